@@ -1,0 +1,207 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/signum-mssp/signum"
+)
+
+// maxAnswer bounds the body of an answer, in bytes. A CMS with its chain is
+// under 10 KB.
+const maxAnswer = 1 << 20
+
+// maxTransactionTimeout bounds what a TimeOut adds to the wait for an answer;
+// services take up to 300 s.
+const maxTransactionTimeout = time.Hour
+
+// Do sends the request as given, nothing filled in and nothing checked: an
+// empty field is left out, save what the SOAP form cannot express. It returns
+// the service's answer or one of the errors that the package describes.
+//
+// The answer must be for this call (same AP_TransID and MSISDN), and one that
+// claims a signature must hold it; otherwise it is an [*AnswerError].
+func (c *Client) Do(ctx context.Context, req signum.Request) (signum.Response, error) {
+	return c.call(ctx, req, nil)
+}
+
+// call is Do with a further check of the answer.
+func (c *Client) call(ctx context.Context, req signum.Request, check func(signum.Response) error) (signum.Response, error) {
+	body, err := c.wire.encode(req)
+	if err != nil {
+		return nil, fmt.Errorf("client: %s: %w", req.Operation(), err)
+	}
+	a, err := c.post(ctx, req, body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.answer(req, a)
+	if err == nil && check != nil {
+		err = check(resp)
+	}
+	switch f := signum.AsFault(err); {
+	case f != nil:
+		return nil, f
+	case err != nil:
+		return nil, &AnswerError{
+			URL: a.url, HTTPStatus: a.status, ContentType: a.contentType, Excerpt: excerpt(a.body), Err: err,
+		}
+	}
+	return resp, nil
+}
+
+// answer is an HTTP answer, whole.
+type answer struct {
+	url         string
+	status      int
+	contentType string
+	body        []byte
+}
+
+func (c *Client) post(ctx context.Context, req signum.Request, body []byte) (*answer, error) {
+	target := c.base.JoinPath(c.wire.paths[req.Operation()]).String()
+	limit, name := c.limit(req)
+	start := time.Now()
+	callCtx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+
+	explain := func(err error) error {
+		var timeout *TimeoutError
+		switch {
+		case ctx.Err() == context.DeadlineExceeded:
+			return &TimeoutError{Limit: "deadline of the caller", After: time.Since(start), Err: ctx.Err()}
+		case ctx.Err() != nil:
+			return fmt.Errorf("client: %s given up after %s: %w",
+				req.Operation(), time.Since(start).Round(time.Millisecond), ctx.Err())
+		case callCtx.Err() != nil:
+			return &TimeoutError{Limit: name, After: limit}
+		case errors.As(err, &timeout):
+			return timeout
+		case strings.Contains(err.Error(), "TLS handshake timeout"):
+			// net/http has no type for it.
+			return &TimeoutError{Limit: "TLS handshake timeout", After: handshakeTimeout, Err: err}
+		}
+		return &TransportError{URL: target, Err: err}
+	}
+
+	h, err := http.NewRequestWithContext(callCtx, http.MethodPost, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	h.Header.Set("Content-Type", c.wire.contentType)
+	h.Header.Set("Accept", c.wire.accept)
+	h.Header.Set("User-Agent", "signum-client")
+	resp, err := c.http.Do(h)
+	if err != nil {
+		return nil, explain(unwrapURL(err))
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return nil, explain(err)
+	}
+	return &answer{
+		url: target, status: resp.StatusCode, contentType: resp.Header.Get("Content-Type"), body: data,
+	}, nil
+}
+
+// unwrapURL drops the method and address that net/http puts before the cause;
+// the errors here have their own.
+func unwrapURL(err error) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		return outer.Err
+	}
+	return err
+}
+
+// limit is how long to wait for the answer to a request, and the name of that
+// limit. A synchronous signature waits for the user, never shorter than the
+// transaction itself.
+func (c *Client) limit(req signum.Request) (time.Duration, string) {
+	s, ok := req.(*signum.SignatureRequest)
+	if !ok || s.MessagingMode == signum.Asynch || s.MessagingMode == signum.AsynchClientServer {
+		return c.cfg.RequestTimeout, "request timeout"
+	}
+	t := DefaultTransactionTimeout
+	if n, err := strconv.Atoi(s.TimeOut); err == nil && n > 0 {
+		t = min(time.Duration(min(n, 1<<20))*time.Second, maxTransactionTimeout)
+	}
+	return t + c.cfg.RequestTimeout, fmt.Sprintf("synchronous request timeout (transaction %s and margin %s)", t, c.cfg.RequestTimeout)
+}
+
+// answer decodes and checks what every answer must be.
+func (c *Client) answer(req signum.Request, a *answer) (signum.Response, error) {
+	if len(a.body) > maxAnswer {
+		return nil, fmt.Errorf("the body exceeds %d bytes", maxAnswer)
+	}
+	media, _, err := mime.ParseMediaType(a.contentType)
+	if err != nil || !slices.Contains(c.wire.answers, media) {
+		return nil, fmt.Errorf("content type %q", a.contentType)
+	}
+	if len(a.body) == 0 {
+		return nil, errors.New("the body is empty")
+	}
+	resp, err := c.wire.decode(req.Operation(), a.body)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusOK {
+		return nil, errors.New("only faults have a status other than 200")
+	}
+	sent := req.Head().AP.TransID
+	switch r := resp.(type) {
+	case *signum.SignatureResponse:
+		if err = checkEcho("AP_TransID", sent, r.AP.TransID); err == nil {
+			err = checkEcho("MSISDN", req.(*signum.SignatureRequest).MSISDN, r.MSISDN)
+		}
+		if err == nil {
+			err = checkStatus(r.Status, r.Signature)
+		}
+	case *signum.StatusResponse:
+		if err = checkEcho("AP_TransID", sent, r.AP.TransID); err == nil {
+			err = checkStatus(r.Status, r.Signature)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// checkEcho guards against an answer for someone else, which a signature must
+// never be mistaken for. A service that does not repeat a field is believed.
+func checkEcho(field, sent, got string) error {
+	sent, got = strings.TrimSpace(sent), strings.TrimSpace(got)
+	if sent != "" && got != "" && got != sent {
+		return fmt.Errorf("the answer is for %s %q, asked was %q", field, got, sent)
+	}
+	return nil
+}
+
+// checkStatus makes a Fault of a status that means failure.
+func checkStatus(s signum.Code, signature []byte) error {
+	switch s {
+	case signum.RequestOK, signum.OutstandingTransact:
+		if len(signature) != 0 {
+			return fmt.Errorf("status %d with a signature", int(s))
+		}
+		return nil
+	case signum.SignatureMade, signum.ValidSignature:
+		if len(signature) == 0 {
+			return fmt.Errorf("status %d without a signature", int(s))
+		}
+		return nil
+	}
+	return signum.NewFault(s)
+}

@@ -1,0 +1,87 @@
+package client
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/signum-mssp/signum"
+)
+
+// The files of a sandbox's directory.
+const (
+	SandboxFile     = "sandbox.json"
+	SandboxServerCA = "server-ca.pem" // root of the server's TLS certificate
+	SandboxCert     = "ap.crt"        // the party's TLS certificate, PEM
+	SandboxKey      = "ap.key"        // and its key
+	SandboxUserCA   = "user-ca.pem"   // root of the users' certificates; may be absent
+)
+
+// Sandbox is what a running sandbox tells its clients: the content of
+// sandbox.json, and what is made of the files beside it.
+type Sandbox struct {
+	BaseURL    string        `json:"base_url"`
+	APID       string        `json:"ap_id"`
+	DTBDPrefix string        `json:"dtbd_prefix"` // must start every text
+	Users      []SandboxUser `json:"users"`
+
+	Config    Config         `json:"-"` // ready for New
+	UserRoots *x509.CertPool `json:"-"` // for Verify; nil without user-ca.pem
+}
+
+// SandboxUser is a mobile user that the sandbox simulates.
+type SandboxUser struct {
+	MSISDN  string          `json:"msisdn"`
+	Methods []signum.Method `json:"methods"`
+	KeyType signum.KeyType  `json:"key_type"`
+}
+
+// LoadSandbox reads a sandbox's directory. Fields of sandbox.json that it does
+// not know are ignored.
+func LoadSandbox(dir string) (*Sandbox, error) {
+	data, err := os.ReadFile(filepath.Join(dir, SandboxFile))
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	s := &Sandbox{}
+	if err := json.Unmarshal(data, s); err != nil {
+		return nil, fmt.Errorf("client: %s: %w", filepath.Join(dir, SandboxFile), err)
+	}
+	cert, err := tls.LoadX509KeyPair(filepath.Join(dir, SandboxCert), filepath.Join(dir, SandboxKey))
+	if err != nil {
+		return nil, fmt.Errorf("client: the party's certificate: %w", err)
+	}
+	roots, err := LoadRoots(filepath.Join(dir, SandboxServerCA))
+	if err != nil {
+		return nil, err
+	}
+	userCA := filepath.Join(dir, SandboxUserCA)
+	if _, err := os.Stat(userCA); err == nil {
+		if s.UserRoots, err = LoadRoots(userCA); err != nil {
+			return nil, err
+		}
+	}
+	s.Config = Config{
+		BaseURL: s.BaseURL,
+		APID:    s.APID,
+		TLS:     &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots},
+	}
+	return s, nil
+}
+
+// LoadRoots reads a file of certificates in PEM into a pool. A file without
+// any is an error.
+func LoadRoots(path string) (*x509.CertPool, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("client: %s holds no certificate in PEM", path)
+	}
+	return pool, nil
+}

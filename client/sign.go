@@ -1,0 +1,233 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/signum-mssp/signum"
+)
+
+// SignRequest is what a party says about a signature it wants; the client
+// fills in the rest of the message. MSISDN and Text are needed.
+type SignRequest struct {
+	MSISDN string // E.164 with or without +
+	Text   string // data to be displayed and signed; must start with the party's prefix
+	Lang   string // en, de, fr or it; empty: Config.Lang
+
+	Profile  string        // signature profile URI; empty: Config.Profile
+	MimeType string        // empty: text/plain
+	Timeout  time.Duration // of the transaction, 15 to 300 s in whole seconds; 0: 80 s
+	// Async makes Sign return at once with status 100 and an MSSP_TransID to be
+	// asked for with Status or Poll.
+	Async bool
+
+	Services  []signum.AdditionalService // besides userLang
+	APTransID string                     // an NCName; empty: a random one
+}
+
+// Sign asks for a signature. Synchronously it waits for the user and returns
+// an answer with status 500 (or 502, if validation was asked for) and the CMS;
+// with Async it returns status 100 and no signature.
+func (c *Client) Sign(ctx context.Context, r SignRequest) (*signum.SignatureResponse, error) {
+	resp, err := c.call(ctx, c.signatureRequest(r), func(resp signum.Response) error {
+		s := resp.(*signum.SignatureResponse)
+		switch {
+		case len(s.Signature) != 0:
+			return nil
+		case !r.Async:
+			return fmt.Errorf("status %d to a synchronous request", int(s.Status))
+		case s.TransID == "":
+			return errors.New("the MSSP_TransID is missing")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp.(*signum.SignatureResponse), nil
+}
+
+// Status asks for the outcome of an asynchronous signature: status 504 while
+// the user has not answered, then 500 or 502 with the CMS, or the *signum.Fault
+// it ended with. A transaction that the service does not know, or of another
+// party, is fault 101.
+func (c *Client) Status(ctx context.Context, transID string) (*signum.StatusResponse, error) {
+	resp, err := c.Do(ctx, &signum.StatusRequest{Header: c.header("1", ""), TransID: transID})
+	if err != nil {
+		return nil, err
+	}
+	return resp.(*signum.StatusResponse), nil
+}
+
+// Progress is what is known of a transaction that is under way.
+type Progress struct {
+	TransID string        // MSSP_TransID
+	Waited  time.Duration // since the call began
+	Status  signum.Code   // 100 once it was accepted, then 504
+	// Services are answers to additional services that came already, for
+	// example the address that App2App must open before the user can sign.
+	Services []signum.ServiceResponse
+}
+
+// SignAndWait signs asynchronously and asks every interval (0: 2 s) until the
+// outcome is known. The answer is what Sign returns synchronously. Progress, if
+// not nil, is called in the same goroutine when the request was accepted and
+// after each query that left it outstanding. It gives up with a *TimeoutError
+// when the outcome is overdue by Config.RequestTimeout.
+func (c *Client) SignAndWait(ctx context.Context, r SignRequest, interval time.Duration, progress func(Progress)) (*signum.SignatureResponse, error) {
+	start := time.Now()
+	r.Async = true
+	resp, err := c.Sign(ctx, r)
+	if err != nil || len(resp.Signature) != 0 {
+		return resp, err
+	}
+	if progress != nil {
+		progress(Progress{resp.TransID, time.Since(start), resp.Status, resp.Services})
+	}
+	limit := transactionTimeout(r.Timeout) + c.cfg.RequestTimeout
+	waitCtx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	s, err := c.poll(waitCtx, resp.TransID, start, interval, true, progress)
+	if err != nil && waitCtx.Err() != nil && ctx.Err() == nil && signum.AsFault(err) == nil {
+		return nil, &TimeoutError{Limit: "transaction timeout with margin, no outcome of " + resp.TransID, After: limit}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.MSISDN != "" && resp.MSISDN != "" && s.MSISDN != resp.MSISDN {
+		return nil, fmt.Errorf("client: the outcome of %s is for another user", resp.TransID)
+	}
+	done := *resp
+	done.Status, done.Signature = s.Status, s.Signature
+	if len(s.Services) != 0 {
+		done.Services = s.Services
+	}
+	return &done, nil
+}
+
+// Poll asks for the outcome of a transaction every interval (0: 2 s), the
+// first time at once, until it is known or ctx ends. Progress is as in
+// SignAndWait. Up to three queries in a row may get no answer.
+func (c *Client) Poll(ctx context.Context, transID string, interval time.Duration, progress func(Progress)) (*signum.StatusResponse, error) {
+	return c.poll(ctx, transID, time.Now(), interval, false, progress)
+}
+
+const maxPollFailures = 3
+
+func (c *Client) poll(ctx context.Context, transID string, start time.Time, interval time.Duration, waitFirst bool, progress func(Progress)) (*signum.StatusResponse, error) {
+	if interval <= 0 {
+		interval = DefaultPollInterval
+	}
+	failures := 0
+	for wait := waitFirst; ; wait = true {
+		if wait {
+			if err := pause(ctx, transID, start, interval); err != nil {
+				return nil, err
+			}
+		}
+		s, err := c.Status(ctx, transID)
+		switch {
+		case err != nil:
+			if failures++; failures > maxPollFailures || ctx.Err() != nil || !transient(err) {
+				return nil, err
+			}
+		case len(s.Signature) != 0:
+			return s, nil
+		default:
+			failures = 0
+			if progress != nil {
+				progress(Progress{transID, time.Since(start), s.Status, s.Services})
+			}
+		}
+	}
+}
+
+func pause(ctx context.Context, transID string, start time.Time, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+	}
+	if ctx.Err() == context.DeadlineExceeded {
+		return &TimeoutError{Limit: "deadline of the caller", After: time.Since(start), Err: ctx.Err()}
+	}
+	return fmt.Errorf("client: transaction %s no longer asked for after %s: %w",
+		transID, time.Since(start).Round(time.Millisecond), ctx.Err())
+}
+
+// transient reports whether asking again can help: the node behind a balancer
+// went away, another one knows the transaction as well.
+func transient(err error) bool {
+	var (
+		transport *TransportError
+		timeout   *TimeoutError
+		answer    *AnswerError
+	)
+	if errors.As(err, &answer) {
+		switch answer.HTTPStatus {
+		case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests:
+			return true
+		}
+		return false
+	}
+	return errors.As(err, &transport) || errors.As(err, &timeout)
+}
+
+func (c *Client) signatureRequest(r SignRequest) *signum.SignatureRequest {
+	// Each wire's contract names one version of the request and one spelling
+	// of the asynchronous mode.
+	minor, mode := "2", signum.Synch
+	if c.cfg.SOAP {
+		minor = "1"
+	}
+	if r.Async {
+		mode = signum.Asynch
+		if c.cfg.SOAP {
+			mode = signum.AsynchClientServer
+		}
+	}
+	setDefault(&r.Lang, c.cfg.Lang)
+	setDefault(&r.Profile, c.cfg.Profile)
+	setDefault(&r.MimeType, signum.MimeText)
+	seconds := (transactionTimeout(r.Timeout) + time.Second - 1) / time.Second
+	return &signum.SignatureRequest{
+		Header:        c.header(minor, r.APTransID),
+		MessagingMode: mode,
+		TimeOut:       strconv.FormatInt(int64(seconds), 10),
+		MSISDN:        r.MSISDN,
+		Profile:       r.Profile,
+		Data:          signum.DataToBeSigned{MimeType: r.MimeType, Encoding: "UTF-8", Data: r.Text},
+		Services: append([]signum.AdditionalService{
+			{URI: signum.ServiceUserLang, UserLang: r.Lang},
+		}, r.Services...),
+	}
+}
+
+func transactionTimeout(d time.Duration) time.Duration {
+	if d == 0 {
+		return DefaultTransactionTimeout
+	}
+	return d
+}
+
+func (c *Client) header(minor, transID string) signum.Header {
+	if transID == "" {
+		// An NCName starts with a letter; the text after it has 130 random bits.
+		transID = "S" + rand.Text()
+	}
+	return signum.Header{
+		Version: signum.Version{Major: "1", Minor: minor},
+		AP: signum.APInfo{
+			ID: c.cfg.APID, Password: c.cfg.APPassword, TransID: transID,
+			Instant: signum.FormatInstant(c.cfg.Clock.Now()),
+		},
+		MSSP: signum.MSSPInfo{URI: c.cfg.MSSP},
+	}
+}

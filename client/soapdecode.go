@@ -1,0 +1,187 @@
+package client
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/signum-mssp/signum"
+)
+
+// maxDepth bounds the nesting of an answer; the deepest message has eleven
+// levels.
+const maxDepth = 32
+
+// node is an element of an answer. Names are local ones: services differ in
+// how they qualify wrapper and part, and prefixes mean nothing.
+type node struct {
+	name     string
+	attrs    []xml.Attr
+	children []*node
+	text     []byte // all character data directly inside
+}
+
+// parseXML reads one document. There is no DTD and so no entity but the
+// predefined ones.
+func parseXML(body []byte) (*node, error) {
+	d := xml.NewDecoder(bytes.NewReader(body))
+	root := &node{}
+	stack := []*node{root}
+	for {
+		tok, err := d.Token()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		top := stack[len(stack)-1]
+		switch t := tok.(type) {
+		case xml.StartElement:
+			if len(stack) > maxDepth {
+				return nil, fmt.Errorf("XML nested deeper than %d", maxDepth)
+			}
+			n := &node{name: t.Name.Local, attrs: t.Attr}
+			top.children = append(top.children, n)
+			stack = append(stack, n)
+		case xml.EndElement:
+			stack = stack[:len(stack)-1]
+		case xml.CharData:
+			top.text = append(top.text, t...)
+		case xml.Directive:
+			return nil, errors.New("XML with a DTD")
+		}
+	}
+	if len(root.children) != 1 || len(bytes.TrimSpace(root.text)) != 0 {
+		return nil, errors.New("not one XML document")
+	}
+	return root.children[0], nil
+}
+
+// child is the first child element of that name. It and all methods below are
+// safe on nil, so that a path through absent elements ends in nothing.
+func (n *node) child(names ...string) *node {
+	for _, name := range names {
+		if n == nil {
+			return nil
+		}
+		var next *node
+		for _, c := range n.children {
+			if c.name == name {
+				next = c
+				break
+			}
+		}
+		n = next
+	}
+	return n
+}
+
+func (n *node) attr(name string) string {
+	if n != nil {
+		for _, a := range n.attrs {
+			if a.Name.Local == name && a.Name.Space != "xmlns" {
+				return a.Value
+			}
+		}
+	}
+	return ""
+}
+
+func (n *node) value() string {
+	if n == nil {
+		return ""
+	}
+	return string(bytes.TrimSpace(n.text))
+}
+
+func decodeSOAP(op signum.Operation, body []byte) (signum.Response, error) {
+	root, err := parseXML(body)
+	if err != nil {
+		return nil, err
+	}
+	content := root.child("Body")
+	if root.name != "Envelope" || content == nil {
+		return nil, errors.New("the XML is no SOAP envelope")
+	}
+	if f := content.child("Fault"); f != nil {
+		return nil, soapFault(f)
+	}
+	part := "MSS_SignatureResp"
+	if op == signum.OpStatus {
+		part = "MSS_StatusResp"
+	}
+	if r := content.child(string(op)+"Response", part); r != nil {
+		return soapMessage(op, r)
+	}
+	return nil, fmt.Errorf("the SOAP body holds no answer to %s", op)
+}
+
+// soapFault rebuilds a fault. Its detail is the text of the detail element,
+// wherever in Detail it stands, or else of the first one.
+func soapFault(f *node) error {
+	detail := f.child("Detail")
+	text := detail.child("detail").value()
+	if text == "" && detail.child("detail") == nil {
+		if text = detail.value(); text == "" && detail != nil && len(detail.children) > 0 {
+			text = detail.children[0].value()
+		}
+	}
+	return makeFault(f.child("Code", "Subcode", "Value").value(), text, f.child("Reason", "Text").value())
+}
+
+func soapMessage(op signum.Operation, r *node) (signum.Response, error) {
+	ap, mssp, status := r.child("AP_Info"), r.child("MSSP_Info"), r.child("Status")
+	p := parts{
+		header: signum.Header{
+			Version: signum.Version{Major: r.attr("MajorVersion"), Minor: r.attr("MinorVersion")},
+			AP: signum.APInfo{
+				ID: ap.attr("AP_ID"), Password: ap.attr("AP_PWD"),
+				TransID: ap.attr("AP_TransID"), Instant: ap.attr("Instant"),
+			},
+			MSSP: signum.MSSPInfo{URI: mssp.child("MSSP_ID", "URI").value(), Instant: mssp.attr("Instant")},
+		},
+		transID:   r.attr("MSSP_TransID"),
+		msisdn:    r.child("MobileUser", "MSISDN").value(),
+		profile:   r.child("SignatureProfile", "mssURI").value(),
+		signature: r.child("MSS_Signature", "Base64Signature").value(),
+		status:    status.child("StatusCode").attr("Value"),
+	}
+	if all := status.child("StatusDetail", "ServiceResponses"); all != nil {
+		for _, s := range all.children {
+			sr, err := soapService(s)
+			if err != nil {
+				return nil, err
+			}
+			p.services = append(p.services, sr)
+		}
+	}
+	return p.message(op)
+}
+
+func soapService(s *node) (signum.ServiceResponse, error) {
+	r := signum.ServiceResponse{
+		URI:     s.child("Description", "mssURI").value(),
+		AuthURI: s.child("App2App", "AuthUri").value(),
+	}
+	if g := s.child("GeoFencing"); g != nil {
+		accuracy, err := parseAccuracy(g.attr("accuracy"))
+		if err != nil {
+			return r, err
+		}
+		r.Geofencing = &signum.Geofencing{
+			Country: g.attr("country"), Accuracy: accuracy,
+			DeviceConfidence: g.attr("deviceconfidence"), LocationConfidence: g.attr("locationconfidence"),
+			Timestamp: g.attr("timestamp"),
+			ErrorCode: g.attr("errorcode"), ErrorMessage: g.attr("errormessage"),
+		}
+	}
+	if info := s.child("SubscriberInfo"); info != nil {
+		for _, d := range info.children {
+			r.Details = append(r.Details, signum.SubscriberDetail{ID: d.attr("id"), Value: d.attr("value")})
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,103 @@
+package signum_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/signum-mssp/signum"
+
+// mayImport is the plan of the house: what each package may import of it. A
+// package that is not listed has no place yet.
+var mayImport = map[string][]string{
+	"":                         {},
+	"client":                   {"", "internal/cms"},
+	"cmd/signum":               {"", "client", "internal/sandbox", "internal/phone"},
+	"internal/bench":           {"", "client", "internal/sandbox", "internal/server", "internal/phone"},
+	"internal/ca":              {""},
+	"internal/cms":             {},
+	"internal/edge":            {""},
+	"internal/engine":          {"", "internal/cms", "internal/policy"},
+	"internal/phone":           {"", "internal/cms"},
+	"internal/policy":          {""},
+	"internal/rest":            {"", "internal/edge"},
+	"internal/sandbox":         {"", "client", "internal/ca", "internal/phone", "internal/server"},
+	"internal/server":          {"", "internal/ca", "internal/edge", "internal/engine", "internal/phone", "internal/rest", "internal/soap", "internal/store"},
+	"internal/soap":            {"", "internal/edge"},
+	"internal/store":           {""},
+	"internal/store/pgtest":    {},
+	"internal/store/storetest": {""},
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+	Standard   bool
+	Module     *struct{ Path string }
+}
+
+func list(t *testing.T, args ...string) []goPackage {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Standard,Module"}, args...)...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pkgs []goPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); {
+		var p goPackage
+		if err := dec.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		pkgs = append(pkgs, p)
+	}
+	return pkgs
+}
+
+func inHouse(path string) (string, bool) {
+	if path == module {
+		return "", true
+	}
+	return strings.CutPrefix(path, module+"/")
+}
+
+func TestImportDirections(t *testing.T) {
+	for _, p := range list(t, "./...") {
+		name, _ := inHouse(p.ImportPath)
+		may, planned := mayImport[name]
+		if !planned {
+			t.Errorf("package %q has no place in the plan", name)
+			continue
+		}
+		for _, imp := range p.Imports {
+			if in, ok := inHouse(imp); ok && !slices.Contains(may, in) {
+				t.Errorf("package %q must not import %q", name, in)
+			}
+		}
+	}
+}
+
+// The domain depends on nothing but the standard library.
+func TestDomainIsPure(t *testing.T) {
+	for _, p := range list(t, "-deps", ".") {
+		if _, ok := inHouse(p.ImportPath); !ok && !p.Standard {
+			t.Errorf("the domain depends on %s", p.ImportPath)
+		}
+	}
+}
+
+// Every package says what it is for.
+func TestPackageDocs(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}\t{{.Name}}\t{{.Doc}}", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		f := strings.SplitN(strings.TrimSpace(line), "\t", 3)
+		if len(f) < 3 || f[2] == "" {
+			t.Errorf("package %s has no documentation", f[0])
+		}
+	}
+}

@@ -1,0 +1,15 @@
+// Command bench measures the service under load and prints figures and ratios
+// of one run; it asserts nothing.
+//
+// Servers and the load generator are processes of their own, on loopback:
+//
+//	bench ─┬─▶ bench server   this service, SQLite on disk, phones that answer at once
+//	       ├─▶ bench bare     net/http with mutual TLS: the same JSON decoded, one
+//	       │                  P-256 signature, one verification, an answer of the same size
+//	       └─▶ bench load     synchronous requests over mutual TLS to either
+//
+// The bare server is what the machine can do without a service. Rounds
+// alternate between the two, because machines are noisy.
+//
+// It must know the service as a client does; nothing of the product imports it.
+package main

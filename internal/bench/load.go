@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/client"
+)
+
+// result is what one load saw.
+type result struct {
+	Requests int
+	Elapsed  time.Duration
+	P50, P99 time.Duration
+	Size     int // bytes of the last answer
+}
+
+func (r result) rate() float64 { return float64(r.Requests) / r.Elapsed.Seconds() }
+
+var serial atomic.Int64
+
+// body is a request as clients send it.
+func body(apID, msisdn string) []byte {
+	return fmt.Appendf(nil, `{"MSS_SignatureReq":{"AP_Info":{"AP_ID":%q,"AP_PWD":"disabled","AP_TransID":"B%d.%d","Instant":%q},`+
+		`"MSSP_Info":{"MSSP_ID":{"URI":"http://mid.swisscom.ch/"}},"MajorVersion":"1","MinorVersion":"2","MessagingMode":"synch",`+
+		`"MobileUser":{"MSISDN":%q},"SignatureProfile":"http://mid.swisscom.ch/STK-LoA4","TimeOut":"300",`+
+		`"DataToBeSigned":{"MimeType":"text/plain","Encoding":"UTF-8","Data":"Sandbox: Log in to example.com?"},`+
+		`"AdditionalServices":[{"Description":"http://mss.ficom.fi/TS102204/v1.0.0#userLang","UserLang":{"Value":"en"}}]}}`,
+		apID, os.Getpid(), serial.Add(1), signum.FormatInstant(time.Now()), msisdn)
+}
+
+// httpClient is a party's, with its certificate.
+func httpClient(dir string, h2 bool) (*http.Client, string, error) {
+	box, err := client.LoadSandbox(dir)
+	if err != nil {
+		return nil, "", err
+	}
+	conf := box.Config.TLS.Clone()
+	conf.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+	tr := &http.Transport{TLSClientConfig: conf, MaxIdleConnsPerHost: 20000, ForceAttemptHTTP2: h2, DisableCompression: true}
+	return &http.Client{Transport: tr}, box.APID, nil
+}
+
+func post(ctx context.Context, c *http.Client, url string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := c.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err == nil && (resp.StatusCode != http.StatusOK || !bytes.Contains(b, []byte(`"Value":"500"`))) {
+		err = fmt.Errorf("answer %d: %.300s", resp.StatusCode, b)
+	}
+	return b, err
+}
+
+// runLoad asks as fast as answers come, one request a connection at a time.
+func runLoad(ctx context.Context, args []string) error {
+	fs := flag.NewFlagSet("load", flag.ExitOnError)
+	dir := fs.String("dir", "", "directory of the sandbox")
+	url := fs.String("url", "", "where to post")
+	workers := fs.Int("workers", 32, "connections")
+	length := fs.Duration("time", 5*time.Second, "how long")
+	fs.Parse(args)
+	c, apID, err := httpClient(*dir, false)
+	if err != nil {
+		return err
+	}
+	took := make([][]time.Duration, *workers)
+	size := make([]int, *workers)
+	ask := func(n int) error {
+		begin := time.Now()
+		b, err := post(ctx, c, *url, body(apID, msisdn(n)))
+		took[n], size[n] = append(took[n], time.Since(begin)), len(b)
+		return err
+	}
+	each := func(f func(n int) error) error {
+		g := new(errgroup.Group)
+		for n := range *workers {
+			g.Go(func() error { return f(n) })
+		}
+		return g.Wait()
+	}
+	// Connections first: a handshake is not what is measured.
+	if err := each(ask); err != nil {
+		return err
+	}
+	clear(took)
+	begin := time.Now()
+	if err := each(func(n int) error {
+		for time.Since(begin) < *length {
+			if err := ask(n); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	elapsed := time.Since(begin)
+	all := slices.Concat(took...)
+	slices.Sort(all)
+	return json.NewEncoder(os.Stdout).Encode(result{
+		Requests: len(all), Elapsed: elapsed, P50: all[len(all)/2], P99: all[len(all)*99/100], Size: size[0],
+	})
+}
+
+// runHold opens requests that nobody answers, says so, and holds them until
+// its standard input ends.
+func runHold(ctx context.Context, args []string) error {
+	fs := flag.NewFlagSet("hold", flag.ExitOnError)
+	dir := fs.String("dir", "", "directory of the sandbox")
+	url := fs.String("url", "", "where to post")
+	n := fs.Int("n", 1000, "requests")
+	h2 := fs.Bool("h2", false, "HTTP/2")
+	fs.Parse(args)
+	c, apID, err := httpClient(*dir, *h2)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	failed := make(chan error, *n)
+	var sent atomic.Int64
+	// A few at a time, so that handshakes do not time out.
+	slots := make(chan bool, 64)
+	for i := range *n {
+		slots <- true
+		wg.Go(func() {
+			b := &readToEnd{Reader: bytes.NewReader(body(apID, msisdn(i))), done: func() { sent.Add(1); <-slots }}
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, *url, b)
+			if err != nil {
+				failed <- err
+				return
+			}
+			req.Header.Set("Content-Type", "application/json")
+			resp, err := c.Do(req)
+			if err == nil {
+				text, _ := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				err = fmt.Errorf("an answer to a request that should wait: %.300s", text)
+			}
+			if !errors.Is(err, context.Canceled) {
+				failed <- err
+			}
+		})
+	}
+	for sent.Load() < int64(*n) {
+		select {
+		case err := <-failed:
+			return err
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	fmt.Println("holding")
+	io.Copy(io.Discard, os.Stdin)
+	select {
+	case err := <-failed:
+		return err
+	default:
+	}
+	stop()
+	wg.Wait()
+	return nil
+}
+
+// readToEnd tells when a body was read to its end.
+type readToEnd struct {
+	io.Reader
+	once sync.Once
+	done func()
+}
+
+func (s *readToEnd) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if err == io.EOF {
+		s.once.Do(s.done)
+	}
+	return n, err
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	roles := map[string]func(context.Context, []string) error{
+		"server": runServer, "bare": runBare, "load": runLoad, "hold": runHold,
+	}
+	run, args := runBench, os.Args[1:]
+	if len(args) > 0 {
+		if role, ok := roles[args[0]]; ok {
+			run, args = role, args[1:]
+		}
+	}
+	if err := run(ctx, args); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// runBench drives the others.
+func runBench(ctx context.Context, args []string) error {
+	fs := flag.NewFlagSet("bench", flag.ExitOnError)
+	rounds := fs.Int("rounds", 3, "rounds of load, alternating between the servers")
+	length := fs.Duration("time", 5*time.Second, "length of one load")
+	workers := fs.Int("workers", 32, "connections, each with one request at a time")
+	waiting := fs.Int("waiting", 10000, "synchronous requests that wait at a time; 0 leaves the memory measurement out")
+	store := fs.String("store", "", "database of the service; default SQLite in a temporary directory")
+	dir := fs.String("dir", "", "where to put the temporary directory; its disk decides what a commit costs")
+	fs.Parse(args)
+
+	tmp, err := os.MkdirTemp(*dir, "signum-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	fmt.Printf("machine: %s, %d cores, %s\n", cpuModel(), runtime.NumCPU(), runtime.Version())
+	if err := rates(ctx, tmp, *store, *rounds, *workers, *length); err != nil || *waiting == 0 {
+		return err
+	}
+	return memory(ctx, tmp, *waiting)
+}
+
+func cpuModel() string {
+	b, _ := os.ReadFile("/proc/cpuinfo") // not every system has it
+	for line := range strings.Lines(string(b)) {
+		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
+			return strings.TrimSpace(v)
+		}
+	}
+	return runtime.GOARCH
+}
+
+// child is a server in a process of its own. It says on its standard output
+// where it listens, and obeys words on its standard input until that ends.
+type child struct {
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	out  *bufio.Scanner
+	addr string
+}
+
+func start(ctx context.Context, args ...string) (*child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	c := &child{cmd: exec.CommandContext(ctx, self, args...)}
+	c.cmd.Stderr = os.Stderr
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if c.in, err = c.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if err := c.cmd.Start(); err != nil {
+		return nil, err
+	}
+	c.out = bufio.NewScanner(out)
+	c.addr, err = c.line()
+	return c, err
+}
+
+func (c *child) line() (string, error) {
+	if !c.out.Scan() {
+		return "", errors.Join(fmt.Errorf("%s ended early", strings.Join(c.cmd.Args[1:], " ")), c.out.Err())
+	}
+	return c.out.Text(), nil
+}
+
+// settle has the process collect its garbage and give memory back.
+func (c *child) settle() error {
+	if _, err := fmt.Fprintln(c.in, "settle"); err != nil {
+		return err
+	}
+	_, err := c.line()
+	return err
+}
+
+func (c *child) stop() error {
+	c.in.Close()
+	return c.cmd.Wait()
+}
+
+// load runs a role that prints one line of JSON.
+func load(ctx context.Context, result any, args ...string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, self, args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("%s: %w", args[0], err)
+	}
+	return json.Unmarshal(out, result)
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// clockTick is the unit of CPU time in /proc: USER_HZ, 100 on Linux.
+const clockTick = 10 * time.Millisecond
+
+// rates prints signatures per second of both servers and their ratio.
+func rates(ctx context.Context, tmp, store string, rounds, workers int, length time.Duration) error {
+	dir := filepath.Join(tmp, "rate")
+	args := []string{"server", "-dir", dir, "-users", strconv.Itoa(workers)}
+	if store != "" {
+		args = append(args, "-store", store)
+	}
+	srv, err := start(ctx, args...)
+	if err != nil {
+		return err
+	}
+	// One signature tells how large an answer is.
+	var probe result
+	if err := load(ctx, &probe, "load", "-dir", dir, "-url", srv.addr, "-workers", "1", "-time", "100ms"); err != nil {
+		return err
+	}
+	bare, err := start(ctx, "bare", "-dir", dir, "-size", strconv.Itoa(probe.Size))
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nsynchronous signatures over mutual TLS, HTTP/1.1 keep-alive, %d connections, answers of %d bytes\n", workers, probe.Size)
+	fmt.Printf("%-8s %10s %9s %9s %14s\n", "", "per s", "p50", "p99", "server CPU")
+	var ratios []float64
+	for range rounds {
+		b, err := round(ctx, "bare", bare, dir, workers, length)
+		if err != nil {
+			return err
+		}
+		s, err := round(ctx, "signum", srv, dir, workers, length)
+		if err != nil {
+			return err
+		}
+		ratios = append(ratios, s.rate()/b.rate())
+		fmt.Printf("%-8s %10.2f\n", "ratio", s.rate()/b.rate())
+	}
+	slices.Sort(ratios)
+	fmt.Printf("median ratio of %d rounds: %.2f (target: at least 0.6)\n", rounds, ratios[len(ratios)/2])
+	return errors.Join(bare.stop(), srv.stop())
+}
+
+func round(ctx context.Context, name string, c *child, dir string, workers int, length time.Duration) (result, error) {
+	var r result
+	before := cpu(c.cmd.Process.Pid)
+	err := load(ctx, &r, "load", "-dir", dir, "-url", c.addr, "-workers", strconv.Itoa(workers), "-time", length.String())
+	if err != nil {
+		return r, err
+	}
+	used := cpu(c.cmd.Process.Pid) - before
+	fmt.Printf("%-8s %10.0f %9s %9s %8d µs/req\n", name, r.rate(), r.P50.Round(10*time.Microsecond), r.P99.Round(10*time.Microsecond),
+		used.Microseconds()/int64(r.Requests+workers))
+	return r, nil
+}
+
+// memory prints what one waiting request costs in resident memory.
+func memory(ctx context.Context, tmp string, n int) error {
+	fmt.Printf("\nresident memory of %d waiting synchronous requests, after a collection\n", n)
+	fmt.Printf("%-8s %-9s %12s %12s %14s\n", "", "", "before", "waiting", "per request")
+	for _, proto := range []string{"HTTP/1.1", "HTTP/2"} {
+		dir := filepath.Join(tmp, "wait-"+filepath.Base(proto))
+		srv, err := start(ctx, "server", "-dir", dir, "-silent", "-users", strconv.Itoa(n))
+		if err != nil {
+			return err
+		}
+		own, err := hold(ctx, "signum", proto, srv, dir, n)
+		if err != nil {
+			return err
+		}
+		bare, err := start(ctx, "bare", "-dir", dir, "-silent")
+		if err != nil {
+			return err
+		}
+		base, err := hold(ctx, "bare", proto, bare, dir, n)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%-8s %-9s %.2f (target: at most 1.2)\n", "ratio", proto, own/base)
+	}
+	return nil
+}
+
+// hold measures one server and ends it.
+func hold(ctx context.Context, name, proto string, c *child, dir string, n int) (float64, error) {
+	if err := c.settle(); err != nil {
+		return 0, err
+	}
+	before := resident(c.cmd.Process.Pid)
+	h, err := start(ctx, "hold", "-dir", dir, "-url", c.addr, "-n", strconv.Itoa(n), "-h2="+strconv.FormatBool(proto == "HTTP/2"))
+	if err != nil {
+		return 0, err
+	}
+	time.Sleep(2 * time.Second) // the last ones reach the store and the phones
+	if err := c.settle(); err != nil {
+		return 0, err
+	}
+	after := resident(c.cmd.Process.Pid)
+	per := float64(after-before) / float64(n)
+	fmt.Printf("%-8s %-9s %8d MiB %8d MiB %10.1f KiB\n", name, proto, before>>20, after>>20, per/1024)
+	return per, errors.Join(h.stop(), c.stop())
+}
+
+// cpu is the time a process has spent in user and kernel mode.
+func cpu(pid int) time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * clockTick
+}
+
+// resident is the resident memory of a process in bytes.
+func resident(pid int) int64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
+	return pages * int64(os.Getpagesize())
+}

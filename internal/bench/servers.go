@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/sandbox"
+)
+
+// msisdn is the number of the n-th user of a bench.
+func msisdn(n int) string { return fmt.Sprintf("+4179%07d", 2000000+n) }
+
+// obey serves the parent's words until it closes the pipe.
+func obey() {
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		runtime.GC()
+		debug.FreeOSMemory()
+		fmt.Println("done")
+	}
+}
+
+// runServer is this service with users whose phones answer at once, or never.
+func runServer(ctx context.Context, args []string) error {
+	fs := flag.NewFlagSet("server", flag.ExitOnError)
+	dir := fs.String("dir", "", "directory")
+	store := fs.String("store", "", "database")
+	users := fs.Int("users", 1, "users")
+	silent := fs.Bool("silent", false, "phones never answer")
+	fs.Parse(args)
+	debug.SetGCPercent(400) // as signum sandbox does
+
+	box, err := sandbox.Open(ctx, sandbox.Config{Dir: *dir, Addr: "127.0.0.1:0", Store: *store, Keys: phone.NewMemoryKeys()})
+	if err != nil {
+		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(32)
+	for n := range *users {
+		g.Go(func() error {
+			u := sandbox.User{MSISDN: msisdn(n), Methods: []signum.Method{signum.SIM}, KeyType: signum.EC}
+			if err := box.AddUser(gctx, u); err != nil || !*silent {
+				return err
+			}
+			return box.Phones.Behave(u.MSISDN, phone.Behaviour{Do: phone.Silent})
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	go func() {
+		obey()
+		stop()
+	}()
+	fmt.Println(box.Info.BaseURL + "/rest/service/sign")
+	return box.Run(ctx)
+}
+
+// message is the request as the bare server decodes it.
+type message struct {
+	Req struct {
+		APInfo struct {
+			ID      string `json:"AP_ID"`
+			TransID string `json:"AP_TransID"`
+			Instant string
+		} `json:"AP_Info"`
+		MajorVersion, MinorVersion, MessagingMode, SignatureProfile, TimeOut string
+		MobileUser                                                           struct{ MSISDN string }
+		DataToBeSigned                                                       struct{ MimeType, Encoding, Data string }
+		AdditionalServices                                                   []struct {
+			Description string
+			UserLang    struct{ Value string }
+		}
+	} `json:"MSS_SignatureReq"`
+}
+
+// runBare is the baseline: what a signature costs without a service.
+func runBare(ctx context.Context, args []string) error {
+	fs := flag.NewFlagSet("bare", flag.ExitOnError)
+	dir := fs.String("dir", "", "directory of a sandbox, for its certificates")
+	silent := fs.Bool("silent", false, "never answer")
+	size := fs.Int("size", 3300, "bytes of an answer")
+	fs.Parse(args)
+	debug.SetGCPercent(400)
+
+	cert, err := tls.LoadX509KeyPair(filepath.Join(*dir, "private", "server.crt"), filepath.Join(*dir, "private", "server.key"))
+	if err != nil {
+		return err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /rest/service/sign", func(w http.ResponseWriter, r *http.Request) {
+		var m message
+		if err := json.NewDecoder(r.Body).Decode(&m); err != nil || len(r.TLS.PeerCertificates) != 1 {
+			http.Error(w, "bad request", http.StatusBadRequest)
+			return
+		}
+		if *silent {
+			<-r.Context().Done()
+			return
+		}
+		hash := sha256.Sum256([]byte(m.Req.DataToBeSigned.Data))
+		sig, err := ecdsa.SignASN1(rand.Reader, key, hash[:])
+		if err != nil || !ecdsa.VerifyASN1(&key.PublicKey, hash[:], sig) {
+			http.Error(w, "signature", http.StatusInternalServerError)
+			return
+		}
+		answer := map[string]any{"MSS_SignatureResp": map[string]string{
+			"AP_TransID": m.Req.APInfo.TransID, "Signature": base64.StdEncoding.EncodeToString(append(sig, der...)),
+			"Padding": strings.Repeat("A", *size-400), "Value": "500",
+		}}
+		w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+		json.NewEncoder(w).Encode(answer)
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, TLSConfig: &tls.Config{
+		MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert, Certificates: []tls.Certificate{cert},
+	}}
+	go func() {
+		obey()
+		srv.Close()
+	}()
+	fmt.Println("https://" + l.Addr().String() + "/rest/service/sign")
+	if err := srv.ServeTLS(l, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

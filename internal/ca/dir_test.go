@@ -1,0 +1,213 @@
+package ca
+
+import (
+	"crypto"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestSaveAndLoad(t *testing.T) {
+	for _, p := range []Profile{ECDSA, RSAPSS} {
+		a := authority(t, p)
+		dir := filepath.Join(t.TempDir(), "new", "ca")
+		if err := a.Save(dir); err != nil {
+			t.Fatal(err)
+		}
+		b, err := Load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		type equaler interface{ Equal(crypto.PrivateKey) bool }
+		if !b.root.Equal(a.root) || !b.issuing.Equal(a.issuing) || !a.issuingKey.(equaler).Equal(b.issuingKey) ||
+			!a.rootKey.(equaler).Equal(b.rootKey) || string(a.rootCRL) != string(b.rootCRL) {
+			t.Errorf("%s: another authority came back", p)
+		}
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		perms := map[string]fs.FileMode{"root.pem": 0o644, "root.key": 0o600, "root.crl": 0o644, "issuing.pem": 0o644, "issuing.key": 0o600}
+		if len(entries) != len(perms) {
+			t.Errorf("%s: %v", p, entries)
+		}
+		for _, e := range entries {
+			if info, err := e.Info(); err != nil || info.Mode().Perm() != perms[e.Name()] {
+				t.Errorf("%s: %s has mode %v, %v", p, e.Name(), info.Mode(), err)
+			}
+		}
+		if err := a.Save(dir); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("%s: saved over an authority: %v", p, err)
+		}
+		if _, err := Load(dir); err != nil {
+			t.Errorf("%s: after the refused Save: %v", p, err)
+		}
+	}
+}
+
+func saved(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := authority(t, ECDSA).Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestLoadNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "lost+found"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{dir, filepath.Join(dir, "none")} {
+		if _, err := Load(dir); !errors.Is(err, ErrNoAuthority) {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+}
+
+// Whatever is left of an authority, no other is made in its place.
+func TestLoadIncomplete(t *testing.T) {
+	config := Config{URL: testURL}
+	for _, lost := range []string{fileRoot, fileIssuing, fileIssuingKey} {
+		dir := saved(t)
+		if err := os.Remove(filepath.Join(dir, lost)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadOrCreate(dir, config, time.Now()); !errors.Is(err, ErrIncomplete) || !strings.Contains(err.Error(), lost) {
+			t.Errorf("without %s: %v", lost, err)
+		}
+	}
+	for _, left := range []string{fileRoot, fileRootKey, fileRootCRL, fileIssuing, fileIssuingKey} {
+		dir := saved(t)
+		for _, name := range []string{fileRoot, fileRootKey, fileRootCRL, fileIssuing, fileIssuingKey} {
+			if name != left {
+				if err := os.Remove(filepath.Join(dir, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if _, err := LoadOrCreate(dir, config, time.Now()); !errors.Is(err, ErrIncomplete) || !strings.Contains(err.Error(), left) {
+			t.Errorf("only %s: %v", left, err)
+		}
+	}
+}
+
+func TestLoadInterrupted(t *testing.T) {
+	for _, dir := range []string{saved(t), t.TempDir()} {
+		if err := os.WriteFile(filepath.Join(dir, fileMarker), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := LoadOrCreate(dir, Config{URL: testURL}, time.Now())
+		if !errors.Is(err, ErrIncomplete) || !strings.Contains(err.Error(), fileMarker) {
+			t.Error(err)
+		}
+		if err := authority(t, ECDSA).Save(dir); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("saved nevertheless: %v", err)
+		}
+	}
+}
+
+func TestSaveCutShort(t *testing.T) {
+	dir := t.TempDir()
+	// A directory where a file should go: renaming onto it fails, half-way.
+	a := *authority(t, ECDSA)
+	a.issuingKey = remoteKey{a.issuingKey}
+	if err := a.Save(dir); err == nil {
+		t.Fatal("saved")
+	}
+	if _, err := Load(dir); !errors.Is(err, ErrIncomplete) {
+		t.Errorf("after a Save that failed: %v", err)
+	}
+}
+
+func TestLoadBroken(t *testing.T) {
+	other := t.TempDir()
+	if err := authority(t, RSAPSS).Save(other); err != nil {
+		t.Fatal(err)
+	}
+	read := func(name string) string {
+		data, err := os.ReadFile(filepath.Join(other, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	for _, tc := range []struct{ file, content string }{
+		{fileRoot, ""},
+		{fileRoot, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"},
+		{fileRoot, read(fileRoot)},
+		{fileRoot, read(fileIssuingKey)},
+		{fileIssuing, read(fileIssuing)},
+		{fileIssuing, ""},
+		{fileIssuingKey, read(fileIssuingKey)},
+		{fileIssuingKey, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"},
+		{fileRootKey, read(fileRootKey)},
+		{fileRootKey, "x"},
+	} {
+		dir := saved(t)
+		if err := os.WriteFile(filepath.Join(dir, tc.file), []byte(tc.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(dir)
+		if err == nil || errors.Is(err, ErrNoAuthority) || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%s replaced by %.40q: %v", tc.file, tc.content, err)
+		}
+	}
+}
+
+func TestLoadOfflineRoot(t *testing.T) {
+	dir := saved(t)
+	if err := os.Remove(filepath.Join(dir, fileRootKey)); err != nil {
+		t.Fatal(err)
+	}
+	a, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, _, _ := newIssuer(t, a)
+	crl, err := i.RootCRL()
+	if err != nil || string(crl) != string(authority(t, ECDSA).rootCRL) {
+		t.Errorf("root CRL: %v", err)
+	}
+	if err := os.Remove(filepath.Join(dir, fileRootCRL)); err != nil {
+		t.Fatal(err)
+	}
+	if a, err = Load(dir); err != nil {
+		t.Fatal(err)
+	}
+	i, _, _ = newIssuer(t, a)
+	if _, err := i.RootCRL(); err == nil {
+		t.Error("a CRL from nowhere")
+	}
+}
+
+// Of several who start at once in an empty directory, at most one makes the
+// authority, and nobody works with another.
+func TestLoadOrCreateRace(t *testing.T) {
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	made := make([]*Authority, 8)
+	for n := range made {
+		wg.Go(func() { made[n], _ = LoadOrCreate(dir, Config{URL: testURL}, time.Now()) })
+	}
+	wg.Wait()
+	a, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range made {
+		if b != nil && !b.root.Equal(a.root) {
+			t.Error("two authorities")
+		}
+	}
+	again, err := LoadOrCreate(dir, Config{URL: testURL}, time.Now())
+	if err != nil || !again.issuing.Equal(a.issuing) {
+		t.Errorf("loaded again: %v", err)
+	}
+}

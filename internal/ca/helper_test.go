@@ -1,0 +1,246 @@
+package ca
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/signum-mssp/signum"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const testURL = "http://pki.example.org/base"
+
+// testClock stands still until it is set.
+type testClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *testClock { return &testClock{now: time.Now()} }
+
+func (c *testClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *testClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// memStore is a signum.CertificateStore that fails on demand.
+type memStore struct {
+	mu    sync.Mutex
+	rows  map[string]signum.Certificate
+	calls []string         // names of the methods that were called
+	fail  map[string]error // by name of the method
+}
+
+var _ signum.CertificateStore = (*memStore)(nil)
+
+func newStore() *memStore {
+	return &memStore{rows: make(map[string]signum.Certificate), fail: make(map[string]error)}
+}
+
+func (s *memStore) enter(name string) (func(), error) {
+	s.mu.Lock()
+	s.calls = append(s.calls, name)
+	return s.mu.Unlock, s.fail[name]
+}
+
+func (s *memStore) failWith(name string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail[name] = err
+}
+
+func (s *memStore) count(name string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.calls {
+		if c == name {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *memStore) IntendCertificate(_ context.Context, c *signum.Certificate) error {
+	leave, err := s.enter("intend")
+	defer leave()
+	if _, ok := s.rows[c.Serial]; ok || err != nil {
+		return errors.Join(err, errors.New("not inserted"))
+	}
+	row := *c
+	row.State = signum.CertificateIntended
+	s.rows[c.Serial] = row
+	return nil
+}
+
+func (s *memStore) CompleteCertificate(_ context.Context, serial string, der []byte) error {
+	leave, err := s.enter("complete")
+	defer leave()
+	row, ok := s.rows[serial]
+	if err != nil || !ok || row.State != signum.CertificateIntended {
+		return errors.Join(err, signum.ErrNotFound)
+	}
+	row.State, row.DER = signum.CertificateGood, der
+	s.rows[serial] = row
+	return nil
+}
+
+func (s *memStore) RevokeCertificate(_ context.Context, serial string, at time.Time, reason int) error {
+	leave, err := s.enter("revoke")
+	defer leave()
+	row, ok := s.rows[serial]
+	switch {
+	case err != nil:
+		return err
+	case !ok || row.State == signum.CertificateIntended:
+		return signum.ErrNotFound
+	case row.State == signum.CertificateGood:
+		row.State, row.RevokedAt, row.Reason = signum.CertificateRevoked, at, reason
+		s.rows[serial] = row
+	}
+	return nil
+}
+
+func (s *memStore) Certificate(_ context.Context, serial string) (*signum.Certificate, error) {
+	leave, err := s.enter("certificate")
+	defer leave()
+	row, ok := s.rows[serial]
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, signum.ErrNotFound
+	}
+	row.TBS = nil
+	return &row, nil
+}
+
+func (s *memStore) RevokedCertificates(_ context.Context, at time.Time) ([]signum.Certificate, error) {
+	leave, err := s.enter("revoked")
+	defer leave()
+	if err != nil {
+		return nil, err
+	}
+	var list []signum.Certificate
+	for _, row := range s.rows {
+		if row.State == signum.CertificateRevoked && row.NotAfter.After(at) {
+			list = append(list, row)
+		}
+	}
+	slices.SortFunc(list, func(a, b signum.Certificate) int { return strings.Compare(a.Serial, b.Serial) })
+	return list, nil
+}
+
+// authorities are made once per profile: RSA keys take long. They are of 2048
+// bits here; TestCreateRSA4096 makes the real ones.
+var authorities sync.Map
+
+func authority(t testing.TB, p Profile) *Authority {
+	t.Helper()
+	once, _ := authorities.LoadOrStore(p, sync.OnceValues(func() (*Authority, error) {
+		return Create(Config{Profile: p, URL: testURL, Test: true, rsaBits: 2048}, time.Now())
+	}))
+	a, err := once.(func() (*Authority, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func newIssuer(t testing.TB, a *Authority) (*Issuer, *memStore, *testClock) {
+	t.Helper()
+	store, clock := newStore(), newClock()
+	i, err := New(a, store, Options{URL: testURL, Clock: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i, store, clock
+}
+
+var deviceKeys = map[string]func() (crypto.Signer, error){
+	"EC":  sync.OnceValues(func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }),
+	"RSA": sync.OnceValues(func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) }),
+}
+
+func deviceKey(t testing.TB, kind string) crypto.Signer {
+	t.Helper()
+	k, err := deviceKeys[kind]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// issue returns a fresh certificate for the EC device key.
+func issue(t testing.TB, i *Issuer) *signum.Certificate {
+	t.Helper()
+	c, err := i.Issue(context.Background(), NewSerial(), "device-1", deviceKey(t, "EC").Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func parse(t testing.TB, der []byte) *x509.Certificate {
+	t.Helper()
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// openssl runs the tool and returns what it wrote to both outputs, and whether
+// it succeeded. Without it the test is skipped, but fails where CI is set.
+func openssl(t testing.TB, stdin []byte, args ...string) (string, error) {
+	t.Helper()
+	path, err := exec.LookPath("openssl")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("openssl is required in CI")
+		}
+		t.Skip("no openssl")
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Stdin = bytes.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func pemFile(t testing.TB, name, blockType string, ders ...[]byte) string {
+	t.Helper()
+	var b bytes.Buffer
+	for _, der := range ders {
+		_ = pem.Encode(&b, &pem.Block{Type: blockType, Bytes: der})
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

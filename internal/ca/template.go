@@ -1,0 +1,87 @@
+package ca
+
+import (
+	"crypto"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
+	"time"
+)
+
+// Attribute types of a subscriber's name.
+var (
+	oidSerialNumber = asn1.ObjectIdentifier{2, 5, 4, 5}
+	oidCommonName   = asn1.ObjectIdentifier{2, 5, 4, 3}
+	oidPseudonym    = asn1.ObjectIdentifier{2, 5, 4, 65}
+)
+
+// anyPolicy (RFC 5280, clause 4.2.1.4) on the issuing CA lets the subscribers'
+// certificates state any.
+var anyPolicy = mustOID(2, 5, 29, 32, 0)
+
+func mustOID(arcs ...uint64) x509.OID {
+	oid, err := x509.OIDFromInts(arcs)
+	if err != nil {
+		panic(err)
+	}
+	return oid
+}
+
+// subjectName is the name of a subscriber (DER): serialNumber, by which clients
+// find the signer in a chain and recognise the account, common name and
+// pseudonym.
+func subjectName(serial string) ([]byte, error) {
+	rdn := func(t asn1.ObjectIdentifier, v string) pkix.RelativeDistinguishedNameSET {
+		return pkix.RelativeDistinguishedNameSET{{Type: t, Value: v}}
+	}
+	return asn1.Marshal(pkix.RDNSequence{
+		rdn(oidSerialNumber, serial),
+		rdn(oidCommonName, serial+":PN"),
+		rdn(oidPseudonym, serial),
+	})
+}
+
+// template is what a subscriber's certificate contains.
+func (i *Issuer) template(serial string, key crypto.PublicKey) (*x509.Certificate, error) {
+	subject, err := subjectName(serial)
+	if err != nil {
+		return nil, err
+	}
+	notBefore, notAfter, err := i.validity(i.clock.Now())
+	if err != nil {
+		return nil, err
+	}
+	return &x509.Certificate{
+		SerialNumber:          newSerialNumber(),
+		RawSubject:            subject,
+		NotBefore:             notBefore,
+		NotAfter:              notAfter,
+		SignatureAlgorithm:    i.scheme.algorithm,
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		SubjectKeyId:          keyIdentifier(key),
+		Policies:              []x509.OID{i.policy},
+		OCSPServer:            []string{i.url + pathOCSP},
+		IssuingCertificateURL: []string{i.url + pathIssuing},
+		CRLDistributionPoints: []string{i.url + pathCRL},
+	}, nil
+}
+
+// validity is that of a certificate made now, cut to what the issuing CA's
+// allows.
+func (i *Issuer) validity(now time.Time) (notBefore, notAfter time.Time, err error) {
+	now = now.UTC().Truncate(time.Second)
+	notBefore = now.Add(-backdate)
+	notAfter = now.AddDate(subscriberYears, 0, 0)
+	if notBefore.Before(i.issuing.NotBefore) {
+		notBefore = i.issuing.NotBefore
+	}
+	if notAfter.After(i.issuing.NotAfter) {
+		notAfter = i.issuing.NotAfter
+	}
+	if !now.Before(notAfter) || now.Before(notBefore) {
+		return notBefore, notAfter, errors.New("ca: the issuing CA is not valid now")
+	}
+	return notBefore, notAfter, nil
+}

@@ -1,0 +1,182 @@
+package cms
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	_ "crypto/sha256" // the digests of hashOf
+	_ "crypto/sha512"
+	"crypto/subtle"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// Errors of Verify, beside ErrSignature and what crypto/x509 says of a chain.
+var (
+	// ErrDigest means that the content is not the one that was signed.
+	ErrDigest = errors.New("cms: the content is not what was signed")
+	// ErrSigner means that the signer's certificate is missing or is not fit
+	// for the signature.
+	ErrSigner = errors.New("cms: signer's certificate")
+)
+
+// VerifyOptions say what to trust.
+type VerifyOptions struct {
+	// Roots are required; there is no falling back to those of the system.
+	Roots *x509.CertPool
+	// Intermediates may be used besides the certificates of the CMS.
+	Intermediates []*x509.Certificate
+	// Time at which the chain must be valid. Zero means the signing time, which
+	// is what the signer says: it cannot be trusted beyond what revocation and
+	// the receiver's own clock confirm.
+	Time time.Time
+}
+
+// Result is what a verified signature says.
+type Result struct {
+	Content     []byte            // the text, byte for byte
+	Certificate *x509.Certificate // the signer's
+	Serial      string            // serialNumber of its subject: the account
+	SigningTime time.Time         // UTC; zero if the signature has none
+	Chain       []*x509.Certificate
+}
+
+// Verify checks the digest of the content, the signature over the signed
+// attributes, that the signer's certificate is the one the attributes name (if
+// they do, RFC 5035), and its chain to a root for client authentication: the
+// purpose the certificates of mobile signatures are issued for. It does not
+// check revocation; Result.Chain is there for it, the signer first.
+//
+// Errors are ErrDigest, ErrSignature, wrap ErrSigner, or come from
+// x509.Certificate.Verify.
+func (sd *SignedData) Verify(o VerifyOptions) (*Result, error) {
+	s := &sd.signer
+	if o.Roots == nil {
+		return nil, errors.New("cms: no roots to verify against")
+	}
+	if !s.signs(sd.content) {
+		return nil, ErrDigest
+	}
+	leaf, others, err := sd.parseCertificates()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.verifySignature(leaf); err != nil {
+		return nil, err
+	}
+
+	at := o.Time
+	if at.IsZero() {
+		at = s.attrs.signingTime
+	}
+	if at.IsZero() { // to x509 this would mean now
+		return nil, errors.New("cms: no signing time, and no time to verify at")
+	}
+	pool := x509.NewCertPool()
+	for _, c := range append(others, o.Intermediates...) {
+		pool.AddCert(c)
+	}
+	chains, err := leaf.Verify(x509.VerifyOptions{
+		Roots:         o.Roots,
+		Intermediates: pool,
+		CurrentTime:   at,
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cms: chain: %w", err)
+	}
+	return &Result{
+		Content:     sd.content,
+		Certificate: leaf,
+		Serial:      leaf.Subject.SerialNumber,
+		SigningTime: s.attrs.signingTime,
+		Chain:       chains[0],
+	}, nil
+}
+
+// signs reports whether the content has the digest of the signed attributes.
+func (s *signerInfo) signs(content []byte) bool {
+	h := s.hash.New()
+	h.Write(content)
+	return subtle.ConstantTimeCompare(h.Sum(nil), s.attrs.digest) == 1
+}
+
+// verifySignature checks the signature with the key of the certificate, which
+// must be meant for signatures and be the one that was signed for.
+func (s *signerInfo) verifySignature(leaf *x509.Certificate) error {
+	if s.attrs.certHash != nil {
+		h := s.attrs.certHashAlg.New()
+		h.Write(leaf.Raw)
+		if !bytes.Equal(h.Sum(nil), s.attrs.certHash) {
+			return fmt.Errorf("%w: not the one in signingCertificateV2", ErrSigner)
+		}
+	}
+	const signing = x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment
+	if leaf.IsCA || leaf.KeyUsage != 0 && leaf.KeyUsage&signing == 0 {
+		return fmt.Errorf("%w: not for signatures", ErrSigner)
+	}
+	switch k := leaf.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		if s.kind != kindECDSA {
+			return fmt.Errorf("%w: key of another kind", ErrSigner)
+		}
+	case *rsa.PublicKey:
+		if s.kind != kindRSA {
+			return fmt.Errorf("%w: key of another kind", ErrSigner)
+		}
+		if bits := k.N.BitLen(); bits < minRSABits || bits > maxRSABits {
+			return fmt.Errorf("%w: RSA key of %d bits", ErrSigner, bits)
+		}
+	default:
+		return fmt.Errorf("%w: key of unknown kind", ErrSigner)
+	}
+	h := s.hash.New()
+	h.Write(s.attrsDER)
+	return verify(leaf.PublicKey, s.hash, h.Sum(nil), s.signature)
+}
+
+// parseCertificates finds the signer's certificate among those of the CMS and
+// returns it apart from the others.
+func (sd *SignedData) parseCertificates() (leaf *x509.Certificate, others []*x509.Certificate, err error) {
+	for _, der := range sd.certificates {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%w: %w", ErrSigner, err)
+		}
+		if leaf == nil && sd.signer.names(c) {
+			leaf = c
+		} else {
+			others = append(others, c)
+		}
+	}
+	if leaf == nil {
+		return nil, nil, fmt.Errorf("%w: not in the CMS", ErrSigner)
+	}
+	return leaf, others, nil
+}
+
+// names reports whether the signer identifier is that of the certificate.
+func (s *signerInfo) names(c *x509.Certificate) bool {
+	if s.ski != nil {
+		return bytes.Equal(s.ski, c.SubjectKeyId)
+	}
+	var serial cryptobyte.String
+	der := cryptobyte.String(s.serial)
+	return bytes.Equal(s.issuer, c.RawIssuer) &&
+		der.ReadASN1(&serial, asn1.INTEGER) && bytes.Equal(serial, serialBytes(c))
+}
+
+// serialBytes is the content of the DER INTEGER of a certificate's serial
+// number, which crypto/x509 takes only if it is positive.
+func serialBytes(c *x509.Certificate) []byte {
+	b := c.SerialNumber.Bytes()
+	if len(b) == 0 || b[0]&0x80 != 0 {
+		return append([]byte{0}, b...)
+	}
+	return b
+}

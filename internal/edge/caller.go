@@ -1,0 +1,48 @@
+package edge
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"slices"
+	"time"
+
+	"github.com/signum-mssp/signum"
+)
+
+// CallerOf is who speaks on a connection. TLS has proved possession of the
+// key; who the certificate belongs to is decided by its pin alone, so it may
+// be self-signed. Parties must send their end-entity certificate without a
+// chain, and it must be good for client authentication.
+func CallerOf(cs *tls.ConnectionState, now time.Time) signum.Caller {
+	switch {
+	case cs == nil:
+		return signum.Caller{Problem: "no TLS"}
+	case len(cs.PeerCertificates) == 0:
+		return signum.Caller{Problem: "no client certificate"}
+	case len(cs.PeerCertificates) > 1:
+		return signum.Caller{Problem: "a chain was sent along with the client certificate"}
+	}
+	c := cs.PeerCertificates[0]
+	switch {
+	case now.Before(c.NotBefore) || now.After(c.NotAfter):
+		return signum.Caller{Problem: "the client certificate is not valid now"}
+	case !clientAuth(c):
+		return signum.Caller{Problem: "the client certificate lacks the extended key usage clientAuth"}
+	}
+	return signum.Caller{Pin: signum.PinOf(c.Raw)}
+}
+
+func clientAuth(c *x509.Certificate) bool {
+	return slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageClientAuth) || slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny)
+}
+
+// TLSConfig asks every client for a certificate and accepts any or none: one
+// that is missing or wrong gets a fault that says so, not a broken connection.
+func TLSConfig(cert tls.Certificate) *tls.Config {
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		ClientAuth:   tls.RequestClientCert,
+		Certificates: []tls.Certificate{cert},
+		NextProtos:   []string{"h2", "http/1.1"},
+	}
+}

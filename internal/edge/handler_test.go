@@ -1,0 +1,307 @@
+package edge
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/signum-mssp/signum"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// lineWire is a wire small enough to see through: the body is the MSISDN, an
+// answer the caller's pin or the fault's text.
+type lineWire struct{}
+
+func (lineWire) Name() string          { return "line" }
+func (lineWire) Endpoints() []Endpoint { return []Endpoint{{"/line", signum.OpSignature}} }
+func (lineWire) Accepts(m string) bool { return m == "text/line" || m == "" }
+func (lineWire) ContentType() string   { return "text/line" }
+func (lineWire) Decode(op signum.Operation, b []byte) (signum.Request, Form, error) {
+	if strings.HasPrefix(string(b), "bad") {
+		return nil, 7, signum.Faultf(signum.WrongParam, "bad line")
+	}
+	if string(b) == "panic" {
+		panic("decoder")
+	}
+	return &signum.SignatureRequest{MSISDN: string(b)}, 7, nil
+}
+func (lineWire) AppendResponse(dst []byte, f Form, r signum.Response) []byte {
+	return append(dst, r.(*signum.SignatureResponse).MSISDN...)
+}
+func (lineWire) AppendFault(dst []byte, f Form, flt *signum.Fault) []byte {
+	return append(dst, strconv.Itoa(int(f))+" "+flt.Error()...)
+}
+
+type serviceFunc func(context.Context, signum.Caller, *signum.SignatureRequest) (*signum.SignatureResponse, error)
+
+func (f serviceFunc) Sign(ctx context.Context, c signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
+	return f(ctx, c, r)
+}
+func (serviceFunc) Status(context.Context, signum.Caller, *signum.StatusRequest) (*signum.StatusResponse, error) {
+	return nil, errors.New("not asked for")
+}
+
+func echo(_ context.Context, c signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
+	if c.Problem != "" {
+		return &signum.SignatureResponse{MSISDN: c.Problem}, nil
+	}
+	return &signum.SignatureResponse{MSISDN: r.MSISDN}, nil
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.String()
+}
+
+// serve runs a mutual-TLS server and returns it with a client that has the
+// certificates.
+func serve(t *testing.T, o Options, certs ...tls.Certificate) (*httptest.Server, *http.Client, *syncBuffer) {
+	t.Helper()
+	log := new(syncBuffer)
+	o.Logger = slog.New(slog.NewTextHandler(log, nil))
+	mux := http.NewServeMux()
+	Register(mux, o, lineWire{})
+	srv := httptest.NewUnstartedServer(mux)
+	srv.TLS = TLSConfig(tls.Certificate{})
+	srv.TLS.Certificates = nil // httptest brings its own
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	tr := srv.Client().Transport.(*http.Transport)
+	if len(certs) > 0 {
+		tr.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certs[0], nil }
+	}
+	return srv, srv.Client(), log
+}
+
+func post(t *testing.T, c *http.Client, url string, body io.Reader, header ...string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequest("POST", url+"/line", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+func zipped(s string) io.Reader {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	io.WriteString(z, s)
+	z.Close()
+	return &b
+}
+
+// endless hides the length, so that the body is sent in chunks.
+type endless struct{ io.Reader }
+
+func TestLimits(t *testing.T) {
+	svc := serviceFunc(func(ctx context.Context, c signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
+		switch r.MSISDN {
+		case "crash":
+			panic("service")
+		case "broken":
+			return nil, errors.New("the disk is full at /secret/path")
+		case "refused":
+			return nil, signum.NewFault(signum.UserCancel)
+		}
+		return echo(ctx, signum.Caller{}, r)
+	})
+	srv, client, log := serve(t, Options{Service: svc, MaxBody: 1000})
+	big := strings.Repeat("x", 10<<20)
+	for _, tt := range []struct {
+		name   string
+		body   io.Reader
+		header []string
+		status int
+		want   string
+	}{
+		{"as it should", strings.NewReader("hello"), []string{"Content-Type", "text/line; charset=UTF-8"}, 200, "hello"},
+		{"odd parameters", strings.NewReader("hello"), []string{"Content-Type", "Text/Line; =x"}, 200, "hello"},
+		{"no type", strings.NewReader("hello"), nil, 200, "hello"},
+		{"wrong type", strings.NewReader("hello"), []string{"Content-Type", "text/csv"}, 500, "101 WRONG_PARAM: Content-Type"},
+		{"gzip", zipped("hello"), []string{"Content-Encoding", "gzip"}, 200, "hello"},
+		{"meaningless encoding", strings.NewReader("hello"), []string{"Content-Encoding", "UTF-8"}, 200, "hello"},
+		{"not gzip", strings.NewReader("hello"), []string{"Content-Encoding", "gzip"}, 500, "101 WRONG_PARAM: Body is not gzip"},
+		{"gzip bomb", zipped(big), []string{"Content-Encoding", "gzip"}, 500, "101 WRONG_PARAM: Body is larger than 1000 bytes"},
+		{"gzip cut off", io.LimitReader(zipped("hello"), 20), []string{"Content-Encoding", "gzip"}, 500, "101 WRONG_PARAM: Body"},
+		{"10 MB", strings.NewReader(big), nil, 500, "101 WRONG_PARAM: Body is larger than 1000 bytes"},
+		{"10 MB in chunks", endless{strings.NewReader(big)}, nil, 500, "101 WRONG_PARAM: Body is larger than 1000 bytes"},
+		{"undecodable, in the form it came", strings.NewReader("bad"), nil, 500, "7 101 WRONG_PARAM: bad line"},
+		{"fault", strings.NewReader("refused"), nil, 500, "7 401 USER_CANCEL"},
+		{"internal error", strings.NewReader("broken"), nil, 500, "7 900 INTERNAL_ERROR: Unknown Error (trace "},
+		{"panic in the service", strings.NewReader("crash"), nil, 500, "7 900 INTERNAL_ERROR: Unknown Error (trace "},
+		{"panic in the decoder", strings.NewReader("panic"), nil, 500, "900 INTERNAL_ERROR: Unknown Error (trace "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			status, got := post(t, client, srv.URL, tt.body, tt.header...)
+			if status != tt.status || !strings.Contains(got, tt.want) {
+				t.Errorf("got %d %q, want %d %q", status, got, tt.status, tt.want)
+			}
+			if strings.Contains(got, "secret") {
+				t.Error("the cause leaked")
+			}
+		})
+	}
+	if !strings.Contains(log.String(), "the disk is full at /secret/path") {
+		t.Error("the cause is not in the log")
+	}
+	resp, err := client.Get(srv.URL + "/line")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("GET: got %d", resp.StatusCode)
+	}
+}
+
+func TestSlowBody(t *testing.T) {
+	srv, client, _ := serve(t, Options{Service: serviceFunc(echo), ReadTimeout: 50 * time.Millisecond})
+	r, w := io.Pipe()
+	defer w.Close()
+	go io.WriteString(w, "never ends")
+	if status, got := post(t, client, srv.URL, endless{r}); status != 500 || !strings.Contains(got, "Body could not be read") {
+		t.Errorf("got %d %q", status, got)
+	}
+}
+
+func TestOpenRequests(t *testing.T) {
+	entered, release := make(chan bool), make(chan bool)
+	svc := serviceFunc(func(_ context.Context, c signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
+		entered <- true
+		<-release
+		return &signum.SignatureResponse{}, nil
+	})
+	srv, client, _ := serve(t, Options{Service: svc, MaxOpen: 2})
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() { post(t, client, srv.URL, strings.NewReader("a")) })
+		<-entered
+	}
+	if status, got := post(t, client, srv.URL, strings.NewReader("a")); status != 500 || !strings.Contains(got, "Too many open requests") {
+		t.Errorf("got %d %q", status, got)
+	}
+	close(release)
+	wg.Wait()
+	wg.Go(func() { <-entered })
+	if status, _ := post(t, client, srv.URL, strings.NewReader("a")); status != 200 {
+		t.Errorf("after the others ended: got %d", status)
+	}
+	wg.Wait()
+}
+
+func TestEvent(t *testing.T) {
+	srv, client, log := serve(t, Options{Service: serviceFunc(echo)})
+	post(t, client, srv.URL, strings.NewReader("+41791234164"))
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "msisdn=+4179****164") || strings.Contains(got, "1234164") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func certificate(t *testing.T, change func(*x509.Certificate)) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	if change != nil {
+		change(c)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+func TestCaller(t *testing.T) {
+	good := certificate(t, nil)
+	chain := certificate(t, nil)
+	chain.Certificate = append(chain.Certificate, good.Certificate[0])
+	for _, tt := range []struct {
+		name  string
+		certs []tls.Certificate
+		want  string
+	}{
+		{"self-signed", []tls.Certificate{good}, "hello"},
+		{"none", nil, "no client certificate"},
+		{"chain", []tls.Certificate{chain}, "a chain"},
+		{"server certificate", []tls.Certificate{certificate(t, func(c *x509.Certificate) {
+			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		})}, "lacks the extended key usage"},
+		{"no usage", []tls.Certificate{certificate(t, func(c *x509.Certificate) { c.ExtKeyUsage = nil })}, "lacks the extended key usage"},
+		{"expired", []tls.Certificate{certificate(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })}, "not valid now"},
+		{"not yet valid", []tls.Certificate{certificate(t, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) })}, "not valid now"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			srv, client, _ := serve(t, Options{Service: serviceFunc(echo)}, tt.certs...)
+			if _, got := post(t, client, srv.URL, strings.NewReader("hello")); !strings.Contains(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+	if c := CallerOf(nil, time.Now()); c.Problem == "" {
+		t.Error("a connection without TLS identifies nobody")
+	}
+}
+
+func TestTLSVersion(t *testing.T) {
+	srv, _, _ := serve(t, Options{Service: serviceFunc(echo)})
+	conn, err := tls.Dial("tcp", srv.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+	if err == nil {
+		conn.Close()
+		t.Error("TLS 1.1 was accepted")
+	}
+	var nerr net.Error
+	if errors.As(err, &nerr) && nerr.Timeout() {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/policy"
+)
+
+// Config is what an engine works with. Zero durations take the defaults.
+type Config struct {
+	Store    signum.Store
+	Channels map[signum.Method]signum.Channel
+	Chain    [][]byte // issuing CA, root: DER, appended to the leaf in each CMS
+	MSSPURI  string   // MSSP_ID/URI of answers
+	Clock    signum.Clock
+	Logger   *slog.Logger
+
+	Skew      time.Duration // how far a request's Instant may be off; 5 min
+	Retention time.Duration // how long an outcome can be read; 1 h, at least twice Skew
+	Sweep     time.Duration // how often to look for expired transactions; 250 ms
+	// Poll is how often to look for outcomes that another node decided. 0 means
+	// that no other node shares the store.
+	Poll time.Duration
+}
+
+// Engine runs transactions. Its methods are safe for concurrent use.
+type Engine struct {
+	cfg     Config
+	waiters waiters
+	running sync.WaitGroup
+}
+
+// New checks the configuration and returns an engine. Run makes it live.
+func New(cfg Config) (*Engine, error) {
+	if cfg.Store == nil || len(cfg.Channels) == 0 {
+		return nil, errors.New("engine: a store and at least one channel are needed")
+	}
+	for _, d := range []struct {
+		v   *time.Duration
+		def time.Duration
+	}{
+		{&cfg.Skew, policy.DefaultSkew},
+		{&cfg.Retention, time.Hour},
+		{&cfg.Sweep, 250 * time.Millisecond},
+	} {
+		if *d.v == 0 {
+			*d.v = d.def
+		}
+	}
+	// Uniqueness of a call lasts as long as its row: a purged one must already
+	// be refused for its age.
+	if cfg.Retention < 2*cfg.Skew {
+		return nil, fmt.Errorf("engine: retention %s is shorter than twice the skew %s", cfg.Retention, cfg.Skew)
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = signum.SystemClock{}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Engine{cfg: cfg, waiters: waiters{m: make(map[string]*waiter)}}, nil
+}
+
+// now is to the microsecond, as stores keep it.
+func (e *Engine) now() time.Time { return e.cfg.Clock.Now().Truncate(time.Microsecond) }
+
+// party authenticates the caller of a message. An unknown party and a wrong
+// certificate are told apart in the log only.
+func (e *Engine) party(ctx context.Context, c signum.Caller, h *signum.Header) (*signum.Party, error) {
+	p, err := e.cfg.Store.Party(ctx, h.AP.ID)
+	if err != nil && !errors.Is(err, signum.ErrNotFound) {
+		return nil, fmt.Errorf("reading party: %w", err)
+	}
+	if errors.Is(err, signum.ErrNotFound) {
+		p = nil
+	}
+	if flt := policy.Authenticate(p, c, passwordOK(p, h.AP.Password)); flt != nil {
+		e.cfg.Logger.InfoContext(ctx, "party refused", "ap_id", h.AP.ID, "known", p != nil, "problem", c.Problem)
+		return nil, flt
+	}
+	return p, nil
+}
+
+func passwordOK(p *signum.Party, sent string) bool {
+	if p == nil || len(p.PasswordHash) == 0 {
+		return true
+	}
+	sum := sha256.Sum256([]byte(sent))
+	return subtle.ConstantTimeCompare(sum[:], p.PasswordHash) == 1
+}
+
+// responseHeader echoes the party's part and adds the provider's. The Instant
+// comes back as UTC with milliseconds; one that does not parse never gets here.
+func (e *Engine) responseHeader(h *signum.Header) signum.Header {
+	out := signum.Header{
+		Version: signum.Version{Major: "1", Minor: "1"},
+		AP:      h.AP,
+		MSSP:    signum.MSSPInfo{URI: e.cfg.MSSPURI, Instant: signum.FormatInstant(e.cfg.Clock.Now())},
+	}
+	if at, err := time.Parse(time.RFC3339Nano, h.AP.Instant); err == nil {
+		out.AP.Instant = signum.FormatInstant(at)
+	}
+	return out
+}

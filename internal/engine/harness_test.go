@@ -1,0 +1,283 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/store"
+	"github.com/signum-mssp/signum/internal/store/pgtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// onStores runs a test on both databases.
+func onStores(t *testing.T, f func(t *testing.T, url string)) {
+	t.Run("sqlite", func(t *testing.T) { f(t, "sqlite:"+filepath.Join(t.TempDir(), "signum.db")) })
+	t.Run("postgres", func(t *testing.T) { f(t, pgtest.URL(t)) })
+}
+
+// handClock stands still until it is moved.
+type handClock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *handClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *handClock) move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+var testPin = signum.Pin{1}
+
+// world is a node with its users and phones; clock and database can be shared
+// with another one.
+type world struct {
+	*Engine
+	t      testing.TB
+	store  *store.Store
+	ca     *ca.Issuer
+	phones *phone.Network
+	clock  *handClock
+	keys   phone.KeyStore
+	shown  chan string // transaction ids, as texts appear on screens
+	stop   func()
+}
+
+var authority = sync.OnceValues(func() (*ca.Authority, error) {
+	return ca.Create(ca.Config{Test: true, URL: "http://127.0.0.1:1"}, time.Now())
+})
+
+// newWorld starts a node on the database. Another world may be given, to take
+// over its clock and phones' keys.
+func newWorld(t testing.TB, url string, before *world) *world {
+	t.Helper()
+	w := &world{t: t, clock: &handClock{at: time.Now().Truncate(time.Second)}, keys: phone.NewMemoryKeys(), shown: make(chan string, 1000)}
+	if before != nil {
+		w.clock, w.keys = before.clock, before.keys
+	}
+	auth, err := authority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.store, err = store.Open(context.Background(), url); err != nil {
+		t.Fatal(err)
+	}
+	if w.ca, err = ca.New(auth, w.store, ca.Options{URL: "http://127.0.0.1:1", Clock: w.clock}); err != nil {
+		t.Fatal(err)
+	}
+	w.phones = phone.New(phone.Config{Clock: w.clock, Keys: w.keys, Observe: func(e phone.Event) {
+		if e.Kind == phone.Shown {
+			w.shown <- e.TransID
+		}
+	}})
+	if w.Engine, err = New(Config{
+		Store: w.store, Clock: w.clock, Chain: auth.Chain(), MSSPURI: "mid://test",
+		Channels: map[signum.Method]signum.Channel{signum.SIM: w.phones, signum.App: w.phones},
+		Sweep:    5 * time.Millisecond, Poll: 5 * time.Millisecond,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.phones.Connect(w.Engine)
+	if before == nil {
+		w.putParty(func(*signum.Party) {})
+	}
+	var once sync.Once
+	w.stop = func() {
+		once.Do(func() {
+			w.phones.Close()
+			if err := w.store.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Cleanup(w.stop)
+	return w
+}
+
+// run makes the engine live; stop then stops it first, as a server would.
+func (w *world) run() {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	stop := w.stop
+	w.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Error(err)
+		}
+		stop()
+	})
+	w.t.Cleanup(w.stop)
+}
+
+func (w *world) putParty(change func(*signum.Party)) {
+	w.t.Helper()
+	p := &signum.Party{ID: "mid://ap", DTBDPrefix: "Bank: ", Pins: []signum.Pin{testPin}, Profiles: signum.SignatureProfiles,
+		AuthProfile1: signum.ProfileAnyLoA4, DefaultLang: "en"}
+	change(p)
+	if err := w.store.PutParty(context.Background(), p); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// addPhones puts the devices of an account into the network.
+func (w *world) addPhones(s *signum.Subscriber, behaviour phone.Behaviour) {
+	w.t.Helper()
+	for i := range s.Devices {
+		d := &s.Devices[i]
+		if _, err := w.phones.Add(phone.DeviceSpec{ID: d.ID, MSISDN: s.MSISDN, Method: d.Method, KeyType: d.KeyType}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if len(s.Devices) > 0 {
+		if err := w.phones.Behave(s.MSISDN, behaviour); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// addUser makes the n-th account, with certified devices.
+func (w *world) addUser(n int, behaviour phone.Behaviour, k signum.KeyType, methods ...signum.Method) *signum.Subscriber {
+	w.t.Helper()
+	ctx := context.Background()
+	s := &signum.Subscriber{MSISDN: fmt.Sprintf("+4179%07d", n), Serial: ca.NewSerial(), State: signum.SubscriberActive}
+	for _, m := range methods {
+		s.Devices = append(s.Devices, signum.Device{ID: fmt.Sprintf("%d-%s", n, m), Method: m, State: signum.DeviceActive, KeyType: k})
+	}
+	w.addPhones(s, behaviour)
+	if err := w.store.PutSubscriber(ctx, s); err != nil {
+		w.t.Fatal(err)
+	}
+	for i := range s.Devices {
+		d := &s.Devices[i]
+		p, err := w.phones.Device(d.ID)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if d.Certificate, err = w.ca.Issue(ctx, s.Serial, d.ID, p.PublicKey()); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := w.store.PutSubscriber(ctx, s); err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+var counter struct {
+	sync.Mutex
+	n int
+}
+
+func (w *world) header() signum.Header {
+	counter.Lock()
+	defer counter.Unlock()
+	counter.n++
+	return signum.Header{
+		AP: signum.APInfo{ID: "mid://ap", TransID: fmt.Sprintf("T%d", counter.n), Instant: signum.FormatInstant(w.clock.Now())},
+	}
+}
+
+type change = func(*signum.SignatureRequest)
+
+func async(r *signum.SignatureRequest) { r.MessagingMode = signum.AsynchClientServer }
+
+func profile(uri string) change { return func(r *signum.SignatureRequest) { r.Profile = uri } }
+
+func (w *world) request(s *signum.Subscriber, changes ...change) *signum.SignatureRequest {
+	r := &signum.SignatureRequest{
+		Header: w.header(), MessagingMode: signum.Synch, MSISDN: s.MSISDN, Profile: signum.ProfileAnyLoA4,
+		Data: signum.DataToBeSigned{Data: "Bank: Login?"},
+	}
+	for _, c := range changes {
+		c(r)
+	}
+	return r
+}
+
+func (w *world) ask(s *signum.Subscriber, changes ...change) (*signum.SignatureResponse, error) {
+	return w.Sign(w.t.Context(), signum.Caller{Pin: testPin}, w.request(s, changes...))
+}
+
+// begin asks asynchronously and returns the transaction's id.
+func (w *world) begin(s *signum.Subscriber, changes ...change) string {
+	w.t.Helper()
+	resp, err := w.ask(s, append(changes, async)...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if resp.Status != signum.RequestOK || resp.Signature != nil {
+		w.t.Fatalf("asynchronous answer: %+v", resp)
+	}
+	return resp.TransID
+}
+
+// outcome is the status code of a transaction, fault or not.
+func (w *world) outcome(id string) signum.Code {
+	w.t.Helper()
+	resp, err := w.Status(context.Background(), signum.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: id})
+	if err != nil {
+		return w.code(err)
+	}
+	return resp.Status
+}
+
+func (w *world) code(err error) signum.Code {
+	w.t.Helper()
+	if err == nil {
+		return 0
+	}
+	flt := signum.AsFault(err)
+	if flt == nil {
+		w.t.Fatalf("not a fault: %v", err)
+	}
+	return flt.Code
+}
+
+// await waits until a transaction is no longer outstanding.
+func (w *world) await(id string) signum.Code {
+	w.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for time.Now().Before(deadline) {
+		if c := w.outcome(id); c != signum.OutstandingTransact {
+			return c
+		}
+		time.Sleep(time.Millisecond)
+	}
+	w.t.Fatalf("transaction %s is still outstanding", id)
+	return 0
+}
+
+func (w *world) awaitShown(id string) {
+	w.t.Helper()
+	for {
+		select {
+		case got := <-w.shown:
+			if got == id {
+				return
+			}
+		case <-time.After(10 * time.Second):
+			w.t.Fatalf("transaction %s was never shown", id)
+		}
+	}
+}
+
+var errAny = errors.New("any")

@@ -1,0 +1,49 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/policy"
+)
+
+// Status serves MSS_StatusQuery: 504 while outstanding, then the outcome for
+// the retention time. A transaction of another party is as unknown as one
+// that never was.
+func (e *Engine) Status(ctx context.Context, c signum.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error) {
+	p, err := e.party(ctx, c, &r.Header)
+	if err != nil {
+		return nil, err
+	}
+	if flt := policy.StatusFields(r, e.now(), e.cfg.Skew); flt != nil {
+		return nil, flt
+	}
+	t, err := e.cfg.Store.Transaction(ctx, r.TransID)
+	if err == nil && t.State == signum.StateOutstanding && !t.Expires.After(e.now()) {
+		// Overdue, but the sweep has not come by.
+		if err = e.expire(ctx, t); err == nil {
+			t, err = e.cfg.Store.Transaction(ctx, r.TransID)
+		}
+	}
+	if errors.Is(err, signum.ErrNotFound) || err == nil && t.APID != p.ID {
+		return nil, signum.Faultf(signum.WrongParam, signum.DetailNoTransaction)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading transaction: %w", err)
+	}
+	resp := &signum.StatusResponse{Header: e.responseHeader(&r.Header), MSISDN: t.MSISDNSent, Status: signum.OutstandingTransact}
+	if t.State == signum.StateOutstanding {
+		return resp, nil
+	}
+	if resp.Status = t.Outcome.Code; resp.Status.IsStatus() {
+		resp.Signature = t.Outcome.CMS
+		return resp, nil
+	}
+	flt := t.Outcome.Fault()
+	if flt.Code == signum.ExpiredTransaction {
+		flt.Detail = signum.DetailTimeoutStatus
+	}
+	return nil, flt
+}

@@ -1,0 +1,9 @@
+// Package policy decides: is this request well made, and may this party do
+// this to this subscriber now, by which method?
+//
+//	Fields ─▶ (the engine looks whether the call was made before) ─▶ Content ─▶ Choose
+//
+// Every function is pure: what it needs to know it is given, and the answer is
+// a value or a *signum.Fault. It must not know how a request came, where
+// anything is kept, or what happens after the decision.
+package policy

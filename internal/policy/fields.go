@@ -1,0 +1,194 @@
+package policy
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/signum-mssp/signum"
+)
+
+// Bounds of a request's fields.
+const (
+	DefaultSkew   = 5 * time.Minute
+	MinTimeout    = 15 * time.Second
+	MaxTimeout    = 300 * time.Second
+	TimeoutSIM    = 80 * time.Second
+	TimeoutApp    = 40 * time.Second
+	maxTransID    = 128 // characters of AP_TransID
+	maxMSISDNSent = 40  // bytes, separators included
+	maxServices   = 16
+)
+
+// TimeoutOf is how long a transaction lives when the request does not say.
+func TimeoutOf(m signum.Method) time.Duration {
+	if m == signum.App {
+		return TimeoutApp
+	}
+	return TimeoutSIM
+}
+
+// Languages of the texts around the data to be signed.
+var Languages = []string{"en", "de", "fr", "it"}
+
+// Fields holds what a request's fields mean.
+type Fields struct {
+	Instant time.Time
+	MSISDN  string        // E.164 with leading +
+	Async   bool          // messaging mode
+	Timeout time.Duration // 0: the method's default
+	Lang    string        // one of Languages
+}
+
+// Authenticate decides whether the caller is the party. A party that does not
+// exist is nil. All refusals look alike, so that nothing can be learnt from
+// them.
+func Authenticate(p *signum.Party, c signum.Caller, passwordOK bool) *signum.Fault {
+	if p == nil || c.Problem != "" || !p.HasPin(c.Pin) || !passwordOK {
+		return signum.Faultf(signum.UnauthorizedAccess, signum.DetailCredentials)
+	}
+	return nil
+}
+
+var versions = map[signum.Operation][]signum.Version{
+	signum.OpSignature: {{Major: "1", Minor: "1"}, {Major: "1", Minor: "2"}, {}},
+	signum.OpStatus:    {{Major: "1", Minor: "1"}, {}},
+}
+
+func checkVersion(op signum.Operation, v signum.Version) *signum.Fault {
+	if slices.Contains(versions[op], v) {
+		return nil
+	}
+	return signum.NewFault(signum.IncompatibleIface)
+}
+
+func missing(name string) *signum.Fault {
+	return signum.Faultf(signum.MissingParam, "%s is missing", name)
+}
+
+func wrong(format string, args ...any) *signum.Fault {
+	return signum.Faultf(signum.WrongParam, format, args...)
+}
+
+// firstMissing names the first empty one of name, value pairs.
+func firstMissing(pairs ...string) *signum.Fault {
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] == "" {
+			return missing(pairs[i])
+		}
+	}
+	return nil
+}
+
+// SignatureFields checks versions, presence and values of a signature
+// request, in this order: 108, 102, 101.
+func SignatureFields(p *signum.Party, r *signum.SignatureRequest, now time.Time, skew time.Duration) (Fields, *signum.Fault) {
+	var f Fields
+	if flt := checkVersion(signum.OpSignature, r.Version); flt != nil {
+		return f, flt
+	}
+	if flt := firstMissing("AP_TransID", r.AP.TransID, "Instant", r.AP.Instant, "MessagingMode", r.MessagingMode,
+		"MSISDN", r.MSISDN, "DataToBeSigned", r.Data.Data); flt != nil {
+		return f, flt
+	}
+	lang, flt := language(p, r.Services)
+	if flt != nil && flt.Code == signum.MissingParam {
+		return f, flt
+	}
+	langFault := flt
+	f.Lang = lang
+	if f.Instant, flt = header(&r.Header, now, skew); flt != nil {
+		return f, flt
+	}
+	if f.Timeout, flt = timeout(r.TimeOut); flt != nil {
+		return f, flt
+	}
+	if f.MSISDN, flt = msisdn(r.MSISDN); flt != nil {
+		return f, flt
+	}
+	if langFault != nil {
+		return f, langFault
+	}
+	switch r.MessagingMode {
+	case signum.Synch:
+	case signum.Asynch, signum.AsynchClientServer:
+		f.Async = true
+	default:
+		return f, wrong("MessagingMode is not one of synch, asynch, asynchClientServer")
+	}
+	return f, nil
+}
+
+// StatusFields checks a status query in the same order.
+func StatusFields(r *signum.StatusRequest, now time.Time, skew time.Duration) *signum.Fault {
+	if flt := checkVersion(signum.OpStatus, r.Version); flt != nil {
+		return flt
+	}
+	if flt := firstMissing("AP_TransID", r.AP.TransID, "Instant", r.AP.Instant, "MSSP_TransID", r.TransID); flt != nil {
+		return flt
+	}
+	_, flt := header(&r.Header, now, skew)
+	return flt
+}
+
+func header(h *signum.Header, now time.Time, skew time.Duration) (time.Time, *signum.Fault) {
+	if !tokenLike(h.AP.TransID) {
+		return time.Time{}, wrong("AP_TransID is not a token of at most %d characters", maxTransID)
+	}
+	at, err := time.Parse(time.RFC3339Nano, h.AP.Instant)
+	if err != nil {
+		return at, wrong("Instant is not a dateTime with a time zone")
+	}
+	at = at.Truncate(time.Microsecond).UTC()
+	if d := now.Sub(at); d > skew || d < -skew {
+		return at, wrong("Instant differs from the time of the service by more than %s", skew)
+	}
+	return at, nil
+}
+
+// tokenLike is more liberal than NCName: real clients begin with a digit and
+// use separators that an NCName may not have.
+func tokenLike(s string) bool {
+	if !utf8.ValidString(s) || utf8.RuneCountInString(s) > maxTransID {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsGraphic(r) || unicode.IsSpace(r) || strings.ContainsRune("<>&\"'", r)
+	})
+}
+
+func timeout(s string) (time.Duration, *signum.Fault) {
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(s)
+	d := time.Duration(n) * time.Second
+	if err != nil || n > int(MaxTimeout/time.Second) || d < MinTimeout {
+		return 0, wrong("TimeOut is not a number of seconds from %d to %d", int(MinTimeout.Seconds()), int(MaxTimeout.Seconds()))
+	}
+	return d, nil
+}
+
+// language finds userLang. It is mandatory unless the party has a default.
+func language(p *signum.Party, services []signum.AdditionalService) (string, *signum.Fault) {
+	for _, s := range services {
+		if s.URI != signum.ServiceUserLang {
+			continue
+		}
+		if s.UserLang == "" {
+			return "", missing("UserLang")
+		}
+		lang := strings.ToLower(s.UserLang)
+		if !slices.Contains(Languages, lang) {
+			return "", wrong("UserLang is not one of %s", strings.Join(Languages, ", "))
+		}
+		return lang, nil
+	}
+	if p.DefaultLang == "" {
+		return "", missing("Additional service " + signum.ServiceUserLang)
+	}
+	return p.DefaultLang, nil
+}

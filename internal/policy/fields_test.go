@@ -1,0 +1,206 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signum-mssp/signum"
+)
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func request(change ...func(*signum.SignatureRequest)) *signum.SignatureRequest {
+	r := &signum.SignatureRequest{
+		Header: signum.Header{
+			Version: signum.Version{Major: "1", Minor: "2"},
+			AP:      signum.APInfo{ID: "mid://ap", TransID: "T1", Instant: "2026-03-01T12:00:00.000Z"},
+		},
+		MessagingMode: signum.Synch,
+		MSISDN:        "+41791234567",
+		Profile:       signum.ProfileAnyLoA4,
+		Data:          signum.DataToBeSigned{MimeType: "text/plain", Encoding: "UTF-8", Data: "Bank: Login?"},
+		Services:      []signum.AdditionalService{{URI: signum.ServiceUserLang, UserLang: "EN"}},
+	}
+	for _, c := range change {
+		c(r)
+	}
+	return r
+}
+
+func party(change ...func(*signum.Party)) *signum.Party {
+	p := &signum.Party{
+		ID: "mid://ap", DTBDPrefix: "Bank: ", AuthProfile1: signum.ProfileAnyLoA4,
+		Pins:     []signum.Pin{{1}, {2}},
+		Profiles: signum.SignatureProfiles,
+	}
+	for _, c := range change {
+		c(p)
+	}
+	return p
+}
+
+func code(f *signum.Fault) signum.Code {
+	if f == nil {
+		return 0
+	}
+	return f.Code
+}
+
+func TestSignatureFields(t *testing.T) {
+	type R = signum.SignatureRequest
+	tests := []struct {
+		name   string
+		change func(*R)
+		want   signum.Code
+	}{
+		{"as it is", func(*R) {}, 0},
+		{"version 1/1", func(r *R) { r.Version.Minor = "1" }, 0},
+		{"no version", func(r *R) { r.Version = signum.Version{} }, 0},
+		{"version 2/0", func(r *R) { r.Version = signum.Version{Major: "2", Minor: "0"} }, 108},
+		{"half a version", func(r *R) { r.Version.Minor = "" }, 108},
+		{"version before missing", func(r *R) { r.Version.Major, r.MSISDN = "9", "" }, 108},
+		{"no AP_TransID", func(r *R) { r.AP.TransID = "" }, 102},
+		{"no Instant", func(r *R) { r.AP.Instant = "" }, 102},
+		{"no mode", func(r *R) { r.MessagingMode = "" }, 102},
+		{"no MSISDN", func(r *R) { r.MSISDN = "" }, 102},
+		{"no data", func(r *R) { r.Data.Data = "" }, 102},
+		{"no userLang", func(r *R) { r.Services = nil }, 102},
+		{"empty userLang", func(r *R) { r.Services[0].UserLang = "" }, 102},
+		{"missing before wrong", func(r *R) { r.AP.Instant, r.Data.Data = "yesterday", "" }, 102},
+		{"missing language before a wrong number", func(r *R) { r.MSISDN, r.Services = "x", nil }, 102},
+		{"language rm", func(r *R) { r.Services[0].UserLang = "rm" }, 101},
+		{"mode", func(r *R) { r.MessagingMode = "asynchServerServer" }, 101},
+		{"asynch", func(r *R) { r.MessagingMode = "asynch" }, 0},
+		{"asynchClientServer", func(r *R) { r.MessagingMode = "asynchClientServer" }, 0},
+		{"AP_TransID of 128", func(r *R) { r.AP.TransID = strings.Repeat("é", 128) }, 0},
+		{"AP_TransID of 129", func(r *R) { r.AP.TransID = strings.Repeat("a", 129) }, 101},
+		{"AP_TransID begins with a digit", func(r *R) { r.AP.TransID = "7f:3+a/b" }, 0},
+		{"AP_TransID with space", func(r *R) { r.AP.TransID = "a b" }, 101},
+		{"AP_TransID with NUL", func(r *R) { r.AP.TransID = "a\x00b" }, 101},
+		{"Instant with offset", func(r *R) { r.AP.Instant = "2026-03-01T14:00:00.123456789+02:00" }, 0},
+		{"Instant without fraction", func(r *R) { r.AP.Instant = "2026-03-01T12:00:00Z" }, 0},
+		{"Instant without zone", func(r *R) { r.AP.Instant = "2026-03-01T12:00:00" }, 101},
+		{"Instant garbage", func(r *R) { r.AP.Instant = "now" }, 101},
+		{"Instant 5 min early", func(r *R) { r.AP.Instant = "2026-03-01T11:55:00Z" }, 0},
+		{"Instant over 5 min early", func(r *R) { r.AP.Instant = "2026-03-01T11:54:59.999Z" }, 101},
+		{"Instant over 5 min late", func(r *R) { r.AP.Instant = "2026-03-01T12:05:00.001Z" }, 101},
+		{"TimeOut 15", func(r *R) { r.TimeOut = "15" }, 0},
+		{"TimeOut 300", func(r *R) { r.TimeOut = "300" }, 0},
+		{"TimeOut 14", func(r *R) { r.TimeOut = "14" }, 101},
+		{"TimeOut 301", func(r *R) { r.TimeOut = "301" }, 101},
+		{"TimeOut word", func(r *R) { r.TimeOut = "long" }, 101},
+		{"TimeOut overflow", func(r *R) { r.TimeOut = "9223372036854775807" }, 101},
+		{"MSISDN letters", func(r *R) { r.MSISDN = "+4179abc4567" }, 101},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, flt := SignatureFields(party(), request(tt.change), now, DefaultSkew)
+			if code(flt) != tt.want {
+				t.Errorf("got %v, want %d", flt, tt.want)
+			}
+		})
+	}
+	f, flt := SignatureFields(party(func(p *signum.Party) { p.DefaultLang = "fr" }), request(func(r *R) {
+		r.Services, r.TimeOut, r.MSISDN, r.MessagingMode = nil, "20", "41 79-123 45 67", signum.Asynch
+		r.AP.Instant = "2026-03-01T14:00:00.123456789+02:00"
+	}), now, DefaultSkew)
+	want := Fields{Instant: now.Add(123456 * time.Microsecond), MSISDN: "+41791234567", Async: true, Timeout: 20 * time.Second, Lang: "fr"}
+	if flt != nil || f != want {
+		t.Errorf("got %+v, %v, want %+v", f, flt, want)
+	}
+}
+
+func TestStatusFields(t *testing.T) {
+	type R = signum.StatusRequest
+	for _, tt := range []struct {
+		name   string
+		change func(*R)
+		want   signum.Code
+	}{
+		{"as it is", func(*R) {}, 0},
+		{"no version", func(r *R) { r.Version = signum.Version{} }, 0},
+		{"version 2/0", func(r *R) { r.Version.Major = "2" }, 108},
+		{"no id", func(r *R) { r.TransID = "" }, 102},
+		{"no instant", func(r *R) { r.AP.Instant = "" }, 102},
+		{"skew", func(r *R) { r.AP.Instant = "2026-03-01T13:00:00Z" }, 101},
+	} {
+		r := &R{Header: request().Header, TransID: "h1"}
+		r.Version.Minor = "1"
+		tt.change(r)
+		if flt := StatusFields(r, now, DefaultSkew); code(flt) != tt.want {
+			t.Errorf("%s: got %v, want %d", tt.name, flt, tt.want)
+		}
+	}
+}
+
+func TestAuthenticate(t *testing.T) {
+	hash := sha256.Sum256([]byte("x"))
+	for _, tt := range []struct {
+		name string
+		p    *signum.Party
+		c    signum.Caller
+		pwd  bool
+		want signum.Code
+	}{
+		{"first certificate", party(), signum.Caller{Pin: signum.Pin{1}}, true, 0},
+		{"second certificate, for rotation", party(), signum.Caller{Pin: signum.Pin{2}}, true, 0},
+		{"foreign certificate", party(), signum.Caller{Pin: hash}, true, 104},
+		{"no certificate", party(), signum.Caller{Problem: "none"}, true, 104},
+		{"a problem outweighs a pin", party(), signum.Caller{Pin: signum.Pin{1}, Problem: "chain"}, true, 104},
+		{"unknown party", nil, signum.Caller{Pin: signum.Pin{1}}, true, 104},
+		{"password", party(), signum.Caller{Pin: signum.Pin{1}}, false, 104},
+		{"party without certificates", party(func(p *signum.Party) { p.Pins = nil }), signum.Caller{}, true, 104},
+	} {
+		flt := Authenticate(tt.p, tt.c, tt.pwd)
+		if code(flt) != tt.want || flt != nil && flt.Detail != "Wrong SSL credentials" {
+			t.Errorf("%s: got %v, want %d", tt.name, flt, tt.want)
+		}
+	}
+}
+
+func TestParseMSISDN(t *testing.T) {
+	for _, tt := range []struct{ sent, want string }{
+		{"+41791234567", "+41791234567"},
+		{"41791234567", "+41791234567"},
+		{"+41 79 123-45-67", "+41791234567"},
+		{"+393331234567", "+393331234567"},
+		{"+2250712345678", "+2250712345678"}, // the number plan has a leading zero
+		{"+41000000000", ""},                 // heartbeat
+		{"+410791234567", ""},                // national prefix zero
+		{"+4179", ""},
+		{"+4179123456789", ""},
+		{"+4179abc4567", ""},
+		{"0791234567", ""},
+		{"", ""},
+		{"+", ""},
+		{"++41791234567", ""},
+		{"+41791234567;ext=5", ""},
+		{"+٤١٧٩١٢٣٤٥٦٧", ""},
+		{strings.Repeat("1", 100), ""},
+		{"+41" + strings.Repeat(" ", 40) + "791234567", ""},
+	} {
+		got, ok := ParseMSISDN(tt.sent)
+		if got != tt.want || ok != (tt.want != "") {
+			t.Errorf("%q: got %q, %v, want %q", tt.sent, got, ok, tt.want)
+		}
+	}
+	if _, flt := msisdn("+41000000000"); flt == nil || flt.Detail != "Illegal msisdn" {
+		t.Errorf("heartbeat: got %v", flt)
+	}
+}
+
+func FuzzParseMSISDN(f *testing.F) {
+	f.Add("+41791234567")
+	f.Add("41 79-1")
+	f.Fuzz(func(t *testing.T, s string) {
+		n, ok := ParseMSISDN(s)
+		if !ok {
+			return
+		}
+		if again, ok := ParseMSISDN(n); !ok || again != n {
+			t.Errorf("%q gives %q, which gives %q", s, n, again)
+		}
+	})
+}

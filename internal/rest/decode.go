@@ -1,0 +1,246 @@
+package rest
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/edge"
+)
+
+// maxDepth bounds the nesting of objects and arrays; the messages need 5.
+const maxDepth = 16
+
+// byteOrderMark is tolerated before the body (RFC 8259, clause 8.1).
+var byteOrderMark = []byte("\xEF\xBB\xBF")
+
+// decoder reads one message from a token stream. It is pooled: the JSON
+// decoder keeps its tables of member names.
+type decoder struct {
+	json    jsontext.Decoder
+	in      bytes.Buffer // the decoder parses a bytes.Buffer in place
+	skipped int          // bytes of the byte order mark
+	scratch []byte
+}
+
+var decoders = sync.Pool{New: func() any { return new(decoder) }}
+
+// Decode implements edge.Wire. The body is one JSON object with one message
+// of the operation; members beside it are ignored.
+func (Wire) Decode(op signum.Operation, body []byte) (signum.Request, edge.Form, error) {
+	d := decoders.Get().(*decoder)
+	r, err := d.decode(op, body)
+	if err != nil {
+		err = d.fault(err, body)
+	}
+	// Let go of the body before the decoder goes back to the pool.
+	d.in = bytes.Buffer{}
+	d.json.Reset(&d.in)
+	decoders.Put(d)
+	if err != nil {
+		return nil, 0, err
+	}
+	return r, 0, nil
+}
+
+func (d *decoder) decode(op signum.Operation, body []byte) (signum.Request, error) {
+	rest := bytes.TrimPrefix(body, byteOrderMark)
+	d.skipped = len(body) - len(rest)
+	d.in = *bytes.NewBuffer(rest)
+	d.json.Reset(&d.in)
+
+	if len(bytes.Trim(rest, " \t\r\n")) == 0 {
+		return nil, signum.Faultf(signum.WrongParam, "The request has no body")
+	}
+	if k := d.json.PeekKind(); k != jsontext.KindBeginObject && k != jsontext.KindInvalid {
+		return nil, signum.Faultf(signum.WrongParam, "The body must be a JSON object")
+	}
+	var r signum.Request
+	err := d.object("", func(name []byte) error {
+		// The names of the messages not served are known, so that asking for
+		// one says what is wrong.
+		var m string
+		switch string(name) {
+		case "MSS_SignatureReq":
+			m = "MSS_SignatureReq"
+		case "MSS_StatusReq":
+			m = "MSS_StatusReq"
+		case "MSS_ReceiptReq":
+			m = "MSS_ReceiptReq"
+		case "MSS_ProfileReq":
+			m = "MSS_ProfileReq"
+		default:
+			return d.skip()
+		}
+		if d.json.PeekKind() == jsontext.KindNull {
+			return d.skip()
+		}
+		switch {
+		case r != nil:
+			return signum.Faultf(signum.WrongParam, "The body must have one message only")
+		case m == "MSS_SignatureReq" && (op == signum.OpAny || op == signum.OpSignature):
+			s := new(signum.SignatureRequest)
+			r = s
+			return d.signature(s)
+		case m == "MSS_StatusReq" && (op == signum.OpAny || op == signum.OpStatus):
+			s := new(signum.StatusRequest)
+			r = s
+			return d.status(s)
+		}
+		return signum.Faultf(signum.WrongParam, "%s is not a message of this endpoint", m)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.json.ReadToken(); err != io.EOF {
+		return nil, signum.Faultf(signum.WrongParam, "Malformed JSON at byte %d: data after the message", d.offset())
+	}
+	if r == nil {
+		return nil, signum.Faultf(signum.WrongParam, "The body has no message of this endpoint")
+	}
+	return r, nil
+}
+
+// offset is how much of the body was read.
+func (d *decoder) offset() int { return int(d.json.InputOffset()) + d.skipped }
+
+// object reads the members of an object. The handler must read the member's
+// value; the name is valid until it does. An object that is null is absent.
+func (d *decoder) object(what string, member func(name []byte) error) error {
+	switch d.json.PeekKind() {
+	case jsontext.KindNull:
+		return d.skip()
+	case jsontext.KindBeginObject, jsontext.KindInvalid:
+	default:
+		return signum.Faultf(signum.WrongParam, "%s must be a JSON object", what)
+	}
+	if _, err := d.json.ReadToken(); err != nil {
+		return err
+	}
+	for d.json.PeekKind() != jsontext.KindEndObject {
+		v, err := d.json.ReadValue()
+		if err != nil {
+			return err
+		}
+		if err := member(d.unquote(v)); err != nil {
+			return err
+		}
+	}
+	_, err := d.json.ReadToken()
+	return err
+}
+
+// array reads the elements of an array the decoder stands before.
+func (d *decoder) array(element func() error) error {
+	if _, err := d.json.ReadToken(); err != nil {
+		return err
+	}
+	for d.json.PeekKind() != jsontext.KindEndArray {
+		if err := element(); err != nil {
+			return err
+		}
+	}
+	_, err := d.json.ReadToken()
+	return err
+}
+
+// text reads a scalar. Numbers and booleans keep their literal text, null is
+// absence.
+func (d *decoder) text(dst *string, what string) error {
+	switch d.json.PeekKind() {
+	case jsontext.KindNull:
+		return d.skip()
+	case jsontext.KindBeginObject, jsontext.KindBeginArray:
+		return signum.Faultf(signum.WrongParam, "%s must be a string", what)
+	}
+	v, err := d.json.ReadValue()
+	if err != nil {
+		return err
+	}
+	b := []byte(v)
+	if v.Kind() == jsontext.KindString {
+		b = d.unquote(v)
+	}
+	*dst = intern(b)
+	return nil
+}
+
+// unquote is the content of a valid JSON string; it is valid until the next
+// token is read.
+func (d *decoder) unquote(v jsontext.Value) []byte {
+	if bytes.IndexByte(v, '\\') < 0 {
+		return v[1 : len(v)-1]
+	}
+	d.scratch, _ = jsontext.AppendUnquote(d.scratch[:0], []byte(v))
+	return d.scratch
+}
+
+// skip reads over one value.
+func (d *decoder) skip() error {
+	base := d.json.StackDepth()
+	for {
+		if _, err := d.json.ReadToken(); err != nil {
+			return err
+		}
+		switch depth := d.json.StackDepth(); {
+		case depth > maxDepth:
+			return signum.Faultf(signum.WrongParam, "Malformed JSON at byte %d: nested too deeply", d.offset())
+		case depth == base:
+			return nil
+		}
+	}
+}
+
+// fault is the fault for a decoding error. Only the place and the kind of the
+// error are told: the parser's own text would repeat what was sent.
+func (d *decoder) fault(err error, body []byte) *signum.Fault {
+	if f := signum.AsFault(err); f != nil {
+		return f
+	}
+	at, reason := d.offset(), "not well-formed"
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		at = int(syntax.ByteOffset) + d.skipped
+	}
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		reason = "unexpected end"
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		reason = "duplicate member"
+	case !utf8.Valid(body):
+		reason = "not UTF-8"
+	}
+	return signum.Faultf(signum.WrongParam, "Malformed JSON at byte %d: %s", at, reason)
+}
+
+// common are values nearly every request carries. Thousands of requests wait
+// in memory: these share one copy.
+var common = func() map[string]string {
+	m := make(map[string]string)
+	for _, s := range []string{
+		"", "1", "2", "80", "en", "de", "fr", "it", "EN", "DE", "FR", "IT",
+		"true", "false", "UTF-8", "http://mid.swisscom.ch/",
+		signum.Synch, signum.Asynch, signum.AsynchClientServer,
+		signum.MimeText, signum.MimeTxnApproval,
+		signum.ServiceUserLang, signum.ServiceValidate, signum.ServiceGeofencing,
+		signum.ServiceApp2App, signum.ServiceSubscriberInfo, signum.ProfileAuth1,
+	} {
+		m[s] = s
+	}
+	for _, s := range signum.SignatureProfiles {
+		m[s] = s
+	}
+	return m
+}()
+
+func intern(b []byte) string {
+	if s, ok := common[string(b)]; ok {
+		return s
+	}
+	return string(b)
+}

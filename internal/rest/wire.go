@@ -1,0 +1,36 @@
+package rest
+
+import (
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/edge"
+)
+
+// Wire is the JSON wire. The zero value is ready to use.
+type Wire struct{}
+
+var _ edge.Wire = Wire{}
+
+// Name implements edge.Wire.
+func (Wire) Name() string { return "rest" }
+
+// Endpoints implements edge.Wire with the paths of the OpenAPI contract, and
+// the common one on which the message inside tells the operation.
+func (Wire) Endpoints() []edge.Endpoint {
+	return []edge.Endpoint{
+		{Path: "/rest/service/sign", Op: signum.OpSignature},
+		{Path: "/rest/service/status", Op: signum.OpStatus},
+		{Path: "/rest/service", Op: signum.OpAny},
+	}
+}
+
+// Accepts implements edge.Wire.
+func (Wire) Accepts(mediaType string) bool {
+	switch mediaType {
+	case "", "application/json", "text/json":
+		return true
+	}
+	return false
+}
+
+// ContentType implements edge.Wire.
+func (Wire) ContentType() string { return "application/json;charset=UTF-8" }

@@ -1,0 +1,13 @@
+// Package sandbox is a developer's whole service in one directory: the files
+// that clients need, a party, users with phones, and an example that shows a
+// signature from request to verification.
+//
+//	Open ─▶ files ─▶ server (TLS, PKI) ─▶ users ─▶ Example over both wires
+//
+// The directory can be used again, with its keys and data. What clients may
+// read stands on top, everything else in private/. Certificates are marked
+// TEST; nothing here is for production.
+//
+// It must not know how messages are encoded or transactions run: it uses the
+// server as an operator would, and the client as a party would.
+package sandbox

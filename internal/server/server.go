@@ -1,0 +1,215 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/edge"
+	"github.com/signum-mssp/signum/internal/engine"
+	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/rest"
+	"github.com/signum-mssp/signum/internal/soap"
+	"github.com/signum-mssp/signum/internal/store"
+)
+
+// Timeouts of the listeners. There is none for answers: a request may wait
+// for its user for 300 s, and the engine ends it.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	drainTimeout  = 5 * time.Second
+	maxHeader     = 16 << 10 // bytes
+)
+
+// Config is what a node is made of.
+type Config struct {
+	Addr        string // of the service, host:port; port 0 picks a free one
+	Certificate tls.Certificate
+	PKIAddr     string // of OCSP, CRL and CA certificates, plain http
+	Store       string // see store.Open
+	// Authority gives the CA's keys and certificates. It is told where the CA
+	// will publish, because a new CA's certificates say so.
+	Authority func(pkiURL string) (*ca.Authority, error)
+	Phones    phone.Config
+	MSSPURI   string // how the provider names itself in answers
+	PortalURL string // self-care address in faults that the user can mend; one that begins with / is on this server
+	Shared    bool   // other nodes use the same store
+	Clock     signum.Clock
+	Logger    *slog.Logger
+	Engine    engine.Config // only its durations are used
+}
+
+// Server is one node. New makes it, Run serves until its context ends.
+type Server struct {
+	Store  signum.Store
+	CA     *ca.Issuer
+	Phones *phone.Network
+
+	cfg    Config
+	engine *engine.Engine
+	tls    net.Listener
+	pki    net.Listener
+}
+
+// New opens the store and the CA and binds the addresses. A Server that is
+// not Run must be closed.
+func New(ctx context.Context, cfg Config) (s *Server, err error) {
+	if cfg.Clock == nil {
+		cfg.Clock = signum.SystemClock{}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s = &Server{cfg: cfg}
+	defer func() {
+		if err != nil {
+			err, s = errors.Join(err, s.Close()), nil
+		}
+	}()
+	if s.tls, err = net.Listen("tcp", cfg.Addr); err != nil {
+		return s, err
+	}
+	if s.pki, err = net.Listen("tcp", cfg.PKIAddr); err != nil {
+		return s, err
+	}
+	st, err := store.Open(ctx, cfg.Store, store.WithLogger(cfg.Logger))
+	if err != nil {
+		return s, err
+	}
+	s.Store = st
+	authority, err := cfg.Authority(s.PKIURL())
+	if err != nil {
+		return s, err
+	}
+	s.CA, err = ca.New(authority, st, ca.Options{URL: s.PKIURL(), Clock: cfg.Clock, Log: cfg.Logger})
+	if err != nil {
+		return s, err
+	}
+	cfg.Phones.Clock, cfg.Phones.Logger = cfg.Clock, cfg.Logger
+	s.Phones = phone.New(cfg.Phones)
+	ec := cfg.Engine
+	ec.Store, ec.Chain, ec.MSSPURI = s.Store, authority.Chain(), cfg.MSSPURI
+	ec.Clock, ec.Logger = cfg.Clock, cfg.Logger
+	ec.Channels = map[signum.Method]signum.Channel{signum.SIM: s.Phones, signum.App: s.Phones}
+	if cfg.Shared && ec.Poll == 0 {
+		ec.Poll = time.Second
+	}
+	if s.engine, err = engine.New(ec); err != nil {
+		return s, err
+	}
+	s.Phones.Connect(s.engine)
+	return s, nil
+}
+
+// Addr is the host:port of the service.
+func (s *Server) Addr() string { return s.tls.Addr().String() }
+
+// PKIURL is where the CA publishes, without a slash at its end.
+func (s *Server) PKIURL() string { return "http://" + s.pki.Addr().String() }
+
+func (s *Server) portalURL() string {
+	if strings.HasPrefix(s.cfg.PortalURL, "/") {
+		return "https://" + s.Addr() + s.cfg.PortalURL
+	}
+	return s.cfg.PortalURL
+}
+
+// Close gives back what New took, for a Server that was not Run.
+func (s *Server) Close() error {
+	var errs []error
+	for _, l := range []net.Listener{s.tls, s.pki} {
+		if l != nil {
+			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if s.Phones != nil {
+		s.Phones.Close()
+	}
+	if s.Store != nil {
+		errs = append(errs, s.Store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// errStopping is what those who wait are told when the node stops. Their
+// transactions go on when it starts again.
+var errStopping = signum.Faultf(signum.InternalError, "The service is stopping")
+
+// Run serves until ctx ends or a listener fails, then stops in order: no new
+// requests, those that wait are told, phones, engine, store.
+func (s *Server) Run(ctx context.Context) error {
+	requests, stopRequests := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stopRequests(nil)
+	mux := http.NewServeMux()
+	edge.Register(mux, edge.Options{Service: s.engine, Clock: s.cfg.Clock, Logger: s.cfg.Logger},
+		rest.Wire{}, soap.Wire{PortalURL: s.portalURL()})
+	service := s.httpServer(mux, requests)
+	service.TLSConfig = edge.TLSConfig(s.cfg.Certificate)
+	pki := s.httpServer(s.CA.Handler(), requests)
+
+	life, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	engineDone := make(chan error, 1)
+	go func() { engineDone <- s.engine.Run(life) }()
+
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return served(service.ServeTLS(s.tls, "", "")) })
+	g.Go(func() error { return served(pki.Serve(s.pki)) })
+	g.Go(func() error {
+		select {
+		case <-gctx.Done():
+			return nil
+		case err := <-engineDone:
+			engineDone <- err
+			return err
+		}
+	})
+	<-gctx.Done()
+	stopRequests(errStopping)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	err := errors.Join(shutdown(drain, service), shutdown(drain, pki), g.Wait())
+	s.Phones.Close()
+	stop()
+	return errors.Join(err, <-engineDone, s.Store.Close())
+}
+
+// served is the error of a server that ended other than by Shutdown.
+func served(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+func shutdown(ctx context.Context, srv *http.Server) error {
+	err := srv.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errors.Join(fmt.Errorf("connections still open after %s", drainTimeout), srv.Close())
+	}
+	return err
+}
+
+func (s *Server) httpServer(h http.Handler, requests context.Context) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return requests },
+	}
+}

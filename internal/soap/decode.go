@@ -1,0 +1,179 @@
+package soap
+
+import (
+	"encoding/xml"
+	"io"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/edge"
+)
+
+// Decode implements edge.Wire. The body is a SOAP envelope, 1.1 or 1.2, whose
+// Body has the operation's element (rpc) or its part alone (document).
+func (Wire) Decode(op signum.Operation, body []byte) (signum.Request, edge.Form, error) {
+	if utf16(body) {
+		return nil, 0, errCharset
+	}
+	p := newParser(body)
+	m := message{parser: p, op: op}
+	if err := m.document(); err != nil {
+		return nil, m.form, p.fault(err)
+	}
+	return m.req, m.form, nil
+}
+
+// message reads a document to one request.
+type message struct {
+	*parser
+	op   signum.Operation
+	form edge.Form
+	req  signum.Request
+}
+
+func (m *message) document() error {
+	for {
+		k, err := m.next()
+		switch {
+		case err == io.EOF && blank(m.doc):
+			return signum.Faultf(signum.WrongParam, "The request has no body")
+		case err != nil:
+			return err
+		case k == kindText && !blank(m.chars):
+			return m.malformed("text outside of the envelope")
+		case k == kindStart && m.element.Name.Local != "Envelope":
+			return signum.Faultf(signum.WrongParam, "The request must be a SOAP Envelope")
+		case k == kindStart:
+			if err := m.envelope(); err != nil {
+				return err
+			}
+			return m.end()
+		}
+	}
+}
+
+// end reads what may stand behind the envelope: white space and comments.
+func (m *message) end() error {
+	for {
+		k, err := m.next()
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		case k != kindText || !blank(m.chars):
+			return m.malformed("data after the envelope")
+		}
+	}
+}
+
+// envelope reads Header, which is skipped whatever it wants to be understood,
+// and Body. The envelope's namespace is not looked at.
+func (m *message) envelope() error {
+	var header, body bool
+	err := m.children("Envelope", func(e xml.StartElement) error {
+		switch {
+		case e.Name.Local == "Header" && !header && !body:
+			header = true
+			return m.skip()
+		case e.Name.Local == "Body" && !body:
+			body = true
+			return m.body()
+		}
+		return signum.Faultf(signum.WrongParam, "The Envelope must have at most one Header, then one Body")
+	})
+	if err == nil && !body {
+		return signum.Faultf(signum.WrongParam, "The Envelope must have a Body")
+	}
+	return err
+}
+
+func (m *message) body() error {
+	err := m.children("Body", func(e xml.StartElement) error {
+		if m.req != nil {
+			return signum.Faultf(signum.WrongParam, "The Body must have one message only")
+		}
+		switch e.Name.Local {
+		case "MSS_SignatureReq", "MSS_StatusReq":
+			m.form |= formBare
+			return m.part(m.op, e)
+		case "MSS_Signature":
+			return m.wrapper(signum.OpSignature, e)
+		case "MSS_StatusQuery":
+			return m.wrapper(signum.OpStatus, e)
+		}
+		return m.foreign()
+	})
+	if err == nil && m.req == nil {
+		return signum.Faultf(signum.WrongParam, "The Body has no message")
+	}
+	return err
+}
+
+// wrapper reads the element that an rpc message is wrapped in. MSS_Signature
+// is this only in a request: in an answer it is the signature.
+func (m *message) wrapper(op signum.Operation, e xml.StartElement) error {
+	if m.op != signum.OpAny && m.op != op {
+		return m.foreign()
+	}
+	if e.Name.Space == nsKiuru {
+		m.form |= formWrapperKiuru
+	}
+	err := m.children(string(op), func(e xml.StartElement) error {
+		if m.req != nil {
+			return signum.Faultf(signum.WrongParam, "%s must have one message only", op)
+		}
+		return m.part(op, e)
+	})
+	if err == nil && m.req == nil {
+		return signum.Faultf(signum.WrongParam, "%s has no message", op)
+	}
+	return err
+}
+
+func (m *message) part(op signum.Operation, e xml.StartElement) error {
+	if e.Name.Space == nsMSS {
+		m.form |= formPartMSS
+	}
+	switch {
+	case e.Name.Local == "MSS_SignatureReq" && (op == signum.OpAny || op == signum.OpSignature):
+		r := new(signum.SignatureRequest)
+		m.req = r
+		return m.signature(e, r)
+	case e.Name.Local == "MSS_StatusReq" && (op == signum.OpAny || op == signum.OpStatus):
+		r := new(signum.StatusRequest)
+		m.req = r
+		return m.status(e, r)
+	}
+	return m.foreign()
+}
+
+func (m *message) foreign() error {
+	return signum.Faultf(signum.WrongParam, "The message is not one of this endpoint")
+}
+
+// common are values nearly every request carries. Thousands of requests wait
+// in memory: these share one copy.
+var common = func() map[string]string {
+	m := make(map[string]string)
+	for _, s := range []string{
+		"", "1", "2", "80", "en", "de", "fr", "it", "EN", "DE", "FR", "IT",
+		"UTF-8", "http://mid.swisscom.ch/",
+		signum.Synch, signum.Asynch, signum.AsynchClientServer,
+		signum.MimeText, signum.MimeTxnApproval,
+		signum.ServiceUserLang, signum.ServiceValidate, signum.ServiceGeofencing,
+		signum.ServiceApp2App, signum.ServiceSubscriberInfo, signum.ProfileAuth1,
+	} {
+		m[s] = s
+	}
+	for _, s := range signum.SignatureProfiles {
+		m[s] = s
+	}
+	return m
+}()
+
+func intern(b []byte) string {
+	if s, ok := common[string(b)]; ok {
+		return s
+	}
+	return string(b)
+}

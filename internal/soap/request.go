@@ -1,0 +1,266 @@
+package soap
+
+import (
+	"encoding/xml"
+	"strings"
+
+	"github.com/signum-mssp/signum"
+)
+
+// maxServices bounds the list of additional services; five are defined.
+const maxServices = 16
+
+// attributes hands over the attributes of the messages: unqualified, as the
+// schema has them, or qualified with mss, as some write them. White space
+// around a value does not count; the raw value is passed too, for xs:string.
+func attributes(e xml.StartElement, set func(name, value, raw string) error) error {
+	for i := range e.Attr {
+		a := &e.Attr[i]
+		if a.Name.Space == nsMSS {
+			for j := range e.Attr {
+				if e.Attr[j].Name.Space == "" && e.Attr[j].Name.Local == a.Name.Local {
+					return signum.Faultf(signum.WrongParam, "An attribute must not be repeated")
+				}
+			}
+		} else if a.Name.Space != "" {
+			continue
+		}
+		v := strings.Trim(a.Value, xmlSpace)
+		if s, ok := common[v]; ok {
+			v = s
+		}
+		if err := set(a.Name.Local, v, a.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// signature reads MSS_SignatureReq.
+func (p *parser) signature(e xml.StartElement, r *signum.SignatureRequest) error {
+	err := attributes(e, func(name, value, _ string) error {
+		switch name {
+		case "MessagingMode":
+			r.MessagingMode = value
+		case "TimeOut":
+			r.TimeOut = value
+		default:
+			version(&r.Version, name, value)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var seen once
+	return p.children("MSS_SignatureReq", func(e xml.StartElement) error {
+		switch e.Name.Local {
+		case "MobileUser":
+			if err := seen.see(2, "MobileUser"); err != nil {
+				return err
+			}
+			return p.only("MobileUser", "MSISDN", &r.MSISDN)
+		case "DataToBeSigned":
+			if err := seen.see(3, "DataToBeSigned"); err != nil {
+				return err
+			}
+			return p.data(e, &r.Data)
+		case "SignatureProfile":
+			if err := seen.see(4, "SignatureProfile"); err != nil {
+				return err
+			}
+			return p.only("SignatureProfile", "mssURI", &r.Profile)
+		case "AdditionalServices":
+			if err := seen.see(5, "AdditionalServices"); err != nil {
+				return err
+			}
+			return p.services(&r.Services)
+		}
+		return p.header(e, &r.Header, &seen)
+	})
+}
+
+// status reads MSS_StatusReq.
+func (p *parser) status(e xml.StartElement, r *signum.StatusRequest) error {
+	err := attributes(e, func(name, value, _ string) error {
+		if name == "MSSP_TransID" {
+			r.TransID = value
+		}
+		version(&r.Version, name, value)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var seen once
+	return p.children("MSS_StatusReq", func(e xml.StartElement) error {
+		return p.header(e, &r.Header, &seen)
+	})
+}
+
+func version(v *signum.Version, name, value string) {
+	switch name {
+	case "MajorVersion":
+		v.Major = value
+	case "MinorVersion":
+		v.Minor = value
+	}
+}
+
+// header reads a child that every message has, and skips any other.
+func (p *parser) header(e xml.StartElement, h *signum.Header, seen *once) error {
+	switch e.Name.Local {
+	case "AP_Info":
+		if err := seen.see(0, "AP_Info"); err != nil {
+			return err
+		}
+		err := attributes(e, func(name, value, raw string) error {
+			switch name {
+			case "AP_ID":
+				h.AP.ID = value
+			case "AP_PWD":
+				h.AP.Password = raw
+			case "AP_TransID":
+				h.AP.TransID = value
+			case "Instant":
+				h.AP.Instant = value
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return p.skip()
+	case "MSSP_Info":
+		if err := seen.see(1, "MSSP_Info"); err != nil {
+			return err
+		}
+		err := attributes(e, func(name, value, _ string) error {
+			if name == "Instant" {
+				h.MSSP.Instant = value
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		var seen once
+		return p.children("MSSP_Info", func(e xml.StartElement) error {
+			if e.Name.Local != "MSSP_ID" {
+				return p.skip()
+			}
+			if err := seen.see(0, "MSSP_ID"); err != nil {
+				return err
+			}
+			return p.only("MSSP_ID", "URI", &h.MSSP.URI)
+		})
+	}
+	return p.skip()
+}
+
+// only reads an element of which one child counts, and that is a token.
+func (p *parser) only(what, name string, dst *string) error {
+	var seen once
+	return p.children(what, func(e xml.StartElement) error {
+		if e.Name.Local != name {
+			return p.skip()
+		}
+		if err := seen.see(0, name); err != nil {
+			return err
+		}
+		return p.token(dst, name)
+	})
+}
+
+// data reads DataToBeSigned. Its text is kept as the parser gives it, with
+// white space and after the normalization of line ends that XML demands: it
+// is what the phone shows.
+func (p *parser) data(e xml.StartElement, d *signum.DataToBeSigned) error {
+	err := attributes(e, func(name, value, _ string) error {
+		switch name {
+		case "MimeType":
+			d.MimeType = value
+		case "Encoding":
+			d.Encoding = value
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	text, err := p.text("DataToBeSigned")
+	d.Data = string(text)
+	return err
+}
+
+func (p *parser) services(list *[]signum.AdditionalService) error {
+	return p.children("AdditionalServices", func(e xml.StartElement) error {
+		if e.Name.Local != "Service" {
+			return p.skip()
+		}
+		if len(*list) == maxServices {
+			return signum.Faultf(signum.WrongParam, "More than %d AdditionalServices", maxServices)
+		}
+		var s signum.AdditionalService
+		if err := p.service(&s); err != nil {
+			return err
+		}
+		*list = append(*list, s)
+		return nil
+	})
+}
+
+func (p *parser) service(s *signum.AdditionalService) error {
+	var seen once
+	return p.children("Service", func(e xml.StartElement) error {
+		switch e.Name.Local {
+		case "Description":
+			if err := seen.see(0, "Description"); err != nil {
+				return err
+			}
+			return p.only("Description", "mssURI", &s.URI)
+		case "UserLang":
+			if err := seen.see(1, "UserLang"); err != nil {
+				return err
+			}
+			return p.token(&s.UserLang, "UserLang")
+		case "App2App":
+			if err := seen.see(2, "App2App"); err != nil {
+				return err
+			}
+			return p.only("App2App", "RedirectUri", &s.RedirectURI)
+		case "GeoFencingReq", "GeoFencingRequest":
+			if err := seen.see(3, "GeoFencingReq"); err != nil {
+				return err
+			}
+			return p.geofencing(e, s)
+		}
+		return p.skip()
+	})
+}
+
+func (p *parser) geofencing(e xml.StartElement, s *signum.AdditionalService) error {
+	g := new(signum.GeofencingPolicy)
+	s.Geofencing = g
+	err := attributes(e, func(name, value, _ string) error {
+		switch strings.ToLower(name) {
+		case "countrywhitelist":
+			g.CountryWhitelist = value
+		case "countryblacklist":
+			g.CountryBlacklist = value
+		case "mindeviceconfidence":
+			g.MinDeviceConfidence = value
+		case "minlocationconfidence":
+			g.MinLocationConfidence = value
+		case "maxtimestampminutes":
+			g.MaxTimestampMinutes = value
+		case "maxaccuracymeters":
+			g.MaxAccuracyMeters = value
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return p.skip()
+}

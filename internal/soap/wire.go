@@ -1,0 +1,59 @@
+package soap
+
+import (
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/edge"
+)
+
+// Wire is the SOAP wire.
+type Wire struct {
+	// PortalURL is the operator's self-care address, told with the faults that
+	// the mobile user can mend there. Empty: none is told.
+	PortalURL string
+}
+
+var _ edge.Wire = Wire{}
+
+// Namespaces.
+const (
+	nsSOAP   = "http://www.w3.org/2003/05/soap-envelope"
+	nsKiuru  = "http://uri.etsi.org/TS102204/etsi204-kiuru.wsdl"
+	nsMSS    = "http://uri.etsi.org/TS102204/v1.1.2#"
+	nsFi     = "http://mss.ficom.fi/TS102204/v1.0.0#"
+	nsAS     = "http://mid.swisscom.ch/TS102204/as/v1.0"
+	nsSCO    = "http://www.swisscom.ch/TS102204/ext/v1.0.0"
+	nsXML    = "http://www.w3.org/XML/1998/namespace"
+	nsDetail = "http://kiuru.methics.fi/mssp"
+)
+
+// What a Form says of a request. The zero Form is an unqualified wrapper
+// around an unqualified part.
+const (
+	formWrapperKiuru edge.Form = 1 << iota // the wrapper is in the WSDL's namespace
+	formPartMSS                            // the part is mss: qualified
+	formBare                               // there is no wrapper
+)
+
+// Name implements edge.Wire.
+func (Wire) Name() string { return "soap" }
+
+// Endpoints implements edge.Wire with the paths of the WSDL.
+func (Wire) Endpoints() []edge.Endpoint {
+	return []edge.Endpoint{
+		{Path: "/soap/services/MSS_SignaturePort", Op: signum.OpSignature},
+		{Path: "/soap/services/MSS_StatusQueryPort", Op: signum.OpStatus},
+	}
+}
+
+// Accepts implements edge.Wire.
+func (Wire) Accepts(mediaType string) bool {
+	switch mediaType {
+	case "", "text/xml", "application/soap+xml", "application/xml":
+		return true
+	}
+	return false
+}
+
+// ContentType implements edge.Wire. It is SOAP 1.2's whatever the client
+// sent, with the charset unquoted.
+func (Wire) ContentType() string { return "application/soap+xml;charset=utf-8" }

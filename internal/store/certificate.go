@@ -1,0 +1,167 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/signum-mssp/signum"
+)
+
+// certificateRow is where the columns serial, device_id, state, der,
+// not_before, not_after, revoked_at and reason of a certificate are read into.
+// All are null where an outer join found none.
+type certificateRow struct {
+	serial, device, state        sql.NullString
+	der                          []byte
+	from, until, revoked, reason sql.NullInt64
+}
+
+func (r *certificateRow) dest() []any {
+	return []any{&r.serial, &r.device, &r.state, &r.der, &r.from, &r.until, &r.revoked, &r.reason}
+}
+
+func (r *certificateRow) certificate() *signum.Certificate {
+	if !r.serial.Valid {
+		return nil
+	}
+	c := &signum.Certificate{
+		Serial:    r.serial.String,
+		DeviceID:  r.device.String,
+		State:     signum.CertificateState(r.state.String),
+		DER:       r.der,
+		NotBefore: timeOf(r.from.Int64),
+		NotAfter:  timeOf(r.until.Int64),
+		Reason:    int(r.reason.Int64),
+	}
+	if r.revoked.Valid {
+		c.RevokedAt = timeOf(r.revoked.Int64)
+	}
+	return c
+}
+
+var insertCertificate = &query{text: `
+INSERT INTO certificates (serial, device_id, state, tbs, not_before, not_after, reason)
+VALUES ($1, $2, 'INTENDED', $3, $4, $5, 0)
+ON CONFLICT DO NOTHING`}
+
+// IntendCertificate implements signum.Store.
+func (s *Store) IntendCertificate(ctx context.Context, c *signum.Certificate) error {
+	if err := checkKeys(field{"certificate serial", c.Serial}, field{"device ID", c.DeviceID}); err != nil {
+		return err
+	}
+	return s.write(ctx, &write{
+		first: insertCertificate,
+		args:  []any{c.Serial, c.DeviceID, bytesOrNull(c.TBS), micros(c.NotBefore), micros(c.NotAfter)},
+		then: func(_ context.Context, _ *session, affected int64) error {
+			if affected == 0 {
+				return refuse(fmt.Errorf("store: certificate %s exists", c.Serial))
+			}
+			return nil
+		},
+	})
+}
+
+var completeCertificate = &query{text: `
+UPDATE certificates SET der = $2, state = 'GOOD' WHERE serial = $1 AND state = 'INTENDED'`}
+
+// CompleteCertificate implements signum.Store. It happens once: a certificate
+// that is good already gives ErrNotFound too.
+func (s *Store) CompleteCertificate(ctx context.Context, serial string, der []byte) error {
+	if !isKey(serial) {
+		return signum.ErrNotFound
+	}
+	if len(der) == 0 {
+		return fmt.Errorf("store: certificate %s is empty", serial)
+	}
+	return s.write(ctx, &write{
+		first: completeCertificate,
+		args:  []any{serial, der},
+		then: func(_ context.Context, _ *session, affected int64) error {
+			if affected == 0 {
+				return refuse(signum.ErrNotFound)
+			}
+			return nil
+		},
+	})
+}
+
+var (
+	revokeCertificate = &query{text: `
+UPDATE certificates SET state = 'REVOKED', revoked_at = $2, reason = $3 WHERE serial = $1 AND state = 'GOOD'`}
+	selectRevoked = &query{text: `
+SELECT 1 FROM certificates WHERE serial = $1 AND state = 'REVOKED'`}
+)
+
+// RevokeCertificate implements signum.Store.
+func (s *Store) RevokeCertificate(ctx context.Context, serial string, at time.Time, reason int) error {
+	if !isKey(serial) {
+		return signum.ErrNotFound
+	}
+	return s.write(ctx, &write{
+		first: revokeCertificate,
+		args:  []any{serial, micros(at), int64(reason)},
+		then: func(ctx context.Context, s *session, affected int64) error {
+			if affected == 1 {
+				return nil
+			}
+			var one int
+			revoked, err := s.row(ctx, selectRevoked, []any{serial}, &one)
+			if err == nil && !revoked {
+				err = refuse(signum.ErrNotFound)
+			}
+			return err
+		},
+	})
+}
+
+var selectCertificate = &query{text: `
+SELECT serial, device_id, state, der, not_before, not_after, revoked_at, reason
+FROM certificates WHERE serial = $1`}
+
+// Certificate implements signum.Store.
+func (s *Store) Certificate(ctx context.Context, serial string) (*signum.Certificate, error) {
+	if !isKey(serial) {
+		return nil, signum.ErrNotFound
+	}
+	var r certificateRow
+	err := s.read.row(ctx, selectCertificate, []any{serial}, r.dest()...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, signum.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: certificate: %w", err)
+	}
+	return r.certificate(), nil
+}
+
+var selectRevocations = &query{text: `
+SELECT serial, device_id, state, NULL, not_before, not_after, revoked_at, reason
+FROM certificates WHERE state = 'REVOKED' AND not_after >= $1`}
+
+// RevokedCertificates implements signum.Store. One that expires at the very
+// time is listed (RFC 5280, clause 4.1.2.5: validity includes its end), and so
+// is one whose revocation lies after it: clocks of nodes differ. Serial
+// numbers are ordered as numbers.
+func (s *Store) RevokedCertificates(ctx context.Context, at time.Time) ([]signum.Certificate, error) {
+	var list []signum.Certificate
+	err := s.read.each(ctx, selectRevocations, []any{micros(at)}, func(rows *sql.Rows) error {
+		var r certificateRow
+		if err := rows.Scan(r.dest()...); err != nil {
+			return err
+		}
+		list = append(list, *r.certificate())
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: revoked certificates: %w", err)
+	}
+	slices.SortFunc(list, func(a, b signum.Certificate) int {
+		return cmp.Or(cmp.Compare(len(a.Serial), len(b.Serial)), cmp.Compare(a.Serial, b.Serial))
+	})
+	return list, nil
+}

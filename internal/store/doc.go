@@ -1,0 +1,25 @@
+// Package store keeps everything that must survive, in SQLite or PostgreSQL.
+// It implements signum.Store with database/sql and one set of queries.
+//
+//	write ──▶ queue ──▶ writer: BEGIN, write, write, …, COMMIT ──▶ answers
+//	read  ──▶ pool of prepared statements
+//
+// Writes are committed in groups: those that arrive while a commit is under
+// way share the next one, and none is answered before its COMMIT returned. A
+// write never fails its neighbours: what is refused as a matter of course (a
+// duplicate, a busy subscriber) is refused without an SQL error, and a group
+// that fails all the same is rolled back and its writes are run again, each in
+// a transaction of its own.
+//
+// The invariants stand in the schema (see migrations): unique (AP_ID,
+// AP_TransID, Instant), one outstanding transaction per subscriber and method,
+// and states that agree with what they imply. SQLite has one writer; nodes
+// that share PostgreSQL need no other coordination than the schema.
+//
+// Text that PostgreSQL cannot hold (a NUL byte, invalid UTF-8) and keys longer
+// than its indexes take are refused on both engines, before anything is
+// written; a read by such a key finds nothing.
+//
+// The package must not know what a transaction means, who may start one, or
+// how a phone is reached.
+package store

@@ -1,0 +1,86 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrationNames name the versions of the schema, the first being version 1.
+// NAME.sql is run on both engines, then NAME.ENGINE.sql if there is one. A
+// version that was released never changes.
+var migrationNames = []string{
+	"0001_initial",
+}
+
+const (
+	createVersion = `CREATE TABLE IF NOT EXISTS signum_schema (version bigint NOT NULL)`
+	selectVersion = `SELECT COALESCE(MAX(version), 0) FROM signum_schema`
+	insertVersion = `INSERT INTO signum_schema (version) VALUES ($1)`
+	// lockSchema keeps a second process out until the first has committed; on
+	// SQLite the transaction, which is immediate, does so by itself. The key
+	// is "signum" in ASCII.
+	lockSchema = `SELECT pg_advisory_xact_lock(126896544052589)`
+)
+
+// migrate brings the schema to the version that this program knows, in one
+// transaction.
+func migrate(ctx context.Context, p *pools) error {
+	tx, err := p.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if p.engine == postgres {
+		if _, err := tx.ExecContext(ctx, lockSchema); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.ExecContext(ctx, createVersion); err != nil {
+		return err
+	}
+	var version int
+	if err := tx.QueryRowContext(ctx, selectVersion).Scan(&version); err != nil {
+		return err
+	}
+	if version > len(migrationNames) {
+		return fmt.Errorf("the database is at version %d, this program knows versions up to %d: use a newer program",
+			version, len(migrationNames))
+	}
+	for ; version < len(migrationNames); version++ {
+		if err := runMigration(ctx, tx, p.engine, migrationNames[version]); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, insertVersion, version+1); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+func runMigration(ctx context.Context, tx *sql.Tx, e engine, name string) error {
+	text, err := migrations.ReadFile("migrations/" + name + ".sql")
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, string(text)); err != nil {
+		return fmt.Errorf("migration %s: %w", name, err)
+	}
+	text, err = migrations.ReadFile("migrations/" + name + "." + string(e) + ".sql")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, string(text)); err != nil {
+		return fmt.Errorf("migration %s for %s: %w", name, e, err)
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+)
+
+// engine is one of the two databases.
+type engine string
+
+const (
+	sqlite   engine = "sqlite"
+	postgres engine = "postgres"
+)
+
+// Option changes how a Store is opened.
+type Option func(*options)
+
+type options struct {
+	readers int
+	writers int
+	group   int // writes of a transaction, at most
+	log     *slog.Logger
+}
+
+// WithReaders sets how many connections serve reads, at least 1. The default
+// is twice the CPUs, at least 4.
+func WithReaders(n int) Option { return func(o *options) { o.readers = max(n, 1) } }
+
+// WithWriters sets how many transactions are written at a time on PostgreSQL,
+// at least 1; the default is 2. SQLite has one writer whatever is set.
+func WithWriters(n int) Option { return func(o *options) { o.writers = max(n, 1) } }
+
+// WithLogger sets where the Store reports what no caller is told, such as a
+// group of writes that had to be run again. The default is slog.Default().
+func WithLogger(l *slog.Logger) Option { return func(o *options) { o.log = l } }
+
+// Open opens a database and brings its schema up to date. The URL is
+// "sqlite:PATH" or a plain path, whose file is made if there is none, or
+// "postgres://…" ("postgresql://…") as libpq understands it.
+//
+// It is an error if a newer version of Signum has been at the schema. Errors
+// never hold the password of the URL.
+func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
+	o := options{readers: max(4, 2*runtime.GOMAXPROCS(0)), writers: 2, group: maxGroup, log: slog.Default()}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	p, err := openPools(ctx, url, &o)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	if err := migrate(ctx, p); err != nil {
+		p.close()
+		return nil, fmt.Errorf("store: schema: %w", err)
+	}
+	s := &Store{
+		engine:  p.engine,
+		read:    &reader{db: p.read, engine: p.engine},
+		queue:   newQueue(),
+		closeDB: p.write.Close,
+	}
+	for range o.writers {
+		w := &writer{db: p.write, engine: p.engine, queue: s.queue, limit: o.group, log: o.log}
+		s.writers.Go(w.run)
+	}
+	return s, nil
+}
+
+// pools are the connections of a database, those for reading apart, so that a
+// write never waits for one.
+type pools struct {
+	engine      engine
+	read, write *sql.DB
+}
+
+func (p *pools) close() {
+	p.read.Close()
+	p.write.Close()
+}
+
+func openPools(ctx context.Context, url string, o *options) (*pools, error) {
+	if strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") {
+		return openPostgres(ctx, url, o)
+	}
+	path := strings.TrimPrefix(url, "sqlite:")
+	if scheme, _, ok := strings.Cut(path, "://"); ok {
+		return nil, fmt.Errorf("no database for %s:// URLs; give sqlite:PATH or postgres://…", scheme)
+	}
+	return openSQLite(ctx, path, o)
+}

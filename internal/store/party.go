@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/signum-mssp/signum"
+)
+
+// partyTTL is how long a party is answered from memory: a change made on
+// another node, or by another process, is seen at the latest after it.
+const partyTTL = time.Second
+
+// parties remembers parties, which are few and asked for with every request.
+// Unknown ones are not remembered, so that nobody can fill it.
+type parties struct {
+	mu         sync.RWMutex
+	byID       map[string]cachedParty
+	generation uint64 // of PutParty
+}
+
+type cachedParty struct {
+	party *signum.Party
+	until time.Time
+}
+
+// get returns the party if it is remembered, and the generation to put with.
+func (c *parties) get(id string) (*signum.Party, uint64) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if e, ok := c.byID[id]; ok && time.Now().Before(e.until) {
+		return e.party, c.generation
+	}
+	return nil, c.generation
+}
+
+// put remembers a party that was read, unless one was written since get: what
+// was read may be what was replaced.
+func (c *parties) put(p *signum.Party, generation uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.generation != generation {
+		return
+	}
+	if c.byID == nil {
+		c.byID = make(map[string]cachedParty)
+	}
+	c.byID[p.ID] = cachedParty{p, time.Now().Add(partyTTL)}
+}
+
+func (c *parties) forget(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.generation++
+	delete(c.byID, id)
+}
+
+var selectParty = &query{text: `
+SELECT password_hash, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang
+FROM parties WHERE id = $1`}
+
+// Party implements signum.Store. A change made through this Store is seen at
+// once, one made elsewhere within a second.
+func (s *Store) Party(ctx context.Context, id string) (*signum.Party, error) {
+	p, generation := s.parties.get(id)
+	if p != nil {
+		return p, nil
+	}
+	if !isKey(id) {
+		return nil, signum.ErrNotFound
+	}
+	p = &signum.Party{ID: id}
+	var pins, profiles, services string
+	err := s.read.row(ctx, selectParty, []any{id},
+		&p.PasswordHash, &p.DTBDPrefix, &pins, &profiles, &p.AuthProfile1, &services, &p.DefaultLang)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, signum.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: party: %w", err)
+	}
+	if err := decodeLists(p, pins, profiles, services); err != nil {
+		return nil, fmt.Errorf("store: party %s: %w", id, err)
+	}
+	s.parties.put(p, generation)
+	return p, nil
+}
+
+var upsertParty = &query{text: `
+INSERT INTO parties (id, password_hash, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (id) DO UPDATE SET
+    password_hash = excluded.password_hash,
+    dtbd_prefix   = excluded.dtbd_prefix,
+    pins          = excluded.pins,
+    profiles      = excluded.profiles,
+    auth_profile1 = excluded.auth_profile1,
+    services      = excluded.services,
+    default_lang  = excluded.default_lang`}
+
+// PutParty implements signum.Store. A PasswordHash is nil or 32 bytes long.
+func (s *Store) PutParty(ctx context.Context, p *signum.Party) error {
+	if err := checkKeys(field{"AP_ID", p.ID}); err != nil {
+		return err
+	}
+	if err := checkTexts(field{"DTBDPrefix", p.DTBDPrefix}, field{"AuthProfile1", p.AuthProfile1},
+		field{"DefaultLang", p.DefaultLang}); err != nil {
+		return err
+	}
+	for _, uri := range append(p.Profiles[:len(p.Profiles):len(p.Profiles)], p.Services...) {
+		if err := checkTexts(field{"a profile or service", uri}); err != nil {
+			return err
+		}
+	}
+	if p.PasswordHash != nil && len(p.PasswordHash) != 32 {
+		return fmt.Errorf("store: password hash of %s has %d bytes, not the 32 of SHA-256", p.ID, len(p.PasswordHash))
+	}
+	pins := make([]string, len(p.Pins))
+	for i, pin := range p.Pins {
+		pins[i] = pin.String()
+	}
+	err := s.write(ctx, &write{first: upsertParty, args: []any{p.ID, bytesOrNull(p.PasswordHash), p.DTBDPrefix,
+		encodeList(pins), encodeList(p.Profiles), p.AuthProfile1, encodeList(p.Services), p.DefaultLang}})
+	s.parties.forget(p.ID) // after an error too: it may have been written
+	return err
+}
+
+// encodeList writes texts as a JSON array.
+func encodeList(texts []string) string {
+	if len(texts) == 0 {
+		return "[]"
+	}
+	b, _ := json.Marshal(texts) // texts always marshal
+	return string(b)
+}
+
+func decodeLists(p *signum.Party, pins, profiles, services string) error {
+	var texts []string
+	if err := json.Unmarshal([]byte(pins), &texts); err != nil {
+		return fmt.Errorf("pins: %w", err)
+	}
+	for _, text := range texts {
+		b, err := hex.DecodeString(text)
+		if err != nil || len(b) != len(signum.Pin{}) {
+			return fmt.Errorf("pin %q is not a SHA-256 in hex", text)
+		}
+		p.Pins = append(p.Pins, signum.Pin(b))
+	}
+	if err := decodeList(profiles, &p.Profiles); err != nil {
+		return fmt.Errorf("profiles: %w", err)
+	}
+	if err := decodeList(services, &p.Services); err != nil {
+		return fmt.Errorf("services: %w", err)
+	}
+	return nil
+}
+
+// decodeList leaves nil for an empty list.
+func decodeList(text string, to *[]string) error {
+	if text == "[]" {
+		return nil
+	}
+	return json.Unmarshal([]byte(text), to)
+}

@@ -1,0 +1,90 @@
+package pgtest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/url"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Env names the environment variable with the URL of a server to use.
+const Env = "SIGNUM_TEST_POSTGRES"
+
+var errNotInstalled = errors.New("no PostgreSQL server is installed, and " + Env + " is not set")
+
+// The servers of this test binary, each started when first needed.
+var (
+	fast    = sync.OnceValues(func() (string, error) { return start(false) })
+	durable = sync.OnceValues(func() (string, error) { return start(true) })
+)
+
+// URL returns the URL of a new, empty database, dropped when t ends. Without a
+// server and without the means to start one, t is skipped, or fails if the
+// environment says CI=true.
+func URL(t testing.TB) string {
+	t.Helper()
+	return Database(t, "")
+}
+
+// Database is URL with more to say about the database: options are appended to
+// CREATE DATABASE. If the server refuses them, t is skipped.
+func Database(t testing.TB, options string) string {
+	t.Helper()
+	server := server(t)
+	name := "signum_test_" + rand.Text()
+	if err := run(server, `CREATE DATABASE "`+name+`" TEMPLATE template0 `+options); err != nil {
+		if options != "" {
+			t.Skipf("pgtest: %v", err)
+		}
+		t.Fatalf("pgtest: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := run(server, `DROP DATABASE "`+name+`" WITH (FORCE)`); err != nil {
+			t.Errorf("pgtest: %v", err)
+		}
+	})
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal("pgtest: the URL of the server cannot be parsed")
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+func server(t testing.TB) string {
+	t.Helper()
+	if env := os.Getenv(Env); env != "" {
+		return env
+	}
+	start := fast
+	if _, ok := t.(*testing.B); ok {
+		start = durable
+	}
+	server, err := start()
+	if err == nil {
+		return server
+	}
+	if err == errNotInstalled && os.Getenv("CI") != "true" {
+		t.Skipf("pgtest: %v", err)
+	}
+	t.Fatalf("pgtest: %v", err)
+	return ""
+}
+
+func run(server, statement string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, server)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, statement)
+	return err
+}

@@ -1,0 +1,188 @@
+//go:build unix
+
+package pgtest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// supervisor runs the server and outlives the test binary by a moment: when
+// that has ended, by whatever means, its end of the pipe on file descriptor 3
+// is closed, and server and data go. Arguments: the directory of the data, then
+// the server's command line.
+const supervisor = `
+dir=$1; shift
+"$@" 3<&- & server=$!
+cat <&3 >/dev/null
+kill -QUIT $server
+wait $server
+rm -rf "$dir"`
+
+// start starts a server and returns the URL of its database "postgres".
+func start(durable bool) (string, error) {
+	bin, err := binaries()
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "signum-pgtest-")
+	if err != nil {
+		return "", err
+	}
+	server, err := startIn(dir, bin, durable)
+	if err != nil {
+		log, _ := os.ReadFile(filepath.Join(dir, "log"))
+		os.RemoveAll(dir)
+		return "", fmt.Errorf("start a server: %w\n%s", err, log)
+	}
+	return server, nil
+}
+
+func startIn(dir, bin string, durable bool) (string, error) {
+	who, err := credential(dir)
+	if err != nil {
+		return "", err
+	}
+	data := filepath.Join(dir, "data")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "--pgdata="+data, "--username=postgres",
+		"--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
+	initdb.Dir = dir
+	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: who}
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	port, err := freePort()
+	if err != nil {
+		return "", err
+	}
+	args := []string{filepath.Join(bin, "postgres"), "-D", data, "-h", "127.0.0.1", "-p", port,
+		"-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "shared_buffers=128MB"}
+	if !durable {
+		args = append(args, "-c", "fsync=off", "-c", "full_page_writes=off")
+	}
+	alive, dead, err := os.Pipe()
+	if err != nil {
+		return "", err
+	}
+	defer alive.Close()
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return "", err
+	}
+	defer log.Close()
+	cmd := exec.Command("/bin/sh", append([]string{"-c", supervisor, "pgtest", dir}, args...)...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
+	cmd.ExtraFiles = []*os.File{alive}
+	// A group of its own: an interrupt from the keyboard is not for it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who, Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		dead.Close()
+		return "", err
+	}
+	hold(dead)
+	return awaitServer("postgres://postgres@127.0.0.1:" + port + "/postgres?sslmode=disable")
+}
+
+// held are the pipes that keep the servers alive. Nobody closes them but the
+// end of the process; here they are out of the garbage collector's reach.
+var (
+	holding sync.Mutex
+	held    []*os.File
+)
+
+func hold(f *os.File) {
+	holding.Lock()
+	defer holding.Unlock()
+	held = append(held, f)
+}
+
+// credential is who the server runs as: it refuses to be root.
+func credential(dir string) (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		u, err = user.Lookup("nobody")
+	}
+	if err != nil {
+		return nil, err
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chown(dir, int(uid), int(gid)); err != nil {
+		return nil, err
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), NoSetGroups: true}, nil
+}
+
+// binaries finds the directory of a server's programs.
+func binaries() (string, error) {
+	if path, err := exec.LookPath("initdb"); err == nil {
+		// Beside a symbolic link the server may be missing.
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			path = real
+		}
+		if _, err := os.Stat(filepath.Join(filepath.Dir(path), "postgres")); err == nil {
+			return filepath.Dir(path), nil
+		}
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if len(found) == 0 {
+		return "", errNotInstalled
+	}
+	newest := slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })
+	return filepath.Dir(newest), nil
+}
+
+// version is the number in /usr/lib/postgresql/15/bin/initdb.
+func version(path string) int {
+	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
+	return n
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
+}
+
+// awaitServer tries to connect until the server lets it, for a minute.
+func awaitServer(server string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for {
+		conn, err := pgx.Connect(ctx, server)
+		if err == nil {
+			conn.Close(ctx)
+			return server, nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("not ready after a minute: %w", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

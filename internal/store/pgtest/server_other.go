@@ -1,0 +1,6 @@
+//go:build !unix
+
+package pgtest
+
+// start knows how to start a server on Unix only.
+func start(bool) (string, error) { return "", errNotInstalled }

@@ -1,0 +1,13 @@
+// Package storetest is the conformance suite of signum.Store: every method and
+// error of the port, concurrency, restart, and random sequences of calls
+// against a model in memory. Whatever implements the port runs it.
+//
+//	func TestStore(t *testing.T) {
+//		storetest.Run(t, func(t *testing.T) storetest.Open {
+//			url := …an empty database…
+//			return func() (signum.Store, error) { return store.Open(t.Context(), url) }
+//		})
+//	}
+//
+// It must not know how a store is made, only what the port promises.
+package storetest

@@ -1,0 +1,124 @@
+package storetest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/signum-mssp/signum"
+)
+
+// start is when the tests happen: with microseconds, and not in UTC.
+var start = time.Date(2026, 3, 29, 1, 59, 59, 123456000, time.FixedZone("CET", 3600))
+
+// after is start and some seconds.
+func after(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
+
+// NewTransaction is the nth of transactions that are outstanding and do not
+// get into each other's way.
+func NewTransaction(n int) *signum.Transaction {
+	return &signum.Transaction{
+		ID:          fmt.Sprintf("h%06d", n),
+		APID:        "http://ap.example",
+		APTransID:   fmt.Sprintf("T%d", n),
+		APInstant:   start,
+		MSISDN:      fmt.Sprintf("+4179%07d", n),
+		MSISDNSent:  fmt.Sprintf("079 %07d", n),
+		DeviceID:    fmt.Sprintf("sim-%d", n),
+		Method:      signum.SIM,
+		Async:       n%2 == 1,
+		Lang:        "de",
+		MimeType:    signum.MimeText,
+		Text:        "Beispiel AG: Zahlung von CHF 12.50 an Müller bestätigen?",
+		SignedAttrs: []byte{0x31, 0x00, 0xff, byte(n)},
+		CertSerial:  fmt.Sprintf("%x", 0x1000+n),
+		State:       signum.StateOutstanding,
+		Created:     start,
+		Expires:     after(80),
+	}
+}
+
+// made is the outcome of a signature.
+func made() signum.Outcome {
+	return signum.Outcome{Code: signum.SignatureMade, CMS: []byte{0x30, 0x03, 0x02, 0x01, 0x00}}
+}
+
+func cancelled() signum.Outcome { return signum.Failed(signum.NewFault(signum.UserCancel)) }
+
+// newCertificate is the nth certificate, for the device, as it is intended.
+func newCertificate(n int, device string) *signum.Certificate {
+	return &signum.Certificate{
+		Serial:    fmt.Sprintf("%x", 0x1000+n),
+		DeviceID:  device,
+		TBS:       []byte{0x30, 0x82, byte(n)},
+		NotBefore: start,
+		NotAfter:  start.AddDate(3, 0, 0),
+	}
+}
+
+// good is the certificate as it is read once complete.
+func good(c *signum.Certificate, der []byte) *signum.Certificate {
+	r := *c
+	r.State, r.DER, r.TBS = signum.CertificateGood, der, nil
+	return &r
+}
+
+// issue intends and completes the certificate, and returns it as it is read.
+func issue(t *testing.T, s signum.Store, c *signum.Certificate) *signum.Certificate {
+	t.Helper()
+	der := append([]byte("DER of "), c.Serial...)
+	must(t, s.IntendCertificate(t.Context(), c))
+	must(t, s.CompleteCertificate(t.Context(), c.Serial, der))
+	return good(c, der)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// equalTimes compares times as they are kept: to the microsecond, in UTC.
+var equalTimes = cmp.Transformer("microseconds", func(t time.Time) int64 { return t.UnixMicro() })
+
+// diff shows where got is not what was written; empty and nil are the same.
+func diff(want, got any) string { return cmp.Diff(want, got, equalTimes, cmpopts.EquateEmpty()) }
+
+func same(t *testing.T, want, got any) {
+	t.Helper()
+	if d := diff(want, got); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
+
+func insert(t *testing.T, s signum.Store, list ...*signum.Transaction) {
+	t.Helper()
+	for _, tx := range list {
+		if err := s.InsertTransaction(t.Context(), tx); err != nil {
+			t.Fatalf("insert %s: %v", tx.ID, err)
+		}
+	}
+}
+
+func finish(t *testing.T, s signum.Store, id string, o signum.Outcome, at time.Time, want bool) {
+	t.Helper()
+	got, err := s.FinishTransaction(t.Context(), id, o, at)
+	if err != nil || got != want {
+		t.Errorf("FinishTransaction(%s, %v) = %v, %v, want %v", id, o.Code, got, err, want)
+	}
+}
+
+// read returns the transaction, its certificate left out.
+func read(t *testing.T, s signum.Store, id string) *signum.Transaction {
+	t.Helper()
+	tx, err := s.Transaction(t.Context(), id)
+	if err != nil {
+		t.Fatalf("Transaction(%s): %v", id, err)
+	}
+	tx.Certificate = nil
+	return tx
+}

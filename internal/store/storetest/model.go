@@ -1,0 +1,330 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/signum-mssp/signum"
+)
+
+// model is what a Store must be, in memory. It is driven by random calls side
+// by side with a Store; names have few values, so that they meet.
+type model struct {
+	store  signum.Store
+	prefix string // of all names of this run: the database is shared by the runs
+
+	transactions map[string]*signum.Transaction
+	certificates map[string]*signum.Certificate
+	subscribers  map[string]*signum.Subscriber
+	serials      int
+}
+
+func testModel(t *testing.T, d *database) {
+	s := d.Store()
+	run := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		run++
+		emptyTransactions(rt, s)
+		m := &model{
+			store:        s,
+			prefix:       fmt.Sprintf("%d.", run),
+			transactions: make(map[string]*signum.Transaction),
+			certificates: make(map[string]*signum.Certificate),
+			subscribers:  make(map[string]*signum.Subscriber),
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"insert":      m.insert,
+			"insertEnded": m.insertEnded,
+			"finish":      m.finish,
+			"purge":       m.purge,
+			"lists":       m.lists,
+			"intend":      m.intend,
+			"complete":    m.complete,
+			"revoke":      m.revoke,
+			"subscribe":   m.subscribe,
+		})
+		m.check(rt)
+	})
+}
+
+// emptyTransactions removes what the run before has left.
+func emptyTransactions(rt *rapid.T, s signum.Store) {
+	ctx := context.Background()
+	end := start.AddDate(1, 0, 0)
+	ids, err := s.ExpiredTransactions(ctx, end, 10_000)
+	ok(rt, err)
+	for _, id := range ids {
+		_, err := s.FinishTransaction(ctx, id, cancelled(), start)
+		ok(rt, err)
+	}
+	_, err = s.PurgeTransactions(ctx, end, 10_000)
+	ok(rt, err)
+}
+
+func ok(rt *rapid.T, err error) {
+	rt.Helper()
+	if err != nil {
+		rt.Fatal(err)
+	}
+}
+
+func agree(rt *rapid.T, what string, want, got any) {
+	rt.Helper()
+	if d := diff(want, got); d != "" {
+		rt.Fatalf("%s: -model +store\n%s", what, d)
+	}
+}
+
+func (m *model) draw(rt *rapid.T, kind string, of int) string {
+	return fmt.Sprintf("%s%s%d", m.prefix, kind, rapid.IntRange(1, of).Draw(rt, kind))
+}
+
+func (m *model) seconds(rt *rapid.T, what string) time.Time {
+	return after(rapid.IntRange(0, 9).Draw(rt, what))
+}
+
+func (m *model) outcome(rt *rapid.T) signum.Outcome {
+	return rapid.SampledFrom([]signum.Outcome{made(), cancelled(), {Code: signum.OTAError}}).Draw(rt, "outcome")
+}
+
+func (m *model) transaction(rt *rapid.T) *signum.Transaction {
+	return &signum.Transaction{
+		ID:         m.draw(rt, "id", 12),
+		APID:       m.draw(rt, "ap", 2),
+		APTransID:  m.draw(rt, "trans", 4),
+		APInstant:  m.seconds(rt, "instant"),
+		MSISDN:     m.draw(rt, "msisdn", 3),
+		Method:     rapid.SampledFrom([]signum.Method{signum.SIM, signum.App}).Draw(rt, "method"),
+		Text:       rapid.SampledFrom(odd).Draw(rt, "text"),
+		CertSerial: m.draw(rt, "cert", 4),
+		State:      signum.StateOutstanding,
+		Created:    start,
+		Expires:    m.seconds(rt, "expires"),
+	}
+}
+
+func (m *model) insert(rt *rapid.T) { m.add(rt, m.transaction(rt)) }
+
+func (m *model) insertEnded(rt *rapid.T) {
+	tx := m.transaction(rt)
+	tx.Outcome, tx.Finished = m.outcome(rt), m.seconds(rt, "finished")
+	tx.State = tx.Outcome.FinalState()
+	m.add(rt, tx)
+}
+
+func (m *model) add(rt *rapid.T, tx *signum.Transaction) {
+	duplicate, busy := false, ""
+	for _, other := range m.transactions {
+		duplicate = duplicate || other.APID == tx.APID && other.APTransID == tx.APTransID && other.APInstant.Equal(tx.APInstant)
+		if other.State == signum.StateOutstanding && tx.State == signum.StateOutstanding &&
+			other.MSISDN == tx.MSISDN && other.Method == tx.Method {
+			busy = other.ID
+		}
+	}
+	_, exists := m.transactions[tx.ID]
+	used, err := m.store.TransactionUsed(context.Background(), tx.APID, tx.APTransID, tx.APInstant)
+	ok(rt, err)
+	agree(rt, "used", duplicate, used)
+
+	err = m.store.InsertTransaction(context.Background(), tx)
+	var busyErr *signum.BusyError
+	switch {
+	case duplicate:
+		agree(rt, "duplicate", true, errors.Is(err, signum.ErrDuplicate))
+	case busy != "" && !exists:
+		agree(rt, "busy", true, errors.As(err, &busyErr))
+		agree(rt, "busy with", busy, busyErr.TransID)
+	case busy != "" || exists:
+		agree(rt, "refused", true, err != nil)
+	default:
+		ok(rt, err)
+		m.transactions[tx.ID] = tx
+	}
+}
+
+func (m *model) finish(rt *rapid.T) {
+	id, o, at := m.draw(rt, "id", 12), m.outcome(rt), m.seconds(rt, "at")
+	done, err := m.store.FinishTransaction(context.Background(), id, o, at)
+	ok(rt, err)
+	tx := m.transactions[id]
+	agree(rt, "finished", tx != nil && tx.State == signum.StateOutstanding, done)
+	if done {
+		tx.State, tx.Outcome, tx.Finished = o.FinalState(), o, at
+	}
+}
+
+func (m *model) purge(rt *rapid.T) {
+	before, limit := m.seconds(rt, "before"), rapid.IntRange(0, 4).Draw(rt, "limit")
+	n, err := m.store.PurgeTransactions(context.Background(), before, limit)
+	ok(rt, err)
+	var due []*signum.Transaction
+	for _, tx := range m.transactions {
+		if tx.State != signum.StateOutstanding && tx.Finished.Before(before) {
+			due = append(due, tx)
+		}
+	}
+	agree(rt, "purged", min(limit, len(due)), n)
+	// Which of those that finished at the same time go first is open.
+	left := 0
+	var oldest time.Time
+	for _, tx := range due {
+		_, err := m.store.Transaction(context.Background(), tx.ID)
+		if err == nil && (left == 0 || tx.Finished.Before(oldest)) {
+			oldest = tx.Finished
+		}
+		if err == nil {
+			left++
+			continue
+		}
+		agree(rt, "purged is not found", true, errors.Is(err, signum.ErrNotFound))
+		delete(m.transactions, tx.ID)
+	}
+	agree(rt, "left", len(due)-n, left)
+	for _, tx := range due {
+		if m.transactions[tx.ID] == nil && left > 0 && tx.Finished.After(oldest) {
+			rt.Fatalf("%s was purged before an older one", tx.ID)
+		}
+	}
+}
+
+func (m *model) lists(rt *rapid.T) {
+	now, limit := m.seconds(rt, "now"), rapid.IntRange(1, 4).Draw(rt, "limit")
+	from := rapid.SampledFrom([]string{"", m.prefix + "id1", m.prefix + "id3"}).Draw(rt, "after")
+	var expired, open []*signum.Transaction
+	ended := []string{m.prefix + "none"}
+	for _, id := range slices.Sorted(maps.Keys(m.transactions)) {
+		switch tx := m.transactions[id]; {
+		case tx.State != signum.StateOutstanding:
+			ended = append(ended, id)
+		case !tx.Expires.After(now):
+			expired = append(expired, tx)
+		case id > from:
+			open = append(open, m.joined(tx))
+		}
+	}
+	got, err := m.store.OutstandingTransactions(context.Background(), now, from, limit)
+	ok(rt, err)
+	agree(rt, "outstanding", open[:min(limit, len(open))], got)
+
+	ids, err := m.store.EndedTransactions(context.Background(), append(slices.Collect(maps.Keys(m.transactions)), m.prefix+"none"))
+	ok(rt, err)
+	slices.Sort(ids)
+	slices.Sort(ended)
+	agree(rt, "ended", ended, ids)
+
+	slices.SortStableFunc(expired, func(a, b *signum.Transaction) int { return a.Expires.Compare(b.Expires) })
+	ids, err = m.store.ExpiredTransactions(context.Background(), now, limit)
+	ok(rt, err)
+	agree(rt, "number of expired", min(limit, len(expired)), len(ids))
+	for i, id := range ids {
+		agree(rt, "order of expiry", expired[i].Expires, m.transactions[id].Expires)
+	}
+}
+
+// joined is the transaction as it is read, with its certificate.
+func (m *model) joined(tx *signum.Transaction) *signum.Transaction {
+	r := *tx
+	r.Certificate = m.certificates[tx.CertSerial]
+	return &r
+}
+
+func (m *model) intend(rt *rapid.T) {
+	c := &signum.Certificate{Serial: m.draw(rt, "cert", 4), DeviceID: m.draw(rt, "device", 3), TBS: []byte{1},
+		NotBefore: start, NotAfter: m.seconds(rt, "until")}
+	err := m.store.IntendCertificate(context.Background(), c)
+	agree(rt, "intended", m.certificates[c.Serial] == nil, err == nil)
+	if err == nil {
+		c.State, c.TBS = signum.CertificateIntended, nil
+		m.certificates[c.Serial] = c
+	}
+}
+
+func (m *model) complete(rt *rapid.T) {
+	serial := m.draw(rt, "cert", 4)
+	c := m.certificates[serial]
+	if c != nil && c.State != signum.CertificateIntended {
+		return // the port leaves open what this is
+	}
+	err := m.store.CompleteCertificate(context.Background(), serial, []byte(serial))
+	if c == nil {
+		agree(rt, "not intended", true, errors.Is(err, signum.ErrNotFound))
+		return
+	}
+	ok(rt, err)
+	c.State, c.DER = signum.CertificateGood, []byte(serial)
+}
+
+func (m *model) revoke(rt *rapid.T) {
+	serial, at, reason := m.draw(rt, "cert", 4), m.seconds(rt, "at"), rapid.IntRange(0, 10).Draw(rt, "reason")
+	err := m.store.RevokeCertificate(context.Background(), serial, at, reason)
+	c := m.certificates[serial]
+	if c == nil || c.State == signum.CertificateIntended {
+		agree(rt, "nothing to revoke", true, errors.Is(err, signum.ErrNotFound))
+		return
+	}
+	ok(rt, err)
+	if c.State == signum.CertificateGood {
+		c.State, c.RevokedAt, c.Reason = signum.CertificateRevoked, at, reason
+	}
+}
+
+func (m *model) subscribe(rt *rapid.T) {
+	sub := &signum.Subscriber{MSISDN: m.draw(rt, "msisdn", 3), Serial: m.draw(rt, "account", 3),
+		State: rapid.SampledFrom([]signum.SubscriberState{signum.SubscriberActive, signum.SubscriberInactive}).Draw(rt, "state")}
+	for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(1, 4), 0, 3, rapid.ID).Draw(rt, "devices") {
+		d := signum.Device{ID: fmt.Sprintf("%sdevice%d", m.prefix, n), Method: signum.SIM, State: signum.DeviceActive}
+		if rapid.Bool().Draw(rt, "certified") {
+			d.Certificate = &signum.Certificate{Serial: m.draw(rt, "cert", 4)}
+		}
+		sub.Devices = append(sub.Devices, d)
+	}
+	refused := false
+	for _, d := range sub.Devices {
+		refused = refused || d.Certificate != nil && m.certificates[d.Certificate.Serial] == nil
+		for _, other := range m.subscribers {
+			refused = refused || other.MSISDN != sub.MSISDN && slices.ContainsFunc(other.Devices,
+				func(o signum.Device) bool { return o.ID == d.ID })
+		}
+	}
+	err := m.store.PutSubscriber(context.Background(), sub)
+	agree(rt, "subscriber refused", refused, err != nil)
+	if !refused {
+		slices.SortFunc(sub.Devices, func(a, b signum.Device) int { return cmp.Compare(a.ID, b.ID) })
+		m.subscribers[sub.MSISDN] = sub
+	}
+}
+
+// check compares everything that is there.
+func (m *model) check(rt *rapid.T) {
+	ctx := context.Background()
+	for _, tx := range m.transactions {
+		got, err := m.store.Transaction(ctx, tx.ID)
+		ok(rt, err)
+		agree(rt, "transaction", m.joined(tx), got)
+	}
+	for serial, want := range m.certificates {
+		got, err := m.store.Certificate(ctx, serial)
+		ok(rt, err)
+		agree(rt, "certificate", want, got)
+	}
+	for msisdn, sub := range m.subscribers {
+		want := *sub
+		want.Devices = slices.Clone(sub.Devices)
+		for i, d := range want.Devices {
+			if d.Certificate != nil {
+				want.Devices[i].Certificate = m.certificates[d.Certificate.Serial]
+			}
+		}
+		got, err := m.store.Subscriber(ctx, msisdn)
+		ok(rt, err)
+		agree(rt, "subscriber", &want, got)
+	}
+}

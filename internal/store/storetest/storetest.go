@@ -1,0 +1,87 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/signum-mssp/signum"
+)
+
+// Open opens a database, and reopens it after its Store was closed.
+type Open func() (signum.Store, error)
+
+// Run runs the suite. The function is called once for each test and makes an
+// empty database, which may go when t ends.
+func Run(t *testing.T, empty func(t *testing.T) Open) {
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			test.run(t, &database{t: t, open: empty(t)})
+		})
+	}
+}
+
+var tests = []struct {
+	name string
+	run  func(*testing.T, *database)
+}{
+	{"Transaction", testTransaction},
+	{"TransactionEnded", testTransactionEnded},
+	{"TransactionWithCertificate", testTransactionCertificate},
+	{"TransactionDuplicate", testTransactionDuplicate},
+	{"TransactionBusy", testTransactionBusy},
+	{"TransactionInconsistent", testTransactionInconsistent},
+	{"Finish", testFinish},
+	{"Expired", testExpired},
+	{"Outstanding", testOutstanding},
+	{"Ended", testEnded},
+	{"Purge", testPurge},
+	{"Certificate", testCertificate},
+	{"RevokedCertificates", testRevokedCertificates},
+	{"Subscriber", testSubscriber},
+	{"SubscriberReplaced", testSubscriberReplaced},
+	{"SubscriberRefused", testSubscriberRefused},
+	{"Party", testParty},
+	{"Text", testText},
+	{"UnstorableText", testUnstorableText},
+	{"Time", testTime},
+	{"Cancelled", testCancelled},
+	{"Closed", testClosed},
+	{"Restart", testRestart},
+	{"RaceForTriple", testRaceForTriple},
+	{"RaceForSubscriber", testRaceForSubscriber},
+	{"RaceToFinish", testRaceToFinish},
+	{"RaceToRevoke", testRaceToRevoke},
+	{"CrowdedCommits", testCrowdedCommits},
+	{"CancelledWhileCrowded", testCancelledWhileCrowded},
+	{"Model", testModel},
+}
+
+// database is what one test works on.
+type database struct {
+	t     *testing.T
+	open  Open
+	store signum.Store
+}
+
+// Store opens the database, or returns what is open; it is closed with the test.
+func (d *database) Store() signum.Store {
+	d.t.Helper()
+	if d.store == nil {
+		s, err := d.open()
+		if err != nil {
+			d.t.Fatalf("open: %v", err)
+		}
+		d.store = s
+		d.t.Cleanup(func() { s.Close() })
+	}
+	return d.store
+}
+
+// Reopen closes the store and opens the same database again.
+func (d *database) Reopen() signum.Store {
+	d.t.Helper()
+	if err := d.Store().Close(); err != nil {
+		d.t.Fatalf("close: %v", err)
+	}
+	d.store = nil
+	return d.Store()
+}

@@ -1,0 +1,160 @@
+package storetest
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/signum-mssp/signum"
+)
+
+func subscriber(n int, devices ...signum.Device) *signum.Subscriber {
+	return &signum.Subscriber{
+		MSISDN:  NewTransaction(n).MSISDN,
+		Serial:  "MIDCHE0123456789",
+		State:   signum.SubscriberActive,
+		Devices: devices,
+	}
+}
+
+func checkSubscriber(t *testing.T, s signum.Store, want *signum.Subscriber) {
+	t.Helper()
+	got, err := s.Subscriber(t.Context(), want.MSISDN)
+	must(t, err)
+	same(t, want, got)
+}
+
+func testSubscriber(t *testing.T, d *database) {
+	s := d.Store()
+	if _, err := s.Subscriber(t.Context(), "+41790000000"); !errors.Is(err, signum.ErrNotFound) {
+		t.Errorf("unknown subscriber: %v", err)
+	}
+	none := subscriber(1)
+	none.State = signum.SubscriberInactive
+	must(t, s.PutSubscriber(t.Context(), none))
+	checkSubscriber(t, s, none)
+
+	sim := issue(t, s, newCertificate(1, "sim-2"))
+	app := newCertificate(2, "App-2")
+	must(t, s.IntendCertificate(t.Context(), app))
+	both := subscriber(2,
+		signum.Device{ID: "App-2", Method: signum.App, State: signum.DeviceRegistered, KeyType: signum.EC,
+			Certificate: &signum.Certificate{Serial: app.Serial}},
+		signum.Device{ID: "b-registered", Method: signum.App, State: signum.DeviceRegistered},
+		signum.Device{ID: "sim-2", Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.RSA,
+			Certificate: &signum.Certificate{Serial: sim.Serial, DeviceID: "what it says here does not count"}})
+	must(t, s.PutSubscriber(t.Context(), both))
+	intended := *app
+	intended.State, intended.TBS = signum.CertificateIntended, nil
+	both.Devices[0].Certificate, both.Devices[2].Certificate = &intended, sim
+	checkSubscriber(t, s, both)
+	checkSubscriber(t, s, none)
+
+	must(t, s.CompleteCertificate(t.Context(), app.Serial, []byte{9}))
+	both.Devices[0].Certificate = good(app, []byte{9})
+	must(t, s.RevokeCertificate(t.Context(), sim.Serial, after(5), 1))
+	sim.State, sim.RevokedAt, sim.Reason = signum.CertificateRevoked, after(5), 1
+	checkSubscriber(t, s, both)
+}
+
+func testSubscriberReplaced(t *testing.T, d *database) {
+	s := d.Store()
+	old := issue(t, s, newCertificate(1, "sim-1"))
+	sub := subscriber(1,
+		signum.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.EC, Certificate: old},
+		signum.Device{ID: "sim-2", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC})
+	must(t, s.PutSubscriber(t.Context(), sub))
+	checkSubscriber(t, s, sub)
+	must(t, s.PutSubscriber(t.Context(), sub))
+	checkSubscriber(t, s, sub)
+
+	renewed := issue(t, s, newCertificate(2, "sim-1"))
+	sub.State, sub.Serial = signum.SubscriberInactive, "MIDCHEABCDEFGHIJ"
+	sub.Devices = []signum.Device{
+		{ID: "sim-1", Method: signum.SIM, State: signum.DeviceInactive, KeyType: signum.RSA, Certificate: renewed}}
+	must(t, s.PutSubscriber(t.Context(), sub))
+	checkSubscriber(t, s, sub)
+	if _, err := s.Certificate(t.Context(), old.Serial); err != nil {
+		t.Errorf("the certificate of a replaced device: %v", err)
+	}
+
+	// What one subscriber gave up, another can have.
+	other := subscriber(2, signum.Device{ID: "sim-2", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC})
+	must(t, s.PutSubscriber(t.Context(), other))
+	checkSubscriber(t, s, other)
+	sub.Devices = nil
+	must(t, s.PutSubscriber(t.Context(), sub))
+	checkSubscriber(t, s, sub)
+}
+
+func testSubscriberRefused(t *testing.T, d *database) {
+	s := d.Store()
+	device := func(id string) signum.Device {
+		return signum.Device{ID: id, Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.EC}
+	}
+	first := subscriber(1, device("sim-1"))
+	must(t, s.PutSubscriber(t.Context(), first))
+	refused := func(why string, change func(*signum.Subscriber)) {
+		t.Helper()
+		sub := subscriber(2, device("sim-2"))
+		change(sub)
+		if err := s.PutSubscriber(t.Context(), sub); err == nil {
+			t.Errorf("%s: taken", why)
+		}
+		if _, err := s.Subscriber(t.Context(), sub.MSISDN); !errors.Is(err, signum.ErrNotFound) {
+			t.Errorf("%s: left behind: %v", why, err)
+		}
+	}
+	refused("another's device", func(s *signum.Subscriber) { s.Devices = append(s.Devices, device("sim-1")) })
+	refused("a device twice", func(s *signum.Subscriber) { s.Devices = append(s.Devices, s.Devices[0]) })
+	refused("no such state", func(s *signum.Subscriber) { s.State = "odd" })
+	refused("no such device state", func(s *signum.Subscriber) { s.Devices[0].State = "odd" })
+	refused("no such method", func(s *signum.Subscriber) { s.Devices[0].Method = "SMS" })
+	refused("no such key type", func(s *signum.Subscriber) { s.Devices[0].KeyType = "DSA" })
+	refused("a certificate that was never intended", func(s *signum.Subscriber) {
+		s.Devices[0].Certificate = &signum.Certificate{Serial: "abcdef"}
+	})
+	checkSubscriber(t, s, first)
+}
+
+func testParty(t *testing.T, d *database) {
+	s := d.Store()
+	for range 2 { // not found is not remembered
+		if _, err := s.Party(t.Context(), "http://ap.example"); !errors.Is(err, signum.ErrNotFound) {
+			t.Fatalf("unknown party: %v", err)
+		}
+	}
+	check := func(want *signum.Party) {
+		t.Helper()
+		for range 2 { // from the database, then perhaps from memory
+			got, err := s.Party(t.Context(), want.ID)
+			must(t, err)
+			same(t, want, got)
+			if (got.PasswordHash == nil) != (want.PasswordHash == nil) {
+				t.Errorf("password hash %x, want %x", got.PasswordHash, want.PasswordHash)
+			}
+		}
+	}
+	hash := signum.PinOf([]byte("password"))
+	full := &signum.Party{
+		ID:           "http://ap.example",
+		PasswordHash: hash[:],
+		DTBDPrefix:   "Beispiel AG: ",
+		Pins:         []signum.Pin{signum.PinOf([]byte("new")), signum.PinOf([]byte("old"))},
+		Profiles:     []string{signum.ProfileSTK, signum.ProfileAnyLoA4, signum.ProfileDevice},
+		AuthProfile1: signum.ProfileAnyLoA4,
+		Services:     []string{signum.ServiceUserLang, `with "quotes" <&>`},
+		DefaultLang:  "fr",
+	}
+	bare := &signum.Party{ID: "http://bare.example"}
+	must(t, s.PutParty(t.Context(), full))
+	must(t, s.PutParty(t.Context(), bare))
+	check(full)
+	check(bare)
+
+	changed := *full
+	changed.Pins, changed.Profiles = full.Pins[:1], []string{signum.ProfileSTK}
+	changed.PasswordHash, changed.DefaultLang = nil, ""
+	must(t, s.PutParty(t.Context(), &changed))
+	check(&changed)
+	check(bare)
+}

@@ -1,0 +1,178 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/signum-mssp/signum"
+)
+
+var insertTransaction = &query{text: `
+INSERT INTO transactions (id, ap_id, ap_trans_id, ap_instant, msisdn, msisdn_sent, device_id, method, async,
+    lang, mime_type, dtbd, signed_attrs, cert_serial, state, code, detail, cms, created, expires, finished)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+ON CONFLICT DO NOTHING`}
+
+// InsertTransaction implements signum.Store. Instants are compared to the
+// microsecond. An ID that exists is an error of its own.
+func (s *Store) InsertTransaction(ctx context.Context, t *signum.Transaction) error {
+	if err := checkTransaction(t); err != nil {
+		return err
+	}
+	var cms, finished any
+	var code signum.Code
+	var detail string
+	if t.State != signum.StateOutstanding {
+		code, detail, cms, finished = t.Outcome.Code, t.Outcome.Detail, bytesOrNull(t.Outcome.CMS), micros(t.Finished)
+	}
+	w := &write{first: insertTransaction, args: []any{t.ID, t.APID, t.APTransID, micros(t.APInstant), t.MSISDN,
+		t.MSISDNSent, t.DeviceID, string(t.Method), t.Async, t.Lang, t.MimeType, t.Text, bytesOrNull(t.SignedAttrs),
+		t.CertSerial, string(t.State), int64(code), detail, cms, micros(t.Created), micros(t.Expires), finished}}
+	w.then = func(ctx context.Context, s *session, affected int64) error {
+		if affected == 1 {
+			return nil
+		}
+		return s.refuseTransaction(ctx, t, w.args)
+	}
+	return s.write(ctx, w)
+}
+
+// checkTransaction refuses what the schema would refuse, before it can cost a
+// group of writes its transaction.
+func checkTransaction(t *signum.Transaction) error {
+	if err := checkKeys(field{"MSSP_TransID", t.ID}, field{"AP_ID", t.APID}, field{"AP_TransID", t.APTransID},
+		field{"MSISDN", t.MSISDN}, field{"method", string(t.Method)}); err != nil {
+		return err
+	}
+	if err := checkTexts(field{"MSISDN as sent", t.MSISDNSent}, field{"device ID", t.DeviceID}, field{"language", t.Lang},
+		field{"MIME type", t.MimeType}, field{"text", t.Text}, field{"certificate serial", t.CertSerial}); err != nil {
+		return err
+	}
+	if t.State == signum.StateOutstanding {
+		if !t.Finished.IsZero() {
+			return fmt.Errorf("store: transaction %s is outstanding and finished", t.ID)
+		}
+		return nil
+	}
+	if t.State != t.Outcome.FinalState() {
+		return fmt.Errorf("store: transaction %s is %q, but its outcome is %v", t.ID, t.State, t.Outcome.Code)
+	}
+	if t.Finished.IsZero() {
+		return fmt.Errorf("store: transaction %s has ended without a time", t.ID)
+	}
+	return checkOutcome(t.ID, t.Outcome)
+}
+
+func checkOutcome(id string, o signum.Outcome) error {
+	if o.Code == 0 {
+		return fmt.Errorf("store: transaction %s ends without a code", id)
+	}
+	if (o.Code == signum.SignatureMade) != (len(o.CMS) > 0) {
+		return fmt.Errorf("store: transaction %s ends with %v and %d bytes of CMS", id, o.Code, len(o.CMS))
+	}
+	return checkTexts(field{"detail", o.Detail})
+}
+
+var (
+	selectUsed = &query{text: `
+SELECT 1 FROM transactions WHERE ap_id = $1 AND ap_trans_id = $2 AND ap_instant = $3`}
+	selectBusy = &query{text: `
+SELECT id FROM transactions WHERE msisdn = $1 AND method = $2 AND state = 'outstanding'`}
+	selectID = &query{text: `
+SELECT 1 FROM transactions WHERE id = $1`}
+)
+
+// errRace is what is left to say when every conflict that refused an insert
+// was gone again before it was found.
+var errRace = errors.New("conflicting transactions came and went")
+
+// refuseTransaction finds out why an insert had no effect. The reason may be
+// gone by now: another node committed the end of the transaction that was in
+// the way. Then the insert is tried again.
+func (s *session) refuseTransaction(ctx context.Context, t *signum.Transaction, args []any) error {
+	for range 3 {
+		var one int
+		if found, err := s.row(ctx, selectUsed, args[1:4], &one); err != nil {
+			return err
+		} else if found {
+			return refuse(signum.ErrDuplicate)
+		}
+		if t.State == signum.StateOutstanding {
+			var busy string
+			if found, err := s.row(ctx, selectBusy, []any{t.MSISDN, string(t.Method)}, &busy); err != nil {
+				return err
+			} else if found && busy != t.ID {
+				return refuse(&signum.BusyError{TransID: busy})
+			}
+		}
+		if found, err := s.row(ctx, selectID, args[:1], &one); err != nil {
+			return err
+		} else if found {
+			return refuse(fmt.Errorf("store: MSSP_TransID %s exists", t.ID))
+		}
+		if affected, err := s.exec(ctx, insertTransaction, args...); err != nil || affected == 1 {
+			return err
+		}
+	}
+	return refuse(fmt.Errorf("store: transaction %s: %w", t.ID, errRace))
+}
+
+// The condition on the state makes it a compare-and-set: whoever comes second
+// changes nothing.
+var finishTransaction = &query{text: `
+UPDATE transactions SET state = $2, code = $3, detail = $4, cms = $5, finished = $6
+WHERE id = $1 AND state = 'outstanding'`}
+
+// FinishTransaction implements signum.Store.
+func (s *Store) FinishTransaction(ctx context.Context, id string, o signum.Outcome, at time.Time) (bool, error) {
+	if !isKey(id) {
+		return false, nil
+	}
+	if err := checkOutcome(id, o); err != nil {
+		return false, err
+	}
+	var changed bool
+	err := s.write(ctx, &write{
+		first: finishTransaction,
+		args:  []any{id, string(o.FinalState()), int64(o.Code), o.Detail, bytesOrNull(o.CMS), micros(at)},
+		then: func(_ context.Context, _ *session, affected int64) error {
+			changed = affected == 1
+			return nil
+		},
+	})
+	return changed && err == nil, err
+}
+
+// Two nodes that purge at the same time take different rows instead of waiting
+// for each other.
+var purgeTransactions = &query{
+	text: `
+DELETE FROM transactions WHERE id IN (
+    SELECT id FROM transactions WHERE finished < $1 ORDER BY finished, id LIMIT $2)`,
+	postgres: `
+DELETE FROM transactions WHERE id IN (
+    SELECT id FROM transactions WHERE finished < $1 ORDER BY finished, id LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+}
+
+// PurgeTransactions implements signum.Store; those that finished first go
+// first. On PostgreSQL it passes over rows that another node is purging.
+func (s *Store) PurgeTransactions(ctx context.Context, before time.Time, limit int) (int, error) {
+	if limit <= 0 {
+		return 0, nil
+	}
+	var n int64
+	err := s.write(ctx, &write{
+		first: purgeTransactions,
+		args:  []any{micros(before), int64(limit)},
+		then: func(_ context.Context, _ *session, affected int64) error {
+			n = affected
+			return nil
+		},
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int(n), nil
+}

@@ -1,0 +1,179 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/signum-mssp/signum"
+)
+
+const transactionColumns = `
+SELECT t.id, t.ap_id, t.ap_trans_id, t.ap_instant, t.msisdn, t.msisdn_sent, t.device_id, t.method, t.async,
+    t.lang, t.mime_type, t.dtbd, t.signed_attrs, t.cert_serial, t.state, t.code, t.detail, t.cms,
+    t.created, t.expires, t.finished,
+    c.serial, c.device_id, c.state, c.der, c.not_before, c.not_after, c.revoked_at, c.reason
+FROM transactions t LEFT JOIN certificates c ON c.serial = t.cert_serial `
+
+var selectTransaction = &query{text: transactionColumns + `WHERE t.id = $1`}
+
+// Transaction implements signum.Store.
+func (s *Store) Transaction(ctx context.Context, id string) (*signum.Transaction, error) {
+	if !isKey(id) {
+		return nil, signum.ErrNotFound
+	}
+	var r transactionRow
+	err := s.read.row(ctx, selectTransaction, []any{id}, r.dest()...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, signum.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: transaction: %w", err)
+	}
+	return r.transaction(), nil
+}
+
+// transactionRow is where a row of transactionColumns is read into.
+type transactionRow struct {
+	t                         signum.Transaction
+	code                      int64
+	instant, created, expires int64
+	finished                  sql.NullInt64
+	cert                      certificateRow
+}
+
+func (r *transactionRow) dest() []any {
+	t := &r.t
+	return append([]any{&t.ID, &t.APID, &t.APTransID, &r.instant, &t.MSISDN, &t.MSISDNSent, &t.DeviceID, &t.Method,
+		&t.Async, &t.Lang, &t.MimeType, &t.Text, &t.SignedAttrs, &t.CertSerial, &t.State, &r.code,
+		&t.Outcome.Detail, &t.Outcome.CMS, &r.created, &r.expires, &r.finished}, r.cert.dest()...)
+}
+
+func (r *transactionRow) transaction() *signum.Transaction {
+	t := &r.t
+	t.APInstant, t.Created, t.Expires = timeOf(r.instant), timeOf(r.created), timeOf(r.expires)
+	t.Outcome.Code = signum.Code(r.code)
+	if r.finished.Valid {
+		t.Finished = timeOf(r.finished.Int64)
+	}
+	t.Certificate = r.cert.certificate()
+	return t
+}
+
+// TransactionUsed implements signum.Store.
+func (s *Store) TransactionUsed(ctx context.Context, apID, apTransID string, instant time.Time) (bool, error) {
+	if !isKey(apID) || !isKey(apTransID) {
+		return false, nil
+	}
+	var one int
+	err := s.read.row(ctx, selectUsed, []any{apID, apTransID, micros(instant)}, &one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("store: uniqueness of a transaction: %w", err)
+	}
+	return true, nil
+}
+
+var selectExpired = &query{text: `
+SELECT id FROM transactions WHERE state = 'outstanding' AND expires <= $1 ORDER BY expires, id LIMIT $2`}
+
+// ExpiredTransactions implements signum.Store; those that expire in the same
+// microsecond come in the order of their IDs.
+func (s *Store) ExpiredTransactions(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	var ids []string
+	err := s.read.each(ctx, selectExpired, []any{micros(now), int64(limit)}, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: expired transactions: %w", err)
+	}
+	return ids, nil
+}
+
+// The page of ids is found in the index of the outstanding, which is small
+// however many have ended; going along the primary key would pass all of them.
+var selectOutstanding = &query{text: transactionColumns + `
+WHERE t.id IN (
+    SELECT id FROM transactions WHERE state = 'outstanding' AND expires > $1 AND id > $2 ORDER BY id LIMIT $3)
+ORDER BY t.id`}
+
+// OutstandingTransactions implements signum.Store. IDs are compared byte by
+// byte.
+func (s *Store) OutstandingTransactions(ctx context.Context, now time.Time, after string, limit int) ([]*signum.Transaction, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	if !isKey(after) {
+		return nil, errors.New("store: outstanding transactions: not an MSSP_TransID to start after")
+	}
+	var list []*signum.Transaction
+	err := s.read.each(ctx, selectOutstanding, []any{micros(now), after, int64(limit)}, func(rows *sql.Rows) error {
+		r := new(transactionRow)
+		if err := rows.Scan(r.dest()...); err != nil {
+			return err
+		}
+		// It may have ended between the two looks of the query.
+		if t := r.transaction(); t.State == signum.StateOutstanding {
+			list = append(list, t)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: outstanding transactions: %w", err)
+	}
+	return list, nil
+}
+
+// The ids are a JSON array, which both engines can read as rows.
+var selectStillOutstanding = &query{
+	text: `
+SELECT t.id FROM json_each($1) j JOIN transactions t ON t.id = j.value WHERE t.state = 'outstanding'`,
+	postgres: `
+SELECT t.id FROM jsonb_array_elements_text($1::jsonb) j JOIN transactions t ON t.id = j.value COLLATE "C"
+WHERE t.state = 'outstanding'`,
+}
+
+// EndedTransactions implements signum.Store; the order of ids is kept.
+func (s *Store) EndedTransactions(ctx context.Context, ids []string) ([]string, error) {
+	asked := make([]string, 0, len(ids))
+	for _, id := range ids {
+		if isKey(id) { // no other can be outstanding
+			asked = append(asked, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	array, err := json.Marshal(asked)
+	if err != nil {
+		return nil, fmt.Errorf("store: ended transactions: %w", err)
+	}
+	outstanding := make(map[string]bool, len(ids))
+	err = s.read.each(ctx, selectStillOutstanding, []any{string(array)}, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		outstanding[id] = true
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: ended transactions: %w", err)
+	}
+	var ended []string
+	for _, id := range ids {
+		if !outstanding[id] {
+			ended = append(ended, id)
+		}
+	}
+	return ended, nil
+}

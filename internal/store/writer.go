@@ -1,0 +1,202 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+const (
+	// maxGroup bounds the writes of one transaction, so that the first does
+	// not wait long for the last.
+	maxGroup = 256
+	// writeTimeout bounds one transaction on PostgreSQL, where the network or
+	// another node's lock may hang. SQLite has its busy timeout.
+	writeTimeout = 30 * time.Second
+)
+
+// writer runs groups of writes, each in one transaction.
+type writer struct {
+	db     *sql.DB
+	engine engine
+	queue  *queue
+	limit  int // writes of a group, at most
+	log    *slog.Logger
+
+	session *session // nil until needed, and after its connection failed
+}
+
+// run works until the queue is closed and drained.
+func (w *writer) run() {
+	group := make([]*write, 0, w.limit)
+	for {
+		group = w.queue.take(group[:0], w.limit)
+		if len(group) == 0 {
+			break
+		}
+		w.commit(group)
+		clear(group[:cap(group)])
+	}
+	w.drop()
+}
+
+// commit runs the group in one transaction and answers each write after it is
+// on disk. If anything unexpected happens before the COMMIT, the group is
+// rolled back and each write gets a transaction of its own.
+func (w *writer) commit(group []*write) {
+	ctx, cancel := w.context()
+	defer cancel()
+	if err := w.begin(ctx); err != nil {
+		w.fail(group, explain(ctx, err))
+		return
+	}
+	group, err := w.apply(ctx, group)
+	if err == nil {
+		w.finish(ctx, group)
+		return
+	}
+	if rerr := w.session.rollback(); rerr != nil {
+		// The connection is gone, and with it the transaction.
+		w.drop()
+		w.fail(group, explain(ctx, err))
+		return
+	}
+	if len(group) > 1 {
+		w.log.Warn("store: group of writes rolled back, running them one by one", "writes", len(group), "error", err)
+	}
+	for i := range group {
+		w.single(group[i : i+1 : i+1])
+	}
+}
+
+// apply runs the writes, and those that arrive meanwhile. It returns the group
+// with them.
+func (w *writer) apply(ctx context.Context, group []*write) ([]*write, error) {
+	for done := 0; done < len(group); {
+		if err := w.session.run(ctx, group[done:]); err != nil {
+			return group, err
+		}
+		done = len(group)
+		group = w.queue.poll(group, w.limit)
+	}
+	return group, nil
+}
+
+// single runs one write in its own transaction.
+func (w *writer) single(one []*write) {
+	ctx, cancel := w.context()
+	defer cancel()
+	if err := w.begin(ctx); err != nil {
+		w.fail(one, explain(ctx, err))
+		return
+	}
+	if err := w.session.run(ctx, one); err != nil {
+		if w.session.rollback() != nil {
+			w.drop()
+		}
+		w.fail(one, explain(ctx, err))
+		return
+	}
+	w.finish(ctx, one)
+}
+
+// finish commits and answers. An error of COMMIT is everybody's, those refused
+// included: what refused them may be what was lost.
+func (w *writer) finish(ctx context.Context, group []*write) {
+	if err := w.session.commit(); err != nil {
+		w.drop()
+		w.fail(group, fmt.Errorf("commit: %w", explain(ctx, err)))
+		return
+	}
+	for _, op := range group {
+		op.answer <- op.err
+	}
+}
+
+func (w *writer) fail(group []*write, err error) {
+	err = fmt.Errorf("store: write: %w", err)
+	for _, op := range group {
+		op.answer <- err
+	}
+}
+
+// begin starts a transaction, on a new connection if there is none or the one
+// at hand has died since it was last used.
+func (w *writer) begin(ctx context.Context) error {
+	if w.session != nil {
+		if w.session.begin(ctx) == nil {
+			return nil
+		}
+		w.drop()
+	}
+	s, err := newSession(ctx, w.db, w.engine)
+	if err != nil {
+		return err
+	}
+	w.session = s
+	if err := s.begin(ctx); err != nil {
+		w.drop()
+		return err
+	}
+	return nil
+}
+
+func (w *writer) drop() {
+	if w.session != nil {
+		w.session.close()
+		w.session = nil
+	}
+}
+
+// context is that of one transaction. It is not the callers': a write that was
+// taken is finished.
+func (w *writer) context() (context.Context, context.CancelFunc) {
+	if w.engine == sqlite {
+		return context.Background(), func() {}
+	}
+	return context.WithTimeoutCause(context.Background(), writeTimeout,
+		fmt.Errorf("transaction took longer than %v", writeTimeout))
+}
+
+// explain adds which timeout it was, if it was one.
+func explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+	}
+	return err
+}
+
+// run executes the writes in order. A refusal is kept with its write.
+func (s *session) run(ctx context.Context, group []*write) error {
+	for _, w := range group {
+		w.err = nil
+		var affected int64
+		if w.first != nil {
+			var err error
+			if affected, err = s.exec(ctx, w.first, w.args...); err != nil {
+				return err
+			}
+		}
+		if err := s.settle(ctx, w, affected); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle runs what follows the write's first statement.
+func (s *session) settle(ctx context.Context, w *write, affected int64) error {
+	if w.then == nil {
+		return nil
+	}
+	err := w.then(ctx, s, affected)
+	var refused refusal
+	if errors.As(err, &refused) {
+		w.err = refused.error
+		return nil
+	}
+	return err
+}
