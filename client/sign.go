@@ -57,7 +57,16 @@ func (c *Client) Sign(ctx context.Context, r SignRequest) (*signum.SignatureResp
 // it ended with. A transaction that the service does not know, or of another
 // party, is fault 101.
 func (c *Client) Status(ctx context.Context, transID string) (*signum.StatusResponse, error) {
-	resp, err := c.Do(ctx, &signum.StatusRequest{Header: c.header("1", ""), TransID: transID})
+	return c.status(ctx, transID, "")
+}
+
+// status also checks that the answer is for the user that was asked, unless
+// msisdn is empty.
+func (c *Client) status(ctx context.Context, transID, msisdn string) (*signum.StatusResponse, error) {
+	req := &signum.StatusRequest{Header: c.header("1", ""), TransID: transID}
+	resp, err := c.call(ctx, req, func(resp signum.Response) error {
+		return checkEcho("MSISDN", msisdn, resp.(*signum.StatusResponse).MSISDN)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -92,15 +101,12 @@ func (c *Client) SignAndWait(ctx context.Context, r SignRequest, interval time.D
 	limit := transactionTimeout(r.Timeout) + c.cfg.RequestTimeout
 	waitCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	s, err := c.poll(waitCtx, resp.TransID, start, interval, true, progress)
+	s, err := c.poll(waitCtx, poll{resp.TransID, r.MSISDN, start, true}, interval, progress)
 	if err != nil && waitCtx.Err() != nil && ctx.Err() == nil && signum.AsFault(err) == nil {
 		return nil, &TimeoutError{Limit: "transaction timeout with margin, no outcome of " + resp.TransID, After: limit}
 	}
 	if err != nil {
 		return nil, err
-	}
-	if s.MSISDN != "" && resp.MSISDN != "" && s.MSISDN != resp.MSISDN {
-		return nil, fmt.Errorf("client: the outcome of %s is for another user", resp.TransID)
 	}
 	done := *resp
 	done.Status, done.Signature = s.Status, s.Signature
@@ -114,23 +120,31 @@ func (c *Client) SignAndWait(ctx context.Context, r SignRequest, interval time.D
 // first time at once, until it is known or ctx ends. Progress is as in
 // SignAndWait. Up to three queries in a row may get no answer.
 func (c *Client) Poll(ctx context.Context, transID string, interval time.Duration, progress func(Progress)) (*signum.StatusResponse, error) {
-	return c.poll(ctx, transID, time.Now(), interval, false, progress)
+	return c.poll(ctx, poll{transID: transID, start: time.Now()}, interval, progress)
 }
 
 const maxPollFailures = 3
 
-func (c *Client) poll(ctx context.Context, transID string, start time.Time, interval time.Duration, waitFirst bool, progress func(Progress)) (*signum.StatusResponse, error) {
+// poll is the transaction that is asked for.
+type poll struct {
+	transID   string
+	msisdn    string // whose it must be; empty: not known
+	start     time.Time
+	waitFirst bool
+}
+
+func (c *Client) poll(ctx context.Context, p poll, interval time.Duration, progress func(Progress)) (*signum.StatusResponse, error) {
 	if interval <= 0 {
 		interval = DefaultPollInterval
 	}
 	failures := 0
-	for wait := waitFirst; ; wait = true {
+	for wait := p.waitFirst; ; wait = true {
 		if wait {
-			if err := pause(ctx, transID, start, interval); err != nil {
+			if err := pause(ctx, p, interval); err != nil {
 				return nil, err
 			}
 		}
-		s, err := c.Status(ctx, transID)
+		s, err := c.status(ctx, p.transID, p.msisdn)
 		switch {
 		case err != nil:
 			if failures++; failures > maxPollFailures || ctx.Err() != nil || !transient(err) {
@@ -141,13 +155,13 @@ func (c *Client) poll(ctx context.Context, transID string, start time.Time, inte
 		default:
 			failures = 0
 			if progress != nil {
-				progress(Progress{transID, time.Since(start), s.Status, s.Services})
+				progress(Progress{p.transID, time.Since(p.start), s.Status, s.Services})
 			}
 		}
 	}
 }
 
-func pause(ctx context.Context, transID string, start time.Time, d time.Duration) error {
+func pause(ctx context.Context, p poll, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -156,10 +170,10 @@ func pause(ctx context.Context, transID string, start time.Time, d time.Duration
 	case <-ctx.Done():
 	}
 	if ctx.Err() == context.DeadlineExceeded {
-		return &TimeoutError{Limit: "deadline of the caller", After: time.Since(start), Err: ctx.Err()}
+		return &TimeoutError{Limit: "deadline of the caller", After: time.Since(p.start), Err: ctx.Err()}
 	}
 	return fmt.Errorf("client: transaction %s no longer asked for after %s: %w",
-		transID, time.Since(start).Round(time.Millisecond), ctx.Err())
+		p.transID, time.Since(p.start).Round(time.Millisecond), ctx.Err())
 }
 
 // transient reports whether asking again can help: the node behind a balancer

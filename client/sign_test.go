@@ -140,7 +140,8 @@ func TestSignAndWaitOtherUser(t *testing.T) {
 				return 200, strings.ReplaceAll(f.statusResp(id, 500, testCMS), testMSISDN, "+41790000000")
 			})
 		resp, err := newTestClient(t, false, rt).SignAndWait(t.Context(), SignRequest{MSISDN: testMSISDN, Text: "x"}, 0, nil)
-		if resp != nil || err == nil || !strings.Contains(err.Error(), "another user") {
+		var bad *AnswerError
+		if resp != nil || !errors.As(err, &bad) || !strings.Contains(err.Error(), `MSISDN "+41790000000"`) {
 			t.Errorf("%v, %v", resp, err)
 		}
 	})

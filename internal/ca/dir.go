@@ -53,6 +53,10 @@ func LoadOrCreate(dir string, c Config, now time.Time) (*Authority, error) {
 // PEM; files of keys are for the owner only. It fails with fs.ErrExist if there
 // is an authority, or part of one. The keys must be in memory.
 func (a *Authority) Save(dir string) error {
+	files, err := a.files()
+	if err != nil {
+		return fmt.Errorf("ca: save: %w", err)
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("ca: save: %w", err)
 	}
@@ -70,8 +74,13 @@ func (a *Authority) Save(dir string) error {
 		_ = os.Remove(marker.Name())
 		return err
 	}
-	if err := a.write(dir); err != nil {
-		return fmt.Errorf("ca: save: %w", err) // the marker stays: there may be half an authority
+	for _, f := range files { // if one fails, the marker stays: there is half an authority
+		if err := writeFile(filepath.Join(dir, f.name), f.data, f.perm); err != nil {
+			return fmt.Errorf("ca: save: %w", err)
+		}
+	}
+	if err := syncDir(dir); err != nil { // before the marker goes
+		return err
 	}
 	if err := os.Remove(marker.Name()); err != nil {
 		return fmt.Errorf("ca: save: %w", err)
@@ -79,37 +88,36 @@ func (a *Authority) Save(dir string) error {
 	return syncDir(dir)
 }
 
-func (a *Authority) write(dir string) error {
+// file is one file of an authority.
+type file struct {
+	name string
+	data []byte
+	perm fs.FileMode
+}
+
+// files are those of the authority, in the order in which they are written.
+func (a *Authority) files() ([]file, error) {
 	const forAll, forOwner = 0o644, 0o600
 	issuingKey, err := encodeKey(a.issuingKey)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var rootKey []byte
-	if a.rootKey != nil {
-		if rootKey, err = encodeKey(a.rootKey); err != nil {
-			return err
-		}
-	}
-	for _, f := range []struct {
-		name string
-		data []byte // nil: there is none
-		perm fs.FileMode
-	}{
+	list := []file{
 		{fileRoot, encodeCertificate(a.root), forAll},
-		{fileRootKey, rootKey, forOwner},
-		{fileRootCRL, a.rootCRL, forAll},
 		{fileIssuing, encodeCertificate(a.issuing), forAll},
 		{fileIssuingKey, issuingKey, forOwner},
-	} {
-		if f.data == nil {
-			continue
-		}
-		if err := writeFile(filepath.Join(dir, f.name), f.data, f.perm); err != nil {
-			return err
-		}
 	}
-	return syncDir(dir)
+	if a.rootKey != nil {
+		rootKey, err := encodeKey(a.rootKey)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, file{fileRootKey, rootKey, forOwner})
+	}
+	if a.rootCRL != nil {
+		list = append(list, file{fileRootCRL, a.rootCRL, forAll})
+	}
+	return list, nil
 }
 
 // Load reads the authority in a directory. Without root.key the root is
@@ -255,8 +263,11 @@ func writeFile(path string, data []byte, perm fs.FileMode) (err error) {
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("ca: %w", err)
 	}
 	defer d.Close()
-	return d.Sync()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("ca: %w", err)
+	}
+	return nil
 }

@@ -113,16 +113,23 @@ func TestLoadInterrupted(t *testing.T) {
 	}
 }
 
+// However many files a crash leaves behind, they are not taken for an
+// authority.
 func TestSaveCutShort(t *testing.T) {
-	dir := t.TempDir()
-	// A directory where a file should go: renaming onto it fails, half-way.
-	a := *authority(t, ECDSA)
-	a.issuingKey = remoteKey{a.issuingKey}
-	if err := a.Save(dir); err == nil {
-		t.Fatal("saved")
+	files, err := authority(t, ECDSA).files()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := Load(dir); !errors.Is(err, ErrIncomplete) {
-		t.Errorf("after a Save that failed: %v", err)
+	for n := range len(files) + 1 {
+		dir := t.TempDir()
+		for _, f := range append([]file{{fileMarker, nil, 0o600}}, files[:n]...) {
+			if err := writeFile(filepath.Join(dir, f.name), f.data, f.perm); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := LoadOrCreate(dir, Config{URL: testURL}, time.Now()); !errors.Is(err, ErrIncomplete) {
+			t.Errorf("after %d files: %v", n, err)
+		}
 	}
 }
 

@@ -244,3 +244,13 @@ func pemFile(t testing.TB, name, blockType string, ders ...[]byte) string {
 	}
 	return path
 }
+
+// appendFile appends the second file to the first.
+func appendFile(t testing.TB, to, from string) {
+	t.Helper()
+	a, err := os.ReadFile(to)
+	b, err2 := os.ReadFile(from)
+	if err := errors.Join(err, err2, os.WriteFile(to, append(a, b...), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+}

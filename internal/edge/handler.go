@@ -106,8 +106,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head.Set("Content-Length", strconv.Itoa(len(body)))
 	head.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	if _, err := w.Write(body); err != nil && ev.cause == nil {
-		ev.cause = fmt.Errorf("writing the answer: %w", err)
+	if _, err := w.Write(body); err != nil && ev.detail == "" {
+		ev.detail = "the party hung up while it was answered"
 	}
 	ev.emit(r.Context(), h.Logger, h.Clock.Now())
 	out.Write(body) // keeps a grown buffer for the next answer

@@ -25,6 +25,9 @@ const (
 // until ctx ends. It returns after everything it started has ended.
 func (e *Engine) Run(ctx context.Context) error {
 	if err := e.recover(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped before it began
+		}
 		return fmt.Errorf("recovery: %w", err)
 	}
 	loop := func(every time.Duration, what string, f func(context.Context) error) {

@@ -38,7 +38,16 @@ type Sandbox struct {
 	*server.Server
 	Dir  string // absolute
 	Info Info
+	lock *os.File
 }
+
+// Run serves until ctx ends; see server.Server.
+func (b *Sandbox) Run(ctx context.Context) error {
+	return errors.Join(b.Server.Run(ctx), b.lock.Close())
+}
+
+// Close gives back what Open took, for a Sandbox that was not Run.
+func (b *Sandbox) Close() error { return errors.Join(b.Server.Close(), b.lock.Close()) }
 
 // Open prepares the directory and the server. A Sandbox that is not Run must
 // be closed.
@@ -47,6 +56,15 @@ func Open(ctx context.Context, cfg Config) (box *Sandbox, err error) {
 	if err != nil {
 		return nil, err
 	}
+	lock, err := lockDir(filepath.Join(dir, privateDir))
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			lock.Close()
+		}
+	}()
 	host, _, err := net.SplitHostPort(cfg.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("address %q: %w", cfg.Addr, err)
@@ -95,7 +113,7 @@ func Open(ctx context.Context, cfg Config) (box *Sandbox, err error) {
 			err = errors.Join(err, srv.Close())
 		}
 	}()
-	box = &Sandbox{Server: srv, Dir: dir, Info: Info{
+	box = &Sandbox{Server: srv, Dir: dir, lock: lock, Info: Info{
 		BaseURL: "https://" + srv.Addr(), PKIURL: srv.PKIURL(), APID: APID, DTBDPrefix: DTBDPrefix, Users: Users(),
 	}}
 	root := srv.CA.Root()

@@ -182,6 +182,8 @@ func TestDecodeRefused(t *testing.T) {
 		"UTF-16 without mark":  {"\x00<\x00?", "The request must be in UTF-8"},
 		"declared UTF-16":      {`<?xml version="1.0" encoding="UTF-16"?>` + sign("", ""), "The request must be in UTF-8"},
 		"declared Latin-1":     {`<?xml version="1.0" encoding="ISO-8859-1"?>` + sign("", ""), "The request must be in UTF-8"},
+		"odd declaration":      {`<?xml ver.sion="1.0"?>` + sign("", ""), "not well-formed"},
+		"no version":           {`<?xml encoding="UTF-8"?>` + sign("", ""), at},
 		"XML 1.1":              {`<?xml version="1.1"?>` + sign("", ""), at},
 		"invalid UTF-8":        {sign("", "<x>\xff</x>"), "not UTF-8"},
 		"overlong UTF-8":       {sign("", "<x>\xc0\xaf</x>"), "not UTF-8"},

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -78,6 +79,12 @@ func charset(label string, in io.Reader) (io.Reader, error) {
 	return nil, errCharset
 }
 
+// declaration is what may follow "<?xml" (XML 1.0, clause 2.8). encoding/xml
+// only searches it for a version and an encoding.
+var declaration = regexp.MustCompile(`^version\s*=\s*("1\.0"|'1\.0')` +
+	`(\s+encoding\s*=\s*("[A-Za-z][A-Za-z0-9._-]*"|'[A-Za-z][A-Za-z0-9._-]*'))?` +
+	`(\s+standalone\s*=\s*("(yes|no)"|'(yes|no)'))?\s*$`)
+
 // utf16 reports whether the document looks like UTF-16 or UTF-32.
 func utf16(b []byte) bool {
 	return len(b) >= 2 && (b[0] == 0 || b[1] == 0 || b[0] == 0xFE && b[1] == 0xFF || b[0] == 0xFF && b[1] == 0xFE)
@@ -119,6 +126,9 @@ func (p *parser) next() (kind, error) {
 			// declaration is not one, if it stands where it must.
 			if t.Target != "xml" || !first {
 				return 0, signum.Faultf(signum.WrongParam, "Processing instructions are not allowed")
+			}
+			if !declaration.Match(t.Inst) {
+				return 0, p.malformed("not well-formed")
 			}
 		}
 	}

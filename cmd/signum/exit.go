@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/client"
+)
+
+// The exit codes of the party's commands. Scripts rely on them.
+const (
+	exitLocal       = 1
+	exitRefused     = 2
+	exitNotSigned   = 3
+	exitNotVerified = 4
+	exitUnreachable = 5
+)
+
+// exitCodesHelp is the same for people.
+const exitCodesHelp = `Exit codes:
+  0  done
+  1  wrong usage, a file that cannot be read or written, or interrupted
+  2  the service refused the request (faults 1xx and 9xx, such as 105 UNKNOWN_CLIENT)
+  3  the user did not sign (such as 401 USER_CANCEL, 208 EXPIRED_TRANSACTION, 402 PIN_NR_BLOCKED)
+  4  the signature does not verify
+  5  the service is not reachable, or what answered is no signature service`
+
+// exitError is an error that ends the program with a code of its own.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *exitError) Unwrap() error { return e.err }
+
+// exitCode is the code to end the program with after err.
+func exitCode(err error) int {
+	var e *exitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &e):
+		return e.code
+	}
+	return exitLocal
+}
+
+// faultExit sorts faults into those of the request and those of the user.
+func faultExit(c signum.Code) int {
+	switch {
+	case c == signum.InvalidSignature:
+		return exitNotVerified
+	case c >= 200 && c < 600:
+		return exitNotSigned
+	}
+	return exitRefused
+}
+
+// hints say what to do about a fault.
+var hints = map[signum.Code]string{
+	signum.WrongDataLength:     "shorten the text: 239 characters, or 119 if one of them is not in GSM 03.38",
+	signum.UnauthorizedAccess:  "check --ap-id, --ap-password and that --cert is the certificate registered for the party",
+	signum.UnknownClient:       "the number has no active Mobile ID",
+	signum.InappropriateData:   "the text must start with the party's prefix, see --prefix",
+	signum.UnsupportedProfile:  "try another --profile",
+	signum.ExpiredTransaction:  "ask again, perhaps with a longer --timeout",
+	signum.OTAError:            "the phone is out of reach; try again later",
+	signum.PINBlocked:          "the user must reset the PIN in the self-care portal",
+	signum.CardBlocked:         "the user's account must be reactivated",
+	signum.NoKeyFound:          "the user must activate Mobile ID in the self-care portal",
+	signum.PBSignatureProcess:  "wait until the request that is on the phone has ended",
+	signum.NoCertFound:         "the user must renew the certificate in the self-care portal",
+	signum.RevokedCertificate:  "the user must activate Mobile ID again",
+	signum.InternalError:       "try again; if it stays, tell the operator the detail",
+	signum.GeofencingViolation: "the phone is where the party's policy does not allow it to be",
+}
+
+// explain gives an error of the client its exit code and says what to do. The
+// text comes partly from the other side, so nothing unprintable is left in it.
+func explain(err error) error {
+	var (
+		fault     = signum.AsFault(err)
+		answer    *client.AnswerError
+		transport *client.TransportError
+		timeout   *client.TimeoutError
+		authority x509.UnknownAuthorityError
+	)
+	code, hint := exitLocal, ""
+	switch {
+	case err == nil:
+		return nil
+	case fault != nil:
+		code, hint = faultExit(fault.Code), hints[fault.Code]
+		if fault.Detail == signum.DetailNoTransaction {
+			hint = "it was another party's, or ended longer ago than the service remembers"
+		}
+	case errors.Is(err, context.Canceled):
+		err, hint = fmt.Errorf("interrupted: %w", err), "the request may still be on the phone"
+	case errors.As(err, &timeout):
+		code, hint = exitUnreachable, "the service keeps silent; try again later"
+	case errors.As(err, &answer):
+		code, hint = exitUnreachable, "check --url, and what stands between here and the service"
+	case errors.As(err, &authority):
+		code, hint = exitUnreachable, "the server's certificate is not trusted, check --server-ca"
+	case errors.As(err, &transport):
+		code, hint = exitUnreachable, "is the service running at this address, and does it take the certificate of --cert?"
+	}
+	text := printable(err.Error())
+	if hint != "" {
+		text = strings.TrimSuffix(text, ".") + "; " + hint
+	}
+	return &exitError{code: code, err: &toldError{text: text, err: err}}
+}
+
+// toldError is an error in words for the user.
+type toldError struct {
+	text string
+	err  error
+}
+
+func (e *toldError) Error() string { return e.text }
+
+// Unwrap returns the cause.
+func (e *toldError) Unwrap() error { return e.err }
+
+// printable escapes what could move the cursor or end the line.
+func printable(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		q := strconv.QuoteRuneToASCII(r)
+		b.WriteString(q[1 : len(q)-1])
+	}
+	return b.String()
+}

@@ -1,0 +1,26 @@
+// Command signum is a Mobile Signature Service Provider and the tools around
+// it: the sandbox, and what an application provider needs to ask it.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second signal ends at once.
+	context.AfterFunc(ctx, stop)
+	cmd := newRootCmd()
+	if err := cmd.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "signum:", err)
+		return exitCode(err)
+	}
+	return 0
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/signum-mssp/signum/client"
+)
+
+// Environment variables, for what should not be repeated or seen.
+const (
+	envSandbox  = "SIGNUM_SANDBOX"
+	envPassword = "SIGNUM_AP_PASSWORD"
+)
+
+const partyHelp = `The service and the party come from a sandbox's directory (--sandbox, or the
+environment variable ` + envSandbox + `), or from --url, --ap-id and --cert. A flag
+wins over what the sandbox says.`
+
+// partyFlags say whom to ask and as whom.
+type partyFlags struct {
+	sandbox, url, apID, apPassword string
+	cert, key, serverCA, userCA    string
+	soap                           bool
+}
+
+func (f *partyFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	f.registerTrust(cmd)
+	fl.StringVar(&f.url, "url", "", "address of the service before /rest or /soap, such as https://mobileid.example.com")
+	fl.StringVar(&f.apID, "ap-id", "", "AP_ID of the party")
+	fl.StringVar(&f.apPassword, "ap-password", "", "AP_PWD, if the party has one; better in the environment variable "+envPassword)
+	fl.StringVar(&f.cert, "cert", "", "TLS certificate of the party (PEM)")
+	fl.StringVar(&f.key, "key", "", "its key (PEM); default in the file of --cert")
+	fl.StringVar(&f.serverCA, "server-ca", "", "roots to trust the service by (PEM); default the system's")
+	fl.BoolVar(&f.soap, "soap", false, "speak SOAP instead of REST")
+}
+
+func (f *partyFlags) registerTrust(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.sandbox, "sandbox", "", "directory of a sandbox; default $"+envSandbox)
+	fl.StringVar(&f.userCA, "user-ca", "", "roots to verify users' signatures by (PEM)")
+}
+
+// party is what the flags lead to.
+type party struct {
+	config client.Config
+	prefix string
+	trust
+}
+
+// trust is what signatures are verified by.
+type trust struct {
+	roots *x509.CertPool // nil if nothing is known
+	file  string         // where they come from
+}
+
+// sandboxDir is the sandbox to use, empty for none. The environment does not
+// count when the address is given: its certificates belong to another service.
+func (f *partyFlags) sandboxDir() string {
+	if f.sandbox == "" && f.url == "" {
+		return os.Getenv(envSandbox)
+	}
+	return f.sandbox
+}
+
+// load reads the files that the flags name.
+func (f *partyFlags) load() (*party, error) {
+	p := &party{}
+	if dir := f.sandboxDir(); dir != "" {
+		sb, err := client.LoadSandbox(dir)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			return nil, fmt.Errorf("%s is no sandbox's directory: %w; make one with: signum sandbox --dir %[1]s", dir, err)
+		case err != nil:
+			return nil, err
+		}
+		p.config, p.prefix = sb.Config, sb.DTBDPrefix
+		if sb.UserRoots != nil {
+			p.trust = trust{sb.UserRoots, filepath.Join(dir, client.SandboxUserCA)}
+		}
+	}
+	if p.config.TLS == nil {
+		p.config.TLS = &tls.Config{}
+	}
+	c := &p.config
+	c.BaseURL = cmp.Or(f.url, c.BaseURL)
+	c.APID = cmp.Or(f.apID, c.APID)
+	c.APPassword = cmp.Or(f.apPassword, os.Getenv(envPassword))
+	c.SOAP = f.soap
+	if f.cert != "" {
+		cert, err := tls.LoadX509KeyPair(f.cert, cmp.Or(f.key, f.cert))
+		if err != nil {
+			return nil, fmt.Errorf("--cert and --key: %w", err)
+		}
+		c.TLS.Certificates = []tls.Certificate{cert}
+	} else if f.key != "" {
+		return nil, errors.New("--key without --cert")
+	}
+	if f.serverCA != "" {
+		roots, err := client.LoadRoots(f.serverCA)
+		if err != nil {
+			return nil, fmt.Errorf("--server-ca: %w", err)
+		}
+		c.TLS.RootCAs = roots
+	}
+	if err := f.loadUserCA(&p.trust); err != nil {
+		return nil, err
+	}
+	return p, f.complete(p)
+}
+
+// complete names all that is missing at once.
+func (f *partyFlags) complete(p *party) error {
+	var missing []string
+	if p.config.BaseURL == "" {
+		missing = append(missing, "--url")
+	}
+	if p.config.APID == "" {
+		missing = append(missing, "--ap-id")
+	}
+	if len(p.config.TLS.Certificates) == 0 && !strings.HasPrefix(p.config.BaseURL, "http:") {
+		missing = append(missing, "--cert")
+	}
+	if len(missing) != 0 {
+		return fmt.Errorf("%s missing; give it, or a sandbox with --sandbox DIR", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+func (f *partyFlags) loadUserCA(t *trust) error {
+	if f.userCA == "" {
+		return nil
+	}
+	roots, err := client.LoadRoots(f.userCA)
+	if err != nil {
+		return fmt.Errorf("--user-ca: %w", err)
+	}
+	*t = trust{roots, f.userCA}
+	return nil
+}
+
+// loadTrust is for a command that needs the roots and nothing else.
+func (f *partyFlags) loadTrust() (trust, error) {
+	var t trust
+	if f.userCA == "" && f.sandboxDir() != "" {
+		file := filepath.Join(f.sandboxDir(), client.SandboxUserCA)
+		roots, err := client.LoadRoots(file)
+		if err != nil {
+			return t, err
+		}
+		t = trust{roots, file}
+	}
+	if err := f.loadUserCA(&t); err != nil {
+		return t, err
+	}
+	if t.roots == nil {
+		return t, errors.New("nothing to verify by: give the roots of the users' certificates with --user-ca FILE, or --sandbox DIR")
+	}
+	return t, nil
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/sandbox"
+)
+
+// Memory settings of a server, unless the environment (GOGC, GOMEMLIMIT) says
+// otherwise: a collector that runs less often is worth a few megabytes.
+const (
+	gcPercent   = 400
+	memoryLimit = 2 << 30 // bytes; the collector works harder near it
+)
+
+type sandboxFlags struct {
+	dir, addr, pkiAddr, store, caProfile, logLevel string
+	once                                           bool
+	delay                                          time.Duration
+	phones                                         map[string]string
+}
+
+func newSandboxCmd() *cobra.Command {
+	var f sandboxFlags
+	cmd := &cobra.Command{
+		Use:   "sandbox",
+		Short: "Run a whole Mobile ID service for development, in one process",
+		Long: `Runs a Mobile Signature Service with a party, users and phones that answer by
+themselves. It needs no network and no installation, and gives real signatures
+that verify against DIR/user-ca.pem.
+
+Clients find what they need in DIR:
+
+  sandbox.json     base_url, ap_id, dtbd_prefix, users
+  ap.crt ap.key    the party's TLS certificate and key (ap.p12: both)
+  server-ca.pem    to trust the server (truststore.p12: for Java)
+  user-ca.pem      to verify signatures
+
+The password of the .p12 files is "` + sandbox.Password + `". A directory can be used again; its keys
+and data are kept. When the sandbox is ready it prints one line "ready URL".
+
+Phones approve after --phone-delay. What the user of a number does instead is
+set with --phone NUMBER=BEHAVIOUR, where BEHAVIOUR is one of
+` + behaviours() + `,
+each with a time of its own if you like, such as cancel:5s.`,
+		Example: `  signum sandbox
+  signum sandbox --dir ./box --phone +41791000001=cancel
+  signum sandbox --once --addr 127.0.0.1:0      # in CI: exits 0 if it works`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runSandbox(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.dir, "dir", "", "directory of keys, files and data; default a new temporary one")
+	fl.StringVar(&f.addr, "addr", "127.0.0.1:8443", "address of the service; port 0 picks a free one")
+	fl.StringVar(&f.pkiAddr, "pki-addr", "", "address of OCSP and CRL (http); default a free port, kept with the directory")
+	fl.BoolVar(&f.once, "once", false, "run the example and exit: 0 only if its signatures verified")
+	fl.DurationVar(&f.delay, "phone-delay", 200*time.Millisecond, "how long a user takes to approve")
+	fl.StringToStringVar(&f.phones, "phone", nil, "what the user of a number does, NUMBER=BEHAVIOUR; repeatable")
+	fl.StringVar(&f.store, "store", "", "database: sqlite:PATH or postgres://…; default SQLite in the directory")
+	fl.StringVar(&f.caProfile, "ca-profile", "ecdsa", "algorithms of a new directory's user CA: ecdsa, or rsa-pss as the public service has (slow to make)")
+	fl.StringVar(&f.logLevel, "log", "info", "log level on standard error: debug, info (one line a request), warn, error")
+	return cmd
+}
+
+func behaviours() string {
+	var names []string
+	for _, a := range phone.Actions() {
+		names = append(names, a.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+func (f *sandboxFlags) config(teller *sandbox.Teller, stderr io.Writer) (sandbox.Config, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
+		return sandbox.Config{}, fmt.Errorf("--log %s: not one of debug, info, warn, error", f.logLevel)
+	}
+	cfg := sandbox.Config{
+		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay,
+		Behaviours: make(map[string]phone.Behaviour),
+		Observe:    teller.Phone,
+		Logger:     slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
+	}
+	for _, msisdn := range slices.Sorted(maps.Keys(f.phones)) {
+		b, err := phone.ParseBehaviour(f.phones[msisdn])
+		if err != nil {
+			return cfg, fmt.Errorf("--phone %s: %w", msisdn, err)
+		}
+		if !strings.HasPrefix(msisdn, "+") {
+			msisdn = "+" + msisdn
+		}
+		cfg.Behaviours[msisdn] = b
+	}
+	return cfg, nil
+}
+
+func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) error {
+	tuneMemory()
+	teller := sandbox.NewTeller(stdout)
+	cfg, err := f.config(teller, stderr)
+	if err != nil {
+		return err
+	}
+	if f.once {
+		cfg.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	box, err := sandbox.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	served := make(chan error, 1)
+	go func() { served <- box.Run(ctx) }()
+	describe(stdout, box)
+	example := box.Example(ctx, teller)
+	if f.once {
+		stop()
+		return errors.Join(example, <-served)
+	}
+	if example != nil && ctx.Err() == nil {
+		fmt.Fprintln(stderr, "signum:", example)
+	}
+	fmt.Fprintf(stdout, "\nready %s\n", box.Info.BaseURL)
+	return <-served
+}
+
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+}
+
+var description = template.Must(template.New("").Parse(`Signum sandbox: a Mobile Signature Service for development
+
+  Service  {{.Info.BaseURL}}   (REST /rest/service/…, SOAP /soap/services/…)
+  OCSP/CRL {{.Info.PKIURL}}
+  AP_ID    {{.Info.APID}}
+  Prefix   "{{.Info.DTBDPrefix}}" must start every text
+  Files    {{.Dir}}
+             ap.crt ap.key ap.p12            the party's certificate (password secret)
+             server-ca.pem truststore.p12    trust the server (password secret)
+             user-ca.pem                     verify signatures
+             sandbox.json                    all of the above, for programs
+  Users{{range .Info.Users}}
+             {{.MSISDN}}  {{.KeyType}}  {{range .Methods}}{{.}} {{else}}nothing active{{end}}{{end}}
+
+Ask for a signature over REST and verify it:
+
+  cd {{.Dir}}
+  curl -s --cacert server-ca.pem --cert ap.crt --key ap.key -H 'Content-Type: application/json' \
+    {{.Info.BaseURL}}/rest/service/sign -d '{"MSS_SignatureReq":{"MajorVersion":"1","MinorVersion":"2",
+    "AP_Info":{"AP_ID":"{{.Info.APID}}","AP_TransID":"R'$(date +%s%N)'","Instant":"'$(date -u +%FT%TZ)'"},
+    "MSSP_Info":{"MSSP_ID":{"URI":"http://mid.swisscom.ch/"}},"MessagingMode":"synch","MobileUser":{"MSISDN":"+41791000001"},
+    "SignatureProfile":"http://mid.swisscom.ch/Any-LoA4","TimeOut":"80",
+    "DataToBeSigned":{"MimeType":"text/plain","Encoding":"UTF-8","Data":"{{.Info.DTBDPrefix}}Hello over REST"},
+    "AdditionalServices":[{"Description":"http://mss.ficom.fi/TS102204/v1.0.0#userLang","UserLang":{"Value":"en"}}]}}' |
+    sed -n 's/.*"Base64Signature":"\([^"]*\)".*/\1/p' | base64 -d |
+    openssl cms -verify -inform der -CAfile user-ca.pem -purpose sslclient
+
+The same over SOAP:
+
+  curl -s --cacert server-ca.pem --cert ap.crt --key ap.key -H 'Content-Type: application/soap+xml' \
+    {{.Info.BaseURL}}/soap/services/MSS_SignaturePort -d '<soapenv:Envelope
+    xmlns:soapenv="http://www.w3.org/2003/05/soap-envelope"><soapenv:Body><MSS_Signature xmlns=""><mss:MSS_SignatureReq
+    xmlns:mss="http://uri.etsi.org/TS102204/v1.1.2#" MajorVersion="1" MinorVersion="1" MessagingMode="synch" TimeOut="80">
+    <mss:AP_Info AP_ID="{{.Info.APID}}" AP_PWD="" AP_TransID="S'$(date +%s%N)'" Instant="'$(date -u +%FT%TZ)'"/>
+    <mss:MSSP_Info><mss:MSSP_ID><mss:URI>http://mid.swisscom.ch/</mss:URI></mss:MSSP_ID></mss:MSSP_Info>
+    <mss:MobileUser><mss:MSISDN>+41791000002</mss:MSISDN></mss:MobileUser>
+    <mss:DataToBeSigned MimeType="text/plain" Encoding="UTF-8">{{.Info.DTBDPrefix}}Hello over SOAP</mss:DataToBeSigned>
+    <mss:SignatureProfile><mss:mssURI>http://mid.swisscom.ch/Any-LoA4</mss:mssURI></mss:SignatureProfile>
+    <mss:AdditionalServices><mss:Service><mss:Description><mss:mssURI>http://mss.ficom.fi/TS102204/v1.0.0#userLang</mss:mssURI></mss:Description>
+    <fi:UserLang xmlns:fi="http://mss.ficom.fi/TS102204/v1.0.0#">en</fi:UserLang></mss:Service></mss:AdditionalServices>
+    </mss:MSS_SignatureReq></MSS_Signature></soapenv:Body></soapenv:Envelope>' |
+    sed -n 's/.*<mss:Base64Signature>\([^<]*\)<.*/\1/p' | base64 -d |
+    openssl cms -verify -inform der -CAfile user-ca.pem -purpose sslclient
+
+Or with this program:  signum sign --sandbox {{.Dir}} +41791000001 "Hello"
+`))
+
+func describe(w io.Writer, box *sandbox.Sandbox) {
+	if err := description.Execute(w, box); err != nil {
+		panic(err) // a template of our own
+	}
+}

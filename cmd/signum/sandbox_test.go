@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// needs skips a test that wants a program which is not installed, except in
+// CI, where everything is.
+func needs(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err == nil {
+			continue
+		}
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is not installed", p)
+		}
+		t.Skipf("%s is not installed", p)
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// startSandbox runs the command until the test ends and returns what it said
+// until it was ready.
+func startSandbox(t *testing.T, args ...string) string {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	r, w := io.Pipe()
+	errs := new(lockedBuffer)
+	cmd := newRootCmd()
+	cmd.SetArgs(append([]string{"sandbox", "--addr", "127.0.0.1:0"}, args...))
+	cmd.SetOut(w)
+	cmd.SetErr(errs)
+	ended := make(chan error, 1)
+	go func() {
+		err := cmd.ExecuteContext(ctx)
+		w.Close()
+		ended <- err
+	}()
+	var said strings.Builder
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		said.WriteString(lines.Text() + "\n")
+		if strings.HasPrefix(lines.Text(), "ready https://") {
+			break
+		}
+	}
+	go io.Copy(io.Discard, r)
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("sandbox: %v\n%s", err, errs)
+		}
+	})
+	return said.String()
+}
+
+func TestSandboxOnce(t *testing.T) {
+	var out, errs bytes.Buffer
+	cmd := newRootCmd()
+	cmd.SetArgs([]string{"sandbox", "--once", "--addr", "127.0.0.1:0", "--dir", t.TempDir()})
+	cmd.SetOut(&out)
+	cmd.SetErr(&errs)
+	if err := cmd.ExecuteContext(t.Context()); err != nil {
+		t.Fatalf("%v\n%s%s", err, &out, &errs)
+	}
+	if n := strings.Count(out.String(), "VERIFIED"); n != 2 {
+		t.Errorf("%d verified signatures, want 2\n%s", n, &out)
+	}
+}
+
+func TestSandboxErrors(t *testing.T) {
+	for _, tt := range []struct {
+		args string
+		want string
+	}{
+		{"--log loud", "--log loud: not one of"},
+		{"--phone +41791000001=dance", "--phone +41791000001:"},
+		{"--phone +41799999999=cancel", "+41799999999"},
+		{"--addr nowhere", "nowhere"},
+		{"--store mysql://x", "mysql"},
+		{"--ca-profile md5", "md5"},
+		{"extra", "extra"},
+	} {
+		cmd := newRootCmd()
+		cmd.SetArgs(append([]string{"sandbox", "--addr", "127.0.0.1:0", "--dir", t.TempDir()}, strings.Fields(tt.args)...))
+		cmd.SetOut(io.Discard)
+		cmd.SetErr(io.Discard)
+		if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q", tt.args, err, tt.want)
+		}
+	}
+}
+
+// TestPastedCommands runs the commands that the sandbox prints, as they are.
+func TestPastedCommands(t *testing.T) {
+	needs(t, "curl", "openssl", "sed", "base64", "sh")
+	dir := t.TempDir()
+	said := startSandbox(t, "--dir", dir, "--phone-delay", "10ms")
+	commands := regexp.MustCompile(`(?ms)^  (?:cd|curl) .*?-purpose sslclient$`).FindAllString(said, -1)
+	if len(commands) != 2 {
+		t.Fatalf("%d commands in\n%s", len(commands), said)
+	}
+	for i, want := range []string{"Sandbox: Hello over REST", "Sandbox: Hello over SOAP"} {
+		ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+		defer stop()
+		cmd := exec.CommandContext(ctx, "sh", "-c", commands[i])
+		cmd.Dir = dir
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		out, err := cmd.Output()
+		if err != nil || strings.TrimSpace(string(out)) != want || !strings.Contains(errs.String(), "CMS Verification successful") {
+			t.Errorf("%s\ngave %q, %v\n%s", commands[i], out, err, &errs)
+		}
+	}
+}
+
+// TestPastedAsynchronous is curl with an asynchronous request and its status
+// query, over both wires.
+func TestPastedAsynchronous(t *testing.T) {
+	needs(t, "curl", "openssl", "sed", "base64", "sh")
+	dir := t.TempDir()
+	said := startSandbox(t, "--dir", dir, "--phone-delay", "10ms")
+	commands := regexp.MustCompile(`(?ms)^  curl .*?(?:}'|Envelope>')`).FindAllString(said, -1)
+	if len(commands) != 2 {
+		t.Fatalf("%d commands in\n%s", len(commands), said)
+	}
+	for i, wire := range []string{"rest", "soap"} {
+		ask := strings.NewReplacer(`"synch"`, `"asynchClientServer"`).Replace(commands[i])
+		query := regexp.MustCompile(`(?s)-d '.*`).ReplaceAllString(strings.NewReplacer(
+			"/rest/service/sign", "/rest/service/status", "MSS_SignaturePort", "MSS_StatusQueryPort").Replace(ask), "")
+		head := regexp.MustCompile(`(?s)"AP_Info":\{.*?\}|<mss:AP_Info .*?/>`).FindString(ask)
+		head = strings.NewReplacer("R'$(", "Q'$(", "S'$(", "Q'$(").Replace(head)
+		if wire == "rest" {
+			query += `-d '{"MSS_StatusReq":{"MajorVersion":"1","MinorVersion":"1",` + head + `,"MSSP_TransID":"'$id'"}}'`
+		} else {
+			query += `-d '<soapenv:Envelope xmlns:soapenv="http://www.w3.org/2003/05/soap-envelope"><soapenv:Body>` +
+				`<MSS_StatusQuery><mss:MSS_StatusReq xmlns:mss="http://uri.etsi.org/TS102204/v1.1.2#" MajorVersion="1" MinorVersion="1" MSSP_TransID="'$id'">` +
+				head + `</mss:MSS_StatusReq></MSS_StatusQuery></soapenv:Body></soapenv:Envelope>'`
+		}
+		script := `id=$(` + ask + ` | sed -n 's/.*MSSP_TransID[":=]*\([a-z0-9]*\)".*/\1/p')
+for i in 1 2 3 4 5 6 7 8 9; do
+  sig=$(` + query + ` | sed -n 's/.*Base64Signature[">:]*\([A-Za-z0-9+/=]\{9,\}\).*/\1/p')
+  [ -n "$sig" ] && break
+  sleep 0.2
+done
+echo "$sig" | base64 -d | openssl cms -verify -inform der -CAfile user-ca.pem -purpose sslclient`
+		ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+		defer stop()
+		cmd := exec.CommandContext(ctx, "sh", "-c", script)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "Sandbox: Hello over "+strings.ToUpper(wire)) {
+			t.Errorf("%s\ngave %v\n%s", script, err, out)
+		}
+	}
+}
+
+// TestJavaTrustStore: the trust store and the party's key open in Java.
+func TestJavaTrustStore(t *testing.T) {
+	needs(t, "keytool")
+	dir := t.TempDir()
+	startSandbox(t, "--dir", dir, "--phone-delay", "0")
+	for file, want := range map[string]string{"truststore.p12": "trustedCertEntry", "ap.p12": "PrivateKeyEntry"} {
+		out, err := exec.CommandContext(t.Context(), "keytool", "-list", "-storetype", "PKCS12", "-keystore", dir+"/"+file, "-storepass", "secret").CombinedOutput()
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v\n%s", file, err, out)
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// maxCMSFile bounds what verify reads, in bytes.
+const maxCMSFile = 1 << 20
+
+func newVerifyCmd() *cobra.Command {
+	var f partyFlags
+	var text string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "verify FILE",
+		Short: "Verify a signature and show what was signed, by whom and when",
+		Long: `Verifies the CMS in FILE (DER, PEM or Base64; - is standard input): that the text
+in it is what was signed, that the certificate's key signed it, and that the
+certificate leads to the root and was valid at the time of signing. It works
+without the service. Revocation after the signature is not checked.
+
+The root of the users' certificates comes from --user-ca, or from a sandbox's
+directory (--sandbox, or the environment variable ` + envSandbox + `).
+
+` + jsonHelp + `
+
+` + exitCodesHelp,
+		Example: `  signum verify --sandbox ./box login.der
+  signum verify --user-ca root.pem --text "Example: Login?" login.der
+  jq -r .cms result.json | signum verify --sandbox ./box -`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := f.loadTrust()
+			if err != nil {
+				return err
+			}
+			der, err := readCMS(cmd.InOrStdin(), args[0])
+			if err != nil {
+				return err
+			}
+			var want *string
+			if cmd.Flags().Changed("text") {
+				want = &text
+			}
+			r := result{CMS: der}
+			failed := r.verify(t, want)
+			if asJSON || failed == nil {
+				if err := r.print(cmd.OutOrStdout(), asJSON); err != nil {
+					return err
+				}
+			}
+			return failed
+		},
+	}
+	f.registerTrust(cmd)
+	cmd.Flags().StringVar(&text, "text", "", "the text that must have been signed")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for scripts")
+	return cmd
+}
+
+// readCMS reads a file and takes off PEM or Base64. DER starts with a SEQUENCE
+// (0x30), which as text would be the digit 0; what decodes is believed.
+func readCMS(stdin io.Reader, name string) ([]byte, error) {
+	in := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxCMSFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxCMSFile {
+		return nil, fmt.Errorf("%s is larger than %d bytes and so no signature of a text", name, maxCMSFile)
+	}
+	if block, _ := pem.Decode(data); block != nil {
+		return block.Bytes, nil
+	}
+	if der, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(data))); err == nil && len(der) > 0 {
+		return der, nil
+	}
+	return data, nil
+}

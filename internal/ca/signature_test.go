@@ -1,0 +1,78 @@
+package ca
+
+import (
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"strings"
+	"testing"
+
+	"github.com/signum-mssp/signum/internal/cms"
+)
+
+// The whole way: a subscriber's signature over a text, checked by an
+// independent reader that insists on CRLs, before and after the revocation.
+func TestSignatureOpenSSL(t *testing.T) {
+	for _, p := range []Profile{ECDSA, RSAPSS} {
+		for _, kind := range []string{"EC", "RSA"} {
+			t.Run(string(p)+"/"+kind, func(t *testing.T) {
+				ctx := context.Background()
+				i, _, clock := newIssuer(t, authority(t, p))
+				key := deviceKey(t, kind)
+				c, err := i.Issue(ctx, NewSerial(), "device-1", key.Public())
+				if err != nil {
+					t.Fatal(err)
+				}
+				signer, err := cms.ParseSigner(c.DER)
+				if err != nil {
+					t.Fatal(err)
+				}
+				text := []byte("Zürich: CHF 10.– bezahlen?")
+				attrs := cms.SignedAttributes(text, clock.Now(), signer)
+				digest := sha256.Sum256(attrs)
+				sig, err := key.Sign(nil, digest[:], crypto.SHA256)
+				if err != nil {
+					t.Fatal(err)
+				}
+				der, err := cms.Assemble(text, attrs, sig, signer, i.Chain())
+				if err != nil {
+					t.Fatal(err)
+				}
+				sd, err := cms.Parse(der)
+				if err != nil {
+					t.Fatal(err)
+				}
+				roots := x509.NewCertPool()
+				roots.AddCert(i.Root())
+				if r, err := sd.Verify(cms.VerifyOptions{Roots: roots}); err != nil || r.Serial != parse(t, c.DER).Subject.SerialNumber {
+					t.Errorf("%+v, %v", r, err)
+				}
+
+				verify := func() (string, error) {
+					rootCRL, err := i.RootCRL()
+					if err != nil {
+						t.Fatal(err)
+					}
+					crl, err := i.CRL(ctx)
+					if err != nil {
+						t.Fatal(err)
+					}
+					trust := pemFile(t, "root.pem", "CERTIFICATE", i.Root().Raw)
+					crls := pemFile(t, "crls.pem", "X509 CRL", crl, rootCRL)
+					appendFile(t, trust, crls)
+					return openssl(t, der, "cms", "-verify", "-inform", "der", "-binary", "-CAfile", trust, "-purpose", "sslclient", "-crl_check_all")
+				}
+				if out, err := verify(); err != nil || !strings.Contains(out, string(text)) {
+					t.Errorf("openssl cms: %s", out)
+				}
+				if err := i.Revoke(ctx, c.Serial, 1); err != nil {
+					t.Fatal(err)
+				}
+				if out, err := verify(); err == nil || !strings.Contains(out, "certificate revoked") {
+					t.Errorf("openssl cms after revocation: %s", out)
+				}
+			})
+		}
+	}
+}

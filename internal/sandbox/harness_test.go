@@ -1,0 +1,204 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/client"
+	"github.com/signum-mssp/signum/internal/phone"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// run opens a sandbox on free ports and serves it until the test ends.
+func run(t *testing.T, cfg Config) *Sandbox {
+	t.Helper()
+	box, _ := runUntil(t, cfg)
+	return box
+}
+
+// runUntil is run with a way to stop before the test ends.
+func runUntil(t *testing.T, cfg Config) (*Sandbox, func()) {
+	t.Helper()
+	if cfg.Dir == "" {
+		cfg.Dir = t.TempDir()
+	}
+	if cfg.Addr == "" {
+		cfg.Addr = "127.0.0.1:0"
+	}
+	box, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- box.Run(ctx) }()
+	var stopped atomic.Bool
+	stop := func() {
+		if stopped.Swap(true) {
+			return
+		}
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(stop)
+	return box, stop
+}
+
+// fixture is a served sandbox with a client for each wire.
+type fixture struct {
+	*Sandbox
+	t       *testing.T
+	party   *client.Sandbox
+	clients map[string]*client.Client
+	clock   *handClock
+	users   int
+}
+
+// handClock is the machine's time and what was added to it.
+type handClock struct{ ahead atomic.Int64 }
+
+func (c *handClock) Now() time.Time       { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *handClock) move(d time.Duration) { c.ahead.Add(int64(d)) }
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{t: t, clock: new(handClock), clients: make(map[string]*client.Client)}
+	f.Sandbox = run(t, Config{Clock: f.clock, Keys: phone.NewMemoryKeys()})
+	party, err := client.LoadSandbox(f.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.party = party
+	for _, wire := range wires {
+		f.clients[wire] = f.client(wire, party.Config.TLS)
+	}
+	return f
+}
+
+var wires = []string{"rest", "soap"}
+
+func (f *fixture) client(wire string, conf *tls.Config) *client.Client {
+	f.t.Helper()
+	cfg := f.party.Config
+	cfg.TLS, cfg.SOAP, cfg.Clock = conf, wire == "soap", f.clock
+	c, err := client.New(cfg)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(c.Close)
+	return c
+}
+
+// addUser makes another user with phones that behave so.
+func (f *fixture) addUser(do phone.Action, methods ...signum.Method) string {
+	f.t.Helper()
+	f.users++
+	u := User{MSISDN: fmt.Sprintf("+4179%07d", 5000000+f.users), Methods: methods, KeyType: signum.EC}
+	if err := f.AddUser(f.t.Context(), u); err != nil {
+		f.t.Fatal(err)
+	}
+	if len(methods) > 0 {
+		if err := f.Phones.Behave(u.MSISDN, phone.Behaviour{Do: do}); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	return u.MSISDN
+}
+
+// change alters a stored account.
+func (f *fixture) change(msisdn string, how func(*signum.Subscriber)) {
+	f.t.Helper()
+	s, err := f.Store.Subscriber(f.t.Context(), msisdn)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	how(s)
+	if err := f.Store.PutSubscriber(f.t.Context(), s); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) putParty(change func(*signum.Party)) {
+	f.t.Helper()
+	p, err := f.Store.Party(f.t.Context(), APID)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	c := *p
+	change(&c)
+	if err := f.Store.PutParty(f.t.Context(), &c); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+var calls atomic.Int64
+
+func (f *fixture) header() signum.Header {
+	return signum.Header{
+		Version: signum.Version{Major: "1", Minor: "1"},
+		AP:      signum.APInfo{ID: APID, Password: "disabled", TransID: fmt.Sprintf("T%d", calls.Add(1)), Instant: signum.FormatInstant(f.clock.Now())},
+		MSSP:    signum.MSSPInfo{URI: "http://mid.swisscom.ch/"},
+	}
+}
+
+type request = signum.SignatureRequest
+
+func (f *fixture) request(msisdn string, changes ...func(*request)) *request {
+	r := &request{
+		Header: f.header(), MessagingMode: signum.Synch, TimeOut: "80", MSISDN: msisdn, Profile: signum.ProfileAnyLoA4,
+		Data:     signum.DataToBeSigned{MimeType: signum.MimeText, Encoding: "UTF-8", Data: DTBDPrefix + "Grüezi & <willkommen> \"€\"?"},
+		Services: []signum.AdditionalService{{URI: signum.ServiceUserLang, UserLang: "EN"}},
+	}
+	for _, c := range changes {
+		c(r)
+	}
+	return r
+}
+
+func async(r *request) { r.MessagingMode = signum.AsynchClientServer }
+
+// verify checks a CMS as a party would.
+func (f *fixture) verify(der []byte, text string) {
+	f.t.Helper()
+	sig, err := client.Verify(der, f.party.UserRoots)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if sig.Text != text {
+		f.t.Errorf("signed %q, want %q", sig.Text, text)
+	}
+}
+
+// tlsWith is the party's TLS with other client certificates.
+func (f *fixture) tlsWith(certs ...tls.Certificate) *tls.Config {
+	conf := f.party.Config.TLS.Clone()
+	conf.Certificates = nil
+	if len(certs) > 0 {
+		conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certs[0], nil }
+	}
+	return conf
+}
+
+// selfSigned makes a client certificate.
+func selfSigned(t *testing.T, usage x509.ExtKeyUsage) tls.Certificate {
+	t.Helper()
+	dir := t.TempDir()
+	tmpl := template("Somebody", 1)
+	tmpl.ExtKeyUsage = []x509.ExtKeyUsage{usage}
+	p, err := loadPair(dir+"/crt", dir+"/key", always, tmpl, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.tls()
+}

@@ -1,0 +1,428 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/client"
+	"github.com/signum-mssp/signum/internal/phone"
+)
+
+func TestExample(t *testing.T) {
+	var out bytes.Buffer
+	teller := NewTeller(&out)
+	box := run(t, Config{Observe: teller.Phone, PhoneDelay: 20 * time.Millisecond})
+	if err := box.Example(t.Context(), teller); err != nil {
+		t.Error(err)
+	}
+	if n := bytes.Count(out.Bytes(), []byte("VERIFIED")); n != 2 {
+		t.Errorf("%d verified signatures, want 2:\n%s", n, out.String())
+	}
+}
+
+// TestAnswers is every field of the answers, synchronous and asynchronous.
+func TestAnswers(t *testing.T) {
+	f := newFixture(t)
+	for _, wire := range wires {
+		for _, m := range []signum.Method{signum.SIM, signum.App} {
+			t.Run(fmt.Sprint(wire, m), func(t *testing.T) {
+				c := f.clients[wire]
+				msisdn := f.addUser(phone.Approve, m)
+				r := f.request(msisdn, func(r *request) { r.MSISDN = strings.TrimPrefix(msisdn, "+") })
+				got, err := c.Do(t.Context(), r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp := got.(*signum.SignatureResponse)
+				f.verify(resp.Signature, r.Data.Data)
+				f.checkHeader(t, wire, resp.Header, r.Header)
+				if resp.MSISDN != r.MSISDN || resp.Profile != signum.ProfileOf(m) || resp.Status != signum.SignatureMade || resp.TransID == "" || resp.Services != nil {
+					t.Errorf("got %+v", resp)
+				}
+
+				if err := f.Phones.Behave(msisdn, phone.Behaviour{Do: phone.Silent}); err != nil {
+					t.Fatal(err)
+				}
+				r = f.request(msisdn, async)
+				got, err = c.Do(t.Context(), r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp = got.(*signum.SignatureResponse)
+				f.checkHeader(t, wire, resp.Header, r.Header)
+				if resp.Status != signum.RequestOK || resp.Signature != nil || resp.TransID == "" || resp.Profile != signum.ProfileOf(m) {
+					t.Errorf("got %+v", resp)
+				}
+				sr := &signum.StatusRequest{Header: f.header(), TransID: resp.TransID}
+				st := f.status(t, wire, sr)
+				f.checkHeader(t, wire, st.Header, sr.Header)
+				if st.Status != signum.OutstandingTransact || st.Signature != nil || st.MSISDN != msisdn {
+					t.Errorf("got %+v", st)
+				}
+				if err := f.Phones.EnterPIN(deviceID(msisdn, m), resp.TransID, phone.DefaultPIN); err != nil {
+					t.Fatal(err)
+				}
+				for st.Status == signum.OutstandingTransact {
+					st = f.status(t, wire, &signum.StatusRequest{Header: f.header(), TransID: resp.TransID})
+				}
+				f.verify(st.Signature, r.Data.Data)
+			})
+		}
+	}
+}
+
+func (f *fixture) status(t *testing.T, wire string, r *signum.StatusRequest) *signum.StatusResponse {
+	t.Helper()
+	got, err := f.clients[wire].Do(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.(*signum.StatusResponse)
+}
+
+func (f *fixture) checkHeader(t *testing.T, wire string, got, asked signum.Header) {
+	t.Helper()
+	want := asked.AP
+	if wire == "rest" {
+		want.Password = "" // JSON answers do not repeat it
+	}
+	if got.AP != want || got.MSSP.URI != "mid://signum/sandbox" || (got.Version != signum.Version{Major: "1", Minor: "1"}) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if at, err := time.Parse("2006-01-02T15:04:05.000Z", got.MSSP.Instant); err != nil || f.clock.Now().Sub(at).Abs() > time.Minute {
+		t.Errorf("instant of the MSSP: %s", got.MSSP.Instant)
+	}
+}
+
+// TestScenarios is the scenario table over both wires: the party is authorised
+// for all profiles and AuthProfile1 is mapped to Any-LoA4.
+func TestScenarios(t *testing.T) {
+	f := newFixture(t)
+	f.putParty(func(p *signum.Party) { p.AuthProfile1 = signum.ProfileAnyLoA4 })
+	profiles := []string{signum.ProfileAuth1, signum.ProfileAnyLoA4, signum.ProfileSTK, signum.ProfileDevice}
+	stk, device := signum.ProfileSTK, signum.ProfileDevice
+	for _, row := range []struct {
+		name    string
+		methods []signum.Method
+		want    [4]string
+	}{
+		{"nothing active", nil, [4]string{"105", "105", "105", "105"}},
+		{"SIM only", []signum.Method{signum.SIM}, [4]string{stk, stk, stk, "109"}},
+		{"App only", []signum.Method{signum.App}, [4]string{device, device, "109", device}},
+		{"both", []signum.Method{signum.SIM, signum.App}, [4]string{stk, stk, stk, device}},
+	} {
+		msisdn := f.addUser(phone.Approve, row.methods...)
+		for i, profile := range profiles {
+			for _, wire := range wires {
+				got, err := f.clients[wire].Do(t.Context(), f.request(msisdn, func(r *request) { r.Profile = profile }))
+				var outcome string
+				if flt := signum.AsFault(err); flt != nil {
+					outcome = fmt.Sprint(int(flt.Code))
+				} else if err != nil {
+					t.Fatal(err)
+				} else {
+					resp := got.(*signum.SignatureResponse)
+					f.verify(resp.Signature, DTBDPrefix+"Grüezi & <willkommen> \"€\"?")
+					outcome = resp.Profile
+				}
+				if outcome != row.want[i] {
+					t.Errorf("%s, %s, %s: got %s, want %s", row.name, profile, wire, outcome, row.want[i])
+				}
+			}
+		}
+	}
+}
+
+// TestFaults produces every code that can be reached, through both wires, and
+// has the client rebuild it.
+func TestFaults(t *testing.T) {
+	f := newFixture(t)
+	approver := f.addUser(phone.Approve, signum.SIM)
+	behaved := func(do phone.Action) func(string) *request {
+		return func(string) *request { return f.request(f.addUser(do, signum.SIM)) }
+	}
+	changed := func(how func(*signum.Subscriber)) func(string) *request {
+		return func(string) *request {
+			msisdn := f.addUser(phone.Approve, signum.SIM)
+			f.change(msisdn, how)
+			return f.request(msisdn)
+		}
+	}
+	wrong := func(how func(*request)) func(string) *request {
+		return func(string) *request { return f.request(approver, how) }
+	}
+	detail := func(c signum.Code) string { return c.Detail() }
+	for _, tt := range []struct {
+		name   string
+		code   signum.Code
+		detail string
+		make   func(wire string) *request
+	}{
+		{"heartbeat", 101, "Illegal msisdn", wrong(func(r *request) { r.MSISDN, r.Data.Data = "+41000000000", "anything" })},
+		{"replay", 101, "AP_TransID and Instant were used before", func(wire string) *request {
+			r := f.request(approver)
+			if _, err := f.clients[wire].Do(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}},
+		{"clock skew", 101, "Instant differs from the time of the service by more than 5m0s", wrong(func(r *request) {
+			r.AP.Instant = signum.FormatInstant(f.clock.Now().Add(-6 * time.Minute))
+		})},
+		{"language", 101, "UserLang is not one of en, de, fr, it", wrong(func(r *request) { r.Services[0].UserLang = "rm" })},
+		{"no language", 102, "Additional service " + signum.ServiceUserLang + " is missing", wrong(func(r *request) { r.Services = nil })},
+		{"no text", 102, "DataToBeSigned is missing", wrong(func(r *request) { r.Data.Data = "" })},
+		{"text too long", 103, detail(103), wrong(func(r *request) { r.Data.Data += strings.Repeat("a", 239) })},
+		{"unknown AP", 104, "Wrong SSL credentials", wrong(func(r *request) { r.AP.ID = "mid://unknown" })},
+		{"service not subscribed", 104, detail(104), wrong(func(r *request) {
+			r.Services = append(r.Services, signum.AdditionalService{URI: signum.ServiceSubscriberInfo})
+		})},
+		{"unknown subscriber", 105, "MSISDN is unknown", wrong(func(r *request) { r.MSISDN = "+41799999999" })},
+		{"prefix", 107, "DTBD matching failed", wrong(func(r *request) { r.Data.Data = "Bank: x" })},
+		{"version", 108, detail(108), wrong(func(r *request) { r.Version = signum.Version{Major: "3", Minor: "0"} })},
+		{"profile", 109, detail(109), wrong(func(r *request) { r.Profile = signum.ProfileOTPText })},
+		{"expired", 208, "Timed out waiting for an answer from user.", func(string) *request {
+			r := behaved(phone.Silent)("")
+			time.AfterFunc(100*time.Millisecond, func() { f.clock.move(81 * time.Second) })
+			return r
+		}},
+		{"unreachable", 209, detail(209), behaved(phone.Unreachable)},
+		{"cancelled", 401, "User cancelled the request", behaved(phone.Cancel)},
+		{"wrong PINs", 402, detail(402), behaved(phone.WrongPIN)},
+		{"blocked", 402, detail(402), behaved(phone.Blocked)},
+		{"suspended", 403, detail(403), changed(func(s *signum.Subscriber) { s.State = signum.SubscriberInactive })},
+		{"no key on the card", 404, "Mobile user account needs to be activated", behaved(phone.NoKey)},
+		{"not activated", 404, "Mobile user account needs to be activated", changed(func(s *signum.Subscriber) {
+			s.Devices[0].State, s.Devices[0].Certificate = signum.DeviceRegistered, nil
+		})},
+		{"SIM busy", 406, "Signature request already in progress.", func(wire string) *request {
+			r := behaved(phone.Silent)("")
+			if _, err := f.clients[wire].Do(t.Context(), f.request(r.MSISDN, async)); err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}},
+		{"certificate expired", 422, detail(422), changed(f.expire)},
+		{"revoked", 501, detail(501), changed(func(s *signum.Subscriber) {
+			if err := f.CA.Revoke(t.Context(), s.Devices[0].Certificate.Serial, 1); err != nil {
+				t.Fatal(err)
+			}
+		})},
+		{"bad signature", 503, detail(503), behaved(phone.BadSignature)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, wire := range wires {
+				got, err := f.clients[wire].Do(t.Context(), tt.make(wire))
+				want := signum.Fault{Code: tt.code, Detail: tt.detail}
+				if flt := signum.AsFault(err); flt == nil || *flt != want {
+					t.Errorf("%s: got %v, %v, want %v", wire, got, err, want.Error())
+				}
+			}
+		})
+	}
+}
+
+// expire gives a subscriber a certificate whose time is over.
+func (f *fixture) expire(s *signum.Subscriber) {
+	f.t.Helper()
+	ctx, old := f.t.Context(), s.Devices[0].Certificate
+	c := &signum.Certificate{
+		Serial: fmt.Sprintf("%x", calls.Add(1)+1e6), DeviceID: s.Devices[0].ID, State: signum.CertificateIntended, TBS: []byte{0x30, 0},
+		NotBefore: f.clock.Now().Add(-2 * time.Hour), NotAfter: f.clock.Now().Add(-time.Hour),
+	}
+	if err := errors.Join(f.Store.IntendCertificate(ctx, c), f.Store.CompleteCertificate(ctx, c.Serial, old.DER)); err != nil {
+		f.t.Fatal(err)
+	}
+	s.Devices[0].Certificate = c
+}
+
+// TestAsynchronousFaults is what a status query says of a failed transaction.
+func TestAsynchronousFaults(t *testing.T) {
+	f := newFixture(t)
+	for _, tt := range []struct {
+		do     phone.Action
+		code   signum.Code
+		detail string
+	}{
+		{phone.Unreachable, 209, signum.OTAError.Detail()},
+		{phone.Cancel, 401, "User cancelled the request"},
+		{phone.Blocked, 402, signum.PINBlocked.Detail()},
+		{phone.NoKey, 404, signum.NoKeyFound.Detail()},
+		{phone.BadSignature, 503, signum.InvalidSignature.Detail()},
+		{phone.Silent, 208, "Original request timed out."},
+	} {
+		for _, wire := range wires {
+			got, err := f.clients[wire].Do(t.Context(), f.request(f.addUser(tt.do, signum.App), async))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.do == phone.Silent {
+				f.clock.move(81 * time.Second)
+			}
+			err = f.outcome(t, wire, got.(*signum.SignatureResponse).TransID)
+			if flt := signum.AsFault(err); flt == nil || *flt != (signum.Fault{Code: tt.code, Detail: tt.detail}) {
+				t.Errorf("%s, %s: got %v", tt.do, wire, err)
+			}
+		}
+	}
+	for _, wire := range wires {
+		err := f.outcome(t, wire, "hnever")
+		if flt := signum.AsFault(err); flt == nil || *flt != (signum.Fault{Code: 101, Detail: "There is no such transaction."}) {
+			t.Errorf("%s: got %v", wire, err)
+		}
+	}
+}
+
+// outcome asks until a transaction has ended.
+func (f *fixture) outcome(t *testing.T, wire, id string) error {
+	t.Helper()
+	for {
+		got, err := f.clients[wire].Do(t.Context(), &signum.StatusRequest{Header: f.header(), TransID: id})
+		if err != nil {
+			return err
+		}
+		if got.(*signum.StatusResponse).Status != signum.OutstandingTransact {
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestSupersededApp(t *testing.T) {
+	f := newFixture(t)
+	for _, wire := range wires {
+		msisdn := f.addUser(phone.Silent, signum.App)
+		first, err := f.clients[wire].Do(t.Context(), f.request(msisdn, async))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.clients[wire].Do(t.Context(), f.request(msisdn, async)); err != nil {
+			t.Fatal(err)
+		}
+		err = f.outcome(t, wire, first.(*signum.SignatureResponse).TransID)
+		if !errors.Is(err, &signum.Fault{Code: 401}) {
+			t.Errorf("%s: got %v", wire, err)
+		}
+	}
+}
+
+// TestCredentials is the authentication of the party by its certificate.
+func TestCredentials(t *testing.T) {
+	f := newFixture(t)
+	msisdn := f.addUser(phone.Approve, signum.SIM)
+	own := f.party.Config.TLS.Certificates[0]
+	rotated, foreign := selfSigned(t, x509.ExtKeyUsageClientAuth), selfSigned(t, x509.ExtKeyUsageClientAuth)
+	serverOnly := selfSigned(t, x509.ExtKeyUsageServerAuth)
+	others := selfSigned(t, x509.ExtKeyUsageClientAuth)
+	chain := tls.Certificate{Certificate: slices.Concat(own.Certificate, foreign.Certificate), PrivateKey: own.PrivateKey}
+	f.putParty(func(p *signum.Party) {
+		p.Pins = append(slices.Clone(p.Pins), signum.PinOf(rotated.Certificate[0]), signum.PinOf(serverOnly.Certificate[0]))
+	})
+	if err := f.Store.PutParty(t.Context(), &signum.Party{ID: "mid://other", Pins: []signum.Pin{signum.PinOf(others.Certificate[0])}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		conf *tls.Config
+		ok   bool
+	}{
+		{"own", f.tlsWith(own), true},
+		{"rotated", f.tlsWith(rotated), true},
+		{"TLS 1.2", func() *tls.Config { c := f.tlsWith(own); c.MaxVersion = tls.VersionTLS12; return c }(), true},
+		{"none", f.tlsWith(), false},
+		{"foreign", f.tlsWith(foreign), false},
+		{"another party's", f.tlsWith(others), false},
+		{"not for clients", f.tlsWith(serverOnly), false},
+		{"with a chain", f.tlsWith(chain), false},
+	} {
+		for _, wire := range wires {
+			c := f.client(wire, tt.conf)
+			for _, call := range []signum.Request{f.request(msisdn), &signum.StatusRequest{Header: f.header(), TransID: "hnever"}} {
+				_, err := c.Do(t.Context(), call)
+				flt := signum.AsFault(err)
+				denied := flt != nil && *flt == signum.Fault{Code: 104, Detail: "Wrong SSL credentials"}
+				if denied == tt.ok {
+					t.Errorf("%s, %s, %s: got %v", tt.name, wire, call.Operation(), err)
+				}
+			}
+			c.Close()
+		}
+	}
+}
+
+func TestInternalError(t *testing.T) {
+	f := newFixture(t)
+	msisdn := f.addUser(phone.Approve, signum.SIM)
+	if err := f.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, wire := range wires {
+		_, err := f.clients[wire].Do(t.Context(), f.request(msisdn))
+		flt := signum.AsFault(err)
+		if flt == nil || flt.Code != 900 || !strings.HasPrefix(flt.Detail, "Unknown Error (trace ") {
+			t.Errorf("%s: got %v", wire, err)
+		}
+	}
+}
+
+// TestStop is what happens to those who wait when the service stops, and to
+// their transactions when it starts again.
+func TestStop(t *testing.T) {
+	dir := t.TempDir()
+	box, stop := runUntil(t, Config{Dir: dir})
+	f := &fixture{t: t, Sandbox: box, clock: new(handClock)}
+	var err error
+	if f.party, err = client.LoadSandbox(dir); err != nil {
+		t.Fatal(err)
+	}
+	msisdn := Users()[0].MSISDN
+	if err := f.Phones.Behave(msisdn, phone.Behaviour{Do: phone.Silent}); err != nil {
+		t.Fatal(err)
+	}
+	c := f.client("rest", f.party.Config.TLS)
+	waits := make(chan error, 1)
+	go func() {
+		_, err := c.Do(context.Background(), f.request(msisdn))
+		waits <- err
+	}()
+	for {
+		ts, err := f.Store.OutstandingTransactions(t.Context(), time.Now(), "", 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(ts) == 1 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	stop()
+	if err := <-waits; !errors.Is(err, &signum.Fault{Code: 900, Detail: "The service is stopping"}) {
+		t.Errorf("got %v", err)
+	}
+
+	// The same directory, with its keys and data; now the phone approves.
+	again := run(t, Config{Dir: dir})
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		ts, err := again.Store.OutstandingTransactions(t.Context(), time.Now(), "", 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(ts) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the transaction is still outstanding")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}

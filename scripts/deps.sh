@@ -1,0 +1,36 @@
+#!/bin/sh
+# Installs what the tests need besides Go, on Debian and as root; elsewhere it
+# says what is missing. Without it the tests that need it are skipped, except
+# in CI, where they fail.
+set -eu
+
+missing=""
+need() { # command, Debian package
+	command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+
+need openssl openssl
+need curl curl
+need gcc gcc                        # for the race detector
+need keytool default-jre-headless   # reads the trust store as Java does
+echo '#include <stdlib.h>' | ${CC:-gcc} -E - >/dev/null 2>&1 || missing="$missing libc6-dev"
+if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+	[ -n "${SIGNUM_TEST_POSTGRES:-}" ] || missing="$missing postgresql"
+fi
+
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+	echo "installing:$missing"
+	# The tests start servers of their own; a system-wide one is not wanted.
+	if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+		mkdir -p /etc/postgresql-common
+		echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+	fi
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -q >/dev/null
+	# shellcheck disable=SC2086
+	apt-get install -q -y --no-install-recommends -o Dpkg::Options::=--force-confold $missing >/dev/null
+	exit 0
+fi
+echo "missing, so that some tests will be skipped:$missing" >&2
+[ "${CI:-}" != true ]
