@@ -87,8 +87,9 @@ type TransactionStore interface {
 	// Transaction finds one by MSSP_TransID, Certificate joined in.
 	Transaction(ctx context.Context, id string) (*Transaction, error)
 	// FinishTransaction moves an outstanding transaction to its end, by
-	// compare-and-set: false means that it had ended before (or never was) and
-	// nothing changed.
+	// compare-and-set: false means that nothing changed, because it had ended
+	// before (or never was), or because it would succeed with a certificate
+	// that is revoked.
 	FinishTransaction(ctx context.Context, id string, o Outcome, at time.Time) (bool, error)
 	// ExpiredTransactions lists outstanding ones whose Expires is not after
 	// now, oldest first.

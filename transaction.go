@@ -44,9 +44,9 @@ type Transaction struct {
 
 // Outcome is how a transaction ended.
 type Outcome struct {
-	Code   Code   // SignatureMade, or the code of the fault
-	Detail string // of the fault
-	CMS    []byte // DER; nil unless Code is SignatureMade
+	Code      Code   // SignatureMade, or the code of the fault
+	Detail    string // of the fault
+	Signature []byte // of the device, verified; nil unless Code is SignatureMade
 }
 
 // Fault is the outcome as an error, nil if the transaction succeeded.

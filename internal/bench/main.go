@@ -43,6 +43,7 @@ func runBench(ctx context.Context, args []string) error {
 	workers := fs.Int("workers", 32, "connections, each with one request at a time")
 	waiting := fs.Int("waiting", 10000, "synchronous requests that wait at a time; 0 leaves the memory measurement out")
 	store := fs.String("store", "", "database of the service; default SQLite in a temporary directory")
+	profile := fs.String("cpuprofile", "", "write a CPU profile of the service to this file")
 	dir := fs.String("dir", "", "where to put the temporary directory; its disk decides what a commit costs")
 	fs.Parse(args)
 
@@ -52,7 +53,7 @@ func runBench(ctx context.Context, args []string) error {
 	}
 	defer os.RemoveAll(tmp)
 	fmt.Printf("machine: %s, %d cores, %s\n", cpuModel(), runtime.NumCPU(), runtime.Version())
-	if err := rates(ctx, tmp, *store, *rounds, *workers, *length); err != nil || *waiting == 0 {
+	if err := rates(ctx, tmp, *store, *profile, *rounds, *workers, *length); err != nil || *waiting == 0 {
 		return err
 	}
 	return memory(ctx, tmp, *waiting)

@@ -16,9 +16,9 @@ import (
 const clockTick = 10 * time.Millisecond
 
 // rates prints signatures per second of both servers and their ratio.
-func rates(ctx context.Context, tmp, store string, rounds, workers int, length time.Duration) error {
+func rates(ctx context.Context, tmp, store, profile string, rounds, workers int, length time.Duration) error {
 	dir := filepath.Join(tmp, "rate")
-	args := []string{"server", "-dir", dir, "-users", strconv.Itoa(workers)}
+	args := []string{"server", "-dir", dir, "-users", strconv.Itoa(workers), "-cpuprofile", profile}
 	if store != "" {
 		args = append(args, "-store", store)
 	}

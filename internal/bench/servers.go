@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"strings"
 	"time"
 
@@ -49,6 +50,7 @@ func runServer(ctx context.Context, args []string) error {
 	store := fs.String("store", "", "database")
 	users := fs.Int("users", 1, "users")
 	silent := fs.Bool("silent", false, "phones never answer")
+	profile := fs.String("cpuprofile", "", "write a CPU profile to this file")
 	fs.Parse(args)
 	debug.SetGCPercent(400) // as signum sandbox does
 
@@ -75,6 +77,17 @@ func runServer(ctx context.Context, args []string) error {
 		obey()
 		stop()
 	}()
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	fmt.Println(box.Info.BaseURL + "/rest/service/sign")
 	return box.Run(ctx)
 }

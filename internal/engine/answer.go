@@ -17,7 +17,7 @@ var ErrForeignDevice = errors.New("answer of a device that was not asked")
 // Answer takes what a phone answered. The signature is verified against the
 // registered key before it can become a success. A late answer is dropped.
 func (e *Engine) Answer(ctx context.Context, a signum.DeviceAnswer) error {
-	t, err := e.cfg.Store.Transaction(ctx, a.TransID)
+	t, err := e.transaction(ctx, a.TransID)
 	if err != nil {
 		return fmt.Errorf("answer to transaction %s: %w", a.TransID, err)
 	}
@@ -26,7 +26,7 @@ func (e *Engine) Answer(ctx context.Context, a signum.DeviceAnswer) error {
 		return ErrForeignDevice
 	}
 	if t.State != signum.StateOutstanding {
-		e.cfg.Logger.InfoContext(ctx, "late answer dropped", "trans_id", t.ID, "outcome", t.Outcome.Code)
+		e.cfg.Logger.InfoContext(ctx, "late answer dropped", "trans_id", t.ID, "outcome", int(t.Outcome.Code))
 		return nil
 	}
 	if !e.now().Before(t.Expires) {
@@ -37,37 +37,79 @@ func (e *Engine) Answer(ctx context.Context, a signum.DeviceAnswer) error {
 		return err
 	}
 	won, err := e.finish(ctx, t, out)
-	if err == nil && !won {
-		e.cfg.Logger.InfoContext(ctx, "late answer dropped", "trans_id", t.ID)
+	if err != nil || won {
+		return err
 	}
-	return err
+	return e.lost(ctx, t)
 }
 
-// judge makes the outcome of an answer: a CMS, 501, 503, or the phone's fault.
+// transaction is the one that a request waits for on this node, else the
+// stored one. The former is as it was inserted: the compare-and-set of finish
+// knows better whether it has ended.
+func (e *Engine) transaction(ctx context.Context, id string) (*signum.Transaction, error) {
+	if w := e.waiters.get(id); w != nil {
+		return w.t, nil
+	}
+	return e.cfg.Store.Transaction(ctx, id)
+}
+
+// judge makes the outcome of an answer: a signature, 503, or the phone's fault.
 func (e *Engine) judge(ctx context.Context, t *signum.Transaction, a signum.DeviceAnswer) (signum.Outcome, error) {
 	if a.Fault != nil {
 		return signum.Failed(a.Fault), nil
 	}
-	c := t.Certificate
-	if c == nil {
-		return signum.Outcome{}, fmt.Errorf("transaction %s has no certificate", t.ID)
-	}
-	if c.State == signum.CertificateRevoked {
-		return signum.Failed(signum.NewFault(signum.RevokedCertificate)), nil
-	}
-	signer, err := cms.ParseSigner(c.DER)
+	signer, err := signerOf(t)
 	if err != nil {
-		return signum.Outcome{}, fmt.Errorf("certificate %s: %w", c.Serial, err)
+		return signum.Outcome{}, err
 	}
 	if err := signer.Verify(t.SignedAttrs, a.Signature); err != nil {
 		e.cfg.Logger.WarnContext(ctx, "signature does not verify", "trans_id", t.ID, "device", t.DeviceID, "err", err)
 		return signum.Failed(signum.NewFault(signum.InvalidSignature)), nil
 	}
-	der, err := cms.Assemble([]byte(t.Text), t.SignedAttrs, a.Signature, signer, e.cfg.Chain)
+	return signum.Outcome{Code: signum.SignatureMade, Signature: a.Signature}, nil
+}
+
+// lost finds out why an answer did not become the outcome: there was one
+// before it, or the certificate has been revoked since the request.
+func (e *Engine) lost(ctx context.Context, t *signum.Transaction) error {
+	t, err := e.cfg.Store.Transaction(ctx, t.ID)
 	if err != nil {
-		return signum.Outcome{}, fmt.Errorf("assembling CMS of %s: %w", t.ID, err)
+		return err
 	}
-	return signum.Outcome{Code: signum.SignatureMade, CMS: der}, nil
+	if t.State == signum.StateOutstanding && t.Certificate != nil && t.Certificate.State == signum.CertificateRevoked {
+		_, err := e.finish(ctx, t, signum.Failed(signum.NewFault(signum.RevokedCertificate)))
+		return err
+	}
+	e.cfg.Logger.InfoContext(ctx, "late answer dropped", "trans_id", t.ID, "outcome", int(t.Outcome.Code))
+	return nil
+}
+
+func signerOf(t *signum.Transaction) (*cms.Signer, error) {
+	if t.Certificate == nil {
+		return nil, fmt.Errorf("transaction %s has no certificate", t.ID)
+	}
+	s, err := cms.ParseSigner(t.Certificate.DER)
+	if err != nil {
+		return nil, fmt.Errorf("certificate %s: %w", t.CertSerial, err)
+	}
+	return s, nil
+}
+
+// cms is the answer's signature: made of what is kept whenever it is asked
+// for, nil unless the outcome is a success.
+func (e *Engine) cms(t *signum.Transaction, o signum.Outcome) ([]byte, error) {
+	if o.Code != signum.SignatureMade {
+		return nil, nil
+	}
+	signer, err := signerOf(t)
+	if err != nil {
+		return nil, err
+	}
+	der, err := cms.Assemble([]byte(t.Text), t.SignedAttrs, o.Signature, signer, e.cfg.Chain)
+	if err != nil {
+		return nil, fmt.Errorf("assembling the CMS of %s: %w", t.ID, err)
+	}
+	return der, nil
 }
 
 // finish is the only way out of the outstanding state. It reports whether
@@ -81,7 +123,7 @@ func (e *Engine) finish(ctx context.Context, t *signum.Transaction, o signum.Out
 	if !won {
 		return false, nil
 	}
-	e.waiters.wake(t.ID, o)
+	e.wake(t, o)
 	if o.Code != signum.SignatureMade {
 		if ch := e.cfg.Channels[t.Method]; ch != nil {
 			ch.Cancel(ctx, t.DeviceID, t.ID)

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signum-mssp/signum"
-	"github.com/signum-mssp/signum/internal/cms"
 )
 
 const (
@@ -74,7 +73,7 @@ func (e *Engine) recover(ctx context.Context) error {
 			return err
 		}
 		for _, t := range ts {
-			e.dispatch(ctx, t, keyType(t.Certificate))
+			e.dispatch(ctx, t, keyType(t))
 		}
 		if n += len(ts); len(ts) < sweepBatch {
 			if n > 0 {
@@ -87,12 +86,10 @@ func (e *Engine) recover(ctx context.Context) error {
 }
 
 // keyType tells the bearer which algorithm the card shall use.
-func keyType(c *signum.Certificate) signum.KeyType {
-	if c != nil {
-		if s, err := cms.ParseSigner(c.DER); err == nil {
-			if _, ok := s.PublicKey().(*rsa.PublicKey); ok {
-				return signum.RSA
-			}
+func keyType(t *signum.Transaction) signum.KeyType {
+	if s, err := signerOf(t); err == nil {
+		if _, ok := s.PublicKey().(*rsa.PublicKey); ok {
+			return signum.RSA
 		}
 	}
 	return signum.EC
@@ -128,7 +125,7 @@ func (e *Engine) poll(ctx context.Context) error {
 		ids = ids[n:]
 		if err := e.each(ctx, ended, func(_ context.Context, t *signum.Transaction) error {
 			if t.State != signum.StateOutstanding {
-				e.waiters.wake(t.ID, t.Outcome)
+				e.wake(t, t.Outcome)
 			}
 			return nil
 		}); err != nil {

@@ -15,72 +15,67 @@ import (
 // Sign serves MSS_Signature: in synchronous mode it returns with the outcome,
 // else as soon as the transaction is on disk and handed to the phone.
 func (e *Engine) Sign(ctx context.Context, c signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
-	t, err := e.submit(ctx, c, r)
+	w, err := e.submit(ctx, c, r)
 	if err != nil {
 		return nil, err
 	}
-	out := signum.Outcome{Code: signum.RequestOK}
-	if t.wait != nil {
-		if out, err = e.wait(ctx, t.id, t.wait); err != nil {
-			return nil, err
-		}
+	if w.t.Async {
+		w.out = signum.Outcome{Code: signum.RequestOK}
+	} else if err := e.wait(ctx, w); err != nil {
+		return nil, err
 	}
-	if !out.Code.IsStatus() {
-		return nil, out.Fault()
+	return e.response(r, w)
+}
+
+func (e *Engine) response(r *signum.SignatureRequest, w *waiter) (*signum.SignatureResponse, error) {
+	if !w.out.Code.IsStatus() {
+		return nil, w.out.Fault()
 	}
 	return &signum.SignatureResponse{
 		Header:    e.responseHeader(&r.Header),
-		TransID:   t.id,
+		TransID:   w.t.ID,
 		MSISDN:    r.MSISDN,
-		Signature: out.CMS,
-		Profile:   signum.ProfileOf(t.method),
-		Status:    out.Code,
+		Signature: w.cms,
+		Profile:   signum.ProfileOf(w.t.Method),
+		Status:    w.out.Code,
 	}, nil
 }
 
-// submitted is the little that a waiting request keeps of its transaction:
-// tens of thousands wait at a time.
-type submitted struct {
-	id     string
-	method signum.Method
-	wait   *waiter // nil in asynchronous mode
-}
-
-// submit checks, inserts and dispatches. The waiter it returns was registered
-// before the insert, so that no outcome can be missed.
-func (e *Engine) submit(ctx context.Context, c signum.Caller, r *signum.SignatureRequest) (submitted, error) {
+// submit checks, inserts and dispatches. A synchronous request is registered
+// as waiting before the insert, so that no outcome can be missed.
+func (e *Engine) submit(ctx context.Context, c signum.Caller, r *signum.SignatureRequest) (*waiter, error) {
 	now := e.now()
 	p, err := e.party(ctx, c, &r.Header)
 	if err != nil {
-		return submitted{}, err
+		return nil, err
 	}
 	f, flt := policy.SignatureFields(p, r, now, e.cfg.Skew)
 	if flt != nil {
-		return submitted{}, flt
+		return nil, flt
 	}
 	choice, err := e.choose(ctx, p, r, f, now)
 	if err != nil {
-		return submitted{}, e.refuse(ctx, p, r, f, err)
+		return nil, e.refuse(ctx, p, r, f, err)
 	}
 	t, err := newTransaction(p, r, f, choice, now)
 	if err != nil {
-		return submitted{}, err
+		return nil, err
 	}
-	sub := submitted{id: t.ID, method: t.Method}
-	if !f.Async {
-		sub.wait = e.waiters.add(t.ID)
+	w := newWaiter(t)
+	if !t.Async {
+		e.waiters.add(w)
 	}
 	if err := e.insert(ctx, t); err != nil {
 		e.waiters.remove(t.ID)
-		return submitted{}, err
+		return nil, err
 	}
 	if t.State == signum.StateOutstanding {
 		// The party may hang up now; the transaction goes on.
 		e.dispatch(context.WithoutCancel(ctx), t, choice.Device.KeyType)
-	} else if sub.wait != nil {
-		sub.wait.end(t.Outcome)
+	} else {
+		w.end(t.Outcome, nil, nil)
 	}
-	return sub, nil
+	return w, nil
 }
 
 func (e *Engine) choose(ctx context.Context, p *signum.Party, r *signum.SignatureRequest, f policy.Fields, now time.Time) (policy.Choice, error) {
@@ -133,7 +128,7 @@ func newTransaction(p *signum.Party, r *signum.SignatureRequest, f policy.Fields
 		life = policy.TimeoutOf(d.Method)
 	}
 	t := &signum.Transaction{
-		ID:          newTransID(),
+		ID:          newTransID(now),
 		APID:        p.ID,
 		APTransID:   r.AP.TransID,
 		APInstant:   f.Instant,
@@ -147,6 +142,7 @@ func newTransaction(p *signum.Party, r *signum.SignatureRequest, f policy.Fields
 		Text:        r.Data.Data,
 		SignedAttrs: cms.SignedAttributes([]byte(r.Data.Data), now, signer),
 		CertSerial:  d.Certificate.Serial,
+		Certificate: d.Certificate,
 		State:       signum.StateOutstanding,
 		Created:     now,
 		Expires:     now.Add(life),
@@ -158,18 +154,21 @@ func newTransaction(p *signum.Party, r *signum.SignatureRequest, f policy.Fields
 	return t, nil
 }
 
-// newTransID is a short NCName with 65 random bits; it cannot be guessed, and
-// guessing would not help: a transaction answers to its own party only.
-func newTransID() string { return "h" + lower(rand.Text()[:13]) }
-
-func lower(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
-		}
+// newTransID is a short NCName: 35 bits of milliseconds, so that new rows stand
+// together in the indexes of the store, and 45 random bits. Guessing one would
+// not help: a transaction answers to its own party only.
+func newTransID(now time.Time) string {
+	const digits = "234567abcdefghijklmnopqrstuvwxyz" // in the order of their bytes
+	id := [17]byte{'h'}
+	ms := uint64(now.UnixMilli())
+	for i := 7; i > 0; i, ms = i-1, ms>>5 {
+		id[i] = digits[ms&31]
 	}
-	return string(b)
+	rand.Read(id[8:])
+	for i := 8; i < len(id); i++ {
+		id[i] = digits[id[i]&31]
+	}
+	return string(id[:])
 }
 
 // insert commits the transaction. A subscriber's SIM serves one at a time

@@ -38,7 +38,9 @@ func (e *Engine) Status(ctx context.Context, c signum.Caller, r *signum.StatusRe
 		return resp, nil
 	}
 	if resp.Status = t.Outcome.Code; resp.Status.IsStatus() {
-		resp.Signature = t.Outcome.CMS
+		if resp.Signature, err = e.cms(t, t.Outcome); err != nil {
+			return nil, err
+		}
 		return resp, nil
 	}
 	flt := t.Outcome.Fault()

@@ -7,16 +7,23 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// waiter is one synchronous request that waits on this node.
+// waiter is one synchronous request that waits on this node. It keeps its
+// transaction, so that the answer need not read it again.
 type waiter struct {
+	t    *signum.Transaction
 	done chan struct{}
-	out  signum.Outcome // set before done is closed
 	once sync.Once
+	// What came of it; set before done is closed.
+	out signum.Outcome
+	cms []byte
+	err error
 }
 
-func (w *waiter) end(o signum.Outcome) {
+func newWaiter(t *signum.Transaction) *waiter { return &waiter{t: t, done: make(chan struct{})} }
+
+func (w *waiter) end(o signum.Outcome, cms []byte, err error) {
 	w.once.Do(func() {
-		w.out = o
+		w.out, w.cms, w.err = o, cms, err
 		close(w.done)
 	})
 }
@@ -26,12 +33,10 @@ type waiters struct {
 	m  map[string]*waiter
 }
 
-func (ws *waiters) add(id string) *waiter {
-	w := &waiter{done: make(chan struct{})}
+func (ws *waiters) add(w *waiter) {
 	ws.mu.Lock()
-	ws.m[id] = w
+	ws.m[w.t.ID] = w
 	ws.mu.Unlock()
-	return w
 }
 
 func (ws *waiters) remove(id string) {
@@ -40,14 +45,11 @@ func (ws *waiters) remove(id string) {
 	ws.mu.Unlock()
 }
 
-// wake tells the one who waits for the transaction, if it is on this node.
-func (ws *waiters) wake(id string, o signum.Outcome) {
+// get is nil if nobody waits here for the transaction.
+func (ws *waiters) get(id string) *waiter {
 	ws.mu.Lock()
-	w := ws.m[id]
-	ws.mu.Unlock()
-	if w != nil {
-		w.end(o)
-	}
+	defer ws.mu.Unlock()
+	return ws.m[id]
 }
 
 func (ws *waiters) ids() []string {
@@ -60,14 +62,24 @@ func (ws *waiters) ids() []string {
 	return ids
 }
 
-// wait returns the outcome. A party that hangs up ends the waiting, not the
-// transaction. No timer: the sweep ends what is overdue.
-func (e *Engine) wait(ctx context.Context, id string, w *waiter) (signum.Outcome, error) {
-	defer e.waiters.remove(id)
+// wait waits for the outcome. A party that hangs up ends the waiting, not the
+// transaction. No timer: the sweep ends what is overdue. Tens of thousands
+// wait here, so the frames that stay on their stacks are kept small.
+func (e *Engine) wait(ctx context.Context, w *waiter) error {
 	select {
 	case <-w.done:
-		return w.out, nil
+		e.waiters.remove(w.t.ID)
+		return w.err
 	case <-ctx.Done():
-		return signum.Outcome{}, context.Cause(ctx)
+		e.waiters.remove(w.t.ID)
+		return context.Cause(ctx)
+	}
+}
+
+// wake tells the one who waits on this node, if there is one.
+func (e *Engine) wake(t *signum.Transaction, o signum.Outcome) {
+	if w := e.waiters.get(t.ID); w != nil {
+		cms, err := e.cms(t, o)
+		w.end(o, cms, err)
 	}
 }

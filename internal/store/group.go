@@ -18,9 +18,10 @@ type write struct {
 	args  []any
 	then  func(ctx context.Context, s *session, affected int64) error
 
-	taken  atomic.Bool // by a writer, or by the caller who gave up
-	answer chan error  // capacity 1
-	err    error       // the refusal, kept until the transaction has committed
+	taken    atomic.Bool // by a writer, or by the caller who gave up
+	answer   chan error  // capacity 1
+	affected int64       // rows, by the first statement
+	err      error       // the refusal, kept until the transaction has committed
 }
 
 // refusal is an error that leaves the transaction sound: the write changed

@@ -1,5 +1,3 @@
-//go:build pgxstdlib
-
 package store
 
 import (

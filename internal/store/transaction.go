@@ -11,7 +11,7 @@ import (
 
 var insertTransaction = &query{text: `
 INSERT INTO transactions (id, ap_id, ap_trans_id, ap_instant, msisdn, msisdn_sent, device_id, method, async,
-    lang, mime_type, dtbd, signed_attrs, cert_serial, state, code, detail, cms, created, expires, finished)
+    lang, mime_type, dtbd, signed_attrs, cert_serial, state, code, detail, signature, created, expires, finished)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 ON CONFLICT DO NOTHING`}
 
@@ -21,15 +21,16 @@ func (s *Store) InsertTransaction(ctx context.Context, t *signum.Transaction) er
 	if err := checkTransaction(t); err != nil {
 		return err
 	}
-	var cms, finished any
+	var signature, finished any
 	var code signum.Code
 	var detail string
 	if t.State != signum.StateOutstanding {
-		code, detail, cms, finished = t.Outcome.Code, t.Outcome.Detail, bytesOrNull(t.Outcome.CMS), micros(t.Finished)
+		code, detail, finished = t.Outcome.Code, t.Outcome.Detail, micros(t.Finished)
+		signature = bytesOrNull(t.Outcome.Signature)
 	}
 	w := &write{first: insertTransaction, args: []any{t.ID, t.APID, t.APTransID, micros(t.APInstant), t.MSISDN,
 		t.MSISDNSent, t.DeviceID, string(t.Method), t.Async, t.Lang, t.MimeType, t.Text, bytesOrNull(t.SignedAttrs),
-		t.CertSerial, string(t.State), int64(code), detail, cms, micros(t.Created), micros(t.Expires), finished}}
+		t.CertSerial, string(t.State), int64(code), detail, signature, micros(t.Created), micros(t.Expires), finished}}
 	w.then = func(ctx context.Context, s *session, affected int64) error {
 		if affected == 1 {
 			return nil
@@ -69,8 +70,8 @@ func checkOutcome(id string, o signum.Outcome) error {
 	if o.Code == 0 {
 		return fmt.Errorf("store: transaction %s ends without a code", id)
 	}
-	if (o.Code == signum.SignatureMade) != (len(o.CMS) > 0) {
-		return fmt.Errorf("store: transaction %s ends with %v and %d bytes of CMS", id, o.Code, len(o.CMS))
+	if (o.Code == signum.SignatureMade) != (len(o.Signature) > 0) {
+		return fmt.Errorf("store: transaction %s ends with %v and a signature of %d bytes", id, o.Code, len(o.Signature))
 	}
 	return checkTexts(field{"detail", o.Detail})
 }
@@ -120,10 +121,15 @@ func (s *session) refuseTransaction(ctx context.Context, t *signum.Transaction, 
 }
 
 // The condition on the state makes it a compare-and-set: whoever comes second
-// changes nothing.
-var finishTransaction = &query{text: `
-UPDATE transactions SET state = $2, code = $3, detail = $4, cms = $5, finished = $6
+// changes nothing. A success also needs a certificate that is not revoked, in
+// the same look: between a look of its own and the commit it could be.
+var (
+	finishTransaction = &query{text: `
+UPDATE transactions SET state = $2, code = $3, detail = $4, signature = $5, finished = $6
 WHERE id = $1 AND state = 'outstanding'`}
+	succeedTransaction = &query{text: finishTransaction.text + `
+AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.serial = transactions.cert_serial AND c.state = 'REVOKED')`}
+)
 
 // FinishTransaction implements signum.Store.
 func (s *Store) FinishTransaction(ctx context.Context, id string, o signum.Outcome, at time.Time) (bool, error) {
@@ -133,10 +139,14 @@ func (s *Store) FinishTransaction(ctx context.Context, id string, o signum.Outco
 	if err := checkOutcome(id, o); err != nil {
 		return false, err
 	}
+	q := finishTransaction
+	if o.Code == signum.SignatureMade {
+		q = succeedTransaction
+	}
 	var changed bool
 	err := s.write(ctx, &write{
-		first: finishTransaction,
-		args:  []any{id, string(o.FinalState()), int64(o.Code), o.Detail, bytesOrNull(o.CMS), micros(at)},
+		first: q,
+		args:  []any{id, string(o.FinalState()), int64(o.Code), o.Detail, bytesOrNull(o.Signature), micros(at)},
 		then: func(_ context.Context, _ *session, affected int64) error {
 			changed = affected == 1
 			return nil

@@ -13,7 +13,7 @@ import (
 
 const transactionColumns = `
 SELECT t.id, t.ap_id, t.ap_trans_id, t.ap_instant, t.msisdn, t.msisdn_sent, t.device_id, t.method, t.async,
-    t.lang, t.mime_type, t.dtbd, t.signed_attrs, t.cert_serial, t.state, t.code, t.detail, t.cms,
+    t.lang, t.mime_type, t.dtbd, t.signed_attrs, t.cert_serial, t.state, t.code, t.detail, t.signature,
     t.created, t.expires, t.finished,
     c.serial, c.device_id, c.state, c.der, c.not_before, c.not_after, c.revoked_at, c.reason
 FROM transactions t LEFT JOIN certificates c ON c.serial = t.cert_serial `
@@ -49,7 +49,7 @@ func (r *transactionRow) dest() []any {
 	t := &r.t
 	return append([]any{&t.ID, &t.APID, &t.APTransID, &r.instant, &t.MSISDN, &t.MSISDNSent, &t.DeviceID, &t.Method,
 		&t.Async, &t.Lang, &t.MimeType, &t.Text, &t.SignedAttrs, &t.CertSerial, &t.State, &r.code,
-		&t.Outcome.Detail, &t.Outcome.CMS, &r.created, &r.expires, &r.finished}, r.cert.dest()...)
+		&t.Outcome.Detail, &t.Outcome.Signature, &r.created, &r.expires, &r.finished}, r.cert.dest()...)
 }
 
 func (r *transactionRow) transaction() *signum.Transaction {

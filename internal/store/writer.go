@@ -49,7 +49,7 @@ func (w *writer) run() {
 func (w *writer) commit(group []*write) {
 	ctx, cancel := w.context()
 	defer cancel()
-	if err := w.begin(ctx); err != nil {
+	if err := w.begin(ctx, (*session).begin); err != nil {
 		w.fail(group, explain(ctx, err))
 		return
 	}
@@ -89,7 +89,7 @@ func (w *writer) apply(ctx context.Context, group []*write) ([]*write, error) {
 func (w *writer) single(one []*write) {
 	ctx, cancel := w.context()
 	defer cancel()
-	if err := w.begin(ctx); err != nil {
+	if err := w.begin(ctx, (*session).beginSingle); err != nil {
 		w.fail(one, explain(ctx, err))
 		return
 	}
@@ -125,9 +125,9 @@ func (w *writer) fail(group []*write, err error) {
 
 // begin starts a transaction, on a new connection if there is none or the one
 // at hand has died since it was last used.
-func (w *writer) begin(ctx context.Context) error {
+func (w *writer) begin(ctx context.Context, how func(*session, context.Context) error) error {
 	if w.session != nil {
-		if w.session.begin(ctx) == nil {
+		if how(w.session, ctx) == nil {
 			return nil
 		}
 		w.drop()
@@ -137,7 +137,7 @@ func (w *writer) begin(ctx context.Context) error {
 		return err
 	}
 	w.session = s
-	if err := s.begin(ctx); err != nil {
+	if err := how(s, ctx); err != nil {
 		w.drop()
 		return err
 	}
@@ -169,30 +169,45 @@ func explain(ctx context.Context, err error) error {
 	return err
 }
 
-// run executes the writes in order. A refusal is kept with its write.
+// run executes the writes: what each does first, in order, then what follows
+// from that.
 func (s *session) run(ctx context.Context, group []*write) error {
+	if err := s.first(ctx, group); err != nil {
+		return err
+	}
 	for _, w := range group {
-		w.err = nil
-		var affected int64
-		if w.first != nil {
-			var err error
-			if affected, err = s.exec(ctx, w.first, w.args...); err != nil {
-				return err
-			}
-		}
-		if err := s.settle(ctx, w, affected); err != nil {
+		if err := s.settle(ctx, w); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// settle runs what follows the write's first statement.
-func (s *session) settle(ctx context.Context, w *write, affected int64) error {
+// first executes the first statement of each write.
+func (s *session) first(ctx context.Context, group []*write) error {
+	if s.engine == postgres {
+		return s.pipeline(ctx, group)
+	}
+	for _, w := range group {
+		if w.first == nil {
+			continue
+		}
+		var err error
+		if w.affected, err = s.exec(ctx, w.first, w.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle runs what follows the write's first statement. A refusal is kept with
+// the write.
+func (s *session) settle(ctx context.Context, w *write) error {
+	w.err = nil
 	if w.then == nil {
 		return nil
 	}
-	err := w.then(ctx, s, affected)
+	err := w.then(ctx, s, w.affected)
 	var refused refusal
 	if errors.As(err, &refused) {
 		w.err = refused.error

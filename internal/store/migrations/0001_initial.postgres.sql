@@ -24,9 +24,9 @@ ALTER TABLE transactions
     ALTER COLUMN msisdn TYPE text COLLATE "C",
     ALTER COLUMN method TYPE text COLLATE "C";
 
--- A CMS is mostly signature and certificate: compressing it costs more than it
--- saves, and so does moving it out of a row that fits its page.
+-- A signature does not compress, and digests hardly do: trying costs more than
+-- it saves, and so does moving them out of a row that fits its page.
 ALTER TABLE transactions
-    ALTER COLUMN cms SET STORAGE EXTERNAL,
+    ALTER COLUMN signature SET STORAGE EXTERNAL,
     ALTER COLUMN signed_attrs SET STORAGE EXTERNAL,
     SET (toast_tuple_target = 8160);

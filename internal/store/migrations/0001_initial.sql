@@ -67,15 +67,15 @@ CREATE TABLE transactions (
     state        text NOT NULL CHECK (state IN ('outstanding', 'signed', 'failed')),
     code         bigint NOT NULL, -- 0 while outstanding
     detail       text NOT NULL,
-    cms          bytea,
+    signature    bytea,
     created      bigint NOT NULL,
     expires      bigint NOT NULL,
     finished     bigint,
-    UNIQUE (ap_id, ap_trans_id, ap_instant),
+    UNIQUE (ap_instant, ap_id, ap_trans_id),
     CHECK ((state = 'outstanding') = (finished IS NULL)),
     CHECK ((state = 'outstanding') = (code = 0)),
     CHECK ((state = 'signed') = (code = 500)),
-    CHECK ((state = 'signed') = (cms IS NOT NULL))
+    CHECK ((state = 'signed') = (signature IS NOT NULL))
 );
 
 -- At most one outstanding transaction per subscriber and method.

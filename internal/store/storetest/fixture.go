@@ -43,7 +43,7 @@ func NewTransaction(n int) *signum.Transaction {
 
 // made is the outcome of a signature.
 func made() signum.Outcome {
-	return signum.Outcome{Code: signum.SignatureMade, CMS: []byte{0x30, 0x03, 0x02, 0x01, 0x00}}
+	return signum.Outcome{Code: signum.SignatureMade, Signature: []byte{0x30, 0x03, 0x02, 0x01, 0x00}}
 }
 
 func cancelled() signum.Outcome { return signum.Failed(signum.NewFault(signum.UserCancel)) }

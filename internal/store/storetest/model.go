@@ -24,7 +24,6 @@ type model struct {
 	transactions map[string]*signum.Transaction
 	certificates map[string]*signum.Certificate
 	subscribers  map[string]*signum.Subscriber
-	serials      int
 }
 
 func testModel(t *testing.T, d *database) {
@@ -155,7 +154,12 @@ func (m *model) finish(rt *rapid.T) {
 	done, err := m.store.FinishTransaction(context.Background(), id, o, at)
 	ok(rt, err)
 	tx := m.transactions[id]
-	agree(rt, "finished", tx != nil && tx.State == signum.StateOutstanding, done)
+	want := tx != nil && tx.State == signum.StateOutstanding
+	if want && o.Code == signum.SignatureMade {
+		c := m.certificates[tx.CertSerial]
+		want = c == nil || c.State != signum.CertificateRevoked
+	}
+	agree(rt, "finished", want, done)
 	if done {
 		tx.State, tx.Outcome, tx.Finished = o.FinalState(), o, at
 	}

@@ -30,6 +30,7 @@ var tests = []struct {
 	{"TransactionBusy", testTransactionBusy},
 	{"TransactionInconsistent", testTransactionInconsistent},
 	{"Finish", testFinish},
+	{"finish revoked", testFinishRevoked},
 	{"Expired", testExpired},
 	{"Outstanding", testOutstanding},
 	{"Ended", testEnded},

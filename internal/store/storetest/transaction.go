@@ -146,15 +146,15 @@ func wantBusy(t *testing.T, err error, with string) {
 func testTransactionInconsistent(t *testing.T, d *database) {
 	s := d.Store()
 	tests := map[string]func(*signum.Transaction){
-		"finished":       func(tx *signum.Transaction) { tx.Finished = start },
-		"never finished": func(tx *signum.Transaction) { tx.State, tx.Outcome = signum.StateFailed, cancelled() },
-		"no such state":  func(tx *signum.Transaction) { tx.State, tx.Outcome, tx.Finished = "odd", cancelled(), start },
-		"no code":        func(tx *signum.Transaction) { tx.State, tx.Finished = signum.StateFailed, start },
-		"signed, no CMS": func(tx *signum.Transaction) { tx.State, tx.Outcome.Code, tx.Finished = signum.StateSigned, 500, start },
+		"finished":             func(tx *signum.Transaction) { tx.Finished = start },
+		"never finished":       func(tx *signum.Transaction) { tx.State, tx.Outcome = signum.StateFailed, cancelled() },
+		"no such state":        func(tx *signum.Transaction) { tx.State, tx.Outcome, tx.Finished = "odd", cancelled(), start },
+		"no code":              func(tx *signum.Transaction) { tx.State, tx.Finished = signum.StateFailed, start },
+		"signed, no signature": func(tx *signum.Transaction) { tx.State, tx.Outcome.Code, tx.Finished = signum.StateSigned, 500, start },
 		"signed, cancel": func(tx *signum.Transaction) {
 			tx.State, tx.Outcome, tx.Finished = signum.StateSigned, cancelled(), start
 		},
-		"failed, with CMS": func(tx *signum.Transaction) { tx.State, tx.Outcome, tx.Finished = signum.StateFailed, made(), start },
+		"failed, with a signature": func(tx *signum.Transaction) { tx.State, tx.Outcome, tx.Finished = signum.StateFailed, made(), start },
 	}
 	n := 0
 	for name, change := range tests {
@@ -166,7 +166,7 @@ func testTransactionInconsistent(t *testing.T, d *database) {
 		}
 	}
 	insert(t, s, NewTransaction(0))
-	for _, o := range []signum.Outcome{{}, {Code: signum.SignatureMade}, {Code: signum.UserCancel, CMS: []byte{1}}} {
+	for _, o := range []signum.Outcome{{}, {Code: signum.SignatureMade}, {Code: signum.UserCancel, Signature: []byte{1}}} {
 		if done, err := s.FinishTransaction(t.Context(), "h000000", o, start); done || err == nil {
 			t.Errorf("outcome %+v: %v, %v", o, done, err)
 		}
@@ -187,6 +187,22 @@ func testFinish(t *testing.T, d *database) {
 		same(t, tx, read(t, s, tx.ID))
 	}
 	finish(t, s, "none", made(), after(4), false)
+}
+
+// A signature does not become a success once its certificate is revoked; any
+// other end stays possible.
+func testFinishRevoked(t *testing.T, d *database) {
+	s := d.Store()
+	c := issue(t, s, newCertificate(0, "sim-0"))
+	tx := NewTransaction(0)
+	insert(t, s, tx)
+	must(t, s.RevokeCertificate(t.Context(), c.Serial, after(1), 1))
+	finish(t, s, tx.ID, made(), after(2), false)
+	same(t, tx, read(t, s, tx.ID))
+	o := signum.Failed(signum.NewFault(signum.RevokedCertificate))
+	finish(t, s, tx.ID, o, after(3), true)
+	tx.State, tx.Outcome, tx.Finished = signum.StateFailed, o, after(3)
+	same(t, tx, read(t, s, tx.ID))
 }
 
 func testExpired(t *testing.T, d *database) {
