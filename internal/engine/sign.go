@@ -96,12 +96,16 @@ func (e *Engine) choose(ctx context.Context, p *signum.Party, r *signum.Signatur
 	return choice, nil
 }
 
-// refuse returns the refusal of a later check, unless the call was made
-// before: that check stands earlier in the order, but only a refused request
-// needs to pay for looking. An accepted one is looked at by the insert.
+// refuse returns the refusal of a later check, unless the number is none or
+// the call was made before: these stand earlier in the order, but only a
+// refused request needs to pay for looking. Of an accepted one a subscriber
+// has the number, and the insert looks at the call.
 func (e *Engine) refuse(ctx context.Context, p *signum.Party, r *signum.SignatureRequest, f policy.Fields, err error) error {
 	if signum.AsFault(err) == nil {
 		return err
+	}
+	if flt := policy.LegalMSISDN(f.MSISDN); flt != nil {
+		return flt
 	}
 	used, uerr := e.cfg.Store.TransactionUsed(ctx, p.ID, r.AP.TransID, f.Instant)
 	if uerr != nil {

@@ -84,7 +84,8 @@ func firstMissing(pairs ...string) *signum.Fault {
 }
 
 // SignatureFields checks versions, presence and values of a signature
-// request, in this order: 108, 102, 101.
+// request, in this order: 108, 102, 101. What is left of the last is
+// LegalMSISDN.
 func SignatureFields(p *signum.Party, r *signum.SignatureRequest, now time.Time, skew time.Duration) (Fields, *signum.Fault) {
 	var f Fields
 	if flt := checkVersion(signum.OpSignature, r.Version); flt != nil {
@@ -106,8 +107,9 @@ func SignatureFields(p *signum.Party, r *signum.SignatureRequest, now time.Time,
 	if f.Timeout, flt = timeout(r.TimeOut); flt != nil {
 		return f, flt
 	}
-	if f.MSISDN, flt = msisdn(r.MSISDN); flt != nil {
-		return f, flt
+	var ok bool
+	if f.MSISDN, ok = CanonicalMSISDN(r.MSISDN); !ok {
+		return f, wrong(signum.DetailIllegalMSISDN)
 	}
 	if langFault != nil {
 		return f, langFault

@@ -186,7 +186,7 @@ func TestParseMSISDN(t *testing.T) {
 			t.Errorf("%q: got %q, %v, want %q", tt.sent, got, ok, tt.want)
 		}
 	}
-	if _, flt := msisdn("+41000000000"); flt == nil || flt.Detail != "Illegal msisdn" {
+	if flt := LegalMSISDN("+41000000000"); flt == nil || flt.Detail != "Illegal msisdn" {
 		t.Errorf("heartbeat: got %v", flt)
 	}
 }

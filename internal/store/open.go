@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"time"
 )
 
 // engine is one of the two databases.
@@ -23,7 +24,8 @@ type Option func(*options)
 type options struct {
 	readers int
 	writers int
-	group   int // writes of a transaction, at most
+	group   int           // writes of a transaction, at most
+	pause   time.Duration // before a group among many, see writer.linger
 	log     *slog.Logger
 }
 
@@ -46,7 +48,7 @@ func WithLogger(l *slog.Logger) Option { return func(o *options) { o.log = l } }
 // It is an error if a newer version of Signum has been at the schema. Errors
 // never hold the password of the URL.
 func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
-	o := options{readers: max(4, 2*runtime.GOMAXPROCS(0)), writers: 2, group: maxGroup, log: slog.Default()}
+	o := options{readers: max(4, 2*runtime.GOMAXPROCS(0)), writers: 2, group: maxGroup, pause: groupPause, log: slog.Default()}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -65,7 +67,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 		closeDB: p.write.Close,
 	}
 	for range o.writers {
-		w := &writer{db: p.write, engine: p.engine, queue: s.queue, limit: o.group, log: o.log}
+		w := &writer{db: p.write, engine: p.engine, queue: s.queue, limit: o.group, pause: o.pause, log: o.log}
 		s.writers.Go(w.run)
 	}
 	return s, nil
