@@ -81,7 +81,7 @@ var codes = map[Code]codeEntry{
 	PBSignatureProcess:  {"PB_SIGNATURE_PROCESS", "Signature request already in progress."},
 	RegistrationNOK:     {"REGISTRATION_NOK", ""},
 	RegistrationOK:      {"REGISTRATION_OK", ""},
-	NoCertFound:         {"NO_CERT_FOUND", "Certificate is expired."},
+	NoCertFound:         {"NO_CERT_FOUND", "Certificate is expired"},
 	CRLProblem:          {"CRL_PB", ""},
 	CRLExpired:          {"CRL_EXPIRED", ""},
 	ErrorCertificate:    {"ERROR_CERTIFICATE", ""},

@@ -53,51 +53,92 @@ func Register(mux *http.ServeMux, o Options, wires ...Wire) {
 	if o.MaxOpen == 0 {
 		o.MaxOpen = DefaultMaxOpen
 	}
-	open := &openRequests{limit: o.MaxOpen, n: make(map[signum.Pin]int)}
+	parties := &openRequests{limit: o.MaxOpen, n: make(map[signum.Pin]int)}
 	for _, w := range wires {
 		for _, ep := range w.Endpoints() {
-			mux.Handle("POST "+ep.Path, &handler{Options: o, wire: w, op: ep.Op, open: open})
+			mux.Handle("POST "+ep.Path, &handler{Options: o, wire: w, op: ep.Op, parties: parties})
 		}
 	}
 }
 
 type handler struct {
 	Options
-	wire Wire
-	op   signum.Operation
-	open *openRequests
+	wire    Wire
+	op      signum.Operation
+	parties *openRequests
 }
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// ServeHTTP is the one way of every call. While the service waits for a person
-// nothing of the body is held, and little on the stack: tens of thousands wait
-// at a time, and a stack of half the size is what a collection leaves of one
-// that is a quarter full.
+// exchange is one call on its way through the handler.
+type exchange struct {
+	event
+	caller signum.Caller
+	form   Form
+	req    signum.Request
+	resp   signum.Response
+	err    error
+}
+
+// ServeHTTP is the one way of every call. Tens of thousands wait for a person
+// inside it, so that what stays on the stack meanwhile is kept small, nothing
+// of the body is held, and the parts before and after are not inlined: a
+// collection halves a stack that is less than a quarter full.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ev := &event{start: h.Clock.Now(), wire: h.wire.Name(), op: h.op}
-	req, form, err := h.read(w, r)
-	var resp signum.Response
-	if err == nil {
-		ev.request(req)
-		resp, err = h.serve(r, ev, req)
+	x := h.open(w, r)
+	if x.err == nil {
+		h.call(r.Context(), x)
+		h.parties.leave(x.caller.Pin)
 	}
-	h.answer(w, r, ev, form, resp, err)
+	h.answer(w, r, x)
 }
 
-// serve asks the service, within the party's share of open requests.
-func (h *handler) serve(r *http.Request, ev *event, req signum.Request) (signum.Response, error) {
-	caller := CallerOf(r.TLS, ev.start)
-	if err := h.open.enter(caller); err != nil {
-		return nil, err
+// open reads the request and takes one of its party's places.
+//
+//go:noinline
+func (h *handler) open(w http.ResponseWriter, r *http.Request) *exchange {
+	x := &exchange{event: event{start: h.Clock.Now(), wire: h.wire.Name(), op: h.op}}
+	if x.req, x.form, x.err = h.read(w, r); x.err != nil {
+		return x
 	}
-	defer h.open.leave(caller)
-	return h.call(r.Context(), caller, req)
+	x.request(x.req)
+	x.caller = CallerOf(r.TLS, x.start)
+	x.err = h.parties.enter(x.caller.Pin)
+	return x
 }
 
-func (h *handler) answer(w http.ResponseWriter, r *http.Request, ev *event, form Form, resp signum.Response, err error) {
-	if err != nil && signum.AsFault(err) == nil && r.Context().Err() != nil {
-		ev.gone(r.Context(), h.Logger, h.Clock.Now())
+// call asks the service.
+func (h *handler) call(ctx context.Context, x *exchange) {
+	defer x.rescue()
+	switch req := x.req.(type) {
+	case *signum.SignatureRequest:
+		if r, err := h.Service.Sign(ctx, x.caller, req); err != nil {
+			x.err = err
+		} else {
+			x.resp = r
+		}
+	case *signum.StatusRequest:
+		if r, err := h.Service.Status(ctx, x.caller, req); err != nil {
+			x.err = err
+		} else {
+			x.resp = r
+		}
+	default:
+		x.err = fmt.Errorf("no service for %T", req)
+	}
+}
+
+// rescue makes a panic an internal error.
+func (x *exchange) rescue() {
+	if p := recover(); p != nil {
+		x.err = fmt.Errorf("panic: %v", p)
+	}
+}
+
+//go:noinline
+func (h *handler) answer(w http.ResponseWriter, r *http.Request, x *exchange) {
+	if x.err != nil && signum.AsFault(x.err) == nil && r.Context().Err() != nil {
+		x.gone(r.Context(), h.Logger, h.Clock.Now())
 		// Nobody may take an empty answer for one.
 		panic(http.ErrAbortHandler)
 	}
@@ -106,47 +147,23 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, ev *event, form
 	defer buffers.Put(out)
 	out.Reset()
 	var body []byte
-	if err == nil {
-		ev.response(resp)
-		body = h.wire.AppendResponse(out.AvailableBuffer(), form, resp)
+	if x.err == nil {
+		x.response(x.resp)
+		body = h.wire.AppendResponse(out.AvailableBuffer(), x.form, x.resp)
 	} else {
 		status = http.StatusInternalServerError
-		body = h.wire.AppendFault(out.AvailableBuffer(), form, ev.fault(err))
+		body = h.wire.AppendFault(out.AvailableBuffer(), x.form, x.fault(x.err))
 	}
 	head := w.Header()
 	head.Set("Content-Type", h.wire.ContentType())
 	head.Set("Content-Length", strconv.Itoa(len(body)))
 	head.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	if _, err := w.Write(body); err != nil && ev.detail == "" {
-		ev.detail = "the party hung up while it was answered"
+	if _, err := w.Write(body); err != nil && x.detail == "" {
+		x.detail = "the party hung up while it was answered"
 	}
-	ev.emit(r.Context(), h.Logger, h.Clock.Now())
+	x.emit(r.Context(), h.Logger, h.Clock.Now())
 	out.Write(body) // keeps a grown buffer for the next answer
-}
-
-func (h *handler) call(ctx context.Context, c signum.Caller, req signum.Request) (resp signum.Response, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			resp, err = nil, fmt.Errorf("panic: %v", p)
-		}
-	}()
-	// A nil pointer in the interface would look like a response.
-	switch req := req.(type) {
-	case *signum.SignatureRequest:
-		if r, err := h.Service.Sign(ctx, c, req); err != nil {
-			return nil, err
-		} else {
-			return r, nil
-		}
-	case *signum.StatusRequest:
-		if r, err := h.Service.Status(ctx, c, req); err != nil {
-			return nil, err
-		} else {
-			return r, nil
-		}
-	}
-	return nil, fmt.Errorf("no service for %T", req)
 }
 
 // read reads and decodes the body within the limits.
@@ -217,21 +234,21 @@ type openRequests struct {
 	n     map[signum.Pin]int
 }
 
-func (o *openRequests) enter(c signum.Caller) error {
+func (o *openRequests) enter(p signum.Pin) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.n[c.Pin] >= o.limit {
+	if o.n[p] >= o.limit {
 		return signum.Faultf(signum.InternalError, "Too many open requests")
 	}
-	o.n[c.Pin]++
+	o.n[p]++
 	return nil
 }
 
-func (o *openRequests) leave(c signum.Caller) {
+func (o *openRequests) leave(p signum.Pin) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.n[c.Pin]--; o.n[c.Pin] <= 0 {
-		delete(o.n, c.Pin)
+	if o.n[p]--; o.n[p] <= 0 {
+		delete(o.n, p)
 	}
 }
 

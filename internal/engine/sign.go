@@ -19,25 +19,30 @@ func (e *Engine) Sign(ctx context.Context, c signum.Caller, r *signum.SignatureR
 	if err != nil {
 		return nil, err
 	}
-	if w.t.Async {
-		w.out = signum.Outcome{Code: signum.RequestOK}
-	} else if err := e.wait(ctx, w); err != nil {
-		return nil, err
+	// The transaction has what is needed of them, and many wait.
+	r.Data, r.Services = signum.DataToBeSigned{}, nil
+	res := &result{Outcome: signum.Outcome{Code: signum.RequestOK}}
+	if !w.t.Async {
+		res = e.wait(ctx, w)
+		e.waiters.remove(w.t.ID)
 	}
-	return e.response(r, w)
+	return e.response(r, w.t, res)
 }
 
-func (e *Engine) response(r *signum.SignatureRequest, w *waiter) (*signum.SignatureResponse, error) {
-	if !w.out.Code.IsStatus() {
-		return nil, w.out.Fault()
+func (e *Engine) response(r *signum.SignatureRequest, t *signum.Transaction, res *result) (*signum.SignatureResponse, error) {
+	switch {
+	case res.err != nil:
+		return nil, res.err
+	case !res.Code.IsStatus():
+		return nil, res.Fault()
 	}
 	return &signum.SignatureResponse{
 		Header:    e.responseHeader(&r.Header),
-		TransID:   w.t.ID,
+		TransID:   t.ID,
 		MSISDN:    r.MSISDN,
-		Signature: w.cms,
-		Profile:   signum.ProfileOf(w.t.Method),
-		Status:    w.out.Code,
+		Signature: res.cms,
+		Profile:   signum.ProfileOf(t.Method),
+		Status:    res.Code,
 	}, nil
 }
 
@@ -73,7 +78,7 @@ func (e *Engine) submit(ctx context.Context, c signum.Caller, r *signum.Signatur
 		// The party may hang up now; the transaction goes on.
 		e.dispatch(context.WithoutCancel(ctx), t, choice.Device.KeyType)
 	} else {
-		w.end(t.Outcome, nil, nil)
+		w.end(&result{Outcome: t.Outcome})
 	}
 	return w, nil
 }

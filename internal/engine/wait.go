@@ -10,22 +10,27 @@ import (
 // waiter is one synchronous request that waits on this node. It keeps its
 // transaction, so that the answer need not read it again.
 type waiter struct {
-	t    *signum.Transaction
-	done chan struct{}
-	once sync.Once
-	// What came of it; set before done is closed.
-	out signum.Outcome
+	t      *signum.Transaction
+	result chan *result // capacity 1
+}
+
+// result is what came of a transaction.
+type result struct {
+	signum.Outcome
 	cms []byte
 	err error
 }
 
-func newWaiter(t *signum.Transaction) *waiter { return &waiter{t: t, done: make(chan struct{})} }
+func newWaiter(t *signum.Transaction) *waiter {
+	return &waiter{t: t, result: make(chan *result, 1)}
+}
 
-func (w *waiter) end(o signum.Outcome, cms []byte, err error) {
-	w.once.Do(func() {
-		w.out, w.cms, w.err = o, cms, err
-		close(w.done)
-	})
+// end gives the result; the first one counts.
+func (w *waiter) end(r *result) {
+	select {
+	case w.result <- r:
+	default:
+	}
 }
 
 type waiters struct {
@@ -63,16 +68,13 @@ func (ws *waiters) ids() []string {
 }
 
 // wait waits for the outcome. A party that hangs up ends the waiting, not the
-// transaction. No timer: the sweep ends what is overdue. Tens of thousands
-// wait here, so the frames that stay on their stacks are kept small.
-func (e *Engine) wait(ctx context.Context, w *waiter) error {
+// transaction. No timer: the sweep ends what is overdue.
+func (e *Engine) wait(ctx context.Context, w *waiter) *result {
 	select {
-	case <-w.done:
-		e.waiters.remove(w.t.ID)
-		return w.err
+	case r := <-w.result:
+		return r
 	case <-ctx.Done():
-		e.waiters.remove(w.t.ID)
-		return context.Cause(ctx)
+		return &result{err: context.Cause(ctx)}
 	}
 }
 
@@ -80,6 +82,6 @@ func (e *Engine) wait(ctx context.Context, w *waiter) error {
 func (e *Engine) wake(t *signum.Transaction, o signum.Outcome) {
 	if w := e.waiters.get(t.ID); w != nil {
 		cms, err := e.cms(t, o)
-		w.end(o, cms, err)
+		w.end(&result{Outcome: o, cms: cms, err: err})
 	}
 }
