@@ -107,13 +107,23 @@ func (c *child) line() (string, error) {
 	return c.out.Text(), nil
 }
 
+// usage is the memory of a process in bytes.
+type usage struct{ resident, heap, stack int64 }
+
 // settle has the process collect its garbage and give memory back.
-func (c *child) settle() error {
+func (c *child) settle() (u usage, err error) {
 	if _, err := fmt.Fprintln(c.in, "settle"); err != nil {
-		return err
+		return u, err
 	}
-	_, err := c.line()
-	return err
+	line, err := c.line()
+	if err != nil {
+		return u, err
+	}
+	if _, err := fmt.Sscan(line, &u.heap, &u.stack); err != nil {
+		return u, err
+	}
+	u.resident = resident(c.cmd.Process.Pid)
+	return u, nil
 }
 
 func (c *child) stop() error {

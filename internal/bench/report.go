@@ -71,7 +71,7 @@ func round(ctx context.Context, name string, c *child, dir string, workers int, 
 // memory prints what one waiting request costs in resident memory.
 func memory(ctx context.Context, tmp string, n int) error {
 	fmt.Printf("\nresident memory of %d waiting synchronous requests, after a collection\n", n)
-	fmt.Printf("%-8s %-9s %12s %12s %14s\n", "", "", "before", "waiting", "per request")
+	fmt.Printf("%-8s %-9s %12s %12s %14s %14s %14s\n", "", "", "before", "waiting", "per request", "of it heap", "and stack")
 	for _, proto := range []string{"HTTP/1.1", "HTTP/2"} {
 		dir := filepath.Join(tmp, "wait-"+filepath.Base(proto))
 		srv, err := start(ctx, "server", "-dir", dir, "-silent", "-users", strconv.Itoa(n))
@@ -97,21 +97,23 @@ func memory(ctx context.Context, tmp string, n int) error {
 
 // hold measures one server and ends it.
 func hold(ctx context.Context, name, proto string, c *child, dir string, n int) (float64, error) {
-	if err := c.settle(); err != nil {
+	before, err := c.settle()
+	if err != nil {
 		return 0, err
 	}
-	before := resident(c.cmd.Process.Pid)
 	h, err := start(ctx, "hold", "-dir", dir, "-url", c.addr, "-n", strconv.Itoa(n), "-h2="+strconv.FormatBool(proto == "HTTP/2"))
 	if err != nil {
 		return 0, err
 	}
 	time.Sleep(2 * time.Second) // the last ones reach the store and the phones
-	if err := c.settle(); err != nil {
+	after, err := c.settle()
+	if err != nil {
 		return 0, err
 	}
-	after := resident(c.cmd.Process.Pid)
-	per := float64(after-before) / float64(n)
-	fmt.Printf("%-8s %-9s %8d MiB %8d MiB %10.1f KiB\n", name, proto, before>>20, after>>20, per/1024)
+	kib := func(before, after int64) float64 { return float64(after-before) / float64(n) / 1024 }
+	per := kib(before.resident, after.resident)
+	fmt.Printf("%-8s %-9s %8d MiB %8d MiB %10.1f KiB %10.1f KiB %10.1f KiB\n", name, proto, before.resident>>20, after.resident>>20,
+		per, kib(before.heap, after.heap), kib(before.stack, after.stack))
 	return per, errors.Join(h.stop(), c.stop())
 }
 

@@ -35,12 +35,15 @@ import (
 // msisdn is the number of the n-th user of a bench.
 func msisdn(n int) string { return fmt.Sprintf("+4179%07d", 2000000+n) }
 
-// obey serves the parent's words until it closes the pipe.
+// obey collects garbage and tells what heap and stacks are left, in bytes, at
+// each word of the parent, until it closes the pipe.
 func obey() {
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		runtime.GC()
 		debug.FreeOSMemory()
-		fmt.Println("done")
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		fmt.Println(m.HeapAlloc, m.StackInuse)
 	}
 }
 

@@ -112,13 +112,13 @@ func (h *handler) call(ctx context.Context, x *exchange) {
 	defer x.rescue()
 	switch req := x.req.(type) {
 	case *signum.SignatureRequest:
-		if r, err := h.Service.Sign(ctx, x.caller, req); err != nil {
+		if r, err := h.Service.Sign(ctx, &x.caller, req); err != nil {
 			x.err = err
 		} else {
 			x.resp = r
 		}
 	case *signum.StatusRequest:
-		if r, err := h.Service.Status(ctx, x.caller, req); err != nil {
+		if r, err := h.Service.Status(ctx, &x.caller, req); err != nil {
 			x.err = err
 		} else {
 			x.resp = r

@@ -9,8 +9,8 @@ import (
 // Service is what an edge can ask; the engine implements it. Errors are
 // *signum.Fault, anything else is answered as 900.
 type Service interface {
-	Sign(ctx context.Context, c signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error)
-	Status(ctx context.Context, c signum.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error)
+	Sign(ctx context.Context, c *signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error)
+	Status(ctx context.Context, c *signum.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error)
 }
 
 // Form is what a wire remembers of a request in order to answer in the same

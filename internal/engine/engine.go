@@ -74,7 +74,7 @@ func (e *Engine) now() time.Time { return e.cfg.Clock.Now().Truncate(time.Micros
 
 // party authenticates the caller of a message. An unknown party and a wrong
 // certificate are told apart in the log only.
-func (e *Engine) party(ctx context.Context, c signum.Caller, h *signum.Header) (*signum.Party, error) {
+func (e *Engine) party(ctx context.Context, c *signum.Caller, h *signum.Header) (*signum.Party, error) {
 	p, err := e.cfg.Store.Party(ctx, h.AP.ID)
 	if err != nil && !errors.Is(err, signum.ErrNotFound) {
 		return nil, fmt.Errorf("reading party: %w", err)
@@ -82,7 +82,7 @@ func (e *Engine) party(ctx context.Context, c signum.Caller, h *signum.Header) (
 	if errors.Is(err, signum.ErrNotFound) {
 		p = nil
 	}
-	if flt := policy.Authenticate(p, c, passwordOK(p, h.AP.Password)); flt != nil {
+	if flt := policy.Authenticate(p, *c, passwordOK(p, h.AP.Password)); flt != nil {
 		e.cfg.Logger.InfoContext(ctx, "party refused", "ap_id", h.AP.ID, "known", p != nil, "problem", c.Problem)
 		return nil, flt
 	}

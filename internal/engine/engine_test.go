@@ -56,7 +56,7 @@ func TestSign(t *testing.T) {
 				t.Errorf("instant %s", resp.AP.Instant)
 			}
 			// The outcome of a synchronous call can be read as well.
-			st, err := w.Status(t.Context(), signum.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: resp.TransID})
+			st, err := w.Status(t.Context(), &signum.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: resp.TransID})
 			if err != nil || st.Status != signum.SignatureMade || string(st.Signature) != string(resp.Signature) || st.MSISDN != resp.MSISDN {
 				t.Errorf("status: %+v, %v", st, err)
 			}
@@ -209,7 +209,7 @@ func TestExpiry(t *testing.T) {
 			if flt := signum.AsFault(<-done); flt == nil || *flt != (signum.Fault{Code: 208, Detail: "Timed out waiting for an answer from user."}) {
 				t.Errorf("synchronous: %v", flt)
 			}
-			_, err := w.Status(t.Context(), signum.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: id})
+			_, err := w.Status(t.Context(), &signum.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: id})
 			if flt := signum.AsFault(err); flt == nil || flt.Detail != "Original request timed out." {
 				t.Errorf("status: %v", err)
 			}
@@ -339,7 +339,7 @@ func TestHangUp(t *testing.T) {
 	ctx, hangUp := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := w.Sign(ctx, signum.Caller{Pin: testPin}, w.request(s))
+		_, err := w.Sign(ctx, &signum.Caller{Pin: testPin}, w.request(s))
 		done <- err
 	}()
 	id := <-w.shown
@@ -366,7 +366,7 @@ func TestReplay(t *testing.T) {
 		sign := func(change func(*signum.SignatureRequest)) error {
 			again := *r
 			change(&again)
-			_, err := w.Sign(t.Context(), signum.Caller{Pin: testPin}, &again)
+			_, err := w.Sign(t.Context(), &signum.Caller{Pin: testPin}, &again)
 			return err
 		}
 		if err := sign(func(*signum.SignatureRequest) {}); err != nil {
@@ -406,7 +406,7 @@ func TestParties(t *testing.T) {
 	ask := func(ap, pwd string, c signum.Caller) error {
 		r := w.request(s)
 		r.AP.ID, r.AP.Password = ap, pwd
-		_, err := w.Sign(t.Context(), c, r)
+		_, err := w.Sign(t.Context(), &c, r)
 		return err
 	}
 	for _, tt := range []struct {
@@ -436,7 +436,7 @@ func TestParties(t *testing.T) {
 	for _, id := range []string{id, "hnever", "", "a\x00b"} {
 		h := w.header()
 		h.AP.ID, h.AP.Password = "mid://other", "open sesame"
-		_, err := w.Status(t.Context(), signum.Caller{Pin: signum.Pin{2}}, &signum.StatusRequest{Header: h, TransID: id})
+		_, err := w.Status(t.Context(), &signum.Caller{Pin: signum.Pin{2}}, &signum.StatusRequest{Header: h, TransID: id})
 		want := signum.Fault{Code: 101, Detail: "There is no such transaction."}
 		if id == "" {
 			want = signum.Fault{Code: 102, Detail: "MSSP_TransID is missing"}

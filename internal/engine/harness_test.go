@@ -214,7 +214,7 @@ func (w *world) request(s *signum.Subscriber, changes ...change) *signum.Signatu
 }
 
 func (w *world) ask(s *signum.Subscriber, changes ...change) (*signum.SignatureResponse, error) {
-	return w.Sign(w.t.Context(), signum.Caller{Pin: testPin}, w.request(s, changes...))
+	return w.Sign(w.t.Context(), &signum.Caller{Pin: testPin}, w.request(s, changes...))
 }
 
 // begin asks asynchronously and returns the transaction's id.
@@ -233,7 +233,7 @@ func (w *world) begin(s *signum.Subscriber, changes ...change) string {
 // outcome is the status code of a transaction, fault or not.
 func (w *world) outcome(id string) signum.Code {
 	w.t.Helper()
-	resp, err := w.Status(context.Background(), signum.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: id})
+	resp, err := w.Status(context.Background(), &signum.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: id})
 	if err != nil {
 		return w.code(err)
 	}

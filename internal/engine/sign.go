@@ -14,21 +14,23 @@ import (
 
 // Sign serves MSS_Signature: in synchronous mode it returns with the outcome,
 // else as soon as the transaction is on disk and handed to the phone.
-func (e *Engine) Sign(ctx context.Context, c signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
+func (e *Engine) Sign(ctx context.Context, c *signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
 	w, err := e.submit(ctx, c, r)
 	if err != nil {
 		return nil, err
 	}
+	if w.t.Async {
+		return e.response(r, w.t, accepted)
+	}
 	// The transaction has what is needed of them, and many wait.
 	r.Data, r.Services = signum.DataToBeSigned{}, nil
-	res := &result{Outcome: signum.Outcome{Code: signum.RequestOK}}
-	if !w.t.Async {
-		res = e.wait(ctx, w)
-		e.waiters.remove(w.t.ID)
-	}
-	return e.response(r, w.t, res)
+	return e.response(r, w.t, e.wait(ctx, w))
 }
 
+// accepted is what an asynchronous request is told.
+var accepted = &result{Outcome: signum.Outcome{Code: signum.RequestOK}}
+
+//go:noinline
 func (e *Engine) response(r *signum.SignatureRequest, t *signum.Transaction, res *result) (*signum.SignatureResponse, error) {
 	switch {
 	case res.err != nil:
@@ -48,7 +50,7 @@ func (e *Engine) response(r *signum.SignatureRequest, t *signum.Transaction, res
 
 // submit checks, inserts and dispatches. A synchronous request is registered
 // as waiting before the insert, so that no outcome can be missed.
-func (e *Engine) submit(ctx context.Context, c signum.Caller, r *signum.SignatureRequest) (*waiter, error) {
+func (e *Engine) submit(ctx context.Context, c *signum.Caller, r *signum.SignatureRequest) (*waiter, error) {
 	now := e.now()
 	p, err := e.party(ctx, c, &r.Header)
 	if err != nil {

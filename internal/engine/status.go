@@ -12,7 +12,7 @@ import (
 // Status serves MSS_StatusQuery: 504 while outstanding, then the outcome for
 // the retention time. A transaction of another party is as unknown as one
 // that never was.
-func (e *Engine) Status(ctx context.Context, c signum.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error) {
+func (e *Engine) Status(ctx context.Context, c *signum.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error) {
 	p, err := e.party(ctx, c, &r.Header)
 	if err != nil {
 		return nil, err

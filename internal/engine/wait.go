@@ -72,10 +72,19 @@ func (ws *waiters) ids() []string {
 func (e *Engine) wait(ctx context.Context, w *waiter) *result {
 	select {
 	case r := <-w.result:
+		e.waiters.remove(w.t.ID)
 		return r
 	case <-ctx.Done():
-		return &result{err: context.Cause(ctx)}
+		return e.abandon(ctx, w)
 	}
+}
+
+// abandon is for a party that hung up, or a node that stops.
+//
+//go:noinline
+func (e *Engine) abandon(ctx context.Context, w *waiter) *result {
+	e.waiters.remove(w.t.ID)
+	return &result{err: context.Cause(ctx)}
 }
 
 // wake tells the one who waits on this node, if there is one.
