@@ -47,7 +47,7 @@ func (e *Engine) Answer(ctx context.Context, a signum.DeviceAnswer) error {
 // stored one. The former is as it was inserted: the compare-and-set of finish
 // knows better whether it has ended.
 func (e *Engine) transaction(ctx context.Context, id string) (*signum.Transaction, error) {
-	if w := e.waiters.get(id); w != nil {
+	if w := e.waiters.get(id); w != nil && w.t != nil {
 		return w.t, nil
 	}
 	return e.cfg.Store.Transaction(ctx, id)

@@ -19,19 +19,13 @@ func (e *Engine) Sign(ctx context.Context, c *signum.Caller, r *signum.Signature
 	if err != nil {
 		return nil, err
 	}
-	if w.t.Async {
-		return e.response(r, w.t, accepted)
-	}
 	// The transaction has what is needed of them, and many wait.
 	r.Data, r.Services = signum.DataToBeSigned{}, nil
-	return e.response(r, w.t, e.wait(ctx, w))
+	return e.response(r, w, e.wait(ctx, w))
 }
 
-// accepted is what an asynchronous request is told.
-var accepted = &result{Outcome: signum.Outcome{Code: signum.RequestOK}}
-
 //go:noinline
-func (e *Engine) response(r *signum.SignatureRequest, t *signum.Transaction, res *result) (*signum.SignatureResponse, error) {
+func (e *Engine) response(r *signum.SignatureRequest, w *waiter, res *result) (*signum.SignatureResponse, error) {
 	switch {
 	case res.err != nil:
 		return nil, res.err
@@ -40,10 +34,10 @@ func (e *Engine) response(r *signum.SignatureRequest, t *signum.Transaction, res
 	}
 	return &signum.SignatureResponse{
 		Header:    e.responseHeader(&r.Header),
-		TransID:   t.ID,
+		TransID:   w.id,
 		MSISDN:    r.MSISDN,
 		Signature: res.cms,
-		Profile:   signum.ProfileOf(t.Method),
+		Profile:   w.profile,
 		Status:    res.Code,
 	}, nil
 }
@@ -73,13 +67,17 @@ func (e *Engine) submit(ctx context.Context, c *signum.Caller, r *signum.Signatu
 		e.waiters.add(w)
 	}
 	if err := e.insert(ctx, t); err != nil {
-		e.waiters.remove(t.ID)
+		e.waiters.remove(w)
 		return nil, err
 	}
 	if t.State == signum.StateOutstanding {
 		// The party may hang up now; the transaction goes on.
 		e.dispatch(context.WithoutCancel(ctx), t, choice.Device.KeyType)
-	} else {
+	}
+	switch {
+	case t.Async:
+		w.end(&result{Outcome: signum.Outcome{Code: signum.RequestOK}})
+	case t.State != signum.StateOutstanding:
 		w.end(&result{Outcome: t.Outcome})
 	}
 	return w, nil
