@@ -129,17 +129,38 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) e
 	served := make(chan error, 1)
 	go func() { served <- box.Run(ctx) }()
 	describe(stdout, box)
-	example := box.Example(ctx, teller)
+	example := make(chan error, 1)
+	go func() { example <- box.Example(ctx, teller) }()
 	if f.once {
+		err := <-example
 		stop()
-		return errors.Join(example, <-served)
+		return errors.Join(err, <-served)
 	}
-	if example != nil && ctx.Err() == nil {
-		fmt.Fprintln(stderr, "signum:", example)
+	// Ready once the example is over, which uses users that a script may want;
+	// but phones may be slow, and the service is not.
+	patience := time.NewTimer(examplePatience)
+	defer patience.Stop()
+	for {
+		select {
+		case err := <-example:
+			if err != nil && ctx.Err() == nil {
+				fmt.Fprintln(stderr, "signum:", err)
+			}
+			if patience.Stop() {
+				ready(stdout, box)
+			}
+			example = nil
+		case <-patience.C:
+			ready(stdout, box)
+		case err := <-served:
+			return err
+		}
 	}
-	fmt.Fprintf(stdout, "\nready %s\n", box.Info.BaseURL)
-	return <-served
 }
+
+const examplePatience = 3 * time.Second
+
+func ready(w io.Writer, box *sandbox.Sandbox) { fmt.Fprintf(w, "\nready %s\n", box.Info.BaseURL) }
 
 func tuneMemory() {
 	if os.Getenv("GOGC") == "" {

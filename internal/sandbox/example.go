@@ -2,8 +2,10 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -70,18 +72,32 @@ func (b *Sandbox) Example(ctx context.Context, t *Teller) error {
 	if err != nil {
 		return err
 	}
+	sim, app := b.approver(signum.SIM), b.approver(signum.App)
+	if sim == "" || app == "" {
+		return errors.New("example: no user is left who approves, with a SIM and with an App")
+	}
 	t.begin("Example 1: synchronous over REST, signed by a SIM")
 	err = b.example(ctx, t, box, false, client.SignRequest{
-		MSISDN: "+41791000001", Text: DTBDPrefix + "Log in to example.com?", Lang: "en",
+		MSISDN: sim, Text: DTBDPrefix + "Log in to example.com?", Lang: "en", Profile: signum.ProfileSTK,
 	})
 	if err == nil {
 		t.begin("Example 2: asynchronous over SOAP, signed by an App")
 		err = b.example(ctx, t, box, true, client.SignRequest{
-			MSISDN: "+41791000002", Text: DTBDPrefix + "Pay 12.50 € to Bäckerei Zürich?", Lang: "de", Async: true,
+			MSISDN: app, Text: DTBDPrefix + "Pay 12.50 € to Bäckerei Zürich?", Lang: "de", Async: true, Profile: signum.ProfileDevice,
 		})
 	}
 	t.end()
 	return err
+}
+
+// approver is the first user with the method whose behaviour nobody has set.
+func (b *Sandbox) approver(m signum.Method) string {
+	for _, u := range b.Info.Users {
+		if _, set := b.behaviours[u.MSISDN]; !set && slices.Contains(u.Methods, m) {
+			return u.MSISDN
+		}
+	}
+	return ""
 }
 
 func (b *Sandbox) example(ctx context.Context, t *Teller, box *client.Sandbox, soap bool, r client.SignRequest) error {

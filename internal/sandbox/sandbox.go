@@ -39,6 +39,8 @@ type Sandbox struct {
 	Dir  string // absolute
 	Info Info
 	lock *os.File
+
+	behaviours map[string]phone.Behaviour // set by MSISDN
 }
 
 // Run serves until ctx ends; see server.Server.
@@ -113,7 +115,7 @@ func Open(ctx context.Context, cfg Config) (box *Sandbox, err error) {
 			err = errors.Join(err, srv.Close())
 		}
 	}()
-	box = &Sandbox{Server: srv, Dir: dir, lock: lock, Info: Info{
+	box = &Sandbox{Server: srv, Dir: dir, lock: lock, behaviours: cfg.Behaviours, Info: Info{
 		BaseURL: "https://" + srv.Addr(), PKIURL: srv.PKIURL(), APID: APID, DTBDPrefix: DTBDPrefix, Users: Users(),
 	}}
 	root := srv.CA.Root()
@@ -123,7 +125,7 @@ func Open(ctx context.Context, cfg Config) (box *Sandbox, err error) {
 	if err := writeP12(dir, ap, srvCA.cert, root); err != nil {
 		return nil, err
 	}
-	if err := box.populate(ctx, signum.PinOf(ap.cert.Raw), cfg.Behaviours); err != nil {
+	if err := box.populate(ctx, signum.PinOf(ap.cert.Raw)); err != nil {
 		return nil, err
 	}
 	return box, box.Info.write(dir)

@@ -19,7 +19,7 @@ const renewBefore = 30 * 24 * time.Hour
 
 // populate puts the party, the users and their phones in place. What an
 // earlier run left is kept.
-func (b *Sandbox) populate(ctx context.Context, pin signum.Pin, behaviours map[string]phone.Behaviour) error {
+func (b *Sandbox) populate(ctx context.Context, pin signum.Pin) error {
 	err := b.Store.PutParty(ctx, &signum.Party{
 		ID:         APID,
 		DTBDPrefix: DTBDPrefix,
@@ -37,9 +37,9 @@ func (b *Sandbox) populate(ctx context.Context, pin signum.Pin, behaviours map[s
 			return fmt.Errorf("user %s: %w", u.MSISDN, err)
 		}
 	}
-	for msisdn, behaviour := range behaviours {
+	for msisdn, behaviour := range b.behaviours {
 		if err := b.Phones.Behave(msisdn, behaviour); err != nil {
-			return fmt.Errorf("behaviour of %s: %w", msisdn, err)
+			return fmt.Errorf("behaviour of %s, who has no phone here: %w", msisdn, err)
 		}
 	}
 	return nil
