@@ -166,7 +166,7 @@ func (d *decoder) text(dst *string, what string) error {
 	if v.Kind() == jsontext.KindString {
 		b = d.unquote(v)
 	}
-	*dst = intern(b)
+	*dst = edge.Intern(b)
 	return nil
 }
 
@@ -216,31 +216,4 @@ func (d *decoder) fault(err error, body []byte) *signum.Fault {
 		reason = "not UTF-8"
 	}
 	return signum.Faultf(signum.WrongParam, "Malformed JSON at byte %d: %s", at, reason)
-}
-
-// common are values nearly every request carries. Thousands of requests wait
-// in memory: these share one copy.
-var common = func() map[string]string {
-	m := make(map[string]string)
-	for _, s := range []string{
-		"", "1", "2", "80", "en", "de", "fr", "it", "EN", "DE", "FR", "IT",
-		"true", "false", "UTF-8", "http://mid.swisscom.ch/",
-		signum.Synch, signum.Asynch, signum.AsynchClientServer,
-		signum.MimeText, signum.MimeTxnApproval,
-		signum.ServiceUserLang, signum.ServiceValidate, signum.ServiceGeofencing,
-		signum.ServiceApp2App, signum.ServiceSubscriberInfo, signum.ProfileAuth1,
-	} {
-		m[s] = s
-	}
-	for _, s := range signum.SignatureProfiles {
-		m[s] = s
-	}
-	return m
-}()
-
-func intern(b []byte) string {
-	if s, ok := common[string(b)]; ok {
-		return s
-	}
-	return string(b)
 }

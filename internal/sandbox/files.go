@@ -9,17 +9,18 @@ import (
 	"path/filepath"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/client"
 )
 
-// Files of the directory that clients use.
+// Files of the directory that clients use; the client names those it reads.
 const (
-	ServerCAFile   = "server-ca.pem"  // trust anchor of the server's TLS certificate
-	UserCAFile     = "user-ca.pem"    // root of the users' certificates
-	APCertFile     = "ap.crt"         // the party's TLS certificate
-	APKeyFile      = "ap.key"         // and its key
-	APP12File      = "ap.p12"         // both, password Password
-	TruststoreFile = "truststore.p12" // both CAs, readable by Java, password Password
-	InfoFile       = "sandbox.json"   // Info
+	InfoFile       = client.SandboxFile     // Info
+	ServerCAFile   = client.SandboxServerCA // trust anchor of the server's TLS certificate
+	UserCAFile     = client.SandboxUserCA   // root of the users' certificates
+	APCertFile     = client.SandboxCert     // the party's TLS certificate
+	APKeyFile      = client.SandboxKey      // and its key
+	APP12File      = "ap.p12"               // both, password Password
+	TruststoreFile = "truststore.p12"       // both CAs, readable by Java, password Password
 )
 
 // Password protects the PKCS #12 files. They hold nothing worth protecting;
@@ -45,20 +46,16 @@ type Info struct {
 
 // User is a mobile user of the sandbox. Methods is empty for one that cannot
 // sign.
-type User struct {
-	MSISDN  string          `json:"msisdn"`
-	Methods []signum.Method `json:"methods"`
-	KeyType signum.KeyType  `json:"key_type"`
-}
+type User = client.SandboxUser
 
 // Users are the users of every sandbox.
 func Users() []User {
 	return []User{
-		{"+41791000001", []signum.Method{signum.SIM}, signum.EC},
-		{"+41791000002", []signum.Method{signum.App}, signum.EC},
-		{"+41791000003", []signum.Method{signum.SIM, signum.App}, signum.EC},
-		{"+41791000004", []signum.Method{}, signum.EC},
-		{"+41791000005", []signum.Method{signum.SIM}, signum.RSA},
+		{MSISDN: "+41791000001", Methods: []signum.Method{signum.SIM}, KeyType: signum.EC},
+		{MSISDN: "+41791000002", Methods: []signum.Method{signum.App}, KeyType: signum.EC},
+		{MSISDN: "+41791000003", Methods: []signum.Method{signum.SIM, signum.App}, KeyType: signum.EC},
+		{MSISDN: "+41791000004", Methods: []signum.Method{}, KeyType: signum.EC},
+		{MSISDN: "+41791000005", Methods: []signum.Method{signum.SIM}, KeyType: signum.RSA},
 	}
 }
 

@@ -15,17 +15,25 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
 	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/store/pgtest"
 )
 
 func TestExample(t *testing.T) {
-	var out bytes.Buffer
-	teller := NewTeller(&out)
-	box := run(t, Config{Observe: teller.Phone, PhoneDelay: 20 * time.Millisecond})
-	if err := box.Example(t.Context(), teller); err != nil {
-		t.Error(err)
-	}
-	if n := bytes.Count(out.Bytes(), []byte("VERIFIED")); n != 2 {
-		t.Errorf("%d verified signatures, want 2:\n%s", n, out.String())
+	for name, store := range map[string]func(*testing.T) string{
+		"sqlite":   func(*testing.T) string { return "" },
+		"postgres": func(t *testing.T) string { return pgtest.URL(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			teller := NewTeller(&out)
+			box := run(t, Config{Store: store(t), Observe: teller.Phone, PhoneDelay: 20 * time.Millisecond})
+			if err := box.Example(t.Context(), teller); err != nil {
+				t.Error(err)
+			}
+			if n := bytes.Count(out.Bytes(), []byte("VERIFIED")); n != 2 {
+				t.Errorf("%d verified signatures, want 2:\n%s", n, out.String())
+			}
+		})
 	}
 }
 

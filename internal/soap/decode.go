@@ -150,30 +150,3 @@ func (m *message) part(op signum.Operation, e xml.StartElement) error {
 func (m *message) foreign() error {
 	return signum.Faultf(signum.WrongParam, "The message is not one of this endpoint")
 }
-
-// common are values nearly every request carries. Thousands of requests wait
-// in memory: these share one copy.
-var common = func() map[string]string {
-	m := make(map[string]string)
-	for _, s := range []string{
-		"", "1", "2", "80", "en", "de", "fr", "it", "EN", "DE", "FR", "IT",
-		"UTF-8", "http://mid.swisscom.ch/",
-		signum.Synch, signum.Asynch, signum.AsynchClientServer,
-		signum.MimeText, signum.MimeTxnApproval,
-		signum.ServiceUserLang, signum.ServiceValidate, signum.ServiceGeofencing,
-		signum.ServiceApp2App, signum.ServiceSubscriberInfo, signum.ProfileAuth1,
-	} {
-		m[s] = s
-	}
-	for _, s := range signum.SignatureProfiles {
-		m[s] = s
-	}
-	return m
-}()
-
-func intern(b []byte) string {
-	if s, ok := common[string(b)]; ok {
-		return s
-	}
-	return string(b)
-}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/edge"
 )
 
 // Bounds of a document. The messages need 10 levels and about 40 elements;
@@ -275,7 +276,7 @@ func (p *parser) token(dst *string, what string) error {
 	if err != nil {
 		return err
 	}
-	*dst = intern(bytes.Trim(b, xmlSpace))
+	*dst = edge.Intern(bytes.Trim(b, xmlSpace))
 	return nil
 }
 

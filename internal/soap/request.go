@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/edge"
 )
 
 // maxServices bounds the list of additional services; five are defined.
@@ -25,10 +26,7 @@ func attributes(e xml.StartElement, set func(name, value, raw string) error) err
 		} else if a.Name.Space != "" {
 			continue
 		}
-		v := strings.Trim(a.Value, xmlSpace)
-		if s, ok := common[v]; ok {
-			v = s
-		}
+		v := edge.Intern(strings.Trim(a.Value, xmlSpace))
 		if err := set(a.Name.Local, v, a.Value); err != nil {
 			return err
 		}

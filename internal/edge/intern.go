@@ -1,0 +1,31 @@
+package edge
+
+import "github.com/signum-mssp/signum"
+
+// common are values that nearly every request carries.
+var common = func() map[string]string {
+	m := make(map[string]string)
+	for _, s := range []string{
+		"", "1", "2", "80", "en", "de", "fr", "it", "EN", "DE", "FR", "IT",
+		"true", "false", "UTF-8", "http://mid.swisscom.ch/",
+		signum.Synch, signum.Asynch, signum.AsynchClientServer,
+		signum.MimeText, signum.MimeTxnApproval,
+		signum.ServiceUserLang, signum.ServiceValidate, signum.ServiceGeofencing,
+		signum.ServiceApp2App, signum.ServiceSubscriberInfo, signum.ProfileAuth1,
+	} {
+		m[s] = s
+	}
+	for _, s := range signum.SignatureProfiles {
+		m[s] = s
+	}
+	return m
+}()
+
+// Intern is string(v) for a wire's decoder. Tens of thousands of requests wait
+// in memory: what they have in common they share.
+func Intern[T string | []byte](v T) string {
+	if s, ok := common[string(v)]; ok {
+		return s
+	}
+	return string(v)
+}
