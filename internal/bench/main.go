@@ -40,7 +40,7 @@ func runBench(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("bench", flag.ExitOnError)
 	rounds := fs.Int("rounds", 3, "rounds of load, alternating between the servers")
 	length := fs.Duration("time", 5*time.Second, "length of one load")
-	workers := fs.Int("workers", 32, "connections, each with one request at a time")
+	workers := fs.Int("workers", 128, "connections, each with one request at a time")
 	waiting := fs.Int("waiting", 10000, "synchronous requests that wait at a time; 0 leaves the memory measurement out")
 	store := fs.String("store", "", "database of the service; default SQLite in a temporary directory")
 	profile := fs.String("cpuprofile", "", "write a CPU profile of the service to this file")
