@@ -2,8 +2,10 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -107,4 +109,88 @@ func benchWrite(b *testing.B, s *Store) {
 			}
 		}
 	})
+}
+
+// BenchmarkRead reads what a signature request reads, from writersAtATime
+// goroutines, beside 20,000 transactions and 2,000 subscribers.
+func BenchmarkRead(b *testing.B) {
+	benchEngines(b, func(b *testing.B, url string) {
+		s := benchStore(b, url)
+		benchFill(b, s)
+		reads := []struct {
+			name string
+			read func(ctx context.Context, n int) error
+		}{
+			{"party", func(ctx context.Context, n int) error {
+				_, err := s.Party(ctx, "http://ap.example")
+				return err
+			}},
+			{"party/uncached", func(ctx context.Context, n int) error {
+				s.parties.forget("http://ap.example")
+				_, err := s.Party(ctx, "http://ap.example")
+				return err
+			}},
+			{"subscriber", func(ctx context.Context, n int) error {
+				_, err := s.Subscriber(ctx, benchTransaction(int64(n%2000)).MSISDN)
+				return err
+			}},
+			{"transaction", func(ctx context.Context, n int) error {
+				_, err := s.Transaction(ctx, benchTransaction(int64(n%20000)).ID)
+				return err
+			}},
+			{"used", func(ctx context.Context, n int) error {
+				_, err := s.TransactionUsed(ctx, "http://ap.example", "A", time.Now())
+				return err
+			}},
+		}
+		for _, r := range reads {
+			b.Run(r.name, func(b *testing.B) {
+				b.SetParallelism(writersAtATime / 2)
+				b.ReportAllocs()
+				defer reportCPU(b)()
+				var n atomic.Int64
+				b.RunParallel(func(pb *testing.PB) {
+					// As a request has it: it can end.
+					ctx, cancel := context.WithCancel(b.Context())
+					defer cancel()
+					for pb.Next() {
+						if err := r.read(ctx, int(n.Add(7919))); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			})
+		}
+	})
+}
+
+func benchFill(b *testing.B, s *Store) {
+	b.Helper()
+	ctx := b.Context()
+	check := func(err error) {
+		if err != nil {
+			b.Error(err)
+		}
+	}
+	check(s.PutParty(ctx, &signum.Party{ID: "http://ap.example", Pins: []signum.Pin{{1}}, Profiles: signum.SignatureProfiles}))
+	var fill sync.WaitGroup
+	for part := range int64(100) {
+		fill.Go(func() {
+			for n := part; n < 20_000; n += 100 {
+				tx := benchTransaction(n)
+				tx.CertSerial = fmt.Sprint(n % 2000)
+				check(s.InsertTransaction(ctx, tx))
+				if n >= 2000 {
+					continue
+				}
+				c := &signum.Certificate{Serial: tx.CertSerial, DeviceID: fmt.Sprint("sim-", n), NotAfter: time.Now()}
+				check(s.IntendCertificate(ctx, c))
+				check(s.CompleteCertificate(ctx, c.Serial, bytes.Repeat(benchAttrs, 6)))
+				check(s.PutSubscriber(ctx, &signum.Subscriber{MSISDN: tx.MSISDN, State: signum.SubscriberActive,
+					Devices: []signum.Device{{ID: c.DeviceID, Method: signum.SIM, State: signum.DeviceActive, Certificate: c}}}))
+			}
+		})
+	}
+	fill.Wait()
 }

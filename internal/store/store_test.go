@@ -3,6 +3,7 @@ package store
 import (
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -13,7 +14,12 @@ import (
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if path := os.Getenv(crashEnv); path != "" {
+		writeUntilKilled(path)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var quiet = WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
 

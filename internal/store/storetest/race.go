@@ -178,7 +178,7 @@ func testCancelledWhileCrowded(t *testing.T, d *database) {
 	s := d.Store()
 	errs := make([]error, crowd*5)
 	race(len(errs), func(i int) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%25)*200*time.Microsecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%50)*time.Millisecond)
 		defer cancel()
 		errs[i] = s.InsertTransaction(ctx, NewTransaction(i))
 	})

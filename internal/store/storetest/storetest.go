@@ -30,7 +30,7 @@ var tests = []struct {
 	{"TransactionBusy", testTransactionBusy},
 	{"TransactionInconsistent", testTransactionInconsistent},
 	{"Finish", testFinish},
-	{"finish revoked", testFinishRevoked},
+	{"FinishRevoked", testFinishRevoked},
 	{"Expired", testExpired},
 	{"Outstanding", testOutstanding},
 	{"Ended", testEnded},
