@@ -17,6 +17,8 @@ const (
 	// seven writes out of groups of two, and everything faster, the single
 	// request included; four times as long makes everything slower.
 	groupPause = time.Millisecond
+	// largeGroup writes come together by themselves, without a pause.
+	largeGroup = 24
 	// writeTimeout bounds one transaction on PostgreSQL, where the network or
 	// another node's lock may hang. SQLite has its busy timeout.
 	writeTimeout = 30 * time.Second
@@ -52,9 +54,10 @@ func (w *writer) run() {
 }
 
 // linger waits a little for company while there is much to do: a commit costs
-// as much for two writes as for twenty. One that comes alone is not kept.
+// as much for two writes as for twenty. One that comes alone is not kept, nor
+// are those that come in large groups as it is.
 func (w *writer) linger(group []*write) []*write {
-	if w.last > 1 && w.pause > 0 {
+	if w.last > 1 && w.last < largeGroup && w.pause > 0 {
 		time.Sleep(w.pause)
 		group = w.queue.poll(group, w.limit)
 	}

@@ -1,0 +1,111 @@
+package store
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/store/storetest"
+)
+
+// crashEnv makes of the test binary a process that writes until it is killed,
+// into the database it names.
+const crashEnv = "SIGNUM_TEST_CRASH"
+
+// What was answered is on disk, though the process was killed the next moment.
+func TestSQLiteCrash(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	inserted, finished := make(map[string]bool), make(map[string]bool)
+	for range 3 {
+		crash(t, path, inserted, finished)
+		s := open(t, path) // what the dead left behind is no obstacle
+		for id := range inserted {
+			tx, err := s.Transaction(t.Context(), id)
+			if err != nil {
+				t.Errorf("inserted %s: %v", id, err)
+			} else if finished[id] && tx.State != signum.StateSigned {
+				t.Errorf("finished %s is %s", id, tx.State)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d inserted, %d finished", len(inserted), len(finished))
+}
+
+// crash starts a writer, reads what it was answered, and kills it.
+func crash(t *testing.T, path string, inserted, finished map[string]bool) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), crashEnv+"="+path, fmt.Sprintf("%s_FROM=%d", crashEnv, len(inserted)*10))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	before := len(finished)
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		switch what, id, _ := strings.Cut(lines.Text(), " "); what {
+		case "inserted":
+			inserted[id] = true
+		case "finished":
+			finished[id] = true
+		}
+		if len(finished) == before+300 {
+			if err := cmd.Process.Kill(); err != nil { // and read on what it still had said
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Fatalf("the writer ended by itself: %v", err)
+	}
+}
+
+// writeUntilKilled is the child of TestSQLiteCrash. Each answer is told at
+// once, and with one system call, so that no line is cut.
+func writeUntilKilled(path string) {
+	var from int64
+	fmt.Sscan(os.Getenv(crashEnv+"_FROM"), &from)
+	s, err := Open(context.Background(), path, quiet)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	var last atomic.Int64
+	last.Store(from)
+	var writers sync.WaitGroup
+	for range 16 {
+		writers.Go(func() {
+			for {
+				tx := storetest.NewTransaction(int(last.Add(1)))
+				if err := s.InsertTransaction(context.Background(), tx); err != nil {
+					fmt.Fprintln(os.Stderr, err)
+					os.Exit(1)
+				}
+				os.Stdout.WriteString("inserted " + tx.ID + "\n")
+				o := signum.Outcome{Code: signum.SignatureMade, Signature: []byte{1}}
+				if done, err := s.FinishTransaction(context.Background(), tx.ID, o, time.Now()); err != nil || !done {
+					fmt.Fprintln(os.Stderr, done, err)
+					os.Exit(1)
+				}
+				os.Stdout.WriteString("finished " + tx.ID + "\n")
+			}
+		})
+	}
+	writers.Wait()
+}

@@ -1,0 +1,291 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/store/pgtest"
+	"github.com/signum-mssp/signum/internal/store/storetest"
+)
+
+// onBoth runs a test on both engines.
+func onBoth(t *testing.T, run func(t *testing.T, url string)) {
+	t.Run("sqlite", func(t *testing.T) { run(t, filepath.Join(t.TempDir(), "test.db")) })
+	t.Run("postgres", func(t *testing.T) { run(t, pgtest.URL(t)) })
+}
+
+func open(t *testing.T, url string, opts ...Option) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), url, append([]Option{quiet}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// together has the writes share a group, whatever the timing, and returns
+// their answers.
+func together(s *Store, writes ...*write) []error {
+	s.queue.mu.Lock()
+	for _, w := range writes {
+		w.answer = make(chan error, 1)
+	}
+	s.queue.waiting = append(s.queue.waiting, writes...)
+	s.queue.mu.Unlock()
+	s.queue.arrived.Signal()
+	errs := make([]error, len(writes))
+	for i, w := range writes {
+		errs[i] = <-w.answer
+	}
+	return errs
+}
+
+func putParty(id string) *write {
+	return &write{first: upsertParty, args: []any{id, nil, "", "[]", "[]", "", "[]", ""}}
+}
+
+func wantParties(t *testing.T, s *Store, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		if _, err := s.Party(t.Context(), id); err != nil {
+			t.Errorf("party %s: %v", id, err)
+		}
+	}
+}
+
+// A write that goes wrong in a way that nobody foresaw fails alone.
+func TestBadWriteFailsAlone(t *testing.T) {
+	failed := errors.New("failed")
+	bad := map[string]func() *write{
+		"constraint": func() *write {
+			return &write{first: &query{text: `INSERT INTO parties (id) VALUES ($1)`}, args: []any{"bad"}}
+		},
+		"syntax": func() *write { return &write{first: &query{text: `INSERT nonsense`}} },
+		"after writing": func() *write {
+			w := putParty("bad")
+			w.then = func(context.Context, *session, int64) error { return failed }
+			return w
+		},
+	}
+	onBoth(t, func(t *testing.T, url string) {
+		var log bytes.Buffer
+		s := open(t, url, WithLogger(slog.New(slog.NewTextHandler(&log, nil))), WithWriters(1))
+		for name, bad := range bad {
+			log.Reset()
+			a, b := name+" before", name+" after"
+			errs := together(s, putParty(a), bad(), putParty(b))
+			if errs[0] != nil || errs[1] == nil || errs[2] != nil {
+				t.Errorf("%s: %v", name, errs)
+			}
+			wantParties(t, s, a, b)
+			if _, err := s.Party(t.Context(), "bad"); !errors.Is(err, signum.ErrNotFound) {
+				t.Errorf("%s: the failed write is there: %v", name, err)
+			}
+			if !bytes.Contains(log.Bytes(), []byte("one by one")) {
+				t.Errorf("%s: the log says nothing: %s", name, log.Bytes())
+			}
+		}
+		if err := s.PutParty(t.Context(), &signum.Party{ID: "later"}); err != nil {
+			t.Errorf("a later write: %v", err)
+		}
+	})
+}
+
+// A refusal does not cost its group the transaction.
+func TestRefusalKeepsGroup(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		var log bytes.Buffer
+		s := open(t, url, WithLogger(slog.New(slog.NewTextHandler(&log, nil))), WithWriters(1))
+		refused := putParty("b")
+		refused.first = nil
+		refused.then = func(context.Context, *session, int64) error { return refuse(signum.ErrDuplicate) }
+		errs := together(s, putParty("a"), refused, putParty("c"))
+		if errs[0] != nil || errs[1] != signum.ErrDuplicate || errs[2] != nil {
+			t.Error(errs)
+		}
+		wantParties(t, s, "a", "c")
+		if bytes.Contains(log.Bytes(), []byte("one by one")) {
+			t.Errorf("the group was rolled back: %s", log.Bytes())
+		}
+	})
+}
+
+// When COMMIT itself fails, everybody is told so, and the next group works.
+func TestCommitFails(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "test.db"))
+	orphan := &write{then: func(ctx context.Context, s *session, _ int64) error {
+		// The violation is looked for at the COMMIT only.
+		if _, err := s.exec(ctx, &query{text: `PRAGMA defer_foreign_keys = 1`}); err != nil {
+			return err
+		}
+		_, err := s.exec(ctx, insertDevice, "orphan", "+41790000000", "SIM", "ACTIVE", "EC", nil)
+		return err
+	}}
+	for i, err := range together(s, putParty("a"), orphan, putParty("b")) {
+		if err == nil {
+			t.Errorf("write %d was answered, but not committed", i)
+		}
+	}
+	for _, id := range []string{"a", "b"} {
+		if _, err := s.Party(t.Context(), id); !errors.Is(err, signum.ErrNotFound) {
+			t.Errorf("party %s: %v", id, err)
+		}
+	}
+	if err := s.PutParty(t.Context(), &signum.Party{ID: "later"}); err != nil {
+		t.Errorf("a later write: %v", err)
+	}
+}
+
+// Close writes what was let in and refuses what comes later.
+func TestCloseDrains(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		errs := make([]error, 200)
+		var calls sync.WaitGroup
+		for i := range errs {
+			calls.Go(func() { errs[i] = s.InsertTransaction(context.Background(), storetest.NewTransaction(i)) })
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		calls.Wait()
+		s = open(t, url)
+		written := 0
+		for i, err := range errs {
+			_, rerr := s.Transaction(t.Context(), storetest.NewTransaction(i).ID)
+			switch {
+			case err == nil && rerr == nil:
+				written++
+			case errors.Is(err, ErrClosed) && errors.Is(rerr, signum.ErrNotFound):
+			default:
+				t.Errorf("the answer was %v, the transaction is %v", err, rerr)
+			}
+		}
+		t.Logf("%d of %d before Close", written, len(errs))
+	})
+}
+
+// A caller who gives up while the writers are busy is not written; one who
+// gives up after a writer took the write waits for the true answer.
+func TestWithdraw(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		s := open(t, url, WithWriters(1))
+		taken, release := make(chan bool), make(chan bool)
+		ctx, cancel := context.WithCancel(t.Context())
+		slow := make(chan error)
+		w := putParty("taken")
+		w.then = func(context.Context, *session, int64) error {
+			close(taken)
+			<-release
+			return nil
+		}
+		go func() { slow <- s.write(ctx, w) }()
+		<-taken
+		late := make(chan error)
+		go func() { late <- s.PutParty(ctx, &signum.Party{ID: "late"}) }()
+		for !s.waiting(1) {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+		if err := <-late; !errors.Is(err, context.Canceled) {
+			t.Errorf("a write that nobody took: %v", err)
+		}
+		close(release)
+		if err := <-slow; err != nil {
+			t.Errorf("a write that was taken: %v", err)
+		}
+		wantParties(t, s, "taken")
+		if _, err := s.Party(t.Context(), "late"); !errors.Is(err, signum.ErrNotFound) {
+			t.Errorf("a write that was withdrawn: %v", err)
+		}
+	})
+}
+
+func (s *Store) waiting(n int) bool {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	return len(s.queue.waiting) == n
+}
+
+// Rows are moved up in the queue without a gap or a doubling.
+func TestQueueMove(t *testing.T) {
+	q := newQueue()
+	for i := range 10 {
+		w := &write{args: []any{i}}
+		w.taken.Store(i%3 == 0) // withdrawn
+		q.waiting = append(q.waiting, w)
+	}
+	var got []any
+	for {
+		group := q.poll(nil, 2)
+		if len(group) == 0 {
+			break
+		}
+		for _, w := range group {
+			got = append(got, w.args[0])
+		}
+	}
+	if fmt.Sprint(got) != "[1 2 4 5 7 8]" {
+		t.Error(got)
+	}
+}
+
+// PostgreSQL: a row that somebody else has locked delays its own write only,
+// and a server that throws everybody out is connected to again.
+func TestPostgresLocksAndLosses(t *testing.T) {
+	url := pgtest.URL(t)
+	s := open(t, url)
+	for i := range 3 {
+		if err := s.InsertTransaction(t.Context(), storetest.NewTransaction(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	tx, err := other.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.Exec(`UPDATE transactions SET lang = 'fr' WHERE id = $1`, storetest.NewTransaction(1).ID); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		time.Sleep(time.Second)
+		tx.Commit()
+	}()
+	finish := func(i int) *write {
+		return &write{first: finishTransaction, args: []any{storetest.NewTransaction(i).ID, "failed", 401, "", nil, 1}}
+	}
+	for i, err := range together(s, finish(0), finish(1), finish(2)) {
+		if err != nil {
+			t.Errorf("finish %d beside a locked row: %v", i, err)
+		}
+	}
+
+	if _, err := other.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid()`); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		if err := s.PutParty(t.Context(), &signum.Party{ID: fmt.Sprint(i)}); err != nil {
+			t.Errorf("write %d after the connections were lost: %v", i, err)
+		}
+		if _, err := s.Transaction(t.Context(), storetest.NewTransaction(i).ID); err != nil {
+			t.Errorf("read %d after the connections were lost: %v", i, err)
+		}
+	}
+}
