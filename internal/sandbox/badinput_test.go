@@ -110,11 +110,7 @@ func TestBadInput(t *testing.T) {
 			status, header, got := f.post(t, c, tt.path, tt.contentType, strings.NewReader(tt.body))
 			wantType, code := "application/json;charset=UTF-8", `"Value":"_`+tt.code+`"`
 			if tt.path == soapPath {
-				wantType, code = "application/soap+xml;charset=utf-8", "<soapenv:Value>mss:_"+tt.code+"</soapenv:Value>"
-				if !strings.Contains(got, code) {
-					// The subcode declares its prefix on the element.
-					code = ">mss:_" + tt.code + "<"
-				}
+				wantType, code = "application/soap+xml;charset=utf-8", ">mss:_"+tt.code+"<"
 			}
 			if tt.code == "" {
 				if status != 200 {

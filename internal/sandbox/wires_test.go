@@ -200,7 +200,7 @@ func TestFaults(t *testing.T) {
 		{"profile", 109, detail(109), wrong(func(r *request) { r.Profile = signum.ProfileOTPText })},
 		{"expired", 208, "Timed out waiting for an answer from user.", func(string) *request {
 			r := behaved(phone.Silent)("")
-			time.AfterFunc(100*time.Millisecond, func() { f.clock.move(81 * time.Second) })
+			go f.expireWhenOutstanding(r.MSISDN)
 			return r
 		}},
 		{"unreachable", 209, detail(209), behaved(phone.Unreachable)},
@@ -236,6 +236,20 @@ func TestFaults(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// expireWhenOutstanding lets the time of a subscriber's transaction run out,
+// once there is one.
+func (f *fixture) expireWhenOutstanding(msisdn string) {
+	ctx := f.t.Context()
+	for ctx.Err() == nil {
+		ts, err := f.Store.OutstandingTransactions(ctx, f.clock.Now(), "", 100)
+		if err == nil && slices.ContainsFunc(ts, func(t *signum.Transaction) bool { return t.MSISDN == msisdn }) {
+			f.clock.move(81 * time.Second)
+			return
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
 
