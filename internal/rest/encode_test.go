@@ -84,7 +84,8 @@ func parse(t rapid.TB, b []byte) *answer {
 	if err := d.Decode(a); err != nil {
 		t.Fatalf("%v in %s", err, b)
 	}
-	if d.More() || bytes.ContainsAny(b, "\n\r\t") || !utf8.Valid(b) || bytes.Contains(b, []byte(`\/`)) || bytes.Contains(b, []byte(`\u002b`)) {
+	escapes := bytes.ReplaceAll(b, []byte(`\\`), nil) // a backslash of the text is no escape of what follows it
+	if d.More() || bytes.ContainsAny(b, "\n\r\t") || !utf8.Valid(b) || bytes.Contains(escapes, []byte(`\/`)) || bytes.Contains(escapes, []byte(`\u002b`)) {
 		t.Fatalf("not one compact line: %s", b)
 	}
 	var compact bytes.Buffer
@@ -257,7 +258,7 @@ func TestFaults(t *testing.T) {
 // Whatever stands in a field, the answer is well-formed and says it.
 func TestAnswersCarryAnyText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }), rapid.SampledFrom([]string{"", `"`, `\`, `"Value":"1"`, "\u2028", "\x00", "\x7f", "\ufffe", "</a>", "a/b+c"}))
+		text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }), rapid.SampledFrom([]string{"", `"`, `\`, `"Value":"1"`, "\u2028", "\x00", "\x7f", "\ufffe", "</a>", "a/b+c", `\/`, `\u002b`}))
 		draw := func() string { return text.Draw(t, "text") }
 		h := signum.Header{AP: signum.APInfo{ID: draw(), TransID: draw(), Instant: draw(), Password: "never"}, MSSP: signum.MSSPInfo{URI: draw(), Instant: draw()}}
 		services := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) signum.ServiceResponse {
