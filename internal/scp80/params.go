@@ -1,0 +1,162 @@
+package scp80
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
+// MaxCounter is the highest value of a counter, 5 octets. A counter that has
+// reached it is blocked.
+const MaxCounter = 1<<40 - 1
+
+// Integrity is how the content of a packet is protected against change.
+type Integrity byte
+
+// The coding of SPI1 bits 1-2 and SPI2 bits 3-4.
+const (
+	IntegrityNone Integrity = 0
+	IntegrityRC   Integrity = 1 // a CRC: against accidents only
+	IntegrityCC   Integrity = 2 // a cryptographic checksum
+	IntegrityDS   Integrity = 3 // a digital signature: not supported
+)
+
+// PoR says when the card answers a command with a proof of receipt.
+type PoR byte
+
+// The coding of SPI2 bits 1-2.
+const (
+	PoRNone    PoR = 0
+	PoRAlways  PoR = 1
+	PoROnError PoR = 2
+)
+
+// CounterMode says what the receiver demands of a counter.
+type CounterMode byte
+
+// The coding of SPI1 bits 4-5.
+const (
+	CounterNone      CounterMode = 0
+	CounterUnchecked CounterMode = 1
+	CounterHigher    CounterMode = 2
+	CounterNext      CounterMode = 3 // exactly one higher
+)
+
+// TAR is a toolkit application reference: the address of an applet.
+type TAR [3]byte
+
+func (t TAR) String() string { return strings.ToUpper(hex.EncodeToString(t[:])) }
+
+// Keys are one key set. KIc enciphers, KID authenticates. An AES key has 16, 24
+// or 32 octets, a triple DES key 16 or 24.
+type Keys struct{ KIc, KID []byte }
+
+// String hides the keys.
+func (Keys) String() string { return "(keys)" }
+
+// GoString hides the keys.
+func (Keys) GoString() string { return "scp80.Keys{}" }
+
+// Params are the security parameters in the header of a command (TS 102 225,
+// clause 5.1.1). The low nibble of KIc and KID is the algorithm, the high nibble
+// the key set: 2 AES, 5 and 9 triple DES with two and three keys; KID has 1 and
+// 5, CRC-16 and CRC-32, where SPI asks for a redundancy check.
+type Params struct {
+	SPI      [2]byte
+	KIc, KID byte
+	TAR      TAR
+	// ShortCC makes an AES checksum 4 octets instead of 8, in the command and
+	// its response. It is told by the header length, not by the SPI.
+	ShortCC bool
+}
+
+// KeySet is the number of the key set, 0 to 15: that of KIc, or that of KID
+// where nothing is enciphered.
+func (p Params) KeySet() byte {
+	if p.Ciphered() {
+		return p.KIc >> 4
+	}
+	return p.KID >> 4
+}
+
+// Integrity is the protection of the command.
+func (p Params) Integrity() Integrity { return Integrity(p.SPI[0] & 3) }
+
+// Ciphered reports whether the command is enciphered.
+func (p Params) Ciphered() bool { return p.SPI[0]&0x04 != 0 }
+
+// CounterMode is what the command's counter has to fulfil.
+func (p Params) CounterMode() CounterMode { return CounterMode(p.SPI[0] >> 3 & 3) }
+
+// PoR is when the command asks for an answer.
+func (p Params) PoR() PoR { return PoR(p.SPI[1] & 3) }
+
+// PoRIntegrity is the protection of the response.
+func (p Params) PoRIntegrity() Integrity { return Integrity(p.SPI[1] >> 2 & 3) }
+
+// PoRCiphered reports whether the response is enciphered.
+func (p Params) PoRCiphered() bool { return p.SPI[1]&0x10 != 0 }
+
+// PoRBySubmit reports whether the response travels as an SMS of its own
+// (SMS-SUBMIT) rather than in the delivery report.
+func (p Params) PoRBySubmit() bool { return p.SPI[1]&0x20 != 0 }
+
+// Meets reports whether the command is secured at least as the minimum security
+// level says, which is coded as the first octet of an SPI (ETSI TS 102 226,
+// clause 8.2.1.3.2.4.1). A level without integrity is met by any packet.
+func (p Params) Meets(level byte) bool {
+	least := Params{SPI: [2]byte{level}}
+	return p.Integrity() >= least.Integrity() &&
+		(p.Ciphered() || !least.Ciphered()) &&
+		p.CounterMode() >= least.CounterMode()
+}
+
+// CheckCounter judges the counter of a command: stored is the highest one
+// accepted so far, which the receiver replaces by got after OK. A counter that
+// is checked is blocked at MaxCounter.
+func (p Params) CheckCounter(stored, got uint64) Status {
+	mode := p.CounterMode()
+	switch {
+	case mode == CounterNone || mode == CounterUnchecked:
+		return OK
+	case stored >= MaxCounter || got > MaxCounter:
+		return CounterBlocked
+	case got <= stored:
+		return CounterLow
+	case mode == CounterNext && got != stored+1:
+		return CounterHigh
+	}
+	return OK
+}
+
+// ParseParams reads the header of a command packet, which needs no keys. The
+// lengths hold: that of the packet exactly, that of the header within it.
+func ParseParams(packet []byte) (Params, error) {
+	if err := checkLengths(packet, commandLayout); err != nil {
+		return Params{}, err
+	}
+	p := Params{
+		SPI: [2]byte(packet[3:5]),
+		KIc: packet[5],
+		KID: packet[6],
+		TAR: TAR(packet[7:10]),
+	}
+	p.ShortCC = p.Integrity() == IntegrityCC && int(packet[2]) == commandLayout.headerLength(shortCC)
+	return p, nil
+}
+
+// checkLengths checks the length of the packet, and that its header has the
+// fixed fields and lies within the packet.
+func checkLengths(packet []byte, l layout) error {
+	if len(packet) < l.cc {
+		return fmt.Errorf("%w: %d octets", ErrMalformed, len(packet))
+	}
+	if n := int(binary.BigEndian.Uint16(packet)); n != len(packet)-2 {
+		return fmt.Errorf("%w: length %d, but %d octets follow", ErrMalformed, n, len(packet)-2)
+	}
+	if h := int(packet[2]); h < l.headerLength(0) || h > len(packet)-3 {
+		return fmt.Errorf("%w: header length %d", ErrMalformed, h)
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+package smpp
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+)
+
+// The lengths of C-octet strings, their NUL included (SMPP 3.4, 4 and 5.2).
+const (
+	lenSystemID     = 16
+	lenPassword     = 9
+	lenSystemType   = 13
+	lenAddressRange = 41
+	lenServiceType  = 6
+	lenAddress      = 21
+	lenTime         = 17 // or 1
+	lenMessageID    = 65
+	maxShort        = 254 // octets of short_message; what is longer is a message_payload
+)
+
+// TLV is an optional parameter.
+type TLV struct {
+	Tag   uint16
+	Value []byte
+}
+
+// Tags that this house reads or writes (SMPP 3.4, 5.3.2).
+const (
+	TagReceiptedMessageID = 0x001E
+	TagVersion            = 0x0210 // sc_interface_version
+	TagMessagePayload     = 0x0424
+	TagMoreMessages       = 0x0426
+	TagMessageState       = 0x0427
+)
+
+// FindTLV returns the value of the first TLV with the tag.
+func FindTLV(tlvs []TLV, tag uint16) ([]byte, bool) {
+	for _, t := range tlvs {
+		if t.Tag == tag {
+			return t.Value, true
+		}
+	}
+	return nil, false
+}
+
+type fieldError struct {
+	status Status
+	reason string
+}
+
+func (e *fieldError) Error() string { return "smpp: " + e.reason }
+
+// reader takes fields from a body. After the first error it gives zeros.
+type reader struct {
+	b   []byte
+	err *fieldError
+}
+
+func (r *reader) fail(st Status, reason string) {
+	if r.err == nil {
+		r.err = &fieldError{st, reason}
+	}
+	r.b = nil
+}
+
+func (r *reader) octet() byte {
+	if len(r.b) == 0 {
+		r.fail(StatusInvCmdLen, "the PDU ends too early")
+		return 0
+	}
+	v := r.b[0]
+	r.b = r.b[1:]
+	return v
+}
+
+func (r *reader) octets(n int) []byte {
+	if n > len(r.b) {
+		r.fail(StatusInvMsgLen, "a field is longer than the PDU")
+		return nil
+	}
+	v := r.b[:n:n]
+	r.b = r.b[n:]
+	return v
+}
+
+// cstring reads a C-octet string of at most size octets, the NUL included.
+func (r *reader) cstring(size int, st Status, name string) string {
+	if r.err != nil {
+		return ""
+	}
+	i := bytes.IndexByte(r.b[:min(size, len(r.b))], 0)
+	if i < 0 {
+		r.fail(st, name+" is too long or does not end")
+		return ""
+	}
+	s := string(r.b[:i])
+	r.b = r.b[i+1:]
+	return s
+}
+
+// time reads an empty time or one of 16 characters.
+func (r *reader) time(st Status, name string) string {
+	s := r.cstring(lenTime, st, name)
+	if s != "" && len(s) != lenTime-1 {
+		r.fail(st, name+" has not 16 characters")
+	}
+	return s
+}
+
+// tlvs reads all that is left.
+func (r *reader) tlvs() []TLV {
+	var list []TLV
+	for r.err == nil && len(r.b) > 0 {
+		if len(r.b) < 4 {
+			r.fail(StatusInvTLVStream, "a TLV has no room for its length")
+			return nil
+		}
+		t := TLV{Tag: binary.BigEndian.Uint16(r.b)}
+		n := int(binary.BigEndian.Uint16(r.b[2:]))
+		if r.b = r.b[4:]; n > len(r.b) {
+			r.fail(StatusInvTLVStream, "a TLV is longer than the PDU")
+			return nil
+		}
+		t.Value = r.octets(n)
+		list = append(list, t)
+	}
+	return list
+}
+
+// writer appends fields. After the first error it appends nothing.
+type writer struct {
+	b   []byte
+	err *fieldError
+}
+
+func (w *writer) fail(st Status, reason string) {
+	if w.err == nil {
+		w.err = &fieldError{st, reason}
+	}
+}
+
+func (w *writer) octets(v ...byte) { w.b = append(w.b, v...) }
+
+func (w *writer) cstring(s string, size int, st Status, name string) {
+	if len(s) >= size || strings.IndexByte(s, 0) >= 0 {
+		w.fail(st, name+" is too long or has a NUL in it")
+		return
+	}
+	w.b = append(append(w.b, s...), 0)
+}
+
+func (w *writer) time(s string, st Status, name string) {
+	if s != "" && len(s) != lenTime-1 {
+		w.fail(st, name+" has not 16 characters")
+	}
+	w.cstring(s, lenTime, st, name)
+}
+
+func (w *writer) tlv(tag uint16, v []byte) {
+	if len(v) > 0xffff {
+		w.fail(StatusInvTLVLen, "a TLV is too long")
+		return
+	}
+	w.b = binary.BigEndian.AppendUint16(w.b, tag)
+	w.b = binary.BigEndian.AppendUint16(w.b, uint16(len(v)))
+	w.b = append(w.b, v...)
+}
+
+func (w *writer) tlvs(list []TLV) {
+	for _, t := range list {
+		w.tlv(t.Tag, t.Value)
+	}
+}
+
+func (w *writer) done() ([]byte, error) {
+	if w.err != nil {
+		return nil, w.err
+	}
+	return w.b, nil
+}

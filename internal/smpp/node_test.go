@@ -1,0 +1,259 @@
+package smpp
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+)
+
+//go:embed testdata/node
+var nodeFiles embed.FS
+
+// nodeModules is a directory with the script and the packages of its lock file,
+// fetched once and kept in the user's cache.
+func nodeModules(t *testing.T) string {
+	t.Helper()
+	must := func(err error) {
+		if err != nil {
+			t.Helper()
+			t.Fatal(err)
+		}
+	}
+	for _, program := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(program); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
+		}
+	}
+	cache, err := os.UserCacheDir()
+	must(err)
+	sum := sha256.New()
+	names := []string{"package.json", "package-lock.json", "smsc.js"}
+	for _, name := range names {
+		b, err := nodeFiles.ReadFile("testdata/node/" + name)
+		must(err)
+		sum.Write(b)
+	}
+	base := filepath.Join(cache, "signum-test")
+	dir := filepath.Join(base, "smsc-"+hex.EncodeToString(sum.Sum(nil)[:8]))
+	if _, err := os.Stat(dir); err == nil {
+		return dir
+	}
+	must(os.MkdirAll(base, 0o700))
+	making, err := os.MkdirTemp(base, "making-")
+	must(err)
+	defer os.RemoveAll(making)
+	for _, name := range names {
+		b, err := nodeFiles.ReadFile("testdata/node/" + name)
+		must(err)
+		must(os.WriteFile(filepath.Join(making, name), b, 0o600))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	ci := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+	ci.Dir = making
+	if out, err := ci.CombinedOutput(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("npm ci: %v\n%s", err, out)
+		}
+		t.Skipf("npm cannot fetch the package smpp: %v", err)
+	}
+	if err := os.Rename(making, dir); err != nil {
+		if _, there := os.Stat(dir); there != nil { // and nobody else was faster
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// node is the SMSC of the npm package.
+type node struct {
+	t      *testing.T
+	in     io.Writer
+	events chan map[string]any
+	addr   string
+}
+
+func startNode(t *testing.T) *node {
+	t.Helper()
+	dir := nodeModules(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, "node", "smsc.js")
+	cmd.Dir, cmd.WaitDelay = dir, 5*time.Second
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	n := &node{t: t, in: in, events: make(chan map[string]any, 1000)}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			var e map[string]any
+			if json.Unmarshal(lines.Bytes(), &e) == nil {
+				n.events <- e
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		_ = in.Close()
+		cancel()
+		<-read
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("node: %s", stderr.String())
+		}
+	})
+	port := n.wait("listening")["port"].(float64)
+	n.addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port)))
+	return n
+}
+
+func (n *node) wait(event string) map[string]any {
+	n.t.Helper()
+	limit := time.After(10 * time.Second)
+	for {
+		select {
+		case e := <-n.events:
+			if e["event"] == event {
+				return e
+			}
+		case <-limit:
+			n.t.Fatalf("no %s from node", event)
+		}
+	}
+}
+
+func (n *node) do(command map[string]any) {
+	n.t.Helper()
+	b, err := json.Marshal(command)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if _, err := n.in.Write(append(b, '\n')); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// The client against the npm package smpp as SMSC.
+func TestNode(t *testing.T) {
+	n := startNode(t)
+	delivered := make(chan *DeliverSM, 10)
+	c, err := NewClient(ClientConfig{
+		Addr: n.addr, SystemID: "signum", Password: "secret", EnquireLink: 300 * time.Millisecond, MinBackoff: 50 * time.Millisecond,
+		Deliver: func(_ context.Context, d *DeliverSM) Status { delivered <- d; return Status(len(d.ShortMessage)) % 3 },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ran := make(chan struct{})
+	go func() { defer close(ran); _ = c.Run(ctx) }()
+
+	if e := n.wait("bind"); e["id"] != "signum" || e["version"] != float64(version3_4) {
+		t.Errorf("%v", e)
+	}
+	n.submits(c)
+	n.delivers(delivered)
+	n.wait("enquire_link") // ours
+	n.do(map[string]any{"do": "enquire_link"})
+	n.wait("enquire_link_resp")
+
+	n.do(map[string]any{"do": "unbind"})
+	n.wait("unbind_resp")
+	n.wait("bind") // again
+	n.do(map[string]any{"do": "cut"})
+	n.wait("bind")
+	if _, err := c.Submit(within(5*time.Second), hello); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	n.wait("unbind")
+	<-ran
+
+	stranger := run(t, ClientConfig{Addr: n.addr, SystemID: "signum", Password: "wrong"})
+	if e := n.wait("bind"); e["ok"] != false {
+		t.Errorf("%v", e)
+	}
+	if _, err := stranger.Submit(within(200*time.Millisecond), hello); !errors.Is(err, ErrUnbound) {
+		t.Errorf("with a wrong password: %v", err)
+	}
+}
+
+func (n *node) submits(c *Client) {
+	n.t.Helper()
+	m := &SubmitSM{
+		Source: Address{NPI: 1, Addr: "555"}, Dest: Address{1, 1, "41791234567"}, ESMClass: UDHI | ModeTransaction, ProtocolID: 0x7f,
+		Validity: RelativeTime(time.Minute), RegisteredDelivery: 1, DataCoding: 0xf6, ShortMessage: []byte{2, 0x70, 0, 0, 0x28, 0xff},
+	}
+	for _, long := range []bool{false, true} {
+		if long {
+			m.ShortMessage = append(m.ShortMessage, make([]byte, 1000)...)
+		}
+		id, err := c.Submit(within(5*time.Second), m)
+		if err != nil || len(id) < 6 || id[:5] != "node-" {
+			n.t.Errorf("id %q, %v", id, err)
+		}
+		e := n.wait("submit_sm")
+		if e["message"] != hex.EncodeToString(m.ShortMessage) || e["payload"] != long {
+			n.t.Errorf("node has %v", e)
+		}
+		for name, want := range map[string]any{"from": "555", "to": "41791234567", "ton": 1.0, "npi": 1.0, "esm_class": 66.0, "protocol_id": 127.0, "data_coding": 246.0, "registered": 1.0} {
+			if e[name] != want {
+				n.t.Errorf("%s is %v, want %v", name, e[name], want)
+			}
+		}
+	}
+	refused := *hello
+	refused.Dest.Addr = "41790000000"
+	if _, err := c.Submit(within(5*time.Second), &refused); !errors.Is(err, StatusInvalidDst) {
+		n.t.Errorf("unknown destination: %v", err)
+	}
+	refused.Dest.Addr = "41790000001"
+	if _, err := c.Submit(within(5*time.Second), &refused); err != nil {
+		n.t.Errorf("throttled once: %v", err)
+	}
+}
+
+func (n *node) delivers(delivered <-chan *DeliverSM) {
+	n.t.Helper()
+	for _, m := range [][]byte{{2, 0x71, 0, 1, 2, 3}, {2, 0x71, 0, 1, 2, 3, 4}, bytes.Repeat([]byte{2, 0x71, 0, 9}, 100)} {
+		n.do(map[string]any{"do": "deliver_sm", "esm_class": UDHI, "data_coding": 4, "message": hex.EncodeToString(m), "payload": len(m) > maxShort})
+		select {
+		case d := <-delivered:
+			if !bytes.Equal(d.ShortMessage, m) || d.ESMClass != UDHI || d.Source != (Address{1, 1, "41791234567"}) || len(d.TLVs) != 0 {
+				n.t.Errorf("%+v", d)
+			}
+		case <-time.After(5 * time.Second):
+			n.t.Fatal("no deliver_sm")
+		}
+		if e := n.wait("deliver_sm_resp"); e["status"] != float64(len(m)%3) {
+			n.t.Errorf("%v", e)
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package sms
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Room for text: septets of the default alphabet, and UTF-16 code units, alone
+// and in a part (with a reference of 8 bits).
+const (
+	septetsSingle = 160
+	septetsPart   = 153
+	unitsSingle   = 70
+	unitsPart     = 67
+)
+
+// Text is the user data of a text message, or of a part of one.
+type Text struct {
+	DCS     byte
+	UDHI    bool
+	UD      []byte
+	Septets int // as of Deliver
+}
+
+// SplitText makes the messages that carry a text: in the default alphabet where
+// it has every character, else in UCS-2; in one message if it fits (160 septets,
+// 70 code units), else in parts (153, 67) under the reference. No part ends
+// within a character. A flash text is shown at once and not stored.
+func SplitText(text string, flash bool, ref byte) ([]Text, error) {
+	if !utf8.ValidString(text) {
+		return nil, errors.New("sms: the text is not UTF-8")
+	}
+	if septets, ok := EncodeGSM7(text); ok {
+		dcs := DCSText | flag(flash, DCSFlash)
+		chunks := split(septets, septetsSingle, septetsPart, func(s byte) bool { return s == escape })
+		return assemble(chunks, ref, func(header, chunk []byte) Text {
+			first := headerSeptets(len(header))
+			t := Text{DCS: dcs, Septets: first + len(chunk)}
+			t.UD = make([]byte, packedSize(t.Septets))
+			copy(t.UD, header)
+			packAt(t.UD, first, chunk)
+			return t
+		})
+	}
+	dcs := DCSTextUCS2 | flag(flash, DCSFlash)
+	chunks := split(utf16.Encode([]rune(text)), unitsSingle, unitsPart, func(u uint16) bool { return u>>10 == 0xd800>>10 })
+	return assemble(chunks, ref, func(header []byte, chunk []uint16) Text {
+		return Text{DCS: dcs, UD: appendUnits(header, chunk)}
+	})
+}
+
+// assemble gives the chunks their headers, if there are several.
+func assemble[E any](chunks [][]E, ref byte, message func(header []byte, chunk []E) Text) ([]Text, error) {
+	if len(chunks) == 1 {
+		return []Text{message(nil, chunks[0])}, nil
+	}
+	if len(chunks) > 255 {
+		return nil, fmt.Errorf("sms: a text of %d parts", len(chunks))
+	}
+	texts := make([]Text, len(chunks))
+	for i, chunk := range chunks {
+		c := Concat{Ref: uint16(ref), Total: byte(len(chunks)), Seq: byte(i + 1)}
+		texts[i] = message(Header{c.Element()}.Append(nil), chunk)
+		texts[i].UDHI = true
+	}
+	return texts, nil
+}
+
+// split cuts at most part elements at a time, and never after one that opens a
+// character.
+func split[E any](all []E, single, part int, opens func(E) bool) [][]E {
+	if len(all) <= single {
+		return [][]E{all}
+	}
+	var chunks [][]E
+	for len(all) > 0 {
+		n := min(part, len(all))
+		if n < len(all) && opens(all[n-1]) {
+			n--
+		}
+		chunks = append(chunks, all[:n])
+		all = all[n:]
+	}
+	return chunks
+}
+
+// DecodeText reads a text without its header, as Deliver.Unpacked or a
+// Reassembler gives it: septets in the default alphabet, one in each octet, or
+// UCS-2. Other codings are not text.
+func DecodeText(dcs byte, text []byte) (string, error) {
+	switch AlphabetOf(dcs) {
+	case GSM7:
+		return DecodeGSM7(text)
+	case UCS2:
+		return DecodeUCS2(text)
+	}
+	return "", fmt.Errorf("%w: no text in coding %02X", ErrMalformed, dcs)
+}

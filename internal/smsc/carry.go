@@ -1,0 +1,118 @@
+package smsc
+
+import (
+	"context"
+	"time"
+)
+
+// verdict is what came of an attempt, or of a message.
+type verdict int
+
+const (
+	delivered verdict = iota
+	later             // not now, but perhaps later
+	occupied          // the same: the phone is there, and has something else to do
+	refused           // never
+	unknown           // there is no such subscriber
+	expired
+)
+
+// parcel is a message on its way.
+type parcel struct {
+	key      string // of its lane: the phone
+	lifetime time.Duration
+	once     bool // one attempt
+	fate     fate
+	// try makes an attempt, the first one is 0.
+	try func(ctx context.Context, attempt int) verdict
+	// done hears what came of it, later only if there is one attempt.
+	done func(verdict)
+}
+
+// carry takes a parcel if there is room for it. One that is neither delayed nor
+// held has its place in the lane when carry returns.
+func (s *SMSC) carry(w *way, p *parcel) bool {
+	if w.waiting.Add(1) > int64(s.cfg.MaxWaiting) {
+		w.waiting.Add(-1)
+		w.refused.Add(1)
+		return false
+	}
+	var turn chan struct{}
+	if p.fate.delay <= 0 && !p.fate.held {
+		turn = w.lanes.enter(p.key)
+	}
+	started := s.start(func() {
+		ctx, cancel := context.WithTimeout(s.ctx, p.lifetime)
+		defer cancel()
+		v := s.travel(ctx, w, p, turn)
+		w.waiting.Add(-1)
+		w.count(v)
+		if p.done != nil {
+			p.done(v)
+		}
+	})
+	if !started {
+		w.waiting.Add(-1)
+		if turn != nil {
+			w.lanes.leave(p.key, turn)
+		}
+		return false
+	}
+	w.taken.Add(1)
+	return true
+}
+
+func (w *way) count(v verdict) {
+	switch v {
+	case delivered:
+		w.delivered.Add(1)
+	case refused, unknown:
+		w.refused.Add(1)
+	case later, occupied, expired:
+		w.expired.Add(1)
+	}
+}
+
+func (s *SMSC) travel(ctx context.Context, w *way, p *parcel, turn chan struct{}) verdict {
+	if turn == nil {
+		pause(ctx, p.fate.delay, nil)
+		if p.fate.held {
+			w.lanes.hold(ctx, p.key, s.cfg.ReorderWait)
+		}
+		turn = w.lanes.enter(p.key)
+	}
+	for attempt := 0; ; attempt++ {
+		again := s.binds() // before the attempt, so that no bind is missed
+		v := s.attempt(ctx, w, p, turn, attempt)
+		if v != later && v != occupied || p.once {
+			return v
+		}
+		pause(ctx, s.cfg.RetryPause, again)
+		turn = w.lanes.enter(p.key)
+	}
+}
+
+// attempt waits for its turn, tries, and gives the turn up.
+func (s *SMSC) attempt(ctx context.Context, w *way, p *parcel, turn chan struct{}, n int) verdict {
+	defer w.lanes.leave(p.key, turn)
+	select {
+	case <-turn:
+	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
+		return expired
+	}
+	w.attempts.Add(1)
+	return p.try(ctx, n)
+}
+
+// pause waits so long, or until something happens.
+func pause(ctx context.Context, d time.Duration, happens <-chan struct{}) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-happens:
+	case <-ctx.Done():
+	}
+}

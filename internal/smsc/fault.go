@@ -1,0 +1,120 @@
+package smsc
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Direction is the way of a message.
+type Direction int
+
+// The directions.
+const (
+	ToPhone Direction = iota // submit_sm
+	ToESME                   // deliver_sm: messages of phones, and receipts
+	directions
+)
+
+// Faults are what goes wrong with the messages of one direction. The fractions
+// are probabilities per message, from 0 to 1.
+type Faults struct {
+	// Loss: the message is acknowledged to its sender and goes no further.
+	Loss float64
+	// Duplicate: it is delivered twice.
+	Duplicate float64
+	// Reorder: it waits until another message of the same phone has passed it,
+	// but not longer than Config.ReorderWait.
+	Reorder float64
+	// Delay, and up to DelayJitter more, before it is delivered.
+	Delay, DelayJitter time.Duration
+	// Throttle: a submit_sm is answered with ESME_RTHROTTLED; Submit returns
+	// ErrCongested. Receipts are not throttled.
+	Throttle float64
+	// Disconnect: the connection is cut in the middle of the exchange, half of
+	// the times before the message has been taken, half of them after.
+	Disconnect float64
+}
+
+// Injected counts the faults of one direction.
+type Injected struct {
+	Lost, Duplicated, Reordered, Delayed, Throttled, Disconnected uint64
+}
+
+// fate is what will happen to one message.
+type fate struct {
+	lost, twice, held, throttled bool
+	cut                          cut
+	delay                        time.Duration
+}
+
+type cut int
+
+const (
+	notCut cut = iota
+	cutBefore
+	cutAfter
+)
+
+// injector decides on the messages of one direction.
+type injector struct {
+	mu     sync.Mutex
+	rng    *rand.Rand
+	faults Faults
+	n      Injected
+}
+
+func newInjector(seed uint64, d Direction, f Faults) *injector {
+	return &injector{rng: rand.New(rand.NewPCG(seed, uint64(d))), faults: f}
+}
+
+func (i *injector) set(f Faults) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.faults = f
+}
+
+func (i *injector) injected() Injected {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.n
+}
+
+// next is the fate of the next message. It always takes as many numbers from
+// the source, so that one fault set otherwise leaves the others where they are.
+func (i *injector) next() fate {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	var u [7]float64
+	for k := range u {
+		u[k] = i.rng.Float64()
+	}
+	f := i.faults
+	if u[0] < f.Throttle {
+		i.n.Throttled++
+		return fate{throttled: true}
+	}
+	var m fate
+	if u[1] < f.Disconnect {
+		i.n.Disconnected++
+		m.cut = cutAfter
+		if u[2] < 0.5 {
+			m.cut = cutBefore
+		}
+	}
+	if u[3] < f.Loss {
+		i.n.Lost++
+		m.lost = true
+		return m
+	}
+	if m.twice = u[4] < f.Duplicate; m.twice {
+		i.n.Duplicated++
+	}
+	if m.held = u[5] < f.Reorder; m.held {
+		i.n.Reordered++
+	}
+	if m.delay = f.Delay + time.Duration(u[6]*float64(f.DelayJitter)); m.delay > 0 {
+		i.n.Delayed++
+	}
+	return m
+}

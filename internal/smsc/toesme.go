@@ -1,0 +1,113 @@
+package smsc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/signum-mssp/signum/internal/smpp"
+	"github.com/signum-mssp/signum/internal/sms"
+)
+
+// Submit takes an SMS-SUBMIT TPDU of a phone (MSISDN with a plus sign). It does
+// not wait. Errors: sms.ErrMalformed, ErrCongested, ErrClosed; the phone's
+// network reports them to the phone.
+func (s *SMSC) Submit(msisdn string, tpdu []byte) error {
+	sub, err := sms.ParseSubmit(tpdu)
+	if err != nil {
+		return fmt.Errorf("smsc: %w", err)
+	}
+	d, err := deliverSMOf(msisdn, sub)
+	if err != nil {
+		return fmt.Errorf("smsc: %w", err)
+	}
+	lifetime := s.cfg.Lifetime
+	switch {
+	case sub.Validity > 0:
+		lifetime = min(lifetime, sub.Validity)
+	case !sub.Expires.IsZero():
+		lifetime = min(lifetime, sub.Expires.Sub(s.cfg.Clock.Now()))
+	}
+	w := s.ways[ToESME]
+	f := w.faults.next()
+	if f.throttled {
+		return ErrCongested
+	}
+	if f.lost {
+		w.taken.Add(1)
+		return nil
+	}
+	if !s.carry(w, &parcel{key: msisdn, lifetime: lifetime, fate: f, try: s.toESME("", d, f)}) {
+		if s.ctx.Err() != nil {
+			return ErrClosed
+		}
+		return ErrCongested
+	}
+	return nil
+}
+
+// receipt goes to who sent the message.
+func (s *SMSC) receipt(m *message, d *smpp.DeliverSM) {
+	w := s.ways[ToESME]
+	f := w.faults.next()
+	if f.lost {
+		w.taken.Add(1)
+		return
+	}
+	if !s.carry(w, &parcel{key: m.msisdn, lifetime: s.cfg.Lifetime, fate: f, try: s.toESME(m.systemID, d, f)}) {
+		s.log.Warn("receipt dropped", "id", m.id)
+	}
+}
+
+// toESME is an attempt to hand a message to an ESME of the name, or to any one.
+func (s *SMSC) toESME(systemID string, d *smpp.DeliverSM, f fate) func(context.Context, int) verdict {
+	return func(ctx context.Context, attempt int) verdict {
+		session := s.session(systemID)
+		if session == nil {
+			return later
+		}
+		if f.cut != notCut && attempt == 0 {
+			if f.cut == cutAfter { // the ESME has it, but is not heard
+				_, _ = session.Deliver(ctx, d)
+			}
+			session.Close()
+			return later
+		}
+		v := s.deliver(ctx, session, d)
+		if v == delivered && f.twice {
+			_ = s.deliver(ctx, session, d)
+		}
+		return v
+	}
+}
+
+func (s *SMSC) deliver(ctx context.Context, session *smpp.Session, d *smpp.DeliverSM) verdict {
+	st, err := session.Deliver(ctx, d)
+	switch {
+	case errors.Is(err, smpp.ErrUnbound) || errors.Is(err, smpp.ErrTimeout):
+		return later
+	case err != nil:
+		s.log.Warn("a message that cannot be a deliver_sm", "err", err)
+		return refused
+	case st == smpp.StatusOK:
+		return delivered
+	case st.Temporary():
+		return later
+	}
+	s.log.Info("ESME refused a message", "system_id", session.SystemID(), "status", st.String())
+	return refused
+}
+
+// session is one that takes messages, of the name if there is one, the next each
+// time.
+func (s *SMSC) session(systemID string) *smpp.Session {
+	all := s.server.Sessions()
+	from := int(s.nextTo.Add(1) % (1 << 30))
+	for i := range all {
+		ss := all[(from+i)%len(all)]
+		if ss.Receives() && (systemID == "" || ss.SystemID() == systemID) {
+			return ss
+		}
+	}
+	return nil
+}
