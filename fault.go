@@ -51,4 +51,5 @@ const (
 	DetailNoTransaction = "There is no such transaction."
 	DetailTimeout       = "Timed out waiting for an answer from user."
 	DetailTimeoutStatus = "Original request timed out."
+	DetailReceiptSent   = "Receipt already sent for this transaction. Only one receipt allowed per transaction."
 )

@@ -11,15 +11,19 @@ const (
 	OpAny       Operation = ""
 	OpSignature Operation = "MSS_Signature"
 	OpStatus    Operation = "MSS_StatusQuery"
+	OpReceipt   Operation = "MSS_Receipt"
+	OpProfile   Operation = "MSS_ProfileQuery"
 )
 
-// Request is *SignatureRequest or *StatusRequest.
+// Request is *SignatureRequest, *StatusRequest, *ReceiptRequest or
+// *ProfileRequest.
 type Request interface {
 	Operation() Operation
 	Head() *Header
 }
 
-// Response is *SignatureResponse or *StatusResponse.
+// Response is *SignatureResponse, *StatusResponse, *ReceiptResponse or
+// *ProfileResponse.
 type Response interface{ response() }
 
 // Version is MajorVersion and MinorVersion as written; both empty if absent.
@@ -56,10 +60,13 @@ const (
 	AsynchClientServer = "asynchClientServer"
 )
 
-// MIME types of data to be signed.
+// MIME types of data to be signed, and of receipts.
 const (
 	MimeText        = "text/plain"
 	MimeTxnApproval = "application/vnd.mobileid.txn-approval"
+	// MimeRSAMessage is a receipt encrypted to the RSA key of the SIM (PKCS #1
+	// v1.5), in Base64.
+	MimeRSAMessage = "application/alauda-rsamessage"
 )
 
 // DataToBeSigned is the payload as sent.
@@ -76,7 +83,14 @@ const (
 	ServiceGeofencing     = "http://mid.swisscom.ch/as#geofencing"
 	ServiceApp2App        = "http://mid.swisscom.ch/as#app2app"
 	ServiceSubscriberInfo = "http://mid.swisscom.ch/as#subscriberInfo"
+	// ServiceVerification is Signum's own: the party shows a code, the App three
+	// to choose from. It is off for parties that do not ask.
+	ServiceVerification = "https://signum-mssp.github.io/as#verificationCode"
 )
+
+// DefaultAuthURI opens the app that signs, as clients of the public service
+// know it (app2app).
+const DefaultAuthURI = "mobileid://auth"
 
 // AdditionalService is one requested service. Only the member that belongs to
 // the URI is meaningful.
@@ -87,7 +101,8 @@ type AdditionalService struct {
 	Geofencing  *GeofencingPolicy // nil: no policy in the request
 }
 
-// GeofencingPolicy is the policy sent with a request, as written.
+// GeofencingPolicy is the policy sent with a request, as written; policy reads
+// it to a Geofence.
 type GeofencingPolicy struct {
 	CountryWhitelist, CountryBlacklist         string
 	MinDeviceConfidence, MinLocationConfidence string
@@ -120,13 +135,14 @@ func (*StatusRequest) Operation() Operation { return OpStatus }
 // Head is the part that every message has.
 func (h *Header) Head() *Header { return h }
 
-// ServiceResponse answers one additional service. Exactly one of the pointers
-// or Details is set.
+// ServiceResponse answers one additional service. Exactly one of the members
+// beside the URI is set.
 type ServiceResponse struct {
-	URI        string
-	Geofencing *Geofencing
-	AuthURI    string             // app2app
-	Details    []SubscriberDetail // subscriberInfo
+	URI              string
+	Geofencing       *Geofencing
+	AuthURI          string             // app2app
+	Details          []SubscriberDetail // subscriberInfo
+	VerificationCode string             // two digits, in the first answer
 }
 
 // Geofencing is a location or, when ErrorCode is not empty, why there is none.

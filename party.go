@@ -32,6 +32,10 @@ type Party struct {
 	AuthProfile1 string   // what AuthProfile1 stands for; empty: STK-LoA4
 	Services     []string // additional services subscribed to
 	DefaultLang  string   // when userLang is absent; empty: userLang is mandatory
+
+	AutoActivation bool          // a request to an inactive SIM activates it
+	TestNumbers    bool          // may use the test numbers
+	Geofence       PartyGeofence // enforced when the party asks for geofencing
 }
 
 // HasPin reports whether the certificate belongs to the party.
@@ -52,6 +56,12 @@ func (p *Party) Resolve(uri string) string {
 // Authorised reports whether the party may ask for the profile as sent.
 func (p *Party) Authorised(uri string) bool {
 	return uri == "" || uri == ProfileAuth1 || slices.Contains(p.Profiles, uri)
+}
+
+// Subscribed reports whether the party may ask for the additional service.
+// userLang needs no subscription.
+func (p *Party) Subscribed(uri string) bool {
+	return uri == ServiceUserLang || slices.Contains(p.Services, uri)
 }
 
 // MayUseApp reports whether any profile of the party reaches an App.

@@ -7,6 +7,7 @@ type Method string
 const (
 	SIM Method = "SIM" // an applet on the SIM card, reached by SMS
 	App Method = "App" // an app, reached over its own protocol
+	SMS Method = "SMS" // a text message: nothing is signed
 )
 
 // Signature profiles by URI.
@@ -28,6 +29,10 @@ var SignatureProfiles = []string{
 	ProfileAnyLoA4, ProfileSTK, ProfileDevice, ProfileAnyGeo,
 	ProfileAuth1ECC, ProfileAuth1RSA, ProfileOTPText, ProfileOTPFlash,
 }
+
+// IsOTP reports whether a profile sends a one-time password instead of asking
+// for a signature.
+func IsOTP(profile string) bool { return profile == ProfileOTPText || profile == ProfileOTPFlash }
 
 // ProfileOf is the profile named in an answer made by the method.
 func ProfileOf(m Method) string {

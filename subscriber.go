@@ -23,6 +23,7 @@ const (
 	DeviceActive     DeviceState = "ACTIVE"     // has a key and can sign
 	DeviceInactive   DeviceState = "INACTIVE"   // switched off; as if not there
 	DeviceRegistered DeviceState = "REGISTERED" // known, but without a key yet: 404
+	// A party with auto activation activates an inactive or registered SIM.
 )
 
 // Subscriber is a mobile user.
@@ -31,6 +32,8 @@ type Subscriber struct {
 	Serial  string // account: MIDCHE and 10 characters [A-Z0-9]; in every certificate of the user
 	State   SubscriberState
 	Devices []Device
+
+	RecoveryCodeCreated bool
 }
 
 // Device is one means to sign: a SIM or an App.
@@ -40,6 +43,8 @@ type Device struct {
 	State       DeviceState
 	KeyType     KeyType
 	Certificate *Certificate // the current one; nil before issuance
+	PINBlocked  bool         // as the device said last: 402
+	Network     Network      // of a SIM; the zero value is unknown
 }
 
 // CertificateState is the state of a certificate of the issuing CA.

@@ -67,6 +67,16 @@ func TestAnswers(t *testing.T) {
 					&signum.StatusResponse{Header: header, MSISDN: testMSISDN, Status: 504}},
 				{"outcome", &signum.StatusRequest{Header: testHeader(), TransID: "h4iof"}, f.statusResp(testTransID, 500, testCMS),
 					&signum.StatusResponse{Header: header, MSISDN: testMSISDN, Signature: testCMS, Status: 500}},
+				{"receipt", &signum.ReceiptRequest{Header: testHeader()}, f.receiptResp(testTransID, 100, ""),
+					&signum.ReceiptResponse{Header: header, Status: 100}},
+				{"receipt, cancelled", &signum.ReceiptRequest{Header: testHeader()}, f.receiptResp(testTransID, 100, f.receiptExtension()),
+					&signum.ReceiptResponse{Header: header, Status: 100, Extension: wantReceipt}},
+				{"profile", &signum.ProfileRequest{Header: testHeader()}, f.profileResp(testTransID, 100, ""),
+					&signum.ProfileResponse{Header: header, Status: 100, Profiles: wantProfiles}},
+				{"profile, all", &signum.ProfileRequest{Header: testHeader()}, f.profileResp(testTransID, 100, f.profileExtension()),
+					&signum.ProfileResponse{Header: header, Status: 100, Profiles: wantProfiles, Extension: wantProfile}},
+				{"profile, getters", &signum.ProfileRequest{Header: testHeader()}, f.profileResp(testTransID, 100, f.getterExtension()),
+					&signum.ProfileResponse{Header: header, Status: 100, Profiles: wantProfiles, Extension: wantGetters}},
 			} {
 				c := newTestClient(t, f.soap, canned(200, f.contentType(), tc.body))
 				got, err := c.Do(t.Context(), tc.req)
@@ -85,7 +95,10 @@ func TestAnswers(t *testing.T) {
 // TestFaults walks every code of the standard, and some that are not in it,
 // through the fault form of both wires.
 func TestFaults(t *testing.T) {
-	requests := []signum.Request{testSignatureRequest(), &signum.StatusRequest{Header: testHeader(), TransID: "x"}}
+	requests := []signum.Request{
+		testSignatureRequest(), &signum.StatusRequest{Header: testHeader(), TransID: "x"},
+		&signum.ReceiptRequest{Header: testHeader()}, &signum.ProfileRequest{Header: testHeader()},
+	}
 	for _, f := range []form{forms[0], forms[1]} {
 		known := 0
 		for c := signum.Code(1); c <= 999; c++ {
@@ -125,6 +138,21 @@ func TestStatusFaults(t *testing.T) {
 				_, err = c.Do(t.Context(), &signum.StatusRequest{Header: testHeader(), TransID: "x"})
 				if got, ok := err.(*signum.Fault); !ok || *got != *signum.NewFault(code) {
 					t.Errorf("%s status %d: %v", f.name, code, err)
+				}
+			}
+		}
+		// What is a success of a signature is none of the others.
+		for _, code := range []signum.Code{101, 401, 500, 502, 504, 900} {
+			for _, tc := range []struct {
+				req  signum.Request
+				body string
+			}{
+				{&signum.ReceiptRequest{Header: testHeader()}, f.receiptResp(testTransID, int(code), f.receiptExtension())},
+				{&signum.ProfileRequest{Header: testHeader()}, f.profileResp(testTransID, int(code), "")},
+			} {
+				resp, err := newTestClient(t, f.soap, canned(200, f.contentType(), tc.body)).Do(t.Context(), tc.req)
+				if got, ok := err.(*signum.Fault); !ok || *got != *signum.NewFault(code) || resp != nil {
+					t.Errorf("%s %s %d: %v, %v", f.name, tc.req.Operation(), code, resp, err)
 				}
 			}
 		}

@@ -153,18 +153,20 @@ func (f form) fault(c signum.Code, detail string) string {
 		int(c), role, d, c)
 }
 
-// services answers all three additional services of the dialect.
+// services answers all additional services that have an answer.
 func (f form) services() string {
 	if f.soap {
 		return `<mss:StatusDetail><fi:ServiceResponses xmlns:fi="http://mss.ficom.fi/TS102204/v1.0.0#" xmlns:ns1="http://mid.swisscom.ch/TS102204/as/v1.0">` +
 			`<fi:ServiceResponse><fi:Description><mss:mssURI>http://mid.swisscom.ch/as#geofencing</mss:mssURI></fi:Description><ns1:GeoFencing country="CH" accuracy="16" timestamp="2026-01-02T03:04:05.000Z" deviceconfidence="1.0" locationconfidence="0.9"/></fi:ServiceResponse>` +
 			`<fi:ServiceResponse><fi:Description><mss:mssURI>http://mid.swisscom.ch/as#app2app</mss:mssURI></fi:Description><fi:App2App><ns1:AuthUri>mobileid://auth?a=b&amp;c=d</ns1:AuthUri></fi:App2App></fi:ServiceResponse>` +
 			`<fi:ServiceResponse><fi:Description><mss:mssURI>http://mid.swisscom.ch/as#subscriberInfo</mss:mssURI></fi:Description><ns1:SubscriberInfo><ns1:Detail id="1901" value="22801"/></ns1:SubscriberInfo></fi:ServiceResponse>` +
+			`<fi:ServiceResponse><fi:Description><mss:mssURI>https://signum-mssp.github.io/as#verificationCode</mss:mssURI></fi:Description><sig:VerificationCode xmlns:sig="https://signum-mssp.github.io/as/v1.0">47</sig:VerificationCode></fi:ServiceResponse>` +
 			`</fi:ServiceResponses></mss:StatusDetail>`
 	}
 	return `[{"Description":"http://mid.swisscom.ch/as#geofencing","Geofencing":{"Country":"CH","Accuracy":16,"DeviceConfidence":"1.0","LocationConfidence":"0.9","Timestamp":"2026-01-02T03:04:05.000Z"}},` +
 		`{"Description":"http://mid.swisscom.ch/as#app2app","App2App":{"AuthUri":"mobileid://auth?a=b&c=d"}},` +
-		`{"Description":"http://mid.swisscom.ch/as#subscriberInfo","SubscriberInfo":{"Details":[{"id":"1901","value":"22801"}]}}]`
+		`{"Description":"http://mid.swisscom.ch/as#subscriberInfo","SubscriberInfo":{"Details":[{"id":"1901","value":"22801"}]}},` +
+		`{"Description":"https://signum-mssp.github.io/as#verificationCode","VerificationCode":{"Code":"47"}}]`
 }
 
 var wantServices = []signum.ServiceResponse{
@@ -173,6 +175,7 @@ var wantServices = []signum.ServiceResponse{
 	}},
 	{URI: signum.ServiceApp2App, AuthURI: "mobileid://auth?a=b&c=d"},
 	{URI: signum.ServiceSubscriberInfo, Details: []signum.SubscriberDetail{{ID: "1901", Value: "22801"}}},
+	{URI: signum.ServiceVerification, VerificationCode: "47"},
 }
 
 // write sends one answer.
@@ -180,4 +183,107 @@ func (f form) write(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", f.contentType())
 	w.WriteHeader(status)
 	fmt.Fprint(w, body)
+}
+
+// receiptResp is MSS_ReceiptResp; extension is StatusDetail's content.
+func (f form) receiptResp(apTransID string, status int, extension string) string {
+	if f.soap {
+		return f.envelope(signum.OpReceipt, "MSS_ReceiptResp", `MajorVersion="1" MinorVersion="1"`,
+			f.header(apTransID)+f.detailed(status, extension))
+	}
+	return `{"MSS_ReceiptResp":{` + f.header(apTransID) + `,` + f.detailed(status, extension) + `}}`
+}
+
+// profileResp is MSS_ProfileResp with two profiles.
+func (f form) profileResp(apTransID string, status int, extension string) string {
+	if f.soap {
+		return f.envelope(signum.OpProfile, "MSS_ProfileResp", `MajorVersion="1" MinorVersion="1"`,
+			f.header(apTransID)+`<mss:SignatureProfile><mss:mssURI>http://mid.swisscom.ch/Any-LoA4</mss:mssURI></mss:SignatureProfile>`+
+				`<mss:SignatureProfile><mss:mssURI>http://mid.swisscom.ch/STK-LoA4</mss:mssURI></mss:SignatureProfile>`+f.detailed(status, extension))
+	}
+	return `{"MSS_ProfileResp":{` + f.header(apTransID) +
+		`,"SignatureProfile":["http://mid.swisscom.ch/Any-LoA4","http://mid.swisscom.ch/STK-LoA4"],` + f.detailed(status, extension) + `}}`
+}
+
+// detailed is a status with a StatusDetail.
+func (f form) detailed(status int, detail string) string {
+	switch {
+	case detail == "":
+	case f.soap:
+		return f.status(status, "<mss:StatusDetail>"+detail+"</mss:StatusDetail>")
+	default:
+		return strings.TrimSuffix(f.status(status, ""), "}") + `,"StatusDetail":` + detail + `}`
+	}
+	return f.status(status, "")
+}
+
+// receiptExtension is what became of a receipt that the user cancelled.
+func (f form) receiptExtension() string {
+	if f.soap {
+		return `<ns1:ReceiptResponseExtension xmlns:ns1="http://www.swisscom.ch/TS102204/ext/v1.0.0" ClientAck="false" NetworkAck="false" ReceiptMessagingMode="synch" UserAck="true" UserResponse="{&quot;status&quot;:&quot;CANCEL&quot;}" FaultMessage="User Cancelled the request"/>`
+	}
+	return `{"ReceiptResponseExtension":{"ClientAck":"false","NetworkAck":"false","ReceiptMessagingMode":"synch","UserAck":"true","UserResponse":"{\"status\":\"CANCEL\"}","FaultMessage":"User Cancelled the request"}}`
+}
+
+var wantReceipt = &signum.ReceiptResponseExtension{
+	UserAck: true, UserResponse: `{"status":"CANCEL"}`, FaultMessage: "User Cancelled the request",
+}
+
+// profileExtension answers all Params for a user with a SIM and two Apps.
+func (f form) profileExtension() string {
+	if f.soap {
+		return `<mcs:ProfileQueryExtension xmlns:mcs="http://www.methics.fi/TS102204/ext/v1.0.0" xmlns:ds="http://www.w3.org/2000/09/xmldsig#">` +
+			`<mcs:MobileUser RecoveryCodeCreated="true" AutoActivation="false"/><mcs:Sscds>` +
+			`<mcs:Sim><mcs:State>ACTIVE</mcs:State><mcs:PinStatus blocked="false"/>` +
+			`<mcs:MobileUserCertificate State="ACTIVE" Algorithm="RSA"><ds:X509Certificate>MAMCAfs=</ds:X509Certificate><ds:X509SubjectName>CN=MIDCHE0123456789:PN</ds:X509SubjectName><ds:X509Certificate>MAMCAfw=</ds:X509Certificate><ds:X509SubjectName>CN=TEST CA</ds:X509SubjectName></mcs:MobileUserCertificate>` +
+			`<mcs:MobileUserCertificate State="INACTIVE" Algorithm="EC"/>` +
+			`<mcs:CardDetails><mcs:MCC>228</mcs:MCC><mcs:MNC>01</mcs:MNC><mcs:Network>Swisscom</mcs:Network></mcs:CardDetails></mcs:Sim>` +
+			`<mcs:App><mcs:State>INACTIVE</mcs:State><mcs:PinStatus blocked="1"/></mcs:App><mcs:App><mcs:State>REGISTERED</mcs:State></mcs:App>` +
+			`</mcs:Sscds></mcs:ProfileQueryExtension>`
+	}
+	return `{"ProfileQueryExtension":{"MobileUser":{"AutoActivation":false,"RecoveryCodeCreated":true},"Sscds":{` +
+		`"App":[{"State":"INACTIVE","PinStatus":{"Blocked":true}},{"State":"REGISTERED"}],` +
+		`"Sim":{"State":"ACTIVE","PinStatus":{"Blocked":false},"MobileUserCertificate":[` +
+		`{"Algorithm":"RSA","State":"ACTIVE","X509Certificate":["MAMCAfs=","MAMCAfw="],"X509SubjectName":["CN=MIDCHE0123456789:PN","CN=TEST CA"]},` +
+		`{"Algorithm":"EC","State":"INACTIVE"}],"CardDetails":{"Mcc":"228","Mnc":"01","Network":"Swisscom"}}}}}`
+}
+
+var (
+	yes, no     = true, false
+	wantProfile = &signum.ProfileExtension{
+		User: &signum.ProfileUser{RecoveryCodeCreated: &yes, AutoActivation: &no},
+		SSCDs: &signum.SSCDs{
+			SIM: &signum.SSCD{
+				State: "ACTIVE", PINBlocked: &no,
+				Certificates: []signum.SSCDCertificate{
+					{Algorithm: "RSA", State: "ACTIVE", Chain: []signum.ChainCertificate{
+						{DER: testCMS, Subject: "CN=MIDCHE0123456789:PN"}, {DER: []byte{0x30, 3, 2, 1, 0xfc}, Subject: "CN=TEST CA"},
+					}},
+					{Algorithm: "EC", State: "INACTIVE"},
+				},
+				Card: &signum.Network{MCC: "228", MNC: "01", Name: "Swisscom"},
+			},
+			Apps: []signum.SSCD{{State: "INACTIVE", PINBlocked: &yes}, {State: "REGISTERED"}},
+		},
+	}
+	wantProfiles = []string{signum.ProfileAnyLoA4, signum.ProfileSTK}
+)
+
+// getterExtension answers the older questions.
+func (f form) getterExtension() string {
+	if f.soap {
+		return `<mcs:ProfileQueryExtension xmlns:mcs="http://www.methics.fi/TS102204/ext/v1.0.0" xmlns:ds="http://www.w3.org/2000/09/xmldsig#">` +
+			`<mcs:MobileUserCertificate State="ACTIVE" Algorithm="EC"><ds:X509Certificate>MAMC
+			Afs=</ds:X509Certificate><ds:X509SubjectName>CN=A</ds:X509SubjectName></mcs:MobileUserCertificate>` +
+			`<mcs:AutoActivation>true</mcs:AutoActivation><mcs:ServerSideSignature>false</mcs:ServerSideSignature><mcs:RecoveryCodeCreated>true</mcs:RecoveryCodeCreated></mcs:ProfileQueryExtension>`
+	}
+	return `{"ProfileQueryExtension":{"MobileUserCertificate":{"Algorithm":"EC","State":"ACTIVE","X509Certificate":"MAMC\nAfs=","X509SubjectName":"CN=A"},` +
+		`"AutoActivation":"true","ServerSideSignature":false,"RecoveryCodeCreated":1}}`
+}
+
+var wantGetters = &signum.ProfileExtension{
+	Certificates: []signum.SSCDCertificate{
+		{Algorithm: "EC", State: "ACTIVE", Chain: []signum.ChainCertificate{{DER: testCMS, Subject: "CN=A"}}},
+	},
+	AutoActivation: &yes, ServerSideSignature: &no, RecoveryCodeCreated: &yes,
 }

@@ -60,7 +60,8 @@ type Config struct {
 	MSSP    string // MSSP_ID/URI; empty: http://mid.swisscom.ch/
 
 	// RequestTimeout bounds a call that does not wait for the user, and is the
-	// margin added to the transaction's timeout for one that does. 0: 30 s.
+	// margin for one that does: added to the transaction's timeout for a
+	// synchronous signature, to signum.ReceiptWait (80 s) for a receipt. 0: 30 s.
 	RequestTimeout time.Duration
 	// MaxIdleConns is how many connections are kept open for the next requests;
 	// give it the number of synchronous requests under way. 0: 256.

@@ -1,6 +1,8 @@
 // Package client is the Go SDK for application providers: it asks a Mobile
 // Signature Service Provider for the signature of one mobile user, over REST
 // or SOAP, and returns what the service said in the terms of package signum.
+// It also asks what a user can do (Profile), and shows the user a text after a
+// signature (Receipt).
 //
 //	SignRequest ─▶ Sign ─▶ signum.SignatureRequest ─▶ Do ─▶ JSON or SOAP ─▶ TLS
 //	signum.SignatureResponse, *signum.Fault or a transport error ◀─ decode ◀─┘
@@ -33,7 +35,8 @@
 // What the service refuses, and every transaction that failed, is a
 // *signum.Fault with the code and detail the service gave, the same value over
 // either wire. A status of an answer that means failure (501, 503) is a Fault
-// too, with the documented detail of its code. What is no answer of a Mobile
+// too, with the documented detail of its code; for receipts and profile queries
+// that is any but 100. What is no answer of a Mobile
 // Signature Service is an [*AnswerError] (a proxy's error page), what never
 // became an answer a [*TransportError], and each time limit says its name in a
 // [*TimeoutError].

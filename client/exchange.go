@@ -26,11 +26,14 @@ const maxAnswer = 1 << 20
 const maxTransactionTimeout = time.Hour
 
 // Do sends the request as given, nothing filled in and nothing checked: an
-// empty field is left out, save what the SOAP form cannot express. It returns
-// the service's answer or one of the errors that the package describes.
+// empty field is left out. What a wire cannot express is an error (getters of a
+// profile query over REST). The Status that a receipt must have is always 100.
+// It returns the service's answer or one of the errors that the package
+// describes.
 //
 // The answer must be for this call (same AP_TransID and MSISDN), and one that
-// claims a signature must hold it; otherwise it is an [*AnswerError].
+// claims a signature must hold it; otherwise it is an [*AnswerError]. The answer
+// to a receipt or a profile query has status 100; any other is a Fault.
 func (c *Client) Do(ctx context.Context, req signum.Request) (signum.Response, error) {
 	return c.call(ctx, req, nil)
 }
@@ -127,17 +130,23 @@ func unwrapURL(err error) error {
 
 // limit is how long to wait for the answer to a request, and the name of that
 // limit. A synchronous signature waits for the user, never shorter than the
-// transaction itself.
+// transaction itself; a receipt waits until the phone's time is up.
 func (c *Client) limit(req signum.Request) (time.Duration, string) {
-	s, ok := req.(*signum.SignatureRequest)
-	if !ok || s.MessagingMode == signum.Asynch || s.MessagingMode == signum.AsynchClientServer {
-		return c.cfg.RequestTimeout, "request timeout"
+	margin := c.cfg.RequestTimeout
+	switch r := req.(type) {
+	case *signum.SignatureRequest:
+		if r.MessagingMode == signum.Asynch || r.MessagingMode == signum.AsynchClientServer {
+			break
+		}
+		t := DefaultTransactionTimeout
+		if n, err := strconv.Atoi(r.TimeOut); err == nil && n > 0 {
+			t = min(time.Duration(min(n, 1<<20))*time.Second, maxTransactionTimeout)
+		}
+		return t + margin, fmt.Sprintf("synchronous request timeout (transaction %s and margin %s)", t, margin)
+	case *signum.ReceiptRequest:
+		return signum.ReceiptWait + margin, fmt.Sprintf("receipt timeout (phone %s and margin %s)", signum.ReceiptWait, margin)
 	}
-	t := DefaultTransactionTimeout
-	if n, err := strconv.Atoi(s.TimeOut); err == nil && n > 0 {
-		t = min(time.Duration(min(n, 1<<20))*time.Second, maxTransactionTimeout)
-	}
-	return t + c.cfg.RequestTimeout, fmt.Sprintf("synchronous request timeout (transaction %s and margin %s)", t, c.cfg.RequestTimeout)
+	return margin, "request timeout"
 }
 
 // answer decodes and checks what every answer must be.
@@ -159,24 +168,32 @@ func (c *Client) answer(req signum.Request, a *answer) (signum.Response, error) 
 	if a.status != http.StatusOK {
 		return nil, errors.New("only faults have a status other than 200")
 	}
-	sent := req.Head().AP.TransID
-	switch r := resp.(type) {
-	case *signum.SignatureResponse:
-		if err = checkEcho("AP_TransID", sent, r.AP.TransID); err == nil {
-			err = checkEcho("MSISDN", req.(*signum.SignatureRequest).MSISDN, r.MSISDN)
-		}
-		if err == nil {
-			err = checkStatus(r.Status, r.Signature)
-		}
-	case *signum.StatusResponse:
-		if err = checkEcho("AP_TransID", sent, r.AP.TransID); err == nil {
-			err = checkStatus(r.Status, r.Signature)
-		}
-	}
-	if err != nil {
+	if err := checkAnswer(req, resp); err != nil {
 		return nil, err
 	}
 	return resp, nil
+}
+
+// checkAnswer is what must hold of an answer of the right kind.
+func checkAnswer(req signum.Request, resp signum.Response) error {
+	got := resp.(interface{ Head() *signum.Header }).Head() // all responses have one
+	if err := checkEcho("AP_TransID", req.Head().AP.TransID, got.AP.TransID); err != nil {
+		return err
+	}
+	switch r := resp.(type) {
+	case *signum.SignatureResponse:
+		if err := checkEcho("MSISDN", req.(*signum.SignatureRequest).MSISDN, r.MSISDN); err != nil {
+			return err
+		}
+		return checkStatus(r.Status, r.Signature)
+	case *signum.StatusResponse:
+		return checkStatus(r.Status, r.Signature)
+	case *signum.ReceiptResponse:
+		return checkOK(r.Status)
+	case *signum.ProfileResponse:
+		return checkOK(r.Status)
+	}
+	return nil
 }
 
 // checkEcho guards against an answer for someone else, which a signature must
@@ -201,6 +218,14 @@ func checkStatus(s signum.Code, signature []byte) error {
 		if len(signature) == 0 {
 			return fmt.Errorf("status %d without a signature", int(s))
 		}
+		return nil
+	}
+	return signum.NewFault(s)
+}
+
+// checkOK is checkStatus for a call that signs nothing.
+func checkOK(s signum.Code) error {
+	if s == signum.RequestOK {
 		return nil
 	}
 	return signum.NewFault(s)

@@ -14,10 +14,13 @@ func fuzzDecode(f *testing.F, decode func(signum.Operation, []byte) (signum.Resp
 		f.Add([]byte(fm.signatureWith("S1", 500, testCMS, fm.services())))
 		f.Add([]byte(fm.signature("S1", 100, nil)))
 		f.Add([]byte(fm.statusResp("S1", 504, nil)))
+		f.Add([]byte(fm.receiptResp("S1", 100, fm.receiptExtension())))
+		f.Add([]byte(fm.profileResp("S1", 100, fm.profileExtension())))
+		f.Add([]byte(fm.profileResp("S1", 100, fm.getterExtension())))
 		f.Add([]byte(fm.fault(402, "PIN of the mobile user is blocked")))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, op := range []signum.Operation{signum.OpSignature, signum.OpStatus} {
+		for _, op := range []signum.Operation{signum.OpSignature, signum.OpStatus, signum.OpReceipt, signum.OpProfile} {
 			resp, err := decode(op, body)
 			flt := signum.AsFault(err)
 			switch r := resp.(type) {
@@ -32,6 +35,15 @@ func fuzzDecode(f *testing.F, decode func(signum.Operation, []byte) (signum.Resp
 				}
 			case *signum.StatusResponse:
 				if op != signum.OpStatus || r.Status <= 0 {
+					t.Fatalf("%s: %+v", op, r)
+				}
+			case *signum.ReceiptResponse:
+				UserAnswer(r)
+				if op != signum.OpReceipt || r.Status <= 0 {
+					t.Fatalf("%s: %+v", op, r)
+				}
+			case *signum.ProfileResponse:
+				if op != signum.OpProfile || r.Status <= 0 {
 					t.Fatalf("%s: %+v", op, r)
 				}
 			}

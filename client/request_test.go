@@ -68,6 +68,44 @@ var goldenCalls = []struct {
 		})
 		return err
 	}, signum.OpSignature},
+	{"sign-txn", func(c *Client) error {
+		_, err := c.Sign(context.Background(), SignRequest{
+			MSISDN: testMSISDN, Async: true, APTransID: "S4",
+			Txn: &signum.TxnApproval{Type: "Payment", Rows: []signum.TxnRow{
+				{Key: "To", Value: `Bank: "Zürich"`}, {Key: "CHF", Value: "10", ValueFirst: true},
+			}},
+			Locate: true, App2App: "myapp://done", SubscriberInfo: true, Validate: true,
+			Services: []signum.AdditionalService{{URI: "http://example.com/as#more"}},
+		})
+		return err
+	}, signum.OpSignature},
+	{"receipt", func(c *Client) error {
+		_, err := c.Receipt(context.Background(), ReceiptRequest{
+			TransID: "h4iof", MSISDN: testMSISDN, Text: oddText, Lang: "it", UserAck: true, APTransID: "S5",
+		})
+		return err
+	}, signum.OpReceipt},
+	{"receipt-bare", func(c *Client) error {
+		_, err := c.Do(context.Background(), &signum.ReceiptRequest{})
+		return err
+	}, signum.OpReceipt},
+	{"receipt-odd", func(c *Client) error {
+		_, err := c.Do(context.Background(), &signum.ReceiptRequest{
+			TransID: "h4iof", Message: signum.DataToBeSigned{MimeType: signum.MimeRSAMessage, Encoding: "BASE64", Data: "MAMCAfs="},
+			Extension: &signum.ReceiptRequestExtension{Language: "DE"},
+		})
+		return err
+	}, signum.OpReceipt},
+	{"profile", func(c *Client) error {
+		_, err := c.Do(context.Background(), &signum.ProfileRequest{
+			Header: c.header(version("2", "0"), "S6"), MSISDN: testMSISDN, Params: "sscds state",
+		})
+		return err
+	}, signum.OpProfile},
+	{"profile-bare", func(c *Client) error {
+		_, err := c.Do(context.Background(), &signum.ProfileRequest{})
+		return err
+	}, signum.OpProfile},
 	{"bare", func(c *Client) error {
 		_, err := c.Do(context.Background(), &signum.SignatureRequest{})
 		return err
@@ -109,10 +147,12 @@ func TestGoldenRequests(t *testing.T) {
 			}
 			wantURL, wantType := map[signum.Operation]string{
 				signum.OpSignature: "/rest/service/sign", signum.OpStatus: "/rest/service/status",
+				signum.OpReceipt: "/rest/service/receipt", signum.OpProfile: "/rest/service/profile",
 			}[g.op], "application/json;charset=utf-8"
 			if soap {
 				wantURL, wantType = map[signum.Operation]string{
 					signum.OpSignature: "/soap/services/MSS_SignaturePort", signum.OpStatus: "/soap/services/MSS_StatusQueryPort",
+					signum.OpReceipt: "/soap/services/MSS_ReceiptPort", signum.OpProfile: "/soap/services/MSS_ProfilePort",
 				}[g.op], "application/soap+xml;charset=utf-8"
 			}
 			if h.URL.Path != wantURL || h.Header.Get("Content-Type") != wantType {
@@ -210,13 +250,18 @@ func TestUnwritable(t *testing.T) {
 				reached = true
 				return nil, errors.New("not sent")
 			}))
-			_, err := c.Sign(t.Context(), SignRequest{MSISDN: testMSISDN, Text: tc.text})
 			want := tc.rest
 			if soap {
 				want = tc.soap
 			}
+			_, err := c.Sign(t.Context(), SignRequest{MSISDN: testMSISDN, Text: tc.text})
 			if reached != want || err == nil || signum.AsFault(err) != nil {
 				t.Errorf("soap=%t %q: sent %t, %v", soap, tc.text, reached, err)
+			}
+			reached = false
+			_, err = c.Receipt(t.Context(), ReceiptRequest{MSISDN: testMSISDN, Text: tc.text})
+			if reached != want || err == nil || signum.AsFault(err) != nil {
+				t.Errorf("receipt, soap=%t %q: sent %t, %v", soap, tc.text, reached, err)
 			}
 		}
 	}

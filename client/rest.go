@@ -2,12 +2,9 @@ package client
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/signum-mssp/signum"
@@ -17,6 +14,8 @@ var restWire = wire{
 	paths: map[signum.Operation]string{
 		signum.OpSignature: "/rest/service/sign",
 		signum.OpStatus:    "/rest/service/status",
+		signum.OpReceipt:   "/rest/service/receipt",
+		signum.OpProfile:   "/rest/service/profile",
 	},
 	contentType: "application/json;charset=utf-8",
 	accept:      "application/json",
@@ -25,15 +24,14 @@ var restWire = wire{
 	decode:      decodeREST,
 }
 
-// The JSON of both directions. Pointers and omitempty leave out what a request
-// leaves empty.
+// The JSON of requests; answers use parts of it. Pointers and omitempty leave
+// out what a request leaves empty.
 type (
-	jsonEnvelope struct {
-		SignatureReq  *jsonSignatureReq `json:"MSS_SignatureReq,omitempty"`
-		StatusReq     *jsonStatusReq    `json:"MSS_StatusReq,omitempty"`
-		SignatureResp *jsonResp         `json:"MSS_SignatureResp,omitempty"`
-		StatusResp    *jsonResp         `json:"MSS_StatusResp,omitempty"`
-		Fault         *jsonFault        `json:"Fault,omitempty"`
+	jsonRequest struct {
+		SignatureReq *jsonSignatureReq `json:"MSS_SignatureReq,omitempty"`
+		StatusReq    *jsonStatusReq    `json:"MSS_StatusReq,omitempty"`
+		ReceiptReq   *jsonReceiptReq   `json:"MSS_ReceiptReq,omitempty"`
+		ProfileReq   *jsonProfileReq   `json:"MSS_ProfileReq,omitempty"`
 	}
 	jsonHeader struct {
 		APInfo   *jsonAPInfo   `json:"AP_Info,omitempty"`
@@ -94,54 +92,32 @@ type (
 		jsonHeader
 		TransID text `json:"MSSP_TransID,omitempty"`
 	}
-
-	// jsonResp is a signature answer or a status answer.
-	jsonResp struct {
+	jsonReceiptReq struct {
 		jsonHeader
-		TransID    text           `json:"MSSP_TransID"`
-		MobileUser jsonMobileUser `json:"MobileUser"`
-		Signature  *struct {
-			Base64 text `json:"Base64Signature"`
-		} `json:"MSS_Signature"`
-		Profile  text               `json:"SignatureProfile"`
-		Services []jsonServiceResp  `json:"ServiceResponses"`
-		Status   *jsonStatusAndMore `json:"Status"`
+		TransID    text              `json:"MSSP_TransID,omitempty"`
+		MobileUser *jsonMobileUser   `json:"MobileUser,omitempty"`
+		Status     jsonReceiptStatus `json:"Status"`
+		Message    *jsonData         `json:"Message,omitempty"`
 	}
-	jsonStatusAndMore struct {
-		StatusCode *jsonValue `json:"StatusCode"`
-		// Services of additional ones have been seen in both places.
-		Detail *struct {
-			Services []jsonServiceResp `json:"ServiceResponses"`
-		} `json:"StatusDetail"`
+	jsonReceiptStatus struct {
+		StatusCode jsonValue          `json:"StatusCode"`
+		Detail     *jsonReceiptDetail `json:"StatusDetail,omitempty"`
 	}
-	jsonServiceResp struct {
-		Description text `json:"Description"`
-		Geofencing  *struct {
-			Country            text `json:"Country"`
-			Accuracy           text `json:"Accuracy"`
-			DeviceConfidence   text `json:"DeviceConfidence"`
-			LocationConfidence text `json:"LocationConfidence"`
-			Timestamp          text `json:"Timestamp"`
-			ErrorCode          text `json:"ErrorCode"`
-			ErrorMessage       text `json:"ErrorMessage"`
-		} `json:"Geofencing"`
-		App2App *struct {
-			AuthURI text `json:"AuthUri"`
-		} `json:"App2App"`
-		SubscriberInfo *struct {
-			Details []struct {
-				ID    text `json:"id"`
-				Value text `json:"value"`
-			} `json:"Details"`
-		} `json:"SubscriberInfo"`
+	jsonReceiptDetail struct {
+		Extension struct {
+			MessagingMode text                `json:"ReceiptMessagingMode,omitempty"`
+			Profile       *jsonReceiptProfile `json:"ReceiptProfile,omitempty"`
+			UserAck       text                `json:"UserAck,omitempty"`
+		} `json:"ReceiptRequestExtension"`
 	}
-	jsonFault struct {
-		Code struct {
-			SubCode jsonValue `json:"SubCode"`
-			Value   text      `json:"Value"`
-		} `json:"Code"`
-		Detail text `json:"Detail"`
-		Reason text `json:"Reason"`
+	jsonReceiptProfile struct {
+		Language text `json:"Language,omitempty"`
+		URI      text `json:"ReceiptProfileURI,omitempty"`
+	}
+	jsonProfileReq struct {
+		jsonHeader
+		MobileUser *jsonMobileUser `json:"MobileUser,omitempty"`
+		Params     text            `json:"Params,omitempty"`
 	}
 )
 
@@ -162,7 +138,7 @@ func (t *text) UnmarshalJSON(b []byte) error {
 }
 
 func encodeREST(req signum.Request) ([]byte, error) {
-	var e jsonEnvelope
+	var e jsonRequest
 	switch r := req.(type) {
 	case *signum.SignatureRequest:
 		if !utf8.ValidString(r.Data.Data) {
@@ -173,6 +149,18 @@ func encodeREST(req signum.Request) ([]byte, error) {
 		e.SignatureReq = restSignatureReq(r)
 	case *signum.StatusRequest:
 		e.StatusReq = &jsonStatusReq{jsonHeader: restHeader(r.Header), TransID: text(r.TransID)}
+	case *signum.ReceiptRequest:
+		if !utf8.ValidString(r.Message.Data) {
+			return nil, errors.New("the message is not UTF-8")
+		}
+		e.ReceiptReq = restReceiptReq(r)
+	case *signum.ProfileRequest:
+		if r.Getters != (signum.ProfileGetters{}) {
+			return nil, errors.New("getters have no REST form; Params asks the same")
+		}
+		e.ProfileReq = &jsonProfileReq{
+			jsonHeader: restHeader(r.Header), MobileUser: restUser(r.MSISDN), Params: text(r.Params),
+		}
 	default:
 		return nil, fmt.Errorf("no REST form of %T", req)
 	}
@@ -191,13 +179,9 @@ func restSignatureReq(r *signum.SignatureRequest) *jsonSignatureReq {
 		MessagingMode: text(r.MessagingMode),
 		Profile:       text(r.Profile),
 		TimeOut:       text(r.TimeOut),
+		MobileUser:    restUser(r.MSISDN),
+		Data:          restData(r.Data),
 		Services:      []jsonService{}, // required by the contract, also when empty
-	}
-	if r.MSISDN != "" {
-		j.MobileUser = &jsonMobileUser{MSISDN: text(r.MSISDN)}
-	}
-	if d := r.Data; d != (signum.DataToBeSigned{}) {
-		j.Data = &jsonData{MimeType: text(d.MimeType), Encoding: text(d.Encoding), Data: text(d.Data)}
 	}
 	for _, s := range r.Services {
 		js := jsonService{Description: text(s.URI)}
@@ -219,6 +203,41 @@ func restSignatureReq(r *signum.SignatureRequest) *jsonSignatureReq {
 	return j
 }
 
+// restReceiptReq writes the status that the contract requires; it can only be
+// that of a success.
+func restReceiptReq(r *signum.ReceiptRequest) *jsonReceiptReq {
+	j := &jsonReceiptReq{
+		jsonHeader: restHeader(r.Header),
+		TransID:    text(r.TransID),
+		MobileUser: restUser(r.MSISDN),
+		Status:     jsonReceiptStatus{StatusCode: jsonValue{Value: receiptStatus}},
+		Message:    restData(r.Message),
+	}
+	if e := r.Extension; e != nil {
+		d := &jsonReceiptDetail{}
+		d.Extension.MessagingMode, d.Extension.UserAck = text(e.MessagingMode), text(e.UserAck)
+		if e.Language != "" || e.ProfileURI != "" {
+			d.Extension.Profile = &jsonReceiptProfile{Language: text(e.Language), URI: text(e.ProfileURI)}
+		}
+		j.Status.Detail = d
+	}
+	return j
+}
+
+func restUser(msisdn string) *jsonMobileUser {
+	if msisdn == "" {
+		return nil
+	}
+	return &jsonMobileUser{MSISDN: text(msisdn)}
+}
+
+func restData(d signum.DataToBeSigned) *jsonData {
+	if d == (signum.DataToBeSigned{}) {
+		return nil
+	}
+	return &jsonData{MimeType: text(d.MimeType), Encoding: text(d.Encoding), Data: text(d.Data)}
+}
+
 func restHeader(h signum.Header) jsonHeader {
 	j := jsonHeader{Major: text(h.Version.Major), Minor: text(h.Version.Minor)}
 	if h.AP != (signum.APInfo{}) {
@@ -232,139 +251,4 @@ func restHeader(h signum.Header) jsonHeader {
 		j.MSSPInfo.ID.URI = text(h.MSSP.URI)
 	}
 	return j
-}
-
-func decodeREST(op signum.Operation, body []byte) (signum.Response, error) {
-	var e jsonEnvelope
-	if err := json.Unmarshal(body, &e); err != nil {
-		return nil, err
-	}
-	switch {
-	case e.Fault != nil:
-		return nil, makeFault(string(e.Fault.Code.SubCode.Value), string(e.Fault.Detail), string(e.Fault.Reason))
-	case op == signum.OpSignature && e.SignatureResp != nil:
-		return e.SignatureResp.message(op)
-	case op == signum.OpStatus && e.StatusResp != nil:
-		return e.StatusResp.message(op)
-	}
-	return nil, fmt.Errorf("the JSON holds no answer to %s", op)
-}
-
-func (r *jsonResp) message(op signum.Operation) (signum.Response, error) {
-	if r.Status == nil || r.Status.StatusCode == nil {
-		return nil, errStatusMissing
-	}
-	services := r.Services
-	if d := r.Status.Detail; len(services) == 0 && d != nil {
-		services = d.Services
-	}
-	p := parts{
-		header: signum.Header{Version: signum.Version{Major: string(r.Major), Minor: string(r.Minor)}},
-		msisdn: string(r.MobileUser.MSISDN), transID: string(r.TransID), profile: string(r.Profile),
-		status: string(r.Status.StatusCode.Value),
-	}
-	if a := r.APInfo; a != nil {
-		p.header.AP = signum.APInfo{
-			ID: string(a.ID), Password: string(a.Password), TransID: string(a.TransID), Instant: string(a.Instant),
-		}
-	}
-	if m := r.MSSPInfo; m != nil {
-		p.header.MSSP = signum.MSSPInfo{URI: string(m.ID.URI), Instant: string(m.Instant)}
-	}
-	if r.Signature != nil {
-		p.signature = string(r.Signature.Base64)
-	}
-	for _, s := range services {
-		sr, err := s.response()
-		if err != nil {
-			return nil, err
-		}
-		p.services = append(p.services, sr)
-	}
-	return p.message(op)
-}
-
-func (s jsonServiceResp) response() (signum.ServiceResponse, error) {
-	r := signum.ServiceResponse{URI: string(s.Description)}
-	if g := s.Geofencing; g != nil {
-		accuracy, err := parseAccuracy(string(g.Accuracy))
-		if err != nil {
-			return r, err
-		}
-		r.Geofencing = &signum.Geofencing{
-			Country: string(g.Country), Accuracy: accuracy,
-			DeviceConfidence: string(g.DeviceConfidence), LocationConfidence: string(g.LocationConfidence),
-			Timestamp: string(g.Timestamp), ErrorCode: string(g.ErrorCode), ErrorMessage: string(g.ErrorMessage),
-		}
-	}
-	if s.App2App != nil {
-		r.AuthURI = string(s.App2App.AuthURI)
-	}
-	if s.SubscriberInfo != nil {
-		for _, d := range s.SubscriberInfo.Details {
-			r.Details = append(r.Details, signum.SubscriberDetail{ID: string(d.ID), Value: string(d.Value)})
-		}
-	}
-	return r, nil
-}
-
-// parts are the fields of an answer as text, before either wire's are checked.
-type parts struct {
-	header                   signum.Header
-	transID, msisdn, profile string
-	signature                string // Base64; empty if there is none
-	status                   string
-	services                 []signum.ServiceResponse
-}
-
-var errStatusMissing = errors.New("the status code is missing")
-
-func (p parts) message(op signum.Operation) (signum.Response, error) {
-	if p.status == "" {
-		return nil, errStatusMissing
-	}
-	n, err := strconv.ParseUint(strings.TrimSpace(p.status), 10, 16)
-	if err != nil || n == 0 {
-		return nil, fmt.Errorf("status code %q", p.status)
-	}
-	status := signum.Code(n)
-	var der []byte
-	if s := strings.Join(strings.Fields(p.signature), ""); s != "" {
-		if der, err = base64.StdEncoding.DecodeString(s); err != nil {
-			return nil, fmt.Errorf("the signature: %w", err)
-		}
-	}
-	if op == signum.OpStatus {
-		return &signum.StatusResponse{
-			Header: p.header, MSISDN: p.msisdn, Signature: der, Status: status, Services: p.services,
-		}, nil
-	}
-	return &signum.SignatureResponse{
-		Header: p.header, TransID: p.transID, MSISDN: p.msisdn, Signature: der,
-		Profile: p.profile, Status: status, Services: p.services,
-	}, nil
-}
-
-// makeFault rebuilds a fault from its subcode, _401 or mss:_401.
-func makeFault(subcode, detail, reason string) error {
-	s := strings.TrimSpace(subcode)
-	s = strings.TrimPrefix(s[strings.LastIndexByte(s, ':')+1:], "_")
-	n, err := strconv.ParseUint(s, 10, 16)
-	if err != nil || n == 0 {
-		return fmt.Errorf("a fault without an MSS code (subcode %q, reason %q)", subcode, reason)
-	}
-	return &signum.Fault{Code: signum.Code(n), Detail: strings.TrimSpace(detail)}
-}
-
-// parseAccuracy reads metres, which some write with a fraction. A location
-// that cannot be read is an error: zero would claim it were exact.
-func parseAccuracy(s string) (int, error) {
-	if s == "" {
-		return 0, nil
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || !(f >= 0 && f < 1<<31) {
-		return 0, fmt.Errorf("geofencing accuracy %q", s)
-	}
-	return int(f), nil
 }

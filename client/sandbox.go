@@ -24,7 +24,9 @@ const (
 // sandbox.json, and what is made of the files beside it.
 type Sandbox struct {
 	BaseURL    string        `json:"base_url"`
+	WebURL     string        `json:"web_url"` // the phone page is /phone, the self-care portal /me
 	APID       string        `json:"ap_id"`
+	BasicAPID  string        `json:"basic_ap_id"` // a second party with the same certificate and few rights
 	DTBDPrefix string        `json:"dtbd_prefix"` // must start every text
 	Users      []SandboxUser `json:"users"`
 
@@ -37,6 +39,9 @@ type SandboxUser struct {
 	MSISDN  string          `json:"msisdn"`
 	Methods []signum.Method `json:"methods"`
 	KeyType signum.KeyType  `json:"key_type"`
+
+	State   signum.DeviceState `json:"state,omitempty"`   // REGISTERED: a SIM that is not activated yet; empty: ACTIVE
+	Network string             `json:"network,omitempty"` // MCC and MNC of the SIM, such as 22801; empty: no SIM
 }
 
 // LoadSandbox reads a sandbox's directory. Fields of sandbox.json that it does

@@ -59,8 +59,8 @@ func TestLoadSandbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	users := []SandboxUser{
-		{"+41791000003", []signum.Method{signum.SIM, signum.App}, signum.EC},
-		{"+41791000004", []signum.Method{}, signum.RSA},
+		{MSISDN: "+41791000003", Methods: []signum.Method{signum.SIM, signum.App}, KeyType: signum.EC},
+		{MSISDN: "+41791000004", Methods: []signum.Method{}, KeyType: signum.RSA},
 	}
 	if d := cmp.Diff(users, sb.Users); d != "" || sb.APID != testAPID || sb.DTBDPrefix != "Bank: " || sb.UserRoots == nil {
 		t.Errorf("%+v\n%s", sb, d)

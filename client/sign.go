@@ -13,11 +13,17 @@ import (
 )
 
 // SignRequest is what a party says about a signature it wants; the client
-// fills in the rest of the message. MSISDN and Text are needed.
+// fills in the rest of the message. MSISDN and Text (or Txn) are needed.
 type SignRequest struct {
 	MSISDN string // E.164 with or without +
 	Text   string // data to be displayed and signed; must start with the party's prefix
 	Lang   string // en, de, fr or it; empty: Config.Lang
+
+	// Txn is a transaction approval to sign instead of Text; the prefix starts
+	// the value of its first row. It sets MimeType, and Device-LoA4 as the
+	// profile if there is none: only Apps show it. What is signed is
+	// Txn.SignedContent().
+	Txn *signum.TxnApproval
 
 	Profile  string        // signature profile URI; empty: Config.Profile
 	MimeType string        // empty: text/plain
@@ -26,18 +32,44 @@ type SignRequest struct {
 	// asked for with Status or Poll.
 	Async bool
 
-	Services  []signum.AdditionalService // besides userLang
-	APTransID string                     // an NCName; empty: a random one
+	// Additional services. A party must be subscribed to those it asks for.
+
+	// Locate asks where the phone is: see Location. Geofencing, if not nil, is
+	// the policy for this request and asks as well; who is elsewhere does not
+	// sign, and the fault is 450.
+	Locate     bool
+	Geofencing *signum.GeofencingPolicy
+	// App2App is the URI by which the signing app calls the party's app when it
+	// is done. The party's app calls the signing one by the AuthURI of the first
+	// answer; nothing else makes the phone ask. It needs Async and a profile that
+	// reaches an App.
+	App2App string
+	// VerificationCode has the user choose on the phone, among three, the code
+	// that the party's page shows: see VerificationCode. It needs Async and a
+	// profile that reaches an App, and is a service of Signum alone.
+	VerificationCode bool
+
+	SubscriberInfo bool                       // asks for the user's mobile network: see MCCMNC
+	Validate       bool                       // the service validates the signature: status 502 instead of 500
+	Services       []signum.AdditionalService // others than userLang and these
+
+	APTransID string // an NCName; empty: a random one
 }
 
 // Sign asks for a signature. Synchronously it waits for the user and returns
 // an answer with status 500 (or 502, if validation was asked for) and the CMS;
-// with Async it returns status 100 and no signature.
+// with Async it returns status 100 and no signature. With a profile that sends
+// a one-time password (signum.IsOTP) nothing is signed: status 100 means that
+// the text was sent.
 func (c *Client) Sign(ctx context.Context, r SignRequest) (*signum.SignatureResponse, error) {
-	resp, err := c.call(ctx, c.signatureRequest(r), func(resp signum.Response) error {
+	if r.Txn != nil && (r.Text != "" || r.MimeType != "") {
+		return nil, errors.New("client: Txn excludes Text and MimeType")
+	}
+	req := c.signatureRequest(r)
+	resp, err := c.call(ctx, req, func(resp signum.Response) error {
 		s := resp.(*signum.SignatureResponse)
 		switch {
-		case len(s.Signature) != 0:
+		case len(s.Signature) != 0, !r.Async && signum.IsOTP(req.Profile) && s.Status == signum.RequestOK:
 			return nil
 		case !r.Async:
 			return fmt.Errorf("status %d to a synchronous request", int(s.Status))
@@ -53,9 +85,9 @@ func (c *Client) Sign(ctx context.Context, r SignRequest) (*signum.SignatureResp
 }
 
 // Status asks for the outcome of an asynchronous signature: status 504 while
-// the user has not answered, then 500 or 502 with the CMS, or the *signum.Fault
-// it ended with. A transaction that the service does not know, or of another
-// party, is fault 101.
+// the user has not answered, then 500 or 502 with the CMS, 100 for a one-time
+// password that was sent, or the *signum.Fault it ended with. A transaction that
+// the service does not know, or of another party, is fault 101.
 func (c *Client) Status(ctx context.Context, transID string) (*signum.StatusResponse, error) {
 	return c.status(ctx, transID, "")
 }
@@ -63,7 +95,7 @@ func (c *Client) Status(ctx context.Context, transID string) (*signum.StatusResp
 // status also checks that the answer is for the user that was asked, unless
 // msisdn is empty.
 func (c *Client) status(ctx context.Context, transID, msisdn string) (*signum.StatusResponse, error) {
-	req := &signum.StatusRequest{Header: c.header("1", ""), TransID: transID}
+	req := &signum.StatusRequest{Header: c.header(version("1", "1"), ""), TransID: transID}
 	resp, err := c.call(ctx, req, func(resp signum.Response) error {
 		return checkEcho("MSISDN", msisdn, resp.(*signum.StatusResponse).MSISDN)
 	})
@@ -101,7 +133,9 @@ func (c *Client) SignAndWait(ctx context.Context, r SignRequest, interval time.D
 	limit := transactionTimeout(r.Timeout) + c.cfg.RequestTimeout
 	waitCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	s, err := c.poll(waitCtx, poll{resp.TransID, r.MSISDN, start, true}, interval, progress)
+	setDefault(&r.Profile, c.cfg.Profile)
+	p := poll{transID: resp.TransID, msisdn: r.MSISDN, start: start, waitFirst: true, unsigned: signum.IsOTP(r.Profile)}
+	s, err := c.poll(waitCtx, p, interval, progress)
 	if err != nil && waitCtx.Err() != nil && ctx.Err() == nil && signum.AsFault(err) == nil {
 		return nil, &TimeoutError{Limit: "transaction timeout with margin, no outcome of " + resp.TransID, After: limit}
 	}
@@ -120,7 +154,7 @@ func (c *Client) SignAndWait(ctx context.Context, r SignRequest, interval time.D
 // first time at once, until it is known or ctx ends. Progress is as in
 // SignAndWait. Up to three queries in a row may get no answer.
 func (c *Client) Poll(ctx context.Context, transID string, interval time.Duration, progress func(Progress)) (*signum.StatusResponse, error) {
-	return c.poll(ctx, poll{transID: transID, start: time.Now()}, interval, progress)
+	return c.poll(ctx, poll{transID: transID, start: time.Now(), unsigned: true}, interval, progress)
 }
 
 const maxPollFailures = 3
@@ -131,6 +165,7 @@ type poll struct {
 	msisdn    string // whose it must be; empty: not known
 	start     time.Time
 	waitFirst bool
+	unsigned  bool // status 100 may be the end: a one-time password was sent
 }
 
 func (c *Client) poll(ctx context.Context, p poll, interval time.Duration, progress func(Progress)) (*signum.StatusResponse, error) {
@@ -150,7 +185,7 @@ func (c *Client) poll(ctx context.Context, p poll, interval time.Duration, progr
 			if failures++; failures > maxPollFailures || ctx.Err() != nil || !transient(err) {
 				return nil, err
 			}
-		case len(s.Signature) != 0:
+		case len(s.Signature) != 0, p.unsigned && s.Status == signum.RequestOK:
 			return s, nil
 		default:
 			failures = 0
@@ -207,22 +242,27 @@ func (c *Client) signatureRequest(r SignRequest) *signum.SignatureRequest {
 			mode = signum.AsynchClientServer
 		}
 	}
+	if r.Txn != nil {
+		r.Text, r.MimeType = r.Txn.String(), signum.MimeTxnApproval
+		setDefault(&r.Profile, signum.ProfileDevice)
+	}
 	setDefault(&r.Lang, c.cfg.Lang)
 	setDefault(&r.Profile, c.cfg.Profile)
 	setDefault(&r.MimeType, signum.MimeText)
 	seconds := (transactionTimeout(r.Timeout) + time.Second - 1) / time.Second
 	return &signum.SignatureRequest{
-		Header:        c.header(minor, r.APTransID),
+		Header:        c.header(version("1", minor), r.APTransID),
 		MessagingMode: mode,
 		TimeOut:       strconv.FormatInt(int64(seconds), 10),
 		MSISDN:        r.MSISDN,
 		Profile:       r.Profile,
-		Data:          signum.DataToBeSigned{MimeType: r.MimeType, Encoding: "UTF-8", Data: r.Text},
-		Services: append([]signum.AdditionalService{
-			{URI: signum.ServiceUserLang, UserLang: r.Lang},
-		}, r.Services...),
+		Data:          signum.DataToBeSigned{MimeType: r.MimeType, Encoding: encodingUTF8, Data: r.Text},
+		Services:      r.services(),
 	}
 }
+
+// encodingUTF8 is the Encoding of texts.
+const encodingUTF8 = "UTF-8"
 
 func transactionTimeout(d time.Duration) time.Duration {
 	if d == 0 {
@@ -231,13 +271,15 @@ func transactionTimeout(d time.Duration) time.Duration {
 	return d
 }
 
-func (c *Client) header(minor, transID string) signum.Header {
+func version(major, minor string) signum.Version { return signum.Version{Major: major, Minor: minor} }
+
+func (c *Client) header(v signum.Version, transID string) signum.Header {
 	if transID == "" {
 		// An NCName starts with a letter; the text after it has 130 random bits.
 		transID = "S" + rand.Text()
 	}
 	return signum.Header{
-		Version: signum.Version{Major: "1", Minor: minor},
+		Version: v,
 		AP: signum.APInfo{
 			ID: c.cfg.APID, Password: c.cfg.APPassword, TransID: transID,
 			Instant: signum.FormatInstant(c.cfg.Clock.Now()),

@@ -201,6 +201,8 @@ func TestLimits(t *testing.T) {
 		{&signum.SignatureRequest{MessagingMode: signum.Asynch, TimeOut: "300"}, 30 * time.Second, "request timeout"},
 		{&signum.SignatureRequest{MessagingMode: signum.AsynchClientServer}, 30 * time.Second, "request timeout"},
 		{&signum.StatusRequest{}, 30 * time.Second, "request timeout"},
+		{&signum.ProfileRequest{}, 30 * time.Second, "request timeout"},
+		{&signum.ReceiptRequest{}, 110 * time.Second, "receipt timeout (phone 1m20s and margin 30s)"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c := newTestClient(t, false, roundTrip(func(r *http.Request) (*http.Response, error) {

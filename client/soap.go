@@ -16,12 +16,15 @@ const (
 	nsMSS      = "http://uri.etsi.org/TS102204/v1.1.2#"
 	nsFicom    = "http://mss.ficom.fi/TS102204/v1.0.0#"
 	nsAS       = "http://mid.swisscom.ch/TS102204/as/v1.0"
+	nsReceipt  = "http://www.swisscom.ch/TS102204/ext/v1.0.0"
 )
 
 var soapWire = wire{
 	paths: map[signum.Operation]string{
 		signum.OpSignature: "/soap/services/MSS_SignaturePort",
 		signum.OpStatus:    "/soap/services/MSS_StatusQueryPort",
+		signum.OpReceipt:   "/soap/services/MSS_ReceiptPort",
+		signum.OpProfile:   "/soap/services/MSS_ProfilePort",
 	},
 	contentType: "application/soap+xml;charset=utf-8",
 	accept:      "application/soap+xml",
@@ -47,6 +50,10 @@ func encodeSOAP(req signum.Request) ([]byte, error) {
 		w.attr("MSSP_TransID", r.TransID)
 		w.header(&r.Header)
 		w.raw("</mss:MSS_StatusReq>")
+	case *signum.ReceiptRequest:
+		w.receiptReq(r)
+	case *signum.ProfileRequest:
+		w.profileReq(r)
 	default:
 		return nil, fmt.Errorf("no SOAP form of %T", req)
 	}
@@ -126,24 +133,34 @@ func (w *xmlWriter) header(h *signum.Header) {
 	}
 }
 
+func (w *xmlWriter) user(msisdn string) {
+	if msisdn == "" {
+		return
+	}
+	w.raw("<mss:MobileUser>")
+	w.element("mss:MSISDN", msisdn)
+	w.raw("</mss:MobileUser>")
+}
+
+func (w *xmlWriter) data(name string, d signum.DataToBeSigned) {
+	if d == (signum.DataToBeSigned{}) {
+		return
+	}
+	w.raw("<mss:" + name)
+	w.attr("MimeType", d.MimeType)
+	w.attr("Encoding", d.Encoding)
+	w.raw(">")
+	w.escaped(name, d.Data)
+	w.raw("</mss:" + name + ">")
+}
+
 func (w *xmlWriter) signatureReq(r *signum.SignatureRequest) {
 	w.raw(`<mss:MSS_SignatureReq xmlns:mss="` + nsMSS + `"`)
 	w.attr("MessagingMode", r.MessagingMode)
 	w.attr("TimeOut", r.TimeOut)
 	w.header(&r.Header)
-	if r.MSISDN != "" {
-		w.raw("<mss:MobileUser>")
-		w.element("mss:MSISDN", r.MSISDN)
-		w.raw("</mss:MobileUser>")
-	}
-	if d := r.Data; d != (signum.DataToBeSigned{}) {
-		w.raw("<mss:DataToBeSigned")
-		w.attr("MimeType", d.MimeType)
-		w.attr("Encoding", d.Encoding)
-		w.raw(">")
-		w.escaped("DataToBeSigned", d.Data)
-		w.raw("</mss:DataToBeSigned>")
-	}
+	w.user(r.MSISDN)
+	w.data("DataToBeSigned", r.Data)
 	if r.Profile != "" {
 		w.raw("<mss:SignatureProfile>")
 		w.element("mss:mssURI", r.Profile)
@@ -184,4 +201,49 @@ func (w *xmlWriter) service(s *signum.AdditionalService) {
 		w.raw("/>")
 	}
 	w.raw("</mss:Service>")
+}
+
+func (w *xmlWriter) receiptReq(r *signum.ReceiptRequest) {
+	w.raw(`<mss:MSS_ReceiptReq xmlns:mss="` + nsMSS + `"`)
+	w.attr("MSSP_TransID", r.TransID)
+	w.header(&r.Header)
+	w.user(r.MSISDN)
+	w.raw(`<mss:Status><mss:StatusCode Value="` + receiptStatus + `"/>`)
+	if e := r.Extension; e != nil {
+		w.raw(`<mss:StatusDetail><sco:ReceiptRequestExtension xmlns:sco="` + nsReceipt + `"`)
+		w.attr("ReceiptMessagingMode", e.MessagingMode)
+		w.attr("UserAck", e.UserAck)
+		w.raw(">")
+		if e.Language != "" || e.ProfileURI != "" {
+			w.raw("<sco:ReceiptProfile")
+			w.attr("Language", e.Language)
+			w.raw(">")
+			if e.ProfileURI != "" {
+				w.element("sco:ReceiptProfileURI", e.ProfileURI)
+			}
+			w.raw("</sco:ReceiptProfile>")
+		}
+		w.raw("</sco:ReceiptRequestExtension></mss:StatusDetail>")
+	}
+	w.raw("</mss:Status>")
+	w.data("Message", r.Message)
+	w.raw("</mss:MSS_ReceiptReq>")
+}
+
+func (w *xmlWriter) profileReq(r *signum.ProfileRequest) {
+	w.raw(`<mss:MSS_ProfileReq xmlns:mss="` + nsMSS + `"`)
+	w.header(&r.Header)
+	w.user(r.MSISDN)
+	for _, e := range []struct{ name, text string }{
+		{"mss:GetCertificates", r.Getters.Certificates},
+		{"mss:GetAutoActivation", r.Getters.AutoActivation},
+		{"mss:GetRecoveryCodeCreated", r.Getters.RecoveryCodeCreated},
+		{"mss:GetServerSideSignature", r.Getters.ServerSideSignature},
+		{"mss:Params", r.Params},
+	} {
+		if e.text != "" {
+			w.element(e.name, e.text)
+		}
+	}
+	w.raw("</mss:MSS_ProfileReq>")
 }

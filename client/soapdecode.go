@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 
 	"github.com/signum-mssp/signum"
 )
@@ -60,19 +61,28 @@ func parseXML(body []byte) (*node, error) {
 	return root.children[0], nil
 }
 
+// each are the child elements of that name.
+func (n *node) each(name string) iter.Seq[*node] {
+	return func(yield func(*node) bool) {
+		if n == nil {
+			return
+		}
+		for _, c := range n.children {
+			if c.name == name && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
 // child is the first child element of that name. It and all methods below are
 // safe on nil, so that a path through absent elements ends in nothing.
 func (n *node) child(names ...string) *node {
 	for _, name := range names {
-		if n == nil {
-			return nil
-		}
 		var next *node
-		for _, c := range n.children {
-			if c.name == name {
-				next = c
-				break
-			}
+		for c := range n.each(name) {
+			next = c
+			break
 		}
 		n = next
 	}
@@ -97,6 +107,23 @@ func (n *node) value() string {
 	return string(bytes.TrimSpace(n.text))
 }
 
+// values are the texts of the child elements of that name.
+func (n *node) values(name string) []string {
+	var out []string
+	for c := range n.each(name) {
+		out = append(out, c.value())
+	}
+	return out
+}
+
+// soapAnswers are the names of the parts that answer.
+var soapAnswers = map[signum.Operation]string{
+	signum.OpSignature: "MSS_SignatureResp",
+	signum.OpStatus:    "MSS_StatusResp",
+	signum.OpReceipt:   "MSS_ReceiptResp",
+	signum.OpProfile:   "MSS_ProfileResp",
+}
+
 func decodeSOAP(op signum.Operation, body []byte) (signum.Response, error) {
 	root, err := parseXML(body)
 	if err != nil {
@@ -109,11 +136,7 @@ func decodeSOAP(op signum.Operation, body []byte) (signum.Response, error) {
 	if f := content.child("Fault"); f != nil {
 		return nil, soapFault(f)
 	}
-	part := "MSS_SignatureResp"
-	if op == signum.OpStatus {
-		part = "MSS_StatusResp"
-	}
-	if r := content.child(string(op)+"Response", part); r != nil {
+	if r := content.child(string(op)+"Response", soapAnswers[op]); r != nil {
 		return soapMessage(op, r)
 	}
 	return nil, fmt.Errorf("the SOAP body holds no answer to %s", op)
@@ -145,11 +168,16 @@ func soapMessage(op signum.Operation, r *node) (signum.Response, error) {
 		},
 		transID:   r.attr("MSSP_TransID"),
 		msisdn:    r.child("MobileUser", "MSISDN").value(),
-		profile:   r.child("SignatureProfile", "mssURI").value(),
 		signature: r.child("MSS_Signature", "Base64Signature").value(),
 		status:    status.child("StatusCode").attr("Value"),
 	}
-	if all := status.child("StatusDetail", "ServiceResponses"); all != nil {
+	for profile := range r.each("SignatureProfile") {
+		for uri := range profile.each("mssURI") {
+			p.profiles = append(p.profiles, uri.value())
+		}
+	}
+	detail := status.child("StatusDetail")
+	if all := detail.child("ServiceResponses"); all != nil {
 		for _, s := range all.children {
 			sr, err := soapService(s)
 			if err != nil {
@@ -158,6 +186,12 @@ func soapMessage(op signum.Operation, r *node) (signum.Response, error) {
 			p.services = append(p.services, sr)
 		}
 	}
+	if e := detail.child("ReceiptResponseExtension"); e != nil && op == signum.OpReceipt {
+		p.receipt = soapReceipt(&p.scalars, e)
+	}
+	if e := detail.child("ProfileQueryExtension"); e != nil && op == signum.OpProfile {
+		p.profile = soapProfile(&p.scalars, e)
+	}
 	return p.message(op)
 }
 
@@ -165,6 +199,8 @@ func soapService(s *node) (signum.ServiceResponse, error) {
 	r := signum.ServiceResponse{
 		URI:     s.child("Description", "mssURI").value(),
 		AuthURI: s.child("App2App", "AuthUri").value(),
+
+		VerificationCode: s.child("VerificationCode").value(),
 	}
 	if g := s.child("GeoFencing"); g != nil {
 		accuracy, err := parseAccuracy(g.attr("accuracy"))
@@ -184,4 +220,64 @@ func soapService(s *node) (signum.ServiceResponse, error) {
 		}
 	}
 	return r, nil
+}
+
+func soapReceipt(s *scalars, e *node) *signum.ReceiptResponseExtension {
+	return &signum.ReceiptResponseExtension{
+		ClientAck:    s.flag("ClientAck", e.attr("ClientAck")),
+		NetworkAck:   s.flag("NetworkAck", e.attr("NetworkAck")),
+		UserAck:      s.flag("UserAck", e.attr("UserAck")),
+		UserResponse: e.attr("UserResponse"), FaultMessage: e.attr("FaultMessage"),
+	}
+}
+
+func soapProfile(s *scalars, n *node) *signum.ProfileExtension {
+	e := &signum.ProfileExtension{
+		Certificates:        soapCertificates(s, n),
+		AutoActivation:      s.boolean("AutoActivation", n.child("AutoActivation").value()),
+		ServerSideSignature: s.boolean("ServerSideSignature", n.child("ServerSideSignature").value()),
+		RecoveryCodeCreated: s.boolean("RecoveryCodeCreated", n.child("RecoveryCodeCreated").value()),
+	}
+	if u := n.child("MobileUser"); u != nil {
+		e.User = &signum.ProfileUser{
+			AutoActivation:      s.boolean("AutoActivation", u.attr("AutoActivation")),
+			RecoveryCodeCreated: s.boolean("RecoveryCodeCreated", u.attr("RecoveryCodeCreated")),
+		}
+	}
+	if all := n.child("Sscds"); all != nil {
+		e.SSCDs = &signum.SSCDs{}
+		if sim := all.child("Sim"); sim != nil {
+			d := soapDevice(s, sim)
+			e.SSCDs.SIM = &d
+		}
+		for app := range all.each("App") {
+			e.SSCDs.Apps = append(e.SSCDs.Apps, soapDevice(s, app))
+		}
+	}
+	return e
+}
+
+func soapDevice(s *scalars, n *node) signum.SSCD {
+	d := signum.SSCD{
+		State:        signum.DeviceState(n.child("State").value()),
+		PINBlocked:   s.boolean("PinStatus blocked", n.child("PinStatus").attr("blocked")),
+		Certificates: soapCertificates(s, n),
+	}
+	if c := n.child("CardDetails"); c != nil {
+		d.Card = &signum.Network{
+			MCC: c.child("MCC").value(), MNC: c.child("MNC").value(), Name: c.child("Network").value(),
+		}
+	}
+	return d
+}
+
+func soapCertificates(s *scalars, n *node) []signum.SSCDCertificate {
+	var out []signum.SSCDCertificate
+	for c := range n.each("MobileUserCertificate") {
+		out = append(out, signum.SSCDCertificate{
+			Algorithm: signum.KeyType(c.attr("Algorithm")), State: signum.DeviceState(c.attr("State")),
+			Chain: s.chain(c.values("X509Certificate"), c.values("X509SubjectName")),
+		})
+	}
+	return out
 }

@@ -23,10 +23,13 @@ type Signature struct {
 // one of the roots and was valid at the signing time. Intermediates are needed
 // only if the CMS does not hold them, which it does.
 //
-// What remains for the party: that Text is the text it asked for, that Serial
-// is the account it knows the user by, and, if it must know of revocation
-// after the signature, to ask for it. The error wraps the cause, for example
-// an x509.UnknownAuthorityError.
+// What remains for the party: that Text is what it asked for, that Serial is
+// the account it knows the user by, and, if it must know of revocation after
+// the signature, to ask for it. For SignRequest.Text, what it asked for is that
+// text; for SignRequest.Txn it is Txn.SignedContent(), which is
+// {"format_version":1,"content_string":"…"} with the rows and without the
+// title; for a MimeType and a text of one's own, signum.SignedContent.
+// The error wraps the cause, for example an x509.UnknownAuthorityError.
 func Verify(cmsDER []byte, roots *x509.CertPool, intermediates ...*x509.Certificate) (*Signature, error) {
 	sd, err := cms.Parse(cmsDER)
 	if err != nil {

@@ -49,6 +49,13 @@ const (
 // years 1950 to 2049 and as GeneralizedTime otherwise (clause 11.3); the year
 // must be in 0 to 9999.
 func SignedAttributes(content []byte, signingTime time.Time, s *Signer) []byte {
+	return RebuildAttributes(content, signingTime, s.hash)
+}
+
+// RebuildAttributes is SignedAttributes for a signer of whose certificate only
+// the SHA-256 is known: a card gets that and the time, and makes the rest of
+// what it signs from the text that it showed.
+func RebuildAttributes(content []byte, signingTime time.Time, certHash [sha256.Size]byte) []byte {
 	t := signingTime.UTC()
 	layout, tag := utcTime, byte(asn1.UTCTime)
 	if y := t.Year(); y < 1950 || y > 2049 {
@@ -71,7 +78,21 @@ func SignedAttributes(content []byte, signingTime time.Time, s *Signer) []byte {
 	digest := sha256.Sum256(content)
 	b = append(b, digest[:]...)
 	b = append(b, attrSigningCertV2...)
-	return append(b, s.hash[:]...)
+	return append(b, certHash[:]...)
+}
+
+// AttributesOf takes SignedAttributes apart, into what RebuildAttributes needs
+// beside the content: the error is of attributes that it did not make.
+func AttributesOf(attrs []byte) (signingTime time.Time, certHash [sha256.Size]byte, err error) {
+	a, err := parseAttributes(attrs)
+	if err != nil {
+		return time.Time{}, certHash, err
+	}
+	if a.certHashAlg != crypto.SHA256 || a.signingTime.IsZero() {
+		return time.Time{}, certHash, malformed("no signingTime, or no signingCertificateV2 with SHA-256")
+	}
+	copy(certHash[:], a.certHash)
+	return a.signingTime, certHash, nil
 }
 
 // MessageDigest is the messageDigest in the DER of signed attributes: what a

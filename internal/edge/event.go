@@ -32,6 +32,10 @@ func (ev *event) request(r signum.Request) {
 		ev.msisdn = signum.MaskMSISDN(clip(r.MSISDN))
 	case *signum.StatusRequest:
 		ev.transID = clip(r.TransID)
+	case *signum.ReceiptRequest:
+		ev.transID, ev.msisdn = clip(r.TransID), signum.MaskMSISDN(clip(r.MSISDN))
+	case *signum.ProfileRequest:
+		ev.msisdn = signum.MaskMSISDN(clip(r.MSISDN))
 	}
 }
 
@@ -41,6 +45,10 @@ func (ev *event) response(r signum.Response) {
 		ev.code, ev.transID = r.Status, r.TransID
 	case *signum.StatusResponse:
 		ev.code, ev.msisdn = r.Status, signum.MaskMSISDN(r.MSISDN)
+	case *signum.ReceiptResponse:
+		ev.code = r.Status
+	case *signum.ProfileResponse:
+		ev.code = r.Status
 	}
 }
 

@@ -58,6 +58,9 @@ func Register(mux *http.ServeMux, o Options, wires ...Wire) {
 		for _, ep := range w.Endpoints() {
 			mux.Handle("POST "+ep.Path, &handler{Options: o, wire: w, op: ep.Op, parties: parties})
 		}
+		for _, d := range w.Documents() {
+			mux.Handle("GET "+d.Path, document(d))
+		}
 	}
 }
 
@@ -76,7 +79,7 @@ type exchange struct {
 	caller signum.Caller
 	form   Form
 	req    signum.Request
-	resp   signum.Response
+	resp   signum.Response // means nothing if there is an error
 	err    error
 }
 
@@ -112,17 +115,13 @@ func (h *handler) call(ctx context.Context, x *exchange) {
 	defer x.rescue()
 	switch req := x.req.(type) {
 	case *signum.SignatureRequest:
-		if r, err := h.Service.Sign(ctx, &x.caller, req); err != nil {
-			x.err = err
-		} else {
-			x.resp = r
-		}
+		x.resp, x.err = h.Service.Sign(ctx, &x.caller, req)
 	case *signum.StatusRequest:
-		if r, err := h.Service.Status(ctx, &x.caller, req); err != nil {
-			x.err = err
-		} else {
-			x.resp = r
-		}
+		x.resp, x.err = h.Service.Status(ctx, &x.caller, req)
+	case *signum.ReceiptRequest:
+		x.resp, x.err = h.Service.Receipt(ctx, &x.caller, req)
+	case *signum.ProfileRequest:
+		x.resp, x.err = h.Service.Profile(ctx, &x.caller, req)
 	default:
 		x.err = fmt.Errorf("no service for %T", req)
 	}

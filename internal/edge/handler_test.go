@@ -35,6 +35,12 @@ type lineWire struct{}
 
 func (lineWire) Name() string          { return "line" }
 func (lineWire) Endpoints() []Endpoint { return []Endpoint{{"/line", signum.OpSignature}} }
+func (lineWire) Documents() []Document {
+	return []Document{
+		{Path: "/line", Query: "contract", ContentType: "text/contract", Body: func(base string) []byte { return []byte("at " + base) }},
+		{Path: "/contract", ContentType: "text/contract", Body: func(base string) []byte { return []byte("of " + base) }},
+	}
+}
 func (lineWire) Accepts(m string) bool { return m == "text/line" || m == "" }
 func (lineWire) ContentType() string   { return "text/line" }
 func (lineWire) Decode(op signum.Operation, b []byte) (signum.Request, Form, error) {
@@ -59,6 +65,13 @@ func (f serviceFunc) Sign(ctx context.Context, c *signum.Caller, r *signum.Signa
 	return f(ctx, c, r)
 }
 func (serviceFunc) Status(context.Context, *signum.Caller, *signum.StatusRequest) (*signum.StatusResponse, error) {
+	return nil, errors.New("not asked for")
+}
+
+func (serviceFunc) Receipt(context.Context, *signum.Caller, *signum.ReceiptRequest) (*signum.ReceiptResponse, error) {
+	return nil, errors.New("not asked for")
+}
+func (serviceFunc) Profile(context.Context, *signum.Caller, *signum.ProfileRequest) (*signum.ProfileResponse, error) {
 	return nil, errors.New("not asked for")
 }
 
@@ -303,5 +316,30 @@ func TestTLSVersion(t *testing.T) {
 	var nerr net.Error
 	if errors.As(err, &nerr) && nerr.Timeout() {
 		t.Error(err)
+	}
+}
+
+func TestDocuments(t *testing.T) {
+	srv, c, _ := serve(t, Options{Service: serviceFunc(echo)})
+	for path, want := range map[string]struct {
+		status            int
+		contentType, body string
+	}{
+		"/line?contract":   {200, "text/contract", "at " + srv.URL},
+		"/line?CONTRACT":   {405, "text/plain; charset=utf-8", "Messages are sent with POST; the contract is at ?contract\n"},
+		"/line":            {405, "text/plain; charset=utf-8", "Messages are sent with POST; the contract is at ?contract\n"},
+		"/contract":        {200, "text/contract", "of " + srv.URL},
+		"/contract?x=y":    {200, "text/contract", "of " + srv.URL},
+		"/line/?contract=": {404, "text/plain; charset=utf-8", "404 page not found\n"},
+	} {
+		resp, err := c.Get(srv.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != want.status || resp.Header.Get("Content-Type") != want.contentType || string(body) != want.body {
+			t.Errorf("%s: %d %s %q, %v", path, resp.StatusCode, resp.Header.Get("Content-Type"), body, err)
+		}
 	}
 }

@@ -9,7 +9,7 @@ var common = func() map[string]string {
 		"", "1", "2", "80", "en", "de", "fr", "it", "EN", "DE", "FR", "IT",
 		"true", "false", "UTF-8", "http://mid.swisscom.ch/",
 		signum.Synch, signum.Asynch, signum.AsynchClientServer,
-		signum.MimeText, signum.MimeTxnApproval,
+		signum.MimeText, signum.MimeTxnApproval, signum.MimeRSAMessage,
 		signum.ServiceUserLang, signum.ServiceValidate, signum.ServiceGeofencing,
 		signum.ServiceApp2App, signum.ServiceSubscriberInfo, signum.ProfileAuth1,
 	} {

@@ -11,6 +11,8 @@ import (
 type Service interface {
 	Sign(ctx context.Context, c *signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error)
 	Status(ctx context.Context, c *signum.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error)
+	Receipt(ctx context.Context, c *signum.Caller, r *signum.ReceiptRequest) (*signum.ReceiptResponse, error)
+	Profile(ctx context.Context, c *signum.Caller, r *signum.ProfileRequest) (*signum.ProfileResponse, error)
 }
 
 // Form is what a wire remembers of a request in order to answer in the same
@@ -24,11 +26,23 @@ type Endpoint struct {
 	Op   signum.Operation
 }
 
+// Document is a contract that a wire publishes, with GET and without a client
+// certificate: who writes a client wants to read it first.
+type Document struct {
+	Path        string
+	Query       string // that asks for it, such as wsdl; empty: none needed
+	ContentType string
+	// Body is the document for clients that reach the service under the base
+	// URL, https://host.
+	Body func(base string) []byte
+}
+
 // Wire is one encoding of the MSS calls: JSON or SOAP. It is stateless and
 // knows no rules.
 type Wire interface {
 	Name() string // for events: "rest", "soap"
 	Endpoints() []Endpoint
+	Documents() []Document
 	// Accepts reports whether a request's media type (lower case, parameters
 	// cut off, empty if absent) may be this wire's.
 	Accepts(mediaType string) bool

@@ -7,6 +7,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/policy"
 )
 
 var _ signum.Answerer = (*Engine)(nil)
@@ -17,30 +18,57 @@ var ErrForeignDevice = errors.New("answer of a device that was not asked")
 // Answer takes what a phone answered. The signature is verified against the
 // registered key before it can become a success. A late answer is dropped.
 func (e *Engine) Answer(ctx context.Context, a signum.DeviceAnswer) error {
+	if a.Op == signum.OpDisplay {
+		return e.answerReceipt(ctx, a)
+	}
 	t, err := e.transaction(ctx, a.TransID)
 	if err != nil {
 		return fmt.Errorf("answer to transaction %s: %w", a.TransID, err)
 	}
 	if t.DeviceID != a.DeviceID {
-		e.cfg.Logger.WarnContext(ctx, "answer refused", "trans_id", t.ID, "device", a.DeviceID, "err", ErrForeignDevice)
-		return ErrForeignDevice
+		return e.foreign(ctx, a)
 	}
-	if t.State != signum.StateOutstanding {
+	if t.State != signum.StateOutstanding || t.Activating() != (a.Op == signum.OpActivate) {
 		e.cfg.Logger.InfoContext(ctx, "late answer dropped", "trans_id", t.ID, "outcome", int(t.Outcome.Code))
 		return nil
 	}
 	if !e.now().Before(t.Expires) {
 		return e.expire(ctx, t)
 	}
+	if a.Op == signum.OpActivate && a.Fault == nil {
+		return e.activate(ctx, t, a)
+	}
 	out, err := e.judge(ctx, t, a)
 	if err != nil {
 		return err
 	}
+	return e.decide(ctx, t, out)
+}
+
+// foreign refuses the answer of a device that was not asked.
+func (e *Engine) foreign(ctx context.Context, a signum.DeviceAnswer) error {
+	e.cfg.Logger.WarnContext(ctx, "answer refused", "trans_id", a.TransID, "device", a.DeviceID, "err", ErrForeignDevice)
+	return ErrForeignDevice
+}
+
+// decide makes the outcome of an answer that of the transaction, and keeps
+// what the device said of its PIN.
+func (e *Engine) decide(ctx context.Context, t *signum.Transaction, out signum.Outcome) error {
+	if out.Code == signum.PINBlocked {
+		// First: whoever knows the outcome may rely on it, and mend it.
+		if err := e.cfg.Store.SetPINBlocked(ctx, t.DeviceID, true); err != nil {
+			// The device will say so again.
+			e.cfg.Logger.ErrorContext(ctx, "blocked PIN not kept", "device", t.DeviceID, "err", err)
+		}
+	}
 	won, err := e.finish(ctx, t, out)
-	if err != nil || won {
+	if err != nil {
 		return err
 	}
-	return e.lost(ctx, t)
+	if !won {
+		return e.lost(ctx, t)
+	}
+	return nil
 }
 
 // transaction is the one that a request waits for on this node, else the
@@ -56,7 +84,7 @@ func (e *Engine) transaction(ctx context.Context, id string) (*signum.Transactio
 // judge makes the outcome of an answer: a signature, 503, or the phone's fault.
 func (e *Engine) judge(ctx context.Context, t *signum.Transaction, a signum.DeviceAnswer) (signum.Outcome, error) {
 	if a.Fault != nil {
-		return signum.Failed(a.Fault), nil
+		return failed(a.Fault), nil
 	}
 	signer, err := signerOf(t)
 	if err != nil {
@@ -66,7 +94,25 @@ func (e *Engine) judge(ctx context.Context, t *signum.Transaction, a signum.Devi
 		e.cfg.Logger.WarnContext(ctx, "signature does not verify", "trans_id", t.ID, "device", t.DeviceID, "err", err)
 		return signum.Failed(signum.NewFault(signum.InvalidSignature)), nil
 	}
-	return signum.Outcome{Code: signum.SignatureMade, Signature: a.Signature}, nil
+	if v := t.Services.Verification; v != nil && a.Choice != v.Code {
+		e.cfg.Logger.InfoContext(ctx, "wrong verification code chosen", "trans_id", t.ID, "device", t.DeviceID)
+		return signum.Failed(signum.NewFault(signum.UserCancel)), nil
+	}
+	l := locate(&t.Services, a.Location, e.now())
+	if l != nil {
+		if flt := policy.Fenced(&t.Services, l, e.now()); flt != nil {
+			return signum.Failed(flt), nil
+		}
+	}
+	return signum.Outcome{Code: signum.SignatureMade, Signature: a.Signature, Location: l}, nil
+}
+
+// failed is the outcome of a phone's fault. No phone decides a success.
+func failed(f *signum.Fault) signum.Outcome {
+	if f.Code.IsStatus() {
+		f = signum.NewFault(signum.InternalError)
+	}
+	return signum.Failed(f)
 }
 
 // lost finds out why an answer did not become the outcome: there was one
@@ -105,7 +151,11 @@ func (e *Engine) cms(t *signum.Transaction, o signum.Outcome) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	der, err := cms.Assemble([]byte(t.Text), t.SignedAttrs, o.Signature, signer, e.cfg.Chain)
+	content, err := signum.SignedContent(t.MimeType, t.Text)
+	if err != nil {
+		return nil, fmt.Errorf("content of transaction %s: %w", t.ID, err)
+	}
+	der, err := cms.Assemble([]byte(content), t.SignedAttrs, o.Signature, signer, e.cfg.Chain)
 	if err != nil {
 		return nil, fmt.Errorf("assembling the CMS of %s: %w", t.ID, err)
 	}
@@ -125,9 +175,7 @@ func (e *Engine) finish(ctx context.Context, t *signum.Transaction, o signum.Out
 	}
 	e.wake(t, o)
 	if o.Code != signum.SignatureMade {
-		if ch := e.cfg.Channels[t.Method]; ch != nil {
-			ch.Cancel(ctx, t.DeviceID, t.ID)
-		}
+		e.channel(t.Method).Cancel(ctx, t.DeviceID, t.ID)
 	}
 	return true, nil
 }

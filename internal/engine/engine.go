@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"sync"
 	"time"
 
@@ -18,10 +19,18 @@ import (
 type Config struct {
 	Store    signum.Store
 	Channels map[signum.Method]signum.Channel
-	Chain    [][]byte // issuing CA, root: DER, appended to the leaf in each CMS
-	MSSPURI  string   // MSSP_ID/URI of answers
-	Clock    signum.Clock
-	Logger   *slog.Logger
+	Issuer   signum.Issuer     // of SIMs that are activated on the way; nil: none are
+	Texts    signum.TextSender // of one-time passwords; nil: their profiles are not supported
+	Chain    [][]byte          // issuing CA, root: DER, appended to the leaf in each CMS
+	MSSPURI  string            // MSSP_ID/URI of answers
+	// HomeNetwork is MCC and MNC of the network that knows where its SIMs are.
+	// Empty: no SIM can be located.
+	HomeNetwork string
+	// AuthURI is the address that opens the app that signs (app2app); parameters
+	// are added to it. Empty: signum.DefaultAuthURI.
+	AuthURI string
+	Clock   signum.Clock
+	Logger  *slog.Logger
 
 	Skew      time.Duration // how far a request's Instant may be off; 5 min
 	Retention time.Duration // how long an outcome can be read; 1 h, at least twice Skew
@@ -33,9 +42,11 @@ type Config struct {
 
 // Engine runs transactions. Its methods are safe for concurrent use.
 type Engine struct {
-	cfg     Config
-	waiters waiters
-	running sync.WaitGroup
+	cfg      Config
+	waiters  waiters  // for signatures
+	receipts waiters  // for receipts
+	texting  sync.Map // ids of the transactions whose texts this node is sending
+	running  sync.WaitGroup
 }
 
 // New checks the configuration and returns an engine. Run makes it live.
@@ -60,13 +71,23 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Retention < 2*cfg.Skew {
 		return nil, fmt.Errorf("engine: retention %s is shorter than twice the skew %s", cfg.Retention, cfg.Skew)
 	}
+	if cfg.AuthURI == "" {
+		cfg.AuthURI = signum.DefaultAuthURI
+	}
+	if _, err := url.Parse(cfg.AuthURI); err != nil {
+		return nil, fmt.Errorf("engine: AuthURI: %w", err)
+	}
 	if cfg.Clock == nil {
 		cfg.Clock = signum.SystemClock{}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{cfg: cfg, waiters: waiters{m: make(map[string]*waiter)}}, nil
+	return &Engine{
+		cfg:      cfg,
+		waiters:  waiters{m: make(map[string]*waiter)},
+		receipts: waiters{m: make(map[string]*waiter)},
+	}, nil
 }
 
 // now is to the microsecond, as stores keep it.
@@ -87,6 +108,21 @@ func (e *Engine) party(ctx context.Context, c *signum.Caller, h *signum.Header) 
 		return nil, flt
 	}
 	return p, nil
+}
+
+// subscriber is the account of a number, nil if there is none for this party.
+func (e *Engine) subscriber(ctx context.Context, p *signum.Party, msisdn string) (*signum.Subscriber, error) {
+	if policy.Hidden(p, msisdn) {
+		return nil, nil
+	}
+	s, err := e.cfg.Store.Subscriber(ctx, msisdn)
+	if errors.Is(err, signum.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading subscriber: %w", err)
+	}
+	return s, nil
 }
 
 func passwordOK(p *signum.Party, sent string) bool {

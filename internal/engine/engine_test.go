@@ -121,6 +121,15 @@ func TestPhoneOutcomes(t *testing.T) {
 			if resp != nil && (resp.Signature != nil) != (tt.want == 500) {
 				t.Errorf("%s on %s: signature of %d bytes", tt.do, m, len(resp.Signature))
 			}
+			if tt.want == signum.PINBlocked {
+				// What the device said is kept; then somebody mends it.
+				if _, err := w.ask(s); w.code(err) != signum.PINBlocked {
+					t.Errorf("%s on %s, again: %v", tt.do, m, err)
+				}
+				if err := w.store.SetPINBlocked(t.Context(), s.Devices[0].ID, false); err != nil {
+					t.Fatal(err)
+				}
+			}
 			if got := w.await(w.begin(s)); got != tt.want {
 				t.Errorf("%s on %s, asynchronous: got %d, want %d", tt.do, m, got, tt.want)
 			}
@@ -401,7 +410,9 @@ func TestParties(t *testing.T) {
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	s := w.addUser(1, approves, signum.EC, signum.SIM)
 	hash := sha256.Sum256([]byte("open sesame"))
-	w.putParty(func(p *signum.Party) { p.ID, p.Pins, p.PasswordHash = "mid://other", []signum.Pin{{2}, {3}}, hash[:] })
+	w.putParty(func(p *signum.Party) {
+		p.ID, p.Pins, p.PasswordHash = "mid://other", []signum.Pin{{2}, {3}}, hash[:]
+	})
 	credentials := signum.Fault{Code: 104, Detail: "Wrong SSL credentials"}
 	ask := func(ap, pwd string, c signum.Caller) error {
 		r := w.request(s)

@@ -14,41 +14,60 @@ import (
 
 // modelled is what must be true of one transaction.
 type modelled struct {
-	id      string
-	user    int
-	method  signum.Method
-	expires time.Time
-	code    signum.Code // 504 while outstanding
+	id       string
+	ap       int
+	user     int
+	method   signum.Method
+	expires  time.Time
+	code     signum.Code // 504 while outstanding
+	receipts int         // accepted ones
 }
 
 // model is the life of transactions as the specification tells it, in memory.
-// Random calls go to the engine and to it.
+// Random calls of several parties go to the engine and to it.
 type model struct {
-	w     *world
-	users []*signum.Subscriber
-	all   []*modelled
+	w       *world
+	url     string
+	users   []*signum.Subscriber
+	all     []*modelled
+	blocked map[string]bool // PINs, by device
 }
 
-// TestModel fires random sequences of requests, answers, time and sweeps and
-// compares each outcome with the model.
+var methods = []signum.Method{signum.SIM, signum.App}
+
+// parties are who calls, each with its own certificate.
+var modelParties = []struct {
+	id  string
+	pin signum.Pin
+}{{"mid://ap", testPin}, {"mid://second", signum.Pin{2}}, {"mid://third", signum.Pin{3}}}
+
+// TestModel fires random sequences of requests, status queries, receipts,
+// answers, time, sweeps and restarts and compares each outcome with the model.
 func TestModel(t *testing.T) {
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
+		for _, p := range modelParties {
+			w.putParty(func(q *signum.Party) { q.ID, q.Pins = p.id, []signum.Pin{p.pin} })
+		}
 		run := 0
 		rapid.Check(t, func(rt *rapid.T) {
-			m := &model{w: w}
+			m := &model{w: w, url: url, blocked: make(map[string]bool)}
 			for range 2 {
 				run++
-				m.users = append(m.users, w.addUser(run, silent, signum.EC, signum.SIM, signum.App))
+				m.users = append(m.users, w.addUser(run, silent, signum.EC, methods...))
 			}
 			rt.Repeat(map[string]func(*rapid.T){
-				"begin":  m.begin,
-				"answer": m.answer,
-				"late":   m.late,
-				"wait":   m.wait,
-				"sweep":  m.sweep,
-				"":       m.check,
+				"begin":   m.begin,
+				"answer":  m.answer,
+				"late":    m.late,
+				"receipt": m.receipt,
+				"unblock": m.unblock,
+				"wait":    m.wait,
+				"sweep":   m.sweep,
+				"restart": m.restart,
+				"":        m.check,
 			})
+			w = m.w
 		})
 	})
 }
@@ -72,41 +91,66 @@ func (m *model) settle() {
 	}
 }
 
-func (m *model) begin(rt *rapid.T) {
-	m.settle()
-	user := rapid.IntRange(0, len(m.users)-1).Draw(rt, "user")
-	method := rapid.SampledFrom([]signum.Method{signum.SIM, signum.App}).Draw(rt, "method")
-	seconds := rapid.IntRange(15, 100).Draw(rt, "timeout")
-	resp, err := m.w.Sign(context.Background(), &signum.Caller{Pin: testPin}, m.w.request(m.users[user], async,
-		profile(signum.ProfileOf(method)), func(r *signum.SignatureRequest) { r.TimeOut = fmt.Sprint(seconds) }))
-	before := m.current(user, method)
-	if before != nil && method == signum.SIM {
-		if flt := signum.AsFault(err); flt == nil || flt.Code != signum.PBSignatureProcess {
-			rt.Fatalf("a second one on the SIM: %+v, %v", resp, err)
+// as turns a header into one of a party, and is its caller.
+func (m *model) as(ap int, h *signum.Header) *signum.Caller {
+	h.AP.ID = modelParties[ap].id
+	return &signum.Caller{Pin: modelParties[ap].pin}
+}
+
+func (m *model) device(user int, method signum.Method) string {
+	for _, d := range m.users[user].Devices {
+		if d.Method == method {
+			return d.ID
 		}
-		return
 	}
-	if err != nil || resp.Status != signum.RequestOK {
+	return ""
+}
+
+func (m *model) draw(rt *rapid.T) (ap, user int, method signum.Method) {
+	m.settle()
+	return rapid.IntRange(0, len(modelParties)-1).Draw(rt, "ap"), rapid.IntRange(0, len(m.users)-1).Draw(rt, "user"),
+		rapid.SampledFrom(methods).Draw(rt, "method")
+}
+
+func fails(rt *rapid.T, err error, code signum.Code, what string) {
+	if flt := signum.AsFault(err); flt == nil || flt.Code != code {
+		rt.Fatalf("%s: %v, must be %d", what, err, code)
+	}
+}
+
+func (m *model) begin(rt *rapid.T) {
+	ap, user, method := m.draw(rt)
+	seconds := rapid.IntRange(15, 100).Draw(rt, "timeout")
+	r := m.w.request(m.users[user], async, profile(signum.ProfileOf(method)), func(r *signum.SignatureRequest) { r.TimeOut = fmt.Sprint(seconds) })
+	c := m.as(ap, &r.Header)
+	resp, err := m.w.Sign(context.Background(), c, r)
+	before := m.current(user, method)
+	switch {
+	case m.blocked[m.device(user, method)]:
+		fails(rt, err, signum.PINBlocked, "a blocked PIN")
+		return
+	case before != nil && method == signum.SIM:
+		fails(rt, err, signum.PBSignatureProcess, "a second one on the SIM")
+		return
+	case err != nil || resp.Status != signum.RequestOK:
 		rt.Fatalf("begin: %+v, %v", resp, err)
 	}
 	if before != nil {
 		before.code = signum.UserCancel
 	}
-	m.all = append(m.all, &modelled{id: resp.TransID, user: user, method: method, code: signum.OutstandingTransact,
+	m.all = append(m.all, &modelled{id: resp.TransID, ap: ap, user: user, method: method, code: signum.OutstandingTransact,
 		expires: m.w.clock.Now().Add(time.Duration(seconds) * time.Second)})
 }
 
 // answer is the person: approves or declines what is on a screen.
 func (m *model) answer(rt *rapid.T) {
-	m.settle()
-	user := rapid.IntRange(0, len(m.users)-1).Draw(rt, "user")
-	method := rapid.SampledFrom([]signum.Method{signum.SIM, signum.App}).Draw(rt, "method")
+	_, user, method := m.draw(rt)
 	approve := rapid.Bool().Draw(rt, "approve")
 	x := m.current(user, method)
 	if x == nil {
 		rt.Skip("nothing on the screen")
 	}
-	device := deviceOf(m.users[user], method)
+	device := m.device(user, method)
 	var err error
 	if approve {
 		x.code = signum.SignatureMade
@@ -118,7 +162,9 @@ func (m *model) answer(rt *rapid.T) {
 	if err != nil {
 		rt.Fatalf("%s on %s: %v", x.id, device, err)
 	}
-	m.w.await(x.id) // the bearer takes its time
+	for m.status(rt, x.ap, x.id) == signum.OutstandingTransact {
+		time.Sleep(time.Millisecond) // the bearer takes its time
+	}
 }
 
 // late is an answer to any transaction, by the right device or a wrong one;
@@ -130,16 +176,92 @@ func (m *model) late(rt *rapid.T) {
 	}
 	x := rapid.SampledFrom(m.all).Draw(rt, "transaction")
 	right := rapid.Bool().Draw(rt, "right device")
-	a := signum.DeviceAnswer{TransID: x.id, DeviceID: deviceOf(m.users[x.user], x.method), Fault: signum.NewFault(signum.PINBlocked)}
+	code := rapid.SampledFrom([]signum.Code{signum.PINBlocked, signum.UserCancel, signum.RequestOK}).Draw(rt, "code")
+	a := signum.DeviceAnswer{TransID: x.id, DeviceID: m.device(x.user, x.method), Fault: signum.NewFault(code)}
 	if !right {
-		a.DeviceID = deviceOf(m.users[1-x.user], x.method)
+		a.DeviceID = m.device(1-x.user, x.method)
 	}
 	err := m.w.Answer(context.Background(), a)
 	if right != (err == nil) {
 		rt.Fatalf("answer: %v", err)
 	}
-	if right && x.code == signum.OutstandingTransact {
-		x.code = signum.PINBlocked
+	if !right || x.code != signum.OutstandingTransact {
+		return
+	}
+	if x.code = code; code == signum.RequestOK {
+		x.code = signum.InternalError // no phone says so
+	}
+	m.blocked[a.DeviceID] = m.blocked[a.DeviceID] || code == signum.PINBlocked
+}
+
+func (m *model) unblock(rt *rapid.T) {
+	_, user, method := m.draw(rt)
+	device := m.device(user, method)
+	if err := m.w.store.SetPINBlocked(context.Background(), device, false); err != nil {
+		rt.Fatal(err)
+	}
+	delete(m.blocked, device)
+}
+
+// receipt asks for one for any transaction, by any party; the user answers, or
+// does not.
+func (m *model) receipt(rt *rapid.T) {
+	m.settle()
+	if len(m.all) == 0 {
+		rt.Skip("no transaction")
+	}
+	x := rapid.SampledFrom(m.all).Draw(rt, "transaction")
+	ap := rapid.IntRange(0, len(modelParties)-1).Draw(rt, "ap")
+	act := rapid.SampledFrom([]string{"OK", "CANCEL", ""}).Draw(rt, "act")
+	r := m.w.receiptRequest(m.users[x.user], x.id)
+	c := m.as(ap, &r.Header)
+	device := m.device(x.user, x.method)
+	busy := m.current(x.user, x.method) != nil
+	if ap == x.ap && x.code == signum.SignatureMade && x.receipts == 0 && !m.blocked[device] && !busy {
+		go m.acknowledge(device, x.id, act)
+	}
+	resp, err := m.w.Receipt(context.Background(), c, r)
+	switch {
+	case ap != x.ap, x.code != signum.SignatureMade, x.receipts > 0:
+		fails(rt, err, signum.WrongParam, "a receipt that must not be")
+		return
+	case m.blocked[device]:
+		fails(rt, err, signum.PINBlocked, "a receipt on a blocked device")
+		return
+	}
+	x.receipts++
+	want := signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"` + act + `"}`}
+	switch {
+	case busy || act == "":
+		want = signum.ReceiptResponseExtension{}
+	case act == "CANCEL":
+		want.FaultMessage = "User Cancelled the request"
+	}
+	if err != nil || *resp.Extension != want {
+		rt.Fatalf("receipt: %+v, %v, must be %+v", resp, err, want)
+	}
+}
+
+// acknowledge waits until the receipt is on the screen, and acts.
+func (m *model) acknowledge(device, id, act string) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Microsecond) {
+		d, err := m.w.phones.Device(device)
+		if err != nil {
+			return
+		}
+		if s, ok := d.Shown(); !ok || s.TransID != id {
+			continue
+		}
+		switch act {
+		case "OK":
+			_ = m.w.phones.Acknowledge(device, id) // what went wrong shows in the answer
+		case "CANCEL":
+			_ = m.w.phones.Decline(device, id)
+		default:
+			m.w.clock.move(signum.ReceiptWait)
+			_ = m.w.sweep(context.Background())
+		}
+		return
 	}
 }
 
@@ -153,24 +275,51 @@ func (m *model) sweep(rt *rapid.T) {
 	}
 }
 
-// check asks for a transaction's outcome: it must be the model's, and what has
-// ended stays as it is.
+// restart is a crash of the node and its bearers: what was on screens is
+// handed over again.
+func (m *model) restart(rt *rapid.T) {
+	if !rapid.Bool().Draw(rt, "really") { // it is slow
+		rt.Skip("not now")
+	}
+	m.w.stop()
+	m.w = newWorld(m.w.t, m.url, m.w)
+	for _, s := range m.users {
+		m.w.addPhones(s, silent)
+	}
+	if err := m.w.recover(context.Background()); err != nil {
+		rt.Fatal(err)
+	}
+	m.settle()
+}
+
+func (m *model) status(rt *rapid.T, ap int, id string) signum.Code {
+	r := &signum.StatusRequest{Header: m.w.header(), TransID: id}
+	c := m.as(ap, &r.Header)
+	resp, err := m.w.Status(context.Background(), c, r)
+	if err == nil {
+		return resp.Status
+	}
+	flt := signum.AsFault(err)
+	if flt == nil {
+		rt.Fatalf("status of %s: %v", id, err)
+	}
+	return flt.Code
+}
+
+// check asks for a transaction's outcome: it must be the model's for its own
+// party, unknown to any other, and what has ended stays as it is.
 func (m *model) check(rt *rapid.T) {
 	if len(m.all) == 0 {
 		return
 	}
 	m.settle()
 	x := rapid.SampledFrom(m.all).Draw(rt, "checked")
-	if got := m.w.outcome(x.id); got != x.code {
-		rt.Fatalf("%s is %d, must be %d", x.id, got, x.code)
+	ap := rapid.IntRange(0, len(modelParties)-1).Draw(rt, "by")
+	want := x.code
+	if ap != x.ap {
+		want = signum.WrongParam
 	}
-}
-
-func deviceOf(s *signum.Subscriber, method signum.Method) string {
-	for _, d := range s.Devices {
-		if d.Method == method {
-			return d.ID
-		}
+	if got := m.status(rt, ap, x.id); got != want {
+		rt.Fatalf("%s is %d to %s, must be %d", x.id, got, modelParties[ap].id, want)
 	}
-	return ""
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/rsa"
 	"errors"
 	"fmt"
 	"time"
@@ -73,7 +72,9 @@ func (e *Engine) recover(ctx context.Context) error {
 			return err
 		}
 		for _, t := range ts {
-			e.dispatch(ctx, t, keyType(t))
+			if err := e.again(ctx, t); err != nil {
+				return err
+			}
 		}
 		if n += len(ts); len(ts) < sweepBatch {
 			if n > 0 {
@@ -85,18 +86,33 @@ func (e *Engine) recover(ctx context.Context) error {
 	}
 }
 
-// keyType tells the bearer which algorithm the card shall use.
-func keyType(t *signum.Transaction) signum.KeyType {
-	if s, err := signerOf(t); err == nil {
-		if _, ok := s.PublicKey().(*rsa.PublicKey); ok {
-			return signum.RSA
+// again hands over what is outstanding. Phones know a request that comes again,
+// but nobody knows a text: what this node is sending, or has sent since the list
+// was read, is no business of recovery, which runs while the node serves.
+func (e *Engine) again(ctx context.Context, t *signum.Transaction) error {
+	if t.Method == signum.SMS {
+		if _, here := e.texting.Load(t.ID); here {
+			return nil
+		}
+		switch now, err := e.cfg.Store.Transaction(ctx, t.ID); {
+		case errors.Is(err, signum.ErrNotFound), err == nil && now.State != signum.StateOutstanding:
+			return nil
+		case err != nil:
+			return err
 		}
 	}
-	return signum.EC
+	e.dispatch(ctx, t)
+	return nil
 }
 
-// sweep ends what is overdue, whichever node began it.
+// sweep ends what is overdue, whichever node began it. Of receipts, only those
+// that somebody waits for here: the others concern nobody any more.
 func (e *Engine) sweep(ctx context.Context) error {
+	for _, id := range e.receipts.overdue(e.now()) {
+		if err := e.endReceipt(ctx, id, signum.ReceiptLost); err != nil {
+			return err
+		}
+	}
 	for {
 		ids, err := e.cfg.Store.ExpiredTransactions(ctx, e.now(), sweepBatch)
 		if err != nil {
@@ -115,6 +131,11 @@ func (e *Engine) sweep(ctx context.Context) error {
 
 // poll wakes those who wait here for what another node decided.
 func (e *Engine) poll(ctx context.Context) error {
+	for _, id := range e.receipts.ids() {
+		if err := e.lookAtReceipt(ctx, id); err != nil {
+			return err
+		}
+	}
 	ids := e.waiters.ids()
 	for len(ids) > 0 {
 		n := min(len(ids), sweepBatch)

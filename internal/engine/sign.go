@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -21,7 +22,7 @@ func (e *Engine) Sign(ctx context.Context, c *signum.Caller, r *signum.Signature
 	}
 	// The transaction has what is needed of them, and many wait.
 	r.Data, r.Services = signum.DataToBeSigned{}, nil
-	return e.response(r, w, e.wait(ctx, w))
+	return e.response(r, w, e.waiters.wait(ctx, w))
 }
 
 //go:noinline
@@ -38,7 +39,8 @@ func (e *Engine) response(r *signum.SignatureRequest, w *waiter, res *result) (*
 		MSISDN:    r.MSISDN,
 		Signature: res.cms,
 		Profile:   w.profile,
-		Status:    res.Code,
+		Status:    res.status,
+		Services:  res.services,
 	}, nil
 }
 
@@ -54,17 +56,17 @@ func (e *Engine) submit(ctx context.Context, c *signum.Caller, r *signum.Signatu
 	if flt != nil {
 		return nil, flt
 	}
-	choice, err := e.choose(ctx, p, r, f, now)
+	t, authURI, err := e.draw(ctx, p, r, f, now)
 	if err != nil {
 		return nil, e.refuse(ctx, p, r, f, err)
 	}
-	t, err := newTransaction(p, r, f, choice, now)
-	if err != nil {
-		return nil, err
-	}
 	w := newWaiter(t)
 	if !t.Async {
-		e.waiters.add(w)
+		e.waiters.add(w, t)
+	}
+	if t.Method == signum.SMS {
+		e.texting.Store(t.ID, nil) // before recovery can find it
+		defer e.texting.Delete(t.ID)
 	}
 	if err := e.insert(ctx, t); err != nil {
 		e.waiters.remove(w)
@@ -72,33 +74,67 @@ func (e *Engine) submit(ctx context.Context, c *signum.Caller, r *signum.Signatu
 	}
 	if t.State == signum.StateOutstanding {
 		// The party may hang up now; the transaction goes on.
-		e.dispatch(context.WithoutCancel(ctx), t, choice.Device.KeyType)
+		e.dispatch(context.WithoutCancel(ctx), t)
 	}
 	switch {
 	case t.Async:
-		w.end(&result{Outcome: signum.Outcome{Code: signum.RequestOK}})
+		w.end(accepted(t, authURI))
 	case t.State != signum.StateOutstanding:
-		w.end(&result{Outcome: t.Outcome})
+		w.end(&result{Outcome: t.Outcome, status: t.Outcome.Code})
 	}
 	return w, nil
 }
 
-func (e *Engine) choose(ctx context.Context, p *signum.Party, r *signum.SignatureRequest, f policy.Fields, now time.Time) (policy.Choice, error) {
-	if flt := policy.Content(p, r); flt != nil {
-		return policy.Choice{}, flt
+// draw makes the transaction of a request, with what the policy decides. The
+// AuthURI is for app2app.
+func (e *Engine) draw(ctx context.Context, p *signum.Party, r *signum.SignatureRequest, f policy.Fields, now time.Time) (t *signum.Transaction, authURI string, err error) {
+	if flt := policy.TestFault(p, f.MSISDN); flt != nil {
+		return nil, "", flt
 	}
-	s, err := e.cfg.Store.Subscriber(ctx, f.MSISDN)
-	if err != nil && !errors.Is(err, signum.ErrNotFound) {
-		return policy.Choice{}, fmt.Errorf("reading subscriber: %w", err)
-	}
-	if err != nil {
-		s = nil
-	}
-	choice, flt := policy.Choose(p, s, r.Profile, now)
+	content, flt := policy.SignatureContent(p, r, f.Async)
 	if flt != nil {
-		return policy.Choice{}, flt
+		return nil, "", flt
 	}
-	return choice, nil
+	t = newTransaction(p, r, f, &content, now)
+	if signum.IsOTP(content.Profile) {
+		return t, "", e.drawText(t, &content, f)
+	}
+	s, err := e.subscriber(ctx, p, f.MSISDN)
+	if err != nil {
+		return nil, "", err
+	}
+	choice, flt := policy.Choose(&policy.Ask{
+		Party: p, Subscriber: s, Profile: content.Profile, Approval: content.MimeType == signum.MimeTxnApproval,
+		AppOnly: content.Services.AppOnly(), Home: e.cfg.HomeNetwork, Now: now,
+	})
+	if flt != nil {
+		return nil, "", flt
+	}
+	if err := assign(t, &choice, f.Timeout); err != nil {
+		return nil, "", err
+	}
+	authURI, flt = e.want(t, p, s, choice.Device, &content.Services)
+	if flt != nil {
+		return nil, "", flt
+	}
+	return t, authURI, nil
+}
+
+// drawText completes the transaction of a one-time password. It needs no
+// subscriber: it is for those who have no other method.
+func (e *Engine) drawText(t *signum.Transaction, c *policy.Content, f policy.Fields) error {
+	if e.cfg.Texts == nil {
+		return signum.NewFault(signum.UnsupportedProfile)
+	}
+	if flt := policy.LegalMSISDN(f.MSISDN); flt != nil {
+		return flt
+	}
+	t.Method, t.Profile = signum.SMS, c.Profile
+	t.Expires = t.Created.Add(cmp.Or(f.Timeout, policy.TimeoutSIM))
+	if c.Services.SubscriberInfo {
+		t.Services.Subscriber = mccmnc(signum.UnknownNetwork)
+	}
+	return nil
 }
 
 // refuse returns the refusal of a later check, unless the number is none or
@@ -109,8 +145,10 @@ func (e *Engine) refuse(ctx context.Context, p *signum.Party, r *signum.Signatur
 	if signum.AsFault(err) == nil {
 		return err
 	}
-	if flt := policy.LegalMSISDN(f.MSISDN); flt != nil {
-		return flt
+	if policy.TestFault(p, f.MSISDN) == nil { // those are legal where they are taken
+		if flt := policy.LegalMSISDN(f.MSISDN); flt != nil {
+			return flt
+		}
 	}
 	used, uerr := e.cfg.Store.TransactionUsed(ctx, p.ID, r.AP.TransID, f.Instant)
 	if uerr != nil {
@@ -126,41 +164,59 @@ func errUsed() error {
 	return signum.Faultf(signum.WrongParam, "AP_TransID and Instant were used before")
 }
 
-func newTransaction(p *signum.Party, r *signum.SignatureRequest, f policy.Fields, choice policy.Choice, now time.Time) (*signum.Transaction, error) {
+// newTransaction has what the request alone tells.
+func newTransaction(p *signum.Party, r *signum.SignatureRequest, f policy.Fields, c *policy.Content, now time.Time) *signum.Transaction {
+	return &signum.Transaction{
+		ID:         newTransID(now),
+		APID:       p.ID,
+		APTransID:  r.AP.TransID,
+		APInstant:  f.Instant,
+		MSISDN:     f.MSISDN,
+		MSISDNSent: r.MSISDN,
+		Async:      f.Async,
+		Lang:       f.Lang,
+		MimeType:   c.MimeType,
+		Text:       c.Text,
+		State:      signum.StateOutstanding,
+		Created:    now,
+	}
+}
+
+// assign gives the transaction to the device that was chosen.
+func assign(t *signum.Transaction, choice *policy.Choice, timeout time.Duration) error {
 	d := choice.Device
-	signer, err := cms.ParseSigner(d.Certificate.DER)
-	if err != nil {
-		return nil, fmt.Errorf("certificate %s of device %s: %w", d.Certificate.Serial, d.ID, err)
+	t.DeviceID, t.Method, t.Profile = d.ID, d.Method, signum.ProfileOf(d.Method)
+	if timeout == 0 {
+		timeout = policy.TimeoutOf(d.Method)
 	}
-	life := f.Timeout
-	if life == 0 {
-		life = policy.TimeoutOf(d.Method)
+	t.Expires = t.Created.Add(timeout)
+	if choice.Activate != "" {
+		t.Services.ActivateKey = choice.Activate
+		return nil
 	}
-	t := &signum.Transaction{
-		ID:          newTransID(now),
-		APID:        p.ID,
-		APTransID:   r.AP.TransID,
-		APInstant:   f.Instant,
-		MSISDN:      f.MSISDN,
-		MSISDNSent:  r.MSISDN,
-		DeviceID:    d.ID,
-		Method:      d.Method,
-		Async:       f.Async,
-		Lang:        f.Lang,
-		MimeType:    signum.MimeText,
-		Text:        r.Data.Data,
-		SignedAttrs: cms.SignedAttributes([]byte(r.Data.Data), now, signer),
-		CertSerial:  d.Certificate.Serial,
-		Certificate: d.Certificate,
-		State:       signum.StateOutstanding,
-		Created:     now,
-		Expires:     now.Add(life),
+	if err := prepare(t, d.Certificate, t.Created); err != nil {
+		return fmt.Errorf("device %s: %w", d.ID, err)
 	}
 	if choice.Revoked {
 		t.Outcome = signum.Failed(signum.NewFault(signum.RevokedCertificate))
-		t.State, t.Finished = t.Outcome.FinalState(), now
+		t.State, t.Finished = t.Outcome.FinalState(), t.Created
 	}
-	return t, nil
+	return nil
+}
+
+// prepare draws up what there is to sign with the certificate.
+func prepare(t *signum.Transaction, c *signum.Certificate, now time.Time) error {
+	signer, err := cms.ParseSigner(c.DER)
+	if err != nil {
+		return fmt.Errorf("certificate %s: %w", c.Serial, err)
+	}
+	content, err := signum.SignedContent(t.MimeType, t.Text)
+	if err != nil {
+		return fmt.Errorf("content of transaction %s: %w", t.ID, err)
+	}
+	t.SignedAttrs = cms.SignedAttributes([]byte(content), now, signer)
+	t.CertSerial, t.Certificate = c.Serial, c
+	return nil
 }
 
 // newTransID is a short NCName: 35 bits of milliseconds, so that new rows stand
@@ -221,24 +277,4 @@ func (e *Engine) makeRoom(ctx context.Context, t *signum.Transaction, id string)
 	}
 	_, err = e.finish(ctx, old, signum.Failed(signum.NewFault(signum.UserCancel)))
 	return err
-}
-
-// dispatch hands the transaction to its phone. A phone that cannot be reached
-// ends it with 209.
-func (e *Engine) dispatch(ctx context.Context, t *signum.Transaction, k signum.KeyType) {
-	ch := e.cfg.Channels[t.Method]
-	err := errors.New("no channel for the method")
-	if ch != nil {
-		err = ch.Send(ctx, signum.DeviceRequest{
-			TransID: t.ID, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Method: t.Method, Lang: t.Lang,
-			MimeType: t.MimeType, Text: t.Text, SignedAttrs: t.SignedAttrs, KeyType: k, Expires: t.Expires,
-		})
-	}
-	if err == nil {
-		return
-	}
-	e.cfg.Logger.WarnContext(ctx, "phone not reached", "trans_id", t.ID, "msisdn", signum.MaskMSISDN(t.MSISDN), "err", err)
-	if _, err := e.finish(ctx, t, signum.Failed(signum.NewFault(signum.OTAError))); err != nil {
-		e.cfg.Logger.ErrorContext(ctx, "ending transaction", "trans_id", t.ID, "err", err)
-	}
 }

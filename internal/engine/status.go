@@ -37,11 +37,10 @@ func (e *Engine) Status(ctx context.Context, c *signum.Caller, r *signum.StatusR
 	if t.State == signum.StateOutstanding {
 		return resp, nil
 	}
-	if resp.Status = t.Outcome.Code; resp.Status.IsStatus() {
-		if resp.Signature, err = e.cms(t, t.Outcome); err != nil {
-			return nil, err
-		}
-		return resp, nil
+	if t.Outcome.Code.IsStatus() {
+		res := e.result(t, t.Outcome)
+		resp.Status, resp.Signature, resp.Services = res.status, res.cms, res.services
+		return resp, res.err
 	}
 	flt := t.Outcome.Fault()
 	if flt.Code == signum.ExpiredTransaction {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/signum-mssp/signum"
 )
@@ -16,20 +17,24 @@ const keepTransactions = 1024
 // waiter is one synchronous request that waits on this node.
 type waiter struct {
 	id      string
-	profile string              // of the method, for the answer
+	profile string              // for the answer
 	t       *signum.Transaction // nil if it is not kept
+	expires time.Time           // of a receipt
 	result  chan *result        // capacity 1
 }
 
-// result is what came of a transaction.
+// result is what came of a transaction, or of its receipt.
 type result struct {
 	signum.Outcome
-	cms []byte
-	err error
+	status   signum.Code // as the answer says it
+	cms      []byte
+	services []signum.ServiceResponse
+	receipt  signum.ReceiptResult
+	err      error
 }
 
 func newWaiter(t *signum.Transaction) *waiter {
-	return &waiter{id: t.ID, profile: signum.ProfileOf(t.Method), t: t, result: make(chan *result, 1)}
+	return &waiter{id: t.ID, profile: t.Profile, result: make(chan *result, 1)}
 }
 
 // end gives the result; the first one counts.
@@ -46,13 +51,15 @@ type waiters struct {
 	kept int // of them with a transaction
 }
 
-func (ws *waiters) add(w *waiter) {
+// add registers the waiter, and keeps the transaction with it while there is
+// room. One that will be changed before it is signed is not kept.
+func (ws *waiters) add(w *waiter, t *signum.Transaction) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	ws.m[w.id] = w
-	if ws.kept++; ws.kept > keepTransactions {
-		ws.kept--
-		w.t = nil
+	if t != nil && !t.Activating() && ws.kept < keepTransactions {
+		ws.kept++
+		w.t = t
 	}
 }
 
@@ -85,30 +92,58 @@ func (ws *waiters) ids() []string {
 	return ids
 }
 
+// overdue are those of receipts whose time is over.
+func (ws *waiters) overdue(now time.Time) []string {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	var ids []string
+	for id, w := range ws.m {
+		if !w.expires.After(now) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // wait waits for the outcome. A party that hangs up ends the waiting, not the
 // transaction. No timer: the sweep ends what is overdue.
-func (e *Engine) wait(ctx context.Context, w *waiter) *result {
+func (ws *waiters) wait(ctx context.Context, w *waiter) *result {
 	select {
 	case r := <-w.result:
-		e.waiters.remove(w)
+		ws.remove(w)
 		return r
 	case <-ctx.Done():
-		return e.abandon(ctx, w)
+		return ws.abandon(ctx, w)
 	}
 }
 
 // abandon is for a party that hung up, or a node that stops.
 //
 //go:noinline
-func (e *Engine) abandon(ctx context.Context, w *waiter) *result {
-	e.waiters.remove(w)
+func (ws *waiters) abandon(ctx context.Context, w *waiter) *result {
+	ws.remove(w)
 	return &result{err: context.Cause(ctx)}
 }
 
 // wake tells the one who waits on this node, if there is one.
 func (e *Engine) wake(t *signum.Transaction, o signum.Outcome) {
 	if w := e.waiters.get(t.ID); w != nil {
-		cms, err := e.cms(t, o)
-		w.end(&result{Outcome: o, cms: cms, err: err})
+		w.end(e.result(t, o))
 	}
+}
+
+// result is what an answer says of a transaction that has ended.
+func (e *Engine) result(t *signum.Transaction, o signum.Outcome) *result {
+	r := &result{Outcome: o, status: o.Code}
+	switch o.Code {
+	case signum.SignatureMade:
+		r.cms, r.err = e.cms(t, o)
+		r.services = answers(&t.Services, o.Location)
+		if t.Services.Validate {
+			r.status = signum.ValidSignature // it is always verified; some like to be told
+		}
+	case signum.RequestOK:
+		r.services = answers(&t.Services, nil)
+	}
+	return r
 }

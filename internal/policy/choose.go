@@ -1,40 +1,82 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"github.com/signum-mssp/signum"
 )
 
-// Choice is the device that shall sign.
-type Choice struct {
-	Device  *signum.Device
-	Revoked bool // its certificate is revoked: the transaction ends with 501
+// Ask is what a party wants of a subscriber.
+type Ask struct {
+	Party      *signum.Party
+	Subscriber *signum.Subscriber // nil: unknown
+	Profile    string             // as it applies to the party, see Content
+	Approval   bool               // a transaction approval: Apps only, by their profile
+	AppOnly    bool               // a service that a SIM cannot give
+	Home       string             // MCC and MNC of the network that locates its SIMs
+	Now        time.Time
 }
 
-// Choose finds the device for a profile as the party sent it, among those of
-// the subscriber (nil: unknown). Refusals are 105, 403, 404, 109, 422.
-func Choose(p *signum.Party, s *signum.Subscriber, profile string, now time.Time) (Choice, *signum.Fault) {
+// Choice is the device that shall sign.
+type Choice struct {
+	Device   *signum.Device
+	Revoked  bool           // its certificate is revoked: the transaction ends with 501
+	Activate signum.KeyType // not empty: the SIM must be activated first, with a key of this kind
+}
+
+// Choose finds the device. Refusals are 105, 403, 404, 109, 402, 422.
+func Choose(a *Ask) (Choice, *signum.Fault) {
+	c, flt := candidate(a)
+	switch {
+	case flt != nil:
+		return Choice{}, flt
+	case c.Activate != "":
+		return c, nil
+	case c.Device.PINBlocked:
+		return Choice{}, signum.NewFault(signum.PINBlocked)
+	}
+	c.Revoked, flt = certified(c.Device, a.Now)
+	return c, flt
+}
+
+// candidate is the device that the profile means, whatever its PIN and
+// certificate are like.
+func candidate(a *Ask) (Choice, *signum.Fault) {
+	s, p := a.Subscriber, a.Party
 	if s == nil {
 		return Choice{}, signum.NewFault(signum.UnknownClient)
 	}
 	if s.State != signum.SubscriberActive {
 		return Choice{}, signum.NewFault(signum.CardBlocked)
 	}
-	profile = p.Resolve(profile)
-	sim, app := device(s, signum.SIM, signum.DeviceActive), device(s, signum.App, signum.DeviceActive)
+	sim, app, dormant := device(s, signum.SIM, signum.DeviceActive), device(s, signum.App, signum.DeviceActive), Dormant(p, s)
 	// A party that cannot reach Apps must not learn that there is one.
 	if sim == nil && (app == nil || !p.MayUseApp()) {
-		if mayUseSIM(profile) && device(s, signum.SIM, signum.DeviceRegistered) != nil {
+		switch {
+		case dormant != nil && mayUseSIM(a.Profile):
+		case mayUseSIM(a.Profile) && device(s, signum.SIM, signum.DeviceRegistered) != nil:
 			return Choice{}, signum.NewFault(signum.NoKeyFound)
+		default:
+			return Choice{}, signum.NewFault(signum.UnknownClient)
 		}
-		return Choice{}, signum.NewFault(signum.UnknownClient)
 	}
-	d := byProfile(profile, sim, app)
-	if d == nil {
+	if a.Approval && a.Profile != signum.ProfileDevice {
 		return Choice{}, signum.NewFault(signum.UnsupportedProfile)
 	}
-	return usable(d, now)
+	if a.AppOnly || a.Profile == signum.ProfileAnyGeo && !atHome(sim, a.Home) {
+		sim = nil // cannot show, or does not know where it is
+	}
+	if a.AppOnly || a.Profile == signum.ProfileAnyGeo && !atHome(dormant, a.Home) {
+		dormant = nil
+	}
+	if d := byProfile(a.Profile, sim, app); d != nil {
+		return Choice{Device: d}, nil
+	}
+	if k := keyOf(a.Profile, dormant); k != "" {
+		return Choice{Device: dormant, Activate: k}, nil
+	}
+	return Choice{}, signum.NewFault(signum.UnsupportedProfile)
 }
 
 // byProfile is nil where the profile admits neither device.
@@ -44,14 +86,10 @@ func byProfile(profile string, sim, app *signum.Device) *signum.Device {
 		return sim
 	case signum.ProfileDevice:
 		return app
-	case signum.ProfileAnyLoA4:
+	case signum.ProfileAnyLoA4, signum.ProfileAnyGeo:
 		if sim != nil {
 			return sim
 		}
-		return app
-	case signum.ProfileAnyGeo:
-		// A SIM would come first if its network told where it is. No bearer
-		// does, so the App, which can.
 		return app
 	case signum.ProfileAuth1ECC:
 		return withKey(sim, signum.EC)
@@ -61,8 +99,57 @@ func byProfile(profile string, sim, app *signum.Device) *signum.Device {
 	return nil // one-time passwords are not signatures
 }
 
-func mayUseSIM(profile string) bool {
-	return profile != signum.ProfileDevice
+// Dormant is the SIM that a request of the party would activate: one without
+// or with a switched-off key, of a subscriber who has no active one. Nil if
+// there is none, or the party has no auto activation.
+func Dormant(p *signum.Party, s *signum.Subscriber) *signum.Device {
+	if !p.AutoActivation || device(s, signum.SIM, signum.DeviceActive) != nil {
+		return nil
+	}
+	if d := device(s, signum.SIM, signum.DeviceRegistered); d != nil {
+		return d
+	}
+	return device(s, signum.SIM, signum.DeviceInactive)
+}
+
+// keyOf is the kind of key that a dormant SIM gets for a profile, empty if it
+// cannot serve it.
+func keyOf(profile string, d *signum.Device) signum.KeyType {
+	if d == nil || !mayUseSIM(profile) || signum.IsOTP(profile) {
+		return ""
+	}
+	want := d.KeyType
+	switch profile {
+	case signum.ProfileAuth1ECC:
+		want = signum.EC
+	case signum.ProfileAuth1RSA:
+		want = signum.RSA
+	}
+	switch {
+	case want == "":
+		return signum.EC
+	case d.KeyType != "" && d.KeyType != want:
+		return ""
+	}
+	return want
+}
+
+func mayUseSIM(profile string) bool { return profile != signum.ProfileDevice }
+
+// atHome reports whether the SIM is of the network that can locate it.
+func atHome(d *signum.Device, home string) bool {
+	return d != nil && home != "" && d.Network.MCC+d.Network.MNC == home
+}
+
+// GeoErrorOf is why a device cannot be located, known before it is asked.
+func GeoErrorOf(p *signum.Party, d *signum.Device, home string) signum.GeoError {
+	switch {
+	case !p.Subscribed(signum.ServiceGeofencing):
+		return signum.GeoNotAuthorised
+	case d.Method == signum.SIM && !atHome(d, home):
+		return signum.GeoForeignSIM
+	}
+	return 0
 }
 
 func withKey(d *signum.Device, k signum.KeyType) *signum.Device {
@@ -72,26 +159,26 @@ func withKey(d *signum.Device, k signum.KeyType) *signum.Device {
 	return nil
 }
 
-func device(s *signum.Subscriber, m signum.Method, st signum.DeviceState) *signum.Device {
+func device(s *signum.Subscriber, m signum.Method, states ...signum.DeviceState) *signum.Device {
 	for i := range s.Devices {
-		if d := &s.Devices[i]; d.Method == m && d.State == st {
+		if d := &s.Devices[i]; d.Method == m && (len(states) == 0 || slices.Contains(states, d.State)) {
 			return d
 		}
 	}
 	return nil
 }
 
-// usable looks at the certificate: an active device without one has no key we
-// know, an expired one is 422.
-func usable(d *signum.Device, now time.Time) (Choice, *signum.Fault) {
+// certified looks at the certificate: an active device without one has no key
+// we know, an expired one is 422.
+func certified(d *signum.Device, now time.Time) (revoked bool, flt *signum.Fault) {
 	c := d.Certificate
 	switch {
 	case c == nil || c.State == signum.CertificateIntended:
-		return Choice{}, signum.NewFault(signum.NoKeyFound)
+		return false, signum.NewFault(signum.NoKeyFound)
 	case c.State == signum.CertificateRevoked:
-		return Choice{Device: d, Revoked: true}, nil
+		return true, nil
 	case !now.Before(c.NotAfter):
-		return Choice{}, signum.NewFault(signum.NoCertFound)
+		return false, signum.NewFault(signum.NoCertFound)
 	}
-	return Choice{Device: d}, nil
+	return false, nil
 }

@@ -39,15 +39,18 @@ func TestContent(t *testing.T) {
 		{"text that runs backwards", data("Bank: pay \u202e001"), 101},
 		{"unknown service", func(r *R) { r.Services = append(r.Services, signum.AdditionalService{URI: "urn:x"}) }, 101},
 		{"service not subscribed", func(r *R) {
-			r.Services = append(r.Services, signum.AdditionalService{URI: signum.ServiceGeofencing})
+			r.Services = append(r.Services, signum.AdditionalService{URI: signum.ServiceSubscriberInfo})
 		}, 104},
+		{"geofencing not subscribed", func(r *R) {
+			r.Services = append(r.Services, signum.AdditionalService{URI: signum.ServiceGeofencing})
+		}, 0},
 		{"service twice", func(r *R) { r.Services = append(r.Services, r.Services[0]) }, 101},
 		{"services without end", func(r *R) { r.Services = make([]signum.AdditionalService, 100) }, 101},
 		{"length before service", func(r *R) { data(pad(240, "a"))(r); r.Services[0].URI = "urn:x" }, 103},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if flt := Content(party(), request(tt.change)); code(flt) != tt.want {
+			if _, flt := SignatureContent(party(), request(tt.change), false); code(flt) != tt.want {
 				t.Errorf("got %v, want %d", flt, tt.want)
 			}
 		})
@@ -55,11 +58,11 @@ func TestContent(t *testing.T) {
 	// Authorisation per party: AuthProfile1 is everybody's, nothing else is.
 	bare := party(func(p *signum.Party) { p.Profiles = nil })
 	for _, uri := range signum.SignatureProfiles {
-		if flt := Content(bare, request(func(r *R) { r.Profile = uri })); code(flt) != 109 {
+		if _, flt := SignatureContent(bare, request(func(r *R) { r.Profile = uri }), false); code(flt) != 109 {
 			t.Errorf("%s without authorisation: got %v", uri, flt)
 		}
 	}
-	if flt := Content(bare, request(func(r *R) { r.Profile = signum.ProfileAuth1 })); flt != nil {
+	if _, flt := SignatureContent(bare, request(func(r *R) { r.Profile = signum.ProfileAuth1 }), false); flt != nil {
 		t.Errorf("AuthProfile1: got %v", flt)
 	}
 }
@@ -101,13 +104,21 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
-func outcome(p *signum.Party, s *signum.Subscriber, profile string) string {
-	c, flt := Choose(p, s, profile, now)
+const home = "22801"
+
+func outcome(p *signum.Party, s *signum.Subscriber, profile string, change ...func(*Ask)) string {
+	a := Ask{Party: p, Subscriber: s, Profile: p.Resolve(profile), Home: home, Now: now}
+	for _, f := range change {
+		f(&a)
+	}
+	c, flt := Choose(&a)
 	switch {
 	case flt != nil:
 		return strings.Fields(flt.Error())[0]
 	case c.Revoked:
 		return "501"
+	case c.Activate != "":
+		return "activate " + string(c.Activate)
 	}
 	return string(c.Device.Method)
 }
@@ -119,6 +130,9 @@ func TestChoose(t *testing.T) {
 	})
 	rsa := func(d *D) { d.KeyType = signum.RSA }
 	registered := func(d *D) { d.State, d.Certificate = signum.DeviceRegistered, nil }
+	own := func(d *D) { d.Network = signum.Network{MCC: "228", MNC: "01", Name: "Own"} }
+	foreign := func(d *D) { d.Network = signum.Network{MCC: "228", MNC: "02", Name: "Other"} }
+	blocked := func(d *D) { d.PINBlocked = true }
 	for _, tt := range []struct {
 		name    string
 		p       *signum.Party
@@ -142,12 +156,94 @@ func TestChoose(t *testing.T) {
 		{"ECC with RSA", party(), user(dev(signum.SIM, rsa)), signum.ProfileAuth1ECC, "109"},
 		{"RSA with RSA", party(), user(dev(signum.SIM, rsa)), signum.ProfileAuth1RSA, "SIM"},
 		{"RSA with an App", party(), user(dev(signum.App, rsa)), signum.ProfileAuth1RSA, "109"},
-		{"geofencing profile, App", party(), user(dev(signum.SIM), dev(signum.App)), signum.ProfileAnyGeo, "App"},
-		{"geofencing profile, SIM without location", party(), user(dev(signum.SIM)), signum.ProfileAnyGeo, "109"},
+		{"geofencing profile, own SIM and App", party(), user(dev(signum.SIM, own), dev(signum.App)), signum.ProfileAnyGeo, "SIM"},
+		{"geofencing profile, own SIM", party(), user(dev(signum.SIM, own)), signum.ProfileAnyGeo, "SIM"},
+		{"geofencing profile, foreign SIM and App", party(), user(dev(signum.SIM, foreign), dev(signum.App)), signum.ProfileAnyGeo, "App"},
+		{"geofencing profile, App", party(), user(dev(signum.App)), signum.ProfileAnyGeo, "App"},
+		{"geofencing profile, foreign SIM", party(), user(dev(signum.SIM, foreign)), signum.ProfileAnyGeo, "109"},
+		{"geofencing profile, SIM of an unknown network", party(), user(dev(signum.SIM)), signum.ProfileAnyGeo, "109"},
+		{"PIN blocked", party(), user(dev(signum.SIM, blocked)), "", "402"},
+		{"PIN of the SIM blocked, App active", party(), user(dev(signum.SIM, blocked), dev(signum.App)), signum.ProfileAnyLoA4, "402"},
+		{"PIN of the SIM blocked, App asked for", party(), user(dev(signum.SIM, blocked), dev(signum.App)), signum.ProfileDevice, "App"},
+		{"suspended and blocked", party(), &signum.Subscriber{State: signum.SubscriberInactive, Devices: []D{dev(signum.SIM, blocked)}}, "", "403"},
+		{"blocked and expired", party(), user(dev(signum.SIM, blocked, func(d *D) { d.Certificate.NotAfter = now })), "", "402"},
 		{"one-time password", party(), user(dev(signum.SIM)), signum.ProfileOTPText, "109"},
 	} {
 		if got := outcome(tt.p, tt.s, tt.profile); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
 		}
+	}
+}
+
+// TestActivation is auto activation: only where the party has it, only of a
+// SIM, only if none is active.
+func TestActivation(t *testing.T) {
+	type D = signum.Device
+	auto := party(func(p *signum.Party) { p.AutoActivation = true })
+	fresh := func(d *D) { d.State, d.Certificate, d.KeyType = signum.DeviceRegistered, nil, "" }
+	rsa := func(d *D) { fresh(d); d.KeyType = signum.RSA }
+	off := func(d *D) { d.State = signum.DeviceInactive }
+	own := func(d *D) { d.Network = signum.Network{MCC: "228", MNC: "01"} }
+	for _, tt := range []struct {
+		name    string
+		p       *signum.Party
+		s       *signum.Subscriber
+		profile string
+		want    string
+	}{
+		{"registered SIM", auto, user(dev(signum.SIM, fresh)), signum.ProfileSTK, "activate EC"},
+		{"registered SIM, any", auto, user(dev(signum.SIM, fresh)), signum.ProfileAnyLoA4, "activate EC"},
+		{"registered RSA card", auto, user(dev(signum.SIM, rsa)), signum.ProfileSTK, "activate RSA"},
+		{"ECC profile", auto, user(dev(signum.SIM, fresh)), signum.ProfileAuth1ECC, "activate EC"},
+		{"RSA profile", auto, user(dev(signum.SIM, fresh)), signum.ProfileAuth1RSA, "activate RSA"},
+		{"ECC profile, RSA card", auto, user(dev(signum.SIM, rsa)), signum.ProfileAuth1ECC, "109"},
+		{"switched-off SIM", auto, user(dev(signum.SIM, off)), signum.ProfileSTK, "activate EC"},
+		{"App profile", auto, user(dev(signum.SIM, fresh)), signum.ProfileDevice, "105"},
+		{"App only", auto, user(dev(signum.App, off)), signum.ProfileAnyLoA4, "105"},
+		{"the App is the only active method", auto, user(dev(signum.SIM, fresh), dev(signum.App)), signum.ProfileAnyLoA4, "App"},
+		{"the SIM is asked for", auto, user(dev(signum.SIM, fresh), dev(signum.App)), signum.ProfileSTK, "activate EC"},
+		{"active SIM", auto, user(dev(signum.SIM)), signum.ProfileSTK, "SIM"},
+		{"geofencing, own SIM", auto, user(dev(signum.SIM, fresh, own)), signum.ProfileAnyGeo, "activate EC"},
+		{"geofencing, unknown network", auto, user(dev(signum.SIM, fresh)), signum.ProfileAnyGeo, "109"},
+		{"suspended", auto, &signum.Subscriber{State: signum.SubscriberInactive, Devices: []D{dev(signum.SIM, fresh)}}, "", "403"},
+		{"party without it", party(), user(dev(signum.SIM, fresh)), signum.ProfileSTK, "404"},
+		{"party without it, switched off", party(), user(dev(signum.SIM, off)), signum.ProfileSTK, "105"},
+	} {
+		if got := outcome(tt.p, tt.s, tt.profile); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestAppOnly: what only an App can do.
+func TestAppOnly(t *testing.T) {
+	approval := func(a *Ask) { a.Approval = true }
+	app2app := func(a *Ask) { a.AppOnly = true }
+	both, sim, app := user(dev(signum.SIM), dev(signum.App)), user(dev(signum.SIM)), user(dev(signum.App))
+	for _, tt := range []struct {
+		name    string
+		s       *signum.Subscriber
+		profile string
+		what    func(*Ask)
+		want    string
+	}{
+		{"approval", both, signum.ProfileDevice, approval, "App"},
+		{"approval, any", app, signum.ProfileAnyLoA4, approval, "109"},
+		{"approval, SIM", both, signum.ProfileSTK, approval, "109"},
+		{"approval, no App", sim, signum.ProfileDevice, approval, "109"},
+		{"approval, unknown subscriber", nil, signum.ProfileSTK, approval, "105"},
+		{"app2app", both, signum.ProfileDevice, app2app, "App"},
+		{"app2app, any", both, signum.ProfileAnyLoA4, app2app, "App"},
+		{"app2app, SIM", both, signum.ProfileSTK, app2app, "109"},
+		{"app2app, no App", sim, signum.ProfileAnyLoA4, app2app, "109"},
+	} {
+		if got := outcome(party(), tt.s, tt.profile, tt.what); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	auto := party(func(p *signum.Party) { p.AutoActivation = true })
+	fresh := user(dev(signum.SIM, func(d *signum.Device) { d.State = signum.DeviceRegistered }))
+	if got := outcome(auto, fresh, signum.ProfileAnyLoA4, app2app); got != "109" {
+		t.Errorf("app2app activates no SIM: got %s", got)
 	}
 }

@@ -4,28 +4,81 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/signum-mssp/signum"
 )
 
-// Content checks what is to be signed and how: the profile (109), the text's
-// prefix (107) and length (103), and the additional services (101, 104), in
-// this order.
-func Content(p *signum.Party, r *signum.SignatureRequest) *signum.Fault {
-	if !slices.Contains(signum.SignatureProfiles, p.Resolve(r.Profile)) || !p.Authorised(r.Profile) {
+// Content is what is to be signed, and what is wanted besides.
+type Content struct {
+	Profile  string // as it applies to the party
+	MimeType string
+	Text     string // to display; of a transaction approval, its compact form
+	Services Services
+}
+
+// Services are the additional services of a request besides userLang.
+type Services struct {
+	Validate       bool
+	SubscriberInfo bool
+	App2App        bool
+	RedirectURI    string
+	Verification   bool
+	Geofencing     bool
+	Fence          *signum.Geofence // sent with the request; nil: none
+}
+
+// AppOnly reports whether a service needs an App.
+func (s *Services) AppOnly() bool { return s.App2App || s.Verification }
+
+// SignatureContent checks what is to be signed and how: the profile (109), the
+// text's type (101), prefix (107), length (103), and the additional services
+// (101, 104), in this order.
+func SignatureContent(p *signum.Party, r *signum.SignatureRequest, async bool) (Content, *signum.Fault) {
+	c := Content{Profile: p.Resolve(r.Profile), MimeType: signum.MimeText, Text: r.Data.Data}
+	if flt := authorised(p, r.Profile, c.Profile); flt != nil {
+		return c, flt
+	}
+	flt := c.data(p, &r.Data)
+	if flt == nil {
+		c.Services, flt = services(p, r.Services, async)
+	}
+	if flt == nil && signum.IsOTP(c.Profile) && (c.Services.AppOnly() || c.Services.Geofencing) {
+		flt = wrong("Additional service does not go with a one-time password")
+	}
+	return c, flt
+}
+
+func authorised(p *signum.Party, sent, profile string) *signum.Fault {
+	if !slices.Contains(signum.SignatureProfiles, profile) || !p.Authorised(sent) ||
+		profile == signum.ProfileAnyGeo && !p.Subscribed(signum.ServiceGeofencing) {
 		return signum.NewFault(signum.UnsupportedProfile)
 	}
-	if flt := text(p, &r.Data); flt != nil {
-		return flt
+	return nil
+}
+
+// data checks what is to be signed.
+func (c *Content) data(p *signum.Party, d *signum.DataToBeSigned) *signum.Fault {
+	switch mime := mimeType(d.MimeType); mime {
+	case signum.MimeText:
+		return text(p, d)
+	case signum.MimeTxnApproval:
+		c.MimeType = mime
+		return c.approval(p, d)
 	}
-	return services(p, r.Services)
+	return wrong("MimeType is not supported")
+}
+
+// mimeType is the type without parameters, in lower case.
+func mimeType(sent string) string {
+	mime, _, _ := strings.Cut(sent, ";")
+	if mime = strings.ToLower(strings.TrimSpace(mime)); mime == "" {
+		return signum.MimeText
+	}
+	return mime
 }
 
 func text(p *signum.Party, d *signum.DataToBeSigned) *signum.Fault {
-	mime, _, _ := strings.Cut(d.MimeType, ";")
-	if mime = strings.ToLower(strings.TrimSpace(mime)); mime != "" && mime != signum.MimeText {
-		return wrong("MimeType is not supported")
-	}
 	if d.Encoding != "" && !strings.EqualFold(d.Encoding, "UTF-8") {
 		return wrong("Encoding of text/plain is not UTF-8")
 	}
@@ -41,6 +94,56 @@ func text(p *signum.Party, d *signum.DataToBeSigned) *signum.Fault {
 	return nil
 }
 
+// approval reads a transaction approval. Clients that escape the payload once
+// too often are understood. The limits (103) come after the prefix (107), as
+// they do for a text.
+func (c *Content) approval(p *signum.Party, d *signum.DataToBeSigned) *signum.Fault {
+	if d.Encoding != "" && !strings.EqualFold(d.Encoding, "UTF-8") {
+		return wrong("Encoding of a transaction approval is not UTF-8")
+	}
+	t, err := signum.ParseTxnApproval(d.Data)
+	if err != nil {
+		var again error
+		if t, again = signum.ParseTxnApproval(unescape(d.Data)); again != nil {
+			return wrong("INVALID_TXNAPPROVAL_PAYLOAD: %s", printable(err.Error()))
+		}
+	}
+	texts := []string{t.Type}
+	for _, r := range t.Rows {
+		texts = append(texts, r.Key, r.Value)
+	}
+	if slices.ContainsFunc(texts, func(s string) bool { return strings.ContainsFunc(s, undisplayable) }) {
+		return wrong("INVALID_TXNAPPROVAL_PAYLOAD: a character that no phone can show")
+	}
+	if !strings.HasPrefix(t.Rows[0].Value, p.DTBDPrefix) {
+		return signum.NewFault(signum.InappropriateData)
+	}
+	if !t.Fits() {
+		return signum.NewFault(signum.WrongDataLength)
+	}
+	c.Text = t.String()
+	return nil
+}
+
+var unescaper = strings.NewReplacer(`\"`, `"`, `\\`, `\`, `\/`, `/`, `\n`, "\n", `\r`, "\r", `\t`, "\t")
+
+func unescape(s string) string { return unescaper.Replace(s) }
+
+// printable bounds and cleans what of a request comes back in a fault.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) && r != utf8.RuneError {
+			return r
+		}
+		return '?'
+	}, s)
+	const most = 120
+	if r := []rune(s); len(r) > most {
+		return string(r[:most])
+	}
+	return s
+}
+
 // undisplayable characters would let the signed bytes differ from what a
 // person saw: controls, and the marks that reorder a line.
 func undisplayable(r rune) bool {
@@ -51,30 +154,4 @@ func undisplayable(r rune) bool {
 		return true
 	}
 	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
-}
-
-// subscribable are the additional services that a party must be subscribed to.
-var subscribable = []string{
-	signum.ServiceValidate, signum.ServiceGeofencing, signum.ServiceApp2App, signum.ServiceSubscriberInfo,
-}
-
-func services(p *signum.Party, asked []signum.AdditionalService) *signum.Fault {
-	if len(asked) > maxServices {
-		return wrong("More than %d additional services", maxServices)
-	}
-	for i, s := range asked {
-		if slices.ContainsFunc(asked[:i], func(o signum.AdditionalService) bool { return o.URI == s.URI }) {
-			return wrong("Additional service is asked for twice")
-		}
-		switch {
-		case s.URI == signum.ServiceUserLang:
-		case !slices.Contains(subscribable, s.URI):
-			return wrong("Additional service is unknown")
-		case !slices.Contains(p.Services, s.URI):
-			return signum.NewFault(signum.UnauthorizedAccess)
-		default:
-			return wrong("Additional service is not offered")
-		}
-	}
-	return nil
 }

@@ -55,7 +55,9 @@ func Authenticate(p *signum.Party, c signum.Caller, passwordOK bool) *signum.Fau
 
 var versions = map[signum.Operation][]signum.Version{
 	signum.OpSignature: {{Major: "1", Minor: "1"}, {Major: "1", Minor: "2"}, {}},
-	signum.OpStatus:    {{Major: "1", Minor: "1"}, {}},
+	signum.OpStatus:    {{Major: "1", Minor: "1"}, {Major: "1", Minor: "2"}, {}},
+	signum.OpReceipt:   {{Major: "1", Minor: "1"}, {Major: "1", Minor: "2"}, {}},
+	signum.OpProfile:   {{Major: "2", Minor: "0"}, {Major: "1", Minor: "1"}, {Major: "1", Minor: "0"}, {}},
 }
 
 func checkVersion(op signum.Operation, v signum.Version) *signum.Fault {
@@ -134,6 +136,66 @@ func StatusFields(r *signum.StatusRequest, now time.Time, skew time.Duration) *s
 	}
 	_, flt := header(&r.Header, now, skew)
 	return flt
+}
+
+// ReceiptFields holds what a receipt request's fields mean.
+type ReceiptFields struct {
+	MSISDN string // E.164 with leading +
+	Lang   string // empty: that of the signature
+	Wait   bool   // for the user
+}
+
+// CheckReceipt checks a receipt request in the same order. A language that
+// there is not is no fault: clients are known to send placeholders.
+func CheckReceipt(r *signum.ReceiptRequest, now time.Time, skew time.Duration) (ReceiptFields, *signum.Fault) {
+	f := ReceiptFields{Wait: true}
+	if flt := checkVersion(signum.OpReceipt, r.Version); flt != nil {
+		return f, flt
+	}
+	if flt := firstMissing("AP_TransID", r.AP.TransID, "Instant", r.AP.Instant, "MSSP_TransID", r.TransID,
+		"MSISDN", r.MSISDN, "Message", r.Message.Data); flt != nil {
+		return f, flt
+	}
+	if _, flt := header(&r.Header, now, skew); flt != nil {
+		return f, flt
+	}
+	var ok bool
+	if f.MSISDN, ok = CanonicalMSISDN(r.MSISDN); !ok {
+		return f, wrong(signum.DetailIllegalMSISDN)
+	}
+	x := r.Extension
+	if x == nil {
+		return f, nil
+	}
+	if x.MessagingMode != "" && x.MessagingMode != signum.Synch {
+		return f, wrong("ReceiptMessagingMode is not synch")
+	}
+	if f.Wait, ok = boolean(x.UserAck, true); !ok {
+		return f, wrong("UserAck is not a boolean")
+	}
+	if lang := strings.ToLower(x.Language); slices.Contains(Languages, lang) {
+		f.Lang = lang
+	}
+	return f, nil
+}
+
+// CheckProfile checks a profile query in the same order.
+func CheckProfile(r *signum.ProfileRequest, now time.Time, skew time.Duration) (msisdn string, p Params, flt *signum.Fault) {
+	if flt = checkVersion(signum.OpProfile, r.Version); flt != nil {
+		return "", p, flt
+	}
+	if flt = firstMissing("AP_TransID", r.AP.TransID, "Instant", r.AP.Instant, "MSISDN", r.MSISDN); flt != nil {
+		return "", p, flt
+	}
+	if _, flt = header(&r.Header, now, skew); flt != nil {
+		return "", p, flt
+	}
+	msisdn, ok := CanonicalMSISDN(r.MSISDN)
+	if !ok {
+		return "", p, wrong(signum.DetailIllegalMSISDN)
+	}
+	p, flt = params(r)
+	return msisdn, p, flt
 }
 
 func header(h *signum.Header, now time.Time, skew time.Duration) (time.Time, *signum.Fault) {

@@ -8,7 +8,7 @@ import (
 )
 
 func BenchmarkDecode(b *testing.B) {
-	for _, name := range []string{"curl.json", "java.json", "status-bom.json"} {
+	for _, name := range []string{"curl.json", "java.json", "status-bom.json", "receipt.json", "profile.json"} {
 		b.Run(name, func(b *testing.B) {
 			body := fixture(b, name)
 			b.SetBytes(int64(len(body)))

@@ -61,38 +61,18 @@ func (d *decoder) decode(op signum.Operation, body []byte) (signum.Request, erro
 		return nil, signum.Faultf(signum.WrongParam, "The body must be a JSON object")
 	}
 	var r signum.Request
-	err := d.object("", func(name []byte) error {
-		// The names of the messages not served are known, so that asking for
-		// one says what is wrong.
-		var m string
-		switch string(name) {
-		case "MSS_SignatureReq":
-			m = "MSS_SignatureReq"
-		case "MSS_StatusReq":
-			m = "MSS_StatusReq"
-		case "MSS_ReceiptReq":
-			m = "MSS_ReceiptReq"
-		case "MSS_ProfileReq":
-			m = "MSS_ProfileReq"
-		default:
-			return d.skip()
-		}
-		if d.json.PeekKind() == jsontext.KindNull {
-			return d.skip()
-		}
+	err := d.object("", func(name []byte) (err error) {
+		m := messageOf(name)
 		switch {
+		case m == nil, d.json.PeekKind() == jsontext.KindNull:
+			return d.skip()
 		case r != nil:
 			return signum.Faultf(signum.WrongParam, "The body must have one message only")
-		case m == "MSS_SignatureReq" && (op == signum.OpAny || op == signum.OpSignature):
-			s := new(signum.SignatureRequest)
-			r = s
-			return d.signature(s)
-		case m == "MSS_StatusReq" && (op == signum.OpAny || op == signum.OpStatus):
-			s := new(signum.StatusRequest)
-			r = s
-			return d.status(s)
+		case op != signum.OpAny && op != m.op:
+			return signum.Faultf(signum.WrongParam, "%s is not a message of this endpoint", m.name)
 		}
-		return signum.Faultf(signum.WrongParam, "%s is not a message of this endpoint", m)
+		r, err = d.message(m.op)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -104,6 +84,45 @@ func (d *decoder) decode(op signum.Operation, body []byte) (signum.Request, erro
 		return nil, signum.Faultf(signum.WrongParam, "The body has no message of this endpoint")
 	}
 	return r, nil
+}
+
+// message is a member that is a message.
+type message struct {
+	name string
+	op   signum.Operation
+}
+
+var messages = [...]message{
+	{"MSS_SignatureReq", signum.OpSignature},
+	{"MSS_StatusReq", signum.OpStatus},
+	{"MSS_ReceiptReq", signum.OpReceipt},
+	{"MSS_ProfileReq", signum.OpProfile},
+}
+
+func messageOf(name []byte) *message {
+	for i := range messages {
+		if string(name) == messages[i].name {
+			return &messages[i]
+		}
+	}
+	return nil
+}
+
+// message reads the message of an operation.
+func (d *decoder) message(op signum.Operation) (signum.Request, error) {
+	switch op {
+	case signum.OpSignature:
+		r := new(signum.SignatureRequest)
+		return r, d.signature(r)
+	case signum.OpStatus:
+		r := new(signum.StatusRequest)
+		return r, d.status(r)
+	case signum.OpReceipt:
+		r := new(signum.ReceiptRequest)
+		return r, d.receipt(r)
+	}
+	r := new(signum.ProfileRequest)
+	return r, d.profile(r)
 }
 
 // offset is how much of the body was read.

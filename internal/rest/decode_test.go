@@ -68,6 +68,36 @@ var fixtures = map[string]signum.Request{
 		},
 		TransID: "h4iof",
 	},
+	"receipt.json": &signum.ReceiptRequest{
+		Header: plain, TransID: "h4iof", MSISDN: "+41791234567",
+		Message:   signum.DataToBeSigned{MimeType: "text/plain", Encoding: "UTF-8", Data: "Thank you, your order is on its way."},
+		Extension: &signum.ReceiptRequestExtension{MessagingMode: "synch", Language: "DE", ProfileURI: "http://mss.swisscom.ch/synch", UserAck: "true"},
+	},
+	"receipt-line.json": &signum.ReceiptRequest{
+		Header: plain, TransID: "h4iof", MSISDN: "41791234567",
+		Message: signum.DataToBeSigned{MimeType: "text/plain", Encoding: "UTF-8", Data: "Merci"},
+	},
+	"receipt-java.json": &signum.ReceiptRequest{
+		Header: plain, TransID: "h4iof", MSISDN: "+41791234567",
+		Message:   signum.DataToBeSigned{MimeType: signum.MimeRSAMessage, Encoding: "BASE64", Data: "c2VjcmV0"},
+		Extension: &signum.ReceiptRequestExtension{MessagingMode: "synch", UserAck: "false"},
+	},
+	"profile.json":       &signum.ProfileRequest{Header: versioned("2", "0"), MSISDN: "+41791234567", Params: "sscds state certs pinstatus rcstatus aastatus carddetails"},
+	"profile-line.json":  &signum.ProfileRequest{Header: versioned("1", "1"), MSISDN: "41791234567"},
+	"profile-array.json": &signum.ProfileRequest{Header: versioned("1", "0"), MSISDN: "+41791234567", Params: "sscds state"},
+}
+
+// plain is the header of most fixtures.
+var plain = signum.Header{
+	Version: signum.Version{Major: "1", Minor: "1"},
+	AP:      signum.APInfo{ID: "mid://dev.example", Password: "disabled", TransID: "REF0101120000", Instant: "2026-01-01T12:00:00.000+01:00"},
+	MSSP:    signum.MSSPInfo{URI: "http://mid.swisscom.ch/"},
+}
+
+func versioned(major, minor string) signum.Header {
+	h := plain
+	h.Version = signum.Version{Major: major, Minor: minor}
+	return h
 }
 
 func TestDecodeClients(t *testing.T) {
@@ -243,7 +273,7 @@ func TestDecodeReuse(t *testing.T) {
 
 func TestEndpoints(t *testing.T) {
 	w := Wire{}
-	if got, want := fmt.Sprint(w.Name(), w.Endpoints()), "rest[{/rest/service/sign MSS_Signature} {/rest/service/status MSS_StatusQuery} {/rest/service }]"; got != want {
+	if got, want := fmt.Sprint(w.Name(), w.Endpoints()), "rest[{/rest/service/sign MSS_Signature} {/rest/service/status MSS_StatusQuery} {/rest/service/receipt MSS_Receipt} {/rest/service/profile MSS_ProfileQuery} {/rest/service }]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	for mediaType, want := range map[string]bool{"": true, "application/json": true, "text/json": true, "text/xml": false, "application/x-www-form-urlencoded": false} {

@@ -40,6 +40,10 @@ func (w Wire) AppendResponse(dst []byte, f edge.Form, r signum.Response) []byte 
 		dst = appendUser(dst, r.MSISDN)
 		dst = appendServices(dst, r.Services)
 		return appendStatus(dst, r.Status)
+	case *signum.ReceiptResponse:
+		return appendReceipt(dst, r)
+	case *signum.ProfileResponse:
+		return appendProfile(dst, r)
 	}
 	return w.AppendFault(dst, f, signum.NewFault(signum.InternalError))
 }
@@ -68,59 +72,92 @@ func appendSignature(dst, der []byte) []byte {
 	return append(dst, `"}`...)
 }
 
-// appendUser writes the version, which is always 1.1 whatever was asked, and
-// the number as it was sent.
+// one is the version of all answers but those of a profile query, whatever
+// was asked.
+var one = signum.Version{Major: "1", Minor: "1"}
+
+func appendVersion(dst []byte, v signum.Version) []byte {
+	dst = append(dst, `,"MajorVersion":`...)
+	dst = quote(dst, v.Major)
+	dst = append(dst, `,"MinorVersion":`...)
+	return quote(dst, v.Minor)
+}
+
+// appendUser writes the version and the number as it was sent.
 func appendUser(dst []byte, msisdn string) []byte {
-	dst = append(dst, `,"MajorVersion":"1","MinorVersion":"1","MobileUser":{"MSISDN":`...)
+	dst = appendVersion(dst, one)
+	dst = append(dst, `,"MobileUser":{"MSISDN":`...)
 	dst = quote(dst, msisdn)
 	return append(dst, '}')
 }
 
 func appendStatus(dst []byte, c signum.Code) []byte {
+	return appendStatusMessage(appendStatusCode(dst, c), c)
+}
+
+// appendStatusCode begins Status; a StatusDetail comes behind it.
+func appendStatusCode(dst []byte, c signum.Code) []byte {
 	dst = append(dst, `,"Status":{"StatusCode":{"Value":"`...)
 	dst = strconv.AppendInt(dst, int64(c), 10)
-	dst = append(dst, `"},"StatusMessage":`...)
+	return append(dst, `"}`...)
+}
+
+// appendStatusMessage ends Status, and the message.
+func appendStatusMessage(dst []byte, c signum.Code) []byte {
+	dst = append(dst, `,"StatusMessage":`...)
 	dst = quote(dst, c.String())
 	return append(dst, `}}}`...)
 }
 
+// appendServices writes the answers of additional services, geofencing first.
 func appendServices(dst []byte, list []signum.ServiceResponse) []byte {
 	if len(list) == 0 {
 		return dst
 	}
 	dst = append(dst, `,"ServiceResponses":[`...)
-	for i := range list {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		s := &list[i]
-		dst = append(dst, `{"Description":`...)
-		dst = quote(dst, s.URI)
-		if s.Geofencing != nil {
-			dst = appendGeofencing(dst, s.Geofencing)
-		}
-		if s.AuthURI != "" {
-			dst = append(dst, `,"App2App":{"AuthUri":`...)
-			dst = quote(dst, s.AuthURI)
-			dst = append(dst, '}')
-		}
-		if s.Details != nil {
-			dst = append(dst, `,"SubscriberInfo":{"Details":[`...)
-			for i, d := range s.Details {
-				if i > 0 {
-					dst = append(dst, ',')
-				}
-				dst = append(dst, `{"id":`...)
-				dst = quote(dst, d.ID)
-				dst = append(dst, `,"value":`...)
-				dst = quote(dst, d.Value)
-				dst = append(dst, '}')
+	for _, geofencing := range []bool{true, false} {
+		for i := range list {
+			if (list[i].Geofencing != nil) == geofencing {
+				dst = appendService(dst, &list[i])
+				dst = append(dst, ',')
 			}
-			dst = append(dst, `]}`...)
 		}
+	}
+	dst[len(dst)-1] = ']'
+	return dst
+}
+
+func appendService(dst []byte, s *signum.ServiceResponse) []byte {
+	dst = append(dst, `{"Description":`...)
+	dst = quote(dst, s.URI)
+	if s.Geofencing != nil {
+		dst = appendGeofencing(dst, s.Geofencing)
+	}
+	if s.AuthURI != "" {
+		dst = append(dst, `,"App2App":{"AuthUri":`...)
+		dst = quote(dst, s.AuthURI)
 		dst = append(dst, '}')
 	}
-	return append(dst, ']')
+	if s.Details != nil {
+		dst = append(dst, `,"SubscriberInfo":{"Details":[`...)
+		for i, d := range s.Details {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(dst, `{"id":`...)
+			dst = quote(dst, d.ID)
+			dst = append(dst, `,"value":`...)
+			dst = quote(dst, d.Value)
+			dst = append(dst, '}')
+		}
+		dst = append(dst, `]}`...)
+	}
+	if s.VerificationCode != "" {
+		dst = append(dst, `,"VerificationCode":{"Code":`...)
+		dst = quote(dst, s.VerificationCode)
+		dst = append(dst, '}')
+	}
+	return append(dst, '}')
 }
 
 // appendGeofencing writes a location or why there is none. The accuracy is a

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,8 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden answers")
 
-// answer is the transcript of the OpenAPI contract's answers (SignatureResp,
-// StatusResp, Fault): the test's own decoder, which takes no other member and
+// answer is the transcript of the OpenAPI contract's answers: the test's own decoder, which takes no other member and
 // no other type.
 type answer struct {
 	Signature *struct {
@@ -30,8 +30,10 @@ type answer struct {
 		TransID          string `json:"MSSP_TransID"`
 		SignatureProfile string
 	} `json:"MSS_SignatureResp,omitempty"`
-	Status *answerHead `json:"MSS_StatusResp,omitempty"`
-	Fault  *struct {
+	Status  *answerHead    `json:"MSS_StatusResp,omitempty"`
+	Receipt *answerReceipt `json:"MSS_ReceiptResp,omitempty"`
+	Profile *answerProfile `json:"MSS_ProfileResp,omitempty"`
+	Fault   *struct {
 		Code struct {
 			Value, ValueNs string
 			SubCode        struct{ Value, ValueNs string }
@@ -40,7 +42,8 @@ type answer struct {
 	} `json:",omitempty"`
 }
 
-type answerHead struct {
+// answerTop is what all answers begin with.
+type answerTop struct {
 	AP struct {
 		ID      string `json:"AP_ID"`
 		TransID string `json:"AP_TransID"`
@@ -51,13 +54,19 @@ type answerHead struct {
 		ID      struct{ URI string } `json:"MSSP_ID"`
 	} `json:"MSSP_Info"`
 	MajorVersion, MinorVersion string
-	MobileUser                 struct{ MSISDN string }
-	Signature                  *struct{ Base64Signature string } `json:"MSS_Signature"`
-	ServiceResponses           []answerService
-	Status                     struct {
-		StatusCode    struct{ Value string }
-		StatusMessage string
-	}
+}
+
+type answerStatus struct {
+	StatusCode    struct{ Value string }
+	StatusMessage string
+}
+
+type answerHead struct {
+	answerTop
+	MobileUser       struct{ MSISDN string }
+	Signature        *struct{ Base64Signature string } `json:"MSS_Signature"`
+	ServiceResponses []answerService
+	Status           answerStatus
 }
 
 type answerService struct {
@@ -73,6 +82,7 @@ type answerService struct {
 			Value string `json:"value"`
 		}
 	}
+	VerificationCode *struct{ Code string }
 }
 
 // parse reads an answer and checks what holds for each.
@@ -108,7 +118,7 @@ var cmsDER = []byte{0x30, 0x03, 0x02, 0xFB, 0xEF, 0xBE, 0xFF, 0xFF}
 
 var answers = map[string]signum.Response{
 	"signature.json": &signum.SignatureResponse{Header: head(), TransID: "h44okl", MSISDN: "+41 79 123 45 67", Signature: cmsDER, Profile: signum.ProfileSTK, Status: signum.SignatureMade},
-	"async.json":     &signum.SignatureResponse{Header: head(), TransID: "h4iof", MSISDN: "41791234567", Profile: signum.ProfileDevice, Status: signum.RequestOK, Services: []signum.ServiceResponse{{URI: signum.ServiceApp2App, AuthURI: "mobileid://auth?mobile_auth_redirect_uri=myapp%3A%2F%2Fx&session_token=a+b"}}},
+	"async.json":     &signum.SignatureResponse{Header: head(), TransID: "h4iof", MSISDN: "41791234567", Profile: signum.ProfileDevice, Status: signum.RequestOK, Services: []signum.ServiceResponse{{URI: signum.ServiceApp2App, AuthURI: "mobileid://auth?mobile_auth_redirect_uri=myapp%3A%2F%2Fx&session_token=a+b"}, {URI: signum.ServiceVerification, VerificationCode: "47"}}},
 	"services.json": &signum.SignatureResponse{Header: head(), TransID: "h1", MSISDN: "+41791234567", Signature: cmsDER, Profile: signum.ProfileSTK, Status: signum.SignatureMade, Services: []signum.ServiceResponse{
 		{URI: signum.ServiceSubscriberInfo, Details: []signum.SubscriberDetail{{ID: "1901", Value: "22801"}}},
 		{URI: signum.ServiceGeofencing, Geofencing: &signum.Geofencing{Country: "CH", Accuracy: 16, DeviceConfidence: "1.0", LocationConfidence: "0.85", Timestamp: "2026-01-01T11:00:00.000Z"}},
@@ -116,8 +126,16 @@ var answers = map[string]signum.Response{
 	"geofencing-error.json": &signum.StatusResponse{Header: head(), MSISDN: "+41791234567", Signature: cmsDER, Status: signum.SignatureMade, Services: []signum.ServiceResponse{
 		{URI: signum.ServiceGeofencing, Geofencing: &signum.Geofencing{ErrorCode: "100", ErrorMessage: "Geofencing feature disabled"}},
 	}},
-	"outstanding.json": &signum.StatusResponse{Header: head(), MSISDN: "+41791234567", Status: signum.OutstandingTransact},
-	"status.json":      &signum.StatusResponse{Header: head(), MSISDN: "+41791234567", Signature: cmsDER, Status: signum.SignatureMade},
+	"outstanding.json":     &signum.StatusResponse{Header: head(), MSISDN: "+41791234567", Status: signum.OutstandingTransact},
+	"receipt.json":         &signum.ReceiptResponse{Header: head(), Status: signum.RequestOK},
+	"receipt-ok.json":      &signum.ReceiptResponse{Header: head(), Status: signum.RequestOK, Extension: &signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"OK"}`}},
+	"receipt-cancel.json":  &signum.ReceiptResponse{Header: head(), Status: signum.RequestOK, Extension: &signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"CANCEL"}`, FaultMessage: "User Cancelled the request"}},
+	"receipt-lost.json":    &signum.ReceiptResponse{Header: head(), Status: signum.RequestOK, Extension: &signum.ReceiptResponseExtension{}},
+	"profile.json":         &signum.ProfileResponse{Header: asked("1", "1"), Profiles: []string{signum.ProfileSTK, signum.ProfileAnyLoA4}, Status: signum.RequestOK},
+	"profile-none.json":    &signum.ProfileResponse{Header: asked("2", "0"), Status: signum.RequestOK, Extension: &signum.ProfileExtension{SSCDs: &signum.SSCDs{}}},
+	"profile-all.json":     &signum.ProfileResponse{Header: asked("2", "0"), Profiles: []string{signum.ProfileSTK, signum.ProfileDevice}, Status: signum.RequestOK, Extension: everything},
+	"profile-getters.json": &signum.ProfileResponse{Header: asked("1", "0"), Profiles: []string{signum.ProfileDevice}, Status: signum.RequestOK, Extension: gotten},
+	"status.json":          &signum.StatusResponse{Header: head(), MSISDN: "+41791234567", Signature: cmsDER, Status: signum.SignatureMade},
 }
 
 func golden(t *testing.T, name string, got []byte) {
@@ -177,11 +195,16 @@ func checkAnswer(t rapid.TB, r signum.Response, a *answer) {
 		}
 	case *signum.StatusResponse:
 		h, want, msisdn, der, code, services = a.Status, r.Header, r.MSISDN, r.Signature, r.Status, r.Services
+	case *signum.ReceiptResponse:
+		checkReceipt(t, r, a.Receipt)
+		return
+	case *signum.ProfileResponse:
+		checkProfile(t, r, a.Profile)
+		return
 	}
-	got := []string{h.AP.ID, h.AP.TransID, h.AP.Instant, h.MSSP.Instant, h.MSSP.ID.URI, h.MajorVersion, h.MinorVersion, h.MobileUser.MSISDN, h.Status.StatusCode.Value, h.Status.StatusMessage}
-	expected := []string{valid(want.AP.ID), valid(want.AP.TransID), valid(want.AP.Instant), valid(want.MSSP.Instant), valid(want.MSSP.URI), "1", "1", valid(msisdn), strconv.Itoa(int(code)), code.String()}
-	if diff := cmp.Diff(expected, got); diff != "" {
-		t.Errorf("%s", diff)
+	checkTop(t, want, signum.Version{Major: "1", Minor: "1"}, code, &h.answerTop, &h.Status)
+	if h.MobileUser.MSISDN != valid(msisdn) {
+		t.Errorf("MSISDN %q", h.MobileUser.MSISDN)
 	}
 	if (h.Signature != nil) != (len(der) > 0) || h.Signature != nil && h.Signature.Base64Signature != base64.StdEncoding.EncodeToString(der) {
 		t.Errorf("signature %v", h.Signature)
@@ -190,7 +213,7 @@ func checkAnswer(t rapid.TB, r signum.Response, a *answer) {
 		t.Errorf("%d services, want %d", len(h.ServiceResponses), len(services))
 		return
 	}
-	for i, s := range services {
+	for i, s := range geofencingFirst(services) {
 		g := h.ServiceResponses[i]
 		if g.Description != valid(s.URI) || (g.Geofencing != nil) != (s.Geofencing != nil) || (g.App2App != nil) != (s.AuthURI != "") || (g.SubscriberInfo != nil) != (s.Details != nil) {
 			t.Errorf("service %+v, want %+v", g, s)
@@ -206,12 +229,39 @@ func checkAnswer(t rapid.TB, r signum.Response, a *answer) {
 		} else if w != nil && (g.Geofencing.ErrorCode != valid(w.ErrorCode) || g.Geofencing.ErrorMessage != valid(w.ErrorMessage) || g.Geofencing.Country != "") {
 			t.Errorf("geofencing %+v", g.Geofencing)
 		}
+		if (g.VerificationCode != nil) != (s.VerificationCode != "") || g.VerificationCode != nil && g.VerificationCode.Code != valid(s.VerificationCode) {
+			t.Errorf("verification code %+v, want %q", g.VerificationCode, s.VerificationCode)
+		}
 		for i, d := range s.Details {
 			if got := g.SubscriberInfo.Details[i]; got.ID != valid(d.ID) || got.Value != valid(d.Value) {
 				t.Errorf("detail %+v", got)
 			}
 		}
 	}
+}
+
+func checkTop(t rapid.TB, h signum.Header, v signum.Version, c signum.Code, a *answerTop, s *answerStatus) {
+	t.Helper()
+	got := []string{a.AP.ID, a.AP.TransID, a.AP.Instant, a.MSSP.Instant, a.MSSP.ID.URI, a.MajorVersion, a.MinorVersion, s.StatusCode.Value, s.StatusMessage}
+	want := []string{valid(h.AP.ID), valid(h.AP.TransID), valid(h.AP.Instant), valid(h.MSSP.Instant), valid(h.MSSP.URI), valid(v.Major), valid(v.Minor), strconv.Itoa(int(c)), c.String()}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s", diff)
+	}
+}
+
+// geofencingFirst is the order in which services are answered.
+func geofencingFirst(list []signum.ServiceResponse) []signum.ServiceResponse {
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b signum.ServiceResponse) int {
+		switch {
+		case a.Geofencing != nil && b.Geofencing == nil:
+			return -1
+		case a.Geofencing == nil && b.Geofencing != nil:
+			return 1
+		}
+		return 0
+	})
+	return list
 }
 
 // valid is the text as an answer can carry it.
@@ -260,7 +310,7 @@ func TestAnswersCarryAnyText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }), rapid.SampledFrom([]string{"", `"`, `\`, `"Value":"1"`, "\u2028", "\x00", "\x7f", "\ufffe", "</a>", "a/b+c", `\/`, `\u002b`}))
 		draw := func() string { return text.Draw(t, "text") }
-		h := signum.Header{AP: signum.APInfo{ID: draw(), TransID: draw(), Instant: draw(), Password: "never"}, MSSP: signum.MSSPInfo{URI: draw(), Instant: draw()}}
+		h := signum.Header{AP: signum.APInfo{ID: draw(), TransID: draw(), Instant: draw(), Password: "never"}, MSSP: signum.MSSPInfo{URI: draw(), Instant: draw()}, Version: signum.Version{Major: draw(), Minor: draw()}}
 		services := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) signum.ServiceResponse {
 			s := signum.ServiceResponse{URI: draw()}
 			switch rapid.IntRange(0, 3).Draw(t, "kind") {
@@ -279,10 +329,12 @@ func TestAnswersCarryAnyText(t *testing.T) {
 		for _, r := range []signum.Response{
 			&signum.SignatureResponse{Header: h, TransID: draw(), MSISDN: draw(), Signature: der, Profile: draw(), Status: 500, Services: services},
 			&signum.StatusResponse{Header: h, MSISDN: draw(), Signature: der, Status: 504, Services: services},
+			&signum.ReceiptResponse{Header: h, Status: 100, Extension: &signum.ReceiptResponseExtension{ClientAck: rapid.Bool().Draw(t, "ack"), UserAck: rapid.Bool().Draw(t, "ack"), UserResponse: draw(), FaultMessage: draw()}},
+			&signum.ProfileResponse{Header: h, Profiles: []string{draw(), draw()}, Status: 100, Extension: extension(t, draw)},
 		} {
 			b := Wire{}.AppendResponse(nil, 0, r)
 			checkAnswer(t, r, parse(t, b))
-			if i := bytes.LastIndex(b, []byte(`"Value":"`)); string(b[i+9:i+11]) != "50" {
+			if code := b[bytes.LastIndex(b, []byte(`"Value":"`))+9:]; !bytes.HasPrefix(code, []byte("50")) && !bytes.HasPrefix(code, []byte("100")) {
 				t.Errorf("the last Value is not the status code: %s", b)
 			}
 		}

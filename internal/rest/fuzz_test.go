@@ -27,6 +27,23 @@ func encodeRequest(t testing.TB, r signum.Request) []byte {
 	switch r := r.(type) {
 	case *signum.StatusRequest:
 		m["MSSP_TransID"] = r.TransID
+	case *signum.ReceiptRequest:
+		name = "MSS_ReceiptReq"
+		m["MSSP_TransID"] = r.TransID
+		m["MobileUser"] = object{"MSISDN": r.MSISDN}
+		m["Message"] = object{"MimeType": r.Message.MimeType, "Encoding": r.Message.Encoding, "Data": r.Message.Data}
+		if x := r.Extension; x != nil {
+			m["Status"] = object{"StatusCode": object{"Value": "100"}, "StatusDetail": object{"ReceiptRequestExtension": object{
+				"ReceiptMessagingMode": x.MessagingMode, "UserAck": x.UserAck,
+				"ReceiptProfile": object{"Language": x.Language, "ReceiptProfileURI": x.ProfileURI},
+			}}}
+		}
+	case *signum.ProfileRequest:
+		name = "MSS_ProfileReq"
+		m["MobileUser"] = object{"MSISDN": r.MSISDN}
+		m["Params"] = r.Params
+		m["GetCertificates"], m["GetAutoActivation"] = r.Getters.Certificates, r.Getters.AutoActivation
+		m["GetRecoveryCodeCreated"], m["GetServerSideSignature"] = r.Getters.RecoveryCodeCreated, r.Getters.ServerSideSignature
 	case *signum.SignatureRequest:
 		name = "MSS_SignatureReq"
 		m["MessagingMode"], m["TimeOut"], m["SignatureProfile"] = r.MessagingMode, r.TimeOut, r.Profile
@@ -64,11 +81,13 @@ func FuzzDecode(f *testing.F) {
 		"", "{}", "null", sign(""), sign(`"TimeOut":80,"TimeOut":80`), sign(`"AdditionalServices":{"UserLang":"de"}`),
 		sign(`"x":[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]`), sign(`"MobileUser":{"MSISDN":"\ud83d\ude00\u0000"}`), sign(`"AdditionalServices":[{"GeofencingReq":{"countrywhitelist":[1,"a,b",null]}}]`),
 		`{"MSS_StatusReq":{"MSSP_TransID":1e400}}`, `{"MSS_SignatureReq":null,"MSS_StatusReq":{}}`,
+		receipt(`"Status":{"StatusDetail":{"ReceiptRequestExtension":{"UserAck":true}}}`), receipt(`"Message":{"Data":"a"}`),
+		query(`"Params":["sscds",1,null],"GetCertificates":true`), query(`"Params":"sscds state"`),
 	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, op := range []signum.Operation{signum.OpAny, signum.OpSignature, signum.OpStatus} {
+		for _, op := range []signum.Operation{signum.OpAny, signum.OpSignature, signum.OpStatus, signum.OpReceipt, signum.OpProfile} {
 			b := bytes.Clone(body)
 			r, form, err := Wire{}.Decode(op, b)
 			if err != nil {
@@ -114,6 +133,15 @@ func TestRequestsComeThrough(t *testing.T) {
 		}
 		for _, want := range []signum.Request{
 			&signum.StatusRequest{Header: h, TransID: text("id")},
+			&signum.ReceiptRequest{
+				Header: h, TransID: text("id"), MSISDN: text("msisdn"),
+				Message:   signum.DataToBeSigned{MimeType: text("mime"), Encoding: text("encoding"), Data: text("data")},
+				Extension: &signum.ReceiptRequestExtension{MessagingMode: text("mode"), Language: text("lang"), ProfileURI: text("uri"), UserAck: text("ack")},
+			},
+			&signum.ProfileRequest{
+				Header: h, MSISDN: text("msisdn"), Params: text("params"),
+				Getters: signum.ProfileGetters{Certificates: text("get"), AutoActivation: text("get"), RecoveryCodeCreated: text("get"), ServerSideSignature: text("get")},
+			},
 			&signum.SignatureRequest{
 				Header: h, MessagingMode: text("mode"), TimeOut: text("timeout"), MSISDN: text("msisdn"), Profile: text("profile"),
 				Data: signum.DataToBeSigned{MimeType: text("mime"), Encoding: text("encoding"), Data: text("data")}, Services: services,

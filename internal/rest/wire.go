@@ -1,7 +1,10 @@
 package rest
 
 import (
+	"bytes"
+
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/api"
 	"github.com/signum-mssp/signum/internal/edge"
 )
 
@@ -19,8 +22,21 @@ func (Wire) Endpoints() []edge.Endpoint {
 	return []edge.Endpoint{
 		{Path: "/rest/service/sign", Op: signum.OpSignature},
 		{Path: "/rest/service/status", Op: signum.OpStatus},
+		{Path: "/rest/service/receipt", Op: signum.OpReceipt},
+		{Path: "/rest/service/profile", Op: signum.OpProfile},
 		{Path: "/rest/service", Op: signum.OpAny},
 	}
+}
+
+// Documents implements edge.Wire: the OpenAPI contract.
+func (Wire) Documents() []edge.Document {
+	return []edge.Document{{Path: "/rest/openapi.yaml", ContentType: "application/yaml", Body: openAPI}}
+}
+
+// openAPI is the OpenAPI document with the server at the base URL, which a
+// client chose. A JSON string is a YAML scalar.
+func openAPI(base string) []byte {
+	return bytes.ReplaceAll(api.OpenAPI, []byte(`"`+api.Base+`"`), quote(nil, base))
 }
 
 // Accepts implements edge.Wire.

@@ -8,7 +8,7 @@ import (
 )
 
 func BenchmarkDecode(b *testing.B) {
-	for _, name := range []string{"bash.xml", "cxf.xml", "axis.xml", "status.xml"} {
+	for _, name := range []string{"bash.xml", "cxf.xml", "axis.xml", "status.xml", "receipt-cxf.xml", "profile-cxf.xml"} {
 		b.Run(name, func(b *testing.B) {
 			body := fixture(b, name)
 			b.SetBytes(int64(len(body)))

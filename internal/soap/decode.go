@@ -30,6 +30,14 @@ type message struct {
 	req  signum.Request
 }
 
+// parts are the parts of the operations' requests.
+var parts = map[string]signum.Operation{
+	"MSS_SignatureReq": signum.OpSignature,
+	"MSS_StatusReq":    signum.OpStatus,
+	"MSS_ReceiptReq":   signum.OpReceipt,
+	"MSS_ProfileReq":   signum.OpProfile,
+}
+
 func (m *message) document() error {
 	for {
 		k, err := m.next()
@@ -92,14 +100,14 @@ func (m *message) body() error {
 		if m.req != nil {
 			return signum.Faultf(signum.WrongParam, "The Body must have one message only")
 		}
-		switch e.Name.Local {
-		case "MSS_SignatureReq", "MSS_StatusReq":
+		if _, ok := parts[e.Name.Local]; ok {
 			m.form |= formBare
 			return m.part(m.op, e)
-		case "MSS_Signature":
-			return m.wrapper(signum.OpSignature, e)
-		case "MSS_StatusQuery":
-			return m.wrapper(signum.OpStatus, e)
+		}
+		// The wrapper has the name of the operation.
+		switch op := signum.Operation(e.Name.Local); op {
+		case signum.OpSignature, signum.OpStatus, signum.OpReceipt, signum.OpProfile:
+			return m.wrapper(op, e)
 		}
 		return m.foreign()
 	})
@@ -134,17 +142,27 @@ func (m *message) part(op signum.Operation, e xml.StartElement) error {
 	if e.Name.Space == nsMSS {
 		m.form |= formPartMSS
 	}
-	switch {
-	case e.Name.Local == "MSS_SignatureReq" && (op == signum.OpAny || op == signum.OpSignature):
+	of, ok := parts[e.Name.Local]
+	if !ok || op != signum.OpAny && op != of {
+		return m.foreign()
+	}
+	switch of {
+	case signum.OpSignature:
 		r := new(signum.SignatureRequest)
 		m.req = r
 		return m.signature(e, r)
-	case e.Name.Local == "MSS_StatusReq" && (op == signum.OpAny || op == signum.OpStatus):
+	case signum.OpStatus:
 		r := new(signum.StatusRequest)
 		m.req = r
 		return m.status(e, r)
+	case signum.OpReceipt:
+		r := new(signum.ReceiptRequest)
+		m.req = r
+		return m.receipt(e, r)
 	}
-	return m.foreign()
+	r := new(signum.ProfileRequest)
+	m.req = r
+	return m.profile(e, r)
 }
 
 func (m *message) foreign() error {

@@ -66,7 +66,27 @@ var fixtures = map[string]struct {
 			{},
 		},
 	}, formPartMSS},
-	"status.xml": {&signum.StatusRequest{Header: ordinary.Header, TransID: "h4iof"}, formWrapperKiuru | formPartMSS},
+	"status.xml":          {&signum.StatusRequest{Header: ordinary.Header, TransID: "h4iof"}, formWrapperKiuru | formPartMSS},
+	"receipt-bash.xml":    {thanks, formPartMSS},
+	"receipt-cxf.xml":     {&signum.ReceiptRequest{Header: ordinary.Header, TransID: "h4iof", MSISDN: "41791234567", Message: signum.DataToBeSigned{MimeType: "text/plain", Encoding: "UTF-8", Data: "Merci"}}, formWrapperKiuru | formPartMSS},
+	"receipt-dotnet.xml":  {thanks, formWrapperKiuru},
+	"profile-guide.xml":   {&signum.ProfileRequest{Header: versioned("2", "0"), MSISDN: "+41791234567", Params: "sscds state certs pinstatus rcstatus aastatus"}, formWrapperKiuru},
+	"profile-cxf.xml":     {&signum.ProfileRequest{Header: versioned("1", "1"), MSISDN: "41791234567"}, formWrapperKiuru | formPartMSS},
+	"profile-bash.xml":    {&signum.ProfileRequest{Header: versioned("2", "0"), MSISDN: "+41791234567", Params: "sscds state"}, formPartMSS},
+	"profile-getters.xml": {&signum.ProfileRequest{Header: versioned("1", "0"), MSISDN: "+41791234567", Getters: signum.ProfileGetters{Certificates: "true", AutoActivation: "1", ServerSideSignature: "false"}}, 0},
+}
+
+// thanks is a receipt with the extension.
+var thanks = &signum.ReceiptRequest{
+	Header: ordinary.Header, TransID: "h4iof", MSISDN: "+41791234567",
+	Message:   signum.DataToBeSigned{MimeType: "text/plain", Encoding: "UTF-8", Data: "Thank you, your order is on its way."},
+	Extension: &signum.ReceiptRequestExtension{MessagingMode: "synch", Language: "DE", ProfileURI: "http://mss.swisscom.ch/synch", UserAck: "true"},
+}
+
+func versioned(major, minor string) signum.Header {
+	h := ordinary.Header
+	h.Version = signum.Version{Major: major, Minor: minor}
+	return h
 }
 
 func TestDecodeClients(t *testing.T) {
@@ -307,7 +327,7 @@ func TestDecodeTruncated(t *testing.T) {
 
 func TestEndpoints(t *testing.T) {
 	w := Wire{}
-	if got, want := fmt.Sprint(w.Name(), w.Endpoints()), "soap[{/soap/services/MSS_SignaturePort MSS_Signature} {/soap/services/MSS_StatusQueryPort MSS_StatusQuery}]"; got != want {
+	if got, want := fmt.Sprint(w.Name(), w.Endpoints()), "soap[{/soap/services/MSS_SignaturePort MSS_Signature} {/soap/services/MSS_StatusQueryPort MSS_StatusQuery} {/soap/services/MSS_ReceiptPort MSS_Receipt} {/soap/services/MSS_ProfilePort MSS_ProfileQuery} {/soap/services/MSS_ProfileQueryPort MSS_ProfileQuery}]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	for mediaType, want := range map[string]bool{"": true, "text/xml": true, "application/xml": true, "application/soap+xml": true, "application/json": false, "text/plain": false} {

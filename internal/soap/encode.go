@@ -20,33 +20,43 @@ const (
 func (w Wire) AppendResponse(dst []byte, f edge.Form, r signum.Response) []byte {
 	switch r := r.(type) {
 	case *signum.SignatureResponse:
-		dst = openPart(dst, f, "MSS_Signature", "MSS_SignatureResp")
+		dst = openPart(dst, f, signum.OpSignature, "MSS_SignatureResp", one)
 		dst = append(dst, ` MSSP_TransID="`...)
 		dst = escape(dst, r.TransID, true)
 		dst = append(dst, `" xmlns:mss="`+nsMSS+`" xmlns:fi="`+nsFi+`">`...)
-		dst = appendHead(dst, &r.Header, r.MSISDN)
+		dst = appendHead(dst, &r.Header)
+		dst = appendUser(dst, r.MSISDN)
 		dst = appendSignature(dst, r.Signature)
 		if r.Profile != "" {
-			dst = append(dst, `<mss:SignatureProfile><mss:mssURI>`...)
-			dst = escape(dst, r.Profile, false)
-			dst = append(dst, `</mss:mssURI></mss:SignatureProfile>`...)
+			dst = appendSignatureProfile(dst, r.Profile)
 		}
-		dst = appendStatus(dst, r.Status, r.Services)
-		return closePart(dst, f, "MSS_Signature", "MSS_SignatureResp")
+		dst = appendStatus(dst, r.Status)
+		dst = appendServices(dst, r.Services)
+		return closePart(dst, f, signum.OpSignature, "MSS_SignatureResp")
 	case *signum.StatusResponse:
-		dst = openPart(dst, f, "MSS_StatusQuery", "MSS_StatusResp")
+		dst = openPart(dst, f, signum.OpStatus, "MSS_StatusResp", one)
 		dst = append(dst, ` xmlns:mss="`+nsMSS+`" xmlns:fi="`+nsFi+`">`...)
-		dst = appendHead(dst, &r.Header, r.MSISDN)
+		dst = appendHead(dst, &r.Header)
+		dst = appendUser(dst, r.MSISDN)
 		dst = appendSignature(dst, r.Signature)
-		dst = appendStatus(dst, r.Status, r.Services)
-		return closePart(dst, f, "MSS_StatusQuery", "MSS_StatusResp")
+		dst = appendStatus(dst, r.Status)
+		dst = appendServices(dst, r.Services)
+		return closePart(dst, f, signum.OpStatus, "MSS_StatusResp")
+	case *signum.ReceiptResponse:
+		return appendReceipt(dst, f, r)
+	case *signum.ProfileResponse:
+		return appendProfile(dst, f, r)
 	}
 	return w.AppendFault(dst, f, signum.NewFault(signum.InternalError))
 }
 
+// one is the version of all answers but those of a profile query, whatever
+// was asked.
+var one = signum.Version{Major: "1", Minor: "1"}
+
 // openPart opens the wrapper and the part in the form of the request, up to the
 // attributes that all answers have.
-func openPart(dst []byte, f edge.Form, op, part string) []byte {
+func openPart(dst []byte, f edge.Form, op signum.Operation, part string, v signum.Version) []byte {
 	dst = append(dst, head...)
 	if f&formBare == 0 {
 		dst = append(dst, '<')
@@ -65,10 +75,11 @@ func openPart(dst []byte, f edge.Form, op, part string) []byte {
 	if f&(formBare|formWrapperKiuru|formPartMSS) == formWrapperKiuru {
 		dst = append(dst, ` xmlns=""`...)
 	}
-	return append(dst, ` MajorVersion="1" MinorVersion="1"`...)
+	dst = attribute(dst, "MajorVersion", v.Major)
+	return attribute(dst, "MinorVersion", v.Minor)
 }
 
-func closePart(dst []byte, f edge.Form, op, part string) []byte {
+func closePart(dst []byte, f edge.Form, op signum.Operation, part string) []byte {
 	dst = append(dst, `</`...)
 	if f&formPartMSS != 0 {
 		dst = append(dst, `mss:`...)
@@ -83,9 +94,9 @@ func closePart(dst []byte, f edge.Form, op, part string) []byte {
 	return append(dst, tail...)
 }
 
-// appendHead writes AP_Info, MSSP_Info and MobileUser. AP_PWD is required by
-// the schema, so it is there also when it is empty.
-func appendHead(dst []byte, h *signum.Header, msisdn string) []byte {
+// appendHead writes AP_Info and MSSP_Info. AP_PWD is required by the public
+// schema, so it is there also when it is empty.
+func appendHead(dst []byte, h *signum.Header) []byte {
 	dst = append(dst, `<mss:AP_Info AP_ID="`...)
 	dst = escape(dst, h.AP.ID, true)
 	dst = append(dst, `" AP_PWD="`...)
@@ -98,9 +109,19 @@ func appendHead(dst []byte, h *signum.Header, msisdn string) []byte {
 	dst = escape(dst, h.MSSP.Instant, true)
 	dst = append(dst, `"><mss:MSSP_ID><mss:URI>`...)
 	dst = escape(dst, h.MSSP.URI, false)
-	dst = append(dst, `</mss:URI></mss:MSSP_ID></mss:MSSP_Info><mss:MobileUser><mss:MSISDN>`...)
+	return append(dst, `</mss:URI></mss:MSSP_ID></mss:MSSP_Info>`...)
+}
+
+func appendUser(dst []byte, msisdn string) []byte {
+	dst = append(dst, `<mss:MobileUser><mss:MSISDN>`...)
 	dst = escape(dst, msisdn, false)
 	return append(dst, `</mss:MSISDN></mss:MobileUser>`...)
+}
+
+func appendSignatureProfile(dst []byte, uri string) []byte {
+	dst = append(dst, `<mss:SignatureProfile><mss:mssURI>`...)
+	dst = escape(dst, uri, false)
+	return append(dst, `</mss:mssURI></mss:SignatureProfile>`...)
 }
 
 func appendSignature(dst, der []byte) []byte {
@@ -112,24 +133,25 @@ func appendSignature(dst, der []byte) []byte {
 	return append(dst, `</mss:Base64Signature></mss:MSS_Signature>`...)
 }
 
-// appendStatus writes Status, with a StatusDetail only around the answers of
-// additional services, geofencing first.
-func appendStatus(dst []byte, c signum.Code, list []signum.ServiceResponse) []byte {
+// appendStatus begins Status; a StatusDetail comes behind it.
+func appendStatus(dst []byte, c signum.Code) []byte {
 	dst = append(dst, `<mss:Status><mss:StatusCode Value="`...)
 	dst = strconv.AppendInt(dst, int64(c), 10)
 	dst = append(dst, `"/><mss:StatusMessage>`...)
 	dst = escape(dst, c.String(), false)
-	dst = append(dst, `</mss:StatusMessage>`...)
+	return append(dst, `</mss:StatusMessage>`...)
+}
+
+// appendServices ends Status, with a StatusDetail only around the answers of
+// additional services, geofencing first.
+func appendServices(dst []byte, list []signum.ServiceResponse) []byte {
 	if len(list) > 0 {
 		dst = append(dst, `<mss:StatusDetail><fi:ServiceResponses>`...)
-		for i := range list {
-			if list[i].Geofencing != nil {
-				dst = appendService(dst, &list[i])
-			}
-		}
-		for i := range list {
-			if list[i].Geofencing == nil {
-				dst = appendService(dst, &list[i])
+		for _, geofencing := range []bool{true, false} {
+			for i := range list {
+				if (list[i].Geofencing != nil) == geofencing {
+					dst = appendService(dst, &list[i])
+				}
 			}
 		}
 		dst = append(dst, `</fi:ServiceResponses></mss:StatusDetail>`...)
@@ -171,6 +193,11 @@ func appendService(dst []byte, s *signum.ServiceResponse) []byte {
 			dst = append(dst, `/>`...)
 		}
 		dst = append(dst, `</ns1:SubscriberInfo>`...)
+	}
+	if s.VerificationCode != "" {
+		dst = append(dst, `<sig:VerificationCode xmlns:sig="`+nsSignum+`">`...)
+		dst = escape(dst, s.VerificationCode, false)
+		dst = append(dst, `</sig:VerificationCode>`...)
 	}
 	return append(dst, `</fi:ServiceResponse>`...)
 }

@@ -31,8 +31,10 @@ func header() signum.Header {
 var cmsDER = []byte{0x30, 0x03, 0x02, 0xFB, 0xEF, 0xBE, 0xFF, 0xFF}
 
 var (
-	signed = &signum.SignatureResponse{Header: header(), TransID: "h44okl", MSISDN: "+41 79 123 45 67", Signature: cmsDER, Profile: signum.ProfileSTK, Status: signum.SignatureMade}
-	polled = &signum.StatusResponse{Header: header(), MSISDN: "+41791234567", Signature: cmsDER, Status: signum.SignatureMade}
+	signed   = &signum.SignatureResponse{Header: header(), TransID: "h44okl", MSISDN: "+41 79 123 45 67", Signature: cmsDER, Profile: signum.ProfileSTK, Status: signum.SignatureMade}
+	polled   = &signum.StatusResponse{Header: header(), MSISDN: "+41791234567", Signature: cmsDER, Status: signum.SignatureMade}
+	received = &signum.ReceiptResponse{Header: header(), Status: signum.RequestOK}
+	profiled = &signum.ProfileResponse{Header: asked("1", "1"), Profiles: []string{signum.ProfileSTK, signum.ProfileAnyLoA4}, Status: signum.RequestOK}
 )
 
 // forms are those of the fixtures in testdata.
@@ -45,8 +47,14 @@ var forms = map[string]edge.Form{
 	"bare-plain":  formBare,
 }
 
-var services = map[string]signum.Response{
-	"async.xml": &signum.SignatureResponse{Header: header(), TransID: "h4iof", MSISDN: "41791234567", Profile: signum.ProfileDevice, Status: signum.RequestOK, Services: []signum.ServiceResponse{{URI: signum.ServiceApp2App, AuthURI: "mobileid://auth?mobile_auth_redirect_uri=myapp%3A%2F%2Fx&session_token=a+b"}}},
+var answers = map[string]signum.Response{
+	"receipt-ok.xml":      &signum.ReceiptResponse{Header: header(), Status: signum.RequestOK, Extension: &signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"OK"}`}},
+	"receipt-cancel.xml":  &signum.ReceiptResponse{Header: header(), Status: signum.RequestOK, Extension: &signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"CANCEL"}`, FaultMessage: "User Cancelled the request"}},
+	"receipt-lost.xml":    &signum.ReceiptResponse{Header: header(), Status: signum.RequestOK, Extension: &signum.ReceiptResponseExtension{}},
+	"profile-none.xml":    &signum.ProfileResponse{Header: asked("2", "0"), Status: signum.RequestOK, Extension: &signum.ProfileExtension{SSCDs: &signum.SSCDs{}}},
+	"profile-all.xml":     &signum.ProfileResponse{Header: asked("2", "0"), Profiles: []string{signum.ProfileSTK, signum.ProfileDevice}, Status: signum.RequestOK, Extension: everything},
+	"profile-getters.xml": &signum.ProfileResponse{Header: asked("1", "0"), Profiles: []string{signum.ProfileDevice}, Status: signum.RequestOK, Extension: gotten},
+	"async.xml":           &signum.SignatureResponse{Header: header(), TransID: "h4iof", MSISDN: "41791234567", Profile: signum.ProfileDevice, Status: signum.RequestOK, Services: []signum.ServiceResponse{{URI: signum.ServiceApp2App, AuthURI: "mobileid://auth?mobile_auth_redirect_uri=myapp%3A%2F%2Fx&session_token=a+b"}, {URI: signum.ServiceVerification, VerificationCode: "47"}}},
 	"services.xml": &signum.SignatureResponse{Header: header(), TransID: "h1", MSISDN: "+41791234567", Signature: cmsDER, Profile: signum.ProfileSTK, Status: signum.SignatureMade, Services: []signum.ServiceResponse{
 		{URI: signum.ServiceSubscriberInfo, Details: []signum.SubscriberDetail{{ID: "1901", Value: "22801"}}},
 		{URI: signum.ServiceGeofencing, Geofencing: &signum.Geofencing{Country: "CH", Accuracy: 16, DeviceConfidence: "1.0", LocationConfidence: "0.85", Timestamp: "2026-01-01T11:00:00.000Z"}},
@@ -81,7 +89,7 @@ func TestForms(t *testing.T) {
 			wrapper, _, _ := strings.Cut(name, "-")
 			path := map[string]string{"k": "K:", "plain": "", "bare": "-"}[wrapper]
 			part := map[bool]string{true: "mss:", false: ""}[strings.HasSuffix(name, "-mss")]
-			for op, r := range map[string]signum.Response{"Signature": signed, "Status": polled} {
+			for op, r := range map[string]signum.Response{"Signature": signed, "Status": polled, "Receipt": received, "Profile": profiled} {
 				got := Wire{}.AppendResponse([]byte("kept"), form, r)
 				if !bytes.HasPrefix(got, []byte("kept<?xml ")) {
 					t.Fatal("does not append")
@@ -90,7 +98,7 @@ func TestForms(t *testing.T) {
 				golden(t, strings.ToLower(op)+"-"+name+".xml", got)
 				n := parse(t, got)
 				if path != "-" {
-					want := path + map[string]string{"Signature": "MSS_SignatureResponse", "Status": "MSS_StatusQueryResponse"}[op]
+					want := path + map[string]string{"Signature": "MSS_SignatureResponse", "Status": "MSS_StatusQueryResponse", "Receipt": "MSS_ReceiptResponse", "Profile": "MSS_ProfileQueryResponse"}[op]
 					if n.name != want {
 						t.Errorf("wrapper %s, want %s", n.name, want)
 					}
@@ -105,8 +113,8 @@ func TestForms(t *testing.T) {
 	}
 }
 
-func TestServices(t *testing.T) {
-	for name, r := range services {
+func TestAnswers(t *testing.T) {
+	for name, r := range answers {
 		t.Run(name, func(t *testing.T) {
 			got := Wire{}.AppendResponse(nil, formWrapperKiuru|formPartMSS, r)
 			golden(t, name, got)
@@ -122,7 +130,9 @@ func TestMirror(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		parse(t, Wire{}.AppendResponse(nil, form, signed))
+		for _, r := range []signum.Response{signed, polled, received, profiled} {
+			parse(t, Wire{}.AppendResponse(nil, form, r))
+		}
 	}
 }
 
@@ -146,25 +156,26 @@ func checkAnswer(t rapid.TB, r signum.Response, n *node) {
 		}
 	case *signum.StatusResponse:
 		h, msisdn, der, code, services = r.Header, r.MSISDN, r.Signature, r.Status, r.Services
+	case *signum.ReceiptResponse:
+		checkHead(t, n, r.Header, one, r.Status)
+		checkReceipt(t, r, n)
+		return
+	case *signum.ProfileResponse:
+		checkHead(t, n, r.Header, r.Version, r.Status)
+		checkProfile(t, r, n)
+		return
 	}
-	ap, mssp, status := n.get("mss:AP_Info"), n.get("mss:MSSP_Info"), n.get("mss:Status")
-	got := []string{
-		n.attr("MajorVersion"), n.attr("MinorVersion"), ap.attr("AP_ID"), ap.attr("AP_PWD"), ap.attr("AP_TransID"), ap.attr("Instant"),
-		mssp.attr("Instant"), mssp.at("mss:MSSP_ID mss:URI"), n.at("mss:MobileUser mss:MSISDN"), n.at("mss:MSS_Signature mss:Base64Signature"),
-		status.get("mss:StatusCode").attr("Value"), status.at("mss:StatusMessage"),
+	checkHead(t, n, h, one, code)
+	if got := n.at("mss:MobileUser mss:MSISDN"); got != valid(msisdn) {
+		t.Errorf("MSISDN %q", got)
 	}
-	want := []string{
-		"1", "1", valid(h.AP.ID), valid(h.AP.Password), valid(h.AP.TransID), valid(h.AP.Instant),
-		valid(h.MSSP.Instant), valid(h.MSSP.URI), valid(msisdn), base64.StdEncoding.EncodeToString(der),
-		strconv.Itoa(int(code)), code.String(),
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s", diff)
+	if got := n.at("mss:MSS_Signature mss:Base64Signature"); got != base64.StdEncoding.EncodeToString(der) {
+		t.Errorf("Base64Signature %q", got)
 	}
 	if (n.get("mss:MSS_Signature") != nil) != (len(der) > 0) {
 		t.Errorf("MSS_Signature without a signature")
 	}
-	detail := status.get("mss:StatusDetail fi:ServiceResponses")
+	detail := n.get("mss:Status mss:StatusDetail fi:ServiceResponses")
 	if len(services) == 0 {
 		if detail != nil {
 			t.Errorf("StatusDetail without services")
@@ -181,7 +192,8 @@ func checkAnswer(t rapid.TB, r signum.Response, n *node) {
 	}
 	for i, s := range ordered {
 		g := detail.children[i]
-		if g.at("fi:Description mss:mssURI") != valid(s.URI) || g.at("fi:App2App ns1:AuthUri") != valid(s.AuthURI) {
+		if g.at("fi:Description mss:mssURI") != valid(s.URI) || g.at("fi:App2App ns1:AuthUri") != valid(s.AuthURI) ||
+			g.at("sig:VerificationCode") != valid(s.VerificationCode) {
 			t.Errorf("service %d is %q", i, g.at("fi:Description mss:mssURI"))
 		}
 		var want, got [][2]string
@@ -204,6 +216,23 @@ func checkAnswer(t rapid.TB, r signum.Response, n *node) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s", diff)
 		}
+	}
+}
+
+// checkHead compares what all answers have.
+func checkHead(t rapid.TB, n *node, h signum.Header, v signum.Version, c signum.Code) {
+	t.Helper()
+	ap, mssp, status := n.get("mss:AP_Info"), n.get("mss:MSSP_Info"), n.get("mss:Status")
+	got := []string{
+		n.attr("MajorVersion"), n.attr("MinorVersion"), ap.attr("AP_ID"), ap.attr("AP_PWD"), ap.attr("AP_TransID"), ap.attr("Instant"),
+		mssp.attr("Instant"), mssp.at("mss:MSSP_ID mss:URI"), status.get("mss:StatusCode").attr("Value"), status.at("mss:StatusMessage"),
+	}
+	want := []string{
+		valid(v.Major), valid(v.Minor), valid(h.AP.ID), valid(h.AP.Password), valid(h.AP.TransID), valid(h.AP.Instant),
+		valid(h.MSSP.Instant), valid(h.MSSP.URI), strconv.Itoa(int(c)), c.String(),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s", diff)
 	}
 }
 
@@ -292,7 +321,7 @@ func TestAnswersCarryAnyText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }), rapid.SampledFrom([]string{"", `"`, "'", "]]>", "<![CDATA[", "<!--", "&amp;", "\r\n\t", "\x00", "\x7f", "\ufffe", "\uffff", "</a>"}))
 		draw := func() string { return text.Draw(t, "text") }
-		h := signum.Header{AP: signum.APInfo{ID: draw(), TransID: draw(), Instant: draw(), Password: draw()}, MSSP: signum.MSSPInfo{URI: draw(), Instant: draw()}}
+		h := signum.Header{AP: signum.APInfo{ID: draw(), TransID: draw(), Instant: draw(), Password: draw()}, MSSP: signum.MSSPInfo{URI: draw(), Instant: draw()}, Version: signum.Version{Major: draw(), Minor: draw()}}
 		services := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) signum.ServiceResponse {
 			s := signum.ServiceResponse{URI: draw()}
 			switch rapid.IntRange(0, 3).Draw(t, "kind") {
@@ -312,6 +341,8 @@ func TestAnswersCarryAnyText(t *testing.T) {
 		for _, r := range []signum.Response{
 			&signum.SignatureResponse{Header: h, TransID: draw(), MSISDN: draw(), Signature: der, Profile: draw(), Status: 500, Services: services},
 			&signum.StatusResponse{Header: h, MSISDN: draw(), Signature: der, Status: 504, Services: services},
+			&signum.ReceiptResponse{Header: h, Status: 100, Extension: &signum.ReceiptResponseExtension{UserAck: rapid.Bool().Draw(t, "ack"), UserResponse: draw(), FaultMessage: draw()}},
+			&signum.ProfileResponse{Header: h, Profiles: []string{draw(), draw()}, Status: 100, Extension: extension(t, draw)},
 		} {
 			n := parse(t, Wire{}.AppendResponse(nil, form, r))
 			if form&formBare == 0 {

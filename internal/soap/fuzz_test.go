@@ -36,6 +36,26 @@ func encodeRequest(r signum.Request, form edge.Form) []byte {
 	switch r := r.(type) {
 	case *signum.StatusRequest:
 		attrs += attr("MSSP_TransID", r.TransID)
+	case *signum.ReceiptRequest:
+		wrapper, part = "MSS_Receipt", "MSS_ReceiptReq"
+		attrs += attr("MSSP_TransID", r.TransID)
+		children += tag("MobileUser", tag("MSISDN", esc(r.MSISDN)))
+		if x := r.Extension; x != nil {
+			children += `<m:Status><m:StatusCode Value="100"/><m:StatusDetail><x:ReceiptRequestExtension xmlns:x="` + nsSCO + `"` + attr("ReceiptMessagingMode", x.MessagingMode) + attr("UserAck", x.UserAck) +
+				`><x:ReceiptProfile` + attr("Language", x.Language) + `><x:ReceiptProfileURI>` + esc(x.ProfileURI) + `</x:ReceiptProfileURI></x:ReceiptProfile></x:ReceiptRequestExtension></m:StatusDetail></m:Status>`
+		}
+		children += `<m:Message` + attr("MimeType", r.Message.MimeType) + attr("Encoding", r.Message.Encoding) + `>` + esc(r.Message.Data) + `</m:Message>`
+	case *signum.ProfileRequest:
+		wrapper, part = "MSS_ProfileQuery", "MSS_ProfileReq"
+		children += tag("MobileUser", tag("MSISDN", esc(r.MSISDN))) + tag("Params", esc(r.Params))
+		for name, value := range map[string]string{
+			"GetCertificates": r.Getters.Certificates, "GetAutoActivation": r.Getters.AutoActivation,
+			"GetRecoveryCodeCreated": r.Getters.RecoveryCodeCreated, "GetServerSideSignature": r.Getters.ServerSideSignature,
+		} {
+			if value != "" {
+				children += tag(name, esc(value))
+			}
+		}
 	case *signum.SignatureRequest:
 		wrapper, part = "MSS_Signature", "MSS_SignatureReq"
 		attrs += attr("MessagingMode", r.MessagingMode) + attr("TimeOut", r.TimeOut)
@@ -68,6 +88,10 @@ func encodeRequest(r signum.Request, form edge.Form) []byte {
 	return b.Bytes()
 }
 
+var byOperation = map[signum.Operation]signum.Response{
+	signum.OpAny: signed, signum.OpSignature: signed, signum.OpStatus: polled, signum.OpReceipt: received, signum.OpProfile: profiled,
+}
+
 // FuzzDecode: what is refused is refused with a proper fault; what is
 // accepted does not alias the body, and says the same in the same form when a
 // client writes it again; its answer has the structure of the contract.
@@ -79,14 +103,15 @@ func FuzzDecode(f *testing.F) {
 		"", "<", "<?xml", "<e:Envelope/>", sign("", ""), sign(` TimeOut="80" TimeOut="80"`, ""), sign("", "<x>&#xD800;</x>"), sign("", "<![CDATA[x]]>"),
 		`<!DOCTYPE x [<!ENTITY e "e">]>` + sign("", "&e;"), `<?xml version="1.0" encoding="latin1"?>` + sign("", ""), "\xEF\xBB\xBF" + sign("", ""),
 		envelope("<MSS_StatusQuery><MSS_StatusReq/></MSS_StatusQuery>"), envelope("<MSS_SignatureReq/>"), service("<GeoFencingReq/><UserLang>de</UserLang>"),
+		receipt(` MSSP_TransID="h"`, "<Message>a</Message>"), extended(` UserAck="true"`, `<ReceiptProfile Language="DE"/>`), query("<Params>sscds state</Params><GetCertificates/>"), envelope("<MSS_ProfileReq/>"),
 	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, op := range []signum.Operation{signum.OpAny, signum.OpSignature, signum.OpStatus} {
+		for _, op := range []signum.Operation{signum.OpAny, signum.OpSignature, signum.OpStatus, signum.OpReceipt, signum.OpProfile} {
 			b := bytes.Clone(body)
 			r, form, err := Wire{}.Decode(op, b)
-			parse(t, Wire{}.AppendResponse(nil, form, signed))
+			parse(t, Wire{}.AppendResponse(nil, form, byOperation[op]))
 			if err != nil {
 				checkRefusal(t, r, err)
 				continue
@@ -135,6 +160,15 @@ func TestRequestsComeThrough(t *testing.T) {
 		}
 		for _, want := range []signum.Request{
 			&signum.StatusRequest{Header: h, TransID: text("id")},
+			&signum.ReceiptRequest{
+				Header: h, TransID: text("id"), MSISDN: text("msisdn"),
+				Message:   signum.DataToBeSigned{MimeType: text("mime"), Encoding: text("encoding"), Data: free("data")},
+				Extension: &signum.ReceiptRequestExtension{MessagingMode: text("mode"), Language: text("lang"), ProfileURI: text("uri"), UserAck: text("ack")},
+			},
+			&signum.ProfileRequest{
+				Header: h, MSISDN: text("msisdn"), Params: text("params"),
+				Getters: signum.ProfileGetters{Certificates: text("get"), AutoActivation: text("get"), RecoveryCodeCreated: text("get"), ServerSideSignature: text("get")},
+			},
 			&signum.SignatureRequest{
 				Header: h, MessagingMode: text("mode"), TimeOut: text("timeout"), MSISDN: text("msisdn"), Profile: text("profile"),
 				Data: signum.DataToBeSigned{MimeType: text("mime"), Encoding: text("encoding"), Data: free("data")}, Services: services,

@@ -8,9 +8,6 @@ import (
 	"github.com/signum-mssp/signum/internal/edge"
 )
 
-// maxServices bounds the list of additional services; five are defined.
-const maxServices = 16
-
 // attributes hands over the attributes of the messages: unqualified, as the
 // schema has them, or qualified with mss, as some write them. White space
 // around a value does not count; the raw value is passed too, for xs:string.
@@ -62,7 +59,7 @@ func (p *parser) signature(e xml.StartElement, r *signum.SignatureRequest) error
 			if err := seen.see(3, "DataToBeSigned"); err != nil {
 				return err
 			}
-			return p.data(e, &r.Data)
+			return p.data(e, "DataToBeSigned", &r.Data)
 		case "SignatureProfile":
 			if err := seen.see(4, "SignatureProfile"); err != nil {
 				return err
@@ -170,10 +167,10 @@ func (p *parser) only(what, name string, dst *string) error {
 	})
 }
 
-// data reads DataToBeSigned. Its text is kept as the parser gives it, with
+// data reads DataToBeSigned or the Message of a receipt. Its text is kept as the parser gives it, with
 // white space and after the normalization of line ends that XML demands: it
 // is what the phone shows.
-func (p *parser) data(e xml.StartElement, d *signum.DataToBeSigned) error {
+func (p *parser) data(e xml.StartElement, what string, d *signum.DataToBeSigned) error {
 	err := attributes(e, func(name, value, _ string) error {
 		switch name {
 		case "MimeType":
@@ -186,79 +183,7 @@ func (p *parser) data(e xml.StartElement, d *signum.DataToBeSigned) error {
 	if err != nil {
 		return err
 	}
-	text, err := p.text("DataToBeSigned")
+	text, err := p.text(what)
 	d.Data = string(text)
 	return err
-}
-
-func (p *parser) services(list *[]signum.AdditionalService) error {
-	return p.children("AdditionalServices", func(e xml.StartElement) error {
-		if e.Name.Local != "Service" {
-			return p.skip()
-		}
-		if len(*list) == maxServices {
-			return signum.Faultf(signum.WrongParam, "More than %d AdditionalServices", maxServices)
-		}
-		var s signum.AdditionalService
-		if err := p.service(&s); err != nil {
-			return err
-		}
-		*list = append(*list, s)
-		return nil
-	})
-}
-
-func (p *parser) service(s *signum.AdditionalService) error {
-	var seen once
-	return p.children("Service", func(e xml.StartElement) error {
-		switch e.Name.Local {
-		case "Description":
-			if err := seen.see(0, "Description"); err != nil {
-				return err
-			}
-			return p.only("Description", "mssURI", &s.URI)
-		case "UserLang":
-			if err := seen.see(1, "UserLang"); err != nil {
-				return err
-			}
-			return p.token(&s.UserLang, "UserLang")
-		case "App2App":
-			if err := seen.see(2, "App2App"); err != nil {
-				return err
-			}
-			return p.only("App2App", "RedirectUri", &s.RedirectURI)
-		case "GeoFencingReq", "GeoFencingRequest":
-			if err := seen.see(3, "GeoFencingReq"); err != nil {
-				return err
-			}
-			return p.geofencing(e, s)
-		}
-		return p.skip()
-	})
-}
-
-func (p *parser) geofencing(e xml.StartElement, s *signum.AdditionalService) error {
-	g := new(signum.GeofencingPolicy)
-	s.Geofencing = g
-	err := attributes(e, func(name, value, _ string) error {
-		switch strings.ToLower(name) {
-		case "countrywhitelist":
-			g.CountryWhitelist = value
-		case "countryblacklist":
-			g.CountryBlacklist = value
-		case "mindeviceconfidence":
-			g.MinDeviceConfidence = value
-		case "minlocationconfidence":
-			g.MinLocationConfidence = value
-		case "maxtimestampminutes":
-			g.MaxTimestampMinutes = value
-		case "maxaccuracymeters":
-			g.MaxAccuracyMeters = value
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return p.skip()
 }

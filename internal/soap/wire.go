@@ -1,7 +1,10 @@
 package soap
 
 import (
+	"bytes"
+
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/api"
 	"github.com/signum-mssp/signum/internal/edge"
 )
 
@@ -21,7 +24,10 @@ const (
 	nsMSS    = "http://uri.etsi.org/TS102204/v1.1.2#"
 	nsFi     = "http://mss.ficom.fi/TS102204/v1.0.0#"
 	nsAS     = "http://mid.swisscom.ch/TS102204/as/v1.0"
+	nsSignum = "https://signum-mssp.github.io/as/v1.0" // what is of our own
 	nsSCO    = "http://www.swisscom.ch/TS102204/ext/v1.0.0"
+	nsMCS    = "http://www.methics.fi/TS102204/ext/v1.0.0"
+	nsDS     = "http://www.w3.org/2000/09/xmldsig#"
 	nsXML    = "http://www.w3.org/XML/1998/namespace"
 	nsDetail = "http://kiuru.methics.fi/mssp"
 )
@@ -37,12 +43,33 @@ const (
 // Name implements edge.Wire.
 func (Wire) Name() string { return "soap" }
 
-// Endpoints implements edge.Wire with the paths of the WSDL.
+// Endpoints implements edge.Wire with the paths of the WSDL. A profile query
+// has two.
 func (Wire) Endpoints() []edge.Endpoint {
 	return []edge.Endpoint{
 		{Path: "/soap/services/MSS_SignaturePort", Op: signum.OpSignature},
 		{Path: "/soap/services/MSS_StatusQueryPort", Op: signum.OpStatus},
+		{Path: "/soap/services/MSS_ReceiptPort", Op: signum.OpReceipt},
+		{Path: "/soap/services/MSS_ProfilePort", Op: signum.OpProfile},
+		{Path: "/soap/services/MSS_ProfileQueryPort", Op: signum.OpProfile},
 	}
+}
+
+// Documents implements edge.Wire: the WSDL at ?wsdl of each endpoint, as its
+// toolkits look for it.
+func (w Wire) Documents() []edge.Document {
+	var list []edge.Document
+	for _, ep := range w.Endpoints() {
+		list = append(list, edge.Document{Path: ep.Path, Query: "wsdl", ContentType: "text/xml;charset=utf-8", Body: wsdl})
+	}
+	return list
+}
+
+// wsdl is the contract with the addresses of the service under the base URL,
+// which a client chose.
+func wsdl(base string) []byte {
+	const location = `location="`
+	return bytes.ReplaceAll(api.WSDL, []byte(location+api.Base), escape([]byte(location), base, true))
 }
 
 // Accepts implements edge.Wire.

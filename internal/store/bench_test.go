@@ -60,7 +60,7 @@ func benchTransaction(n int64) *signum.Transaction {
 	return &signum.Transaction{
 		ID: fmt.Sprintf("h%016x", id), APID: "http://ap.example", APTransID: fmt.Sprintf("A%016x", id), APInstant: now,
 		MSISDN: fmt.Sprintf("+4179%09d", n), MSISDNSent: "+41791234567", DeviceID: "sim-1", Method: signum.SIM,
-		Lang: "de", MimeType: signum.MimeText, Text: "Beispiel AG: Zahlung von CHF 12.50 an Müller bestätigen?",
+		Profile: signum.ProfileSTK, Lang: "de", MimeType: signum.MimeText, Text: "Beispiel AG: Zahlung von CHF 12.50 an Müller bestätigen?",
 		SignedAttrs: benchAttrs, CertSerial: "1000", State: signum.StateOutstanding,
 		Created: now, Expires: now.Add(80 * time.Second),
 	}
@@ -138,6 +138,14 @@ func BenchmarkRead(b *testing.B) {
 				_, err := s.Transaction(ctx, benchTransaction(int64(n%20000)).ID)
 				return err
 			}},
+			{"pending", func(ctx context.Context, n int) error {
+				_, _, err := s.DevicePending(ctx, fmt.Sprint("sim-", n%2000), time.Now())
+				return err
+			}},
+			{"recent", func(ctx context.Context, n int) error {
+				_, err := s.RecentTransactions(ctx, benchTransaction(int64(n%2000)).MSISDN, 10)
+				return err
+			}},
 			{"used", func(ctx context.Context, n int) error {
 				_, err := s.TransactionUsed(ctx, "http://ap.example", "A", time.Now())
 				return err
@@ -179,7 +187,7 @@ func benchFill(b *testing.B, s *Store) {
 		fill.Go(func() {
 			for n := part; n < 20_000; n += 100 {
 				tx := benchTransaction(n)
-				tx.CertSerial = fmt.Sprint(n % 2000)
+				tx.CertSerial, tx.DeviceID = fmt.Sprint(n%2000), fmt.Sprint("sim-", n)
 				check(s.InsertTransaction(ctx, tx))
 				if n >= 2000 {
 					continue
@@ -193,4 +201,80 @@ func benchFill(b *testing.B, s *Store) {
 		})
 	}
 	fill.Wait()
+}
+
+// BenchmarkPurge deletes transactions, half of them with a receipt if there
+// are any, 100 at a time: one an op.
+func BenchmarkPurge(b *testing.B) {
+	benchEngines(b, func(b *testing.B, url string) {
+		s := benchStore(b, url)
+		for _, receipts := range []bool{false, true} {
+			b.Run(fmt.Sprintf("receipts=%v", receipts), func(b *testing.B) {
+				benchEnded(b, s, b.N, receipts)
+				defer reportCPU(b)()
+				b.ResetTimer()
+				for left := b.N; left > 0; {
+					n, err := s.PurgeTransactions(b.Context(), time.Now().Add(time.Hour), 100)
+					if err != nil || n == 0 {
+						b.Fatal(n, err)
+					}
+					left -= n
+				}
+			})
+		}
+	})
+}
+
+// BenchmarkReceipt inserts a receipt and finishes it: two writes an op.
+func BenchmarkReceipt(b *testing.B) {
+	benchEngines(b, func(b *testing.B, url string) {
+		s := benchStore(b, url)
+		ids := benchEnded(b, s, b.N, false)
+		b.SetParallelism(writersAtATime / 2)
+		defer reportCPU(b)()
+		var last atomic.Int64
+		b.ResetTimer()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				r := &signum.Receipt{TransID: ids[last.Add(1)-1], DeviceID: "sim-1", Method: signum.SIM, Lang: "de",
+					MimeType: signum.MimeText, Text: "Zahlung ausgeführt"}
+				if err := s.InsertReceipt(b.Context(), r); err != nil {
+					b.Error(err)
+					return
+				}
+				if done, err := s.FinishReceipt(b.Context(), r.TransID, signum.ReceiptAccepted, time.Now()); !done || err != nil {
+					b.Error(done, err)
+					return
+				}
+			}
+		})
+	})
+}
+
+// benchEnded inserts n signed transactions, every other with a receipt if
+// there shall be any.
+func benchEnded(b *testing.B, s *Store, n int, receipts bool) []string {
+	b.Helper()
+	ids := make([]string, n)
+	var fill sync.WaitGroup
+	for part := range 100 {
+		fill.Go(func() {
+			for i := part; i < n; i += 100 {
+				tx := benchTransaction(benchSerial.Add(1))
+				tx.State, tx.Finished = signum.StateSigned, tx.Created
+				tx.Outcome = signum.Outcome{Code: signum.SignatureMade, Signature: benchAttrs[:71]}
+				if err := s.InsertTransaction(b.Context(), tx); err != nil {
+					b.Error(err)
+				}
+				if receipts && i%2 == 0 {
+					if err := s.InsertReceipt(b.Context(), &signum.Receipt{TransID: tx.ID}); err != nil {
+						b.Error(err)
+					}
+				}
+				ids[i] = tx.ID
+			}
+		})
+	}
+	fill.Wait()
+	return ids
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,30 +22,44 @@ import (
 // into the database it names.
 const crashEnv = "SIGNUM_TEST_CRASH"
 
+// crashCard is the card whose counters are taken until the end.
+const crashCard = "89410000000000000009"
+
 // What was answered is on disk, though the process was killed the next moment.
 func TestSQLiteCrash(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
-	inserted, finished := make(map[string]bool), make(map[string]bool)
+	inserted, finished, receipted := make(map[string]bool), make(map[string]bool), make(map[string]bool)
+	counters := make(map[string]bool)
 	for range 3 {
-		crash(t, path, inserted, finished)
+		crash(t, path, inserted, finished, receipted, counters)
 		s := open(t, path) // what the dead left behind is no obstacle
 		for id := range inserted {
 			tx, err := s.Transaction(t.Context(), id)
 			if err != nil {
 				t.Errorf("inserted %s: %v", id, err)
-			} else if finished[id] && tx.State != signum.StateSigned {
+				continue
+			}
+			if finished[id] && !tx.State.Signed() || receipted[id] && tx.State != signum.StateReceipted {
 				t.Errorf("finished %s is %s", id, tx.State)
 			}
+			// Both or none, answered or not.
+			if _, err := s.Receipt(t.Context(), id); (err == nil) != (tx.State == signum.StateReceipted) {
+				t.Errorf("%s %s, its receipt: %v", tx.State, id, err)
+			}
+		}
+		c, err := s.Card(t.Context(), crashCard)
+		if err != nil || c.Counter < uint64(len(counters)) {
+			t.Errorf("%d counters were taken: %+v, %v", len(counters), c, err)
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("%d inserted, %d finished", len(inserted), len(finished))
+	t.Logf("%d inserted, %d finished, %d with a receipt, %d counters", len(inserted), len(finished), len(receipted), len(counters))
 }
 
 // crash starts a writer, reads what it was answered, and kills it.
-func crash(t *testing.T, path string, inserted, finished map[string]bool) {
+func crash(t *testing.T, path string, inserted, finished, receipted, counters map[string]bool) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), crashEnv+"="+path, fmt.Sprintf("%s_FROM=%d", crashEnv, len(inserted)*10))
@@ -64,6 +79,13 @@ func crash(t *testing.T, path string, inserted, finished map[string]bool) {
 			inserted[id] = true
 		case "finished":
 			finished[id] = true
+		case "receipted":
+			receipted[id] = true
+		case "counter":
+			if counters[id] {
+				t.Errorf("counter %s was given twice", id)
+			}
+			counters[id] = true
 		}
 		if len(finished) == before+300 {
 			if err := cmd.Process.Kill(); err != nil { // and read on what it still had said
@@ -86,6 +108,13 @@ func writeUntilKilled(path string) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	err = s.EnrolCard(context.Background(), &signum.Subscriber{MSISDN: "+41", State: signum.SubscriberActive,
+		Devices: []signum.Device{{ID: "sim", Method: signum.SIM, State: signum.DeviceActive}}},
+		&signum.Card{ICCID: crashCard, DeviceID: "sim", State: signum.CardActive, KeySet: 1, Algorithm: signum.CardAES, KIc: []byte{1}, KID: []byte{1}})
+	if err != nil && !errors.Is(err, signum.ErrExists) {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	var last atomic.Int64
 	last.Store(from)
 	var writers sync.WaitGroup
@@ -104,6 +133,17 @@ func writeUntilKilled(path string) {
 					os.Exit(1)
 				}
 				os.Stdout.WriteString("finished " + tx.ID + "\n")
+				if err := s.InsertReceipt(context.Background(), &signum.Receipt{TransID: tx.ID}); err != nil {
+					fmt.Fprintln(os.Stderr, err)
+					os.Exit(1)
+				}
+				os.Stdout.WriteString("receipted " + tx.ID + "\n")
+				counter, err := s.TakeCounter(context.Background(), crashCard)
+				if err != nil {
+					fmt.Fprintln(os.Stderr, err)
+					os.Exit(1)
+				}
+				os.Stdout.WriteString(fmt.Sprintf("counter %d\n", counter))
 			}
 		})
 	}

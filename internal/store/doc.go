@@ -13,8 +13,17 @@
 //
 // The invariants stand in the schema (see migrations): unique (AP_ID,
 // AP_TransID, Instant), one outstanding transaction per subscriber and method,
-// and states that agree with what they imply. SQLite has one writer; nodes
+// one receipt per transaction, which goes with it, one invite per subscriber, no
+// App without its device, one card per SIM, which outlives it, and states that
+// agree with what they imply: a code, an end, a signature, a device. What the schema cannot say, the statements do: a transaction
+// and its receipt, an invite and what it lets in, change together or not at all,
+// and every change of a state is a compare-and-set. SQLite has one writer; nodes
 // that share PostgreSQL need no other coordination than the schema.
+//
+// What is rarely there and never searched for (the services of a request, the
+// location of an outcome, the network of a SIM, the geofence of a party, the push
+// and passkeys of an App) is JSON in a text, which is empty for the zero value:
+// the ordinary row pays nothing.
 //
 // Text that PostgreSQL cannot hold (a NUL byte, invalid UTF-8) and keys longer
 // than its indexes take are refused on both engines, before anything is

@@ -51,7 +51,7 @@ func together(s *Store, writes ...*write) []error {
 }
 
 func putParty(id string) *write {
-	return &write{first: upsertParty, args: []any{id, nil, "", "[]", "[]", "", "[]", ""}}
+	return &write{first: upsertParty, args: []any{id, nil, "", "[]", "[]", "", "[]", "", false, false, ""}}
 }
 
 func wantParties(t *testing.T, s *Store, ids ...string) {
@@ -120,6 +120,61 @@ func TestRefusalKeepsGroup(t *testing.T) {
 	})
 }
 
+// What a receipt meets in its own group: refusals that cost nobody anything, a
+// signature that comes after it, and a purge between its two statements.
+func TestReceiptInGroup(t *testing.T) {
+	sign := func(n int) *write {
+		return &write{first: finishTransaction, args: []any{storetest.NewTransaction(n).ID, "signed", 500, "", []byte{1}, "", 7}}
+	}
+	receipt := func(n int) *write {
+		return receiptWrite(&signum.Receipt{TransID: storetest.NewTransaction(n).ID})
+	}
+	onBoth(t, func(t *testing.T, url string) {
+		var log bytes.Buffer
+		s, ctx := open(t, url, WithLogger(slog.New(slog.NewTextHandler(&log, nil))), WithWriters(1)), t.Context()
+		for n := range 4 {
+			if err := s.InsertTransaction(ctx, storetest.NewTransaction(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		unknown := &write{first: activateDevice, args: []any{"none", "EC", "none"}, then: func(ctx context.Context, s *session, n int64) error {
+			return refuse(signum.ErrNotFound)
+		}}
+		errs := together(s, putParty("a"), receipt(9), receipt(0), sign(1), receipt(1), receipt(1), receipt(2), sign(2), unknown, putParty("b"))
+		want := []error{nil, signum.ErrNotFound, signum.ErrNotSigned, nil, nil, signum.ErrReceipted, nil, nil, signum.ErrNotFound, nil}
+		for i := range want {
+			if errs[i] != want[i] {
+				t.Errorf("write %d: %v, want %v", i, errs[i], want[i])
+			}
+		}
+		wantParties(t, s, "a", "b")
+		for n, want := range []signum.State{signum.StateOutstanding, signum.StateReceipted, signum.StateReceipted} {
+			tx, err := s.Transaction(ctx, storetest.NewTransaction(n).ID)
+			if err != nil || tx.State != want {
+				t.Errorf("%d: %v, want %s", n, err, want)
+			}
+			if _, err := s.Receipt(ctx, tx.ID); (err == nil) != (want == signum.StateReceipted) {
+				t.Errorf("receipt of %d: %v", n, err)
+			}
+		}
+
+		purge := &write{first: purgeTransactions, args: []any{int64(8), int64(10)}}
+		errs = together(s, sign(3), receipt(3), purge, putParty("c"))
+		if errs[0] != nil || errs[1] != signum.ErrNotFound || errs[2] != nil || errs[3] != nil || purge.affected != 3 {
+			t.Errorf("with a purge: %v, %d purged", errs, purge.affected)
+		}
+		wantParties(t, s, "c")
+		for n := 1; n <= 3; n++ {
+			if _, err := s.Receipt(ctx, storetest.NewTransaction(n).ID); !errors.Is(err, signum.ErrNotFound) {
+				t.Errorf("receipt of %d: %v", n, err)
+			}
+		}
+		if bytes.Contains(log.Bytes(), []byte("one by one")) {
+			t.Errorf("a group was rolled back: %s", log.Bytes())
+		}
+	})
+}
+
 // When COMMIT itself fails, everybody is told so, and the next group works.
 func TestCommitFails(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "test.db"))
@@ -128,7 +183,7 @@ func TestCommitFails(t *testing.T) {
 		if _, err := s.exec(ctx, &query{text: `PRAGMA defer_foreign_keys = 1`}); err != nil {
 			return err
 		}
-		_, err := s.exec(ctx, insertDevice, "orphan", "+41790000000", "SIM", "ACTIVE", "EC", nil)
+		_, err := s.exec(ctx, insertDevice, "orphan", "+41790000000", "SIM", "ACTIVE", "EC", nil, false, "")
 		return err
 	}}
 	for i, err := range together(s, putParty("a"), orphan, putParty("b")) {
@@ -268,7 +323,7 @@ func TestPostgresLocksAndLosses(t *testing.T) {
 		tx.Commit()
 	}()
 	finish := func(i int) *write {
-		return &write{first: finishTransaction, args: []any{storetest.NewTransaction(i).ID, "failed", 401, "", nil, 1}}
+		return &write{first: finishTransaction, args: []any{storetest.NewTransaction(i).ID, "failed", 401, "", nil, "", 1}}
 	}
 	for i, err := range together(s, finish(0), finish(1), finish(2)) {
 		if err != nil {

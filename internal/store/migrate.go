@@ -17,6 +17,9 @@ var migrations embed.FS
 // version that was released never changes.
 var migrationNames = []string{
 	"0001_initial",
+	"0002_services",
+	"0003_apps",
+	"0004_cards",
 }
 
 const (
@@ -29,9 +32,9 @@ const (
 	lockSchema = `SELECT pg_advisory_xact_lock(126896544052589)`
 )
 
-// migrate brings the schema to the version that this program knows, in one
+// migrate brings the schema to the last of the named versions, in one
 // transaction.
-func migrate(ctx context.Context, p *pools) error {
+func migrate(ctx context.Context, p *pools, names []string) error {
 	tx, err := p.write.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -49,12 +52,12 @@ func migrate(ctx context.Context, p *pools) error {
 	if err := tx.QueryRowContext(ctx, selectVersion).Scan(&version); err != nil {
 		return err
 	}
-	if version > len(migrationNames) {
+	if version > len(names) {
 		return fmt.Errorf("the database is at version %d, this program knows versions up to %d: use a newer program",
-			version, len(migrationNames))
+			version, len(names))
 	}
-	for ; version < len(migrationNames); version++ {
-		if err := runMigration(ctx, tx, p.engine, migrationNames[version]); err != nil {
+	for ; version < len(names); version++ {
+		if err := runMigration(ctx, tx, p.engine, names[version]); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, insertVersion, version+1); err != nil {

@@ -56,7 +56,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	if err := migrate(ctx, p); err != nil {
+	if err := migrate(ctx, p, migrationNames); err != nil {
 		p.close()
 		return nil, fmt.Errorf("store: schema: %w", err)
 	}

@@ -62,7 +62,8 @@ func (c *parties) forget(id string) {
 }
 
 var selectParty = &query{text: `
-SELECT password_hash, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang
+SELECT password_hash, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang,
+    auto_activation, test_numbers, geofence
 FROM parties WHERE id = $1`}
 
 // Party implements signum.Store. A change made through this Store is seen at
@@ -76,9 +77,10 @@ func (s *Store) Party(ctx context.Context, id string) (*signum.Party, error) {
 		return nil, signum.ErrNotFound
 	}
 	p = &signum.Party{ID: id}
-	var pins, profiles, services string
+	var pins, profiles, services, geofence string
 	err := s.read.row(ctx, selectParty, []any{id},
-		&p.PasswordHash, &p.DTBDPrefix, &pins, &profiles, &p.AuthProfile1, &services, &p.DefaultLang)
+		&p.PasswordHash, &p.DTBDPrefix, &pins, &profiles, &p.AuthProfile1, &services, &p.DefaultLang,
+		&p.AutoActivation, &p.TestNumbers, &geofence)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, signum.ErrNotFound
 	}
@@ -88,21 +90,28 @@ func (s *Store) Party(ctx context.Context, id string) (*signum.Party, error) {
 	if err := decodeLists(p, pins, profiles, services); err != nil {
 		return nil, fmt.Errorf("store: party %s: %w", id, err)
 	}
+	if err := decodeJSON("geofence", geofence, &p.Geofence); err != nil {
+		return nil, fmt.Errorf("store: party %s: %w", id, err)
+	}
 	s.parties.put(p, generation)
 	return p, nil
 }
 
 var upsertParty = &query{text: `
-INSERT INTO parties (id, password_hash, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO parties (id, password_hash, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang,
+    auto_activation, test_numbers, geofence)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (id) DO UPDATE SET
-    password_hash = excluded.password_hash,
-    dtbd_prefix   = excluded.dtbd_prefix,
-    pins          = excluded.pins,
-    profiles      = excluded.profiles,
-    auth_profile1 = excluded.auth_profile1,
-    services      = excluded.services,
-    default_lang  = excluded.default_lang`}
+    password_hash   = excluded.password_hash,
+    dtbd_prefix     = excluded.dtbd_prefix,
+    pins            = excluded.pins,
+    profiles        = excluded.profiles,
+    auth_profile1   = excluded.auth_profile1,
+    services        = excluded.services,
+    default_lang    = excluded.default_lang,
+    auto_activation = excluded.auto_activation,
+    test_numbers    = excluded.test_numbers,
+    geofence        = excluded.geofence`}
 
 // PutParty implements signum.Store. A PasswordHash is nil or 32 bytes long.
 func (s *Store) PutParty(ctx context.Context, p *signum.Party) error {
@@ -121,12 +130,17 @@ func (s *Store) PutParty(ctx context.Context, p *signum.Party) error {
 	if p.PasswordHash != nil && len(p.PasswordHash) != 32 {
 		return fmt.Errorf("store: password hash of %s has %d bytes, not the 32 of SHA-256", p.ID, len(p.PasswordHash))
 	}
+	geofence, err := encodeGeofence(&p.Geofence)
+	if err != nil {
+		return err
+	}
 	pins := make([]string, len(p.Pins))
 	for i, pin := range p.Pins {
 		pins[i] = pin.String()
 	}
-	err := s.write(ctx, &write{first: upsertParty, args: []any{p.ID, bytesOrNull(p.PasswordHash), p.DTBDPrefix,
-		encodeList(pins), encodeList(p.Profiles), p.AuthProfile1, encodeList(p.Services), p.DefaultLang}})
+	err = s.write(ctx, &write{first: upsertParty, args: []any{p.ID, bytesOrNull(p.PasswordHash), p.DTBDPrefix,
+		encodeList(pins), encodeList(p.Profiles), p.AuthProfile1, encodeList(p.Services), p.DefaultLang,
+		p.AutoActivation, p.TestNumbers, geofence}})
 	s.parties.forget(p.ID) // after an error too: it may have been written
 	return err
 }

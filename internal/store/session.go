@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+
+	"github.com/signum-mssp/signum"
 )
 
 // session is a connection of a writer, with its transaction and its prepared
@@ -83,6 +85,16 @@ func (s *session) row(ctx context.Context, q *query, args []any, dest ...any) (f
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// demand refuses with ErrNotFound if the query, which selects 1, finds nothing.
+func (s *session) demand(ctx context.Context, q *query, args ...any) error {
+	var one int
+	found, err := s.row(ctx, q, args, &one)
+	if err == nil && !found {
+		err = refuse(signum.ErrNotFound)
+	}
+	return err
 }
 
 func (s *session) close() {

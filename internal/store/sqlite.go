@@ -9,13 +9,19 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	driver "modernc.org/sqlite"
+	sqlitelib "modernc.org/sqlite/lib"
 )
+
+// busyTimeout is how long to wait for another process (a command, a backup)
+// that is writing.
+const busyTimeout = 10 * time.Second
 
 // sqlitePragmas are set on every connection.
 var sqlitePragmas = []string{
-	"busy_timeout(10000)", // ms; another process (a command, a backup) may be writing
+	fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
 	"journal_mode(WAL)",
 	"synchronous(FULL)", // a commit that returned is on disk
 	"foreign_keys(1)",
@@ -55,11 +61,24 @@ func openSQLite(ctx context.Context, path string, o *options) (*pools, error) {
 	}
 	p.read.SetMaxOpenConns(o.readers)
 	p.read.SetMaxIdleConns(o.readers)
-	if err := p.write.PingContext(ctx); err != nil {
+	if err := pingSQLite(ctx, p.write); err != nil {
 		p.close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return p, nil
+}
+
+// pingSQLite makes the first connection. The change to WAL, which the first of
+// several processes makes, and which the last undoes that closes, does not wait
+// for the busy timeout.
+func pingSQLite(ctx context.Context, db *sql.DB) error {
+	for end := time.Now().Add(busyTimeout); ; time.Sleep(5 * time.Millisecond) {
+		err := db.PingContext(ctx)
+		var failed *driver.Error
+		if !errors.As(err, &failed) || failed.Code()&0xff != sqlitelib.SQLITE_BUSY || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 // sqliteDSN is a file: URI, in which a path may hold any character.

@@ -40,3 +40,27 @@ func (s *Store) Close() error {
 
 // write queues a change; see queue.do.
 func (s *Store) write(ctx context.Context, w *write) error { return s.queue.do(ctx, w) }
+
+// swap writes a compare-and-set of one row, and reports whether it changed it.
+func (s *Store) swap(ctx context.Context, q *query, args ...any) (bool, error) {
+	var changed bool
+	err := s.write(ctx, &write{first: q, args: args, then: func(_ context.Context, _ *session, affected int64) error {
+		changed = affected == 1
+		return nil
+	}})
+	return changed && err == nil, err
+}
+
+// update changes the row of a key, which is the first argument. ErrNotFound if
+// there is none.
+func (s *Store) update(ctx context.Context, q *query, key string, args ...any) error {
+	if !isKey(key) {
+		return signum.ErrNotFound
+	}
+	return s.write(ctx, &write{first: q, args: append([]any{key}, args...), then: func(_ context.Context, _ *session, affected int64) error {
+		if affected == 0 {
+			return refuse(signum.ErrNotFound)
+		}
+		return nil
+	}})
+}

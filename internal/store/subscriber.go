@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -12,7 +13,7 @@ import (
 
 // The order is not asked for: a subscriber has one or two devices.
 var selectSubscriber = &query{text: `
-SELECT s.serial, s.state, d.id, d.method, d.state, d.key_type,
+SELECT s.serial, s.state, s.recovery_code, d.id, d.method, d.state, d.key_type, d.pin_blocked, d.network,
     c.serial, c.device_id, c.state, c.der, c.not_before, c.not_after, c.revoked_at, c.reason
 FROM subscribers s
 LEFT JOIN devices d ON d.msisdn = s.msisdn
@@ -28,9 +29,11 @@ func (s *Store) Subscriber(ctx context.Context, msisdn string) (*signum.Subscrib
 	found := false
 	err := s.read.each(ctx, selectSubscriber, []any{msisdn}, func(rows *sql.Rows) error {
 		found = true
-		var id, method, state, keyType sql.NullString
+		var id, method, state, keyType, network sql.NullString
+		var pinBlocked sql.NullBool
 		var cert certificateRow
-		dest := append([]any{&sub.Serial, &sub.State, &id, &method, &state, &keyType}, cert.dest()...)
+		dest := append([]any{&sub.Serial, &sub.State, &sub.RecoveryCodeCreated,
+			&id, &method, &state, &keyType, &pinBlocked, &network}, cert.dest()...)
 		if err := rows.Scan(dest...); err != nil || !id.Valid {
 			return err
 		}
@@ -40,7 +43,12 @@ func (s *Store) Subscriber(ctx context.Context, msisdn string) (*signum.Subscrib
 			State:       signum.DeviceState(state.String),
 			KeyType:     signum.KeyType(keyType.String),
 			Certificate: cert.certificate(),
+			PINBlocked:  pinBlocked.Bool,
 		})
+		d := &sub.Devices[len(sub.Devices)-1]
+		if err := decodeJSON("network", network.String, &d.Network); err != nil {
+			return fmt.Errorf("device %s: %w", d.ID, err)
+		}
 		return nil
 	})
 	if err != nil {
@@ -58,13 +66,37 @@ var (
 SELECT msisdn FROM devices WHERE id = $1`}
 	selectSerial = &query{text: `
 SELECT 1 FROM certificates WHERE serial = $1`}
+	// Who has no recovery code has no hash of one.
 	upsertSubscriber = &query{text: `
-INSERT INTO subscribers (msisdn, serial, state) VALUES ($1, $2, $3)
-ON CONFLICT (msisdn) DO UPDATE SET serial = excluded.serial, state = excluded.state`}
-	deleteDevices = &query{text: `
-DELETE FROM devices WHERE msisdn = $1`}
+INSERT INTO subscribers (msisdn, serial, state, recovery_code) VALUES ($1, $2, $3, $4)
+ON CONFLICT (msisdn) DO UPDATE SET
+    serial = excluded.serial, state = excluded.state, recovery_code = excluded.recovery_code,
+    recovery_hash = CASE WHEN excluded.recovery_code THEN subscribers.recovery_hash END`}
+	// The ids are a JSON array, which both engines can read as rows.
+	deleteDevices = &query{
+		text: `
+DELETE FROM devices WHERE msisdn = $1 AND id NOT IN (SELECT value FROM json_each($2))`,
+		postgres: `
+DELETE FROM devices WHERE msisdn = $1 AND id NOT IN (SELECT jsonb_array_elements_text($2::jsonb) COLLATE "C")`,
+	}
+	// A card outlives the device that it was in, see 0004_cards.
+	retireLost = &query{
+		text: `
+UPDATE sim_cards SET state = 'RETIRED', device_id = NULL WHERE device_id IN (
+    SELECT id FROM devices WHERE msisdn = $1 AND id NOT IN (SELECT value FROM json_each($2)))`,
+		postgres: `
+UPDATE sim_cards SET state = 'RETIRED', device_id = NULL WHERE device_id IN (
+    SELECT id FROM devices WHERE msisdn = $1 AND id NOT IN (SELECT jsonb_array_elements_text($2::jsonb) COLLATE "C"))`,
+	}
 	insertDevice = &query{text: `
-INSERT INTO devices (id, msisdn, method, state, key_type, cert_serial) VALUES ($1, $2, $3, $4, $5, $6)`}
+INSERT INTO devices (id, msisdn, method, state, key_type, cert_serial, pin_blocked, network)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`}
+	// It never takes another subscriber's.
+	upsertDevice = &query{text: insertDevice.text + `
+ON CONFLICT (id) DO UPDATE SET
+    method = excluded.method, state = excluded.state, key_type = excluded.key_type,
+    cert_serial = excluded.cert_serial, pin_blocked = excluded.pin_blocked, network = excluded.network
+WHERE devices.msisdn = excluded.msisdn`}
 )
 
 // PutSubscriber implements signum.Store. It refuses a device that is another
@@ -79,43 +111,66 @@ func (s *Store) PutSubscriber(ctx context.Context, sub *signum.Subscriber) error
 }
 
 // putSubscriber looks first and writes then, for a refusal must leave nothing
-// behind.
+// behind. A device that stays is changed in place: what refers to it, the row of
+// an App, stays with it, and goes with one that goes.
 func (s *session) putSubscriber(ctx context.Context, sub *signum.Subscriber) error {
-	for _, d := range sub.Devices {
+	ids := make([]string, len(sub.Devices))
+	for i, d := range sub.Devices {
+		ids[i] = d.ID
 		var owner string
 		if found, err := s.row(ctx, selectDeviceOwner, []any{d.ID}, &owner); err != nil {
 			return err
 		} else if found && owner != sub.MSISDN {
-			return refuse(fmt.Errorf("store: device %s is another subscriber's", d.ID))
+			return refuse(othersDevice(d.ID))
 		}
-		if d.Certificate == nil {
-			continue
-		}
-		var one int
-		if found, err := s.row(ctx, selectSerial, []any{d.Certificate.Serial}, &one); err != nil {
+		if err := s.demandCertificate(ctx, d); err != nil {
 			return err
-		} else if !found {
-			return refuse(fmt.Errorf("store: certificate %s of device %s: %w",
-				d.Certificate.Serial, d.ID, signum.ErrNotFound))
 		}
 	}
-	if _, err := s.exec(ctx, upsertSubscriber, sub.MSISDN, sub.Serial, string(sub.State)); err != nil {
+	if _, err := s.exec(ctx, upsertSubscriber, sub.MSISDN, sub.Serial, string(sub.State), sub.RecoveryCodeCreated); err != nil {
 		return err
 	}
-	if _, err := s.exec(ctx, deleteDevices, sub.MSISDN); err != nil {
-		return err
+	for _, q := range []*query{retireLost, deleteDevices} {
+		if _, err := s.exec(ctx, q, sub.MSISDN, encodeList(ids)); err != nil {
+			return err
+		}
 	}
 	for _, d := range sub.Devices {
-		var serial any
-		if d.Certificate != nil {
-			serial = d.Certificate.Serial
+		n, err := s.exec(ctx, upsertDevice, deviceArgs(sub.MSISDN, d)...)
+		if err == nil && n == 0 {
+			// Another node gave it to another subscriber since the look. Something
+			// was written by now: no refusal, the transaction is rolled back.
+			err = othersDevice(d.ID)
 		}
-		if _, err := s.exec(ctx, insertDevice,
-			d.ID, sub.MSISDN, string(d.Method), string(d.State), string(d.KeyType), serial); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func othersDevice(id string) error { return fmt.Errorf("store: device %s is another subscriber's", id) }
+
+// demandCertificate refuses a device whose certificate was never intended.
+func (s *session) demandCertificate(ctx context.Context, d signum.Device) error {
+	if d.Certificate == nil {
+		return nil
+	}
+	err := s.demand(ctx, selectSerial, d.Certificate.Serial)
+	if errors.Is(err, signum.ErrNotFound) {
+		err = refuse(fmt.Errorf("store: certificate %s of device %s: %w", d.Certificate.Serial, d.ID, signum.ErrNotFound))
+	}
+	return err
+}
+
+// deviceArgs are those of insertDevice.
+func deviceArgs(msisdn string, d signum.Device) []any {
+	var serial any
+	if d.Certificate != nil {
+		serial = d.Certificate.Serial
+	}
+	return []any{d.ID, msisdn, string(d.Method), string(d.State), string(d.KeyType), serial, d.PINBlocked,
+		encodeNetwork(d.Network)}
 }
 
 // checkSubscriber refuses what the schema would refuse, before it can cost a
@@ -124,8 +179,8 @@ func checkSubscriber(sub *signum.Subscriber) error {
 	if err := checkKeys(field{"MSISDN", sub.MSISDN}, field{"account serial", sub.Serial}); err != nil {
 		return err
 	}
-	if sub.State != signum.SubscriberActive && sub.State != signum.SubscriberInactive {
-		return fmt.Errorf("store: no subscriber is in state %q", sub.State)
+	if err := checkState(sub.State); err != nil {
+		return err
 	}
 	for i, d := range sub.Devices {
 		if err := checkDevice(d); err != nil {
@@ -139,6 +194,13 @@ func checkSubscriber(sub *signum.Subscriber) error {
 	return nil
 }
 
+func checkState(state signum.SubscriberState) error {
+	if state != signum.SubscriberActive && state != signum.SubscriberInactive {
+		return fmt.Errorf("store: no subscriber is in state %q", state)
+	}
+	return nil
+}
+
 func checkDevice(d signum.Device) error {
 	if err := checkKeys(field{"device ID", d.ID}); err != nil {
 		return err
@@ -147,6 +209,10 @@ func checkDevice(d signum.Device) error {
 		if err := checkKeys(field{"certificate serial", d.Certificate.Serial}); err != nil {
 			return err
 		}
+	}
+	if err := checkTexts(field{"mobile country code", d.Network.MCC}, field{"mobile network code", d.Network.MNC},
+		field{"name of a network", d.Network.Name}); err != nil {
+		return err
 	}
 	switch d.Method {
 	case signum.SIM, signum.App:
@@ -164,4 +230,41 @@ func checkDevice(d signum.Device) error {
 		return fmt.Errorf("store: device %s has the unknown key type %q", d.ID, d.KeyType)
 	}
 	return nil
+}
+
+// A certificate that does not exist is no SQL error: it would cost the group
+// of writes its transaction.
+var (
+	// A SIM whose card was blocked while its key was made stays switched off; the
+	// key is kept.
+	activateDevice = &query{text: `
+UPDATE devices SET
+    state = CASE WHEN EXISTS (SELECT 1 FROM sim_cards WHERE device_id = $1 AND state = 'BLOCKED') THEN 'INACTIVE' ELSE 'ACTIVE' END,
+    key_type = $2, cert_serial = $3, pin_blocked = false
+WHERE id = $1 AND EXISTS (SELECT 1 FROM certificates WHERE serial = $3)`}
+	blockPIN = &query{text: `
+UPDATE devices SET pin_blocked = $2 WHERE id = $1`}
+	deactivateDevice = &query{text: `
+UPDATE devices SET state = 'INACTIVE' WHERE id = $1`}
+)
+
+// ActivateDevice implements signum.Store.
+func (s *Store) ActivateDevice(ctx context.Context, deviceID string, k signum.KeyType, certSerial string) error {
+	if k != signum.EC && k != signum.RSA {
+		return fmt.Errorf("store: device %s is activated with the unknown key type %q", deviceID, k)
+	}
+	if !isKey(certSerial) {
+		return signum.ErrNotFound
+	}
+	return s.update(ctx, activateDevice, deviceID, string(k), certSerial)
+}
+
+// SetPINBlocked implements signum.Store.
+func (s *Store) SetPINBlocked(ctx context.Context, deviceID string, blocked bool) error {
+	return s.update(ctx, blockPIN, deviceID, blocked)
+}
+
+// DeactivateDevice implements signum.Store.
+func (s *Store) DeactivateDevice(ctx context.Context, deviceID string) error {
+	return s.update(ctx, deactivateDevice, deviceID)
 }

@@ -10,9 +10,10 @@ import (
 )
 
 var insertTransaction = &query{text: `
-INSERT INTO transactions (id, ap_id, ap_trans_id, ap_instant, msisdn, msisdn_sent, device_id, method, async,
-    lang, mime_type, dtbd, signed_attrs, cert_serial, state, code, detail, signature, created, expires, finished)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+INSERT INTO transactions (id, ap_id, ap_trans_id, ap_instant, msisdn, msisdn_sent, device_id, method, profile, async,
+    lang, mime_type, dtbd, services, signed_attrs, cert_serial, state, code, detail, signature, location,
+    created, expires, finished)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 ON CONFLICT DO NOTHING`}
 
 // InsertTransaction implements signum.Store. Instants are compared to the
@@ -21,16 +22,24 @@ func (s *Store) InsertTransaction(ctx context.Context, t *signum.Transaction) er
 	if err := checkTransaction(t); err != nil {
 		return err
 	}
+	services, err := encodeServices(&t.Services)
+	if err != nil {
+		return err
+	}
 	var signature, finished any
 	var code signum.Code
-	var detail string
+	var detail, location string
 	if t.State != signum.StateOutstanding {
 		code, detail, finished = t.Outcome.Code, t.Outcome.Detail, micros(t.Finished)
 		signature = bytesOrNull(t.Outcome.Signature)
+		if location, err = encodeLocation(t.Outcome.Location); err != nil {
+			return err
+		}
 	}
 	w := &write{first: insertTransaction, args: []any{t.ID, t.APID, t.APTransID, micros(t.APInstant), t.MSISDN,
-		t.MSISDNSent, t.DeviceID, string(t.Method), t.Async, t.Lang, t.MimeType, t.Text, bytesOrNull(t.SignedAttrs),
-		t.CertSerial, string(t.State), int64(code), detail, signature, micros(t.Created), micros(t.Expires), finished}}
+		t.MSISDNSent, t.DeviceID, string(t.Method), t.Profile, t.Async, t.Lang, t.MimeType, t.Text, services,
+		bytesOrNull(t.SignedAttrs), t.CertSerial, string(t.State), int64(code), detail, signature, location,
+		micros(t.Created), micros(t.Expires), finished}}
 	w.then = func(ctx context.Context, s *session, affected int64) error {
 		if affected == 1 {
 			return nil
@@ -47,8 +56,8 @@ func checkTransaction(t *signum.Transaction) error {
 		field{"MSISDN", t.MSISDN}, field{"method", string(t.Method)}); err != nil {
 		return err
 	}
-	if err := checkTexts(field{"MSISDN as sent", t.MSISDNSent}, field{"device ID", t.DeviceID}, field{"language", t.Lang},
-		field{"MIME type", t.MimeType}, field{"text", t.Text}, field{"certificate serial", t.CertSerial}); err != nil {
+	if err := checkTexts(field{"MSISDN as sent", t.MSISDNSent}, field{"device ID", t.DeviceID}, field{"profile", t.Profile},
+		field{"language", t.Lang}, field{"MIME type", t.MimeType}, field{"text", t.Text}, field{"certificate serial", t.CertSerial}); err != nil {
 		return err
 	}
 	if t.State == signum.StateOutstanding {
@@ -125,7 +134,7 @@ func (s *session) refuseTransaction(ctx context.Context, t *signum.Transaction, 
 // the same look: between a look of its own and the commit it could be.
 var (
 	finishTransaction = &query{text: `
-UPDATE transactions SET state = $2, code = $3, detail = $4, signature = $5, finished = $6
+UPDATE transactions SET state = $2, code = $3, detail = $4, signature = $5, location = $6, finished = $7
 WHERE id = $1 AND state = 'outstanding'`}
 	succeedTransaction = &query{text: finishTransaction.text + `
 AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.serial = transactions.cert_serial AND c.state = 'REVOKED')`}
@@ -139,20 +148,34 @@ func (s *Store) FinishTransaction(ctx context.Context, id string, o signum.Outco
 	if err := checkOutcome(id, o); err != nil {
 		return false, err
 	}
+	location, err := encodeLocation(o.Location)
+	if err != nil {
+		return false, err
+	}
 	q := finishTransaction
 	if o.Code == signum.SignatureMade {
 		q = succeedTransaction
 	}
-	var changed bool
-	err := s.write(ctx, &write{
-		first: q,
-		args:  []any{id, string(o.FinalState()), int64(o.Code), o.Detail, bytesOrNull(o.Signature), micros(at)},
-		then: func(_ context.Context, _ *session, affected int64) error {
-			changed = affected == 1
-			return nil
-		},
-	})
-	return changed && err == nil, err
+	return s.swap(ctx, q, id, string(o.FinalState()), int64(o.Code), o.Detail, bytesOrNull(o.Signature), location, micros(at))
+}
+
+// It happens once: a transaction that is prepared has a certificate.
+var prepareTransaction = &query{text: `
+UPDATE transactions SET signed_attrs = $2, cert_serial = $3
+WHERE id = $1 AND state = 'outstanding' AND cert_serial = ''`}
+
+// PrepareTransaction implements signum.Store.
+func (s *Store) PrepareTransaction(ctx context.Context, id string, signedAttrs []byte, certSerial string) (bool, error) {
+	if !isKey(id) {
+		return false, nil
+	}
+	if len(signedAttrs) == 0 || certSerial == "" {
+		return false, fmt.Errorf("store: transaction %s is prepared without something to sign or a certificate", id)
+	}
+	if err := checkTexts(field{"certificate serial", certSerial}); err != nil {
+		return false, err
+	}
+	return s.swap(ctx, prepareTransaction, id, signedAttrs, certSerial)
 }
 
 // Two nodes that purge at the same time take different rows instead of waiting
@@ -167,7 +190,7 @@ DELETE FROM transactions WHERE id IN (
 }
 
 // PurgeTransactions implements signum.Store; those that finished first go
-// first. On PostgreSQL it passes over rows that another node is purging.
+// first. Their receipts go by the reference, and are not counted. On PostgreSQL it passes over rows that another node is purging.
 func (s *Store) PurgeTransactions(ctx context.Context, before time.Time, limit int) (int, error) {
 	if limit <= 0 {
 		return 0, nil

@@ -6,15 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/signum-mssp/signum"
 )
 
 const transactionColumns = `
-SELECT t.id, t.ap_id, t.ap_trans_id, t.ap_instant, t.msisdn, t.msisdn_sent, t.device_id, t.method, t.async,
-    t.lang, t.mime_type, t.dtbd, t.signed_attrs, t.cert_serial, t.state, t.code, t.detail, t.signature,
-    t.created, t.expires, t.finished,
+SELECT t.id, t.ap_id, t.ap_trans_id, t.ap_instant, t.msisdn, t.msisdn_sent, t.device_id, t.method, t.profile,
+    t.async, t.lang, t.mime_type, t.dtbd, t.services, t.signed_attrs, t.cert_serial, t.state, t.code, t.detail,
+    t.signature, t.location, t.created, t.expires, t.finished,
     c.serial, c.device_id, c.state, c.der, c.not_before, c.not_after, c.revoked_at, c.reason
 FROM transactions t LEFT JOIN certificates c ON c.serial = t.cert_serial `
 
@@ -33,12 +34,13 @@ func (s *Store) Transaction(ctx context.Context, id string) (*signum.Transaction
 	if err != nil {
 		return nil, fmt.Errorf("store: transaction: %w", err)
 	}
-	return r.transaction(), nil
+	return r.transaction()
 }
 
 // transactionRow is where a row of transactionColumns is read into.
 type transactionRow struct {
 	t                         signum.Transaction
+	services, location        string
 	code                      int64
 	instant, created, expires int64
 	finished                  sql.NullInt64
@@ -48,11 +50,11 @@ type transactionRow struct {
 func (r *transactionRow) dest() []any {
 	t := &r.t
 	return append([]any{&t.ID, &t.APID, &t.APTransID, &r.instant, &t.MSISDN, &t.MSISDNSent, &t.DeviceID, &t.Method,
-		&t.Async, &t.Lang, &t.MimeType, &t.Text, &t.SignedAttrs, &t.CertSerial, &t.State, &r.code,
-		&t.Outcome.Detail, &t.Outcome.Signature, &r.created, &r.expires, &r.finished}, r.cert.dest()...)
+		&t.Profile, &t.Async, &t.Lang, &t.MimeType, &t.Text, &r.services, &t.SignedAttrs, &t.CertSerial, &t.State,
+		&r.code, &t.Outcome.Detail, &t.Outcome.Signature, &r.location, &r.created, &r.expires, &r.finished}, r.cert.dest()...)
 }
 
-func (r *transactionRow) transaction() *signum.Transaction {
+func (r *transactionRow) transaction() (*signum.Transaction, error) {
 	t := &r.t
 	t.APInstant, t.Created, t.Expires = timeOf(r.instant), timeOf(r.created), timeOf(r.expires)
 	t.Outcome.Code = signum.Code(r.code)
@@ -60,7 +62,15 @@ func (r *transactionRow) transaction() *signum.Transaction {
 		t.Finished = timeOf(r.finished.Int64)
 	}
 	t.Certificate = r.cert.certificate()
-	return t
+	err := decodeJSON("services", r.services, &t.Services)
+	if err == nil && r.location != "" {
+		t.Outcome.Location = new(signum.Location)
+		err = decodeJSON("location", r.location, t.Outcome.Location)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: transaction %s: %w", t.ID, err)
+	}
+	return t, nil
 }
 
 // TransactionUsed implements signum.Store.
@@ -117,22 +127,27 @@ func (s *Store) OutstandingTransactions(ctx context.Context, now time.Time, afte
 	if !isKey(after) {
 		return nil, errors.New("store: outstanding transactions: not an MSSP_TransID to start after")
 	}
+	list, err := s.transactions(ctx, selectOutstanding, micros(now), after, int64(limit))
+	if err != nil {
+		return nil, fmt.Errorf("store: outstanding transactions: %w", err)
+	}
+	// One may have ended between the two looks of the query.
+	return slices.DeleteFunc(list, func(t *signum.Transaction) bool { return t.State != signum.StateOutstanding }), nil
+}
+
+// transactions reads all rows of a query of transactionColumns.
+func (s *Store) transactions(ctx context.Context, q *query, args ...any) ([]*signum.Transaction, error) {
 	var list []*signum.Transaction
-	err := s.read.each(ctx, selectOutstanding, []any{micros(now), after, int64(limit)}, func(rows *sql.Rows) error {
+	err := s.read.each(ctx, q, args, func(rows *sql.Rows) error {
 		r := new(transactionRow)
 		if err := rows.Scan(r.dest()...); err != nil {
 			return err
 		}
-		// It may have ended between the two looks of the query.
-		if t := r.transaction(); t.State == signum.StateOutstanding {
-			list = append(list, t)
-		}
-		return nil
+		t, err := r.transaction()
+		list = append(list, t)
+		return err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("store: outstanding transactions: %w", err)
-	}
-	return list, nil
+	return list, err
 }
 
 // The ids are a JSON array, which both engines can read as rows.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"time"
@@ -39,6 +40,14 @@ func checkTexts(fields ...field) error {
 		if !storable(f.value) {
 			return fmt.Errorf("store: %s holds a NUL byte or is not UTF-8", f.name)
 		}
+	}
+	return nil
+}
+
+// checkHash refuses what is not as long as a SHA-256.
+func checkHash(what string, hash []byte) error {
+	if len(hash) != sha256.Size {
+		return fmt.Errorf("store: %s has %d bytes, not the %d of SHA-256", what, len(hash), sha256.Size)
 	}
 	return nil
 }

@@ -77,8 +77,12 @@ func server(t testing.TB) string {
 	return ""
 }
 
+// patience is how long a server may take to start, and a statement to run, on a
+// machine that has other work to do.
+const patience = 5 * time.Minute
+
 func run(server, statement string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, server)
 	if err != nil {

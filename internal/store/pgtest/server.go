@@ -5,6 +5,7 @@ package pgtest
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -159,19 +160,23 @@ func version(path string) int {
 	return n
 }
 
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// freePort finds a port to listen on. It is below those that systems give to
+// connections: of these, one that is free now may be taken by the time that the
+// server wants it.
+func freePort() (port string, err error) {
+	for range 100 {
+		port = strconv.Itoa(15_000 + rand.IntN(17_000))
+		var l net.Listener
+		if l, err = net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
+	return "", err
 }
 
-// awaitServer tries to connect until the server lets it, for a minute.
+// awaitServer tries to connect until the server lets it.
 func awaitServer(server string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for {
 		conn, err := pgx.Connect(ctx, server)
@@ -181,7 +186,7 @@ func awaitServer(server string) (string, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("not ready after a minute: %w", err)
+			return "", fmt.Errorf("not ready after %s: %w", patience, err)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

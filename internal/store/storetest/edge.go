@@ -69,6 +69,7 @@ func testUnstorableText(t *testing.T, d *database) {
 			"MSISDN sent": func(tx *signum.Transaction) *string { return &tx.MSISDNSent },
 			"device":      func(tx *signum.Transaction) *string { return &tx.DeviceID },
 			"method":      func(tx *signum.Transaction) *string { return (*string)(&tx.Method) },
+			"profile":     func(tx *signum.Transaction) *string { return &tx.Profile },
 			"language":    func(tx *signum.Transaction) *string { return &tx.Lang },
 			"MIME type":   func(tx *signum.Transaction) *string { return &tx.MimeType },
 			"text":        func(tx *signum.Transaction) *string { return &tx.Text },
@@ -103,6 +104,8 @@ func testUnstorableText(t *testing.T, d *database) {
 		_, err = s.Certificate(ctx, bad)
 		nothing("certificate", err)
 		nothing("complete", s.CompleteCertificate(ctx, bad, []byte{1}))
+		_, err = s.Receipt(ctx, bad)
+		nothing("receipt", err)
 		nothing("revoke", s.RevokeCertificate(ctx, bad, start, 0))
 		if used, err := s.TransactionUsed(ctx, "http://ap.example", bad, start); used || err != nil {
 			t.Errorf("AP_TransID %q: %v, %v", bad, used, err)
@@ -166,6 +169,19 @@ func testCancelled(t *testing.T, d *database) {
 	gone("subscriber", err)
 	gone("put", s.PutSubscriber(ctx, subscriber(1)))
 	gone("party", s.PutParty(ctx, &signum.Party{ID: "p"}))
+	sign(t, s, 3)
+	gone("receipt", s.InsertReceipt(ctx, newReceipt(3)))
+	noReceipt(t, s, "h000003")
+	_, err = s.Receipt(ctx, "h000003")
+	gone("read a receipt", err)
+	insertReceipt(t, s, newReceipt(3))
+	_, err = s.FinishReceipt(ctx, "h000003", signum.ReceiptLost, start)
+	gone("finish a receipt", err)
+	checkReceipt(t, s, newReceipt(3))
+	_, err = s.PrepareTransaction(ctx, "h000001", []byte{1}, "1")
+	gone("prepare", err)
+	gone("activate", s.ActivateDevice(ctx, "sim", signum.EC, "1"))
+	gone("PIN", s.SetPINBlocked(ctx, "sim", true))
 
 	same(t, NewTransaction(1), read(t, s, "h000001"))
 	if _, err := s.Transaction(t.Context(), "h000002"); !errors.Is(err, signum.ErrNotFound) {

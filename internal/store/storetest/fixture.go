@@ -29,6 +29,7 @@ func NewTransaction(n int) *signum.Transaction {
 		MSISDNSent:  fmt.Sprintf("079 %07d", n),
 		DeviceID:    fmt.Sprintf("sim-%d", n),
 		Method:      signum.SIM,
+		Profile:     signum.ProfileSTK,
 		Async:       n%2 == 1,
 		Lang:        "de",
 		MimeType:    signum.MimeText,

@@ -24,6 +24,11 @@ type model struct {
 	transactions map[string]*signum.Transaction
 	certificates map[string]*signum.Certificate
 	subscribers  map[string]*signum.Subscriber
+	receipts     map[string]*signum.Receipt
+	invites      map[string]*signum.Invite // by MSISDN
+	apps         map[string]*signum.AppDevice
+	recovery     map[string][]byte // by MSISDN
+	cards        map[string]*modelCard
 }
 
 func testModel(t *testing.T, d *database) {
@@ -38,17 +43,45 @@ func testModel(t *testing.T, d *database) {
 			transactions: make(map[string]*signum.Transaction),
 			certificates: make(map[string]*signum.Certificate),
 			subscribers:  make(map[string]*signum.Subscriber),
+			receipts:     make(map[string]*signum.Receipt),
+			invites:      make(map[string]*signum.Invite),
+			apps:         make(map[string]*signum.AppDevice),
+			recovery:     make(map[string][]byte),
+			cards:        make(map[string]*modelCard),
 		}
 		rt.Repeat(map[string]func(*rapid.T){
-			"insert":      m.insert,
-			"insertEnded": m.insertEnded,
-			"finish":      m.finish,
-			"purge":       m.purge,
-			"lists":       m.lists,
-			"intend":      m.intend,
-			"complete":    m.complete,
-			"revoke":      m.revoke,
-			"subscribe":   m.subscribe,
+			"insert":        m.insert,
+			"insertEnded":   m.insertEnded,
+			"prepare":       m.prepare,
+			"finish":        m.finish,
+			"receipt":       m.receipt,
+			"finishReceipt": m.finishReceipt,
+			"purge":         m.purge,
+			"lists":         m.lists,
+			"intend":        m.intend,
+			"complete":      m.complete,
+			"revoke":        m.revoke,
+			"subscribe":     m.subscribe,
+			"activate":      m.activate,
+			"blockPIN":      m.blockPIN,
+			"invite":        m.invite,
+			"findInvite":    m.findInvite,
+			"enrol":         m.enrol,
+			"enrolAll":      m.enrolAll,
+			"updateApp":     m.updateApp,
+			"takeTry":       m.takeTry,
+			"resetTries":    m.resetTries,
+			"removeApp":     m.removeApp,
+			"account":       m.account,
+			"pending":       m.pending,
+			"putCard":       m.putCard,
+			"rekeyCard":     m.rekeyCard,
+			"enrolCard":     m.enrolCard,
+			"takeCounter":   m.takeCounter,
+			"acceptReply":   m.acceptReply,
+			"cardState":     m.cardState,
+			"swapCard":      m.swapCard,
+			"renumber":      m.renumber,
 		})
 		m.check(rt)
 	})
@@ -91,23 +124,33 @@ func (m *model) seconds(rt *rapid.T, what string) time.Time {
 }
 
 func (m *model) outcome(rt *rapid.T) signum.Outcome {
-	return rapid.SampledFrom([]signum.Outcome{made(), cancelled(), {Code: signum.OTAError}}).Draw(rt, "outcome")
+	return rapid.SampledFrom([]signum.Outcome{made(), located(signum.Location{Country: "CH", Measured: start}), sent(),
+		cancelled(), {Code: signum.OTAError}}).Draw(rt, "outcome")
 }
 
 func (m *model) transaction(rt *rapid.T) *signum.Transaction {
-	return &signum.Transaction{
+	tx := &signum.Transaction{
 		ID:         m.draw(rt, "id", 12),
 		APID:       m.draw(rt, "ap", 2),
 		APTransID:  m.draw(rt, "trans", 4),
 		APInstant:  m.seconds(rt, "instant"),
 		MSISDN:     m.draw(rt, "msisdn", 3),
-		Method:     rapid.SampledFrom([]signum.Method{signum.SIM, signum.App}).Draw(rt, "method"),
+		DeviceID:   m.draw(rt, "device", 4),
+		Method:     rapid.SampledFrom([]signum.Method{signum.SIM, signum.App, signum.SMS}).Draw(rt, "method"),
 		Text:       rapid.SampledFrom(odd).Draw(rt, "text"),
 		CertSerial: m.draw(rt, "cert", 4),
 		State:      signum.StateOutstanding,
-		Created:    start,
+		Created:    m.seconds(rt, "created"),
 		Expires:    m.seconds(rt, "expires"),
 	}
+	if rapid.Bool().Draw(rt, "unprepared") {
+		tx.CertSerial = ""
+	}
+	if rapid.Bool().Draw(rt, "wants") {
+		policy := fence()
+		tx.Services = signum.Wanted{Validate: true, Fence: &policy}
+	}
+	return tx
 }
 
 func (m *model) insert(rt *rapid.T) { m.add(rt, m.transaction(rt)) }
@@ -190,6 +233,7 @@ func (m *model) purge(rt *rapid.T) {
 		}
 		agree(rt, "purged is not found", true, errors.Is(err, signum.ErrNotFound))
 		delete(m.transactions, tx.ID)
+		delete(m.receipts, tx.ID)
 	}
 	agree(rt, "left", len(due)-n, left)
 	for _, tx := range due {
@@ -282,9 +326,12 @@ func (m *model) revoke(rt *rapid.T) {
 
 func (m *model) subscribe(rt *rapid.T) {
 	sub := &signum.Subscriber{MSISDN: m.draw(rt, "msisdn", 3), Serial: m.draw(rt, "account", 3),
-		State: rapid.SampledFrom([]signum.SubscriberState{signum.SubscriberActive, signum.SubscriberInactive}).Draw(rt, "state")}
+		RecoveryCodeCreated: rapid.Bool().Draw(rt, "recovery"),
+		State:               rapid.SampledFrom([]signum.SubscriberState{signum.SubscriberActive, signum.SubscriberInactive}).Draw(rt, "state")}
 	for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(1, 4), 0, 3, rapid.ID).Draw(rt, "devices") {
-		d := signum.Device{ID: fmt.Sprintf("%sdevice%d", m.prefix, n), Method: signum.SIM, State: signum.DeviceActive}
+		d := signum.Device{ID: fmt.Sprintf("%sdevice%d", m.prefix, n), Method: signum.SIM, State: signum.DeviceRegistered,
+			PINBlocked: rapid.Bool().Draw(rt, "blocked"),
+			Network:    rapid.SampledFrom([]signum.Network{{}, {MCC: "228", MNC: "01", Name: "Swisscom"}}).Draw(rt, "network")}
 		if rapid.Bool().Draw(rt, "certified") {
 			d.Certificate = &signum.Certificate{Serial: m.draw(rt, "cert", 4)}
 		}
@@ -301,18 +348,36 @@ func (m *model) subscribe(rt *rapid.T) {
 	err := m.store.PutSubscriber(context.Background(), sub)
 	agree(rt, "subscriber refused", refused, err != nil)
 	if !refused {
-		slices.SortFunc(sub.Devices, func(a, b signum.Device) int { return cmp.Compare(a.ID, b.ID) })
+		sortDevices(sub)
 		m.subscribers[sub.MSISDN] = sub
+		m.keepApps(sub)
+		m.keepCards()
 	}
+}
+
+func sortDevices(sub *signum.Subscriber) {
+	slices.SortFunc(sub.Devices, func(a, b signum.Device) int { return cmp.Compare(a.ID, b.ID) })
 }
 
 // check compares everything that is there.
 func (m *model) check(rt *rapid.T) {
 	ctx := context.Background()
+	m.checkApps(rt)
+	m.checkCards(rt)
 	for _, tx := range m.transactions {
 		got, err := m.store.Transaction(ctx, tx.ID)
 		ok(rt, err)
 		agree(rt, "transaction", m.joined(tx), got)
+	}
+	for n := 1; n <= 12; n++ {
+		id := fmt.Sprintf("%sid%d", m.prefix, n)
+		got, err := m.store.Receipt(ctx, id)
+		if want := m.receipts[id]; want == nil {
+			agree(rt, "no receipt", true, errors.Is(err, signum.ErrNotFound))
+		} else {
+			ok(rt, err)
+			agree(rt, "receipt", want, got)
+		}
 	}
 	for serial, want := range m.certificates {
 		got, err := m.store.Certificate(ctx, serial)

@@ -29,7 +29,7 @@ func testSubscriber(t *testing.T, d *database) {
 		t.Errorf("unknown subscriber: %v", err)
 	}
 	none := subscriber(1)
-	none.State = signum.SubscriberInactive
+	none.State, none.RecoveryCodeCreated = signum.SubscriberInactive, true
 	must(t, s.PutSubscriber(t.Context(), none))
 	checkSubscriber(t, s, none)
 
@@ -39,8 +39,10 @@ func testSubscriber(t *testing.T, d *database) {
 	both := subscriber(2,
 		signum.Device{ID: "App-2", Method: signum.App, State: signum.DeviceRegistered, KeyType: signum.EC,
 			Certificate: &signum.Certificate{Serial: app.Serial}},
-		signum.Device{ID: "b-registered", Method: signum.App, State: signum.DeviceRegistered},
+		signum.Device{ID: "b-registered", Method: signum.App, State: signum.DeviceRegistered, PINBlocked: true,
+			Network: signum.Network{Name: `only a name: "é" <&>`}},
 		signum.Device{ID: "sim-2", Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.RSA,
+			Network:     signum.Network{MCC: "228", MNC: "01", Name: "Swisscom"},
 			Certificate: &signum.Certificate{Serial: sim.Serial, DeviceID: "what it says here does not count"}})
 	must(t, s.PutSubscriber(t.Context(), both))
 	intended := *app
@@ -68,14 +70,19 @@ func testSubscriberReplaced(t *testing.T, d *database) {
 	checkSubscriber(t, s, sub)
 
 	renewed := issue(t, s, newCertificate(2, "sim-1"))
-	sub.State, sub.Serial = signum.SubscriberInactive, "MIDCHEABCDEFGHIJ"
+	sub.State, sub.Serial, sub.RecoveryCodeCreated = signum.SubscriberInactive, "MIDCHEABCDEFGHIJ", true
 	sub.Devices = []signum.Device{
-		{ID: "sim-1", Method: signum.SIM, State: signum.DeviceInactive, KeyType: signum.RSA, Certificate: renewed}}
+		{ID: "sim-1", Method: signum.SIM, State: signum.DeviceInactive, KeyType: signum.RSA, Certificate: renewed,
+			PINBlocked: true, Network: signum.Network{MCC: "295", MNC: "05", Name: "FL1"}}}
 	must(t, s.PutSubscriber(t.Context(), sub))
 	checkSubscriber(t, s, sub)
 	if _, err := s.Certificate(t.Context(), old.Serial); err != nil {
 		t.Errorf("the certificate of a replaced device: %v", err)
 	}
+
+	sub.RecoveryCodeCreated, sub.Devices[0].PINBlocked, sub.Devices[0].Network = false, false, signum.Network{}
+	must(t, s.PutSubscriber(t.Context(), sub))
+	checkSubscriber(t, s, sub)
 
 	// What one subscriber gave up, another can have.
 	other := subscriber(2, signum.Device{ID: "sim-2", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC})
@@ -144,6 +151,10 @@ func testParty(t *testing.T, d *database) {
 		AuthProfile1: signum.ProfileAnyLoA4,
 		Services:     []string{signum.ServiceUserLang, `with "quotes" <&>`},
 		DefaultLang:  "fr",
+
+		AutoActivation: true,
+		TestNumbers:    true,
+		Geofence:       signum.PartyGeofence{Enabled: true, Verbose: true, Geofence: fence()},
 	}
 	bare := &signum.Party{ID: "http://bare.example"}
 	must(t, s.PutParty(t.Context(), full))
@@ -154,6 +165,10 @@ func testParty(t *testing.T, d *database) {
 	changed := *full
 	changed.Pins, changed.Profiles = full.Pins[:1], []string{signum.ProfileSTK}
 	changed.PasswordHash, changed.DefaultLang = nil, ""
+	changed.AutoActivation, changed.Geofence = false, signum.PartyGeofence{Verbose: true}
+	must(t, s.PutParty(t.Context(), &changed))
+	check(&changed)
+	changed.TestNumbers, changed.Geofence = false, signum.PartyGeofence{}
 	must(t, s.PutParty(t.Context(), &changed))
 	check(&changed)
 	check(bare)

@@ -1,0 +1,230 @@
+package engine
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/phone"
+)
+
+// addInactive makes an account with a SIM that was never activated.
+func (w *world) addInactive(n int, b phone.Behaviour, k signum.KeyType) *signum.Subscriber {
+	w.t.Helper()
+	s := w.inactive(n, k)
+	w.addPhones(s, b)
+	w.put(s)
+	return s
+}
+
+func (w *world) inactive(n int, k signum.KeyType) *signum.Subscriber {
+	return &signum.Subscriber{MSISDN: "+41799" + itoa(n) + "000", Serial: ca.NewSerial(), State: signum.SubscriberActive, Devices: []signum.Device{
+		{ID: itoa(n) + "-new", Method: signum.SIM, State: signum.DeviceRegistered, KeyType: k, Network: ownNetwork},
+	}}
+}
+
+func (w *world) find(s *signum.Subscriber) *signum.Subscriber {
+	w.t.Helper()
+	got, err := w.store.Subscriber(context.Background(), s.MSISDN)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return got
+}
+
+// TestAutoActivation: new PIN, key, certificate and signature in one
+// transaction.
+func TestAutoActivation(t *testing.T) {
+	onStores(t, func(t *testing.T, url string) {
+		w := newWorld(t, url, nil)
+		w.putParty(func(p *signum.Party) { p.AutoActivation, p.Services = true, everything })
+		for i, tt := range []struct {
+			k       signum.KeyType
+			profile string
+			alg     x509.PublicKeyAlgorithm
+		}{
+			{"", signum.ProfileSTK, x509.ECDSA}, {signum.RSA, signum.ProfileAnyLoA4, x509.RSA},
+			{"", signum.ProfileAuth1RSA, x509.RSA}, {"", signum.ProfileAuth1ECC, x509.ECDSA},
+		} {
+			s := w.addInactive(i, approves, tt.k)
+			resp, err := w.ask(s, profile(tt.profile), service(signum.AdditionalService{URI: signum.ServiceGeofencing}),
+				func(r *signum.SignatureRequest) { r.TimeOut = "300" })
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := w.verify(resp.Signature)
+			if got.Serial != s.Serial || got.Certificate.PublicKeyAlgorithm != tt.alg || resp.Profile != signum.ProfileSTK {
+				t.Errorf("%s: signed by %s with %s, %s", tt.profile, got.Serial, got.Certificate.PublicKeyAlgorithm, resp.Profile)
+			}
+			if len(resp.Services) != 1 || resp.Services[0].Geofencing.Country != "CH" {
+				t.Errorf("%s: %+v", tt.profile, resp.Services)
+			}
+			d := w.find(s).Devices[0]
+			if d.State != signum.DeviceActive || d.Certificate == nil || d.Certificate.Serial != got.Certificate.SerialNumber.Text(16) || d.PINBlocked {
+				t.Errorf("%s: %+v", tt.profile, d)
+			}
+			<-w.events
+			if text := <-w.texts; len(text) < 20 || text[:len(s.MSISDN)] != s.MSISDN {
+				t.Errorf("reminder %q", text)
+			}
+			// Now it is active for everybody, with the same key.
+			w.putParty(func(*signum.Party) {})
+			resp, err = w.ask(s, profile(signum.ProfileSTK))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again := w.verify(resp.Signature); !again.Certificate.Equal(got.Certificate) || len(w.events) != 0 {
+				t.Errorf("%s: activated again", tt.profile)
+			}
+			w.putParty(func(p *signum.Party) { p.AutoActivation, p.Services = true, everything })
+		}
+	})
+}
+
+func TestActivationFails(t *testing.T) {
+	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
+	w.run()
+	w.putParty(func(p *signum.Party) { p.AutoActivation = true })
+	for i, tt := range []struct {
+		do   phone.Action
+		want signum.Code
+	}{
+		{phone.Cancel, 401}, {phone.Unreachable, 209}, {phone.BadSignature, 503},
+	} {
+		s := w.addInactive(10+i, phone.Behaviour{Do: tt.do}, "")
+		resp, err := w.ask(s)
+		got := w.code(err)
+		if err == nil {
+			got = resp.Status
+		}
+		if got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.do, got, tt.want)
+		}
+		if d := w.find(s).Devices[0]; d.State != signum.DeviceRegistered || d.Certificate != nil {
+			t.Errorf("%s: %+v", tt.do, d)
+		}
+	}
+	s := w.addInactive(20, silent, "")
+	id := w.begin(s)
+	w.awaitShown(id)
+	w.clock.move(80 * time.Second)
+	if got := w.await(id); got != signum.ExpiredTransaction {
+		t.Errorf("nobody there: %d", got)
+	}
+	// The party that may not gets 404, before and after.
+	w.putParty(func(*signum.Party) {})
+	if _, err := w.ask(s); w.code(err) != signum.NoKeyFound {
+		t.Errorf("without auto activation: %v", err)
+	}
+}
+
+// TestActivationForged: a key must be proved, by the device that was asked, for
+// this transaction.
+func TestActivationForged(t *testing.T) {
+	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
+	w.putParty(func(p *signum.Party) { p.AutoActivation = true })
+	s, other := w.addInactive(1, silent, ""), w.addInactive(2, silent, "")
+	id, otherID := w.begin(s), w.begin(other)
+	w.awaitShown(otherID)
+	d, err := w.phones.Device(other.Devices[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := d.SetPIN(otherID, phone.DefaultPIN, phone.DefaultPIN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := good
+	foreign.TransID = id
+	if err := w.Answer(t.Context(), foreign); !errors.Is(err, ErrForeignDevice) {
+		t.Errorf("another device's: %v", err)
+	}
+	stolen := foreign // the key of another, with the proof that it gave elsewhere
+	stolen.DeviceID = s.Devices[0].ID
+	if err := w.Answer(t.Context(), stolen); err != nil {
+		t.Error(err)
+	}
+	if got := w.outcome(id); got != signum.InvalidSignature {
+		t.Errorf("proof for another transaction: %d", got)
+	}
+	early := signum.DeviceAnswer{TransID: otherID, DeviceID: other.Devices[0].ID, Signature: []byte{1}}
+	if err := w.Answer(t.Context(), early); err != nil {
+		t.Error(err)
+	}
+	if got := w.outcome(otherID); got != signum.OutstandingTransact {
+		t.Errorf("signature before activation: %d", got)
+	}
+	if err := w.Answer(t.Context(), good); err != nil {
+		t.Error(err)
+	}
+	if err := w.Answer(t.Context(), good); err != nil {
+		t.Errorf("repeated: %v", err)
+	}
+	w.awaitShown(otherID)
+	if err := w.phones.EnterPIN(other.Devices[0].ID, otherID, phone.DefaultPIN); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.await(otherID); got != signum.SignatureMade {
+		t.Errorf("the real one: %d", got)
+	}
+}
+
+// TestActivationRestart: a crash at each step loses nothing and asks nothing
+// twice.
+func TestActivationRestart(t *testing.T) {
+	onStores(t, func(t *testing.T, url string) {
+		w := newWorld(t, url, nil)
+		w.putParty(func(p *signum.Party) { p.AutoActivation = true })
+		s := w.inactive(1, "")
+		w.addPhones(s, silent)
+		w.put(s)
+		restart := func(b phone.Behaviour) {
+			w.stop()
+			w = newWorld(t, url, w)
+			w.addPhones(w.find(s), b)
+		}
+		id := w.begin(s)
+		restart(silent) // before the user set a PIN
+		if err := w.recover(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.awaitShown(id)
+		d, err := w.phones.Device(s.Devices[0].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := d.SetPIN(id, phone.DefaultPIN, phone.DefaultPIN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The answer comes, the certificate is made, and the node dies before the
+		// transaction is prepared.
+		w.cfg.Store = unpreparedStore{w.store}
+		if err := w.Answer(t.Context(), a); !errors.Is(err, errAny) {
+			t.Fatalf("got %v", err)
+		}
+		cert := w.find(s).Devices[0].Certificate
+		if cert == nil {
+			t.Fatal("no certificate yet")
+		}
+		restart(approves)
+		w.run()
+		if got := w.await(id); got != signum.SignatureMade {
+			t.Fatalf("after the restart: %d", got)
+		}
+		if now := w.find(s).Devices[0].Certificate; now.Serial != cert.Serial {
+			t.Errorf("a second certificate for the same key: %s, %s", cert.Serial, now.Serial)
+		}
+	})
+}
+
+// unpreparedStore dies before it prepares a transaction.
+type unpreparedStore struct{ signum.Store }
+
+func (unpreparedStore) PrepareTransaction(context.Context, string, []byte, string) (bool, error) {
+	return false, errAny
+}

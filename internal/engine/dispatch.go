@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"context"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+
+	"github.com/signum-mssp/signum"
+)
+
+// dispatch hands the transaction to its phone. A phone that cannot be reached
+// ends it with 209.
+func (e *Engine) dispatch(ctx context.Context, t *signum.Transaction) {
+	err := e.send(ctx, t)
+	if err == nil {
+		return
+	}
+	e.cfg.Logger.WarnContext(ctx, "phone not reached", "trans_id", t.ID, "msisdn", signum.MaskMSISDN(t.MSISDN), "err", err)
+	if _, err := e.finish(ctx, t, signum.Failed(signum.NewFault(signum.OTAError))); err != nil {
+		e.cfg.Logger.ErrorContext(ctx, "ending transaction", "trans_id", t.ID, "err", err)
+	}
+}
+
+func (e *Engine) send(ctx context.Context, t *signum.Transaction) error {
+	if t.Method == signum.SMS {
+		return e.sendText(ctx, t)
+	}
+	return e.channel(t.Method).Send(ctx, deviceRequest(t))
+}
+
+// deviceRequest is what the transaction asks of its device now.
+func deviceRequest(t *signum.Transaction) signum.DeviceRequest {
+	r := signum.DeviceRequest{
+		TransID: t.ID, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Method: t.Method, Lang: t.Lang,
+		MimeType: t.MimeType, Text: t.Text, Created: t.Created, Expires: t.Expires,
+	}
+	if t.Activating() {
+		r.Op, r.KeyType = signum.OpActivate, t.Services.ActivateKey
+		return r
+	}
+	r.SignedAttrs, r.KeyType = t.SignedAttrs, keyType(t)
+	r.Locate = t.Services.Geofencing && t.Services.GeoError == 0
+	r.App2App = t.Services.App2App
+	if v := t.Services.Verification; v != nil {
+		r.Choices = v.Choices
+	}
+	return r
+}
+
+// channel never is nil.
+func (e *Engine) channel(m signum.Method) signum.Channel {
+	if ch := e.cfg.Channels[m]; ch != nil {
+		return ch
+	}
+	return noChannel{}
+}
+
+type noChannel struct{}
+
+func (noChannel) Send(context.Context, signum.DeviceRequest) error {
+	return errors.New("no channel for the method")
+}
+func (noChannel) Cancel(context.Context, string, string) {}
+
+// sendText sends a one-time password; the transaction ends when the network
+// has taken it.
+func (e *Engine) sendText(ctx context.Context, t *signum.Transaction) error {
+	if e.cfg.Texts == nil {
+		return errors.New("no sender of text messages")
+	}
+	err := e.cfg.Texts.SendText(ctx, signum.TextMessage{
+		MSISDN: t.MSISDN, Text: t.Text, Flash: t.Profile == signum.ProfileOTPFlash,
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := e.finish(ctx, t, signum.Outcome{Code: signum.RequestOK}); err != nil {
+		// It was sent: the user has it. Expiry will say otherwise, which is the
+		// store's fault.
+		e.cfg.Logger.ErrorContext(ctx, "text sent, but", "trans_id", t.ID, "err", fmt.Errorf("ending transaction: %w", err))
+	}
+	return nil
+}
+
+// keyType tells the bearer which algorithm the card shall use.
+func keyType(t *signum.Transaction) signum.KeyType {
+	if s, err := signerOf(t); err == nil {
+		if _, ok := s.PublicKey().(*rsa.PublicKey); ok {
+			return signum.RSA
+		}
+	}
+	return signum.EC
+}

@@ -1,0 +1,38 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/signum-mssp/signum"
+)
+
+var _ signum.Inbox = (*Engine)(nil)
+
+// Pending implements signum.Inbox.
+func (e *Engine) Pending(ctx context.Context, deviceID string) ([]signum.DeviceRequest, error) {
+	transactions, receipts, err := e.cfg.Store.DevicePending(ctx, deviceID, e.now())
+	if err != nil {
+		return nil, fmt.Errorf("reading what is pending: %w", err)
+	}
+	list := make([]signum.DeviceRequest, 0, len(transactions)+len(receipts))
+	for _, t := range transactions {
+		list = append(list, deviceRequest(t))
+	}
+	for _, r := range receipts {
+		list = append(list, displayRequest(r))
+	}
+	return list, nil
+}
+
+// Signature implements signum.Inbox.
+func (e *Engine) Signature(ctx context.Context, deviceID, transID string) ([]byte, error) {
+	t, err := e.cfg.Store.Transaction(ctx, transID)
+	if err != nil {
+		return nil, err
+	}
+	if t.DeviceID != deviceID || !t.State.Signed() {
+		return nil, signum.ErrNotFound
+	}
+	return e.cms(t, t.Outcome)
+}

@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/policy"
+)
+
+// Profile serves MSS_ProfileQuery: what the party may ask of the user now,
+// without asking the user.
+func (e *Engine) Profile(ctx context.Context, c *signum.Caller, r *signum.ProfileRequest) (*signum.ProfileResponse, error) {
+	p, err := e.party(ctx, c, &r.Header)
+	if err != nil {
+		return nil, err
+	}
+	now := e.now()
+	msisdn, params, flt := policy.CheckProfile(r, now, e.cfg.Skew)
+	if flt != nil {
+		return nil, flt
+	}
+	if flt := policy.TestFault(p, msisdn); flt != nil {
+		return nil, flt
+	}
+	s, err := e.subscriber(ctx, p, msisdn)
+	if err != nil {
+		return nil, err
+	}
+	can, flt := policy.Capabilities(p, s, e.cfg.HomeNetwork, now)
+	if flt != nil {
+		if illegal := policy.LegalMSISDN(msisdn); illegal != nil {
+			return nil, illegal
+		}
+		return nil, flt
+	}
+	resp := &signum.ProfileResponse{Header: e.responseHeader(&r.Header), Status: signum.RequestOK, Profiles: can.Profiles}
+	if resp.Version = r.Version; r.Version == (signum.Version{}) {
+		resp.Version = signum.Version{Major: "2", Minor: "0"}
+	}
+	if params.Any() {
+		if resp.Extension, err = e.extension(s, &can, params, now); err != nil {
+			return nil, err
+		}
+	}
+	return resp, nil
+}
+
+func (e *Engine) extension(s *signum.Subscriber, can *policy.Capability, ask policy.Params, now time.Time) (*signum.ProfileExtension, error) {
+	x := new(signum.ProfileExtension)
+	devices := can.Apps
+	if can.SIM != nil {
+		devices = append([]*signum.Device{can.SIM}, devices...)
+	}
+	no := false
+	if ask.GetServerSideSignature {
+		x.ServerSideSignature = &no
+	}
+	if ask.GetAutoActivation {
+		x.AutoActivation = &can.AutoActivation
+	}
+	if ask.GetRecoveryCodeCreated {
+		x.RecoveryCodeCreated = &s.RecoveryCodeCreated
+	}
+	if ask.RCStatus || ask.AAStatus {
+		x.User = new(signum.ProfileUser)
+		if ask.RCStatus {
+			x.User.RecoveryCodeCreated = &s.RecoveryCodeCreated
+		}
+		if ask.AAStatus {
+			x.User.AutoActivation = &can.AutoActivation
+		}
+	}
+	if ask.Devices {
+		x.SSCDs = new(signum.SSCDs)
+	}
+	for _, d := range devices {
+		certs, err := e.certificates(d, now)
+		if err != nil {
+			return nil, err
+		}
+		if ask.GetCertificates {
+			x.Certificates = append(x.Certificates, certs...)
+		}
+		if ask.Devices {
+			x.SSCDs.Add(d.Method, sscd(d, certs, ask))
+		}
+	}
+	return x, nil
+}
+
+func sscd(d *signum.Device, certs []signum.SSCDCertificate, ask policy.Params) signum.SSCD {
+	out := signum.SSCD{State: d.State}
+	if ask.Certs {
+		out.Certificates = certs
+	}
+	if ask.PINStatus {
+		out.PINBlocked = &d.PINBlocked
+	}
+	if ask.CardDetails && d.Method == signum.SIM {
+		n := d.Network.OrUnknown()
+		out.Card = &n
+	}
+	return out
+}
+
+// certificates are the device's certificate with the chain of the issuing CA.
+func (e *Engine) certificates(d *signum.Device, now time.Time) ([]signum.SSCDCertificate, error) {
+	c := d.Certificate
+	if c == nil || len(c.DER) == 0 {
+		return nil, nil
+	}
+	out := signum.SSCDCertificate{Algorithm: d.KeyType, State: signum.DeviceInactive}
+	if d.State == signum.DeviceActive && c.State == signum.CertificateGood && now.Before(c.NotAfter) {
+		out.State = signum.DeviceActive
+	}
+	for _, der := range append([][]byte{c.DER}, e.cfg.Chain...) {
+		subject, err := subjectOf(der)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %s: %w", c.Serial, err)
+		}
+		out.Chain = append(out.Chain, signum.ChainCertificate{DER: der, Subject: subject})
+	}
+	return []signum.SSCDCertificate{out}, nil
+}
+
+// attributeNames are those of the names that occur here (RFC 4519, X.520).
+var attributeNames = map[string]string{
+	"2.5.4.3": "CN", "2.5.4.5": "serialNumber", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST",
+	"2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.65": "pseudonym", "2.5.4.97": "organizationIdentifier",
+}
+
+// subjectOf is the name of a certificate's subject as RFC 4514 writes it, the
+// last attribute first, with the attributes that crypto/x509/pkix does not
+// know by name.
+func subjectOf(der []byte) (string, error) {
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return "", err
+	}
+	names := c.Subject.Names
+	parts := make([]string, 0, len(names))
+	for i := len(names) - 1; i >= 0; i-- {
+		parts = append(parts, attributeName(names[i].Type)+"="+escapeValue(fmt.Sprint(names[i].Value)))
+	}
+	return strings.Join(parts, ","), nil
+}
+
+func attributeName(oid asn1.ObjectIdentifier) string {
+	if n := attributeNames[oid.String()]; n != "" {
+		return n
+	}
+	return oid.String()
+}
+
+// escapeValue is RFC 4514, clause 2.4.
+func escapeValue(v string) string {
+	var b strings.Builder
+	for i, r := range v {
+		if strings.ContainsRune(`,+"\<>;`, r) || i == 0 && (r == '#' || r == ' ') || i == len(v)-1 && r == ' ' {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

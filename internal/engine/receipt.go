@@ -1,0 +1,199 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/policy"
+)
+
+// Receipt serves MSS_Receipt: a text to the phone that signed. It returns when
+// the user has answered, or ReceiptWait is over; at once if the party does not
+// want to know.
+func (e *Engine) Receipt(ctx context.Context, c *signum.Caller, r *signum.ReceiptRequest) (*signum.ReceiptResponse, error) {
+	p, err := e.party(ctx, c, &r.Header)
+	if err != nil {
+		return nil, err
+	}
+	f, flt := policy.CheckReceipt(r, e.now(), e.cfg.Skew)
+	if flt != nil {
+		return nil, flt
+	}
+	rec, err := e.drawReceipt(ctx, p, r, f)
+	if err != nil {
+		return nil, err
+	}
+	w := &waiter{id: rec.TransID, expires: rec.Expires, result: make(chan *result, 1)}
+	e.receipts.add(w, nil)
+	if err := e.cfg.Store.InsertReceipt(ctx, rec); err != nil {
+		e.receipts.remove(w)
+		return nil, refusedReceipt(err)
+	}
+	if err := e.show(context.WithoutCancel(ctx), rec); err != nil {
+		e.receipts.remove(w)
+		return nil, err
+	}
+	if !f.Wait {
+		e.receipts.remove(w)
+		return e.receiptResponse(r, signum.ReceiptPending)
+	}
+	res := e.receipts.wait(ctx, w)
+	if res.err != nil {
+		return nil, res.err
+	}
+	return e.receiptResponse(r, res.receipt)
+}
+
+// drawReceipt checks the text, then the transaction, then the subscriber.
+func (e *Engine) drawReceipt(ctx context.Context, p *signum.Party, r *signum.ReceiptRequest, f policy.ReceiptFields) (*signum.Receipt, error) {
+	if flt := policy.TestFault(p, f.MSISDN); flt != nil {
+		return nil, flt
+	}
+	mime, text, flt := policy.ReceiptMessage(p, &r.Message)
+	if flt != nil {
+		return nil, flt
+	}
+	t, err := e.cfg.Store.Transaction(ctx, r.TransID)
+	if errors.Is(err, signum.ErrNotFound) || err == nil && t.APID != p.ID {
+		return nil, signum.Faultf(signum.WrongParam, signum.DetailNoTransaction)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading transaction: %w", err)
+	}
+	switch {
+	case t.MSISDN != f.MSISDN:
+		return nil, signum.Faultf(signum.WrongParam, "MSISDN is not that of the transaction")
+	case t.State == signum.StateReceipted:
+		return nil, refusedReceipt(signum.ErrReceipted)
+	case !t.State.Signed():
+		return nil, refusedReceipt(signum.ErrNotSigned)
+	}
+	s, err := e.subscriber(ctx, p, t.MSISDN)
+	if err != nil {
+		return nil, err
+	}
+	now := e.now()
+	d, flt := policy.ReceiptDevice(s, t.DeviceID, mime, now)
+	if flt != nil {
+		return nil, flt
+	}
+	rec := &signum.Receipt{
+		TransID: t.ID, DeviceID: d.ID, Method: d.Method, MSISDN: t.MSISDN, Lang: f.Lang,
+		MimeType: mime, Text: text, Created: now, Expires: now.Add(signum.ReceiptWait),
+	}
+	if rec.Lang == "" {
+		rec.Lang = t.Lang
+	}
+	return rec, nil
+}
+
+// refusedReceipt is the store's refusal as the party sees it.
+func refusedReceipt(err error) error {
+	switch {
+	case errors.Is(err, signum.ErrReceipted):
+		return signum.Faultf(signum.WrongParam, signum.DetailReceiptSent)
+	case errors.Is(err, signum.ErrNotSigned):
+		return signum.Faultf(signum.WrongParam, "The transaction has no signature")
+	case errors.Is(err, signum.ErrNotFound):
+		return signum.Faultf(signum.WrongParam, signum.DetailNoTransaction)
+	}
+	return fmt.Errorf("inserting receipt: %w", err)
+}
+
+// show hands the receipt to the phone. One that cannot be reached is known to
+// have lost it.
+func (e *Engine) show(ctx context.Context, r *signum.Receipt) error {
+	err := e.channel(r.Method).Send(ctx, displayRequest(r))
+	if err == nil {
+		return nil
+	}
+	e.cfg.Logger.WarnContext(ctx, "phone not reached", "trans_id", r.TransID, "msisdn", signum.MaskMSISDN(r.MSISDN), "err", err)
+	return e.endReceipt(ctx, r.TransID, signum.ReceiptLost)
+}
+
+// displayRequest is what the receipt asks of its device.
+func displayRequest(r *signum.Receipt) signum.DeviceRequest {
+	return signum.DeviceRequest{
+		Op: signum.OpDisplay, TransID: r.TransID, MSISDN: r.MSISDN, DeviceID: r.DeviceID, Method: r.Method,
+		Lang: r.Lang, MimeType: r.MimeType, Text: r.Text, Created: r.Created, Expires: r.Expires,
+	}
+}
+
+// endReceipt decides the result of a receipt, unless it has one, and tells
+// whoever waits what the result is.
+func (e *Engine) endReceipt(ctx context.Context, transID string, result signum.ReceiptResult) error {
+	won, err := e.cfg.Store.FinishReceipt(ctx, transID, result, e.now())
+	if err != nil {
+		return fmt.Errorf("ending receipt of %s: %w", transID, err)
+	}
+	if !won {
+		return e.lookAtReceipt(ctx, transID)
+	}
+	e.wakeReceipt(transID, result)
+	return nil
+}
+
+// lookAtReceipt wakes the one who waits here, if the receipt has ended.
+func (e *Engine) lookAtReceipt(ctx context.Context, transID string) error {
+	r, err := e.cfg.Store.Receipt(ctx, transID)
+	if errors.Is(err, signum.ErrNotFound) {
+		return nil // about to be inserted
+	}
+	if err != nil {
+		return fmt.Errorf("reading receipt of %s: %w", transID, err)
+	}
+	if r.Result != signum.ReceiptPending {
+		e.wakeReceipt(transID, r.Result)
+	}
+	return nil
+}
+
+func (e *Engine) wakeReceipt(transID string, r signum.ReceiptResult) {
+	if w := e.receipts.get(transID); w != nil {
+		w.end(&result{receipt: r})
+	}
+}
+
+// answerReceipt takes a phone's answer to a receipt.
+func (e *Engine) answerReceipt(ctx context.Context, a signum.DeviceAnswer) error {
+	r, err := e.cfg.Store.Receipt(ctx, a.TransID)
+	if err != nil {
+		return fmt.Errorf("answer to the receipt of %s: %w", a.TransID, err)
+	}
+	if r.DeviceID != a.DeviceID {
+		return e.foreign(ctx, a)
+	}
+	result := a.Receipt
+	if a.Fault != nil || result == signum.ReceiptPending {
+		e.cfg.Logger.InfoContext(ctx, "receipt not shown", "trans_id", a.TransID, "fault", a.Fault)
+		result = signum.ReceiptLost
+	}
+	if !e.now().Before(r.Expires) {
+		result = signum.ReceiptLost
+	}
+	return e.endReceipt(ctx, a.TransID, result)
+}
+
+// receiptResponse says what became of a receipt. Without the extension there
+// is only one way to say that nothing is known: 208.
+func (e *Engine) receiptResponse(r *signum.ReceiptRequest, result signum.ReceiptResult) (*signum.ReceiptResponse, error) {
+	resp := &signum.ReceiptResponse{Header: e.responseHeader(&r.Header), Status: signum.RequestOK}
+	if r.Extension == nil {
+		if result == signum.ReceiptLost {
+			return nil, signum.Faultf(signum.ExpiredTransaction, signum.DetailTimeout)
+		}
+		return resp, nil
+	}
+	x := new(signum.ReceiptResponseExtension)
+	switch result {
+	case signum.ReceiptAccepted, signum.ReceiptCancelled, signum.ReceiptTimedOut:
+		x.UserAck, x.UserResponse = true, `{"status":"`+string(result)+`"}`
+	}
+	if result == signum.ReceiptCancelled {
+		x.FaultMessage = "User Cancelled the request"
+	}
+	resp.Extension = x
+	return resp, nil
+}

@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/policy"
+)
+
+// want writes into the transaction what the additional services want of it.
+// The AuthURI is for app2app: only its hash is kept.
+func (e *Engine) want(t *signum.Transaction, p *signum.Party, s *signum.Subscriber, d *signum.Device, asked *policy.Services) (authURI string, flt *signum.Fault) {
+	w := &t.Services
+	w.Validate = asked.Validate
+	if asked.SubscriberInfo {
+		w.Subscriber = mccmnc(networkOf(s, d))
+	}
+	if asked.App2App {
+		authURI, w.App2App = e.newSession(d, asked.RedirectURI)
+	}
+	if asked.Verification {
+		w.Verification = newVerification()
+	}
+	if asked.Geofencing {
+		w.Geofencing, w.GeoError, w.Fence = true, policy.GeoErrorOf(p, d, e.cfg.HomeNetwork), asked.Fence
+		if p.Geofence.Enabled && w.GeoError != signum.GeoNotAuthorised {
+			fence := p.Geofence
+			w.PartyFence = &fence
+		}
+		if w.GeoError != 0 {
+			// No phone needs to be asked in order to know the outcome.
+			return "", policy.Fenced(w, &signum.Location{Error: w.GeoError}, t.Created)
+		}
+	}
+	return authURI, nil
+}
+
+// networkOf is the network of the SIM that signs, or of the subscriber's SIM.
+func networkOf(s *signum.Subscriber, d *signum.Device) signum.Network {
+	if d.Method == signum.SIM {
+		return d.Network.OrUnknown()
+	}
+	for _, other := range s.Devices {
+		if other.Method == signum.SIM {
+			return other.Network.OrUnknown()
+		}
+	}
+	return signum.UnknownNetwork
+}
+
+func mccmnc(n signum.Network) string { return n.MCC + n.MNC }
+
+// newSession makes the AuthUri: the redirect address, a token that only who
+// has the AuthUri knows, and an opaque name of the device.
+func (e *Engine) newSession(d *signum.Device, redirect string) (authURI string, a *signum.App2App) {
+	user := opaqueID(d.ID)
+	token := user[:8] + "-" + rand.Text()
+	hash := sha256.Sum256([]byte(token))
+	// The order of the public service, and %20 instead of +: not every app
+	// reads forms.
+	query := strings.ReplaceAll("mobile_auth_redirect_uri="+url.QueryEscape(redirect)+
+		"&session_token="+url.QueryEscape(token)+"&user_id="+url.QueryEscape(user), "+", "%20")
+	sep := "?"
+	if strings.Contains(e.cfg.AuthURI, "?") {
+		sep = "&"
+	}
+	return e.cfg.AuthURI + sep + query, &signum.App2App{TokenHash: hex.EncodeToString(hash[:]), RedirectURI: redirect}
+}
+
+// opaqueID names a device to others, always by the same UUID (RFC 9562,
+// clause 5.8).
+func opaqueID(deviceID string) string {
+	b := sha256.Sum256([]byte("signum user_id " + deviceID))
+	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
+}
+
+// locate completes what a phone said of its place: the confidence as it is
+// now, and the reason when it said nothing.
+func locate(w *signum.Wanted, l *signum.Location, now time.Time) *signum.Location {
+	switch {
+	case !w.Geofencing:
+		return nil
+	case w.GeoError != 0:
+		return &signum.Location{Error: w.GeoError}
+	case l == nil:
+		return &signum.Location{Error: signum.GeoNotReturned}
+	case l.Error != 0 && !l.Error.Known():
+		return &signum.Location{Error: signum.GeoUnspecified}
+	case l.Error != 0:
+		return &signum.Location{Error: l.Error}
+	}
+	out := *l
+	out.LocationConfidence = policy.Confidence(l, now)
+	return &out
+}
+
+// answers are the service responses of a signature, geofencing first.
+func answers(w *signum.Wanted, l *signum.Location) []signum.ServiceResponse {
+	var list []signum.ServiceResponse
+	if w.Geofencing && l != nil {
+		list = append(list, signum.ServiceResponse{URI: signum.ServiceGeofencing, Geofencing: geofencing(l)})
+	}
+	if w.Subscriber != "" {
+		list = append(list, signum.ServiceResponse{
+			URI: signum.ServiceSubscriberInfo, Details: []signum.SubscriberDetail{{ID: "1901", Value: w.Subscriber}},
+		})
+	}
+	return list
+}
+
+func geofencing(l *signum.Location) *signum.Geofencing {
+	if l.Error != 0 {
+		return &signum.Geofencing{ErrorCode: fmt.Sprint(int(l.Error)), ErrorMessage: l.Error.String()}
+	}
+	return &signum.Geofencing{
+		Country: l.Country, Accuracy: l.Accuracy, Timestamp: signum.FormatInstant(l.Measured),
+		DeviceConfidence: policy.FormatScore(l.DeviceConfidence), LocationConfidence: policy.FormatScore(l.LocationConfidence),
+	}
+}
+
+// accepted is the first answer to an asynchronous request.
+func accepted(t *signum.Transaction, authURI string) *result {
+	r := &result{Outcome: signum.Outcome{Code: signum.RequestOK}, status: signum.RequestOK}
+	if authURI != "" {
+		r.services = append(r.services, signum.ServiceResponse{URI: signum.ServiceApp2App, AuthURI: authURI})
+	}
+	if v := t.Services.Verification; v != nil {
+		r.services = append(r.services, signum.ServiceResponse{URI: signum.ServiceVerification, VerificationCode: v.Code})
+	}
+	return r
+}
+
+// verificationChoices is how many codes an App shows.
+const verificationChoices = 3
+
+// newVerification draws different codes of two digits, and which is right.
+func newVerification() *signum.Verification {
+	var b [8]byte
+	v := new(signum.Verification)
+	for len(v.Choices) < verificationChoices {
+		rand.Read(b[:])
+		if code := fmt.Sprint(10 + binary.BigEndian.Uint64(b[:])%90); !slices.Contains(v.Choices, code) {
+			v.Choices = append(v.Choices, code)
+		}
+	}
+	rand.Read(b[:])
+	v.Code = v.Choices[binary.BigEndian.Uint64(b[:])%verificationChoices]
+	return v
+}

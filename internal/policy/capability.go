@@ -1,0 +1,141 @@
+package policy
+
+import (
+	"strings"
+	"time"
+
+	"github.com/signum-mssp/signum"
+)
+
+// Capability is what a party may know of a subscriber.
+type Capability struct {
+	Profiles       []string // that a signature request can name now
+	SIM            *signum.Device
+	Apps           []*signum.Device
+	AutoActivation bool // a signature request would activate the SIM
+}
+
+// Capabilities answers a profile query. Refusals are 105, 403, 404, 422: no
+// device that the party may use can sign. A blocked PIN is no refusal; asking
+// for it would else be of no use.
+func Capabilities(p *signum.Party, s *signum.Subscriber, home string, now time.Time) (Capability, *signum.Fault) {
+	var c Capability
+	a := Ask{Party: p, Subscriber: s, Profile: signum.ProfileAnyLoA4, Home: home, Now: now}
+	if _, flt := candidate(&a); flt != nil {
+		return c, flt
+	}
+	var refusal *signum.Fault
+	for _, uri := range append([]string{signum.ProfileAuth1}, signum.SignatureProfiles...) {
+		a.Profile = p.Resolve(uri)
+		if authorised(p, uri, a.Profile) != nil {
+			continue
+		}
+		if flt := capable(&a); flt == nil {
+			c.Profiles = append(c.Profiles, uri)
+		} else if refusal == nil || refusal.Code == signum.UnsupportedProfile {
+			refusal = flt
+		}
+	}
+	if !signs(c.Profiles) && refusal != nil && refusal.Code != signum.UnsupportedProfile {
+		return c, refusal
+	}
+	c.SIM = device(s, signum.SIM)
+	if active := device(s, signum.SIM, signum.DeviceActive); active != nil {
+		c.SIM = active
+	}
+	if p.MayUseApp() {
+		for i := range s.Devices {
+			if s.Devices[i].Method == signum.App {
+				c.Apps = append(c.Apps, &s.Devices[i])
+			}
+		}
+	}
+	c.AutoActivation = Dormant(p, s) != nil
+	return c, nil
+}
+
+// capable reports whether a request with the profile would reach a phone that
+// can sign.
+func capable(a *Ask) *signum.Fault {
+	if signum.IsOTP(a.Profile) {
+		return nil
+	}
+	c, flt := candidate(a)
+	if flt != nil || c.Activate != "" {
+		return flt
+	}
+	revoked, flt := certified(c.Device, a.Now)
+	if revoked {
+		return signum.NewFault(signum.NoKeyFound) // activating anew helps
+	}
+	return flt
+}
+
+// signs reports whether one of the profiles is more than a text message.
+func signs(profiles []string) bool {
+	for _, uri := range profiles {
+		if !signum.IsOTP(uri) {
+			return true
+		}
+	}
+	return false
+}
+
+// Params are the words of a profile query, or its older getters.
+type Params struct {
+	Devices, Certs, PINStatus, CardDetails, RCStatus, AAStatus bool
+
+	GetCertificates, GetAutoActivation, GetRecoveryCodeCreated, GetServerSideSignature bool
+}
+
+// Any reports whether an extension is asked for.
+func (p Params) Any() bool { return p != Params{} }
+
+func params(r *signum.ProfileRequest) (Params, *signum.Fault) {
+	var p Params
+	for _, word := range strings.FieldsFunc(r.Params, func(c rune) bool { return c == ',' || c <= ' ' }) {
+		switch strings.ToLower(word) {
+		case signum.ParamSSCDs, signum.ParamState:
+			p.Devices = true
+		case signum.ParamCerts:
+			p.Devices, p.Certs = true, true
+		case signum.ParamPINStatus:
+			p.Devices, p.PINStatus = true, true
+		case signum.ParamCardDetails:
+			p.Devices, p.CardDetails = true, true
+		case signum.ParamRCStatus:
+			p.RCStatus = true
+		case signum.ParamAAStatus:
+			p.AAStatus = true
+		} // words of other versions ask for nothing that we have
+	}
+	for _, g := range []struct {
+		name, sent string
+		to         *bool
+	}{
+		{"GetCertificates", r.Getters.Certificates, &p.GetCertificates},
+		{"GetAutoActivation", r.Getters.AutoActivation, &p.GetAutoActivation},
+		{"GetRecoveryCodeCreated", r.Getters.RecoveryCodeCreated, &p.GetRecoveryCodeCreated},
+		{"GetServerSideSignature", r.Getters.ServerSideSignature, &p.GetServerSideSignature},
+	} {
+		v, ok := boolean(g.sent, false)
+		if !ok {
+			return p, wrong("%s is not a boolean", g.name)
+		}
+		*g.to = v
+	}
+	return p, nil
+}
+
+// boolean reads an xs:boolean.
+func boolean(sent string, absent bool) (v, ok bool) {
+	switch strings.ToLower(sent) {
+	case "":
+		return absent, true
+	case "true", "1":
+		return true, true
+	case "false", "0":
+		return false, true
+	}
+	return false, false
+}

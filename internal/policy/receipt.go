@@ -1,0 +1,60 @@
+package policy
+
+import (
+	"encoding/base64"
+	"strings"
+	"time"
+
+	"github.com/signum-mssp/signum"
+)
+
+// ReceiptMessage checks the text of a receipt as that of a signature is
+// checked: type (101), prefix (107), length (103). An encrypted one cannot be
+// looked into. The text comes back as the phone gets it.
+func ReceiptMessage(p *signum.Party, m *signum.DataToBeSigned) (mime, message string, flt *signum.Fault) {
+	switch mime = mimeType(m.MimeType); mime {
+	case signum.MimeText:
+		return mime, m.Data, text(p, m)
+	case signum.MimeRSAMessage:
+		if m.Encoding != "" && !strings.EqualFold(m.Encoding, "BASE64") {
+			return mime, "", wrong("Encoding of an encrypted receipt is not BASE64")
+		}
+		message = strings.Join(strings.Fields(m.Data), "")
+		if _, err := base64.StdEncoding.DecodeString(message); err != nil || message == "" {
+			return mime, "", wrong("The encrypted receipt is not Base64")
+		}
+		return mime, message, nil
+	}
+	return mime, "", wrong("MimeType of the receipt is not supported")
+}
+
+// ReceiptDevice is the device that signed, if it can still show something: 105,
+// 403, 404, 402, 422 as for a signature; 101 for an encrypted receipt to
+// anything but a SIM with an RSA key.
+func ReceiptDevice(s *signum.Subscriber, deviceID, mime string, now time.Time) (*signum.Device, *signum.Fault) {
+	if s == nil {
+		return nil, signum.NewFault(signum.UnknownClient)
+	}
+	if s.State != signum.SubscriberActive {
+		return nil, signum.NewFault(signum.CardBlocked)
+	}
+	var d *signum.Device
+	for i := range s.Devices {
+		if s.Devices[i].ID == deviceID {
+			d = &s.Devices[i]
+		}
+	}
+	if d == nil || d.State != signum.DeviceActive {
+		return nil, signum.NewFault(signum.NoKeyFound)
+	}
+	if d.PINBlocked {
+		return nil, signum.NewFault(signum.PINBlocked)
+	}
+	if _, flt := certified(d, now); flt != nil {
+		return nil, flt
+	}
+	if mime == signum.MimeRSAMessage && (d.Method != signum.SIM || d.KeyType != signum.RSA) {
+		return nil, wrong("An encrypted receipt needs a SIM with an RSA key")
+	}
+	return d, nil
+}

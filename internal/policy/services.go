@@ -1,0 +1,92 @@
+package policy
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/signum-mssp/signum"
+)
+
+// maxRedirectURI bounds the RedirectUri of app2app, in bytes.
+const maxRedirectURI = 2000
+
+// subscribable are the additional services that a party must be subscribed to.
+var subscribable = []string{
+	signum.ServiceValidate, signum.ServiceGeofencing, signum.ServiceApp2App, signum.ServiceSubscriberInfo,
+	signum.ServiceVerification,
+}
+
+// services reads the additional services. Geofencing without a subscription is
+// no fault: the answer says why there is no location.
+func services(p *signum.Party, asked []signum.AdditionalService, async bool) (Services, *signum.Fault) {
+	var out Services
+	if len(asked) > maxServices {
+		return out, wrong("More than %d additional services", maxServices)
+	}
+	for i := range asked {
+		s := &asked[i]
+		if slices.ContainsFunc(asked[:i], func(o signum.AdditionalService) bool { return o.URI == s.URI }) {
+			return out, wrong("Additional service is asked for twice")
+		}
+		if s.URI == signum.ServiceUserLang {
+			continue // read with the fields
+		}
+		if !slices.Contains(subscribable, s.URI) {
+			return out, wrong("Additional service is unknown")
+		}
+		if s.URI != signum.ServiceGeofencing && !p.Subscribed(s.URI) {
+			return out, signum.NewFault(signum.UnauthorizedAccess)
+		}
+		if flt := out.add(s, async); flt != nil {
+			return out, flt
+		}
+	}
+	return out, nil
+}
+
+func (out *Services) add(s *signum.AdditionalService, async bool) (flt *signum.Fault) {
+	switch s.URI {
+	case signum.ServiceValidate:
+		out.Validate = true
+	case signum.ServiceSubscriberInfo:
+		out.SubscriberInfo = true
+	case signum.ServiceApp2App:
+		if !async {
+			return wrong("App2App needs the asynchronous messaging mode")
+		}
+		if !redirectable(s.RedirectURI) {
+			return wrong("RedirectUri is not an absolute URI of at most %d bytes", maxRedirectURI)
+		}
+		out.App2App, out.RedirectURI = true, s.RedirectURI
+	case signum.ServiceVerification:
+		if !async {
+			return wrong("A verification code needs the asynchronous messaging mode")
+		}
+		out.Verification = true
+	case signum.ServiceGeofencing:
+		out.Geofencing = true
+		if s.Geofencing != nil {
+			out.Fence, flt = ParseGeofence(s.Geofencing)
+		}
+	}
+	return flt
+}
+
+// redirectable reports whether the phone may be sent there: an absolute URI,
+// and none that a browser would run instead of open. The contract lets it be
+// absent; then the phone stays where it is.
+func redirectable(s string) bool {
+	if s == "" {
+		return true
+	}
+	u, err := url.Parse(s)
+	if err != nil || !u.IsAbs() || len(s) > maxRedirectURI || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || undisplayable(r) }) {
+		return false
+	}
+	switch strings.ToLower(u.Scheme) {
+	case "javascript", "data", "vbscript", "blob", "file":
+		return false
+	}
+	return true
+}

@@ -1,0 +1,141 @@
+package rest
+
+import (
+	"bytes"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/signum-mssp/signum"
+)
+
+// maxServices bounds the list of additional services; five are defined.
+const maxServices = 16
+
+// services reads AdditionalServices: an array, or what serializers make of an
+// array of one (the object alone) and of an empty one ({}, "" or null).
+func (d *decoder) services(list *[]signum.AdditionalService) error {
+	switch d.json.PeekKind() {
+	case jsontext.KindBeginObject:
+		var s signum.AdditionalService
+		if err := d.service(&s); err != nil {
+			return err
+		}
+		if s != (signum.AdditionalService{}) {
+			*list = []signum.AdditionalService{s}
+		}
+		return nil
+	case jsontext.KindBeginArray:
+		return d.array(func() error {
+			if d.json.PeekKind() == jsontext.KindNull {
+				return d.skip()
+			}
+			if len(*list) == maxServices {
+				return signum.Faultf(signum.WrongParam, "More than %d AdditionalServices", maxServices)
+			}
+			var s signum.AdditionalService
+			if err := d.service(&s); err != nil {
+				return err
+			}
+			*list = append(*list, s)
+			return nil
+		})
+	}
+	var empty string
+	if err := d.text(&empty, "AdditionalServices"); err != nil {
+		return err
+	}
+	if empty != "" {
+		return signum.Faultf(signum.WrongParam, "AdditionalServices must be an array")
+	}
+	return nil
+}
+
+func (d *decoder) service(s *signum.AdditionalService) error {
+	return d.object("AdditionalServices", func(name []byte) error {
+		switch string(name) {
+		case "Description":
+			return d.text(&s.URI, "Description")
+		case "UserLang":
+			if d.json.PeekKind() != jsontext.KindBeginObject {
+				return d.text(&s.UserLang, "UserLang")
+			}
+			return d.object("UserLang", func(name []byte) error {
+				if string(name) == "Value" {
+					return d.text(&s.UserLang, "Value")
+				}
+				return d.skip()
+			})
+		case "App2App":
+			return d.object("App2App", func(name []byte) error {
+				if string(name) == "RedirectUri" {
+					return d.text(&s.RedirectURI, "RedirectUri")
+				}
+				return d.skip()
+			})
+		}
+		if bytes.EqualFold(name, []byte("GeoFencingRequest")) || bytes.EqualFold(name, []byte("GeoFencingReq")) {
+			if s.Geofencing != nil {
+				return signum.Faultf(signum.WrongParam, "Malformed JSON at byte %d: duplicate member", d.offset())
+			}
+			return d.geofencing(s)
+		}
+		return d.skip()
+	})
+}
+
+// geofencing reads a policy. The OpenAPI contract does not have it; the
+// guide and the clients write its members in lower case, other casings are
+// taken too.
+func (d *decoder) geofencing(s *signum.AdditionalService) error {
+	if d.json.PeekKind() == jsontext.KindBeginObject {
+		s.Geofencing = new(signum.GeofencingPolicy)
+	}
+	p := s.Geofencing
+	var seen [6]bool
+	return d.object("GeoFencingRequest", func(name []byte) error {
+		fields := [...]struct {
+			name string
+			dst  *string
+		}{
+			{"countrywhitelist", &p.CountryWhitelist},
+			{"countryblacklist", &p.CountryBlacklist},
+			{"mindeviceconfidence", &p.MinDeviceConfidence},
+			{"minlocationconfidence", &p.MinLocationConfidence},
+			{"maxtimestampminutes", &p.MaxTimestampMinutes},
+			{"maxaccuracymeters", &p.MaxAccuracyMeters},
+		}
+		for i, f := range fields {
+			if !bytes.EqualFold(name, []byte(f.name)) {
+				continue
+			}
+			if seen[i] {
+				return signum.Faultf(signum.WrongParam, "Malformed JSON at byte %d: duplicate member", d.offset())
+			}
+			seen[i] = true
+			if d.json.PeekKind() == jsontext.KindBeginArray {
+				return d.list(f.dst, f.name, ',')
+			}
+			return d.text(f.dst, f.name)
+		}
+		return d.skip()
+	})
+}
+
+// list reads an array of scalars as the one text that the other wire has for
+// it: with commas, or with spaces.
+func (d *decoder) list(dst *string, what string, separator byte) error {
+	var joined []byte
+	err := d.array(func() error {
+		var s string
+		if err := d.text(&s, what); err != nil || s == "" {
+			return err
+		}
+		if len(joined) > 0 {
+			joined = append(joined, separator)
+		}
+		joined = append(joined, s...)
+		return nil
+	})
+	*dst = string(joined)
+	return err
+}

@@ -1,0 +1,166 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/signum-mssp/signum"
+)
+
+var selectApp = &query{text: `
+SELECT a.device_id, d.msisdn, a.auth_key, a.verifier_hash, a.share, a.tries_left, a.name, a.version, a.platform,
+    a.push, a.passkeys, a.enrolled, a.last_seen
+FROM apps a JOIN devices d ON d.id = a.device_id WHERE a.device_id = $1`}
+
+// App implements signum.Store.
+func (s *Store) App(ctx context.Context, deviceID string) (*signum.AppDevice, error) {
+	if !isKey(deviceID) {
+		return nil, signum.ErrNotFound
+	}
+	a := new(signum.AppDevice)
+	var push, passkeys string
+	var enrolled, seen int64
+	err := s.read.row(ctx, selectApp, []any{deviceID}, &a.DeviceID, &a.MSISDN, &a.AuthKey, &a.VerifierHash, &a.Share,
+		&a.TriesLeft, &a.Name, &a.Version, &a.Platform, &push, &passkeys, &enrolled, &seen)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, signum.ErrNotFound
+	}
+	if err == nil && push != "" {
+		a.Push = new(signum.PushSubscription)
+		err = decodeJSON("push", push, a.Push)
+	}
+	if err == nil {
+		err = decodeJSON("passkeys", passkeys, &a.Passkeys)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: app %s: %w", deviceID, err)
+	}
+	a.Enrolled, a.LastSeen = timeOf(enrolled), timeOf(seen)
+	return a, nil
+}
+
+var updateApp = &query{text: `
+UPDATE apps SET verifier_hash = $2, name = $3, version = $4, platform = $5, push = $6, passkeys = $7, last_seen = $8
+WHERE device_id = $1`}
+
+// UpdateApp implements signum.Store.
+func (s *Store) UpdateApp(ctx context.Context, a *signum.AppDevice) error {
+	if !isKey(a.DeviceID) {
+		return signum.ErrNotFound
+	}
+	push, passkeys, err := encodeApp(a)
+	if err != nil {
+		return err
+	}
+	return s.update(ctx, updateApp, a.DeviceID, a.VerifierHash, a.Name, a.Version, a.Platform, push, passkeys,
+		micros(a.LastSeen))
+}
+
+// encodeApp checks what may change of an App, and returns what of it is kept
+// as JSON.
+func encodeApp(a *signum.AppDevice) (push, passkeys string, err error) {
+	if err := checkHash("verifier hash of app "+a.DeviceID, a.VerifierHash); err != nil {
+		return "", "", err
+	}
+	if err := checkTexts(field{"name of an app", a.Name}, field{"version of an app", a.Version},
+		field{"platform of an app", a.Platform}); err != nil {
+		return "", "", err
+	}
+	if push, err = encodePush(a.Push); err != nil {
+		return "", "", err
+	}
+	passkeys, err = encodePasskeys(a.Passkeys)
+	return push, passkeys, err
+}
+
+var (
+	takeTry = &query{text: `
+UPDATE apps SET tries_left = tries_left - 1 WHERE device_id = $1 AND tries_left > 0 RETURNING tries_left`}
+	selectAppID = &query{text: `
+SELECT 1 FROM apps WHERE device_id = $1`}
+	resetTries = &query{text: `
+UPDATE apps SET tries_left = $2 WHERE device_id = $1`}
+)
+
+// TakeTry implements signum.Store. ErrNotFound if there is no such App. The
+// statement does not come first: what it returns is this caller's, however
+// many take one in the same group.
+func (s *Store) TakeTry(ctx context.Context, deviceID string) (int, error) {
+	if !isKey(deviceID) {
+		return -1, signum.ErrNotFound
+	}
+	left := -1
+	err := s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
+		left = -1 // it may be run again
+		if taken, err := s.row(ctx, takeTry, []any{deviceID}, &left); err != nil || taken {
+			return err
+		}
+		return s.demand(ctx, selectAppID, deviceID)
+	}})
+	if err != nil {
+		return -1, err
+	}
+	return left, nil
+}
+
+// ResetTries implements signum.Store. ErrNotFound if there is no such App.
+func (s *Store) ResetTries(ctx context.Context, deviceID string) error {
+	return s.update(ctx, resetTries, deviceID, int64(signum.MaxPasscodeTries))
+}
+
+// The row of the App goes with its device.
+var deleteApp = &query{text: `
+DELETE FROM devices WHERE id = $1 AND EXISTS (SELECT 1 FROM apps WHERE device_id = $1)`}
+
+// RemoveApp implements signum.Store. The certificate stays.
+func (s *Store) RemoveApp(ctx context.Context, deviceID string) error {
+	return s.update(ctx, deleteApp, deviceID)
+}
+
+var (
+	selectRecovery = &query{text: `
+SELECT recovery_hash FROM subscribers WHERE msisdn = $1`}
+	updateRecovery = &query{text: `
+UPDATE subscribers SET recovery_hash = $2, recovery_code = $3 WHERE msisdn = $1`}
+	updateState = &query{text: `
+UPDATE subscribers SET state = $2 WHERE msisdn = $1`}
+)
+
+// RecoveryHash implements signum.Store. ErrNotFound if there is no such
+// subscriber.
+func (s *Store) RecoveryHash(ctx context.Context, msisdn string) ([]byte, error) {
+	if !isKey(msisdn) {
+		return nil, signum.ErrNotFound
+	}
+	var hash []byte
+	err := s.read.row(ctx, selectRecovery, []any{msisdn}, &hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, signum.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: recovery code: %w", err)
+	}
+	return hash, nil
+}
+
+// SetRecoveryHash implements signum.Store; no hash means that there is no
+// recovery code any more. ErrNotFound if there is no such subscriber.
+func (s *Store) SetRecoveryHash(ctx context.Context, msisdn string, hash []byte) error {
+	if len(hash) > 0 {
+		if err := checkHash("hash of a recovery code", hash); err != nil {
+			return err
+		}
+	}
+	return s.update(ctx, updateRecovery, msisdn, bytesOrNull(hash), len(hash) > 0)
+}
+
+// SetSubscriberState implements signum.Store. ErrNotFound if there is no such
+// subscriber.
+func (s *Store) SetSubscriberState(ctx context.Context, msisdn string, state signum.SubscriberState) error {
+	if err := checkState(state); err != nil {
+		return err
+	}
+	return s.update(ctx, updateState, msisdn, string(state))
+}

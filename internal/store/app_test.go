@@ -1,0 +1,92 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/store/storetest"
+)
+
+// What is refused of Apps, in a crowd of writes that are not, costs no group its
+// transaction.
+func TestRefusalsOfAppsKeepGroup(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		var log bytes.Buffer
+		s, ctx := open(t, url, WithLogger(slog.New(slog.NewTextHandler(&log, nil))), WithWriters(1)), t.Context()
+		hash := func(n int) []byte { return append(make([]byte, 31), byte(n)) }
+		now := time.UnixMicro(1)
+		invite := &signum.Invite{CodeHash: hash(1), MSISDN: "+1", Expires: now.Add(time.Hour)}
+		for _, err := range []error{
+			s.PutSubscriber(ctx, &signum.Subscriber{MSISDN: "+1", State: signum.SubscriberActive}),
+			s.PutInvite(ctx, invite),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		var all sync.WaitGroup
+		for i := range 50 {
+			e := &signum.Enrolment{CodeHash: hash(1),
+				App: &signum.AppDevice{DeviceID: fmt.Sprint("d", i), MSISDN: "+1", AuthKey: []byte{1}, Share: []byte{1}, VerifierHash: hash(2)},
+				Device: signum.Device{ID: fmt.Sprint("d", i), Method: signum.App, State: signum.DeviceActive,
+					Certificate: &signum.Certificate{Serial: "none"}}}
+			for name, refused := range map[string]func() error{
+				"enrol": func() error { return s.EnrolApp(ctx, e, now) },
+				"code":  func() error { return s.PutInvite(ctx, &signum.Invite{CodeHash: hash(1), MSISDN: fmt.Sprint("+2", i)}) },
+				"update": func() error {
+					return s.UpdateApp(ctx, &signum.AppDevice{DeviceID: "none", VerifierHash: hash(1)})
+				},
+				"try":      func() error { _, err := s.TakeTry(ctx, "none"); return err },
+				"remove":   func() error { return s.RemoveApp(ctx, "none") },
+				"recovery": func() error { return s.SetRecoveryHash(ctx, "none", nil) },
+			} {
+				all.Go(func() {
+					if refused() == nil {
+						t.Errorf("%s: taken", name)
+					}
+				})
+			}
+			all.Go(func() {
+				if err := s.InsertTransaction(ctx, storetest.NewTransaction(i)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if bytes.Contains(log.Bytes(), []byte("one by one")) {
+			t.Errorf("a group was rolled back: %s", log.Bytes())
+		}
+		if _, err := s.Invite(ctx, hash(1), now); err != nil {
+			t.Errorf("the invite: %v", err)
+		}
+	})
+}
+
+// What a device has pending is found by indexes, whatever else there is.
+func TestPendingPlan(t *testing.T) {
+	s := open(t, t.TempDir()+"/test.db")
+	for _, q := range []*query{selectDeviceTransactions, selectDeviceReceipts} {
+		rows, err := s.read.db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+q.text, "d", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id, parent, unused int
+			var step string
+			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+				t.Fatal(err)
+			}
+			t.Log(step)
+			if strings.HasPrefix(step, "SCAN") || strings.Contains(step, "transactions_outstanding") {
+				t.Errorf("reads more than the device's: %s", step)
+			}
+		}
+	}
+}

@@ -1,0 +1,258 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/signum-mssp/signum"
+)
+
+const cardColumns = `
+SELECT c.iccid, COALESCE(c.device_id, ''), COALESCE(d.msisdn, ''), c.state, c.key_set, c.algorithm, c.kic, c.kid,
+    c.counter, c.reply_counter, c.reply_seen, c.created, c.changed
+FROM sim_cards c `
+
+var (
+	selectCard = &query{text: cardColumns + `LEFT JOIN devices d ON d.id = c.device_id WHERE c.iccid = $1`}
+	// The account has one SIM, and with it one card; the order is for one that
+	// does not, where it must be the same card each time.
+	selectCardOf      = &query{text: cardColumns + `JOIN devices d ON d.id = c.device_id WHERE d.msisdn = $1 ORDER BY c.device_id LIMIT 1`}
+	selectPlacedCards = &query{text: cardColumns + `JOIN devices d ON d.id = c.device_id WHERE c.iccid > $1 ORDER BY c.iccid LIMIT $2`}
+)
+
+// Card implements signum.Store.
+func (s *Store) Card(ctx context.Context, iccid string) (*signum.Card, error) {
+	return s.card(ctx, selectCard, iccid)
+}
+
+// CardOf implements signum.Store.
+func (s *Store) CardOf(ctx context.Context, msisdn string) (*signum.Card, error) {
+	return s.card(ctx, selectCardOf, msisdn)
+}
+
+func (s *Store) card(ctx context.Context, q *query, key string) (*signum.Card, error) {
+	if !isKey(key) {
+		return nil, signum.ErrNotFound
+	}
+	var r cardRow
+	err := s.read.row(ctx, q, []any{key}, r.dest()...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, signum.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: card: %w", err)
+	}
+	return r.card(), nil
+}
+
+// PlacedCards implements signum.Store.
+func (s *Store) PlacedCards(ctx context.Context, after string, limit int) ([]*signum.Card, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	var list []*signum.Card
+	err := s.read.each(ctx, selectPlacedCards, []any{after, int64(limit)}, func(rows *sql.Rows) error {
+		var r cardRow
+		err := rows.Scan(r.dest()...)
+		list = append(list, r.card())
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: cards: %w", err)
+	}
+	return list, nil
+}
+
+// cardRow is a row of cardColumns.
+type cardRow struct {
+	c                                                          signum.Card
+	keySet, counter, replyCounter, replySeen, created, changed int64
+}
+
+func (r *cardRow) dest() []any {
+	return []any{&r.c.ICCID, &r.c.DeviceID, &r.c.MSISDN, &r.c.State, &r.keySet, &r.c.Algorithm, &r.c.KIc, &r.c.KID,
+		&r.counter, &r.replyCounter, &r.replySeen, &r.created, &r.changed}
+}
+
+func (r *cardRow) card() *signum.Card {
+	c := r.c
+	c.KeySet, c.Counter, c.ReplyCounter, c.ReplySeen = byte(r.keySet), uint64(r.counter), uint64(r.replyCounter), uint64(r.replySeen)
+	c.Created, c.Changed = timeOf(r.created), timeOf(r.changed)
+	return &c
+}
+
+var (
+	selectCardState = &query{
+		text:     `SELECT state FROM sim_cards WHERE iccid = $1`,
+		postgres: `SELECT state FROM sim_cards WHERE iccid = $1 FOR UPDATE`,
+	}
+	selectCardDevice = &query{text: `
+SELECT method FROM devices WHERE id = $1`}
+	selectOtherCard = &query{text: `
+SELECT 1 FROM sim_cards WHERE device_id = $1 AND iccid <> $2`}
+	// The keys that a key set had have seen counters that those of another have not.
+	upsertCard = &query{text: `
+INSERT INTO sim_cards (iccid, device_id, state, key_set, algorithm, kic, kid, counter, reply_counter, reply_seen, created, changed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (iccid) DO UPDATE SET
+    device_id = excluded.device_id, state = excluded.state, key_set = excluded.key_set, algorithm = excluded.algorithm,
+    kic = excluded.kic, kid = excluded.kid, changed = excluded.changed,
+    counter = CASE WHEN ` + sameKeySet + ` THEN sim_cards.counter ELSE 0 END,
+    reply_counter = CASE WHEN ` + sameKeySet + ` THEN sim_cards.reply_counter ELSE 0 END,
+    reply_seen = CASE WHEN ` + sameKeySet + ` THEN sim_cards.reply_seen ELSE 0 END`}
+)
+
+const sameKeySet = `sim_cards.key_set = excluded.key_set AND sim_cards.algorithm = excluded.algorithm`
+
+// PutCard implements signum.Store. Only the device of a SIM can have a card.
+func (s *Store) PutCard(ctx context.Context, c *signum.Card) error {
+	if err := checkCard(c); err != nil {
+		return err
+	}
+	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
+		return s.putCard(ctx, c)
+	}})
+}
+
+// putCard looks first and writes then, for a refusal must leave nothing behind.
+func (s *session) putCard(ctx context.Context, c *signum.Card) error {
+	if c.DeviceID != "" {
+		var method string
+		if found, err := s.row(ctx, selectCardDevice, []any{c.DeviceID}, &method); err != nil {
+			return err
+		} else if !found {
+			return refuse(signum.ErrNotFound)
+		} else if method != string(signum.SIM) {
+			return refuse(fmt.Errorf("store: device %s of card %s is no SIM", c.DeviceID, c.ICCID))
+		}
+		var one int
+		if found, err := s.row(ctx, selectOtherCard, []any{c.DeviceID, c.ICCID}, &one); err != nil {
+			return err
+		} else if found {
+			return refuse(fmt.Errorf("store: card of device %s: %w", c.DeviceID, signum.ErrExists))
+		}
+	}
+	_, err := s.exec(ctx, upsertCard, cardArgs(c)...)
+	return err
+}
+
+// cardArgs are those of upsertCard.
+func cardArgs(c *signum.Card) []any {
+	var device any
+	if c.DeviceID != "" {
+		device = c.DeviceID
+	}
+	return []any{c.ICCID, device, string(c.State), int64(c.KeySet), c.Algorithm, c.KIc, c.KID,
+		int64(c.Counter), int64(c.ReplyCounter), int64(c.ReplySeen), micros(c.Created), micros(c.Changed)}
+}
+
+var rekeyCard = &query{text: `
+UPDATE sim_cards SET key_set = $2, algorithm = $3, kic = $4, kid = $5, changed = $6,
+    counter = CASE WHEN key_set = $2 AND algorithm = $3 THEN counter ELSE 0 END,
+    reply_counter = CASE WHEN key_set = $2 AND algorithm = $3 THEN reply_counter ELSE 0 END,
+    reply_seen = CASE WHEN key_set = $2 AND algorithm = $3 THEN reply_seen ELSE 0 END
+WHERE iccid = $1`}
+
+// RekeyCard implements signum.Store.
+func (s *Store) RekeyCard(ctx context.Context, c *signum.Card) error {
+	keys := *c
+	keys.DeviceID, keys.State = "", signum.CardStock // not looked at
+	if err := checkCard(&keys); err != nil {
+		return err
+	}
+	return s.update(ctx, rekeyCard, c.ICCID, int64(c.KeySet), c.Algorithm, c.KIc, c.KID, micros(c.Changed))
+}
+
+// checkCard refuses what the schema would refuse, before it can cost a group of
+// writes its transaction.
+func checkCard(c *signum.Card) error {
+	if err := checkKeys(field{"ICCID", c.ICCID}, field{"device ID", c.DeviceID}); err != nil {
+		return err
+	}
+	wrong := func(format string, args ...any) error {
+		return fmt.Errorf("store: card %s: "+format, append([]any{c.ICCID}, args...)...)
+	}
+	switch c.State {
+	case signum.CardActive, signum.CardBarred:
+		if c.DeviceID == "" {
+			return wrong("%s without a device", c.State)
+		}
+	case signum.CardRetired, signum.CardStock:
+		if c.DeviceID != "" {
+			return wrong("%s with a device", c.State)
+		}
+	default:
+		return wrong("unknown state %q", c.State)
+	}
+	switch {
+	case c.ICCID == "":
+		return errors.New("store: a card without an ICCID")
+	case c.KeySet < 1 || c.KeySet > 15:
+		return wrong("key set %d, there are 1 to 15", c.KeySet)
+	case c.Algorithm != signum.CardAES && c.Algorithm != signum.Card3DES:
+		return wrong("unknown algorithm %q", c.Algorithm)
+	case len(c.KIc) == 0 || len(c.KID) == 0:
+		return wrong("a key is missing")
+	case c.Counter > signum.MaxCardCounter || c.ReplyCounter > signum.MaxCardCounter:
+		return wrong("a counter is above 2^40-1")
+	}
+	return nil
+}
+
+// EnrolCard implements signum.Store.
+func (s *Store) EnrolCard(ctx context.Context, sub *signum.Subscriber, c *signum.Card) error {
+	if err := checkSubscriber(sub); err != nil {
+		return err
+	}
+	if err := checkCard(c); err != nil {
+		return err
+	}
+	if len(sub.Devices) != 1 || sub.Devices[0].ID != c.DeviceID || sub.Devices[0].Method != signum.SIM {
+		return fmt.Errorf("store: card %s is enrolled with an account that has not its SIM for its only device", c.ICCID)
+	}
+	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
+		return s.enrolCard(ctx, sub, c)
+	}})
+}
+
+var insertSubscriber = &query{text: `
+INSERT INTO subscribers (msisdn, serial, state, recovery_code) VALUES ($1, $2, $3, $4) ON CONFLICT (msisdn) DO NOTHING`}
+
+// enrolCard looks first. The account is written first: of several that enrol one
+// with this number, one goes on.
+func (s *session) enrolCard(ctx context.Context, sub *signum.Subscriber, c *signum.Card) error {
+	d := sub.Devices[0]
+	if err := s.demandCertificate(ctx, d); err != nil {
+		return err
+	}
+	if err := s.demandFreeDevice(ctx, d.ID); err != nil {
+		return err
+	}
+	var state string
+	if found, err := s.row(ctx, selectCardState, []any{c.ICCID}, &state); err != nil {
+		return err
+	} else if found && state != string(signum.CardStock) {
+		return refuse(fmt.Errorf("store: card %s, %s: %w", c.ICCID, state, signum.ErrExists))
+	}
+	if n, err := s.exec(ctx, insertSubscriber, sub.MSISDN, sub.Serial, string(sub.State), sub.RecoveryCodeCreated); err != nil {
+		return err
+	} else if n == 0 {
+		return refuse(fmt.Errorf("store: account: %w", signum.ErrExists))
+	}
+	if _, err := s.exec(ctx, insertDevice, deviceArgs(sub.MSISDN, d)...); err != nil {
+		return err
+	}
+	_, err := s.exec(ctx, upsertCard, cardArgs(c)...)
+	return err
+}
+
+func (s *session) demandFreeDevice(ctx context.Context, id string) error {
+	var owner string
+	found, err := s.row(ctx, selectDeviceOwner, []any{id}, &owner)
+	if err == nil && found {
+		err = refuse(fmt.Errorf("store: device %s: %w", id, signum.ErrExists))
+	}
+	return err
+}

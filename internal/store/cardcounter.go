@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/signum-mssp/signum"
+)
+
+var takeCounter = &query{text: `
+UPDATE sim_cards SET counter = counter + 1 WHERE iccid = $1 AND state = 'ACTIVE' AND counter < 1099511627775
+RETURNING counter`}
+
+// TakeCounter implements signum.Store. As with TakeTry the statement does not
+// come first: what it returns is this caller's.
+func (s *Store) TakeCounter(ctx context.Context, iccid string) (uint64, error) {
+	if !isKey(iccid) {
+		return 0, signum.ErrNotFound
+	}
+	var counter int64
+	err := s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
+		if taken, err := s.row(ctx, takeCounter, []any{iccid}, &counter); err != nil || taken {
+			return err
+		}
+		var state string
+		switch found, err := s.row(ctx, selectCardState, []any{iccid}, &state); {
+		case err != nil:
+			return err
+		case !found:
+			return refuse(signum.ErrNotFound)
+		case state != string(signum.CardActive):
+			return refuse(fmt.Errorf("store: card %s is %s: %w", iccid, state, signum.ErrCardState))
+		}
+		return refuse(fmt.Errorf("store: card %s: %w", iccid, signum.ErrCounter))
+	}})
+	if err != nil {
+		return 0, err
+	}
+	return uint64(counter), nil
+}
+
+var (
+	// The row is locked: between the look and the change nobody else accepts.
+	selectReplies = &query{
+		text:     `SELECT reply_counter, reply_seen FROM sim_cards WHERE iccid = $1`,
+		postgres: `SELECT reply_counter, reply_seen FROM sim_cards WHERE iccid = $1 FOR UPDATE`,
+	}
+	updateReplies = &query{text: `
+UPDATE sim_cards SET reply_counter = $2, reply_seen = $3 WHERE iccid = $1`}
+)
+
+// AcceptReply implements signum.Store.
+func (s *Store) AcceptReply(ctx context.Context, iccid string, counter uint64) (bool, error) {
+	if !isKey(iccid) {
+		return false, signum.ErrNotFound
+	}
+	var accepted bool
+	err := s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
+		accepted = false // it may be run again
+		var highest, seen int64
+		found, err := s.row(ctx, selectReplies, []any{iccid}, &highest, &seen)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return refuse(signum.ErrNotFound)
+		}
+		w, ok := replyWindow{uint64(highest), uint64(seen)}.accept(counter)
+		if !ok {
+			return nil
+		}
+		_, err = s.exec(ctx, updateReplies, iccid, int64(w.highest), int64(w.seen))
+		accepted = err == nil
+		return err
+	}})
+	return accepted && err == nil, err
+}
+
+// replyWindow is which counters a card has used in replies: the highest one, and
+// in bit i of seen the one that is i+1 below.
+type replyWindow struct{ highest, seen uint64 }
+
+// accept returns the window with the counter in it; false if it was in it, or is
+// out of it.
+func (w replyWindow) accept(counter uint64) (replyWindow, bool) {
+	switch {
+	case counter > signum.MaxCardCounter || counter == w.highest:
+		return w, false
+	case counter > w.highest:
+		// A shift by more than the window leaves nothing of it.
+		up := counter - w.highest
+		seen := w.seen << up
+		if w.highest > 0 && up <= signum.ReplyWindow {
+			seen |= 1 << (up - 1)
+		}
+		return replyWindow{counter, seen}, true
+	}
+	bit := w.highest - counter - 1
+	if counter == 0 || bit >= signum.ReplyWindow || w.seen&(1<<bit) != 0 {
+		return w, false
+	}
+	return replyWindow{w.highest, w.seen | 1<<bit}, true
+}

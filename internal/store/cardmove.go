@@ -1,0 +1,175 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/signum-mssp/signum"
+)
+
+var (
+	updateCardState = &query{text: `
+UPDATE sim_cards SET state = $2, changed = $3 WHERE iccid = $1`}
+	barDevice = &query{text: `
+UPDATE devices SET state = 'INACTIVE' WHERE id = (SELECT device_id FROM sim_cards WHERE iccid = $1)`}
+	// What the state was before the card was blocked is what the certificate says.
+	unbarDevice = &query{text: `
+UPDATE devices SET state = CASE
+    WHEN cert_serial IS NULL THEN 'REGISTERED'
+    WHEN EXISTS (SELECT 1 FROM certificates c WHERE c.serial = cert_serial AND c.state = 'GOOD') THEN 'ACTIVE'
+    ELSE 'INACTIVE' END
+WHERE id = (SELECT device_id FROM sim_cards WHERE iccid = $1)`}
+)
+
+// SetCardState implements signum.Store.
+func (s *Store) SetCardState(ctx context.Context, iccid string, to signum.CardState, at time.Time) error {
+	if !isKey(iccid) {
+		return signum.ErrNotFound
+	}
+	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
+		var state string
+		if found, err := s.row(ctx, selectCardState, []any{iccid}, &state); err != nil {
+			return err
+		} else if !found {
+			return refuse(signum.ErrNotFound)
+		}
+		type change struct{ from, to signum.CardState }
+		var device *query
+		switch (change{signum.CardState(state), to}) {
+		case change{to, to}:
+			return nil
+		case change{signum.CardActive, signum.CardBarred}:
+			device = barDevice
+		case change{signum.CardBarred, signum.CardActive}:
+			device = unbarDevice
+		case change{signum.CardStock, signum.CardRetired}:
+		default:
+			return refuse(fmt.Errorf("store: card %s is %s and does not become %s: %w", iccid, state, to, signum.ErrCardState))
+		}
+		if _, err := s.exec(ctx, updateCardState, iccid, string(to), micros(at)); err != nil || device == nil {
+			return err
+		}
+		_, err := s.exec(ctx, device, iccid)
+		return err
+	}})
+}
+
+var (
+	// The account is locked on PostgreSQL: nobody gives it a device meanwhile, and
+	// of several that move it, one goes on at a time.
+	lockSubscriber = &query{
+		text:     `SELECT 1 FROM subscribers WHERE msisdn = $1`,
+		postgres: `SELECT 1 FROM subscribers WHERE msisdn = $1 FOR UPDATE`,
+	}
+	retireCards = &query{text: `
+UPDATE sim_cards SET state = 'RETIRED', device_id = NULL, changed = $2
+WHERE device_id IN (SELECT id FROM devices WHERE msisdn = $1)`}
+	deleteSIMs = &query{text: `
+DELETE FROM devices WHERE msisdn = $1 AND method = 'SIM'`}
+	placeCard = &query{text: `
+UPDATE sim_cards SET state = 'ACTIVE', device_id = $2, changed = $3 WHERE iccid = $1`}
+)
+
+// SwapCard implements signum.Store. A new card has no key yet, and its device no
+// certificate: one that has is refused.
+func (s *Store) SwapCard(ctx context.Context, msisdn, newICCID string, newDevice signum.Device, at time.Time) error {
+	if !isKey(msisdn) || !isKey(newICCID) {
+		return signum.ErrNotFound
+	}
+	if err := checkDevice(newDevice); err != nil {
+		return err
+	}
+	if newDevice.Method != signum.SIM || newDevice.Certificate != nil {
+		return fmt.Errorf("store: device %s of a new card is no SIM, or has a certificate", newDevice.ID)
+	}
+	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
+		return s.swapCard(ctx, msisdn, newICCID, newDevice, micros(at))
+	}})
+}
+
+// swapCard looks first and writes then, for a refusal must leave nothing behind.
+func (s *session) swapCard(ctx context.Context, msisdn, iccid string, d signum.Device, at int64) error {
+	if err := s.demand(ctx, lockSubscriber, msisdn); err != nil {
+		return err
+	}
+	var state string
+	if found, err := s.row(ctx, selectCardState, []any{iccid}, &state); err != nil {
+		return err
+	} else if !found {
+		return refuse(signum.ErrNotFound)
+	} else if state != string(signum.CardStock) {
+		return refuse(fmt.Errorf("store: card %s is %s, not in stock: %w", iccid, state, signum.ErrCardState))
+	}
+	if err := s.demandFreeDevice(ctx, d.ID); err != nil {
+		return err
+	}
+	if _, err := s.exec(ctx, retireCards, msisdn, at); err != nil {
+		return err
+	}
+	if _, err := s.exec(ctx, deleteSIMs, msisdn); err != nil {
+		return err
+	}
+	if _, err := s.exec(ctx, insertDevice, deviceArgs(msisdn, d)...); err != nil {
+		return err
+	}
+	_, err := s.exec(ctx, placeCard, iccid, d.ID, at)
+	return err
+}
+
+var (
+	copySubscriber = &query{
+		text: `
+INSERT INTO subscribers (msisdn, serial, state, recovery_code, recovery_hash)
+SELECT $2, serial, state, recovery_code, recovery_hash FROM subscribers WHERE msisdn = $1
+ON CONFLICT (msisdn) DO NOTHING`,
+		postgres: `
+INSERT INTO subscribers (msisdn, serial, state, recovery_code, recovery_hash)
+SELECT $2::text, serial, state, recovery_code, recovery_hash FROM subscribers WHERE msisdn = $1
+ON CONFLICT (msisdn) DO NOTHING`,
+	}
+	moveDevices = &query{text: `
+UPDATE devices SET msisdn = $2 WHERE msisdn = $1`}
+	deleteInvite = &query{text: `
+DELETE FROM invites WHERE msisdn = $1`}
+	moveInvite = &query{text: `
+UPDATE invites SET msisdn = $2 WHERE msisdn = $1`}
+	deleteSubscriber = &query{text: `
+DELETE FROM subscribers WHERE msisdn = $1`}
+)
+
+// RenumberSubscriber implements signum.Store. A number is the key of its account,
+// so that the account is written anew; devices follow, and what hangs on them with
+// them. The same number changes nothing.
+func (s *Store) RenumberSubscriber(ctx context.Context, oldMSISDN, newMSISDN string) error {
+	if !isKey(oldMSISDN) {
+		return signum.ErrNotFound
+	}
+	if err := checkKeys(field{"MSISDN", newMSISDN}); err != nil {
+		return err
+	}
+	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
+		return s.renumber(ctx, oldMSISDN, newMSISDN)
+	}})
+}
+
+func (s *session) renumber(ctx context.Context, from, to string) error {
+	if err := s.demand(ctx, lockSubscriber, from); err != nil || from == to {
+		return err
+	}
+	if n, err := s.exec(ctx, copySubscriber, from, to); err != nil {
+		return err
+	} else if n == 0 {
+		return refuse(fmt.Errorf("store: account at the new number: %w", signum.ErrExists))
+	}
+	if _, err := s.exec(ctx, deleteInvite, to); err != nil {
+		return err
+	}
+	for _, q := range []*query{moveDevices, moveInvite} {
+		if _, err := s.exec(ctx, q, from, to); err != nil {
+			return err
+		}
+	}
+	_, err := s.exec(ctx, deleteSubscriber, from)
+	return err
+}

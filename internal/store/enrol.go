@@ -1,0 +1,181 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/signum-mssp/signum"
+)
+
+var (
+	// A subscriber has one invite, so that the new one takes the place of the
+	// old. A code that is another subscriber's is no SQL error: it would cost the
+	// group of writes its transaction.
+	upsertInvite = &query{text: `
+INSERT INTO invites (msisdn, code_hash, trusted, created, expires)
+SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM invites WHERE code_hash = $2 AND msisdn <> $1)
+ON CONFLICT (msisdn) DO UPDATE SET
+    code_hash = excluded.code_hash, trusted = excluded.trusted, created = excluded.created, expires = excluded.expires`,
+		postgres: `
+INSERT INTO invites (msisdn, code_hash, trusted, created, expires)
+SELECT $1::text, $2::bytea, $3::boolean, $4::bigint, $5::bigint
+WHERE NOT EXISTS (SELECT 1 FROM invites WHERE code_hash = $2 AND msisdn <> $1)
+ON CONFLICT (msisdn) DO UPDATE SET
+    code_hash = excluded.code_hash, trusted = excluded.trusted, created = excluded.created, expires = excluded.expires`}
+	// Nodes pass over what another is deleting, as with transactions.
+	purgeInvites = &query{
+		text: `
+DELETE FROM invites WHERE msisdn IN (SELECT msisdn FROM invites WHERE expires <= $1 ORDER BY expires LIMIT 100)`,
+		postgres: `
+DELETE FROM invites WHERE msisdn IN (
+    SELECT msisdn FROM invites WHERE expires <= $1 ORDER BY expires LIMIT 100 FOR UPDATE SKIP LOCKED)`,
+	}
+)
+
+// PutInvite implements signum.Store. It refuses a code that another subscriber
+// has. It also deletes invites that had expired when this one was created: each
+// adds one and takes some away, so that those nobody used do not pile up, and
+// nobody needs to sweep.
+func (s *Store) PutInvite(ctx context.Context, i *signum.Invite) error {
+	if err := checkHash("hash of an activation code", i.CodeHash); err != nil {
+		return err
+	}
+	if err := checkKeys(field{"MSISDN", i.MSISDN}); err != nil {
+		return err
+	}
+	return s.write(ctx, &write{
+		first: upsertInvite,
+		args:  []any{i.MSISDN, i.CodeHash, i.Trusted, micros(i.Created), micros(i.Expires)},
+		then: func(ctx context.Context, s *session, affected int64) error {
+			if affected == 0 {
+				return refuse(errors.New("store: another subscriber has this activation code"))
+			}
+			_, err := s.exec(ctx, purgeInvites, micros(i.Created))
+			return err
+		},
+	})
+}
+
+var selectInvite = &query{text: `
+SELECT msisdn, trusted, created, expires FROM invites WHERE code_hash = $1 AND expires > $2`}
+
+// Invite implements signum.Store.
+func (s *Store) Invite(ctx context.Context, codeHash []byte, now time.Time) (*signum.Invite, error) {
+	i := &signum.Invite{CodeHash: codeHash}
+	var created, expires int64
+	err := s.read.row(ctx, selectInvite, []any{codeHash, micros(now)}, &i.MSISDN, &i.Trusted, &created, &expires)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, signum.ErrInvite
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: invite: %w", err)
+	}
+	i.Created, i.Expires = timeOf(created), timeOf(expires)
+	return i, nil
+}
+
+var (
+	selectInvited = &query{text: `
+SELECT 1 FROM invites WHERE code_hash = $1 AND msisdn = $2 AND expires > $3`}
+	consumeInvite = &query{text: `
+DELETE FROM invites WHERE code_hash = $1 AND msisdn = $2 AND expires > $3`}
+	selectMSISDN = &query{text: `
+SELECT 1 FROM subscribers WHERE msisdn = $1`}
+	enrolSubscriber = &query{text: `
+UPDATE subscribers SET serial = COALESCE($2, serial), recovery_hash = COALESCE($3, recovery_hash),
+    recovery_code = recovery_code OR $4
+WHERE msisdn = $1`}
+	insertApp = &query{text: `
+INSERT INTO apps (device_id, auth_key, verifier_hash, share, tries_left, name, version, platform, push, passkeys,
+    enrolled, last_seen)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`}
+)
+
+// EnrolApp implements signum.Store. The invite must be of the App's subscriber.
+// An App starts with all its tries, whatever TriesLeft says. ErrNotFound if the
+// subscriber does not exist, or the certificate was never intended.
+func (s *Store) EnrolApp(ctx context.Context, e *signum.Enrolment, now time.Time) error {
+	push, passkeys, err := checkEnrolment(e)
+	if err != nil {
+		return err
+	}
+	a := e.App
+	app := []any{a.DeviceID, a.AuthKey, a.VerifierHash, a.Share, int64(signum.MaxPasscodeTries), a.Name, a.Version,
+		a.Platform, push, passkeys, micros(a.Enrolled), micros(a.LastSeen)}
+	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
+		return s.enrol(ctx, e, app, now)
+	}})
+}
+
+// enrol looks first and writes then, for a refusal must leave nothing behind.
+// The first that it writes is the deletion of the invite: of several that have
+// seen it, one goes on.
+func (s *session) enrol(ctx context.Context, e *signum.Enrolment, app []any, now time.Time) error {
+	msisdn, invite := e.App.MSISDN, []any{e.CodeHash, e.App.MSISDN, micros(now)}
+	var one int
+	if found, err := s.row(ctx, selectInvited, invite, &one); err != nil {
+		return err
+	} else if !found {
+		return refuse(signum.ErrInvite)
+	}
+	if err := s.demand(ctx, selectMSISDN, msisdn); err != nil {
+		return err
+	}
+	if err := s.demandCertificate(ctx, e.Device); err != nil {
+		return err
+	}
+	var owner string
+	if found, err := s.row(ctx, selectDeviceOwner, []any{e.Device.ID}, &owner); err != nil {
+		return err
+	} else if found {
+		return refuse(fmt.Errorf("store: device %s exists", e.Device.ID))
+	}
+	if n, err := s.exec(ctx, consumeInvite, invite...); err != nil {
+		return err
+	} else if n == 0 {
+		return refuse(signum.ErrInvite)
+	}
+	if e.Serial != "" || len(e.RecoveryHash) > 0 {
+		var serial any
+		if e.Serial != "" {
+			serial = e.Serial
+		}
+		if _, err := s.exec(ctx, enrolSubscriber, msisdn, serial, bytesOrNull(e.RecoveryHash), len(e.RecoveryHash) > 0); err != nil {
+			return err
+		}
+	}
+	if _, err := s.exec(ctx, insertDevice, deviceArgs(msisdn, e.Device)...); err != nil {
+		return err
+	}
+	_, err := s.exec(ctx, insertApp, app...)
+	return err
+}
+
+// checkEnrolment refuses what the schema would refuse, before it can cost a
+// group of writes its transaction; and returns what is kept as JSON.
+func checkEnrolment(e *signum.Enrolment) (push, passkeys string, err error) {
+	a := e.App
+	switch {
+	case a.DeviceID != e.Device.ID:
+		err = fmt.Errorf("store: app %s is enrolled with device %s", a.DeviceID, e.Device.ID)
+	case e.Device.Method != signum.App:
+		err = fmt.Errorf("store: app %s is enrolled with the method %q", a.DeviceID, e.Device.Method)
+	case len(a.AuthKey) == 0 || len(a.Share) == 0:
+		err = fmt.Errorf("store: app %s is enrolled without a key or a share", a.DeviceID)
+	case len(e.RecoveryHash) > 0:
+		err = checkHash("hash of a recovery code", e.RecoveryHash)
+	}
+	if err == nil {
+		err = checkDevice(e.Device)
+	}
+	if err == nil {
+		err = checkKeys(field{"MSISDN", a.MSISDN}, field{"account serial", e.Serial})
+	}
+	if err != nil {
+		return "", "", err
+	}
+	return encodeApp(a)
+}

@@ -1,0 +1,112 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/signum-mssp/signum"
+)
+
+// What is rarely there, and never searched for, is kept as JSON in a text that
+// is empty for the zero value. Texts are checked before: encoding/json would
+// replace what is not UTF-8.
+
+func encodeJSON(what string, v any) (string, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("store: %s: %w", what, err)
+	}
+	return string(b), nil
+}
+
+// decodeJSON leaves v alone if there is nothing to decode.
+func decodeJSON(what, text string, v any) error {
+	if text == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// encodeServices does nothing for the ordinary request, which wants none.
+func encodeServices(w *signum.Wanted) (string, error) {
+	if *w == (signum.Wanted{}) {
+		return "", nil
+	}
+	if err := checkTexts(field{"subscriber info", w.Subscriber}); err != nil {
+		return "", err
+	}
+	if a := w.App2App; a != nil {
+		if err := checkTexts(field{"session token", a.TokenHash}, field{"redirect URI", a.RedirectURI}); err != nil {
+			return "", err
+		}
+	}
+	if w.Fence != nil {
+		if err := checkFence(w.Fence); err != nil {
+			return "", err
+		}
+	}
+	return encodeJSON("services", w)
+}
+
+// encodeLocation tells none (empty) from the zero value ({}).
+func encodeLocation(l *signum.Location) (string, error) {
+	if l == nil {
+		return "", nil
+	}
+	if err := checkTexts(field{"country", l.Country}); err != nil {
+		return "", err
+	}
+	kept := *l
+	kept.Measured = timeOf(micros(l.Measured)) // as precise as all times
+	return encodeJSON("location", &kept)
+}
+
+func encodeGeofence(g *signum.PartyGeofence) (string, error) {
+	if reflect.ValueOf(g).Elem().IsZero() {
+		return "", nil
+	}
+	if err := checkFence(&g.Geofence); err != nil {
+		return "", err
+	}
+	return encodeJSON("geofence", g)
+}
+
+func checkFence(g *signum.Geofence) error {
+	for _, country := range slices.Concat(g.CountryWhitelist, g.CountryBlacklist) {
+		if err := checkTexts(field{"a country of a geofence", country}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encodeNetwork is for a network whose texts were checked: they always marshal.
+func encodeNetwork(n signum.Network) string {
+	if n == (signum.Network{}) {
+		return ""
+	}
+	text, _ := encodeJSON("network", n)
+	return text
+}
+
+func encodePush(p *signum.PushSubscription) (string, error) {
+	if p == nil {
+		return "", nil
+	}
+	if err := checkTexts(field{"endpoint of a push", p.Endpoint}); err != nil {
+		return "", err
+	}
+	return encodeJSON("push", p)
+}
+
+func encodePasskeys(list []signum.Passkey) (string, error) {
+	if len(list) == 0 {
+		return "", nil
+	}
+	return encodeJSON("passkeys", list)
+}

@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/signum-mssp/signum"
+)
+
+var (
+	markReceipted = &query{text: `
+UPDATE transactions SET state = 'receipted' WHERE id = $1 AND state = 'signed'`}
+	// It inserts nothing if the transaction that was marked is gone: a purge in
+	// the same group, whose statement came between.
+	insertReceipt = &query{text: `
+INSERT INTO receipts (trans_id, device_id, method, msisdn, lang, mime_type, text, created, expires, result)
+SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, '' FROM transactions WHERE id = $1 AND state = 'receipted'`}
+	selectState = &query{text: `
+SELECT state FROM transactions WHERE id = $1`}
+)
+
+// InsertReceipt implements signum.Store.
+func (s *Store) InsertReceipt(ctx context.Context, r *signum.Receipt) error {
+	if !isKey(r.TransID) {
+		return signum.ErrNotFound
+	}
+	if err := checkReceipt(r); err != nil {
+		return err
+	}
+	return s.write(ctx, receiptWrite(r))
+}
+
+// receiptWrite marks the transaction, which decides who is first, and then
+// inserts the receipt. Without a mark nothing was written.
+func receiptWrite(r *signum.Receipt) *write {
+	return &write{
+		first: markReceipted,
+		args:  []any{r.TransID},
+		then: func(ctx context.Context, s *session, marked int64) error {
+			return s.insertReceipt(ctx, r, marked == 1)
+		},
+	}
+}
+
+func (s *session) insertReceipt(ctx context.Context, r *signum.Receipt, marked bool) error {
+	for !marked {
+		var state signum.State
+		if found, err := s.row(ctx, selectState, []any{r.TransID}, &state); err != nil {
+			return err
+		} else if !found {
+			return refuse(signum.ErrNotFound)
+		}
+		switch state {
+		case signum.StateSigned:
+		case signum.StateReceipted:
+			return refuse(signum.ErrReceipted)
+		default:
+			return refuse(signum.ErrNotSigned)
+		}
+		// It was signed after the first look. If another takes it before the
+		// next, it is never signed again, and the loop ends.
+		n, err := s.exec(ctx, markReceipted, r.TransID)
+		if err != nil {
+			return err
+		}
+		marked = n == 1
+	}
+	n, err := s.exec(ctx, insertReceipt, r.TransID, r.DeviceID, string(r.Method), r.MSISDN, r.Lang, r.MimeType, r.Text,
+		micros(r.Created), micros(r.Expires))
+	if err == nil && n == 0 {
+		err = refuse(signum.ErrNotFound)
+	}
+	return err
+}
+
+// checkReceipt refuses what the schema would refuse, before it can cost a
+// group of writes its transaction.
+func checkReceipt(r *signum.Receipt) error {
+	if r.Result != signum.ReceiptPending || !r.Finished.IsZero() {
+		return fmt.Errorf("store: receipt of %s is not pending", r.TransID)
+	}
+	return checkTexts(field{"device ID", r.DeviceID}, field{"method", string(r.Method)}, field{"MSISDN", r.MSISDN},
+		field{"language", r.Lang}, field{"MIME type", r.MimeType}, field{"text", r.Text})
+}
+
+var finishReceipt = &query{text: `
+UPDATE receipts SET result = $2, finished = $3 WHERE trans_id = $1 AND result = ''`}
+
+// FinishReceipt implements signum.Store.
+func (s *Store) FinishReceipt(ctx context.Context, transID string, result signum.ReceiptResult, at time.Time) (bool, error) {
+	switch result {
+	case signum.ReceiptAccepted, signum.ReceiptCancelled, signum.ReceiptTimedOut, signum.ReceiptLost:
+	default:
+		return false, fmt.Errorf("store: no receipt ends with %q", result)
+	}
+	if !isKey(transID) {
+		return false, nil
+	}
+	return s.swap(ctx, finishReceipt, transID, string(result), micros(at))
+}
+
+const receiptColumns = `
+SELECT r.trans_id, r.device_id, r.method, r.msisdn, r.lang, r.mime_type, r.text, r.created, r.expires, r.result,
+    r.finished
+FROM receipts r `
+
+// receiptRow is where a row of receiptColumns is read into.
+type receiptRow struct {
+	r                signum.Receipt
+	created, expires int64
+	finished         sql.NullInt64
+}
+
+func (r *receiptRow) dest() []any {
+	return []any{&r.r.TransID, &r.r.DeviceID, &r.r.Method, &r.r.MSISDN, &r.r.Lang, &r.r.MimeType, &r.r.Text,
+		&r.created, &r.expires, &r.r.Result, &r.finished}
+}
+
+func (r *receiptRow) receipt() *signum.Receipt {
+	r.r.Created, r.r.Expires = timeOf(r.created), timeOf(r.expires)
+	if r.finished.Valid {
+		r.r.Finished = timeOf(r.finished.Int64)
+	}
+	return &r.r
+}
+
+var selectReceipt = &query{text: receiptColumns + `WHERE r.trans_id = $1`}
+
+// Receipt implements signum.Store.
+func (s *Store) Receipt(ctx context.Context, transID string) (*signum.Receipt, error) {
+	if !isKey(transID) {
+		return nil, signum.ErrNotFound
+	}
+	var r receiptRow
+	err := s.read.row(ctx, selectReceipt, []any{transID}, r.dest()...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, signum.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: receipt: %w", err)
+	}
+	return r.receipt(), nil
+}

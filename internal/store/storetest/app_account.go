@@ -1,0 +1,248 @@
+package storetest
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/signum-mssp/signum"
+)
+
+func testRemoveApp(t *testing.T, d *database) {
+	s, ctx := d.Store(), t.Context()
+	sub, app := enrol(t, s, 1)
+	other, otherApp := enrol(t, s, 2)
+	sub.Devices = append(sub.Devices,
+		signum.Device{ID: "app-old", Method: signum.App, State: signum.DeviceActive}, // not enrolled
+		signum.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive})
+	must(t, s.PutSubscriber(ctx, sub))
+	for _, id := range []string{"app-9", "app-old", "sim-1", "nul\x00"} {
+		wantNotFound(t, id, s.RemoveApp(ctx, id))
+	}
+	checkSubscriber(t, s, sub)
+	checkApp(t, s, app)
+
+	must(t, s.RemoveApp(ctx, app.DeviceID))
+	noApp(t, s, app.DeviceID)
+	cert := sub.Devices[0].Certificate
+	sub.Devices = sub.Devices[1:]
+	checkSubscriber(t, s, sub)
+	got, err := s.Certificate(ctx, cert.Serial)
+	must(t, err)
+	same(t, cert, got)
+	wantNotFound(t, "again", s.RemoveApp(ctx, app.DeviceID))
+	wantNotFound(t, "update", s.UpdateApp(ctx, app))
+	checkSubscriber(t, s, other)
+	checkApp(t, s, otherApp)
+}
+
+// An App stays when its subscriber is replaced and its device stays, and goes
+// with its device.
+func testAppStays(t *testing.T, d *database) {
+	s, ctx := d.Store(), t.Context()
+	sub, app := enrol(t, s, 1)
+	_, err := s.TakeTry(ctx, app.DeviceID)
+	must(t, err)
+	app.TriesLeft--
+	sub.Serial, sub.State = "MIDCHEABCDEFGHIJ", signum.SubscriberInactive
+	sub.Devices[0].PINBlocked, sub.Devices[0].Certificate = true, issue(t, s, newCertificate(7, app.DeviceID))
+	sub.Devices = append(sub.Devices, signum.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive})
+	for range 2 {
+		must(t, s.PutSubscriber(ctx, sub))
+		checkSubscriber(t, s, sub)
+		checkApp(t, s, app)
+	}
+	must(t, s.SetPINBlocked(ctx, app.DeviceID, false))
+	renewed := issue(t, s, newCertificate(8, app.DeviceID))
+	must(t, s.ActivateDevice(ctx, app.DeviceID, signum.EC, renewed.Serial))
+	checkApp(t, s, app)
+
+	thief := subscriber(2, sub.Devices[0])
+	if err := s.PutSubscriber(ctx, thief); err == nil {
+		t.Error("a device has two owners")
+	}
+	checkApp(t, s, app)
+
+	back := sub.Devices[0]
+	sub.Devices = sub.Devices[1:]
+	must(t, s.PutSubscriber(ctx, sub))
+	noApp(t, s, app.DeviceID)
+	sub.Devices = append([]signum.Device{back}, sub.Devices...)
+	must(t, s.PutSubscriber(ctx, sub)) // a device, but no App
+	checkSubscriber(t, s, sub)
+	noApp(t, s, app.DeviceID)
+}
+
+func testRecovery(t *testing.T, d *database) {
+	s, ctx := d.Store(), t.Context()
+	sub, other := subscriber(1), subscriber(2)
+	must(t, s.PutSubscriber(ctx, sub))
+	must(t, s.PutSubscriber(ctx, other))
+	set := func(hash []byte) {
+		t.Helper()
+		must(t, s.SetRecoveryHash(ctx, sub.MSISDN, hash))
+		sub.RecoveryCodeCreated = len(hash) > 0
+		checkSubscriber(t, s, sub)
+		checkRecovery(t, s, sub.MSISDN, hash)
+	}
+	checkRecovery(t, s, sub.MSISDN, nil)
+	set(hash(1))
+	set(hash(2))
+	set(nil)
+	set(hash(3))
+
+	// The hash stays with an account that has a code, and goes with the code.
+	sub.Serial = "MIDCHEABCDEFGHIJ"
+	must(t, s.PutSubscriber(ctx, sub))
+	checkRecovery(t, s, sub.MSISDN, hash(3))
+	sub.RecoveryCodeCreated = false
+	must(t, s.PutSubscriber(ctx, sub))
+	checkRecovery(t, s, sub.MSISDN, nil)
+	sub.RecoveryCodeCreated = true // one that nobody here knows
+	must(t, s.PutSubscriber(ctx, sub))
+	checkRecovery(t, s, sub.MSISDN, nil)
+
+	set(hash(4))
+	for _, bad := range [][]byte{{1}, hash(1)[:31], append(hash(1), 0)} {
+		if err := s.SetRecoveryHash(ctx, sub.MSISDN, bad); err == nil {
+			t.Errorf("a hash of %d bytes: taken", len(bad))
+		}
+	}
+	s = d.Reopen()
+	checkRecovery(t, s, sub.MSISDN, hash(4))
+	checkSubscriber(t, s, other)
+	for _, none := range []string{"+1", "\xff"} {
+		_, err := s.RecoveryHash(ctx, none)
+		wantNotFound(t, "no subscriber", err)
+		wantNotFound(t, "no subscriber", s.SetRecoveryHash(ctx, none, hash(1)))
+		wantNotFound(t, "no subscriber", s.SetSubscriberState(ctx, none, signum.SubscriberActive))
+	}
+}
+
+func testSubscriberState(t *testing.T, d *database) {
+	s, ctx := d.Store(), t.Context()
+	sub, app := enrol(t, s, 1)
+	other, _ := enrol(t, s, 2)
+	for _, state := range []signum.SubscriberState{signum.SubscriberInactive, signum.SubscriberInactive, signum.SubscriberActive} {
+		must(t, s.SetSubscriberState(ctx, sub.MSISDN, state))
+		sub.State = state
+		checkSubscriber(t, s, sub)
+		checkSubscriber(t, s, other)
+		checkApp(t, s, app)
+	}
+	for _, bad := range []signum.SubscriberState{"", "REGISTERED"} {
+		if err := s.SetSubscriberState(ctx, sub.MSISDN, bad); err == nil {
+			t.Errorf("state %q: taken", bad)
+		}
+	}
+	checkSubscriber(t, s, sub)
+}
+
+// One of many enrols with a code, and the others leave nothing behind.
+func testRaceForInvite(t *testing.T, d *database) {
+	s := d.Store()
+	for round := range 5 {
+		sub := subscriber(round)
+		must(t, s.PutSubscriber(t.Context(), sub))
+		must(t, s.PutInvite(t.Context(), invite(round)))
+		list := make([]*signum.Enrolment, 30)
+		errs := make([]error, len(list))
+		for i := range list {
+			n := 1000*(round+1) + i
+			e := enrolment(n, issue(t, s, newCertificate(n, "app")))
+			e.App.MSISDN, e.CodeHash, e.Serial, e.RecoveryHash = sub.MSISDN, hash(round), "S"+e.App.DeviceID, hash(n)
+			list[i] = e
+		}
+		race(len(list), func(i int) { errs[i] = s.EnrolApp(t.Context(), list[i], after(1)) })
+		for i, e := range list {
+			if errs[i] != nil {
+				wantNoInvite(t, "loser", errs[i])
+				noApp(t, s, e.App.DeviceID)
+				continue
+			}
+			if sub.Devices != nil {
+				t.Error("two won")
+			}
+			sub.Serial, sub.RecoveryCodeCreated, sub.Devices = e.Serial, true, []signum.Device{e.Device}
+			checkApp(t, s, e.App)
+			checkRecovery(t, s, sub.MSISDN, e.RecoveryHash)
+		}
+		if sub.Devices == nil {
+			t.Error("nobody won")
+		}
+		checkSubscriber(t, s, sub)
+	}
+}
+
+// Of many invites of a subscriber at the same time one is left.
+func testRaceToInvite(t *testing.T, d *database) {
+	s := d.Store()
+	const n = 50
+	race(n, func(i int) {
+		one := invite(i)
+		one.MSISDN = "+41791234567"
+		if err := s.PutInvite(t.Context(), one); err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+	})
+	left := 0
+	for i := range n {
+		_, err := s.Invite(t.Context(), hash(i), start)
+		if err == nil {
+			left++
+		} else {
+			wantNoInvite(t, "forgotten", err)
+		}
+	}
+	if left != 1 {
+		t.Errorf("%d are left", left)
+	}
+}
+
+// However many guess at the same time, no more than allowed get to, and each is
+// told another number.
+func testRaceForTries(t *testing.T, d *database) {
+	s := d.Store()
+	_, app := enrol(t, s, 1)
+	for range 5 {
+		must(t, s.ResetTries(t.Context(), app.DeviceID))
+		left, errs := make([]int, crowd), make([]error, crowd)
+		race(crowd, func(i int) { left[i], errs[i] = s.TakeTry(t.Context(), app.DeviceID) })
+		must(t, errors.Join(errs...))
+		told := make(map[int]int)
+		for _, n := range left {
+			told[n]++
+		}
+		want := map[int]int{-1: crowd - signum.MaxPasscodeTries}
+		for n := range signum.MaxPasscodeTries {
+			want[n] = 1
+		}
+		same(t, want, told)
+		app.TriesLeft = 0
+		checkApp(t, s, app)
+	}
+}
+
+// An App is found and stays though its subscriber is replaced at the same time.
+func testRaceOfAppAndSubscriber(t *testing.T, d *database) {
+	s := d.Store()
+	sub, app := enrol(t, s, 1)
+	race(40, func(i int) {
+		var err error
+		switch i % 4 {
+		case 0:
+			err = s.PutSubscriber(t.Context(), sub)
+		case 1:
+			_, err = s.TakeTry(t.Context(), app.DeviceID)
+		case 2:
+			err = s.UpdateApp(t.Context(), app)
+		case 3:
+			err = s.SetSubscriberState(t.Context(), sub.MSISDN, signum.SubscriberActive)
+		}
+		if err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+	})
+	app.TriesLeft = 0
+	checkApp(t, s, app)
+	checkSubscriber(t, s, sub)
+}

@@ -1,0 +1,242 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/signum-mssp/signum"
+)
+
+// newCard is the nth card, in stock.
+func newCard(n int) *signum.Card {
+	return &signum.Card{
+		ICCID: fmt.Sprintf("8941012345%09d", n), State: signum.CardStock, KeySet: 2, Algorithm: signum.CardAES,
+		KIc: []byte{1, 0, byte(n)}, KID: []byte{1, 0xff, byte(n)}, Created: start, Changed: after(1),
+	}
+}
+
+// sim is the nth device of a SIM that has no key.
+func sim(n int) signum.Device {
+	return signum.Device{ID: fmt.Sprint("sim-", n), Method: signum.SIM, State: signum.DeviceRegistered, KeyType: signum.EC}
+}
+
+// holder puts the nth subscriber there, with the nth card in the nth SIM.
+func holder(t *testing.T, s signum.Store, n int) (*signum.Subscriber, *signum.Card) {
+	t.Helper()
+	sub, c := subscriber(n, sim(n)), newCard(n)
+	must(t, s.PutSubscriber(t.Context(), sub))
+	c.State, c.DeviceID = signum.CardActive, sub.Devices[0].ID
+	must(t, s.PutCard(t.Context(), c))
+	c.MSISDN = sub.MSISDN
+	return sub, c
+}
+
+func checkCard(t *testing.T, s signum.Store, want *signum.Card) {
+	t.Helper()
+	got, err := s.Card(t.Context(), want.ICCID)
+	must(t, err)
+	same(t, want, got)
+}
+
+func testCard(t *testing.T, d *database) {
+	s, ctx := d.Store(), t.Context()
+	_, err := s.Card(ctx, "89410123450000000001")
+	wantNotFound(t, "unknown card", err)
+	_, err = s.Card(ctx, "nul\x00")
+	wantNotFound(t, "no ICCID", err)
+	_, err = s.CardOf(ctx, "+41790000001")
+	wantNotFound(t, "card of nobody", err)
+
+	stock := newCard(9)
+	stock.Counter, stock.ReplyCounter, stock.ReplySeen = signum.MaxCardCounter, signum.MaxCardCounter, 1<<63|1
+	must(t, s.PutCard(ctx, stock))
+	checkCard(t, s, stock)
+	sub, c := holder(t, s, 1)
+	checkCard(t, s, c)
+	got, err := s.CardOf(ctx, sub.MSISDN)
+	must(t, err)
+	same(t, c, got)
+
+	// All changes but the counters and Created.
+	want := *c
+	for range 3 {
+		want.Counter, err = s.TakeCounter(ctx, c.ICCID)
+		must(t, err)
+	}
+	if ok, err := s.AcceptReply(ctx, c.ICCID, 7); !ok || err != nil {
+		t.Error(ok, err)
+	}
+	want.ReplyCounter = 7
+	want.KIc, want.KID, want.State, want.Changed = []byte{2}, []byte{3}, signum.CardBarred, after(5)
+	put := want
+	put.Counter, put.ReplyCounter, put.ReplySeen, put.Created, put.MSISDN = 99, 98, 97, after(9), "not kept"
+	must(t, s.PutCard(ctx, &put))
+	checkCard(t, s, &want)
+	checkSubscriber(t, s, sub) // its device is left alone
+
+	// Other keys start over.
+	for _, change := range []func(){func() { put.KeySet = 15 }, func() { put.Algorithm = signum.Card3DES }} {
+		put.State = signum.CardActive
+		must(t, s.PutCard(ctx, &put))
+		_, err = s.TakeCounter(ctx, c.ICCID)
+		must(t, err)
+		if ok, err := s.AcceptReply(ctx, c.ICCID, 9); !ok || err != nil {
+			t.Error(ok, err)
+		}
+		change()
+		must(t, s.PutCard(ctx, &put))
+		want = put
+		want.Counter, want.ReplyCounter, want.ReplySeen, want.Created, want.MSISDN = 0, 0, 0, c.Created, sub.MSISDN
+		checkCard(t, s, &want)
+	}
+	checkCard(t, d.Reopen(), &want)
+	checkCard(t, d.Store(), stock)
+}
+
+func testCardRefused(t *testing.T, d *database) {
+	s, ctx := d.Store(), t.Context()
+	_, c := holder(t, s, 1)
+	must(t, s.PutSubscriber(ctx, subscriber(2, sim(2), signum.Device{ID: "app-2", Method: signum.App, State: signum.DeviceActive})))
+	for name, change := range map[string]func(*signum.Card){
+		"no ICCID":         func(c *signum.Card) { c.ICCID = "" },
+		"NUL":              func(c *signum.Card) { c.ICCID = "1\x00" },
+		"active in stock":  func(c *signum.Card) { c.DeviceID = "" },
+		"stock in use":     func(c *signum.Card) { c.State = signum.CardStock },
+		"retired in use":   func(c *signum.Card) { c.State = signum.CardRetired },
+		"odd state":        func(c *signum.Card) { c.State = "LOST" },
+		"no key set":       func(c *signum.Card) { c.KeySet = 0 },
+		"key set":          func(c *signum.Card) { c.KeySet = 16 },
+		"algorithm":        func(c *signum.Card) { c.Algorithm = "DES" },
+		"no KIc":           func(c *signum.Card) { c.KIc = nil },
+		"no KID":           func(c *signum.Card) { c.KID = []byte{} },
+		"counter":          func(c *signum.Card) { c.Counter = signum.MaxCardCounter + 1 },
+		"counter of reply": func(c *signum.Card) { c.ReplyCounter = signum.MaxCardCounter + 1 },
+		"an App's":         func(c *signum.Card) { c.DeviceID = "app-2" },
+		"NUL in device":    func(c *signum.Card) { c.DeviceID = "\x00" },
+	} {
+		bad := *c
+		change(&bad)
+		if err := s.PutCard(ctx, &bad); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	second := *newCard(2)
+	second.State, second.DeviceID = signum.CardActive, "none"
+	wantNotFound(t, "no device", s.PutCard(ctx, &second))
+	second.DeviceID = c.DeviceID
+	wantIs(t, "device has another", s.PutCard(ctx, &second), signum.ErrExists)
+	checkCard(t, s, c)
+	_, err := s.Card(ctx, second.ICCID)
+	wantNotFound(t, "refused card", err)
+}
+
+func testRekeyCard(t *testing.T, d *database) {
+	s, ctx := d.Store(), t.Context()
+	sub, c := holder(t, s, 1)
+	_, err := s.TakeCounter(ctx, c.ICCID)
+	must(t, err)
+	if ok, err := s.AcceptReply(ctx, c.ICCID, 7); !ok || err != nil {
+		t.Error(ok, err)
+	}
+	must(t, s.SetCardState(ctx, c.ICCID, signum.CardBarred, after(2)))
+	c.State, c.Counter, c.ReplyCounter = signum.CardBarred, 1, 7
+	for _, step := range []struct {
+		set       byte
+		algorithm string
+	}{{2, signum.CardAES}, {3, signum.CardAES}, {3, signum.CardAES}, {3, signum.Card3DES}} {
+		if step.set != c.KeySet || step.algorithm != c.Algorithm {
+			c.Counter, c.ReplyCounter = 0, 0
+		}
+		c.KeySet, c.Algorithm, c.KIc, c.KID, c.Changed = step.set, step.algorithm, append(c.KIc, 1), append(c.KID, 2), after(3)
+		// Nothing else of it is looked at.
+		must(t, s.RekeyCard(ctx, &signum.Card{ICCID: c.ICCID, State: "ODD", DeviceID: "none", KeySet: c.KeySet, Algorithm: c.Algorithm,
+			KIc: c.KIc, KID: c.KID, Changed: c.Changed, Counter: 9, ReplyCounter: 9, ReplySeen: 9}))
+		checkCard(t, s, c)
+	}
+	sub.Devices[0].State = signum.DeviceInactive
+	checkSubscriber(t, s, sub)
+	wantNotFound(t, "no card", s.RekeyCard(ctx, newCard(2)))
+	bad := newCard(1)
+	bad.KeySet = 0
+	if err := s.RekeyCard(ctx, bad); err == nil {
+		t.Error("key set 0: taken")
+	}
+	checkCard(t, d.Reopen(), c)
+}
+
+func wantIs(t *testing.T, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s: %v, want %v", what, err, want)
+	}
+}
+
+func testEnrolCard(t *testing.T, d *database) {
+	s, ctx := d.Store(), t.Context()
+	sub, c := subscriber(1, sim(1)), newCard(1)
+	c.State, c.DeviceID = signum.CardActive, "sim-1"
+	must(t, s.EnrolCard(ctx, sub, c))
+	c.MSISDN = sub.MSISDN
+	checkSubscriber(t, s, sub)
+	checkCard(t, s, c)
+
+	// From stock, with what changed; a card of the stock has its counters.
+	stock := newCard(2)
+	stock.Counter, stock.ReplyCounter = 5, 6
+	must(t, s.PutCard(ctx, stock))
+	second, taken := subscriber(2, sim(2)), newCard(2)
+	taken.State, taken.DeviceID, taken.KIc, taken.Created = signum.CardBarred, "sim-2", []byte{9}, after(8)
+	must(t, s.EnrolCard(ctx, second, taken))
+	taken.MSISDN, taken.Created, taken.Counter, taken.ReplyCounter = second.MSISDN, start, 5, 6
+	checkCard(t, s, taken)
+
+	enrol := func(account, device, card int, change func(*signum.Subscriber, *signum.Card)) error {
+		sub, c := subscriber(account, sim(device)), newCard(card)
+		c.State, c.DeviceID = signum.CardActive, sub.Devices[0].ID
+		if change != nil {
+			change(sub, c)
+		}
+		return s.EnrolCard(ctx, sub, c)
+	}
+	wantIs(t, "account exists", enrol(1, 3, 3, nil), signum.ErrExists)
+	wantIs(t, "device exists", enrol(3, 1, 3, nil), signum.ErrExists)
+	wantIs(t, "card exists", enrol(3, 3, 1, nil), signum.ErrExists)
+	for name, change := range map[string]func(*signum.Subscriber, *signum.Card){
+		"other device":   func(_ *signum.Subscriber, c *signum.Card) { c.DeviceID = "sim-4" },
+		"in stock":       func(_ *signum.Subscriber, c *signum.Card) { c.DeviceID, c.State = "", signum.CardStock },
+		"no device":      func(s *signum.Subscriber, _ *signum.Card) { s.Devices = nil },
+		"two devices":    func(s *signum.Subscriber, _ *signum.Card) { s.Devices = append(s.Devices, sim(4)) },
+		"App":            func(s *signum.Subscriber, _ *signum.Card) { s.Devices[0].Method = signum.App },
+		"odd state":      func(s *signum.Subscriber, _ *signum.Card) { s.State = "" },
+		"odd card":       func(_ *signum.Subscriber, c *signum.Card) { c.KeySet = 0 },
+		"no certificate": func(s *signum.Subscriber, _ *signum.Card) { s.Devices[0].Certificate = newCertificate(7, "sim-3") },
+	} {
+		if err := enrol(3, 3, 3, change); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	_, err := s.Subscriber(ctx, subscriber(3).MSISDN)
+	wantNotFound(t, "refused account", err)
+	_, err = s.Card(ctx, newCard(3).ICCID)
+	wantNotFound(t, "refused card", err)
+	checkSubscriber(t, d.Reopen(), sub)
+}
+
+// A device that goes leaves its card behind, with its counters.
+func testCardOfLostDevice(t *testing.T, d *database) {
+	s, ctx := d.Store(), t.Context()
+	sub, c := holder(t, s, 1)
+	var err error
+	c.Counter, err = s.TakeCounter(ctx, c.ICCID)
+	must(t, err)
+	sub.Devices[0].KeyType = signum.RSA
+	must(t, s.PutSubscriber(ctx, sub))
+	checkCard(t, s, c)
+	sub.Devices[0] = sim(2)
+	must(t, s.PutSubscriber(ctx, sub))
+	c.State, c.DeviceID, c.MSISDN = signum.CardRetired, "", ""
+	checkCard(t, s, c)
+	_, err = s.CardOf(ctx, sub.MSISDN)
+	wantNotFound(t, "no card", err)
+}

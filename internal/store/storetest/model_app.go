@@ -1,0 +1,270 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/signum-mssp/signum"
+)
+
+// code is the hash of one of the activation codes of this run.
+func (m *model) code(rt *rapid.T) []byte {
+	h := signum.PinOf([]byte(m.draw(rt, "code", 4)))
+	return h[:]
+}
+
+func (m *model) invite(rt *rapid.T) {
+	i := &signum.Invite{CodeHash: m.code(rt), MSISDN: among(rt, "msisdn", m.subscribers, m.draw(rt, "msisdn", 3)), Trusted: rapid.Bool().Draw(rt, "trusted"),
+		Created: start, Expires: m.seconds(rt, "expires")}
+	taken := false
+	for msisdn, other := range m.invites {
+		taken = taken || msisdn != i.MSISDN && slices.Equal(other.CodeHash, i.CodeHash)
+	}
+	err := m.store.PutInvite(context.Background(), i)
+	agree(rt, "invite refused", taken, err != nil)
+	if taken {
+		return
+	}
+	m.invites[i.MSISDN] = i
+	for msisdn, other := range m.invites {
+		if !other.Expires.After(i.Created) {
+			delete(m.invites, msisdn)
+		}
+	}
+}
+
+// invited finds the invite with this code that is valid, nil if there is none.
+func (m *model) invited(codeHash []byte, now time.Time) *signum.Invite {
+	for _, i := range m.invites {
+		if slices.Equal(i.CodeHash, codeHash) && i.Expires.After(now) {
+			return i
+		}
+	}
+	return nil
+}
+
+func (m *model) findInvite(rt *rapid.T) {
+	code, now := m.code(rt), m.seconds(rt, "now")
+	got, err := m.store.Invite(context.Background(), code, now)
+	want := m.invited(code, now)
+	if want == nil {
+		agree(rt, "no invite", true, errors.Is(err, signum.ErrInvite))
+		return
+	}
+	ok(rt, err)
+	agree(rt, "invite", want, got)
+}
+
+// among draws one of the names that there are, as a rule: to meet by chance is
+// too rare for what needs several that fit.
+func among[T any](rt *rapid.T, what string, there map[string]T, otherwise string) string {
+	if len(there) == 0 || rapid.IntRange(0, 3).Draw(rt, what+" or not") == 0 {
+		return otherwise
+	}
+	return rapid.SampledFrom(slices.Sorted(maps.Keys(there))).Draw(rt, what+" that is there")
+}
+
+func (m *model) enrol(rt *rapid.T) {
+	id, code, msisdn := m.draw(rt, "device", 4), m.code(rt), m.draw(rt, "msisdn", 3)
+	msisdn = among(rt, "msisdn", m.invites, msisdn)
+	if i := m.invites[msisdn]; i != nil && rapid.Bool().Draw(rt, "its code") {
+		code = i.CodeHash
+	}
+	e := &signum.Enrolment{
+		CodeHash: code,
+		App: &signum.AppDevice{DeviceID: id, MSISDN: msisdn, AuthKey: []byte(id), VerifierHash: hash(0),
+			Share: []byte{0}, TriesLeft: signum.MaxPasscodeTries, Name: rapid.SampledFrom(odd).Draw(rt, "name"),
+			Enrolled: start},
+		Device: signum.Device{ID: id, Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC,
+			Certificate: &signum.Certificate{Serial: among(rt, "cert", m.certificates, m.draw(rt, "cert", 4))}},
+		Serial:       rapid.SampledFrom([]string{"", "S1", "S2"}).Draw(rt, "serial"),
+		RecoveryHash: rapid.SampledFrom([][]byte{nil, hash(1), hash(2)}).Draw(rt, "recovery"),
+	}
+	now := m.seconds(rt, "now")
+	err := m.store.EnrolApp(context.Background(), e, now)
+	i, sub := m.invited(e.CodeHash, now), m.subscribers[e.App.MSISDN]
+	switch {
+	case i == nil || i.MSISDN != e.App.MSISDN:
+		agree(rt, "not invited", true, errors.Is(err, signum.ErrInvite))
+		return
+	case sub == nil || m.certificates[e.Device.Certificate.Serial] == nil:
+		agree(rt, "nothing to enrol", true, errors.Is(err, signum.ErrNotFound))
+		return
+	case m.device(id) != nil:
+		agree(rt, "device exists", true, err != nil)
+		return
+	}
+	ok(rt, err)
+	delete(m.invites, i.MSISDN)
+	m.apps[id] = e.App
+	sub.Devices = append(sub.Devices, e.Device)
+	sortDevices(sub)
+	sub.Serial = cmp.Or(e.Serial, sub.Serial)
+	if e.RecoveryHash != nil {
+		sub.RecoveryCodeCreated, m.recovery[sub.MSISDN] = true, e.RecoveryHash
+	}
+}
+
+// app draws an App that may not exist; then the error must say so.
+func (m *model) app(rt *rapid.T, call func(id string) error) *signum.AppDevice {
+	id := among(rt, "app", m.apps, m.draw(rt, "device", 4))
+	err := call(id)
+	if m.apps[id] == nil {
+		agree(rt, "no app", true, errors.Is(err, signum.ErrNotFound))
+		return nil
+	}
+	ok(rt, err)
+	return m.apps[id]
+}
+
+// enrolAll does first what an enrolment needs: in a random order of calls it
+// seldom comes together.
+func (m *model) enrolAll(rt *rapid.T) {
+	m.subscribe(rt)
+	m.intend(rt)
+	m.invite(rt)
+	m.enrol(rt)
+}
+
+func (m *model) updateApp(rt *rapid.T) {
+	change := signum.AppDevice{VerifierHash: hash(rapid.IntRange(1, 9).Draw(rt, "verifier")), LastSeen: m.seconds(rt, "seen")}
+	if rapid.Bool().Draw(rt, "pushed") {
+		change.Push = &signum.PushSubscription{Endpoint: rapid.SampledFrom(odd).Draw(rt, "endpoint")}
+		change.Passkeys = []signum.Passkey{{ID: []byte{1}}}
+	}
+	a := m.app(rt, func(id string) error {
+		change.DeviceID = id
+		return m.store.UpdateApp(context.Background(), &change)
+	})
+	if a != nil {
+		a.VerifierHash, a.LastSeen, a.Push, a.Passkeys = change.VerifierHash, change.LastSeen, change.Push, change.Passkeys
+		a.Name = ""
+	}
+}
+
+func (m *model) takeTry(rt *rapid.T) {
+	var left int
+	a := m.app(rt, func(id string) (err error) {
+		left, err = m.store.TakeTry(context.Background(), id)
+		return err
+	})
+	if a != nil {
+		agree(rt, "tries left", a.TriesLeft-1, left)
+		a.TriesLeft = max(left, 0)
+	}
+}
+
+func (m *model) resetTries(rt *rapid.T) {
+	a := m.app(rt, func(id string) error { return m.store.ResetTries(context.Background(), id) })
+	if a != nil {
+		a.TriesLeft = signum.MaxPasscodeTries
+	}
+}
+
+func (m *model) removeApp(rt *rapid.T) {
+	a := m.app(rt, func(id string) error { return m.store.RemoveApp(context.Background(), id) })
+	if a != nil {
+		delete(m.apps, a.DeviceID)
+		sub := m.subscribers[a.MSISDN]
+		sub.Devices = slices.DeleteFunc(sub.Devices, func(d signum.Device) bool { return d.ID == a.DeviceID })
+	}
+}
+
+// account changes the recovery code or the state of a subscriber.
+func (m *model) account(rt *rapid.T) {
+	ctx, msisdn := context.Background(), m.draw(rt, "msisdn", 3)
+	code := rapid.SampledFrom([][]byte{nil, hash(3)}).Draw(rt, "recovery")
+	state := rapid.SampledFrom([]signum.SubscriberState{signum.SubscriberActive, signum.SubscriberInactive}).Draw(rt, "state")
+	sub := m.subscribers[msisdn]
+	for _, err := range []error{m.store.SetRecoveryHash(ctx, msisdn, code), m.store.SetSubscriberState(ctx, msisdn, state)} {
+		if sub == nil {
+			agree(rt, "no subscriber", true, errors.Is(err, signum.ErrNotFound))
+		} else {
+			ok(rt, err)
+		}
+	}
+	if sub != nil {
+		sub.State, sub.RecoveryCodeCreated, m.recovery[msisdn] = state, code != nil, code
+	}
+}
+
+// keepApps forgets what goes when a subscriber is replaced.
+func (m *model) keepApps(sub *signum.Subscriber) {
+	for id, a := range m.apps {
+		if a.MSISDN == sub.MSISDN && !slices.ContainsFunc(sub.Devices, func(d signum.Device) bool { return d.ID == id }) {
+			delete(m.apps, id)
+		}
+	}
+	if !sub.RecoveryCodeCreated {
+		delete(m.recovery, sub.MSISDN)
+	}
+}
+
+// pending compares what a device has to answer, and what a subscriber had.
+func (m *model) pending(rt *rapid.T) {
+	ctx, id, now := context.Background(), m.draw(rt, "device", 4), m.seconds(rt, "now")
+	var transactions []*signum.Transaction
+	for _, tx := range m.transactions {
+		sub := m.subscribers[tx.MSISDN]
+		if tx.State == signum.StateOutstanding && tx.DeviceID == id && tx.Expires.After(now) && sub != nil &&
+			slices.ContainsFunc(sub.Devices, func(d signum.Device) bool { return d.ID == id }) {
+			transactions = append(transactions, m.joined(tx))
+		}
+	}
+	var receipts []*signum.Receipt
+	for _, r := range m.receipts {
+		if r.Result == signum.ReceiptPending && r.DeviceID == id && r.Expires.After(now) {
+			receipts = append(receipts, r)
+		}
+	}
+	older := func(a, b *signum.Transaction) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+	}
+	slices.SortFunc(transactions, older)
+	slices.SortFunc(receipts, func(a, b *signum.Receipt) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.TransID, b.TransID))
+	})
+	gotT, gotR, err := m.store.DevicePending(ctx, id, now)
+	ok(rt, err)
+	agree(rt, "pending transactions", transactions, gotT)
+	agree(rt, "pending receipts", receipts, gotR)
+
+	msisdn, limit := m.draw(rt, "msisdn", 3), rapid.IntRange(0, 4).Draw(rt, "limit")
+	var recent []*signum.Transaction
+	for _, tx := range m.transactions {
+		if tx.MSISDN == msisdn {
+			recent = append(recent, m.joined(tx))
+		}
+	}
+	slices.SortFunc(recent, func(a, b *signum.Transaction) int { return older(b, a) })
+	got, err := m.store.RecentTransactions(ctx, msisdn, limit)
+	ok(rt, err)
+	agree(rt, "recent", recent[:min(limit, len(recent))], got)
+}
+
+// checkApps compares all Apps and recovery codes.
+func (m *model) checkApps(rt *rapid.T) {
+	ctx := context.Background()
+	for n := 1; n <= 4; n++ {
+		id := fmt.Sprintf("%sdevice%d", m.prefix, n)
+		got, err := m.store.App(ctx, id)
+		if want := m.apps[id]; want == nil {
+			agree(rt, "no app", true, errors.Is(err, signum.ErrNotFound))
+		} else {
+			ok(rt, err)
+			agree(rt, "app", want, got)
+		}
+	}
+	for msisdn := range m.subscribers {
+		got, err := m.store.RecoveryHash(ctx, msisdn)
+		ok(rt, err)
+		agree(rt, "recovery hash", m.recovery[msisdn], got)
+	}
+}
