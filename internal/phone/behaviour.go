@@ -4,12 +4,19 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/signum-mssp/signum"
 )
 
 // Action is what becomes of a request on a phone.
 type Action uint8
 
-// The actions. The comment gives the outcome of the transaction.
+// The actions. The comment gives the outcome of a signature request.
+//
+// To an activation Approve, Blocked and NoKey set DefaultPIN, for it is what
+// helps against the latter two; WrongPIN enters two PINs that differ, three
+// times, and gives up: 401; BadSignature spoils the proof. To a receipt Cancel
+// presses Cancel, and whoever acts otherwise presses OK.
 const (
 	Approve      Action = iota // the right PIN is entered: a signature
 	Cancel                     // the person declines: 401
@@ -57,6 +64,19 @@ type Behaviour struct {
 	// means the network's usual delay. It does not matter to Silent and
 	// Unreachable.
 	After time.Duration
+}
+
+// plays is the code that the device shall answer, 0 for its own mind.
+func (b Behaviour) plays(op signum.DeviceOp) signum.Code {
+	switch {
+	case op != signum.OpSign:
+		return 0
+	case b.Do == Blocked:
+		return signum.PINBlocked
+	case b.Do == NoKey:
+		return signum.NoKeyFound
+	}
+	return 0
 }
 
 // Delayed approves after d.

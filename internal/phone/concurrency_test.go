@@ -46,7 +46,7 @@ func TestCancelRacesAnswer(t *testing.T) {
 }
 
 // Everything at once; for the race detector. What is left is the rule: no
-// two answers to one transaction, no signature without a text shown.
+// two answers to one request, no signature without a text shown.
 func TestConcurrentUse(t *testing.T) {
 	l := newLab(t, signum.EC, 0)
 	var wg sync.WaitGroup
@@ -62,7 +62,24 @@ func TestConcurrentUse(t *testing.T) {
 					_ = l.Behave(msisdn, phone.Behaviour{})
 					d.Unblock()
 				}
-				_ = l.Send(t.Context(), request(d, id, id)) // Unreachable fails
+				r := request(d, id, id)
+				if d == l.app && i%5 == 1 {
+					r = calledBy(r, id)
+				}
+				_ = l.Send(t.Context(), r) // Unreachable fails
+				switch i % 5 {
+				case 1:
+					_, _ = l.Open(authURI(id))
+				case 2:
+					_ = l.Send(t.Context(), activation(d, id))
+					_ = l.SetPIN(d.ID(), id, phone.DefaultPIN, phone.DefaultPIN[:4+i%3])
+				case 3:
+					_ = l.Send(t.Context(), receipt(d, id, id))
+					_ = l.Acknowledge(d.ID(), id)
+				case 4:
+					_ = l.Place(msisdn, phone.DefaultPlace())
+					_ = l.SendText(t.Context(), signum.TextMessage{MSISDN: msisdn, Text: id})
+				}
 				if i%2 == 0 {
 					_ = l.EnterPIN(d.ID(), id, phone.DefaultPIN)
 				}
@@ -74,16 +91,17 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 	l.Close()
-	answered, shown := make(map[string]int), make(map[string]bool)
+	answered, shown := make(map[name]int), make(map[string]bool)
 	for _, a := range l.mssp.got() {
-		if answered[a.TransID]++; answered[a.TransID] > 1 {
-			t.Errorf("%s was answered twice", a.TransID)
+		id := name{a.TransID, a.Op}
+		if answered[id]++; answered[id] > 1 {
+			t.Errorf("%v was answered twice", id)
 		}
 	}
 	for _, e := range l.diary.all() {
 		switch e.Kind {
 		case phone.Shown:
-			shown[e.TransID] = true
+			shown[e.TransID] = shown[e.TransID] || e.Op == signum.OpSign
 		case phone.Signed:
 			if !shown[e.TransID] {
 				t.Errorf("%s was signed and not shown", e.TransID)

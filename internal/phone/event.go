@@ -10,19 +10,35 @@ import (
 // Kind is what happened on a phone.
 type Kind string
 
-// The kinds. One request is Shown at most once, and before any of the others
-// except Refused, Expired and Undelivered.
+// The kinds. One request is Shown at most once, and before whatever its person
+// does. Refused, Expired and Undelivered need not come after it; nor do Waiting
+// and Opened, and what befalls a request that waits.
 const (
 	Shown       Kind = "shown"       // the text is on the screen
-	PINRight    Kind = "pin-ok"      // the counter is full again
-	PINWrong    Kind = "pin-wrong"   // TriesLeft tells how many remain; 0: blocked
-	Signed      Kind = "signed"      // a signature was made and will be sent
+	Waiting     Kind = "waiting"     // for its AuthUri to be opened; nothing is on the screen
+	Opened      Kind = "opened"      // the AuthUri of one that waited: Shown follows, or Refused
 	Cancelled   Kind = "cancelled"   // by the person
 	Replaced    Kind = "replaced"    // by a newer request on the same app
 	Withdrawn   Kind = "withdrawn"   // by the MSSP
 	Expired     Kind = "expired"     // noticed when the device is next used, not at the minute
 	Refused     Kind = "refused"     // by the device: Code and Reason tell why
-	Undelivered Kind = "undelivered" // the bearer did not deliver
+	Undelivered Kind = "undelivered" // the bearer did not deliver, a Text too
+
+	// OpSign.
+	PINRight Kind = "pin-ok"    // the counter is full again
+	PINWrong Kind = "pin-wrong" // TriesLeft tells how many remain; 0: blocked
+	Signed   Kind = "signed"    // a signature was made and will be sent
+
+	// OpActivate.
+	PINRejected Kind = "pin-rejected" // a new PIN was not taken: Reason tells why
+	PINSet      Kind = "pin-set"      // the card has a new PIN; a SIM of Network has a key too, and proved it
+
+	// OpDisplay.
+	Acknowledged Kind = "acknowledged" // the person pressed OK
+	TimedOut     Kind = "timed-out"    // nobody touched it; on Handsets whatever was asked
+
+	// Text is a short message. It has no device and no transaction.
+	Text Kind = "text"
 )
 
 // Event is one thing that happened on a phone. It is for people and tests: it
@@ -30,15 +46,17 @@ const (
 type Event struct {
 	Time      time.Time
 	Kind      Kind
+	Op        signum.DeviceOp
 	DeviceID  string
 	MSISDN    string // E.164 with leading +
 	Method    signum.Method
-	TransID   string
+	TransID   string // of Handsets: as far as a card knows it, the applet.ID in hex
 	Lang      string
 	Text      string      // as shown or asked to be shown
+	Flash     bool        // of a Text: shown at once and not kept
 	TriesLeft int         // of the PIN, after the event
 	Code      signum.Code // of the fault that the device answers, 0 if none
-	Reason    string      // of Refused, for the operator
+	Reason    string      // of Refused and PINRejected, for the operator
 }
 
 // observer calls a function for each event, one at a time and in the order in

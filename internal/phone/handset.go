@@ -14,17 +14,19 @@ import (
 // receive, and gets the answers when the person has acted.
 //
 // A waiting request costs what it holds: the person who will act has a timer,
-// the silent one nothing.
+// the silent one nothing, unless it is a receipt.
 type handset struct {
 	delay time.Duration // unless the behaviour has its own
 	hands *pool         // where persons act, since signing costs a CPU
+
+	where whereabouts // for all devices
 
 	mu   sync.Mutex
 	does map[signum.Method]Behaviour // absent: the zero Behaviour
 }
 
 // behave sets what the person does from now on. Requests that arrived before
-// keep the behaviour of their arrival.
+// keep the behaviour of their arrival; what waits to be opened arrives then.
 func (h *handset) behave(b Behaviour, methods []signum.Method) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -43,38 +45,67 @@ func (h *handset) behaviour(m signum.Method) Behaviour {
 	return b
 }
 
+// unreachable reports whether any behaviour of the person is.
+func (h *handset) unreachable() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, b := range h.does {
+		if b.Do == Unreachable {
+			return true
+		}
+	}
+	return false
+}
+
 // receive gives a request to one of the person's devices and returns at once.
 // Answers go to reply, later and from other goroutines. An error means that the
 // bearer did not reach the device.
 func (h *handset) receive(d *Device, r signum.DeviceRequest, reply func(signum.DeviceAnswer)) error {
 	b := h.behaviour(d.Method())
-	var refuse signum.Code
-	switch b.Do {
-	case Unreachable:
-		if !d.knows(r.TransID) { // else it was reached before, and may answer
-			return d.undelivered(r)
-		}
-	case Blocked:
-		refuse = signum.PINBlocked
-	case NoKey:
-		refuse = signum.NoKeyFound
+	if b.Do == Unreachable && !d.knows(nameOf(&r)) { // else it was reached before, and may answer
+		return d.undelivered(r)
 	}
-	got := d.receive(r, refuse)
+	h.attend(d, nameOf(&r), d.receive(r, b.plays(r.Op)), b, reply)
+	return nil
+}
+
+// open is receive for what waits on the device for this token.
+func (h *handset) open(d *Device, token string, reply func(signum.DeviceAnswer)) (Opening, error) {
+	b := h.behaviour(d.Method())
+	o, err := d.open(token, b.plays(signum.OpSign))
+	if err == nil {
+		h.attend(d, name{o.TransID, signum.OpSign}, o.Reception, b, reply)
+	}
+	return o, err
+}
+
+// attend sends what the device answered, and acts if the person is asked. The
+// timer of a receipt runs only where nobody will touch it before.
+func (h *handset) attend(d *Device, id name, got Reception, b Behaviour, reply func(signum.DeviceAnswer)) {
 	for _, a := range got.Answers {
 		h.later(b.After, func() { reply(a) })
 	}
-	if got.Asked && b.Do != Silent {
-		id := r.TransID // the timer shall not hold the request
+	if !got.Asked {
+		return
+	}
+	acts := b.Do != Silent && b.Do != Unreachable
+	if acts {
 		h.later(b.After, func() {
-			a, err := act(d, id, b.Do)
-			if err == nil {
+			if a, err := act(d, id, b.Do); err == nil {
 				reply(a)
 			}
 		})
 	}
-	return nil
+	if id.op == signum.OpDisplay && (!acts || b.After > signum.ReceiptShown) {
+		h.later(signum.ReceiptShown, func() {
+			if a, err := d.TimeOut(id.transID); err == nil {
+				reply(a)
+			}
+		})
+	}
 }
 
+// later does nothing once the network is closed.
 func (h *handset) later(after time.Duration, f func()) {
 	if after == 0 {
 		h.hands.submit(f)
@@ -85,25 +116,55 @@ func (h *handset) later(after time.Duration, f func()) {
 
 // act is what a person does with the request on the screen. The error is
 // ErrNotShown: it went while they made up their mind.
-func act(d *Device, transID string, do Action) (signum.DeviceAnswer, error) {
+func act(d *Device, id name, do Action) (signum.DeviceAnswer, error) {
+	switch {
+	case do == Cancel:
+		return d.cancel(id.transID, id.op)
+	case id.op == signum.OpActivate:
+		return activate(d, id.transID, do)
+	case id.op == signum.OpDisplay:
+		return d.Acknowledge(id.transID)
+	default:
+		return sign(d, id.transID, do)
+	}
+}
+
+func sign(d *Device, transID string, do Action) (signum.DeviceAnswer, error) {
+	pin := d.knownPIN()
 	switch do {
-	case Cancel:
-		return d.Cancel(transID)
 	case WrongPIN:
 		for {
-			a, err := d.EnterPIN(transID, notThePIN(d.spec.PIN))
+			a, err := d.EnterPIN(transID, notThePIN(pin))
 			if wrong := (*PINError)(nil); !errors.As(err, &wrong) {
 				return a, err
 			}
 		}
 	case BadSignature:
-		return d.enter(transID, d.spec.PIN, func(signature []byte) {
-			signature[len(signature)-1] ^= 1 // still well-formed
-		})
+		return d.enter(transID, pin, spoil)
 	default:
-		return d.EnterPIN(transID, d.spec.PIN)
+		return d.EnterPIN(transID, pin)
 	}
 }
+
+func activate(d *Device, transID string, do Action) (signum.DeviceAnswer, error) {
+	switch do {
+	case WrongPIN:
+		for range MaxTries {
+			a, err := d.SetPIN(transID, DefaultPIN, notThePIN(DefaultPIN))
+			if rejected := (*NewPINError)(nil); !errors.As(err, &rejected) {
+				return a, err
+			}
+		}
+		return d.cancel(transID, signum.OpActivate)
+	case BadSignature:
+		return d.setPIN(transID, DefaultPIN, DefaultPIN, spoil)
+	default:
+		return d.SetPIN(transID, DefaultPIN, DefaultPIN)
+	}
+}
+
+// spoil makes a signature wrong that is still well-formed.
+func spoil(signature []byte) { signature[len(signature)-1] ^= 1 }
 
 // notThePIN is as long and of the same kind.
 func notThePIN(pin string) string {

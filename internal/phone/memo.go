@@ -8,31 +8,48 @@ import (
 )
 
 // memoSize is how many ended requests a device remembers. A method has one
-// outstanding request at a time, so that a few would do.
-const memoSize = 16
+// outstanding transaction at a time, so that a few would do.
+const memoSize = 32
 
 // withdrawnFor is how long a request that was withdrawn before it arrived is
 // remembered: the longest time a party may ask for (TimeOut, 300 s).
 const withdrawnFor = 300 * time.Second
 
-// ended is a request that a device is through with: answered or withdrawn.
+// name tells one request from another.
+type name struct {
+	transID string
+	op      signum.DeviceOp
+}
+
+func nameOf(r *signum.DeviceRequest) name { return name{r.TransID, r.Op} }
+
+// ended is what a device is through with: a request that it answered, or a
+// transaction that was withdrawn.
 type ended struct {
 	answer    signum.DeviceAnswer // TransID is always set
 	withdrawn bool                // there is no answer
+	anyOp     bool                // of a withdrawal: whatever the Op
 	forget    time.Time           // zero: only when there is no room
 }
 
 // memo is what lets a device answer a repeated request without asking its
-// user again. Entries are in the order in which they came.
+// user again. Entries are in the order in which they came: what was answered
+// before its transaction was withdrawn is found first.
 type memo []ended
 
-func (m memo) find(transID string, now time.Time) (ended, bool) {
-	for i := range m {
-		if m[i].answer.TransID == transID && !past(m[i].forget, now) {
-			return m[i], true
+func (m memo) find(id name, now time.Time) (ended, bool) {
+	for _, e := range m {
+		if e.answer.TransID == id.transID && (e.anyOp || e.answer.Op == id.op) && !past(e.forget, now) {
+			return e, true
 		}
 	}
 	return ended{}, false
+}
+
+func (m memo) withdrawn(transID string, now time.Time) bool {
+	return slices.ContainsFunc(m, func(e ended) bool {
+		return e.anyOp && e.answer.TransID == transID && !past(e.forget, now)
+	})
 }
 
 // add drops what is past its time, and the oldest if there is no room. A

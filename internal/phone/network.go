@@ -42,6 +42,9 @@ type Config struct {
 	Delay  time.Duration // from the arrival of a request to the answer; 0: at once
 	Logger *slog.Logger
 	Keys   KeyStore
+	// Inactivity is how long a handset waits for a key, unless the card says so;
+	// 0: DefaultInactivity.
+	Inactivity time.Duration
 	// Observe, if not nil, is called for each event, one at a time, in order.
 	// It may call the phones, and must return soon: others wait behind it.
 	Observe func(Event)
@@ -58,6 +61,9 @@ func (c Config) withDefaults() Config {
 		c.Keys = NewMemoryKeys()
 	}
 	c.Delay = max(c.Delay, 0)
+	if c.Inactivity <= 0 {
+		c.Inactivity = DefaultInactivity
+	}
 	return c
 }
 
@@ -124,6 +130,7 @@ func (n *Network) Add(spec DeviceSpec) (*Device, error) {
 		h = &handset{delay: n.c.Delay, hands: n.hands, does: make(map[signum.Method]Behaviour)}
 		n.persons[spec.MSISDN] = h
 	}
+	d.where = &h.where
 	n.lines[spec.ID] = line{device: d, person: h}
 	return d, nil
 }
@@ -145,23 +152,31 @@ func (n *Network) find(id string) (line, error) {
 }
 
 // Behave sets what a subscriber does with the requests that arrive from now on
-// by these methods; by all if none is named. ErrUnknown if the subscriber has
-// no device at all.
+// by these methods; by all if none is named. A request that waits for Open
+// arrives when it is opened. ErrUnknown if the subscriber has no device at all.
 func (n *Network) Behave(msisdn string, b Behaviour, methods ...signum.Method) error {
 	if err := b.check(); err != nil {
 		return err
 	}
-	n.mu.RLock()
-	h, ok := n.persons[msisdn]
-	n.mu.RUnlock()
-	if !ok {
-		return fmt.Errorf("%s: %w", signum.MaskMSISDN(msisdn), ErrUnknown)
+	h, err := n.person(msisdn)
+	if err != nil {
+		return err
 	}
 	if len(methods) == 0 {
 		methods = []signum.Method{signum.SIM, signum.App}
 	}
 	h.behave(b, methods)
 	return nil
+}
+
+func (n *Network) person(msisdn string) (*handset, error) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	h, ok := n.persons[msisdn]
+	if !ok {
+		return nil, fmt.Errorf("%s: %w", signum.MaskMSISDN(msisdn), ErrUnknown)
+	}
+	return h, nil
 }
 
 // Send implements signum.Channel. The error wraps 209 OTA_ERROR: there is no
@@ -206,25 +221,35 @@ func (n *Network) Cancel(_ context.Context, deviceID, transID string) {
 // EnterPIN is a person at the device by hand, for requests to a Silent one. It
 // is Device.EnterPIN, and the answer goes out.
 func (n *Network) EnterPIN(deviceID, transID, pin string) error {
-	d, err := n.Device(deviceID)
-	if err != nil {
-		return err
-	}
-	a, err := d.EnterPIN(transID, pin)
-	if err != nil {
-		return err
-	}
-	n.reply(a)
-	return nil
+	return n.byHand(deviceID, func(d *Device) (signum.DeviceAnswer, error) { return d.EnterPIN(transID, pin) })
 }
 
-// Decline is EnterPIN for a person who does not want to: 401.
+// SetPIN is Device.SetPIN by hand.
+func (n *Network) SetPIN(deviceID, transID, first, second string) error {
+	return n.byHand(deviceID, func(d *Device) (signum.DeviceAnswer, error) { return d.SetPIN(transID, first, second) })
+}
+
+// Acknowledge is Device.Acknowledge by hand.
+func (n *Network) Acknowledge(deviceID, transID string) error {
+	return n.byHand(deviceID, func(d *Device) (signum.DeviceAnswer, error) { return d.Acknowledge(transID) })
+}
+
+// TimeOut is Device.TimeOut by hand, instead of waiting for the timer.
+func (n *Network) TimeOut(deviceID, transID string) error {
+	return n.byHand(deviceID, func(d *Device) (signum.DeviceAnswer, error) { return d.TimeOut(transID) })
+}
+
+// Decline is Device.Cancel by hand, whatever is asked.
 func (n *Network) Decline(deviceID, transID string) error {
+	return n.byHand(deviceID, func(d *Device) (signum.DeviceAnswer, error) { return d.Cancel(transID) })
+}
+
+func (n *Network) byHand(deviceID string, f func(*Device) (signum.DeviceAnswer, error)) error {
 	d, err := n.Device(deviceID)
 	if err != nil {
 		return err
 	}
-	a, err := d.Cancel(transID)
+	a, err := f(d)
 	if err != nil {
 		return err
 	}
@@ -252,7 +277,7 @@ func (n *Network) transmit(a signum.DeviceAnswer, attempt int) {
 		if err == nil {
 			return
 		}
-		log := n.c.Logger.With("trans_id", a.TransID, "device", a.DeviceID, "attempt", attempt, "err", err)
+		log := n.c.Logger.With("trans_id", a.TransID, "op", a.Op, "device", a.DeviceID, "attempt", attempt, "err", err)
 		if attempt == answerAttempts {
 			log.Error("answer of a phone given up")
 			return
@@ -261,7 +286,7 @@ func (n *Network) transmit(a signum.DeviceAnswer, attempt int) {
 		time.AfterFunc(answerPause<<(attempt-1), func() { n.transmit(a, attempt+1) })
 	})
 	if !ok {
-		n.c.Logger.Warn("answer of a phone lost: the network is closed", "trans_id", a.TransID, "device", a.DeviceID)
+		n.c.Logger.Warn("answer of a phone lost: the network is closed", "trans_id", a.TransID, "op", a.Op, "device", a.DeviceID)
 	}
 }
 

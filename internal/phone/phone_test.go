@@ -61,6 +61,26 @@ func request(d *phone.Device, transID, text string) signum.DeviceRequest {
 	}
 }
 
+// activation and receipt are requests of the same transaction.
+func activation(d *phone.Device, transID string) signum.DeviceRequest {
+	r := request(d, transID, "Activate?")
+	r.Op, r.SignedAttrs = signum.OpActivate, nil
+	return r
+}
+
+func receipt(d *phone.Device, transID, text string) signum.DeviceRequest {
+	r := request(d, transID, text)
+	r.Op, r.SignedAttrs, r.KeyType = signum.OpDisplay, nil, ""
+	r.Expires = time.Now().Add(signum.ReceiptWait)
+	return r
+}
+
+// calledBy lets an app with this token call the one that signs.
+func calledBy(r signum.DeviceRequest, token string) signum.DeviceRequest {
+	r.App2App = &signum.App2App{TokenHash: fmt.Sprintf("%x", sha256.Sum256([]byte(token))), RedirectURI: "bank://back/" + token}
+	return r
+}
+
 func newECKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -114,6 +134,11 @@ func (c countedKey) Sign(r io.Reader, digest []byte, o crypto.SignerOpts) ([]byt
 	c.k.made++
 	c.k.mu.Unlock()
 	return c.Signer.Sign(r, digest, o)
+}
+
+// Decrypt is that of an RSA key; a device asks no other.
+func (c countedKey) Decrypt(r io.Reader, text []byte, o crypto.DecrypterOpts) ([]byte, error) {
+	return c.Signer.(crypto.Decrypter).Decrypt(r, text, o)
 }
 
 // withKey gives a device its key before it is added, so that it is counted and
@@ -172,9 +197,13 @@ func (m *mssp) only(t testing.TB) signum.DeviceAnswer {
 type diary struct {
 	mu     sync.Mutex
 	events []phone.Event
+	also   func(phone.Event) // if not nil
 }
 
 func (d *diary) note(e phone.Event) {
+	if d.also != nil {
+		defer d.also(e)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.events = append(d.events, e)

@@ -1,47 +1,45 @@
 package phone
 
 import (
-	"crypto"
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
-	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/signum-mssp/signum"
-	"github.com/signum-mssp/signum/internal/cms"
 )
 
 // Reception is what a device makes of a request that arrived.
 type Reception struct {
 	// Asked is true if the text came on the screen now. It is false when the
-	// user is being asked already, or need not be.
+	// user is being asked already, or need not be, or will be once Open is
+	// called.
 	Asked bool
 	// Answers are to be sent now: to this request, if the device decides
 	// without its user, and to the one that it replaced.
 	Answers []signum.DeviceAnswer
 }
 
-// Receive takes a request off a bearer. The device refuses what it must not
-// or cannot sign without showing it: 900 if messageDigest is not that of the
-// text, 404 if it has no key of the wanted kind, 402 if its PIN is blocked,
-// 406 if it is a SIM and busy. A request that it knows is not shown again; if
-// it was answered, the answer is repeated. One that is past its time is
-// dropped. The request's SignedAttrs are kept: the caller must not change them.
+// Receive takes a request off a bearer. The device refuses what it must not or
+// cannot do without showing it: 900 if messageDigest is not that of the text,
+// an encrypted receipt cannot be read or it cannot be activated so, 404 if it
+// has no key of the wanted kind, 402 if its PIN is blocked, 406 if it is busy. A
+// request that it knows is not shown again; if it was answered, the answer is
+// repeated. One that is past its time is dropped. One that is called by another
+// app waits for Open. The request's SignedAttrs are kept: the caller must not
+// change them.
 func (d *Device) Receive(r signum.DeviceRequest) Reception { return d.receive(r, 0) }
 
 // receive also lets the caller play a device that has no key, or whose PIN is
-// blocked: refuse is the code that it then answers.
-func (d *Device) receive(r signum.DeviceRequest, refuse signum.Code) Reception {
+// blocked: played is the code that it then answers.
+func (d *Device) receive(r signum.DeviceRequest, played signum.Code) Reception {
 	d.mu.Lock()
 	defer d.release()
 	now := d.clock.Now()
 	d.expire(now)
-	if d.shown != nil && d.shown.TransID == r.TransID {
+	if d.current != nil && nameOf(&d.current.DeviceRequest) == nameOf(&r) {
 		return Reception{}
 	}
-	if e, ok := d.memo.find(r.TransID, now); ok {
+	if e, ok := d.memo.find(nameOf(&r), now); ok {
 		if e.withdrawn {
 			return Reception{}
 		}
@@ -51,19 +49,34 @@ func (d *Device) receive(r signum.DeviceRequest, refuse signum.Code) Reception {
 		d.note(Event{Kind: Expired}, &r, now)
 		return Reception{}
 	}
-	if code, why := d.refusal(&r, refuse); code != 0 {
+	text, err := d.legible(&r)
+	if err != nil {
+		return Reception{Answers: []signum.DeviceAnswer{d.refuse(&r, signum.InternalError, err.Error(), now)}}
+	}
+	r.Text = text
+	if code, why := d.refusal(&r, played); code != 0 {
 		return Reception{Answers: []signum.DeviceAnswer{d.refuse(&r, code, why, now)}}
 	}
+	return d.take(r, now)
+}
+
+// take puts a request on the device, in the place of what is there.
+func (d *Device) take(r signum.DeviceRequest, now time.Time) Reception {
 	var got Reception
-	if old := d.shown; old != nil {
-		if d.spec.Method == signum.SIM {
-			why := "the SIM is busy with transaction " + old.TransID
+	if old := d.current; old != nil {
+		// A receipt tells of what is over. It never costs a request that waits
+		// for its user.
+		if d.spec.Method == signum.SIM || r.Op == signum.OpDisplay && old.Op != signum.OpDisplay {
+			why := fmt.Sprintf("the %s is busy with transaction %s", d.spec.Method, old.TransID)
 			return Reception{Answers: []signum.DeviceAnswer{d.refuse(&r, signum.PBSignatureProcess, why, now)}}
 		}
-		got.Answers = []signum.DeviceAnswer{d.end(old, nil, signum.UserCancel, now)}
-		d.note(Event{Kind: Replaced, Code: signum.UserCancel}, &old.DeviceRequest, now)
+		got.Answers = []signum.DeviceAnswer{d.decline(old, Replaced, now)}
 	}
-	d.shown = &prompt{DeviceRequest: r, since: now}
+	d.current = &prompt{DeviceRequest: r, since: now, waiting: r.App2App != nil}
+	if d.current.waiting {
+		d.note(Event{Kind: Waiting}, &r, now)
+		return got
+	}
 	d.note(Event{Kind: Shown}, &r, now)
 	got.Asked = true
 	return got
@@ -74,162 +87,137 @@ func (d *Device) refusal(r *signum.DeviceRequest, played signum.Code) (signum.Co
 	if played != 0 {
 		return played, "behaviour"
 	}
-	if err := checkDigest(r.Text, r.SignedAttrs); err != nil {
-		return signum.InternalError, err.Error()
+	if r.App2App != nil && r.Op != signum.OpSign {
+		return signum.InternalError, "only signatures are called by an app"
 	}
-	if r.KeyType != "" && r.KeyType != d.spec.KeyType {
-		return signum.NoKeyFound, fmt.Sprintf("the key is %s, %s is wanted", d.spec.KeyType, r.KeyType)
+	switch r.Op {
+	case signum.OpSign:
+		return d.refuseSignature(r)
+	case signum.OpActivate:
+		if err := d.refuseActivation(r); err != nil {
+			return signum.InternalError, err.Error()
+		}
+		return 0, ""
+	case signum.OpDisplay:
+		return 0, ""
 	}
-	if d.tries == 0 {
-		return signum.PINBlocked, "the PIN is blocked"
-	}
-	return 0, ""
+	return signum.InternalError, fmt.Sprintf("there is no operation %d", r.Op)
 }
 
-// knows reports whether the request is shown or was ended.
-func (d *Device) knows(transID string) bool {
+// knows reports whether the device has the request or has ended it.
+func (d *Device) knows(id name) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.shown != nil && d.shown.TransID == transID {
+	if d.current != nil && nameOf(&d.current.DeviceRequest) == id {
 		return true
 	}
-	_, ok := d.memo.find(transID, d.clock.Now())
+	_, ok := d.memo.find(id, d.clock.Now())
 	return ok
 }
 
-// EnterPIN is the user's consent to the request on the screen. The right PIN
-// makes the signature; a wrong one is a *PINError while tries are left, then
-// the answer is 402 and the device stays blocked. ErrNotShown if the request is
-// not on the screen.
-func (d *Device) EnterPIN(transID, pin string) (signum.DeviceAnswer, error) {
-	return d.enter(transID, pin, nil)
-}
+// Cancel is the user's refusal of what is on the screen: 401, or CANCEL to a
+// receipt. ErrNotShown if nothing of this transaction is there.
+func (d *Device) Cancel(transID string) (signum.DeviceAnswer, error) { return d.cancel(transID) }
 
-// enter lets garble, if there is one, spoil the signature.
-func (d *Device) enter(transID, pin string, garble func([]byte)) (signum.DeviceAnswer, error) {
+func (d *Device) cancel(transID string, ops ...signum.DeviceOp) (signum.DeviceAnswer, error) {
 	d.mu.Lock()
 	defer d.release()
 	now := d.clock.Now()
-	p, err := d.prompt(transID, now)
+	p, err := d.visible(transID, now, ops...)
 	if err != nil {
 		return signum.DeviceAnswer{}, err
 	}
-	if subtle.ConstantTimeCompare([]byte(pin), []byte(d.spec.PIN)) != 1 {
-		d.setTries(d.tries - 1)
-		if d.tries > 0 {
-			d.note(Event{Kind: PINWrong}, &p.DeviceRequest, now)
-			return signum.DeviceAnswer{}, &PINError{TriesLeft: d.tries}
-		}
-		d.note(Event{Kind: PINWrong, Code: signum.PINBlocked}, &p.DeviceRequest, now)
-		return d.end(p, nil, signum.PINBlocked, now), nil
-	}
-	d.setTries(MaxTries)
-	d.note(Event{Kind: PINRight}, &p.DeviceRequest, now)
-	signature, err := d.sign(p)
-	if err != nil {
-		d.shown = nil
-		return d.refuse(&p.DeviceRequest, signum.InternalError, err.Error(), now), nil
-	}
-	if garble != nil {
-		garble(signature)
-	}
-	d.note(Event{Kind: Signed}, &p.DeviceRequest, now)
-	return d.end(p, signature, 0, now), nil
+	return d.decline(p, Cancelled, now), nil
 }
 
-// Cancel is the user's refusal of the request on the screen: 401. ErrNotShown
-// if it is not there.
-func (d *Device) Cancel(transID string) (signum.DeviceAnswer, error) {
-	d.mu.Lock()
-	defer d.release()
-	now := d.clock.Now()
-	p, err := d.prompt(transID, now)
-	if err != nil {
-		return signum.DeviceAnswer{}, err
-	}
-	d.note(Event{Kind: Cancelled, Code: signum.UserCancel}, &p.DeviceRequest, now)
-	return d.end(p, nil, signum.UserCancel, now), nil
-}
-
-// Withdraw takes a request off the screen on behalf of the MSSP; there is no
-// answer. It also holds for a request that is still on its way. False if there
-// was nothing to take off.
+// Withdraw takes a transaction's request off the device on behalf of the MSSP,
+// whatever it asks, on the screen or waiting; there is no answer. It also holds
+// for one that is still on its way. False if there was nothing to take off.
 func (d *Device) Withdraw(transID string) bool {
 	d.mu.Lock()
 	defer d.release()
 	now := d.clock.Now()
-	p, err := d.prompt(transID, now)
-	if err == nil {
+	d.expire(now)
+	p := d.current
+	found := p != nil && p.TransID == transID
+	if found {
 		d.note(Event{Kind: Withdrawn}, &p.DeviceRequest, now)
-		d.shown = nil
+		d.current = nil
 	}
-	if _, ok := d.memo.find(transID, now); !ok {
-		d.memo.add(ended{answer: signum.DeviceAnswer{TransID: transID}, withdrawn: true, forget: now.Add(withdrawnFor)}, now)
+	if !d.memo.withdrawn(transID, now) {
+		d.memo.add(ended{answer: signum.DeviceAnswer{TransID: transID}, withdrawn: true, anyOp: true, forget: now.Add(withdrawnFor)}, now)
 	}
-	return err == nil
+	return found
 }
 
-// sign is the only use of the private key. It trusts nobody's earlier check.
-func (d *Device) sign(p *prompt) ([]byte, error) {
-	if err := checkDigest(p.Text, p.SignedAttrs); err != nil {
-		return nil, err
+// retire is Withdraw for one operation, for the reason that the event names.
+func (d *Device) retire(id name, kind Kind) bool {
+	d.mu.Lock()
+	defer d.release()
+	now := d.clock.Now()
+	d.expire(now)
+	p := d.current
+	found := p != nil && nameOf(&p.DeviceRequest) == id
+	if found {
+		d.note(Event{Kind: kind}, &p.DeviceRequest, now)
+		d.current = nil
 	}
-	sum := sha256.Sum256(p.SignedAttrs)
-	return d.key.Sign(rand.Reader, sum[:], crypto.SHA256) // DER for ECDSA, PKCS #1 v1.5 for RSA
-}
-
-// checkDigest is "what you see is what you sign".
-func checkDigest(text string, attrs []byte) error {
-	digest, err := cms.MessageDigest(attrs)
-	if err != nil {
-		return fmt.Errorf("the signed attributes: %w", err)
+	if _, known := d.memo.find(id, now); !known {
+		a := signum.DeviceAnswer{TransID: id.transID, Op: id.op}
+		d.memo.add(ended{answer: a, withdrawn: true, forget: now.Add(withdrawnFor)}, now)
 	}
-	sum := sha256.Sum256([]byte(text))
-	if subtle.ConstantTimeCompare(digest, sum[:]) != 1 {
-		return errors.New("messageDigest is not the SHA-256 of the text")
-	}
-	return nil
+	return found
 }
 
 // The rest is called with the lock held.
 
-// prompt is the request on the screen, if it is this one and still valid.
-func (d *Device) prompt(transID string, now time.Time) (*prompt, error) {
+// visible is the request on the screen, if it is of this transaction and one
+// of these operations, any if none is named, and still valid.
+func (d *Device) visible(transID string, now time.Time, ops ...signum.DeviceOp) (*prompt, error) {
 	d.expire(now)
-	if d.shown == nil || d.shown.TransID != transID {
+	p := d.current
+	if p == nil || p.waiting || p.TransID != transID || len(ops) > 0 && !slices.Contains(ops, p.Op) {
 		return nil, ErrNotShown
 	}
-	return d.shown, nil
+	return p, nil
 }
 
-// expire clears the screen of a request past its time. Nobody is told but the
-// observer: the MSSP has its own clock.
+// expire drops a request past its time. Nobody is told but the observer: the
+// MSSP has its own clock.
 func (d *Device) expire(now time.Time) {
-	if p := d.shown; p != nil && past(p.Expires, now) {
-		d.shown = nil
+	if p := d.current; p != nil && past(p.Expires, now) {
+		d.current = nil
 		d.note(Event{Kind: Expired}, &p.DeviceRequest, now)
 	}
 }
 
-// end takes the request off the screen and remembers its answer.
-func (d *Device) end(p *prompt, signature []byte, code signum.Code, now time.Time) signum.DeviceAnswer {
-	d.shown = nil
-	return d.answer(&p.DeviceRequest, signature, code, now)
+// decline ends a request that the user did not accept.
+func (d *Device) decline(p *prompt, kind Kind, now time.Time) signum.DeviceAnswer {
+	if p.Op == signum.OpDisplay {
+		d.note(Event{Kind: kind}, &p.DeviceRequest, now)
+		return d.end(p, signum.DeviceAnswer{Receipt: signum.ReceiptCancelled}, now)
+	}
+	d.note(Event{Kind: kind, Code: signum.UserCancel}, &p.DeviceRequest, now)
+	return d.end(p, signum.DeviceAnswer{Fault: signum.NewFault(signum.UserCancel)}, now)
+}
+
+// end takes the request off the device and remembers its answer.
+func (d *Device) end(p *prompt, a signum.DeviceAnswer, now time.Time) signum.DeviceAnswer {
+	d.current = nil
+	return d.answer(&p.DeviceRequest, a, now)
 }
 
 func (d *Device) refuse(r *signum.DeviceRequest, code signum.Code, why string, now time.Time) signum.DeviceAnswer {
 	if code == signum.InternalError {
-		d.log.Error("phone refused to sign", "trans_id", r.TransID, "device", d.spec.ID, "reason", why)
+		d.log.Error("phone refused a request", "trans_id", r.TransID, "op", r.Op, "device", d.spec.ID, "reason", why)
 	}
 	d.note(Event{Kind: Refused, Code: code, Reason: why}, r, now)
-	return d.answer(r, nil, code, now)
+	return d.answer(r, signum.DeviceAnswer{Fault: signum.NewFault(code)}, now)
 }
 
-func (d *Device) answer(r *signum.DeviceRequest, signature []byte, code signum.Code, now time.Time) signum.DeviceAnswer {
-	a := signum.DeviceAnswer{TransID: r.TransID, DeviceID: d.spec.ID, Signature: signature}
-	if code != 0 {
-		a.Fault = signum.NewFault(code)
-	}
+// answer names whose answer it is and remembers it.
+func (d *Device) answer(r *signum.DeviceRequest, a signum.DeviceAnswer, now time.Time) signum.DeviceAnswer {
+	a.Op, a.TransID, a.DeviceID = r.Op, r.TransID, d.spec.ID
 	d.memo.add(ended{answer: a, forget: r.Expires}, now)
 	return a
 }
@@ -241,6 +229,9 @@ func (d *Device) setTries(n int) {
 		return
 	}
 	d.tries = n
+	if d.vault != nil {
+		return // whoever guards it counts
+	}
 	if err := d.keys.PutTriesLeft(d.spec.ID, n); err != nil {
 		d.log.Error("PIN counter not kept", "device", d.spec.ID, "err", err)
 	}
@@ -249,7 +240,7 @@ func (d *Device) setTries(n int) {
 // note completes the event and queues it for the observer.
 func (d *Device) note(e Event, r *signum.DeviceRequest, now time.Time) {
 	e.Time, e.DeviceID, e.MSISDN, e.Method = now, d.spec.ID, d.spec.MSISDN, d.spec.Method
-	e.TransID, e.Lang, e.Text, e.TriesLeft = r.TransID, r.Lang, r.Text, d.tries
+	e.Op, e.TransID, e.Lang, e.Text, e.TriesLeft = r.Op, r.TransID, r.Lang, r.Text, d.tries
 	d.seen.add(e)
 }
 

@@ -1,0 +1,120 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"github.com/signum-mssp/signum"
+)
+
+type requestList struct {
+	Requests []request `json:"requests"`
+}
+
+func (c *call) requests() (any, error) {
+	list, err := c.s.requestsOf(c.r.Context(), c.device.DeviceID)
+	if err != nil {
+		return nil, err
+	}
+	return requestList{list}, nil
+}
+
+type opened struct {
+	Request request `json:"request"`
+}
+
+func (c *call) openToken() (any, error) {
+	var in struct {
+		Token string `json:"session_token"`
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	r, err := c.s.openWith(c.r.Context(), c.device.DeviceID, in.Token)
+	if err != nil {
+		return nil, err
+	}
+	c.trans = r.TransID
+	return opened{wireOf(r)}, nil
+}
+
+type answerRequest struct {
+	ID        string        `json:"id"`
+	Op        string        `json:"op"`
+	Signature octets        `json:"signature"`
+	Choice    string        `json:"choice"`
+	Location  *wireLocation `json:"location"`
+	Cancel    bool          `json:"cancel"`
+	Receipt   string        `json:"receipt"`
+}
+
+// receiptResults are what an App may say; the service itself says LOST.
+var receiptResults = map[string]signum.ReceiptResult{
+	"OK": signum.ReceiptAccepted, "CANCEL": signum.ReceiptCancelled, "TIMEOUT": signum.ReceiptTimedOut,
+}
+
+// answer is what the engine is told.
+func (r *answerRequest) answer() (a signum.DeviceAnswer, err error) {
+	op, ok := opNamed(r.Op)
+	if !ok {
+		return a, malformed("op is sign or display.")
+	}
+	a = signum.DeviceAnswer{Op: op, TransID: r.ID}
+	if op == signum.OpDisplay {
+		if a.Receipt, ok = receiptResults[r.Receipt]; !ok || r.Signature != nil || r.Cancel {
+			return a, malformed("The answer to a display is a receipt: OK, CANCEL or TIMEOUT.")
+		}
+		return a, nil
+	}
+	if r.Cancel == (r.Signature != nil) || r.Receipt != "" {
+		return a, malformed("The answer to a sign is a signature or cancel.")
+	}
+	if r.Cancel {
+		a.Fault = signum.NewFault(signum.UserCancel)
+		return a, nil
+	}
+	if a.Location, ok = r.Location.location(); !ok {
+		return a, malformed("location is not one.")
+	}
+	if a.Signature, err = derSignature(r.Signature); err != nil {
+		return a, malformed("signature is %v.", err)
+	}
+	a.Choice = r.Choice
+	return a, nil
+}
+
+func (c *call) answerRequest() (any, error) {
+	var in answerRequest
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	c.trans = clip(in.ID)
+	a, err := in.answer()
+	if err != nil {
+		return nil, err
+	}
+	a.DeviceID = c.device.DeviceID
+	if _, err := c.s.request(c.r.Context(), a.DeviceID, item{a.TransID, a.Op}); err != nil {
+		return nil, err
+	}
+	return nil, c.s.deliver(c.r.Context(), a)
+}
+
+// deliver gives an answer to the engine. An App that hangs up meanwhile has
+// answered all the same.
+func (s *Server) deliver(ctx context.Context, a signum.DeviceAnswer) error {
+	to, _, err := s.engine()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	switch err := to.Answer(ctx, a); {
+	case errors.Is(err, signum.ErrNotFound):
+		return errUnknown
+	case err != nil:
+		return err
+	}
+	s.end(a.DeviceID, item{a.TransID, a.Op}, "answered")
+	return nil
+}

@@ -1,0 +1,245 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/signum-mssp/signum"
+)
+
+const (
+	maxBody     = 64 << 10
+	readTimeout = 10 * time.Second // of a body
+	maxDeviceID = 64
+)
+
+// call is one HTTP call on its way, and what is logged of it.
+type call struct {
+	s     *Server
+	w     http.ResponseWriter
+	r     *http.Request
+	start time.Time
+	body  []byte
+
+	device *signum.AppDevice // whose proof it has; nil for calls without one
+	msisdn string            // canonical; masked in the log
+	trans  string
+	note   string // what the log shall know beside the answer
+}
+
+// raw is an answer that is not JSON.
+type raw struct {
+	mime string
+	body []byte
+}
+
+type handlerFunc func(*call) (any, error)
+
+// open serves calls without a proof, proved those with one.
+func (s *Server) open(f handlerFunc) http.Handler { return s.handler(false, f) }
+
+func (s *Server) proved(f handlerFunc) http.Handler { return s.handler(true, f) }
+
+func (s *Server) handler(proved bool, f handlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{s: s, w: w, r: r, start: s.now()}
+		out, err := c.run(proved, f)
+		c.answer(out, err)
+	})
+}
+
+func (c *call) run(proved bool, f handlerFunc) (out any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			out, err = nil, fmt.Errorf("panic: %v", p)
+		}
+	}()
+	if wait := c.s.byAddress.take(addressKey(c.r.RemoteAddr), c.start); wait > 0 {
+		return nil, slow(wait)
+	}
+	if err := c.read(); err != nil {
+		return nil, err
+	}
+	if proved {
+		if err := c.authenticate(); err != nil {
+			return nil, err
+		}
+	}
+	return f(c)
+}
+
+func (c *call) read() (err error) {
+	rc := http.NewResponseController(c.w)
+	_ = rc.SetReadDeadline(time.Now().Add(readTimeout)) // not every server can; then its own limits hold
+	c.body, err = io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	_ = rc.SetReadDeadline(time.Time{})
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return malformed("The body is larger than %d bytes.", maxBody)
+	case err != nil:
+		return malformed("The body could not be read to its end.")
+	}
+	return nil
+}
+
+func (c *call) authenticate() error {
+	values := c.r.Header.Values(proofHeader)
+	if len(values) != 1 {
+		return malformed("There must be one header %s.", proofHeader)
+	}
+	d, err := c.s.verify(c.r.Context(), values[0], target{c.s.cfg.Service, c.r.Method, c.r.RequestURI, c.body})
+	if d != nil {
+		c.device, c.msisdn = d, d.MSISDN
+	}
+	return err
+}
+
+// verify takes a proof once, and finds out whose it is. Limits come after it:
+// nobody can use up those of another.
+func (s *Server) verify(ctx context.Context, compact string, t target) (*signum.AppDevice, error) {
+	p, err := parseProof(compact)
+	if err != nil {
+		return nil, malformed("The proof cannot be read.")
+	}
+	key := s.nobody // who is unknown shall not be known by the time it takes
+	d, err := s.cfg.Store.App(ctx, p.kid)
+	switch {
+	case err == nil:
+		if key, err = parseKey(d.AuthKey); err != nil {
+			return nil, fmt.Errorf("authentication key of device %s: %w", p.kid, err)
+		}
+	case !errors.Is(err, signum.ErrNotFound):
+		return nil, err
+	}
+	if !p.of(key, t) || d == nil {
+		return nil, errUnauthorised
+	}
+	now := s.now()
+	if !p.timely(now, s.started) {
+		return d, stale(now)
+	}
+	switch fresh, full := s.proofs.add(p.replayKey(), now); {
+	case full:
+		return d, slow(proofWindow)
+	case !fresh:
+		return d, errReplay
+	}
+	return d, s.limit(d, now)
+}
+
+func (s *Server) limit(d *signum.AppDevice, now time.Time) error {
+	if wait := s.byDevice.take(d.DeviceID, now); wait > 0 {
+		return slow(wait)
+	}
+	if wait := s.bySubscriber.take(d.MSISDN, now); wait > 0 {
+		return slow(wait)
+	}
+	return nil
+}
+
+// decode reads the body as JSON; members of the same name are refused, unknown
+// ones ignored.
+func (c *call) decode(v any) error {
+	if err := json.Unmarshal(c.body, v); err != nil {
+		return malformed("The body is not the JSON of this call.")
+	}
+	return nil
+}
+
+func (c *call) answer(out any, err error) {
+	head := c.w.Header()
+	head.Set("Cache-Control", "no-store")
+	head.Set("X-Content-Type-Options", "nosniff")
+	status, mime, body := http.StatusNoContent, "", []byte(nil)
+	var ref *refusal
+	switch {
+	case err != nil:
+		ref = c.refusal(err)
+		status, mime = ref.status, "application/json"
+		body, _ = json.Marshal(ref)
+		if ref.retry > 0 {
+			head.Set("Retry-After", strconv.Itoa(int((ref.retry+time.Second-1)/time.Second)))
+		}
+	case out != nil:
+		status, mime = http.StatusOK, "application/json"
+		if r, ok := out.(raw); ok {
+			mime, body = r.mime, r.body
+		} else if body, err = json.Marshal(out, jsontext.AllowInvalidUTF8(true)); err != nil {
+			ref = c.refusal(err)
+			status = ref.status
+			body, _ = json.Marshal(ref)
+		}
+	}
+	if mime != "" {
+		head.Set("Content-Type", mime)
+		head.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	c.w.WriteHeader(status)
+	_, _ = c.w.Write(body) // an App that hung up asks again
+	c.emit(status, ref, err)
+}
+
+// refusal is what the App is told; of an error from inside it learns a trace
+// id only.
+func (c *call) refusal(err error) *refusal {
+	var r *refusal
+	if errors.As(err, &r) {
+		return r
+	}
+	r = refuse(http.StatusInternalServerError, "internal", "Something went wrong.")
+	r.Trace = rand.Text()[:12]
+	return r
+}
+
+// emit logs one event. Codes, passcodes, verifiers, shares, texts and proofs
+// are no part of it.
+func (c *call) emit(status int, ref *refusal, err error) {
+	level := slog.LevelInfo
+	if status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	ctx := context.WithoutCancel(c.r.Context())
+	if !c.s.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("wire", "app"), slog.String("op", c.r.Method+" "+c.path())}
+	if c.device != nil {
+		attrs = append(attrs, slog.String("device", c.device.DeviceID))
+	}
+	for _, a := range [][2]string{{"msisdn", signum.MaskMSISDN(c.msisdn)}, {"trans_id", c.trans}, {"note", c.note}} {
+		if a[1] != "" {
+			attrs = append(attrs, slog.String(a[0], a[1]))
+		}
+	}
+	attrs = append(attrs, slog.Int("status", status))
+	if ref != nil {
+		attrs = append(attrs, slog.String("error", ref.Code))
+		if ref.Trace != "" {
+			attrs = append(attrs, slog.String("trace", ref.Trace), slog.Any("err", err))
+		}
+	}
+	attrs = append(attrs, slog.Duration("took", c.s.now().Sub(c.start).Round(time.Microsecond)))
+	c.s.log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// path is without the query, bounded: it goes into the log.
+func (c *call) path() string { return clip(c.r.URL.Path) }
+
+func clip(s string) string {
+	const most = 128
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}

@@ -1,0 +1,319 @@
+package app
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/signum-mssp/signum"
+)
+
+// Invite makes an activation code for a subscriber, and ends the one before.
+// Trusted means that the subscriber asked for it with a method that is active.
+func (s *Server) Invite(ctx context.Context, msisdn string, trusted bool) (code string, expires time.Time, err error) {
+	if _, err := s.cfg.Store.Subscriber(ctx, msisdn); err != nil {
+		return "", time.Time{}, fmt.Errorf("inviting %s: %w", signum.MaskMSISDN(msisdn), err)
+	}
+	code = newCode(activationLen, activationGroup)
+	hash, _ := hashCode(code, activationLen)
+	now := s.now()
+	i := &signum.Invite{CodeHash: hash, MSISDN: msisdn, Trusted: trusted, Created: now, Expires: now.Add(enrolmentFor)}
+	if err := s.cfg.Store.PutInvite(ctx, i); err != nil {
+		return "", time.Time{}, fmt.Errorf("inviting %s: %w", signum.MaskMSISDN(msisdn), err)
+	}
+	return code, i.Expires, nil
+}
+
+// SetRecovery makes a new recovery code for a subscriber; the old one is
+// worthless then. The code is nowhere but in the result.
+func (s *Server) SetRecovery(ctx context.Context, msisdn string) (code string, err error) {
+	code, hash := newRecovery()
+	if err := s.cfg.Store.SetRecoveryHash(ctx, msisdn, hash); err != nil {
+		return "", fmt.Errorf("recovery code of %s: %w", signum.MaskMSISDN(msisdn), err)
+	}
+	return code, nil
+}
+
+func newRecovery() (code string, hash []byte) {
+	code = newCode(recoveryLen, recoveryGroup)
+	hash, _ = hashCode(code, recoveryLen)
+	return code, hash
+}
+
+type beginRequest struct {
+	Code string `json:"code"`
+}
+
+type beginAnswer struct {
+	Enrolment string `json:"enrolment"`
+	Challenge octets `json:"challenge"`
+	Share     octets `json:"share"`
+	MSISDN    string `json:"msisdn"`
+	Service   string `json:"service"`
+	Recovery  string `json:"recovery"`
+}
+
+func (c *call) begin() (any, error) {
+	if wait := c.s.byBegin.take(addressKey(c.r.RemoteAddr), c.start); wait > 0 {
+		return nil, slow(wait)
+	}
+	var in beginRequest
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	hash, ok := hashCode(in.Code, activationLen)
+	if !ok {
+		return nil, errCode
+	}
+	inv, acc, err := c.invited(hash)
+	if err != nil {
+		return nil, err
+	}
+	e := c.s.enrols.begin(inv, c.start)
+	if e == nil {
+		return nil, slow(time.Minute)
+	}
+	recovery := "none"
+	if acc.used && !inv.Trusted {
+		recovery = "wanted"
+	}
+	return beginAnswer{e.id, e.challenge, e.share, signum.MaskMSISDN(e.msisdn), c.s.cfg.Service, recovery}, nil
+}
+
+// account is what an enrolment needs to know of one.
+type account struct {
+	serial   string
+	recovery []byte // SHA-256 of its recovery code
+	used     bool   // parties may know its serial
+}
+
+// invited finds the invite and its account. Whatever is wrong with them is the
+// code that is wrong.
+func (c *call) invited(hash []byte) (*signum.Invite, *account, error) {
+	ctx := c.r.Context()
+	inv, err := c.s.cfg.Store.Invite(ctx, hash, c.s.now())
+	if errors.Is(err, signum.ErrInvite) {
+		return nil, nil, errCode
+	} else if err != nil {
+		return nil, nil, err
+	}
+	c.msisdn = inv.MSISDN
+	sub, err := c.s.cfg.Store.Subscriber(ctx, inv.MSISDN)
+	switch {
+	case errors.Is(err, signum.ErrNotFound):
+		return nil, nil, errCode
+	case err != nil:
+		return nil, nil, err
+	case sub.State == signum.SubscriberInactive:
+		return nil, nil, errCode
+	}
+	a := &account{serial: sub.Serial}
+	if a.recovery, err = c.s.cfg.Store.RecoveryHash(ctx, inv.MSISDN); err != nil {
+		return nil, nil, err
+	}
+	// An account whose devices are gone still has its recovery code.
+	a.used = a.recovery != nil || sub.RecoveryCodeCreated
+	for _, d := range sub.Devices {
+		a.used = a.used || d.State == signum.DeviceActive || d.Certificate != nil
+	}
+	return inv, a, nil
+}
+
+type enrolRequest struct {
+	Enrolment    string  `json:"enrolment"`
+	AuthKey      octets  `json:"auth_key"`
+	AuthProof    octets  `json:"auth_proof"`
+	SignKey      octets  `json:"sign_key"`
+	SignProof    octets  `json:"sign_proof"`
+	Verifier     octets  `json:"verifier"`
+	Name         string  `json:"name"`
+	Version      string  `json:"version"`
+	Platform     string  `json:"platform"`
+	RecoveryCode *string `json:"recovery_code"`
+
+	authKey, signKey *ecdsa.PublicKey
+}
+
+type enrolled struct {
+	Device       string   `json:"device"`
+	MSISDN       string   `json:"msisdn"`
+	Serial       string   `json:"serial"`
+	Certificates []octets `json:"certificates"`
+	RecoveryCode string   `json:"recovery_code,omitempty"`
+}
+
+func (r *enrolRequest) check() (err error) {
+	if r.authKey, err = parseKey(r.AuthKey); err != nil {
+		return malformed("auth_key is not a P-256 key.")
+	}
+	if r.signKey, err = parseKey(r.SignKey); err != nil {
+		return malformed("sign_key is not a P-256 key.")
+	}
+	if len(r.Verifier) != sha256.Size {
+		return malformed("verifier is not of 32 bytes.")
+	}
+	if !plain(r.Name, 64) || !plain(r.Version, 64) || !plain(r.Platform, 64) {
+		return malformed("name, version and platform have at most 64 characters, none of them a control character.")
+	}
+	return nil
+}
+
+// plain reports whether a text can be shown in a list.
+func plain(s string, most int) bool {
+	for _, r := range s {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return false
+		}
+	}
+	return utf8.RuneCountInString(s) <= most
+}
+
+func (c *call) enrol() (any, error) {
+	var in enrolRequest
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	e := c.s.enrols.find(in.Enrolment, c.start)
+	if e == nil {
+		return nil, errCode
+	}
+	c.msisdn = e.msisdn
+	message := e.message(in.AuthKey, in.SignKey)
+	// One key for both would let a call's proof be mistaken for consent.
+	if in.AuthKey.equal(in.SignKey) || !verifyRaw(in.authKey, message, in.AuthProof) || !verifyRaw(in.signKey, message, in.SignProof) {
+		return nil, errNotProved
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	keys := shortHash(string(in.AuthKey), string(in.SignKey))
+	if e.done != nil {
+		if e.keys != keys {
+			return nil, errCode
+		}
+		return e.done, nil
+	}
+	done, err := c.carryOut(e, &in)
+	if err != nil {
+		return nil, err
+	}
+	e.keys, e.done = keys, done
+	c.s.enrols.finished(e, c.s.now())
+	c.note = "enrolled " + done.Device
+	return done, nil
+}
+
+func (o octets) equal(p octets) bool { return subtle.ConstantTimeCompare(o, p) == 1 }
+
+func (c *call) carryOut(e *enrolment, in *enrolRequest) (*enrolled, error) {
+	ctx := c.r.Context()
+	inv, acc, err := c.invited(e.invite.hash)
+	if err != nil {
+		return nil, err
+	}
+	keep, err := c.keepsSerial(e, inv, acc, in.RecoveryCode)
+	if err != nil {
+		return nil, err
+	}
+	change := &signum.Enrolment{CodeHash: inv.CodeHash}
+	out := &enrolled{Device: e.deviceID, MSISDN: e.msisdn, Serial: acc.serial}
+	if !keep {
+		out.Serial = c.s.cfg.NewSerial()
+		change.Serial = out.Serial
+	}
+	if acc.recovery == nil || !keep { // who starts anew does not have the code of before
+		out.RecoveryCode, change.RecoveryHash = newRecovery()
+	}
+	cert, err := c.s.cfg.CA.Issue(ctx, out.Serial, e.deviceID, in.signKey)
+	if err != nil {
+		return nil, err
+	}
+	now := c.s.now()
+	verifier := sha256.Sum256(in.Verifier)
+	change.App = &signum.AppDevice{
+		DeviceID: e.deviceID, MSISDN: e.msisdn, AuthKey: in.AuthKey, VerifierHash: verifier[:], Share: e.share,
+		TriesLeft: signum.MaxPasscodeTries, Name: in.Name, Version: in.Version, Platform: in.Platform,
+		Enrolled: now, LastSeen: now,
+	}
+	change.Device = signum.Device{ID: e.deviceID, Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC, Certificate: cert}
+	if err := c.s.cfg.Store.EnrolApp(ctx, change, now); err != nil {
+		return nil, c.undo(cert, err)
+	}
+	if change.Serial != "" {
+		c.retire(e.msisdn, e.deviceID)
+	}
+	for _, der := range append([][]byte{cert.DER}, c.s.cfg.Chain...) {
+		out.Certificates = append(out.Certificates, der)
+	}
+	return out, nil
+}
+
+// retire ends the other devices of an account that has a new serial number:
+// their certificates name the old one, and an account has one. The enrolment
+// stands even if that fails.
+func (c *call) retire(msisdn, except string) {
+	const superseded = 4
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), readTimeout)
+	defer cancel()
+	s := c.s.cfg.Store
+	sub, err := s.Subscriber(ctx, msisdn)
+	if err != nil {
+		c.s.log.ErrorContext(ctx, "devices of the old serial number not ended", "err", err)
+		return
+	}
+	for _, d := range sub.Devices {
+		if d.ID == except {
+			continue
+		}
+		var err error
+		if d.Certificate != nil && d.Certificate.State == signum.CertificateGood {
+			err = c.s.cfg.CA.Revoke(ctx, d.Certificate.Serial, superseded)
+		}
+		if err == nil && d.State == signum.DeviceActive {
+			err = s.DeactivateDevice(ctx, d.ID)
+		}
+		if err != nil {
+			c.s.log.ErrorContext(ctx, "device of the old serial number not ended", "device", d.ID, "err", err)
+		}
+	}
+}
+
+// undo revokes a certificate that no device has.
+func (c *call) undo(cert *signum.Certificate, cause error) error {
+	const cessation = 5
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), readTimeout)
+	defer cancel()
+	if err := c.s.cfg.CA.Revoke(ctx, cert.Serial, cessation); err != nil {
+		c.s.log.ErrorContext(ctx, "certificate of a failed enrolment not revoked", "serial", cert.Serial, "err", err)
+	}
+	if errors.Is(cause, signum.ErrInvite) {
+		return errCode
+	}
+	return cause
+}
+
+// keepsSerial decides whether the parties of the account know the new App.
+func (c *call) keepsSerial(e *enrolment, inv *signum.Invite, acc *account, code *string) (bool, error) {
+	if inv.Trusted || !acc.used {
+		return true, nil
+	}
+	if code == nil || *code == "" {
+		return false, nil
+	}
+	if !c.s.enrols.takeTry(e.invite) {
+		return false, errRecovery
+	}
+	hash, ok := hashCode(*code, recoveryLen)
+	if !ok || subtle.ConstantTimeCompare(hash, acc.recovery) != 1 {
+		return false, errRecovery
+	}
+	return true, nil
+}

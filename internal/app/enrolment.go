@@ -1,0 +1,159 @@
+package app
+
+import (
+	"crypto/rand"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/signum-mssp/signum"
+)
+
+const (
+	enrolmentFor = 15 * time.Minute // from begin; of an invite too
+	repeatFor    = 10 * time.Minute // how long a lost answer can be had again
+
+	maxEnrolments   = 10_000 // begun and not carried out; and as many that were
+	maxPerInvite    = 5      // enrolments begun with one code; the oldest goes
+	maxRecoveryTry  = 5      // wrong recovery codes for one activation code
+	challengeBytes  = 32
+	enrolmentPrefix = "signum enrolment\x00"
+)
+
+// enrolment is what is kept between the two calls. Losing it costs the user
+// another begin.
+type enrolment struct {
+	id        string
+	invite    *invitation
+	msisdn    string
+	deviceID  string
+	challenge []byte
+	share     []byte
+
+	mu   sync.Mutex // held while it is carried out: a repeated call waits for the first
+	keys [16]byte   // of the call that was carried out
+	done *enrolled
+
+	expires  time.Time // under enrolments.mu, as is
+	finished bool
+}
+
+// message is what both new keys sign.
+func (e *enrolment) message(authKey, signKey []byte) []byte {
+	return slices.Concat([]byte(enrolmentPrefix), e.challenge, authKey, signKey)
+}
+
+// invitation is what the enrolments of one activation code share.
+type invitation struct {
+	hash  []byte
+	begun []*enrolment
+	tries int // wrong recovery codes
+}
+
+type enrolments struct {
+	mu     sync.Mutex
+	by     map[string]*enrolment
+	byCode map[string]*invitation
+	kept   int // of by, for repeats
+}
+
+func newEnrolments() enrolments {
+	return enrolments{by: make(map[string]*enrolment), byCode: make(map[string]*invitation)}
+}
+
+// begin makes an enrolment for an invite; nil if there are too many.
+func (s *enrolments) begin(i *signum.Invite, now time.Time) *enrolment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.by)-s.kept >= maxEnrolments {
+		return nil
+	}
+	inv := s.byCode[string(i.CodeHash)]
+	if inv == nil {
+		inv = &invitation{hash: i.CodeHash}
+		s.byCode[string(i.CodeHash)] = inv
+	}
+	e := &enrolment{
+		id: rand.Text(), invite: inv, msisdn: i.MSISDN, deviceID: "app-" + rand.Text(),
+		challenge: randomBytes(challengeBytes), share: randomBytes(challengeBytes),
+		expires: now.Add(enrolmentFor),
+	}
+	s.by[e.id] = e
+	inv.begun = append(inv.begun, e)
+	if len(inv.begun) > maxPerInvite {
+		s.drop(inv.begun[0])
+	}
+	return e
+}
+
+func (s *enrolments) find(id string, now time.Time) *enrolment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.by[id]
+	if e == nil || !now.Before(e.expires) {
+		return nil
+	}
+	return e
+}
+
+// finished keeps an enrolment for as long as its answer can be had again. In a
+// flood the oldest goes: a repeat that comes too late must not keep anybody
+// from beginning.
+func (s *enrolments) finished(e *enrolment, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.expires = now.Add(repeatFor); e.finished || s.by[e.id] != e {
+		return
+	}
+	e.finished = true
+	if s.kept++; s.kept > maxEnrolments {
+		s.drop(s.oldestKept())
+	}
+}
+
+func (s *enrolments) oldestKept() (oldest *enrolment) {
+	for _, e := range s.by {
+		if e.finished && (oldest == nil || e.expires.Before(oldest.expires)) {
+			oldest = e
+		}
+	}
+	return oldest
+}
+
+// takeTry counts a recovery code as wrong before it is looked at.
+func (s *enrolments) takeTry(i *invitation) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i.tries >= maxRecoveryTry {
+		return false
+	}
+	i.tries++
+	return true
+}
+
+func (s *enrolments) sweep(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.by {
+		if !now.Before(e.expires) {
+			s.drop(e)
+		}
+	}
+}
+
+func (s *enrolments) drop(e *enrolment) {
+	delete(s.by, e.id)
+	if e.finished {
+		s.kept--
+	}
+	e.invite.begun = slices.DeleteFunc(e.invite.begun, func(o *enrolment) bool { return o == e })
+	if len(e.invite.begun) == 0 {
+		delete(s.byCode, string(e.invite.hash))
+	}
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	return b
+}

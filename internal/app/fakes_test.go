@@ -1,0 +1,404 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/signum-mssp/signum"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// clock is set by hand.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// store keeps what a signum.Store would, in memory.
+type store struct {
+	mu       sync.Mutex
+	subs     map[string]*signum.Subscriber
+	apps     map[string]*signum.AppDevice
+	invites  map[string]*signum.Invite
+	recovery map[string][]byte
+	certs    map[string]*signum.Certificate
+	enrolled int
+	fail     error // of everything, if it is set
+}
+
+func newStore() *store {
+	return &store{
+		subs: make(map[string]*signum.Subscriber), apps: make(map[string]*signum.AppDevice),
+		invites: make(map[string]*signum.Invite), recovery: make(map[string][]byte), certs: make(map[string]*signum.Certificate),
+	}
+}
+
+// enter locks, and is the one place where the store fails.
+func (s *store) enter() (leave func(), err error) {
+	s.mu.Lock()
+	return s.mu.Unlock, s.fail
+}
+
+func (s *store) PutInvite(_ context.Context, i *signum.Invite) error {
+	leave, err := s.enter()
+	defer leave()
+	maps.DeleteFunc(s.invites, func(_ string, o *signum.Invite) bool { return o.MSISDN == i.MSISDN })
+	s.invites[string(i.CodeHash)] = i
+	return err
+}
+
+func (s *store) Invite(_ context.Context, hash []byte, now time.Time) (*signum.Invite, error) {
+	leave, err := s.enter()
+	defer leave()
+	i := s.invites[string(hash)]
+	if i == nil || !now.Before(i.Expires) {
+		return nil, errors.Join(err, signum.ErrInvite)
+	}
+	return i, err
+}
+
+func (s *store) EnrolApp(_ context.Context, e *signum.Enrolment, now time.Time) error {
+	leave, err := s.enter()
+	defer leave()
+	if s.invites[string(e.CodeHash)] == nil {
+		return signum.ErrInvite
+	}
+	delete(s.invites, string(e.CodeHash))
+	sub := s.subs[e.App.MSISDN]
+	sub.Devices = append(sub.Devices, e.Device)
+	if e.Serial != "" {
+		sub.Serial = e.Serial
+	}
+	if e.RecoveryHash != nil {
+		s.recovery[e.App.MSISDN], sub.RecoveryCodeCreated = e.RecoveryHash, true
+	}
+	s.apps[e.App.DeviceID] = copyApp(e.App)
+	s.enrolled++
+	return err
+}
+
+func copyApp(a *signum.AppDevice) *signum.AppDevice {
+	c := *a
+	c.Passkeys = slices.Clone(a.Passkeys)
+	return &c
+}
+
+func (s *store) App(_ context.Context, id string) (*signum.AppDevice, error) {
+	leave, err := s.enter()
+	defer leave()
+	if a := s.apps[id]; a != nil && err == nil {
+		return copyApp(a), nil
+	}
+	return nil, cmpErr(err, signum.ErrNotFound)
+}
+
+func cmpErr(err, or error) error {
+	if err != nil {
+		return err
+	}
+	return or
+}
+
+func (s *store) UpdateApp(_ context.Context, a *signum.AppDevice) error {
+	leave, err := s.enter()
+	defer leave()
+	old := s.apps[a.DeviceID]
+	if old == nil {
+		return signum.ErrNotFound
+	}
+	a = copyApp(a)
+	a.TriesLeft = old.TriesLeft
+	s.apps[a.DeviceID] = a
+	return err
+}
+
+func (s *store) TakeTry(_ context.Context, id string) (int, error) {
+	leave, err := s.enter()
+	defer leave()
+	a := s.apps[id]
+	if a == nil {
+		return 0, cmpErr(err, signum.ErrNotFound)
+	}
+	if a.TriesLeft == 0 {
+		return -1, err
+	}
+	a.TriesLeft--
+	return a.TriesLeft, err
+}
+
+func (s *store) ResetTries(_ context.Context, id string) error {
+	leave, err := s.enter()
+	defer leave()
+	s.apps[id].TriesLeft = signum.MaxPasscodeTries
+	return err
+}
+
+func (s *store) RemoveApp(_ context.Context, id string) error {
+	leave, err := s.enter()
+	defer leave()
+	a := s.apps[id]
+	if a == nil {
+		return signum.ErrNotFound
+	}
+	delete(s.apps, id)
+	sub := s.subs[a.MSISDN]
+	sub.Devices = slices.DeleteFunc(sub.Devices, func(d signum.Device) bool { return d.ID == id })
+	return err
+}
+
+func (s *store) RecoveryHash(_ context.Context, n string) ([]byte, error) {
+	leave, err := s.enter()
+	defer leave()
+	return s.recovery[n], err
+}
+
+func (s *store) SetRecoveryHash(_ context.Context, n string, hash []byte) error {
+	leave, err := s.enter()
+	defer leave()
+	s.recovery[n], s.subs[n].RecoveryCodeCreated = hash, true
+	return err
+}
+
+func (s *store) SetSubscriberState(_ context.Context, n string, to signum.SubscriberState) error {
+	leave, err := s.enter()
+	defer leave()
+	s.subs[n].State = to
+	return err
+}
+
+func (s *store) Subscriber(_ context.Context, n string) (*signum.Subscriber, error) {
+	leave, err := s.enter()
+	defer leave()
+	sub := s.subs[n]
+	if sub == nil {
+		return nil, cmpErr(err, signum.ErrNotFound)
+	}
+	c := *sub
+	c.Devices = slices.Clone(sub.Devices)
+	return &c, err
+}
+
+func (s *store) device(id string) *signum.Device {
+	for _, sub := range s.subs {
+		for i := range sub.Devices {
+			if sub.Devices[i].ID == id {
+				return &sub.Devices[i]
+			}
+		}
+	}
+	return nil
+}
+
+func (s *store) ActivateDevice(_ context.Context, id string, _ signum.KeyType, serial string) error {
+	leave, err := s.enter()
+	defer leave()
+	s.device(id).Certificate = s.certs[serial]
+	return err
+}
+
+func (s *store) SetPINBlocked(_ context.Context, id string, blocked bool) error {
+	leave, err := s.enter()
+	defer leave()
+	s.device(id).PINBlocked = blocked
+	return err
+}
+
+func (s *store) DeactivateDevice(_ context.Context, id string) error {
+	leave, err := s.enter()
+	defer leave()
+	s.device(id).State = signum.DeviceInactive
+	return err
+}
+
+func (s *store) setFail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = err
+}
+
+// get looks at the store, or changes it, as nobody but a test may.
+func get[T any](s *store, f func(*store) T) T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return f(s)
+}
+
+// authority issues certificates that nobody trusts.
+type authority struct {
+	clock   *clock
+	store   *store
+	key     *ecdsa.PrivateKey
+	life    time.Duration
+	mu      sync.Mutex
+	n       int64
+	revoked map[string]int
+	fail    error
+}
+
+func newAuthority(t testing.TB, c *clock, s *store) *authority {
+	return &authority{clock: c, store: s, key: newKey(t), life: 3 * 365 * 24 * time.Hour, revoked: make(map[string]int)}
+}
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func (a *authority) Issue(_ context.Context, serial, deviceID string, key crypto.PublicKey) (*signum.Certificate, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.fail != nil {
+		return nil, a.fail
+	}
+	a.n++
+	now := a.clock.Now()
+	t := &x509.Certificate{
+		SerialNumber: big.NewInt(a.n), Subject: pkix.Name{SerialNumber: serial, CommonName: serial},
+		NotBefore: now, NotAfter: now.Add(a.life),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, t, t, key, a.key)
+	if err != nil {
+		return nil, err
+	}
+	c := &signum.Certificate{
+		Serial: t.SerialNumber.Text(16), DeviceID: deviceID, State: signum.CertificateGood, DER: der,
+		NotBefore: t.NotBefore, NotAfter: t.NotAfter,
+	}
+	return c, get(a.store, func(s *store) error { s.certs[c.Serial] = c; return nil })
+}
+
+func (a *authority) Revoke(_ context.Context, serial string, reason int) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.fail != nil {
+		return a.fail
+	}
+	a.revoked[serial] = reason
+	return nil
+}
+
+// engine has what is pending, and takes answers once.
+type engine struct {
+	mu      sync.Mutex
+	pending map[string][]signum.DeviceRequest // by device, oldest first
+	answers []signum.DeviceAnswer
+	cms     map[string][]byte
+	fail    error
+}
+
+func newEngine() *engine {
+	return &engine{pending: make(map[string][]signum.DeviceRequest), cms: make(map[string][]byte)}
+}
+
+func (e *engine) Pending(_ context.Context, deviceID string) ([]signum.DeviceRequest, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.pending[deviceID]), e.fail
+}
+
+func (e *engine) Signature(_ context.Context, deviceID, transID string) ([]byte, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if der, ok := e.cms[deviceID+" "+transID]; ok {
+		return der, nil
+	}
+	return nil, signum.ErrNotFound
+}
+
+func (e *engine) Answer(_ context.Context, a signum.DeviceAnswer) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.fail != nil {
+		return e.fail
+	}
+	e.answers = append(e.answers, a)
+	e.forget(a.DeviceID, a.TransID, a.Op)
+	return nil
+}
+
+func (e *engine) forget(deviceID, transID string, op signum.DeviceOp) {
+	e.pending[deviceID] = slices.DeleteFunc(e.pending[deviceID], func(r signum.DeviceRequest) bool {
+		return r.TransID == transID && r.Op == op
+	})
+}
+
+// add makes a request pending, as the engine does before it hands it over.
+func (e *engine) add(r signum.DeviceRequest) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.pending[r.DeviceID] = append(e.pending[r.DeviceID], r)
+}
+
+func (e *engine) withdraw(r signum.DeviceRequest) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.forget(r.DeviceID, r.TransID, r.Op)
+}
+
+func (e *engine) answered() []signum.DeviceAnswer {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.answers)
+}
+
+func (e *engine) setFail(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.fail = err
+}
+
+// syncBuffer is a log that can be read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func serials() func() string {
+	n := 0
+	return func() string { n++; return fmt.Sprintf("MIDCHENEW%07d", n) }
+}

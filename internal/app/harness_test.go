@@ -1,0 +1,140 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/api"
+)
+
+const (
+	alice       = "+41791234567"
+	bob         = "+41797654321"
+	aliceSerial = "MIDCHEALICE00001"
+	service     = "signum-test"
+)
+
+// world is a server with everything around it.
+type world struct {
+	t      testing.TB
+	clock  *clock
+	store  *store
+	ca     *authority
+	engine *engine
+	server *Server
+	http   *httptest.Server
+	log    *syncBuffer
+	cfg    Config
+}
+
+// newWorld has Alice, whose account was never used, and Bob.
+func newWorld(t testing.TB, edit ...func(*Config)) *world {
+	t.Helper()
+	w := &world{
+		t: t, clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}, store: newStore(), engine: newEngine(), log: new(syncBuffer),
+	}
+	w.ca = newAuthority(t, w.clock, w.store)
+	w.store.subs[alice] = &signum.Subscriber{MSISDN: alice, Serial: aliceSerial, State: signum.SubscriberActive}
+	w.store.subs[bob] = &signum.Subscriber{MSISDN: bob, Serial: "MIDCHEBOB0000001", State: signum.SubscriberActive}
+	w.cfg = Config{
+		Store: w.store, CA: w.ca, Chain: [][]byte{[]byte("issuing CA")}, Clock: w.clock, Service: service, NewSerial: serials(),
+		Logger: slog.New(slog.NewTextHandler(w.log, nil)), OpenAPI: api.AppOpenAPI,
+		Limits: Limits{Begin: Limit{10_000, 10_000}, Device: Limit{100_000, 100_000}, Subscriber: Limit{100_000, 100_000}, Address: Limit{1_000_000, 1_000_000}},
+	}
+	for _, f := range edit {
+		f(&w.cfg)
+	}
+	w.boot()
+	t.Cleanup(w.stop)
+	return w
+}
+
+// boot starts a server on the store as it is.
+func (w *world) boot() {
+	w.t.Helper()
+	w.http = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.server.Handler().ServeHTTP(rw, r)
+	}))
+	w.cfg.WebURL = "http://" + w.http.Listener.Addr().String() + "/phone"
+	s, err := New(w.cfg)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s.Connect(w.engine, w.engine)
+	w.server = s
+	w.http.Start()
+}
+
+func (w *world) stop() {
+	w.server.Close()
+	w.http.Close()
+}
+
+func (w *world) url() string { return w.http.URL }
+
+func (w *world) origin() string {
+	u, err := url.Parse(w.http.URL)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+func (w *world) invite(msisdn string, trusted bool) string {
+	w.t.Helper()
+	code, _, err := w.server.Invite(context.Background(), msisdn, trusted)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return code
+}
+
+// enrol gives a subscriber a new phone with an App.
+func (w *world) enrol(msisdn string) *phone {
+	w.t.Helper()
+	p := newPhone(w)
+	if r := p.enrol(w.invite(msisdn, true), ""); r.status != http.StatusOK {
+		w.t.Fatalf("enrolment: %d %s", r.status, r.body)
+	}
+	return p
+}
+
+// ask has the engine ask a phone to sign.
+func (w *world) ask(p *phone, id string, edit ...func(*signum.DeviceRequest)) signum.DeviceRequest {
+	w.t.Helper()
+	now := w.clock.Now()
+	r := signum.DeviceRequest{
+		Op: signum.OpSign, TransID: id, MSISDN: p.msisdn, DeviceID: p.device, Method: signum.App, Lang: "en", MimeType: "text/plain",
+		Text: "Pay " + id, SignedAttrs: []byte("attrs of " + id), KeyType: signum.EC, Created: now, Expires: now.Add(2 * time.Minute),
+	}
+	for _, f := range edit {
+		f(&r)
+	}
+	w.engine.add(r)
+	if err := w.server.Send(context.Background(), r); err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+func display(r *signum.DeviceRequest) { r.Op, r.SignedAttrs = signum.OpDisplay, nil }
+
+// patience is how long a test waits for what must happen: a machine with other
+// work to do may be slow, and whoever is in time pays nothing.
+const patience = 2 * time.Minute
+
+// eventually waits for what happens on other goroutines.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("in vain: %s", what)
+		}
+	}
+}

@@ -1,0 +1,320 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/go-json-experiment/json"
+
+	"github.com/signum-mssp/signum"
+)
+
+const (
+	inboxPath = Base + "/inbox"
+	heartbeat = 25 * time.Second
+	silence   = 2 * heartbeat    // after which a connection is closed
+	helloWait = 10 * time.Second // for the first frame
+
+	storeTimeout = 10 * time.Second // of what an inbox asks
+)
+
+// Closing codes of an inbox.
+const (
+	closeRefused  websocket.StatusCode = 4401
+	closeSilent   websocket.StatusCode = 4408
+	closeReplaced websocket.StatusCode = 4409
+	closeTooMuch  websocket.StatusCode = 4429
+)
+
+// site is where the web App is.
+type site struct {
+	origin string // as browsers write it
+	host   string // of passkeys: without a port
+}
+
+func parseSite(web string) (site, error) {
+	u, err := url.Parse(web)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" {
+		return site{}, errors.New("app: WebURL is not a web address")
+	}
+	scheme, host, port := u.Scheme, strings.ToLower(u.Hostname()), u.Port()
+	if port == map[string]string{"https": "443", "http": "80"}[scheme] {
+		port = ""
+	}
+	at := host
+	if strings.Contains(at, ":") {
+		at = "[" + at + "]"
+	}
+	if port != "" {
+		at += ":" + port
+	}
+	return site{origin: scheme + "://" + at, host: host}, nil
+}
+
+// serveInbox takes a connection; who it is says its first frame. The goroutine
+// and the buffers of net/http end here: thousands of connections do nothing
+// most of the time.
+func (s *Server) serveInbox(w http.ResponseWriter, r *http.Request) {
+	c := &call{s: s, w: w, r: r, start: s.now()}
+	if err := c.mayConnect(); err != nil {
+		c.answer(nil, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store") // of what the library refuses
+	in := newConn(s, c.start)
+	if err := in.accept(w, r); err != nil { // which was answered
+		c.note = "no WebSocket"
+		c.emit(http.StatusBadRequest, nil, nil)
+		return
+	}
+	if !s.join(in) || !s.tasks.start(in.serve) {
+		s.leave(in)
+		_ = in.net.Close()
+	}
+}
+
+// mayConnect lets in who has no Origin, which is not a browser, and the web
+// App.
+func (c *call) mayConnect() error {
+	if wait := c.s.byAddress.take(addressKey(c.r.RemoteAddr), c.start); wait > 0 {
+		return slow(wait)
+	}
+	if !strings.EqualFold(c.r.Header.Get("Upgrade"), "websocket") {
+		return malformed("The inbox is a WebSocket.")
+	}
+	for _, origin := range c.r.Header.Values("Origin") {
+		if origin != c.s.site.origin {
+			return errUnauthorised
+		}
+	}
+	if c.s.connections() >= c.s.cfg.MaxConnections {
+		return slow(helloWait)
+	}
+	return nil
+}
+
+func (s *Server) connections() int {
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	return len(s.book.conns)
+}
+
+func (s *Server) join(c *conn) bool {
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	if len(s.book.conns) >= s.cfg.MaxConnections {
+		return false
+	}
+	s.book.conns[c] = struct{}{}
+	return true
+}
+
+func (s *Server) leave(c *conn) {
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	delete(s.book.conns, c)
+	if x := s.book.boxes[c.device]; x != nil && x.conn == c {
+		x.conn = nil
+		s.book.tidy(c.device)
+	}
+}
+
+// register makes a connection its device's inbox. What is sent from now on is
+// queued behind the sync, which is yet to come.
+func (s *Server) register(c *conn, a *signum.AppDevice) {
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	c.device, c.msisdn = a.DeviceID, a.MSISDN
+	x := s.book.box(a.DeviceID)
+	if x.conn != nil {
+		x.conn.close(closeReplaced, "another inbox was opened")
+	}
+	x.conn = c
+}
+
+// serve is the life of a connection, and the one goroutine that it has while
+// nothing happens.
+func (c *conn) serve() {
+	defer c.s.leave(c)
+	code, reason := c.hello()
+	for code == 0 {
+		code, reason = c.next()
+	}
+	c.end(code, reason)
+	c.emit()
+}
+
+// hello waits for the proof, and answers it with what is pending.
+func (c *conn) hello() (websocket.StatusCode, string) {
+	f, code, reason := c.read()
+	if code != 0 {
+		return code, reason
+	}
+	if f.Type != "hello" {
+		return closeRefused, errMalformed.Code
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	a, err := c.s.verify(ctx, f.Proof, target{aud: c.s.cfg.Service, method: http.MethodGet, uri: inboxPath})
+	if err != nil {
+		return c.refused(err)
+	}
+	c.s.register(c, a)
+	list, err := c.s.requestsOf(ctx, a.DeviceID)
+	if err != nil {
+		return c.refused(err)
+	}
+	c.release(
+		frame{Type: "welcome", Now: c.s.now().UnixMilli(), Heartbeat: heartbeat.Milliseconds()},
+		frame{Type: "sync", Requests: &list},
+	)
+	return 0, ""
+}
+
+func (c *conn) refused(err error) (websocket.StatusCode, string) {
+	var ref *refusal
+	switch {
+	case !errors.As(err, &ref):
+		c.err = err
+		return websocket.StatusInternalError, "internal"
+	case ref.status == http.StatusTooManyRequests:
+		return closeTooMuch, ref.Code
+	}
+	return closeRefused, ref.Code
+}
+
+// next takes one frame.
+func (c *conn) next() (websocket.StatusCode, string) {
+	f, code, reason := c.read()
+	if code != 0 {
+		return code, reason
+	}
+	if wait := c.s.byDevice.take(c.device, c.s.now()); wait > 0 {
+		return closeTooMuch, "slow"
+	}
+	switch f.Type {
+	case "ping":
+		c.queue(frame{Type: "pong", Now: c.s.now().UnixMilli()})
+	case "shown":
+		if op, ok := opNamed(f.Op); ok {
+			c.s.shown(c.device, item{f.ID, op})
+		}
+	}
+	return 0, "" // later versions may say more
+}
+
+func (c *conn) read() (f clientFrame, code websocket.StatusCode, reason string) {
+	kind, b, err := c.ws.Read(context.Background()) // the sweep ends it
+	if err != nil {
+		return f, websocket.StatusGoingAway, ""
+	}
+	c.touch()
+	if f, err = parseFrame(kind, b); err != nil {
+		return f, websocket.StatusPolicyViolation, errMalformed.Code
+	}
+	return f, 0, ""
+}
+
+var errFrame = errors.New("not a frame of an App")
+
+func parseFrame(kind websocket.MessageType, b []byte) (f clientFrame, err error) {
+	if kind != websocket.MessageText || json.Unmarshal(b, &f) != nil || f.Type == "" {
+		return f, errFrame
+	}
+	return f, nil
+}
+
+func (s *Server) requestsOf(ctx context.Context, deviceID string) ([]request, error) {
+	all, err := s.pendingOf(ctx, deviceID)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]request, 0, len(all)) // not null, if empty
+	for _, r := range all {
+		list = append(list, wireOf(&r))
+	}
+	return list, nil
+}
+
+// sweep does what is overdue.
+func (s *Server) sweep(now time.Time) {
+	s.enrols.sweep(now)
+	if wake := s.sweepBook(now); len(wake) > 0 {
+		s.tasks.start(func() { // the store may be slow, and time passes
+			for _, deviceID := range wake {
+				s.wakeUnseen(deviceID)
+			}
+		})
+	}
+}
+
+// sweepBook returns whom to wake: their connections seem to be open, but
+// nobody shows what they were sent.
+func (s *Server) sweepBook(now time.Time) (wake []string) {
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	for c := range s.book.conns {
+		if c.overdue(now) {
+			c.close(closeSilent, "nothing came")
+		}
+	}
+	for deviceID, x := range s.book.boxes {
+		unseen := false
+		for name, p := range x.requests {
+			switch {
+			case !now.Before(p.Expires):
+				s.drop(deviceID, name, "expired")
+			case p.visible() && !p.shown && now.Sub(p.sent) >= shownWithin:
+				p.shown, unseen = true, true
+			}
+		}
+		if unseen {
+			wake = append(wake, deviceID)
+		}
+	}
+	return wake
+}
+
+func (s *Server) wakeUnseen(deviceID string) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	a, err := s.cfg.Store.App(ctx, deviceID)
+	if err != nil {
+		s.log.Warn("App not woken", "device", deviceID, "err", err)
+		return
+	}
+	s.push.wake(deviceID, a.Push)
+}
+
+func (s *Server) closeInboxes() {
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	for c := range s.book.conns {
+		c.closeLast()
+	}
+}
+
+func (c *conn) emit() {
+	level := slog.LevelInfo
+	attrs := []slog.Attr{slog.String("wire", "app"), slog.String("op", "inbox")}
+	if c.device != "" {
+		attrs = append(attrs, slog.String("device", c.device), slog.String("msisdn", signum.MaskMSISDN(c.msisdn)))
+	}
+	code, reason := c.closing()
+	attrs = append(attrs, slog.Int("close", int(code)))
+	if reason != "" {
+		attrs = append(attrs, slog.String("reason", reason))
+	}
+	if c.err != nil {
+		level = slog.LevelError
+		attrs = append(attrs, slog.Any("err", c.err))
+	}
+	attrs = append(attrs, slog.Duration("took", c.s.now().Sub(c.opened).Round(time.Microsecond)))
+	c.s.log.LogAttrs(context.Background(), level, "request", attrs...)
+}

@@ -1,0 +1,97 @@
+package app
+
+import (
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-json-experiment/json"
+)
+
+const (
+	proofHeader = "Signum-Proof"
+	proofType   = "signum-proof+jwt"
+	proofMax    = 2048 // bytes of the compact form
+	// proofWindow is how far iat may be from the service's time.
+	proofWindow = time.Minute
+	jtiMin      = 16
+	jtiMax      = 64
+)
+
+// proof is a JWS that was read and not yet verified.
+type proof struct {
+	Aud string `json:"aud"`
+	Htm string `json:"htm"`
+	Htu string `json:"htu"`
+	Bh  string `json:"bh"`
+	Iat int64  `json:"iat"`
+	Jti octets `json:"jti"`
+
+	kid string
+	jws *jose.JSONWebSignature
+}
+
+var errProof = errors.New("the proof cannot be read")
+
+// parseProof reads a proof. One algorithm is taken, whatever the header says,
+// and keys that it carries are not looked at.
+func parseProof(compact string) (*proof, error) {
+	if len(compact) > proofMax {
+		return nil, errProof
+	}
+	jws, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil || len(jws.Signatures) != 1 {
+		return nil, errProof
+	}
+	head := jws.Signatures[0].Protected
+	if typ, _ := head.ExtraHeaders[jose.HeaderType].(string); typ != proofType {
+		return nil, errProof
+	}
+	p := &proof{kid: head.KeyID, jws: jws}
+	if err := json.Unmarshal(jws.UnsafePayloadWithoutVerification(), p); err != nil {
+		return nil, errProof
+	}
+	if p.kid == "" || len(p.kid) > maxDeviceID || len(p.Jti) < jtiMin || len(p.Jti) > jtiMax {
+		return nil, errProof
+	}
+	return p, nil
+}
+
+// target is the call that a proof must be of.
+type target struct {
+	aud, method, uri string
+	body             []byte
+}
+
+// of reports whether the proof was made with the key, for this call.
+func (p *proof) of(key *ecdsa.PublicKey, t target) bool {
+	if _, err := p.jws.Verify(key); err != nil {
+		return false
+	}
+	sum := sha256.Sum256(t.body)
+	return p.Aud == t.aud && p.Htm == t.method && p.Htu == t.uri && p.Bh == b64u(sum[:])
+}
+
+// timely reports whether the proof is of now. One that is older than this
+// process is not: the proofs taken before are forgotten.
+func (p *proof) timely(now, started time.Time) bool {
+	const w = int64(proofWindow / time.Second)
+	return p.Iat >= now.Unix()-w && p.Iat <= now.Unix()+w && p.Iat >= started.Unix()
+}
+
+// replayKey names the proof in the memory of those taken.
+func (p *proof) replayKey() [16]byte { return shortHash(p.kid, string(p.Jti)) }
+
+// shortHash is enough to tell things apart that nobody gains from confusing
+// but by finding 2^64 of them.
+func shortHash(parts ...string) (k [16]byte) {
+	h := sha256.New()
+	for _, s := range parts {
+		sum := sha256.Sum256([]byte(s))
+		h.Write(sum[:])
+	}
+	copy(k[:], h.Sum(nil))
+	return k
+}

@@ -1,0 +1,274 @@
+package app
+
+import (
+	"context"
+	"crypto/ecdh"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	webpush "github.com/SherClockHolmes/webpush-go"
+
+	"github.com/signum-mssp/signum"
+)
+
+const (
+	pushWorkers = 8
+	pushQueued  = 4096 // what is beyond is not woken; the App comes by itself
+	pushTimeout = 10 * time.Second
+	pushTTL     = 300 // seconds: longer than any request waits
+	maxEndpoint = 1024
+	wakeMessage = `{"type":"wake"}`
+)
+
+// VAPID says to push services who wakes (RFC 8292).
+type VAPID struct {
+	Contact         string // an e-mail address, or an https address
+	Public, Private string // P-256, b64u: the point; the scalar
+}
+
+// NewVAPID makes the keys.
+func NewVAPID(contact string) (v VAPID, err error) {
+	v.Contact = contact
+	v.Private, v.Public, err = webpush.GenerateVAPIDKeys()
+	return v, err
+}
+
+func (v VAPID) check() error {
+	private, err := unb64u(v.Private)
+	if err != nil {
+		return errors.New("app: the private VAPID key is not Base64url")
+	}
+	k, err := ecdh.P256().NewPrivateKey(private)
+	if err != nil || b64u(k.PublicKey().Bytes()) != v.Public {
+		return errors.New("app: the VAPID keys are not a pair of P-256 keys")
+	}
+	return nil
+}
+
+// pusher wakes Apps.
+type pusher struct {
+	s     *Server
+	vapid VAPID
+
+	mu      sync.Mutex
+	waiting map[string]*signum.PushSubscription // by device: who is to be woken already is not twice
+	order   []string
+	workers int
+}
+
+func newPusher(s *Server, v VAPID) (*pusher, error) {
+	if v.Public == "" && v.Private == "" {
+		var err error
+		if v, err = NewVAPID(v.Contact); err != nil {
+			return nil, err
+		}
+	}
+	if v.Contact == "" {
+		v.Contact = s.site.origin
+	}
+	return &pusher{s: s, vapid: v, waiting: make(map[string]*signum.PushSubscription)}, v.check()
+}
+
+func (c *call) pushKey() (any, error) {
+	return struct {
+		Key string `json:"key"`
+	}{c.s.push.vapid.Public}, nil
+}
+
+// subscription checks what an App registers: it makes the service call an
+// address of the App's choice.
+func (p *pusher) subscription(w wirePush) (*signum.PushSubscription, error) {
+	u, err := url.Parse(w.Endpoint)
+	if err != nil || len(w.Endpoint) > maxEndpoint || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return nil, errors.New("the endpoint is not an address")
+	}
+	if err := p.s.cfg.AllowPush(u); err != nil {
+		return nil, err
+	}
+	if _, err := ecdh.P256().NewPublicKey(w.P256DH); err != nil {
+		return nil, errors.New("p256dh is not a P-256 point")
+	}
+	if len(w.Auth) != 16 {
+		return nil, errors.New("auth is not of 16 bytes")
+	}
+	return &signum.PushSubscription{Endpoint: w.Endpoint, P256DH: w.P256DH, Auth: w.Auth}, nil
+}
+
+// wake wakes an App some time soon.
+func (p *pusher) wake(deviceID string, sub *signum.PushSubscription) {
+	if sub == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, ok := p.waiting[deviceID]; ok {
+		return
+	}
+	if len(p.order) >= pushQueued {
+		p.s.log.Warn("App not woken: too many wait", "device", deviceID)
+		return
+	}
+	p.waiting[deviceID] = sub
+	p.order = append(p.order, deviceID)
+	if p.workers < pushWorkers && p.s.tasks.start(p.work) {
+		p.workers++
+	}
+}
+
+func (p *pusher) work() {
+	for {
+		deviceID, sub := p.next()
+		if sub == nil {
+			return
+		}
+		if err := p.send(sub); err != nil {
+			p.s.log.Warn("App not woken", "device", deviceID, "err", err)
+			if errors.Is(err, errGone) {
+				p.forget(deviceID, sub)
+			}
+		}
+	}
+}
+
+func (p *pusher) next() (string, *signum.PushSubscription) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.order) == 0 || p.s.tasks.stopping() {
+		p.workers--
+		return "", nil
+	}
+	id := p.order[0]
+	p.order = p.order[1:]
+	sub := p.waiting[id]
+	delete(p.waiting, id)
+	return id, sub
+}
+
+var errGone = errors.New("the subscription is gone")
+
+func (p *pusher) send(sub *signum.PushSubscription) error {
+	u, err := url.Parse(sub.Endpoint)
+	if err != nil {
+		return errors.New("the endpoint is not an address")
+	}
+	if err := p.s.cfg.AllowPush(u); err != nil { // what is allowed may have changed
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), pushTimeout)
+	defer cancel()
+	resp, err := webpush.SendNotificationWithContext(ctx, []byte(wakeMessage), &webpush.Subscription{
+		Endpoint: sub.Endpoint,
+		Keys:     webpush.Keys{P256dh: std64(sub.P256DH), Auth: std64(sub.Auth)},
+	}, &webpush.Options{
+		HTTPClient: p.s.cfg.PushClient, Subscriber: p.vapid.Contact, TTL: pushTTL, Topic: "wake", Urgency: webpush.UrgencyHigh,
+		VAPIDPublicKey: p.vapid.Public, VAPIDPrivateKey: p.vapid.Private,
+	})
+	if err != nil {
+		return withoutURL(err)
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 4<<10)) // so that the connection can be used again
+	switch {
+	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone:
+		return errGone
+	case resp.StatusCode >= 300:
+		return fmt.Errorf("the push service answered %d", resp.StatusCode)
+	}
+	return nil
+}
+
+func std64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+
+// withoutURL keeps the endpoint out of the log: who has it can call it.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// forget drops a subscription, unless there is a newer one.
+func (p *pusher) forget(deviceID string, sub *signum.PushSubscription) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	defer p.s.lock(deviceID)()
+	a, err := p.s.cfg.Store.App(ctx, deviceID)
+	if err != nil || a.Push == nil || a.Push.Endpoint != sub.Endpoint {
+		return
+	}
+	a.Push = nil
+	if err := p.s.cfg.Store.UpdateApp(ctx, a); err != nil {
+		p.s.log.Warn("subscription not forgotten", "device", deviceID, "err", err)
+	}
+}
+
+// publicPush allows what a browser's push service can be.
+func publicPush(u *url.URL) error {
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	if u.Scheme != "https" {
+		return errors.New("the endpoint is not https")
+	}
+	if a, err := netip.ParseAddr(host); err == nil && !publicAddr(a) {
+		return errNotPublic
+	}
+	if !strings.Contains(host, ".") && !strings.Contains(host, ":") {
+		return errNotPublic
+	}
+	return nil
+}
+
+var errNotPublic = errors.New("the endpoint is not on the internet")
+
+// notPublic are special-purpose networks (RFC 6890 and its registries) that
+// netip does not know by a name.
+var notPublic = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
+	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"),
+	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2001:db8::/32"),
+	netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("100::/64"),
+}
+
+func publicAddr(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	if !a.IsGlobalUnicast() || a.IsPrivate() {
+		return false
+	}
+	for _, p := range notPublic {
+		if p.Contains(a) {
+			return false
+		}
+	}
+	return true
+}
+
+// publicClient looks at the address that it connects to, because a name can
+// lead anywhere, and follows nobody elsewhere.
+func publicClient() *http.Client {
+	dialer := &net.Dialer{Timeout: pushTimeout, Control: func(_, address string, _ syscall.RawConn) error {
+		ap, err := netip.ParseAddrPort(address)
+		if err != nil || !publicAddr(ap.Addr()) {
+			return errNotPublic
+		}
+		return nil
+	}}
+	return &http.Client{
+		Timeout: pushTimeout,
+		Transport: &http.Transport{
+			DialContext: dialer.DialContext, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: pushWorkers,
+			IdleConnTimeout: time.Minute, TLSHandshakeTimeout: pushTimeout,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}

@@ -1,0 +1,270 @@
+package app
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/signum-mssp/signum"
+)
+
+// Base is where Handler serves.
+const Base = "/app/v1"
+
+// Store is what Apps need of a signum.Store.
+type Store interface {
+	signum.AppStore
+	Subscriber(ctx context.Context, msisdn string) (*signum.Subscriber, error)
+	ActivateDevice(ctx context.Context, deviceID string, k signum.KeyType, certSerial string) error
+	SetPINBlocked(ctx context.Context, deviceID string, blocked bool) error
+	DeactivateDevice(ctx context.Context, deviceID string) error
+}
+
+// CA certifies and revokes.
+type CA interface {
+	signum.Issuer
+	// Revoke revokes a certificate for a CRLReason of RFC 5280, clause 5.3.1.
+	Revoke(ctx context.Context, serial string, reason int) error
+}
+
+// Config of a Server. Store, CA, Service, WebURL and NewSerial must be set.
+type Config struct {
+	Store     Store
+	CA        CA
+	Chain     [][]byte // DER of the CA certificates that an App gets with its own
+	Clock     signum.Clock
+	Logger    *slog.Logger
+	Service   string        // aud of proofs
+	WebURL    string        // of the web App: its origin is that of passkeys, and the only one that may open an inbox
+	NewSerial func() string // of an account that starts anew
+
+	VAPID VAPID // generated if it has no keys; Apps that were registered for others are then not woken
+	// AllowPush says whether a push service may be called; nil: https, and no
+	// address that is not of the internet.
+	AllowPush func(*url.URL) error
+	// PushClient calls push services; nil: one that does not connect to an
+	// address that is not of the internet, whatever its name says.
+	PushClient *http.Client
+
+	OpenAPI        []byte // the document of the protocol, which is served with it
+	Limits         Limits
+	MaxConnections int // 0: 20,000
+}
+
+func (c Config) withDefaults() Config {
+	if c.Clock == nil {
+		c.Clock = signum.SystemClock{}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.AllowPush == nil {
+		c.AllowPush = publicPush
+	}
+	if c.PushClient == nil {
+		c.PushClient = publicClient()
+	}
+	if c.MaxConnections <= 0 {
+		c.MaxConnections = 20_000
+	}
+	c.Limits = c.Limits.withDefaults()
+	return c
+}
+
+func (c Config) check() error {
+	if c.Store == nil || c.CA == nil || c.NewSerial == nil || c.Service == "" {
+		return errors.New("app: Store, CA, Service and NewSerial must be set")
+	}
+	return nil
+}
+
+// Server is the bearer of Apps. It is safe for concurrent use.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	site    site // of the web App
+	started time.Time
+	nobody  *ecdsa.PublicKey // whose proofs are verified if there is no such device
+	push    *pusher
+
+	byBegin, byAddress, byDevice, bySubscriber *limiter
+
+	proofs *memory // those taken
+	ended  *memory // requests that have ended
+	book   book
+	enrols enrolments
+
+	// locks serialise the changes of an App: its row is read, changed and
+	// written as a whole.
+	locks [64]sync.Mutex
+	seed  maphash.Seed
+
+	mu       sync.RWMutex
+	answerer signum.Answerer
+	inbox    signum.Inbox
+
+	tasks tasks
+}
+
+var _ signum.Channel = (*Server)(nil)
+
+// New returns a server. It takes calls at once; Run must run for time to pass.
+func New(c Config) (*Server, error) {
+	c = c.withDefaults()
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	web, err := parseSite(c.WebURL)
+	if err != nil {
+		return nil, err
+	}
+	nobody, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg: c, log: c.Logger, site: web, started: c.Clock.Now(), nobody: &nobody.PublicKey, seed: maphash.MakeSeed(),
+		byBegin: newLimiter(c.Limits.Begin), byAddress: newLimiter(c.Limits.Address),
+		byDevice: newLimiter(c.Limits.Device), bySubscriber: newLimiter(c.Limits.Subscriber),
+		// A proof is timely for twice the window, if its iat is in the future.
+		proofs: newMemory(2*proofWindow, 1<<19),
+		ended:  newMemory(endedFor, 1<<18),
+		book:   newBook(),
+		enrols: newEnrolments(),
+	}
+	if s.push, err = newPusher(s, c.VAPID); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Connect sets who receives answers and knows what is pending; before the
+// first call.
+func (s *Server) Connect(a signum.Answerer, i signum.Inbox) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answerer, s.inbox = a, i
+}
+
+func (s *Server) engine() (signum.Answerer, signum.Inbox, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.answerer == nil || s.inbox == nil {
+		return nil, nil, errors.New("app: the server is not connected")
+	}
+	return s.answerer, s.inbox, nil
+}
+
+func (s *Server) now() time.Time { return s.cfg.Clock.Now() }
+
+// lock serialises the changes of a device on this node.
+func (s *Server) lock(deviceID string) (unlock func()) {
+	m := &s.locks[maphash.String(s.seed, deviceID)%uint64(len(s.locks))]
+	m.Lock()
+	return m.Unlock
+}
+
+// Handler serves everything under Base.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("POST "+Base+"/enrol/begin", s.open((*call).begin))
+	mux.Handle("POST "+Base+"/enrol", s.open((*call).enrol))
+	mux.Handle("GET "+Base+"/push-key", s.open((*call).pushKey))
+	mux.Handle("GET "+Base+"/openapi.yaml", s.open(func(*call) (any, error) {
+		if s.cfg.OpenAPI == nil {
+			return nil, errUnknown
+		}
+		return raw{"application/yaml", s.cfg.OpenAPI}, nil
+	}))
+	mux.HandleFunc("GET "+inboxPath, s.serveInbox)
+	mux.Handle("GET "+Base+"/requests", s.proved((*call).requests))
+	mux.Handle("POST "+Base+"/open", s.proved((*call).openToken))
+	mux.Handle("POST "+Base+"/answer", s.proved((*call).answerRequest))
+	mux.Handle("POST "+Base+"/unlock", s.proved((*call).unlock))
+	mux.Handle("POST "+Base+"/passcode", s.proved((*call).passcode))
+	mux.Handle("POST "+Base+"/passkey", s.proved((*call).passkey))
+	mux.Handle("POST "+Base+"/heartbeat", s.proved((*call).heartbeat))
+	mux.Handle("GET "+Base+"/signature", s.proved((*call).signature))
+	mux.Handle("DELETE "+Base+"/device", s.proved((*call).remove))
+	mux.Handle("/", s.open(func(*call) (any, error) { return nil, errUnknown }))
+	return mux
+}
+
+// Run lets time pass, until ctx ends: what is overdue goes, silent connections
+// are closed, and Apps that do not show what they were sent are woken.
+func (s *Server) Run(ctx context.Context) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			s.sweep(s.now())
+		}
+	}
+}
+
+// Close ends all connections, which their Apps open elsewhere or later, and
+// waits for what is under way: some seconds at most.
+func (s *Server) Close() {
+	s.tasks.stop()
+	s.closeInboxes()
+	s.tasks.wait()
+	s.cfg.PushClient.CloseIdleConnections()
+}
+
+// tasks are the goroutines of a Server.
+type tasks struct {
+	mu      sync.Mutex
+	stopped bool
+	n       sync.WaitGroup
+}
+
+// start runs f, unless there was a stop.
+func (t *tasks) start(f func()) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopped {
+		return false
+	}
+	t.n.Go(f)
+	return true
+}
+
+func (t *tasks) stop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stopped = true
+}
+
+func (t *tasks) stopping() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.stopped
+}
+
+func (t *tasks) wait() { t.n.Wait() }
+
+// deviceOf finds a device's row and its account.
+func (s *Server) deviceOf(ctx context.Context, a *signum.AppDevice) (*signum.Subscriber, *signum.Device, error) {
+	sub, err := s.cfg.Store.Subscriber(ctx, a.MSISDN)
+	if err != nil {
+		return nil, nil, fmt.Errorf("account of device %s: %w", a.DeviceID, err)
+	}
+	for i := range sub.Devices {
+		if sub.Devices[i].ID == a.DeviceID {
+			return sub, &sub.Devices[i], nil
+		}
+	}
+	return nil, nil, fmt.Errorf("device %s of its account: %w", a.DeviceID, signum.ErrNotFound)
+}

@@ -1,0 +1,197 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+
+	"github.com/signum-mssp/signum"
+)
+
+const maxPasskeys = 8 // of a device
+
+type unlockRequest struct {
+	Verifier  octets     `json:"verifier"`
+	Assertion *assertion `json:"assertion"`
+	ID        string     `json:"id"`
+}
+
+type unlockAnswer struct {
+	Share octets `json:"share"`
+}
+
+func (c *call) unlock() (any, error) {
+	var in unlockRequest
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	c.trans = clip(in.ID)
+	if (in.Assertion == nil) == (len(in.Verifier) == 0) {
+		return nil, malformed("There is a verifier or an assertion.")
+	}
+	var err error
+	if in.Assertion != nil {
+		err = c.checkAssertion(in.Assertion, in.ID)
+	} else {
+		err = c.checkPasscode(in.Verifier, in.ID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return unlockAnswer{c.device.Share}, nil
+}
+
+// checkPasscode counts before it looks: whoever asks many times at once has no
+// more tries. The wrong one that blocks the App ends a request, if it was for
+// one.
+func (c *call) checkPasscode(verifier []byte, id string) error {
+	if len(verifier) != sha256.Size {
+		return malformed("verifier is not of 32 bytes.")
+	}
+	ctx := context.WithoutCancel(c.r.Context()) // hanging up does not save a try
+	left, err := c.s.cfg.Store.TakeTry(ctx, c.device.DeviceID)
+	if err != nil {
+		return c.orGone(err)
+	}
+	if left < 0 {
+		return errBlocked
+	}
+	// Read after the try was taken: a passcode that is being changed is the
+	// old one or the new one.
+	a, err := c.s.cfg.Store.App(ctx, c.device.DeviceID)
+	if err != nil {
+		return c.orGone(err)
+	}
+	sum := sha256.Sum256(verifier)
+	if subtle.ConstantTimeCompare(sum[:], a.VerifierHash) == 1 {
+		return c.s.cfg.Store.ResetTries(ctx, c.device.DeviceID)
+	}
+	if left > 0 {
+		return wrongPasscode(left)
+	}
+	return c.block(ctx, id)
+}
+
+func (c *call) block(ctx context.Context, id string) error {
+	c.note = "passcode blocked"
+	if err := c.s.cfg.Store.SetPINBlocked(ctx, c.device.DeviceID, true); err != nil {
+		return err
+	}
+	if id == "" {
+		return errBlocked
+	}
+	name := item{id, signum.OpSign}
+	if _, err := c.s.request(ctx, c.device.DeviceID, name); err != nil {
+		return errBlocked // of no request that could be ended
+	}
+	err := c.s.deliver(ctx, signum.DeviceAnswer{
+		Op: name.op, TransID: id, DeviceID: c.device.DeviceID, Fault: signum.NewFault(signum.PINBlocked),
+	})
+	if err != nil {
+		c.s.log.ErrorContext(ctx, "request of a blocked App not ended", "trans_id", c.trans, "device", c.device.DeviceID, "err", err)
+	}
+	return errBlocked
+}
+
+// orGone makes a device that was removed meanwhile one that never was.
+func (c *call) orGone(err error) error {
+	if errors.Is(err, signum.ErrNotFound) {
+		return errUnauthorised
+	}
+	return err
+}
+
+// change changes what is kept of the App, as it is now.
+func (c *call) change(f func(*signum.AppDevice) error) error {
+	ctx := c.r.Context()
+	defer c.s.lock(c.device.DeviceID)()
+	a, err := c.s.cfg.Store.App(ctx, c.device.DeviceID)
+	if err != nil {
+		return c.orGone(err)
+	}
+	if err := f(a); err != nil {
+		return err
+	}
+	return c.orGone(c.s.cfg.Store.UpdateApp(ctx, a))
+}
+
+func (c *call) passcode() (any, error) {
+	var in struct {
+		Verifier    octets `json:"verifier"`
+		NewVerifier octets `json:"new_verifier"`
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if len(in.NewVerifier) != sha256.Size {
+		return nil, malformed("new_verifier is not of 32 bytes.")
+	}
+	if err := c.checkPasscode(in.Verifier, ""); err != nil {
+		return nil, err
+	}
+	return nil, c.change(func(a *signum.AppDevice) error {
+		sum := sha256.Sum256(in.NewVerifier)
+		a.VerifierHash = sum[:]
+		return nil
+	})
+}
+
+func (c *call) passkey() (any, error) {
+	var in struct {
+		ID        octets `json:"id"`
+		PublicKey octets `json:"public_key"`
+		Verifier  octets `json:"verifier"`
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if len(in.ID) == 0 || len(in.ID) > maxCredentialID {
+		return nil, malformed("id is not that of a credential.")
+	}
+	if _, err := parseKey(in.PublicKey); err != nil {
+		return nil, malformed("public_key is not a P-256 key.")
+	}
+	if err := c.checkPasscode(in.Verifier, ""); err != nil {
+		return nil, err
+	}
+	return nil, c.change(func(a *signum.AppDevice) error {
+		key := signum.Passkey{ID: in.ID, PublicKey: in.PublicKey}
+		if i := passkeyIndex(a, in.ID); i >= 0 {
+			a.Passkeys[i] = key
+		} else if len(a.Passkeys) < maxPasskeys {
+			a.Passkeys = append(a.Passkeys, key)
+		} else {
+			return malformed("There are %d passkeys already.", maxPasskeys)
+		}
+		return nil
+	})
+}
+
+// checkAssertion takes a passkey's consent to one request. A wrong one is no
+// try: it cannot be guessed.
+func (c *call) checkAssertion(as *assertion, id string) error {
+	if c.device.TriesLeft <= 0 {
+		return errBlocked
+	}
+	r, err := c.s.request(c.r.Context(), c.device.DeviceID, item{id, signum.OpSign})
+	if err != nil {
+		return err
+	}
+	return c.change(func(a *signum.AppDevice) error {
+		if a.TriesLeft <= 0 {
+			return errBlocked
+		}
+		i := passkeyIndex(a, as.ID)
+		if i < 0 {
+			return wrongPasscode(a.TriesLeft)
+		}
+		count, err := as.verify(&a.Passkeys[i], c.s.site, r.SignedAttrs)
+		if err != nil {
+			c.note = err.Error()
+			return wrongPasscode(a.TriesLeft)
+		}
+		a.Passkeys[i].SignCount = count
+		return nil
+	})
+}

@@ -1,0 +1,104 @@
+package app
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/binary"
+	"errors"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/signum-mssp/signum"
+)
+
+const maxCredentialID = 1023 // WebAuthn Level 2, clause 6.5.1
+
+// assertion is what navigator.credentials.get gives.
+type assertion struct {
+	ID                octets `json:"id"`
+	AuthenticatorData octets `json:"authenticator_data"`
+	ClientData        octets `json:"client_data"`
+	Signature         octets `json:"signature"` // ASN.1, as authenticators make it
+}
+
+func passkeyIndex(a *signum.AppDevice, id []byte) int {
+	return slices.IndexFunc(a.Passkeys, func(k signum.Passkey) bool { return bytes.Equal(k.ID, id) })
+}
+
+// clientData is CollectedClientData of WebAuthn.
+type clientData struct {
+	Type        string `json:"type"`
+	Challenge   string `json:"challenge"`
+	Origin      string `json:"origin"`
+	CrossOrigin bool   `json:"crossOrigin"`
+}
+
+// authenticatorData is the head of what an authenticator signs; extensions may
+// follow.
+type authenticatorData struct {
+	rpIDHash [sha256.Size]byte
+	flags    byte
+	count    uint32
+}
+
+const (
+	userPresent  = 1 << 0
+	userVerified = 1 << 2
+)
+
+func parseAuthenticatorData(b []byte) (d authenticatorData, err error) {
+	const head = sha256.Size + 1 + 4
+	if len(b) < head {
+		return d, errors.New("authenticator data are too short")
+	}
+	copy(d.rpIDHash[:], b)
+	d.flags = b[sha256.Size]
+	d.count = binary.BigEndian.Uint32(b[sha256.Size+1:])
+	return d, nil
+}
+
+func parseClientData(b []byte) (d clientData, err error) {
+	err = json.Unmarshal(b, &d)
+	return d, err
+}
+
+// verify checks an assertion (WebAuthn Level 2, clause 7.2) over what is to be
+// signed, and returns the new count. The errors are for the log.
+func (as *assertion) verify(k *signum.Passkey, at site, attrs []byte) (count uint32, err error) {
+	client, err := parseClientData(as.ClientData)
+	if err != nil {
+		return 0, errors.New("client data are not JSON")
+	}
+	challenge := sha256.Sum256(attrs)
+	rp := sha256.Sum256([]byte(at.host))
+	auth, err := parseAuthenticatorData(as.AuthenticatorData)
+	switch {
+	case err != nil:
+		return 0, err
+	case client.Type != "webauthn.get":
+		return 0, errors.New("assertion of another type")
+	case subtle.ConstantTimeCompare([]byte(client.Challenge), []byte(b64u(challenge[:]))) != 1:
+		return 0, errors.New("assertion for something else")
+	case client.Origin != at.origin || client.CrossOrigin:
+		return 0, errors.New("assertion made on another site")
+	case auth.rpIDHash != rp:
+		return 0, errors.New("assertion for another site")
+	case auth.flags&userPresent == 0 || auth.flags&userVerified == 0:
+		return 0, errors.New("the user was not verified")
+	case (auth.count != 0 || k.SignCount != 0) && auth.count <= k.SignCount:
+		return 0, errors.New("the authenticator counted backwards: it may be a copy")
+	}
+	key, err := parseKey(k.PublicKey)
+	if err != nil {
+		return 0, err
+	}
+	client32 := sha256.Sum256(as.ClientData)
+	sum := sha256.Sum256(slices.Concat([]byte(as.AuthenticatorData), client32[:]))
+	if !ecdsa.VerifyASN1(key, sum[:], as.Signature) {
+		return 0, errors.New("the signature of the assertion does not verify")
+	}
+	return auth.count, nil
+}

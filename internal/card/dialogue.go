@@ -1,0 +1,207 @@
+package card
+
+import (
+	"crypto"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/scp80"
+	"github.com/signum-mssp/signum/internal/sms"
+)
+
+const (
+	// defaultTimeout is for requests that do not say how long the user has.
+	defaultTimeout = 2 * time.Minute
+	// maxRepeats bounds how often one dialogue is set back, by a phone that is
+	// busy or a user who presses Back, so that no phone can keep a card busy.
+	maxRepeats = 10
+	// onlyKey is the key id of the one key that a card has.
+	onlyKey = 1
+)
+
+// dialogue is a request that the user is asked about.
+type dialogue struct {
+	req      *applet.Request
+	from     sms.Address
+	params   scp80.Params
+	words    phrases
+	deadline time.Time
+	script   script
+	repeats  int
+}
+
+// script is the order of a dialogue. Its methods queue a command or finish the
+// dialogue.
+type script interface {
+	ask(*Card, *dialogue)               // the present step
+	next(*Card, *dialogue, string)      // the step is done: what the user typed
+	back(*Card, *dialogue) (first bool) // to the step before, which ask asks
+}
+
+func timeout(r *applet.Request) time.Duration {
+	switch {
+	case r.Timeout > 0:
+		return r.Timeout
+	case r.Op == applet.Display:
+		return signum.ReceiptShown
+	}
+	return defaultTimeout
+}
+
+// begin answers what needs no user, and asks about the rest.
+func (c *Card) begin(d *dialogue) {
+	c.dialogue = d
+	switch d.req.Op {
+	case applet.Status:
+		c.finish(d, applet.Reply{State: c.state()})
+	case applet.Sign:
+		c.beginSignature(d)
+	case applet.GenKey:
+		c.makeKey(d)
+	case applet.SetPIN:
+		c.beginNewPIN(d)
+	case applet.Display:
+		c.beginReceipt(d)
+	default:
+		c.finish(d, applet.Reply{Result: applet.Refused})
+	}
+}
+
+// play begins with the first step of a script.
+func (c *Card) play(d *dialogue, s script) {
+	d.script = s
+	s.ask(c, d)
+}
+
+// resume goes on after a step. What comes when the time is over was done too
+// late.
+func (c *Card) resume(d *dialogue, result byte, typed []byte) {
+	if !c.now().Before(d.deadline) {
+		c.finish(d, applet.Reply{Result: applet.NoAnswer})
+		return
+	}
+	switch result {
+	case resultOK, resultNoIcon:
+		d.script.next(c, d, input(typed))
+	case resultEnded:
+		c.finish(d, applet.Reply{Result: applet.UserCancel})
+	case resultNoResponse:
+		c.finish(d, applet.Reply{Result: applet.NoAnswer})
+	case resultBack:
+		if first := d.script.back(c, d); first {
+			c.finish(d, applet.Reply{Result: applet.UserCancel})
+			return
+		}
+		c.repeat(d, applet.UserCancel)
+	case resultBusy:
+		c.repeat(d, applet.Busy)
+	default: // the phone cannot, or not quite: a text shown in part is not shown
+		c.finish(d, applet.Reply{Result: applet.Internal})
+	}
+}
+
+// repeat asks the present step again, or gives up.
+func (c *Card) repeat(d *dialogue, otherwise applet.Result) {
+	if d.repeats++; d.repeats > maxRepeats {
+		c.finish(d, applet.Reply{Result: otherwise})
+		return
+	}
+	d.script.ask(c, d)
+}
+
+// finish ends a dialogue: the answer is remembered, then sent. changes are made
+// to the state in the same step; if the store fails, there are none and the
+// answer is an internal error that is not remembered.
+func (c *Card) finish(d *dialogue, r applet.Reply, changes ...func(*State)) {
+	c.dialogue = nil
+	var payload []byte
+	err := c.keep(func(s *State) {
+		for _, change := range changes {
+			change(s)
+		}
+		if payload = c.payload(d, r, s.TriesLeft); payload != nil {
+			s.remember(Answer{d.req.Op, d.req.ID, payload})
+		}
+	})
+	if err != nil {
+		payload = c.payload(d, applet.Reply{Result: applet.Internal}, c.kept.TriesLeft)
+	}
+	if payload != nil {
+		c.reply(d.from, d.params, payload)
+	}
+}
+
+// payload completes and writes a reply.
+func (c *Card) payload(d *dialogue, r applet.Reply, tries int) []byte {
+	r.Op, r.ID, r.KeyID, r.Algorithm = d.req.Op, d.req.ID, onlyKey, algorithmOf(c.key)
+	if r.Result != applet.PINBlocked { // rigged, perhaps
+		r.TriesLeft = byte(tries)
+	}
+	b, err := r.MarshalBinary()
+	if err != nil {
+		c.cfg.Logger.Error("answer of a card", "iccid", c.cfg.ICCID, "err", err)
+		return nil
+	}
+	return b
+}
+
+func (c *Card) state() (s applet.State) {
+	if c.key != nil {
+		s |= applet.HasKey
+	}
+	if c.kept.PIN != "" {
+		s |= applet.HasPIN
+	}
+	return s
+}
+
+// receipt shows a text, page by page.
+type receipt struct {
+	pages []text
+	at    int
+}
+
+func (r *receipt) ask(c *Card, d *dialogue) { c.displayText(d, r.pages[r.at]) }
+
+func (r *receipt) next(c *Card, d *dialogue, _ string) {
+	if r.at++; r.at == len(r.pages) {
+		c.finish(d, applet.Reply{})
+		return
+	}
+	r.ask(c, d)
+}
+
+func (r *receipt) back(*Card, *dialogue) bool {
+	r.at--
+	return r.at < 0
+}
+
+// beginReceipt shows a text, which is decrypted if need be.
+//
+// Whoever learns whether a text in PKCS #1 v1.5 decrypts can, with very many
+// of them, use the key. Only who has the keys of the card can ask, and learns
+// success but not what failed: this is how the cards are.
+func (c *Card) beginReceipt(d *dialogue) {
+	t, err := readable(d.req.Text)
+	if len(d.req.Sealed) > 0 {
+		t, err = c.unseal(d.req.Sealed)
+	}
+	if err != nil {
+		c.finish(d, applet.Reply{Result: applet.Refused})
+		return
+	}
+	c.play(d, &receipt{pages: t.pages()})
+}
+
+func (c *Card) unseal(sealed []byte) (text, error) {
+	key, ok := c.key.(crypto.Decrypter)
+	if !ok || algorithmOf(c.key) != applet.RSA {
+		return text{}, errIllegible
+	}
+	plain, err := key.Decrypt(nil, sealed, nil) // no options: PKCS #1 v1.5
+	if err != nil {
+		return text{}, errIllegible
+	}
+	return alpha(plain)
+}

@@ -1,0 +1,71 @@
+package card
+
+import (
+	"crypto/subtle"
+
+	"github.com/signum-mssp/signum/internal/applet"
+)
+
+// maxNewPINs is how often two PINs may differ, or be none, before the card gives up.
+const maxNewPINs = 3
+
+// verifyPIN keeps the counter before it says anything. If the store fails, the
+// PIN counts as wrong.
+func (c *Card) verifyPIN(typed string) (left int, ok bool) {
+	left = max(c.kept.TriesLeft-1, 0)
+	if c.kept.TriesLeft > 0 && subtle.ConstantTimeCompare([]byte(typed), []byte(c.kept.PIN)) == 1 {
+		left, ok = MaxTries, true
+	}
+	if left == c.kept.TriesLeft {
+		return left, ok
+	}
+	if err := c.keep(func(s *State) { s.TriesLeft = left }); err != nil {
+		c.kept.TriesLeft = max(c.kept.TriesLeft-1, 0)
+		return c.kept.TriesLeft, false
+	}
+	return left, ok
+}
+
+// newPIN asks for a PIN twice.
+type newPIN struct {
+	first    string
+	again    bool // asked for the second time
+	failures int
+}
+
+func (c *Card) beginNewPIN(d *dialogue) { c.play(d, new(newPIN)) }
+
+func (n *newPIN) ask(c *Card, d *dialogue) {
+	switch {
+	case n.again:
+		c.getPIN(d, StepRepeat, d.words.again)
+	case n.failures > 0:
+		c.getPIN(d, StepNewPIN, d.words.differ+" "+d.words.newPIN)
+	default:
+		c.getPIN(d, StepNewPIN, d.words.newPIN)
+	}
+}
+
+func (n *newPIN) next(c *Card, d *dialogue, typed string) {
+	switch {
+	case !n.again && isPIN(typed):
+		n.first, n.again = typed, true
+		n.ask(c, d)
+	case n.again && typed == n.first:
+		// A blocked PIN is no reason against a new one.
+		c.finish(d, applet.Reply{}, func(s *State) { s.PIN, s.TriesLeft = typed, MaxTries })
+	default:
+		n.first, n.again = "", false
+		if n.failures++; n.failures == maxNewPINs {
+			c.finish(d, applet.Reply{Result: applet.UserCancel})
+			return
+		}
+		n.ask(c, d)
+	}
+}
+
+func (n *newPIN) back(*Card, *dialogue) bool {
+	first := !n.again
+	n.first, n.again = "", false
+	return first
+}

@@ -1,0 +1,133 @@
+package card
+
+import (
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/cms"
+)
+
+// signature shows a text, page by page, then asks for the PIN.
+type signature struct {
+	pages []text
+	at    int  // len(pages): the PIN
+	wrong bool // the last one was
+}
+
+// beginSignature refuses what need not be shown.
+func (c *Card) beginSignature(d *dialogue) {
+	t, err := readable(d.req.Text)
+	result := applet.OK
+	switch {
+	case c.rig != applet.OK:
+		result = c.rig
+	case err != nil:
+		result = applet.Refused
+	case c.key == nil || d.req.KeyID != onlyKey ||
+		d.req.Algorithm != 0 && d.req.Algorithm != algorithmOf(c.key):
+		result = applet.NoKey
+	case c.kept.TriesLeft == 0:
+		result = applet.PINBlocked
+	}
+	if result != applet.OK {
+		c.finish(d, applet.Reply{Result: result})
+		return
+	}
+	c.play(d, &signature{pages: t.pages()})
+}
+
+func (s *signature) ask(c *Card, d *dialogue) {
+	if s.at < len(s.pages) {
+		c.displayText(d, s.pages[s.at])
+		return
+	}
+	c.getPIN(d, StepPIN, d.words.askPIN(s.wrong, c.kept.TriesLeft))
+}
+
+func (s *signature) next(c *Card, d *dialogue, typed string) {
+	if s.at < len(s.pages) {
+		s.at++
+		s.ask(c, d)
+		return
+	}
+	if left, ok := c.verifyPIN(typed); !ok {
+		if left == 0 {
+			c.finish(d, applet.Reply{Result: applet.PINBlocked})
+			return
+		}
+		s.wrong = true
+		s.ask(c, d)
+		return
+	}
+	sig, err := c.sign(d.req, s.pages)
+	if err != nil {
+		c.finish(d, applet.Reply{Result: applet.Internal})
+		return
+	}
+	c.finish(d, applet.Reply{Signature: sig})
+}
+
+func (s *signature) back(*Card, *dialogue) bool {
+	s.at--
+	return s.at < 0
+}
+
+// sign is where signatures are made: of attributes that the card makes from the
+// pages that it had displayed.
+func (c *Card) sign(r *applet.Request, shown []text) ([]byte, error) {
+	content, err := join(shown).String()
+	if err != nil {
+		return nil, err
+	}
+	return c.useKey(c.key, cms.RebuildAttributes([]byte(content), r.SigningTime, r.CertHash))
+}
+
+// useKey is for sign and makeKey only.
+func (c *Card) useKey(key crypto.Signer, message []byte) ([]byte, error) {
+	sum := sha256.Sum256(message)
+	sig, err := key.Sign(c.cfg.Rand, sum[:], crypto.SHA256) // DER for ECDSA, PKCS #1 v1.5 for RSA
+	if err == nil && c.spoil {
+		sig[len(sig)-1] ^= 1 // still well-formed
+	}
+	return sig, err
+}
+
+// makeKey makes the key, unless there is one, and proves to have it. What the
+// proof is over begins with a letter; signed attributes, which begin as a SET
+// does, never look like it.
+func (c *Card) makeKey(d *dialogue) {
+	key, want, have := c.key, d.req.Algorithm, algorithmOf(c.key)
+	if c.kept.PIN == "" || d.req.KeyID != onlyKey || have != 0 && want != 0 && want != have {
+		c.finish(d, applet.Reply{Result: applet.Refused})
+		return
+	}
+	var fresh []byte // in its PKCS #8 form
+	if key == nil {
+		if want == 0 {
+			want = applet.EC
+		}
+		var err error
+		if key, fresh, err = c.generate(want); err != nil {
+			c.finish(d, applet.Reply{Result: applet.Internal})
+			return
+		}
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		c.finish(d, applet.Reply{Result: applet.Internal})
+		return
+	}
+	proof, err := c.useKey(key, signum.ActivationProof(d.req.Challenge, public))
+	if err == nil && fresh != nil {
+		err = c.keep(func(s *State) { s.Key = fresh })
+	}
+	if err != nil {
+		c.finish(d, applet.Reply{Result: applet.Internal})
+		return
+	}
+	c.key = key
+	c.finish(d, applet.Reply{PublicKey: public, Proof: proof})
+}

@@ -1,0 +1,164 @@
+package card
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/sms"
+)
+
+// Data codings of texts for the screen (3GPP TS 23.038). Septets go one in an
+// octet: packed ones would not tell an @ at the end from padding, and what is
+// signed is exactly what is shown.
+const (
+	dcsOctets = 0x04 // GSM default alphabet, one septet in an octet
+	dcsUCS2   = 0x08
+)
+
+const (
+	// maxText is the most octets of text in one DISPLAY TEXT: of 256 take 3 its
+	// own tag and length, 5 and 4 command details and devices, 4 tag, length and
+	// coding of the text. maxTimedText leaves 4 for the duration. The longest
+	// texts (239 characters, or 119 of UCS2) fit into one, without duration.
+	maxText      = maxCommand - 16
+	maxTimedText = maxText - 4
+)
+
+// text is what is shown, in the octets in which it is shown.
+type text struct {
+	dcs  byte // dcsOctets or dcsUCS2
+	data []byte
+}
+
+var errIllegible = errors.New("the text cannot be shown")
+
+// String is the text as it appears. The error is for what does not appear as
+// anything, or as nothing certain.
+func (t text) String() (string, error) {
+	var s string
+	var err error
+	if t.dcs == dcsUCS2 {
+		s, err = sms.DecodeUCS2(t.data)
+	} else {
+		s, err = sms.DecodeGSM7(t.data)
+	}
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%w: %w", errIllegible, err)
+	case s == "" || strings.ContainsFunc(s, undisplayable):
+		return "", errIllegible
+	case !bytes.Equal(t.encoded(s), t.data): // two ways to write the same
+		return "", errIllegible
+	}
+	return s, nil
+}
+
+func (t text) encoded(s string) []byte {
+	encode := sms.EncodeGSM7
+	if t.dcs == dcsUCS2 {
+		encode = sms.EncodeUCS2
+	}
+	b, _ := encode(s)
+	return b
+}
+
+// undisplayable characters are controls and the marks that reorder a line.
+func undisplayable(r rune) bool {
+	switch {
+	case r == '\n' || r == '\r' || r == '\t' || r == '\f':
+		return false
+	case unicode.IsControl(r), r == unicode.ReplacementChar:
+		return true
+	}
+	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+}
+
+// readable is the text of a request, ready for the screen.
+func readable(in applet.Text) (t text, err error) {
+	n := int(in.Count)
+	switch {
+	case in.DCS == applet.GSM7 && len(in.Data) == (7*n+7)/8:
+		t = text{dcsOctets, sms.UnpackGSM7(in.Data, n)}
+	case in.DCS == applet.UCS2 && len(in.Data) == 2*n:
+		t = text{dcsUCS2, in.Data}
+	default:
+		return text{}, errIllegible
+	}
+	_, err = t.String()
+	return t, err
+}
+
+// alpha is a text as files of a card have it (ETSI TS 102 221, annex A): 0x80
+// and UCS2, or else one septet in each octet.
+func alpha(b []byte) (t text, err error) {
+	if len(b) > 0 && b[0] == 0x80 {
+		t = text{dcsUCS2, b[1:]}
+	} else {
+		t = text{dcsOctets, b}
+	}
+	_, err = t.String()
+	return t, err
+}
+
+// spell is a text of the card's own.
+func spell(s string) text {
+	b, _ := sms.EncodeGSM7(s) // a test sees to it that all can be spelled
+	return text{dcsOctets, b}
+}
+
+// pages cuts a text that is longer than a screen takes, between characters.
+func (t text) pages() []text {
+	var out []text
+	for rest := t.data; len(rest) > 0; {
+		n := len(rest)
+		if n > maxText {
+			n = maxTimedText - maxTimedText%2
+			switch {
+			case t.dcs == dcsOctets && rest[n-1] == 0x1b: // an escape
+				n--
+			case t.dcs == dcsUCS2 && rest[n-2]&0xfc == 0xd8: // half a pair
+				n -= 2
+			}
+		}
+		out = append(out, text{t.dcs, rest[:n]})
+		rest = rest[n:]
+	}
+	return out
+}
+
+// join is the text of pages.
+func join(pages []text) (t text) {
+	for _, p := range pages {
+		t.dcs = p.dcs
+		t.data = append(t.data, p.data...)
+	}
+	return t
+}
+
+// input is what the user typed, from the text of a TERMINAL RESPONSE; empty if
+// it cannot be digits.
+func input(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	dcs, b := b[0], b[1:]
+	var s string
+	var err error
+	switch dcs {
+	case 0x00: // packed: what looks like an @ at the end is padding
+		s, err = sms.DecodeGSM7(sms.UnpackGSM7(b, len(b)*8/7))
+		s = strings.TrimRight(s, "@\r")
+	case dcsOctets:
+		s, err = sms.DecodeGSM7(b)
+	case dcsUCS2:
+		s, err = sms.DecodeUCS2(b)
+	}
+	if err != nil {
+		return ""
+	}
+	return s
+}

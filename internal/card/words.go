@@ -1,0 +1,57 @@
+package card
+
+import "strconv"
+
+// phrases are the card's own words, all in the GSM default alphabet.
+type phrases struct {
+	pin               string // asks for it
+	wrong             string // and says before that it was wrong
+	oneLeft, manyLeft string // tries; a number stands before the latter
+	newPIN, again     string
+	differ            string // the two new ones
+}
+
+var languages = map[string]phrases{
+	"en": {
+		pin: "Enter your PIN", wrong: "Wrong PIN.", oneLeft: "1 try left.", manyLeft: " tries left.",
+		newPIN: "Choose a PIN of 4 to 8 digits", again: "Repeat the new PIN", differ: "The two PINs are not the same.",
+	},
+	"de": {
+		pin: "PIN eingeben", wrong: "PIN falsch.", oneLeft: "Noch 1 Versuch.", manyLeft: " Versuche bleiben.",
+		newPIN: "Neue PIN wählen, 4 bis 8 Ziffern", again: "Neue PIN wiederholen", differ: "Die beiden PIN sind nicht gleich.",
+	},
+	"fr": {
+		pin: "Entrez votre PIN", wrong: "PIN incorrect.", oneLeft: "Encore 1 essai.", manyLeft: " essais restants.",
+		newPIN: "Choisissez un PIN de 4 à 8 chiffres", again: "Répétez le nouveau PIN", differ: "Les deux PIN sont différents.",
+	},
+	"it": {
+		pin: "Inserire il PIN", wrong: "PIN errato.", oneLeft: "Resta 1 tentativo.", manyLeft: " tentativi rimasti.",
+		newPIN: "Scegliere un PIN da 4 a 8 cifre", again: "Ripetere il nuovo PIN", differ: "I due PIN sono diversi.",
+	},
+}
+
+// words are those of a language; English where the card does not speak it.
+func words(lang string) phrases {
+	if w, ok := languages[lang]; ok {
+		return w
+	}
+	return languages["en"]
+}
+
+// askPIN is the question for the PIN: after a wrong one, with what is left.
+func (w phrases) askPIN(wrong bool, left int) string {
+	switch {
+	case !wrong && left == MaxTries:
+		return w.pin
+	case left == 1:
+		return w.after(wrong, w.oneLeft)
+	}
+	return w.after(wrong, strconv.Itoa(left)+w.manyLeft)
+}
+
+func (w phrases) after(wrong bool, left string) string {
+	if wrong {
+		return w.wrong + " " + left + " " + w.pin
+	}
+	return w.pin + ". " + left
+}
