@@ -1,0 +1,294 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/signum-mssp/signum"
+)
+
+const (
+	// importBatch rows are looked at together, importWorkers at a time: the store
+	// commits what is written at once in groups.
+	importBatch   = 1024
+	importWorkers = 128
+	// maxImportRows bounds what is remembered of a file to find repeated cards and
+	// numbers, some 100 MB.
+	maxImportRows = 3_000_000
+	// maxRowErrors is how many bad rows a Summary lists; ImportOptions.Report gets
+	// them all.
+	maxRowErrors = 10_000
+)
+
+// ImportOptions say how a file is to be read.
+type ImportOptions struct {
+	// KEK is the transport key, 16, 24 or 32 bytes, under which the keys of the file
+	// are wrapped (RFC 3394, AES Key Wrap).
+	KEK []byte
+	// PlainKeys means that they are not wrapped at all. It must be said: a file of
+	// keys in the clear is an accident elsewhere than in a laboratory.
+	PlainKeys bool
+	// DefaultState is that of new cards with a number whose row does not say:
+	// signum.CardActive if empty, or signum.CardBarred.
+	DefaultState signum.CardState
+	// Progress learns from time to time how many rows are done. May be nil.
+	Progress func(rows int)
+	// Report gets every bad row, in the order of the file. May be nil.
+	Report func(RowError)
+}
+
+// RowError is why a row was not carried out.
+type RowError struct {
+	Line   int    `json:"line"` // of the file, from 1
+	ICCID  string `json:"iccid,omitempty"`
+	Reason string `json:"reason"`
+}
+
+func (e RowError) Error() string {
+	if e.ICCID == "" {
+		return fmt.Sprintf("line %d: %s", e.Line, e.Reason)
+	}
+	return fmt.Sprintf("line %d, card %s: %s", e.Line, e.ICCID, e.Reason)
+}
+
+// Summary is what an import did, in rows.
+type Summary struct {
+	Rows       int `json:"rows"` // all, without the header and empty lines
+	New        int `json:"new"`
+	Swapped    int `json:"swapped"`
+	Renumbered int `json:"renumbered"`
+	Updated    int `json:"updated"`
+	Unchanged  int `json:"unchanged"`
+	Failed     int `json:"failed"`
+	// Errors are the first 10,000 of Failed.
+	Errors []RowError `json:"errors,omitempty"`
+}
+
+func (s *Summary) count(c Change) {
+	switch c {
+	case ChangeNew:
+		s.New++
+	case ChangeSwapped:
+		s.Swapped++
+	case ChangeRenumbered:
+		s.Renumbered++
+	case ChangeUpdated:
+		s.Updated++
+	default:
+		s.Unchanged++
+	}
+}
+
+// Import reads cards from CSV: a header that names columns in any order, then a
+// card in each line. Columns are iccid, msisdn, key_set, algorithm, kic and kid;
+// key_type and state may be absent. They are separated by commas or semicolons.
+//
+// What a row does depends on what there is:
+//
+//	card         number          what happens
+//	new, stock   none            the card is in stock
+//	new, stock   new             account, and a registered SIM with the card
+//	new, stock   has an account  swap; or its first SIM, if it had none
+//	in use       the same        keys and state are brought up to date
+//	in use       new             the account gets that number
+//	in use       has an account  refused: renumber that account first
+//	in use       none            refused
+//	retired      any             refused
+//
+// A bad row is reported and changes nothing; the others are carried out. Rows that
+// move accounts are carried out in the order of the file. A card whose state is not
+// given keeps the one that it has. To import a file again changes nothing. The
+// error is of the file as a whole (its header, the transport key), of the store, or
+// of ctx; the Summary then says what was done before.
+func (p *Provisioner) Import(ctx context.Context, r io.Reader, o ImportOptions) (Summary, error) {
+	i := &importer{p: p, opts: o}
+	if err := i.check(); err != nil {
+		return i.sum, err
+	}
+	f, err := openCards(r, p.cfg.ParseMSISDN, o.KEK)
+	if err != nil {
+		return i.sum, err
+	}
+	for {
+		end, err := i.read(f)
+		if err == nil {
+			err = i.carryOut(ctx)
+		}
+		i.report()
+		if err != nil {
+			return i.sum, fmt.Errorf("sim: import stopped near line %d: %w", f.line, err)
+		}
+		if o.Progress != nil {
+			o.Progress(i.sum.Rows)
+		}
+		if end {
+			return i.sum, nil
+		}
+	}
+}
+
+// importer is one import on its way.
+type importer struct {
+	p     *Provisioner
+	opts  ImportOptions
+	sum   Summary
+	batch []*cardRow
+	found []finding // of the batch
+	bad   []RowError
+}
+
+// finding is what a row of the batch has come to.
+type finding struct {
+	row    *cardRow
+	waits  bool // its turn comes after those that move nothing
+	change Change
+	err    error
+}
+
+func (i *importer) check() error {
+	switch {
+	case len(i.opts.KEK) > 0 && i.opts.PlainKeys:
+		return errors.New("sim: the keys of a file are wrapped or they are not: a transport key, or plain keys")
+	case len(i.opts.KEK) == 0 && !i.opts.PlainKeys:
+		return errors.New("sim: the transport key is missing under which the keys of the file are wrapped; " +
+			"if they are in the clear, this must be said")
+	}
+	switch i.opts.DefaultState {
+	case "":
+		i.opts.DefaultState = signum.CardActive
+	case signum.CardActive, signum.CardBarred:
+	default:
+		return fmt.Errorf("sim: a card in a phone is %s or %s, not %s", signum.CardActive, signum.CardBarred, i.opts.DefaultState)
+	}
+	return nil
+}
+
+// read fills the batch.
+func (i *importer) read(f *cardFile) (end bool, err error) {
+	i.batch = i.batch[:0]
+	for len(i.batch) < importBatch && len(i.bad) < importBatch {
+		row, err := f.next()
+		if err == io.EOF {
+			return true, nil
+		}
+		var bad RowError
+		if err != nil && !errors.As(err, &bad) {
+			return false, err
+		}
+		if i.sum.Rows++; err != nil {
+			i.bad = append(i.bad, bad)
+			continue
+		}
+		i.batch = append(i.batch, row)
+	}
+	return false, nil
+}
+
+// carryOut does what the batch asks for: first what moves nothing, all at once;
+// then the rest, each by what there is when its turn comes.
+func (i *importer) carryOut(ctx context.Context) error {
+	if len(i.batch) == 0 {
+		return ctx.Err()
+	}
+	unlock, err := i.p.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	i.found = make([]finding, len(i.batch))
+	var wait sync.WaitGroup
+	turns := make(chan int)
+	for range min(importWorkers, len(i.batch)) {
+		wait.Go(func() {
+			for n := range turns {
+				i.found[n] = i.one(ctx, i.batch[n], false)
+			}
+		})
+	}
+	for n := range i.batch {
+		turns <- n
+	}
+	close(turns)
+	wait.Wait()
+	for n := range i.found {
+		if i.found[n].waits && ctx.Err() == nil {
+			i.found[n] = i.one(ctx, i.batch[n], true)
+		}
+	}
+	return i.settle(ctx)
+}
+
+// one carries a row out, unless it moves something and must not yet.
+func (i *importer) one(ctx context.Context, r *cardRow, move bool) (f finding) {
+	f.row = r
+	defer func() {
+		if !f.waits {
+			clear(r.kic)
+			clear(r.kid)
+		}
+	}()
+	if f.err = ctx.Err(); f.err != nil {
+		return f
+	}
+	way, c, sub, err := i.p.plan(ctx, r)
+	if err != nil {
+		f.err = err
+		return f
+	}
+	if f.waits = way.moves() && !move; f.waits {
+		return f
+	}
+	if r.state == "" && (way == wayEnrol || way == waySwap) {
+		r.state = i.opts.DefaultState
+	}
+	pl, err := i.p.place(ctx, r, way, c, sub)
+	if err == nil {
+		pl.kic, pl.kid = r.kic, r.kid
+		f.change, err = pl.change, i.p.placed(ctx, pl)
+	}
+	f.err = err
+	return f
+}
+
+// settle counts the batch, and returns the first error that is not a row's own.
+func (i *importer) settle(ctx context.Context) (first error) {
+	for _, f := range i.found {
+		switch {
+		case f.waits: // and was not reached
+		case f.err == nil:
+			i.sum.count(f.change)
+		case ofRow(f.err) && ctx.Err() == nil:
+			i.bad = append(i.bad, RowError{Line: f.row.line, ICCID: f.row.iccid, Reason: f.err.Error()})
+		case first == nil:
+			first = f.err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return first
+}
+
+// ofRow reports whether an error is the row's own: refused, or overtaken by what
+// somebody else did to the same card or number at the same time.
+func ofRow(err error) bool {
+	return errors.As(err, new(*Refusal)) || errors.Is(err, signum.ErrNotFound) || errors.Is(err, signum.ErrExists) ||
+		errors.Is(err, signum.ErrCardState)
+}
+
+// report hands on the bad rows of the batch in the order of the file.
+func (i *importer) report() {
+	sortRows(i.bad)
+	for _, e := range i.bad {
+		if i.sum.Failed++; len(i.sum.Errors) < maxRowErrors {
+			i.sum.Errors = append(i.sum.Errors, e)
+		}
+		if i.opts.Report != nil {
+			i.opts.Report(e)
+		}
+	}
+	i.bad = i.bad[:0]
+}

@@ -1,0 +1,364 @@
+package sim
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/csv"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	josecipher "github.com/go-jose/go-jose/v4/cipher"
+
+	"github.com/signum-mssp/signum"
+)
+
+// maxLine bounds a line of the file in bytes; a row has some 250.
+const maxLine = 8 << 10
+
+// The columns of a file of cards, and which of them it must have.
+var (
+	cardColumns     = []string{"iccid", "msisdn", "key_set", "algorithm", "kic", "kid", "key_type", "state"}
+	requiredColumns = cardColumns[:6]
+)
+
+// cardFile reads a file of cards line by line. What it remembers are the cards and
+// numbers that it has seen.
+type cardFile struct {
+	lines       *bufio.Reader
+	line        int
+	comma       rune
+	column      map[string]int
+	columns     int
+	kek         cipher.Block // nil: keys are in the clear
+	parseMSISDN func(string) (string, bool)
+
+	cards   map[packedICCID]uint32 // lines
+	numbers map[uint64]uint32
+	text    bytes.Reader  // one line
+	buffer  *bufio.Reader // of it
+}
+
+// openCards reads the header.
+func openCards(r io.Reader, parseMSISDN func(string) (string, bool), kek []byte) (*cardFile, error) {
+	f := &cardFile{lines: bufio.NewReaderSize(r, maxLine), parseMSISDN: parseMSISDN,
+		cards: make(map[packedICCID]uint32), numbers: make(map[uint64]uint32), buffer: bufio.NewReaderSize(nil, maxLine)}
+	if len(kek) > 0 {
+		var err error
+		if f.kek, err = aes.NewCipher(kek); err != nil {
+			return nil, fmt.Errorf("sim: the transport key has %d bytes, not 16, 24 or 32", len(kek))
+		}
+	}
+	line, err := f.readLine()
+	if err == io.EOF {
+		return nil, errors.New("sim: the file is empty; it begins with the names of its columns: " + strings.Join(cardColumns, ", "))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sim: header: %w", err)
+	}
+	if err := f.header(line); err != nil {
+		return nil, fmt.Errorf("sim: header: %w", err)
+	}
+	return f, nil
+}
+
+var byteOrderMark = []byte("\uFEFF")
+
+func (f *cardFile) header(line []byte) error {
+	f.comma = ','
+	if bytes.Count(line, []byte{';'}) > bytes.Count(line, []byte{','}) {
+		f.comma = ';'
+	}
+	names, err := f.split(line)
+	if err != nil {
+		return err
+	}
+	f.column, f.columns = make(map[string]int), len(names)
+	for n, name := range names {
+		name = strings.ToLower(strings.TrimSpace(name))
+		if !slices.Contains(cardColumns, name) {
+			return fmt.Errorf("unknown column %s; there are %s", nameOf(name, n), strings.Join(cardColumns, ", "))
+		}
+		if _, twice := f.column[name]; twice {
+			return fmt.Errorf("column %s is there twice", name)
+		}
+		f.column[name] = n
+	}
+	for _, name := range requiredColumns {
+		if _, there := f.column[name]; !there {
+			return fmt.Errorf("column %s is missing; there are %s, the last two of which may be absent", name, strings.Join(cardColumns, ", "))
+		}
+	}
+	return nil
+}
+
+// nameOf is the name of a column, or which one it is if it does not look like a
+// name: a file without a header must not show a key.
+func nameOf(name string, n int) string {
+	other := func(r rune) bool { return (r < 'a' || r > 'z') && r != '_' && r != '-' && r != ' ' }
+	if name == "" || len(name) > 20 || strings.ContainsFunc(name, other) {
+		return strconv.Itoa(n+1) + " (what it holds is no name)"
+	}
+	return strconv.Quote(name)
+}
+
+// errLongLine means that a line was skipped.
+var errLongLine = fmt.Errorf("the line has more than %d bytes", maxLine)
+
+// readLine returns the next line that is not empty, without its end. It is valid
+// until the next call.
+func (f *cardFile) readLine() ([]byte, error) {
+	for {
+		line, err := f.lines.ReadSlice('\n')
+		f.line++
+		if err == bufio.ErrBufferFull {
+			for err == bufio.ErrBufferFull {
+				_, err = f.lines.ReadSlice('\n')
+			}
+			if err == nil || err == io.EOF {
+				err = errLongLine
+			}
+			return nil, err
+		}
+		if f.line == 1 {
+			line = bytes.TrimPrefix(line, byteOrderMark)
+		}
+		if line = bytes.TrimSpace(line); len(line) > 0 && (err == nil || err == io.EOF) {
+			return line, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// split reads the fields of one line: a quote that is not closed on it does not
+// swallow the lines that follow.
+func (f *cardFile) split(line []byte) ([]string, error) {
+	f.text.Reset(line)
+	f.buffer.Reset(&f.text)
+	c := csv.NewReader(f.buffer)
+	c.Comma, c.FieldsPerRecord = f.comma, -1
+	fields, err := c.Read()
+	if err != nil {
+		return nil, errors.New("the quotes of a field are not where they should be")
+	}
+	return fields, nil
+}
+
+// next returns the next row. The error is a RowError if the row is bad, io.EOF at
+// the end, or that of the reader.
+func (f *cardFile) next() (*cardRow, error) {
+	line, err := f.readLine()
+	if err != nil && err != errLongLine {
+		return nil, err
+	}
+	if err == nil && len(f.cards) >= maxImportRows {
+		return nil, fmt.Errorf("a file has at most %d cards: split it", maxImportRows)
+	}
+	r := &cardRow{line: f.line}
+	var fields []string
+	if err == nil {
+		fields, err = f.split(line)
+	}
+	if err == nil && len(fields) != f.columns {
+		err = fmt.Errorf("it has %d fields, the header %d", len(fields), f.columns)
+	}
+	if err == nil {
+		err = f.parse(r, fields)
+	}
+	if err != nil {
+		return nil, RowError{Line: f.line, ICCID: r.iccid, Reason: err.Error()}
+	}
+	return r, nil
+}
+
+// parse reads the fields of a row. Errors name the column and do not show what is
+// in it: where columns are mistaken for each other, that is a key.
+func (f *cardFile) parse(r *cardRow, fields []string) error {
+	field := func(name string) string {
+		n, there := f.column[name]
+		if !there {
+			return ""
+		}
+		return strings.TrimSpace(fields[n])
+	}
+	iccid := field("iccid")
+	if err := checkICCID(iccid); err != nil {
+		return err
+	}
+	r.iccid = iccid
+	if n := field("msisdn"); n != "" {
+		var ok bool
+		if r.msisdn, ok = f.parseMSISDN(n); !ok {
+			return errors.New("msisdn: it is no number of a mobile user")
+		}
+	}
+	set, err := strconv.ParseUint(field("key_set"), 10, 8)
+	if err != nil || set < 1 || set > 15 {
+		return errors.New("key_set: it is a number from 1 to 15")
+	}
+	r.keySet = byte(set)
+	switch r.algorithm = strings.ToUpper(field("algorithm")); r.algorithm {
+	case signum.CardAES, signum.Card3DES:
+	default:
+		return fmt.Errorf("algorithm: it is %s or %s", signum.CardAES, signum.Card3DES)
+	}
+	switch r.keyType = signum.KeyType(strings.ToUpper(field("key_type"))); r.keyType {
+	case "", signum.EC, signum.RSA:
+	default:
+		return fmt.Errorf("key_type: it is %s or %s, or empty: either", signum.EC, signum.RSA)
+	}
+	if err := r.parseState(strings.ToUpper(field("state"))); err != nil {
+		return err
+	}
+	if r.kic, err = f.key(field("kic"), r.algorithm); err != nil {
+		return fmt.Errorf("kic: %w", err)
+	}
+	if r.kid, err = f.key(field("kid"), r.algorithm); err != nil {
+		return fmt.Errorf("kid: %w", err)
+	}
+	return f.once(r)
+}
+
+func (r *cardRow) parseState(text string) error {
+	r.state = signum.CardState(text)
+	switch {
+	case text == "":
+	case r.msisdn == "" && r.state == signum.CardStock:
+	case r.msisdn != "" && (r.state == signum.CardActive || r.state == signum.CardBarred):
+	case r.msisdn == "":
+		return fmt.Errorf("state: a card without a number is %s, or empty", signum.CardStock)
+	default:
+		return fmt.Errorf("state: a card with a number is %s or %s, or empty: as it is", signum.CardActive, signum.CardBarred)
+	}
+	return nil
+}
+
+// once refuses a card or a number that an earlier row had: which of them holds is
+// for whoever made the file to say.
+func (f *cardFile) once(r *cardRow) error {
+	card := packICCID(r.iccid)
+	if at := f.cards[card]; at != 0 {
+		return fmt.Errorf("iccid: the card is in line %d already", at)
+	}
+	number := uint64(0)
+	if r.msisdn != "" {
+		var err error
+		if number, err = strconv.ParseUint(strings.TrimPrefix(r.msisdn, "+"), 10, 64); err != nil {
+			return errors.New("msisdn: the number is too long")
+		}
+		if at := f.numbers[number]; at != 0 {
+			return fmt.Errorf("msisdn: the number is in line %d already", at)
+		}
+		f.numbers[number] = uint32(f.line)
+	}
+	f.cards[card] = uint32(f.line)
+	return nil
+}
+
+// key reads a key in hex, unwraps it, and checks that it is one of the algorithm.
+func (f *cardFile) key(text, algorithm string) ([]byte, error) {
+	key, err := hex.DecodeString(text)
+	if err != nil || len(key) == 0 {
+		return nil, errors.New("it is not hex")
+	}
+	lengths := []int{16, 24, 32}
+	if algorithm == signum.Card3DES {
+		lengths = lengths[:2]
+	}
+	if f.kek != nil {
+		// The library wants more than nothing to unwrap.
+		if n := len(key) - 8; !slices.Contains(lengths, n) {
+			return nil, fmt.Errorf("%d bytes are no wrapped %s key, which has %s", len(key), algorithm, orList(lengths, 8))
+		}
+		if key, err = josecipher.KeyUnwrap(f.kek, key); err != nil {
+			return nil, errors.New("it does not unwrap: it was wrapped under another transport key, or is damaged")
+		}
+	}
+	if !slices.Contains(lengths, len(key)) {
+		return nil, fmt.Errorf("%d bytes are no %s key, which has %s", len(key), algorithm, orList(lengths, 0))
+	}
+	if algorithm == signum.Card3DES && degenerate(key) {
+		return nil, errors.New("two parts are the same: that is single DES")
+	}
+	return key, nil
+}
+
+func orList(lengths []int, more int) string {
+	text := make([]string, len(lengths))
+	for i, n := range lengths {
+		text[i] = strconv.Itoa(n + more)
+	}
+	return strings.Join(text[:len(text)-1], ", ") + " or " + text[len(text)-1]
+}
+
+// degenerate reports whether the first two parts of a 3DES key, or the last two of
+// one with three, are the same but for parity: two steps then cancel out.
+func degenerate(key []byte) bool {
+	same := func(a, b []byte) bool {
+		for i := range a {
+			if (a[i]^b[i])&^1 != 0 {
+				return false
+			}
+		}
+		return true
+	}
+	return same(key[:8], key[8:16]) || len(key) == 24 && same(key[8:16], key[16:])
+}
+
+var (
+	errICCID      = &Refusal{Reason: "iccid: it has not 18 to 20 digits"}
+	errCheckDigit = &Refusal{Reason: "iccid: the last digit is not the check digit of the others"}
+)
+
+// checkICCID wants 18 to 20 digits, the last of which is the check digit (ITU-T
+// E.118, clause 4.1; ISO/IEC 7812-1, annex B).
+func checkICCID(iccid string) error {
+	if len(iccid) < 18 || len(iccid) > 20 {
+		return errICCID
+	}
+	sum := 0
+	for i := range len(iccid) {
+		d := int(iccid[len(iccid)-1-i]) - '0'
+		if d < 0 || d > 9 {
+			return errICCID
+		}
+		if i%2 == 1 {
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		sum += d
+	}
+	if sum%10 != 0 {
+		return errCheckDigit
+	}
+	return nil
+}
+
+// packedICCID is an ICCID in half the room, as a card stores it (TS 102 221, clause
+// 13.2): two digits in a byte, then f.
+type packedICCID [10]byte
+
+func packICCID(iccid string) (p packedICCID) {
+	for i := range p {
+		p[i] = 0xff
+	}
+	for i := range len(iccid) {
+		shift := 4 * (i % 2)
+		p[i/2] = p[i/2]&^(0xf<<shift) | (iccid[i]-'0')<<shift
+	}
+	return p
+}
+
+func sortRows(rows []RowError) {
+	slices.SortStableFunc(rows, func(a, b RowError) int { return cmp.Compare(a.Line, b.Line) })
+}

@@ -1,0 +1,308 @@
+package sim_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/phone"
+)
+
+// audit is what the records of all say once everything is over.
+type audit struct {
+	*crowd
+	byTransID map[string]*signum.Transaction // AP_TransID
+	byUser    map[string][]*signum.Transaction
+	outcomes  map[string]int // by behaviour and code
+	untold    int            // callers whose node stopped
+	lost      int            // of those who approved in time: 208 or 209
+	approved  int
+	errs      []string
+}
+
+func (a *audit) errorf(format string, args ...any) {
+	a.errs = append(a.errs, fmt.Sprintf(format, args...))
+}
+
+// audit compares callers, store, phones and replies.
+func (c *crowd) audit() *audit {
+	a := &audit{crowd: c, byTransID: map[string]*signum.Transaction{}, byUser: map[string][]*signum.Transaction{}, outcomes: map[string]int{}}
+	n := c.p.enter()
+	defer n.leave()
+	c.p.seen.mu.Lock() // nobody is there any more
+	defer c.p.seen.mu.Unlock()
+	ids := maps.Clone(c.p.seen.asked)
+	for _, d := range c.calls {
+		if d.id != "" {
+			ids[d.id] = true // texts too
+		}
+	}
+	for id := range ids {
+		t, err := n.store.Transaction(context.Background(), id)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if t.State == signum.StateOutstanding {
+			a.errorf("%s is outstanding for ever", t.ID)
+		}
+		a.byTransID[t.APTransID] = t
+		a.byUser[t.MSISDN] = append(a.byUser[t.MSISDN], t)
+	}
+	known := 0
+	for _, d := range c.calls {
+		known += a.deed(d)
+	}
+	if known != len(a.byTransID) {
+		a.errorf("%d transactions in the store, %d calls made one", len(a.byTransID), known)
+	}
+	a.strangers()
+	a.passwords()
+	for _, r := range c.receipts {
+		a.receipt(n, r)
+	}
+	return a
+}
+
+// deed checks one call and says how many transactions it made.
+func (a *audit) deed(d *deed) (made int) {
+	made = a.told(d.call)
+	t := a.byTransID[d.transID]
+	if d.second != nil {
+		made += a.told(d.second)
+		if s := a.byTransID[d.second.transID]; s != nil {
+			if t != nil && t.Finished.After(s.Created) && s.Finished.After(t.Created) {
+				a.errorf("%s and %s were outstanding on one SIM", t.ID, s.ID)
+			}
+			a.outcome(d, d.second, s)
+		} else {
+			a.refused(d, d.second)
+		}
+	}
+	if t == nil {
+		a.refused(d, d.call)
+		return made
+	}
+	a.outcome(d, d.call, t)
+	return made
+}
+
+// told compares what a caller was told with the store.
+func (a *audit) told(c *call) (made int) {
+	t := a.byTransID[c.transID]
+	switch {
+	case c.told == 0:
+		a.untold++
+	case t == nil:
+	case c.told != t.Outcome.Code:
+		a.errorf("%s: the caller was told %d, the store says %d", t.ID, c.told, t.Outcome.Code)
+	case c.id != "" && c.id != t.ID:
+		a.errorf("%s: the caller was told %s", t.ID, c.id)
+	}
+	if t == nil {
+		return 0
+	}
+	return 1
+}
+
+// refused is a call that made no transaction.
+func (a *audit) refused(d *deed, c *call) {
+	a.outcomes[fmt.Sprintf("%s: refused with %d", d.does.Do, c.told)]++
+	switch {
+	case c.told == 0:
+	case c.told == signum.OTAError && signum.IsOTP(c.profile): // there was one, whose name is not in a fault
+	case c.told == signum.PINBlocked && (d.does.Do == phone.WrongPIN || d.does.Do == phone.Blocked):
+	case c.told == signum.PBSignatureProcess && a.busy(c):
+	default:
+		a.errorf("%s: refused with %d at %s", d.does, c.told, c.asked)
+	}
+}
+
+// busy reports whether another transaction was outstanding on the user's SIM
+// when the party was told so.
+func (a *audit) busy(c *call) bool {
+	for _, t := range a.byUser[c.u.MSISDN] {
+		if t.Method == signum.SIM && !t.Created.After(c.answered) && !t.Finished.Before(c.asked) {
+			return true
+		}
+	}
+	return false
+}
+
+// ends are the outcomes of what a person does, unless messages are lost.
+var ends = map[phone.Action]signum.Code{
+	phone.Approve: signum.SignatureMade, phone.Cancel: signum.UserCancel, phone.WrongPIN: signum.PINBlocked, phone.Blocked: signum.PINBlocked,
+	phone.Silent: signum.ExpiredTransaction, phone.BadSignature: signum.InvalidSignature, phone.NoKey: signum.NoKeyFound,
+}
+
+// results are the replies that lead to an outcome.
+var results = map[signum.Code]applet.Result{
+	signum.SignatureMade: applet.OK, signum.InvalidSignature: applet.OK, signum.UserCancel: applet.UserCancel,
+	signum.PINBlocked: applet.PINBlocked, signum.NoKeyFound: applet.NoKey, signum.ExpiredTransaction: applet.NoAnswer,
+}
+
+func (a *audit) outcome(d *deed, c *call, t *signum.Transaction) {
+	code := t.Outcome.Code
+	a.outcomes[fmt.Sprintf("%s: %d", what(d, t), code)]++
+	if t.Method == signum.SMS {
+		if code != signum.RequestOK && code != signum.OTAError {
+			a.errorf("%s: a one-time password ended with %d", t.ID, code)
+		}
+		return
+	}
+	id := applet.TransactionID(t.ID).String()
+	want := ends[d.does.Do]
+	switch {
+	case d.returns:
+		want = signum.SignatureMade
+	case t.Services.ActivateKey != "" && d.does.Do == phone.WrongPIN:
+		want = signum.UserCancel
+	}
+	reply, replied := a.p.seen.replies[id]
+	switch {
+	case code == want:
+	case code == signum.ExpiredTransaction || code == signum.OTAError:
+		// One that comes as the time ends may be too late for the store.
+		if replied && reply.at.Before(t.Finished.Add(-2*time.Second)) && results[code] != reply.result {
+			a.errorf("%s: %d at %s, but the reply (%s) was there at %s", t.ID, code, t.Finished, reply.result, reply.at)
+		}
+	default:
+		a.errorf("%s: %d, the person did: %s", t.ID, code, d.does)
+	}
+	if code != signum.ExpiredTransaction && code != signum.OTAError && (!replied || reply.result != results[code]) && t.Services.ActivateKey == "" {
+		a.errorf("%s: %d without such a reply (%v, %s)", t.ID, code, replied, reply.result)
+	}
+	if d.does.Do == phone.Approve {
+		if a.approved++; code != signum.SignatureMade {
+			a.lost++
+			a.t.Logf("%s (%s): %d after %s, %s, reply: %v %s\n%s", t.ID, c.u.keyType, code, t.Finished.Sub(t.Created), d.does, replied, reply.result, strings.Join(d.way, "\n"))
+		}
+	}
+	a.prompts(d, t, id)
+}
+
+func what(d *deed, t *signum.Transaction) string {
+	switch {
+	case t.Method == signum.SMS:
+		return "text"
+	case t.Services.ActivateKey != "":
+		return d.does.Do.String() + " activation"
+	}
+	return d.does.Do.String()
+}
+
+// prompts: nobody is asked twice.
+func (a *audit) prompts(d *deed, t *signum.Transaction, id string) {
+	w := a.p.seen
+	most := map[card.Step]int{card.StepText: 1, card.StepPIN: 1, card.StepNewPIN: 1, card.StepRepeat: 1}
+	if d.does.Do == phone.WrongPIN {
+		most = map[card.Step]int{card.StepText: 1, card.StepPIN: 3, card.StepNewPIN: 3, card.StepRepeat: 3}
+	}
+	for step, n := range most {
+		for _, op := range []signum.DeviceOp{signum.OpSign, signum.OpActivate, signum.OpDisplay} {
+			if got := w.prompts[prompt{id, op, step}]; got > n {
+				a.errorf("%s: %d prompts of step %d of operation %d", t.ID, got, step, op)
+			}
+			if got := w.shown[prompt{id: id, op: op}]; got > 1 {
+				a.errorf("%s: shown %d times", t.ID, got)
+			}
+		}
+	}
+	if n := w.signed[id]; n > 1 || n == 0 && t.Outcome.Code == signum.SignatureMade {
+		a.errorf("%s: %d signatures were made", t.ID, n)
+	}
+}
+
+// strangers: nobody is asked what no party wants.
+func (a *audit) strangers() {
+	known := map[string]bool{}
+	for _, t := range a.byTransID {
+		known[applet.TransactionID(t.ID).String()] = true
+	}
+	for p := range a.p.seen.prompts {
+		if !known[p.id] {
+			a.errorf("somebody was asked %+v", p)
+		}
+	}
+}
+
+// passwords come at most twice: what the network doubles, it doubles.
+func (a *audit) passwords() {
+	for text, n := range a.p.seen.texts {
+		d := a.texts[text]
+		switch {
+		case d == nil && !strings.Contains(text, "recovery code"):
+			a.errorf("a text that nobody sent: %q", text)
+		case d != nil && n > 2 && d.told != 0:
+			a.errorf("%q came %d times", text, n)
+		}
+	}
+}
+
+// receipt compares what a party was told of one with the store.
+func (a *audit) receipt(n *node, r *receipted) {
+	got, err := n.store.Receipt(context.Background(), r.of.id)
+	if r.told == nil {
+		if err != nil && !errors.Is(err, signum.ErrNotFound) {
+			a.errorf("%v", err)
+		}
+		a.outcomes["receipt: not told"]++
+		return
+	}
+	if err != nil {
+		a.errorf("receipt of %s: %v", r.of.id, err)
+		return
+	}
+	a.outcomes[fmt.Sprintf("receipt, %s: %s", r.of.does.Do, got.Result)]++
+	want := signum.ReceiptResponseExtension{}
+	switch got.Result {
+	case signum.ReceiptAccepted, signum.ReceiptCancelled, signum.ReceiptTimedOut:
+		want.UserAck, want.UserResponse = true, `{"status":"`+string(got.Result)+`"}`
+	}
+	if got.Result == signum.ReceiptCancelled {
+		want.FaultMessage = "User Cancelled the request"
+	}
+	if *r.told != want {
+		a.errorf("receipt of %s: told %+v, the store says %q", r.of.id, *r.told, got.Result)
+	}
+	if got.Result != signum.ReceiptAccepted && got.Result != signum.ReceiptLost {
+		a.errorf("receipt of %s: %q, the person presses OK", r.of.id, got.Result)
+	}
+}
+
+// report fails the test with what is wrong, and tells what there was.
+func (a *audit) report() {
+	a.t.Helper()
+	for _, key := range slices.Sorted(maps.Keys(a.outcomes)) {
+		a.t.Logf("%6d %s", a.outcomes[key], key)
+	}
+	a.t.Logf("seed %d: %d calls, %d transactions, %d callers were told nothing; %d of %d who approved were not heard",
+		a.seed, len(a.calls), len(a.byTransID), a.untold, a.lost, a.approved)
+	for i, e := range a.errs {
+		if i == 20 {
+			a.t.Errorf("and %d more", len(a.errs)-i)
+			break
+		}
+		a.t.Errorf("seed %d: %s", a.seed, e)
+	}
+}
+
+// trace tells what happened on the way of a call, as far as this node knows.
+func (p *path) trace(c *call) (way []string) {
+	n := p.enter()
+	defer n.leave()
+	for _, e := range n.channel.Trace(c.u.MSISDN) {
+		if e.Time.After(c.asked) {
+			b, _ := json.Marshal(e)
+			way = append(way, string(b))
+		}
+	}
+	return way
+}

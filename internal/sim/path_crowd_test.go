@@ -1,0 +1,299 @@
+package sim_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/phone"
+)
+
+// crowd is many users to whom parties send requests, all at the same time and
+// each user's one after the other.
+type crowd struct {
+	p     *path
+	t     *testing.T
+	seed  uint64
+	tempo tempo
+
+	mu       sync.Mutex
+	calls    []*deed
+	texts    map[string]*deed // one-time passwords
+	receipts []*receipted
+}
+
+// tempo is how long things take: maxima, but for quiet and poll.
+type tempo struct {
+	think, gap, away time.Duration
+	poll             time.Duration
+	quiet            time.Duration // after which no message of an old request is under way
+	rest             time.Duration // after which nothing is left: longer than any request
+	slow             string        // TimeOut of requests to SIMs that are activated on the way
+	fast             string        // of all others
+	silent           float64       // how many persons are so
+}
+
+// deed is a call and what its user was told to do.
+type deed struct {
+	*call
+	does    phone.Behaviour
+	returns bool     // does is Unreachable, and in the end they approve
+	second  *call    // made while the first was outstanding: 406
+	way     []string // what happened to one that approved in vain
+}
+
+// receipted is a receipt and what the party was told of it; nil: nothing.
+type receipted struct {
+	of   *deed
+	text string
+	told *signum.ReceiptResponseExtension
+}
+
+// run lets every user have so many calls.
+func (c *crowd) run(users []*user, calls int) {
+	c.texts = map[string]*deed{}
+	var all sync.WaitGroup
+	for _, u := range users {
+		l := &life{crowd: c, u: u, rng: rand.New(rand.NewPCG(c.seed, uint64(u.n)))}
+		all.Go(func() {
+			if err := l.live(calls); err != nil {
+				c.t.Errorf("seed %d, user %d: %v", c.seed, u.n, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// life is one user, and what is asked of them.
+type life struct {
+	*crowd
+	u      *user
+	rng    *rand.Rand
+	does   phone.Behaviour
+	streak int
+	dozing bool // the SIM may be without an active key
+}
+
+func (l *life) upTo(d time.Duration) time.Duration {
+	return time.Duration(l.rng.Float64() * float64(d))
+}
+
+func (l *life) live(calls int) error {
+	l.dozing = len(l.u.Devices) > 0 && l.u.card.PublicKey() == nil
+	for n := range calls {
+		time.Sleep(l.upTo(l.tempo.gap))
+		if l.streak == 0 {
+			if err := l.turn(); err != nil {
+				return err
+			}
+		}
+		l.streak--
+		if err := l.once(n); err != nil {
+			return fmt.Errorf("call %d (%s): %w", n, l.does, err)
+		}
+	}
+	return l.p.handsets.Behave(l.u.MSISDN, phone.Behaviour{}) // reachable, for what still comes
+}
+
+// turn gives the person another behaviour, once what went before is over.
+func (l *life) turn() error {
+	if err := l.settle(); err != nil {
+		return err
+	}
+	if err := l.unblock(); err != nil {
+		return err
+	}
+	l.streak = 1 + l.rng.IntN(4)
+	if l.does = l.behaviour(); l.does.Do == phone.Silent {
+		l.streak = 1 // it takes its time
+	}
+	return l.p.handsets.Behave(l.u.MSISDN, l.does)
+}
+
+// settle waits until nothing is on the screen and no late copy of a request can
+// bring anything there.
+func (l *life) settle() error {
+	for {
+		time.Sleep(l.tempo.quiet)
+		d, err := l.p.handsets.Dialogue(l.u.MSISDN)
+		if err != nil || d.Kind == phone.Idle || d.Kind == phone.FlashText {
+			return err
+		}
+	}
+}
+
+// unblock is the PUK, and the service desk.
+func (l *life) unblock() error {
+	if l.does.Do != phone.WrongPIN && l.does.Do != phone.Blocked {
+		return nil
+	}
+	l.u.card.Unblock()
+	n := l.p.enter()
+	defer n.leave()
+	return n.store.SetPINBlocked(context.Background(), l.u.device(), false)
+}
+
+func (l *life) behaviour() phone.Behaviour {
+	after := l.upTo(l.tempo.think)
+	x := l.rng.Float64()
+	for _, o := range []struct {
+		p  float64
+		do phone.Action
+	}{
+		{l.tempo.silent, phone.Silent}, {0.12, phone.Cancel}, {0.07, phone.WrongPIN}, {0.06, phone.Unreachable},
+		{0.03, phone.Blocked}, {0.03, phone.NoKey}, {0.03, phone.BadSignature},
+	} {
+		if x -= o.p; x < 0 {
+			return phone.Behaviour{Do: o.do, After: after}
+		}
+	}
+	return phone.Delayed(after)
+}
+
+// once is one call, with what may come with it.
+func (l *life) once(n int) error {
+	x := l.rng.Float64()
+	switch {
+	case x < 0.05:
+		return l.password()
+	case x < 0.07 && l.does.Do == phone.Approve:
+		node := l.p.enter()
+		err := node.store.DeactivateDevice(context.Background(), l.u.device())
+		node.leave()
+		if err != nil {
+			return err
+		}
+		l.dozing = true
+	}
+	d := &deed{does: l.does, call: &call{
+		u: l.u, ap: l.rng.IntN(len(parties)), async: l.rng.IntN(3) == 0, profile: signum.ProfileAnyLoA4, timeout: l.tempo.fast,
+		text: fmt.Sprintf("Bank: %s %d-%d?", texts[l.rng.IntN(len(texts))], l.u.n, n), locate: l.rng.IntN(20) == 0,
+	}}
+	if l.dozing {
+		d.timeout = l.tempo.slow
+	}
+	var back sync.WaitGroup
+	if d.does.Do == phone.Unreachable {
+		if err := l.vanish(&back); err != nil {
+			return err
+		}
+		d.returns = true
+	}
+	var err error
+	if d.async && l.rng.IntN(8) == 0 {
+		err = l.twice(d)
+	} else {
+		err = l.p.sign(d.call, l.tempo.poll)
+	}
+	if d.does.Do == phone.Approve && d.told != signum.SignatureMade {
+		d.way = l.p.trace(d.call)
+	}
+	back.Wait()
+	c := l.crowd
+	c.mu.Lock()
+	c.calls = append(c.calls, d)
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if d.told == 0 || d.second != nil && d.second.told == 0 {
+		return l.outlast()
+	}
+	if d.told == signum.SignatureMade {
+		l.dozing = false
+		if l.rng.IntN(10) == 0 {
+			return l.receipt(d)
+		}
+	}
+	return nil
+}
+
+var texts = []string{
+	"Login", "Pay CHF 25.–", "Überweisen: 100 € [Miete]", "Заплатить", "Transfer of EUR 1000.00 to the account of somebody whom nobody knows, today",
+}
+
+// vanish makes the user unreachable, for a while.
+func (l *life) vanish(back *sync.WaitGroup) error {
+	if err := l.p.handsets.Behave(l.u.MSISDN, l.does); err != nil {
+		return err
+	}
+	away, after := l.upTo(l.tempo.away), l.does.After
+	back.Go(func() {
+		time.Sleep(away)
+		_ = l.p.handsets.Behave(l.u.MSISDN, phone.Delayed(after)) // the handset is there
+	})
+	return nil
+}
+
+// outlast waits until nothing is outstanding of which the party heard nothing.
+func (l *life) outlast() error {
+	for {
+		time.Sleep(l.tempo.quiet)
+		n := l.p.enter()
+		ts, _, err := n.store.DevicePending(context.Background(), l.u.device(), time.Now())
+		n.leave()
+		if err != nil || len(ts) == 0 {
+			return err
+		}
+	}
+}
+
+// twice is an asynchronous call, and another one while it is outstanding.
+func (l *life) twice(d *deed) error {
+	second := *d.call
+	var err error
+	var first sync.WaitGroup
+	first.Go(func() { err = l.p.sign(d.call, l.tempo.poll) })
+	time.Sleep(l.upTo(l.tempo.poll))
+	second.ap, second.async = l.rng.IntN(len(parties)), true
+	d.second = &second
+	serr := l.p.sign(&second, l.tempo.poll)
+	first.Wait()
+	if err == nil {
+		err = serr
+	}
+	return err
+}
+
+// password is a one-time password.
+func (l *life) password() error {
+	d := &deed{does: l.does, call: &call{
+		u: l.u, ap: l.rng.IntN(len(parties)), async: l.rng.IntN(2) == 0, profile: signum.ProfileOTPText, timeout: l.tempo.fast,
+	}}
+	if l.rng.IntN(2) == 0 {
+		d.profile = signum.ProfileOTPFlash
+	}
+	d.text = fmt.Sprintf("Bank: your code is %s", l.p.transID())
+	if l.rng.IntN(3) == 0 {
+		d.text += " – für die Überweisung, die Sie an 14 Empfänger in 3 Ländern in Auftrag gegeben haben" // two parts
+	}
+	err := l.p.sign(d.call, l.tempo.poll)
+	c := l.crowd
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls = append(c.calls, d)
+	c.texts[l.u.MSISDN+" "+d.text] = d
+	return err
+}
+
+func (l *life) receipt(d *deed) error {
+	r := &receipted{of: d, text: "Bank: done " + d.transID}
+	resp, err := l.p.receipt(d.call, r.text)
+	switch {
+	case err == nil:
+		r.told = resp.Extension
+	case err == errStopping:
+	case signum.AsFault(err) != nil && signum.AsFault(err).Code == signum.PINBlocked: // by a late answer
+	default:
+		return fmt.Errorf("receipt: %w", err)
+	}
+	c := l.crowd
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.receipts = append(c.receipts, r)
+	return nil
+}

@@ -1,0 +1,400 @@
+package sim_test
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/engine"
+	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/scp80"
+	"github.com/signum-mssp/signum/internal/sim"
+	"github.com/signum-mssp/signum/internal/smpp"
+	"github.com/signum-mssp/signum/internal/smsc"
+	"github.com/signum-mssp/signum/internal/store"
+)
+
+// pathConfig is what differs between the tests of the whole path.
+type pathConfig struct {
+	url    string // of the store
+	pipes  bool   // instead of loopback TCP, for a bubble
+	faults smsc.Faults
+	seed   uint64
+	retry  sim.Retry
+	sweep  time.Duration // of the engine
+	think  time.Duration // of persons who are told nothing else
+	sim    func(*sim.Config)
+	smsc   func(*smsc.Config)
+	smpp   func(*smpp.ClientConfig)
+}
+
+// path is all between a party and a user but the party's wire: a service with
+// its store, the SMSC, handsets, cards. The service side can be stopped and
+// started again, the rest stays.
+type path struct {
+	t         testing.TB
+	cfg       pathConfig
+	authority *ca.Authority
+	keys      *sim.KeyRing
+	listener  *pipes // nil: TCP
+	smsc      *smsc.SMSC
+	handsets  *phone.Handsets
+	seen      *witness
+	cards     map[string]secured // by MSISDN; all are there before the first request
+
+	mu    sync.Mutex
+	node  *node         // nil: the service is down
+	up    chan struct{} // closed when it is up
+	calls int           // last AP_TransID
+	gone  []sim.Stats   // of nodes that are no more
+}
+
+// node is one life of the service.
+type node struct {
+	store   *store.Store
+	ca      *ca.Issuer
+	engine  *engine.Engine
+	channel *sim.Channel
+	client  *smpp.Client
+
+	requests context.Context // of those who call
+	hangUp   context.CancelCauseFunc
+	calls    sync.WaitGroup
+	stop     func() error
+}
+
+const (
+	smscUser, smscPassword = "signum", "secret"
+	serviceNumber          = "41790000500"
+	homeNetwork            = "22801"
+)
+
+// errStopping is what callers get whose node stops. Their transactions go on.
+var errStopping = errors.New("the service stops")
+
+// newPath starts everything. In a bubble it must be called inside.
+func newPath(t testing.TB, cfg pathConfig) *path {
+	t.Helper()
+	p := &path{t: t, cfg: cfg, cards: map[string]secured{}, up: make(chan struct{})}
+	p.seen = newWitness(p)
+	var err error
+	if p.authority, err = ca.Create(ca.Config{Test: true, URL: "http://127.0.0.1:1"}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if p.keys, err = sim.NewKeyRing(make([]byte, sim.MasterKeySize)); err != nil {
+		t.Fatal(err)
+	}
+	p.handsets = phone.NewHandsets(phone.Config{Observe: p.seen.event, Delay: cfg.think})
+	c := smsc.Config{
+		Credentials: map[string]string{smscUser: smscPassword}, Radio: air{p.handsets}, Faults: cfg.faults, Seed: cfg.seed,
+	}
+	if cfg.pipes {
+		p.listener = newPipes()
+		c.Listener = p.listener
+	}
+	if cfg.smsc != nil {
+		cfg.smsc(&c)
+	}
+	if p.smsc, err = smsc.New(c); err != nil {
+		t.Fatal(err)
+	}
+	p.handsets.Connect(p.smsc.Submit)
+	p.start()
+	return p
+}
+
+// air is what is between the SMSC and the handsets.
+type air struct{ *phone.Handsets }
+
+func (a air) DeliverSM(ctx context.Context, msisdn string, tpdu []byte) ([]byte, error) {
+	report, err := a.Handsets.DeliverSM(ctx, msisdn, tpdu)
+	if errors.Is(err, phone.ErrUnknown) {
+		err = fmt.Errorf("%w: %w", smsc.ErrUnknown, err)
+	}
+	return report, err
+}
+
+// start makes a node, wired as a server wires it, and lets callers in.
+func (p *path) start() {
+	p.t.Helper()
+	n := new(node)
+	if err := p.wire(n); err != nil {
+		p.t.Fatal(err)
+	}
+	life, end := context.WithCancel(context.Background())
+	n.requests, n.hangUp = context.WithCancelCause(context.Background())
+	ran := make(chan error, 2)
+	go func() { ran <- n.engine.Run(life) }()
+	go func() { ran <- n.client.Run(life) }()
+	n.stop = func() error {
+		n.hangUp(errStopping)
+		n.calls.Wait()
+		n.channel.Close()
+		end()
+		return errors.Join(<-ran, <-ran, n.store.Close())
+	}
+	p.mu.Lock()
+	p.node = n
+	close(p.up)
+	p.mu.Unlock()
+}
+
+func (p *path) wire(n *node) (err error) {
+	log := slog.New(slog.DiscardHandler)
+	if n.store, err = store.Open(context.Background(), p.cfg.url, store.WithLogger(log)); err != nil {
+		return err
+	}
+	if n.ca, err = ca.New(p.authority, n.store, ca.Options{URL: "http://127.0.0.1:1"}); err != nil {
+		return err
+	}
+	parts := p.seen.assembler()
+	cc := smpp.ClientConfig{
+		Addr: p.smsc.Addr(), SystemID: smscUser, Password: smscPassword, Binds: 2, Window: 100,
+		Deliver: func(ctx context.Context, d *smpp.DeliverSM) smpp.Status {
+			st := n.channel.Deliver(ctx, d)
+			p.seen.delivered(parts, d, st)
+			return st
+		},
+	}
+	if p.listener != nil {
+		cc.Addr, cc.Dial = "smsc:2775", p.listener.dial
+	}
+	if p.cfg.smpp != nil {
+		p.cfg.smpp(&cc)
+	}
+	if n.client, err = smpp.NewClient(cc); err != nil {
+		return err
+	}
+	sc := sim.Config{
+		Store: n.store, Keys: p.keys, Submit: n.client.Submit, Retry: p.cfg.retry, Locator: p.handsets.Locate,
+		ServiceAddress: smpp.Address{TON: 1, NPI: 1, Addr: serviceNumber},
+	}
+	if p.cfg.sim != nil {
+		p.cfg.sim(&sc)
+	}
+	if n.channel, err = sim.New(sc); err != nil {
+		return err
+	}
+	n.engine, err = engine.New(engine.Config{
+		Store: n.store, Channels: map[signum.Method]signum.Channel{signum.SIM: noted{n.channel, p.seen}}, Issuer: n.ca, Texts: n.channel,
+		Chain: p.authority.Chain(), MSSPURI: "mid://test", HomeNetwork: homeNetwork, Retention: 100 * time.Hour, Sweep: p.cfg.sweep,
+	})
+	n.channel.Connect(n.engine, n.engine)
+	return err
+}
+
+// enter waits until the service is up; who enters must leave.
+func (p *path) enter() *node {
+	for {
+		p.mu.Lock()
+		n, up := p.node, p.up
+		if n != nil {
+			n.calls.Add(1)
+			p.mu.Unlock()
+			return n
+		}
+		p.mu.Unlock()
+		<-up
+	}
+}
+
+func (n *node) leave() { n.calls.Done() }
+
+// down stops the service; start makes it a new one.
+func (p *path) down() {
+	p.t.Helper()
+	p.mu.Lock()
+	n := p.node
+	p.node, p.up = nil, make(chan struct{})
+	p.mu.Unlock()
+	if err := n.stop(); err != nil {
+		p.t.Error(err)
+	}
+	p.gone = append(p.gone, n.channel.Stats())
+}
+
+// close ends everything.
+func (p *path) close() {
+	p.t.Helper()
+	p.down()
+	p.smsc.Close()
+	p.handsets.Close()
+}
+
+// transID is a new AP_TransID.
+func (p *path) transID() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls++
+	return fmt.Sprintf("T%06d", p.calls)
+}
+
+// user is a subscriber with a SIM in a handset.
+type user struct {
+	*signum.Subscriber
+	n           int
+	keyType     signum.KeyType
+	card        *card.Card
+	channel     secured
+	certificate atomic.Pointer[x509.CertPool] // that was verified up to the root
+}
+
+func (u *user) device() string { return u.Devices[0].ID }
+
+// userSpec says what is out of the ordinary.
+type userSpec struct {
+	keyType   signum.KeyType // empty: EC
+	algorithm string         // of the channel's keys; empty: AES
+	keyLength int            // octets; 0: 16
+	inactive  bool           // a SIM that was never activated
+	config    func(*card.Config)
+}
+
+// addUser makes the n-th account. It must not be called while others work.
+func (p *path) addUser(n int, spec userSpec) *user {
+	p.t.Helper()
+	if spec.keyType == "" {
+		spec.keyType = signum.EC
+	}
+	u := &user{n: n, keyType: spec.keyType, Subscriber: &signum.Subscriber{
+		MSISDN: fmt.Sprintf("+4179%07d", n), Serial: ca.NewSerial(), State: signum.SubscriberActive,
+		Devices: []signum.Device{{
+			ID: fmt.Sprintf("sim-%d", n), Method: signum.SIM, State: signum.DeviceRegistered, KeyType: spec.keyType,
+			Network: signum.Network{MCC: "228", MNC: "01"},
+		}},
+	}}
+	if err := p.issueCard(u, spec); err != nil {
+		p.t.Fatal(err)
+	}
+	p.cards[u.MSISDN] = u.channel
+	if err := p.handsets.Insert(u.device(), u.MSISDN, tapped{u.card, p.seen}); err != nil {
+		p.t.Fatal(err)
+	}
+	if spec.inactive {
+		return u
+	}
+	node := p.enter()
+	defer node.leave()
+	cert, err := node.ca.Issue(context.Background(), u.Serial, u.device(), u.card.PublicKey())
+	if err == nil {
+		err = node.store.ActivateDevice(context.Background(), u.device(), u.keyType, cert.Serial)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return u
+}
+
+// issueCard puts account and card into the store, and makes the card.
+func (p *path) issueCard(u *user, spec userSpec) error {
+	iccid := fmt.Sprintf("89410%014d", u.n)
+	keys := cardKeys(u.n, cmp.Or(spec.keyLength, 16))
+	record := &signum.Card{
+		ICCID: iccid, DeviceID: u.device(), MSISDN: u.MSISDN, State: signum.CardActive, KeySet: 1,
+		Algorithm: cmp.Or(spec.algorithm, signum.CardAES),
+	}
+	if err := p.keys.SetKeys(record, keys); err != nil {
+		return err
+	}
+	u.channel = secured{keys, replyParams(record.Algorithm, len(keys.KIc))}
+	node := p.enter()
+	defer node.leave()
+	if err := node.store.EnrolCard(context.Background(), u.Subscriber, record); err != nil {
+		return err
+	}
+	c := card.Config{ICCID: iccid, Keys: keys, Algorithm: record.Algorithm, KeyType: u.keyType, Blank: spec.inactive}
+	if u.keyType == signum.RSA && !spec.inactive {
+		c.Store = &cardStore{card.NewMemory(), &card.State{Key: rsaKey(), PIN: card.DefaultPIN, TriesLeft: card.MaxTries}}
+	}
+	if spec.config != nil {
+		spec.config(&c)
+	}
+	var err error
+	u.card, err = card.New(c)
+	return err
+}
+
+// cardKeys are keys of so many octets, each of their thirds or halves another.
+func cardKeys(n, length int) scp80.Keys {
+	key := func(name string) (k []byte) {
+		for i := byte('a'); len(k) < length; i++ {
+			k = append(k, fmt.Sprintf("%s%c%4d", name, i, n)...)
+		}
+		return k[:length]
+	}
+	return scp80.Keys{KIc: key("KIc"), KID: key("KID")}
+}
+
+// rsaKey is that of all RSA cards: it takes a second to make one.
+var rsaKey = sync.OnceValue(func() []byte {
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		panic(err)
+	}
+	return der
+})
+
+// cardStore is a memory for a card that has a past.
+type cardStore struct {
+	*card.Memory
+	past *card.State
+}
+
+func (s *cardStore) LoadCard(iccid string) (*card.State, error) {
+	st, err := s.Memory.LoadCard(iccid)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.past, nil
+	}
+	return st, err
+}
+
+// pipes is a listener for connections in memory.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), done: make(chan struct{})} }
+
+func (l *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipes) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
+func (l *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
+
+func (l *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case l.conns <- far:
+		return near, nil
+	case <-l.done:
+		return nil, errors.New("nobody listens")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

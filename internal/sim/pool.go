@@ -1,0 +1,71 @@
+package sim
+
+import "sync"
+
+// pool does jobs in their order, so many at a time. It has no goroutine while
+// there is nothing to do.
+type pool struct {
+	mu      sync.Mutex
+	limit   int
+	running int
+	queue   []func()
+	closed  bool
+	wg      sync.WaitGroup
+}
+
+func newPool(limit int) *pool { return &pool{limit: limit} }
+
+// do queues a job. False if the pool is closed.
+func (p *pool) do(job func()) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false
+	}
+	if p.running < p.limit {
+		p.running++
+		p.wg.Add(1)
+		go p.work(job)
+		return true
+	}
+	p.queue = append(p.queue, job)
+	return true
+}
+
+func (p *pool) work(job func()) {
+	defer p.wg.Done()
+	for job != nil {
+		job()
+		job = p.next()
+	}
+}
+
+// next is nil for a worker that is not needed any more.
+func (p *pool) next() func() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.queue) == 0 || p.closed {
+		p.running--
+		return nil
+	}
+	job := p.queue[0]
+	p.queue[0] = nil
+	if p.queue = p.queue[1:]; len(p.queue) == 0 {
+		p.queue = nil // the array goes
+	}
+	return job
+}
+
+func (p *pool) waiting() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.queue)
+}
+
+// close drops what has not begun, and waits for the rest.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed, p.queue = true, nil
+	p.mu.Unlock()
+	p.wg.Wait()
+}

@@ -1,0 +1,157 @@
+package sim
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/smpp"
+)
+
+// The service starts anew while the user is asked: the reply finds its request
+// in the engine.
+func TestRestart(t *testing.T) {
+	for _, op := range []signum.DeviceOp{signum.OpSign, signum.OpActivate, signum.OpDisplay} {
+		for _, again := range []bool{false, true} { // the engine hands over again
+			run(t, func(w *world) {
+				f := w.card(rsaKey)
+				r := w.request(f, op, "_1", text)
+				w.ask(r)
+				pass(time.Second)
+				w.restart()
+				if again {
+					if err := w.ch.Send(ctx, r); err != nil {
+						t.Fatal(err)
+					}
+				}
+				pass(lifetime)
+				a := w.one()
+				if a.Fault != nil || a.Op != op {
+					t.Errorf("%+v, %v", a, a.Fault)
+				}
+				prompts := map[signum.DeviceOp]int{signum.OpSign: 1, signum.OpActivate: 2, signum.OpDisplay: 1}[op]
+				if f.asked() != prompts {
+					t.Errorf("asked %d times", f.asked())
+				}
+				w.empty()
+			})
+		}
+	}
+}
+
+// It starts anew between the parts of a reply: what it had is gone, and comes
+// again when the request is handed over again.
+func TestRestartBetweenParts(t *testing.T) {
+	run(t, func(w *world) {
+		f := w.card(rsaKey)
+		parts := 0
+		w.net.swallow = func(d *smpp.DeliverSM) bool {
+			if _, long := isPart(d); !long {
+				return false
+			}
+			parts++
+			return parts == 3 // lost with the service
+		}
+		r := w.request(f, signum.OpSign, "_1", text)
+		w.ask(r)
+		pass(10 * time.Second)
+		w.restart()
+		if err := w.ch.Send(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+		pass(lifetime)
+		if a := w.one(); a.Fault != nil || f.asked() != 1 {
+			t.Errorf("%+v, asked %d times", a, f.asked())
+		}
+	})
+}
+
+// Another node gets the reply.
+func TestOtherNode(t *testing.T) {
+	run(t, func(w *world) {
+		f := w.card(ecKey)
+		other := w.ch
+		w.start() // w.net delivers to this one now
+		defer other.Close()
+		r := w.request(f, signum.OpSign, "_1", text)
+		w.engine.pending[f.device] = append(w.engine.pending[f.device], r)
+		if err := other.Send(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+		pass(lifetime)
+		if a := w.one(); a.Fault != nil {
+			t.Error(a.Fault)
+		}
+		if n := w.net.count(); n != 1 {
+			t.Errorf("%d sent", n)
+		}
+		if other.Stats().Pending != 0 {
+			t.Errorf("%+v", other.Stats())
+		}
+	})
+}
+
+// The engine or the store cannot take a reply now: the SMSC is told so, and
+// nothing is lost, whatever it delivers again.
+func TestPostponed(t *testing.T) {
+	broken := map[string]struct {
+		on, off func(w *world)
+	}{
+		"answers": {func(w *world) { w.engine.failing(3, errStore) }, nil},
+		"inbox, after a restart": {
+			func(w *world) { w.restart(); w.engine.setInbox(errStore) }, func(w *world) { w.engine.setInbox(nil) },
+		},
+		"store": {func(w *world) { w.store.setFail(errStore) }, func(w *world) { w.store.setFail(nil) }},
+	}
+	for name, tt := range broken {
+		for _, key := range []any{ecKey, rsaKey} {
+			t.Run(fmt.Sprintf("%s, %T", name, key), func(t *testing.T) {
+				run(t, func(w *world) {
+					f := w.card(signerOf(key))
+					r := w.request(f, signum.OpSign, "_1", text)
+					w.ask(r)
+					pass(time.Second)
+					tt.on(w)
+					pass(6 * time.Second)
+					if !w.net.postponed() {
+						t.Error("nothing was postponed")
+					}
+					if tt.off != nil {
+						tt.off(w)
+					}
+					pass(10 * time.Second)
+					if a := w.one(); a.Fault != nil || !verify(f.key.Public(), r.SignedAttrs, a.Signature) {
+						t.Errorf("%+v, %v", a, a.Fault)
+					}
+					pass(3 * time.Minute)
+					w.empty()
+				})
+			})
+		}
+	}
+}
+
+// An answer that the engine never takes is given up when the time is over.
+func TestNeverTaken(t *testing.T) {
+	run(t, func(w *world) {
+		f := w.card(ecKey)
+		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.engine.failing(1000, errStore)
+		pass(lifetime)
+		if n := w.ch.Stats().AnswerErrors; n < 5 || n > 40 {
+			t.Errorf("%d tries", n)
+		}
+		w.empty()
+	})
+	run(t, func(w *world) { // it knows no such transaction
+		f := w.card(ecKey)
+		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.engine.failing(1, fmt.Errorf("x: %w", signum.ErrNotFound))
+		pass(10 * time.Second)
+		if st := w.net.lastStatus(); st != smpp.StatusOK {
+			t.Error(st)
+		}
+		w.empty()
+	})
+}

@@ -1,0 +1,357 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/signum-mssp/signum"
+)
+
+// ProvisionStore is what provisioning needs of a signum.Store.
+type ProvisionStore interface {
+	Subscriber(ctx context.Context, msisdn string) (*signum.Subscriber, error)
+	PutCard(ctx context.Context, c *signum.Card) error
+	RekeyCard(ctx context.Context, c *signum.Card) error
+	EnrolCard(ctx context.Context, s *signum.Subscriber, c *signum.Card) error
+	Card(ctx context.Context, iccid string) (*signum.Card, error)
+	CardOf(ctx context.Context, msisdn string) (*signum.Card, error)
+	SetCardState(ctx context.Context, iccid string, to signum.CardState, at time.Time) error
+	SwapCard(ctx context.Context, msisdn, newICCID string, newDevice signum.Device, at time.Time) error
+	RenumberSubscriber(ctx context.Context, oldMSISDN, newMSISDN string) error
+}
+
+// ProvisionerConfig is what a Provisioner works with.
+type ProvisionerConfig struct {
+	Store ProvisionStore
+	Keys  *KeyRing
+	// ParseMSISDN makes a number canonical: E.164 with leading +.
+	ParseMSISDN func(string) (string, bool)
+	// NewSerial draws the serial number of an account.
+	NewSerial func() string
+	// Revoke revokes a certificate for a CRLReason of RFC 5280, clause 5.3.1.
+	Revoke func(ctx context.Context, serial string, reason int) error
+	// Network is that of SIMs for which nothing else is known.
+	Network signum.Network
+	// Placed learns of each card that an import names, or that was moved, once it
+	// is in the store: where cards are emulated, it puts one into the phone. It is
+	// told again of what it knows, must then change nothing, and may be called by
+	// several goroutines at once. Nil: nobody wants to know.
+	Placed func(ctx context.Context, c ImportedCard) error
+	Clock  signum.Clock // nil: the machine's
+}
+
+// ImportedCard is a card as it stands after a change, with its keys in the clear.
+// It never prints them.
+type ImportedCard struct {
+	ICCID     string
+	MSISDN    string // empty in stock
+	DeviceID  string // empty in stock
+	State     signum.CardState
+	KeySet    byte
+	Algorithm string // signum.CardAES or signum.Card3DES
+	KIc, KID  []byte // the receiver's own
+	KeyType   signum.KeyType
+	Change    Change
+	// OldMSISDN is the number that the subscriber had before, OldICCID the card;
+	// empty if they did not change.
+	OldMSISDN, OldICCID string
+}
+
+// Format implements fmt.Formatter, whatever the verb: without keys.
+func (c ImportedCard) Format(s fmt.State, _ rune) {
+	fmt.Fprintf(s, "card %s of %s, %s, %s", c.ICCID, signum.MaskMSISDN(c.MSISDN), c.State, c.Change)
+}
+
+// Change is what became of a card.
+type Change string
+
+// The changes.
+const (
+	ChangeNew        Change = "new"        // card, and account or SIM if it has a number
+	ChangeSwapped    Change = "swapped"    // in the place of another
+	ChangeRenumbered Change = "renumbered" // its subscriber has another number
+	ChangeUpdated    Change = "updated"    // keys or state
+	ChangeNone       Change = "unchanged"
+)
+
+// cessationOfOperation is the CRLReason of a SIM's certificate when another card
+// takes its place (RFC 5280, clause 5.3.1; X.509, clause 8.5.3.1): the key goes
+// out of use with its card, and nothing says that it is compromised. Superseded
+// (4) would say that another certificate replaces it, and there is none: the new
+// card makes its key later, or never.
+const cessationOfOperation = 5
+
+// Refusal is an error of a request or row that was not carried out: its text is
+// for the operator, has no secrets, and shows numbers masked.
+type Refusal struct {
+	Reason string
+	Err    error // may be nil
+}
+
+func (r *Refusal) Error() string { return r.Reason }
+
+// Unwrap returns the cause.
+func (r *Refusal) Unwrap() error { return r.Err }
+
+func refusef(cause error, format string, args ...any) error {
+	return &Refusal{Reason: fmt.Sprintf(format, args...), Err: cause}
+}
+
+// Provisioner brings cards into the store and moves them: what an operator's
+// systems tell of SIM cards, their keys and their owners. It is safe for
+// concurrent use; what is done through one Provisioner is done one after the
+// other where it matters.
+type Provisioner struct {
+	cfg  ProvisionerConfig
+	turn chan struct{} // holds one token
+}
+
+// NewProvisioner makes a Provisioner.
+func NewProvisioner(cfg ProvisionerConfig) (*Provisioner, error) {
+	if cfg.Store == nil || cfg.Keys == nil || cfg.ParseMSISDN == nil || cfg.NewSerial == nil || cfg.Revoke == nil {
+		return nil, errors.New("sim: a provisioner needs Store, Keys, ParseMSISDN, NewSerial and Revoke")
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = signum.SystemClock{}
+	}
+	p := &Provisioner{cfg: cfg, turn: make(chan struct{}, 1)}
+	p.turn <- struct{}{}
+	return p, nil
+}
+
+// lock waits for this caller's turn; unlock ends it.
+func (p *Provisioner) lock(ctx context.Context) (unlock func(), err error) {
+	select {
+	case <-p.turn:
+		return func() { p.turn <- struct{}{} }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *Provisioner) msisdn(text string) (string, error) {
+	n, ok := p.cfg.ParseMSISDN(text)
+	if !ok {
+		return "", refusef(nil, "%q is no number of a mobile user", text)
+	}
+	return n, nil
+}
+
+// card finds one, nil if there is none.
+func (p *Provisioner) card(ctx context.Context, iccid string) (*signum.Card, error) {
+	c, err := p.cfg.Store.Card(ctx, iccid)
+	if errors.Is(err, signum.ErrNotFound) {
+		return nil, nil
+	}
+	return c, err
+}
+
+// account finds a subscriber, nil if there is none.
+func (p *Provisioner) account(ctx context.Context, msisdn string) (*signum.Subscriber, error) {
+	s, err := p.cfg.Store.Subscriber(ctx, msisdn)
+	if errors.Is(err, signum.ErrNotFound) {
+		return nil, nil
+	}
+	return s, err
+}
+
+// Swap gives a subscriber a card from stock. The certificate of the old SIM is
+// revoked (cessationOfOperation), and the new SIM registered: it makes its key
+// when it is activated. The account keeps its serial number. Swapping again to the
+// same card changes nothing.
+func (p *Provisioner) Swap(ctx context.Context, msisdn, iccid string) error {
+	msisdn, err := p.msisdn(msisdn)
+	if err == nil {
+		err = checkICCID(iccid)
+	}
+	if err != nil {
+		return err
+	}
+	unlock, err := p.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	c, err := p.card(ctx, iccid)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c == nil:
+		return refusef(signum.ErrNotFound, "there is no card %s: import it first, with an empty msisdn", iccid)
+	case c.MSISDN == msisdn:
+		return p.placed(ctx, &placement{card: c, change: ChangeNone})
+	case c.State != signum.CardStock:
+		return refusef(signum.ErrCardState, "card %s is %s, not in stock", iccid, c.State)
+	}
+	sub, err := p.account(ctx, msisdn)
+	if err != nil {
+		return err
+	}
+	if sub == nil {
+		return refusef(signum.ErrNotFound, "%s has no account: import the card with its number", signum.MaskMSISDN(msisdn))
+	}
+	pl, err := p.swap(ctx, sub, c, "")
+	if err != nil {
+		return err
+	}
+	return p.placed(ctx, pl)
+}
+
+// Renumber gives a subscriber another number. What the account has goes with it,
+// certificates included: they name the account, not the number.
+func (p *Provisioner) Renumber(ctx context.Context, from, to string) error {
+	from, err := p.msisdn(from)
+	if err == nil {
+		to, err = p.msisdn(to)
+	}
+	if err != nil {
+		return err
+	}
+	unlock, err := p.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := p.renumber(ctx, from, to); err != nil {
+		return err
+	}
+	c, err := p.cfg.Store.CardOf(ctx, to)
+	if errors.Is(err, signum.ErrNotFound) {
+		return nil // an account without a card
+	}
+	if err != nil {
+		return err
+	}
+	return p.placed(ctx, &placement{card: c, change: ChangeRenumbered, oldMSISDN: from})
+}
+
+func (p *Provisioner) renumber(ctx context.Context, from, to string) error {
+	err := p.cfg.Store.RenumberSubscriber(ctx, from, to)
+	switch {
+	case errors.Is(err, signum.ErrNotFound):
+		return refusef(err, "%s has no account", signum.MaskMSISDN(from))
+	case errors.Is(err, signum.ErrExists):
+		return refusef(err, "%s has an account of its own: renumber that first", signum.MaskMSISDN(to))
+	}
+	return err
+}
+
+// SetState blocks a card (signum.CardBarred), or makes it active again. Nothing is
+// sent to a card that is blocked, and its SIM counts as switched off: requests are
+// answered as if the subscriber had no SIM (105, or the App is asked). A party with
+// auto activation would switch it on, and gets 209, since nothing can be sent. When
+// the card is active again, so is the SIM with the key that it had.
+func (p *Provisioner) SetState(ctx context.Context, iccid string, to signum.CardState) error {
+	if err := checkICCID(iccid); err != nil {
+		return err
+	}
+	unlock, err := p.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return p.setState(ctx, iccid, to)
+}
+
+func (p *Provisioner) setState(ctx context.Context, iccid string, to signum.CardState) error {
+	err := p.cfg.Store.SetCardState(ctx, iccid, to, p.cfg.Clock.Now())
+	switch {
+	case errors.Is(err, signum.ErrNotFound):
+		return refusef(err, "there is no card %s", iccid)
+	case errors.Is(err, signum.ErrCardState):
+		return refusef(err, "card %s cannot become %s: only a card in use can be blocked or unblocked", iccid, to)
+	}
+	return err
+}
+
+// CardInfo is what may be shown of a card, without any secrets.
+type CardInfo struct {
+	ICCID        string           `json:"iccid"`
+	State        signum.CardState `json:"state"`
+	MSISDN       string           `json:"msisdn,omitempty"`
+	KeySet       byte             `json:"key_set"`
+	Algorithm    string           `json:"algorithm"`
+	Counter      uint64           `json:"counter"`       // last one used towards the card
+	ReplyCounter uint64           `json:"reply_counter"` // highest one that the card used
+	Created      time.Time        `json:"created"`
+	Changed      time.Time        `json:"changed"`
+	SIM          *SIMInfo         `json:"sim,omitempty"` // absent in stock and when retired
+}
+
+// SIMInfo is the subscriber's SIM that a card is in.
+type SIMInfo struct {
+	DeviceID     string                 `json:"device_id"`
+	Account      string                 `json:"account"` // serial number
+	AccountState signum.SubscriberState `json:"account_state"`
+	State        signum.DeviceState     `json:"state"`
+	KeyType      signum.KeyType         `json:"key_type,omitempty"`
+	PINBlocked   bool                   `json:"pin_blocked"`
+	Certificate  *CertificateInfo       `json:"certificate,omitempty"`
+}
+
+// CertificateInfo is the certificate of a SIM.
+type CertificateInfo struct {
+	Serial   string                  `json:"serial"`
+	State    signum.CertificateState `json:"state"`
+	NotAfter time.Time               `json:"not_after"`
+}
+
+// Show finds a card by its ICCID, or by the number of its subscriber.
+func (p *Provisioner) Show(ctx context.Context, name string) (*CardInfo, error) {
+	c, err := p.find(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	info := &CardInfo{ICCID: c.ICCID, State: c.State, MSISDN: c.MSISDN, KeySet: c.KeySet, Algorithm: c.Algorithm,
+		Counter: c.Counter, ReplyCounter: c.ReplyCounter, Created: c.Created, Changed: c.Changed}
+	if c.MSISDN == "" {
+		return info, nil
+	}
+	sub, err := p.account(ctx, c.MSISDN)
+	if err != nil {
+		return nil, err
+	}
+	if d := deviceOf(sub, c.DeviceID); d != nil {
+		info.SIM = &SIMInfo{DeviceID: d.ID, Account: sub.Serial, AccountState: sub.State, State: d.State, KeyType: d.KeyType,
+			PINBlocked: d.PINBlocked}
+		if x := d.Certificate; x != nil {
+			info.SIM.Certificate = &CertificateInfo{Serial: x.Serial, State: x.State, NotAfter: x.NotAfter}
+		}
+	}
+	return info, nil
+}
+
+func (p *Provisioner) find(ctx context.Context, name string) (*signum.Card, error) {
+	if checkICCID(name) == nil {
+		c, err := p.cfg.Store.Card(ctx, name)
+		if errors.Is(err, signum.ErrNotFound) {
+			err = refusef(err, "there is no card %s", name)
+		}
+		return c, err
+	}
+	msisdn, ok := p.cfg.ParseMSISDN(name)
+	if !ok {
+		return nil, refusef(nil, "%q is neither an ICCID (18 to 20 digits, the last a check digit) nor a number of a mobile user", name)
+	}
+	c, err := p.cfg.Store.CardOf(ctx, msisdn)
+	if errors.Is(err, signum.ErrNotFound) {
+		err = refusef(err, "%s has no card", signum.MaskMSISDN(msisdn))
+	}
+	return c, err
+}
+
+// deviceOf is nil if the subscriber, which may be nil, has no such device.
+func deviceOf(s *signum.Subscriber, id string) *signum.Device {
+	if s == nil {
+		return nil
+	}
+	for i := range s.Devices {
+		if s.Devices[i].ID == id {
+			return &s.Devices[i]
+		}
+	}
+	return nil
+}

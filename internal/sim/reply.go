@@ -1,0 +1,239 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/scp80"
+	"github.com/signum-mssp/signum/internal/smpp"
+)
+
+// reply takes what the applet says. Its counter is recorded when the engine has
+// taken the answer, and not before: a message that must be delivered again must
+// not look like a replay. Until then the engine tells a repetition by the
+// transaction, which ends once.
+func (c *Channel) reply(ctx context.Context, in *arrival, packet []byte) smpp.Status {
+	keys, err := c.cfg.Keys.Keys(in.card)
+	if err != nil {
+		c.log.ErrorContext(ctx, "keys of a card", "iccid", in.card.ICCID, "err", err)
+		return postponed
+	}
+	r, err := scp80.OpenResponse(packet, c.paramsOf(in.card, keys), keys, scp80.KindCommand)
+	c.tracePacket(in.trace, "reply", packet, r, err == nil)
+	if err != nil {
+		c.n.forged.Add(1)
+		return c.dropped(ctx, in, err)
+	}
+	if r.TAR != c.cfg.TAR || r.Status != scp80.OK {
+		c.n.malformed.Add(1)
+		return c.dropped(ctx, in, fmt.Errorf("reply of %s with status %s", r.TAR, r.Status))
+	}
+	if seen(in.card, r.Counter) {
+		c.n.replayed.Add(1)
+		return c.dropped(ctx, in, errors.New("its counter was seen before"))
+	}
+	rep, err := applet.ParseReply(r.Data)
+	if err != nil {
+		c.n.malformed.Add(1)
+		return c.record(ctx, in, r.Counter, c.dropped(ctx, in, err))
+	}
+	c.traceReply(in.trace, rep)
+	switch err := c.judgeReply(ctx, in, rep); {
+	case err == errLocating:
+		return postponed
+	case err != nil:
+		c.trace.remark(in.trace, "postponed: the service does not take it now")
+		c.log.ErrorContext(ctx, "reply of a SIM postponed", "device", in.card.DeviceID, "op", rep.Op.String(), "id", rep.ID.String(), "err", err)
+		return postponed
+	}
+	return c.record(ctx, in, r.Counter, smpp.StatusOK)
+}
+
+func (c *Channel) dropped(ctx context.Context, in *arrival, err error) smpp.Status {
+	c.trace.remark(in.trace, "dropped: "+err.Error())
+	c.log.WarnContext(ctx, "reply dropped", "msisdn", signum.MaskMSISDN(in.msisdn), "device", in.card.DeviceID, "err", err)
+	return smpp.StatusOK
+}
+
+// seen reports whether a card has used the counter, or one so much higher that
+// nobody knows.
+func seen(card *signum.Card, counter uint64) bool {
+	if counter > card.ReplyCounter {
+		return false
+	}
+	below := card.ReplyCounter - counter
+	return below == 0 || below > signum.ReplyWindow || card.ReplySeen>>(below-1)&1 == 1
+}
+
+// record keeps the counter of a message that has done its work. If the store
+// fails, the message can be replayed, to no effect.
+func (c *Channel) record(ctx context.Context, in *arrival, counter uint64, st smpp.Status) smpp.Status {
+	fresh, err := c.cfg.Store.AcceptReply(ctx, in.card.ICCID, counter)
+	switch {
+	case err != nil:
+		c.log.ErrorContext(ctx, "counter of a reply not kept", "iccid", in.card.ICCID, "err", err)
+	case fresh:
+		c.n.replies.Add(1)
+	default:
+		c.n.replayed.Add(1) // twice at the same time
+	}
+	return st
+}
+
+// judgeReply finds out what a reply answers, and does what follows. An error
+// means that it must come again.
+func (c *Channel) judgeReply(ctx context.Context, in *arrival, rep *applet.Reply) error {
+	c.mu.Lock()
+	q := c.table.find(rep.ID, in.card.DeviceID, rep.Op)
+	c.mu.Unlock()
+	if q == nil {
+		var err error
+		if q, err = c.adopt(ctx, in, rep); err != nil {
+			return err
+		}
+	}
+	if q == nil {
+		c.n.late.Add(1)
+		c.trace.remark(in.trace, "late: nobody waits for it")
+		c.log.InfoContext(ctx, "late reply of a SIM dropped", "device", in.card.DeviceID, "op", rep.Op.String(), "id", rep.ID.String())
+		return nil
+	}
+	c.trace.name(in.trace, q.TransID)
+	if !c.take(q, rep, in.at) {
+		return nil
+	}
+	err := c.give(ctx, q)
+	if err == nil {
+		c.log.InfoContext(ctx, "SIM answered", "trans_id", q.TransID, "msisdn", signum.MaskMSISDN(in.msisdn), "op", rep.Op.String(), "result", rep.Result.String(), "tries_left", rep.TriesLeft)
+	}
+	return err
+}
+
+// adopt finds the request of a reply where it is not in memory: this node has
+// started anew, or another one made the request. Nil if nobody waits for it.
+func (c *Channel) adopt(ctx context.Context, in *arrival, rep *applet.Reply) (*request, error) {
+	list, err := c.inbox.Pending(ctx, in.card.DeviceID)
+	if err != nil {
+		return nil, fmt.Errorf("asking what is pending: %w", err)
+	}
+	for i := range list {
+		r := &list[i]
+		if applet.TransactionID(r.TransID) == rep.ID && takes(r.Op, rep.Op) && in.at.Before(r.Expires) {
+			return c.keep(newRequest(*r, c.cfg.Retry.Margin, in.at), rep.Op, in.at)
+		}
+	}
+	return nil, nil
+}
+
+// keep puts an adopted request into the table, unless Send was faster.
+func (c *Channel) keep(q *request, op applet.Op, now time.Time) (*request, error) {
+	c.mu.Lock()
+	q.op, q.reached, q.through = op, true, true
+	known, err := c.add(q)
+	if known {
+		q = c.table.find(q.id, q.DeviceID, op)
+	} else if err == nil {
+		c.schedule(q, now.Add(c.cfg.Retry.Patience))
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	if !known {
+		c.locate(q)
+	}
+	return q, nil
+}
+
+// take applies a reply to its request. True if the engine is to be told now.
+func (c *Channel) take(q *request, rep *applet.Reply, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if q.state == ended || rep.Op == applet.SetPIN && q.op == applet.GenKey {
+		return false // a repetition
+	}
+	q.reached = true
+	q.cancel = nil // the SMSC's answer to the attempt is on its way too
+	switch {
+	case rep.Result == applet.Busy:
+		if q.state == waiting || q.state == sending {
+			q.busyAt = q.run
+			c.schedule(q, now.Add(c.backoff(q.attempts)))
+		}
+		return false
+	case rep.Op == applet.SetPIN && rep.Result == applet.OK:
+		if q.state == answering {
+			return false // it was given up
+		}
+		q.op, q.attempts, q.counters, q.refused, q.messages = applet.GenKey, 0, nil, 0, nil
+		q.asked, q.proved, q.por = false, false, scp80.OK
+		if !q.judged {
+			c.enqueue(q)
+		}
+		return false
+	}
+	a := outcome(q, rep)
+	q.state, q.answer, q.next, q.tries = answering, &a, time.Time{}, 0
+	c.trace.note(q.MSISDN, q.TransID, now, "outcome: "+describe(&a))
+	c.arm(q)
+	return true
+}
+
+// faults is what the results of a card mean to a party. OK has none, and Busy is
+// no end.
+var faults = map[applet.Result]signum.Code{
+	applet.UserCancel: signum.UserCancel,
+	applet.NoAnswer:   signum.ExpiredTransaction,
+	applet.PINBlocked: signum.PINBlocked,
+	applet.NoKey:      signum.NoKeyFound,
+	applet.Refused:    signum.InternalError,
+	applet.Internal:   signum.InternalError,
+}
+
+// outcome is the answer that a reply makes.
+func outcome(q *request, rep *applet.Reply) signum.DeviceAnswer {
+	a := q.answerOf(nil)
+	if q.Op == signum.OpDisplay {
+		switch rep.Result {
+		case applet.OK:
+			a.Receipt = signum.ReceiptAccepted
+			return a
+		case applet.UserCancel:
+			a.Receipt = signum.ReceiptCancelled
+			return a
+		case applet.NoAnswer:
+			a.Receipt = signum.ReceiptTimedOut
+			return a
+		}
+	}
+	if rep.Result == applet.OK {
+		a.Signature, a.PublicKey, a.Proof = rep.Signature, rep.PublicKey, rep.Proof
+		return a
+	}
+	code, known := faults[rep.Result]
+	if !known {
+		code = signum.InternalError
+	}
+	a.Fault = signum.NewFault(code)
+	if code == signum.ExpiredTransaction {
+		a.Fault.Detail = signum.DetailTimeout
+	}
+	return a
+}
+
+// describe is an answer for the log and the trace: nothing of the user.
+func describe(a *signum.DeviceAnswer) string {
+	switch {
+	case a.Fault != nil:
+		return a.Fault.Error()
+	case a.Op == signum.OpDisplay:
+		return "receipt " + string(a.Receipt)
+	case a.Op == signum.OpActivate:
+		return fmt.Sprintf("public key of %d octets", len(a.PublicKey))
+	}
+	return fmt.Sprintf("signature of %d octets", len(a.Signature))
+}

@@ -1,0 +1,67 @@
+package sim
+
+import "sync/atomic"
+
+// Stats counts since the start of the channel, but for the last three, which
+// are as of now.
+type Stats struct {
+	Requests     uint64 `json:"requests"`      // taken from the engine, or found pending when their reply came
+	Attempts     uint64 `json:"attempts"`      // packets made, the first and repetitions
+	Retries      uint64 `json:"retries"`       // repetitions
+	Parts        uint64 `json:"parts"`         // short messages that the SMSC took
+	SubmitErrors uint64 `json:"submit_errors"` // short messages that it did not
+	Texts        uint64 `json:"texts"`         // text messages handed over
+	TextErrors   uint64 `json:"text_errors"`
+	Delivered    uint64 `json:"delivered"`    // deliver_sm received
+	Receipts     uint64 `json:"receipts"`     // delivery receipts among them
+	Undelivered  uint64 `json:"undelivered"`  // receipts that tell of a failure
+	PoROK        uint64 `json:"por_ok"`       // authentic
+	PoRErrors    uint64 `json:"por_errors"`   // authentic or not
+	PoRUnmatched uint64 `json:"por_ignored"`  // of nothing that was sent, or forged
+	Replies      uint64 `json:"replies"`      // authentic and new
+	Late         uint64 `json:"late"`         // authentic, but nobody waits
+	Replayed     uint64 `json:"replayed"`     // authentic, but seen before
+	Forged       uint64 `json:"forged"`       // no good checksum
+	Malformed    uint64 `json:"malformed"`    // no packet, or no payload
+	Unknown      uint64 `json:"unknown"`      // from a number without an active card
+	Ignored      uint64 `json:"ignored"`      // messages that are not for the service
+	Postponed    uint64 `json:"postponed"`    // not taken: the SMSC shall deliver them again
+	Answers      uint64 `json:"answers"`      // that the engine took
+	AnswerErrors uint64 `json:"answer_errs"`  // that it did not take, yet
+	Unreached    uint64 `json:"unreached"`    // requests that ended with 209 or 105
+	Locations    uint64 `json:"locations"`    // asked for
+	LocateErrors uint64 `json:"locate_errs"`  // without a location
+	Pending      int    `json:"pending"`      // requests in memory
+	Queued       int    `json:"queued"`       // of them, waiting for their turn to be sent
+	Reassembling int    `json:"reassembling"` // parts of messages that are not complete
+}
+
+// counters are the Stats while they grow.
+type counters struct {
+	requests, attempts, retries, parts, submitErrors, texts, textErrors,
+	delivered, receipts, undelivered, porOK, porErrors, porUnmatched,
+	replies, late, replayed, forged, malformed, unknown, ignored, postponed,
+	answers, answerErrors, unreached, locations, locateErrors atomic.Uint64
+}
+
+// Stats tells what was done so far.
+func (c *Channel) Stats() Stats {
+	n := &c.n
+	s := Stats{
+		Requests: n.requests.Load(), Attempts: n.attempts.Load(), Retries: n.retries.Load(),
+		Parts: n.parts.Load(), SubmitErrors: n.submitErrors.Load(),
+		Texts: n.texts.Load(), TextErrors: n.textErrors.Load(),
+		Delivered: n.delivered.Load(), Receipts: n.receipts.Load(), Undelivered: n.undelivered.Load(),
+		PoROK: n.porOK.Load(), PoRErrors: n.porErrors.Load(), PoRUnmatched: n.porUnmatched.Load(),
+		Replies: n.replies.Load(), Late: n.late.Load(), Replayed: n.replayed.Load(),
+		Forged: n.forged.Load(), Malformed: n.malformed.Load(), Unknown: n.unknown.Load(),
+		Ignored: n.ignored.Load(), Postponed: n.postponed.Load(),
+		Answers: n.answers.Load(), AnswerErrors: n.answerErrors.Load(), Unreached: n.unreached.Load(),
+		Locations: n.locations.Load(), LocateErrors: n.locateErrors.Load(),
+		Queued: c.submits.waiting(), Reassembling: c.parts.Len(),
+	}
+	c.mu.Lock()
+	s.Pending = c.table.len()
+	c.mu.Unlock()
+	return s
+}

@@ -1,0 +1,105 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/smpp"
+	"github.com/signum-mssp/signum/internal/sms"
+)
+
+// SendText implements signum.TextSender. It returns when the SMSC has taken all
+// parts, or Config.TextTimeout is over; the error wraps a fault 209. A part that
+// the SMSC certainly does not have is handed over again, one that it may have is
+// not: two passwords are worse than an error.
+func (c *Channel) SendText(ctx context.Context, m signum.TextMessage) error {
+	if err := c.enter(); err != nil {
+		return unreached(err)
+	}
+	defer c.busy.Done()
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.TextTimeout)
+	defer cancel()
+	parts, err := sms.SplitText(m.Text, m.Flash, c.nextRef())
+	if err != nil {
+		c.n.textErrors.Add(1)
+		return unreached(err)
+	}
+	for i := range parts {
+		if err := c.submitText(ctx, m.MSISDN, &parts[i]); err != nil {
+			c.n.textErrors.Add(1)
+			return unreached(fmt.Errorf("part %d of %d: %w", i+1, len(parts), err))
+		}
+	}
+	c.n.texts.Add(1)
+	return nil
+}
+
+func (c *Channel) nextRef() byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ref++
+	return c.ref
+}
+
+func (c *Channel) submitText(ctx context.Context, msisdn string, t *sms.Text) error {
+	body, err := textBody(t)
+	if err != nil {
+		return err
+	}
+	m := &smpp.SubmitSM{
+		Source: c.cfg.TextSource, Dest: international(msisdn),
+		DataCoding: t.DCS, ShortMessage: body,
+	}
+	if t.UDHI {
+		m.ESMClass = smpp.UDHI
+	}
+	for attempt := 1; ; attempt++ {
+		e := c.traceText(msisdn, m, t)
+		id, err := c.submit(ctx, m)
+		c.trace.done(e, c.now(), id, err)
+		if err == nil || !notTaken(err) || ctx.Err() != nil {
+			return err
+		}
+		if !c.pause(ctx, c.backoff(attempt)) {
+			return err
+		}
+	}
+}
+
+// textBody is a text as SMPP has it: the default alphabet with one septet in
+// each octet, after the header. The SMSC packs it.
+func textBody(t *sms.Text) ([]byte, error) {
+	d := sms.Deliver{UDHI: t.UDHI, DCS: t.DCS, UD: t.UD, Septets: t.Septets}
+	return d.Unpacked()
+}
+
+// notTaken reports whether the SMSC has surely not taken a message, and may take
+// it later.
+func notTaken(err error) bool {
+	var st smpp.Status
+	switch {
+	case errors.As(err, &st):
+		return st.Temporary()
+	case errors.Is(err, smpp.ErrTimeout):
+		return false
+	}
+	return errors.Is(err, smpp.ErrUnbound)
+}
+
+// pause is false if the context ended, or would before the pause does.
+func (c *Channel) pause(ctx context.Context, d time.Duration) bool {
+	if until, ok := ctx.Deadline(); ok && time.Until(until) < d {
+		return false
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,110 @@
+package sim
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/scp80"
+	"github.com/signum-mssp/signum/internal/smpp"
+)
+
+// readings is a clock that ends a process that does nothing but read it.
+type readings struct{ n atomic.Int64 }
+
+func (c *readings) Now() time.Time {
+	if c.n.Add(1) > 100_000 {
+		panic("the channel reads the clock without end")
+	}
+	return time.Now()
+}
+
+// What comes between the moment when a request is given up and its end schedules
+// nothing, and in particular not a timer that is always due.
+func TestAfterJudgement(t *testing.T) {
+	for name, tt := range map[string]func(w *world, f *fakeCard){
+		"busy": func(w *world, f *fakeCard) {
+			f.say(service, &applet.Reply{Op: applet.Sign, ID: applet.TransactionID("_1"), KeyID: 1, Result: applet.Busy})
+		},
+		"proof":       func(w *world, f *fakeCard) { f.prove(service, f.counter, scp80.OK) },
+		"refusal":     func(w *world, f *fakeCard) { f.prove(service, f.counter, scp80.MemoryError) },
+		"low counter": func(w *world, f *fakeCard) { f.prove(service, f.counter, scp80.CounterLow) },
+		"lost": func(w *world, f *fakeCard) {
+			r := &smpp.Receipt{MessageID: fmt.Sprintf("m%d", w.net.count()), State: smpp.StateUndeliverable}
+			w.ch.Deliver(ctx, r.Deliver(international(f.msisdn), service))
+		},
+	} {
+		for _, asked := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, asked %v", name, asked), func(t *testing.T) {
+				clock := &readings{}
+				run(t, func(w *world) {
+					f := w.card(ecKey)
+					f.think, f.silent = 10*lifetime, !asked
+					w.ask(w.request(f, signum.OpSign, "_1", text))
+					pass(lifetime - 900*time.Millisecond)
+					f.mu.Lock()
+					f.silent = false
+					tt(w, f)
+					f.mu.Unlock()
+					pass(lifetime)
+					w.empty()
+				}, func(c *Config) {
+					c.Clock = clock
+					c.Retry.Backoff, c.Retry.MaxBackoff, c.Retry.Patience, c.Retry.Silence = 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond, 30*time.Second
+				})
+				if n := clock.n.Load(); n > 500 {
+					t.Errorf("the clock was read %d times", n)
+				}
+			})
+		}
+	}
+}
+
+// In whatever state a request is, and however late its timer: once it has done
+// what is due, what is upcoming lies ahead.
+func TestUpcoming(t *testing.T) {
+	run(t, func(w *world) {
+		f := w.card(ecKey)
+		now := time.Now()
+		for _, st := range []state{waiting, queued, sending, answering} {
+			for bits := range 16 {
+				for _, next := range []time.Duration{0, -time.Minute, -1, 1, time.Minute, 2 * time.Hour} {
+					for _, judge := range []time.Duration{-time.Minute, 0, time.Minute} {
+						q := newRequest(w.request(f, signum.OpSign, fmt.Sprint("_", bits), text), time.Second, now)
+						q.state, q.judge, q.Expires = st, now.Add(judge), now.Add(time.Hour)
+						q.judged, q.asked, q.through = bits&1 != 0, bits&2 != 0, bits&4 != 0
+						if bits&8 != 0 {
+							q.Expires = now
+						}
+						if next != 0 {
+							q.next = now.Add(next)
+						}
+						if st == answering {
+							a := q.answerOf(nil)
+							q.answer = &a
+						}
+						label := fmt.Sprintf("state %d, %04b, next %s, judge %s", st, bits, next, judge)
+						w.ch.mu.Lock()
+						w.ch.table.put(q)
+						w.ch.mu.Unlock()
+						for range 4 {
+							w.ch.tick(q)
+						}
+						w.ch.mu.Lock()
+						if at, _ := w.ch.upcoming(q); q.state != ended && !at.After(now) {
+							t.Errorf("%s: due for ever", label)
+						}
+						w.ch.end(q)
+						w.ch.mu.Unlock()
+						synctest.Wait()
+					}
+				}
+			}
+		}
+		w.empty()
+	})
+}
