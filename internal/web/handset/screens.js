@@ -1,0 +1,75 @@
+// What the screen of a handset can show. A screen has parts, the labels of the
+// keys on its left and right, and what a screen reader says when it comes.
+
+import { clock, countdown } from '/phone/clock.js';
+import { h } from '/phone/dom.js';
+import { t } from './words.js';
+
+const format = (time, how) => new Intl.DateTimeFormat(t.locale, how).format(time);
+
+// Texts can be longer than the screen: they scroll, with the keyboard too.
+const scroller = (label, ...children) => h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': label }, children);
+
+// The longest text that a card can show fits without scrolling, if only just.
+const said = (text) => h('p', { class: [...text].length > 160 ? 'said much' : 'said', dir: 'auto' }, text);
+
+// dialogue is a text with the time that is left for it.
+function dialogue(d) {
+  const time = d.until ? countdown(t, d.since, d.until, () => {}) : null; // the service takes it away
+  return { parts: [scroller(t('sim'), said(d.text)), time?.el].filter(Boolean), open: time?.start, close: time?.stop, right: t('cancel') };
+}
+
+// input shows dots for what is hidden, and never what stands behind them.
+function input(d, typed) {
+  const need = d.digits ? d.min === d.max ? 'lengthOf' : 'length' : 'lengthText';
+  const hint = t(need, d);
+  const screen = { ...dialogue(d), left: t('ok'), say: `${t('sim')}: ${d.text} ${hint}` };
+  const more = (entry) => { screen.parts.splice(1, 0, entry, h('p', { class: 'need' }, hint)); };
+  if (!d.digits) {
+    // Letters come from the keyboard of the device, whichever that is.
+    const field = h('input', { class: 'entry text', type: d.hidden ? 'password' : 'text', 'aria-label': d.text, maxlength: d.max, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', oninput: () => typed(field.value) });
+    more(field);
+    const { open } = screen;
+    return { ...screen, entered: (value) => { if (field.value !== value) field.value = value; }, open: () => { open?.(); field.focus(); } };
+  }
+  const entry = h('p', { class: 'entry', 'aria-hidden': 'true' });
+  more(entry);
+  const entered = (value) => {
+    const n = [...value].length;
+    const text = d.hidden ? '•'.repeat(n) : value;
+    if (entry.textContent !== text) entry.textContent = text;
+    entry.classList.toggle('long', n > 10);
+  };
+  return { ...screen, entered };
+}
+
+function idle({ number, messages, unread }) {
+  const now = clock.now();
+  const news = unread === 1 ? t('newMessage') : t('newMessages', { n: unread });
+  const last = unread > 0 && messages.findLast((m) => !m.flash).text;
+  return {
+    parts: [h('p', { class: 'clock' }, format(now, { timeStyle: 'short' })), h('p', { class: 'date' }, format(now, { weekday: 'long', day: 'numeric', month: 'long' })),
+      h('p', { class: 'number' }, number), last !== false && h('p', { class: 'news' }, h('b', null, news), h('span', { class: 'clip', dir: 'auto' }, last))].filter(Boolean),
+    left: t('messages'), say: last !== false && `${news}: ${last}`,
+  };
+}
+
+function message(m) {
+  const time = m.time / 1000;
+  return h('li', null, h('p', { class: 'when' }, format(time, { dateStyle: 'short', timeStyle: 'short' }), m.flash && ' · Flash'), said(m.text));
+}
+
+function list({ messages }) {
+  const all = messages.length ? h('ol', { class: 'plain' }, messages.toReversed().map(message)) : h('p', null, t('noMessages'));
+  const scroll = scroller(t('messages'), all);
+  return { parts: [h('h2', null, t('messages')), scroll], right: t('goBack'), open: () => scroll.focus({ preventScroll: true }) };
+}
+
+export const screens = {
+  connecting: () => ({ parts: [h('div', { class: 'middle' }, h('p', null, t('connecting')), h('p', { class: 'need' }, t('connectingPhone')))], say: t('connecting') }),
+  idle,
+  messages: list,
+  flash: (m) => ({ parts: [h('h2', null, t('flash')), scroller(t('flash'), said(m.text))], left: t('ok'), say: `${t('flash')}: ${m.text}` }),
+  text: (d) => ({ ...dialogue(d), left: t('accept'), say: `${t('sim')}: ${d.text}` }),
+  input,
+};

@@ -1,0 +1,171 @@
+// Enrolment: code, passcode, recovery code.
+
+import { ServiceError, post } from './api.js';
+import { b64u, concat, random, unb64u, utf8 } from './bytes.js';
+import { badge, field, form, h, show } from './dom.js';
+import { newAuthKey, newSealKey, newSecret, newSigningKey, sign, spki, stretch, verifier, wrap } from './keys.js';
+import { simLink } from './simlink.js';
+import { put, remove } from './store.js';
+
+export const VERSION = '1.0';
+export const MIN_PASSCODE = 6;
+
+const codeShape = /^[0-9A-HJKMNP-TV-Z]{10}$/;
+
+// readCode takes a code as people type it; null if it cannot be one.
+export function readCode(text) {
+  const code = text.toUpperCase().replace(/[\s-]/g, '').replaceAll('O', '0').replace(/[IL]/g, '1');
+  return codeShape.test(code) ? code : null;
+}
+
+const grouped = (code) => code.replace(/^(.{4})(.{4})(.{2})$/, '$1-$2-$3');
+
+// easy finds passcodes that anybody would try first.
+const easy = (s) => new Set(s).size < 3 || '01234567890'.includes(s) || '09876543210'.includes(s);
+
+// passcodePair is two fields for a new passcode; `read` gives it, or says what is wrong.
+export function passcodePair(t, label) {
+  const first = field(label, { type: 'password', name: 'new-passcode' }, t('passcodeHint'));
+  const again = field(t('passcodeAgain'), { type: 'password', name: 'passcode-again' });
+  const hint = first.el.querySelector('.hint');
+  first.input.addEventListener('input', () => {
+    const weak = first.input.value.length >= MIN_PASSCODE && easy(first.input.value);
+    hint.textContent = t(weak ? 'passcodeEasy' : 'passcodeHint');
+    hint.classList.toggle('warn', weak);
+  });
+  const read = () => {
+    first.fail();
+    again.fail();
+    if ([...first.input.value].length < MIN_PASSCODE) first.fail(t('passcodeShort'));
+    else if (first.input.value !== again.input.value) again.fail(t('passcodeDiffers'));
+    else return first.input.value;
+    return null;
+  };
+  return { els: [first.el, again.el], read };
+}
+
+function defaultName() {
+  const platform = navigator.userAgentData?.platform || navigator.platform || 'Web';
+  return /iPhone|iPad/.test(navigator.userAgent) ? 'iPhone' : platform.replace(/ .*/, '');
+}
+
+// codeView is the first step.
+export function codeView(app, code = '', note) {
+  const { t } = app;
+  const input = field(t('code'), { type: 'text', name: 'code', value: code, autocapitalize: 'characters', class: 'code', maxlength: 20, placeholder: 'XXXX-XXXX-XX' }, t('codeHint'));
+  const send = form(async () => {
+    input.fail();
+    const typed = readCode(input.input.value);
+    if (!typed) return input.fail(t('codeShape'));
+    try {
+      const begun = await post(null, '/enrol/begin', { code: grouped(typed) });
+      show(passcodeView(app, begun));
+    } catch (e) {
+      input.fail(e.code === 'code' ? t('codeWrong') : app.explain(e));
+    }
+  }, input.el, h('button', { class: 'primary wide' }, t('next')));
+  const el = h('div', { class: 'stack', 'data-view': 'code' },
+    h('section', { class: 'card' }, badge('phone', 'calm'), h('h1', null, t('enrolTitle')),
+      note && h('p', { class: 'note', role: 'status' }, note), h('p', { class: 'quiet' }, t('enrolText')), send), simLink(t));
+  return { el, focus: code ? null : input.input };
+}
+
+// passcodeView is the second: keys are made, and locked by the passcode.
+function passcodeView(app, begun) {
+  const { t } = app;
+  const pair = passcodePair(t, t('passcode'));
+  const recovery = begun.recovery === 'wanted' && field(t('recovery'), { type: 'text', name: 'recovery' }, t('recoveryHint'));
+  const problem = h('p', { class: 'error', role: 'alert' });
+  const send = form(async () => {
+    problem.textContent = '';
+    recovery?.fail?.();
+    const passcode = pair.read();
+    if (passcode === null) return;
+    try {
+      const made = await makeKeys(begun, passcode, recovery ? recovery.input.value.trim() : '');
+      await put('enrolment', made);
+      await finish(app, made);
+    } catch (e) {
+      if (e.code === 'code') show(codeView(app, '', t('codeWrong')));
+      else if (e.code === 'recovery') recovery.fail(t('recoveryWrong'));
+      else problem.textContent = app.explain(e);
+    }
+  }, pair.els, recovery && recovery.el, problem, h('button', { class: 'primary wide' }, t('enrolGo')));
+  const el = h('section', { class: 'card', 'data-view': 'passcode' }, badge('lock', 'calm'), h('h1', null, t('chooseTitle')),
+    h('p', { class: 'quiet' }, t('chooseText', { number: begun.msisdn })), send);
+  return { el, focus: el.querySelector('input') };
+}
+
+// makeKeys makes everything that the call and the device need.
+async function makeKeys(begun, passcode, recovery) {
+  const [auth, signing, secret, sealKey] = await Promise.all([newAuthKey(), newSigningKey(), newSecret(), newSealKey()]);
+  const salt = random(16), share = unb64u(begun.share);
+  const p = await stretch(passcode, salt);
+  const authKey = await spki(auth), signKey = await spki(signing);
+  const proven = concat(utf8('signum enrolment'), Uint8Array.of(0), unb64u(begun.challenge), authKey, signKey);
+  const name = defaultName();
+  const body = {
+    enrolment: begun.enrolment, auth_key: b64u(authKey), auth_proof: b64u(await sign(auth.privateKey, proven)),
+    sign_key: b64u(signKey), sign_proof: b64u(await sign(signing.privateKey, proven)),
+    verifier: await verifier(secret, p), name, version: VERSION, platform: 'web',
+  };
+  if (recovery) body.recovery_code = recovery;
+  const wrapped = [await wrap(signing.privateKey, p, share)];
+  p.fill(0);
+  share.fill(0);
+  const device = { service: begun.service, auth: auth.privateKey, secret, sealKey, salt, wrapped, passkeys: [], name, location: { on: false } };
+  return { body, device };
+}
+
+// finish makes the call, again after a reload: what was stored before it is
+// forgotten only when its answer has been seen to the end.
+async function finish(app, made) {
+  let answer;
+  try {
+    answer = await post(null, '/enrol', made.body);
+  } catch (e) {
+    if (e instanceof ServiceError && e.code !== 'slow' && e.code !== 'internal') await remove('enrolment');
+    throw e;
+  }
+  const device = {
+    ...made.device, id: answer.device, msisdn: answer.msisdn, serial: answer.serial,
+    certificates: answer.certificates.map(unb64u),
+  };
+  await put('device', device);
+  navigator.storage?.persist?.().catch(() => {});
+  if (answer.recovery_code) {
+    show(keepView(app, answer.recovery_code, device));
+    return;
+  }
+  await remove('enrolment');
+  await app.enrolled(device);
+}
+
+// keepView shows the recovery code, once.
+function keepView(app, code, device) {
+  const { t } = app;
+  const go = h('button', { type: 'button', class: 'primary wide', disabled: true, onclick: async () => {
+    await remove('enrolment');
+    await app.enrolled(device);
+  } }, t('next'));
+  const tick = h('input', { type: 'checkbox', id: 'kept', onchange: () => { go.disabled = !tick.checked; } });
+  const el = h('section', { class: 'card', 'data-view': 'keep' }, badge('warn', 'warn'), h('h1', null, t('keepTitle')),
+    h('p', { class: 'quiet' }, t('keepText')), h('p', { class: 'secret', translate: 'no' }, code),
+    h('div', { class: 'tick' }, tick, h('label', { for: 'kept' }, t('kept'))), go);
+  return { el };
+}
+
+// resume goes on with an enrolment that a reload or the network interrupted. It
+// returns false if there is nothing to go on with.
+export async function resume(app, made) {
+  try {
+    await finish(app, made);
+    return true;
+  } catch (e) {
+    if (e instanceof ServiceError && e.code !== 'slow' && e.code !== 'internal') return false;
+    const { t } = app;
+    show({ el: h('section', { class: 'card', 'data-view': 'interrupted' }, badge('phone', 'calm'), h('h1', null, t('enrolTitle')),
+      h('p', null, app.explain(e)), h('button', { type: 'button', class: 'primary wide', onclick: () => location.reload() }, t('retry'))) });
+    return true;
+  }
+}

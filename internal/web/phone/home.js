@@ -1,0 +1,125 @@
+// The calm screens: waiting, history, and those where nothing can be signed.
+
+import { call, ServiceError } from './api.js';
+import { badge, confirm, h, icon } from './dom.js';
+import { simLink } from './simlink.js';
+import { history, remember } from './store.js';
+
+const DISMISSED = 'install-dismissed';
+let installPrompt;
+
+// The browser says by itself that the App can be installed, and is asked later.
+addEventListener('beforeinstallprompt', (e) => {
+  e.preventDefault();
+  installPrompt = e;
+});
+
+function installHint(t) {
+  if (matchMedia('(display-mode: standalone)').matches || navigator.standalone || localStorage.getItem(DISMISSED)) return null;
+  const touch = matchMedia('(pointer: coarse)').matches;
+  if (!installPrompt && !touch) return null;
+  const el = h('aside', { class: 'card hintcard', 'aria-label': t('install') }, h('h2', null, t('install')), h('p', null, t('installText')),
+    !installPrompt && h('p', null, t('installHow')), h('div', { class: 'buttons' },
+      installPrompt && h('button', { type: 'button', class: 'primary', onclick: () => { installPrompt.prompt(); installPrompt = null; el.remove(); } }, t('installNow')),
+      h('button', { type: 'button', onclick: () => { localStorage.setItem(DISMISSED, '1'); el.remove(); } }, t('notNow'))));
+  return el;
+}
+
+// homeView waits. It changes with the connection, in place.
+export function homeView(app) {
+  const { t } = app;
+  const heading = h('h1'), text = h('p', { class: 'quiet' });
+  const pulse = h('div', { class: 'pulse' }, icon('check'));
+  const note = app.notice && h('p', { class: 'note', role: 'status' }, app.notice);
+  app.notice = null;
+  const state = () => {
+    heading.textContent = t(app.online ? 'ready' : 'connecting');
+    text.textContent = app.online ? t('readyText', { number: app.device.msisdn }) : t('connectingText');
+    pulse.classList.toggle('on', app.online);
+  };
+  app.onstate = state;
+  state();
+  const el = h('div', { class: 'stack', 'data-view': 'home' }, note,
+    h('section', { class: 'card waiting' }, pulse, h('div', { role: 'status' }, heading, text)), installHint(t), simLink(t));
+  return { el, focus: heading, close: () => { app.onstate = null; } };
+}
+
+// save hands a file to the browser's downloads.
+function save(name, type, bytes) {
+  const url = URL.createObjectURL(new Blob([bytes], { type }));
+  h('a', { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+// fetchSignature gets the CMS of a signature; null if the service has none.
+export async function fetchSignature(device, id) {
+  try {
+    return await call(device, 'GET', '/signature?id=' + encodeURIComponent(id));
+  } catch (e) {
+    if (e instanceof ServiceError && e.status === 404) return null;
+    throw e;
+  }
+}
+
+// historyView lists what was signed.
+export async function historyView(app) {
+  const { t } = app;
+  const time = new Intl.DateTimeFormat(t.locale, { dateStyle: 'medium', timeStyle: 'short' });
+  const item = (e) => {
+    const problem = h('p', { class: 'error', role: 'alert' });
+    const download = async () => {
+      problem.textContent = '';
+      try {
+        e.cms ??= await fetchSignature(app.device, e.id);
+        if (!e.cms) return (problem.textContent = t('noCMS'));
+        await remember(e);
+        save(`signature-${new Date(e.time).toISOString().slice(0, 10)}-${e.id}.p7s`, 'application/pkcs7-signature', e.cms);
+      } catch (err) {
+        problem.textContent = app.explain(err);
+      }
+    };
+    return h('li', { class: 'card' }, h('time', { datetime: new Date(e.time).toISOString() }, time.format(e.time)),
+      e.rows ? [h('h2', { dir: 'auto' }, e.title), h('dl', null, e.rows.map((r) => h('div', null, h('dt', { dir: 'auto' }, r.key), h('dd', { dir: 'auto' }, r.value))))]
+        : h('p', { class: 'dtbs small', dir: 'auto' }, e.text),
+      h('button', { type: 'button', class: 'link', onclick: download }, t('download')), problem);
+  };
+  const all = await history();
+  return { el: h('section', { class: 'stack', 'data-view': 'history' }, h('h1', null, t('history')),
+    h('p', { class: 'quiet' }, t(all.length ? 'historyText' : 'historyEmpty')), h('ol', { class: 'plain stack' }, all.map(item))) };
+}
+
+// elsewhereView stands in the tabs that do not hold the inbox.
+export function elsewhereView(app, takeOver) {
+  const { t } = app;
+  return { el: h('section', { class: 'card', 'data-view': 'elsewhere' }, badge('phone', 'calm'), h('h1', null, t('elsewhereTitle')),
+    h('p', null, t('elsewhereText')), h('button', { type: 'button', class: 'primary wide', onclick: takeOver }, t('here'))) };
+}
+
+// anew forgets the phone, if the person wants it.
+const anew = (app) => h('button', { type: 'button', class: 'primary wide', 'data-do': 'anew', onclick: async () => {
+  const { t } = app;
+  if (await confirm(t('anew'), t('anewText'), t('anew'), t('cancel'))) await app.forget();
+} }, app.t('anew'));
+
+// blockedView: nothing but a new enrolment helps.
+export function blockedView(app) {
+  const { t } = app;
+  return { el: h('section', { class: 'card', 'data-view': 'blocked' }, badge('lock', 'bad'), h('h1', null, t('blockedTitle')),
+    h('p', null, t('blockedText')), h('p', null, t('blockedHow')), anew(app)) };
+}
+
+// strangerView: the service does not know the device.
+export function strangerView(app) {
+  const { t } = app;
+  return { el: h('section', { class: 'card', 'data-view': 'stranger' }, badge('warn', 'bad'), h('h1', null, t('strangerTitle')),
+    h('p', null, t('strangerText')), anew(app),
+    h('button', { type: 'button', class: 'wide', onclick: () => location.reload() }, t('retry'))) };
+}
+
+// The nav bar, of links, so that the browser's way back works.
+export function navigation(app, at) {
+  const nav = document.getElementById('nav');
+  nav.setAttribute('aria-label', app.t('app'));
+  const link = (name, sign) => h('a', { href: '#' + name, 'aria-current': name === at && 'page' }, icon(sign), h('span', null, app.t(name)));
+  nav.replaceChildren(link('home', 'home'), link('history', 'list'), link('settings', 'gear'));
+}

@@ -1,0 +1,165 @@
+// The inbox: a WebSocket that comes back when it breaks, and the requests that
+// are pending.
+
+import { proof } from './api.js';
+import { clock } from './clock.js';
+
+const FIRST_PAUSE = 500, LONGEST_PAUSE = 30_000, HEARTBEAT = 25_000; // ms
+
+export const nameOf = (req) => `${req.id} ${req.op}`;
+
+// Pending is what the service wants of this phone now, each (id, op) once.
+export class Pending {
+  #requests = new Map();
+  #answered;
+
+  constructor(answered) {
+    this.#answered = answered; // names that are never shown again
+  }
+
+  // add takes a request; it returns those whose place it takes, or null if it
+  // is not new.
+  add(req) {
+    const name = nameOf(req);
+    if (!['sign', 'display'].includes(req.op)) return null;
+    if (this.#answered.has(name) || this.#requests.has(name) || req.expires <= clock.now()) return null;
+    const older = [];
+    if (req.op === 'sign') {
+      for (const r of this.#requests.values()) {
+        if (r.op !== 'sign') continue;
+        if (r.created > req.created) return null; // came too late
+        older.push(r);
+      }
+    }
+    for (const r of older) this.drop(r);
+    this.#requests.set(name, req);
+    return older;
+  }
+
+  has = (req) => this.#requests.has(nameOf(req));
+  drop = (req) => this.#requests.delete(nameOf(req));
+  missing = (list) => [...this.#requests.values()].filter((r) => !list.some((l) => nameOf(l) === nameOf(r)));
+
+  // answer marks a request as answered: it is pending no more, and never again.
+  answer(req) {
+    this.#answered.add(nameOf(req));
+    this.drop(req);
+  }
+
+  // next is what to show: signatures are waited for more urgently than receipts.
+  next() {
+    const all = [...this.#requests.values()].filter((r) => r.expires > clock.now());
+    return all.find((r) => r.op === 'sign') ?? all[0];
+  }
+}
+
+// Inbox calls on.sync(list), on.request(r), on.gone(frame), on.state('online' |
+// 'connecting'), on.stale(), on.refused(code) and on.elsewhere(). After the last
+// two it has stopped.
+export class Inbox {
+  #device; #on; #socket; #pause = FIRST_PAUSE; #timer; #beat; #heard = 0; #welcome = false; #stopped = true; #shown;
+
+  constructor(device, on) {
+    this.#device = device;
+    this.#on = on;
+    // A phone that comes back to life does not wait out its pause.
+    const hurry = () => {
+      if (this.#stopped || this.#socket || document.hidden) return;
+      this.#pause = FIRST_PAUSE;
+      this.#connect();
+    };
+    addEventListener('online', hurry);
+    document.addEventListener('visibilitychange', hurry);
+  }
+
+  start() {
+    if (!this.#stopped) return;
+    this.#stopped = false;
+    this.#connect();
+  }
+
+  stop() {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#socket?.close();
+  }
+
+  // shown tells that a request is on the screen; again after a new connection.
+  shown(req) {
+    this.#shown = req && { type: 'shown', id: req.id, op: req.op };
+    if (req) this.#send(this.#shown);
+  }
+
+  #send(frame) {
+    if (this.#welcome && this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+  }
+
+  #connect() {
+    clearTimeout(this.#timer);
+    this.#on.state('connecting');
+    this.#welcome = false;
+    const url = new URL('/app/v1/inbox', location.href);
+    url.protocol = url.protocol.replace('http', 'ws');
+    const socket = this.#socket = new WebSocket(url);
+    this.#keepAlive(HEARTBEAT);
+    socket.onopen = async () => {
+      const hello = await proof(this.#device, 'GET', '/inbox');
+      if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: 'hello', proof: hello }));
+    };
+    socket.onmessage = (e) => this.#receive(e.data);
+    socket.onclose = (e) => this.#closed(socket, e);
+  }
+
+  #receive(data) {
+    let frame;
+    try {
+      frame = JSON.parse(data);
+    } catch {
+      return;
+    }
+    this.#heard = performance.now();
+    if ('now' in frame) clock.set(frame.now);
+    switch (frame.type) {
+      case 'welcome':
+        this.#pause = FIRST_PAUSE;
+        this.#welcome = true;
+        this.#keepAlive(frame.heartbeat || HEARTBEAT);
+        this.#on.state('online');
+        if (this.#shown) this.#send(this.#shown);
+        break;
+      case 'sync': this.#on.sync(frame.requests ?? []); break;
+      case 'request': this.#on.request(frame.request); break;
+      case 'gone': this.#on.gone(frame); break;
+    }
+  }
+
+  #keepAlive(heartbeat) {
+    clearInterval(this.#beat);
+    this.#heard = performance.now();
+    const socket = this.#socket;
+    this.#beat = setInterval(() => {
+      // A connection can die without a word; then nothing comes, not even a pong.
+      if (performance.now() - this.#heard > 2 * heartbeat) this.#closed(socket, {});
+      else this.#send({ type: 'ping' });
+    }, heartbeat * 0.7);
+  }
+
+  #closed(socket, { code, reason }) {
+    if (socket !== this.#socket) return;
+    this.#socket = undefined;
+    clearInterval(this.#beat);
+    socket.close();
+    if (this.#stopped) return;
+    this.#on.state('connecting');
+    if (code === 4409 || (code === 4401 && reason !== 'stale')) {
+      this.#stopped = true;
+      if (code === 4409) this.#on.elsewhere();
+      else this.#on.refused(reason);
+      return;
+    }
+    this.#timer = setTimeout(() => this.#connect(), this.#pause);
+    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
+    // The closing code does not tell the time; any call does.
+    if (code === 4401) this.#on.stale();
+  }
+}

@@ -1,0 +1,338 @@
+// The App: who this phone is, what it shows now, and why that changes.
+
+import { Offline, post, ServiceError } from './api.js';
+import { clock } from './clock.js';
+import { content, genuine } from './content.js';
+import { say, show } from './dom.js';
+import { codeView, resume, VERSION } from './enrol.js';
+import { blockedView, elsewhereView, fetchSignature, historyView, homeView, navigation, strangerView } from './home.js';
+import { Inbox, nameOf, Pending } from './inbox.js';
+import { locate } from './location.js';
+import { forgedView, receiptView, requestView, resultView } from './request.js';
+import { pushOf, settingsView } from './settings.js';
+import * as store from './store.js';
+import { ours, words } from './words.js';
+
+const LOCK = 'signum-phone';
+const BEAT = 6 * 3600_000; // ms between heartbeats
+const query = new URLSearchParams(location.search);
+
+let pending, inbox, current; // current: {req, view, sending}
+
+const app = {
+  t: words(ours()), device: null, online: false, notice: null, onstate: null, tell: () => {},
+
+  // explain says what went wrong, for people.
+  explain(e, t = app.t) {
+    if (e instanceof Offline) return t('offline');
+    if (e.code === 'slow') return t('slow');
+    return t('failed', { detail: e instanceof ServiceError ? e.message : String(e.message ?? e) });
+  },
+
+  // trouble handles what ends a request or the phone.
+  async trouble(e, req) {
+    if (e.code === 'blocked') {
+      app.device.blocked = true;
+      await store.put('device', app.device);
+      route();
+    } else if (e.code === 'unauthorised') {
+      stop();
+      show(strangerView(app));
+    } else if (req && (e.code === 'late' || e.code === 'unknown')) {
+      app.over(req, 'ended');
+    } else {
+      console.warn(e);
+      if (current && current.req === req) return current.view.problem(app.explain(e, words(req.lang)));
+      app.notice = app.explain(e);
+      route();
+    }
+  },
+
+  locate: () => locate(app.device.location),
+
+  // answer sends an answer until it arrives or the time is over.
+  async answer(req, value, outcome) {
+    if (current?.req !== req || current.sending) return;
+    const { device } = app;
+    current.sending = true;
+    current.view.sending();
+    const body = { id: req.id, op: req.op, ...value };
+    let repeated = false, pause = 500;
+    for (;;) {
+      try {
+        await post(device, '/answer', body);
+        break;
+      } catch (e) {
+        if (e.code === 'late' || e.code === 'unknown') {
+          // Perhaps by this very answer, if it arrived before and its reply did not.
+          if (!repeated) outcome = 'ended';
+          break;
+        }
+        if (!(e instanceof Offline || e.code === 'slow' || e.code === 'internal')) {
+          current = null;
+          pending.drop(req);
+          update(req, 'ended');
+          return app.trouble(e);
+        }
+        if (clock.now() + pause > req.expires) {
+          outcome = 'expired';
+          break;
+        }
+        repeated = true;
+        await new Promise((resolve) => setTimeout(resolve, pause));
+        pause = Math.min(pause * 2, 8000);
+      }
+    }
+    await store.addAnswered(nameOf(req));
+    pending.answer(req);
+    if (outcome === 'signed') outcome = await record(device, req, repeated, value.choice !== undefined);
+    if (current?.req !== req) return; // another tab has taken over
+    current = null;
+    settle(req, outcome);
+  },
+
+  // over takes away a request that ended without an answer.
+  over(req, reason) {
+    if (current?.sending && current.req === req) return;
+    pending.drop(req);
+    if (current?.req !== req) return;
+    current = null;
+    update(req, reason);
+  },
+
+  home() {
+    if (location.hash && location.hash !== '#home') location.hash = '#home';
+    else route();
+  },
+
+  async enrolled(device) {
+    app.device = device;
+    await start();
+  },
+
+  async forget() {
+    stop();
+    await store.wipe();
+    app.device = null;
+    location.hash = '';
+    show(codeView(app, query.get('code') ?? ''));
+  },
+
+  // beat tells the service about this phone.
+  async beat(loud = false) {
+    const { device } = app;
+    if (!device || device.blocked && !loud) return;
+    try {
+      const push = await pushOf().catch(() => null) ?? undefined;
+      const answer = await post(device, '/heartbeat', { version: VERSION, platform: 'web', name: device.name, push });
+      clock.set(answer.now);
+      device.expires = answer.certificate_expires;
+      device.blocked ||= answer.blocked;
+      if (app.device !== device) return; // removed meanwhile
+      await store.put('device', device);
+      if (device.blocked) route();
+    } catch (e) {
+      if (loud) throw e;
+      if (e.code === 'unauthorised' || e.code === 'blocked') app.trouble(e);
+    }
+  },
+};
+
+// record keeps what was signed. Where it is not certain that the signature was
+// taken, because the code may have been wrong or the reply was lost, the service
+// is asked whether it has it.
+async function record(device, req, uncertain, choice) {
+  const cms = await fetchSignature(device, req.id).catch(() => undefined);
+  if (cms === null && choice) return 'choice';
+  if (cms === null && uncertain) return 'ended';
+  const { text, title, rows } = content(req);
+  await store.remember({ id: req.id, time: clock.now(), text, title, rows, cms: cms ?? undefined });
+  return 'signed';
+}
+
+// Of app2app: only what the service named, and nothing that would run in this page.
+function redirectOf(req) {
+  try {
+    const url = new URL(req.redirect_uri);
+    const runs = ['javascript:', 'data:', 'blob:', 'vbscript:', 'file:', 'filesystem:', 'about:'];
+    return runs.includes(url.protocol) ? null : req.redirect_uri;
+  } catch {
+    return null;
+  }
+}
+
+// settle shows how a request ended, unless the next one is there already.
+function settle(req, outcome) {
+  const redirect = redirectOf(req);
+  if (['timeout', 'closed'].includes(outcome) && !redirect) return update();
+  if (!pending.next() || redirect) {
+    inbox.shown(null);
+    show(resultView(app, req, outcome === 'closed' ? 'declined' : outcome, redirect));
+  } else update();
+  if (redirect) location.href = redirect;
+}
+
+// update shows the next request, or how the last one ended, or the rest.
+function update(ended, reason) {
+  if (current || app.device.blocked) return;
+  const req = pending.next();
+  if (!req) {
+    inbox.shown(null);
+    if (ended) show(resultView(app, ended, reason));
+    else route();
+    return;
+  }
+  const t = words(req.lang);
+  const note = ended && reason === 'replaced' ? t('newer') : null;
+  const view = req.op === 'display' ? receiptView(app, req) : req.genuine ? requestView(app, req, note) : forgedView(app, req);
+  current = { req, view, sending: false };
+  document.getElementById('nav').hidden = true;
+  document.body.classList.add('busy');
+  show(view);
+  view.opened();
+  say(t('arrived'), t.lang);
+  inbox.shown(req);
+}
+
+// Frames are taken one after the other: checking a digest takes a moment, and
+// what came later must not overtake it.
+let turn = Promise.resolve();
+const inTurn = (work) => { turn = turn.then(work).catch((e) => console.error(e)); };
+
+async function receive(req) {
+  if (!req?.id) return;
+  if (req.op === 'sign') req.genuine = await genuine(req);
+  const older = pending.add(req);
+  if (!older) return;
+  if (current && !current.sending && older.includes(current.req)) {
+    const before = current.req;
+    current = null;
+    update(before, 'replaced');
+  } else update();
+}
+
+async function sync(list) {
+  // What is new comes first: it may have taken the place of what is gone.
+  for (const req of list) await receive(req);
+  for (const req of pending.missing(list)) app.over(req, 'ended');
+}
+
+function gone({ id, op, reason }) {
+  const req = { id, op };
+  if (current && nameOf(current.req) === nameOf(req)) app.over(current.req, reason);
+  else pending.drop(req);
+}
+
+// route shows what the address says, when no request is in the way.
+async function route() {
+  if (!app.device || current && !app.device.blocked) return;
+  const at = location.hash.slice(1);
+  const page = ['history', 'settings'].includes(at) ? at : 'home';
+  const nav = document.getElementById('nav');
+  nav.hidden = Boolean(app.device.blocked);
+  document.body.classList.remove('busy');
+  if (app.device.blocked) {
+    stop();
+    return show(blockedView(app));
+  }
+  navigation(app, page);
+  const view = page === 'home' ? homeView(app) : page === 'settings' ? settingsView(app) : await historyView(app);
+  if (!current) show(view);
+}
+
+function stop() {
+  inbox?.stop();
+  current = null;
+  document.getElementById('nav').hidden = true;
+  document.body.classList.remove('busy');
+}
+
+async function start() {
+  pending = new Pending(await store.answered());
+  inbox?.stop();
+  inbox = new Inbox(app.device, {
+    sync: (list) => inTurn(() => sync(list)),
+    request: (req) => inTurn(() => receive(req)),
+    gone: (frame) => inTurn(() => gone(frame)),
+    state: (s) => { app.online = s === 'online'; app.onstate?.(); },
+    stale: () => app.beat(),
+    refused: () => { stop(); show(strangerView(app)); },
+    elsewhere: () => { stop(); show(elsewhereView(app, () => location.reload())); },
+  });
+  await route();
+  if (app.device.blocked) return;
+  inbox.start();
+  app.beat();
+  if (query.get('session_token')) await open(query.get('session_token'));
+}
+
+// open fetches the request of an app on this phone.
+async function open(token) {
+  query.delete('session_token');
+  try {
+    const { request } = await post(app.device, '/open', { session_token: token });
+    inTurn(() => receive(request));
+  } catch (e) {
+    if (e.code === 'unauthorised' || e.code === 'blocked') return app.trouble(e);
+    app.notice = e.code === 'unknown' ? app.t('noOpen') : app.explain(e);
+    route();
+  }
+}
+
+// hold makes this the tab that speaks for the phone, until another takes that
+// from it or it is closed. It resolves with false if another tab holds it.
+function hold(options) {
+  return new Promise((resolve) => {
+    navigator.locks.request(LOCK, options, (lock) => {
+      resolve(Boolean(lock));
+      return lock && new Promise(() => {});
+    }).catch(() => {
+      if (options.signal?.aborted) return;
+      stop();
+      app.device = null;
+      wait(() => location.reload());
+    });
+  });
+}
+
+// wait shows that another tab has it, and goes on when it is this one's turn: by
+// itself, or because the person says so.
+async function wait(then) {
+  const queued = new AbortController();
+  show(elsewhereView(app, async () => {
+    queued.abort();
+    await hold({ steal: true });
+    then();
+  }));
+  await hold({ signal: queued.signal });
+  then();
+}
+
+async function boot() {
+  document.documentElement.lang = app.t.lang;
+  if (!navigator.locks || !window.indexedDB || !crypto.subtle || !String.prototype.toWellFormed) {
+    document.getElementById('main').textContent = app.t('noBrowser');
+    return;
+  }
+  // Codes and tokens do not stay in the address.
+  if (location.search) history.replaceState(null, '', location.pathname + location.hash);
+  navigator.serviceWorker?.register('/phone/sw.js', { scope: '/phone', type: 'module' }).catch((e) => console.warn(e));
+  addEventListener('hashchange', route);
+  setInterval(() => app.beat(), BEAT);
+  if (query.get('session_token')) await hold({ steal: true });
+  else if (!await hold({ ifAvailable: true })) return wait(run);
+  await run();
+}
+
+async function run() {
+  const [device, made] = [await store.get('device'), await store.get('enrolment')];
+  if (made && await resume(app, made)) return;
+  if (device) {
+    app.device = device;
+    if (query.get('code')) app.notice = app.t('already');
+    return start();
+  }
+  show(codeView(app, query.get('code') ?? '', query.get('session_token') && app.t('openedFirst')));
+}
+
+await boot();

@@ -1,0 +1,39 @@
+// Passkeys: WebAuthn credentials of this device, always with user verification.
+
+import { b64u, random, unb64u, utf8 } from './bytes.js';
+
+const ES256 = -7;
+
+export const possible = () => 'PublicKeyCredential' in window && Boolean(navigator.credentials);
+
+// create makes a credential; it returns its id and public key as the service wants them.
+export async function create(device) {
+  const credential = await navigator.credentials.create({
+    publicKey: {
+      rp: { id: location.hostname, name: 'Signum' },
+      user: { id: utf8(device.id).slice(0, 64), name: device.msisdn, displayName: device.msisdn },
+      challenge: random(32), // nobody asks who the authenticator is; the key is what counts
+      pubKeyCredParams: [{ type: 'public-key', alg: ES256 }],
+      authenticatorSelection: { userVerification: 'required', residentKey: 'preferred' },
+      excludeCredentials: device.passkeys.map((id) => ({ type: 'public-key', id: unb64u(id) })),
+      attestation: 'none',
+    },
+  });
+  const { response } = credential;
+  if (response.getPublicKeyAlgorithm() !== ES256) throw new Error('the passkey is of another kind');
+  return { id: b64u(credential.rawId), public_key: b64u(response.getPublicKey()) };
+}
+
+// assert has the person confirm a challenge.
+export async function assert(device, challenge) {
+  const { rawId, response } = await navigator.credentials.get({
+    publicKey: {
+      challenge, rpId: location.hostname, userVerification: 'required',
+      allowCredentials: device.passkeys.map((id) => ({ type: 'public-key', id: unb64u(id) })),
+    },
+  });
+  return {
+    id: b64u(rawId), authenticator_data: b64u(response.authenticatorData),
+    client_data: b64u(response.clientDataJSON), signature: b64u(response.signature),
+  };
+}

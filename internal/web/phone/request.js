@@ -1,0 +1,142 @@
+// A request on the screen, and what became of it.
+
+import { clock, countdown } from './clock.js';
+import { content } from './content.js';
+import { badge, h, icon, say } from './dom.js';
+import { askToSign } from './unlock.js';
+import { words } from './words.js';
+
+const RECEIPT = 60_000; // ms that a receipt is shown
+
+// body is the text, or the title and rows of a transaction approval.
+function body(shown) {
+  if (!shown.rows) return h('p', { class: 'dtbs', dir: 'auto' }, shown.text);
+  return h('dl', null, shown.rows.map((r) => h('div', null, h('dt', { dir: 'auto' }, r.key), h('dd', { dir: 'auto' }, r.value))));
+}
+
+// summary is a request in one line.
+export function summary(req) {
+  const shown = content(req);
+  return shown.rows ? shown.title : shown.text;
+}
+
+// choices are the codes of which the other page shows one.
+function choices(t, codes, chosen) {
+  const buttons = codes.map((code) => h('button', {
+    type: 'button', class: 'choice', 'aria-pressed': 'false', 'data-choice': code, onclick: () => {
+      for (const b of buttons) b.setAttribute('aria-pressed', String(b.dataset.choice === code));
+      chosen(code);
+    },
+  }, code));
+  return h('div', { class: 'choices', role: 'group', 'aria-labelledby': 'choose' }, h('p', { id: 'choose' }, t('choose')), h('div', null, buttons));
+}
+
+// requestView is a request to sign. `note` says that it took another's place.
+export function requestView(app, req, note) {
+  const t = words(req.lang);
+  const shown = content(req);
+  let alive = true, choice, read = !shown.rows;
+
+  const hint = h('p', { class: 'hint', id: 'why' });
+  const error = h('p', { class: 'error', role: 'alert' });
+  const approve = h('button', { type: 'button', class: 'primary', 'data-do': 'approve', 'aria-describedby': 'why', onclick: () => go() }, t('approve'));
+  const decline = h('button', { type: 'button', 'data-do': 'cancel', onclick: () => app.answer(req, { cancel: true }, 'declined') }, t('cancel'));
+  const ready = () => {
+    approve.disabled = !read || Boolean(req.choices?.length && choice === undefined);
+    hint.textContent = read ? '' : t('toEnd');
+    down.hidden = read;
+  };
+
+  // The end is a mark below the last row, inside the part that scrolls: when the
+  // mark is seen, so were the rows before it.
+  const end = h('div', { class: 'end' });
+  const scroller = h('div', { class: 'scroller', tabindex: '0', role: 'region', 'aria-labelledby': 'title' },
+    note && h('p', { class: 'note' }, note), body(shown),
+    req.choices?.length ? choices(t, req.choices, (code) => { choice = code; ready(); }) : null, end);
+  const down = h('div', { class: 'down', 'aria-hidden': 'true', hidden: true }, icon('down'));
+  const observer = new IntersectionObserver((entries) => {
+    if (read || !entries.some((e) => e.intersectionRatio >= 0.5)) return;
+    read = true;
+    ready();
+    say(t('atEnd'), t.lang);
+  }, { root: scroller, threshold: [0.5, 1] });
+
+  const go = async () => {
+    error.textContent = '';
+    try {
+      const where = req.locate ? app.locate() : undefined;
+      const signature = await askToSign(app, t, req, summary(req), () => alive && req.expires > clock.now());
+      if (!signature || !alive) return;
+      const answer = { signature };
+      if (choice !== undefined) answer.choice = choice;
+      if (where) answer.location = await where;
+      await app.answer(req, answer, 'signed');
+    } catch (e) {
+      app.trouble(e, req);
+    }
+  };
+
+  const time = countdown(t, req.created, req.expires, () => app.over(req, 'expired'));
+  const footer = h('footer', null, down, hint, error, h('div', { class: 'buttons' }, approve, decline));
+  const el = h('section', { class: 'card request', 'data-view': 'request', 'data-id': req.id },
+    h('header', null, h('h1', { id: 'title', dir: 'auto' }, shown.title ?? t('signTitle')), time.el), scroller, footer);
+  ready();
+  return {
+    el, lang: t.lang,
+    opened: () => { time.start(); observer.observe(end); },
+    close: () => { alive = false; time.stop(); observer.disconnect(); },
+    problem: (text) => { error.textContent = text; },
+    sending: () => { time.stop(); footer.replaceChildren(h('p', { class: 'sending', role: 'status' }, t('sending'))); },
+  };
+}
+
+// receiptView is a message with OK and Cancel.
+export function receiptView(app, req) {
+  const t = words(req.lang);
+  const since = clock.now();
+  const answer = (receipt, outcome) => app.answer(req, { receipt }, outcome);
+  const late = () => (req.expires <= clock.now() ? app.over(req, 'expired') : answer('TIMEOUT', 'timeout'));
+  const time = countdown(t, since, Math.min(since + RECEIPT, req.expires), late);
+  const footer = h('footer', null, h('div', { class: 'buttons' },
+    h('button', { type: 'button', class: 'primary', 'data-do': 'ok', onclick: () => answer('OK', 'read') }, t('ok')),
+    h('button', { type: 'button', 'data-do': 'cancel', onclick: () => answer('CANCEL', 'closed') }, t('cancel'))));
+  const el = h('section', { class: 'card request', 'data-view': 'receipt', 'data-id': req.id },
+    h('header', null, h('h1', { id: 'title' }, t('receiptTitle')), time.el),
+    h('div', { class: 'scroller', tabindex: '0', role: 'region', 'aria-labelledby': 'title' }, body({ text: req.text })), footer);
+  return {
+    el, lang: t.lang, opened: time.start, close: time.stop, problem: () => {},
+    sending: () => { time.stop(); footer.replaceChildren(h('p', { class: 'sending', role: 'status' }, t('sending'))); },
+  };
+}
+
+// forgedView refuses a request whose digest is of something else. Its text is not shown.
+export function forgedView(app, req) {
+  const t = words(req.lang);
+  const el = h('section', { class: 'card', 'data-view': 'forged', 'data-id': req.id, role: 'alert' }, badge('warn', 'bad'),
+    h('h1', null, t('forgedTitle')), h('p', null, t('forgedText')),
+    h('button', { type: 'button', class: 'primary wide', 'data-do': 'cancel', onclick: () => app.answer(req, { cancel: true }, 'declined') }, t('decline')));
+  let timer;
+  return {
+    el, lang: t.lang,
+    opened: () => { timer = setTimeout(() => app.over(req, 'expired'), Math.max(0, req.expires - clock.now())); },
+    close: () => clearTimeout(timer), sending: () => {}, problem: () => {},
+  };
+}
+
+const outcomes = {
+  signed: ['check', 'good', 'signedTitle', 'signedText'],
+  declined: ['cross', 'calm', 'declinedTitle', 'declinedText'],
+  choice: ['warn', 'bad', 'choiceTitle', 'choiceText'],
+  read: ['check', 'good', 'readTitle', 'readText'],
+};
+
+// resultView says how a request ended: an outcome, or the reason why it is gone.
+export function resultView(app, req, outcome, redirect) {
+  const t = words(req.lang);
+  const gone = req.op === 'display' ? 'messageOver' : ['withdrawn', 'replaced', 'expired', 'answered'].includes(outcome) ? outcome : 'ended';
+  const [sign, tone, title, text] = outcomes[outcome] ?? ['clock', 'calm', 'goneTitle', gone];
+  const el = h('section', { class: 'card result', 'data-view': 'result', 'data-outcome': outcome }, badge(sign, tone), h('h1', null, t(title)),
+    h('p', null, t(text)), redirect && h('a', { class: 'button primary wide', href: redirect }, t('back')),
+    h('button', { type: 'button', class: redirect ? 'wide' : 'primary wide', 'data-do': 'done', onclick: () => app.home() }, t('done')));
+  return { el, lang: t.lang };
+}

@@ -1,0 +1,58 @@
+// The service worker: the App opens without a network, and a push becomes a
+// notification.
+
+import { ours, words } from './words.js';
+
+const SHELL = 'signum-shell';
+const PAGE = '/phone';
+const files = ['', '/phone.css', '/manifest.webmanifest', '/icon.svg', '/main.js', '/api.js', '/bytes.js', '/clock.js', '/content.js', '/der.js',
+  '/dom.js', '/enrol.js', '/home.js', '/inbox.js', '/keys.js', '/location.js', '/passkey.js', '/request.js', '/settings.js', '/simlink.js', '/store.js', '/unlock.js', '/words.js'];
+
+self.addEventListener('install', (e) => e.waitUntil((async () => {
+  await (await caches.open(SHELL)).addAll(files.map((f) => new Request(PAGE + f, { cache: 'no-cache' })));
+  await self.skipWaiting();
+})()));
+
+self.addEventListener('activate', (e) => e.waitUntil(self.clients.claim()));
+
+// The network is asked first, so that no phone runs an old App; what it answered
+// last is for when there is none. A query, which may hold a code, is not kept.
+self.addEventListener('fetch', (e) => {
+  const url = new URL(e.request.url);
+  if (e.request.method !== 'GET' || url.origin !== location.origin) return;
+  if (url.pathname !== PAGE && !url.pathname.startsWith(PAGE + '/')) return;
+  if (url.pathname === PAGE + '/sim' || url.pathname.startsWith(PAGE + '/sim/')) return; // another page, which is nothing without a network
+  e.respondWith((async () => {
+    try {
+      const response = await fetch(e.request);
+      if (response.ok) {
+        const copy = response.clone();
+        e.waitUntil(caches.open(SHELL).then((c) => c.put(url.pathname, copy)));
+      }
+      return response;
+    } catch (err) {
+      const kept = await caches.match(url.pathname);
+      if (kept) return kept;
+      throw err;
+    }
+  })());
+});
+
+// The message says nothing but that there is something; the App asks its inbox.
+self.addEventListener('push', (e) => e.waitUntil((async () => {
+  const t = words(ours());
+  await self.registration.showNotification(t('app'), {
+    body: t('wakeText'), lang: t.lang, tag: 'request', renotify: true, requireInteraction: true,
+    icon: PAGE + '/icon-192.png', badge: PAGE + '/icon-192.png',
+  });
+})()));
+
+self.addEventListener('notificationclick', (e) => {
+  e.notification.close();
+  e.waitUntil((async () => {
+    const open = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
+    const page = open.find((c) => new URL(c.url).pathname === PAGE);
+    if (page) await page.focus();
+    else await self.clients.openWindow(PAGE);
+  })());
+});

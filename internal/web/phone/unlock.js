@@ -1,0 +1,157 @@
+// Opening the signing key: the person's part, the service's share, and what is
+// wiped after.
+
+import { Offline, post } from './api.js';
+import { b64u, sha256, unb64u } from './bytes.js';
+import { dialog, field, form, h } from './dom.js';
+import { seal, sign, stretch, unseal, unwrap, verifier, wrap } from './keys.js';
+import * as passkey from './passkey.js';
+import { put } from './store.js';
+
+// While a passcode is being changed, `wrapped` and `sealed` have the old and the
+// new one side by side: the answer can be lost, and only the service knows which
+// of the two it holds. The next right passcode settles it.
+async function settle(device, index) {
+  if (device.wrapped.length === 1) return;
+  device.wrapped = [device.wrapped[index]];
+  if (device.sealed) device.sealed = [device.sealed[index]];
+  await put('device', device);
+}
+
+// count keeps how many tries the service said are left.
+async function count(device, tries) {
+  if (device.tries === tries) return;
+  device.tries = tries;
+  await put('device', device);
+}
+
+// withPasscode has the service check a passcode, and runs work(p, share).
+async function withPasscode(device, passcode, id, work) {
+  const p = await stretch(passcode, device.salt);
+  let share;
+  try {
+    const answer = await post(device, '/unlock', { verifier: await verifier(device.secret, p), id });
+    await count(device, undefined);
+    share = unb64u(answer.share);
+    return await work(p, share);
+  } catch (e) {
+    if (e.code === 'passcode') await count(device, e.tries_left);
+    // Whether it says so by number or by name: no tries are left.
+    if (e.code === 'passcode' && e.tries_left === 0) e.code = 'blocked';
+    throw e;
+  } finally {
+    p.fill(0);
+    share?.fill(0);
+  }
+}
+
+// signWithPasscode signs the attributes of a request, if it is still alive then.
+export function signWithPasscode(device, passcode, req, alive) {
+  return withPasscode(device, passcode, req.id, async (p, share) => {
+    const { key, index } = await unwrap(device.wrapped, p, share);
+    await settle(device, index);
+    return alive() ? b64u(await sign(key, unb64u(req.attrs))) : null;
+  });
+}
+
+// signWithPasskey does the same; the assertion is of this request only.
+export async function signWithPasskey(device, req, alive) {
+  const attrs = unb64u(req.attrs);
+  const assertion = await passkey.assert(device, await sha256(attrs));
+  const share = unb64u((await post(device, '/unlock', { assertion, id: req.id })).share);
+  await count(device, undefined);
+  try {
+    // Which of several is the service's does not matter here: each opens its own copy.
+    const p = await unseal(device.sealKey, device.sealed[0]);
+    const { key } = await unwrap([device.wrapped[0]], p, share).finally(() => p.fill(0));
+    return alive() ? b64u(await sign(key, attrs)) : null;
+  } finally {
+    share.fill(0);
+  }
+}
+
+// changePasscode encrypts the key anew, with the same salt and share.
+export function changePasscode(device, old, fresh) {
+  return withPasscode(device, old, undefined, async (p, share) => {
+    const q = await stretch(fresh, device.salt);
+    try {
+      const { key, index } = await unwrap(device.wrapped, p, share, true);
+      await settle(device, index);
+      const before = { wrapped: device.wrapped, sealed: device.sealed };
+      device.wrapped = [...device.wrapped, await wrap(key, q, share)];
+      if (device.sealed) device.sealed = [...device.sealed, await seal(device.sealKey, q)];
+      await put('device', device);
+      try {
+        await post(device, '/passcode', { verifier: await verifier(device.secret, p), new_verifier: await verifier(device.secret, q) });
+      } catch (e) {
+        if (!(e instanceof Offline)) {
+          Object.assign(device, before);
+          await put('device', device);
+        }
+        throw e;
+      }
+      await settle(device, 1);
+    } finally {
+      q.fill(0);
+    }
+  });
+}
+
+// addPasskey checks the passcode first, so that no passkey is made for nothing.
+export function addPasskey(device, passcode) {
+  return withPasscode(device, passcode, undefined, async (p, share) => {
+    const { index } = await unwrap(device.wrapped, p, share);
+    await settle(device, index);
+    const made = await passkey.create(device);
+    await post(device, '/passkey', { ...made, verifier: await verifier(device.secret, p) });
+    device.sealed = [await seal(device.sealKey, p)];
+    device.passkeys = [...device.passkeys, made.id];
+    await put('device', device);
+  });
+}
+
+const triesLeft = (t, n) => (n === 1 ? t('lastTry') : t('triesLeft', { n }));
+
+export const wrongPasscode = (t, n) => t('wrong') + ' ' + triesLeft(t, n);
+
+// askToSign opens the dialog for a request. It resolves with the signature, or null
+// if the person or the request went away; what no other passcode could mend, it throws.
+export async function askToSign(app, t, req, what, alive) {
+  const { device } = app;
+  let result = null, failure, running;
+  const tries = device.tries === undefined ? undefined : triesLeft(t, device.tries);
+  const code = field(t('passcode'), { type: 'password', name: 'passcode', autofocus: true }, tries);
+  const attempt = async (signing, passkey) => {
+    code.fail();
+    try {
+      result = await signing();
+      d.close();
+    } catch (e) {
+      if (e.code === 'passcode' && !passkey) code.fail(wrongPasscode(t, e.tries_left));
+      else if (e.code === 'passcode' || e instanceof DOMException) code.fail(t('passkeyFailed'));
+      else if (e instanceof Offline || e.code === 'slow') code.fail(app.explain(e, t));
+      else {
+        failure = e;
+        d.close();
+      }
+      code.input.value = '';
+    }
+  };
+  const send = form(async () => {
+    const passcode = code.input.value;
+    if (passcode) await (running = attempt(() => signWithPasscode(device, passcode, req, alive)));
+    else code.fail(t('passcodeShort'));
+  }, code.el, h('div', { class: 'buttons' },
+    h('button', { class: 'primary', 'data-do': 'sign' }, t('sign')),
+    h('button', { type: 'button', 'data-do': 'back', onclick: () => d.close() }, t('cancel'))));
+  const key = device.passkeys.length > 0 && passkey.possible() && h('button', {
+    type: 'button', class: 'wide', 'data-do': 'passkey', onclick: () => { running = attempt(() => signWithPasskey(device, req, alive), true); },
+  }, t('usePasskey'));
+  const d = dialog(t.lang, h('h2', null, t('unlockTitle')), h('p', { class: 'quiet clip' }, t('unlockText', { what })), key, send);
+  await d.closed;
+  // The request may go before its unlocking is answered, for example because that
+  // was the last try.
+  await running;
+  if (failure) throw failure;
+  return result;
+}

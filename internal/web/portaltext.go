@@ -1,0 +1,97 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// portalLanguages are those of the service; the first is the fallback.
+var portalLanguages = []string{"en", "de", "fr", "it"}
+
+// portalTexts are by language and key.
+var portalTexts = sync.OnceValues(func() (map[string]map[string]string, error) {
+	all := map[string]map[string]string{}
+	for _, l := range portalLanguages {
+		b, err := portalFiles.ReadFile("portal/lang/" + l + ".json")
+		if err != nil {
+			return nil, err
+		}
+		var m map[string]string
+		if err := json.Unmarshal(b, &m); err != nil {
+			return nil, fmt.Errorf("portal: texts %s: %w", l, err)
+		}
+		all[l] = m
+	}
+	return all, nil
+})
+
+// portalText is a text with its arguments. A key that there is not is an
+// error: the page is not drawn.
+func portalText(lang, key string, args ...any) (string, error) {
+	all, err := portalTexts()
+	if err != nil {
+		return "", err
+	}
+	s, ok := all[lang][key]
+	if !ok {
+		return "", fmt.Errorf("portal: no text %q in %q", key, lang)
+	}
+	if len(args) == 0 {
+		return s, nil
+	}
+	return fmt.Sprintf(s, args...), nil
+}
+
+// portalLanguage is that of the cookie, or the one the browser likes best.
+func portalLanguage(r *http.Request) string {
+	if k, err := r.Cookie(langCookie); err == nil && slices.Contains(portalLanguages, k.Value) {
+		return k.Value
+	}
+	best, weight := portalLanguages[0], 0.0
+	for part := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
+		tag, params, _ := strings.Cut(part, ";")
+		primary, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-")
+		q := 1.0
+		if v, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
+			q, _ = strconv.ParseFloat(v, 64)
+		}
+		if q > weight && slices.Contains(portalLanguages, primary) {
+			best, weight = primary, q
+		}
+	}
+	return best
+}
+
+// parsePortalPages makes one template of the layout and each page.
+func parsePortalPages() (map[string]*template.Template, error) {
+	if _, err := portalTexts(); err != nil {
+		return nil, err
+	}
+	layout, err := template.ParseFS(portalFiles, "portal/layout.html")
+	if err != nil {
+		return nil, err
+	}
+	entries, err := portalFiles.ReadDir("portal")
+	if err != nil {
+		return nil, err
+	}
+	pages := map[string]*template.Template{}
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(e.Name(), ".html")
+		if !ok || name == "layout" {
+			continue
+		}
+		t, err := template.Must(layout.Clone()).ParseFS(portalFiles, "portal/"+e.Name())
+		if err != nil {
+			return nil, err
+		}
+		pages[name] = t.Lookup("layout.html")
+	}
+	return pages, nil
+}
