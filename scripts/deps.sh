@@ -11,8 +11,13 @@ need() { # command, Debian package
 
 need openssl openssl
 need curl curl
+need xmllint libxml2-utils          # validates SOAP messages
 need gcc gcc                        # for the race detector
 need keytool default-jre-headless   # reads the trust store as Java does
+need node nodejs                    # runs another SMSC
+need npm npm                        # fetches it
+[ -x /usr/sbin/bearerbox ] || need bearerbox kannel # another ESME
+[ -x /usr/bin/chromium ] || missing="$missing chromium" # is the phone of the pages
 echo '#include <stdlib.h>' | ${CC:-gcc} -E - >/dev/null 2>&1 || missing="$missing libc6-dev"
 if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
 	[ -n "${SIGNUM_TEST_POSTGRES:-}" ] || missing="$missing postgresql"

@@ -71,6 +71,18 @@ func TestCommands(t *testing.T) {
 		{"bad cert", newSignCmd, []string{"--sandbox", f.dir, "--cert", f.file(client.SandboxFile), number, "Hello"}, 0, exitLocal, nil, "--cert"},
 		{"bad root", newSignCmd, []string{"--sandbox", f.dir, "--user-ca", f.file(client.SandboxFile), number, "Hello"}, 0, exitLocal, nil, "--user-ca"},
 		{"no text", newSignCmd, []string{"--sandbox", f.dir, number}, 0, exitLocal, nil, "accepts 2 arg(s)"},
+		{"no profile", newSignCmd, []string{"--sandbox", f.dir, "--profile", "best", number, "Hello"}, 0, exitLocal, nil, "--profile best: neither a URI nor one of any, stk,"},
+		{"no location", newSignCmd, []string{"--sandbox", f.dir, "--geofence", "+41790000103", "Hello"}, 0, 0,
+			[]string{"Location     not known: 103 User denied"}, ""},
+		{"services", newSignCmd, []string{"--sandbox", f.dir, "--geofence-allow", "CH", "--subscriber-info", "--validate", number, "Hello"}, 0, 0,
+			[]string{"502 VALID_SIGNATURE", "Location     CH, within 16 m, measured 2026-01-02T03:04:05.000Z", "Confidence   device 1.0, location 0.9", "Network      22801", "yes, by"}, ""},
+		{"bad age", newSignCmd, []string{"--sandbox", f.dir, "--geofence-max-age", "90s", number, "Hello"}, 0, exitLocal, nil, "not whole minutes"},
+		{"app2app", newSignCmd, []string{"--sandbox", f.dir, "--app2app", "myapp://done", "--interval", "1ms", number, "Hello"}, 2, 0,
+			[]string{"500 SIGNATURE", "yes, by"}, "auth_uri mobileid://auth?session_token=t\ntransaction h1: waiting"},
+		{"one-time password", newSignCmd, []string{"--sandbox", f.dir, "--profile", "otp", number, "1234"}, 0, 0, []string{"100 REQUEST_OK", "Transaction  h1"}, ""},
+		{"one-time password, async", newSignCmd, []string{"--sandbox", f.dir, "--profile", "OTP-flash", "--async", "--interval", "1ms", number, "1234"}, 1, 0,
+			[]string{"100 REQUEST_OK"}, "waiting"},
+		{"nothing to store", newSignCmd, []string{"--sandbox", f.dir, "--profile", "otp", "--out", "x", number, "1234"}, 0, exitLocal, nil, "no signature to store"},
 		{"out fails", newSignCmd, []string{"--sandbox", f.dir, "--out", "/nowhere/x", number, "Hello"}, 0, exitLocal, []string{"yes, by"}, "could not be stored"},
 
 		{"status", newStatusCmd, []string{"--sandbox", f.dir, "h1"}, 0, 0, []string{"500 SIGNATURE", "yes, by"}, ""},
@@ -172,7 +184,7 @@ func TestVerifyCommand(t *testing.T) {
 		{"other root, JSON", "", []string{"--sandbox", other.dir, "--json", derFile}, exitNotVerified, `"verification":"failed"`},
 		{"no CMS", "", []string{"--sandbox", f.dir, write("text", []byte("hello"))}, exitNotVerified, "does not verify"},
 		{"empty", "", []string{"--sandbox", f.dir, "-"}, exitNotVerified, "does not verify"},
-		{"too large", strings.Repeat("x", maxCMSFile+1), []string{"--sandbox", f.dir, "-"}, exitLocal, "larger than"},
+		{"too large", strings.Repeat("x", maxFile+1), []string{"--sandbox", f.dir, "-"}, exitLocal, "larger than"},
 		{"no file", "", []string{"--sandbox", f.dir, filepath.Join(dir, "absent")}, exitLocal, "no such file"},
 		{"no roots", "", []string{derFile}, exitLocal, "--user-ca FILE"},
 	} {
@@ -186,8 +198,9 @@ func TestVerifyCommand(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	f := newFakeService(t)
 	f.polls = 1 << 30
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	time.AfterFunc(100*time.Millisecond, cancel)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	f.asks = cancel
 	stdout, stderr, code := execute(ctx, newSignCmd(), "", "--sandbox", f.dir, "--async", "--interval", "10ms", "+41791000001", "Hello")
 	if code != exitLocal || stdout != "" || !strings.Contains(stderr, "interrupted") {
 		t.Errorf("%d %s%s", code, stdout, stderr)

@@ -67,7 +67,7 @@ func faultExit(c signum.Code) int {
 // hints say what to do about a fault.
 var hints = map[signum.Code]string{
 	signum.WrongDataLength:     "shorten the text: 239 characters, or 119 if one of them is not in GSM 03.38",
-	signum.UnauthorizedAccess:  "check --ap-id, --ap-password and that --cert is the certificate registered for the party",
+	signum.UnauthorizedAccess:  "check --ap-id, --ap-password, that --cert is the certificate registered for the party, and that it is subscribed to the services it asks for",
 	signum.UnknownClient:       "the number has no active Mobile ID",
 	signum.InappropriateData:   "the text must start with the party's prefix, see --prefix",
 	signum.UnsupportedProfile:  "try another --profile",
@@ -80,7 +80,7 @@ var hints = map[signum.Code]string{
 	signum.NoCertFound:         "the user must renew the certificate in the self-care portal",
 	signum.RevokedCertificate:  "the user must activate Mobile ID again",
 	signum.InternalError:       "try again; if it stays, tell the operator the detail",
-	signum.GeofencingViolation: "the phone is where the party's policy does not allow it to be",
+	signum.GeofencingViolation: "the phone is where the policy (of the party, or of this request) does not allow it to be, or one cannot be sure enough",
 }
 
 // explain gives an error of the client its exit code and says what to do. The

@@ -50,6 +50,28 @@ func (f *partyFlags) registerTrust(cmd *cobra.Command) {
 	fl.StringVar(&f.userCA, "user-ca", "", "roots to verify users' signatures by (PEM)")
 }
 
+// prefixFlags say what a text starts with.
+type prefixFlags struct {
+	prefix   string
+	noPrefix bool
+}
+
+func (f *prefixFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.prefix, "prefix", "", "prefix to put before the text; default the sandbox's")
+	fl.BoolVar(&f.noPrefix, "no-prefix", false, "send the text as it is")
+	cmd.MarkFlagsMutuallyExclusive("prefix", "no-prefix")
+}
+
+// start is the text after the prefix, unless it starts with it already.
+func (f *prefixFlags) start(p *party, text string) string {
+	prefix := cmp.Or(f.prefix, p.prefix)
+	if f.noPrefix || strings.HasPrefix(text, prefix) {
+		return text
+	}
+	return prefix + text
+}
+
 // party is what the flags lead to.
 type party struct {
 	config client.Config
@@ -72,15 +94,30 @@ func (f *partyFlags) sandboxDir() string {
 	return f.sandbox
 }
 
+func loadSandbox(dir string) (*client.Sandbox, error) {
+	sb, err := client.LoadSandbox(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s is no sandbox's directory: %w; make one with: signum sandbox --dir %[1]s", dir, err)
+	}
+	return sb, err
+}
+
+// connect makes the client that the flags describe.
+func (f *partyFlags) connect() (*party, *client.Client, error) {
+	p, err := f.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := client.New(p.config)
+	return p, c, err
+}
+
 // load reads the files that the flags name.
 func (f *partyFlags) load() (*party, error) {
 	p := &party{}
 	if dir := f.sandboxDir(); dir != "" {
-		sb, err := client.LoadSandbox(dir)
-		switch {
-		case errors.Is(err, os.ErrNotExist):
-			return nil, fmt.Errorf("%s is no sandbox's directory: %w; make one with: signum sandbox --dir %[1]s", dir, err)
-		case err != nil:
+		sb, err := loadSandbox(dir)
+		if err != nil {
 			return nil, err
 		}
 		p.config, p.prefix = sb.Config, sb.DTBDPrefix

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
@@ -37,6 +40,16 @@ type result struct {
 	CMS          []byte `json:"cms,omitempty"`          // Base64 of the DER
 	ElapsedMS    int64  `json:"elapsed_ms,omitempty"`
 
+	// Answers to additional services.
+	Location *location `json:"location,omitempty"`
+	AuthURI  string    `json:"auth_uri,omitempty"`
+	Code     string    `json:"verification_code,omitempty"`
+	MCCMNC   string    `json:"mccmnc,omitempty"`
+
+	// Of a receipt.
+	UserAnswer   string `json:"user_answer,omitempty"`
+	FaultMessage string `json:"fault_message,omitempty"`
+
 	out  string // file the CMS went to
 	file string // roots it was verified by
 }
@@ -44,7 +57,8 @@ type result struct {
 const jsonHelp = `With --json, standard output is one JSON object on one line. Fields that do not
 apply are left out; there is none if the service was not reached:
 
-  status              number: 500 signed, 504 outstanding, or the code of the fault
+  status              number: 500 signed, 502 signed and validated, 504 outstanding,
+                      100 one-time password sent, or the code of the fault
   reason, detail      the code's name; what the service said of a fault
   trans_id            MSSP_TransID
   msisdn, profile     as answered
@@ -54,15 +68,35 @@ apply are left out; there is none if the service was not reached:
   certificate         serial number of the signer's certificate, hex
   signing_time        RFC 3339, UTC
   cms                 the signature, Base64 of the DER
-  elapsed_ms          how long it took`
+  elapsed_ms          how long it took
+  location            where the phone was: country, accuracy (metres), timestamp,
+                      device_confidence, location_confidence; or why that is not
+                      known: error_code, error_message
+  auth_uri            what the party's app must open (--app2app)
+  verification_code   what the user must choose (--verification-code)
+  mccmnc              mobile country and network code of the user's SIM`
 
-// faultResult describes a fault; ok is false if err is none.
-func faultResult(err error) (r result, ok bool) {
-	f := signum.AsFault(err)
-	if f == nil {
-		return r, false
+// failed explains an error, and prints a fault with what is known as JSON
+// where that is wanted.
+func failed(cmd *cobra.Command, known result, asJSON bool, err error) error {
+	if f := signum.AsFault(err); f != nil && asJSON {
+		known.Status, known.Reason, known.Detail = int(f.Code), f.Code.String(), f.Detail
+		if err := known.print(cmd.OutOrStdout(), true); err != nil {
+			return err
+		}
 	}
-	return result{Status: int(f.Code), Reason: f.Code.String(), Detail: f.Detail}, true
+	return explain(err)
+}
+
+// services takes over what additional services answered. What came before
+// stays: the address of App2App comes with the first answer only.
+func (r *result) services(all []signum.ServiceResponse) {
+	if l := client.Location(all); l != nil {
+		r.Location = newLocation(l)
+	}
+	r.AuthURI = cmp.Or(client.AuthURI(all), r.AuthURI)
+	r.Code = cmp.Or(client.VerificationCode(all), r.Code)
+	r.MCCMNC = cmp.Or(client.MCCMNC(all), r.MCCMNC)
 }
 
 // verify checks the CMS. With text not nil, that must be what was signed.
@@ -102,42 +136,60 @@ func (r *result) store(out string) error {
 // print writes the result for people, or as JSON.
 func (r *result) print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(r)
+		return printJSON(w, r)
 	}
-	var b strings.Builder
-	row := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(&b, "%-12s %s\n", name, value)
-		}
-	}
+	var t rows
 	if r.Status != 0 {
-		row("Status", fmt.Sprintf("%d %s", r.Status, r.Reason))
+		t.add("Status", fmt.Sprintf("%d %s", r.Status, r.Reason))
 	}
-	row("Number", printable(r.MSISDN))
-	row("Transaction", printable(r.TransID))
-	row("Profile", printable(r.Profile))
+	t.add("Number", r.MSISDN)
+	t.add("Transaction", r.TransID)
+	t.add("Profile", r.Profile)
 	if r.Text != "" {
-		row("Text", fmt.Sprintf("%q", r.Text))
+		t.add("Text", fmt.Sprintf("%q", r.Text))
 	}
-	row("Signer", printable(r.Signer))
-	row("Certificate", r.Certificate)
-	row("Signed at", r.SigningTime)
+	t.add("Signer", r.Signer)
+	t.add("Certificate", r.Certificate)
+	t.add("Signed at", r.SigningTime)
 	switch r.Verification {
 	case verifiedOK:
-		row("Verified", "yes, by "+r.file)
+		t.add("Verified", "yes, by "+r.file)
 	case notVerified:
-		row("Verified", "NO: "+r.Problem)
+		t.add("Verified", "NO: "+r.Problem)
 	case notChecked:
-		row("Verified", "NO, it was not checked: no root certificate of the users is known, see --user-ca")
+		t.add("Verified", "NO, it was not checked: no root certificate of the users is known, see --user-ca")
 	}
+	if r.Location != nil {
+		t.add("Location", r.Location.String())
+		t.add("Confidence", r.Location.confidence())
+	}
+	t.add("Network", r.MCCMNC)
+	t.add("User", userAnswers[r.UserAnswer])
+	t.add("Message", r.FaultMessage)
 	if r.out != "" {
-		row("CMS", fmt.Sprintf("%d bytes in %s", len(r.CMS), r.out))
+		t.add("CMS", fmt.Sprintf("%d bytes in %s", len(r.CMS), r.out))
 	}
 	if r.ElapsedMS != 0 {
-		row("Took", (time.Duration(r.ElapsedMS) * time.Millisecond).String())
+		t.add("Took", (time.Duration(r.ElapsedMS) * time.Millisecond).String())
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, t.String())
 	return err
+}
+
+// rows are names and values in two columns, for people.
+type rows struct{ strings.Builder }
+
+// add writes a row unless the value is empty. Values come partly from the
+// other side.
+func (r *rows) add(name, value string) {
+	if value != "" {
+		fmt.Fprintf(r, "%-12s %s\n", name, printable(value))
+	}
+}
+
+// printJSON writes one object on one line.
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
 }

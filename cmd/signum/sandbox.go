@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/sandbox"
 )
@@ -28,10 +29,13 @@ const (
 )
 
 type sandboxFlags struct {
-	dir, addr, pkiAddr, store, caProfile, logLevel string
-	once                                           bool
-	delay                                          time.Duration
-	phones                                         map[string]string
+	dir, addr, pkiAddr, webAddr, store, caProfile, logLevel string
+	once                                                    bool
+	delay                                                   time.Duration
+	who                                                     string
+	phones                                                  map[string]string
+	locations                                               []string
+	authURI, smsc                                           string
 }
 
 func newSandboxCmd() *cobra.Command {
@@ -45,7 +49,7 @@ that verify against DIR/user-ca.pem.
 
 Clients find what they need in DIR:
 
-  sandbox.json     base_url, ap_id, dtbd_prefix, users
+  sandbox.json     base_url, web_url, ap_id, dtbd_prefix, users
   ap.crt ap.key    the party's TLS certificate and key (ap.p12: both)
   server-ca.pem    to trust the server (truststore.p12: for Java)
   user-ca.pem      to verify signatures
@@ -56,9 +60,30 @@ and data are kept. When the sandbox is ready it prints one line "ready URL".
 Phones approve after --phone-delay. What the user of a number does instead is
 set with --phone NUMBER=BEHAVIOUR, where BEHAVIOUR is one of
 ` + behaviours() + `,
-each with a time of its own if you like, such as cancel:5s.`,
+each with a time of its own if you like, such as cancel:5s. Where a user is, for
+geofencing, is set with --location NUMBER=PLACE, where PLACE is a country with
+what differs from the usual (CH,accuracy=16,device=0.9,location=0.85,age=3h), an
+error code (error=103) or none. Both can be changed while the sandbox runs: see
+"signum phone set". Text messages, such as one-time passwords, are shown on
+standard output.
+
+A person can be a user as well: "signum user invite NUMBER" prints an activation
+code for the phone page, which makes an App of a browser. With --phones web no App
+answers by itself, and the users with an App wait for a person; SIMs still answer.
+The page /phone/sim is the handset of a SIM: while it is open, who sits there answers.
+The self-care portal is /me beside the phone page; who has a phone logs in by it.
+
+Requests to SIMs go the way that they go in an operator's network: as secured short
+messages over SMPP to an SMSC, and to an applet on a card. All of it is emulated here
+and can be looked at with "signum sim trace NUMBER". With --smsc they go to another
+SMSC, and to the cards that are imported with "signum user import".
+
+There is a second party, ` + sandbox.BasicAPID + `, with the same certificate and
+few rights, for what is refused. The numbers +41000092… give the fault that they
+name, +41700092501 and +41700092502 sign.`,
 		Example: `  signum sandbox
   signum sandbox --dir ./box --phone +41791000001=cancel
+  signum sandbox --dir ./box --phones web       # be the phone, in a browser
   signum sandbox --once --addr 127.0.0.1:0      # in CI: exits 0 if it works`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -69,14 +94,25 @@ each with a time of its own if you like, such as cancel:5s.`,
 	fl.StringVar(&f.dir, "dir", "", "directory of keys, files and data; default a new temporary one")
 	fl.StringVar(&f.addr, "addr", "127.0.0.1:8443", "address of the service; port 0 picks a free one")
 	fl.StringVar(&f.pkiAddr, "pki-addr", "", "address of OCSP and CRL (http); default a free port, kept with the directory")
+	fl.StringVar(&f.webAddr, "web-addr", "", "address of the phone page and the self-care portal; default the port after --addr's\nor a free one, kept with the directory")
 	fl.BoolVar(&f.once, "once", false, "run the example and exit: 0 only if its signatures verified")
 	fl.DurationVar(&f.delay, "phone-delay", 200*time.Millisecond, "how long a user takes to approve")
+	fl.StringVar(&f.who, "phones", phonesAuto, "who answers on Apps: auto, by themselves, or web, a person in a browser")
 	fl.StringToStringVar(&f.phones, "phone", nil, "what the user of a number does, NUMBER=BEHAVIOUR; repeatable")
+	fl.StringArrayVar(&f.locations, "location", nil, "where the user of a number is, NUMBER=PLACE; repeatable; default CH")
+	fl.StringVar(&f.authURI, "auth-uri", "", "address that opens the app that signs, in answers to app2app; default\n"+signum.DefaultAuthURI+", with --phones web the phone page")
+	fl.StringVar(&f.smsc, "smsc", "", "SMSC to bind to, smpp://USER:PASSWORD@HOST:PORT or smpps: with TLS, and\n?binds=N&window=N&system_type=T; default one of the sandbox's own, with phones")
 	fl.StringVar(&f.store, "store", "", "database: sqlite:PATH or postgres://…; default SQLite in the directory")
 	fl.StringVar(&f.caProfile, "ca-profile", "ecdsa", "algorithms of a new directory's user CA: ecdsa, or rsa-pss as the public service has (slow to make)")
 	fl.StringVar(&f.logLevel, "log", "info", "log level on standard error: debug, info (one line a request), warn, error")
 	return cmd
 }
+
+// Who answers on Apps, for --phones.
+const (
+	phonesAuto = "auto"
+	phonesWeb  = "web"
+)
 
 func behaviours() string {
 	var names []string
@@ -91,24 +127,42 @@ func (f *sandboxFlags) config(teller *sandbox.Teller, stderr io.Writer) (sandbox
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return sandbox.Config{}, fmt.Errorf("--log %s: not one of debug, info, warn, error", f.logLevel)
 	}
+	switch {
+	case f.who != phonesAuto && f.who != phonesWeb:
+		return sandbox.Config{}, fmt.Errorf("--phones %s: not one of %s, %s", f.who, phonesAuto, phonesWeb)
+	case f.smsc != "" && f.once:
+		return sandbox.Config{}, errors.New("--once and --smsc: the example needs a SIM that answers by itself")
+	case f.who == phonesWeb && f.once:
+		return sandbox.Config{}, errors.New("--once and --phones web: the example needs an App that answers by itself")
+	}
 	cfg := sandbox.Config{
-		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay,
-		Behaviours: make(map[string]phone.Behaviour),
-		Observe:    teller.Phone,
-		Logger:     slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
+		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay,
+		Behaviours: make(map[string]phone.Behaviour), Places: make(map[string]phone.Place), AuthURI: f.authURI, SMSC: f.smsc,
+		Observe: teller.Phone,
+		Logger:  slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
 	}
 	for _, msisdn := range slices.Sorted(maps.Keys(f.phones)) {
 		b, err := phone.ParseBehaviour(f.phones[msisdn])
 		if err != nil {
 			return cfg, fmt.Errorf("--phone %s: %w", msisdn, err)
 		}
-		if !strings.HasPrefix(msisdn, "+") {
-			msisdn = "+" + msisdn
+		cfg.Behaviours[withPlus(msisdn)] = b
+	}
+	for _, l := range f.locations {
+		msisdn, place, ok := strings.Cut(l, "=")
+		if !ok {
+			return cfg, fmt.Errorf("--location %s: not of the form NUMBER=PLACE", l)
 		}
-		cfg.Behaviours[msisdn] = b
+		p, err := phone.ParsePlace(place)
+		if err != nil {
+			return cfg, fmt.Errorf("--location %s: %w", msisdn, err)
+		}
+		cfg.Places[withPlus(msisdn)] = p
 	}
 	return cfg, nil
 }
+
+func withPlus(msisdn string) string { return "+" + strings.TrimPrefix(msisdn, "+") }
 
 func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) error {
 	tuneMemory()
@@ -130,7 +184,13 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) e
 	go func() { served <- box.Run(ctx) }()
 	describe(stdout, box)
 	example := make(chan error, 1)
-	go func() { example <- box.Example(ctx, teller) }()
+	go func() {
+		if f.who == phonesWeb {
+			example <- invite(ctx, stdout, box)
+			return
+		}
+		example <- box.Example(ctx, teller)
+	}()
 	if f.once {
 		err := <-example
 		stop()
@@ -160,6 +220,23 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) e
 
 const examplePatience = 3 * time.Second
 
+// invite lets a person become one of the users at once.
+func invite(ctx context.Context, w io.Writer, box *sandbox.Sandbox) error {
+	for _, u := range box.Info.Users {
+		if !slices.Contains(u.Methods, signum.App) {
+			continue
+		}
+		i, err := box.Invite(ctx, u.MSISDN)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(w, "\nBe the phone of %s: open %s\n(code %s, until %s; more with: signum user invite --sandbox %s NUMBER)\n",
+			i.MSISDN, i.URL, i.Code, i.Expires.Local().Format(time.TimeOnly), box.Dir)
+		return err
+	}
+	return nil
+}
+
 func ready(w io.Writer, box *sandbox.Sandbox) { fmt.Fprintf(w, "\nready %s\n", box.Info.BaseURL) }
 
 func tuneMemory() {
@@ -175,7 +252,8 @@ var description = template.Must(template.New("").Parse(`Signum sandbox: a Mobile
 
   Service  {{.Info.BaseURL}}   (REST /rest/service/…, SOAP /soap/services/…)
   OCSP/CRL {{.Info.PKIURL}}
-  AP_ID    {{.Info.APID}}
+  Phone    {{.Info.WebURL}}/phone   (self-care {{.Info.WebURL}}/me)
+  AP_ID    {{.Info.APID}}   (and {{.Info.BasicAPID}}, which may do little)
   Prefix   "{{.Info.DTBDPrefix}}" must start every text
   Files    {{.Dir}}
              ap.crt ap.key ap.p12            the party's certificate (password secret)
@@ -183,7 +261,8 @@ var description = template.Must(template.New("").Parse(`Signum sandbox: a Mobile
              user-ca.pem                     verify signatures
              sandbox.json                    all of the above, for programs
   Users{{range .Info.Users}}
-             {{.MSISDN}}  {{.KeyType}}  {{range .Methods}}{{.}} {{else}}nothing active{{end}}{{end}}
+             {{.MSISDN}}  {{printf "%-3s" .KeyType}}  {{range .Methods}}{{.}} {{else}}nothing active{{end}}{{if eq .State "REGISTERED"}}not activated yet{{end}}{{end}}
+             +41000092401 and the like give the fault that they name
 
 Ask for a signature over REST and verify it:
 
@@ -216,6 +295,9 @@ The same over SOAP:
     openssl cms -verify -inform der -CAfile user-ca.pem -purpose sslclient
 
 Or with this program:  signum sign --sandbox {{.Dir}} +41791000001 "Hello"
+
+Contracts: {{.Info.BaseURL}}/rest/openapi.yaml
+           {{.Info.BaseURL}}/soap/services/MSS_SignaturePort?wsdl
 `))
 
 func describe(w io.Writer, box *sandbox.Sandbox) {

@@ -105,6 +105,9 @@ func TestSandboxErrors(t *testing.T) {
 		{"--phone +41799999999=cancel", "+41799999999"},
 		{"--addr nowhere", "nowhere"},
 		{"--store mysql://x", "mysql"},
+		{"--phones nobody", "--phones nobody: not one of auto, web"},
+		{"--once --phones web", "needs an App that answers by itself"},
+		{"--web-addr 0.0.0.0:0", "without TLS"},
 		{"--ca-profile md5", "md5"},
 		{"extra", "extra"},
 	} {
@@ -118,6 +121,20 @@ func TestSandboxErrors(t *testing.T) {
 	}
 }
 
+// TestSandboxWebPhones: it says where a person becomes a phone, and an App
+// that nobody has enrolled is none.
+func TestSandboxWebPhones(t *testing.T) {
+	dir := t.TempDir()
+	said := startSandbox(t, "--dir", dir, "--phones", "web")
+	if !strings.Contains(said, "Be the phone of +41791000002: open http://localhost:") {
+		t.Errorf("said\n%s", said)
+	}
+	_, stderr, code := execute(t.Context(), newRootCmd(), "", "sign", "--sandbox", dir, "+41791000002", "Hello")
+	if code != exitRefused && code != exitNotSigned {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
+
 // TestPastedCommands runs the commands that the sandbox prints, as they are.
 func TestPastedCommands(t *testing.T) {
 	needs(t, "curl", "openssl", "sed", "base64", "sh")
@@ -128,7 +145,7 @@ func TestPastedCommands(t *testing.T) {
 		t.Fatalf("%d commands in\n%s", len(commands), said)
 	}
 	for i, want := range []string{"Sandbox: Hello over REST", "Sandbox: Hello over SOAP"} {
-		ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
 		defer stop()
 		cmd := exec.CommandContext(ctx, "sh", "-c", commands[i])
 		cmd.Dir = dir
@@ -165,13 +182,13 @@ func TestPastedAsynchronous(t *testing.T) {
 				head + `</mss:MSS_StatusReq></MSS_StatusQuery></soapenv:Body></soapenv:Envelope>'`
 		}
 		script := `id=$(` + ask + ` | sed -n 's/.*MSSP_TransID[":=]*\([a-z0-9]*\)".*/\1/p')
-for i in 1 2 3 4 5 6 7 8 9; do
+for i in $(seq 600); do
   sig=$(` + query + ` | sed -n 's/.*Base64Signature[">:]*\([A-Za-z0-9+/=]\{9,\}\).*/\1/p')
   [ -n "$sig" ] && break
   sleep 0.2
 done
 echo "$sig" | base64 -d | openssl cms -verify -inform der -CAfile user-ca.pem -purpose sslclient`
-		ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
 		defer stop()
 		cmd := exec.CommandContext(ctx, "sh", "-c", script)
 		cmd.Dir = dir

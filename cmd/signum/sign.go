@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"strings"
+	"errors"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,15 +16,17 @@ import (
 
 type signFlags struct {
 	partyFlags
-	lang, profile, prefix, out string
-	noPrefix, async, json      bool
-	timeout, interval          time.Duration
+	prefixFlags
+	geofenceFlags
+	lang, profile, out, txn, app2app        string
+	async, json, subscriber, validate, code bool
+	timeout, interval                       time.Duration
 }
 
 func newSignCmd() *cobra.Command {
 	var f signFlags
 	cmd := &cobra.Command{
-		Use:   "sign MSISDN TEXT",
+		Use:   "sign MSISDN {TEXT | --txn FILE}",
 		Short: "Ask a mobile user for a signature",
 		Long: `Asks the phone of MSISDN to show TEXT, waits until the user has signed it, and
 verifies the signature if the root of the users' certificates is known (from the
@@ -33,91 +38,151 @@ its certificate leads to that root. Revocation is checked by the service.
 TEXT must start with the prefix the party agreed on with the service. That of
 the sandbox is put before it, unless it stands there already.
 
+With --txn an App shows rows instead of a text, read from a JSON file:
+
+  {"type":"Payment","dtbd":[{"key":"To","value":"Alice"},{"key":"CHF","value":"10.00"}]}
+
+The prefix is put before the value of the first row. The title ("type") is shown
+and not signed; what is signed is {"format_version":1,"content_string":"…"} with
+the rows.
+
+--profile is a URI or one of` + profilesHelp() + `
+
+A one-time password ends with status 100 and without a signature.
+
+--geofence asks where the phone is; the other --geofence flags ask too, and set a
+policy for this request: who is elsewhere does not sign (450). --app2app is how an
+app of yours on the same phone and the signing app call each other: it asks
+asynchronously, and prints the line "auth_uri URI" on standard error at once. The
+user is asked when your app opens that URI (in a sandbox: signum phone open URI),
+and called back at the URI of --app2app. --verification-code asks asynchronously
+too, and prints the line "verification_code CODE" at once: for a page of yours, so
+that who approves a request on the phone is who sees the page. The party must be subscribed to the
+services it asks for (104).
+
 ` + jsonHelp + `
 
 ` + exitCodesHelp,
 		Example: `  signum sign --sandbox ./box +41791000001 "Login to example.com?"
   signum sign --sandbox ./box --soap --async +41791000003 "Pay 10 francs?"
   signum sign --sandbox ./box --json +41791000001 Hello | jq -r .signer
+  signum sign --sandbox ./box --txn payment.json +41791000002
+  signum sign --sandbox ./box --profile geo --geofence-allow CH,LI +41791000002 "Open the safe?"
+  signum sign --sandbox ./box --app2app myapp://done +41791000002 "Pay 10 francs?"
 
   # the public service: certificates from the contract, CMS kept for the archive
   signum sign --url https://mobileid.swisscom.com --ap-id mid://example.com \
       --cert ap.crt --key ap.key --user-ca swisscom-root.pem \
       --out login.der +41791234567 "Example: Login?"`,
-		Args: cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1]) },
+		Args: func(cmd *cobra.Command, args []string) error {
+			if f.txn != "" {
+				return cobra.ExactArgs(1)(cmd, args)
+			}
+			return cobra.ExactArgs(2)(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
-	f.register(cmd)
+	f.partyFlags.register(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&f.lang, "lang", client.DefaultLang, "language of the phone's dialogue: en, de, fr or it")
-	fl.StringVar(&f.profile, "profile", client.DefaultProfile, "signature profile")
+	fl.StringVar(&f.profile, "profile", "", "signature profile; default any, and device with --txn, --app2app and\n--verification-code")
 	fl.DurationVar(&f.timeout, "timeout", client.DefaultTransactionTimeout, "how long the user has, 15s to 300s")
-	fl.StringVar(&f.prefix, "prefix", "", "prefix to put before the text; default the sandbox's")
-	fl.BoolVar(&f.noPrefix, "no-prefix", false, "send the text as it is")
+	fl.StringVar(&f.txn, "txn", "", "file with a transaction approval to sign (JSON); - is standard input")
+	f.prefixFlags.register(cmd)
 	fl.BoolVar(&f.async, "async", false, "ask asynchronously, and poll for the outcome")
 	fl.DurationVar(&f.interval, "interval", client.DefaultPollInterval, "how often to poll with --async")
+	f.geofenceFlags.register(cmd)
+	fl.StringVar(&f.app2app, "app2app", "", "URI by which the signing app calls yours back; implies --async")
+	fl.BoolVar(&f.code, "verification-code", false, "have the user choose the code that is printed here; implies --async")
+	fl.BoolVar(&f.subscriber, "subscriber-info", false, "ask for the mobile network of the user's SIM")
+	fl.BoolVar(&f.validate, "validate", false, "have the service validate the signature: status 502 instead of 500")
 	fl.StringVar(&f.out, "out", "", "file to store the CMS in (DER)")
 	fl.BoolVar(&f.json, "json", false, "print one JSON object, for scripts")
-	cmd.MarkFlagsMutuallyExclusive("prefix", "no-prefix")
 	return cmd
 }
 
-// text is what to send: TEXT after the prefix.
-func (f *signFlags) text(p *party, text string) string {
-	prefix := p.prefix
-	if f.prefix != "" {
-		prefix = f.prefix
+// request is what to ask for, and the content that must be signed.
+func (f *signFlags) request(cmd *cobra.Command, p *party, args []string) (client.SignRequest, string, error) {
+	r := client.SignRequest{
+		MSISDN: args[0], Lang: f.lang, Timeout: f.timeout,
+		Locate: f.locate, App2App: f.app2app, VerificationCode: f.code, SubscriberInfo: f.subscriber, Validate: f.validate,
 	}
-	if f.noPrefix || strings.HasPrefix(text, prefix) {
-		return text
+	profile := "any"
+	if f.txn != "" || f.app2app != "" || f.code {
+		profile = "device" // nothing else can
 	}
-	return prefix + text
+	profile = cmp.Or(f.profile, profile)
+	var content string
+	var err error
+	if f.txn != "" {
+		if r.Txn, err = readTxn(cmd.InOrStdin(), f.txn); err != nil {
+			return r, "", err
+		}
+		first := &r.Txn.Rows[0].Value
+		*first = f.start(p, *first)
+		content = r.Txn.SignedContent()
+	} else {
+		r.Text = f.start(p, args[1])
+		content = r.Text
+	}
+	if r.Profile, err = profileURI(profile); err != nil {
+		return r, "", err
+	}
+	if f.out != "" && signum.IsOTP(r.Profile) {
+		return r, "", errors.New("--out: a one-time password leaves no signature to store")
+	}
+	r.Geofencing, err = f.policy(cmd)
+	return r, content, err
 }
 
-func (f *signFlags) run(cmd *cobra.Command, msisdn, text string) error {
-	p, err := f.load()
-	if err != nil {
-		return err
-	}
-	c, err := client.New(p.config)
+func (f *signFlags) run(cmd *cobra.Command, args []string) error {
+	p, c, err := f.connect()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	text = f.text(p, text)
-
-	start := time.Now()
-	resp, err := f.ask(cmd.Context(), c, newProgress(cmd.ErrOrStderr()), client.SignRequest{
-		MSISDN: msisdn, Text: text, Lang: f.lang, Profile: f.profile, Timeout: f.timeout,
-	})
-	elapsed := time.Since(start).Milliseconds()
+	req, content, err := f.request(cmd, p, args)
 	if err != nil {
-		return f.failed(cmd, msisdn, elapsed, err)
+		return err
 	}
-	r := result{
-		Status: int(resp.Status), Reason: resp.Status.String(), TransID: resp.TransID, MSISDN: resp.MSISDN,
-		Profile: resp.Profile, CMS: resp.Signature, ElapsedMS: elapsed,
+	r := result{MSISDN: req.MSISDN}
+	start := time.Now()
+	resp, err := f.ask(cmd.Context(), c, cmd.ErrOrStderr(), req, &r)
+	r.ElapsedMS = time.Since(start).Milliseconds()
+	if err != nil {
+		return failed(cmd, r, f.json, err)
 	}
-	return finish(cmd, &r, p.trust, &text, f.out, f.json)
+	r.Status, r.Reason, r.TransID, r.MSISDN = int(resp.Status), resp.Status.String(), resp.TransID, resp.MSISDN
+	r.Profile, r.CMS = resp.Profile, resp.Signature
+	r.services(resp.Services)
+	if len(r.CMS) == 0 { // a one-time password
+		return r.print(cmd.OutOrStdout(), f.json)
+	}
+	return finish(cmd, &r, p.trust, &content, f.out, f.json)
 }
 
-func (f *signFlags) ask(ctx context.Context, c *client.Client, p *progress, r client.SignRequest) (*signum.SignatureResponse, error) {
-	p.begin(r.MSISDN, r.Timeout)
+// ask waits for the answer. What comes before it, the address of App2App, is
+// told at once and kept in r.
+func (f *signFlags) ask(ctx context.Context, c *client.Client, stderr io.Writer, req client.SignRequest, r *result) (*signum.SignatureResponse, error) {
+	p := newProgress(stderr)
+	p.begin(req.MSISDN, req.Timeout)
 	defer p.done()
-	if f.async {
-		return c.SignAndWait(ctx, r, f.interval, p.update)
+	if !f.async && f.app2app == "" && !f.code {
+		return c.Sign(ctx, req)
 	}
-	return c.Sign(ctx, r)
-}
-
-func (f *signFlags) failed(cmd *cobra.Command, msisdn string, elapsed int64, err error) error {
-	if r, ok := faultResult(err); ok && f.json {
-		r.MSISDN, r.ElapsedMS = msisdn, elapsed
-		if err := r.print(cmd.OutOrStdout(), true); err != nil {
-			return err
+	return c.SignAndWait(ctx, req, f.interval, func(u client.Progress) {
+		if uri := client.AuthURI(u.Services); uri != "" && r.AuthURI == "" {
+			r.AuthURI = uri
+			p.done()
+			fmt.Fprintln(stderr, "auth_uri", printable(uri))
 		}
-	}
-	return explain(err)
+		if code := client.VerificationCode(u.Services); code != "" && r.Code == "" {
+			r.Code = code
+			p.done()
+			fmt.Fprintln(stderr, "verification_code", printable(code))
+		}
+		p.update(u)
+	})
 }
 
 // finish stores, verifies and prints a signature. What was made is printed

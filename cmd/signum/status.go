@@ -22,8 +22,8 @@ func newStatusCmd() *cobra.Command {
 		Use:   "status TRANS_ID",
 		Short: "Ask for the outcome of an asynchronous signature",
 		Long: `Asks the service how the transaction TRANS_ID (MSSP_TransID) stands: status 504
-while the user has not answered, which is no error, then 500 with the signature.
-The signature is verified if the root of the users' certificates is known; what
+while the user has not answered, which is no error, then 500 with the signature
+(100 without one, for a one-time password that was sent). The signature is verified if the root of the users' certificates is known; what
 text it should be over is not, so look at it.
 
 ` + partyHelp + `
@@ -46,11 +46,7 @@ text it should be over is not, so look at it.
 }
 
 func (f *statusFlags) run(cmd *cobra.Command, transID string) error {
-	p, err := f.load()
-	if err != nil {
-		return err
-	}
-	c, err := client.New(p.config)
+	p, c, err := f.connect()
 	if err != nil {
 		return err
 	}
@@ -65,18 +61,13 @@ func (f *statusFlags) run(cmd *cobra.Command, transID string) error {
 		resp, err = c.Status(cmd.Context(), transID)
 	}
 	if err != nil {
-		if r, ok := faultResult(err); ok && f.json {
-			r.TransID = transID
-			if err := r.print(cmd.OutOrStdout(), true); err != nil {
-				return err
-			}
-		}
-		return explain(err)
+		return failed(cmd, result{TransID: transID}, f.json, err)
 	}
 	r := result{
 		Status: int(resp.Status), Reason: resp.Status.String(), TransID: transID,
 		MSISDN: resp.MSISDN, CMS: resp.Signature,
 	}
+	r.services(resp.Services)
 	if len(r.CMS) == 0 {
 		return r.print(cmd.OutOrStdout(), f.json)
 	}

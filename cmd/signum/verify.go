@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// maxCMSFile bounds what verify reads, in bytes.
-const maxCMSFile = 1 << 20
+// maxFile bounds what commands read, in bytes.
+const maxFile = 1 << 20
 
 func newVerifyCmd() *cobra.Command {
 	var f partyFlags
@@ -41,7 +41,7 @@ directory (--sandbox, or the environment variable ` + envSandbox + `).
 			if err != nil {
 				return err
 			}
-			der, err := readCMS(cmd.InOrStdin(), args[0])
+			der, err := readDER(cmd.InOrStdin(), args[0])
 			if err != nil {
 				return err
 			}
@@ -65,9 +65,24 @@ directory (--sandbox, or the environment variable ` + envSandbox + `).
 	return cmd
 }
 
-// readCMS reads a file and takes off PEM or Base64. DER starts with a SEQUENCE
+// readDER reads a file and takes off PEM or Base64. DER starts with a SEQUENCE
 // (0x30), which as text would be the digit 0; what decodes is believed.
-func readCMS(stdin io.Reader, name string) ([]byte, error) {
+func readDER(stdin io.Reader, name string) ([]byte, error) {
+	data, err := readFile(stdin, name)
+	if err != nil {
+		return nil, err
+	}
+	if block, _ := pem.Decode(data); block != nil {
+		return block.Bytes, nil
+	}
+	if der, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(data))); err == nil && len(der) > 0 {
+		return der, nil
+	}
+	return data, nil
+}
+
+// readFile reads a file that a command takes; - is standard input.
+func readFile(stdin io.Reader, name string) ([]byte, error) {
 	in := stdin
 	if name != "-" {
 		f, err := os.Open(name)
@@ -77,18 +92,9 @@ func readCMS(stdin io.Reader, name string) ([]byte, error) {
 		defer f.Close()
 		in = f
 	}
-	data, err := io.ReadAll(io.LimitReader(in, maxCMSFile+1))
-	if err != nil {
-		return nil, err
+	data, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%s is larger than %d bytes", name, maxFile)
 	}
-	if len(data) > maxCMSFile {
-		return nil, fmt.Errorf("%s is larger than %d bytes and so no signature of a text", name, maxCMSFile)
-	}
-	if block, _ := pem.Decode(data); block != nil {
-		return block.Bytes, nil
-	}
-	if der, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(data))); err == nil && len(der) > 0 {
-		return der, nil
-	}
-	return data, nil
+	return data, err
 }

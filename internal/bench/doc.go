@@ -11,5 +11,14 @@
 // The bare server is what the machine can do without a service. Rounds
 // alternate between the two, because machines are noisy.
 //
+// Connected Apps are measured with processes of the same kind:
+//
+//	bench ─┬─▶ bench server   accounts without an App, and their activation codes
+//	       ├─▶ bench apps     an App for each code, all connected; and the party that asks them
+//	       └─▶ bench echo     net/http over plain http: the request comes back
+//
+// Server and Apps are two processes because each connection takes a file
+// descriptor of both ends.
+//
 // It must know the service as a client does; nothing of the product imports it.
 package main

@@ -34,14 +34,16 @@ func (r result) rate() float64 { return float64(r.Requests) / r.Elapsed.Seconds(
 
 var serial atomic.Int64
 
-// body is a request as clients send it.
-func body(apID, msisdn string) []byte {
+// body is a synchronous request to a SIM as clients send it.
+func body(apID, msisdn string) []byte { return requestTo(apID, msisdn, "synch", signum.ProfileSTK) }
+
+func requestTo(apID, msisdn, mode, profile string) []byte {
 	return fmt.Appendf(nil, `{"MSS_SignatureReq":{"AP_Info":{"AP_ID":%q,"AP_PWD":"disabled","AP_TransID":"B%d.%d","Instant":%q},`+
-		`"MSSP_Info":{"MSSP_ID":{"URI":"http://mid.swisscom.ch/"}},"MajorVersion":"1","MinorVersion":"2","MessagingMode":"synch",`+
-		`"MobileUser":{"MSISDN":%q},"SignatureProfile":"http://mid.swisscom.ch/STK-LoA4","TimeOut":"300",`+
+		`"MSSP_Info":{"MSSP_ID":{"URI":"http://mid.swisscom.ch/"}},"MajorVersion":"1","MinorVersion":"2","MessagingMode":%q,`+
+		`"MobileUser":{"MSISDN":%q},"SignatureProfile":%q,"TimeOut":"300",`+
 		`"DataToBeSigned":{"MimeType":"text/plain","Encoding":"UTF-8","Data":"Sandbox: Log in to example.com?"},`+
 		`"AdditionalServices":[{"Description":"http://mss.ficom.fi/TS102204/v1.0.0#userLang","UserLang":{"Value":"en"}}]}}`,
-		apID, os.Getpid(), serial.Add(1), signum.FormatInstant(time.Now()), msisdn)
+		apID, os.Getpid(), serial.Add(1), signum.FormatInstant(time.Now()), mode, msisdn, profile)
 }
 
 // httpClient is a party's, with its certificate.
@@ -56,7 +58,16 @@ func httpClient(dir string, h2 bool) (*http.Client, string, error) {
 	return &http.Client{Transport: tr}, box.APID, nil
 }
 
+// post is a request that is answered with a signature.
 func post(ctx context.Context, c *http.Client, url string, body []byte) ([]byte, error) {
+	b, err := exchange(ctx, c, url, body)
+	if err == nil && !bytes.Contains(b, []byte(`"Value":"500"`)) {
+		err = fmt.Errorf("not a signature: %.300s", b)
+	}
+	return b, err
+}
+
+func exchange(ctx context.Context, c *http.Client, url string, body []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -68,7 +79,7 @@ func post(ctx context.Context, c *http.Client, url string, body []byte) ([]byte,
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	if err == nil && (resp.StatusCode != http.StatusOK || !bytes.Contains(b, []byte(`"Value":"500"`))) {
+	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("answer %d: %.300s", resp.StatusCode, b)
 	}
 	return b, err

@@ -22,6 +22,7 @@ func main() {
 	defer stop()
 	roles := map[string]func(context.Context, []string) error{
 		"server": runServer, "bare": runBare, "load": runLoad, "hold": runHold,
+		"apps": runApps, "echo": runEcho,
 	}
 	run, args := runBench, os.Args[1:]
 	if len(args) > 0 {
@@ -38,14 +39,19 @@ func main() {
 // runBench drives the others.
 func runBench(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("bench", flag.ExitOnError)
-	rounds := fs.Int("rounds", 3, "rounds of load, alternating between the servers")
+	rounds := fs.Int("rounds", 3, "rounds of load, alternating between the servers; 0 leaves the rates out")
 	length := fs.Duration("time", 5*time.Second, "length of one load")
 	workers := fs.Int("workers", 128, "connections, each with one request at a time")
 	waiting := fs.Int("waiting", 10000, "synchronous requests that wait at a time; 0 leaves the memory measurement out")
+	apps := fs.Int("apps", 10_000, fmt.Sprintf("Apps that are connected at a time, at most %d; 0 leaves them out", maxApps))
+	perSecond := fs.Int("asks", 100, "requests per second to the connected Apps")
 	store := fs.String("store", "", "database of the service; default SQLite in a temporary directory")
-	profile := fs.String("cpuprofile", "", "write a CPU profile of the service to this file")
+	profile := fs.String("cpuprofile", "", "keep the CPU profile of the SIM path in this file; without rates, one of the service with connected Apps")
 	dir := fs.String("dir", "", "where to put the temporary directory; its disk decides what a commit costs")
 	fs.Parse(args)
+	if *apps > maxApps {
+		return fmt.Errorf("-apps %d: at most %d", *apps, maxApps)
+	}
 
 	tmp, err := os.MkdirTemp(*dir, "signum-bench-")
 	if err != nil {
@@ -53,10 +59,21 @@ func runBench(ctx context.Context, args []string) error {
 	}
 	defer os.RemoveAll(tmp)
 	fmt.Printf("machine: %s, %d cores, %s\n", cpuModel(), runtime.NumCPU(), runtime.Version())
-	if err := rates(ctx, tmp, *store, *profile, *rounds, *workers, *length); err != nil || *waiting == 0 {
-		return err
+	if *rounds > 0 {
+		if err := rates(ctx, tmp, *store, *profile, *rounds, *workers, *length); err != nil {
+			return err
+		}
+		*profile = ""
 	}
-	return memory(ctx, tmp, *waiting)
+	if *waiting > 0 {
+		if err := memory(ctx, tmp, *waiting); err != nil {
+			return err
+		}
+	}
+	if *apps > 0 {
+		return connected(ctx, tmp, *profile, *apps, *perSecond)
+	}
+	return nil
 }
 
 func cpuModel() string {
@@ -110,12 +127,26 @@ func (c *child) line() (string, error) {
 // usage is the memory of a process in bytes.
 type usage struct{ resident, heap, stack int64 }
 
+// say tells the process a word and returns what it answers.
+func (c *child) say(word string) (string, error) {
+	if _, err := fmt.Fprintln(c.in, word); err != nil {
+		return "", err
+	}
+	return c.line()
+}
+
+// profile has the process begin a CPU profile.
+func (c *child) profile() error {
+	said, err := c.say(profileWord)
+	if err == nil && said != profiling {
+		err = errors.New(said)
+	}
+	return err
+}
+
 // settle has the process collect its garbage and give memory back.
 func (c *child) settle() (u usage, err error) {
-	if _, err := fmt.Fprintln(c.in, "settle"); err != nil {
-		return u, err
-	}
-	line, err := c.line()
+	line, err := c.say(settleWord)
 	if err != nil {
 		return u, err
 	}

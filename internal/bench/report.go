@@ -15,44 +15,80 @@ import (
 // clockTick is the unit of CPU time in /proc: USER_HZ, 100 on Linux.
 const clockTick = 10 * time.Millisecond
 
-// rates prints signatures per second of both servers and their ratio.
+// rates prints signatures per second of three servers and their ratios: the
+// bare one, the service with phones in memory, which is what it costs itself,
+// and the service with SIM cards at the other end of an emulated network.
 func rates(ctx context.Context, tmp, store, profile string, rounds, workers int, length time.Duration) error {
-	dir := filepath.Join(tmp, "rate")
-	args := []string{"server", "-dir", dir, "-users", strconv.Itoa(workers), "-cpuprofile", profile}
-	if store != "" {
-		args = append(args, "-store", store)
+	dirs := map[string]string{inMemory: filepath.Join(tmp, "memory"), simPath: filepath.Join(tmp, "sim")}
+	dirs[bareName] = dirs[inMemory]
+	if profile == "" {
+		profile = filepath.Join(tmp, "sim.pprof")
 	}
-	srv, err := start(ctx, args...)
-	if err != nil {
-		return err
+	servers := make(map[string]*child)
+	for _, name := range []string{inMemory, simPath} {
+		args := []string{"server", "-dir", dirs[name], "-users", strconv.Itoa(workers), "-memory=" + strconv.FormatBool(name == inMemory), "-cpuprofile", profile}
+		if store != "" && name == inMemory {
+			args = append(args, "-store", store)
+		}
+		var err error
+		if servers[name], err = start(ctx, args...); err != nil {
+			return err
+		}
 	}
 	// One signature tells how large an answer is.
 	var probe result
-	if err := load(ctx, &probe, "load", "-dir", dir, "-url", srv.addr, "-workers", "1", "-time", "100ms"); err != nil {
+	if err := load(ctx, &probe, "load", "-dir", dirs[inMemory], "-url", servers[inMemory].addr, "-workers", "1", "-time", "100ms"); err != nil {
 		return err
 	}
-	bare, err := start(ctx, "bare", "-dir", dir, "-size", strconv.Itoa(probe.Size))
-	if err != nil {
+	var err error
+	if servers[bareName], err = start(ctx, "bare", "-dir", dirs[bareName], "-size", strconv.Itoa(probe.Size)); err != nil {
 		return err
 	}
 	fmt.Printf("\nsynchronous signatures over mutual TLS, HTTP/1.1 keep-alive, %d connections, answers of %d bytes\n", workers, probe.Size)
-	fmt.Printf("%-8s %10s %9s %9s %14s\n", "", "per s", "p50", "p99", "server CPU")
-	var ratios []float64
+	fmt.Printf("%-10s %10s %9s %9s %14s\n", "", "per s", "p50", "p99", "server CPU")
+	ratios := make(map[string][]float64)
 	for range rounds {
-		b, err := round(ctx, "bare", bare, dir, workers, length)
+		b, err := round(ctx, bareName, servers[bareName], dirs[bareName], workers, length)
 		if err != nil {
 			return err
 		}
-		s, err := round(ctx, "signum", srv, dir, workers, length)
-		if err != nil {
-			return err
+		for _, name := range []string{inMemory, simPath} {
+			s, err := round(ctx, name, servers[name], dirs[name], workers, length)
+			if err != nil {
+				return err
+			}
+			ratios[name] = append(ratios[name], s.rate()/b.rate())
+			fmt.Printf("%-10s %10.2f\n", "ratio", s.rate()/b.rate())
 		}
-		ratios = append(ratios, s.rate()/b.rate())
-		fmt.Printf("%-8s %10.2f\n", "ratio", s.rate()/b.rate())
 	}
-	slices.Sort(ratios)
-	fmt.Printf("median ratio of %d rounds: %.2f (target: at least 0.6)\n", rounds, ratios[len(ratios)/2])
-	return errors.Join(bare.stop(), srv.stop())
+	for name, target := range map[string]string{inMemory: " (target: at least 0.6)", simPath: ""} {
+		slices.Sort(ratios[name])
+		fmt.Printf("%s: median ratio of %d rounds %.2f%s\n", name, rounds, ratios[name][len(ratios[name])/2], target)
+	}
+	err = profiled(ctx, servers[simPath], dirs[simPath], profile, workers, length)
+	return errors.Join(err, servers[bareName].stop(), servers[inMemory].stop(), servers[simPath].stop())
+}
+
+// The servers of the rates.
+const (
+	bareName = "bare"
+	inMemory = "in memory"
+	simPath  = "SIM path"
+)
+
+// profiled is one more round of the SIM path, with a profile, and tells where
+// its CPU goes.
+func profiled(ctx context.Context, c *child, dir, profile string, workers int, length time.Duration) error {
+	if err := c.profile(); err != nil {
+		return err
+	}
+	if _, err := round(ctx, "profiled", c, dir, workers, length); err != nil {
+		return err
+	}
+	if _, err := c.say(doneWord); err != nil {
+		return err
+	}
+	return breakdown(profile)
 }
 
 func round(ctx context.Context, name string, c *child, dir string, workers int, length time.Duration) (result, error) {
@@ -63,7 +99,7 @@ func round(ctx context.Context, name string, c *child, dir string, workers int, 
 		return r, err
 	}
 	used := cpu(c.cmd.Process.Pid) - before
-	fmt.Printf("%-8s %10.0f %9s %9s %8d µs/req\n", name, r.rate(), r.P50.Round(10*time.Microsecond), r.P99.Round(10*time.Microsecond),
+	fmt.Printf("%-10s %10.0f %9s %9s %8d µs/req\n", name, r.rate(), r.P50.Round(10*time.Microsecond), r.P99.Round(10*time.Microsecond),
 		used.Microseconds()/int64(r.Requests+workers))
 	return r, nil
 }
@@ -74,7 +110,7 @@ func memory(ctx context.Context, tmp string, n int) error {
 	fmt.Printf("%-8s %-9s %12s %12s %14s %14s %14s\n", "", "", "before", "waiting", "per request", "of it heap", "and stack")
 	for _, proto := range []string{"HTTP/1.1", "HTTP/2"} {
 		dir := filepath.Join(tmp, "wait-"+filepath.Base(proto))
-		srv, err := start(ctx, "server", "-dir", dir, "-silent", "-users", strconv.Itoa(n))
+		srv, err := start(ctx, "server", "-dir", dir, "-silent", "-memory", "-users", strconv.Itoa(n))
 		if err != nil {
 			return err
 		}

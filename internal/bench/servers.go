@@ -28,6 +28,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/card"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/sandbox"
 )
@@ -35,16 +37,45 @@ import (
 // msisdn is the number of the n-th user of a bench.
 func msisdn(n int) string { return fmt.Sprintf("+4179%07d", 2000000+n) }
 
-// obey collects garbage and tells what heap and stacks are left, in bytes, at
-// each word of the parent, until it closes the pipe.
-func obey() {
+// The words that a parent says to a server. It answers each with a line.
+const (
+	settleWord  = "settle"  // collect garbage; the line is what heap and stacks are left, in bytes
+	profileWord = "profile" // begin a CPU profile, in the file of that flag
+	doneWord    = "done"    // end it
+
+	profiling = "profiling" // what profileWord is answered
+)
+
+// obey does what the parent says, until it closes the pipe.
+func obey(profile string) {
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-		runtime.GC()
-		debug.FreeOSMemory()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		fmt.Println(m.HeapAlloc, m.StackInuse)
+		switch in.Text() {
+		case settleWord:
+			runtime.GC()
+			debug.FreeOSMemory()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			fmt.Println(m.HeapAlloc, m.StackInuse)
+		case profileWord:
+			if err := startProfile(profile); err != nil {
+				fmt.Println(err)
+				continue
+			}
+			fmt.Println(profiling)
+		case doneWord:
+			pprof.StopCPUProfile()
+			fmt.Println("ended")
+		}
 	}
+	pprof.StopCPUProfile()
+}
+
+func startProfile(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return pprof.StartCPUProfile(f) // the process ends with it
 }
 
 // runServer is this service with users whose phones answer at once, or never.
@@ -54,11 +85,19 @@ func runServer(ctx context.Context, args []string) error {
 	store := fs.String("store", "", "database")
 	users := fs.Int("users", 1, "users")
 	silent := fs.Bool("silent", false, "phones never answer")
-	profile := fs.String("cpuprofile", "", "write a CPU profile to this file")
+	invites := fs.Int("invites", 0, "further users, who enrol an App each")
+	memory := fs.Bool("memory", false, "phones in memory instead of SIM cards behind an SMSC")
+	profile := fs.String("cpuprofile", "", "where a CPU profile goes")
 	fs.Parse(args)
 	debug.SetGCPercent(400) // as signum sandbox does
 
-	box, err := sandbox.Open(ctx, sandbox.Config{Dir: *dir, Addr: "127.0.0.1:0", Store: *store, Keys: phone.NewMemoryKeys()})
+	cfg := sandbox.Config{Dir: *dir, Addr: "127.0.0.1:0", Store: *store, Cards: card.NewMemory(), Apps: new(phone.MemoryApps)}
+	var network *phone.Network
+	if *memory {
+		network = phone.New(phone.Config{})
+		cfg.SIMChannel = func(signum.Channel) signum.Channel { return network }
+	}
+	box, err := sandbox.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -66,34 +105,52 @@ func runServer(ctx context.Context, args []string) error {
 	g.SetLimit(32)
 	for n := range *users {
 		g.Go(func() error {
-			u := sandbox.User{MSISDN: msisdn(n), Methods: []signum.Method{signum.SIM}, KeyType: signum.EC}
-			if err := box.AddUser(gctx, u); err != nil || !*silent {
-				return err
+			var b phone.Behaviour
+			if *silent {
+				b.Do = phone.Silent
 			}
-			return box.Phones.Behave(u.MSISDN, phone.Behaviour{Do: phone.Silent})
+			if network != nil {
+				return addInMemory(gctx, box, network, msisdn(n), b)
+			}
+			u := sandbox.User{MSISDN: msisdn(n), Methods: []signum.Method{signum.SIM}, KeyType: signum.EC}
+			return errors.Join(box.AddUser(gctx, u), box.Behave(u.MSISDN, b))
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	if err := invite(ctx, box, *invites); err != nil {
+		return err
+	}
+	if network != nil {
+		network.Connect(box.Answerer())
+		defer network.Close()
+	}
 	ctx, stop := context.WithCancel(ctx)
 	go func() {
-		obey()
+		obey(*profile)
 		stop()
 	}()
-	if *profile != "" {
-		f, err := os.Create(*profile)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
-	}
 	fmt.Println(box.Info.BaseURL + "/rest/service/sign")
 	return box.Run(ctx)
+}
+
+// addInMemory makes a user whose SIM is no more than a key in memory.
+func addInMemory(ctx context.Context, box *sandbox.Sandbox, n *phone.Network, msisdn string, b phone.Behaviour) error {
+	s := &signum.Subscriber{MSISDN: msisdn, Serial: ca.NewSerial(), State: signum.SubscriberActive, Devices: []signum.Device{
+		{ID: msisdn, Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.EC},
+	}}
+	p, err := n.Add(phone.DeviceSpec{ID: msisdn, MSISDN: msisdn, Method: signum.SIM})
+	if err != nil {
+		return err
+	}
+	if err := box.Store.PutSubscriber(ctx, s); err != nil {
+		return err
+	}
+	if s.Devices[0].Certificate, err = box.CA.Issue(ctx, s.Serial, msisdn, p.PublicKey()); err != nil {
+		return err
+	}
+	return errors.Join(box.Store.PutSubscriber(ctx, s), n.Behave(msisdn, b))
 }
 
 // message is the request as the bare server decodes it.
@@ -170,7 +227,7 @@ func runBare(ctx context.Context, args []string) error {
 		MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert, Certificates: []tls.Certificate{cert},
 	}}
 	go func() {
-		obey()
+		obey("")
 		srv.Close()
 	}()
 	fmt.Println("https://" + l.Addr().String() + "/rest/service/sign")

@@ -14,7 +14,7 @@ import (
 )
 
 const restSign = `{"MSS_SignatureReq":{"AP_Info":{"AP_ID":"mid://sandbox","AP_TransID":"TRANS","Instant":"INSTANT"},` +
-	`"MajorVersion":"1","MinorVersion":"2","MessagingMode":"synch","MobileUser":{"MSISDN":"MSISDN_"},` +
+	`"MSSP_Info":{"MSSP_ID":{"URI":"http://mid.swisscom.ch/"}},"MajorVersion":"1","MinorVersion":"2","MessagingMode":"synch","MobileUser":{"MSISDN":"MSISDN_"},` +
 	`"DataToBeSigned":{"MimeType":"text/plain","Encoding":"UTF-8","Data":"Sandbox: Hello"},` +
 	`"AdditionalServices":[{"Description":"http://mss.ficom.fi/TS102204/v1.0.0#userLang","UserLang":{"Value":"en"}}]}}`
 
@@ -154,7 +154,7 @@ func TestEndpoints(t *testing.T) {
 	_, id, _ := strings.Cut(got, `"MSSP_TransID":"`)
 	id, _, _ = strings.Cut(id, `"`)
 	query := f.raw(`{"MSS_StatusReq":{"AP_Info":{"AP_ID":"mid://sandbox","AP_TransID":"TRANS","Instant":"INSTANT"},`+
-		`"MajorVersion":"1","MinorVersion":"1","MSSP_TransID":"`+id+`"}}`, "")
+		`"MSSP_Info":{"MSSP_ID":{"URI":"http://mid.swisscom.ch/"}},"MajorVersion":"1","MinorVersion":"1","MSSP_TransID":"`+id+`"}}`, "")
 	for path, want := range map[string]string{
 		"/rest/service":        `{"MSS_StatusResp":`,
 		"/rest/service/status": `{"MSS_StatusResp":`,

@@ -30,6 +30,8 @@ func NewTeller(out io.Writer) *Teller { return &Teller{out: out} }
 func (t *Teller) Phone(e phone.Event) {
 	who := fmt.Sprintf("phone %s", e.Method)
 	switch e.Kind {
+	case phone.Text:
+		t.text(e)
 	case phone.Shown:
 		t.step(who, "%s shows %q", e.MSISDN, e.Text)
 	case phone.PINRight:
@@ -39,6 +41,14 @@ func (t *Teller) Phone(e phone.Event) {
 	default:
 		t.step(who, "%s %s", e.Kind, e.Reason)
 	}
+}
+
+// text shows a text message, also when no example runs: there is no other
+// phone on which to read it.
+func (t *Teller) text(e phone.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fmt.Fprintf(t.out, "text message to %s: %q\n", e.MSISDN, e.Text)
 }
 
 func (t *Teller) step(who, format string, args ...any) {

@@ -29,17 +29,27 @@ const Password = "secret"
 
 const privateDir = "private"
 
-// The party of every sandbox.
+// The parties of every sandbox. They have the same certificate; the second may
+// do what every party may, and nothing else.
 const (
 	APID       = "mid://sandbox"
+	BasicAPID  = "mid://sandbox/basic"
 	DTBDPrefix = "Sandbox: "
+)
+
+// Networks of the users' SIMs. The service can locate those of the first.
+var (
+	homeNetwork  = signum.Network{MCC: "228", MNC: "01", Name: "Sandbox Mobile"}
+	otherNetwork = signum.Network{MCC: "228", MNC: "02", Name: "Other Mobile"}
 )
 
 // Info is sandbox.json: what a client needs to know besides the certificates.
 type Info struct {
 	BaseURL    string `json:"base_url"`
 	PKIURL     string `json:"pki_url"` // OCSP, CRL and CA certificates over http
+	WebURL     string `json:"web_url"` // the phone page is /phone, the self-care portal /me
 	APID       string `json:"ap_id"`
+	BasicAPID  string `json:"basic_ap_id"`
 	DTBDPrefix string `json:"dtbd_prefix"`
 	Users      []User `json:"users"`
 }
@@ -48,14 +58,22 @@ type Info struct {
 // sign.
 type User = client.SandboxUser
 
-// Users are the users of every sandbox.
+// Users are the users of every sandbox; the last two have the test numbers
+// that sign.
 func Users() []User {
+	sim, app := []signum.Method{signum.SIM}, []signum.Method{signum.App}
+	both := []signum.Method{signum.SIM, signum.App}
+	home, other := homeNetwork.MCC+homeNetwork.MNC, otherNetwork.MCC+otherNetwork.MNC
 	return []User{
-		{MSISDN: "+41791000001", Methods: []signum.Method{signum.SIM}, KeyType: signum.EC},
-		{MSISDN: "+41791000002", Methods: []signum.Method{signum.App}, KeyType: signum.EC},
-		{MSISDN: "+41791000003", Methods: []signum.Method{signum.SIM, signum.App}, KeyType: signum.EC},
+		{MSISDN: "+41791000001", Methods: sim, KeyType: signum.EC, Network: home},
+		{MSISDN: "+41791000002", Methods: app, KeyType: signum.EC},
+		{MSISDN: "+41791000003", Methods: both, KeyType: signum.EC, Network: home},
 		{MSISDN: "+41791000004", Methods: []signum.Method{}, KeyType: signum.EC},
-		{MSISDN: "+41791000005", Methods: []signum.Method{signum.SIM}, KeyType: signum.RSA},
+		{MSISDN: "+41791000005", Methods: sim, KeyType: signum.RSA, Network: home},
+		{MSISDN: "+41791000006", Methods: sim, KeyType: signum.EC, Network: home, State: signum.DeviceRegistered},
+		{MSISDN: "+41791000007", Methods: both, KeyType: signum.EC, Network: other},
+		{MSISDN: "+41700092501", Methods: sim, KeyType: signum.EC, Network: home},
+		{MSISDN: "+41700092502", Methods: sim, KeyType: signum.RSA, Network: home},
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
+	"github.com/signum-mssp/signum/internal/card"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -34,6 +35,7 @@ func runUntil(t *testing.T, cfg Config) (*Sandbox, func()) {
 	if cfg.Addr == "" {
 		cfg.Addr = "127.0.0.1:0"
 	}
+	cfg.Wrap = newRecorder(t).wrap
 	box, err := Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -73,8 +75,14 @@ func (c *handClock) move(d time.Duration) { c.ahead.Add(int64(d)) }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
+	return newFixtureWith(t, Config{})
+}
+
+func newFixtureWith(t *testing.T, cfg Config) *fixture {
+	t.Helper()
 	f := &fixture{t: t, clock: new(handClock), clients: make(map[string]*client.Client)}
-	f.Sandbox = run(t, Config{Clock: f.clock, Keys: phone.NewMemoryKeys()})
+	cfg.Clock, cfg.Cards, cfg.Apps = f.clock, card.NewMemory(), new(phone.MemoryApps)
+	f.Sandbox = run(t, cfg)
 	party, err := client.LoadSandbox(f.Dir)
 	if err != nil {
 		t.Fatal(err)
@@ -104,16 +112,100 @@ func (f *fixture) client(wire string, conf *tls.Config) *client.Client {
 func (f *fixture) addUser(do phone.Action, methods ...signum.Method) string {
 	f.t.Helper()
 	f.users++
-	u := User{MSISDN: fmt.Sprintf("+4179%07d", 5000000+f.users), Methods: methods, KeyType: signum.EC}
+	u := User{MSISDN: fmt.Sprintf("+4179%07d", 5000000+f.users), Methods: methods, KeyType: signum.EC, Network: "22801"}
 	if err := f.AddUser(f.t.Context(), u); err != nil {
 		f.t.Fatal(err)
 	}
 	if len(methods) > 0 {
-		if err := f.Phones.Behave(u.MSISDN, phone.Behaviour{Do: do}); err != nil {
+		if err := f.Behave(u.MSISDN, phone.Behaviour{Do: do}); err != nil {
 			f.t.Fatal(err)
 		}
 	}
 	return u.MSISDN
+}
+
+// shows reports whether a phone shows a request; a SIM does not know which.
+func (f *fixture) shows(msisdn string, m signum.Method, id string) bool {
+	if m == signum.SIM {
+		d, err := f.Handsets.Dialogue(msisdn)
+		return err == nil && d.ID != 0
+	}
+	d, err := f.SoftApps.Device(f.deviceID(msisdn, m))
+	if err != nil {
+		return false
+	}
+	s, ok := d.Shown()
+	return ok && s.TransID == id
+}
+
+// press is a person's key on a handset with a SIM, once it shows something of
+// this kind.
+func (f *fixture) press(msisdn string, kind phone.DialogueKind, key phone.Key, input string) {
+	f.t.Helper()
+	for f.t.Context().Err() == nil {
+		d, err := f.Handsets.Dialogue(msisdn)
+		if err == nil && d.ID != 0 && d.Kind == kind {
+			err = f.Handsets.Press(msisdn, d.ID, key, input)
+		}
+		switch {
+		case err != nil:
+			f.t.Error(err)
+			return
+		case d.Kind == kind && d.ID != 0:
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// enterPIN is a person who approves by hand.
+func (f *fixture) enterPIN(msisdn string, m signum.Method, id string) {
+	f.t.Helper()
+	if m == signum.SIM {
+		f.press(msisdn, phone.DisplayText, phone.KeyOK, "")
+		f.press(msisdn, phone.GetInput, phone.KeyOK, phone.DefaultPIN)
+		return
+	}
+	f.whenShown(msisdn, m, id, func(id string) { // an App has it a moment after the party has its answer
+		if err := f.SoftApps.EnterPIN(f.deviceID(msisdn, m), id, phone.DefaultPIN); err != nil {
+			f.t.Error(err)
+		}
+	})
+}
+
+// timeOut is nobody at a phone for long.
+func (f *fixture) timeOut(msisdn string, m signum.Method, id string) {
+	f.t.Helper()
+	if m == signum.SIM {
+		f.press(msisdn, phone.DisplayText, phone.KeyNone, "")
+		return
+	}
+	if err := f.SoftApps.TimeOut(f.deviceID(msisdn, m), id); err != nil {
+		f.t.Error(err)
+	}
+}
+
+// deviceID is the user's device of a method.
+func (f *fixture) deviceID(msisdn string, m signum.Method) string {
+	f.t.Helper()
+	s, err := f.Store.Subscriber(f.t.Context(), msisdn)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	d := methods(s)[m]
+	if d == nil {
+		f.t.Fatalf("%s has no %s", msisdn, m)
+	}
+	return d.ID
+}
+
+// methods are the devices of an account by method.
+func methods(s *signum.Subscriber) map[signum.Method]*signum.Device {
+	m := make(map[signum.Method]*signum.Device)
+	for i := range s.Devices {
+		m[s.Devices[i].Method] = &s.Devices[i]
+	}
+	return m
 }
 
 // change alters a stored account.
@@ -164,6 +256,17 @@ func (f *fixture) request(msisdn string, changes ...func(*request)) *request {
 		c(r)
 	}
 	return r
+}
+
+// basic makes it a request of the party that may do little.
+func basic(r *request) { r.AP.ID, r.Profile = BasicAPID, "" }
+
+// approval makes it one of a transaction.
+func approval(profile string) func(*request) {
+	return func(r *request) {
+		r.Profile, r.Data.MimeType = profile, signum.MimeTxnApproval
+		r.Data.Data = `{"type":"Zahlung","dtbd":[{"key":"An","value":"` + DTBDPrefix + `Bäckerei"},{"value":"12.50 €","key":"Betrag <\"&\">"}]}`
+	}
 }
 
 func async(r *request) { r.MessagingMode = signum.AsynchClientServer }

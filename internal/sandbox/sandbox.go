@@ -6,31 +6,46 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/card"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/server"
+	"github.com/signum-mssp/signum/internal/sim"
 )
 
 // Config is what a developer may choose.
 type Config struct {
-	Dir        string        // made if it does not exist; empty: a temporary one, which stays
-	Addr       string        // host:port of the service
-	PKIAddr    string        // host:port of OCSP and CRL; empty: that of the last time, else a free port
-	Store      string        // see store.Open; empty: SQLite in Dir
-	CAProfile  string        // of a new directory; see ca.Profile
-	PhoneDelay time.Duration // before a phone approves
-	Behaviours map[string]phone.Behaviour
+	Dir        string                     // made if it does not exist; empty: a temporary one, which stays
+	Addr       string                     // host:port of the service
+	PKIAddr    string                     // host:port of OCSP and CRL; empty: that of the last time, else a free port
+	WebAddr    string                     // host:port of the phone page and the portal; empty: that of the last time, else the port after Addr's, else a free one
+	WebPhones  bool                       // a person in a browser is the App of a user; else Apps answer by themselves
+	Store      string                     // see store.Open; empty: SQLite in Dir
+	CAProfile  string                     // of a new directory; see ca.Profile
+	PhoneDelay time.Duration              // before a phone approves
+	Behaviours map[string]phone.Behaviour // by MSISDN
+	Places     map[string]phone.Place     // where users are, by MSISDN
+	AuthURI    string                     // that opens the app that signs (app2app); empty: the phone page with WebPhones, else signum.DefaultAuthURI
 	Observe    func(phone.Event)
-	Keys       phone.KeyStore // of the phones; nil: files in Dir
-	Clock      signum.Clock   // of the service; nil: the machine's
+	Cards      card.Store     // what the SIM cards keep; nil: files in Dir
+	Apps       phone.AppStore // what the Apps keep; nil: files in Dir
+	// SMSC is that of somebody else, for example smpp://user:password@host:2775;
+	// see ParseSMSC. Empty: an emulated one, with handsets that have the cards.
+	SMSC string
+	// SIMChannel, if not nil, is put between the engine and the SIMs.
+	SIMChannel func(signum.Channel) signum.Channel
+	Clock      signum.Clock // of the service; nil: the machine's
 	Logger     *slog.Logger
+	Wrap       func(http.Handler) http.Handler // see server.Config
 }
 
 // Sandbox is an opened directory with its server. Run serves.
@@ -38,22 +53,58 @@ type Sandbox struct {
 	*server.Server
 	Dir  string // absolute
 	Info Info
-	lock *os.File
+	// SoftApps are the users' Apps that answer by themselves; Server.Apps is the
+	// service's side of them.
+	SoftApps *phone.Apps
+	// Handsets have the users' SIM cards.
+	Handsets *phone.Handsets
 
+	radio      *radio
+	lock       *os.File
+	script     *script
+	webPhones  bool
+	clock      signum.Clock
 	behaviours map[string]phone.Behaviour // set by MSISDN
+	places     map[string]phone.Place
 }
 
 // Run serves until ctx ends; see server.Server.
 func (b *Sandbox) Run(ctx context.Context) error {
-	return errors.Join(b.Server.Run(ctx), b.lock.Close())
+	g, gctx := errgroup.WithContext(ctx)
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	g.Go(func() error { return b.Server.Run(serving) })
+	g.Go(func() error {
+		// The Apps go first: a server waits for those who are connected.
+		defer stop()
+		defer b.SoftApps.Close()
+		return b.SoftApps.Run(gctx)
+	})
+	err := g.Wait()
+	b.script.close()
+	b.radio.close()
+	return errors.Join(err, b.lock.Close())
 }
 
 // Close gives back what Open took, for a Sandbox that was not Run.
-func (b *Sandbox) Close() error { return errors.Join(b.Server.Close(), b.lock.Close()) }
+func (b *Sandbox) Close() error {
+	err := b.Server.Close()
+	if b.SoftApps != nil {
+		b.SoftApps.Close()
+	}
+	b.script.close()
+	b.radio.close()
+	return errors.Join(err, b.lock.Close())
+}
 
 // Open prepares the directory and the server. A Sandbox that is not Run must
 // be closed.
 func Open(ctx context.Context, cfg Config) (box *Sandbox, err error) {
+	if cfg.Clock == nil {
+		cfg.Clock = signum.SystemClock{}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
 	dir, err := prepareDir(cfg.Dir)
 	if err != nil {
 		return nil, err
@@ -79,12 +130,26 @@ func Open(ctx context.Context, cfg Config) (box *Sandbox, err error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := cfg.Keys
-	if keys == nil {
-		if keys, err = phone.OpenKeys(filepath.Join(dir, privateDir, "phones")); err != nil {
-			return nil, err
-		}
+	radio, err := newRadio(cfg, dir)
+	if err != nil {
+		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			radio.close()
+		}
+	}()
+	sims, err := radio.sims(cfg, dir)
+	if err != nil {
+		return nil, err
+	}
+	push, err := vapid(dir)
+	if err != nil {
+		return nil, fmt.Errorf("keys for push services: %w", err)
+	}
+	pin := signum.PinOf(ap.cert.Raw)
+	control := &control{pin: pin, log: cfg.Logger, maxCards: maxCards}
+	script := newScript(cfg.PhoneDelay, cfg.Logger)
 	sc := server.Config{
 		Addr:        cfg.Addr,
 		Certificate: srvPair.tls(),
@@ -96,16 +161,29 @@ func Open(ctx context.Context, cfg Config) (box *Sandbox, err error) {
 				Organization: "Signum sandbox", Test: true, URL: url,
 			}, time.Now())
 		},
-		Phones:    phone.Config{Delay: cfg.PhoneDelay, Keys: keys, Observe: cfg.Observe},
-		MSSPURI:   "mid://signum/sandbox",
-		PortalURL: "/me",
-		Clock:     cfg.Clock,
-		Logger:    cfg.Logger,
+		Web: server.Web{
+			Addr: webAddr(cfg, dir, host), Certificate: webCertificate(host, srvPair),
+			VAPID: push, Limits: unlimited, Channel: script.before, Handlers: radio.pages(),
+		},
+		SIM:     sims,
+		MSSPURI: "mid://signum/sandbox",
+
+		HomeNetwork: homeNetwork.MCC + homeNetwork.MNC,
+		AuthURI:     cfg.AuthURI,
+		Handlers:    control.handlers(),
+		Wrap:        cfg.Wrap,
+
+		Clock:  cfg.Clock,
+		Logger: cfg.Logger,
+	}
+	if cfg.WebPhones && sc.AuthURI == "" {
+		sc.AuthURI = phonePath
 	}
 	if sc.Store == "" {
 		sc.Store = "sqlite:" + filepath.Join(dir, privateDir, "signum.db")
 	}
 	sc.Shared = strings.HasPrefix(sc.Store, "postgres")
+	sc.SIM.Placed = func(ctx context.Context, c sim.ImportedCard) error { return box.placed(ctx, c) }
 	srv, err := server.New(ctx, sc)
 	if err != nil {
 		return nil, hint(err)
@@ -115,9 +193,23 @@ func Open(ctx context.Context, cfg Config) (box *Sandbox, err error) {
 			err = errors.Join(err, srv.Close())
 		}
 	}()
-	box = &Sandbox{Server: srv, Dir: dir, lock: lock, behaviours: cfg.Behaviours, Info: Info{
-		BaseURL: "https://" + srv.Addr(), PKIURL: srv.PKIURL(), APID: APID, DTBDPrefix: DTBDPrefix, Users: Users(),
-	}}
+	box = &Sandbox{Server: srv, Handsets: radio.handsets, radio: radio, Dir: dir, lock: lock, script: script, webPhones: cfg.WebPhones, clock: cfg.Clock,
+		behaviours: cfg.Behaviours, places: cfg.Places, Info: Info{
+			BaseURL: "https://" + srv.Addr(), PKIURL: srv.PKIURL(), WebURL: srv.WebURL(),
+			APID: APID, BasicAPID: BasicAPID, DTBDPrefix: DTBDPrefix, Users: Users(),
+		}}
+	control.box, script.answerer = box, srv.Answerer()
+	radio.origin.Store(srv.WebURL())
+	apps, err := softApps(ctx, cfg, dir, srv, srvCA.cert)
+	if err != nil {
+		return nil, err
+	}
+	box.SoftApps = apps
+	defer func() {
+		if err != nil {
+			apps.Close()
+		}
+	}()
 	root := srv.CA.Root()
 	if err := writePEM(box.Path(UserCAFile), "CERTIFICATE", root.Raw, 0o644); err != nil {
 		return nil, err
@@ -125,7 +217,7 @@ func Open(ctx context.Context, cfg Config) (box *Sandbox, err error) {
 	if err := writeP12(dir, ap, srvCA.cert, root); err != nil {
 		return nil, err
 	}
-	if err := box.populate(ctx, signum.PinOf(ap.cert.Raw)); err != nil {
+	if err := box.populate(ctx, pin); err != nil {
 		return nil, err
 	}
 	return box, box.Info.write(dir)
@@ -150,29 +242,6 @@ func prepareDir(dir string) (string, error) {
 		return "", err
 	}
 	return dir, os.Chmod(filepath.Join(dir, privateDir), 0o700)
-}
-
-// pkiAddr keeps the port that the certificates of an existing directory name,
-// if it is still free.
-func pkiAddr(cfg Config, dir, host string) string {
-	if cfg.PKIAddr != "" {
-		return cfg.PKIAddr
-	}
-	free := net.JoinHostPort(host, "0")
-	info, err := ReadInfo(dir)
-	if err != nil {
-		return free
-	}
-	u, err := url.Parse(info.PKIURL)
-	if err != nil || u.Host == "" {
-		return free
-	}
-	l, err := net.Listen("tcp", u.Host)
-	if err != nil {
-		return free
-	}
-	l.Close()
-	return u.Host
 }
 
 // hint says what to do about the most common trouble.

@@ -6,85 +6,173 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // renewBefore its end a user's certificate is replaced when the sandbox starts.
 const renewBefore = 30 * 24 * time.Hour
 
-// populate puts the party, the users and their phones in place. What an
+// populate puts the parties, the users and their phones in place. What an
 // earlier run left is kept.
 func (b *Sandbox) populate(ctx context.Context, pin signum.Pin) error {
-	err := b.Store.PutParty(ctx, &signum.Party{
-		ID:         APID,
-		DTBDPrefix: DTBDPrefix,
-		Pins:       []signum.Pin{pin},
-		Profiles: []string{
-			signum.ProfileAnyLoA4, signum.ProfileSTK, signum.ProfileDevice, signum.ProfileAnyGeo,
-			signum.ProfileAuth1ECC, signum.ProfileAuth1RSA,
+	for _, p := range []*signum.Party{
+		{
+			ID: APID, DTBDPrefix: DTBDPrefix, Pins: []signum.Pin{pin},
+			Profiles: signum.SignatureProfiles,
+			Services: []string{
+				signum.ServiceValidate, signum.ServiceGeofencing, signum.ServiceApp2App, signum.ServiceSubscriberInfo,
+				signum.ServiceVerification,
+			},
+			AutoActivation: true, TestNumbers: true,
 		},
-	})
-	if err != nil {
-		return fmt.Errorf("party %s: %w", APID, err)
+		{ID: BasicAPID, DTBDPrefix: DTBDPrefix, Pins: []signum.Pin{pin}},
+	} {
+		if err := b.Store.PutParty(ctx, p); err != nil {
+			return fmt.Errorf("party %s: %w", p.ID, err)
+		}
 	}
 	for _, u := range b.Info.Users {
 		if err := b.AddUser(ctx, u); err != nil {
 			return fmt.Errorf("user %s: %w", u.MSISDN, err)
 		}
 	}
+	if err := b.placeCards(ctx); err != nil {
+		return err
+	}
 	for msisdn, behaviour := range b.behaviours {
-		if err := b.Phones.Behave(msisdn, behaviour); err != nil {
+		if err := b.Behave(msisdn, behaviour); err != nil {
 			return fmt.Errorf("behaviour of %s, who has no phone here: %w", msisdn, err)
+		}
+	}
+	for msisdn, place := range b.places {
+		if err := b.Place(msisdn, place); err != nil {
+			return fmt.Errorf("location of %s, who has no phone here: %w", msisdn, err)
 		}
 	}
 	return nil
 }
 
 // AddUser makes an account with a phone for each of its methods, or completes
-// the one that is there.
+// the one that is there. An App has an EC key, whatever the user's KeyType.
 func (b *Sandbox) AddUser(ctx context.Context, u User) error {
 	s, err := b.Store.Subscriber(ctx, u.MSISDN)
 	if errors.Is(err, signum.ErrNotFound) {
-		s, err = &signum.Subscriber{MSISDN: u.MSISDN, Serial: ca.NewSerial(), State: signum.SubscriberActive}, nil
-		for _, m := range u.Methods {
-			s.Devices = append(s.Devices, signum.Device{
-				ID: deviceID(u.MSISDN, m), Method: m, State: signum.DeviceActive, KeyType: u.KeyType,
-			})
-		}
+		s, err = newAccount(u), nil
 		// The account stands before its certificates, which name its devices.
 		err = b.Store.PutSubscriber(ctx, s)
 	}
 	if err != nil {
 		return err
 	}
-	changed := false
+	changed, err := b.dropOldApps(ctx, s)
+	if err != nil {
+		return err
+	}
 	for i := range s.Devices {
 		d := &s.Devices[i]
-		p, err := b.Phones.Add(phone.DeviceSpec{ID: d.ID, MSISDN: s.MSISDN, Method: d.Method, KeyType: d.KeyType})
-		if err != nil {
-			return err
-		}
-		key, err := x509.MarshalPKIXPublicKey(p.PublicKey())
-		if err != nil {
-			return err
-		}
-		if usable(d.Certificate, key) {
+		if d.Method == signum.App {
 			continue
 		}
-		if d.Certificate, err = b.CA.Issue(ctx, s.Serial, d.ID, p.PublicKey()); err != nil {
+		fits, err := b.addSIM(ctx, s, d)
+		if err != nil {
 			return err
 		}
-		changed = true
+		changed = changed || !fits
 	}
-	if !changed {
+	if changed {
+		if err := b.Store.PutSubscriber(ctx, s); err != nil {
+			return err
+		}
+	}
+	if b.webPhones || !slices.Contains(u.Methods, signum.App) {
 		return nil
 	}
-	return b.Store.PutSubscriber(ctx, s)
+	return b.addApp(ctx, u.MSISDN)
+}
+
+// dropOldApps takes from an account the Apps that were never enrolled: older
+// versions had such.
+func (b *Sandbox) dropOldApps(ctx context.Context, s *signum.Subscriber) (changed bool, err error) {
+	s.Devices = slices.DeleteFunc(s.Devices, func(d signum.Device) bool {
+		if d.Method != signum.App || err != nil {
+			return false
+		}
+		_, e := b.Store.App(ctx, d.ID)
+		if e != nil && !errors.Is(e, signum.ErrNotFound) {
+			err = e
+		}
+		changed = changed || e != nil
+		return e != nil
+	})
+	return changed, err
+}
+
+func newAccount(u User) *signum.Subscriber {
+	s := &signum.Subscriber{MSISDN: u.MSISDN, Serial: ca.NewSerial(), State: signum.SubscriberActive}
+	for _, m := range u.Methods {
+		if m == signum.App {
+			continue // enrolled, like any other
+		}
+		d := signum.Device{ID: newDeviceID(u.MSISDN), Method: m, State: signum.DeviceActive, KeyType: u.KeyType}
+		if m == signum.SIM {
+			d.Network = network(u.Network)
+			if u.State != "" {
+				d.State = u.State
+			}
+		}
+		s.Devices = append(s.Devices, d)
+	}
+	return s
+}
+
+func network(mccmnc string) signum.Network {
+	for _, n := range []signum.Network{homeNetwork, otherNetwork} {
+		if mccmnc == n.MCC+n.MNC {
+			return n
+		}
+	}
+	return signum.Network{}
+}
+
+// addSIM puts the card of a device into its user's handset, and completes the
+// device: its certificate, its network (a database of an older version has
+// none), and what the card knows of its PIN. It reports whether nothing had to
+// be changed.
+func (b *Sandbox) addSIM(ctx context.Context, s *signum.Subscriber, d *signum.Device) (fits bool, err error) {
+	p, err := b.insertSIM(ctx, s, d)
+	if err != nil {
+		return false, err
+	}
+	fits = true
+	if blocked := p.TriesLeft() == 0; d.PINBlocked != blocked {
+		d.PINBlocked, fits = blocked, false
+	}
+	if d.Network == (signum.Network{}) && b.known(s.MSISDN) {
+		d.Network, fits = homeNetwork, false
+	}
+	if d.State == signum.DeviceRegistered {
+		return fits, nil
+	}
+	key, err := x509.MarshalPKIXPublicKey(p.PublicKey())
+	if err != nil {
+		return false, err
+	}
+	if usable(d.Certificate, key) {
+		return fits, nil
+	}
+	d.Certificate, err = b.CA.Issue(ctx, s.Serial, d.ID, p.PublicKey())
+	return false, err
+}
+
+// known reports whether the number is one of the sandbox's own users.
+func (b *Sandbox) known(msisdn string) bool {
+	return slices.ContainsFunc(b.Info.Users, func(u User) bool { return u.MSISDN == msisdn })
 }
 
 // usable reports whether a certificate is for the key and good for a while. A
@@ -97,6 +185,8 @@ func usable(c *signum.Certificate, key []byte) bool {
 	return err == nil && bytes.Equal(cert.RawSubjectPublicKeyInfo, key) && time.Until(c.NotAfter) > renewBefore
 }
 
-func deviceID(msisdn string, m signum.Method) string {
-	return strings.TrimPrefix(msisdn, "+") + "-" + strings.ToLower(string(m))
+// newDeviceID is that of a user's SIM. The number alone would not do: who had it
+// before may still have the device, with another number.
+func newDeviceID(msisdn string) string {
+	return fmt.Sprintf("%s-sim-%08x", strings.TrimPrefix(msisdn, "+"), rand.Uint32())
 }

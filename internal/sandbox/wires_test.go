@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -57,7 +58,7 @@ func TestAnswers(t *testing.T) {
 					t.Errorf("got %+v", resp)
 				}
 
-				if err := f.Phones.Behave(msisdn, phone.Behaviour{Do: phone.Silent}); err != nil {
+				if err := f.Behave(msisdn, phone.Behaviour{Do: phone.Silent}); err != nil {
 					t.Fatal(err)
 				}
 				r = f.request(msisdn, async)
@@ -76,9 +77,7 @@ func TestAnswers(t *testing.T) {
 				if st.Status != signum.OutstandingTransact || st.Signature != nil || st.MSISDN != msisdn {
 					t.Errorf("got %+v", st)
 				}
-				if err := f.Phones.EnterPIN(deviceID(msisdn, m), resp.TransID, phone.DefaultPIN); err != nil {
-					t.Fatal(err)
-				}
+				f.enterPIN(msisdn, m, resp.TransID)
 				for st.Status == signum.OutstandingTransact {
 					st = f.status(t, wire, &signum.StatusRequest{Header: f.header(), TransID: resp.TransID})
 				}
@@ -158,11 +157,11 @@ func TestFaults(t *testing.T) {
 	behaved := func(do phone.Action) func(string) *request {
 		return func(string) *request { return f.request(f.addUser(do, signum.SIM)) }
 	}
-	changed := func(how func(*signum.Subscriber)) func(string) *request {
+	changed := func(how func(*signum.Subscriber), changes ...func(*request)) func(string) *request {
 		return func(string) *request {
 			msisdn := f.addUser(phone.Approve, signum.SIM)
 			f.change(msisdn, how)
-			return f.request(msisdn)
+			return f.request(msisdn, changes...)
 		}
 	}
 	wrong := func(how func(*request)) func(string) *request {
@@ -192,12 +191,44 @@ func TestFaults(t *testing.T) {
 		{"text too long", 103, detail(103), wrong(func(r *request) { r.Data.Data += strings.Repeat("a", 239) })},
 		{"unknown AP", 104, "Wrong SSL credentials", wrong(func(r *request) { r.AP.ID = "mid://unknown" })},
 		{"service not subscribed", 104, detail(104), wrong(func(r *request) {
+			basic(r)
 			r.Services = append(r.Services, signum.AdditionalService{URI: signum.ServiceSubscriberInfo})
 		})},
 		{"unknown subscriber", 105, "MSISDN is unknown", wrong(func(r *request) { r.MSISDN = "+41799999999" })},
+		{"App only, party without Apps", 105, "MSISDN is unknown", func(string) *request {
+			return f.request(f.addUser(phone.Approve, signum.App), basic)
+		}},
 		{"prefix", 107, "DTBD matching failed", wrong(func(r *request) { r.Data.Data = "Bank: x" })},
 		{"version", 108, detail(108), wrong(func(r *request) { r.Version = signum.Version{Major: "3", Minor: "0"} })},
-		{"profile", 109, detail(109), wrong(func(r *request) { r.Profile = signum.ProfileOTPText })},
+		{"profile", 109, detail(109), wrong(func(r *request) { r.Profile = "http://mid.swisscom.ch/Any-LoA5" })},
+		{"profile not authorised", 109, detail(109), wrong(func(r *request) { basic(r); r.Profile = signum.ProfileAnyLoA4 })},
+		{"approval by SIM", 109, detail(109), wrong(approval(signum.ProfileSTK))},
+		{"approval without App", 109, detail(109), wrong(approval(signum.ProfileDevice))},
+		{"approval that is none", 101, "INVALID_TXNAPPROVAL_PAYLOAD: invalid character 'S' looking for beginning of value", wrong(func(r *request) {
+			r.Data.MimeType = signum.MimeTxnApproval
+		})},
+		{"approval without prefix", 107, detail(107), wrong(func(r *request) {
+			approval(signum.ProfileDevice)(r)
+			r.Data.Data = strings.Replace(r.Data.Data, DTBDPrefix, "", 1)
+		})},
+		{"approval too long", 103, detail(103), wrong(func(r *request) {
+			approval(signum.ProfileDevice)(r)
+			r.Data.Data = strings.Replace(r.Data.Data, DTBDPrefix, DTBDPrefix+strings.Repeat("x", 2000), 1)
+		})},
+		{"synchronous app2app", 101, "App2App needs the asynchronous messaging mode", wrong(func(r *request) {
+			r.Services = append(r.Services, signum.AdditionalService{URI: signum.ServiceApp2App, RedirectURI: "myapp://x"})
+		})},
+		{"unknown service", 101, "Additional service is unknown", wrong(func(r *request) {
+			r.Services = append(r.Services, signum.AdditionalService{URI: "urn:x"})
+		})},
+		{"test number", 208, detail(208), wrong(func(r *request) { r.MSISDN = "41000092208" })},
+		{"test number of another party", 101, "Illegal msisdn", wrong(func(r *request) { basic(r); r.MSISDN = "+41000092208" })},
+		{"test number that signs, of another party", 105, detail(105), wrong(func(r *request) { basic(r); r.MSISDN = "+41700092501" })},
+		{"geofence", 450, "The geofencing policy is violated: country CH is not in countrywhitelist", func(string) *request {
+			return f.request(f.addUser(phone.Approve, signum.App), func(r *request) {
+				r.Services = append(r.Services, signum.AdditionalService{URI: signum.ServiceGeofencing, Geofencing: &signum.GeofencingPolicy{CountryWhitelist: "DE,AT"}})
+			})
+		}},
 		{"expired", 208, "Timed out waiting for an answer from user.", func(string) *request {
 			r := behaved(phone.Silent)("")
 			go f.expireWhenOutstanding(r.MSISDN)
@@ -211,7 +242,8 @@ func TestFaults(t *testing.T) {
 		{"no key on the card", 404, "Mobile user account needs to be activated", behaved(phone.NoKey)},
 		{"not activated", 404, "Mobile user account needs to be activated", changed(func(s *signum.Subscriber) {
 			s.Devices[0].State, s.Devices[0].Certificate = signum.DeviceRegistered, nil
-		})},
+		}, basic)},
+		{"blocked, as is known", 402, detail(402), changed(func(s *signum.Subscriber) { s.Devices[0].PINBlocked = true })},
 		{"SIM busy", 406, "Signature request already in progress.", func(wire string) *request {
 			r := behaved(phone.Silent)("")
 			if _, err := f.clients[wire].Do(t.Context(), f.request(r.MSISDN, async)); err != nil {
@@ -232,7 +264,7 @@ func TestFaults(t *testing.T) {
 				got, err := f.clients[wire].Do(t.Context(), tt.make(wire))
 				want := signum.Fault{Code: tt.code, Detail: tt.detail}
 				if flt := signum.AsFault(err); flt == nil || *flt != want {
-					t.Errorf("%s: got %v, %v, want %v", wire, got, err, want.Error())
+					t.Errorf("%s: got %T, %v, want %v", wire, got, err, want.Error())
 				}
 			}
 		})
@@ -381,9 +413,33 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// TestStopUnused: connections on which nobody has asked anything yet, such as
+// browsers make in advance, do not keep the service from stopping.
+func TestStopUnused(t *testing.T) {
+	box, stop := runUntil(t, Config{})
+	for _, url := range []string{box.Info.BaseURL, box.PKIURL(), box.WebURL()} {
+		c, err := net.Dial("tcp", url[strings.Index(url, "//")+2:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	for _, proto := range []string{"http/1.1", "h2"} {
+		c, err := tls.Dial("tcp", box.Addr(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{proto}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	stop() // which fails if it takes too long
+}
+
 func TestInternalError(t *testing.T) {
 	f := newFixture(t)
 	msisdn := f.addUser(phone.Approve, signum.SIM)
+	// A transaction that a node which has recovered took: closed before, the
+	// store would end the node and not a request.
+	f.sign(t, "rest", f.request(msisdn))
 	if err := f.Store.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -407,7 +463,7 @@ func TestStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	msisdn := Users()[0].MSISDN
-	if err := f.Phones.Behave(msisdn, phone.Behaviour{Do: phone.Silent}); err != nil {
+	if err := f.Behave(msisdn, phone.Behaviour{Do: phone.Silent}); err != nil {
 		t.Fatal(err)
 	}
 	c := f.client("rest", f.party.Config.TLS)
@@ -433,7 +489,7 @@ func TestStop(t *testing.T) {
 
 	// The same directory, with its keys and data; now the phone approves.
 	again := run(t, Config{Dir: dir})
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		ts, err := again.Store.OutstandingTransactions(t.Context(), time.Now(), "", 10)
 		if err != nil {

@@ -8,17 +8,19 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/edge"
 	"github.com/signum-mssp/signum/internal/engine"
-	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/rest"
+	"github.com/signum-mssp/signum/internal/sim"
+	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/soap"
 	"github.com/signum-mssp/signum/internal/store"
 )
@@ -41,29 +43,43 @@ type Config struct {
 	// Authority gives the CA's keys and certificates. It is told where the CA
 	// will publish, because a new CA's certificates say so.
 	Authority func(pkiURL string) (*ca.Authority, error)
-	Phones    phone.Config
+	Web       Web
+	SIM       SIM
 	MSSPURI   string // how the provider names itself in answers
-	PortalURL string // self-care address in faults that the user can mend; one that begins with / is on this server
 	Shared    bool   // other nodes use the same store
-	Clock     signum.Clock
-	Logger    *slog.Logger
-	Engine    engine.Config // only its durations are used
+	// HomeNetwork is MCC and MNC of the network whose SIMs can be located.
+	HomeNetwork string
+	AuthURI     string // that opens the app that signs, see engine.Config; one that begins with / is a page of Web
+	// Handlers are further addresses of the service's listener, by pattern of
+	// http.ServeMux.
+	Handlers map[string]http.Handler
+	// Wrap, if not nil, is put around the service's listener: it sees every
+	// request before anything else does, and every answer after.
+	Wrap   func(http.Handler) http.Handler
+	Clock  signum.Clock
+	Logger *slog.Logger
+	Engine engine.Config // only its durations are used
 }
 
 // Server is one node. New makes it, Run serves until its context ends.
 type Server struct {
-	Store  signum.Store
-	CA     *ca.Issuer
-	Phones *phone.Network
+	Store   signum.Store
+	CA      *ca.Issuer
+	Apps    *app.Server
+	SIMs    *sim.Channel
+	Cards   *sim.Provisioner
+	KeyRing *sim.KeyRing // of the cards
 
 	cfg    Config
+	smsc   *smpp.Client // nil: none is configured
 	engine *engine.Engine
 	tls    net.Listener
 	pki    net.Listener
+	web    *web
 }
 
-// New opens the store and the CA and binds the addresses. A Server that is
-// not Run must be closed.
+// New opens the store and the CA and binds the addresses. Apps are served at
+// once, parties when the Server is Run. One that is not Run must be closed.
 func New(ctx context.Context, cfg Config) (s *Server, err error) {
 	if cfg.Clock == nil {
 		cfg.Clock = signum.SystemClock{}
@@ -83,6 +99,9 @@ func New(ctx context.Context, cfg Config) (s *Server, err error) {
 	if s.pki, err = net.Listen("tcp", cfg.PKIAddr); err != nil {
 		return s, err
 	}
+	if s.web, err = cfg.Web.listen(); err != nil {
+		return s, err
+	}
 	st, err := store.Open(ctx, cfg.Store, store.WithLogger(cfg.Logger))
 	if err != nil {
 		return s, err
@@ -96,34 +115,53 @@ func New(ctx context.Context, cfg Config) (s *Server, err error) {
 	if err != nil {
 		return s, err
 	}
-	cfg.Phones.Clock, cfg.Phones.Logger = cfg.Clock, cfg.Logger
-	s.Phones = phone.New(cfg.Phones)
+	if s.Apps, err = s.newApps(authority.Chain()); err != nil {
+		return s, err
+	}
+	if err = s.newSIMs(); err != nil {
+		return s, err
+	}
 	ec := cfg.Engine
 	ec.Store, ec.Chain, ec.MSSPURI = s.Store, authority.Chain(), cfg.MSSPURI
 	ec.Clock, ec.Logger = cfg.Clock, cfg.Logger
-	ec.Channels = map[signum.Method]signum.Channel{signum.SIM: s.Phones, signum.App: s.Phones}
+	ec.Issuer, ec.Texts, ec.HomeNetwork, ec.AuthURI = s.CA, s.SIMs, cfg.HomeNetwork, s.web.page(cfg.AuthURI)
+	apps := signum.Channel(s.Apps)
+	if cfg.Web.Channel != nil {
+		apps = cfg.Web.Channel(apps)
+	}
+	ec.Channels = map[signum.Method]signum.Channel{signum.SIM: s.simChannel(), signum.App: apps}
 	if cfg.Shared && ec.Poll == 0 {
 		ec.Poll = time.Second
 	}
 	if s.engine, err = engine.New(ec); err != nil {
 		return s, err
 	}
-	s.Phones.Connect(s.engine)
-	return s, nil
+	s.SIMs.Connect(s.engine, s.engine)
+	s.Apps.Connect(s.engine, s.engine)
+	return s, s.serveWeb(ctx)
 }
 
-// Addr is the host:port of the service.
-func (s *Server) Addr() string { return s.tls.Addr().String() }
+// Addr is the host:port of the service, as it is reached from this machine.
+func (s *Server) Addr() string { return reachable(s.tls.Addr()) }
+
+// reachable is a listener's address for those who connect: all addresses of a
+// machine are none to them.
+func reachable(a net.Addr) string {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return a.String()
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+}
 
 // PKIURL is where the CA publishes, without a slash at its end.
-func (s *Server) PKIURL() string { return "http://" + s.pki.Addr().String() }
+func (s *Server) PKIURL() string { return "http://" + reachable(s.pki.Addr()) }
 
-func (s *Server) portalURL() string {
-	if strings.HasPrefix(s.cfg.PortalURL, "/") {
-		return "https://" + s.Addr() + s.cfg.PortalURL
-	}
-	return s.cfg.PortalURL
-}
+// WebURL is where people find the pages, without a slash at its end.
+func (s *Server) WebURL() string { return s.web.url }
+
+// Answerer is who is told what phones answer.
+func (s *Server) Answerer() signum.Answerer { return s.engine }
 
 // Close gives back what New took, for a Server that was not Run.
 func (s *Server) Close() error {
@@ -135,8 +173,11 @@ func (s *Server) Close() error {
 			}
 		}
 	}
-	if s.Phones != nil {
-		s.Phones.Close()
+	if s.web != nil {
+		errs = append(errs, s.stopWeb(context.Background()))
+	}
+	if s.SIMs != nil {
+		s.SIMs.Close()
 	}
 	if s.Store != nil {
 		errs = append(errs, s.Store.Close())
@@ -149,14 +190,21 @@ func (s *Server) Close() error {
 var errStopping = signum.Faultf(signum.InternalError, "The service is stopping")
 
 // Run serves until ctx ends or a listener fails, then stops in order: no new
-// requests, those that wait are told, phones, engine, store.
+// requests, those that wait are told, SIMs, engine, store.
 func (s *Server) Run(ctx context.Context) error {
 	requests, stopRequests := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopRequests(nil)
 	mux := http.NewServeMux()
 	edge.Register(mux, edge.Options{Service: s.engine, Clock: s.cfg.Clock, Logger: s.cfg.Logger},
-		rest.Wire{}, soap.Wire{PortalURL: s.portalURL()})
-	service := s.httpServer(mux, requests)
+		rest.Wire{}, soap.Wire{PortalURL: s.web.page(portalPath)})
+	for pattern, h := range s.cfg.Handlers {
+		mux.Handle(pattern, h)
+	}
+	handler := http.Handler(mux)
+	if s.cfg.Wrap != nil {
+		handler = s.cfg.Wrap(handler)
+	}
+	service := s.httpServer(handler, requests)
 	service.TLSConfig = edge.TLSConfig(s.cfg.Certificate)
 	pki := s.httpServer(s.CA.Handler(), requests)
 
@@ -164,10 +212,14 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stop()
 	engineDone := make(chan error, 1)
 	go func() { engineDone <- s.engine.Run(life) }()
+	smscDone := make(chan error, 1)
+	go func() { smscDone <- s.runSMSC(life) }()
 
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return served(service.ServeTLS(s.tls, "", "")) })
 	g.Go(func() error { return served(pki.Serve(s.pki)) })
+	g.Go(func() error { return <-s.web.served })
+	g.Go(func() error { s.Apps.Run(gctx); return nil })
 	g.Go(func() error {
 		select {
 		case <-gctx.Done():
@@ -181,10 +233,10 @@ func (s *Server) Run(ctx context.Context) error {
 	stopRequests(errStopping)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	err := errors.Join(shutdown(drain, service), shutdown(drain, pki), g.Wait())
-	s.Phones.Close()
+	err := errors.Join(shutdown(drain, service), shutdown(drain, pki), s.stopWeb(drain), g.Wait())
+	s.SIMs.Close()
 	stop()
-	return errors.Join(err, <-engineDone, s.Store.Close())
+	return errors.Join(err, <-smscDone, <-engineDone, s.Store.Close())
 }
 
 // served is the error of a server that ended other than by Shutdown.
@@ -204,7 +256,7 @@ func shutdown(ctx context.Context, srv *http.Server) error {
 }
 
 func (s *Server) httpServer(h http.Handler, requests context.Context) *http.Server {
-	return &http.Server{
+	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
@@ -212,4 +264,6 @@ func (s *Server) httpServer(h http.Handler, requests context.Context) *http.Serv
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return requests },
 	}
+	new(fresh).watch(srv)
+	return srv
 }

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/signum-mssp/signum/client"
+)
+
+// maxControlAnswer bounds what is read of a sandbox's answer, in bytes.
+const maxControlAnswer = 1 << 20
+
+const controlExitCodes = `Exit codes:
+  0  done
+  1  wrong usage, or the sandbox's directory cannot be read
+  2  the sandbox refused it
+  5  the sandbox is not reachable`
+
+// controlFlags say which running sandbox is to be told something.
+type controlFlags struct{ sandbox string }
+
+func (f *controlFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.sandbox, "sandbox", "", "directory of the sandbox; default $"+envSandbox)
+}
+
+// controlCall is one call of a sandbox.
+type controlCall struct {
+	path        string
+	contentType string
+	body        io.Reader
+	size        int64         // of the body; -1: not known
+	timeout     time.Duration // 0: none but that of the context
+	limit       int64         // of the answer, in bytes
+}
+
+// post asks the sandbox as its party, in JSON; answer may be nil.
+func (f *controlFlags) post(ctx context.Context, path string, body, answer any) error {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	return f.send(ctx, controlCall{
+		path: path, contentType: "application/json", body: bytes.NewReader(data), size: int64(len(data)),
+		timeout: client.DefaultRequestTimeout, limit: maxControlAnswer,
+	}, answer)
+}
+
+// send asks the sandbox as its party; answer may be nil.
+func (f *controlFlags) send(ctx context.Context, c controlCall, answer any) error {
+	dir := cmp.Or(f.sandbox, os.Getenv(envSandbox))
+	if dir == "" {
+		return errors.New("which sandbox? give its directory with --sandbox DIR")
+	}
+	sb, err := loadSandbox(dir)
+	if err != nil {
+		return err
+	}
+	target, err := url.JoinPath(sb.BaseURL, c.path)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, c.body)
+	if err != nil {
+		return err
+	}
+	req.ContentLength = c.size
+	req.Header.Set("Content-Type", c.contentType)
+	h := &http.Client{Transport: &http.Transport{TLSClientConfig: sb.Config.TLS}, Timeout: c.timeout}
+	defer h.CloseIdleConnections()
+	resp, err := h.Do(req)
+	if err != nil {
+		return explain(&client.TransportError{URL: target, Err: errors.Unwrap(err)})
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, c.limit))
+	if err != nil {
+		return explain(&client.TransportError{URL: target, Err: err})
+	}
+	return readControlAnswer(target, resp, data, answer)
+}
+
+// readControlAnswer tells a refusal of a sandbox from what is no sandbox's
+// answer.
+func readControlAnswer(target string, resp *http.Response, data []byte, answer any) error {
+	if resp.StatusCode == http.StatusOK {
+		if answer == nil || json.Unmarshal(data, answer) == nil {
+			return nil
+		}
+	} else {
+		var refusal struct {
+			Error string `json:"error"`
+		}
+		if json.Unmarshal(data, &refusal) == nil && refusal.Error != "" {
+			return &exitError{exitRefused, errors.New("the sandbox refused it: " + printable(refusal.Error))}
+		}
+	}
+	return &exitError{exitUnreachable, fmt.Errorf("what answered at %s (HTTP %d) is no sandbox of this version", target, resp.StatusCode)}
+}

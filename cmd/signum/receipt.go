@@ -1,0 +1,121 @@
+package main
+
+import (
+	"cmp"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/client"
+)
+
+type receiptFlags struct {
+	partyFlags
+	prefixFlags
+	lang, encrypt string
+	userAck, json bool
+}
+
+// noAnswer is the user_answer of a receipt that was asked for one in vain.
+const noAnswer = "NONE"
+
+// userAnswers say what the user did, for people.
+var userAnswers = map[string]string{
+	string(signum.ReceiptAccepted):  "pressed OK",
+	string(signum.ReceiptCancelled): "pressed Cancel",
+	string(signum.ReceiptTimedOut):  "did not touch it while it was shown",
+	noAnswer:                        "no answer from the phone: it may have been shown or not",
+}
+
+func newReceiptCmd() *cobra.Command {
+	var f receiptFlags
+	cmd := &cobra.Command{
+		Use:   "receipt TRANS_ID MSISDN TEXT",
+		Short: "Show the user a text after a signature",
+		Long: `Has the phone of MSISDN show TEXT after the signature TRANS_ID (MSSP_TransID), such
+as "Paid". There is one receipt per signature, and none for one that failed. TEXT
+needs the party's prefix; that of the sandbox is put before it, unless it stands
+there already.
+
+It waits for what the user does with it, up to ` + signum.ReceiptWait.String() + `; not so with --user-ack=false.
+Whatever that is, the exit code is 0: the receipt was taken.
+
+With --encrypt, nobody on the way to the SIM can read the text: it is encrypted
+to the RSA key of the SIM (which an App or a SIM with an EC key has not). Its
+certificate is in the answer to: signum profile --json.
+
+` + partyHelp + `
+
+With --json, standard output is one JSON object on one line. Fields that do not
+apply are left out; there is none if the service was not reached:
+
+  status            number: 100, or the code of the fault
+  reason, detail    the code's name; what the service said of a fault
+  trans_id, msisdn  as given
+  user_answer       "OK", "CANCEL", "TIMEOUT" (shown and not touched), or "NONE" (no
+                    answer in time)
+  fault_message     what the service said of it
+  elapsed_ms        how long it took
+
+` + exitCodesHelp,
+		Example: `  id=$(signum sign --sandbox ./box --json +41791000001 "Pay 10 francs?" | jq -r .trans_id)
+  signum receipt --sandbox ./box "$id" +41791000001 "Paid: 10 francs"
+  signum receipt --sandbox ./box --json "$id" +41791000001 "Paid" | jq -r .user_answer
+
+  # encrypted to the SIM's RSA key
+  signum profile --sandbox ./box --json +41791000005 |
+      jq -r '.sim.certificates[0].chain[0].der' > sim.b64
+  signum receipt --sandbox ./box --encrypt sim.b64 "$id" +41791000005 "Your PUK: 1234"`,
+		Args: cobra.ExactArgs(3),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1], args[2]) },
+	}
+	f.partyFlags.register(cmd)
+	f.prefixFlags.register(cmd)
+	fl := cmd.Flags()
+	fl.StringVar(&f.lang, "lang", client.DefaultLang, "language of the phone's dialogue: en, de, fr or it")
+	fl.BoolVar(&f.userAck, "user-ack", true, "wait for what the user does with it")
+	fl.StringVar(&f.encrypt, "encrypt", "", "certificate of the SIM's RSA key (PEM, DER or Base64)")
+	fl.BoolVar(&f.json, "json", false, "print one JSON object, for scripts")
+	return cmd
+}
+
+func (f *receiptFlags) run(cmd *cobra.Command, transID, msisdn, text string) error {
+	p, c, err := f.connect()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	req := client.ReceiptRequest{TransID: transID, MSISDN: msisdn, Text: f.start(p, text), Lang: f.lang, UserAck: f.userAck}
+	if f.encrypt != "" {
+		der, err := readDER(cmd.InOrStdin(), f.encrypt)
+		if err == nil {
+			req.EncryptTo, err = x509.ParseCertificate(der)
+		}
+		if err != nil {
+			return fmt.Errorf("--encrypt %s: %w", f.encrypt, err)
+		}
+	}
+	live := newProgress(cmd.ErrOrStderr())
+	if f.userAck {
+		live.begin(msisdn, signum.ReceiptWait)
+	}
+	r := result{TransID: transID, MSISDN: msisdn}
+	start := time.Now()
+	resp, err := c.Receipt(cmd.Context(), req)
+	r.ElapsedMS = time.Since(start).Milliseconds()
+	live.done()
+	if err != nil {
+		return failed(cmd, r, f.json, err)
+	}
+	r.Status, r.Reason = int(resp.Status), resp.Status.String()
+	if f.userAck {
+		r.UserAnswer = cmp.Or(string(client.UserAnswer(resp)), noAnswer)
+	}
+	if e := resp.Extension; e != nil {
+		r.FaultMessage = e.FaultMessage
+	}
+	return r.print(cmd.OutOrStdout(), f.json)
+}

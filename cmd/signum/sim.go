@@ -1,0 +1,199 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func newSimCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sim",
+		Short: "Move, block, show and trace the SIM cards of a running sandbox",
+		Long: `Commands for the SIM cards that a running sandbox keeps. Cards come with signum user
+import. A card has an ICCID, the 18 to 20 digits that are printed on it, the last of
+which is a check digit.`,
+	}
+	cmd.AddCommand(newSimSwapCmd(), newSimRenumberCmd(), newSimBlockCmd(), newSimUnblockCmd(), newSimShowCmd(), newSimTraceCmd())
+	return cmd
+}
+
+func newSimSwapCmd() *cobra.Command {
+	var f controlFlags
+	cmd := &cobra.Command{
+		Use:   "swap MSISDN ICCID",
+		Short: "Give a user another SIM card, from stock",
+		Long: `Gives the user of MSISDN the card ICCID, which must be in stock: imported with an
+empty msisdn. The old card is retired and never comes back; nothing is sent to it any
+more, and the certificate of its key is revoked (cessationOfOperation). The account
+keeps its serial number and its Apps. The new SIM has no key: it makes one when it is
+activated, until then requests to it are answered with 404.
+
+A request that is on the old phone cannot be answered any more and expires. To swap
+again to the same card changes nothing.
+
+` + controlExitCodes,
+		Example: `  signum sim swap --sandbox ./box +41791000001 89410123456789012342`,
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.post(cmd.Context(), "/sandbox/sim/swap", map[string]string{"msisdn": withPlus(args[0]), "iccid": args[1]}, nil)
+		},
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func newSimRenumberCmd() *cobra.Command {
+	var f controlFlags
+	cmd := &cobra.Command{
+		Use:   "renumber OLD NEW",
+		Short: "Give a user another number",
+		Long: `Moves the account of the number OLD, with its SIM card, its Apps and its
+certificates, to the number NEW, which must have no account. The user needs not
+activate anything: a certificate names the account, not the number.
+
+` + controlExitCodes,
+		Example: `  signum sim renumber --sandbox ./box +41791000001 +41791000099`,
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.post(cmd.Context(), "/sandbox/sim/renumber", map[string]string{"from": withPlus(args[0]), "to": withPlus(args[1])}, nil)
+		},
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func newSimBlockCmd() *cobra.Command {
+	return newSimStateCmd("BLOCKED", &cobra.Command{
+		Use:   "block ICCID",
+		Short: "Block a SIM card that is lost or stolen",
+		Long: `Blocks the card: nothing is sent to it any more, from this moment. The user's SIM
+counts as switched off, so that requests are answered as if there were none: with
+105, or the App is asked if there is one. A party with auto activation gets 209.
+Nothing is revoked: signum sim unblock ends it, and all is as it was before.
+
+` + controlExitCodes,
+		Example: `  signum sim block --sandbox ./box 89410123456789012342`,
+	})
+}
+
+func newSimUnblockCmd() *cobra.Command {
+	return newSimStateCmd("ACTIVE", &cobra.Command{
+		Use:   "unblock ICCID",
+		Short: "Let a blocked SIM card be used again",
+		Long: `Ends what signum sim block did. The SIM has the key that it had; if it was revoked
+meanwhile it stays switched off.
+
+` + controlExitCodes,
+		Example: `  signum sim unblock --sandbox ./box 89410123456789012342`,
+	})
+}
+
+func newSimStateCmd(state string, cmd *cobra.Command) *cobra.Command {
+	var f controlFlags
+	cmd.Args = cobra.ExactArgs(1)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return f.post(cmd.Context(), "/sandbox/sim/state", map[string]string{"iccid": args[0], "state": state}, nil)
+	}
+	f.register(cmd)
+	return cmd
+}
+
+// cardInfo is what the sandbox answers of a card.
+type cardInfo struct {
+	ICCID        string    `json:"iccid"`
+	State        string    `json:"state"`
+	MSISDN       string    `json:"msisdn,omitempty"`
+	KeySet       int       `json:"key_set"`
+	Algorithm    string    `json:"algorithm"`
+	Counter      uint64    `json:"counter"`
+	ReplyCounter uint64    `json:"reply_counter"`
+	Created      time.Time `json:"created"`
+	Changed      time.Time `json:"changed"`
+	SIM          *simInfo  `json:"sim,omitempty"`
+}
+
+type simInfo struct {
+	DeviceID     string           `json:"device_id"`
+	Account      string           `json:"account"`
+	AccountState string           `json:"account_state"`
+	State        string           `json:"state"`
+	KeyType      string           `json:"key_type,omitempty"`
+	PINBlocked   bool             `json:"pin_blocked"`
+	Certificate  *certificateInfo `json:"certificate,omitempty"`
+}
+
+type certificateInfo struct {
+	Serial   string    `json:"serial"`
+	State    string    `json:"state"`
+	NotAfter time.Time `json:"not_after"`
+}
+
+func newSimShowCmd() *cobra.Command {
+	var f controlFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show MSISDN|ICCID",
+		Short: "Print what is kept of a SIM card, without its keys",
+		Long: `Prints the card ICCID, or the one in the SIM of MSISDN: its state (ACTIVE, BLOCKED,
+RETIRED, STOCK), its key set, the last counter that was used towards it and the
+highest that it used itself, and the SIM and account that it belongs to. Keys are
+never shown.
+
+` + controlExitCodes,
+		Example: `  signum sim show --sandbox ./box +41791000001
+  signum sim show --sandbox ./box --json 89410123456789012342 | jq .sim.state`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var c cardInfo
+			if err := f.post(cmd.Context(), "/sandbox/sim/show", map[string]string{"card": args[0]}, &c); err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), c)
+			}
+			return c.print(cmd.OutOrStdout())
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for scripts")
+	return cmd
+}
+
+func (c *cardInfo) print(w io.Writer) error {
+	var t rows
+	t.add("Card", c.ICCID)
+	t.add("State", c.State)
+	t.add("Number", c.MSISDN)
+	t.add("Key set", fmt.Sprintf("%d, %s", c.KeySet, c.Algorithm))
+	t.add("Counters", fmt.Sprintf("%d sent, %d received", c.Counter, c.ReplyCounter))
+	if s := c.SIM; s != nil {
+		t.add("Account", s.Account+" "+s.AccountState)
+		state := s.State
+		if s.KeyType != "" {
+			state += ", " + s.KeyType
+		}
+		if s.PINBlocked {
+			state += ", PIN blocked"
+		}
+		t.add("SIM", state)
+		if x := s.Certificate; x != nil {
+			t.add("Certificate", x.State+" "+x.Serial+", until "+x.NotAfter.Local().Format(time.DateTime))
+		}
+	}
+	t.add("Imported", c.Created.Local().Format(time.DateTime))
+	t.add("Changed", c.Changed.Local().Format(time.DateTime))
+	_, err := io.WriteString(w, t.String())
+	return err
+}
+
+// count is a number in a row, that is left out if it is none.
+func count(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}

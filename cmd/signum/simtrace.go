@@ -1,0 +1,73 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// trace is what the sandbox answers of a card.
+type trace struct {
+	Text      string          `json:"text"`
+	Exchanges json.RawMessage `json:"exchanges"`
+}
+
+// printableLines is printable for a text of several lines.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = printable(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func newSimTraceCmd() *cobra.Command {
+	var f controlFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "trace MSISDN",
+		Short: "Show the last exchanges with a SIM card, layer by layer",
+		Long: `Shows what passed between the service and the SIM card of MSISDN, the oldest first: the
+last 40 short messages and what happened between them. Each message is taken apart
+as far as the service can read it:
+
+  SMPP     addresses, esm_class, protocol id and data coding; what the SMSC answered
+  UDH      what kind of message it is, and which part of how many
+  SCP80    the secured packet: security parameters, keys by their number, TAR,
+           counter, status, and whether the checksum was right
+  applet   what the card was asked or answered, and the tries left of the PIN
+
+Times are UTC. Texts, PINs, keys and signatures are left out; their sizes are there.
+A trace is kept in memory, for the cards that were last heard of, and begins anew
+when the service is started.
+
+With --json the output is an array with one object for each exchange.
+
+` + controlExitCodes,
+		Example: `  signum sim trace --sandbox ./box +41791000001
+  signum sim trace --sandbox ./box --json +41791000001 | jq '.[] | select(.packet.status)'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var t trace
+			if err := f.post(cmd.Context(), "/sandbox/sim/trace", map[string]string{"msisdn": withPlus(args[0])}, &t); err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			switch {
+			case asJSON:
+				return printJSON(out, t.Exchanges)
+			case t.Text == "":
+				_, err := fmt.Fprintln(cmd.ErrOrStderr(), "nothing has passed since the service was started")
+				return err
+			}
+			_, err := io.WriteString(out, printableLines(t.Text))
+			return err
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON array, for scripts")
+	return cmd
+}

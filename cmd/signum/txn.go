@@ -1,0 +1,22 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/signum-mssp/signum"
+)
+
+// readTxn reads a transaction approval (JSON). It takes only what is shown and
+// signed; the limits are the service's.
+func readTxn(stdin io.Reader, name string) (*signum.TxnApproval, error) {
+	data, err := readFile(stdin, name)
+	if err != nil {
+		return nil, fmt.Errorf("--txn: %w", err)
+	}
+	t, err := signum.ParseTxnApproval(string(data))
+	if err != nil {
+		return nil, fmt.Errorf("--txn %s: no transaction approval: %w", name, err)
+	}
+	return t, nil
+}

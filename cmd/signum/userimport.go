@@ -1,0 +1,284 @@
+package main
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// maxImportAnswer bounds what is read of the answer to an import, in bytes: it
+// lists up to 10,000 rows.
+const maxImportAnswer = 8 << 20
+
+// importSummary is what the sandbox answers to an import.
+type importSummary struct {
+	Rows       int           `json:"rows"`
+	New        int           `json:"new"`
+	Swapped    int           `json:"swapped"`
+	Renumbered int           `json:"renumbered"`
+	Updated    int           `json:"updated"`
+	Unchanged  int           `json:"unchanged"`
+	Failed     int           `json:"failed"`
+	Errors     []importError `json:"errors,omitempty"`
+}
+
+type importError struct {
+	Line   int    `json:"line"`
+	ICCID  string `json:"iccid,omitempty"`
+	Reason string `json:"reason"`
+}
+
+type importFlags struct {
+	controlFlags
+	kekFile string
+	plain   bool
+	blocked bool
+	asJSON  bool
+}
+
+func newUserImportCmd() *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Import SIM cards, with their keys and their users, from CSV",
+		Long: `Imports SIM cards from FILE, or from standard input if it is "-". The first line names
+the columns, in any order, with commas or semicolons between them:
+
+  iccid      18 to 20 digits, the last of which is the check digit
+  msisdn     the number of the user; empty: the card is in stock
+  key_set    1 to 15, the version of the keys on the card
+  algorithm  AES or 3DES
+  kic, kid   the keys for secured packets (TS 102 225), in hex
+  key_type   EC or RSA, of the key that the card makes; empty: either; may be absent
+  state      ACTIVE or BLOCKED, or STOCK; empty: as it is; may be absent
+
+The keys are wrapped under a transport key (RFC 3394, AES Key Wrap), which is in the
+file of --kek-file, in hex. Keys that are not wrapped are taken with --plain-keys
+only.
+
+A row says where a card is now. What happens follows from what there is:
+
+  a new card with a new number   a new account, with a SIM that is to be activated
+  a known card, another number   the account gets that number
+  another card, a known number   SIM swap: see signum sim swap
+  a known card and number        keys and state are brought up to date; another
+                                 key_set or algorithm starts the counters over
+
+Rows are carried out in the order of the file. A row that is wrong is told with its
+line and changes nothing, the others are carried out. To import a file again changes
+nothing, so an import that broke off can be repeated.
+
+Exit codes:
+  0  done
+  1  wrong usage, or a file or the sandbox's directory cannot be read
+  2  the sandbox refused the file, or some of its rows
+  5  the sandbox is not reachable`,
+		Example: `  # one card with the keys in the clear, for a laboratory
+  printf 'iccid,msisdn,key_set,algorithm,kic,kid\n%s,%s,1,AES,%s,%s\n' \
+    89410123456789012342 +41791234567 \
+    000102030405060708090a0b0c0d0e0f 101112131415161718191a1b1c1d1e1f \
+    | signum user import --sandbox ./box --plain-keys -
+  # as it comes from the maker of the cards
+  signum user import --sandbox ./box --kek-file transport.key cards.csv`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
+	}
+	f.register(cmd)
+	cmd.Flags().StringVar(&f.kekFile, "kek-file", "", "file with the transport key, in hex")
+	cmd.Flags().BoolVar(&f.plain, "plain-keys", false, "the keys in the file are not wrapped")
+	cmd.Flags().BoolVar(&f.blocked, "blocked", false, "new cards with a number are BLOCKED, unless their row says ACTIVE")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print one JSON object, for scripts")
+	return cmd
+}
+
+func (f *importFlags) run(cmd *cobra.Command, name string) error {
+	options, err := f.options()
+	if err != nil {
+		return err
+	}
+	file, size, err := openInput(cmd, name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	watched := &watchedReader{r: file, size: size, w: cmd.ErrOrStderr(), live: isTerminal(cmd.ErrOrStderr())}
+	call, err := importCall(options, watched, size)
+	if err != nil {
+		return err
+	}
+	var sum importSummary
+	err = f.send(cmd.Context(), call, &sum)
+	watched.end()
+	if err != nil {
+		return err
+	}
+	if err := sum.print(cmd, f.asJSON); err != nil {
+		return err
+	}
+	if sum.Failed > 0 {
+		return &exitError{exitRefused, fmt.Errorf("%d of %d rows were refused", sum.Failed, sum.Rows)}
+	}
+	return nil
+}
+
+// options are those of the sandbox, as JSON.
+func (f *importFlags) options() ([]byte, error) {
+	options := map[string]any{"plain_keys": f.plain}
+	switch {
+	case f.kekFile != "" && f.plain:
+		return nil, errors.New("--kek-file and --plain-keys exclude each other: keys are wrapped, or they are not")
+	case f.kekFile != "":
+		text, err := os.ReadFile(f.kekFile)
+		if err != nil {
+			return nil, err
+		}
+		kek := strings.TrimSpace(string(text))
+		if b, err := hex.DecodeString(kek); err != nil || len(b) != 16 && len(b) != 24 && len(b) != 32 {
+			return nil, fmt.Errorf("%s holds no transport key: 16, 24 or 32 bytes in hex", f.kekFile)
+		}
+		options["kek"] = kek
+	case !f.plain:
+		return nil, errors.New("give the transport key of the file with --kek-file FILE, or --plain-keys if its keys are not wrapped")
+	}
+	if f.blocked {
+		options["default_state"] = "BLOCKED"
+	}
+	return json.Marshal(options)
+}
+
+// openInput opens a file, or standard input. The size is -1 where it is not known.
+func openInput(cmd *cobra.Command, name string) (io.ReadCloser, int64, error) {
+	if name == "-" {
+		return io.NopCloser(cmd.InOrStdin()), -1, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	fi, err := f.Stat()
+	if err == nil && fi.IsDir() {
+		err = fmt.Errorf("%s is a directory", name)
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	if !fi.Mode().IsRegular() {
+		return f, -1, nil
+	}
+	return f, fi.Size(), nil
+}
+
+// importCall is a form with the options and the file, which is not read before it
+// is sent.
+func importCall(options []byte, file io.Reader, size int64) (controlCall, error) {
+	var frame bytes.Buffer
+	form := multipart.NewWriter(&frame)
+	if err := form.WriteField("options", string(options)); err != nil {
+		return controlCall{}, err
+	}
+	if _, err := form.CreateFormFile("cards", "cards.csv"); err != nil {
+		return controlCall{}, err
+	}
+	head := bytes.Clone(frame.Bytes())
+	frame.Reset()
+	if err := form.Close(); err != nil {
+		return controlCall{}, err
+	}
+	c := controlCall{
+		path: "/sandbox/cards", contentType: form.FormDataContentType(), size: -1, limit: maxImportAnswer,
+		body: io.MultiReader(bytes.NewReader(head), file, &frame),
+	}
+	if size >= 0 {
+		c.size = int64(len(head)) + size + int64(frame.Len())
+	}
+	return c, nil
+}
+
+// print tells the numbers on standard output, and on standard error what is wrong
+// with which row.
+func (s *importSummary) print(cmd *cobra.Command, asJSON bool) error {
+	if asJSON {
+		return printJSON(cmd.OutOrStdout(), s)
+	}
+	var t rows
+	t.add("Rows", strconv.Itoa(s.Rows))
+	t.add("New", count(s.New))
+	t.add("Swapped", count(s.Swapped))
+	t.add("Renumbered", count(s.Renumbered))
+	t.add("Updated", count(s.Updated))
+	t.add("Unchanged", count(s.Unchanged))
+	t.add("Failed", count(s.Failed))
+	if _, err := io.WriteString(cmd.OutOrStdout(), t.String()); err != nil {
+		return err
+	}
+	for _, e := range s.Errors {
+		card := ""
+		if e.ICCID != "" {
+			card = ", card " + printable(e.ICCID)
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "line %d%s: %s\n", e.Line, card, printable(e.Reason))
+	}
+	if more := s.Failed - len(s.Errors); more > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "and %d more\n", more)
+	}
+	return nil
+}
+
+// progressInterval is how often a terminal shows how far an import is.
+const progressInterval = 200 * time.Millisecond
+
+// watchedReader shows on a terminal how much was read, which is about how much the
+// sandbox has carried out.
+type watchedReader struct {
+	r    io.Reader
+	size int64 // -1: not known
+	w    io.Writer
+
+	mu    sync.Mutex // the answer may come before all is read
+	live  bool
+	read  int64
+	shown time.Time
+}
+
+// Read implements io.Reader.
+func (p *watchedReader) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.read += int64(n)
+	if p.live && time.Since(p.shown) >= progressInterval {
+		p.shown = time.Now()
+		fmt.Fprintf(p.w, "\r\x1b[K%s", p.text())
+	}
+	return n, err
+}
+
+func (p *watchedReader) text() string {
+	text := fmt.Sprintf("sent %.1f MB", float64(p.read)/1e6)
+	if p.size > 0 {
+		text += fmt.Sprintf(" of %.1f, %d %%", float64(p.size)/1e6, 100*p.read/p.size)
+	}
+	return text
+}
+
+// end takes the line away, for good.
+func (p *watchedReader) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.live && !p.shown.IsZero() {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+	p.live = false
+}

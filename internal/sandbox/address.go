@@ -1,0 +1,73 @@
+package sandbox
+
+import (
+	"crypto/tls"
+	"net"
+	"net/url"
+	"strconv"
+)
+
+// pkiAddr keeps the port that the certificates of an existing directory name,
+// if it is still free.
+func pkiAddr(cfg Config, dir, host string) string {
+	if cfg.PKIAddr != "" {
+		return cfg.PKIAddr
+	}
+	info, err := ReadInfo(dir)
+	if err == nil {
+		if addr, ok := kept(info.PKIURL, host); ok {
+			return addr
+		}
+	}
+	return net.JoinHostPort(host, "0")
+}
+
+// webAddr keeps the port of an existing directory, since what a browser stored
+// belongs to it; else it is the port after the service's, if that is free.
+func webAddr(cfg Config, dir, host string) string {
+	if cfg.WebAddr != "" {
+		return cfg.WebAddr
+	}
+	info, err := ReadInfo(dir)
+	if err == nil {
+		if addr, ok := kept(info.WebURL, host); ok {
+			return addr
+		}
+	}
+	_, port, _ := net.SplitHostPort(cfg.Addr)
+	if n, err := strconv.Atoi(port); err == nil && n > 0 {
+		if addr := net.JoinHostPort(host, strconv.Itoa(n+1)); free(addr) {
+			return addr
+		}
+	}
+	return net.JoinHostPort(host, "0")
+}
+
+// kept is the port of an address of the last time, if it is still free.
+func kept(address, host string) (addr string, ok bool) {
+	u, err := url.Parse(address)
+	if err != nil || u.Port() == "" {
+		return "", false
+	}
+	addr = net.JoinHostPort(host, u.Port())
+	return addr, free(addr)
+}
+
+func free(addr string) bool {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return false
+	}
+	l.Close()
+	return true
+}
+
+// webCertificate is nil on loopback, where browsers take plain http for
+// secure, and accept no certificate of ours without being told.
+func webCertificate(host string, p pair) *tls.Certificate {
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	c := p.tls()
+	return &c
+}

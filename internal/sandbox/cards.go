@@ -1,0 +1,207 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"strings"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/policy"
+	"github.com/signum-mssp/signum/internal/sim"
+)
+
+// maxCards bounds a file of cards in bytes: a million rows with wrapped keys have
+// some 200 MB. It is read as a stream.
+const maxCards = 256 << 20
+
+// cards are the addresses at which SIM cards are provisioned.
+func (c *control) cards() map[string]http.Handler {
+	return map[string]http.Handler{
+		"POST /sandbox/cards":        http.HandlerFunc(c.importCards),
+		"POST /sandbox/sim/swap":     c.handle(c.swapSIM),
+		"POST /sandbox/sim/renumber": c.handle(c.renumberSIM),
+		"POST /sandbox/sim/state":    c.handle(c.setSIMState),
+		"POST /sandbox/sim/show":     c.handle(c.showSIM),
+		"POST /sandbox/sim/trace":    c.handle(c.traceSIM),
+	}
+}
+
+// importCards reads a file of cards: multipart/form-data with a part "options",
+// {"kek": hex, "plain_keys": bool, "default_state": …}, all of which may be absent,
+// and then a part "cards", CSV. The answer is a sim.Summary, or {"error": …} when
+// the file could not be read to its end; rows before that are done.
+func (c *control) importCards(w http.ResponseWriter, r *http.Request) {
+	if !c.isParty(r) {
+		c.answer(w, http.StatusForbidden, refusal(errNoParty))
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, c.maxCards)
+	sum, err := c.readCards(r)
+	if err != nil {
+		// Who is still sending would not hear the answer.
+		_, _ = io.Copy(io.Discard, r.Body)
+		if sum.Rows > 0 {
+			err = fmt.Errorf("%w (of %d rows before that, %d failed)", err, sum.Rows, sum.Failed)
+		}
+		c.answer(w, http.StatusBadRequest, refusal(err))
+		return
+	}
+	c.answer(w, http.StatusOK, sum)
+}
+
+func (c *control) readCards(r *http.Request) (sum sim.Summary, err error) {
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return sum, errors.New("the body is not multipart/form-data with the parts options and cards")
+	}
+	var opts sim.ImportOptions
+	for {
+		part, err := parts.NextPart()
+		if err == io.EOF {
+			return sum, errors.New("the part cards is missing")
+		}
+		if err != nil {
+			return sum, fmt.Errorf("the body is not complete: %w", err)
+		}
+		switch part.FormName() {
+		case "options":
+			if opts, err = readImportOptions(part); err != nil {
+				return sum, err
+			}
+		case "cards":
+			return c.box.Cards.Import(r.Context(), part, opts)
+		default:
+			return sum, fmt.Errorf("unknown part %q; there are options and cards, in this order", part.FormName())
+		}
+	}
+}
+
+func readImportOptions(part *multipart.Part) (opts sim.ImportOptions, err error) {
+	body, err := io.ReadAll(io.LimitReader(part, maxControl))
+	if err != nil {
+		return opts, fmt.Errorf("the part options is not complete: %w", err)
+	}
+	var in struct {
+		KEK          string           `json:"kek"`
+		PlainKeys    bool             `json:"plain_keys"`
+		DefaultState signum.CardState `json:"default_state"`
+	}
+	if err := strict(body, &in); err != nil {
+		return opts, errors.New(`the part options is not {"kek": hex, "plain_keys": bool, "default_state": text}`) // and is not shown: it has a key
+	}
+	if opts.KEK, err = hex.DecodeString(in.KEK); err != nil {
+		return opts, errors.New("kek is not hex")
+	}
+	opts.PlainKeys, opts.DefaultState = in.PlainKeys, in.DefaultState
+	return opts, nil
+}
+
+// swapSIM gives a subscriber a card from stock: {"msisdn": …, "iccid": …}.
+func (c *control) swapSIM(ctx context.Context, body []byte) (any, error) {
+	var in struct {
+		MSISDN string `json:"msisdn"`
+		ICCID  string `json:"iccid"`
+	}
+	if err := strict(body, &in); err != nil {
+		return nil, err
+	}
+	return struct{}{}, c.box.Cards.Swap(ctx, in.MSISDN, in.ICCID)
+}
+
+// renumberSIM gives an account another number: {"from": …, "to": …}.
+func (c *control) renumberSIM(ctx context.Context, body []byte) (any, error) {
+	var in struct {
+		From string `json:"from"`
+		To   string `json:"to"`
+	}
+	if err := strict(body, &in); err != nil {
+		return nil, err
+	}
+	return struct{}{}, c.box.Cards.Renumber(ctx, in.From, in.To)
+}
+
+// setSIMState blocks a card or unblocks it: {"iccid": …, "state": "BLOCKED"} or
+// "ACTIVE".
+func (c *control) setSIMState(ctx context.Context, body []byte) (any, error) {
+	var in struct {
+		ICCID string           `json:"iccid"`
+		State signum.CardState `json:"state"`
+	}
+	if err := strict(body, &in); err != nil {
+		return nil, err
+	}
+	if in.State != signum.CardActive && in.State != signum.CardBarred {
+		return nil, fmt.Errorf("state is %s or %s", signum.CardBarred, signum.CardActive)
+	}
+	return struct{}{}, c.box.Cards.SetState(ctx, in.ICCID, in.State)
+}
+
+// showSIM says what is kept of a card, secrets left out: {"card": ICCID or MSISDN}.
+func (c *control) showSIM(ctx context.Context, body []byte) (any, error) {
+	var in struct {
+		Card string `json:"card"`
+	}
+	if err := strict(body, &in); err != nil {
+		return nil, err
+	}
+	info, err := c.box.Cards.Show(ctx, in.Card)
+	if err != nil {
+		return nil, err // info would be an answer
+	}
+	return info, nil
+}
+
+// Trace is what passed between the service and a card, for readers and for
+// programs.
+type Trace struct {
+	Text      string         `json:"text"`
+	Exchanges []sim.Exchange `json:"exchanges"`
+}
+
+// traceSIM tells the last exchanges with the card of a number: {"msisdn": …}.
+func (c *control) traceSIM(ctx context.Context, body []byte) (any, error) {
+	var in struct {
+		MSISDN string `json:"msisdn"`
+	}
+	if err := strict(body, &in); err != nil {
+		return nil, err
+	}
+	msisdn, ok := policy.ParseMSISDN(in.MSISDN)
+	if !ok {
+		return nil, fmt.Errorf("%q is no number of a mobile user", in.MSISDN)
+	}
+	t := Trace{Exchanges: c.box.SIMs.Trace(msisdn)}
+	if len(t.Exchanges) > 0 {
+		var text strings.Builder
+		for _, e := range t.Exchanges {
+			e.Format(&text)
+		}
+		t.Text = text.String()
+		return t, nil
+	}
+	if _, err := c.box.Store.CardOf(ctx, msisdn); errors.Is(err, signum.ErrNotFound) {
+		return nil, fmt.Errorf("%s has no SIM card", msisdn)
+	} else if err != nil {
+		return nil, err
+	}
+	t.Exchanges = []sim.Exchange{} // nothing yet
+	return t, nil
+}
+
+func refusal(err error) map[string]string { return map[string]string{"error": err.Error()} }
+
+// answer is one in JSON.
+func (c *control) answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(v); err != nil && c.log != nil {
+		c.log.Debug("control answer not sent", "err", err)
+	}
+}

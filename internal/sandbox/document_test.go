@@ -1,0 +1,94 @@
+package sandbox
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// block is a fenced block of a document.
+type block struct {
+	line       int
+	info, text string
+}
+
+func blocks(t *testing.T, file string) []block {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []block
+	var open *block
+	for i, line := range strings.Split(string(data), "\n") {
+		info, fence := strings.CutPrefix(line, "```")
+		switch {
+		case fence && open == nil:
+			open = &block{line: i + 1, info: info}
+		case fence:
+			list, open = append(list, *open), nil
+		case open != nil:
+			open.text += line + "\n"
+		}
+	}
+	if open != nil {
+		t.Fatalf("%s:%d: the block does not end", file, open.line)
+	}
+	return list
+}
+
+// TestDocument runs the examples of the interface's document, in a shell, with
+// curl and openssl, as a reader would. What follows an example is what it must
+// print, "…" standing for anything.
+func TestDocument(t *testing.T) {
+	for _, program := range []string{"bash", "curl", "openssl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
+		}
+	}
+	const file = "../../docs/api.md"
+	box := run(t, Config{})
+	var setup string
+	list, ran := blocks(t, file), 0
+	for i, b := range list {
+		switch b.info {
+		case "sh setup":
+			setup += strings.ReplaceAll(b.text, "https://127.0.0.1:8443", box.Info.BaseURL)
+		case "sh":
+			if i+1 == len(list) || list[i+1].info != "text" {
+				t.Fatalf("%s:%d: nothing says what the example prints", file, b.line)
+			}
+			t.Run(fmt.Sprintf("line %d", b.line), func(t *testing.T) { runExample(t, box.Dir, setup, b, list[i+1]) })
+			ran++
+		}
+	}
+	if ran < 15 {
+		t.Errorf("only %d examples", ran)
+	}
+}
+
+func runExample(t *testing.T, dir, setup string, b, want block) {
+	script := exec.CommandContext(t.Context(), "bash", "-c", "set -u\n"+setup+b.text)
+	script.Dir = dir
+	var errs strings.Builder
+	script.Stderr = &errs
+	out, err := script.Output()
+	if err != nil {
+		t.Errorf("%v\n%s", err, errs.String())
+	}
+	for _, line := range strings.Split(strings.TrimSpace(want.text), "\n") {
+		var parts []string
+		for _, part := range strings.Split(line, "…") {
+			parts = append(parts, regexp.QuoteMeta(part))
+		}
+		if !regexp.MustCompile(strings.Join(parts, ".*?")).Match(out) {
+			t.Errorf("not printed: %s\nbut: %s%s", line, out, errs.String())
+		}
+	}
+}

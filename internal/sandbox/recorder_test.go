@@ -1,0 +1,144 @@
+package sandbox
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/signum-mssp/signum/api/contract"
+)
+
+// recorder holds every exchange of a sandbox against the contracts: all
+// answers, and those requests that the service did not find malformed.
+type recorder struct {
+	t    testing.TB
+	dir  string
+	mu   sync.Mutex
+	soap [][]byte
+	seen map[string]bool
+	n    int
+}
+
+func newRecorder(t testing.TB) *recorder {
+	r := &recorder{t: t, dir: t.TempDir(), seen: make(map[string]bool)}
+	t.Cleanup(r.check)
+	return r
+}
+
+func (rec *recorder) wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost || !strings.HasPrefix(r.URL.Path, "/rest/") && !strings.HasPrefix(r.URL.Path, "/soap/") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		var request bytes.Buffer
+		copied := *r // net/http looks at the body of its own when it has answered
+		copied.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.TeeReader(r.Body, &request), r.Body}
+		tap := &tap{ResponseWriter: w}
+		next.ServeHTTP(tap, &copied)
+		rec.add(r.URL.Path, request.Bytes(), tap.status, tap.body.Bytes())
+	})
+}
+
+// tap copies an answer.
+type tap struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+// Unwrap is for http.ResponseController.
+func (t *tap) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+func (t *tap) WriteHeader(status int) {
+	t.status = status
+	t.ResponseWriter.WriteHeader(status)
+}
+
+func (t *tap) Write(b []byte) (int, error) {
+	t.body.Write(b)
+	return t.ResponseWriter.Write(b)
+}
+
+// add takes an exchange. A request that was refused as malformed, or for a
+// profile that there is not, is not held against the contract: tests send them
+// on purpose.
+func (rec *recorder) add(path string, request []byte, status int, response []byte) {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	if status != http.StatusOK && status != http.StatusInternalServerError {
+		return // no message
+	}
+	rec.n++
+	for _, code := range []string{"_101", "_102", "_108", "_109"} {
+		if bytes.Contains(response, []byte(code)) {
+			request = nil
+		}
+	}
+	if strings.HasPrefix(path, "/rest/") {
+		if err := contract.REST(path, request, status, response); err != nil {
+			rec.t.Errorf("against the contract: POST %s: %v\nrequest:  %s\nresponse: %s", path, err, request, response)
+		}
+		return
+	}
+	for _, m := range [][]byte{request, response} {
+		if len(m) > 0 && !rec.seen[string(m)] {
+			rec.seen[string(m)] = true
+			rec.soap = append(rec.soap, bytes.Clone(m))
+		}
+	}
+}
+
+// check validates the SOAP messages, all at once.
+func (rec *recorder) check() {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	if len(rec.soap) == 0 {
+		return
+	}
+	if _, err := exec.LookPath("xmllint"); err != nil {
+		if os.Getenv("CI") == "true" {
+			rec.t.Error(err)
+		}
+		return
+	}
+	verdicts, err := contract.Validate(rec.dir, rec.soap...)
+	if err != nil {
+		rec.t.Error(err)
+	}
+	for i, v := range verdicts {
+		if v != nil {
+			rec.t.Errorf("against the contract: %v in\n%s", v, rec.soap[i])
+		}
+	}
+	rec.t.Logf("%d exchanges, %d SOAP messages held against the contracts", rec.n, len(rec.soap))
+}
+
+// TestRecorder: it can fail.
+func TestRecorder(t *testing.T) {
+	fake := &failures{TB: t}
+	rec := newRecorder(fake)
+	rec.add("/rest/service/sign", []byte(`{"MSS_SignatureReq":{}}`), 200, []byte(`{"MSS_SignatureResp":{}}`))
+	rec.add("/soap/services/MSS_SignaturePort", []byte(`<a/>`), 200, []byte(`<b/>`))
+	rec.check()
+	if fake.n != 3 {
+		t.Errorf("%d failures, want 3", fake.n)
+	}
+	rec.soap = nil
+}
+
+// failures counts what would be errors.
+type failures struct {
+	testing.TB
+	n int
+}
+
+func (f *failures) Errorf(string, ...any) { f.n++ }
