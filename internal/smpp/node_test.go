@@ -135,7 +135,7 @@ func startNode(t *testing.T) *node {
 
 func (n *node) wait(event string) map[string]any {
 	n.t.Helper()
-	limit := time.After(10 * time.Second)
+	limit := time.After(time.Minute)
 	for {
 		select {
 		case e := <-n.events:
@@ -189,7 +189,7 @@ func TestNode(t *testing.T) {
 	n.wait("bind") // again
 	n.do(map[string]any{"do": "cut"})
 	n.wait("bind")
-	if _, err := c.Submit(within(5*time.Second), hello); err != nil {
+	if _, err := c.Submit(within(time.Minute), hello); err != nil {
 		t.Error(err)
 	}
 	cancel()
@@ -215,7 +215,7 @@ func (n *node) submits(c *Client) {
 		if long {
 			m.ShortMessage = append(m.ShortMessage, make([]byte, 1000)...)
 		}
-		id, err := c.Submit(within(5*time.Second), m)
+		id, err := c.Submit(within(time.Minute), m)
 		if err != nil || len(id) < 6 || id[:5] != "node-" {
 			n.t.Errorf("id %q, %v", id, err)
 		}
@@ -231,11 +231,11 @@ func (n *node) submits(c *Client) {
 	}
 	refused := *hello
 	refused.Dest.Addr = "41790000000"
-	if _, err := c.Submit(within(5*time.Second), &refused); !errors.Is(err, StatusInvalidDst) {
+	if _, err := c.Submit(within(time.Minute), &refused); !errors.Is(err, StatusInvalidDst) {
 		n.t.Errorf("unknown destination: %v", err)
 	}
 	refused.Dest.Addr = "41790000001"
-	if _, err := c.Submit(within(5*time.Second), &refused); err != nil {
+	if _, err := c.Submit(within(time.Minute), &refused); err != nil {
 		n.t.Errorf("throttled once: %v", err)
 	}
 }
@@ -249,7 +249,7 @@ func (n *node) delivers(delivered <-chan *DeliverSM) {
 			if !bytes.Equal(d.ShortMessage, m) || d.ESMClass != UDHI || d.Source != (Address{1, 1, "41791234567"}) || len(d.TLVs) != 0 {
 				n.t.Errorf("%+v", d)
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			n.t.Fatal("no deliver_sm")
 		}
 		if e := n.wait("deliver_sm_resp"); e["status"] != float64(len(m)%3) {

@@ -61,7 +61,7 @@ func TestGosmpp(t *testing.T) {
 	}
 	wait := func(what string, is func(pdu.PDU) bool) {
 		t.Helper()
-		for limit := time.After(5 * time.Second); ; {
+		for limit := time.After(time.Minute); ; {
 			select {
 			case p := <-received:
 				if is(p) {
@@ -154,7 +154,7 @@ func TestGosmpp(t *testing.T) {
 
 func until(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(10 * time.Second); !is(); time.Sleep(10 * time.Millisecond) {
+	for limit := time.Now().Add(time.Minute); !is(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatalf("no %s", what)
 		}

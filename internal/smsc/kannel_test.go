@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -76,24 +75,28 @@ func startKannel(t *testing.T, smpp string) *kannel {
 	}))
 	t.Cleanup(web.Close)
 	k.web = web.URL
-	ports := freePorts(t, "admin", "smsbox", "sendsms")
-	_, ports["smpp"], _ = net.SplitHostPort(smpp)
-	_, ports["http"], _ = net.SplitHostPort(web.Listener.Addr().String())
-	conf := kannelConf
-	for name, port := range ports {
-		conf = strings.ReplaceAll(conf, "{"+name+"}", port)
+	for range 5 { // a port that was free a moment ago can be another's by now
+		ports := freePorts(t, "admin", "smsbox", "sendsms")
+		_, ports["smpp"], _ = net.SplitHostPort(smpp)
+		_, ports["http"], _ = net.SplitHostPort(web.Listener.Addr().String())
+		conf := kannelConf
+		for name, port := range ports {
+			conf = strings.ReplaceAll(conf, "{"+name+"}", port)
+		}
+		if err := os.WriteFile(filepath.Join(k.dir, "kannel.conf"), []byte(conf), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		k.sendsms = "http://127.0.0.1:" + ports["sendsms"] + "/cgi-bin/sendsms?"
+		if k.start(boxes["bearerbox"], ports["smsbox"]) && k.start(boxes["smsbox"], ports["sendsms"]) {
+			return k
+		}
 	}
-	if err := os.WriteFile(filepath.Join(k.dir, "kannel.conf"), []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	k.start(boxes["bearerbox"], ports["smsbox"])
-	k.start(boxes["smsbox"], ports["sendsms"])
-	k.sendsms = "http://127.0.0.1:" + ports["sendsms"] + "/cgi-bin/sendsms?"
-	return k
+	t.Fatal("Kannel did not start")
+	return nil
 }
 
-// start starts a box and waits until it listens.
-func (k *kannel) start(box, port string) {
+// start starts a box and waits until it listens; false if it ended instead.
+func (k *kannel) start(box, port string) bool {
 	k.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, box, "-v", "0", "kannel.conf")
@@ -104,21 +107,33 @@ func (k *kannel) start(box, port string) {
 	if err := cmd.Start(); err != nil {
 		k.t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
 	k.t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the box and what it started
 		cancel()
-		_ = cmd.Wait()
+		<-ended
 		if k.t.Failed() {
 			k.t.Logf("%s: %s", box, log.String())
 		}
 	})
+	listens := false
 	until(k.t, box, func() bool {
+		select {
+		case <-ended:
+			return true
+		default:
+		}
 		c, err := net.Dial("tcp", "127.0.0.1:"+port)
-		if err == nil {
+		if listens = err == nil; listens {
 			_ = c.Close()
 		}
-		return err == nil
+		return listens
 	})
+	return listens
 }
 
 // send has Kannel send a message.
@@ -127,7 +142,9 @@ func (k *kannel) send(q url.Values) {
 	q.Set("username", "signum")
 	q.Set("password", "sendsms")
 	resp, err := http.Get(k.sendsms + q.Encode())
-	for n := 0; errors.Is(err, io.EOF) && n < 100; n++ { // a box that has just begun to listen hangs up
+	// A box that has just begun to listen hangs up; and who listened before it may
+	// have been another program.
+	for n := 0; err != nil && n < 100; n++ {
 		time.Sleep(100 * time.Millisecond)
 		resp, err = http.Get(k.sendsms + q.Encode())
 	}

@@ -256,7 +256,7 @@ func TestAuthentication(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		if !tt.bound {
 			ctx, cancel = context.WithTimeout(t.Context(), 200*time.Millisecond)
 		}

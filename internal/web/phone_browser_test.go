@@ -252,7 +252,7 @@ func eval[T any](p *tab, js string) T {
 // until waits for an expression to be true.
 func (p *tab) until(js string) {
 	p.t.Helper()
-	result(p, chromedp.Poll[bool](js, chromedp.WithPollingInterval(50*time.Millisecond)))
+	result(p, chromedp.Poll[bool](js, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience)))
 }
 
 // eventually waits for a promise to be of true.
