@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,12 +102,15 @@ name, +41700092501 and +41700092502 sign.`,
 	fl.StringToStringVar(&f.phones, "phone", nil, "what the user of a number does, NUMBER=BEHAVIOUR; repeatable")
 	fl.StringArrayVar(&f.locations, "location", nil, "where the user of a number is, NUMBER=PLACE; repeatable; default CH")
 	fl.StringVar(&f.authURI, "auth-uri", "", "address that opens the app that signs, in answers to app2app; default\n"+signum.DefaultAuthURI+", with --phones web the phone page")
-	fl.StringVar(&f.smsc, "smsc", "", "SMSC to bind to, smpp://USER:PASSWORD@HOST:PORT or smpps: with TLS, and\n?binds=N&window=N&system_type=T; default one of the sandbox's own, with phones")
+	fl.StringVar(&f.smsc, "smsc", "", "SMSC to bind to, smpp://USER:PASSWORD@HOST:PORT or smpps: with TLS, and\n?binds=N&window=N&system_type=T; default $"+envSMSC+", which keeps the\npassword out of process lists, or one of the sandbox's own, with phones")
 	fl.StringVar(&f.store, "store", "", "database: sqlite:PATH or postgres://…; default SQLite in the directory")
 	fl.StringVar(&f.caProfile, "ca-profile", "ecdsa", "algorithms of a new directory's user CA: ecdsa, or rsa-pss as the public service has (slow to make)")
 	fl.StringVar(&f.logLevel, "log", "info", "log level on standard error: debug, info (one line a request), warn, error")
 	return cmd
 }
+
+// envSMSC is for --smsc: who may list processes sees their flags.
+const envSMSC = "SIGNUM_SMSC"
 
 // Who answers on Apps, for --phones.
 const (
@@ -127,17 +131,18 @@ func (f *sandboxFlags) config(teller *sandbox.Teller, stderr io.Writer) (sandbox
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return sandbox.Config{}, fmt.Errorf("--log %s: not one of debug, info, warn, error", f.logLevel)
 	}
+	smsc := cmp.Or(f.smsc, os.Getenv(envSMSC))
 	switch {
 	case f.who != phonesAuto && f.who != phonesWeb:
 		return sandbox.Config{}, fmt.Errorf("--phones %s: not one of %s, %s", f.who, phonesAuto, phonesWeb)
-	case f.smsc != "" && f.once:
-		return sandbox.Config{}, errors.New("--once and --smsc: the example needs a SIM that answers by itself")
+	case smsc != "" && f.once:
+		return sandbox.Config{}, errors.New("--once and --smsc or $" + envSMSC + ": the example needs a SIM that answers by itself")
 	case f.who == phonesWeb && f.once:
 		return sandbox.Config{}, errors.New("--once and --phones web: the example needs an App that answers by itself")
 	}
 	cfg := sandbox.Config{
 		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay,
-		Behaviours: make(map[string]phone.Behaviour), Places: make(map[string]phone.Place), AuthURI: f.authURI, SMSC: f.smsc,
+		Behaviours: make(map[string]phone.Behaviour), Places: make(map[string]phone.Place), AuthURI: f.authURI, SMSC: smsc,
 		Observe: teller.Phone,
 		Logger:  slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
 	}

@@ -96,26 +96,33 @@ func TestSandboxOnce(t *testing.T) {
 }
 
 func TestSandboxErrors(t *testing.T) {
+	const badSMSC = "smpp://signum:s3cret@127.0.0.1:1?speed=9"
 	for _, tt := range []struct {
 		args string
 		want string
+		smsc string // of the environment
 	}{
-		{"--log loud", "--log loud: not one of"},
-		{"--phone +41791000001=dance", "--phone +41791000001:"},
-		{"--phone +41799999999=cancel", "+41799999999"},
-		{"--addr nowhere", "nowhere"},
-		{"--store mysql://x", "mysql"},
-		{"--phones nobody", "--phones nobody: not one of auto, web"},
-		{"--once --phones web", "needs an App that answers by itself"},
-		{"--web-addr 0.0.0.0:0", "without TLS"},
-		{"--ca-profile md5", "md5"},
-		{"extra", "extra"},
+		{"--log loud", "--log loud: not one of", ""},
+		{"--phone +41791000001=dance", "--phone +41791000001:", ""},
+		{"--phone +41799999999=cancel", "+41799999999", ""},
+		{"--addr nowhere", "nowhere", ""},
+		{"--store mysql://x", "mysql", ""},
+		{"--phones nobody", "--phones nobody: not one of auto, web", ""},
+		{"--once --phones web", "needs an App that answers by itself", ""},
+		{"--web-addr 0.0.0.0:0", "without TLS", ""},
+		{"--ca-profile md5", "md5", ""},
+		{"extra", "extra", ""},
+		{"--smsc " + badSMSC, `no option "speed"`, ""},
+		{"", `no option "speed"`, badSMSC},
+		{"--smsc http://flag", "SMSC http://flag", badSMSC},
+		{"--once", "--once and --smsc or $SIGNUM_SMSC", badSMSC},
 	} {
+		t.Setenv(envSMSC, tt.smsc)
 		cmd := newRootCmd()
 		cmd.SetArgs(append([]string{"sandbox", "--addr", "127.0.0.1:0", "--dir", t.TempDir()}, strings.Fields(tt.args)...))
 		cmd.SetOut(io.Discard)
 		cmd.SetErr(io.Discard)
-		if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: got %v, want %q", tt.args, err, tt.want)
 		}
 	}
