@@ -20,10 +20,10 @@ func TestSubmitAndDeliver(t *testing.T) {
 		p := newPair(t, ClientConfig{
 			Deliver: func(_ context.Context, d *DeliverSM) Status { delivered <- d; return StatusRxPermError },
 		}, ServerConfig{
-			Submit: func(_ context.Context, s *Session, m *SubmitSM) (string, Status) {
+			Submit: submits(func(_ context.Context, s *Session, m *SubmitSM) (string, Status) {
 				got <- m
 				return "abc-" + s.SystemID(), StatusOK
-			},
+			}),
 		})
 		defer p.close()
 		id, err := p.client.Submit(within(time.Minute), hello)
@@ -52,7 +52,7 @@ func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var answer atomic.Uint32
 		p := newPair(t, ClientConfig{}, ServerConfig{
-			Submit: func(context.Context, *Session, *SubmitSM) (string, Status) { return "1", Status(answer.Load()) },
+			Submit: submits(func(context.Context, *Session, *SubmitSM) (string, Status) { return "1", Status(answer.Load()) }),
 		})
 		defer p.close()
 		p.bound(1)
@@ -78,12 +78,12 @@ func TestResponseTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int32
 		p := newPair(t, ClientConfig{Window: 1, ResponseTimeout: 5 * time.Second}, ServerConfig{
-			Submit: func(ctx context.Context, _ *Session, _ *SubmitSM) (string, Status) {
+			Submit: submits(func(ctx context.Context, _ *Session, _ *SubmitSM) (string, Status) {
 				if calls.Add(1) == 1 {
 					sleep(ctx, 7*time.Second) // answers too late
 				}
 				return "1", StatusOK
-			},
+			}),
 		})
 		defer p.close()
 		p.bound(1)
@@ -106,10 +106,10 @@ func TestResponseTimeout(t *testing.T) {
 func TestCallerGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, ClientConfig{Window: 1}, ServerConfig{
-			Submit: func(ctx context.Context, _ *Session, _ *SubmitSM) (string, Status) {
+			Submit: submits(func(ctx context.Context, _ *Session, _ *SubmitSM) (string, Status) {
 				sleep(ctx, 3*time.Second)
 				return "1", StatusOK
-			},
+			}),
 		})
 		defer p.close()
 		p.bound(1)
@@ -133,7 +133,7 @@ func TestWindow(t *testing.T) {
 		var mu sync.Mutex
 		open, most := map[*Session]int{}, map[*Session]int{}
 		p := newPair(t, ClientConfig{Binds: 3, Window: 4}, ServerConfig{
-			Submit: func(ctx context.Context, s *Session, _ *SubmitSM) (string, Status) {
+			Submit: submits(func(ctx context.Context, s *Session, _ *SubmitSM) (string, Status) {
 				mu.Lock()
 				open[s]++
 				most[s] = max(most[s], open[s])
@@ -143,7 +143,7 @@ func TestWindow(t *testing.T) {
 				defer mu.Unlock()
 				open[s]--
 				return "1", StatusOK
-			},
+			}),
 		})
 		defer p.close()
 		p.bound(3)
@@ -184,7 +184,7 @@ func throttle(t *testing.T, st Status) {
 	var tries []time.Duration
 	start := time.Now()
 	p := newPair(t, ClientConfig{MinBackoff: time.Second, MaxBackoff: 4 * time.Second}, ServerConfig{
-		Submit: func(context.Context, *Session, *SubmitSM) (string, Status) {
+		Submit: submits(func(context.Context, *Session, *SubmitSM) (string, Status) {
 			mu.Lock()
 			defer mu.Unlock()
 			at := time.Since(start)
@@ -193,7 +193,7 @@ func throttle(t *testing.T, st Status) {
 				return "", st
 			}
 			return "1", StatusOK
-		},
+		}),
 	})
 	defer p.close()
 	p.bound(1)
@@ -225,12 +225,12 @@ func TestDisconnectInMidSubmit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int32
 		p := newPair(t, ClientConfig{}, ServerConfig{
-			Submit: func(_ context.Context, s *Session, _ *SubmitSM) (string, Status) {
+			Submit: submits(func(_ context.Context, s *Session, _ *SubmitSM) (string, Status) {
 				if calls.Add(1) == 1 {
 					s.Close()
 				}
 				return "1", StatusOK
-			},
+			}),
 		})
 		defer p.close()
 		p.bound(1)
@@ -314,10 +314,10 @@ func TestGracefulStop(t *testing.T) {
 				return StatusOK
 			},
 		}, ServerConfig{
-			Submit: func(context.Context, *Session, *SubmitSM) (string, Status) {
+			Submit: submits(func(context.Context, *Session, *SubmitSM) (string, Status) {
 				time.Sleep(2 * time.Second)
 				return "1", StatusOK
-			},
+			}),
 		})
 		p.bound(1)
 		s := p.server.Sessions()[0]

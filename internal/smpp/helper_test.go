@@ -95,7 +95,7 @@ func newPairOn(t *testing.T, net *pipes, cc ClientConfig, sc ServerConfig) *pair
 		sc.Authenticate = allow
 	}
 	if sc.Submit == nil {
-		sc.Submit = func(context.Context, *Session, *SubmitSM) (string, Status) { return "1", StatusOK }
+		sc.Submit = submits(func(context.Context, *Session, *SubmitSM) (string, Status) { return "1", StatusOK })
 	}
 	p.server = NewServer(sc)
 	go func() { _ = p.server.Serve(p.net) }()
@@ -205,4 +205,12 @@ func (r *raw) bind(mode CommandID) {
 		r.t.Fatalf("bind: %v %v", p.Command(), p.Status)
 	}
 	synctest.Wait()
+}
+
+// submits is a ServerConfig.Submit that has nothing to do after the response.
+func submits(f func(context.Context, *Session, *SubmitSM) (string, Status)) func(context.Context, *Session, *SubmitSM) (string, Status, func()) {
+	return func(ctx context.Context, s *Session, m *SubmitSM) (string, Status, func()) {
+		id, st := f(ctx, s, m)
+		return id, st, nil
+	}
 }

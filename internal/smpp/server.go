@@ -25,9 +25,11 @@ type ServerConfig struct {
 	Authenticate func(systemID, password string) Status
 	// Submit takes a message; the id goes into the response. It is called
 	// concurrently, up to Window times per session; what is beyond is answered
-	// with StatusThrottled. Its context ends with the server. Nil answers
+	// with StatusThrottled. Its context ends with the server. What it returns as
+	// answered, which may be nil, is called when nothing that is sent to the
+	// session from then on overtakes the response: a receipt, say. Nil answers
 	// StatusSubmitFailed.
-	Submit func(ctx context.Context, s *Session, m *SubmitSM) (messageID string, st Status)
+	Submit func(ctx context.Context, s *Session, m *SubmitSM) (messageID string, st Status, answered func())
 	// Bound is called when a session has been bound and its peer told so. It
 	// must not wait.
 	Bound func(s *Session)

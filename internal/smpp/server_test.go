@@ -132,10 +132,10 @@ func TestSlowPeers(t *testing.T) {
 
 func TestServerWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, c := serve(t, ServerConfig{Window: 2, Submit: func(ctx context.Context, _ *Session, _ *SubmitSM) (string, Status) {
+		s, c := serve(t, ServerConfig{Window: 2, Submit: submits(func(ctx context.Context, _ *Session, _ *SubmitSM) (string, Status) {
 			sleep(ctx, time.Minute)
 			return "1", StatusOK
-		}})
+		})})
 		c.bind(CmdBindTransmitter)
 		if st, err := s.Sessions()[0].Deliver(context.Background(), (*DeliverSM)(hello)); err != ErrUnbound {
 			t.Errorf("deliver_sm to a transmitter: %v %v", st, err)

@@ -164,10 +164,13 @@ func (ss *Session) submit(seq uint32, m *SubmitSM) {
 	}
 	ss.handler.Go(func() {
 		defer func() { <-ss.work }()
-		id, st := ss.s.cfg.Submit(ss.s.ctx, ss, m)
+		id, st, answered := ss.s.cfg.Submit(ss.s.ctx, ss, m)
 		if st != StatusOK {
 			id = ""
 		}
 		ss.conn.respond(seq, st, &SubmitSMResp{MessageID: id})
+		if answered != nil {
+			answered()
+		}
 	})
 }

@@ -84,7 +84,7 @@ func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
 func TestTLS(t *testing.T) {
 	cert, pool := selfSigned(t)
 	s, addr := onTCP(t, ServerConfig{
-		Submit: func(context.Context, *Session, *SubmitSM) (string, Status) { return "tls", StatusOK },
+		Submit: submits(func(context.Context, *Session, *SubmitSM) (string, Status) { return "tls", StatusOK }),
 	}, &tls.Config{Certificates: []tls.Certificate{cert}})
 	c := run(t, ClientConfig{Addr: addr, TLS: &tls.Config{RootCAs: pool},
 		Deliver: func(context.Context, *DeliverSM) Status { return StatusRxRejected }})
@@ -105,7 +105,7 @@ func TestTLS(t *testing.T) {
 // told that nobody knows, or that it was not sent.
 func TestStorm(t *testing.T) {
 	var taken, delivered, acked atomic.Int64
-	s, addr := onTCP(t, ServerConfig{Submit: func(_ context.Context, ss *Session, m *SubmitSM) (string, Status) {
+	s, addr := onTCP(t, ServerConfig{Submit: submits(func(_ context.Context, ss *Session, m *SubmitSM) (string, Status) {
 		n := taken.Add(1)
 		switch {
 		case n%50 == 0:
@@ -114,7 +114,7 @@ func TestStorm(t *testing.T) {
 			return "", StatusThrottled
 		}
 		return "1", StatusOK
-	}}, nil)
+	})}, nil)
 	c := run(t, ClientConfig{
 		Addr: addr, Binds: 3, MinBackoff: 2 * time.Millisecond, MaxBackoff: 20 * time.Millisecond, Window: 5,
 		Deliver: func(context.Context, *DeliverSM) Status { delivered.Add(1); return StatusOK },
@@ -149,7 +149,7 @@ func TestStorm(t *testing.T) {
 }
 
 func BenchmarkSubmit(b *testing.B) {
-	_, addr := onTCP(b, ServerConfig{Submit: func(context.Context, *Session, *SubmitSM) (string, Status) { return "1", StatusOK }}, nil)
+	_, addr := onTCP(b, ServerConfig{Submit: submits(func(context.Context, *Session, *SubmitSM) (string, Status) { return "1", StatusOK })}, nil)
 	c := run(b, ClientConfig{Addr: addr, Window: 50})
 	b.SetParallelism(25)
 	b.RunParallel(func(pb *testing.PB) {

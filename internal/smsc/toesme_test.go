@@ -2,7 +2,11 @@ package smsc_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
+	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,4 +170,65 @@ func TestReceiptGoesToItsSender(t *testing.T) {
 			t.Errorf("%d and %d after the phone's", a, b)
 		}
 	})
+}
+
+// A sender learns the id of its message before it hears what came of it, however
+// fast the phone is.
+func TestReceiptAfterResponse(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(32)) // threads that overtake each other
+	s, _ := onTCP(t, smsc.Config{})
+	var mu sync.Mutex
+	known, early := make(map[string]bool), 0
+	receipts := make(chan struct{}, 1000)
+	c, err := smpp.NewClient(smpp.ClientConfig{
+		Addr: s.Addr(), SystemID: "signum", Password: "secret", Window: 10,
+		Deliver: func(context.Context, *smpp.DeliverSM) smpp.Status {
+			receipts <- struct{}{}
+			return smpp.StatusOK
+		},
+		Trace: func(sent bool, p smpp.PDU, _ time.Time) { // in the order of the wire
+			mu.Lock()
+			defer mu.Unlock()
+			switch b := p.Body.(type) {
+			case *smpp.SubmitSMResp:
+				known[b.MessageID] = true
+			case *smpp.DeliverSM:
+				if r, err := smpp.ParseReceipt(b); err != nil || !known[r.MessageID] {
+					early++
+				}
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan struct{})
+	go func() { defer close(ran); _ = c.Run(ctx) }()
+	defer func() { stop(); <-ran }()
+	const messages = 1000
+	var wg sync.WaitGroup
+	for n := range 10 {
+		wg.Go(func() {
+			for range messages / 10 {
+				m := numbered(1)
+				m.RegisteredDelivery, m.Dest.Addr = 1, m.Dest.Addr+fmt.Sprint(n)
+				if _, err := c.Submit(ctx, m); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for range messages {
+		select {
+		case <-receipts:
+		case <-time.After(time.Minute):
+			t.Fatal("a receipt is missing")
+		}
+	}
+	if mu.Lock(); early > 0 {
+		t.Errorf("%d of %d receipts came before the response", early, messages)
+	}
+	mu.Unlock()
 }

@@ -10,8 +10,14 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// submitSM takes a message of an ESME.
-func (s *SMSC) submitSM(ctx context.Context, session *smpp.Session, m *smpp.SubmitSM) (string, smpp.Status) {
+// submitSM takes a message of an ESME. Its receipt waits until it is answered.
+func (s *SMSC) submitSM(ctx context.Context, session *smpp.Session, m *smpp.SubmitSM) (string, smpp.Status, func()) {
+	answered := make(chan struct{})
+	id, st := s.take(ctx, session, m, answered)
+	return id, st, func() { close(answered) }
+}
+
+func (s *SMSC) take(ctx context.Context, session *smpp.Session, m *smpp.SubmitSM, answered <-chan struct{}) (string, smpp.Status) {
 	w := s.ways[ToPhone]
 	f := w.faults.next()
 	switch {
@@ -32,7 +38,8 @@ func (s *SMSC) submitSM(ctx context.Context, session *smpp.Session, m *smpp.Subm
 		w.taken.Add(1)
 		return msg.id, smpp.StatusOK
 	}
-	p := &parcel{key: msg.msisdn, lifetime: msg.lifetime, fate: f, try: s.toPhone(msg, f), done: msg.ended}
+	p := &parcel{key: msg.msisdn, lifetime: msg.lifetime, fate: f, try: s.toPhone(msg, f)}
+	p.done = func(v verdict) { msg.ended(v, answered) }
 	result := make(chan verdict, 1)
 	switch m.ESMClass & smpp.ModeMask {
 	case smpp.ModeTransaction:
@@ -152,11 +159,19 @@ func (s *SMSC) radio(ctx context.Context, m *message) verdict {
 	return refused
 }
 
-// ended sends a delivery receipt if one was asked for.
-func (m *message) ended(v verdict) {
+// ended sends a delivery receipt if one was asked for, after the response, with
+// which the sender learns the id that the receipt names.
+func (m *message) ended(v verdict, answered <-chan struct{}) {
 	const always, onFailure = 1, 2
 	asked := m.submit.RegisteredDelivery & 3
-	if asked != always && (asked != onFailure || v == delivered) || m.s.ctx.Err() != nil {
+	if asked != always && (asked != onFailure || v == delivered) {
+		return
+	}
+	select {
+	case <-answered:
+	case <-m.s.ctx.Done():
+	}
+	if m.s.ctx.Err() != nil {
 		return
 	}
 	r := &smpp.Receipt{MessageID: m.id, Submitted: m.taken.UTC(), Done: m.s.cfg.Clock.Now().UTC()}
