@@ -54,6 +54,7 @@ Clients find what they need in DIR:
   ap.crt ap.key    the party's TLS certificate and key (ap.p12: both)
   server-ca.pem    to trust the server (truststore.p12: for Java)
   user-ca.pem      to verify signatures
+  java-client.properties   all of it for Swisscom's Java client, as its config.properties
 
 The password of the .p12 files is "` + sandbox.Password + `". A directory can be used again; its keys
 and data are kept. When the sandbox is ready it prints one line "ready URL".

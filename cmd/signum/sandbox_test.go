@@ -7,11 +7,14 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/sandbox"
 )
 
 // needs skips a test that wants a program which is not installed, except in
@@ -211,9 +214,22 @@ func TestJavaTrustStore(t *testing.T) {
 	needs(t, "keytool")
 	dir := t.TempDir()
 	startSandbox(t, "--dir", dir, "--phone-delay", "0")
-	for file, want := range map[string]string{"truststore.p12": "trustedCertEntry", "ap.p12": "PrivateKeyEntry"} {
-		out, err := exec.CommandContext(t.Context(), "keytool", "-list", "-storetype", "PKCS12", "-keystore", dir+"/"+file, "-storepass", "secret").CombinedOutput()
-		if err != nil || !strings.Contains(string(out), want) {
+	b, err := os.ReadFile(filepath.Join(dir, sandbox.JavaFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, alias, _ := strings.Cut(string(b), "client.keyStore.certAlias=")
+	alias, _, _ = strings.Cut(alias, "\n")
+	for file, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"truststore.p12": {nil, "trustedCertEntry"},
+		"ap.p12":         {[]string{"-alias", alias}, "PrivateKeyEntry"},
+	} {
+		args := append([]string{"-list", "-storetype", "PKCS12", "-keystore", dir + "/" + file, "-storepass", "secret"}, tc.args...)
+		out, err := exec.CommandContext(t.Context(), "keytool", args...).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), tc.want) {
 			t.Errorf("%s: %v\n%s", file, err, out)
 		}
 	}

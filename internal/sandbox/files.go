@@ -90,7 +90,15 @@ func ReadInfo(dir string) (*Info, error) {
 	return info, nil
 }
 
+// write writes it, last of all files, and before it what is made of it.
 func (i *Info) write(dir string) error {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(dir, JavaFile), i.javaProperties(abs), 0o644); err != nil {
+		return err
+	}
 	b, err := json.MarshalIndent(i, "", "  ")
 	if err != nil {
 		return err

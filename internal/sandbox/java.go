@@ -1,0 +1,66 @@
+package sandbox
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"unicode/utf16"
+)
+
+// JavaFile configures Swisscom's Java client of Mobile ID: it is its
+// config.properties, by which its command line runs against the sandbox.
+const JavaFile = "java-client.properties"
+
+// keyAlias is how Java calls a key that its PKCS #12 file gives no name.
+const keyAlias = "1"
+
+// javaProperties are the contents of JavaFile, for a directory with an absolute
+// path. What is not in it has the client's default.
+func (i *Info) javaProperties(dir string) []byte {
+	var b strings.Builder
+	for _, p := range []struct{ name, value string }{
+		{"client.msspApId", i.APID},
+		{"client.msspApPassword", "disabled"}, // the client insists on one
+		{"client.keyStore.file", filepath.Join(dir, APP12File)},
+		{"client.keyStore.password", Password},
+		{"client.keyStore.keyPassword", Password},
+		{"client.keyStore.certAlias", keyAlias},
+		{"client.http.connectionTimeoutInSeconds", "20"},
+		{"client.http.responseTimeoutInSeconds", "100"},
+		{"client.proxy.enabled", "false"},
+		{"client.signatureValidation.trustStore.file", filepath.Join(dir, TruststoreFile)},
+		{"client.signatureValidation.trustStore.type", "PKCS12"},
+		{"client.signatureValidation.trustStore.password", Password},
+		{"server.trustStore.file", filepath.Join(dir, TruststoreFile)},
+		{"server.trustStore.password", Password},
+		{"server.hostnameVerification", "true"},
+		{"server.rest.url", i.BaseURL + "/rest/service"},
+		{"server.soap.signatureUrl", i.BaseURL + "/soap/services/MSS_SignaturePort"},
+		{"server.soap.statusQueryUrl", i.BaseURL + "/soap/services/MSS_StatusQueryPort"},
+		{"server.soap.receiptUrl", i.BaseURL + "/soap/services/MSS_ReceiptPort"},
+		{"server.soap.profileQueryUrl", i.BaseURL + "/soap/services/MSS_ProfileQueryPort"},
+	} {
+		fmt.Fprintf(&b, "%s=%s\n", p.name, javaValue(p.value))
+	}
+	return []byte(b.String())
+}
+
+// javaValue is a value as java.util.Properties reads it, which takes a file for
+// Latin-1.
+func javaValue(s string) string {
+	var b strings.Builder
+	for n, r := range s {
+		switch {
+		case r == '\\', n == 0 && r == ' ':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r >= ' ' && r < 0x7f:
+			b.WriteRune(r)
+		default:
+			for _, u := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&b, `\u%04x`, u)
+			}
+		}
+	}
+	return b.String()
+}
