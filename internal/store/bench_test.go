@@ -134,6 +134,10 @@ func BenchmarkRead(b *testing.B) {
 				_, err := s.Subscriber(ctx, benchTransaction(int64(n%2000)).MSISDN)
 				return err
 			}},
+			{"card", func(ctx context.Context, n int) error {
+				_, err := s.CardOf(ctx, benchTransaction(int64(n%2000)).MSISDN)
+				return err
+			}},
 			{"transaction", func(ctx context.Context, n int) error {
 				_, err := s.Transaction(ctx, benchTransaction(int64(n%20000)).ID)
 				return err
@@ -197,6 +201,8 @@ func benchFill(b *testing.B, s *Store) {
 				check(s.CompleteCertificate(ctx, c.Serial, bytes.Repeat(benchAttrs, 6)))
 				check(s.PutSubscriber(ctx, &signum.Subscriber{MSISDN: tx.MSISDN, State: signum.SubscriberActive,
 					Devices: []signum.Device{{ID: c.DeviceID, Method: signum.SIM, State: signum.DeviceActive, Certificate: c}}}))
+				check(s.PutCard(ctx, &signum.Card{ICCID: fmt.Sprint(8941_0000_0000_0000_000 + n), DeviceID: c.DeviceID, State: signum.CardActive,
+					KeySet: 1, Algorithm: signum.CardAES, KIc: benchAttrs[:45], KID: benchAttrs[:45]}))
 			}
 		})
 	}

@@ -16,9 +16,9 @@ FROM sim_cards c `
 
 var (
 	selectCard = &query{text: cardColumns + `LEFT JOIN devices d ON d.id = c.device_id WHERE c.iccid = $1`}
-	// The account has one SIM, and with it one card; the order is for one that
-	// does not, where it must be the same card each time.
-	selectCardOf      = &query{text: cardColumns + `JOIN devices d ON d.id = c.device_id WHERE d.msisdn = $1 ORDER BY c.device_id LIMIT 1`}
+	// The account has one SIM, and with it one card. With an order and a limit
+	// PostgreSQL goes through all cards in that order until it meets it.
+	selectCardsOf     = &query{text: cardColumns + `JOIN devices d ON d.id = c.device_id WHERE d.msisdn = $1`}
 	selectPlacedCards = &query{text: cardColumns + `JOIN devices d ON d.id = c.device_id WHERE c.iccid > $1 ORDER BY c.iccid LIMIT $2`}
 )
 
@@ -27,24 +27,33 @@ func (s *Store) Card(ctx context.Context, iccid string) (*signum.Card, error) {
 	return s.card(ctx, selectCard, iccid)
 }
 
-// CardOf implements signum.Store.
+// CardOf implements signum.Store. If an account had several SIMs, it would be the
+// same card each time.
 func (s *Store) CardOf(ctx context.Context, msisdn string) (*signum.Card, error) {
-	return s.card(ctx, selectCardOf, msisdn)
+	return s.card(ctx, selectCardsOf, msisdn)
 }
 
+// card is the one with the lowest device ID of those that a query finds.
 func (s *Store) card(ctx context.Context, q *query, key string) (*signum.Card, error) {
 	if !isKey(key) {
 		return nil, signum.ErrNotFound
 	}
-	var r cardRow
-	err := s.read.row(ctx, q, []any{key}, r.dest()...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, signum.ErrNotFound
-	}
+	var found *signum.Card
+	err := s.read.each(ctx, q, []any{key}, func(rows *sql.Rows) error {
+		var r cardRow
+		err := rows.Scan(r.dest()...)
+		if found == nil || r.c.DeviceID < found.DeviceID {
+			found = r.card()
+		}
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("store: card: %w", err)
 	}
-	return r.card(), nil
+	if found == nil {
+		return nil, signum.ErrNotFound
+	}
+	return found, nil
 }
 
 // PlacedCards implements signum.Store.
