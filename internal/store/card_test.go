@@ -2,16 +2,13 @@ package store
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/signum-mssp/signum"
-	"github.com/signum-mssp/signum/internal/store/pgtest"
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
@@ -128,94 +125,4 @@ func TestCountersOfOneGroup(t *testing.T) {
 		all.Wait()
 		wantParties(t, s, "p")
 	})
-}
-
-// A card is found by indexes, by its number and by its subscriber's.
-func TestCardPlan(t *testing.T) {
-	s := open(t, t.TempDir()+"/test.db")
-	for _, q := range []*query{selectCard, selectCardsOf, selectReplies, selectOtherCard} {
-		args := []any{"a", "b"}[:strings.Count(q.text, "$")]
-		rows, err := s.read.db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+q.text, args...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var id, parent, unused int
-			var step string
-			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
-				t.Fatal(err)
-			}
-			if strings.HasPrefix(step, "SCAN") {
-				t.Errorf("%s: %s", q.text, step)
-			}
-		}
-	}
-}
-
-// Nor does PostgreSQL, which knows nothing of the tables yet, go through the cards
-// of others.
-func TestCardPlanPostgres(t *testing.T) {
-	s := open(t, pgtest.URL(t))
-	const cards = 20_000
-	for _, fill := range []string{
-		`INSERT INTO subscribers (msisdn, serial, state, recovery_code) SELECT 'm' || n, 's' || n, 'ACTIVE', false FROM generate_series(1, $1::int) n`,
-		`INSERT INTO devices (id, msisdn, method, state, key_type, pin_blocked, network)
-			SELECT 'd' || n, 'm' || n, 'SIM', 'ACTIVE', 'EC', false, '' FROM generate_series(1, $1::int) n`,
-		`INSERT INTO sim_cards (iccid, device_id, state, key_set, algorithm, kic, kid, counter, reply_counter, reply_seen, created, changed)
-			SELECT 'c' || n, 'd' || n, 'ACTIVE', 1, 'AES', 'k', 'k', 0, 0, 0, 0, 0 FROM generate_series(1, $1::int) n`,
-	} {
-		if _, err := s.read.db.ExecContext(t.Context(), fill, cards); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// As it comes to be for a statement that is prepared and used often: a plan for
-	// every value, not for these.
-	c, err := s.read.db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if _, err := c.ExecContext(t.Context(), "SET plan_cache_mode = force_generic_plan"); err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for q, args := range map[*query]string{
-		selectCard: "'c1234'", selectCardsOf: "'m1234'", selectOtherCard: "'d1234', 'c1'", selectSubscriber: "'m1234'",
-	} {
-		n++
-		if _, err := c.ExecContext(t.Context(), fmt.Sprintf("PREPARE q%d AS %s", n, q.text)); err != nil {
-			t.Fatal(err)
-		}
-		var plan string
-		if err := c.QueryRowContext(t.Context(), fmt.Sprintf("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE q%d(%s)", n, args)).Scan(&plan); err != nil {
-			t.Fatal(err)
-		}
-		var nodes any
-		if err := json.Unmarshal([]byte(plan), &nodes); err != nil {
-			t.Fatal(err)
-		}
-		if n := rowsRead(nodes); n > 10 {
-			t.Errorf("%s\nreads %.0f rows:\n%s", q.text, n, plan)
-		}
-	}
-}
-
-// rowsRead sums the rows that the nodes of a plan gave or dropped.
-func rowsRead(node any) (n float64) {
-	switch node := node.(type) {
-	case []any:
-		for _, child := range node {
-			n += rowsRead(child)
-		}
-	case map[string]any:
-		loops, _ := node["Actual Loops"].(float64)
-		for name, v := range node {
-			if count, ok := v.(float64); ok && (name == "Actual Rows" || strings.HasPrefix(name, "Rows Removed")) {
-				n += loops * count
-			}
-			n += rowsRead(v)
-		}
-	}
-	return n
 }
