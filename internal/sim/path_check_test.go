@@ -121,15 +121,26 @@ func (a *audit) refused(d *deed, c *call) {
 	case c.told == signum.PINBlocked && (d.does.Do == phone.WrongPIN || d.does.Do == phone.Blocked):
 	case c.told == signum.PBSignatureProcess && a.busy(c):
 	default:
-		a.errorf("%s: refused with %d at %s", d.does, c.told, c.asked)
+		a.errorf("%s: refused with %d, asked at %s, told at %s; %s", d.does, c.told, c.asked, c.answered, a.times(c.u))
 	}
 }
 
+// times are those of a user's transactions, for what went wrong.
+func (a *audit) times(u *user) string {
+	var b strings.Builder
+	for _, t := range a.byUser[u.MSISDN] {
+		fmt.Fprintf(&b, "\n%s %s: from %s to %s, %d", t.ID, t.Method, t.Created, t.Finished, t.Outcome.Code)
+	}
+	return b.String()
+}
+
 // busy reports whether another transaction was outstanding on the user's SIM
-// when the party was told so.
+// when the party was told so. Its end has the time before it is written, in
+// microseconds; until then it is outstanding, and a group of writes may wait a
+// millisecond.
 func (a *audit) busy(c *call) bool {
 	for _, t := range a.byUser[c.u.MSISDN] {
-		if t.Method == signum.SIM && !t.Created.After(c.answered) && !t.Finished.Before(c.asked) {
+		if t.Method == signum.SIM && !t.Created.After(c.answered) && !t.Finished.Add(2*time.Millisecond).Before(c.asked) {
 			return true
 		}
 	}
