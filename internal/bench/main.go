@@ -45,7 +45,8 @@ func runBench(ctx context.Context, args []string) error {
 	waiting := fs.Int("waiting", 10000, "synchronous requests that wait at a time; 0 leaves the memory measurement out")
 	apps := fs.Int("apps", 10_000, fmt.Sprintf("Apps that are connected at a time, at most %d; 0 leaves them out", maxApps))
 	perSecond := fs.Int("asks", 100, "requests per second to the connected Apps")
-	store := fs.String("store", "", "database of the service; default SQLite in a temporary directory")
+	store := fs.String("store", "", "database of the service with phones in memory; default SQLite in a temporary directory")
+	simStore := fs.String("sim-store", "", "database of the service with the path of SIMs, another one; default SQLite in a temporary directory")
 	profile := fs.String("cpuprofile", "", "keep the CPU profile of the SIM path in this file; without rates, one of the service with connected Apps")
 	dir := fs.String("dir", "", "where to put the temporary directory; its disk decides what a commit costs")
 	fs.Parse(args)
@@ -60,7 +61,7 @@ func runBench(ctx context.Context, args []string) error {
 	defer os.RemoveAll(tmp)
 	fmt.Printf("machine: %s, %d cores, %s\n", cpuModel(), runtime.NumCPU(), runtime.Version())
 	if *rounds > 0 {
-		if err := rates(ctx, tmp, *store, *profile, *rounds, *workers, *length); err != nil {
+		if err := rates(ctx, tmp, map[string]string{inMemory: *store, simPath: *simStore}, *profile, *rounds, *workers, *length); err != nil {
 			return err
 		}
 		*profile = ""

@@ -18,7 +18,7 @@ const clockTick = 10 * time.Millisecond
 // rates prints signatures per second of three servers and their ratios: the
 // bare one, the service with phones in memory, which is what it costs itself,
 // and the service with SIM cards at the other end of an emulated network.
-func rates(ctx context.Context, tmp, store, profile string, rounds, workers int, length time.Duration) error {
+func rates(ctx context.Context, tmp string, stores map[string]string, profile string, rounds, workers int, length time.Duration) error {
 	dirs := map[string]string{inMemory: filepath.Join(tmp, "memory"), simPath: filepath.Join(tmp, "sim")}
 	dirs[bareName] = dirs[inMemory]
 	if profile == "" {
@@ -27,7 +27,7 @@ func rates(ctx context.Context, tmp, store, profile string, rounds, workers int,
 	servers := make(map[string]*child)
 	for _, name := range []string{inMemory, simPath} {
 		args := []string{"server", "-dir", dirs[name], "-users", strconv.Itoa(workers), "-memory=" + strconv.FormatBool(name == inMemory), "-cpuprofile", profile}
-		if store != "" && name == inMemory {
+		if store := stores[name]; store != "" {
 			args = append(args, "-store", store)
 		}
 		var err error
