@@ -92,7 +92,7 @@ func (s *Store) TakeTry(ctx context.Context, deviceID string) (int, error) {
 		return -1, signum.ErrNotFound
 	}
 	left := -1
-	err := s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
+	err := s.write(ctx, &write{row: deviceID, then: func(ctx context.Context, s *session, _ int64) error {
 		left = -1 // it may be run again
 		if taken, err := s.row(ctx, takeTry, []any{deviceID}, &left); err != nil || taken {
 			return err

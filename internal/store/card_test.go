@@ -126,3 +126,45 @@ func TestCountersOfOneGroup(t *testing.T) {
 		wantParties(t, s, "p")
 	})
 }
+
+// A reply's counter is noted while the next message to the card takes one, of many
+// cards at the same time. Two transactions that change the same rows in opposite
+// order would wait for each other until one of them is rolled back.
+func TestCountersTogether(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		var log bytes.Buffer
+		s, ctx := open(t, url, WithWriters(3), WithLogger(slog.New(slog.NewTextHandler(&log, nil)))), t.Context()
+		log.Reset() // of what opening it says
+		const cards = 64
+		for n := range cards {
+			sim := fmt.Sprint("sim-", n)
+			if err := s.PutSubscriber(ctx, &signum.Subscriber{MSISDN: fmt.Sprint("+", n+1), State: signum.SubscriberActive,
+				Devices: []signum.Device{{ID: sim, Method: signum.SIM, State: signum.DeviceActive}}}); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.PutCard(ctx, testCard(n, sim)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var all sync.WaitGroup
+		for n := range cards {
+			c := testCard(n, "")
+			for _, f := range []func(i uint64) error{
+				func(uint64) error { _, err := s.TakeCounter(ctx, c.ICCID); return err },
+				func(i uint64) error { _, err := s.AcceptReply(ctx, c.ICCID, i); return err },
+			} {
+				all.Go(func() {
+					for i := range uint64(30) {
+						if err := f(i + 1); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+		}
+		all.Wait()
+		if log.Len() > 0 {
+			t.Errorf("groups were rolled back: %s", log.Bytes())
+		}
+	})
+}

@@ -18,7 +18,7 @@ func (s *Store) TakeCounter(ctx context.Context, iccid string) (uint64, error) {
 		return 0, signum.ErrNotFound
 	}
 	var counter int64
-	err := s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
+	err := s.write(ctx, &write{row: iccid, then: func(ctx context.Context, s *session, _ int64) error {
 		if taken, err := s.row(ctx, takeCounter, []any{iccid}, &counter); err != nil || taken {
 			return err
 		}
@@ -55,7 +55,7 @@ func (s *Store) AcceptReply(ctx context.Context, iccid string, counter uint64) (
 		return false, signum.ErrNotFound
 	}
 	var accepted bool
-	err := s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
+	err := s.write(ctx, &write{row: iccid, then: func(ctx context.Context, s *session, _ int64) error {
 		accepted = false // it may be run again
 		var highest, seen int64
 		found, err := s.row(ctx, selectReplies, []any{iccid}, &highest, &seen)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 )
@@ -14,6 +15,10 @@ var ErrClosed = errors.New("store: closed")
 // depends on its effect; either may be missing. A refusal is an error made
 // with refuse; anything else that goes wrong rolls the transaction back.
 type write struct {
+	// row names what several callers change at the same time, the row of a card or
+	// an App: such writes go to one writer. Two writers, each with a group of many
+	// rows in its own order, would wait for each other. Empty: any writer.
+	row   string
 	first *query
 	args  []any
 	then  func(ctx context.Context, s *session, affected int64) error
@@ -32,16 +37,31 @@ func refuse(err error) error { return refusal{err} }
 
 // queue holds the writes that wait for a transaction.
 type queue struct {
+	seed maphash.Seed
+
 	mu      sync.Mutex
 	arrived sync.Cond
-	waiting []*write
+	waiting []*write   // for any writer
+	own     [][]*write // by writer, for it alone
 	closed  bool
 }
 
-func newQueue() *queue {
-	q := new(queue)
+func newQueue(writers int) *queue {
+	q := &queue{seed: maphash.MakeSeed(), own: make([][]*write, writers)}
 	q.arrived.L = &q.mu
 	return q
+}
+
+// add appends a write to the line it belongs to, and wakes who may take it.
+func (q *queue) add(w *write) {
+	if w.row == "" || len(q.own) == 1 {
+		q.waiting = append(q.waiting, w)
+		q.arrived.Signal()
+		return
+	}
+	own := &q.own[maphash.String(q.seed, w.row)%uint64(len(q.own))]
+	*own = append(*own, w)
+	q.arrived.Broadcast()
 }
 
 // do queues the write and waits until it is on disk or refused. A caller whose
@@ -57,9 +77,8 @@ func (q *queue) do(ctx context.Context, w *write) error {
 		q.mu.Unlock()
 		return ErrClosed
 	}
-	q.waiting = append(q.waiting, w)
+	q.add(w)
 	q.mu.Unlock()
-	q.arrived.Signal()
 
 	select {
 	case err := <-w.answer:
@@ -73,12 +92,12 @@ func (q *queue) do(ctx context.Context, w *write) error {
 }
 
 // take waits for writes and appends at most limit of them to group; it returns
-// an empty group once the queue is closed and drained.
-func (q *queue) take(group []*write, limit int) []*write {
+// an empty group once the queue is closed and drained of what the writer may take.
+func (q *queue) take(writer int, group []*write, limit int) []*write {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for {
-		group = q.move(group, limit)
+		group = q.move(writer, group, limit)
 		if len(group) > 0 || q.closed {
 			return group
 		}
@@ -87,23 +106,25 @@ func (q *queue) take(group []*write, limit int) []*write {
 }
 
 // poll appends to group what has arrived meanwhile, without waiting.
-func (q *queue) poll(group []*write, limit int) []*write {
+func (q *queue) poll(writer int, group []*write, limit int) []*write {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.move(group, limit)
+	return q.move(writer, group, limit)
 }
 
-// move takes writes over from the queue, those withdrawn left out.
-func (q *queue) move(group []*write, limit int) []*write {
-	n := 0
-	for ; n < len(q.waiting) && len(group) < limit; n++ {
-		if w := q.waiting[n]; w.taken.CompareAndSwap(false, true) {
-			group = append(group, w)
+// move takes writes over from the lines of the writer, those withdrawn left out.
+func (q *queue) move(writer int, group []*write, limit int) []*write {
+	for _, line := range []*[]*write{&q.own[writer], &q.waiting} {
+		n := 0
+		for ; n < len(*line) && len(group) < limit; n++ {
+			if w := (*line)[n]; w.taken.CompareAndSwap(false, true) {
+				group = append(group, w)
+			}
 		}
+		rest := copy(*line, (*line)[n:])
+		clear((*line)[rest:])
+		*line = (*line)[:rest]
 	}
-	rest := copy(q.waiting, q.waiting[n:])
-	clear(q.waiting[rest:])
-	q.waiting = q.waiting[:rest]
 	return group
 }
 

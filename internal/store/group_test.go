@@ -274,7 +274,7 @@ func (s *Store) waiting(n int) bool {
 
 // Rows are moved up in the queue without a gap or a doubling.
 func TestQueueMove(t *testing.T) {
-	q := newQueue()
+	q := newQueue(1)
 	for i := range 10 {
 		w := &write{args: []any{i}}
 		w.taken.Store(i%3 == 0) // withdrawn
@@ -282,7 +282,7 @@ func TestQueueMove(t *testing.T) {
 	}
 	var got []any
 	for {
-		group := q.poll(nil, 2)
+		group := q.poll(0, nil, 2)
 		if len(group) == 0 {
 			break
 		}
@@ -292,6 +292,33 @@ func TestQueueMove(t *testing.T) {
 	}
 	if fmt.Sprint(got) != "[1 2 4 5 7 8]" {
 		t.Error(got)
+	}
+}
+
+// Writes of one row go to one writer, in their order; the others to whoever comes.
+func TestQueueRows(t *testing.T) {
+	q := newQueue(3)
+	for i := range 300 {
+		q.add(&write{row: fmt.Sprint(i % 20), args: []any{i}})
+	}
+	q.add(&write{args: []any{300}})
+	q.close()
+	owner, last := map[string]int{}, map[string]int{}
+	n := 0
+	for writer := range 3 {
+		for group := q.take(writer, nil, 7); len(group) > 0; group = q.take(writer, nil, 7) {
+			for _, w := range group {
+				n++
+				i := w.args[0].(int)
+				if o, seen := owner[w.row]; w.row != "" && seen && (o != writer || i < last[w.row]) {
+					t.Errorf("%d of row %s: writer %d after %d of writer %d", i, w.row, writer, last[w.row], o)
+				}
+				owner[w.row], last[w.row] = writer, i
+			}
+		}
+	}
+	if n != 301 {
+		t.Errorf("%d of 301", n)
 	}
 }
 

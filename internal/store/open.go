@@ -63,11 +63,11 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 	s := &Store{
 		engine:  p.engine,
 		read:    &reader{db: p.read, engine: p.engine},
-		queue:   newQueue(),
+		queue:   newQueue(o.writers),
 		closeDB: p.write.Close,
 	}
-	for range o.writers {
-		w := &writer{db: p.write, engine: p.engine, queue: s.queue, limit: o.group, pause: o.pause, log: o.log}
+	for number := range o.writers {
+		w := &writer{db: p.write, engine: p.engine, queue: s.queue, number: number, limit: o.group, pause: o.pause, log: o.log}
 		s.writers.Go(w.run)
 	}
 	return s, nil

@@ -57,7 +57,7 @@ func (s *Store) update(ctx context.Context, q *query, key string, args ...any) e
 	if !isKey(key) {
 		return signum.ErrNotFound
 	}
-	return s.write(ctx, &write{first: q, args: append([]any{key}, args...), then: func(_ context.Context, _ *session, affected int64) error {
+	return s.write(ctx, &write{row: key, first: q, args: append([]any{key}, args...), then: func(_ context.Context, _ *session, affected int64) error {
 		if affected == 0 {
 			return refuse(signum.ErrNotFound)
 		}

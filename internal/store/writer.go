@@ -29,6 +29,7 @@ type writer struct {
 	db     *sql.DB
 	engine engine
 	queue  *queue
+	number int // in the queue, from 0
 	limit  int // writes of a group, at most
 	log    *slog.Logger
 
@@ -41,7 +42,7 @@ type writer struct {
 func (w *writer) run() {
 	group := make([]*write, 0, w.limit)
 	for {
-		group = w.queue.take(group[:0], w.limit)
+		group = w.queue.take(w.number, group[:0], w.limit)
 		if len(group) == 0 {
 			break
 		}
@@ -59,7 +60,7 @@ func (w *writer) run() {
 func (w *writer) linger(group []*write) []*write {
 	if w.last > 1 && w.last < largeGroup && w.pause > 0 {
 		time.Sleep(w.pause)
-		group = w.queue.poll(group, w.limit)
+		group = w.queue.poll(w.number, group, w.limit)
 	}
 	return group
 }
@@ -101,7 +102,7 @@ func (w *writer) apply(ctx context.Context, group []*write) ([]*write, error) {
 			return group, err
 		}
 		done = len(group)
-		group = w.queue.poll(group, w.limit)
+		group = w.queue.poll(w.number, group, w.limit)
 	}
 	return group, nil
 }
