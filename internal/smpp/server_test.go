@@ -130,6 +130,32 @@ func TestSlowPeers(t *testing.T) {
 	})
 }
 
+// What a server sends when it is told that it has answered comes after the answer.
+func TestServerAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := serve(t, ServerConfig{Submit: func(ctx context.Context, ss *Session, _ *SubmitSM) (string, Status, func()) {
+			return "1", StatusOK, func() {
+				if st, err := ss.Deliver(ctx, (*DeliverSM)(hello)); st != StatusOK || err != nil {
+					t.Error(st, err)
+				}
+			}
+		}})
+		defer s.Close()
+		c.bind(CmdBindTransceiver)
+		c.write(PDU{Sequence: 2, Body: hello})
+		if p := c.read(); p.Command() != CmdSubmitSM|respBit || p.Sequence != 2 {
+			t.Fatalf("first came %v", p.Command())
+		}
+		p := c.read()
+		if p.Command() != CmdDeliverSM {
+			t.Fatalf("then came %v", p.Command())
+		}
+		c.write(PDU{Sequence: p.Sequence, Body: &DeliverSMResp{}})
+		synctest.Wait()
+		go func() { _, _ = c.next() }() // the unbind of Close, which cuts it short
+	})
+}
+
 func TestServerWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := serve(t, ServerConfig{Window: 2, Submit: submits(func(ctx context.Context, _ *Session, _ *SubmitSM) (string, Status) {

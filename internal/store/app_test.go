@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -66,27 +65,4 @@ func TestRefusalsOfAppsKeepGroup(t *testing.T) {
 			t.Errorf("the invite: %v", err)
 		}
 	})
-}
-
-// What a device has pending is found by indexes, whatever else there is.
-func TestPendingPlan(t *testing.T) {
-	s := open(t, t.TempDir()+"/test.db")
-	for _, q := range []*query{selectDeviceTransactions, selectDeviceReceipts} {
-		rows, err := s.read.db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+q.text, "d", 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var id, parent, unused int
-			var step string
-			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
-				t.Fatal(err)
-			}
-			t.Log(step)
-			if strings.HasPrefix(step, "SCAN") || strings.Contains(step, "transactions_outstanding") {
-				t.Errorf("reads more than the device's: %s", step)
-			}
-		}
-	}
 }

@@ -78,7 +78,8 @@ func TestPlansSQLite(t *testing.T) {
 			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
 				t.Fatal(err)
 			}
-			if strings.HasPrefix(step, "SCAN") {
+			// What a device has pending is not looked for among all that is outstanding.
+			if strings.HasPrefix(step, "SCAN") || q == selectDeviceTransactions && strings.Contains(step, "transactions_outstanding") {
 				t.Errorf("%s: %s", q.text, step)
 			}
 		}
