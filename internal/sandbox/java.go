@@ -7,8 +7,8 @@ import (
 	"unicode/utf16"
 )
 
-// JavaFile configures Swisscom's Java client of Mobile ID: it is its
-// config.properties, by which its command line runs against the sandbox.
+// JavaFile configures Swisscom's Java client of Mobile ID: the config.properties
+// that its guide describes.
 const JavaFile = "java-client.properties"
 
 // keyAlias is how Java calls a key that its PKCS #12 file gives no name.
