@@ -103,19 +103,6 @@ func TestMaskMSISDN(t *testing.T) {
 	}
 }
 
-func TestPartyProfiles(t *testing.T) {
-	p := &Party{}
-	if p.Resolve("") != ProfileSTK || p.Resolve(ProfileAuth1) != ProfileSTK || p.Resolve(ProfileDevice) != ProfileDevice {
-		t.Error("AuthProfile1 is STK-LoA4 by default, others are themselves")
-	}
-	if p.MayUseApp() || !p.Authorised("") || p.Authorised(ProfileSTK) {
-		t.Error("a bare party may use AuthProfile1 and nothing else")
-	}
-	if p.AuthProfile1 = ProfileAnyLoA4; !p.MayUseApp() {
-		t.Error("the mapping reaches Apps")
-	}
-}
-
 func TestFormatInstant(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678_900_000, time.FixedZone("", 3600))
 	if got := FormatInstant(at); got != "2026-01-02T02:04:05.678Z" {

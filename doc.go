@@ -1,15 +1,23 @@
-// Package signum is the domain of a Mobile Signature Service Provider (MSSP).
+// Package signum holds what an application provider (AP) and a Mobile
+// Signature Service Provider (MSSP) say to each other: the messages, status
+// codes, faults, signature profiles and additional services of ETSI TS 102 204,
+// in the dialect of Swisscom Mobile ID.
 //
-// An application provider (AP, here: a party) asks for the signature of one
-// mobile user; the MSSP chooses a method (SIM applet or app), has the phone
-// show the data to be displayed (DTBD) and sign it, and answers with a CMS.
-// The messages, codes and rules are those of ETSI TS 102 204 in the dialect
-// of Swisscom Mobile ID.
+// An AP asks the MSSP for the signature of one mobile user ([SignatureRequest]).
+// The MSSP chooses a method ([SIM] or [App]), has the user's phone show the
+// data to be displayed (DTBD) and sign it, and answers with a CMS
+// ([SignatureResponse]) or a [Fault]. Package client sends these messages over
+// REST or SOAP; most programs need that package and only the constants of
+// this one.
 //
-// The package holds what every other package shares: messages, status codes
-// and faults, signature profiles, parties, subscribers, transactions, and the
-// ports (Store, Channel, Clock) that adapters implement.
+// # Compatibility
 //
-// It must not know how a message is encoded, where a transaction is kept, or
-// how a phone is reached. It imports the standard library only.
+// This package and package client follow semantic versioning: within a major
+// version no exported name is removed and none changes its meaning. New fields
+// may be added to structs, so write composite literals with field names. New
+// codes and services may be added, so treat an unknown [Code] by its range and
+// ignore an unknown service.
+//
+// The package knows neither how a message is encoded nor what a service keeps
+// of it. It imports the standard library only.
 package signum

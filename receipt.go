@@ -59,18 +59,3 @@ const (
 	ReceiptShown = 60 * time.Second // how long a phone shows it
 	ReceiptWait  = 80 * time.Second // how long to wait for the phone's answer
 )
-
-// Receipt is a receipt after it was accepted. A transaction has at most one.
-type Receipt struct {
-	TransID  string // of the signature
-	DeviceID string
-	Method   Method
-	MSISDN   string // E.164 with leading +
-	Lang     string
-	MimeType string
-	Text     string
-	Created  time.Time
-	Expires  time.Time
-	Result   ReceiptResult
-	Finished time.Time // zero while pending
-}

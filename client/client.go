@@ -67,7 +67,7 @@ type Config struct {
 	// give it the number of synchronous requests under way. 0: 256.
 	MaxIdleConns int
 
-	Clock signum.Clock // for Instant; nil: the machine's
+	Now func() time.Time // the time for AP_Info/Instant; nil: time.Now
 }
 
 // Client asks one service as one party. It is safe for concurrent use.
@@ -110,8 +110,8 @@ func New(cfg Config) (*Client, error) {
 	setDefault(&cfg.MSSP, DefaultMSSP)
 	setDefault(&cfg.RequestTimeout, DefaultRequestTimeout)
 	setDefault(&cfg.MaxIdleConns, DefaultMaxIdleConns)
-	if cfg.Clock == nil {
-		cfg.Clock = signum.SystemClock{}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	c := &Client{cfg: cfg, base: base, wire: restWire, http: cfg.HTTPClient}
 	if cfg.SOAP {

@@ -21,9 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden requests in testdata")
 
-type fixedClock struct{}
-
-func (fixedClock) Now() time.Time {
+func fixedNow() time.Time {
 	return time.Date(2026, 1, 2, 4, 4, 5, 678999999, time.FixedZone("", 3600))
 }
 
@@ -35,7 +33,7 @@ func sent(t *testing.T, soap bool, call func(*Client) error) (h *http.Request, b
 		h, body = r, string(b)
 		return nil, errors.Join(err, errors.New("not sent"))
 	}))
-	c.cfg.Clock = fixedClock{}
+	c.cfg.Now = fixedNow
 	if err := call(c); err == nil || !strings.Contains(err.Error(), "not sent") {
 		t.Fatalf("call: %v", err)
 	}

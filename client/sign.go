@@ -282,7 +282,7 @@ func (c *Client) header(v signum.Version, transID string) signum.Header {
 		Version: v,
 		AP: signum.APInfo{
 			ID: c.cfg.APID, Password: c.cfg.APPassword, TransID: transID,
-			Instant: signum.FormatInstant(c.cfg.Clock.Now()),
+			Instant: signum.FormatInstant(c.cfg.Now()),
 		},
 		MSSP: signum.MSSPInfo{URI: c.cfg.MSSP},
 	}

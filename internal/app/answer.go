@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 type requestList struct {
@@ -54,13 +55,13 @@ var receiptResults = map[string]signum.ReceiptResult{
 }
 
 // answer is what the engine is told.
-func (r *answerRequest) answer() (a signum.DeviceAnswer, err error) {
+func (r *answerRequest) answer() (a mssp.DeviceAnswer, err error) {
 	op, ok := opNamed(r.Op)
 	if !ok {
 		return a, malformed("op is sign or display.")
 	}
-	a = signum.DeviceAnswer{Op: op, TransID: r.ID}
-	if op == signum.OpDisplay {
+	a = mssp.DeviceAnswer{Op: op, TransID: r.ID}
+	if op == mssp.OpDisplay {
 		if a.Receipt, ok = receiptResults[r.Receipt]; !ok || r.Signature != nil || r.Cancel {
 			return a, malformed("The answer to a display is a receipt: OK, CANCEL or TIMEOUT.")
 		}
@@ -102,7 +103,7 @@ func (c *call) answerRequest() (any, error) {
 
 // deliver gives an answer to the engine. An App that hangs up meanwhile has
 // answered all the same.
-func (s *Server) deliver(ctx context.Context, a signum.DeviceAnswer) error {
+func (s *Server) deliver(ctx context.Context, a mssp.DeviceAnswer) error {
 	to, _, err := s.engine()
 	if err != nil {
 		return err
@@ -110,7 +111,7 @@ func (s *Server) deliver(ctx context.Context, a signum.DeviceAnswer) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	switch err := to.Answer(ctx, a); {
-	case errors.Is(err, signum.ErrNotFound):
+	case errors.Is(err, mssp.ErrNotFound):
 		return errUnknown
 	case err != nil:
 		return err

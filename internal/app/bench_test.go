@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func jsonUnmarshal(b []byte, v any) error { return json.Unmarshal(b, v) }
@@ -22,8 +23,8 @@ func BenchmarkDelivery(b *testing.B) {
 	in := p.connect()
 	in.welcome()
 	now := w.clock.Now()
-	r := signum.DeviceRequest{
-		Op: signum.OpDisplay, MSISDN: alice, DeviceID: p.device, Method: signum.App, Lang: "en", MimeType: "text/plain",
+	r := mssp.DeviceRequest{
+		Op: mssp.OpDisplay, MSISDN: alice, DeviceID: p.device, Method: signum.App, Lang: "en", MimeType: "text/plain",
 		Text: "Shall we?", Created: now, Expires: now.Add(time.Minute),
 	}
 	b.ReportAllocs()

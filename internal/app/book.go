@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
@@ -23,14 +24,14 @@ const (
 // item names a request of a device.
 type item struct {
 	id string
-	op signum.DeviceOp
+	op mssp.DeviceOp
 }
 
 func (i item) key(deviceID string) [16]byte { return shortHash(deviceID, i.id, opNames[i.op]) }
 
 // pending is a request that this node handed over.
 type pending struct {
-	signum.DeviceRequest
+	mssp.DeviceRequest
 	sent   time.Time
 	opened bool // of app2app: its AuthUri was
 	shown  bool // or the App was woken for it: no more to do
@@ -72,9 +73,9 @@ func (b *book) tidy(deviceID string) {
 	}
 }
 
-// Send implements signum.Channel. The error wraps 209 OTA_ERROR if there is no
+// Send implements mssp.Channel. The error wraps 209 OTA_ERROR if there is no
 // such App.
-func (s *Server) Send(ctx context.Context, r signum.DeviceRequest) error {
+func (s *Server) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	if _, ok := opNames[r.Op]; !ok {
 		return fmt.Errorf("%w: an App cannot be asked for operation %d", signum.NewFault(signum.OTAError), r.Op)
 	}
@@ -83,7 +84,7 @@ func (s *Server) Send(ctx context.Context, r signum.DeviceRequest) error {
 	}
 	a, err := s.cfg.Store.App(ctx, r.DeviceID)
 	switch {
-	case errors.Is(err, signum.ErrNotFound):
+	case errors.Is(err, mssp.ErrNotFound):
 		s.end(r.DeviceID, item{r.TransID, r.Op}, "withdrawn")
 		return fmt.Errorf("%w: no App %s", signum.NewFault(signum.OTAError), r.DeviceID)
 	case err != nil: // the App may come by itself
@@ -96,7 +97,7 @@ func (s *Server) Send(ctx context.Context, r signum.DeviceRequest) error {
 
 // put keeps a request and puts it into the open inbox; if there is none, the
 // App must be woken.
-func (s *Server) put(r *signum.DeviceRequest) (wake bool) {
+func (s *Server) put(r *mssp.DeviceRequest) (wake bool) {
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()
 	x := s.book.box(r.DeviceID)
@@ -104,9 +105,9 @@ func (s *Server) put(r *signum.DeviceRequest) (wake bool) {
 	if x.requests[name] != nil { // handed over again
 		return false
 	}
-	if r.Op == signum.OpSign {
+	if r.Op == mssp.OpSign {
 		for old, p := range x.requests {
-			if old.op == signum.OpSign && !p.Created.After(r.Created) {
+			if old.op == mssp.OpSign && !p.Created.After(r.Created) {
 				s.drop(r.DeviceID, old, "replaced")
 			}
 		}
@@ -121,7 +122,7 @@ func (s *Server) put(r *signum.DeviceRequest) (wake bool) {
 	return p.visible() && x.conn == nil
 }
 
-// Cancel implements signum.Channel.
+// Cancel implements mssp.Channel.
 func (s *Server) Cancel(_ context.Context, deviceID, transID string) {
 	now := s.now()
 	s.book.mu.Lock()
@@ -169,7 +170,7 @@ func (s *Server) drop(deviceID string, i item, reason string) {
 
 // pendingOf lists what a device may see and has to answer now, whichever node
 // made the request.
-func (s *Server) pendingOf(ctx context.Context, deviceID string) ([]signum.DeviceRequest, error) {
+func (s *Server) pendingOf(ctx context.Context, deviceID string) ([]mssp.DeviceRequest, error) {
 	all, err := s.everything(ctx, deviceID)
 	if err != nil {
 		return nil, err
@@ -183,7 +184,7 @@ func (s *Server) pendingOf(ctx context.Context, deviceID string) ([]signum.Devic
 	return list, nil
 }
 
-func (s *Server) everything(ctx context.Context, deviceID string) ([]signum.DeviceRequest, error) {
+func (s *Server) everything(ctx context.Context, deviceID string) ([]mssp.DeviceRequest, error) {
 	_, in, err := s.engine()
 	if err != nil {
 		return nil, err
@@ -191,7 +192,7 @@ func (s *Server) everything(ctx context.Context, deviceID string) ([]signum.Devi
 	return in.Pending(ctx, deviceID)
 }
 
-func (s *Server) visible(r *signum.DeviceRequest) bool {
+func (s *Server) visible(r *mssp.DeviceRequest) bool {
 	if r.App2App == nil {
 		return true
 	}
@@ -203,7 +204,7 @@ func (s *Server) visible(r *signum.DeviceRequest) bool {
 
 // request finds one that a device may see now. Where it is not, the refusal
 // says whether it ever was.
-func (s *Server) request(ctx context.Context, deviceID string, i item) (*signum.DeviceRequest, error) {
+func (s *Server) request(ctx context.Context, deviceID string, i item) (*mssp.DeviceRequest, error) {
 	if s.ended.has(i.key(deviceID), s.now()) {
 		return nil, errLate
 	}
@@ -222,7 +223,7 @@ func (s *Server) request(ctx context.Context, deviceID string, i item) (*signum.
 	return nil, errUnknown
 }
 
-func (s *Server) seen(deviceID string, i item) *signum.DeviceRequest {
+func (s *Server) seen(deviceID string, i item) *mssp.DeviceRequest {
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()
 	if p := s.book.find(deviceID, i); p != nil && p.visible() {
@@ -233,7 +234,7 @@ func (s *Server) seen(deviceID string, i item) *signum.DeviceRequest {
 
 // openWith makes the request visible that waits for a session token. To open
 // it again is no error: the answer may have been lost.
-func (s *Server) openWith(ctx context.Context, deviceID, token string) (*signum.DeviceRequest, error) {
+func (s *Server) openWith(ctx context.Context, deviceID, token string) (*mssp.DeviceRequest, error) {
 	list, err := s.everything(ctx, deviceID)
 	if err != nil {
 		return nil, err
@@ -249,7 +250,7 @@ func (s *Server) openWith(ctx context.Context, deviceID, token string) (*signum.
 	return nil, errUnknown
 }
 
-func (s *Server) show(r *signum.DeviceRequest) {
+func (s *Server) show(r *mssp.DeviceRequest) {
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()
 	x := s.book.box(r.DeviceID)

@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
@@ -31,8 +32,8 @@ type call struct {
 	start time.Time
 	body  []byte
 
-	device *signum.AppDevice // whose proof it has; nil for calls without one
-	msisdn string            // canonical; masked in the log
+	device *mssp.AppDevice // whose proof it has; nil for calls without one
+	msisdn string          // canonical; masked in the log
 	trans  string
 	note   string // what the log shall know beside the answer
 }
@@ -107,7 +108,7 @@ func (c *call) authenticate() error {
 
 // verify takes a proof once, and finds out whose it is. Limits come after it:
 // nobody can use up those of another.
-func (s *Server) verify(ctx context.Context, compact string, t target) (*signum.AppDevice, error) {
+func (s *Server) verify(ctx context.Context, compact string, t target) (*mssp.AppDevice, error) {
 	p, err := parseProof(compact)
 	if err != nil {
 		return nil, malformed("The proof cannot be read.")
@@ -119,7 +120,7 @@ func (s *Server) verify(ctx context.Context, compact string, t target) (*signum.
 		if key, err = parseKey(d.AuthKey); err != nil {
 			return nil, fmt.Errorf("authentication key of device %s: %w", p.kid, err)
 		}
-	case !errors.Is(err, signum.ErrNotFound):
+	case !errors.Is(err, mssp.ErrNotFound):
 		return nil, err
 	}
 	if !p.of(key, t) || d == nil {
@@ -138,7 +139,7 @@ func (s *Server) verify(ctx context.Context, compact string, t target) (*signum.
 	return d, s.limit(d, now)
 }
 
-func (s *Server) limit(d *signum.AppDevice, now time.Time) error {
+func (s *Server) limit(d *mssp.AppDevice, now time.Time) error {
 	if wait := s.byDevice.take(d.DeviceID, now); wait > 0 {
 		return slow(wait)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // badNetwork is a proxy that duplicates frames, exchanges neighbours, and
@@ -238,7 +238,7 @@ func TestSendDuringSync(t *testing.T) {
 			if !have[id] {
 				t.Fatalf("%s is lost", id)
 			}
-			w.engine.withdraw(signum.DeviceRequest{DeviceID: p.device, TransID: id, Op: signum.OpDisplay})
+			w.engine.withdraw(mssp.DeviceRequest{DeviceID: p.device, TransID: id, Op: mssp.OpDisplay})
 			w.server.Cancel(context.Background(), p.device, id)
 		}
 		_ = in.ws.CloseNow()

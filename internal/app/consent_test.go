@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func TestAnswers(t *testing.T) {
@@ -311,7 +312,7 @@ func FuzzWebAuthn(f *testing.F) {
 		return b
 	}
 	f.Add(bytesOf("authenticator_data"), bytesOf("client_data"), bytesOf("signature"))
-	k := &signum.Passkey{PublicKey: spki(f, key)}
+	k := &mssp.Passkey{PublicKey: spki(f, key)}
 	at := site{origin: "https://signum.example", host: "signum.example"}
 	f.Fuzz(func(t *testing.T, auth, client, sig []byte) {
 		_, err := (&assertion{AuthenticatorData: auth, ClientData: client, Signature: sig}).verify(k, at, []byte("attrs"))

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // renewBefore is how long before its end a certificate is renewed.
@@ -36,7 +37,7 @@ type heartbeatAnswer struct {
 }
 
 // apply changes what the App says of itself.
-func (h *heartbeatRequest) apply(a *signum.AppDevice, allow func(wirePush) (*signum.PushSubscription, error)) error {
+func (h *heartbeatRequest) apply(a *mssp.AppDevice, allow func(wirePush) (*mssp.PushSubscription, error)) error {
 	for _, m := range []struct {
 		from *string
 		to   *string
@@ -73,7 +74,7 @@ func (c *call) heartbeat() (any, error) {
 		return nil, err
 	}
 	var out heartbeatAnswer
-	err := c.change(func(a *signum.AppDevice) error {
+	err := c.change(func(a *mssp.AppDevice) error {
 		if err := in.apply(a, c.s.push.subscription); err != nil {
 			return err
 		}
@@ -103,15 +104,15 @@ func (c *call) heartbeat() (any, error) {
 
 // renewable reports whether a certificate is due. That of a suspended account
 // or a blocked App is not.
-func renewable(sub *signum.Subscriber, d *signum.Device, blocked bool, now time.Time) bool {
-	return d.Certificate != nil && d.Certificate.State == signum.CertificateGood && d.State == signum.DeviceActive &&
-		sub.State == signum.SubscriberActive && !blocked && !now.Before(d.Certificate.NotAfter.Add(-renewBefore))
+func renewable(sub *mssp.Subscriber, d *mssp.Device, blocked bool, now time.Time) bool {
+	return d.Certificate != nil && d.Certificate.State == mssp.CertificateGood && d.State == signum.DeviceActive &&
+		sub.State == mssp.SubscriberActive && !blocked && !now.Before(d.Certificate.NotAfter.Add(-renewBefore))
 }
 
 // renew certifies the same key for the same serial. If the account has another
 // one since, from an enrolment that did not know the recovery code, then this
 // App is not its, and keeps what it has.
-func (c *call) renew(sub *signum.Subscriber, d *signum.Device) (*signum.Certificate, error) {
+func (c *call) renew(sub *mssp.Subscriber, d *mssp.Device) (*mssp.Certificate, error) {
 	old, err := x509.ParseCertificate(d.Certificate.DER)
 	if err != nil {
 		return nil, fmt.Errorf("certificate %s: %w", d.Certificate.Serial, err)
@@ -139,7 +140,7 @@ func (c *call) signature() (any, error) {
 	id := c.r.URL.Query().Get("id")
 	c.trans = clip(id)
 	der, err := in.Signature(c.r.Context(), c.device.DeviceID, id)
-	if errors.Is(err, signum.ErrNotFound) {
+	if errors.Is(err, mssp.ErrNotFound) {
 		return nil, errUnknown
 	} else if err != nil {
 		return nil, err
@@ -163,7 +164,7 @@ func (s *Server) Remove(ctx context.Context, deviceID string) error {
 
 // removeDevice revokes first: if that fails, the App is still there to ask
 // again.
-func (s *Server) removeDevice(ctx context.Context, a *signum.AppDevice) error {
+func (s *Server) removeDevice(ctx context.Context, a *mssp.AppDevice) error {
 	const cessation = 5
 	defer s.lock(a.DeviceID)()
 	_, d, err := s.deviceOf(ctx, a)

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func (p *phone) heartbeat(body obj) reply { return p.call("POST", "/app/v1/heartbeat", body) }
@@ -19,11 +19,11 @@ func TestHeartbeat(t *testing.T) {
 	w.clock.add(time.Hour)
 	r := p.heartbeat(obj{"version": "2.0", "name": "Phone of Alice"})
 	r.is(t, 200, "")
-	a := get(w.store, func(s *store) *signum.AppDevice { return s.apps[p.device] })
+	a := get(w.store, func(s *store) *mssp.AppDevice { return s.apps[p.device] })
 	if a.Version != "2.0" || a.Name != "Phone of Alice" || a.Platform != "test" || !a.LastSeen.Equal(w.clock.Now()) {
 		t.Errorf("%+v", a)
 	}
-	cert := get(w.store, func(s *store) *signum.Certificate { return s.device(p.device).Certificate })
+	cert := get(w.store, func(s *store) *mssp.Certificate { return s.device(p.device).Certificate })
 	if r.member("now") != float64(w.clock.Now().UnixMilli()) || r.member("certificate_expires") != float64(cert.NotAfter.UnixMilli()) || r.member("blocked") != false {
 		t.Errorf("%s", r.body)
 	}
@@ -45,17 +45,17 @@ func TestRenewal(t *testing.T) {
 		t.Error("renewed too early")
 	}
 	w.clock.add(time.Second)
-	state := func(s signum.SubscriberState) {
+	state := func(s mssp.SubscriberState) {
 		if err := w.store.SetSubscriberState(context.Background(), alice, s); err != nil {
 			t.Fatal(err)
 		}
 	}
-	state(signum.SubscriberInactive)
+	state(mssp.SubscriberInactive)
 	p.heartbeat(obj{}).is(t, 200, "")
 	if serial() != first {
 		t.Error("renewed for a suspended account")
 	}
-	state(signum.SubscriberActive)
+	state(mssp.SubscriberActive)
 	r := p.heartbeat(obj{})
 	r.is(t, 200, "")
 	if serial() == first || r.member("certificate_expires") != float64(w.clock.Now().Add(w.ca.life).UnixMilli()) {

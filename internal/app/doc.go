@@ -3,7 +3,7 @@
 //
 //	engine ── Send ──▶ book ──▶ inbox (WebSocket) ──▶ App
 //	                     └────▶ push (wakes an App that has no inbox open)
-//	App ── proof ──▶ limits ──▶ call ──▶ Answerer, Store, CA
+//	App ── proof ──▶ limits ──▶ call ──▶ AnswerHandler, Store, CA
 //
 // What must survive is the store's, and what is pending is the Inbox's: the
 // memory of this package can be lost at any time, and the next sync of each App

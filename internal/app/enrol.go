@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Invite makes an activation code for a subscriber, and ends the one before.
@@ -23,7 +24,7 @@ func (s *Server) Invite(ctx context.Context, msisdn string, trusted bool) (code 
 	code = newCode(activationLen, activationGroup)
 	hash, _ := hashCode(code, activationLen)
 	now := s.now()
-	i := &signum.Invite{CodeHash: hash, MSISDN: msisdn, Trusted: trusted, Created: now, Expires: now.Add(enrolmentFor)}
+	i := &mssp.Invite{CodeHash: hash, MSISDN: msisdn, Trusted: trusted, Created: now, Expires: now.Add(enrolmentFor)}
 	if err := s.cfg.Store.PutInvite(ctx, i); err != nil {
 		return "", time.Time{}, fmt.Errorf("inviting %s: %w", signum.MaskMSISDN(msisdn), err)
 	}
@@ -95,10 +96,10 @@ type account struct {
 
 // invited finds the invite and its account. Whatever is wrong with them is the
 // code that is wrong.
-func (c *call) invited(hash []byte) (*signum.Invite, *account, error) {
+func (c *call) invited(hash []byte) (*mssp.Invite, *account, error) {
 	ctx := c.r.Context()
 	inv, err := c.s.cfg.Store.Invite(ctx, hash, c.s.now())
-	if errors.Is(err, signum.ErrInvite) {
+	if errors.Is(err, mssp.ErrInvite) {
 		return nil, nil, errCode
 	} else if err != nil {
 		return nil, nil, err
@@ -106,11 +107,11 @@ func (c *call) invited(hash []byte) (*signum.Invite, *account, error) {
 	c.msisdn = inv.MSISDN
 	sub, err := c.s.cfg.Store.Subscriber(ctx, inv.MSISDN)
 	switch {
-	case errors.Is(err, signum.ErrNotFound):
+	case errors.Is(err, mssp.ErrNotFound):
 		return nil, nil, errCode
 	case err != nil:
 		return nil, nil, err
-	case sub.State == signum.SubscriberInactive:
+	case sub.State == mssp.SubscriberInactive:
 		return nil, nil, errCode
 	}
 	a := &account{serial: sub.Serial}
@@ -223,7 +224,7 @@ func (c *call) carryOut(e *enrolment, in *enrolRequest) (*enrolled, error) {
 	if err != nil {
 		return nil, err
 	}
-	change := &signum.Enrolment{CodeHash: inv.CodeHash}
+	change := &mssp.Enrolment{CodeHash: inv.CodeHash}
 	out := &enrolled{Device: e.deviceID, MSISDN: e.msisdn, Serial: acc.serial}
 	if !keep {
 		out.Serial = c.s.cfg.NewSerial()
@@ -238,12 +239,12 @@ func (c *call) carryOut(e *enrolment, in *enrolRequest) (*enrolled, error) {
 	}
 	now := c.s.now()
 	verifier := sha256.Sum256(in.Verifier)
-	change.App = &signum.AppDevice{
+	change.App = &mssp.AppDevice{
 		DeviceID: e.deviceID, MSISDN: e.msisdn, AuthKey: in.AuthKey, VerifierHash: verifier[:], Share: e.share,
-		TriesLeft: signum.MaxPasscodeTries, Name: in.Name, Version: in.Version, Platform: in.Platform,
+		TriesLeft: mssp.MaxPasscodeTries, Name: in.Name, Version: in.Version, Platform: in.Platform,
 		Enrolled: now, LastSeen: now,
 	}
-	change.Device = signum.Device{ID: e.deviceID, Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC, Certificate: cert}
+	change.Device = mssp.Device{ID: e.deviceID, Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC, Certificate: cert}
 	if err := c.s.cfg.Store.EnrolApp(ctx, change, now); err != nil {
 		return nil, c.undo(cert, err)
 	}
@@ -274,7 +275,7 @@ func (c *call) retire(msisdn, except string) {
 			continue
 		}
 		var err error
-		if d.Certificate != nil && d.Certificate.State == signum.CertificateGood {
+		if d.Certificate != nil && d.Certificate.State == mssp.CertificateGood {
 			err = c.s.cfg.CA.Revoke(ctx, d.Certificate.Serial, superseded)
 		}
 		if err == nil && d.State == signum.DeviceActive {
@@ -287,21 +288,21 @@ func (c *call) retire(msisdn, except string) {
 }
 
 // undo revokes a certificate that no device has.
-func (c *call) undo(cert *signum.Certificate, cause error) error {
+func (c *call) undo(cert *mssp.Certificate, cause error) error {
 	const cessation = 5
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), readTimeout)
 	defer cancel()
 	if err := c.s.cfg.CA.Revoke(ctx, cert.Serial, cessation); err != nil {
 		c.s.log.ErrorContext(ctx, "certificate of a failed enrolment not revoked", "serial", cert.Serial, "err", err)
 	}
-	if errors.Is(cause, signum.ErrInvite) {
+	if errors.Is(cause, mssp.ErrInvite) {
 		return errCode
 	}
 	return cause
 }
 
 // keepsSerial decides whether the parties of the account know the new App.
-func (c *call) keepsSerial(e *enrolment, inv *signum.Invite, acc *account, code *string) (bool, error) {
+func (c *call) keepsSerial(e *enrolment, inv *mssp.Invite, acc *account, code *string) (bool, error) {
 	if inv.Trusted || !acc.used {
 		return true, nil
 	}

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func TestEnrol(t *testing.T) {
@@ -42,7 +42,7 @@ func TestEnrol(t *testing.T) {
 	other := newPhone(w)
 	w.post("/app/v1/enrol", other.enrolBody(begun, "")).is(t, 404, "code")
 	p.begin(code).is(t, 404, "code")
-	a := get(w.store, func(s *store) *signum.AppDevice { return s.apps[p.device] })
+	a := get(w.store, func(s *store) *mssp.AppDevice { return s.apps[p.device] })
 	sum := sha256.Sum256(p.verifier)
 	if string(a.VerifierHash) != string(sum[:]) || enc(a.Share) != p.share || a.TriesLeft != 3 || a.Name != "My phone" {
 		t.Errorf("%+v", a)
@@ -156,11 +156,11 @@ func TestCodes(t *testing.T) {
 	if n := len(w.server.enrols.by); n != 0 {
 		t.Errorf("%d enrolments kept", n)
 	}
-	if _, _, err := w.server.Invite(context.Background(), "+41790000000", true); !errors.Is(err, signum.ErrNotFound) {
+	if _, _, err := w.server.Invite(context.Background(), "+41790000000", true); !errors.Is(err, mssp.ErrNotFound) {
 		t.Errorf("invited nobody: %v", err)
 	}
 	code := w.invite(alice, true)
-	w.store.subs[alice].State = signum.SubscriberInactive
+	w.store.subs[alice].State = mssp.SubscriberInactive
 	p.begin(code).is(t, 404, "code")
 }
 
@@ -182,7 +182,7 @@ func TestBeginIsBounded(t *testing.T) {
 func TestManyEnrolments(t *testing.T) {
 	s, now := newEnrolments(), time.Unix(1_700_000_000, 0)
 	begin := func(i int) *enrolment {
-		return s.begin(&signum.Invite{CodeHash: fmt.Append(nil, i), MSISDN: alice}, now)
+		return s.begin(&mssp.Invite{CodeHash: fmt.Append(nil, i), MSISDN: alice}, now)
 	}
 	var first, last *enrolment
 	for i := range maxEnrolments + 1 {
@@ -294,11 +294,11 @@ func TestEnrolFails(t *testing.T) {
 	}
 	w.ca.fail = nil
 	// Another enrolment uses the invite up, between the look and the change.
-	inv := get(w.store, func(s *store) signum.Invite {
+	inv := get(w.store, func(s *store) mssp.Invite {
 		for _, i := range s.invites {
 			return *i
 		}
-		return signum.Invite{}
+		return mssp.Invite{}
 	})
 	e := w.server.enrols.find(body["enrolment"].(string), w.clock.Now())
 	c := &call{s: w.server, r: (&http.Request{}).WithContext(context.Background())}
@@ -307,7 +307,7 @@ func TestEnrolFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.undo(cert, signum.ErrInvite); !errors.Is(err, errCode) || w.ca.revoked[cert.Serial] != 5 {
+	if err := c.undo(cert, mssp.ErrInvite); !errors.Is(err, errCode) || w.ca.revoked[cert.Serial] != 5 {
 		t.Errorf("%v, revoked %v", err, w.ca.revoked)
 	}
 }

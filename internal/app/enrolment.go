@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
@@ -62,7 +62,7 @@ func newEnrolments() enrolments {
 }
 
 // begin makes an enrolment for an invite; nil if there are too many.
-func (s *enrolments) begin(i *signum.Invite, now time.Time) *enrolment {
+func (s *enrolments) begin(i *mssp.Invite, now time.Time) *enrolment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.by)-s.kept >= maxEnrolments {

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -43,22 +44,22 @@ func (c *clock) add(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// store keeps what a signum.Store would, in memory.
+// store keeps what a mssp.Store would, in memory.
 type store struct {
 	mu       sync.Mutex
-	subs     map[string]*signum.Subscriber
-	apps     map[string]*signum.AppDevice
-	invites  map[string]*signum.Invite
+	subs     map[string]*mssp.Subscriber
+	apps     map[string]*mssp.AppDevice
+	invites  map[string]*mssp.Invite
 	recovery map[string][]byte
-	certs    map[string]*signum.Certificate
+	certs    map[string]*mssp.Certificate
 	enrolled int
 	fail     error // of everything, if it is set
 }
 
 func newStore() *store {
 	return &store{
-		subs: make(map[string]*signum.Subscriber), apps: make(map[string]*signum.AppDevice),
-		invites: make(map[string]*signum.Invite), recovery: make(map[string][]byte), certs: make(map[string]*signum.Certificate),
+		subs: make(map[string]*mssp.Subscriber), apps: make(map[string]*mssp.AppDevice),
+		invites: make(map[string]*mssp.Invite), recovery: make(map[string][]byte), certs: make(map[string]*mssp.Certificate),
 	}
 }
 
@@ -68,29 +69,29 @@ func (s *store) enter() (leave func(), err error) {
 	return s.mu.Unlock, s.fail
 }
 
-func (s *store) PutInvite(_ context.Context, i *signum.Invite) error {
+func (s *store) PutInvite(_ context.Context, i *mssp.Invite) error {
 	leave, err := s.enter()
 	defer leave()
-	maps.DeleteFunc(s.invites, func(_ string, o *signum.Invite) bool { return o.MSISDN == i.MSISDN })
+	maps.DeleteFunc(s.invites, func(_ string, o *mssp.Invite) bool { return o.MSISDN == i.MSISDN })
 	s.invites[string(i.CodeHash)] = i
 	return err
 }
 
-func (s *store) Invite(_ context.Context, hash []byte, now time.Time) (*signum.Invite, error) {
+func (s *store) Invite(_ context.Context, hash []byte, now time.Time) (*mssp.Invite, error) {
 	leave, err := s.enter()
 	defer leave()
 	i := s.invites[string(hash)]
 	if i == nil || !now.Before(i.Expires) {
-		return nil, errors.Join(err, signum.ErrInvite)
+		return nil, errors.Join(err, mssp.ErrInvite)
 	}
 	return i, err
 }
 
-func (s *store) EnrolApp(_ context.Context, e *signum.Enrolment, now time.Time) error {
+func (s *store) EnrolApp(_ context.Context, e *mssp.Enrolment, now time.Time) error {
 	leave, err := s.enter()
 	defer leave()
 	if s.invites[string(e.CodeHash)] == nil {
-		return signum.ErrInvite
+		return mssp.ErrInvite
 	}
 	delete(s.invites, string(e.CodeHash))
 	sub := s.subs[e.App.MSISDN]
@@ -106,19 +107,19 @@ func (s *store) EnrolApp(_ context.Context, e *signum.Enrolment, now time.Time) 
 	return err
 }
 
-func copyApp(a *signum.AppDevice) *signum.AppDevice {
+func copyApp(a *mssp.AppDevice) *mssp.AppDevice {
 	c := *a
 	c.Passkeys = slices.Clone(a.Passkeys)
 	return &c
 }
 
-func (s *store) App(_ context.Context, id string) (*signum.AppDevice, error) {
+func (s *store) App(_ context.Context, id string) (*mssp.AppDevice, error) {
 	leave, err := s.enter()
 	defer leave()
 	if a := s.apps[id]; a != nil && err == nil {
 		return copyApp(a), nil
 	}
-	return nil, cmpErr(err, signum.ErrNotFound)
+	return nil, cmpErr(err, mssp.ErrNotFound)
 }
 
 func cmpErr(err, or error) error {
@@ -128,12 +129,12 @@ func cmpErr(err, or error) error {
 	return or
 }
 
-func (s *store) UpdateApp(_ context.Context, a *signum.AppDevice) error {
+func (s *store) UpdateApp(_ context.Context, a *mssp.AppDevice) error {
 	leave, err := s.enter()
 	defer leave()
 	old := s.apps[a.DeviceID]
 	if old == nil {
-		return signum.ErrNotFound
+		return mssp.ErrNotFound
 	}
 	a = copyApp(a)
 	a.TriesLeft = old.TriesLeft
@@ -146,7 +147,7 @@ func (s *store) TakeTry(_ context.Context, id string) (int, error) {
 	defer leave()
 	a := s.apps[id]
 	if a == nil {
-		return 0, cmpErr(err, signum.ErrNotFound)
+		return 0, cmpErr(err, mssp.ErrNotFound)
 	}
 	if a.TriesLeft == 0 {
 		return -1, err
@@ -158,7 +159,7 @@ func (s *store) TakeTry(_ context.Context, id string) (int, error) {
 func (s *store) ResetTries(_ context.Context, id string) error {
 	leave, err := s.enter()
 	defer leave()
-	s.apps[id].TriesLeft = signum.MaxPasscodeTries
+	s.apps[id].TriesLeft = mssp.MaxPasscodeTries
 	return err
 }
 
@@ -167,11 +168,11 @@ func (s *store) RemoveApp(_ context.Context, id string) error {
 	defer leave()
 	a := s.apps[id]
 	if a == nil {
-		return signum.ErrNotFound
+		return mssp.ErrNotFound
 	}
 	delete(s.apps, id)
 	sub := s.subs[a.MSISDN]
-	sub.Devices = slices.DeleteFunc(sub.Devices, func(d signum.Device) bool { return d.ID == id })
+	sub.Devices = slices.DeleteFunc(sub.Devices, func(d mssp.Device) bool { return d.ID == id })
 	return err
 }
 
@@ -188,26 +189,26 @@ func (s *store) SetRecoveryHash(_ context.Context, n string, hash []byte) error 
 	return err
 }
 
-func (s *store) SetSubscriberState(_ context.Context, n string, to signum.SubscriberState) error {
+func (s *store) SetSubscriberState(_ context.Context, n string, to mssp.SubscriberState) error {
 	leave, err := s.enter()
 	defer leave()
 	s.subs[n].State = to
 	return err
 }
 
-func (s *store) Subscriber(_ context.Context, n string) (*signum.Subscriber, error) {
+func (s *store) Subscriber(_ context.Context, n string) (*mssp.Subscriber, error) {
 	leave, err := s.enter()
 	defer leave()
 	sub := s.subs[n]
 	if sub == nil {
-		return nil, cmpErr(err, signum.ErrNotFound)
+		return nil, cmpErr(err, mssp.ErrNotFound)
 	}
 	c := *sub
 	c.Devices = slices.Clone(sub.Devices)
 	return &c, err
 }
 
-func (s *store) device(id string) *signum.Device {
+func (s *store) device(id string) *mssp.Device {
 	for _, sub := range s.subs {
 		for i := range sub.Devices {
 			if sub.Devices[i].ID == id {
@@ -277,7 +278,7 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 	return k
 }
 
-func (a *authority) Issue(_ context.Context, serial, deviceID string, key crypto.PublicKey) (*signum.Certificate, error) {
+func (a *authority) Issue(_ context.Context, serial, deviceID string, key crypto.PublicKey) (*mssp.Certificate, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.fail != nil {
@@ -293,8 +294,8 @@ func (a *authority) Issue(_ context.Context, serial, deviceID string, key crypto
 	if err != nil {
 		return nil, err
 	}
-	c := &signum.Certificate{
-		Serial: t.SerialNumber.Text(16), DeviceID: deviceID, State: signum.CertificateGood, DER: der,
+	c := &mssp.Certificate{
+		Serial: t.SerialNumber.Text(16), DeviceID: deviceID, State: mssp.CertificateGood, DER: der,
 		NotBefore: t.NotBefore, NotAfter: t.NotAfter,
 	}
 	return c, get(a.store, func(s *store) error { s.certs[c.Serial] = c; return nil })
@@ -313,17 +314,17 @@ func (a *authority) Revoke(_ context.Context, serial string, reason int) error {
 // engine has what is pending, and takes answers once.
 type engine struct {
 	mu      sync.Mutex
-	pending map[string][]signum.DeviceRequest // by device, oldest first
-	answers []signum.DeviceAnswer
+	pending map[string][]mssp.DeviceRequest // by device, oldest first
+	answers []mssp.DeviceAnswer
 	cms     map[string][]byte
 	fail    error
 }
 
 func newEngine() *engine {
-	return &engine{pending: make(map[string][]signum.DeviceRequest), cms: make(map[string][]byte)}
+	return &engine{pending: make(map[string][]mssp.DeviceRequest), cms: make(map[string][]byte)}
 }
 
-func (e *engine) Pending(_ context.Context, deviceID string) ([]signum.DeviceRequest, error) {
+func (e *engine) Pending(_ context.Context, deviceID string) ([]mssp.DeviceRequest, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.pending[deviceID]), e.fail
@@ -335,10 +336,10 @@ func (e *engine) Signature(_ context.Context, deviceID, transID string) ([]byte,
 	if der, ok := e.cms[deviceID+" "+transID]; ok {
 		return der, nil
 	}
-	return nil, signum.ErrNotFound
+	return nil, mssp.ErrNotFound
 }
 
-func (e *engine) Answer(_ context.Context, a signum.DeviceAnswer) error {
+func (e *engine) Answer(_ context.Context, a mssp.DeviceAnswer) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.fail != nil {
@@ -349,26 +350,26 @@ func (e *engine) Answer(_ context.Context, a signum.DeviceAnswer) error {
 	return nil
 }
 
-func (e *engine) forget(deviceID, transID string, op signum.DeviceOp) {
-	e.pending[deviceID] = slices.DeleteFunc(e.pending[deviceID], func(r signum.DeviceRequest) bool {
+func (e *engine) forget(deviceID, transID string, op mssp.DeviceOp) {
+	e.pending[deviceID] = slices.DeleteFunc(e.pending[deviceID], func(r mssp.DeviceRequest) bool {
 		return r.TransID == transID && r.Op == op
 	})
 }
 
 // add makes a request pending, as the engine does before it hands it over.
-func (e *engine) add(r signum.DeviceRequest) {
+func (e *engine) add(r mssp.DeviceRequest) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.pending[r.DeviceID] = append(e.pending[r.DeviceID], r)
 }
 
-func (e *engine) withdraw(r signum.DeviceRequest) {
+func (e *engine) withdraw(r mssp.DeviceRequest) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.forget(r.DeviceID, r.TransID, r.Op)
 }
 
-func (e *engine) answered() []signum.DeviceAnswer {
+func (e *engine) answered() []mssp.DeviceAnswer {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.answers)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/api"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
@@ -40,8 +41,8 @@ func newWorld(t testing.TB, edit ...func(*Config)) *world {
 		t: t, clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}, store: newStore(), engine: newEngine(), log: new(syncBuffer),
 	}
 	w.ca = newAuthority(t, w.clock, w.store)
-	w.store.subs[alice] = &signum.Subscriber{MSISDN: alice, Serial: aliceSerial, State: signum.SubscriberActive}
-	w.store.subs[bob] = &signum.Subscriber{MSISDN: bob, Serial: "MIDCHEBOB0000001", State: signum.SubscriberActive}
+	w.store.subs[alice] = &mssp.Subscriber{MSISDN: alice, Serial: aliceSerial, State: mssp.SubscriberActive}
+	w.store.subs[bob] = &mssp.Subscriber{MSISDN: bob, Serial: "MIDCHEBOB0000001", State: mssp.SubscriberActive}
 	w.cfg = Config{
 		Store: w.store, CA: w.ca, Chain: [][]byte{[]byte("issuing CA")}, Clock: w.clock, Service: service, NewSerial: serials(),
 		Logger: slog.New(slog.NewTextHandler(w.log, nil)), OpenAPI: api.AppOpenAPI,
@@ -106,11 +107,11 @@ func (w *world) enrol(msisdn string) *phone {
 }
 
 // ask has the engine ask a phone to sign.
-func (w *world) ask(p *phone, id string, edit ...func(*signum.DeviceRequest)) signum.DeviceRequest {
+func (w *world) ask(p *phone, id string, edit ...func(*mssp.DeviceRequest)) mssp.DeviceRequest {
 	w.t.Helper()
 	now := w.clock.Now()
-	r := signum.DeviceRequest{
-		Op: signum.OpSign, TransID: id, MSISDN: p.msisdn, DeviceID: p.device, Method: signum.App, Lang: "en", MimeType: "text/plain",
+	r := mssp.DeviceRequest{
+		Op: mssp.OpSign, TransID: id, MSISDN: p.msisdn, DeviceID: p.device, Method: signum.App, Lang: "en", MimeType: "text/plain",
 		Text: "Pay " + id, SignedAttrs: []byte("attrs of " + id), KeyType: signum.EC, Created: now, Expires: now.Add(2 * time.Minute),
 	}
 	for _, f := range edit {
@@ -123,7 +124,7 @@ func (w *world) ask(p *phone, id string, edit ...func(*signum.DeviceRequest)) si
 	return r
 }
 
-func display(r *signum.DeviceRequest) { r.Op, r.SignedAttrs = signum.OpDisplay, nil }
+func display(r *mssp.DeviceRequest) { r.Op, r.SignedAttrs = mssp.OpDisplay, nil }
 
 // patience is how long a test waits for what must happen: a machine with other
 // work to do may be slow, and whoever is in time pays nothing.

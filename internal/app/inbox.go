@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
@@ -127,7 +128,7 @@ func (s *Server) leave(c *conn) {
 
 // register makes a connection its device's inbox. What is sent from now on is
 // queued behind the sync, which is yet to come.
-func (s *Server) register(c *conn, a *signum.AppDevice) {
+func (s *Server) register(c *conn, a *mssp.AppDevice) {
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()
 	c.device, c.msisdn = a.DeviceID, a.MSISDN

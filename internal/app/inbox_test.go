@@ -14,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // inbox is a phone's connection.
@@ -137,7 +138,7 @@ func TestInbox(t *testing.T) {
 	if ids := in.welcome(); !slices.Equal(ids, []string{"h1"}) {
 		t.Errorf("%v", ids)
 	}
-	r := w.ask(p, "h2", func(r *signum.DeviceRequest) { r.Choices, r.Created = []string{"12", "34"}, r.Created.Add(1) })
+	r := w.ask(p, "h2", func(r *mssp.DeviceRequest) { r.Choices, r.Created = []string{"12", "34"}, r.Created.Add(1) })
 	if m := in.expect("gone"); m.ID != "h1" || m.Reason != "replaced" {
 		t.Errorf("%+v", m)
 	}
@@ -299,8 +300,8 @@ func TestApp2App(t *testing.T) {
 	p, other := w.enrol(alice), w.enrol(bob)
 	in := p.connect()
 	in.welcome()
-	r := w.ask(p, "h1", func(r *signum.DeviceRequest) {
-		r.App2App = &signum.App2App{TokenHash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", RedirectURI: "shop://back"} // of "test"
+	r := w.ask(p, "h1", func(r *mssp.DeviceRequest) {
+		r.App2App = &mssp.App2App{TokenHash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", RedirectURI: "shop://back"} // of "test"
 	})
 	if list := p.call("GET", "/app/v1/requests", nil); len(list.member("requests").([]any)) != 0 {
 		t.Errorf("%s", list.body)
@@ -370,7 +371,7 @@ func TestSlowConsumer(t *testing.T) {
 		}
 		n++
 		began := time.Now()
-		w.ask(p, fmt.Sprintf("h%d", i), display, func(r *signum.DeviceRequest) { r.Text = strings.Repeat("x", 8000) })
+		w.ask(p, fmt.Sprintf("h%d", i), display, func(r *mssp.DeviceRequest) { r.Text = strings.Repeat("x", 8000) })
 		longest = max(longest, time.Since(began))
 	}
 	if longest >= writeTimeout { // as long as the App could hold it up; how fast it is otherwise is the machine's matter
@@ -387,11 +388,11 @@ func TestSlowConsumer(t *testing.T) {
 func TestSendRefuses(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()
-	err := w.server.Send(ctx, signum.DeviceRequest{DeviceID: "none", TransID: "h", Expires: w.clock.Now().Add(time.Minute)})
+	err := w.server.Send(ctx, mssp.DeviceRequest{DeviceID: "none", TransID: "h", Expires: w.clock.Now().Add(time.Minute)})
 	if f := signum.AsFault(err); f == nil || f.Code != signum.OTAError {
 		t.Errorf("no App: %v", err)
 	}
-	err = w.server.Send(ctx, signum.DeviceRequest{Op: signum.OpActivate})
+	err = w.server.Send(ctx, mssp.DeviceRequest{Op: mssp.OpActivate})
 	if f := signum.AsFault(err); f == nil || f.Code != signum.OTAError {
 		t.Errorf("activation: %v", err)
 	}

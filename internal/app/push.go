@@ -18,7 +18,7 @@ import (
 
 	webpush "github.com/SherClockHolmes/webpush-go"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
@@ -61,7 +61,7 @@ type pusher struct {
 	vapid VAPID
 
 	mu      sync.Mutex
-	waiting map[string]*signum.PushSubscription // by device: who is to be woken already is not twice
+	waiting map[string]*mssp.PushSubscription // by device: who is to be woken already is not twice
 	order   []string
 	workers int
 }
@@ -76,7 +76,7 @@ func newPusher(s *Server, v VAPID) (*pusher, error) {
 	if v.Contact == "" {
 		v.Contact = s.site.origin
 	}
-	return &pusher{s: s, vapid: v, waiting: make(map[string]*signum.PushSubscription)}, v.check()
+	return &pusher{s: s, vapid: v, waiting: make(map[string]*mssp.PushSubscription)}, v.check()
 }
 
 func (c *call) pushKey() (any, error) {
@@ -87,7 +87,7 @@ func (c *call) pushKey() (any, error) {
 
 // subscription checks what an App registers: it makes the service call an
 // address of the App's choice.
-func (p *pusher) subscription(w wirePush) (*signum.PushSubscription, error) {
+func (p *pusher) subscription(w wirePush) (*mssp.PushSubscription, error) {
 	u, err := url.Parse(w.Endpoint)
 	if err != nil || len(w.Endpoint) > maxEndpoint || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return nil, errors.New("the endpoint is not an address")
@@ -101,11 +101,11 @@ func (p *pusher) subscription(w wirePush) (*signum.PushSubscription, error) {
 	if len(w.Auth) != 16 {
 		return nil, errors.New("auth is not of 16 bytes")
 	}
-	return &signum.PushSubscription{Endpoint: w.Endpoint, P256DH: w.P256DH, Auth: w.Auth}, nil
+	return &mssp.PushSubscription{Endpoint: w.Endpoint, P256DH: w.P256DH, Auth: w.Auth}, nil
 }
 
 // wake wakes an App some time soon.
-func (p *pusher) wake(deviceID string, sub *signum.PushSubscription) {
+func (p *pusher) wake(deviceID string, sub *mssp.PushSubscription) {
 	if sub == nil {
 		return
 	}
@@ -140,7 +140,7 @@ func (p *pusher) work() {
 	}
 }
 
-func (p *pusher) next() (string, *signum.PushSubscription) {
+func (p *pusher) next() (string, *mssp.PushSubscription) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.order) == 0 || p.s.tasks.stopping() {
@@ -156,7 +156,7 @@ func (p *pusher) next() (string, *signum.PushSubscription) {
 
 var errGone = errors.New("the subscription is gone")
 
-func (p *pusher) send(sub *signum.PushSubscription) error {
+func (p *pusher) send(sub *mssp.PushSubscription) error {
 	u, err := url.Parse(sub.Endpoint)
 	if err != nil {
 		return errors.New("the endpoint is not an address")
@@ -199,7 +199,7 @@ func withoutURL(err error) error {
 }
 
 // forget drops a subscription, unless there is a newer one.
-func (p *pusher) forget(deviceID string, sub *signum.PushSubscription) {
+func (p *pusher) forget(deviceID string, sub *mssp.PushSubscription) {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
 	defer p.s.lock(deviceID)()

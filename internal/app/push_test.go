@@ -23,7 +23,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // pushService is one of a browser's maker, with one subscription.
@@ -190,7 +190,7 @@ func TestWake(t *testing.T) {
 	w, s := pushWorld(t)
 	p := w.enrol(alice)
 	p.heartbeat(obj{"push": s.subscription("/1")}).is(t, 200, "")
-	w.ask(p, "h1", func(r *signum.DeviceRequest) { r.Text = "secret text" })
+	w.ask(p, "h1", func(r *mssp.DeviceRequest) { r.Text = "secret text" })
 	s.next()
 	p.heartbeat(obj{"version": "3"}).is(t, 200, "") // says nothing of push, and changes nothing
 
@@ -217,13 +217,13 @@ func TestWake(t *testing.T) {
 	// What waits for its AuthUri wakes nobody.
 	_ = in.ws.CloseNow()
 	eventually(t, "the inbox is closed", func() bool { return w.server.connections() == 0 })
-	w.ask(p, "h4", func(r *signum.DeviceRequest) { r.App2App = &signum.App2App{TokenHash: "x"} })
+	w.ask(p, "h4", func(r *mssp.DeviceRequest) { r.App2App = &mssp.App2App{TokenHash: "x"} })
 	w.clock.add(shownWithin)
 	w.server.sweep(w.clock.Now())
 
 	p.heartbeat(obj{"push": nil}).is(t, 200, "")
 	w.ask(p, "h5")
-	if a := get(w.store, func(s *store) *signum.AppDevice { return s.apps[p.device] }); a.Push != nil {
+	if a := get(w.store, func(s *store) *mssp.AppDevice { return s.apps[p.device] }); a.Push != nil {
 		t.Error("the subscription stays")
 	}
 	w.server.Close()

@@ -15,15 +15,16 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Base is where Handler serves.
 const Base = "/app/v1"
 
-// Store is what Apps need of a signum.Store.
+// Store is what Apps need of a mssp.Store.
 type Store interface {
-	signum.AppStore
-	Subscriber(ctx context.Context, msisdn string) (*signum.Subscriber, error)
+	mssp.AppStore
+	Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber, error)
 	ActivateDevice(ctx context.Context, deviceID string, k signum.KeyType, certSerial string) error
 	SetPINBlocked(ctx context.Context, deviceID string, blocked bool) error
 	DeactivateDevice(ctx context.Context, deviceID string) error
@@ -31,7 +32,7 @@ type Store interface {
 
 // CA certifies and revokes.
 type CA interface {
-	signum.Issuer
+	mssp.Issuer
 	// Revoke revokes a certificate for a CRLReason of RFC 5280, clause 5.3.1.
 	Revoke(ctx context.Context, serial string, reason int) error
 }
@@ -41,7 +42,7 @@ type Config struct {
 	Store     Store
 	CA        CA
 	Chain     [][]byte // DER of the CA certificates that an App gets with its own
-	Clock     signum.Clock
+	Clock     mssp.Clock
 	Logger    *slog.Logger
 	Service   string        // aud of proofs
 	WebURL    string        // of the web App: its origin is that of passkeys, and the only one that may open an inbox
@@ -62,7 +63,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Clock == nil {
-		c.Clock = signum.SystemClock{}
+		c.Clock = mssp.SystemClock{}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -109,13 +110,13 @@ type Server struct {
 	seed  maphash.Seed
 
 	mu       sync.RWMutex
-	answerer signum.Answerer
-	inbox    signum.Inbox
+	answerer mssp.AnswerHandler
+	inbox    mssp.Inbox
 
 	tasks tasks
 }
 
-var _ signum.Channel = (*Server)(nil)
+var _ mssp.Channel = (*Server)(nil)
 
 // New returns a server. It takes calls at once; Run must run for time to pass.
 func New(c Config) (*Server, error) {
@@ -149,13 +150,13 @@ func New(c Config) (*Server, error) {
 
 // Connect sets who receives answers and knows what is pending; before the
 // first call.
-func (s *Server) Connect(a signum.Answerer, i signum.Inbox) {
+func (s *Server) Connect(a mssp.AnswerHandler, i mssp.Inbox) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answerer, s.inbox = a, i
 }
 
-func (s *Server) engine() (signum.Answerer, signum.Inbox, error) {
+func (s *Server) engine() (mssp.AnswerHandler, mssp.Inbox, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.answerer == nil || s.inbox == nil {
@@ -256,7 +257,7 @@ func (t *tasks) stopping() bool {
 func (t *tasks) wait() { t.n.Wait() }
 
 // deviceOf finds a device's row and its account.
-func (s *Server) deviceOf(ctx context.Context, a *signum.AppDevice) (*signum.Subscriber, *signum.Device, error) {
+func (s *Server) deviceOf(ctx context.Context, a *mssp.AppDevice) (*mssp.Subscriber, *mssp.Device, error) {
 	sub, err := s.cfg.Store.Subscriber(ctx, a.MSISDN)
 	if err != nil {
 		return nil, nil, fmt.Errorf("account of device %s: %w", a.DeviceID, err)
@@ -266,5 +267,5 @@ func (s *Server) deviceOf(ctx context.Context, a *signum.AppDevice) (*signum.Sub
 			return sub, &sub.Devices[i], nil
 		}
 	}
-	return nil, nil, fmt.Errorf("device %s of its account: %w", a.DeviceID, signum.ErrNotFound)
+	return nil, nil, fmt.Errorf("device %s of its account: %w", a.DeviceID, mssp.ErrNotFound)
 }

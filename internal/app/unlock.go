@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const maxPasskeys = 8 // of a device
@@ -81,11 +82,11 @@ func (c *call) block(ctx context.Context, id string) error {
 	if id == "" {
 		return errBlocked
 	}
-	name := item{id, signum.OpSign}
+	name := item{id, mssp.OpSign}
 	if _, err := c.s.request(ctx, c.device.DeviceID, name); err != nil {
 		return errBlocked // of no request that could be ended
 	}
-	err := c.s.deliver(ctx, signum.DeviceAnswer{
+	err := c.s.deliver(ctx, mssp.DeviceAnswer{
 		Op: name.op, TransID: id, DeviceID: c.device.DeviceID, Fault: signum.NewFault(signum.PINBlocked),
 	})
 	if err != nil {
@@ -96,14 +97,14 @@ func (c *call) block(ctx context.Context, id string) error {
 
 // orGone makes a device that was removed meanwhile one that never was.
 func (c *call) orGone(err error) error {
-	if errors.Is(err, signum.ErrNotFound) {
+	if errors.Is(err, mssp.ErrNotFound) {
 		return errUnauthorised
 	}
 	return err
 }
 
 // change changes what is kept of the App, as it is now.
-func (c *call) change(f func(*signum.AppDevice) error) error {
+func (c *call) change(f func(*mssp.AppDevice) error) error {
 	ctx := c.r.Context()
 	defer c.s.lock(c.device.DeviceID)()
 	a, err := c.s.cfg.Store.App(ctx, c.device.DeviceID)
@@ -130,7 +131,7 @@ func (c *call) passcode() (any, error) {
 	if err := c.checkPasscode(in.Verifier, ""); err != nil {
 		return nil, err
 	}
-	return nil, c.change(func(a *signum.AppDevice) error {
+	return nil, c.change(func(a *mssp.AppDevice) error {
 		sum := sha256.Sum256(in.NewVerifier)
 		a.VerifierHash = sum[:]
 		return nil
@@ -155,8 +156,8 @@ func (c *call) passkey() (any, error) {
 	if err := c.checkPasscode(in.Verifier, ""); err != nil {
 		return nil, err
 	}
-	return nil, c.change(func(a *signum.AppDevice) error {
-		key := signum.Passkey{ID: in.ID, PublicKey: in.PublicKey}
+	return nil, c.change(func(a *mssp.AppDevice) error {
+		key := mssp.Passkey{ID: in.ID, PublicKey: in.PublicKey}
 		if i := passkeyIndex(a, in.ID); i >= 0 {
 			a.Passkeys[i] = key
 		} else if len(a.Passkeys) < maxPasskeys {
@@ -174,11 +175,11 @@ func (c *call) checkAssertion(as *assertion, id string) error {
 	if c.device.TriesLeft <= 0 {
 		return errBlocked
 	}
-	r, err := c.s.request(c.r.Context(), c.device.DeviceID, item{id, signum.OpSign})
+	r, err := c.s.request(c.r.Context(), c.device.DeviceID, item{id, mssp.OpSign})
 	if err != nil {
 		return err
 	}
-	return c.change(func(a *signum.AppDevice) error {
+	return c.change(func(a *mssp.AppDevice) error {
 		if a.TriesLeft <= 0 {
 			return errBlocked
 		}

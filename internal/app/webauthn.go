@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const maxCredentialID = 1023 // WebAuthn Level 2, clause 6.5.1
@@ -24,8 +24,8 @@ type assertion struct {
 	Signature         octets `json:"signature"` // ASN.1, as authenticators make it
 }
 
-func passkeyIndex(a *signum.AppDevice, id []byte) int {
-	return slices.IndexFunc(a.Passkeys, func(k signum.Passkey) bool { return bytes.Equal(k.ID, id) })
+func passkeyIndex(a *mssp.AppDevice, id []byte) int {
+	return slices.IndexFunc(a.Passkeys, func(k mssp.Passkey) bool { return bytes.Equal(k.ID, id) })
 }
 
 // clientData is CollectedClientData of WebAuthn.
@@ -67,7 +67,7 @@ func parseClientData(b []byte) (d clientData, err error) {
 
 // verify checks an assertion (WebAuthn Level 2, clause 7.2) over what is to be
 // signed, and returns the new count. The errors are for the log.
-func (as *assertion) verify(k *signum.Passkey, at site, attrs []byte) (count uint32, err error) {
+func (as *assertion) verify(k *mssp.Passkey, at site, attrs []byte) (count uint32, err error) {
 	client, err := parseClientData(as.ClientData)
 	if err != nil {
 		return 0, errors.New("client data are not JSON")

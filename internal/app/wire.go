@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // octets are bytes that travel as Base64url without padding. Each value has
@@ -36,9 +37,9 @@ func (o *octets) UnmarshalText(text []byte) error {
 
 // The operations as the protocol names them. Apps are never activated: an
 // enrolment does that.
-var opNames = map[signum.DeviceOp]string{signum.OpSign: "sign", signum.OpDisplay: "display"}
+var opNames = map[mssp.DeviceOp]string{mssp.OpSign: "sign", mssp.OpDisplay: "display"}
 
-func opNamed(name string) (signum.DeviceOp, bool) {
+func opNamed(name string) (mssp.DeviceOp, bool) {
 	for op, n := range opNames {
 		if n == name {
 			return op, true
@@ -62,12 +63,12 @@ type request struct {
 	RedirectURI string   `json:"redirect_uri,omitempty"`
 }
 
-func wireOf(r *signum.DeviceRequest) request {
+func wireOf(r *mssp.DeviceRequest) request {
 	w := request{
 		ID: r.TransID, Op: opNames[r.Op], Mime: r.MimeType, Text: r.Text, Lang: r.Lang,
 		Created: r.Created.UnixMilli(), Expires: r.Expires.UnixMilli(), Locate: r.Locate, Choices: r.Choices,
 	}
-	if r.Op == signum.OpSign {
+	if r.Op == mssp.OpSign {
 		w.Attrs = r.SignedAttrs
 	}
 	if w.Mime == "" {
@@ -99,7 +100,7 @@ type clientFrame struct {
 	Op    string `json:"op"`
 }
 
-// wireLocation is signum.Location as the protocol has it.
+// wireLocation is mssp.Location as the protocol has it.
 type wireLocation struct {
 	Error              int     `json:"error"`
 	Country            string  `json:"country"`
@@ -111,16 +112,16 @@ type wireLocation struct {
 
 // location checks what a phone says of where it is. Whether it is true only
 // the phone knows.
-func (w *wireLocation) location() (*signum.Location, bool) {
+func (w *wireLocation) location() (*mssp.Location, bool) {
 	if w == nil {
 		return nil, true
 	}
 	if e := signum.GeoError(w.Error); e != 0 {
-		return &signum.Location{Error: e}, e.Known()
+		return &mssp.Location{Error: e}, e.Known()
 	}
 	ok := len(w.Country) == 2 && strings.Trim(w.Country, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" &&
 		w.Accuracy >= 0 && within1(w.DeviceConfidence) && within1(w.LocationConfidence) && w.Measured > 0
-	return &signum.Location{
+	return &mssp.Location{
 		Country: w.Country, Accuracy: w.Accuracy, DeviceConfidence: w.DeviceConfidence,
 		LocationConfidence: w.LocationConfidence, Measured: time.UnixMilli(w.Measured).UTC(),
 	}, ok

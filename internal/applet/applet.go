@@ -120,7 +120,7 @@ type Reply struct {
 	TriesLeft byte   // of the PIN
 	Signature []byte // Sign: over SHA-256 of the signed attributes
 	PublicKey []byte // GenKey: SubjectPublicKeyInfo, DER
-	Proof     []byte // GenKey: signature of the new key, see signum.ActivationProof
+	Proof     []byte // GenKey: signature of the new key, see mssp.ActivationProof
 	State     State  // Status
 }
 

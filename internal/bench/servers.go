@@ -30,6 +30,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/sandbox"
 )
@@ -95,7 +96,7 @@ func runServer(ctx context.Context, args []string) error {
 	var network *phone.Network
 	if *memory {
 		network = phone.New(phone.Config{})
-		cfg.SIMChannel = func(signum.Channel) signum.Channel { return network }
+		cfg.SIMChannel = func(mssp.Channel) mssp.Channel { return network }
 	}
 	box, err := sandbox.Open(ctx, cfg)
 	if err != nil {
@@ -123,7 +124,7 @@ func runServer(ctx context.Context, args []string) error {
 		return err
 	}
 	if network != nil {
-		network.Connect(box.Answerer())
+		network.Connect(box.AnswerHandler())
 		defer network.Close()
 	}
 	ctx, stop := context.WithCancel(ctx)
@@ -137,7 +138,7 @@ func runServer(ctx context.Context, args []string) error {
 
 // addInMemory makes a user whose SIM is no more than a key in memory.
 func addInMemory(ctx context.Context, box *sandbox.Sandbox, n *phone.Network, msisdn string, b phone.Behaviour) error {
-	s := &signum.Subscriber{MSISDN: msisdn, Serial: ca.NewSerial(), State: signum.SubscriberActive, Devices: []signum.Device{
+	s := &mssp.Subscriber{MSISDN: msisdn, Serial: ca.NewSerial(), State: mssp.SubscriberActive, Devices: []mssp.Device{
 		{ID: msisdn, Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.EC},
 	}}
 	p, err := n.Add(phone.DeviceSpec{ID: msisdn, MSISDN: msisdn, Method: signum.SIM})

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
@@ -91,7 +91,7 @@ func (i *Issuer) RootCRL() ([]byte, error) {
 	})
 }
 
-func signCRL(issuer *x509.Certificate, key crypto.Signer, revoked []signum.Certificate, number *big.Int, thisUpdate, nextUpdate time.Time) ([]byte, error) {
+func signCRL(issuer *x509.Certificate, key crypto.Signer, revoked []mssp.Certificate, number *big.Int, thisUpdate, nextUpdate time.Time) ([]byte, error) {
 	s, err := schemeOf(issuer.PublicKey)
 	if err != nil {
 		return nil, err

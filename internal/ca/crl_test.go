@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func parseCRL(t *testing.T, der []byte, issuer *x509.Certificate) *x509.RevocationList {
@@ -118,7 +118,7 @@ func TestRevokeRefuses(t *testing.T) {
 	if store.count("revoke") != 0 {
 		t.Error("the store was asked")
 	}
-	if err := i.Revoke(context.Background(), "ffff", 0); !errors.Is(err, signum.ErrNotFound) {
+	if err := i.Revoke(context.Background(), "ffff", 0); !errors.Is(err, mssp.ErrNotFound) {
 		t.Errorf("unknown: %v", err)
 	}
 }

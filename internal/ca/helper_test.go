@@ -22,7 +22,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -49,18 +49,18 @@ func (c *testClock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// memStore is a signum.CertificateStore that fails on demand.
+// memStore is a mssp.CertificateStore that fails on demand.
 type memStore struct {
 	mu    sync.Mutex
-	rows  map[string]signum.Certificate
+	rows  map[string]mssp.Certificate
 	calls []string         // names of the methods that were called
 	fail  map[string]error // by name of the method
 }
 
-var _ signum.CertificateStore = (*memStore)(nil)
+var _ mssp.CertificateStore = (*memStore)(nil)
 
 func newStore() *memStore {
-	return &memStore{rows: make(map[string]signum.Certificate), fail: make(map[string]error)}
+	return &memStore{rows: make(map[string]mssp.Certificate), fail: make(map[string]error)}
 }
 
 func (s *memStore) enter(name string) (func(), error) {
@@ -86,14 +86,14 @@ func (s *memStore) count(name string) (n int) {
 	return n
 }
 
-func (s *memStore) IntendCertificate(_ context.Context, c *signum.Certificate) error {
+func (s *memStore) IntendCertificate(_ context.Context, c *mssp.Certificate) error {
 	leave, err := s.enter("intend")
 	defer leave()
 	if _, ok := s.rows[c.Serial]; ok || err != nil {
 		return errors.Join(err, errors.New("not inserted"))
 	}
 	row := *c
-	row.State = signum.CertificateIntended
+	row.State = mssp.CertificateIntended
 	s.rows[c.Serial] = row
 	return nil
 }
@@ -102,10 +102,10 @@ func (s *memStore) CompleteCertificate(_ context.Context, serial string, der []b
 	leave, err := s.enter("complete")
 	defer leave()
 	row, ok := s.rows[serial]
-	if err != nil || !ok || row.State != signum.CertificateIntended {
-		return errors.Join(err, signum.ErrNotFound)
+	if err != nil || !ok || row.State != mssp.CertificateIntended {
+		return errors.Join(err, mssp.ErrNotFound)
 	}
-	row.State, row.DER = signum.CertificateGood, der
+	row.State, row.DER = mssp.CertificateGood, der
 	s.rows[serial] = row
 	return nil
 }
@@ -117,16 +117,16 @@ func (s *memStore) RevokeCertificate(_ context.Context, serial string, at time.T
 	switch {
 	case err != nil:
 		return err
-	case !ok || row.State == signum.CertificateIntended:
-		return signum.ErrNotFound
-	case row.State == signum.CertificateGood:
-		row.State, row.RevokedAt, row.Reason = signum.CertificateRevoked, at, reason
+	case !ok || row.State == mssp.CertificateIntended:
+		return mssp.ErrNotFound
+	case row.State == mssp.CertificateGood:
+		row.State, row.RevokedAt, row.Reason = mssp.CertificateRevoked, at, reason
 		s.rows[serial] = row
 	}
 	return nil
 }
 
-func (s *memStore) Certificate(_ context.Context, serial string) (*signum.Certificate, error) {
+func (s *memStore) Certificate(_ context.Context, serial string) (*mssp.Certificate, error) {
 	leave, err := s.enter("certificate")
 	defer leave()
 	row, ok := s.rows[serial]
@@ -134,25 +134,25 @@ func (s *memStore) Certificate(_ context.Context, serial string) (*signum.Certif
 		return nil, err
 	}
 	if !ok {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
 	row.TBS = nil
 	return &row, nil
 }
 
-func (s *memStore) RevokedCertificates(_ context.Context, at time.Time) ([]signum.Certificate, error) {
+func (s *memStore) RevokedCertificates(_ context.Context, at time.Time) ([]mssp.Certificate, error) {
 	leave, err := s.enter("revoked")
 	defer leave()
 	if err != nil {
 		return nil, err
 	}
-	var list []signum.Certificate
+	var list []mssp.Certificate
 	for _, row := range s.rows {
-		if row.State == signum.CertificateRevoked && row.NotAfter.After(at) {
+		if row.State == mssp.CertificateRevoked && row.NotAfter.After(at) {
 			list = append(list, row)
 		}
 	}
-	slices.SortFunc(list, func(a, b signum.Certificate) int { return strings.Compare(a.Serial, b.Serial) })
+	slices.SortFunc(list, func(a, b mssp.Certificate) int { return strings.Compare(a.Serial, b.Serial) })
 	return list, nil
 }
 
@@ -197,7 +197,7 @@ func deviceKey(t testing.TB, kind string) crypto.Signer {
 }
 
 // issue returns a fresh certificate for the EC device key.
-func issue(t testing.TB, i *Issuer) *signum.Certificate {
+func issue(t testing.TB, i *Issuer) *mssp.Certificate {
 	t.Helper()
 	c, err := i.Issue(context.Background(), NewSerial(), "device-1", deviceKey(t, "EC").Public())
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func TestIssue(t *testing.T) {
@@ -36,8 +36,8 @@ func TestIssue(t *testing.T) {
 				}
 				c := parse(t, got.DER)
 				now := clock.Now().UTC().Truncate(time.Second)
-				want := &signum.Certificate{
-					Serial: c.SerialNumber.Text(16), DeviceID: "device-1", State: signum.CertificateGood, DER: got.DER,
+				want := &mssp.Certificate{
+					Serial: c.SerialNumber.Text(16), DeviceID: "device-1", State: mssp.CertificateGood, DER: got.DER,
 					NotBefore: now.Add(-time.Minute), NotAfter: now.AddDate(3, 0, 0),
 				}
 				if d := cmp.Diff(want, got); d != "" {
@@ -180,10 +180,10 @@ func TestIssueCutShort(t *testing.T) {
 		t.Fatalf("%d signatures, %d rows", key.signatures, len(store.rows))
 	}
 	for serial, row := range store.rows {
-		if row.State != signum.CertificateIntended || row.DER != nil || row.TBS == nil {
+		if row.State != mssp.CertificateIntended || row.DER != nil || row.TBS == nil {
 			t.Errorf("row %+v", row)
 		}
-		if err := i.Revoke(context.Background(), serial, 1); !errors.Is(err, signum.ErrNotFound) {
+		if err := i.Revoke(context.Background(), serial, 1); !errors.Is(err, mssp.ErrNotFound) {
 			t.Errorf("revoke: %v", err)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // DefaultPolicy is the certificate policy while none is configured. It is under
@@ -27,7 +27,7 @@ const DefaultPolicy = "2.999.1"
 type Options struct {
 	URL    string       // base, http, under which Handler is reached; goes into every certificate
 	Policy string       // OID of the certificate policy, dotted; empty: DefaultPolicy
-	Clock  signum.Clock // nil: signum.SystemClock
+	Clock  mssp.Clock   // nil: mssp.SystemClock
 	Log    *slog.Logger // for what Handler cannot tell its clients; nil: discarded
 }
 
@@ -35,8 +35,8 @@ type Options struct {
 // state. It is safe for concurrent use; several nodes may share a store.
 type Issuer struct {
 	*Authority
-	store  signum.CertificateStore
-	clock  signum.Clock
+	store  mssp.CertificateStore
+	clock  mssp.Clock
 	log    *slog.Logger
 	url    string // without a trailing slash
 	policy x509.OID
@@ -49,7 +49,7 @@ type Issuer struct {
 }
 
 // New returns an issuer that works with the authority's keys.
-func New(a *Authority, store signum.CertificateStore, o Options) (*Issuer, error) {
+func New(a *Authority, store mssp.CertificateStore, o Options) (*Issuer, error) {
 	base, err := baseURL(o.URL)
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func New(a *Authority, store signum.CertificateStore, o Options) (*Issuer, error
 		throwaway: throwawayKey(a.issuing.PublicKey),
 	}
 	if i.clock == nil {
-		i.clock = signum.SystemClock{}
+		i.clock = mssp.SystemClock{}
 	}
 	if i.log == nil {
 		i.log = slog.New(slog.DiscardHandler)
@@ -98,7 +98,7 @@ func throwawayKey(key crypto.PublicKey) func() (crypto.Signer, error) {
 //
 // The certificate is in the store when Issue returns. If it fails half-way, the
 // store may keep a certificate as intended that was never given out.
-func (i *Issuer) Issue(ctx context.Context, serial, deviceID string, key crypto.PublicKey) (*signum.Certificate, error) {
+func (i *Issuer) Issue(ctx context.Context, serial, deviceID string, key crypto.PublicKey) (*mssp.Certificate, error) {
 	if !ValidSerial(serial) {
 		return nil, fmt.Errorf("ca: %q is not an account serial", serial)
 	}
@@ -117,10 +117,10 @@ func (i *Issuer) Issue(ctx context.Context, serial, deviceID string, key crypto.
 		return nil, err
 	}
 
-	c := &signum.Certificate{
+	c := &mssp.Certificate{
 		Serial:    draft.SerialNumber.Text(16),
 		DeviceID:  deviceID,
-		State:     signum.CertificateIntended,
+		State:     mssp.CertificateIntended,
 		TBS:       draft.RawTBSCertificate,
 		NotBefore: draft.NotBefore,
 		NotAfter:  draft.NotAfter,
@@ -136,7 +136,7 @@ func (i *Issuer) Issue(ctx context.Context, serial, deviceID string, key crypto.
 		return nil, fmt.Errorf("ca: record the certificate %s: %w", c.Serial, err)
 	}
 	issued := *c
-	issued.State, issued.DER, issued.TBS = signum.CertificateGood, der, nil
+	issued.State, issued.DER, issued.TBS = mssp.CertificateGood, der, nil
 	return &issued, nil
 }
 
@@ -216,7 +216,7 @@ func (i *Issuer) signDraft(draft *x509.Certificate) ([]byte, error) {
 // Revoke revokes a certificate by its serial number (lower-case hex), now, for
 // a CRLReason of RFC 5280, clause 5.3.1. Revocation is for ever, so the reasons
 // certificateHold (6) and removeFromCRL (8) are refused. Revoking again changes
-// nothing. The error is signum.ErrNotFound if there is no such certificate.
+// nothing. The error is mssp.ErrNotFound if there is no such certificate.
 func (i *Issuer) Revoke(ctx context.Context, serial string, reason int) error {
 	switch reason {
 	case 0, 1, 2, 3, 4, 5, 9, 10:

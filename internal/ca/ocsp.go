@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
@@ -96,12 +96,12 @@ func (i *Issuer) OCSP(ctx context.Context, request []byte) (der []byte, ok bool)
 	k := ocspKey{serial: req.SerialNumber.Text(16), hash: req.HashAlgorithm, status: ocsp.Good}
 	c, err := i.store.Certificate(ctx, k.serial)
 	switch {
-	case errors.Is(err, signum.ErrNotFound), err == nil && c.State == signum.CertificateIntended:
+	case errors.Is(err, mssp.ErrNotFound), err == nil && c.State == mssp.CertificateIntended:
 		k.status = ocsp.Unknown
 	case err != nil:
 		i.log.ErrorContext(ctx, "ocsp: look up certificate", "serial", k.serial, "err", err)
 		return ocsp.TryLaterErrorResponse, false
-	case c.State == signum.CertificateRevoked:
+	case c.State == mssp.CertificateRevoked:
 		k.status, k.revoked, k.reason = ocsp.Revoked, c.RevokedAt.Unix(), c.Reason
 	}
 	if der := i.ocsp.get(k, now); der != nil {

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func TestOCSP(t *testing.T) {
@@ -29,7 +29,7 @@ func TestOCSP(t *testing.T) {
 				t.Fatal(err)
 			}
 			row := store.rows[half.Serial]
-			row.State = signum.CertificateIntended
+			row.State = mssp.CertificateIntended
 			store.rows[half.Serial] = row
 			unknown := *parse(t, good.DER)
 			unknown.SerialNumber = big.NewInt(4711)
@@ -165,7 +165,7 @@ func TestOCSPOpenSSL(t *testing.T) {
 		if err := i.Revoke(context.Background(), bad.Serial, ocsp.Superseded); err != nil {
 			t.Fatal(err)
 		}
-		for want, c := range map[string]*signum.Certificate{"leaf.pem: good": good, "leaf.pem: revoked": bad} {
+		for want, c := range map[string]*mssp.Certificate{"leaf.pem: good": good, "leaf.pem: revoked": bad} {
 			out, err := openssl(t, nil, "ocsp", "-url", base+"/ocsp",
 				"-CAfile", pemFile(t, "root.pem", "CERTIFICATE", i.Root().Raw),
 				"-issuer", pemFile(t, "issuing.pem", "CERTIFICATE", i.issuing.Raw),

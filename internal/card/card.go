@@ -13,6 +13,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/sms"
 )
@@ -30,7 +31,7 @@ type Config struct {
 	// is 1.
 	Keys   scp80.Keys
 	KeySet byte
-	// Algorithm of the keys is AES or 3DES, as signum.Card has it; empty: AES.
+	// Algorithm of the keys is AES or 3DES, as mssp.Card has it; empty: AES.
 	Algorithm string
 	TAR       scp80.TAR // of the applet; zero: applet.TAR
 	// PIN has 4 to 8 digits; empty: DefaultPIN. A blank card has none until its
@@ -40,7 +41,7 @@ type Config struct {
 	Blank   bool           // no key until GENKEY, which then says of which type
 	Store   Store          // nil: NewMemory
 	Rand    io.Reader      // nil: crypto/rand; crypto/ecdsa may prefer its own
-	Clock   signum.Clock   // nil: the machine's
+	Clock   mssp.Clock     // nil: the machine's
 	Logger  *slog.Logger   // of failures of the store; nil: none
 }
 
@@ -111,7 +112,7 @@ func (c Config) withDefaults() Config {
 		c.Rand = rand.Reader
 	}
 	if c.Clock == nil {
-		c.Clock = signum.SystemClock{}
+		c.Clock = mssp.SystemClock{}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -16,6 +16,7 @@ import (
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/card"
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 )
 
@@ -275,7 +276,7 @@ func TestActivation(t *testing.T) {
 			if err != nil || made.Result != applet.OK || made.Algorithm != a {
 				t.Fatalf("%+v, %v", made, err)
 			}
-			if !verify(t, key, signum.ActivationProof("t1", made.PublicKey), made.Proof) {
+			if !verify(t, key, mssp.ActivationProof("t1", made.PublicKey), made.Proof) {
 				t.Error("no proof of possession")
 			}
 			p.insert() // all of it is kept
@@ -286,7 +287,7 @@ func TestActivation(t *testing.T) {
 			again := gen
 			again.ID, again.Challenge, again.Algorithm = id(2), "t2", 0
 			p.send(again)
-			if r := p.only(); !bytes.Equal(r.PublicKey, made.PublicKey) || !verify(t, key, signum.ActivationProof("t2", r.PublicKey), r.Proof) {
+			if r := p.only(); !bytes.Equal(r.PublicKey, made.PublicKey) || !verify(t, key, mssp.ActivationProof("t2", r.PublicKey), r.Proof) {
 				t.Error("another key")
 			}
 			sign := signRequest(3, "a")
@@ -389,15 +390,15 @@ func TestAsking(t *testing.T) {
 	}
 	step(card.Asking{})
 	p.send(signRequest(1, "a"))
-	step(card.Asking{Op: signum.OpSign, TransID: id(1).String(), Step: card.StepText})
+	step(card.Asking{Op: mssp.OpSign, TransID: id(1).String(), Step: card.StepText})
 	p.session(p.press(ok))
-	step(card.Asking{Op: signum.OpSign, TransID: id(1).String(), Step: card.StepPIN})
+	step(card.Asking{Op: mssp.OpSign, TransID: id(1).String(), Step: card.StepPIN})
 	p.session(p.press(ended))
 	step(card.Asking{})
 	p.send(simple(applet.SetPIN, 2))
-	step(card.Asking{Op: signum.OpActivate, TransID: id(2).String(), Step: card.StepNewPIN})
+	step(card.Asking{Op: mssp.OpActivate, TransID: id(2).String(), Step: card.StepNewPIN})
 	p.session(p.press(pin("1234")))
-	step(card.Asking{Op: signum.OpActivate, TransID: id(2).String(), Step: card.StepRepeat})
+	step(card.Asking{Op: mssp.OpActivate, TransID: id(2).String(), Step: card.StepRepeat})
 }
 
 // A SIM application toolkit says how long a prompt stays.

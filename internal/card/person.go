@@ -3,6 +3,7 @@ package card
 import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // What the sandbox needs to play the person who holds a card, and to let cards
@@ -22,7 +23,7 @@ const (
 
 // Asking is why there is, or will be next, a dialogue on the screen.
 type Asking struct {
-	Op      signum.DeviceOp
+	Op      mssp.DeviceOp
 	TransID string // the applet.ID, as it prints; the card knows no more
 	Step    Step
 }
@@ -40,14 +41,14 @@ func (c *Card) Asking() Asking {
 	return Asking{}
 }
 
-func deviceOp(op applet.Op) signum.DeviceOp {
+func deviceOp(op applet.Op) mssp.DeviceOp {
 	switch op {
 	case applet.SetPIN, applet.GenKey:
-		return signum.OpActivate
+		return mssp.OpActivate
 	case applet.Display:
-		return signum.OpDisplay
+		return mssp.OpDisplay
 	}
-	return signum.OpSign
+	return mssp.OpSign
 }
 
 // KnownPIN is what the card's person knows: its PIN, or while it has none the

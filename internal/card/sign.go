@@ -5,9 +5,9 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // signature shows a text, page by page, then asks for the PIN.
@@ -120,7 +120,7 @@ func (c *Card) makeKey(d *dialogue) {
 		c.finish(d, applet.Reply{Result: applet.Internal})
 		return
 	}
-	proof, err := c.useKey(key, signum.ActivationProof(d.req.Challenge, public))
+	proof, err := c.useKey(key, mssp.ActivationProof(d.req.Challenge, public))
 	if err == nil && fresh != nil {
 		err = c.keep(func(s *State) { s.Key = fresh })
 	}

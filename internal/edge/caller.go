@@ -6,30 +6,30 @@ import (
 	"slices"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // CallerOf is who speaks on a connection. TLS has proved possession of the
 // key; who the certificate belongs to is decided by its pin alone, so it may
 // be self-signed. Parties must send their end-entity certificate without a
 // chain, and it must be good for client authentication.
-func CallerOf(cs *tls.ConnectionState, now time.Time) signum.Caller {
+func CallerOf(cs *tls.ConnectionState, now time.Time) mssp.Caller {
 	switch {
 	case cs == nil:
-		return signum.Caller{Problem: "no TLS"}
+		return mssp.Caller{Problem: "no TLS"}
 	case len(cs.PeerCertificates) == 0:
-		return signum.Caller{Problem: "no client certificate"}
+		return mssp.Caller{Problem: "no client certificate"}
 	case len(cs.PeerCertificates) > 1:
-		return signum.Caller{Problem: "a chain was sent along with the client certificate"}
+		return mssp.Caller{Problem: "a chain was sent along with the client certificate"}
 	}
 	c := cs.PeerCertificates[0]
 	switch {
 	case now.Before(c.NotBefore) || now.After(c.NotAfter):
-		return signum.Caller{Problem: "the client certificate is not valid now"}
+		return mssp.Caller{Problem: "the client certificate is not valid now"}
 	case !clientAuth(c):
-		return signum.Caller{Problem: "the client certificate lacks the extended key usage clientAuth"}
+		return mssp.Caller{Problem: "the client certificate lacks the extended key usage clientAuth"}
 	}
-	return signum.Caller{Pin: signum.PinOf(c.Raw)}
+	return mssp.Caller{Pin: mssp.PinOf(c.Raw)}
 }
 
 func clientAuth(c *x509.Certificate) bool {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Defaults of Options.
@@ -29,7 +30,7 @@ const (
 // Options are what the wires of a server share.
 type Options struct {
 	Service     Service
-	Clock       signum.Clock
+	Clock       mssp.Clock
 	Logger      *slog.Logger  // one event per request, at level info
 	MaxBody     int64         // bytes; DefaultMaxBody
 	ReadTimeout time.Duration // for the body; DefaultReadTimeout
@@ -39,7 +40,7 @@ type Options struct {
 // Register adds the endpoints of the wires to the mux.
 func Register(mux *http.ServeMux, o Options, wires ...Wire) {
 	if o.Clock == nil {
-		o.Clock = signum.SystemClock{}
+		o.Clock = mssp.SystemClock{}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -53,7 +54,7 @@ func Register(mux *http.ServeMux, o Options, wires ...Wire) {
 	if o.MaxOpen == 0 {
 		o.MaxOpen = DefaultMaxOpen
 	}
-	parties := &openRequests{limit: o.MaxOpen, n: make(map[signum.Pin]int)}
+	parties := &openRequests{limit: o.MaxOpen, n: make(map[mssp.Pin]int)}
 	for _, w := range wires {
 		for _, ep := range w.Endpoints() {
 			mux.Handle("POST "+ep.Path, &handler{Options: o, wire: w, op: ep.Op, parties: parties})
@@ -76,7 +77,7 @@ var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // exchange is one call on its way through the handler.
 type exchange struct {
 	event
-	caller signum.Caller
+	caller mssp.Caller
 	form   Form
 	req    signum.Request
 	resp   signum.Response // means nothing if there is an error
@@ -230,10 +231,10 @@ func (h *handler) tooLarge() error {
 type openRequests struct {
 	limit int
 	mu    sync.Mutex
-	n     map[signum.Pin]int
+	n     map[mssp.Pin]int
 }
 
-func (o *openRequests) enter(p signum.Pin) error {
+func (o *openRequests) enter(p mssp.Pin) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.n[p] >= o.limit {
@@ -243,7 +244,7 @@ func (o *openRequests) enter(p signum.Pin) error {
 	return nil
 }
 
-func (o *openRequests) leave(p signum.Pin) {
+func (o *openRequests) leave(p mssp.Pin) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.n[p]--; o.n[p] <= 0 {

@@ -25,6 +25,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -59,23 +60,23 @@ func (lineWire) AppendFault(dst []byte, f Form, flt *signum.Fault) []byte {
 	return append(dst, strconv.Itoa(int(f))+" "+flt.Error()...)
 }
 
-type serviceFunc func(context.Context, *signum.Caller, *signum.SignatureRequest) (*signum.SignatureResponse, error)
+type serviceFunc func(context.Context, *mssp.Caller, *signum.SignatureRequest) (*signum.SignatureResponse, error)
 
-func (f serviceFunc) Sign(ctx context.Context, c *signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
+func (f serviceFunc) Sign(ctx context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
 	return f(ctx, c, r)
 }
-func (serviceFunc) Status(context.Context, *signum.Caller, *signum.StatusRequest) (*signum.StatusResponse, error) {
+func (serviceFunc) Status(context.Context, *mssp.Caller, *signum.StatusRequest) (*signum.StatusResponse, error) {
 	return nil, errors.New("not asked for")
 }
 
-func (serviceFunc) Receipt(context.Context, *signum.Caller, *signum.ReceiptRequest) (*signum.ReceiptResponse, error) {
+func (serviceFunc) Receipt(context.Context, *mssp.Caller, *signum.ReceiptRequest) (*signum.ReceiptResponse, error) {
 	return nil, errors.New("not asked for")
 }
-func (serviceFunc) Profile(context.Context, *signum.Caller, *signum.ProfileRequest) (*signum.ProfileResponse, error) {
+func (serviceFunc) Profile(context.Context, *mssp.Caller, *signum.ProfileRequest) (*signum.ProfileResponse, error) {
 	return nil, errors.New("not asked for")
 }
 
-func echo(_ context.Context, c *signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
+func echo(_ context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
 	if c.Problem != "" {
 		return &signum.SignatureResponse{MSISDN: c.Problem}, nil
 	}
@@ -152,7 +153,7 @@ func zipped(s string) io.Reader {
 type endless struct{ io.Reader }
 
 func TestLimits(t *testing.T) {
-	svc := serviceFunc(func(ctx context.Context, c *signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
+	svc := serviceFunc(func(ctx context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
 		switch r.MSISDN {
 		case "crash":
 			panic("service")
@@ -161,7 +162,7 @@ func TestLimits(t *testing.T) {
 		case "refused":
 			return nil, signum.NewFault(signum.UserCancel)
 		}
-		return echo(ctx, &signum.Caller{}, r)
+		return echo(ctx, &mssp.Caller{}, r)
 	})
 	srv, client, log := serve(t, Options{Service: svc, MaxBody: 1000})
 	big := strings.Repeat("x", 10<<20)
@@ -224,7 +225,7 @@ func TestSlowBody(t *testing.T) {
 
 func TestOpenRequests(t *testing.T) {
 	entered, release := make(chan bool), make(chan bool)
-	svc := serviceFunc(func(_ context.Context, c *signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
+	svc := serviceFunc(func(_ context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
 		entered <- true
 		<-release
 		return &signum.SignatureResponse{}, nil

@@ -4,15 +4,16 @@ import (
 	"context"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Service is what an edge can ask; the engine implements it. Errors are
 // *signum.Fault, anything else is answered as 900.
 type Service interface {
-	Sign(ctx context.Context, c *signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error)
-	Status(ctx context.Context, c *signum.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error)
-	Receipt(ctx context.Context, c *signum.Caller, r *signum.ReceiptRequest) (*signum.ReceiptResponse, error)
-	Profile(ctx context.Context, c *signum.Caller, r *signum.ProfileRequest) (*signum.ProfileResponse, error)
+	Sign(ctx context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error)
+	Status(ctx context.Context, c *mssp.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error)
+	Receipt(ctx context.Context, c *mssp.Caller, r *signum.ReceiptRequest) (*signum.ReceiptResponse, error)
+	Profile(ctx context.Context, c *mssp.Caller, r *signum.ProfileRequest) (*signum.ProfileResponse, error)
 }
 
 // Form is what a wire remembers of a request in order to answer in the same

@@ -13,20 +13,21 @@ import (
 	"fmt"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // activate takes the new key of a SIM: certify it, make the device active,
 // draw up what there is to sign, and ask for the signature. Each step can be
 // repeated: a phone that is asked again after a crash answers the same, and a
 // key that has its certificate gets no other.
-func (e *Engine) activate(ctx context.Context, t *signum.Transaction, a signum.DeviceAnswer) error {
+func (e *Engine) activate(ctx context.Context, t *mssp.Transaction, a mssp.DeviceAnswer) error {
 	key, kind, err := provenKey(a)
 	if err == nil && kind != t.Services.ActivateKey {
 		err = fmt.Errorf("the key is %s, %s was asked for", kind, t.Services.ActivateKey)
 	}
 	if err != nil {
 		e.cfg.Logger.WarnContext(ctx, "new key refused", "trans_id", t.ID, "device", t.DeviceID, "err", err)
-		return e.decide(ctx, t, signum.Failed(signum.NewFault(signum.InvalidSignature)))
+		return e.decide(ctx, t, mssp.Failed(signum.NewFault(signum.InvalidSignature)))
 	}
 	cert, err := e.certify(ctx, t, a, key)
 	if err != nil {
@@ -52,12 +53,12 @@ func (e *Engine) activate(ctx context.Context, t *signum.Transaction, a signum.D
 }
 
 // provenKey is the key of an answer, if the device has proved to have it.
-func provenKey(a signum.DeviceAnswer) (crypto.PublicKey, signum.KeyType, error) {
+func provenKey(a mssp.DeviceAnswer) (crypto.PublicKey, signum.KeyType, error) {
 	key, err := x509.ParsePKIXPublicKey(a.PublicKey)
 	if err != nil {
 		return nil, "", fmt.Errorf("public key: %w", err)
 	}
-	sum := sha256.Sum256(signum.ActivationProof(a.TransID, a.PublicKey))
+	sum := sha256.Sum256(mssp.ActivationProof(a.TransID, a.PublicKey))
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
 		if k.Curve != elliptic.P256() || !ecdsa.VerifyASN1(k, sum[:], a.Proof) {
@@ -75,7 +76,7 @@ func provenKey(a signum.DeviceAnswer) (crypto.PublicKey, signum.KeyType, error) 
 
 // certify is the device's certificate for the key: the one that it has, if an
 // earlier attempt or life of the card came that far, else a new one.
-func (e *Engine) certify(ctx context.Context, t *signum.Transaction, a signum.DeviceAnswer, key crypto.PublicKey) (*signum.Certificate, error) {
+func (e *Engine) certify(ctx context.Context, t *mssp.Transaction, a mssp.DeviceAnswer, key crypto.PublicKey) (*mssp.Certificate, error) {
 	s, err := e.cfg.Store.Subscriber(ctx, t.MSISDN)
 	if err != nil {
 		return nil, err
@@ -86,14 +87,14 @@ func (e *Engine) certify(ctx context.Context, t *signum.Transaction, a signum.De
 			continue
 		}
 		known = true
-		if c := d.Certificate; c != nil && c.State == signum.CertificateGood && e.now().Before(c.NotAfter) {
+		if c := d.Certificate; c != nil && c.State == mssp.CertificateGood && e.now().Before(c.NotAfter) {
 			if cert, err := x509.ParseCertificate(c.DER); err == nil && bytes.Equal(cert.RawSubjectPublicKeyInfo, a.PublicKey) {
 				return c, nil
 			}
 		}
 	}
 	if !known {
-		return nil, fmt.Errorf("%s is no device of the subscriber: %w", t.DeviceID, signum.ErrNotFound)
+		return nil, fmt.Errorf("%s is no device of the subscriber: %w", t.DeviceID, mssp.ErrNotFound)
 	}
 	if e.cfg.Issuer == nil {
 		return nil, errors.New("no issuer")
@@ -110,11 +111,11 @@ var reminders = map[string]string{
 	"it": "Mobile ID è attivo sulla vostra SIM. Vogliate creare un codice di recupero nel portale.",
 }
 
-func (e *Engine) remind(ctx context.Context, t *signum.Transaction) {
+func (e *Engine) remind(ctx context.Context, t *mssp.Transaction) {
 	if e.cfg.Texts == nil {
 		return
 	}
-	if err := e.cfg.Texts.SendText(ctx, signum.TextMessage{MSISDN: t.MSISDN, Text: reminders[t.Lang]}); err != nil {
+	if err := e.cfg.Texts.SendText(ctx, mssp.TextMessage{MSISDN: t.MSISDN, Text: reminders[t.Lang]}); err != nil {
 		e.cfg.Logger.WarnContext(ctx, "reminder not sent", "trans_id", t.ID, "err", err)
 	}
 }

@@ -9,11 +9,12 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // addInactive makes an account with a SIM that was never activated.
-func (w *world) addInactive(n int, b phone.Behaviour, k signum.KeyType) *signum.Subscriber {
+func (w *world) addInactive(n int, b phone.Behaviour, k signum.KeyType) *mssp.Subscriber {
 	w.t.Helper()
 	s := w.inactive(n, k)
 	w.addPhones(s, b)
@@ -21,13 +22,13 @@ func (w *world) addInactive(n int, b phone.Behaviour, k signum.KeyType) *signum.
 	return s
 }
 
-func (w *world) inactive(n int, k signum.KeyType) *signum.Subscriber {
-	return &signum.Subscriber{MSISDN: "+41799" + itoa(n) + "000", Serial: ca.NewSerial(), State: signum.SubscriberActive, Devices: []signum.Device{
+func (w *world) inactive(n int, k signum.KeyType) *mssp.Subscriber {
+	return &mssp.Subscriber{MSISDN: "+41799" + itoa(n) + "000", Serial: ca.NewSerial(), State: mssp.SubscriberActive, Devices: []mssp.Device{
 		{ID: itoa(n) + "-new", Method: signum.SIM, State: signum.DeviceRegistered, KeyType: k, Network: ownNetwork},
 	}}
 }
 
-func (w *world) find(s *signum.Subscriber) *signum.Subscriber {
+func (w *world) find(s *mssp.Subscriber) *mssp.Subscriber {
 	w.t.Helper()
 	got, err := w.store.Subscriber(context.Background(), s.MSISDN)
 	if err != nil {
@@ -41,7 +42,7 @@ func (w *world) find(s *signum.Subscriber) *signum.Subscriber {
 func TestAutoActivation(t *testing.T) {
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
-		w.putParty(func(p *signum.Party) { p.AutoActivation, p.Services = true, everything })
+		w.putParty(func(p *mssp.Party) { p.AutoActivation, p.Services = true, everything })
 		for i, tt := range []struct {
 			k       signum.KeyType
 			profile string
@@ -72,7 +73,7 @@ func TestAutoActivation(t *testing.T) {
 				t.Errorf("reminder %q", text)
 			}
 			// Now it is active for everybody, with the same key.
-			w.putParty(func(*signum.Party) {})
+			w.putParty(func(*mssp.Party) {})
 			resp, err = w.ask(s, profile(signum.ProfileSTK))
 			if err != nil {
 				t.Fatal(err)
@@ -80,7 +81,7 @@ func TestAutoActivation(t *testing.T) {
 			if again := w.verify(resp.Signature); !again.Certificate.Equal(got.Certificate) || len(w.events) != 0 {
 				t.Errorf("%s: activated again", tt.profile)
 			}
-			w.putParty(func(p *signum.Party) { p.AutoActivation, p.Services = true, everything })
+			w.putParty(func(p *mssp.Party) { p.AutoActivation, p.Services = true, everything })
 		}
 	})
 }
@@ -88,7 +89,7 @@ func TestAutoActivation(t *testing.T) {
 func TestActivationFails(t *testing.T) {
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	w.run()
-	w.putParty(func(p *signum.Party) { p.AutoActivation = true })
+	w.putParty(func(p *mssp.Party) { p.AutoActivation = true })
 	for i, tt := range []struct {
 		do   phone.Action
 		want signum.Code
@@ -116,7 +117,7 @@ func TestActivationFails(t *testing.T) {
 		t.Errorf("nobody there: %d", got)
 	}
 	// The party that may not gets 404, before and after.
-	w.putParty(func(*signum.Party) {})
+	w.putParty(func(*mssp.Party) {})
 	if _, err := w.ask(s); w.code(err) != signum.NoKeyFound {
 		t.Errorf("without auto activation: %v", err)
 	}
@@ -126,7 +127,7 @@ func TestActivationFails(t *testing.T) {
 // this transaction.
 func TestActivationForged(t *testing.T) {
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
-	w.putParty(func(p *signum.Party) { p.AutoActivation = true })
+	w.putParty(func(p *mssp.Party) { p.AutoActivation = true })
 	s, other := w.addInactive(1, silent, ""), w.addInactive(2, silent, "")
 	id, otherID := w.begin(s), w.begin(other)
 	w.awaitShown(otherID)
@@ -151,7 +152,7 @@ func TestActivationForged(t *testing.T) {
 	if got := w.outcome(id); got != signum.InvalidSignature {
 		t.Errorf("proof for another transaction: %d", got)
 	}
-	early := signum.DeviceAnswer{TransID: otherID, DeviceID: other.Devices[0].ID, Signature: []byte{1}}
+	early := mssp.DeviceAnswer{TransID: otherID, DeviceID: other.Devices[0].ID, Signature: []byte{1}}
 	if err := w.Answer(t.Context(), early); err != nil {
 		t.Error(err)
 	}
@@ -178,7 +179,7 @@ func TestActivationForged(t *testing.T) {
 func TestActivationRestart(t *testing.T) {
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
-		w.putParty(func(p *signum.Party) { p.AutoActivation = true })
+		w.putParty(func(p *mssp.Party) { p.AutoActivation = true })
 		s := w.inactive(1, "")
 		w.addPhones(s, silent)
 		w.put(s)
@@ -223,7 +224,7 @@ func TestActivationRestart(t *testing.T) {
 }
 
 // unpreparedStore dies before it prepares a transaction.
-type unpreparedStore struct{ signum.Store }
+type unpreparedStore struct{ mssp.Store }
 
 func (unpreparedStore) PrepareTransaction(context.Context, string, []byte, string) (bool, error) {
 	return false, errAny

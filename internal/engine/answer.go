@@ -7,18 +7,19 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
-var _ signum.Answerer = (*Engine)(nil)
+var _ mssp.AnswerHandler = (*Engine)(nil)
 
 // ErrForeignDevice means that an answer came from a device that was not asked.
 var ErrForeignDevice = errors.New("answer of a device that was not asked")
 
 // Answer takes what a phone answered. The signature is verified against the
 // registered key before it can become a success. A late answer is dropped.
-func (e *Engine) Answer(ctx context.Context, a signum.DeviceAnswer) error {
-	if a.Op == signum.OpDisplay {
+func (e *Engine) Answer(ctx context.Context, a mssp.DeviceAnswer) error {
+	if a.Op == mssp.OpDisplay {
 		return e.answerReceipt(ctx, a)
 	}
 	t, err := e.transaction(ctx, a.TransID)
@@ -28,14 +29,14 @@ func (e *Engine) Answer(ctx context.Context, a signum.DeviceAnswer) error {
 	if t.DeviceID != a.DeviceID {
 		return e.foreign(ctx, a)
 	}
-	if t.State != signum.StateOutstanding || t.Activating() != (a.Op == signum.OpActivate) {
+	if t.State != mssp.StateOutstanding || t.Activating() != (a.Op == mssp.OpActivate) {
 		e.cfg.Logger.InfoContext(ctx, "late answer dropped", "trans_id", t.ID, "outcome", int(t.Outcome.Code))
 		return nil
 	}
 	if !e.now().Before(t.Expires) {
 		return e.expire(ctx, t)
 	}
-	if a.Op == signum.OpActivate && a.Fault == nil {
+	if a.Op == mssp.OpActivate && a.Fault == nil {
 		return e.activate(ctx, t, a)
 	}
 	out, err := e.judge(ctx, t, a)
@@ -46,14 +47,14 @@ func (e *Engine) Answer(ctx context.Context, a signum.DeviceAnswer) error {
 }
 
 // foreign refuses the answer of a device that was not asked.
-func (e *Engine) foreign(ctx context.Context, a signum.DeviceAnswer) error {
+func (e *Engine) foreign(ctx context.Context, a mssp.DeviceAnswer) error {
 	e.cfg.Logger.WarnContext(ctx, "answer refused", "trans_id", a.TransID, "device", a.DeviceID, "err", ErrForeignDevice)
 	return ErrForeignDevice
 }
 
 // decide makes the outcome of an answer that of the transaction, and keeps
 // what the device said of its PIN.
-func (e *Engine) decide(ctx context.Context, t *signum.Transaction, out signum.Outcome) error {
+func (e *Engine) decide(ctx context.Context, t *mssp.Transaction, out mssp.Outcome) error {
 	if out.Code == signum.PINBlocked {
 		// First: whoever knows the outcome may rely on it, and mend it.
 		if err := e.cfg.Store.SetPINBlocked(ctx, t.DeviceID, true); err != nil {
@@ -74,7 +75,7 @@ func (e *Engine) decide(ctx context.Context, t *signum.Transaction, out signum.O
 // transaction is the one that a request waits for on this node, else the
 // stored one. The former is as it was inserted: the compare-and-set of finish
 // knows better whether it has ended.
-func (e *Engine) transaction(ctx context.Context, id string) (*signum.Transaction, error) {
+func (e *Engine) transaction(ctx context.Context, id string) (*mssp.Transaction, error) {
 	if w := e.waiters.get(id); w != nil && w.t != nil {
 		return w.t, nil
 	}
@@ -82,55 +83,55 @@ func (e *Engine) transaction(ctx context.Context, id string) (*signum.Transactio
 }
 
 // judge makes the outcome of an answer: a signature, 503, or the phone's fault.
-func (e *Engine) judge(ctx context.Context, t *signum.Transaction, a signum.DeviceAnswer) (signum.Outcome, error) {
+func (e *Engine) judge(ctx context.Context, t *mssp.Transaction, a mssp.DeviceAnswer) (mssp.Outcome, error) {
 	if a.Fault != nil {
 		return failed(a.Fault), nil
 	}
 	signer, err := signerOf(t)
 	if err != nil {
-		return signum.Outcome{}, err
+		return mssp.Outcome{}, err
 	}
 	if err := signer.Verify(t.SignedAttrs, a.Signature); err != nil {
 		e.cfg.Logger.WarnContext(ctx, "signature does not verify", "trans_id", t.ID, "device", t.DeviceID, "err", err)
-		return signum.Failed(signum.NewFault(signum.InvalidSignature)), nil
+		return mssp.Failed(signum.NewFault(signum.InvalidSignature)), nil
 	}
 	if v := t.Services.Verification; v != nil && a.Choice != v.Code {
 		e.cfg.Logger.InfoContext(ctx, "wrong verification code chosen", "trans_id", t.ID, "device", t.DeviceID)
-		return signum.Failed(signum.NewFault(signum.UserCancel)), nil
+		return mssp.Failed(signum.NewFault(signum.UserCancel)), nil
 	}
 	l := locate(&t.Services, a.Location, e.now())
 	if l != nil {
 		if flt := policy.Fenced(&t.Services, l, e.now()); flt != nil {
-			return signum.Failed(flt), nil
+			return mssp.Failed(flt), nil
 		}
 	}
-	return signum.Outcome{Code: signum.SignatureMade, Signature: a.Signature, Location: l}, nil
+	return mssp.Outcome{Code: signum.SignatureMade, Signature: a.Signature, Location: l}, nil
 }
 
 // failed is the outcome of a phone's fault. No phone decides a success.
-func failed(f *signum.Fault) signum.Outcome {
+func failed(f *signum.Fault) mssp.Outcome {
 	if f.Code.IsStatus() {
 		f = signum.NewFault(signum.InternalError)
 	}
-	return signum.Failed(f)
+	return mssp.Failed(f)
 }
 
 // lost finds out why an answer did not become the outcome: there was one
 // before it, or the certificate has been revoked since the request.
-func (e *Engine) lost(ctx context.Context, t *signum.Transaction) error {
+func (e *Engine) lost(ctx context.Context, t *mssp.Transaction) error {
 	t, err := e.cfg.Store.Transaction(ctx, t.ID)
 	if err != nil {
 		return err
 	}
-	if t.State == signum.StateOutstanding && t.Certificate != nil && t.Certificate.State == signum.CertificateRevoked {
-		_, err := e.finish(ctx, t, signum.Failed(signum.NewFault(signum.RevokedCertificate)))
+	if t.State == mssp.StateOutstanding && t.Certificate != nil && t.Certificate.State == mssp.CertificateRevoked {
+		_, err := e.finish(ctx, t, mssp.Failed(signum.NewFault(signum.RevokedCertificate)))
 		return err
 	}
 	e.cfg.Logger.InfoContext(ctx, "late answer dropped", "trans_id", t.ID, "outcome", int(t.Outcome.Code))
 	return nil
 }
 
-func signerOf(t *signum.Transaction) (*cms.Signer, error) {
+func signerOf(t *mssp.Transaction) (*cms.Signer, error) {
 	if t.Certificate == nil {
 		return nil, fmt.Errorf("transaction %s has no certificate", t.ID)
 	}
@@ -143,7 +144,7 @@ func signerOf(t *signum.Transaction) (*cms.Signer, error) {
 
 // cms is the answer's signature: made of what is kept whenever it is asked
 // for, nil unless the outcome is a success.
-func (e *Engine) cms(t *signum.Transaction, o signum.Outcome) ([]byte, error) {
+func (e *Engine) cms(t *mssp.Transaction, o mssp.Outcome) ([]byte, error) {
 	if o.Code != signum.SignatureMade {
 		return nil, nil
 	}
@@ -165,7 +166,7 @@ func (e *Engine) cms(t *signum.Transaction, o signum.Outcome) ([]byte, error) {
 // finish is the only way out of the outstanding state. It reports whether
 // this call decided the outcome; if so, whoever waits is told, and a phone
 // that was not the one to end it stops asking.
-func (e *Engine) finish(ctx context.Context, t *signum.Transaction, o signum.Outcome) (bool, error) {
+func (e *Engine) finish(ctx context.Context, t *mssp.Transaction, o mssp.Outcome) (bool, error) {
 	won, err := e.cfg.Store.FinishTransaction(ctx, t.ID, o, e.now())
 	if err != nil {
 		return false, fmt.Errorf("ending transaction %s: %w", t.ID, err)
@@ -180,7 +181,7 @@ func (e *Engine) finish(ctx context.Context, t *signum.Transaction, o signum.Out
 	return true, nil
 }
 
-func (e *Engine) expire(ctx context.Context, t *signum.Transaction) error {
-	_, err := e.finish(ctx, t, signum.Failed(signum.Faultf(signum.ExpiredTransaction, signum.DetailTimeout)))
+func (e *Engine) expire(ctx context.Context, t *mssp.Transaction) error {
+	_, err := e.finish(ctx, t, mssp.Failed(signum.Faultf(signum.ExpiredTransaction, signum.DetailTimeout)))
 	return err
 }

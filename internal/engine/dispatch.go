@@ -7,22 +7,23 @@ import (
 	"fmt"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // dispatch hands the transaction to its phone. A phone that cannot be reached
 // ends it with 209.
-func (e *Engine) dispatch(ctx context.Context, t *signum.Transaction) {
+func (e *Engine) dispatch(ctx context.Context, t *mssp.Transaction) {
 	err := e.send(ctx, t)
 	if err == nil {
 		return
 	}
 	e.cfg.Logger.WarnContext(ctx, "phone not reached", "trans_id", t.ID, "msisdn", signum.MaskMSISDN(t.MSISDN), "err", err)
-	if _, err := e.finish(ctx, t, signum.Failed(signum.NewFault(signum.OTAError))); err != nil {
+	if _, err := e.finish(ctx, t, mssp.Failed(signum.NewFault(signum.OTAError))); err != nil {
 		e.cfg.Logger.ErrorContext(ctx, "ending transaction", "trans_id", t.ID, "err", err)
 	}
 }
 
-func (e *Engine) send(ctx context.Context, t *signum.Transaction) error {
+func (e *Engine) send(ctx context.Context, t *mssp.Transaction) error {
 	if t.Method == signum.SMS {
 		return e.sendText(ctx, t)
 	}
@@ -30,13 +31,13 @@ func (e *Engine) send(ctx context.Context, t *signum.Transaction) error {
 }
 
 // deviceRequest is what the transaction asks of its device now.
-func deviceRequest(t *signum.Transaction) signum.DeviceRequest {
-	r := signum.DeviceRequest{
+func deviceRequest(t *mssp.Transaction) mssp.DeviceRequest {
+	r := mssp.DeviceRequest{
 		TransID: t.ID, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Method: t.Method, Lang: t.Lang,
 		MimeType: t.MimeType, Text: t.Text, Created: t.Created, Expires: t.Expires,
 	}
 	if t.Activating() {
-		r.Op, r.KeyType = signum.OpActivate, t.Services.ActivateKey
+		r.Op, r.KeyType = mssp.OpActivate, t.Services.ActivateKey
 		return r
 	}
 	r.SignedAttrs, r.KeyType = t.SignedAttrs, keyType(t)
@@ -49,7 +50,7 @@ func deviceRequest(t *signum.Transaction) signum.DeviceRequest {
 }
 
 // channel never is nil.
-func (e *Engine) channel(m signum.Method) signum.Channel {
+func (e *Engine) channel(m signum.Method) mssp.Channel {
 	if ch := e.cfg.Channels[m]; ch != nil {
 		return ch
 	}
@@ -58,24 +59,24 @@ func (e *Engine) channel(m signum.Method) signum.Channel {
 
 type noChannel struct{}
 
-func (noChannel) Send(context.Context, signum.DeviceRequest) error {
+func (noChannel) Send(context.Context, mssp.DeviceRequest) error {
 	return errors.New("no channel for the method")
 }
 func (noChannel) Cancel(context.Context, string, string) {}
 
 // sendText sends a one-time password; the transaction ends when the network
 // has taken it.
-func (e *Engine) sendText(ctx context.Context, t *signum.Transaction) error {
+func (e *Engine) sendText(ctx context.Context, t *mssp.Transaction) error {
 	if e.cfg.Texts == nil {
 		return errors.New("no sender of text messages")
 	}
-	err := e.cfg.Texts.SendText(ctx, signum.TextMessage{
+	err := e.cfg.Texts.SendText(ctx, mssp.TextMessage{
 		MSISDN: t.MSISDN, Text: t.Text, Flash: t.Profile == signum.ProfileOTPFlash,
 	})
 	if err != nil {
 		return err
 	}
-	if _, err := e.finish(ctx, t, signum.Outcome{Code: signum.RequestOK}); err != nil {
+	if _, err := e.finish(ctx, t, mssp.Outcome{Code: signum.RequestOK}); err != nil {
 		// It was sent: the user has it. Expiry will say otherwise, which is the
 		// store's fault.
 		e.cfg.Logger.ErrorContext(ctx, "text sent, but", "trans_id", t.ID, "err", fmt.Errorf("ending transaction: %w", err))
@@ -84,7 +85,7 @@ func (e *Engine) sendText(ctx context.Context, t *signum.Transaction) error {
 }
 
 // keyType tells the bearer which algorithm the card shall use.
-func keyType(t *signum.Transaction) signum.KeyType {
+func keyType(t *mssp.Transaction) signum.KeyType {
 	if s, err := signerOf(t); err == nil {
 		if _, ok := s.PublicKey().(*rsa.PublicKey); ok {
 			return signum.RSA

@@ -12,24 +12,25 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
 // Config is what an engine works with. Zero durations take the defaults.
 type Config struct {
-	Store    signum.Store
-	Channels map[signum.Method]signum.Channel
-	Issuer   signum.Issuer     // of SIMs that are activated on the way; nil: none are
-	Texts    signum.TextSender // of one-time passwords; nil: their profiles are not supported
-	Chain    [][]byte          // issuing CA, root: DER, appended to the leaf in each CMS
-	MSSPURI  string            // MSSP_ID/URI of answers
+	Store    mssp.Store
+	Channels map[signum.Method]mssp.Channel
+	Issuer   mssp.Issuer     // of SIMs that are activated on the way; nil: none are
+	Texts    mssp.TextSender // of one-time passwords; nil: their profiles are not supported
+	Chain    [][]byte        // issuing CA, root: DER, appended to the leaf in each CMS
+	MSSPURI  string          // MSSP_ID/URI of answers
 	// HomeNetwork is MCC and MNC of the network that knows where its SIMs are.
 	// Empty: no SIM can be located.
 	HomeNetwork string
 	// AuthURI is the address that opens the app that signs (app2app); parameters
 	// are added to it. Empty: signum.DefaultAuthURI.
 	AuthURI string
-	Clock   signum.Clock
+	Clock   mssp.Clock
 	Logger  *slog.Logger
 
 	Skew      time.Duration // how far a request's Instant may be off; 5 min
@@ -78,7 +79,7 @@ func New(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("engine: AuthURI: %w", err)
 	}
 	if cfg.Clock == nil {
-		cfg.Clock = signum.SystemClock{}
+		cfg.Clock = mssp.SystemClock{}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -95,12 +96,12 @@ func (e *Engine) now() time.Time { return e.cfg.Clock.Now().Truncate(time.Micros
 
 // party authenticates the caller of a message. An unknown party and a wrong
 // certificate are told apart in the log only.
-func (e *Engine) party(ctx context.Context, c *signum.Caller, h *signum.Header) (*signum.Party, error) {
+func (e *Engine) party(ctx context.Context, c *mssp.Caller, h *signum.Header) (*mssp.Party, error) {
 	p, err := e.cfg.Store.Party(ctx, h.AP.ID)
-	if err != nil && !errors.Is(err, signum.ErrNotFound) {
+	if err != nil && !errors.Is(err, mssp.ErrNotFound) {
 		return nil, fmt.Errorf("reading party: %w", err)
 	}
-	if errors.Is(err, signum.ErrNotFound) {
+	if errors.Is(err, mssp.ErrNotFound) {
 		p = nil
 	}
 	if flt := policy.Authenticate(p, *c, passwordOK(p, h.AP.Password)); flt != nil {
@@ -111,12 +112,12 @@ func (e *Engine) party(ctx context.Context, c *signum.Caller, h *signum.Header) 
 }
 
 // subscriber is the account of a number, nil if there is none for this party.
-func (e *Engine) subscriber(ctx context.Context, p *signum.Party, msisdn string) (*signum.Subscriber, error) {
+func (e *Engine) subscriber(ctx context.Context, p *mssp.Party, msisdn string) (*mssp.Subscriber, error) {
 	if policy.Hidden(p, msisdn) {
 		return nil, nil
 	}
 	s, err := e.cfg.Store.Subscriber(ctx, msisdn)
-	if errors.Is(err, signum.ErrNotFound) {
+	if errors.Is(err, mssp.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
@@ -125,7 +126,7 @@ func (e *Engine) subscriber(ctx context.Context, p *signum.Party, msisdn string)
 	return s, nil
 }
 
-func passwordOK(p *signum.Party, sent string) bool {
+func passwordOK(p *mssp.Party, sent string) bool {
 	if p == nil || len(p.PasswordHash) == 0 {
 		return true
 	}

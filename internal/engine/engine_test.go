@@ -10,6 +10,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -56,7 +57,7 @@ func TestSign(t *testing.T) {
 				t.Errorf("instant %s", resp.AP.Instant)
 			}
 			// The outcome of a synchronous call can be read as well.
-			st, err := w.Status(t.Context(), &signum.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: resp.TransID})
+			st, err := w.Status(t.Context(), &mssp.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: resp.TransID})
 			if err != nil || st.Status != signum.SignatureMade || string(st.Signature) != string(resp.Signature) || st.MSISDN != resp.MSISDN {
 				t.Errorf("status: %+v, %v", st, err)
 			}
@@ -218,7 +219,7 @@ func TestExpiry(t *testing.T) {
 			if flt := signum.AsFault(<-done); flt == nil || *flt != (signum.Fault{Code: 208, Detail: "Timed out waiting for an answer from user."}) {
 				t.Errorf("synchronous: %v", flt)
 			}
-			_, err := w.Status(t.Context(), &signum.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: id})
+			_, err := w.Status(t.Context(), &mssp.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: id})
 			if flt := signum.AsFault(err); flt == nil || flt.Detail != "Original request timed out." {
 				t.Errorf("status: %v", err)
 			}
@@ -277,14 +278,14 @@ func TestAnswers(t *testing.T) {
 		ctx := t.Context()
 		s := w.addUser(1, silent, signum.EC, signum.SIM)
 		id := w.begin(s)
-		cancel := signum.DeviceAnswer{TransID: id, DeviceID: s.Devices[0].ID, Fault: signum.NewFault(signum.UserCancel)}
+		cancel := mssp.DeviceAnswer{TransID: id, DeviceID: s.Devices[0].ID, Fault: signum.NewFault(signum.UserCancel)}
 
 		other := cancel
 		other.DeviceID = "9-SIM"
 		if err := w.Answer(ctx, other); !errors.Is(err, ErrForeignDevice) {
 			t.Errorf("answer of another device: %v", err)
 		}
-		if err := w.Answer(ctx, signum.DeviceAnswer{TransID: "none"}); !errors.Is(err, signum.ErrNotFound) {
+		if err := w.Answer(ctx, mssp.DeviceAnswer{TransID: "none"}); !errors.Is(err, mssp.ErrNotFound) {
 			t.Errorf("answer to nothing: %v", err)
 		}
 		if got := w.outcome(id); got != signum.OutstandingTransact {
@@ -305,7 +306,7 @@ func TestAnswers(t *testing.T) {
 		// An answer after the end is late even if nobody swept.
 		id = w.begin(s)
 		w.clock.move(80 * time.Second)
-		if err := w.Answer(ctx, signum.DeviceAnswer{TransID: id, DeviceID: s.Devices[0].ID, Fault: signum.NewFault(signum.UserCancel)}); err != nil {
+		if err := w.Answer(ctx, mssp.DeviceAnswer{TransID: id, DeviceID: s.Devices[0].ID, Fault: signum.NewFault(signum.UserCancel)}); err != nil {
 			t.Error(err)
 		}
 		if got := w.outcome(id); got != signum.ExpiredTransaction {
@@ -348,7 +349,7 @@ func TestHangUp(t *testing.T) {
 	ctx, hangUp := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := w.Sign(ctx, &signum.Caller{Pin: testPin}, w.request(s))
+		_, err := w.Sign(ctx, &mssp.Caller{Pin: testPin}, w.request(s))
 		done <- err
 	}()
 	id := <-w.shown
@@ -375,7 +376,7 @@ func TestReplay(t *testing.T) {
 		sign := func(change func(*signum.SignatureRequest)) error {
 			again := *r
 			change(&again)
-			_, err := w.Sign(t.Context(), &signum.Caller{Pin: testPin}, &again)
+			_, err := w.Sign(t.Context(), &mssp.Caller{Pin: testPin}, &again)
 			return err
 		}
 		if err := sign(func(*signum.SignatureRequest) {}); err != nil {
@@ -410,11 +411,11 @@ func TestParties(t *testing.T) {
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	s := w.addUser(1, approves, signum.EC, signum.SIM)
 	hash := sha256.Sum256([]byte("open sesame"))
-	w.putParty(func(p *signum.Party) {
-		p.ID, p.Pins, p.PasswordHash = "mid://other", []signum.Pin{{2}, {3}}, hash[:]
+	w.putParty(func(p *mssp.Party) {
+		p.ID, p.Pins, p.PasswordHash = "mid://other", []mssp.Pin{{2}, {3}}, hash[:]
 	})
 	credentials := signum.Fault{Code: 104, Detail: "Wrong SSL credentials"}
-	ask := func(ap, pwd string, c signum.Caller) error {
+	ask := func(ap, pwd string, c mssp.Caller) error {
 		r := w.request(s)
 		r.AP.ID, r.AP.Password = ap, pwd
 		_, err := w.Sign(t.Context(), &c, r)
@@ -422,19 +423,19 @@ func TestParties(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name, ap, pwd string
-		c             signum.Caller
+		c             mssp.Caller
 		ok            bool
 	}{
-		{"own certificate", "mid://ap", "ignored", signum.Caller{Pin: testPin}, true},
-		{"password", "mid://other", "open sesame", signum.Caller{Pin: signum.Pin{2}}, true},
-		{"second certificate", "mid://other", "open sesame", signum.Caller{Pin: signum.Pin{3}}, true},
-		{"wrong password", "mid://other", "sesame", signum.Caller{Pin: signum.Pin{2}}, false},
-		{"no password", "mid://other", "", signum.Caller{Pin: signum.Pin{2}}, false},
-		{"another party's certificate", "mid://ap", "", signum.Caller{Pin: signum.Pin{2}}, false},
-		{"unknown party", "mid://none", "", signum.Caller{Pin: testPin}, false},
-		{"unnamed party", "", "", signum.Caller{Pin: testPin}, false},
-		{"impossible party", "mid://\x00", "", signum.Caller{Pin: testPin}, false},
-		{"no certificate", "mid://ap", "", signum.Caller{Problem: "none"}, false},
+		{"own certificate", "mid://ap", "ignored", mssp.Caller{Pin: testPin}, true},
+		{"password", "mid://other", "open sesame", mssp.Caller{Pin: mssp.Pin{2}}, true},
+		{"second certificate", "mid://other", "open sesame", mssp.Caller{Pin: mssp.Pin{3}}, true},
+		{"wrong password", "mid://other", "sesame", mssp.Caller{Pin: mssp.Pin{2}}, false},
+		{"no password", "mid://other", "", mssp.Caller{Pin: mssp.Pin{2}}, false},
+		{"another party's certificate", "mid://ap", "", mssp.Caller{Pin: mssp.Pin{2}}, false},
+		{"unknown party", "mid://none", "", mssp.Caller{Pin: testPin}, false},
+		{"unnamed party", "", "", mssp.Caller{Pin: testPin}, false},
+		{"impossible party", "mid://\x00", "", mssp.Caller{Pin: testPin}, false},
+		{"no certificate", "mid://ap", "", mssp.Caller{Problem: "none"}, false},
 	} {
 		err := ask(tt.ap, tt.pwd, tt.c)
 		if flt := signum.AsFault(err); tt.ok && err != nil || !tt.ok && (flt == nil || *flt != credentials) {
@@ -447,7 +448,7 @@ func TestParties(t *testing.T) {
 	for _, id := range []string{id, "hnever", "", "a\x00b"} {
 		h := w.header()
 		h.AP.ID, h.AP.Password = "mid://other", "open sesame"
-		_, err := w.Status(t.Context(), &signum.Caller{Pin: signum.Pin{2}}, &signum.StatusRequest{Header: h, TransID: id})
+		_, err := w.Status(t.Context(), &mssp.Caller{Pin: mssp.Pin{2}}, &signum.StatusRequest{Header: h, TransID: id})
 		want := signum.Fault{Code: 101, Detail: "There is no such transaction."}
 		if id == "" {
 			want = signum.Fault{Code: 102, Detail: "MSSP_TransID is missing"}
@@ -484,11 +485,11 @@ func TestRetention(t *testing.T) {
 
 // brokenStore fails where it is told to.
 type brokenStore struct {
-	signum.Store
+	mssp.Store
 	err error
 }
 
-func (b brokenStore) Subscriber(context.Context, string) (*signum.Subscriber, error) {
+func (b brokenStore) Subscriber(context.Context, string) (*mssp.Subscriber, error) {
 	return nil, b.err
 }
 

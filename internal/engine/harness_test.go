@@ -13,6 +13,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/store"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
@@ -48,7 +49,7 @@ func (c *handClock) move(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-var testPin = signum.Pin{1}
+var testPin = mssp.Pin{1}
 
 // world is a node with its users and phones; clock and database can be shared
 // with another one.
@@ -101,14 +102,14 @@ func newWorld(t testing.TB, url string, before *world) *world {
 	}})
 	if w.Engine, err = New(Config{
 		Store: w.store, Clock: w.clock, Chain: auth.Chain(), MSSPURI: "mid://test", Issuer: w.ca, Texts: w.phones, HomeNetwork: "22801",
-		Channels: map[signum.Method]signum.Channel{signum.SIM: w.phones, signum.App: w.phones},
+		Channels: map[signum.Method]mssp.Channel{signum.SIM: w.phones, signum.App: w.phones},
 		Sweep:    5 * time.Millisecond, Poll: 5 * time.Millisecond,
 	}); err != nil {
 		t.Fatal(err)
 	}
 	w.phones.Connect(w.Engine)
 	if before == nil {
-		w.putParty(func(*signum.Party) {})
+		w.putParty(func(*mssp.Party) {})
 	}
 	var once sync.Once
 	w.stop = func() {
@@ -148,9 +149,9 @@ func (w *world) run() {
 	w.t.Cleanup(w.stop)
 }
 
-func (w *world) putParty(change func(*signum.Party)) {
+func (w *world) putParty(change func(*mssp.Party)) {
 	w.t.Helper()
-	p := &signum.Party{ID: "mid://ap", DTBDPrefix: "Bank: ", Pins: []signum.Pin{testPin}, Profiles: signum.SignatureProfiles,
+	p := &mssp.Party{ID: "mid://ap", DTBDPrefix: "Bank: ", Pins: []mssp.Pin{testPin}, Profiles: signum.SignatureProfiles,
 		AuthProfile1: signum.ProfileAnyLoA4, DefaultLang: "en"}
 	change(p)
 	if err := w.store.PutParty(context.Background(), p); err != nil {
@@ -159,7 +160,7 @@ func (w *world) putParty(change func(*signum.Party)) {
 }
 
 // addPhones puts the devices of an account into the network.
-func (w *world) addPhones(s *signum.Subscriber, behaviour phone.Behaviour) {
+func (w *world) addPhones(s *mssp.Subscriber, behaviour phone.Behaviour) {
 	w.t.Helper()
 	for i := range s.Devices {
 		d := &s.Devices[i]
@@ -176,7 +177,7 @@ func (w *world) addPhones(s *signum.Subscriber, behaviour phone.Behaviour) {
 }
 
 // put stores an account.
-func (w *world) put(s *signum.Subscriber) {
+func (w *world) put(s *mssp.Subscriber) {
 	w.t.Helper()
 	if err := w.store.PutSubscriber(context.Background(), s); err != nil {
 		w.t.Fatal(err)
@@ -184,12 +185,12 @@ func (w *world) put(s *signum.Subscriber) {
 }
 
 // addUser makes the n-th account, with certified devices.
-func (w *world) addUser(n int, behaviour phone.Behaviour, k signum.KeyType, methods ...signum.Method) *signum.Subscriber {
+func (w *world) addUser(n int, behaviour phone.Behaviour, k signum.KeyType, methods ...signum.Method) *mssp.Subscriber {
 	w.t.Helper()
 	ctx := context.Background()
-	s := &signum.Subscriber{MSISDN: fmt.Sprintf("+4179%07d", n), Serial: ca.NewSerial(), State: signum.SubscriberActive}
+	s := &mssp.Subscriber{MSISDN: fmt.Sprintf("+4179%07d", n), Serial: ca.NewSerial(), State: mssp.SubscriberActive}
 	for _, m := range methods {
-		s.Devices = append(s.Devices, signum.Device{ID: fmt.Sprintf("%d-%s", n, m), Method: m, State: signum.DeviceActive, KeyType: k})
+		s.Devices = append(s.Devices, mssp.Device{ID: fmt.Sprintf("%d-%s", n, m), Method: m, State: signum.DeviceActive, KeyType: k})
 	}
 	w.addPhones(s, behaviour)
 	if err := w.store.PutSubscriber(ctx, s); err != nil {
@@ -231,7 +232,7 @@ func async(r *signum.SignatureRequest) { r.MessagingMode = signum.AsynchClientSe
 
 func profile(uri string) change { return func(r *signum.SignatureRequest) { r.Profile = uri } }
 
-func (w *world) request(s *signum.Subscriber, changes ...change) *signum.SignatureRequest {
+func (w *world) request(s *mssp.Subscriber, changes ...change) *signum.SignatureRequest {
 	r := &signum.SignatureRequest{
 		Header: w.header(), MessagingMode: signum.Synch, MSISDN: s.MSISDN, Profile: signum.ProfileAnyLoA4,
 		Data: signum.DataToBeSigned{Data: "Bank: Login?"},
@@ -242,12 +243,12 @@ func (w *world) request(s *signum.Subscriber, changes ...change) *signum.Signatu
 	return r
 }
 
-func (w *world) ask(s *signum.Subscriber, changes ...change) (*signum.SignatureResponse, error) {
-	return w.Sign(w.t.Context(), &signum.Caller{Pin: testPin}, w.request(s, changes...))
+func (w *world) ask(s *mssp.Subscriber, changes ...change) (*signum.SignatureResponse, error) {
+	return w.Sign(w.t.Context(), &mssp.Caller{Pin: testPin}, w.request(s, changes...))
 }
 
 // begin asks asynchronously and returns the transaction's id.
-func (w *world) begin(s *signum.Subscriber, changes ...change) string {
+func (w *world) begin(s *mssp.Subscriber, changes ...change) string {
 	w.t.Helper()
 	resp, err := w.ask(s, append(changes, async)...)
 	if err != nil {
@@ -262,7 +263,7 @@ func (w *world) begin(s *signum.Subscriber, changes ...change) string {
 // outcome is the status code of a transaction, fault or not.
 func (w *world) outcome(id string) signum.Code {
 	w.t.Helper()
-	resp, err := w.Status(context.Background(), &signum.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: id})
+	resp, err := w.Status(context.Background(), &mssp.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: id})
 	if err != nil {
 		return w.code(err)
 	}

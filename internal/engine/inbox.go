@@ -4,18 +4,18 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-var _ signum.Inbox = (*Engine)(nil)
+var _ mssp.Inbox = (*Engine)(nil)
 
-// Pending implements signum.Inbox.
-func (e *Engine) Pending(ctx context.Context, deviceID string) ([]signum.DeviceRequest, error) {
+// Pending implements mssp.Inbox.
+func (e *Engine) Pending(ctx context.Context, deviceID string) ([]mssp.DeviceRequest, error) {
 	transactions, receipts, err := e.cfg.Store.DevicePending(ctx, deviceID, e.now())
 	if err != nil {
 		return nil, fmt.Errorf("reading what is pending: %w", err)
 	}
-	list := make([]signum.DeviceRequest, 0, len(transactions)+len(receipts))
+	list := make([]mssp.DeviceRequest, 0, len(transactions)+len(receipts))
 	for _, t := range transactions {
 		list = append(list, deviceRequest(t))
 	}
@@ -25,14 +25,14 @@ func (e *Engine) Pending(ctx context.Context, deviceID string) ([]signum.DeviceR
 	return list, nil
 }
 
-// Signature implements signum.Inbox.
+// Signature implements mssp.Inbox.
 func (e *Engine) Signature(ctx context.Context, deviceID, transID string) ([]byte, error) {
 	t, err := e.cfg.Store.Transaction(ctx, transID)
 	if err != nil {
 		return nil, err
 	}
 	if t.DeviceID != deviceID || !t.State.Signed() {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
 	return e.cms(t, t.Outcome)
 }

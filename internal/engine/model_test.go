@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -28,7 +29,7 @@ type modelled struct {
 type model struct {
 	w       *world
 	url     string
-	users   []*signum.Subscriber
+	users   []*mssp.Subscriber
 	all     []*modelled
 	blocked map[string]bool // PINs, by device
 }
@@ -38,8 +39,8 @@ var methods = []signum.Method{signum.SIM, signum.App}
 // parties are who calls, each with its own certificate.
 var modelParties = []struct {
 	id  string
-	pin signum.Pin
-}{{"mid://ap", testPin}, {"mid://second", signum.Pin{2}}, {"mid://third", signum.Pin{3}}}
+	pin mssp.Pin
+}{{"mid://ap", testPin}, {"mid://second", mssp.Pin{2}}, {"mid://third", mssp.Pin{3}}}
 
 // TestModel fires random sequences of requests, status queries, receipts,
 // answers, time, sweeps and restarts and compares each outcome with the model.
@@ -47,7 +48,7 @@ func TestModel(t *testing.T) {
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
 		for _, p := range modelParties {
-			w.putParty(func(q *signum.Party) { q.ID, q.Pins = p.id, []signum.Pin{p.pin} })
+			w.putParty(func(q *mssp.Party) { q.ID, q.Pins = p.id, []mssp.Pin{p.pin} })
 		}
 		run := 0
 		rapid.Check(t, func(rt *rapid.T) {
@@ -92,9 +93,9 @@ func (m *model) settle() {
 }
 
 // as turns a header into one of a party, and is its caller.
-func (m *model) as(ap int, h *signum.Header) *signum.Caller {
+func (m *model) as(ap int, h *signum.Header) *mssp.Caller {
 	h.AP.ID = modelParties[ap].id
-	return &signum.Caller{Pin: modelParties[ap].pin}
+	return &mssp.Caller{Pin: modelParties[ap].pin}
 }
 
 func (m *model) device(user int, method signum.Method) string {
@@ -177,7 +178,7 @@ func (m *model) late(rt *rapid.T) {
 	x := rapid.SampledFrom(m.all).Draw(rt, "transaction")
 	right := rapid.Bool().Draw(rt, "right device")
 	code := rapid.SampledFrom([]signum.Code{signum.PINBlocked, signum.UserCancel, signum.RequestOK}).Draw(rt, "code")
-	a := signum.DeviceAnswer{TransID: x.id, DeviceID: m.device(x.user, x.method), Fault: signum.NewFault(code)}
+	a := mssp.DeviceAnswer{TransID: x.id, DeviceID: m.device(x.user, x.method), Fault: signum.NewFault(code)}
 	if !right {
 		a.DeviceID = m.device(1-x.user, x.method)
 	}

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
 // Profile serves MSS_ProfileQuery: what the party may ask of the user now,
 // without asking the user.
-func (e *Engine) Profile(ctx context.Context, c *signum.Caller, r *signum.ProfileRequest) (*signum.ProfileResponse, error) {
+func (e *Engine) Profile(ctx context.Context, c *mssp.Caller, r *signum.ProfileRequest) (*signum.ProfileResponse, error) {
 	p, err := e.party(ctx, c, &r.Header)
 	if err != nil {
 		return nil, err
@@ -50,11 +51,11 @@ func (e *Engine) Profile(ctx context.Context, c *signum.Caller, r *signum.Profil
 	return resp, nil
 }
 
-func (e *Engine) extension(s *signum.Subscriber, can *policy.Capability, ask policy.Params, now time.Time) (*signum.ProfileExtension, error) {
+func (e *Engine) extension(s *mssp.Subscriber, can *policy.Capability, ask policy.Params, now time.Time) (*signum.ProfileExtension, error) {
 	x := new(signum.ProfileExtension)
 	devices := can.Apps
 	if can.SIM != nil {
-		devices = append([]*signum.Device{can.SIM}, devices...)
+		devices = append([]*mssp.Device{can.SIM}, devices...)
 	}
 	no := false
 	if ask.GetServerSideSignature {
@@ -93,7 +94,7 @@ func (e *Engine) extension(s *signum.Subscriber, can *policy.Capability, ask pol
 	return x, nil
 }
 
-func sscd(d *signum.Device, certs []signum.SSCDCertificate, ask policy.Params) signum.SSCD {
+func sscd(d *mssp.Device, certs []signum.SSCDCertificate, ask policy.Params) signum.SSCD {
 	out := signum.SSCD{State: d.State}
 	if ask.Certs {
 		out.Certificates = certs
@@ -109,13 +110,13 @@ func sscd(d *signum.Device, certs []signum.SSCDCertificate, ask policy.Params) s
 }
 
 // certificates are the device's certificate with the chain of the issuing CA.
-func (e *Engine) certificates(d *signum.Device, now time.Time) ([]signum.SSCDCertificate, error) {
+func (e *Engine) certificates(d *mssp.Device, now time.Time) ([]signum.SSCDCertificate, error) {
 	c := d.Certificate
 	if c == nil || len(c.DER) == 0 {
 		return nil, nil
 	}
 	out := signum.SSCDCertificate{Algorithm: d.KeyType, State: signum.DeviceInactive}
-	if d.State == signum.DeviceActive && c.State == signum.CertificateGood && now.Before(c.NotAfter) {
+	if d.State == signum.DeviceActive && c.State == mssp.CertificateGood && now.Before(c.NotAfter) {
 		out.State = signum.DeviceActive
 	}
 	for _, der := range append([][]byte{c.DER}, e.cfg.Chain...) {

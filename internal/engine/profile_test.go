@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func (w *world) query(msisdn string, change ...func(*signum.ProfileRequest)) (*signum.ProfileResponse, error) {
@@ -15,7 +16,7 @@ func (w *world) query(msisdn string, change ...func(*signum.ProfileRequest)) (*s
 	for _, c := range change {
 		c(r)
 	}
-	return w.Profile(w.t.Context(), &signum.Caller{Pin: testPin}, r)
+	return w.Profile(w.t.Context(), &mssp.Caller{Pin: testPin}, r)
 }
 
 func params(words string) func(*signum.ProfileRequest) {
@@ -25,13 +26,13 @@ func params(words string) func(*signum.ProfileRequest) {
 func TestProfile(t *testing.T) {
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
-		w.putParty(func(p *signum.Party) { p.Services = everything })
+		w.putParty(func(p *mssp.Party) { p.Services = everything })
 		s := w.addUserIn(1, ownNetwork, signum.SIM, signum.App)
 		rsa := w.addUser(2, approves, signum.RSA, signum.SIM)
 		s.RecoveryCodeCreated, s.Devices[0].PINBlocked = true, true
 		w.put(s)
 		yes, no := true, false
-		chain := func(s *signum.Subscriber, i int, alg signum.KeyType) []signum.SSCDCertificate {
+		chain := func(s *mssp.Subscriber, i int, alg signum.KeyType) []signum.SSCDCertificate {
 			c := signum.SSCDCertificate{Algorithm: alg, State: signum.DeviceActive}
 			for _, der := range append([][]byte{s.Devices[i].Certificate.DER}, w.cfg.Chain...) {
 				cert, err := x509.ParseCertificate(der)
@@ -52,7 +53,7 @@ func TestProfile(t *testing.T) {
 		}
 		for _, tt := range []struct {
 			name string
-			who  *signum.Subscriber
+			who  *mssp.Subscriber
 			ask  func(*signum.ProfileRequest)
 			want *signum.ProfileExtension
 		}{
@@ -117,7 +118,7 @@ func TestProfileRefusals(t *testing.T) {
 		{"heartbeat", "+41000000000", nil, signum.Fault{Code: 101, Detail: "Illegal msisdn"}},
 		{"unknown", "+41791119999", nil, signum.Fault{Code: 105, Detail: "MSISDN is unknown"}},
 		{"not activated", fresh.MSISDN, nil, signum.Fault{Code: 404, Detail: "Mobile user account needs to be activated"}},
-		{"suspended", sim.MSISDN, func() { sim.State = signum.SubscriberInactive; w.put(sim) }, signum.Fault{Code: 403, Detail: signum.CardBlocked.Detail()}},
+		{"suspended", sim.MSISDN, func() { sim.State = mssp.SubscriberInactive; w.put(sim) }, signum.Fault{Code: 403, Detail: signum.CardBlocked.Detail()}},
 	} {
 		if tt.change != nil {
 			tt.change()
@@ -131,7 +132,7 @@ func TestProfileRefusals(t *testing.T) {
 		t.Errorf("credentials: %v", err)
 	}
 	// A party with auto activation learns that a request would activate.
-	w.putParty(func(p *signum.Party) { p.AutoActivation = true })
+	w.putParty(func(p *mssp.Party) { p.AutoActivation = true })
 	resp, err := w.query(fresh.MSISDN, params("aastatus state"))
 	if err != nil || !*resp.Extension.User.AutoActivation || resp.Extension.SSCDs.SIM.State != signum.DeviceRegistered {
 		t.Fatalf("got %+v, %v", resp, err)
@@ -140,11 +141,11 @@ func TestProfileRefusals(t *testing.T) {
 		t.Errorf("%s: %v", resp.Profiles[1], err)
 	}
 	// Test numbers that sign exist for parties that may use them only.
-	w.put(&signum.Subscriber{MSISDN: "+41700092501", Serial: sim.Serial, State: signum.SubscriberInactive})
+	w.put(&mssp.Subscriber{MSISDN: "+41700092501", Serial: sim.Serial, State: mssp.SubscriberInactive})
 	if _, err := w.query("+41700092501"); w.code(err) != 105 {
 		t.Errorf("test number: %v", err)
 	}
-	w.putParty(func(p *signum.Party) { p.TestNumbers = true })
+	w.putParty(func(p *mssp.Party) { p.TestNumbers = true })
 	if _, err := w.query("+41700092501"); w.code(err) != 403 {
 		t.Errorf("test number: %v", err)
 	}
@@ -181,7 +182,7 @@ func TestCertificateStates(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, resp, err)
 		}
 	}
-	d := signum.Device{State: signum.DeviceActive, KeyType: signum.EC, Certificate: s.Devices[1].Certificate}
+	d := mssp.Device{State: signum.DeviceActive, KeyType: signum.EC, Certificate: s.Devices[1].Certificate}
 	for _, at := range []struct {
 		when string
 		add  int

@@ -6,13 +6,14 @@ import (
 	"fmt"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
 // Receipt serves MSS_Receipt: a text to the phone that signed. It returns when
 // the user has answered, or ReceiptWait is over; at once if the party does not
 // want to know.
-func (e *Engine) Receipt(ctx context.Context, c *signum.Caller, r *signum.ReceiptRequest) (*signum.ReceiptResponse, error) {
+func (e *Engine) Receipt(ctx context.Context, c *mssp.Caller, r *signum.ReceiptRequest) (*signum.ReceiptResponse, error) {
 	p, err := e.party(ctx, c, &r.Header)
 	if err != nil {
 		return nil, err
@@ -47,7 +48,7 @@ func (e *Engine) Receipt(ctx context.Context, c *signum.Caller, r *signum.Receip
 }
 
 // drawReceipt checks the text, then the transaction, then the subscriber.
-func (e *Engine) drawReceipt(ctx context.Context, p *signum.Party, r *signum.ReceiptRequest, f policy.ReceiptFields) (*signum.Receipt, error) {
+func (e *Engine) drawReceipt(ctx context.Context, p *mssp.Party, r *signum.ReceiptRequest, f policy.ReceiptFields) (*mssp.Receipt, error) {
 	if flt := policy.TestFault(p, f.MSISDN); flt != nil {
 		return nil, flt
 	}
@@ -56,7 +57,7 @@ func (e *Engine) drawReceipt(ctx context.Context, p *signum.Party, r *signum.Rec
 		return nil, flt
 	}
 	t, err := e.cfg.Store.Transaction(ctx, r.TransID)
-	if errors.Is(err, signum.ErrNotFound) || err == nil && t.APID != p.ID {
+	if errors.Is(err, mssp.ErrNotFound) || err == nil && t.APID != p.ID {
 		return nil, signum.Faultf(signum.WrongParam, signum.DetailNoTransaction)
 	}
 	if err != nil {
@@ -65,10 +66,10 @@ func (e *Engine) drawReceipt(ctx context.Context, p *signum.Party, r *signum.Rec
 	switch {
 	case t.MSISDN != f.MSISDN:
 		return nil, signum.Faultf(signum.WrongParam, "MSISDN is not that of the transaction")
-	case t.State == signum.StateReceipted:
-		return nil, refusedReceipt(signum.ErrReceipted)
+	case t.State == mssp.StateReceipted:
+		return nil, refusedReceipt(mssp.ErrReceipted)
 	case !t.State.Signed():
-		return nil, refusedReceipt(signum.ErrNotSigned)
+		return nil, refusedReceipt(mssp.ErrNotSigned)
 	}
 	s, err := e.subscriber(ctx, p, t.MSISDN)
 	if err != nil {
@@ -79,7 +80,7 @@ func (e *Engine) drawReceipt(ctx context.Context, p *signum.Party, r *signum.Rec
 	if flt != nil {
 		return nil, flt
 	}
-	rec := &signum.Receipt{
+	rec := &mssp.Receipt{
 		TransID: t.ID, DeviceID: d.ID, Method: d.Method, MSISDN: t.MSISDN, Lang: f.Lang,
 		MimeType: mime, Text: text, Created: now, Expires: now.Add(signum.ReceiptWait),
 	}
@@ -92,11 +93,11 @@ func (e *Engine) drawReceipt(ctx context.Context, p *signum.Party, r *signum.Rec
 // refusedReceipt is the store's refusal as the party sees it.
 func refusedReceipt(err error) error {
 	switch {
-	case errors.Is(err, signum.ErrReceipted):
+	case errors.Is(err, mssp.ErrReceipted):
 		return signum.Faultf(signum.WrongParam, signum.DetailReceiptSent)
-	case errors.Is(err, signum.ErrNotSigned):
+	case errors.Is(err, mssp.ErrNotSigned):
 		return signum.Faultf(signum.WrongParam, "The transaction has no signature")
-	case errors.Is(err, signum.ErrNotFound):
+	case errors.Is(err, mssp.ErrNotFound):
 		return signum.Faultf(signum.WrongParam, signum.DetailNoTransaction)
 	}
 	return fmt.Errorf("inserting receipt: %w", err)
@@ -104,7 +105,7 @@ func refusedReceipt(err error) error {
 
 // show hands the receipt to the phone. One that cannot be reached is known to
 // have lost it.
-func (e *Engine) show(ctx context.Context, r *signum.Receipt) error {
+func (e *Engine) show(ctx context.Context, r *mssp.Receipt) error {
 	err := e.channel(r.Method).Send(ctx, displayRequest(r))
 	if err == nil {
 		return nil
@@ -114,9 +115,9 @@ func (e *Engine) show(ctx context.Context, r *signum.Receipt) error {
 }
 
 // displayRequest is what the receipt asks of its device.
-func displayRequest(r *signum.Receipt) signum.DeviceRequest {
-	return signum.DeviceRequest{
-		Op: signum.OpDisplay, TransID: r.TransID, MSISDN: r.MSISDN, DeviceID: r.DeviceID, Method: r.Method,
+func displayRequest(r *mssp.Receipt) mssp.DeviceRequest {
+	return mssp.DeviceRequest{
+		Op: mssp.OpDisplay, TransID: r.TransID, MSISDN: r.MSISDN, DeviceID: r.DeviceID, Method: r.Method,
 		Lang: r.Lang, MimeType: r.MimeType, Text: r.Text, Created: r.Created, Expires: r.Expires,
 	}
 }
@@ -138,7 +139,7 @@ func (e *Engine) endReceipt(ctx context.Context, transID string, result signum.R
 // lookAtReceipt wakes the one who waits here, if the receipt has ended.
 func (e *Engine) lookAtReceipt(ctx context.Context, transID string) error {
 	r, err := e.cfg.Store.Receipt(ctx, transID)
-	if errors.Is(err, signum.ErrNotFound) {
+	if errors.Is(err, mssp.ErrNotFound) {
 		return nil // about to be inserted
 	}
 	if err != nil {
@@ -157,7 +158,7 @@ func (e *Engine) wakeReceipt(transID string, r signum.ReceiptResult) {
 }
 
 // answerReceipt takes a phone's answer to a receipt.
-func (e *Engine) answerReceipt(ctx context.Context, a signum.DeviceAnswer) error {
+func (e *Engine) answerReceipt(ctx context.Context, a mssp.DeviceAnswer) error {
 	r, err := e.cfg.Store.Receipt(ctx, a.TransID)
 	if err != nil {
 		return fmt.Errorf("answer to the receipt of %s: %w", a.TransID, err)

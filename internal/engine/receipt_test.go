@@ -15,11 +15,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // signed asks for a signature that is approved and returns its id.
-func (w *world) signed(s *signum.Subscriber, changes ...change) string {
+func (w *world) signed(s *mssp.Subscriber, changes ...change) string {
 	w.t.Helper()
 	resp, err := w.ask(s, changes...)
 	if err != nil {
@@ -28,7 +29,7 @@ func (w *world) signed(s *signum.Subscriber, changes ...change) string {
 	return resp.TransID
 }
 
-func (w *world) receiptRequest(s *signum.Subscriber, id string) *signum.ReceiptRequest {
+func (w *world) receiptRequest(s *mssp.Subscriber, id string) *signum.ReceiptRequest {
 	return &signum.ReceiptRequest{
 		Header: w.header(), TransID: id, MSISDN: strings.TrimPrefix(s.MSISDN, "+"), Message: signum.DataToBeSigned{Data: "Bank: Done"},
 		Extension: &signum.ReceiptRequestExtension{MessagingMode: "synch", Language: "IT", UserAck: "true"},
@@ -36,7 +37,7 @@ func (w *world) receiptRequest(s *signum.Subscriber, id string) *signum.ReceiptR
 }
 
 func (w *world) receipt(r *signum.ReceiptRequest) (*signum.ReceiptResponse, error) {
-	return w.Receipt(context.Background(), &signum.Caller{Pin: testPin}, r)
+	return w.Receipt(context.Background(), &mssp.Caller{Pin: testPin}, r)
 }
 
 // TestReceiptOutcomes is the table of the receipt extension, for SIM and App.
@@ -121,8 +122,8 @@ func TestReceiptOutcomes(t *testing.T) {
 
 func TestReceiptRefusals(t *testing.T) {
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
-	w.putParty(func(p *signum.Party) { p.ID, p.Pins = "mid://other", []signum.Pin{{2}} })
-	w.putParty(func(p *signum.Party) { p.TestNumbers = true })
+	w.putParty(func(p *mssp.Party) { p.ID, p.Pins = "mid://other", []mssp.Pin{{2}} })
+	w.putParty(func(p *mssp.Party) { p.TestNumbers = true })
 	s, other := w.addUser(1, approves, signum.EC, signum.SIM), w.addUser(2, silent, signum.EC, signum.SIM)
 	id, outstanding := w.signed(s), w.begin(other)
 	for _, tt := range []struct {
@@ -153,7 +154,7 @@ func TestReceiptRefusals(t *testing.T) {
 	}
 	r := w.receiptRequest(s, id)
 	r.AP.ID = "mid://other"
-	_, err := w.Receipt(t.Context(), &signum.Caller{Pin: signum.Pin{2}}, r)
+	_, err := w.Receipt(t.Context(), &mssp.Caller{Pin: mssp.Pin{2}}, r)
 	if flt := signum.AsFault(err); flt == nil || flt.Detail != signum.DetailNoTransaction {
 		t.Errorf("another party's transaction: %v", err)
 	}
@@ -165,10 +166,10 @@ func TestReceiptRefusals(t *testing.T) {
 		t.Errorf("without waiting: %+v, %v", resp, err)
 	}
 	// States of the subscriber apply to receipts too.
-	for code, how := range map[signum.Code]func(*signum.Subscriber){
-		403: func(s *signum.Subscriber) { s.State = signum.SubscriberInactive },
-		404: func(s *signum.Subscriber) { s.Devices[0].State = signum.DeviceInactive },
-		402: func(s *signum.Subscriber) { s.Devices[0].PINBlocked = true },
+	for code, how := range map[signum.Code]func(*mssp.Subscriber){
+		403: func(s *mssp.Subscriber) { s.State = mssp.SubscriberInactive },
+		404: func(s *mssp.Subscriber) { s.Devices[0].State = signum.DeviceInactive },
+		402: func(s *mssp.Subscriber) { s.Devices[0].PINBlocked = true },
 		105: nil,
 	} {
 		u := w.addUser(100+int(code), approves, signum.EC, signum.SIM)
@@ -188,13 +189,13 @@ func TestReceiptRefusals(t *testing.T) {
 
 // goneStore is a store from which a subscriber was deleted.
 type goneStore struct {
-	signum.Store
+	mssp.Store
 	msisdn string
 }
 
-func (g goneStore) Subscriber(ctx context.Context, msisdn string) (*signum.Subscriber, error) {
+func (g goneStore) Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber, error) {
 	if msisdn == g.msisdn {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
 	return g.Store.Subscriber(ctx, msisdn)
 }
@@ -218,11 +219,11 @@ func TestReceiptForeignAnswer(t *testing.T) {
 		done <- resp
 	}()
 	w.awaitShown(id)
-	a := signum.DeviceAnswer{Op: signum.OpDisplay, TransID: id, DeviceID: "9-SIM", Receipt: signum.ReceiptAccepted}
+	a := mssp.DeviceAnswer{Op: mssp.OpDisplay, TransID: id, DeviceID: "9-SIM", Receipt: signum.ReceiptAccepted}
 	if err := w.Answer(t.Context(), a); !errors.Is(err, ErrForeignDevice) {
 		t.Errorf("another device: %v", err)
 	}
-	if err := w.Answer(t.Context(), signum.DeviceAnswer{Op: signum.OpDisplay, TransID: "hnever"}); !errors.Is(err, signum.ErrNotFound) {
+	if err := w.Answer(t.Context(), mssp.DeviceAnswer{Op: mssp.OpDisplay, TransID: "hnever"}); !errors.Is(err, mssp.ErrNotFound) {
 		t.Errorf("no receipt: %v", err)
 	}
 	a.DeviceID, a.Receipt = s.Devices[0].ID, signum.ReceiptCancelled
@@ -256,7 +257,7 @@ func TestReceiptTooLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.clock.move(signum.ReceiptWait)
-	if err := w.Answer(t.Context(), signum.DeviceAnswer{Op: signum.OpDisplay, TransID: id, DeviceID: s.Devices[0].ID, Receipt: signum.ReceiptAccepted}); err != nil {
+	if err := w.Answer(t.Context(), mssp.DeviceAnswer{Op: mssp.OpDisplay, TransID: id, DeviceID: s.Devices[0].ID, Receipt: signum.ReceiptAccepted}); err != nil {
 		t.Error(err)
 	}
 	if r, err := w.store.Receipt(t.Context(), id); err != nil || r.Result != signum.ReceiptLost {
@@ -286,7 +287,7 @@ func TestReceiptOtherNode(t *testing.T) {
 			done <- resp
 		}()
 		a.awaitShown(id)
-		if err := b.Answer(t.Context(), signum.DeviceAnswer{Op: signum.OpDisplay, TransID: id, DeviceID: s.Devices[0].ID, Receipt: signum.ReceiptAccepted}); err != nil {
+		if err := b.Answer(t.Context(), mssp.DeviceAnswer{Op: mssp.OpDisplay, TransID: id, DeviceID: s.Devices[0].ID, Receipt: signum.ReceiptAccepted}); err != nil {
 			t.Fatal(err)
 		}
 		if resp := <-done; resp == nil || !resp.Extension.UserAck {
@@ -351,7 +352,7 @@ func TestReceiptHangUp(t *testing.T) {
 	ctx, hangUp := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := w.Receipt(ctx, &signum.Caller{Pin: testPin}, w.receiptRequest(s, id))
+		_, err := w.Receipt(ctx, &mssp.Caller{Pin: testPin}, w.receiptRequest(s, id))
 		done <- err
 	}()
 	w.awaitShown(id)

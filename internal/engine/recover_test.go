@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // slowTexts sends a text when it is let.
@@ -15,7 +16,7 @@ type slowTexts struct {
 	let  chan struct{}
 }
 
-func (s *slowTexts) SendText(context.Context, signum.TextMessage) error {
+func (s *slowTexts) SendText(context.Context, mssp.TextMessage) error {
 	s.sent.Add(1)
 	<-s.let
 	return nil
@@ -23,11 +24,11 @@ func (s *slowTexts) SendText(context.Context, signum.TextMessage) error {
 
 // slowStore lets something happen after recovery has read what is outstanding.
 type slowStore struct {
-	signum.Store
+	mssp.Store
 	meanwhile func()
 }
 
-func (s *slowStore) OutstandingTransactions(ctx context.Context, now time.Time, after string, limit int) ([]*signum.Transaction, error) {
+func (s *slowStore) OutstandingTransactions(ctx context.Context, now time.Time, after string, limit int) ([]*mssp.Transaction, error) {
 	ts, err := s.Store.OutstandingTransactions(ctx, now, after, limit)
 	s.meanwhile()
 	return ts, err
@@ -42,13 +43,13 @@ func TestRecoveryOfTexts(t *testing.T) {
 		for _, ends := range []bool{false, true} { // the sending, while recovery looks
 			texts := &slowTexts{let: make(chan struct{})}
 			st := &slowStore{Store: w.store, meanwhile: func() {}}
-			e, err := New(Config{Store: st, Clock: w.clock, Channels: map[signum.Method]signum.Channel{signum.SIM: w.phones}, Texts: texts, MSSPURI: "mid://test"})
+			e, err := New(Config{Store: st, Clock: w.clock, Channels: map[signum.Method]mssp.Channel{signum.SIM: w.phones}, Texts: texts, MSSPURI: "mid://test"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			signed, recovered := make(chan error, 1), make(chan error, 1)
 			go func() {
-				_, err := e.Sign(context.Background(), &signum.Caller{Pin: testPin}, w.request(&signum.Subscriber{MSISDN: "+41791234567"}, profile(signum.ProfileOTPText), async))
+				_, err := e.Sign(context.Background(), &mssp.Caller{Pin: testPin}, w.request(&mssp.Subscriber{MSISDN: "+41791234567"}, profile(signum.ProfileOTPText), async))
 				signed <- err
 			}()
 			for texts.sent.Load() == 0 {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
@@ -89,13 +90,13 @@ func (e *Engine) recover(ctx context.Context) error {
 // again hands over what is outstanding. Phones know a request that comes again,
 // but nobody knows a text: what this node is sending, or has sent since the list
 // was read, is no business of recovery, which runs while the node serves.
-func (e *Engine) again(ctx context.Context, t *signum.Transaction) error {
+func (e *Engine) again(ctx context.Context, t *mssp.Transaction) error {
 	if t.Method == signum.SMS {
 		if _, here := e.texting.Load(t.ID); here {
 			return nil
 		}
 		switch now, err := e.cfg.Store.Transaction(ctx, t.ID); {
-		case errors.Is(err, signum.ErrNotFound), err == nil && now.State != signum.StateOutstanding:
+		case errors.Is(err, mssp.ErrNotFound), err == nil && now.State != mssp.StateOutstanding:
 			return nil
 		case err != nil:
 			return err
@@ -118,7 +119,7 @@ func (e *Engine) sweep(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := e.each(ctx, ids, func(ctx context.Context, t *signum.Transaction) error {
+		if err := e.each(ctx, ids, func(ctx context.Context, t *mssp.Transaction) error {
 			return e.expire(ctx, t)
 		}); err != nil {
 			return err
@@ -144,8 +145,8 @@ func (e *Engine) poll(ctx context.Context) error {
 			return err
 		}
 		ids = ids[n:]
-		if err := e.each(ctx, ended, func(_ context.Context, t *signum.Transaction) error {
-			if t.State != signum.StateOutstanding {
+		if err := e.each(ctx, ended, func(_ context.Context, t *mssp.Transaction) error {
+			if t.State != mssp.StateOutstanding {
 				e.wake(t, t.Outcome)
 			}
 			return nil
@@ -157,13 +158,13 @@ func (e *Engine) poll(ctx context.Context) error {
 }
 
 // each reads transactions and calls f for those that exist, several at a time.
-func (e *Engine) each(ctx context.Context, ids []string, f func(context.Context, *signum.Transaction) error) error {
+func (e *Engine) each(ctx context.Context, ids []string, f func(context.Context, *mssp.Transaction) error) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(sweepWorkers)
 	for _, id := range ids {
 		g.Go(func() error {
 			t, err := e.cfg.Store.Transaction(gctx, id)
-			if errors.Is(err, signum.ErrNotFound) {
+			if errors.Is(err, mssp.ErrNotFound) {
 				return nil
 			}
 			if err != nil {

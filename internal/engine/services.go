@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
 // want writes into the transaction what the additional services want of it.
 // The AuthURI is for app2app: only its hash is kept.
-func (e *Engine) want(t *signum.Transaction, p *signum.Party, s *signum.Subscriber, d *signum.Device, asked *policy.Services) (authURI string, flt *signum.Fault) {
+func (e *Engine) want(t *mssp.Transaction, p *mssp.Party, s *mssp.Subscriber, d *mssp.Device, asked *policy.Services) (authURI string, flt *signum.Fault) {
 	w := &t.Services
 	w.Validate = asked.Validate
 	if asked.SubscriberInfo {
@@ -37,14 +38,14 @@ func (e *Engine) want(t *signum.Transaction, p *signum.Party, s *signum.Subscrib
 		}
 		if w.GeoError != 0 {
 			// No phone needs to be asked in order to know the outcome.
-			return "", policy.Fenced(w, &signum.Location{Error: w.GeoError}, t.Created)
+			return "", policy.Fenced(w, &mssp.Location{Error: w.GeoError}, t.Created)
 		}
 	}
 	return authURI, nil
 }
 
 // networkOf is the network of the SIM that signs, or of the subscriber's SIM.
-func networkOf(s *signum.Subscriber, d *signum.Device) signum.Network {
+func networkOf(s *mssp.Subscriber, d *mssp.Device) signum.Network {
 	if d.Method == signum.SIM {
 		return d.Network.OrUnknown()
 	}
@@ -60,7 +61,7 @@ func mccmnc(n signum.Network) string { return n.MCC + n.MNC }
 
 // newSession makes the AuthUri: the redirect address, a token that only who
 // has the AuthUri knows, and an opaque name of the device.
-func (e *Engine) newSession(d *signum.Device, redirect string) (authURI string, a *signum.App2App) {
+func (e *Engine) newSession(d *mssp.Device, redirect string) (authURI string, a *mssp.App2App) {
 	user := opaqueID(d.ID)
 	token := user[:8] + "-" + rand.Text()
 	hash := sha256.Sum256([]byte(token))
@@ -72,7 +73,7 @@ func (e *Engine) newSession(d *signum.Device, redirect string) (authURI string, 
 	if strings.Contains(e.cfg.AuthURI, "?") {
 		sep = "&"
 	}
-	return e.cfg.AuthURI + sep + query, &signum.App2App{TokenHash: hex.EncodeToString(hash[:]), RedirectURI: redirect}
+	return e.cfg.AuthURI + sep + query, &mssp.App2App{TokenHash: hex.EncodeToString(hash[:]), RedirectURI: redirect}
 }
 
 // opaqueID names a device to others, always by the same UUID (RFC 9562,
@@ -85,18 +86,18 @@ func opaqueID(deviceID string) string {
 
 // locate completes what a phone said of its place: the confidence as it is
 // now, and the reason when it said nothing.
-func locate(w *signum.Wanted, l *signum.Location, now time.Time) *signum.Location {
+func locate(w *mssp.ServiceOptions, l *mssp.Location, now time.Time) *mssp.Location {
 	switch {
 	case !w.Geofencing:
 		return nil
 	case w.GeoError != 0:
-		return &signum.Location{Error: w.GeoError}
+		return &mssp.Location{Error: w.GeoError}
 	case l == nil:
-		return &signum.Location{Error: signum.GeoNotReturned}
+		return &mssp.Location{Error: signum.GeoNotReturned}
 	case l.Error != 0 && !l.Error.Known():
-		return &signum.Location{Error: signum.GeoUnspecified}
+		return &mssp.Location{Error: signum.GeoUnspecified}
 	case l.Error != 0:
-		return &signum.Location{Error: l.Error}
+		return &mssp.Location{Error: l.Error}
 	}
 	out := *l
 	out.LocationConfidence = policy.Confidence(l, now)
@@ -104,7 +105,7 @@ func locate(w *signum.Wanted, l *signum.Location, now time.Time) *signum.Locatio
 }
 
 // answers are the service responses of a signature, geofencing first.
-func answers(w *signum.Wanted, l *signum.Location) []signum.ServiceResponse {
+func answers(w *mssp.ServiceOptions, l *mssp.Location) []signum.ServiceResponse {
 	var list []signum.ServiceResponse
 	if w.Geofencing && l != nil {
 		list = append(list, signum.ServiceResponse{URI: signum.ServiceGeofencing, Geofencing: geofencing(l)})
@@ -117,7 +118,7 @@ func answers(w *signum.Wanted, l *signum.Location) []signum.ServiceResponse {
 	return list
 }
 
-func geofencing(l *signum.Location) *signum.Geofencing {
+func geofencing(l *mssp.Location) *signum.Geofencing {
 	if l.Error != 0 {
 		return &signum.Geofencing{ErrorCode: fmt.Sprint(int(l.Error)), ErrorMessage: l.Error.String()}
 	}
@@ -128,8 +129,8 @@ func geofencing(l *signum.Location) *signum.Geofencing {
 }
 
 // accepted is the first answer to an asynchronous request.
-func accepted(t *signum.Transaction, authURI string) *result {
-	r := &result{Outcome: signum.Outcome{Code: signum.RequestOK}, status: signum.RequestOK}
+func accepted(t *mssp.Transaction, authURI string) *result {
+	r := &result{Outcome: mssp.Outcome{Code: signum.RequestOK}, status: signum.RequestOK}
 	if authURI != "" {
 		r.services = append(r.services, signum.ServiceResponse{URI: signum.ServiceApp2App, AuthURI: authURI})
 	}
@@ -143,9 +144,9 @@ func accepted(t *signum.Transaction, authURI string) *result {
 const verificationChoices = 3
 
 // newVerification draws different codes of two digits, and which is right.
-func newVerification() *signum.Verification {
+func newVerification() *mssp.Verification {
 	var b [8]byte
-	v := new(signum.Verification)
+	v := new(mssp.Verification)
 	for len(v.Choices) < verificationChoices {
 		rand.Read(b[:])
 		if code := fmt.Sprint(10 + binary.BigEndian.Uint64(b[:])%90); !slices.Contains(v.Choices, code) {

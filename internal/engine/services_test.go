@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -21,7 +22,7 @@ func service(s signum.AdditionalService) change {
 var ownNetwork = signum.Network{MCC: "228", MNC: "01", Name: "Own"}
 
 // addUserIn is addUser with a SIM of a network.
-func (w *world) addUserIn(n int, net signum.Network, methods ...signum.Method) *signum.Subscriber {
+func (w *world) addUserIn(n int, net signum.Network, methods ...signum.Method) *mssp.Subscriber {
 	w.t.Helper()
 	s := w.addUser(n, approves, signum.EC, methods...)
 	for i := range s.Devices {
@@ -33,7 +34,7 @@ func (w *world) addUserIn(n int, net signum.Network, methods ...signum.Method) *
 	return s
 }
 
-func (w *world) place(s *signum.Subscriber, p string) {
+func (w *world) place(s *mssp.Subscriber, p string) {
 	w.t.Helper()
 	place, err := phone.ParsePlace(p)
 	if err == nil {
@@ -49,7 +50,7 @@ func (w *world) place(s *signum.Subscriber, p string) {
 func TestGeofencing(t *testing.T) {
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
-		w.putParty(func(p *signum.Party) { p.Services = everything })
+		w.putParty(func(p *mssp.Party) { p.Services = everything })
 		sim, app := w.addUserIn(1, ownNetwork, signum.SIM), w.addUserIn(2, ownNetwork, signum.App)
 		foreign := w.addUserIn(3, signum.Network{MCC: "228", MNC: "02"}, signum.SIM)
 		now := signum.FormatInstant(w.clock.Now())
@@ -62,7 +63,7 @@ func TestGeofencing(t *testing.T) {
 		policy := func(p signum.GeofencingPolicy) *signum.GeofencingPolicy { return &p }
 		type row struct {
 			name   string
-			s      *signum.Subscriber
+			s      *mssp.Subscriber
 			place  string
 			policy *signum.GeofencingPolicy
 			want   *signum.Geofencing
@@ -115,7 +116,7 @@ func TestGeofencing(t *testing.T) {
 			if got := w.await(id); got != tt.code {
 				t.Errorf("%s, asynchronous: %d", tt.name, got)
 			}
-			st, err := w.Status(t.Context(), &signum.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: id})
+			st, err := w.Status(t.Context(), &mssp.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: id})
 			if err == nil {
 				if d := cmp.Diff(services, st.Services); d != "" {
 					t.Errorf("%s, asynchronous: %s", tt.name, d)
@@ -127,17 +128,17 @@ func TestGeofencing(t *testing.T) {
 		}
 		// The policy that the service keeps for the party, told or not told.
 		for _, tt := range []struct {
-			fence  signum.PartyGeofence
+			fence  mssp.PartyGeofence
 			place  string
 			code   signum.Code
 			detail string
 		}{
-			{signum.PartyGeofence{Enabled: true, Verbose: true, Geofence: signum.Geofence{CountryWhitelist: []string{"CH"}}}, "FR", 450, breach + ": country FR is not in countrywhitelist"},
-			{signum.PartyGeofence{Enabled: true, Geofence: signum.Geofence{CountryWhitelist: []string{"CH"}}}, "FR", 450, breach},
-			{signum.PartyGeofence{Enabled: true, Geofence: signum.Geofence{CountryWhitelist: []string{"CH"}}}, "CH", 500, ""},
-			{signum.PartyGeofence{Enabled: false, Geofence: signum.Geofence{CountryWhitelist: []string{"CH"}}}, "FR", 500, ""},
+			{mssp.PartyGeofence{Enabled: true, Verbose: true, Geofence: mssp.Geofence{CountryWhitelist: []string{"CH"}}}, "FR", 450, breach + ": country FR is not in countrywhitelist"},
+			{mssp.PartyGeofence{Enabled: true, Geofence: mssp.Geofence{CountryWhitelist: []string{"CH"}}}, "FR", 450, breach},
+			{mssp.PartyGeofence{Enabled: true, Geofence: mssp.Geofence{CountryWhitelist: []string{"CH"}}}, "CH", 500, ""},
+			{mssp.PartyGeofence{Enabled: false, Geofence: mssp.Geofence{CountryWhitelist: []string{"CH"}}}, "FR", 500, ""},
 		} {
-			w.putParty(func(p *signum.Party) { p.Services, p.Geofence = everything, tt.fence })
+			w.putParty(func(p *mssp.Party) { p.Services, p.Geofence = everything, tt.fence })
 			w.place(app, tt.place)
 			resp, err := w.ask(app, service(signum.AdditionalService{URI: signum.ServiceGeofencing}))
 			if tt.code == 500 && (err != nil || len(resp.Services) != 1) {
@@ -152,7 +153,7 @@ func TestGeofencing(t *testing.T) {
 			}
 		}
 		// A party without the service is told so in the answer.
-		w.putParty(func(*signum.Party) {})
+		w.putParty(func(*mssp.Party) {})
 		check(t, row{"not subscribed", app, "CH", nil, failed(122), 500, ""})
 	})
 }
@@ -163,7 +164,7 @@ func itoa(n int) string {
 
 func TestGeofencingProfile(t *testing.T) {
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
-	w.putParty(func(p *signum.Party) { p.Services = everything })
+	w.putParty(func(p *mssp.Party) { p.Services = everything })
 	other := signum.Network{MCC: "228", MNC: "02"}
 	for i, tt := range []struct {
 		net     signum.Network
@@ -186,7 +187,7 @@ func TestGeofencingProfile(t *testing.T) {
 			t.Errorf("%v, %v: got %v, want %v", tt.net, tt.methods, got, tt.want)
 		}
 	}
-	w.putParty(func(*signum.Party) {})
+	w.putParty(func(*mssp.Party) {})
 	if _, err := w.ask(w.addUserIn(9, ownNetwork, signum.App), profile(signum.ProfileAnyGeo)); w.code(err) != 109 {
 		t.Errorf("without the service: %v", err)
 	}
@@ -194,7 +195,7 @@ func TestGeofencingProfile(t *testing.T) {
 
 func TestSubscriberInfoAndValidate(t *testing.T) {
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
-	w.putParty(func(p *signum.Party) { p.Services = everything })
+	w.putParty(func(p *mssp.Party) { p.Services = everything })
 	info, validate := service(signum.AdditionalService{URI: signum.ServiceSubscriberInfo}), service(signum.AdditionalService{URI: signum.ServiceValidate})
 	for i, tt := range []struct {
 		net     signum.Network
@@ -217,7 +218,7 @@ func TestSubscriberInfoAndValidate(t *testing.T) {
 		if got := w.await(id); got != signum.ValidSignature {
 			t.Errorf("asynchronous: %d", got)
 		}
-		st, err := w.Status(t.Context(), &signum.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: id})
+		st, err := w.Status(t.Context(), &mssp.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: id})
 		if err != nil || !cmp.Equal(st.Services, want) || st.Signature == nil {
 			t.Errorf("asynchronous: %+v, %v", st, err)
 		}
@@ -232,7 +233,7 @@ func TestSubscriberInfoAndValidate(t *testing.T) {
 func TestApp2App(t *testing.T) {
 	onStores(t, func(t *testing.T, dburl string) {
 		w := newWorld(t, dburl, nil)
-		w.putParty(func(p *signum.Party) { p.Services = everything })
+		w.putParty(func(p *mssp.Party) { p.Services = everything })
 		s := w.addUser(1, approves, signum.EC, signum.SIM, signum.App)
 		const back = "myapp://app.open?x=a b&y=ü#access_token=ABCD"
 		back2 := strings.ReplaceAll(back, " ", "%20")
@@ -343,9 +344,9 @@ func TestOneTimePassword(t *testing.T) {
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
 		s := w.addUser(1, approves, signum.EC, signum.SIM)
-		stranger := &signum.Subscriber{MSISDN: "+41791119999"}
+		stranger := &mssp.Subscriber{MSISDN: "+41791119999"}
 		for _, uri := range []string{signum.ProfileOTPText, signum.ProfileOTPFlash} {
-			for _, to := range []*signum.Subscriber{s, stranger} {
+			for _, to := range []*mssp.Subscriber{s, stranger} {
 				resp, err := w.ask(to, profile(uri), func(r *signum.SignatureRequest) { r.Data.Data = "Bank: code 1234" })
 				if err != nil || resp.Status != signum.RequestOK || resp.Signature != nil || resp.Profile != uri || resp.TransID == "" {
 					t.Fatalf("%s: %+v, %v", uri, resp, err)
@@ -365,7 +366,7 @@ func TestOneTimePassword(t *testing.T) {
 				}
 			}
 		}
-		if _, err := w.ask(&signum.Subscriber{MSISDN: "+41000000000"}, profile(signum.ProfileOTPText)); w.code(err) != signum.WrongParam {
+		if _, err := w.ask(&mssp.Subscriber{MSISDN: "+41000000000"}, profile(signum.ProfileOTPText)); w.code(err) != signum.WrongParam {
 			t.Errorf("to no number: %v", err)
 		}
 		if err := w.phones.Behave(s.MSISDN, phone.Behaviour{Do: phone.Unreachable}); err != nil {
@@ -374,11 +375,11 @@ func TestOneTimePassword(t *testing.T) {
 		if _, err := w.ask(s, profile(signum.ProfileOTPText)); w.code(err) != signum.OTAError {
 			t.Errorf("unreachable: %v", err)
 		}
-		w.putParty(func(p *signum.Party) { p.Profiles = []string{signum.ProfileSTK} })
+		w.putParty(func(p *mssp.Party) { p.Profiles = []string{signum.ProfileSTK} })
 		if _, err := w.ask(s, profile(signum.ProfileOTPText)); w.code(err) != signum.UnsupportedProfile {
 			t.Errorf("not authorised: %v", err)
 		}
-		w.putParty(func(*signum.Party) {})
+		w.putParty(func(*mssp.Party) {})
 		w.cfg.Texts = nil
 		if _, err := w.ask(s, profile(signum.ProfileOTPText)); w.code(err) != signum.UnsupportedProfile {
 			t.Errorf("no bearer: %v", err)
@@ -390,12 +391,12 @@ func TestOneTimePassword(t *testing.T) {
 func TestTestNumbers(t *testing.T) {
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	call := func(number string) [4]string {
-		s := &signum.Subscriber{MSISDN: number}
+		s := &mssp.Subscriber{MSISDN: number}
 		var out [4]string
 		_, sync := w.ask(s)
 		_, asyn := w.ask(s, async)
 		_, rec := w.receipt(w.receiptRequest(s, "h1"))
-		_, prof := w.Profile(t.Context(), &signum.Caller{Pin: testPin}, &signum.ProfileRequest{Header: w.header(), MSISDN: number})
+		_, prof := w.Profile(t.Context(), &mssp.Caller{Pin: testPin}, &signum.ProfileRequest{Header: w.header(), MSISDN: number})
 		for i, err := range []error{sync, asyn, rec, prof} {
 			if err != nil {
 				out[i] = err.Error()
@@ -408,7 +409,7 @@ func TestTestNumbers(t *testing.T) {
 	if got := call("+41000092401"); got != all(illegal) {
 		t.Errorf("a party that may not: %q", got)
 	}
-	w.putParty(func(p *signum.Party) { p.TestNumbers = true })
+	w.putParty(func(p *mssp.Party) { p.TestNumbers = true })
 	for _, c := range []signum.Code{101, 102, 103, 104, 105, 107, 108, 109, 208, 209, 401, 402, 403, 404, 406, 422, 900} {
 		for _, number := range []string{"+41000092", "41000092"} {
 			if got := call(number + itoa(int(c))); got != all(signum.Fault{Code: c, Detail: c.Detail()}) {

@@ -10,12 +10,13 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
 // Sign serves MSS_Signature: in synchronous mode it returns with the outcome,
 // else as soon as the transaction is on disk and handed to the phone.
-func (e *Engine) Sign(ctx context.Context, c *signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
+func (e *Engine) Sign(ctx context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
 	w, err := e.submit(ctx, c, r)
 	if err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func (e *Engine) response(r *signum.SignatureRequest, w *waiter, res *result) (*
 
 // submit checks, inserts and dispatches. A synchronous request is registered
 // as waiting before the insert, so that no outcome can be missed.
-func (e *Engine) submit(ctx context.Context, c *signum.Caller, r *signum.SignatureRequest) (*waiter, error) {
+func (e *Engine) submit(ctx context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*waiter, error) {
 	now := e.now()
 	p, err := e.party(ctx, c, &r.Header)
 	if err != nil {
@@ -72,14 +73,14 @@ func (e *Engine) submit(ctx context.Context, c *signum.Caller, r *signum.Signatu
 		e.waiters.remove(w)
 		return nil, err
 	}
-	if t.State == signum.StateOutstanding {
+	if t.State == mssp.StateOutstanding {
 		// The party may hang up now; the transaction goes on.
 		e.dispatch(context.WithoutCancel(ctx), t)
 	}
 	switch {
 	case t.Async:
 		w.end(accepted(t, authURI))
-	case t.State != signum.StateOutstanding:
+	case t.State != mssp.StateOutstanding:
 		w.end(&result{Outcome: t.Outcome, status: t.Outcome.Code})
 	}
 	return w, nil
@@ -87,7 +88,7 @@ func (e *Engine) submit(ctx context.Context, c *signum.Caller, r *signum.Signatu
 
 // draw makes the transaction of a request, with what the policy decides. The
 // AuthURI is for app2app.
-func (e *Engine) draw(ctx context.Context, p *signum.Party, r *signum.SignatureRequest, f policy.Fields, now time.Time) (t *signum.Transaction, authURI string, err error) {
+func (e *Engine) draw(ctx context.Context, p *mssp.Party, r *signum.SignatureRequest, f policy.Fields, now time.Time) (t *mssp.Transaction, authURI string, err error) {
 	if flt := policy.TestFault(p, f.MSISDN); flt != nil {
 		return nil, "", flt
 	}
@@ -122,7 +123,7 @@ func (e *Engine) draw(ctx context.Context, p *signum.Party, r *signum.SignatureR
 
 // drawText completes the transaction of a one-time password. It needs no
 // subscriber: it is for those who have no other method.
-func (e *Engine) drawText(t *signum.Transaction, c *policy.Content, f policy.Fields) error {
+func (e *Engine) drawText(t *mssp.Transaction, c *policy.Content, f policy.Fields) error {
 	if e.cfg.Texts == nil {
 		return signum.NewFault(signum.UnsupportedProfile)
 	}
@@ -141,7 +142,7 @@ func (e *Engine) drawText(t *signum.Transaction, c *policy.Content, f policy.Fie
 // the call was made before: these stand earlier in the order, but only a
 // refused request needs to pay for looking. Of an accepted one a subscriber
 // has the number, and the insert looks at the call.
-func (e *Engine) refuse(ctx context.Context, p *signum.Party, r *signum.SignatureRequest, f policy.Fields, err error) error {
+func (e *Engine) refuse(ctx context.Context, p *mssp.Party, r *signum.SignatureRequest, f policy.Fields, err error) error {
 	if signum.AsFault(err) == nil {
 		return err
 	}
@@ -165,8 +166,8 @@ func errUsed() error {
 }
 
 // newTransaction has what the request alone tells.
-func newTransaction(p *signum.Party, r *signum.SignatureRequest, f policy.Fields, c *policy.Content, now time.Time) *signum.Transaction {
-	return &signum.Transaction{
+func newTransaction(p *mssp.Party, r *signum.SignatureRequest, f policy.Fields, c *policy.Content, now time.Time) *mssp.Transaction {
+	return &mssp.Transaction{
 		ID:         newTransID(now),
 		APID:       p.ID,
 		APTransID:  r.AP.TransID,
@@ -177,13 +178,13 @@ func newTransaction(p *signum.Party, r *signum.SignatureRequest, f policy.Fields
 		Lang:       f.Lang,
 		MimeType:   c.MimeType,
 		Text:       c.Text,
-		State:      signum.StateOutstanding,
+		State:      mssp.StateOutstanding,
 		Created:    now,
 	}
 }
 
 // assign gives the transaction to the device that was chosen.
-func assign(t *signum.Transaction, choice *policy.Choice, timeout time.Duration) error {
+func assign(t *mssp.Transaction, choice *policy.Choice, timeout time.Duration) error {
 	d := choice.Device
 	t.DeviceID, t.Method, t.Profile = d.ID, d.Method, signum.ProfileOf(d.Method)
 	if timeout == 0 {
@@ -198,14 +199,14 @@ func assign(t *signum.Transaction, choice *policy.Choice, timeout time.Duration)
 		return fmt.Errorf("device %s: %w", d.ID, err)
 	}
 	if choice.Revoked {
-		t.Outcome = signum.Failed(signum.NewFault(signum.RevokedCertificate))
+		t.Outcome = mssp.Failed(signum.NewFault(signum.RevokedCertificate))
 		t.State, t.Finished = t.Outcome.FinalState(), t.Created
 	}
 	return nil
 }
 
 // prepare draws up what there is to sign with the certificate.
-func prepare(t *signum.Transaction, c *signum.Certificate, now time.Time) error {
+func prepare(t *mssp.Transaction, c *mssp.Certificate, now time.Time) error {
 	signer, err := cms.ParseSigner(c.DER)
 	if err != nil {
 		return fmt.Errorf("certificate %s: %w", c.Serial, err)
@@ -238,17 +239,17 @@ func newTransID(now time.Time) string {
 
 // insert commits the transaction. A subscriber's SIM serves one at a time
 // (406); on an App the newer request takes the older one's place (401).
-func (e *Engine) insert(ctx context.Context, t *signum.Transaction) error {
+func (e *Engine) insert(ctx context.Context, t *mssp.Transaction) error {
 	// Another request can slip in between the end of the older one and the
 	// insert; a few rounds settle who is last.
 	const rounds = 5
 	for range rounds {
 		err := e.cfg.Store.InsertTransaction(ctx, t)
-		var busy *signum.BusyError
+		var busy *mssp.BusyError
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, signum.ErrDuplicate):
+		case errors.Is(err, mssp.ErrDuplicate):
 			return errUsed()
 		case !errors.As(err, &busy):
 			return fmt.Errorf("inserting transaction: %w", err)
@@ -261,9 +262,9 @@ func (e *Engine) insert(ctx context.Context, t *signum.Transaction) error {
 }
 
 // makeRoom ends the transaction that stands in the way, if it may.
-func (e *Engine) makeRoom(ctx context.Context, t *signum.Transaction, id string) error {
+func (e *Engine) makeRoom(ctx context.Context, t *mssp.Transaction, id string) error {
 	old, err := e.cfg.Store.Transaction(ctx, id)
-	if errors.Is(err, signum.ErrNotFound) {
+	if errors.Is(err, mssp.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
@@ -275,6 +276,6 @@ func (e *Engine) makeRoom(ctx context.Context, t *signum.Transaction, id string)
 	case t.Method != signum.App:
 		return signum.NewFault(signum.PBSignatureProcess)
 	}
-	_, err = e.finish(ctx, old, signum.Failed(signum.NewFault(signum.UserCancel)))
+	_, err = e.finish(ctx, old, mssp.Failed(signum.NewFault(signum.UserCancel)))
 	return err
 }

@@ -6,13 +6,14 @@ import (
 	"fmt"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
 // Status serves MSS_StatusQuery: 504 while outstanding, then the outcome for
 // the retention time. A transaction of another party is as unknown as one
 // that never was.
-func (e *Engine) Status(ctx context.Context, c *signum.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error) {
+func (e *Engine) Status(ctx context.Context, c *mssp.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error) {
 	p, err := e.party(ctx, c, &r.Header)
 	if err != nil {
 		return nil, err
@@ -21,20 +22,20 @@ func (e *Engine) Status(ctx context.Context, c *signum.Caller, r *signum.StatusR
 		return nil, flt
 	}
 	t, err := e.cfg.Store.Transaction(ctx, r.TransID)
-	if err == nil && t.State == signum.StateOutstanding && !t.Expires.After(e.now()) {
+	if err == nil && t.State == mssp.StateOutstanding && !t.Expires.After(e.now()) {
 		// Overdue, but the sweep has not come by.
 		if err = e.expire(ctx, t); err == nil {
 			t, err = e.cfg.Store.Transaction(ctx, r.TransID)
 		}
 	}
-	if errors.Is(err, signum.ErrNotFound) || err == nil && t.APID != p.ID {
+	if errors.Is(err, mssp.ErrNotFound) || err == nil && t.APID != p.ID {
 		return nil, signum.Faultf(signum.WrongParam, signum.DetailNoTransaction)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading transaction: %w", err)
 	}
 	resp := &signum.StatusResponse{Header: e.responseHeader(&r.Header), MSISDN: t.MSISDNSent, Status: signum.OutstandingTransact}
-	if t.State == signum.StateOutstanding {
+	if t.State == mssp.StateOutstanding {
 		return resp, nil
 	}
 	if t.Outcome.Code.IsStatus() {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -16,7 +17,7 @@ var verification = service(signum.AdditionalService{URI: signum.ServiceVerificat
 func TestVerificationCode(t *testing.T) {
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
-		w.putParty(func(p *signum.Party) { p.Services = everything })
+		w.putParty(func(p *mssp.Party) { p.Services = everything })
 		w.run()
 		s := w.addUser(1, silent, signum.EC, signum.SIM, signum.App)
 		device, err := w.phones.Device(s.Devices[1].ID)
@@ -78,7 +79,7 @@ func TestVerificationCode(t *testing.T) {
 func TestVerificationRefused(t *testing.T) {
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
-		w.putParty(func(p *signum.Party) { p.Services = everything })
+		w.putParty(func(p *mssp.Party) { p.Services = everything })
 		both, sim := w.addUser(1, silent, signum.EC, signum.SIM, signum.App), w.addUser(2, silent, signum.EC, signum.SIM)
 		if _, err := w.ask(both, verification); w.code(err) != signum.WrongParam {
 			t.Errorf("synchronous: %v", err)
@@ -89,7 +90,7 @@ func TestVerificationRefused(t *testing.T) {
 		if _, err := w.ask(sim, async, verification); err == nil {
 			t.Error("there is no App")
 		}
-		w.putParty(func(p *signum.Party) { p.Services = everything[:1] })
+		w.putParty(func(p *mssp.Party) { p.Services = everything[:1] })
 		if _, err := w.ask(both, async, verification); w.code(err) != signum.UnauthorizedAccess {
 			t.Errorf("not subscribed: %v", err)
 		}
@@ -114,7 +115,7 @@ func TestSignatureOfDevice(t *testing.T) {
 			t.Errorf("signed by %s", got.Serial)
 		}
 		for _, other := range [][2]string{{s.Devices[0].ID, resp.TransID}, {"", resp.TransID}, {s.Devices[1].ID, "h0"}} {
-			if _, err := w.Signature(t.Context(), other[0], other[1]); !errors.Is(err, signum.ErrNotFound) {
+			if _, err := w.Signature(t.Context(), other[0], other[1]); !errors.Is(err, mssp.ErrNotFound) {
 				t.Errorf("%q: %v", other, err)
 			}
 		}
@@ -123,7 +124,7 @@ func TestSignatureOfDevice(t *testing.T) {
 		if got := w.await(id); got != signum.UserCancel {
 			t.Errorf("cancelled: %d", got)
 		}
-		if _, err := w.Signature(t.Context(), refused.Devices[0].ID, id); !errors.Is(err, signum.ErrNotFound) {
+		if _, err := w.Signature(t.Context(), refused.Devices[0].ID, id); !errors.Is(err, mssp.ErrNotFound) {
 			t.Errorf("of a cancelled one: %v", err)
 		}
 	})

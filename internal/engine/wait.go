@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // keepTransactions is how many transactions are kept in memory with those who
@@ -17,15 +18,15 @@ const keepTransactions = 1024
 // waiter is one synchronous request that waits on this node.
 type waiter struct {
 	id      string
-	profile string              // for the answer
-	t       *signum.Transaction // nil if it is not kept
-	expires time.Time           // of a receipt
-	result  chan *result        // capacity 1
+	profile string            // for the answer
+	t       *mssp.Transaction // nil if it is not kept
+	expires time.Time         // of a receipt
+	result  chan *result      // capacity 1
 }
 
 // result is what came of a transaction, or of its receipt.
 type result struct {
-	signum.Outcome
+	mssp.Outcome
 	status   signum.Code // as the answer says it
 	cms      []byte
 	services []signum.ServiceResponse
@@ -33,7 +34,7 @@ type result struct {
 	err      error
 }
 
-func newWaiter(t *signum.Transaction) *waiter {
+func newWaiter(t *mssp.Transaction) *waiter {
 	return &waiter{id: t.ID, profile: t.Profile, result: make(chan *result, 1)}
 }
 
@@ -53,7 +54,7 @@ type waiters struct {
 
 // add registers the waiter, and keeps the transaction with it while there is
 // room. One that will be changed before it is signed is not kept.
-func (ws *waiters) add(w *waiter, t *signum.Transaction) {
+func (ws *waiters) add(w *waiter, t *mssp.Transaction) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	ws.m[w.id] = w
@@ -126,14 +127,14 @@ func (ws *waiters) abandon(ctx context.Context, w *waiter) *result {
 }
 
 // wake tells the one who waits on this node, if there is one.
-func (e *Engine) wake(t *signum.Transaction, o signum.Outcome) {
+func (e *Engine) wake(t *mssp.Transaction, o mssp.Outcome) {
 	if w := e.waiters.get(t.ID); w != nil {
 		w.end(e.result(t, o))
 	}
 }
 
 // result is what an answer says of a transaction that has ended.
-func (e *Engine) result(t *signum.Transaction, o signum.Outcome) *result {
+func (e *Engine) result(t *mssp.Transaction, o mssp.Outcome) *result {
 	r := &result{Outcome: o, status: o.Code}
 	switch o.Code {
 	case signum.SignatureMade:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // NewPINError means that a new PIN was not taken and is still asked for.
@@ -27,24 +28,24 @@ func (e *NewPINError) Error() string {
 //
 // The PIN is kept as long as the Device, and the key in its KeyStore: a
 // Device made anew has the PIN of its spec.
-func (d *Device) SetPIN(transID, first, second string) (signum.DeviceAnswer, error) {
+func (d *Device) SetPIN(transID, first, second string) (mssp.DeviceAnswer, error) {
 	return d.setPIN(transID, first, second, nil)
 }
 
 // setPIN lets garble, if there is one, spoil the proof.
-func (d *Device) setPIN(transID, first, second string, garble func([]byte)) (signum.DeviceAnswer, error) {
+func (d *Device) setPIN(transID, first, second string, garble func([]byte)) (mssp.DeviceAnswer, error) {
 	d.mu.Lock()
 	defer d.release()
 	now := d.clock.Now()
-	p, err := d.visible(transID, now, signum.OpActivate)
+	p, err := d.visible(transID, now, mssp.OpActivate)
 	if err != nil {
-		return signum.DeviceAnswer{}, err
+		return mssp.DeviceAnswer{}, err
 	}
 	if err := checkNewPIN(first, second); err != nil {
 		d.note(Event{Kind: PINRejected, Reason: err.Error()}, &p.DeviceRequest, now)
-		return signum.DeviceAnswer{}, err
+		return mssp.DeviceAnswer{}, err
 	}
-	var a signum.DeviceAnswer
+	var a mssp.DeviceAnswer
 	a.PublicKey, a.Proof, err = d.activate(p)
 	if err != nil {
 		d.current = nil
@@ -88,7 +89,7 @@ func (d *Device) activate(p *prompt) (public, proof []byte, err error) {
 
 // refuseActivation is why no PIN may be asked for, nil if it may. That the
 // PIN is blocked is no reason: it will be a new one.
-func (d *Device) refuseActivation(r *signum.DeviceRequest) error {
+func (d *Device) refuseActivation(r *mssp.DeviceRequest) error {
 	switch {
 	case d.spec.Method != signum.SIM:
 		return errors.New("only a SIM is activated")

@@ -15,17 +15,18 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // proven reports whether the answer has a key and the proof of it.
-func proven(t testing.TB, a signum.DeviceAnswer) bool {
+func proven(t testing.TB, a mssp.DeviceAnswer) bool {
 	t.Helper()
 	key, err := x509.ParsePKIXPublicKey(a.PublicKey)
 	if err != nil {
 		t.Fatalf("%+v: %v", a, err)
 	}
-	sum := sha256.Sum256(signum.ActivationProof(a.TransID, a.PublicKey))
+	sum := sha256.Sum256(mssp.ActivationProof(a.TransID, a.PublicKey))
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
 		return ecdsa.VerifyASN1(k, sum[:], a.Proof)
@@ -69,7 +70,7 @@ func TestActivation(t *testing.T) {
 				if _, err := d.SetPIN("t1", pins[0], pins[1]); !errors.As(err, &e) || e.Differ != (pins[0] != pins[1]) {
 					t.Errorf("%q: %v", pins, err)
 				}
-				if s, ok := d.Shown(); !ok || s.Op != signum.OpActivate || d.PublicKey() != nil {
+				if s, ok := d.Shown(); !ok || s.Op != mssp.OpActivate || d.PublicKey() != nil {
 					t.Fatalf("%q: %+v, %t", pins, s, ok)
 				}
 			}
@@ -82,7 +83,7 @@ func TestActivation(t *testing.T) {
 				}
 			}
 			a, err := d.SetPIN("t1", "8642", "8642")
-			if err != nil || a.Op != signum.OpActivate || a.DeviceID != "blank" || a.Fault != nil || !proven(t, a) {
+			if err != nil || a.Op != mssp.OpActivate || a.DeviceID != "blank" || a.Fault != nil || !proven(t, a) {
 				t.Fatalf("%+v, %v", a, err)
 			}
 			if k, err := x509.MarshalPKIXPublicKey(d.PublicKey()); err != nil || !bytes.Equal(k, a.PublicKey) || d.KeyType() != kt {
@@ -118,7 +119,7 @@ func TestActivation(t *testing.T) {
 			}
 
 			for _, e := range diary.all() {
-				if strings.Contains(e.Reason, "8642") || e.TransID == "t1" && e.Kind == phone.PINSet && e.Op != signum.OpActivate {
+				if strings.Contains(e.Reason, "8642") || e.TransID == "t1" && e.Kind == phone.PINSet && e.Op != mssp.OpActivate {
 					t.Errorf("%+v", e)
 				}
 			}
@@ -137,14 +138,14 @@ func TestActivationRefused(t *testing.T) {
 	l := newLab(t, signum.EC, 0)
 	tests := map[string]struct {
 		d      *phone.Device
-		change func(*signum.DeviceRequest)
+		change func(*mssp.DeviceRequest)
 		reason string
 	}{
-		"app":        {l.app, func(*signum.DeviceRequest) {}, "only a SIM"},
-		"other key":  {l.sim, func(r *signum.DeviceRequest) { r.KeyType = signum.RSA }, "EC, RSA is wanted"},
-		"no key":     {l.sim, func(r *signum.DeviceRequest) { r.KeyType = "" }, "no key type"},
-		"called":     {l.sim, func(r *signum.DeviceRequest) { *r = calledBy(*r, "x") }, "called"},
-		"unknown op": {l.sim, func(r *signum.DeviceRequest) { r.Op = 9 }, "no operation"},
+		"app":        {l.app, func(*mssp.DeviceRequest) {}, "only a SIM"},
+		"other key":  {l.sim, func(r *mssp.DeviceRequest) { r.KeyType = signum.RSA }, "EC, RSA is wanted"},
+		"no key":     {l.sim, func(r *mssp.DeviceRequest) { r.KeyType = "" }, "no key type"},
+		"called":     {l.sim, func(r *mssp.DeviceRequest) { *r = calledBy(*r, "x") }, "called"},
+		"unknown op": {l.sim, func(r *mssp.DeviceRequest) { r.Op = 9 }, "no operation"},
 	}
 	for name, tc := range tests {
 		r := activation(tc.d, name)
@@ -182,7 +183,7 @@ func TestReactivation(t *testing.T) {
 		t.Error(n, err)
 	}
 	l.sim.Receive(activation(l.sim, "t3"))
-	if a, err := l.sim.Cancel("t3"); err != nil || code(a) != signum.UserCancel || a.Op != signum.OpActivate {
+	if a, err := l.sim.Cancel("t3"); err != nil || code(a) != signum.UserCancel || a.Op != mssp.OpActivate {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
@@ -227,7 +228,7 @@ func TestActivationAcrossRestart(t *testing.T) {
 	var key []byte
 	for start := range 3 {
 		n := phone.New(phone.Config{Keys: openKeys(t, dir)})
-		m := &mssp{}
+		m := &answers{}
 		n.Connect(m)
 		d, err := n.Add(phone.DeviceSpec{ID: "blank", MSISDN: msisdn, Method: signum.SIM, Blank: true})
 		if err != nil {
@@ -305,7 +306,7 @@ func TestBehavioursToActivation(t *testing.T) {
 					return
 				}
 				a := l.mssp.only(t)
-				if code(a) != tc.code || a.Op != signum.OpActivate {
+				if code(a) != tc.code || a.Op != mssp.OpActivate {
 					t.Fatalf("%+v, want code %d", a, tc.code)
 				}
 				if tc.code == 0 && proven(t, a) != tc.proof {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // ErrNotWaiting means that no request waits for this AuthUri: it was opened
@@ -92,7 +93,7 @@ func (d *Device) open(token string, played signum.Code) (Opening, error) {
 	o := Opening{TransID: p.TransID, RedirectURI: p.App2App.RedirectURI}
 	if code, why := d.refusal(&p.DeviceRequest, played); code != 0 {
 		d.current = nil
-		o.Answers = []signum.DeviceAnswer{d.refuse(&p.DeviceRequest, code, why, now)}
+		o.Answers = []mssp.DeviceAnswer{d.refuse(&p.DeviceRequest, code, why, now)}
 		return o, nil
 	}
 	p.waiting, p.since = false, now
@@ -101,7 +102,7 @@ func (d *Device) open(token string, played signum.Code) (Opening, error) {
 	return o, nil
 }
 
-func opens(token string, a *signum.App2App) bool {
+func opens(token string, a *mssp.App2App) bool {
 	sum := sha256.Sum256([]byte(token))
 	return subtle.ConstantTimeCompare([]byte(hex.EncodeToString(sum[:])), []byte(a.TokenHash)) == 1
 }

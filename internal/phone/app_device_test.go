@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // openFunc is a vault.
@@ -53,14 +54,14 @@ func TestVaultDevice(t *testing.T) {
 						t.Errorf("asked for %q with %q", transID, passcode)
 					}
 					if tc.gone {
-						d.retire(name{"h1", signum.OpSign}, Withdrawn)
+						d.retire(name{"h1", mssp.OpSign}, Withdrawn)
 					}
 					return tc.key, tc.err
 				}))
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := d.Receive(signum.DeviceRequest{TransID: "h1", MimeType: signum.MimeText, Text: "a", SignedAttrs: attrsOfA})
+			got := d.Receive(mssp.DeviceRequest{TransID: "h1", MimeType: signum.MimeText, Text: "a", SignedAttrs: attrsOfA})
 			if !got.Asked {
 				t.Fatalf("%+v", got)
 			}

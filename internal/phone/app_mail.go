@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // mail is what comes to an App and what it answers.
@@ -19,7 +20,7 @@ import (
 type mail struct {
 	come   sync.Mutex // requests are taken one at a time
 	before name       // on the screen when the last sync came, or the connection was begun
-	held   []signum.DeviceRequest
+	held   []mssp.DeviceRequest
 
 	out     sync.Mutex
 	sending map[name]bool // answers under way
@@ -65,33 +66,33 @@ type wirePlace struct {
 	Measured           int64   `json:"measured"`
 }
 
-func wireOp(op signum.DeviceOp) string {
-	if op == signum.OpDisplay {
+func wireOp(op mssp.DeviceOp) string {
+	if op == mssp.OpDisplay {
 		return "display"
 	}
 	return "sign"
 }
 
 // opOf is false for operations that this App does not know.
-func opOf(s string) (signum.DeviceOp, bool) {
+func opOf(s string) (mssp.DeviceOp, bool) {
 	switch s {
 	case "sign":
-		return signum.OpSign, true
+		return mssp.OpSign, true
 	case "display":
-		return signum.OpDisplay, true
+		return mssp.OpDisplay, true
 	}
 	return 0, false
 }
 
 // request is what the Device gets: in the phone's time, and with nothing to
 // wait for, for what comes here of app2app was opened.
-func (p *app) request(w *wireRequest) (signum.DeviceRequest, bool) {
+func (p *app) request(w *wireRequest) (mssp.DeviceRequest, bool) {
 	op, ok := opOf(w.Op)
 	if !ok || w.ID == "" {
 		p.log().Warn("a request that this App does not know", "op", w.Op)
-		return signum.DeviceRequest{}, false
+		return mssp.DeviceRequest{}, false
 	}
-	r := signum.DeviceRequest{
+	r := mssp.DeviceRequest{
 		Op: op, TransID: w.ID, MSISDN: p.record.MSISDN, DeviceID: p.record.DeviceID, Method: signum.App, Lang: w.Lang,
 		MimeType: w.Mime, Text: w.Text, SignedAttrs: w.Attrs, Locate: w.Locate, Choices: w.Choices,
 	}
@@ -151,7 +152,7 @@ func (p *app) sync(list []wireRequest) {
 	if m.before != (name{}) && m.before == p.device.shownName() && !has(m.before) {
 		p.device.retire(m.before, Withdrawn)
 	}
-	m.held = slices.DeleteFunc(m.held, func(r signum.DeviceRequest) bool { return !has(nameOf(&r)) })
+	m.held = slices.DeleteFunc(m.held, func(r mssp.DeviceRequest) bool { return !has(nameOf(&r)) })
 	for i := range list {
 		p.take(&list[i])
 	}
@@ -167,7 +168,7 @@ func (p *app) gone(id name, reason string) {
 	case "expired":
 		kind = Expired
 	}
-	p.mail.held = slices.DeleteFunc(p.mail.held, func(r signum.DeviceRequest) bool { return nameOf(&r) == id })
+	p.mail.held = slices.DeleteFunc(p.mail.held, func(r mssp.DeviceRequest) bool { return nameOf(&r) == id })
 	p.device.retire(id, kind)
 	p.unhold()
 }
@@ -181,15 +182,15 @@ func (p *app) take(w *wireRequest) {
 // deliver gives a request to the device and its person. A receipt waits while
 // the App asks for a signature, which a Device would refuse: the protocol has no
 // answer for this.
-func (p *app) deliver(r signum.DeviceRequest) {
+func (p *app) deliver(r mssp.DeviceRequest) {
 	m, id := &p.mail, nameOf(&r)
 	b := p.person.behaviour(signum.App)
 	if b.Do == Unreachable {
 		return // the next sync has it, if it is still wanted
 	}
 	shown := p.device.shownName()
-	if id.op == signum.OpDisplay && shown != (name{}) && shown.op != signum.OpDisplay {
-		if !slices.ContainsFunc(m.held, func(h signum.DeviceRequest) bool { return nameOf(&h) == id }) {
+	if id.op == mssp.OpDisplay && shown != (name{}) && shown.op != mssp.OpDisplay {
+		if !slices.ContainsFunc(m.held, func(h mssp.DeviceRequest) bool { return nameOf(&h) == id }) {
 			m.held = append(m.held, r)
 		}
 		return
@@ -211,7 +212,7 @@ func (p *app) unhold() {
 }
 
 // reply sends an answer, later and as often as it takes.
-func (p *app) reply(a signum.DeviceAnswer) {
+func (p *app) reply(a mssp.DeviceAnswer) {
 	m, id := &p.mail, name{a.TransID, a.Op}
 	blocked := a.Fault != nil && a.Fault.Code == signum.PINBlocked
 	if m.start(id, blocked) {
@@ -231,7 +232,7 @@ func (p *app) reply(a signum.DeviceAnswer) {
 	})
 }
 
-func (p *app) send(a signum.DeviceAnswer) {
+func (p *app) send(a mssp.DeviceAnswer) {
 	log := p.log().With("trans_id", a.TransID, "op", a.Op)
 	body, err := p.answer(a)
 	if err != nil {
@@ -250,12 +251,12 @@ func (p *app) send(a signum.DeviceAnswer) {
 
 // answer is one as it travels. The protocol has no faults: a device that did
 // not sign declines, and a receipt that it did not show was not touched.
-func (p *app) answer(a signum.DeviceAnswer) (*wireAnswer, error) {
+func (p *app) answer(a mssp.DeviceAnswer) (*wireAnswer, error) {
 	w := &wireAnswer{ID: a.TransID, Op: wireOp(a.Op)}
 	switch {
-	case a.Op == signum.OpDisplay && a.Fault != nil:
+	case a.Op == mssp.OpDisplay && a.Fault != nil:
 		w.Receipt = string(signum.ReceiptTimedOut)
-	case a.Op == signum.OpDisplay:
+	case a.Op == mssp.OpDisplay:
 		w.Receipt = string(a.Receipt)
 	case a.Fault != nil:
 		w.Cancel = true
@@ -271,7 +272,7 @@ func (p *app) answer(a signum.DeviceAnswer) (*wireAnswer, error) {
 	return w, nil
 }
 
-func (p *app) location(l *signum.Location) *wireLocation {
+func (p *app) location(l *mssp.Location) *wireLocation {
 	switch {
 	case l == nil:
 		return nil

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 type openRequest struct {
@@ -67,7 +67,7 @@ func (p *app) opened(w *wireRequest) {
 }
 
 // opened tells the observer.
-func (d *Device) opened(r *signum.DeviceRequest) {
+func (d *Device) opened(r *mssp.DeviceRequest) {
 	d.mu.Lock()
 	defer d.release()
 	d.note(Event{Kind: Opened}, r, d.clock.Now())

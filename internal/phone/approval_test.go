@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -16,7 +17,7 @@ const approval = `{"type":"Payment","dtbd":[{"key":"To","value":"Zoë"},{"value"
 // signedRows are written down, not computed by the domain.
 const signedRows = `{"format_version":1,"content_string":"[{\"key\":\"To\",\"value\":\"Zoë\"},{\"value\":\"10\",\"key\":\"CHF\"}]"}`
 
-func approvalRequest(d *phone.Device, transID, text string) signum.DeviceRequest {
+func approvalRequest(d *phone.Device, transID, text string) mssp.DeviceRequest {
 	r := request(d, transID, signedRows)
 	r.MimeType, r.Text = signum.MimeTxnApproval, text
 	return r

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
@@ -34,7 +35,7 @@ const AppPath = "/app/v1"
 type AppsConfig struct {
 	Base       string       // of the protocol: <web address>/app/v1; plain http on loopback only
 	HTTPClient *http.Client // shared by all; nil: one of its own
-	Clock      signum.Clock // of the phones; wrong or right
+	Clock      mssp.Clock   // of the phones; wrong or right
 	Logger     *slog.Logger
 	Store      AppStore
 	Delay      time.Duration // from the arrival of a request to the answer; 0: at once
@@ -354,25 +355,25 @@ func (s *Apps) Choose(deviceID string, f func(choices []string) string) error {
 // EnterPIN is a person at the App by hand, for requests to a Silent one. It is
 // Device.EnterPIN, and the answer goes out.
 func (s *Apps) EnterPIN(deviceID, transID, pin string) error {
-	return s.byHand(deviceID, func(d *Device) (signum.DeviceAnswer, error) { return d.EnterPIN(transID, pin) })
+	return s.byHand(deviceID, func(d *Device) (mssp.DeviceAnswer, error) { return d.EnterPIN(transID, pin) })
 }
 
 // Acknowledge is Device.Acknowledge by hand.
 func (s *Apps) Acknowledge(deviceID, transID string) error {
-	return s.byHand(deviceID, func(d *Device) (signum.DeviceAnswer, error) { return d.Acknowledge(transID) })
+	return s.byHand(deviceID, func(d *Device) (mssp.DeviceAnswer, error) { return d.Acknowledge(transID) })
 }
 
 // TimeOut is Device.TimeOut by hand.
 func (s *Apps) TimeOut(deviceID, transID string) error {
-	return s.byHand(deviceID, func(d *Device) (signum.DeviceAnswer, error) { return d.TimeOut(transID) })
+	return s.byHand(deviceID, func(d *Device) (mssp.DeviceAnswer, error) { return d.TimeOut(transID) })
 }
 
 // Decline is Device.Cancel by hand, whatever is asked.
 func (s *Apps) Decline(deviceID, transID string) error {
-	return s.byHand(deviceID, func(d *Device) (signum.DeviceAnswer, error) { return d.Cancel(transID) })
+	return s.byHand(deviceID, func(d *Device) (mssp.DeviceAnswer, error) { return d.Cancel(transID) })
 }
 
-func (s *Apps) byHand(deviceID string, f func(*Device) (signum.DeviceAnswer, error)) error {
+func (s *Apps) byHand(deviceID string, f func(*Device) (mssp.DeviceAnswer, error)) error {
 	p, err := s.find(deviceID)
 	if err != nil {
 		return err

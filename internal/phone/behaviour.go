@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Action is what becomes of a request on a phone.
@@ -67,9 +68,9 @@ type Behaviour struct {
 }
 
 // plays is the code that the device shall answer, 0 for its own mind.
-func (b Behaviour) plays(op signum.DeviceOp) signum.Code {
+func (b Behaviour) plays(op mssp.DeviceOp) signum.Code {
 	switch {
-	case op != signum.OpSign:
+	case op != mssp.OpSign:
 		return 0
 	case b.Do == Blocked:
 		return signum.PINBlocked

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
 type counter struct{ sync.WaitGroup }
 
-func (c *counter) Answer(context.Context, signum.DeviceAnswer) error {
+func (c *counter) Answer(context.Context, mssp.DeviceAnswer) error {
 	c.Done()
 	return nil
 }
@@ -28,7 +29,7 @@ func BenchmarkAnswer(b *testing.B) {
 			defer n.Close()
 			var c counter
 			n.Connect(&c)
-			requests := make([]signum.DeviceRequest, 1024)
+			requests := make([]mssp.DeviceRequest, 1024)
 			for i := range requests {
 				id := fmt.Sprint("d", i)
 				l.keys.withKey(b, id, kt)
@@ -66,8 +67,8 @@ func BenchmarkPending(b *testing.B) {
 			var total, threads float64
 			for range b.N {
 				n := phone.New(phone.Config{})
-				n.Connect(&mssp{})
-				requests := make([]signum.DeviceRequest, phones)
+				n.Connect(&answers{})
+				requests := make([]mssp.DeviceRequest, phones)
 				for i := range requests {
 					number := fmt.Sprintf("+4179%07d", i)
 					d, err := n.Add(phone.DeviceSpec{ID: number, MSISDN: number, Method: signum.SIM})

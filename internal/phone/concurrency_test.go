@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -78,7 +79,7 @@ func TestConcurrentUse(t *testing.T) {
 					_ = l.Acknowledge(d.ID(), id)
 				case 4:
 					_ = l.Place(msisdn, phone.DefaultPlace())
-					_ = l.SendText(t.Context(), signum.TextMessage{MSISDN: msisdn, Text: id})
+					_ = l.SendText(t.Context(), mssp.TextMessage{MSISDN: msisdn, Text: id})
 				}
 				if i%2 == 0 {
 					_ = l.EnterPIN(d.ID(), id, phone.DefaultPIN)
@@ -101,7 +102,7 @@ func TestConcurrentUse(t *testing.T) {
 	for _, e := range l.diary.all() {
 		switch e.Kind {
 		case phone.Shown:
-			shown[e.TransID] = shown[e.TransID] || e.Op == signum.OpSign
+			shown[e.TransID] = shown[e.TransID] || e.Op == mssp.OpSign
 		case phone.Signed:
 			if !shown[e.TransID] {
 				t.Errorf("%s was signed and not shown", e.TransID)
@@ -112,14 +113,14 @@ func TestConcurrentUse(t *testing.T) {
 
 // slowMSSP takes its time and counts how many it keeps waiting.
 type slowMSSP struct {
-	*mssp
+	*answers
 	takes time.Duration
 
 	mu        sync.Mutex
 	now, most int
 }
 
-func (s *slowMSSP) Answer(ctx context.Context, a signum.DeviceAnswer) error {
+func (s *slowMSSP) Answer(ctx context.Context, a mssp.DeviceAnswer) error {
 	s.mu.Lock()
 	s.now++
 	s.most = max(s.most, s.now)
@@ -128,7 +129,7 @@ func (s *slowMSSP) Answer(ctx context.Context, a signum.DeviceAnswer) error {
 	s.mu.Lock()
 	s.now--
 	s.mu.Unlock()
-	return s.mssp.Answer(ctx, a)
+	return s.answers.Answer(ctx, a)
 }
 
 // Answers wait for the store together, but not in any number; Send does not
@@ -136,7 +137,7 @@ func (s *slowMSSP) Answer(ctx context.Context, a signum.DeviceAnswer) error {
 func TestManyAnswersAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, signum.EC, 0)
-		slow := &slowMSSP{mssp: l.mssp, takes: time.Second}
+		slow := &slowMSSP{answers: l.mssp, takes: time.Second}
 		l.Connect(slow)
 		const many = 5000
 		start := time.Now()

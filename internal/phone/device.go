@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
@@ -48,7 +49,7 @@ type DeviceSpec struct {
 // receipt. No receipt replaces a signature request: it is answered 406.
 type Device struct {
 	spec  DeviceSpec
-	clock signum.Clock
+	clock mssp.Clock
 	log   *slog.Logger
 	keys  KeyStore
 	seen  *observer
@@ -67,7 +68,7 @@ type Device struct {
 
 // prompt is the request that a device has. Its Text is what is shown.
 type prompt struct {
-	signum.DeviceRequest
+	mssp.DeviceRequest
 	since   time.Time
 	waiting bool // for Open, and not on the screen
 }
@@ -223,7 +224,7 @@ func (d *Device) Unblock() {
 
 // Screen is what a device shows.
 type Screen struct {
-	Op       signum.DeviceOp
+	Op       mssp.DeviceOp
 	TransID  string
 	Lang     string // of the device's own words around the text: en, de, fr or it
 	MimeType string // as received

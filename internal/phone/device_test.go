@@ -239,7 +239,7 @@ func TestSpec(t *testing.T) {
 func TestLogKeepsSecrets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		m := &mssp{refuse: 1000}
+		m := &answers{refuse: 1000}
 		n := phone.New(phone.Config{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 		n.Connect(m)
 		d, err := n.Add(phone.DeviceSpec{ID: "d", MSISDN: msisdn, Method: signum.SIM, PIN: "97531"})

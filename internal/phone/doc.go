@@ -4,7 +4,7 @@
 //
 //	Channel.Send ─▶ Network ─▶ Device: check, show ─▶ handset: what the person
 //	                   ▲                              does, and when
-//	Answerer.Answer ◀──┴────── Device: PIN, sign ◀──────────┘
+//	AnswerHandler.Answer ◀──┴────── Device: PIN, sign ◀──────────┘
 //
 // A transaction can ask a phone three things: a signature, the activation of a
 // SIM (a new PIN, a key and the proof of having it), and to show a receipt.
@@ -18,7 +18,7 @@
 //     person, and starts nothing by itself.
 //   - A handset is the person: a Behaviour for each method, and a Place. It also
 //     drives the timer of a receipt that nobody touches.
-//   - Network is the bearer: a signum.Channel for many subscribers, which hands
+//   - Network is the bearer: a mssp.Channel for many subscribers, which hands
 //     over at once and answers later. A request that another app calls waits on
 //     the device until Network.Open has the token for it. Network also takes
 //     text messages.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Kind is what happened on a phone.
@@ -46,7 +47,7 @@ const (
 type Event struct {
 	Time      time.Time
 	Kind      Kind
-	Op        signum.DeviceOp
+	Op        mssp.DeviceOp
 	DeviceID  string
 	MSISDN    string // E.164 with leading +
 	Method    signum.Method

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // handset is a person with a SIM, an app, or both, who behaves as they are
@@ -60,7 +61,7 @@ func (h *handset) unreachable() bool {
 // receive gives a request to one of the person's devices and returns at once.
 // Answers go to reply, later and from other goroutines. An error means that the
 // bearer did not reach the device.
-func (h *handset) receive(d *Device, r signum.DeviceRequest, reply func(signum.DeviceAnswer)) error {
+func (h *handset) receive(d *Device, r mssp.DeviceRequest, reply func(mssp.DeviceAnswer)) error {
 	b := h.behaviour(d.Method())
 	if b.Do == Unreachable && !d.knows(nameOf(&r)) { // else it was reached before, and may answer
 		return d.undelivered(r)
@@ -70,18 +71,18 @@ func (h *handset) receive(d *Device, r signum.DeviceRequest, reply func(signum.D
 }
 
 // open is receive for what waits on the device for this token.
-func (h *handset) open(d *Device, token string, reply func(signum.DeviceAnswer)) (Opening, error) {
+func (h *handset) open(d *Device, token string, reply func(mssp.DeviceAnswer)) (Opening, error) {
 	b := h.behaviour(d.Method())
-	o, err := d.open(token, b.plays(signum.OpSign))
+	o, err := d.open(token, b.plays(mssp.OpSign))
 	if err == nil {
-		h.attend(d, name{o.TransID, signum.OpSign}, o.Reception, b, reply)
+		h.attend(d, name{o.TransID, mssp.OpSign}, o.Reception, b, reply)
 	}
 	return o, err
 }
 
 // attend sends what the device answered, and acts if the person is asked. The
 // timer of a receipt runs only where nobody will touch it before.
-func (h *handset) attend(d *Device, id name, got Reception, b Behaviour, reply func(signum.DeviceAnswer)) {
+func (h *handset) attend(d *Device, id name, got Reception, b Behaviour, reply func(mssp.DeviceAnswer)) {
 	for _, a := range got.Answers {
 		h.later(b.After, func() { reply(a) })
 	}
@@ -96,7 +97,7 @@ func (h *handset) attend(d *Device, id name, got Reception, b Behaviour, reply f
 			}
 		})
 	}
-	if id.op == signum.OpDisplay && (!acts || b.After > signum.ReceiptShown) {
+	if id.op == mssp.OpDisplay && (!acts || b.After > signum.ReceiptShown) {
 		h.later(signum.ReceiptShown, func() {
 			if a, err := d.TimeOut(id.transID); err == nil {
 				reply(a)
@@ -116,20 +117,20 @@ func (h *handset) later(after time.Duration, f func()) {
 
 // act is what a person does with the request on the screen. The error is
 // ErrNotShown: it went while they made up their mind.
-func act(d *Device, id name, do Action) (signum.DeviceAnswer, error) {
+func act(d *Device, id name, do Action) (mssp.DeviceAnswer, error) {
 	switch {
 	case do == Cancel:
 		return d.cancel(id.transID, id.op)
-	case id.op == signum.OpActivate:
+	case id.op == mssp.OpActivate:
 		return activate(d, id.transID, do)
-	case id.op == signum.OpDisplay:
+	case id.op == mssp.OpDisplay:
 		return d.Acknowledge(id.transID)
 	default:
 		return sign(d, id.transID, do)
 	}
 }
 
-func sign(d *Device, transID string, do Action) (signum.DeviceAnswer, error) {
+func sign(d *Device, transID string, do Action) (mssp.DeviceAnswer, error) {
 	pin := d.knownPIN()
 	switch do {
 	case WrongPIN:
@@ -146,7 +147,7 @@ func sign(d *Device, transID string, do Action) (signum.DeviceAnswer, error) {
 	}
 }
 
-func activate(d *Device, transID string, do Action) (signum.DeviceAnswer, error) {
+func activate(d *Device, transID string, do Action) (mssp.DeviceAnswer, error) {
 	switch do {
 	case WrongPIN:
 		for range MaxTries {
@@ -155,7 +156,7 @@ func activate(d *Device, transID string, do Action) (signum.DeviceAnswer, error)
 				return a, err
 			}
 		}
-		return d.cancel(transID, signum.OpActivate)
+		return d.cancel(transID, mssp.OpActivate)
 	case BadSignature:
 		return d.setPIN(transID, DefaultPIN, DefaultPIN, spoil)
 	default:
@@ -176,7 +177,7 @@ func notThePIN(pin string) string {
 }
 
 // undelivered is the error of a bearer that cannot reach the device.
-func (d *Device) undelivered(r signum.DeviceRequest) error {
+func (d *Device) undelivered(r mssp.DeviceRequest) error {
 	d.mu.Lock()
 	defer d.release()
 	d.note(Event{Kind: Undelivered, Code: signum.OTAError}, &r, d.clock.Now())

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
@@ -187,7 +188,7 @@ func (h *Handsets) Place(msisdn string, p Place) error {
 
 // Locate is the network's location service: where a handset is, without asking
 // it. Nil means that nothing is told. ErrUnknown if there is no such handset.
-func (h *Handsets) Locate(ctx context.Context, msisdn string) (*signum.Location, error) {
+func (h *Handsets) Locate(ctx context.Context, msisdn string) (*mssp.Location, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

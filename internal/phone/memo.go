@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // memoSize is how many ended requests a device remembers. A method has one
@@ -18,18 +18,18 @@ const withdrawnFor = 300 * time.Second
 // name tells one request from another.
 type name struct {
 	transID string
-	op      signum.DeviceOp
+	op      mssp.DeviceOp
 }
 
-func nameOf(r *signum.DeviceRequest) name { return name{r.TransID, r.Op} }
+func nameOf(r *mssp.DeviceRequest) name { return name{r.TransID, r.Op} }
 
 // ended is what a device is through with: a request that it answered, or a
 // transaction that was withdrawn.
 type ended struct {
-	answer    signum.DeviceAnswer // TransID is always set
-	withdrawn bool                // there is no answer
-	anyOp     bool                // of a withdrawal: whatever the Op
-	forget    time.Time           // zero: only when there is no room
+	answer    mssp.DeviceAnswer // TransID is always set
+	withdrawn bool              // there is no answer
+	anyOp     bool              // of a withdrawal: whatever the Op
+	forget    time.Time         // zero: only when there is no room
 }
 
 // memo is what lets a device answer a repeated request without asking its

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -24,7 +25,7 @@ type model struct {
 	on        name // valid if there is one
 	there     bool
 	waiting   bool
-	sent      map[name]signum.DeviceRequest
+	sent      map[name]mssp.DeviceRequest
 	answered  map[name]string
 	withdrawn map[string]time.Time
 }
@@ -46,7 +47,7 @@ func (m *model) answer(id name, answer string) string {
 }
 
 func (m *model) decline() string {
-	if m.on.op == signum.OpDisplay {
+	if m.on.op == mssp.OpDisplay {
 		return m.end("CANCEL")
 	}
 	return m.end("401")
@@ -69,7 +70,7 @@ func (m *model) receive(id name) (asked bool, answers []string) {
 		return false, []string{m.answer(id, fault)}
 	}
 	if m.there {
-		if m.method == signum.SIM || id.op == signum.OpDisplay && m.on.op != signum.OpDisplay {
+		if m.method == signum.SIM || id.op == mssp.OpDisplay && m.on.op != mssp.OpDisplay {
 			return false, []string{m.answer(id, "406")}
 		}
 		answers = append(answers, m.decline())
@@ -81,9 +82,9 @@ func (m *model) receive(id name) (asked bool, answers []string) {
 func (m *model) refuses(id name) string {
 	r := m.sent[id]
 	switch {
-	case id.op == signum.OpActivate && m.method == signum.App:
+	case id.op == mssp.OpActivate && m.method == signum.App:
 		return "900"
-	case id.op != signum.OpSign:
+	case id.op != mssp.OpSign:
 		return ""
 	case string(r.SignedAttrs) != string(signedAttrs(r.Text)):
 		return "900"
@@ -97,14 +98,14 @@ func (m *model) refuses(id name) string {
 
 // visible reports whether the transaction is on the screen, with one of the
 // operations.
-func (m *model) visible(transID string, ops ...signum.DeviceOp) bool {
+func (m *model) visible(transID string, ops ...mssp.DeviceOp) bool {
 	m.expire()
 	return m.there && !m.waiting && m.on.transID == transID && slices.Contains(ops, m.on.op)
 }
 
 func (m *model) enter(transID, pin string) string {
 	switch {
-	case !m.visible(transID, signum.OpSign):
+	case !m.visible(transID, mssp.OpSign):
 		return "not shown"
 	case pin == m.pin:
 		m.tries = phone.MaxTries
@@ -118,7 +119,7 @@ func (m *model) enter(transID, pin string) string {
 
 func (m *model) choose(transID, first, second string) string {
 	switch {
-	case !m.visible(transID, signum.OpActivate):
+	case !m.visible(transID, mssp.OpActivate):
 		return "not shown"
 	case first != second:
 		return "they differ"
@@ -140,7 +141,7 @@ func (m *model) open(token string) (asked bool, answers []string) {
 }
 
 // told is a device's answer in the words of the model.
-func told(a signum.DeviceAnswer, err error) string {
+func told(a mssp.DeviceAnswer, err error) string {
 	var wrong *phone.PINError
 	var rejected *phone.NewPINError
 	switch id := (name{a.TransID, a.Op}); {
@@ -184,7 +185,7 @@ func TestDeviceIsTheModel(t *testing.T) {
 		d := renew()
 		m := &model{
 			method: spec.Method, blank: spec.Blank, pin: phone.DefaultPIN, tries: phone.MaxTries, now: clock.now,
-			sent: make(map[name]signum.DeviceRequest), answered: make(map[name]string), withdrawn: make(map[string]time.Time),
+			sent: make(map[name]mssp.DeviceRequest), answered: make(map[name]string), withdrawn: make(map[string]time.Time),
 		}
 		transID := func(rt *rapid.T) string {
 			return rapid.SampledFrom([]string{"t0", "t1", "t2", "t3"}).Draw(rt, "transaction")
@@ -204,9 +205,9 @@ func TestDeviceIsTheModel(t *testing.T) {
 				rt.Fatalf("asked %t, %q; want %t, %q", got.Asked, all, asked, answers)
 			}
 		}
-		receipts := map[string]func(string) (signum.DeviceAnswer, error){
-			"OK":      func(id string) (signum.DeviceAnswer, error) { return d.Acknowledge(id) },
-			"TIMEOUT": func(id string) (signum.DeviceAnswer, error) { return d.TimeOut(id) },
+		receipts := map[string]func(string) (mssp.DeviceAnswer, error){
+			"OK":      func(id string) (mssp.DeviceAnswer, error) { return d.Acknowledge(id) },
+			"TIMEOUT": func(id string) (mssp.DeviceAnswer, error) { return d.TimeOut(id) },
 		}
 		actions := map[string]func(*rapid.T){
 			"receive": func(rt *rapid.T) {
@@ -282,7 +283,7 @@ func TestDeviceIsTheModel(t *testing.T) {
 		for result, do := range receipts {
 			actions[result] = func(rt *rapid.T) {
 				id, want := transID(rt), "not shown"
-				if m.visible(id, signum.OpDisplay) {
+				if m.visible(id, mssp.OpDisplay) {
 					want = m.end(result)
 				}
 				same(rt, told(do(id)), want)

@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
 	// DefaultDelay is what the sandbox lets a person take to answer.
 	DefaultDelay = 200 * time.Millisecond
 
-	// answerTimeout bounds one call of Answerer.Answer.
+	// answerTimeout bounds one call of AnswerHandler.Answer.
 	answerTimeout = 10 * time.Second
 	// answerAttempts is how often an answer is sent that is not taken, with
 	// pauses of answerPause, then twice as long each time: 1.5 s in all.
@@ -38,7 +39,7 @@ var (
 // Config is what phones need. The zero value is usable: real time, no delay,
 // no log, keys in memory.
 type Config struct {
-	Clock  signum.Clock
+	Clock  mssp.Clock
 	Delay  time.Duration // from the arrival of a request to the answer; 0: at once
 	Logger *slog.Logger
 	Keys   KeyStore
@@ -52,7 +53,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Clock == nil {
-		c.Clock = signum.SystemClock{}
+		c.Clock = mssp.SystemClock{}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -76,7 +77,7 @@ type Network struct {
 	radio *pool // send answers
 
 	mu       sync.RWMutex
-	answerer signum.Answerer
+	answerer mssp.AnswerHandler
 	lines    map[string]line     // by device ID
 	persons  map[string]*handset // by MSISDN
 	closed   bool
@@ -87,7 +88,7 @@ type line struct {
 	person *handset
 }
 
-var _ signum.Channel = (*Network)(nil)
+var _ mssp.Channel = (*Network)(nil)
 
 // New returns a network without subscribers.
 func New(c Config) *Network {
@@ -104,7 +105,7 @@ func New(c Config) *Network {
 
 // Connect sets who receives the answers; before the first Send, and again
 // when another takes over.
-func (n *Network) Connect(a signum.Answerer) {
+func (n *Network) Connect(a mssp.AnswerHandler) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.answerer = a
@@ -179,9 +180,9 @@ func (n *Network) person(msisdn string) (*handset, error) {
 	return h, nil
 }
 
-// Send implements signum.Channel. The error wraps 209 OTA_ERROR: there is no
+// Send implements mssp.Channel. The error wraps 209 OTA_ERROR: there is no
 // such device, it is out of reach, or the network is closed.
-func (n *Network) Send(ctx context.Context, r signum.DeviceRequest) error {
+func (n *Network) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -192,7 +193,7 @@ func (n *Network) Send(ctx context.Context, r signum.DeviceRequest) error {
 	return l.person.receive(l.device, r, n.reply)
 }
 
-func (n *Network) route(r signum.DeviceRequest) (line, error) {
+func (n *Network) route(r mssp.DeviceRequest) (line, error) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	l, ok := n.lines[r.DeviceID]
@@ -209,7 +210,7 @@ func (n *Network) route(r signum.DeviceRequest) (line, error) {
 	return l, nil
 }
 
-// Cancel implements signum.Channel. A real SIM cannot take a text off its
+// Cancel implements mssp.Channel. A real SIM cannot take a text off its
 // screen when the MSSP says so; this one can, or else it would stay busy for
 // a transaction that is over.
 func (n *Network) Cancel(_ context.Context, deviceID, transID string) {
@@ -221,30 +222,30 @@ func (n *Network) Cancel(_ context.Context, deviceID, transID string) {
 // EnterPIN is a person at the device by hand, for requests to a Silent one. It
 // is Device.EnterPIN, and the answer goes out.
 func (n *Network) EnterPIN(deviceID, transID, pin string) error {
-	return n.byHand(deviceID, func(d *Device) (signum.DeviceAnswer, error) { return d.EnterPIN(transID, pin) })
+	return n.byHand(deviceID, func(d *Device) (mssp.DeviceAnswer, error) { return d.EnterPIN(transID, pin) })
 }
 
 // SetPIN is Device.SetPIN by hand.
 func (n *Network) SetPIN(deviceID, transID, first, second string) error {
-	return n.byHand(deviceID, func(d *Device) (signum.DeviceAnswer, error) { return d.SetPIN(transID, first, second) })
+	return n.byHand(deviceID, func(d *Device) (mssp.DeviceAnswer, error) { return d.SetPIN(transID, first, second) })
 }
 
 // Acknowledge is Device.Acknowledge by hand.
 func (n *Network) Acknowledge(deviceID, transID string) error {
-	return n.byHand(deviceID, func(d *Device) (signum.DeviceAnswer, error) { return d.Acknowledge(transID) })
+	return n.byHand(deviceID, func(d *Device) (mssp.DeviceAnswer, error) { return d.Acknowledge(transID) })
 }
 
 // TimeOut is Device.TimeOut by hand, instead of waiting for the timer.
 func (n *Network) TimeOut(deviceID, transID string) error {
-	return n.byHand(deviceID, func(d *Device) (signum.DeviceAnswer, error) { return d.TimeOut(transID) })
+	return n.byHand(deviceID, func(d *Device) (mssp.DeviceAnswer, error) { return d.TimeOut(transID) })
 }
 
 // Decline is Device.Cancel by hand, whatever is asked.
 func (n *Network) Decline(deviceID, transID string) error {
-	return n.byHand(deviceID, func(d *Device) (signum.DeviceAnswer, error) { return d.Cancel(transID) })
+	return n.byHand(deviceID, func(d *Device) (mssp.DeviceAnswer, error) { return d.Cancel(transID) })
 }
 
-func (n *Network) byHand(deviceID string, f func(*Device) (signum.DeviceAnswer, error)) error {
+func (n *Network) byHand(deviceID string, f func(*Device) (mssp.DeviceAnswer, error)) error {
 	d, err := n.Device(deviceID)
 	if err != nil {
 		return err
@@ -268,10 +269,10 @@ func (n *Network) Close() {
 	n.radio.close()
 }
 
-func (n *Network) reply(a signum.DeviceAnswer) { n.transmit(a, 1) }
+func (n *Network) reply(a mssp.DeviceAnswer) { n.transmit(a, 1) }
 
 // transmit queues an answer for its nth attempt.
-func (n *Network) transmit(a signum.DeviceAnswer, attempt int) {
+func (n *Network) transmit(a mssp.DeviceAnswer, attempt int) {
 	ok := n.radio.submit(func() {
 		err := n.answer(a)
 		if err == nil {
@@ -290,7 +291,7 @@ func (n *Network) transmit(a signum.DeviceAnswer, attempt int) {
 	}
 }
 
-func (n *Network) answer(a signum.DeviceAnswer) error {
+func (n *Network) answer(a mssp.DeviceAnswer) error {
 	n.mu.RLock()
 	to := n.answerer
 	n.mu.RUnlock()

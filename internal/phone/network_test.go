@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -24,7 +25,7 @@ func TestRepeatedSend(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		first := l.mssp.only(t)
 
-		restarted := &mssp{}
+		restarted := &answers{}
 		l.Connect(restarted)
 		l.behave(t, phone.Behaviour{Do: phone.Cancel})
 		l.send(t, r) // after it was answered
@@ -197,11 +198,11 @@ func TestSendRefuses(t *testing.T) {
 	if err := n.Send(t.Context(), request(d, "t1", "a")); !errors.Is(err, ota) {
 		t.Errorf("not connected: %v", err)
 	}
-	n.Connect(&mssp{})
-	for name, change := range map[string]func(*signum.DeviceRequest){
-		"other device": func(r *signum.DeviceRequest) { r.DeviceID = "e" },
-		"other number": func(r *signum.DeviceRequest) { r.MSISDN = "+41790000000" },
-		"other method": func(r *signum.DeviceRequest) { r.Method = signum.App },
+	n.Connect(&answers{})
+	for name, change := range map[string]func(*mssp.DeviceRequest){
+		"other device": func(r *mssp.DeviceRequest) { r.DeviceID = "e" },
+		"other number": func(r *mssp.DeviceRequest) { r.MSISDN = "+41790000000" },
+		"other method": func(r *mssp.DeviceRequest) { r.Method = signum.App },
 	} {
 		r := request(d, "t1", "a")
 		change(&r)
@@ -225,7 +226,7 @@ func TestSendRefuses(t *testing.T) {
 func TestCloseDrains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, signum.EC, 0)
-		slow := &slowMSSP{mssp: l.mssp, takes: 3 * time.Second}
+		slow := &slowMSSP{answers: l.mssp, takes: 3 * time.Second}
 		l.Connect(slow)
 		l.send(t, request(l.sim, "t1", "a"))
 		l.behave(t, phone.Delayed(time.Second))
@@ -293,7 +294,7 @@ func TestObserverCallsBack(t *testing.T) {
 			}
 		}})
 		defer n.Close()
-		m := &mssp{}
+		m := &answers{}
 		n.Connect(m)
 		d, err := n.Add(phone.DeviceSpec{ID: "d", MSISDN: msisdn, Method: signum.App})
 		if err != nil {

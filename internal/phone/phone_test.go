@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -53,8 +54,8 @@ func signedAttrs(text string) []byte {
 }
 
 // request is one to a device, valid for a minute.
-func request(d *phone.Device, transID, text string) signum.DeviceRequest {
-	return signum.DeviceRequest{
+func request(d *phone.Device, transID, text string) mssp.DeviceRequest {
+	return mssp.DeviceRequest{
 		TransID: transID, MSISDN: d.MSISDN(), DeviceID: d.ID(), Method: d.Method(), Lang: "de",
 		MimeType: signum.MimeText, Text: text, SignedAttrs: signedAttrs(text),
 		KeyType: d.KeyType(), Expires: time.Now().Add(time.Minute),
@@ -62,22 +63,22 @@ func request(d *phone.Device, transID, text string) signum.DeviceRequest {
 }
 
 // activation and receipt are requests of the same transaction.
-func activation(d *phone.Device, transID string) signum.DeviceRequest {
+func activation(d *phone.Device, transID string) mssp.DeviceRequest {
 	r := request(d, transID, "Activate?")
-	r.Op, r.SignedAttrs = signum.OpActivate, nil
+	r.Op, r.SignedAttrs = mssp.OpActivate, nil
 	return r
 }
 
-func receipt(d *phone.Device, transID, text string) signum.DeviceRequest {
+func receipt(d *phone.Device, transID, text string) mssp.DeviceRequest {
 	r := request(d, transID, text)
-	r.Op, r.SignedAttrs, r.KeyType = signum.OpDisplay, nil, ""
+	r.Op, r.SignedAttrs, r.KeyType = mssp.OpDisplay, nil, ""
 	r.Expires = time.Now().Add(signum.ReceiptWait)
 	return r
 }
 
 // calledBy lets an app with this token call the one that signs.
-func calledBy(r signum.DeviceRequest, token string) signum.DeviceRequest {
-	r.App2App = &signum.App2App{TokenHash: fmt.Sprintf("%x", sha256.Sum256([]byte(token))), RedirectURI: "bank://back/" + token}
+func calledBy(r mssp.DeviceRequest, token string) mssp.DeviceRequest {
+	r.App2App = &mssp.App2App{TokenHash: fmt.Sprintf("%x", sha256.Sum256([]byte(token))), RedirectURI: "bank://back/" + token}
 	return r
 }
 
@@ -154,16 +155,16 @@ func (k *countingKeys) withKey(t testing.TB, id string, kt signum.KeyType) {
 	}
 }
 
-// mssp takes answers and notes when they came.
-type mssp struct {
+// answers takes answers and notes when they came.
+type answers struct {
 	mu       sync.Mutex
-	answers  []signum.DeviceAnswer
+	answers  []mssp.DeviceAnswer
 	times    []time.Time
 	refuse   int // this many answers
 	deadline []time.Time
 }
 
-func (m *mssp) Answer(ctx context.Context, a signum.DeviceAnswer) error {
+func (m *answers) Answer(ctx context.Context, a mssp.DeviceAnswer) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	end, _ := ctx.Deadline()
@@ -177,14 +178,14 @@ func (m *mssp) Answer(ctx context.Context, a signum.DeviceAnswer) error {
 	return nil
 }
 
-func (m *mssp) got() []signum.DeviceAnswer {
+func (m *answers) got() []mssp.DeviceAnswer {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return append([]signum.DeviceAnswer(nil), m.answers...)
+	return append([]mssp.DeviceAnswer(nil), m.answers...)
 }
 
 // only is the one answer there is.
-func (m *mssp) only(t testing.TB) signum.DeviceAnswer {
+func (m *answers) only(t testing.TB) mssp.DeviceAnswer {
 	t.Helper()
 	got := m.got()
 	if len(got) != 1 {
@@ -227,7 +228,7 @@ func (d *diary) kinds() []phone.Kind {
 type lab struct {
 	*phone.Network
 	keys     *countingKeys
-	mssp     *mssp
+	mssp     *answers
 	diary    *diary
 	sim, app *phone.Device
 }
@@ -241,7 +242,7 @@ func (l *lab) device(m signum.Method) *phone.Device {
 
 func newLab(t testing.TB, kt signum.KeyType, delay time.Duration) *lab {
 	t.Helper()
-	l := &lab{keys: newCountingKeys(), mssp: &mssp{}, diary: &diary{}}
+	l := &lab{keys: newCountingKeys(), mssp: &answers{}, diary: &diary{}}
 	l.Network = phone.New(phone.Config{Delay: delay, Keys: l.keys, Observe: l.diary.note})
 	l.Connect(l.mssp)
 	t.Cleanup(l.Close)
@@ -262,7 +263,7 @@ func (l *lab) add(t testing.TB, s phone.DeviceSpec) *phone.Device {
 	return d
 }
 
-func (l *lab) send(t testing.TB, r signum.DeviceRequest) {
+func (l *lab) send(t testing.TB, r mssp.DeviceRequest) {
 	t.Helper()
 	if err := l.Send(t.Context(), r); err != nil {
 		t.Fatalf("Send: %v", err)
@@ -276,7 +277,7 @@ func (l *lab) behave(t testing.TB, b phone.Behaviour, m ...signum.Method) {
 	}
 }
 
-func code(a signum.DeviceAnswer) signum.Code {
+func code(a mssp.DeviceAnswer) signum.Code {
 	if a.Fault == nil {
 		return 0
 	}

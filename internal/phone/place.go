@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // UsualAccuracy is that of the method: 0 m for a SIM, which knows a country,
@@ -145,12 +146,12 @@ func (p Place) String() string {
 }
 
 // location is what a phone of this method tells now; nil if nothing.
-func (p Place) location(m signum.Method, now time.Time) *signum.Location {
+func (p Place) location(m signum.Method, now time.Time) *mssp.Location {
 	switch {
 	case p.None:
 		return nil
 	case p.Error != 0:
-		return &signum.Location{Error: p.Error} // nothing was measured
+		return &mssp.Location{Error: p.Error} // nothing was measured
 	}
 	accuracy := p.Accuracy
 	if accuracy == UsualAccuracy {
@@ -159,7 +160,7 @@ func (p Place) location(m signum.Method, now time.Time) *signum.Location {
 			accuracy = appAccuracy
 		}
 	}
-	return &signum.Location{
+	return &mssp.Location{
 		Country: p.Country, Accuracy: accuracy, DeviceConfidence: p.DeviceConfidence,
 		LocationConfidence: p.LocationConfidence, Measured: now.Add(-p.Age),
 	}

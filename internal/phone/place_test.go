@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -101,13 +102,13 @@ func FuzzParsePlace(f *testing.F) {
 func TestLocation(t *testing.T) {
 	tests := []struct {
 		place    string // empty: not set
-		sim, app *signum.Location
+		sim, app *mssp.Location
 	}{
-		{"", &signum.Location{Country: "CH", DeviceConfidence: 1, LocationConfidence: 1},
-			&signum.Location{Country: "CH", Accuracy: 16, DeviceConfidence: 1, LocationConfidence: 1}},
-		{"LI,accuracy=7,device=0.9,location=0.5", &signum.Location{Country: "LI", Accuracy: 7, DeviceConfidence: 0.9, LocationConfidence: 0.5},
-			&signum.Location{Country: "LI", Accuracy: 7, DeviceConfidence: 0.9, LocationConfidence: 0.5}},
-		{"error=106", &signum.Location{Error: signum.GeoAirplaneMode}, &signum.Location{Error: signum.GeoAirplaneMode}},
+		{"", &mssp.Location{Country: "CH", DeviceConfidence: 1, LocationConfidence: 1},
+			&mssp.Location{Country: "CH", Accuracy: 16, DeviceConfidence: 1, LocationConfidence: 1}},
+		{"LI,accuracy=7,device=0.9,location=0.5", &mssp.Location{Country: "LI", Accuracy: 7, DeviceConfidence: 0.9, LocationConfidence: 0.5},
+			&mssp.Location{Country: "LI", Accuracy: 7, DeviceConfidence: 0.9, LocationConfidence: 0.5}},
+		{"error=106", &mssp.Location{Error: signum.GeoAirplaneMode}, &mssp.Location{Error: signum.GeoAirplaneMode}},
 		{"none", nil, nil},
 	}
 	for _, tc := range tests {

@@ -12,27 +12,28 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // name is what names a request.
 type name struct {
 	transID string
-	op      signum.DeviceOp
+	op      mssp.DeviceOp
 }
 
-var ops = []signum.DeviceOp{signum.OpSign, signum.OpSign, signum.OpActivate, signum.OpDisplay}
+var ops = []mssp.DeviceOp{mssp.OpSign, mssp.OpSign, mssp.OpActivate, mssp.OpDisplay}
 
 // draw makes a request of any operation, some of them forged or called by an
 // app whose token is the transaction.
-func draw(rt *rapid.T, d *phone.Device, id name, now time.Time) signum.DeviceRequest {
+func draw(rt *rapid.T, d *phone.Device, id name, now time.Time) mssp.DeviceRequest {
 	text := fmt.Sprint("text of ", id)
 	r := request(d, id.transID, text)
 	switch id.op {
-	case signum.OpActivate:
+	case mssp.OpActivate:
 		r = activation(d, id.transID)
 		r.Text = text
-	case signum.OpDisplay:
+	case mssp.OpDisplay:
 		r = receipt(d, id.transID, text)
 	default:
 		if rapid.IntRange(0, 9).Draw(rt, "forged") == 0 {
@@ -53,7 +54,7 @@ func TestAnyOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rapid.SyncTest(rt, func(rt *rapid.T) {
 			keys := newCountingKeys()
-			m, diary := &mssp{}, &diary{}
+			m, diary := &answers{}, &diary{}
 			n := phone.New(phone.Config{Keys: keys, Observe: diary.note,
 				Delay: rapid.SampledFrom([]time.Duration{0, 200 * time.Millisecond}).Draw(rt, "delay")})
 			n.Connect(m)
@@ -69,7 +70,7 @@ func TestAnyOrder(t *testing.T) {
 				}
 				devices = append(devices, d)
 			}
-			sent := make(map[name]signum.DeviceRequest)
+			sent := make(map[name]mssp.DeviceRequest)
 			device := func(rt *rapid.T) *phone.Device { return rapid.SampledFrom(devices).Draw(rt, "device") }
 			// Few, so that they meet: a device remembers all of them.
 			transID := func(rt *rapid.T, d *phone.Device) string {
@@ -138,19 +139,19 @@ func TestAnyOrder(t *testing.T) {
 	})
 }
 
-func (m *mssp) fail(n int) {
+func (m *answers) fail(n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.refuse = n
 }
 
-func checkAnswers(rt *rapid.T, answers []signum.DeviceAnswer, sent map[name]signum.DeviceRequest) {
-	first := make(map[name]signum.DeviceAnswer)
+func checkAnswers(rt *rapid.T, answers []mssp.DeviceAnswer, sent map[name]mssp.DeviceRequest) {
+	first := make(map[name]mssp.DeviceAnswer)
 	for _, a := range answers {
 		id := name{a.TransID, a.Op}
 		r, ok := sent[id]
-		given := map[signum.DeviceOp]bool{
-			signum.OpSign: a.Signature != nil, signum.OpActivate: a.PublicKey != nil && a.Proof != nil, signum.OpDisplay: a.Receipt != "",
+		given := map[mssp.DeviceOp]bool{
+			mssp.OpSign: a.Signature != nil, mssp.OpActivate: a.PublicKey != nil && a.Proof != nil, mssp.OpDisplay: a.Receipt != "",
 		}
 		if !ok || a.DeviceID != r.DeviceID || (a.Fault == nil) != given[a.Op] {
 			rt.Fatalf("answer %+v to %+v", a, r)
@@ -173,21 +174,21 @@ const (
 
 // stages are those before an event and the one after it.
 var stages = map[phone.Kind]struct {
-	op     []signum.DeviceOp // nil: any
+	op     []mssp.DeviceOp // nil: any
 	before []int
 	after  int
 }{
-	phone.Waiting:      {[]signum.DeviceOp{signum.OpSign}, []int{never}, waiting},
-	phone.Opened:       {[]signum.DeviceOp{signum.OpSign}, []int{waiting}, opened},
+	phone.Waiting:      {[]mssp.DeviceOp{mssp.OpSign}, []int{never}, waiting},
+	phone.Opened:       {[]mssp.DeviceOp{mssp.OpSign}, []int{waiting}, opened},
 	phone.Shown:        {nil, []int{never, opened}, shown},
 	phone.Refused:      {nil, []int{never, opened}, over},
-	phone.PINRight:     {[]signum.DeviceOp{signum.OpSign}, []int{shown}, shown},
-	phone.PINWrong:     {[]signum.DeviceOp{signum.OpSign}, []int{shown}, shown},
-	phone.Signed:       {[]signum.DeviceOp{signum.OpSign}, []int{shown}, over},
-	phone.PINRejected:  {[]signum.DeviceOp{signum.OpActivate}, []int{shown}, shown},
-	phone.PINSet:       {[]signum.DeviceOp{signum.OpActivate}, []int{shown}, over},
-	phone.Acknowledged: {[]signum.DeviceOp{signum.OpDisplay}, []int{shown}, over},
-	phone.TimedOut:     {[]signum.DeviceOp{signum.OpDisplay}, []int{shown}, over},
+	phone.PINRight:     {[]mssp.DeviceOp{mssp.OpSign}, []int{shown}, shown},
+	phone.PINWrong:     {[]mssp.DeviceOp{mssp.OpSign}, []int{shown}, shown},
+	phone.Signed:       {[]mssp.DeviceOp{mssp.OpSign}, []int{shown}, over},
+	phone.PINRejected:  {[]mssp.DeviceOp{mssp.OpActivate}, []int{shown}, shown},
+	phone.PINSet:       {[]mssp.DeviceOp{mssp.OpActivate}, []int{shown}, over},
+	phone.Acknowledged: {[]mssp.DeviceOp{mssp.OpDisplay}, []int{shown}, over},
+	phone.TimedOut:     {[]mssp.DeviceOp{mssp.OpDisplay}, []int{shown}, over},
 	phone.Cancelled:    {nil, []int{shown}, over},
 	phone.Replaced:     {nil, []int{shown, waiting}, over},
 	phone.Withdrawn:    {nil, []int{shown, waiting}, over},
@@ -197,7 +198,7 @@ var stages = map[phone.Kind]struct {
 
 // checkEvents returns how many signatures the events tell of, those of one
 // device left out.
-func checkEvents(rt *rapid.T, events []phone.Event, sent map[name]signum.DeviceRequest, except string) int {
+func checkEvents(rt *rapid.T, events []phone.Event, sent map[name]mssp.DeviceRequest, except string) int {
 	stage := make(map[name]int)
 	pins := make(map[name]bool)
 	signed := 0
@@ -213,7 +214,7 @@ func checkEvents(rt *rapid.T, events []phone.Event, sent map[name]signum.DeviceR
 		}
 		switch e.Kind {
 		case phone.Shown:
-			if e.Op == signum.OpSign && !bytes.Equal(r.SignedAttrs, signedAttrs(e.Text)) {
+			if e.Op == mssp.OpSign && !bytes.Equal(r.SignedAttrs, signedAttrs(e.Text)) {
 				rt.Fatalf("shown, but not what would be signed: %+v", e)
 			}
 		case phone.PINRight:
@@ -226,7 +227,7 @@ func checkEvents(rt *rapid.T, events []phone.Event, sent map[name]signum.DeviceR
 			if e.DeviceID != except {
 				signed++
 			}
-			if late || e.Op == signum.OpSign && !pins[id] {
+			if late || e.Op == mssp.OpSign && !pins[id] {
 				rt.Fatalf("signed without PIN, or too late: %+v", e)
 			}
 		case phone.Expired:

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -62,7 +63,7 @@ func TestBehavioursToReceipt(t *testing.T) {
 						return
 					}
 					a := l.mssp.only(t)
-					if a.Op != signum.OpDisplay || a.TransID != "t1" || a.Receipt != tc.result || a.Fault != nil || a.Signature != nil {
+					if a.Op != mssp.OpDisplay || a.TransID != "t1" || a.Receipt != tc.result || a.Fault != nil || a.Signature != nil {
 						t.Errorf("%+v, want %q", a, tc.result)
 					}
 					if took := l.mssp.times[0].Sub(start); took != tc.after {
@@ -86,7 +87,7 @@ func TestReceiptNeedsNoKey(t *testing.T) {
 		if got := d.Receive(r); !got.Asked {
 			t.Fatalf("%+v", got)
 		}
-		if s, ok := d.Shown(); !ok || s.Op != signum.OpDisplay || s.Text != "Sorry" {
+		if s, ok := d.Shown(); !ok || s.Op != mssp.OpDisplay || s.Text != "Sorry" {
 			t.Errorf("%+v", s)
 		}
 		if _, err := d.EnterPIN("t1", phone.DefaultPIN); !errors.Is(err, phone.ErrNotShown) {
@@ -109,7 +110,7 @@ func TestReceiptNeedsNoKey(t *testing.T) {
 func TestOperationsOfOneTransaction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, signum.EC, 0)
-		all := []signum.DeviceRequest{activation(l.sim, "t1"), request(l.sim, "t1", "a"), receipt(l.sim, "t1", "b")}
+		all := []mssp.DeviceRequest{activation(l.sim, "t1"), request(l.sim, "t1", "a"), receipt(l.sim, "t1", "b")}
 		for range 2 {
 			for _, r := range all {
 				l.send(t, r)
@@ -128,11 +129,11 @@ func TestOperationsOfOneTransaction(t *testing.T) {
 		// A withdrawal holds for what has not come yet, and not for answers.
 		l.Cancel(t.Context(), "sim", "t2")
 		l.Cancel(t.Context(), "sim", "t1")
-		for _, op := range []signum.DeviceRequest{activation(l.sim, "t2"), request(l.sim, "t2", "a"), receipt(l.sim, "t2", "b"), all[1]} {
+		for _, op := range []mssp.DeviceRequest{activation(l.sim, "t2"), request(l.sim, "t2", "a"), receipt(l.sim, "t2", "b"), all[1]} {
 			l.send(t, op)
 			synctest.Wait()
 		}
-		if got := l.mssp.got(); len(got) != 7 || got[6].TransID != "t1" || got[6].Op != signum.OpSign {
+		if got := l.mssp.got(); len(got) != 7 || got[6].TransID != "t1" || got[6].Op != mssp.OpSign {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -165,7 +166,7 @@ func TestWhoTakesThePlace(t *testing.T) {
 	for _, tc := range tests {
 		l := newLab(t, signum.EC, 0)
 		d := l.device(tc.method)
-		ask := func(kind, transID string) signum.DeviceRequest {
+		ask := func(kind, transID string) mssp.DeviceRequest {
 			switch kind {
 			case display:
 				return receipt(d, transID, kind)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Reception is what a device makes of a request that arrived.
@@ -16,7 +17,7 @@ type Reception struct {
 	Asked bool
 	// Answers are to be sent now: to this request, if the device decides
 	// without its user, and to the one that it replaced.
-	Answers []signum.DeviceAnswer
+	Answers []mssp.DeviceAnswer
 }
 
 // Receive takes a request off a bearer. The device refuses what it must not or
@@ -27,11 +28,11 @@ type Reception struct {
 // repeated. One that is past its time is dropped. One that is called by another
 // app waits for Open. The request's SignedAttrs are kept: the caller must not
 // change them.
-func (d *Device) Receive(r signum.DeviceRequest) Reception { return d.receive(r, 0) }
+func (d *Device) Receive(r mssp.DeviceRequest) Reception { return d.receive(r, 0) }
 
 // receive also lets the caller play a device that has no key, or whose PIN is
 // blocked: played is the code that it then answers.
-func (d *Device) receive(r signum.DeviceRequest, played signum.Code) Reception {
+func (d *Device) receive(r mssp.DeviceRequest, played signum.Code) Reception {
 	d.mu.Lock()
 	defer d.release()
 	now := d.clock.Now()
@@ -43,7 +44,7 @@ func (d *Device) receive(r signum.DeviceRequest, played signum.Code) Reception {
 		if e.withdrawn {
 			return Reception{}
 		}
-		return Reception{Answers: []signum.DeviceAnswer{e.answer}}
+		return Reception{Answers: []mssp.DeviceAnswer{e.answer}}
 	}
 	if past(r.Expires, now) {
 		d.note(Event{Kind: Expired}, &r, now)
@@ -51,26 +52,26 @@ func (d *Device) receive(r signum.DeviceRequest, played signum.Code) Reception {
 	}
 	text, err := d.legible(&r)
 	if err != nil {
-		return Reception{Answers: []signum.DeviceAnswer{d.refuse(&r, signum.InternalError, err.Error(), now)}}
+		return Reception{Answers: []mssp.DeviceAnswer{d.refuse(&r, signum.InternalError, err.Error(), now)}}
 	}
 	r.Text = text
 	if code, why := d.refusal(&r, played); code != 0 {
-		return Reception{Answers: []signum.DeviceAnswer{d.refuse(&r, code, why, now)}}
+		return Reception{Answers: []mssp.DeviceAnswer{d.refuse(&r, code, why, now)}}
 	}
 	return d.take(r, now)
 }
 
 // take puts a request on the device, in the place of what is there.
-func (d *Device) take(r signum.DeviceRequest, now time.Time) Reception {
+func (d *Device) take(r mssp.DeviceRequest, now time.Time) Reception {
 	var got Reception
 	if old := d.current; old != nil {
 		// A receipt tells of what is over. It never costs a request that waits
 		// for its user.
-		if d.spec.Method == signum.SIM || r.Op == signum.OpDisplay && old.Op != signum.OpDisplay {
+		if d.spec.Method == signum.SIM || r.Op == mssp.OpDisplay && old.Op != mssp.OpDisplay {
 			why := fmt.Sprintf("the %s is busy with transaction %s", d.spec.Method, old.TransID)
-			return Reception{Answers: []signum.DeviceAnswer{d.refuse(&r, signum.PBSignatureProcess, why, now)}}
+			return Reception{Answers: []mssp.DeviceAnswer{d.refuse(&r, signum.PBSignatureProcess, why, now)}}
 		}
-		got.Answers = []signum.DeviceAnswer{d.decline(old, Replaced, now)}
+		got.Answers = []mssp.DeviceAnswer{d.decline(old, Replaced, now)}
 	}
 	d.current = &prompt{DeviceRequest: r, since: now, waiting: r.App2App != nil}
 	if d.current.waiting {
@@ -83,22 +84,22 @@ func (d *Device) take(r signum.DeviceRequest, now time.Time) Reception {
 }
 
 // refusal is why a request may not be shown, 0 if it may.
-func (d *Device) refusal(r *signum.DeviceRequest, played signum.Code) (signum.Code, string) {
+func (d *Device) refusal(r *mssp.DeviceRequest, played signum.Code) (signum.Code, string) {
 	if played != 0 {
 		return played, "behaviour"
 	}
-	if r.App2App != nil && r.Op != signum.OpSign {
+	if r.App2App != nil && r.Op != mssp.OpSign {
 		return signum.InternalError, "only signatures are called by an app"
 	}
 	switch r.Op {
-	case signum.OpSign:
+	case mssp.OpSign:
 		return d.refuseSignature(r)
-	case signum.OpActivate:
+	case mssp.OpActivate:
 		if err := d.refuseActivation(r); err != nil {
 			return signum.InternalError, err.Error()
 		}
 		return 0, ""
-	case signum.OpDisplay:
+	case mssp.OpDisplay:
 		return 0, ""
 	}
 	return signum.InternalError, fmt.Sprintf("there is no operation %d", r.Op)
@@ -117,15 +118,15 @@ func (d *Device) knows(id name) bool {
 
 // Cancel is the user's refusal of what is on the screen: 401, or CANCEL to a
 // receipt. ErrNotShown if nothing of this transaction is there.
-func (d *Device) Cancel(transID string) (signum.DeviceAnswer, error) { return d.cancel(transID) }
+func (d *Device) Cancel(transID string) (mssp.DeviceAnswer, error) { return d.cancel(transID) }
 
-func (d *Device) cancel(transID string, ops ...signum.DeviceOp) (signum.DeviceAnswer, error) {
+func (d *Device) cancel(transID string, ops ...mssp.DeviceOp) (mssp.DeviceAnswer, error) {
 	d.mu.Lock()
 	defer d.release()
 	now := d.clock.Now()
 	p, err := d.visible(transID, now, ops...)
 	if err != nil {
-		return signum.DeviceAnswer{}, err
+		return mssp.DeviceAnswer{}, err
 	}
 	return d.decline(p, Cancelled, now), nil
 }
@@ -145,7 +146,7 @@ func (d *Device) Withdraw(transID string) bool {
 		d.current = nil
 	}
 	if !d.memo.withdrawn(transID, now) {
-		d.memo.add(ended{answer: signum.DeviceAnswer{TransID: transID}, withdrawn: true, anyOp: true, forget: now.Add(withdrawnFor)}, now)
+		d.memo.add(ended{answer: mssp.DeviceAnswer{TransID: transID}, withdrawn: true, anyOp: true, forget: now.Add(withdrawnFor)}, now)
 	}
 	return found
 }
@@ -163,7 +164,7 @@ func (d *Device) retire(id name, kind Kind) bool {
 		d.current = nil
 	}
 	if _, known := d.memo.find(id, now); !known {
-		a := signum.DeviceAnswer{TransID: id.transID, Op: id.op}
+		a := mssp.DeviceAnswer{TransID: id.transID, Op: id.op}
 		d.memo.add(ended{answer: a, withdrawn: true, forget: now.Add(withdrawnFor)}, now)
 	}
 	return found
@@ -173,7 +174,7 @@ func (d *Device) retire(id name, kind Kind) bool {
 
 // visible is the request on the screen, if it is of this transaction and one
 // of these operations, any if none is named, and still valid.
-func (d *Device) visible(transID string, now time.Time, ops ...signum.DeviceOp) (*prompt, error) {
+func (d *Device) visible(transID string, now time.Time, ops ...mssp.DeviceOp) (*prompt, error) {
 	d.expire(now)
 	p := d.current
 	if p == nil || p.waiting || p.TransID != transID || len(ops) > 0 && !slices.Contains(ops, p.Op) {
@@ -192,31 +193,31 @@ func (d *Device) expire(now time.Time) {
 }
 
 // decline ends a request that the user did not accept.
-func (d *Device) decline(p *prompt, kind Kind, now time.Time) signum.DeviceAnswer {
-	if p.Op == signum.OpDisplay {
+func (d *Device) decline(p *prompt, kind Kind, now time.Time) mssp.DeviceAnswer {
+	if p.Op == mssp.OpDisplay {
 		d.note(Event{Kind: kind}, &p.DeviceRequest, now)
-		return d.end(p, signum.DeviceAnswer{Receipt: signum.ReceiptCancelled}, now)
+		return d.end(p, mssp.DeviceAnswer{Receipt: signum.ReceiptCancelled}, now)
 	}
 	d.note(Event{Kind: kind, Code: signum.UserCancel}, &p.DeviceRequest, now)
-	return d.end(p, signum.DeviceAnswer{Fault: signum.NewFault(signum.UserCancel)}, now)
+	return d.end(p, mssp.DeviceAnswer{Fault: signum.NewFault(signum.UserCancel)}, now)
 }
 
 // end takes the request off the device and remembers its answer.
-func (d *Device) end(p *prompt, a signum.DeviceAnswer, now time.Time) signum.DeviceAnswer {
+func (d *Device) end(p *prompt, a mssp.DeviceAnswer, now time.Time) mssp.DeviceAnswer {
 	d.current = nil
 	return d.answer(&p.DeviceRequest, a, now)
 }
 
-func (d *Device) refuse(r *signum.DeviceRequest, code signum.Code, why string, now time.Time) signum.DeviceAnswer {
+func (d *Device) refuse(r *mssp.DeviceRequest, code signum.Code, why string, now time.Time) mssp.DeviceAnswer {
 	if code == signum.InternalError {
 		d.log.Error("phone refused a request", "trans_id", r.TransID, "op", r.Op, "device", d.spec.ID, "reason", why)
 	}
 	d.note(Event{Kind: Refused, Code: code, Reason: why}, r, now)
-	return d.answer(r, signum.DeviceAnswer{Fault: signum.NewFault(code)}, now)
+	return d.answer(r, mssp.DeviceAnswer{Fault: signum.NewFault(code)}, now)
 }
 
 // answer names whose answer it is and remembers it.
-func (d *Device) answer(r *signum.DeviceRequest, a signum.DeviceAnswer, now time.Time) signum.DeviceAnswer {
+func (d *Device) answer(r *mssp.DeviceRequest, a mssp.DeviceAnswer, now time.Time) mssp.DeviceAnswer {
 	a.Op, a.TransID, a.DeviceID = r.Op, r.TransID, d.spec.ID
 	d.memo.add(ended{answer: a, forget: r.Expires}, now)
 	return a
@@ -238,7 +239,7 @@ func (d *Device) setTries(n int) {
 }
 
 // note completes the event and queues it for the observer.
-func (d *Device) note(e Event, r *signum.DeviceRequest, now time.Time) {
+func (d *Device) note(e Event, r *mssp.DeviceRequest, now time.Time) {
 	e.Time, e.DeviceID, e.MSISDN, e.Method = now, d.spec.ID, d.spec.MSISDN, d.spec.Method
 	e.Op, e.TransID, e.Lang, e.Text, e.TriesLeft = r.Op, r.TransID, r.Lang, r.Text, d.tries
 	d.seen.add(e)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // EnterPIN is the user's consent to the signature on the screen. The right PIN
@@ -21,21 +22,21 @@ import (
 //
 // Where there are verification codes, the person chooses one first; one that is
 // not among them is a refusal: 401.
-func (d *Device) EnterPIN(transID, pin string) (signum.DeviceAnswer, error) {
+func (d *Device) EnterPIN(transID, pin string) (mssp.DeviceAnswer, error) {
 	return d.enter(transID, pin, nil)
 }
 
 // enter lets garble, if there is one, spoil the signature.
-func (d *Device) enter(transID, pin string, garble func([]byte)) (signum.DeviceAnswer, error) {
+func (d *Device) enter(transID, pin string, garble func([]byte)) (mssp.DeviceAnswer, error) {
 	d.mu.Lock()
 	defer d.release()
-	p, err := d.visible(transID, d.clock.Now(), signum.OpSign)
+	p, err := d.visible(transID, d.clock.Now(), mssp.OpSign)
 	if err != nil {
-		return signum.DeviceAnswer{}, err
+		return mssp.DeviceAnswer{}, err
 	}
 	choice, err := d.chosen(p)
 	if err != nil {
-		return signum.DeviceAnswer{}, err
+		return mssp.DeviceAnswer{}, err
 	}
 	if len(p.Choices) > 0 && !slices.Contains(p.Choices, choice) {
 		return d.decline(p, Cancelled, d.clock.Now()), nil
@@ -46,16 +47,16 @@ func (d *Device) enter(transID, pin string, garble func([]byte)) (signum.DeviceA
 		d.setTries(wrong.TriesLeft)
 		if d.tries > 0 {
 			d.note(Event{Kind: PINWrong}, &p.DeviceRequest, now)
-			return signum.DeviceAnswer{}, err
+			return mssp.DeviceAnswer{}, err
 		}
 		d.note(Event{Kind: PINWrong, Code: signum.PINBlocked}, &p.DeviceRequest, now)
 		if d.current != p { // whoever guards the vault ended it
-			return signum.DeviceAnswer{}, ErrNotShown
+			return mssp.DeviceAnswer{}, ErrNotShown
 		}
-		return d.end(p, signum.DeviceAnswer{Fault: signum.NewFault(signum.PINBlocked)}, now), nil
+		return d.end(p, mssp.DeviceAnswer{Fault: signum.NewFault(signum.PINBlocked)}, now), nil
 	}
 	if err != nil {
-		return signum.DeviceAnswer{}, err
+		return mssp.DeviceAnswer{}, err
 	}
 	d.setTries(MaxTries)
 	d.note(Event{Kind: PINRight}, &p.DeviceRequest, now)
@@ -67,7 +68,7 @@ func (d *Device) enter(transID, pin string, garble func([]byte)) (signum.DeviceA
 	if garble != nil {
 		garble(signature)
 	}
-	a := signum.DeviceAnswer{Signature: signature, Choice: choice}
+	a := mssp.DeviceAnswer{Signature: signature, Choice: choice}
 	if p.Locate {
 		a.Location = d.where.place().location(d.spec.Method, now)
 	}
@@ -131,7 +132,7 @@ func (d *Device) Choose(f func(choices []string) string) {
 }
 
 // refuseSignature is why a signature may not be asked for, 0 if it may.
-func (d *Device) refuseSignature(r *signum.DeviceRequest) (signum.Code, string) {
+func (d *Device) refuseSignature(r *mssp.DeviceRequest) (signum.Code, string) {
 	switch err := checkDigest(r.MimeType, r.Text, r.SignedAttrs); {
 	case err != nil:
 		return signum.InternalError, err.Error()
@@ -160,7 +161,7 @@ func (d *Device) sign(key crypto.Signer, p *prompt) ([]byte, error) {
 // prove signs that the key is here. Nobody else chooses what: signed
 // attributes, which begin as a SET does, never look like it.
 func (d *Device) prove(p *prompt, public []byte) ([]byte, error) {
-	return useKey(d.key, signum.ActivationProof(p.TransID, public))
+	return useKey(d.key, mssp.ActivationProof(p.TransID, public))
 }
 
 // useKey is for sign and prove only.

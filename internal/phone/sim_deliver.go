@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
@@ -96,7 +97,7 @@ func (m *mobile) read(d *sms.Deliver) {
 		}
 	}
 	m.net.seen.add(Event{Time: now, Kind: Text, MSISDN: m.msisdn, Method: signum.SMS, Text: text, Flash: flash})
-	m.inbox = keep(m.inbox, Message{signum.TextMessage{MSISDN: m.msisdn, Text: text, Flash: flash}, now}, keptMessages)
+	m.inbox = keep(m.inbox, Message{mssp.TextMessage{MSISDN: m.msisdn, Text: text, Flash: flash}, now}, keptMessages)
 	if flash {
 		m.flashes = keep(m.flashes, Dialogue{ID: m.net.last.Add(1), Kind: FlashText, Text: text, Since: now}, keptFlashes)
 	}

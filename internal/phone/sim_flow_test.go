@@ -16,6 +16,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -104,7 +105,7 @@ func TestSIMSign(t *testing.T) {
 						t.Errorf("%v, want %v", got, c.events)
 					}
 					for _, e := range s.diary.all() {
-						if e.Text != text || e.Op != signum.OpSign || e.TransID != r.ID.String() || e.DeviceID != "sim" || e.MSISDN != msisdn || e.Method != signum.SIM {
+						if e.Text != text || e.Op != mssp.OpSign || e.TransID != r.ID.String() || e.DeviceID != "sim" || e.MSISDN != msisdn || e.Method != signum.SIM {
 							t.Errorf("%+v", e)
 						}
 					}
@@ -172,7 +173,7 @@ func TestSIMActivation(t *testing.T) {
 					t.Errorf("%v, want %v", got, c.events)
 				}
 				for _, e := range s.diary.all() {
-					if e.Op != signum.OpActivate || e.TransID != r.ID.String() || e.Kind == phone.PINRejected && e.Reason != (&phone.NewPINError{Differ: true}).Error() {
+					if e.Op != mssp.OpActivate || e.TransID != r.ID.String() || e.Kind == phone.PINRejected && e.Reason != (&phone.NewPINError{Differ: true}).Error() {
 						t.Errorf("%+v", e)
 					}
 				}
@@ -189,7 +190,7 @@ func TestSIMActivation(t *testing.T) {
 				if err != nil || made.Result != applet.OK {
 					t.Fatalf("%+v, %v", made, err)
 				}
-				if good := verifySignature(t, key, signum.ActivationProof("t1", made.PublicKey), made.Proof); good != (c.does.Do != phone.BadSignature) {
+				if good := verifySignature(t, key, mssp.ActivationProof("t1", made.PublicKey), made.Proof); good != (c.does.Do != phone.BadSignature) {
 					t.Errorf("proof good: %v", good)
 				}
 			})
@@ -252,7 +253,7 @@ func TestSIMReceipt(t *testing.T) {
 			if got := s.diary.occurrences(); !slices.Equal(got, want) {
 				t.Errorf("%s: %v, want %v", c.do, got, want)
 			}
-			if e := s.diary.all()[1]; e.Op != signum.OpDisplay || e.Text != "You paid. Grüezi!" {
+			if e := s.diary.all()[1]; e.Op != mssp.OpDisplay || e.Text != "You paid. Grüezi!" {
 				t.Errorf("%+v", e)
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -267,7 +268,7 @@ func TestLocate(t *testing.T) {
 	if err != nil || got.Country != "CH" || got.Accuracy != 0 || got.DeviceConfidence != 1 || got.Measured.IsZero() {
 		t.Errorf("%+v, %v", got, err)
 	}
-	for place, want := range map[string]*signum.Location{"error=106": {Error: signum.GeoAirplaneMode}, "none": nil} {
+	for place, want := range map[string]*mssp.Location{"error=106": {Error: signum.GeoAirplaneMode}, "none": nil} {
 		p, err := phone.ParsePlace(place)
 		if err != nil {
 			t.Fatal(err)

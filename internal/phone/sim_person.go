@@ -5,6 +5,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // errand is a request as its person sees it: a number of dialogues. They keep
@@ -109,7 +110,7 @@ func decide(d *dialogue, do Action, rejected int) (Key, string) {
 		return KeyCancel, ""
 	case d.Kind == DisplayText:
 		return KeyOK, ""
-	case do == WrongPIN && a.Op == signum.OpActivate && rejected >= MaxTries:
+	case do == WrongPIN && a.Op == mssp.OpActivate && rejected >= MaxTries:
 		return KeyCancel, ""
 	}
 	pin := DefaultPIN
@@ -124,7 +125,7 @@ func decide(d *dialogue, do Action, rejected int) (Key, string) {
 
 // pose sets what of a behaviour is the card's.
 func (t *terminal) pose(b Behaviour) {
-	t.card.Pose(b.plays(signum.OpSign), b.Do == BadSignature)
+	t.card.Pose(b.plays(mssp.OpSign), b.Do == BadSignature)
 }
 
 // judge tells what came of a key. It is called with the line of the terminal
@@ -143,7 +144,7 @@ func (m *mobile) judge(d *dialogue, key Key, tries int, input string) {
 	case key == KeyNone:
 		m.noteEnd(d, TimedOut, 0)
 	case key == KeyBack:
-	case d.asks.Op == signum.OpDisplay:
+	case d.asks.Op == mssp.OpDisplay:
 		if over { // else another page follows
 			m.note(d, Event{Kind: Acknowledged})
 		}
@@ -185,7 +186,7 @@ func (m *mobile) judgeRejection(d *dialogue, input string, over bool) {
 }
 
 func (m *mobile) noteEnd(d *dialogue, kind Kind, code signum.Code) {
-	if d.asks.Op == signum.OpDisplay {
+	if d.asks.Op == mssp.OpDisplay {
 		code = 0
 	}
 	m.note(d, Event{Kind: kind, Code: code})

@@ -7,8 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // DialogueKind is what a handset's screen is for.
@@ -257,7 +257,7 @@ func (h *Handsets) Watch(msisdn string) (changes <-chan struct{}, stop func(), e
 // Message is a text message that came. Times of one handset are at least a
 // microsecond apart, so that they name a message.
 type Message struct {
-	signum.TextMessage
+	mssp.TextMessage
 	Time time.Time
 }
 
@@ -274,8 +274,8 @@ func (h *Handsets) Received(msisdn string) []Message {
 }
 
 // Messages are those of Received that a handset keeps: not the flash messages.
-func (h *Handsets) Messages(msisdn string) []signum.TextMessage {
-	var all []signum.TextMessage
+func (h *Handsets) Messages(msisdn string) []mssp.TextMessage {
+	var all []mssp.TextMessage
 	for _, m := range h.Received(msisdn) {
 		if !m.Flash {
 			all = append(all, m.TextMessage)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/sms"
 )
@@ -49,7 +50,7 @@ func repeat(s string, n int) (text string) {
 func TestTexts(t *testing.T) {
 	card := asks()
 	r := newRadio(t, phone.Config{}, card)
-	var want []signum.TextMessage
+	var want []mssp.TextMessage
 	for i, text := range []string{"code 1234 {€}", "пароль 1234", repeat("0123456789€", 400), repeat("пароль ", 200)} {
 		all := parts(t, text, false, byte(i))
 		for _, p := range slices.Backward(all) {
@@ -58,7 +59,7 @@ func TestTexts(t *testing.T) {
 				r.deliver(t, p) // again
 			}
 		}
-		want = append(want, signum.TextMessage{MSISDN: msisdn, Text: text})
+		want = append(want, mssp.TextMessage{MSISDN: msisdn, Text: text})
 	}
 	if got := r.Messages(msisdn); !slices.Equal(got, want) {
 		t.Errorf("%v", got)

@@ -5,15 +5,16 @@ import (
 	"fmt"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-var _ signum.TextSender = (*Network)(nil)
+var _ mssp.TextSender = (*Network)(nil)
 
-// SendText implements signum.TextSender: the observer sees the text. Any
+// SendText implements mssp.TextSender: the observer sees the text. Any
 // number takes one, whether or not it has a device here, unless the person is
 // Unreachable by some method. The error then wraps 209 OTA_ERROR, as it does
 // when the network is closed.
-func (n *Network) SendText(ctx context.Context, m signum.TextMessage) error {
+func (n *Network) SendText(ctx context.Context, m mssp.TextMessage) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

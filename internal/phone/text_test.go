@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
 func TestSendText(t *testing.T) {
 	l := newLab(t, signum.EC, 0)
 	ota := &signum.Fault{Code: signum.OTAError}
-	for _, m := range []signum.TextMessage{{MSISDN: msisdn, Text: "code 1234"}, {MSISDN: "+41790000000", Text: "code 5678", Flash: true}} {
+	for _, m := range []mssp.TextMessage{{MSISDN: msisdn, Text: "code 1234"}, {MSISDN: "+41790000000", Text: "code 5678", Flash: true}} {
 		if err := l.SendText(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
@@ -24,7 +25,7 @@ func TestSendText(t *testing.T) {
 		}
 	}
 	l.behave(t, phone.Behaviour{Do: phone.Unreachable}, signum.App)
-	err := l.SendText(t.Context(), signum.TextMessage{MSISDN: msisdn, Text: "a"})
+	err := l.SendText(t.Context(), mssp.TextMessage{MSISDN: msisdn, Text: "a"})
 	if !errors.Is(err, ota) || strings.Contains(err.Error(), msisdn) {
 		t.Error(err)
 	}
@@ -32,16 +33,16 @@ func TestSendText(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	l.behave(t, phone.Behaviour{Do: phone.Silent})
-	if err := l.SendText(t.Context(), signum.TextMessage{MSISDN: msisdn, Text: "a"}); err != nil {
+	if err := l.SendText(t.Context(), mssp.TextMessage{MSISDN: msisdn, Text: "a"}); err != nil {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := l.SendText(ctx, signum.TextMessage{MSISDN: msisdn}); !errors.Is(err, context.Canceled) {
+	if err := l.SendText(ctx, mssp.TextMessage{MSISDN: msisdn}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	l.Close()
-	if err := l.SendText(t.Context(), signum.TextMessage{MSISDN: msisdn}); !errors.Is(err, ota) || !errors.Is(err, phone.ErrClosed) {
+	if err := l.SendText(t.Context(), mssp.TextMessage{MSISDN: msisdn}); !errors.Is(err, ota) || !errors.Is(err, phone.ErrClosed) {
 		t.Error(err)
 	}
 	if n := len(l.diary.all()); n != 4 {

@@ -5,20 +5,21 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Capability is what a party may know of a subscriber.
 type Capability struct {
 	Profiles       []string // that a signature request can name now
-	SIM            *signum.Device
-	Apps           []*signum.Device
+	SIM            *mssp.Device
+	Apps           []*mssp.Device
 	AutoActivation bool // a signature request would activate the SIM
 }
 
 // Capabilities answers a profile query. Refusals are 105, 403, 404, 422: no
 // device that the party may use can sign. A blocked PIN is no refusal; asking
 // for it would else be of no use.
-func Capabilities(p *signum.Party, s *signum.Subscriber, home string, now time.Time) (Capability, *signum.Fault) {
+func Capabilities(p *mssp.Party, s *mssp.Subscriber, home string, now time.Time) (Capability, *signum.Fault) {
 	var c Capability
 	a := Ask{Party: p, Subscriber: s, Profile: signum.ProfileAnyLoA4, Home: home, Now: now}
 	if _, flt := candidate(&a); flt != nil {

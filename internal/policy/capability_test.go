@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // short names profiles by their last part.
@@ -17,23 +18,23 @@ func short(uris []string) string {
 }
 
 func TestCapabilities(t *testing.T) {
-	type D = signum.Device
-	none := party(func(p *signum.Party) { p.Profiles, p.AuthProfile1 = nil, "" })
-	stk := party(func(p *signum.Party) {
+	type D = mssp.Device
+	none := party(func(p *mssp.Party) { p.Profiles, p.AuthProfile1 = nil, "" })
+	stk := party(func(p *mssp.Party) {
 		p.Profiles, p.AuthProfile1 = []string{signum.ProfileSTK, signum.ProfileAuth1RSA}, ""
 	})
-	auto := subscribed(func(p *signum.Party) { p.AutoActivation = true })
+	auto := subscribed(func(p *mssp.Party) { p.AutoActivation = true })
 	own := func(d *D) { d.Network = signum.Network{MCC: "228", MNC: "01"} }
 	fresh := func(d *D) { d.State, d.Certificate, d.KeyType = signum.DeviceRegistered, nil, "" }
 	off := func(d *D) { d.State = signum.DeviceInactive }
 	expired := func(d *D) { d.Certificate.NotAfter = now }
-	revoked := func(d *D) { d.Certificate.State = signum.CertificateRevoked }
+	revoked := func(d *D) { d.Certificate.State = mssp.CertificateRevoked }
 	blocked := func(d *D) { d.PINBlocked = true }
 	const otp = "OtpProfileText OtpProfileFlash"
 	for _, tt := range []struct {
 		name    string
-		p       *signum.Party
-		s       *signum.Subscriber
+		p       *mssp.Party
+		s       *mssp.Subscriber
 		code    signum.Code
 		want    string
 		devices string
@@ -47,7 +48,7 @@ func TestCapabilities(t *testing.T) {
 		{"only what the party may use", stk, user(dev(signum.App), dev(signum.SIM)), 0, "AuthProfile1 STK-LoA4", "SIM", false},
 		{"AuthProfile1 is everybody's", none, user(dev(signum.SIM)), 0, "AuthProfile1", "SIM", false},
 		{"App, party without Apps", stk, user(dev(signum.App)), 105, "", "", false},
-		{"suspended", party(), &signum.Subscriber{State: signum.SubscriberInactive, Devices: []D{dev(signum.SIM)}}, 403, "", "", false},
+		{"suspended", party(), &mssp.Subscriber{State: mssp.SubscriberInactive, Devices: []D{dev(signum.SIM)}}, 403, "", "", false},
 		{"registered SIM", party(), user(dev(signum.SIM, fresh)), 404, "", "", false},
 		{"registered SIM, auto activation", auto, user(dev(signum.SIM, fresh)), 0, "AuthProfile1 Any-LoA4 STK-LoA4 AuthProfile1.ECC AuthProfile1.RSA " + otp, "SIM", true},
 		{"registered SIM and App", party(), user(dev(signum.SIM, fresh), dev(signum.App)), 0, "AuthProfile1 Any-LoA4 Device-LoA4 " + otp, "SIM App", false},
@@ -202,21 +203,21 @@ func TestReceiptMessage(t *testing.T) {
 }
 
 func TestReceiptDevice(t *testing.T) {
-	type D = signum.Device
+	type D = mssp.Device
 	rsa := func(d *D) { d.KeyType = signum.RSA }
 	for _, tt := range []struct {
 		name, mime string
-		s          *signum.Subscriber
+		s          *mssp.Subscriber
 		want       signum.Code
 	}{
 		{"SIM", signum.MimeText, user(dev(signum.SIM)), 0},
 		{"gone", signum.MimeText, nil, 105},
-		{"suspended", signum.MimeText, &signum.Subscriber{State: signum.SubscriberInactive}, 403},
+		{"suspended", signum.MimeText, &mssp.Subscriber{State: mssp.SubscriberInactive}, 403},
 		{"another device", signum.MimeText, user(dev(signum.App)), 404},
 		{"switched off", signum.MimeText, user(dev(signum.SIM, func(d *D) { d.State = signum.DeviceInactive })), 404},
 		{"blocked", signum.MimeText, user(dev(signum.SIM, func(d *D) { d.PINBlocked = true })), 402},
 		{"expired", signum.MimeText, user(dev(signum.SIM, func(d *D) { d.Certificate.NotAfter = now })), 422},
-		{"revoked since", signum.MimeText, user(dev(signum.SIM, func(d *D) { d.Certificate.State = signum.CertificateRevoked })), 0},
+		{"revoked since", signum.MimeText, user(dev(signum.SIM, func(d *D) { d.Certificate.State = mssp.CertificateRevoked })), 0},
 		{"encrypted, RSA", signum.MimeRSAMessage, user(dev(signum.SIM, rsa)), 0},
 		{"encrypted, EC", signum.MimeRSAMessage, user(dev(signum.SIM)), 101},
 	} {

@@ -5,22 +5,23 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Ask is what a party wants of a subscriber.
 type Ask struct {
-	Party      *signum.Party
-	Subscriber *signum.Subscriber // nil: unknown
-	Profile    string             // as it applies to the party, see Content
-	Approval   bool               // a transaction approval: Apps only, by their profile
-	AppOnly    bool               // a service that a SIM cannot give
-	Home       string             // MCC and MNC of the network that locates its SIMs
+	Party      *mssp.Party
+	Subscriber *mssp.Subscriber // nil: unknown
+	Profile    string           // as it applies to the party, see Content
+	Approval   bool             // a transaction approval: Apps only, by their profile
+	AppOnly    bool             // a service that a SIM cannot give
+	Home       string           // MCC and MNC of the network that locates its SIMs
 	Now        time.Time
 }
 
 // Choice is the device that shall sign.
 type Choice struct {
-	Device   *signum.Device
+	Device   *mssp.Device
 	Revoked  bool           // its certificate is revoked: the transaction ends with 501
 	Activate signum.KeyType // not empty: the SIM must be activated first, with a key of this kind
 }
@@ -47,7 +48,7 @@ func candidate(a *Ask) (Choice, *signum.Fault) {
 	if s == nil {
 		return Choice{}, signum.NewFault(signum.UnknownClient)
 	}
-	if s.State != signum.SubscriberActive {
+	if s.State != mssp.SubscriberActive {
 		return Choice{}, signum.NewFault(signum.CardBlocked)
 	}
 	sim, app, dormant := device(s, signum.SIM, signum.DeviceActive), device(s, signum.App, signum.DeviceActive), Dormant(p, s)
@@ -80,7 +81,7 @@ func candidate(a *Ask) (Choice, *signum.Fault) {
 }
 
 // byProfile is nil where the profile admits neither device.
-func byProfile(profile string, sim, app *signum.Device) *signum.Device {
+func byProfile(profile string, sim, app *mssp.Device) *mssp.Device {
 	switch profile {
 	case signum.ProfileSTK:
 		return sim
@@ -102,7 +103,7 @@ func byProfile(profile string, sim, app *signum.Device) *signum.Device {
 // Dormant is the SIM that a request of the party would activate: one without
 // or with a switched-off key, of a subscriber who has no active one. Nil if
 // there is none, or the party has no auto activation.
-func Dormant(p *signum.Party, s *signum.Subscriber) *signum.Device {
+func Dormant(p *mssp.Party, s *mssp.Subscriber) *mssp.Device {
 	if !p.AutoActivation || device(s, signum.SIM, signum.DeviceActive) != nil {
 		return nil
 	}
@@ -114,7 +115,7 @@ func Dormant(p *signum.Party, s *signum.Subscriber) *signum.Device {
 
 // keyOf is the kind of key that a dormant SIM gets for a profile, empty if it
 // cannot serve it.
-func keyOf(profile string, d *signum.Device) signum.KeyType {
+func keyOf(profile string, d *mssp.Device) signum.KeyType {
 	if d == nil || !mayUseSIM(profile) || signum.IsOTP(profile) {
 		return ""
 	}
@@ -137,12 +138,12 @@ func keyOf(profile string, d *signum.Device) signum.KeyType {
 func mayUseSIM(profile string) bool { return profile != signum.ProfileDevice }
 
 // atHome reports whether the SIM is of the network that can locate it.
-func atHome(d *signum.Device, home string) bool {
+func atHome(d *mssp.Device, home string) bool {
 	return d != nil && home != "" && d.Network.MCC+d.Network.MNC == home
 }
 
 // GeoErrorOf is why a device cannot be located, known before it is asked.
-func GeoErrorOf(p *signum.Party, d *signum.Device, home string) signum.GeoError {
+func GeoErrorOf(p *mssp.Party, d *mssp.Device, home string) signum.GeoError {
 	switch {
 	case !p.Subscribed(signum.ServiceGeofencing):
 		return signum.GeoNotAuthorised
@@ -152,14 +153,14 @@ func GeoErrorOf(p *signum.Party, d *signum.Device, home string) signum.GeoError 
 	return 0
 }
 
-func withKey(d *signum.Device, k signum.KeyType) *signum.Device {
+func withKey(d *mssp.Device, k signum.KeyType) *mssp.Device {
 	if d != nil && d.KeyType == k {
 		return d
 	}
 	return nil
 }
 
-func device(s *signum.Subscriber, m signum.Method, states ...signum.DeviceState) *signum.Device {
+func device(s *mssp.Subscriber, m signum.Method, states ...signum.DeviceState) *mssp.Device {
 	for i := range s.Devices {
 		if d := &s.Devices[i]; d.Method == m && (len(states) == 0 || slices.Contains(states, d.State)) {
 			return d
@@ -170,12 +171,12 @@ func device(s *signum.Subscriber, m signum.Method, states ...signum.DeviceState)
 
 // certified looks at the certificate: an active device without one has no key
 // we know, an expired one is 422.
-func certified(d *signum.Device, now time.Time) (revoked bool, flt *signum.Fault) {
+func certified(d *mssp.Device, now time.Time) (revoked bool, flt *signum.Fault) {
 	c := d.Certificate
 	switch {
-	case c == nil || c.State == signum.CertificateIntended:
+	case c == nil || c.State == mssp.CertificateIntended:
 		return false, signum.NewFault(signum.NoKeyFound)
-	case c.State == signum.CertificateRevoked:
+	case c.State == mssp.CertificateRevoked:
 		return true, nil
 	case !now.Before(c.NotAfter):
 		return false, signum.NewFault(signum.NoCertFound)

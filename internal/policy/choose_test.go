@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func TestContent(t *testing.T) {
@@ -56,7 +57,7 @@ func TestContent(t *testing.T) {
 		})
 	}
 	// Authorisation per party: AuthProfile1 is everybody's, nothing else is.
-	bare := party(func(p *signum.Party) { p.Profiles = nil })
+	bare := party(func(p *mssp.Party) { p.Profiles = nil })
 	for _, uri := range signum.SignatureProfiles {
 		if _, flt := SignatureContent(bare, request(func(r *R) { r.Profile = uri }), false); code(flt) != 109 {
 			t.Errorf("%s without authorisation: got %v", uri, flt)
@@ -67,27 +68,27 @@ func TestContent(t *testing.T) {
 	}
 }
 
-func dev(m signum.Method, change ...func(*signum.Device)) signum.Device {
-	d := signum.Device{ID: string(m), Method: m, State: signum.DeviceActive, KeyType: signum.EC,
-		Certificate: &signum.Certificate{State: signum.CertificateGood, NotAfter: now.AddDate(1, 0, 0)}}
+func dev(m signum.Method, change ...func(*mssp.Device)) mssp.Device {
+	d := mssp.Device{ID: string(m), Method: m, State: signum.DeviceActive, KeyType: signum.EC,
+		Certificate: &mssp.Certificate{State: mssp.CertificateGood, NotAfter: now.AddDate(1, 0, 0)}}
 	for _, c := range change {
 		c(&d)
 	}
 	return d
 }
 
-func user(devices ...signum.Device) *signum.Subscriber {
-	return &signum.Subscriber{MSISDN: "+41791234567", State: signum.SubscriberActive, Devices: devices}
+func user(devices ...mssp.Device) *mssp.Subscriber {
+	return &mssp.Subscriber{MSISDN: "+41791234567", State: mssp.SubscriberActive, Devices: devices}
 }
 
 // TestScenarios is the scenario table: the party is authorised for all
 // profiles and AuthProfile1 is mapped to Any-LoA4.
 func TestScenarios(t *testing.T) {
-	off := func(d *signum.Device) { d.State = signum.DeviceInactive }
+	off := func(d *mssp.Device) { d.State = signum.DeviceInactive }
 	profiles := []string{signum.ProfileAuth1, signum.ProfileAnyLoA4, signum.ProfileSTK, signum.ProfileDevice}
 	rows := []struct {
 		name string
-		sub  *signum.Subscriber
+		sub  *mssp.Subscriber
 		want [4]string
 	}{
 		{"nothing active", user(dev(signum.SIM, off), dev(signum.App, off)), [4]string{"105", "105", "105", "105"}},
@@ -106,7 +107,7 @@ func TestScenarios(t *testing.T) {
 
 const home = "22801"
 
-func outcome(p *signum.Party, s *signum.Subscriber, profile string, change ...func(*Ask)) string {
+func outcome(p *mssp.Party, s *mssp.Subscriber, profile string, change ...func(*Ask)) string {
 	a := Ask{Party: p, Subscriber: s, Profile: p.Resolve(profile), Home: home, Now: now}
 	for _, f := range change {
 		f(&a)
@@ -124,8 +125,8 @@ func outcome(p *signum.Party, s *signum.Subscriber, profile string, change ...fu
 }
 
 func TestChoose(t *testing.T) {
-	type D = signum.Device
-	simParty := party(func(p *signum.Party) {
+	type D = mssp.Device
+	simParty := party(func(p *mssp.Party) {
 		p.Profiles, p.AuthProfile1 = []string{signum.ProfileSTK}, ""
 	})
 	rsa := func(d *D) { d.KeyType = signum.RSA }
@@ -135,8 +136,8 @@ func TestChoose(t *testing.T) {
 	blocked := func(d *D) { d.PINBlocked = true }
 	for _, tt := range []struct {
 		name    string
-		p       *signum.Party
-		s       *signum.Subscriber
+		p       *mssp.Party
+		s       *mssp.Subscriber
 		profile string
 		want    string
 	}{
@@ -144,14 +145,14 @@ func TestChoose(t *testing.T) {
 		{"AuthProfile1 is STK by default", simParty, user(dev(signum.SIM), dev(signum.App)), "", "SIM"},
 		{"App only, party without Apps", simParty, user(dev(signum.App)), signum.ProfileSTK, "105"},
 		{"App only, party without Apps, AuthProfile1", simParty, user(dev(signum.App)), "", "105"},
-		{"suspended", party(), &signum.Subscriber{State: signum.SubscriberInactive}, "", "403"},
+		{"suspended", party(), &mssp.Subscriber{State: mssp.SubscriberInactive}, "", "403"},
 		{"SIM without key", party(), user(dev(signum.SIM, registered)), signum.ProfileSTK, "404"},
 		{"SIM without key, App asked for", party(), user(dev(signum.SIM, registered)), signum.ProfileDevice, "105"},
 		{"SIM without key, App active", party(), user(dev(signum.SIM, registered), dev(signum.App)), signum.ProfileAnyLoA4, "App"},
 		{"no certificate", party(), user(dev(signum.SIM, func(d *D) { d.Certificate = nil })), "", "404"},
-		{"certificate only intended", party(), user(dev(signum.SIM, func(d *D) { d.Certificate.State = signum.CertificateIntended })), "", "404"},
+		{"certificate only intended", party(), user(dev(signum.SIM, func(d *D) { d.Certificate.State = mssp.CertificateIntended })), "", "404"},
 		{"expired", party(), user(dev(signum.SIM, func(d *D) { d.Certificate.NotAfter = now })), "", "422"},
-		{"revoked", party(), user(dev(signum.SIM, func(d *D) { d.Certificate.State = signum.CertificateRevoked })), "", "501"},
+		{"revoked", party(), user(dev(signum.SIM, func(d *D) { d.Certificate.State = mssp.CertificateRevoked })), "", "501"},
 		{"ECC with EC", party(), user(dev(signum.SIM)), signum.ProfileAuth1ECC, "SIM"},
 		{"ECC with RSA", party(), user(dev(signum.SIM, rsa)), signum.ProfileAuth1ECC, "109"},
 		{"RSA with RSA", party(), user(dev(signum.SIM, rsa)), signum.ProfileAuth1RSA, "SIM"},
@@ -165,7 +166,7 @@ func TestChoose(t *testing.T) {
 		{"PIN blocked", party(), user(dev(signum.SIM, blocked)), "", "402"},
 		{"PIN of the SIM blocked, App active", party(), user(dev(signum.SIM, blocked), dev(signum.App)), signum.ProfileAnyLoA4, "402"},
 		{"PIN of the SIM blocked, App asked for", party(), user(dev(signum.SIM, blocked), dev(signum.App)), signum.ProfileDevice, "App"},
-		{"suspended and blocked", party(), &signum.Subscriber{State: signum.SubscriberInactive, Devices: []D{dev(signum.SIM, blocked)}}, "", "403"},
+		{"suspended and blocked", party(), &mssp.Subscriber{State: mssp.SubscriberInactive, Devices: []D{dev(signum.SIM, blocked)}}, "", "403"},
 		{"blocked and expired", party(), user(dev(signum.SIM, blocked, func(d *D) { d.Certificate.NotAfter = now })), "", "402"},
 		{"one-time password", party(), user(dev(signum.SIM)), signum.ProfileOTPText, "109"},
 	} {
@@ -178,16 +179,16 @@ func TestChoose(t *testing.T) {
 // TestActivation is auto activation: only where the party has it, only of a
 // SIM, only if none is active.
 func TestActivation(t *testing.T) {
-	type D = signum.Device
-	auto := party(func(p *signum.Party) { p.AutoActivation = true })
+	type D = mssp.Device
+	auto := party(func(p *mssp.Party) { p.AutoActivation = true })
 	fresh := func(d *D) { d.State, d.Certificate, d.KeyType = signum.DeviceRegistered, nil, "" }
 	rsa := func(d *D) { fresh(d); d.KeyType = signum.RSA }
 	off := func(d *D) { d.State = signum.DeviceInactive }
 	own := func(d *D) { d.Network = signum.Network{MCC: "228", MNC: "01"} }
 	for _, tt := range []struct {
 		name    string
-		p       *signum.Party
-		s       *signum.Subscriber
+		p       *mssp.Party
+		s       *mssp.Subscriber
 		profile string
 		want    string
 	}{
@@ -205,7 +206,7 @@ func TestActivation(t *testing.T) {
 		{"active SIM", auto, user(dev(signum.SIM)), signum.ProfileSTK, "SIM"},
 		{"geofencing, own SIM", auto, user(dev(signum.SIM, fresh, own)), signum.ProfileAnyGeo, "activate EC"},
 		{"geofencing, unknown network", auto, user(dev(signum.SIM, fresh)), signum.ProfileAnyGeo, "109"},
-		{"suspended", auto, &signum.Subscriber{State: signum.SubscriberInactive, Devices: []D{dev(signum.SIM, fresh)}}, "", "403"},
+		{"suspended", auto, &mssp.Subscriber{State: mssp.SubscriberInactive, Devices: []D{dev(signum.SIM, fresh)}}, "", "403"},
 		{"party without it", party(), user(dev(signum.SIM, fresh)), signum.ProfileSTK, "404"},
 		{"party without it, switched off", party(), user(dev(signum.SIM, off)), signum.ProfileSTK, "105"},
 	} {
@@ -222,7 +223,7 @@ func TestAppOnly(t *testing.T) {
 	both, sim, app := user(dev(signum.SIM), dev(signum.App)), user(dev(signum.SIM)), user(dev(signum.App))
 	for _, tt := range []struct {
 		name    string
-		s       *signum.Subscriber
+		s       *mssp.Subscriber
 		profile string
 		what    func(*Ask)
 		want    string
@@ -241,8 +242,8 @@ func TestAppOnly(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
 		}
 	}
-	auto := party(func(p *signum.Party) { p.AutoActivation = true })
-	fresh := user(dev(signum.SIM, func(d *signum.Device) { d.State = signum.DeviceRegistered }))
+	auto := party(func(p *mssp.Party) { p.AutoActivation = true })
+	fresh := user(dev(signum.SIM, func(d *mssp.Device) { d.State = signum.DeviceRegistered }))
 	if got := outcome(auto, fresh, signum.ProfileAnyLoA4, app2app); got != "109" {
 		t.Errorf("app2app activates no SIM: got %s", got)
 	}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Content is what is to be signed, and what is wanted besides.
@@ -25,7 +26,7 @@ type Services struct {
 	RedirectURI    string
 	Verification   bool
 	Geofencing     bool
-	Fence          *signum.Geofence // sent with the request; nil: none
+	Fence          *mssp.Geofence // sent with the request; nil: none
 }
 
 // AppOnly reports whether a service needs an App.
@@ -34,7 +35,7 @@ func (s *Services) AppOnly() bool { return s.App2App || s.Verification }
 // SignatureContent checks what is to be signed and how: the profile (109), the
 // text's type (101), prefix (107), length (103), and the additional services
 // (101, 104), in this order.
-func SignatureContent(p *signum.Party, r *signum.SignatureRequest, async bool) (Content, *signum.Fault) {
+func SignatureContent(p *mssp.Party, r *signum.SignatureRequest, async bool) (Content, *signum.Fault) {
 	c := Content{Profile: p.Resolve(r.Profile), MimeType: signum.MimeText, Text: r.Data.Data}
 	if flt := authorised(p, r.Profile, c.Profile); flt != nil {
 		return c, flt
@@ -49,7 +50,7 @@ func SignatureContent(p *signum.Party, r *signum.SignatureRequest, async bool) (
 	return c, flt
 }
 
-func authorised(p *signum.Party, sent, profile string) *signum.Fault {
+func authorised(p *mssp.Party, sent, profile string) *signum.Fault {
 	if !slices.Contains(signum.SignatureProfiles, profile) || !p.Authorised(sent) ||
 		profile == signum.ProfileAnyGeo && !p.Subscribed(signum.ServiceGeofencing) {
 		return signum.NewFault(signum.UnsupportedProfile)
@@ -58,7 +59,7 @@ func authorised(p *signum.Party, sent, profile string) *signum.Fault {
 }
 
 // data checks what is to be signed.
-func (c *Content) data(p *signum.Party, d *signum.DataToBeSigned) *signum.Fault {
+func (c *Content) data(p *mssp.Party, d *signum.DataToBeSigned) *signum.Fault {
 	switch mime := mimeType(d.MimeType); mime {
 	case signum.MimeText:
 		return text(p, d)
@@ -78,7 +79,7 @@ func mimeType(sent string) string {
 	return mime
 }
 
-func text(p *signum.Party, d *signum.DataToBeSigned) *signum.Fault {
+func text(p *mssp.Party, d *signum.DataToBeSigned) *signum.Fault {
 	if d.Encoding != "" && !strings.EqualFold(d.Encoding, "UTF-8") {
 		return wrong("Encoding of text/plain is not UTF-8")
 	}
@@ -97,7 +98,7 @@ func text(p *signum.Party, d *signum.DataToBeSigned) *signum.Fault {
 // approval reads a transaction approval. Clients that escape the payload once
 // too often are understood. The limits (103) come after the prefix (107), as
 // they do for a text.
-func (c *Content) approval(p *signum.Party, d *signum.DataToBeSigned) *signum.Fault {
+func (c *Content) approval(p *mssp.Party, d *signum.DataToBeSigned) *signum.Fault {
 	if d.Encoding != "" && !strings.EqualFold(d.Encoding, "UTF-8") {
 		return wrong("Encoding of a transaction approval is not UTF-8")
 	}

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Bounds of a request's fields.
@@ -46,7 +47,7 @@ type Fields struct {
 // Authenticate decides whether the caller is the party. A party that does not
 // exist is nil. All refusals look alike, so that nothing can be learnt from
 // them.
-func Authenticate(p *signum.Party, c signum.Caller, passwordOK bool) *signum.Fault {
+func Authenticate(p *mssp.Party, c mssp.Caller, passwordOK bool) *signum.Fault {
 	if p == nil || c.Problem != "" || !p.HasPin(c.Pin) || !passwordOK {
 		return signum.Faultf(signum.UnauthorizedAccess, signum.DetailCredentials)
 	}
@@ -88,7 +89,7 @@ func firstMissing(pairs ...string) *signum.Fault {
 // SignatureFields checks versions, presence and values of a signature
 // request, in this order: 108, 102, 101. What is left of the last is
 // LegalMSISDN.
-func SignatureFields(p *signum.Party, r *signum.SignatureRequest, now time.Time, skew time.Duration) (Fields, *signum.Fault) {
+func SignatureFields(p *mssp.Party, r *signum.SignatureRequest, now time.Time, skew time.Duration) (Fields, *signum.Fault) {
 	var f Fields
 	if flt := checkVersion(signum.OpSignature, r.Version); flt != nil {
 		return f, flt
@@ -237,7 +238,7 @@ func timeout(s string) (time.Duration, *signum.Fault) {
 }
 
 // language finds userLang. It is mandatory unless the party has a default.
-func language(p *signum.Party, services []signum.AdditionalService) (string, *signum.Fault) {
+func language(p *mssp.Party, services []signum.AdditionalService) (string, *signum.Fault) {
 	for _, s := range services {
 		if s.URI != signum.ServiceUserLang {
 			continue

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -29,10 +30,10 @@ func request(change ...func(*signum.SignatureRequest)) *signum.SignatureRequest 
 	return r
 }
 
-func party(change ...func(*signum.Party)) *signum.Party {
-	p := &signum.Party{
+func party(change ...func(*mssp.Party)) *mssp.Party {
+	p := &mssp.Party{
 		ID: "mid://ap", DTBDPrefix: "Bank: ", AuthProfile1: signum.ProfileAnyLoA4,
-		Pins:     []signum.Pin{{1}, {2}},
+		Pins:     []mssp.Pin{{1}, {2}},
 		Profiles: signum.SignatureProfiles,
 	}
 	for _, c := range change {
@@ -102,7 +103,7 @@ func TestSignatureFields(t *testing.T) {
 			}
 		})
 	}
-	f, flt := SignatureFields(party(func(p *signum.Party) { p.DefaultLang = "fr" }), request(func(r *R) {
+	f, flt := SignatureFields(party(func(p *mssp.Party) { p.DefaultLang = "fr" }), request(func(r *R) {
 		r.Services, r.TimeOut, r.MSISDN, r.MessagingMode = nil, "20", "41 79-123 45 67", signum.Asynch
 		r.AP.Instant = "2026-03-01T14:00:00.123456789+02:00"
 	}), now, DefaultSkew)
@@ -139,19 +140,19 @@ func TestAuthenticate(t *testing.T) {
 	hash := sha256.Sum256([]byte("x"))
 	for _, tt := range []struct {
 		name string
-		p    *signum.Party
-		c    signum.Caller
+		p    *mssp.Party
+		c    mssp.Caller
 		pwd  bool
 		want signum.Code
 	}{
-		{"first certificate", party(), signum.Caller{Pin: signum.Pin{1}}, true, 0},
-		{"second certificate, for rotation", party(), signum.Caller{Pin: signum.Pin{2}}, true, 0},
-		{"foreign certificate", party(), signum.Caller{Pin: hash}, true, 104},
-		{"no certificate", party(), signum.Caller{Problem: "none"}, true, 104},
-		{"a problem outweighs a pin", party(), signum.Caller{Pin: signum.Pin{1}, Problem: "chain"}, true, 104},
-		{"unknown party", nil, signum.Caller{Pin: signum.Pin{1}}, true, 104},
-		{"password", party(), signum.Caller{Pin: signum.Pin{1}}, false, 104},
-		{"party without certificates", party(func(p *signum.Party) { p.Pins = nil }), signum.Caller{}, true, 104},
+		{"first certificate", party(), mssp.Caller{Pin: mssp.Pin{1}}, true, 0},
+		{"second certificate, for rotation", party(), mssp.Caller{Pin: mssp.Pin{2}}, true, 0},
+		{"foreign certificate", party(), mssp.Caller{Pin: hash}, true, 104},
+		{"no certificate", party(), mssp.Caller{Problem: "none"}, true, 104},
+		{"a problem outweighs a pin", party(), mssp.Caller{Pin: mssp.Pin{1}, Problem: "chain"}, true, 104},
+		{"unknown party", nil, mssp.Caller{Pin: mssp.Pin{1}}, true, 104},
+		{"password", party(), mssp.Caller{Pin: mssp.Pin{1}}, false, 104},
+		{"party without certificates", party(func(p *mssp.Party) { p.Pins = nil }), mssp.Caller{}, true, 104},
 	} {
 		flt := Authenticate(tt.p, tt.c, tt.pwd)
 		if code(flt) != tt.want || flt != nil && flt.Detail != "Wrong SSL credentials" {

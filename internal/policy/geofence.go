@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // maxCountries bounds a list of a geofencing policy: there are 249 codes.
@@ -16,8 +17,8 @@ const maxCountries = 300
 
 // ParseGeofence reads the policy of a request; 101 names the value that cannot
 // be read. A policy without any rule is nil.
-func ParseGeofence(g *signum.GeofencingPolicy) (*signum.Geofence, *signum.Fault) {
-	f := new(signum.Geofence)
+func ParseGeofence(g *signum.GeofencingPolicy) (*mssp.Geofence, *signum.Fault) {
+	f := new(mssp.Geofence)
 	for _, list := range []struct {
 		name, sent string
 		to         *[]string
@@ -75,7 +76,7 @@ func isCountry(c string) bool {
 	return len(c) == 2 && strings.Trim(c, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
-func hasRules(f *signum.Geofence) bool {
+func hasRules(f *mssp.Geofence) bool {
 	return len(f.CountryWhitelist) > 0 || len(f.CountryBlacklist) > 0 || f.MinDeviceConfidence > 0 ||
 		f.MinLocationConfidence > 0 || f.MaxTimestampMinutes != nil || f.MaxAccuracyMeters != nil
 }
@@ -83,7 +84,7 @@ func hasRules(f *signum.Geofence) bool {
 // Breach says which rule a location breaks, whose confidence is as of now;
 // empty if none. Where there is no location, every rule is broken: a fence that
 // opens in the fog is none.
-func Breach(f *signum.Geofence, l *signum.Location, now time.Time) string {
+func Breach(f *mssp.Geofence, l *mssp.Location, now time.Time) string {
 	if f == nil || !hasRules(f) {
 		return ""
 	}
@@ -110,7 +111,7 @@ func Breach(f *signum.Geofence, l *signum.Location, now time.Time) string {
 // Fenced decides what becomes of a signature with this location: nil, or 450.
 // What a party's own policy says is told; what the service keeps for it, only
 // if that is verbose.
-func Fenced(w *signum.Wanted, l *signum.Location, now time.Time) *signum.Fault {
+func Fenced(w *mssp.ServiceOptions, l *mssp.Location, now time.Time) *signum.Fault {
 	if why := Breach(w.Fence, l, now); why != "" {
 		return violation(why, true)
 	}
@@ -132,7 +133,7 @@ func violation(why string, tell bool) *signum.Fault {
 
 // Confidence is the location confidence now: it falls by 0.01 for each full
 // hour since the measurement.
-func Confidence(l *signum.Location, now time.Time) float64 {
+func Confidence(l *mssp.Location, now time.Time) float64 {
 	hours := math.Floor(max(now.Sub(l.Measured).Hours(), 0))
 	return max(round(l.LocationConfidence-hours/100), 0)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func n(v int) *int { return &v }
@@ -18,14 +19,14 @@ func TestParseGeofence(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		sent P
-		want *signum.Geofence
+		want *mssp.Geofence
 	}{
 		{"the guide's", P{CountryWhitelist: "CH,DE,AT", MinDeviceConfidence: "0.7", MinLocationConfidence: "0.7", MaxTimestampMinutes: "600", MaxAccuracyMeters: "1000"},
-			&signum.Geofence{CountryWhitelist: []string{"CH", "DE", "AT"}, MinDeviceConfidence: 0.7, MinLocationConfidence: 0.7, MaxTimestampMinutes: n(600), MaxAccuracyMeters: n(1000)}},
+			&mssp.Geofence{CountryWhitelist: []string{"CH", "DE", "AT"}, MinDeviceConfidence: 0.7, MinLocationConfidence: 0.7, MaxTimestampMinutes: n(600), MaxAccuracyMeters: n(1000)}},
 		{"no rule", P{}, nil},
 		{"rules that allow everything", P{MinDeviceConfidence: "0", CountryBlacklist: " , "}, nil},
-		{"lower case, spaces, semicolons", P{CountryBlacklist: "ru; kp  ir"}, &signum.Geofence{CountryBlacklist: []string{"RU", "KP", "IR"}}},
-		{"zero is a limit", P{MaxAccuracyMeters: "0", MaxTimestampMinutes: "0"}, &signum.Geofence{MaxAccuracyMeters: n(0), MaxTimestampMinutes: n(0)}},
+		{"lower case, spaces, semicolons", P{CountryBlacklist: "ru; kp  ir"}, &mssp.Geofence{CountryBlacklist: []string{"RU", "KP", "IR"}}},
+		{"zero is a limit", P{MaxAccuracyMeters: "0", MaxTimestampMinutes: "0"}, &mssp.Geofence{MaxAccuracyMeters: n(0), MaxTimestampMinutes: n(0)}},
 	} {
 		got, flt := ParseGeofence(&tt.sent)
 		if flt != nil {
@@ -47,16 +48,16 @@ func TestParseGeofence(t *testing.T) {
 }
 
 func TestFenced(t *testing.T) {
-	type G = signum.Geofence
-	good := signum.Location{Country: "CH", Accuracy: 16, DeviceConfidence: 0.9, LocationConfidence: 0.85, Measured: now.Add(-90 * time.Minute)}
+	type G = mssp.Geofence
+	good := mssp.Location{Country: "CH", Accuracy: 16, DeviceConfidence: 0.9, LocationConfidence: 0.85, Measured: now.Add(-90 * time.Minute)}
 	for _, tt := range []struct {
 		name  string
 		fence G
-		where func(*signum.Location)
+		where func(*mssp.Location)
 		why   string // empty: allowed
 	}{
 		{"no rule", G{}, nil, ""},
-		{"no rule, no location", G{}, func(l *signum.Location) { *l = signum.Location{Error: 103} }, ""},
+		{"no rule, no location", G{}, func(l *mssp.Location) { *l = mssp.Location{Error: 103} }, ""},
 		{"white list", G{CountryWhitelist: []string{"DE", "CH"}}, nil, ""},
 		{"not in it", G{CountryWhitelist: []string{"DE", "AT"}}, nil, "country CH is not in countrywhitelist"},
 		{"black list", G{CountryBlacklist: []string{"DE"}}, nil, ""},
@@ -69,7 +70,7 @@ func TestFenced(t *testing.T) {
 		{"too old", G{MaxTimestampMinutes: n(89)}, nil, "location is 90 minutes old, more than maxtimestampminutes"},
 		{"accuracy", G{MaxAccuracyMeters: n(16)}, nil, ""},
 		{"too inaccurate", G{MaxAccuracyMeters: n(15)}, nil, "accuracy of 16 metres exceeds maxaccuracymeters"},
-		{"no location", G{MaxAccuracyMeters: n(15)}, func(l *signum.Location) { *l = signum.Location{Error: 103} },
+		{"no location", G{MaxAccuracyMeters: n(15)}, func(l *mssp.Location) { *l = mssp.Location{Error: 103} },
 			"there is no location: 103 " + signum.GeoDenied.String()},
 	} {
 		l := good
@@ -79,12 +80,12 @@ func TestFenced(t *testing.T) {
 		const generic = "The geofencing policy is violated"
 		for _, w := range []struct {
 			name   string
-			wanted signum.Wanted
+			wanted mssp.ServiceOptions
 			told   bool
 		}{
-			{"in the request", signum.Wanted{Fence: &tt.fence}, true},
-			{"of the party, verbose", signum.Wanted{PartyFence: &signum.PartyGeofence{Verbose: true, Geofence: tt.fence}}, true},
-			{"of the party", signum.Wanted{PartyFence: &signum.PartyGeofence{Geofence: tt.fence}}, false},
+			{"in the request", mssp.ServiceOptions{Fence: &tt.fence}, true},
+			{"of the party, verbose", mssp.ServiceOptions{PartyFence: &mssp.PartyGeofence{Verbose: true, Geofence: tt.fence}}, true},
+			{"of the party", mssp.ServiceOptions{PartyFence: &mssp.PartyGeofence{Geofence: tt.fence}}, false},
 		} {
 			flt := Fenced(&w.wanted, &l, now)
 			var want *signum.Fault
@@ -99,7 +100,7 @@ func TestFenced(t *testing.T) {
 			}
 		}
 	}
-	if flt := Fenced(&signum.Wanted{}, &signum.Location{Error: 101}, now); flt != nil {
+	if flt := Fenced(&mssp.ServiceOptions{}, &mssp.Location{Error: 101}, now); flt != nil {
 		t.Errorf("no policy: %v", flt)
 	}
 }
@@ -114,7 +115,7 @@ func TestConfidence(t *testing.T) {
 		{1, 0, "1.0"}, {1, 59 * time.Minute, "1.0"}, {1, time.Hour, "0.99"}, {0.9, 10 * time.Hour, "0.8"}, {0.85, 0, "0.85"},
 		{1, 100 * time.Hour, "0.0"}, {0.5, 1000 * time.Hour, "0.0"}, {0.7, -time.Hour, "0.7"}, {0.29, 28 * time.Hour, "0.01"},
 	} {
-		l := &signum.Location{LocationConfidence: tt.base, Measured: now.Add(-tt.age)}
+		l := &mssp.Location{LocationConfidence: tt.base, Measured: now.Add(-tt.age)}
 		if got := FormatScore(Confidence(l, now)); got != tt.want {
 			t.Errorf("%v after %s: got %s, want %s", tt.base, tt.age, got, tt.want)
 		}
@@ -122,12 +123,12 @@ func TestConfidence(t *testing.T) {
 }
 
 func TestGeoErrorOf(t *testing.T) {
-	own := dev(signum.SIM, func(d *signum.Device) { d.Network = signum.Network{MCC: "228", MNC: "01"} })
-	foreign := dev(signum.SIM, func(d *signum.Device) { d.Network = signum.Network{MCC: "228", MNC: "02"} })
+	own := dev(signum.SIM, func(d *mssp.Device) { d.Network = signum.Network{MCC: "228", MNC: "01"} })
+	foreign := dev(signum.SIM, func(d *mssp.Device) { d.Network = signum.Network{MCC: "228", MNC: "02"} })
 	app := dev(signum.App)
 	for i, tt := range []struct {
-		p    *signum.Party
-		d    signum.Device
+		p    *mssp.Party
+		d    mssp.Device
 		home string
 		want signum.GeoError
 	}{
@@ -141,7 +142,7 @@ func TestGeoErrorOf(t *testing.T) {
 }
 
 func TestTestFault(t *testing.T) {
-	may := party(func(p *signum.Party) { p.TestNumbers = true })
+	may := party(func(p *mssp.Party) { p.TestNumbers = true })
 	documented := " 101 102 103 104 105 107 108 109 208 209 401 402 403 404 406 422 900 "
 	for c := 0; c < 1000; c++ {
 		number := fmt.Sprintf("+41000092%03d", c)

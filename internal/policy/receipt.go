@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // ReceiptMessage checks the text of a receipt as that of a signature is
 // checked: type (101), prefix (107), length (103). An encrypted one cannot be
 // looked into. The text comes back as the phone gets it.
-func ReceiptMessage(p *signum.Party, m *signum.DataToBeSigned) (mime, message string, flt *signum.Fault) {
+func ReceiptMessage(p *mssp.Party, m *signum.DataToBeSigned) (mime, message string, flt *signum.Fault) {
 	switch mime = mimeType(m.MimeType); mime {
 	case signum.MimeText:
 		return mime, m.Data, text(p, m)
@@ -31,14 +32,14 @@ func ReceiptMessage(p *signum.Party, m *signum.DataToBeSigned) (mime, message st
 // ReceiptDevice is the device that signed, if it can still show something: 105,
 // 403, 404, 402, 422 as for a signature; 101 for an encrypted receipt to
 // anything but a SIM with an RSA key.
-func ReceiptDevice(s *signum.Subscriber, deviceID, mime string, now time.Time) (*signum.Device, *signum.Fault) {
+func ReceiptDevice(s *mssp.Subscriber, deviceID, mime string, now time.Time) (*mssp.Device, *signum.Fault) {
 	if s == nil {
 		return nil, signum.NewFault(signum.UnknownClient)
 	}
-	if s.State != signum.SubscriberActive {
+	if s.State != mssp.SubscriberActive {
 		return nil, signum.NewFault(signum.CardBlocked)
 	}
-	var d *signum.Device
+	var d *mssp.Device
 	for i := range s.Devices {
 		if s.Devices[i].ID == deviceID {
 			d = &s.Devices[i]

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // maxRedirectURI bounds the RedirectUri of app2app, in bytes.
@@ -19,7 +20,7 @@ var subscribable = []string{
 
 // services reads the additional services. Geofencing without a subscription is
 // no fault: the answer says why there is no location.
-func services(p *signum.Party, asked []signum.AdditionalService, async bool) (Services, *signum.Fault) {
+func services(p *mssp.Party, asked []signum.AdditionalService, async bool) (Services, *signum.Fault) {
 	var out Services
 	if len(asked) > maxServices {
 		return out, wrong("More than %d additional services", maxServices)

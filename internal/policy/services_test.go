@@ -5,10 +5,11 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-func subscribed(change ...func(*signum.Party)) *signum.Party {
-	return party(append([]func(*signum.Party){func(p *signum.Party) { p.Services = subscribable }}, change...)...)
+func subscribed(change ...func(*mssp.Party)) *mssp.Party {
+	return party(append([]func(*mssp.Party){func(p *mssp.Party) { p.Services = subscribable }}, change...)...)
 }
 
 func TestServices(t *testing.T) {

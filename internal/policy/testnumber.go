@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Test numbers. They are no one's: no number plan has them, and those that
@@ -27,7 +28,7 @@ var testFaults = []signum.Code{
 // TestFault is the fault that a call for a test number gets, nil for other
 // numbers. To a party that may not use them, and for codes without a number,
 // they are illegal.
-func TestFault(p *signum.Party, e164 string) *signum.Fault {
+func TestFault(p *mssp.Party, e164 string) *signum.Fault {
 	digits, ok := strings.CutPrefix(e164, testFaultPrefix)
 	if !ok {
 		return nil
@@ -41,6 +42,6 @@ func TestFault(p *signum.Party, e164 string) *signum.Fault {
 
 // Hidden reports whether the subscriber of a number does not exist for the
 // party: the test numbers that sign, where it may not use them.
-func Hidden(p *signum.Party, e164 string) bool {
+func Hidden(p *mssp.Party, e164 string) bool {
 	return !p.TestNumbers && (e164 == TestNumberEC || e164 == TestNumberRSA)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/server"
 )
@@ -87,13 +88,13 @@ const maxIdleApps = 256
 
 // forgetStrangers drops the Apps that the database does not know: it is not
 // the one of the last time.
-func forgetStrangers(ctx context.Context, records phone.AppStore, s signum.AppStore) error {
+func forgetStrangers(ctx context.Context, records phone.AppStore, s mssp.AppStore) error {
 	ids, err := records.Apps()
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
-		if _, err = s.App(ctx, id); errors.Is(err, signum.ErrNotFound) {
+		if _, err = s.App(ctx, id); errors.Is(err, mssp.ErrNotFound) {
 			err = records.RemoveApp(id)
 		}
 		if err != nil {
@@ -141,8 +142,8 @@ func (b *Sandbox) Invite(ctx context.Context, msisdn string) (*Invitation, error
 
 func (b *Sandbox) invite(ctx context.Context, msisdn string, trusted bool) (*Invitation, error) {
 	_, err := b.Store.Subscriber(ctx, msisdn)
-	if errors.Is(err, signum.ErrNotFound) {
-		err = b.Store.PutSubscriber(ctx, &signum.Subscriber{MSISDN: msisdn, Serial: ca.NewSerial(), State: signum.SubscriberActive})
+	if errors.Is(err, mssp.ErrNotFound) {
+		err = b.Store.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: msisdn, Serial: ca.NewSerial(), State: mssp.SubscriberActive})
 	}
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -86,7 +87,7 @@ func TestNewSerial(t *testing.T) {
 		t.Fatalf("account: %+v, %v", after, err)
 	}
 	sim := methods(after)[signum.SIM]
-	if sim.State != signum.DeviceInactive || sim.Certificate.State != signum.CertificateRevoked {
+	if sim.State != signum.DeviceInactive || sim.Certificate.State != mssp.CertificateRevoked {
 		t.Errorf("SIM: %+v, certificate %s", sim, sim.Certificate.State)
 	}
 	resp := f.sign(t, "rest", f.request(msisdn, func(r *signum.SignatureRequest) { r.Profile = signum.ProfileAnyLoA4 }))

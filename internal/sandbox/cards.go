@@ -11,7 +11,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 	"github.com/signum-mssp/signum/internal/sim"
 )
@@ -88,9 +88,9 @@ func readImportOptions(part *multipart.Part) (opts sim.ImportOptions, err error)
 		return opts, fmt.Errorf("the part options is not complete: %w", err)
 	}
 	var in struct {
-		KEK          string           `json:"kek"`
-		PlainKeys    bool             `json:"plain_keys"`
-		DefaultState signum.CardState `json:"default_state"`
+		KEK          string         `json:"kek"`
+		PlainKeys    bool           `json:"plain_keys"`
+		DefaultState mssp.CardState `json:"default_state"`
 	}
 	if err := strict(body, &in); err != nil {
 		return opts, errors.New(`the part options is not {"kek": hex, "plain_keys": bool, "default_state": text}`) // and is not shown: it has a key
@@ -130,14 +130,14 @@ func (c *control) renumberSIM(ctx context.Context, body []byte) (any, error) {
 // "ACTIVE".
 func (c *control) setSIMState(ctx context.Context, body []byte) (any, error) {
 	var in struct {
-		ICCID string           `json:"iccid"`
-		State signum.CardState `json:"state"`
+		ICCID string         `json:"iccid"`
+		State mssp.CardState `json:"state"`
 	}
 	if err := strict(body, &in); err != nil {
 		return nil, err
 	}
-	if in.State != signum.CardActive && in.State != signum.CardBarred {
-		return nil, fmt.Errorf("state is %s or %s", signum.CardBarred, signum.CardActive)
+	if in.State != mssp.CardActive && in.State != mssp.CardBarred {
+		return nil, fmt.Errorf("state is %s or %s", mssp.CardBarred, mssp.CardActive)
 	}
 	return struct{}{}, c.box.Cards.SetState(ctx, in.ICCID, in.State)
 }
@@ -185,7 +185,7 @@ func (c *control) traceSIM(ctx context.Context, body []byte) (any, error) {
 		t.Text = text.String()
 		return t, nil
 	}
-	if _, err := c.box.Store.CardOf(ctx, msisdn); errors.Is(err, signum.ErrNotFound) {
+	if _, err := c.box.Store.CardOf(ctx, msisdn); errors.Is(err, mssp.ErrNotFound) {
 		return nil, fmt.Errorf("%s has no SIM card", msisdn)
 	} else if err != nil {
 		return nil, err

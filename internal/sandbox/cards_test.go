@@ -15,6 +15,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/sim"
 )
@@ -114,7 +115,7 @@ func TestCardsLimit(t *testing.T) {
 	f := newFixture(t)
 	party := f.party.Config.TLS.Certificates[0].Certificate[0]
 	const limit = 100_000
-	c := &control{pin: signum.PinOf(party), box: f.Sandbox, maxCards: limit}
+	c := &control{pin: mssp.PinOf(party), box: f.Sandbox, maxCards: limit}
 	contentType, body := form(t, "options", `{"plain_keys":true}`, "cards", cardFile+strings.Repeat("\n", limit))
 	r := httptest.NewRequest(http.MethodPost, "/sandbox/cards", body)
 	r.Header.Set("Content-Type", contentType)
@@ -188,7 +189,7 @@ func TestCardForUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	x, err := f.Store.Certificate(t.Context(), before.Devices[0].Certificate.Serial)
-	if err != nil || x.State != signum.CertificateRevoked || x.Reason != 5 {
+	if err != nil || x.State != mssp.CertificateRevoked || x.Reason != 5 {
 		t.Errorf("%+v, %v", x, err)
 	}
 	if after.Serial != before.Serial || len(after.Devices) != 1 || after.Devices[0].State != signum.DeviceRegistered ||

@@ -12,7 +12,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/policy"
 )
@@ -24,7 +24,7 @@ const maxControl = 16 << 10
 // with their hands, a script does over the service's own address, with the
 // party's certificate. It exists in the sandbox only.
 type control struct {
-	pin      signum.Pin
+	pin      mssp.Pin
 	box      *Sandbox
 	log      *slog.Logger
 	maxCards int64 // bytes of a file of cards
@@ -67,7 +67,7 @@ func (c *control) handle(do command) http.Handler {
 }
 
 func (c *control) isParty(r *http.Request) bool {
-	return r.TLS != nil && len(r.TLS.PeerCertificates) > 0 && signum.PinOf(r.TLS.PeerCertificates[0].Raw) == c.pin
+	return r.TLS != nil && len(r.TLS.PeerCertificates) > 0 && mssp.PinOf(r.TLS.PeerCertificates[0].Raw) == c.pin
 }
 
 // open is a tap on an AuthUri: {"auth_uri": …} shows the request that waits

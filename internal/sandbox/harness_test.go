@@ -14,6 +14,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
 	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -99,7 +100,7 @@ var wires = []string{"rest", "soap"}
 func (f *fixture) client(wire string, conf *tls.Config) *client.Client {
 	f.t.Helper()
 	cfg := f.party.Config
-	cfg.TLS, cfg.SOAP, cfg.Clock = conf, wire == "soap", f.clock
+	cfg.TLS, cfg.SOAP, cfg.Now = conf, wire == "soap", f.clock.Now
 	c, err := client.New(cfg)
 	if err != nil {
 		f.t.Fatal(err)
@@ -200,8 +201,8 @@ func (f *fixture) deviceID(msisdn string, m signum.Method) string {
 }
 
 // methods are the devices of an account by method.
-func methods(s *signum.Subscriber) map[signum.Method]*signum.Device {
-	m := make(map[signum.Method]*signum.Device)
+func methods(s *mssp.Subscriber) map[signum.Method]*mssp.Device {
+	m := make(map[signum.Method]*mssp.Device)
 	for i := range s.Devices {
 		m[s.Devices[i].Method] = &s.Devices[i]
 	}
@@ -209,7 +210,7 @@ func methods(s *signum.Subscriber) map[signum.Method]*signum.Device {
 }
 
 // change alters a stored account.
-func (f *fixture) change(msisdn string, how func(*signum.Subscriber)) {
+func (f *fixture) change(msisdn string, how func(*mssp.Subscriber)) {
 	f.t.Helper()
 	s, err := f.Store.Subscriber(f.t.Context(), msisdn)
 	if err != nil {
@@ -221,7 +222,7 @@ func (f *fixture) change(msisdn string, how func(*signum.Subscriber)) {
 	}
 }
 
-func (f *fixture) putParty(change func(*signum.Party)) {
+func (f *fixture) putParty(change func(*mssp.Party)) {
 	f.t.Helper()
 	p, err := f.Store.Party(f.t.Context(), APID)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -44,7 +45,7 @@ func TestProfiles(t *testing.T) {
 	f := newFixture(t)
 	yes, no := true, false
 	msisdn := f.addUser(phone.Approve, signum.SIM, signum.App)
-	f.change(msisdn, func(s *signum.Subscriber) { methods(s)[signum.App].PINBlocked = true })
+	f.change(msisdn, func(s *mssp.Subscriber) { methods(s)[signum.App].PINBlocked = true })
 	s, err := f.Store.Subscriber(t.Context(), msisdn)
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +58,7 @@ func TestProfiles(t *testing.T) {
 		}
 		for _, tt := range []struct {
 			got  *signum.SSCD
-			d    signum.Device
+			d    mssp.Device
 			card *signum.Network
 		}{{x.SSCDs.SIM, sim, &homeNetwork}, {&x.SSCDs.Apps[0], app, nil}} {
 			if tt.got.State != signum.DeviceActive || *tt.got.PINBlocked != tt.d.PINBlocked || !cmp.Equal(tt.got.Card, tt.card) || len(tt.got.Certificates) != 1 {
@@ -107,7 +108,7 @@ func TestProfiles(t *testing.T) {
 func TestProfileStates(t *testing.T) {
 	f := newFixture(t)
 	both, unknown := f.addUser(phone.Approve, signum.SIM, signum.App), f.addUser(phone.Approve, signum.SIM, signum.App)
-	f.change(unknown, func(s *signum.Subscriber) {
+	f.change(unknown, func(s *mssp.Subscriber) {
 		sim := methods(s)[signum.SIM]
 		sim.Network, sim.State = signum.Network{}, signum.DeviceInactive
 	})
@@ -138,9 +139,9 @@ func TestProfileStates(t *testing.T) {
 func TestProfileRefusals(t *testing.T) {
 	f := newFixture(t)
 	suspended, expired, off := f.addUser(phone.Approve, signum.SIM), f.addUser(phone.Approve, signum.SIM), f.addUser(phone.Approve, signum.SIM)
-	f.change(suspended, func(s *signum.Subscriber) { s.State = signum.SubscriberInactive })
+	f.change(suspended, func(s *mssp.Subscriber) { s.State = mssp.SubscriberInactive })
 	f.change(expired, f.expire)
-	f.change(off, func(s *signum.Subscriber) { s.Devices[0].State = signum.DeviceRegistered })
+	f.change(off, func(s *mssp.Subscriber) { s.Devices[0].State = signum.DeviceRegistered })
 	for _, wire := range wires {
 		for _, tt := range []struct {
 			name, msisdn string

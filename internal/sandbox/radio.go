@@ -14,6 +14,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/server"
@@ -41,7 +42,7 @@ type radio struct {
 	origin   atomic.Value // string: where the page is, once it is known
 	smsc     *smsc.SMSC   // nil: that of somebody else
 	store    card.Store
-	clock    signum.Clock
+	clock    mssp.Clock
 	log      *slog.Logger
 
 	mu    sync.Mutex
@@ -114,7 +115,7 @@ func (r *radio) close() {
 
 // insert puts a card into the handset of a number, in the place of the one
 // that is there.
-func (r *radio) insert(c *signum.Card, msisdn string, keys scp80.Keys, d *signum.Device) (*card.Card, error) {
+func (r *radio) insert(c *mssp.Card, msisdn string, keys scp80.Keys, d *mssp.Device) (*card.Card, error) {
 	made, err := card.New(card.Config{
 		ICCID: c.ICCID, Keys: keys, KeySet: c.KeySet, Algorithm: c.Algorithm, KeyType: d.KeyType,
 		Blank: d.State == signum.DeviceRegistered, Store: r.store, Clock: r.clock, Logger: r.log,
@@ -189,7 +190,7 @@ func masterKey(dir string) ([]byte, error) {
 func (b *Sandbox) placeCards(ctx context.Context) error {
 	const page = 500
 	for after := ""; ; {
-		cards, err := b.Store.PlacedCards(ctx, after, page)
+		cards, err := b.Store.AssignedCards(ctx, after, page)
 		if err != nil {
 			return err
 		}
@@ -200,7 +201,7 @@ func (b *Sandbox) placeCards(ctx context.Context) error {
 			}
 			keys, err := b.KeyRing.Keys(c)
 			if err == nil {
-				_, err = b.radio.insert(c, c.MSISDN, keys, &signum.Device{ID: c.DeviceID, State: signum.DeviceRegistered})
+				_, err = b.radio.insert(c, c.MSISDN, keys, &mssp.Device{ID: c.DeviceID, State: signum.DeviceRegistered})
 			}
 			if err != nil {
 				return fmt.Errorf("card %s: %w", c.ICCID, err)
@@ -214,9 +215,9 @@ func (b *Sandbox) placeCards(ctx context.Context) error {
 
 // insertSIM puts the card of a device into the handset of its user. A device
 // without a card gets a new one.
-func (b *Sandbox) insertSIM(ctx context.Context, s *signum.Subscriber, d *signum.Device) (*card.Card, error) {
+func (b *Sandbox) insertSIM(ctx context.Context, s *mssp.Subscriber, d *mssp.Device) (*card.Card, error) {
 	c, err := b.Store.CardOf(ctx, s.MSISDN)
-	if errors.Is(err, signum.ErrNotFound) {
+	if errors.Is(err, mssp.ErrNotFound) {
 		c, err = b.newSIM(ctx, s.MSISDN, d.ID)
 	}
 	if err != nil {
@@ -230,8 +231,8 @@ func (b *Sandbox) insertSIM(ctx context.Context, s *signum.Subscriber, d *signum
 }
 
 // newSIM makes a card's record, as a factory would.
-func (b *Sandbox) newSIM(ctx context.Context, msisdn, deviceID string) (*signum.Card, error) {
-	c := &signum.Card{ICCID: newICCID(msisdn[1:]), DeviceID: deviceID, MSISDN: msisdn, State: signum.CardActive, KeySet: 1, Algorithm: signum.CardAES}
+func (b *Sandbox) newSIM(ctx context.Context, msisdn, deviceID string) (*mssp.Card, error) {
+	c := &mssp.Card{ICCID: newICCID(msisdn[1:]), DeviceID: deviceID, MSISDN: msisdn, State: mssp.CardActive, KeySet: 1, Algorithm: mssp.CardAES}
 	c.Created = b.clock.Now()
 	c.Changed = c.Created
 	if _, err := b.Store.Card(ctx, c.ICCID); err == nil { // somebody else's, who has another number now
@@ -278,8 +279,8 @@ func (b *Sandbox) placed(_ context.Context, c sim.ImportedCard) error {
 	if c.Change == sim.ChangeNone && b.radio.card(c.MSISDN) != nil {
 		return nil
 	}
-	record := &signum.Card{ICCID: c.ICCID, KeySet: c.KeySet, Algorithm: c.Algorithm}
+	record := &mssp.Card{ICCID: c.ICCID, KeySet: c.KeySet, Algorithm: c.Algorithm}
 	_, err := b.radio.insert(record, c.MSISDN, scp80.Keys{KIc: c.KIc, KID: c.KID},
-		&signum.Device{ID: c.DeviceID, KeyType: c.KeyType, State: signum.DeviceRegistered})
+		&mssp.Device{ID: c.DeviceID, KeyType: c.KeyType, State: signum.DeviceRegistered})
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -139,10 +140,10 @@ func TestReceiptRefusals(t *testing.T) {
 			}
 		}
 		// The states of the subscriber apply.
-		for code, how := range map[signum.Code]func(*signum.Subscriber){
-			402: func(s *signum.Subscriber) { s.Devices[0].PINBlocked = true },
-			403: func(s *signum.Subscriber) { s.State = signum.SubscriberInactive },
-			404: func(s *signum.Subscriber) { s.Devices[0].State = signum.DeviceInactive },
+		for code, how := range map[signum.Code]func(*mssp.Subscriber){
+			402: func(s *mssp.Subscriber) { s.Devices[0].PINBlocked = true },
+			403: func(s *mssp.Subscriber) { s.State = mssp.SubscriberInactive },
+			404: func(s *mssp.Subscriber) { s.Devices[0].State = signum.DeviceInactive },
 			422: f.expire,
 		} {
 			msisdn := f.addUser(phone.Approve, signum.SIM)

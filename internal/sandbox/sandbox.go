@@ -14,9 +14,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/server"
 	"github.com/signum-mssp/signum/internal/sim"
@@ -42,8 +42,8 @@ type Config struct {
 	// see ParseSMSC. Empty: an emulated one, with handsets that have the cards.
 	SMSC string
 	// SIMChannel, if not nil, is put between the engine and the SIMs.
-	SIMChannel func(signum.Channel) signum.Channel
-	Clock      signum.Clock // of the service; nil: the machine's
+	SIMChannel func(mssp.Channel) mssp.Channel
+	Clock      mssp.Clock // of the service; nil: the machine's
 	Logger     *slog.Logger
 	Wrap       func(http.Handler) http.Handler // see server.Config
 }
@@ -63,7 +63,7 @@ type Sandbox struct {
 	lock       *os.File
 	script     *script
 	webPhones  bool
-	clock      signum.Clock
+	clock      mssp.Clock
 	behaviours map[string]phone.Behaviour // set by MSISDN
 	places     map[string]phone.Place
 }
@@ -100,7 +100,7 @@ func (b *Sandbox) Close() error {
 // be closed.
 func Open(ctx context.Context, cfg Config) (box *Sandbox, err error) {
 	if cfg.Clock == nil {
-		cfg.Clock = signum.SystemClock{}
+		cfg.Clock = mssp.SystemClock{}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -147,7 +147,7 @@ func Open(ctx context.Context, cfg Config) (box *Sandbox, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("keys for push services: %w", err)
 	}
-	pin := signum.PinOf(ap.cert.Raw)
+	pin := mssp.PinOf(ap.cert.Raw)
 	control := &control{pin: pin, log: cfg.Logger, maxCards: maxCards}
 	script := newScript(cfg.PhoneDelay, cfg.Logger)
 	sc := server.Config{
@@ -198,7 +198,7 @@ func Open(ctx context.Context, cfg Config) (box *Sandbox, err error) {
 			BaseURL: "https://" + srv.Addr(), PKIURL: srv.PKIURL(), WebURL: srv.WebURL(),
 			APID: APID, BasicAPID: BasicAPID, DTBDPrefix: DTBDPrefix, Users: Users(),
 		}}
-	control.box, script.answerer = box, srv.Answerer()
+	control.box, script.answerer = box, srv.AnswerHandler()
 	radio.origin.Store(srv.WebURL())
 	apps, err := softApps(ctx, cfg, dir, srv, srvCA.cert)
 	if err != nil {

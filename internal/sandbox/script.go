@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -15,8 +16,8 @@ import (
 // by their protocol a person signs or declines, but a bearer may fail, and a
 // party must see that too.
 type script struct {
-	apps     signum.Channel
-	answerer signum.Answerer
+	apps     mssp.Channel
+	answerer mssp.AnswerHandler
 	log      *slog.Logger
 	delay    time.Duration // of a behaviour without a time of its own
 	ctx      context.Context
@@ -34,7 +35,7 @@ func newScript(delay time.Duration, log *slog.Logger) *script {
 }
 
 // before is a server.Web's Channel.
-func (s *script) before(apps signum.Channel) signum.Channel {
+func (s *script) before(apps mssp.Channel) mssp.Channel {
 	s.apps = apps
 	return s
 }
@@ -50,8 +51,8 @@ var played = map[phone.Action]signum.Code{
 	phone.Unreachable: signum.OTAError, phone.Blocked: signum.PINBlocked, phone.NoKey: signum.NoKeyFound,
 }
 
-// Send implements signum.Channel.
-func (s *script) Send(ctx context.Context, r signum.DeviceRequest) error {
+// Send implements mssp.Channel.
+func (s *script) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	s.mu.Lock()
 	b := s.plays[r.MSISDN]
 	s.mu.Unlock()
@@ -61,13 +62,13 @@ func (s *script) Send(ctx context.Context, r signum.DeviceRequest) error {
 		return s.apps.Send(ctx, r)
 	case b.Do == phone.Unreachable:
 		return signum.NewFault(code)
-	case r.Op != signum.OpSign:
+	case r.Op != mssp.OpSign:
 		return s.apps.Send(ctx, r)
 	}
 	s.work.Go(func() {
 		select {
 		case <-time.After(cmp.Or(b.After, s.delay)):
-			a := signum.DeviceAnswer{TransID: r.TransID, DeviceID: r.DeviceID, Fault: signum.NewFault(code)}
+			a := mssp.DeviceAnswer{TransID: r.TransID, DeviceID: r.DeviceID, Fault: signum.NewFault(code)}
 			if err := s.answerer.Answer(s.ctx, a); err != nil {
 				s.log.Error("answer of a scripted App", "trans_id", r.TransID, "err", err)
 			}
@@ -77,7 +78,7 @@ func (s *script) Send(ctx context.Context, r signum.DeviceRequest) error {
 	return nil
 }
 
-// Cancel implements signum.Channel.
+// Cancel implements mssp.Channel.
 func (s *script) Cancel(ctx context.Context, deviceID, transID string) {
 	s.apps.Cancel(ctx, deviceID, transID)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -124,8 +125,8 @@ func (f *fixture) checkPolicies(t *testing.T, wire, msisdn string) {
 		}
 	}
 	for _, verbose := range []bool{true, false} {
-		f.putParty(func(p *signum.Party) {
-			p.Geofence = signum.PartyGeofence{Enabled: true, Verbose: verbose, Geofence: signum.Geofence{CountryWhitelist: []string{"AT"}}}
+		f.putParty(func(p *mssp.Party) {
+			p.Geofence = mssp.PartyGeofence{Enabled: true, Verbose: verbose, Geofence: mssp.Geofence{CountryWhitelist: []string{"AT"}}}
 		})
 		want := signum.Fault{Code: 450, Detail: broken}
 		if verbose {
@@ -135,7 +136,7 @@ func (f *fixture) checkPolicies(t *testing.T, wire, msisdn string) {
 			t.Errorf("%s, the party's policy: %v", wire, flt)
 		}
 	}
-	f.putParty(func(p *signum.Party) { p.Geofence = signum.PartyGeofence{} })
+	f.putParty(func(p *mssp.Party) { p.Geofence = mssp.PartyGeofence{} })
 	if flt := ask(&P{CountryWhitelist: "Schweiz"}); flt == nil || flt.Code != 101 {
 		t.Errorf("%s, a policy that is none: %v", wire, flt)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // renewBefore its end a user's certificate is replaced when the sandbox starts.
@@ -20,10 +21,10 @@ const renewBefore = 30 * 24 * time.Hour
 
 // populate puts the parties, the users and their phones in place. What an
 // earlier run left is kept.
-func (b *Sandbox) populate(ctx context.Context, pin signum.Pin) error {
-	for _, p := range []*signum.Party{
+func (b *Sandbox) populate(ctx context.Context, pin mssp.Pin) error {
+	for _, p := range []*mssp.Party{
 		{
-			ID: APID, DTBDPrefix: DTBDPrefix, Pins: []signum.Pin{pin},
+			ID: APID, DTBDPrefix: DTBDPrefix, Pins: []mssp.Pin{pin},
 			Profiles: signum.SignatureProfiles,
 			Services: []string{
 				signum.ServiceValidate, signum.ServiceGeofencing, signum.ServiceApp2App, signum.ServiceSubscriberInfo,
@@ -31,7 +32,7 @@ func (b *Sandbox) populate(ctx context.Context, pin signum.Pin) error {
 			},
 			AutoActivation: true, TestNumbers: true,
 		},
-		{ID: BasicAPID, DTBDPrefix: DTBDPrefix, Pins: []signum.Pin{pin}},
+		{ID: BasicAPID, DTBDPrefix: DTBDPrefix, Pins: []mssp.Pin{pin}},
 	} {
 		if err := b.Store.PutParty(ctx, p); err != nil {
 			return fmt.Errorf("party %s: %w", p.ID, err)
@@ -62,7 +63,7 @@ func (b *Sandbox) populate(ctx context.Context, pin signum.Pin) error {
 // the one that is there. An App has an EC key, whatever the user's KeyType.
 func (b *Sandbox) AddUser(ctx context.Context, u User) error {
 	s, err := b.Store.Subscriber(ctx, u.MSISDN)
-	if errors.Is(err, signum.ErrNotFound) {
+	if errors.Is(err, mssp.ErrNotFound) {
 		s, err = newAccount(u), nil
 		// The account stands before its certificates, which name its devices.
 		err = b.Store.PutSubscriber(ctx, s)
@@ -98,13 +99,13 @@ func (b *Sandbox) AddUser(ctx context.Context, u User) error {
 
 // dropOldApps takes from an account the Apps that were never enrolled: older
 // versions had such.
-func (b *Sandbox) dropOldApps(ctx context.Context, s *signum.Subscriber) (changed bool, err error) {
-	s.Devices = slices.DeleteFunc(s.Devices, func(d signum.Device) bool {
+func (b *Sandbox) dropOldApps(ctx context.Context, s *mssp.Subscriber) (changed bool, err error) {
+	s.Devices = slices.DeleteFunc(s.Devices, func(d mssp.Device) bool {
 		if d.Method != signum.App || err != nil {
 			return false
 		}
 		_, e := b.Store.App(ctx, d.ID)
-		if e != nil && !errors.Is(e, signum.ErrNotFound) {
+		if e != nil && !errors.Is(e, mssp.ErrNotFound) {
 			err = e
 		}
 		changed = changed || e != nil
@@ -113,13 +114,13 @@ func (b *Sandbox) dropOldApps(ctx context.Context, s *signum.Subscriber) (change
 	return changed, err
 }
 
-func newAccount(u User) *signum.Subscriber {
-	s := &signum.Subscriber{MSISDN: u.MSISDN, Serial: ca.NewSerial(), State: signum.SubscriberActive}
+func newAccount(u User) *mssp.Subscriber {
+	s := &mssp.Subscriber{MSISDN: u.MSISDN, Serial: ca.NewSerial(), State: mssp.SubscriberActive}
 	for _, m := range u.Methods {
 		if m == signum.App {
 			continue // enrolled, like any other
 		}
-		d := signum.Device{ID: newDeviceID(u.MSISDN), Method: m, State: signum.DeviceActive, KeyType: u.KeyType}
+		d := mssp.Device{ID: newDeviceID(u.MSISDN), Method: m, State: signum.DeviceActive, KeyType: u.KeyType}
 		if m == signum.SIM {
 			d.Network = network(u.Network)
 			if u.State != "" {
@@ -144,7 +145,7 @@ func network(mccmnc string) signum.Network {
 // device: its certificate, its network (a database of an older version has
 // none), and what the card knows of its PIN. It reports whether nothing had to
 // be changed.
-func (b *Sandbox) addSIM(ctx context.Context, s *signum.Subscriber, d *signum.Device) (fits bool, err error) {
+func (b *Sandbox) addSIM(ctx context.Context, s *mssp.Subscriber, d *mssp.Device) (fits bool, err error) {
 	p, err := b.insertSIM(ctx, s, d)
 	if err != nil {
 		return false, err
@@ -177,8 +178,8 @@ func (b *Sandbox) known(msisdn string) bool {
 
 // usable reports whether a certificate is for the key and good for a while. A
 // revoked one stays: somebody wanted it so.
-func usable(c *signum.Certificate, key []byte) bool {
-	if c == nil || c.State == signum.CertificateIntended {
+func usable(c *mssp.Certificate, key []byte) bool {
+	if c == nil || c.State == mssp.CertificateIntended {
 		return false
 	}
 	cert, err := x509.ParseCertificate(c.DER)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
 )
@@ -114,7 +115,7 @@ func (f *fixture) checkHeader(t *testing.T, wire string, got, asked signum.Heade
 // for all profiles and AuthProfile1 is mapped to Any-LoA4.
 func TestScenarios(t *testing.T) {
 	f := newFixture(t)
-	f.putParty(func(p *signum.Party) { p.AuthProfile1 = signum.ProfileAnyLoA4 })
+	f.putParty(func(p *mssp.Party) { p.AuthProfile1 = signum.ProfileAnyLoA4 })
 	profiles := []string{signum.ProfileAuth1, signum.ProfileAnyLoA4, signum.ProfileSTK, signum.ProfileDevice}
 	stk, device := signum.ProfileSTK, signum.ProfileDevice
 	for _, row := range []struct {
@@ -157,7 +158,7 @@ func TestFaults(t *testing.T) {
 	behaved := func(do phone.Action) func(string) *request {
 		return func(string) *request { return f.request(f.addUser(do, signum.SIM)) }
 	}
-	changed := func(how func(*signum.Subscriber), changes ...func(*request)) func(string) *request {
+	changed := func(how func(*mssp.Subscriber), changes ...func(*request)) func(string) *request {
 		return func(string) *request {
 			msisdn := f.addUser(phone.Approve, signum.SIM)
 			f.change(msisdn, how)
@@ -238,12 +239,12 @@ func TestFaults(t *testing.T) {
 		{"cancelled", 401, "User cancelled the request", behaved(phone.Cancel)},
 		{"wrong PINs", 402, detail(402), behaved(phone.WrongPIN)},
 		{"blocked", 402, detail(402), behaved(phone.Blocked)},
-		{"suspended", 403, detail(403), changed(func(s *signum.Subscriber) { s.State = signum.SubscriberInactive })},
+		{"suspended", 403, detail(403), changed(func(s *mssp.Subscriber) { s.State = mssp.SubscriberInactive })},
 		{"no key on the card", 404, "Mobile user account needs to be activated", behaved(phone.NoKey)},
-		{"not activated", 404, "Mobile user account needs to be activated", changed(func(s *signum.Subscriber) {
+		{"not activated", 404, "Mobile user account needs to be activated", changed(func(s *mssp.Subscriber) {
 			s.Devices[0].State, s.Devices[0].Certificate = signum.DeviceRegistered, nil
 		}, basic)},
-		{"blocked, as is known", 402, detail(402), changed(func(s *signum.Subscriber) { s.Devices[0].PINBlocked = true })},
+		{"blocked, as is known", 402, detail(402), changed(func(s *mssp.Subscriber) { s.Devices[0].PINBlocked = true })},
 		{"SIM busy", 406, "Signature request already in progress.", func(wire string) *request {
 			r := behaved(phone.Silent)("")
 			if _, err := f.clients[wire].Do(t.Context(), f.request(r.MSISDN, async)); err != nil {
@@ -252,7 +253,7 @@ func TestFaults(t *testing.T) {
 			return r
 		}},
 		{"certificate expired", 422, detail(422), changed(f.expire)},
-		{"revoked", 501, detail(501), changed(func(s *signum.Subscriber) {
+		{"revoked", 501, detail(501), changed(func(s *mssp.Subscriber) {
 			if err := f.CA.Revoke(t.Context(), s.Devices[0].Certificate.Serial, 1); err != nil {
 				t.Fatal(err)
 			}
@@ -277,7 +278,7 @@ func (f *fixture) expireWhenOutstanding(msisdn string) {
 	ctx := f.t.Context()
 	for ctx.Err() == nil {
 		ts, err := f.Store.OutstandingTransactions(ctx, f.clock.Now(), "", 100)
-		if err == nil && slices.ContainsFunc(ts, func(t *signum.Transaction) bool { return t.MSISDN == msisdn }) {
+		if err == nil && slices.ContainsFunc(ts, func(t *mssp.Transaction) bool { return t.MSISDN == msisdn }) {
 			f.clock.move(81 * time.Second)
 			return
 		}
@@ -286,11 +287,11 @@ func (f *fixture) expireWhenOutstanding(msisdn string) {
 }
 
 // expire gives a subscriber a certificate whose time is over.
-func (f *fixture) expire(s *signum.Subscriber) {
+func (f *fixture) expire(s *mssp.Subscriber) {
 	f.t.Helper()
 	ctx, old := f.t.Context(), s.Devices[0].Certificate
-	c := &signum.Certificate{
-		Serial: fmt.Sprintf("%x", calls.Add(1)+1e6), DeviceID: s.Devices[0].ID, State: signum.CertificateIntended, TBS: []byte{0x30, 0},
+	c := &mssp.Certificate{
+		Serial: fmt.Sprintf("%x", calls.Add(1)+1e6), DeviceID: s.Devices[0].ID, State: mssp.CertificateIntended, TBS: []byte{0x30, 0},
 		NotBefore: f.clock.Now().Add(-2 * time.Hour), NotAfter: f.clock.Now().Add(-time.Hour),
 	}
 	if err := errors.Join(f.Store.IntendCertificate(ctx, c), f.Store.CompleteCertificate(ctx, c.Serial, old.DER)); err != nil {
@@ -378,10 +379,10 @@ func TestCredentials(t *testing.T) {
 	serverOnly := selfSigned(t, x509.ExtKeyUsageServerAuth)
 	others := selfSigned(t, x509.ExtKeyUsageClientAuth)
 	chain := tls.Certificate{Certificate: slices.Concat(own.Certificate, foreign.Certificate), PrivateKey: own.PrivateKey}
-	f.putParty(func(p *signum.Party) {
-		p.Pins = append(slices.Clone(p.Pins), signum.PinOf(rotated.Certificate[0]), signum.PinOf(serverOnly.Certificate[0]))
+	f.putParty(func(p *mssp.Party) {
+		p.Pins = append(slices.Clone(p.Pins), mssp.PinOf(rotated.Certificate[0]), mssp.PinOf(serverOnly.Certificate[0]))
 	})
-	if err := f.Store.PutParty(t.Context(), &signum.Party{ID: "mid://other", Pins: []signum.Pin{signum.PinOf(others.Certificate[0])}}); err != nil {
+	if err := f.Store.PutParty(t.Context(), &mssp.Party{ID: "mid://other", Pins: []mssp.Pin{mssp.PinOf(others.Certificate[0])}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {

@@ -18,6 +18,7 @@ import (
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/edge"
 	"github.com/signum-mssp/signum/internal/engine"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/rest"
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/smpp"
@@ -56,14 +57,14 @@ type Config struct {
 	// Wrap, if not nil, is put around the service's listener: it sees every
 	// request before anything else does, and every answer after.
 	Wrap   func(http.Handler) http.Handler
-	Clock  signum.Clock
+	Clock  mssp.Clock
 	Logger *slog.Logger
 	Engine engine.Config // only its durations are used
 }
 
 // Server is one node. New makes it, Run serves until its context ends.
 type Server struct {
-	Store   signum.Store
+	Store   mssp.Store
 	CA      *ca.Issuer
 	Apps    *app.Server
 	SIMs    *sim.Channel
@@ -82,7 +83,7 @@ type Server struct {
 // once, parties when the Server is Run. One that is not Run must be closed.
 func New(ctx context.Context, cfg Config) (s *Server, err error) {
 	if cfg.Clock == nil {
-		cfg.Clock = signum.SystemClock{}
+		cfg.Clock = mssp.SystemClock{}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -125,11 +126,11 @@ func New(ctx context.Context, cfg Config) (s *Server, err error) {
 	ec.Store, ec.Chain, ec.MSSPURI = s.Store, authority.Chain(), cfg.MSSPURI
 	ec.Clock, ec.Logger = cfg.Clock, cfg.Logger
 	ec.Issuer, ec.Texts, ec.HomeNetwork, ec.AuthURI = s.CA, s.SIMs, cfg.HomeNetwork, s.web.page(cfg.AuthURI)
-	apps := signum.Channel(s.Apps)
+	apps := mssp.Channel(s.Apps)
 	if cfg.Web.Channel != nil {
 		apps = cfg.Web.Channel(apps)
 	}
-	ec.Channels = map[signum.Method]signum.Channel{signum.SIM: s.simChannel(), signum.App: apps}
+	ec.Channels = map[signum.Method]mssp.Channel{signum.SIM: s.simChannel(), signum.App: apps}
 	if cfg.Shared && ec.Poll == 0 {
 		ec.Poll = time.Second
 	}
@@ -160,8 +161,8 @@ func (s *Server) PKIURL() string { return "http://" + reachable(s.pki.Addr()) }
 // WebURL is where people find the pages, without a slash at its end.
 func (s *Server) WebURL() string { return s.web.url }
 
-// Answerer is who is told what phones answer.
-func (s *Server) Answerer() signum.Answerer { return s.engine }
+// AnswerHandler is who is told what phones answer.
+func (s *Server) AnswerHandler() mssp.AnswerHandler { return s.engine }
 
 // Close gives back what New took, for a Server that was not Run.
 func (s *Server) Close() error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/smpp"
@@ -25,7 +26,7 @@ type SIM struct {
 	Retry     sim.Retry    // see there for the defaults
 	Locator   sim.Locator  // tells where a SIM is; nil: nobody knows
 	// Channel, if not nil, is put between the engine and the SIMs.
-	Channel func(signum.Channel) signum.Channel
+	Channel func(mssp.Channel) mssp.Channel
 	// Network is that of cards of which nothing else is known, and Placed learns
 	// of cards that provisioning brings: see sim.ProvisionerConfig.
 	Network signum.Network
@@ -73,7 +74,7 @@ func noSMSC(context.Context, *smpp.SubmitSM) (string, error) {
 }
 
 // simChannel is what the engine gets.
-func (s *Server) simChannel() signum.Channel {
+func (s *Server) simChannel() mssp.Channel {
 	if wrap := s.cfg.SIM.Channel; wrap != nil {
 		return wrap(s.SIMs)
 	}

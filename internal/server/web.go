@@ -15,6 +15,7 @@ import (
 	"github.com/signum-mssp/signum/api"
 	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/mssp"
 	pages "github.com/signum-mssp/signum/internal/web"
 )
 
@@ -34,7 +35,7 @@ type Web struct {
 	// Handlers are further pages, by pattern of http.ServeMux.
 	Handlers map[string]http.Handler
 	// Channel, if not nil, is put between the engine and the Apps.
-	Channel func(signum.Channel) signum.Channel
+	Channel func(mssp.Channel) mssp.Channel
 }
 
 // The portal is a party like others, but nobody else can be it: no
@@ -45,7 +46,7 @@ const (
 	portalPath   = "/me"
 )
 
-var portalPin = signum.PinOf([]byte(portalParty))
+var portalPin = mssp.PinOf([]byte(portalParty))
 
 // web is the listener of the pages with what is behind it.
 type web struct {
@@ -108,8 +109,8 @@ func (s *Server) newApps(chain [][]byte) (*app.Server, error) {
 // serveWeb begins to serve the pages.
 func (s *Server) serveWeb(ctx context.Context) error {
 	w := s.web
-	err := s.Store.PutParty(ctx, &signum.Party{
-		ID: portalParty, DTBDPrefix: portalPrefix, Pins: []signum.Pin{portalPin},
+	err := s.Store.PutParty(ctx, &mssp.Party{
+		ID: portalParty, DTBDPrefix: portalPrefix, Pins: []mssp.Pin{portalPin},
 		Profiles: []string{signum.ProfileAnyLoA4, signum.ProfileSTK, signum.ProfileDevice}, DefaultLang: "en",
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // errLocating holds a signature back until the network has said where the phone
@@ -56,7 +57,7 @@ func (c *Channel) giveLater(q *request) {
 
 // tell hands an answer to the engine. One that it will never take is as good as
 // taken.
-func (c *Channel) tell(ctx context.Context, a *signum.DeviceAnswer) error {
+func (c *Channel) tell(ctx context.Context, a *mssp.DeviceAnswer) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	err := c.answerer.Answer(ctx, *a)
@@ -64,7 +65,7 @@ func (c *Channel) tell(ctx context.Context, a *signum.DeviceAnswer) error {
 	case err == nil:
 		c.n.answers.Add(1)
 		return nil
-	case errors.Is(err, signum.ErrNotFound):
+	case errors.Is(err, mssp.ErrNotFound):
 		c.n.late.Add(1)
 		c.log.WarnContext(ctx, "answer of a SIM to nothing that exists", "trans_id", a.TransID, "device", a.DeviceID, "err", err)
 		return nil
@@ -76,7 +77,7 @@ func (c *Channel) tell(ctx context.Context, a *signum.DeviceAnswer) error {
 
 // locate asks the network where the phone is, beside the user.
 func (c *Channel) locate(q *request) {
-	if !q.Locate || q.Op != signum.OpSign || c.cfg.Locator == nil {
+	if !q.Locate || q.Op != mssp.OpSign || c.cfg.Locator == nil {
 		return
 	}
 	c.mu.Lock()
@@ -100,7 +101,7 @@ func (c *Channel) locate(q *request) {
 
 // located keeps where the phone is, unless it is too late, and lets an answer go
 // that waited for it.
-func (c *Channel) located(q *request, l *signum.Location) {
+func (c *Channel) located(q *request, l *mssp.Location) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !q.locating {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/sms"
@@ -36,7 +37,7 @@ type trial struct {
 	run   int
 	op    applet.Op
 	again bool
-	card  *signum.Card // nil: to be read
+	card  *mssp.Card // nil: to be read
 }
 
 // attempt sends a request once. It runs in the pool of those that submit.
@@ -78,7 +79,7 @@ func (c *Channel) try(ctx context.Context, q *request, t trial) error {
 	}
 	if t.card == nil {
 		card, err := c.cardFor(ctx, &q.DeviceRequest)
-		if errors.Is(err, errCard) || errors.Is(err, signum.ErrNotFound) {
+		if errors.Is(err, errCard) || errors.Is(err, mssp.ErrNotFound) {
 			return fatal{err}
 		}
 		if err != nil {
@@ -144,7 +145,7 @@ func (c *Channel) seal(ctx context.Context, q *request, t trial, now time.Time) 
 		return nil, fatal{err}
 	}
 	counter, err := c.cfg.Store.TakeCounter(ctx, t.card.ICCID)
-	if errors.Is(err, signum.ErrCounter) || errors.Is(err, signum.ErrNotFound) || errors.Is(err, signum.ErrCardState) {
+	if errors.Is(err, mssp.ErrCounter) || errors.Is(err, mssp.ErrNotFound) || errors.Is(err, mssp.ErrCardState) {
 		err = fatal{err}
 	}
 	if err != nil {

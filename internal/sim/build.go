@@ -10,6 +10,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 )
 
@@ -57,10 +58,10 @@ func algorithmOf(k signum.KeyType) applet.Algorithm {
 }
 
 // timeout is how long the user has, in whole seconds.
-func timeout(r *signum.DeviceRequest, until, now time.Time) time.Duration {
+func timeout(r *mssp.DeviceRequest, until, now time.Time) time.Duration {
 	left := until.Sub(now)
 	left -= min(wayBack, left/4)
-	if r.Op == signum.OpDisplay {
+	if r.Op == mssp.OpDisplay {
 		left = min(left, signum.ReceiptShown)
 	}
 	return min(max(left.Truncate(time.Second), leastAsked), mostAsked)
@@ -69,7 +70,7 @@ func timeout(r *signum.DeviceRequest, until, now time.Time) time.Duration {
 // fillSign adds the text and what the card needs beside it to rebuild the signed
 // attributes. What it will rebuild, from the text as it comes out of the
 // encoding, must be what the engine verifies.
-func fillSign(r *applet.Request, d *signum.DeviceRequest) error {
+func fillSign(r *applet.Request, d *mssp.DeviceRequest) error {
 	content, err := signum.SignedContent(d.MimeType, d.Text)
 	if err != nil {
 		return err
@@ -90,7 +91,7 @@ func fillSign(r *applet.Request, d *signum.DeviceRequest) error {
 	return nil
 }
 
-func fillDisplay(r *applet.Request, d *signum.DeviceRequest) (err error) {
+func fillDisplay(r *applet.Request, d *mssp.DeviceRequest) (err error) {
 	if d.MimeType != signum.MimeRSAMessage {
 		r.Text, err = applet.EncodeText(d.Text)
 		return err
@@ -103,7 +104,7 @@ func fillDisplay(r *applet.Request, d *signum.DeviceRequest) (err error) {
 
 // paramsOf are the security parameters of requests to a card, which those of its
 // answers follow.
-func (c *Channel) paramsOf(card *signum.Card, k scp80.Keys) scp80.Params {
+func (c *Channel) paramsOf(card *mssp.Card, k scp80.Keys) scp80.Params {
 	return scp80.Params{
 		SPI: spi, TAR: c.cfg.TAR,
 		KIc: card.KeySet<<4 | coding(card.Algorithm, k.KIc),
@@ -115,7 +116,7 @@ func (c *Channel) paramsOf(card *signum.Card, k scp80.Keys) scp80.Params {
 // 5.1.1.3).
 func coding(algorithm string, key []byte) byte {
 	switch {
-	case algorithm == signum.CardAES:
+	case algorithm == mssp.CardAES:
 		return 0x2
 	case len(key) == 16:
 		return 0x5

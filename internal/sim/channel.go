@@ -10,22 +10,23 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// Store is what the channel needs of a signum.Store.
+// Store is what the channel needs of a mssp.Store.
 type Store interface {
-	Card(ctx context.Context, iccid string) (*signum.Card, error)
-	CardOf(ctx context.Context, msisdn string) (*signum.Card, error)
+	Card(ctx context.Context, iccid string) (*mssp.Card, error)
+	CardOf(ctx context.Context, msisdn string) (*mssp.Card, error)
 	TakeCounter(ctx context.Context, iccid string) (uint64, error)
 	AcceptReply(ctx context.Context, iccid string, counter uint64) (bool, error)
 }
 
 // Locator asks the network where a phone is; an error means that it does not
 // know. It is called for signatures that want it only.
-type Locator func(ctx context.Context, msisdn string) (*signum.Location, error)
+type Locator func(ctx context.Context, msisdn string) (*mssp.Location, error)
 
 // Config of a Channel. Store, Keys, Submit and ServiceAddress must be set.
 type Config struct {
@@ -38,7 +39,7 @@ type Config struct {
 	TextSource     smpp.Address // of text messages: a number, or a name (TON 5); empty: ServiceAddress
 	TAR            scp80.TAR    // of the applet; zero: applet.TAR
 	Locator        Locator      // nil: no locations
-	Clock          signum.Clock
+	Clock          mssp.Clock
 	Logger         *slog.Logger
 
 	Retry          Retry
@@ -75,7 +76,7 @@ func or[T comparable](v, def T) T {
 
 func (c Config) withDefaults() Config {
 	if c.Clock == nil {
-		c.Clock = signum.SystemClock{}
+		c.Clock = mssp.SystemClock{}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -127,13 +128,13 @@ type Channel struct {
 	ref      byte               // of the last text in parts
 	stalls   map[string]stalled // by MSISDN
 
-	answerer signum.Answerer
-	inbox    signum.Inbox
+	answerer mssp.AnswerHandler
+	inbox    mssp.Inbox
 }
 
 var (
-	_ signum.Channel    = (*Channel)(nil)
-	_ signum.TextSender = (*Channel)(nil)
+	_ mssp.Channel    = (*Channel)(nil)
+	_ mssp.TextSender = (*Channel)(nil)
 )
 
 // New returns a channel. Connect must be called before it can carry requests.
@@ -153,7 +154,7 @@ func New(c Config) (*Channel, error) {
 
 // Connect sets who receives answers, and who knows what is pending. It must be
 // called before Send, once.
-func (c *Channel) Connect(a signum.Answerer, in signum.Inbox) {
+func (c *Channel) Connect(a mssp.AnswerHandler, in mssp.Inbox) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.answerer, c.inbox = a, in
@@ -182,12 +183,12 @@ func unreached(err error) error {
 	return fmt.Errorf("sim: %w: %w", signum.NewFault(signum.OTAError), err)
 }
 
-// Send implements signum.Channel. It returns when the request is queued: the
+// Send implements mssp.Channel. It returns when the request is queued: the
 // card is known and active and the request is one that it can be asked. That
-// nothing reaches the phone is told to the Answerer, as soon as it is known. A
+// nothing reaches the phone is told to the AnswerHandler, as soon as it is known. A
 // request that the card would sign otherwise than the engine expects is
 // answered with 900, and not sent.
-func (c *Channel) Send(ctx context.Context, r signum.DeviceRequest) error {
+func (c *Channel) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	err := c.enter()
 	if err == nil {
 		defer c.busy.Done()
@@ -200,7 +201,7 @@ func (c *Channel) Send(ctx context.Context, r signum.DeviceRequest) error {
 }
 
 // queue puts a request into the queue of those that are to be sent.
-func (c *Channel) queue(ctx context.Context, r *signum.DeviceRequest) error {
+func (c *Channel) queue(ctx context.Context, r *mssp.DeviceRequest) error {
 	if !c.now().Before(r.Expires) {
 		return nil // the engine's to end
 	}
@@ -237,12 +238,12 @@ func (c *Channel) refuse(ctx context.Context, q *request) error {
 }
 
 // cardFor is the card that a request may be sent to.
-func (c *Channel) cardFor(ctx context.Context, r *signum.DeviceRequest) (*signum.Card, error) {
+func (c *Channel) cardFor(ctx context.Context, r *mssp.DeviceRequest) (*mssp.Card, error) {
 	card, err := c.cfg.Store.CardOf(ctx, r.MSISDN)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("card of the subscriber: %w", err)
-	case card.State != signum.CardActive:
+	case card.State != mssp.CardActive:
 		return nil, fmt.Errorf("%w: its state is %s", errCard, card.State)
 	case card.DeviceID != r.DeviceID:
 		return nil, fmt.Errorf("%w: it is %s, asked was %s", errCard, card.DeviceID, r.DeviceID)
@@ -252,7 +253,7 @@ func (c *Channel) cardFor(ctx context.Context, r *signum.DeviceRequest) (*signum
 
 var errCard = errors.New("the subscriber's card is another or not active")
 
-// Cancel implements signum.Channel. The card cannot be told: what it still
+// Cancel implements mssp.Channel. The card cannot be told: what it still
 // answers is dropped.
 func (c *Channel) Cancel(_ context.Context, deviceID, transID string) {
 	c.mu.Lock()

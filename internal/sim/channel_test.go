@@ -15,6 +15,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
@@ -63,7 +64,7 @@ func TestSign(t *testing.T) {
 				if tt.rsa {
 					f.key = rsaKey
 				}
-				r := w.request(f, signum.OpSign, "_1", tt.text)
+				r := w.request(f, mssp.OpSign, "_1", tt.text)
 				w.ask(r)
 				pass(time.Minute)
 				a := w.one()
@@ -89,7 +90,7 @@ func TestSign(t *testing.T) {
 func TestSubmission(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
-		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		pass(0)
 		m := *w.net.sent[0]
 		ud := m.ShortMessage
@@ -124,15 +125,15 @@ func TestOutcomes(t *testing.T) {
 		code    signum.Code // 0: no fault
 		receipt signum.ReceiptResult
 	}
-	results := map[applet.Result]map[signum.DeviceOp]want{
-		applet.OK:         {signum.OpSign: {}, signum.OpActivate: {}, signum.OpDisplay: {receipt: signum.ReceiptAccepted}},
-		applet.UserCancel: {signum.OpSign: {code: 401}, signum.OpActivate: {code: 401}, signum.OpDisplay: {receipt: signum.ReceiptCancelled}},
-		applet.NoAnswer:   {signum.OpSign: {code: 208}, signum.OpActivate: {code: 208}, signum.OpDisplay: {receipt: signum.ReceiptTimedOut}},
-		applet.PINBlocked: {signum.OpSign: {code: 402}, signum.OpActivate: {code: 402}, signum.OpDisplay: {code: 402}},
-		applet.NoKey:      {signum.OpSign: {code: 404}, signum.OpActivate: {code: 404}, signum.OpDisplay: {code: 404}},
-		applet.Refused:    {signum.OpSign: {code: 900}, signum.OpActivate: {code: 900}, signum.OpDisplay: {code: 900}},
-		applet.Internal:   {signum.OpSign: {code: 900}, signum.OpActivate: {code: 900}, signum.OpDisplay: {code: 900}},
-		99:                {signum.OpSign: {code: 900}, signum.OpActivate: {code: 900}, signum.OpDisplay: {code: 900}},
+	results := map[applet.Result]map[mssp.DeviceOp]want{
+		applet.OK:         {mssp.OpSign: {}, mssp.OpActivate: {}, mssp.OpDisplay: {receipt: signum.ReceiptAccepted}},
+		applet.UserCancel: {mssp.OpSign: {code: 401}, mssp.OpActivate: {code: 401}, mssp.OpDisplay: {receipt: signum.ReceiptCancelled}},
+		applet.NoAnswer:   {mssp.OpSign: {code: 208}, mssp.OpActivate: {code: 208}, mssp.OpDisplay: {receipt: signum.ReceiptTimedOut}},
+		applet.PINBlocked: {mssp.OpSign: {code: 402}, mssp.OpActivate: {code: 402}, mssp.OpDisplay: {code: 402}},
+		applet.NoKey:      {mssp.OpSign: {code: 404}, mssp.OpActivate: {code: 404}, mssp.OpDisplay: {code: 404}},
+		applet.Refused:    {mssp.OpSign: {code: 900}, mssp.OpActivate: {code: 900}, mssp.OpDisplay: {code: 900}},
+		applet.Internal:   {mssp.OpSign: {code: 900}, mssp.OpActivate: {code: 900}, mssp.OpDisplay: {code: 900}},
+		99:                {mssp.OpSign: {code: 900}, mssp.OpActivate: {code: 900}, mssp.OpDisplay: {code: 900}},
 	}
 	for result, ops := range results {
 		for op, want := range ops {
@@ -165,10 +166,10 @@ func TestActivation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(w *world) {
 				f := w.card(key)
-				w.ask(w.request(f, signum.OpActivate, "_1", ""))
+				w.ask(w.request(f, mssp.OpActivate, "_1", ""))
 				pass(time.Minute)
 				a := w.one()
-				if !verify(f.key.Public(), signum.ActivationProof("_1", a.PublicKey), a.Proof) {
+				if !verify(f.key.Public(), mssp.ActivationProof("_1", a.PublicKey), a.Proof) {
 					t.Errorf("%+v", a)
 				}
 				var ops []applet.Op
@@ -189,16 +190,16 @@ func TestActivation(t *testing.T) {
 func TestActivationThenSignature(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
-		sign := w.request(f, signum.OpSign, "_1", text)
-		w.engine.onAnswer = func(a signum.DeviceAnswer) {
-			if a.Op == signum.OpActivate {
+		sign := w.request(f, mssp.OpSign, "_1", text)
+		w.engine.onAnswer = func(a mssp.DeviceAnswer) {
+			if a.Op == mssp.OpActivate {
 				w.engine.pending[f.device] = append(w.engine.pending[f.device], sign)
 				if err := w.ch.Send(ctx, sign); err != nil {
 					t.Error(err)
 				}
 			}
 		}
-		w.ask(w.request(f, signum.OpActivate, "_1", ""))
+		w.ask(w.request(f, mssp.OpActivate, "_1", ""))
 		pass(time.Minute)
 		all := w.engine.answers()
 		if len(all) != 2 || !verify(f.key.Public(), sign.SignedAttrs, all[1].Signature) {
@@ -212,7 +213,7 @@ func TestEncryptedReceipt(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(rsaKey)
 		sealed := make([]byte, 256)
-		r := w.request(f, signum.OpDisplay, "_1", base64.StdEncoding.EncodeToString(sealed))
+		r := w.request(f, mssp.OpDisplay, "_1", base64.StdEncoding.EncodeToString(sealed))
 		r.MimeType = signum.MimeRSAMessage
 		w.ask(r)
 		pass(time.Minute)
@@ -228,17 +229,17 @@ func TestEncryptedReceipt(t *testing.T) {
 // A request that the card would sign otherwise is not sent, and answered with
 // 900.
 func TestRefused(t *testing.T) {
-	for name, change := range map[string]func(*signum.DeviceRequest){
-		"another text":  func(r *signum.DeviceRequest) { r.Text += "!" },
-		"other bytes":   func(r *signum.DeviceRequest) { r.SignedAttrs[40] ^= 1 },
-		"no attributes": func(r *signum.DeviceRequest) { r.SignedAttrs = nil },
-		"no text":       func(r *signum.DeviceRequest) { r.Text = "" },
-		"too long":      func(r *signum.DeviceRequest) { r.Text = strings.Repeat("ж", 300) },
+	for name, change := range map[string]func(*mssp.DeviceRequest){
+		"another text":  func(r *mssp.DeviceRequest) { r.Text += "!" },
+		"other bytes":   func(r *mssp.DeviceRequest) { r.SignedAttrs[40] ^= 1 },
+		"no attributes": func(r *mssp.DeviceRequest) { r.SignedAttrs = nil },
+		"no text":       func(r *mssp.DeviceRequest) { r.Text = "" },
+		"too long":      func(r *mssp.DeviceRequest) { r.Text = strings.Repeat("ж", 300) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(w *world) {
 				f := w.card(ecKey)
-				r := w.request(f, signum.OpSign, "_1", text)
+				r := w.request(f, mssp.OpSign, "_1", text)
 				change(&r)
 				w.ask(r)
 				pass(time.Second)
@@ -254,17 +255,17 @@ func TestRefused(t *testing.T) {
 
 // Cards that nothing is sent to: 209, at once.
 func TestNoCard(t *testing.T) {
-	for name, change := range map[string]func(w *world, r *signum.DeviceRequest){
-		"barred":        func(w *world, r *signum.DeviceRequest) { w.store.cards[r.MSISDN].State = signum.CardBarred },
-		"another":       func(w *world, r *signum.DeviceRequest) { r.DeviceID = "other" },
-		"unknown":       func(w *world, r *signum.DeviceRequest) { r.MSISDN = "+41790000000" },
-		"store":         func(w *world, r *signum.DeviceRequest) { w.store.fail = errStore },
-		"not connected": func(w *world, r *signum.DeviceRequest) { w.ch.answerer = nil },
-		"too many":      func(w *world, r *signum.DeviceRequest) { w.ch.cfg.Capacity = 0 },
+	for name, change := range map[string]func(w *world, r *mssp.DeviceRequest){
+		"barred":        func(w *world, r *mssp.DeviceRequest) { w.store.cards[r.MSISDN].State = mssp.CardBarred },
+		"another":       func(w *world, r *mssp.DeviceRequest) { r.DeviceID = "other" },
+		"unknown":       func(w *world, r *mssp.DeviceRequest) { r.MSISDN = "+41790000000" },
+		"store":         func(w *world, r *mssp.DeviceRequest) { w.store.fail = errStore },
+		"not connected": func(w *world, r *mssp.DeviceRequest) { w.ch.answerer = nil },
+		"too many":      func(w *world, r *mssp.DeviceRequest) { w.ch.cfg.Capacity = 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(w *world) {
-				r := w.request(w.card(ecKey), signum.OpSign, "_1", text)
+				r := w.request(w.card(ecKey), mssp.OpSign, "_1", text)
 				change(w, &r)
 				err := w.ch.Send(ctx, r)
 				if !errors.Is(err, signum.NewFault(signum.OTAError)) {
@@ -285,9 +286,9 @@ func TestCardGoesMeanwhile(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
 		f.deaf = true
-		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		pass(time.Second)
-		w.store.change(f.msisdn, func(c *signum.Card) { c.State = signum.CardBarred })
+		w.store.change(f.msisdn, func(c *mssp.Card) { c.State = mssp.CardBarred })
 		pass(10 * time.Second)
 		w.code(signum.OTAError)
 		if w.net.count() != 1 {
@@ -300,7 +301,7 @@ func TestCardGoesMeanwhile(t *testing.T) {
 func TestCancel(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
-		r := w.request(f, signum.OpSign, "_1", text)
+		r := w.request(f, mssp.OpSign, "_1", text)
 		w.ask(r)
 		pass(time.Second)
 		w.ch.Cancel(ctx, "other", "_1")
@@ -324,7 +325,7 @@ func TestCancel(t *testing.T) {
 func TestSendTwice(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
-		r := w.request(f, signum.OpSign, "_1", text)
+		r := w.request(f, mssp.OpSign, "_1", text)
 		w.ask(r)
 		for range 3 {
 			if err := w.ch.Send(ctx, r); err != nil {
@@ -343,7 +344,7 @@ func TestSendTwice(t *testing.T) {
 func TestClosed(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
-		r := w.request(f, signum.OpSign, "_1", text)
+		r := w.request(f, mssp.OpSign, "_1", text)
 		w.ask(r)
 		pass(time.Second)
 		w.ch.Close()
@@ -364,11 +365,11 @@ func TestClosed(t *testing.T) {
 }
 
 func TestLocation(t *testing.T) {
-	home := &signum.Location{Country: "CH", DeviceConfidence: 1}
+	home := &mssp.Location{Country: "CH", DeviceConfidence: 1}
 	for name, tt := range map[string]struct {
 		after time.Duration // of the network
 		err   error
-		want  *signum.Location
+		want  *mssp.Location
 		took  time.Duration
 	}{
 		"faster than the user": {time.Second, nil, home, 2 * time.Second},
@@ -380,7 +381,7 @@ func TestLocation(t *testing.T) {
 			run(t, func(w *world) {
 				f := w.card(ecKey)
 				f.think = 2 * time.Second
-				r := w.request(f, signum.OpSign, "_1", text)
+				r := w.request(f, mssp.OpSign, "_1", text)
 				r.Locate = true
 				w.ask(r)
 				pass(time.Minute)
@@ -393,7 +394,7 @@ func TestLocation(t *testing.T) {
 				}
 				w.empty()
 			}, func(c *Config) {
-				c.Locator = func(ctx context.Context, _ string) (*signum.Location, error) {
+				c.Locator = func(ctx context.Context, _ string) (*mssp.Location, error) {
 					select {
 					case <-time.After(tt.after):
 						return home, tt.err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/sms"
 )
@@ -43,7 +44,7 @@ func (c *Channel) Deliver(ctx context.Context, d *smpp.DeliverSM) smpp.Status {
 type arrival struct {
 	msisdn string
 	at     time.Time
-	card   *signum.Card
+	card   *mssp.Card
 	trace  *Exchange
 }
 
@@ -64,12 +65,12 @@ func (c *Channel) message(ctx context.Context, d *smpp.DeliverSM) smpp.Status {
 	// Before its parts are kept: whoever has no card costs no memory.
 	in.card, err = c.cfg.Store.CardOf(ctx, in.msisdn)
 	switch {
-	case errors.Is(err, signum.ErrNotFound):
+	case errors.Is(err, mssp.ErrNotFound):
 		return c.stranger(ctx, in, "no card")
 	case err != nil:
 		c.log.ErrorContext(ctx, "message postponed", "msisdn", signum.MaskMSISDN(in.msisdn), "err", err)
 		return postponed
-	case in.card.State != signum.CardActive:
+	case in.card.State != mssp.CardActive:
 		return c.stranger(ctx, in, "its card is not active")
 	}
 	in.trace = c.traceArrival(in, d, h)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
 )
@@ -119,7 +120,7 @@ func TestGarbage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(w *world) {
 				f := w.card(ecKey)
-				w.ask(w.request(f, signum.OpSign, "_1", text))
+				w.ask(w.request(f, mssp.OpSign, "_1", text))
 				pass(time.Second)
 				d, counted := make(f)
 				w.taken(d)
@@ -140,7 +141,7 @@ func TestGarbage(t *testing.T) {
 func TestForeignCard(t *testing.T) {
 	run(t, func(w *world) {
 		f, g := w.card(ecKey), w.card(ecKey)
-		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		pass(time.Second)
 		reply := &applet.Reply{Op: applet.Sign, ID: applet.TransactionID("_1"), Result: applet.UserCancel}
 		w.taken(from(g, single(0x70, g.packet(reply)))) // its own message, another's transaction
@@ -162,7 +163,7 @@ func TestForgedProofs(t *testing.T) {
 		run(t, func(w *world) {
 			f := w.card(ecKey)
 			f.think = 30 * time.Second
-			r := w.request(f, signum.OpSign, "_1", text)
+			r := w.request(f, mssp.OpSign, "_1", text)
 			w.ask(r)
 			for range 100 {
 				pass(100 * time.Millisecond)
@@ -194,7 +195,7 @@ func TestReplay(t *testing.T) {
 			return false
 		}
 		f.result = func(*applet.Request) applet.Result { return applet.UserCancel }
-		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		pass(time.Minute)
 		w.code(signum.UserCancel)
 		w.net.mu.Lock()
@@ -203,7 +204,7 @@ func TestReplay(t *testing.T) {
 		f.mu.Lock()
 		f.result = nil
 		f.mu.Unlock()
-		w.ask(w.request(f, signum.OpSign, "_2", text))
+		w.ask(w.request(f, mssp.OpSign, "_2", text))
 		pass(time.Second)
 		for _, d := range heard {
 			w.taken(d)
@@ -225,7 +226,7 @@ func TestDuplicates(t *testing.T) {
 			w.net.rng = seeded(1)
 			w.net.bad = chances{duplicate: 1}
 			f := w.card(signerOf(key))
-			w.ask(w.request(f, signum.OpSign, "_1", strings.Repeat("x", 239)))
+			w.ask(w.request(f, mssp.OpSign, "_1", strings.Repeat("x", 239)))
 			pass(time.Minute)
 			if a := w.one(); a.Fault != nil || f.asked() != 1 {
 				t.Errorf("%+v, asked %d times", a, f.asked())
@@ -244,7 +245,7 @@ func TestLostPart(t *testing.T) {
 			c, long := isPart(d)
 			return long && c.Seq == 2
 		}
-		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		pass(10 * time.Second)
 		if s := w.ch.Stats(); s.Reassembling != 2 {
 			t.Errorf("%+v", s)
@@ -271,9 +272,9 @@ func TestPartsInAnyOrder(t *testing.T) {
 				return long
 			}
 			f, g := w.card(rsaKey), w.card(rsaKey)
-			w.ask(w.request(f, signum.OpSign, "_1", text))
+			w.ask(w.request(f, mssp.OpSign, "_1", text))
 			pass(10 * time.Second)
-			w.ask(w.request(g, signum.OpSign, "_2", text))
+			w.ask(w.request(g, mssp.OpSign, "_2", text))
 			pass(10 * time.Second)
 			for _, i := range order {
 				w.taken(held[f.msisdn[1:]][i])
@@ -291,7 +292,7 @@ func TestPartsInAnyOrder(t *testing.T) {
 func TestRenumbered(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
-		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		pass(time.Second)
 		w.store.mu.Lock()
 		c := w.store.cards[f.msisdn]
@@ -330,7 +331,7 @@ func TestNumbers(t *testing.T) {
 
 // The window of replies is that of the stores.
 func TestSeen(t *testing.T) {
-	card := &signum.Card{ReplyCounter: 100, ReplySeen: 0b101}
+	card := &mssp.Card{ReplyCounter: 100, ReplySeen: 0b101}
 	for counter, want := range map[uint64]bool{
 		101: false, 1 << 39: false, 100: true, 99: true, 98: false, 97: true, 96: false, 36: false, 35: true, 0: true,
 	} {
@@ -338,7 +339,7 @@ func TestSeen(t *testing.T) {
 			t.Errorf("%d: %v", counter, got)
 		}
 	}
-	if seen(&signum.Card{}, 1) {
+	if seen(&mssp.Card{}, 1) {
 		t.Error("the first")
 	}
 }
@@ -348,7 +349,7 @@ func TestForgedProofsDoNotDelay(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
 		f.deaf = true
-		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		for i := range 600 {
 			pass(100 * time.Millisecond)
 			if i == 100 {

@@ -10,7 +10,7 @@
 //
 // What is kept in memory serves repetition, and can be lost at any time. A reply
 // is matched by the card that it comes from, the table of what was sent, and
-// else by the engine (signum.Inbox), so that a restart or another node takes it.
+// else by the engine (mssp.Inbox), so that a restart or another node takes it.
 // The SMSC is told that a reply was taken when the engine has it on disk, and
 // not before.
 //
@@ -19,5 +19,5 @@
 // the time is over and no reply came, they explain it.
 //
 // It must not know how SMPP sessions are kept, what a transaction is beyond a
-// signum.DeviceRequest, nor verify signatures: that is the engine's.
+// mssp.DeviceRequest, nor verify signatures: that is the engine's.
 package sim

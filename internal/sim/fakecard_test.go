@@ -10,9 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/sms"
@@ -161,7 +161,7 @@ func (f *fakeCard) perform(r *applet.Request, result applet.Result) *applet.Repl
 		if err != nil {
 			panic(err)
 		}
-		rep.PublicKey, rep.Proof = der, f.sign(signum.ActivationProof(r.Challenge, der))
+		rep.PublicKey, rep.Proof = der, f.sign(mssp.ActivationProof(r.Challenge, der))
 	}
 	return rep
 }

@@ -6,19 +6,19 @@ import (
 	"sync"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // fakeStore keeps cards in memory.
 type fakeStore struct {
 	mu    sync.Mutex
-	cards map[string]*signum.Card // by MSISDN
-	iccid map[string]*signum.Card
+	cards map[string]*mssp.Card // by MSISDN
+	iccid map[string]*mssp.Card
 	fail  error // of every call
 	takes int
 }
 
-func (s *fakeStore) CardOf(_ context.Context, msisdn string) (*signum.Card, error) {
+func (s *fakeStore) CardOf(_ context.Context, msisdn string) (*mssp.Card, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fail != nil {
@@ -26,21 +26,21 @@ func (s *fakeStore) CardOf(_ context.Context, msisdn string) (*signum.Card, erro
 	}
 	c := s.cards[msisdn]
 	if c == nil {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
 	return copied(c), nil
 }
 
-func (s *fakeStore) Card(_ context.Context, iccid string) (*signum.Card, error) {
+func (s *fakeStore) Card(_ context.Context, iccid string) (*mssp.Card, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.iccid[iccid]; c != nil {
 		return copied(c), s.fail
 	}
-	return nil, signum.ErrNotFound
+	return nil, mssp.ErrNotFound
 }
 
-func (s *fakeStore) put(c *signum.Card) {
+func (s *fakeStore) put(c *mssp.Card) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cards[c.MSISDN], s.iccid[c.ICCID] = c, c
@@ -54,9 +54,9 @@ func (s *fakeStore) TakeCounter(_ context.Context, iccid string) (uint64, error)
 	case s.fail != nil:
 		return 0, s.fail
 	case c == nil:
-		return 0, signum.ErrNotFound
-	case c.Counter >= signum.MaxCardCounter:
-		return 0, signum.ErrCounter
+		return 0, mssp.ErrNotFound
+	case c.Counter >= mssp.MaxCardCounter:
+		return 0, mssp.ErrCounter
 	}
 	s.takes++
 	c.Counter++
@@ -71,7 +71,7 @@ func (s *fakeStore) AcceptReply(_ context.Context, iccid string, counter uint64)
 	case s.fail != nil:
 		return false, s.fail
 	case c == nil:
-		return false, signum.ErrNotFound
+		return false, mssp.ErrNotFound
 	case seen(c, counter):
 		return false, nil
 	case counter > c.ReplyCounter:
@@ -84,7 +84,7 @@ func (s *fakeStore) AcceptReply(_ context.Context, iccid string, counter uint64)
 	return true, nil
 }
 
-func (s *fakeStore) change(msisdn string, f func(*signum.Card)) {
+func (s *fakeStore) change(msisdn string, f func(*mssp.Card)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f(s.cards[msisdn])
@@ -99,24 +99,24 @@ func (s *fakeStore) setFail(err error) {
 // fakeEngine knows what is pending and takes the first answer to each.
 type fakeEngine struct {
 	mu       sync.Mutex
-	pending  map[string][]signum.DeviceRequest // by device
-	taken    []signum.DeviceAnswer
+	pending  map[string][]mssp.DeviceRequest // by device
+	taken    []mssp.DeviceAnswer
 	at       []time.Time
 	late     int
 	fail     int   // so many answers
 	err      error // with which
 	noInbox  error
-	onAnswer func(signum.DeviceAnswer)
+	onAnswer func(mssp.DeviceAnswer)
 }
 
-func (e *fakeEngine) Answer(_ context.Context, a signum.DeviceAnswer) error {
+func (e *fakeEngine) Answer(_ context.Context, a mssp.DeviceAnswer) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.fail > 0 {
 		e.fail--
 		return e.err
 	}
-	i := slices.IndexFunc(e.pending[a.DeviceID], func(r signum.DeviceRequest) bool {
+	i := slices.IndexFunc(e.pending[a.DeviceID], func(r mssp.DeviceRequest) bool {
 		return r.TransID == a.TransID && r.Op == a.Op && time.Now().Before(r.Expires)
 	})
 	if i < 0 {
@@ -132,7 +132,7 @@ func (e *fakeEngine) Answer(_ context.Context, a signum.DeviceAnswer) error {
 	return nil
 }
 
-func (e *fakeEngine) Pending(_ context.Context, deviceID string) (list []signum.DeviceRequest, err error) {
+func (e *fakeEngine) Pending(_ context.Context, deviceID string) (list []mssp.DeviceRequest, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, r := range e.pending[deviceID] {
@@ -144,7 +144,7 @@ func (e *fakeEngine) Pending(_ context.Context, deviceID string) (list []signum.
 }
 
 func (e *fakeEngine) Signature(context.Context, string, string) ([]byte, error) {
-	return nil, signum.ErrNotFound
+	return nil, mssp.ErrNotFound
 }
 
 func (e *fakeEngine) setInbox(err error) {
@@ -160,7 +160,7 @@ func (e *fakeEngine) ends() {
 	clear(e.pending)
 }
 
-func (e *fakeEngine) answers() []signum.DeviceAnswer {
+func (e *fakeEngine) answers() []mssp.DeviceAnswer {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.taken)

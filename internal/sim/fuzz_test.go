@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
@@ -16,7 +16,7 @@ func FuzzDeliver(f *testing.F) {
 	f.Cleanup(w.ch.Close)
 	c := w.card(ecKey)
 	c.deaf = true
-	r := w.request(c, signum.OpSign, "_1", text)
+	r := w.request(c, mssp.OpSign, "_1", text)
 	r.Expires = r.Created.Add(24 * time.Hour) // of fuzzing
 	w.ask(r)
 	proof := single(0x71, make([]byte, 16))

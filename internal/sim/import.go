@@ -7,7 +7,7 @@ import (
 	"io"
 	"sync"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
@@ -32,8 +32,8 @@ type ImportOptions struct {
 	// keys in the clear is an accident elsewhere than in a laboratory.
 	PlainKeys bool
 	// DefaultState is that of new cards with a number whose row does not say:
-	// signum.CardActive if empty, or signum.CardBarred.
-	DefaultState signum.CardState
+	// mssp.CardActive if empty, or mssp.CardBarred.
+	DefaultState mssp.CardState
 	// Progress learns from time to time how many rows are done. May be nil.
 	Progress func(rows int)
 	// Report gets every bad row, in the order of the file. May be nil.
@@ -158,10 +158,10 @@ func (i *importer) check() error {
 	}
 	switch i.opts.DefaultState {
 	case "":
-		i.opts.DefaultState = signum.CardActive
-	case signum.CardActive, signum.CardBarred:
+		i.opts.DefaultState = mssp.CardActive
+	case mssp.CardActive, mssp.CardBarred:
 	default:
-		return fmt.Errorf("sim: a card in a phone is %s or %s, not %s", signum.CardActive, signum.CardBarred, i.opts.DefaultState)
+		return fmt.Errorf("sim: a card in a phone is %s or %s, not %s", mssp.CardActive, mssp.CardBarred, i.opts.DefaultState)
 	}
 	return nil
 }
@@ -275,8 +275,8 @@ func (i *importer) settle(ctx context.Context) (first error) {
 // ofRow reports whether an error is the row's own: refused, or overtaken by what
 // somebody else did to the same card or number at the same time.
 func ofRow(err error) bool {
-	return errors.As(err, new(*Refusal)) || errors.Is(err, signum.ErrNotFound) || errors.Is(err, signum.ErrExists) ||
-		errors.Is(err, signum.ErrCardState)
+	return errors.As(err, new(*Refusal)) || errors.Is(err, mssp.ErrNotFound) || errors.Is(err, mssp.ErrExists) ||
+		errors.Is(err, mssp.ErrCardState)
 }
 
 // report hands on the bad rows of the batch in the order of the file.

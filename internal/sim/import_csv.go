@@ -18,6 +18,7 @@ import (
 	josecipher "github.com/go-jose/go-jose/v4/cipher"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // maxLine bounds a line of the file in bytes; a row has some 250.
@@ -207,9 +208,9 @@ func (f *cardFile) parse(r *cardRow, fields []string) error {
 	}
 	r.keySet = byte(set)
 	switch r.algorithm = strings.ToUpper(field("algorithm")); r.algorithm {
-	case signum.CardAES, signum.Card3DES:
+	case mssp.CardAES, mssp.Card3DES:
 	default:
-		return fmt.Errorf("algorithm: it is %s or %s", signum.CardAES, signum.Card3DES)
+		return fmt.Errorf("algorithm: it is %s or %s", mssp.CardAES, mssp.Card3DES)
 	}
 	switch r.keyType = signum.KeyType(strings.ToUpper(field("key_type"))); r.keyType {
 	case "", signum.EC, signum.RSA:
@@ -229,15 +230,15 @@ func (f *cardFile) parse(r *cardRow, fields []string) error {
 }
 
 func (r *cardRow) parseState(text string) error {
-	r.state = signum.CardState(text)
+	r.state = mssp.CardState(text)
 	switch {
 	case text == "":
-	case r.msisdn == "" && r.state == signum.CardStock:
-	case r.msisdn != "" && (r.state == signum.CardActive || r.state == signum.CardBarred):
+	case r.msisdn == "" && r.state == mssp.CardStock:
+	case r.msisdn != "" && (r.state == mssp.CardActive || r.state == mssp.CardBarred):
 	case r.msisdn == "":
-		return fmt.Errorf("state: a card without a number is %s, or empty", signum.CardStock)
+		return fmt.Errorf("state: a card without a number is %s, or empty", mssp.CardStock)
 	default:
-		return fmt.Errorf("state: a card with a number is %s or %s, or empty: as it is", signum.CardActive, signum.CardBarred)
+		return fmt.Errorf("state: a card with a number is %s or %s, or empty: as it is", mssp.CardActive, mssp.CardBarred)
 	}
 	return nil
 }
@@ -271,7 +272,7 @@ func (f *cardFile) key(text, algorithm string) ([]byte, error) {
 		return nil, errors.New("it is not hex")
 	}
 	lengths := []int{16, 24, 32}
-	if algorithm == signum.Card3DES {
+	if algorithm == mssp.Card3DES {
 		lengths = lengths[:2]
 	}
 	if f.kek != nil {
@@ -286,7 +287,7 @@ func (f *cardFile) key(text, algorithm string) ([]byte, error) {
 	if !slices.Contains(lengths, len(key)) {
 		return nil, fmt.Errorf("%d bytes are no %s key, which has %s", len(key), algorithm, orList(lengths, 0))
 	}
-	if algorithm == signum.Card3DES && degenerate(key) {
+	if algorithm == mssp.Card3DES && degenerate(key) {
 		return nil, errors.New("two parts are the same: that is single DES")
 	}
 	return key, nil

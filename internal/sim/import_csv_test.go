@@ -15,7 +15,7 @@ import (
 	josecipher "github.com/go-jose/go-jose/v4/cipher"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func TestImportWrappedKeys(t *testing.T) {
@@ -85,7 +85,7 @@ func TestImportRefused(t *testing.T) {
 		"no key":        {cardHeader, ImportOptions{}, "transport key is missing"},
 		"two kinds":     {cardHeader, ImportOptions{KEK: make([]byte, 16), PlainKeys: true}, "wrapped or they are not"},
 		"short key":     {cardHeader, ImportOptions{KEK: make([]byte, 15)}, "15 bytes"},
-		"state":         {cardHeader, ImportOptions{PlainKeys: true, DefaultState: signum.CardStock}, "ACTIVE or BLOCKED"},
+		"state":         {cardHeader, ImportOptions{PlainKeys: true, DefaultState: mssp.CardStock}, "ACTIVE or BLOCKED"},
 		"empty":         {" \r\n\n", ImportOptions{PlainKeys: true}, "file is empty"},
 		"unknown":       {"iccid,msisdn,puk\n", ImportOptions{PlainKeys: true}, `unknown column "puk"; there are iccid, msisdn, key_set, algorithm, kic, kid, key_type, state`},
 		"no header":     {"c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1,x", ImportOptions{PlainKeys: true}, "column 1 (what it holds is no name)"},

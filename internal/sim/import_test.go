@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func TestImport(t *testing.T) {
@@ -21,12 +22,12 @@ func TestImport(t *testing.T) {
 	}
 	b.want(Summary{Rows: 5, New: 5}, b.load(rows...))
 	sub := b.subscriber(1)
-	want := &signum.Subscriber{MSISDN: cardNumber(1), Serial: sub.Serial, State: signum.SubscriberActive, Devices: []signum.Device{
+	want := &mssp.Subscriber{MSISDN: cardNumber(1), Serial: sub.Serial, State: mssp.SubscriberActive, Devices: []mssp.Device{
 		{ID: "sim-" + cardICCID(1), Method: signum.SIM, State: signum.DeviceRegistered, Network: signum.Network{MCC: "228", MNC: "01"}}}}
 	if d := cmp.Diff(want, sub); d != "" || len(sub.Serial) != 16 {
 		t.Errorf("-want +got\n%s", d)
 	}
-	if d := b.subscriber(2).Devices[0]; d.State != signum.DeviceInactive || d.KeyType != signum.RSA || b.card(2).State != signum.CardBarred {
+	if d := b.subscriber(2).Devices[0]; d.State != signum.DeviceInactive || d.KeyType != signum.RSA || b.card(2).State != mssp.CardBarred {
 		t.Errorf("%+v", d)
 	}
 	if d := b.subscriber(5).Devices[0]; d.State != signum.DeviceRegistered || d.KeyType != signum.EC {
@@ -35,7 +36,7 @@ func TestImport(t *testing.T) {
 	for n := 1; n <= 5; n++ {
 		c := b.card(n)
 		b.wantKeys(c, cardKey(n, 1), cardKey(n, 2))
-		if c.KeySet != 2 || c.Algorithm != signum.CardAES || bytes.Contains(c.KIc, cardKey(n, 1)) || (c.State == signum.CardStock) != (n == 3 || n == 4) {
+		if c.KeySet != 2 || c.Algorithm != mssp.CardAES || bytes.Contains(c.KIc, cardKey(n, 1)) || (c.State == mssp.CardStock) != (n == 3 || n == 4) {
 			t.Errorf("%+v", c)
 		}
 	}
@@ -44,10 +45,10 @@ func TestImport(t *testing.T) {
 	}
 
 	// Again changes nothing, not even what is wrapped; phones are told again.
-	before := []*signum.Card{b.card(1), b.card(2), b.card(3), b.card(4), b.card(5)}
+	before := []*mssp.Card{b.card(1), b.card(2), b.card(3), b.card(4), b.card(5)}
 	b.clock.at = b.clock.at.AddDate(0, 0, 1)
 	b.want(Summary{Rows: 5, Unchanged: 5}, b.load(rows...))
-	if d := cmp.Diff(before, []*signum.Card{b.card(1), b.card(2), b.card(3), b.card(4), b.card(5)}); d != "" {
+	if d := cmp.Diff(before, []*mssp.Card{b.card(1), b.card(2), b.card(3), b.card(4), b.card(5)}); d != "" {
 		t.Errorf("-before +after\n%s", d)
 	}
 	if len(b.placed) != 5 || b.placed[0].Change != ChangeNone {
@@ -63,9 +64,9 @@ func TestImportMoves(t *testing.T) {
 	b.activate(1, "a1")
 	b.activate(2, "a2")
 	serials := []string{b.subscriber(1).Serial, b.subscriber(2).Serial}
-	app := signum.Device{ID: "app-7", Method: signum.App, State: signum.DeviceActive}
-	if err := b.store.PutSubscriber(ctx, &signum.Subscriber{MSISDN: cardNumber(7), Serial: "S7", State: signum.SubscriberActive,
-		Devices: []signum.Device{app}}); err != nil {
+	app := mssp.Device{ID: "app-7", Method: signum.App, State: signum.DeviceActive}
+	if err := b.store.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: cardNumber(7), Serial: "S7", State: mssp.SubscriberActive,
+		Devices: []mssp.Device{app}}); err != nil {
 		t.Fatal(err)
 	}
 	rows := []string{
@@ -80,7 +81,7 @@ func TestImportMoves(t *testing.T) {
 		t.Errorf("renumbered: %+v", s)
 	}
 	if s := b.subscriber(2); s.Serial != serials[1] || s.Devices[0].ID != "sim-"+cardICCID(10) || s.Devices[0].State != signum.DeviceRegistered ||
-		b.card(2).State != signum.CardRetired || !slices.Equal(b.revoked, []string{"a2 5"}) {
+		b.card(2).State != mssp.CardRetired || !slices.Equal(b.revoked, []string{"a2 5"}) {
 		t.Errorf("swapped: %+v, %v", s, b.revoked)
 	}
 	if s := b.subscriber(1); s.Serial == serials[0] || s.Devices[0].ID != "sim-"+cardICCID(3) {
@@ -89,7 +90,7 @@ func TestImportMoves(t *testing.T) {
 	if s := b.subscriber(7); len(s.Devices) != 2 || s.Devices[0].ID != app.ID || s.Serial != "S7" {
 		t.Errorf("first SIM: %+v", s)
 	}
-	if d := b.subscriber(12).Devices[0]; d.State != signum.DeviceInactive || b.cardOf(12).State != signum.CardBarred {
+	if d := b.subscriber(12).Devices[0]; d.State != signum.DeviceInactive || b.cardOf(12).State != mssp.CardBarred {
 		t.Errorf("renumbered and blocked: %+v", d)
 	}
 	b.want(Summary{Rows: 5, Unchanged: 5}, b.load(rows...))
@@ -188,31 +189,31 @@ func TestImportStates(t *testing.T) {
 	b := newTestBook(t)
 	b.load(cardLine(1, 1))
 	b.activate(1, "a1")
-	if err := b.SetState(t.Context(), cardICCID(1), signum.CardBarred); err != nil {
+	if err := b.SetState(t.Context(), cardICCID(1), mssp.CardBarred); err != nil {
 		t.Fatal(err)
 	}
 	b.want(Summary{Rows: 1, Unchanged: 1}, b.load(cardLine(1, 1)))
 	b.want(Summary{Rows: 1, Updated: 1}, b.load(cardLine(1, 1, "", "ACTIVE")))
-	if b.card(1).State != signum.CardActive || b.subscriber(1).Devices[0].State != signum.DeviceActive {
+	if b.card(1).State != mssp.CardActive || b.subscriber(1).Devices[0].State != signum.DeviceActive {
 		t.Error("not active again")
 	}
 	b.want(Summary{Rows: 1, Updated: 1}, b.load(cardLine(1, 1, "", "BLOCKED")))
 
 	sum, err := b.Import(t.Context(), strings.NewReader(cardHeader+cardLine(1, 1)+cardLine(2, 2)+cardLine(3, 3, "", "ACTIVE")+cardLine(4, 1+1000)+cardLine(5, -1)),
-		ImportOptions{PlainKeys: true, DefaultState: signum.CardBarred})
+		ImportOptions{PlainKeys: true, DefaultState: mssp.CardBarred})
 	if err != nil || sum.New != 4 || sum.Unchanged != 1 {
 		t.Fatal(sum, err)
 	}
-	for n, want := range map[int]signum.CardState{1: signum.CardBarred, 2: signum.CardBarred, 3: signum.CardActive, 4: signum.CardBarred, 5: signum.CardStock} {
+	for n, want := range map[int]mssp.CardState{1: mssp.CardBarred, 2: mssp.CardBarred, 3: mssp.CardActive, 4: mssp.CardBarred, 5: mssp.CardStock} {
 		if got := b.card(n).State; got != want {
 			t.Errorf("card %d: %s, want %s", n, got, want)
 		}
 	}
 	// One that comes by a swap is blocked too.
-	if _, err := b.Import(t.Context(), strings.NewReader(cardHeader+cardLine(6, 1)), ImportOptions{PlainKeys: true, DefaultState: signum.CardBarred}); err != nil {
+	if _, err := b.Import(t.Context(), strings.NewReader(cardHeader+cardLine(6, 1)), ImportOptions{PlainKeys: true, DefaultState: mssp.CardBarred}); err != nil {
 		t.Fatal(err)
 	}
-	if d := b.subscriber(1).Devices[0]; b.cardOf(1).State != signum.CardBarred || d.State != signum.DeviceInactive {
+	if d := b.subscriber(1).Devices[0]; b.cardOf(1).State != mssp.CardBarred || d.State != signum.DeviceInactive {
 		t.Errorf("%+v", d)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 )
 
@@ -72,7 +72,7 @@ func (r *KeyRing) Unwrap(iccid, name string, wrapped []byte) ([]byte, error) {
 }
 
 // Keys are those of a card, in the clear: they are not to be kept.
-func (r *KeyRing) Keys(c *signum.Card) (k scp80.Keys, err error) {
+func (r *KeyRing) Keys(c *mssp.Card) (k scp80.Keys, err error) {
 	if k.KIc, err = r.Unwrap(c.ICCID, KeyKIc, c.KIc); err != nil {
 		return k, err
 	}
@@ -81,7 +81,7 @@ func (r *KeyRing) Keys(c *signum.Card) (k scp80.Keys, err error) {
 }
 
 // SetKeys gives a card its keys, wrapped; the ICCID must be set.
-func (r *KeyRing) SetKeys(c *signum.Card, k scp80.Keys) (err error) {
+func (r *KeyRing) SetKeys(c *mssp.Card, k scp80.Keys) (err error) {
 	if c.KIc, err = r.Wrap(c.ICCID, KeyKIc, k.KIc); err != nil {
 		return err
 	}

@@ -13,14 +13,15 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // audit is what the records of all say once everything is over.
 type audit struct {
 	*crowd
-	byTransID map[string]*signum.Transaction // AP_TransID
-	byUser    map[string][]*signum.Transaction
+	byTransID map[string]*mssp.Transaction // AP_TransID
+	byUser    map[string][]*mssp.Transaction
 	outcomes  map[string]int // by behaviour and code
 	untold    int            // callers whose node stopped
 	lost      int            // of those who approved in time: 208 or 209
@@ -34,7 +35,7 @@ func (a *audit) errorf(format string, args ...any) {
 
 // audit compares callers, store, phones and replies.
 func (c *crowd) audit() *audit {
-	a := &audit{crowd: c, byTransID: map[string]*signum.Transaction{}, byUser: map[string][]*signum.Transaction{}, outcomes: map[string]int{}}
+	a := &audit{crowd: c, byTransID: map[string]*mssp.Transaction{}, byUser: map[string][]*mssp.Transaction{}, outcomes: map[string]int{}}
 	n := c.p.enter()
 	defer n.leave()
 	c.p.seen.mu.Lock() // nobody is there any more
@@ -50,7 +51,7 @@ func (c *crowd) audit() *audit {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		if t.State == signum.StateOutstanding {
+		if t.State == mssp.StateOutstanding {
 			a.errorf("%s is outstanding for ever", t.ID)
 		}
 		a.byTransID[t.APTransID] = t
@@ -159,7 +160,7 @@ var results = map[signum.Code]applet.Result{
 	signum.PINBlocked: applet.PINBlocked, signum.NoKeyFound: applet.NoKey, signum.ExpiredTransaction: applet.NoAnswer,
 }
 
-func (a *audit) outcome(d *deed, c *call, t *signum.Transaction) {
+func (a *audit) outcome(d *deed, c *call, t *mssp.Transaction) {
 	code := t.Outcome.Code
 	a.outcomes[fmt.Sprintf("%s: %d", what(d, t), code)]++
 	if t.Method == signum.SMS {
@@ -199,7 +200,7 @@ func (a *audit) outcome(d *deed, c *call, t *signum.Transaction) {
 	a.prompts(d, t, id)
 }
 
-func what(d *deed, t *signum.Transaction) string {
+func what(d *deed, t *mssp.Transaction) string {
 	switch {
 	case t.Method == signum.SMS:
 		return "text"
@@ -210,14 +211,14 @@ func what(d *deed, t *signum.Transaction) string {
 }
 
 // prompts: nobody is asked twice.
-func (a *audit) prompts(d *deed, t *signum.Transaction, id string) {
+func (a *audit) prompts(d *deed, t *mssp.Transaction, id string) {
 	w := a.p.seen
 	most := map[card.Step]int{card.StepText: 1, card.StepPIN: 1, card.StepNewPIN: 1, card.StepRepeat: 1}
 	if d.does.Do == phone.WrongPIN {
 		most = map[card.Step]int{card.StepText: 1, card.StepPIN: 3, card.StepNewPIN: 3, card.StepRepeat: 3}
 	}
 	for step, n := range most {
-		for _, op := range []signum.DeviceOp{signum.OpSign, signum.OpActivate, signum.OpDisplay} {
+		for _, op := range []mssp.DeviceOp{mssp.OpSign, mssp.OpActivate, mssp.OpDisplay} {
 			if got := w.prompts[prompt{id, op, step}]; got > n {
 				a.errorf("%s: %d prompts of step %d of operation %d", t.ID, got, step, op)
 			}
@@ -261,7 +262,7 @@ func (a *audit) passwords() {
 func (a *audit) receipt(n *node, r *receipted) {
 	got, err := n.store.Receipt(context.Background(), r.of.id)
 	if r.told == nil {
-		if err != nil && !errors.Is(err, signum.ErrNotFound) {
+		if err != nil && !errors.Is(err, mssp.ErrNotFound) {
 			a.errorf("%v", err)
 		}
 		a.outcomes["receipt: not told"]++

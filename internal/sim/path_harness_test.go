@@ -20,6 +20,7 @@ import (
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/card"
 	"github.com/signum-mssp/signum/internal/engine"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/sim"
@@ -190,7 +191,7 @@ func (p *path) wire(n *node) (err error) {
 		return err
 	}
 	n.engine, err = engine.New(engine.Config{
-		Store: n.store, Channels: map[signum.Method]signum.Channel{signum.SIM: noted{n.channel, p.seen}}, Issuer: n.ca, Texts: n.channel,
+		Store: n.store, Channels: map[signum.Method]mssp.Channel{signum.SIM: noted{n.channel, p.seen}}, Issuer: n.ca, Texts: n.channel,
 		Chain: p.authority.Chain(), MSSPURI: "mid://test", HomeNetwork: homeNetwork, Retention: 100 * time.Hour, Sweep: p.cfg.sweep,
 	})
 	n.channel.Connect(n.engine, n.engine)
@@ -245,7 +246,7 @@ func (p *path) transID() string {
 
 // user is a subscriber with a SIM in a handset.
 type user struct {
-	*signum.Subscriber
+	*mssp.Subscriber
 	n           int
 	keyType     signum.KeyType
 	card        *card.Card
@@ -270,9 +271,9 @@ func (p *path) addUser(n int, spec userSpec) *user {
 	if spec.keyType == "" {
 		spec.keyType = signum.EC
 	}
-	u := &user{n: n, keyType: spec.keyType, Subscriber: &signum.Subscriber{
-		MSISDN: fmt.Sprintf("+4179%07d", n), Serial: ca.NewSerial(), State: signum.SubscriberActive,
-		Devices: []signum.Device{{
+	u := &user{n: n, keyType: spec.keyType, Subscriber: &mssp.Subscriber{
+		MSISDN: fmt.Sprintf("+4179%07d", n), Serial: ca.NewSerial(), State: mssp.SubscriberActive,
+		Devices: []mssp.Device{{
 			ID: fmt.Sprintf("sim-%d", n), Method: signum.SIM, State: signum.DeviceRegistered, KeyType: spec.keyType,
 			Network: signum.Network{MCC: "228", MNC: "01"},
 		}},
@@ -303,9 +304,9 @@ func (p *path) addUser(n int, spec userSpec) *user {
 func (p *path) issueCard(u *user, spec userSpec) error {
 	iccid := fmt.Sprintf("89410%014d", u.n)
 	keys := cardKeys(u.n, cmp.Or(spec.keyLength, 16))
-	record := &signum.Card{
-		ICCID: iccid, DeviceID: u.device(), MSISDN: u.MSISDN, State: signum.CardActive, KeySet: 1,
-		Algorithm: cmp.Or(spec.algorithm, signum.CardAES),
+	record := &mssp.Card{
+		ICCID: iccid, DeviceID: u.device(), MSISDN: u.MSISDN, State: mssp.CardActive, KeySet: 1,
+		Algorithm: cmp.Or(spec.algorithm, mssp.CardAES),
 	}
 	if err := p.keys.SetKeys(record, keys); err != nil {
 		return err

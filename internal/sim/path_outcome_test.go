@@ -11,6 +11,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smsc"
@@ -42,13 +43,13 @@ func TestPathOutcomes(t *testing.T) {
 		}{
 			{name: "approved", want: []signum.Code{500, 500}, most: time.Second},
 			{name: "approved, RSA", spec: userSpec{keyType: signum.RSA}, want: []signum.Code{500, 500}, most: time.Second},
-			{name: "approved, 3DES with two keys", spec: userSpec{algorithm: signum.Card3DES}, want: []signum.Code{500, 500}, most: time.Second},
-			{name: "approved, 3DES with three keys", spec: userSpec{algorithm: signum.Card3DES, keyLength: 24}, want: []signum.Code{500, 500}, most: time.Second},
-			{name: "activated, 3DES", spec: userSpec{algorithm: signum.Card3DES, inactive: true}, want: []signum.Code{500, 500}, most: time.Second},
+			{name: "approved, 3DES with two keys", spec: userSpec{algorithm: mssp.Card3DES}, want: []signum.Code{500, 500}, most: time.Second},
+			{name: "approved, 3DES with three keys", spec: userSpec{algorithm: mssp.Card3DES, keyLength: 24}, want: []signum.Code{500, 500}, most: time.Second},
+			{name: "activated, 3DES", spec: userSpec{algorithm: mssp.Card3DES, inactive: true}, want: []signum.Code{500, 500}, most: time.Second},
 			{name: "approved, AES-192", spec: userSpec{keyLength: 24}, want: []signum.Code{500, 500}, most: time.Second},
 			{name: "approved, AES-256", spec: userSpec{keyLength: 32}, want: []signum.Code{500, 500}, most: time.Second},
-			{name: "other keys, 3DES", spec: userSpec{algorithm: signum.Card3DES, config: func(c *card.Config) { c.Keys = cardKeys(1000, 16) }}, want: []signum.Code{209, 209}, most: 80 * time.Second},
-			{name: "3DES for AES", spec: userSpec{config: func(c *card.Config) { c.Algorithm = signum.Card3DES }}, want: []signum.Code{209, 209}, most: 80 * time.Second},
+			{name: "other keys, 3DES", spec: userSpec{algorithm: mssp.Card3DES, config: func(c *card.Config) { c.Keys = cardKeys(1000, 16) }}, want: []signum.Code{209, 209}, most: 80 * time.Second},
+			{name: "3DES for AES", spec: userSpec{config: func(c *card.Config) { c.Algorithm = mssp.Card3DES }}, want: []signum.Code{209, 209}, most: 80 * time.Second},
 			{name: "activated", spec: userSpec{inactive: true}, want: []signum.Code{500, 500}, most: time.Second},
 			{name: "cancelled", does: phone.Cancel, want: []signum.Code{401, 401}, most: time.Second},
 			{name: "no answer of the user", does: phone.Silent, want: []signum.Code{208, 208}, most: 80 * time.Second},

@@ -9,21 +9,22 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // parties are who calls.
 var parties = []struct {
 	id  string
-	pin signum.Pin
-}{{"mid://bank", signum.Pin{1}}, {"mid://shop", signum.Pin{2}}, {"mid://state", signum.Pin{3}}}
+	pin mssp.Pin
+}{{"mid://bank", mssp.Pin{1}}, {"mid://shop", mssp.Pin{2}}, {"mid://state", mssp.Pin{3}}}
 
 func (p *path) addParties() {
 	p.t.Helper()
 	n := p.enter()
 	defer n.leave()
 	for _, ap := range parties {
-		if err := n.store.PutParty(context.Background(), &signum.Party{
-			ID: ap.id, Pins: []signum.Pin{ap.pin}, Profiles: signum.SignatureProfiles, AuthProfile1: signum.ProfileAnyLoA4, DefaultLang: "en",
+		if err := n.store.PutParty(context.Background(), &mssp.Party{
+			ID: ap.id, Pins: []mssp.Pin{ap.pin}, Profiles: signum.SignatureProfiles, AuthProfile1: signum.ProfileAnyLoA4, DefaultLang: "en",
 			AutoActivation: true, Services: []string{signum.ServiceGeofencing, signum.ServiceValidate, signum.ServiceSubscriberInfo},
 		}); err != nil {
 			p.t.Fatal(err)
@@ -69,7 +70,7 @@ func (p *path) sign(c *call, poll time.Duration) error {
 	n := p.enter()
 	c.asked = time.Now()
 	r.AP.Instant = signum.FormatInstant(time.Now()) // it may have waited
-	resp, err := n.engine.Sign(n.requests, &signum.Caller{Pin: parties[c.ap].pin}, r)
+	resp, err := n.engine.Sign(n.requests, &mssp.Caller{Pin: parties[c.ap].pin}, r)
 	n.leave()
 	c.answered = time.Now()
 	switch {
@@ -115,7 +116,7 @@ func (p *path) await(c *call, poll time.Duration) error {
 func (p *path) status(c *call) (st signum.Code, signature []byte, services []signum.ServiceResponse, err error) {
 	n := p.enter()
 	defer n.leave()
-	resp, err := n.engine.Status(context.Background(), &signum.Caller{Pin: parties[c.ap].pin},
+	resp, err := n.engine.Status(context.Background(), &mssp.Caller{Pin: parties[c.ap].pin},
 		&signum.StatusRequest{Header: p.header(c.ap, p.transID()), TransID: c.id})
 	if err == nil {
 		return resp.Status, resp.Signature, resp.Services, nil
@@ -176,7 +177,7 @@ func (p *path) verify(u *user, sd *cms.SignedData) (*cms.Result, error) {
 func (p *path) receipt(c *call, text string) (*signum.ReceiptResponse, error) {
 	n := p.enter()
 	defer n.leave()
-	return n.engine.Receipt(n.requests, &signum.Caller{Pin: parties[c.ap].pin}, &signum.ReceiptRequest{
+	return n.engine.Receipt(n.requests, &mssp.Caller{Pin: parties[c.ap].pin}, &signum.ReceiptRequest{
 		Header: p.header(c.ap, p.transID()), TransID: c.id, MSISDN: strings.TrimPrefix(c.u.MSISDN, "+"),
 		Message: signum.DataToBeSigned{Data: text}, Extension: &signum.ReceiptRequestExtension{MessagingMode: signum.Synch, UserAck: "true"},
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/smsc"
@@ -76,7 +77,7 @@ func (c *crowd) play(users, calls int, f smsc.Faults, making func(done <-chan st
 		}
 		switch n % 8 {
 		case 3:
-			spec.algorithm, spec.keyLength = signum.Card3DES, 16+n%16/8*8
+			spec.algorithm, spec.keyLength = mssp.Card3DES, 16+n%16/8*8
 		case 5:
 			spec.keyLength = 32
 		}

@@ -5,9 +5,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/sim"
@@ -32,7 +32,7 @@ type witness struct {
 
 type prompt struct {
 	id   string
-	op   signum.DeviceOp
+	op   mssp.DeviceOp
 	step card.Step
 }
 
@@ -70,8 +70,8 @@ type noted struct {
 	w *witness
 }
 
-// Send implements signum.Channel.
-func (c noted) Send(ctx context.Context, r signum.DeviceRequest) error {
+// Send implements mssp.Channel.
+func (c noted) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	c.w.mu.Lock()
 	c.w.asked[r.TransID] = true
 	c.w.mu.Unlock()
@@ -154,8 +154,8 @@ type secured struct {
 
 // replyParams are those of requests to cards with key set 1.
 func replyParams(algorithm string, keyLength int) scp80.Params {
-	coding := map[string]byte{signum.CardAES: 0x12, signum.Card3DES: 0x15}[algorithm]
-	if algorithm == signum.Card3DES && keyLength == 24 {
+	coding := map[string]byte{mssp.CardAES: 0x12, mssp.Card3DES: 0x15}[algorithm]
+	if algorithm == mssp.Card3DES && keyLength == 24 {
 		coding = 0x19
 	}
 	return scp80.Params{SPI: [2]byte{0x16, 0x39}, KIc: coding, KID: coding, TAR: applet.TAR}

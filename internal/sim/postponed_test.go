@@ -5,14 +5,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
 // The service starts anew while the user is asked: the reply finds its request
 // in the engine.
 func TestRestart(t *testing.T) {
-	for _, op := range []signum.DeviceOp{signum.OpSign, signum.OpActivate, signum.OpDisplay} {
+	for _, op := range []mssp.DeviceOp{mssp.OpSign, mssp.OpActivate, mssp.OpDisplay} {
 		for _, again := range []bool{false, true} { // the engine hands over again
 			run(t, func(w *world) {
 				f := w.card(rsaKey)
@@ -30,7 +30,7 @@ func TestRestart(t *testing.T) {
 				if a.Fault != nil || a.Op != op {
 					t.Errorf("%+v, %v", a, a.Fault)
 				}
-				prompts := map[signum.DeviceOp]int{signum.OpSign: 1, signum.OpActivate: 2, signum.OpDisplay: 1}[op]
+				prompts := map[mssp.DeviceOp]int{mssp.OpSign: 1, mssp.OpActivate: 2, mssp.OpDisplay: 1}[op]
 				if f.asked() != prompts {
 					t.Errorf("asked %d times", f.asked())
 				}
@@ -53,7 +53,7 @@ func TestRestartBetweenParts(t *testing.T) {
 			parts++
 			return parts == 3 // lost with the service
 		}
-		r := w.request(f, signum.OpSign, "_1", text)
+		r := w.request(f, mssp.OpSign, "_1", text)
 		w.ask(r)
 		pass(10 * time.Second)
 		w.restart()
@@ -74,7 +74,7 @@ func TestOtherNode(t *testing.T) {
 		other := w.ch
 		w.start() // w.net delivers to this one now
 		defer other.Close()
-		r := w.request(f, signum.OpSign, "_1", text)
+		r := w.request(f, mssp.OpSign, "_1", text)
 		w.engine.pending[f.device] = append(w.engine.pending[f.device], r)
 		if err := other.Send(ctx, r); err != nil {
 			t.Fatal(err)
@@ -109,7 +109,7 @@ func TestPostponed(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %T", name, key), func(t *testing.T) {
 				run(t, func(w *world) {
 					f := w.card(signerOf(key))
-					r := w.request(f, signum.OpSign, "_1", text)
+					r := w.request(f, mssp.OpSign, "_1", text)
 					w.ask(r)
 					pass(time.Second)
 					tt.on(w)
@@ -136,7 +136,7 @@ func TestPostponed(t *testing.T) {
 func TestNeverTaken(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
-		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		w.engine.failing(1000, errStore)
 		pass(lifetime)
 		if n := w.ch.Stats().AnswerErrors; n < 5 || n > 40 {
@@ -146,8 +146,8 @@ func TestNeverTaken(t *testing.T) {
 	})
 	run(t, func(w *world) { // it knows no such transaction
 		f := w.card(ecKey)
-		w.ask(w.request(f, signum.OpSign, "_1", text))
-		w.engine.failing(1, fmt.Errorf("x: %w", signum.ErrNotFound))
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
+		w.engine.failing(1, fmt.Errorf("x: %w", mssp.ErrNotFound))
 		pass(10 * time.Second)
 		if st := w.net.lastStatus(); st != smpp.StatusOK {
 			t.Error(st)

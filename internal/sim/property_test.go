@@ -13,6 +13,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
 )
@@ -29,7 +30,7 @@ type scenario struct {
 }
 
 type cardScript struct {
-	Op     signum.DeviceOp
+	Op     mssp.DeviceOp
 	RSA    bool
 	Start  time.Duration
 	Think  time.Duration
@@ -62,7 +63,7 @@ func drawScenario(t *rapid.T) scenario {
 	}
 	for range rapid.IntRange(1, 60).Draw(t, "cards") {
 		c := cardScript{
-			Op:     rapid.SampledFrom([]signum.DeviceOp{signum.OpSign, signum.OpSign, signum.OpSign, signum.OpActivate, signum.OpDisplay}).Draw(t, "op"),
+			Op:     rapid.SampledFrom([]mssp.DeviceOp{mssp.OpSign, mssp.OpSign, mssp.OpSign, mssp.OpActivate, mssp.OpDisplay}).Draw(t, "op"),
 			RSA:    rapid.IntRange(0, 9).Draw(t, "rsa") == 0,
 			Start:  seconds(t, 20, "start"),
 			Think:  seconds(t, 40, "think"),
@@ -110,7 +111,7 @@ func play(t *testing.T, s scenario, total *outcomes) (wrong []string) {
 	type asked struct {
 		*fakeCard
 		script cardScript
-		r      signum.DeviceRequest
+		r      mssp.DeviceRequest
 	}
 	var all []*asked
 	var sends sync.WaitGroup
@@ -138,7 +139,7 @@ func play(t *testing.T, s scenario, total *outcomes) (wrong []string) {
 	sends.Wait()
 	pass(5 * time.Minute)
 
-	answers := map[string]signum.DeviceAnswer{}
+	answers := map[string]mssp.DeviceAnswer{}
 	for _, a := range w.engine.answers() {
 		if _, twice := answers[a.TransID]; twice {
 			wrong = append(wrong, "two answers to "+a.TransID)
@@ -159,7 +160,7 @@ func play(t *testing.T, s scenario, total *outcomes) (wrong []string) {
 			total.signed++
 		}
 		prompts := 1
-		if c.script.Op == signum.OpActivate {
+		if c.script.Op == mssp.OpActivate {
 			prompts = 2
 		}
 		if c.asked() > prompts {
@@ -176,7 +177,7 @@ func play(t *testing.T, s scenario, total *outcomes) (wrong []string) {
 }
 
 // judge says what is wrong with an answer.
-func judge(f *fakeCard, s cardScript, r signum.DeviceRequest, a signum.DeviceAnswer, ok bool) string {
+func judge(f *fakeCard, s cardScript, r mssp.DeviceRequest, a mssp.DeviceAnswer, ok bool) string {
 	if !ok {
 		return ""
 	}
@@ -191,23 +192,23 @@ func judge(f *fakeCard, s cardScript, r signum.DeviceRequest, a signum.DeviceAns
 		return ""
 	}
 	switch {
-	case r.Op == signum.OpDisplay:
+	case r.Op == mssp.OpDisplay:
 		want := map[applet.Result]signum.ReceiptResult{0: signum.ReceiptAccepted, 1: signum.ReceiptCancelled, 2: signum.ReceiptTimedOut}[s.Result]
 		if a.Receipt != want {
 			return "receipt " + string(a.Receipt)
 		}
 	case s.Result != applet.OK:
 		return "success, the card says " + s.Result.String()
-	case r.Op == signum.OpSign && !verify(f.key.Public(), r.SignedAttrs, a.Signature):
+	case r.Op == mssp.OpSign && !verify(f.key.Public(), r.SignedAttrs, a.Signature):
 		return "a wrong signature"
-	case r.Op == signum.OpActivate && !verify(f.key.Public(), signum.ActivationProof(r.TransID, a.PublicKey), a.Proof):
+	case r.Op == mssp.OpActivate && !verify(f.key.Public(), mssp.ActivationProof(r.TransID, a.PublicKey), a.Proof):
 		return "a wrong proof"
 	}
 	return ""
 }
 
 // retryAsk is ask, by an engine that tries until its store works.
-func (w *world) retryAsk(r signum.DeviceRequest) {
+func (w *world) retryAsk(r mssp.DeviceRequest) {
 	w.engine.mu.Lock()
 	w.engine.pending[r.DeviceID] = append(w.engine.pending[r.DeviceID], r)
 	w.engine.mu.Unlock()
@@ -231,7 +232,7 @@ func (w *world) crash() {
 	w.node().Close()
 	w.start()
 	w.engine.mu.Lock()
-	var again []signum.DeviceRequest
+	var again []mssp.DeviceRequest
 	for _, list := range w.engine.pending {
 		again = append(again, list...)
 	}
@@ -269,7 +270,7 @@ func BenchmarkSignature(b *testing.B) {
 				done <- struct{}{}
 				return "", nil
 			}
-			r := w.request(f, signum.OpSign, "", text)
+			r := w.request(f, mssp.OpSign, "", text)
 			r.Expires = time.Now().Add(time.Hour)
 			b.ReportAllocs()
 			for i := range b.N {

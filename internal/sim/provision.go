@@ -7,18 +7,19 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// ProvisionStore is what provisioning needs of a signum.Store.
+// ProvisionStore is what provisioning needs of a mssp.Store.
 type ProvisionStore interface {
-	Subscriber(ctx context.Context, msisdn string) (*signum.Subscriber, error)
-	PutCard(ctx context.Context, c *signum.Card) error
-	RekeyCard(ctx context.Context, c *signum.Card) error
-	EnrolCard(ctx context.Context, s *signum.Subscriber, c *signum.Card) error
-	Card(ctx context.Context, iccid string) (*signum.Card, error)
-	CardOf(ctx context.Context, msisdn string) (*signum.Card, error)
-	SetCardState(ctx context.Context, iccid string, to signum.CardState, at time.Time) error
-	SwapCard(ctx context.Context, msisdn, newICCID string, newDevice signum.Device, at time.Time) error
+	Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber, error)
+	PutCard(ctx context.Context, c *mssp.Card) error
+	RekeyCard(ctx context.Context, c *mssp.Card) error
+	EnrolCard(ctx context.Context, s *mssp.Subscriber, c *mssp.Card) error
+	Card(ctx context.Context, iccid string) (*mssp.Card, error)
+	CardOf(ctx context.Context, msisdn string) (*mssp.Card, error)
+	SetCardState(ctx context.Context, iccid string, to mssp.CardState, at time.Time) error
+	SwapCard(ctx context.Context, msisdn, newICCID string, newDevice mssp.Device, at time.Time) error
 	RenumberSubscriber(ctx context.Context, oldMSISDN, newMSISDN string) error
 }
 
@@ -39,7 +40,7 @@ type ProvisionerConfig struct {
 	// told again of what it knows, must then change nothing, and may be called by
 	// several goroutines at once. Nil: nobody wants to know.
 	Placed func(ctx context.Context, c ImportedCard) error
-	Clock  signum.Clock // nil: the machine's
+	Clock  mssp.Clock // nil: the machine's
 }
 
 // ImportedCard is a card as it stands after a change, with its keys in the clear.
@@ -48,9 +49,9 @@ type ImportedCard struct {
 	ICCID     string
 	MSISDN    string // empty in stock
 	DeviceID  string // empty in stock
-	State     signum.CardState
+	State     mssp.CardState
 	KeySet    byte
-	Algorithm string // signum.CardAES or signum.Card3DES
+	Algorithm string // mssp.CardAES or mssp.Card3DES
 	KIc, KID  []byte // the receiver's own
 	KeyType   signum.KeyType
 	Change    Change
@@ -114,7 +115,7 @@ func NewProvisioner(cfg ProvisionerConfig) (*Provisioner, error) {
 		return nil, errors.New("sim: a provisioner needs Store, Keys, ParseMSISDN, NewSerial and Revoke")
 	}
 	if cfg.Clock == nil {
-		cfg.Clock = signum.SystemClock{}
+		cfg.Clock = mssp.SystemClock{}
 	}
 	p := &Provisioner{cfg: cfg, turn: make(chan struct{}, 1)}
 	p.turn <- struct{}{}
@@ -140,18 +141,18 @@ func (p *Provisioner) msisdn(text string) (string, error) {
 }
 
 // card finds one, nil if there is none.
-func (p *Provisioner) card(ctx context.Context, iccid string) (*signum.Card, error) {
+func (p *Provisioner) card(ctx context.Context, iccid string) (*mssp.Card, error) {
 	c, err := p.cfg.Store.Card(ctx, iccid)
-	if errors.Is(err, signum.ErrNotFound) {
+	if errors.Is(err, mssp.ErrNotFound) {
 		return nil, nil
 	}
 	return c, err
 }
 
 // account finds a subscriber, nil if there is none.
-func (p *Provisioner) account(ctx context.Context, msisdn string) (*signum.Subscriber, error) {
+func (p *Provisioner) account(ctx context.Context, msisdn string) (*mssp.Subscriber, error) {
 	s, err := p.cfg.Store.Subscriber(ctx, msisdn)
-	if errors.Is(err, signum.ErrNotFound) {
+	if errors.Is(err, mssp.ErrNotFound) {
 		return nil, nil
 	}
 	return s, err
@@ -180,18 +181,18 @@ func (p *Provisioner) Swap(ctx context.Context, msisdn, iccid string) error {
 	}
 	switch {
 	case c == nil:
-		return refusef(signum.ErrNotFound, "there is no card %s: import it first, with an empty msisdn", iccid)
+		return refusef(mssp.ErrNotFound, "there is no card %s: import it first, with an empty msisdn", iccid)
 	case c.MSISDN == msisdn:
 		return p.placed(ctx, &placement{card: c, change: ChangeNone})
-	case c.State != signum.CardStock:
-		return refusef(signum.ErrCardState, "card %s is %s, not in stock", iccid, c.State)
+	case c.State != mssp.CardStock:
+		return refusef(mssp.ErrCardState, "card %s is %s, not in stock", iccid, c.State)
 	}
 	sub, err := p.account(ctx, msisdn)
 	if err != nil {
 		return err
 	}
 	if sub == nil {
-		return refusef(signum.ErrNotFound, "%s has no account: import the card with its number", signum.MaskMSISDN(msisdn))
+		return refusef(mssp.ErrNotFound, "%s has no account: import the card with its number", signum.MaskMSISDN(msisdn))
 	}
 	pl, err := p.swap(ctx, sub, c, "")
 	if err != nil {
@@ -219,7 +220,7 @@ func (p *Provisioner) Renumber(ctx context.Context, from, to string) error {
 		return err
 	}
 	c, err := p.cfg.Store.CardOf(ctx, to)
-	if errors.Is(err, signum.ErrNotFound) {
+	if errors.Is(err, mssp.ErrNotFound) {
 		return nil // an account without a card
 	}
 	if err != nil {
@@ -231,20 +232,20 @@ func (p *Provisioner) Renumber(ctx context.Context, from, to string) error {
 func (p *Provisioner) renumber(ctx context.Context, from, to string) error {
 	err := p.cfg.Store.RenumberSubscriber(ctx, from, to)
 	switch {
-	case errors.Is(err, signum.ErrNotFound):
+	case errors.Is(err, mssp.ErrNotFound):
 		return refusef(err, "%s has no account", signum.MaskMSISDN(from))
-	case errors.Is(err, signum.ErrExists):
+	case errors.Is(err, mssp.ErrExists):
 		return refusef(err, "%s has an account of its own: renumber that first", signum.MaskMSISDN(to))
 	}
 	return err
 }
 
-// SetState blocks a card (signum.CardBarred), or makes it active again. Nothing is
+// SetState blocks a card (mssp.CardBarred), or makes it active again. Nothing is
 // sent to a card that is blocked, and its SIM counts as switched off: requests are
 // answered as if the subscriber had no SIM (105, or the App is asked). A party with
 // auto activation would switch it on, and gets 209, since nothing can be sent. When
 // the card is active again, so is the SIM with the key that it had.
-func (p *Provisioner) SetState(ctx context.Context, iccid string, to signum.CardState) error {
+func (p *Provisioner) SetState(ctx context.Context, iccid string, to mssp.CardState) error {
 	if err := checkICCID(iccid); err != nil {
 		return err
 	}
@@ -256,12 +257,12 @@ func (p *Provisioner) SetState(ctx context.Context, iccid string, to signum.Card
 	return p.setState(ctx, iccid, to)
 }
 
-func (p *Provisioner) setState(ctx context.Context, iccid string, to signum.CardState) error {
+func (p *Provisioner) setState(ctx context.Context, iccid string, to mssp.CardState) error {
 	err := p.cfg.Store.SetCardState(ctx, iccid, to, p.cfg.Clock.Now())
 	switch {
-	case errors.Is(err, signum.ErrNotFound):
+	case errors.Is(err, mssp.ErrNotFound):
 		return refusef(err, "there is no card %s", iccid)
-	case errors.Is(err, signum.ErrCardState):
+	case errors.Is(err, mssp.ErrCardState):
 		return refusef(err, "card %s cannot become %s: only a card in use can be blocked or unblocked", iccid, to)
 	}
 	return err
@@ -269,34 +270,34 @@ func (p *Provisioner) setState(ctx context.Context, iccid string, to signum.Card
 
 // CardInfo is what may be shown of a card, without any secrets.
 type CardInfo struct {
-	ICCID        string           `json:"iccid"`
-	State        signum.CardState `json:"state"`
-	MSISDN       string           `json:"msisdn,omitempty"`
-	KeySet       byte             `json:"key_set"`
-	Algorithm    string           `json:"algorithm"`
-	Counter      uint64           `json:"counter"`       // last one used towards the card
-	ReplyCounter uint64           `json:"reply_counter"` // highest one that the card used
-	Created      time.Time        `json:"created"`
-	Changed      time.Time        `json:"changed"`
-	SIM          *SIMInfo         `json:"sim,omitempty"` // absent in stock and when retired
+	ICCID        string         `json:"iccid"`
+	State        mssp.CardState `json:"state"`
+	MSISDN       string         `json:"msisdn,omitempty"`
+	KeySet       byte           `json:"key_set"`
+	Algorithm    string         `json:"algorithm"`
+	Counter      uint64         `json:"counter"`       // last one used towards the card
+	ReplyCounter uint64         `json:"reply_counter"` // highest one that the card used
+	Created      time.Time      `json:"created"`
+	Changed      time.Time      `json:"changed"`
+	SIM          *SIMInfo       `json:"sim,omitempty"` // absent in stock and when retired
 }
 
 // SIMInfo is the subscriber's SIM that a card is in.
 type SIMInfo struct {
-	DeviceID     string                 `json:"device_id"`
-	Account      string                 `json:"account"` // serial number
-	AccountState signum.SubscriberState `json:"account_state"`
-	State        signum.DeviceState     `json:"state"`
-	KeyType      signum.KeyType         `json:"key_type,omitempty"`
-	PINBlocked   bool                   `json:"pin_blocked"`
-	Certificate  *CertificateInfo       `json:"certificate,omitempty"`
+	DeviceID     string               `json:"device_id"`
+	Account      string               `json:"account"` // serial number
+	AccountState mssp.SubscriberState `json:"account_state"`
+	State        signum.DeviceState   `json:"state"`
+	KeyType      signum.KeyType       `json:"key_type,omitempty"`
+	PINBlocked   bool                 `json:"pin_blocked"`
+	Certificate  *CertificateInfo     `json:"certificate,omitempty"`
 }
 
 // CertificateInfo is the certificate of a SIM.
 type CertificateInfo struct {
-	Serial   string                  `json:"serial"`
-	State    signum.CertificateState `json:"state"`
-	NotAfter time.Time               `json:"not_after"`
+	Serial   string                `json:"serial"`
+	State    mssp.CertificateState `json:"state"`
+	NotAfter time.Time             `json:"not_after"`
 }
 
 // Show finds a card by its ICCID, or by the number of its subscriber.
@@ -324,10 +325,10 @@ func (p *Provisioner) Show(ctx context.Context, name string) (*CardInfo, error) 
 	return info, nil
 }
 
-func (p *Provisioner) find(ctx context.Context, name string) (*signum.Card, error) {
+func (p *Provisioner) find(ctx context.Context, name string) (*mssp.Card, error) {
 	if checkICCID(name) == nil {
 		c, err := p.cfg.Store.Card(ctx, name)
-		if errors.Is(err, signum.ErrNotFound) {
+		if errors.Is(err, mssp.ErrNotFound) {
 			err = refusef(err, "there is no card %s", name)
 		}
 		return c, err
@@ -337,14 +338,14 @@ func (p *Provisioner) find(ctx context.Context, name string) (*signum.Card, erro
 		return nil, refusef(nil, "%q is neither an ICCID (18 to 20 digits, the last a check digit) nor a number of a mobile user", name)
 	}
 	c, err := p.cfg.Store.CardOf(ctx, msisdn)
-	if errors.Is(err, signum.ErrNotFound) {
+	if errors.Is(err, mssp.ErrNotFound) {
 		err = refusef(err, "%s has no card", signum.MaskMSISDN(msisdn))
 	}
 	return c, err
 }
 
 // deviceOf is nil if the subscriber, which may be nil, has no such device.
-func deviceOf(s *signum.Subscriber, id string) *signum.Device {
+func deviceOf(s *mssp.Subscriber, id string) *mssp.Device {
 	if s == nil {
 		return nil
 	}

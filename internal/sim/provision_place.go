@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // cardRow is one row of an import: a card, where it is, and its keys in the clear.
@@ -18,8 +19,8 @@ type cardRow struct {
 	keySet    byte
 	algorithm string
 	kic, kid  []byte
-	keyType   signum.KeyType   // empty: any
-	state     signum.CardState // empty: as it is
+	keyType   signum.KeyType // empty: any
+	state     mssp.CardState // empty: as it is
 }
 
 // way is what a row asks for, by what there is.
@@ -38,7 +39,7 @@ func (w way) moves() bool { return w == waySwap || w == wayRenumber }
 
 // placement is what was done with a card.
 type placement struct {
-	card      *signum.Card
+	card      *mssp.Card
 	keyType   signum.KeyType
 	change    Change
 	oldMSISDN string
@@ -47,19 +48,19 @@ type placement struct {
 }
 
 // plan looks what there is, and says what the row asks for.
-func (p *Provisioner) plan(ctx context.Context, r *cardRow) (way, *signum.Card, *signum.Subscriber, error) {
+func (p *Provisioner) plan(ctx context.Context, r *cardRow) (way, *mssp.Card, *mssp.Subscriber, error) {
 	c, err := p.card(ctx, r.iccid)
 	if err != nil {
 		return 0, nil, nil, err
 	}
 	switch {
-	case c != nil && c.State == signum.CardRetired:
-		return 0, nil, nil, refusef(signum.ErrCardState, "the card was swapped out, and does not come back")
-	case c != nil && c.State != signum.CardStock && r.msisdn == "":
-		return 0, nil, nil, refusef(signum.ErrCardState, "the card is in use, and does not go back to stock")
-	case c != nil && c.State != signum.CardStock && c.MSISDN == r.msisdn:
+	case c != nil && c.State == mssp.CardRetired:
+		return 0, nil, nil, refusef(mssp.ErrCardState, "the card was swapped out, and does not come back")
+	case c != nil && c.State != mssp.CardStock && r.msisdn == "":
+		return 0, nil, nil, refusef(mssp.ErrCardState, "the card is in use, and does not go back to stock")
+	case c != nil && c.State != mssp.CardStock && c.MSISDN == r.msisdn:
 		return wayUpdate, c, nil, nil
-	case c != nil && c.State != signum.CardStock:
+	case c != nil && c.State != mssp.CardStock:
 		return wayRenumber, c, nil, nil
 	case r.msisdn == "":
 		return wayStock, c, nil, nil
@@ -73,7 +74,7 @@ func (p *Provisioner) plan(ctx context.Context, r *cardRow) (way, *signum.Card, 
 
 // place does what a row asks for. That can be repeated after a crash at any
 // point, and ends the same.
-func (p *Provisioner) place(ctx context.Context, r *cardRow, w way, c *signum.Card, sub *signum.Subscriber) (*placement, error) {
+func (p *Provisioner) place(ctx context.Context, r *cardRow, w way, c *mssp.Card, sub *mssp.Subscriber) (*placement, error) {
 	switch w {
 	case wayEnrol:
 		return p.enrol(ctx, r, c)
@@ -83,7 +84,7 @@ func (p *Provisioner) place(ctx context.Context, r *cardRow, w way, c *signum.Ca
 			return nil, err
 		}
 		pl, err := p.swap(ctx, sub, stock, r.keyType)
-		if err == nil && r.state == signum.CardBarred {
+		if err == nil && r.state == mssp.CardBarred {
 			err = p.setState(ctx, r.iccid, r.state)
 			stock.State = r.state
 		}
@@ -105,7 +106,7 @@ func (p *Provisioner) place(ctx context.Context, r *cardRow, w way, c *signum.Ca
 
 // put writes a card with the keys of the row, where it is or into stock, unless it
 // has them. It reports whether it wrote.
-func (p *Provisioner) put(ctx context.Context, r *cardRow, c *signum.Card) (*signum.Card, bool, error) {
+func (p *Provisioner) put(ctx context.Context, r *cardRow, c *mssp.Card) (*mssp.Card, bool, error) {
 	if c != nil {
 		same, err := p.sameKeys(c, r)
 		if err != nil || same {
@@ -124,9 +125,9 @@ func (p *Provisioner) put(ctx context.Context, r *cardRow, c *signum.Card) (*sig
 
 // wrapped is the card as it is to be kept, with the keys of the row; c is what it
 // was, nil if it is new.
-func (p *Provisioner) wrapped(r *cardRow, c *signum.Card) (*signum.Card, error) {
+func (p *Provisioner) wrapped(r *cardRow, c *mssp.Card) (*mssp.Card, error) {
 	now := p.cfg.Clock.Now()
-	next := &signum.Card{ICCID: r.iccid, State: signum.CardStock, Created: now}
+	next := &mssp.Card{ICCID: r.iccid, State: mssp.CardStock, Created: now}
 	if c != nil {
 		*next = *c
 	}
@@ -139,7 +140,7 @@ func (p *Provisioner) wrapped(r *cardRow, c *signum.Card) (*signum.Card, error) 
 }
 
 // sameKeys reports whether the card has the key set of the row.
-func (p *Provisioner) sameKeys(c *signum.Card, r *cardRow) (bool, error) {
+func (p *Provisioner) sameKeys(c *mssp.Card, r *cardRow) (bool, error) {
 	kic, kid, err := p.keysOf(c)
 	if err != nil {
 		return false, refusef(err, "the keys that are kept of the card cannot be read: %v", err)
@@ -148,7 +149,7 @@ func (p *Provisioner) sameKeys(c *signum.Card, r *cardRow) (bool, error) {
 		subtle.ConstantTimeCompare(kic, r.kic)&subtle.ConstantTimeCompare(kid, r.kid) == 1, nil
 }
 
-func (p *Provisioner) keysOf(c *signum.Card) (kic, kid []byte, err error) {
+func (p *Provisioner) keysOf(c *mssp.Card) (kic, kid []byte, err error) {
 	if kic, err = p.cfg.Keys.Unwrap(c.ICCID, KeyKIc, c.KIc); err == nil {
 		kid, err = p.cfg.Keys.Unwrap(c.ICCID, KeyKID, c.KID)
 	}
@@ -157,7 +158,7 @@ func (p *Provisioner) keysOf(c *signum.Card) (kic, kid []byte, err error) {
 
 // update gives a card the keys and the state of the row where it is, in a phone or
 // in stock.
-func (p *Provisioner) update(ctx context.Context, r *cardRow, c *signum.Card) (*placement, error) {
+func (p *Provisioner) update(ctx context.Context, r *cardRow, c *mssp.Card) (*placement, error) {
 	pl := &placement{change: ChangeNone}
 	next, wrote, err := p.put(ctx, r, c)
 	if err != nil {
@@ -179,32 +180,32 @@ func (p *Provisioner) update(ctx context.Context, r *cardRow, c *signum.Card) (*
 }
 
 // enrol makes an account with the card, which may be in stock.
-func (p *Provisioner) enrol(ctx context.Context, r *cardRow, c *signum.Card) (*placement, error) {
+func (p *Provisioner) enrol(ctx context.Context, r *cardRow, c *mssp.Card) (*placement, error) {
 	d := p.newDevice(r.iccid, r.keyType, p.cfg.Network)
 	next, err := p.wrapped(r, c)
 	if err != nil {
 		return nil, err
 	}
-	next.DeviceID, next.State = d.ID, signum.CardActive
-	if r.state == signum.CardBarred {
+	next.DeviceID, next.State = d.ID, mssp.CardActive
+	if r.state == mssp.CardBarred {
 		next.State, d.State = r.state, signum.DeviceInactive
 	}
-	err = p.cfg.Store.EnrolCard(ctx, &signum.Subscriber{MSISDN: r.msisdn, Serial: p.cfg.NewSerial(),
-		State: signum.SubscriberActive, Devices: []signum.Device{d}}, next)
+	err = p.cfg.Store.EnrolCard(ctx, &mssp.Subscriber{MSISDN: r.msisdn, Serial: p.cfg.NewSerial(),
+		State: mssp.SubscriberActive, Devices: []mssp.Device{d}}, next)
 	next.MSISDN = r.msisdn
 	return &placement{card: next, keyType: d.KeyType, change: ChangeNew}, err
 }
 
 // newDevice is the SIM that a card becomes. A card comes into a phone once, so that
 // its number is unique among devices.
-func (p *Provisioner) newDevice(iccid string, k signum.KeyType, n signum.Network) signum.Device {
-	return signum.Device{ID: "sim-" + iccid, Method: signum.SIM, State: signum.DeviceRegistered, KeyType: k, Network: n}
+func (p *Provisioner) newDevice(iccid string, k signum.KeyType, n signum.Network) mssp.Device {
+	return mssp.Device{ID: "sim-" + iccid, Method: signum.SIM, State: signum.DeviceRegistered, KeyType: k, Network: n}
 }
 
 // swap revokes first: if something fails after that, the old SIM is still there,
 // and the swap can be asked for again. The new SIM is of the network of the old one,
 // and of its kind of key unless another is given.
-func (p *Provisioner) swap(ctx context.Context, sub *signum.Subscriber, c *signum.Card, k signum.KeyType) (*placement, error) {
+func (p *Provisioner) swap(ctx context.Context, sub *mssp.Subscriber, c *mssp.Card, k signum.KeyType) (*placement, error) {
 	pl := &placement{card: c, keyType: k, change: ChangeNew}
 	network := p.cfg.Network
 	for _, d := range sub.Devices {
@@ -218,7 +219,7 @@ func (p *Provisioner) swap(ctx context.Context, sub *signum.Subscriber, c *signu
 		if d.Network != (signum.Network{}) {
 			network = d.Network
 		}
-		if x := d.Certificate; x != nil && x.State == signum.CertificateGood {
+		if x := d.Certificate; x != nil && x.State == mssp.CertificateGood {
 			if err := p.cfg.Revoke(ctx, x.Serial, cessationOfOperation); err != nil {
 				return nil, fmt.Errorf("sim: certificate %s of the old SIM: %w", x.Serial, err)
 			}
@@ -226,14 +227,14 @@ func (p *Provisioner) swap(ctx context.Context, sub *signum.Subscriber, c *signu
 	}
 	if old, err := p.cfg.Store.CardOf(ctx, sub.MSISDN); err == nil {
 		pl.oldICCID = old.ICCID
-	} else if !errors.Is(err, signum.ErrNotFound) {
+	} else if !errors.Is(err, mssp.ErrNotFound) {
 		return nil, err
 	}
 	d := p.newDevice(c.ICCID, pl.keyType, network)
 	if err := p.cfg.Store.SwapCard(ctx, sub.MSISDN, c.ICCID, d, p.cfg.Clock.Now()); err != nil {
 		return nil, err
 	}
-	c.MSISDN, c.DeviceID, c.State = sub.MSISDN, d.ID, signum.CardActive
+	c.MSISDN, c.DeviceID, c.State = sub.MSISDN, d.ID, mssp.CardActive
 	return pl, nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store"
 )
 
@@ -140,7 +141,7 @@ func (b *testBook) want(want Summary, got Summary) {
 	}
 }
 
-func (b *testBook) cardOf(number int) *signum.Card {
+func (b *testBook) cardOf(number int) *mssp.Card {
 	b.t.Helper()
 	c, err := b.store.CardOf(b.t.Context(), cardNumber(number))
 	if err != nil {
@@ -149,7 +150,7 @@ func (b *testBook) cardOf(number int) *signum.Card {
 	return c
 }
 
-func (b *testBook) card(n int) *signum.Card {
+func (b *testBook) card(n int) *mssp.Card {
 	b.t.Helper()
 	c, err := b.store.Card(b.t.Context(), cardICCID(n))
 	if err != nil {
@@ -158,7 +159,7 @@ func (b *testBook) card(n int) *signum.Card {
 	return c
 }
 
-func (b *testBook) subscriber(number int) *signum.Subscriber {
+func (b *testBook) subscriber(number int) *mssp.Subscriber {
 	b.t.Helper()
 	s, err := b.store.Subscriber(b.t.Context(), cardNumber(number))
 	if err != nil {
@@ -172,7 +173,7 @@ func (b *testBook) activate(number int, serial string) {
 	b.t.Helper()
 	ctx, id := b.t.Context(), b.cardOf(number).DeviceID
 	for _, err := range []error{
-		b.store.IntendCertificate(ctx, &signum.Certificate{Serial: serial, DeviceID: id, TBS: []byte{1}, NotAfter: b.clock.at.AddDate(1, 0, 0)}),
+		b.store.IntendCertificate(ctx, &mssp.Certificate{Serial: serial, DeviceID: id, TBS: []byte{1}, NotAfter: b.clock.at.AddDate(1, 0, 0)}),
 		b.store.CompleteCertificate(ctx, serial, []byte{1}),
 		b.store.ActivateDevice(ctx, id, signum.EC, serial),
 	} {
@@ -182,7 +183,7 @@ func (b *testBook) activate(number int, serial string) {
 	}
 }
 
-func (b *testBook) wantKeys(c *signum.Card, kic, kid []byte) {
+func (b *testBook) wantKeys(c *mssp.Card, kic, kid []byte) {
 	b.t.Helper()
 	gotKIc, gotKID, err := b.keysOf(c)
 	if err != nil || !bytes.Equal(gotKIc, kic) || !bytes.Equal(gotKID, kid) {
@@ -218,12 +219,12 @@ func TestSwap(t *testing.T) {
 		t.Fatal(err)
 	}
 	sub := b.subscriber(1)
-	want := []signum.Device{{ID: "sim-" + cardICCID(2), Method: signum.SIM, State: signum.DeviceRegistered, KeyType: signum.EC,
+	want := []mssp.Device{{ID: "sim-" + cardICCID(2), Method: signum.SIM, State: signum.DeviceRegistered, KeyType: signum.EC,
 		Network: signum.Network{MCC: "228", MNC: "01"}}}
 	if d := cmp.Diff(want, sub.Devices); d != "" || sub.Serial != serial {
 		t.Errorf("account %s, was %s\n%s", sub.Serial, serial, d)
 	}
-	if !slices.Equal(b.revoked, []string{"a1 5"}) || b.card(1).State != signum.CardRetired || b.cardOf(1).ICCID != cardICCID(2) {
+	if !slices.Equal(b.revoked, []string{"a1 5"}) || b.card(1).State != mssp.CardRetired || b.cardOf(1).ICCID != cardICCID(2) {
 		t.Errorf("revoked %v, %+v", b.revoked, b.card(1))
 	}
 	// The phone gets it, with the keys that an import brought.
@@ -240,7 +241,7 @@ func TestSwap(t *testing.T) {
 
 	// A SIM that is blocked can be swapped; one whose key was revoked is not revoked again.
 	b.activate(1, "a2")
-	if err := errors.Join(b.store.RevokeCertificate(ctx, "a2", b.clock.at, 1), b.SetState(ctx, cardICCID(2), signum.CardBarred),
+	if err := errors.Join(b.store.RevokeCertificate(ctx, "a2", b.clock.at, 1), b.SetState(ctx, cardICCID(2), mssp.CardBarred),
 		b.Swap(ctx, cardNumber(1), cardICCID(3))); err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +293,7 @@ func TestRenumber(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	// An account without a card.
-	if err := b.store.PutSubscriber(ctx, &signum.Subscriber{MSISDN: cardNumber(5), State: signum.SubscriberActive}); err != nil {
+	if err := b.store.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: cardNumber(5), State: mssp.SubscriberActive}); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Renumber(ctx, cardNumber(5), cardNumber(6)); err != nil || len(b.placed) != 1 {
@@ -305,7 +306,7 @@ func TestBlock(t *testing.T) {
 	ctx := t.Context()
 	b.load(cardLine(1, 1), cardLine(2, -1))
 	id := cardICCID(1)
-	state := func(to signum.CardState, want signum.DeviceState) {
+	state := func(to mssp.CardState, want signum.DeviceState) {
 		t.Helper()
 		if err := b.SetState(ctx, id, to); err != nil {
 			t.Fatal(err)
@@ -314,17 +315,17 @@ func TestBlock(t *testing.T) {
 			t.Errorf("card %s, device %s, want %s", b.card(1).State, d.State, want)
 		}
 	}
-	state(signum.CardBarred, signum.DeviceInactive)
-	if _, err := b.store.TakeCounter(ctx, id); !errors.Is(err, signum.ErrCardState) {
+	state(mssp.CardBarred, signum.DeviceInactive)
+	if _, err := b.store.TakeCounter(ctx, id); !errors.Is(err, mssp.ErrCardState) {
 		t.Errorf("counter of a blocked card: %v", err)
 	}
-	state(signum.CardActive, signum.DeviceRegistered)
+	state(mssp.CardActive, signum.DeviceRegistered)
 	b.activate(1, "a1")
-	state(signum.CardBarred, signum.DeviceInactive)
-	state(signum.CardActive, signum.DeviceActive)
-	refusedWith(t, b.SetState(ctx, "1", signum.CardBarred), "18 to 20")
-	refusedWith(t, b.SetState(ctx, cardICCID(9), signum.CardBarred), "there is no card")
-	refusedWith(t, b.SetState(ctx, cardICCID(2), signum.CardBarred), "only a card in use")
+	state(mssp.CardBarred, signum.DeviceInactive)
+	state(mssp.CardActive, signum.DeviceActive)
+	refusedWith(t, b.SetState(ctx, "1", mssp.CardBarred), "18 to 20")
+	refusedWith(t, b.SetState(ctx, cardICCID(9), mssp.CardBarred), "there is no card")
+	refusedWith(t, b.SetState(ctx, cardICCID(2), mssp.CardBarred), "only a card in use")
 }
 
 func TestShow(t *testing.T) {
@@ -338,18 +339,18 @@ func TestShow(t *testing.T) {
 	if _, err := b.store.AcceptReply(ctx, cardICCID(1), 9); err != nil {
 		t.Fatal(err)
 	}
-	want := &CardInfo{ICCID: cardICCID(1), State: signum.CardActive, MSISDN: cardNumber(1), KeySet: 2, Algorithm: signum.CardAES,
+	want := &CardInfo{ICCID: cardICCID(1), State: mssp.CardActive, MSISDN: cardNumber(1), KeySet: 2, Algorithm: mssp.CardAES,
 		Counter: 1, ReplyCounter: 9, Created: b.clock.at, Changed: b.clock.at,
-		SIM: &SIMInfo{DeviceID: "sim-" + cardICCID(1), Account: b.subscriber(1).Serial, AccountState: signum.SubscriberActive,
+		SIM: &SIMInfo{DeviceID: "sim-" + cardICCID(1), Account: b.subscriber(1).Serial, AccountState: mssp.SubscriberActive,
 			State: signum.DeviceActive, KeyType: signum.EC,
-			Certificate: &CertificateInfo{Serial: "a1", State: signum.CertificateGood, NotAfter: b.clock.at.AddDate(1, 0, 0)}}}
+			Certificate: &CertificateInfo{Serial: "a1", State: mssp.CertificateGood, NotAfter: b.clock.at.AddDate(1, 0, 0)}}}
 	for _, name := range []string{cardICCID(1), cardNumber(1), "4179 0000001"} {
 		got, err := b.Show(ctx, name)
 		if d := cmp.Diff(want, got); err != nil || d != "" {
 			t.Errorf("%v\n%s", err, d)
 		}
 	}
-	if got, err := b.Show(ctx, cardICCID(2)); err != nil || got.State != signum.CardStock || got.SIM != nil {
+	if got, err := b.Show(ctx, cardICCID(2)); err != nil || got.State != mssp.CardStock || got.SIM != nil {
 		t.Errorf("%+v, %v", got, err)
 	}
 	for name, text := range map[string]string{cardICCID(9): "there is no card", cardNumber(9): "+4179****009 has no card",

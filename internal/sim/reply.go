@@ -8,6 +8,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
 )
@@ -61,12 +62,12 @@ func (c *Channel) dropped(ctx context.Context, in *arrival, err error) smpp.Stat
 
 // seen reports whether a card has used the counter, or one so much higher that
 // nobody knows.
-func seen(card *signum.Card, counter uint64) bool {
+func seen(card *mssp.Card, counter uint64) bool {
 	if counter > card.ReplyCounter {
 		return false
 	}
 	below := card.ReplyCounter - counter
-	return below == 0 || below > signum.ReplyWindow || card.ReplySeen>>(below-1)&1 == 1
+	return below == 0 || below > mssp.ReplyWindow || card.ReplySeen>>(below-1)&1 == 1
 }
 
 // record keeps the counter of a message that has done its work. If the store
@@ -195,9 +196,9 @@ var faults = map[applet.Result]signum.Code{
 }
 
 // outcome is the answer that a reply makes.
-func outcome(q *request, rep *applet.Reply) signum.DeviceAnswer {
+func outcome(q *request, rep *applet.Reply) mssp.DeviceAnswer {
 	a := q.answerOf(nil)
-	if q.Op == signum.OpDisplay {
+	if q.Op == mssp.OpDisplay {
 		switch rep.Result {
 		case applet.OK:
 			a.Receipt = signum.ReceiptAccepted
@@ -226,13 +227,13 @@ func outcome(q *request, rep *applet.Reply) signum.DeviceAnswer {
 }
 
 // describe is an answer for the log and the trace: nothing of the user.
-func describe(a *signum.DeviceAnswer) string {
+func describe(a *mssp.DeviceAnswer) string {
 	switch {
 	case a.Fault != nil:
 		return a.Fault.Error()
-	case a.Op == signum.OpDisplay:
+	case a.Op == mssp.OpDisplay:
 		return "receipt " + string(a.Receipt)
-	case a.Op == signum.OpActivate:
+	case a.Op == mssp.OpActivate:
 		return fmt.Sprintf("public key of %d octets", len(a.PublicKey))
 	}
 	return fmt.Sprintf("signature of %d octets", len(a.Signature))

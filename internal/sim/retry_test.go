@@ -9,6 +9,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/sms"
@@ -42,7 +43,7 @@ func TestSubmitErrors(t *testing.T) {
 			run(t, func(w *world) {
 				f := w.card(ecKey)
 				w.net.fails(tt.errs...)
-				r := w.request(f, signum.OpSign, "_1", text)
+				r := w.request(f, mssp.OpSign, "_1", text)
 				w.ask(r)
 				pass(lifetime)
 				a := w.one()
@@ -66,7 +67,7 @@ func TestAttempts(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
 		f.proofs = slices.Repeat([]scp80.Status{scp80.MemoryError}, 100)
-		r := w.request(f, signum.OpSign, "_1", text)
+		r := w.request(f, mssp.OpSign, "_1", text)
 		w.ask(r)
 		pass(lifetime)
 		w.code(signum.OTAError)
@@ -97,7 +98,7 @@ func TestSilence(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
 		f.deaf = true
-		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		pass(7 * time.Second)
 		if w.net.count() != 1 {
 			t.Errorf("%d sent", w.net.count())
@@ -125,7 +126,7 @@ func TestLostReply(t *testing.T) {
 			_, reply := h.Find(sms.IEICommand)
 			return reply && time.Since(start) < 20*time.Second
 		}
-		r := w.request(f, signum.OpSign, "_1", text)
+		r := w.request(f, mssp.OpSign, "_1", text)
 		w.ask(r)
 		pass(lifetime)
 		if a := w.one(); a.Fault != nil {
@@ -153,7 +154,7 @@ func TestLostRepetition(t *testing.T) {
 			at := time.Since(start)
 			return at > 29*time.Second && at < 31*time.Second || reply && at < 20*time.Second
 		}
-		r := w.request(f, signum.OpSign, "_1", text)
+		r := w.request(f, mssp.OpSign, "_1", text)
 		w.ask(r)
 		pass(lifetime)
 		if a := w.one(); a.Fault != nil {
@@ -179,7 +180,7 @@ func TestBusy(t *testing.T) {
 			}
 			return applet.OK
 		}
-		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		pass(lifetime)
 		if a := w.one(); a.Fault != nil {
 			t.Error(a.Fault)
@@ -189,7 +190,7 @@ func TestBusy(t *testing.T) {
 	run(t, func(w *world) { // to the end
 		f := w.card(ecKey)
 		f.result = func(*applet.Request) applet.Result { return applet.Busy }
-		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		pass(lifetime)
 		if len(w.engine.answers()) != 0 || w.ch.Stats().Attempts != 8 {
 			t.Errorf("%+v, %+v", w.engine.answers(), w.ch.Stats())
@@ -226,7 +227,7 @@ func TestProofs(t *testing.T) {
 				f := w.card(ecKey)
 				f.bare = tt.bare
 				f.proofs = slices.Repeat([]scp80.Status{tt.status}, 100)
-				r := w.request(f, signum.OpSign, "_1", text)
+				r := w.request(f, mssp.OpSign, "_1", text)
 				w.ask(r)
 				pass(lifetime)
 				w.code(tt.code)
@@ -252,7 +253,7 @@ func TestProofThenSignature(t *testing.T) {
 			run(t, func(w *world) {
 				f := w.card(ecKey)
 				f.proofs, f.bare = []scp80.Status{st, st}, bare
-				r := w.request(f, signum.OpSign, "_1", text)
+				r := w.request(f, mssp.OpSign, "_1", text)
 				w.ask(r)
 				pass(lifetime)
 				if a := w.one(); a.Fault != nil {
@@ -275,7 +276,7 @@ func TestCounterBehind(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
 		f.counter += 5
-		r := w.request(f, signum.OpSign, "_1", text)
+		r := w.request(f, mssp.OpSign, "_1", text)
 		w.ask(r)
 		pass(lifetime)
 		if a := w.one(); a.Fault != nil {
@@ -291,8 +292,8 @@ func TestCounterBehind(t *testing.T) {
 func TestCounterExhausted(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
-		w.store.change(f.msisdn, func(c *signum.Card) { c.Counter = signum.MaxCardCounter })
-		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.store.change(f.msisdn, func(c *mssp.Card) { c.Counter = mssp.MaxCardCounter })
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		pass(0)
 		w.code(signum.OTAError)
 		w.empty()
@@ -304,7 +305,7 @@ func TestStoreFailsMeanwhile(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
 		f.deaf = true
-		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		pass(time.Second)
 		w.store.setFail(errStore)
 		pass(10 * time.Second)
@@ -328,7 +329,7 @@ func TestDeliveryReceipts(t *testing.T) {
 		run(t, func(w *world) {
 			f := w.card(ecKey)
 			f.deaf = true
-			w.ask(w.request(f, signum.OpSign, "_1", text))
+			w.ask(w.request(f, mssp.OpSign, "_1", text))
 			pass(time.Second)
 			r := &smpp.Receipt{MessageID: "m1", State: state}
 			if st := w.ch.Deliver(ctx, r.Deliver(smpp.Address{TON: 1, NPI: 1, Addr: f.msisdn[1:]}, service)); st != smpp.StatusOK {
@@ -346,7 +347,7 @@ func TestDeliveryReceipts(t *testing.T) {
 	run(t, func(w *world) { // and in the end it is 209
 		f := w.card(ecKey)
 		f.deaf = true
-		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		for i := range 8 {
 			pass(time.Millisecond)
 			for w.net.count() < i+1 {
@@ -369,7 +370,7 @@ func TestDeadSMSC(t *testing.T) {
 		w.net.dead = true
 		start := time.Now()
 		for i := range users {
-			w.ask(w.request(w.card(ecKey), signum.OpSign, fmt.Sprintf("_%d", i), text))
+			w.ask(w.request(w.card(ecKey), mssp.OpSign, fmt.Sprintf("_%d", i), text))
 		}
 		if took := time.Since(start); took != 0 {
 			t.Errorf("Send took %s", took)
@@ -399,7 +400,7 @@ func TestSMSCComesBack(t *testing.T) {
 	run(t, func(w *world) {
 		w.net.dead = true
 		for i := range 500 {
-			w.ask(w.request(w.card(ecKey), signum.OpSign, fmt.Sprintf("_%d", i), text))
+			w.ask(w.request(w.card(ecKey), mssp.OpSign, fmt.Sprintf("_%d", i), text))
 		}
 		pass(20 * time.Second)
 		w.net.mu.Lock()
@@ -424,7 +425,7 @@ func TestSlowSMSC(t *testing.T) {
 	run(t, func(w *world) {
 		w.net.took = 500 * time.Millisecond
 		for i := range 3000 {
-			w.ask(w.request(w.card(ecKey), signum.OpSign, fmt.Sprintf("_%d", i), text))
+			w.ask(w.request(w.card(ecKey), mssp.OpSign, fmt.Sprintf("_%d", i), text))
 		}
 		pass(lifetime)
 		ok := 0
@@ -445,7 +446,7 @@ func TestEndedElsewhere(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
 		f.deaf = true
-		w.ask(w.request(f, signum.OpSign, "_1", text))
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		pass(time.Second)
 		w.engine.ends()
 		pass(lifetime)
@@ -460,7 +461,7 @@ func TestShortLife(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
 		w.net.dead = true
-		r := w.request(f, signum.OpSign, "_1", text)
+		r := w.request(f, mssp.OpSign, "_1", text)
 		r.Expires = r.Created.Add(2 * time.Second)
 		w.ask(r)
 		pass(2 * time.Second)

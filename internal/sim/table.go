@@ -9,6 +9,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 )
 
@@ -26,7 +27,7 @@ const (
 // request is one that was handed over. What follows id is guarded by
 // Channel.mu.
 type request struct {
-	signum.DeviceRequest
+	mssp.DeviceRequest
 	id    applet.ID
 	judge time.Time // when one that was not reached is given up
 
@@ -35,7 +36,7 @@ type request struct {
 	judged bool
 	timer  *time.Timer
 	cancel context.CancelFunc // of the attempt under way
-	card   *signum.Card       // for the first attempt; read anew for others
+	card   *mssp.Card         // for the first attempt; read anew for others
 
 	attempts int       // of this step
 	absent   int       // how many of the last ones the network could not deliver
@@ -53,37 +54,37 @@ type request struct {
 	busyAt  int          // the run that the card answered with busy
 	por     scp80.Status // last error of a proof of receipt; 0: none
 
-	answer *signum.DeviceAnswer // that the engine has not taken yet
-	tries  int                  // to tell it
+	answer *mssp.DeviceAnswer // that the engine has not taken yet
+	tries  int                // to tell it
 
 	locating bool // the network is being asked where the phone is
-	location *signum.Location
+	location *mssp.Location
 }
 
-func newRequest(r signum.DeviceRequest, margin time.Duration, now time.Time) *request {
+func newRequest(r mssp.DeviceRequest, margin time.Duration, now time.Time) *request {
 	// A short-lived request has a short end.
 	margin = min(margin, r.Expires.Sub(now)/4)
 	return &request{DeviceRequest: r, id: applet.TransactionID(r.TransID), judge: r.Expires.Add(-margin), op: firstStep(r.Op)}
 }
 
-func firstStep(op signum.DeviceOp) applet.Op {
+func firstStep(op mssp.DeviceOp) applet.Op {
 	switch op {
-	case signum.OpActivate:
+	case mssp.OpActivate:
 		return applet.SetPIN
-	case signum.OpDisplay:
+	case mssp.OpDisplay:
 		return applet.Display
 	}
 	return applet.Sign
 }
 
 // takes reports whether a reply to op can be one to a request of this kind.
-func takes(kind signum.DeviceOp, op applet.Op) bool {
-	return op == firstStep(kind) || kind == signum.OpActivate && op == applet.GenKey
+func takes(kind mssp.DeviceOp, op applet.Op) bool {
+	return op == firstStep(kind) || kind == mssp.OpActivate && op == applet.GenKey
 }
 
 // answerOf is the answer of a fault.
-func (q *request) answerOf(f *signum.Fault) signum.DeviceAnswer {
-	return signum.DeviceAnswer{Op: q.Op, TransID: q.TransID, DeviceID: q.DeviceID, Fault: f}
+func (q *request) answerOf(f *signum.Fault) mssp.DeviceAnswer {
+	return mssp.DeviceAnswer{Op: q.Op, TransID: q.TransID, DeviceID: q.DeviceID, Fault: f}
 }
 
 // table finds requests by what names them. It is guarded by Channel.mu.

@@ -6,16 +6,16 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// SendText implements signum.TextSender. It returns when the SMSC has taken all
+// SendText implements mssp.TextSender. It returns when the SMSC has taken all
 // parts, or Config.TextTimeout is over; the error wraps a fault 209. A part that
 // the SMSC certainly does not have is handed over again, one that it may have is
 // not: two passwords are worse than an error.
-func (c *Channel) SendText(ctx context.Context, m signum.TextMessage) error {
+func (c *Channel) SendText(ctx context.Context, m mssp.TextMessage) error {
 	if err := c.enter(); err != nil {
 		return unreached(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/sms"
 )
@@ -16,20 +17,20 @@ func TestSendText(t *testing.T) {
 	const msisdn = "+41791234567"
 	bank := smpp.Address{TON: 5, Addr: "Bank"}
 	for name, tt := range map[string]struct {
-		m      signum.TextMessage
+		m      mssp.TextMessage
 		source smpp.Address
 		from   smpp.Address
 		dcs    byte
 		octets []int // of the bodies
 	}{
-		"septets":    {signum.TextMessage{Text: "Code: 123456"}, smpp.Address{}, service, 0x00, []int{12}},
-		"flash":      {signum.TextMessage{Text: "Code: 123456", Flash: true}, bank, bank, 0x10, []int{12}},
-		"UCS2":       {signum.TextMessage{Text: "Код: 1"}, bank, bank, 0x08, []int{12}},
-		"UCS2 flash": {signum.TextMessage{Text: "Код: 1", Flash: true}, bank, bank, 0x18, []int{12}},
-		"160":        {signum.TextMessage{Text: strings.Repeat("x", 160)}, bank, bank, 0, []int{160}},
-		"161":        {signum.TextMessage{Text: strings.Repeat("x", 161)}, bank, bank, 0, []int{6 + 153, 6 + 8}},
-		"71 UCS2":    {signum.TextMessage{Text: strings.Repeat("ж", 71)}, bank, bank, 8, []int{6 + 134, 6 + 8}},
-		"extension":  {signum.TextMessage{Text: "€5"}, bank, bank, 0, []int{3}},
+		"septets":    {mssp.TextMessage{Text: "Code: 123456"}, smpp.Address{}, service, 0x00, []int{12}},
+		"flash":      {mssp.TextMessage{Text: "Code: 123456", Flash: true}, bank, bank, 0x10, []int{12}},
+		"UCS2":       {mssp.TextMessage{Text: "Код: 1"}, bank, bank, 0x08, []int{12}},
+		"UCS2 flash": {mssp.TextMessage{Text: "Код: 1", Flash: true}, bank, bank, 0x18, []int{12}},
+		"160":        {mssp.TextMessage{Text: strings.Repeat("x", 160)}, bank, bank, 0, []int{160}},
+		"161":        {mssp.TextMessage{Text: strings.Repeat("x", 161)}, bank, bank, 0, []int{6 + 153, 6 + 8}},
+		"71 UCS2":    {mssp.TextMessage{Text: strings.Repeat("ж", 71)}, bank, bank, 8, []int{6 + 134, 6 + 8}},
+		"extension":  {mssp.TextMessage{Text: "€5"}, bank, bank, 0, []int{3}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(w *world) {
@@ -84,7 +85,7 @@ func TestSendTextErrors(t *testing.T) {
 			run(t, func(w *world) {
 				w.net.fails(tt.errs...)
 				start := time.Now()
-				err := w.ch.SendText(ctx, signum.TextMessage{MSISDN: "+41791234567", Text: "1"})
+				err := w.ch.SendText(ctx, mssp.TextMessage{MSISDN: "+41791234567", Text: "1"})
 				if err == nil != tt.ok || err != nil && !errors.Is(err, signum.NewFault(signum.OTAError)) {
 					t.Error(err)
 				}
@@ -97,7 +98,7 @@ func TestSendTextErrors(t *testing.T) {
 	run(t, func(w *world) {
 		w.net.dead = true
 		start := time.Now()
-		if err := w.ch.SendText(ctx, signum.TextMessage{MSISDN: "+41791234567", Text: "1"}); !errors.Is(err, smpp.ErrUnbound) {
+		if err := w.ch.SendText(ctx, mssp.TextMessage{MSISDN: "+41791234567", Text: "1"}); !errors.Is(err, smpp.ErrUnbound) {
 			t.Error(err)
 		}
 		if took := time.Since(start); took != 10*time.Second {
@@ -105,11 +106,11 @@ func TestSendTextErrors(t *testing.T) {
 		}
 	})
 	run(t, func(w *world) {
-		if err := w.ch.SendText(ctx, signum.TextMessage{MSISDN: "+41791234567", Text: "\xff"}); err == nil {
+		if err := w.ch.SendText(ctx, mssp.TextMessage{MSISDN: "+41791234567", Text: "\xff"}); err == nil {
 			t.Error("no text")
 		}
 		w.ch.Close()
-		if err := w.ch.SendText(ctx, signum.TextMessage{MSISDN: "+41791234567", Text: "1"}); err == nil {
+		if err := w.ch.SendText(ctx, mssp.TextMessage{MSISDN: "+41791234567", Text: "1"}); err == nil {
 			t.Error("closed")
 		}
 	})

@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
 )
@@ -44,7 +44,7 @@ func TestAfterJudgement(t *testing.T) {
 				run(t, func(w *world) {
 					f := w.card(ecKey)
 					f.think, f.silent = 10*lifetime, !asked
-					w.ask(w.request(f, signum.OpSign, "_1", text))
+					w.ask(w.request(f, mssp.OpSign, "_1", text))
 					pass(lifetime - 900*time.Millisecond)
 					f.mu.Lock()
 					f.silent = false
@@ -74,7 +74,7 @@ func TestUpcoming(t *testing.T) {
 			for bits := range 16 {
 				for _, next := range []time.Duration{0, -time.Minute, -1, 1, time.Minute, 2 * time.Hour} {
 					for _, judge := range []time.Duration{-time.Minute, 0, time.Minute} {
-						q := newRequest(w.request(f, signum.OpSign, fmt.Sprint("_", bits), text), time.Second, now)
+						q := newRequest(w.request(f, mssp.OpSign, fmt.Sprint("_", bits), text), time.Second, now)
 						q.state, q.judge, q.Expires = st, now.Add(judge), now.Add(time.Hour)
 						q.judged, q.asked, q.through = bits&1 != 0, bits&2 != 0, bits&4 != 0
 						if bits&8 != 0 {

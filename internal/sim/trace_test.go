@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
 )
@@ -24,7 +25,7 @@ func TestTraceFormat(t *testing.T) {
 		f := w.card(ecKey)
 		f.proofs, f.bare = []scp80.Status{scp80.IntegrityFailed}, true
 		w.net.fails(smpp.StatusThrottled)
-		w.ask(w.request(f, signum.OpSign, "_1", strings.Repeat("x", 160)))
+		w.ask(w.request(f, mssp.OpSign, "_1", strings.Repeat("x", 160)))
 		pass(time.Minute)
 		var b bytes.Buffer
 		for _, e := range w.ch.Trace(f.msisdn) {
@@ -54,10 +55,10 @@ func TestNoSecrets(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
 		f.proofs = []scp80.Status{scp80.CounterLow}
-		w.ask(w.request(f, signum.OpSign, "_1", "my secret text"))
+		w.ask(w.request(f, mssp.OpSign, "_1", "my secret text"))
 		pass(time.Minute)
 		w.taken(from(f, single(0x70, []byte("garbage"))))
-		if err := w.ch.SendText(ctx, signum.TextMessage{MSISDN: f.msisdn, Text: "my secret code"}); err != nil {
+		if err := w.ch.SendText(ctx, mssp.TextMessage{MSISDN: f.msisdn, Text: "my secret code"}); err != nil {
 			t.Error(err)
 		}
 		all := w.ch.Trace(f.msisdn)

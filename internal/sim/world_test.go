@@ -21,6 +21,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/sms"
@@ -64,8 +65,8 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		t.Fatal(err)
 	}
 	w := &world{
-		t: t, engine: &fakeEngine{pending: map[string][]signum.DeviceRequest{}},
-		store: &fakeStore{cards: map[string]*signum.Card{}, iccid: map[string]*signum.Card{}},
+		t: t, engine: &fakeEngine{pending: map[string][]mssp.DeviceRequest{}},
+		store: &fakeStore{cards: map[string]*mssp.Card{}, iccid: map[string]*mssp.Card{}},
 		net:   &fakeNet{cards: map[string]*fakeCard{}},
 	}
 	w.cfg = Config{Store: w.store, Keys: ring, Submit: w.net.submit, ServiceAddress: service}
@@ -110,9 +111,9 @@ func (w *world) card(key crypto.Signer) *fakeCard {
 		}
 		return b
 	}
-	w.store.put(&signum.Card{
-		ICCID: f.iccid, DeviceID: f.device, MSISDN: f.msisdn, State: signum.CardActive, KeySet: f.keySet,
-		Algorithm: signum.CardAES, KIc: wrap(KeyKIc, f.keys.KIc), KID: wrap(KeyKID, f.keys.KID), Counter: f.counter,
+	w.store.put(&mssp.Card{
+		ICCID: f.iccid, DeviceID: f.device, MSISDN: f.msisdn, State: mssp.CardActive, KeySet: f.keySet,
+		Algorithm: mssp.CardAES, KIc: wrap(KeyKIc, f.keys.KIc), KID: wrap(KeyKID, f.keys.KID), Counter: f.counter,
 	})
 	w.net.mu.Lock()
 	w.net.cards[f.msisdn] = f
@@ -136,23 +137,23 @@ func randomKey() []byte {
 
 const lifetime = 80 * time.Second
 
-func (w *world) request(f *fakeCard, op signum.DeviceOp, transID, text string) signum.DeviceRequest {
+func (w *world) request(f *fakeCard, op mssp.DeviceOp, transID, text string) mssp.DeviceRequest {
 	now := time.Now()
-	r := signum.DeviceRequest{
+	r := mssp.DeviceRequest{
 		Op: op, TransID: transID, MSISDN: f.msisdn, DeviceID: f.device, Method: signum.SIM, Lang: "en",
 		MimeType: signum.MimeText, Text: text, KeyType: signum.EC, Created: now, Expires: now.Add(lifetime),
 	}
 	if _, ok := f.key.(*rsa.PrivateKey); ok {
 		r.KeyType = signum.RSA
 	}
-	if op == signum.OpSign {
+	if op == mssp.OpSign {
 		r.SignedAttrs = cms.RebuildAttributes([]byte(text), now, certHash)
 	}
 	return r
 }
 
 // ask makes a request pending and sends it.
-func (w *world) ask(r signum.DeviceRequest) {
+func (w *world) ask(r mssp.DeviceRequest) {
 	w.t.Helper()
 	w.engine.mu.Lock()
 	w.engine.pending[r.DeviceID] = append(w.engine.pending[r.DeviceID], r)
@@ -163,7 +164,7 @@ func (w *world) ask(r signum.DeviceRequest) {
 }
 
 // one is the only answer that came.
-func (w *world) one() signum.DeviceAnswer {
+func (w *world) one() mssp.DeviceAnswer {
 	w.t.Helper()
 	all := w.engine.answers()
 	if len(all) != 1 {

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 var selectApp = &query{text: `
@@ -14,21 +14,21 @@ SELECT a.device_id, d.msisdn, a.auth_key, a.verifier_hash, a.share, a.tries_left
     a.push, a.passkeys, a.enrolled, a.last_seen
 FROM apps a JOIN devices d ON d.id = a.device_id WHERE a.device_id = $1`}
 
-// App implements signum.Store.
-func (s *Store) App(ctx context.Context, deviceID string) (*signum.AppDevice, error) {
+// App implements mssp.Store.
+func (s *Store) App(ctx context.Context, deviceID string) (*mssp.AppDevice, error) {
 	if !isKey(deviceID) {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
-	a := new(signum.AppDevice)
+	a := new(mssp.AppDevice)
 	var push, passkeys string
 	var enrolled, seen int64
 	err := s.read.row(ctx, selectApp, []any{deviceID}, &a.DeviceID, &a.MSISDN, &a.AuthKey, &a.VerifierHash, &a.Share,
 		&a.TriesLeft, &a.Name, &a.Version, &a.Platform, &push, &passkeys, &enrolled, &seen)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
 	if err == nil && push != "" {
-		a.Push = new(signum.PushSubscription)
+		a.Push = new(mssp.PushSubscription)
 		err = decodeJSON("push", push, a.Push)
 	}
 	if err == nil {
@@ -45,10 +45,10 @@ var updateApp = &query{text: `
 UPDATE apps SET verifier_hash = $2, name = $3, version = $4, platform = $5, push = $6, passkeys = $7, last_seen = $8
 WHERE device_id = $1`}
 
-// UpdateApp implements signum.Store.
-func (s *Store) UpdateApp(ctx context.Context, a *signum.AppDevice) error {
+// UpdateApp implements mssp.Store.
+func (s *Store) UpdateApp(ctx context.Context, a *mssp.AppDevice) error {
 	if !isKey(a.DeviceID) {
-		return signum.ErrNotFound
+		return mssp.ErrNotFound
 	}
 	push, passkeys, err := encodeApp(a)
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *Store) UpdateApp(ctx context.Context, a *signum.AppDevice) error {
 
 // encodeApp checks what may change of an App, and returns what of it is kept
 // as JSON.
-func encodeApp(a *signum.AppDevice) (push, passkeys string, err error) {
+func encodeApp(a *mssp.AppDevice) (push, passkeys string, err error) {
 	if err := checkHash("verifier hash of app "+a.DeviceID, a.VerifierHash); err != nil {
 		return "", "", err
 	}
@@ -84,12 +84,12 @@ SELECT 1 FROM apps WHERE device_id = $1`}
 UPDATE apps SET tries_left = $2 WHERE device_id = $1`}
 )
 
-// TakeTry implements signum.Store. ErrNotFound if there is no such App. The
+// TakeTry implements mssp.Store. ErrNotFound if there is no such App. The
 // statement does not come first: what it returns is this caller's, however
 // many take one in the same group.
 func (s *Store) TakeTry(ctx context.Context, deviceID string) (int, error) {
 	if !isKey(deviceID) {
-		return -1, signum.ErrNotFound
+		return -1, mssp.ErrNotFound
 	}
 	left := -1
 	err := s.write(ctx, &write{row: deviceID, then: func(ctx context.Context, s *session, _ int64) error {
@@ -105,16 +105,16 @@ func (s *Store) TakeTry(ctx context.Context, deviceID string) (int, error) {
 	return left, nil
 }
 
-// ResetTries implements signum.Store. ErrNotFound if there is no such App.
+// ResetTries implements mssp.Store. ErrNotFound if there is no such App.
 func (s *Store) ResetTries(ctx context.Context, deviceID string) error {
-	return s.update(ctx, resetTries, deviceID, int64(signum.MaxPasscodeTries))
+	return s.update(ctx, resetTries, deviceID, int64(mssp.MaxPasscodeTries))
 }
 
 // The row of the App goes with its device.
 var deleteApp = &query{text: `
 DELETE FROM devices WHERE id = $1 AND EXISTS (SELECT 1 FROM apps WHERE device_id = $1)`}
 
-// RemoveApp implements signum.Store. The certificate stays.
+// RemoveApp implements mssp.Store. The certificate stays.
 func (s *Store) RemoveApp(ctx context.Context, deviceID string) error {
 	return s.update(ctx, deleteApp, deviceID)
 }
@@ -128,16 +128,16 @@ UPDATE subscribers SET recovery_hash = $2, recovery_code = $3 WHERE msisdn = $1`
 UPDATE subscribers SET state = $2 WHERE msisdn = $1`}
 )
 
-// RecoveryHash implements signum.Store. ErrNotFound if there is no such
+// RecoveryHash implements mssp.Store. ErrNotFound if there is no such
 // subscriber.
 func (s *Store) RecoveryHash(ctx context.Context, msisdn string) ([]byte, error) {
 	if !isKey(msisdn) {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
 	var hash []byte
 	err := s.read.row(ctx, selectRecovery, []any{msisdn}, &hash)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("store: recovery code: %w", err)
@@ -145,7 +145,7 @@ func (s *Store) RecoveryHash(ctx context.Context, msisdn string) ([]byte, error)
 	return hash, nil
 }
 
-// SetRecoveryHash implements signum.Store; no hash means that there is no
+// SetRecoveryHash implements mssp.Store; no hash means that there is no
 // recovery code any more. ErrNotFound if there is no such subscriber.
 func (s *Store) SetRecoveryHash(ctx context.Context, msisdn string, hash []byte) error {
 	if len(hash) > 0 {
@@ -156,9 +156,9 @@ func (s *Store) SetRecoveryHash(ctx context.Context, msisdn string, hash []byte)
 	return s.update(ctx, updateRecovery, msisdn, bytesOrNull(hash), len(hash) > 0)
 }
 
-// SetSubscriberState implements signum.Store. ErrNotFound if there is no such
+// SetSubscriberState implements mssp.Store. ErrNotFound if there is no such
 // subscriber.
-func (s *Store) SetSubscriberState(ctx context.Context, msisdn string, state signum.SubscriberState) error {
+func (s *Store) SetSubscriberState(ctx context.Context, msisdn string, state mssp.SubscriberState) error {
 	if err := checkState(state); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
@@ -20,9 +21,9 @@ func TestRefusalsOfAppsKeepGroup(t *testing.T) {
 		s, ctx := open(t, url, WithLogger(slog.New(slog.NewTextHandler(&log, nil))), WithWriters(1)), t.Context()
 		hash := func(n int) []byte { return append(make([]byte, 31), byte(n)) }
 		now := time.UnixMicro(1)
-		invite := &signum.Invite{CodeHash: hash(1), MSISDN: "+1", Expires: now.Add(time.Hour)}
+		invite := &mssp.Invite{CodeHash: hash(1), MSISDN: "+1", Expires: now.Add(time.Hour)}
 		for _, err := range []error{
-			s.PutSubscriber(ctx, &signum.Subscriber{MSISDN: "+1", State: signum.SubscriberActive}),
+			s.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: "+1", State: mssp.SubscriberActive}),
 			s.PutInvite(ctx, invite),
 		} {
 			if err != nil {
@@ -31,15 +32,15 @@ func TestRefusalsOfAppsKeepGroup(t *testing.T) {
 		}
 		var all sync.WaitGroup
 		for i := range 50 {
-			e := &signum.Enrolment{CodeHash: hash(1),
-				App: &signum.AppDevice{DeviceID: fmt.Sprint("d", i), MSISDN: "+1", AuthKey: []byte{1}, Share: []byte{1}, VerifierHash: hash(2)},
-				Device: signum.Device{ID: fmt.Sprint("d", i), Method: signum.App, State: signum.DeviceActive,
-					Certificate: &signum.Certificate{Serial: "none"}}}
+			e := &mssp.Enrolment{CodeHash: hash(1),
+				App: &mssp.AppDevice{DeviceID: fmt.Sprint("d", i), MSISDN: "+1", AuthKey: []byte{1}, Share: []byte{1}, VerifierHash: hash(2)},
+				Device: mssp.Device{ID: fmt.Sprint("d", i), Method: signum.App, State: signum.DeviceActive,
+					Certificate: &mssp.Certificate{Serial: "none"}}}
 			for name, refused := range map[string]func() error{
 				"enrol": func() error { return s.EnrolApp(ctx, e, now) },
-				"code":  func() error { return s.PutInvite(ctx, &signum.Invite{CodeHash: hash(1), MSISDN: fmt.Sprint("+2", i)}) },
+				"code":  func() error { return s.PutInvite(ctx, &mssp.Invite{CodeHash: hash(1), MSISDN: fmt.Sprint("+2", i)}) },
 				"update": func() error {
-					return s.UpdateApp(ctx, &signum.AppDevice{DeviceID: "none", VerifierHash: hash(1)})
+					return s.UpdateApp(ctx, &mssp.AppDevice{DeviceID: "none", VerifierHash: hash(1)})
 				},
 				"try":      func() error { _, err := s.TakeTry(ctx, "none"); return err },
 				"remove":   func() error { return s.RemoveApp(ctx, "none") },

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
 )
 
@@ -53,15 +54,15 @@ func cpuTime() time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-func benchTransaction(n int64) *signum.Transaction {
+func benchTransaction(n int64) *mssp.Transaction {
 	now := time.Now()
 	// IDs are random in life.
 	id := uint64(n) * 0x9e3779b97f4a7c15
-	return &signum.Transaction{
+	return &mssp.Transaction{
 		ID: fmt.Sprintf("h%016x", id), APID: "http://ap.example", APTransID: fmt.Sprintf("A%016x", id), APInstant: now,
 		MSISDN: fmt.Sprintf("+4179%09d", n), MSISDNSent: "+41791234567", DeviceID: "sim-1", Method: signum.SIM,
 		Profile: signum.ProfileSTK, Lang: "de", MimeType: signum.MimeText, Text: "Beispiel AG: Zahlung von CHF 12.50 an Müller bestätigen?",
-		SignedAttrs: benchAttrs, CertSerial: "1000", State: signum.StateOutstanding,
+		SignedAttrs: benchAttrs, CertSerial: "1000", State: mssp.StateOutstanding,
 		Created: now, Expires: now.Add(80 * time.Second),
 	}
 }
@@ -102,7 +103,7 @@ func benchWrite(b *testing.B, s *Store) {
 				b.Error(err)
 				return
 			}
-			o := signum.Outcome{Code: signum.SignatureMade, Signature: benchAttrs[:71]}
+			o := mssp.Outcome{Code: signum.SignatureMade, Signature: benchAttrs[:71]}
 			if done, err := s.FinishTransaction(ctx, tx.ID, o, time.Now()); !done || err != nil {
 				b.Error(done, err)
 				return
@@ -185,7 +186,7 @@ func benchFill(b *testing.B, s *Store) {
 			b.Error(err)
 		}
 	}
-	check(s.PutParty(ctx, &signum.Party{ID: "http://ap.example", Pins: []signum.Pin{{1}}, Profiles: signum.SignatureProfiles}))
+	check(s.PutParty(ctx, &mssp.Party{ID: "http://ap.example", Pins: []mssp.Pin{{1}}, Profiles: signum.SignatureProfiles}))
 	var fill sync.WaitGroup
 	for part := range int64(100) {
 		fill.Go(func() {
@@ -196,13 +197,13 @@ func benchFill(b *testing.B, s *Store) {
 				if n >= 2000 {
 					continue
 				}
-				c := &signum.Certificate{Serial: tx.CertSerial, DeviceID: fmt.Sprint("sim-", n), NotAfter: time.Now()}
+				c := &mssp.Certificate{Serial: tx.CertSerial, DeviceID: fmt.Sprint("sim-", n), NotAfter: time.Now()}
 				check(s.IntendCertificate(ctx, c))
 				check(s.CompleteCertificate(ctx, c.Serial, bytes.Repeat(benchAttrs, 6)))
-				check(s.PutSubscriber(ctx, &signum.Subscriber{MSISDN: tx.MSISDN, State: signum.SubscriberActive,
-					Devices: []signum.Device{{ID: c.DeviceID, Method: signum.SIM, State: signum.DeviceActive, Certificate: c}}}))
-				check(s.PutCard(ctx, &signum.Card{ICCID: fmt.Sprint(8941_0000_0000_0000_000 + n), DeviceID: c.DeviceID, State: signum.CardActive,
-					KeySet: 1, Algorithm: signum.CardAES, KIc: benchAttrs[:45], KID: benchAttrs[:45]}))
+				check(s.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: tx.MSISDN, State: mssp.SubscriberActive,
+					Devices: []mssp.Device{{ID: c.DeviceID, Method: signum.SIM, State: signum.DeviceActive, Certificate: c}}}))
+				check(s.PutCard(ctx, &mssp.Card{ICCID: fmt.Sprint(8941_0000_0000_0000_000 + n), DeviceID: c.DeviceID, State: mssp.CardActive,
+					KeySet: 1, Algorithm: mssp.CardAES, KIc: benchAttrs[:45], KID: benchAttrs[:45]}))
 			}
 		})
 	}
@@ -242,7 +243,7 @@ func BenchmarkReceipt(b *testing.B) {
 		b.ResetTimer()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				r := &signum.Receipt{TransID: ids[last.Add(1)-1], DeviceID: "sim-1", Method: signum.SIM, Lang: "de",
+				r := &mssp.Receipt{TransID: ids[last.Add(1)-1], DeviceID: "sim-1", Method: signum.SIM, Lang: "de",
 					MimeType: signum.MimeText, Text: "Zahlung ausgeführt"}
 				if err := s.InsertReceipt(b.Context(), r); err != nil {
 					b.Error(err)
@@ -267,13 +268,13 @@ func benchEnded(b *testing.B, s *Store, n int, receipts bool) []string {
 		fill.Go(func() {
 			for i := part; i < n; i += 100 {
 				tx := benchTransaction(benchSerial.Add(1))
-				tx.State, tx.Finished = signum.StateSigned, tx.Created
-				tx.Outcome = signum.Outcome{Code: signum.SignatureMade, Signature: benchAttrs[:71]}
+				tx.State, tx.Finished = mssp.StateSigned, tx.Created
+				tx.Outcome = mssp.Outcome{Code: signum.SignatureMade, Signature: benchAttrs[:71]}
 				if err := s.InsertTransaction(b.Context(), tx); err != nil {
 					b.Error(err)
 				}
 				if receipts && i%2 == 0 {
-					if err := s.InsertReceipt(b.Context(), &signum.Receipt{TransID: tx.ID}); err != nil {
+					if err := s.InsertReceipt(b.Context(), &mssp.Receipt{TransID: tx.ID}); err != nil {
 						b.Error(err)
 					}
 				}

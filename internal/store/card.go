@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const cardColumns = `
@@ -22,23 +23,23 @@ var (
 	selectPlacedCards = &query{text: cardColumns + `JOIN devices d ON d.id = c.device_id WHERE c.iccid > $1 ORDER BY c.iccid LIMIT $2`}
 )
 
-// Card implements signum.Store.
-func (s *Store) Card(ctx context.Context, iccid string) (*signum.Card, error) {
+// Card implements mssp.Store.
+func (s *Store) Card(ctx context.Context, iccid string) (*mssp.Card, error) {
 	return s.card(ctx, selectCard, iccid)
 }
 
-// CardOf implements signum.Store. If an account had several SIMs, it would be the
+// CardOf implements mssp.Store. If an account had several SIMs, it would be the
 // same card each time.
-func (s *Store) CardOf(ctx context.Context, msisdn string) (*signum.Card, error) {
+func (s *Store) CardOf(ctx context.Context, msisdn string) (*mssp.Card, error) {
 	return s.card(ctx, selectCardsOf, msisdn)
 }
 
 // card is the one with the lowest device ID of those that a query finds.
-func (s *Store) card(ctx context.Context, q *query, key string) (*signum.Card, error) {
+func (s *Store) card(ctx context.Context, q *query, key string) (*mssp.Card, error) {
 	if !isKey(key) {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
-	var found *signum.Card
+	var found *mssp.Card
 	err := s.read.each(ctx, q, []any{key}, func(rows *sql.Rows) error {
 		var r cardRow
 		err := rows.Scan(r.dest()...)
@@ -51,17 +52,17 @@ func (s *Store) card(ctx context.Context, q *query, key string) (*signum.Card, e
 		return nil, fmt.Errorf("store: card: %w", err)
 	}
 	if found == nil {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
 	return found, nil
 }
 
-// PlacedCards implements signum.Store.
-func (s *Store) PlacedCards(ctx context.Context, after string, limit int) ([]*signum.Card, error) {
+// AssignedCards implements mssp.Store.
+func (s *Store) AssignedCards(ctx context.Context, after string, limit int) ([]*mssp.Card, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	var list []*signum.Card
+	var list []*mssp.Card
 	err := s.read.each(ctx, selectPlacedCards, []any{after, int64(limit)}, func(rows *sql.Rows) error {
 		var r cardRow
 		err := rows.Scan(r.dest()...)
@@ -76,7 +77,7 @@ func (s *Store) PlacedCards(ctx context.Context, after string, limit int) ([]*si
 
 // cardRow is a row of cardColumns.
 type cardRow struct {
-	c                                                          signum.Card
+	c                                                          mssp.Card
 	keySet, counter, replyCounter, replySeen, created, changed int64
 }
 
@@ -85,7 +86,7 @@ func (r *cardRow) dest() []any {
 		&r.counter, &r.replyCounter, &r.replySeen, &r.created, &r.changed}
 }
 
-func (r *cardRow) card() *signum.Card {
+func (r *cardRow) card() *mssp.Card {
 	c := r.c
 	c.KeySet, c.Counter, c.ReplyCounter, c.ReplySeen = byte(r.keySet), uint64(r.counter), uint64(r.replyCounter), uint64(r.replySeen)
 	c.Created, c.Changed = timeOf(r.created), timeOf(r.changed)
@@ -115,8 +116,8 @@ ON CONFLICT (iccid) DO UPDATE SET
 
 const sameKeySet = `sim_cards.key_set = excluded.key_set AND sim_cards.algorithm = excluded.algorithm`
 
-// PutCard implements signum.Store. Only the device of a SIM can have a card.
-func (s *Store) PutCard(ctx context.Context, c *signum.Card) error {
+// PutCard implements mssp.Store. Only the device of a SIM can have a card.
+func (s *Store) PutCard(ctx context.Context, c *mssp.Card) error {
 	if err := checkCard(c); err != nil {
 		return err
 	}
@@ -126,13 +127,13 @@ func (s *Store) PutCard(ctx context.Context, c *signum.Card) error {
 }
 
 // putCard looks first and writes then, for a refusal must leave nothing behind.
-func (s *session) putCard(ctx context.Context, c *signum.Card) error {
+func (s *session) putCard(ctx context.Context, c *mssp.Card) error {
 	if c.DeviceID != "" {
 		var method string
 		if found, err := s.row(ctx, selectCardDevice, []any{c.DeviceID}, &method); err != nil {
 			return err
 		} else if !found {
-			return refuse(signum.ErrNotFound)
+			return refuse(mssp.ErrNotFound)
 		} else if method != string(signum.SIM) {
 			return refuse(fmt.Errorf("store: device %s of card %s is no SIM", c.DeviceID, c.ICCID))
 		}
@@ -140,7 +141,7 @@ func (s *session) putCard(ctx context.Context, c *signum.Card) error {
 		if found, err := s.row(ctx, selectOtherCard, []any{c.DeviceID, c.ICCID}, &one); err != nil {
 			return err
 		} else if found {
-			return refuse(fmt.Errorf("store: card of device %s: %w", c.DeviceID, signum.ErrExists))
+			return refuse(fmt.Errorf("store: card of device %s: %w", c.DeviceID, mssp.ErrExists))
 		}
 	}
 	_, err := s.exec(ctx, upsertCard, cardArgs(c)...)
@@ -148,7 +149,7 @@ func (s *session) putCard(ctx context.Context, c *signum.Card) error {
 }
 
 // cardArgs are those of upsertCard.
-func cardArgs(c *signum.Card) []any {
+func cardArgs(c *mssp.Card) []any {
 	var device any
 	if c.DeviceID != "" {
 		device = c.DeviceID
@@ -164,10 +165,10 @@ UPDATE sim_cards SET key_set = $2, algorithm = $3, kic = $4, kid = $5, changed =
     reply_seen = CASE WHEN key_set = $2 AND algorithm = $3 THEN reply_seen ELSE 0 END
 WHERE iccid = $1`}
 
-// RekeyCard implements signum.Store.
-func (s *Store) RekeyCard(ctx context.Context, c *signum.Card) error {
+// RekeyCard implements mssp.Store.
+func (s *Store) RekeyCard(ctx context.Context, c *mssp.Card) error {
 	keys := *c
-	keys.DeviceID, keys.State = "", signum.CardStock // not looked at
+	keys.DeviceID, keys.State = "", mssp.CardStock // not looked at
 	if err := checkCard(&keys); err != nil {
 		return err
 	}
@@ -176,7 +177,7 @@ func (s *Store) RekeyCard(ctx context.Context, c *signum.Card) error {
 
 // checkCard refuses what the schema would refuse, before it can cost a group of
 // writes its transaction.
-func checkCard(c *signum.Card) error {
+func checkCard(c *mssp.Card) error {
 	if err := checkKeys(field{"ICCID", c.ICCID}, field{"device ID", c.DeviceID}); err != nil {
 		return err
 	}
@@ -184,11 +185,11 @@ func checkCard(c *signum.Card) error {
 		return fmt.Errorf("store: card %s: "+format, append([]any{c.ICCID}, args...)...)
 	}
 	switch c.State {
-	case signum.CardActive, signum.CardBarred:
+	case mssp.CardActive, mssp.CardBarred:
 		if c.DeviceID == "" {
 			return wrong("%s without a device", c.State)
 		}
-	case signum.CardRetired, signum.CardStock:
+	case mssp.CardRetired, mssp.CardStock:
 		if c.DeviceID != "" {
 			return wrong("%s with a device", c.State)
 		}
@@ -200,18 +201,18 @@ func checkCard(c *signum.Card) error {
 		return errors.New("store: a card without an ICCID")
 	case c.KeySet < 1 || c.KeySet > 15:
 		return wrong("key set %d, there are 1 to 15", c.KeySet)
-	case c.Algorithm != signum.CardAES && c.Algorithm != signum.Card3DES:
+	case c.Algorithm != mssp.CardAES && c.Algorithm != mssp.Card3DES:
 		return wrong("unknown algorithm %q", c.Algorithm)
 	case len(c.KIc) == 0 || len(c.KID) == 0:
 		return wrong("a key is missing")
-	case c.Counter > signum.MaxCardCounter || c.ReplyCounter > signum.MaxCardCounter:
+	case c.Counter > mssp.MaxCardCounter || c.ReplyCounter > mssp.MaxCardCounter:
 		return wrong("a counter is above 2^40-1")
 	}
 	return nil
 }
 
-// EnrolCard implements signum.Store.
-func (s *Store) EnrolCard(ctx context.Context, sub *signum.Subscriber, c *signum.Card) error {
+// EnrolCard implements mssp.Store.
+func (s *Store) EnrolCard(ctx context.Context, sub *mssp.Subscriber, c *mssp.Card) error {
 	if err := checkSubscriber(sub); err != nil {
 		return err
 	}
@@ -231,7 +232,7 @@ INSERT INTO subscribers (msisdn, serial, state, recovery_code) VALUES ($1, $2, $
 
 // enrolCard looks first. The account is written first: of several that enrol one
 // with this number, one goes on.
-func (s *session) enrolCard(ctx context.Context, sub *signum.Subscriber, c *signum.Card) error {
+func (s *session) enrolCard(ctx context.Context, sub *mssp.Subscriber, c *mssp.Card) error {
 	d := sub.Devices[0]
 	if err := s.demandCertificate(ctx, d); err != nil {
 		return err
@@ -242,13 +243,13 @@ func (s *session) enrolCard(ctx context.Context, sub *signum.Subscriber, c *sign
 	var state string
 	if found, err := s.row(ctx, selectCardState, []any{c.ICCID}, &state); err != nil {
 		return err
-	} else if found && state != string(signum.CardStock) {
-		return refuse(fmt.Errorf("store: card %s, %s: %w", c.ICCID, state, signum.ErrExists))
+	} else if found && state != string(mssp.CardStock) {
+		return refuse(fmt.Errorf("store: card %s, %s: %w", c.ICCID, state, mssp.ErrExists))
 	}
 	if n, err := s.exec(ctx, insertSubscriber, sub.MSISDN, sub.Serial, string(sub.State), sub.RecoveryCodeCreated); err != nil {
 		return err
 	} else if n == 0 {
-		return refuse(fmt.Errorf("store: account: %w", signum.ErrExists))
+		return refuse(fmt.Errorf("store: account: %w", mssp.ErrExists))
 	}
 	if _, err := s.exec(ctx, insertDevice, deviceArgs(sub.MSISDN, d)...); err != nil {
 		return err
@@ -261,7 +262,7 @@ func (s *session) demandFreeDevice(ctx context.Context, id string) error {
 	var owner string
 	found, err := s.row(ctx, selectDeviceOwner, []any{id}, &owner)
 	if err == nil && found {
-		err = refuse(fmt.Errorf("store: device %s: %w", id, signum.ErrExists))
+		err = refuse(fmt.Errorf("store: device %s: %w", id, mssp.ErrExists))
 	}
 	return err
 }

@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
-func testCard(n int, device string) *signum.Card {
-	c := &signum.Card{ICCID: fmt.Sprintf("8941%016d", n), DeviceID: device, State: signum.CardActive, KeySet: 1,
-		Algorithm: signum.CardAES, KIc: []byte{1}, KID: []byte{1}}
+func testCard(n int, device string) *mssp.Card {
+	c := &mssp.Card{ICCID: fmt.Sprintf("8941%016d", n), DeviceID: device, State: mssp.CardActive, KeySet: 1,
+		Algorithm: mssp.CardAES, KIc: []byte{1}, KID: []byte{1}}
 	if device == "" {
-		c.State = signum.CardStock
+		c.State = mssp.CardStock
 	}
 	return c
 }
@@ -28,38 +29,38 @@ func TestRefusalsOfCardsKeepGroup(t *testing.T) {
 		var log bytes.Buffer
 		s, ctx := open(t, url, WithLogger(slog.New(slog.NewTextHandler(&log, nil))), WithWriters(1)), t.Context()
 		now := time.UnixMicro(1)
-		sim := signum.Device{ID: "sim", Method: signum.SIM, State: signum.DeviceActive}
+		sim := mssp.Device{ID: "sim", Method: signum.SIM, State: signum.DeviceActive}
 		for _, msisdn := range []string{"+1", "+2"} {
-			sub := &signum.Subscriber{MSISDN: msisdn, State: signum.SubscriberActive}
+			sub := &mssp.Subscriber{MSISDN: msisdn, State: mssp.SubscriberActive}
 			if msisdn == "+1" {
-				sub.Devices = []signum.Device{sim}
+				sub.Devices = []mssp.Device{sim}
 			}
 			if err := s.PutSubscriber(ctx, sub); err != nil {
 				t.Fatal(err)
 			}
 		}
 		blocked, last := testCard(1, "sim"), testCard(2, "")
-		blocked.State = signum.CardBarred
-		for _, c := range []*signum.Card{blocked, last} {
+		blocked.State = mssp.CardBarred
+		for _, c := range []*mssp.Card{blocked, last} {
 			if err := s.PutCard(ctx, c); err != nil {
 				t.Fatal(err)
 			}
 		}
 		var all sync.WaitGroup
 		for i := range 50 {
-			other := signum.Device{ID: fmt.Sprint("d", i), Method: signum.SIM, State: signum.DeviceActive}
+			other := mssp.Device{ID: fmt.Sprint("d", i), Method: signum.SIM, State: signum.DeviceActive}
 			for name, refused := range map[string]func() error{
 				"put":         func() error { return s.PutCard(ctx, testCard(3, "none")) },
 				"put another": func() error { return s.PutCard(ctx, testCard(3, "sim")) },
 				"enrol": func() error {
-					return s.EnrolCard(ctx, &signum.Subscriber{MSISDN: "+1", State: signum.SubscriberActive, Devices: []signum.Device{other}},
+					return s.EnrolCard(ctx, &mssp.Subscriber{MSISDN: "+1", State: mssp.SubscriberActive, Devices: []mssp.Device{other}},
 						testCard(100+i, other.ID))
 				},
 				"rekey":         func() error { return s.RekeyCard(ctx, testCard(99, "")) },
 				"counter":       func() error { _, err := s.TakeCounter(ctx, blocked.ICCID); return err },
 				"no counter":    func() error { _, err := s.TakeCounter(ctx, "none"); return err },
 				"reply":         func() error { _, err := s.AcceptReply(ctx, "none", 1); return err },
-				"state":         func() error { return s.SetCardState(ctx, last.ICCID, signum.CardActive, now) },
+				"state":         func() error { return s.SetCardState(ctx, last.ICCID, mssp.CardActive, now) },
 				"swap":          func() error { return s.SwapCard(ctx, "+2", blocked.ICCID, other, now) },
 				"swap nothing":  func() error { return s.SwapCard(ctx, "+2", "none", other, now) },
 				"swap device":   func() error { return s.SwapCard(ctx, "+2", last.ICCID, sim, now) },
@@ -90,8 +91,8 @@ func TestRefusalsOfCardsKeepGroup(t *testing.T) {
 func TestCountersOfOneGroup(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s, ctx := open(t, url, WithWriters(1)), t.Context()
-		if err := s.PutSubscriber(ctx, &signum.Subscriber{MSISDN: "+1", State: signum.SubscriberActive,
-			Devices: []signum.Device{{ID: "sim", Method: signum.SIM, State: signum.DeviceActive}}}); err != nil {
+		if err := s.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: "+1", State: mssp.SubscriberActive,
+			Devices: []mssp.Device{{ID: "sim", Method: signum.SIM, State: signum.DeviceActive}}}); err != nil {
 			t.Fatal(err)
 		}
 		c := testCard(1, "sim")
@@ -138,8 +139,8 @@ func TestCountersTogether(t *testing.T) {
 		const cards = 64
 		for n := range cards {
 			sim := fmt.Sprint("sim-", n)
-			if err := s.PutSubscriber(ctx, &signum.Subscriber{MSISDN: fmt.Sprint("+", n+1), State: signum.SubscriberActive,
-				Devices: []signum.Device{{ID: sim, Method: signum.SIM, State: signum.DeviceActive}}}); err != nil {
+			if err := s.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: fmt.Sprint("+", n+1), State: mssp.SubscriberActive,
+				Devices: []mssp.Device{{ID: sim, Method: signum.SIM, State: signum.DeviceActive}}}); err != nil {
 				t.Fatal(err)
 			}
 			if err := s.PutCard(ctx, testCard(n, sim)); err != nil {

@@ -4,18 +4,18 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 var takeCounter = &query{text: `
 UPDATE sim_cards SET counter = counter + 1 WHERE iccid = $1 AND state = 'ACTIVE' AND counter < 1099511627775
 RETURNING counter`}
 
-// TakeCounter implements signum.Store. As with TakeTry the statement does not
+// TakeCounter implements mssp.Store. As with TakeTry the statement does not
 // come first: what it returns is this caller's.
 func (s *Store) TakeCounter(ctx context.Context, iccid string) (uint64, error) {
 	if !isKey(iccid) {
-		return 0, signum.ErrNotFound
+		return 0, mssp.ErrNotFound
 	}
 	var counter int64
 	err := s.write(ctx, &write{row: iccid, then: func(ctx context.Context, s *session, _ int64) error {
@@ -27,11 +27,11 @@ func (s *Store) TakeCounter(ctx context.Context, iccid string) (uint64, error) {
 		case err != nil:
 			return err
 		case !found:
-			return refuse(signum.ErrNotFound)
-		case state != string(signum.CardActive):
-			return refuse(fmt.Errorf("store: card %s is %s: %w", iccid, state, signum.ErrCardState))
+			return refuse(mssp.ErrNotFound)
+		case state != string(mssp.CardActive):
+			return refuse(fmt.Errorf("store: card %s is %s: %w", iccid, state, mssp.ErrCardState))
 		}
-		return refuse(fmt.Errorf("store: card %s: %w", iccid, signum.ErrCounter))
+		return refuse(fmt.Errorf("store: card %s: %w", iccid, mssp.ErrCounter))
 	}})
 	if err != nil {
 		return 0, err
@@ -49,10 +49,10 @@ var (
 UPDATE sim_cards SET reply_counter = $2, reply_seen = $3 WHERE iccid = $1`}
 )
 
-// AcceptReply implements signum.Store.
+// AcceptReply implements mssp.Store.
 func (s *Store) AcceptReply(ctx context.Context, iccid string, counter uint64) (bool, error) {
 	if !isKey(iccid) {
-		return false, signum.ErrNotFound
+		return false, mssp.ErrNotFound
 	}
 	var accepted bool
 	err := s.write(ctx, &write{row: iccid, then: func(ctx context.Context, s *session, _ int64) error {
@@ -63,7 +63,7 @@ func (s *Store) AcceptReply(ctx context.Context, iccid string, counter uint64) (
 			return err
 		}
 		if !found {
-			return refuse(signum.ErrNotFound)
+			return refuse(mssp.ErrNotFound)
 		}
 		w, ok := replyWindow{uint64(highest), uint64(seen)}.accept(counter)
 		if !ok {
@@ -84,19 +84,19 @@ type replyWindow struct{ highest, seen uint64 }
 // out of it.
 func (w replyWindow) accept(counter uint64) (replyWindow, bool) {
 	switch {
-	case counter > signum.MaxCardCounter || counter == w.highest:
+	case counter > mssp.MaxCardCounter || counter == w.highest:
 		return w, false
 	case counter > w.highest:
 		// A shift by more than the window leaves nothing of it.
 		up := counter - w.highest
 		seen := w.seen << up
-		if w.highest > 0 && up <= signum.ReplyWindow {
+		if w.highest > 0 && up <= mssp.ReplyWindow {
 			seen |= 1 << (up - 1)
 		}
 		return replyWindow{counter, seen}, true
 	}
 	bit := w.highest - counter - 1
-	if counter == 0 || bit >= signum.ReplyWindow || w.seen&(1<<bit) != 0 {
+	if counter == 0 || bit >= mssp.ReplyWindow || w.seen&(1<<bit) != 0 {
 		return w, false
 	}
 	return replyWindow{w.highest, w.seen | 1<<bit}, true

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 var (
@@ -22,30 +23,30 @@ UPDATE devices SET state = CASE
 WHERE id = (SELECT device_id FROM sim_cards WHERE iccid = $1)`}
 )
 
-// SetCardState implements signum.Store.
-func (s *Store) SetCardState(ctx context.Context, iccid string, to signum.CardState, at time.Time) error {
+// SetCardState implements mssp.Store.
+func (s *Store) SetCardState(ctx context.Context, iccid string, to mssp.CardState, at time.Time) error {
 	if !isKey(iccid) {
-		return signum.ErrNotFound
+		return mssp.ErrNotFound
 	}
 	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
 		var state string
 		if found, err := s.row(ctx, selectCardState, []any{iccid}, &state); err != nil {
 			return err
 		} else if !found {
-			return refuse(signum.ErrNotFound)
+			return refuse(mssp.ErrNotFound)
 		}
-		type change struct{ from, to signum.CardState }
+		type change struct{ from, to mssp.CardState }
 		var device *query
-		switch (change{signum.CardState(state), to}) {
+		switch (change{mssp.CardState(state), to}) {
 		case change{to, to}:
 			return nil
-		case change{signum.CardActive, signum.CardBarred}:
+		case change{mssp.CardActive, mssp.CardBarred}:
 			device = barDevice
-		case change{signum.CardBarred, signum.CardActive}:
+		case change{mssp.CardBarred, mssp.CardActive}:
 			device = unbarDevice
-		case change{signum.CardStock, signum.CardRetired}:
+		case change{mssp.CardStock, mssp.CardRetired}:
 		default:
-			return refuse(fmt.Errorf("store: card %s is %s and does not become %s: %w", iccid, state, to, signum.ErrCardState))
+			return refuse(fmt.Errorf("store: card %s is %s and does not become %s: %w", iccid, state, to, mssp.ErrCardState))
 		}
 		if _, err := s.exec(ctx, updateCardState, iccid, string(to), micros(at)); err != nil || device == nil {
 			return err
@@ -71,11 +72,11 @@ DELETE FROM devices WHERE msisdn = $1 AND method = 'SIM'`}
 UPDATE sim_cards SET state = 'ACTIVE', device_id = $2, changed = $3 WHERE iccid = $1`}
 )
 
-// SwapCard implements signum.Store. A new card has no key yet, and its device no
+// SwapCard implements mssp.Store. A new card has no key yet, and its device no
 // certificate: one that has is refused.
-func (s *Store) SwapCard(ctx context.Context, msisdn, newICCID string, newDevice signum.Device, at time.Time) error {
+func (s *Store) SwapCard(ctx context.Context, msisdn, newICCID string, newDevice mssp.Device, at time.Time) error {
 	if !isKey(msisdn) || !isKey(newICCID) {
-		return signum.ErrNotFound
+		return mssp.ErrNotFound
 	}
 	if err := checkDevice(newDevice); err != nil {
 		return err
@@ -89,7 +90,7 @@ func (s *Store) SwapCard(ctx context.Context, msisdn, newICCID string, newDevice
 }
 
 // swapCard looks first and writes then, for a refusal must leave nothing behind.
-func (s *session) swapCard(ctx context.Context, msisdn, iccid string, d signum.Device, at int64) error {
+func (s *session) swapCard(ctx context.Context, msisdn, iccid string, d mssp.Device, at int64) error {
 	if err := s.demand(ctx, lockSubscriber, msisdn); err != nil {
 		return err
 	}
@@ -97,9 +98,9 @@ func (s *session) swapCard(ctx context.Context, msisdn, iccid string, d signum.D
 	if found, err := s.row(ctx, selectCardState, []any{iccid}, &state); err != nil {
 		return err
 	} else if !found {
-		return refuse(signum.ErrNotFound)
-	} else if state != string(signum.CardStock) {
-		return refuse(fmt.Errorf("store: card %s is %s, not in stock: %w", iccid, state, signum.ErrCardState))
+		return refuse(mssp.ErrNotFound)
+	} else if state != string(mssp.CardStock) {
+		return refuse(fmt.Errorf("store: card %s is %s, not in stock: %w", iccid, state, mssp.ErrCardState))
 	}
 	if err := s.demandFreeDevice(ctx, d.ID); err != nil {
 		return err
@@ -138,12 +139,12 @@ UPDATE invites SET msisdn = $2 WHERE msisdn = $1`}
 DELETE FROM subscribers WHERE msisdn = $1`}
 )
 
-// RenumberSubscriber implements signum.Store. A number is the key of its account,
+// RenumberSubscriber implements mssp.Store. A number is the key of its account,
 // so that the account is written anew; devices follow, and what hangs on them with
 // them. The same number changes nothing.
 func (s *Store) RenumberSubscriber(ctx context.Context, oldMSISDN, newMSISDN string) error {
 	if !isKey(oldMSISDN) {
-		return signum.ErrNotFound
+		return mssp.ErrNotFound
 	}
 	if err := checkKeys(field{"MSISDN", newMSISDN}); err != nil {
 		return err
@@ -160,7 +161,7 @@ func (s *session) renumber(ctx context.Context, from, to string) error {
 	if n, err := s.exec(ctx, copySubscriber, from, to); err != nil {
 		return err
 	} else if n == 0 {
-		return refuse(fmt.Errorf("store: account at the new number: %w", signum.ErrExists))
+		return refuse(fmt.Errorf("store: account at the new number: %w", mssp.ErrExists))
 	}
 	if _, err := s.exec(ctx, deleteInvite, to); err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // certificateRow is where the columns serial, device_id, state, der,
@@ -25,14 +25,14 @@ func (r *certificateRow) dest() []any {
 	return []any{&r.serial, &r.device, &r.state, &r.der, &r.from, &r.until, &r.revoked, &r.reason}
 }
 
-func (r *certificateRow) certificate() *signum.Certificate {
+func (r *certificateRow) certificate() *mssp.Certificate {
 	if !r.serial.Valid {
 		return nil
 	}
-	c := &signum.Certificate{
+	c := &mssp.Certificate{
 		Serial:    r.serial.String,
 		DeviceID:  r.device.String,
-		State:     signum.CertificateState(r.state.String),
+		State:     mssp.CertificateState(r.state.String),
 		DER:       r.der,
 		NotBefore: timeOf(r.from.Int64),
 		NotAfter:  timeOf(r.until.Int64),
@@ -49,8 +49,8 @@ INSERT INTO certificates (serial, device_id, state, tbs, not_before, not_after, 
 VALUES ($1, $2, 'INTENDED', $3, $4, $5, 0)
 ON CONFLICT DO NOTHING`}
 
-// IntendCertificate implements signum.Store.
-func (s *Store) IntendCertificate(ctx context.Context, c *signum.Certificate) error {
+// IntendCertificate implements mssp.Store.
+func (s *Store) IntendCertificate(ctx context.Context, c *mssp.Certificate) error {
 	if err := checkKeys(field{"certificate serial", c.Serial}, field{"device ID", c.DeviceID}); err != nil {
 		return err
 	}
@@ -69,11 +69,11 @@ func (s *Store) IntendCertificate(ctx context.Context, c *signum.Certificate) er
 var completeCertificate = &query{text: `
 UPDATE certificates SET der = $2, state = 'GOOD' WHERE serial = $1 AND state = 'INTENDED'`}
 
-// CompleteCertificate implements signum.Store. It happens once: a certificate
+// CompleteCertificate implements mssp.Store. It happens once: a certificate
 // that is good already gives ErrNotFound too.
 func (s *Store) CompleteCertificate(ctx context.Context, serial string, der []byte) error {
 	if !isKey(serial) {
-		return signum.ErrNotFound
+		return mssp.ErrNotFound
 	}
 	if len(der) == 0 {
 		return fmt.Errorf("store: certificate %s is empty", serial)
@@ -83,7 +83,7 @@ func (s *Store) CompleteCertificate(ctx context.Context, serial string, der []by
 		args:  []any{serial, der},
 		then: func(_ context.Context, _ *session, affected int64) error {
 			if affected == 0 {
-				return refuse(signum.ErrNotFound)
+				return refuse(mssp.ErrNotFound)
 			}
 			return nil
 		},
@@ -97,10 +97,10 @@ UPDATE certificates SET state = 'REVOKED', revoked_at = $2, reason = $3 WHERE se
 SELECT 1 FROM certificates WHERE serial = $1 AND state = 'REVOKED'`}
 )
 
-// RevokeCertificate implements signum.Store.
+// RevokeCertificate implements mssp.Store.
 func (s *Store) RevokeCertificate(ctx context.Context, serial string, at time.Time, reason int) error {
 	if !isKey(serial) {
-		return signum.ErrNotFound
+		return mssp.ErrNotFound
 	}
 	return s.write(ctx, &write{
 		first: revokeCertificate,
@@ -112,7 +112,7 @@ func (s *Store) RevokeCertificate(ctx context.Context, serial string, at time.Ti
 			var one int
 			revoked, err := s.row(ctx, selectRevoked, []any{serial}, &one)
 			if err == nil && !revoked {
-				err = refuse(signum.ErrNotFound)
+				err = refuse(mssp.ErrNotFound)
 			}
 			return err
 		},
@@ -123,15 +123,15 @@ var selectCertificate = &query{text: `
 SELECT serial, device_id, state, der, not_before, not_after, revoked_at, reason
 FROM certificates WHERE serial = $1`}
 
-// Certificate implements signum.Store.
-func (s *Store) Certificate(ctx context.Context, serial string) (*signum.Certificate, error) {
+// Certificate implements mssp.Store.
+func (s *Store) Certificate(ctx context.Context, serial string) (*mssp.Certificate, error) {
 	if !isKey(serial) {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
 	var r certificateRow
 	err := s.read.row(ctx, selectCertificate, []any{serial}, r.dest()...)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("store: certificate: %w", err)
@@ -143,12 +143,12 @@ var selectRevocations = &query{text: `
 SELECT serial, device_id, state, NULL, not_before, not_after, revoked_at, reason
 FROM certificates WHERE state = 'REVOKED' AND not_after >= $1`}
 
-// RevokedCertificates implements signum.Store. One that expires at the very
+// RevokedCertificates implements mssp.Store. One that expires at the very
 // time is listed (RFC 5280, clause 4.1.2.5: validity includes its end), and so
 // is one whose revocation lies after it: clocks of nodes differ. Serial
 // numbers are ordered as numbers.
-func (s *Store) RevokedCertificates(ctx context.Context, at time.Time) ([]signum.Certificate, error) {
-	var list []signum.Certificate
+func (s *Store) RevokedCertificates(ctx context.Context, at time.Time) ([]mssp.Certificate, error) {
+	var list []mssp.Certificate
 	err := s.read.each(ctx, selectRevocations, []any{micros(at)}, func(rows *sql.Rows) error {
 		var r certificateRow
 		if err := rows.Scan(r.dest()...); err != nil {
@@ -160,7 +160,7 @@ func (s *Store) RevokedCertificates(ctx context.Context, at time.Time) ([]signum
 	if err != nil {
 		return nil, fmt.Errorf("store: revoked certificates: %w", err)
 	}
-	slices.SortFunc(list, func(a, b signum.Certificate) int {
+	slices.SortFunc(list, func(a, b mssp.Certificate) int {
 		return cmp.Or(cmp.Compare(len(a.Serial), len(b.Serial)), cmp.Compare(a.Serial, b.Serial))
 	})
 	return list, nil

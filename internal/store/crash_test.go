@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
@@ -39,11 +40,11 @@ func TestSQLiteCrash(t *testing.T) {
 				t.Errorf("inserted %s: %v", id, err)
 				continue
 			}
-			if finished[id] && !tx.State.Signed() || receipted[id] && tx.State != signum.StateReceipted {
+			if finished[id] && !tx.State.Signed() || receipted[id] && tx.State != mssp.StateReceipted {
 				t.Errorf("finished %s is %s", id, tx.State)
 			}
 			// Both or none, answered or not.
-			if _, err := s.Receipt(t.Context(), id); (err == nil) != (tx.State == signum.StateReceipted) {
+			if _, err := s.Receipt(t.Context(), id); (err == nil) != (tx.State == mssp.StateReceipted) {
 				t.Errorf("%s %s, its receipt: %v", tx.State, id, err)
 			}
 		}
@@ -108,10 +109,10 @@ func writeUntilKilled(path string) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	err = s.EnrolCard(context.Background(), &signum.Subscriber{MSISDN: "+41", State: signum.SubscriberActive,
-		Devices: []signum.Device{{ID: "sim", Method: signum.SIM, State: signum.DeviceActive}}},
-		&signum.Card{ICCID: crashCard, DeviceID: "sim", State: signum.CardActive, KeySet: 1, Algorithm: signum.CardAES, KIc: []byte{1}, KID: []byte{1}})
-	if err != nil && !errors.Is(err, signum.ErrExists) {
+	err = s.EnrolCard(context.Background(), &mssp.Subscriber{MSISDN: "+41", State: mssp.SubscriberActive,
+		Devices: []mssp.Device{{ID: "sim", Method: signum.SIM, State: signum.DeviceActive}}},
+		&mssp.Card{ICCID: crashCard, DeviceID: "sim", State: mssp.CardActive, KeySet: 1, Algorithm: mssp.CardAES, KIc: []byte{1}, KID: []byte{1}})
+	if err != nil && !errors.Is(err, mssp.ErrExists) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -127,13 +128,13 @@ func writeUntilKilled(path string) {
 					os.Exit(1)
 				}
 				os.Stdout.WriteString("inserted " + tx.ID + "\n")
-				o := signum.Outcome{Code: signum.SignatureMade, Signature: []byte{1}}
+				o := mssp.Outcome{Code: signum.SignatureMade, Signature: []byte{1}}
 				if done, err := s.FinishTransaction(context.Background(), tx.ID, o, time.Now()); err != nil || !done {
 					fmt.Fprintln(os.Stderr, done, err)
 					os.Exit(1)
 				}
 				os.Stdout.WriteString("finished " + tx.ID + "\n")
-				if err := s.InsertReceipt(context.Background(), &signum.Receipt{TransID: tx.ID}); err != nil {
+				if err := s.InsertReceipt(context.Background(), &mssp.Receipt{TransID: tx.ID}); err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					os.Exit(1)
 				}

@@ -1,5 +1,5 @@
 // Package store keeps everything that must survive, in SQLite or PostgreSQL.
-// It implements signum.Store with database/sql and one set of queries.
+// It implements mssp.Store with database/sql and one set of queries.
 //
 //	write ──▶ queue ──▶ writer: BEGIN, write, write, …, COMMIT ──▶ answers
 //	read  ──▶ pool of prepared statements

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 var (
@@ -35,11 +36,11 @@ DELETE FROM invites WHERE msisdn IN (
 	}
 )
 
-// PutInvite implements signum.Store. It refuses a code that another subscriber
+// PutInvite implements mssp.Store. It refuses a code that another subscriber
 // has. It also deletes invites that had expired when this one was created: each
 // adds one and takes some away, so that those nobody used do not pile up, and
 // nobody needs to sweep.
-func (s *Store) PutInvite(ctx context.Context, i *signum.Invite) error {
+func (s *Store) PutInvite(ctx context.Context, i *mssp.Invite) error {
 	if err := checkHash("hash of an activation code", i.CodeHash); err != nil {
 		return err
 	}
@@ -62,13 +63,13 @@ func (s *Store) PutInvite(ctx context.Context, i *signum.Invite) error {
 var selectInvite = &query{text: `
 SELECT msisdn, trusted, created, expires FROM invites WHERE code_hash = $1 AND expires > $2`}
 
-// Invite implements signum.Store.
-func (s *Store) Invite(ctx context.Context, codeHash []byte, now time.Time) (*signum.Invite, error) {
-	i := &signum.Invite{CodeHash: codeHash}
+// Invite implements mssp.Store.
+func (s *Store) Invite(ctx context.Context, codeHash []byte, now time.Time) (*mssp.Invite, error) {
+	i := &mssp.Invite{CodeHash: codeHash}
 	var created, expires int64
 	err := s.read.row(ctx, selectInvite, []any{codeHash, micros(now)}, &i.MSISDN, &i.Trusted, &created, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, signum.ErrInvite
+		return nil, mssp.ErrInvite
 	}
 	if err != nil {
 		return nil, fmt.Errorf("store: invite: %w", err)
@@ -94,16 +95,16 @@ INSERT INTO apps (device_id, auth_key, verifier_hash, share, tries_left, name, v
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`}
 )
 
-// EnrolApp implements signum.Store. The invite must be of the App's subscriber.
+// EnrolApp implements mssp.Store. The invite must be of the App's subscriber.
 // An App starts with all its tries, whatever TriesLeft says. ErrNotFound if the
 // subscriber does not exist, or the certificate was never intended.
-func (s *Store) EnrolApp(ctx context.Context, e *signum.Enrolment, now time.Time) error {
+func (s *Store) EnrolApp(ctx context.Context, e *mssp.Enrolment, now time.Time) error {
 	push, passkeys, err := checkEnrolment(e)
 	if err != nil {
 		return err
 	}
 	a := e.App
-	app := []any{a.DeviceID, a.AuthKey, a.VerifierHash, a.Share, int64(signum.MaxPasscodeTries), a.Name, a.Version,
+	app := []any{a.DeviceID, a.AuthKey, a.VerifierHash, a.Share, int64(mssp.MaxPasscodeTries), a.Name, a.Version,
 		a.Platform, push, passkeys, micros(a.Enrolled), micros(a.LastSeen)}
 	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
 		return s.enrol(ctx, e, app, now)
@@ -113,13 +114,13 @@ func (s *Store) EnrolApp(ctx context.Context, e *signum.Enrolment, now time.Time
 // enrol looks first and writes then, for a refusal must leave nothing behind.
 // The first that it writes is the deletion of the invite: of several that have
 // seen it, one goes on.
-func (s *session) enrol(ctx context.Context, e *signum.Enrolment, app []any, now time.Time) error {
+func (s *session) enrol(ctx context.Context, e *mssp.Enrolment, app []any, now time.Time) error {
 	msisdn, invite := e.App.MSISDN, []any{e.CodeHash, e.App.MSISDN, micros(now)}
 	var one int
 	if found, err := s.row(ctx, selectInvited, invite, &one); err != nil {
 		return err
 	} else if !found {
-		return refuse(signum.ErrInvite)
+		return refuse(mssp.ErrInvite)
 	}
 	if err := s.demand(ctx, selectMSISDN, msisdn); err != nil {
 		return err
@@ -136,7 +137,7 @@ func (s *session) enrol(ctx context.Context, e *signum.Enrolment, app []any, now
 	if n, err := s.exec(ctx, consumeInvite, invite...); err != nil {
 		return err
 	} else if n == 0 {
-		return refuse(signum.ErrInvite)
+		return refuse(mssp.ErrInvite)
 	}
 	if e.Serial != "" || len(e.RecoveryHash) > 0 {
 		var serial any
@@ -156,7 +157,7 @@ func (s *session) enrol(ctx context.Context, e *signum.Enrolment, app []any, now
 
 // checkEnrolment refuses what the schema would refuse, before it can cost a
 // group of writes its transaction; and returns what is kept as JSON.
-func checkEnrolment(e *signum.Enrolment) (push, passkeys string, err error) {
+func checkEnrolment(e *mssp.Enrolment) (push, passkeys string, err error) {
 	a := e.App
 	switch {
 	case a.DeviceID != e.Device.ID:

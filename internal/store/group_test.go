@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
@@ -88,14 +88,14 @@ func TestBadWriteFailsAlone(t *testing.T) {
 				t.Errorf("%s: %v", name, errs)
 			}
 			wantParties(t, s, a, b)
-			if _, err := s.Party(t.Context(), "bad"); !errors.Is(err, signum.ErrNotFound) {
+			if _, err := s.Party(t.Context(), "bad"); !errors.Is(err, mssp.ErrNotFound) {
 				t.Errorf("%s: the failed write is there: %v", name, err)
 			}
 			if !bytes.Contains(log.Bytes(), []byte("one by one")) {
 				t.Errorf("%s: the log says nothing: %s", name, log.Bytes())
 			}
 		}
-		if err := s.PutParty(t.Context(), &signum.Party{ID: "later"}); err != nil {
+		if err := s.PutParty(t.Context(), &mssp.Party{ID: "later"}); err != nil {
 			t.Errorf("a later write: %v", err)
 		}
 	})
@@ -108,9 +108,9 @@ func TestRefusalKeepsGroup(t *testing.T) {
 		s := open(t, url, WithLogger(slog.New(slog.NewTextHandler(&log, nil))), WithWriters(1))
 		refused := putParty("b")
 		refused.first = nil
-		refused.then = func(context.Context, *session, int64) error { return refuse(signum.ErrDuplicate) }
+		refused.then = func(context.Context, *session, int64) error { return refuse(mssp.ErrDuplicate) }
 		errs := together(s, putParty("a"), refused, putParty("c"))
-		if errs[0] != nil || errs[1] != signum.ErrDuplicate || errs[2] != nil {
+		if errs[0] != nil || errs[1] != mssp.ErrDuplicate || errs[2] != nil {
 			t.Error(errs)
 		}
 		wantParties(t, s, "a", "c")
@@ -127,7 +127,7 @@ func TestReceiptInGroup(t *testing.T) {
 		return &write{first: finishTransaction, args: []any{storetest.NewTransaction(n).ID, "signed", 500, "", []byte{1}, "", 7}}
 	}
 	receipt := func(n int) *write {
-		return receiptWrite(&signum.Receipt{TransID: storetest.NewTransaction(n).ID})
+		return receiptWrite(&mssp.Receipt{TransID: storetest.NewTransaction(n).ID})
 	}
 	onBoth(t, func(t *testing.T, url string) {
 		var log bytes.Buffer
@@ -138,34 +138,34 @@ func TestReceiptInGroup(t *testing.T) {
 			}
 		}
 		unknown := &write{first: activateDevice, args: []any{"none", "EC", "none"}, then: func(ctx context.Context, s *session, n int64) error {
-			return refuse(signum.ErrNotFound)
+			return refuse(mssp.ErrNotFound)
 		}}
 		errs := together(s, putParty("a"), receipt(9), receipt(0), sign(1), receipt(1), receipt(1), receipt(2), sign(2), unknown, putParty("b"))
-		want := []error{nil, signum.ErrNotFound, signum.ErrNotSigned, nil, nil, signum.ErrReceipted, nil, nil, signum.ErrNotFound, nil}
+		want := []error{nil, mssp.ErrNotFound, mssp.ErrNotSigned, nil, nil, mssp.ErrReceipted, nil, nil, mssp.ErrNotFound, nil}
 		for i := range want {
 			if errs[i] != want[i] {
 				t.Errorf("write %d: %v, want %v", i, errs[i], want[i])
 			}
 		}
 		wantParties(t, s, "a", "b")
-		for n, want := range []signum.State{signum.StateOutstanding, signum.StateReceipted, signum.StateReceipted} {
+		for n, want := range []mssp.State{mssp.StateOutstanding, mssp.StateReceipted, mssp.StateReceipted} {
 			tx, err := s.Transaction(ctx, storetest.NewTransaction(n).ID)
 			if err != nil || tx.State != want {
 				t.Errorf("%d: %v, want %s", n, err, want)
 			}
-			if _, err := s.Receipt(ctx, tx.ID); (err == nil) != (want == signum.StateReceipted) {
+			if _, err := s.Receipt(ctx, tx.ID); (err == nil) != (want == mssp.StateReceipted) {
 				t.Errorf("receipt of %d: %v", n, err)
 			}
 		}
 
 		purge := &write{first: purgeTransactions, args: []any{int64(8), int64(10)}}
 		errs = together(s, sign(3), receipt(3), purge, putParty("c"))
-		if errs[0] != nil || errs[1] != signum.ErrNotFound || errs[2] != nil || errs[3] != nil || purge.affected != 3 {
+		if errs[0] != nil || errs[1] != mssp.ErrNotFound || errs[2] != nil || errs[3] != nil || purge.affected != 3 {
 			t.Errorf("with a purge: %v, %d purged", errs, purge.affected)
 		}
 		wantParties(t, s, "c")
 		for n := 1; n <= 3; n++ {
-			if _, err := s.Receipt(ctx, storetest.NewTransaction(n).ID); !errors.Is(err, signum.ErrNotFound) {
+			if _, err := s.Receipt(ctx, storetest.NewTransaction(n).ID); !errors.Is(err, mssp.ErrNotFound) {
 				t.Errorf("receipt of %d: %v", n, err)
 			}
 		}
@@ -192,11 +192,11 @@ func TestCommitFails(t *testing.T) {
 		}
 	}
 	for _, id := range []string{"a", "b"} {
-		if _, err := s.Party(t.Context(), id); !errors.Is(err, signum.ErrNotFound) {
+		if _, err := s.Party(t.Context(), id); !errors.Is(err, mssp.ErrNotFound) {
 			t.Errorf("party %s: %v", id, err)
 		}
 	}
-	if err := s.PutParty(t.Context(), &signum.Party{ID: "later"}); err != nil {
+	if err := s.PutParty(t.Context(), &mssp.Party{ID: "later"}); err != nil {
 		t.Errorf("a later write: %v", err)
 	}
 }
@@ -221,7 +221,7 @@ func TestCloseDrains(t *testing.T) {
 			switch {
 			case err == nil && rerr == nil:
 				written++
-			case errors.Is(err, ErrClosed) && errors.Is(rerr, signum.ErrNotFound):
+			case errors.Is(err, ErrClosed) && errors.Is(rerr, mssp.ErrNotFound):
 			default:
 				t.Errorf("the answer was %v, the transaction is %v", err, rerr)
 			}
@@ -247,7 +247,7 @@ func TestWithdraw(t *testing.T) {
 		go func() { slow <- s.write(ctx, w) }()
 		<-taken
 		late := make(chan error)
-		go func() { late <- s.PutParty(ctx, &signum.Party{ID: "late"}) }()
+		go func() { late <- s.PutParty(ctx, &mssp.Party{ID: "late"}) }()
 		for !s.waiting(1) {
 			time.Sleep(time.Millisecond)
 		}
@@ -260,7 +260,7 @@ func TestWithdraw(t *testing.T) {
 			t.Errorf("a write that was taken: %v", err)
 		}
 		wantParties(t, s, "taken")
-		if _, err := s.Party(t.Context(), "late"); !errors.Is(err, signum.ErrNotFound) {
+		if _, err := s.Party(t.Context(), "late"); !errors.Is(err, mssp.ErrNotFound) {
 			t.Errorf("a write that was withdrawn: %v", err)
 		}
 	})
@@ -363,7 +363,7 @@ func TestPostgresLocksAndLosses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 3 {
-		if err := s.PutParty(t.Context(), &signum.Party{ID: fmt.Sprint(i)}); err != nil {
+		if err := s.PutParty(t.Context(), &mssp.Party{ID: fmt.Sprint(i)}); err != nil {
 			t.Errorf("write %d after the connections were lost: %v", i, err)
 		}
 		if _, err := s.Transaction(t.Context(), storetest.NewTransaction(i).ID); err != nil {

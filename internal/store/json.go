@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // What is rarely there, and never searched for, is kept as JSON in a text that
@@ -33,8 +34,8 @@ func decodeJSON(what, text string, v any) error {
 }
 
 // encodeServices does nothing for the ordinary request, which wants none.
-func encodeServices(w *signum.Wanted) (string, error) {
-	if *w == (signum.Wanted{}) {
+func encodeServices(w *mssp.ServiceOptions) (string, error) {
+	if *w == (mssp.ServiceOptions{}) {
 		return "", nil
 	}
 	if err := checkTexts(field{"subscriber info", w.Subscriber}); err != nil {
@@ -54,7 +55,7 @@ func encodeServices(w *signum.Wanted) (string, error) {
 }
 
 // encodeLocation tells none (empty) from the zero value ({}).
-func encodeLocation(l *signum.Location) (string, error) {
+func encodeLocation(l *mssp.Location) (string, error) {
 	if l == nil {
 		return "", nil
 	}
@@ -66,7 +67,7 @@ func encodeLocation(l *signum.Location) (string, error) {
 	return encodeJSON("location", &kept)
 }
 
-func encodeGeofence(g *signum.PartyGeofence) (string, error) {
+func encodeGeofence(g *mssp.PartyGeofence) (string, error) {
 	if reflect.ValueOf(g).Elem().IsZero() {
 		return "", nil
 	}
@@ -76,7 +77,7 @@ func encodeGeofence(g *signum.PartyGeofence) (string, error) {
 	return encodeJSON("geofence", g)
 }
 
-func checkFence(g *signum.Geofence) error {
+func checkFence(g *mssp.Geofence) error {
 	for _, country := range slices.Concat(g.CountryWhitelist, g.CountryBlacklist) {
 		if err := checkTexts(field{"a country of a geofence", country}); err != nil {
 			return err
@@ -94,7 +95,7 @@ func encodeNetwork(n signum.Network) string {
 	return text
 }
 
-func encodePush(p *signum.PushSubscription) (string, error) {
+func encodePush(p *mssp.PushSubscription) (string, error) {
 	if p == nil {
 		return "", nil
 	}
@@ -104,7 +105,7 @@ func encodePush(p *signum.PushSubscription) (string, error) {
 	return encodeJSON("push", p)
 }
 
-func encodePasskeys(list []signum.Passkey) (string, error) {
+func encodePasskeys(list []mssp.Passkey) (string, error) {
 	if len(list) == 0 {
 		return "", nil
 	}

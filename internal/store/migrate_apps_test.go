@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
@@ -52,11 +53,11 @@ func TestMigrationFrom2(t *testing.T) {
 				t.Errorf("%v: -want +got\n%s", err, d)
 			}
 		}
-		cert := &signum.Certificate{Serial: "1a", DeviceID: "app", State: signum.CertificateGood, DER: []byte("der"),
+		cert := &mssp.Certificate{Serial: "1a", DeviceID: "app", State: mssp.CertificateGood, DER: []byte("der"),
 			NotBefore: at(1), NotAfter: at(2)}
-		want := &signum.Subscriber{MSISDN: "+41790000001", Serial: "MIDCHE0000000001", State: signum.SubscriberActive,
+		want := &mssp.Subscriber{MSISDN: "+41790000001", Serial: "MIDCHE0000000001", State: mssp.SubscriberActive,
 			RecoveryCodeCreated: true,
-			Devices: []signum.Device{
+			Devices: []mssp.Device{
 				{ID: "app", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC, Certificate: cert, PINBlocked: true},
 				{ID: "sim", Method: signum.SIM, State: signum.DeviceRegistered,
 					Network: signum.Network{MCC: "228", MNC: "01", Name: "Swisscom"}},
@@ -65,19 +66,19 @@ func TestMigrationFrom2(t *testing.T) {
 		same(want, sub, err)
 		hash, err := s.RecoveryHash(ctx, want.MSISDN)
 		same([]byte(nil), hash, err)
-		if _, err := s.App(ctx, "app"); err != signum.ErrNotFound {
+		if _, err := s.App(ctx, "app"); err != mssp.ErrNotFound {
 			t.Errorf("an app that nobody enrolled: %v", err)
 		}
 
-		h1 := &signum.Transaction{ID: "h1", APID: "p", APTransID: "T1", APInstant: at(10), MSISDN: want.MSISDN,
+		h1 := &mssp.Transaction{ID: "h1", APID: "p", APTransID: "T1", APInstant: at(10), MSISDN: want.MSISDN,
 			MSISDNSent: "079", DeviceID: "app", Method: signum.App, Profile: "x", Async: true, Lang: "de",
-			MimeType: signum.MimeText, Text: "Text", Services: signum.Wanted{Validate: true}, SignedAttrs: []byte("attrs"),
-			CertSerial: "1a", Certificate: cert, State: signum.StateOutstanding, Created: at(11), Expires: at(92)}
-		h2 := &signum.Receipt{TransID: "h2", DeviceID: "app", Method: signum.App, MSISDN: want.MSISDN, Lang: "de",
+			MimeType: signum.MimeText, Text: "Text", Services: mssp.ServiceOptions{Validate: true}, SignedAttrs: []byte("attrs"),
+			CertSerial: "1a", Certificate: cert, State: mssp.StateOutstanding, Created: at(11), Expires: at(92)}
+		h2 := &mssp.Receipt{TransID: "h2", DeviceID: "app", Method: signum.App, MSISDN: want.MSISDN, Lang: "de",
 			MimeType: signum.MimeText, Text: "Thanks", Created: at(14), Expires: at(94)}
 		transactions, receipts, err := s.DevicePending(ctx, "app", at(20))
-		same([]*signum.Transaction{h1}, transactions, err)
-		same([]*signum.Receipt{h2}, receipts, err)
+		same([]*mssp.Transaction{h1}, transactions, err)
+		same([]*mssp.Receipt{h2}, receipts, err)
 		recent, err := s.RecentTransactions(ctx, want.MSISDN, 9)
 		var ids []string
 		for _, tx := range recent {
@@ -104,8 +105,8 @@ func TestSchemaOfApps(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s, ctx := open(t, url), t.Context()
 		n := storetest.NewTransaction(1)
-		if err := s.PutSubscriber(ctx, &signum.Subscriber{MSISDN: n.MSISDN, State: signum.SubscriberActive,
-			Devices: []signum.Device{{ID: "d", Method: signum.App, State: signum.DeviceActive}}}); err != nil {
+		if err := s.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: n.MSISDN, State: mssp.SubscriberActive,
+			Devices: []mssp.Device{{ID: "d", Method: signum.App, State: signum.DeviceActive}}}); err != nil {
 			t.Fatal(err)
 		}
 		const app = `INSERT INTO apps VALUES ('d', $1, $1, $1, 0, '', '', '', '', '', 0, 0)`

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
 )
 
@@ -41,8 +42,8 @@ func TestMigrationFrom3(t *testing.T) {
 			}
 		}
 		at := time.UnixMicro(5).UTC()
-		card := &signum.Card{ICCID: "89410000000000000001", DeviceID: "sim", State: signum.CardActive, KeySet: 1,
-			Algorithm: signum.CardAES, KIc: []byte{1}, KID: []byte{2}, Created: at, Changed: at}
+		card := &mssp.Card{ICCID: "89410000000000000001", DeviceID: "sim", State: mssp.CardActive, KeySet: 1,
+			Algorithm: mssp.CardAES, KIc: []byte{1}, KID: []byte{2}, Created: at, Changed: at}
 		if err := s.PutCard(ctx, card); err != nil {
 			t.Fatal(err)
 		}
@@ -53,9 +54,9 @@ func TestMigrationFrom3(t *testing.T) {
 		got, err := s.CardOf(ctx, card.MSISDN)
 		same(card, got, err)
 		sub, err := s.Subscriber(ctx, card.MSISDN)
-		same(&signum.Subscriber{MSISDN: card.MSISDN, Serial: "MIDCHE0000000001", State: signum.SubscriberActive,
+		same(&mssp.Subscriber{MSISDN: card.MSISDN, Serial: "MIDCHE0000000001", State: mssp.SubscriberActive,
 			RecoveryCodeCreated: true,
-			Devices: []signum.Device{
+			Devices: []mssp.Device{
 				{ID: "app", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC},
 				{ID: "sim", Method: signum.SIM, State: signum.DeviceRegistered, PINBlocked: true,
 					Network: signum.Network{MCC: "228", MNC: "01", Name: "Swisscom"}},
@@ -71,8 +72,8 @@ func TestMigrationFrom3(t *testing.T) {
 func TestSchemaOfCards(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s, ctx := open(t, url), t.Context()
-		if err := s.PutSubscriber(ctx, &signum.Subscriber{MSISDN: "+41", State: signum.SubscriberActive,
-			Devices: []signum.Device{{ID: "d", Method: signum.SIM, State: signum.DeviceActive}}}); err != nil {
+		if err := s.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: "+41", State: mssp.SubscriberActive,
+			Devices: []mssp.Device{{ID: "d", Method: signum.SIM, State: signum.DeviceActive}}}); err != nil {
 			t.Fatal(err)
 		}
 		const card = `INSERT INTO sim_cards VALUES ('1', 'd', 'ACTIVE', 1, 'AES', CAST('k' AS bytea), CAST('k' AS bytea), 0, 0, -1, 0, 0)`

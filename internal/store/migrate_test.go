@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
@@ -68,36 +69,36 @@ func TestMigrationFrom1(t *testing.T) {
 			}
 		}
 		party, err := s.Party(ctx, "p")
-		same(&signum.Party{ID: "p", DTBDPrefix: "Bank: ", Profiles: []string{"x"}, DefaultLang: "de"}, party, err)
+		same(&mssp.Party{ID: "p", DTBDPrefix: "Bank: ", Profiles: []string{"x"}, DefaultLang: "de"}, party, err)
 
-		sim := &signum.Certificate{Serial: "1a", DeviceID: "sim", State: signum.CertificateGood, DER: []byte("der"),
+		sim := &mssp.Certificate{Serial: "1a", DeviceID: "sim", State: mssp.CertificateGood, DER: []byte("der"),
 			NotBefore: at(1), NotAfter: at(2)}
-		app := &signum.Certificate{Serial: "1b", DeviceID: "app", State: signum.CertificateRevoked, DER: []byte("der"),
+		app := &mssp.Certificate{Serial: "1b", DeviceID: "app", State: mssp.CertificateRevoked, DER: []byte("der"),
 			NotBefore: at(1), NotAfter: at(2), RevokedAt: at(3), Reason: 4}
-		for _, want := range []*signum.Certificate{sim, app,
-			{Serial: "1c", DeviceID: "app", State: signum.CertificateIntended, NotBefore: at(1), NotAfter: at(2)}} {
+		for _, want := range []*mssp.Certificate{sim, app,
+			{Serial: "1c", DeviceID: "app", State: mssp.CertificateIntended, NotBefore: at(1), NotAfter: at(2)}} {
 			got, err := s.Certificate(ctx, want.Serial)
 			same(want, got, err)
 		}
 		sub, err := s.Subscriber(ctx, "+41790000001")
-		same(&signum.Subscriber{MSISDN: "+41790000001", Serial: "MIDCHE0000000001", State: signum.SubscriberActive,
-			Devices: []signum.Device{
+		same(&mssp.Subscriber{MSISDN: "+41790000001", Serial: "MIDCHE0000000001", State: mssp.SubscriberActive,
+			Devices: []mssp.Device{
 				{ID: "app", Method: signum.App, State: signum.DeviceRegistered},
 				{ID: "sim", Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.EC, Certificate: sim},
 			}}, sub, err)
 
-		h1 := &signum.Transaction{ID: "h1", APID: "p", APTransID: "T1", APInstant: at(10), MSISDN: "+41790000001",
+		h1 := &mssp.Transaction{ID: "h1", APID: "p", APTransID: "T1", APInstant: at(10), MSISDN: "+41790000001",
 			MSISDNSent: "079", DeviceID: "sim", Method: signum.SIM, Profile: signum.ProfileSTK, Async: true, Lang: "de",
 			MimeType: signum.MimeText, Text: "Text", SignedAttrs: []byte("attrs"), CertSerial: "1a", Certificate: sim,
-			State: signum.StateOutstanding, Created: at(11), Expires: at(12)}
+			State: mssp.StateOutstanding, Created: at(11), Expires: at(12)}
 		h2, h3 := *h1, *h1
 		h2.ID, h2.APTransID, h2.DeviceID, h2.Method, h2.Profile = "h2", "T2", "app", signum.App, signum.ProfileDevice
-		h2.Async, h2.CertSerial, h2.Certificate, h2.State, h2.Finished = false, "1b", app, signum.StateSigned, at(13)
-		h2.Outcome = signum.Outcome{Code: signum.SignatureMade, Signature: []byte("sig")}
+		h2.Async, h2.CertSerial, h2.Certificate, h2.State, h2.Finished = false, "1b", app, mssp.StateSigned, at(13)
+		h2.Outcome = mssp.Outcome{Code: signum.SignatureMade, Signature: []byte("sig")}
 		h3.ID, h3.APTransID, h3.Async, h3.SignedAttrs = "h3", "T3", false, nil
-		h3.CertSerial, h3.Certificate, h3.State, h3.Finished = "", nil, signum.StateFailed, at(14)
-		h3.Outcome = signum.Outcome{Code: signum.UserCancel, Detail: "cancelled"}
-		for _, want := range []*signum.Transaction{h1, &h2, &h3} {
+		h3.CertSerial, h3.Certificate, h3.State, h3.Finished = "", nil, mssp.StateFailed, at(14)
+		h3.Outcome = mssp.Outcome{Code: signum.UserCancel, Detail: "cancelled"}
+		for _, want := range []*mssp.Transaction{h1, &h2, &h3} {
 			got, err := s.Transaction(ctx, want.ID)
 			same(want, got, err)
 		}
@@ -110,7 +111,7 @@ func TestMigrationFrom1(t *testing.T) {
 		}
 		used, err := s.TransactionUsed(ctx, "p", "T3", at(10))
 		same(true, used, err)
-		if err := s.InsertReceipt(ctx, &signum.Receipt{TransID: "h2"}); err != nil {
+		if err := s.InsertReceipt(ctx, &mssp.Receipt{TransID: "h2"}); err != nil {
 			t.Error(err)
 		}
 		expired, err := s.ExpiredTransactions(ctx, at(12), 10)
@@ -203,11 +204,11 @@ func TestDamagedJSON(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := s.PutParty(ctx, &signum.Party{ID: "p"}); err != nil {
+		if err := s.PutParty(ctx, &mssp.Party{ID: "p"}); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.PutSubscriber(ctx, &signum.Subscriber{MSISDN: "+41", State: signum.SubscriberActive,
-			Devices: []signum.Device{{ID: "d7", Method: signum.SIM, State: signum.DeviceActive}}}); err != nil {
+		if err := s.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: "+41", State: mssp.SubscriberActive,
+			Devices: []mssp.Device{{ID: "d7", Method: signum.SIM, State: signum.DeviceActive}}}); err != nil {
 			t.Fatal(err)
 		}
 		for _, statement := range []string{

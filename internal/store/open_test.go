@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
@@ -107,7 +107,7 @@ func TestOpenRefused(t *testing.T) {
 func TestSQLiteFileMode(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, "sqlite:"+filepath.Join(dir, "#1 ?mode=memory%20é.db"))
-	if err := s.PutParty(t.Context(), &signum.Party{ID: "p"}); err != nil {
+	if err := s.PutParty(t.Context(), &mssp.Party{ID: "p"}); err != nil {
 		t.Fatal(err)
 	}
 	files, err := os.ReadDir(dir)

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // partyTTL is how long a party is answered from memory: a change made on
@@ -26,12 +26,12 @@ type parties struct {
 }
 
 type cachedParty struct {
-	party *signum.Party
+	party *mssp.Party
 	until time.Time
 }
 
 // get returns the party if it is remembered, and the generation to put with.
-func (c *parties) get(id string) (*signum.Party, uint64) {
+func (c *parties) get(id string) (*mssp.Party, uint64) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if e, ok := c.byID[id]; ok && time.Now().Before(e.until) {
@@ -42,7 +42,7 @@ func (c *parties) get(id string) (*signum.Party, uint64) {
 
 // put remembers a party that was read, unless one was written since get: what
 // was read may be what was replaced.
-func (c *parties) put(p *signum.Party, generation uint64) {
+func (c *parties) put(p *mssp.Party, generation uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.generation != generation {
@@ -66,23 +66,23 @@ SELECT password_hash, dtbd_prefix, pins, profiles, auth_profile1, services, defa
     auto_activation, test_numbers, geofence
 FROM parties WHERE id = $1`}
 
-// Party implements signum.Store. A change made through this Store is seen at
+// Party implements mssp.Store. A change made through this Store is seen at
 // once, one made elsewhere within a second.
-func (s *Store) Party(ctx context.Context, id string) (*signum.Party, error) {
+func (s *Store) Party(ctx context.Context, id string) (*mssp.Party, error) {
 	p, generation := s.parties.get(id)
 	if p != nil {
 		return p, nil
 	}
 	if !isKey(id) {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
-	p = &signum.Party{ID: id}
+	p = &mssp.Party{ID: id}
 	var pins, profiles, services, geofence string
 	err := s.read.row(ctx, selectParty, []any{id},
 		&p.PasswordHash, &p.DTBDPrefix, &pins, &profiles, &p.AuthProfile1, &services, &p.DefaultLang,
 		&p.AutoActivation, &p.TestNumbers, &geofence)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("store: party: %w", err)
@@ -113,8 +113,8 @@ ON CONFLICT (id) DO UPDATE SET
     test_numbers    = excluded.test_numbers,
     geofence        = excluded.geofence`}
 
-// PutParty implements signum.Store. A PasswordHash is nil or 32 bytes long.
-func (s *Store) PutParty(ctx context.Context, p *signum.Party) error {
+// PutParty implements mssp.Store. A PasswordHash is nil or 32 bytes long.
+func (s *Store) PutParty(ctx context.Context, p *mssp.Party) error {
 	if err := checkKeys(field{"AP_ID", p.ID}); err != nil {
 		return err
 	}
@@ -154,17 +154,17 @@ func encodeList(texts []string) string {
 	return string(b)
 }
 
-func decodeLists(p *signum.Party, pins, profiles, services string) error {
+func decodeLists(p *mssp.Party, pins, profiles, services string) error {
 	var texts []string
 	if err := json.Unmarshal([]byte(pins), &texts); err != nil {
 		return fmt.Errorf("pins: %w", err)
 	}
 	for _, text := range texts {
 		b, err := hex.DecodeString(text)
-		if err != nil || len(b) != len(signum.Pin{}) {
+		if err != nil || len(b) != len(mssp.Pin{}) {
 			return fmt.Errorf("pin %q is not a SHA-256 in hex", text)
 		}
-		p.Pins = append(p.Pins, signum.Pin(b))
+		p.Pins = append(p.Pins, mssp.Pin(b))
 	}
 	if err := decodeList(profiles, &p.Profiles); err != nil {
 		return fmt.Errorf("profiles: %w", err)

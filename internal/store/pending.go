@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 var (
@@ -20,9 +20,9 @@ WHERE d.id = $1 AND t.state = 'outstanding' AND t.expires > $2 ORDER BY t.create
 WHERE r.device_id = $1 AND r.result = '' AND r.expires > $2 ORDER BY r.created, r.trans_id`}
 )
 
-// DevicePending implements signum.Store. A device that is not there, or has
+// DevicePending implements mssp.Store. A device that is not there, or has
 // become another subscriber's, has no transactions to answer.
-func (s *Store) DevicePending(ctx context.Context, deviceID string, now time.Time) ([]*signum.Transaction, []*signum.Receipt, error) {
+func (s *Store) DevicePending(ctx context.Context, deviceID string, now time.Time) ([]*mssp.Transaction, []*mssp.Receipt, error) {
 	if !isKey(deviceID) {
 		return nil, nil, nil
 	}
@@ -31,7 +31,7 @@ func (s *Store) DevicePending(ctx context.Context, deviceID string, now time.Tim
 	if err != nil {
 		return nil, nil, fmt.Errorf("store: pending transactions: %w", err)
 	}
-	var receipts []*signum.Receipt
+	var receipts []*mssp.Receipt
 	err = s.read.each(ctx, selectDeviceReceipts, args, func(rows *sql.Rows) error {
 		r := new(receiptRow)
 		if err := rows.Scan(r.dest()...); err != nil {
@@ -53,9 +53,9 @@ func (s *Store) DevicePending(ctx context.Context, deviceID string, now time.Tim
 // user who looks at the past waits 0.1 s.
 var selectRecent = &query{text: transactionColumns + `WHERE t.msisdn = $1 ORDER BY t.created DESC, t.id DESC LIMIT $2`}
 
-// RecentTransactions implements signum.Store; the latest is the one created
+// RecentTransactions implements mssp.Store; the latest is the one created
 // last.
-func (s *Store) RecentTransactions(ctx context.Context, msisdn string, limit int) ([]*signum.Transaction, error) {
+func (s *Store) RecentTransactions(ctx context.Context, msisdn string, limit int) ([]*mssp.Transaction, error) {
 	if limit <= 0 || !isKey(msisdn) {
 		return nil, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 var (
@@ -22,10 +23,10 @@ SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, '' FROM transactions WHERE id = $1 AN
 SELECT state FROM transactions WHERE id = $1`}
 )
 
-// InsertReceipt implements signum.Store.
-func (s *Store) InsertReceipt(ctx context.Context, r *signum.Receipt) error {
+// InsertReceipt implements mssp.Store.
+func (s *Store) InsertReceipt(ctx context.Context, r *mssp.Receipt) error {
 	if !isKey(r.TransID) {
-		return signum.ErrNotFound
+		return mssp.ErrNotFound
 	}
 	if err := checkReceipt(r); err != nil {
 		return err
@@ -35,7 +36,7 @@ func (s *Store) InsertReceipt(ctx context.Context, r *signum.Receipt) error {
 
 // receiptWrite marks the transaction, which decides who is first, and then
 // inserts the receipt. Without a mark nothing was written.
-func receiptWrite(r *signum.Receipt) *write {
+func receiptWrite(r *mssp.Receipt) *write {
 	return &write{
 		first: markReceipted,
 		args:  []any{r.TransID},
@@ -45,20 +46,20 @@ func receiptWrite(r *signum.Receipt) *write {
 	}
 }
 
-func (s *session) insertReceipt(ctx context.Context, r *signum.Receipt, marked bool) error {
+func (s *session) insertReceipt(ctx context.Context, r *mssp.Receipt, marked bool) error {
 	for !marked {
-		var state signum.State
+		var state mssp.State
 		if found, err := s.row(ctx, selectState, []any{r.TransID}, &state); err != nil {
 			return err
 		} else if !found {
-			return refuse(signum.ErrNotFound)
+			return refuse(mssp.ErrNotFound)
 		}
 		switch state {
-		case signum.StateSigned:
-		case signum.StateReceipted:
-			return refuse(signum.ErrReceipted)
+		case mssp.StateSigned:
+		case mssp.StateReceipted:
+			return refuse(mssp.ErrReceipted)
 		default:
-			return refuse(signum.ErrNotSigned)
+			return refuse(mssp.ErrNotSigned)
 		}
 		// It was signed after the first look. If another takes it before the
 		// next, it is never signed again, and the loop ends.
@@ -71,14 +72,14 @@ func (s *session) insertReceipt(ctx context.Context, r *signum.Receipt, marked b
 	n, err := s.exec(ctx, insertReceipt, r.TransID, r.DeviceID, string(r.Method), r.MSISDN, r.Lang, r.MimeType, r.Text,
 		micros(r.Created), micros(r.Expires))
 	if err == nil && n == 0 {
-		err = refuse(signum.ErrNotFound)
+		err = refuse(mssp.ErrNotFound)
 	}
 	return err
 }
 
 // checkReceipt refuses what the schema would refuse, before it can cost a
 // group of writes its transaction.
-func checkReceipt(r *signum.Receipt) error {
+func checkReceipt(r *mssp.Receipt) error {
 	if r.Result != signum.ReceiptPending || !r.Finished.IsZero() {
 		return fmt.Errorf("store: receipt of %s is not pending", r.TransID)
 	}
@@ -89,7 +90,7 @@ func checkReceipt(r *signum.Receipt) error {
 var finishReceipt = &query{text: `
 UPDATE receipts SET result = $2, finished = $3 WHERE trans_id = $1 AND result = ''`}
 
-// FinishReceipt implements signum.Store.
+// FinishReceipt implements mssp.Store.
 func (s *Store) FinishReceipt(ctx context.Context, transID string, result signum.ReceiptResult, at time.Time) (bool, error) {
 	switch result {
 	case signum.ReceiptAccepted, signum.ReceiptCancelled, signum.ReceiptTimedOut, signum.ReceiptLost:
@@ -109,7 +110,7 @@ FROM receipts r `
 
 // receiptRow is where a row of receiptColumns is read into.
 type receiptRow struct {
-	r                signum.Receipt
+	r                mssp.Receipt
 	created, expires int64
 	finished         sql.NullInt64
 }
@@ -119,7 +120,7 @@ func (r *receiptRow) dest() []any {
 		&r.created, &r.expires, &r.r.Result, &r.finished}
 }
 
-func (r *receiptRow) receipt() *signum.Receipt {
+func (r *receiptRow) receipt() *mssp.Receipt {
 	r.r.Created, r.r.Expires = timeOf(r.created), timeOf(r.expires)
 	if r.finished.Valid {
 		r.r.Finished = timeOf(r.finished.Int64)
@@ -129,15 +130,15 @@ func (r *receiptRow) receipt() *signum.Receipt {
 
 var selectReceipt = &query{text: receiptColumns + `WHERE r.trans_id = $1`}
 
-// Receipt implements signum.Store.
-func (s *Store) Receipt(ctx context.Context, transID string) (*signum.Receipt, error) {
+// Receipt implements mssp.Store.
+func (s *Store) Receipt(ctx context.Context, transID string) (*mssp.Receipt, error) {
 	if !isKey(transID) {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
 	var r receiptRow
 	err := s.read.row(ctx, selectReceipt, []any{transID}, r.dest()...)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("store: receipt: %w", err)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // session is a connection of a writer, with its transaction and its prepared
@@ -92,7 +92,7 @@ func (s *session) demand(ctx context.Context, q *query, args ...any) error {
 	var one int
 	found, err := s.row(ctx, q, args, &one)
 	if err == nil && !found {
-		err = refuse(signum.ErrNotFound)
+		err = refuse(mssp.ErrNotFound)
 	}
 	return err
 }

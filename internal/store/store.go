@@ -5,10 +5,10 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// Store is a signum.Store on SQLite or PostgreSQL. Open makes one.
+// Store is a mssp.Store on SQLite or PostgreSQL. Open makes one.
 //
 // Beyond the errors of the port, a write returns ErrClosed after Close, an
 // error that names the field when a text cannot be kept, and the database's
@@ -25,7 +25,7 @@ type Store struct {
 	closeErr error
 }
 
-var _ signum.Store = (*Store)(nil)
+var _ mssp.Store = (*Store)(nil)
 
 // Close commits the writes that wait and closes the database. Reads must have
 // ended. A second call returns the result of the first.
@@ -55,11 +55,11 @@ func (s *Store) swap(ctx context.Context, q *query, args ...any) (bool, error) {
 // there is none.
 func (s *Store) update(ctx context.Context, q *query, key string, args ...any) error {
 	if !isKey(key) {
-		return signum.ErrNotFound
+		return mssp.ErrNotFound
 	}
 	return s.write(ctx, &write{row: key, first: q, args: append([]any{key}, args...), then: func(_ context.Context, _ *session, affected int64) error {
 		if affected == 0 {
-			return refuse(signum.ErrNotFound)
+			return refuse(mssp.ErrNotFound)
 		}
 		return nil
 	}})

@@ -9,7 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
@@ -26,13 +26,13 @@ var quiet = WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
 func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Open {
 		url := "sqlite:" + filepath.Join(t.TempDir(), "a file?.db")
-		return func() (signum.Store, error) { return Open(t.Context(), url, quiet) }
+		return func() (mssp.Store, error) { return Open(t.Context(), url, quiet) }
 	})
 }
 
 func TestPostgres(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Open {
 		url := pgtest.URL(t)
-		return func() (signum.Store, error) { return Open(t.Context(), url, quiet) }
+		return func() (mssp.Store, error) { return Open(t.Context(), url, quiet) }
 	})
 }

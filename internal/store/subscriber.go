@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // The order is not asked for: a subscriber has one or two devices.
@@ -20,12 +21,12 @@ LEFT JOIN devices d ON d.msisdn = s.msisdn
 LEFT JOIN certificates c ON c.serial = d.cert_serial
 WHERE s.msisdn = $1`}
 
-// Subscriber implements signum.Store.
-func (s *Store) Subscriber(ctx context.Context, msisdn string) (*signum.Subscriber, error) {
+// Subscriber implements mssp.Store.
+func (s *Store) Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber, error) {
 	if !isKey(msisdn) {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
-	sub := &signum.Subscriber{MSISDN: msisdn}
+	sub := &mssp.Subscriber{MSISDN: msisdn}
 	found := false
 	err := s.read.each(ctx, selectSubscriber, []any{msisdn}, func(rows *sql.Rows) error {
 		found = true
@@ -37,7 +38,7 @@ func (s *Store) Subscriber(ctx context.Context, msisdn string) (*signum.Subscrib
 		if err := rows.Scan(dest...); err != nil || !id.Valid {
 			return err
 		}
-		sub.Devices = append(sub.Devices, signum.Device{
+		sub.Devices = append(sub.Devices, mssp.Device{
 			ID:          id.String,
 			Method:      signum.Method(method.String),
 			State:       signum.DeviceState(state.String),
@@ -55,9 +56,9 @@ func (s *Store) Subscriber(ctx context.Context, msisdn string) (*signum.Subscrib
 		return nil, fmt.Errorf("store: subscriber: %w", err)
 	}
 	if !found {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
-	slices.SortFunc(sub.Devices, func(a, b signum.Device) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(sub.Devices, func(a, b mssp.Device) int { return cmp.Compare(a.ID, b.ID) })
 	return sub, nil
 }
 
@@ -99,9 +100,9 @@ ON CONFLICT (id) DO UPDATE SET
 WHERE devices.msisdn = excluded.msisdn`}
 )
 
-// PutSubscriber implements signum.Store. It refuses a device that is another
+// PutSubscriber implements mssp.Store. It refuses a device that is another
 // subscriber's, and with ErrNotFound a certificate that was never intended.
-func (s *Store) PutSubscriber(ctx context.Context, sub *signum.Subscriber) error {
+func (s *Store) PutSubscriber(ctx context.Context, sub *mssp.Subscriber) error {
 	if err := checkSubscriber(sub); err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (s *Store) PutSubscriber(ctx context.Context, sub *signum.Subscriber) error
 // putSubscriber looks first and writes then, for a refusal must leave nothing
 // behind. A device that stays is changed in place: what refers to it, the row of
 // an App, stays with it, and goes with one that goes.
-func (s *session) putSubscriber(ctx context.Context, sub *signum.Subscriber) error {
+func (s *session) putSubscriber(ctx context.Context, sub *mssp.Subscriber) error {
 	ids := make([]string, len(sub.Devices))
 	for i, d := range sub.Devices {
 		ids[i] = d.ID
@@ -152,19 +153,19 @@ func (s *session) putSubscriber(ctx context.Context, sub *signum.Subscriber) err
 func othersDevice(id string) error { return fmt.Errorf("store: device %s is another subscriber's", id) }
 
 // demandCertificate refuses a device whose certificate was never intended.
-func (s *session) demandCertificate(ctx context.Context, d signum.Device) error {
+func (s *session) demandCertificate(ctx context.Context, d mssp.Device) error {
 	if d.Certificate == nil {
 		return nil
 	}
 	err := s.demand(ctx, selectSerial, d.Certificate.Serial)
-	if errors.Is(err, signum.ErrNotFound) {
-		err = refuse(fmt.Errorf("store: certificate %s of device %s: %w", d.Certificate.Serial, d.ID, signum.ErrNotFound))
+	if errors.Is(err, mssp.ErrNotFound) {
+		err = refuse(fmt.Errorf("store: certificate %s of device %s: %w", d.Certificate.Serial, d.ID, mssp.ErrNotFound))
 	}
 	return err
 }
 
 // deviceArgs are those of insertDevice.
-func deviceArgs(msisdn string, d signum.Device) []any {
+func deviceArgs(msisdn string, d mssp.Device) []any {
 	var serial any
 	if d.Certificate != nil {
 		serial = d.Certificate.Serial
@@ -175,7 +176,7 @@ func deviceArgs(msisdn string, d signum.Device) []any {
 
 // checkSubscriber refuses what the schema would refuse, before it can cost a
 // group of writes its transaction.
-func checkSubscriber(sub *signum.Subscriber) error {
+func checkSubscriber(sub *mssp.Subscriber) error {
 	if err := checkKeys(field{"MSISDN", sub.MSISDN}, field{"account serial", sub.Serial}); err != nil {
 		return err
 	}
@@ -186,7 +187,7 @@ func checkSubscriber(sub *signum.Subscriber) error {
 		if err := checkDevice(d); err != nil {
 			return err
 		}
-		same := func(other signum.Device) bool { return other.ID == d.ID }
+		same := func(other mssp.Device) bool { return other.ID == d.ID }
 		if slices.ContainsFunc(sub.Devices[:i], same) {
 			return fmt.Errorf("store: device %s is listed twice", d.ID)
 		}
@@ -194,14 +195,14 @@ func checkSubscriber(sub *signum.Subscriber) error {
 	return nil
 }
 
-func checkState(state signum.SubscriberState) error {
-	if state != signum.SubscriberActive && state != signum.SubscriberInactive {
+func checkState(state mssp.SubscriberState) error {
+	if state != mssp.SubscriberActive && state != mssp.SubscriberInactive {
 		return fmt.Errorf("store: no subscriber is in state %q", state)
 	}
 	return nil
 }
 
-func checkDevice(d signum.Device) error {
+func checkDevice(d mssp.Device) error {
 	if err := checkKeys(field{"device ID", d.ID}); err != nil {
 		return err
 	}
@@ -248,23 +249,23 @@ UPDATE devices SET pin_blocked = $2 WHERE id = $1`}
 UPDATE devices SET state = 'INACTIVE' WHERE id = $1`}
 )
 
-// ActivateDevice implements signum.Store.
+// ActivateDevice implements mssp.Store.
 func (s *Store) ActivateDevice(ctx context.Context, deviceID string, k signum.KeyType, certSerial string) error {
 	if k != signum.EC && k != signum.RSA {
 		return fmt.Errorf("store: device %s is activated with the unknown key type %q", deviceID, k)
 	}
 	if !isKey(certSerial) {
-		return signum.ErrNotFound
+		return mssp.ErrNotFound
 	}
 	return s.update(ctx, activateDevice, deviceID, string(k), certSerial)
 }
 
-// SetPINBlocked implements signum.Store.
+// SetPINBlocked implements mssp.Store.
 func (s *Store) SetPINBlocked(ctx context.Context, deviceID string, blocked bool) error {
 	return s.update(ctx, blockPIN, deviceID, blocked)
 }
 
-// DeactivateDevice implements signum.Store.
+// DeactivateDevice implements mssp.Store.
 func (s *Store) DeactivateDevice(ctx context.Context, deviceID string) error {
 	return s.update(ctx, deactivateDevice, deviceID)
 }

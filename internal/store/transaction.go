@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 var insertTransaction = &query{text: `
@@ -16,9 +17,9 @@ INSERT INTO transactions (id, ap_id, ap_trans_id, ap_instant, msisdn, msisdn_sen
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 ON CONFLICT DO NOTHING`}
 
-// InsertTransaction implements signum.Store. Instants are compared to the
+// InsertTransaction implements mssp.Store. Instants are compared to the
 // microsecond. An ID that exists is an error of its own.
-func (s *Store) InsertTransaction(ctx context.Context, t *signum.Transaction) error {
+func (s *Store) InsertTransaction(ctx context.Context, t *mssp.Transaction) error {
 	if err := checkTransaction(t); err != nil {
 		return err
 	}
@@ -29,7 +30,7 @@ func (s *Store) InsertTransaction(ctx context.Context, t *signum.Transaction) er
 	var signature, finished any
 	var code signum.Code
 	var detail, location string
-	if t.State != signum.StateOutstanding {
+	if t.State != mssp.StateOutstanding {
 		code, detail, finished = t.Outcome.Code, t.Outcome.Detail, micros(t.Finished)
 		signature = bytesOrNull(t.Outcome.Signature)
 		if location, err = encodeLocation(t.Outcome.Location); err != nil {
@@ -51,7 +52,7 @@ func (s *Store) InsertTransaction(ctx context.Context, t *signum.Transaction) er
 
 // checkTransaction refuses what the schema would refuse, before it can cost a
 // group of writes its transaction.
-func checkTransaction(t *signum.Transaction) error {
+func checkTransaction(t *mssp.Transaction) error {
 	if err := checkKeys(field{"MSSP_TransID", t.ID}, field{"AP_ID", t.APID}, field{"AP_TransID", t.APTransID},
 		field{"MSISDN", t.MSISDN}, field{"method", string(t.Method)}); err != nil {
 		return err
@@ -60,7 +61,7 @@ func checkTransaction(t *signum.Transaction) error {
 		field{"language", t.Lang}, field{"MIME type", t.MimeType}, field{"text", t.Text}, field{"certificate serial", t.CertSerial}); err != nil {
 		return err
 	}
-	if t.State == signum.StateOutstanding {
+	if t.State == mssp.StateOutstanding {
 		if !t.Finished.IsZero() {
 			return fmt.Errorf("store: transaction %s is outstanding and finished", t.ID)
 		}
@@ -75,7 +76,7 @@ func checkTransaction(t *signum.Transaction) error {
 	return checkOutcome(t.ID, t.Outcome)
 }
 
-func checkOutcome(id string, o signum.Outcome) error {
+func checkOutcome(id string, o mssp.Outcome) error {
 	if o.Code == 0 {
 		return fmt.Errorf("store: transaction %s ends without a code", id)
 	}
@@ -101,20 +102,20 @@ var errRace = errors.New("conflicting transactions came and went")
 // refuseTransaction finds out why an insert had no effect. The reason may be
 // gone by now: another node committed the end of the transaction that was in
 // the way. Then the insert is tried again.
-func (s *session) refuseTransaction(ctx context.Context, t *signum.Transaction, args []any) error {
+func (s *session) refuseTransaction(ctx context.Context, t *mssp.Transaction, args []any) error {
 	for range 3 {
 		var one int
 		if found, err := s.row(ctx, selectUsed, args[1:4], &one); err != nil {
 			return err
 		} else if found {
-			return refuse(signum.ErrDuplicate)
+			return refuse(mssp.ErrDuplicate)
 		}
-		if t.State == signum.StateOutstanding {
+		if t.State == mssp.StateOutstanding {
 			var busy string
 			if found, err := s.row(ctx, selectBusy, []any{t.MSISDN, string(t.Method)}, &busy); err != nil {
 				return err
 			} else if found && busy != t.ID {
-				return refuse(&signum.BusyError{TransID: busy})
+				return refuse(&mssp.BusyError{TransID: busy})
 			}
 		}
 		if found, err := s.row(ctx, selectID, args[:1], &one); err != nil {
@@ -140,8 +141,8 @@ WHERE id = $1 AND state = 'outstanding'`}
 AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.serial = transactions.cert_serial AND c.state = 'REVOKED')`}
 )
 
-// FinishTransaction implements signum.Store.
-func (s *Store) FinishTransaction(ctx context.Context, id string, o signum.Outcome, at time.Time) (bool, error) {
+// FinishTransaction implements mssp.Store.
+func (s *Store) FinishTransaction(ctx context.Context, id string, o mssp.Outcome, at time.Time) (bool, error) {
 	if !isKey(id) {
 		return false, nil
 	}
@@ -164,7 +165,7 @@ var prepareTransaction = &query{text: `
 UPDATE transactions SET signed_attrs = $2, cert_serial = $3
 WHERE id = $1 AND state = 'outstanding' AND cert_serial = ''`}
 
-// PrepareTransaction implements signum.Store.
+// PrepareTransaction implements mssp.Store.
 func (s *Store) PrepareTransaction(ctx context.Context, id string, signedAttrs []byte, certSerial string) (bool, error) {
 	if !isKey(id) {
 		return false, nil
@@ -189,7 +190,7 @@ DELETE FROM transactions WHERE id IN (
     SELECT id FROM transactions WHERE finished < $1 ORDER BY finished, id LIMIT $2 FOR UPDATE SKIP LOCKED)`,
 }
 
-// PurgeTransactions implements signum.Store; those that finished first go
+// PurgeTransactions implements mssp.Store; those that finished first go
 // first. Their receipts go by the reference, and are not counted. On PostgreSQL it passes over rows that another node is purging.
 func (s *Store) PurgeTransactions(ctx context.Context, before time.Time, limit int) (int, error) {
 	if limit <= 0 {

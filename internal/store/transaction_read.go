@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const transactionColumns = `
@@ -21,15 +22,15 @@ FROM transactions t LEFT JOIN certificates c ON c.serial = t.cert_serial `
 
 var selectTransaction = &query{text: transactionColumns + `WHERE t.id = $1`}
 
-// Transaction implements signum.Store.
-func (s *Store) Transaction(ctx context.Context, id string) (*signum.Transaction, error) {
+// Transaction implements mssp.Store.
+func (s *Store) Transaction(ctx context.Context, id string) (*mssp.Transaction, error) {
 	if !isKey(id) {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
 	var r transactionRow
 	err := s.read.row(ctx, selectTransaction, []any{id}, r.dest()...)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("store: transaction: %w", err)
@@ -39,7 +40,7 @@ func (s *Store) Transaction(ctx context.Context, id string) (*signum.Transaction
 
 // transactionRow is where a row of transactionColumns is read into.
 type transactionRow struct {
-	t                         signum.Transaction
+	t                         mssp.Transaction
 	services, location        string
 	code                      int64
 	instant, created, expires int64
@@ -54,7 +55,7 @@ func (r *transactionRow) dest() []any {
 		&r.code, &t.Outcome.Detail, &t.Outcome.Signature, &r.location, &r.created, &r.expires, &r.finished}, r.cert.dest()...)
 }
 
-func (r *transactionRow) transaction() (*signum.Transaction, error) {
+func (r *transactionRow) transaction() (*mssp.Transaction, error) {
 	t := &r.t
 	t.APInstant, t.Created, t.Expires = timeOf(r.instant), timeOf(r.created), timeOf(r.expires)
 	t.Outcome.Code = signum.Code(r.code)
@@ -64,7 +65,7 @@ func (r *transactionRow) transaction() (*signum.Transaction, error) {
 	t.Certificate = r.cert.certificate()
 	err := decodeJSON("services", r.services, &t.Services)
 	if err == nil && r.location != "" {
-		t.Outcome.Location = new(signum.Location)
+		t.Outcome.Location = new(mssp.Location)
 		err = decodeJSON("location", r.location, t.Outcome.Location)
 	}
 	if err != nil {
@@ -73,7 +74,7 @@ func (r *transactionRow) transaction() (*signum.Transaction, error) {
 	return t, nil
 }
 
-// TransactionUsed implements signum.Store.
+// TransactionUsed implements mssp.Store.
 func (s *Store) TransactionUsed(ctx context.Context, apID, apTransID string, instant time.Time) (bool, error) {
 	if !isKey(apID) || !isKey(apTransID) {
 		return false, nil
@@ -92,7 +93,7 @@ func (s *Store) TransactionUsed(ctx context.Context, apID, apTransID string, ins
 var selectExpired = &query{text: `
 SELECT id FROM transactions WHERE state = 'outstanding' AND expires <= $1 ORDER BY expires, id LIMIT $2`}
 
-// ExpiredTransactions implements signum.Store; those that expire in the same
+// ExpiredTransactions implements mssp.Store; those that expire in the same
 // microsecond come in the order of their IDs.
 func (s *Store) ExpiredTransactions(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	if limit <= 0 {
@@ -118,9 +119,9 @@ WHERE t.id IN (
     SELECT id FROM transactions WHERE state = 'outstanding' AND expires > $1 AND id > $2 ORDER BY id LIMIT $3)
 ORDER BY t.id`}
 
-// OutstandingTransactions implements signum.Store. IDs are compared byte by
+// OutstandingTransactions implements mssp.Store. IDs are compared byte by
 // byte.
-func (s *Store) OutstandingTransactions(ctx context.Context, now time.Time, after string, limit int) ([]*signum.Transaction, error) {
+func (s *Store) OutstandingTransactions(ctx context.Context, now time.Time, after string, limit int) ([]*mssp.Transaction, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
@@ -132,12 +133,12 @@ func (s *Store) OutstandingTransactions(ctx context.Context, now time.Time, afte
 		return nil, fmt.Errorf("store: outstanding transactions: %w", err)
 	}
 	// One may have ended between the two looks of the query.
-	return slices.DeleteFunc(list, func(t *signum.Transaction) bool { return t.State != signum.StateOutstanding }), nil
+	return slices.DeleteFunc(list, func(t *mssp.Transaction) bool { return t.State != mssp.StateOutstanding }), nil
 }
 
 // transactions reads all rows of a query of transactionColumns.
-func (s *Store) transactions(ctx context.Context, q *query, args ...any) ([]*signum.Transaction, error) {
-	var list []*signum.Transaction
+func (s *Store) transactions(ctx context.Context, q *query, args ...any) ([]*mssp.Transaction, error) {
+	var list []*mssp.Transaction
 	err := s.read.each(ctx, q, args, func(rows *sql.Rows) error {
 		r := new(transactionRow)
 		if err := rows.Scan(r.dest()...); err != nil {
@@ -159,7 +160,7 @@ SELECT t.id FROM jsonb_array_elements_text($1::jsonb) j JOIN transactions t ON t
 WHERE t.state = 'outstanding'`,
 }
 
-// EndedTransactions implements signum.Store; the order of ids is kept.
+// EndedTransactions implements mssp.Store; the order of ids is kept.
 func (s *Store) EndedTransactions(ctx context.Context, ids []string) ([]string, error) {
 	asked := make([]string, 0, len(ids))
 	for _, id := range ids {

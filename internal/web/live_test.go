@@ -65,7 +65,7 @@ func (l *live) start() {
 		l.Fatal(err)
 	}
 	conf := l.party.Config
-	conf.Clock = l.clock
+	conf.Now = l.clock.Now
 	if l.client, err = client.New(conf); err != nil {
 		l.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 //go:embed portal
@@ -23,15 +24,15 @@ var portalFiles embed.FS
 
 // PortalService signs the log-ins; the portal is an ordinary party to it.
 type PortalService interface {
-	Sign(ctx context.Context, c *signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error)
-	Status(ctx context.Context, c *signum.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error)
+	Sign(ctx context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error)
+	Status(ctx context.Context, c *mssp.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error)
 }
 
 // PortalStore is what the portal reads and changes of an account.
 type PortalStore interface {
-	Subscriber(ctx context.Context, msisdn string) (*signum.Subscriber, error)
-	RecentTransactions(ctx context.Context, msisdn string, limit int) ([]*signum.Transaction, error)
-	SetSubscriberState(ctx context.Context, msisdn string, s signum.SubscriberState) error
+	Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber, error)
+	RecentTransactions(ctx context.Context, msisdn string, limit int) ([]*mssp.Transaction, error)
+	SetSubscriberState(ctx context.Context, msisdn string, s mssp.SubscriberState) error
 	// DeactivateDevice makes a device inactive and changes nothing else of the
 	// account. ErrNotFound if there is no such device.
 	DeactivateDevice(ctx context.Context, deviceID string) error
@@ -61,10 +62,10 @@ type PortalConfig struct {
 	Apps    PortalApps
 	CA      PortalCA
 	Party   string        // AP_ID of the portal, which may use Any, STK and Device LoA4
-	Pin     signum.Pin    // one of the party's
+	Pin     mssp.Pin      // one of the party's
 	Prefix  string        // the party's, that every text begins with
 	WebURL  func() string // https://host, where people find these pages
-	Clock   signum.Clock
+	Clock   mssp.Clock
 	Logger  *slog.Logger
 }
 
@@ -92,7 +93,7 @@ func NewPortal(c PortalConfig) (*Portal, error) {
 		return nil, errors.New("portal: Service, Store, Apps, CA, Party and WebURL are needed")
 	}
 	if c.Clock == nil {
-		c.Clock = signum.SystemClock{}
+		c.Clock = mssp.SystemClock{}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
@@ -27,8 +28,8 @@ const (
 // fakeWorld is everything behind the portal.
 type fakeWorld struct {
 	mu       sync.Mutex
-	accounts map[string]*signum.Subscriber
-	recent   []*signum.Transaction
+	accounts map[string]*mssp.Subscriber
+	recent   []*mssp.Transaction
 	err      error // of every call of store, apps and CA
 
 	signed  signum.Code   // instead of 100
@@ -37,29 +38,29 @@ type fakeWorld struct {
 	after   time.Duration // before that: outstanding
 	asked   map[string]time.Time
 	signs   []*signum.SignatureRequest
-	callers []signum.Caller
+	callers []mssp.Caller
 	did     []string // calls that change something
 }
 
 func newFakeWorld() *fakeWorld {
 	until := time.Date(2029, 5, 4, 10, 0, 0, 0, time.UTC)
-	account := func(number, serial, suffix string) *signum.Subscriber {
-		return &signum.Subscriber{MSISDN: number, Serial: serial, State: signum.SubscriberActive, RecoveryCodeCreated: true, Devices: []signum.Device{
+	account := func(number, serial, suffix string) *mssp.Subscriber {
+		return &mssp.Subscriber{MSISDN: number, Serial: serial, State: mssp.SubscriberActive, RecoveryCodeCreated: true, Devices: []mssp.Device{
 			{ID: "app" + suffix, Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC,
-				Certificate: &signum.Certificate{Serial: "4f1d22a90be7" + suffix, State: signum.CertificateGood, NotAfter: until}},
+				Certificate: &mssp.Certificate{Serial: "4f1d22a90be7" + suffix, State: mssp.CertificateGood, NotAfter: until}},
 			{ID: "sim" + suffix, Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.RSA, Network: signum.Network{Name: "Sandbox Mobile"},
-				Certificate: &signum.Certificate{Serial: "7c03b91e44d1" + suffix, State: signum.CertificateGood, NotAfter: until}},
+				Certificate: &mssp.Certificate{Serial: "7c03b91e44d1" + suffix, State: mssp.CertificateGood, NotAfter: until}},
 		}}
 	}
 	return &fakeWorld{
-		accounts: map[string]*signum.Subscriber{
+		accounts: map[string]*mssp.Subscriber{
 			portalNumber: account(portalNumber, "MIDCHE2X7K9QWER1", "1"), otherNumber: account(otherNumber, "MIDCHEAAAABBBB12", "2"),
 		},
 		asked: map[string]time.Time{},
 	}
 }
 
-func (f *fakeWorld) Sign(_ context.Context, c *signum.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
+func (f *fakeWorld) Sign(_ context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.signs, f.callers = append(f.signs, r), append(f.callers, *c)
@@ -77,7 +78,7 @@ func (f *fakeWorld) Sign(_ context.Context, c *signum.Caller, r *signum.Signatur
 	return &signum.SignatureResponse{TransID: id, Status: signum.RequestOK}, nil
 }
 
-func (f *fakeWorld) Status(_ context.Context, _ *signum.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error) {
+func (f *fakeWorld) Status(_ context.Context, _ *mssp.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	age := time.Since(f.asked[r.TransID])
@@ -94,7 +95,7 @@ func (f *fakeWorld) Status(_ context.Context, _ *signum.Caller, r *signum.Status
 	return &signum.StatusResponse{Status: signum.SignatureMade, Signature: []byte{1}}, nil
 }
 
-func (f *fakeWorld) Subscriber(_ context.Context, n string) (*signum.Subscriber, error) {
+func (f *fakeWorld) Subscriber(_ context.Context, n string) (*mssp.Subscriber, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.err != nil {
@@ -102,14 +103,14 @@ func (f *fakeWorld) Subscriber(_ context.Context, n string) (*signum.Subscriber,
 	}
 	s := f.accounts[n]
 	if s == nil {
-		return nil, signum.ErrNotFound
+		return nil, mssp.ErrNotFound
 	}
 	c := *s
 	c.Devices = slices.Clone(s.Devices)
 	return &c, nil
 }
 
-func (f *fakeWorld) RecentTransactions(_ context.Context, n string, limit int) ([]*signum.Transaction, error) {
+func (f *fakeWorld) RecentTransactions(_ context.Context, n string, limit int) ([]*mssp.Transaction, error) {
 	return f.recent[:min(limit, len(f.recent))], f.err
 }
 
@@ -120,7 +121,7 @@ func (f *fakeWorld) do(call string) error {
 	return f.err
 }
 
-func (f *fakeWorld) SetSubscriberState(_ context.Context, n string, s signum.SubscriberState) error {
+func (f *fakeWorld) SetSubscriberState(_ context.Context, n string, s mssp.SubscriberState) error {
 	err := f.do("state " + n + " " + string(s))
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -151,7 +152,7 @@ func (f *fakeWorld) SetRecovery(_ context.Context, n string) (string, error) {
 func newTestPortal(t *testing.T, f *fakeWorld) *Portal {
 	t.Helper()
 	p, err := NewPortal(PortalConfig{
-		Service: f, Store: f, Apps: f, CA: f, Party: "mid://portal", Pin: signum.PinOf([]byte("portal")), Prefix: "Signum: ",
+		Service: f, Store: f, Apps: f, CA: f, Party: "mid://portal", Pin: mssp.PinOf([]byte("portal")), Prefix: "Signum: ",
 		WebURL: func() string { return portalURL },
 	})
 	if err != nil {

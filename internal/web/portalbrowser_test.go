@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const portalChromium = "/usr/bin/chromium"
@@ -92,8 +93,8 @@ func TestPortalInBrowser(t *testing.T) {
 		{"mid://bank.example", "", signum.SMS, signum.RequestOK},
 		{"mid://tax.example", "Tax office: Sign your declaration of 2025?", signum.App, signum.ExpiredTransaction},
 	} {
-		o := signum.Outcome{Code: x.code}
-		f.recent = append(f.recent, &signum.Transaction{APID: x.party, Text: x.text, Method: x.method, Created: now.Add(-time.Duration(i*i*7) * time.Hour), Outcome: o, State: o.FinalState()})
+		o := mssp.Outcome{Code: x.code}
+		f.recent = append(f.recent, &mssp.Transaction{APID: x.party, Text: x.text, Method: x.method, Created: now.Add(-time.Duration(i*i*7) * time.Hour), Outcome: o, State: o.FinalState()})
 	}
 	p := newTestPortal(t, f)
 	s := httptest.NewServer(p.Handler())

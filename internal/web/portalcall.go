@@ -15,7 +15,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Cookies. The first opens the account; the second is of one log-in; the third
@@ -38,7 +38,7 @@ type portalCall struct {
 	r       *http.Request
 	lang    string
 	session *portalSession // nil: nobody is logged in
-	account *signum.Subscriber
+	account *mssp.Subscriber
 	token   string            // of the page's forms
 	set     map[string]string // cookies set by this call
 	refresh int               // seconds, 0: none
@@ -85,14 +85,14 @@ func (p *Portal) user(h func(*portalCall)) http.HandlerFunc {
 		}
 		account, err := p.Store.Subscriber(c.r.Context(), c.session.number)
 		switch {
-		case errors.Is(err, signum.ErrNotFound), err == nil && account.Serial != c.session.serial:
+		case errors.Is(err, mssp.ErrNotFound), err == nil && account.Serial != c.session.serial:
 			c.leave()
 			c.redirect("/me/login?over")
 			return
 		case err != nil:
 			c.fail(err)
 			return
-		case account.State != signum.SubscriberActive:
+		case account.State != mssp.SubscriberActive:
 			c.leave()
 			c.message(http.StatusForbidden, "suspended")
 			return

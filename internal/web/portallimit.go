@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Bounds of log-ins. The one per number keeps strangers from ringing a phone
@@ -20,14 +20,14 @@ const (
 
 // portalLimit allows so many events a window for each key.
 type portalLimit struct {
-	clock signum.Clock
+	clock mssp.Clock
 	max   int
 
 	mu   sync.Mutex
 	seen map[string][]time.Time // those within the window, oldest first
 }
 
-func newPortalLimit(c signum.Clock, max int) *portalLimit {
+func newPortalLimit(c mssp.Clock, max int) *portalLimit {
 	return &portalLimit{clock: c, max: max, seen: map[string][]time.Time{}}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // A log-in tells a stranger nothing of a number. Its request to the service is
@@ -55,12 +56,12 @@ type portalLogin struct {
 }
 
 type portalLogins struct {
-	clock signum.Clock
+	clock mssp.Clock
 	mu    sync.Mutex
 	m     map[portalKey]*portalLogin
 }
 
-func newPortalLogins(c signum.Clock) *portalLogins {
+func newPortalLogins(c mssp.Clock) *portalLogins {
 	return &portalLogins{clock: c, m: map[portalKey]*portalLogin{}}
 }
 
@@ -227,7 +228,7 @@ func (p *Portal) watch(l *portalLogin) {
 	ctx, cancel := context.WithTimeout(p.ctx, loginWait)
 	defer cancel()
 	log := p.Logger.With("number", signum.MaskMSISDN(l.number))
-	caller := &signum.Caller{Pin: p.Pin}
+	caller := &mssp.Caller{Pin: p.Pin}
 	resp, err := p.Service.Sign(ctx, caller, &signum.SignatureRequest{
 		Header: p.header(), MessagingMode: signum.Asynch, TimeOut: strconv.Itoa(int(loginTime.Seconds())),
 		MSISDN: l.number, Profile: l.profile,
@@ -331,7 +332,7 @@ func (p *Portal) enter(c *portalCall, number string) {
 		c.fail(err)
 		return
 	}
-	if s.State != signum.SubscriberActive {
+	if s.State != mssp.SubscriberActive {
 		c.message(http.StatusForbidden, "suspended")
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func TestPortalLogin(t *testing.T) {
@@ -33,7 +34,7 @@ func TestPortalLogin(t *testing.T) {
 		if want := "Signum: Kontoseite: anmelden? Bestätigen Sie nur, wenn Ihr Browser den Code " + code[1] + " zeigt."; r.Data.Data != want {
 			t.Errorf("text %q, want %q", r.Data.Data, want)
 		}
-		if f.callers[0].Pin != signum.PinOf([]byte("portal")) || r.AP.ID != "mid://portal" || r.MSISDN != portalNumber ||
+		if f.callers[0].Pin != mssp.PinOf([]byte("portal")) || r.AP.ID != "mid://portal" || r.MSISDN != portalNumber ||
 			r.Profile != signum.ProfileDevice || r.MessagingMode != signum.Asynch || r.TimeOut != "80" || r.Services[0].UserLang != "de" {
 			t.Errorf("request %+v", r)
 		}
@@ -176,7 +177,7 @@ func TestPortalLoginSuperseded(t *testing.T) {
 func TestPortalLoginSuspendedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
-		f.accounts[portalNumber].State = signum.SubscriberInactive
+		f.accounts[portalNumber].State = mssp.SubscriberInactive
 		b := newPortalTab(t, newTestPortal(t, f))
 		code, body := b.logIn(portalNumber)
 		has(t, body, "Account suspended")
@@ -318,7 +319,7 @@ func TestPortalLoginLimits(t *testing.T) {
 // A full table of limits lets nobody new in, and forgets in time.
 func TestPortalLimitBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newPortalLimit(signum.SystemClock{}, 1)
+		l := newPortalLimit(mssp.SystemClock{}, 1)
 		for i := range maxLimitKeys {
 			if !l.allow(string(rune(i + 0x10000))) {
 				t.Fatal(i)
@@ -336,7 +337,7 @@ func TestPortalLimitBounded(t *testing.T) {
 
 func TestPortalLoginsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ls := newPortalLogins(signum.SystemClock{})
+		ls := newPortalLogins(mssp.SystemClock{})
 		for range maxLogins {
 			if !ls.begin(newCookie(), &portalLogin{}) {
 				t.Fatal("refused")

@@ -9,6 +9,7 @@ import (
 	"rsc.io/qr"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
@@ -122,8 +123,8 @@ func (p *Portal) recoveryCode(c *portalCall) {
 
 // device finds one of the user's own, to be removed; nil if it is not, and
 // then it has answered.
-func (c *portalCall) device(id string) *signum.Device {
-	i := slices.IndexFunc(c.account.Devices, func(d signum.Device) bool { return d.ID == id })
+func (c *portalCall) device(id string) *mssp.Device {
+	i := slices.IndexFunc(c.account.Devices, func(d mssp.Device) bool { return d.ID == id })
 	if i < 0 || c.account.Devices[i].Method != signum.App && c.account.Devices[i].State != signum.DeviceActive {
 		c.message(http.StatusNotFound, "missing")
 		return nil
@@ -137,8 +138,8 @@ func (p *Portal) devicePage(c *portalCall) {
 	}
 }
 
-func (c *portalCall) deviceForm(status int, d *signum.Device) {
-	last := !slices.ContainsFunc(c.account.Devices, func(o signum.Device) bool {
+func (c *portalCall) deviceForm(status int, d *mssp.Device) {
+	last := !slices.ContainsFunc(c.account.Devices, func(o mssp.Device) bool {
 		return o.ID != d.ID && o.State == signum.DeviceActive
 	})
 	c.render(status, "device", "device."+string(d.Method)+".title", map[string]any{
@@ -158,7 +159,7 @@ func (p *Portal) removeDevice(c *portalCall) {
 		return
 	}
 	ctx := c.r.Context()
-	if k := d.Certificate; k != nil && k.State == signum.CertificateGood {
+	if k := d.Certificate; k != nil && k.State == mssp.CertificateGood {
 		if err := p.CA.Revoke(ctx, k.Serial, cessation); err != nil {
 			c.fail(err)
 			return
@@ -189,7 +190,7 @@ func (p *Portal) suspend(c *portalCall) {
 		c.suspendForm(http.StatusUnprocessableEntity)
 		return
 	}
-	if err := p.Store.SetSubscriberState(c.r.Context(), c.session.number, signum.SubscriberInactive); err != nil {
+	if err := p.Store.SetSubscriberState(c.r.Context(), c.session.number, mssp.SubscriberInactive); err != nil {
 		c.fail(err)
 		return
 	}

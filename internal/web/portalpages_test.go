@@ -14,6 +14,7 @@ import (
 	"rsc.io/qr"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // loggedIn is a tab of a user who is logged in.
@@ -79,12 +80,12 @@ func TestPortalOverviewStates(t *testing.T) {
 		a := f.accounts[portalNumber]
 		a.RecoveryCodeCreated = false
 		a.Devices[0].PINBlocked = true
-		a.Devices[1].Certificate.State = signum.CertificateRevoked
+		a.Devices[1].Certificate.State = mssp.CertificateRevoked
 		a.Devices[1].Network.Name = "<script>alert(1)</script>"
 		a.Devices = append(a.Devices,
-			signum.Device{ID: "x", Method: signum.SIM, State: signum.DeviceRegistered},
-			signum.Device{ID: "y", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC,
-				Certificate: &signum.Certificate{Serial: "ab", State: signum.CertificateGood, NotAfter: time.Now()}})
+			mssp.Device{ID: "x", Method: signum.SIM, State: signum.DeviceRegistered},
+			mssp.Device{ID: "y", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC,
+				Certificate: &mssp.Certificate{Serial: "ab", State: mssp.CertificateGood, NotAfter: time.Now()}})
 		_, body := b.open("/me")
 		has(t, body, "Not created", "Blocked", "If a PIN is blocked", "Revoked", "Not activated", "Expired", "&lt;script&gt;")
 		if strings.Contains(body, "<script>alert") || strings.Contains(body, "id=x") {
@@ -98,17 +99,17 @@ func TestPortalOverviewStates(t *testing.T) {
 
 func TestPortalActivity(t *testing.T) {
 	at := time.Date(2026, 3, 1, 9, 30, 0, 0, time.UTC)
-	tx := func(party string, m signum.Method, mime, text string, code signum.Code) *signum.Transaction {
-		t := &signum.Transaction{APID: party, Method: m, MimeType: mime, Text: text, Created: at, State: signum.StateOutstanding}
+	tx := func(party string, m signum.Method, mime, text string, code signum.Code) *mssp.Transaction {
+		t := &mssp.Transaction{APID: party, Method: m, MimeType: mime, Text: text, Created: at, State: mssp.StateOutstanding}
 		if code != 0 {
-			t.Outcome = signum.Outcome{Code: code}
+			t.Outcome = mssp.Outcome{Code: code}
 			t.State = t.Outcome.FinalState()
 		}
 		return t
 	}
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
-		f.recent = []*signum.Transaction{
+		f.recent = []*mssp.Transaction{
 			tx("mid://portal", signum.App, signum.MimeText, "Signum: log in?", signum.SignatureMade),
 			tx("mid://<script>x</script>", signum.SIM, signum.MimeText, "<img src=x onerror=alert(1)>\n"+strings.Repeat("ä", 200), signum.UserCancel),
 			tx("mid://shop", signum.App, signum.MimeTxnApproval, `{"type":"Payment","dtbd":[{"key":"To","value":"Bäckerei"}]}`, signum.ExpiredTransaction),
@@ -244,7 +245,7 @@ func TestPortalSuspend(t *testing.T) {
 			t.Errorf("the other user is at %s", other.at)
 		}
 		// The operator suspends.
-		f.accounts[otherNumber].State = signum.SubscriberInactive
+		f.accounts[otherNumber].State = mssp.SubscriberInactive
 		code, body := other.open("/me/activity")
 		if has(t, body, "Account suspended"); code != 403 || other.cookies[sessionCookie] != nil {
 			t.Errorf("%d", code)

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 var portalPosts = []string{"/me/app", "/me/recovery", "/me/device", "/me/suspend", "/me/logout"}
@@ -153,7 +153,7 @@ func TestPortalAccountChanged(t *testing.T) {
 
 func TestPortalSessionsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ss := newPortalSessions(signum.SystemClock{})
+		ss := newPortalSessions(mssp.SystemClock{})
 		first := ss.create("a", "")
 		time.Sleep(time.Second)
 		for range sessionsPerNumber {

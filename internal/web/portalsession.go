@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Bounds of sessions.
@@ -53,12 +53,12 @@ type portalSecret struct {
 }
 
 type portalSessions struct {
-	clock signum.Clock
+	clock mssp.Clock
 	mu    sync.Mutex
 	m     map[portalKey]*portalSession
 }
 
-func newPortalSessions(c signum.Clock) *portalSessions {
+func newPortalSessions(c mssp.Clock) *portalSessions {
 	return &portalSessions{clock: c, m: map[portalKey]*portalSession{}}
 }
 

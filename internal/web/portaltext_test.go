@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 var verb = regexp.MustCompile(`%[sd]`)
@@ -119,7 +120,7 @@ func TestPortalLanguage(t *testing.T) {
 func TestPortalAllLanguages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
-		f.recent = []*signum.Transaction{{APID: "mid://x", Method: signum.App, State: signum.StateFailed, Outcome: signum.Outcome{Code: 900}}}
+		f.recent = []*mssp.Transaction{{APID: "mid://x", Method: signum.App, State: mssp.StateFailed, Outcome: mssp.Outcome{Code: 900}}}
 		b := loggedIn(t, newTestPortal(t, f), portalNumber)
 		all, _ := portalTexts()
 		for _, l := range portalLanguages {

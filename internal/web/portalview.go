@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const maxShownText = 90 // characters
@@ -27,7 +28,7 @@ type methodView struct {
 	Gone     bool // nothing left to remove
 }
 
-func methodsOf(s *signum.Subscriber, now time.Time) []methodView {
+func methodsOf(s *mssp.Subscriber, now time.Time) []methodView {
 	var all []methodView
 	for _, d := range s.Devices {
 		m := methodView{
@@ -43,7 +44,7 @@ func methodsOf(s *signum.Subscriber, now time.Time) []methodView {
 		if c := d.Certificate; c != nil {
 			m.Serial, m.Until = c.Serial, c.NotAfter
 			switch {
-			case c.State == signum.CertificateRevoked:
+			case c.State == mssp.CertificateRevoked:
 				m.CertKey = "cert.revoked"
 			case !now.Before(c.NotAfter):
 				m.CertKey = "cert.expired"
@@ -73,12 +74,12 @@ var outcomeKeys = map[signum.Code]string{
 	signum.GeofencingViolation: "outcome.450", signum.RevokedCertificate: "outcome.501",
 }
 
-func activityOf(t *signum.Transaction, portal string) activityRow {
+func activityOf(t *mssp.Transaction, portal string) activityRow {
 	row := activityRow{
 		At: t.Created, Party: t.APID, Own: t.APID == portal, Method: string(t.Method), Text: shortText(t),
 		OutcomeKey: "outcome.open", Kind: "open",
 	}
-	if t.State == signum.StateOutstanding {
+	if t.State == mssp.StateOutstanding {
 		return row
 	}
 	row.Kind, row.Code, row.OutcomeKey = "bad", int(t.Outcome.Code), "outcome.other"
@@ -93,7 +94,7 @@ func activityOf(t *signum.Transaction, portal string) activityRow {
 
 // shortText is the beginning of what the phone showed. That of a text message
 // is a password.
-func shortText(t *signum.Transaction) string {
+func shortText(t *mssp.Transaction) string {
 	if t.Method == signum.SMS {
 		return ""
 	}

@@ -8,68 +8,69 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // hash is the nth of hashes that differ, as long as a SHA-256.
 func hash(n int) []byte {
-	h := signum.PinOf(fmt.Append(nil, n))
+	h := mssp.PinOf(fmt.Append(nil, n))
 	return h[:]
 }
 
 // invite is one with the nth code, for the nth subscriber.
-func invite(n int) *signum.Invite {
-	return &signum.Invite{CodeHash: hash(n), MSISDN: subscriber(n).MSISDN, Created: start, Expires: after(900)}
+func invite(n int) *mssp.Invite {
+	return &mssp.Invite{CodeHash: hash(n), MSISDN: subscriber(n).MSISDN, Created: start, Expires: after(900)}
 }
 
 // enrolment is that of the nth App, with the nth code, by the nth subscriber,
 // with this certificate.
-func enrolment(n int, c *signum.Certificate) *signum.Enrolment {
+func enrolment(n int, c *mssp.Certificate) *mssp.Enrolment {
 	id := fmt.Sprintf("app-%d", n)
-	return &signum.Enrolment{
+	return &mssp.Enrolment{
 		CodeHash: hash(n),
-		App: &signum.AppDevice{
+		App: &mssp.AppDevice{
 			DeviceID:     id,
 			MSISDN:       subscriber(n).MSISDN,
 			AuthKey:      []byte{0x30, 0x59, 0x00, byte(n)},
 			VerifierHash: hash(1000 + n),
 			Share:        []byte{0xff, 0x00, byte(n)},
-			TriesLeft:    signum.MaxPasscodeTries,
+			TriesLeft:    mssp.MaxPasscodeTries,
 			Name:         "Müllers Telefon <&>",
 			Version:      "1.0",
 			Platform:     "web",
 			Enrolled:     start,
 			LastSeen:     after(1),
 		},
-		Device: signum.Device{ID: id, Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC, Certificate: c},
+		Device: mssp.Device{ID: id, Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC, Certificate: c},
 	}
 }
 
 // enrol puts the nth subscriber, without devices, and enrols the nth App.
-func enrol(t *testing.T, s signum.Store, n int) (*signum.Subscriber, *signum.AppDevice) {
+func enrol(t *testing.T, s mssp.Store, n int) (*mssp.Subscriber, *mssp.AppDevice) {
 	t.Helper()
 	sub := subscriber(n)
 	e := enrolment(n, issue(t, s, newCertificate(n, fmt.Sprintf("app-%d", n))))
 	must(t, s.PutSubscriber(t.Context(), sub))
 	must(t, s.PutInvite(t.Context(), invite(n)))
 	must(t, s.EnrolApp(t.Context(), e, after(1)))
-	sub.Devices = []signum.Device{e.Device}
+	sub.Devices = []mssp.Device{e.Device}
 	return sub, e.App
 }
 
-func checkApp(t *testing.T, s signum.Store, want *signum.AppDevice) {
+func checkApp(t *testing.T, s mssp.Store, want *mssp.AppDevice) {
 	t.Helper()
 	got, err := s.App(t.Context(), want.DeviceID)
 	must(t, err)
 	same(t, want, got)
 }
 
-func noApp(t *testing.T, s signum.Store, id string) {
+func noApp(t *testing.T, s mssp.Store, id string) {
 	t.Helper()
 	_, err := s.App(t.Context(), id)
 	wantNotFound(t, "app "+id, err)
 }
 
-func checkInvite(t *testing.T, s signum.Store, want *signum.Invite, now time.Time) {
+func checkInvite(t *testing.T, s mssp.Store, want *mssp.Invite, now time.Time) {
 	t.Helper()
 	got, err := s.Invite(t.Context(), want.CodeHash, now)
 	must(t, err)
@@ -78,18 +79,18 @@ func checkInvite(t *testing.T, s signum.Store, want *signum.Invite, now time.Tim
 
 func wantNoInvite(t *testing.T, what string, err error) {
 	t.Helper()
-	if !errors.Is(err, signum.ErrInvite) {
+	if !errors.Is(err, mssp.ErrInvite) {
 		t.Errorf("%s: %v, want ErrInvite", what, err)
 	}
 }
 
-func noInvite(t *testing.T, s signum.Store, n int, now time.Time) {
+func noInvite(t *testing.T, s mssp.Store, n int, now time.Time) {
 	t.Helper()
 	_, err := s.Invite(t.Context(), hash(n), now)
 	wantNoInvite(t, fmt.Sprint("invite ", n), err)
 }
 
-func checkRecovery(t *testing.T, s signum.Store, msisdn string, want []byte) {
+func checkRecovery(t *testing.T, s mssp.Store, msisdn string, want []byte) {
 	t.Helper()
 	got, err := s.RecoveryHash(t.Context(), msisdn)
 	must(t, err)
@@ -138,7 +139,7 @@ func testInvitePurge(t *testing.T, d *database) {
 	checkInvite(t, s, late, start)
 	for n := range 250 {
 		_, err := s.Invite(t.Context(), hash(n), start.Add(-time.Hour))
-		if gone := errors.Is(err, signum.ErrInvite); gone != (n <= 200) {
+		if gone := errors.Is(err, mssp.ErrInvite); gone != (n <= 200) {
 			t.Errorf("the invite that expires at %d: %v", n, err)
 		}
 	}
@@ -148,11 +149,11 @@ func testInviteRefused(t *testing.T, d *database) {
 	s := d.Store()
 	must(t, s.PutInvite(t.Context(), invite(1)))
 	must(t, s.PutInvite(t.Context(), invite(2)))
-	for name, change := range map[string]func(*signum.Invite){
-		"another's code": func(i *signum.Invite) { i.CodeHash = hash(2) },
-		"no hash":        func(i *signum.Invite) { i.CodeHash = nil },
-		"short hash":     func(i *signum.Invite) { i.CodeHash = hash(3)[:31] },
-		"MSISDN":         func(i *signum.Invite) { i.MSISDN = "\xff" },
+	for name, change := range map[string]func(*mssp.Invite){
+		"another's code": func(i *mssp.Invite) { i.CodeHash = hash(2) },
+		"no hash":        func(i *mssp.Invite) { i.CodeHash = nil },
+		"short hash":     func(i *mssp.Invite) { i.CodeHash = hash(3)[:31] },
+		"MSISDN":         func(i *mssp.Invite) { i.MSISDN = "\xff" },
 	} {
 		i := invite(1)
 		i.Trusted, i.Created = true, after(5000)
@@ -183,13 +184,13 @@ func testEnrol(t *testing.T, d *database) {
 	second := enrolment(2, issue(t, s, newCertificate(2, "app-2")))
 	second.App.MSISDN, second.Serial, second.RecoveryHash = sub.MSISDN, "MIDCHENEWSERIAL0", hash(77)
 	second.App.TriesLeft = 0 // it starts with all
-	second.App.Push = &signum.PushSubscription{Endpoint: "https://push.example/é<&>", P256DH: []byte{4, 0, 255}, Auth: []byte{1}}
-	second.App.Passkeys = []signum.Passkey{{ID: []byte{1}, PublicKey: []byte{2}, SignCount: 1<<32 - 1}, {ID: []byte{0}}}
+	second.App.Push = &mssp.PushSubscription{Endpoint: "https://push.example/é<&>", P256DH: []byte{4, 0, 255}, Auth: []byte{1}}
+	second.App.Passkeys = []mssp.Passkey{{ID: []byte{1}, PublicKey: []byte{2}, SignCount: 1<<32 - 1}, {ID: []byte{0}}}
 	i := invite(2)
 	i.MSISDN = sub.MSISDN
 	must(t, s.PutInvite(ctx, i))
 	must(t, s.EnrolApp(ctx, second, after(2)))
-	second.App.TriesLeft = signum.MaxPasscodeTries
+	second.App.TriesLeft = mssp.MaxPasscodeTries
 	sub.Serial, sub.RecoveryCodeCreated, sub.Devices = second.Serial, true, append(sub.Devices, second.Device)
 	for range 2 {
 		checkSubscriber(t, s, sub)
@@ -202,14 +203,14 @@ func testEnrol(t *testing.T, d *database) {
 	// A third keeps what there is; its certificate need only be intended.
 	intended := newCertificate(3, "app-3")
 	must(t, s.IntendCertificate(ctx, intended))
-	third := enrolment(3, &signum.Certificate{Serial: intended.Serial})
+	third := enrolment(3, &mssp.Certificate{Serial: intended.Serial})
 	third.App.MSISDN = sub.MSISDN
 	i = invite(3)
 	i.MSISDN = sub.MSISDN
 	must(t, s.PutInvite(ctx, i))
 	must(t, s.EnrolApp(ctx, third, after(3)))
 	third.Device.Certificate = good(intended, nil)
-	third.Device.Certificate.State = signum.CertificateIntended
+	third.Device.Certificate.State = mssp.CertificateIntended
 	sub.Devices = append(sub.Devices, third.Device)
 	checkSubscriber(t, s, sub)
 	checkRecovery(t, s, sub.MSISDN, hash(77))
@@ -218,7 +219,7 @@ func testEnrol(t *testing.T, d *database) {
 // An enrolment that is refused leaves nothing behind, and the invite as it was.
 func testEnrolRefused(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
-	sub := subscriber(1, signum.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive})
+	sub := subscriber(1, mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive})
 	stranger := subscriber(2)
 	must(t, s.PutSubscriber(ctx, sub))
 	must(t, s.PutSubscriber(ctx, stranger))
@@ -228,28 +229,28 @@ func testEnrolRefused(t *testing.T, d *database) {
 	anything := errors.New("any")
 	for name, test := range map[string]struct {
 		want   error
-		change func(*signum.Enrolment)
+		change func(*mssp.Enrolment)
 	}{
-		"unknown code":        {signum.ErrInvite, func(e *signum.Enrolment) { e.CodeHash = hash(9) }},
-		"no code":             {signum.ErrInvite, func(e *signum.Enrolment) { e.CodeHash = nil }},
-		"another's code":      {signum.ErrInvite, func(e *signum.Enrolment) { e.App.MSISDN = stranger.MSISDN }},
-		"no subscriber":       {signum.ErrNotFound, func(e *signum.Enrolment) { e.CodeHash, e.App.MSISDN = hash(3), invite(3).MSISDN }},
-		"unknown certificate": {signum.ErrNotFound, func(e *signum.Enrolment) { e.Device.Certificate.Serial = "ffff" }},
-		"device taken":        {anything, func(e *signum.Enrolment) { e.App.DeviceID, e.Device.ID = "sim-1", "sim-1" }},
-		"two devices":         {anything, func(e *signum.Enrolment) { e.Device.ID = "app-2" }},
-		"a SIM":               {anything, func(e *signum.Enrolment) { e.Device.Method = signum.SIM }},
-		"odd state":           {anything, func(e *signum.Enrolment) { e.Device.State = "odd" }},
-		"no key":              {anything, func(e *signum.Enrolment) { e.App.AuthKey = nil }},
-		"no share":            {anything, func(e *signum.Enrolment) { e.App.Share = []byte{} }},
-		"no verifier":         {anything, func(e *signum.Enrolment) { e.App.VerifierHash = nil }},
-		"short recovery hash": {anything, func(e *signum.Enrolment) { e.RecoveryHash = hash(1)[1:] }},
-		"device ID":           {anything, func(e *signum.Enrolment) { e.App.DeviceID, e.Device.ID = "\xff", "\xff" }},
-		"MSISDN":              {anything, func(e *signum.Enrolment) { e.App.MSISDN = "\xff" }},
-		"serial":              {anything, func(e *signum.Enrolment) { e.Serial = "\xff" }},
-		"name":                {anything, func(e *signum.Enrolment) { e.App.Name = "nul\x00" }},
-		"endpoint":            {anything, func(e *signum.Enrolment) { e.App.Push = &signum.PushSubscription{Endpoint: "\xff"} }},
+		"unknown code":        {mssp.ErrInvite, func(e *mssp.Enrolment) { e.CodeHash = hash(9) }},
+		"no code":             {mssp.ErrInvite, func(e *mssp.Enrolment) { e.CodeHash = nil }},
+		"another's code":      {mssp.ErrInvite, func(e *mssp.Enrolment) { e.App.MSISDN = stranger.MSISDN }},
+		"no subscriber":       {mssp.ErrNotFound, func(e *mssp.Enrolment) { e.CodeHash, e.App.MSISDN = hash(3), invite(3).MSISDN }},
+		"unknown certificate": {mssp.ErrNotFound, func(e *mssp.Enrolment) { e.Device.Certificate.Serial = "ffff" }},
+		"device taken":        {anything, func(e *mssp.Enrolment) { e.App.DeviceID, e.Device.ID = "sim-1", "sim-1" }},
+		"two devices":         {anything, func(e *mssp.Enrolment) { e.Device.ID = "app-2" }},
+		"a SIM":               {anything, func(e *mssp.Enrolment) { e.Device.Method = signum.SIM }},
+		"odd state":           {anything, func(e *mssp.Enrolment) { e.Device.State = "odd" }},
+		"no key":              {anything, func(e *mssp.Enrolment) { e.App.AuthKey = nil }},
+		"no share":            {anything, func(e *mssp.Enrolment) { e.App.Share = []byte{} }},
+		"no verifier":         {anything, func(e *mssp.Enrolment) { e.App.VerifierHash = nil }},
+		"short recovery hash": {anything, func(e *mssp.Enrolment) { e.RecoveryHash = hash(1)[1:] }},
+		"device ID":           {anything, func(e *mssp.Enrolment) { e.App.DeviceID, e.Device.ID = "\xff", "\xff" }},
+		"MSISDN":              {anything, func(e *mssp.Enrolment) { e.App.MSISDN = "\xff" }},
+		"serial":              {anything, func(e *mssp.Enrolment) { e.Serial = "\xff" }},
+		"name":                {anything, func(e *mssp.Enrolment) { e.App.Name = "nul\x00" }},
+		"endpoint":            {anything, func(e *mssp.Enrolment) { e.App.Push = &mssp.PushSubscription{Endpoint: "\xff"} }},
 	} {
-		e := enrolment(1, &signum.Certificate{Serial: cert.Serial})
+		e := enrolment(1, &mssp.Certificate{Serial: cert.Serial})
 		e.Serial, e.RecoveryHash = "MIDCHEOTHER00000", hash(5)
 		test.change(e)
 		err := s.EnrolApp(ctx, e, after(1))
@@ -266,7 +267,7 @@ func testEnrolRefused(t *testing.T, d *database) {
 	wantNoInvite(t, "too late", s.EnrolApp(ctx, e, invite(1).Expires))
 	must(t, s.EnrolApp(ctx, e, after(1)))
 	wantNoInvite(t, "a second time", s.EnrolApp(ctx, e, after(1)))
-	sub.Devices = []signum.Device{e.Device, sub.Devices[0]}
+	sub.Devices = []mssp.Device{e.Device, sub.Devices[0]}
 	checkSubscriber(t, s, sub)
 	checkApp(t, s, e.App)
 }
@@ -286,11 +287,11 @@ func testUpdateApp(t *testing.T, d *database) {
 	checkApp(t, s, app)
 
 	app.VerifierHash, app.Name, app.Version, app.Platform, app.LastSeen = hash(8), "é", "2", "ios", after(7)
-	app.Push = &signum.PushSubscription{Endpoint: "https://push.example", P256DH: []byte{1}, Auth: []byte{2}}
-	app.Passkeys = []signum.Passkey{{ID: []byte{1, 0}, PublicKey: []byte{2}, SignCount: 3}}
+	app.Push = &mssp.PushSubscription{Endpoint: "https://push.example", P256DH: []byte{1}, Auth: []byte{2}}
+	app.Passkeys = []mssp.Passkey{{ID: []byte{1, 0}, PublicKey: []byte{2}, SignCount: 3}}
 	must(t, s.UpdateApp(ctx, app))
 	checkApp(t, s, app)
-	app.Push, app.Passkeys = &signum.PushSubscription{}, nil
+	app.Push, app.Passkeys = &mssp.PushSubscription{}, nil
 	must(t, s.UpdateApp(ctx, app))
 	checkApp(t, s, app)
 	app.Push = nil
@@ -298,12 +299,12 @@ func testUpdateApp(t *testing.T, d *database) {
 	checkApp(t, d.Reopen(), app)
 	s = d.Store()
 
-	for name, change := range map[string]func(*signum.AppDevice){
-		"verifier": func(a *signum.AppDevice) { a.VerifierHash = a.VerifierHash[1:] },
-		"name":     func(a *signum.AppDevice) { a.Name = "\xff" },
-		"version":  func(a *signum.AppDevice) { a.Version = "\xff" },
-		"platform": func(a *signum.AppDevice) { a.Platform = "nul\x00" },
-		"push":     func(a *signum.AppDevice) { a.Push = &signum.PushSubscription{Endpoint: "\xff"} },
+	for name, change := range map[string]func(*mssp.AppDevice){
+		"verifier": func(a *mssp.AppDevice) { a.VerifierHash = a.VerifierHash[1:] },
+		"name":     func(a *mssp.AppDevice) { a.Name = "\xff" },
+		"version":  func(a *mssp.AppDevice) { a.Version = "\xff" },
+		"platform": func(a *mssp.AppDevice) { a.Platform = "nul\x00" },
+		"push":     func(a *mssp.AppDevice) { a.Push = &mssp.PushSubscription{Endpoint: "\xff"} },
 	} {
 		bad := *app
 		bad.LastSeen = after(500)
@@ -335,18 +336,18 @@ func testTries(t *testing.T, d *database) {
 		checkApp(t, s, app)
 	}
 	for range 2 {
-		for left := signum.MaxPasscodeTries - 1; left >= 0; left-- {
+		for left := mssp.MaxPasscodeTries - 1; left >= 0; left-- {
 			take(left)
 		}
 		take(-1)
 		take(-1)
 		must(t, s.ResetTries(ctx, app.DeviceID))
-		app.TriesLeft = signum.MaxPasscodeTries
+		app.TriesLeft = mssp.MaxPasscodeTries
 		checkApp(t, s, app)
 	}
-	take(signum.MaxPasscodeTries - 1)
+	take(mssp.MaxPasscodeTries - 1)
 	s = d.Reopen()
-	take(signum.MaxPasscodeTries - 2)
+	take(mssp.MaxPasscodeTries - 2)
 	checkApp(t, s, other)
 	for _, id := range []string{"app-9", "\xff"} {
 		left, err := s.TakeTry(ctx, id)

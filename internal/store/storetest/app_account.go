@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func testRemoveApp(t *testing.T, d *database) {
@@ -12,8 +13,8 @@ func testRemoveApp(t *testing.T, d *database) {
 	sub, app := enrol(t, s, 1)
 	other, otherApp := enrol(t, s, 2)
 	sub.Devices = append(sub.Devices,
-		signum.Device{ID: "app-old", Method: signum.App, State: signum.DeviceActive}, // not enrolled
-		signum.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive})
+		mssp.Device{ID: "app-old", Method: signum.App, State: signum.DeviceActive}, // not enrolled
+		mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive})
 	must(t, s.PutSubscriber(ctx, sub))
 	for _, id := range []string{"app-9", "app-old", "sim-1", "nul\x00"} {
 		wantNotFound(t, id, s.RemoveApp(ctx, id))
@@ -43,9 +44,9 @@ func testAppStays(t *testing.T, d *database) {
 	_, err := s.TakeTry(ctx, app.DeviceID)
 	must(t, err)
 	app.TriesLeft--
-	sub.Serial, sub.State = "MIDCHEABCDEFGHIJ", signum.SubscriberInactive
+	sub.Serial, sub.State = "MIDCHEABCDEFGHIJ", mssp.SubscriberInactive
 	sub.Devices[0].PINBlocked, sub.Devices[0].Certificate = true, issue(t, s, newCertificate(7, app.DeviceID))
-	sub.Devices = append(sub.Devices, signum.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive})
+	sub.Devices = append(sub.Devices, mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive})
 	for range 2 {
 		must(t, s.PutSubscriber(ctx, sub))
 		checkSubscriber(t, s, sub)
@@ -66,7 +67,7 @@ func testAppStays(t *testing.T, d *database) {
 	sub.Devices = sub.Devices[1:]
 	must(t, s.PutSubscriber(ctx, sub))
 	noApp(t, s, app.DeviceID)
-	sub.Devices = append([]signum.Device{back}, sub.Devices...)
+	sub.Devices = append([]mssp.Device{back}, sub.Devices...)
 	must(t, s.PutSubscriber(ctx, sub)) // a device, but no App
 	checkSubscriber(t, s, sub)
 	noApp(t, s, app.DeviceID)
@@ -114,7 +115,7 @@ func testRecovery(t *testing.T, d *database) {
 		_, err := s.RecoveryHash(ctx, none)
 		wantNotFound(t, "no subscriber", err)
 		wantNotFound(t, "no subscriber", s.SetRecoveryHash(ctx, none, hash(1)))
-		wantNotFound(t, "no subscriber", s.SetSubscriberState(ctx, none, signum.SubscriberActive))
+		wantNotFound(t, "no subscriber", s.SetSubscriberState(ctx, none, mssp.SubscriberActive))
 	}
 }
 
@@ -122,14 +123,14 @@ func testSubscriberState(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub, app := enrol(t, s, 1)
 	other, _ := enrol(t, s, 2)
-	for _, state := range []signum.SubscriberState{signum.SubscriberInactive, signum.SubscriberInactive, signum.SubscriberActive} {
+	for _, state := range []mssp.SubscriberState{mssp.SubscriberInactive, mssp.SubscriberInactive, mssp.SubscriberActive} {
 		must(t, s.SetSubscriberState(ctx, sub.MSISDN, state))
 		sub.State = state
 		checkSubscriber(t, s, sub)
 		checkSubscriber(t, s, other)
 		checkApp(t, s, app)
 	}
-	for _, bad := range []signum.SubscriberState{"", "REGISTERED"} {
+	for _, bad := range []mssp.SubscriberState{"", "REGISTERED"} {
 		if err := s.SetSubscriberState(ctx, sub.MSISDN, bad); err == nil {
 			t.Errorf("state %q: taken", bad)
 		}
@@ -144,7 +145,7 @@ func testRaceForInvite(t *testing.T, d *database) {
 		sub := subscriber(round)
 		must(t, s.PutSubscriber(t.Context(), sub))
 		must(t, s.PutInvite(t.Context(), invite(round)))
-		list := make([]*signum.Enrolment, 30)
+		list := make([]*mssp.Enrolment, 30)
 		errs := make([]error, len(list))
 		for i := range list {
 			n := 1000*(round+1) + i
@@ -162,7 +163,7 @@ func testRaceForInvite(t *testing.T, d *database) {
 			if sub.Devices != nil {
 				t.Error("two won")
 			}
-			sub.Serial, sub.RecoveryCodeCreated, sub.Devices = e.Serial, true, []signum.Device{e.Device}
+			sub.Serial, sub.RecoveryCodeCreated, sub.Devices = e.Serial, true, []mssp.Device{e.Device}
 			checkApp(t, s, e.App)
 			checkRecovery(t, s, sub.MSISDN, e.RecoveryHash)
 		}
@@ -212,8 +213,8 @@ func testRaceForTries(t *testing.T, d *database) {
 		for _, n := range left {
 			told[n]++
 		}
-		want := map[int]int{-1: crowd - signum.MaxPasscodeTries}
-		for n := range signum.MaxPasscodeTries {
+		want := map[int]int{-1: crowd - mssp.MaxPasscodeTries}
+		for n := range mssp.MaxPasscodeTries {
 			want[n] = 1
 		}
 		same(t, want, told)
@@ -236,7 +237,7 @@ func testRaceOfAppAndSubscriber(t *testing.T, d *database) {
 		case 2:
 			err = s.UpdateApp(t.Context(), app)
 		case 3:
-			err = s.SetSubscriberState(t.Context(), sub.MSISDN, signum.SubscriberActive)
+			err = s.SetSubscriberState(t.Context(), sub.MSISDN, mssp.SubscriberActive)
 		}
 		if err != nil {
 			t.Errorf("%d: %v", i, err)

@@ -6,33 +6,34 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // newCard is the nth card, in stock.
-func newCard(n int) *signum.Card {
-	return &signum.Card{
-		ICCID: fmt.Sprintf("8941012345%09d", n), State: signum.CardStock, KeySet: 2, Algorithm: signum.CardAES,
+func newCard(n int) *mssp.Card {
+	return &mssp.Card{
+		ICCID: fmt.Sprintf("8941012345%09d", n), State: mssp.CardStock, KeySet: 2, Algorithm: mssp.CardAES,
 		KIc: []byte{1, 0, byte(n)}, KID: []byte{1, 0xff, byte(n)}, Created: start, Changed: after(1),
 	}
 }
 
 // sim is the nth device of a SIM that has no key.
-func sim(n int) signum.Device {
-	return signum.Device{ID: fmt.Sprint("sim-", n), Method: signum.SIM, State: signum.DeviceRegistered, KeyType: signum.EC}
+func sim(n int) mssp.Device {
+	return mssp.Device{ID: fmt.Sprint("sim-", n), Method: signum.SIM, State: signum.DeviceRegistered, KeyType: signum.EC}
 }
 
 // holder puts the nth subscriber there, with the nth card in the nth SIM.
-func holder(t *testing.T, s signum.Store, n int) (*signum.Subscriber, *signum.Card) {
+func holder(t *testing.T, s mssp.Store, n int) (*mssp.Subscriber, *mssp.Card) {
 	t.Helper()
 	sub, c := subscriber(n, sim(n)), newCard(n)
 	must(t, s.PutSubscriber(t.Context(), sub))
-	c.State, c.DeviceID = signum.CardActive, sub.Devices[0].ID
+	c.State, c.DeviceID = mssp.CardActive, sub.Devices[0].ID
 	must(t, s.PutCard(t.Context(), c))
 	c.MSISDN = sub.MSISDN
 	return sub, c
 }
 
-func checkCard(t *testing.T, s signum.Store, want *signum.Card) {
+func checkCard(t *testing.T, s mssp.Store, want *mssp.Card) {
 	t.Helper()
 	got, err := s.Card(t.Context(), want.ICCID)
 	must(t, err)
@@ -49,7 +50,7 @@ func testCard(t *testing.T, d *database) {
 	wantNotFound(t, "card of nobody", err)
 
 	stock := newCard(9)
-	stock.Counter, stock.ReplyCounter, stock.ReplySeen = signum.MaxCardCounter, signum.MaxCardCounter, 1<<63|1
+	stock.Counter, stock.ReplyCounter, stock.ReplySeen = mssp.MaxCardCounter, mssp.MaxCardCounter, 1<<63|1
 	must(t, s.PutCard(ctx, stock))
 	checkCard(t, s, stock)
 	sub, c := holder(t, s, 1)
@@ -68,7 +69,7 @@ func testCard(t *testing.T, d *database) {
 		t.Error(ok, err)
 	}
 	want.ReplyCounter = 7
-	want.KIc, want.KID, want.State, want.Changed = []byte{2}, []byte{3}, signum.CardBarred, after(5)
+	want.KIc, want.KID, want.State, want.Changed = []byte{2}, []byte{3}, mssp.CardBarred, after(5)
 	put := want
 	put.Counter, put.ReplyCounter, put.ReplySeen, put.Created, put.MSISDN = 99, 98, 97, after(9), "not kept"
 	must(t, s.PutCard(ctx, &put))
@@ -76,8 +77,8 @@ func testCard(t *testing.T, d *database) {
 	checkSubscriber(t, s, sub) // its device is left alone
 
 	// Other keys start over.
-	for _, change := range []func(){func() { put.KeySet = 15 }, func() { put.Algorithm = signum.Card3DES }} {
-		put.State = signum.CardActive
+	for _, change := range []func(){func() { put.KeySet = 15 }, func() { put.Algorithm = mssp.Card3DES }} {
+		put.State = mssp.CardActive
 		must(t, s.PutCard(ctx, &put))
 		_, err = s.TakeCounter(ctx, c.ICCID)
 		must(t, err)
@@ -97,23 +98,23 @@ func testCard(t *testing.T, d *database) {
 func testCardRefused(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	_, c := holder(t, s, 1)
-	must(t, s.PutSubscriber(ctx, subscriber(2, sim(2), signum.Device{ID: "app-2", Method: signum.App, State: signum.DeviceActive})))
-	for name, change := range map[string]func(*signum.Card){
-		"no ICCID":         func(c *signum.Card) { c.ICCID = "" },
-		"NUL":              func(c *signum.Card) { c.ICCID = "1\x00" },
-		"active in stock":  func(c *signum.Card) { c.DeviceID = "" },
-		"stock in use":     func(c *signum.Card) { c.State = signum.CardStock },
-		"retired in use":   func(c *signum.Card) { c.State = signum.CardRetired },
-		"odd state":        func(c *signum.Card) { c.State = "LOST" },
-		"no key set":       func(c *signum.Card) { c.KeySet = 0 },
-		"key set":          func(c *signum.Card) { c.KeySet = 16 },
-		"algorithm":        func(c *signum.Card) { c.Algorithm = "DES" },
-		"no KIc":           func(c *signum.Card) { c.KIc = nil },
-		"no KID":           func(c *signum.Card) { c.KID = []byte{} },
-		"counter":          func(c *signum.Card) { c.Counter = signum.MaxCardCounter + 1 },
-		"counter of reply": func(c *signum.Card) { c.ReplyCounter = signum.MaxCardCounter + 1 },
-		"an App's":         func(c *signum.Card) { c.DeviceID = "app-2" },
-		"NUL in device":    func(c *signum.Card) { c.DeviceID = "\x00" },
+	must(t, s.PutSubscriber(ctx, subscriber(2, sim(2), mssp.Device{ID: "app-2", Method: signum.App, State: signum.DeviceActive})))
+	for name, change := range map[string]func(*mssp.Card){
+		"no ICCID":         func(c *mssp.Card) { c.ICCID = "" },
+		"NUL":              func(c *mssp.Card) { c.ICCID = "1\x00" },
+		"active in stock":  func(c *mssp.Card) { c.DeviceID = "" },
+		"stock in use":     func(c *mssp.Card) { c.State = mssp.CardStock },
+		"retired in use":   func(c *mssp.Card) { c.State = mssp.CardRetired },
+		"odd state":        func(c *mssp.Card) { c.State = "LOST" },
+		"no key set":       func(c *mssp.Card) { c.KeySet = 0 },
+		"key set":          func(c *mssp.Card) { c.KeySet = 16 },
+		"algorithm":        func(c *mssp.Card) { c.Algorithm = "DES" },
+		"no KIc":           func(c *mssp.Card) { c.KIc = nil },
+		"no KID":           func(c *mssp.Card) { c.KID = []byte{} },
+		"counter":          func(c *mssp.Card) { c.Counter = mssp.MaxCardCounter + 1 },
+		"counter of reply": func(c *mssp.Card) { c.ReplyCounter = mssp.MaxCardCounter + 1 },
+		"an App's":         func(c *mssp.Card) { c.DeviceID = "app-2" },
+		"NUL in device":    func(c *mssp.Card) { c.DeviceID = "\x00" },
 	} {
 		bad := *c
 		change(&bad)
@@ -122,10 +123,10 @@ func testCardRefused(t *testing.T, d *database) {
 		}
 	}
 	second := *newCard(2)
-	second.State, second.DeviceID = signum.CardActive, "none"
+	second.State, second.DeviceID = mssp.CardActive, "none"
 	wantNotFound(t, "no device", s.PutCard(ctx, &second))
 	second.DeviceID = c.DeviceID
-	wantIs(t, "device has another", s.PutCard(ctx, &second), signum.ErrExists)
+	wantIs(t, "device has another", s.PutCard(ctx, &second), mssp.ErrExists)
 	checkCard(t, s, c)
 	_, err := s.Card(ctx, second.ICCID)
 	wantNotFound(t, "refused card", err)
@@ -139,18 +140,18 @@ func testRekeyCard(t *testing.T, d *database) {
 	if ok, err := s.AcceptReply(ctx, c.ICCID, 7); !ok || err != nil {
 		t.Error(ok, err)
 	}
-	must(t, s.SetCardState(ctx, c.ICCID, signum.CardBarred, after(2)))
-	c.State, c.Counter, c.ReplyCounter = signum.CardBarred, 1, 7
+	must(t, s.SetCardState(ctx, c.ICCID, mssp.CardBarred, after(2)))
+	c.State, c.Counter, c.ReplyCounter = mssp.CardBarred, 1, 7
 	for _, step := range []struct {
 		set       byte
 		algorithm string
-	}{{2, signum.CardAES}, {3, signum.CardAES}, {3, signum.CardAES}, {3, signum.Card3DES}} {
+	}{{2, mssp.CardAES}, {3, mssp.CardAES}, {3, mssp.CardAES}, {3, mssp.Card3DES}} {
 		if step.set != c.KeySet || step.algorithm != c.Algorithm {
 			c.Counter, c.ReplyCounter = 0, 0
 		}
 		c.KeySet, c.Algorithm, c.KIc, c.KID, c.Changed = step.set, step.algorithm, append(c.KIc, 1), append(c.KID, 2), after(3)
 		// Nothing else of it is looked at.
-		must(t, s.RekeyCard(ctx, &signum.Card{ICCID: c.ICCID, State: "ODD", DeviceID: "none", KeySet: c.KeySet, Algorithm: c.Algorithm,
+		must(t, s.RekeyCard(ctx, &mssp.Card{ICCID: c.ICCID, State: "ODD", DeviceID: "none", KeySet: c.KeySet, Algorithm: c.Algorithm,
 			KIc: c.KIc, KID: c.KID, Changed: c.Changed, Counter: 9, ReplyCounter: 9, ReplySeen: 9}))
 		checkCard(t, s, c)
 	}
@@ -175,7 +176,7 @@ func wantIs(t *testing.T, what string, err, want error) {
 func testEnrolCard(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub, c := subscriber(1, sim(1)), newCard(1)
-	c.State, c.DeviceID = signum.CardActive, "sim-1"
+	c.State, c.DeviceID = mssp.CardActive, "sim-1"
 	must(t, s.EnrolCard(ctx, sub, c))
 	c.MSISDN = sub.MSISDN
 	checkSubscriber(t, s, sub)
@@ -186,31 +187,31 @@ func testEnrolCard(t *testing.T, d *database) {
 	stock.Counter, stock.ReplyCounter = 5, 6
 	must(t, s.PutCard(ctx, stock))
 	second, taken := subscriber(2, sim(2)), newCard(2)
-	taken.State, taken.DeviceID, taken.KIc, taken.Created = signum.CardBarred, "sim-2", []byte{9}, after(8)
+	taken.State, taken.DeviceID, taken.KIc, taken.Created = mssp.CardBarred, "sim-2", []byte{9}, after(8)
 	must(t, s.EnrolCard(ctx, second, taken))
 	taken.MSISDN, taken.Created, taken.Counter, taken.ReplyCounter = second.MSISDN, start, 5, 6
 	checkCard(t, s, taken)
 
-	enrol := func(account, device, card int, change func(*signum.Subscriber, *signum.Card)) error {
+	enrol := func(account, device, card int, change func(*mssp.Subscriber, *mssp.Card)) error {
 		sub, c := subscriber(account, sim(device)), newCard(card)
-		c.State, c.DeviceID = signum.CardActive, sub.Devices[0].ID
+		c.State, c.DeviceID = mssp.CardActive, sub.Devices[0].ID
 		if change != nil {
 			change(sub, c)
 		}
 		return s.EnrolCard(ctx, sub, c)
 	}
-	wantIs(t, "account exists", enrol(1, 3, 3, nil), signum.ErrExists)
-	wantIs(t, "device exists", enrol(3, 1, 3, nil), signum.ErrExists)
-	wantIs(t, "card exists", enrol(3, 3, 1, nil), signum.ErrExists)
-	for name, change := range map[string]func(*signum.Subscriber, *signum.Card){
-		"other device":   func(_ *signum.Subscriber, c *signum.Card) { c.DeviceID = "sim-4" },
-		"in stock":       func(_ *signum.Subscriber, c *signum.Card) { c.DeviceID, c.State = "", signum.CardStock },
-		"no device":      func(s *signum.Subscriber, _ *signum.Card) { s.Devices = nil },
-		"two devices":    func(s *signum.Subscriber, _ *signum.Card) { s.Devices = append(s.Devices, sim(4)) },
-		"App":            func(s *signum.Subscriber, _ *signum.Card) { s.Devices[0].Method = signum.App },
-		"odd state":      func(s *signum.Subscriber, _ *signum.Card) { s.State = "" },
-		"odd card":       func(_ *signum.Subscriber, c *signum.Card) { c.KeySet = 0 },
-		"no certificate": func(s *signum.Subscriber, _ *signum.Card) { s.Devices[0].Certificate = newCertificate(7, "sim-3") },
+	wantIs(t, "account exists", enrol(1, 3, 3, nil), mssp.ErrExists)
+	wantIs(t, "device exists", enrol(3, 1, 3, nil), mssp.ErrExists)
+	wantIs(t, "card exists", enrol(3, 3, 1, nil), mssp.ErrExists)
+	for name, change := range map[string]func(*mssp.Subscriber, *mssp.Card){
+		"other device":   func(_ *mssp.Subscriber, c *mssp.Card) { c.DeviceID = "sim-4" },
+		"in stock":       func(_ *mssp.Subscriber, c *mssp.Card) { c.DeviceID, c.State = "", mssp.CardStock },
+		"no device":      func(s *mssp.Subscriber, _ *mssp.Card) { s.Devices = nil },
+		"two devices":    func(s *mssp.Subscriber, _ *mssp.Card) { s.Devices = append(s.Devices, sim(4)) },
+		"App":            func(s *mssp.Subscriber, _ *mssp.Card) { s.Devices[0].Method = signum.App },
+		"odd state":      func(s *mssp.Subscriber, _ *mssp.Card) { s.State = "" },
+		"odd card":       func(_ *mssp.Subscriber, c *mssp.Card) { c.KeySet = 0 },
+		"no certificate": func(s *mssp.Subscriber, _ *mssp.Card) { s.Devices[0].Certificate = newCertificate(7, "sim-3") },
 	} {
 		if err := enrol(3, 3, 3, change); err == nil {
 			t.Errorf("%s: taken", name)
@@ -235,7 +236,7 @@ func testCardOfLostDevice(t *testing.T, d *database) {
 	checkCard(t, s, c)
 	sub.Devices[0] = sim(2)
 	must(t, s.PutSubscriber(ctx, sub))
-	c.State, c.DeviceID, c.MSISDN = signum.CardRetired, "", ""
+	c.State, c.DeviceID, c.MSISDN = mssp.CardRetired, "", ""
 	checkCard(t, s, c)
 	_, err = s.CardOf(ctx, sub.MSISDN)
 	wantNotFound(t, "no card", err)

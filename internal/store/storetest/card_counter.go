@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func testCounter(t *testing.T, d *database) {
@@ -30,25 +31,25 @@ func testCounter(t *testing.T, d *database) {
 	stock := newCard(2)
 	must(t, s.PutCard(ctx, stock))
 	_, err = s.TakeCounter(ctx, stock.ICCID)
-	wantIs(t, "stock", err, signum.ErrCardState)
-	must(t, s.SetCardState(ctx, c.ICCID, signum.CardBarred, after(1)))
+	wantIs(t, "stock", err, mssp.ErrCardState)
+	must(t, s.SetCardState(ctx, c.ICCID, mssp.CardBarred, after(1)))
 	_, err = s.TakeCounter(ctx, c.ICCID)
-	wantIs(t, "blocked", err, signum.ErrCardState)
+	wantIs(t, "blocked", err, mssp.ErrCardState)
 
 	// It never wraps.
 	must(t, s.PutSubscriber(ctx, subscriber(3, sim(3))))
 	last := newCard(3)
-	last.State, last.DeviceID, last.Counter = signum.CardActive, "sim-3", signum.MaxCardCounter-1
+	last.State, last.DeviceID, last.Counter = mssp.CardActive, "sim-3", mssp.MaxCardCounter-1
 	must(t, s.PutCard(ctx, last))
 	got, err = s.TakeCounter(ctx, last.ICCID)
 	must(t, err)
-	same(t, uint64(signum.MaxCardCounter), got)
+	same(t, uint64(mssp.MaxCardCounter), got)
 	for range 2 {
 		got, err = s.TakeCounter(ctx, last.ICCID)
-		wantIs(t, "used up", err, signum.ErrCounter)
+		wantIs(t, "used up", err, mssp.ErrCounter)
 		same(t, uint64(0), got)
 	}
-	last.Counter, last.MSISDN = signum.MaxCardCounter, subscriber(3).MSISDN
+	last.Counter, last.MSISDN = mssp.MaxCardCounter, subscriber(3).MSISDN
 	checkCard(t, s, last)
 }
 
@@ -65,8 +66,8 @@ func testReplies(t *testing.T, d *database) {
 		{67 + 64, true}, {67, false}, {68, true}, {66, false}, // 67 is the last of the window
 		{67 + 64 + 65, true}, {132, true}, {131, false},
 		{1 << 32, true}, {1<<32 - 64, true}, {1<<32 - 65, false}, {1<<32 - 64, false},
-		{signum.MaxCardCounter, true}, {signum.MaxCardCounter, false}, {signum.MaxCardCounter + 1, false},
-		{1 << 63, false}, {1<<64 - 1, false}, {signum.MaxCardCounter - 1, true}, {0, false},
+		{mssp.MaxCardCounter, true}, {mssp.MaxCardCounter, false}, {mssp.MaxCardCounter + 1, false},
+		{1 << 63, false}, {1<<64 - 1, false}, {mssp.MaxCardCounter - 1, true}, {0, false},
 	} {
 		s = d.Store()
 		if step.counter%2 == 0 {
@@ -91,7 +92,7 @@ type replies struct {
 }
 
 func (r *replies) accept(counter uint64) bool {
-	if counter == 0 || counter > signum.MaxCardCounter || r.seen[counter] || counter+signum.ReplyWindow < r.highest {
+	if counter == 0 || counter > mssp.MaxCardCounter || r.seen[counter] || counter+mssp.ReplyWindow < r.highest {
 		return false
 	}
 	r.seen[counter] = true
@@ -101,7 +102,7 @@ func (r *replies) accept(counter uint64) bool {
 
 // bits are the window as a card shows it.
 func (r *replies) bits() (bits uint64) {
-	for i := range uint64(signum.ReplyWindow) {
+	for i := range uint64(mssp.ReplyWindow) {
 		if r.highest > i+1 && r.seen[r.highest-1-i] {
 			bits |= 1 << i
 		}
@@ -135,7 +136,7 @@ func testReplyWindows(t *testing.T, d *database) {
 func testRaceForCounters(t *testing.T, d *database) {
 	s := d.Store()
 	const each = 5
-	cards := make([]*signum.Card, 3)
+	cards := make([]*mssp.Card, 3)
 	for i := range cards {
 		_, cards[i] = holder(t, s, i)
 	}
@@ -208,14 +209,14 @@ func testRaceToBlock(t *testing.T, d *database) {
 	var refused [crowd]bool
 	race(crowd, func(i int) {
 		if i == 0 {
-			must(t, s.SetCardState(ctx, c.ICCID, signum.CardBarred, after(1)))
+			must(t, s.SetCardState(ctx, c.ICCID, mssp.CardBarred, after(1)))
 			at, err := s.Card(ctx, c.ICCID)
 			must(t, err)
 			c = at
 			return
 		}
 		_, err := s.TakeCounter(ctx, c.ICCID)
-		refused[i] = errors.Is(err, signum.ErrCardState)
+		refused[i] = errors.Is(err, mssp.ErrCardState)
 		if err != nil && !refused[i] {
 			t.Error(err)
 		}
@@ -255,7 +256,7 @@ func testRaceForCard(t *testing.T, d *database) {
 				return
 			}
 			c := *card
-			c.State, c.DeviceID = signum.CardActive, device.ID
+			c.State, c.DeviceID = mssp.CardActive, device.ID
 			errs[i] = s.EnrolCard(ctx, subscriber(n(i), device), &c)
 		})
 		winner := ""
@@ -267,12 +268,12 @@ func testRaceForCard(t *testing.T, d *database) {
 			case err == nil:
 				t.Error("two won")
 			case i%2 == 0:
-				wantIs(t, "swap", err, signum.ErrCardState)
+				wantIs(t, "swap", err, mssp.ErrCardState)
 				c, err := s.CardOf(ctx, msisdn)
 				must(t, err)
 				same(t, newCard(n(i)).ICCID, c.ICCID)
 			default:
-				wantIs(t, "enrol", err, signum.ErrExists)
+				wantIs(t, "enrol", err, mssp.ErrExists)
 				_, err := s.Subscriber(ctx, msisdn)
 				wantNotFound(t, "account of a loser", err)
 			}

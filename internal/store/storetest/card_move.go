@@ -4,13 +4,14 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func testCardState(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub, c := holder(t, s, 1)
 	device := &sub.Devices[0]
-	set := func(to signum.CardState, second int, want signum.DeviceState) {
+	set := func(to mssp.CardState, second int, want signum.DeviceState) {
 		t.Helper()
 		must(t, s.SetCardState(ctx, c.ICCID, to, after(second)))
 		if c.State != to {
@@ -20,45 +21,45 @@ func testCardState(t *testing.T, d *database) {
 		checkCard(t, s, c)
 		checkSubscriber(t, s, sub)
 	}
-	set(signum.CardActive, 2, signum.DeviceRegistered)
-	set(signum.CardBarred, 3, signum.DeviceInactive)
-	set(signum.CardBarred, 4, signum.DeviceInactive)
-	set(signum.CardActive, 5, signum.DeviceRegistered)
+	set(mssp.CardActive, 2, signum.DeviceRegistered)
+	set(mssp.CardBarred, 3, signum.DeviceInactive)
+	set(mssp.CardBarred, 4, signum.DeviceInactive)
+	set(mssp.CardActive, 5, signum.DeviceRegistered)
 
 	// With a key that is certified it is as it was before.
 	device.Certificate, device.State = issue(t, s, newCertificate(1, device.ID)), signum.DeviceActive
 	must(t, s.ActivateDevice(ctx, device.ID, signum.EC, device.Certificate.Serial))
-	set(signum.CardBarred, 6, signum.DeviceInactive)
-	set(signum.CardActive, 7, signum.DeviceActive)
+	set(mssp.CardBarred, 6, signum.DeviceInactive)
+	set(mssp.CardActive, 7, signum.DeviceActive)
 	// A key that is made while its card is blocked is kept, and not used.
-	set(signum.CardBarred, 8, signum.DeviceInactive)
+	set(mssp.CardBarred, 8, signum.DeviceInactive)
 	device.Certificate = issue(t, s, newCertificate(2, device.ID))
 	must(t, s.ActivateDevice(ctx, device.ID, signum.EC, device.Certificate.Serial))
 	checkSubscriber(t, s, sub)
-	set(signum.CardActive, 9, signum.DeviceActive)
+	set(mssp.CardActive, 9, signum.DeviceActive)
 	// What was switched off for another reason stays so.
 	must(t, s.DeactivateDevice(ctx, device.ID))
-	set(signum.CardActive, 10, signum.DeviceInactive)
-	set(signum.CardBarred, 11, signum.DeviceInactive)
+	set(mssp.CardActive, 10, signum.DeviceInactive)
+	set(mssp.CardBarred, 11, signum.DeviceInactive)
 	must(t, s.RevokeCertificate(ctx, device.Certificate.Serial, after(12), 4))
-	device.Certificate.State, device.Certificate.RevokedAt, device.Certificate.Reason = signum.CertificateRevoked, after(12), 4
-	set(signum.CardActive, 13, signum.DeviceInactive)
+	device.Certificate.State, device.Certificate.RevokedAt, device.Certificate.Reason = mssp.CertificateRevoked, after(12), 4
+	set(mssp.CardActive, 13, signum.DeviceInactive)
 
 	stock := newCard(2)
 	must(t, s.PutCard(ctx, stock))
-	for _, to := range []signum.CardState{signum.CardStock, signum.CardRetired, "LOST", ""} {
-		wantIs(t, "active to "+string(to), s.SetCardState(ctx, c.ICCID, to, after(20)), signum.ErrCardState)
+	for _, to := range []mssp.CardState{mssp.CardStock, mssp.CardRetired, "LOST", ""} {
+		wantIs(t, "active to "+string(to), s.SetCardState(ctx, c.ICCID, to, after(20)), mssp.ErrCardState)
 	}
-	for _, to := range []signum.CardState{signum.CardActive, signum.CardBarred} {
-		wantIs(t, "stock to "+string(to), s.SetCardState(ctx, stock.ICCID, to, after(20)), signum.ErrCardState)
+	for _, to := range []mssp.CardState{mssp.CardActive, mssp.CardBarred} {
+		wantIs(t, "stock to "+string(to), s.SetCardState(ctx, stock.ICCID, to, after(20)), mssp.ErrCardState)
 	}
-	must(t, s.SetCardState(ctx, stock.ICCID, signum.CardRetired, after(20)))
-	stock.State, stock.Changed = signum.CardRetired, after(20)
-	for _, to := range []signum.CardState{signum.CardActive, signum.CardBarred, signum.CardStock} {
-		wantIs(t, "retired to "+string(to), s.SetCardState(ctx, stock.ICCID, to, after(21)), signum.ErrCardState)
+	must(t, s.SetCardState(ctx, stock.ICCID, mssp.CardRetired, after(20)))
+	stock.State, stock.Changed = mssp.CardRetired, after(20)
+	for _, to := range []mssp.CardState{mssp.CardActive, mssp.CardBarred, mssp.CardStock} {
+		wantIs(t, "retired to "+string(to), s.SetCardState(ctx, stock.ICCID, to, after(21)), mssp.ErrCardState)
 	}
-	wantNotFound(t, "no card", s.SetCardState(ctx, "none", signum.CardBarred, after(20)))
-	wantNotFound(t, "no ICCID", s.SetCardState(ctx, "\xff", signum.CardBarred, after(20)))
+	wantNotFound(t, "no card", s.SetCardState(ctx, "none", mssp.CardBarred, after(20)))
+	wantNotFound(t, "no ICCID", s.SetCardState(ctx, "\xff", mssp.CardBarred, after(20)))
 	checkCard(t, d.Reopen(), c)
 	checkCard(t, d.Store(), stock)
 	checkSubscriber(t, d.Store(), sub)
@@ -67,9 +68,9 @@ func testCardState(t *testing.T, d *database) {
 func testSwapCard(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub, old := holder(t, s, 1)
-	app := signum.Device{ID: "a-app", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC}
-	lone := signum.Device{ID: "sim-without-card", Method: signum.SIM, State: signum.DeviceActive}
-	sub.Devices = []signum.Device{app, sub.Devices[0], lone}
+	app := mssp.Device{ID: "a-app", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC}
+	lone := mssp.Device{ID: "sim-without-card", Method: signum.SIM, State: signum.DeviceActive}
+	sub.Devices = []mssp.Device{app, sub.Devices[0], lone}
 	must(t, s.PutSubscriber(ctx, sub))
 	asked := NewTransaction(1)
 	insert(t, s, asked)
@@ -82,9 +83,9 @@ func testSwapCard(t *testing.T, d *database) {
 	must(t, s.PutCard(ctx, card))
 	wantNotFound(t, "no subscriber", s.SwapCard(ctx, "+41", card.ICCID, sim(2), after(2)))
 	wantNotFound(t, "no number", s.SwapCard(ctx, "\xff", card.ICCID, sim(2), after(2)))
-	wantIs(t, "device exists", s.SwapCard(ctx, sub.MSISDN, card.ICCID, sim(1), after(2)), signum.ErrExists)
-	wantIs(t, "its own card", s.SwapCard(ctx, sub.MSISDN, old.ICCID, sim(2), after(2)), signum.ErrCardState)
-	for _, bad := range []signum.Device{{}, {ID: "x", Method: signum.App, State: signum.DeviceActive},
+	wantIs(t, "device exists", s.SwapCard(ctx, sub.MSISDN, card.ICCID, sim(1), after(2)), mssp.ErrExists)
+	wantIs(t, "its own card", s.SwapCard(ctx, sub.MSISDN, old.ICCID, sim(2), after(2)), mssp.ErrCardState)
+	for _, bad := range []mssp.Device{{}, {ID: "x", Method: signum.App, State: signum.DeviceActive},
 		{ID: "x", Method: signum.SIM, State: signum.DeviceActive, Certificate: newCertificate(1, "x")}} {
 		if err := s.SwapCard(ctx, sub.MSISDN, card.ICCID, bad, after(2)); err == nil {
 			t.Errorf("taken: %+v", bad)
@@ -95,9 +96,9 @@ func testSwapCard(t *testing.T, d *database) {
 	checkCard(t, s, card)
 
 	must(t, s.SwapCard(ctx, sub.MSISDN, card.ICCID, sim(2), after(2)))
-	sub.Devices = []signum.Device{app, sim(2)}
-	old.State, old.DeviceID, old.MSISDN, old.Changed = signum.CardRetired, "", "", after(2)
-	card.State, card.DeviceID, card.MSISDN, card.Changed = signum.CardActive, "sim-2", sub.MSISDN, after(2)
+	sub.Devices = []mssp.Device{app, sim(2)}
+	old.State, old.DeviceID, old.MSISDN, old.Changed = mssp.CardRetired, "", "", after(2)
+	card.State, card.DeviceID, card.MSISDN, card.Changed = mssp.CardActive, "sim-2", sub.MSISDN, after(2)
 	checkSubscriber(t, s, sub)
 	checkCard(t, s, old)
 	checkCard(t, s, card)
@@ -105,8 +106,8 @@ func testSwapCard(t *testing.T, d *database) {
 	must(t, err)
 	same(t, card, got)
 	_, err = s.TakeCounter(ctx, old.ICCID)
-	wantIs(t, "counter of an old card", err, signum.ErrCardState)
-	wantIs(t, "an old card", s.SwapCard(ctx, sub.MSISDN, old.ICCID, sim(3), after(3)), signum.ErrCardState)
+	wantIs(t, "counter of an old card", err, mssp.ErrCardState)
+	wantIs(t, "an old card", s.SwapCard(ctx, sub.MSISDN, old.ICCID, sim(3), after(3)), mssp.ErrCardState)
 	same(t, asked, read(t, s, asked.ID)) // a record of what was
 
 	// An account without a SIM gets its first.
@@ -115,7 +116,7 @@ func testSwapCard(t *testing.T, d *database) {
 	first := newCard(3)
 	must(t, s.PutCard(ctx, first))
 	must(t, s.SwapCard(ctx, none.MSISDN, first.ICCID, sim(3), after(4)))
-	none.Devices = []signum.Device{sim(3)}
+	none.Devices = []mssp.Device{sim(3)}
 	checkSubscriber(t, d.Reopen(), none)
 	checkSubscriber(t, d.Store(), sub)
 	checkCard(t, d.Store(), card)
@@ -141,7 +142,7 @@ func testRenumber(t *testing.T, d *database) {
 	from, to := app.MSISDN, others.MSISDN
 	wantNotFound(t, "no account", s.RenumberSubscriber(ctx, "+41", to))
 	wantNotFound(t, "no number", s.RenumberSubscriber(ctx, "\x00", to))
-	wantIs(t, "there is one", s.RenumberSubscriber(ctx, from, busy.MSISDN), signum.ErrExists)
+	wantIs(t, "there is one", s.RenumberSubscriber(ctx, from, busy.MSISDN), mssp.ErrExists)
 	if err := s.RenumberSubscriber(ctx, from, "\x00"); err == nil {
 		t.Error("a number that is none: taken")
 	}
@@ -158,7 +159,7 @@ func testRenumber(t *testing.T, d *database) {
 	checkApp(t, s, app)
 	c, err := s.CardOf(ctx, to)
 	must(t, err)
-	same(t, []string{card.ICCID, to, string(signum.CardActive)}, []string{c.ICCID, c.MSISDN, string(c.State)})
+	same(t, []string{card.ICCID, to, string(mssp.CardActive)}, []string{c.ICCID, c.MSISDN, string(c.State)})
 	checkInvite(t, s, mine, start)
 	noInvite(t, s, 2, start)
 	same(t, asked, read(t, s, asked.ID))         // a record of what was

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func testCertificate(t *testing.T, d *database) {
@@ -13,7 +13,7 @@ func testCertificate(t *testing.T, d *database) {
 	c := newCertificate(1, "sim-1")
 	notFound := func(what string, err error) {
 		t.Helper()
-		if !errors.Is(err, signum.ErrNotFound) {
+		if !errors.Is(err, mssp.ErrNotFound) {
 			t.Errorf("%s: %v, want ErrNotFound", what, err)
 		}
 	}
@@ -26,21 +26,21 @@ func testCertificate(t *testing.T, d *database) {
 	if err := s.IntendCertificate(ctx, newCertificate(1, "sim-2")); err == nil {
 		t.Error("a serial number was intended twice")
 	}
-	check := func(want *signum.Certificate) {
+	check := func(want *mssp.Certificate) {
 		t.Helper()
 		got, err := s.Certificate(ctx, c.Serial)
 		must(t, err)
 		same(t, want, got)
 	}
 	want := *c
-	want.State, want.TBS = signum.CertificateIntended, nil
+	want.State, want.TBS = mssp.CertificateIntended, nil
 	check(&want)
 	notFound("revoke intended", s.RevokeCertificate(ctx, c.Serial, start, 1))
 	check(&want)
 
 	der := []byte{0x30, 0x00, 0xff}
 	must(t, s.CompleteCertificate(ctx, c.Serial, der))
-	want.State, want.DER = signum.CertificateGood, der
+	want.State, want.DER = mssp.CertificateGood, der
 	check(&want)
 	if err := s.IntendCertificate(ctx, c); err == nil {
 		t.Error("the serial number of a good certificate was intended again")
@@ -49,7 +49,7 @@ func testCertificate(t *testing.T, d *database) {
 	check(&want)
 
 	must(t, s.RevokeCertificate(ctx, c.Serial, after(7), 4))
-	want.State, want.RevokedAt, want.Reason = signum.CertificateRevoked, after(7), 4
+	want.State, want.RevokedAt, want.Reason = mssp.CertificateRevoked, after(7), 4
 	check(&want)
 	must(t, s.RevokeCertificate(ctx, c.Serial, after(9), 1))
 	check(&want)
@@ -59,21 +59,21 @@ func testCertificate(t *testing.T, d *database) {
 
 func testRevokedCertificates(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
-	list := func(at time.Time) []signum.Certificate {
+	list := func(at time.Time) []mssp.Certificate {
 		t.Helper()
 		got, err := s.RevokedCertificates(ctx, at)
 		must(t, err)
 		return got
 	}
-	same(t, []signum.Certificate(nil), list(start))
-	var want []signum.Certificate
+	same(t, []mssp.Certificate(nil), list(start))
+	var want []mssp.Certificate
 	for _, n := range []int{0x0a, 0x90, 0x09, 0xa0} { // not in order
 		c := issue(t, s, newCertificate(n, "sim"))
 		must(t, s.RevokeCertificate(ctx, c.Serial, after(n), 1))
-		c.DER, c.State, c.RevokedAt, c.Reason = nil, signum.CertificateRevoked, after(n), 1
+		c.DER, c.State, c.RevokedAt, c.Reason = nil, mssp.CertificateRevoked, after(n), 1
 		want = append(want, *c)
 	}
-	want = []signum.Certificate{want[2], want[0], want[1], want[3]}
+	want = []mssp.Certificate{want[2], want[0], want[1], want[3]}
 	issue(t, s, newCertificate(0x50, "good"))
 	must(t, s.IntendCertificate(ctx, newCertificate(0x51, "intended")))
 	short := newCertificate(0x60, "short")

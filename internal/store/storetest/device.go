@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // wantNotFound checks that nothing was found by these names.
 func wantNotFound(t *testing.T, what string, err error) {
 	t.Helper()
-	if !errors.Is(err, signum.ErrNotFound) {
+	if !errors.Is(err, mssp.ErrNotFound) {
 		t.Errorf("%s: %v, want ErrNotFound", what, err)
 	}
 }
@@ -20,8 +21,8 @@ func testActivateDevice(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	swisscom := signum.Network{MCC: "228", MNC: "01", Name: "Swisscom"}
 	sub := subscriber(1,
-		signum.Device{ID: "app-1", Method: signum.App, State: signum.DeviceRegistered, PINBlocked: true},
-		signum.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceRegistered, PINBlocked: true, Network: swisscom})
+		mssp.Device{ID: "app-1", Method: signum.App, State: signum.DeviceRegistered, PINBlocked: true},
+		mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceRegistered, PINBlocked: true, Network: swisscom})
 	must(t, s.PutSubscriber(ctx, sub))
 	sim := &sub.Devices[1]
 
@@ -52,8 +53,8 @@ func testActivateDevice(t *testing.T, d *database) {
 func testPINBlocked(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub := subscriber(1,
-		signum.Device{ID: "app-1", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC},
-		signum.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceInactive})
+		mssp.Device{ID: "app-1", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC},
+		mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceInactive})
 	must(t, s.PutSubscriber(ctx, sub))
 	for _, blocked := range []bool{true, true, false, false} {
 		must(t, s.SetPINBlocked(ctx, "sim-1", blocked))
@@ -68,8 +69,8 @@ func testPINBlocked(t *testing.T, d *database) {
 func testDeactivate(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub := subscriber(1,
-		signum.Device{ID: "app-1", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC},
-		signum.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.RSA, PINBlocked: true})
+		mssp.Device{ID: "app-1", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC},
+		mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.RSA, PINBlocked: true})
 	must(t, s.PutSubscriber(ctx, sub))
 	for range 2 {
 		must(t, s.DeactivateDevice(ctx, "sim-1"))
@@ -84,7 +85,7 @@ func testDeactivate(t *testing.T, d *database) {
 func testRaceOfDeviceAndSubscriber(t *testing.T, d *database) {
 	s := d.Store()
 	cert := issue(t, s, newCertificate(1, "sim-1"))
-	sub := subscriber(1, signum.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceRegistered})
+	sub := subscriber(1, mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceRegistered})
 	must(t, s.PutSubscriber(t.Context(), sub))
 	race(30, func(i int) {
 		var err error
@@ -101,7 +102,7 @@ func testRaceOfDeviceAndSubscriber(t *testing.T, d *database) {
 		}
 	})
 	must(t, s.ActivateDevice(t.Context(), "sim-1", signum.EC, cert.Serial))
-	sub.Devices[0] = signum.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.EC, Certificate: cert}
+	sub.Devices[0] = mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.EC, Certificate: cert}
 	checkSubscriber(t, s, sub)
 }
 

@@ -1,11 +1,11 @@
-// Package storetest is the conformance suite of signum.Store: every method and
+// Package storetest is the conformance suite of mssp.Store: every method and
 // error of the port, concurrency, restart, and random sequences of calls
 // against a model in memory. Whatever implements the port runs it.
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) storetest.Open {
 //			url := …an empty database…
-//			return func() (signum.Store, error) { return store.Open(t.Context(), url) }
+//			return func() (mssp.Store, error) { return store.Open(t.Context(), url) }
 //		})
 //	}
 //

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // odd texts that must be kept as they are.
@@ -39,12 +40,12 @@ func testText(t *testing.T, d *database) {
 		ended, err := s.EndedTransactions(t.Context(), []string{tx.ID})
 		must(t, err)
 		same(t, []string(nil), ended)
-		o := signum.Outcome{Code: signum.OTAError, Detail: text}
+		o := mssp.Outcome{Code: signum.OTAError, Detail: text}
 		finish(t, s, tx.ID, o, after(1), true)
-		tx.State, tx.Outcome, tx.Finished = signum.StateFailed, o, after(1)
+		tx.State, tx.Outcome, tx.Finished = mssp.StateFailed, o, after(1)
 		same(t, tx, read(t, s, tx.ID))
 
-		p := &signum.Party{ID: "ap" + tx.ID, DTBDPrefix: text, Profiles: []string{text, text}}
+		p := &mssp.Party{ID: "ap" + tx.ID, DTBDPrefix: text, Profiles: []string{text, text}}
 		must(t, s.PutParty(t.Context(), p))
 		got, err := s.Party(t.Context(), p.ID)
 		must(t, err)
@@ -61,37 +62,37 @@ func testUnstorableText(t *testing.T, d *database) {
 				t.Errorf("%s %q was taken", what, bad)
 			}
 		}
-		for name, field := range map[string]func(*signum.Transaction) *string{
-			"ID":          func(tx *signum.Transaction) *string { return &tx.ID },
-			"AP_ID":       func(tx *signum.Transaction) *string { return &tx.APID },
-			"AP_TransID":  func(tx *signum.Transaction) *string { return &tx.APTransID },
-			"MSISDN":      func(tx *signum.Transaction) *string { return &tx.MSISDN },
-			"MSISDN sent": func(tx *signum.Transaction) *string { return &tx.MSISDNSent },
-			"device":      func(tx *signum.Transaction) *string { return &tx.DeviceID },
-			"method":      func(tx *signum.Transaction) *string { return (*string)(&tx.Method) },
-			"profile":     func(tx *signum.Transaction) *string { return &tx.Profile },
-			"language":    func(tx *signum.Transaction) *string { return &tx.Lang },
-			"MIME type":   func(tx *signum.Transaction) *string { return &tx.MimeType },
-			"text":        func(tx *signum.Transaction) *string { return &tx.Text },
-			"serial":      func(tx *signum.Transaction) *string { return &tx.CertSerial },
+		for name, field := range map[string]func(*mssp.Transaction) *string{
+			"ID":          func(tx *mssp.Transaction) *string { return &tx.ID },
+			"AP_ID":       func(tx *mssp.Transaction) *string { return &tx.APID },
+			"AP_TransID":  func(tx *mssp.Transaction) *string { return &tx.APTransID },
+			"MSISDN":      func(tx *mssp.Transaction) *string { return &tx.MSISDN },
+			"MSISDN sent": func(tx *mssp.Transaction) *string { return &tx.MSISDNSent },
+			"device":      func(tx *mssp.Transaction) *string { return &tx.DeviceID },
+			"method":      func(tx *mssp.Transaction) *string { return (*string)(&tx.Method) },
+			"profile":     func(tx *mssp.Transaction) *string { return &tx.Profile },
+			"language":    func(tx *mssp.Transaction) *string { return &tx.Lang },
+			"MIME type":   func(tx *mssp.Transaction) *string { return &tx.MimeType },
+			"text":        func(tx *mssp.Transaction) *string { return &tx.Text },
+			"serial":      func(tx *mssp.Transaction) *string { return &tx.CertSerial },
 		} {
 			tx := NewTransaction(1)
 			*field(tx) = bad
 			refused(name, s.InsertTransaction(ctx, tx))
 		}
-		sub := subscriber(1, signum.Device{ID: bad, Method: signum.SIM, State: signum.DeviceActive})
+		sub := subscriber(1, mssp.Device{ID: bad, Method: signum.SIM, State: signum.DeviceActive})
 		refused("device", s.PutSubscriber(ctx, sub))
-		refused("MSISDN", s.PutSubscriber(ctx, &signum.Subscriber{MSISDN: bad, State: signum.SubscriberActive}))
-		refused("account", s.PutSubscriber(ctx, &signum.Subscriber{MSISDN: "+1", Serial: bad, State: signum.SubscriberActive}))
-		refused("party", s.PutParty(ctx, &signum.Party{ID: bad}))
-		refused("prefix", s.PutParty(ctx, &signum.Party{ID: "p", DTBDPrefix: bad}))
-		refused("profile", s.PutParty(ctx, &signum.Party{ID: "p", Profiles: []string{bad}}))
-		refused("service", s.PutParty(ctx, &signum.Party{ID: "p", Services: []string{bad}}))
-		refused("serial", s.IntendCertificate(ctx, &signum.Certificate{Serial: bad}))
+		refused("MSISDN", s.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: bad, State: mssp.SubscriberActive}))
+		refused("account", s.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: "+1", Serial: bad, State: mssp.SubscriberActive}))
+		refused("party", s.PutParty(ctx, &mssp.Party{ID: bad}))
+		refused("prefix", s.PutParty(ctx, &mssp.Party{ID: "p", DTBDPrefix: bad}))
+		refused("profile", s.PutParty(ctx, &mssp.Party{ID: "p", Profiles: []string{bad}}))
+		refused("service", s.PutParty(ctx, &mssp.Party{ID: "p", Services: []string{bad}}))
+		refused("serial", s.IntendCertificate(ctx, &mssp.Certificate{Serial: bad}))
 
 		nothing := func(what string, err error) {
 			t.Helper()
-			if !errors.Is(err, signum.ErrNotFound) {
+			if !errors.Is(err, mssp.ErrNotFound) {
 				t.Errorf("%s %q: %v", what, bad, err)
 			}
 		}
@@ -168,7 +169,7 @@ func testCancelled(t *testing.T, d *database) {
 	_, err = s.Subscriber(ctx, "+41")
 	gone("subscriber", err)
 	gone("put", s.PutSubscriber(ctx, subscriber(1)))
-	gone("party", s.PutParty(ctx, &signum.Party{ID: "p"}))
+	gone("party", s.PutParty(ctx, &mssp.Party{ID: "p"}))
 	sign(t, s, 3)
 	gone("receipt", s.InsertReceipt(ctx, newReceipt(3)))
 	noReceipt(t, s, "h000003")
@@ -184,10 +185,10 @@ func testCancelled(t *testing.T, d *database) {
 	gone("PIN", s.SetPINBlocked(ctx, "sim", true))
 
 	same(t, NewTransaction(1), read(t, s, "h000001"))
-	if _, err := s.Transaction(t.Context(), "h000002"); !errors.Is(err, signum.ErrNotFound) {
+	if _, err := s.Transaction(t.Context(), "h000002"); !errors.Is(err, mssp.ErrNotFound) {
 		t.Errorf("written for nobody: %v", err)
 	}
-	if _, err := s.Party(t.Context(), "p"); !errors.Is(err, signum.ErrNotFound) {
+	if _, err := s.Party(t.Context(), "p"); !errors.Is(err, mssp.ErrNotFound) {
 		t.Errorf("written for nobody: %v", err)
 	}
 }
@@ -203,7 +204,7 @@ func testClosed(t *testing.T, d *database) {
 	}
 	must(t, s.Close())
 	s = d.Reopen()
-	if _, err := s.Transaction(t.Context(), "h000001"); !errors.Is(err, signum.ErrNotFound) {
+	if _, err := s.Transaction(t.Context(), "h000001"); !errors.Is(err, mssp.ErrNotFound) {
 		t.Errorf("written by a closed store: %v", err)
 	}
 }
@@ -211,15 +212,15 @@ func testClosed(t *testing.T, d *database) {
 func testRestart(t *testing.T, d *database) {
 	s := d.Store()
 	cert := issue(t, s, newCertificate(1, "sim-1"))
-	sub := subscriber(1, signum.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive,
+	sub := subscriber(1, mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive,
 		KeyType: signum.EC, Certificate: cert})
 	must(t, s.PutSubscriber(t.Context(), sub))
-	party := &signum.Party{ID: "p", Pins: []signum.Pin{signum.PinOf(nil)}, DefaultLang: "it"}
+	party := &mssp.Party{ID: "p", Pins: []mssp.Pin{mssp.PinOf(nil)}, DefaultLang: "it"}
 	must(t, s.PutParty(t.Context(), party))
 	open, ended := NewTransaction(1), NewTransaction(2)
 	insert(t, s, open, ended)
 	finish(t, s, ended.ID, made(), after(1), true)
-	ended.State, ended.Outcome, ended.Finished = signum.StateSigned, made(), after(1)
+	ended.State, ended.Outcome, ended.Finished = mssp.StateSigned, made(), after(1)
 
 	for range 2 {
 		s = d.Reopen()

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // start is when the tests happen: with microseconds, and not in UTC.
@@ -19,8 +20,8 @@ func after(seconds int) time.Time { return start.Add(time.Duration(seconds) * ti
 
 // NewTransaction is the nth of transactions that are outstanding and do not
 // get into each other's way.
-func NewTransaction(n int) *signum.Transaction {
-	return &signum.Transaction{
+func NewTransaction(n int) *mssp.Transaction {
+	return &mssp.Transaction{
 		ID:          fmt.Sprintf("h%06d", n),
 		APID:        "http://ap.example",
 		APTransID:   fmt.Sprintf("T%d", n),
@@ -36,22 +37,22 @@ func NewTransaction(n int) *signum.Transaction {
 		Text:        "Beispiel AG: Zahlung von CHF 12.50 an Müller bestätigen?",
 		SignedAttrs: []byte{0x31, 0x00, 0xff, byte(n)},
 		CertSerial:  fmt.Sprintf("%x", 0x1000+n),
-		State:       signum.StateOutstanding,
+		State:       mssp.StateOutstanding,
 		Created:     start,
 		Expires:     after(80),
 	}
 }
 
 // made is the outcome of a signature.
-func made() signum.Outcome {
-	return signum.Outcome{Code: signum.SignatureMade, Signature: []byte{0x30, 0x03, 0x02, 0x01, 0x00}}
+func made() mssp.Outcome {
+	return mssp.Outcome{Code: signum.SignatureMade, Signature: []byte{0x30, 0x03, 0x02, 0x01, 0x00}}
 }
 
-func cancelled() signum.Outcome { return signum.Failed(signum.NewFault(signum.UserCancel)) }
+func cancelled() mssp.Outcome { return mssp.Failed(signum.NewFault(signum.UserCancel)) }
 
 // newCertificate is the nth certificate, for the device, as it is intended.
-func newCertificate(n int, device string) *signum.Certificate {
-	return &signum.Certificate{
+func newCertificate(n int, device string) *mssp.Certificate {
+	return &mssp.Certificate{
 		Serial:    fmt.Sprintf("%x", 0x1000+n),
 		DeviceID:  device,
 		TBS:       []byte{0x30, 0x82, byte(n)},
@@ -61,14 +62,14 @@ func newCertificate(n int, device string) *signum.Certificate {
 }
 
 // good is the certificate as it is read once complete.
-func good(c *signum.Certificate, der []byte) *signum.Certificate {
+func good(c *mssp.Certificate, der []byte) *mssp.Certificate {
 	r := *c
-	r.State, r.DER, r.TBS = signum.CertificateGood, der, nil
+	r.State, r.DER, r.TBS = mssp.CertificateGood, der, nil
 	return &r
 }
 
 // issue intends and completes the certificate, and returns it as it is read.
-func issue(t *testing.T, s signum.Store, c *signum.Certificate) *signum.Certificate {
+func issue(t *testing.T, s mssp.Store, c *mssp.Certificate) *mssp.Certificate {
 	t.Helper()
 	der := append([]byte("DER of "), c.Serial...)
 	must(t, s.IntendCertificate(t.Context(), c))
@@ -96,7 +97,7 @@ func same(t *testing.T, want, got any) {
 	}
 }
 
-func insert(t *testing.T, s signum.Store, list ...*signum.Transaction) {
+func insert(t *testing.T, s mssp.Store, list ...*mssp.Transaction) {
 	t.Helper()
 	for _, tx := range list {
 		if err := s.InsertTransaction(t.Context(), tx); err != nil {
@@ -105,7 +106,7 @@ func insert(t *testing.T, s signum.Store, list ...*signum.Transaction) {
 	}
 }
 
-func finish(t *testing.T, s signum.Store, id string, o signum.Outcome, at time.Time, want bool) {
+func finish(t *testing.T, s mssp.Store, id string, o mssp.Outcome, at time.Time, want bool) {
 	t.Helper()
 	got, err := s.FinishTransaction(t.Context(), id, o, at)
 	if err != nil || got != want {
@@ -114,7 +115,7 @@ func finish(t *testing.T, s signum.Store, id string, o signum.Outcome, at time.T
 }
 
 // read returns the transaction, its certificate left out.
-func read(t *testing.T, s signum.Store, id string) *signum.Transaction {
+func read(t *testing.T, s mssp.Store, id string) *mssp.Transaction {
 	t.Helper()
 	tx, err := s.Transaction(t.Context(), id)
 	if err != nil {

@@ -13,20 +13,21 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // model is what a Store must be, in memory. It is driven by random calls side
 // by side with a Store; names have few values, so that they meet.
 type model struct {
-	store  signum.Store
+	store  mssp.Store
 	prefix string // of all names of this run: the database is shared by the runs
 
-	transactions map[string]*signum.Transaction
-	certificates map[string]*signum.Certificate
-	subscribers  map[string]*signum.Subscriber
-	receipts     map[string]*signum.Receipt
-	invites      map[string]*signum.Invite // by MSISDN
-	apps         map[string]*signum.AppDevice
+	transactions map[string]*mssp.Transaction
+	certificates map[string]*mssp.Certificate
+	subscribers  map[string]*mssp.Subscriber
+	receipts     map[string]*mssp.Receipt
+	invites      map[string]*mssp.Invite // by MSISDN
+	apps         map[string]*mssp.AppDevice
 	recovery     map[string][]byte // by MSISDN
 	cards        map[string]*modelCard
 }
@@ -40,12 +41,12 @@ func testModel(t *testing.T, d *database) {
 		m := &model{
 			store:        s,
 			prefix:       fmt.Sprintf("%d.", run),
-			transactions: make(map[string]*signum.Transaction),
-			certificates: make(map[string]*signum.Certificate),
-			subscribers:  make(map[string]*signum.Subscriber),
-			receipts:     make(map[string]*signum.Receipt),
-			invites:      make(map[string]*signum.Invite),
-			apps:         make(map[string]*signum.AppDevice),
+			transactions: make(map[string]*mssp.Transaction),
+			certificates: make(map[string]*mssp.Certificate),
+			subscribers:  make(map[string]*mssp.Subscriber),
+			receipts:     make(map[string]*mssp.Receipt),
+			invites:      make(map[string]*mssp.Invite),
+			apps:         make(map[string]*mssp.AppDevice),
 			recovery:     make(map[string][]byte),
 			cards:        make(map[string]*modelCard),
 		}
@@ -88,7 +89,7 @@ func testModel(t *testing.T, d *database) {
 }
 
 // emptyTransactions removes what the run before has left.
-func emptyTransactions(rt *rapid.T, s signum.Store) {
+func emptyTransactions(rt *rapid.T, s mssp.Store) {
 	ctx := context.Background()
 	end := start.AddDate(1, 0, 0)
 	ids, err := s.ExpiredTransactions(ctx, end, 10_000)
@@ -123,13 +124,13 @@ func (m *model) seconds(rt *rapid.T, what string) time.Time {
 	return after(rapid.IntRange(0, 9).Draw(rt, what))
 }
 
-func (m *model) outcome(rt *rapid.T) signum.Outcome {
-	return rapid.SampledFrom([]signum.Outcome{made(), located(signum.Location{Country: "CH", Measured: start}), sent(),
+func (m *model) outcome(rt *rapid.T) mssp.Outcome {
+	return rapid.SampledFrom([]mssp.Outcome{made(), located(mssp.Location{Country: "CH", Measured: start}), sent(),
 		cancelled(), {Code: signum.OTAError}}).Draw(rt, "outcome")
 }
 
-func (m *model) transaction(rt *rapid.T) *signum.Transaction {
-	tx := &signum.Transaction{
+func (m *model) transaction(rt *rapid.T) *mssp.Transaction {
+	tx := &mssp.Transaction{
 		ID:         m.draw(rt, "id", 12),
 		APID:       m.draw(rt, "ap", 2),
 		APTransID:  m.draw(rt, "trans", 4),
@@ -139,7 +140,7 @@ func (m *model) transaction(rt *rapid.T) *signum.Transaction {
 		Method:     rapid.SampledFrom([]signum.Method{signum.SIM, signum.App, signum.SMS}).Draw(rt, "method"),
 		Text:       rapid.SampledFrom(odd).Draw(rt, "text"),
 		CertSerial: m.draw(rt, "cert", 4),
-		State:      signum.StateOutstanding,
+		State:      mssp.StateOutstanding,
 		Created:    m.seconds(rt, "created"),
 		Expires:    m.seconds(rt, "expires"),
 	}
@@ -148,7 +149,7 @@ func (m *model) transaction(rt *rapid.T) *signum.Transaction {
 	}
 	if rapid.Bool().Draw(rt, "wants") {
 		policy := fence()
-		tx.Services = signum.Wanted{Validate: true, Fence: &policy}
+		tx.Services = mssp.ServiceOptions{Validate: true, Fence: &policy}
 	}
 	return tx
 }
@@ -162,11 +163,11 @@ func (m *model) insertEnded(rt *rapid.T) {
 	m.add(rt, tx)
 }
 
-func (m *model) add(rt *rapid.T, tx *signum.Transaction) {
+func (m *model) add(rt *rapid.T, tx *mssp.Transaction) {
 	duplicate, busy := false, ""
 	for _, other := range m.transactions {
 		duplicate = duplicate || other.APID == tx.APID && other.APTransID == tx.APTransID && other.APInstant.Equal(tx.APInstant)
-		if other.State == signum.StateOutstanding && tx.State == signum.StateOutstanding &&
+		if other.State == mssp.StateOutstanding && tx.State == mssp.StateOutstanding &&
 			other.MSISDN == tx.MSISDN && other.Method == tx.Method {
 			busy = other.ID
 		}
@@ -177,10 +178,10 @@ func (m *model) add(rt *rapid.T, tx *signum.Transaction) {
 	agree(rt, "used", duplicate, used)
 
 	err = m.store.InsertTransaction(context.Background(), tx)
-	var busyErr *signum.BusyError
+	var busyErr *mssp.BusyError
 	switch {
 	case duplicate:
-		agree(rt, "duplicate", true, errors.Is(err, signum.ErrDuplicate))
+		agree(rt, "duplicate", true, errors.Is(err, mssp.ErrDuplicate))
 	case busy != "" && !exists:
 		agree(rt, "busy", true, errors.As(err, &busyErr))
 		agree(rt, "busy with", busy, busyErr.TransID)
@@ -197,10 +198,10 @@ func (m *model) finish(rt *rapid.T) {
 	done, err := m.store.FinishTransaction(context.Background(), id, o, at)
 	ok(rt, err)
 	tx := m.transactions[id]
-	want := tx != nil && tx.State == signum.StateOutstanding
+	want := tx != nil && tx.State == mssp.StateOutstanding
 	if want && o.Code == signum.SignatureMade {
 		c := m.certificates[tx.CertSerial]
-		want = c == nil || c.State != signum.CertificateRevoked
+		want = c == nil || c.State != mssp.CertificateRevoked
 	}
 	agree(rt, "finished", want, done)
 	if done {
@@ -212,9 +213,9 @@ func (m *model) purge(rt *rapid.T) {
 	before, limit := m.seconds(rt, "before"), rapid.IntRange(0, 4).Draw(rt, "limit")
 	n, err := m.store.PurgeTransactions(context.Background(), before, limit)
 	ok(rt, err)
-	var due []*signum.Transaction
+	var due []*mssp.Transaction
 	for _, tx := range m.transactions {
-		if tx.State != signum.StateOutstanding && tx.Finished.Before(before) {
+		if tx.State != mssp.StateOutstanding && tx.Finished.Before(before) {
 			due = append(due, tx)
 		}
 	}
@@ -231,7 +232,7 @@ func (m *model) purge(rt *rapid.T) {
 			left++
 			continue
 		}
-		agree(rt, "purged is not found", true, errors.Is(err, signum.ErrNotFound))
+		agree(rt, "purged is not found", true, errors.Is(err, mssp.ErrNotFound))
 		delete(m.transactions, tx.ID)
 		delete(m.receipts, tx.ID)
 	}
@@ -246,11 +247,11 @@ func (m *model) purge(rt *rapid.T) {
 func (m *model) lists(rt *rapid.T) {
 	now, limit := m.seconds(rt, "now"), rapid.IntRange(1, 4).Draw(rt, "limit")
 	from := rapid.SampledFrom([]string{"", m.prefix + "id1", m.prefix + "id3"}).Draw(rt, "after")
-	var expired, open []*signum.Transaction
+	var expired, open []*mssp.Transaction
 	ended := []string{m.prefix + "none"}
 	for _, id := range slices.Sorted(maps.Keys(m.transactions)) {
 		switch tx := m.transactions[id]; {
-		case tx.State != signum.StateOutstanding:
+		case tx.State != mssp.StateOutstanding:
 			ended = append(ended, id)
 		case !tx.Expires.After(now):
 			expired = append(expired, tx)
@@ -268,7 +269,7 @@ func (m *model) lists(rt *rapid.T) {
 	slices.Sort(ended)
 	agree(rt, "ended", ended, ids)
 
-	slices.SortStableFunc(expired, func(a, b *signum.Transaction) int { return a.Expires.Compare(b.Expires) })
+	slices.SortStableFunc(expired, func(a, b *mssp.Transaction) int { return a.Expires.Compare(b.Expires) })
 	ids, err = m.store.ExpiredTransactions(context.Background(), now, limit)
 	ok(rt, err)
 	agree(rt, "number of expired", min(limit, len(expired)), len(ids))
@@ -278,19 +279,19 @@ func (m *model) lists(rt *rapid.T) {
 }
 
 // joined is the transaction as it is read, with its certificate.
-func (m *model) joined(tx *signum.Transaction) *signum.Transaction {
+func (m *model) joined(tx *mssp.Transaction) *mssp.Transaction {
 	r := *tx
 	r.Certificate = m.certificates[tx.CertSerial]
 	return &r
 }
 
 func (m *model) intend(rt *rapid.T) {
-	c := &signum.Certificate{Serial: m.draw(rt, "cert", 4), DeviceID: m.draw(rt, "device", 3), TBS: []byte{1},
+	c := &mssp.Certificate{Serial: m.draw(rt, "cert", 4), DeviceID: m.draw(rt, "device", 3), TBS: []byte{1},
 		NotBefore: start, NotAfter: m.seconds(rt, "until")}
 	err := m.store.IntendCertificate(context.Background(), c)
 	agree(rt, "intended", m.certificates[c.Serial] == nil, err == nil)
 	if err == nil {
-		c.State, c.TBS = signum.CertificateIntended, nil
+		c.State, c.TBS = mssp.CertificateIntended, nil
 		m.certificates[c.Serial] = c
 	}
 }
@@ -298,42 +299,42 @@ func (m *model) intend(rt *rapid.T) {
 func (m *model) complete(rt *rapid.T) {
 	serial := m.draw(rt, "cert", 4)
 	c := m.certificates[serial]
-	if c != nil && c.State != signum.CertificateIntended {
+	if c != nil && c.State != mssp.CertificateIntended {
 		return // the port leaves open what this is
 	}
 	err := m.store.CompleteCertificate(context.Background(), serial, []byte(serial))
 	if c == nil {
-		agree(rt, "not intended", true, errors.Is(err, signum.ErrNotFound))
+		agree(rt, "not intended", true, errors.Is(err, mssp.ErrNotFound))
 		return
 	}
 	ok(rt, err)
-	c.State, c.DER = signum.CertificateGood, []byte(serial)
+	c.State, c.DER = mssp.CertificateGood, []byte(serial)
 }
 
 func (m *model) revoke(rt *rapid.T) {
 	serial, at, reason := m.draw(rt, "cert", 4), m.seconds(rt, "at"), rapid.IntRange(0, 10).Draw(rt, "reason")
 	err := m.store.RevokeCertificate(context.Background(), serial, at, reason)
 	c := m.certificates[serial]
-	if c == nil || c.State == signum.CertificateIntended {
-		agree(rt, "nothing to revoke", true, errors.Is(err, signum.ErrNotFound))
+	if c == nil || c.State == mssp.CertificateIntended {
+		agree(rt, "nothing to revoke", true, errors.Is(err, mssp.ErrNotFound))
 		return
 	}
 	ok(rt, err)
-	if c.State == signum.CertificateGood {
-		c.State, c.RevokedAt, c.Reason = signum.CertificateRevoked, at, reason
+	if c.State == mssp.CertificateGood {
+		c.State, c.RevokedAt, c.Reason = mssp.CertificateRevoked, at, reason
 	}
 }
 
 func (m *model) subscribe(rt *rapid.T) {
-	sub := &signum.Subscriber{MSISDN: m.draw(rt, "msisdn", 3), Serial: m.draw(rt, "account", 3),
+	sub := &mssp.Subscriber{MSISDN: m.draw(rt, "msisdn", 3), Serial: m.draw(rt, "account", 3),
 		RecoveryCodeCreated: rapid.Bool().Draw(rt, "recovery"),
-		State:               rapid.SampledFrom([]signum.SubscriberState{signum.SubscriberActive, signum.SubscriberInactive}).Draw(rt, "state")}
+		State:               rapid.SampledFrom([]mssp.SubscriberState{mssp.SubscriberActive, mssp.SubscriberInactive}).Draw(rt, "state")}
 	for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(1, 4), 0, 3, rapid.ID).Draw(rt, "devices") {
-		d := signum.Device{ID: fmt.Sprintf("%sdevice%d", m.prefix, n), Method: signum.SIM, State: signum.DeviceRegistered,
+		d := mssp.Device{ID: fmt.Sprintf("%sdevice%d", m.prefix, n), Method: signum.SIM, State: signum.DeviceRegistered,
 			PINBlocked: rapid.Bool().Draw(rt, "blocked"),
 			Network:    rapid.SampledFrom([]signum.Network{{}, {MCC: "228", MNC: "01", Name: "Swisscom"}}).Draw(rt, "network")}
 		if rapid.Bool().Draw(rt, "certified") {
-			d.Certificate = &signum.Certificate{Serial: m.draw(rt, "cert", 4)}
+			d.Certificate = &mssp.Certificate{Serial: m.draw(rt, "cert", 4)}
 		}
 		sub.Devices = append(sub.Devices, d)
 	}
@@ -342,7 +343,7 @@ func (m *model) subscribe(rt *rapid.T) {
 		refused = refused || d.Certificate != nil && m.certificates[d.Certificate.Serial] == nil
 		for _, other := range m.subscribers {
 			refused = refused || other.MSISDN != sub.MSISDN && slices.ContainsFunc(other.Devices,
-				func(o signum.Device) bool { return o.ID == d.ID })
+				func(o mssp.Device) bool { return o.ID == d.ID })
 		}
 	}
 	err := m.store.PutSubscriber(context.Background(), sub)
@@ -355,8 +356,8 @@ func (m *model) subscribe(rt *rapid.T) {
 	}
 }
 
-func sortDevices(sub *signum.Subscriber) {
-	slices.SortFunc(sub.Devices, func(a, b signum.Device) int { return cmp.Compare(a.ID, b.ID) })
+func sortDevices(sub *mssp.Subscriber) {
+	slices.SortFunc(sub.Devices, func(a, b mssp.Device) int { return cmp.Compare(a.ID, b.ID) })
 }
 
 // check compares everything that is there.
@@ -373,7 +374,7 @@ func (m *model) check(rt *rapid.T) {
 		id := fmt.Sprintf("%sid%d", m.prefix, n)
 		got, err := m.store.Receipt(ctx, id)
 		if want := m.receipts[id]; want == nil {
-			agree(rt, "no receipt", true, errors.Is(err, signum.ErrNotFound))
+			agree(rt, "no receipt", true, errors.Is(err, mssp.ErrNotFound))
 		} else {
 			ok(rt, err)
 			agree(rt, "receipt", want, got)

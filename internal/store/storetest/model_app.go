@@ -12,16 +12,17 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // code is the hash of one of the activation codes of this run.
 func (m *model) code(rt *rapid.T) []byte {
-	h := signum.PinOf([]byte(m.draw(rt, "code", 4)))
+	h := mssp.PinOf([]byte(m.draw(rt, "code", 4)))
 	return h[:]
 }
 
 func (m *model) invite(rt *rapid.T) {
-	i := &signum.Invite{CodeHash: m.code(rt), MSISDN: among(rt, "msisdn", m.subscribers, m.draw(rt, "msisdn", 3)), Trusted: rapid.Bool().Draw(rt, "trusted"),
+	i := &mssp.Invite{CodeHash: m.code(rt), MSISDN: among(rt, "msisdn", m.subscribers, m.draw(rt, "msisdn", 3)), Trusted: rapid.Bool().Draw(rt, "trusted"),
 		Created: start, Expires: m.seconds(rt, "expires")}
 	taken := false
 	for msisdn, other := range m.invites {
@@ -41,7 +42,7 @@ func (m *model) invite(rt *rapid.T) {
 }
 
 // invited finds the invite with this code that is valid, nil if there is none.
-func (m *model) invited(codeHash []byte, now time.Time) *signum.Invite {
+func (m *model) invited(codeHash []byte, now time.Time) *mssp.Invite {
 	for _, i := range m.invites {
 		if slices.Equal(i.CodeHash, codeHash) && i.Expires.After(now) {
 			return i
@@ -55,7 +56,7 @@ func (m *model) findInvite(rt *rapid.T) {
 	got, err := m.store.Invite(context.Background(), code, now)
 	want := m.invited(code, now)
 	if want == nil {
-		agree(rt, "no invite", true, errors.Is(err, signum.ErrInvite))
+		agree(rt, "no invite", true, errors.Is(err, mssp.ErrInvite))
 		return
 	}
 	ok(rt, err)
@@ -77,13 +78,13 @@ func (m *model) enrol(rt *rapid.T) {
 	if i := m.invites[msisdn]; i != nil && rapid.Bool().Draw(rt, "its code") {
 		code = i.CodeHash
 	}
-	e := &signum.Enrolment{
+	e := &mssp.Enrolment{
 		CodeHash: code,
-		App: &signum.AppDevice{DeviceID: id, MSISDN: msisdn, AuthKey: []byte(id), VerifierHash: hash(0),
-			Share: []byte{0}, TriesLeft: signum.MaxPasscodeTries, Name: rapid.SampledFrom(odd).Draw(rt, "name"),
+		App: &mssp.AppDevice{DeviceID: id, MSISDN: msisdn, AuthKey: []byte(id), VerifierHash: hash(0),
+			Share: []byte{0}, TriesLeft: mssp.MaxPasscodeTries, Name: rapid.SampledFrom(odd).Draw(rt, "name"),
 			Enrolled: start},
-		Device: signum.Device{ID: id, Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC,
-			Certificate: &signum.Certificate{Serial: among(rt, "cert", m.certificates, m.draw(rt, "cert", 4))}},
+		Device: mssp.Device{ID: id, Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC,
+			Certificate: &mssp.Certificate{Serial: among(rt, "cert", m.certificates, m.draw(rt, "cert", 4))}},
 		Serial:       rapid.SampledFrom([]string{"", "S1", "S2"}).Draw(rt, "serial"),
 		RecoveryHash: rapid.SampledFrom([][]byte{nil, hash(1), hash(2)}).Draw(rt, "recovery"),
 	}
@@ -92,10 +93,10 @@ func (m *model) enrol(rt *rapid.T) {
 	i, sub := m.invited(e.CodeHash, now), m.subscribers[e.App.MSISDN]
 	switch {
 	case i == nil || i.MSISDN != e.App.MSISDN:
-		agree(rt, "not invited", true, errors.Is(err, signum.ErrInvite))
+		agree(rt, "not invited", true, errors.Is(err, mssp.ErrInvite))
 		return
 	case sub == nil || m.certificates[e.Device.Certificate.Serial] == nil:
-		agree(rt, "nothing to enrol", true, errors.Is(err, signum.ErrNotFound))
+		agree(rt, "nothing to enrol", true, errors.Is(err, mssp.ErrNotFound))
 		return
 	case m.device(id) != nil:
 		agree(rt, "device exists", true, err != nil)
@@ -113,11 +114,11 @@ func (m *model) enrol(rt *rapid.T) {
 }
 
 // app draws an App that may not exist; then the error must say so.
-func (m *model) app(rt *rapid.T, call func(id string) error) *signum.AppDevice {
+func (m *model) app(rt *rapid.T, call func(id string) error) *mssp.AppDevice {
 	id := among(rt, "app", m.apps, m.draw(rt, "device", 4))
 	err := call(id)
 	if m.apps[id] == nil {
-		agree(rt, "no app", true, errors.Is(err, signum.ErrNotFound))
+		agree(rt, "no app", true, errors.Is(err, mssp.ErrNotFound))
 		return nil
 	}
 	ok(rt, err)
@@ -134,10 +135,10 @@ func (m *model) enrolAll(rt *rapid.T) {
 }
 
 func (m *model) updateApp(rt *rapid.T) {
-	change := signum.AppDevice{VerifierHash: hash(rapid.IntRange(1, 9).Draw(rt, "verifier")), LastSeen: m.seconds(rt, "seen")}
+	change := mssp.AppDevice{VerifierHash: hash(rapid.IntRange(1, 9).Draw(rt, "verifier")), LastSeen: m.seconds(rt, "seen")}
 	if rapid.Bool().Draw(rt, "pushed") {
-		change.Push = &signum.PushSubscription{Endpoint: rapid.SampledFrom(odd).Draw(rt, "endpoint")}
-		change.Passkeys = []signum.Passkey{{ID: []byte{1}}}
+		change.Push = &mssp.PushSubscription{Endpoint: rapid.SampledFrom(odd).Draw(rt, "endpoint")}
+		change.Passkeys = []mssp.Passkey{{ID: []byte{1}}}
 	}
 	a := m.app(rt, func(id string) error {
 		change.DeviceID = id
@@ -164,7 +165,7 @@ func (m *model) takeTry(rt *rapid.T) {
 func (m *model) resetTries(rt *rapid.T) {
 	a := m.app(rt, func(id string) error { return m.store.ResetTries(context.Background(), id) })
 	if a != nil {
-		a.TriesLeft = signum.MaxPasscodeTries
+		a.TriesLeft = mssp.MaxPasscodeTries
 	}
 }
 
@@ -173,7 +174,7 @@ func (m *model) removeApp(rt *rapid.T) {
 	if a != nil {
 		delete(m.apps, a.DeviceID)
 		sub := m.subscribers[a.MSISDN]
-		sub.Devices = slices.DeleteFunc(sub.Devices, func(d signum.Device) bool { return d.ID == a.DeviceID })
+		sub.Devices = slices.DeleteFunc(sub.Devices, func(d mssp.Device) bool { return d.ID == a.DeviceID })
 	}
 }
 
@@ -181,11 +182,11 @@ func (m *model) removeApp(rt *rapid.T) {
 func (m *model) account(rt *rapid.T) {
 	ctx, msisdn := context.Background(), m.draw(rt, "msisdn", 3)
 	code := rapid.SampledFrom([][]byte{nil, hash(3)}).Draw(rt, "recovery")
-	state := rapid.SampledFrom([]signum.SubscriberState{signum.SubscriberActive, signum.SubscriberInactive}).Draw(rt, "state")
+	state := rapid.SampledFrom([]mssp.SubscriberState{mssp.SubscriberActive, mssp.SubscriberInactive}).Draw(rt, "state")
 	sub := m.subscribers[msisdn]
 	for _, err := range []error{m.store.SetRecoveryHash(ctx, msisdn, code), m.store.SetSubscriberState(ctx, msisdn, state)} {
 		if sub == nil {
-			agree(rt, "no subscriber", true, errors.Is(err, signum.ErrNotFound))
+			agree(rt, "no subscriber", true, errors.Is(err, mssp.ErrNotFound))
 		} else {
 			ok(rt, err)
 		}
@@ -196,9 +197,9 @@ func (m *model) account(rt *rapid.T) {
 }
 
 // keepApps forgets what goes when a subscriber is replaced.
-func (m *model) keepApps(sub *signum.Subscriber) {
+func (m *model) keepApps(sub *mssp.Subscriber) {
 	for id, a := range m.apps {
-		if a.MSISDN == sub.MSISDN && !slices.ContainsFunc(sub.Devices, func(d signum.Device) bool { return d.ID == id }) {
+		if a.MSISDN == sub.MSISDN && !slices.ContainsFunc(sub.Devices, func(d mssp.Device) bool { return d.ID == id }) {
 			delete(m.apps, id)
 		}
 	}
@@ -210,25 +211,25 @@ func (m *model) keepApps(sub *signum.Subscriber) {
 // pending compares what a device has to answer, and what a subscriber had.
 func (m *model) pending(rt *rapid.T) {
 	ctx, id, now := context.Background(), m.draw(rt, "device", 4), m.seconds(rt, "now")
-	var transactions []*signum.Transaction
+	var transactions []*mssp.Transaction
 	for _, tx := range m.transactions {
 		sub := m.subscribers[tx.MSISDN]
-		if tx.State == signum.StateOutstanding && tx.DeviceID == id && tx.Expires.After(now) && sub != nil &&
-			slices.ContainsFunc(sub.Devices, func(d signum.Device) bool { return d.ID == id }) {
+		if tx.State == mssp.StateOutstanding && tx.DeviceID == id && tx.Expires.After(now) && sub != nil &&
+			slices.ContainsFunc(sub.Devices, func(d mssp.Device) bool { return d.ID == id }) {
 			transactions = append(transactions, m.joined(tx))
 		}
 	}
-	var receipts []*signum.Receipt
+	var receipts []*mssp.Receipt
 	for _, r := range m.receipts {
 		if r.Result == signum.ReceiptPending && r.DeviceID == id && r.Expires.After(now) {
 			receipts = append(receipts, r)
 		}
 	}
-	older := func(a, b *signum.Transaction) int {
+	older := func(a, b *mssp.Transaction) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
 	}
 	slices.SortFunc(transactions, older)
-	slices.SortFunc(receipts, func(a, b *signum.Receipt) int {
+	slices.SortFunc(receipts, func(a, b *mssp.Receipt) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.TransID, b.TransID))
 	})
 	gotT, gotR, err := m.store.DevicePending(ctx, id, now)
@@ -237,13 +238,13 @@ func (m *model) pending(rt *rapid.T) {
 	agree(rt, "pending receipts", receipts, gotR)
 
 	msisdn, limit := m.draw(rt, "msisdn", 3), rapid.IntRange(0, 4).Draw(rt, "limit")
-	var recent []*signum.Transaction
+	var recent []*mssp.Transaction
 	for _, tx := range m.transactions {
 		if tx.MSISDN == msisdn {
 			recent = append(recent, m.joined(tx))
 		}
 	}
-	slices.SortFunc(recent, func(a, b *signum.Transaction) int { return older(b, a) })
+	slices.SortFunc(recent, func(a, b *mssp.Transaction) int { return older(b, a) })
 	got, err := m.store.RecentTransactions(ctx, msisdn, limit)
 	ok(rt, err)
 	agree(rt, "recent", recent[:min(limit, len(recent))], got)
@@ -256,7 +257,7 @@ func (m *model) checkApps(rt *rapid.T) {
 		id := fmt.Sprintf("%sdevice%d", m.prefix, n)
 		got, err := m.store.App(ctx, id)
 		if want := m.apps[id]; want == nil {
-			agree(rt, "no app", true, errors.Is(err, signum.ErrNotFound))
+			agree(rt, "no app", true, errors.Is(err, mssp.ErrNotFound))
 		} else {
 			ok(rt, err)
 			agree(rt, "app", want, got)

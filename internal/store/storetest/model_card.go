@@ -9,21 +9,22 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // modelCard is a card, with all replies that were accepted since its keys are
 // what they are.
 type modelCard struct {
-	signum.Card
+	mssp.Card
 	replies replies
 }
 
 // read is the card as it is read.
-func (m *model) readCard(c *modelCard) *signum.Card {
+func (m *model) readCard(c *modelCard) *mssp.Card {
 	r := c.Card
 	r.ReplyCounter, r.ReplySeen = c.replies.highest, c.replies.bits()
 	for _, sub := range m.subscribers {
-		if slices.ContainsFunc(sub.Devices, func(d signum.Device) bool { return d.ID == r.DeviceID }) {
+		if slices.ContainsFunc(sub.Devices, func(d mssp.Device) bool { return d.ID == r.DeviceID }) {
 			r.MSISDN = sub.MSISDN
 		}
 	}
@@ -53,17 +54,17 @@ func (m *model) simDevice(rt *rapid.T) string {
 	return among(rt, "sim", sims, m.prefix+"none")
 }
 
-func (m *model) drawCard(rt *rapid.T) *signum.Card {
-	return &signum.Card{
-		ICCID: m.draw(rt, "card", 4), State: signum.CardStock, KeySet: byte(rapid.IntRange(1, 2).Draw(rt, "key set")),
-		Algorithm: rapid.SampledFrom([]string{signum.CardAES, signum.CardAES, signum.Card3DES}).Draw(rt, "algorithm"),
+func (m *model) drawCard(rt *rapid.T) *mssp.Card {
+	return &mssp.Card{
+		ICCID: m.draw(rt, "card", 4), State: mssp.CardStock, KeySet: byte(rapid.IntRange(1, 2).Draw(rt, "key set")),
+		Algorithm: rapid.SampledFrom([]string{mssp.CardAES, mssp.CardAES, mssp.Card3DES}).Draw(rt, "algorithm"),
 		KIc:       []byte{byte(rapid.IntRange(0, 9).Draw(rt, "kic"))}, KID: []byte{1},
 		Created: m.seconds(rt, "created"), Changed: m.seconds(rt, "changed"),
 	}
 }
 
 // keep is what the store has after a card was written.
-func (m *model) keep(c *signum.Card) {
+func (m *model) keep(c *mssp.Card) {
 	kept := &modelCard{Card: *c, replies: replies{seen: make(map[uint64]bool)}}
 	if old := m.cards[c.ICCID]; old != nil {
 		kept.Created = old.Created
@@ -79,19 +80,19 @@ func (m *model) putCard(rt *rapid.T) {
 	switch rapid.IntRange(0, 5).Draw(rt, "where") {
 	case 0:
 	case 1:
-		c.State = signum.CardRetired
+		c.State = mssp.CardRetired
 	case 2:
-		c.State, c.DeviceID = signum.CardBarred, m.simDevice(rt)
+		c.State, c.DeviceID = mssp.CardBarred, m.simDevice(rt)
 	default:
-		c.State, c.DeviceID = signum.CardActive, m.simDevice(rt)
+		c.State, c.DeviceID = mssp.CardActive, m.simDevice(rt)
 	}
 	err := m.store.PutCard(context.Background(), c)
 	other := m.cardIn(c.DeviceID)
 	switch {
 	case c.DeviceID != "" && m.device(c.DeviceID) == nil:
-		agree(rt, "no device", true, errors.Is(err, signum.ErrNotFound))
+		agree(rt, "no device", true, errors.Is(err, mssp.ErrNotFound))
 	case other != nil && other.ICCID != c.ICCID:
-		agree(rt, "another card", true, errors.Is(err, signum.ErrExists))
+		agree(rt, "another card", true, errors.Is(err, mssp.ErrExists))
 	default:
 		ok(rt, err)
 		m.keep(c)
@@ -103,7 +104,7 @@ func (m *model) rekeyCard(rt *rapid.T) {
 	err := m.store.RekeyCard(context.Background(), keys)
 	c := m.cards[keys.ICCID]
 	if c == nil {
-		agree(rt, "no card", true, errors.Is(err, signum.ErrNotFound))
+		agree(rt, "no card", true, errors.Is(err, mssp.ErrNotFound))
 		return
 	}
 	ok(rt, err)
@@ -111,18 +112,18 @@ func (m *model) rekeyCard(rt *rapid.T) {
 	m.keep(keys)
 }
 
-func (m *model) newSIM(rt *rapid.T) signum.Device {
-	return signum.Device{ID: m.draw(rt, "device", 4), Method: signum.SIM, State: signum.DeviceRegistered}
+func (m *model) newSIM(rt *rapid.T) mssp.Device {
+	return mssp.Device{ID: m.draw(rt, "device", 4), Method: signum.SIM, State: signum.DeviceRegistered}
 }
 
 func (m *model) enrolCard(rt *rapid.T) {
 	c, d := m.drawCard(rt), m.newSIM(rt)
-	c.State, c.DeviceID = signum.CardActive, d.ID
-	sub := &signum.Subscriber{MSISDN: m.draw(rt, "msisdn", 3), Serial: "S", State: signum.SubscriberActive, Devices: []signum.Device{d}}
+	c.State, c.DeviceID = mssp.CardActive, d.ID
+	sub := &mssp.Subscriber{MSISDN: m.draw(rt, "msisdn", 3), Serial: "S", State: mssp.SubscriberActive, Devices: []mssp.Device{d}}
 	err := m.store.EnrolCard(context.Background(), sub, c)
 	old := m.cards[c.ICCID]
-	if m.subscribers[sub.MSISDN] != nil || m.device(d.ID) != nil || old != nil && old.State != signum.CardStock {
-		agree(rt, "exists", true, errors.Is(err, signum.ErrExists))
+	if m.subscribers[sub.MSISDN] != nil || m.device(d.ID) != nil || old != nil && old.State != mssp.CardStock {
+		agree(rt, "exists", true, errors.Is(err, mssp.ErrExists))
 		return
 	}
 	ok(rt, err)
@@ -139,9 +140,9 @@ func (m *model) takeCounter(rt *rapid.T) {
 	got, err := m.store.TakeCounter(context.Background(), id)
 	switch c := m.cards[id]; {
 	case c == nil:
-		agree(rt, "no card", true, errors.Is(err, signum.ErrNotFound))
-	case c.State != signum.CardActive:
-		agree(rt, "not active", true, errors.Is(err, signum.ErrCardState))
+		agree(rt, "no card", true, errors.Is(err, mssp.ErrNotFound))
+	case c.State != mssp.CardActive:
+		agree(rt, "not active", true, errors.Is(err, mssp.ErrCardState))
 	default:
 		ok(rt, err)
 		c.Counter++
@@ -154,7 +155,7 @@ func (m *model) acceptReply(rt *rapid.T) {
 	got, err := m.store.AcceptReply(context.Background(), id, counter)
 	c := m.cards[id]
 	if c == nil {
-		agree(rt, "no card", true, errors.Is(err, signum.ErrNotFound))
+		agree(rt, "no card", true, errors.Is(err, mssp.ErrNotFound))
 		return
 	}
 	ok(rt, err)
@@ -163,30 +164,30 @@ func (m *model) acceptReply(rt *rapid.T) {
 
 func (m *model) cardState(rt *rapid.T) {
 	id, at := m.iccid(rt), m.seconds(rt, "at")
-	to := rapid.SampledFrom([]signum.CardState{signum.CardActive, signum.CardActive, signum.CardBarred, signum.CardBarred,
-		signum.CardRetired, signum.CardStock}).Draw(rt, "to")
+	to := rapid.SampledFrom([]mssp.CardState{mssp.CardActive, mssp.CardActive, mssp.CardBarred, mssp.CardBarred,
+		mssp.CardRetired, mssp.CardStock}).Draw(rt, "to")
 	err := m.store.SetCardState(context.Background(), id, to, at)
 	c := m.cards[id]
 	switch {
 	case c == nil:
-		agree(rt, "no card", true, errors.Is(err, signum.ErrNotFound))
+		agree(rt, "no card", true, errors.Is(err, mssp.ErrNotFound))
 		return
 	case c.State == to:
 		ok(rt, err)
 		return
-	case c.State == signum.CardActive && to == signum.CardBarred:
+	case c.State == mssp.CardActive && to == mssp.CardBarred:
 		m.device(c.DeviceID).State = signum.DeviceInactive
-	case c.State == signum.CardBarred && to == signum.CardActive:
+	case c.State == mssp.CardBarred && to == mssp.CardActive:
 		d := m.device(c.DeviceID)
 		d.State = signum.DeviceInactive
 		if d.Certificate == nil {
 			d.State = signum.DeviceRegistered
-		} else if m.certificates[d.Certificate.Serial].State == signum.CertificateGood {
+		} else if m.certificates[d.Certificate.Serial].State == mssp.CertificateGood {
 			d.State = signum.DeviceActive
 		}
-	case c.State == signum.CardStock && to == signum.CardRetired:
+	case c.State == mssp.CardStock && to == mssp.CardRetired:
 	default:
-		agree(rt, "no such change", true, errors.Is(err, signum.ErrCardState))
+		agree(rt, "no such change", true, errors.Is(err, mssp.ErrCardState))
 		return
 	}
 	ok(rt, err)
@@ -199,26 +200,26 @@ func (m *model) swapCard(rt *rapid.T) {
 	sub, c := m.subscribers[msisdn], m.cards[id]
 	switch {
 	case sub == nil || c == nil:
-		agree(rt, "nothing to swap", true, errors.Is(err, signum.ErrNotFound))
+		agree(rt, "nothing to swap", true, errors.Is(err, mssp.ErrNotFound))
 		return
-	case c.State != signum.CardStock:
-		agree(rt, "not in stock", true, errors.Is(err, signum.ErrCardState))
+	case c.State != mssp.CardStock:
+		agree(rt, "not in stock", true, errors.Is(err, mssp.ErrCardState))
 		return
 	case m.device(d.ID) != nil:
-		agree(rt, "device exists", true, errors.Is(err, signum.ErrExists))
+		agree(rt, "device exists", true, errors.Is(err, mssp.ErrExists))
 		return
 	}
 	ok(rt, err)
 	for _, o := range sub.Devices {
 		if old := m.cardIn(o.ID); old != nil {
-			old.State, old.DeviceID, old.Changed = signum.CardRetired, "", at
+			old.State, old.DeviceID, old.Changed = mssp.CardRetired, "", at
 		}
 	}
-	sub.Devices = slices.DeleteFunc(sub.Devices, func(o signum.Device) bool { return o.Method == signum.SIM })
+	sub.Devices = slices.DeleteFunc(sub.Devices, func(o mssp.Device) bool { return o.Method == signum.SIM })
 	sub.Devices = append(sub.Devices, d)
 	sortDevices(sub)
 	m.keepApps(sub)
-	c.State, c.DeviceID, c.Changed = signum.CardActive, d.ID, at
+	c.State, c.DeviceID, c.Changed = mssp.CardActive, d.ID, at
 }
 
 func (m *model) renumber(rt *rapid.T) {
@@ -227,13 +228,13 @@ func (m *model) renumber(rt *rapid.T) {
 	sub := m.subscribers[from]
 	switch {
 	case sub == nil:
-		agree(rt, "no account", true, errors.Is(err, signum.ErrNotFound))
+		agree(rt, "no account", true, errors.Is(err, mssp.ErrNotFound))
 		return
 	case from == to:
 		ok(rt, err)
 		return
 	case m.subscribers[to] != nil:
-		agree(rt, "account exists", true, errors.Is(err, signum.ErrExists))
+		agree(rt, "account exists", true, errors.Is(err, mssp.ErrExists))
 		return
 	}
 	ok(rt, err)
@@ -266,7 +267,7 @@ func move[T any](all map[string]T, from, to string) {
 func (m *model) keepCards() {
 	for _, c := range m.cards {
 		if c.DeviceID != "" && m.device(c.DeviceID) == nil {
-			c.State, c.DeviceID = signum.CardRetired, ""
+			c.State, c.DeviceID = mssp.CardRetired, ""
 		}
 	}
 }
@@ -278,7 +279,7 @@ func (m *model) checkCards(rt *rapid.T) {
 		id := fmt.Sprintf("%scard%d", m.prefix, n)
 		got, err := m.store.Card(ctx, id)
 		if want := m.cards[id]; want == nil {
-			agree(rt, "no card", true, errors.Is(err, signum.ErrNotFound))
+			agree(rt, "no card", true, errors.Is(err, mssp.ErrNotFound))
 		} else {
 			ok(rt, err)
 			agree(rt, "card", m.readCard(want), got)
@@ -293,7 +294,7 @@ func (m *model) checkCards(rt *rapid.T) {
 		}
 		got, err := m.store.CardOf(ctx, msisdn)
 		if first == nil {
-			agree(rt, "no card", true, errors.Is(err, signum.ErrNotFound))
+			agree(rt, "no card", true, errors.Is(err, mssp.ErrNotFound))
 			continue
 		}
 		ok(rt, err)

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func (m *model) prepare(rt *rapid.T) {
@@ -15,14 +16,14 @@ func (m *model) prepare(rt *rapid.T) {
 	done, err := m.store.PrepareTransaction(context.Background(), id, []byte(serial), serial)
 	ok(rt, err)
 	tx := m.transactions[id]
-	agree(rt, "prepared", tx != nil && tx.State == signum.StateOutstanding && tx.CertSerial == "", done)
+	agree(rt, "prepared", tx != nil && tx.State == mssp.StateOutstanding && tx.CertSerial == "", done)
 	if done {
 		tx.SignedAttrs, tx.CertSerial = []byte(serial), serial
 	}
 }
 
 func (m *model) receipt(rt *rapid.T) {
-	r := &signum.Receipt{
+	r := &mssp.Receipt{
 		TransID:  m.draw(rt, "id", 12),
 		DeviceID: m.draw(rt, "device", 4),
 		Text:     rapid.SampledFrom(odd).Draw(rt, "text"),
@@ -33,14 +34,14 @@ func (m *model) receipt(rt *rapid.T) {
 	tx := m.transactions[r.TransID]
 	switch {
 	case tx == nil:
-		agree(rt, "receipt of nothing", true, errors.Is(err, signum.ErrNotFound))
-	case tx.State == signum.StateReceipted:
-		agree(rt, "second receipt", true, errors.Is(err, signum.ErrReceipted))
-	case tx.State != signum.StateSigned:
-		agree(rt, "receipt of what is not signed", true, errors.Is(err, signum.ErrNotSigned))
+		agree(rt, "receipt of nothing", true, errors.Is(err, mssp.ErrNotFound))
+	case tx.State == mssp.StateReceipted:
+		agree(rt, "second receipt", true, errors.Is(err, mssp.ErrReceipted))
+	case tx.State != mssp.StateSigned:
+		agree(rt, "receipt of what is not signed", true, errors.Is(err, mssp.ErrNotSigned))
 	default:
 		ok(rt, err)
-		tx.State, m.receipts[r.TransID] = signum.StateReceipted, r
+		tx.State, m.receipts[r.TransID] = mssp.StateReceipted, r
 	}
 }
 
@@ -59,7 +60,7 @@ func (m *model) finishReceipt(rt *rapid.T) {
 }
 
 // device finds a device among the subscribers, nil if nobody has it.
-func (m *model) device(id string) *signum.Device {
+func (m *model) device(id string) *mssp.Device {
 	for _, sub := range m.subscribers {
 		for i := range sub.Devices {
 			if sub.Devices[i].ID == id {
@@ -75,13 +76,13 @@ func (m *model) activate(rt *rapid.T) {
 	err := m.store.ActivateDevice(context.Background(), id, signum.RSA, serial)
 	d := m.device(id)
 	if d == nil || m.certificates[serial] == nil {
-		agree(rt, "nothing to activate", true, errors.Is(err, signum.ErrNotFound))
+		agree(rt, "nothing to activate", true, errors.Is(err, mssp.ErrNotFound))
 		return
 	}
 	ok(rt, err)
 	d.State, d.KeyType, d.PINBlocked = signum.DeviceActive, signum.RSA, false
-	d.Certificate = &signum.Certificate{Serial: serial}
-	if c := m.cardIn(id); c != nil && c.State == signum.CardBarred {
+	d.Certificate = &mssp.Certificate{Serial: serial}
+	if c := m.cardIn(id); c != nil && c.State == mssp.CardBarred {
 		d.State = signum.DeviceInactive
 	}
 }
@@ -92,7 +93,7 @@ func (m *model) blockPIN(rt *rapid.T) {
 	err := m.store.SetPINBlocked(context.Background(), id, blocked)
 	d := m.device(id)
 	if d == nil {
-		agree(rt, "no device", true, errors.Is(err, signum.ErrNotFound))
+		agree(rt, "no device", true, errors.Is(err, mssp.ErrNotFound))
 		return
 	}
 	ok(rt, err)

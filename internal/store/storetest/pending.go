@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func testDevicePending(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
-	check := func(device string, now time.Time, transactions []*signum.Transaction, receipts ...*signum.Receipt) {
+	check := func(device string, now time.Time, transactions []*mssp.Transaction, receipts ...*mssp.Receipt) {
 		t.Helper()
 		gotT, gotR, err := s.DevicePending(ctx, device, now)
 		must(t, err)
@@ -19,7 +20,7 @@ func testDevicePending(t *testing.T, d *database) {
 	}
 	sub, _ := enrol(t, s, 1)
 	cert := sub.Devices[0].Certificate
-	sub.Devices = append(sub.Devices, signum.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive})
+	sub.Devices = append(sub.Devices, mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive})
 	must(t, s.PutSubscriber(ctx, sub))
 	check("app-1", start, nil)
 	check("none", start, nil)
@@ -31,14 +32,14 @@ func testDevicePending(t *testing.T, d *database) {
 	gone.DeviceID = "sim-1" // that became another's
 	insert(t, s, app, sim, other, gone)
 	app.Certificate = cert
-	check("app-1", start, []*signum.Transaction{app})
-	check("sim-1", start, []*signum.Transaction{sim})
-	check("app-1", app.Expires.Add(-time.Microsecond), []*signum.Transaction{app})
+	check("app-1", start, []*mssp.Transaction{app})
+	check("sim-1", start, []*mssp.Transaction{sim})
+	check("app-1", app.Expires.Add(-time.Microsecond), []*mssp.Transaction{app})
 	check("app-1", app.Expires, nil)
 
 	// Receipts come in the order of their creation; other states, devices and
 	// times are left out.
-	var pending []*signum.Receipt
+	var pending []*mssp.Receipt
 	for i, created := range []int{20, 10, 20, 15} {
 		sign(t, s, 10+i)
 		r := newReceipt(10 + i)
@@ -50,8 +51,8 @@ func testDevicePending(t *testing.T, d *database) {
 		insertReceipt(t, s, r)
 		pending = append(pending, r)
 	}
-	check("app-1", start, []*signum.Transaction{app}, pending[1], pending[0], pending[2])
-	check("sim-1", start, []*signum.Transaction{sim}, pending[3])
+	check("app-1", start, []*mssp.Transaction{app}, pending[1], pending[0], pending[2])
+	check("sim-1", start, []*mssp.Transaction{sim}, pending[3])
 	check("app-1", after(95), nil, pending[0], pending[2])
 	check("app-1", pending[1].Expires, nil, pending[0], pending[2])
 	if done, err := s.FinishReceipt(ctx, pending[0].TransID, signum.ReceiptAccepted, after(30)); !done || err != nil {
@@ -65,14 +66,14 @@ func testDevicePending(t *testing.T, d *database) {
 	activating.MSISDN, activating.DeviceID = app.MSISDN, "sim-1"
 	finish(t, s, sim.ID, made(), after(2), true)
 	insert(t, s, activating)
-	check("sim-1", start, []*signum.Transaction{activating}, pending[3])
+	check("sim-1", start, []*mssp.Transaction{activating}, pending[3])
 	must(t, s.PutSubscriber(ctx, subscriber(1)))
 	check("sim-1", start, nil, pending[3])
 }
 
 func testRecent(t *testing.T, d *database) {
 	s := d.Store()
-	check := func(msisdn string, limit int, want ...*signum.Transaction) {
+	check := func(msisdn string, limit int, want ...*mssp.Transaction) {
 		t.Helper()
 		got, err := s.RecentTransactions(t.Context(), msisdn, limit)
 		must(t, err)
@@ -81,7 +82,7 @@ func testRecent(t *testing.T, d *database) {
 	check("+1", 5)
 	const msisdn = "+41791234567"
 	cert := issue(t, s, newCertificate(1, "sim-1"))
-	var list []*signum.Transaction
+	var list []*mssp.Transaction
 	for i, created := range []int{3, 1, 5, 5, 4} {
 		tx := NewTransaction(i + 1)
 		tx.MSISDN, tx.DeviceID, tx.CertSerial, tx.Created = msisdn, fmt.Sprint("d", i), cert.Serial, after(created)
@@ -91,13 +92,13 @@ func testRecent(t *testing.T, d *database) {
 		if i == 4 {
 			break // outstanding
 		}
-		o := []signum.Outcome{made(), cancelled(), sent(), made()}[i]
+		o := []mssp.Outcome{made(), cancelled(), sent(), made()}[i]
 		finish(t, s, tx.ID, o, after(20-i), true)
 		tx.State, tx.Outcome, tx.Finished = o.FinalState(), o, after(20-i)
 	}
 	insertReceipt(t, s, newReceipt(1))
-	list[0].State = signum.StateReceipted
-	latest := []*signum.Transaction{list[3], list[2], list[4], list[0], list[1]}
+	list[0].State = mssp.StateReceipted
+	latest := []*mssp.Transaction{list[3], list[2], list[4], list[0], list[1]}
 	check(msisdn, 10, latest...)
 	check(msisdn, 5, latest...)
 	check(msisdn, 2, latest[:2]...)

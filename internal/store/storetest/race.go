@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const crowd = 100
@@ -45,7 +46,7 @@ func testRaceForTriple(t *testing.T, d *database) {
 			case err == nil:
 				won++
 				read(t, s, NewTransaction(round*crowd+i).ID)
-			case !errors.Is(err, signum.ErrDuplicate):
+			case !errors.Is(err, mssp.ErrDuplicate):
 				t.Errorf("loser got %v", err)
 			}
 		}
@@ -89,7 +90,7 @@ func testRaceToFinish(t *testing.T, d *database) {
 		won := make([]bool, crowd)
 		errs := make([]error, crowd)
 		race(crowd, func(i int) {
-			o := signum.Outcome{Code: signum.OTAError, Detail: fmt.Sprint(i)}
+			o := mssp.Outcome{Code: signum.OTAError, Detail: fmt.Sprint(i)}
 			won[i], errs[i] = s.FinishTransaction(t.Context(), tx.ID, o, after(i))
 		})
 		winner := -1
@@ -140,20 +141,20 @@ func testCrowdedCommits(t *testing.T, d *database) {
 			}
 			busy := NewTransaction(n + 5)
 			busy.MSISDN = blocker.MSISDN
-			if err := s.InsertTransaction(ctx, busy); !errors.As(err, new(*signum.BusyError)) {
+			if err := s.InsertTransaction(ctx, busy); !errors.As(err, new(*mssp.BusyError)) {
 				t.Errorf("busy %d: %v", n, err)
 			}
 			if done, err := s.FinishTransaction(ctx, tx.ID, made(), after(n)); !done || err != nil {
 				t.Errorf("finish %d: %v, %v", n, done, err)
 			}
-			if got, err := s.Transaction(ctx, tx.ID); err != nil || got.State != signum.StateSigned {
+			if got, err := s.Transaction(ctx, tx.ID); err != nil || got.State != mssp.StateSigned {
 				t.Errorf("read one's own write %d: %v", n, err)
 			}
 			c := newCertificate(n, "sim")
 			if err := errors.Join(s.IntendCertificate(ctx, c), s.CompleteCertificate(ctx, c.Serial, []byte{1})); err != nil {
 				t.Errorf("certificate %d: %v", n, err)
 			}
-			sub := subscriber(n, signum.Device{ID: fmt.Sprint("d", n), Method: signum.SIM, State: signum.DeviceActive,
+			sub := subscriber(n, mssp.Device{ID: fmt.Sprint("d", n), Method: signum.SIM, State: signum.DeviceActive,
 				Certificate: c})
 			if err := s.PutSubscriber(ctx, sub); err != nil {
 				t.Errorf("subscriber %d: %v", n, err)
@@ -188,7 +189,7 @@ func testCancelledWhileCrowded(t *testing.T, d *database) {
 		switch {
 		case err == nil && rerr == nil:
 			written++
-		case errors.Is(err, context.DeadlineExceeded) && errors.Is(rerr, signum.ErrNotFound):
+		case errors.Is(err, context.DeadlineExceeded) && errors.Is(rerr, mssp.ErrNotFound):
 		default:
 			t.Errorf("the answer was %v, the transaction is %v", err, rerr)
 		}

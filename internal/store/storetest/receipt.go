@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // newReceipt is a pending receipt of the nth transaction.
-func newReceipt(n int) *signum.Receipt {
+func newReceipt(n int) *mssp.Receipt {
 	tx := NewTransaction(n)
-	return &signum.Receipt{
+	return &mssp.Receipt{
 		TransID:  tx.ID,
 		DeviceID: tx.DeviceID,
 		Method:   tx.Method,
@@ -26,23 +27,23 @@ func newReceipt(n int) *signum.Receipt {
 }
 
 // sign inserts the nth transaction and finishes it with a signature.
-func sign(t *testing.T, s signum.Store, n int) *signum.Transaction {
+func sign(t *testing.T, s mssp.Store, n int) *mssp.Transaction {
 	t.Helper()
 	tx := NewTransaction(n)
 	insert(t, s, tx)
 	finish(t, s, tx.ID, made(), after(5), true)
-	tx.State, tx.Outcome, tx.Finished = signum.StateSigned, made(), after(5)
+	tx.State, tx.Outcome, tx.Finished = mssp.StateSigned, made(), after(5)
 	return tx
 }
 
-func insertReceipt(t *testing.T, s signum.Store, r *signum.Receipt) {
+func insertReceipt(t *testing.T, s mssp.Store, r *mssp.Receipt) {
 	t.Helper()
 	if err := s.InsertReceipt(t.Context(), r); err != nil {
 		t.Fatalf("receipt of %s: %v", r.TransID, err)
 	}
 }
 
-func checkReceipt(t *testing.T, s signum.Store, want *signum.Receipt) {
+func checkReceipt(t *testing.T, s mssp.Store, want *mssp.Receipt) {
 	t.Helper()
 	got, err := s.Receipt(t.Context(), want.TransID)
 	if err != nil {
@@ -52,9 +53,9 @@ func checkReceipt(t *testing.T, s signum.Store, want *signum.Receipt) {
 	same(t, want, got)
 }
 
-func noReceipt(t *testing.T, s signum.Store, id string) {
+func noReceipt(t *testing.T, s mssp.Store, id string) {
 	t.Helper()
-	if _, err := s.Receipt(t.Context(), id); !errors.Is(err, signum.ErrNotFound) {
+	if _, err := s.Receipt(t.Context(), id); !errors.Is(err, mssp.ErrNotFound) {
 		t.Errorf("Receipt(%s): %v, want ErrNotFound", id, err)
 	}
 }
@@ -69,7 +70,7 @@ func testReceipt(t *testing.T, d *database) {
 	want.MimeType = signum.MimeRSAMessage
 	insertReceipt(t, s, want)
 	checkReceipt(t, s, want)
-	tx.State = signum.StateReceipted
+	tx.State = mssp.StateReceipted
 	same(t, tx, read(t, s, tx.ID))
 	same(t, other, read(t, s, other.ID))
 	noReceipt(t, s, other.ID)
@@ -82,7 +83,7 @@ func testReceipt(t *testing.T, d *database) {
 
 	again := newReceipt(1)
 	again.Text = "another"
-	if err := s.InsertReceipt(t.Context(), again); !errors.Is(err, signum.ErrReceipted) {
+	if err := s.InsertReceipt(t.Context(), again); !errors.Is(err, mssp.ErrReceipted) {
 		t.Errorf("a second receipt: %v", err)
 	}
 	checkReceipt(t, s, want)
@@ -110,46 +111,46 @@ func testReceiptRefused(t *testing.T, d *database) {
 	outstanding, failed, delivered := NewTransaction(1), NewTransaction(2), NewTransaction(3)
 	insert(t, s, outstanding, failed, delivered)
 	finish(t, s, failed.ID, cancelled(), after(5), true)
-	failed.State, failed.Outcome, failed.Finished = signum.StateFailed, cancelled(), after(5)
+	failed.State, failed.Outcome, failed.Finished = mssp.StateFailed, cancelled(), after(5)
 	finish(t, s, delivered.ID, sent(), after(5), true)
-	delivered.State, delivered.Outcome, delivered.Finished = signum.StateDelivered, sent(), after(5)
+	delivered.State, delivered.Outcome, delivered.Finished = mssp.StateDelivered, sent(), after(5)
 	signed := sign(t, s, 4)
 	receipted := sign(t, s, 5)
 	had := newReceipt(5)
 	insertReceipt(t, s, had)
-	receipted.State = signum.StateReceipted
+	receipted.State = mssp.StateReceipted
 
-	bad := func(change func(*signum.Receipt)) *signum.Receipt {
+	bad := func(change func(*mssp.Receipt)) *mssp.Receipt {
 		r := newReceipt(4)
 		change(r)
 		return r
 	}
 	for name, test := range map[string]struct {
-		receipt *signum.Receipt
+		receipt *mssp.Receipt
 		want    error // nil: any
 	}{
-		"no transaction": {newReceipt(99), signum.ErrNotFound},
-		"no key":         {&signum.Receipt{TransID: "nul\x00"}, signum.ErrNotFound},
-		"a long key":     {&signum.Receipt{TransID: strings.Repeat("0123456789", 100_000)}, signum.ErrNotFound},
-		"outstanding":    {newReceipt(1), signum.ErrNotSigned},
-		"failed":         {newReceipt(2), signum.ErrNotSigned},
-		"delivered":      {newReceipt(3), signum.ErrNotSigned},
-		"receipted":      {newReceipt(5), signum.ErrReceipted},
-		"with a result":  {bad(func(r *signum.Receipt) { r.Result = signum.ReceiptAccepted }), nil},
-		"finished":       {bad(func(r *signum.Receipt) { r.Finished = start }), nil},
-		"text":           {bad(func(r *signum.Receipt) { r.Text = "nul\x00" }), nil},
-		"language":       {bad(func(r *signum.Receipt) { r.Lang = "\xff" }), nil},
-		"MIME type":      {bad(func(r *signum.Receipt) { r.MimeType = "\xff" }), nil},
-		"device":         {bad(func(r *signum.Receipt) { r.DeviceID = "\xff" }), nil},
-		"MSISDN":         {bad(func(r *signum.Receipt) { r.MSISDN = "\xff" }), nil},
-		"method":         {bad(func(r *signum.Receipt) { r.Method = "\xff" }), nil},
+		"no transaction": {newReceipt(99), mssp.ErrNotFound},
+		"no key":         {&mssp.Receipt{TransID: "nul\x00"}, mssp.ErrNotFound},
+		"a long key":     {&mssp.Receipt{TransID: strings.Repeat("0123456789", 100_000)}, mssp.ErrNotFound},
+		"outstanding":    {newReceipt(1), mssp.ErrNotSigned},
+		"failed":         {newReceipt(2), mssp.ErrNotSigned},
+		"delivered":      {newReceipt(3), mssp.ErrNotSigned},
+		"receipted":      {newReceipt(5), mssp.ErrReceipted},
+		"with a result":  {bad(func(r *mssp.Receipt) { r.Result = signum.ReceiptAccepted }), nil},
+		"finished":       {bad(func(r *mssp.Receipt) { r.Finished = start }), nil},
+		"text":           {bad(func(r *mssp.Receipt) { r.Text = "nul\x00" }), nil},
+		"language":       {bad(func(r *mssp.Receipt) { r.Lang = "\xff" }), nil},
+		"MIME type":      {bad(func(r *mssp.Receipt) { r.MimeType = "\xff" }), nil},
+		"device":         {bad(func(r *mssp.Receipt) { r.DeviceID = "\xff" }), nil},
+		"MSISDN":         {bad(func(r *mssp.Receipt) { r.MSISDN = "\xff" }), nil},
+		"method":         {bad(func(r *mssp.Receipt) { r.Method = "\xff" }), nil},
 	} {
 		err := s.InsertReceipt(t.Context(), test.receipt)
 		if err == nil || test.want != nil && !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
 		}
 	}
-	for _, tx := range []*signum.Transaction{outstanding, failed, delivered, signed, receipted} {
+	for _, tx := range []*mssp.Transaction{outstanding, failed, delivered, signed, receipted} {
 		same(t, tx, read(t, s, tx.ID))
 		if tx != receipted {
 			noReceipt(t, s, tx.ID)
@@ -185,7 +186,7 @@ func testReceiptFinish(t *testing.T, d *database) {
 		checkReceipt(t, s, r)
 		swap(tx.ID, signum.ReceiptLost, after(40), false)
 		checkReceipt(t, s, r)
-		if got := read(t, s, tx.ID); got.State != signum.StateReceipted || !got.Finished.Equal(after(5)) {
+		if got := read(t, s, tx.ID); got.State != mssp.StateReceipted || !got.Finished.Equal(after(5)) {
 			t.Errorf("the result changed the transaction: %+v", got)
 		}
 	}
@@ -217,7 +218,7 @@ func testReceiptPurge(t *testing.T, d *database) {
 	if done, err := s.FinishReceipt(t.Context(), "h000001", signum.ReceiptAccepted, after(60)); done || err != nil {
 		t.Errorf("the receipt of a purged transaction: %v, %v", done, err)
 	}
-	if err := s.InsertReceipt(t.Context(), newReceipt(1)); !errors.Is(err, signum.ErrNotFound) {
+	if err := s.InsertReceipt(t.Context(), newReceipt(1)); !errors.Is(err, mssp.ErrNotFound) {
 		t.Errorf("a receipt for a purged transaction: %v", err)
 	}
 	sign(t, s, 1) // what was purged is forgotten
@@ -241,7 +242,7 @@ func testRaceForReceipt(t *testing.T, d *database) {
 				t.Error("two won")
 			case err == nil:
 				winner = i
-			case !errors.Is(err, signum.ErrReceipted):
+			case !errors.Is(err, mssp.ErrReceipted):
 				t.Errorf("loser got %v", err)
 			}
 		}
@@ -269,9 +270,9 @@ func testRaceOfReceiptAndSignature(t *testing.T, d *database) {
 	for i, err := range errs {
 		state := read(t, s, NewTransaction(i).ID).State
 		switch {
-		case err == nil && state == signum.StateReceipted:
+		case err == nil && state == mssp.StateReceipted:
 			checkReceipt(t, s, newReceipt(i))
-		case errors.Is(err, signum.ErrNotSigned) && state == signum.StateSigned:
+		case errors.Is(err, mssp.ErrNotSigned) && state == mssp.StateSigned:
 			noReceipt(t, s, NewTransaction(i).ID)
 		default:
 			t.Errorf("the answer was %v, the transaction is %s", err, state)
@@ -327,11 +328,11 @@ func testRaceOfReceiptAndPurge(t *testing.T, d *database) {
 	for i, err := range errs {
 		tx, terr := s.Transaction(t.Context(), NewTransaction(i).ID)
 		_, rerr := s.Receipt(t.Context(), NewTransaction(i).ID)
-		gone := errors.Is(terr, signum.ErrNotFound) && errors.Is(rerr, signum.ErrNotFound)
+		gone := errors.Is(terr, mssp.ErrNotFound) && errors.Is(rerr, mssp.ErrNotFound)
 		switch {
-		case errors.Is(err, signum.ErrNotFound) && gone:
+		case errors.Is(err, mssp.ErrNotFound) && gone:
 		case err == nil && gone:
-		case err == nil && terr == nil && rerr == nil && tx.State == signum.StateReceipted:
+		case err == nil && terr == nil && rerr == nil && tx.State == mssp.StateReceipted:
 			left--
 		default:
 			t.Errorf("receipt %d: the answer was %v; transaction %v, receipt %v", i, err, terr, rerr)

@@ -7,22 +7,23 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // sent is the outcome of a one-time password.
-func sent() signum.Outcome { return signum.Outcome{Code: signum.RequestOK} }
+func sent() mssp.Outcome { return mssp.Outcome{Code: signum.RequestOK} }
 
 // unprepared is the nth transaction as one that waits for an activation.
-func unprepared(n int) *signum.Transaction {
+func unprepared(n int) *mssp.Transaction {
 	tx := NewTransaction(n)
 	tx.SignedAttrs, tx.CertSerial = nil, ""
 	return tx
 }
 
 // fence is a policy with a rule of every kind; zero is a limit, nil is none.
-func fence() signum.Geofence {
+func fence() mssp.Geofence {
 	zero, hundred := 0, 100
-	return signum.Geofence{
+	return mssp.Geofence{
 		CountryWhitelist:      []string{"CH", "LI"},
 		CountryBlacklist:      []string{`"<&>\`},
 		MinDeviceConfidence:   0.1,
@@ -33,7 +34,7 @@ func fence() signum.Geofence {
 }
 
 // located is a signature with a place.
-func located(l signum.Location) signum.Outcome {
+func located(l mssp.Location) mssp.Outcome {
 	o := made()
 	o.Location = &l
 	return o
@@ -42,15 +43,15 @@ func located(l signum.Location) signum.Outcome {
 func testServices(t *testing.T, d *database) {
 	s := d.Store()
 	policy := fence()
-	for i, wanted := range []signum.Wanted{
+	for i, wanted := range []mssp.ServiceOptions{
 		{},
 		{Validate: true},
 		{Subscriber: "22801"},
 		{Geofencing: true, GeoError: signum.GeoForeignSIM},
-		{Geofencing: true, Fence: &signum.Geofence{}},
-		{App2App: &signum.App2App{TokenHash: strings.Repeat("0f", 32)}},
+		{Geofencing: true, Fence: &mssp.Geofence{}},
+		{App2App: &mssp.App2App{TokenHash: strings.Repeat("0f", 32)}},
 		{Validate: true, Subscriber: "000", Geofencing: true, GeoError: signum.GeoInternal, Fence: &policy,
-			App2App: &signum.App2App{TokenHash: "é", RedirectURI: "app://x?a=1&b=<\">\u2028"}},
+			App2App: &mssp.App2App{TokenHash: "é", RedirectURI: "app://x?a=1&b=<\">\u2028"}},
 	} {
 		tx := NewTransaction(i)
 		tx.Services, tx.Profile = wanted, signum.ProfileAnyGeo
@@ -58,14 +59,14 @@ func testServices(t *testing.T, d *database) {
 		same(t, tx, read(t, s, tx.ID))
 		list, err := s.OutstandingTransactions(t.Context(), start, "", 10)
 		must(t, err)
-		same(t, []*signum.Transaction{tx}, list)
+		same(t, []*mssp.Transaction{tx}, list)
 		finish(t, s, tx.ID, made(), after(1), true)
 	}
 }
 
 func testLocation(t *testing.T, d *database) {
 	s := d.Store()
-	for i, l := range []signum.Location{
+	for i, l := range []mssp.Location{
 		{},
 		{Error: signum.GeoDenied},
 		{Country: "CH", Accuracy: 17, DeviceConfidence: 0.9, LocationConfidence: 1.0 / 3, Measured: after(1)},
@@ -75,7 +76,7 @@ func testLocation(t *testing.T, d *database) {
 		insert(t, s, tx)
 		finish(t, s, tx.ID, located(l), after(2), true)
 		ended := NewTransaction(2*i + 1)
-		ended.State, ended.Outcome, ended.Finished = signum.StateSigned, located(l), after(2)
+		ended.State, ended.Outcome, ended.Finished = mssp.StateSigned, located(l), after(2)
 		insert(t, s, ended)
 		for _, id := range []string{tx.ID, ended.ID} {
 			got := read(t, s, id)
@@ -90,13 +91,13 @@ func testLocation(t *testing.T, d *database) {
 // What cannot be kept as JSON is refused before anything is written.
 func testServicesRefused(t *testing.T, d *database) {
 	s := d.Store()
-	for name, wanted := range map[string]signum.Wanted{
+	for name, wanted := range map[string]mssp.ServiceOptions{
 		"subscriber": {Subscriber: "\xff"},
-		"token":      {App2App: &signum.App2App{TokenHash: "\xff"}},
-		"redirect":   {App2App: &signum.App2App{RedirectURI: "nul\x00"}},
-		"whitelist":  {Fence: &signum.Geofence{CountryWhitelist: []string{"CH", "\xff"}}},
-		"blacklist":  {Fence: &signum.Geofence{CountryBlacklist: []string{"\xff"}}},
-		"confidence": {Fence: &signum.Geofence{MinDeviceConfidence: math.NaN()}},
+		"token":      {App2App: &mssp.App2App{TokenHash: "\xff"}},
+		"redirect":   {App2App: &mssp.App2App{RedirectURI: "nul\x00"}},
+		"whitelist":  {Fence: &mssp.Geofence{CountryWhitelist: []string{"CH", "\xff"}}},
+		"blacklist":  {Fence: &mssp.Geofence{CountryBlacklist: []string{"\xff"}}},
+		"confidence": {Fence: &mssp.Geofence{MinDeviceConfidence: math.NaN()}},
 	} {
 		tx := NewTransaction(1)
 		tx.Services = wanted
@@ -104,14 +105,14 @@ func testServicesRefused(t *testing.T, d *database) {
 			t.Errorf("%s: taken", name)
 		}
 		if f := wanted.Fence; f != nil {
-			if err := s.PutParty(t.Context(), &signum.Party{ID: "p", Geofence: signum.PartyGeofence{Geofence: *f}}); err == nil {
+			if err := s.PutParty(t.Context(), &mssp.Party{ID: "p", Geofence: mssp.PartyGeofence{Geofence: *f}}); err == nil {
 				t.Errorf("%s of a party: taken", name)
 			}
 		}
 	}
 	tx := NewTransaction(1)
 	insert(t, s, tx)
-	for name, l := range map[string]signum.Location{
+	for name, l := range map[string]mssp.Location{
 		"country":    {Country: "\xff"},
 		"NUL":        {Country: "\x00"},
 		"confidence": {DeviceConfidence: math.Inf(1)},
@@ -121,7 +122,7 @@ func testServicesRefused(t *testing.T, d *database) {
 			t.Errorf("%s: %v, %v", name, done, err)
 		}
 		ended := NewTransaction(2)
-		ended.State, ended.Outcome, ended.Finished = signum.StateSigned, located(l), start
+		ended.State, ended.Outcome, ended.Finished = mssp.StateSigned, located(l), start
 		if err := s.InsertTransaction(t.Context(), ended); err == nil {
 			t.Errorf("%s: taken", name)
 		}
@@ -129,7 +130,7 @@ func testServicesRefused(t *testing.T, d *database) {
 			if l.Country == "" {
 				continue
 			}
-			sub := subscriber(1, signum.Device{ID: "d", Method: signum.SIM, State: signum.DeviceActive, Network: n})
+			sub := subscriber(1, mssp.Device{ID: "d", Method: signum.SIM, State: signum.DeviceActive, Network: n})
 			if err := s.PutSubscriber(t.Context(), sub); err == nil {
 				t.Errorf("network %+v: taken", n)
 			}
@@ -151,13 +152,13 @@ func testDelivered(t *testing.T, d *database) {
 	second.Method = signum.SIM
 	insert(t, s, second)
 
-	for _, bad := range []signum.Outcome{{Code: signum.RequestOK, Signature: []byte{1}}} {
+	for _, bad := range []mssp.Outcome{{Code: signum.RequestOK, Signature: []byte{1}}} {
 		if done, err := s.FinishTransaction(t.Context(), sms.ID, bad, after(1)); done || err == nil {
 			t.Errorf("outcome %+v: %v, %v", bad, done, err)
 		}
 	}
 	finish(t, s, sms.ID, sent(), after(1), true)
-	sms.State, sms.Outcome, sms.Finished = signum.StateDelivered, sent(), after(1)
+	sms.State, sms.Outcome, sms.Finished = mssp.StateDelivered, sent(), after(1)
 	same(t, sms, read(t, s, sms.ID))
 	finish(t, s, sms.ID, cancelled(), after(2), false)
 	finish(t, s, sms.ID, sent(), after(2), false)

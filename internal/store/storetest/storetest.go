@@ -3,11 +3,11 @@ package storetest
 import (
 	"testing"
 
-	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Open opens a database, and reopens it after its Store was closed.
-type Open func() (signum.Store, error)
+type Open func() (mssp.Store, error)
 
 // Run runs the suite. The function is called once for each test and makes an
 // empty database, which may go when t ends.
@@ -112,11 +112,11 @@ var tests = []struct {
 type database struct {
 	t     *testing.T
 	open  Open
-	store signum.Store
+	store mssp.Store
 }
 
 // Store opens the database, or returns what is open; it is closed with the test.
-func (d *database) Store() signum.Store {
+func (d *database) Store() mssp.Store {
 	d.t.Helper()
 	if d.store == nil {
 		s, err := d.open()
@@ -130,7 +130,7 @@ func (d *database) Store() signum.Store {
 }
 
 // Reopen closes the store and opens the same database again.
-func (d *database) Reopen() signum.Store {
+func (d *database) Reopen() mssp.Store {
 	d.t.Helper()
 	if err := d.Store().Close(); err != nil {
 		d.t.Fatalf("close: %v", err)

@@ -5,18 +5,19 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-func subscriber(n int, devices ...signum.Device) *signum.Subscriber {
-	return &signum.Subscriber{
+func subscriber(n int, devices ...mssp.Device) *mssp.Subscriber {
+	return &mssp.Subscriber{
 		MSISDN:  NewTransaction(n).MSISDN,
 		Serial:  "MIDCHE0123456789",
-		State:   signum.SubscriberActive,
+		State:   mssp.SubscriberActive,
 		Devices: devices,
 	}
 }
 
-func checkSubscriber(t *testing.T, s signum.Store, want *signum.Subscriber) {
+func checkSubscriber(t *testing.T, s mssp.Store, want *mssp.Subscriber) {
 	t.Helper()
 	got, err := s.Subscriber(t.Context(), want.MSISDN)
 	must(t, err)
@@ -25,11 +26,11 @@ func checkSubscriber(t *testing.T, s signum.Store, want *signum.Subscriber) {
 
 func testSubscriber(t *testing.T, d *database) {
 	s := d.Store()
-	if _, err := s.Subscriber(t.Context(), "+41790000000"); !errors.Is(err, signum.ErrNotFound) {
+	if _, err := s.Subscriber(t.Context(), "+41790000000"); !errors.Is(err, mssp.ErrNotFound) {
 		t.Errorf("unknown subscriber: %v", err)
 	}
 	none := subscriber(1)
-	none.State, none.RecoveryCodeCreated = signum.SubscriberInactive, true
+	none.State, none.RecoveryCodeCreated = mssp.SubscriberInactive, true
 	must(t, s.PutSubscriber(t.Context(), none))
 	checkSubscriber(t, s, none)
 
@@ -37,16 +38,16 @@ func testSubscriber(t *testing.T, d *database) {
 	app := newCertificate(2, "App-2")
 	must(t, s.IntendCertificate(t.Context(), app))
 	both := subscriber(2,
-		signum.Device{ID: "App-2", Method: signum.App, State: signum.DeviceRegistered, KeyType: signum.EC,
-			Certificate: &signum.Certificate{Serial: app.Serial}},
-		signum.Device{ID: "b-registered", Method: signum.App, State: signum.DeviceRegistered, PINBlocked: true,
+		mssp.Device{ID: "App-2", Method: signum.App, State: signum.DeviceRegistered, KeyType: signum.EC,
+			Certificate: &mssp.Certificate{Serial: app.Serial}},
+		mssp.Device{ID: "b-registered", Method: signum.App, State: signum.DeviceRegistered, PINBlocked: true,
 			Network: signum.Network{Name: `only a name: "é" <&>`}},
-		signum.Device{ID: "sim-2", Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.RSA,
+		mssp.Device{ID: "sim-2", Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.RSA,
 			Network:     signum.Network{MCC: "228", MNC: "01", Name: "Swisscom"},
-			Certificate: &signum.Certificate{Serial: sim.Serial, DeviceID: "what it says here does not count"}})
+			Certificate: &mssp.Certificate{Serial: sim.Serial, DeviceID: "what it says here does not count"}})
 	must(t, s.PutSubscriber(t.Context(), both))
 	intended := *app
-	intended.State, intended.TBS = signum.CertificateIntended, nil
+	intended.State, intended.TBS = mssp.CertificateIntended, nil
 	both.Devices[0].Certificate, both.Devices[2].Certificate = &intended, sim
 	checkSubscriber(t, s, both)
 	checkSubscriber(t, s, none)
@@ -54,7 +55,7 @@ func testSubscriber(t *testing.T, d *database) {
 	must(t, s.CompleteCertificate(t.Context(), app.Serial, []byte{9}))
 	both.Devices[0].Certificate = good(app, []byte{9})
 	must(t, s.RevokeCertificate(t.Context(), sim.Serial, after(5), 1))
-	sim.State, sim.RevokedAt, sim.Reason = signum.CertificateRevoked, after(5), 1
+	sim.State, sim.RevokedAt, sim.Reason = mssp.CertificateRevoked, after(5), 1
 	checkSubscriber(t, s, both)
 }
 
@@ -62,16 +63,16 @@ func testSubscriberReplaced(t *testing.T, d *database) {
 	s := d.Store()
 	old := issue(t, s, newCertificate(1, "sim-1"))
 	sub := subscriber(1,
-		signum.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.EC, Certificate: old},
-		signum.Device{ID: "sim-2", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC})
+		mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.EC, Certificate: old},
+		mssp.Device{ID: "sim-2", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC})
 	must(t, s.PutSubscriber(t.Context(), sub))
 	checkSubscriber(t, s, sub)
 	must(t, s.PutSubscriber(t.Context(), sub))
 	checkSubscriber(t, s, sub)
 
 	renewed := issue(t, s, newCertificate(2, "sim-1"))
-	sub.State, sub.Serial, sub.RecoveryCodeCreated = signum.SubscriberInactive, "MIDCHEABCDEFGHIJ", true
-	sub.Devices = []signum.Device{
+	sub.State, sub.Serial, sub.RecoveryCodeCreated = mssp.SubscriberInactive, "MIDCHEABCDEFGHIJ", true
+	sub.Devices = []mssp.Device{
 		{ID: "sim-1", Method: signum.SIM, State: signum.DeviceInactive, KeyType: signum.RSA, Certificate: renewed,
 			PINBlocked: true, Network: signum.Network{MCC: "295", MNC: "05", Name: "FL1"}}}
 	must(t, s.PutSubscriber(t.Context(), sub))
@@ -85,7 +86,7 @@ func testSubscriberReplaced(t *testing.T, d *database) {
 	checkSubscriber(t, s, sub)
 
 	// What one subscriber gave up, another can have.
-	other := subscriber(2, signum.Device{ID: "sim-2", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC})
+	other := subscriber(2, mssp.Device{ID: "sim-2", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC})
 	must(t, s.PutSubscriber(t.Context(), other))
 	checkSubscriber(t, s, other)
 	sub.Devices = nil
@@ -95,30 +96,30 @@ func testSubscriberReplaced(t *testing.T, d *database) {
 
 func testSubscriberRefused(t *testing.T, d *database) {
 	s := d.Store()
-	device := func(id string) signum.Device {
-		return signum.Device{ID: id, Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.EC}
+	device := func(id string) mssp.Device {
+		return mssp.Device{ID: id, Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.EC}
 	}
 	first := subscriber(1, device("sim-1"))
 	must(t, s.PutSubscriber(t.Context(), first))
-	refused := func(why string, change func(*signum.Subscriber)) {
+	refused := func(why string, change func(*mssp.Subscriber)) {
 		t.Helper()
 		sub := subscriber(2, device("sim-2"))
 		change(sub)
 		if err := s.PutSubscriber(t.Context(), sub); err == nil {
 			t.Errorf("%s: taken", why)
 		}
-		if _, err := s.Subscriber(t.Context(), sub.MSISDN); !errors.Is(err, signum.ErrNotFound) {
+		if _, err := s.Subscriber(t.Context(), sub.MSISDN); !errors.Is(err, mssp.ErrNotFound) {
 			t.Errorf("%s: left behind: %v", why, err)
 		}
 	}
-	refused("another's device", func(s *signum.Subscriber) { s.Devices = append(s.Devices, device("sim-1")) })
-	refused("a device twice", func(s *signum.Subscriber) { s.Devices = append(s.Devices, s.Devices[0]) })
-	refused("no such state", func(s *signum.Subscriber) { s.State = "odd" })
-	refused("no such device state", func(s *signum.Subscriber) { s.Devices[0].State = "odd" })
-	refused("no such method", func(s *signum.Subscriber) { s.Devices[0].Method = "SMS" })
-	refused("no such key type", func(s *signum.Subscriber) { s.Devices[0].KeyType = "DSA" })
-	refused("a certificate that was never intended", func(s *signum.Subscriber) {
-		s.Devices[0].Certificate = &signum.Certificate{Serial: "abcdef"}
+	refused("another's device", func(s *mssp.Subscriber) { s.Devices = append(s.Devices, device("sim-1")) })
+	refused("a device twice", func(s *mssp.Subscriber) { s.Devices = append(s.Devices, s.Devices[0]) })
+	refused("no such state", func(s *mssp.Subscriber) { s.State = "odd" })
+	refused("no such device state", func(s *mssp.Subscriber) { s.Devices[0].State = "odd" })
+	refused("no such method", func(s *mssp.Subscriber) { s.Devices[0].Method = "SMS" })
+	refused("no such key type", func(s *mssp.Subscriber) { s.Devices[0].KeyType = "DSA" })
+	refused("a certificate that was never intended", func(s *mssp.Subscriber) {
+		s.Devices[0].Certificate = &mssp.Certificate{Serial: "abcdef"}
 	})
 	checkSubscriber(t, s, first)
 }
@@ -126,11 +127,11 @@ func testSubscriberRefused(t *testing.T, d *database) {
 func testParty(t *testing.T, d *database) {
 	s := d.Store()
 	for range 2 { // not found is not remembered
-		if _, err := s.Party(t.Context(), "http://ap.example"); !errors.Is(err, signum.ErrNotFound) {
+		if _, err := s.Party(t.Context(), "http://ap.example"); !errors.Is(err, mssp.ErrNotFound) {
 			t.Fatalf("unknown party: %v", err)
 		}
 	}
-	check := func(want *signum.Party) {
+	check := func(want *mssp.Party) {
 		t.Helper()
 		for range 2 { // from the database, then perhaps from memory
 			got, err := s.Party(t.Context(), want.ID)
@@ -141,12 +142,12 @@ func testParty(t *testing.T, d *database) {
 			}
 		}
 	}
-	hash := signum.PinOf([]byte("password"))
-	full := &signum.Party{
+	hash := mssp.PinOf([]byte("password"))
+	full := &mssp.Party{
 		ID:           "http://ap.example",
 		PasswordHash: hash[:],
 		DTBDPrefix:   "Beispiel AG: ",
-		Pins:         []signum.Pin{signum.PinOf([]byte("new")), signum.PinOf([]byte("old"))},
+		Pins:         []mssp.Pin{mssp.PinOf([]byte("new")), mssp.PinOf([]byte("old"))},
 		Profiles:     []string{signum.ProfileSTK, signum.ProfileAnyLoA4, signum.ProfileDevice},
 		AuthProfile1: signum.ProfileAnyLoA4,
 		Services:     []string{signum.ServiceUserLang, `with "quotes" <&>`},
@@ -154,9 +155,9 @@ func testParty(t *testing.T, d *database) {
 
 		AutoActivation: true,
 		TestNumbers:    true,
-		Geofence:       signum.PartyGeofence{Enabled: true, Verbose: true, Geofence: fence()},
+		Geofence:       mssp.PartyGeofence{Enabled: true, Verbose: true, Geofence: fence()},
 	}
-	bare := &signum.Party{ID: "http://bare.example"}
+	bare := &mssp.Party{ID: "http://bare.example"}
 	must(t, s.PutParty(t.Context(), full))
 	must(t, s.PutParty(t.Context(), bare))
 	check(full)
@@ -165,10 +166,10 @@ func testParty(t *testing.T, d *database) {
 	changed := *full
 	changed.Pins, changed.Profiles = full.Pins[:1], []string{signum.ProfileSTK}
 	changed.PasswordHash, changed.DefaultLang = nil, ""
-	changed.AutoActivation, changed.Geofence = false, signum.PartyGeofence{Verbose: true}
+	changed.AutoActivation, changed.Geofence = false, mssp.PartyGeofence{Verbose: true}
 	must(t, s.PutParty(t.Context(), &changed))
 	check(&changed)
-	changed.TestNumbers, changed.Geofence = false, signum.PartyGeofence{}
+	changed.TestNumbers, changed.Geofence = false, mssp.PartyGeofence{}
 	must(t, s.PutParty(t.Context(), &changed))
 	check(&changed)
 	check(bare)

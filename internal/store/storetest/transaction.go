@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func testTransaction(t *testing.T, d *database) {
@@ -20,7 +21,7 @@ func testTransaction(t *testing.T, d *database) {
 	if got.Certificate != nil {
 		t.Error("a certificate that does not exist was joined in")
 	}
-	if _, err := s.Transaction(t.Context(), "none"); !errors.Is(err, signum.ErrNotFound) {
+	if _, err := s.Transaction(t.Context(), "none"); !errors.Is(err, mssp.ErrNotFound) {
 		t.Errorf("unknown transaction: %v", err)
 	}
 	used := func(apID, transID string, at time.Time, want bool) {
@@ -38,7 +39,7 @@ func testTransaction(t *testing.T, d *database) {
 
 func testTransactionEnded(t *testing.T, d *database) {
 	s := d.Store()
-	for i, o := range []signum.Outcome{made(), cancelled(), {Code: signum.OTAError}} {
+	for i, o := range []mssp.Outcome{made(), cancelled(), {Code: signum.OTAError}} {
 		want := NewTransaction(i)
 		want.MSISDN = "+41790000000" // ended ones are in nobody's way
 		want.Outcome, want.State, want.Finished = o, o.FinalState(), after(i)
@@ -60,12 +61,12 @@ func testTransactionCertificate(t *testing.T, d *database) {
 	same(t, want, got)
 	list, err := s.OutstandingTransactions(t.Context(), start, "", 10)
 	must(t, err)
-	same(t, []*signum.Transaction{want}, list)
+	same(t, []*mssp.Transaction{want}, list)
 
 	must(t, s.RevokeCertificate(t.Context(), cert.Serial, after(1), 4))
 	got, err = s.Transaction(t.Context(), want.ID)
 	must(t, err)
-	if got.Certificate.State != signum.CertificateRevoked || !got.Certificate.RevokedAt.Equal(after(1)) || got.Certificate.Reason != 4 {
+	if got.Certificate.State != mssp.CertificateRevoked || !got.Certificate.RevokedAt.Equal(after(1)) || got.Certificate.Reason != 4 {
 		t.Errorf("the revocation is not joined in: %+v", got.Certificate)
 	}
 }
@@ -76,19 +77,19 @@ func testTransactionDuplicate(t *testing.T, d *database) {
 	insert(t, s, first)
 	second := NewTransaction(2)
 	second.APTransID = first.APTransID
-	refused := func(tx *signum.Transaction) {
+	refused := func(tx *mssp.Transaction) {
 		t.Helper()
-		if err := s.InsertTransaction(t.Context(), tx); !errors.Is(err, signum.ErrDuplicate) {
+		if err := s.InsertTransaction(t.Context(), tx); !errors.Is(err, mssp.ErrDuplicate) {
 			t.Errorf("got %v, want ErrDuplicate", err)
 		}
-		if _, err := s.Transaction(t.Context(), tx.ID); !errors.Is(err, signum.ErrNotFound) {
+		if _, err := s.Transaction(t.Context(), tx.ID); !errors.Is(err, mssp.ErrNotFound) {
 			t.Errorf("a refused transaction is there: %v", err)
 		}
 	}
 	refused(second)
 	second.MSISDN = first.MSISDN // busy as well
 	refused(second)
-	second.State, second.Outcome, second.Finished = signum.StateFailed, cancelled(), after(1)
+	second.State, second.Outcome, second.Finished = mssp.StateFailed, cancelled(), after(1)
 	refused(second)
 
 	finish(t, s, first.ID, cancelled(), after(1), true)
@@ -103,8 +104,8 @@ func testTransactionDuplicate(t *testing.T, d *database) {
 	same := *third
 	same.APTransID, same.MSISDN = "new", "+41791111111"
 	err := s.InsertTransaction(t.Context(), &same)
-	var busy *signum.BusyError
-	if err == nil || errors.Is(err, signum.ErrDuplicate) || errors.As(err, &busy) {
+	var busy *mssp.BusyError
+	if err == nil || errors.Is(err, mssp.ErrDuplicate) || errors.As(err, &busy) {
 		t.Errorf("an MSSP_TransID that exists: %v", err)
 	}
 }
@@ -116,7 +117,7 @@ func testTransactionBusy(t *testing.T, d *database) {
 	second := NewTransaction(2)
 	second.MSISDN = first.MSISDN
 	wantBusy(t, s.InsertTransaction(t.Context(), second), first.ID)
-	if _, err := s.Transaction(t.Context(), second.ID); !errors.Is(err, signum.ErrNotFound) {
+	if _, err := s.Transaction(t.Context(), second.ID); !errors.Is(err, mssp.ErrNotFound) {
 		t.Errorf("a refused transaction is there: %v", err)
 	}
 	if used, err := s.TransactionUsed(t.Context(), second.APID, second.APTransID, second.APInstant); used || err != nil {
@@ -128,7 +129,7 @@ func testTransactionBusy(t *testing.T, d *database) {
 
 	finish(t, s, first.ID, made(), after(1), true)
 	insert(t, s, second)
-	wantBusy(t, s.InsertTransaction(t.Context(), func() *signum.Transaction {
+	wantBusy(t, s.InsertTransaction(t.Context(), func() *mssp.Transaction {
 		tx := NewTransaction(4)
 		tx.MSISDN = first.MSISDN
 		return tx
@@ -137,7 +138,7 @@ func testTransactionBusy(t *testing.T, d *database) {
 
 func wantBusy(t *testing.T, err error, with string) {
 	t.Helper()
-	var busy *signum.BusyError
+	var busy *mssp.BusyError
 	if !errors.As(err, &busy) || busy.TransID != with {
 		t.Errorf("got %v, want busy with %s", err, with)
 	}
@@ -145,16 +146,16 @@ func wantBusy(t *testing.T, err error, with string) {
 
 func testTransactionInconsistent(t *testing.T, d *database) {
 	s := d.Store()
-	tests := map[string]func(*signum.Transaction){
-		"finished":             func(tx *signum.Transaction) { tx.Finished = start },
-		"never finished":       func(tx *signum.Transaction) { tx.State, tx.Outcome = signum.StateFailed, cancelled() },
-		"no such state":        func(tx *signum.Transaction) { tx.State, tx.Outcome, tx.Finished = "odd", cancelled(), start },
-		"no code":              func(tx *signum.Transaction) { tx.State, tx.Finished = signum.StateFailed, start },
-		"signed, no signature": func(tx *signum.Transaction) { tx.State, tx.Outcome.Code, tx.Finished = signum.StateSigned, 500, start },
-		"signed, cancel": func(tx *signum.Transaction) {
-			tx.State, tx.Outcome, tx.Finished = signum.StateSigned, cancelled(), start
+	tests := map[string]func(*mssp.Transaction){
+		"finished":             func(tx *mssp.Transaction) { tx.Finished = start },
+		"never finished":       func(tx *mssp.Transaction) { tx.State, tx.Outcome = mssp.StateFailed, cancelled() },
+		"no such state":        func(tx *mssp.Transaction) { tx.State, tx.Outcome, tx.Finished = "odd", cancelled(), start },
+		"no code":              func(tx *mssp.Transaction) { tx.State, tx.Finished = mssp.StateFailed, start },
+		"signed, no signature": func(tx *mssp.Transaction) { tx.State, tx.Outcome.Code, tx.Finished = mssp.StateSigned, 500, start },
+		"signed, cancel": func(tx *mssp.Transaction) {
+			tx.State, tx.Outcome, tx.Finished = mssp.StateSigned, cancelled(), start
 		},
-		"failed, with a signature": func(tx *signum.Transaction) { tx.State, tx.Outcome, tx.Finished = signum.StateFailed, made(), start },
+		"failed, with a signature": func(tx *mssp.Transaction) { tx.State, tx.Outcome, tx.Finished = mssp.StateFailed, made(), start },
 	}
 	n := 0
 	for name, change := range tests {
@@ -166,7 +167,7 @@ func testTransactionInconsistent(t *testing.T, d *database) {
 		}
 	}
 	insert(t, s, NewTransaction(0))
-	for _, o := range []signum.Outcome{{}, {Code: signum.SignatureMade}, {Code: signum.UserCancel, Signature: []byte{1}}} {
+	for _, o := range []mssp.Outcome{{}, {Code: signum.SignatureMade}, {Code: signum.UserCancel, Signature: []byte{1}}} {
 		if done, err := s.FinishTransaction(t.Context(), "h000000", o, start); done || err == nil {
 			t.Errorf("outcome %+v: %v, %v", o, done, err)
 		}
@@ -176,7 +177,7 @@ func testTransactionInconsistent(t *testing.T, d *database) {
 
 func testFinish(t *testing.T, d *database) {
 	s := d.Store()
-	for i, o := range []signum.Outcome{made(), cancelled(), {Code: signum.InvalidSignature, Detail: "ungültig"}} {
+	for i, o := range []mssp.Outcome{made(), cancelled(), {Code: signum.InvalidSignature, Detail: "ungültig"}} {
 		tx := NewTransaction(i)
 		insert(t, s, tx)
 		finish(t, s, tx.ID, o, after(3), true)
@@ -199,9 +200,9 @@ func testFinishRevoked(t *testing.T, d *database) {
 	must(t, s.RevokeCertificate(t.Context(), c.Serial, after(1), 1))
 	finish(t, s, tx.ID, made(), after(2), false)
 	same(t, tx, read(t, s, tx.ID))
-	o := signum.Failed(signum.NewFault(signum.RevokedCertificate))
+	o := mssp.Failed(signum.NewFault(signum.RevokedCertificate))
 	finish(t, s, tx.ID, o, after(3), true)
-	tx.State, tx.Outcome, tx.Finished = signum.StateFailed, o, after(3)
+	tx.State, tx.Outcome, tx.Finished = mssp.StateFailed, o, after(3)
 	same(t, tx, read(t, s, tx.ID))
 }
 
@@ -233,7 +234,7 @@ func testExpired(t *testing.T, d *database) {
 
 func testOutstanding(t *testing.T, d *database) {
 	s := d.Store()
-	var all []*signum.Transaction
+	var all []*mssp.Transaction
 	for i, id := range []string{"b", "a", "B", "_x", "a-1", "a.1", "a1", "aB", "é", "ended", "expired"} {
 		tx := NewTransaction(i)
 		tx.ID = id
@@ -246,8 +247,8 @@ func testOutstanding(t *testing.T, d *database) {
 		}
 	}
 	finish(t, s, "ended", made(), start, true)
-	slices.SortFunc(all, func(a, b *signum.Transaction) int { return compare(a.ID, b.ID) })
-	var got []*signum.Transaction
+	slices.SortFunc(all, func(a, b *mssp.Transaction) int { return compare(a.ID, b.ID) })
+	var got []*mssp.Transaction
 	for last := ""; ; last = got[len(got)-1].ID {
 		page, err := s.OutstandingTransactions(t.Context(), after(1), last, 2)
 		must(t, err)
@@ -314,7 +315,7 @@ func testPurge(t *testing.T, d *database) {
 	purge(after(10), 10, 0) // before, not at
 	purge(after(99), 0, 0)
 	purge(after(99), 1, 1)
-	if _, err := s.Transaction(t.Context(), "h000001"); !errors.Is(err, signum.ErrNotFound) {
+	if _, err := s.Transaction(t.Context(), "h000001"); !errors.Is(err, mssp.ErrNotFound) {
 		t.Errorf("the oldest was not purged first: %v", err)
 	}
 	purge(after(40), 10, 2)

@@ -1,4 +1,4 @@
-package signum
+package mssp
 
 import (
 	"context"
@@ -88,9 +88,9 @@ type CardStore interface {
 	Card(ctx context.Context, iccid string) (*Card, error)
 	// CardOf finds the card of a subscriber's SIM, active or blocked; ErrNotFound.
 	CardOf(ctx context.Context, msisdn string) (*Card, error)
-	// PlacedCards lists those in subscribers' phones, active or blocked, in order of
+	// AssignedCards lists those in subscribers' phones, active or blocked, in order of
 	// ICCID, starting after the given one; at most limit.
-	PlacedCards(ctx context.Context, after string, limit int) ([]*Card, error)
+	AssignedCards(ctx context.Context, after string, limit int) ([]*Card, error)
 	// TakeCounter returns the next counter towards a card, 1 at first. It is on disk
 	// before it returns, and nobody gets it twice. ErrNotFound; ErrCardState if the
 	// card is not active, so that nothing more is sent to one from the moment in

@@ -1,9 +1,11 @@
-package signum
+package mssp
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+
+	"github.com/signum-mssp/signum"
 )
 
 // Pin is the SHA-256 of a party's end-entity TLS certificate (DER). It is the
@@ -44,33 +46,52 @@ func (p *Party) HasPin(pin Pin) bool { return slices.Contains(p.Pins, pin) }
 // Resolve is the profile a request for uri means to this party: an empty one
 // is AuthProfile1, which is mapped.
 func (p *Party) Resolve(uri string) string {
-	if uri != "" && uri != ProfileAuth1 {
+	if uri != "" && uri != signum.ProfileAuth1 {
 		return uri
 	}
 	if p.AuthProfile1 != "" {
 		return p.AuthProfile1
 	}
-	return ProfileSTK
+	return signum.ProfileSTK
 }
 
 // Authorised reports whether the party may ask for the profile as sent.
 func (p *Party) Authorised(uri string) bool {
-	return uri == "" || uri == ProfileAuth1 || slices.Contains(p.Profiles, uri)
+	return uri == "" || uri == signum.ProfileAuth1 || slices.Contains(p.Profiles, uri)
 }
 
 // Subscribed reports whether the party may ask for the additional service.
 // userLang needs no subscription.
 func (p *Party) Subscribed(uri string) bool {
-	return uri == ServiceUserLang || slices.Contains(p.Services, uri)
+	return uri == signum.ServiceUserLang || slices.Contains(p.Services, uri)
 }
 
 // MayUseApp reports whether any profile of the party reaches an App.
 func (p *Party) MayUseApp() bool {
 	for _, uri := range append([]string{p.Resolve("")}, p.Profiles...) {
 		switch uri {
-		case ProfileAnyLoA4, ProfileDevice, ProfileAnyGeo:
+		case signum.ProfileAnyLoA4, signum.ProfileDevice, signum.ProfileAnyGeo:
 			return true
 		}
 	}
 	return false
+}
+
+// Geofence is a policy: where a phone must be and how sure of it one must be.
+// The zero value allows everything. It is kept with a party or sent with a
+// request.
+type Geofence struct {
+	CountryWhitelist      []string `json:"countrywhitelist,omitempty"` // ISO 3166-1 alpha-2; empty: all
+	CountryBlacklist      []string `json:"countryblacklist,omitempty"`
+	MinDeviceConfidence   float64  `json:"mindeviceconfidence,omitempty"`
+	MinLocationConfidence float64  `json:"minlocationconfidence,omitempty"`
+	MaxTimestampMinutes   *int     `json:"maxtimestampminutes,omitempty"` // nil: any age
+	MaxAccuracyMeters     *int     `json:"maxaccuracymeters,omitempty"`   // nil: any
+}
+
+// PartyGeofence is the policy that the service keeps for a party.
+type PartyGeofence struct {
+	Enabled bool `json:"enabled"`
+	Verbose bool `json:"verbose"` // tell the party which rule was broken
+	Geofence
 }

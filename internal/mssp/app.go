@@ -1,4 +1,4 @@
-package signum
+package mssp
 
 import (
 	"context"

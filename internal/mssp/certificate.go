@@ -1,0 +1,56 @@
+package mssp
+
+import (
+	"context"
+	"crypto"
+	"time"
+)
+
+// CertificateState is the state of a certificate of the issuing CA.
+type CertificateState string
+
+// States of a certificate. A row is written as intended before the CA signs,
+// so that no certificate can exist that the store does not know.
+const (
+	CertificateIntended CertificateState = "INTENDED"
+	CertificateGood     CertificateState = "GOOD"
+	CertificateRevoked  CertificateState = "REVOKED"
+)
+
+// Certificate is an issued (or intended) subscriber certificate.
+type Certificate struct {
+	Serial    string // X.509 serial number, lower-case hex without leading zeros
+	DeviceID  string
+	State     CertificateState
+	DER       []byte // nil while intended
+	TBS       []byte // to-be-signed bytes as linted; set on intent only, not read back with a device
+	NotBefore time.Time
+	NotAfter  time.Time
+	RevokedAt time.Time // zero if not revoked
+	Reason    int       // CRLReason of RFC 5280, clause 5.3.1
+}
+
+// Issuer certifies subscribers' keys; the issuing CA is one.
+type Issuer interface {
+	// Issue certifies the key of a device for the account with this serial. The
+	// certificate is in the store when it returns.
+	Issue(ctx context.Context, serial, deviceID string, key crypto.PublicKey) (*Certificate, error)
+}
+
+// CertificateStore is what the issuing CA needs.
+type CertificateStore interface {
+	// IntendCertificate records a certificate (Serial, DeviceID, TBS, validity)
+	// before it is signed. A serial number that exists is an error.
+	IntendCertificate(ctx context.Context, c *Certificate) error
+	// CompleteCertificate adds the DER of an intended one, which is then good.
+	// ErrNotFound if it was not intended.
+	CompleteCertificate(ctx context.Context, serial string, der []byte) error
+	// RevokeCertificate is idempotent: the first time and reason stay.
+	// ErrNotFound if there is no good or revoked certificate of that number.
+	RevokeCertificate(ctx context.Context, serial string, at time.Time, reason int) error
+	// Certificate finds one by serial number, TBS left out.
+	Certificate(ctx context.Context, serial string) (*Certificate, error)
+	// RevokedCertificates lists those revoked and not expired at the time,
+	// ordered by serial number, DER left out.
+	RevokedCertificates(ctx context.Context, at time.Time) ([]Certificate, error)
+}

@@ -1,0 +1,21 @@
+// Package mssp holds the books of the service: what it keeps of parties,
+// subscribers, devices, certificates, cards, Apps, transactions and receipts,
+// and the ports through which the rest of the service reaches them.
+//
+// A type, its errors and its port stand in one file:
+//
+//	party.go        Party, its certificate pins and its geofence
+//	subscriber.go   Subscriber and Device
+//	certificate.go  Certificate, Issuer, CertificateStore
+//	transaction.go  Transaction, Outcome, TransactionStore
+//	receipt.go      Receipt
+//	app.go          AppDevice, Invite, Enrolment, AppStore
+//	card.go         Card, CardStore
+//	phone.go        DeviceRequest, DeviceAnswer, Channel, Inbox, AnswerHandler
+//	store.go        Store, which is all stores in one
+//
+// What an application provider sees of the service is package signum; nothing
+// there needs this package. This package must not know how a message is
+// encoded, where a transaction is kept, or how a phone is reached. It imports
+// package signum and the standard library only.
+package mssp
