@@ -18,8 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/lab/sandbox"
 	"github.com/signum-mssp/signum/internal/phone"
-	"github.com/signum-mssp/signum/internal/sandbox"
 )
 
 // Memory settings of a server, unless the environment (GOGC, GOMEMLIMIT) says

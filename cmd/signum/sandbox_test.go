@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signum-mssp/signum/internal/sandbox"
+	"github.com/signum-mssp/signum/internal/lab/sandbox"
 )
 
 // needs skips a test that wants a program which is not installed, except in

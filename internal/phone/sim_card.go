@@ -2,7 +2,7 @@ package phone
 
 import (
 	"github.com/signum-mssp/signum"
-	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/lab/card"
 )
 
 // SIM is a card in the slot of a handset. Transmit is the only door of the

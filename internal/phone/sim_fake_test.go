@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
-	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/sms"
 )

@@ -18,14 +18,14 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
-	"github.com/signum-mssp/signum/internal/card"
 	"github.com/signum-mssp/signum/internal/engine"
+	"github.com/signum-mssp/signum/internal/lab/card"
+	"github.com/signum-mssp/signum/internal/lab/smsc"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/smpp"
-	"github.com/signum-mssp/signum/internal/smsc"
 	"github.com/signum-mssp/signum/internal/store"
 )
 

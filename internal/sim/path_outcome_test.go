@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
-	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/lab/card"
+	"github.com/signum-mssp/signum/internal/lab/smsc"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/scp80"
-	"github.com/signum-mssp/signum/internal/smsc"
 )
 
 // inBubble runs a test of the whole path whose clock is its own.

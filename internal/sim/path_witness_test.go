@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/applet"
-	"github.com/signum-mssp/signum/internal/card"
+	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/scp80"

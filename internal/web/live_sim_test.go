@@ -7,8 +7,8 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
+	"github.com/signum-mssp/signum/internal/lab/sandbox"
 	"github.com/signum-mssp/signum/internal/phone"
-	"github.com/signum-mssp/signum/internal/sandbox"
 	"github.com/signum-mssp/signum/internal/web"
 )
 

@@ -13,7 +13,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
-	"github.com/signum-mssp/signum/internal/sandbox"
+	"github.com/signum-mssp/signum/internal/lab/sandbox"
 	"github.com/signum-mssp/signum/internal/web"
 )
 

@@ -1,0 +1,215 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/app"
+	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/node"
+	"github.com/signum-mssp/signum/internal/phone"
+)
+
+const phonePath = "/phone"
+
+// unlimited does not slow down a load test whose Apps all have one address.
+var unlimited = app.Limits{
+	Begin: app.Limit{PerMinute: 600_000, Burst: 100_000}, Address: app.Limit{PerMinute: 6_000_000, Burst: 1_000_000},
+}
+
+// softApps makes the Apps that answer by themselves. They speak the App
+// protocol to the server over loopback, like any other.
+func softApps(ctx context.Context, cfg Config, dir string, srv *node.Node, srvCA *x509.Certificate) (*phone.Apps, error) {
+	records := cfg.Apps
+	if records == nil {
+		var err error
+		if records, err = phone.OpenApps(filepath.Join(dir, privateDir, "apps")); err != nil {
+			return nil, err
+		}
+	}
+	if err := forgetStrangers(ctx, records, srv.Store); err != nil {
+		return nil, err
+	}
+	return phone.NewApps(phone.AppsConfig{
+		Base: srv.WebURL() + phone.AppPath, HTTPClient: appClient(srvCA), Clock: cfg.Clock, Logger: cfg.Logger, Store: records,
+		Delay: cfg.PhoneDelay, Observe: cfg.Observe,
+		// Everybody knows the passcode of these.
+		Plain: true,
+	})
+}
+
+// appClient trusts the server, whose pages have TLS where they are not on
+// loopback.
+func appClient(srvCA *x509.Certificate) *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.Proxy = nil
+	t.MaxIdleConnsPerHost = maxIdleApps
+	roots := x509.NewCertPool()
+	roots.AddCert(srvCA)
+	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	return &http.Client{Transport: t}
+}
+
+// vapid keeps the keys by which push services know this sandbox: a browser's
+// subscription is for them.
+func vapid(dir string) (v app.VAPID, err error) {
+	path := filepath.Join(dir, privateDir, "vapid.json")
+	data, err := os.ReadFile(path)
+	if err == nil {
+		return v, json.Unmarshal(data, &v)
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return v, err
+	}
+	if v, err = app.NewVAPID(vapidContact); err != nil {
+		return v, err
+	}
+	if data, err = json.Marshal(v); err != nil {
+		return v, err
+	}
+	return v, os.WriteFile(path, data, 0o600)
+}
+
+// vapidContact is whom a push service would ask about us.
+const vapidContact = "sandbox@localhost.invalid"
+
+// maxIdleApps is how many connections the Apps keep for their calls.
+const maxIdleApps = 256
+
+// forgetStrangers drops the Apps that the database does not know: it is not
+// the one of the last time.
+func forgetStrangers(ctx context.Context, records phone.AppStore, s mssp.AppStore) error {
+	ids, err := records.Apps()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, err = s.App(ctx, id); errors.Is(err, mssp.ErrNotFound) {
+			err = records.RemoveApp(id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addApp enrols an App that answers by itself, unless there is one.
+func (b *Sandbox) addApp(ctx context.Context, msisdn string) error {
+	has := func(i phone.AppInfo) bool { return i.MSISDN == msisdn }
+	if slices.ContainsFunc(b.SoftApps.List(), has) {
+		return nil
+	}
+	code, _, err := b.Apps.Invite(ctx, msisdn, true)
+	if err != nil {
+		return err
+	}
+	info, err := b.SoftApps.Enrol(ctx, code, phone.EnrolOptions{})
+	if err != nil {
+		return err
+	}
+	return b.SoftApps.Choose(info.DeviceID, func(choices []string) string { return b.shownCode(info.DeviceID, choices) })
+}
+
+// shownCode is what the party's page shows, as a person would read it.
+func (b *Sandbox) shownCode(deviceID string, choices []string) string {
+	transactions, _, err := b.Store.DevicePending(context.Background(), deviceID, b.clock.Now())
+	if err != nil {
+		return ""
+	}
+	for _, t := range transactions {
+		if v := t.Services.Verification; v != nil && slices.Equal(v.Choices, choices) {
+			return v.Code
+		}
+	}
+	return ""
+}
+
+// Invite makes an activation code, and an account if the number has none.
+func (b *Sandbox) Invite(ctx context.Context, msisdn string) (*Invitation, error) {
+	return b.invite(ctx, msisdn, false)
+}
+
+func (b *Sandbox) invite(ctx context.Context, msisdn string, trusted bool) (*Invitation, error) {
+	_, err := b.Store.Subscriber(ctx, msisdn)
+	if errors.Is(err, mssp.ErrNotFound) {
+		err = b.Store.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: msisdn, Serial: ca.NewSerial(), State: mssp.SubscriberActive})
+	}
+	if err != nil {
+		return nil, err
+	}
+	i := &Invitation{MSISDN: msisdn}
+	if i.Code, i.Expires, err = b.Apps.Invite(ctx, msisdn, trusted); err != nil {
+		return nil, err
+	}
+	i.URL = b.WebURL() + phonePath + "?code=" + i.Code
+	return i, nil
+}
+
+// Behave sets what a user does from now on, on all phones that answer by
+// themselves. The error is phone.ErrUnknown if there is none.
+func (b *Sandbox) Behave(msisdn string, do phone.Behaviour) error {
+	app := do
+	if _, plays := played[do.Do]; plays && do.Do != phone.Unreachable {
+		// The script answers; an App that learns of the request by itself, from its
+		// inbox, must not decline it first.
+		app.Do = phone.Silent
+	}
+	err := either(b.Handsets.Behave(msisdn, do), b.SoftApps.Behave(msisdn, app))
+	if err == nil {
+		b.script.set(msisdn, do)
+	}
+	return err
+}
+
+// Place sets where a user is from now on.
+func (b *Sandbox) Place(msisdn string, at phone.Place) error {
+	return either(b.Handsets.Place(msisdn, at), b.SoftApps.Place(msisdn, at))
+}
+
+// either is nil if one of two kinds of phones knew the number.
+func either(sim, app error) error {
+	if errors.Is(sim, phone.ErrUnknown) {
+		return app
+	}
+	if errors.Is(app, phone.ErrUnknown) {
+		app = nil
+	}
+	return errors.Join(sim, app)
+}
+
+// unblock is the user's visit to a shop: PINs and passcodes can be tried
+// again.
+func (b *Sandbox) unblock(ctx context.Context, msisdn string) error {
+	s, err := b.Store.Subscriber(ctx, msisdn)
+	if err != nil {
+		return err
+	}
+	for _, d := range s.Devices {
+		if d.Method == signum.SIM {
+			b.radio.unblock(msisdn)
+		} else if p, e := b.SoftApps.Device(d.ID); e == nil {
+			p.Unblock()
+			err = b.Store.ResetTries(ctx, d.ID)
+		} else {
+			continue // a person's
+		}
+		if err == nil && d.PINBlocked {
+			err = b.Store.SetPINBlocked(ctx, d.ID, false)
+		}
+		if err != nil {
+			return fmt.Errorf("unblocking %s: %w", d.ID, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,286 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	mrand "math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/lab/card"
+	"github.com/signum-mssp/signum/internal/lab/smsc"
+	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/node"
+	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/scp80"
+	"github.com/signum-mssp/signum/internal/sim"
+	"github.com/signum-mssp/signum/internal/smpp"
+	"github.com/signum-mssp/signum/internal/web"
+)
+
+// The service as the SMSC knows it.
+const (
+	smscUser    = "signum"
+	smscBinds   = 2
+	smscWindow  = 100
+	serviceCode = "41790000500" // to which the cards answer
+)
+
+// radio is the mobile network of a sandbox: an SMSC on loopback, and handsets
+// with SIM cards. All between the service and a card goes through it, as it
+// would through an operator's.
+type radio struct {
+	handsets *phone.Handsets
+	password string // at the SMSC, drawn anew: others on the machine have no business there
+	page     *web.Handset
+	origin   atomic.Value // string: where the page is, once it is known
+	smsc     *smsc.SMSC   // nil: that of somebody else
+	store    card.Store
+	clock    mssp.Clock
+	log      *slog.Logger
+
+	mu    sync.Mutex
+	cards map[string]*card.Card // by MSISDN
+}
+
+func newRadio(cfg Config, dir string) (*radio, error) {
+	r := &radio{password: rand.Text()[:8], store: cfg.Cards, clock: cfg.Clock, log: cfg.Logger, cards: make(map[string]*card.Card)}
+	var err error
+	if r.store == nil {
+		if r.store, err = card.OpenDir(filepath.Join(dir, privateDir, "cards")); err != nil {
+			return nil, err
+		}
+	}
+	r.handsets = phone.NewHandsets(phone.Config{Clock: cfg.Clock, Delay: cfg.PhoneDelay, Logger: cfg.Logger, Observe: cfg.Observe})
+	r.page = web.NewHandset(web.HandsetConfig{Handsets: person{r}, Origin: r.address, Logger: cfg.Logger})
+	if cfg.SMSC != "" {
+		return r, nil
+	}
+	r.smsc, err = smsc.New(smsc.Config{
+		Addr: "127.0.0.1:0", Credentials: map[string]string{smscUser: r.password}, Radio: air{r.handsets}, Clock: cfg.Clock, Logger: cfg.Logger,
+	})
+	if err != nil {
+		r.close()
+		return nil, err
+	}
+	r.handsets.Connect(r.smsc.Submit)
+	return r, nil
+}
+
+// air is what is between the SMSC and the handsets.
+type air struct{ *phone.Handsets }
+
+// DeliverSM implements smsc.Radio.
+func (a air) DeliverSM(ctx context.Context, msisdn string, tpdu []byte) ([]byte, error) {
+	report, err := a.Handsets.DeliverSM(ctx, msisdn, tpdu)
+	if errors.Is(err, phone.ErrUnknown) {
+		err = fmt.Errorf("%w: %w", smsc.ErrUnknown, err)
+	}
+	return report, err
+}
+
+// sims is what the server needs to know of the network.
+func (r *radio) sims(cfg Config, dir string) (c node.SIM, err error) {
+	c = node.SIM{
+		SMSC:   smpp.ClientConfig{SystemID: smscUser, Password: r.password, Binds: smscBinds, Window: smscWindow},
+		Source: smpp.Address{TON: 1, NPI: 1, Addr: serviceCode}, Locator: r.handsets.Locate, Network: homeNetwork, Channel: cfg.SIMChannel,
+	}
+	if r.smsc != nil {
+		c.SMSC.Addr = r.smsc.Addr()
+		c.Retry.Absent = 1 // the emulated network knows at once who is out of reach
+	} else if c.SMSC, err = ParseSMSC(cfg.SMSC); err != nil {
+		return c, err
+	}
+	c.MasterKey, err = masterKey(dir)
+	return c, err
+}
+
+// close ends the network; what is in the SMSC is lost, as the service will
+// notice.
+func (r *radio) close() {
+	if err := r.page.Close(); err != nil {
+		r.log.Warn("closing the page of the handsets", "err", err)
+	}
+	if r.smsc != nil {
+		r.smsc.Close()
+	}
+	r.handsets.Close()
+}
+
+// insert puts a card into the handset of a number, in the place of the one
+// that is there.
+func (r *radio) insert(c *mssp.Card, msisdn string, keys scp80.Keys, d *mssp.Device) (*card.Card, error) {
+	made, err := card.New(card.Config{
+		ICCID: c.ICCID, Keys: keys, KeySet: c.KeySet, Algorithm: c.Algorithm, KeyType: d.KeyType,
+		Blank: d.State == signum.DeviceRegistered, Store: r.store, Clock: r.clock, Logger: r.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.takeOut(msisdn); err != nil {
+		return nil, err
+	}
+	if err := r.handsets.Insert(d.ID, msisdn, made); err != nil {
+		return nil, err
+	}
+	r.cards[msisdn] = made
+	return made, nil
+}
+
+// takeOut is called with the lock held.
+func (r *radio) takeOut(msisdn string) error {
+	if r.cards[msisdn] == nil {
+		return nil
+	}
+	delete(r.cards, msisdn)
+	return r.handsets.Remove(msisdn)
+}
+
+func (r *radio) remove(msisdn string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.takeOut(msisdn)
+}
+
+// card is the one in the handset of a number; nil if it has none here.
+func (r *radio) card(msisdn string) *card.Card {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cards[msisdn]
+}
+
+// unblock is the PUK.
+func (r *radio) unblock(msisdn string) {
+	if c := r.card(msisdn); c != nil {
+		c.Unblock()
+	}
+}
+
+// masterFile holds the key under which the keys of cards are wrapped in the
+// database. Without it they are lost.
+const masterFile = "sim-master.key"
+
+// masterKey keeps the key that wraps the keys of cards in the database.
+func masterKey(dir string) ([]byte, error) {
+	path := filepath.Join(dir, privateDir, masterFile)
+	key, err := os.ReadFile(path)
+	if err == nil && len(key) != sim.MasterKeySize {
+		err = fmt.Errorf("master key of the cards: %s: %d octets, not %d", path, len(key), sim.MasterKeySize)
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return key, err
+	}
+	key = make([]byte, sim.MasterKeySize)
+	if _, err := rand.Read(key); err != nil {
+		return nil, err
+	}
+	return key, writeFile(path, key, 0o600)
+}
+
+// placeCards puts the cards of everybody into their handsets, but for those that
+// are in one already: cards that were imported, before the sandbox was started.
+func (b *Sandbox) placeCards(ctx context.Context) error {
+	const page = 500
+	for after := ""; ; {
+		cards, err := b.Store.AssignedCards(ctx, after, page)
+		if err != nil {
+			return err
+		}
+		for _, c := range cards {
+			after = c.ICCID
+			if b.radio.card(c.MSISDN) != nil {
+				continue
+			}
+			keys, err := b.KeyRing.Keys(c)
+			if err == nil {
+				_, err = b.radio.insert(c, c.MSISDN, keys, &mssp.Device{ID: c.DeviceID, State: signum.DeviceRegistered})
+			}
+			if err != nil {
+				return fmt.Errorf("card %s: %w", c.ICCID, err)
+			}
+		}
+		if len(cards) < page {
+			return nil
+		}
+	}
+}
+
+// insertSIM puts the card of a device into the handset of its user. A device
+// without a card gets a new one.
+func (b *Sandbox) insertSIM(ctx context.Context, s *mssp.Subscriber, d *mssp.Device) (*card.Card, error) {
+	c, err := b.Store.CardOf(ctx, s.MSISDN)
+	if errors.Is(err, mssp.ErrNotFound) {
+		c, err = b.newSIM(ctx, s.MSISDN, d.ID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	keys, err := b.KeyRing.Keys(c)
+	if err != nil {
+		return nil, err
+	}
+	return b.radio.insert(c, s.MSISDN, keys, d)
+}
+
+// newSIM makes a card's record, as a factory would.
+func (b *Sandbox) newSIM(ctx context.Context, msisdn, deviceID string) (*mssp.Card, error) {
+	c := &mssp.Card{ICCID: newICCID(msisdn[1:]), DeviceID: deviceID, MSISDN: msisdn, State: mssp.CardActive, KeySet: 1, Algorithm: mssp.CardAES}
+	c.Created = b.clock.Now()
+	c.Changed = c.Created
+	if _, err := b.Store.Card(ctx, c.ICCID); err == nil { // somebody else's, who has another number now
+		c.ICCID = newICCID(fmt.Sprint(1 + mrand.Int64N(1e14-1)))
+	}
+	keys := make([]byte, 32)
+	if _, err := rand.Read(keys); err != nil {
+		return nil, err
+	}
+	if err := b.KeyRing.SetKeys(c, scp80.Keys{KIc: keys[:16], KID: keys[16:]}); err != nil {
+		return nil, err
+	}
+	return c, b.Store.PutCard(ctx, c)
+}
+
+// newICCID is the prefix of telecommunication cards, up to 14 digits (the number
+// of the user, as a rule), and a check digit (ITU-T E.118).
+func newICCID(of string) string {
+	digits := fmt.Sprintf("8941%014s", of)
+	sum := 0
+	for i := range digits {
+		d := int(digits[len(digits)-1-i] - '0')
+		if i%2 == 0 {
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		sum += d
+	}
+	return digits + string(rune('0'+(10-sum%10)%10))
+}
+
+// placed puts a card that was provisioned into its user's handset, or takes it
+// out. What is there already stays.
+func (b *Sandbox) placed(_ context.Context, c sim.ImportedCard) error {
+	if c.OldMSISDN != "" {
+		if err := b.radio.remove(c.OldMSISDN); err != nil {
+			return err
+		}
+	}
+	if c.MSISDN == "" {
+		return nil
+	}
+	if c.Change == sim.ChangeNone && b.radio.card(c.MSISDN) != nil {
+		return nil
+	}
+	record := &mssp.Card{ICCID: c.ICCID, KeySet: c.KeySet, Algorithm: c.Algorithm}
+	_, err := b.radio.insert(record, c.MSISDN, scp80.Keys{KIc: c.KIc, KID: c.KID},
+		&mssp.Device{ID: c.DeviceID, KeyType: c.KeyType, State: signum.DeviceRegistered})
+	return err
+}

@@ -1,0 +1,84 @@
+package sandbox
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/lab/card"
+	"github.com/signum-mssp/signum/internal/lab/smsc"
+	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/scp80"
+	"github.com/signum-mssp/signum/internal/sim"
+	"github.com/signum-mssp/signum/internal/smpp"
+)
+
+func TestParseSMSC(t *testing.T) {
+	for address, want := range map[string]smpp.ClientConfig{
+		"smpp://signum:secret@smsc.example.com":                               {Addr: "smsc.example.com:2775", SystemID: "signum", Password: "secret"},
+		"smpp://signum:p%40ss@[::1]:2776?binds=4&window=20&system_type=MSSP/": {Addr: "[::1]:2776", SystemID: "signum", Password: "p@ss", Binds: 4, Window: 20, SystemType: "MSSP/"},
+		"smpps://signum@smsc.example.com/":                                    {Addr: "smsc.example.com:3550", SystemID: "signum"},
+	} {
+		got, err := ParseSMSC(address)
+		if err != nil {
+			t.Errorf("%s: %v", address, err)
+			continue
+		}
+		if secure := strings.HasPrefix(address, "smpps"); secure != (got.TLS != nil) || secure && got.TLS.ServerName != "smsc.example.com" {
+			t.Errorf("%s: TLS %+v", address, got.TLS)
+		}
+		if d := cmp.Diff(want, got, cmpopts.IgnoreFields(smpp.ClientConfig{}, "TLS")); d != "" {
+			t.Errorf("%s: %s", address, d)
+		}
+	}
+	for _, address := range []string{
+		"", "localhost:2775", "http://signum:s3cret@host", "smpp://host", "smpp://:s3cret@host", "smpp://signum:s3cret@", "smpp://signum:s3cret@host/x",
+		"smpp://signum:s3cret@host?binds=0", "smpp://signum:s3cret@host?window=x", "smpp://signum:s3cret@host?bind=1", "smpp://signum:s3cret@host:port", "\x7f://s3cret",
+	} {
+		if c, err := ParseSMSC(address); err == nil || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%q: %+v, %v", address, c, err)
+		}
+	}
+}
+
+// TestOtherSMSC is a sandbox at the SMSC of somebody else, in whose network a card
+// is that was imported: the first request activates it, and signs.
+func TestOtherSMSC(t *testing.T) {
+	const iccid, msisdn = "89410123456789012342", "+41791234567"
+	handsets := phone.NewHandsets(phone.Config{})
+	defer handsets.Close()
+	network, err := smsc.New(smsc.Config{Addr: "127.0.0.1:0", Credentials: map[string]string{"mssp": "secret"}, Radio: air{handsets}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer network.Close()
+	handsets.Connect(network.Submit)
+	keys := scp80.Keys{KIc: []byte("0123456789abcdef"), KID: []byte("fedcba9876543210")}
+	plastic, err := card.New(card.Config{ICCID: iccid, Keys: keys, KeySet: 3, Blank: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := handsets.Insert("theirs", msisdn, plastic); err != nil {
+		t.Fatal(err)
+	}
+	f := newFixtureWith(t, Config{SMSC: fmt.Sprintf("smpp://mssp:secret@%s?binds=2&window=5", network.Addr())})
+	row := fmt.Sprintf("iccid;msisdn;key_set;algorithm;kic;kid\n%s;%s;3;AES;%s;%s\n", iccid, msisdn, hex.EncodeToString(keys.KIc), hex.EncodeToString(keys.KID))
+	if sum, err := f.Cards.Import(t.Context(), strings.NewReader(row), sim.ImportOptions{PlainKeys: true}); err != nil || sum.New != 1 {
+		t.Fatalf("%+v, %v", sum, err)
+	}
+	r := f.request(msisdn)
+	f.verify(f.sign(t, "rest", r).Signature, r.Data.Data)
+	if plastic.PublicKey() == nil {
+		t.Error("the card in the other network has no key")
+	}
+	// The sandbox's own handsets are not in that network.
+	_, err = f.clients["rest"].Do(t.Context(), f.request("+41791000001"))
+	if flt := signum.AsFault(err); flt == nil || flt.Code != signum.OTAError {
+		t.Error(err)
+	}
+}

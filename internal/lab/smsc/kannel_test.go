@@ -1,0 +1,217 @@
+package smsc_test
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/signum-mssp/signum/internal/lab/smsc"
+	"github.com/signum-mssp/signum/internal/sms"
+)
+
+//go:embed testdata/kannel.conf
+var kannelConf string
+
+// kannel is Kannel between our service centre and a web server of the test.
+type kannel struct {
+	t       *testing.T
+	dir     string
+	sendsms string // its URL
+	web     string // the URL of the test's server
+	calls   chan url.Values
+}
+
+// freePorts are ports that were free a moment ago.
+func freePorts(t *testing.T, names ...string) map[string]string {
+	t.Helper()
+	ports := make(map[string]string)
+	for _, name := range names {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close() // after all are found, so that they differ
+		ports[name] = strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports
+}
+
+func startKannel(t *testing.T, smpp string) *kannel {
+	t.Helper()
+	boxes := make(map[string]string)
+	for _, name := range []string{"bearerbox", "smsbox"} {
+		path, err := exec.LookPath(name)
+		if err != nil { // it is not on everybody's path
+			path, err = exec.LookPath("/usr/sbin/" + name)
+		}
+		if err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
+		}
+		boxes[name] = path
+	}
+	k := &kannel{t: t, dir: t.TempDir(), calls: make(chan url.Values, 100)}
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		q.Set("path", r.URL.Path)
+		k.calls <- q
+		w.WriteHeader(http.StatusOK)
+	}))
+	t.Cleanup(web.Close)
+	k.web = web.URL
+	for range 5 { // a port that was free a moment ago can be another's by now
+		ports := freePorts(t, "admin", "smsbox", "sendsms")
+		_, ports["smpp"], _ = net.SplitHostPort(smpp)
+		_, ports["http"], _ = net.SplitHostPort(web.Listener.Addr().String())
+		conf := kannelConf
+		for name, port := range ports {
+			conf = strings.ReplaceAll(conf, "{"+name+"}", port)
+		}
+		if err := os.WriteFile(filepath.Join(k.dir, "kannel.conf"), []byte(conf), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		k.sendsms = "http://127.0.0.1:" + ports["sendsms"] + "/cgi-bin/sendsms?"
+		if k.start(boxes["bearerbox"], ports["smsbox"]) && k.start(boxes["smsbox"], ports["sendsms"]) {
+			return k
+		}
+	}
+	t.Fatal("Kannel did not start")
+	return nil
+}
+
+// start starts a box and waits until it listens; false if it ended instead.
+func (k *kannel) start(box, port string) bool {
+	k.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, box, "-v", "0", "kannel.conf")
+	cmd.Dir, cmd.WaitDelay = k.dir, 5*time.Second
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		k.t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	k.t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the box and what it started
+		cancel()
+		<-ended
+		if k.t.Failed() {
+			k.t.Logf("%s: %s", box, log.String())
+		}
+	})
+	listens := false
+	until(k.t, box, func() bool {
+		select {
+		case <-ended:
+			return true
+		default:
+		}
+		c, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if listens = err == nil; listens {
+			_ = c.Close()
+		}
+		return listens
+	})
+	return listens
+}
+
+// send has Kannel send a message.
+func (k *kannel) send(q url.Values) {
+	k.t.Helper()
+	q.Set("username", "signum")
+	q.Set("password", "sendsms")
+	resp, err := http.Get(k.sendsms + q.Encode())
+	// A box that has just begun to listen hangs up; and who listened before it may
+	// have been another program.
+	for n := 0; err != nil && n < 100; n++ {
+		time.Sleep(100 * time.Millisecond)
+		resp, err = http.Get(k.sendsms + q.Encode())
+	}
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusAccepted {
+		k.t.Fatalf("sendsms: %s: %s", resp.Status, b)
+	}
+}
+
+func (k *kannel) called(path string) url.Values {
+	k.t.Helper()
+	for limit := time.After(time.Minute); ; {
+		select {
+		case q := <-k.calls:
+			if q.Get("path") == path {
+				return q
+			}
+		case <-limit:
+			k.t.Fatalf("Kannel did not call %s", path)
+		}
+	}
+}
+
+// Kannel, an SMS gateway, as ESME: its messages reach phones, and the receipts
+// and phones' messages reach it.
+func TestKannel(t *testing.T) {
+	s, r := onTCP(t, smsc.Config{})
+	k := startKannel(t, s.Addr())
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	k.send(url.Values{
+		"from": {"555"}, "to": {phoneNumber}, "udh": {"\x02\x70\x00"}, "text": {"\xde\xad\x00"}, "coding": {"1"}, "mclass": {"2"}, "pid": {"127"},
+		"dlr-mask": {"3"}, "dlr-url": {k.web + "/dlr?state=%d&id=%F"},
+	})
+	until(t, "message of Kannel", func() bool { return len(r.arrivals()) == 1 })
+	d := r.arrivals()[0]
+	if d.msisdn != phoneNumber || !d.UDHI || d.DCS != 0xf6 || d.PID != 0x7f || !bytes.Equal(d.UD, []byte{2, 0x70, 0, 0xde, 0xad, 0}) || d.From.Digits != "555" {
+		t.Errorf("%s has %+v", d.msisdn, d.Deliver)
+	}
+	if q := k.called("/dlr"); q.Get("state") != "1" || q.Get("id") != fmt.Sprintf("%08X", 1) {
+		t.Errorf("receipt %v", q)
+	}
+
+	k.send(url.Values{"from": {"555"}, "to": {phoneNumber}, "text": {"Grüezi {€}"}, "charset": {"UTF-8"}})
+	until(t, "text of Kannel", func() bool { return len(r.arrivals()) == 2 })
+	d = r.arrivals()[1]
+	if raw, err := d.Unpacked(); err != nil {
+		t.Error(err)
+	} else if text, err := sms.DecodeText(d.DCS, raw); err != nil || text != "Grüezi {€}" {
+		t.Errorf("text %q, %v", text, err)
+	}
+
+	if err := s.Submit(phoneNumber, fromPhone(t, 0x2a)); err != nil {
+		t.Fatal(err)
+	}
+	if q := k.called("/mo"); q.Get("from") != phoneNumber || q.Get("to") != "555" || q.Get("udh") != "\x02\x70\x00" || q.Get("text") != "\x2a" {
+		t.Errorf("Kannel has %q", q)
+	}
+	until(t, "acknowledgement", func() bool { return s.Counters(smsc.ToESME).Delivered == 2 })
+
+	s.Disconnect() // it binds again
+	if err := s.Submit(phoneNumber, fromPhone(t, 0x2b)); err != nil {
+		t.Fatal(err)
+	}
+	if q := k.called("/mo"); q.Get("text") != "\x2b" {
+		t.Errorf("after a disconnect Kannel has %q", q)
+	}
+}

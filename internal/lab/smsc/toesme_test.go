@@ -1,0 +1,234 @@
+package smsc_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/signum-mssp/signum/internal/lab/smsc"
+	"github.com/signum-mssp/signum/internal/smpp"
+	"github.com/signum-mssp/signum/internal/sms"
+)
+
+func (w *world) fromPhone(n byte) {
+	w.t.Helper()
+	if err := w.smsc.Submit(phoneNumber, fromPhone(w.t, n)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func numbers(box []*smpp.DeliverSM) []byte {
+	var n []byte
+	for _, d := range box {
+		n = append(n, d.ShortMessage[len(d.ShortMessage)-1])
+	}
+	return n
+}
+
+func TestFromPhone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, smsc.Config{})
+		for n := range byte(5) {
+			w.fromPhone(n)
+		}
+		synctest.Wait()
+		box := w.inbox.all()
+		if !bytes.Equal(numbers(box), []byte{0, 1, 2, 3, 4}) {
+			t.Fatalf("order %v", numbers(box))
+		}
+		if d := box[0]; d.Source != phone || d.Dest != service || d.ESMClass != smpp.UDHI || d.DataCoding != 0xf6 || !bytes.Equal(d.ShortMessage, []byte{2, 0x70, 0, 0}) {
+			t.Errorf("%+v", d)
+		}
+		if err := w.smsc.Submit(phoneNumber, []byte{1, 2, 3}); !errors.Is(err, sms.ErrMalformed) {
+			t.Errorf("no TPDU: %v", err)
+		}
+	})
+}
+
+// Until an ESME acknowledges, or its lifetime ends.
+func TestFromPhoneIsRetried(t *testing.T) {
+	tests := []struct {
+		name     string
+		answer   func(n int) smpp.Status
+		attempts int
+		want     smsc.Counters
+	}{
+		{"temporary errors", func(n int) smpp.Status {
+			return []smpp.Status{smpp.StatusRxTempError, smpp.StatusThrottled, smpp.StatusMsgQFull, smpp.StatusSysErr, smpp.StatusOK}[n-1]
+		}, 5, smsc.Counters{Delivered: 1}},
+		{"never", func(int) smpp.Status { return smpp.StatusRxTempError }, 12, smsc.Counters{Expired: 1}},
+		{"permanent error", func(int) smpp.Status { return smpp.StatusRxPermError }, 1, smsc.Counters{Refused: 1}},
+		{"rejected", func(int) smpp.Status { return smpp.StatusRxRejected }, 1, smsc.Counters{Refused: 1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, smsc.Config{Lifetime: 58 * time.Second})
+				w.inbox.answer = tt.answer
+				start := time.Now()
+				w.fromPhone(1)
+				time.Sleep(time.Hour)
+				if n := len(w.inbox.all()); n != tt.attempts {
+					t.Errorf("%d attempts, want %d", n, tt.attempts)
+				}
+				for i, at := range w.inbox.at {
+					if at.Sub(start) != time.Duration(i)*smsc.DefaultRetryPause {
+						t.Errorf("attempt %d after %v", i, at.Sub(start))
+					}
+				}
+				tt.want.Taken, tt.want.Attempts = 1, uint64(tt.attempts)
+				if c := w.smsc.Counters(smsc.ToESME); c != tt.want {
+					t.Errorf("%+v, want %+v", c, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// What waits for an ESME is delivered as soon as one binds that receives.
+func TestFromPhoneWaitsForBind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, smsc.Config{RetryPause: time.Hour, Lifetime: 3 * time.Hour})
+		w.stop()
+		w.fromPhone(7)
+		tpdu, err := (&sms.Submit{To: sms.Address{NPI: 1, Digits: "555"}, DCS: sms.DCSCard, Validity: 5 * time.Minute, UD: []byte{8}}).MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.smsc.Submit(phoneNumber, tpdu); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		if c := w.smsc.Counters(smsc.ToESME); c.Expired != 1 || c.Waiting != 1 {
+			t.Errorf("the phone's own validity: %+v", c)
+		}
+		w.bind()
+		if got := numbers(w.inbox.all()); !bytes.Equal(got, []byte{7}) {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+// A connection that goes in the middle of a deliver_sm.
+func TestFromPhoneDisconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, smsc.Config{})
+		w.inbox.answer = func(n int) smpp.Status {
+			if n == 1 {
+				w.smsc.Disconnect()
+			}
+			return smpp.StatusOK
+		}
+		w.fromPhone(1)
+		time.Sleep(time.Minute)
+		if got := numbers(w.inbox.all()); !bytes.Equal(got, []byte{1, 1}) || w.esme.Bound() != 1 {
+			t.Errorf("got %v, %d bound", got, w.esme.Bound())
+		}
+	})
+}
+
+// Receipts go to who sent the message, not to another ESME.
+func TestReceiptGoesToItsSender(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, radio: &radio{start: time.Now()}, inbox: &inbox{}, net: newPipes()}
+		var err error
+		w.smsc, err = smsc.New(smsc.Config{Listener: w.net, Radio: w.radio, Credentials: map[string]string{"signum": "secret", "bank": "money"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(w.smsc.Close)
+		w.bind()
+		other := &inbox{}
+		c, err := smpp.NewClient(smpp.ClientConfig{Addr: "smsc:2775", SystemID: "bank", Password: "money", Dial: w.net.dial, Deliver: other.deliver})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _ = c.Run(t.Context()) }()
+		synctest.Wait()
+		for n := range byte(10) {
+			m := numbered(n)
+			m.RegisteredDelivery = 1
+			if _, err := w.send(m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
+		if a, b := len(w.inbox.all()), len(other.all()); a != 10 || b != 0 {
+			t.Errorf("%d and %d receipts", a, b)
+		}
+		for n := range byte(10) { // phones' messages go to both in turn
+			w.fromPhone(n)
+		}
+		time.Sleep(time.Second)
+		if a, b := len(w.inbox.all()), len(other.all()); a != 15 || b != 5 {
+			t.Errorf("%d and %d after the phone's", a, b)
+		}
+	})
+}
+
+// A sender learns the id of its message before it hears what came of it, however
+// fast the phone is.
+func TestReceiptAfterResponse(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(32)) // threads that overtake each other
+	s, _ := onTCP(t, smsc.Config{})
+	var mu sync.Mutex
+	known, early := make(map[string]bool), 0
+	receipts := make(chan struct{}, 1000)
+	c, err := smpp.NewClient(smpp.ClientConfig{
+		Addr: s.Addr(), SystemID: "signum", Password: "secret", Window: 10,
+		Deliver: func(context.Context, *smpp.DeliverSM) smpp.Status {
+			receipts <- struct{}{}
+			return smpp.StatusOK
+		},
+		Trace: func(sent bool, p smpp.PDU, _ time.Time) { // in the order of the wire
+			mu.Lock()
+			defer mu.Unlock()
+			switch b := p.Body.(type) {
+			case *smpp.SubmitSMResp:
+				known[b.MessageID] = true
+			case *smpp.DeliverSM:
+				if r, err := smpp.ParseReceipt(b); err != nil || !known[r.MessageID] {
+					early++
+				}
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan struct{})
+	go func() { defer close(ran); _ = c.Run(ctx) }()
+	defer func() { stop(); <-ran }()
+	const messages = 1000
+	var wg sync.WaitGroup
+	for n := range 10 {
+		wg.Go(func() {
+			for range messages / 10 {
+				m := numbered(1)
+				m.RegisteredDelivery, m.Dest.Addr = 1, m.Dest.Addr+fmt.Sprint(n)
+				if _, err := c.Submit(ctx, m); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for range messages {
+		select {
+		case <-receipts:
+		case <-time.After(time.Minute):
+			t.Fatal("a receipt is missing")
+		}
+	}
+	if mu.Lock(); early > 0 {
+		t.Errorf("%d of %d receipts came before the response", early, messages)
+	}
+	mu.Unlock()
+}
