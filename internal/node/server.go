@@ -21,6 +21,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/rest"
 	"github.com/signum-mssp/signum/internal/sim"
+	"github.com/signum-mssp/signum/internal/simcards"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/soap"
 	"github.com/signum-mssp/signum/internal/store"
@@ -68,8 +69,8 @@ type Node struct {
 	CA      *ca.Issuer
 	Apps    *app.Server
 	SIMs    *sim.Channel
-	Cards   *sim.Provisioner
-	KeyRing *sim.KeyRing // of the cards
+	Cards   *simcards.Provisioner
+	KeyRing *simcards.KeyRing // of the cards
 
 	cfg    Config
 	smsc   *smpp.Client // nil: none is configured

@@ -11,6 +11,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 	"github.com/signum-mssp/signum/internal/sim"
+	"github.com/signum-mssp/signum/internal/simcards"
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
@@ -28,22 +29,22 @@ type SIM struct {
 	// Channel, if not nil, is put between the engine and the SIMs.
 	Channel func(mssp.Channel) mssp.Channel
 	// Network is that of cards of which nothing else is known, and Placed learns
-	// of cards that provisioning brings: see sim.ProvisionerConfig.
+	// of cards that provisioning brings: see simcards.Config.
 	Network signum.Network
-	Placed  func(ctx context.Context, c sim.ImportedCard) error
+	Placed  func(ctx context.Context, c simcards.ImportedCard) error
 }
 
 // newSIMs makes what reaches cards and what provisions them.
 func (s *Node) newSIMs() error {
 	c := s.cfg.SIM
 	if len(c.MasterKey) == 0 {
-		c.MasterKey = make([]byte, sim.MasterKeySize)
+		c.MasterKey = make([]byte, simcards.MasterKeySize)
 		if _, err := rand.Read(c.MasterKey); err != nil {
 			return err
 		}
 	}
 	var err error
-	if s.KeyRing, err = sim.NewKeyRing(c.MasterKey); err != nil {
+	if s.KeyRing, err = simcards.NewKeyRing(c.MasterKey); err != nil {
 		return fmt.Errorf("master key of cards: %w", err)
 	}
 	submit := noSMSC
@@ -62,7 +63,7 @@ func (s *Node) newSIMs() error {
 	if err != nil {
 		return err
 	}
-	s.Cards, err = sim.NewProvisioner(sim.ProvisionerConfig{
+	s.Cards, err = simcards.New(simcards.Config{
 		Store: s.Store, Keys: s.KeyRing, Revoke: s.CA.Revoke, NewSerial: ca.NewSerial, ParseMSISDN: policy.ParseMSISDN,
 		Network: c.Network, Placed: c.Placed, Clock: s.cfg.Clock,
 	})

@@ -24,6 +24,12 @@ type Store interface {
 	AcceptReply(ctx context.Context, iccid string, counter uint64) (bool, error)
 }
 
+// CardKeys unwraps the keys of a card, which the store keeps wrapped. The keys are
+// in the clear and must not be kept. It must be safe for concurrent use.
+type CardKeys interface {
+	Keys(c *mssp.Card) (scp80.Keys, error)
+}
+
 // Locator asks the network where a phone is; an error means that it does not
 // know. It is called for signatures that want it only.
 type Locator func(ctx context.Context, msisdn string) (*mssp.Location, error)
@@ -31,7 +37,7 @@ type Locator func(ctx context.Context, msisdn string) (*mssp.Location, error)
 // Config of a Channel. Store, Keys, Submit and ServiceAddress must be set.
 type Config struct {
 	Store Store
-	Keys  *KeyRing
+	Keys  CardKeys
 	// Submit hands a short message to the SMSC and returns its message id when
 	// the SMSC has answered: smpp.Client.Submit.
 	Submit         func(ctx context.Context, m *smpp.SubmitSM) (string, error)

@@ -25,6 +25,7 @@ import (
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/sim"
+	"github.com/signum-mssp/signum/internal/simcards"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/store"
 )
@@ -50,7 +51,7 @@ type path struct {
 	t         testing.TB
 	cfg       pathConfig
 	authority *ca.Authority
-	keys      *sim.KeyRing
+	keys      *simcards.KeyRing
 	listener  *pipes // nil: TCP
 	smsc      *smsc.SMSC
 	handsets  *phone.Handsets
@@ -96,7 +97,7 @@ func newPath(t testing.TB, cfg pathConfig) *path {
 	if p.authority, err = ca.Create(ca.Config{Test: true, URL: "http://127.0.0.1:1"}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if p.keys, err = sim.NewKeyRing(make([]byte, sim.MasterKeySize)); err != nil {
+	if p.keys, err = simcards.NewKeyRing(make([]byte, simcards.MasterKeySize)); err != nil {
 		t.Fatal(err)
 	}
 	p.handsets = phone.NewHandsets(phone.Config{Observe: p.seen.event, Delay: cfg.think})

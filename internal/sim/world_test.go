@@ -23,6 +23,7 @@ import (
 	"github.com/signum-mssp/signum/internal/cms"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
+	"github.com/signum-mssp/signum/internal/simcards"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/sms"
 )
@@ -49,6 +50,7 @@ func verify(key crypto.PublicKey, b, sig []byte) bool {
 type world struct {
 	t      testing.TB
 	store  *fakeStore
+	ring   *simcards.KeyRing
 	engine *fakeEngine
 	net    *fakeNet
 	cfg    Config
@@ -60,12 +62,12 @@ var service = smpp.Address{TON: 1, NPI: 1, Addr: "41790000001"}
 
 func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
-	ring, err := NewKeyRing(make([]byte, 32))
+	ring, err := simcards.NewKeyRing(make([]byte, simcards.MasterKeySize))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := &world{
-		t: t, engine: &fakeEngine{pending: map[string][]mssp.DeviceRequest{}},
+		t: t, ring: ring, engine: &fakeEngine{pending: map[string][]mssp.DeviceRequest{}},
 		store: &fakeStore{cards: map[string]*mssp.Card{}, iccid: map[string]*mssp.Card{}},
 		net:   &fakeNet{cards: map[string]*fakeCard{}},
 	}
@@ -104,17 +106,14 @@ func (w *world) card(key crypto.Signer) *fakeCard {
 		parts: sms.NewReassembler(time.Minute, 64), cache: map[[9]byte]*applet.Reply{},
 		think: 5 * time.Second, counter: uint64(n),
 	}
-	wrap := func(name string, k []byte) []byte {
-		b, err := w.cfg.Keys.Wrap(f.iccid, name, k)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		return b
-	}
-	w.store.put(&mssp.Card{
+	record := &mssp.Card{
 		ICCID: f.iccid, DeviceID: f.device, MSISDN: f.msisdn, State: mssp.CardActive, KeySet: f.keySet,
-		Algorithm: mssp.CardAES, KIc: wrap(KeyKIc, f.keys.KIc), KID: wrap(KeyKID, f.keys.KID), Counter: f.counter,
-	})
+		Algorithm: mssp.CardAES, Counter: f.counter,
+	}
+	if err := w.ring.SetKeys(record, f.keys); err != nil {
+		w.t.Fatal(err)
+	}
+	w.store.put(record)
 	w.net.mu.Lock()
 	w.net.cards[f.msisdn] = f
 	w.net.mu.Unlock()

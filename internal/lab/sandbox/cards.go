@@ -14,6 +14,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 	"github.com/signum-mssp/signum/internal/sim"
+	"github.com/signum-mssp/signum/internal/simcards"
 )
 
 // maxCards bounds a file of cards in bytes: a million rows with wrapped keys have
@@ -34,7 +35,7 @@ func (c *control) cards() map[string]http.Handler {
 
 // importCards reads a file of cards: multipart/form-data with a part "options",
 // {"kek": hex, "plain_keys": bool, "default_state": …}, all of which may be absent,
-// and then a part "cards", CSV. The answer is a sim.Summary, or {"error": …} when
+// and then a part "cards", CSV. The answer is a simcards.Summary, or {"error": …} when
 // the file could not be read to its end; rows before that are done.
 func (c *control) importCards(w http.ResponseWriter, r *http.Request) {
 	if !c.isParty(r) {
@@ -55,12 +56,12 @@ func (c *control) importCards(w http.ResponseWriter, r *http.Request) {
 	c.answer(w, http.StatusOK, sum)
 }
 
-func (c *control) readCards(r *http.Request) (sum sim.Summary, err error) {
+func (c *control) readCards(r *http.Request) (sum simcards.Summary, err error) {
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return sum, errors.New("the body is not multipart/form-data with the parts options and cards")
 	}
-	var opts sim.ImportOptions
+	var opts simcards.ImportOptions
 	for {
 		part, err := parts.NextPart()
 		if err == io.EOF {
@@ -82,7 +83,7 @@ func (c *control) readCards(r *http.Request) (sum sim.Summary, err error) {
 	}
 }
 
-func readImportOptions(part *multipart.Part) (opts sim.ImportOptions, err error) {
+func readImportOptions(part *multipart.Part) (opts simcards.ImportOptions, err error) {
 	body, err := io.ReadAll(io.LimitReader(part, maxControl))
 	if err != nil {
 		return opts, fmt.Errorf("the part options is not complete: %w", err)

@@ -17,7 +17,7 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
-	"github.com/signum-mssp/signum/internal/sim"
+	"github.com/signum-mssp/signum/internal/simcards"
 )
 
 const cardFile = "iccid,msisdn,key_set,algorithm,kic,kid\n" +
@@ -131,9 +131,9 @@ func TestCardsLimit(t *testing.T) {
 func TestMasterKey(t *testing.T) {
 	dir := t.TempDir()
 	box, stop := runUntil(t, Config{Dir: dir, Cards: card.NewMemory(), Apps: new(phone.MemoryApps)})
-	load := func(box *Sandbox) sim.Summary {
+	load := func(box *Sandbox) simcards.Summary {
 		t.Helper()
-		sum, err := box.Cards.Import(t.Context(), strings.NewReader(cardFile), sim.ImportOptions{PlainKeys: true})
+		sum, err := box.Cards.Import(t.Context(), strings.NewReader(cardFile), simcards.ImportOptions{PlainKeys: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +144,7 @@ func TestMasterKey(t *testing.T) {
 	}
 	stop()
 	info, err := os.Stat(box.Path(privateDir + "/" + masterFile))
-	if err != nil || info.Mode().Perm() != 0o600 || info.Size() != sim.MasterKeySize {
+	if err != nil || info.Mode().Perm() != 0o600 || info.Size() != simcards.MasterKeySize {
 		t.Errorf("%v, %v", info, err)
 	}
 	box, stop = runUntil(t, Config{Dir: dir, Cards: card.NewMemory(), Apps: new(phone.MemoryApps)})
@@ -155,11 +155,11 @@ func TestMasterKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring, err := sim.NewKeyRing(make([]byte, sim.MasterKeySize))
+	ring, err := simcards.NewKeyRing(make([]byte, simcards.MasterKeySize))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ring.Unwrap(c.ICCID, sim.KeyKIc, c.KIc); !errors.Is(err, sim.ErrUnwrap) {
+	if _, err := ring.Unwrap(c.ICCID, simcards.KeyKIc, c.KIc); !errors.Is(err, simcards.ErrUnwrap) {
 		t.Error(err)
 	}
 	stop()
@@ -181,7 +181,7 @@ func TestCardForUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := strings.Replace(cardFile, "+41791234567", msisdn, 1)
-	if sum, err := f.Cards.Import(t.Context(), strings.NewReader(row), sim.ImportOptions{PlainKeys: true}); err != nil || sum.Swapped != 1 {
+	if sum, err := f.Cards.Import(t.Context(), strings.NewReader(row), simcards.ImportOptions{PlainKeys: true}); err != nil || sum.Swapped != 1 {
 		t.Fatalf("%+v, %v", sum, err)
 	}
 	after, err := f.Store.Subscriber(t.Context(), msisdn)

@@ -19,7 +19,7 @@ import (
 	"github.com/signum-mssp/signum/internal/node"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/scp80"
-	"github.com/signum-mssp/signum/internal/sim"
+	"github.com/signum-mssp/signum/internal/simcards"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/web"
 )
@@ -172,13 +172,13 @@ const masterFile = "sim-master.key"
 func masterKey(dir string) ([]byte, error) {
 	path := filepath.Join(dir, privateDir, masterFile)
 	key, err := os.ReadFile(path)
-	if err == nil && len(key) != sim.MasterKeySize {
-		err = fmt.Errorf("master key of the cards: %s: %d octets, not %d", path, len(key), sim.MasterKeySize)
+	if err == nil && len(key) != simcards.MasterKeySize {
+		err = fmt.Errorf("master key of the cards: %s: %d octets, not %d", path, len(key), simcards.MasterKeySize)
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return key, err
 	}
-	key = make([]byte, sim.MasterKeySize)
+	key = make([]byte, simcards.MasterKeySize)
 	if _, err := rand.Read(key); err != nil {
 		return nil, err
 	}
@@ -267,7 +267,7 @@ func newICCID(of string) string {
 
 // placed puts a card that was provisioned into its user's handset, or takes it
 // out. What is there already stays.
-func (b *Sandbox) placed(_ context.Context, c sim.ImportedCard) error {
+func (b *Sandbox) placed(_ context.Context, c simcards.ImportedCard) error {
 	if c.OldMSISDN != "" {
 		if err := b.radio.remove(c.OldMSISDN); err != nil {
 			return err
@@ -276,7 +276,7 @@ func (b *Sandbox) placed(_ context.Context, c sim.ImportedCard) error {
 	if c.MSISDN == "" {
 		return nil
 	}
-	if c.Change == sim.ChangeNone && b.radio.card(c.MSISDN) != nil {
+	if c.Change == simcards.ChangeNone && b.radio.card(c.MSISDN) != nil {
 		return nil
 	}
 	record := &mssp.Card{ICCID: c.ICCID, KeySet: c.KeySet, Algorithm: c.Algorithm}

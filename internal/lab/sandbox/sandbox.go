@@ -19,7 +19,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/node"
 	"github.com/signum-mssp/signum/internal/phone"
-	"github.com/signum-mssp/signum/internal/sim"
+	"github.com/signum-mssp/signum/internal/simcards"
 )
 
 // Config is what a developer may choose.
@@ -183,7 +183,7 @@ func Open(ctx context.Context, cfg Config) (box *Sandbox, err error) {
 		sc.Store = "sqlite:" + filepath.Join(dir, privateDir, "signum.db")
 	}
 	sc.Shared = strings.HasPrefix(sc.Store, "postgres")
-	sc.SIM.Placed = func(ctx context.Context, c sim.ImportedCard) error { return box.placed(ctx, c) }
+	sc.SIM.Placed = func(ctx context.Context, c simcards.ImportedCard) error { return box.placed(ctx, c) }
 	srv, err := node.New(ctx, sc)
 	if err != nil {
 		return nil, hint(err)

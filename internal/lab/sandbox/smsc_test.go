@@ -14,7 +14,7 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/smsc"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/scp80"
-	"github.com/signum-mssp/signum/internal/sim"
+	"github.com/signum-mssp/signum/internal/simcards"
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
@@ -68,7 +68,7 @@ func TestOtherSMSC(t *testing.T) {
 	}
 	f := newFixtureWith(t, Config{SMSC: fmt.Sprintf("smpp://mssp:secret@%s?binds=2&window=5", network.Addr())})
 	row := fmt.Sprintf("iccid;msisdn;key_set;algorithm;kic;kid\n%s;%s;3;AES;%s;%s\n", iccid, msisdn, hex.EncodeToString(keys.KIc), hex.EncodeToString(keys.KID))
-	if sum, err := f.Cards.Import(t.Context(), strings.NewReader(row), sim.ImportOptions{PlainKeys: true}); err != nil || sum.New != 1 {
+	if sum, err := f.Cards.Import(t.Context(), strings.NewReader(row), simcards.ImportOptions{PlainKeys: true}); err != nil || sum.New != 1 {
 		t.Fatalf("%+v, %v", sum, err)
 	}
 	r := f.request(msisdn)

@@ -1,4 +1,4 @@
-package sim
+package simcards
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// ProvisionStore is what provisioning needs of a mssp.Store.
-type ProvisionStore interface {
+// Store is what provisioning needs of a mssp.Store.
+type Store interface {
 	Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber, error)
 	PutCard(ctx context.Context, c *mssp.Card) error
 	RekeyCard(ctx context.Context, c *mssp.Card) error
@@ -23,9 +23,9 @@ type ProvisionStore interface {
 	RenumberSubscriber(ctx context.Context, oldMSISDN, newMSISDN string) error
 }
 
-// ProvisionerConfig is what a Provisioner works with.
-type ProvisionerConfig struct {
-	Store ProvisionStore
+// Config is what a Provisioner works with.
+type Config struct {
+	Store Store
 	Keys  *KeyRing
 	// ParseMSISDN makes a number canonical: E.164 with leading +.
 	ParseMSISDN func(string) (string, bool)
@@ -105,14 +105,14 @@ func refusef(cause error, format string, args ...any) error {
 // concurrent use; what is done through one Provisioner is done one after the
 // other where it matters.
 type Provisioner struct {
-	cfg  ProvisionerConfig
+	cfg  Config
 	turn chan struct{} // holds one token
 }
 
-// NewProvisioner makes a Provisioner.
-func NewProvisioner(cfg ProvisionerConfig) (*Provisioner, error) {
+// New makes a Provisioner.
+func New(cfg Config) (*Provisioner, error) {
 	if cfg.Store == nil || cfg.Keys == nil || cfg.ParseMSISDN == nil || cfg.NewSerial == nil || cfg.Revoke == nil {
-		return nil, errors.New("sim: a provisioner needs Store, Keys, ParseMSISDN, NewSerial and Revoke")
+		return nil, errors.New("simcards: a provisioner needs Store, Keys, ParseMSISDN, NewSerial and Revoke")
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = mssp.SystemClock{}

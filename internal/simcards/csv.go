@@ -1,4 +1,4 @@
-package sim
+package simcards
 
 import (
 	"bufio"
@@ -54,18 +54,18 @@ func openCards(r io.Reader, parseMSISDN func(string) (string, bool), kek []byte)
 	if len(kek) > 0 {
 		var err error
 		if f.kek, err = aes.NewCipher(kek); err != nil {
-			return nil, fmt.Errorf("sim: the transport key has %d bytes, not 16, 24 or 32", len(kek))
+			return nil, fmt.Errorf("simcards: the transport key has %d bytes, not 16, 24 or 32", len(kek))
 		}
 	}
 	line, err := f.readLine()
 	if err == io.EOF {
-		return nil, errors.New("sim: the file is empty; it begins with the names of its columns: " + strings.Join(cardColumns, ", "))
+		return nil, errors.New("simcards: the file is empty; it begins with the names of its columns: " + strings.Join(cardColumns, ", "))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("sim: header: %w", err)
+		return nil, fmt.Errorf("simcards: header: %w", err)
 	}
 	if err := f.header(line); err != nil {
-		return nil, fmt.Errorf("sim: header: %w", err)
+		return nil, fmt.Errorf("simcards: header: %w", err)
 	}
 	return f, nil
 }

@@ -1,4 +1,4 @@
-package sim
+package simcards
 
 import (
 	"bytes"
@@ -52,7 +52,7 @@ func newTestBook(t *testing.T) *testBook {
 	}
 	serial := 0
 	var mu sync.Mutex
-	b.Provisioner, err = NewProvisioner(ProvisionerConfig{
+	b.Provisioner, err = New(Config{
 		Store: s, Keys: b.keys, ParseMSISDN: parseTestNumber, Network: signum.Network{MCC: "228", MNC: "01"}, Clock: &b.clock,
 		NewSerial: func() string {
 			mu.Lock()
@@ -361,7 +361,7 @@ func TestShow(t *testing.T) {
 }
 
 func TestProvisionerNeeds(t *testing.T) {
-	if _, err := NewProvisioner(ProvisionerConfig{}); err == nil {
+	if _, err := New(Config{}); err == nil {
 		t.Error("made of nothing")
 	}
 }

@@ -1,4 +1,4 @@
-package sim
+package simcards
 
 import (
 	"bytes"
@@ -221,7 +221,7 @@ func (p *Provisioner) swap(ctx context.Context, sub *mssp.Subscriber, c *mssp.Ca
 		}
 		if x := d.Certificate; x != nil && x.State == mssp.CertificateGood {
 			if err := p.cfg.Revoke(ctx, x.Serial, cessationOfOperation); err != nil {
-				return nil, fmt.Errorf("sim: certificate %s of the old SIM: %w", x.Serial, err)
+				return nil, fmt.Errorf("simcards: certificate %s of the old SIM: %w", x.Serial, err)
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package sim
+package simcards
 
 import (
 	"context"
@@ -119,7 +119,7 @@ func (p *Provisioner) Import(ctx context.Context, r io.Reader, o ImportOptions) 
 		}
 		i.report()
 		if err != nil {
-			return i.sum, fmt.Errorf("sim: import stopped near line %d: %w", f.line, err)
+			return i.sum, fmt.Errorf("simcards: import stopped near line %d: %w", f.line, err)
 		}
 		if o.Progress != nil {
 			o.Progress(i.sum.Rows)
@@ -151,9 +151,9 @@ type finding struct {
 func (i *importer) check() error {
 	switch {
 	case len(i.opts.KEK) > 0 && i.opts.PlainKeys:
-		return errors.New("sim: the keys of a file are wrapped or they are not: a transport key, or plain keys")
+		return errors.New("simcards: the keys of a file are wrapped or they are not: a transport key, or plain keys")
 	case len(i.opts.KEK) == 0 && !i.opts.PlainKeys:
-		return errors.New("sim: the transport key is missing under which the keys of the file are wrapped; " +
+		return errors.New("simcards: the transport key is missing under which the keys of the file are wrapped; " +
 			"if they are in the clear, this must be said")
 	}
 	switch i.opts.DefaultState {
@@ -161,7 +161,7 @@ func (i *importer) check() error {
 		i.opts.DefaultState = mssp.CardActive
 	case mssp.CardActive, mssp.CardBarred:
 	default:
-		return fmt.Errorf("sim: a card in a phone is %s or %s, not %s", mssp.CardActive, mssp.CardBarred, i.opts.DefaultState)
+		return fmt.Errorf("simcards: a card in a phone is %s or %s, not %s", mssp.CardActive, mssp.CardBarred, i.opts.DefaultState)
 	}
 	return nil
 }

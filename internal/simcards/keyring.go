@@ -1,4 +1,4 @@
-package sim
+package simcards
 
 import (
 	"crypto/aes"
@@ -38,7 +38,7 @@ type KeyRing struct{ aead cipher.AEAD }
 // NewKeyRing makes a ring of one master key, MasterKeySize bytes long.
 func NewKeyRing(master []byte) (*KeyRing, error) {
 	if len(master) != MasterKeySize {
-		return nil, fmt.Errorf("sim: the master key has %d bytes, not %d", len(master), MasterKeySize)
+		return nil, fmt.Errorf("simcards: the master key has %d bytes, not %d", len(master), MasterKeySize)
 	}
 	block, err := aes.NewCipher(master)
 	if err != nil {
@@ -56,7 +56,7 @@ func NewKeyRing(master []byte) (*KeyRing, error) {
 // differs each time.
 func (r *KeyRing) Wrap(iccid, name string, key []byte) ([]byte, error) {
 	if len(key) == 0 {
-		return nil, fmt.Errorf("sim: %s of card %s is empty", name, iccid)
+		return nil, fmt.Errorf("simcards: %s of card %s is empty", name, iccid)
 	}
 	return r.aead.Seal([]byte{keyVersion}, nil, key, wrapContext(iccid, name)), nil
 }
@@ -68,7 +68,7 @@ func (r *KeyRing) Unwrap(iccid, name string, wrapped []byte) ([]byte, error) {
 			return key, nil
 		}
 	}
-	return nil, fmt.Errorf("sim: %s of card %s: %w", name, iccid, ErrUnwrap)
+	return nil, fmt.Errorf("simcards: %s of card %s: %w", name, iccid, ErrUnwrap)
 }
 
 // Keys are those of a card, in the clear: they are not to be kept.
@@ -96,7 +96,7 @@ func wrapContext(iccid, name string) []byte {
 }
 
 // Format implements fmt.Formatter: a ring has no text, whatever the verb.
-func (KeyRing) Format(s fmt.State, _ rune) { fmt.Fprint(s, "sim.KeyRing") }
+func (KeyRing) Format(s fmt.State, _ rune) { fmt.Fprint(s, "simcards.KeyRing") }
 
 // LogValue implements slog.LogValuer.
-func (KeyRing) LogValue() slog.Value { return slog.StringValue("sim.KeyRing") }
+func (KeyRing) LogValue() slog.Value { return slog.StringValue("simcards.KeyRing") }
