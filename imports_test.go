@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"internal/app":             {"", "internal/mssp"},
 	"internal/applet":          {"internal/sms"},
 	"internal/web":             {"", "internal/mssp"},
-	"internal/bench":           {"", "internal/mssp", "client", "internal/ca", "internal/lab/card", "internal/lab/sandbox", "internal/node", "internal/phone"},
+	"internal/bench":           {"", "internal/mssp", "client", "internal/ca", "internal/engine/phonetest", "internal/lab/card", "internal/lab/sandbox", "internal/node", "internal/phone"},
 	"internal/ca":              {"internal/mssp"},
 	"internal/lab/card":        {"", "internal/mssp", "internal/cms", "internal/scp80", "internal/sms", "internal/applet"},
 	"internal/cms":             {},
@@ -43,6 +43,8 @@ var mayImport = map[string][]string{
 	"internal/store":           {"", "internal/mssp"},
 	"internal/store/pgtest":    {},
 	"internal/store/storetest": {"", "internal/mssp"},
+
+	"internal/engine/phonetest": {"", "internal/mssp", "internal/cms"},
 }
 
 type goPackage struct {

@@ -29,6 +29,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/engine/phonetest"
 	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
 	"github.com/signum-mssp/signum/internal/mssp"
@@ -93,10 +94,10 @@ func runServer(ctx context.Context, args []string) error {
 	debug.SetGCPercent(400) // as signum sandbox does
 
 	cfg := sandbox.Config{Dir: *dir, Addr: "127.0.0.1:0", Store: *store, Cards: card.NewMemory(), Apps: new(phone.MemoryApps)}
-	var network *phone.Network
+	var phones *phonetest.Phones
 	if *memory {
-		network = phone.New(phone.Config{})
-		cfg.SIMChannel = func(mssp.Channel) mssp.Channel { return network }
+		phones = phonetest.New(phonetest.Config{})
+		cfg.SIMChannel = func(mssp.Channel) mssp.Channel { return phones }
 	}
 	box, err := sandbox.Open(ctx, cfg)
 	if err != nil {
@@ -106,12 +107,12 @@ func runServer(ctx context.Context, args []string) error {
 	g.SetLimit(32)
 	for n := range *users {
 		g.Go(func() error {
+			if phones != nil {
+				return addInMemory(gctx, box, phones, msisdn(n), *silent)
+			}
 			var b phone.Behaviour
 			if *silent {
 				b.Do = phone.Silent
-			}
-			if network != nil {
-				return addInMemory(gctx, box, network, msisdn(n), b)
 			}
 			u := sandbox.User{MSISDN: msisdn(n), Methods: []signum.Method{signum.SIM}, KeyType: signum.EC}
 			return errors.Join(box.AddUser(gctx, u), box.Behave(u.MSISDN, b))
@@ -123,9 +124,8 @@ func runServer(ctx context.Context, args []string) error {
 	if err := invite(ctx, box, *invites); err != nil {
 		return err
 	}
-	if network != nil {
-		network.Connect(box.AnswerHandler())
-		defer network.Close()
+	if phones != nil {
+		phones.Connect(box.AnswerHandler())
 	}
 	ctx, stop := context.WithCancel(ctx)
 	go func() {
@@ -133,25 +133,32 @@ func runServer(ctx context.Context, args []string) error {
 		stop()
 	}()
 	fmt.Println(box.Info.BaseURL + "/rest/service/sign")
-	return box.Run(ctx)
+	err = box.Run(ctx)
+	if phones != nil {
+		err = errors.Join(err, phones.Close())
+	}
+	return err
 }
 
-// addInMemory makes a user whose SIM is no more than a key in memory.
-func addInMemory(ctx context.Context, box *sandbox.Sandbox, n *phone.Network, msisdn string, b phone.Behaviour) error {
+// addInMemory makes a user whose SIM is no more than a P-256 key in memory.
+func addInMemory(ctx context.Context, box *sandbox.Sandbox, phones *phonetest.Phones, msisdn string, silent bool) error {
 	s := &mssp.Subscriber{MSISDN: msisdn, Serial: ca.NewSerial(), State: mssp.SubscriberActive, Devices: []mssp.Device{
 		{ID: msisdn, Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.EC},
 	}}
-	p, err := n.Add(phone.DeviceSpec{ID: msisdn, MSISDN: msisdn, Method: signum.SIM})
+	d, err := phones.Add(phonetest.Spec{ID: msisdn, MSISDN: msisdn, Method: signum.SIM})
 	if err != nil {
 		return err
 	}
-	if err := box.Store.PutSubscriber(ctx, s); err != nil {
+	if silent {
+		err = phones.Behave(msisdn, phonetest.Silent)
+	}
+	if err = errors.Join(err, box.Store.PutSubscriber(ctx, s)); err != nil {
 		return err
 	}
-	if s.Devices[0].Certificate, err = box.CA.Issue(ctx, s.Serial, msisdn, p.PublicKey()); err != nil {
+	if s.Devices[0].Certificate, err = box.CA.Issue(ctx, s.Serial, msisdn, d.Key().Public()); err != nil {
 		return err
 	}
-	return errors.Join(box.Store.PutSubscriber(ctx, s), n.Behave(msisdn, b))
+	return box.Store.PutSubscriber(ctx, s)
 }
 
 // message is the request as the bare server decodes it.

@@ -9,12 +9,12 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/engine/phonetest"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // addInactive makes an account with a SIM that was never activated.
-func (w *world) addInactive(n int, b phone.Behaviour, k signum.KeyType) *mssp.Subscriber {
+func (w *world) addInactive(n int, b phonetest.Action, k signum.KeyType) *mssp.Subscriber {
 	w.t.Helper()
 	s := w.inactive(n, k)
 	w.addPhones(s, b)
@@ -68,7 +68,7 @@ func TestAutoActivation(t *testing.T) {
 			if d.State != signum.DeviceActive || d.Certificate == nil || d.Certificate.Serial != got.Certificate.SerialNumber.Text(16) || d.PINBlocked {
 				t.Errorf("%s: %+v", tt.profile, d)
 			}
-			<-w.events
+			<-w.active
 			if text := <-w.texts; len(text) < 20 || text[:len(s.MSISDN)] != s.MSISDN {
 				t.Errorf("reminder %q", text)
 			}
@@ -78,7 +78,7 @@ func TestAutoActivation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if again := w.verify(resp.Signature); !again.Certificate.Equal(got.Certificate) || len(w.events) != 0 {
+			if again := w.verify(resp.Signature); !again.Certificate.Equal(got.Certificate) || len(w.active) != 0 {
 				t.Errorf("%s: activated again", tt.profile)
 			}
 			w.putParty(func(p *mssp.Party) { p.AutoActivation, p.Services = true, everything })
@@ -91,12 +91,12 @@ func TestActivationFails(t *testing.T) {
 	w.run()
 	w.putParty(func(p *mssp.Party) { p.AutoActivation = true })
 	for i, tt := range []struct {
-		do   phone.Action
+		do   phonetest.Action
 		want signum.Code
 	}{
-		{phone.Cancel, 401}, {phone.Unreachable, 209}, {phone.BadSignature, 503},
+		{phonetest.Cancel, 401}, {phonetest.Unreachable, 209}, {phonetest.BadSignature, 503},
 	} {
-		s := w.addInactive(10+i, phone.Behaviour{Do: tt.do}, "")
+		s := w.addInactive(10+i, tt.do, "")
 		resp, err := w.ask(s)
 		got := w.code(err)
 		if err == nil {
@@ -135,7 +135,7 @@ func TestActivationForged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good, err := d.SetPIN(otherID, phone.DefaultPIN, phone.DefaultPIN)
+	good, err := d.Act(otherID, phonetest.Approve)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestActivationForged(t *testing.T) {
 		t.Errorf("repeated: %v", err)
 	}
 	w.awaitShown(otherID)
-	if err := w.phones.EnterPIN(other.Devices[0].ID, otherID, phone.DefaultPIN); err != nil {
+	if err := w.phones.Act(other.Devices[0].ID, otherID, phonetest.Approve); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.await(otherID); got != signum.SignatureMade {
@@ -183,7 +183,7 @@ func TestActivationRestart(t *testing.T) {
 		s := w.inactive(1, "")
 		w.addPhones(s, silent)
 		w.put(s)
-		restart := func(b phone.Behaviour) {
+		restart := func(b phonetest.Action) {
 			w.stop()
 			w = newWorld(t, url, w)
 			w.addPhones(w.find(s), b)
@@ -198,7 +198,7 @@ func TestActivationRestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := d.SetPIN(id, phone.DefaultPIN, phone.DefaultPIN)
+		a, err := d.Act(id, phonetest.Approve)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,13 +10,13 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/engine/phonetest"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 var (
-	approves = phone.Behaviour{}
-	silent   = phone.Behaviour{Do: phone.Silent}
+	approves = phonetest.Approve
+	silent   = phonetest.Silent
 )
 
 // verify checks a CMS as a party would and returns the text.
@@ -103,14 +103,14 @@ func TestScenarios(t *testing.T) {
 func TestPhoneOutcomes(t *testing.T) {
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	for i, tt := range []struct {
-		do   phone.Action
+		do   phonetest.Action
 		want signum.Code
 	}{
-		{phone.Approve, 500}, {phone.Cancel, 401}, {phone.WrongPIN, 402}, {phone.Blocked, 402},
-		{phone.BadSignature, 503}, {phone.Unreachable, 209}, {phone.NoKey, 404},
+		{phonetest.Approve, 500}, {phonetest.Cancel, 401}, {phonetest.WrongPIN, 402}, {phonetest.Blocked, 402},
+		{phonetest.BadSignature, 503}, {phonetest.Unreachable, 209}, {phonetest.NoKey, 404},
 	} {
 		for j, m := range []signum.Method{signum.SIM, signum.App} {
-			s := w.addUser(2*i+j, phone.Behaviour{Do: tt.do}, signum.EC, m)
+			s := w.addUser(2*i+j, tt.do, signum.EC, m)
 			resp, err := w.ask(s)
 			got := w.code(err)
 			if err == nil {
@@ -177,7 +177,7 @@ func TestAppSupersedes(t *testing.T) {
 			t.Errorf("first: %v", err)
 		}
 		w.awaitShown(second)
-		if err := w.phones.EnterPIN(s.Devices[0].ID, second, phone.DefaultPIN); err != nil {
+		if err := w.phones.Act(s.Devices[0].ID, second, phonetest.Approve); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.await(second); got != signum.SignatureMade {
@@ -324,7 +324,7 @@ func TestRevoked(t *testing.T) {
 		if err := w.ca.Revoke(t.Context(), s.Devices[0].Certificate.Serial, 1); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.phones.EnterPIN(s.Devices[0].ID, id, phone.DefaultPIN); err != nil {
+		if err := w.phones.Act(s.Devices[0].ID, id, phonetest.Approve); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.await(id); got != signum.RevokedCertificate {
@@ -357,7 +357,7 @@ func TestHangUp(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if err := w.phones.EnterPIN(s.Devices[0].ID, id, phone.DefaultPIN); err != nil {
+	if err := w.phones.Act(s.Devices[0].ID, id, phonetest.Approve); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.await(id); got != signum.SignatureMade {

@@ -13,8 +13,8 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/engine/phonetest"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/store"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
 )
@@ -58,12 +58,12 @@ type world struct {
 	t      testing.TB
 	store  *store.Store
 	ca     *ca.Issuer
-	phones *phone.Network
+	phones *phonetest.Phones
 	clock  *handClock
-	keys   phone.KeyStore
-	shown  chan string      // transaction ids, as texts appear on screens
-	texts  chan string      // text messages, as they arrive
-	events chan phone.Event // of an activation
+	keys   *phonetest.Keys
+	shown  chan string // transaction ids, as texts appear on screens
+	texts  chan string // text messages, as they arrive
+	active chan string // devices, as they are activated
 	stop   func()
 }
 
@@ -75,8 +75,8 @@ var authority = sync.OnceValues(func() (*ca.Authority, error) {
 // over its clock and phones' keys.
 func newWorld(t testing.TB, url string, before *world) *world {
 	t.Helper()
-	w := &world{t: t, clock: &handClock{at: time.Now().Truncate(time.Second)}, keys: phone.NewMemoryKeys(),
-		shown: make(chan string, 1000), texts: make(chan string, 1000), events: make(chan phone.Event, 1000)}
+	w := &world{t: t, clock: &handClock{at: time.Now().Truncate(time.Second)}, keys: new(phonetest.Keys),
+		shown: make(chan string, 1000), texts: make(chan string, 1000), active: make(chan string, 1000)}
 	if before != nil {
 		w.clock, w.keys = before.clock, before.keys
 	}
@@ -90,16 +90,12 @@ func newWorld(t testing.TB, url string, before *world) *world {
 	if w.ca, err = ca.New(auth, w.store, ca.Options{URL: "http://127.0.0.1:1", Clock: w.clock}); err != nil {
 		t.Fatal(err)
 	}
-	w.phones = phone.New(phone.Config{Clock: w.clock, Keys: w.keys, Observe: func(e phone.Event) {
-		switch e.Kind {
-		case phone.Shown:
-			offer(w.shown, e.TransID)
-		case phone.Text:
-			offer(w.texts, e.MSISDN+" "+e.Text)
-		case phone.PINSet:
-			offer(w.events, e)
-		}
-	}})
+	w.phones = phonetest.New(phonetest.Config{
+		Clock: w.clock, Keys: w.keys,
+		Shown:     func(r mssp.DeviceRequest) { offer(w.shown, r.TransID) },
+		Activated: func(deviceID string) { offer(w.active, deviceID) },
+		Text:      func(m mssp.TextMessage) { offer(w.texts, m.MSISDN+" "+m.Text) },
+	})
 	if w.Engine, err = New(Config{
 		Store: w.store, Clock: w.clock, Chain: auth.Chain(), MSSPURI: "mid://test", Issuer: w.ca, Texts: w.phones, HomeNetwork: "22801",
 		Channels: map[signum.Method]mssp.Channel{signum.SIM: w.phones, signum.App: w.phones},
@@ -114,8 +110,7 @@ func newWorld(t testing.TB, url string, before *world) *world {
 	var once sync.Once
 	w.stop = func() {
 		once.Do(func() {
-			w.phones.Close()
-			if err := w.store.Close(); err != nil {
+			if err := errors.Join(w.phones.Close(), w.store.Close()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -160,11 +155,11 @@ func (w *world) putParty(change func(*mssp.Party)) {
 }
 
 // addPhones puts the devices of an account into the network.
-func (w *world) addPhones(s *mssp.Subscriber, behaviour phone.Behaviour) {
+func (w *world) addPhones(s *mssp.Subscriber, behaviour phonetest.Action) {
 	w.t.Helper()
 	for i := range s.Devices {
 		d := &s.Devices[i]
-		spec := phone.DeviceSpec{ID: d.ID, MSISDN: s.MSISDN, Method: d.Method, KeyType: d.KeyType, Blank: d.State == signum.DeviceRegistered}
+		spec := phonetest.Spec{ID: d.ID, MSISDN: s.MSISDN, Method: d.Method, KeyType: d.KeyType, Blank: d.State == signum.DeviceRegistered}
 		if _, err := w.phones.Add(spec); err != nil {
 			w.t.Fatal(err)
 		}
@@ -185,7 +180,7 @@ func (w *world) put(s *mssp.Subscriber) {
 }
 
 // addUser makes the n-th account, with certified devices.
-func (w *world) addUser(n int, behaviour phone.Behaviour, k signum.KeyType, methods ...signum.Method) *mssp.Subscriber {
+func (w *world) addUser(n int, behaviour phonetest.Action, k signum.KeyType, methods ...signum.Method) *mssp.Subscriber {
 	w.t.Helper()
 	ctx := context.Background()
 	s := &mssp.Subscriber{MSISDN: fmt.Sprintf("+4179%07d", n), Serial: ca.NewSerial(), State: mssp.SubscriberActive}
@@ -202,7 +197,7 @@ func (w *world) addUser(n int, behaviour phone.Behaviour, k signum.KeyType, meth
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if d.Certificate, err = w.ca.Issue(ctx, s.Serial, d.ID, p.PublicKey()); err != nil {
+		if d.Certificate, err = w.ca.Issue(ctx, s.Serial, d.ID, p.Key().Public()); err != nil {
 			w.t.Fatal(err)
 		}
 	}

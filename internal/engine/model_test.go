@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/engine/phonetest"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // modelled is what must be true of one transaction.
@@ -155,10 +155,10 @@ func (m *model) answer(rt *rapid.T) {
 	var err error
 	if approve {
 		x.code = signum.SignatureMade
-		err = m.w.phones.EnterPIN(device, x.id, phone.DefaultPIN)
+		err = m.w.phones.Act(device, x.id, phonetest.Approve)
 	} else {
 		x.code = signum.UserCancel
-		err = m.w.phones.Decline(device, x.id)
+		err = m.w.phones.Act(device, x.id, phonetest.Cancel)
 	}
 	if err != nil {
 		rt.Fatalf("%s on %s: %v", x.id, device, err)
@@ -255,9 +255,9 @@ func (m *model) acknowledge(device, id, act string) {
 		}
 		switch act {
 		case "OK":
-			_ = m.w.phones.Acknowledge(device, id) // what went wrong shows in the answer
+			_ = m.w.phones.Act(device, id, phonetest.Approve) // what went wrong shows in the answer
 		case "CANCEL":
-			_ = m.w.phones.Decline(device, id)
+			_ = m.w.phones.Act(device, id, phonetest.Cancel)
 		default:
 			m.w.clock.move(signum.ReceiptWait)
 			_ = m.w.sweep(context.Background())

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -15,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/engine/phonetest"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // signed asks for a signature that is approved and returns its id.
@@ -49,20 +50,20 @@ func TestReceiptOutcomes(t *testing.T) {
 			s := w.addUser(i, approves, signum.EC, m)
 			for _, tt := range []struct {
 				name string
-				do   phone.Action
+				do   phonetest.Action
 				act  func(id string) // of a silent user, once it is shown
 				want signum.ReceiptResponseExtension
 			}{
-				{"accepted", phone.Approve, nil, signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"OK"}`}},
-				{"cancelled", phone.Cancel, nil, signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"CANCEL"}`, FaultMessage: "User Cancelled the request"}},
-				{"untouched", phone.Silent, func(id string) {
+				{"accepted", phonetest.Approve, nil, signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"OK"}`}},
+				{"cancelled", phonetest.Cancel, nil, signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"CANCEL"}`, FaultMessage: "User Cancelled the request"}},
+				{"untouched", phonetest.Silent, func(id string) {
 					d, err := w.phones.Device(s.Devices[0].ID)
 					if err != nil {
 						t.Error(err)
 						return
 					}
 					w.clock.move(signum.ReceiptShown)
-					a, err := d.TimeOut(id)
+					a, err := d.Act(id, phonetest.TimeOut)
 					if err == nil {
 						err = w.Answer(context.Background(), a)
 					}
@@ -70,8 +71,8 @@ func TestReceiptOutcomes(t *testing.T) {
 						t.Error(err)
 					}
 				}, signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"TIMEOUT"}`}},
-				{"no answer", phone.Silent, func(string) { w.clock.move(signum.ReceiptWait) }, signum.ReceiptResponseExtension{}},
-				{"unreachable", phone.Unreachable, nil, signum.ReceiptResponseExtension{}},
+				{"no answer", phonetest.Silent, func(string) { w.clock.move(signum.ReceiptWait) }, signum.ReceiptResponseExtension{}},
+				{"unreachable", phonetest.Unreachable, nil, signum.ReceiptResponseExtension{}},
 			} {
 				for _, extension := range []bool{true, false} {
 					if err := w.phones.Behave(s.MSISDN, approves); err != nil {
@@ -79,7 +80,7 @@ func TestReceiptOutcomes(t *testing.T) {
 					}
 					id := w.signed(s)
 					w.awaitShown(id)
-					if err := w.phones.Behave(s.MSISDN, phone.Behaviour{Do: tt.do}); err != nil {
+					if err := w.phones.Behave(s.MSISDN, tt.do); err != nil {
 						t.Fatal(err)
 					}
 					r := w.receiptRequest(s, id)
@@ -111,7 +112,7 @@ func TestReceiptOutcomes(t *testing.T) {
 					if got := w.outcome(id); got != signum.SignatureMade {
 						t.Errorf("%s, %s: the signature is %d", m, tt.name, got)
 					}
-					if tt.act == nil && tt.do != phone.Unreachable {
+					if tt.act == nil && tt.do != phonetest.Unreachable {
 						w.awaitShown(id)
 					}
 				}
@@ -330,10 +331,15 @@ func TestEncryptedReceipt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if screen, ok := d.Shown(); !ok || screen.Text != "Passwort: ž€" {
-		t.Errorf("shown: %+v", screen)
+	screen, _ := d.Shown()
+	received, err := base64.StdEncoding.DecodeString(screen.Text)
+	if err != nil || screen.MimeType != signum.MimeRSAMessage {
+		t.Errorf("shown: %+v, %v", screen, err)
 	}
-	if err := w.phones.Acknowledge(s.Devices[0].ID, id); err != nil {
+	if got, err := d.Key().(crypto.Decrypter).Decrypt(nil, received, nil); err != nil || string(got) != string(plain) {
+		t.Errorf("decrypted: %x, %v", got, err)
+	}
+	if err := w.phones.Act(s.Devices[0].ID, id, phonetest.Approve); err != nil {
 		t.Error(err)
 	}
 	if err := <-done; err != nil {
@@ -363,7 +369,7 @@ func TestReceiptHangUp(t *testing.T) {
 	if n := len(w.receipts.ids()); n != 0 {
 		t.Errorf("%d waiters left", n)
 	}
-	if err := w.phones.Acknowledge(s.Devices[0].ID, id); err != nil {
+	if err := w.phones.Act(s.Devices[0].ID, id, phonetest.Approve); err != nil {
 		t.Error(err)
 	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {

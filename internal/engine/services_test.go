@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/engine/phonetest"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 var everything = []string{signum.ServiceValidate, signum.ServiceGeofencing, signum.ServiceApp2App, signum.ServiceSubscriberInfo, signum.ServiceVerification}
@@ -34,15 +34,17 @@ func (w *world) addUserIn(n int, net signum.Network, methods ...signum.Method) *
 	return s
 }
 
-func (w *world) place(s *mssp.Subscriber, p string) {
+func (w *world) place(s *mssp.Subscriber, l *mssp.Location) {
 	w.t.Helper()
-	place, err := phone.ParsePlace(p)
-	if err == nil {
-		err = w.phones.Place(s.MSISDN, place)
-	}
-	if err != nil {
+	if err := w.phones.Place(s.MSISDN, l); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// at is what a device tells of a place, measured some time ago.
+func (w *world) at(country string, accuracy int, device, location float64, ago time.Duration) *mssp.Location {
+	return &mssp.Location{Country: country, Accuracy: accuracy, DeviceConfidence: device, LocationConfidence: location,
+		Measured: w.clock.Now().Add(-ago)}
 }
 
 // TestGeofencing is the three ways to enforce a policy, on both methods, and
@@ -64,7 +66,7 @@ func TestGeofencing(t *testing.T) {
 		type row struct {
 			name   string
 			s      *mssp.Subscriber
-			place  string
+			place  *mssp.Location
 			policy *signum.GeofencingPolicy
 			want   *signum.Geofencing
 			code   signum.Code
@@ -72,25 +74,25 @@ func TestGeofencing(t *testing.T) {
 		}
 		const breach = "The geofencing policy is violated"
 		rows := []row{
-			{"SIM", sim, "CH", nil, located("CH", "1.0", "1.0", now, 0), 500, ""},
-			{"App", app, "DE,accuracy=25,device=0.9,location=0.85", nil, located("DE", "0.9", "0.85", now, 25), 500, ""},
-			{"three hours old", app, "CH,age=3h", nil, located("CH", "1.0", "0.97", signum.FormatInstant(w.clock.Now().Add(-3*time.Hour)), 16), 500, ""},
-			{"nothing returned", app, "none", nil, failed(200), 500, ""},
-			{"foreign SIM", foreign, "CH", nil, failed(123), 500, ""},
-			{"in the white list", app, "CH", policy(signum.GeofencingPolicy{CountryWhitelist: "DE,CH"}), located("CH", "1.0", "1.0", now, 16), 500, ""},
-			{"not in the white list", app, "FR", policy(signum.GeofencingPolicy{CountryWhitelist: "DE,CH"}), nil, 450, breach + ": country FR is not in countrywhitelist"},
-			{"in the black list", sim, "RU", policy(signum.GeofencingPolicy{CountryBlacklist: "RU"}), nil, 450, breach + ": country RU is in countryblacklist"},
-			{"too old", app, "CH,age=2h", policy(signum.GeofencingPolicy{MaxTimestampMinutes: "60"}), nil, 450, breach + ": location is 120 minutes old, more than maxtimestampminutes"},
-			{"confident enough after two hours", app, "CH,location=0.9,age=2h", policy(signum.GeofencingPolicy{MinLocationConfidence: "0.88"}),
+			{"SIM", sim, w.at("CH", 0, 1, 1, 0), nil, located("CH", "1.0", "1.0", now, 0), 500, ""},
+			{"App", app, w.at("DE", 25, 0.9, 0.85, 0), nil, located("DE", "0.9", "0.85", now, 25), 500, ""},
+			{"three hours old", app, w.at("CH", 16, 1, 1, 3*time.Hour), nil, located("CH", "1.0", "0.97", signum.FormatInstant(w.clock.Now().Add(-3*time.Hour)), 16), 500, ""},
+			{"nothing returned", app, nil, nil, failed(200), 500, ""},
+			{"foreign SIM", foreign, w.at("CH", 16, 1, 1, 0), nil, failed(123), 500, ""},
+			{"in the white list", app, w.at("CH", 16, 1, 1, 0), policy(signum.GeofencingPolicy{CountryWhitelist: "DE,CH"}), located("CH", "1.0", "1.0", now, 16), 500, ""},
+			{"not in the white list", app, w.at("FR", 16, 1, 1, 0), policy(signum.GeofencingPolicy{CountryWhitelist: "DE,CH"}), nil, 450, breach + ": country FR is not in countrywhitelist"},
+			{"in the black list", sim, w.at("RU", 0, 1, 1, 0), policy(signum.GeofencingPolicy{CountryBlacklist: "RU"}), nil, 450, breach + ": country RU is in countryblacklist"},
+			{"too old", app, w.at("CH", 16, 1, 1, 2*time.Hour), policy(signum.GeofencingPolicy{MaxTimestampMinutes: "60"}), nil, 450, breach + ": location is 120 minutes old, more than maxtimestampminutes"},
+			{"confident enough after two hours", app, w.at("CH", 16, 1, 0.9, 2*time.Hour), policy(signum.GeofencingPolicy{MinLocationConfidence: "0.88"}),
 				located("CH", "1.0", "0.88", signum.FormatInstant(w.clock.Now().Add(-2*time.Hour)), 16), 500, ""},
-			{"not confident enough after two hours", app, "CH,location=0.9,age=2h", policy(signum.GeofencingPolicy{MinLocationConfidence: "0.89"}), nil, 450,
+			{"not confident enough after two hours", app, w.at("CH", 16, 1, 0.9, 2*time.Hour), policy(signum.GeofencingPolicy{MinLocationConfidence: "0.89"}), nil, 450,
 				breach + ": location confidence 0.88 is below minlocationconfidence"},
-			{"too inaccurate", app, "CH,accuracy=2000", policy(signum.GeofencingPolicy{MaxAccuracyMeters: "1000"}), nil, 450, breach + ": accuracy of 2000 metres exceeds maxaccuracymeters"},
-			{"policy without location", app, "error=103", policy(signum.GeofencingPolicy{CountryWhitelist: "CH"}), nil, 450, breach + ": there is no location: 103 " + signum.GeoDenied.String()},
-			{"policy and foreign SIM", foreign, "CH", policy(signum.GeofencingPolicy{CountryWhitelist: "CH"}), nil, 450, breach + ": there is no location: 123 " + signum.GeoForeignSIM.String()},
+			{"too inaccurate", app, w.at("CH", 2000, 1, 1, 0), policy(signum.GeofencingPolicy{MaxAccuracyMeters: "1000"}), nil, 450, breach + ": accuracy of 2000 metres exceeds maxaccuracymeters"},
+			{"policy without location", app, &mssp.Location{Error: 103}, policy(signum.GeofencingPolicy{CountryWhitelist: "CH"}), nil, 450, breach + ": there is no location: 103 " + signum.GeoDenied.String()},
+			{"policy and foreign SIM", foreign, w.at("CH", 16, 1, 1, 0), policy(signum.GeofencingPolicy{CountryWhitelist: "CH"}), nil, 450, breach + ": there is no location: 123 " + signum.GeoForeignSIM.String()},
 		}
 		for _, e := range signum.GeoErrors {
-			rows = append(rows, row{"error " + itoa(int(e)), app, "error=" + itoa(int(e)), nil, failed(e), 500, ""})
+			rows = append(rows, row{"error " + itoa(int(e)), app, &mssp.Location{Error: e}, nil, failed(e), 500, ""})
 		}
 		check := func(t *testing.T, tt row) {
 			w.place(tt.s, tt.place)
@@ -129,14 +131,14 @@ func TestGeofencing(t *testing.T) {
 		// The policy that the service keeps for the party, told or not told.
 		for _, tt := range []struct {
 			fence  mssp.PartyGeofence
-			place  string
+			place  *mssp.Location
 			code   signum.Code
 			detail string
 		}{
-			{mssp.PartyGeofence{Enabled: true, Verbose: true, Geofence: mssp.Geofence{CountryWhitelist: []string{"CH"}}}, "FR", 450, breach + ": country FR is not in countrywhitelist"},
-			{mssp.PartyGeofence{Enabled: true, Geofence: mssp.Geofence{CountryWhitelist: []string{"CH"}}}, "FR", 450, breach},
-			{mssp.PartyGeofence{Enabled: true, Geofence: mssp.Geofence{CountryWhitelist: []string{"CH"}}}, "CH", 500, ""},
-			{mssp.PartyGeofence{Enabled: false, Geofence: mssp.Geofence{CountryWhitelist: []string{"CH"}}}, "FR", 500, ""},
+			{mssp.PartyGeofence{Enabled: true, Verbose: true, Geofence: mssp.Geofence{CountryWhitelist: []string{"CH"}}}, w.at("FR", 16, 1, 1, 0), 450, breach + ": country FR is not in countrywhitelist"},
+			{mssp.PartyGeofence{Enabled: true, Geofence: mssp.Geofence{CountryWhitelist: []string{"CH"}}}, w.at("FR", 16, 1, 1, 0), 450, breach},
+			{mssp.PartyGeofence{Enabled: true, Geofence: mssp.Geofence{CountryWhitelist: []string{"CH"}}}, w.at("CH", 16, 1, 1, 0), 500, ""},
+			{mssp.PartyGeofence{Enabled: false, Geofence: mssp.Geofence{CountryWhitelist: []string{"CH"}}}, w.at("FR", 16, 1, 1, 0), 500, ""},
 		} {
 			w.putParty(func(p *mssp.Party) { p.Services, p.Geofence = everything, tt.fence })
 			w.place(app, tt.place)
@@ -154,7 +156,7 @@ func TestGeofencing(t *testing.T) {
 		}
 		// A party without the service is told so in the answer.
 		w.putParty(func(*mssp.Party) {})
-		check(t, row{"not subscribed", app, "CH", nil, failed(122), 500, ""})
+		check(t, row{"not subscribed", app, w.at("CH", 16, 1, 1, 0), nil, failed(122), 500, ""})
 	})
 }
 
@@ -369,7 +371,7 @@ func TestOneTimePassword(t *testing.T) {
 		if _, err := w.ask(&mssp.Subscriber{MSISDN: "+41000000000"}, profile(signum.ProfileOTPText)); w.code(err) != signum.WrongParam {
 			t.Errorf("to no number: %v", err)
 		}
-		if err := w.phones.Behave(s.MSISDN, phone.Behaviour{Do: phone.Unreachable}); err != nil {
+		if err := w.phones.Behave(s.MSISDN, phonetest.Unreachable); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.ask(s, profile(signum.ProfileOTPText)); w.code(err) != signum.OTAError {

@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/engine/phonetest"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 var verification = service(signum.AdditionalService{URI: signum.ServiceVerification})
@@ -51,13 +51,11 @@ func TestVerificationCode(t *testing.T) {
 			w.awaitShown(resp.TransID)
 			// What the phone remembers is not right either unless it should be: recovery
 			// may hand the request over again, and the phone then repeats its answer.
-			device.Choose(func(all []string) string {
-				if tc.want == signum.SignatureMade {
-					return code
-				}
-				return all[(slices.Index(all, code)+1)%3]
-			})
-			answer, err := device.EnterPIN(resp.TransID, phone.DefaultPIN)
+			device.Choose(choices[(slices.Index(choices, code)+1)%3])
+			if tc.want == signum.SignatureMade {
+				device.Choose(code)
+			}
+			answer, err := device.Act(resp.TransID, phonetest.Approve)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +117,7 @@ func TestSignatureOfDevice(t *testing.T) {
 				t.Errorf("%q: %v", other, err)
 			}
 		}
-		refused := w.addUser(2, phone.Behaviour{Do: phone.Cancel}, signum.EC, signum.App)
+		refused := w.addUser(2, phonetest.Cancel, signum.EC, signum.App)
 		id := w.begin(refused)
 		if got := w.await(id); got != signum.UserCancel {
 			t.Errorf("cancelled: %d", got)
