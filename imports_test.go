@@ -103,6 +103,20 @@ func TestDomainIsPure(t *testing.T) {
 	}
 }
 
+// What an operator runs holds no simulated phone, card or network.
+func TestOperatorsRunNoLab(t *testing.T) {
+	for _, args := range [][]string{
+		{"./internal/node"},
+		{"-tags", "nolab", "./cmd/signum"},
+	} {
+		for _, p := range list(t, append([]string{"-deps"}, args...)...) {
+			if in, ok := inHouse(p.ImportPath); ok && strings.HasPrefix(in, "internal/lab/") {
+				t.Errorf("%s depends on %s", strings.Join(args, " "), in)
+			}
+		}
+	}
+}
+
 // Every package says what it is for.
 func TestPackageDocs(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}\t{{.Name}}\t{{.Doc}}", "./...").Output()

@@ -17,6 +17,8 @@ import (
 	"io"
 	"log"
 	"math/big"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -253,6 +255,24 @@ func (f *fakeService) profile(w http.ResponseWriter, c *fakeCall) {
 	}
 	fmt.Fprintf(w, `{"MSS_ProfileResp":{"AP_Info":{"AP_TransID":%q},"SignatureProfile":[%q,"urn:other"],"Status":{"StatusCode":{"Value":"100"}%s}}}`,
 		c.AP.AP_TransID, signum.ProfileAnyLoA4, ext)
+}
+
+// form is what the fake was sent.
+func (f *fakeService) form() map[string]string {
+	boundary, _, _ := strings.Cut(strings.TrimPrefix(f.body, "--"), "\r\n")
+	parts := make(map[string]string)
+	for r := multipart.NewReader(strings.NewReader(f.body), boundary); ; {
+		part, err := r.NextPart()
+		if err != nil {
+			return parts
+		}
+		data, err := io.ReadAll(part)
+		if err != nil {
+			f.t.Error(err)
+		}
+		_, params, _ := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+		parts[params["name"]] = string(data)
+	}
 }
 
 // The card that the fake knows.

@@ -14,21 +14,14 @@ func newRootCmd() *cobra.Command {
 application that asked a CMS signature. It speaks ETSI TS 102 204 over REST and
 SOAP in the dialect of Swisscom Mobile ID.
 
-Start with the sandbox, then sign in another terminal:
-
-  signum sandbox --dir ./box
-  signum sign --sandbox ./box +41791000001 "Login to example.com?"
-
-sign, status, receipt and profile are the calls of the interface, for any
-service that speaks it; verify needs no service; phone makes the simulated
-phones of a sandbox do things; user invites a person with a browser, and imports
-SIM cards; sim moves, blocks and shows them.`,
+sign, status, receipt and profile are the calls of the interface. They work with
+any service that speaks it. verify checks a signature and needs no service.` + labHelp,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(newSandboxCmd(), newSignCmd(), newStatusCmd(), newReceiptCmd(), newProfileCmd(),
-		newVerifyCmd(), newPhoneCmd(), newUserCmd(), newSimCmd())
+	cmd.AddCommand(newSignCmd(), newStatusCmd(), newReceiptCmd(), newProfileCmd(), newVerifyCmd())
+	cmd.AddCommand(labCommands()...)
 	return cmd
 }
 

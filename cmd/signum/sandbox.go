@@ -1,3 +1,5 @@
+//go:build !nolab
+
 package main
 
 import (
@@ -127,7 +129,7 @@ func behaviours() string {
 	return strings.Join(names, ", ")
 }
 
-func (f *sandboxFlags) config(teller *sandbox.Teller, stderr io.Writer) (sandbox.Config, error) {
+func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (sandbox.Config, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return sandbox.Config{}, fmt.Errorf("--log %s: not one of debug, info, warn, error", f.logLevel)
@@ -144,7 +146,7 @@ func (f *sandboxFlags) config(teller *sandbox.Teller, stderr io.Writer) (sandbox
 	cfg := sandbox.Config{
 		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay,
 		Behaviours: make(map[string]phone.Behaviour), Places: make(map[string]phone.Place), AuthURI: f.authURI, SMSC: smsc,
-		Observe: teller.Phone,
+		Observe: narrator.Phone,
 		Logger:  slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
 	}
 	for _, msisdn := range slices.Sorted(maps.Keys(f.phones)) {
@@ -172,8 +174,8 @@ func withPlus(msisdn string) string { return "+" + strings.TrimPrefix(msisdn, "+
 
 func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) error {
 	tuneMemory()
-	teller := sandbox.NewTeller(stdout)
-	cfg, err := f.config(teller, stderr)
+	narrator := sandbox.NewNarrator(stdout)
+	cfg, err := f.config(narrator, stderr)
 	if err != nil {
 		return err
 	}
@@ -195,7 +197,7 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) e
 			example <- invite(ctx, stdout, box)
 			return
 		}
-		example <- box.Example(ctx, teller)
+		example <- box.Example(ctx, narrator)
 	}()
 	if f.once {
 		err := <-example

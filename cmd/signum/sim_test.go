@@ -1,9 +1,8 @@
+//go:build !nolab
+
 package main
 
 import (
-	"io"
-	"mime"
-	"mime/multipart"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,24 +43,6 @@ func TestSimCommands(t *testing.T) {
 				t.Errorf("%s: no %q in\n%s", tc.name, want, stdout)
 			}
 		}
-	}
-}
-
-// form is what the fake was sent.
-func (f *fakeService) form() map[string]string {
-	boundary, _, _ := strings.Cut(strings.TrimPrefix(f.body, "--"), "\r\n")
-	parts := make(map[string]string)
-	for r := multipart.NewReader(strings.NewReader(f.body), boundary); ; {
-		part, err := r.NextPart()
-		if err != nil {
-			return parts
-		}
-		data, err := io.ReadAll(part)
-		if err != nil {
-			f.t.Error(err)
-		}
-		_, params, _ := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
-		parts[params["name"]] = string(data)
 	}
 }
 

@@ -27,9 +27,9 @@ func TestExample(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			teller := NewTeller(&out)
-			box := run(t, Config{Store: store(t), Observe: teller.Phone, PhoneDelay: 20 * time.Millisecond})
-			if err := box.Example(t.Context(), teller); err != nil {
+			narrator := NewNarrator(&out)
+			box := run(t, Config{Store: store(t), Observe: narrator.Phone, PhoneDelay: 20 * time.Millisecond})
+			if err := box.Example(t.Context(), narrator); err != nil {
 				t.Error(err)
 			}
 			if n := bytes.Count(out.Bytes(), []byte("VERIFIED")); n != 2 {

@@ -266,6 +266,6 @@ func (s *Node) httpServer(h http.Handler, requests context.Context) *http.Server
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return requests },
 	}
-	new(fresh).watch(srv)
+	new(idleConns).watch(srv)
 	return srv
 }

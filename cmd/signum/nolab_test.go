@@ -1,0 +1,29 @@
+package main
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestNoLabBuild builds the program as an operator may, and looks for the
+// commands that it must and must not have.
+func TestNoLabBuild(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "signum")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-tags", "nolab", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	help, err := exec.CommandContext(t.Context(), program, "--help").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, help)
+	}
+	for command, want := range map[string]bool{"sign": true, "verify": true, "sandbox": false, "phone": false, "sim": false} {
+		if got := strings.Contains(string(help), "\n  "+command+" "); got != want {
+			t.Errorf("command %s: %v, want %v\n%s", command, got, want, help)
+		}
+	}
+	if out, err := exec.CommandContext(t.Context(), program, "sandbox").CombinedOutput(); err == nil {
+		t.Errorf("signum sandbox ran\n%s", out)
+	}
+}

@@ -1,0 +1,68 @@
+package sandbox
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/signum-mssp/signum/internal/phone"
+)
+
+// Narrator tells a person what happens, step by step: what the application
+// provider (AP), the provider (MSSP) and the phone do.
+type Narrator struct {
+	mu    sync.Mutex
+	out   io.Writer
+	start time.Time
+	on    bool
+}
+
+// NewNarrator writes to out, while an example runs.
+func NewNarrator(out io.Writer) *Narrator { return &Narrator{out: out} }
+
+// Phone is a phone.Config's Observe.
+func (n *Narrator) Phone(e phone.Event) {
+	who := fmt.Sprintf("phone %s", e.Method)
+	switch e.Kind {
+	case phone.Text:
+		n.text(e)
+	case phone.Shown:
+		n.step(who, "%s shows %q", e.MSISDN, e.Text)
+	case phone.PINRight:
+		n.step(who, "the text is what is to be signed; PIN entered")
+	case phone.Signed:
+		n.step(who, "signed with its own key")
+	default:
+		n.step(who, "%s %s", e.Kind, e.Reason)
+	}
+}
+
+// text shows a text message, also when no example runs: there is no other
+// phone on which to read it.
+func (n *Narrator) text(e phone.Event) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	fmt.Fprintf(n.out, "text message to %s: %q\n", e.MSISDN, e.Text)
+}
+
+func (n *Narrator) step(who, format string, args ...any) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.on {
+		fmt.Fprintf(n.out, "  %4d ms  %-9s  %s\n", time.Since(n.start).Milliseconds(), who, fmt.Sprintf(format, args...))
+	}
+}
+
+func (n *Narrator) begin(title string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.on, n.start = true, time.Now()
+	fmt.Fprintf(n.out, "\n%s\n", title)
+}
+
+func (n *Narrator) end() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.on = false
+}
