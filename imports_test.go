@@ -15,7 +15,7 @@ const module = "github.com/signum-mssp/signum"
 var mayImport = map[string][]string{
 	"":                         {},
 	"api":                      {},
-	"api/contract":             {"api"},
+	"api/contract":             {"api", "internal/testkit"},
 	"client":                   {"", "internal/cms"},
 	"cmd/signum":               {"", "client", "internal/lab/sandbox", "internal/phone"},
 	"internal/app":             {"", "internal/mssp"},
@@ -41,8 +41,9 @@ var mayImport = map[string][]string{
 	"internal/sms":             {},
 	"internal/soap":            {"", "api", "internal/edge"},
 	"internal/store":           {"", "internal/mssp"},
-	"internal/store/pgtest":    {},
+	"internal/store/pgtest":    {"internal/testkit"},
 	"internal/store/storetest": {"", "internal/mssp"},
+	"internal/testkit":         {},
 
 	"internal/engine/phonetest": {"", "internal/mssp", "internal/cms"},
 }

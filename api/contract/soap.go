@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum/api"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // program is what validates SOAP messages; of the Debian package libxml2-utils.
@@ -34,16 +35,11 @@ var (
 
 // SOAP reports every envelope that the contract does not allow, requests,
 // answers and faults alike. All are validated by one process, so a test hands
-// over what it has at once. Without the program the test is skipped, but
-// fails in CI, where the variable CI is true.
+// over what it has at once. Without the program the test ends as
+// [testkit.Missing] says.
 func SOAP(t testing.TB, messages ...[]byte) {
 	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is missing", program)
-		}
-		t.Skipf("%s is missing", program)
-	}
+	testkit.Needs(t, program)
 	verdicts, err := Validate(t.TempDir(), messages...)
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package contract
 
 import (
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/api"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 const (
@@ -98,9 +98,7 @@ func TestSOAP(t *testing.T) {
 
 // A validator that accepts everything is worthless.
 func TestSOAPRefuses(t *testing.T) {
-	if _, err := exec.LookPath(program); err != nil {
-		SOAP(t) // skips or fails
-	}
+	testkit.Needs(t, program)
 	edits := map[string][][2]string{
 		"signature request": {
 			{apInfo, ""}, {user, ""}, {user, user + user}, {` AP_ID="mid://dev.example"`, ""}, {` AP_TransID="REF1"`, ` AP_TransID="a b"`}, {` MajorVersion="1"`, ""},

@@ -17,22 +17,8 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
-
-// needs skips a test that wants a program which is not installed, except in
-// CI, where everything is.
-func needs(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err == nil {
-			continue
-		}
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not installed", p)
-		}
-		t.Skipf("%s is not installed", p)
-	}
-}
 
 type lockedBuffer struct {
 	mu sync.Mutex
@@ -149,7 +135,7 @@ func TestSandboxWebPhones(t *testing.T) {
 
 // TestPastedCommands runs the commands that the sandbox prints, as they are.
 func TestPastedCommands(t *testing.T) {
-	needs(t, "curl", "openssl", "sed", "base64", "sh")
+	testkit.Needs(t, "curl", "openssl", "sed", "base64", "sh")
 	dir := t.TempDir()
 	said := startSandbox(t, "--dir", dir, "--phone-delay", "10ms")
 	commands := regexp.MustCompile(`(?ms)^  (?:cd|curl) .*?-purpose sslclient$`).FindAllString(said, -1)
@@ -173,7 +159,7 @@ func TestPastedCommands(t *testing.T) {
 // TestPastedAsynchronous is curl with an asynchronous request and its status
 // query, over both wires.
 func TestPastedAsynchronous(t *testing.T) {
-	needs(t, "curl", "openssl", "sed", "base64", "sh")
+	testkit.Needs(t, "curl", "openssl", "sed", "base64", "sh")
 	dir := t.TempDir()
 	said := startSandbox(t, "--dir", dir, "--phone-delay", "10ms")
 	commands := regexp.MustCompile(`(?ms)^  curl .*?(?:}'|Envelope>')`).FindAllString(said, -1)
@@ -213,7 +199,7 @@ echo "$sig" | base64 -d | openssl cms -verify -inform der -CAfile user-ca.pem -p
 
 // TestJavaTrustStore: the trust store and the party's key open in Java.
 func TestJavaTrustStore(t *testing.T) {
-	needs(t, "keytool")
+	testkit.Needs(t, "keytool")
 	dir := t.TempDir()
 	startSandbox(t, "--dir", dir, "--phone-delay", "0")
 	b, err := os.ReadFile(filepath.Join(dir, sandbox.JavaFile))

@@ -16,7 +16,7 @@ func (p *phone) heartbeat(body obj) reply { return p.call("POST", "/app/v1/heart
 func TestHeartbeat(t *testing.T) {
 	w := newWorld(t)
 	p := w.enrol(alice)
-	w.clock.add(time.Hour)
+	w.clock.Advance(time.Hour)
 	r := p.heartbeat(obj{"version": "2.0", "name": "Phone of Alice"})
 	r.is(t, 200, "")
 	a := get(w.store, func(s *store) *mssp.AppDevice { return s.apps[p.device] })
@@ -39,12 +39,12 @@ func TestRenewal(t *testing.T) {
 		return get(w.store, func(s *store) string { return s.device(p.device).Certificate.Serial })
 	}
 	first := serial()
-	w.clock.add(60*24*time.Hour - time.Second)
+	w.clock.Advance(60*24*time.Hour - time.Second)
 	p.heartbeat(obj{}).is(t, 200, "")
 	if serial() != first {
 		t.Error("renewed too early")
 	}
-	w.clock.add(time.Second)
+	w.clock.Advance(time.Second)
 	state := func(s mssp.SubscriberState) {
 		if err := w.store.SetSubscriberState(context.Background(), alice, s); err != nil {
 			t.Fatal(err)
@@ -67,7 +67,7 @@ func TestRenewal(t *testing.T) {
 		t.Error("renewed twice")
 	}
 	// The account is somebody else's since: the old phone is not renewed into it.
-	w.clock.add(80 * 24 * time.Hour)
+	w.clock.Advance(80 * 24 * time.Hour)
 	newPhone(w).enrol(w.invite(alice, false), "").is(t, 200, "")
 	p.heartbeat(obj{}).is(t, 200, "")
 	if serial() != second {
@@ -127,7 +127,7 @@ func TestLimits(t *testing.T) {
 		if r.head.Get("Retry-After") != "6" {
 			t.Errorf("Retry-After %s", r.head.Get("Retry-After"))
 		}
-		w.clock.add(6 * time.Second)
+		w.clock.Advance(6 * time.Second)
 		p.begin("AAAA-AAAA-AA").is(t, 404, "code")
 	})
 	t.Run("device", func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestLimits(t *testing.T) {
 		p.heartbeat(obj{}).is(t, 429, "slow")
 		p.connect().closed(4429, "slow")
 		other.heartbeat(obj{}).is(t, 200, "")
-		w.clock.add(time.Second)
+		w.clock.Advance(time.Second)
 		p.heartbeat(obj{}).is(t, 200, "")
 	})
 	t.Run("frames", func(t *testing.T) {

@@ -50,7 +50,7 @@ func TestEnrol(t *testing.T) {
 	if n := get(w.store, func(s *store) int { return s.enrolled }); n != 1 {
 		t.Errorf("enrolled %d times", n)
 	}
-	w.clock.add(11 * time.Minute)
+	w.clock.Advance(11 * time.Minute)
 	w.post("/app/v1/enrol", body).is(t, 404, "code")
 	p.call("POST", "/app/v1/heartbeat", obj{}).is(t, 200, "")
 	for _, secret := range []string{code, p.recovery, p.share, enc(p.verifier), alice} {
@@ -149,7 +149,7 @@ func TestCodes(t *testing.T) {
 	p.begin(old).is(t, 404, "code")
 	begun := p.begin(newer)
 	begun.is(t, 200, "")
-	w.clock.add(15 * time.Minute)
+	w.clock.Advance(15 * time.Minute)
 	p.begin(newer).is(t, 404, "code")
 	w.post("/app/v1/enrol", p.enrolBody(begun, "")).is(t, 404, "code")
 	w.server.sweep(w.clock.Now())

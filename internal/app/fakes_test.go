@@ -22,27 +22,10 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// clock is set by hand.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
 
 // store keeps what a mssp.Store would, in memory.
 type store struct {
@@ -255,7 +238,7 @@ func get[T any](s *store, f func(*store) T) T {
 
 // authority issues certificates that nobody trusts.
 type authority struct {
-	clock   *clock
+	clock   *testkit.Clock
 	store   *store
 	key     *ecdsa.PrivateKey
 	life    time.Duration
@@ -265,7 +248,7 @@ type authority struct {
 	fail    error
 }
 
-func newAuthority(t testing.TB, c *clock, s *store) *authority {
+func newAuthority(t testing.TB, c *testkit.Clock, s *store) *authority {
 	return &authority{clock: c, store: s, key: newKey(t), life: 3 * 365 * 24 * time.Hour, revoked: make(map[string]int)}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/api"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 const (
@@ -24,7 +25,7 @@ const (
 // world is a server with everything around it.
 type world struct {
 	t      testing.TB
-	clock  *clock
+	clock  *testkit.Clock
 	store  *store
 	ca     *authority
 	engine *engine
@@ -38,7 +39,7 @@ type world struct {
 func newWorld(t testing.TB, edit ...func(*Config)) *world {
 	t.Helper()
 	w := &world{
-		t: t, clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}, store: newStore(), engine: newEngine(), log: new(syncBuffer),
+		t: t, clock: testkit.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), store: newStore(), engine: newEngine(), log: new(syncBuffer),
 	}
 	w.ca = newAuthority(t, w.clock, w.store)
 	w.store.subs[alice] = &mssp.Subscriber{MSISDN: alice, Serial: aliceSerial, State: mssp.SubscriberActive}

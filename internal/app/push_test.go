@@ -202,14 +202,14 @@ func TestWake(t *testing.T) {
 	in.say(obj{"type": "shown", "id": "h2", "op": "display"})
 	in.say(obj{"type": "ping"})
 	in.expect("pong")
-	w.clock.add(shownWithin)
+	w.clock.Advance(shownWithin)
 	w.server.sweep(w.clock.Now())
 	if len(s.woken) != 0 {
 		t.Error("woken though it shows the request")
 	}
 	w.ask(p, "h3", display)
 	in.expect("request")
-	w.clock.add(shownWithin)
+	w.clock.Advance(shownWithin)
 	for range 2 { // once
 		w.server.sweep(w.clock.Now())
 	}
@@ -218,7 +218,7 @@ func TestWake(t *testing.T) {
 	_ = in.ws.CloseNow()
 	eventually(t, "the inbox is closed", func() bool { return w.server.connections() == 0 })
 	w.ask(p, "h4", func(r *mssp.DeviceRequest) { r.App2App = &mssp.App2App{TokenHash: "x"} })
-	w.clock.add(shownWithin)
+	w.clock.Advance(shownWithin)
 	w.server.sweep(w.clock.Now())
 
 	p.heartbeat(obj{"push": nil}).is(t, 200, "")

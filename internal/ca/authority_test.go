@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 func TestCreate(t *testing.T) {
@@ -52,7 +54,7 @@ func TestCreate(t *testing.T) {
 			if chain := a.Chain(); len(chain) != 2 || string(chain[0]) != string(issuing.Raw) || string(chain[1]) != string(root.Raw) {
 				t.Error("chain is not issuing CA, root")
 			}
-			out, err := openssl(t, nil, "verify", "-x509_strict", "-check_ss_sig", "-CAfile", pemFile(t, "root.pem", "CERTIFICATE", root.Raw),
+			out, err := testkit.TryOpenSSL(t, nil, "verify", "-x509_strict", "-check_ss_sig", "-CAfile", pemFile(t, "root.pem", "CERTIFICATE", root.Raw),
 				pemFile(t, "issuing.pem", "CERTIFICATE", issuing.Raw))
 			if err != nil {
 				t.Errorf("openssl verify: %s", out)
@@ -73,7 +75,7 @@ func TestCreateRSA4096(t *testing.T) {
 		if bits := c.PublicKey.(*rsa.PublicKey).N.BitLen(); bits != 4096 || c.SignatureAlgorithm != x509.SHA256WithRSAPSS {
 			t.Errorf("%v: %d bits, %v", c.Subject, bits, c.SignatureAlgorithm)
 		}
-		out, err := openssl(t, c.Raw, "x509", "-inform", "der", "-noout", "-text")
+		out, err := testkit.TryOpenSSL(t, c.Raw, "x509", "-inform", "der", "-noout", "-text")
 		if err != nil || !strings.Contains(out, "rsassaPss") || !strings.Contains(out, "Salt Length: 0x20") {
 			t.Errorf("openssl x509: %v\n%s", err, out)
 		}

@@ -12,7 +12,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,31 +22,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const testURL = "http://pki.example.org/base"
-
-// testClock stands still until it is set.
-type testClock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *testClock { return &testClock{now: time.Now()} }
-
-func (c *testClock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *testClock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
 
 // memStore is a mssp.CertificateStore that fails on demand.
 type memStore struct {
@@ -172,9 +152,9 @@ func authority(t testing.TB, p Profile) *Authority {
 	return a
 }
 
-func newIssuer(t testing.TB, a *Authority) (*Issuer, *memStore, *testClock) {
+func newIssuer(t testing.TB, a *Authority) (*Issuer, *memStore, *testkit.Clock) {
 	t.Helper()
-	store, clock := newStore(), newClock()
+	store, clock := newStore(), testkit.NewClock(time.Now())
 	i, err := New(a, store, Options{URL: testURL, Clock: clock})
 	if err != nil {
 		t.Fatal(err)
@@ -213,23 +193,6 @@ func parse(t testing.TB, der []byte) *x509.Certificate {
 		t.Fatal(err)
 	}
 	return c
-}
-
-// openssl runs the tool and returns what it wrote to both outputs, and whether
-// it succeeded. Without it the test is skipped, but fails where CI is set.
-func openssl(t testing.TB, stdin []byte, args ...string) (string, error) {
-	t.Helper()
-	path, err := exec.LookPath("openssl")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("openssl is required in CI")
-		}
-		t.Skip("no openssl")
-	}
-	cmd := exec.Command(path, args...)
-	cmd.Stdin = bytes.NewReader(stdin)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
 }
 
 func pemFile(t testing.TB, name, blockType string, ders ...[]byte) string {

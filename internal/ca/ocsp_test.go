@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/ocsp"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 func TestOCSP(t *testing.T) {
@@ -115,7 +116,7 @@ func TestOCSPCache(t *testing.T) {
 	ctx := context.Background()
 	key := new(countingKey)
 	i, store := withKey(t, key)
-	clock := i.clock.(*testClock)
+	clock := i.clock.(*testkit.Clock)
 	c := issue(t, i)
 	req, err := ocsp.CreateRequest(parse(t, c.DER), i.issuing, nil)
 	if err != nil {
@@ -139,7 +140,7 @@ func TestOCSPCache(t *testing.T) {
 	if key.signatures != 1 {
 		t.Errorf("%d signatures", key.signatures)
 	}
-	clock.advance(ocspRefresh)
+	clock.Advance(ocspRefresh)
 	ask()
 	if key.signatures != 2 {
 		t.Errorf("%d signatures after a minute", key.signatures)
@@ -166,7 +167,7 @@ func TestOCSPOpenSSL(t *testing.T) {
 			t.Fatal(err)
 		}
 		for want, c := range map[string]*mssp.Certificate{"leaf.pem: good": good, "leaf.pem: revoked": bad} {
-			out, err := openssl(t, nil, "ocsp", "-url", base+"/ocsp",
+			out, err := testkit.TryOpenSSL(t, nil, "ocsp", "-url", base+"/ocsp",
 				"-CAfile", pemFile(t, "root.pem", "CERTIFICATE", i.Root().Raw),
 				"-issuer", pemFile(t, "issuing.pem", "CERTIFICATE", i.issuing.Raw),
 				"-cert", pemFile(t, "leaf.pem", "CERTIFICATE", c.DER))

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/smallstep/pkcs7"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 var texts = map[string][]byte{
@@ -99,7 +101,7 @@ func TestOpenSSLVerifies(t *testing.T) {
 			t.Run(kind+"/"+name, func(t *testing.T) {
 				id := identityOf(t, kind)
 				root := writePEM(t, "root.pem", nil, id.root)
-				out := openssl(t, id.answer(t, texts[name], epoch), "cms", "-verify", "-inform", "der", "-binary",
+				out := testkit.OpenSSL(t, id.answer(t, texts[name], epoch), "cms", "-verify", "-inform", "der", "-binary",
 					"-CAfile", root, "-purpose", "sslclient", "-attime", fmt.Sprint(epoch.Unix()))
 				if !bytes.Equal(out, texts[name]) {
 					t.Errorf("openssl prints %q", out)

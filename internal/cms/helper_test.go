@@ -13,7 +13,6 @@ import (
 	"encoding/pem"
 	"math/big"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -151,28 +150,6 @@ func (id *identity) answer(t testing.TB, content []byte, at time.Time) []byte {
 		t.Fatal(err)
 	}
 	return der
-}
-
-// openssl runs the tool with the given input. Without it the test is skipped,
-// but fails where CI is set.
-func openssl(t testing.TB, stdin []byte, args ...string) []byte {
-	t.Helper()
-	path, err := exec.LookPath("openssl")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("openssl is required in CI")
-		}
-		t.Skip("no openssl")
-	}
-	cmd := exec.Command(path, args...)
-	cmd.Stdin = bytes.NewReader(stdin)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("openssl %v: %v\n%s", args, err, stderr.Bytes())
-	}
-	return out
 }
 
 // writePEM writes certificates and a key (nil: none) to files of their own and

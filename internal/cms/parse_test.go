@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/smallstep/pkcs7"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // What other makers of CMS write is read as well: other digests, more
@@ -47,7 +49,7 @@ func TestParseOthers(t *testing.T) {
 				args := append([]string{"cms", "-sign", "-binary", "-nodetach", "-outform", "DER",
 					"-signer", writePEM(t, "leaf.pem", nil, id.leaf), "-inkey", writePEM(t, "leaf.key", id.key),
 					"-certfile", writePEM(t, "issuing.pem", nil, id.issuing)}, args...)
-				check(t, id, openssl(t, content, args...))
+				check(t, id, testkit.OpenSSL(t, content, args...))
 			})
 		}
 		t.Run(kind+"/smallstep", func(t *testing.T) {

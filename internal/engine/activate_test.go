@@ -112,7 +112,7 @@ func TestActivationFails(t *testing.T) {
 	s := w.addInactive(20, silent, "")
 	id := w.begin(s)
 	w.awaitShown(id)
-	w.clock.move(80 * time.Second)
+	w.clock.Advance(80 * time.Second)
 	if got := w.await(id); got != signum.ExpiredTransaction {
 		t.Errorf("nobody there: %d", got)
 	}

@@ -151,7 +151,7 @@ func TestBusySIM(t *testing.T) {
 			t.Errorf("first: %d", got)
 		}
 		// One that is overdue does not stand in the way, swept or not.
-		w.clock.move(81 * time.Second)
+		w.clock.Advance(81 * time.Second)
 		w.begin(s)
 		if got := w.outcome(first); got != signum.ExpiredTransaction {
 			t.Errorf("first: %d", got)
@@ -202,11 +202,11 @@ func TestExpiry(t *testing.T) {
 			done := make(chan error, 1)
 			id := w.begin(s, limit)
 			w.awaitShown(id)
-			w.clock.move(tt.life - time.Millisecond)
+			w.clock.Advance(tt.life - time.Millisecond)
 			if got := w.outcome(id); got != signum.OutstandingTransact {
 				t.Errorf("%s %s, just before: %d", tt.method, tt.timeout, got)
 			}
-			w.clock.move(time.Millisecond)
+			w.clock.Advance(time.Millisecond)
 			if got := w.await(id); got != signum.ExpiredTransaction {
 				t.Errorf("%s %s: %d", tt.method, tt.timeout, got)
 			}
@@ -215,7 +215,7 @@ func TestExpiry(t *testing.T) {
 				done <- err
 			}()
 			<-w.shown
-			w.clock.move(tt.life)
+			w.clock.Advance(tt.life)
 			if flt := signum.AsFault(<-done); flt == nil || *flt != (signum.Fault{Code: 208, Detail: "Timed out waiting for an answer from user."}) {
 				t.Errorf("synchronous: %v", flt)
 			}
@@ -235,7 +235,7 @@ func TestRestart(t *testing.T) {
 		goesOn, runsOut := w.begin(s1), w.begin(s2)
 		w.stop()
 
-		w.clock.move(50 * time.Second) // the App's 40 s are over
+		w.clock.Advance(50 * time.Second) // the App's 40 s are over
 		w = newWorld(t, url, w)
 		w.addPhones(s1, approves)
 		w.addPhones(s2, approves)
@@ -305,7 +305,7 @@ func TestAnswers(t *testing.T) {
 
 		// An answer after the end is late even if nobody swept.
 		id = w.begin(s)
-		w.clock.move(80 * time.Second)
+		w.clock.Advance(80 * time.Second)
 		if err := w.Answer(ctx, mssp.DeviceAnswer{TransID: id, DeviceID: s.Devices[0].ID, Fault: signum.NewFault(signum.UserCancel)}); err != nil {
 			t.Error(err)
 		}
@@ -464,14 +464,14 @@ func TestRetention(t *testing.T) {
 	s := w.addUser(1, approves, signum.EC, signum.SIM)
 	id := w.begin(s)
 	w.await(id)
-	w.clock.move(time.Hour - time.Second)
+	w.clock.Advance(time.Hour - time.Second)
 	if err := w.purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.outcome(id); got != signum.SignatureMade {
 		t.Errorf("before the hour: %d", got)
 	}
-	w.clock.move(2 * time.Second)
+	w.clock.Advance(2 * time.Second)
 	if err := w.purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -31,24 +32,6 @@ func onStores(t *testing.T, f func(t *testing.T, url string)) {
 	t.Run("postgres", func(t *testing.T) { f(t, pgtest.URL(t)) })
 }
 
-// handClock stands still until it is moved.
-type handClock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *handClock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *handClock) move(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 var testPin = mssp.Pin{1}
 
 // world is a node with its users and phones; clock and database can be shared
@@ -59,7 +42,7 @@ type world struct {
 	store  *store.Store
 	ca     *ca.Issuer
 	phones *phonetest.Phones
-	clock  *handClock
+	clock  *testkit.Clock
 	keys   *phonetest.Keys
 	shown  chan string // transaction ids, as texts appear on screens
 	texts  chan string // text messages, as they arrive
@@ -75,7 +58,7 @@ var authority = sync.OnceValues(func() (*ca.Authority, error) {
 // over its clock and phones' keys.
 func newWorld(t testing.TB, url string, before *world) *world {
 	t.Helper()
-	w := &world{t: t, clock: &handClock{at: time.Now().Truncate(time.Second)}, keys: new(phonetest.Keys),
+	w := &world{t: t, clock: testkit.NewClock(time.Now().Truncate(time.Second)), keys: new(phonetest.Keys),
 		shown: make(chan string, 1000), texts: make(chan string, 1000), active: make(chan string, 1000)}
 	if before != nil {
 		w.clock, w.keys = before.clock, before.keys

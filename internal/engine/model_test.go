@@ -259,7 +259,7 @@ func (m *model) acknowledge(device, id, act string) {
 		case "CANCEL":
 			_ = m.w.phones.Act(device, id, phonetest.Cancel)
 		default:
-			m.w.clock.move(signum.ReceiptWait)
+			m.w.clock.Advance(signum.ReceiptWait)
 			_ = m.w.sweep(context.Background())
 		}
 		return
@@ -267,7 +267,7 @@ func (m *model) acknowledge(device, id, act string) {
 }
 
 func (m *model) wait(rt *rapid.T) {
-	m.w.clock.move(time.Duration(rapid.IntRange(1, 60).Draw(rt, "seconds")) * time.Second)
+	m.w.clock.Advance(time.Duration(rapid.IntRange(1, 60).Draw(rt, "seconds")) * time.Second)
 }
 
 func (m *model) sweep(rt *rapid.T) {

@@ -62,7 +62,7 @@ func TestReceiptOutcomes(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					w.clock.move(signum.ReceiptShown)
+					w.clock.Advance(signum.ReceiptShown)
 					a, err := d.Act(id, phonetest.TimeOut)
 					if err == nil {
 						err = w.Answer(context.Background(), a)
@@ -71,7 +71,7 @@ func TestReceiptOutcomes(t *testing.T) {
 						t.Error(err)
 					}
 				}, signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"TIMEOUT"}`}},
-				{"no answer", phonetest.Silent, func(string) { w.clock.move(signum.ReceiptWait) }, signum.ReceiptResponseExtension{}},
+				{"no answer", phonetest.Silent, func(string) { w.clock.Advance(signum.ReceiptWait) }, signum.ReceiptResponseExtension{}},
 				{"unreachable", phonetest.Unreachable, nil, signum.ReceiptResponseExtension{}},
 			} {
 				for _, extension := range []bool{true, false} {
@@ -257,7 +257,7 @@ func TestReceiptTooLate(t *testing.T) {
 	if _, err := w.receipt(r); err != nil {
 		t.Fatal(err)
 	}
-	w.clock.move(signum.ReceiptWait)
+	w.clock.Advance(signum.ReceiptWait)
 	if err := w.Answer(t.Context(), mssp.DeviceAnswer{Op: mssp.OpDisplay, TransID: id, DeviceID: s.Devices[0].ID, Receipt: signum.ReceiptAccepted}); err != nil {
 		t.Error(err)
 	}

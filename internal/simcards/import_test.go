@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -46,7 +47,7 @@ func TestImport(t *testing.T) {
 
 	// Again changes nothing, not even what is wrapped; phones are told again.
 	before := []*mssp.Card{b.card(1), b.card(2), b.card(3), b.card(4), b.card(5)}
-	b.clock.at = b.clock.at.AddDate(0, 0, 1)
+	b.clock.Advance(24 * time.Hour)
 	b.want(Summary{Rows: 5, Unchanged: 5}, b.load(rows...))
 	if d := cmp.Diff(before, []*mssp.Card{b.card(1), b.card(2), b.card(3), b.card(4), b.card(5)}); d != "" {
 		t.Errorf("-before +after\n%s", d)

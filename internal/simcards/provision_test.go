@@ -19,6 +19,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // testBook is a Provisioner on a store of its own.
@@ -27,17 +28,13 @@ type testBook struct {
 	t       *testing.T
 	store   *store.Store
 	keys    *KeyRing
-	clock   bookClock
+	clock   *testkit.Clock
 	revoked []string
 
 	mu     sync.Mutex
 	placed []ImportedCard
 	refuse string // ICCID of the card that its phone does not take
 }
-
-type bookClock struct{ at time.Time }
-
-func (c bookClock) Now() time.Time { return c.at }
 
 func newTestBook(t *testing.T) *testBook {
 	t.Helper()
@@ -46,14 +43,14 @@ func newTestBook(t *testing.T) *testBook {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	b := &testBook{t: t, store: s, clock: bookClock{time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)}}
+	b := &testBook{t: t, store: s, clock: testkit.NewClock(time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC))}
 	if b.keys, err = NewKeyRing(bytes.Repeat([]byte{7}, MasterKeySize)); err != nil {
 		t.Fatal(err)
 	}
 	serial := 0
 	var mu sync.Mutex
 	b.Provisioner, err = New(Config{
-		Store: s, Keys: b.keys, ParseMSISDN: parseTestNumber, Network: signum.Network{MCC: "228", MNC: "01"}, Clock: &b.clock,
+		Store: s, Keys: b.keys, ParseMSISDN: parseTestNumber, Network: signum.Network{MCC: "228", MNC: "01"}, Clock: b.clock,
 		NewSerial: func() string {
 			mu.Lock()
 			defer mu.Unlock()
@@ -62,7 +59,7 @@ func newTestBook(t *testing.T) *testBook {
 		},
 		Revoke: func(ctx context.Context, serial string, reason int) error {
 			b.revoked = append(b.revoked, fmt.Sprint(serial, " ", reason))
-			return s.RevokeCertificate(ctx, serial, b.clock.at, reason)
+			return s.RevokeCertificate(ctx, serial, b.clock.Now(), reason)
 		},
 		Placed: func(_ context.Context, c ImportedCard) error {
 			b.mu.Lock()
@@ -173,7 +170,7 @@ func (b *testBook) activate(number int, serial string) {
 	b.t.Helper()
 	ctx, id := b.t.Context(), b.cardOf(number).DeviceID
 	for _, err := range []error{
-		b.store.IntendCertificate(ctx, &mssp.Certificate{Serial: serial, DeviceID: id, TBS: []byte{1}, NotAfter: b.clock.at.AddDate(1, 0, 0)}),
+		b.store.IntendCertificate(ctx, &mssp.Certificate{Serial: serial, DeviceID: id, TBS: []byte{1}, NotAfter: b.clock.Now().AddDate(1, 0, 0)}),
 		b.store.CompleteCertificate(ctx, serial, []byte{1}),
 		b.store.ActivateDevice(ctx, id, signum.EC, serial),
 	} {
@@ -241,7 +238,7 @@ func TestSwap(t *testing.T) {
 
 	// A SIM that is blocked can be swapped; one whose key was revoked is not revoked again.
 	b.activate(1, "a2")
-	if err := errors.Join(b.store.RevokeCertificate(ctx, "a2", b.clock.at, 1), b.SetState(ctx, cardICCID(2), mssp.CardBarred),
+	if err := errors.Join(b.store.RevokeCertificate(ctx, "a2", b.clock.Now(), 1), b.SetState(ctx, cardICCID(2), mssp.CardBarred),
 		b.Swap(ctx, cardNumber(1), cardICCID(3))); err != nil {
 		t.Fatal(err)
 	}
@@ -340,10 +337,10 @@ func TestShow(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &CardInfo{ICCID: cardICCID(1), State: mssp.CardActive, MSISDN: cardNumber(1), KeySet: 2, Algorithm: mssp.CardAES,
-		Counter: 1, ReplyCounter: 9, Created: b.clock.at, Changed: b.clock.at,
+		Counter: 1, ReplyCounter: 9, Created: b.clock.Now(), Changed: b.clock.Now(),
 		SIM: &SIMInfo{DeviceID: "sim-" + cardICCID(1), Account: b.subscriber(1).Serial, AccountState: mssp.SubscriberActive,
 			State: signum.DeviceActive, KeyType: signum.EC,
-			Certificate: &CertificateInfo{Serial: "a1", State: mssp.CertificateGood, NotAfter: b.clock.at.AddDate(1, 0, 0)}}}
+			Certificate: &CertificateInfo{Serial: "a1", State: mssp.CertificateGood, NotAfter: b.clock.Now().AddDate(1, 0, 0)}}}
 	for _, name := range []string{cardICCID(1), cardNumber(1), "4179 0000001"} {
 		got, err := b.Show(ctx, name)
 		if d := cmp.Diff(want, got); err != nil || d != "" {

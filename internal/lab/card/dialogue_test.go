@@ -135,7 +135,7 @@ func TestTimeout(t *testing.T) {
 		p.hold = true
 		p.send(signRequest(1, "a"))
 		p.session(p.press(ok))
-		p.clock.pass(80 * time.Second)
+		p.clock.Advance(80 * time.Second)
 		p.resume(pin("4711"))
 		if r := p.only(); r.Result != applet.NoAnswer || len(r.Signature) > 0 || r.TriesLeft != 3 {
 			t.Errorf("%+v", r)
@@ -145,7 +145,7 @@ func TestTimeout(t *testing.T) {
 		p := newPhone(t)
 		p.hold = true
 		p.send(signRequest(1, "a"))
-		p.clock.pass(80 * time.Second)
+		p.clock.Advance(80 * time.Second)
 		if sw := p.deliver(p.seal(marshal(t, signRequest(2, "b")))...); sw != 0x9000 {
 			t.Fatalf("%04x", sw)
 		}
@@ -160,7 +160,7 @@ func TestTimeout(t *testing.T) {
 	t.Run("never fetched", func(t *testing.T) {
 		p := newPhone(t)
 		p.transmit(envelope(t, service, p.seal(marshal(t, signRequest(1, "a")))[0]))
-		p.clock.pass(80 * time.Second)
+		p.clock.Advance(80 * time.Second)
 		sw := p.transmit([]byte{0x80, 0xf2, 0, 0, 0})
 		p.session(sw)
 		if r := p.only(); r.Result != applet.NoAnswer || len(p.prompts) > 0 {
@@ -171,7 +171,7 @@ func TestTimeout(t *testing.T) {
 		p := newPhone(t)
 		p.hold = true
 		p.send(signRequest(1, "a"))
-		p.clock.pass(80 * time.Second)
+		p.clock.Advance(80 * time.Second)
 		if sw := p.transmit([]byte{0x80, 0xf2, 0, 0x0c}); sw != 0x9000 {
 			t.Errorf("%04x while a command is open", sw)
 		}
@@ -185,7 +185,7 @@ func TestTimeout(t *testing.T) {
 		p.hold = true
 		p.send(signRequest(1, "a"))
 		old := *p.current
-		p.clock.pass(80*time.Second + card.LostAfter)
+		p.clock.Advance(80*time.Second + card.LostAfter)
 		p.hold, p.do = false, []press{ok, pin("4711")}
 		p.send(signRequest(2, "b"))
 		if sw := p.transmit(respond(old, 0, nil)); sw != 0x6985 {
@@ -201,7 +201,7 @@ func TestTimeout(t *testing.T) {
 		r := signRequest(1, "a")
 		r.Timeout = 65535 * time.Second
 		p.send(r)
-		p.clock.pass(65534 * time.Second)
+		p.clock.Advance(65534 * time.Second)
 		p.resume(ok, pin("4711"))
 		if r := p.only(); r.Result != applet.OK {
 			t.Errorf("%+v", r)

@@ -1,7 +1,6 @@
 package card_test
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,7 +10,6 @@ import (
 	"encoding/pem"
 	"math/big"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -20,6 +18,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // authority is a CA of the least kind.
@@ -58,13 +57,6 @@ func (a *authority) certify(t *testing.T, template, parent *x509.Certificate, pu
 
 // What a card signs is a CMS that openssl verifies.
 func TestOpenSSL(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("openssl is required in CI")
-		}
-		t.Skip("no openssl")
-	}
 	ca := newAuthority(t)
 	trust := filepath.Join(t.TempDir(), "root.pem")
 	if err := os.WriteFile(trust, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw}), 0o600); err != nil {
@@ -99,13 +91,8 @@ func TestOpenSSL(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.CommandContext(t.Context(), openssl, "cms", "-verify", "-inform", "der", "-binary", "-cades", "-CAfile", trust, "-purpose", "any")
-			cmd.Stdin = bytes.NewReader(der)
-			var said bytes.Buffer
-			cmd.Stderr = &said
-			out, err := cmd.Output()
-			if err != nil || string(out) != text {
-				t.Errorf("openssl: %v, %q, %s", err, out, said.String())
+			if out := testkit.OpenSSL(t, der, "cms", "-verify", "-inform", "der", "-binary", "-cades", "-CAfile", trust, "-purpose", "any"); string(out) != text {
+				t.Errorf("openssl read %q", out)
 			}
 		})
 	}

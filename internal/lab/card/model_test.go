@@ -210,7 +210,7 @@ func TestModel(t *testing.T) {
 				p.session(p.press(a))
 			},
 			"time": func(t *rapid.T) {
-				p.clock.pass(time.Duration(rapid.IntRange(1, 90).Draw(t, "seconds")) * time.Second)
+				p.clock.Advance(time.Duration(rapid.IntRange(1, 90).Draw(t, "seconds")) * time.Second)
 			},
 			"poll": func(*rapid.T) {
 				m.tick()

@@ -16,6 +16,7 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/sms"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 const iccid = "8941000000000000017"
@@ -46,24 +47,6 @@ func unhex(s string) []byte {
 	return b
 }
 
-// clock is set by hand.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
 // prompt is a command for the user.
 type prompt struct {
 	number, kind, qualifier byte
@@ -89,7 +72,7 @@ type phone struct {
 	rapid.TB
 	card    *card.Card
 	cfg     card.Config
-	clock   *clock
+	clock   *testkit.Clock
 	params  scp80.Params
 	counter uint64 // of the service
 	ref     byte
@@ -108,7 +91,7 @@ type phone struct {
 }
 
 func newPhone(t rapid.TB, change ...func(*card.Config)) *phone {
-	p := &phone{TB: t, clock: &clock{t: epoch}, seen: make(map[uint64]bool)}
+	p := &phone{TB: t, clock: testkit.NewClock(epoch), seen: make(map[uint64]bool)}
 	p.cfg = card.Config{ICCID: iccid, Keys: keys, KeySet: 2, PIN: "4711", Clock: p.clock, Store: card.NewMemory()}
 	for _, f := range change {
 		f(&p.cfg)

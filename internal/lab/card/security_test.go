@@ -275,7 +275,7 @@ func TestLostPart(t *testing.T) {
 	}
 	parts := long(1)
 	p.deliver(parts[0])
-	p.clock.pass(card.PartsLifetime)
+	p.clock.Advance(card.PartsLifetime)
 	if p.deliver(parts[1:]...); len(p.prompts)+len(p.pors) > 0 {
 		t.Fatal("a message of two times")
 	}
@@ -286,7 +286,7 @@ func TestLostPart(t *testing.T) {
 	if sw := p.transmit(envelope(t, other, parts[0])); sw != 0x9000 {
 		t.Fatalf("%04x: parts of two senders made a message", sw)
 	}
-	p.clock.pass(card.PartsLifetime - time.Second)
+	p.clock.Advance(card.PartsLifetime - time.Second)
 	p.do = []press{ok, pin("4711")}
 	p.deliver(parts[0])
 	if r := p.only(); r.Result != applet.OK {

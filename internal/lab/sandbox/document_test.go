@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // block is a fenced block of a document.
@@ -44,14 +46,7 @@ func blocks(t *testing.T, file string) []block {
 // curl and openssl, as a reader would. What follows an example is what it must
 // print, "…" standing for anything.
 func TestDocument(t *testing.T) {
-	for _, program := range []string{"bash", "curl", "openssl"} {
-		if _, err := exec.LookPath(program); err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatal(err)
-			}
-			t.Skip(err)
-		}
-	}
+	testkit.Needs(t, "bash", "curl", "openssl")
 	const file = "../../docs/api.md"
 	box := run(t, Config{})
 	var setup string

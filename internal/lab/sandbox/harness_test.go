@@ -16,6 +16,7 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -64,15 +65,9 @@ type fixture struct {
 	t       *testing.T
 	party   *client.Sandbox
 	clients map[string]*client.Client
-	clock   *handClock
+	clock   *testkit.Clock
 	users   int
 }
-
-// handClock is the machine's time and what was added to it.
-type handClock struct{ ahead atomic.Int64 }
-
-func (c *handClock) Now() time.Time       { return time.Now().Add(time.Duration(c.ahead.Load())) }
-func (c *handClock) move(d time.Duration) { c.ahead.Add(int64(d)) }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
@@ -81,7 +76,7 @@ func newFixture(t *testing.T) *fixture {
 
 func newFixtureWith(t *testing.T, cfg Config) *fixture {
 	t.Helper()
-	f := &fixture{t: t, clock: new(handClock), clients: make(map[string]*client.Client)}
+	f := &fixture{t: t, clock: testkit.RunningClock(), clients: make(map[string]*client.Client)}
 	cfg.Clock, cfg.Cards, cfg.Apps = f.clock, card.NewMemory(), new(phone.MemoryApps)
 	f.Sandbox = run(t, cfg)
 	party, err := client.LoadSandbox(f.Dir)

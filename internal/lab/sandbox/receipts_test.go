@@ -61,7 +61,7 @@ func TestReceipts(t *testing.T) {
 				{"accepted", phone.Approve, nil, signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"OK"}`}},
 				{"cancelled", phone.Cancel, nil, signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"CANCEL"}`, FaultMessage: "User Cancelled the request"}},
 				{"untouched", phone.Silent, func(id string) { f.timeOut(msisdn, m, id) }, signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"TIMEOUT"}`}},
-				{"no answer", phone.Silent, func(string) { f.clock.move(signum.ReceiptWait) }, signum.ReceiptResponseExtension{}},
+				{"no answer", phone.Silent, func(string) { f.clock.Advance(signum.ReceiptWait) }, signum.ReceiptResponseExtension{}},
 				{"unreachable", phone.Unreachable, nil, signum.ReceiptResponseExtension{}},
 			} {
 				f.behave(msisdn, phone.Approve)

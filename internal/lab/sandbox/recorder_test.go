@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/signum-mssp/signum/api/contract"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // recorder holds every exchange of a sandbox against the contracts: all
@@ -105,7 +105,8 @@ func (rec *recorder) check() {
 		return
 	}
 	if _, err := exec.LookPath("xmllint"); err != nil {
-		if os.Getenv("CI") == "true" {
+		// The test has done its own work by now: it is not skipped.
+		if testkit.InCI() {
 			rec.t.Error(err)
 		}
 		return

@@ -18,6 +18,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 func TestExample(t *testing.T) {
@@ -279,7 +280,7 @@ func (f *fixture) expireWhenOutstanding(msisdn string) {
 	for ctx.Err() == nil {
 		ts, err := f.Store.OutstandingTransactions(ctx, f.clock.Now(), "", 100)
 		if err == nil && slices.ContainsFunc(ts, func(t *mssp.Transaction) bool { return t.MSISDN == msisdn }) {
-			f.clock.move(81 * time.Second)
+			f.clock.Advance(81 * time.Second)
 			return
 		}
 		time.Sleep(time.Millisecond)
@@ -321,7 +322,7 @@ func TestAsynchronousFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tt.do == phone.Silent {
-				f.clock.move(81 * time.Second)
+				f.clock.Advance(81 * time.Second)
 			}
 			err = f.outcome(t, wire, got.(*signum.SignatureResponse).TransID)
 			if flt := signum.AsFault(err); flt == nil || *flt != (signum.Fault{Code: tt.code, Detail: tt.detail}) {
@@ -458,7 +459,7 @@ func TestInternalError(t *testing.T) {
 func TestStop(t *testing.T) {
 	dir := t.TempDir()
 	box, stop := runUntil(t, Config{Dir: dir})
-	f := &fixture{t: t, Sandbox: box, clock: new(handClock)}
+	f := &fixture{t: t, Sandbox: box, clock: testkit.RunningClock()}
 	var err error
 	if f.party, err = client.LoadSandbox(dir); err != nil {
 		t.Fatal(err)

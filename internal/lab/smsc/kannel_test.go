@@ -21,6 +21,7 @@ import (
 
 	"github.com/signum-mssp/signum/internal/lab/smsc"
 	"github.com/signum-mssp/signum/internal/sms"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 //go:embed testdata/kannel.conf
@@ -54,17 +55,7 @@ func startKannel(t *testing.T, smpp string) *kannel {
 	t.Helper()
 	boxes := make(map[string]string)
 	for _, name := range []string{"bearerbox", "smsbox"} {
-		path, err := exec.LookPath(name)
-		if err != nil { // it is not on everybody's path
-			path, err = exec.LookPath("/usr/sbin/" + name)
-		}
-		if err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatal(err)
-			}
-			t.Skip(err)
-		}
-		boxes[name] = path
+		boxes[name] = testkit.Program(t, name, "/usr/sbin/"+name) // it is not on everybody's path
 	}
 	k := &kannel{t: t, dir: t.TempDir(), calls: make(chan url.Values, 100)}
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

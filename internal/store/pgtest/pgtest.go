@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // Env names the environment variable with the URL of a server to use.
@@ -70,8 +72,8 @@ func server(t testing.TB) string {
 	if err == nil {
 		return server
 	}
-	if err == errNotInstalled && os.Getenv("CI") != "true" {
-		t.Skipf("pgtest: %v", err)
+	if err == errNotInstalled {
+		testkit.Missing(t, "pgtest: %v; run make deps", err)
 	}
 	t.Fatalf("pgtest: %v", err)
 	return ""

@@ -1,0 +1,12 @@
+// Package testkit has what the tests of several packages need: a clock that is
+// set by hand, the programs that serve as witnesses (openssl, Chromium), and
+// the one rule for what is not installed.
+//
+// The rule is [Missing]: a test that needs a program skips itself on a
+// developer's machine and says what to install; it fails in CI, where the
+// variable CI is set, because a check that silently does not run is no check.
+//
+// Only tests and helpers of tests import this package; imports_test.go in the
+// root sees to that. It knows nothing of the service, so that every package
+// can use it without a cycle.
+package testkit

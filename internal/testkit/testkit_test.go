@@ -1,0 +1,56 @@
+package testkit
+
+import (
+	"testing"
+	"time"
+)
+
+func TestClock(t *testing.T) {
+	at := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+	c := NewClock(at)
+	c.Advance(time.Hour)
+	c.Advance(-time.Minute)
+	if got, want := c.Now(), at.Add(59*time.Minute); !got.Equal(want) {
+		t.Errorf("a clock that stands still shows %v, want %v", got, want)
+	}
+	c.Set(at)
+	if got := c.Now(); !got.Equal(at) {
+		t.Errorf("after Set it shows %v, want %v", got, at)
+	}
+
+	r := RunningClock()
+	r.Advance(time.Hour)
+	if d := time.Until(r.Now()); d < 59*time.Minute || d > time.Hour {
+		t.Errorf("a running clock that was advanced by 1h is %v ahead", d)
+	}
+}
+
+// recorder is a test of which only the end is of interest.
+type recorder struct {
+	testing.TB
+	failed, skipped bool
+}
+
+func (*recorder) Helper()                 {}
+func (r *recorder) Fatalf(string, ...any) { r.failed = true }
+func (r *recorder) Skipf(string, ...any)  { r.skipped = true }
+
+func TestMissing(t *testing.T) {
+	for ci, fails := range map[string]bool{"": false, "1": true, "true": true} {
+		t.Setenv("CI", ci)
+		r := &recorder{TB: t}
+		Needs(r, "sh", "no-such-program")
+		if r.failed != fails || r.skipped == fails {
+			t.Errorf("CI=%q: failed %v, skipped %v", ci, r.failed, r.skipped)
+		}
+	}
+}
+
+func TestOpenSSL(t *testing.T) {
+	if got := string(OpenSSL(t, []byte("a"), "base64")); got != "YQ==\n" {
+		t.Errorf("openssl base64 wrote %q", got)
+	}
+	if out, err := TryOpenSSL(t, nil, "unknown"); err == nil {
+		t.Errorf("an unknown command succeeded: %s", out)
+	}
+}
