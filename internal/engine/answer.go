@@ -27,7 +27,7 @@ func (e *Engine) Answer(ctx context.Context, a mssp.DeviceAnswer) error {
 		return fmt.Errorf("answer to transaction %s: %w", a.TransID, err)
 	}
 	if t.DeviceID != a.DeviceID {
-		return e.foreign(ctx, a)
+		return e.rejectWrongDevice(ctx, a)
 	}
 	if t.State != mssp.StateOutstanding || t.Activating() != (a.Op == mssp.OpActivate) {
 		e.cfg.Logger.InfoContext(ctx, "late answer dropped", "trans_id", t.ID, "outcome", int(t.Outcome.Code))
@@ -39,15 +39,15 @@ func (e *Engine) Answer(ctx context.Context, a mssp.DeviceAnswer) error {
 	if a.Op == mssp.OpActivate && a.Fault == nil {
 		return e.activate(ctx, t, a)
 	}
-	out, err := e.judge(ctx, t, a)
+	out, err := e.evaluate(ctx, t, a)
 	if err != nil {
 		return err
 	}
 	return e.decide(ctx, t, out)
 }
 
-// foreign refuses the answer of a device that was not asked.
-func (e *Engine) foreign(ctx context.Context, a mssp.DeviceAnswer) error {
+// rejectWrongDevice refuses the answer of a device that was not asked.
+func (e *Engine) rejectWrongDevice(ctx context.Context, a mssp.DeviceAnswer) error {
 	e.cfg.Logger.WarnContext(ctx, "answer refused", "trans_id", a.TransID, "device", a.DeviceID, "err", ErrForeignDevice)
 	return ErrForeignDevice
 }
@@ -67,7 +67,7 @@ func (e *Engine) decide(ctx context.Context, t *mssp.Transaction, out mssp.Outco
 		return err
 	}
 	if !won {
-		return e.lost(ctx, t)
+		return e.explainLostRace(ctx, t)
 	}
 	return nil
 }
@@ -82,8 +82,8 @@ func (e *Engine) transaction(ctx context.Context, id string) (*mssp.Transaction,
 	return e.cfg.Store.Transaction(ctx, id)
 }
 
-// judge makes the outcome of an answer: a signature, 503, or the phone's fault.
-func (e *Engine) judge(ctx context.Context, t *mssp.Transaction, a mssp.DeviceAnswer) (mssp.Outcome, error) {
+// evaluate makes the outcome of an answer: a signature, 503, or the phone's fault.
+func (e *Engine) evaluate(ctx context.Context, t *mssp.Transaction, a mssp.DeviceAnswer) (mssp.Outcome, error) {
 	if a.Fault != nil {
 		return failed(a.Fault), nil
 	}
@@ -101,24 +101,25 @@ func (e *Engine) judge(ctx context.Context, t *mssp.Transaction, a mssp.DeviceAn
 	}
 	l := locate(&t.Services, a.Location, e.now())
 	if l != nil {
-		if flt := policy.Fenced(&t.Services, l, e.now()); flt != nil {
-			return mssp.Failed(flt), nil
+		if err := policy.CheckGeofences(&t.Services, l, e.now()); err != nil {
+			return failed(signum.AsFault(err)), nil
 		}
 	}
 	return mssp.Outcome{Code: signum.SignatureMade, Signature: a.Signature, Location: l}, nil
 }
 
-// failed is the outcome of a phone's fault. No phone decides a success.
+// failed is the outcome of a refusal, by a phone or by the policy. None of them
+// decides a success.
 func failed(f *signum.Fault) mssp.Outcome {
-	if f.Code.IsStatus() {
+	if f == nil || f.Code.IsStatus() {
 		f = signum.NewFault(signum.InternalError)
 	}
 	return mssp.Failed(f)
 }
 
-// lost finds out why an answer did not become the outcome: there was one
+// explainLostRace finds out why an answer did not become the outcome: there was one
 // before it, or the certificate has been revoked since the request.
-func (e *Engine) lost(ctx context.Context, t *mssp.Transaction) error {
+func (e *Engine) explainLostRace(ctx context.Context, t *mssp.Transaction) error {
 	t, err := e.cfg.Store.Transaction(ctx, t.ID)
 	if err != nil {
 		return err

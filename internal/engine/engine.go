@@ -43,11 +43,11 @@ type Config struct {
 
 // Engine runs transactions. Its methods are safe for concurrent use.
 type Engine struct {
-	cfg      Config
-	waiters  waiters  // for signatures
-	receipts waiters  // for receipts
-	texting  sync.Map // ids of the transactions whose texts this node is sending
-	running  sync.WaitGroup
+	cfg          Config
+	waiters      waiters  // for signatures
+	receipts     waiters  // for receipts
+	sendingTexts sync.Map // ids of the transactions whose texts this node is sending
+	running      sync.WaitGroup
 }
 
 // New checks the configuration and returns an engine. Run makes it live.
@@ -104,9 +104,9 @@ func (e *Engine) party(ctx context.Context, c *mssp.Caller, h *signum.Header) (*
 	if errors.Is(err, mssp.ErrNotFound) {
 		p = nil
 	}
-	if flt := policy.Authenticate(p, *c, passwordOK(p, h.AP.Password)); flt != nil {
+	if err := policy.Authenticate(p, *c, passwordOK(p, h.AP.Password)); err != nil {
 		e.cfg.Logger.InfoContext(ctx, "party refused", "ap_id", h.AP.ID, "known", p != nil, "problem", c.Problem)
-		return nil, flt
+		return nil, err
 	}
 	return p, nil
 }

@@ -21,23 +21,23 @@ func (e *Engine) Profile(ctx context.Context, c *mssp.Caller, r *signum.ProfileR
 		return nil, err
 	}
 	now := e.now()
-	msisdn, params, flt := policy.CheckProfile(r, now, e.cfg.Skew)
-	if flt != nil {
-		return nil, flt
+	msisdn, params, err := policy.CheckProfile(r, now, e.cfg.Skew)
+	if err != nil {
+		return nil, err
 	}
-	if flt := policy.TestFault(p, msisdn); flt != nil {
-		return nil, flt
+	if err := policy.TestFault(p, msisdn); err != nil {
+		return nil, err
 	}
 	s, err := e.subscriber(ctx, p, msisdn)
 	if err != nil {
 		return nil, err
 	}
-	can, flt := policy.Capabilities(p, s, e.cfg.HomeNetwork, now)
-	if flt != nil {
+	can, err := policy.Capabilities(p, s, e.cfg.HomeNetwork, now)
+	if err != nil {
 		if illegal := policy.LegalMSISDN(msisdn); illegal != nil {
 			return nil, illegal
 		}
-		return nil, flt
+		return nil, err
 	}
 	resp := &signum.ProfileResponse{Header: e.responseHeader(&r.Header), Status: signum.RequestOK, Profiles: can.Profiles}
 	if resp.Version = r.Version; r.Version == (signum.Version{}) {

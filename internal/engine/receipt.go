@@ -18,11 +18,11 @@ func (e *Engine) Receipt(ctx context.Context, c *mssp.Caller, r *signum.ReceiptR
 	if err != nil {
 		return nil, err
 	}
-	f, flt := policy.CheckReceipt(r, e.now(), e.cfg.Skew)
-	if flt != nil {
-		return nil, flt
+	f, err := policy.CheckReceipt(r, e.now(), e.cfg.Skew)
+	if err != nil {
+		return nil, err
 	}
-	rec, err := e.drawReceipt(ctx, p, r, f)
+	rec, err := e.newReceipt(ctx, p, r, f)
 	if err != nil {
 		return nil, err
 	}
@@ -47,14 +47,14 @@ func (e *Engine) Receipt(ctx context.Context, c *mssp.Caller, r *signum.ReceiptR
 	return e.receiptResponse(r, res.receipt)
 }
 
-// drawReceipt checks the text, then the transaction, then the subscriber.
-func (e *Engine) drawReceipt(ctx context.Context, p *mssp.Party, r *signum.ReceiptRequest, f policy.ReceiptFields) (*mssp.Receipt, error) {
-	if flt := policy.TestFault(p, f.MSISDN); flt != nil {
-		return nil, flt
+// newReceipt checks the text, then the transaction, then the subscriber.
+func (e *Engine) newReceipt(ctx context.Context, p *mssp.Party, r *signum.ReceiptRequest, f policy.ReceiptFields) (*mssp.Receipt, error) {
+	if err := policy.TestFault(p, f.MSISDN); err != nil {
+		return nil, err
 	}
-	mime, text, flt := policy.ReceiptMessage(p, &r.Message)
-	if flt != nil {
-		return nil, flt
+	mime, text, err := policy.ReceiptMessage(p, &r.Message)
+	if err != nil {
+		return nil, err
 	}
 	t, err := e.cfg.Store.Transaction(ctx, r.TransID)
 	if errors.Is(err, mssp.ErrNotFound) || err == nil && t.APID != p.ID {
@@ -76,9 +76,9 @@ func (e *Engine) drawReceipt(ctx context.Context, p *mssp.Party, r *signum.Recei
 		return nil, err
 	}
 	now := e.now()
-	d, flt := policy.ReceiptDevice(s, t.DeviceID, mime, now)
-	if flt != nil {
-		return nil, flt
+	d, err := policy.ReceiptDevice(s, t.DeviceID, mime, now)
+	if err != nil {
+		return nil, err
 	}
 	rec := &mssp.Receipt{
 		TransID: t.ID, DeviceID: d.ID, Method: d.Method, MSISDN: t.MSISDN, Lang: f.Lang,
@@ -130,14 +130,14 @@ func (e *Engine) endReceipt(ctx context.Context, transID string, result signum.R
 		return fmt.Errorf("ending receipt of %s: %w", transID, err)
 	}
 	if !won {
-		return e.lookAtReceipt(ctx, transID)
+		return e.pollReceipt(ctx, transID)
 	}
 	e.wakeReceipt(transID, result)
 	return nil
 }
 
-// lookAtReceipt wakes the one who waits here, if the receipt has ended.
-func (e *Engine) lookAtReceipt(ctx context.Context, transID string) error {
+// pollReceipt wakes the one who waits here, if the receipt has ended.
+func (e *Engine) pollReceipt(ctx context.Context, transID string) error {
 	r, err := e.cfg.Store.Receipt(ctx, transID)
 	if errors.Is(err, mssp.ErrNotFound) {
 		return nil // about to be inserted
@@ -164,7 +164,7 @@ func (e *Engine) answerReceipt(ctx context.Context, a mssp.DeviceAnswer) error {
 		return fmt.Errorf("answer to the receipt of %s: %w", a.TransID, err)
 	}
 	if r.DeviceID != a.DeviceID {
-		return e.foreign(ctx, a)
+		return e.rejectWrongDevice(ctx, a)
 	}
 	result := a.Receipt
 	if a.Fault != nil || result == signum.ReceiptPending {

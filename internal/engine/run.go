@@ -73,7 +73,7 @@ func (e *Engine) recover(ctx context.Context) error {
 			return err
 		}
 		for _, t := range ts {
-			if err := e.again(ctx, t); err != nil {
+			if err := e.redispatch(ctx, t); err != nil {
 				return err
 			}
 		}
@@ -87,12 +87,12 @@ func (e *Engine) recover(ctx context.Context) error {
 	}
 }
 
-// again hands over what is outstanding. Phones know a request that comes again,
+// redispatch hands over what is outstanding. Phones know a request that comes again,
 // but nobody knows a text: what this node is sending, or has sent since the list
 // was read, is no business of recovery, which runs while the node serves.
-func (e *Engine) again(ctx context.Context, t *mssp.Transaction) error {
+func (e *Engine) redispatch(ctx context.Context, t *mssp.Transaction) error {
 	if t.Method == signum.SMS {
-		if _, here := e.texting.Load(t.ID); here {
+		if _, here := e.sendingTexts.Load(t.ID); here {
 			return nil
 		}
 		switch now, err := e.cfg.Store.Transaction(ctx, t.ID); {
@@ -133,7 +133,7 @@ func (e *Engine) sweep(ctx context.Context) error {
 // poll wakes those who wait here for what another node decided.
 func (e *Engine) poll(ctx context.Context) error {
 	for _, id := range e.receipts.ids() {
-		if err := e.lookAtReceipt(ctx, id); err != nil {
+		if err := e.pollReceipt(ctx, id); err != nil {
 			return err
 		}
 	}

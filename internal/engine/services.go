@@ -16,9 +16,9 @@ import (
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
-// want writes into the transaction what the additional services want of it.
+// applyServices writes into the transaction what the additional services want of it.
 // The AuthURI is for app2app: only its hash is kept.
-func (e *Engine) want(t *mssp.Transaction, p *mssp.Party, s *mssp.Subscriber, d *mssp.Device, asked *policy.Services) (authURI string, flt *signum.Fault) {
+func (e *Engine) applyServices(t *mssp.Transaction, p *mssp.Party, s *mssp.Subscriber, d *mssp.Device, asked *policy.Services) (authURI string, err error) {
 	w := &t.Services
 	w.Validate = asked.Validate
 	if asked.SubscriberInfo {
@@ -38,7 +38,7 @@ func (e *Engine) want(t *mssp.Transaction, p *mssp.Party, s *mssp.Subscriber, d 
 		}
 		if w.GeoError != 0 {
 			// No phone needs to be asked in order to know the outcome.
-			return "", policy.Fenced(w, &mssp.Location{Error: w.GeoError}, t.Created)
+			return "", policy.CheckGeofences(w, &mssp.Location{Error: w.GeoError}, t.Created)
 		}
 	}
 	return authURI, nil

@@ -53,11 +53,11 @@ func (e *Engine) submit(ctx context.Context, c *mssp.Caller, r *signum.Signature
 	if err != nil {
 		return nil, err
 	}
-	f, flt := policy.SignatureFields(p, r, now, e.cfg.Skew)
-	if flt != nil {
-		return nil, flt
+	f, err := policy.SignatureFields(p, r, now, e.cfg.Skew)
+	if err != nil {
+		return nil, err
 	}
-	t, authURI, err := e.draw(ctx, p, r, f, now)
+	t, authURI, err := e.newTransaction(ctx, p, r, f, now)
 	if err != nil {
 		return nil, e.refuse(ctx, p, r, f, err)
 	}
@@ -66,8 +66,8 @@ func (e *Engine) submit(ctx context.Context, c *mssp.Caller, r *signum.Signature
 		e.waiters.add(w, t)
 	}
 	if t.Method == signum.SMS {
-		e.texting.Store(t.ID, nil) // before recovery can find it
-		defer e.texting.Delete(t.ID)
+		e.sendingTexts.Store(t.ID, nil) // before recovery can find it
+		defer e.sendingTexts.Delete(t.ID)
 	}
 	if err := e.insert(ctx, t); err != nil {
 		e.waiters.remove(w)
@@ -86,49 +86,49 @@ func (e *Engine) submit(ctx context.Context, c *mssp.Caller, r *signum.Signature
 	return w, nil
 }
 
-// draw makes the transaction of a request, with what the policy decides. The
+// newTransaction makes the transaction of a request, with what the policy decides. The
 // AuthURI is for app2app.
-func (e *Engine) draw(ctx context.Context, p *mssp.Party, r *signum.SignatureRequest, f policy.Fields, now time.Time) (t *mssp.Transaction, authURI string, err error) {
-	if flt := policy.TestFault(p, f.MSISDN); flt != nil {
-		return nil, "", flt
+func (e *Engine) newTransaction(ctx context.Context, p *mssp.Party, r *signum.SignatureRequest, f policy.Fields, now time.Time) (t *mssp.Transaction, authURI string, err error) {
+	if err := policy.TestFault(p, f.MSISDN); err != nil {
+		return nil, "", err
 	}
-	content, flt := policy.SignatureContent(p, r, f.Async)
-	if flt != nil {
-		return nil, "", flt
+	content, err := policy.SignatureContent(p, r, f.Async)
+	if err != nil {
+		return nil, "", err
 	}
-	t = newTransaction(p, r, f, &content, now)
+	t = draft(p, r, f, &content, now)
 	if signum.IsOTP(content.Profile) {
-		return t, "", e.drawText(t, &content, f)
+		return t, "", e.completeText(t, &content, f)
 	}
 	s, err := e.subscriber(ctx, p, f.MSISDN)
 	if err != nil {
 		return nil, "", err
 	}
-	choice, flt := policy.Choose(&policy.Ask{
+	choice, err := policy.Choose(&policy.Ask{
 		Party: p, Subscriber: s, Profile: content.Profile, Approval: content.MimeType == signum.MimeTxnApproval,
 		AppOnly: content.Services.AppOnly(), Home: e.cfg.HomeNetwork, Now: now,
 	})
-	if flt != nil {
-		return nil, "", flt
+	if err != nil {
+		return nil, "", err
 	}
 	if err := assign(t, &choice, f.Timeout); err != nil {
 		return nil, "", err
 	}
-	authURI, flt = e.want(t, p, s, choice.Device, &content.Services)
-	if flt != nil {
-		return nil, "", flt
+	authURI, err = e.applyServices(t, p, s, choice.Device, &content.Services)
+	if err != nil {
+		return nil, "", err
 	}
 	return t, authURI, nil
 }
 
-// drawText completes the transaction of a one-time password. It needs no
+// completeText completes the transaction of a one-time password. It needs no
 // subscriber: it is for those who have no other method.
-func (e *Engine) drawText(t *mssp.Transaction, c *policy.Content, f policy.Fields) error {
+func (e *Engine) completeText(t *mssp.Transaction, c *policy.Content, f policy.Fields) error {
 	if e.cfg.Texts == nil {
 		return signum.NewFault(signum.UnsupportedProfile)
 	}
-	if flt := policy.LegalMSISDN(f.MSISDN); flt != nil {
-		return flt
+	if err := policy.LegalMSISDN(f.MSISDN); err != nil {
+		return err
 	}
 	t.Method, t.Profile = signum.SMS, c.Profile
 	t.Expires = t.Created.Add(cmp.Or(f.Timeout, policy.TimeoutSIM))
@@ -147,8 +147,8 @@ func (e *Engine) refuse(ctx context.Context, p *mssp.Party, r *signum.SignatureR
 		return err
 	}
 	if policy.TestFault(p, f.MSISDN) == nil { // those are legal where they are taken
-		if flt := policy.LegalMSISDN(f.MSISDN); flt != nil {
-			return flt
+		if err := policy.LegalMSISDN(f.MSISDN); err != nil {
+			return err
 		}
 	}
 	used, uerr := e.cfg.Store.TransactionUsed(ctx, p.ID, r.AP.TransID, f.Instant)
@@ -165,8 +165,8 @@ func errUsed() error {
 	return signum.Faultf(signum.WrongParam, "AP_TransID and Instant were used before")
 }
 
-// newTransaction has what the request alone tells.
-func newTransaction(p *mssp.Party, r *signum.SignatureRequest, f policy.Fields, c *policy.Content, now time.Time) *mssp.Transaction {
+// draft is a transaction with what the request alone tells.
+func draft(p *mssp.Party, r *signum.SignatureRequest, f policy.Fields, c *policy.Content, now time.Time) *mssp.Transaction {
 	return &mssp.Transaction{
 		ID:         newTransID(now),
 		APID:       p.ID,

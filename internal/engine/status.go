@@ -18,8 +18,8 @@ func (e *Engine) Status(ctx context.Context, c *mssp.Caller, r *signum.StatusReq
 	if err != nil {
 		return nil, err
 	}
-	if flt := policy.StatusFields(r, e.now(), e.cfg.Skew); flt != nil {
-		return nil, flt
+	if err := policy.StatusFields(r, e.now(), e.cfg.Skew); err != nil {
+		return nil, err
 	}
 	t, err := e.cfg.Store.Transaction(ctx, r.TransID)
 	if err == nil && t.State == mssp.StateOutstanding && !t.Expires.After(e.now()) {

@@ -19,25 +19,25 @@ type Capability struct {
 // Capabilities answers a profile query. Refusals are 105, 403, 404, 422: no
 // device that the party may use can sign. A blocked PIN is no refusal; asking
 // for it would else be of no use.
-func Capabilities(p *mssp.Party, s *mssp.Subscriber, home string, now time.Time) (Capability, *signum.Fault) {
+func Capabilities(p *mssp.Party, s *mssp.Subscriber, home string, now time.Time) (Capability, error) {
 	var c Capability
 	a := Ask{Party: p, Subscriber: s, Profile: signum.ProfileAnyLoA4, Home: home, Now: now}
-	if _, flt := candidate(&a); flt != nil {
-		return c, flt
+	if _, err := candidate(&a); err != nil {
+		return c, err
 	}
-	var refusal *signum.Fault
+	var refusal error
 	for _, uri := range append([]string{signum.ProfileAuth1}, signum.SignatureProfiles...) {
 		a.Profile = p.Resolve(uri)
 		if authorised(p, uri, a.Profile) != nil {
 			continue
 		}
-		if flt := capable(&a); flt == nil {
+		if err := capable(&a); err == nil {
 			c.Profiles = append(c.Profiles, uri)
-		} else if refusal == nil || refusal.Code == signum.UnsupportedProfile {
-			refusal = flt
+		} else if refusal == nil || isFault(refusal, signum.UnsupportedProfile) {
+			refusal = err
 		}
 	}
-	if !signs(c.Profiles) && refusal != nil && refusal.Code != signum.UnsupportedProfile {
+	if !signs(c.Profiles) && refusal != nil && !isFault(refusal, signum.UnsupportedProfile) {
 		return c, refusal
 	}
 	c.SIM = device(s, signum.SIM)
@@ -51,25 +51,25 @@ func Capabilities(p *mssp.Party, s *mssp.Subscriber, home string, now time.Time)
 			}
 		}
 	}
-	c.AutoActivation = Dormant(p, s) != nil
+	c.AutoActivation = ActivatableSIM(p, s) != nil
 	return c, nil
 }
 
 // capable reports whether a request with the profile would reach a phone that
 // can sign.
-func capable(a *Ask) *signum.Fault {
+func capable(a *Ask) error {
 	if signum.IsOTP(a.Profile) {
 		return nil
 	}
-	c, flt := candidate(a)
-	if flt != nil || c.Activate != "" {
-		return flt
+	c, err := candidate(a)
+	if err != nil || c.Activate != "" {
+		return err
 	}
-	revoked, flt := certified(c.Device, a.Now)
+	revoked, err := certified(c.Device, a.Now)
 	if revoked {
 		return signum.NewFault(signum.NoKeyFound) // activating anew helps
 	}
-	return flt
+	return err
 }
 
 // signs reports whether one of the profiles is more than a text message.
@@ -92,7 +92,7 @@ type Params struct {
 // Any reports whether an extension is asked for.
 func (p Params) Any() bool { return p != Params{} }
 
-func params(r *signum.ProfileRequest) (Params, *signum.Fault) {
+func params(r *signum.ProfileRequest) (Params, error) {
 	var p Params
 	for _, word := range strings.FieldsFunc(r.Params, func(c rune) bool { return c == ',' || c <= ' ' }) {
 		switch strings.ToLower(word) {

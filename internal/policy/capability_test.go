@@ -61,12 +61,12 @@ func TestCapabilities(t *testing.T) {
 		{"blocked", party(), user(dev(signum.SIM, blocked)), 0, "AuthProfile1 Any-LoA4 STK-LoA4 AuthProfile1.ECC " + otp, "SIM", false},
 		{"several Apps", party(), user(dev(signum.App), dev(signum.App, off)), 0, "AuthProfile1 Any-LoA4 Device-LoA4 " + otp, "App App", false},
 	} {
-		c, flt := Capabilities(tt.p, tt.s, home, now)
-		if code(flt) != tt.code {
-			t.Errorf("%s: got %v, want %d", tt.name, flt, tt.code)
+		c, err := Capabilities(tt.p, tt.s, home, now)
+		if code(err) != tt.code {
+			t.Errorf("%s: got %v, want %d", tt.name, err, tt.code)
 			continue
 		}
-		if flt != nil {
+		if err != nil {
 			continue
 		}
 		var devices []string
@@ -124,11 +124,11 @@ func TestCheckProfile(t *testing.T) {
 	} {
 		r := &R{Header: signum.Header{Version: signum.Version{Major: "2", Minor: "0"}, AP: request().AP}, MSISDN: "+41 79 123-45-67"}
 		tt.change(r)
-		msisdn, got, flt := CheckProfile(r, now, DefaultSkew)
-		if code(flt) != tt.code {
-			t.Errorf("%s: got %v, want %d", tt.name, flt, tt.code)
+		msisdn, got, err := CheckProfile(r, now, DefaultSkew)
+		if code(err) != tt.code {
+			t.Errorf("%s: got %v, want %d", tt.name, err, tt.code)
 		}
-		if flt == nil && (msisdn != "+41791234567" || got != tt.want || got.Any() != (tt.want != Params{})) {
+		if err == nil && (msisdn != "+41791234567" || got != tt.want || got.Any() != (tt.want != Params{})) {
 			t.Errorf("%s: got %s, %+v", tt.name, msisdn, got)
 		}
 	}
@@ -164,11 +164,11 @@ func TestCheckReceipt(t *testing.T) {
 		r := &R{Header: signum.Header{Version: signum.Version{Major: "1", Minor: "1"}, AP: request().AP},
 			TransID: "h1", MSISDN: "41791234567", Message: signum.DataToBeSigned{Data: "Bank: Done"}}
 		tt.change(r)
-		got, flt := CheckReceipt(r, now, DefaultSkew)
-		if code(flt) != tt.code {
-			t.Errorf("%s: got %v, want %d", tt.name, flt, tt.code)
+		got, err := CheckReceipt(r, now, DefaultSkew)
+		if code(err) != tt.code {
+			t.Errorf("%s: got %v, want %d", tt.name, err, tt.code)
 		}
-		if tt.want.MSISDN = "+41791234567"; flt == nil && got != tt.want {
+		if tt.want.MSISDN = "+41791234567"; err == nil && got != tt.want {
 			t.Errorf("%s: got %+v", tt.name, got)
 		}
 	}
@@ -195,9 +195,9 @@ func TestReceiptMessage(t *testing.T) {
 		{"approval", M{MimeType: signum.MimeTxnApproval, Encoding: "UTF-8", Data: "{}"}, 101, ""},
 		{"Encoding", M{MimeType: "text/plain", Encoding: "base64", Data: "Bank: Done"}, 101, ""},
 	} {
-		_, text, flt := ReceiptMessage(party(), &tt.m)
-		if code(flt) != tt.want || flt == nil && text != tt.text {
-			t.Errorf("%s: got %q, %v", tt.name, text, flt)
+		_, text, err := ReceiptMessage(party(), &tt.m)
+		if code(err) != tt.want || err == nil && text != tt.text {
+			t.Errorf("%s: got %q, %v", tt.name, text, err)
 		}
 	}
 }
@@ -221,9 +221,9 @@ func TestReceiptDevice(t *testing.T) {
 		{"encrypted, RSA", signum.MimeRSAMessage, user(dev(signum.SIM, rsa)), 0},
 		{"encrypted, EC", signum.MimeRSAMessage, user(dev(signum.SIM)), 101},
 	} {
-		d, flt := ReceiptDevice(tt.s, "SIM", tt.mime, now)
-		if code(flt) != tt.want || flt == nil && d.ID != "SIM" {
-			t.Errorf("%s: got %v, want %d", tt.name, flt, tt.want)
+		d, err := ReceiptDevice(tt.s, "SIM", tt.mime, now)
+		if code(err) != tt.want || err == nil && d.ID != "SIM" {
+			t.Errorf("%s: got %v, want %d", tt.name, err, tt.want)
 		}
 	}
 }

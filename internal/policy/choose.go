@@ -27,23 +27,23 @@ type Choice struct {
 }
 
 // Choose finds the device. Refusals are 105, 403, 404, 109, 402, 422.
-func Choose(a *Ask) (Choice, *signum.Fault) {
-	c, flt := candidate(a)
+func Choose(a *Ask) (Choice, error) {
+	c, err := candidate(a)
 	switch {
-	case flt != nil:
-		return Choice{}, flt
+	case err != nil:
+		return Choice{}, err
 	case c.Activate != "":
 		return c, nil
 	case c.Device.PINBlocked:
 		return Choice{}, signum.NewFault(signum.PINBlocked)
 	}
-	c.Revoked, flt = certified(c.Device, a.Now)
-	return c, flt
+	c.Revoked, err = certified(c.Device, a.Now)
+	return c, err
 }
 
 // candidate is the device that the profile means, whatever its PIN and
 // certificate are like.
-func candidate(a *Ask) (Choice, *signum.Fault) {
+func candidate(a *Ask) (Choice, error) {
 	s, p := a.Subscriber, a.Party
 	if s == nil {
 		return Choice{}, signum.NewFault(signum.UnknownClient)
@@ -51,7 +51,7 @@ func candidate(a *Ask) (Choice, *signum.Fault) {
 	if s.State != mssp.SubscriberActive {
 		return Choice{}, signum.NewFault(signum.CardBlocked)
 	}
-	sim, app, dormant := device(s, signum.SIM, signum.DeviceActive), device(s, signum.App, signum.DeviceActive), Dormant(p, s)
+	sim, app, dormant := device(s, signum.SIM, signum.DeviceActive), device(s, signum.App, signum.DeviceActive), ActivatableSIM(p, s)
 	// A party that cannot reach Apps must not learn that there is one.
 	if sim == nil && (app == nil || !p.MayUseApp()) {
 		switch {
@@ -100,10 +100,10 @@ func byProfile(profile string, sim, app *mssp.Device) *mssp.Device {
 	return nil // one-time passwords are not signatures
 }
 
-// Dormant is the SIM that a request of the party would activate: one without
+// ActivatableSIM is the SIM that a request of the party would activate: one without
 // or with a switched-off key, of a subscriber who has no active one. Nil if
 // there is none, or the party has no auto activation.
-func Dormant(p *mssp.Party, s *mssp.Subscriber) *mssp.Device {
+func ActivatableSIM(p *mssp.Party, s *mssp.Subscriber) *mssp.Device {
 	if !p.AutoActivation || device(s, signum.SIM, signum.DeviceActive) != nil {
 		return nil
 	}
@@ -171,7 +171,7 @@ func device(s *mssp.Subscriber, m signum.Method, states ...signum.DeviceState) *
 
 // certified looks at the certificate: an active device without one has no key
 // we know, an expired one is 422.
-func certified(d *mssp.Device, now time.Time) (revoked bool, flt *signum.Fault) {
+func certified(d *mssp.Device, now time.Time) (revoked bool, err error) {
 	c := d.Certificate
 	switch {
 	case c == nil || c.State == mssp.CertificateIntended:

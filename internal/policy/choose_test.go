@@ -51,20 +51,20 @@ func TestContent(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, flt := SignatureContent(party(), request(tt.change), false); code(flt) != tt.want {
-				t.Errorf("got %v, want %d", flt, tt.want)
+			if _, err := SignatureContent(party(), request(tt.change), false); code(err) != tt.want {
+				t.Errorf("got %v, want %d", err, tt.want)
 			}
 		})
 	}
 	// Authorisation per party: AuthProfile1 is everybody's, nothing else is.
 	bare := party(func(p *mssp.Party) { p.Profiles = nil })
 	for _, uri := range signum.SignatureProfiles {
-		if _, flt := SignatureContent(bare, request(func(r *R) { r.Profile = uri }), false); code(flt) != 109 {
-			t.Errorf("%s without authorisation: got %v", uri, flt)
+		if _, err := SignatureContent(bare, request(func(r *R) { r.Profile = uri }), false); code(err) != 109 {
+			t.Errorf("%s without authorisation: got %v", uri, err)
 		}
 	}
-	if _, flt := SignatureContent(bare, request(func(r *R) { r.Profile = signum.ProfileAuth1 }), false); flt != nil {
-		t.Errorf("AuthProfile1: got %v", flt)
+	if _, err := SignatureContent(bare, request(func(r *R) { r.Profile = signum.ProfileAuth1 }), false); err != nil {
+		t.Errorf("AuthProfile1: got %v", err)
 	}
 }
 
@@ -112,10 +112,10 @@ func outcome(p *mssp.Party, s *mssp.Subscriber, profile string, change ...func(*
 	for _, f := range change {
 		f(&a)
 	}
-	c, flt := Choose(&a)
+	c, err := Choose(&a)
 	switch {
-	case flt != nil:
-		return strings.Fields(flt.Error())[0]
+	case err != nil:
+		return strings.Fields(err.Error())[0]
 	case c.Revoked:
 		return "501"
 	case c.Activate != "":

@@ -35,22 +35,22 @@ func (s *Services) AppOnly() bool { return s.App2App || s.Verification }
 // SignatureContent checks what is to be signed and how: the profile (109), the
 // text's type (101), prefix (107), length (103), and the additional services
 // (101, 104), in this order.
-func SignatureContent(p *mssp.Party, r *signum.SignatureRequest, async bool) (Content, *signum.Fault) {
+func SignatureContent(p *mssp.Party, r *signum.SignatureRequest, async bool) (Content, error) {
 	c := Content{Profile: p.Resolve(r.Profile), MimeType: signum.MimeText, Text: r.Data.Data}
-	if flt := authorised(p, r.Profile, c.Profile); flt != nil {
-		return c, flt
+	if err := authorised(p, r.Profile, c.Profile); err != nil {
+		return c, err
 	}
-	flt := c.data(p, &r.Data)
-	if flt == nil {
-		c.Services, flt = services(p, r.Services, async)
+	err := c.data(p, &r.Data)
+	if err == nil {
+		c.Services, err = services(p, r.Services, async)
 	}
-	if flt == nil && signum.IsOTP(c.Profile) && (c.Services.AppOnly() || c.Services.Geofencing) {
-		flt = wrong("Additional service does not go with a one-time password")
+	if err == nil && signum.IsOTP(c.Profile) && (c.Services.AppOnly() || c.Services.Geofencing) {
+		err = wrong("Additional service does not go with a one-time password")
 	}
-	return c, flt
+	return c, err
 }
 
-func authorised(p *mssp.Party, sent, profile string) *signum.Fault {
+func authorised(p *mssp.Party, sent, profile string) error {
 	if !slices.Contains(signum.SignatureProfiles, profile) || !p.Authorised(sent) ||
 		profile == signum.ProfileAnyGeo && !p.Subscribed(signum.ServiceGeofencing) {
 		return signum.NewFault(signum.UnsupportedProfile)
@@ -59,7 +59,7 @@ func authorised(p *mssp.Party, sent, profile string) *signum.Fault {
 }
 
 // data checks what is to be signed.
-func (c *Content) data(p *mssp.Party, d *signum.DataToBeSigned) *signum.Fault {
+func (c *Content) data(p *mssp.Party, d *signum.DataToBeSigned) error {
 	switch mime := mimeType(d.MimeType); mime {
 	case signum.MimeText:
 		return text(p, d)
@@ -79,7 +79,7 @@ func mimeType(sent string) string {
 	return mime
 }
 
-func text(p *mssp.Party, d *signum.DataToBeSigned) *signum.Fault {
+func text(p *mssp.Party, d *signum.DataToBeSigned) error {
 	if d.Encoding != "" && !strings.EqualFold(d.Encoding, "UTF-8") {
 		return wrong("Encoding of text/plain is not UTF-8")
 	}
@@ -98,7 +98,7 @@ func text(p *mssp.Party, d *signum.DataToBeSigned) *signum.Fault {
 // approval reads a transaction approval. Clients that escape the payload once
 // too often are understood. The limits (103) come after the prefix (107), as
 // they do for a text.
-func (c *Content) approval(p *mssp.Party, d *signum.DataToBeSigned) *signum.Fault {
+func (c *Content) approval(p *mssp.Party, d *signum.DataToBeSigned) error {
 	if d.Encoding != "" && !strings.EqualFold(d.Encoding, "UTF-8") {
 		return wrong("Encoding of a transaction approval is not UTF-8")
 	}

@@ -1,7 +1,7 @@
 // Package policy decides: is this request well made, and may this party do
 // this to this subscriber now, by which method?
 //
-//	SignatureFields ─▶ (used before?) ─▶ TestFault ─▶ SignatureContent ─▶ Choose ─▶ … ─▶ Fenced
+//	SignatureFields ─▶ (used before?) ─▶ TestFault ─▶ SignatureContent ─▶ Choose ─▶ … ─▶ CheckGeofences
 //	CheckReceipt ─▶ TestFault ─▶ ReceiptMessage ─▶ (transaction) ─▶ ReceiptDevice
 //	CheckProfile ─▶ TestFault ─▶ Capabilities
 //
@@ -9,6 +9,6 @@
 // is asked.
 //
 // Every function is pure: what it needs to know it is given, and the answer is
-// a value or a *signum.Fault. It must not know how a request came, where
+// a value or an error, which is a *signum.Fault. It must not know how a request came, where
 // anything is kept, or what happens after the decision.
 package policy

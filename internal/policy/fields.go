@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,7 +48,7 @@ type Fields struct {
 // Authenticate decides whether the caller is the party. A party that does not
 // exist is nil. All refusals look alike, so that nothing can be learnt from
 // them.
-func Authenticate(p *mssp.Party, c mssp.Caller, passwordOK bool) *signum.Fault {
+func Authenticate(p *mssp.Party, c mssp.Caller, passwordOK bool) error {
 	if p == nil || c.Problem != "" || !p.HasPin(c.Pin) || !passwordOK {
 		return signum.Faultf(signum.UnauthorizedAccess, signum.DetailCredentials)
 	}
@@ -61,23 +62,26 @@ var versions = map[signum.Operation][]signum.Version{
 	signum.OpProfile:   {{Major: "2", Minor: "0"}, {Major: "1", Minor: "1"}, {Major: "1", Minor: "0"}, {}},
 }
 
-func checkVersion(op signum.Operation, v signum.Version) *signum.Fault {
+func checkVersion(op signum.Operation, v signum.Version) error {
 	if slices.Contains(versions[op], v) {
 		return nil
 	}
 	return signum.NewFault(signum.IncompatibleIface)
 }
 
-func missing(name string) *signum.Fault {
+func missing(name string) error {
 	return signum.Faultf(signum.MissingParam, "%s is missing", name)
 }
 
-func wrong(format string, args ...any) *signum.Fault {
+func wrong(format string, args ...any) error {
 	return signum.Faultf(signum.WrongParam, format, args...)
 }
 
+// isFault reports whether err is a fault of the code.
+func isFault(err error, c signum.Code) bool { return errors.Is(err, &signum.Fault{Code: c}) }
+
 // firstMissing names the first empty one of name, value pairs.
-func firstMissing(pairs ...string) *signum.Fault {
+func firstMissing(pairs ...string) error {
 	for i := 0; i < len(pairs); i += 2 {
 		if pairs[i+1] == "" {
 			return missing(pairs[i])
@@ -89,26 +93,26 @@ func firstMissing(pairs ...string) *signum.Fault {
 // SignatureFields checks versions, presence and values of a signature
 // request, in this order: 108, 102, 101. What is left of the last is
 // LegalMSISDN.
-func SignatureFields(p *mssp.Party, r *signum.SignatureRequest, now time.Time, skew time.Duration) (Fields, *signum.Fault) {
+func SignatureFields(p *mssp.Party, r *signum.SignatureRequest, now time.Time, skew time.Duration) (Fields, error) {
 	var f Fields
-	if flt := checkVersion(signum.OpSignature, r.Version); flt != nil {
-		return f, flt
+	if err := checkVersion(signum.OpSignature, r.Version); err != nil {
+		return f, err
 	}
-	if flt := firstMissing("AP_TransID", r.AP.TransID, "Instant", r.AP.Instant, "MessagingMode", r.MessagingMode,
-		"MSISDN", r.MSISDN, "DataToBeSigned", r.Data.Data); flt != nil {
-		return f, flt
+	if err := firstMissing("AP_TransID", r.AP.TransID, "Instant", r.AP.Instant, "MessagingMode", r.MessagingMode,
+		"MSISDN", r.MSISDN, "DataToBeSigned", r.Data.Data); err != nil {
+		return f, err
 	}
-	lang, flt := language(p, r.Services)
-	if flt != nil && flt.Code == signum.MissingParam {
-		return f, flt
+	lang, err := language(p, r.Services)
+	if isFault(err, signum.MissingParam) {
+		return f, err
 	}
-	langFault := flt
+	langFault := err
 	f.Lang = lang
-	if f.Instant, flt = header(&r.Header, now, skew); flt != nil {
-		return f, flt
+	if f.Instant, err = header(&r.Header, now, skew); err != nil {
+		return f, err
 	}
-	if f.Timeout, flt = timeout(r.TimeOut); flt != nil {
-		return f, flt
+	if f.Timeout, err = timeout(r.TimeOut); err != nil {
+		return f, err
 	}
 	var ok bool
 	if f.MSISDN, ok = CanonicalMSISDN(r.MSISDN); !ok {
@@ -128,15 +132,15 @@ func SignatureFields(p *mssp.Party, r *signum.SignatureRequest, now time.Time, s
 }
 
 // StatusFields checks a status query in the same order.
-func StatusFields(r *signum.StatusRequest, now time.Time, skew time.Duration) *signum.Fault {
-	if flt := checkVersion(signum.OpStatus, r.Version); flt != nil {
-		return flt
+func StatusFields(r *signum.StatusRequest, now time.Time, skew time.Duration) error {
+	if err := checkVersion(signum.OpStatus, r.Version); err != nil {
+		return err
 	}
-	if flt := firstMissing("AP_TransID", r.AP.TransID, "Instant", r.AP.Instant, "MSSP_TransID", r.TransID); flt != nil {
-		return flt
+	if err := firstMissing("AP_TransID", r.AP.TransID, "Instant", r.AP.Instant, "MSSP_TransID", r.TransID); err != nil {
+		return err
 	}
-	_, flt := header(&r.Header, now, skew)
-	return flt
+	_, err := header(&r.Header, now, skew)
+	return err
 }
 
 // ReceiptFields holds what a receipt request's fields mean.
@@ -148,17 +152,17 @@ type ReceiptFields struct {
 
 // CheckReceipt checks a receipt request in the same order. A language that
 // there is not is no fault: clients are known to send placeholders.
-func CheckReceipt(r *signum.ReceiptRequest, now time.Time, skew time.Duration) (ReceiptFields, *signum.Fault) {
+func CheckReceipt(r *signum.ReceiptRequest, now time.Time, skew time.Duration) (ReceiptFields, error) {
 	f := ReceiptFields{Wait: true}
-	if flt := checkVersion(signum.OpReceipt, r.Version); flt != nil {
-		return f, flt
+	if err := checkVersion(signum.OpReceipt, r.Version); err != nil {
+		return f, err
 	}
-	if flt := firstMissing("AP_TransID", r.AP.TransID, "Instant", r.AP.Instant, "MSSP_TransID", r.TransID,
-		"MSISDN", r.MSISDN, "Message", r.Message.Data); flt != nil {
-		return f, flt
+	if err := firstMissing("AP_TransID", r.AP.TransID, "Instant", r.AP.Instant, "MSSP_TransID", r.TransID,
+		"MSISDN", r.MSISDN, "Message", r.Message.Data); err != nil {
+		return f, err
 	}
-	if _, flt := header(&r.Header, now, skew); flt != nil {
-		return f, flt
+	if _, err := header(&r.Header, now, skew); err != nil {
+		return f, err
 	}
 	var ok bool
 	if f.MSISDN, ok = CanonicalMSISDN(r.MSISDN); !ok {
@@ -181,25 +185,25 @@ func CheckReceipt(r *signum.ReceiptRequest, now time.Time, skew time.Duration) (
 }
 
 // CheckProfile checks a profile query in the same order.
-func CheckProfile(r *signum.ProfileRequest, now time.Time, skew time.Duration) (msisdn string, p Params, flt *signum.Fault) {
-	if flt = checkVersion(signum.OpProfile, r.Version); flt != nil {
-		return "", p, flt
+func CheckProfile(r *signum.ProfileRequest, now time.Time, skew time.Duration) (msisdn string, p Params, err error) {
+	if err = checkVersion(signum.OpProfile, r.Version); err != nil {
+		return "", p, err
 	}
-	if flt = firstMissing("AP_TransID", r.AP.TransID, "Instant", r.AP.Instant, "MSISDN", r.MSISDN); flt != nil {
-		return "", p, flt
+	if err = firstMissing("AP_TransID", r.AP.TransID, "Instant", r.AP.Instant, "MSISDN", r.MSISDN); err != nil {
+		return "", p, err
 	}
-	if _, flt = header(&r.Header, now, skew); flt != nil {
-		return "", p, flt
+	if _, err = header(&r.Header, now, skew); err != nil {
+		return "", p, err
 	}
 	msisdn, ok := CanonicalMSISDN(r.MSISDN)
 	if !ok {
 		return "", p, wrong(signum.DetailIllegalMSISDN)
 	}
-	p, flt = params(r)
-	return msisdn, p, flt
+	p, err = params(r)
+	return msisdn, p, err
 }
 
-func header(h *signum.Header, now time.Time, skew time.Duration) (time.Time, *signum.Fault) {
+func header(h *signum.Header, now time.Time, skew time.Duration) (time.Time, error) {
 	if !tokenLike(h.AP.TransID) {
 		return time.Time{}, wrong("AP_TransID is not a token of at most %d characters", maxTransID)
 	}
@@ -225,7 +229,7 @@ func tokenLike(s string) bool {
 	})
 }
 
-func timeout(s string) (time.Duration, *signum.Fault) {
+func timeout(s string) (time.Duration, error) {
 	if s == "" {
 		return 0, nil
 	}
@@ -238,7 +242,7 @@ func timeout(s string) (time.Duration, *signum.Fault) {
 }
 
 // language finds userLang. It is mandatory unless the party has a default.
-func language(p *mssp.Party, services []signum.AdditionalService) (string, *signum.Fault) {
+func language(p *mssp.Party, services []signum.AdditionalService) (string, error) {
 	for _, s := range services {
 		if s.URI != signum.ServiceUserLang {
 			continue

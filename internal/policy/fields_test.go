@@ -42,11 +42,23 @@ func party(change ...func(*mssp.Party)) *mssp.Party {
 	return p
 }
 
-func code(f *signum.Fault) signum.Code {
-	if f == nil {
+// code is that of a fault, 0 without an error and -1 for an error that is no
+// fault.
+func code(err error) signum.Code {
+	switch f := signum.AsFault(err); {
+	case err == nil:
 		return 0
+	case f == nil:
+		return -1
+	default:
+		return f.Code
 	}
-	return f.Code
+}
+
+// is reports whether err is exactly this fault.
+func is(err error, c signum.Code, detail string) bool {
+	f := signum.AsFault(err)
+	return f != nil && *f == signum.Fault{Code: c, Detail: detail}
 }
 
 func TestSignatureFields(t *testing.T) {
@@ -97,19 +109,19 @@ func TestSignatureFields(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, flt := SignatureFields(party(), request(tt.change), now, DefaultSkew)
-			if code(flt) != tt.want {
-				t.Errorf("got %v, want %d", flt, tt.want)
+			_, err := SignatureFields(party(), request(tt.change), now, DefaultSkew)
+			if code(err) != tt.want {
+				t.Errorf("got %v, want %d", err, tt.want)
 			}
 		})
 	}
-	f, flt := SignatureFields(party(func(p *mssp.Party) { p.DefaultLang = "fr" }), request(func(r *R) {
+	f, err := SignatureFields(party(func(p *mssp.Party) { p.DefaultLang = "fr" }), request(func(r *R) {
 		r.Services, r.TimeOut, r.MSISDN, r.MessagingMode = nil, "20", "41 79-123 45 67", signum.Asynch
 		r.AP.Instant = "2026-03-01T14:00:00.123456789+02:00"
 	}), now, DefaultSkew)
 	want := Fields{Instant: now.Add(123456 * time.Microsecond), MSISDN: "+41791234567", Async: true, Timeout: 20 * time.Second, Lang: "fr"}
-	if flt != nil || f != want {
-		t.Errorf("got %+v, %v, want %+v", f, flt, want)
+	if err != nil || f != want {
+		t.Errorf("got %+v, %v, want %+v", f, err, want)
 	}
 }
 
@@ -130,8 +142,8 @@ func TestStatusFields(t *testing.T) {
 		r := &R{Header: request().Header, TransID: "h1"}
 		r.Version.Minor = "1"
 		tt.change(r)
-		if flt := StatusFields(r, now, DefaultSkew); code(flt) != tt.want {
-			t.Errorf("%s: got %v, want %d", tt.name, flt, tt.want)
+		if err := StatusFields(r, now, DefaultSkew); code(err) != tt.want {
+			t.Errorf("%s: got %v, want %d", tt.name, err, tt.want)
 		}
 	}
 }
@@ -154,9 +166,9 @@ func TestAuthenticate(t *testing.T) {
 		{"password", party(), mssp.Caller{Pin: mssp.Pin{1}}, false, 104},
 		{"party without certificates", party(func(p *mssp.Party) { p.Pins = nil }), mssp.Caller{}, true, 104},
 	} {
-		flt := Authenticate(tt.p, tt.c, tt.pwd)
-		if code(flt) != tt.want || flt != nil && flt.Detail != "Wrong SSL credentials" {
-			t.Errorf("%s: got %v, want %d", tt.name, flt, tt.want)
+		err := Authenticate(tt.p, tt.c, tt.pwd)
+		if code(err) != tt.want || err != nil && !is(err, tt.want, "Wrong SSL credentials") {
+			t.Errorf("%s: got %v, want %d", tt.name, err, tt.want)
 		}
 	}
 }
@@ -187,8 +199,8 @@ func TestParseMSISDN(t *testing.T) {
 			t.Errorf("%q: got %q, %v, want %q", tt.sent, got, ok, tt.want)
 		}
 	}
-	if flt := LegalMSISDN("+41000000000"); flt == nil || flt.Detail != "Illegal msisdn" {
-		t.Errorf("heartbeat: got %v", flt)
+	if err := LegalMSISDN("+41000000000"); !is(err, 101, "Illegal msisdn") {
+		t.Errorf("heartbeat: got %v", err)
 	}
 }
 

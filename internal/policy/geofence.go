@@ -17,7 +17,7 @@ const maxCountries = 300
 
 // ParseGeofence reads the policy of a request; 101 names the value that cannot
 // be read. A policy without any rule is nil.
-func ParseGeofence(g *signum.GeofencingPolicy) (*mssp.Geofence, *signum.Fault) {
+func ParseGeofence(g *signum.GeofencingPolicy) (*mssp.Geofence, error) {
 	f := new(mssp.Geofence)
 	for _, list := range []struct {
 		name, sent string
@@ -81,10 +81,10 @@ func hasRules(f *mssp.Geofence) bool {
 		f.MinLocationConfidence > 0 || f.MaxTimestampMinutes != nil || f.MaxAccuracyMeters != nil
 }
 
-// Breach says which rule a location breaks, whose confidence is as of now;
+// GeofenceViolation says which rule a location breaks, whose confidence is as of now;
 // empty if none. Where there is no location, every rule is broken: a fence that
 // opens in the fog is none.
-func Breach(f *mssp.Geofence, l *mssp.Location, now time.Time) string {
+func GeofenceViolation(f *mssp.Geofence, l *mssp.Location, now time.Time) string {
 	if f == nil || !hasRules(f) {
 		return ""
 	}
@@ -108,22 +108,22 @@ func Breach(f *mssp.Geofence, l *mssp.Location, now time.Time) string {
 	return ""
 }
 
-// Fenced decides what becomes of a signature with this location: nil, or 450.
+// CheckGeofences decides what becomes of a signature with this location: nil, or 450.
 // What a party's own policy says is told; what the service keeps for it, only
 // if that is verbose.
-func Fenced(w *mssp.ServiceOptions, l *mssp.Location, now time.Time) *signum.Fault {
-	if why := Breach(w.Fence, l, now); why != "" {
+func CheckGeofences(w *mssp.ServiceOptions, l *mssp.Location, now time.Time) error {
+	if why := GeofenceViolation(w.Fence, l, now); why != "" {
 		return violation(why, true)
 	}
 	if w.PartyFence != nil {
-		if why := Breach(&w.PartyFence.Geofence, l, now); why != "" {
+		if why := GeofenceViolation(&w.PartyFence.Geofence, l, now); why != "" {
 			return violation(why, w.PartyFence.Verbose)
 		}
 	}
 	return nil
 }
 
-func violation(why string, tell bool) *signum.Fault {
+func violation(why string, tell bool) error {
 	f := signum.NewFault(signum.GeofencingViolation)
 	if tell {
 		f.Detail += ": " + why

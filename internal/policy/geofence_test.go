@@ -28,9 +28,9 @@ func TestParseGeofence(t *testing.T) {
 		{"lower case, spaces, semicolons", P{CountryBlacklist: "ru; kp  ir"}, &mssp.Geofence{CountryBlacklist: []string{"RU", "KP", "IR"}}},
 		{"zero is a limit", P{MaxAccuracyMeters: "0", MaxTimestampMinutes: "0"}, &mssp.Geofence{MaxAccuracyMeters: n(0), MaxTimestampMinutes: n(0)}},
 	} {
-		got, flt := ParseGeofence(&tt.sent)
-		if flt != nil {
-			t.Errorf("%s: %v", tt.name, flt)
+		got, err := ParseGeofence(&tt.sent)
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
 		}
 		if d := cmp.Diff(tt.want, got); d != "" {
 			t.Errorf("%s: %s", tt.name, d)
@@ -41,13 +41,13 @@ func TestParseGeofence(t *testing.T) {
 		{MinDeviceConfidence: "1.1"}, {MinDeviceConfidence: "-0.1"}, {MinLocationConfidence: "NaN"}, {MinLocationConfidence: "high"},
 		{MaxTimestampMinutes: "-1"}, {MaxTimestampMinutes: "1.5"}, {MaxAccuracyMeters: "99999999999"},
 	} {
-		if got, flt := ParseGeofence(&bad); code(flt) != 101 {
-			t.Errorf("%+v: got %+v, %v", bad, got, flt)
+		if got, err := ParseGeofence(&bad); code(err) != 101 {
+			t.Errorf("%+v: got %+v, %v", bad, got, err)
 		}
 	}
 }
 
-func TestFenced(t *testing.T) {
+func TestCheckGeofences(t *testing.T) {
 	type G = mssp.Geofence
 	good := mssp.Location{Country: "CH", Accuracy: 16, DeviceConfidence: 0.9, LocationConfidence: 0.85, Measured: now.Add(-90 * time.Minute)}
 	for _, tt := range []struct {
@@ -87,7 +87,7 @@ func TestFenced(t *testing.T) {
 			{"of the party, verbose", mssp.ServiceOptions{PartyFence: &mssp.PartyGeofence{Verbose: true, Geofence: tt.fence}}, true},
 			{"of the party", mssp.ServiceOptions{PartyFence: &mssp.PartyGeofence{Geofence: tt.fence}}, false},
 		} {
-			flt := Fenced(&w.wanted, &l, now)
+			err := CheckGeofences(&w.wanted, &l, now)
 			var want *signum.Fault
 			if tt.why != "" {
 				want = &signum.Fault{Code: 450, Detail: generic}
@@ -95,13 +95,13 @@ func TestFenced(t *testing.T) {
 					want.Detail += ": " + tt.why
 				}
 			}
-			if d := cmp.Diff(want, flt); d != "" {
+			if d := cmp.Diff(want, signum.AsFault(err)); d != "" {
 				t.Errorf("%s, %s: %s", tt.name, w.name, d)
 			}
 		}
 	}
-	if flt := Fenced(&mssp.ServiceOptions{}, &mssp.Location{Error: 101}, now); flt != nil {
-		t.Errorf("no policy: %v", flt)
+	if err := CheckGeofences(&mssp.ServiceOptions{}, &mssp.Location{Error: 101}, now); err != nil {
+		t.Errorf("no policy: %v", err)
 	}
 }
 
@@ -150,21 +150,21 @@ func TestTestFault(t *testing.T) {
 		if strings.Contains(documented, fmt.Sprintf(" %d ", c)) {
 			want = signum.Fault{Code: signum.Code(c), Detail: signum.Code(c).Detail()}
 		}
-		if flt := TestFault(may, number); flt == nil || *flt != want {
-			t.Errorf("%s: got %v, want %v", number, flt, want)
+		if err := TestFault(may, number); !is(err, want.Code, want.Detail) {
+			t.Errorf("%s: got %v, want %v", number, err, want)
 		}
-		if flt := TestFault(party(), number); flt == nil || *flt != (signum.Fault{Code: 101, Detail: "Illegal msisdn"}) {
-			t.Errorf("%s, a party that may not: got %v", number, flt)
+		if err := TestFault(party(), number); !is(err, 101, "Illegal msisdn") {
+			t.Errorf("%s, a party that may not: got %v", number, err)
 		}
 	}
 	for _, number := range []string{"+4100009210", "+410000921011", "+41000092"} {
-		if flt := TestFault(may, number); code(flt) != 101 {
-			t.Errorf("%s: got %v", number, flt)
+		if err := TestFault(may, number); code(err) != 101 {
+			t.Errorf("%s: got %v", number, err)
 		}
 	}
 	for _, number := range []string{"+41791234567", "+41700092501", "+41000000000", "+4100009"} {
-		if flt := TestFault(may, number); flt != nil {
-			t.Errorf("%s: got %v", number, flt)
+		if err := TestFault(may, number); err != nil {
+			t.Errorf("%s: got %v", number, err)
 		}
 	}
 	for number, hidden := range map[string]bool{"+41700092501": true, "+41700092502": true, "+41700092503": false, "+41791234567": false} {

@@ -56,7 +56,7 @@ func ParseMSISDN(sent string) (e164 string, ok bool) {
 // the world: 101 for a number that cannot be one. A number that a subscriber
 // has is legal; only a request that is refused for another reason needs to
 // ask, so that the order of the checks holds.
-func LegalMSISDN(e164 string) *signum.Fault {
+func LegalMSISDN(e164 string) error {
 	if _, ok := ParseMSISDN(e164); !ok {
 		return wrong(signum.DetailIllegalMSISDN)
 	}

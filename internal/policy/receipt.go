@@ -12,7 +12,7 @@ import (
 // ReceiptMessage checks the text of a receipt as that of a signature is
 // checked: type (101), prefix (107), length (103). An encrypted one cannot be
 // looked into. The text comes back as the phone gets it.
-func ReceiptMessage(p *mssp.Party, m *signum.DataToBeSigned) (mime, message string, flt *signum.Fault) {
+func ReceiptMessage(p *mssp.Party, m *signum.DataToBeSigned) (mime, message string, err error) {
 	switch mime = mimeType(m.MimeType); mime {
 	case signum.MimeText:
 		return mime, m.Data, text(p, m)
@@ -32,7 +32,7 @@ func ReceiptMessage(p *mssp.Party, m *signum.DataToBeSigned) (mime, message stri
 // ReceiptDevice is the device that signed, if it can still show something: 105,
 // 403, 404, 402, 422 as for a signature; 101 for an encrypted receipt to
 // anything but a SIM with an RSA key.
-func ReceiptDevice(s *mssp.Subscriber, deviceID, mime string, now time.Time) (*mssp.Device, *signum.Fault) {
+func ReceiptDevice(s *mssp.Subscriber, deviceID, mime string, now time.Time) (*mssp.Device, error) {
 	if s == nil {
 		return nil, signum.NewFault(signum.UnknownClient)
 	}
@@ -51,8 +51,8 @@ func ReceiptDevice(s *mssp.Subscriber, deviceID, mime string, now time.Time) (*m
 	if d.PINBlocked {
 		return nil, signum.NewFault(signum.PINBlocked)
 	}
-	if _, flt := certified(d, now); flt != nil {
-		return nil, flt
+	if _, err := certified(d, now); err != nil {
+		return nil, err
 	}
 	if mime == signum.MimeRSAMessage && (d.Method != signum.SIM || d.KeyType != signum.RSA) {
 		return nil, wrong("An encrypted receipt needs a SIM with an RSA key")

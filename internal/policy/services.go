@@ -20,7 +20,7 @@ var subscribable = []string{
 
 // services reads the additional services. Geofencing without a subscription is
 // no fault: the answer says why there is no location.
-func services(p *mssp.Party, asked []signum.AdditionalService, async bool) (Services, *signum.Fault) {
+func services(p *mssp.Party, asked []signum.AdditionalService, async bool) (Services, error) {
 	var out Services
 	if len(asked) > maxServices {
 		return out, wrong("More than %d additional services", maxServices)
@@ -39,14 +39,14 @@ func services(p *mssp.Party, asked []signum.AdditionalService, async bool) (Serv
 		if s.URI != signum.ServiceGeofencing && !p.Subscribed(s.URI) {
 			return out, signum.NewFault(signum.UnauthorizedAccess)
 		}
-		if flt := out.add(s, async); flt != nil {
-			return out, flt
+		if err := out.add(s, async); err != nil {
+			return out, err
 		}
 	}
 	return out, nil
 }
 
-func (out *Services) add(s *signum.AdditionalService, async bool) (flt *signum.Fault) {
+func (out *Services) add(s *signum.AdditionalService, async bool) (err error) {
 	switch s.URI {
 	case signum.ServiceValidate:
 		out.Validate = true
@@ -68,10 +68,10 @@ func (out *Services) add(s *signum.AdditionalService, async bool) (flt *signum.F
 	case signum.ServiceGeofencing:
 		out.Geofencing = true
 		if s.Geofencing != nil {
-			out.Fence, flt = ParseGeofence(s.Geofencing)
+			out.Fence, err = ParseGeofence(s.Geofencing)
 		}
 	}
-	return flt
+	return err
 }
 
 // redirectable reports whether the phone may be sent there: an absolute URI,

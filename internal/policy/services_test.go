@@ -40,11 +40,11 @@ func TestServices(t *testing.T) {
 		{"unknown", S{URI: "urn:x"}, false, 101},
 	} {
 		r := request(func(r *signum.SignatureRequest) { r.Services = append(r.Services, tt.s) })
-		c, flt := SignatureContent(subscribed(), r, tt.async)
-		if code(flt) != tt.want {
-			t.Errorf("%s: got %v, want %d", tt.name, flt, tt.want)
+		c, err := SignatureContent(subscribed(), r, tt.async)
+		if code(err) != tt.want {
+			t.Errorf("%s: got %v, want %d", tt.name, err, tt.want)
 		}
-		if flt == nil && c.Services == (Services{}) {
+		if err == nil && c.Services == (Services{}) {
 			t.Errorf("%s: not in the content", tt.name)
 		}
 	}
@@ -55,27 +55,27 @@ func TestServices(t *testing.T) {
 			want = 0
 		}
 		r := request(func(r *signum.SignatureRequest) { r.Services = append(r.Services, S{URI: uri, RedirectURI: "a:b"}) })
-		if _, flt := SignatureContent(party(), r, true); code(flt) != want {
-			t.Errorf("%s without subscription: got %v, want %d", uri, flt, want)
+		if _, err := SignatureContent(party(), r, true); code(err) != want {
+			t.Errorf("%s without subscription: got %v, want %d", uri, err, want)
 		}
 	}
 }
 
 func TestProfileAuthorisation(t *testing.T) {
 	geo := request(func(r *signum.SignatureRequest) { r.Profile = signum.ProfileAnyGeo })
-	if _, flt := SignatureContent(party(), geo, false); code(flt) != 109 {
-		t.Errorf("geofencing profile without the service: %v", flt)
+	if _, err := SignatureContent(party(), geo, false); code(err) != 109 {
+		t.Errorf("geofencing profile without the service: %v", err)
 	}
-	if _, flt := SignatureContent(subscribed(), geo, false); flt != nil {
-		t.Errorf("geofencing profile: %v", flt)
+	if _, err := SignatureContent(subscribed(), geo, false); err != nil {
+		t.Errorf("geofencing profile: %v", err)
 	}
 	for _, uri := range []string{signum.ServiceGeofencing, signum.ServiceApp2App, signum.ServiceVerification} {
 		r := request(func(r *signum.SignatureRequest) {
 			r.Profile = signum.ProfileOTPText
 			r.Services = append(r.Services, signum.AdditionalService{URI: uri})
 		})
-		if _, flt := SignatureContent(subscribed(), r, true); code(flt) != 101 {
-			t.Errorf("%s with a one-time password: %v", uri, flt)
+		if _, err := SignatureContent(subscribed(), r, true); code(err) != 101 {
+			t.Errorf("%s with a one-time password: %v", uri, err)
 		}
 	}
 }
@@ -123,14 +123,14 @@ func TestApprovalContent(t *testing.T) {
 			r.Profile = signum.ProfileDevice
 			r.Data = signum.DataToBeSigned{MimeType: "Application/vnd.mobileid.txn-approval; v=1", Encoding: "UTF-8", Data: tt.data}
 		})
-		c, flt := SignatureContent(party(), r, false)
-		if code(flt) != tt.want {
-			t.Errorf("%s: got %v, want %d", tt.name, flt, tt.want)
+		c, err := SignatureContent(party(), r, false)
+		if code(err) != tt.want {
+			t.Errorf("%s: got %v, want %d", tt.name, err, tt.want)
 		}
-		if flt != nil && flt.Code == 101 && !strings.HasPrefix(flt.Detail, "INVALID_TXNAPPROVAL_PAYLOAD: ") {
-			t.Errorf("%s: detail %q", tt.name, flt.Detail)
+		if f := signum.AsFault(err); f != nil && f.Code == 101 && !strings.HasPrefix(f.Detail, "INVALID_TXNAPPROVAL_PAYLOAD: ") {
+			t.Errorf("%s: detail %q", tt.name, f.Detail)
 		}
-		if flt == nil {
+		if err == nil {
 			if x, err := signum.ParseTxnApproval(c.Text); err != nil || c.Text != x.String() || c.MimeType != signum.MimeTxnApproval {
 				t.Errorf("%s: content %+v, %v", tt.name, c, err)
 			}

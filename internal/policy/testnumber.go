@@ -28,7 +28,7 @@ var testFaults = []signum.Code{
 // TestFault is the fault that a call for a test number gets, nil for other
 // numbers. To a party that may not use them, and for codes without a number,
 // they are illegal.
-func TestFault(p *mssp.Party, e164 string) *signum.Fault {
+func TestFault(p *mssp.Party, e164 string) error {
 	digits, ok := strings.CutPrefix(e164, testFaultPrefix)
 	if !ok {
 		return nil
