@@ -16,7 +16,8 @@ import (
 	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/mssp"
-	pages "github.com/signum-mssp/signum/internal/web"
+	"github.com/signum-mssp/signum/internal/web/phonepage"
+	"github.com/signum-mssp/signum/internal/web/portal"
 )
 
 // Web is what people reach: the App protocol, the phone page and the
@@ -54,7 +55,7 @@ type web struct {
 	url      string
 	listener net.Listener
 	http     *http.Server
-	portal   *pages.Portal
+	portal   *portal.Portal
 	served   chan error // how it ended, once
 }
 
@@ -116,20 +117,20 @@ func (s *Node) serveWeb(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("party %s: %w", portalParty, err)
 	}
-	w.portal, err = pages.NewPortal(pages.PortalConfig{
-		Service: s.engine, Store: s.Store, Apps: s.Apps, CA: s.CA, Party: portalParty, Pin: portalPin, Prefix: portalPrefix,
+	w.portal, err = portal.New(portal.Config{
+		Signer: s.engine, Store: s.Store, Apps: s.Apps, CA: s.CA, Party: portalParty, Pin: portalPin, Prefix: portalPrefix,
 		WebURL: s.WebURL, Clock: s.cfg.Clock, Logger: s.cfg.Logger,
 	})
 	if err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
-	phonePage, portal := pages.Phone(), w.portal.Handler()
+	phonePage, selfCare := phonepage.Handler(), w.portal.Handler()
 	for _, pattern := range []string{"/phone", "/phone/"} {
 		mux.Handle(pattern, phonePage)
 	}
 	for _, pattern := range []string{portalPath, portalPath + "/"} {
-		mux.Handle(pattern, portal)
+		mux.Handle(pattern, selfCare)
 	}
 	for pattern, h := range w.Handlers {
 		mux.Handle(pattern, h)

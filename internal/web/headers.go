@@ -2,20 +2,21 @@ package web
 
 import "net/http"
 
-// policy lets a page load its own files and nothing else: no inline script or
+// Policy lets a page load its own files and nothing else: no inline script or
 // style, no other origin, no frame around it.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // permissions are the few powers that the pages use.
 const permissions = "geolocation=(self), publickey-credentials-get=(self), publickey-credentials-create=(self), " +
 	"camera=(), microphone=(), payment=(), usb=(), serial=(), hid=(), midi=(), display-capture=()"
 
-// secure sets the headers that every answer of this package has.
-func secure(next http.Handler) http.Handler {
+// Secure sets the headers that every answer of the phone page and of the
+// handset page has.
+func Secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
+		h.Set("Content-Security-Policy", Policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
 		h.Set("Referrer-Policy", "no-referrer")

@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/signum-mssp/signum/internal/lab/handsetpage"
 	"github.com/signum-mssp/signum/internal/phone"
-	"github.com/signum-mssp/signum/internal/web"
 )
 
 // handsetPath is the page on which a person is the user of a SIM.
@@ -27,62 +27,62 @@ func (r *radio) address() string {
 // person lets the page have the handsets.
 type person struct{ *radio }
 
-var _ web.Handsets = person{}
+var _ handsetpage.Handsets = person{}
 
-// List implements web.Handsets.
-func (p person) List() []web.HandsetInfo {
+// List implements handsetpage.Handsets.
+func (p person) List() []handsetpage.Info {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := make([]web.HandsetInfo, 0, len(p.cards))
+	list := make([]handsetpage.Info, 0, len(p.cards))
 	for msisdn, c := range p.cards {
-		list = append(list, web.HandsetInfo{MSISDN: msisdn, ICCID: c.ICCID()})
+		list = append(list, handsetpage.Info{MSISDN: msisdn, ICCID: c.ICCID()})
 	}
-	slices.SortFunc(list, func(a, b web.HandsetInfo) int { return cmp.Compare(a.MSISDN, b.MSISDN) })
+	slices.SortFunc(list, func(a, b handsetpage.Info) int { return cmp.Compare(a.MSISDN, b.MSISDN) })
 	return list
 }
 
-// Dialogue implements web.Handsets.
-func (p person) Dialogue(msisdn string) (web.Dialogue, error) {
+// Dialogue implements handsetpage.Handsets.
+func (p person) Dialogue(msisdn string) (handsetpage.Dialogue, error) {
 	d, err := p.handsets.Dialogue(msisdn)
-	return web.Dialogue{
-		ID: d.ID, Kind: web.DialogueKind(d.Kind), Text: d.Text, Hidden: d.Hidden, Digits: d.Digits,
+	return handsetpage.Dialogue{
+		ID: d.ID, Kind: handsetpage.DialogueKind(d.Kind), Text: d.Text, Hidden: d.Hidden, Digits: d.Digits,
 		MinLen: d.MinLen, MaxLen: d.MaxLen, Since: d.Since, Until: d.Until,
 	}, pageError(err)
 }
 
-// Press implements web.Handsets.
-func (p person) Press(msisdn string, id uint64, key web.Key, input string) error {
-	k, known := map[web.Key]phone.Key{web.KeyOK: phone.KeyOK, web.KeyCancel: phone.KeyCancel, web.KeyBack: phone.KeyBack}[key]
+// Press implements handsetpage.Handsets.
+func (p person) Press(msisdn string, id uint64, key handsetpage.Key, input string) error {
+	k, known := map[handsetpage.Key]phone.Key{handsetpage.KeyOK: phone.KeyOK, handsetpage.KeyCancel: phone.KeyCancel, handsetpage.KeyBack: phone.KeyBack}[key]
 	if !known {
-		return web.ErrHandsetInput
+		return handsetpage.ErrInput
 	}
 	return pageError(p.handsets.Press(msisdn, id, k, input))
 }
 
-// Watch implements web.Handsets.
+// Watch implements handsetpage.Handsets.
 func (p person) Watch(msisdn string) (<-chan struct{}, func(), error) {
 	changes, stop, err := p.handsets.Watch(msisdn)
 	return changes, stop, pageError(err)
 }
 
-// Messages implements web.Handsets.
-func (p person) Messages(msisdn string) []web.TextMessage {
+// Messages implements handsetpage.Handsets.
+func (p person) Messages(msisdn string) []handsetpage.TextMessage {
 	received := p.handsets.Received(msisdn)
-	list := make([]web.TextMessage, len(received))
+	list := make([]handsetpage.TextMessage, len(received))
 	for i, m := range received {
-		list[i] = web.TextMessage{Text: m.Text, Flash: m.Flash, Time: m.Time}
+		list[i] = handsetpage.TextMessage{Text: m.Text, Flash: m.Flash, Time: m.Time}
 	}
 	return list
 }
 
-// TakeOver implements web.Handsets.
+// TakeOver implements handsetpage.Handsets.
 func (p person) TakeOver(msisdn string, on bool) error {
 	return pageError(p.handsets.TakeOver(msisdn, on))
 }
 
 func pageError(err error) error {
 	for of, is := range map[error]error{
-		phone.ErrUnknown: web.ErrHandsetUnknown, phone.ErrNotShown: web.ErrHandsetStale, phone.ErrInput: web.ErrHandsetInput,
+		phone.ErrUnknown: handsetpage.ErrUnknown, phone.ErrNotShown: handsetpage.ErrStale, phone.ErrInput: handsetpage.ErrInput,
 	} {
 		if errors.Is(err, of) {
 			return is

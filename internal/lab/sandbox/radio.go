@@ -14,6 +14,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/lab/card"
+	"github.com/signum-mssp/signum/internal/lab/handsetpage"
 	"github.com/signum-mssp/signum/internal/lab/smsc"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/node"
@@ -21,7 +22,6 @@ import (
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/simcards"
 	"github.com/signum-mssp/signum/internal/smpp"
-	"github.com/signum-mssp/signum/internal/web"
 )
 
 // The service as the SMSC knows it.
@@ -38,7 +38,7 @@ const (
 type radio struct {
 	handsets *phone.Handsets
 	password string // at the SMSC, drawn anew: others on the machine have no business there
-	page     *web.Handset
+	page     *handsetpage.Page
 	origin   atomic.Value // string: where the page is, once it is known
 	smsc     *smsc.SMSC   // nil: that of somebody else
 	store    card.Store
@@ -58,7 +58,7 @@ func newRadio(cfg Config, dir string) (*radio, error) {
 		}
 	}
 	r.handsets = phone.NewHandsets(phone.Config{Clock: cfg.Clock, Delay: cfg.PhoneDelay, Logger: cfg.Logger, Observe: cfg.Observe})
-	r.page = web.NewHandset(web.HandsetConfig{Handsets: person{r}, Origin: r.address, Logger: cfg.Logger})
+	r.page = handsetpage.New(handsetpage.Config{Handsets: person{r}, Origin: r.address, Logger: cfg.Logger})
 	if cfg.SMSC != "" {
 		return r, nil
 	}

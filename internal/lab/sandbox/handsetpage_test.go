@@ -1,0 +1,127 @@
+package sandbox_test
+
+import (
+	"context"
+	"net/url"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/client"
+	"github.com/signum-mssp/signum/internal/lab/sandbox"
+	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/web/webtest"
+)
+
+const (
+	anna  = "+41791000001" // a SIM and nothing else
+	fresh = "+41791000006" // a SIM that was never activated
+)
+
+func simRequest(msisdn, text string) client.SignRequest {
+	return client.SignRequest{MSISDN: msisdn, Text: text, Lang: "en", Profile: signum.ProfileSTK}
+}
+
+// handset opens the page of a number's handset.
+func (l *live) handset(browser context.Context, msisdn string) *webtest.Tab {
+	l.Helper()
+	p := webtest.Open(l.T, browser, l.box.WebURL()+"/phone/sim?msisdn="+url.QueryEscape(msisdn))
+	p.View("idle")
+	return p
+}
+
+// TestLiveHandset is a person at the handset page, who is the user of a SIM: from
+// the page to the card, through the SMSC to the service, to the party.
+func TestLiveHandset(t *testing.T) {
+	l := newLive(t)
+	p := l.handset(l.browser, anna)
+	dial := func(digits string) {
+		t.Helper()
+		p.View("input")
+		for _, d := range digits {
+			p.Key(string(d))
+		}
+		p.Key("left")
+	}
+	step := func(name string, f func()) { t.Log(name); f() }
+
+	step("PIN wrong, PIN right", func() {
+		got := l.ask(simRequest(anna, greeting))
+		p.View("text")
+		p.Says(".said", greeting)
+		p.Key("left")
+		dial("999999")
+		p.Says("main", "2 tries left")
+		dial(phone.DefaultPIN)
+		l.signed(got, greeting)
+		p.View("idle")
+	})
+	step("cancel", func() {
+		got := l.ask(simRequest(anna, greeting))
+		p.View("text")
+		p.Key("right")
+		l.refused(got, signum.UserCancel)
+		p.View("idle")
+	})
+	step("reload", func() {
+		_, got := l.askAsync(simRequest(anna, greeting))
+		p.View("text")
+		p.Run(chromedp.Reload())
+		p.View("text")
+		p.Key("left")
+		dial(phone.DefaultPIN)
+		l.signed(got, greeting)
+		p.View("idle")
+	})
+	step("one-time password", func() {
+		r := simRequest(anna, sandbox.DTBDPrefix+"Your code is 4711")
+		r.Profile = signum.ProfileOTPFlash
+		a := <-l.ask(r)
+		if a.err != nil || a.Status != signum.RequestOK {
+			t.Fatalf("%+v, %v", a.SignatureResponse, a.err)
+		}
+		p.Says("main", "Your code is 4711")
+		p.Key("left")
+	})
+	step("blocked", func() {
+		got := l.ask(simRequest(anna, greeting))
+		p.View("text")
+		p.Key("left")
+		for range 3 {
+			dial("999999")
+		}
+		l.refused(got, signum.PINBlocked)
+		l.refused(l.ask(simRequest(anna, greeting)), signum.PINBlocked)
+	})
+	p.Close()
+}
+
+// TestLiveActivation is a SIM that the first request activates: the person
+// chooses a PIN twice, and then signs with it.
+func TestLiveActivation(t *testing.T) {
+	l := newLive(t)
+	p := l.handset(l.browser, fresh)
+	_, got := l.askAsync(simRequest(fresh, greeting))
+	for _, pin := range []string{"135790", "135791", "135790", "135790"} { // the second differs
+		p.View("input")
+		p.Until(`document.querySelector('.entry').textContent === ''`)
+		for _, d := range pin {
+			p.Key(string(d))
+		}
+		p.Key("left")
+	}
+	p.View("text")
+	p.Says(".said", greeting)
+	p.Key("left")
+	p.View("input")
+	for _, d := range "135790" {
+		p.Key(string(d))
+	}
+	p.Key("left")
+	l.signed(got, greeting)
+	s, err := l.box.Store.Subscriber(t.Context(), fresh)
+	if err != nil || s.Devices[0].State != signum.DeviceActive {
+		t.Errorf("%+v, %v", s, err)
+	}
+}

@@ -1,0 +1,61 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+// File is a static file of a page.
+type File struct {
+	MIME string // media type
+	Body []byte
+	etag string
+}
+
+// mimeOf lists the media types by extension. They are given here because the
+// tables of the machine may differ.
+var mimeOf = map[string]string{
+	".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
+	".svg": "image/svg+xml", ".png": "image/png", ".webmanifest": "application/manifest+json",
+}
+
+// NewFile makes the file of this name and content.
+func NewFile(name string, body []byte) File {
+	sum := sha256.Sum256(body)
+	return File{MIME: mimeOf[path.Ext(name)], Body: body, etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:15]) + `"`}
+}
+
+// ReadFiles reads an embedded directory. The keys are paths relative to it.
+func ReadFiles(from embed.FS, dir string) map[string]File {
+	files := make(map[string]File)
+	err := fs.WalkDir(from, dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := from.ReadFile(name)
+		files[strings.TrimPrefix(name, dir+"/")] = NewFile(name, body)
+		return err
+	})
+	if err != nil {
+		panic(err) // embedded files can always be read
+	}
+	return files
+}
+
+// Serve answers a GET or HEAD request with the file.
+func (f File) Serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", f.MIME)
+	h.Set("ETag", f.etag)
+	// Browsers must revalidate each time: modules of different versions must
+	// not meet on one page.
+	h.Set("Cache-Control", "no-cache")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.Body))
+}

@@ -1,0 +1,133 @@
+package portal
+
+import (
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/web/webtest"
+)
+
+func TestPortalInBrowser(t *testing.T) {
+	f := newFakeWorld()
+	f.after = time.Second
+	now := time.Now()
+	for i, x := range []struct {
+		party, text string
+		method      signum.Method
+		code        signum.Code
+	}{
+		{"mid://portal", "Signum: Account page: log in? Confirm only if your browser shows the code 7K4Q.", signum.SIM, signum.SignatureMade},
+		{"mid://shop.example", "Shop: Pay 12.50 CHF to Bäckerei Zürich?", signum.App, signum.UserCancel},
+		{"mid://bank.example", "Bank: Log in to your accounts? (TXN-3D5K)", signum.SIM, signum.SignatureMade},
+		{"mid://bank.example", "", signum.SMS, signum.RequestOK},
+		{"mid://tax.example", "Tax office: Sign your declaration of 2025?", signum.App, signum.ExpiredTransaction},
+	} {
+		o := mssp.Outcome{Code: x.code}
+		f.recent = append(f.recent, &mssp.Transaction{APID: x.party, Text: x.text, Method: x.method, Created: now.Add(-time.Duration(i*i*7) * time.Hour), Outcome: o, State: o.FinalState()})
+	}
+	p := newTestPortal(t, f)
+	s := httptest.NewServer(p.Handler())
+	defer s.Close()
+	p.WebURL = func() string { return s.URL }
+
+	b := webtest.Open(t, webtest.NewBrowser(t), "about:blank")
+	b.Strict()
+	shot := func(name string) {
+		t.Helper()
+		if webtest.Eval[bool](b, `document.documentElement.scrollWidth > innerWidth`) {
+			t.Errorf("%s is wider than the screen", name)
+		}
+		dir := os.Getenv("SIGNUM_SCREENSHOTS")
+		if dir == "" {
+			return
+		}
+		img := webtest.Result(b, chromedp.CaptureScreenshot())
+		if len(img) > 80<<10 {
+			t.Errorf("%s has %d bytes", name, len(img))
+		}
+		if err := os.WriteFile(filepath.Join(dir, "me-"+name+".png"), img, 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+	visit := func(path string) {
+		t.Helper()
+		b.Run(chromedp.Navigate(s.URL + path))
+		b.Wait("main")
+	}
+	logIn := func() {
+		t.Helper()
+		visit("/me")
+		b.Fill("#number", "+41 79 123 45 67")
+		b.Click("main button")
+		b.Wait(".code")
+	}
+
+	visit("/me")
+	shot("login")
+	logIn()
+	shot("wait")
+	code := b.Text(".code")
+	b.Wait("#recovery")
+	f.mu.Lock()
+	if phone := f.signs[0].Data.Data; !strings.Contains(phone, code) {
+		t.Errorf("the phone shows %q, the page %q", phone, code)
+	}
+	f.mu.Unlock()
+	if got := b.Text(".mono"); got != "MIDCHE2X7K9QWER1" {
+		t.Errorf("serial %q", got)
+	}
+	if got := b.Text("time"); strings.Contains(got, "UTC") {
+		t.Errorf("the time is the service's: %q", got)
+	}
+	shot("overview")
+	visit("/me/activity")
+	shot("activity")
+
+	visit("/me/app")
+	shot("app")
+	b.Click("main button")
+	b.Wait("#code")
+	if !webtest.Eval[bool](b, `new Promise(done => { const i = document.querySelector(".qr"); i.complete ? done(i.naturalWidth > 0) : i.onload = i.onerror = () => done(i.naturalWidth > 0) })`) {
+		t.Error("no image")
+	}
+	shot("app-code")
+	visit("/me/recovery")
+	b.Click("#confirm")
+	b.Click("main button")
+	b.Wait("#code")
+	shot("recovery-code")
+	visit("/me/device?id=app1")
+	shot("remove")
+	visit("/me/suspend")
+	if webtest.Eval[bool](b, `document.querySelector("main form").checkValidity()`) {
+		t.Error("one press suspends")
+	}
+	shot("suspend")
+
+	b.Run(webtest.Command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}}))
+	f.mu.Lock()
+	f.accounts[portalNumber].Devices[0].PINBlocked = true
+	f.mu.Unlock()
+	visit("/me?lang=de")
+	shot("overview-dark")
+	b.Click(".logout button")
+	b.Wait("main .note")
+	if got := b.Text("h1"); got != "Abgemeldet" {
+		t.Errorf("logged out: %q", got)
+	}
+
+	// Without scripts it goes as well.
+	b.Run(webtest.Command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
+	logIn()
+	b.Wait("#recovery")
+}

@@ -1,0 +1,238 @@
+package portal
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"html/template"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/signum-mssp/signum/internal/mssp"
+)
+
+// Cookies. The first opens the account; the second is of one log-in; the third
+// is the language, and no secret.
+const (
+	sessionCookie = "signum_me"
+	loginCookie   = "signum_login"
+	langCookie    = "signum_lang"
+)
+
+const (
+	maxForm     = 4 << 10
+	langSeconds = 365 * 24 * 3600
+)
+
+// call is one request and what its page is drawn with.
+type call struct {
+	p       *Portal
+	w       http.ResponseWriter
+	r       *http.Request
+	lang    string
+	session *session // nil: nobody is logged in
+	account *mssp.Subscriber
+	token   string            // of the page's forms
+	set     map[string]string // cookies set by this call
+	refresh int               // seconds, 0: none
+	once    bool              // the page shows what cannot be shown again
+}
+
+func (p *Portal) call(w http.ResponseWriter, r *http.Request) *call {
+	return &call{p: p, w: w, r: r, lang: languageOf(r), set: map[string]string{}}
+}
+
+// open serves pages that need nobody logged in.
+func (p *Portal) open(h func(*call)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c := p.call(w, r)
+		if cookie := c.cookie(sessionCookie); cookie != "" && r.URL.Path != "/me/login/status" {
+			if c.session = p.sessions.use(cookie); c.session != nil {
+				c.token = p.token(cookie)
+			}
+		}
+		if want := r.URL.Query().Get("lang"); r.Method == http.MethodGet && slices.Contains(languages, want) {
+			c.switchLanguage(want)
+			return
+		}
+		h(c)
+	}
+}
+
+// user serves pages of the user who is logged in. Every POST needs the token
+// of the session.
+func (p *Portal) user(h func(*call)) http.HandlerFunc {
+	return p.open(func(c *call) {
+		if c.session == nil {
+			to := "/me/login"
+			if c.cookie(sessionCookie) != "" {
+				c.setCookie(sessionCookie, "/me", "")
+				to += "?over"
+			}
+			c.redirect(to)
+			return
+		}
+		if c.r.Method == http.MethodPost && !c.form(c.cookie(sessionCookie)) {
+			c.message(http.StatusForbidden, "stale")
+			return
+		}
+		account, err := p.Store.Subscriber(c.r.Context(), c.session.number)
+		switch {
+		case errors.Is(err, mssp.ErrNotFound), err == nil && account.Serial != c.session.serial:
+			c.leave()
+			c.redirect("/me/login?over")
+			return
+		case err != nil:
+			c.fail(err)
+			return
+		case account.State != mssp.SubscriberActive:
+			c.leave()
+			c.message(http.StatusForbidden, "suspended")
+			return
+		}
+		c.account = account
+		h(c)
+	})
+}
+
+// leave ends the session.
+func (c *call) leave() {
+	c.p.sessions.end(c.cookie(sessionCookie))
+	c.setCookie(sessionCookie, "/me", "")
+	c.session = nil
+}
+
+// token is what forms prove with that they are pages of this cookie's owner.
+func (p *Portal) token(cookie string) string {
+	m := hmac.New(sha256.New, p.key)
+	m.Write([]byte(cookie))
+	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}
+
+// form reads a form and reports whether it has the token of the cookie.
+func (c *call) form(cookie string) bool {
+	mediaType, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxForm)
+	return mediaType == "application/x-www-form-urlencoded" && c.r.ParseForm() == nil &&
+		hmac.Equal([]byte(c.r.PostForm.Get("token")), []byte(c.p.token(cookie)))
+}
+
+// cookie is the value that the browser has after this call.
+func (c *call) cookie(name string) string {
+	if v, ok := c.set[name]; ok {
+		return v
+	}
+	k, err := c.r.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return k.Value
+}
+
+// setCookie sets one until the browser is closed; an empty value deletes it.
+func (c *call) setCookie(name, path, value string) {
+	k := &http.Cookie{
+		Name: name, Value: value, Path: path,
+		HttpOnly: true, Secure: !c.p.onLoopback(), SameSite: http.SameSiteStrictMode,
+	}
+	switch {
+	case value == "":
+		k.MaxAge = -1
+	case name == langCookie:
+		k.MaxAge = langSeconds
+	}
+	c.set[name] = value
+	http.SetCookie(c.w, k)
+}
+
+func (c *call) switchLanguage(to string) {
+	c.setCookie(langCookie, "/me", to)
+	q := c.r.URL.Query()
+	q.Del("lang")
+	c.redirect((&url.URL{Path: c.r.URL.Path, RawQuery: q.Encode()}).String())
+}
+
+func (c *call) redirect(to string) { http.Redirect(c.w, c.r, to, http.StatusSeeOther) }
+
+// page is what the templates see.
+type page struct {
+	Lang    string
+	Title   string // key
+	User    bool
+	Number  string // of the user
+	Token   string
+	Refresh int
+	Once    bool
+	Self    *url.URL
+	Body    any
+}
+
+// T is a text in the page's language.
+func (p *page) T(key string, args ...any) (string, error) {
+	return text(p.Lang, key, args...)
+}
+
+// Time is a time that the page's script turns into the reader's own.
+func (p *page) Time(t time.Time) template.HTML {
+	layout := "02.01.2006 15:04"
+	if p.Lang == "en" {
+		layout = "2 Jan 2006 15:04"
+	}
+	t = t.UTC()
+	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s UTC</time>`, t.Format(time.RFC3339), t.Format(layout)))
+}
+
+// Languages are links to this page in all of them.
+func (p *page) Languages() []map[string]any {
+	var links []map[string]any
+	for _, l := range languages {
+		q := p.Self.Query()
+		q.Set("lang", l)
+		links = append(links, map[string]any{"Lang": l, "Current": l == p.Lang, "URL": p.Self.Path + "?" + q.Encode()})
+	}
+	return links
+}
+
+// render draws a page whole before it sends any of it.
+func (c *call) render(status int, name, title string, body any) {
+	page := &page{
+		Lang: c.lang, Title: title, User: c.session != nil, Token: c.token, Refresh: c.refresh, Once: c.once,
+		Self: c.r.URL, Body: body,
+	}
+	if c.session != nil {
+		page.Number = c.session.number
+	}
+	if c.r.Method != http.MethodGet {
+		page.Once = true // its address shows another page
+	}
+	var b bytes.Buffer
+	if err := c.p.pages[name].Execute(&b, page); err != nil {
+		c.p.Logger.Error("portal: page", "page", name, "error", err)
+		http.Error(c.w, "500", http.StatusInternalServerError)
+		return
+	}
+	c.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	c.w.Header().Set("Content-Language", c.lang)
+	c.w.Header().Add("Vary", "Accept-Language, Cookie")
+	c.w.WriteHeader(status)
+	c.w.Write(b.Bytes())
+}
+
+// message is a page that says one thing.
+func (c *call) message(status int, what string) {
+	c.render(status, "message", what+".title", map[string]any{"What": what, "Trace": ""})
+}
+
+// fail says that it is our fault; the cause goes to the log only.
+func (c *call) fail(err error) {
+	trace := rand.Text()[:10]
+	c.p.Logger.Error("portal: failed", "trace", trace, "path", c.r.URL.Path, "error", err)
+	c.render(http.StatusInternalServerError, "message", "internal.title", map[string]any{"What": "internal", "Trace": trace})
+}

@@ -1,0 +1,343 @@
+package portal
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
+)
+
+// A log-in tells a stranger nothing of a number. Its request to the service is
+// made in the background, and whatever the service knows without the person at
+// the phone (no account, suspended, PIN blocked, not reachable) looks like a
+// person who does not answer: the page waits to the same second and says what
+// the reasons can be. Only what a person did at the phone shows at once.
+const (
+	loginTime  = 80 * time.Second           // as the service is told
+	loginWait  = loginTime + 2*time.Second  // the service ends it, we hear of it
+	loginClaim = time.Minute                // to fetch the session once it was approved
+	loginPause = time.Second                // between status queries
+	loginKeep  = loginWait + 10*time.Minute // the outcome can be seen
+	maxLogins  = 2_000
+	loginCode  = 4 // characters
+)
+
+type loginState string
+
+// The states; their names are keys of texts.
+const (
+	loginWaiting  loginState = "waiting"
+	loginApproved loginState = "approved"
+	loginRefused  loginState = "refused"
+	loginBlocked  loginState = "blocked"
+	loginTimeout  loginState = "timeout"
+	loginGone     loginState = "" // or never was
+)
+
+// login is one log-in of one browser.
+type login struct {
+	number, profile, lang, code string
+
+	begun    time.Time
+	state    loginState // waiting, approved, refused or blocked
+	approved time.Time
+	// quiet: a newer log-in for the number may have ended this one, where an
+	// account has an App. It must look the same where there is no account.
+	quiet bool
+}
+
+type loginTable struct {
+	clock mssp.Clock
+	mu    sync.Mutex
+	m     map[cookieHash]*login
+}
+
+func newLoginTable(c mssp.Clock) *loginTable {
+	return &loginTable{clock: c, m: map[cookieHash]*login{}}
+}
+
+// look is the state as the browser may see it.
+func (l *login) look(now time.Time) loginState {
+	age := now.Sub(l.begun)
+	switch {
+	case age >= loginKeep:
+		return loginGone
+	case l.state == loginApproved && now.Sub(l.approved) < loginClaim:
+		return loginApproved
+	case (l.state == loginRefused || l.state == loginBlocked) && !l.quiet:
+		return l.state
+	case age < loginWait && l.state != loginApproved:
+		return loginWaiting
+	}
+	return loginTimeout
+}
+
+// resume hands a log-in that still waits over to a new cookie, if it is the
+// one that the browser wants to begin: who presses twice is not asked twice.
+func (ls *loginTable) resume(old, cookie string, want *login) bool {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l := ls.m[keyOf(old)]
+	if l == nil {
+		return false
+	}
+	delete(ls.m, keyOf(old)) // in any case: a browser has one
+	if l.look(ls.clock.Now()) != loginWaiting || l.number != want.number || l.profile != want.profile || l.lang != want.lang {
+		return false
+	}
+	ls.m[keyOf(cookie)] = l
+	return true
+}
+
+// begin adds a log-in; false if there are too many.
+func (ls *loginTable) begin(cookie string, l *login) bool {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l.begun, l.state = ls.clock.Now(), loginWaiting
+	for k, o := range ls.m {
+		if o.look(l.begun) == loginGone {
+			delete(ls.m, k)
+		} else if o.number == l.number {
+			o.quiet = true
+		}
+	}
+	if len(ls.m) >= maxLogins {
+		return false
+	}
+	ls.m[keyOf(cookie)] = l
+	return true
+}
+
+func (ls *loginTable) finish(l *login, s loginState) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l.state = s
+	if s == loginApproved {
+		l.approved = ls.clock.Now()
+	}
+}
+
+// get returns a copy and its look. An approved one is taken, if wanted: it
+// makes one session.
+func (ls *loginTable) get(cookie string, take bool) (login, loginState) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l := ls.m[keyOf(cookie)]
+	if l == nil {
+		return login{}, loginGone
+	}
+	s := l.look(ls.clock.Now())
+	if take && s == loginApproved {
+		delete(ls.m, keyOf(cookie))
+	}
+	return *l, s
+}
+
+// loginPage asks for the number. The browser gets a cookie first, to which the
+// token of the form belongs.
+func (p *Portal) loginPage(c *call) {
+	if c.session != nil {
+		c.redirect("/me")
+		return
+	}
+	c.loginForm(http.StatusOK, "", "", "")
+}
+
+func (c *call) loginForm(status int, number, method, problem string) {
+	if c.cookie(loginCookie) == "" {
+		c.setCookie(loginCookie, "/me/login", newCookie())
+	}
+	c.token = c.p.token(c.cookie(loginCookie))
+	c.render(status, "login", "login.title", map[string]any{
+		"Number": number, "Method": method, "Problem": problem, "Over": c.r.URL.Query().Has("over"),
+	})
+}
+
+var loginProfiles = map[string]string{"": signum.ProfileAnyLoA4, "sim": signum.ProfileSTK, "app": signum.ProfileDevice}
+
+func (p *Portal) beginLogin(c *call) {
+	old := c.cookie(loginCookie)
+	if old == "" || !c.form(old) {
+		c.message(http.StatusForbidden, "stale")
+		return
+	}
+	sent, method := c.r.PostForm.Get("number"), c.r.PostForm.Get("method")
+	number, ok := loginNumber(sent)
+	profile, known := loginProfiles[method]
+	if !ok || !known {
+		c.loginForm(http.StatusUnprocessableEntity, sent, method, "number")
+		return
+	}
+	l := &login{number: number, profile: profile, lang: c.lang, code: newLoginCode()}
+	// A new cookie: whoever planted the old one does not know it.
+	cookie := newCookie()
+	if !p.logins.resume(old, cookie, l) {
+		if !p.address.allow(addressKey(c.r.RemoteAddr)) || !p.numbers.allow(number) || !p.logins.begin(cookie, l) {
+			c.w.Header().Set("Retry-After", strconv.Itoa(int(loginWindow.Seconds())))
+			c.loginForm(http.StatusTooManyRequests, sent, method, "slow")
+			return
+		}
+		p.work.Go(func() { p.watch(l) })
+	}
+	c.setCookie(loginCookie, "/me/login", cookie)
+	c.redirect("/me/login/wait")
+}
+
+// loginNumber brings what people type to +, country code and number.
+func loginNumber(s string) (string, bool) {
+	s = strings.NewReplacer(" ", "", "-", "", "/", "", ".", "", "(0)", "", "(", "", ")", "", "\u00a0", "").Replace(s)
+	if rest, ok := strings.CutPrefix(s, "00"); ok {
+		s = rest
+	}
+	s = strings.TrimPrefix(s, "+")
+	// A single zero would be a national number; whose, we cannot know.
+	if len(s) < 7 || len(s) > 15 || s[0] == '0' || strings.Trim(s, "0123456789") != "" {
+		return "", false
+	}
+	return "+" + s, true
+}
+
+// newLoginCode is what phone and page both show.
+func newLoginCode() string {
+	const letters = "23456789ABCDEFGHJKMNPQRSTVWXYZ" // none that look alike
+	b := make([]byte, 0, loginCode)
+	for r := make([]byte, 1); len(b) < loginCode; {
+		if rand.Read(r); int(r[0]) < 256/len(letters)*len(letters) {
+			b = append(b, letters[int(r[0])%len(letters)])
+		}
+	}
+	return string(b)
+}
+
+// header is that of a call of the portal's party.
+func (p *Portal) header() signum.Header {
+	return signum.Header{AP: signum.APInfo{ID: p.Party, TransID: "P" + rand.Text(), Instant: signum.FormatInstant(p.Clock.Now())}}
+}
+
+// watch asks for the signature and waits for its outcome.
+func (p *Portal) watch(l *login) {
+	ctx, cancel := context.WithTimeout(p.ctx, loginWait)
+	defer cancel()
+	log := p.Logger.With("number", signum.MaskMSISDN(l.number))
+	caller := &mssp.Caller{Pin: p.Pin}
+	resp, err := p.Signer.Sign(ctx, caller, &signum.SignatureRequest{
+		Header: p.header(), MessagingMode: signum.Asynch, TimeOut: strconv.Itoa(int(loginTime.Seconds())),
+		MSISDN: l.number, Profile: l.profile,
+		Data:     signum.DataToBeSigned{MimeType: signum.MimeText, Encoding: "UTF-8", Data: p.loginText(l)},
+		Services: []signum.AdditionalService{{URI: signum.ServiceUserLang, UserLang: l.lang}},
+	})
+	if err != nil {
+		logLogin(log, err)
+		return
+	}
+	if resp.Status != signum.RequestOK {
+		log.Info("portal: log-in refused", "code", int(resp.Status))
+		return
+	}
+	for tick := time.NewTicker(loginPause); ; {
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return
+		case <-tick.C:
+		}
+		st, err := p.Signer.Status(ctx, caller, &signum.StatusRequest{Header: p.header(), TransID: resp.TransID})
+		end := loginGone
+		switch flt := signum.AsFault(err); {
+		case err == nil && st.Status == signum.OutstandingTransact:
+			continue
+		case err == nil && (st.Status == signum.SignatureMade || st.Status == signum.ValidSignature):
+			end = loginApproved
+			log.Info("portal: log-in approved")
+		case flt != nil && flt.Code == signum.UserCancel:
+			end = loginRefused
+		case flt != nil && flt.Code == signum.PINBlocked:
+			end = loginBlocked
+		case err != nil && (flt == nil || flt.Code == signum.InternalError):
+			logLogin(log, err)
+			continue
+		}
+		tick.Stop()
+		if end != loginGone {
+			p.logins.finish(l, end)
+		}
+		return
+	}
+}
+
+// logLogin makes a difference between what users do and what is wrong with
+// the portal's own party.
+func logLogin(log *slog.Logger, err error) {
+	flt := signum.AsFault(err)
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case flt != nil && flt.Code >= 200 && flt.Code != signum.InternalError,
+		flt != nil && flt.Code == signum.UnknownClient, flt != nil && flt.Code == signum.UnsupportedProfile,
+		flt != nil && flt.Detail == signum.DetailIllegalMSISDN:
+		log.Info("portal: log-in refused", "code", int(flt.Code))
+	default:
+		log.Error("portal: log-in", "error", err)
+	}
+}
+
+func (p *Portal) loginText(l *login) string {
+	text, err := text(l.lang, "login.phone", l.code)
+	if err != nil {
+		p.Logger.Error("portal: text", "error", err)
+	}
+	return p.Prefix + text
+}
+
+// loginStatus is for the page's script, which comes back for the page when it
+// is no longer waiting.
+func (p *Portal) loginStatus(c *call) {
+	_, s := p.logins.get(c.cookie(loginCookie), false)
+	c.w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(c.w).Encode(map[string]bool{"waiting": s == loginWaiting})
+}
+
+// waitPage waits, says how it ended, or exchanges the log-in for a session.
+func (p *Portal) waitPage(c *call) {
+	l, s := p.logins.get(c.cookie(loginCookie), true)
+	switch s {
+	case loginGone:
+		c.redirect("/me/login")
+	case loginWaiting:
+		c.refresh = 3
+		c.render(http.StatusOK, "wait", "wait.title", l.view())
+	case loginApproved:
+		p.enter(c, l.number)
+	default:
+		c.render(http.StatusOK, "ended", "ended."+string(s)+".title", map[string]any{"State": string(s), "Number": l.number})
+	}
+}
+
+func (l *login) view() map[string]any {
+	return map[string]any{"Number": l.number, "Code": l.code}
+}
+
+// enter begins the session of a user who has signed.
+func (p *Portal) enter(c *call, number string) {
+	s, err := p.Store.Subscriber(c.r.Context(), number)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	if s.State != mssp.SubscriberActive {
+		c.message(http.StatusForbidden, "suspended")
+		return
+	}
+	p.sessions.end(c.cookie(sessionCookie)) // whoever was logged in before
+	c.setCookie(loginCookie, "/me/login", "")
+	c.setCookie(sessionCookie, "/me", p.sessions.create(number, s.Serial))
+	c.redirect("/me")
+}

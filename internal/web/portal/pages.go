@@ -1,0 +1,214 @@
+package portal
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"rsc.io/qr"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
+)
+
+const (
+	maxActivity = 30
+	cessation   = 5 // CRLReason cessationOfOperation: the user no longer wants the method
+)
+
+// notices are what a page may say of the step before, by ?done=.
+var notices = []string{"removed", "deactivated"}
+
+func (p *Portal) overview(c *call) {
+	notice := c.r.URL.Query().Get("done")
+	if !slices.Contains(notices, notice) {
+		notice = ""
+	}
+	c.render(http.StatusOK, "overview", "overview.title", map[string]any{
+		"Account": c.account, "Methods": methodsOf(c.account, p.Clock.Now()), "Notice": notice,
+	})
+}
+
+func (p *Portal) activity(c *call) {
+	ts, err := p.Store.RecentTransactions(c.r.Context(), c.session.number, maxActivity)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	rows := make([]activityRow, len(ts))
+	for i, t := range ts {
+		rows[i] = activityOf(t, p.Party)
+	}
+	c.render(http.StatusOK, "activity", "activity.title", map[string]any{"Rows": rows})
+}
+
+func (p *Portal) appPage(c *call) { c.render(http.StatusOK, "app", "app.title", nil) }
+
+func (p *Portal) addApp(c *call) {
+	// The user signed to be here: the account keeps its serial.
+	code, expires, err := p.Apps.Invite(c.r.Context(), c.session.number, true)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	plain := strings.NewReplacer("-", "", " ", "").Replace(code)
+	p.sessions.keep(c.session, &secret{
+		kind: "app", code: grouped(plain), expires: expires,
+		link: strings.TrimSuffix(p.WebURL(), "/") + "/phone?code=" + url.QueryEscape(plain),
+	})
+	c.log("invited an App")
+	c.redirect("/me/app/code")
+}
+
+func (p *Portal) appCode(c *call) {
+	s := p.sessions.show(c.session, "app")
+	if s == nil {
+		c.render(http.StatusOK, "shown", "shown.title", map[string]any{"Again": "/me/app"})
+		return
+	}
+	c.once = true
+	c.render(http.StatusOK, "appcode", "appcode.title", map[string]any{"Code": s.code, "Link": s.link, "Expires": s.expires})
+}
+
+// appQR is the link as an image. It is the session's, for as long as its page
+// is new.
+func (p *Portal) appQR(c *call) {
+	link := p.sessions.link(c.session)
+	if link == "" {
+		c.message(http.StatusNotFound, "missing")
+		return
+	}
+	code, err := qr.Encode(link, qr.M)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.w.Header().Set("Content-Type", "image/png")
+	c.w.Write(code.PNG())
+}
+
+func (p *Portal) recoveryPage(c *call) { c.recoveryForm(http.StatusOK) }
+
+func (c *call) recoveryForm(status int) {
+	c.render(status, "recovery", "recovery.title", map[string]any{
+		"Created": c.account.RecoveryCodeCreated, "Problem": status != http.StatusOK,
+	})
+}
+
+func (p *Portal) newRecovery(c *call) {
+	if !c.confirmed() {
+		c.recoveryForm(http.StatusUnprocessableEntity)
+		return
+	}
+	code, err := p.Apps.SetRecovery(c.r.Context(), c.session.number)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	p.sessions.keep(c.session, &secret{kind: "recovery", code: code, expires: p.Clock.Now().Add(sessionIdle)})
+	c.log("made a recovery code")
+	c.redirect("/me/recovery/code")
+}
+
+func (p *Portal) recoveryCode(c *call) {
+	s := p.sessions.show(c.session, "recovery")
+	if s == nil {
+		c.render(http.StatusOK, "shown", "shown.title", map[string]any{"Again": "/me/recovery"})
+		return
+	}
+	c.once = true
+	c.render(http.StatusOK, "recoverycode", "recoverycode.title", map[string]any{"Code": s.code})
+}
+
+// device finds one of the user's own, to be removed; nil if it is not, and
+// then it has answered.
+func (c *call) device(id string) *mssp.Device {
+	i := slices.IndexFunc(c.account.Devices, func(d mssp.Device) bool { return d.ID == id })
+	if i < 0 || c.account.Devices[i].Method != signum.App && c.account.Devices[i].State != signum.DeviceActive {
+		c.message(http.StatusNotFound, "missing")
+		return nil
+	}
+	return &c.account.Devices[i]
+}
+
+func (p *Portal) devicePage(c *call) {
+	if d := c.device(c.r.URL.Query().Get("id")); d != nil {
+		c.deviceForm(http.StatusOK, d)
+	}
+}
+
+func (c *call) deviceForm(status int, d *mssp.Device) {
+	last := !slices.ContainsFunc(c.account.Devices, func(o mssp.Device) bool {
+		return o.ID != d.ID && o.State == signum.DeviceActive
+	})
+	c.render(status, "device", "device."+string(d.Method)+".title", map[string]any{
+		"ID": d.ID, "Method": string(d.Method), "Last": last, "Problem": status != http.StatusOK,
+	})
+}
+
+// removeDevice revokes before it removes: what goes wrong in between can be
+// tried again, and nothing that is removed can sign.
+func (p *Portal) removeDevice(c *call) {
+	d := c.device(c.r.PostForm.Get("id"))
+	if d == nil {
+		return
+	}
+	if !c.confirmed() {
+		c.deviceForm(http.StatusUnprocessableEntity, d)
+		return
+	}
+	ctx := c.r.Context()
+	if k := d.Certificate; k != nil && k.State == mssp.CertificateGood {
+		if err := p.CA.Revoke(ctx, k.Serial, cessation); err != nil {
+			c.fail(err)
+			return
+		}
+	}
+	remove, done := p.Store.DeactivateDevice, "deactivated"
+	if d.Method == signum.App {
+		remove, done = p.Apps.Remove, "removed"
+	}
+	if err := remove(ctx, d.ID); err != nil {
+		c.fail(err)
+		return
+	}
+	// The device may have logged in where it should not have.
+	p.sessions.endOf(c.session.number, c.session)
+	c.log("removed a method", "device", d.ID)
+	c.redirect("/me?done=" + done)
+}
+
+func (p *Portal) suspendPage(c *call) { c.suspendForm(http.StatusOK) }
+
+func (c *call) suspendForm(status int) {
+	c.render(status, "suspend", "suspend.title", map[string]any{"Problem": status != http.StatusOK})
+}
+
+func (p *Portal) suspend(c *call) {
+	if !c.confirmed() {
+		c.suspendForm(http.StatusUnprocessableEntity)
+		return
+	}
+	if err := p.Store.SetSubscriberState(c.r.Context(), c.session.number, mssp.SubscriberInactive); err != nil {
+		c.fail(err)
+		return
+	}
+	c.log("suspended the account")
+	p.sessions.endOf(c.session.number, nil)
+	c.leave()
+	c.message(http.StatusOK, "suspended")
+}
+
+func (p *Portal) logout(c *call) {
+	c.leave()
+	c.message(http.StatusOK, "goodbye")
+}
+
+// confirmed reports whether the box was ticked; browsers insist on it, a
+// script need not.
+func (c *call) confirmed() bool { return c.r.PostForm.Get("confirm") == "yes" }
+
+func (c *call) log(what string, args ...any) {
+	c.p.Logger.Info("portal: user "+what, append([]any{"number", signum.MaskMSISDN(c.session.number)}, args...)...)
+}

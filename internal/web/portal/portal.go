@@ -1,0 +1,232 @@
+package portal
+
+import (
+	"context"
+	"crypto/rand"
+	"embed"
+	"errors"
+	"html/template"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
+)
+
+//go:embed assets lang pages
+var files embed.FS
+
+// Signer signs the log-ins; the portal is an ordinary party to it.
+type Signer interface {
+	Sign(ctx context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error)
+	Status(ctx context.Context, c *mssp.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error)
+}
+
+// Store is what the portal reads and changes of an account.
+type Store interface {
+	Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber, error)
+	RecentTransactions(ctx context.Context, msisdn string, limit int) ([]*mssp.Transaction, error)
+	SetSubscriberState(ctx context.Context, msisdn string, s mssp.SubscriberState) error
+	// DeactivateDevice makes a device inactive and changes nothing else of the
+	// account. ErrNotFound if there is no such device.
+	DeactivateDevice(ctx context.Context, deviceID string) error
+}
+
+// Apps is what the service behind the Apps does for the portal.
+type Apps interface {
+	// Invite makes an activation code and voids an earlier one of the same
+	// subscriber.
+	Invite(ctx context.Context, msisdn string, trusted bool) (code string, expires time.Time, err error)
+	// SetRecovery makes a recovery code in place of the old one.
+	SetRecovery(ctx context.Context, msisdn string) (code string, err error)
+	// Remove deletes an App. ErrNotFound if there is no such App.
+	Remove(ctx context.Context, deviceID string) error
+}
+
+// CA revokes certificates for a reason of RFC 5280, clause 5.3.1; to do
+// it again changes nothing.
+type CA interface {
+	Revoke(ctx context.Context, serial string, reason int) error
+}
+
+// Config is what a Portal is made of. Clock and Logger may be absent.
+type Config struct {
+	Signer Signer // the portal is an ordinary party to it
+	Store  Store
+	Apps   Apps
+	CA     CA
+	Party  string        // AP_ID of the portal, which may use Any, STK and Device LoA4
+	Pin    mssp.Pin      // one of the party's
+	Prefix string        // the party's, that every text begins with
+	WebURL func() string // https://host, where people find these pages
+	Clock  mssp.Clock
+	Logger *slog.Logger
+}
+
+// Portal is where a mobile user looks after the account: pages under /me. Who
+// is logged in is kept in memory, so a user stays with the node that logged
+// them in.
+type Portal struct {
+	Config
+	pages    map[string]*template.Template
+	assets   map[string]asset
+	key      []byte // of the form tokens
+	sessions *sessionTable
+	logins   *loginTable
+	numbers  *limit // of log-ins
+	address  *limit // the same
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+}
+
+// New makes a portal. Close ends what it does in the background.
+func New(c Config) (*Portal, error) {
+	if c.Signer == nil || c.Store == nil || c.Apps == nil || c.CA == nil || c.WebURL == nil || c.Party == "" {
+		return nil, errors.New("portal: Signer, Store, Apps, CA, Party and WebURL are needed")
+	}
+	if c.Clock == nil {
+		c.Clock = mssp.SystemClock{}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	pages, err := parsePages()
+	if err != nil {
+		return nil, err
+	}
+	assets, err := readAssets()
+	if err != nil {
+		return nil, err
+	}
+	p := &Portal{
+		Config: c, pages: pages, assets: assets, key: make([]byte, 32),
+		sessions: newSessionTable(c.Clock), logins: newLoginTable(c.Clock),
+		numbers: newLimit(c.Clock, loginsPerNumber), address: newLimit(c.Clock, loginsPerAddress),
+	}
+	rand.Read(p.key)
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p, nil
+}
+
+// Close gives up log-ins that are under way. The handler must not be called
+// any more.
+func (p *Portal) Close() error {
+	p.cancel()
+	p.work.Wait()
+	return nil
+}
+
+// Handler serves everything under /me.
+func (p *Portal) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /me/assets/{name}", p.asset)
+
+	mux.HandleFunc("GET /me/login", p.open(p.loginPage))
+	mux.HandleFunc("POST /me/login", p.open(p.beginLogin))
+	mux.HandleFunc("GET /me/login/wait", p.open(p.waitPage))
+	mux.HandleFunc("GET /me/login/status", p.open(p.loginStatus))
+
+	mux.HandleFunc("GET /me", p.user(p.overview))
+	mux.HandleFunc("GET /me/activity", p.user(p.activity))
+	mux.HandleFunc("GET /me/app", p.user(p.appPage))
+	mux.HandleFunc("POST /me/app", p.user(p.addApp))
+	mux.HandleFunc("GET /me/app/code", p.user(p.appCode))
+	mux.HandleFunc("GET /me/app/qr.png", p.user(p.appQR))
+	mux.HandleFunc("GET /me/recovery", p.user(p.recoveryPage))
+	mux.HandleFunc("POST /me/recovery", p.user(p.newRecovery))
+	mux.HandleFunc("GET /me/recovery/code", p.user(p.recoveryCode))
+	mux.HandleFunc("GET /me/device", p.user(p.devicePage))
+	mux.HandleFunc("POST /me/device", p.user(p.removeDevice))
+	mux.HandleFunc("GET /me/suspend", p.user(p.suspendPage))
+	mux.HandleFunc("POST /me/suspend", p.user(p.suspend))
+	mux.HandleFunc("POST /me/logout", p.user(p.logout))
+	mux.HandleFunc("/me/", p.open(func(c *call) {
+		if c.r.URL.Path == "/me/" {
+			c.redirect("/me")
+			return
+		}
+		c.message(http.StatusNotFound, "missing")
+	}))
+	return headers(p.sameOrigin(mux))
+}
+
+// sameOrigin refuses what another site makes a browser do. The form tokens
+// would do; this does not depend on them.
+func (p *Portal) sameOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !ownRequest(r) {
+			p.call(w, r).message(http.StatusForbidden, "foreign")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// ownRequest reports whether a request comes from a page of this origin, or
+// from the person themself. All a foreign page may do is link to us.
+func ownRequest(r *http.Request) bool {
+	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
+	origin := r.Header.Get("Origin")
+	if origin != "" {
+		if u, err := url.Parse(origin); err != nil || u.Host == "" || u.Host != r.Host {
+			return false
+		}
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin":
+		return true
+	case "none": // typed, or a bookmark
+		return safe
+	case "": // an older browser; it tells the origin of a form at least
+		return safe || origin != ""
+	}
+	return safe && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+}
+
+// onLoopback reports whether the pages are served without TLS, which they only
+// are for a browser on the same machine.
+func (p *Portal) onLoopback() bool {
+	u, err := url.Parse(p.WebURL())
+	if err != nil || u.Scheme != "http" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+type asset struct {
+	mediaType string
+	body      string
+}
+
+func readAssets() (map[string]asset, error) {
+	types := map[string]string{"portal.css": "text/css; charset=utf-8", "portal.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml"}
+	m := make(map[string]asset, len(types))
+	for name, mediaType := range types {
+		b, err := files.ReadFile("assets/" + name)
+		if err != nil {
+			return nil, err
+		}
+		m[name] = asset{mediaType, string(b)}
+	}
+	return m, nil
+}
+
+func (p *Portal) asset(w http.ResponseWriter, r *http.Request) {
+	a, ok := p.assets[r.PathValue("name")]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", a.mediaType)
+	w.Header().Set("Cache-Control", "max-age=300")
+	io.Copy(w, strings.NewReader(a.body))
+}

@@ -1,0 +1,342 @@
+package portal
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
+)
+
+const (
+	portalNumber = "+41791234567"
+	otherNumber  = "+41791234568"
+	portalURL    = "https://signum.example"
+)
+
+// fakeWorld is everything behind the portal.
+type fakeWorld struct {
+	mu       sync.Mutex
+	accounts map[string]*mssp.Subscriber
+	recent   []*mssp.Transaction
+	err      error // of every call of store, apps and CA
+
+	signed  signum.Code   // instead of 100
+	signErr error         // instead of an acceptance
+	answer  func() error  // of a status query; nil: signed
+	after   time.Duration // before that: outstanding
+	asked   map[string]time.Time
+	signs   []*signum.SignatureRequest
+	callers []mssp.Caller
+	did     []string // calls that change something
+}
+
+func newFakeWorld() *fakeWorld {
+	until := time.Date(2029, 5, 4, 10, 0, 0, 0, time.UTC)
+	account := func(number, serial, suffix string) *mssp.Subscriber {
+		return &mssp.Subscriber{MSISDN: number, Serial: serial, State: mssp.SubscriberActive, RecoveryCodeCreated: true, Devices: []mssp.Device{
+			{ID: "app" + suffix, Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC,
+				Certificate: &mssp.Certificate{Serial: "4f1d22a90be7" + suffix, State: mssp.CertificateGood, NotAfter: until}},
+			{ID: "sim" + suffix, Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.RSA, Network: signum.Network{Name: "Sandbox Mobile"},
+				Certificate: &mssp.Certificate{Serial: "7c03b91e44d1" + suffix, State: mssp.CertificateGood, NotAfter: until}},
+		}}
+	}
+	return &fakeWorld{
+		accounts: map[string]*mssp.Subscriber{
+			portalNumber: account(portalNumber, "MIDCHE2X7K9QWER1", "1"), otherNumber: account(otherNumber, "MIDCHEAAAABBBB12", "2"),
+		},
+		asked: map[string]time.Time{},
+	}
+}
+
+func (f *fakeWorld) Sign(_ context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.signs, f.callers = append(f.signs, r), append(f.callers, *c)
+	if f.signErr != nil {
+		return nil, f.signErr
+	}
+	if f.accounts[r.MSISDN] == nil {
+		return nil, signum.NewFault(signum.UnknownClient)
+	}
+	if f.signed != 0 {
+		return &signum.SignatureResponse{TransID: "h", Status: f.signed}, nil
+	}
+	id := "h" + r.AP.TransID
+	f.asked[id] = time.Now()
+	return &signum.SignatureResponse{TransID: id, Status: signum.RequestOK}, nil
+}
+
+func (f *fakeWorld) Status(_ context.Context, _ *mssp.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	age := time.Since(f.asked[r.TransID])
+	switch {
+	case age >= loginTime:
+		return nil, signum.Faultf(signum.ExpiredTransaction, signum.DetailTimeoutStatus)
+	case age < f.after:
+		return &signum.StatusResponse{Status: signum.OutstandingTransact}, nil
+	case f.answer != nil:
+		if err := f.answer(); err != nil {
+			return nil, err
+		}
+	}
+	return &signum.StatusResponse{Status: signum.SignatureMade, Signature: []byte{1}}, nil
+}
+
+func (f *fakeWorld) Subscriber(_ context.Context, n string) (*mssp.Subscriber, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return nil, f.err
+	}
+	s := f.accounts[n]
+	if s == nil {
+		return nil, mssp.ErrNotFound
+	}
+	c := *s
+	c.Devices = slices.Clone(s.Devices)
+	return &c, nil
+}
+
+func (f *fakeWorld) RecentTransactions(_ context.Context, n string, limit int) ([]*mssp.Transaction, error) {
+	return f.recent[:min(limit, len(f.recent))], f.err
+}
+
+func (f *fakeWorld) do(call string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.did = append(f.did, call)
+	return f.err
+}
+
+func (f *fakeWorld) SetSubscriberState(_ context.Context, n string, s mssp.SubscriberState) error {
+	err := f.do("state " + n + " " + string(s))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.accounts[n].State = s
+	return err
+}
+
+func (f *fakeWorld) DeactivateDevice(_ context.Context, id string) error {
+	return f.do("deactivate " + id)
+}
+func (f *fakeWorld) Remove(_ context.Context, id string) error { return f.do("remove " + id) }
+
+func (f *fakeWorld) Revoke(_ context.Context, serial string, reason int) error {
+	return f.do("revoke " + serial)
+}
+
+func (f *fakeWorld) Invite(_ context.Context, n string, trusted bool) (string, time.Time, error) {
+	if !trusted {
+		return "", time.Time{}, errors.New("not trusted")
+	}
+	return "K7QZ4MX92T", time.Now().Add(15 * time.Minute), f.do("invite " + n)
+}
+
+func (f *fakeWorld) SetRecovery(_ context.Context, n string) (string, error) {
+	return "W4XD-9KQT-22MB-7HNP", f.do("recovery " + n)
+}
+
+func newTestPortal(t *testing.T, f *fakeWorld) *Portal {
+	t.Helper()
+	p, err := New(Config{
+		Signer: f, Store: f, Apps: f, CA: f, Party: "mid://portal", Pin: mssp.PinOf([]byte("portal")), Prefix: "Signum: ",
+		WebURL: func() string { return portalURL },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// portalTab is a browser's: cookies, and the address it is at.
+type portalTab struct {
+	t       *testing.T
+	h       http.Handler
+	cookies map[string]*http.Cookie
+	header  http.Header // of every request
+	remote  string
+	at      string
+}
+
+func newPortalTab(t *testing.T, p *Portal) *portalTab {
+	return &portalTab{t: t, h: p.Handler(), cookies: map[string]*http.Cookie{}, header: http.Header{}, remote: "192.0.2.7:1000"}
+}
+
+func (b *portalTab) send(method, target string, form url.Values) *httptest.ResponseRecorder {
+	b.t.Helper()
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	r := httptest.NewRequest(method, portalURL+target, body)
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", portalURL)
+	}
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	for k, v := range b.header {
+		if r.Header[k] = v; v[0] == "" {
+			r.Header.Del(k)
+		}
+	}
+	r.RemoteAddr = b.remote
+	for _, c := range b.cookies {
+		if strings.HasPrefix(r.URL.Path, c.Path) {
+			r.AddCookie(c)
+		}
+	}
+	w := httptest.NewRecorder()
+	b.h.ServeHTTP(w, r)
+	for _, c := range w.Result().Cookies() {
+		if b.cookies[c.Name] = c; c.MaxAge < 0 {
+			delete(b.cookies, c.Name)
+		}
+	}
+	if strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") && w.Code != http.StatusSeeOther {
+		wellFormed(b.t, target, w.Body.String())
+	}
+	return w
+}
+
+// open gets a page, where redirects lead to.
+func (b *portalTab) open(target string) (int, string) {
+	b.t.Helper()
+	return b.follow(target, b.send("GET", target, nil))
+}
+
+func (b *portalTab) follow(target string, w *httptest.ResponseRecorder) (int, string) {
+	b.t.Helper()
+	for range 5 {
+		b.at = target
+		if w.Code != http.StatusSeeOther {
+			return w.Code, w.Body.String()
+		}
+		target = w.Header().Get("Location")
+		w = b.send("GET", target, nil)
+	}
+	b.t.Fatalf("%s: redirects without end", target)
+	return 0, ""
+}
+
+var tokenField = regexp.MustCompile(`name="token" value="([^"]+)"`)
+
+// submit opens a page and sends a form of it, with the token that it has.
+func (b *portalTab) submit(page, action string, fields ...string) (int, string) {
+	b.t.Helper()
+	_, body := b.open(page)
+	m := tokenField.FindAllStringSubmatch(body, -1)
+	if m == nil {
+		b.t.Fatalf("%s has no form:\n%s", page, body)
+	}
+	form := url.Values{"token": {m[len(m)-1][1]}}
+	for i := 0; i < len(fields); i += 2 {
+		form.Set(fields[i], fields[i+1])
+	}
+	return b.follow(action, b.send("POST", action, form))
+}
+
+// logIn begins a log-in and waits until the fake has answered.
+func (b *portalTab) logIn(number string) (int, string) {
+	b.t.Helper()
+	if _, body := b.submit("/me/login", "/me/login", "number", number); b.at != "/me/login/wait" {
+		b.t.Fatalf("at %s:\n%s", b.at, body)
+	}
+	time.Sleep(2 * loginPause)
+	return b.open("/me/login/wait")
+}
+
+func has(t *testing.T, body string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(body, want) {
+			t.Errorf("%q is missing in:\n%s", want, body)
+		}
+	}
+}
+
+var voidElements = []string{"meta", "link", "img", "input", "br"}
+
+// wellFormed checks that every element is closed where it was opened, that IDs
+// are unique, that what the page refers to is there, and that nothing is inline.
+func wellFormed(t *testing.T, at, page string) {
+	t.Helper()
+	d := xml.NewDecoder(strings.NewReader(page))
+	d.Strict, d.Entity = false, xml.HTMLEntity
+	var open []string
+	ids, refs, labels, fields := map[string]bool{}, []string{}, map[string]bool{}, []string{}
+	headings := 0
+	for {
+		tok, err := d.RawToken()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", at, err, page)
+		}
+		switch e := tok.(type) {
+		case xml.StartElement:
+			name := e.Name.Local
+			kind := ""
+			for _, a := range e.Attr {
+				switch k := a.Name.Local; {
+				case k == "id" && ids[a.Value]:
+					t.Errorf("%s: ID %q twice", at, a.Value)
+				case k == "id":
+					ids[a.Value] = true
+					if name == "select" || name == "input" {
+						fields = append(fields, a.Value)
+					}
+				case k == "for":
+					labels[a.Value] = true
+				case k == "aria-labelledby" || k == "aria-describedby":
+					refs = append(refs, strings.Fields(a.Value)...)
+				case k == "style" || strings.HasPrefix(k, "on"):
+					t.Errorf("%s: attribute %s", at, k)
+				case k == "type":
+					kind = a.Value
+				}
+			}
+			if name == "h1" {
+				headings++
+			}
+			if name == "input" && kind != "hidden" && !slices.ContainsFunc(e.Attr, func(a xml.Attr) bool { return a.Name.Local == "id" }) {
+				t.Errorf("%s: a field that no label can be for", at)
+			}
+			if !slices.Contains(voidElements, name) {
+				open = append(open, name)
+			}
+		case xml.EndElement:
+			if len(open) == 0 || open[len(open)-1] != e.Name.Local {
+				t.Fatalf("%s: </%s> in %v\n%s", at, e.Name.Local, open, page)
+			}
+			open = open[:len(open)-1]
+		}
+	}
+	if len(open) > 0 || headings != 1 {
+		t.Errorf("%s: open %v, %d h1", at, open, headings)
+	}
+	for _, id := range refs {
+		if !ids[id] {
+			t.Errorf("%s: nothing has the ID %q", at, id)
+		}
+	}
+	for _, id := range fields {
+		if !labels[id] {
+			t.Errorf("%s: field %q has no label", at, id)
+		}
+	}
+}

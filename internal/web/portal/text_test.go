@@ -1,0 +1,144 @@
+package portal
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
+)
+
+var verb = regexp.MustCompile(`%[sd]`)
+
+// Every language says everything, with the same arguments.
+func TestPortalTextsComplete(t *testing.T) {
+	all, err := texts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range languages {
+		for key, en := range all["en"] {
+			text, ok := all[l][key]
+			if !ok || strings.TrimSpace(text) == "" {
+				t.Errorf("%s: %s is missing", l, key)
+			}
+			if !slices.Equal(verb.FindAllString(text, -1), verb.FindAllString(en, -1)) || strings.Contains(verb.ReplaceAllString(text, ""), "%") {
+				t.Errorf("%s: %s has other arguments: %q", l, key, text)
+			}
+		}
+		for key := range all[l] {
+			if _, ok := all["en"][key]; !ok {
+				t.Errorf("%s: %s is not in en", l, key)
+			}
+		}
+	}
+}
+
+// Every text that a template names is there, and every text is used.
+func TestPortalTextsUsed(t *testing.T) {
+	all, _ := texts()
+	en := all["en"]
+	source := ""
+	names, _ := fs.Glob(files, "pages/*.html")
+	if len(names) == 0 {
+		t.Fatal("no pages")
+	}
+	for _, n := range names {
+		b, _ := fs.ReadFile(files, n)
+		source += string(b)
+	}
+	for _, m := range regexp.MustCompile(`\.T "([^"]+)"`).FindAllStringSubmatch(source, -1) {
+		if _, ok := en[m[1]]; !ok {
+			t.Errorf("no text %q", m[1])
+		}
+	}
+	used := map[string]bool{}
+	for key := range en {
+		// Computed: the prefix or the suffix is in the source.
+		used[key] = strings.Contains(source, `"`+key+`"`)
+		for _, m := range regexp.MustCompile(`printf "([^"]+)"`).FindAllStringSubmatch(source, -1) {
+			if regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(m[1]), "%s", `\w+`) + "$").MatchString(key) {
+				used[key] = true
+			}
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(used)) {
+		inGo := strings.HasSuffix(key, ".title") || strings.HasPrefix(key, "outcome.") || strings.HasPrefix(key, "state.") ||
+			strings.HasPrefix(key, "cert.") || key == "login.phone"
+		if !used[key] && !inGo {
+			t.Errorf("nobody says %q", key)
+		}
+	}
+	for code, key := range outcomeKeys {
+		if en[key] == "" {
+			t.Errorf("no text for outcome %d", code)
+		}
+	}
+}
+
+// A SIM shows the text of the log-in whole.
+func TestPortalPhoneText(t *testing.T) {
+	for _, l := range languages {
+		text, err := text(l, "login.phone", "WWWW")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, gsm := signum.GSMLength("A long prefix of a party: " + text)
+		if !gsm || n > 160 || !strings.Contains(text, "WWWW") {
+			t.Errorf("%s: %d septets, GSM %v: %s", l, n, gsm, text)
+		}
+	}
+	if _, err := text("en", "no such key"); err == nil {
+		t.Error("a text that there is not")
+	}
+}
+
+func TestPortalLanguage(t *testing.T) {
+	for header, want := range map[string]string{
+		"": "en", "de-CH": "de", "fr-CH,fr;q=0.9,de;q=0.8": "fr", "es,it;q=0.7,en;q=0.3": "it", "en;q=0.1,de;q=0.2": "de",
+		"de;q=0": "en", "es": "en", ";;,,q=": "en", "IT": "it", "de;q=x": "en",
+	} {
+		r := httptest.NewRequest("GET", "/me", nil)
+		r.Header.Set("Accept-Language", header)
+		if got := languageOf(r); got != want {
+			t.Errorf("%q: %s, want %s", header, got, want)
+		}
+	}
+}
+
+// All pages are drawn in all languages, and the switch stays.
+func TestPortalAllLanguages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeWorld()
+		f.recent = []*mssp.Transaction{{APID: "mid://x", Method: signum.App, State: mssp.StateFailed, Outcome: mssp.Outcome{Code: 900}}}
+		b := loggedIn(t, newTestPortal(t, f), portalNumber)
+		all, _ := texts()
+		for _, l := range languages {
+			_, body := b.open("/me/device?id=app1&lang=" + l)
+			if has(t, body, `<html lang="`+l+`">`, `value="app1"`, all[l]["device.App.title"]); b.at != "/me/device?id=app1" {
+				t.Errorf("at %s", b.at)
+			}
+			for _, path := range []string{"/me", "/me/activity", "/me/app", "/me/recovery", "/me/suspend", "/me/device?id=sim1", "/me/nothing"} {
+				_, body := b.open(path)
+				has(t, body, `<html lang="`+l+`">`)
+				if strings.Contains(body, "%!") {
+					t.Error(body)
+				}
+			}
+		}
+		if k := b.cookies[langCookie]; k.MaxAge != langSeconds || k.Value != "it" {
+			t.Error(fmt.Sprint(k))
+		}
+		// Not a language, not a cookie.
+		if _, body := b.open("/me?lang=xx"); !strings.Contains(body, `<html lang="it">`) {
+			t.Error(body)
+		}
+	})
+}

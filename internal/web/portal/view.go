@@ -1,0 +1,132 @@
+package portal
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
+)
+
+const maxShownText = 90 // characters
+
+// methodView is a device as the overview shows it. Names ending in Key are
+// keys of texts.
+type methodView struct {
+	ID       string
+	Method   string
+	StateKey string
+	Active   bool
+	Key      string
+	Serial   string // of the certificate
+	Until    time.Time
+	CertKey  string // what is wrong with the certificate; empty: nothing
+	Blocked  bool
+	Network  string
+	Gone     bool // nothing left to remove
+}
+
+func methodsOf(s *mssp.Subscriber, now time.Time) []methodView {
+	var all []methodView
+	for _, d := range s.Devices {
+		m := methodView{
+			ID: d.ID, Method: string(d.Method), StateKey: "state." + string(d.State), Active: d.State == signum.DeviceActive,
+			Blocked: d.PINBlocked, Network: d.Network.Name, Gone: d.Method == signum.SIM && d.State != signum.DeviceActive,
+		}
+		switch d.KeyType {
+		case signum.EC:
+			m.Key = "EC P-256"
+		case signum.RSA:
+			m.Key = "RSA 2048"
+		}
+		if c := d.Certificate; c != nil {
+			m.Serial, m.Until = c.Serial, c.NotAfter
+			switch {
+			case c.State == mssp.CertificateRevoked:
+				m.CertKey = "cert.revoked"
+			case !now.Before(c.NotAfter):
+				m.CertKey = "cert.expired"
+			}
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// activityRow is a transaction as the list shows it.
+type activityRow struct {
+	At         time.Time
+	Party      string
+	Own        bool // the portal's
+	Method     string
+	Text       string // empty: not to be shown
+	OutcomeKey string
+	Kind       string // good, bad or open: how it looks
+	Code       int    // for outcomes without a text of their own
+}
+
+// outcomes that have a text of their own.
+var outcomeKeys = map[signum.Code]string{
+	signum.SignatureMade: "outcome.500", signum.RequestOK: "outcome.100", signum.UserCancel: "outcome.401",
+	signum.PINBlocked: "outcome.402", signum.ExpiredTransaction: "outcome.208", signum.OTAError: "outcome.209",
+	signum.GeofencingViolation: "outcome.450", signum.RevokedCertificate: "outcome.501",
+}
+
+func activityOf(t *mssp.Transaction, portal string) activityRow {
+	row := activityRow{
+		At: t.Created, Party: t.APID, Own: t.APID == portal, Method: string(t.Method), Text: shortText(t),
+		OutcomeKey: "outcome.open", Kind: "open",
+	}
+	if t.State == mssp.StateOutstanding {
+		return row
+	}
+	row.Kind, row.Code, row.OutcomeKey = "bad", int(t.Outcome.Code), "outcome.other"
+	if t.Outcome.Fault() == nil {
+		row.Kind = "good"
+	}
+	if key, ok := outcomeKeys[t.Outcome.Code]; ok {
+		row.OutcomeKey = key
+	}
+	return row
+}
+
+// shortText is the beginning of what the phone showed. That of a text message
+// is a password.
+func shortText(t *mssp.Transaction) string {
+	if t.Method == signum.SMS {
+		return ""
+	}
+	text := t.Text
+	if t.MimeType == signum.MimeTxnApproval {
+		var a struct {
+			Type string `json:"type"`
+			DTBD []struct{ Key, Value string }
+		}
+		if json.Unmarshal([]byte(text), &a) == nil {
+			parts := []string{a.Type}
+			for _, d := range a.DTBD {
+				parts = append(parts, d.Key+": "+d.Value)
+			}
+			text = strings.Join(parts, " · ")
+		}
+	}
+	text = strings.Join(strings.Fields(text), " ")
+	if utf8.RuneCountInString(text) > maxShownText {
+		text = strings.TrimSpace(string([]rune(text)[:maxShownText-1])) + "…"
+	}
+	return text
+}
+
+// grouped is a code in groups of four.
+func grouped(code string) string {
+	var b strings.Builder
+	for i, r := range code {
+		if i > 0 && i%4 == 0 {
+			b.WriteByte('-')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

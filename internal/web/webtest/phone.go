@@ -1,0 +1,33 @@
+package webtest
+
+// Passcode is what the person at the phone page chooses.
+const Passcode = "246802"
+
+// Enrol sets the phone up with an activation code and Passcode. An empty code
+// stands for the one that the page's address already has.
+func (p *Tab) Enrol(code string) {
+	p.T.Helper()
+	p.View("code")
+	if code != "" {
+		p.Fill(`[name=code]`, code)
+	}
+	p.Click(`[data-view=code] .primary`)
+	p.View("passcode")
+	p.Fill(`[name=new-passcode]`, Passcode)
+	p.Fill(`[name=passcode-again]`, Passcode)
+	p.Click(`[data-view=passcode] .primary`)
+	p.View("keep")
+	p.Click("#kept")
+	p.Click(`[data-view=keep] .primary`)
+	p.Ready()
+}
+
+// Ready waits until the phone is connected to the service.
+func (p *Tab) Ready() { p.T.Helper(); p.Wait(".pulse.on") }
+
+// Unlock answers the dialog.
+func (p *Tab) Unlock(passcode string) {
+	p.T.Helper()
+	p.Fill(`dialog [name=passcode]`, passcode)
+	p.Click(`dialog [data-do=sign]`)
+}
