@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -60,11 +61,7 @@ func (s *Server) handler(proved bool, f handlerFunc) http.Handler {
 }
 
 func (c *call) run(proved bool, f handlerFunc) (out any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			out, err = nil, fmt.Errorf("panic: %v", p)
-		}
-	}()
+	defer event.RescueTo(&err, c.s.log, "App call")
 	if wait := c.s.byAddress.take(addressKey(c.r.RemoteAddr), c.start); wait > 0 {
 		return nil, slow(wait)
 	}

@@ -156,7 +156,7 @@ func (c *conn) flush() {
 	if c.held || c.writing || c.code != 0 || len(c.out) == 0 {
 		return
 	}
-	c.writing = c.s.tasks.start(c.drain)
+	c.writing = c.s.tasks.start(c.drain, c.cut)
 }
 
 func (c *conn) drain() {
@@ -195,10 +195,13 @@ func (c *conn) shut(code websocket.StatusCode, reason string) {
 		return
 	}
 	c.code, c.reason = code, reason
-	if !c.s.tasks.start(c.farewell) {
+	if !c.s.tasks.start(c.farewell, c.cut) {
 		_ = c.net.Close()
 	}
 }
+
+// cut ends the connection without a word.
+func (c *conn) cut() { _ = c.net.Close() }
 
 // closeLast is close when no more tasks start: the reader says farewell.
 func (c *conn) closeLast() {

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -74,7 +75,7 @@ func (s *Server) serveInbox(w http.ResponseWriter, r *http.Request) {
 		c.emit(http.StatusBadRequest, nil, nil)
 		return
 	}
-	if !s.join(in) || !s.tasks.start(in.serve) {
+	if !s.join(in) || !s.tasks.start(in.serve, in.cut) {
 		s.leave(in)
 		_ = in.net.Close()
 	}
@@ -143,12 +144,18 @@ func (s *Server) register(c *conn, a *mssp.AppDevice) {
 // nothing happens.
 func (c *conn) serve() {
 	defer c.s.leave(c)
-	code, reason := c.hello()
+	code, reason := c.rescued(c.hello)
 	for code == 0 {
-		code, reason = c.next()
+		code, reason = c.rescued(c.next)
 	}
 	c.end(code, reason)
 	c.emit()
+}
+
+// rescued takes a frame. One that makes it panic ends the connection.
+func (c *conn) rescued(take func() (websocket.StatusCode, string)) (code websocket.StatusCode, reason string) {
+	defer event.Rescue(c.s.log, "App inbox", func() { code, reason = websocket.StatusInternalError, "internal" })
+	return take()
 }
 
 // hello waits for the proof, and answers it with what is pending.
@@ -245,6 +252,7 @@ func (s *Server) requestsOf(ctx context.Context, deviceID string) ([]request, er
 
 // sweep does what is overdue.
 func (s *Server) sweep(now time.Time) {
+	defer event.Rescue(s.log, "App sweep")
 	s.enrols.sweep(now)
 	if wake := s.sweepBook(now); len(wake) > 0 {
 		s.tasks.start(func() { // the store may be slow, and time passes

@@ -18,6 +18,7 @@ import (
 
 	webpush "github.com/SherClockHolmes/webpush-go"
 
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -156,7 +157,8 @@ func (p *pusher) next() (string, *mssp.PushSubscription) {
 
 var errGone = errors.New("the subscription is gone")
 
-func (p *pusher) send(sub *mssp.PushSubscription) error {
+func (p *pusher) send(sub *mssp.PushSubscription) (err error) {
+	defer event.RescueTo(&err, p.s.log, "push")
 	u, err := url.Parse(sub.Endpoint)
 	if err != nil {
 		return errors.New("the endpoint is not an address")

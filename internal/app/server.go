@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -141,6 +142,7 @@ func New(c Config) (*Server, error) {
 		ended:  newMemory(endedFor, 1<<18),
 		book:   newBook(),
 		enrols: newEnrolments(),
+		tasks:  tasks{log: c.Logger},
 	}
 	if s.push, err = newPusher(s, c.VAPID); err != nil {
 		return nil, err
@@ -226,19 +228,24 @@ func (s *Server) Close() {
 
 // tasks are the goroutines of a Server.
 type tasks struct {
+	log     *slog.Logger
 	mu      sync.Mutex
 	stopped bool
 	n       sync.WaitGroup
 }
 
-// start runs f, unless there was a stop.
-func (t *tasks) start(f func()) bool {
+// start runs f, unless there was a stop. If f panics, then undoes what it leaves
+// behind.
+func (t *tasks) start(f func(), then ...func()) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.stopped {
 		return false
 	}
-	t.n.Go(f)
+	t.n.Go(func() {
+		defer event.Rescue(t.log, "App task", then...)
+		f()
+	})
 	return true
 }
 

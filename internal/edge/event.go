@@ -8,8 +8,8 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// event is what is known of one request: filled on the way, emitted once.
-type event struct {
+// logged is what is known of one request: filled on the way, emitted once.
+type logged struct {
 	start   time.Time
 	wire    string
 	op      signum.Operation
@@ -23,7 +23,7 @@ type event struct {
 	cause   error  // never leaves the log
 }
 
-func (ev *event) request(r signum.Request) {
+func (ev *logged) request(r signum.Request) {
 	ev.op = r.Operation()
 	ap := r.Head().AP
 	ev.apID, ev.apTrans = clip(ap.ID), clip(ap.TransID)
@@ -39,7 +39,7 @@ func (ev *event) request(r signum.Request) {
 	}
 }
 
-func (ev *event) response(r signum.Response) {
+func (ev *logged) response(r signum.Response) {
 	switch r := r.(type) {
 	case *signum.SignatureResponse:
 		ev.code, ev.transID = r.Status, r.TransID
@@ -54,7 +54,7 @@ func (ev *event) response(r signum.Response) {
 
 // fault is what the party is told. Of an error from inside it learns a trace
 // id only.
-func (ev *event) fault(err error) *signum.Fault {
+func (ev *logged) fault(err error) *signum.Fault {
 	f := signum.AsFault(err)
 	if f == nil {
 		ev.trace, ev.cause = newTrace(), err
@@ -64,7 +64,7 @@ func (ev *event) fault(err error) *signum.Fault {
 	return f
 }
 
-func (ev *event) emit(ctx context.Context, l *slog.Logger, now time.Time) {
+func (ev *logged) emit(ctx context.Context, l *slog.Logger, now time.Time) {
 	level := slog.LevelInfo
 	if ev.cause != nil {
 		level = slog.LevelError
@@ -98,7 +98,7 @@ func (ev *event) emit(ctx context.Context, l *slog.Logger, now time.Time) {
 }
 
 // gone is the event of a party that hung up before it could be answered.
-func (ev *event) gone(ctx context.Context, l *slog.Logger, now time.Time) {
+func (ev *logged) gone(ctx context.Context, l *slog.Logger, now time.Time) {
 	ev.detail = "the party hung up"
 	ev.emit(context.WithoutCancel(ctx), l, now)
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -76,7 +77,7 @@ var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // exchange is one call on its way through the handler.
 type exchange struct {
-	event
+	logged
 	caller mssp.Caller
 	form   Form
 	req    signum.Request
@@ -89,6 +90,7 @@ type exchange struct {
 // of the body is held, and the parts before and after are not inlined: a
 // collection halves a stack that is less than a quarter full.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer event.RescueHTTP(h.Logger, "edge", w, h.broken)
 	x := h.open(w, r)
 	if x.err == nil {
 		h.call(r.Context(), x)
@@ -101,7 +103,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 //
 //go:noinline
 func (h *handler) open(w http.ResponseWriter, r *http.Request) *exchange {
-	x := &exchange{event: event{start: h.Clock.Now(), wire: h.wire.Name(), op: h.op}}
+	x := &exchange{logged: logged{start: h.Clock.Now(), wire: h.wire.Name(), op: h.op}}
 	if x.req, x.form, x.err = h.read(w, r); x.err != nil {
 		return x
 	}
@@ -113,7 +115,7 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request) *exchange {
 
 // call asks the service.
 func (h *handler) call(ctx context.Context, x *exchange) {
-	defer x.rescue()
+	defer event.RescueTo(&x.err, h.Logger, "service")
 	switch req := x.req.(type) {
 	case *signum.SignatureRequest:
 		x.resp, x.err = h.Service.Sign(ctx, &x.caller, req)
@@ -125,13 +127,6 @@ func (h *handler) call(ctx context.Context, x *exchange) {
 		x.resp, x.err = h.Service.Profile(ctx, &x.caller, req)
 	default:
 		x.err = fmt.Errorf("no service for %T", req)
-	}
-}
-
-// rescue makes a panic an internal error.
-func (x *exchange) rescue() {
-	if p := recover(); p != nil {
-		x.err = fmt.Errorf("panic: %v", p)
 	}
 }
 
@@ -154,16 +149,28 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, x *exchange) {
 		status = http.StatusInternalServerError
 		body = h.wire.AppendFault(out.AvailableBuffer(), x.form, x.fault(x.err))
 	}
+	if err := h.send(w, status, body); err != nil && x.detail == "" {
+		x.detail = "the party hung up while it was answered"
+	}
+	x.emit(r.Context(), h.Logger, h.Clock.Now())
+	out.Write(body) // keeps a grown buffer for the next answer
+}
+
+// broken answers a call that panicked where its form was not known, or outside
+// the service: while it was read or answered.
+func (h *handler) broken(w http.ResponseWriter, p *event.Panic) {
+	f := signum.Faultf(signum.InternalError, "%s (trace %s)", signum.InternalError.Detail(), p.Incident)
+	h.send(w, http.StatusInternalServerError, h.wire.AppendFault(nil, 0, f))
+}
+
+func (h *handler) send(w http.ResponseWriter, status int, body []byte) error {
 	head := w.Header()
 	head.Set("Content-Type", h.wire.ContentType())
 	head.Set("Content-Length", strconv.Itoa(len(body)))
 	head.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	if _, err := w.Write(body); err != nil && x.detail == "" {
-		x.detail = "the party hung up while it was answered"
-	}
-	x.emit(r.Context(), h.Logger, h.Clock.Now())
-	out.Write(body) // keeps a grown buffer for the next answer
+	_, err := w.Write(body)
+	return err
 }
 
 // read reads and decodes the body within the limits.
@@ -194,11 +201,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (signum.Request, 
 }
 
 func (h *handler) decode(body []byte) (req signum.Request, form Form, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			req, err = nil, fmt.Errorf("panic in decoder: %v", p)
-		}
-	}()
+	defer event.RescueTo(&err, h.Logger, "decoder")
 	return h.wire.Decode(h.op, body)
 }
 

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -33,7 +34,10 @@ func (e *Engine) Run(ctx context.Context) error {
 		if every <= 0 {
 			return
 		}
-		e.running.Go(func() { e.repeat(ctx, every, what, f) })
+		e.running.Go(func() {
+			defer event.Rescue(e.cfg.Logger, what)
+			e.repeat(ctx, every, what, f)
+		})
 	}
 	loop(e.cfg.Sweep, "sweep", e.sweep)
 	loop(purgeEvery, "purge", e.purge)
@@ -53,12 +57,19 @@ func (e *Engine) repeat(ctx context.Context, every time.Duration, what string, f
 		case <-tick.C:
 		}
 		next := every
-		if err := f(ctx); err != nil && ctx.Err() == nil {
+		if err := e.once(ctx, what, f); err != nil && ctx.Err() == nil {
 			e.cfg.Logger.ErrorContext(ctx, what, "err", err)
 			next = max(every, outage)
 		}
 		tick.Reset(next)
 	}
+}
+
+// once does one round. A round that panics has failed like any other: the next
+// one comes after a pause.
+func (e *Engine) once(ctx context.Context, what string, f func(context.Context) error) (err error) {
+	defer event.RescueTo(&err, e.cfg.Logger, what)
+	return f(ctx)
 }
 
 // recover hands over again what is outstanding: a crash may have come between
@@ -162,7 +173,8 @@ func (e *Engine) each(ctx context.Context, ids []string, f func(context.Context,
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(sweepWorkers)
 	for _, id := range ids {
-		g.Go(func() error {
+		g.Go(func() (err error) {
+			defer event.RescueTo(&err, e.cfg.Logger, "engine worker")
 			t, err := e.cfg.Store.Transaction(gctx, id)
 			if errors.Is(err, mssp.ErrNotFound) {
 				return nil

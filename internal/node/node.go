@@ -18,6 +18,7 @@ import (
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/edge"
 	"github.com/signum-mssp/signum/internal/engine"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/rest"
 	"github.com/signum-mssp/signum/internal/sim"
@@ -213,16 +214,28 @@ func (s *Node) Run(ctx context.Context) error {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	engineDone := make(chan error, 1)
-	go func() { engineDone <- s.engine.Run(life) }()
+	go func() {
+		defer event.Rescue(s.cfg.Logger, "engine", func() { engineDone <- errPanic })
+		engineDone <- s.engine.Run(life)
+	}()
 	smscDone := make(chan error, 1)
-	go func() { smscDone <- s.runSMSC(life) }()
+	go func() {
+		defer event.Rescue(s.cfg.Logger, "SMSC client", func() { smscDone <- errPanic })
+		smscDone <- s.runSMSC(life)
+	}()
 
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return served(service.ServeTLS(s.tls, "", "")) })
-	g.Go(func() error { return served(pki.Serve(s.pki)) })
-	g.Go(func() error { return <-s.web.served })
-	g.Go(func() error { s.Apps.Run(gctx); return nil })
-	g.Go(func() error {
+	run := func(where string, f func() error) {
+		g.Go(func() (err error) {
+			defer event.RescueTo(&err, s.cfg.Logger, where)
+			return f()
+		})
+	}
+	run("service listener", func() error { return served(service.ServeTLS(s.tls, "", "")) })
+	run("PKI listener", func() error { return served(pki.Serve(s.pki)) })
+	run("web listener", func() error { return <-s.web.served })
+	run("Apps", func() error { s.Apps.Run(gctx); return nil })
+	run("engine watch", func() error {
 		select {
 		case <-gctx.Done():
 			return nil
@@ -240,6 +253,9 @@ func (s *Node) Run(ctx context.Context) error {
 	stop()
 	return errors.Join(err, <-smscDone, <-engineDone, s.Store.Close())
 }
+
+// errPanic is how a part ends that panicked; the log has the stack.
+var errPanic = errors.New("internal error")
 
 // served is the error of a server that ended other than by Shutdown.
 func served(err error) error {
@@ -259,7 +275,7 @@ func shutdown(ctx context.Context, srv *http.Server) error {
 
 func (s *Node) httpServer(h http.Handler, requests context.Context) *http.Server {
 	srv := &http.Server{
-		Handler:           h,
+		Handler:           event.Handler(s.cfg.Logger, "HTTP handler", h),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,

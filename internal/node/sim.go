@@ -65,7 +65,7 @@ func (s *Node) newSIMs() error {
 	}
 	s.Cards, err = simcards.New(simcards.Config{
 		Store: s.Store, Keys: s.KeyRing, Revoke: s.CA.Revoke, NewSerial: ca.NewSerial, ParseMSISDN: policy.ParseMSISDN,
-		Network: c.Network, Placed: c.Placed, Clock: s.cfg.Clock,
+		Network: c.Network, Placed: c.Placed, Clock: s.cfg.Clock, Logger: s.cfg.Logger,
 	})
 	return err
 }

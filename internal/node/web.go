@@ -15,6 +15,7 @@ import (
 	"github.com/signum-mssp/signum/api"
 	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/web/phonepage"
 	"github.com/signum-mssp/signum/internal/web/portal"
@@ -139,6 +140,7 @@ func (s *Node) serveWeb(ctx context.Context) error {
 	mux.Handle("GET /{$}", http.RedirectHandler(portalPath, http.StatusSeeOther))
 	w.http = s.httpServer(mux, context.WithoutCancel(ctx))
 	go func() {
+		defer event.Rescue(s.cfg.Logger, "web listener", func() { w.served <- errPanic })
 		if w.Certificate == nil {
 			w.served <- served(w.http.Serve(w.listener))
 			return

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -84,7 +85,10 @@ func (c *Channel) locate(q *request) {
 	q.locating = true
 	c.mu.Unlock()
 	// The network's time is over when it is, whether it knows that or not.
-	limit := time.AfterFunc(c.cfg.LocateTimeout, func() { c.located(q, nil) })
+	limit := time.AfterFunc(c.cfg.LocateTimeout, func() {
+		defer event.Rescue(c.log, "sim locate timeout")
+		c.located(q, nil)
+	})
 	c.n.locations.Add(1)
 	c.locates.do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), c.cfg.LocateTimeout)

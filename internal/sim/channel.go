@@ -154,7 +154,7 @@ func New(c Config) (*Channel, error) {
 		parts: sms.NewReassembler(c.ReplyLifetime, c.ReplyParts),
 		trace: newRecorder(c.TracedCards, c.TracedMessages),
 		table: newTable(), stalls: map[string]stalled{},
-		submits: newPool(c.Submits), answers: newPool(answersAtOnce), locates: newPool(locatesAtOnce),
+		submits: newPool(c.Logger, c.Submits), answers: newPool(c.Logger, answersAtOnce), locates: newPool(c.Logger, locatesAtOnce),
 	}, nil
 }
 

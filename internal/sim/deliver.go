@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/sms"
@@ -188,6 +189,7 @@ func (c *Channel) sweepLater() {
 }
 
 func (c *Channel) sweep() {
+	defer event.Rescue(c.log, "sim sweep", c.sweepLater)
 	now := c.now()
 	n := c.parts.Sweep(now)
 	c.mu.Lock()

@@ -1,10 +1,16 @@
 package sim
 
-import "sync"
+import (
+	"log/slog"
+	"sync"
+
+	"github.com/signum-mssp/signum/internal/event"
+)
 
 // pool does jobs in their order, so many at a time. It has no goroutine while
 // there is nothing to do.
 type pool struct {
+	log     *slog.Logger
 	mu      sync.Mutex
 	limit   int
 	running int
@@ -13,7 +19,7 @@ type pool struct {
 	wg      sync.WaitGroup
 }
 
-func newPool(limit int) *pool { return &pool{limit: limit} }
+func newPool(log *slog.Logger, limit int) *pool { return &pool{log: log, limit: limit} }
 
 // do queues a job. False if the pool is closed.
 func (p *pool) do(job func()) bool {
@@ -33,11 +39,18 @@ func (p *pool) do(job func()) bool {
 }
 
 func (p *pool) work(job func()) {
+	defer event.Rescue(p.log, "sim worker")
 	defer p.wg.Done()
 	for job != nil {
-		job()
+		p.run(job)
 		job = p.next()
 	}
+}
+
+// run does one job. One that panics costs the pool no worker.
+func (p *pool) run(job func()) {
+	defer event.Rescue(p.log, "sim worker")
+	job()
 }
 
 // next is nil for a worker that is not needed any more.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 )
@@ -228,7 +229,10 @@ func (c *Channel) arm(q *request) {
 	// goroutine, which its race detector does not always survive (Go 1.26).
 	wait := max(at.Sub(c.now()), 1)
 	if q.timer == nil {
-		q.timer = time.AfterFunc(wait, func() { c.tick(q) })
+		q.timer = time.AfterFunc(wait, func() {
+			defer event.Rescue(c.log, "sim timer")
+			c.tick(q)
+		})
 		return
 	}
 	q.timer.Reset(wait)

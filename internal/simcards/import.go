@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -203,6 +204,7 @@ func (i *importer) carryOut(ctx context.Context) error {
 	turns := make(chan int)
 	for range min(importWorkers, len(i.batch)) {
 		wait.Go(func() {
+			defer event.Rescue(i.p.cfg.Logger, "card import")
 			for n := range turns {
 				i.found[n] = i.one(ctx, i.batch[n], false)
 			}
@@ -224,6 +226,7 @@ func (i *importer) carryOut(ctx context.Context) error {
 // one carries a row out, unless it moves something and must not yet.
 func (i *importer) one(ctx context.Context, r *cardRow, move bool) (f finding) {
 	f.row = r
+	defer event.RescueTo(&f.err, i.p.cfg.Logger, "card import")
 	defer func() {
 		if !f.waits {
 			clear(r.kic)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/signum-mssp/signum"
@@ -40,7 +41,8 @@ type Config struct {
 	// told again of what it knows, must then change nothing, and may be called by
 	// several goroutines at once. Nil: nobody wants to know.
 	Placed func(ctx context.Context, c ImportedCard) error
-	Clock  mssp.Clock // nil: the machine's
+	Clock  mssp.Clock   // nil: the machine's
+	Logger *slog.Logger // nil: none
 }
 
 // ImportedCard is a card as it stands after a change, with its keys in the clear.
@@ -116,6 +118,9 @@ func New(cfg Config) (*Provisioner, error) {
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = mssp.SystemClock{}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	p := &Provisioner{cfg: cfg, turn: make(chan struct{}, 1)}
 	p.turn <- struct{}{}

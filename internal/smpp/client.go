@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/event"
 )
 
 // Defaults of ClientConfig and ServerConfig.
@@ -61,7 +63,7 @@ type Client struct {
 	started atomic.Bool
 	bound   atomic.Int32
 	gate    *gate
-	deliver chan struct{} // places for Deliver
+	places  chan struct{} // for Deliver
 
 	mu       sync.Mutex
 	draining bool // no new Deliver
@@ -107,8 +109,8 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	return &Client{
 		cfg: cfg, log: cfg.Logger.With("smsc", cfg.Addr),
 		ready: make(chan *link), stopped: make(chan struct{}),
-		gate:    newGate(cfg.MinBackoff, cfg.MaxBackoff),
-		deliver: make(chan struct{}, cfg.Binds*cfg.Window),
+		gate:   newGate(cfg.MinBackoff, cfg.MaxBackoff),
+		places: make(chan struct{}, cfg.Binds*cfg.Window),
 	}, nil
 }
 
@@ -137,7 +139,10 @@ func (c *Client) Run(ctx context.Context) error {
 	}
 	var binds sync.WaitGroup
 	for range c.cfg.Binds {
-		binds.Go(func() { c.keep(ctx) })
+		binds.Go(func() {
+			defer event.Rescue(c.log, "SMPP bind")
+			c.keep(ctx)
+		})
 	}
 	<-ctx.Done()
 	close(c.stopped)
@@ -179,7 +184,8 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // session is the life of one bind.
-func (c *Client) session(ctx context.Context) error {
+func (c *Client) session(ctx context.Context) (err error) {
+	defer event.RescueTo(&err, c.log, "SMPP session")
 	nc, err := c.dial(ctx)
 	if err != nil {
 		return err
@@ -187,7 +193,10 @@ func (c *Client) session(ctx context.Context) error {
 	l := &link{c: c, window: make(chan struct{}, c.cfg.Window), stop: make(chan struct{})}
 	l.conn = newConn(nc, connConfig{enquire: c.cfg.EnquireLink, respond: c.cfg.ResponseTimeout, trace: c.cfg.Trace, log: c.log})
 	var running sync.WaitGroup
-	running.Go(func() { _ = l.conn.run(l.handle) })
+	running.Go(func() {
+		defer event.Rescue(c.log, "SMPP connection", func() { l.conn.close(errPanic) })
+		_ = l.conn.run(l.handle)
+	})
 	if err := l.bind(ctx); err != nil {
 		l.conn.close(err)
 		running.Wait()
@@ -309,6 +318,7 @@ func (l *link) bind(ctx context.Context) error {
 
 // offer hands out the places of the window, one at a time.
 func (l *link) offer() {
+	defer event.Rescue(l.c.log, "SMPP window", func() { l.conn.close(errPanic) })
 	for {
 		select {
 		case l.window <- struct{}{}:
@@ -364,9 +374,15 @@ func (l *link) handle(p PDU) {
 		l.conn.respond(p.Sequence, StatusInvCmdID, GenericNack{})
 		return
 	}
-	if !l.c.take(func(ctx context.Context) { l.conn.respond(p.Sequence, l.c.cfg.Deliver(ctx, d), &DeliverSMResp{}) }) {
+	if !l.c.take(func(ctx context.Context) { l.conn.respond(p.Sequence, l.c.deliver(ctx, d), &DeliverSMResp{}) }) {
 		l.conn.respond(p.Sequence, StatusRxTempError, &DeliverSMResp{}) // the SMSC tries again
 	}
+}
+
+// deliver calls Deliver. If that panics, the SMSC is told to try again later.
+func (c *Client) deliver(ctx context.Context, d *DeliverSM) (st Status) {
+	defer event.Rescue(c.log, "deliver_sm", func() { st = StatusRxTempError })
+	return c.cfg.Deliver(ctx, d)
 }
 
 // take starts the work on a message if there is a place for it. What is begun
@@ -378,12 +394,13 @@ func (c *Client) take(work func(context.Context)) bool {
 		return false
 	}
 	select {
-	case c.deliver <- struct{}{}:
+	case c.places <- struct{}{}:
 	default:
 		return false
 	}
 	c.work.Go(func() {
-		defer func() { <-c.deliver }()
+		defer event.Rescue(c.log, "deliver_sm")
+		defer func() { <-c.places }()
 		ctx, cancel := context.WithTimeout(context.Background(), c.cfg.ResponseTimeout)
 		defer cancel()
 		work(ctx)

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/event"
 )
 
 const (
@@ -121,6 +123,9 @@ func (r *request) wait(ctx context.Context) (PDU, error) {
 	}
 }
 
+// errPanic ends a connection whose reader or writer is gone.
+var errPanic = errors.New("smpp: internal error")
+
 // errNotSent means that the connection was at its end before the request.
 var errNotSent = errors.New("smpp: not sent")
 
@@ -155,6 +160,7 @@ func (c *conn) register(b Body, r *request) (PDU, []byte, error) {
 	}
 	c.pending[p.Sequence] = r
 	r.timer = time.AfterFunc(c.cfg.respond, func() {
+		defer event.Rescue(c.cfg.log, "SMPP response timeout")
 		c.resolve(p.Sequence, PDU{}, unanswered(fmt.Errorf("%v has none after %v", r.cmd, c.cfg.respond)))
 	})
 	return p, frame, nil
@@ -218,6 +224,7 @@ func (c *conn) unbind() {
 }
 
 func (c *conn) write() {
+	defer event.Rescue(c.cfg.log, "SMPP writer", func() { c.close(errPanic) })
 	for {
 		select {
 		case o := <-c.out:
@@ -251,6 +258,7 @@ func (c *conn) traced(sent bool, p PDU) {
 
 // watch asks whether the other side is there when it has said nothing for long.
 func (c *conn) watch() {
+	defer event.Rescue(c.cfg.log, "SMPP watch", func() { c.close(errPanic) })
 	for {
 		quiet := time.Since(c.born) - time.Duration(c.heard.Load())
 		if quiet >= c.cfg.enquire {
@@ -274,7 +282,8 @@ func (c *conn) watch() {
 	}
 }
 
-func (c *conn) read(handle func(PDU)) error {
+func (c *conn) read(handle func(PDU)) (err error) {
+	defer event.RescueTo(&err, c.cfg.log, "SMPP reader")
 	br := bufio.NewReaderSize(c.nc, 4<<10)
 	bad := 0
 	for {
@@ -283,7 +292,7 @@ func (c *conn) read(handle func(PDU)) error {
 			return err
 		}
 		c.heard.Store(int64(time.Since(c.born)))
-		p, err := Parse(frame)
+		p, err := c.parse(frame)
 		if err == nil {
 			bad = 0
 			c.traced(false, p)
@@ -295,6 +304,17 @@ func (c *conn) read(handle func(PDU)) error {
 		}
 		c.refuse(err)
 	}
+}
+
+// parse is Parse. A PDU that makes the parser panic is refused like any other
+// that cannot be read: without an answer the SMSC would deliver it again to the
+// next session, and end that one too.
+func (c *conn) parse(frame []byte) (p PDU, err error) {
+	defer event.Rescue(c.cfg.log, "SMPP parser", func() {
+		h := parseHeader(frame)
+		err = &ProtocolError{Command: h.cmd, Sequence: h.seq, Status: StatusSysErr, Reason: "the parser failed"}
+	})
+	return Parse(frame)
 }
 
 // frame reads one PDU. Its first octet may take its time, the others not.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/event"
 )
 
 // Defaults and limits of a Server.
@@ -132,12 +134,17 @@ func (s *Server) accept(nc net.Conn) {
 	ss := newSession(s, nc)
 	s.sessions = append(s.sessions, ss)
 	s.wg.Go(func() {
+		defer event.Rescue(s.log, "SMPP session", ss.Close)
+		defer s.remove(ss)
 		err := ss.run()
 		s.log.Info("SMPP session ended", "system_id", ss.SystemID(), "err", err)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.sessions = slices.DeleteFunc(s.sessions, func(o *Session) bool { return o == ss })
 	})
+}
+
+func (s *Server) remove(ss *Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessions = slices.DeleteFunc(s.sessions, func(o *Session) bool { return o == ss })
 }
 
 // Sessions are those that are bound, oldest first.
@@ -166,7 +173,10 @@ func (s *Server) Close() {
 	s.mu.Unlock()
 	var leaving sync.WaitGroup
 	for _, ss := range open {
-		leaving.Go(ss.leave)
+		leaving.Go(func() {
+			defer event.Rescue(s.log, "SMPP unbind", ss.Close)
+			ss.leave()
+		})
 	}
 	leaving.Wait()
 	s.wg.Wait()

@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/event"
 )
 
 // Session is the SMSC's side of one connection.
@@ -84,7 +86,10 @@ func (ss *Session) Deliver(ctx context.Context, d *DeliverSM) (Status, error) {
 }
 
 func (ss *Session) run() error {
-	ss.timer = time.AfterFunc(ss.s.cfg.BindTimeout, func() { ss.conn.close(errNoBind) })
+	ss.timer = time.AfterFunc(ss.s.cfg.BindTimeout, func() {
+		defer event.Rescue(ss.s.log, "SMPP bind timeout")
+		ss.conn.close(errNoBind)
+	})
 	err := ss.conn.run(ss.handle)
 	ss.timer.Stop()
 	ss.mu.Lock()
@@ -96,7 +101,10 @@ func (ss *Session) run() error {
 
 // leave unbinds, quickly.
 func (ss *Session) leave() {
-	hurry := time.AfterFunc(closeGrace, ss.Close)
+	hurry := time.AfterFunc(closeGrace, func() {
+		defer event.Rescue(ss.s.log, "SMPP close")
+		ss.Close()
+	})
 	defer hurry.Stop()
 	if ss.Mode() == 0 {
 		ss.Close()
@@ -163,6 +171,7 @@ func (ss *Session) submit(seq uint32, m *SubmitSM) {
 		return
 	}
 	ss.handler.Go(func() {
+		defer event.Rescue(ss.s.log, "submit_sm", func() { refuse(StatusSysErr) })
 		defer func() { <-ss.work }()
 		id, st, answered := ss.s.cfg.Submit(ss.s.ctx, ss, m)
 		if st != StatusOK {

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/event"
 )
 
 // engine is one of the two databases.
@@ -68,7 +70,10 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 	}
 	for number := range o.writers {
 		w := &writer{db: p.write, engine: p.engine, queue: s.queue, number: number, limit: o.group, pause: o.pause, log: o.log}
-		s.writers.Go(w.run)
+		s.writers.Go(func() {
+			defer event.Rescue(o.log, "store writer")
+			w.run()
+		})
 	}
 	return s, nil
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/event"
 )
 
 const (
@@ -47,12 +49,29 @@ func (w *writer) run() {
 			break
 		}
 		group = w.linger(group)
-		w.commit(group)
+		w.rescued(group)
 		w.last = len(group)
 		clear(group[:cap(group)])
 	}
 	w.drop()
 }
+
+// rescued commits a group. If that panics, the transaction goes with its
+// connection, and every write that has no answer yet gets one.
+func (w *writer) rescued(group []*write) {
+	defer event.Rescue(w.log, "store writer", func() {
+		w.drop()
+		for _, op := range group {
+			select {
+			case op.answer <- errWriterPanic:
+			default: // answered already
+			}
+		}
+	})
+	w.commit(group)
+}
+
+var errWriterPanic = errors.New("store: write: the writer failed")
 
 // linger waits a little for company while there is much to do: a commit costs
 // as much for two writes as for twenty. One that comes alone is not kept, nor

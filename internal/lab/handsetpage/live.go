@@ -9,6 +9,8 @@ import (
 	"github.com/coder/websocket"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/signum-mssp/signum/internal/event"
 )
 
 const (
@@ -111,6 +113,7 @@ func (h *Page) live(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(h.ctx)
 	defer cancel()
 	h.work.Go(func() {
+		defer event.Rescue(h.Logger, "handset page")
 		defer cancel()
 		h.listen(ctx, c, msisdn)
 	})

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/web"
 )
 
@@ -119,6 +120,7 @@ func (h *Page) leave(msisdn string, p *viewer) {
 	}
 	var timer *time.Timer
 	timer = time.AfterFunc(h.Release, func() {
+		defer event.Rescue(h.Logger, "handset page")
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if held.release == timer { // not if a page came, or Close was first

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/node"
@@ -60,6 +61,7 @@ type Sandbox struct {
 	Handsets *phone.Handsets
 
 	radio      *radio
+	log        *slog.Logger
 	lock       *os.File
 	script     *script
 	webPhones  bool
@@ -72,8 +74,12 @@ type Sandbox struct {
 func (b *Sandbox) Run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	g.Go(func() error { return b.Node.Run(serving) })
-	g.Go(func() error {
+	g.Go(func() (err error) {
+		defer event.RescueTo(&err, b.log, "node")
+		return b.Node.Run(serving)
+	})
+	g.Go(func() (err error) {
+		defer event.RescueTo(&err, b.log, "software Apps")
 		// The Apps go first: a server waits for those who are connected.
 		defer stop()
 		defer b.SoftApps.Close()
@@ -193,7 +199,7 @@ func Open(ctx context.Context, cfg Config) (box *Sandbox, err error) {
 			err = errors.Join(err, srv.Close())
 		}
 	}()
-	box = &Sandbox{Node: srv, Handsets: radio.handsets, radio: radio, Dir: dir, lock: lock, script: script, webPhones: cfg.WebPhones, clock: cfg.Clock,
+	box = &Sandbox{Node: srv, Handsets: radio.handsets, radio: radio, Dir: dir, log: cfg.Logger, lock: lock, script: script, webPhones: cfg.WebPhones, clock: cfg.Clock,
 		behaviours: cfg.Behaviours, places: cfg.Places, Info: Info{
 			BaseURL: "https://" + srv.Addr(), PKIURL: srv.PKIURL(), WebURL: srv.WebURL(),
 			APID: APID, BasicAPID: BasicAPID, DTBDPrefix: DTBDPrefix, Users: Users(),

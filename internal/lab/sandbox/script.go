@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
@@ -66,6 +67,7 @@ func (s *script) Send(ctx context.Context, r mssp.DeviceRequest) error {
 		return s.apps.Send(ctx, r)
 	}
 	s.work.Go(func() {
+		defer event.Rescue(s.log, "scripted App")
 		select {
 		case <-time.After(cmp.Or(b.After, s.delay)):
 			a := mssp.DeviceAnswer{TransID: r.TransID, DeviceID: r.DeviceID, Fault: signum.NewFault(code)}

@@ -3,6 +3,8 @@ package smsc
 import (
 	"context"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/event"
 )
 
 // verdict is what came of an attempt, or of a message.
@@ -44,7 +46,7 @@ func (s *SMSC) carry(w *way, p *parcel) bool {
 	started := s.start(func() {
 		ctx, cancel := context.WithTimeout(s.ctx, p.lifetime)
 		defer cancel()
-		v := s.travel(ctx, w, p, turn)
+		v := s.rescued(ctx, w, p, turn)
 		w.waiting.Add(-1)
 		w.count(v)
 		if p.done != nil {
@@ -60,6 +62,12 @@ func (s *SMSC) carry(w *way, p *parcel) bool {
 	}
 	w.taken.Add(1)
 	return true
+}
+
+// rescued carries a parcel. One that makes it panic is lost.
+func (s *SMSC) rescued(ctx context.Context, w *way, p *parcel, turn chan struct{}) (v verdict) {
+	defer event.Rescue(s.log, "SMSC delivery", func() { v = expired })
+	return s.travel(ctx, w, p, turn)
 }
 
 func (w *way) count(v verdict) {

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
@@ -125,6 +126,7 @@ func New(cfg Config) (*SMSC, error) {
 		EnquireLink: cfg.EnquireLink, ResponseTimeout: cfg.ResponseTimeout,
 	})
 	s.work.Go(func() {
+		defer event.Rescue(s.log, "SMSC")
 		if err := s.server.Serve(l); !errors.Is(err, smpp.ErrClosed) {
 			s.log.Error("SMSC does not accept connections any more", "err", err)
 		}
@@ -217,7 +219,10 @@ func (s *SMSC) start(f func()) bool {
 	if s.closed {
 		return false
 	}
-	s.work.Go(f)
+	s.work.Go(func() {
+		defer event.Rescue(s.log, "SMSC delivery")
+		f()
+	})
 	return true
 }
 

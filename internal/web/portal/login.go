@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -186,7 +187,10 @@ func (p *Portal) beginLogin(c *call) {
 			c.loginForm(http.StatusTooManyRequests, sent, method, "slow")
 			return
 		}
-		p.work.Go(func() { p.watch(l) })
+		p.work.Go(func() {
+			defer event.Rescue(p.Logger, "portal log-in")
+			p.watch(l)
+		})
 	}
 	c.setCookie(loginCookie, "/me/login", cookie)
 	c.redirect("/me/login/wait")
