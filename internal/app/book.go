@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -73,11 +72,11 @@ func (b *book) tidy(deviceID string) {
 	}
 }
 
-// Send implements mssp.Channel. The error wraps 209 OTA_ERROR if there is no
-// such App.
+// Send implements mssp.Channel: mssp.ErrUnreachable if there is no such App,
+// mssp.ErrRefused if Apps do not know the operation.
 func (s *Server) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	if _, ok := opNames[r.Op]; !ok {
-		return fmt.Errorf("%w: an App cannot be asked for operation %d", signum.NewFault(signum.OTAError), r.Op)
+		return fmt.Errorf("%w: Apps do not know operation %d", mssp.ErrRefused, r.Op)
 	}
 	if !s.put(&r) {
 		return nil
@@ -86,7 +85,7 @@ func (s *Server) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	switch {
 	case errors.Is(err, mssp.ErrNotFound):
 		s.end(r.DeviceID, item{r.TransID, r.Op}, "withdrawn")
-		return fmt.Errorf("%w: no App %s", signum.NewFault(signum.OTAError), r.DeviceID)
+		return fmt.Errorf("%w: there is no App %s", mssp.ErrUnreachable, r.DeviceID)
 	case err != nil: // the App may come by itself
 		s.log.WarnContext(ctx, "App not woken", "device", r.DeviceID, "err", err)
 	default:

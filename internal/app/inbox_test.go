@@ -13,7 +13,6 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -389,11 +388,11 @@ func TestSendRefuses(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()
 	err := w.server.Send(ctx, mssp.DeviceRequest{DeviceID: "none", TransID: "h", Expires: w.clock.Now().Add(time.Minute)})
-	if f := signum.AsFault(err); f == nil || f.Code != signum.OTAError {
+	if !errors.Is(err, mssp.ErrUnreachable) {
 		t.Errorf("no App: %v", err)
 	}
 	err = w.server.Send(ctx, mssp.DeviceRequest{Op: mssp.OpActivate})
-	if f := signum.AsFault(err); f == nil || f.Code != signum.OTAError {
+	if !errors.Is(err, mssp.ErrRefused) {
 		t.Errorf("activation: %v", err)
 	}
 	w.server.Cancel(ctx, "none", "h")

@@ -5,29 +5,57 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// dispatch hands the transaction to its phone. A phone that cannot be reached
-// ends it with 209.
+// dispatch hands the transaction to its phone. It ends the transaction with 209 if
+// the phone cannot be reached, and with 900 if the service itself failed.
 func (e *Engine) dispatch(ctx context.Context, t *mssp.Transaction) {
 	err := e.send(ctx, t)
 	if err == nil {
 		return
 	}
-	e.cfg.Logger.WarnContext(ctx, "phone not reached", "trans_id", t.ID, "msisdn", signum.MaskMSISDN(t.MSISDN), "err", err)
-	if _, err := e.finish(ctx, t, mssp.Failed(signum.NewFault(signum.OTAError))); err != nil {
+	f := e.notSent(ctx, t.ID, t.MSISDN, err)
+	if _, err := e.finish(ctx, t, mssp.Failed(f)); err != nil {
 		e.cfg.Logger.ErrorContext(ctx, "ending transaction", "trans_id", t.ID, "err", err)
 	}
 }
 
+// notSent logs why a channel did not take a request, and returns what the party is
+// told of it.
+func (e *Engine) notSent(ctx context.Context, transID, msisdn string, err error) *signum.Fault {
+	attrs := []any{"trans_id", transID, "msisdn", signum.MaskMSISDN(msisdn), "err", err}
+	switch {
+	case errors.Is(err, mssp.ErrUnreachable):
+		e.cfg.Logger.WarnContext(ctx, "phone not reached", attrs...)
+		return signum.NewFault(signum.OTAError)
+	case errors.Is(err, mssp.ErrRefused):
+		e.cfg.Logger.ErrorContext(ctx, "request refused by its channel", attrs...)
+	default:
+		e.cfg.Logger.ErrorContext(ctx, "request not handed over", attrs...)
+	}
+	return signum.NewFault(signum.InternalError)
+}
+
 func (e *Engine) send(ctx context.Context, t *mssp.Transaction) error {
 	if t.Method == signum.SMS {
-		return e.sendText(ctx, t)
+		return guarded(func() error { return e.sendText(ctx, t) })
 	}
-	return e.channel(t.Method).Send(ctx, deviceRequest(t))
+	return guarded(func() error { return e.channel(t.Method).Send(ctx, deviceRequest(t)) })
+}
+
+// guarded makes an error of a channel's panic, so that what was asked for ends now
+// and the subscriber is not busy until it expires.
+func guarded(send func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return send()
 }
 
 // deviceRequest is what the transaction asks of its device now.

@@ -103,14 +103,14 @@ func refusedReceipt(err error) error {
 	return fmt.Errorf("inserting receipt: %w", err)
 }
 
-// show hands the receipt to the phone. One that cannot be reached is known to
-// have lost it.
+// show hands the receipt to the phone. If the channel does not take it, the receipt
+// is lost.
 func (e *Engine) show(ctx context.Context, r *mssp.Receipt) error {
-	err := e.channel(r.Method).Send(ctx, displayRequest(r))
+	err := guarded(func() error { return e.channel(r.Method).Send(ctx, displayRequest(r)) })
 	if err == nil {
 		return nil
 	}
-	e.cfg.Logger.WarnContext(ctx, "phone not reached", "trans_id", r.TransID, "msisdn", signum.MaskMSISDN(r.MSISDN), "err", err)
+	e.notSent(ctx, r.TransID, r.MSISDN, err)
 	return e.endReceipt(ctx, r.TransID, signum.ReceiptLost)
 }
 

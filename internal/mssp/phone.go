@@ -2,6 +2,7 @@ package mssp
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/signum-mssp/signum"
@@ -61,13 +62,25 @@ func ActivationProof(transID string, publicKey []byte) []byte {
 	return append([]byte("signum activation "+transID+"\x00"), publicKey...)
 }
 
+// Why a Channel or a TextSender did not take a request. Any other error is a
+// failure of the service itself: its store, its keys, a limit that it set.
+var (
+	// ErrUnreachable means that the network cannot bring the request to the phone,
+	// or that there is no phone to bring it to. The party is told 209.
+	ErrUnreachable = errors.New("the phone cannot be reached")
+	// ErrRefused means that the phone must not be asked for this, now or later. The
+	// service made a request that it should not have made; the party is told 900,
+	// as for a failure.
+	ErrRefused = errors.New("the channel refuses the request")
+)
+
 // Channel is a bearer to phones of one method. Implementations are safe for
 // concurrent use.
 type Channel interface {
 	// Send hands a request over; it does not wait for the user. A request may
 	// be handed over again after a restart: TransID and Op tell, and the user
-	// must not be asked twice. An error means that the phone was not and
-	// will not be reached.
+	// must not be asked twice. An error means that the phone was not and will not
+	// be asked: see ErrUnreachable.
 	Send(ctx context.Context, r DeviceRequest) error
 	// Cancel withdraws a request that has ended otherwise (superseded, expired).
 	// Best effort: an answer that still comes is dropped by its receiver.

@@ -14,6 +14,6 @@ type TextMessage struct {
 // TextSender sends short messages. It is safe for concurrent use.
 type TextSender interface {
 	// SendText hands a message over to the network; nil does not mean that it
-	// was read.
+	// was read. Errors are those of Channel.Send.
 	SendText(ctx context.Context, m TextMessage) error
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
@@ -56,8 +57,8 @@ func TestBehaviours(t *testing.T) {
 						if (err != nil) != tc.sendFail {
 							t.Fatalf("Send: %v", err)
 						}
-						if tc.sendFail && !errors.Is(err, &signum.Fault{Code: signum.OTAError}) {
-							t.Errorf("Send: %v, want a 209 in it", err)
+						if tc.sendFail && !errors.Is(err, mssp.ErrUnreachable) {
+							t.Errorf("Send: %v, want ErrUnreachable in it", err)
 						}
 						time.Sleep(30 * time.Second)
 						synctest.Wait()

@@ -181,5 +181,5 @@ func (d *Device) undelivered(r mssp.DeviceRequest) error {
 	d.mu.Lock()
 	defer d.release()
 	d.note(Event{Kind: Undelivered, Code: signum.OTAError}, &r, d.clock.Now())
-	return fmt.Errorf("device %s is out of reach: %w", d.spec.ID, signum.NewFault(signum.OTAError))
+	return fmt.Errorf("device %s is out of reach: %w", d.spec.ID, mssp.ErrUnreachable)
 }

@@ -180,7 +180,7 @@ func (n *Network) person(msisdn string) (*handset, error) {
 	return h, nil
 }
 
-// Send implements mssp.Channel. The error wraps 209 OTA_ERROR: there is no
+// Send implements mssp.Channel. The error wraps mssp.ErrUnreachable: there is no
 // such device, it is out of reach, or the network is closed.
 func (n *Network) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	if err := ctx.Err(); err != nil {
@@ -188,7 +188,7 @@ func (n *Network) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	}
 	l, err := n.route(r)
 	if err != nil {
-		return fmt.Errorf("%w: %w", signum.NewFault(signum.OTAError), err)
+		return fmt.Errorf("%w: %w", mssp.ErrUnreachable, err)
 	}
 	return l.person.receive(l.device, r, n.reply)
 }

@@ -194,7 +194,7 @@ func TestSendRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ota := &signum.Fault{Code: signum.OTAError}
+	ota := mssp.ErrUnreachable
 	if err := n.Send(t.Context(), request(d, "t1", "a")); !errors.Is(err, ota) {
 		t.Errorf("not connected: %v", err)
 	}

@@ -52,7 +52,7 @@ func TestBehavioursToReceipt(t *testing.T) {
 					r := receipt(d, "t1", "Thank you")
 					start := time.Now()
 					err := l.Send(t.Context(), r)
-					if errors.Is(err, &signum.Fault{Code: signum.OTAError}) != (tc.after == 0) {
+					if errors.Is(err, mssp.ErrUnreachable) != (tc.after == 0) {
 						t.Fatal(err)
 					}
 					time.Sleep(2 * time.Hour)

@@ -13,7 +13,7 @@ import (
 
 func TestSendText(t *testing.T) {
 	l := newLab(t, signum.EC, 0)
-	ota := &signum.Fault{Code: signum.OTAError}
+	ota := mssp.ErrUnreachable
 	for _, m := range []mssp.TextMessage{{MSISDN: msisdn, Text: "code 1234"}, {MSISDN: "+41790000000", Text: "code 5678", Flash: true}} {
 		if err := l.SendText(t.Context(), m); err != nil {
 			t.Fatal(err)

@@ -79,7 +79,7 @@ func (c *Channel) try(ctx context.Context, q *request, t trial) error {
 	}
 	if t.card == nil {
 		card, err := c.cardFor(ctx, &q.DeviceRequest)
-		if errors.Is(err, errCard) || errors.Is(err, mssp.ErrNotFound) {
+		if errors.Is(err, mssp.ErrUnreachable) {
 			return fatal{err}
 		}
 		if err != nil {
@@ -100,7 +100,7 @@ func (c *Channel) try(ctx context.Context, q *request, t trial) error {
 		id, err := c.submit(ctx, m)
 		c.trace.done(e, c.now(), id, err)
 		if err != nil {
-			return fmt.Errorf("part %d of %d: %w", i+1, len(s.parts), err)
+			return submitError(fmt.Errorf("part %d of %d: %w", i+1, len(s.parts), err))
 		}
 		c.submitted(q, t.run, id)
 	}
@@ -146,7 +146,7 @@ func (c *Channel) seal(ctx context.Context, q *request, t trial, now time.Time) 
 	}
 	counter, err := c.cfg.Store.TakeCounter(ctx, t.card.ICCID)
 	if errors.Is(err, mssp.ErrCounter) || errors.Is(err, mssp.ErrNotFound) || errors.Is(err, mssp.ErrCardState) {
-		err = fatal{err}
+		err = fatal{unreachable(err)}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("counter: %w", err)
@@ -212,6 +212,15 @@ func (c *Channel) submit(ctx context.Context, m *smpp.SubmitSM) (string, error) 
 	return id, nil
 }
 
+// submitError says whose failure an error of Submit is: that of the network, unless
+// the service made a message that SMPP cannot carry.
+func submitError(err error) error {
+	if _, malformed := errors.AsType[*smpp.ProtocolError](err); malformed {
+		return fatal{err}
+	}
+	return unreachable(err)
+}
+
 // settle is the end of an attempt: when is the next, if any?
 func (c *Channel) settle(q *request, run int, err error) {
 	c.mu.Lock()
@@ -226,23 +235,23 @@ func (c *Channel) settle(q *request, run int, err error) {
 	case errors.Is(err, errGone):
 		c.end(q)
 	case err == nil:
-		q.through, q.absent = true, 0
+		q.through, q.failed, q.absent = true, false, 0
 		if q.next.IsZero() { // else the card was faster than the SMSC
 			c.schedule(q, now.Add(c.silence(q)))
 		} else {
 			c.arm(q)
 		}
 	case errors.As(err, &final) || permanent(err) || c.absent(q, err):
-		q.through = false
+		q.through, q.failed = false, !errors.Is(err, mssp.ErrUnreachable)
 		c.log.Warn("SIM not reached", "trans_id", q.TransID, "msisdn", signum.MaskMSISDN(q.MSISDN), "attempt", q.attempts, "err", err)
 		c.trace.note(q.MSISDN, q.TransID, now, "not to be reached: "+err.Error())
 		if !q.asked && !q.reached {
-			c.answerFault(q, signum.OTAError)
+			c.answerFault(q, q.lastFault())
 			return
 		}
 		c.schedule(q, time.Time{})
 	default:
-		q.through = false
+		q.through, q.failed = false, !errors.Is(err, mssp.ErrUnreachable)
 		if q.attempts == 1 {
 			c.log.Warn("SIM not reached yet", "trans_id", q.TransID, "msisdn", signum.MaskMSISDN(q.MSISDN), "err", err)
 		}

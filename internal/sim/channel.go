@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
@@ -184,16 +183,17 @@ func (c *Channel) enter() error {
 	return nil
 }
 
-// unreached is an error of a phone that was not and will not be reached.
-func unreached(err error) error {
-	return fmt.Errorf("sim: %w: %w", signum.NewFault(signum.OTAError), err)
+// unreachable marks an error of the network, or of a card that nothing may be sent
+// to. Whatever is not marked is a failure of the service itself.
+func unreachable(err error) error {
+	return fmt.Errorf("%w: %w", mssp.ErrUnreachable, err)
 }
 
-// Send implements mssp.Channel. It returns when the request is queued: the
-// card is known and active and the request is one that it can be asked. That
-// nothing reaches the phone is told to the AnswerHandler, as soon as it is known. A
-// request that the card would sign otherwise than the engine expects is
-// answered with 900, and not sent.
+// Send implements mssp.Channel. It returns when the request is queued. The error is
+// mssp.ErrUnreachable if the subscriber has no active card here, and
+// mssp.ErrRefused if the card would sign something else than the engine will
+// verify. That a queued request does not reach the phone is told to the
+// AnswerHandler as soon as it is known.
 func (c *Channel) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	err := c.enter()
 	if err == nil {
@@ -203,7 +203,7 @@ func (c *Channel) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	if err == nil || errors.Is(err, errClosed) {
 		return nil // or it is outstanding, and goes on at the next start
 	}
-	return unreached(err)
+	return fmt.Errorf("sim: %w", err)
 }
 
 // queue puts a request into the queue of those that are to be sent.
@@ -217,8 +217,7 @@ func (c *Channel) queue(ctx context.Context, r *mssp.DeviceRequest) error {
 	}
 	q := newRequest(*r, c.cfg.Retry.Margin, c.now())
 	if _, err := c.build(q, q.op, c.now()); err != nil {
-		c.log.ErrorContext(ctx, "request that the SIM must not be asked", "trans_id", r.TransID, "op", q.op.String(), "err", err)
-		return c.refuse(ctx, q)
+		return fmt.Errorf("%w: %s: %w", mssp.ErrRefused, q.op, err)
 	}
 	q.card = card
 	c.mu.Lock()
@@ -237,27 +236,22 @@ func (c *Channel) queue(ctx context.Context, r *mssp.DeviceRequest) error {
 	return nil
 }
 
-// refuse answers a request that cannot be sent.
-func (c *Channel) refuse(ctx context.Context, q *request) error {
-	a := q.answerOf(signum.NewFault(signum.InternalError))
-	return c.tell(ctx, &a)
-}
-
-// cardFor is the card that a request may be sent to.
+// cardFor is the card that a request may be sent to; mssp.ErrUnreachable if there
+// is none.
 func (c *Channel) cardFor(ctx context.Context, r *mssp.DeviceRequest) (*mssp.Card, error) {
 	card, err := c.cfg.Store.CardOf(ctx, r.MSISDN)
 	switch {
+	case errors.Is(err, mssp.ErrNotFound):
+		return nil, unreachable(errors.New("the subscriber has no card"))
 	case err != nil:
 		return nil, fmt.Errorf("card of the subscriber: %w", err)
 	case card.State != mssp.CardActive:
-		return nil, fmt.Errorf("%w: its state is %s", errCard, card.State)
+		return nil, unreachable(fmt.Errorf("the subscriber's card is %s", card.State))
 	case card.DeviceID != r.DeviceID:
-		return nil, fmt.Errorf("%w: it is %s, asked was %s", errCard, card.DeviceID, r.DeviceID)
+		return nil, unreachable(fmt.Errorf("the subscriber's card is %s, the request is for %s", card.DeviceID, r.DeviceID))
 	}
 	return card, nil
 }
-
-var errCard = errors.New("the subscriber's card is another or not active")
 
 // Cancel implements mssp.Channel. The card cannot be told: what it still
 // answers is dropped.

@@ -226,8 +226,7 @@ func TestEncryptedReceipt(t *testing.T) {
 	})
 }
 
-// A request that the card would sign otherwise is not sent, and answered with
-// 900.
+// A request that the card would sign otherwise is refused, and nothing is sent.
 func TestRefused(t *testing.T) {
 	for name, change := range map[string]func(*mssp.DeviceRequest){
 		"another text":  func(r *mssp.DeviceRequest) { r.Text += "!" },
@@ -241,9 +240,10 @@ func TestRefused(t *testing.T) {
 				f := w.card(ecKey)
 				r := w.request(f, mssp.OpSign, "_1", text)
 				change(&r)
-				w.ask(r)
+				if err := w.ch.Send(ctx, r); !errors.Is(err, mssp.ErrRefused) || errors.Is(err, mssp.ErrUnreachable) {
+					t.Errorf("Send: %v, want ErrRefused", err)
+				}
 				pass(time.Second)
-				w.code(signum.InternalError)
 				if w.net.count() != 0 || w.store.takes != 0 {
 					t.Error("it was sent")
 				}
@@ -253,23 +253,27 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Cards that nothing is sent to: 209, at once.
-func TestNoCard(t *testing.T) {
-	for name, change := range map[string]func(w *world, r *mssp.DeviceRequest){
-		"barred":        func(w *world, r *mssp.DeviceRequest) { w.store.cards[r.MSISDN].State = mssp.CardBarred },
-		"another":       func(w *world, r *mssp.DeviceRequest) { r.DeviceID = "other" },
-		"unknown":       func(w *world, r *mssp.DeviceRequest) { r.MSISDN = "+41790000000" },
-		"store":         func(w *world, r *mssp.DeviceRequest) { w.store.fail = errStore },
-		"not connected": func(w *world, r *mssp.DeviceRequest) { w.ch.answerer = nil },
-		"too many":      func(w *world, r *mssp.DeviceRequest) { w.ch.cfg.Capacity = 0 },
+// What Send does not take, at once: a subscriber without an active card is
+// unreachable (209), everything else is a failure of the service (900).
+func TestNotTaken(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change      func(w *world, r *mssp.DeviceRequest)
+		unreachable bool
+	}{
+		"blocked":       {func(w *world, r *mssp.DeviceRequest) { w.store.cards[r.MSISDN].State = mssp.CardBarred }, true},
+		"another":       {func(w *world, r *mssp.DeviceRequest) { r.DeviceID = "other" }, true},
+		"unknown":       {func(w *world, r *mssp.DeviceRequest) { r.MSISDN = "+41790000000" }, true},
+		"store":         {func(w *world, r *mssp.DeviceRequest) { w.store.fail = errStore }, false},
+		"not connected": {func(w *world, r *mssp.DeviceRequest) { w.ch.answerer = nil }, false},
+		"too many":      {func(w *world, r *mssp.DeviceRequest) { w.ch.cfg.Capacity = 0 }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(w *world) {
 				r := w.request(w.card(ecKey), mssp.OpSign, "_1", text)
-				change(w, &r)
+				tt.change(w, &r)
 				err := w.ch.Send(ctx, r)
-				if !errors.Is(err, signum.NewFault(signum.OTAError)) {
-					t.Errorf("%v", err)
+				if err == nil || errors.Is(err, mssp.ErrUnreachable) != tt.unreachable || errors.Is(err, mssp.ErrRefused) {
+					t.Errorf("Send: %v; unreachable: want %t", err, tt.unreachable)
 				}
 				pass(time.Minute)
 				if w.net.count() != 0 {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -11,11 +12,12 @@ import (
 
 // fakeStore keeps cards in memory.
 type fakeStore struct {
-	mu    sync.Mutex
-	cards map[string]*mssp.Card // by MSISDN
-	iccid map[string]*mssp.Card
-	fail  error // of every call
-	takes int
+	mu        sync.Mutex
+	cards     map[string]*mssp.Card // by MSISDN
+	iccid     map[string]*mssp.Card
+	fail      error // of every call
+	noCounter error // of TakeCounter
+	takes     int
 }
 
 func (s *fakeStore) CardOf(_ context.Context, msisdn string) (*mssp.Card, error) {
@@ -51,8 +53,8 @@ func (s *fakeStore) TakeCounter(_ context.Context, iccid string) (uint64, error)
 	defer s.mu.Unlock()
 	c := s.iccid[iccid]
 	switch {
-	case s.fail != nil:
-		return 0, s.fail
+	case cmp.Or(s.fail, s.noCounter) != nil:
+		return 0, cmp.Or(s.fail, s.noCounter)
 	case c == nil:
 		return 0, mssp.ErrNotFound
 	case c.Counter >= mssp.MaxCardCounter:
@@ -88,6 +90,12 @@ func (s *fakeStore) change(msisdn string, f func(*mssp.Card)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f(s.cards[msisdn])
+}
+
+func (s *fakeStore) setNoCounter(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noCounter = err
 }
 
 func (s *fakeStore) setFail(err error) {

@@ -140,9 +140,18 @@ func (q *request) fault() *signum.Fault {
 	case q.por == scp80.TARUnknown: // no card with the applet
 		return signum.NewFault(signum.UnknownClient)
 	case q.por != scp80.OK || !q.through:
-		return signum.NewFault(signum.OTAError)
+		return signum.NewFault(q.lastFault())
 	}
 	return nil
+}
+
+// lastFault is why the last attempt did not reach the card: the network, or a
+// failure of the service itself.
+func (q *request) lastFault() signum.Code {
+	if q.failed {
+		return signum.InternalError
+	}
+	return signum.OTAError
 }
 
 // giveUp judges a request shortly before its end. What has not begun is not sent

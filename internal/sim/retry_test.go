@@ -288,6 +288,64 @@ func TestCounterBehind(t *testing.T) {
 	})
 }
 
+// A failure of the service itself is not blamed on the network: 900, at once if it
+// stays, else when the request is given up.
+func TestOwnFailure(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fail  func(w *world, f *fakeCard)
+		after time.Duration // of the first attempt: 0, or what lets it fail by itself
+		errs  []error       // of the SMSC
+		code  signum.Code
+		at    time.Duration
+	}{
+		"the store gives no counter": {
+			fail: func(w *world, _ *fakeCard) { w.store.setNoCounter(errStore) }, code: signum.InternalError, at: lifetime - time.Second},
+		"the keys are another card's": {
+			fail: func(w *world, f *fakeCard) { w.store.change(f.msisdn, func(c *mssp.Card) { c.KIc = c.KID }) }, code: signum.InternalError},
+		"the message cannot be written": {
+			errs: []error{fmt.Errorf("x: %w", new(smpp.ProtocolError))}, code: signum.InternalError},
+		"the store, after the SMSC did not take it": {
+			fail: func(w *world, _ *fakeCard) { w.store.setNoCounter(errStore) }, after: 100 * time.Millisecond,
+			errs: slices.Repeat([]error{smpp.StatusThrottled}, 100), code: signum.InternalError, at: lifetime - time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(w *world) {
+				f := w.card(ecKey)
+				w.net.fails(tt.errs...)
+				if tt.fail != nil && tt.after == 0 {
+					tt.fail(w, f)
+				}
+				r := w.request(f, mssp.OpSign, "_1", text)
+				w.ask(r)
+				pass(tt.after)
+				if tt.fail != nil {
+					tt.fail(w, f)
+				}
+				pass(lifetime)
+				w.code(tt.code)
+				if at := w.engine.at[0].Sub(r.Created); at != tt.at {
+					t.Errorf("answered after %s, want %s", at, tt.at)
+				}
+				if w.net.count() != 0 {
+					t.Errorf("%d sent", w.net.count())
+				}
+				w.empty()
+			})
+		})
+	}
+	run(t, func(w *world) { // the SMSC is to blame again once the store works
+		f := w.card(ecKey)
+		w.store.setNoCounter(errStore)
+		w.net.fails(slices.Repeat([]error{smpp.StatusThrottled}, 100)...)
+		w.ask(w.request(f, mssp.OpSign, "_1", text))
+		pass(2 * time.Second)
+		w.store.setNoCounter(nil)
+		pass(lifetime)
+		w.code(signum.OTAError)
+		w.empty()
+	})
+}
+
 // The counter is used up.
 func TestCounterExhausted(t *testing.T) {
 	run(t, func(w *world) {

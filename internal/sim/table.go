@@ -52,6 +52,7 @@ type request struct {
 	proved  bool         // and has said so of the last one
 	reached bool         // or answered anything
 	through bool         // the SMSC took the last attempt
+	failed  bool         // the last attempt failed in the service, not in the network
 	busyAt  int          // the run that the card answered with busy
 	por     scp80.Status // last error of a proof of receipt; 0: none
 

@@ -12,12 +12,13 @@ import (
 )
 
 // SendText implements mssp.TextSender. It returns when the SMSC has taken all
-// parts, or Config.TextTimeout is over; the error wraps a fault 209. A part that
+// parts, or Config.TextTimeout is over; an SMSC that does not take them is
+// mssp.ErrUnreachable, a text that cannot be written mssp.ErrRefused. A part that
 // the SMSC certainly does not have is handed over again, one that it may have is
 // not: two passwords are worse than an error.
 func (c *Channel) SendText(ctx context.Context, m mssp.TextMessage) error {
 	if err := c.enter(); err != nil {
-		return unreached(err)
+		return fmt.Errorf("sim: %w", err)
 	}
 	defer c.busy.Done()
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.TextTimeout)
@@ -25,12 +26,12 @@ func (c *Channel) SendText(ctx context.Context, m mssp.TextMessage) error {
 	parts, err := sms.SplitText(m.Text, m.Flash, c.nextRef())
 	if err != nil {
 		c.n.textErrors.Add(1)
-		return unreached(err)
+		return fmt.Errorf("sim: %w: %w", mssp.ErrRefused, err)
 	}
 	for i := range parts {
 		if err := c.submitText(ctx, m.MSISDN, &parts[i]); err != nil {
 			c.n.textErrors.Add(1)
-			return unreached(fmt.Errorf("part %d of %d: %w", i+1, len(parts), err))
+			return fmt.Errorf("sim: part %d of %d: %w", i+1, len(parts), err)
 		}
 	}
 	c.n.texts.Add(1)
@@ -60,11 +61,11 @@ func (c *Channel) submitText(ctx context.Context, msisdn string, t *sms.Text) er
 		e := c.traceText(msisdn, m, t)
 		id, err := c.submit(ctx, m)
 		c.trace.done(e, c.now(), id, err)
-		if err == nil || !notTaken(err) || ctx.Err() != nil {
-			return err
+		if err == nil {
+			return nil
 		}
-		if !c.pause(ctx, c.backoff(attempt)) {
-			return err
+		if !notTaken(err) || ctx.Err() != nil || !c.pause(ctx, c.backoff(attempt)) {
+			return submitError(err)
 		}
 	}
 }

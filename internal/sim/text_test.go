@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/sms"
@@ -67,7 +66,7 @@ func TestSendText(t *testing.T) {
 	}
 }
 
-// Errors are 209. What the SMSC surely has not is sent again, within the time
+// The SMSC's errors mean that the user cannot be reached. What the SMSC surely has not is sent again, within the time
 // that a text has; what it may have is not.
 func TestSendTextErrors(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -86,7 +85,7 @@ func TestSendTextErrors(t *testing.T) {
 				w.net.fails(tt.errs...)
 				start := time.Now()
 				err := w.ch.SendText(ctx, mssp.TextMessage{MSISDN: "+41791234567", Text: "1"})
-				if err == nil != tt.ok || err != nil && !errors.Is(err, signum.NewFault(signum.OTAError)) {
+				if err == nil != tt.ok || err != nil && !errors.Is(err, mssp.ErrUnreachable) {
 					t.Error(err)
 				}
 				if w.net.count() != tt.sent || time.Since(start) > 10*time.Second {
@@ -106,12 +105,12 @@ func TestSendTextErrors(t *testing.T) {
 		}
 	})
 	run(t, func(w *world) {
-		if err := w.ch.SendText(ctx, mssp.TextMessage{MSISDN: "+41791234567", Text: "\xff"}); err == nil {
-			t.Error("no text")
+		if err := w.ch.SendText(ctx, mssp.TextMessage{MSISDN: "+41791234567", Text: "\xff"}); !errors.Is(err, mssp.ErrRefused) {
+			t.Errorf("no text: %v", err)
 		}
 		w.ch.Close()
-		if err := w.ch.SendText(ctx, mssp.TextMessage{MSISDN: "+41791234567", Text: "1"}); err == nil {
-			t.Error("closed")
+		if err := w.ch.SendText(ctx, mssp.TextMessage{MSISDN: "+41791234567", Text: "1"}); err == nil || errors.Is(err, mssp.ErrUnreachable) {
+			t.Errorf("closed: %v", err)
 		}
 	})
 }

@@ -127,7 +127,7 @@ func (p *Phones) tell(msisdn string, f func(*user)) error {
 	return nil
 }
 
-// Send implements mssp.Channel. The error wraps 209 OTA_ERROR if there is no
+// Send implements mssp.Channel. The error wraps mssp.ErrUnreachable if there is no
 // such device, if the user is Unreachable, and after Close.
 func (p *Phones) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	if err := ctx.Err(); err != nil {
@@ -135,7 +135,7 @@ func (p *Phones) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	}
 	d, do, err := p.route(&r)
 	if err != nil {
-		return fmt.Errorf("%w: %w", signum.NewFault(signum.OTAError), err)
+		return fmt.Errorf("%w: %w", mssp.ErrUnreachable, err)
 	}
 	p.attend(d, do, d.receive(r, do))
 	return nil
@@ -242,7 +242,7 @@ func (p *Phones) Cancel(_ context.Context, deviceID, transID string) {
 }
 
 // SendText implements mssp.TextSender. Any number takes a text, unless its user
-// is Unreachable; the error then wraps 209 OTA_ERROR.
+// is Unreachable; the error then wraps mssp.ErrUnreachable.
 func (p *Phones) SendText(ctx context.Context, m mssp.TextMessage) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -252,7 +252,7 @@ func (p *Phones) SendText(ctx context.Context, m mssp.TextMessage) error {
 	unreachable := p.closed || u != nil && u.does == Unreachable
 	p.mu.RUnlock()
 	if unreachable {
-		return fmt.Errorf("%s is out of reach: %w", signum.MaskMSISDN(m.MSISDN), signum.NewFault(signum.OTAError))
+		return fmt.Errorf("%s is out of reach: %w", signum.MaskMSISDN(m.MSISDN), mssp.ErrUnreachable)
 	}
 	if p.c.Text != nil {
 		p.c.Text(m)

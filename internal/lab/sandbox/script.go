@@ -49,7 +49,7 @@ func (s *script) set(msisdn string, b phone.Behaviour) {
 
 // played are the faults of behaviours that no App can have.
 var played = map[phone.Action]signum.Code{
-	phone.Unreachable: signum.OTAError, phone.Blocked: signum.PINBlocked, phone.NoKey: signum.NoKeyFound,
+	phone.Blocked: signum.PINBlocked, phone.NoKey: signum.NoKeyFound,
 }
 
 // Send implements mssp.Channel.
@@ -57,13 +57,11 @@ func (s *script) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	s.mu.Lock()
 	b := s.plays[r.MSISDN]
 	s.mu.Unlock()
+	if b.Do == phone.Unreachable {
+		return mssp.ErrUnreachable
+	}
 	code, ok := played[b.Do]
-	switch {
-	case !ok:
-		return s.apps.Send(ctx, r)
-	case b.Do == phone.Unreachable:
-		return signum.NewFault(code)
-	case r.Op != mssp.OpSign:
+	if !ok || r.Op != mssp.OpSign {
 		return s.apps.Send(ctx, r)
 	}
 	s.work.Go(func() {
