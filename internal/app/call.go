@@ -96,7 +96,7 @@ func (c *call) authenticate() error {
 	if len(values) != 1 {
 		return malformed("There must be one header %s.", proofHeader)
 	}
-	d, err := c.s.verify(c.r.Context(), values[0], target{c.s.cfg.Service, c.r.Method, c.r.RequestURI, c.body})
+	d, err := c.s.verify(c.r.Context(), values[0], proofTarget{c.s.cfg.Service, c.r.Method, c.r.RequestURI, c.body})
 	if d != nil {
 		c.device, c.msisdn = d, d.MSISDN
 	}
@@ -105,8 +105,8 @@ func (c *call) authenticate() error {
 
 // verify takes a proof once, and finds out whose it is. Limits come after it:
 // nobody can use up those of another.
-func (s *Server) verify(ctx context.Context, compact string, t target) (*mssp.AppDevice, error) {
-	p, err := parseProof(compact)
+func (s *Server) verify(ctx context.Context, compact string, t proofTarget) (*mssp.AppDevice, error) {
+	p, err := parseCallProof(compact)
 	if err != nil {
 		return nil, malformed("The proof cannot be read.")
 	}
@@ -120,7 +120,7 @@ func (s *Server) verify(ctx context.Context, compact string, t target) (*mssp.Ap
 	case !errors.Is(err, mssp.ErrNotFound):
 		return nil, err
 	}
-	if !p.of(key, t) || d == nil {
+	if !p.matches(key, t) || d == nil {
 		return nil, errUnauthorised
 	}
 	now := s.now()

@@ -186,9 +186,9 @@ func TestBadNetwork(t *testing.T) {
 			t.Errorf("%s was answered %d times", id, times)
 		}
 	}
-	w.server.book.mu.Lock()
-	defer w.server.book.mu.Unlock()
-	if x := w.server.book.boxes[p.device]; x != nil && len(x.requests) > 0 {
+	w.server.registry.mu.Lock()
+	defer w.server.registry.mu.Unlock()
+	if x := w.server.registry.mailboxes[p.device]; x != nil && len(x.requests) > 0 {
 		t.Errorf("%d requests are left", len(x.requests))
 	}
 }

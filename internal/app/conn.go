@@ -195,7 +195,7 @@ func (c *conn) shut(code websocket.StatusCode, reason string) {
 		return
 	}
 	c.code, c.reason = code, reason
-	if !c.s.tasks.start(c.farewell, c.cut) {
+	if !c.s.tasks.start(c.sendClose, c.cut) {
 		_ = c.net.Close()
 	}
 }
@@ -203,7 +203,7 @@ func (c *conn) shut(code websocket.StatusCode, reason string) {
 // cut ends the connection without a word.
 func (c *conn) cut() { _ = c.net.Close() }
 
-// closeLast is close when no more tasks start: the reader says farewell.
+// closeLast is close when no more tasks start: the reader says sendClose.
 func (c *conn) closeLast() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -220,11 +220,11 @@ func (c *conn) end(code websocket.StatusCode, reason string) {
 		c.code, c.reason = code, reason
 	}
 	c.mu.Unlock()
-	c.farewell()
+	c.sendClose()
 }
 
-// farewell tells the App why. Both sides have little time for it.
-func (c *conn) farewell() {
+// sendClose tells the App why. Both sides have little time for it.
+func (c *conn) sendClose() {
 	code, reason := c.closing()
 	_ = c.net.SetDeadline(time.Now().Add(closeTimeout))
 	_ = c.ws.Close(code, reason)

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -14,38 +13,6 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
-
-// Invite makes an activation code for a subscriber, and ends the one before.
-// Trusted means that the subscriber asked for it with a method that is active.
-func (s *Server) Invite(ctx context.Context, msisdn string, trusted bool) (code string, expires time.Time, err error) {
-	if _, err := s.cfg.Store.Subscriber(ctx, msisdn); err != nil {
-		return "", time.Time{}, fmt.Errorf("inviting %s: %w", signum.MaskMSISDN(msisdn), err)
-	}
-	code = newCode(activationLen, activationGroup)
-	hash, _ := hashCode(code, activationLen)
-	now := s.now()
-	i := &mssp.Invite{CodeHash: hash, MSISDN: msisdn, Trusted: trusted, Created: now, Expires: now.Add(enrolmentFor)}
-	if err := s.cfg.Store.PutInvite(ctx, i); err != nil {
-		return "", time.Time{}, fmt.Errorf("inviting %s: %w", signum.MaskMSISDN(msisdn), err)
-	}
-	return code, i.Expires, nil
-}
-
-// SetRecovery makes a new recovery code for a subscriber; the old one is
-// worthless then. The code is nowhere but in the result.
-func (s *Server) SetRecovery(ctx context.Context, msisdn string) (code string, err error) {
-	code, hash := newRecovery()
-	if err := s.cfg.Store.SetRecoveryHash(ctx, msisdn, hash); err != nil {
-		return "", fmt.Errorf("recovery code of %s: %w", signum.MaskMSISDN(msisdn), err)
-	}
-	return code, nil
-}
-
-func newRecovery() (code string, hash []byte) {
-	code = newCode(recoveryLen, recoveryGroup)
-	hash, _ = hashCode(code, recoveryLen)
-	return code, hash
-}
 
 type beginRequest struct {
 	Code string `json:"code"`
@@ -214,7 +181,7 @@ func (c *call) enrol() (any, error) {
 
 func (o octets) equal(p octets) bool { return subtle.ConstantTimeCompare(o, p) == 1 }
 
-func (c *call) carryOut(e *enrolment, in *enrolRequest) (*enrolled, error) {
+func (c *call) carryOut(e *pendingEnrolment, in *enrolRequest) (*enrolled, error) {
 	ctx := c.r.Context()
 	inv, acc, err := c.invited(e.invite.hash)
 	if err != nil {
@@ -302,7 +269,7 @@ func (c *call) undo(cert *mssp.Certificate, cause error) error {
 }
 
 // keepsSerial decides whether the parties of the account know the new App.
-func (c *call) keepsSerial(e *enrolment, inv *mssp.Invite, acc *account, code *string) (bool, error) {
+func (c *call) keepsSerial(e *pendingEnrolment, inv *mssp.Invite, acc *account, code *string) (bool, error) {
 	if inv.Trusted || !acc.used {
 		return true, nil
 	}

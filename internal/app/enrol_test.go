@@ -180,11 +180,11 @@ func TestBeginIsBounded(t *testing.T) {
 
 // TestManyEnrolments: those that are over do not keep others from beginning.
 func TestManyEnrolments(t *testing.T) {
-	s, now := newEnrolments(), time.Unix(1_700_000_000, 0)
-	begin := func(i int) *enrolment {
+	s, now := newPendingEnrolments(), time.Unix(1_700_000_000, 0)
+	begin := func(i int) *pendingEnrolment {
 		return s.begin(&mssp.Invite{CodeHash: fmt.Append(nil, i), MSISDN: alice}, now)
 	}
-	var first, last *enrolment
+	var first, last *pendingEnrolment
 	for i := range maxEnrolments + 1 {
 		now = now.Add(time.Millisecond)
 		if last = begin(i); last == nil {

@@ -102,42 +102,42 @@ func (c *call) mayConnect() error {
 }
 
 func (s *Server) connections() int {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
-	return len(s.book.conns)
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	return len(s.registry.conns)
 }
 
 func (s *Server) join(c *conn) bool {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
-	if len(s.book.conns) >= s.cfg.MaxConnections {
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	if len(s.registry.conns) >= s.cfg.MaxConnections {
 		return false
 	}
-	s.book.conns[c] = struct{}{}
+	s.registry.conns[c] = struct{}{}
 	return true
 }
 
 func (s *Server) leave(c *conn) {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
-	delete(s.book.conns, c)
-	if x := s.book.boxes[c.device]; x != nil && x.conn == c {
-		x.conn = nil
-		s.book.tidy(c.device)
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	delete(s.registry.conns, c)
+	if box := s.registry.mailboxes[c.device]; box != nil && box.conn == c {
+		box.conn = nil
+		s.registry.dropEmpty(c.device)
 	}
 }
 
 // register makes a connection its device's inbox. What is sent from now on is
 // queued behind the sync, which is yet to come.
 func (s *Server) register(c *conn, a *mssp.AppDevice) {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
 	c.device, c.msisdn = a.DeviceID, a.MSISDN
-	x := s.book.box(a.DeviceID)
-	if x.conn != nil {
-		x.conn.close(closeReplaced, "another inbox was opened")
+	box := s.registry.mailbox(a.DeviceID)
+	if box.conn != nil {
+		box.conn.close(closeReplaced, "another inbox was opened")
 	}
-	x.conn = c
+	box.conn = c
 }
 
 // serve is the life of a connection, and the one goroutine that it has while
@@ -169,7 +169,7 @@ func (c *conn) hello() (websocket.StatusCode, string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	a, err := c.s.verify(ctx, f.Proof, target{aud: c.s.cfg.Service, method: http.MethodGet, uri: inboxPath})
+	a, err := c.s.verify(ctx, f.Proof, proofTarget{aud: c.s.cfg.Service, method: http.MethodGet, uri: inboxPath})
 	if err != nil {
 		return c.refused(err)
 	}
@@ -211,7 +211,7 @@ func (c *conn) next() (websocket.StatusCode, string) {
 		c.queue(frame{Type: "pong", Now: c.s.now().UnixMilli()})
 	case "shown":
 		if op, ok := opNamed(f.Op); ok {
-			c.s.shown(c.device, item{f.ID, op})
+			c.s.markShown(c.device, requestKey{f.ID, op})
 		}
 	}
 	return 0, "" // later versions may say more
@@ -250,61 +250,10 @@ func (s *Server) requestsOf(ctx context.Context, deviceID string) ([]request, er
 	return list, nil
 }
 
-// sweep does what is overdue.
-func (s *Server) sweep(now time.Time) {
-	defer event.Rescue(s.log, "App sweep")
-	s.enrols.sweep(now)
-	if wake := s.sweepBook(now); len(wake) > 0 {
-		s.tasks.start(func() { // the store may be slow, and time passes
-			for _, deviceID := range wake {
-				s.wakeUnseen(deviceID)
-			}
-		})
-	}
-}
-
-// sweepBook returns whom to wake: their connections seem to be open, but
-// nobody shows what they were sent.
-func (s *Server) sweepBook(now time.Time) (wake []string) {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
-	for c := range s.book.conns {
-		if c.overdue(now) {
-			c.close(closeSilent, "nothing came")
-		}
-	}
-	for deviceID, x := range s.book.boxes {
-		unseen := false
-		for name, p := range x.requests {
-			switch {
-			case !now.Before(p.Expires):
-				s.drop(deviceID, name, "expired")
-			case p.visible() && !p.shown && now.Sub(p.sent) >= shownWithin:
-				p.shown, unseen = true, true
-			}
-		}
-		if unseen {
-			wake = append(wake, deviceID)
-		}
-	}
-	return wake
-}
-
-func (s *Server) wakeUnseen(deviceID string) {
-	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
-	defer cancel()
-	a, err := s.cfg.Store.App(ctx, deviceID)
-	if err != nil {
-		s.log.Warn("App not woken", "device", deviceID, "err", err)
-		return
-	}
-	s.push.wake(deviceID, a.Push)
-}
-
 func (s *Server) closeInboxes() {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
-	for c := range s.book.conns {
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	for c := range s.registry.conns {
 		c.closeLast()
 	}
 }

@@ -175,9 +175,9 @@ func TestInbox(t *testing.T) {
 	p.sign("h3", []byte("x")).is(t, 409, "late")
 	_ = in.ws.Close(websocket.StatusNormalClosure, "")
 	eventually(t, "the box is empty", func() bool {
-		w.server.book.mu.Lock()
-		defer w.server.book.mu.Unlock()
-		return len(w.server.book.boxes) == 0 && len(w.server.book.conns) == 0
+		w.server.registry.mu.Lock()
+		defer w.server.registry.mu.Unlock()
+		return len(w.server.registry.mailboxes) == 0 && len(w.server.registry.conns) == 0
 	})
 }
 
@@ -352,9 +352,9 @@ func TestSlowConsumer(t *testing.T) {
 	slow := p.connect()
 	slow.welcome()
 	cut := func() bool {
-		w.server.book.mu.Lock()
-		defer w.server.book.mu.Unlock()
-		for c := range w.server.book.conns {
+		w.server.registry.mu.Lock()
+		defer w.server.registry.mu.Unlock()
+		for c := range w.server.registry.conns {
 			if code, _ := c.closing(); code == closeTooMuch {
 				return true
 			}
@@ -396,7 +396,7 @@ func TestSendRefuses(t *testing.T) {
 		t.Errorf("activation: %v", err)
 	}
 	w.server.Cancel(ctx, "none", "h")
-	if len(w.server.book.boxes) != 0 {
+	if len(w.server.registry.mailboxes) != 0 {
 		t.Error("boxes are left")
 	}
 }

@@ -100,10 +100,10 @@ type Server struct {
 
 	byBegin, byAddress, byDevice, bySubscriber *limiter
 
-	proofs *memory // those taken
-	ended  *memory // requests that have ended
-	book   book
-	enrols enrolments
+	proofs   *memory // those taken
+	ended    *memory // requests that have ended
+	registry registry
+	enrols   pendingEnrolments
 
 	// locks serialise the changes of an App: its row is read, changed and
 	// written as a whole.
@@ -138,11 +138,11 @@ func New(c Config) (*Server, error) {
 		byBegin: newLimiter(c.Limits.Begin), byAddress: newLimiter(c.Limits.Address),
 		byDevice: newLimiter(c.Limits.Device), bySubscriber: newLimiter(c.Limits.Subscriber),
 		// A proof is timely for twice the window, if its iat is in the future.
-		proofs: newMemory(2*proofWindow, 1<<19),
-		ended:  newMemory(endedFor, 1<<18),
-		book:   newBook(),
-		enrols: newEnrolments(),
-		tasks:  tasks{log: c.Logger},
+		proofs:   newMemory(2*proofWindow, 1<<19),
+		ended:    newMemory(endedFor, 1<<18),
+		registry: newRegistry(),
+		enrols:   newPendingEnrolments(),
+		tasks:    tasks{log: c.Logger},
 	}
 	if s.push, err = newPusher(s, c.VAPID); err != nil {
 		return nil, err

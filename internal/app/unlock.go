@@ -82,7 +82,7 @@ func (c *call) block(ctx context.Context, id string) error {
 	if id == "" {
 		return errBlocked
 	}
-	name := item{id, mssp.OpSign}
+	name := requestKey{id, mssp.OpSign}
 	if _, err := c.s.request(ctx, c.device.DeviceID, name); err != nil {
 		return errBlocked // of no request that could be ended
 	}
@@ -175,7 +175,7 @@ func (c *call) checkAssertion(as *assertion, id string) error {
 	if c.device.TriesLeft <= 0 {
 		return errBlocked
 	}
-	r, err := c.s.request(c.r.Context(), c.device.DeviceID, item{id, mssp.OpSign})
+	r, err := c.s.request(c.r.Context(), c.device.DeviceID, requestKey{id, mssp.OpSign})
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func (c *call) answerRequest() (any, error) {
 		return nil, err
 	}
 	a.DeviceID = c.device.DeviceID
-	if _, err := c.s.request(c.r.Context(), a.DeviceID, item{a.TransID, a.Op}); err != nil {
+	if _, err := c.s.request(c.r.Context(), a.DeviceID, requestKey{a.TransID, a.Op}); err != nil {
 		return nil, err
 	}
 	return nil, c.s.deliver(c.r.Context(), a)
@@ -116,6 +116,6 @@ func (s *Server) deliver(ctx context.Context, a mssp.DeviceAnswer) error {
 	case err != nil:
 		return err
 	}
-	s.end(a.DeviceID, item{a.TransID, a.Op}, "answered")
+	s.end(a.DeviceID, requestKey{a.TransID, a.Op}, "answered")
 	return nil
 }

@@ -20,9 +20,9 @@ const (
 	enrolmentPrefix = "signum enrolment\x00"
 )
 
-// enrolment is what is kept between the two calls. Losing it costs the user
+// pendingEnrolment is what is kept between the two calls. Losing it costs the user
 // another begin.
-type enrolment struct {
+type pendingEnrolment struct {
 	id        string
 	invite    *invitation
 	msisdn    string
@@ -34,35 +34,35 @@ type enrolment struct {
 	keys [16]byte   // of the call that was carried out
 	done *enrolled
 
-	expires  time.Time // under enrolments.mu, as is
+	expires  time.Time // under pendingEnrolments.mu, as is
 	finished bool
 }
 
 // message is what both new keys sign.
-func (e *enrolment) message(authKey, signKey []byte) []byte {
+func (e *pendingEnrolment) message(authKey, signKey []byte) []byte {
 	return slices.Concat([]byte(enrolmentPrefix), e.challenge, authKey, signKey)
 }
 
 // invitation is what the enrolments of one activation code share.
 type invitation struct {
 	hash  []byte
-	begun []*enrolment
+	begun []*pendingEnrolment
 	tries int // wrong recovery codes
 }
 
-type enrolments struct {
+type pendingEnrolments struct {
 	mu     sync.Mutex
-	by     map[string]*enrolment
+	by     map[string]*pendingEnrolment
 	byCode map[string]*invitation
 	kept   int // of by, for repeats
 }
 
-func newEnrolments() enrolments {
-	return enrolments{by: make(map[string]*enrolment), byCode: make(map[string]*invitation)}
+func newPendingEnrolments() pendingEnrolments {
+	return pendingEnrolments{by: make(map[string]*pendingEnrolment), byCode: make(map[string]*invitation)}
 }
 
 // begin makes an enrolment for an invite; nil if there are too many.
-func (s *enrolments) begin(i *mssp.Invite, now time.Time) *enrolment {
+func (s *pendingEnrolments) begin(i *mssp.Invite, now time.Time) *pendingEnrolment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.by)-s.kept >= maxEnrolments {
@@ -73,7 +73,7 @@ func (s *enrolments) begin(i *mssp.Invite, now time.Time) *enrolment {
 		inv = &invitation{hash: i.CodeHash}
 		s.byCode[string(i.CodeHash)] = inv
 	}
-	e := &enrolment{
+	e := &pendingEnrolment{
 		id: rand.Text(), invite: inv, msisdn: i.MSISDN, deviceID: "app-" + rand.Text(),
 		challenge: randomBytes(challengeBytes), share: randomBytes(challengeBytes),
 		expires: now.Add(enrolmentFor),
@@ -86,7 +86,7 @@ func (s *enrolments) begin(i *mssp.Invite, now time.Time) *enrolment {
 	return e
 }
 
-func (s *enrolments) find(id string, now time.Time) *enrolment {
+func (s *pendingEnrolments) find(id string, now time.Time) *pendingEnrolment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.by[id]
@@ -99,7 +99,7 @@ func (s *enrolments) find(id string, now time.Time) *enrolment {
 // finished keeps an enrolment for as long as its answer can be had again. In a
 // flood the oldest goes: a repeat that comes too late must not keep anybody
 // from beginning.
-func (s *enrolments) finished(e *enrolment, now time.Time) {
+func (s *pendingEnrolments) finished(e *pendingEnrolment, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e.expires = now.Add(repeatFor); e.finished || s.by[e.id] != e {
@@ -111,7 +111,7 @@ func (s *enrolments) finished(e *enrolment, now time.Time) {
 	}
 }
 
-func (s *enrolments) oldestKept() (oldest *enrolment) {
+func (s *pendingEnrolments) oldestKept() (oldest *pendingEnrolment) {
 	for _, e := range s.by {
 		if e.finished && (oldest == nil || e.expires.Before(oldest.expires)) {
 			oldest = e
@@ -121,7 +121,7 @@ func (s *enrolments) oldestKept() (oldest *enrolment) {
 }
 
 // takeTry counts a recovery code as wrong before it is looked at.
-func (s *enrolments) takeTry(i *invitation) bool {
+func (s *pendingEnrolments) takeTry(i *invitation) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if i.tries >= maxRecoveryTry {
@@ -131,7 +131,7 @@ func (s *enrolments) takeTry(i *invitation) bool {
 	return true
 }
 
-func (s *enrolments) sweep(now time.Time) {
+func (s *pendingEnrolments) sweep(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.by {
@@ -141,12 +141,12 @@ func (s *enrolments) sweep(now time.Time) {
 	}
 }
 
-func (s *enrolments) drop(e *enrolment) {
+func (s *pendingEnrolments) drop(e *pendingEnrolment) {
 	delete(s.by, e.id)
 	if e.finished {
 		s.kept--
 	}
-	e.invite.begun = slices.DeleteFunc(e.invite.begun, func(o *enrolment) bool { return o == e })
+	e.invite.begun = slices.DeleteFunc(e.invite.begun, func(o *pendingEnrolment) bool { return o == e })
 	if len(e.invite.begun) == 0 {
 		delete(s.byCode, string(e.invite.hash))
 	}

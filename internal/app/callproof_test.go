@@ -187,14 +187,14 @@ func FuzzProof(f *testing.F) {
 	f.Add("eyJhbGciOiJFUzI1NiIsInR5cCI6InNpZ251bS1wcm9vZitqd3QiLCJraWQiOiJ4In0.e30.AA")
 	stranger := &newKey(f).PublicKey
 	f.Fuzz(func(t *testing.T, compact string) {
-		got, err := parseProof(compact)
+		got, err := parseCallProof(compact)
 		if err != nil {
 			return
 		}
 		if got.kid == "" || len(got.Jti) < 16 {
 			t.Fatalf("%+v", got)
 		}
-		if got.of(stranger, target{aud: got.Aud, method: got.Htm, uri: got.Htu}) {
+		if got.matches(stranger, proofTarget{aud: got.Aud, method: got.Htm, uri: got.Htu}) {
 			t.Fatal("verified with a key that signs nothing")
 		}
 	})

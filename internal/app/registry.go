@@ -20,13 +20,13 @@ const (
 	shownWithin = 5 * time.Second
 )
 
-// item names a request of a device.
-type item struct {
+// requestKey names a request of a device.
+type requestKey struct {
 	id string
 	op mssp.DeviceOp
 }
 
-func (i item) key(deviceID string) [16]byte { return shortHash(deviceID, i.id, opNames[i.op]) }
+func (i requestKey) key(deviceID string) [16]byte { return shortHash(deviceID, i.id, opNames[i.op]) }
 
 // pending is a request that this node handed over.
 type pending struct {
@@ -39,36 +39,36 @@ type pending struct {
 // visible reports whether the App may see it.
 func (p *pending) visible() bool { return p.App2App == nil || p.opened }
 
-// box is what this node has of one device.
-type box struct {
+// mailbox is what this node has of one device.
+type mailbox struct {
 	conn     *conn // nil if no inbox is open here
-	requests map[item]*pending
+	requests map[requestKey]*pending
 }
 
-// book is all boxes. Frames are queued under its lock, in the order in which
+// registry has all mailboxes. Frames are queued under its lock, in the order in which
 // things happened.
-type book struct {
-	mu    sync.Mutex
-	boxes map[string]*box
-	conns map[*conn]struct{} // also those that have not said who they are
+type registry struct {
+	mu        sync.Mutex
+	mailboxes map[string]*mailbox
+	conns     map[*conn]struct{} // also those that have not said who they are
 }
 
-func newBook() book {
-	return book{boxes: make(map[string]*box), conns: make(map[*conn]struct{})}
+func newRegistry() registry {
+	return registry{mailboxes: make(map[string]*mailbox), conns: make(map[*conn]struct{})}
 }
 
-func (b *book) box(deviceID string) *box {
-	x := b.boxes[deviceID]
-	if x == nil {
-		x = &box{requests: make(map[item]*pending, 1)}
-		b.boxes[deviceID] = x
+func (r *registry) mailbox(deviceID string) *mailbox {
+	box := r.mailboxes[deviceID]
+	if box == nil {
+		box = &mailbox{requests: make(map[requestKey]*pending, 1)}
+		r.mailboxes[deviceID] = box
 	}
-	return x
+	return box
 }
 
-func (b *book) tidy(deviceID string) {
-	if x := b.boxes[deviceID]; x != nil && x.conn == nil && len(x.requests) == 0 {
-		delete(b.boxes, deviceID)
+func (r *registry) dropEmpty(deviceID string) {
+	if box := r.mailboxes[deviceID]; box != nil && box.conn == nil && len(box.requests) == 0 {
+		delete(r.mailboxes, deviceID)
 	}
 }
 
@@ -84,7 +84,7 @@ func (s *Server) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	a, err := s.cfg.Store.App(ctx, r.DeviceID)
 	switch {
 	case errors.Is(err, mssp.ErrNotFound):
-		s.end(r.DeviceID, item{r.TransID, r.Op}, "withdrawn")
+		s.end(r.DeviceID, requestKey{r.TransID, r.Op}, "withdrawn")
 		return fmt.Errorf("%w: there is no App %s", mssp.ErrUnreachable, r.DeviceID)
 	case err != nil: // the App may come by itself
 		s.log.WarnContext(ctx, "App not woken", "device", r.DeviceID, "err", err)
@@ -97,38 +97,38 @@ func (s *Server) Send(ctx context.Context, r mssp.DeviceRequest) error {
 // put keeps a request and puts it into the open inbox; if there is none, the
 // App must be woken.
 func (s *Server) put(r *mssp.DeviceRequest) (wake bool) {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
-	x := s.book.box(r.DeviceID)
-	name := item{r.TransID, r.Op}
-	if x.requests[name] != nil { // handed over again
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	box := s.registry.mailbox(r.DeviceID)
+	name := requestKey{r.TransID, r.Op}
+	if box.requests[name] != nil { // handed over again
 		return false
 	}
 	if r.Op == mssp.OpSign {
-		for old, p := range x.requests {
+		for old, p := range box.requests {
 			if old.op == mssp.OpSign && !p.Created.After(r.Created) {
 				s.drop(r.DeviceID, old, "replaced")
 			}
 		}
 	}
-	x = s.book.box(r.DeviceID) // the one before may be gone
-	p := &pending{DeviceRequest: *r, sent: s.now(), shown: x.conn == nil}
-	x.requests[name] = p
-	if x.conn != nil && p.visible() {
+	box = s.registry.mailbox(r.DeviceID) // the one before may be gone
+	p := &pending{DeviceRequest: *r, sent: s.now(), shown: box.conn == nil}
+	box.requests[name] = p
+	if box.conn != nil && p.visible() {
 		w := wireOf(r)
-		x.conn.queue(frame{Type: "request", Request: &w})
+		box.conn.queue(frame{Type: "request", Request: &w})
 	}
-	return p.visible() && x.conn == nil
+	return p.visible() && box.conn == nil
 }
 
 // Cancel implements mssp.Channel.
 func (s *Server) Cancel(_ context.Context, deviceID, transID string) {
 	now := s.now()
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
 	for op := range opNames {
-		name := item{transID, op}
-		if p := s.book.find(deviceID, name); p != nil {
+		name := requestKey{transID, op}
+		if p := s.registry.find(deviceID, name); p != nil {
 			reason := "withdrawn"
 			if !now.Before(p.Expires) {
 				reason = "expired"
@@ -138,39 +138,39 @@ func (s *Server) Cancel(_ context.Context, deviceID, transID string) {
 	}
 }
 
-func (b *book) find(deviceID string, i item) *pending {
-	if x := b.boxes[deviceID]; x != nil {
-		return x.requests[i]
+func (r *registry) find(deviceID string, i requestKey) *pending {
+	if box := r.mailboxes[deviceID]; box != nil {
+		return box.requests[i]
 	}
 	return nil
 }
 
 // end forgets a request and tells the open inbox.
-func (s *Server) end(deviceID string, i item, reason string) {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
+func (s *Server) end(deviceID string, i requestKey, reason string) {
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
 	s.drop(deviceID, i, reason)
 }
 
 // drop is end under the lock.
-func (s *Server) drop(deviceID string, i item, reason string) {
+func (s *Server) drop(deviceID string, i requestKey, reason string) {
 	s.ended.add(i.key(deviceID), s.now()) // if it is full, `unknown` is said for `late`
-	x := s.book.boxes[deviceID]
-	if x == nil {
+	box := s.registry.mailboxes[deviceID]
+	if box == nil {
 		return
 	}
-	p := x.requests[i]
-	delete(x.requests, i)
-	if x.conn != nil && (p == nil || p.visible()) {
-		x.conn.queue(frame{Type: "gone", ID: i.id, Op: opNames[i.op], Reason: reason})
+	p := box.requests[i]
+	delete(box.requests, i)
+	if box.conn != nil && (p == nil || p.visible()) {
+		box.conn.queue(frame{Type: "gone", ID: i.id, Op: opNames[i.op], Reason: reason})
 	}
-	s.book.tidy(deviceID)
+	s.registry.dropEmpty(deviceID)
 }
 
 // pendingOf lists what a device may see and has to answer now, whichever node
 // made the request.
 func (s *Server) pendingOf(ctx context.Context, deviceID string) ([]mssp.DeviceRequest, error) {
-	all, err := s.everything(ctx, deviceID)
+	all, err := s.allPending(ctx, deviceID)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func (s *Server) pendingOf(ctx context.Context, deviceID string) ([]mssp.DeviceR
 	return list, nil
 }
 
-func (s *Server) everything(ctx context.Context, deviceID string) ([]mssp.DeviceRequest, error) {
+func (s *Server) allPending(ctx context.Context, deviceID string) ([]mssp.DeviceRequest, error) {
 	_, in, err := s.engine()
 	if err != nil {
 		return nil, err
@@ -195,19 +195,19 @@ func (s *Server) visible(r *mssp.DeviceRequest) bool {
 	if r.App2App == nil {
 		return true
 	}
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
-	p := s.book.find(r.DeviceID, item{r.TransID, r.Op})
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	p := s.registry.find(r.DeviceID, requestKey{r.TransID, r.Op})
 	return p != nil && p.opened
 }
 
 // request finds one that a device may see now. Where it is not, the refusal
 // says whether it ever was.
-func (s *Server) request(ctx context.Context, deviceID string, i item) (*mssp.DeviceRequest, error) {
+func (s *Server) request(ctx context.Context, deviceID string, i requestKey) (*mssp.DeviceRequest, error) {
 	if s.ended.has(i.key(deviceID), s.now()) {
 		return nil, errLate
 	}
-	if p := s.seen(deviceID, i); p != nil {
+	if p := s.findVisible(deviceID, i); p != nil {
 		return p, nil
 	}
 	list, err := s.pendingOf(ctx, deviceID)
@@ -215,17 +215,17 @@ func (s *Server) request(ctx context.Context, deviceID string, i item) (*mssp.De
 		return nil, err
 	}
 	for _, r := range list {
-		if (item{r.TransID, r.Op}) == i {
+		if (requestKey{r.TransID, r.Op}) == i {
 			return &r, nil
 		}
 	}
 	return nil, errUnknown
 }
 
-func (s *Server) seen(deviceID string, i item) *mssp.DeviceRequest {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
-	if p := s.book.find(deviceID, i); p != nil && p.visible() {
+func (s *Server) findVisible(deviceID string, i requestKey) *mssp.DeviceRequest {
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	if p := s.registry.find(deviceID, i); p != nil && p.visible() {
 		return &p.DeviceRequest // which nobody changes
 	}
 	return nil
@@ -234,7 +234,7 @@ func (s *Server) seen(deviceID string, i item) *mssp.DeviceRequest {
 // openWith makes the request visible that waits for a session token. To open
 // it again is no error: the answer may have been lost.
 func (s *Server) openWith(ctx context.Context, deviceID, token string) (*mssp.DeviceRequest, error) {
-	list, err := s.everything(ctx, deviceID)
+	list, err := s.allPending(ctx, deviceID)
 	if err != nil {
 		return nil, err
 	}
@@ -242,35 +242,35 @@ func (s *Server) openWith(ctx context.Context, deviceID, token string) (*mssp.De
 	hash := []byte(hex.EncodeToString(sum[:]))
 	for _, r := range list {
 		if r.App2App != nil && subtle.ConstantTimeCompare(hash, []byte(r.App2App.TokenHash)) == 1 {
-			s.show(&r)
+			s.reveal(&r)
 			return &r, nil
 		}
 	}
 	return nil, errUnknown
 }
 
-func (s *Server) show(r *mssp.DeviceRequest) {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
-	x := s.book.box(r.DeviceID)
-	name := item{r.TransID, r.Op}
-	p := x.requests[name]
+func (s *Server) reveal(r *mssp.DeviceRequest) {
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	box := s.registry.mailbox(r.DeviceID)
+	name := requestKey{r.TransID, r.Op}
+	p := box.requests[name]
 	if p == nil { // another node's
 		p = &pending{DeviceRequest: *r, sent: s.now()}
-		x.requests[name] = p
+		box.requests[name] = p
 	}
 	p.opened, p.shown = true, true
-	if x.conn != nil {
+	if box.conn != nil {
 		w := wireOf(r)
-		x.conn.queue(frame{Type: "request", Request: &w})
+		box.conn.queue(frame{Type: "request", Request: &w})
 	}
 }
 
 // shown is an App that says that a request is on its screen.
-func (s *Server) shown(deviceID string, i item) {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
-	if p := s.book.find(deviceID, i); p != nil {
+func (s *Server) markShown(deviceID string, i requestKey) {
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	if p := s.registry.find(deviceID, i); p != nil {
 		p.shown = true
 	}
 }

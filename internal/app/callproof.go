@@ -21,7 +21,7 @@ const (
 )
 
 // proof is a JWS that was read and not yet verified.
-type proof struct {
+type callProof struct {
 	Aud string `json:"aud"`
 	Htm string `json:"htm"`
 	Htu string `json:"htu"`
@@ -35,9 +35,9 @@ type proof struct {
 
 var errProof = errors.New("the proof cannot be read")
 
-// parseProof reads a proof. One algorithm is taken, whatever the header says,
+// parseCallProof reads a proof. One algorithm is taken, whatever the header says,
 // and keys that it carries are not looked at.
-func parseProof(compact string) (*proof, error) {
+func parseCallProof(compact string) (*callProof, error) {
 	if len(compact) > proofMax {
 		return nil, errProof
 	}
@@ -49,7 +49,7 @@ func parseProof(compact string) (*proof, error) {
 	if typ, _ := head.ExtraHeaders[jose.HeaderType].(string); typ != proofType {
 		return nil, errProof
 	}
-	p := &proof{kid: head.KeyID, jws: jws}
+	p := &callProof{kid: head.KeyID, jws: jws}
 	if err := json.Unmarshal(jws.UnsafePayloadWithoutVerification(), p); err != nil {
 		return nil, errProof
 	}
@@ -60,13 +60,13 @@ func parseProof(compact string) (*proof, error) {
 }
 
 // target is the call that a proof must be of.
-type target struct {
+type proofTarget struct {
 	aud, method, uri string
 	body             []byte
 }
 
 // of reports whether the proof was made with the key, for this call.
-func (p *proof) of(key *ecdsa.PublicKey, t target) bool {
+func (p *callProof) matches(key *ecdsa.PublicKey, t proofTarget) bool {
 	if _, err := p.jws.Verify(key); err != nil {
 		return false
 	}
@@ -76,13 +76,13 @@ func (p *proof) of(key *ecdsa.PublicKey, t target) bool {
 
 // timely reports whether the proof is of now. One that is older than this
 // process is not: the proofs taken before are forgotten.
-func (p *proof) timely(now, started time.Time) bool {
+func (p *callProof) timely(now, started time.Time) bool {
 	const w = int64(proofWindow / time.Second)
 	return p.Iat >= now.Unix()-w && p.Iat <= now.Unix()+w && p.Iat >= started.Unix()
 }
 
 // replayKey names the proof in the memory of those taken.
-func (p *proof) replayKey() [16]byte { return shortHash(p.kid, string(p.Jti)) }
+func (p *callProof) replayKey() [16]byte { return shortHash(p.kid, string(p.Jti)) }
 
 // shortHash is enough to tell things apart that nobody gains from confusing
 // but by finding 2^64 of them.

@@ -1,0 +1,131 @@
+package app
+
+import (
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
+)
+
+// renewBefore is how long before its end a certificate is renewed.
+const renewBefore = 30 * 24 * time.Hour
+
+type heartbeatRequest struct {
+	Version  *string        `json:"version"`
+	Platform *string        `json:"platform"`
+	Name     *string        `json:"name"`
+	Push     jsontext.Value `json:"push"` // absent: as it was; null: none
+}
+
+type wirePush struct {
+	Endpoint string `json:"endpoint"`
+	P256DH   octets `json:"p256dh"`
+	Auth     octets `json:"auth"`
+}
+
+type heartbeatAnswer struct {
+	Now     int64 `json:"now"`
+	Expires int64 `json:"certificate_expires"`
+	Blocked bool  `json:"blocked"`
+}
+
+// apply changes what the App says of itself.
+func (h *heartbeatRequest) apply(a *mssp.AppDevice, allow func(wirePush) (*mssp.PushSubscription, error)) error {
+	for _, m := range []struct {
+		from *string
+		to   *string
+	}{{h.Version, &a.Version}, {h.Platform, &a.Platform}, {h.Name, &a.Name}} {
+		if m.from == nil {
+			continue
+		}
+		if !plain(*m.from, 64) {
+			return malformed("version, platform and name have at most 64 characters, none of them a control character.")
+		}
+		*m.to = *m.from
+	}
+	switch h.Push.Kind() {
+	case 0:
+	case jsontext.KindNull:
+		a.Push = nil
+	default:
+		var p wirePush
+		if json.Unmarshal(h.Push, &p) != nil {
+			return malformed("push is not a subscription.")
+		}
+		sub, err := allow(p)
+		if err != nil {
+			return malformed("push: %v.", err)
+		}
+		a.Push = sub
+	}
+	return nil
+}
+
+func (c *call) heartbeat() (any, error) {
+	var in heartbeatRequest
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	var out heartbeatAnswer
+	err := c.change(func(a *mssp.AppDevice) error {
+		if err := in.apply(a, c.s.push.subscription); err != nil {
+			return err
+		}
+		a.LastSeen = c.s.now()
+		sub, d, err := c.s.deviceOf(c.r.Context(), a)
+		if err != nil {
+			return c.orGone(err)
+		}
+		out.Blocked = d.PINBlocked || a.TriesLeft <= 0
+		cert := d.Certificate
+		if renewable(sub, d, out.Blocked, a.LastSeen) {
+			if cert, err = c.renew(sub, d); err != nil {
+				return err
+			}
+		}
+		if cert != nil {
+			out.Expires = cert.NotAfter.UnixMilli()
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out.Now = c.s.now().UnixMilli()
+	return out, nil
+}
+
+// renewable reports whether a certificate is due. That of a suspended account
+// or a blocked App is not.
+func renewable(sub *mssp.Subscriber, d *mssp.Device, blocked bool, now time.Time) bool {
+	return d.Certificate != nil && d.Certificate.State == mssp.CertificateGood && d.State == signum.DeviceActive &&
+		sub.State == mssp.SubscriberActive && !blocked && !now.Before(d.Certificate.NotAfter.Add(-renewBefore))
+}
+
+// renew certifies the same key for the same serial. If the account has another
+// one since, from an enrolment that did not know the recovery code, then this
+// App is not its, and keeps what it has.
+func (c *call) renew(sub *mssp.Subscriber, d *mssp.Device) (*mssp.Certificate, error) {
+	old, err := x509.ParseCertificate(d.Certificate.DER)
+	if err != nil {
+		return nil, fmt.Errorf("certificate %s: %w", d.Certificate.Serial, err)
+	}
+	if old.Subject.SerialNumber != sub.Serial {
+		return d.Certificate, nil
+	}
+	ctx := c.r.Context()
+	cert, err := c.s.cfg.CA.Issue(ctx, sub.Serial, d.ID, old.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.s.cfg.Store.ActivateDevice(ctx, d.ID, d.KeyType, cert.Serial); err != nil {
+		return nil, c.undo(cert, err)
+	}
+	c.note = "certificate renewed"
+	return cert, nil
+}

@@ -1,0 +1,42 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
+)
+
+// Invite makes an activation code for a subscriber, and ends the one before.
+// Trusted means that the subscriber asked for it with a method that is active.
+func (s *Server) Invite(ctx context.Context, msisdn string, trusted bool) (code string, expires time.Time, err error) {
+	if _, err := s.cfg.Store.Subscriber(ctx, msisdn); err != nil {
+		return "", time.Time{}, fmt.Errorf("inviting %s: %w", signum.MaskMSISDN(msisdn), err)
+	}
+	code = newCode(activationLen, activationGroup)
+	hash, _ := hashCode(code, activationLen)
+	now := s.now()
+	i := &mssp.Invite{CodeHash: hash, MSISDN: msisdn, Trusted: trusted, Created: now, Expires: now.Add(enrolmentFor)}
+	if err := s.cfg.Store.PutInvite(ctx, i); err != nil {
+		return "", time.Time{}, fmt.Errorf("inviting %s: %w", signum.MaskMSISDN(msisdn), err)
+	}
+	return code, i.Expires, nil
+}
+
+// SetRecovery makes a new recovery code for a subscriber; the old one is
+// worthless then. The code is nowhere but in the result.
+func (s *Server) SetRecovery(ctx context.Context, msisdn string) (code string, err error) {
+	code, hash := newRecovery()
+	if err := s.cfg.Store.SetRecoveryHash(ctx, msisdn, hash); err != nil {
+		return "", fmt.Errorf("recovery code of %s: %w", signum.MaskMSISDN(msisdn), err)
+	}
+	return code, nil
+}
+
+func newRecovery() (code string, hash []byte) {
+	code = newCode(recoveryLen, recoveryGroup)
+	hash, _ = hashCode(code, recoveryLen)
+	return code, hash
+}
