@@ -37,11 +37,14 @@ func (s *Server) Remove(ctx context.Context, deviceID string) error {
 	return s.removeDevice(ctx, d)
 }
 
-// removeDevice revokes first: if that fails, the App is still there to ask
-// again.
+// removeDevice switches the device off before it reads its certificate, so that
+// no renewal gives it another one after. It revokes before it removes: if that
+// fails, the App is still there to ask again.
 func (s *Server) removeDevice(ctx context.Context, a *mssp.AppDevice) error {
 	const cessation = 5
-	defer s.lock(a.DeviceID)()
+	if err := s.cfg.Store.DeactivateDevice(ctx, a.DeviceID); err != nil {
+		return err
+	}
 	_, d, err := s.deviceOf(ctx, a)
 	if err != nil {
 		return err

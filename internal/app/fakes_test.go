@@ -112,17 +112,23 @@ func cmpErr(err, or error) error {
 	return or
 }
 
-func (s *store) UpdateApp(_ context.Context, a *mssp.AppDevice) error {
+func (s *store) UpdateApp(_ context.Context, id string, change func(*mssp.AppDevice) error) error {
 	leave, err := s.enter()
 	defer leave()
-	old := s.apps[a.DeviceID]
-	if old == nil {
-		return mssp.ErrNotFound
+	old := s.apps[id]
+	if old == nil || err != nil {
+		return cmpErr(err, mssp.ErrNotFound)
 	}
-	a = copyApp(a)
+	if err := change(copyApp(old)); err != nil { // it may be called more than once
+		return err
+	}
+	a := copyApp(old)
+	if err := change(a); err != nil {
+		return err
+	}
 	a.TriesLeft = old.TriesLeft
-	s.apps[a.DeviceID] = a
-	return err
+	s.apps[id] = a
+	return nil
 }
 
 func (s *store) TakeTry(_ context.Context, id string) (int, error) {
@@ -202,11 +208,15 @@ func (s *store) device(id string) *mssp.Device {
 	return nil
 }
 
-func (s *store) ActivateDevice(_ context.Context, id string, _ signum.KeyType, serial string) error {
+func (s *store) RenewDevice(_ context.Context, id, from, to string) (bool, error) {
 	leave, err := s.enter()
 	defer leave()
-	s.device(id).Certificate = s.certs[serial]
-	return err
+	d := s.device(id)
+	if err != nil || d == nil || d.State != signum.DeviceActive || d.Certificate.Serial != from {
+		return false, err
+	}
+	d.Certificate = s.certs[to]
+	return true, nil
 }
 
 func (s *store) SetPINBlocked(_ context.Context, id string, blocked bool) error {

@@ -71,30 +71,40 @@ func (c *call) heartbeat() (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	var out heartbeatAnswer
+	var device mssp.AppDevice
 	err := c.change(func(a *mssp.AppDevice) error {
 		if err := in.apply(a, c.s.push.subscription); err != nil {
 			return err
 		}
 		a.LastSeen = c.s.now()
-		sub, d, err := c.s.deviceOf(c.r.Context(), a)
-		if err != nil {
-			return c.orGone(err)
-		}
-		out.Blocked = d.PINBlocked || a.TriesLeft <= 0
-		cert := d.Certificate
-		if renewable(sub, d, out.Blocked, a.LastSeen) {
-			if cert, err = c.renew(sub, d); err != nil {
-				return err
-			}
-		}
-		if cert != nil {
-			out.Expires = cert.NotAfter.UnixMilli()
-		}
+		device = *a
 		return nil
 	})
 	if err != nil {
 		return nil, err
+	}
+	out, err := c.state(&device)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// state is what a heartbeat answers. A certificate that is due is renewed.
+func (c *call) state(a *mssp.AppDevice) (*heartbeatAnswer, error) {
+	sub, d, err := c.s.deviceOf(c.r.Context(), a)
+	if err != nil {
+		return nil, c.orGone(err)
+	}
+	out := &heartbeatAnswer{Blocked: d.PINBlocked || a.TriesLeft <= 0}
+	cert := d.Certificate
+	if renewable(sub, d, out.Blocked, a.LastSeen) {
+		if cert, err = c.renew(sub, d); err != nil {
+			return nil, err
+		}
+	}
+	if cert != nil {
+		out.Expires = cert.NotAfter.UnixMilli()
 	}
 	out.Now = c.s.now().UnixMilli()
 	return out, nil
@@ -123,9 +133,25 @@ func (c *call) renew(sub *mssp.Subscriber, d *mssp.Device) (*mssp.Certificate, e
 	if err != nil {
 		return nil, err
 	}
-	if err := c.s.cfg.Store.ActivateDevice(ctx, d.ID, d.KeyType, cert.Serial); err != nil {
+	renewed, err := c.s.cfg.Store.RenewDevice(ctx, d.ID, d.Certificate.Serial, cert.Serial)
+	if err != nil {
 		return nil, c.undo(cert, err)
+	}
+	if !renewed {
+		return c.otherRenewal(cert)
 	}
 	c.note = "certificate renewed"
 	return cert, nil
+}
+
+// otherRenewal takes back a certificate that came too late: another call, which
+// another node may have had, has renewed the device's first, or the device was
+// switched off or removed. It returns the certificate that the device has.
+func (c *call) otherRenewal(cert *mssp.Certificate) (*mssp.Certificate, error) {
+	_ = c.undo(cert, nil) // logged there
+	_, now, err := c.s.deviceOf(c.r.Context(), c.device)
+	if err != nil {
+		return nil, c.orGone(err)
+	}
+	return now.Certificate, nil
 }

@@ -200,17 +200,21 @@ func withoutURL(err error) error {
 	return err
 }
 
+// errOtherPush keeps a subscription that is not the one to forget.
+var errOtherPush = errors.New("the App has another subscription, or none")
+
 // forget drops a subscription, unless there is a newer one.
 func (p *pusher) forget(deviceID string, sub *mssp.PushSubscription) {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	defer p.s.lock(deviceID)()
-	a, err := p.s.cfg.Store.App(ctx, deviceID)
-	if err != nil || a.Push == nil || a.Push.Endpoint != sub.Endpoint {
-		return
-	}
-	a.Push = nil
-	if err := p.s.cfg.Store.UpdateApp(ctx, a); err != nil {
+	err := p.s.cfg.Store.UpdateApp(ctx, deviceID, func(a *mssp.AppDevice) error {
+		if a.Push == nil || a.Push.Endpoint != sub.Endpoint {
+			return errOtherPush
+		}
+		a.Push = nil
+		return nil
+	})
+	if err != nil && !errors.Is(err, errOtherPush) && !errors.Is(err, mssp.ErrNotFound) {
 		p.s.log.Warn("subscription not forgotten", "device", deviceID, "err", err)
 	}
 }

@@ -7,14 +7,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"sync"
 	"time"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
@@ -26,7 +24,7 @@ const Base = "/app/v1"
 type Store interface {
 	mssp.AppStore
 	Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber, error)
-	ActivateDevice(ctx context.Context, deviceID string, k signum.KeyType, certSerial string) error
+	RenewDevice(ctx context.Context, deviceID, oldSerial, newSerial string) (bool, error)
 	SetPINBlocked(ctx context.Context, deviceID string, blocked bool) error
 	DeactivateDevice(ctx context.Context, deviceID string) error
 }
@@ -105,11 +103,6 @@ type Server struct {
 	registry registry
 	enrols   pendingEnrolments
 
-	// locks serialise the changes of an App: its row is read, changed and
-	// written as a whole.
-	locks [64]sync.Mutex
-	seed  maphash.Seed
-
 	mu       sync.RWMutex
 	answerer mssp.AnswerHandler
 	inbox    mssp.Inbox
@@ -134,7 +127,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: c, log: c.Logger, site: web, started: c.Clock.Now(), nobody: &nobody.PublicKey, seed: maphash.MakeSeed(),
+		cfg: c, log: c.Logger, site: web, started: c.Clock.Now(), nobody: &nobody.PublicKey,
 		byBegin: newLimiter(c.Limits.Begin), byAddress: newLimiter(c.Limits.Address),
 		byDevice: newLimiter(c.Limits.Device), bySubscriber: newLimiter(c.Limits.Subscriber),
 		// A proof is timely for twice the window, if its iat is in the future.
@@ -168,13 +161,6 @@ func (s *Server) engine() (mssp.AnswerHandler, mssp.Inbox, error) {
 }
 
 func (s *Server) now() time.Time { return s.cfg.Clock.Now() }
-
-// lock serialises the changes of a device on this node.
-func (s *Server) lock(deviceID string) (unlock func()) {
-	m := &s.locks[maphash.String(s.seed, deviceID)%uint64(len(s.locks))]
-	m.Lock()
-	return m.Unlock
-}
 
 // Handler serves everything under Base.
 func (s *Server) Handler() http.Handler {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -103,18 +104,10 @@ func (c *call) orGone(err error) error {
 	return err
 }
 
-// change changes what is kept of the App, as it is now.
+// change changes what is kept of the App. The function follows the rules of
+// mssp.Store.
 func (c *call) change(f func(*mssp.AppDevice) error) error {
-	ctx := c.r.Context()
-	defer c.s.lock(c.device.DeviceID)()
-	a, err := c.s.cfg.Store.App(ctx, c.device.DeviceID)
-	if err != nil {
-		return c.orGone(err)
-	}
-	if err := f(a); err != nil {
-		return err
-	}
-	return c.orGone(c.s.cfg.Store.UpdateApp(ctx, a))
+	return c.orGone(c.s.cfg.Store.UpdateApp(c.r.Context(), c.device.DeviceID, f))
 }
 
 func (c *call) passcode() (any, error) {
@@ -179,20 +172,34 @@ func (c *call) checkAssertion(as *assertion, id string) error {
 	if err != nil {
 		return err
 	}
-	return c.change(func(a *mssp.AppDevice) error {
-		if a.TriesLeft <= 0 {
-			return errBlocked
-		}
-		i := passkeyIndex(a, as.ID)
-		if i < 0 {
-			return wrongPasscode(a.TriesLeft)
-		}
-		count, err := as.verify(&a.Passkeys[i], c.s.site, r.SignedAttrs)
-		if err != nil {
-			c.note = err.Error()
-			return wrongPasscode(a.TriesLeft)
-		}
-		a.Passkeys[i].SignCount = count
-		return nil
-	})
+	// Verified before the row is locked, against the passkey as it is now.
+	device, err := c.s.cfg.Store.App(c.r.Context(), c.device.DeviceID)
+	if err != nil {
+		return c.orGone(err)
+	}
+	i := passkeyIndex(device, as.ID)
+	if i < 0 {
+		return wrongPasscode(device.TriesLeft)
+	}
+	count, err := as.verify(&device.Passkeys[i], c.s.site, r.SignedAttrs)
+	if err != nil {
+		c.note = err.Error()
+		return wrongPasscode(device.TriesLeft)
+	}
+	return c.change(func(a *mssp.AppDevice) error { return accept(a, device.Passkeys[i], count) })
+}
+
+// accept keeps the count of an assertion that was verified against a passkey,
+// unless the App was blocked meanwhile, or the passkey was replaced or has
+// counted further.
+func accept(a *mssp.AppDevice, verified mssp.Passkey, count uint32) error {
+	if a.TriesLeft <= 0 {
+		return errBlocked
+	}
+	i := passkeyIndex(a, verified.ID)
+	if i < 0 || !bytes.Equal(a.Passkeys[i].PublicKey, verified.PublicKey) || !advances(a.Passkeys[i].SignCount, count) {
+		return wrongPasscode(a.TriesLeft)
+	}
+	a.Passkeys[i].SignCount = count
+	return nil
 }

@@ -88,7 +88,7 @@ func (as *assertion) verify(k *mssp.Passkey, at site, attrs []byte) (count uint3
 		return 0, errors.New("assertion for another site")
 	case auth.flags&userPresent == 0 || auth.flags&userVerified == 0:
 		return 0, errors.New("the user was not verified")
-	case (auth.count != 0 || k.SignCount != 0) && auth.count <= k.SignCount:
+	case !advances(k.SignCount, auth.count):
 		return 0, errors.New("the authenticator counted backwards: it may be a copy")
 	}
 	key, err := parseKey(k.PublicKey)
@@ -102,3 +102,7 @@ func (as *assertion) verify(k *mssp.Passkey, at site, attrs []byte) (count uint3
 	}
 	return auth.count, nil
 }
+
+// advances reports whether a count may follow the one that is kept: it is
+// higher, or the authenticator does not count and both are 0 (clause 7.2, step 21).
+func advances(kept, count uint32) bool { return count > kept || count == 0 && kept == 0 }

@@ -81,9 +81,10 @@ type AppStore interface {
 	EnrolApp(ctx context.Context, e *Enrolment, now time.Time) error
 	// App finds an App by its device ID; ErrNotFound.
 	App(ctx context.Context, deviceID string) (*AppDevice, error)
-	// UpdateApp changes what may change: VerifierHash, Name, Version, Platform,
-	// Push, Passkeys and LastSeen. ErrNotFound.
-	UpdateApp(ctx context.Context, a *AppDevice) error
+	// UpdateApp changes what may change of an App: VerifierHash, Name, Version,
+	// Platform, Push, Passkeys and LastSeen; what the function does to the other
+	// fields is lost. See Store for the function. ErrNotFound.
+	UpdateApp(ctx context.Context, deviceID string, change func(*AppDevice) error) error
 	// In what follows ErrNotFound means that there is no such App or subscriber.
 	//
 	// TakeTry counts a passcode as wrong before it is looked at, and says how

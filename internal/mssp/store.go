@@ -23,6 +23,16 @@ var (
 // Store keeps everything that must survive. A write that returned nil is on
 // disk. All methods are safe for concurrent use. Times are kept to the
 // microsecond and come back in UTC.
+//
+// UpdateApp, UpdateParty and UpdateSubscriber take a function of the row as it
+// is now. The row is read, changed and written in one transaction, so that
+// updates of one row follow each other, on whichever nodes they are made. The
+// function gets its own copy of the row and changes it in place. It may be
+// called more than once, and in another goroutine, so it must depend on nothing
+// but the row and what it captured, and be done within microseconds: the row is
+// locked, and other writes wait. No certificate is issued in it, and no store is
+// called. If it returns an error, nothing is written and the update returns
+// that error.
 type Store interface {
 	TransactionStore
 	CertificateStore
@@ -34,6 +44,8 @@ type Store interface {
 	Party(ctx context.Context, id string) (*Party, error)
 	// PutParty inserts or replaces a party, its pins included.
 	PutParty(ctx context.Context, p *Party) error
+	// UpdateParty changes all of a party but its ID. ErrNotFound.
+	UpdateParty(ctx context.Context, id string, change func(*Party) error) error
 
 	// Subscriber finds an account by its canonical MSISDN, with its devices and
 	// the current certificate of each (DER, state and validity); the devices
@@ -44,10 +56,18 @@ type Store interface {
 	// its Certificate.Serial names; the certificate rows themselves are
 	// CertificateStore's.
 	PutSubscriber(ctx context.Context, s *Subscriber) error
+	// UpdateSubscriber changes all of an account but its MSISDN, as PutSubscriber
+	// does: a device that the function drops goes. ErrNotFound.
+	UpdateSubscriber(ctx context.Context, msisdn string, change func(*Subscriber) error) error
 	// ActivateDevice makes a device of a subscriber active, with this key type
 	// and certificate and a PIN that is not blocked. ErrNotFound if there is no
 	// such device or certificate.
 	ActivateDevice(ctx context.Context, deviceID string, k signum.KeyType, certSerial string) error
+	// RenewDevice gives an active device another certificate in place of the one
+	// that it has, by compare-and-set: false means that nothing changed, because
+	// the device is gone, is not active, or has another certificate by now, or
+	// because there is no new one.
+	RenewDevice(ctx context.Context, deviceID, oldSerial, newSerial string) (bool, error)
 	// SetPINBlocked keeps what a device said of its PIN. ErrNotFound if there is
 	// no such device.
 	SetPINBlocked(ctx context.Context, deviceID string, blocked bool) error

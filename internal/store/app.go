@@ -9,36 +9,58 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-var selectApp = &query{text: `
+const appColumns = `
 SELECT a.device_id, d.msisdn, a.auth_key, a.verifier_hash, a.share, a.tries_left, a.name, a.version, a.platform,
     a.push, a.passkeys, a.enrolled, a.last_seen
-FROM apps a JOIN devices d ON d.id = a.device_id WHERE a.device_id = $1`}
+FROM apps a JOIN devices d ON d.id = a.device_id WHERE a.device_id = $1`
+
+var (
+	selectApp = &query{text: appColumns}
+	// The row stays locked on PostgreSQL until its update has committed.
+	selectAppForUpdate = &query{text: appColumns, postgres: appColumns + ` FOR UPDATE OF a`}
+)
+
+// appRow is where a row of appColumns is read into.
+type appRow struct {
+	a              mssp.AppDevice
+	push, passkeys string
+	enrolled, seen int64
+}
+
+func (r *appRow) dest() []any {
+	return []any{&r.a.DeviceID, &r.a.MSISDN, &r.a.AuthKey, &r.a.VerifierHash, &r.a.Share, &r.a.TriesLeft, &r.a.Name,
+		&r.a.Version, &r.a.Platform, &r.push, &r.passkeys, &r.enrolled, &r.seen}
+}
+
+func (r *appRow) app() (*mssp.AppDevice, error) {
+	a := &r.a
+	a.Enrolled, a.LastSeen = timeOf(r.enrolled), timeOf(r.seen)
+	if r.push != "" {
+		a.Push = new(mssp.PushSubscription)
+		if err := decodeJSON("push", r.push, a.Push); err != nil {
+			return nil, fmt.Errorf("store: app %s: %w", a.DeviceID, err)
+		}
+	}
+	if err := decodeJSON("passkeys", r.passkeys, &a.Passkeys); err != nil {
+		return nil, fmt.Errorf("store: app %s: %w", a.DeviceID, err)
+	}
+	return a, nil
+}
 
 // App implements mssp.Store.
 func (s *Store) App(ctx context.Context, deviceID string) (*mssp.AppDevice, error) {
 	if !isKey(deviceID) {
 		return nil, mssp.ErrNotFound
 	}
-	a := new(mssp.AppDevice)
-	var push, passkeys string
-	var enrolled, seen int64
-	err := s.read.row(ctx, selectApp, []any{deviceID}, &a.DeviceID, &a.MSISDN, &a.AuthKey, &a.VerifierHash, &a.Share,
-		&a.TriesLeft, &a.Name, &a.Version, &a.Platform, &push, &passkeys, &enrolled, &seen)
+	var r appRow
+	err := s.read.row(ctx, selectApp, []any{deviceID}, r.dest()...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, mssp.ErrNotFound
-	}
-	if err == nil && push != "" {
-		a.Push = new(mssp.PushSubscription)
-		err = decodeJSON("push", push, a.Push)
-	}
-	if err == nil {
-		err = decodeJSON("passkeys", passkeys, &a.Passkeys)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("store: app %s: %w", deviceID, err)
 	}
-	a.Enrolled, a.LastSeen = timeOf(enrolled), timeOf(seen)
-	return a, nil
+	return r.app()
 }
 
 var updateApp = &query{text: `
@@ -46,16 +68,32 @@ UPDATE apps SET verifier_hash = $2, name = $3, version = $4, platform = $5, push
 WHERE device_id = $1`}
 
 // UpdateApp implements mssp.Store.
-func (s *Store) UpdateApp(ctx context.Context, a *mssp.AppDevice) error {
-	if !isKey(a.DeviceID) {
+func (s *Store) UpdateApp(ctx context.Context, deviceID string, change func(*mssp.AppDevice) error) error {
+	if !isKey(deviceID) {
 		return mssp.ErrNotFound
 	}
-	push, passkeys, err := encodeApp(a)
-	if err != nil {
+	return s.change(ctx, deviceID, func(ctx context.Context, s *session, call caller) error {
+		var r appRow
+		if found, err := s.row(ctx, selectAppForUpdate, []any{deviceID}, r.dest()...); err != nil {
+			return err
+		} else if !found {
+			return refuse(mssp.ErrNotFound)
+		}
+		a, err := r.app()
+		if err == nil {
+			err = call(func() error { return change(a) })
+		}
+		if err != nil {
+			return refuse(err)
+		}
+		push, passkeys, err := encodeApp(a)
+		if err != nil {
+			return refuse(err)
+		}
+		_, err = s.exec(ctx, updateApp, deviceID, a.VerifierHash, a.Name, a.Version, a.Platform, push, passkeys,
+			micros(a.LastSeen))
 		return err
-	}
-	return s.update(ctx, updateApp, a.DeviceID, a.VerifierHash, a.Name, a.Version, a.Platform, push, passkeys,
-		micros(a.LastSeen))
+	})
 }
 
 // encodeApp checks what may change of an App, and returns what of it is kept

@@ -40,7 +40,7 @@ func TestRefusalsOfAppsKeepGroup(t *testing.T) {
 				"enrol": func() error { return s.EnrolApp(ctx, e, now) },
 				"code":  func() error { return s.PutInvite(ctx, &mssp.Invite{CodeHash: hash(1), MSISDN: fmt.Sprint("+2", i)}) },
 				"update": func() error {
-					return s.UpdateApp(ctx, &mssp.AppDevice{DeviceID: "none", VerifierHash: hash(1)})
+					return s.UpdateApp(ctx, "none", func(*mssp.AppDevice) error { return nil })
 				},
 				"try":      func() error { _, err := s.TakeTry(ctx, "none"); return err },
 				"remove":   func() error { return s.RemoveApp(ctx, "none") },

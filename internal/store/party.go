@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,7 +23,7 @@ const partyTTL = time.Second
 type parties struct {
 	mu         sync.RWMutex
 	byID       map[string]cachedParty
-	generation uint64 // of PutParty
+	generation uint64 // counts the writes of parties
 }
 
 type cachedParty struct {
@@ -61,10 +62,39 @@ func (c *parties) forget(id string) {
 	delete(c.byID, id)
 }
 
-var selectParty = &query{text: `
+const partyColumns = `
 SELECT password_hash, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang,
     auto_activation, test_numbers, geofence
-FROM parties WHERE id = $1`}
+FROM parties WHERE id = $1`
+
+var (
+	selectParty = &query{text: partyColumns}
+	// The row stays locked on PostgreSQL until its update has committed.
+	selectPartyForUpdate = &query{text: partyColumns, postgres: partyColumns + ` FOR UPDATE`}
+)
+
+// partyRow is where a row of partyColumns is read into.
+type partyRow struct {
+	p                                  mssp.Party
+	pins, profiles, services, geofence string
+}
+
+func (r *partyRow) dest() []any {
+	p := &r.p
+	return []any{&p.PasswordHash, &p.DTBDPrefix, &r.pins, &r.profiles, &p.AuthProfile1, &r.services, &p.DefaultLang,
+		&p.AutoActivation, &p.TestNumbers, &r.geofence}
+}
+
+func (r *partyRow) party() (*mssp.Party, error) {
+	err := decodeLists(&r.p, r.pins, r.profiles, r.services)
+	if err == nil {
+		err = decodeJSON("geofence", r.geofence, &r.p.Geofence)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: party %s: %w", r.p.ID, err)
+	}
+	return &r.p, nil
+}
 
 // Party implements mssp.Store. A change made through this Store is seen at
 // once, one made elsewhere within a second.
@@ -76,22 +106,16 @@ func (s *Store) Party(ctx context.Context, id string) (*mssp.Party, error) {
 	if !isKey(id) {
 		return nil, mssp.ErrNotFound
 	}
-	p = &mssp.Party{ID: id}
-	var pins, profiles, services, geofence string
-	err := s.read.row(ctx, selectParty, []any{id},
-		&p.PasswordHash, &p.DTBDPrefix, &pins, &profiles, &p.AuthProfile1, &services, &p.DefaultLang,
-		&p.AutoActivation, &p.TestNumbers, &geofence)
+	r := partyRow{p: mssp.Party{ID: id}}
+	err := s.read.row(ctx, selectParty, []any{id}, r.dest()...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, mssp.ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("store: party: %w", err)
 	}
-	if err := decodeLists(p, pins, profiles, services); err != nil {
-		return nil, fmt.Errorf("store: party %s: %w", id, err)
-	}
-	if err := decodeJSON("geofence", geofence, &p.Geofence); err != nil {
-		return nil, fmt.Errorf("store: party %s: %w", id, err)
+	if p, err = r.party(); err != nil {
+		return nil, err
 	}
 	s.parties.put(p, generation)
 	return p, nil
@@ -115,34 +139,73 @@ ON CONFLICT (id) DO UPDATE SET
 
 // PutParty implements mssp.Store. A PasswordHash is nil or 32 bytes long.
 func (s *Store) PutParty(ctx context.Context, p *mssp.Party) error {
-	if err := checkKeys(field{"AP_ID", p.ID}); err != nil {
+	args, err := partyArgs(p)
+	if err != nil {
 		return err
+	}
+	err = s.write(ctx, &write{row: p.ID, first: upsertParty, args: args})
+	s.parties.forget(p.ID) // after an error too: it may have been written
+	return err
+}
+
+// UpdateParty implements mssp.Store.
+func (s *Store) UpdateParty(ctx context.Context, id string, change func(*mssp.Party) error) error {
+	if !isKey(id) {
+		return mssp.ErrNotFound
+	}
+	err := s.change(ctx, id, func(ctx context.Context, s *session, call caller) error {
+		r := partyRow{p: mssp.Party{ID: id}}
+		if found, err := s.row(ctx, selectPartyForUpdate, []any{id}, r.dest()...); err != nil {
+			return err
+		} else if !found {
+			return refuse(mssp.ErrNotFound)
+		}
+		p, err := r.party()
+		if err == nil {
+			err = call(func() error { return change(p) })
+		}
+		if err != nil {
+			return refuse(err)
+		}
+		p.ID = id
+		args, err := partyArgs(p)
+		if err != nil {
+			return refuse(err)
+		}
+		_, err = s.exec(ctx, upsertParty, args...)
+		return err
+	})
+	s.parties.forget(id) // after an error too: it may have been written
+	return err
+}
+
+// partyArgs checks a party and returns the arguments of upsertParty.
+func partyArgs(p *mssp.Party) ([]any, error) {
+	if err := checkKeys(field{"AP_ID", p.ID}); err != nil {
+		return nil, err
 	}
 	if err := checkTexts(field{"DTBDPrefix", p.DTBDPrefix}, field{"AuthProfile1", p.AuthProfile1},
 		field{"DefaultLang", p.DefaultLang}); err != nil {
-		return err
+		return nil, err
 	}
-	for _, uri := range append(p.Profiles[:len(p.Profiles):len(p.Profiles)], p.Services...) {
+	for _, uri := range slices.Concat(p.Profiles, p.Services) {
 		if err := checkTexts(field{"a profile or service", uri}); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if p.PasswordHash != nil && len(p.PasswordHash) != 32 {
-		return fmt.Errorf("store: password hash of %s has %d bytes, not the 32 of SHA-256", p.ID, len(p.PasswordHash))
+		return nil, fmt.Errorf("store: password hash of %s has %d bytes, not the 32 of SHA-256", p.ID, len(p.PasswordHash))
 	}
 	geofence, err := encodeGeofence(&p.Geofence)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	pins := make([]string, len(p.Pins))
 	for i, pin := range p.Pins {
 		pins[i] = pin.String()
 	}
-	err = s.write(ctx, &write{first: upsertParty, args: []any{p.ID, bytesOrNull(p.PasswordHash), p.DTBDPrefix,
-		encodeList(pins), encodeList(p.Profiles), p.AuthProfile1, encodeList(p.Services), p.DefaultLang,
-		p.AutoActivation, p.TestNumbers, geofence}})
-	s.parties.forget(p.ID) // after an error too: it may have been written
-	return err
+	return []any{p.ID, bytesOrNull(p.PasswordHash), p.DTBDPrefix, encodeList(pins), encodeList(p.Profiles),
+		p.AuthProfile1, encodeList(p.Services), p.DefaultLang, p.AutoActivation, p.TestNumbers, geofence}, nil
 }
 
 // encodeList writes texts as a JSON array.

@@ -87,6 +87,25 @@ func (s *session) row(ctx context.Context, q *query, args []any, dest ...any) (f
 	return err == nil, err
 }
 
+// each calls scan for every row.
+func (s *session) each(ctx context.Context, q *query, args []any, scan func(*sql.Rows) error) error {
+	st, err := s.stmt(ctx, q)
+	if err != nil {
+		return err
+	}
+	rows, err := st.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
 // demand refuses with ErrNotFound if the query, which selects 1, finds nothing.
 func (s *session) demand(ctx context.Context, q *query, args ...any) error {
 	var one int

@@ -26,40 +26,51 @@ func (s *Store) Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber
 	if !isKey(msisdn) {
 		return nil, mssp.ErrNotFound
 	}
-	sub := &mssp.Subscriber{MSISDN: msisdn}
-	found := false
-	err := s.read.each(ctx, selectSubscriber, []any{msisdn}, func(rows *sql.Rows) error {
-		found = true
-		var id, method, state, keyType, network sql.NullString
-		var pinBlocked sql.NullBool
-		var cert certificateRow
-		dest := append([]any{&sub.Serial, &sub.State, &sub.RecoveryCodeCreated,
-			&id, &method, &state, &keyType, &pinBlocked, &network}, cert.dest()...)
-		if err := rows.Scan(dest...); err != nil || !id.Valid {
-			return err
-		}
-		sub.Devices = append(sub.Devices, mssp.Device{
-			ID:          id.String,
-			Method:      signum.Method(method.String),
-			State:       signum.DeviceState(state.String),
-			KeyType:     signum.KeyType(keyType.String),
-			Certificate: cert.certificate(),
-			PINBlocked:  pinBlocked.Bool,
-		})
-		d := &sub.Devices[len(sub.Devices)-1]
-		if err := decodeJSON("network", network.String, &d.Network); err != nil {
-			return fmt.Errorf("device %s: %w", d.ID, err)
-		}
-		return nil
-	})
-	if err != nil {
+	r := subscriberRows{s: mssp.Subscriber{MSISDN: msisdn}}
+	if err := s.read.each(ctx, selectSubscriber, []any{msisdn}, r.scan); err != nil {
 		return nil, fmt.Errorf("store: subscriber: %w", err)
 	}
-	if !found {
+	return r.subscriber()
+}
+
+// subscriberRows are the rows of selectSubscriber: one for each device, or one
+// if there is none.
+type subscriberRows struct {
+	s     mssp.Subscriber
+	found bool
+}
+
+func (r *subscriberRows) scan(rows *sql.Rows) error {
+	r.found = true
+	var id, method, state, keyType, network sql.NullString
+	var pinBlocked sql.NullBool
+	var cert certificateRow
+	dest := append([]any{&r.s.Serial, &r.s.State, &r.s.RecoveryCodeCreated,
+		&id, &method, &state, &keyType, &pinBlocked, &network}, cert.dest()...)
+	if err := rows.Scan(dest...); err != nil || !id.Valid {
+		return err
+	}
+	d := mssp.Device{
+		ID:          id.String,
+		Method:      signum.Method(method.String),
+		State:       signum.DeviceState(state.String),
+		KeyType:     signum.KeyType(keyType.String),
+		Certificate: cert.certificate(),
+		PINBlocked:  pinBlocked.Bool,
+	}
+	if err := decodeJSON("network", network.String, &d.Network); err != nil {
+		return fmt.Errorf("device %s: %w", d.ID, err)
+	}
+	r.s.Devices = append(r.s.Devices, d)
+	return nil
+}
+
+func (r *subscriberRows) subscriber() (*mssp.Subscriber, error) {
+	if !r.found {
 		return nil, mssp.ErrNotFound
 	}
-	slices.SortFunc(sub.Devices, func(a, b mssp.Device) int { return cmp.Compare(a.ID, b.ID) })
-	return sub, nil
+	slices.SortFunc(r.s.Devices, func(a, b mssp.Device) int { return cmp.Compare(a.ID, b.ID) })
+	return &r.s, nil
 }
 
 var (
@@ -109,6 +120,36 @@ func (s *Store) PutSubscriber(ctx context.Context, sub *mssp.Subscriber) error {
 	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
 		return s.putSubscriber(ctx, sub)
 	}})
+}
+
+// UpdateSubscriber implements mssp.Store. The account is locked before it is
+// read: on PostgreSQL that also keeps out a new device, whose foreign key needs
+// the row.
+func (s *Store) UpdateSubscriber(ctx context.Context, msisdn string, change func(*mssp.Subscriber) error) error {
+	if !isKey(msisdn) {
+		return mssp.ErrNotFound
+	}
+	return s.change(ctx, msisdn, func(ctx context.Context, s *session, call caller) error {
+		if err := s.demand(ctx, lockSubscriber, msisdn); err != nil {
+			return err
+		}
+		r := subscriberRows{s: mssp.Subscriber{MSISDN: msisdn}}
+		if err := s.each(ctx, selectSubscriber, []any{msisdn}, r.scan); err != nil {
+			return err
+		}
+		sub, err := r.subscriber()
+		if err == nil {
+			err = call(func() error { return change(sub) })
+		}
+		if err == nil {
+			sub.MSISDN = msisdn
+			err = checkSubscriber(sub)
+		}
+		if err != nil {
+			return refuse(err)
+		}
+		return s.putSubscriber(ctx, sub)
+	})
 }
 
 // putSubscriber looks first and writes then, for a refusal must leave nothing
@@ -243,6 +284,11 @@ UPDATE devices SET
     state = CASE WHEN EXISTS (SELECT 1 FROM sim_cards WHERE device_id = $1 AND state = 'BLOCKED') THEN 'INACTIVE' ELSE 'ACTIVE' END,
     key_type = $2, cert_serial = $3, pin_blocked = false
 WHERE id = $1 AND EXISTS (SELECT 1 FROM certificates WHERE serial = $3)`}
+	// Only a device that is still active with the certificate that is replaced: it
+	// may have been renewed, switched off or removed since it was read.
+	renewDevice = &query{text: `
+UPDATE devices SET cert_serial = $3
+WHERE id = $1 AND state = 'ACTIVE' AND cert_serial = $2 AND EXISTS (SELECT 1 FROM certificates WHERE serial = $3)`}
 	blockPIN = &query{text: `
 UPDATE devices SET pin_blocked = $2 WHERE id = $1`}
 	deactivateDevice = &query{text: `
@@ -258,6 +304,14 @@ func (s *Store) ActivateDevice(ctx context.Context, deviceID string, k signum.Ke
 		return mssp.ErrNotFound
 	}
 	return s.update(ctx, activateDevice, deviceID, string(k), certSerial)
+}
+
+// RenewDevice implements mssp.Store.
+func (s *Store) RenewDevice(ctx context.Context, deviceID, oldSerial, newSerial string) (bool, error) {
+	if !isKey(deviceID) || !isKey(oldSerial) || !isKey(newSerial) {
+		return false, nil
+	}
+	return s.swap(ctx, renewDevice, deviceID, oldSerial, newSerial)
 }
 
 // SetPINBlocked implements mssp.Store.

@@ -71,10 +71,11 @@ func (b *Sandbox) AddUser(ctx context.Context, u User) error {
 	if err != nil {
 		return err
 	}
-	changed, err := b.dropOldApps(ctx, s)
+	old, err := b.oldApps(ctx, s)
 	if err != nil {
 		return err
 	}
+	completed := make(map[string]mssp.Device)
 	for i := range s.Devices {
 		d := &s.Devices[i]
 		if d.Method == signum.App {
@@ -84,10 +85,22 @@ func (b *Sandbox) AddUser(ctx context.Context, u User) error {
 		if err != nil {
 			return err
 		}
-		changed = changed || !fits
+		if !fits {
+			completed[d.ID] = *d
+		}
 	}
-	if changed {
-		if err := b.Store.PutSubscriber(ctx, s); err != nil {
+	if len(old)+len(completed) > 0 {
+		// The account may have got another App since it was read, which stays.
+		err := b.Store.UpdateSubscriber(ctx, u.MSISDN, func(s *mssp.Subscriber) error {
+			s.Devices = slices.DeleteFunc(s.Devices, func(d mssp.Device) bool { return slices.Contains(old, d.ID) })
+			for i, d := range s.Devices {
+				if c, ok := completed[d.ID]; ok {
+					s.Devices[i] = c
+				}
+			}
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -97,21 +110,21 @@ func (b *Sandbox) AddUser(ctx context.Context, u User) error {
 	return b.addApp(ctx, u.MSISDN)
 }
 
-// dropOldApps takes from an account the Apps that were never enrolled: older
-// versions had such.
-func (b *Sandbox) dropOldApps(ctx context.Context, s *mssp.Subscriber) (changed bool, err error) {
-	s.Devices = slices.DeleteFunc(s.Devices, func(d mssp.Device) bool {
-		if d.Method != signum.App || err != nil {
-			return false
+// oldApps are the devices of an account that are Apps which were never enrolled:
+// older versions had such.
+func (b *Sandbox) oldApps(ctx context.Context, s *mssp.Subscriber) (ids []string, err error) {
+	for _, d := range s.Devices {
+		if d.Method != signum.App {
+			continue
 		}
-		_, e := b.Store.App(ctx, d.ID)
-		if e != nil && !errors.Is(e, mssp.ErrNotFound) {
-			err = e
+		_, err := b.Store.App(ctx, d.ID)
+		if errors.Is(err, mssp.ErrNotFound) {
+			ids = append(ids, d.ID)
+		} else if err != nil {
+			return nil, err
 		}
-		changed = changed || e != nil
-		return e != nil
-	})
-	return changed, err
+	}
+	return ids, nil
 }
 
 func newAccount(u User) *mssp.Subscriber {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -272,6 +273,14 @@ func testEnrolRefused(t *testing.T, d *database) {
 	checkApp(t, s, e.App)
 }
 
+// replaceApp gives an App all that may change of another one.
+func replaceApp(ctx context.Context, s mssp.Store, to *mssp.AppDevice) error {
+	return s.UpdateApp(ctx, to.DeviceID, func(a *mssp.AppDevice) error {
+		*a = *to
+		return nil
+	})
+}
+
 func testUpdateApp(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub, app := enrol(t, s, 1)
@@ -280,22 +289,24 @@ func testUpdateApp(t *testing.T, d *database) {
 	must(t, err)
 	app.TriesLeft = left
 
-	// What may not change does not.
-	changed := *app
-	changed.MSISDN, changed.AuthKey, changed.Share, changed.TriesLeft, changed.Enrolled = "+1", []byte{1}, []byte{2}, 99, after(99)
-	must(t, s.UpdateApp(ctx, &changed))
+	// The function sees the row as it is. What may not change does not.
+	must(t, s.UpdateApp(ctx, app.DeviceID, func(a *mssp.AppDevice) error {
+		same(t, app, a)
+		a.DeviceID, a.MSISDN, a.AuthKey, a.Share, a.TriesLeft, a.Enrolled = "app-2", "+1", []byte{1}, []byte{2}, 99, after(99)
+		return nil
+	}))
 	checkApp(t, s, app)
 
 	app.VerifierHash, app.Name, app.Version, app.Platform, app.LastSeen = hash(8), "é", "2", "ios", after(7)
 	app.Push = &mssp.PushSubscription{Endpoint: "https://push.example", P256DH: []byte{1}, Auth: []byte{2}}
 	app.Passkeys = []mssp.Passkey{{ID: []byte{1, 0}, PublicKey: []byte{2}, SignCount: 3}}
-	must(t, s.UpdateApp(ctx, app))
+	must(t, replaceApp(ctx, s, app))
 	checkApp(t, s, app)
 	app.Push, app.Passkeys = &mssp.PushSubscription{}, nil
-	must(t, s.UpdateApp(ctx, app))
+	must(t, replaceApp(ctx, s, app))
 	checkApp(t, s, app)
 	app.Push = nil
-	must(t, s.UpdateApp(ctx, app))
+	must(t, replaceApp(ctx, s, app))
 	checkApp(t, d.Reopen(), app)
 	s = d.Store()
 
@@ -309,14 +320,14 @@ func testUpdateApp(t *testing.T, d *database) {
 		bad := *app
 		bad.LastSeen = after(500)
 		change(&bad)
-		if err := s.UpdateApp(ctx, &bad); err == nil {
+		if err := replaceApp(ctx, s, &bad); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
 	for _, id := range []string{"app-9", "nul\x00"} {
 		none := *app
 		none.DeviceID = id
-		wantNotFound(t, "no app", s.UpdateApp(ctx, &none))
+		wantNotFound(t, "no app", replaceApp(ctx, s, &none))
 	}
 	checkApp(t, s, app)
 	checkApp(t, s, other)

@@ -31,7 +31,7 @@ func testRemoveApp(t *testing.T, d *database) {
 	must(t, err)
 	same(t, cert, got)
 	wantNotFound(t, "again", s.RemoveApp(ctx, app.DeviceID))
-	wantNotFound(t, "update", s.UpdateApp(ctx, app))
+	wantNotFound(t, "update", replaceApp(ctx, s, app))
 	checkSubscriber(t, s, other)
 	checkApp(t, s, otherApp)
 }
@@ -235,7 +235,7 @@ func testRaceOfAppAndSubscriber(t *testing.T, d *database) {
 		case 1:
 			_, err = s.TakeTry(t.Context(), app.DeviceID)
 		case 2:
-			err = s.UpdateApp(t.Context(), app)
+			err = replaceApp(t.Context(), s, app)
 		case 3:
 			err = s.SetSubscriberState(t.Context(), sub.MSISDN, mssp.SubscriberActive)
 		}

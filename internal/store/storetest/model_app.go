@@ -142,7 +142,7 @@ func (m *model) updateApp(rt *rapid.T) {
 	}
 	a := m.app(rt, func(id string) error {
 		change.DeviceID = id
-		return m.store.UpdateApp(context.Background(), &change)
+		return replaceApp(context.Background(), m.store, &change)
 	})
 	if a != nil {
 		a.VerifierHash, a.LastSeen, a.Push, a.Passkeys = change.VerifierHash, change.LastSeen, change.Push, change.Passkeys

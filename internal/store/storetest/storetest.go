@@ -59,6 +59,10 @@ var tests = []struct {
 	{"Enrol", testEnrol},
 	{"EnrolRefused", testEnrolRefused},
 	{"UpdateApp", testUpdateApp},
+	{"UpdateRefused", testUpdateRefused},
+	{"UpdateParty", testUpdateParty},
+	{"UpdateSubscriber", testUpdateSubscriber},
+	{"RenewDevice", testRenewDevice},
 	{"Tries", testTries},
 	{"RemoveApp", testRemoveApp},
 	{"AppStays", testAppStays},
@@ -98,6 +102,9 @@ var tests = []struct {
 	{"RaceToInvite", testRaceToInvite},
 	{"RaceForTries", testRaceForTries},
 	{"RaceOfAppAndSubscriber", testRaceOfAppAndSubscriber},
+	{"RaceOfUpdates", testRaceOfUpdates},
+	{"RaceOfUpdateAndEnrolment", testRaceOfUpdateAndEnrolment},
+	{"RaceToRenew", testRaceToRenew},
 	{"RaceForCounters", testRaceForCounters},
 	{"RaceOfReplies", testRaceOfReplies},
 	{"RaceToBlock", testRaceToBlock},
@@ -127,6 +134,19 @@ func (d *database) Store() mssp.Store {
 		d.t.Cleanup(func() { s.Close() })
 	}
 	return d.store
+}
+
+// Second opens the same database once more, as another node would; it is closed
+// with the test.
+func (d *database) Second() mssp.Store {
+	d.t.Helper()
+	d.Store()
+	s, err := d.open()
+	if err != nil {
+		d.t.Fatalf("open: %v", err)
+	}
+	d.t.Cleanup(func() { s.Close() })
+	return s
 }
 
 // Reopen closes the store and opens the same database again.
