@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"internal/ca":              {"internal/mssp"},
 	"internal/lab/card":        {"", "internal/mssp", "internal/cms", "internal/scp80", "internal/sms", "internal/applet"},
 	"internal/cms":             {},
+	"internal/config":          {},
 	"internal/edge":            {"", "internal/event", "internal/mssp"},
 	"internal/engine":          {"", "internal/event", "internal/mssp", "internal/cms", "internal/policy"},
 	"internal/event":           {"", "internal/mssp"},

@@ -1,0 +1,241 @@
+package config
+
+import (
+	_ "embed"
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// Config is the configuration of one node. The zero value is not usable; start
+// from Default.
+type Config struct {
+	Service Service `yaml:"service"`
+	Listen  Listen  `yaml:"listen"`
+	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
+	Store          Store          `yaml:"store"`
+	CA             CA             `yaml:"ca"`
+	SIM            SIM            `yaml:"sim"`
+	App            App            `yaml:"app"`
+	Limits         Limits         `yaml:"limits"`
+	Engine         Engine         `yaml:"engine"`
+	Log            Log            `yaml:"log"`
+}
+
+// Service is who the service is.
+type Service struct {
+	Name    string `yaml:"name"`     // as people read it on the pages; at most 40 characters
+	MSSPURI string `yaml:"mssp_uri"` // MSSP_ID/URI of answers (TS 102 204), and the audience of App calls
+	// AuthURI opens the app that signs (App2App). One that begins with / is a
+	// page of the web listener. Empty: signum.DefaultAuthURI.
+	AuthURI string `yaml:"auth_uri"`
+}
+
+// Listen are the addresses that a node serves.
+type Listen struct {
+	MSS MSSListener `yaml:"mss"`
+	Web WebListener `yaml:"web"`
+	PKI PKIListener `yaml:"pki"`
+	Ops OpsListener `yaml:"ops"`
+}
+
+// MSSListener serves application providers, over TLS with client certificates.
+type MSSListener struct {
+	Address Address `yaml:"address"`
+	TLS     KeyPair `yaml:"tls"`
+}
+
+// WebListener serves people and Apps: the phone page, self-care, the App
+// protocol.
+type WebListener struct {
+	Address Address `yaml:"address"`
+	// TLS may be absent on loopback, where browsers and Apps accept plain http.
+	TLS KeyPair `yaml:"tls"`
+	// URL is the origin under which people reach the pages. Empty: that of the
+	// listener, with the name localhost on loopback, because passkeys need a name.
+	URL URL `yaml:"url"`
+}
+
+// PKIListener serves OCSP, CRLs and CA certificates, over plain http.
+type PKIListener struct {
+	Address Address `yaml:"address"`
+	// URL is the base under which everybody reaches them. It goes into every
+	// certificate. Empty: that of the listener.
+	URL URL `yaml:"url"`
+}
+
+// OpsListener serves metrics and health, over plain http. It is for the
+// operator only.
+type OpsListener struct {
+	Address Address `yaml:"address"` // empty: not served
+}
+
+// Store is the database.
+type Store struct {
+	// URL is sqlite:PATH or postgres://…; it is secret because it may hold a
+	// password. Nodes with the same PostgreSQL are one service.
+	URL     Secret `yaml:"url"`
+	URLFile string `yaml:"url_file"`
+}
+
+// CA is the issuing CA of the users' certificates.
+type CA struct {
+	Directory string `yaml:"directory"` // with the keys and certificates of the CA
+	// Create makes a new CA in Directory if there is none; what follows describes
+	// it.
+	Create       bool   `yaml:"create"`
+	Profile      string `yaml:"profile"` // ecdsa or rsa-pss
+	RootName     string `yaml:"root_name"`
+	IssuingName  string `yaml:"issuing_name"`
+	Organization string `yaml:"organization"`
+	Test         bool   `yaml:"test"` // puts TEST before both names
+}
+
+// SIM is how SIM cards are reached.
+type SIM struct {
+	SMSC          SMSC        `yaml:"smsc"`
+	ServiceNumber string      `yaml:"service_number"` // digits, E.164 without +: messages come from it, cards answer to it
+	HomeNetwork   HomeNetwork `yaml:"home_network"`
+	// MasterKey wraps the keys of cards in the store (AES-256): 64 hexadecimal
+	// digits. Without it those keys are lost.
+	MasterKey     Secret `yaml:"master_key"`
+	MasterKeyFile string `yaml:"master_key_file"`
+	Retry         Retry  `yaml:"retry"`
+}
+
+// SMSC is where short messages go. Without an address there is none: requests
+// to SIMs and text messages end with 209.
+type SMSC struct {
+	Address         Address       `yaml:"address"`
+	TLS             bool          `yaml:"tls"`
+	SystemID        string        `yaml:"system_id"` // at most 15 characters
+	Password        Secret        `yaml:"password"`  // at most 8
+	PasswordFile    string        `yaml:"password_file"`
+	SystemType      string        `yaml:"system_type"` // at most 12
+	Binds           int           `yaml:"binds"`       // transceiver sessions
+	Window          int           `yaml:"window"`      // unanswered messages of each bind
+	EnquireLink     time.Duration `yaml:"enquire_link"`
+	ResponseTimeout time.Duration `yaml:"response_timeout"`
+	DialTimeout     time.Duration `yaml:"dial_timeout"`
+}
+
+// HomeNetwork is the mobile network of the operator: its SIMs can be located,
+// and a card belongs to it unless something else is known.
+type HomeNetwork struct {
+	MCC  string `yaml:"mcc"` // 3 digits
+	MNC  string `yaml:"mnc"` // 2 or 3 digits
+	Name string `yaml:"name"`
+}
+
+// Retry says when a request is sent to a card again; see sim.Retry.
+type Retry struct {
+	Attempts   int           `yaml:"attempts"`
+	Absent     int           `yaml:"absent"`
+	Backoff    time.Duration `yaml:"backoff"`
+	MaxBackoff time.Duration `yaml:"max_backoff"`
+	Silence    time.Duration `yaml:"silence"`
+	Patience   time.Duration `yaml:"patience"`
+	Margin     time.Duration `yaml:"margin"`
+}
+
+// App is how Apps are reached.
+type App struct {
+	VAPID          VAPID     `yaml:"vapid"`
+	Limits         AppLimits `yaml:"limits"`
+	MaxConnections int       `yaml:"max_connections"` // inboxes that are open at once
+}
+
+// VAPID tells push services who wakes an App (RFC 8292). Without keys a node
+// makes its own at each start, and browsers that subscribed before are not
+// woken any more.
+type VAPID struct {
+	Contact        string `yaml:"contact"`     // an e-mail or https address; empty: the origin of the pages
+	PublicKey      string `yaml:"public_key"`  // Base64url of a P-256 point
+	PrivateKey     Secret `yaml:"private_key"` // Base64url of its scalar
+	PrivateKeyFile string `yaml:"private_key_file"`
+}
+
+// AppLimits are the rates at which calls of Apps are taken.
+type AppLimits struct {
+	Begin      Rate `yaml:"begin"`      // enrolments, by remote address
+	Address    Rate `yaml:"address"`    // all calls, by remote address
+	Device     Rate `yaml:"device"`     // by App, the frames of its inbox included
+	Subscriber Rate `yaml:"subscriber"` // by user, all Apps together
+}
+
+// Rate is how many calls are taken: Burst at once, then PerMinute.
+type Rate struct {
+	PerMinute int `yaml:"per_minute"`
+	Burst     int `yaml:"burst"`
+}
+
+// Limits bound what application providers may use.
+type Limits struct {
+	MaxBody     Size          `yaml:"max_body"`     // of a request, after decompression
+	ReadTimeout time.Duration `yaml:"read_timeout"` // of a request's body
+	MaxOpen     int           `yaml:"max_open"`     // requests that one client certificate has open
+}
+
+// Engine are the times of transactions.
+type Engine struct {
+	Skew      time.Duration `yaml:"skew"`      // how far a request's Instant may be off
+	Retention time.Duration `yaml:"retention"` // how long an outcome can be read; at least twice Skew
+	Sweep     time.Duration `yaml:"sweep"`     // how often to look for expired transactions
+	// Poll is how often to look for outcomes that another node decided. A node
+	// that has SQLite has no other and does not.
+	Poll time.Duration `yaml:"poll"`
+}
+
+// Log is what is logged.
+type Log struct {
+	Level slog.Level `yaml:"level"`
+}
+
+// Default is the configuration with every default, before a file is read. Keys
+// without a default are empty.
+func Default() Config {
+	return Config{
+		Service: Service{Name: "Signum"},
+		Listen: Listen{
+			MSS: MSSListener{Address: "127.0.0.1:8443"},
+			Web: WebListener{Address: "127.0.0.1:8444"},
+			PKI: PKIListener{Address: "127.0.0.1:8080"},
+			Ops: OpsListener{Address: "127.0.0.1:9464"},
+		},
+		CA: CA{Profile: ProfileECDSA, RootName: "Signum Root CA", IssuingName: "Signum Issuing CA", Organization: "Signum"},
+		SIM: SIM{
+			SMSC: SMSC{
+				Binds: 1, Window: 10,
+				EnquireLink: 30 * time.Second, ResponseTimeout: 10 * time.Second, DialTimeout: 10 * time.Second,
+			},
+			Retry: Retry{
+				Attempts: 8, Absent: 4, Backoff: time.Second, MaxBackoff: 8 * time.Second,
+				Silence: 8 * time.Second, Patience: 30 * time.Second, Margin: time.Second,
+			},
+		},
+		App: App{
+			Limits: AppLimits{
+				Begin: Rate{10, 10}, Address: Rate{6000, 3000}, Device: Rate{120, 60}, Subscriber: Rate{240, 120},
+			},
+			MaxConnections: 20_000,
+		},
+		Limits: Limits{MaxBody: 64 << 10, ReadTimeout: 10 * time.Second, MaxOpen: 20_000},
+		Engine: Engine{
+			Skew: 5 * time.Minute, Retention: time.Hour, Sweep: 250 * time.Millisecond, Poll: time.Second,
+		},
+	}
+}
+
+// Algorithms of a new CA.
+const (
+	ProfileECDSA  = "ecdsa"
+	ProfileRSAPSS = "rsa-pss"
+)
+
+//go:embed example.yaml
+var example []byte
+
+// Example is a complete, commented file: every key with its default, those
+// without one commented out.
+func Example() []byte { return append([]byte(nil), example...) }

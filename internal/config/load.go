@@ -1,0 +1,183 @@
+package config
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+)
+
+const (
+	envPrefix  = "SIGNUM_"
+	envSource  = "environment"
+	fileSuffix = "_file" // of the key that names the file of a secret
+
+	maxSecret = 64 << 10 // bytes of a file
+)
+
+// Load reads the file over the defaults, then the variables SIGNUM_… of
+// environ (of the form of os.Environ), then the files of secrets, and checks
+// the result. The error joins a *Problem for each fault. Warnings are
+// problems that do not keep a node from running.
+func Load(file string, environ []string) (c *Config, warnings []*Problem, err error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, nil, fmt.Errorf("configuration: %w", err)
+	}
+	return Read(file, data, environ)
+}
+
+// Read is Load for a file that was read already; name is how problems call it.
+func Read(name string, data []byte, environ []string) (c *Config, warnings []*Problem, err error) {
+	all := Default()
+	d := decoder{source: name}
+	d.decode(data, &all)
+	l := loader{decoder: d, keys: keys(reflect.ValueOf(&all).Elem(), "")}
+	l.environment(environ)
+	l.secrets()
+	failed := make(map[string]bool)
+	for _, p := range l.problems {
+		failed[p.Path] = true
+	}
+	for _, p := range all.check() {
+		if !failed[p.Path] { // else it was said what is wrong with it
+			l.report(p)
+		}
+	}
+	if err := l.problems.err(); err != nil {
+		return nil, l.warnings, err
+	}
+	return &all, l.warnings, nil
+}
+
+// loader completes what a decoder has read.
+type loader struct {
+	decoder
+	keys     []key
+	fromEnv  map[string]string // variable by path
+	warnings []*Problem
+}
+
+// report adds a problem, with where the value came from.
+func (l *loader) report(p *Problem) { l.problems = append(l.problems, l.located(p)) }
+
+func (l *loader) located(p *Problem) *Problem {
+	if name, ok := l.fromEnv[p.Path]; ok {
+		return &Problem{Source: envSource, Path: name, Text: p.Text}
+	}
+	p.Source, p.Line = l.source, l.lines[p.Path]
+	return p
+}
+
+// environment sets the keys that have a variable. An empty variable counts.
+func (l *loader) environment(environ []string) {
+	l.fromEnv = make(map[string]string)
+	byName := make(map[string]key, len(l.keys))
+	names := make([]string, len(l.keys))
+	for i, k := range l.keys {
+		names[i] = k.env()
+		byName[names[i]] = k
+	}
+	for _, e := range environ {
+		name, text, _ := strings.Cut(e, "=")
+		if !strings.HasPrefix(name, envPrefix) {
+			continue
+		}
+		k, ok := byName[name]
+		if !ok {
+			// Not an error: the commands have variables too, and Kubernetes sets
+			// SIGNUM_SERVICE_HOST for a service of this name.
+			if n := nearest(name, names); n != "" && distance(name, n) <= 2 {
+				l.warnings = append(l.warnings, &Problem{Source: envSource, Path: name, Text: "no key has this variable, did you mean " + n + "?"})
+			}
+			continue
+		}
+		l.fromEnv[k.path] = name
+		l.override(k, text)
+	}
+}
+
+func (l *loader) override(k key, text string) {
+	var err error
+	if k.value.Kind() == reflect.Slice {
+		var texts []string
+		for t := range strings.SplitSeq(text, ",") {
+			if t = strings.TrimSpace(t); t != "" {
+				texts = append(texts, t)
+			}
+		}
+		err = setList(k.value, texts)
+	} else {
+		err = set(k.value, text)
+	}
+	if err != nil {
+		l.report(&Problem{Path: k.path, Text: err.Error()})
+	}
+}
+
+// secrets reads the files of secrets. A secret of the environment replaces that
+// of the file, however either is given.
+func (l *loader) secrets() {
+	byPath := make(map[string]key, len(l.keys))
+	for _, k := range l.keys {
+		byPath[k.path] = k
+	}
+	for _, k := range l.keys {
+		secret, ok := k.value.Addr().Interface().(*Secret)
+		if !ok {
+			continue
+		}
+		at := k.path + fileSuffix
+		name := byPath[at].value.Addr().Interface().(*string)
+		_, envValue := l.fromEnv[k.path]
+		_, envFile := l.fromEnv[at]
+		switch {
+		case envValue && !envFile:
+			*name = ""
+		case envFile && !envValue:
+			*secret = Secret{}
+		}
+		if *name == "" {
+			continue
+		}
+		if !secret.IsZero() {
+			l.report(&Problem{Path: at, Text: "is given beside " + k.path + "; keep one of them"})
+			continue
+		}
+		value, warning, err := readSecret(*name)
+		if err != nil {
+			l.report(&Problem{Path: at, Text: err.Error()})
+		}
+		if warning != "" {
+			l.warnings = append(l.warnings, l.located(&Problem{Path: at, Text: warning}))
+		}
+		*secret = NewSecret(value)
+	}
+}
+
+// readSecret reads the file of a secret, without the line end that editors put
+// there. The warning says that others than its owner can read or change it.
+func readSecret(name string) (value, warning string, err error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return "", "", err
+	}
+	if info.Size() > maxSecret {
+		return "", "", fmt.Errorf("%s: a secret has at most %d bytes", name, maxSecret)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return "", "", err
+	}
+	value = strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	if value == "" {
+		return "", "", fmt.Errorf("%s: is empty", name)
+	}
+	const others fs.FileMode = 0o027 // a group may read: that is how systemd and Kubernetes hand secrets over
+	if mode := info.Mode().Perm(); mode&others != 0 {
+		warning = fmt.Sprintf("%s has mode %04o; chmod 600 it, so that nobody else can read or change it", filepath.Clean(name), mode)
+	}
+	return value, warning, nil
+}

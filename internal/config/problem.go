@@ -1,0 +1,89 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Problem is one fault of a configuration.
+type Problem struct {
+	Source string // the file, or "environment"; empty: not known
+	Line   int    // of the file, from 1; 0: not known
+	Path   string // of the key, such as listen.mss.address; empty: the whole file
+	Text   string // what is wrong and what to do
+}
+
+// Error implements error.
+func (p *Problem) Error() string {
+	var b strings.Builder
+	if p.Source != "" {
+		b.WriteString(p.Source)
+		if p.Line > 0 {
+			fmt.Fprintf(&b, ":%d", p.Line)
+		}
+		b.WriteString(": ")
+	}
+	if p.Path != "" {
+		b.WriteString(p.Path + ": ")
+	}
+	b.WriteString(p.Text)
+	return b.String()
+}
+
+// problems collects what is wrong.
+type problems []*Problem
+
+func (l *problems) add(path, format string, args ...any) {
+	*l = append(*l, &Problem{Path: path, Text: fmt.Sprintf(format, args...)})
+}
+
+// err joins them in the order of the lines.
+func (l problems) err() error {
+	sorted := slices.Clone(l)
+	slices.SortStableFunc(sorted, func(a, b *Problem) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Path, b.Path)) })
+	errs := make([]error, len(sorted))
+	for i, p := range sorted {
+		errs[i] = p
+	}
+	return errors.Join(errs...)
+}
+
+// nearest is the name that a person who typed got most likely meant; empty if
+// none is close.
+func nearest(got string, names []string) string {
+	best, least := "", max(1, len(got)/3)+1
+	for _, name := range names {
+		if d := distance(got, name); d < least {
+			best, least = name, d
+		}
+	}
+	return best
+}
+
+// distance is the number of characters to insert, delete, replace or swap with
+// their neighbour to make b of a (optimal string alignment).
+func distance(a, b string) int {
+	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := range len(a) {
+		row := make([]int, len(b)+1)
+		row[0] = i + 1
+		for j := range len(b) {
+			differ := 1
+			if a[i] == b[j] {
+				differ = 0
+			}
+			row[j+1] = min(last[j+1]+1, row[j]+1, last[j]+differ)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}

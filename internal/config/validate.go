@@ -1,0 +1,251 @@
+package config
+
+import (
+	"encoding/hex"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Validate checks everything and reports every fault at once: the error joins
+// a *Problem for each. It reads the files of TLS certificates, and nothing
+// else.
+func (c *Config) Validate() error { return c.check().err() }
+
+func (c *Config) check() problems {
+	var l problems
+	c.Service.check(&l)
+	c.Listen.check(&l)
+	c.Store.check(&l)
+	c.CA.check(&l)
+	c.SIM.check(&l)
+	c.App.check(&l)
+	if c.Limits.MaxBody < 1 {
+		l.add("limits.max_body", "must be at least 1B")
+	}
+	l.positive("limits.read_timeout", c.Limits.ReadTimeout)
+	l.atLeast("limits.max_open", c.Limits.MaxOpen, 1)
+	c.Engine.check(&l)
+	return l
+}
+
+func (l *problems) positive(path string, d time.Duration) {
+	if d <= 0 {
+		l.add(path, "must be longer than 0s")
+	}
+}
+
+func (l *problems) atLeast(path string, n, least int) {
+	if n < least {
+		l.add(path, "must be at least %d", least)
+	}
+}
+
+func (l *problems) atMost(path, text string, most int) {
+	if len(text) > most {
+		l.add(path, "must have at most %d characters", most)
+	}
+}
+
+func (s Service) check(l *problems) {
+	const longest = 40 // the pages have room for so much
+	if n := utf8.RuneCountInString(s.Name); n < 1 || n > longest || strings.ContainsFunc(s.Name, func(r rune) bool { return r < ' ' }) {
+		l.add("service.name", "must have 1 to %d printable characters", longest)
+	}
+	if u, err := url.Parse(s.MSSPURI); err != nil || u.Scheme == "" {
+		l.add("service.mssp_uri", "is needed: a URI that names the service in its answers, such as http://mss.example.com/")
+	}
+	if u, err := url.Parse(s.AuthURI); s.AuthURI != "" && (err != nil || u.Scheme == "" && !strings.HasPrefix(s.AuthURI, "/")) {
+		l.add("service.auth_uri", "must be a URI, or the path of a page that begins with /")
+	}
+}
+
+func (c Listen) check(l *problems) {
+	l.address("listen.mss.address", c.MSS.Address, true)
+	l.address("listen.web.address", c.Web.Address, true)
+	l.address("listen.pki.address", c.PKI.Address, true)
+	l.address("listen.ops.address", c.Ops.Address, false)
+	if c.MSS.TLS.IsZero() {
+		l.add("listen.mss.tls.certificate_file", "is needed, with key_file: application providers connect over TLS")
+	} else {
+		c.MSS.TLS.check(l, "listen.mss.tls")
+	}
+	switch {
+	case !c.Web.TLS.IsZero():
+		c.Web.TLS.check(l, "listen.web.tls")
+	case c.Web.Address != "" && !c.Web.Address.loopback():
+		l.add("listen.web.tls.certificate_file", "the pages would be served without TLS at %s: give them a certificate, or an address on loopback", c.Web.Address)
+	}
+	l.url("listen.web.url", c.Web.URL)
+	if u, err := url.Parse(string(c.Web.URL)); err == nil && u.Path != "" {
+		l.add("listen.web.url", "must be an origin, without a path")
+	}
+	l.url("listen.pki.url", c.PKI.URL)
+	if strings.HasPrefix(string(c.PKI.URL), "https:") {
+		l.add("listen.pki.url", "must begin with http: to fetch a CRL in order to check a certificate, a client must not have to check another first")
+	}
+}
+
+func (l *problems) address(path string, a Address, needed bool) {
+	if err := a.valid(); err != nil {
+		l.add(path, "%v", err)
+	} else if a == "" && needed {
+		l.add(path, "is needed: host:port to listen on")
+	}
+}
+
+func (l *problems) url(path string, u URL) {
+	if err := u.valid(); err != nil {
+		l.add(path, "%v", err)
+	}
+}
+
+func (k KeyPair) check(l *problems, path string) {
+	switch {
+	case k.CertificateFile == "":
+		l.add(path+".certificate_file", "is needed beside key_file")
+	case k.KeyFile == "":
+		l.add(path+".key_file", "is needed beside certificate_file")
+	default:
+		if _, err := k.Load(); err != nil {
+			l.add(path+".certificate_file", "no TLS certificate with its key: %v", err)
+		}
+	}
+}
+
+func (s Store) check(l *problems) {
+	url := s.URL.Reveal()
+	scheme, _, ok := strings.Cut(url, ":")
+	switch {
+	case url == "":
+		l.add("store.url", "is needed: sqlite:PATH or postgres://…")
+	case !ok:
+		l.add("store.url", "must be sqlite:PATH or postgres://…")
+	case scheme != "sqlite" && scheme != "postgres" && scheme != "postgresql":
+		l.add("store.url", "there is no database %q; it is sqlite:PATH or postgres://…", scheme)
+	}
+}
+
+// Shared reports whether other nodes can use the same database.
+func (s Store) Shared() bool { return strings.HasPrefix(s.URL.Reveal(), "postgres") }
+
+func (c CA) check(l *problems) {
+	if c.Directory == "" {
+		l.add("ca.directory", "is needed: where the keys and certificates of the CA are")
+	}
+	if c.Profile != ProfileECDSA && c.Profile != ProfileRSAPSS {
+		l.add("ca.profile", "%q is unknown; it is %s or %s", c.Profile, ProfileECDSA, ProfileRSAPSS)
+	}
+	for path, name := range map[string]string{"root_name": c.RootName, "issuing_name": c.IssuingName, "organization": c.Organization} {
+		if c.Create && name == "" {
+			l.add("ca."+path, "is needed to create a CA")
+		}
+	}
+}
+
+func (s SIM) check(l *problems) {
+	s.SMSC.check(l)
+	s.HomeNetwork.check(l)
+	if n := len(s.ServiceNumber); s.ServiceNumber != "" && (n > 15 || !digits(s.ServiceNumber)) {
+		l.add("sim.service_number", "must be 1 to 15 digits, E.164 without the leading +")
+	}
+	if s.SMSC.Address != "" && s.ServiceNumber == "" {
+		l.add("sim.service_number", "is needed with an SMSC: messages come from it, and cards answer to it")
+	}
+	switch _, err := s.MasterKeyBytes(); {
+	case err != nil:
+		l.add("sim.master_key", "must be 64 hexadecimal digits; make one with: openssl rand -hex 32")
+	case s.MasterKey.IsZero() && s.SMSC.Address != "":
+		l.add("sim.master_key", "is needed with an SMSC: it protects the keys of the cards; make one with: openssl rand -hex 32")
+	}
+	r := s.Retry
+	l.atLeast("sim.retry.attempts", r.Attempts, 1)
+	l.atLeast("sim.retry.absent", r.Absent, 1)
+	l.positive("sim.retry.backoff", r.Backoff)
+	l.positive("sim.retry.silence", r.Silence)
+	l.positive("sim.retry.patience", r.Patience)
+	l.positive("sim.retry.margin", r.Margin)
+	if r.MaxBackoff < r.Backoff {
+		l.add("sim.retry.max_backoff", "must be at least sim.retry.backoff, %s", r.Backoff)
+	}
+}
+
+// masterKeySize is that of AES-256, in octets.
+const masterKeySize = 32
+
+// MasterKeyBytes decodes MasterKey; nil if there is none. The error does not
+// hold the key.
+func (s SIM) MasterKeyBytes() ([]byte, error) {
+	if s.MasterKey.IsZero() {
+		return nil, nil
+	}
+	key, err := hex.DecodeString(s.MasterKey.Reveal())
+	if err != nil || len(key) != masterKeySize {
+		return nil, &Problem{Path: "sim.master_key", Text: "is not 64 hexadecimal digits"}
+	}
+	return key, nil
+}
+
+func (s SMSC) check(l *problems) {
+	l.address("sim.smsc.address", s.Address, false)
+	if s.Address == "" {
+		return
+	}
+	if s.SystemID == "" {
+		l.add("sim.smsc.system_id", "is needed: by it the SMSC knows this service")
+	}
+	// The lengths are those of SMPP 3.4, clause 5.2.
+	l.atMost("sim.smsc.system_id", s.SystemID, 15)
+	l.atMost("sim.smsc.password", s.Password.Reveal(), 8)
+	l.atMost("sim.smsc.system_type", s.SystemType, 12)
+	for path, n := range map[string]int{"sim.smsc.binds": s.Binds, "sim.smsc.window": s.Window} {
+		if n < 1 || n > 1000 {
+			l.add(path, "must be a number from 1 to 1000")
+		}
+	}
+	l.positive("sim.smsc.enquire_link", s.EnquireLink)
+	l.positive("sim.smsc.response_timeout", s.ResponseTimeout)
+	l.positive("sim.smsc.dial_timeout", s.DialTimeout)
+}
+
+func (n HomeNetwork) check(l *problems) {
+	if n.MCC == "" && n.MNC == "" {
+		return
+	}
+	if len(n.MCC) != 3 || !digits(n.MCC) {
+		l.add("sim.home_network.mcc", "must be 3 digits")
+	}
+	if len(n.MNC) < 2 || len(n.MNC) > 3 || !digits(n.MNC) {
+		l.add("sim.home_network.mnc", "must be 2 or 3 digits")
+	}
+}
+
+func digits(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+func (a App) check(l *problems) {
+	if a.VAPID.PublicKey != "" && a.VAPID.PrivateKey.IsZero() {
+		l.add("app.vapid.private_key", "is needed beside public_key")
+	}
+	if a.VAPID.PublicKey == "" && !a.VAPID.PrivateKey.IsZero() {
+		l.add("app.vapid.public_key", "is needed beside private_key")
+	}
+	for path, r := range map[string]Rate{
+		"begin": a.Limits.Begin, "address": a.Limits.Address, "device": a.Limits.Device, "subscriber": a.Limits.Subscriber,
+	} {
+		l.atLeast("app.limits."+path+".per_minute", r.PerMinute, 1)
+		l.atLeast("app.limits."+path+".burst", r.Burst, 1)
+	}
+	l.atLeast("app.max_connections", a.MaxConnections, 1)
+}
+
+func (e Engine) check(l *problems) {
+	l.positive("engine.skew", e.Skew)
+	l.positive("engine.sweep", e.Sweep)
+	l.positive("engine.poll", e.Poll)
+	if e.Retention < 2*e.Skew {
+		l.add("engine.retention", "must be at least twice engine.skew, %s: a repeated request is refused for its age only when the first is forgotten", 2*e.Skew)
+	}
+}
