@@ -204,6 +204,10 @@ func (c *call) carryOut(e *pendingEnrolment, in *enrolRequest) (*enrolled, error
 	if err != nil {
 		return nil, err
 	}
+	chain, err := c.s.cfg.CA.Chain(cert.DER)
+	if err != nil {
+		return nil, c.undo(cert, err)
+	}
 	now := c.s.now()
 	verifier := sha256.Sum256(in.Verifier)
 	change.App = &mssp.AppDevice{
@@ -218,7 +222,7 @@ func (c *call) carryOut(e *pendingEnrolment, in *enrolRequest) (*enrolled, error
 	if change.Serial != "" {
 		c.retire(e.msisdn, e.deviceID)
 	}
-	for _, der := range append([][]byte{cert.DER}, c.s.cfg.Chain...) {
+	for _, der := range append([][]byte{cert.DER}, chain...) {
 		out.Certificates = append(out.Certificates, der)
 	}
 	return out, nil

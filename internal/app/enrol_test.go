@@ -318,7 +318,7 @@ func TestCertificatesAreTheApps(t *testing.T) {
 	r := p.enrol(w.invite(alice, true), "")
 	list := r.member("certificates").([]any)
 	der, err := unb64u(list[0].(string))
-	if err != nil || len(list) != 2 || list[1] != enc([]byte("issuing CA")) {
+	if err != nil || len(list) != 2 || list[1] != enc([]byte("issuer of 1")) {
 		t.Fatal(err, list)
 	}
 	cert, err := x509.ParseCertificate(der)

@@ -45,7 +45,7 @@ func newWorld(t testing.TB, edit ...func(*Config)) *world {
 	w.store.subs[alice] = &mssp.Subscriber{MSISDN: alice, Serial: aliceSerial, State: mssp.SubscriberActive}
 	w.store.subs[bob] = &mssp.Subscriber{MSISDN: bob, Serial: "MIDCHEBOB0000001", State: mssp.SubscriberActive}
 	w.cfg = Config{
-		Store: w.store, CA: w.ca, Chain: [][]byte{[]byte("issuing CA")}, Clock: w.clock, Service: service, NewSerial: serials(),
+		Store: w.store, CA: w.ca, Clock: w.clock, Service: service, NewSerial: serials(),
 		Logger: slog.New(slog.NewTextHandler(w.log, nil)), OpenAPI: api.AppOpenAPI,
 		Limits: Limits{Begin: Limit{10_000, 10_000}, Device: Limit{100_000, 100_000}, Subscriber: Limit{100_000, 100_000}, Address: Limit{1_000_000, 1_000_000}},
 	}

@@ -32,6 +32,7 @@ type Store interface {
 // CA certifies and revokes.
 type CA interface {
 	mssp.Issuer
+	mssp.Chains // of the certificates that an App gets with its own
 	// Revoke revokes a certificate for a CRLReason of RFC 5280, clause 5.3.1.
 	Revoke(ctx context.Context, serial string, reason int) error
 }
@@ -40,7 +41,6 @@ type CA interface {
 type Config struct {
 	Store     Store
 	CA        CA
-	Chain     [][]byte // DER of the CA certificates that an App gets with its own
 	Clock     mssp.Clock
 	Logger    *slog.Logger
 	Service   string        // aud of proofs

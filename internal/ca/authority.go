@@ -41,6 +41,7 @@ type Authority struct {
 	root, issuing       *x509.Certificate
 	rootKey, issuingKey crypto.Signer // rootKey is nil if it is kept offline
 	rootCRL             []byte        // DER; served while rootKey is nil; may be nil
+	former              []path        // issuing CAs whose certificates are still in use
 }
 
 // rootCRLValidity is how long the CRL is valid that a root leaves behind when
@@ -116,10 +117,6 @@ func NewAuthority(root, issuing *x509.Certificate, rootKey, issuingKey crypto.Si
 
 // Root is the certificate to be trusted.
 func (a *Authority) Root() *x509.Certificate { return a.root }
-
-// Chain is the certificates (DER) that stand after a subscriber's in a CMS:
-// issuing CA, root.
-func (a *Authority) Chain() [][]byte { return [][]byte{a.issuing.Raw, a.root.Raw} }
 
 func (c Config) name(given, fallback string) pkix.Name {
 	cn := cmp.Or(given, fallback)

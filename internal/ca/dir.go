@@ -3,6 +3,7 @@ package ca
 import (
 	"crypto"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -19,6 +20,10 @@ const (
 	fileRootCRL    = "root.crl" // DER; may be missing
 	fileIssuing    = "issuing.pem"
 	fileIssuingKey = "issuing.key"
+	// dirFormer has a PEM file for each former issuing CA: its certificate, then
+	// that of its root, which may be left out if it is the current root. The
+	// directory may be missing. Load reads every *.pem there.
+	dirFormer = "former"
 	// fileMarker is there while the others are being written.
 	fileMarker = "INCOMPLETE"
 )
@@ -59,6 +64,11 @@ func (a *Authority) Save(dir string) error {
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("ca: save: %w", err)
+	}
+	if len(a.former) > 0 {
+		if err := os.MkdirAll(filepath.Join(dir, dirFormer), 0o700); err != nil {
+			return fmt.Errorf("ca: save: %w", err)
+		}
 	}
 	// Whoever makes the marker is the only one to write.
 	marker, err := os.OpenFile(filepath.Join(dir, fileMarker), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
@@ -117,6 +127,10 @@ func (a *Authority) files() ([]file, error) {
 	if a.rootCRL != nil {
 		list = append(list, file{fileRootCRL, a.rootCRL, forAll})
 	}
+	for _, p := range a.former {
+		name := filepath.Join(dirFormer, hex.EncodeToString(p.issuing.SubjectKeyId)+".pem")
+		list = append(list, file{name, append(encodeCertificate(p.issuing), encodeCertificate(p.root)...), forAll})
+	}
 	return list, nil
 }
 
@@ -160,6 +174,34 @@ func Load(dir string) (*Authority, error) {
 	a, err := NewAuthority(root, issuing, rootKey, issuingKey, crl)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return a.withFormerIn(filepath.Join(dir, dirFormer))
+}
+
+// withFormerIn adds the former issuing CAs of a directory, which may be missing.
+func (a *Authority) withFormerIn(dir string) (*Authority, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("ca: %w", err)
+	}
+	for _, e := range entries {
+		name := filepath.Join(dir, e.Name())
+		if filepath.Ext(name) != ".pem" {
+			continue
+		}
+		certs, err := readCertificates(name)
+		if err != nil {
+			return nil, err
+		}
+		root := a.root
+		if len(certs) == 2 {
+			root = certs[1]
+		} else if len(certs) != 1 {
+			return nil, fmt.Errorf("ca: %s has %d certificates, not a former issuing CA and perhaps its root", name, len(certs))
+		}
+		if a, err = a.WithFormer(certs[0], root); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	return a, nil
 }
@@ -215,6 +257,22 @@ func readCertificate(path string) (*x509.Certificate, error) {
 		return nil, fmt.Errorf("ca: %s: %w", path, err)
 	}
 	return c, nil
+}
+
+// readCertificates reads all certificates of a PEM file.
+func readCertificates(path string) (list []*x509.Certificate, err error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("ca: %w", err)
+	}
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("ca: %s: %w", path, err)
+		}
+		list = append(list, c)
+	}
+	return list, nil
 }
 
 func readKey(path string) (crypto.Signer, error) {

@@ -36,7 +36,11 @@ func TestSignatureOpenSSL(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				der, err := cms.Assemble(text, attrs, sig, signer, i.Chain())
+				chain, err := i.Chain(c.DER)
+				if err != nil {
+					t.Fatal(err)
+				}
+				der, err := cms.Assemble(text, attrs, sig, signer, chain)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -157,7 +157,11 @@ func (e *Engine) cms(t *mssp.Transaction, o mssp.Outcome) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("content of transaction %s: %w", t.ID, err)
 	}
-	der, err := cms.Assemble([]byte(content), t.SignedAttrs, o.Signature, signer, e.cfg.Chain)
+	chain, err := e.cfg.Chains.Chain(t.Certificate.DER)
+	if err != nil {
+		return nil, fmt.Errorf("chain of certificate %s: %w", t.CertSerial, err)
+	}
+	der, err := cms.Assemble([]byte(content), t.SignedAttrs, o.Signature, signer, chain)
 	if err != nil {
 		return nil, fmt.Errorf("assembling the CMS of %s: %w", t.ID, err)
 	}

@@ -22,7 +22,7 @@ type Config struct {
 	Channels map[signum.Method]mssp.Channel
 	Issuer   mssp.Issuer     // of SIMs that are activated on the way; nil: none are
 	Texts    mssp.TextSender // of one-time passwords; nil: their profiles are not supported
-	Chain    [][]byte        // issuing CA, root: DER, appended to the leaf in each CMS
+	Chains   mssp.Chains     // the CAs that stand after a subscriber's certificate in its CMS
 	MSSPURI  string          // MSSP_ID/URI of answers
 	// HomeNetwork is MCC and MNC of the network that knows where its SIMs are.
 	// Empty: no SIM can be located.
@@ -52,8 +52,8 @@ type Engine struct {
 
 // New checks the configuration and returns an engine. Run makes it live.
 func New(cfg Config) (*Engine, error) {
-	if cfg.Store == nil || len(cfg.Channels) == 0 {
-		return nil, errors.New("engine: a store and at least one channel are needed")
+	if cfg.Store == nil || cfg.Chains == nil || len(cfg.Channels) == 0 {
+		return nil, errors.New("engine: a store, the chains of certificates, and at least one channel are needed")
 	}
 	for _, d := range []struct {
 		v   *time.Duration

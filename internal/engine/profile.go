@@ -109,7 +109,7 @@ func sscd(d *mssp.Device, certs []signum.SSCDCertificate, ask policy.Params) sig
 	return out
 }
 
-// certificates are the device's certificate with the chain of the issuing CA.
+// certificates are the device's certificate with the chain of the CA that issued it.
 func (e *Engine) certificates(d *mssp.Device, now time.Time) ([]signum.SSCDCertificate, error) {
 	c := d.Certificate
 	if c == nil || len(c.DER) == 0 {
@@ -119,7 +119,11 @@ func (e *Engine) certificates(d *mssp.Device, now time.Time) ([]signum.SSCDCerti
 	if d.State == signum.DeviceActive && c.State == mssp.CertificateGood && now.Before(c.NotAfter) {
 		out.State = signum.DeviceActive
 	}
-	for _, der := range append([][]byte{c.DER}, e.cfg.Chain...) {
+	chain, err := e.cfg.Chains.Chain(c.DER)
+	if err != nil {
+		return nil, fmt.Errorf("chain of certificate %s: %w", c.Serial, err)
+	}
+	for _, der := range append([][]byte{c.DER}, chain...) {
 		subject, err := subjectOf(der)
 		if err != nil {
 			return nil, fmt.Errorf("certificate %s: %w", c.Serial, err)

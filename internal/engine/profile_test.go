@@ -34,7 +34,12 @@ func TestProfile(t *testing.T) {
 		yes, no := true, false
 		chain := func(s *mssp.Subscriber, i int, alg signum.KeyType) []signum.SSCDCertificate {
 			c := signum.SSCDCertificate{Algorithm: alg, State: signum.DeviceActive}
-			for _, der := range append([][]byte{s.Devices[i].Certificate.DER}, w.cfg.Chain...) {
+			leaf := s.Devices[i].Certificate.DER
+			cas, err := w.ca.Chain(leaf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, der := range append([][]byte{leaf}, cas...) {
 				cert, err := x509.ParseCertificate(der)
 				if err != nil {
 					t.Fatal(err)

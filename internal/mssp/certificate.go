@@ -37,6 +37,14 @@ type Issuer interface {
 	Issue(ctx context.Context, serial, deviceID string, key crypto.PublicKey) (*Certificate, error)
 }
 
+// Chains knows the CAs above subscribers' certificates.
+type Chains interface {
+	// Chain returns the certificates (DER) that stand after a subscriber's (DER)
+	// in a CMS: the CA that issued it, then the root. They must not be changed. It
+	// is an error if the issuer is unknown.
+	Chain(certificate []byte) ([][]byte, error)
+}
+
 // CertificateStore is what the issuing CA needs.
 type CertificateStore interface {
 	// IntendCertificate records a certificate (Serial, DeviceID, TBS, validity)

@@ -118,14 +118,14 @@ func New(ctx context.Context, cfg Config) (s *Node, err error) {
 	if err != nil {
 		return s, err
 	}
-	if s.Apps, err = s.newApps(authority.Chain()); err != nil {
+	if s.Apps, err = s.newApps(); err != nil {
 		return s, err
 	}
 	if err = s.newSIMs(); err != nil {
 		return s, err
 	}
 	ec := cfg.Engine
-	ec.Store, ec.Chain, ec.MSSPURI = s.Store, authority.Chain(), cfg.MSSPURI
+	ec.Store, ec.Chains, ec.MSSPURI = s.Store, authority, cfg.MSSPURI
 	ec.Clock, ec.Logger = cfg.Clock, cfg.Logger
 	ec.Issuer, ec.Texts, ec.HomeNetwork, ec.AuthURI = s.CA, s.SIMs, cfg.HomeNetwork, s.web.page(cfg.AuthURI)
 	apps := mssp.Channel(s.Apps)

@@ -93,7 +93,7 @@ func (w *web) page(address string) string {
 	return address
 }
 
-func (s *Node) newApps(chain [][]byte) (*app.Server, error) {
+func (s *Node) newApps() (*app.Server, error) {
 	vapid := s.web.VAPID
 	if vapid.Public == "" {
 		var err error
@@ -102,7 +102,7 @@ func (s *Node) newApps(chain [][]byte) (*app.Server, error) {
 		}
 	}
 	return app.New(app.Config{
-		Store: s.Store, CA: s.CA, Chain: chain, Clock: s.cfg.Clock, Logger: s.cfg.Logger,
+		Store: s.Store, CA: s.CA, Clock: s.cfg.Clock, Logger: s.cfg.Logger,
 		Service: s.cfg.MSSPURI, WebURL: s.web.url, NewSerial: ca.NewSerial,
 		VAPID: vapid, OpenAPI: api.AppOpenAPI, Limits: s.web.Limits,
 	})
