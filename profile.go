@@ -1,13 +1,13 @@
 package signum
 
-// Method is how a subscriber signs.
+// Method is how a subscriber signs. A one-time password is not signed, so it has
+// no method.
 type Method string
 
 // The methods.
 const (
 	SIM Method = "SIM" // an applet on the SIM card, reached by SMS
 	App Method = "App" // an app, reached over its own protocol
-	SMS Method = "SMS" // a text message: nothing is signed
 )
 
 // Signature profiles by URI.
@@ -33,14 +33,6 @@ var SignatureProfiles = []string{
 // IsOTP reports whether a profile sends a one-time password instead of asking
 // for a signature.
 func IsOTP(profile string) bool { return profile == ProfileOTPText || profile == ProfileOTPFlash }
-
-// ProfileOf is the profile named in an answer made by the method.
-func ProfileOf(m Method) string {
-	if m == App {
-		return ProfileDevice
-	}
-	return ProfileSTK
-}
 
 // KeyType is the kind of a subscriber's key.
 type KeyType string

@@ -87,12 +87,3 @@ type ChainCertificate struct {
 func (*ProfileRequest) Operation() Operation { return OpProfile }
 
 func (*ProfileResponse) response() {}
-
-// Add adds a device of the method.
-func (s *SSCDs) Add(m Method, d SSCD) {
-	if m == SIM {
-		s.SIM = &d
-	} else {
-		s.Apps = append(s.Apps, d)
-	}
-}

@@ -41,8 +41,8 @@ func (e *Engine) notSent(ctx context.Context, transID, msisdn string, err error)
 }
 
 func (e *Engine) send(ctx context.Context, t *mssp.Transaction) error {
-	if t.Method == signum.SMS {
-		return guarded(func() error { return e.sendText(ctx, t) })
+	if t.OTP() {
+		return guarded(func() error { return e.sendOTP(ctx, t) })
 	}
 	return guarded(func() error { return e.channel(t.Method).Send(ctx, deviceRequest(t)) })
 }
@@ -91,26 +91,6 @@ func (noChannel) Send(context.Context, mssp.DeviceRequest) error {
 	return errors.New("no channel for the method")
 }
 func (noChannel) Cancel(context.Context, string, string) {}
-
-// sendText sends a one-time password; the transaction ends when the network
-// has taken it.
-func (e *Engine) sendText(ctx context.Context, t *mssp.Transaction) error {
-	if e.cfg.Texts == nil {
-		return errors.New("no sender of text messages")
-	}
-	err := e.cfg.Texts.SendText(ctx, mssp.TextMessage{
-		MSISDN: t.MSISDN, Text: t.Text, Flash: t.Profile == signum.ProfileOTPFlash,
-	})
-	if err != nil {
-		return err
-	}
-	if _, err := e.finish(ctx, t, mssp.Outcome{Code: signum.RequestOK}); err != nil {
-		// It was sent: the user has it. Expiry will say otherwise, which is the
-		// store's fault.
-		e.cfg.Logger.ErrorContext(ctx, "text sent, but", "trans_id", t.ID, "err", fmt.Errorf("ending transaction: %w", err))
-	}
-	return nil
-}
 
 // keyType tells the bearer which algorithm the card shall use.
 func keyType(t *mssp.Transaction) signum.KeyType {

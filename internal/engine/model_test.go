@@ -122,7 +122,7 @@ func fails(rt *rapid.T, err error, code signum.Code, what string) {
 func (m *model) begin(rt *rapid.T) {
 	ap, user, method := m.draw(rt)
 	seconds := rapid.IntRange(15, 100).Draw(rt, "timeout")
-	r := m.w.request(m.users[user], async, profile(signum.ProfileOf(method)), func(r *signum.SignatureRequest) { r.TimeOut = fmt.Sprint(seconds) })
+	r := m.w.request(m.users[user], async, profile(mssp.MethodOf(method).Profile), func(r *signum.SignatureRequest) { r.TimeOut = fmt.Sprint(seconds) })
 	c := m.as(ap, &r.Header)
 	resp, err := m.w.Sign(context.Background(), c, r)
 	before := m.current(user, method)

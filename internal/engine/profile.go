@@ -53,10 +53,6 @@ func (e *Engine) Profile(ctx context.Context, c *mssp.Caller, r *signum.ProfileR
 
 func (e *Engine) extension(s *mssp.Subscriber, can *policy.Capability, ask policy.Params, now time.Time) (*signum.ProfileExtension, error) {
 	x := new(signum.ProfileExtension)
-	devices := can.Apps
-	if can.SIM != nil {
-		devices = append([]*mssp.Device{can.SIM}, devices...)
-	}
 	no := false
 	if ask.GetServerSideSignature {
 		x.ServerSideSignature = &no
@@ -79,7 +75,7 @@ func (e *Engine) extension(s *mssp.Subscriber, can *policy.Capability, ask polic
 	if ask.Devices {
 		x.SSCDs = new(signum.SSCDs)
 	}
-	for _, d := range devices {
+	for _, d := range can.Devices {
 		certs, err := e.certificates(d, now)
 		if err != nil {
 			return nil, err
@@ -88,10 +84,21 @@ func (e *Engine) extension(s *mssp.Subscriber, can *policy.Capability, ask polic
 			x.Certificates = append(x.Certificates, certs...)
 		}
 		if ask.Devices {
-			x.SSCDs.Add(d.Method, sscd(d, certs, ask))
+			list(x.SSCDs, d.Method, sscd(d, certs, ask))
 		}
 	}
 	return x, nil
+}
+
+// list puts a device where the interface has its method. A method that the
+// interface does not know is not told.
+func list(s *signum.SSCDs, m signum.Method, d signum.SSCD) {
+	switch m {
+	case signum.SIM:
+		s.SIM = &d
+	case signum.App:
+		s.Apps = append(s.Apps, d)
+	}
 }
 
 func sscd(d *mssp.Device, certs []signum.SSCDCertificate, ask policy.Params) signum.SSCD {
@@ -102,7 +109,7 @@ func sscd(d *mssp.Device, certs []signum.SSCDCertificate, ask policy.Params) sig
 	if ask.PINStatus {
 		out.PINBlocked = &d.PINBlocked
 	}
-	if ask.CardDetails && d.Method == signum.SIM {
+	if ask.CardDetails && mssp.MethodOf(d.Method).Card {
 		n := d.Network.OrUnknown()
 		out.Card = &n
 	}

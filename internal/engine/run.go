@@ -98,18 +98,11 @@ func (e *Engine) recover(ctx context.Context) error {
 	}
 }
 
-// redispatch hands over what is outstanding. Phones know a request that comes again,
-// but nobody knows a text: what this node is sending, or has sent since the list
-// was read, is no business of recovery, which runs while the node serves.
+// redispatch hands over what is outstanding. A phone recognises a request that
+// comes again; nothing recognises a text.
 func (e *Engine) redispatch(ctx context.Context, t *mssp.Transaction) error {
-	if t.Method == signum.SMS {
-		if _, here := e.sendingTexts.Load(t.ID); here {
-			return nil
-		}
-		switch now, err := e.cfg.Store.Transaction(ctx, t.ID); {
-		case errors.Is(err, mssp.ErrNotFound), err == nil && now.State != mssp.StateOutstanding:
-			return nil
-		case err != nil:
+	if t.OTP() {
+		if due, err := e.otpDue(ctx, t); !due {
 			return err
 		}
 	}

@@ -44,13 +44,14 @@ func (e *Engine) applyServices(t *mssp.Transaction, p *mssp.Party, s *mssp.Subsc
 	return authURI, nil
 }
 
-// networkOf is the network of the SIM that signs, or of the subscriber's SIM.
+// networkOf is the network of the card that signs, or else of the subscriber's
+// first card.
 func networkOf(s *mssp.Subscriber, d *mssp.Device) signum.Network {
-	if d.Method == signum.SIM {
+	if mssp.MethodOf(d.Method).Card {
 		return d.Network.OrUnknown()
 	}
 	for _, other := range s.Devices {
-		if other.Method == signum.SIM {
+		if mssp.MethodOf(other.Method).Card {
 			return other.Network.OrUnknown()
 		}
 	}

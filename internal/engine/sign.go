@@ -65,7 +65,7 @@ func (e *Engine) submit(ctx context.Context, c *mssp.Caller, r *signum.Signature
 	if !t.Async {
 		e.waiters.add(w, t)
 	}
-	if t.Method == signum.SMS {
+	if t.OTP() {
 		e.sendingTexts.Store(t.ID, nil) // before recovery can find it
 		defer e.sendingTexts.Delete(t.ID)
 	}
@@ -98,7 +98,7 @@ func (e *Engine) newTransaction(ctx context.Context, p *mssp.Party, r *signum.Si
 	}
 	t = draft(p, r, f, &content, now)
 	if signum.IsOTP(content.Profile) {
-		return t, "", e.completeText(t, &content, f)
+		return t, "", e.completeOTP(t, &content, f)
 	}
 	s, err := e.subscriber(ctx, p, f.MSISDN)
 	if err != nil {
@@ -106,7 +106,7 @@ func (e *Engine) newTransaction(ctx context.Context, p *mssp.Party, r *signum.Si
 	}
 	choice, err := policy.Choose(&policy.Ask{
 		Party: p, Subscriber: s, Profile: content.Profile, Approval: content.MimeType == signum.MimeTxnApproval,
-		AppOnly: content.Services.AppOnly(), Home: e.cfg.HomeNetwork, Now: now,
+		Interactive: content.Services.Interactive(), Home: e.cfg.HomeNetwork, Now: now,
 	})
 	if err != nil {
 		return nil, "", err
@@ -119,23 +119,6 @@ func (e *Engine) newTransaction(ctx context.Context, p *mssp.Party, r *signum.Si
 		return nil, "", err
 	}
 	return t, authURI, nil
-}
-
-// completeText completes the transaction of a one-time password. It needs no
-// subscriber: it is for those who have no other method.
-func (e *Engine) completeText(t *mssp.Transaction, c *policy.Content, f policy.Fields) error {
-	if e.cfg.Texts == nil {
-		return signum.NewFault(signum.UnsupportedProfile)
-	}
-	if err := policy.LegalMSISDN(f.MSISDN); err != nil {
-		return err
-	}
-	t.Method, t.Profile = signum.SMS, c.Profile
-	t.Expires = t.Created.Add(cmp.Or(f.Timeout, policy.TimeoutSIM))
-	if c.Services.SubscriberInfo {
-		t.Services.Subscriber = mccmnc(signum.UnknownNetwork)
-	}
-	return nil
 }
 
 // refuse returns the refusal of a later check, unless the number is none or
@@ -186,11 +169,9 @@ func draft(p *mssp.Party, r *signum.SignatureRequest, f policy.Fields, c *policy
 // assign gives the transaction to the device that was chosen.
 func assign(t *mssp.Transaction, choice *policy.Choice, timeout time.Duration) error {
 	d := choice.Device
-	t.DeviceID, t.Method, t.Profile = d.ID, d.Method, signum.ProfileOf(d.Method)
-	if timeout == 0 {
-		timeout = policy.TimeoutOf(d.Method)
-	}
-	t.Expires = t.Created.Add(timeout)
+	m := mssp.MethodOf(d.Method)
+	t.DeviceID, t.Method, t.Profile = d.ID, d.Method, m.Profile
+	t.Expires = t.Created.Add(cmp.Or(timeout, m.Timeout))
 	if choice.Activate != "" {
 		t.Services.ActivateKey = choice.Activate
 		return nil
@@ -238,7 +219,8 @@ func newTransID(now time.Time) string {
 }
 
 // insert commits the transaction. A subscriber's SIM serves one at a time
-// (406); on an App the newer request takes the older one's place (401).
+// (406); on an App the newer request takes the older one's place (401): see
+// mssp.MethodSpec.Supersedes.
 func (e *Engine) insert(ctx context.Context, t *mssp.Transaction) error {
 	// Another request can slip in between the end of the older one and the
 	// insert; a few rounds settle who is last.
@@ -273,7 +255,7 @@ func (e *Engine) makeRoom(ctx context.Context, t *mssp.Transaction, id string) e
 	switch {
 	case !old.Expires.After(t.Created):
 		return e.expire(ctx, old)
-	case t.Method != signum.App:
+	case !mssp.MethodOf(t.Method).Supersedes:
 		return signum.NewFault(signum.PBSignatureProcess)
 	}
 	_, err = e.finish(ctx, old, mssp.Failed(signum.NewFault(signum.UserCancel)))

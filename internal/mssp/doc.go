@@ -7,6 +7,7 @@
 //	party.go        Party, its certificate pins and its geofence
 //	subscriber.go   Subscriber and Device
 //	certificate.go  Certificate, Issuer, CertificateStore
+//	method.go       the tables of methods and of signature profiles
 //	transaction.go  Transaction, Outcome, TransactionStore
 //	receipt.go      Receipt
 //	app.go          AppDevice, Invite, Enrolment, AppStore

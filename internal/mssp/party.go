@@ -66,11 +66,10 @@ func (p *Party) Subscribed(uri string) bool {
 	return uri == signum.ServiceUserLang || slices.Contains(p.Services, uri)
 }
 
-// MayUseApp reports whether any profile of the party reaches an App.
-func (p *Party) MayUseApp() bool {
+// MayUse reports whether any profile of the party admits the method.
+func (p *Party) MayUse(m signum.Method) bool {
 	for _, uri := range append([]string{p.Resolve("")}, p.Profiles...) {
-		switch uri {
-		case signum.ProfileAnyLoA4, signum.ProfileDevice, signum.ProfileAnyGeo:
+		if ProfileOf(uri).Admits(m) {
 			return true
 		}
 	}

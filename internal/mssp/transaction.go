@@ -34,11 +34,11 @@ type Transaction struct {
 	APTransID string
 	APInstant time.Time // unique with APID and APTransID
 
-	MSISDN     string // E.164 with leading +
-	MSISDNSent string // as the party wrote it
-	DeviceID   string // empty for SMS
-	Method     signum.Method
-	Profile    string // as answers name it: that of the method used
+	MSISDN     string        // E.164 with leading +
+	MSISDNSent string        // as the party wrote it
+	DeviceID   string        // empty for a one-time password
+	Method     signum.Method // likewise
+	Profile    string        // as answers name it: that of the method used
 	Async      bool
 	Lang       string // en, de, fr or it
 	MimeType   string
@@ -58,9 +58,13 @@ type Transaction struct {
 	Finished time.Time // zero while outstanding
 }
 
+// OTP reports whether the transaction sends a one-time password. No device and
+// no method takes part: a text goes to the number, and nothing is signed.
+func (t *Transaction) OTP() bool { return t.Method == "" }
+
 // Activating reports whether the transaction waits for a SIM to be activated.
 func (t *Transaction) Activating() bool {
-	return t.State == StateOutstanding && t.Method == signum.SIM && t.CertSerial == ""
+	return t.State == StateOutstanding && !t.OTP() && t.CertSerial == ""
 }
 
 // ServiceOptions is what the additional services of a request want of its transaction.

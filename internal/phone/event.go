@@ -49,9 +49,9 @@ type Event struct {
 	Kind      Kind
 	Op        mssp.DeviceOp
 	DeviceID  string
-	MSISDN    string // E.164 with leading +
-	Method    signum.Method
-	TransID   string // of Handsets: as far as a card knows it, the applet.ID in hex
+	MSISDN    string        // E.164 with leading +
+	Method    signum.Method // empty of a Text
+	TransID   string        // of Handsets: as far as a card knows it, the applet.ID in hex
 	Lang      string
 	Text      string      // as shown or asked to be shown
 	Flash     bool        // of a Text: shown at once and not kept

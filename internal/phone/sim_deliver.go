@@ -96,7 +96,7 @@ func (m *mobile) read(d *sms.Deliver) {
 			now = next
 		}
 	}
-	m.net.seen.add(Event{Time: now, Kind: Text, MSISDN: m.msisdn, Method: signum.SMS, Text: text, Flash: flash})
+	m.net.seen.add(Event{Time: now, Kind: Text, MSISDN: m.msisdn, Text: text, Flash: flash})
 	m.inbox = keep(m.inbox, Message{mssp.TextMessage{MSISDN: m.msisdn, Text: text, Flash: flash}, now}, keptMessages)
 	if flash {
 		m.flashes = keep(m.flashes, Dialogue{ID: m.net.last.Add(1), Kind: FlashText, Text: text, Since: now}, keptFlashes)
@@ -116,7 +116,7 @@ func keep[T any](s []T, v T, n int) []T {
 // read.
 func (m *mobile) missed(d *sms.Deliver) {
 	e := Event{
-		Time: m.net.c.Clock.Now(), Kind: Undelivered, MSISDN: m.msisdn, Method: signum.SMS, Code: signum.OTAError,
+		Time: m.net.c.Clock.Now(), Kind: Undelivered, MSISDN: m.msisdn, Code: signum.OTAError,
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

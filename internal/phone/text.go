@@ -24,7 +24,7 @@ func (n *Network) SendText(ctx context.Context, m mssp.TextMessage) error {
 	if closed {
 		return fmt.Errorf("%w: %w", mssp.ErrUnreachable, ErrClosed)
 	}
-	e := Event{Time: n.c.Clock.Now(), Kind: Text, MSISDN: m.MSISDN, Method: signum.SMS, Text: m.Text, Flash: m.Flash}
+	e := Event{Time: n.c.Clock.Now(), Kind: Text, MSISDN: m.MSISDN, Text: m.Text, Flash: m.Flash}
 	defer n.seen.flush()
 	if h != nil && h.unreachable() {
 		e.Kind, e.Code = Undelivered, signum.OTAError

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -10,10 +11,9 @@ import (
 
 // Capability is what a party may know of a subscriber.
 type Capability struct {
-	Profiles       []string // that a signature request can name now
-	SIM            *mssp.Device
-	Apps           []*mssp.Device
-	AutoActivation bool // a signature request would activate the SIM
+	Profiles       []string       // that a signature request can name now
+	Devices        []*mssp.Device // in the order of mssp.Methods
+	AutoActivation bool           // a signature request would activate the SIM
 }
 
 // Capabilities answers a profile query. Refusals are 105, 403, 404, 422: no
@@ -40,19 +40,28 @@ func Capabilities(p *mssp.Party, s *mssp.Subscriber, home string, now time.Time)
 	if !signs(c.Profiles) && refusal != nil && !isFault(refusal, signum.UnsupportedProfile) {
 		return c, refusal
 	}
-	c.SIM = device(s, signum.SIM)
-	if active := device(s, signum.SIM, signum.DeviceActive); active != nil {
-		c.SIM = active
-	}
-	if p.MayUseApp() {
-		for i := range s.Devices {
-			if s.Devices[i].Method == signum.App {
-				c.Apps = append(c.Apps, &s.Devices[i])
-			}
+	for _, m := range mssp.Methods {
+		if !m.Discreet || p.MayUse(m.Method) {
+			c.Devices = append(c.Devices, listed(s, m)...)
 		}
 	}
 	c.AutoActivation = ActivatableSIM(p, s) != nil
 	return c, nil
+}
+
+// listed are the devices of a method that a profile query shows: all, or the
+// active one, or the one that there is.
+func listed(s *mssp.Subscriber, m mssp.MethodSpec) []*mssp.Device {
+	var list []*mssp.Device
+	for i := range s.Devices {
+		if d := &s.Devices[i]; d.Method == m.Method {
+			list = append(list, d)
+		}
+	}
+	if m.Several || len(list) < 2 {
+		return list
+	}
+	return []*mssp.Device{cmp.Or(device(s, m.Method, signum.DeviceActive), list[0])}
 }
 
 // capable reports whether a request with the profile would reach a phone that

@@ -70,11 +70,8 @@ func TestCapabilities(t *testing.T) {
 			continue
 		}
 		var devices []string
-		if c.SIM != nil {
-			devices = append(devices, "SIM")
-		}
-		for range c.Apps {
-			devices = append(devices, "App")
+		for _, d := range c.Devices {
+			devices = append(devices, string(d.Method))
 		}
 		if short(c.Profiles) != tt.want || strings.Join(devices, " ") != tt.devices || c.AutoActivation != tt.auto {
 			t.Errorf("%s: got %s; %s; %v", tt.name, short(c.Profiles), devices, c.AutoActivation)

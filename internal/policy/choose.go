@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -10,16 +11,16 @@ import (
 
 // Ask is what a party wants of a subscriber.
 type Ask struct {
-	Party      *mssp.Party
-	Subscriber *mssp.Subscriber // nil: unknown
-	Profile    string           // as it applies to the party, see Content
-	Approval   bool             // a transaction approval: Apps only, by their profile
-	AppOnly    bool             // a service that a SIM cannot give
-	Home       string           // MCC and MNC of the network that locates its SIMs
-	Now        time.Time
+	Party       *mssp.Party
+	Subscriber  *mssp.Subscriber // nil: unknown
+	Profile     string           // as it applies to the party, see Content
+	Approval    bool             // a transaction approval, which not every method can show
+	Interactive bool             // a service that needs more of the phone than to show a text
+	Home        string           // MCC and MNC of the network that locates its SIMs
+	Now         time.Time
 }
 
-// Choice is the device that shall sign.
+// Choice is the device that will sign.
 type Choice struct {
 	Device   *mssp.Device
 	Revoked  bool           // its certificate is revoked: the transaction ends with 501
@@ -41,8 +42,8 @@ func Choose(a *Ask) (Choice, error) {
 	return c, err
 }
 
-// candidate is the device that the profile means, whatever its PIN and
-// certificate are like.
+// candidate is the device that the profile means, whatever the state of its PIN
+// and certificate.
 func candidate(a *Ask) (Choice, error) {
 	s, p := a.Subscriber, a.Party
 	if s == nil {
@@ -51,95 +52,94 @@ func candidate(a *Ask) (Choice, error) {
 	if s.State != mssp.SubscriberActive {
 		return Choice{}, signum.NewFault(signum.CardBlocked)
 	}
-	sim, app, dormant := device(s, signum.SIM, signum.DeviceActive), device(s, signum.App, signum.DeviceActive), ActivatableSIM(p, s)
-	// A party that cannot reach Apps must not learn that there is one.
-	if sim == nil && (app == nil || !p.MayUseApp()) {
-		switch {
-		case dormant != nil && mayUseSIM(a.Profile):
-		case mayUseSIM(a.Profile) && device(s, signum.SIM, signum.DeviceRegistered) != nil:
-			return Choice{}, signum.NewFault(signum.NoKeyFound)
-		default:
-			return Choice{}, signum.NewFault(signum.UnknownClient)
-		}
+	profile, inactive := mssp.ProfileOf(a.Profile), ActivatableSIM(p, s)
+	if !hasActive(p, s) && (inactive == nil || !profile.Admits(inactive.Method)) {
+		return Choice{}, errNothingActive(profile, s)
 	}
-	if a.Approval && a.Profile != signum.ProfileDevice {
+	if profile == nil || a.Approval && !approvals(profile) {
 		return Choice{}, signum.NewFault(signum.UnsupportedProfile)
 	}
-	if a.AppOnly || a.Profile == signum.ProfileAnyGeo && !atHome(sim, a.Home) {
-		sim = nil // cannot show, or does not know where it is
+	for _, m := range profile.Methods {
+		d := device(s, m, signum.DeviceActive)
+		if d != nil && a.serves(profile, d) && (profile.KeyType == "" || profile.KeyType == d.KeyType) {
+			return Choice{Device: d}, nil
+		}
 	}
-	if a.AppOnly || a.Profile == signum.ProfileAnyGeo && !atHome(dormant, a.Home) {
-		dormant = nil
-	}
-	if d := byProfile(a.Profile, sim, app); d != nil {
-		return Choice{Device: d}, nil
-	}
-	if k := keyOf(a.Profile, dormant); k != "" {
-		return Choice{Device: dormant, Activate: k}, nil
+	if inactive != nil && profile.Admits(inactive.Method) && a.serves(profile, inactive) {
+		if k := newKey(profile, inactive); k != "" {
+			return Choice{Device: inactive, Activate: k}, nil
+		}
 	}
 	return Choice{}, signum.NewFault(signum.UnsupportedProfile)
 }
 
-// byProfile is nil where the profile admits neither device.
-func byProfile(profile string, sim, app *mssp.Device) *mssp.Device {
-	switch profile {
-	case signum.ProfileSTK:
-		return sim
-	case signum.ProfileDevice:
-		return app
-	case signum.ProfileAnyLoA4, signum.ProfileAnyGeo:
-		if sim != nil {
-			return sim
+// hasActive reports whether the subscriber has an active device that the party
+// may know of.
+func hasActive(p *mssp.Party, s *mssp.Subscriber) bool {
+	for _, m := range mssp.Methods {
+		if device(s, m.Method, signum.DeviceActive) != nil && (!m.Discreet || p.MayUse(m.Method)) {
+			return true
 		}
-		return app
-	case signum.ProfileAuth1ECC:
-		return withKey(sim, signum.EC)
-	case signum.ProfileAuth1RSA:
-		return withKey(sim, signum.RSA)
 	}
-	return nil // one-time passwords are not signatures
+	return false
 }
 
-// ActivatableSIM is the SIM that a request of the party would activate: one without
-// or with a switched-off key, of a subscriber who has no active one. Nil if
-// there is none, or the party has no auto activation.
+// errNothingActive is 404 if activating a device would help, else 105.
+func errNothingActive(profile *mssp.ProfileSpec, s *mssp.Subscriber) error {
+	for _, m := range mssp.Methods {
+		if len(m.ActivatedFrom) > 0 && profile.Admits(m.Method) && device(s, m.Method, signum.DeviceRegistered) != nil {
+			return signum.NewFault(signum.NoKeyFound)
+		}
+	}
+	return signum.NewFault(signum.UnknownClient)
+}
+
+// approvals reports whether every method of the profile can show a transaction
+// approval: where one cannot, the party must name another profile.
+func approvals(p *mssp.ProfileSpec) bool {
+	return !slices.ContainsFunc(p.Methods, func(m signum.Method) bool { return !mssp.MethodOf(m).Approvals })
+}
+
+// serves reports whether the device can do what is asked besides signing.
+func (a *Ask) serves(p *mssp.ProfileSpec, d *mssp.Device) bool {
+	m := mssp.MethodOf(d.Method)
+	return (!a.Interactive || m.Interactive) && (!p.Located || m.Locates || atHome(d, a.Home))
+}
+
+// ActivatableSIM is the device that a request of the party would activate: one
+// without a key, or with a key that is switched off, of a subscriber who has no
+// active device of that method. Nil if there is none, or if the party has no
+// auto activation.
 func ActivatableSIM(p *mssp.Party, s *mssp.Subscriber) *mssp.Device {
-	if !p.AutoActivation || device(s, signum.SIM, signum.DeviceActive) != nil {
+	if !p.AutoActivation {
 		return nil
 	}
-	if d := device(s, signum.SIM, signum.DeviceRegistered); d != nil {
-		return d
+	for _, m := range mssp.Methods {
+		if device(s, m.Method, signum.DeviceActive) != nil {
+			continue
+		}
+		for _, state := range m.ActivatedFrom {
+			if d := device(s, m.Method, state); d != nil {
+				return d
+			}
+		}
 	}
-	return device(s, signum.SIM, signum.DeviceInactive)
+	return nil
 }
 
-// keyOf is the kind of key that a dormant SIM gets for a profile, empty if it
-// cannot serve it.
-func keyOf(profile string, d *mssp.Device) signum.KeyType {
-	if d == nil || !mayUseSIM(profile) || signum.IsOTP(profile) {
+// newKey is the kind of key that a device gets when it is activated for a
+// profile, empty if its card cannot make that kind.
+func newKey(p *mssp.ProfileSpec, d *mssp.Device) signum.KeyType {
+	k := cmp.Or(p.KeyType, d.KeyType, signum.EC)
+	if d.KeyType != "" && d.KeyType != k {
 		return ""
 	}
-	want := d.KeyType
-	switch profile {
-	case signum.ProfileAuth1ECC:
-		want = signum.EC
-	case signum.ProfileAuth1RSA:
-		want = signum.RSA
-	}
-	switch {
-	case want == "":
-		return signum.EC
-	case d.KeyType != "" && d.KeyType != want:
-		return ""
-	}
-	return want
+	return k
 }
-
-func mayUseSIM(profile string) bool { return profile != signum.ProfileDevice }
 
 // atHome reports whether the SIM is of the network that can locate it.
 func atHome(d *mssp.Device, home string) bool {
-	return d != nil && home != "" && d.Network.MCC+d.Network.MNC == home
+	return home != "" && d.Network.MCC+d.Network.MNC == home
 }
 
 // GeoErrorOf is why a device cannot be located, known before it is asked.
@@ -147,17 +147,10 @@ func GeoErrorOf(p *mssp.Party, d *mssp.Device, home string) signum.GeoError {
 	switch {
 	case !p.Subscribed(signum.ServiceGeofencing):
 		return signum.GeoNotAuthorised
-	case d.Method == signum.SIM && !atHome(d, home):
+	case !mssp.MethodOf(d.Method).Locates && !atHome(d, home):
 		return signum.GeoForeignSIM
 	}
 	return 0
-}
-
-func withKey(d *mssp.Device, k signum.KeyType) *mssp.Device {
-	if d != nil && d.KeyType == k {
-		return d
-	}
-	return nil
 }
 
 func device(s *mssp.Subscriber, m signum.Method, states ...signum.DeviceState) *mssp.Device {

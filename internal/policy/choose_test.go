@@ -216,10 +216,10 @@ func TestActivation(t *testing.T) {
 	}
 }
 
-// TestAppOnly: what only an App can do.
-func TestAppOnly(t *testing.T) {
+// TestInteractive: what only an App can do.
+func TestInteractive(t *testing.T) {
 	approval := func(a *Ask) { a.Approval = true }
-	app2app := func(a *Ask) { a.AppOnly = true }
+	app2app := func(a *Ask) { a.Interactive = true }
 	both, sim, app := user(dev(signum.SIM), dev(signum.App)), user(dev(signum.SIM)), user(dev(signum.App))
 	for _, tt := range []struct {
 		name    string

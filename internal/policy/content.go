@@ -29,8 +29,9 @@ type Services struct {
 	Fence          *mssp.Geofence // sent with the request; nil: none
 }
 
-// AppOnly reports whether a service needs an App.
-func (s *Services) AppOnly() bool { return s.App2App || s.Verification }
+// Interactive reports whether a service needs more of the phone than to show a
+// text: to be opened by a link, or to offer a choice.
+func (s *Services) Interactive() bool { return s.App2App || s.Verification }
 
 // SignatureContent checks what is to be signed and how: the profile (109), the
 // text's type (101), prefix (107), length (103), and the additional services
@@ -44,15 +45,15 @@ func SignatureContent(p *mssp.Party, r *signum.SignatureRequest, async bool) (Co
 	if err == nil {
 		c.Services, err = services(p, r.Services, async)
 	}
-	if err == nil && signum.IsOTP(c.Profile) && (c.Services.AppOnly() || c.Services.Geofencing) {
+	if err == nil && signum.IsOTP(c.Profile) && (c.Services.Interactive() || c.Services.Geofencing) {
 		err = wrong("Additional service does not go with a one-time password")
 	}
 	return c, err
 }
 
 func authorised(p *mssp.Party, sent, profile string) error {
-	if !slices.Contains(signum.SignatureProfiles, profile) || !p.Authorised(sent) ||
-		profile == signum.ProfileAnyGeo && !p.Subscribed(signum.ServiceGeofencing) {
+	spec := mssp.ProfileOf(profile)
+	if spec == nil || !p.Authorised(sent) || spec.Located && !p.Subscribed(signum.ServiceGeofencing) {
 		return signum.NewFault(signum.UnsupportedProfile)
 	}
 	return nil

@@ -18,20 +18,10 @@ const (
 	DefaultSkew   = 5 * time.Minute
 	MinTimeout    = 15 * time.Second
 	MaxTimeout    = 300 * time.Second
-	TimeoutSIM    = 80 * time.Second
-	TimeoutApp    = 40 * time.Second
 	maxTransID    = 128 // characters of AP_TransID
 	maxMSISDNSent = 40  // bytes, separators included
 	maxServices   = 16
 )
-
-// TimeoutOf is how long a transaction lives when the request does not say.
-func TimeoutOf(m signum.Method) time.Duration {
-	if m == signum.App {
-		return TimeoutApp
-	}
-	return TimeoutSIM
-}
 
 // Languages of the texts around the data to be signed.
 var Languages = []string{"en", "de", "fr", "it"}

@@ -54,7 +54,7 @@ func ReceiptDevice(s *mssp.Subscriber, deviceID, mime string, now time.Time) (*m
 	if _, err := certified(d, now); err != nil {
 		return nil, err
 	}
-	if mime == signum.MimeRSAMessage && (d.Method != signum.SIM || d.KeyType != signum.RSA) {
+	if mime == signum.MimeRSAMessage && (!mssp.MethodOf(d.Method).EncryptedReceipts || d.KeyType != signum.RSA) {
 		return nil, wrong("An encrypted receipt needs a SIM with an RSA key")
 	}
 	return d, nil

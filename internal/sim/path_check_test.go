@@ -163,7 +163,7 @@ var results = map[signum.Code]applet.Result{
 func (a *audit) outcome(d *deed, c *call, t *mssp.Transaction) {
 	code := t.Outcome.Code
 	a.outcomes[fmt.Sprintf("%s: %d", what(d, t), code)]++
-	if t.Method == signum.SMS {
+	if t.OTP() {
 		if code != signum.RequestOK && code != signum.OTAError {
 			a.errorf("%s: a one-time password ended with %d", t.ID, code)
 		}
@@ -202,7 +202,7 @@ func (a *audit) outcome(d *deed, c *call, t *mssp.Transaction) {
 
 func what(d *deed, t *mssp.Transaction) string {
 	switch {
-	case t.Method == signum.SMS:
+	case t.OTP():
 		return "text"
 	case t.Services.ActivateKey != "":
 		return d.does.Do.String() + " activation"

@@ -134,7 +134,7 @@ func (s *session) putCard(ctx context.Context, c *mssp.Card) error {
 			return err
 		} else if !found {
 			return refuse(mssp.ErrNotFound)
-		} else if method != string(signum.SIM) {
+		} else if !mssp.MethodOf(signum.Method(method)).Card {
 			return refuse(fmt.Errorf("store: device %s of card %s is no SIM", c.DeviceID, c.ICCID))
 		}
 		var one int

@@ -256,9 +256,7 @@ func checkDevice(d mssp.Device) error {
 		field{"name of a network", d.Network.Name}); err != nil {
 		return err
 	}
-	switch d.Method {
-	case signum.SIM, signum.App:
-	default:
+	if mssp.MethodOf(d.Method).Method == "" {
 		return fmt.Errorf("store: device %s has the unknown method %q", d.ID, d.Method)
 	}
 	switch d.State {

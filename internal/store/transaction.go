@@ -38,7 +38,7 @@ func (s *Store) InsertTransaction(ctx context.Context, t *mssp.Transaction) erro
 		}
 	}
 	w := &write{first: insertTransaction, args: []any{t.ID, t.APID, t.APTransID, micros(t.APInstant), t.MSISDN,
-		t.MSISDNSent, t.DeviceID, string(t.Method), t.Profile, t.Async, t.Lang, t.MimeType, t.Text, services,
+		t.MSISDNSent, t.DeviceID, methodColumn(t), t.Profile, t.Async, t.Lang, t.MimeType, t.Text, services,
 		bytesOrNull(t.SignedAttrs), t.CertSerial, string(t.State), int64(code), detail, signature, location,
 		micros(t.Created), micros(t.Expires), finished}}
 	w.then = func(ctx context.Context, s *session, affected int64) error {
@@ -50,16 +50,31 @@ func (s *Store) InsertTransaction(ctx context.Context, t *mssp.Transaction) erro
 	return s.write(ctx, w)
 }
 
+// textMethod is the column "method" of a one-time password, which has no method.
+// The rows of earlier versions have it, and the index of the subscribers who are
+// busy needs a value: a second password waits for the first, and for nothing else.
+const textMethod = "SMS"
+
+func methodColumn(t *mssp.Transaction) string {
+	if t.OTP() {
+		return textMethod
+	}
+	return string(t.Method)
+}
+
 // checkTransaction refuses what the schema would refuse, before it can cost a
 // group of writes its transaction.
 func checkTransaction(t *mssp.Transaction) error {
 	if err := checkKeys(field{"MSSP_TransID", t.ID}, field{"AP_ID", t.APID}, field{"AP_TransID", t.APTransID},
-		field{"MSISDN", t.MSISDN}, field{"method", string(t.Method)}); err != nil {
+		field{"MSISDN", t.MSISDN}, field{"method", methodColumn(t)}); err != nil {
 		return err
 	}
 	if err := checkTexts(field{"MSISDN as sent", t.MSISDNSent}, field{"device ID", t.DeviceID}, field{"profile", t.Profile},
 		field{"language", t.Lang}, field{"MIME type", t.MimeType}, field{"text", t.Text}, field{"certificate serial", t.CertSerial}); err != nil {
 		return err
+	}
+	if t.OTP() != signum.IsOTP(t.Profile) {
+		return fmt.Errorf("store: transaction %s has the method %q and the profile %q", t.ID, t.Method, t.Profile)
 	}
 	if t.State == mssp.StateOutstanding {
 		if !t.Finished.IsZero() {
@@ -112,7 +127,7 @@ func (s *session) refuseTransaction(ctx context.Context, t *mssp.Transaction, ar
 		}
 		if t.State == mssp.StateOutstanding {
 			var busy string
-			if found, err := s.row(ctx, selectBusy, []any{t.MSISDN, string(t.Method)}, &busy); err != nil {
+			if found, err := s.row(ctx, selectBusy, []any{t.MSISDN, methodColumn(t)}, &busy); err != nil {
 				return err
 			} else if found && busy != t.ID {
 				return refuse(&mssp.BusyError{TransID: busy})

@@ -63,6 +63,9 @@ func (r *transactionRow) transaction() (*mssp.Transaction, error) {
 		t.Finished = timeOf(r.finished.Int64)
 	}
 	t.Certificate = r.cert.certificate()
+	if t.Method == textMethod {
+		t.Method = ""
+	}
 	err := decodeJSON("services", r.services, &t.Services)
 	if err == nil && r.location != "" {
 		t.Outcome.Location = new(mssp.Location)

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"sync"
@@ -23,7 +24,7 @@ func NewNarrator(out io.Writer) *Narrator { return &Narrator{out: out} }
 
 // Phone is a phone.Config's Observe.
 func (n *Narrator) Phone(e phone.Event) {
-	who := fmt.Sprintf("phone %s", e.Method)
+	who := fmt.Sprintf("phone %s", cmp.Or(string(e.Method), "SMS"))
 	switch e.Kind {
 	case phone.Text:
 		n.text(e)

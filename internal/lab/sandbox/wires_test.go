@@ -56,7 +56,7 @@ func TestAnswers(t *testing.T) {
 				resp := got.(*signum.SignatureResponse)
 				f.verify(resp.Signature, r.Data.Data)
 				f.checkHeader(t, wire, resp.Header, r.Header)
-				if resp.MSISDN != r.MSISDN || resp.Profile != signum.ProfileOf(m) || resp.Status != signum.SignatureMade || resp.TransID == "" || resp.Services != nil {
+				if resp.MSISDN != r.MSISDN || resp.Profile != mssp.MethodOf(m).Profile || resp.Status != signum.SignatureMade || resp.TransID == "" || resp.Services != nil {
 					t.Errorf("got %+v", resp)
 				}
 
@@ -70,7 +70,7 @@ func TestAnswers(t *testing.T) {
 				}
 				resp = got.(*signum.SignatureResponse)
 				f.checkHeader(t, wire, resp.Header, r.Header)
-				if resp.Status != signum.RequestOK || resp.Signature != nil || resp.TransID == "" || resp.Profile != signum.ProfileOf(m) {
+				if resp.Status != signum.RequestOK || resp.Signature != nil || resp.TransID == "" || resp.Profile != mssp.MethodOf(m).Profile {
 					t.Errorf("got %+v", resp)
 				}
 				sr := &signum.StatusRequest{Header: f.header(), TransID: resp.TransID}

@@ -137,12 +137,15 @@ func (m *model) transaction(rt *rapid.T) *mssp.Transaction {
 		APInstant:  m.seconds(rt, "instant"),
 		MSISDN:     m.draw(rt, "msisdn", 3),
 		DeviceID:   m.draw(rt, "device", 4),
-		Method:     rapid.SampledFrom([]signum.Method{signum.SIM, signum.App, signum.SMS}).Draw(rt, "method"),
+		Method:     rapid.SampledFrom([]signum.Method{signum.SIM, signum.App, ""}).Draw(rt, "method"),
 		Text:       rapid.SampledFrom(odd).Draw(rt, "text"),
 		CertSerial: m.draw(rt, "cert", 4),
 		State:      mssp.StateOutstanding,
 		Created:    m.seconds(rt, "created"),
 		Expires:    m.seconds(rt, "expires"),
+	}
+	if tx.OTP() {
+		tx.Profile = signum.ProfileOTPText
 	}
 	if rapid.Bool().Draw(rt, "unprepared") {
 		tx.CertSerial = ""

@@ -144,13 +144,24 @@ func testServicesRefused(t *testing.T, d *database) {
 func testDelivered(t *testing.T, d *database) {
 	s := d.Store()
 	sms := unprepared(1)
-	sms.Method, sms.DeviceID, sms.Profile = signum.SMS, "", signum.ProfileOTPText
+	sms.Method, sms.DeviceID, sms.Profile = "", "", signum.ProfileOTPText
 	insert(t, s, sms)
 	second := unprepared(2)
-	second.MSISDN, second.Method = sms.MSISDN, signum.SMS
+	second.MSISDN, second.Method, second.Profile = sms.MSISDN, "", signum.ProfileOTPFlash
 	wantBusy(t, s.InsertTransaction(t.Context(), second), sms.ID)
-	second.Method = signum.SIM
+	second.Method, second.Profile = signum.SIM, signum.ProfileSTK
 	insert(t, s, second)
+
+	// Only a one-time password has no method.
+	for n, profile := range map[int]string{4: signum.ProfileSTK, 5: signum.ProfileOTPText} {
+		bad := NewTransaction(n)
+		if bad.Profile = profile; profile == signum.ProfileSTK {
+			bad.Method = ""
+		}
+		if err := s.InsertTransaction(t.Context(), bad); err == nil {
+			t.Errorf("method %q with profile %s was taken", bad.Method, profile)
+		}
+	}
 
 	for _, bad := range []mssp.Outcome{{Code: signum.RequestOK, Signature: []byte{1}}} {
 		if done, err := s.FinishTransaction(t.Context(), sms.ID, bad, after(1)); done || err == nil {

@@ -28,7 +28,7 @@ func TestPortalInBrowser(t *testing.T) {
 		{"mid://portal", "Signum: Account page: log in? Confirm only if your browser shows the code 7K4Q.", signum.SIM, signum.SignatureMade},
 		{"mid://shop.example", "Shop: Pay 12.50 CHF to Bäckerei Zürich?", signum.App, signum.UserCancel},
 		{"mid://bank.example", "Bank: Log in to your accounts? (TXN-3D5K)", signum.SIM, signum.SignatureMade},
-		{"mid://bank.example", "", signum.SMS, signum.RequestOK},
+		{"mid://bank.example", "", "", signum.RequestOK},
 		{"mid://tax.example", "Tax office: Sign your declaration of 2025?", signum.App, signum.ExpiredTransaction},
 	} {
 		o := mssp.Outcome{Code: x.code}

@@ -125,7 +125,7 @@ func (p *Portal) recoveryCode(c *call) {
 // then it has answered.
 func (c *call) device(id string) *mssp.Device {
 	i := slices.IndexFunc(c.account.Devices, func(d mssp.Device) bool { return d.ID == id })
-	if i < 0 || c.account.Devices[i].Method != signum.App && c.account.Devices[i].State != signum.DeviceActive {
+	if i < 0 || !removable(&c.account.Devices[i]) {
 		c.message(http.StatusNotFound, "missing")
 		return nil
 	}

@@ -114,7 +114,7 @@ func TestPortalActivity(t *testing.T) {
 			tx("mid://<script>x</script>", signum.SIM, signum.MimeText, "<img src=x onerror=alert(1)>\n"+strings.Repeat("ä", 200), signum.UserCancel),
 			tx("mid://shop", signum.App, signum.MimeTxnApproval, `{"type":"Payment","dtbd":[{"key":"To","value":"Bäckerei"}]}`, signum.ExpiredTransaction),
 			tx("mid://shop", signum.App, signum.MimeTxnApproval, `no json`, signum.OTAError),
-			tx("mid://bank", signum.SMS, signum.MimeText, "Your password is 4711", signum.RequestOK),
+			tx("mid://bank", "", signum.MimeText, "Your password is 4711", signum.RequestOK),
 			tx("mid://bank", signum.SIM, signum.MimeText, "Pay?", 0),
 			tx("mid://bank", signum.SIM, signum.MimeText, "Pay?", signum.InvalidSignature),
 		}

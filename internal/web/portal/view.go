@@ -33,7 +33,7 @@ func methodsOf(s *mssp.Subscriber, now time.Time) []methodView {
 	for _, d := range s.Devices {
 		m := methodView{
 			ID: d.ID, Method: string(d.Method), StateKey: "state." + string(d.State), Active: d.State == signum.DeviceActive,
-			Blocked: d.PINBlocked, Network: d.Network.Name, Gone: d.Method == signum.SIM && d.State != signum.DeviceActive,
+			Blocked: d.PINBlocked, Network: d.Network.Name, Gone: !removable(&d),
 		}
 		switch d.KeyType {
 		case signum.EC:
@@ -55,12 +55,17 @@ func methodsOf(s *mssp.Subscriber, now time.Time) []methodView {
 	return all
 }
 
+// removable reports whether there is something left to remove of a device.
+func removable(d *mssp.Device) bool {
+	return mssp.MethodOf(d.Method).Removable || d.State == signum.DeviceActive
+}
+
 // activityRow is a transaction as the list shows it.
 type activityRow struct {
 	At         time.Time
 	Party      string
-	Own        bool // the portal's
-	Method     string
+	Own        bool   // the portal's
+	Method     string // SMS: a one-time password
 	Text       string // empty: not to be shown
 	OutcomeKey string
 	Kind       string // good, bad or open: how it looks
@@ -79,6 +84,9 @@ func activityOf(t *mssp.Transaction, portal string) activityRow {
 		At: t.Created, Party: t.APID, Own: t.APID == portal, Method: string(t.Method), Text: shortText(t),
 		OutcomeKey: "outcome.open", Kind: "open",
 	}
+	if t.OTP() {
+		row.Method = "SMS"
+	}
 	if t.State == mssp.StateOutstanding {
 		return row
 	}
@@ -95,7 +103,7 @@ func activityOf(t *mssp.Transaction, portal string) activityRow {
 // shortText is the beginning of what the phone showed. That of a text message
 // is a password.
 func shortText(t *mssp.Transaction) string {
-	if t.Method == signum.SMS {
+	if t.OTP() {
 		return ""
 	}
 	text := t.Text
