@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,11 +15,14 @@ import (
 )
 
 const (
-	sweepBatch   = 512             // transactions read at a time
-	sweepWorkers = 32              // enough to share commits
-	purgeEvery   = time.Minute     // old outcomes
-	purgeBatch   = 1000            // rows a delete
-	outage       = 5 * time.Second // pause after a failed sweep
+	sweepBatch   = 512         // transactions read at a time
+	sweepWorkers = 32          // enough to share commits
+	purgeEvery   = time.Minute // old outcomes
+	purgeBatch   = 1000        // rows a delete
+	// maxFailures are errors of single rows after which a round gives up: it is
+	// an outage then, and not the rows.
+	maxFailures = 8
+	outage      = 5 * time.Second // pause after a failed sweep
 )
 
 // Run recovers what an earlier run left outstanding, then expires and purges
@@ -84,7 +88,7 @@ func (e *Engine) recover(ctx context.Context) error {
 			return err
 		}
 		for _, t := range ts {
-			if err := e.redispatch(ctx, t); err != nil {
+			if err := e.redispatch(ctx, t); err != nil && asRowError(err) == nil {
 				return err
 			}
 		}
@@ -113,19 +117,16 @@ func (e *Engine) redispatch(ctx context.Context, t *mssp.Transaction) error {
 // sweep ends what is overdue, whichever node began it. Of receipts, only those
 // that somebody waits for here: the others concern nobody any more.
 func (e *Engine) sweep(ctx context.Context) error {
-	for _, id := range e.receipts.overdue(e.now()) {
-		if err := e.endReceipt(ctx, id, signum.ReceiptLost); err != nil {
-			return err
-		}
+	lost := func(ctx context.Context, id string) error { return e.endReceipt(ctx, id, signum.ReceiptLost) }
+	if err := e.each(ctx, e.receipts.overdue(e.now()), lost); err != nil {
+		return err
 	}
 	for {
 		ids, err := e.cfg.Store.ExpiredTransactions(ctx, e.now(), sweepBatch)
 		if err != nil {
 			return err
 		}
-		if err := e.each(ctx, ids, func(ctx context.Context, t *mssp.Transaction) error {
-			return e.expire(ctx, t)
-		}); err != nil {
+		if err := e.each(ctx, ids, e.expireID); err != nil {
 			return err
 		}
 		if len(ids) < sweepBatch {
@@ -134,12 +135,33 @@ func (e *Engine) sweep(ctx context.Context) error {
 	}
 }
 
+// expireID ends an overdue transaction. One that cannot be read ends by what is
+// known of it.
+func (e *Engine) expireID(ctx context.Context, id string) error {
+	t, err := e.cfg.Store.Transaction(ctx, id)
+	switch bad := asRowError(err); {
+	case errors.Is(err, mssp.ErrNotFound):
+		return nil
+	case bad != nil:
+		t = bad.Transaction
+	case err != nil:
+		return err
+	}
+	return e.expire(ctx, t)
+}
+
+// asRowError is the error as that of a row that cannot be read, nil if it is
+// another one.
+func asRowError(err error) *mssp.RowError {
+	var bad *mssp.RowError
+	errors.As(err, &bad)
+	return bad
+}
+
 // poll wakes those who wait here for what another node decided.
 func (e *Engine) poll(ctx context.Context) error {
-	for _, id := range e.receipts.ids() {
-		if err := e.pollReceipt(ctx, id); err != nil {
-			return err
-		}
+	if err := e.each(ctx, e.receipts.ids(), e.pollReceipt); err != nil {
+		return err
 	}
 	ids := e.waiters.ids()
 	for len(ids) > 0 {
@@ -149,33 +171,60 @@ func (e *Engine) poll(ctx context.Context) error {
 			return err
 		}
 		ids = ids[n:]
-		if err := e.each(ctx, ended, func(_ context.Context, t *mssp.Transaction) error {
-			if t.State != mssp.StateOutstanding {
-				e.wake(t, t.Outcome)
-			}
-			return nil
-		}); err != nil {
+		if err := e.each(ctx, ended, e.wakeID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// each reads transactions and calls f for those that exist, several at a time.
-func (e *Engine) each(ctx context.Context, ids []string, f func(context.Context, *mssp.Transaction) error) error {
-	g, gctx := errgroup.WithContext(ctx)
+// wakeID tells the one who waits here how a transaction ended. If it succeeded and
+// cannot be read, what belongs to the answer is known to newer nodes only.
+func (e *Engine) wakeID(ctx context.Context, id string) error {
+	t, err := e.known(ctx, id)
+	switch {
+	case errors.Is(err, mssp.ErrNotFound):
+	case asRowError(err) != nil:
+		if w := e.waiters.get(id); w != nil {
+			w.end(&result{err: err})
+		}
+	case err != nil:
+		return err
+	case t.State != mssp.StateOutstanding:
+		e.wake(t, t.Outcome)
+	}
+	return nil
+}
+
+// known reads a transaction. One that cannot be read is what its plain columns
+// say, unless it succeeded: what belongs to its outcome is missing then.
+func (e *Engine) known(ctx context.Context, id string) (*mssp.Transaction, error) {
+	t, err := e.cfg.Store.Transaction(ctx, id)
+	if bad := asRowError(err); bad != nil {
+		if state := bad.Transaction.State; state == mssp.StateOutstanding || state == mssp.StateFailed {
+			return bad.Transaction, nil
+		}
+	}
+	return t, err
+}
+
+// each calls f for all ids, several at a time. An error of one, or a panic, does
+// not keep the others from being done; after maxFailures it gives up. It returns
+// the first error.
+func (e *Engine) each(ctx context.Context, ids []string, f func(context.Context, string) error) error {
+	var g errgroup.Group
 	g.SetLimit(sweepWorkers)
+	var failures atomic.Int32
 	for _, id := range ids {
+		if failures.Load() >= maxFailures || ctx.Err() != nil {
+			break
+		}
 		g.Go(func() (err error) {
 			defer event.RescueTo(&err, e.cfg.Logger, "engine worker")
-			t, err := e.cfg.Store.Transaction(gctx, id)
-			if errors.Is(err, mssp.ErrNotFound) {
-				return nil
+			if err = f(ctx, id); err != nil {
+				failures.Add(1)
 			}
-			if err != nil {
-				return err
-			}
-			return f(gctx, t)
+			return err
 		})
 	}
 	return g.Wait()

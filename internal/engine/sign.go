@@ -245,7 +245,7 @@ func (e *Engine) insert(ctx context.Context, t *mssp.Transaction) error {
 
 // makeRoom ends the transaction that stands in the way, if it may.
 func (e *Engine) makeRoom(ctx context.Context, t *mssp.Transaction, id string) error {
-	old, err := e.cfg.Store.Transaction(ctx, id)
+	old, err := e.known(ctx, id)
 	if errors.Is(err, mssp.ErrNotFound) {
 		return nil
 	}

@@ -21,11 +21,11 @@ func (e *Engine) Status(ctx context.Context, c *mssp.Caller, r *signum.StatusReq
 	if err := policy.StatusFields(r, e.now(), e.cfg.Skew); err != nil {
 		return nil, err
 	}
-	t, err := e.cfg.Store.Transaction(ctx, r.TransID)
+	t, err := e.known(ctx, r.TransID)
 	if err == nil && t.State == mssp.StateOutstanding && !t.Expires.After(e.now()) {
 		// Overdue, but the sweep has not come by.
 		if err = e.expire(ctx, t); err == nil {
-			t, err = e.cfg.Store.Transaction(ctx, r.TransID)
+			t, err = e.known(ctx, r.TransID)
 		}
 	}
 	if errors.Is(err, mssp.ErrNotFound) || err == nil && t.APID != p.ID {

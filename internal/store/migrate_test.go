@@ -222,11 +222,10 @@ func TestDamagedJSON(t *testing.T) {
 			}
 		}
 		for want, read := range map[string]func() error{
-			"transaction h000001: services":  func() error { _, err := s.Transaction(ctx, "h000001"); return err },
-			"transaction h000002: location":  func() error { _, err := s.Transaction(ctx, "h000002"); return err },
-			"outstanding transactions":       func() error { _, err := s.OutstandingTransactions(ctx, time.Time{}, "", 9); return err },
-			"party p: geofence":              func() error { _, err := s.Party(ctx, "p"); return err },
-			"subscriber: device d7: network": func() error { _, err := s.Subscriber(ctx, "+41"); return err },
+			"transaction h000001 cannot be read: services": func() error { _, err := s.Transaction(ctx, "h000001"); return err },
+			"transaction h000002 cannot be read: location": func() error { _, err := s.Transaction(ctx, "h000002"); return err },
+			"party p: geofence":                            func() error { _, err := s.Party(ctx, "p"); return err },
+			"subscriber: device d7: network":               func() error { _, err := s.Subscriber(ctx, "+41"); return err },
 		} {
 			if err := read(); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v, want %s", err, want)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // engine is one of the two databases.
@@ -29,6 +30,7 @@ type options struct {
 	group   int           // writes of a transaction, at most
 	pause   time.Duration // before a group among many, see writer.linger
 	log     *slog.Logger
+	badRow  func(*mssp.RowError) // may be nil
 }
 
 // WithReaders sets how many connections serve reads, at least 1. The default
@@ -42,6 +44,11 @@ func WithWriters(n int) Option { return func(o *options) { o.writers = max(n, 1)
 // WithLogger sets where the Store reports what no caller is told, such as a
 // group of writes that had to be run again. The default is slog.Default().
 func WithLogger(l *slog.Logger) Option { return func(o *options) { o.log = l } }
+
+// WithRowErrors sets what is called, once for each, when the row of a transaction
+// turns out to be unreadable; a counter of metrics, for example. It is called by
+// readers and must not block.
+func WithRowErrors(f func(*mssp.RowError)) Option { return func(o *options) { o.badRow = f } }
 
 // Open opens a database and brings its schema up to date. The URL is
 // "sqlite:PATH" or a plain path, whose file is made if there is none, or
@@ -67,6 +74,8 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 		read:    &reader{db: p.read, engine: p.engine},
 		queue:   newQueue(o.writers),
 		closeDB: p.write.Close,
+
+		unreadable: unreadable{log: o.log, found: o.badRow},
 	}
 	for number := range o.writers {
 		w := &writer{db: p.write, engine: p.engine, queue: s.queue, number: number, limit: o.group, pause: o.pause, log: o.log}

@@ -19,7 +19,9 @@ type Store struct {
 	queue   *queue
 	writers sync.WaitGroup
 	parties parties
-	closeDB func() error // the writers' pool, when it is another one
+	// unreadable are the transactions that were found and could not be read.
+	unreadable unreadable
+	closeDB    func() error // the writers' pool, when it is another one
 
 	closing  sync.Once
 	closeErr error

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/signum-mssp/signum"
@@ -29,13 +28,19 @@ func (s *Store) Transaction(ctx context.Context, id string) (*mssp.Transaction, 
 	}
 	var r transactionRow
 	err := s.read.row(ctx, selectTransaction, []any{id}, r.dest()...)
-	if errors.Is(err, sql.ErrNoRows) {
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
 		return nil, mssp.ErrNotFound
-	}
-	if err != nil {
+	case err != nil && r.t.ID == "":
 		return nil, fmt.Errorf("store: transaction: %w", err)
 	}
-	return r.transaction()
+	t, err := r.transaction(err)
+	var bad *mssp.RowError
+	if errors.As(err, &bad) {
+		s.unreadable.report(bad)
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return t, nil
 }
 
 // transactionRow is where a row of transactionColumns is read into.
@@ -55,24 +60,32 @@ func (r *transactionRow) dest() []any {
 		&r.code, &t.Outcome.Detail, &t.Outcome.Signature, &r.location, &r.created, &r.expires, &r.finished}, r.cert.dest()...)
 }
 
-func (r *transactionRow) transaction() (*mssp.Transaction, error) {
+// transaction is the row, or a *mssp.RowError. An error of the scan, given, is
+// about a column after the first.
+func (r *transactionRow) transaction(scanned error) (*mssp.Transaction, error) {
 	t := &r.t
 	t.APInstant, t.Created, t.Expires = timeOf(r.instant), timeOf(r.created), timeOf(r.expires)
 	t.Outcome.Code = signum.Code(r.code)
 	if r.finished.Valid {
 		t.Finished = timeOf(r.finished.Int64)
 	}
-	t.Certificate = r.cert.certificate()
 	if t.Method == textMethod {
 		t.Method = ""
 	}
-	err := decodeJSON("services", r.services, &t.Services)
-	if err == nil && r.location != "" {
-		t.Outcome.Location = new(mssp.Location)
-		err = decodeJSON("location", r.location, t.Outcome.Location)
+	if scanned != nil {
+		return nil, &mssp.RowError{Transaction: t, Err: scanned}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("store: transaction %s: %w", t.ID, err)
+	t.Certificate = r.cert.certificate()
+	if err := decodeJSON("services", r.services, &t.Services); err != nil {
+		t.Services = mssp.ServiceOptions{} // half of them would be worse than none
+		return nil, &mssp.RowError{Transaction: t, Err: err}
+	}
+	if r.location != "" {
+		l := new(mssp.Location)
+		if err := decodeJSON("location", r.location, l); err != nil {
+			return nil, &mssp.RowError{Transaction: t, Err: err}
+		}
+		t.Outcome.Location = l
 	}
 	return t, nil
 }
@@ -131,27 +144,53 @@ func (s *Store) OutstandingTransactions(ctx context.Context, now time.Time, afte
 	if !isKey(after) {
 		return nil, errors.New("store: outstanding transactions: not an MSSP_TransID to start after")
 	}
-	list, err := s.transactions(ctx, selectOutstanding, micros(now), after, int64(limit))
-	if err != nil {
-		return nil, fmt.Errorf("store: outstanding transactions: %w", err)
+	// A row is left out if it cannot be read, or has ended between the two looks of
+	// the query. The page is filled up then: a short one means that it is the last.
+	var page []*mssp.Transaction
+	for {
+		want := limit - len(page)
+		list, last, n, err := s.scanTransactions(ctx, selectOutstanding, micros(now), after, int64(want))
+		if err != nil {
+			return nil, fmt.Errorf("store: outstanding transactions: %w", err)
+		}
+		for _, t := range list {
+			if t.State == mssp.StateOutstanding {
+				page = append(page, t)
+			}
+		}
+		if n < want || len(page) == limit {
+			return page, nil
+		}
+		after = last
 	}
-	// One may have ended between the two looks of the query.
-	return slices.DeleteFunc(list, func(t *mssp.Transaction) bool { return t.State != mssp.StateOutstanding }), nil
 }
 
-// transactions reads all rows of a query of transactionColumns.
+// transactions reads all rows of a query of transactionColumns that can be read.
 func (s *Store) transactions(ctx context.Context, q *query, args ...any) ([]*mssp.Transaction, error) {
-	var list []*mssp.Transaction
-	err := s.read.each(ctx, q, args, func(rows *sql.Rows) error {
+	list, _, _, err := s.scanTransactions(ctx, q, args...)
+	return list, err
+}
+
+// scanTransactions is transactions, with the last ID and the number of all rows,
+// those that cannot be read included.
+func (s *Store) scanTransactions(ctx context.Context, q *query, args ...any) (list []*mssp.Transaction, last string, n int, err error) {
+	err = s.read.each(ctx, q, args, func(rows *sql.Rows) error {
 		r := new(transactionRow)
-		if err := rows.Scan(r.dest()...); err != nil {
-			return err
+		scanned := rows.Scan(r.dest()...)
+		if scanned != nil && (rows.Err() != nil || r.t.ID == "") {
+			return scanned // of the connection, not of the row
 		}
-		t, err := r.transaction()
+		last, n = r.t.ID, n+1
+		t, err := r.transaction(scanned)
+		var bad *mssp.RowError
+		if errors.As(err, &bad) {
+			s.unreadable.report(bad)
+			return nil
+		}
 		list = append(list, t)
 		return err
 	})
-	return list, err
+	return list, last, n, err
 }
 
 // The ids are a JSON array, which both engines can read as rows.
