@@ -1,12 +1,17 @@
 package edge
 
-import "github.com/signum-mssp/signum"
+import (
+	"strings"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/lang"
+)
 
 // common are values that nearly every request carries.
 var common = func() map[string]string {
 	m := make(map[string]string)
 	for _, s := range []string{
-		"", "1", "2", "80", "en", "de", "fr", "it", "EN", "DE", "FR", "IT",
+		"", "1", "2", "80",
 		"true", "false", "UTF-8", "http://mid.swisscom.ch/",
 		signum.Synch, signum.Asynch, signum.AsynchClientServer,
 		signum.MimeText, signum.MimeTxnApproval, signum.MimeRSAMessage,
@@ -17,6 +22,9 @@ var common = func() map[string]string {
 	}
 	for _, s := range signum.SignatureProfiles {
 		m[s] = s
+	}
+	for _, s := range lang.All {
+		m[s], m[strings.ToUpper(s)] = s, strings.ToUpper(s)
 	}
 	return m
 }()

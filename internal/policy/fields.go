@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/lang"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -23,16 +24,13 @@ const (
 	maxServices   = 16
 )
 
-// Languages of the texts around the data to be signed.
-var Languages = []string{"en", "de", "fr", "it"}
-
 // Fields holds what a request's fields mean.
 type Fields struct {
 	Instant time.Time
 	MSISDN  string        // E.164 with leading +
 	Async   bool          // messaging mode
 	Timeout time.Duration // 0: the method's default
-	Lang    string        // one of Languages
+	Lang    string        // one of lang.All
 }
 
 // Authenticate decides whether the caller is the party. A party that does not
@@ -92,12 +90,12 @@ func SignatureFields(p *mssp.Party, r *signum.SignatureRequest, now time.Time, s
 		"MSISDN", r.MSISDN, "DataToBeSigned", r.Data.Data); err != nil {
 		return f, err
 	}
-	lang, err := language(p, r.Services)
+	userLang, err := language(p, r.Services)
 	if isFault(err, signum.MissingParam) {
 		return f, err
 	}
 	langFault := err
-	f.Lang = lang
+	f.Lang = userLang
 	if f.Instant, err = header(&r.Header, now, skew); err != nil {
 		return f, err
 	}
@@ -168,8 +166,8 @@ func CheckReceipt(r *signum.ReceiptRequest, now time.Time, skew time.Duration) (
 	if f.Wait, ok = boolean(x.UserAck, true); !ok {
 		return f, wrong("UserAck is not a boolean")
 	}
-	if lang := strings.ToLower(x.Language); slices.Contains(Languages, lang) {
-		f.Lang = lang
+	if l, ok := lang.Parse(x.Language); ok {
+		f.Lang = l
 	}
 	return f, nil
 }
@@ -240,11 +238,11 @@ func language(p *mssp.Party, services []signum.AdditionalService) (string, error
 		if s.UserLang == "" {
 			return "", missing("UserLang")
 		}
-		lang := strings.ToLower(s.UserLang)
-		if !slices.Contains(Languages, lang) {
-			return "", wrong("UserLang is not one of %s", strings.Join(Languages, ", "))
+		l, ok := lang.Parse(s.UserLang)
+		if !ok {
+			return "", wrong("UserLang is not one of %s", strings.Join(lang.All, ", "))
 		}
-		return lang, nil
+		return l, nil
 	}
 	if p.DefaultLang == "" {
 		return "", missing("Additional service " + signum.ServiceUserLang)

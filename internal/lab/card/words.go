@@ -1,6 +1,10 @@
 package card
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/signum-mssp/signum/internal/lang"
+)
 
 // phrases are the card's own words, all in the GSM default alphabet.
 type phrases struct {
@@ -30,12 +34,13 @@ var languages = map[string]phrases{
 	},
 }
 
-// words are those of a language; English where the card does not speak it.
-func words(lang string) phrases {
-	if w, ok := languages[lang]; ok {
+// words are those of a language, or of the default language where the card does
+// not speak it.
+func words(language string) phrases {
+	if w, ok := languages[language]; ok {
 		return w
 	}
-	return languages["en"]
+	return languages[lang.Default]
 }
 
 // askPIN is the question for the PIN: after a wrong one, with what is left.

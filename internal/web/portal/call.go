@@ -15,6 +15,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/lang"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -58,7 +59,7 @@ func (p *Portal) open(h func(*call)) http.HandlerFunc {
 				c.token = p.token(cookie)
 			}
 		}
-		if want := r.URL.Query().Get("lang"); r.Method == http.MethodGet && slices.Contains(languages, want) {
+		if want := r.URL.Query().Get("lang"); r.Method == http.MethodGet && slices.Contains(lang.All, want) {
 			c.switchLanguage(want)
 			return
 		}
@@ -192,7 +193,7 @@ func (p *page) Time(t time.Time) template.HTML {
 // Languages are links to this page in all of them.
 func (p *page) Languages() []map[string]any {
 	var links []map[string]any
-	for _, l := range languages {
+	for _, l := range lang.All {
 		q := p.Self.Query()
 		q.Set("lang", l)
 		links = append(links, map[string]any{"Lang": l, "Current": l == p.Lang, "URL": p.Self.Path + "?" + q.Encode()})

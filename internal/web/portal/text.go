@@ -9,15 +9,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-)
 
-// languages are those of the service; the first is the fallback.
-var languages = []string{"en", "de", "fr", "it"}
+	"github.com/signum-mssp/signum/internal/lang"
+)
 
 // texts are by language and key.
 var texts = sync.OnceValues(func() (map[string]map[string]string, error) {
 	all := map[string]map[string]string{}
-	for _, l := range languages {
+	for _, l := range lang.All {
 		b, err := files.ReadFile("lang/" + l + ".json")
 		if err != nil {
 			return nil, err
@@ -50,10 +49,10 @@ func text(lang, key string, args ...any) (string, error) {
 
 // languageOf is that of the cookie, or the one the browser likes best.
 func languageOf(r *http.Request) string {
-	if k, err := r.Cookie(langCookie); err == nil && slices.Contains(languages, k.Value) {
+	if k, err := r.Cookie(langCookie); err == nil && slices.Contains(lang.All, k.Value) {
 		return k.Value
 	}
-	best, weight := languages[0], 0.0
+	best, weight := lang.Default, 0.0
 	for part := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
 		tag, params, _ := strings.Cut(part, ";")
 		primary, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-")
@@ -61,7 +60,7 @@ func languageOf(r *http.Request) string {
 		if v, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
 			q, _ = strconv.ParseFloat(v, 64)
 		}
-		if q > weight && slices.Contains(languages, primary) {
+		if q > weight && slices.Contains(lang.All, primary) {
 			best, weight = primary, q
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/lang"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -23,7 +24,7 @@ func TestPortalTextsComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, l := range languages {
+	for _, l := range lang.All {
 		for key, en := range all["en"] {
 			text, ok := all[l][key]
 			if !ok || strings.TrimSpace(text) == "" {
@@ -85,7 +86,7 @@ func TestPortalTextsUsed(t *testing.T) {
 
 // A SIM shows the text of the log-in whole.
 func TestPortalPhoneText(t *testing.T) {
-	for _, l := range languages {
+	for _, l := range lang.All {
 		text, err := text(l, "login.phone", "WWWW")
 		if err != nil {
 			t.Fatal(err)
@@ -113,14 +114,14 @@ func TestPortalLanguage(t *testing.T) {
 	}
 }
 
-// All pages are drawn in all languages, and the switch stays.
+// All pages are drawn in all lang.All, and the switch stays.
 func TestPortalAllLanguages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
 		f.recent = []*mssp.Transaction{{APID: "mid://x", Method: signum.App, State: mssp.StateFailed, Outcome: mssp.Outcome{Code: 900}}}
 		b := loggedIn(t, newTestPortal(t, f), portalNumber)
 		all, _ := texts()
-		for _, l := range languages {
+		for _, l := range lang.All {
 			_, body := b.open("/me/device?id=app1&lang=" + l)
 			if has(t, body, `<html lang="`+l+`">`, `value="app1"`, all[l]["device.App.title"]); b.at != "/me/device?id=app1" {
 				t.Errorf("at %s", b.at)
