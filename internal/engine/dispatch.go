@@ -18,44 +18,57 @@ func (e *Engine) dispatch(ctx context.Context, t *mssp.Transaction) {
 	if err == nil {
 		return
 	}
-	f := e.notSent(ctx, t.ID, t.MSISDN, err)
-	if _, err := e.finish(ctx, t, mssp.Failed(f)); err != nil {
+	if _, err := e.finish(ctx, t, e.notSent(ctx, t.ID, t.MSISDN, err)); err != nil {
 		e.cfg.Logger.ErrorContext(ctx, "ending transaction", "trans_id", t.ID, "err", err)
 	}
 }
 
-// notSent logs why a channel did not take a request, and returns what the party is
-// told of it.
-func (e *Engine) notSent(ctx context.Context, transID, msisdn string, err error) *signum.Fault {
+// notSent logs why a channel did not take a request, and returns the outcome that
+// this means for a transaction.
+func (e *Engine) notSent(ctx context.Context, transID, msisdn string, err error) mssp.Outcome {
 	attrs := []any{"trans_id", transID, "msisdn", signum.MaskMSISDN(msisdn), "err", err}
 	switch {
 	case errors.Is(err, mssp.ErrUnreachable):
 		e.cfg.Logger.WarnContext(ctx, "phone not reached", attrs...)
-		return signum.NewFault(signum.OTAError)
+		return mssp.Failed(signum.NewFault(signum.OTAError))
 	case errors.Is(err, mssp.ErrRefused):
 		e.cfg.Logger.ErrorContext(ctx, "request refused by its channel", attrs...)
 	default:
 		e.cfg.Logger.ErrorContext(ctx, "request not handed over", attrs...)
 	}
-	return signum.NewFault(signum.InternalError)
+	return mssp.Failed(signum.NewFault(signum.InternalError))
 }
 
 func (e *Engine) send(ctx context.Context, t *mssp.Transaction) error {
 	if t.OTP() {
-		return guarded(func() error { return e.sendOTP(ctx, t) })
+		return e.sendOTP(ctx, t)
 	}
-	return guarded(func() error { return e.channel(t.Method).Send(ctx, deviceRequest(t)) })
+	return e.handOver(ctx, func(ctx context.Context) error {
+		return e.channel(t.Method).Send(ctx, deviceRequest(t))
+	})
 }
 
-// guarded makes an error of a channel's panic, so that what was asked for ends now
-// and the subscriber is not busy until it expires.
-func guarded(send func() error) (err error) {
+// errHandOver is the cause of a context that ended because a channel took longer
+// than Config.HandOver.
+var errHandOver = errors.New("hand-over to the channel timed out")
+
+// handOver calls a channel under a deadline of its own: the party that asked may
+// have hung up, so the request's context no longer limits it. A channel's panic
+// becomes an error, so that what was asked for ends now and the subscriber is not
+// busy until it expires.
+func (e *Engine) handOver(ctx context.Context, send func(context.Context) error) (err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, e.cfg.HandOver, errHandOver)
+	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return send()
+	err = send(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), errHandOver) {
+		return fmt.Errorf("%w after %s: %w", errHandOver, e.cfg.HandOver, err)
+	}
+	return err
 }
 
 // deviceRequest is what the transaction asks of its device now.

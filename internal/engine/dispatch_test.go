@@ -1,10 +1,14 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
@@ -60,5 +64,37 @@ func TestSendErrors(t *testing.T) {
 				t.Errorf("one-time password: %v, want %d", err, tt.want)
 			}
 		})
+	}
+}
+
+// stuckChannel never takes anything.
+type stuckChannel struct{}
+
+func (stuckChannel) Send(ctx context.Context, _ mssp.DeviceRequest) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+func (stuckChannel) SendText(ctx context.Context, _ mssp.TextMessage) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+func (stuckChannel) Cancel(context.Context, string, string) {}
+
+// TestHandOverDeadline: a channel that hangs does not hold a request, and the log
+// says which limit ended the wait, and after how long.
+func TestHandOverDeadline(t *testing.T) {
+	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
+	var log bytes.Buffer
+	w.cfg.HandOver, w.cfg.Logger = 20*time.Millisecond, slog.New(slog.NewTextHandler(&log, nil))
+	w.cfg.Channels = map[signum.Method]mssp.Channel{signum.SIM: stuckChannel{}, signum.App: w.phones}
+	w.cfg.Texts = stuckChannel{}
+	s := w.addUser(1, approves, signum.EC, signum.SIM)
+	for _, uri := range []string{signum.ProfileSTK, signum.ProfileOTPText} {
+		if _, err := w.ask(s, profile(uri)); w.code(err) != signum.InternalError {
+			t.Errorf("%s: %v", uri, err)
+		}
+	}
+	if n := strings.Count(log.String(), "hand-over to the channel timed out after 20ms"); n != 2 {
+		t.Errorf("the limit is named %d times in:\n%s", n, log.String())
 	}
 }

@@ -35,6 +35,7 @@ type Config struct {
 
 	Skew      time.Duration // how far a request's Instant may be off; 5 min
 	Retention time.Duration // how long an outcome can be read; 1 h, at least twice Skew
+	HandOver  time.Duration // how long a channel may take to accept a request; 30 s
 	Sweep     time.Duration // how often to look for expired transactions; 250 ms
 	// Poll is how often to look for outcomes that another node decided. 0 means
 	// that no other node shares the store.
@@ -61,6 +62,7 @@ func New(cfg Config) (*Engine, error) {
 	}{
 		{&cfg.Skew, policy.DefaultSkew},
 		{&cfg.Retention, time.Hour},
+		{&cfg.HandOver, 30 * time.Second},
 		{&cfg.Sweep, 250 * time.Millisecond},
 	} {
 		if *d.v == 0 {

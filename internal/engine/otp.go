@@ -34,9 +34,8 @@ func (e *Engine) sendOTP(ctx context.Context, t *mssp.Transaction) error {
 	if e.cfg.Texts == nil {
 		return errors.New("no sender of text messages")
 	}
-	err := e.cfg.Texts.SendText(ctx, mssp.TextMessage{
-		MSISDN: t.MSISDN, Text: t.Text, Flash: t.Profile == signum.ProfileOTPFlash,
-	})
+	m := mssp.TextMessage{MSISDN: t.MSISDN, Text: t.Text, Flash: t.Profile == signum.ProfileOTPFlash}
+	err := e.handOver(ctx, func(ctx context.Context) error { return e.cfg.Texts.SendText(ctx, m) })
 	if err != nil {
 		return err
 	}

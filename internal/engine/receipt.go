@@ -106,7 +106,9 @@ func refusedReceipt(err error) error {
 // show hands the receipt to the phone. If the channel does not take it, the receipt
 // is lost.
 func (e *Engine) show(ctx context.Context, r *mssp.Receipt) error {
-	err := guarded(func() error { return e.channel(r.Method).Send(ctx, displayRequest(r)) })
+	err := e.handOver(ctx, func(ctx context.Context) error {
+		return e.channel(r.Method).Send(ctx, displayRequest(r))
+	})
 	if err == nil {
 		return nil
 	}
