@@ -4,9 +4,9 @@ GO       ?= go
 FUZZTIME ?= 60s
 export GOTOOLCHAIN = local
 
-# The race detector comes with checks of unsafe pointers. In SQLite, which is C in
-# Go, they take nearly half of the time of all that stores, and find nothing of ours.
-RACE     = -race -gcflags='modernc.org/...=-d=checkptr=0'
+# The tools have a module of their own, so that users of package client do not
+# get their dependencies.
+TOOL     = $(GO) tool -modfile=tools/go.mod
 
 .PHONY: help run build test lint deps fuzz bench
 
@@ -20,14 +20,15 @@ build: ## build bin/signum, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/signum ./cmd/signum
 
 test: deps lint ## everything that must hold, with the race detector; installs what it needs where it can
-	$(GO) test $(RACE) -count=1 -timeout 20m ./...
+	@scripts/test.sh ./...
 
 lint: ## gofmt, vet, staticcheck, go.mod
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "these files want gofmt -w"; exit 1; }
 	$(GO) vet ./...
-	$(GO) tool staticcheck ./...
+	$(TOOL) staticcheck ./...
 	$(GO) mod verify
 	$(GO) mod tidy -diff
+	cd tools && $(GO) mod tidy -diff
 
 deps: ## what the tests need besides Go: PostgreSQL, Chromium, openssl, curl, a C compiler, keytool, xmllint, Node.js, Kannel
 	@scripts/deps.sh

@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"internal/store":           {"", "internal/event", "internal/mssp"},
 	"internal/store/pgtest":    {"internal/testkit"},
 	"internal/store/storetest": {"", "internal/mssp"},
+	"scripts":                  {},
 	"internal/testkit":         {},
 
 	"internal/engine/phonetest": {"", "internal/mssp", "internal/cms"},

@@ -1,0 +1,8 @@
+// Package scripts has no code: it is the directory of the shell scripts behind
+// the Makefile and .ci/run, and its tests run those that decide something.
+//
+//	deps.sh     installs what the tests need besides Go
+//	test.sh     runs the tests, reruns the few that fail, names the flaky ones
+//	fuzz.sh     runs every fuzz target
+//	release.sh  builds the program for every platform, with checksums and SBOM
+package scripts
