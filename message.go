@@ -88,6 +88,9 @@ const (
 	ServiceVerification = "https://signum-mssp.github.io/as#verificationCode"
 )
 
+// MaxServices is how many additional services a request may ask for.
+const MaxServices = 16
+
 // DefaultAuthURI opens the app that signs, as clients of the public service
 // know it (app2app).
 const DefaultAuthURI = "mobileid://auth"

@@ -21,7 +21,6 @@ const (
 	MaxTimeout    = 300 * time.Second
 	maxTransID    = 128 // characters of AP_TransID
 	maxMSISDNSent = 40  // bytes, separators included
-	maxServices   = 16
 )
 
 // Fields holds what a request's fields mean.

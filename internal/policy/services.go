@@ -22,8 +22,8 @@ var subscribable = []string{
 // no fault: the answer says why there is no location.
 func services(p *mssp.Party, asked []signum.AdditionalService, async bool) (Services, error) {
 	var out Services
-	if len(asked) > maxServices {
-		return out, wrong("More than %d additional services", maxServices)
+	if len(asked) > signum.MaxServices {
+		return out, wrong("More than %d additional services", signum.MaxServices)
 	}
 	for i := range asked {
 		s := &asked[i]

@@ -124,7 +124,7 @@ func TestRequestsComeThrough(t *testing.T) {
 			MSSP:    signum.MSSPInfo{URI: text("uri"), Instant: text("instant")},
 		}
 		var services []signum.AdditionalService
-		for range rapid.IntRange(0, maxServices).Draw(rt, "services") {
+		for range rapid.IntRange(0, signum.MaxServices).Draw(rt, "services") {
 			s := signum.AdditionalService{URI: text("service"), UserLang: text("lang"), RedirectURI: text("redirect")}
 			if rapid.Bool().Draw(rt, "geofencing") {
 				s.Geofencing = &signum.GeofencingPolicy{CountryWhitelist: text("list"), MaxAccuracyMeters: text("accuracy")}

@@ -8,9 +8,6 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// maxServices bounds the list of additional services; five are defined.
-const maxServices = 16
-
 // services reads AdditionalServices: an array, or what serializers make of an
 // array of one (the object alone) and of an empty one ({}, "" or null).
 func (d *decoder) services(list *[]signum.AdditionalService) error {
@@ -29,8 +26,8 @@ func (d *decoder) services(list *[]signum.AdditionalService) error {
 			if d.json.PeekKind() == jsontext.KindNull {
 				return d.skip()
 			}
-			if len(*list) == maxServices {
-				return signum.Faultf(signum.WrongParam, "More than %d AdditionalServices", maxServices)
+			if len(*list) == signum.MaxServices {
+				return signum.Faultf(signum.WrongParam, "More than %d AdditionalServices", signum.MaxServices)
 			}
 			var s signum.AdditionalService
 			if err := d.service(&s); err != nil {

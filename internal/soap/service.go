@@ -7,16 +7,13 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// maxServices bounds the list of additional services; five are defined.
-const maxServices = 16
-
 func (p *parser) services(list *[]signum.AdditionalService) error {
 	return p.children("AdditionalServices", func(e xml.StartElement) error {
 		if e.Name.Local != "Service" {
 			return p.skip()
 		}
-		if len(*list) == maxServices {
-			return signum.Faultf(signum.WrongParam, "More than %d AdditionalServices", maxServices)
+		if len(*list) == signum.MaxServices {
+			return signum.Faultf(signum.WrongParam, "More than %d AdditionalServices", signum.MaxServices)
 		}
 		var s signum.AdditionalService
 		if err := p.service(&s); err != nil {
