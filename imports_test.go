@@ -2,6 +2,7 @@ package signum_test
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -137,5 +138,24 @@ func TestPackageDocs(t *testing.T) {
 		if len(f) < 3 || f[2] == "" {
 			t.Errorf("package %s has no documentation", f[0])
 		}
+	}
+}
+
+// jsonPrototype may be imported by those who read JSON of strangers, until the
+// standard library has it: see docs/architecture.md, section 8.
+var jsonPrototype = []string{"internal/app", "internal/lab/handsetpage", "internal/rest"}
+
+func TestJSONPrototype(t *testing.T) {
+	for _, p := range list(t, "./...") {
+		name, _ := inHouse(p.ImportPath)
+		uses := slices.ContainsFunc(p.Imports, func(i string) bool { return strings.HasPrefix(i, "github.com/go-json-experiment/") })
+		if uses != slices.Contains(jsonPrototype, name) {
+			t.Errorf("package %q imports the JSON prototype: %v", name, uses)
+		}
+	}
+	cmd := exec.Command("go", "list", "encoding/json/jsontext")
+	cmd.Env = append(os.Environ(), "GOEXPERIMENT=")
+	if err := cmd.Run(); err == nil {
+		t.Error("encoding/json/jsontext has left its experiment: replace github.com/go-json-experiment/json by it")
 	}
 }
