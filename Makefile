@@ -8,10 +8,10 @@ export GOTOOLCHAIN = local
 # get their dependencies.
 TOOL     = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: help run build test lint deps fuzz bench
+.PHONY: help run build test lint deps fuzz bench release release-check
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## run the sandbox, as "go run ./cmd/signum sandbox"
 	$(GO) run ./cmd/signum sandbox
@@ -38,3 +38,9 @@ fuzz: ## run every fuzz target for FUZZTIME (60s)
 
 bench: ## signatures per second, memory of waiting requests, connected Apps, against bare servers; ARGS="-rounds 5"
 	$(GO) run ./internal/bench $(ARGS)
+
+release: ## build dist/: static binaries for every platform, SHA256SUMS, SBOMs; PLATFORMS="linux/arm64" builds fewer
+	@scripts/release.sh dist
+
+release-check: ## build the release of HEAD twice, in two directories with two caches, and compare
+	@scripts/release-check.sh

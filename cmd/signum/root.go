@@ -1,10 +1,6 @@
 package main
 
-import (
-	"runtime/debug"
-
-	"github.com/spf13/cobra"
-)
+import "github.com/spf13/cobra"
 
 func newRootCmd() *cobra.Command {
 	cmd := &cobra.Command{
@@ -16,18 +12,11 @@ SOAP in the dialect of Swisscom Mobile ID.
 
 sign, status, receipt and profile are the calls of the interface. They work with
 any service that speaks it. verify checks a signature and needs no service.` + labHelp,
-		Version:       version(),
+		Version:       build().version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(newSignCmd(), newStatusCmd(), newReceiptCmd(), newProfileCmd(), newVerifyCmd())
+	cmd.AddCommand(newSignCmd(), newStatusCmd(), newReceiptCmd(), newProfileCmd(), newVerifyCmd(), newVersionCmd())
 	cmd.AddCommand(labCommands()...)
 	return cmd
-}
-
-func version() string {
-	if bi, ok := debug.ReadBuildInfo(); ok && bi.Main.Version != "" {
-		return bi.Main.Version
-	}
-	return "(devel)"
 }
