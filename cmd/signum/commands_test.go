@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -13,111 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
 )
-
-func TestCommands(t *testing.T) {
-	f := newFakeService(t)
-	other := newFakeService(t)
-	t.Setenv(envSandbox, "")
-	t.Setenv(envPassword, "")
-	noCA := t.TempDir()
-	for _, name := range []string{client.SandboxFile, client.SandboxServerCA, client.SandboxCert, client.SandboxKey} {
-		data, err := os.ReadFile(f.file(name))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(noCA, name), data, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	const number = "+41791000001"
-	byFlags := []string{"--url", f.url, "--ap-id", "mid://test", "--cert", f.file(client.SandboxCert), "--key", f.file(client.SandboxKey),
-		"--server-ca", f.file(client.SandboxServerCA), "--user-ca", f.file(client.SandboxUserCA)}
-	for _, tc := range []struct {
-		name   string
-		cmd    func() *cobra.Command
-		args   []string
-		polls  int
-		code   int
-		stdout []string // each must be in it; nil: it must be empty
-		stderr string   // must be in it; empty: it must be empty
-	}{
-		{"sign", newSignCmd, []string{"--sandbox", f.dir, number, "Hello"}, 0, 0,
-			[]string{"500 SIGNATURE", number, `"Test: Hello"`, "MIDCHE0123456789", "beef", "Verified     yes, by " + f.file(client.SandboxUserCA)}, ""},
-		{"prefix is there", newSignCmd, []string{"--sandbox", f.dir, number, "Test: Hello"}, 0, 0, []string{`"Test: Hello"`}, ""},
-		{"own prefix", newSignCmd, []string{"--sandbox", f.dir, "--prefix", "Mine: ", number, "Hello"}, 0, 0, []string{`"Mine: Hello"`}, ""},
-		{"no prefix", newSignCmd, []string{"--sandbox", f.dir, "--no-prefix", number, "Hello"}, 0, 0, []string{`"Hello"`}, ""},
-		{"by flags", newSignCmd, append([]string{number, "Hello"}, byFlags...), 0, 0, []string{`"Hello"`, "yes, by"}, ""},
-		{"no user CA", newSignCmd, []string{"--sandbox", noCA, number, "Hello"}, 0, 0, []string{"Verified     NO, it was not checked"}, ""},
-		{"async", newSignCmd, []string{"--sandbox", f.dir, "--async", "--interval", "1ms", number, "Hello"}, 3, 0,
-			[]string{"500 SIGNATURE", "yes, by"}, "transaction h1: waiting for the user, 0s\n"},
-		{"other text", newSignCmd, []string{"--sandbox", f.dir, number, "forged"}, 0, exitNotVerified,
-			[]string{"Verified     NO: another text was signed"}, "signum: the signature does not verify: another text was signed: \"Test: other\"; do not rely on it\n"},
-		{"other root", newSignCmd, []string{"--sandbox", f.dir, "--user-ca", other.file(client.SandboxUserCA), number, "Hello"}, 0, exitNotVerified,
-			[]string{"Verified     NO: cms: chain"}, "does not verify"},
-		{"refused", newSignCmd, []string{"--sandbox", f.dir, "+41790000101", "Hello"}, 0, exitRefused,
-			nil, "signum: 105 UNKNOWN_CLIENT: MSISDN is unknown; the number has no active Mobile ID\n"},
-		{"cancelled", newSignCmd, []string{"--sandbox", f.dir, "+41790000401", "Hello"}, 0, exitNotSigned, nil, "401 USER_CANCEL"},
-		{"no service", newSignCmd, []string{"--sandbox", f.dir, "--url", "https://127.0.0.1:1", number, "Hello"}, 0, exitUnreachable, nil, "is the service running"},
-		{"untrusted", newSignCmd, []string{"--sandbox", f.dir, "--server-ca", f.file(client.SandboxUserCA), number, "Hello"}, 0, exitUnreachable, nil, "check --server-ca"},
-		{"no MSS", newSignCmd, []string{"--sandbox", f.dir, "--soap", number, "Hello"}, 0, exitUnreachable, nil, "HTTP 502"},
-		{"nothing given", newSignCmd, []string{number, "Hello"}, 0, exitLocal, nil, "--url, --ap-id, --cert missing"},
-		{"no sandbox", newSignCmd, []string{"--sandbox", "/nowhere", number, "Hello"}, 0, exitLocal, nil, "make one with: signum sandbox --dir /nowhere"},
-		{"key alone", newSignCmd, []string{"--sandbox", f.dir, "--key", "x", number, "Hello"}, 0, exitLocal, nil, "--key without --cert"},
-		{"bad cert", newSignCmd, []string{"--sandbox", f.dir, "--cert", f.file(client.SandboxFile), number, "Hello"}, 0, exitLocal, nil, "--cert"},
-		{"bad root", newSignCmd, []string{"--sandbox", f.dir, "--user-ca", f.file(client.SandboxFile), number, "Hello"}, 0, exitLocal, nil, "--user-ca"},
-		{"no text", newSignCmd, []string{"--sandbox", f.dir, number}, 0, exitLocal, nil, "accepts 2 arg(s)"},
-		{"no profile", newSignCmd, []string{"--sandbox", f.dir, "--profile", "best", number, "Hello"}, 0, exitLocal, nil, "--profile best: neither a URI nor one of any, stk,"},
-		{"no location", newSignCmd, []string{"--sandbox", f.dir, "--geofence", "+41790000103", "Hello"}, 0, 0,
-			[]string{"Location     not known: 103 User denied"}, ""},
-		{"services", newSignCmd, []string{"--sandbox", f.dir, "--geofence-allow", "CH", "--subscriber-info", "--validate", number, "Hello"}, 0, 0,
-			[]string{"502 VALID_SIGNATURE", "Location     CH, within 16 m, measured 2026-01-02T03:04:05.000Z", "Confidence   device 1.0, location 0.9", "Network      22801", "yes, by"}, ""},
-		{"bad age", newSignCmd, []string{"--sandbox", f.dir, "--geofence-max-age", "90s", number, "Hello"}, 0, exitLocal, nil, "not whole minutes"},
-		{"app2app", newSignCmd, []string{"--sandbox", f.dir, "--app2app", "myapp://done", "--interval", "1ms", number, "Hello"}, 2, 0,
-			[]string{"500 SIGNATURE", "yes, by"}, "auth_uri mobileid://auth?session_token=t\ntransaction h1: waiting"},
-		{"one-time password", newSignCmd, []string{"--sandbox", f.dir, "--profile", "otp", number, "1234"}, 0, 0, []string{"100 REQUEST_OK", "Transaction  h1"}, ""},
-		{"one-time password, async", newSignCmd, []string{"--sandbox", f.dir, "--profile", "OTP-flash", "--async", "--interval", "1ms", number, "1234"}, 1, 0,
-			[]string{"100 REQUEST_OK"}, "waiting"},
-		{"nothing to store", newSignCmd, []string{"--sandbox", f.dir, "--profile", "otp", "--out", "x", number, "1234"}, 0, exitLocal, nil, "no signature to store"},
-		{"out fails", newSignCmd, []string{"--sandbox", f.dir, "--out", "/nowhere/x", number, "Hello"}, 0, exitLocal, []string{"yes, by"}, "could not be stored"},
-
-		{"status", newStatusCmd, []string{"--sandbox", f.dir, "h1"}, 0, 0, []string{"500 SIGNATURE", "yes, by"}, ""},
-		{"outstanding", newStatusCmd, []string{"--sandbox", f.dir, "h1"}, 1, 0, []string{"504 OUTSTANDING_TRANSACTION"}, ""},
-		{"wait", newStatusCmd, []string{"--sandbox", f.dir, "--wait", "--interval", "1ms", "h1"}, 3, 0, []string{"500 SIGNATURE", "yes, by"}, ""},
-		{"unknown transaction", newStatusCmd, []string{"--sandbox", f.dir, "h2"}, 0, exitRefused, nil, "There is no such transaction; it was another party's"},
-		{"unknown transaction, JSON", newStatusCmd, []string{"--sandbox", f.dir, "--json", "h2"}, 0, exitRefused,
-			[]string{`{"status":101,"reason":"WRONG_PARAM","detail":"There is no such transaction.","trans_id":"h2"}`}, "signum: 101"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			f.polls = tc.polls
-			if tc.cmd().Name() == "status" {
-				f.pending = base64.StdEncoding.EncodeToString(f.sign("Test: Hello"))
-			}
-			stdout, stderr, code := execute(t.Context(), tc.cmd(), "", tc.args...)
-			if code != tc.code {
-				t.Errorf("exit code %d, want %d", code, tc.code)
-			}
-			for _, want := range tc.stdout {
-				if !strings.Contains(stdout, want) {
-					t.Errorf("no %q in output", want)
-				}
-			}
-			if tc.stdout == nil && stdout != "" || tc.stderr == "" && stderr != "" || !strings.Contains(stderr, tc.stderr) {
-				t.Errorf("want on standard error: %q", tc.stderr)
-			}
-			if code != 0 && strings.Count(stderr, "\n") != 1 || strings.Contains(stderr, "\x1b") {
-				t.Error("the error is not one clean line")
-			}
-			if t.Failed() {
-				t.Logf("stdout:\n%sstderr:\n%s", stdout, stderr)
-			}
-		})
-	}
-}
 
 // TestJSON: what scripts rely on.
 func TestJSON(t *testing.T) {
@@ -150,48 +47,6 @@ func TestJSON(t *testing.T) {
 	stdout, _, code = execute(t.Context(), newSignCmd(), "", "--json", "+41790000401", "Hello")
 	if !strings.HasPrefix(stdout, `{"status":401,"reason":"USER_CANCEL","detail":"User cancelled the request","msisdn":"+41790000401"`) || code != exitNotSigned {
 		t.Errorf("%d %s", code, stdout)
-	}
-}
-
-func TestVerifyCommand(t *testing.T) {
-	f, other := newFakeService(t), newFakeService(t)
-	t.Setenv(envSandbox, "")
-	der := f.sign("Test: Hello")
-	dir := t.TempDir()
-	write := func(name string, data []byte) string {
-		name = filepath.Join(dir, name)
-		if err := os.WriteFile(name, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return name
-	}
-	b64 := base64.StdEncoding.EncodeToString(der)
-	derFile := write("der", der)
-	for _, tc := range []struct {
-		name  string
-		stdin string
-		args  []string
-		code  int
-		want  string // in either output
-	}{
-		{"DER", "", []string{"--sandbox", f.dir, derFile}, 0, `"Test: Hello"`},
-		{"PEM", "", []string{"--sandbox", f.dir, write("pem", pem.EncodeToMemory(&pem.Block{Type: "CMS", Bytes: der}))}, 0, "MIDCHE0123456789"},
-		{"Base64", "", []string{"--sandbox", f.dir, write("b64", []byte(b64[:64]+"\r\n"+b64[64:]+"\n"))}, 0, "yes, by"},
-		{"standard input", b64, []string{"--user-ca", f.file(client.SandboxUserCA), "-"}, 0, "yes, by"},
-		{"text", "", []string{"--sandbox", f.dir, "--text", "Test: Hello", derFile}, 0, "yes, by"},
-		{"other text", "", []string{"--sandbox", f.dir, "--text", "", derFile}, exitNotVerified, "another text was signed"},
-		{"other root", "", []string{"--sandbox", other.dir, derFile}, exitNotVerified, "does not verify"},
-		{"other root, JSON", "", []string{"--sandbox", other.dir, "--json", derFile}, exitNotVerified, `"verification":"failed"`},
-		{"no CMS", "", []string{"--sandbox", f.dir, write("text", []byte("hello"))}, exitNotVerified, "does not verify"},
-		{"empty", "", []string{"--sandbox", f.dir, "-"}, exitNotVerified, "does not verify"},
-		{"too large", strings.Repeat("x", maxFile+1), []string{"--sandbox", f.dir, "-"}, exitLocal, "larger than"},
-		{"no file", "", []string{"--sandbox", f.dir, filepath.Join(dir, "absent")}, exitLocal, "no such file"},
-		{"no roots", "", []string{derFile}, exitLocal, "--user-ca FILE"},
-	} {
-		stdout, stderr, code := execute(t.Context(), newVerifyCmd(), tc.stdin, tc.args...)
-		if code != tc.code || !strings.Contains(stdout+stderr, tc.want) {
-			t.Errorf("%s: exit %d\n%s%s", tc.name, code, stdout, stderr)
-		}
 	}
 }
 

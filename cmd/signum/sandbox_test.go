@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -41,7 +42,18 @@ func (l *lockedBuffer) String() string {
 // until it was ready.
 func startSandbox(t *testing.T, args ...string) string {
 	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
+	said, stop := serveSandbox(args...)
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return said
+}
+
+// serveSandbox runs the command until stop is called, which returns its error.
+func serveSandbox(args ...string) (said string, stop func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
 	r, w := io.Pipe()
 	errs := new(lockedBuffer)
 	cmd := newRootCmd()
@@ -54,22 +66,22 @@ func startSandbox(t *testing.T, args ...string) string {
 		w.Close()
 		ended <- err
 	}()
-	var said strings.Builder
+	var b strings.Builder
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
-		said.WriteString(lines.Text() + "\n")
+		b.WriteString(lines.Text() + "\n")
 		if strings.HasPrefix(lines.Text(), "ready https://") {
 			break
 		}
 	}
 	go io.Copy(io.Discard, r)
-	t.Cleanup(func() {
-		stop()
+	return b.String(), func() error {
+		cancel()
 		if err := <-ended; err != nil {
-			t.Errorf("sandbox: %v\n%s", err, errs)
+			return fmt.Errorf("sandbox: %w\n%s", err, errs)
 		}
-	})
-	return said.String()
+		return nil
+	}
 }
 
 func TestSandboxOnce(t *testing.T) {

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"signum": func() { os.Exit(run()) }})
+}
+
+// labScripts need a sandbox; lab_script_test.go adds what runs one, unless the
+// program is built without.
+var labScripts = map[string]func(ts *testscript.TestScript, neg bool, args []string){}
+
+// fakeKey finds the service of a script.
+type fakeKey struct{}
+
+// TestScripts runs testdata/script/*.txtar: the command line as a user types it.
+// Besides the usual commands of package testscript there are
+//
+//	exits N signum …     runs the program, which must end with code N
+//	transaction N        from now on the next N status queries are answered with 504
+//	field NAME VAR       sets VAR to a member of the JSON object that was printed
+//	pem FROM TO          wraps a DER file in PEM; base64 FROM TO in lines of Base64
+//	sandbox DIR FLAGS…   runs a sandbox until the script ends
+//
+// Each script has a service that signs at once, see fakeService: its address is
+// $URL and its client files are in $BOX. $OTHER has those of another service,
+// and $NUMBER is a number that it knows.
+func TestScripts(t *testing.T) {
+	commands := map[string]func(ts *testscript.TestScript, neg bool, args []string){
+		"exits": func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg || len(args) < 2 {
+				ts.Fatalf("usage: exits N program …")
+			}
+			code := 0
+			if err := ts.Exec(args[1], args[2:]...); err != nil {
+				exit, ok := errors.AsType[*exec.ExitError](err)
+				if !ok {
+					ts.Fatalf("%v", err)
+				}
+				code = exit.ExitCode()
+			}
+			if strconv.Itoa(code) != args[0] {
+				ts.Fatalf("exit code %d, want %s", code, args[0])
+			}
+			// What goes wrong is told in one line that cannot move the cursor.
+			if said := ts.ReadFile("stderr"); code != 0 && !strings.Contains(said, "waiting") &&
+				(strings.Count(said, "\n") != 1 || strings.Contains(said, "\x1b")) {
+				ts.Fatalf("the error is not one clean line: %q", said)
+			}
+		},
+		"transaction": func(ts *testscript.TestScript, neg bool, args []string) {
+			f := ts.Value(fakeKey{}).(*fakeService)
+			n, err := strconv.Atoi(args[0])
+			ts.Check(err)
+			f.polls = n
+			f.pending = base64.StdEncoding.EncodeToString(f.sign("Test: Hello"))
+		},
+		"field": func(ts *testscript.TestScript, neg bool, args []string) {
+			m := regexp.MustCompile(`"` + args[0] + `":"([^"]*)"`).FindStringSubmatch(ts.ReadFile("stdout"))
+			if m == nil {
+				ts.Fatalf("no %s was printed", args[0])
+			}
+			ts.Setenv(args[1], m[1])
+		},
+		"pem": func(ts *testscript.TestScript, neg bool, args []string) {
+			block := &pem.Block{Type: "CMS", Bytes: []byte(ts.ReadFile(args[0]))}
+			ts.Check(os.WriteFile(ts.MkAbs(args[1]), pem.EncodeToMemory(block), 0o600))
+		},
+		"base64": func(ts *testscript.TestScript, neg bool, args []string) {
+			text := base64.StdEncoding.EncodeToString([]byte(ts.ReadFile(args[0])))
+			ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text[:64]+"\r\n"+text[64:]+"\n"), 0o600))
+		},
+	}
+	for name, f := range labScripts {
+		commands[name] = f
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Cmds:                commands,
+		Condition: func(cond string) (bool, error) {
+			return cond == "lab" && len(labScripts) > 0, nil
+		},
+		Setup: func(env *testscript.Env) error {
+			f, other := newFakeService(t), newFakeService(t)
+			env.Values[fakeKey{}] = f
+			env.Setenv("URL", f.url)
+			env.Setenv("BOX", f.dir)
+			env.Setenv("OTHER", other.dir)
+			env.Setenv("NUMBER", "+41791000001")
+			env.Setenv(envSandbox, "")
+			env.Setenv(envPassword, "")
+			return nil
+		},
+	})
+}
+
+// TestReadmeCommands: every command line of the README is in readme.txtar, which
+// runs it. (bin/signum is signum there, and quotes are single.)
+func TestReadmeCommands(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile(filepath.Join("testdata", "script", "readme.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := map[string]string{
+		"phone open --sandbox ./box": "TestEndToEndApp2App opens the address of a request",
+		"--smsc 'smpp://":            "the tests of the sandbox bind to another SMSC",
+	}
+	lines := regexp.MustCompile(`(?m)^    bin/(signum .*?)(?:\s+#.*)?$`).FindAllStringSubmatch(string(readme), -1)
+	if len(lines) < 10 {
+		t.Fatalf("only %d commands in the README", len(lines))
+	}
+next:
+	for _, m := range lines {
+		for part := range elsewhere {
+			if strings.Contains(m[1], part) {
+				continue next
+			}
+		}
+		want := strings.NewReplacer(`"`, `'`, "TRANS_ID", "$TRANS_ID").Replace(m[1])
+		if !strings.Contains(string(script), want+"\n") {
+			t.Errorf("readme.txtar does not run\n%s", want)
+		}
+	}
+}
