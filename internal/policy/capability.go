@@ -11,14 +11,14 @@ import (
 
 // Capability is what a party may know of a subscriber.
 type Capability struct {
-	Profiles       []string       // that a signature request can name now
+	Profiles       []string       // that a signature request may name now
 	Devices        []*mssp.Device // in the order of mssp.Methods
 	AutoActivation bool           // a signature request would activate the SIM
 }
 
 // Capabilities answers a profile query. Refusals are 105, 403, 404, 422: no
-// device that the party may use can sign. A blocked PIN is no refusal; asking
-// for it would else be of no use.
+// device that the party may use is able to sign. A blocked PIN is not a
+// refusal: if it were, asking for the state of the PIN would be useless.
 func Capabilities(p *mssp.Party, s *mssp.Subscriber, home string, now time.Time) (Capability, error) {
 	var c Capability
 	a := Ask{Party: p, Subscriber: s, Profile: signum.ProfileAnyLoA4, Home: home, Now: now}
@@ -49,8 +49,9 @@ func Capabilities(p *mssp.Party, s *mssp.Subscriber, home string, now time.Time)
 	return c, nil
 }
 
-// listed are the devices of a method that a profile query shows: all, or the
-// active one, or the one that there is.
+// listed returns the devices of a method that a profile query shows: all of
+// them where a subscriber may have several, otherwise the active one, or
+// failing that the first.
 func listed(s *mssp.Subscriber, m mssp.MethodSpec) []*mssp.Device {
 	var list []*mssp.Device
 	for i := range s.Devices {
@@ -76,7 +77,7 @@ func capable(a *Ask) error {
 	}
 	revoked, err := certified(c.Device, a.Now)
 	if revoked {
-		return signum.NewFault(signum.NoKeyFound) // activating anew helps
+		return signum.NewFault(signum.NoKeyFound) // activating the SIM again helps
 	}
 	return err
 }
@@ -91,7 +92,8 @@ func signs(profiles []string) bool {
 	return false
 }
 
-// Params are the words of a profile query, or its older getters.
+// Params says what a profile query asks for, by its words or by its older
+// getters.
 type Params struct {
 	Devices, Certs, PINStatus, CardDetails, RCStatus, AAStatus bool
 
@@ -117,7 +119,7 @@ func params(r *signum.ProfileRequest) (Params, error) {
 			p.RCStatus = true
 		case signum.ParamAAStatus:
 			p.AAStatus = true
-		} // words of other versions ask for nothing that we have
+		} // a word that other versions define asks for nothing we have
 	}
 	for _, g := range []struct {
 		name, sent string

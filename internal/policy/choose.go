@@ -9,13 +9,14 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// Ask is what a party wants of a subscriber.
+// Ask is what a party asks of a subscriber, with what is needed to choose a
+// device.
 type Ask struct {
 	Party       *mssp.Party
 	Subscriber  *mssp.Subscriber // nil: unknown
 	Profile     string           // as it applies to the party, see Content
-	Approval    bool             // a transaction approval, which not every method can show
-	Interactive bool             // a service that needs more of the phone than to show a text
+	Approval    bool             // a transaction approval; not every method can show one
+	Interactive bool             // a service for which showing a text is not enough
 	Home        string           // MCC and MNC of the network that locates its SIMs
 	Now         time.Time
 }
@@ -27,7 +28,8 @@ type Choice struct {
 	Activate signum.KeyType // not empty: the SIM must be activated first, with a key of this kind
 }
 
-// Choose finds the device. Refusals are 105, 403, 404, 109, 402, 422.
+// Choose finds the device that will sign. It refuses with 105, 403, 404, 109,
+// 402 or 422.
 func Choose(a *Ask) (Choice, error) {
 	c, err := candidate(a)
 	switch {
@@ -42,8 +44,8 @@ func Choose(a *Ask) (Choice, error) {
 	return c, err
 }
 
-// candidate is the device that the profile means, whatever the state of its PIN
-// and certificate.
+// candidate finds the device that the profile means, without looking at its PIN
+// or its certificate.
 func candidate(a *Ask) (Choice, error) {
 	s, p := a.Subscriber, a.Party
 	if s == nil {
@@ -74,7 +76,8 @@ func candidate(a *Ask) (Choice, error) {
 }
 
 // hasActive reports whether the subscriber has an active device that the party
-// may know of.
+// may know about. A party that cannot reach Apps must not learn that there is
+// one.
 func hasActive(p *mssp.Party, s *mssp.Subscriber) bool {
 	for _, m := range mssp.Methods {
 		if device(s, m.Method, signum.DeviceActive) != nil && (!m.Discreet || p.MayUse(m.Method)) {
@@ -84,7 +87,8 @@ func hasActive(p *mssp.Party, s *mssp.Subscriber) bool {
 	return false
 }
 
-// errNothingActive is 404 if activating a device would help, else 105.
+// errNothingActive returns 404 if activating a device would help, otherwise
+// 105.
 func errNothingActive(profile *mssp.ProfileSpec, s *mssp.Subscriber) error {
 	for _, m := range mssp.Methods {
 		if len(m.ActivatedFrom) > 0 && profile.Admits(m.Method) && device(s, m.Method, signum.DeviceRegistered) != nil {
@@ -95,21 +99,21 @@ func errNothingActive(profile *mssp.ProfileSpec, s *mssp.Subscriber) error {
 }
 
 // approvals reports whether every method of the profile can show a transaction
-// approval: where one cannot, the party must name another profile.
+// approval. If one of them cannot, the party must name another profile.
 func approvals(p *mssp.ProfileSpec) bool {
 	return !slices.ContainsFunc(p.Methods, func(m signum.Method) bool { return !mssp.MethodOf(m).Approvals })
 }
 
-// serves reports whether the device can do what is asked besides signing.
+// serves reports whether the device can do what is asked for besides signing.
 func (a *Ask) serves(p *mssp.ProfileSpec, d *mssp.Device) bool {
 	m := mssp.MethodOf(d.Method)
 	return (!a.Interactive || m.Interactive) && (!p.Located || m.Locates || atHome(d, a.Home))
 }
 
-// ActivatableSIM is the device that a request of the party would activate: one
-// without a key, or with a key that is switched off, of a subscriber who has no
-// active device of that method. Nil if there is none, or if the party has no
-// auto activation.
+// ActivatableSIM finds the device that a request of this party would activate:
+// a device that has no key yet, or whose key is switched off, provided the
+// subscriber has no active device of the same method. It returns nil if there
+// is no such device or the party does not have auto activation.
 func ActivatableSIM(p *mssp.Party, s *mssp.Subscriber) *mssp.Device {
 	if !p.AutoActivation {
 		return nil
@@ -127,8 +131,8 @@ func ActivatableSIM(p *mssp.Party, s *mssp.Subscriber) *mssp.Device {
 	return nil
 }
 
-// newKey is the kind of key that a device gets when it is activated for a
-// profile, empty if its card cannot make that kind.
+// newKey returns the kind of key that a device will get when it is activated
+// for a profile. It is empty if the card cannot make that kind of key.
 func newKey(p *mssp.ProfileSpec, d *mssp.Device) signum.KeyType {
 	k := cmp.Or(p.KeyType, d.KeyType, signum.EC)
 	if d.KeyType != "" && d.KeyType != k {
@@ -137,12 +141,14 @@ func newKey(p *mssp.ProfileSpec, d *mssp.Device) signum.KeyType {
 	return k
 }
 
-// atHome reports whether the SIM is of the network that can locate it.
+// atHome reports whether the SIM belongs to the network that is able to locate
+// it.
 func atHome(d *mssp.Device, home string) bool {
 	return home != "" && d.Network.MCC+d.Network.MNC == home
 }
 
-// GeoErrorOf is why a device cannot be located, known before it is asked.
+// GeoErrorOf says why a device cannot be located, as far as that is known
+// before the phone is asked. Zero means that it can be asked.
 func GeoErrorOf(p *mssp.Party, d *mssp.Device, home string) signum.GeoError {
 	switch {
 	case !p.Subscribed(signum.ServiceGeofencing):
@@ -162,8 +168,8 @@ func device(s *mssp.Subscriber, m signum.Method, states ...signum.DeviceState) *
 	return nil
 }
 
-// certified looks at the certificate: an active device without one has no key
-// we know, an expired one is 422.
+// certified checks the certificate. An active device without a certificate has
+// no key that we know of (404); an expired certificate is 422.
 func certified(d *mssp.Device, now time.Time) (revoked bool, err error) {
 	c := d.Certificate
 	switch {

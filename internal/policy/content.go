@@ -10,15 +10,15 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// Content is what is to be signed, and what is wanted besides.
+// Content is the text to be signed, and the services that the request asks for.
 type Content struct {
 	Profile  string // as it applies to the party
 	MimeType string
-	Text     string // to display; of a transaction approval, its compact form
+	Text     string // to display; the compact form of a transaction approval
 	Services Services
 }
 
-// Services are the additional services of a request besides userLang.
+// Services are the additional services of a request, without userLang.
 type Services struct {
 	Validate       bool
 	SubscriberInfo bool
@@ -29,13 +29,13 @@ type Services struct {
 	Fence          *mssp.Geofence // sent with the request; nil: none
 }
 
-// Interactive reports whether a service needs more of the phone than to show a
-// text: to be opened by a link, or to offer a choice.
+// Interactive reports whether a service needs a phone that can do more than
+// show a text: be opened by a link, or offer a choice.
 func (s *Services) Interactive() bool { return s.App2App || s.Verification }
 
-// SignatureContent checks what is to be signed and how: the profile (109), the
-// text's type (101), prefix (107), length (103), and the additional services
-// (101, 104), in this order.
+// SignatureContent checks what is to be signed and how, in this order: profile
+// (109), type of the text (101), prefix (107), length (103), additional
+// services (101, 104).
 func SignatureContent(p *mssp.Party, r *signum.SignatureRequest, async bool) (Content, error) {
 	c := Content{Profile: p.Resolve(r.Profile), MimeType: signum.MimeText, Text: r.Data.Data}
 	if err := authorised(p, r.Profile, c.Profile); err != nil {
@@ -59,7 +59,7 @@ func authorised(p *mssp.Party, sent, profile string) error {
 	return nil
 }
 
-// data checks what is to be signed.
+// data checks the data to be signed.
 func (c *Content) data(p *mssp.Party, d *signum.DataToBeSigned) error {
 	switch mime := mimeType(d.MimeType); mime {
 	case signum.MimeText:
@@ -96,9 +96,9 @@ func text(p *mssp.Party, d *signum.DataToBeSigned) error {
 	return nil
 }
 
-// approval reads a transaction approval. Clients that escape the payload once
-// too often are understood. The limits (103) come after the prefix (107), as
-// they do for a text.
+// approval reads a transaction approval. Some clients escape the payload once
+// too often; that form is accepted too. The limits (103) are checked after the
+// prefix (107), as for a text.
 func (c *Content) approval(p *mssp.Party, d *signum.DataToBeSigned) error {
 	if d.Encoding != "" && !strings.EqualFold(d.Encoding, "UTF-8") {
 		return wrong("Encoding of a transaction approval is not UTF-8")
@@ -131,7 +131,8 @@ var unescaper = strings.NewReplacer(`\"`, `"`, `\\`, `\`, `\/`, `/`, `\n`, "\n",
 
 func unescape(s string) string { return unescaper.Replace(s) }
 
-// printable bounds and cleans what of a request comes back in a fault.
+// printable shortens and cleans the part of a request that is repeated in a
+// fault.
 func printable(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) && r != utf8.RuneError {
@@ -146,8 +147,8 @@ func printable(s string) string {
 	return s
 }
 
-// undisplayable characters would let the signed bytes differ from what a
-// person saw: controls, and the marks that reorder a line.
+// undisplayable reports whether a character could make the signed bytes differ
+// from what the user saw: a control character, or a mark that reorders a line.
 func undisplayable(r rune) bool {
 	switch {
 	case r == '\n' || r == '\r' || r == '\t' || r == '\f':

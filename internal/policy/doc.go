@@ -1,14 +1,14 @@
-// Package policy decides: is this request well made, and may this party do
-// this to this subscriber now, by which method?
+// Package policy decides whether a request is well formed, whether this party
+// may ask it of this subscriber now, and which method will serve it.
 //
 //	SignatureFields ─▶ (used before?) ─▶ TestFault ─▶ SignatureContent ─▶ Choose ─▶ … ─▶ CheckGeofences
 //	CheckReceipt ─▶ TestFault ─▶ ReceiptMessage ─▶ (transaction) ─▶ ReceiptDevice
 //	CheckProfile ─▶ TestFault ─▶ Capabilities
 //
-// What stands in brackets is the engine's to look up; after Choose the phone
-// is asked.
+// The engine looks up what is in parentheses. After Choose, the phone is asked.
 //
-// Every function is pure: what it needs to know it is given, and the answer is
-// a value or an error, which is a *signum.Fault. It must not know how a request came, where
-// anything is kept, or what happens after the decision.
+// Every function is pure: it gets all it needs as arguments and returns a value
+// or an error, which is always a *signum.Fault. The package must not know how a
+// request arrived, where anything is stored, or what happens after the
+// decision.
 package policy

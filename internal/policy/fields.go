@@ -23,7 +23,7 @@ const (
 	maxMSISDNSent = 40  // bytes, separators included
 )
 
-// Fields holds what a request's fields mean.
+// Fields are the parsed fields of a signature request.
 type Fields struct {
 	Instant time.Time
 	MSISDN  string        // E.164 with leading +
@@ -32,9 +32,8 @@ type Fields struct {
 	Lang    string        // one of lang.All
 }
 
-// Authenticate decides whether the caller is the party. A party that does not
-// exist is nil. All refusals look alike, so that nothing can be learnt from
-// them.
+// Authenticate decides whether the caller is the party; p is nil if there is no
+// such party. All refusals look alike, so that they give nothing away.
 func Authenticate(p *mssp.Party, c mssp.Caller, passwordOK bool) error {
 	if p == nil || c.Problem != "" || !p.HasPin(c.Pin) || !passwordOK {
 		return signum.Faultf(signum.UnauthorizedAccess, signum.DetailCredentials)
@@ -64,10 +63,11 @@ func wrong(format string, args ...any) error {
 	return signum.Faultf(signum.WrongParam, format, args...)
 }
 
-// isFault reports whether err is a fault of the code.
+// isFault reports whether err is a fault with this code.
 func isFault(err error, c signum.Code) bool { return errors.Is(err, &signum.Fault{Code: c}) }
 
-// firstMissing names the first empty one of name, value pairs.
+// firstMissing takes pairs of name and value and returns 102 for the first
+// value that is empty.
 func firstMissing(pairs ...string) error {
 	for i := 0; i < len(pairs); i += 2 {
 		if pairs[i+1] == "" {
@@ -77,9 +77,9 @@ func firstMissing(pairs ...string) error {
 	return nil
 }
 
-// SignatureFields checks versions, presence and values of a signature
-// request, in this order: 108, 102, 101. What is left of the last is
-// LegalMSISDN.
+// SignatureFields checks versions (108), presence (102) and values (101) of a
+// signature request, in this order. The only check of a value that it leaves to
+// others is LegalMSISDN.
 func SignatureFields(p *mssp.Party, r *signum.SignatureRequest, now time.Time, skew time.Duration) (Fields, error) {
 	var f Fields
 	if err := checkVersion(signum.OpSignature, r.Version); err != nil {
@@ -118,7 +118,7 @@ func SignatureFields(p *mssp.Party, r *signum.SignatureRequest, now time.Time, s
 	return f, nil
 }
 
-// StatusFields checks a status query in the same order.
+// StatusFields checks a status query, in the same order as SignatureFields.
 func StatusFields(r *signum.StatusRequest, now time.Time, skew time.Duration) error {
 	if err := checkVersion(signum.OpStatus, r.Version); err != nil {
 		return err
@@ -130,15 +130,16 @@ func StatusFields(r *signum.StatusRequest, now time.Time, skew time.Duration) er
 	return err
 }
 
-// ReceiptFields holds what a receipt request's fields mean.
+// ReceiptFields are the parsed fields of a receipt request.
 type ReceiptFields struct {
 	MSISDN string // E.164 with leading +
 	Lang   string // empty: that of the signature
-	Wait   bool   // for the user
+	Wait   bool   // for the user's answer
 }
 
-// CheckReceipt checks a receipt request in the same order. A language that
-// there is not is no fault: clients are known to send placeholders.
+// CheckReceipt checks a receipt request, in the same order as SignatureFields.
+// An unknown language is not a fault, because clients are known to send
+// placeholders.
 func CheckReceipt(r *signum.ReceiptRequest, now time.Time, skew time.Duration) (ReceiptFields, error) {
 	f := ReceiptFields{Wait: true}
 	if err := checkVersion(signum.OpReceipt, r.Version); err != nil {
@@ -171,7 +172,7 @@ func CheckReceipt(r *signum.ReceiptRequest, now time.Time, skew time.Duration) (
 	return f, nil
 }
 
-// CheckProfile checks a profile query in the same order.
+// CheckProfile checks a profile query, in the same order as SignatureFields.
 func CheckProfile(r *signum.ProfileRequest, now time.Time, skew time.Duration) (msisdn string, p Params, err error) {
 	if err = checkVersion(signum.OpProfile, r.Version); err != nil {
 		return "", p, err
@@ -205,8 +206,8 @@ func header(h *signum.Header, now time.Time, skew time.Duration) (time.Time, err
 	return at, nil
 }
 
-// tokenLike is more liberal than NCName: real clients begin with a digit and
-// use separators that an NCName may not have.
+// tokenLike is more liberal than NCName: real clients start with a digit and
+// use separators that an NCName does not allow.
 func tokenLike(s string) bool {
 	if !utf8.ValidString(s) || utf8.RuneCountInString(s) > maxTransID {
 		return false
@@ -228,7 +229,8 @@ func timeout(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// language finds userLang. It is mandatory unless the party has a default.
+// language finds userLang, which is mandatory unless the party has a default
+// language.
 func language(p *mssp.Party, services []signum.AdditionalService) (string, error) {
 	for _, s := range services {
 		if s.URI != signum.ServiceUserLang {

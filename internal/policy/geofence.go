@@ -12,11 +12,12 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// maxCountries bounds a list of a geofencing policy: there are 249 codes.
+// maxCountries limits each list of a geofencing policy. ISO 3166-1 has 249
+// codes.
 const maxCountries = 300
 
-// ParseGeofence reads the policy of a request; 101 names the value that cannot
-// be read. A policy without any rule is nil.
+// ParseGeofence parses the policy of a request. If a value cannot be read, the
+// error is a 101 that names it. A policy without rules is returned as nil.
 func ParseGeofence(g *signum.GeofencingPolicy) (*mssp.Geofence, error) {
 	f := new(mssp.Geofence)
 	for _, list := range []struct {
@@ -81,9 +82,9 @@ func hasRules(f *mssp.Geofence) bool {
 		f.MinLocationConfidence > 0 || f.MaxTimestampMinutes != nil || f.MaxAccuracyMeters != nil
 }
 
-// GeofenceViolation says which rule a location breaks, whose confidence is as of now;
-// empty if none. Where there is no location, every rule is broken: a fence that
-// opens in the fog is none.
+// GeofenceViolation says which rule a location violates, or returns an empty
+// string if it violates none. The location's confidence must be that of now,
+// see Confidence. It fails closed: without a location, any rule is violated.
 func GeofenceViolation(f *mssp.Geofence, l *mssp.Location, now time.Time) string {
 	if f == nil || !hasRules(f) {
 		return ""
@@ -108,9 +109,10 @@ func GeofenceViolation(f *mssp.Geofence, l *mssp.Location, now time.Time) string
 	return ""
 }
 
-// CheckGeofences decides what becomes of a signature with this location: nil, or 450.
-// What a party's own policy says is told; what the service keeps for it, only
-// if that is verbose.
+// CheckGeofences decides whether a signature with this location counts: nil, or
+// 450. The fault names the violated rule if the party sent it with the request;
+// a rule that the service keeps for the party is named only if that policy is
+// verbose.
 func CheckGeofences(w *mssp.ServiceOptions, l *mssp.Location, now time.Time) error {
 	if why := GeofenceViolation(w.Fence, l, now); why != "" {
 		return violation(why, true)
@@ -131,8 +133,8 @@ func violation(why string, tell bool) error {
 	return f
 }
 
-// Confidence is the location confidence now: it falls by 0.01 for each full
-// hour since the measurement.
+// Confidence returns the location confidence at the time now: it drops by 0.01
+// for each full hour since the measurement.
 func Confidence(l *mssp.Location, now time.Time) float64 {
 	hours := math.Floor(max(now.Sub(l.Measured).Hours(), 0))
 	return max(round(l.LocationConfidence-hours/100), 0)
@@ -140,7 +142,7 @@ func Confidence(l *mssp.Location, now time.Time) float64 {
 
 func round(v float64) float64 { return math.Round(v*100) / 100 }
 
-// FormatScore writes a confidence as the answers do: 1.0, 0.9, 0.85.
+// FormatScore writes a confidence in the form that answers use: 1.0, 0.9, 0.85.
 func FormatScore(v float64) string {
 	s := strconv.FormatFloat(round(v), 'f', -1, 64)
 	if !strings.Contains(s, ".") {

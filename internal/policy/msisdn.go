@@ -11,9 +11,9 @@ import (
 
 var separators = strings.NewReplacer(" ", "", "-", "")
 
-// CanonicalMSISDN brings what could be a number to the form in which numbers
-// are kept. It only looks at characters; whether there can be such a number is
-// ParseMSISDN's to say, which costs 9 µs.
+// CanonicalMSISDN converts what may be a number to the form in which numbers
+// are stored. It looks at the characters only. ParseMSISDN also decides whether
+// such a number can exist, which takes 9 µs.
 func CanonicalMSISDN(sent string) (e164 string, ok bool) {
 	if len(sent) > maxMSISDNSent {
 		return "", false
@@ -25,10 +25,10 @@ func CanonicalMSISDN(sent string) (e164 string, ok bool) {
 	return "+" + digits, true
 }
 
-// ParseMSISDN brings a number to E.164 with leading +. The + may be absent,
-// spaces and dashes are tolerated. ok is false for anything that no mobile
-// number can be: letters, a wrong length, an unknown country, the national
-// prefix zero.
+// ParseMSISDN converts a number to E.164 with leading +. The + may be absent;
+// spaces and dashes are tolerated. ok is false for what cannot be a mobile
+// number: letters, a wrong length, an unknown country, the national prefix
+// zero.
 func ParseMSISDN(sent string) (e164 string, ok bool) {
 	e164, ok = CanonicalMSISDN(sent)
 	if !ok {
@@ -38,12 +38,12 @@ func ParseMSISDN(sent string) (e164 string, ok bool) {
 	if err != nil || !phonenumbers.IsPossibleNumber(n) {
 		return "", false
 	}
-	// The library mends a national prefix silently; a number that it had to
-	// mend is not the one that was sent.
+	// The library silently corrects a national prefix. A number that it had to
+	// correct is not the one that was sent.
 	if phonenumbers.Format(n, phonenumbers.E164) != e164 {
 		return "", false
 	}
-	// Few countries have subscriber numbers that begin with zero; there the
+	// In a few countries subscriber numbers do start with zero. There the
 	// number plan decides.
 	country := strconv.Itoa(int(n.GetCountryCode()))
 	if e164[1+len(country)] == '0' && !phonenumbers.IsValidNumber(n) {
@@ -52,10 +52,10 @@ func ParseMSISDN(sent string) (e164 string, ok bool) {
 	return e164, true
 }
 
-// LegalMSISDN is the part of SignatureFields that needs the number plans of
-// the world: 101 for a number that cannot be one. A number that a subscriber
-// has is legal; only a request that is refused for another reason needs to
-// ask, so that the order of the checks holds.
+// LegalMSISDN is the part of SignatureFields that needs the number plans of the
+// world: 101 for a number that cannot exist. If a subscriber has the number, it
+// is legal. So this check is needed only for a request that is refused for
+// another reason, to keep the documented order of checks.
 func LegalMSISDN(e164 string) error {
 	if _, ok := ParseMSISDN(e164); !ok {
 		return wrong(signum.DetailIllegalMSISDN)

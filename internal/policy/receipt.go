@@ -9,9 +9,9 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// ReceiptMessage checks the text of a receipt as that of a signature is
-// checked: type (101), prefix (107), length (103). An encrypted one cannot be
-// looked into. The text comes back as the phone gets it.
+// ReceiptMessage checks the text of a receipt in the same way as that of a
+// signature: type (101), prefix (107), length (103). An encrypted text cannot
+// be checked. The message is returned in the form that the phone gets.
 func ReceiptMessage(p *mssp.Party, m *signum.DataToBeSigned) (mime, message string, err error) {
 	switch mime = mimeType(m.MimeType); mime {
 	case signum.MimeText:
@@ -29,9 +29,9 @@ func ReceiptMessage(p *mssp.Party, m *signum.DataToBeSigned) (mime, message stri
 	return mime, "", wrong("MimeType of the receipt is not supported")
 }
 
-// ReceiptDevice is the device that signed, if it can still show something: 105,
-// 403, 404, 402, 422 as for a signature; 101 for an encrypted receipt to
-// anything but a SIM with an RSA key.
+// ReceiptDevice finds the device that signed, if it can still show something.
+// It refuses with 105, 403, 404, 402 or 422 as for a signature, and with 101 if
+// the receipt is encrypted and the device is not a SIM with an RSA key.
 func ReceiptDevice(s *mssp.Subscriber, deviceID, mime string, now time.Time) (*mssp.Device, error) {
 	if s == nil {
 		return nil, signum.NewFault(signum.UnknownClient)

@@ -9,17 +9,17 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// maxRedirectURI bounds the RedirectUri of app2app, in bytes.
+// maxRedirectURI limits the RedirectUri of app2app, in bytes.
 const maxRedirectURI = 2000
 
-// subscribable are the additional services that a party must be subscribed to.
+// subscribable are the additional services that need a subscription.
 var subscribable = []string{
 	signum.ServiceValidate, signum.ServiceGeofencing, signum.ServiceApp2App, signum.ServiceSubscriberInfo,
 	signum.ServiceVerification,
 }
 
-// services reads the additional services. Geofencing without a subscription is
-// no fault: the answer says why there is no location.
+// services reads the additional services. Asking for geofencing without a
+// subscription is not a fault: the answer says why there is no location.
 func services(p *mssp.Party, asked []signum.AdditionalService, async bool) (Services, error) {
 	var out Services
 	if len(asked) > signum.MaxServices {
@@ -31,7 +31,7 @@ func services(p *mssp.Party, asked []signum.AdditionalService, async bool) (Serv
 			return out, wrong("Additional service is asked for twice")
 		}
 		if s.URI == signum.ServiceUserLang {
-			continue // read with the fields
+			continue // read by language, with the fields
 		}
 		if !slices.Contains(subscribable, s.URI) {
 			return out, wrong("Additional service is unknown")
@@ -74,9 +74,9 @@ func (out *Services) add(s *signum.AdditionalService, async bool) (err error) {
 	return err
 }
 
-// redirectable reports whether the phone may be sent there: an absolute URI,
-// and none that a browser would run instead of open. The contract lets it be
-// absent; then the phone stays where it is.
+// redirectable reports whether the phone may be sent to a URI: it must be
+// absolute, and not of a kind that a browser would execute instead of open. The
+// contract allows it to be absent; then the phone is not sent anywhere.
 func redirectable(s string) bool {
 	if s == "" {
 		return true

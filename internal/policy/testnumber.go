@@ -9,15 +9,15 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// Test numbers. They are no one's: no number plan has them, and those that
-// sign belong to the service.
+// Test numbers. They belong to nobody: no number plan contains them, and those
+// that sign belong to the service.
 const (
-	testFaultPrefix = "+41000092" // and the code of the fault
+	testFaultPrefix = "+41000092" // followed by the code of the fault
 	TestNumberEC    = "+41700092501"
 	TestNumberRSA   = "+41700092502"
 )
 
-// testFaults are the faults that have a test number.
+// testFaults are the faults for which there is a test number.
 var testFaults = []signum.Code{
 	signum.WrongParam, signum.MissingParam, signum.WrongDataLength, signum.UnauthorizedAccess, signum.UnknownClient,
 	signum.InappropriateData, signum.IncompatibleIface, signum.UnsupportedProfile, signum.ExpiredTransaction,
@@ -25,9 +25,9 @@ var testFaults = []signum.Code{
 	signum.PBSignatureProcess, signum.NoCertFound, signum.InternalError,
 }
 
-// TestFault is the fault that a call for a test number gets, nil for other
-// numbers. To a party that may not use them, and for codes without a number,
-// they are illegal.
+// TestFault returns the fault that a call for a test number gets, and nil for
+// other numbers. The number is illegal (101) if the party may not use test
+// numbers, or if there is none for the code.
 func TestFault(p *mssp.Party, e164 string) error {
 	digits, ok := strings.CutPrefix(e164, testFaultPrefix)
 	if !ok {
@@ -40,8 +40,8 @@ func TestFault(p *mssp.Party, e164 string) error {
 	return wrong(signum.DetailIllegalMSISDN)
 }
 
-// Hidden reports whether the subscriber of a number does not exist for the
-// party: the test numbers that sign, where it may not use them.
+// Hidden reports whether the party must not see the subscriber of a number: so
+// it is with the test numbers that sign, if the party may not use test numbers.
 func Hidden(p *mssp.Party, e164 string) bool {
 	return !p.TestNumbers && (e164 == TestNumberEC || e164 == TestNumberRSA)
 }
