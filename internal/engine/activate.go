@@ -16,10 +16,10 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// activate takes the new key of a SIM: certify it, make the device active,
-// draw up what there is to sign, and ask for the signature. Each step can be
-// repeated: a phone that is asked again after a crash answers the same, and a
-// key that has its certificate gets no other.
+// activate takes the new key of a SIM: it certifies the key, makes the device
+// active, prepares the signed attributes, and asks for the signature. Each step
+// can be repeated: after a crash a phone that is asked again gives the same
+// answer, and a key that has a certificate does not get another one.
 func (e *Engine) activate(ctx context.Context, t *mssp.Transaction, a mssp.DeviceAnswer) error {
 	key, kind, err := provenKey(a)
 	if err == nil && kind != t.Services.ActivateKey {
@@ -45,14 +45,15 @@ func (e *Engine) activate(ctx context.Context, t *mssp.Transaction, a mssp.Devic
 	}
 	e.cfg.Logger.InfoContext(ctx, "SIM activated", "trans_id", t.ID, "msisdn", signum.MaskMSISDN(t.MSISDN), "device", t.DeviceID, "certificate", cert.Serial)
 	if !ok {
-		return nil // ended meanwhile; the SIM stays active
+		return nil // the transaction has ended meanwhile; the SIM stays active
 	}
 	e.dispatch(ctx, t)
 	e.remind(ctx, t)
 	return nil
 }
 
-// provenKey is the key of an answer, if the device has proved to have it.
+// provenKey returns the public key in an answer if the device has proved that
+// it holds the private key (proof of possession).
 func provenKey(a mssp.DeviceAnswer) (crypto.PublicKey, signum.KeyType, error) {
 	key, err := x509.ParsePKIXPublicKey(a.PublicKey)
 	if err != nil {
@@ -74,8 +75,8 @@ func provenKey(a mssp.DeviceAnswer) (crypto.PublicKey, signum.KeyType, error) {
 	return nil, "", fmt.Errorf("a key of type %T", key)
 }
 
-// certify is the device's certificate for the key: the one that it has, if an
-// earlier attempt or life of the card came that far, else a new one.
+// certify returns the device's certificate for the key: the existing one, if an
+// earlier attempt got as far as issuing it, otherwise a new one.
 func (e *Engine) certify(ctx context.Context, t *mssp.Transaction, a mssp.DeviceAnswer, key crypto.PublicKey) (*mssp.Certificate, error) {
 	s, err := e.cfg.Store.Subscriber(ctx, t.MSISDN)
 	if err != nil {

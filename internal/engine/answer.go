@@ -13,11 +13,12 @@ import (
 
 var _ mssp.AnswerHandler = (*Engine)(nil)
 
-// ErrForeignDevice means that an answer came from a device that was not asked.
+// ErrForeignDevice means that the answer comes from a device that was not asked.
 var ErrForeignDevice = errors.New("answer of a device that was not asked")
 
-// Answer takes what a phone answered. The signature is verified against the
-// registered key before it can become a success. A late answer is dropped.
+// Answer takes the answer of a phone. A signature is verified against the
+// registered key before it can become a success. An answer that comes too late
+// is dropped.
 func (e *Engine) Answer(ctx context.Context, a mssp.DeviceAnswer) error {
 	if a.Op == mssp.OpDisplay {
 		return e.answerReceipt(ctx, a)
@@ -46,19 +47,20 @@ func (e *Engine) Answer(ctx context.Context, a mssp.DeviceAnswer) error {
 	return e.decide(ctx, t, out)
 }
 
-// rejectWrongDevice refuses the answer of a device that was not asked.
+// rejectWrongDevice refuses an answer from a device that was not asked.
 func (e *Engine) rejectWrongDevice(ctx context.Context, a mssp.DeviceAnswer) error {
 	e.cfg.Logger.WarnContext(ctx, "answer refused", "trans_id", a.TransID, "device", a.DeviceID, "err", ErrForeignDevice)
 	return ErrForeignDevice
 }
 
-// decide makes the outcome of an answer that of the transaction, and keeps
-// what the device said of its PIN.
+// decide ends the transaction with the outcome of an answer, and records what
+// the device reported about its PIN.
 func (e *Engine) decide(ctx context.Context, t *mssp.Transaction, out mssp.Outcome) error {
 	if out.Code == signum.PINBlocked {
-		// First: whoever knows the outcome may rely on it, and mend it.
+		// Before the outcome: a party that knows the outcome may rely on the record, and
+		// an operator may want to unblock the PIN at once.
 		if err := e.cfg.Store.SetPINBlocked(ctx, t.DeviceID, true); err != nil {
-			// The device will say so again.
+			// Not fatal: the device will report it again.
 			e.cfg.Logger.ErrorContext(ctx, "blocked PIN not kept", "device", t.DeviceID, "err", err)
 		}
 	}
@@ -72,9 +74,10 @@ func (e *Engine) decide(ctx context.Context, t *mssp.Transaction, out mssp.Outco
 	return nil
 }
 
-// transaction is the one that a request waits for on this node, else the
-// stored one. The former is as it was inserted: the compare-and-set of finish
-// knows better whether it has ended.
+// transaction returns the transaction from memory if a request waits for it on
+// this node, otherwise from the store. The copy in memory shows the state at
+// the insert; whether it has ended since is decided by the compare-and-set in
+// finish.
 func (e *Engine) transaction(ctx context.Context, id string) (*mssp.Transaction, error) {
 	if w := e.waiters.get(id); w != nil && w.t != nil {
 		return w.t, nil
@@ -82,7 +85,8 @@ func (e *Engine) transaction(ctx context.Context, id string) (*mssp.Transaction,
 	return e.cfg.Store.Transaction(ctx, id)
 }
 
-// evaluate makes the outcome of an answer: a signature, 503, or the phone's fault.
+// evaluate turns an answer into an outcome: a signature, 503, or the fault that
+// the phone reported.
 func (e *Engine) evaluate(ctx context.Context, t *mssp.Transaction, a mssp.DeviceAnswer) (mssp.Outcome, error) {
 	if a.Fault != nil {
 		return failed(a.Fault), nil
@@ -108,8 +112,8 @@ func (e *Engine) evaluate(ctx context.Context, t *mssp.Transaction, a mssp.Devic
 	return mssp.Outcome{Code: signum.SignatureMade, Signature: a.Signature, Location: l}, nil
 }
 
-// failed is the outcome of a refusal, by a phone or by the policy. None of them
-// decides a success.
+// failed turns a refusal by a phone or by the policy into an outcome. A refusal
+// with the code of a success would be a mistake, so it becomes 900.
 func failed(f *signum.Fault) mssp.Outcome {
 	if f == nil || f.Code.IsStatus() {
 		f = signum.NewFault(signum.InternalError)
@@ -117,8 +121,8 @@ func failed(f *signum.Fault) mssp.Outcome {
 	return mssp.Failed(f)
 }
 
-// explainLostRace finds out why an answer did not become the outcome: there was one
-// before it, or the certificate has been revoked since the request.
+// explainLostRace finds out why an answer did not become the outcome: another
+// outcome came first, or the certificate has been revoked since the request.
 func (e *Engine) explainLostRace(ctx context.Context, t *mssp.Transaction) error {
 	t, err := e.cfg.Store.Transaction(ctx, t.ID)
 	if err != nil {
@@ -143,8 +147,8 @@ func signerOf(t *mssp.Transaction) (*cms.Signer, error) {
 	return s, nil
 }
 
-// cms is the answer's signature: made of what is kept whenever it is asked
-// for, nil unless the outcome is a success.
+// cms assembles the CMS of an answer from the stored parts, each time it is
+// asked for. It is nil unless the outcome is a success.
 func (e *Engine) cms(t *mssp.Transaction, o mssp.Outcome) ([]byte, error) {
 	if o.Code != signum.SignatureMade {
 		return nil, nil
@@ -168,9 +172,9 @@ func (e *Engine) cms(t *mssp.Transaction, o mssp.Outcome) ([]byte, error) {
 	return der, nil
 }
 
-// finish is the only way out of the outstanding state. It reports whether
-// this call decided the outcome; if so, whoever waits is told, and a phone
-// that was not the one to end it stops asking.
+// finish is the only way out of the outstanding state. It reports whether this
+// call decided the outcome. If it did, it wakes the request that waits, and
+// withdraws the request from the phone unless the phone itself has signed.
 func (e *Engine) finish(ctx context.Context, t *mssp.Transaction, o mssp.Outcome) (bool, error) {
 	won, err := e.cfg.Store.FinishTransaction(ctx, t.ID, o, e.now())
 	if err != nil {

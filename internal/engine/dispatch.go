@@ -71,7 +71,7 @@ func (e *Engine) handOver(ctx context.Context, send func(context.Context) error)
 	return err
 }
 
-// deviceRequest is what the transaction asks of its device now.
+// deviceRequest builds what the transaction asks of its device at this point.
 func deviceRequest(t *mssp.Transaction) mssp.DeviceRequest {
 	r := mssp.DeviceRequest{
 		TransID: t.ID, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Method: t.Method, Lang: t.Lang,
@@ -90,7 +90,8 @@ func deviceRequest(t *mssp.Transaction) mssp.DeviceRequest {
 	return r
 }
 
-// channel never is nil.
+// channel never returns nil: a method without a channel gets one that takes
+// nothing.
 func (e *Engine) channel(m signum.Method) mssp.Channel {
 	if ch := e.cfg.Channels[m]; ch != nil {
 		return ch
@@ -105,7 +106,7 @@ func (noChannel) Send(context.Context, mssp.DeviceRequest) error {
 }
 func (noChannel) Cancel(context.Context, string, string) {}
 
-// keyType tells the bearer which algorithm the card shall use.
+// keyType tells the bearer which algorithm the card must use.
 func keyType(t *mssp.Transaction) signum.KeyType {
 	if s, err := signerOf(t); err == nil {
 		if _, ok := s.PublicKey().(*rsa.PublicKey); ok {

@@ -1,15 +1,17 @@
-// Package engine is the life of a transaction: submit, dispatch, wait, answer,
-// expire, recover.
+// Package engine runs the life of a transaction: submit, dispatch, wait,
+// answer, expire, recover.
 //
 //	Sign ─▶ policy ─▶ INSERT ─▶ Channel.Send ─┬─▶ wait ─▶ answer with a CMS
 //	                                          │
 //	phone ─▶ Answer ─▶ verify ─▶ CMS ─▶ finish (compare-and-set) ─▶ wake
 //	sweep ─▶ expired ─────────────────▶ finish
 //
-// Everything that can be refused is refused before the insert; a phone is
-// asked only after the commit. Every way out of the outstanding state goes
-// through finish, and the store decides who was first.
+// Whatever can be refused is refused before the insert, and a phone is asked
+// only after the commit. A transaction leaves the outstanding state through
+// finish alone; if several callers try, the store decides which one is first.
+// One-time passwords have a short path of their own (otp.go): they need no
+// device and no answer.
 //
-// It must not know how requests are encoded, which database keeps them, or
-// which bearer reaches a phone.
+// The package must not know how requests are encoded, which database keeps
+// them, or which bearer reaches a phone.
 package engine

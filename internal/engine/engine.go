@@ -16,15 +16,16 @@ import (
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
-// Config is what an engine works with. Zero durations take the defaults.
+// Config holds the parts and settings of an engine. A duration of zero takes
+// its default.
 type Config struct {
 	Store    mssp.Store
 	Channels map[signum.Method]mssp.Channel
-	Issuer   mssp.Issuer     // of SIMs that are activated on the way; nil: none are
-	Texts    mssp.TextSender // of one-time passwords; nil: their profiles are not supported
+	Issuer   mssp.Issuer     // for SIMs that are activated on the way; nil: none is activated
+	Texts    mssp.TextSender // for one-time passwords; nil: their profiles are refused with 109
 	Chains   mssp.Chains     // the CAs that stand after a subscriber's certificate in its CMS
 	MSSPURI  string          // MSSP_ID/URI of answers
-	// HomeNetwork is MCC and MNC of the network that knows where its SIMs are.
+	// HomeNetwork is the MCC and MNC of the network that can locate its SIMs.
 	// Empty: no SIM can be located.
 	HomeNetwork string
 	// AuthURI is the address that opens the app that signs (app2app); parameters
@@ -69,8 +70,8 @@ func New(cfg Config) (*Engine, error) {
 			*d.v = d.def
 		}
 	}
-	// Uniqueness of a call lasts as long as its row: a purged one must already
-	// be refused for its age.
+	// A call is known to have been made before for as long as its row exists.
+	// By the time the row is purged, the call must be refused for its age.
 	if cfg.Retention < 2*cfg.Skew {
 		return nil, fmt.Errorf("engine: retention %s is shorter than twice the skew %s", cfg.Retention, cfg.Skew)
 	}
@@ -93,11 +94,11 @@ func New(cfg Config) (*Engine, error) {
 	}, nil
 }
 
-// now is to the microsecond, as stores keep it.
+// now returns the time to the microsecond, the precision of the stores.
 func (e *Engine) now() time.Time { return e.cfg.Clock.Now().Truncate(time.Microsecond) }
 
-// party authenticates the caller of a message. An unknown party and a wrong
-// certificate are told apart in the log only.
+// party authenticates the caller of a message. Only the log tells an unknown
+// party from a wrong certificate.
 func (e *Engine) party(ctx context.Context, c *mssp.Caller, h *signum.Header) (*mssp.Party, error) {
 	p, err := e.cfg.Store.Party(ctx, h.AP.ID)
 	if err != nil && !errors.Is(err, mssp.ErrNotFound) {
@@ -113,7 +114,8 @@ func (e *Engine) party(ctx context.Context, c *mssp.Caller, h *signum.Header) (*
 	return p, nil
 }
 
-// subscriber is the account of a number, nil if there is none for this party.
+// subscriber returns the account of a number, or nil if there is none that this
+// party may see.
 func (e *Engine) subscriber(ctx context.Context, p *mssp.Party, msisdn string) (*mssp.Subscriber, error) {
 	if policy.Hidden(p, msisdn) {
 		return nil, nil
@@ -136,8 +138,9 @@ func passwordOK(p *mssp.Party, sent string) bool {
 	return subtle.ConstantTimeCompare(sum[:], p.PasswordHash) == 1
 }
 
-// responseHeader echoes the party's part and adds the provider's. The Instant
-// comes back as UTC with milliseconds; one that does not parse never gets here.
+// responseHeader repeats the party's part of the header and adds the
+// provider's. Instant is returned in UTC with milliseconds; policy has refused
+// any that cannot be parsed.
 func (e *Engine) responseHeader(h *signum.Header) signum.Header {
 	out := signum.Header{
 		Version: signum.Version{Major: "1", Minor: "1"},

@@ -13,8 +13,8 @@ import (
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
-// Profile serves MSS_ProfileQuery: what the party may ask of the user now,
-// without asking the user.
+// Profile serves MSS_ProfileQuery. It tells what the party may ask of the user
+// now; the user is not asked.
 func (e *Engine) Profile(ctx context.Context, c *mssp.Caller, r *signum.ProfileRequest) (*signum.ProfileResponse, error) {
 	p, err := e.party(ctx, c, &r.Header)
 	if err != nil {
@@ -90,8 +90,8 @@ func (e *Engine) extension(s *mssp.Subscriber, can *policy.Capability, ask polic
 	return x, nil
 }
 
-// list puts a device where the interface has its method. A method that the
-// interface does not know is not told.
+// list adds a device at the place that the interface has for its method. The
+// interface has no place for other methods, so their devices are left out.
 func list(s *signum.SSCDs, m signum.Method, d signum.SSCD) {
 	switch m {
 	case signum.SIM:
@@ -116,7 +116,8 @@ func sscd(d *mssp.Device, certs []signum.SSCDCertificate, ask policy.Params) sig
 	return out
 }
 
-// certificates are the device's certificate with the chain of the CA that issued it.
+// certificates returns the device's certificate with the chain of the CA that
+// issued it.
 func (e *Engine) certificates(d *mssp.Device, now time.Time) ([]signum.SSCDCertificate, error) {
 	c := d.Certificate
 	if c == nil || len(c.DER) == 0 {
@@ -140,15 +141,16 @@ func (e *Engine) certificates(d *mssp.Device, now time.Time) ([]signum.SSCDCerti
 	return []signum.SSCDCertificate{out}, nil
 }
 
-// attributeNames are those of the names that occur here (RFC 4519, X.520).
+// attributeNames are the short names of the attributes that occur in our
+// certificates (RFC 4519, X.520).
 var attributeNames = map[string]string{
 	"2.5.4.3": "CN", "2.5.4.5": "serialNumber", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST",
 	"2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.65": "pseudonym", "2.5.4.97": "organizationIdentifier",
 }
 
-// subjectOf is the name of a certificate's subject as RFC 4514 writes it, the
-// last attribute first, with the attributes that crypto/x509/pkix does not
-// know by name.
+// subjectOf writes the subject of a certificate in the form of RFC 4514: last
+// attribute first. It also knows the names of attributes that crypto/x509/pkix
+// writes as numbers.
 func subjectOf(der []byte) (string, error) {
 	c, err := x509.ParseCertificate(der)
 	if err != nil {
@@ -169,7 +171,7 @@ func attributeName(oid asn1.ObjectIdentifier) string {
 	return oid.String()
 }
 
-// escapeValue is RFC 4514, clause 2.4.
+// escapeValue escapes a value as in RFC 4514, clause 2.4.
 func escapeValue(v string) string {
 	var b strings.Builder
 	for i, r := range v {

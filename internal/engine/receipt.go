@@ -10,9 +10,9 @@ import (
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
-// Receipt serves MSS_Receipt: a text to the phone that signed. It returns when
-// the user has answered, or ReceiptWait is over; at once if the party does not
-// want to know.
+// Receipt serves MSS_Receipt: it shows a text on the phone that signed. It
+// returns when the user has answered or signum.ReceiptWait has passed, or at
+// once if the party does not ask for the user's answer.
 func (e *Engine) Receipt(ctx context.Context, c *mssp.Caller, r *signum.ReceiptRequest) (*signum.ReceiptResponse, error) {
 	p, err := e.party(ctx, c, &r.Header)
 	if err != nil {
@@ -90,7 +90,8 @@ func (e *Engine) newReceipt(ctx context.Context, p *mssp.Party, r *signum.Receip
 	return rec, nil
 }
 
-// refusedReceipt is the store's refusal as the party sees it.
+// refusedReceipt turns a refusal by the store into the fault that the party
+// gets.
 func refusedReceipt(err error) error {
 	switch {
 	case errors.Is(err, mssp.ErrReceipted):
@@ -116,7 +117,7 @@ func (e *Engine) show(ctx context.Context, r *mssp.Receipt) error {
 	return e.endReceipt(ctx, r.TransID, signum.ReceiptLost)
 }
 
-// displayRequest is what the receipt asks of its device.
+// displayRequest builds what the receipt asks of its device.
 func displayRequest(r *mssp.Receipt) mssp.DeviceRequest {
 	return mssp.DeviceRequest{
 		Op: mssp.OpDisplay, TransID: r.TransID, MSISDN: r.MSISDN, DeviceID: r.DeviceID, Method: r.Method,
@@ -124,8 +125,8 @@ func displayRequest(r *mssp.Receipt) mssp.DeviceRequest {
 	}
 }
 
-// endReceipt decides the result of a receipt, unless it has one, and tells
-// whoever waits what the result is.
+// endReceipt sets the result of a receipt, unless it already has one, and wakes
+// the request that waits for it with the result that counts.
 func (e *Engine) endReceipt(ctx context.Context, transID string, result signum.ReceiptResult) error {
 	won, err := e.cfg.Store.FinishReceipt(ctx, transID, result, e.now())
 	if err != nil {
@@ -138,11 +139,12 @@ func (e *Engine) endReceipt(ctx context.Context, transID string, result signum.R
 	return nil
 }
 
-// pollReceipt wakes the one who waits here, if the receipt has ended.
+// pollReceipt wakes the request that waits on this node if the receipt has
+// ended.
 func (e *Engine) pollReceipt(ctx context.Context, transID string) error {
 	r, err := e.cfg.Store.Receipt(ctx, transID)
 	if errors.Is(err, mssp.ErrNotFound) {
-		return nil // about to be inserted
+		return nil // registered here, but not inserted yet
 	}
 	if err != nil {
 		return fmt.Errorf("reading receipt of %s: %w", transID, err)
@@ -159,7 +161,7 @@ func (e *Engine) wakeReceipt(transID string, r signum.ReceiptResult) {
 	}
 }
 
-// answerReceipt takes a phone's answer to a receipt.
+// answerReceipt takes the answer of a phone to a receipt.
 func (e *Engine) answerReceipt(ctx context.Context, a mssp.DeviceAnswer) error {
 	r, err := e.cfg.Store.Receipt(ctx, a.TransID)
 	if err != nil {
@@ -179,8 +181,8 @@ func (e *Engine) answerReceipt(ctx context.Context, a mssp.DeviceAnswer) error {
 	return e.endReceipt(ctx, a.TransID, result)
 }
 
-// receiptResponse says what became of a receipt. Without the extension there
-// is only one way to say that nothing is known: 208.
+// receiptResponse tells the party the result of a receipt. Without the
+// extension the only way to say that the result is unknown is 208.
 func (e *Engine) receiptResponse(r *signum.ReceiptRequest, result signum.ReceiptResult) (*signum.ReceiptResponse, error) {
 	resp := &signum.ReceiptResponse{Header: e.responseHeader(&r.Header), Status: signum.RequestOK}
 	if r.Extension == nil {

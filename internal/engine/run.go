@@ -16,21 +16,22 @@ import (
 
 const (
 	sweepBatch   = 512         // transactions read at a time
-	sweepWorkers = 32          // enough to share commits
-	purgeEvery   = time.Minute // old outcomes
-	purgeBatch   = 1000        // rows a delete
-	// maxFailures are errors of single rows after which a round gives up: it is
-	// an outage then, and not the rows.
+	sweepWorkers = 32          // enough for them to share commits
+	purgeEvery   = time.Minute // how often old outcomes are deleted
+	purgeBatch   = 1000        // rows per DELETE
+	// maxFailures is how many rows may fail before a round gives up: by then
+	// the cause is an outage, not single rows.
 	maxFailures = 8
 	outage      = 5 * time.Second // pause after a failed sweep
 )
 
-// Run recovers what an earlier run left outstanding, then expires and purges
-// until ctx ends. It returns after everything it started has ended.
+// Run recovers the transactions that an earlier run left outstanding, then
+// expires and purges until ctx ends. It returns when everything that it started
+// has ended.
 func (e *Engine) Run(ctx context.Context) error {
 	if err := e.recover(ctx); err != nil {
 		if ctx.Err() != nil {
-			return nil // stopped before it began
+			return nil // stopped during recovery
 		}
 		return fmt.Errorf("recovery: %w", err)
 	}
@@ -69,15 +70,16 @@ func (e *Engine) repeat(ctx context.Context, every time.Duration, what string, f
 	}
 }
 
-// once does one round. A round that panics has failed like any other: the next
-// one comes after a pause.
+// once does one round. A round that panics counts as failed, and the next one
+// follows after a pause.
 func (e *Engine) once(ctx context.Context, what string, f func(context.Context) error) (err error) {
 	defer event.RescueTo(&err, e.cfg.Logger, what)
 	return f(ctx)
 }
 
-// recover hands over again what is outstanding: a crash may have come between
-// commit and hand-over. Phones know a transaction they have seen.
+// recover hands over all outstanding transactions again, because a crash may
+// have happened between commit and hand-over. A phone recognises a transaction
+// that it has already seen.
 func (e *Engine) recover(ctx context.Context) error {
 	if err := e.sweep(ctx); err != nil {
 		return err
@@ -102,8 +104,9 @@ func (e *Engine) recover(ctx context.Context) error {
 	}
 }
 
-// redispatch hands over what is outstanding. A phone recognises a request that
-// comes again; nothing recognises a text.
+// redispatch hands over an outstanding transaction again. A phone recognises a
+// request that it has already seen. Nothing recognises a text message, so a
+// one-time password needs a closer look.
 func (e *Engine) redispatch(ctx context.Context, t *mssp.Transaction) error {
 	if t.OTP() {
 		if due, err := e.otpDue(ctx, t); !due {
@@ -114,8 +117,9 @@ func (e *Engine) redispatch(ctx context.Context, t *mssp.Transaction) error {
 	return nil
 }
 
-// sweep ends what is overdue, whichever node began it. Of receipts, only those
-// that somebody waits for here: the others concern nobody any more.
+// sweep ends overdue transactions, whichever node started them. Of the receipts
+// it ends only those that a request on this node waits for, because nobody will
+// ask for the others.
 func (e *Engine) sweep(ctx context.Context) error {
 	lost := func(ctx context.Context, id string) error { return e.endReceipt(ctx, id, signum.ReceiptLost) }
 	if err := e.each(ctx, e.receipts.overdue(e.now()), lost); err != nil {
@@ -135,8 +139,8 @@ func (e *Engine) sweep(ctx context.Context) error {
 	}
 }
 
-// expireID ends an overdue transaction. One that cannot be read ends by what is
-// known of it.
+// expireID ends an overdue transaction. If its row cannot be read, it is ended
+// by the columns that can be.
 func (e *Engine) expireID(ctx context.Context, id string) error {
 	t, err := e.cfg.Store.Transaction(ctx, id)
 	switch bad := asRowError(err); {
@@ -150,15 +154,16 @@ func (e *Engine) expireID(ctx context.Context, id string) error {
 	return e.expire(ctx, t)
 }
 
-// asRowError is the error as that of a row that cannot be read, nil if it is
-// another one.
+// asRowError returns the error in err's chain that says that a row cannot be
+// read, or nil.
 func asRowError(err error) *mssp.RowError {
 	var bad *mssp.RowError
 	errors.As(err, &bad)
 	return bad
 }
 
-// poll wakes those who wait here for what another node decided.
+// poll wakes the requests that wait on this node for an outcome that another
+// node decided.
 func (e *Engine) poll(ctx context.Context) error {
 	if err := e.each(ctx, e.receipts.ids(), e.pollReceipt); err != nil {
 		return err
@@ -178,8 +183,9 @@ func (e *Engine) poll(ctx context.Context) error {
 	return nil
 }
 
-// wakeID tells the one who waits here how a transaction ended. If it succeeded and
-// cannot be read, what belongs to the answer is known to newer nodes only.
+// wakeID tells the request that waits on this node how its transaction ended.
+// If the transaction succeeded but cannot be read, only newer nodes know what
+// belongs in the answer.
 func (e *Engine) wakeID(ctx context.Context, id string) error {
 	t, err := e.known(ctx, id)
 	switch {
@@ -196,8 +202,9 @@ func (e *Engine) wakeID(ctx context.Context, id string) error {
 	return nil
 }
 
-// known reads a transaction. One that cannot be read is what its plain columns
-// say, unless it succeeded: what belongs to its outcome is missing then.
+// known reads a transaction. If the row cannot be read, it returns what the
+// plain columns say, unless the transaction succeeded: then a part of its
+// outcome is missing.
 func (e *Engine) known(ctx context.Context, id string) (*mssp.Transaction, error) {
 	t, err := e.cfg.Store.Transaction(ctx, id)
 	if bad := asRowError(err); bad != nil {
@@ -208,8 +215,8 @@ func (e *Engine) known(ctx context.Context, id string) (*mssp.Transaction, error
 	return t, err
 }
 
-// each calls f for all ids, several at a time. An error of one, or a panic, does
-// not keep the others from being done; after maxFailures it gives up. It returns
+// each calls f for every id, several at a time. An error or a panic in one call
+// does not stop the others; after maxFailures of them it gives up. It returns
 // the first error.
 func (e *Engine) each(ctx context.Context, ids []string, f func(context.Context, string) error) error {
 	var g errgroup.Group

@@ -16,8 +16,8 @@ import (
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
-// applyServices writes into the transaction what the additional services want of it.
-// The AuthURI is for app2app: only its hash is kept.
+// applyServices records in the transaction what the additional services ask
+// for. The AuthURI belongs to app2app; only the hash of its token is stored.
 func (e *Engine) applyServices(t *mssp.Transaction, p *mssp.Party, s *mssp.Subscriber, d *mssp.Device, asked *policy.Services) (authURI string, err error) {
 	w := &t.Services
 	w.Validate = asked.Validate
@@ -37,15 +37,15 @@ func (e *Engine) applyServices(t *mssp.Transaction, p *mssp.Party, s *mssp.Subsc
 			w.PartyFence = &fence
 		}
 		if w.GeoError != 0 {
-			// No phone needs to be asked in order to know the outcome.
+			// The outcome is known without asking the phone.
 			return "", policy.CheckGeofences(w, &mssp.Location{Error: w.GeoError}, t.Created)
 		}
 	}
 	return authURI, nil
 }
 
-// networkOf is the network of the card that signs, or else of the subscriber's
-// first card.
+// networkOf returns the network of the card that signs or, if the device has no
+// card, that of the subscriber's first card.
 func networkOf(s *mssp.Subscriber, d *mssp.Device) signum.Network {
 	if mssp.MethodOf(d.Method).Card {
 		return d.Network.OrUnknown()
@@ -60,14 +60,14 @@ func networkOf(s *mssp.Subscriber, d *mssp.Device) signum.Network {
 
 func mccmnc(n signum.Network) string { return n.MCC + n.MNC }
 
-// newSession makes the AuthUri: the redirect address, a token that only who
-// has the AuthUri knows, and an opaque name of the device.
+// newSession makes the AuthUri: the redirect address, a token that is known
+// only to those who have the AuthUri, and an opaque name for the device.
 func (e *Engine) newSession(d *mssp.Device, redirect string) (authURI string, a *mssp.App2App) {
 	user := opaqueID(d.ID)
 	token := user[:8] + "-" + rand.Text()
 	hash := sha256.Sum256([]byte(token))
-	// The order of the public service, and %20 instead of +: not every app
-	// reads forms.
+	// The order is that of the public service. Spaces are %20 instead of +,
+	// because not every app decodes forms.
 	query := strings.ReplaceAll("mobile_auth_redirect_uri="+url.QueryEscape(redirect)+
 		"&session_token="+url.QueryEscape(token)+"&user_id="+url.QueryEscape(user), "+", "%20")
 	sep := "?"
@@ -77,16 +77,17 @@ func (e *Engine) newSession(d *mssp.Device, redirect string) (authURI string, a 
 	return e.cfg.AuthURI + sep + query, &mssp.App2App{TokenHash: hex.EncodeToString(hash[:]), RedirectURI: redirect}
 }
 
-// opaqueID names a device to others, always by the same UUID (RFC 9562,
-// clause 5.8).
+// opaqueID names a device to others. A device always gets the same UUID (RFC
+// 9562, clause 5.8).
 func opaqueID(deviceID string) string {
 	b := sha256.Sum256([]byte("signum user_id " + deviceID))
 	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
-// locate completes what a phone said of its place: the confidence as it is
-// now, and the reason when it said nothing.
+// locate completes the location that a phone reported: it adjusts the
+// confidence to the current time, and fills in the reason if the phone reported
+// nothing.
 func locate(w *mssp.ServiceOptions, l *mssp.Location, now time.Time) *mssp.Location {
 	switch {
 	case !w.Geofencing:
@@ -105,7 +106,8 @@ func locate(w *mssp.ServiceOptions, l *mssp.Location, now time.Time) *mssp.Locat
 	return &out
 }
 
-// answers are the service responses of a signature, geofencing first.
+// answers returns the service responses that come with a signature, geofencing
+// first.
 func answers(w *mssp.ServiceOptions, l *mssp.Location) []signum.ServiceResponse {
 	var list []signum.ServiceResponse
 	if w.Geofencing && l != nil {
@@ -129,7 +131,7 @@ func geofencing(l *mssp.Location) *signum.Geofencing {
 	}
 }
 
-// accepted is the first answer to an asynchronous request.
+// accepted builds the first answer to an asynchronous request.
 func accepted(t *mssp.Transaction, authURI string) *result {
 	r := &result{Outcome: mssp.Outcome{Code: signum.RequestOK}, status: signum.RequestOK}
 	if authURI != "" {
@@ -141,10 +143,11 @@ func accepted(t *mssp.Transaction, authURI string) *result {
 	return r
 }
 
-// verificationChoices is how many codes an App shows.
+// verificationChoices is how many codes the App offers.
 const verificationChoices = 3
 
-// newVerification draws different codes of two digits, and which is right.
+// newVerification draws distinct codes of two digits, and picks the right one
+// among them.
 func newVerification() *mssp.Verification {
 	var b [8]byte
 	v := new(mssp.Verification)

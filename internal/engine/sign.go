@@ -14,14 +14,15 @@ import (
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
-// Sign serves MSS_Signature: in synchronous mode it returns with the outcome,
-// else as soon as the transaction is on disk and handed to the phone.
+// Sign serves MSS_Signature. In synchronous mode it returns with the outcome,
+// otherwise as soon as the transaction is on disk and handed over to the phone.
 func (e *Engine) Sign(ctx context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
 	w, err := e.submit(ctx, c, r)
 	if err != nil {
 		return nil, err
 	}
-	// The transaction has what is needed of them, and many wait.
+	// Many requests wait here, and the transaction holds what is needed of these:
+	// let them be collected.
 	r.Data, r.Services = signum.DataToBeSigned{}, nil
 	return e.response(r, w, e.waiters.wait(ctx, w))
 }
@@ -45,8 +46,9 @@ func (e *Engine) response(r *signum.SignatureRequest, w *waiter, res *result) (*
 	}, nil
 }
 
-// submit checks, inserts and dispatches. A synchronous request is registered
-// as waiting before the insert, so that no outcome can be missed.
+// submit checks the request, inserts the transaction and dispatches it. A
+// synchronous request is registered as waiting before the insert, so that it
+// cannot miss the outcome.
 func (e *Engine) submit(ctx context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*waiter, error) {
 	now := e.now()
 	p, err := e.party(ctx, c, &r.Header)
@@ -74,7 +76,7 @@ func (e *Engine) submit(ctx context.Context, c *mssp.Caller, r *signum.Signature
 		return nil, err
 	}
 	if t.State == mssp.StateOutstanding {
-		// The party may hang up now; the transaction goes on.
+		// From here on the transaction continues even if the party hangs up.
 		e.dispatch(context.WithoutCancel(ctx), t)
 	}
 	switch {
@@ -86,8 +88,8 @@ func (e *Engine) submit(ctx context.Context, c *mssp.Caller, r *signum.Signature
 	return w, nil
 }
 
-// newTransaction makes the transaction of a request, with what the policy decides. The
-// AuthURI is for app2app.
+// newTransaction builds the transaction for a request, with what the policy
+// decides. The AuthURI is for app2app.
 func (e *Engine) newTransaction(ctx context.Context, p *mssp.Party, r *signum.SignatureRequest, f policy.Fields, now time.Time) (t *mssp.Transaction, authURI string, err error) {
 	if err := policy.TestFault(p, f.MSISDN); err != nil {
 		return nil, "", err
@@ -121,15 +123,16 @@ func (e *Engine) newTransaction(ctx context.Context, p *mssp.Party, r *signum.Si
 	return t, authURI, nil
 }
 
-// refuse returns the refusal of a later check, unless the number is none or
-// the call was made before: these stand earlier in the order, but only a
-// refused request needs to pay for looking. Of an accepted one a subscriber
-// has the number, and the insert looks at the call.
+// refuse returns err, the refusal by a later check, unless one of two earlier
+// checks would have refused the request as well: is the number legal, and is
+// the call a new one? Both are expensive, so they are made only for a request
+// that is refused anyway. For an accepted request the subscriber lookup has
+// shown that the number exists, and the insert enforces that the call is new.
 func (e *Engine) refuse(ctx context.Context, p *mssp.Party, r *signum.SignatureRequest, f policy.Fields, err error) error {
 	if signum.AsFault(err) == nil {
 		return err
 	}
-	if policy.TestFault(p, f.MSISDN) == nil { // those are legal where they are taken
+	if policy.TestFault(p, f.MSISDN) == nil { // test numbers are legal for parties that may use them
 		if err := policy.LegalMSISDN(f.MSISDN); err != nil {
 			return err
 		}
@@ -148,7 +151,8 @@ func errUsed() error {
 	return signum.Faultf(signum.WrongParam, "AP_TransID and Instant were used before")
 }
 
-// draft is a transaction with what the request alone tells.
+// draft returns a transaction with the fields that follow from the request
+// alone.
 func draft(p *mssp.Party, r *signum.SignatureRequest, f policy.Fields, c *policy.Content, now time.Time) *mssp.Transaction {
 	return &mssp.Transaction{
 		ID:         newTransID(now),
@@ -166,7 +170,7 @@ func draft(p *mssp.Party, r *signum.SignatureRequest, f policy.Fields, c *policy
 	}
 }
 
-// assign gives the transaction to the device that was chosen.
+// assign gives the transaction to the chosen device.
 func assign(t *mssp.Transaction, choice *policy.Choice, timeout time.Duration) error {
 	d := choice.Device
 	m := mssp.MethodOf(d.Method)
@@ -186,7 +190,7 @@ func assign(t *mssp.Transaction, choice *policy.Choice, timeout time.Duration) e
 	return nil
 }
 
-// prepare draws up what there is to sign with the certificate.
+// prepare fills in the signed attributes for the certificate.
 func prepare(t *mssp.Transaction, c *mssp.Certificate, now time.Time) error {
 	signer, err := cms.ParseSigner(c.DER)
 	if err != nil {
@@ -201,11 +205,12 @@ func prepare(t *mssp.Transaction, c *mssp.Certificate, now time.Time) error {
 	return nil
 }
 
-// newTransID is a short NCName: 35 bits of milliseconds, so that new rows stand
-// together in the indexes of the store, and 45 random bits. Guessing one would
-// not help: a transaction answers to its own party only.
+// newTransID returns a short NCName: 35 bits of milliseconds, so that new rows
+// are close together in the indexes of the store, and 45 random bits. Guessing
+// an ID would not help anyone: only the party that made a transaction can query
+// it.
 func newTransID(now time.Time) string {
-	const digits = "234567abcdefghijklmnopqrstuvwxyz" // in the order of their bytes
+	const digits = "234567abcdefghijklmnopqrstuvwxyz" // in byte order
 	id := [17]byte{'h'}
 	ms := uint64(now.UnixMilli())
 	for i := 7; i > 0; i, ms = i-1, ms>>5 {
@@ -218,12 +223,12 @@ func newTransID(now time.Time) string {
 	return string(id[:])
 }
 
-// insert commits the transaction. A subscriber's SIM serves one at a time
-// (406); on an App the newer request takes the older one's place (401): see
-// mssp.MethodSpec.Supersedes.
+// insert commits the transaction. A subscriber's SIM serves one transaction at
+// a time (406). On an App the newer request replaces the older one, which ends
+// with 401; see mssp.MethodSpec.Supersedes.
 func (e *Engine) insert(ctx context.Context, t *mssp.Transaction) error {
-	// Another request can slip in between the end of the older one and the
-	// insert; a few rounds settle who is last.
+	// Between the end of the older transaction and the insert another request
+	// may slip in. A few rounds settle which one is last.
 	const rounds = 5
 	for range rounds {
 		err := e.cfg.Store.InsertTransaction(ctx, t)
@@ -243,7 +248,7 @@ func (e *Engine) insert(ctx context.Context, t *mssp.Transaction) error {
 	return signum.NewFault(signum.PBSignatureProcess)
 }
 
-// makeRoom ends the transaction that stands in the way, if it may.
+// makeRoom ends the transaction that blocks the insert, if it may be ended.
 func (e *Engine) makeRoom(ctx context.Context, t *mssp.Transaction, id string) error {
 	old, err := e.known(ctx, id)
 	if errors.Is(err, mssp.ErrNotFound) {

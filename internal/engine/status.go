@@ -10,9 +10,9 @@ import (
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
-// Status serves MSS_StatusQuery: 504 while outstanding, then the outcome for
-// the retention time. A transaction of another party is as unknown as one
-// that never was.
+// Status serves MSS_StatusQuery: 504 while the transaction is outstanding, then
+// its outcome until it is purged. A transaction of another party is treated
+// like one that never existed.
 func (e *Engine) Status(ctx context.Context, c *mssp.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error) {
 	p, err := e.party(ctx, c, &r.Header)
 	if err != nil {
@@ -23,7 +23,7 @@ func (e *Engine) Status(ctx context.Context, c *mssp.Caller, r *signum.StatusReq
 	}
 	t, err := e.known(ctx, r.TransID)
 	if err == nil && t.State == mssp.StateOutstanding && !t.Expires.After(e.now()) {
-		// Overdue, but the sweep has not come by.
+		// Overdue, but the sweep has not ended it yet.
 		if err = e.expire(ctx, t); err == nil {
 			t, err = e.known(ctx, r.TransID)
 		}

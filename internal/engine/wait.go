@@ -9,25 +9,25 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// keepTransactions is how many transactions are kept in memory with those who
-// wait for them, so that their answers need not read them again: 40 µs each.
-// The others are read: at 1.5 KB each, tens of thousands would be a tenth of
-// what a waiting connection costs.
+// keepTransactions is how many transactions are kept in memory with the
+// requests that wait for them, which saves their answers a read of 40 µs.
+// Beyond that number an answer reads the transaction: at 1.5 KB each, tens of
+// thousands of them would add a tenth to the cost of a waiting connection.
 const keepTransactions = 1024
 
-// waiter is one synchronous request that waits on this node.
+// waiter is a synchronous request that waits on this node.
 type waiter struct {
 	id      string
 	profile string            // for the answer
-	t       *mssp.Transaction // nil if it is not kept
+	t       *mssp.Transaction // nil if it is not kept in memory
 	expires time.Time         // of a receipt
 	result  chan *result      // capacity 1
 }
 
-// result is what came of a transaction, or of its receipt.
+// result is how a transaction, or its receipt, ended.
 type result struct {
 	mssp.Outcome
-	status   signum.Code // as the answer says it
+	status   signum.Code // as in the answer
 	cms      []byte
 	services []signum.ServiceResponse
 	receipt  signum.ReceiptResult
@@ -38,7 +38,7 @@ func newWaiter(t *mssp.Transaction) *waiter {
 	return &waiter{id: t.ID, profile: t.Profile, result: make(chan *result, 1)}
 }
 
-// end gives the result; the first one counts.
+// end delivers the result. Only the first one counts.
 func (w *waiter) end(r *result) {
 	select {
 	case w.result <- r:
@@ -49,11 +49,12 @@ func (w *waiter) end(r *result) {
 type waiters struct {
 	mu   sync.Mutex
 	m    map[string]*waiter
-	kept int // of them with a transaction
+	kept int // how many of them hold a transaction
 }
 
 // add registers the waiter, and keeps the transaction with it while there is
-// room. One that will be changed before it is signed is not kept.
+// room. A transaction that still waits for an activation is not kept, because
+// it will change before it is signed.
 func (ws *waiters) add(w *waiter, t *mssp.Transaction) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -68,7 +69,7 @@ func (ws *waiters) remove(w *waiter) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if ws.m[w.id] != w {
-		return // an asynchronous one was never there
+		return // asynchronous requests are never registered
 	}
 	delete(ws.m, w.id)
 	if w.t != nil {
@@ -76,7 +77,7 @@ func (ws *waiters) remove(w *waiter) {
 	}
 }
 
-// get is nil if nobody waits here for the transaction.
+// get returns nil if no request on this node waits for the transaction.
 func (ws *waiters) get(id string) *waiter {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -93,7 +94,7 @@ func (ws *waiters) ids() []string {
 	return ids
 }
 
-// overdue are those of receipts whose time is over.
+// overdue returns the receipts whose time is up.
 func (ws *waiters) overdue(now time.Time) []string {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -106,8 +107,9 @@ func (ws *waiters) overdue(now time.Time) []string {
 	return ids
 }
 
-// wait waits for the outcome. A party that hangs up ends the waiting, not the
-// transaction. No timer: the sweep ends what is overdue.
+// wait waits for the outcome. If the party hangs up, the waiting ends but the
+// transaction continues. There is no timer, because the sweep ends whatever is
+// overdue.
 func (ws *waiters) wait(ctx context.Context, w *waiter) *result {
 	select {
 	case r := <-w.result:
@@ -118,7 +120,7 @@ func (ws *waiters) wait(ctx context.Context, w *waiter) *result {
 	}
 }
 
-// abandon is for a party that hung up, or a node that stops.
+// abandon ends the waiting when the party has hung up or the node stops.
 //
 //go:noinline
 func (ws *waiters) abandon(ctx context.Context, w *waiter) *result {
@@ -126,14 +128,15 @@ func (ws *waiters) abandon(ctx context.Context, w *waiter) *result {
 	return &result{err: context.Cause(ctx)}
 }
 
-// wake tells the one who waits on this node, if there is one.
+// wake gives the outcome to the request that waits on this node, if there is
+// one.
 func (e *Engine) wake(t *mssp.Transaction, o mssp.Outcome) {
 	if w := e.waiters.get(t.ID); w != nil {
 		w.end(e.result(t, o))
 	}
 }
 
-// result is what an answer says of a transaction that has ended.
+// result builds what an answer says about a transaction that has ended.
 func (e *Engine) result(t *mssp.Transaction, o mssp.Outcome) *result {
 	r := &result{Outcome: o, status: o.Code}
 	switch o.Code {
@@ -141,7 +144,7 @@ func (e *Engine) result(t *mssp.Transaction, o mssp.Outcome) *result {
 		r.cms, r.err = e.cms(t, o)
 		r.services = answers(&t.Services, o.Location)
 		if t.Services.Validate {
-			r.status = signum.ValidSignature // it is always verified; some like to be told
+			r.status = signum.ValidSignature // every signature is verified; these parties ask to be told
 		}
 	case signum.RequestOK:
 		r.services = answers(&t.Services, nil)
