@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"internal/web":             {},
 	"internal/web/phonepage":   {"internal/web"},
 	"internal/web/portal":      {"", "internal/event", "internal/lang", "internal/mssp"},
-	"internal/web/webtest":     {},
+	"internal/web/webtest":     {"internal/testkit"},
 	"internal/lab/handsetpage": {"", "internal/event", "internal/web"},
 	"internal/bench":           {"", "internal/mssp", "client", "internal/ca", "internal/engine/phonetest", "internal/lab/card", "internal/lab/sandbox", "internal/node", "internal/phone"},
 	"internal/ca":              {"internal/mssp"},

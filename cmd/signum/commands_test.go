@@ -50,6 +50,15 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+// A file that is too large to be a signature is not read to its end.
+func TestVerifyTooLarge(t *testing.T) {
+	f := newFakeService(t)
+	_, stderr, code := execute(t.Context(), newVerifyCmd(), strings.Repeat("x", maxFile+1), "--sandbox", f.dir, "-")
+	if code != exitLocal || !strings.Contains(stderr, "larger than") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
+
 func TestInterrupted(t *testing.T) {
 	f := newFakeService(t)
 	f.polls = 1 << 30

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
+	"github.com/signum-mssp/signum/internal/testkit"
 	"github.com/signum-mssp/signum/internal/web/webtest"
 )
 
@@ -23,22 +23,16 @@ type live struct {
 	*testing.T
 	box     *sandbox.Sandbox
 	cfg     sandbox.Config
-	clock   *handClock
+	clock   *testkit.Clock
 	stop    func()
 	browser context.Context
 	party   *client.Sandbox
 	client  *client.Client
 }
 
-// handClock is the machine's time and what was added to it.
-type handClock struct{ ahead atomic.Int64 }
-
-func (c *handClock) Now() time.Time       { return time.Now().Add(time.Duration(c.ahead.Load())) }
-func (c *handClock) move(d time.Duration) { c.ahead.Add(int64(d)) }
-
 func newLive(t *testing.T) *live {
 	t.Helper()
-	l := &live{T: t, browser: webtest.NewBrowser(t), clock: new(handClock)}
+	l := &live{T: t, browser: webtest.NewBrowser(t), clock: testkit.RunningClock()}
 	l.cfg = sandbox.Config{Dir: t.TempDir(), Addr: "127.0.0.1:0", WebPhones: true, Clock: l.clock}
 	l.start()
 	t.Cleanup(func() { l.stop() })
@@ -191,7 +185,7 @@ func TestLivePhone(t *testing.T) {
 	step("timeout", func() {
 		got := l.ask(request(lena, greeting))
 		p.View("request")
-		l.clock.move(300 * time.Second)
+		l.clock.Advance(300 * time.Second)
 		l.refused(got, signum.ExpiredTransaction)
 		p.Until(`!document.querySelector('[data-view=request]')`)
 	})
