@@ -31,7 +31,7 @@ func pathOf(t *testing.T, body []byte) string {
 	return ""
 }
 
-// The golden answers are those of the contract.
+// The golden answers follow the contract.
 func TestAnswersKeepTheContract(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "answers", "*.json"))
 	if err != nil || len(files) < 15 {
@@ -67,8 +67,8 @@ func TestAnswersKeepTheContract(t *testing.T) {
 	}
 }
 
-// The clients that keep the contract do so with what is in testdata; the
-// others write numbers and booleans for strings.
+// The requests in testdata of the clients that keep to the contract are valid
+// under it. The other clients write numbers and booleans where it has strings.
 func TestRequestsKeepTheContract(t *testing.T) {
 	others := map[string]bool{"java.json": true, "receipt-java.json": true, "profile-array.json": true}
 	for name := range fixtures {
@@ -99,7 +99,8 @@ func TestContractPaths(t *testing.T) {
 	}
 }
 
-// The document names the server as the client does, whatever that is.
+// The document names the server by the address that the client used, whatever
+// that is.
 func TestDocuments(t *testing.T) {
 	docs := Wire{}.Documents()
 	if len(docs) != 1 || docs[0].Path != "/rest/openapi.yaml" || docs[0].Query != "" || docs[0].ContentType != "application/yaml" {

@@ -13,14 +13,15 @@ import (
 	"github.com/signum-mssp/signum/internal/edge"
 )
 
-// maxDepth bounds the nesting of objects and arrays; the messages need 5.
+// maxDepth limits the nesting of objects and arrays. The messages need 5
+// levels.
 const maxDepth = 16
 
 // byteOrderMark is tolerated before the body (RFC 8259, clause 8.1).
 var byteOrderMark = []byte("\xEF\xBB\xBF")
 
-// decoder reads one message from a token stream. It is pooled: the JSON
-// decoder keeps its tables of member names.
+// decoder reads one message from a stream of tokens. Decoders are pooled, so
+// that the JSON decoder's tables of member names are reused.
 type decoder struct {
 	json    jsontext.Decoder
 	in      bytes.Buffer // the decoder parses a bytes.Buffer in place
@@ -38,7 +39,7 @@ func (Wire) Decode(op signum.Operation, body []byte) (signum.Request, edge.Form,
 	if err != nil {
 		err = d.fault(err, body)
 	}
-	// Let go of the body before the decoder goes back to the pool.
+	// Release the body before the decoder goes back to the pool.
 	d.in = bytes.Buffer{}
 	d.json.Reset(&d.in)
 	decoders.Put(d)
@@ -86,7 +87,7 @@ func (d *decoder) decode(op signum.Operation, body []byte) (signum.Request, erro
 	return r, nil
 }
 
-// message is a member that is a message.
+// message is a member of the body that holds a message.
 type message struct {
 	name string
 	op   signum.Operation
@@ -125,11 +126,11 @@ func (d *decoder) message(op signum.Operation) (signum.Request, error) {
 	return r, d.profile(r)
 }
 
-// offset is how much of the body was read.
+// offset returns how many bytes of the body have been read.
 func (d *decoder) offset() int { return int(d.json.InputOffset()) + d.skipped }
 
-// object reads the members of an object. The handler must read the member's
-// value; the name is valid until it does. An object that is null is absent.
+// object reads the members of an object. The handler must read the value of the
+// member; the name is valid until then. null counts as an absent object.
 func (d *decoder) object(what string, member func(name []byte) error) error {
 	switch d.json.PeekKind() {
 	case jsontext.KindNull:
@@ -154,7 +155,7 @@ func (d *decoder) object(what string, member func(name []byte) error) error {
 	return err
 }
 
-// array reads the elements of an array the decoder stands before.
+// array reads the elements of the array that comes next.
 func (d *decoder) array(element func() error) error {
 	if _, err := d.json.ReadToken(); err != nil {
 		return err
@@ -168,8 +169,8 @@ func (d *decoder) array(element func() error) error {
 	return err
 }
 
-// text reads a scalar. Numbers and booleans keep their literal text, null is
-// absence.
+// text reads a scalar. Numbers and booleans keep their literal text; null
+// counts as absent.
 func (d *decoder) text(dst *string, what string) error {
 	switch d.json.PeekKind() {
 	case jsontext.KindNull:
@@ -189,8 +190,8 @@ func (d *decoder) text(dst *string, what string) error {
 	return nil
 }
 
-// unquote is the content of a valid JSON string; it is valid until the next
-// token is read.
+// unquote returns the content of a well-formed JSON string. The bytes are valid
+// until the next token is read.
 func (d *decoder) unquote(v jsontext.Value) []byte {
 	if bytes.IndexByte(v, '\\') < 0 {
 		return v[1 : len(v)-1]
@@ -199,7 +200,7 @@ func (d *decoder) unquote(v jsontext.Value) []byte {
 	return d.scratch
 }
 
-// skip reads over one value.
+// skip skips one value.
 func (d *decoder) skip() error {
 	base := d.json.StackDepth()
 	for {
@@ -215,8 +216,9 @@ func (d *decoder) skip() error {
 	}
 }
 
-// fault is the fault for a decoding error. Only the place and the kind of the
-// error are told: the parser's own text would repeat what was sent.
+// fault turns a decoding error into a fault. The fault tells only the place and
+// the kind of the error, because the parser's own text would repeat what was
+// sent.
 func (d *decoder) fault(err error, body []byte) *signum.Fault {
 	if f := signum.AsFault(err); f != nil {
 		return f

@@ -15,9 +15,9 @@ const (
 	nsSOAP = "http://www.w3.org/2003/05/soap-envelope"
 )
 
-// AppendResponse implements edge.Wire. Members stand in alphabetical order,
-// as the public service writes them; Status is thus last, and the code is the
-// last "Value" of the line: there are clients that search for it as text.
+// AppendResponse implements edge.Wire. Members are written in alphabetical
+// order, as the public service does. So Status comes last, and the status code
+// is the last "Value" on the line; some clients find it by searching the text.
 func (w Wire) AppendResponse(dst []byte, f edge.Form, r signum.Response) []byte {
 	switch r := r.(type) {
 	case *signum.SignatureResponse:
@@ -72,8 +72,8 @@ func appendSignature(dst, der []byte) []byte {
 	return append(dst, `"}`...)
 }
 
-// one is the version of all answers but those of a profile query, whatever
-// was asked.
+// one is the version of every answer except that of a profile query, whatever
+// version the request had.
 var one = signum.Version{Major: "1", Minor: "1"}
 
 func appendVersion(dst []byte, v signum.Version) []byte {
@@ -83,7 +83,7 @@ func appendVersion(dst []byte, v signum.Version) []byte {
 	return quote(dst, v.Minor)
 }
 
-// appendUser writes the version and the number as it was sent.
+// appendUser writes the version, and the number as it was sent.
 func appendUser(dst []byte, msisdn string) []byte {
 	dst = appendVersion(dst, one)
 	dst = append(dst, `,"MobileUser":{"MSISDN":`...)
@@ -95,14 +95,14 @@ func appendStatus(dst []byte, c signum.Code) []byte {
 	return appendStatusMessage(appendStatusCode(dst, c), c)
 }
 
-// appendStatusCode begins Status; a StatusDetail comes behind it.
+// appendStatusCode opens Status. A StatusDetail may follow.
 func appendStatusCode(dst []byte, c signum.Code) []byte {
 	dst = append(dst, `,"Status":{"StatusCode":{"Value":"`...)
 	dst = strconv.AppendInt(dst, int64(c), 10)
 	return append(dst, `"}`...)
 }
 
-// appendStatusMessage ends Status, and the message.
+// appendStatusMessage closes Status and the message.
 func appendStatusMessage(dst []byte, c signum.Code) []byte {
 	dst = append(dst, `,"StatusMessage":`...)
 	dst = quote(dst, c.String())
@@ -160,8 +160,9 @@ func appendService(dst []byte, s *signum.ServiceResponse) []byte {
 	return append(dst, '}')
 }
 
-// appendGeofencing writes a location or why there is none. The accuracy is a
-// whole number in a string: that is the contract's type and what clients parse.
+// appendGeofencing writes a location, or why there is none. The accuracy is a
+// whole number in a string, which is the type in the contract and what clients
+// parse.
 func appendGeofencing(dst []byte, g *signum.Geofencing) []byte {
 	dst = append(dst, `,"Geofencing":{`...)
 	if g.ErrorCode != "" {
@@ -184,7 +185,7 @@ func appendGeofencing(dst []byte, g *signum.Geofencing) []byte {
 	return append(dst, '}')
 }
 
-// AppendFault implements edge.Wire. A fault without a detail says the one
+// AppendFault implements edge.Wire. A fault without a detail gets the detail
 // that is documented for its code.
 func (Wire) AppendFault(dst []byte, _ edge.Form, flt *signum.Fault) []byte {
 	if flt == nil {
@@ -209,8 +210,8 @@ func (Wire) AppendFault(dst []byte, _ edge.Form, flt *signum.Fault) []byte {
 	return append(dst, `}}`...)
 }
 
-// quote appends a JSON string. Only what must be escaped is; slashes, plus
-// signs and characters beyond ASCII stay as they are. What is not UTF-8
+// quote appends a JSON string. It escapes only what must be escaped: slashes,
+// plus signs and characters beyond ASCII stay as they are. Invalid UTF-8
 // becomes U+FFFD.
 func quote(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"

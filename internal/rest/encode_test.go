@@ -22,8 +22,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden answers")
 
-// answer is the transcript of the OpenAPI contract's answers: the test's own decoder, which takes no other member and
-// no other type.
+// answer is a transcript of the answers in the OpenAPI contract. It is a
+// decoder of the test alone, and accepts no other member and no other type.
 type answer struct {
 	Signature *struct {
 		answerHead
@@ -85,7 +85,7 @@ type answerService struct {
 	VerificationCode *struct{ Code string }
 }
 
-// parse reads an answer and checks what holds for each.
+// parse reads an answer and checks what holds for every answer.
 func parse(t rapid.TB, b []byte) *answer {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -113,7 +113,7 @@ func head() signum.Header {
 	}
 }
 
-// cmsDER has the bytes that Base64 writes as slashes and plus signs.
+// cmsDER contains the bytes that Base64 writes as slashes and plus signs.
 var cmsDER = []byte{0x30, 0x03, 0x02, 0xFB, 0xEF, 0xBE, 0xFF, 0xFF}
 
 var answers = map[string]signum.Response{
@@ -264,7 +264,7 @@ func geofencingFirst(list []signum.ServiceResponse) []signum.ServiceResponse {
 	return list
 }
 
-// valid is the text as an answer can carry it.
+// valid is the text in the form in which an answer can carry it.
 func valid(s string) string {
 	return string([]rune(s)) // byte for byte, as strings.ToValidUTF8 is not
 }
@@ -305,7 +305,7 @@ func TestFaults(t *testing.T) {
 	golden(t, "fault-nil.json", Wire{}.AppendResponse(nil, 0, nil))
 }
 
-// Whatever stands in a field, the answer is well-formed and says it.
+// Whatever a field contains, the answer is well-formed and contains it.
 func TestAnswersCarryAnyText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }), rapid.SampledFrom([]string{"", `"`, `\`, `"Value":"1"`, "\u2028", "\x00", "\x7f", "\ufffe", "</a>", "a/b+c", `\/`, `\u002b`}))

@@ -13,7 +13,8 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// encodeRequest writes a request with the other JSON package, as a client.
+// encodeRequest writes a request as a client would, with the other JSON
+// package.
 func encodeRequest(t testing.TB, r signum.Request) []byte {
 	t.Helper()
 	type object = map[string]any
@@ -70,9 +71,9 @@ func encodeRequest(t testing.TB, r signum.Request) []byte {
 	return b
 }
 
-// FuzzDecode: what is refused is refused with a proper fault; what is
-// accepted is JSON for another parser too, does not alias the body, and says
-// the same when a client writes it again.
+// FuzzDecode: a refusal is a proper fault. An accepted body is JSON to another
+// parser too, the request does not alias it, and a client that writes the
+// request again gets the same.
 func FuzzDecode(f *testing.F) {
 	for _, name := range slices.Sorted(maps.Keys(fixtures)) {
 		f.Add(fixture(f, name))
@@ -114,7 +115,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// Requests of any content come through as a client wrote them.
+// Requests with any content arrive as a client wrote them.
 func TestRequestsComeThrough(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		text := func(name string) string { return rapid.String().Draw(rt, name) }

@@ -9,8 +9,8 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// profile reads MSS_ProfileReq. The getters belong to the other wire; they
-// have one meaning, so they are taken here too.
+// profile reads MSS_ProfileReq. The getters belong to SOAP, but their meaning
+// is clear, so they are accepted here too.
 func (d *decoder) profile(r *signum.ProfileRequest) error {
 	return d.object("MSS_ProfileReq", func(name []byte) error {
 		switch string(name) {
@@ -56,8 +56,8 @@ func appendProfile(dst []byte, r *signum.ProfileResponse) []byte {
 	return appendStatusMessage(dst, r.Status)
 }
 
-// appendExtension writes ProfileQueryExtension: the answers to getters and to
-// Params side by side.
+// appendExtension writes ProfileQueryExtension, with the answers to the getters
+// and to Params side by side.
 func appendExtension(dst []byte, x *signum.ProfileExtension) []byte {
 	o := object{dst: append(dst, '{')}
 	o.bool("AutoActivation", x.AutoActivation)
@@ -108,13 +108,13 @@ func appendSSCD(dst []byte, s *signum.SSCD) []byte {
 	return append(o.dst, '}')
 }
 
-// object is a JSON object whose members may all be absent.
+// object writes a JSON object of which every member may be absent.
 type object struct {
 	dst   []byte
 	begun bool
 }
 
-// member appends the name of the next member; its value comes behind it.
+// member appends the name of the next member. Its value must follow.
 func (o *object) member(name string) []byte {
 	if o.begun {
 		o.dst = append(o.dst, ',')
@@ -131,8 +131,8 @@ func (o *object) bool(name string, b *bool) {
 	}
 }
 
-// certificates appends MobileUserCertificate. The two lists of a chain run in
-// parallel.
+// certificates appends MobileUserCertificate. A chain is written as two
+// parallel lists, certificates and names.
 func (o *object) certificates(list []signum.SSCDCertificate) {
 	if len(list) == 0 {
 		return

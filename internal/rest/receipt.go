@@ -8,7 +8,8 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// receipt reads MSS_ReceiptReq. Of Status only the extension counts.
+// receipt reads MSS_ReceiptReq. It ignores everything in Status except the
+// extension.
 func (d *decoder) receipt(r *signum.ReceiptRequest) error {
 	return d.object("MSS_ReceiptReq", func(name []byte) error {
 		switch string(name) {
@@ -19,8 +20,8 @@ func (d *decoder) receipt(r *signum.ReceiptRequest) error {
 		case "Message":
 			return d.data(&r.Message, "Message")
 		case "Status":
-			return d.only("Status", "StatusDetail", func() error {
-				return d.only("StatusDetail", "ReceiptRequestExtension", func() error {
+			return d.readOnly("Status", "StatusDetail", func() error {
+				return d.readOnly("StatusDetail", "ReceiptRequestExtension", func() error {
 					return d.receiptExtension(r)
 				})
 			})
@@ -29,8 +30,8 @@ func (d *decoder) receipt(r *signum.ReceiptRequest) error {
 	})
 }
 
-// only reads an object of which one member counts.
-func (d *decoder) only(what, name string, member func() error) error {
+// readOnly reads one member of an object and ignores the others.
+func (d *decoder) readOnly(what, name string, member func() error) error {
 	return d.object(what, func(n []byte) error {
 		if string(n) == name {
 			return member()
@@ -74,7 +75,7 @@ func appendReceipt(dst []byte, r *signum.ReceiptResponse) []byte {
 	dst = appendVersion(dst, one)
 	dst = appendStatusCode(dst, r.Status)
 	if x := r.Extension; x != nil {
-		// The acknowledgements are strings, unlike the booleans of a profile.
+		// Here the acknowledgements are strings; in a profile answer they are booleans.
 		dst = append(dst, `,"StatusDetail":{"ReceiptResponseExtension":{"ClientAck":"`...)
 		dst = strconv.AppendBool(dst, x.ClientAck)
 		dst = append(dst, '"')

@@ -57,7 +57,7 @@ func (d *decoder) data(dst *signum.DataToBeSigned, what string) error {
 	})
 }
 
-// header reads a member that every message has, and skips any other.
+// header reads a member that all messages have in common, and skips any other.
 func (d *decoder) header(h *signum.Header, name []byte) error {
 	switch string(name) {
 	case "MajorVersion":

@@ -8,8 +8,9 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// services reads AdditionalServices: an array, or what serializers make of an
-// array of one (the object alone) and of an empty one ({}, "" or null).
+// services reads AdditionalServices. This is an array, or what some serializers
+// make of one: the bare object for an array of one element, and {}, "" or null
+// for an empty array.
 func (d *decoder) services(list *[]signum.AdditionalService) error {
 	switch d.json.PeekKind() {
 	case jsontext.KindBeginObject:
@@ -80,9 +81,9 @@ func (d *decoder) service(s *signum.AdditionalService) error {
 	})
 }
 
-// geofencing reads a policy. The OpenAPI contract does not have it; the
-// guide and the clients write its members in lower case, other casings are
-// taken too.
+// geofencing reads a geofencing policy. The original OpenAPI contract does not
+// define it. The guide and the clients write its members in lower case; any
+// other case is accepted too.
 func (d *decoder) geofencing(s *signum.AdditionalService) error {
 	if d.json.PeekKind() == jsontext.KindBeginObject {
 		s.Geofencing = new(signum.GeofencingPolicy)
@@ -118,8 +119,8 @@ func (d *decoder) geofencing(s *signum.AdditionalService) error {
 	})
 }
 
-// list reads an array of scalars as the one text that the other wire has for
-// it: with commas, or with spaces.
+// list reads an array of scalars and joins it to the single text that SOAP has
+// in its place, separated by commas or spaces.
 func (d *decoder) list(dst *string, what string, separator byte) error {
 	var joined []byte
 	err := d.array(func() error {

@@ -16,8 +16,8 @@ var _ edge.Wire = Wire{}
 // Name implements edge.Wire.
 func (Wire) Name() string { return "rest" }
 
-// Endpoints implements edge.Wire with the paths of the OpenAPI contract, and
-// the common one on which the message inside tells the operation.
+// Endpoints implements edge.Wire with the paths of the OpenAPI contract, and a
+// common path at which the message in the body determines the operation.
 func (Wire) Endpoints() []edge.Endpoint {
 	return []edge.Endpoint{
 		{Path: "/rest/service/sign", Op: signum.OpSignature},
@@ -33,8 +33,9 @@ func (Wire) Documents() []edge.Document {
 	return []edge.Document{{Path: "/rest/openapi.yaml", ContentType: "application/yaml", Body: openAPI}}
 }
 
-// openAPI is the OpenAPI document with the server at the base URL, which a
-// client chose. A JSON string is a YAML scalar.
+// openAPI returns the OpenAPI document with the base URL as its server. The
+// client chose that URL (Host header), so it is quoted: every JSON string is a
+// YAML scalar.
 func openAPI(base string) []byte {
 	return bytes.ReplaceAll(api.OpenAPI, []byte(`"`+api.Base+`"`), quote(nil, base))
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/signum-mssp/signum/internal/edge"
 )
 
-// Decode implements edge.Wire. The body is a SOAP envelope, 1.1 or 1.2, whose
-// Body has the operation's element (rpc) or its part alone (document).
+// Decode implements edge.Wire. The body is a SOAP envelope, 1.1 or 1.2. Its
+// Body contains the element of the operation (rpc), or only the part
+// (document).
 func (Wire) Decode(op signum.Operation, body []byte) (signum.Request, edge.Form, error) {
 	if utf16(body) {
 		return nil, 0, errCharset
@@ -22,7 +23,7 @@ func (Wire) Decode(op signum.Operation, body []byte) (signum.Request, edge.Form,
 	return m.req, m.form, nil
 }
 
-// message reads a document to one request.
+// message reads a document that contains one request.
 type message struct {
 	*parser
 	op   signum.Operation
@@ -59,7 +60,7 @@ func (m *message) document() error {
 	}
 }
 
-// end reads what may stand behind the envelope: white space and comments.
+// end reads what may follow the envelope: white space and comments.
 func (m *message) end() error {
 	for {
 		k, err := m.next()
@@ -74,8 +75,8 @@ func (m *message) end() error {
 	}
 }
 
-// envelope reads Header, which is skipped whatever it wants to be understood,
-// and Body. The envelope's namespace is not looked at.
+// envelope reads Header and Body. Header is skipped, even if a child demands to
+// be understood. The namespace of the envelope is ignored.
 func (m *message) envelope() error {
 	var header, body bool
 	err := m.children("Envelope", func(e xml.StartElement) error {
@@ -104,7 +105,7 @@ func (m *message) body() error {
 			m.form |= formBare
 			return m.part(m.op, e)
 		}
-		// The wrapper has the name of the operation.
+		// The wrapper is named after the operation.
 		switch op := signum.Operation(e.Name.Local); op {
 		case signum.OpSignature, signum.OpStatus, signum.OpReceipt, signum.OpProfile:
 			return m.wrapper(op, e)
@@ -117,8 +118,8 @@ func (m *message) body() error {
 	return err
 }
 
-// wrapper reads the element that an rpc message is wrapped in. MSS_Signature
-// is this only in a request: in an answer it is the signature.
+// wrapper reads the element that wraps an rpc message. MSS_Signature is a
+// wrapper in requests only; in an answer it is the signature.
 func (m *message) wrapper(op signum.Operation, e xml.StartElement) error {
 	if m.op != signum.OpAny && m.op != op {
 		return m.foreign()

@@ -312,8 +312,8 @@ func checkRefusal(t testing.TB, r signum.Request, err error) {
 	}
 }
 
-// Every proper prefix of a message is refused, except those that only lack
-// what may stand behind the envelope.
+// Every proper prefix of a message is refused, except those that lack only what
+// may follow the envelope.
 func TestDecodeTruncated(t *testing.T) {
 	for name := range fixtures {
 		body := fixture(t, name)

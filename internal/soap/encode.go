@@ -10,7 +10,7 @@ import (
 )
 
 // Beginning and end of every answer. Some clients match the prefixes as text,
-// so they are fixed, and no white space stands between elements.
+// so the prefixes are fixed, and there is no white space between elements.
 const (
 	head = `<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="` + nsSOAP + `"><soapenv:Body>`
 	tail = `</soapenv:Body></soapenv:Envelope>`
@@ -50,12 +50,12 @@ func (w Wire) AppendResponse(dst []byte, f edge.Form, r signum.Response) []byte 
 	return w.AppendFault(dst, f, signum.NewFault(signum.InternalError))
 }
 
-// one is the version of all answers but those of a profile query, whatever
-// was asked.
+// one is the version of every answer except that of a profile query, whatever
+// version the request had.
 var one = signum.Version{Major: "1", Minor: "1"}
 
-// openPart opens the wrapper and the part in the form of the request, up to the
-// attributes that all answers have.
+// openPart opens the wrapper and the part in the form of the request, and
+// writes the attributes that all answers have.
 func openPart(dst []byte, f edge.Form, op signum.Operation, part string, v signum.Version) []byte {
 	dst = append(dst, head...)
 	if f&formBare == 0 {
@@ -94,8 +94,8 @@ func closePart(dst []byte, f edge.Form, op signum.Operation, part string) []byte
 	return append(dst, tail...)
 }
 
-// appendHead writes AP_Info and MSSP_Info. AP_PWD is required by the public
-// schema, so it is there also when it is empty.
+// appendHead writes AP_Info and MSSP_Info. The public schema requires AP_PWD,
+// so it is written even if it is empty.
 func appendHead(dst []byte, h *signum.Header) []byte {
 	dst = append(dst, `<mss:AP_Info AP_ID="`...)
 	dst = escape(dst, h.AP.ID, true)
@@ -133,7 +133,7 @@ func appendSignature(dst, der []byte) []byte {
 	return append(dst, `</mss:Base64Signature></mss:MSS_Signature>`...)
 }
 
-// appendStatus begins Status; a StatusDetail comes behind it.
+// appendStatus opens Status. A StatusDetail may follow.
 func appendStatus(dst []byte, c signum.Code) []byte {
 	dst = append(dst, `<mss:Status><mss:StatusCode Value="`...)
 	dst = strconv.AppendInt(dst, int64(c), 10)
@@ -142,8 +142,8 @@ func appendStatus(dst []byte, c signum.Code) []byte {
 	return append(dst, `</mss:StatusMessage>`...)
 }
 
-// appendServices ends Status, with a StatusDetail only around the answers of
-// additional services, geofencing first.
+// appendServices closes Status. It writes a StatusDetail only if there are
+// answers of additional services, geofencing first.
 func appendServices(dst []byte, list []signum.ServiceResponse) []byte {
 	if len(list) > 0 {
 		dst = append(dst, `<mss:StatusDetail><fi:ServiceResponses>`...)
@@ -202,7 +202,7 @@ func appendService(dst []byte, s *signum.ServiceResponse) []byte {
 	return append(dst, `</fi:ServiceResponse>`...)
 }
 
-// AppendFault implements edge.Wire. A fault without a detail says the one
+// AppendFault implements edge.Wire. A fault without a detail gets the detail
 // that is documented for its code.
 func (w Wire) AppendFault(dst []byte, _ edge.Form, flt *signum.Fault) []byte {
 	if flt == nil {
@@ -233,7 +233,7 @@ func (w Wire) AppendFault(dst []byte, _ edge.Form, flt *signum.Fault) []byte {
 	return append(dst, `</soapenv:Detail></soapenv:Fault>`+tail...)
 }
 
-// assisted reports whether the mobile user can mend the fault in the portal.
+// assisted reports whether the mobile user can solve the problem in the portal.
 func assisted(c signum.Code) bool {
 	switch c {
 	case signum.PINBlocked, signum.CardBlocked, signum.NoKeyFound, signum.NoCertFound:
@@ -250,9 +250,9 @@ func attribute(dst []byte, name, value string) []byte {
 	return append(dst, '"')
 }
 
-// escape appends text, or the value of an attribute in double quotes. What
-// XML 1.0 cannot carry (clause 2.2) becomes U+FFFD; white space that a parser
-// would normalize away is written as a reference.
+// escape appends text, or the value of an attribute in double quotes. A
+// character that XML 1.0 does not allow (clause 2.2) becomes U+FFFD. White
+// space that a parser would normalize is written as a character reference.
 func escape(dst []byte, s string, attr bool) []byte {
 	start := 0
 	for i := 0; i < len(s); {

@@ -236,7 +236,8 @@ func checkHead(t rapid.TB, n *node, h signum.Header, v signum.Version, c signum.
 	}
 }
 
-// valid is the text as XML 1.0 can carry it (clause 2.2, Char).
+// valid is the text in the form in which XML 1.0 can carry it (clause 2.2,
+// Char).
 func valid(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -315,8 +316,8 @@ func TestFaults(t *testing.T) {
 	golden(t, "fault-nil.xml", portal.AppendResponse(nil, 0, nil))
 }
 
-// Whatever stands in a field, the answer is well-formed and says it, as far
-// as XML can.
+// Whatever a field contains, the answer is well-formed and contains it, as far
+// as XML can carry it.
 func TestAnswersCarryAnyText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }), rapid.SampledFrom([]string{"", `"`, "'", "]]>", "<![CDATA[", "<!--", "&amp;", "\r\n\t", "\x00", "\x7f", "\ufffe", "\uffff", "</a>"}))

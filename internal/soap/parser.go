@@ -14,8 +14,8 @@ import (
 	"github.com/signum-mssp/signum/internal/edge"
 )
 
-// Bounds of a document. The messages need 10 levels and about 40 elements;
-// the rest is room for headers that are skipped.
+// Limits of a document. The messages need 10 levels and about 40 elements; the
+// rest is room for headers, which are skipped.
 const (
 	maxDepth      = 32
 	maxElements   = 512
@@ -23,36 +23,38 @@ const (
 	maxBindings   = 128
 )
 
-// xmlSpace is white space as XML knows it.
+// xmlSpace is the white space of XML.
 const xmlSpace = " \t\r\n"
 
-// parser walks through a document. It takes raw tokens of encoding/xml, which
-// is half the cost of its cooked ones, and adds what makes them a document:
-// matching ends, namespaces, one XML declaration, no document type, no
-// processing instructions, no duplicate attributes, and bounds.
+// parser walks through a document. It uses the raw tokens of encoding/xml,
+// which cost half as much as the cooked ones, and adds the checks that make
+// them a document: end tags match, namespaces resolve, there is at most one XML
+// declaration, no document type, no processing instruction, no duplicate
+// attribute, and the limits hold.
 type parser struct {
 	xml     *xml.Decoder
-	doc     []byte // the body without byte order mark
+	doc     []byte // the body without its byte order mark
 	skipped int    // bytes of the byte order mark
 
 	begun    bool
 	elements int
 	depth    int
-	open     [maxDepth]xml.Name // names as written of the open elements
+	open     [maxDepth]xml.Name // names of the open elements, as written
 	bindings []binding
 
-	element xml.StartElement // of the last start, with namespaces resolved
-	chars   []byte           // of the last text, valid until the next token
+	element xml.StartElement // the last start tag, with namespaces resolved
+	chars   []byte           // the last text; valid until the next token
 	scratch []byte
 }
 
-// binding is a namespace declaration in force at a depth and below.
+// binding is a namespace declaration that applies to an element and its
+// descendants.
 type binding struct {
 	prefix, uri string
 	depth       int
 }
 
-// kind is that of a token.
+// kind is the kind of a token.
 type kind uint8
 
 const (
@@ -71,8 +73,8 @@ func newParser(body []byte) *parser {
 
 var errCharset = signum.Faultf(signum.WrongParam, "The request must be in UTF-8")
 
-// charset is asked for encodings that encoding/xml does not know. US-ASCII is
-// UTF-8 already.
+// charset handles the encodings that encoding/xml does not know. US-ASCII needs
+// no conversion to UTF-8.
 func charset(label string, in io.Reader) (io.Reader, error) {
 	if strings.EqualFold(label, "us-ascii") || strings.EqualFold(label, "ascii") || strings.EqualFold(label, "utf8") {
 		return in, nil
@@ -80,8 +82,8 @@ func charset(label string, in io.Reader) (io.Reader, error) {
 	return nil, errCharset
 }
 
-// declaration is what may follow "<?xml" (XML 1.0, clause 2.8). encoding/xml
-// only searches it for a version and an encoding.
+// declaration matches what may follow "<?xml" (XML 1.0, clause 2.8).
+// encoding/xml only searches it for a version and an encoding.
 var declaration = regexp.MustCompile(`^version\s*=\s*("1\.0"|'1\.0')` +
 	`(\s+encoding\s*=\s*("[A-Za-z][A-Za-z0-9._-]*"|'[A-Za-z][A-Za-z0-9._-]*'))?` +
 	`(\s+standalone\s*=\s*("(yes|no)"|'(yes|no)'))?\s*$`)
@@ -91,7 +93,8 @@ func utf16(b []byte) bool {
 	return len(b) >= 2 && (b[0] == 0 || b[1] == 0 || b[0] == 0xFE && b[1] == 0xFF || b[0] == 0xFF && b[1] == 0xFE)
 }
 
-// next reads the next start, end or text. It is io.EOF behind the root only.
+// next reads the next start tag, end tag or text. It returns io.EOF only after
+// the root element.
 func (p *parser) next() (kind, error) {
 	for {
 		offset := int(p.xml.InputOffset())
@@ -123,8 +126,8 @@ func (p *parser) next() (kind, error) {
 		case xml.Directive:
 			return 0, signum.Faultf(signum.WrongParam, "Document type declarations are not allowed")
 		case xml.ProcInst:
-			// SOAP 1.2 part 1, clause 5: no processing instructions. The XML
-			// declaration is not one, if it stands where it must.
+			// SOAP 1.2 part 1, clause 5, forbids processing instructions. The
+			// XML declaration is not one, as long as it comes first.
 			if t.Target != "xml" || !first {
 				return 0, signum.Faultf(signum.WrongParam, "Processing instructions are not allowed")
 			}
@@ -135,7 +138,8 @@ func (p *parser) next() (kind, error) {
 	}
 }
 
-// push opens the element: bounds, namespaces, attributes.
+// push opens an element: it checks the limits and resolves namespaces and
+// attributes.
 func (p *parser) push(offset int) error {
 	e := &p.element
 	p.elements++
@@ -169,7 +173,7 @@ func (p *parser) push(offset int) error {
 	}
 	for i := range e.Attr {
 		a := &e.Attr[i]
-		// The default namespace is not that of attributes.
+		// The default namespace does not apply to attributes.
 		if a.Name.Space != "" && a.Name.Space != "xmlns" && !p.resolve(&a.Name) {
 			return p.malformed("undeclared prefix")
 		}
@@ -182,7 +186,7 @@ func (p *parser) push(offset int) error {
 	return nil
 }
 
-// pop closes the innermost element, and its namespace declarations.
+// pop closes the innermost element and drops its namespace declarations.
 func (p *parser) pop() {
 	for n := len(p.bindings); n > 0 && p.bindings[n-1].depth == p.depth; n-- {
 		p.bindings = p.bindings[:n-1]
@@ -190,7 +194,7 @@ func (p *parser) pop() {
 	p.depth--
 }
 
-// resolve replaces the prefix of a name by its namespace.
+// resolve replaces the prefix of a name with its namespace.
 func (p *parser) resolve(n *xml.Name) bool {
 	for i := len(p.bindings) - 1; i >= 0; i-- {
 		if b := &p.bindings[i]; b.prefix == n.Space {
@@ -205,10 +209,10 @@ func (p *parser) resolve(n *xml.Name) bool {
 	return n.Space == ""
 }
 
-// surrogates reports whether the token that began at the offset has a
-// reference to half of a surrogate pair, which is not a character.
-// encoding/xml reads such references as U+FFFD, and the user would be shown
-// another text than the party meant.
+// surrogates reports whether the token that starts at the offset contains a
+// reference to half of a surrogate pair, which is not a character. encoding/xml
+// would read it as U+FFFD, and the user would see another text than the party
+// meant.
 func (p *parser) surrogates(offset int) bool {
 	raw := p.doc[offset:p.xml.InputOffset()]
 	if bytes.HasPrefix(raw, []byte("<![CDATA[")) {
@@ -231,8 +235,8 @@ func (p *parser) surrogates(offset int) bool {
 	}
 }
 
-// children reads the children of an element that has only elements, up to and
-// including its end. The handler must read its element to the end.
+// children reads the children of an element that contains elements only, up to
+// and including its end tag. The handler must read the child to its end.
 func (p *parser) children(what string, child func(e xml.StartElement) error) error {
 	for {
 		k, err := p.next()
@@ -251,8 +255,8 @@ func (p *parser) children(what string, child func(e xml.StartElement) error) err
 	}
 }
 
-// text reads the text of an element that has only text, up to and including
-// its end. The bytes are valid until the next call.
+// text reads the text of an element that contains text only, up to and
+// including its end tag. The bytes are valid until the next call.
 func (p *parser) text(what string) ([]byte, error) {
 	p.scratch = p.scratch[:0]
 	for {
@@ -280,7 +284,7 @@ func (p *parser) token(dst *string, what string) error {
 	return nil
 }
 
-// skip reads to the end of the element that was begun last.
+// skip reads to the end of the element that was opened last.
 func (p *parser) skip() error {
 	for base := p.depth; p.depth >= base; {
 		if _, err := p.next(); err != nil {
@@ -294,8 +298,9 @@ func (p *parser) malformed(reason string) *signum.Fault {
 	return signum.Faultf(signum.WrongParam, "Malformed XML at byte %d: %s", int(p.xml.InputOffset())+p.skipped, reason)
 }
 
-// fault is the fault for a parsing error. Only the place and the kind of the
-// error are told: the parser's own text would repeat what was sent.
+// fault turns a parsing error into a fault. The fault tells only the place and
+// the kind of the error, because the parser's own text would repeat what was
+// sent.
 func (p *parser) fault(err error) *signum.Fault {
 	if f := signum.AsFault(err); f != nil {
 		return f
@@ -314,10 +319,10 @@ func (p *parser) fault(err error) *signum.Fault {
 
 func blank(b []byte) bool { return len(bytes.Trim(b, xmlSpace)) == 0 }
 
-// once keeps which elements of a parent were seen.
+// once records which children of an element have been seen.
 type once uint16
 
-// see fails if the bit was seen before.
+// see fails if the child of this number has been seen before.
 func (o *once) see(bit uint, name string) error {
 	if *o&(1<<bit) != 0 {
 		return signum.Faultf(signum.WrongParam, "%s must not be repeated", name)

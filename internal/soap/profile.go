@@ -9,8 +9,9 @@ import (
 	"github.com/signum-mssp/signum/internal/edge"
 )
 
-// profile reads MSS_ProfileReq. The schema lets Params repeat; then their
-// words count together. A getter may repeat too, but then it says two things.
+// profile reads MSS_ProfileReq. The schema allows Params to be repeated; their
+// words are then taken together. It allows a getter to be repeated too, but
+// that could mean two things, so it is refused.
 func (p *parser) profile(e xml.StartElement, r *signum.ProfileRequest) error {
 	err := attributes(e, func(name, value, _ string) error {
 		version(&r.Version, name, value)
@@ -26,7 +27,7 @@ func (p *parser) profile(e xml.StartElement, r *signum.ProfileRequest) error {
 			if err := seen.see(2, "MobileUser"); err != nil {
 				return err
 			}
-			return p.only("MobileUser", "MSISDN", &r.MSISDN)
+			return p.readOnlyChild("MobileUser", "MSISDN", &r.MSISDN)
 		case "Params":
 			return p.params(&r.Params)
 		case "GetCertificates":
@@ -56,7 +57,7 @@ func (p *parser) params(dst *string) error {
 	return nil
 }
 
-// getter reads an xs:boolean as sent. That an empty element is there asks.
+// getter reads an xs:boolean as sent. An empty element counts as true.
 func (p *parser) getter(dst *string, name string) error {
 	if *dst != "" {
 		return signum.Faultf(signum.WrongParam, "%s must not be repeated", name)
@@ -88,8 +89,8 @@ func appendProfile(dst []byte, f edge.Form, r *signum.ProfileResponse) []byte {
 	return closePart(dst, f, signum.OpProfile, "MSS_ProfileResp")
 }
 
-// appendExtension writes what is in ProfileQueryExtension: the answers to
-// getters, then those to Params.
+// appendExtension writes the content of ProfileQueryExtension: the answers to
+// the getters, then those to Params.
 func appendExtension(dst []byte, x *signum.ProfileExtension) []byte {
 	dst = appendCertificates(dst, x.Certificates)
 	dst = appendBool(dst, "AutoActivation", x.AutoActivation)
@@ -141,8 +142,8 @@ func appendSSCD(dst []byte, name string, s *signum.SSCD) []byte {
 	return append(dst, '>')
 }
 
-// appendCertificates writes a MobileUserCertificate each, with the chain in
-// pairs of certificate and name.
+// appendCertificates writes one MobileUserCertificate for each certificate,
+// with its chain as pairs of certificate and name.
 func appendCertificates(dst []byte, list []signum.SSCDCertificate) []byte {
 	for i := range list {
 		c := &list[i]
@@ -169,7 +170,8 @@ func appendBool(dst []byte, name string, b *bool) []byte {
 	return appendText(dst, name, strconv.FormatBool(*b))
 }
 
-// appendText writes an element of the profile extension that has only text.
+// appendText writes an element of the profile extension that contains text
+// only.
 func appendText(dst []byte, name, text string) []byte {
 	dst = append(dst, `<mcs:`...)
 	dst = append(dst, name...)

@@ -8,8 +8,8 @@ import (
 	"github.com/signum-mssp/signum/internal/edge"
 )
 
-// receipt reads MSS_ReceiptReq. A TimeOut is not read: what counts is the time
-// that a phone shows a receipt.
+// receipt reads MSS_ReceiptReq. It ignores TimeOut: a phone shows every receipt
+// for the same time.
 func (p *parser) receipt(e xml.StartElement, r *signum.ReceiptRequest) error {
 	err := attributes(e, func(name, value, _ string) error {
 		if name == "MSSP_TransID" {
@@ -28,7 +28,7 @@ func (p *parser) receipt(e xml.StartElement, r *signum.ReceiptRequest) error {
 			if err := seen.see(2, "MobileUser"); err != nil {
 				return err
 			}
-			return p.only("MobileUser", "MSISDN", &r.MSISDN)
+			return p.readOnlyChild("MobileUser", "MSISDN", &r.MSISDN)
 		case "Status":
 			if err := seen.see(3, "Status"); err != nil {
 				return err
@@ -44,7 +44,7 @@ func (p *parser) receipt(e xml.StartElement, r *signum.ReceiptRequest) error {
 	})
 }
 
-// receiptStatus reads Status, of which only the extension counts.
+// receiptStatus reads the extension in Status and ignores the rest.
 func (p *parser) receiptStatus(r *signum.ReceiptRequest) error {
 	var seen once
 	return p.children("Status", func(e xml.StartElement) error {
@@ -97,7 +97,7 @@ func (p *parser) receiptExtension(e xml.StartElement, x *signum.ReceiptRequestEx
 		if err != nil {
 			return err
 		}
-		return p.only("ReceiptProfile", "ReceiptProfileURI", &x.ProfileURI)
+		return p.readOnlyChild("ReceiptProfile", "ReceiptProfileURI", &x.ProfileURI)
 	})
 }
 

@@ -8,9 +8,10 @@ import (
 	"github.com/signum-mssp/signum/internal/edge"
 )
 
-// attributes hands over the attributes of the messages: unqualified, as the
-// schema has them, or qualified with mss, as some write them. White space
-// around a value does not count; the raw value is passed too, for xs:string.
+// attributes calls f for the attributes of a message: unqualified, as in the
+// schema, or qualified with mss, as some clients write them. White space around
+// a value is trimmed; the raw value is passed too, for attributes of type
+// xs:string.
 func attributes(e xml.StartElement, set func(name, value, raw string) error) error {
 	for i := range e.Attr {
 		a := &e.Attr[i]
@@ -54,7 +55,7 @@ func (p *parser) signature(e xml.StartElement, r *signum.SignatureRequest) error
 			if err := seen.see(2, "MobileUser"); err != nil {
 				return err
 			}
-			return p.only("MobileUser", "MSISDN", &r.MSISDN)
+			return p.readOnlyChild("MobileUser", "MSISDN", &r.MSISDN)
 		case "DataToBeSigned":
 			if err := seen.see(3, "DataToBeSigned"); err != nil {
 				return err
@@ -64,7 +65,7 @@ func (p *parser) signature(e xml.StartElement, r *signum.SignatureRequest) error
 			if err := seen.see(4, "SignatureProfile"); err != nil {
 				return err
 			}
-			return p.only("SignatureProfile", "mssURI", &r.Profile)
+			return p.readOnlyChild("SignatureProfile", "mssURI", &r.Profile)
 		case "AdditionalServices":
 			if err := seen.see(5, "AdditionalServices"); err != nil {
 				return err
@@ -102,7 +103,7 @@ func version(v *signum.Version, name, value string) {
 	}
 }
 
-// header reads a child that every message has, and skips any other.
+// header reads a child that all messages have in common, and skips any other.
 func (p *parser) header(e xml.StartElement, h *signum.Header, seen *once) error {
 	switch e.Name.Local {
 	case "AP_Info":
@@ -147,14 +148,14 @@ func (p *parser) header(e xml.StartElement, h *signum.Header, seen *once) error 
 			if err := seen.see(0, "MSSP_ID"); err != nil {
 				return err
 			}
-			return p.only("MSSP_ID", "URI", &h.MSSP.URI)
+			return p.readOnlyChild("MSSP_ID", "URI", &h.MSSP.URI)
 		})
 	}
 	return p.skip()
 }
 
-// only reads an element of which one child counts, and that is a token.
-func (p *parser) only(what, name string, dst *string) error {
+// readOnlyChild reads the single child name, a token, and ignores its siblings.
+func (p *parser) readOnlyChild(what, name string, dst *string) error {
 	var seen once
 	return p.children(what, func(e xml.StartElement) error {
 		if e.Name.Local != name {
@@ -167,9 +168,9 @@ func (p *parser) only(what, name string, dst *string) error {
 	})
 }
 
-// data reads DataToBeSigned or the Message of a receipt. Its text is kept as the parser gives it, with
-// white space and after the normalization of line ends that XML demands: it
-// is what the phone shows.
+// data reads DataToBeSigned or the Message of a receipt. The text is what the
+// phone will show, so its white space is kept; only the line ends are
+// normalized, as XML demands.
 func (p *parser) data(e xml.StartElement, what string, d *signum.DataToBeSigned) error {
 	err := attributes(e, func(name, value, _ string) error {
 		switch name {

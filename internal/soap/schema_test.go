@@ -34,10 +34,11 @@ var prefixes = map[string]string{
 	"http://www.w3.org/2000/09/xmldsig#":              "ds:",
 }
 
-// content is what an element of an answer has: attributes and children, in
-// this order. "?" may be absent, "*" may be absent or repeated; "text" allows
-// text; "pairs" repeats the two that follow. It is written from the WSDL, and from real answers where clients want
-// something else than the WSDL.
+// content says what an element of an answer contains: attributes and children,
+// in this order. "?" may be absent, "*" may be absent or repeated; "text"
+// allows text; "pairs" repeats the two that follow. It was written from the
+// WSDL, and from real answers where clients expect something that differs from
+// the WSDL.
 var content = map[string]struct{ attrs, children string }{
 	"soapenv:Envelope":             {"", "soapenv:Body"},
 	"MSS_SignatureResponse":        {"", "MSS_SignatureResp? mss:MSS_SignatureResp?"},
@@ -106,8 +107,8 @@ var content = map[string]struct{ attrs, children string }{
 	"soapenv:Body":                 {"", "soapenv:Fault? MSS_SignatureResponse? K:MSS_SignatureResponse? MSS_StatusQueryResponse? K:MSS_StatusQueryResponse? MSS_SignatureResp? mss:MSS_SignatureResp? MSS_StatusResp? mss:MSS_StatusResp? MSS_ReceiptResponse? K:MSS_ReceiptResponse? MSS_ProfileQueryResponse? K:MSS_ProfileQueryResponse? MSS_ReceiptResp? mss:MSS_ReceiptResp? MSS_ProfileResp? mss:MSS_ProfileResp?"},
 }
 
-// parse reads an answer, which must be well-formed, on one line, and of the
-// structure above, and returns the one element in its Body.
+// parse reads an answer and returns the one element in its Body. The answer
+// must be well-formed, on one line, and of the structure above.
 func parse(t rapid.TB, b []byte) *node {
 	t.Helper()
 	if bytes.ContainsAny(b[:bytes.IndexByte(b, '>')], "\n\r") || !bytes.HasPrefix(b, []byte(`<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope `)) {
@@ -214,7 +215,7 @@ func matches(model string, names []string) bool {
 	return len(names) == 0
 }
 
-// get is the node at a path of element names below n, nil if there is none.
+// get returns the node at a path of element names below n, or nil.
 func (n *node) get(path string) *node {
 	for _, name := range strings.Fields(path) {
 		i := slices.IndexFunc(n.children, func(c *node) bool { return c.name == name })

@@ -32,7 +32,7 @@ func (p *parser) service(s *signum.AdditionalService) error {
 			if err := seen.see(0, "Description"); err != nil {
 				return err
 			}
-			return p.only("Description", "mssURI", &s.URI)
+			return p.readOnlyChild("Description", "mssURI", &s.URI)
 		case "UserLang":
 			if err := seen.see(1, "UserLang"); err != nil {
 				return err
@@ -42,7 +42,7 @@ func (p *parser) service(s *signum.AdditionalService) error {
 			if err := seen.see(2, "App2App"); err != nil {
 				return err
 			}
-			return p.only("App2App", "RedirectUri", &s.RedirectURI)
+			return p.readOnlyChild("App2App", "RedirectUri", &s.RedirectURI)
 		case "GeoFencingReq", "GeoFencingRequest":
 			if err := seen.see(3, "GeoFencingReq"); err != nil {
 				return err

@@ -10,8 +10,8 @@ import (
 
 // Wire is the SOAP wire.
 type Wire struct {
-	// PortalURL is the operator's self-care address, told with the faults that
-	// the mobile user can mend there. Empty: none is told.
+	// PortalURL is the operator's self-care address. It is added to faults
+	// whose cause the mobile user can remove there. Empty: it is not added.
 	PortalURL string
 }
 
@@ -32,7 +32,7 @@ const (
 	nsDetail = "http://kiuru.methics.fi/mssp"
 )
 
-// What a Form says of a request. The zero Form is an unqualified wrapper
+// What a Form records of a request. The zero Form means an unqualified wrapper
 // around an unqualified part.
 const (
 	formWrapperKiuru edge.Form = 1 << iota // the wrapper is in the WSDL's namespace
@@ -43,8 +43,8 @@ const (
 // Name implements edge.Wire.
 func (Wire) Name() string { return "soap" }
 
-// Endpoints implements edge.Wire with the paths of the WSDL. A profile query
-// has two.
+// Endpoints implements edge.Wire with the paths of the WSDL. The profile query
+// has two paths.
 func (Wire) Endpoints() []edge.Endpoint {
 	return []edge.Endpoint{
 		{Path: "/soap/services/MSS_SignaturePort", Op: signum.OpSignature},
@@ -55,8 +55,8 @@ func (Wire) Endpoints() []edge.Endpoint {
 	}
 }
 
-// Documents implements edge.Wire: the WSDL at ?wsdl of each endpoint, as its
-// toolkits look for it.
+// Documents implements edge.Wire: the WSDL at ?wsdl of each endpoint, where
+// SOAP toolkits look for it.
 func (w Wire) Documents() []edge.Document {
 	var list []edge.Document
 	for _, ep := range w.Endpoints() {
@@ -65,8 +65,8 @@ func (w Wire) Documents() []edge.Document {
 	return list
 }
 
-// wsdl is the contract with the addresses of the service under the base URL,
-// which a client chose.
+// wsdl returns the contract with the addresses of the service under the base
+// URL. The client chose that URL, so it is escaped.
 func wsdl(base string) []byte {
 	const location = `location="`
 	return bytes.ReplaceAll(api.WSDL, []byte(location+api.Base), escape([]byte(location), base, true))
@@ -81,6 +81,6 @@ func (Wire) Accepts(mediaType string) bool {
 	return false
 }
 
-// ContentType implements edge.Wire. It is SOAP 1.2's whatever the client
-// sent, with the charset unquoted.
+// ContentType implements edge.Wire. It is that of SOAP 1.2, whatever the client
+// sent, with an unquoted charset.
 func (Wire) ContentType() string { return "application/soap+xml;charset=utf-8" }
