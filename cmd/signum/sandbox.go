@@ -172,7 +172,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 
 func withPlus(msisdn string) string { return "+" + strings.TrimPrefix(msisdn, "+") }
 
-func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) error {
+func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (err error) {
 	tuneMemory()
 	narrator := sandbox.NewNarrator(stdout)
 	cfg, err := f.config(narrator, stderr)
@@ -186,10 +186,16 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) e
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, box.Close()) }()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	served := make(chan error, 1)
 	go func() { served <- box.Run(ctx) }()
+	select {
+	case <-box.Ready():
+	case err := <-served:
+		return err
+	}
 	describe(stdout, box)
 	example := make(chan error, 1)
 	go func() {

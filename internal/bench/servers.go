@@ -97,10 +97,23 @@ func runServer(ctx context.Context, args []string) error {
 	var phones *phonetest.Phones
 	if *memory {
 		phones = phonetest.New(phonetest.Config{})
-		cfg.SIMChannel = func(mssp.Channel) mssp.Channel { return phones }
+		cfg.WrapSIMs = func(_ mssp.Channel, answers mssp.AnswerHandler) mssp.Channel {
+			phones.Connect(answers)
+			return phones
+		}
 	}
 	box, err := sandbox.Open(ctx, cfg)
 	if err != nil {
+		return err
+	}
+	defer box.Close()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	served := make(chan error, 1)
+	go func() { served <- box.Run(ctx) }()
+	select {
+	case <-box.Ready():
+	case err := <-served:
 		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
@@ -124,16 +137,12 @@ func runServer(ctx context.Context, args []string) error {
 	if err := invite(ctx, box, *invites); err != nil {
 		return err
 	}
-	if phones != nil {
-		phones.Connect(box.AnswerHandler())
-	}
-	ctx, stop := context.WithCancel(ctx)
 	go func() {
 		obey(*profile)
 		stop()
 	}()
 	fmt.Println(box.Info.BaseURL + "/rest/service/sign")
-	err = box.Run(ctx)
+	err = <-served
 	if phones != nil {
 		err = errors.Join(err, phones.Close())
 	}

@@ -1,11 +1,24 @@
 // Package node wires one node together: store, issuing CA, SIMs, Apps, engine,
 // edges and listeners. It is the only place that sees all of them.
 //
-//	listener (TLS) ─▶ edge: rest, soap ─▶ engine ─▶ store
-//	listener (http) ─▶ ca: OCSP, CRL       │ └───▶ sim ◀─▶ smpp ◀─▶ an SMSC, SIM cards
-//	listener (web)  ─▶ app: Apps ◀─────────┘
-//	                └▶ web: phone page, self-care
+//	config.Config ─▶ New ─▶ Run ─▶ Close
+//	Deps          ─▶ binds   serves   releases
 //
-// It must hold no rule of its own: what it decides is who gets to know whom,
-// and in which order things start and stop.
+//	listener mss (TLS)  ─▶ edge: rest, soap ─▶ engine ─▶ store
+//	listener pki (http) ─▶ ca: OCSP, CRL       │ └───▶ sim ◀─▶ smpp ◀─▶ an SMSC, SIM cards
+//	listener web        ─▶ app: Apps ◀─────────┘
+//	                    └▶ web: phone page, self-care
+//
+// New takes everything in the order in which things depend on each other, and
+// nothing is served before Run. Run starts the parts in stages and stops them in
+// the reverse order: listeners and Apps, SIMs, then the SMSC client and the
+// engine. Close releases what New took, in reverse. What is data comes from
+// config; what is code and may differ (clock, logger, wrappers of channels and
+// handlers) comes as Deps, all of which may be absent.
+//
+// Parts of the process reach each other at the address of a listener
+// (MSSAddr, WebListenerURL), never by the public names that clients use.
+//
+// It must hold no rule of its own: it decides who gets to know whom, and in
+// which order things start and stop. It must not know internal/lab.
 package node

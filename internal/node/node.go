@@ -1,70 +1,29 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
-	"time"
-
-	"golang.org/x/sync/errgroup"
+	"slices"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/ca"
-	"github.com/signum-mssp/signum/internal/edge"
+	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/engine"
-	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/rest"
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/simcards"
 	"github.com/signum-mssp/signum/internal/smpp"
-	"github.com/signum-mssp/signum/internal/soap"
 	"github.com/signum-mssp/signum/internal/store"
 )
 
-// Timeouts of the listeners. There is none for answers: a request may wait
-// for its user for 300 s, and the engine ends it.
-const (
-	headerTimeout = 10 * time.Second
-	idleTimeout   = 2 * time.Minute
-	drainTimeout  = 5 * time.Second
-	maxHeader     = 16 << 10 // bytes
-)
-
-// Config is what a node is made of.
-type Config struct {
-	Addr        string // of the service, host:port; port 0 picks a free one
-	Certificate tls.Certificate
-	PKIAddr     string // of OCSP, CRL and CA certificates, plain http
-	Store       string // see store.Open
-	// Authority gives the CA's keys and certificates. It is told where the CA
-	// will publish, because a new CA's certificates say so.
-	Authority func(pkiURL string) (*ca.Authority, error)
-	Web       Web
-	SIM       SIM
-	MSSPURI   string // how the provider names itself in answers
-	Shared    bool   // other nodes use the same store
-	// HomeNetwork is MCC and MNC of the network whose SIMs can be located.
-	HomeNetwork string
-	AuthURI     string // that opens the app that signs, see engine.Config; one that begins with / is a page of Web
-	// Handlers are further addresses of the service's listener, by pattern of
-	// http.ServeMux.
-	Handlers map[string]http.Handler
-	// Wrap, if not nil, is put around the service's listener: it sees every
-	// request before anything else does, and every answer after.
-	Wrap   func(http.Handler) http.Handler
-	Clock  mssp.Clock
-	Logger *slog.Logger
-	Engine engine.Config // only its durations are used
-}
-
-// Node is one node of the service. New makes it, Run serves until its context ends.
+// Node is one node of the service. New binds its addresses, Run serves until
+// its context ends, Close releases what New took.
 type Node struct {
 	Store   mssp.Store
 	CA      *ca.Issuer
@@ -73,215 +32,144 @@ type Node struct {
 	Cards   *simcards.Provisioner
 	KeyRing *simcards.KeyRing // of the cards
 
-	cfg    Config
-	smsc   *smpp.Client // nil: none is configured
-	engine *engine.Engine
-	tls    net.Listener
-	pki    net.Listener
-	web    *web
+	cfg       config.Config
+	deps      Deps
+	smsc      *smpp.Client // nil: none is configured
+	engine    lateEngine
+	listeners listeners
+	mss, web  *http.ServeMux
+
+	mssCertificate tls.Certificate
+	webTLS         *tls.Config // nil: the pages are served over plain http
+
+	release []func() error // in the order in which things were taken
 }
 
-// New opens the store and the CA and binds the addresses. Apps are served at
-// once, parties when the Node is Run. One that is not Run must be closed.
-func New(ctx context.Context, cfg Config) (s *Node, err error) {
-	if cfg.Clock == nil {
-		cfg.Clock = mssp.SystemClock{}
+// lateEngine is the engine before it exists: it needs the channels, and they and
+// their wrappers need it. New sets it before anything can call it.
+type lateEngine struct{ *engine.Engine }
+
+var (
+	_ mssp.AnswerHandler = (*lateEngine)(nil)
+	_ mssp.Inbox         = (*lateEngine)(nil)
+)
+
+// New checks the configuration, binds the addresses and opens the store and the
+// CA. It serves nothing yet. A node must be closed, whether it was run or not.
+func New(ctx context.Context, cfg config.Config, deps Deps) (*Node, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	s = &Node{cfg: cfg}
-	defer func() {
-		if err != nil {
-			err, s = errors.Join(err, s.Close()), nil
+	n := &Node{cfg: cfg, deps: deps.withDefaults(), mss: http.NewServeMux(), web: http.NewServeMux()}
+	for _, step := range []func(context.Context) error{
+		n.loadCertificates, n.listen, n.openStore, n.openCA, n.newSIMs, n.newApps, n.newEngine, n.newPages, n.newEdge,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, n.Close())
 		}
-	}()
-	if s.tls, err = net.Listen("tcp", cfg.Addr); err != nil {
-		return s, err
 	}
-	if s.pki, err = net.Listen("tcp", cfg.PKIAddr); err != nil {
-		return s, err
-	}
-	if s.web, err = cfg.Web.listen(); err != nil {
-		return s, err
-	}
-	st, err := store.Open(ctx, cfg.Store, store.WithLogger(cfg.Logger))
-	if err != nil {
-		return s, err
-	}
-	s.Store = st
-	authority, err := cfg.Authority(s.PKIURL())
-	if err != nil {
-		return s, err
-	}
-	s.CA, err = ca.New(authority, st, ca.Options{URL: s.PKIURL(), Clock: cfg.Clock, Log: cfg.Logger})
-	if err != nil {
-		return s, err
-	}
-	if s.Apps, err = s.newApps(); err != nil {
-		return s, err
-	}
-	if err = s.newSIMs(); err != nil {
-		return s, err
-	}
-	ec := cfg.Engine
-	ec.Store, ec.Chains, ec.MSSPURI = s.Store, authority, cfg.MSSPURI
-	ec.Clock, ec.Logger = cfg.Clock, cfg.Logger
-	ec.Issuer, ec.Texts, ec.HomeNetwork, ec.AuthURI = s.CA, s.SIMs, cfg.HomeNetwork, s.web.page(cfg.AuthURI)
-	apps := mssp.Channel(s.Apps)
-	if cfg.Web.Channel != nil {
-		apps = cfg.Web.Channel(apps)
-	}
-	ec.Channels = map[signum.Method]mssp.Channel{signum.SIM: s.simChannel(), signum.App: apps}
-	if cfg.Shared && ec.Poll == 0 {
-		ec.Poll = time.Second
-	}
-	if s.engine, err = engine.New(ec); err != nil {
-		return s, err
-	}
-	s.SIMs.Connect(s.engine, s.engine)
-	s.Apps.Connect(s.engine, s.engine)
-	return s, s.serveWeb(ctx)
+	return n, nil
 }
 
-// Addr is the host:port of the service, as it is reached from this machine.
-func (s *Node) Addr() string { return reachable(s.tls.Addr()) }
+// onClose has Close do something, before what it was told earlier.
+func (n *Node) onClose(f func() error) { n.release = append(n.release, f) }
 
-// reachable is a listener's address for those who connect: all addresses of a
-// machine are none to them.
-func reachable(a net.Addr) string {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok || !tcp.IP.IsUnspecified() {
-		return a.String()
-	}
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
-}
-
-// PKIURL is where the CA publishes, without a slash at its end.
-func (s *Node) PKIURL() string { return "http://" + reachable(s.pki.Addr()) }
-
-// WebURL is where people find the pages, without a slash at its end.
-func (s *Node) WebURL() string { return s.web.url }
-
-// AnswerHandler is who is told what phones answer.
-func (s *Node) AnswerHandler() mssp.AnswerHandler { return s.engine }
-
-// Close gives back what New took, for a Node that was not Run.
-func (s *Node) Close() error {
+// Close releases what New took. Run must have ended. To call it again does
+// nothing.
+func (n *Node) Close() error {
 	var errs []error
-	for _, l := range []net.Listener{s.tls, s.pki} {
-		if l != nil {
-			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
-				errs = append(errs, err)
-			}
-		}
+	for _, f := range slices.Backward(n.release) {
+		errs = append(errs, f())
 	}
-	if s.web != nil {
-		errs = append(errs, s.stopWeb(context.Background()))
-	}
-	if s.SIMs != nil {
-		s.SIMs.Close()
-	}
-	if s.Store != nil {
-		errs = append(errs, s.Store.Close())
-	}
+	n.release = nil
 	return errors.Join(errs...)
 }
 
-// errStopping is what those who wait are told when the node stops. Their
-// transactions go on when it starts again.
-var errStopping = signum.Faultf(signum.InternalError, "The service is stopping")
-
-// Run serves until ctx ends or a listener fails, then stops in order: no new
-// requests, those that wait are told, SIMs, engine, store.
-func (s *Node) Run(ctx context.Context) error {
-	requests, stopRequests := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer stopRequests(nil)
-	mux := http.NewServeMux()
-	edge.Register(mux, edge.Options{Service: s.engine, Clock: s.cfg.Clock, Logger: s.cfg.Logger},
-		rest.Wire{}, soap.Wire{PortalURL: s.web.page(portalPath)})
-	for pattern, h := range s.cfg.Handlers {
-		mux.Handle(pattern, h)
+func (n *Node) openStore(ctx context.Context) error {
+	s, err := store.Open(ctx, n.cfg.Store.URL.Reveal(), store.WithLogger(n.deps.Logger))
+	if err != nil {
+		return err
 	}
-	handler := http.Handler(mux)
-	if s.cfg.Wrap != nil {
-		handler = s.cfg.Wrap(handler)
-	}
-	service := s.httpServer(handler, requests)
-	service.TLSConfig = edge.TLSConfig(s.cfg.Certificate)
-	pki := s.httpServer(s.CA.Handler(), requests)
+	n.Store = s
+	n.onClose(s.Close)
+	return nil
+}
 
-	life, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	engineDone := make(chan error, 1)
-	go func() {
-		defer event.Rescue(s.cfg.Logger, "engine", func() { engineDone <- errPanic })
-		engineDone <- s.engine.Run(life)
-	}()
-	smscDone := make(chan error, 1)
-	go func() {
-		defer event.Rescue(s.cfg.Logger, "SMSC client", func() { smscDone <- errPanic })
-		smscDone <- s.runSMSC(life)
-	}()
-
-	g, gctx := errgroup.WithContext(ctx)
-	run := func(where string, f func() error) {
-		g.Go(func() (err error) {
-			defer event.RescueTo(&err, s.cfg.Logger, where)
-			return f()
-		})
-	}
-	run("service listener", func() error { return served(service.ServeTLS(s.tls, "", "")) })
-	run("PKI listener", func() error { return served(pki.Serve(s.pki)) })
-	run("web listener", func() error { return <-s.web.served })
-	run("Apps", func() error { s.Apps.Run(gctx); return nil })
-	run("engine watch", func() error {
-		select {
-		case <-gctx.Done():
-			return nil
-		case err := <-engineDone:
-			engineDone <- err
-			return err
+func (n *Node) openCA(context.Context) error {
+	c := n.cfg.CA
+	open := func() (*ca.Authority, error) { return ca.Load(c.Directory) }
+	if c.Create {
+		open = func() (*ca.Authority, error) {
+			return ca.LoadOrCreate(c.Directory, ca.Config{
+				Profile: ca.Profile(c.Profile), RootName: c.RootName, IssuingName: c.IssuingName,
+				Organization: c.Organization, Test: c.Test, URL: n.PKIURL(),
+			}, n.deps.Clock.Now())
 		}
-	})
-	<-gctx.Done()
-	stopRequests(errStopping)
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-	err := errors.Join(shutdown(drain, service), shutdown(drain, pki), s.stopWeb(drain), g.Wait())
-	s.SIMs.Close()
-	stop()
-	return errors.Join(err, <-smscDone, <-engineDone, s.Store.Close())
-}
-
-// errPanic is how a part ends that panicked; the log has the stack.
-var errPanic = errors.New("internal error")
-
-// served is the error of a server that ended other than by Shutdown.
-func served(err error) error {
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
 	}
+	authority, err := open()
+	if err != nil {
+		return err
+	}
+	n.CA, err = ca.New(authority, n.Store, ca.Options{URL: n.PKIURL(), Clock: n.deps.Clock, Log: n.deps.Logger})
 	return err
 }
 
-func shutdown(ctx context.Context, srv *http.Server) error {
-	err := srv.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return errors.Join(fmt.Errorf("connections still open after %s", drainTimeout), srv.Close())
+func (n *Node) newEngine(context.Context) error {
+	c := engine.Config{
+		Store: n.Store, Chains: n.CA, Issuer: n.CA, Texts: n.SIMs,
+		Channels: map[signum.Method]mssp.Channel{
+			signum.SIM: n.deps.WrapSIMs.wrap(n.SIMs, &n.engine),
+			signum.App: n.deps.WrapApps.wrap(n.Apps, &n.engine),
+		},
+		MSSPURI:     n.cfg.Service.MSSPURI,
+		HomeNetwork: n.cfg.SIM.HomeNetwork.MCC + n.cfg.SIM.HomeNetwork.MNC,
+		AuthURI:     n.page(n.cfg.Service.AuthURI),
+		Clock:       n.deps.Clock, Logger: n.deps.Logger,
+		Skew: n.cfg.Engine.Skew, Retention: n.cfg.Engine.Retention, Sweep: n.cfg.Engine.Sweep,
 	}
-	return err
+	if n.cfg.Store.Shared() {
+		c.Poll = n.cfg.Engine.Poll
+	}
+	var err error
+	if n.engine.Engine, err = engine.New(c); err != nil {
+		return err
+	}
+	n.SIMs.Connect(&n.engine, &n.engine)
+	n.Apps.Connect(&n.engine, &n.engine)
+	return nil
 }
 
-func (s *Node) httpServer(h http.Handler, requests context.Context) *http.Server {
-	srv := &http.Server{
-		Handler:           event.Handler(s.cfg.Logger, "HTTP handler", h),
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
-		BaseContext:       func(net.Listener) context.Context { return requests },
+// HandleMSS adds an address to the listener of application providers, by a
+// pattern of http.ServeMux. It must not be called once the node runs.
+func (n *Node) HandleMSS(pattern string, h http.Handler) { n.mss.Handle(pattern, h) }
+
+// HandleWeb does the same for the listener of the pages.
+func (n *Node) HandleWeb(pattern string, h http.Handler) { n.web.Handle(pattern, h) }
+
+// MSSAddr is the host:port at which application providers are served, as it is
+// reached from this machine.
+func (n *Node) MSSAddr() string { return reachable(n.listeners.mss.Addr()) }
+
+// PKIURL is the base under which everybody reaches what the CA publishes,
+// without a slash at its end.
+func (n *Node) PKIURL() string {
+	return cmp.Or(string(n.cfg.Listen.PKI.URL), "http://"+reachable(n.listeners.pki.Addr()))
+}
+
+// WebURL is the origin under which people find the pages. It need not be
+// reachable from here; see WebListenerURL.
+func (n *Node) WebURL() string {
+	return cmp.Or(string(n.cfg.Listen.Web.URL), n.origin(n.listeners.web.Addr().(*net.TCPAddr)))
+}
+
+// WebListenerURL is the origin of the listener of the pages, by its address and
+// not by a public name: how parts of this process reach it.
+func (n *Node) WebListenerURL() string { return n.webScheme() + reachable(n.listeners.web.Addr()) }
+
+// putParty adds a party of the node's own.
+func (n *Node) putParty(ctx context.Context, p *mssp.Party) error {
+	if err := n.Store.PutParty(ctx, p); err != nil {
+		return fmt.Errorf("party %s: %w", p.ID, err)
 	}
-	new(idleConns).watch(srv)
-	return srv
+	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/node"
 	"github.com/signum-mssp/signum/internal/phone"
@@ -22,13 +23,15 @@ import (
 
 const phonePath = "/phone"
 
-// unlimited does not slow down a load test whose Apps all have one address.
-var unlimited = app.Limits{
-	Begin: app.Limit{PerMinute: 600_000, Burst: 100_000}, Address: app.Limit{PerMinute: 6_000_000, Burst: 1_000_000},
-}
+// Rates that do not slow down a load test whose Apps all have one address.
+var (
+	unlimitedEnrolments = config.Rate{PerMinute: 600_000, Burst: 100_000}
+	unlimitedCalls      = config.Rate{PerMinute: 6_000_000, Burst: 1_000_000}
+)
 
 // softApps makes the Apps that answer by themselves. They speak the App
-// protocol to the server over loopback, like any other.
+// protocol to the node like any other, at the address of its listener: the name
+// under which people find it need not resolve here.
 func softApps(ctx context.Context, cfg Config, dir string, srv *node.Node, srvCA *x509.Certificate) (*phone.Apps, error) {
 	records := cfg.Apps
 	if records == nil {
@@ -41,7 +44,7 @@ func softApps(ctx context.Context, cfg Config, dir string, srv *node.Node, srvCA
 		return nil, err
 	}
 	return phone.NewApps(phone.AppsConfig{
-		Base: srv.WebURL() + phone.AppPath, HTTPClient: appClient(srvCA), Clock: cfg.Clock, Logger: cfg.Logger, Store: records,
+		Base: srv.WebListenerURL() + phone.AppPath, HTTPClient: appClient(srvCA), Clock: cfg.Clock, Logger: cfg.Logger, Store: records,
 		Delay: cfg.PhoneDelay, Observe: cfg.Observe,
 		// Everybody knows the passcode of these.
 		Plain: true,
@@ -62,22 +65,23 @@ func appClient(srvCA *x509.Certificate) *http.Client {
 
 // vapid keeps the keys by which push services know this sandbox: a browser's
 // subscription is for them.
-func vapid(dir string) (v app.VAPID, err error) {
+func vapid(dir string) (c config.VAPID, err error) {
 	path := filepath.Join(dir, privateDir, "vapid.json")
 	data, err := os.ReadFile(path)
-	if err == nil {
-		return v, json.Unmarshal(data, &v)
+	var v app.VAPID
+	switch {
+	case err == nil:
+		err = json.Unmarshal(data, &v)
+	case errors.Is(err, os.ErrNotExist):
+		if v, err = app.NewVAPID(vapidContact); err != nil {
+			return c, err
+		}
+		if data, err = json.Marshal(v); err != nil {
+			return c, err
+		}
+		err = os.WriteFile(path, data, 0o600)
 	}
-	if !errors.Is(err, os.ErrNotExist) {
-		return v, err
-	}
-	if v, err = app.NewVAPID(vapidContact); err != nil {
-		return v, err
-	}
-	if data, err = json.Marshal(v); err != nil {
-		return v, err
-	}
-	return v, os.WriteFile(path, data, 0o600)
+	return config.VAPID{Contact: v.Contact, PublicKey: v.Public, PrivateKey: config.NewSecret(v.Private)}, err
 }
 
 // vapidContact is whom a push service would ask about us.
@@ -123,7 +127,7 @@ func (b *Sandbox) addApp(ctx context.Context, msisdn string) error {
 
 // shownCode is what the party's page shows, as a person would read it.
 func (b *Sandbox) shownCode(deviceID string, choices []string) string {
-	transactions, _, err := b.Store.DevicePending(context.Background(), deviceID, b.clock.Now())
+	transactions, _, err := b.Store.DevicePending(context.Background(), deviceID, b.cfg.Clock.Now())
 	if err != nil {
 		return ""
 	}

@@ -47,7 +47,7 @@ func blocks(t *testing.T, file string) []block {
 // print, "…" standing for anything.
 func TestDocument(t *testing.T) {
 	testkit.Needs(t, "bash", "curl", "openssl")
-	const file = "../../docs/api.md"
+	const file = "../../../docs/api.md"
 	box := run(t, Config{})
 	var setup string
 	list, ran := blocks(t, file), 0

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"cmp"
 	"errors"
-	"net/http"
 	"slices"
 
 	"github.com/signum-mssp/signum/internal/lab/handsetpage"
@@ -12,17 +11,6 @@ import (
 
 // handsetPath is the page on which a person is the user of a SIM.
 const handsetPath = "/phone/sim"
-
-func (r *radio) pages() map[string]http.Handler {
-	h := r.page.Handler()
-	return map[string]http.Handler{handsetPath: h, handsetPath + "/": h}
-}
-
-// address is where the page is.
-func (r *radio) address() string {
-	s, _ := r.origin.Load().(string)
-	return s
-}
 
 // person lets the page have the handsets.
 type person struct{ *radio }

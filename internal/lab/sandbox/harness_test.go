@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -51,11 +52,17 @@ func runUntil(t *testing.T, cfg Config) (*Sandbox, func()) {
 			return
 		}
 		cancel()
-		if err := <-served; err != nil {
+		if err := errors.Join(<-served, box.Close()); err != nil {
 			t.Error(err)
 		}
 	}
 	t.Cleanup(stop)
+	select {
+	case <-box.Ready():
+	case err := <-served:
+		served <- err
+		t.Fatalf("the sandbox ended before it was ready: %v", err)
+	}
 	return box, stop
 }
 

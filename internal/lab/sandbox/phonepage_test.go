@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -51,9 +52,15 @@ func (l *live) start() {
 	go func() { served <- box.Run(ctx) }()
 	l.box, l.stop = box, func() {
 		cancel()
-		if err := <-served; err != nil {
+		if err := errors.Join(<-served, box.Close()); err != nil {
 			l.Error(err)
 		}
+	}
+	select {
+	case <-box.Ready():
+	case err := <-served:
+		served <- err
+		l.Fatalf("the sandbox ended before it was ready: %v", err)
 	}
 	if l.party, err = client.LoadSandbox(box.Dir); err != nil {
 		l.Fatal(err)

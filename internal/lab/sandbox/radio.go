@@ -10,18 +10,15 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/lab/card"
-	"github.com/signum-mssp/signum/internal/lab/handsetpage"
 	"github.com/signum-mssp/signum/internal/lab/smsc"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/node"
 	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/simcards"
-	"github.com/signum-mssp/signum/internal/smpp"
 )
 
 // The service as the SMSC knows it.
@@ -37,10 +34,8 @@ const (
 // would through an operator's.
 type radio struct {
 	handsets *phone.Handsets
-	password string // at the SMSC, drawn anew: others on the machine have no business there
-	page     *handsetpage.Page
-	origin   atomic.Value // string: where the page is, once it is known
-	smsc     *smsc.SMSC   // nil: that of somebody else
+	password string     // at the SMSC, drawn anew: others on the machine have no business there
+	smsc     *smsc.SMSC // nil: that of somebody else
 	store    card.Store
 	clock    mssp.Clock
 	log      *slog.Logger
@@ -58,7 +53,6 @@ func newRadio(cfg Config, dir string) (*radio, error) {
 		}
 	}
 	r.handsets = phone.NewHandsets(phone.Config{Clock: cfg.Clock, Delay: cfg.PhoneDelay, Logger: cfg.Logger, Observe: cfg.Observe})
-	r.page = handsetpage.New(handsetpage.Config{Handsets: person{r}, Origin: r.address, Logger: cfg.Logger})
 	if cfg.SMSC != "" {
 		return r, nil
 	}
@@ -85,28 +79,23 @@ func (a air) DeliverSM(ctx context.Context, msisdn string, tpdu []byte) ([]byte,
 	return report, err
 }
 
-// sims is what the server needs to know of the network.
-func (r *radio) sims(cfg Config, dir string) (c node.SIM, err error) {
-	c = node.SIM{
-		SMSC:   smpp.ClientConfig{SystemID: smscUser, Password: r.password, Binds: smscBinds, Window: smscWindow},
-		Source: smpp.Address{TON: 1, NPI: 1, Addr: serviceCode}, Locator: r.handsets.Locate, Network: homeNetwork, Channel: cfg.SIMChannel,
+// smscConfig is how the node binds to the SMSC, the sandbox's own or that of the
+// address, and how often the SMSC must say that a phone is away.
+func (r *radio) smscConfig(address string) (c config.SMSC, absent int, err error) {
+	absent = config.Default().SIM.Retry.Absent
+	if r.smsc == nil {
+		c, err = ParseSMSC(address)
+		return c, absent, err
 	}
-	if r.smsc != nil {
-		c.SMSC.Addr = r.smsc.Addr()
-		c.Retry.Absent = 1 // the emulated network knows at once who is out of reach
-	} else if c.SMSC, err = ParseSMSC(cfg.SMSC); err != nil {
-		return c, err
-	}
-	c.MasterKey, err = masterKey(dir)
-	return c, err
+	c = config.Default().SIM.SMSC
+	c.Address, c.SystemID, c.Password = config.Address(r.smsc.Addr()), smscUser, config.NewSecret(r.password)
+	c.Binds, c.Window = smscBinds, smscWindow
+	return c, 1, nil // the emulated network knows at once who is out of reach
 }
 
 // close ends the network; what is in the SMSC is lost, as the service will
 // notice.
 func (r *radio) close() {
-	if err := r.page.Close(); err != nil {
-		r.log.Warn("closing the page of the handsets", "err", err)
-	}
 	if r.smsc != nil {
 		r.smsc.Close()
 	}
@@ -233,7 +222,7 @@ func (b *Sandbox) insertSIM(ctx context.Context, s *mssp.Subscriber, d *mssp.Dev
 // newSIM makes a card's record, as a factory would.
 func (b *Sandbox) newSIM(ctx context.Context, msisdn, deviceID string) (*mssp.Card, error) {
 	c := &mssp.Card{ICCID: newICCID(msisdn[1:]), DeviceID: deviceID, MSISDN: msisdn, State: mssp.CardActive, KeySet: 1, Algorithm: mssp.CardAES}
-	c.Created = b.clock.Now()
+	c.Created = b.cfg.Clock.Now()
 	c.Changed = c.Created
 	if _, err := b.Store.Card(ctx, c.ICCID); err == nil { // somebody else's, who has another number now
 		c.ICCID = newICCID(fmt.Sprint(1 + mrand.Int64N(1e14-1)))
@@ -265,22 +254,22 @@ func newICCID(of string) string {
 	return digits + string(rune('0'+(10-sum%10)%10))
 }
 
-// placed puts a card that was provisioned into its user's handset, or takes it
+// assigned puts a card that was provisioned into its user's handset, or takes it
 // out. What is there already stays.
-func (b *Sandbox) placed(_ context.Context, c simcards.ImportedCard) error {
+func (r *radio) assigned(_ context.Context, c simcards.ImportedCard) error {
 	if c.OldMSISDN != "" {
-		if err := b.radio.remove(c.OldMSISDN); err != nil {
+		if err := r.remove(c.OldMSISDN); err != nil {
 			return err
 		}
 	}
 	if c.MSISDN == "" {
 		return nil
 	}
-	if c.Change == simcards.ChangeNone && b.radio.card(c.MSISDN) != nil {
+	if c.Change == simcards.ChangeNone && r.card(c.MSISDN) != nil {
 		return nil
 	}
 	record := &mssp.Card{ICCID: c.ICCID, KeySet: c.KeySet, Algorithm: c.Algorithm}
-	_, err := b.radio.insert(record, c.MSISDN, scp80.Keys{KIc: c.KIc, KID: c.KID},
+	_, err := r.insert(record, c.MSISDN, scp80.Keys{KIc: c.KIc, KID: c.KID},
 		&mssp.Device{ID: c.DeviceID, KeyType: c.KeyType, State: signum.DeviceRegistered})
 	return err
 }

@@ -9,18 +9,16 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/node"
 	"github.com/signum-mssp/signum/internal/phone"
-	"github.com/signum-mssp/signum/internal/simcards"
 )
 
 // Config is what a developer may choose.
@@ -42,191 +40,91 @@ type Config struct {
 	// SMSC is that of somebody else, for example smpp://user:password@host:2775;
 	// see ParseSMSC. Empty: an emulated one, with handsets that have the cards.
 	SMSC string
-	// SIMChannel, if not nil, is put between the engine and the SIMs.
-	SIMChannel func(mssp.Channel) mssp.Channel
-	Clock      mssp.Clock // of the service; nil: the machine's
-	Logger     *slog.Logger
-	Wrap       func(http.Handler) http.Handler // see node.Config
+	// WebURL is the origin under which people reach the pages; empty: that of the
+	// listener. It need not resolve on this machine.
+	WebURL string
+	// WrapSIMs is put between the engine and the SIMs; see node.Deps.
+	WrapSIMs node.ChannelWrapper
+	Clock    mssp.Clock // of the service; nil: the machine's
+	Logger   *slog.Logger
+	Wrap     func(http.Handler) http.Handler // see node.Deps.WrapMSS
 }
 
-// Sandbox is an opened directory with its server. Run serves.
+func (c Config) withDefaults() Config {
+	if c.Clock == nil {
+		c.Clock = mssp.SystemClock{}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Sandbox is an opened directory with its node. Open prepares and binds, Run
+// serves, Close releases.
 type Sandbox struct {
 	*node.Node
 	Dir  string // absolute
 	Info Info
-	// SoftApps are the users' Apps that answer by themselves; Server.Apps is the
+	// SoftApps are the users' Apps that answer by themselves; Node.Apps is the
 	// service's side of them.
 	SoftApps *phone.Apps
 	// Handsets have the users' SIM cards.
 	Handsets *phone.Handsets
 
-	radio      *radio
-	log        *slog.Logger
-	lock       *os.File
-	script     *script
-	webPhones  bool
-	clock      mssp.Clock
-	behaviours map[string]phone.Behaviour // set by MSISDN
-	places     map[string]phone.Place
+	cfg     Config
+	radio   *radio
+	script  *script
+	files   files
+	ready   chan struct{}
+	pending []wish
+	release []func() error // in the order in which things were taken
 }
 
-// Run serves until ctx ends; see node.Node.
+// Ready is closed once all users have their phones.
+func (b *Sandbox) Ready() <-chan struct{} { return b.ready }
+
+// Run serves, and enrols the Apps that are missing, until ctx ends. It can be
+// called once.
 func (b *Sandbox) Run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() (err error) {
-		defer event.RescueTo(&err, b.log, "node")
+		defer event.RescueTo(&err, b.cfg.Logger, "node")
 		return b.Node.Run(serving)
 	})
 	g.Go(func() (err error) {
-		defer event.RescueTo(&err, b.log, "software Apps")
-		// The Apps go first: a server waits for those who are connected.
+		defer event.RescueTo(&err, b.cfg.Logger, "software Apps")
+		// The Apps go first: a server waits for those that are connected.
 		defer stop()
 		defer b.SoftApps.Close()
+		if err := b.enrolApps(gctx); err != nil {
+			if ctx.Err() != nil {
+				return nil // stopped before it was ready
+			}
+			return err
+		}
+		if err := b.Info.write(b.Dir); err != nil {
+			return err
+		}
+		close(b.ready)
 		return b.SoftApps.Run(gctx)
 	})
-	err := g.Wait()
-	b.script.close()
-	b.radio.close()
-	return errors.Join(err, b.lock.Close())
+	return g.Wait()
 }
 
-// Close gives back what Open took, for a Sandbox that was not Run.
+// onClose has Close do something, before what it was told earlier.
+func (b *Sandbox) onClose(f func() error) { b.release = append(b.release, f) }
+
+// Close releases what Open took. Run must have ended. To call it again does
+// nothing.
 func (b *Sandbox) Close() error {
-	err := b.Node.Close()
-	if b.SoftApps != nil {
-		b.SoftApps.Close()
+	var errs []error
+	for _, f := range slices.Backward(b.release) {
+		errs = append(errs, f())
 	}
-	b.script.close()
-	b.radio.close()
-	return errors.Join(err, b.lock.Close())
-}
-
-// Open prepares the directory and the server. A Sandbox that is not Run must
-// be closed.
-func Open(ctx context.Context, cfg Config) (box *Sandbox, err error) {
-	if cfg.Clock == nil {
-		cfg.Clock = mssp.SystemClock{}
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	dir, err := prepareDir(cfg.Dir)
-	if err != nil {
-		return nil, err
-	}
-	lock, err := lockDir(filepath.Join(dir, privateDir))
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			lock.Close()
-		}
-	}()
-	host, _, err := net.SplitHostPort(cfg.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("address %q: %w", cfg.Addr, err)
-	}
-	srvPair, srvCA, err := serverPair(dir, host)
-	if err != nil {
-		return nil, err
-	}
-	ap, err := apPair(dir)
-	if err != nil {
-		return nil, err
-	}
-	radio, err := newRadio(cfg, dir)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			radio.close()
-		}
-	}()
-	sims, err := radio.sims(cfg, dir)
-	if err != nil {
-		return nil, err
-	}
-	push, err := vapid(dir)
-	if err != nil {
-		return nil, fmt.Errorf("keys for push services: %w", err)
-	}
-	pin := mssp.PinOf(ap.cert.Raw)
-	control := &control{pin: pin, log: cfg.Logger, maxCards: maxCards}
-	script := newScript(cfg.PhoneDelay, cfg.Logger)
-	sc := node.Config{
-		Addr:        cfg.Addr,
-		Certificate: srvPair.tls(),
-		PKIAddr:     pkiAddr(cfg, dir, host),
-		Store:       cfg.Store,
-		Authority: func(url string) (*ca.Authority, error) {
-			return ca.LoadOrCreate(filepath.Join(dir, privateDir, "ca"), ca.Config{
-				Profile: ca.Profile(cfg.CAProfile), RootName: "Signum sandbox root CA", IssuingName: "Signum sandbox issuing CA",
-				Organization: "Signum sandbox", Test: true, URL: url,
-			}, time.Now())
-		},
-		Web: node.Web{
-			Addr: webAddr(cfg, dir, host), Certificate: webCertificate(host, srvPair),
-			VAPID: push, Limits: unlimited, Channel: script.before, Handlers: radio.pages(),
-		},
-		SIM:     sims,
-		MSSPURI: "mid://signum/sandbox",
-
-		HomeNetwork: homeNetwork.MCC + homeNetwork.MNC,
-		AuthURI:     cfg.AuthURI,
-		Handlers:    control.handlers(),
-		Wrap:        cfg.Wrap,
-
-		Clock:  cfg.Clock,
-		Logger: cfg.Logger,
-	}
-	if cfg.WebPhones && sc.AuthURI == "" {
-		sc.AuthURI = phonePath
-	}
-	if sc.Store == "" {
-		sc.Store = "sqlite:" + filepath.Join(dir, privateDir, "signum.db")
-	}
-	sc.Shared = strings.HasPrefix(sc.Store, "postgres")
-	sc.SIM.Placed = func(ctx context.Context, c simcards.ImportedCard) error { return box.placed(ctx, c) }
-	srv, err := node.New(ctx, sc)
-	if err != nil {
-		return nil, hint(err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, srv.Close())
-		}
-	}()
-	box = &Sandbox{Node: srv, Handsets: radio.handsets, radio: radio, Dir: dir, log: cfg.Logger, lock: lock, script: script, webPhones: cfg.WebPhones, clock: cfg.Clock,
-		behaviours: cfg.Behaviours, places: cfg.Places, Info: Info{
-			BaseURL: "https://" + srv.Addr(), PKIURL: srv.PKIURL(), WebURL: srv.WebURL(),
-			APID: APID, BasicAPID: BasicAPID, DTBDPrefix: DTBDPrefix, Users: Users(),
-		}}
-	control.box, script.answerer = box, srv.AnswerHandler()
-	radio.origin.Store(srv.WebURL())
-	apps, err := softApps(ctx, cfg, dir, srv, srvCA.cert)
-	if err != nil {
-		return nil, err
-	}
-	box.SoftApps = apps
-	defer func() {
-		if err != nil {
-			apps.Close()
-		}
-	}()
-	root := srv.CA.Root()
-	if err := writePEM(box.Path(UserCAFile), "CERTIFICATE", root.Raw, 0o644); err != nil {
-		return nil, err
-	}
-	if err := writeP12(dir, ap, srvCA.cert, root); err != nil {
-		return nil, err
-	}
-	if err := box.populate(ctx, pin); err != nil {
-		return nil, err
-	}
-	return box, box.Info.write(dir)
+	b.release = nil
+	return errors.Join(errs...)
 }
 
 // Path is the absolute path of a file in the directory.

@@ -13,20 +13,24 @@ import (
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
-// script stands between the engine and the Apps, and plays what Apps cannot:
-// by their protocol a person signs or declines, but a bearer may fail, and a
-// party must see that too.
+// script is what the users of Apps do that no App can: by their protocol a
+// person signs or declines, but a bearer may fail, and a party must see that too.
 type script struct {
-	apps     mssp.Channel
-	answerer mssp.AnswerHandler
-	log      *slog.Logger
-	delay    time.Duration // of a behaviour without a time of its own
-	ctx      context.Context
-	stop     context.CancelFunc
-	work     sync.WaitGroup
+	log   *slog.Logger
+	delay time.Duration // of a behaviour without a time of its own
+	ctx   context.Context
+	stop  context.CancelFunc
+	work  sync.WaitGroup
 
 	mu    sync.Mutex
 	plays map[string]phone.Behaviour // by MSISDN
+}
+
+// scripted stands between the engine and the Apps, and plays a script.
+type scripted struct {
+	*script
+	apps    mssp.Channel
+	answers mssp.AnswerHandler
 }
 
 func newScript(delay time.Duration, log *slog.Logger) *script {
@@ -35,10 +39,9 @@ func newScript(delay time.Duration, log *slog.Logger) *script {
 	return s
 }
 
-// before is a node.Web's Channel.
-func (s *script) before(apps mssp.Channel) mssp.Channel {
-	s.apps = apps
-	return s
+// wrap is a node.ChannelWrapper.
+func (s *script) wrap(apps mssp.Channel, answers mssp.AnswerHandler) mssp.Channel {
+	return &scripted{s, apps, answers}
 }
 
 func (s *script) set(msisdn string, b phone.Behaviour) {
@@ -53,7 +56,7 @@ var played = map[phone.Action]signum.Code{
 }
 
 // Send implements mssp.Channel.
-func (s *script) Send(ctx context.Context, r mssp.DeviceRequest) error {
+func (s *scripted) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	s.mu.Lock()
 	b := s.plays[r.MSISDN]
 	s.mu.Unlock()
@@ -69,7 +72,7 @@ func (s *script) Send(ctx context.Context, r mssp.DeviceRequest) error {
 		select {
 		case <-time.After(cmp.Or(b.After, s.delay)):
 			a := mssp.DeviceAnswer{TransID: r.TransID, DeviceID: r.DeviceID, Fault: signum.NewFault(code)}
-			if err := s.answerer.Answer(s.ctx, a); err != nil {
+			if err := s.answers.Answer(s.ctx, a); err != nil {
 				s.log.Error("answer of a scripted App", "trans_id", r.TransID, "err", err)
 			}
 		case <-s.ctx.Done():
@@ -79,7 +82,7 @@ func (s *script) Send(ctx context.Context, r mssp.DeviceRequest) error {
 }
 
 // Cancel implements mssp.Channel.
-func (s *script) Cancel(ctx context.Context, deviceID, transID string) {
+func (s *scripted) Cancel(ctx context.Context, deviceID, transID string) {
 	s.apps.Cancel(ctx, deviceID, transID)
 }
 

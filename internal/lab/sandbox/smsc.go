@@ -8,9 +8,7 @@ import (
 	"net/url"
 	"strconv"
 
-	"crypto/tls"
-
-	"github.com/signum-mssp/signum/internal/smpp"
+	"github.com/signum-mssp/signum/internal/config"
 )
 
 // ports of SMPP by scheme; the second is what Internet registries know as
@@ -22,23 +20,23 @@ var smppPorts = map[string]string{"smpp": "2775", "smpps": "3550"}
 // system_type, binds and window (per bind), for example
 // smpps://signum:secret@smsc.example.com:3550?binds=4&window=20. The error does
 // not repeat the password.
-func ParseSMSC(address string) (c smpp.ClientConfig, err error) {
+func ParseSMSC(address string) (c config.SMSC, err error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return c, errors.New("SMSC: not an address such as smpp://user:password@host:2775")
 	}
-	wrong := func(format string, args ...any) (smpp.ClientConfig, error) {
-		return smpp.ClientConfig{}, fmt.Errorf("SMSC %s: %s", u.Redacted(), fmt.Sprintf(format, args...))
+	wrong := func(format string, args ...any) (config.SMSC, error) {
+		return config.SMSC{}, fmt.Errorf("SMSC %s: %s", u.Redacted(), fmt.Sprintf(format, args...))
 	}
 	port := smppPorts[u.Scheme]
 	if port == "" || u.Hostname() == "" || u.User.Username() == "" || u.Path != "" && u.Path != "/" {
 		return wrong("an address such as smpp://user:password@host:2775 is needed, smpps: for TLS")
 	}
-	c = smpp.ClientConfig{Addr: net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port)), SystemID: u.User.Username()}
-	c.Password, _ = u.User.Password()
-	if u.Scheme == "smpps" {
-		c.TLS = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
-	}
+	c = config.Default().SIM.SMSC
+	c.Address, c.SystemID = config.Address(net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))), u.User.Username()
+	password, _ := u.User.Password()
+	c.Password = config.NewSecret(password)
+	c.TLS = u.Scheme == "smpps"
 	for name, values := range u.Query() {
 		value := values[len(values)-1]
 		n, err := strconv.Atoi(value)

@@ -88,30 +88,41 @@ func template(name string, days int) *x509.Certificate {
 	}
 }
 
-// serverPair is the server's certificate, issued by a CA of the sandbox's own,
-// good for this machine by its usual names and for the address served.
-func serverPair(dir, host string) (server, ca pair, err error) {
+// Files of the server's certificate, in the private directory.
+const (
+	serverCertFile = "server.crt"
+	serverKeyFile  = "server.key"
+)
+
+// serverPair makes the server's certificate, issued by a CA of the sandbox, good
+// for this machine by its usual names and for the hosts. It returns the CA.
+func serverPair(dir string, hosts ...string) (*x509.Certificate, error) {
 	private := filepath.Join(dir, privateDir)
 	t := template("Signum sandbox TEST server CA", caYears*365)
 	t.IsCA, t.BasicConstraintsValid, t.MaxPathLenZero = true, true, true
 	t.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
-	if ca, err = loadPair(filepath.Join(dir, ServerCAFile), filepath.Join(private, "server-ca.key"), always, t, nil); err != nil {
-		return server, ca, err
+	ca, err := loadPair(filepath.Join(dir, ServerCAFile), filepath.Join(private, "server-ca.key"), always, t, nil)
+	if err != nil {
+		return nil, err
 	}
+	hosts = slices.DeleteFunc(hosts, func(h string) bool { return h == "" })
 	t = template("Signum sandbox TEST server", serverDays)
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	t.DNSNames = []string{"localhost"}
 	t.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
-	if ip := net.ParseIP(host); ip == nil && host != "" {
-		t.DNSNames = append(t.DNSNames, host)
-	} else if ip != nil && !slices.ContainsFunc(t.IPAddresses, ip.Equal) {
-		t.IPAddresses = append(t.IPAddresses, ip)
+	for _, host := range hosts {
+		if ip := net.ParseIP(host); ip == nil {
+			t.DNSNames = append(t.DNSNames, host)
+		} else if !slices.ContainsFunc(t.IPAddresses, ip.Equal) {
+			t.IPAddresses = append(t.IPAddresses, ip)
+		}
 	}
 	fits := func(c *x509.Certificate) bool {
-		return c.CheckSignatureFrom(ca.cert) == nil && (host == "" || c.VerifyHostname(host) == nil)
+		return c.CheckSignatureFrom(ca.cert) == nil &&
+			!slices.ContainsFunc(hosts, func(h string) bool { return c.VerifyHostname(h) != nil })
 	}
-	server, err = loadPair(filepath.Join(private, "server.crt"), filepath.Join(private, "server.key"), fits, t, &ca)
-	return server, ca, err
+	_, err = loadPair(filepath.Join(private, serverCertFile), filepath.Join(private, serverKeyFile), fits, t, &ca)
+	return ca.cert, err
 }
 
 // apPair is the party's self-signed client certificate.

@@ -14,14 +14,17 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // renewBefore its end a user's certificate is replaced when the sandbox starts.
 const renewBefore = 30 * 24 * time.Hour
 
-// populate puts the parties, the users and their phones in place. What an
-// earlier run left is kept.
-func (b *Sandbox) populate(ctx context.Context, pin mssp.Pin) error {
+// populate puts the parties, the accounts and their SIM cards in place, before
+// the node runs and hands over again what an earlier run left outstanding. What
+// is there already is kept.
+func (b *Sandbox) populate(ctx context.Context) error {
+	pin := b.files.pin
 	for _, p := range []*mssp.Party{
 		{
 			ID: APID, DTBDPrefix: DTBDPrefix, Pins: []mssp.Pin{pin},
@@ -39,29 +42,78 @@ func (b *Sandbox) populate(ctx context.Context, pin mssp.Pin) error {
 		}
 	}
 	for _, u := range b.Info.Users {
-		if err := b.AddUser(ctx, u); err != nil {
+		if err := b.addAccount(ctx, u); err != nil {
 			return fmt.Errorf("user %s: %w", u.MSISDN, err)
 		}
 	}
 	if err := b.placeCards(ctx); err != nil {
 		return err
 	}
-	for msisdn, behaviour := range b.behaviours {
-		if err := b.Behave(msisdn, behaviour); err != nil {
-			return fmt.Errorf("behaviour of %s, who has no phone here: %w", msisdn, err)
-		}
+	for msisdn, behaviour := range b.cfg.Behaviours {
+		b.pending = append(b.pending, wish{"behaviour of " + msisdn, func() error { return b.Behave(msisdn, behaviour) }})
 	}
-	for msisdn, place := range b.places {
-		if err := b.Place(msisdn, place); err != nil {
-			return fmt.Errorf("location of %s, who has no phone here: %w", msisdn, err)
+	for msisdn, place := range b.cfg.Places {
+		b.pending = append(b.pending, wish{"location of " + msisdn, func() error { return b.Place(msisdn, place) }})
+	}
+	return b.fulfil(func(w wish, err error) error {
+		b.pending = append(b.pending, w) // its App may not be enrolled yet
+		return nil
+	})
+}
+
+// wish is a setting of a phone that the developer asked for.
+type wish struct {
+	what string
+	do   func() error
+}
+
+// fulfil does what is pending; unknown decides about a phone that is not there.
+func (b *Sandbox) fulfil(unknown func(wish, error) error) error {
+	wishes := b.pending
+	b.pending = nil
+	for _, w := range wishes {
+		err := w.do()
+		if errors.Is(err, phone.ErrUnknown) {
+			err = unknown(w, err)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// enrolApps gives users the Apps that they lack. The node must run: Apps enrol
+// over their protocol.
+func (b *Sandbox) enrolApps(ctx context.Context) error {
+	for _, u := range b.Info.Users {
+		if err := b.addAppOf(ctx, u); err != nil {
+			return fmt.Errorf("user %s: %w", u.MSISDN, err)
+		}
+	}
+	return b.fulfil(func(w wish, err error) error { return fmt.Errorf("%s, who has no phone here: %w", w.what, err) })
+}
+
+func (b *Sandbox) addAppOf(ctx context.Context, u User) error {
+	if b.cfg.WebPhones || !slices.Contains(u.Methods, signum.App) {
+		return nil
+	}
+	return b.addApp(ctx, u.MSISDN)
+}
+
 // AddUser makes an account with a phone for each of its methods, or completes
-// the one that is there. An App has an EC key, whatever the user's KeyType.
+// the one that is there. An App has an EC key, whatever the user's KeyType. The
+// sandbox must be ready.
 func (b *Sandbox) AddUser(ctx context.Context, u User) error {
+	if err := b.addAccount(ctx, u); err != nil {
+		return err
+	}
+	return b.addAppOf(ctx, u)
+}
+
+// addAccount makes an account with its SIM card, or completes the one that is
+// there.
+func (b *Sandbox) addAccount(ctx context.Context, u User) error {
 	s, err := b.Store.Subscriber(ctx, u.MSISDN)
 	if errors.Is(err, mssp.ErrNotFound) {
 		s, err = newAccount(u), nil
@@ -104,10 +156,7 @@ func (b *Sandbox) AddUser(ctx context.Context, u User) error {
 			return err
 		}
 	}
-	if b.webPhones || !slices.Contains(u.Methods, signum.App) {
-		return nil
-	}
-	return b.addApp(ctx, u.MSISDN)
+	return nil
 }
 
 // oldApps are the devices of an account that are Apps which were never enrolled:

@@ -427,7 +427,7 @@ func TestStopUnused(t *testing.T) {
 		defer c.Close()
 	}
 	for _, proto := range []string{"http/1.1", "h2"} {
-		c, err := tls.Dial("tcp", box.Addr(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{proto}})
+		c, err := tls.Dial("tcp", box.MSSAddr(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{proto}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,183 @@
+package sandbox
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/lab/handsetpage"
+	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/node"
+)
+
+// Open prepares the directory and binds the addresses. A sandbox must be closed,
+// whether it was run or not.
+func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
+	b := &Sandbox{cfg: cfg.withDefaults(), ready: make(chan struct{})}
+	for _, step := range []func(context.Context) error{
+		b.openDir, b.openRadio, b.openScript, b.openNode, b.openApps, b.openPages, b.writeFiles, b.populate,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
+	}
+	return b, nil
+}
+
+// files are the keys and certificates of the directory.
+type files struct {
+	host     string // that the service listens on
+	serverCA *x509.Certificate
+	party    pair
+	pin      mssp.Pin // of the party
+}
+
+func (b *Sandbox) openDir(context.Context) (err error) {
+	if b.Dir, err = prepareDir(b.cfg.Dir); err != nil {
+		return err
+	}
+	lock, err := lockDir(filepath.Join(b.Dir, privateDir))
+	if err != nil {
+		return err
+	}
+	b.onClose(lock.Close)
+	if b.files.host, _, err = net.SplitHostPort(b.cfg.Addr); err != nil {
+		return fmt.Errorf("address %q: %w", b.cfg.Addr, err)
+	}
+	hosts := []string{b.files.host}
+	if u, err := url.Parse(b.cfg.WebURL); err == nil && u.Hostname() != "" {
+		hosts = append(hosts, u.Hostname())
+	}
+	if b.files.serverCA, err = serverPair(b.Dir, hosts...); err != nil {
+		return err
+	}
+	if b.files.party, err = apPair(b.Dir); err != nil {
+		return err
+	}
+	b.files.pin = mssp.PinOf(b.files.party.cert.Raw)
+	return nil
+}
+
+func (b *Sandbox) openRadio(context.Context) (err error) {
+	if b.radio, err = newRadio(b.cfg, b.Dir); err != nil {
+		return err
+	}
+	b.Handsets = b.radio.handsets
+	b.onClose(func() error { b.radio.close(); return nil })
+	return nil
+}
+
+func (b *Sandbox) openScript(context.Context) error {
+	b.script = newScript(b.cfg.PhoneDelay, b.cfg.Logger)
+	b.onClose(func() error { b.script.close(); return nil })
+	return nil
+}
+
+func (b *Sandbox) openNode(ctx context.Context) error {
+	c, err := b.nodeConfig()
+	if err != nil {
+		return err
+	}
+	b.Node, err = node.New(ctx, c, node.Deps{
+		Clock: b.cfg.Clock, Logger: b.cfg.Logger, Locator: b.radio.handsets.Locate,
+		WrapMSS: b.cfg.Wrap, WrapSIMs: b.cfg.WrapSIMs, WrapApps: b.script.wrap, CardAssigned: b.radio.assigned,
+	})
+	if err != nil {
+		return hint(err)
+	}
+	b.onClose(b.Node.Close)
+	b.Info = Info{
+		BaseURL: "https://" + b.MSSAddr(), PKIURL: b.PKIURL(), WebURL: b.WebURL(),
+		APID: APID, BasicAPID: BasicAPID, DTBDPrefix: DTBDPrefix, Users: Users(),
+	}
+	return nil
+}
+
+// nodeConfig is the configuration that an operator would write into a file.
+func (b *Sandbox) nodeConfig() (c config.Config, err error) {
+	private := filepath.Join(b.Dir, privateDir)
+	keyPair := config.KeyPair{CertificateFile: filepath.Join(private, serverCertFile), KeyFile: filepath.Join(private, serverKeyFile)}
+	c = config.Default()
+	c.Service.MSSPURI = "mid://signum/sandbox"
+	c.Service.AuthURI = b.cfg.AuthURI
+	if b.cfg.WebPhones && c.Service.AuthURI == "" {
+		c.Service.AuthURI = phonePath
+	}
+	c.Listen.MSS = config.MSSListener{Address: config.Address(b.cfg.Addr), TLS: keyPair}
+	c.Listen.PKI.Address = config.Address(pkiAddr(b.cfg, b.Dir, b.files.host))
+	c.Listen.Web = config.WebListener{Address: config.Address(webAddr(b.cfg, b.Dir, b.files.host)), URL: config.URL(b.cfg.WebURL)}
+	if !onLoopback(b.files.host) {
+		c.Listen.Web.TLS = keyPair
+	}
+	c.Listen.Ops.Address = ""
+	c.Store.URL = config.NewSecret(storeURL(b.cfg.Store, private))
+	c.CA = config.CA{
+		Directory: filepath.Join(private, "ca"), Create: true, Profile: cmp.Or(b.cfg.CAProfile, config.ProfileECDSA),
+		RootName: "Signum sandbox root CA", IssuingName: "Signum sandbox issuing CA", Organization: "Signum sandbox", Test: true,
+	}
+	if c.SIM.SMSC, c.SIM.Retry.Absent, err = b.radio.smscConfig(b.cfg.SMSC); err != nil {
+		return c, err
+	}
+	c.SIM.ServiceNumber = serviceCode
+	c.SIM.HomeNetwork = config.HomeNetwork(homeNetwork)
+	key, err := masterKey(b.Dir)
+	if err != nil {
+		return c, err
+	}
+	c.SIM.MasterKey = config.NewSecret(hex.EncodeToString(key))
+	if c.App.VAPID, err = vapid(b.Dir); err != nil {
+		return c, fmt.Errorf("keys for push services: %w", err)
+	}
+	c.App.Limits.Begin, c.App.Limits.Address = unlimitedEnrolments, unlimitedCalls
+	return c, nil
+}
+
+// storeURL is that of --store, where a plain path is an SQLite file.
+func storeURL(store, private string) string {
+	switch {
+	case store == "":
+		return "sqlite:" + filepath.Join(private, "signum.db")
+	case strings.HasPrefix(store, "sqlite:"), strings.Contains(store, "://"):
+		return store
+	}
+	return "sqlite:" + store
+}
+
+func (b *Sandbox) openApps(ctx context.Context) (err error) {
+	if b.SoftApps, err = softApps(ctx, b.cfg, b.Dir, b.Node, b.files.serverCA); err != nil {
+		return err
+	}
+	b.onClose(func() error { b.SoftApps.Close(); return nil })
+	return nil
+}
+
+// openPages adds what only a sandbox has to the listeners: the addresses that
+// control it, and the page of the handsets.
+func (b *Sandbox) openPages(context.Context) error {
+	control := &control{pin: b.files.pin, box: b, log: b.cfg.Logger, maxCards: maxCards}
+	for pattern, h := range control.handlers() {
+		b.HandleMSS(pattern, h)
+	}
+	page := handsetpage.New(handsetpage.Config{Handsets: person{b.radio}, Origin: b.WebURL, Logger: b.cfg.Logger})
+	b.onClose(page.Close)
+	b.HandleWeb(handsetPath, page.Handler())
+	b.HandleWeb(handsetPath+"/", page.Handler())
+	return nil
+}
+
+// writeFiles writes what clients need and only a node can give.
+func (b *Sandbox) writeFiles(context.Context) error {
+	root := b.CA.Root()
+	if err := writePEM(b.Path(UserCAFile), "CERTIFICATE", root.Raw, 0o644); err != nil {
+		return err
+	}
+	return writeP12(b.Dir, b.files.party, b.files.serverCA, root)
+}

@@ -1,0 +1,65 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+)
+
+// listeners are the bound addresses of a node.
+type listeners struct{ mss, web, pki net.Listener }
+
+func (n *Node) listen(context.Context) error {
+	for _, l := range []struct {
+		name    string
+		address string
+		bound   *net.Listener
+	}{
+		{"listen.mss", string(n.cfg.Listen.MSS.Address), &n.listeners.mss},
+		{"listen.web", string(n.cfg.Listen.Web.Address), &n.listeners.web},
+		{"listen.pki", string(n.cfg.Listen.PKI.Address), &n.listeners.pki},
+	} {
+		bound, err := net.Listen("tcp", l.address)
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.name, err)
+		}
+		*l.bound = bound
+		n.onClose(func() error {
+			if err := bound.Close(); !errors.Is(err, net.ErrClosed) { // a server that ran has closed it
+				return err
+			}
+			return nil
+		})
+	}
+	return nil
+}
+
+// reachable is the address of a listener for those on this machine: one that
+// listens on all addresses is reached on loopback.
+func reachable(a net.Addr) string {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return a.String()
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+}
+
+// webScheme is the scheme with its slashes.
+func (n *Node) webScheme() string {
+	if n.cfg.Listen.Web.TLS.IsZero() {
+		return "http://"
+	}
+	return "https://"
+}
+
+// origin is that of the pages if no other is configured. On loopback it has the
+// name localhost, because passkeys need a name.
+func (n *Node) origin(a *net.TCPAddr) string {
+	host := a.IP.String()
+	if a.IP.IsLoopback() || a.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	return n.webScheme() + net.JoinHostPort(host, strconv.Itoa(a.Port))
+}

@@ -1,0 +1,68 @@
+package node
+
+import (
+	"net"
+	"testing"
+
+	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/edge"
+	"github.com/signum-mssp/signum/internal/policy"
+	"github.com/signum-mssp/signum/internal/simcards"
+	"github.com/signum-mssp/signum/internal/smpp"
+)
+
+func TestOrigin(t *testing.T) {
+	var plain, secure Node
+	secure.cfg.Listen.Web.TLS = config.KeyPair{CertificateFile: "crt", KeyFile: "key"}
+	for _, tt := range []struct {
+		node       *Node
+		addr, want string
+	}{
+		{&plain, "127.0.0.1", "http://localhost:8444"},
+		{&plain, "::1", "http://localhost:8444"},
+		{&secure, "127.0.0.1", "https://localhost:8444"},
+		{&secure, "0.0.0.0", "https://localhost:8444"},
+		{&secure, "::", "https://localhost:8444"},
+		{&secure, "192.0.2.1", "https://192.0.2.1:8444"},
+		{&secure, "2001:db8::1", "https://[2001:db8::1]:8444"},
+	} {
+		if got := tt.node.origin(&net.TCPAddr{IP: net.ParseIP(tt.addr), Port: 8444}); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.addr, got, tt.want)
+		}
+	}
+}
+
+func TestReachable(t *testing.T) {
+	for addr, want := range map[string]string{
+		"127.0.0.1": "127.0.0.1:1", "0.0.0.0": "127.0.0.1:1", "::": "127.0.0.1:1", "::1": "[::1]:1", "192.0.2.1": "192.0.2.1:1",
+	} {
+		if got := reachable(&net.TCPAddr{IP: net.ParseIP(addr), Port: 1}); got != want {
+			t.Errorf("%s: %s, want %s", addr, got, want)
+		}
+	}
+}
+
+// TestDefaults: config cannot import the packages whose defaults it repeats.
+func TestDefaults(t *testing.T) {
+	c := config.Default()
+	for name, same := range map[string]bool{
+		"engine.skew":           c.Engine.Skew == policy.DefaultSkew,
+		"limits.max_body":       int64(c.Limits.MaxBody) == edge.DefaultMaxBody,
+		"limits.read_timeout":   c.Limits.ReadTimeout == edge.DefaultReadTimeout,
+		"limits.max_open":       c.Limits.MaxOpen == edge.DefaultMaxOpen,
+		"sim.smsc.window":       c.SIM.SMSC.Window == smpp.DefaultWindow,
+		"sim.smsc.enquire_link": c.SIM.SMSC.EnquireLink == smpp.DefaultEnquireLink,
+		"response_timeout":      c.SIM.SMSC.ResponseTimeout == smpp.DefaultResponseTimeout,
+		"dial_timeout":          c.SIM.SMSC.DialTimeout == smpp.DefaultDialTimeout,
+		"ca.profile":            ca.Profile(config.ProfileECDSA) == ca.ECDSA && ca.Profile(config.ProfileRSAPSS) == ca.RSAPSS,
+	} {
+		if !same {
+			t.Errorf("%s has another default in config than where it is used", name)
+		}
+	}
+	c.SIM.MasterKey = config.NewSecret("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f")
+	if key, err := c.SIM.MasterKeyBytes(); err != nil || len(key) != simcards.MasterKeySize {
+		t.Errorf("a master key has %d octets: %v", len(key), err)
+	}
+}

@@ -1,0 +1,54 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+
+	"github.com/signum-mssp/signum/internal/edge"
+	"github.com/signum-mssp/signum/internal/rest"
+	"github.com/signum-mssp/signum/internal/soap"
+)
+
+// newEdge puts the two wires on the listener of application providers.
+func (n *Node) newEdge(context.Context) error {
+	l := n.cfg.Limits
+	edge.Register(n.mss, edge.Options{
+		Service: &n.engine, Clock: n.deps.Clock, Logger: n.deps.Logger,
+		MaxBody: int64(l.MaxBody), ReadTimeout: l.ReadTimeout, MaxOpen: l.MaxOpen,
+	}, rest.Wire{}, soap.Wire{PortalURL: n.page(portalPath)})
+	return nil
+}
+
+func (n *Node) mssFront() *front {
+	handler := http.Handler(n.mss)
+	if n.deps.WrapMSS != nil {
+		handler = n.deps.WrapMSS(handler)
+	}
+	return &front{
+		listener: n.listeners.mss, tls: edge.TLSConfig(n.mssCertificate), handler: handler,
+		interrupt: true, log: n.deps.Logger,
+	}
+}
+
+func (n *Node) pkiFront() *front {
+	return &front{listener: n.listeners.pki, handler: n.CA.Handler(), interrupt: true, log: n.deps.Logger}
+}
+
+// loadCertificates reads the TLS certificates of the listeners.
+func (n *Node) loadCertificates(context.Context) (err error) {
+	l := n.cfg.Listen
+	if n.mssCertificate, err = l.MSS.TLS.Load(); err != nil {
+		return fmt.Errorf("listen.mss.tls: %w", err)
+	}
+	if l.Web.TLS.IsZero() {
+		return nil
+	}
+	cert, err := l.Web.TLS.Load()
+	if err != nil {
+		return fmt.Errorf("listen.web.tls: %w", err)
+	}
+	n.webTLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	return nil
+}

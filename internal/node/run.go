@@ -1,0 +1,128 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/signum-mssp/signum/internal/event"
+)
+
+// part is a component while the node runs. Its run serves until the context
+// ends, and returns when everything it started has ended.
+type part struct {
+	name string
+	run  func(context.Context) error
+}
+
+// stages are the parts in the order in which they start. Those of one stage
+// start and stop together; a later stage has stopped before an earlier one does.
+func (n *Node) stages() [][]part {
+	base := []part{{"engine", n.engine.Run}}
+	if n.smsc != nil {
+		base = append(base, part{"SMSC client", n.smsc.Run})
+	}
+	return [][]part{
+		base,
+		{{"SIMs", func(ctx context.Context) error {
+			<-ctx.Done()
+			n.SIMs.Close()
+			return nil
+		}}},
+		{
+			// Apps are cut off first and come back later, maybe to another node.
+			{"Apps", func(ctx context.Context) error {
+				n.Apps.Run(ctx)
+				n.Apps.Close()
+				return nil
+			}},
+			{"MSS listener", n.mssFront().run},
+			{"web listener", n.webFront().run},
+			{"PKI listener", n.pkiFront().run},
+		},
+	}
+}
+
+// Run serves until ctx ends or a part fails, then stops the parts in order:
+// no new requests, those that wait are told; then SIMs; then SMPP sessions and
+// engine. It can be called once.
+func (n *Node) Run(ctx context.Context) error {
+	stages := n.stages()
+	ended := make(chan error, len(stages))
+	running := make([]*stage, len(stages))
+	for i, parts := range stages {
+		running[i] = start(context.WithoutCancel(ctx), n.deps.Logger, parts, ended)
+	}
+	var errs []error
+	select {
+	case <-ctx.Done():
+	case err := <-ended:
+		errs = append(errs, err)
+	}
+	for _, s := range slices.Backward(running) {
+		errs = append(errs, s.stop())
+	}
+	return errors.Join(errs...)
+}
+
+// stage is a set of parts that run.
+type stage struct {
+	cancel context.CancelFunc
+	parts  []part
+	done   []chan error // by part
+}
+
+// start runs the parts. The first that ends before it is told to goes to early.
+func start(ctx context.Context, log *slog.Logger, parts []part, early chan<- error) *stage {
+	ctx, cancel := context.WithCancel(ctx)
+	s := &stage{cancel: cancel, parts: parts, done: make([]chan error, len(parts))}
+	for i, p := range parts {
+		s.done[i] = make(chan error, 1)
+		go func() {
+			defer event.Rescue(log, p.name)
+			err := p.once(ctx, log)
+			if ctx.Err() == nil {
+				select {
+				case early <- fmt.Errorf("%s: %w", p.name, cmpErr(err, errEnded)):
+					err = nil // told already
+				default:
+				}
+			}
+			s.done[i] <- err
+		}()
+	}
+	return s
+}
+
+// stop ends the parts and waits for them.
+func (s *stage) stop() error {
+	s.cancel()
+	var errs []error
+	for i, done := range s.done {
+		if err := <-done; err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", s.parts[i].name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// once is run with its panics as errors.
+func (p part) once(ctx context.Context, log *slog.Logger) (err error) {
+	defer event.RescueTo(&err, log, p.name)
+	return p.run(ctx)
+}
+
+var (
+	errEnded = errors.New("ended by itself")
+	// errPanic is how a server ends that panicked; the log has the stack.
+	errPanic = errors.New("internal error")
+)
+
+func cmpErr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
