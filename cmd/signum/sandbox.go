@@ -32,13 +32,13 @@ const (
 )
 
 type sandboxFlags struct {
-	dir, addr, pkiAddr, webAddr, store, caProfile, logLevel string
-	once                                                    bool
-	delay                                                   time.Duration
-	who                                                     string
-	phones                                                  map[string]string
-	locations                                               []string
-	authURI, smsc                                           string
+	dir, addr, pkiAddr, webAddr, webURL, store, caProfile, logLevel string
+	once                                                            bool
+	delay                                                           time.Duration
+	who                                                             string
+	phones                                                          map[string]string
+	locations                                                       []string
+	authURI, smsc                                                   string
 }
 
 func newSandboxCmd() *cobra.Command {
@@ -99,6 +99,7 @@ name, +41700092501 and +41700092502 sign.`,
 	fl.StringVar(&f.addr, "addr", "127.0.0.1:8443", "address of the service; port 0 picks a free one")
 	fl.StringVar(&f.pkiAddr, "pki-addr", "", "address of OCSP and CRL (http); default a free port, kept with the directory")
 	fl.StringVar(&f.webAddr, "web-addr", "", "address of the phone page and the self-care portal; default the port after --addr's\nor a free one, kept with the directory")
+	fl.StringVar(&f.webURL, "web-url", "", "public origin of these pages, such as https://phones.example.com behind a proxy;\ndefault the address of their listener")
 	fl.BoolVar(&f.once, "once", false, "run the example and exit: 0 only if its signatures verified")
 	fl.DurationVar(&f.delay, "phone-delay", 200*time.Millisecond, "how long a user takes to approve")
 	fl.StringVar(&f.who, "phones", phonesAuto, "who answers on Apps: auto, by themselves, or web, a person in a browser")
@@ -144,7 +145,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 		return sandbox.Config{}, errors.New("--once and --phones web: the example needs an App that answers by itself")
 	}
 	cfg := sandbox.Config{
-		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay,
+		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, WebURL: f.webURL, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay,
 		Behaviours: make(map[string]phone.Behaviour), Places: make(map[string]phone.Place), AuthURI: f.authURI, SMSC: smsc,
 		Observe: narrator.Phone,
 		Logger:  slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),

@@ -113,6 +113,7 @@ func TestSandboxErrors(t *testing.T) {
 		{"--phones nobody", "--phones nobody: not one of auto, web", ""},
 		{"--once --phones web", "needs an App that answers by itself", ""},
 		{"--web-addr 0.0.0.0:0", "without TLS", ""},
+		{"--web-url example.com", "listen.web.url: must be an address such as https://", ""},
 		{"--ca-profile md5", "md5", ""},
 		{"extra", "extra", ""},
 		{"--smsc " + badSMSC, `no option "speed"`, ""},
