@@ -1,15 +1,16 @@
-// Package api holds the contracts of the service as its clients get them: the
-// OpenAPI document of the JSON wire and the WSDL of the SOAP wire.
+// Package api holds the contracts that the service publishes: the OpenAPI
+// document of the JSON wire, the WSDL of the SOAP wire, and the OpenAPI
+// document of the protocol of Apps.
 //
-// They describe what is taken and what is answered; package contract tests
-// messages against them. No code is generated from them here: both wires are
-// written by hand, and the documents are a witness of them.
+// They describe what the service accepts and what it answers. Package contract
+// tests messages against them. No code is generated from them: the wires are
+// written by hand, and the documents check them independently.
 package api
 
 import _ "embed" // the documents
 
-// Base is the address of the service in both documents. Who serves them puts
-// its own there.
+// Base is the address of the service in the documents. A node that serves them
+// replaces it with its own.
 const Base = "https://127.0.0.1:8443"
 
 // OpenAPI is the contract of the JSON wire, OpenAPI 3.0.3 in YAML.

@@ -22,8 +22,8 @@ var document = sync.OnceValues(func() (*openapi3.T, error) {
 	return doc, doc.Validate(context.Background(), openapi3.EnableExamplesValidation())
 })
 
-// REST says what the contract does not allow in the answer of a path, and in
-// the request unless it is nil.
+// REST reports what the contract does not allow in the answer of a path and,
+// unless it is nil, in the request.
 func REST(path string, request []byte, status int, response []byte) error {
 	doc, err := document()
 	if err != nil {

@@ -63,8 +63,8 @@ func TestREST(t *testing.T) {
 	}
 }
 
-// edits are all ways to leave out one member of an object, to add one, and to
-// change the type of one, at any depth.
+// edits are all the ways to remove one member of an object, add one, or change
+// the type of one, at any depth.
 func edits(v any, path string, edit func(where string)) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -91,8 +91,8 @@ func edits(v any, path string, edit func(where string)) {
 	}
 }
 
-// A validator that accepts everything is worthless: whatever is edited in an
-// answer makes it invalid, but for what may be left out.
+// A validator that accepts everything is worthless: every edit makes an answer
+// invalid, unless it removes an optional member.
 func TestRESTRefuses(t *testing.T) {
 	optional := []string{
 		"/MSS_Signature", "/ReceiptResponseExtension/UserResponse", "/Status/StatusDetail",
@@ -122,7 +122,8 @@ func TestRESTRefuses(t *testing.T) {
 	}
 }
 
-// What the requests say of the values that real clients differ in.
+// What the contract of requests says about values that real clients write in
+// different ways.
 func TestRESTRequests(t *testing.T) {
 	edit := func(name string, set map[string]any) []byte {
 		var message map[string]map[string]any
@@ -193,7 +194,7 @@ func TestRESTRequests(t *testing.T) {
 	}
 }
 
-// The document lists what the domain has.
+// The document lists everything that the domain defines.
 func TestRESTLists(t *testing.T) {
 	doc, err := document()
 	if err != nil {

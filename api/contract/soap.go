@@ -17,7 +17,7 @@ import (
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
-// program is what validates SOAP messages; of the Debian package libxml2-utils.
+// program validates SOAP messages. It is in the Debian package libxml2-utils.
 const program = "xmllint"
 
 const (
@@ -34,8 +34,8 @@ var (
 )
 
 // SOAP reports every envelope that the contract does not allow, requests,
-// answers and faults alike. All are validated by one process, so a test hands
-// over what it has at once. Without the program the test ends as
+// answers and faults alike. One process validates all of them, so a test should
+// pass all its messages at once. If the program is missing, the test ends as
 // [testkit.Missing] says.
 func SOAP(t testing.TB, messages ...[]byte) {
 	t.Helper()
@@ -51,8 +51,8 @@ func SOAP(t testing.TB, messages ...[]byte) {
 	}
 }
 
-// Validate has for each message nil or what is wrong with it. It puts files
-// into dir.
+// Validate returns for each message nil or what is wrong with it. It writes
+// files into dir.
 func Validate(dir string, messages ...[]byte) (verdicts []error, err error) {
 	if err := writeSchemas(dir); err != nil {
 		return nil, err
@@ -81,8 +81,8 @@ func Validate(dir string, messages ...[]byte) (verdicts []error, err error) {
 	return verdicts, schemaErrors(out)
 }
 
-// verdict is what the program said of a file, empty if it is valid. A file of
-// which it says nothing was not validated.
+// verdict is what the program reported about a file; it is empty if the file is
+// valid. A file that the program does not mention was not validated.
 func verdict(out []byte, name string) string {
 	var said []string
 	for line := range strings.Lines(string(out)) {
@@ -100,7 +100,7 @@ func verdict(out []byte, name string) string {
 	return strings.Join(said, "\n")
 }
 
-// schemaErrors is what the program said of the schemas themselves.
+// schemaErrors is what the program reported about the schemas themselves.
 func schemaErrors(out []byte) error {
 	for line := range strings.Lines(string(out)) {
 		if name, _, ok := strings.Cut(line, ":"); ok && strings.HasSuffix(name, ".xsd") {
@@ -110,8 +110,8 @@ func schemaErrors(out []byte) error {
 	return nil
 }
 
-// writeSchemas writes the schemas of the WSDL, each to a file, and what the
-// WSDL says without a schema: the wrappers.
+// writeSchemas writes each schema of the WSDL to a file, and another one for
+// the wrappers, for which the WSDL has no schema.
 func writeSchemas(dir string) error {
 	schemas, err := schemas(api.WSDL)
 	if err != nil {
@@ -148,7 +148,7 @@ type schema struct {
 	text      []byte
 }
 
-// schemas are the schema elements of a WSDL, as they stand.
+// schemas returns the schema elements of a WSDL, unchanged.
 func schemas(wsdl []byte) (list []schema, err error) {
 	d := xml.NewDecoder(bytes.NewReader(wsdl))
 	for {
@@ -182,9 +182,9 @@ func schemas(wsdl []byte) (list []schema, err error) {
 	return list, nil
 }
 
-// wrappers is a schema of the wrappers of all operations in a namespace, or in
-// none, around a part that is qualified or not. Without a namespace it has the
-// unqualified parts alone too, which are sent without a wrapper.
+// wrappers returns a schema for the wrappers of all operations, in a namespace
+// or in none, around a part that is qualified or not. Without a namespace it
+// also contains the bare unqualified parts, which are sent without a wrapper.
 func wrappers(namespace string) []byte {
 	target := ""
 	if namespace != "" {
