@@ -37,8 +37,8 @@ func (w *world) find(s *mssp.Subscriber) *mssp.Subscriber {
 	return got
 }
 
-// TestAutoActivation: new PIN, key, certificate and signature in one
-// transaction.
+// TestAutoActivation: one transaction brings new PIN, key, certificate and
+// signature.
 func TestAutoActivation(t *testing.T) {
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
@@ -72,7 +72,7 @@ func TestAutoActivation(t *testing.T) {
 			if text := <-w.texts; len(text) < 20 || text[:len(s.MSISDN)] != s.MSISDN {
 				t.Errorf("reminder %q", text)
 			}
-			// Now it is active for everybody, with the same key.
+			// Now the SIM is active for every party, with the same key.
 			w.putParty(func(*mssp.Party) {})
 			resp, err = w.ask(s, profile(signum.ProfileSTK))
 			if err != nil {
@@ -116,15 +116,15 @@ func TestActivationFails(t *testing.T) {
 	if got := w.await(id); got != signum.ExpiredTransaction {
 		t.Errorf("nobody there: %d", got)
 	}
-	// The party that may not gets 404, before and after.
+	// A party without auto activation gets 404, before and after.
 	w.putParty(func(*mssp.Party) {})
 	if _, err := w.ask(s); w.code(err) != signum.NoKeyFound {
 		t.Errorf("without auto activation: %v", err)
 	}
 }
 
-// TestActivationForged: a key must be proved, by the device that was asked, for
-// this transaction.
+// TestActivationForged: the device that was asked must prove possession of the
+// key, for this transaction.
 func TestActivationForged(t *testing.T) {
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	w.putParty(func(p *mssp.Party) { p.AutoActivation = true })
@@ -223,7 +223,8 @@ func TestActivationRestart(t *testing.T) {
 	})
 }
 
-// unpreparedStore dies before it prepares a transaction.
+// unpreparedStore fails before it prepares a transaction, like a node that
+// dies.
 type unpreparedStore struct{ mssp.Store }
 
 func (unpreparedStore) PrepareTransaction(context.Context, string, []byte, string) (bool, error) {

@@ -56,7 +56,7 @@ func TestSign(t *testing.T) {
 			if resp.AP.Instant != signum.FormatInstant(w.clock.Now().Add(time.Minute)) {
 				t.Errorf("instant %s", resp.AP.Instant)
 			}
-			// The outcome of a synchronous call can be read as well.
+			// The outcome of a synchronous call can be queried as well.
 			st, err := w.Status(t.Context(), &mssp.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: resp.TransID})
 			if err != nil || st.Status != signum.SignatureMade || string(st.Signature) != string(resp.Signature) || st.MSISDN != resp.MSISDN {
 				t.Errorf("status: %+v, %v", st, err)
@@ -123,7 +123,7 @@ func TestPhoneOutcomes(t *testing.T) {
 				t.Errorf("%s on %s: signature of %d bytes", tt.do, m, len(resp.Signature))
 			}
 			if tt.want == signum.PINBlocked {
-				// What the device said is kept; then somebody mends it.
+				// What the device reported is recorded, until somebody unblocks the PIN.
 				if _, err := w.ask(s); w.code(err) != signum.PINBlocked {
 					t.Errorf("%s on %s, again: %v", tt.do, m, err)
 				}
@@ -150,7 +150,7 @@ func TestBusySIM(t *testing.T) {
 		if got := w.outcome(first); got != signum.OutstandingTransact {
 			t.Errorf("first: %d", got)
 		}
-		// One that is overdue does not stand in the way, swept or not.
+		// An overdue transaction does not block the next one, swept or not.
 		w.clock.Advance(81 * time.Second)
 		w.begin(s)
 		if got := w.outcome(first); got != signum.ExpiredTransaction {
@@ -303,7 +303,7 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("the first answer decides: %d", got)
 		}
 
-		// An answer after the end is late even if nobody swept.
+		// An answer after the expiry is late, even if no sweep has run.
 		id = w.begin(s)
 		w.clock.Advance(80 * time.Second)
 		if err := w.Answer(ctx, mssp.DeviceAnswer{TransID: id, DeviceID: s.Devices[0].ID, Fault: signum.NewFault(signum.UserCancel)}); err != nil {
@@ -442,7 +442,7 @@ func TestParties(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
-	// A transaction of another party is as unknown as one that never was.
+	// A transaction of another party is treated like one that does not exist.
 	id := w.begin(s)
 	w.await(id)
 	for _, id := range []string{id, "hnever", "", "a\x00b"} {

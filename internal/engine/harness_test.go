@@ -22,8 +22,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what must happen: a machine with other
-// work to do may be slow, and whoever is in time pays nothing.
+// patience is how long a test waits for something that must happen. It is
+// generous, because a busy machine is slow and a test that is in time does not
+// wait for it.
 const patience = 2 * time.Minute
 
 // onStores runs a test on both databases.
@@ -34,8 +35,8 @@ func onStores(t *testing.T, f func(t *testing.T, url string)) {
 
 var testPin = mssp.Pin{1}
 
-// world is a node with its users and phones; clock and database can be shared
-// with another one.
+// world is a node with its users and phones. Clock and database can be shared
+// with another node.
 type world struct {
 	*Engine
 	t      testing.TB
@@ -102,7 +103,7 @@ func newWorld(t testing.TB, url string, before *world) *world {
 	return w
 }
 
-// offer sends if there is room: else nobody looks.
+// offer sends if there is room. If there is none, no test is reading.
 func offer[T any](c chan<- T, v T) {
 	select {
 	case c <- v:
@@ -110,7 +111,7 @@ func offer[T any](c chan<- T, v T) {
 	}
 }
 
-// run makes the engine live; stop then stops it first, as a server would.
+// run starts the engine. stop then stops it first, as a server would.
 func (w *world) run() {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -104,7 +104,7 @@ func TestReceiptOutcomes(t *testing.T) {
 					case !extension && resp.Extension != nil, extension && !cmp.Equal(*resp.Extension, tt.want):
 						t.Errorf("%s, %s: got %+v, want %+v", m, tt.name, resp.Extension, tt.want)
 					}
-					// One receipt per signature, whatever became of it.
+					// One receipt per signature, whatever its result.
 					_, err = w.receipt(w.receiptRequest(s, id))
 					if flt := signum.AsFault(err); flt == nil || *flt != (signum.Fault{Code: 101, Detail: signum.DetailReceiptSent}) {
 						t.Errorf("%s, %s, a second one: %v", m, tt.name, err)
@@ -159,7 +159,7 @@ func TestReceiptRefusals(t *testing.T) {
 	if flt := signum.AsFault(err); flt == nil || flt.Detail != signum.DetailNoTransaction {
 		t.Errorf("another party's transaction: %v", err)
 	}
-	// A refusal used nothing up. Not waiting, the answer knows nothing.
+	// A refusal does not use up the receipt. Without waiting, the answer says nothing about the user.
 	r = w.receiptRequest(s, id)
 	r.Extension.UserAck = "false"
 	resp, err := w.receipt(r)
@@ -243,8 +243,8 @@ func TestReceiptForeignAnswer(t *testing.T) {
 	}
 }
 
-// TestReceiptTooLate: what comes after the time is lost, whether or not somebody
-// has swept.
+// TestReceiptTooLate: an answer after the time counts as lost, whether or not a
+// sweep has run.
 func TestReceiptTooLate(t *testing.T) {
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	s := w.addUser(1, approves, signum.EC, signum.SIM)
@@ -266,7 +266,7 @@ func TestReceiptTooLate(t *testing.T) {
 	}
 }
 
-// TestReceiptOtherNode: the answer comes to another node than the one that
+// TestReceiptOtherNode: the answer arrives at another node than the one that
 // waits.
 func TestReceiptOtherNode(t *testing.T) {
 	onStores(t, func(t *testing.T, url string) {

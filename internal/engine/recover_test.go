@@ -10,7 +10,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// slowTexts sends a text when it is let.
+// slowTexts sends a text only when the test lets it.
 type slowTexts struct {
 	sent atomic.Int32
 	let  chan struct{}
@@ -34,9 +34,9 @@ func (s *slowStore) OutstandingTransactions(ctx context.Context, now time.Time, 
 	return ts, err
 }
 
-// TestRecoveryOfTexts: a node serves while it recovers. What it has just been
-// asked for is not what an earlier life left behind: a one-time password that is
-// on its way must not be sent again.
+// TestRecoveryOfTexts: a node serves while it recovers. It must not mistake a
+// new request for one that an earlier run left behind: a one-time password that
+// is on its way must not be sent again.
 func TestRecoveryOfTexts(t *testing.T) {
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)

@@ -128,7 +128,7 @@ func TestGeofencing(t *testing.T) {
 		for _, tt := range rows {
 			check(t, tt)
 		}
-		// The policy that the service keeps for the party, told or not told.
+		// The policy that the service keeps for the party, verbose or not.
 		for _, tt := range []struct {
 			fence  mssp.PartyGeofence
 			place  *mssp.Location
@@ -149,12 +149,12 @@ func TestGeofencing(t *testing.T) {
 			if flt := signum.AsFault(err); tt.code != 500 && (flt == nil || *flt != (signum.Fault{Code: tt.code, Detail: tt.detail})) {
 				t.Errorf("%+v: %v", tt.fence, err)
 			}
-			// Who does not ask is not fenced.
+			// A request that does not ask for geofencing is not subject to it.
 			if _, err := w.ask(app); err != nil {
 				t.Errorf("%+v, not asked for: %v", tt.fence, err)
 			}
 		}
-		// A party without the service is told so in the answer.
+		// A party without the service learns that from the answer.
 		w.putParty(func(*mssp.Party) {})
 		check(t, row{"not subscribed", app, w.at("CH", 16, 1, 1, 0), nil, failed(122), 500, ""})
 	})
@@ -230,8 +230,8 @@ func TestSubscriberInfoAndValidate(t *testing.T) {
 	}
 }
 
-// TestApp2App: no push; the AuthUri opens the request, once; the redirect leads
-// back; a restart forgets nothing.
+// TestApp2App: there is no push; the AuthUri opens the request, once; the
+// redirect leads back; a restart forgets nothing.
 func TestApp2App(t *testing.T) {
 	onStores(t, func(t *testing.T, dburl string) {
 		w := newWorld(t, dburl, nil)
@@ -341,7 +341,7 @@ func TestTxnApproval(t *testing.T) {
 	})
 }
 
-// TestOneTimePassword: a text, to anybody's phone, and no signature.
+// TestOneTimePassword: a text to any phone, and no signature.
 func TestOneTimePassword(t *testing.T) {
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)

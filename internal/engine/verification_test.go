@@ -12,8 +12,8 @@ import (
 
 var verification = service(signum.AdditionalService{URI: signum.ServiceVerification})
 
-// TestVerificationCode: the first answer has the code, the App three to choose
-// from; only with the right one is there a signature.
+// TestVerificationCode: the first answer has the code, and the App offers
+// three. Only the right choice leads to a signature.
 func TestVerificationCode(t *testing.T) {
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
@@ -73,7 +73,8 @@ func TestVerificationCode(t *testing.T) {
 	})
 }
 
-// TestVerificationRefused: who cannot show a code, or has no App, is told.
+// TestVerificationRefused: a request that could not show a code, or reach an
+// App, is refused.
 func TestVerificationRefused(t *testing.T) {
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
@@ -95,7 +96,7 @@ func TestVerificationRefused(t *testing.T) {
 	})
 }
 
-// TestSignatureOfDevice: an App gets its own signatures, and no other's.
+// TestSignatureOfDevice: an App gets its own signatures, and no others.
 func TestSignatureOfDevice(t *testing.T) {
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)

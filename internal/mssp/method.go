@@ -7,24 +7,25 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// MethodSpec is what the service knows of one method of signing. Policy, engine,
-// store and portal read it here instead of asking "is it a SIM?".
+// MethodSpec is what the service knows about one method of signing. Policy,
+// engine, store and portal look here instead of asking "is it a SIM?".
 type MethodSpec struct {
 	Method  signum.Method
-	Timeout time.Duration // of a transaction whose request does not say
+	Timeout time.Duration // of a transaction whose request names none
 	Profile string        // what an answer made by the method names
 
 	// What its devices can do.
 
 	Approvals         bool // show a transaction approval
-	Interactive       bool // be opened by a link (app2app) and offer codes to choose from
-	EncryptedReceipts bool // show a receipt that is encrypted to its RSA key
-	Locates           bool // tell where it is; any other is located by the network of its card
-	Card              bool // is on the card of a mobile network, whose MCC and MNC are told
+	Interactive       bool // open a request by a link (app2app) and offer codes to choose from
+	EncryptedReceipts bool // show a receipt that is encrypted to their RSA key
+	Locates           bool // tell where they are; any other device is located by the network of its card
+	Card              bool // are the card of a mobile network, whose MCC and MNC answers tell
 
-	// ActivatedFrom are the states from which a request of a party with auto
-	// activation activates a device, preferred first. Empty: never, and a
-	// registered device is as good as none.
+	// ActivatedFrom lists the states in which a device can be activated by a
+	// request of a party with auto activation, the preferred state first. If it
+	// is empty, no request activates a device, and a registered one counts as
+	// absent.
 	ActivatedFrom []signum.DeviceState
 
 	// How it is treated.
@@ -32,19 +33,20 @@ type MethodSpec struct {
 	// Discreet: a party with no profile for the method does not learn that a
 	// subscriber has it.
 	Discreet bool
-	// Supersedes: a newer request ends the one that is open with 401. Else the
+	// Supersedes: a newer request ends an open one with 401. Otherwise the
 	// newer one is refused with 406.
 	Supersedes bool
-	// Several: a subscriber may have more than one, and a profile query lists all.
+	// Several: a subscriber may have more than one device of the method, and a
+	// profile query lists all of them.
 	Several bool
-	// Removable: a device that its user removes is gone, in any state. Else it is
-	// switched off, which needs it to be active.
+	// Removable: a user can remove a device in any state, and it is gone.
+	// Otherwise removing it only switches it off, so it must be active.
 	Removable bool
 }
 
 // Methods is the one table of methods, in the order in which a profile query
-// lists devices. A one-time password is no method: nothing signs, and its
-// transaction names none (Transaction.OTP).
+// lists devices. A one-time password is not a method: nothing signs, and its
+// transaction has no method (Transaction.OTP).
 var Methods = []MethodSpec{
 	{
 		Method:            signum.SIM,
@@ -68,12 +70,12 @@ var Methods = []MethodSpec{
 	},
 }
 
-// OTPTimeout is how long a one-time password may take to be handed over when
-// the request does not say.
+// OTPTimeout is how long the hand-over of a one-time password may take if the
+// request names no time.
 const OTPTimeout = 80 * time.Second
 
-// MethodOf finds a method. One that is not in the table, and the absence of one,
-// are the zero value, which can do nothing.
+// MethodOf finds the row of a method. For a method that is not in the table,
+// and for no method at all, it returns the zero value, which can do nothing.
 func MethodOf(m signum.Method) MethodSpec {
 	for i := range Methods {
 		if Methods[i].Method == m {
@@ -83,18 +85,18 @@ func MethodOf(m signum.Method) MethodSpec {
 	return MethodSpec{}
 }
 
-// ProfileSpec is what a signature profile asks of a device.
+// ProfileSpec is what a signature profile demands of a device.
 type ProfileSpec struct {
 	URI     string
 	Methods []signum.Method // that may sign, preferred first; none: a one-time password is sent
 	KeyType signum.KeyType  // that the device must have; empty: any
-	// Located: the device must be one that can be located, and the party must be
+	// Located: it must be possible to locate the device, and the party must be
 	// subscribed to geofencing.
 	Located bool
 }
 
-// Profiles is the one table of signature profiles. AuthProfile1 is not in it:
-// each party has it mapped to one of these (Party.Resolve).
+// Profiles is the one table of signature profiles. It does not contain
+// AuthProfile1, which each party has mapped to one of these (Party.Resolve).
 var Profiles = []ProfileSpec{
 	{URI: signum.ProfileAnyLoA4, Methods: []signum.Method{signum.SIM, signum.App}},
 	{URI: signum.ProfileSTK, Methods: []signum.Method{signum.SIM}},

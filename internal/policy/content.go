@@ -46,7 +46,7 @@ func SignatureContent(p *mssp.Party, r *signum.SignatureRequest, async bool) (Co
 		c.Services, err = services(p, r.Services, async)
 	}
 	if err == nil && signum.IsOTP(c.Profile) && (c.Services.Interactive() || c.Services.Geofencing) {
-		err = wrong("Additional service does not go with a one-time password")
+		err = wrong("Additional service cannot be combined with a one-time password")
 	}
 	return c, err
 }

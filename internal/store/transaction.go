@@ -50,9 +50,10 @@ func (s *Store) InsertTransaction(ctx context.Context, t *mssp.Transaction) erro
 	return s.write(ctx, w)
 }
 
-// textMethod is the column "method" of a one-time password, which has no method.
-// The rows of earlier versions have it, and the index of the subscribers who are
-// busy needs a value: a second password waits for the first, and for nothing else.
+// textMethod is what the column "method" holds for a one-time password, which
+// has no method. Databases of earlier versions contain it, and the index that
+// finds busy subscribers needs a value: a second password is refused while the
+// first is on its way, but not because of anything else.
 const textMethod = "SMS"
 
 func methodColumn(t *mssp.Transaction) string {
