@@ -26,6 +26,8 @@ const (
 	createVersion = `CREATE TABLE IF NOT EXISTS signum_schema (version bigint NOT NULL)`
 	selectVersion = `SELECT COALESCE(MAX(version), 0) FROM signum_schema`
 	insertVersion = `INSERT INTO signum_schema (version) VALUES ($1)`
+	// A migration may take as long as it needs, and wait for another's as long.
+	noLimits = `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0`
 	// lockSchema keeps a second process out until the first has committed; on
 	// SQLite the transaction, which is immediate, does so by itself. The key
 	// is "signum" in ASCII.
@@ -35,12 +37,15 @@ const (
 // migrate brings the schema to the last of the named versions, in one
 // transaction.
 func migrate(ctx context.Context, p *pools, names []string) error {
-	tx, err := p.write.BeginTx(ctx, nil)
+	tx, err := p.write.BeginTx(ctx, p.isolation())
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
 	if p.engine == postgres {
+		if _, err := tx.ExecContext(ctx, noLimits); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, lockSchema); err != nil {
 			return err
 		}

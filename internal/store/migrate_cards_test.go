@@ -118,7 +118,7 @@ func TestPostgresCardKeys(t *testing.T) {
 	s := open(t, pgtest.URL(t))
 	for _, column := range []string{"iccid", "device_id"} {
 		var collation string
-		err := s.read.db.QueryRow(`SELECT c.collname FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation
+		err := s.read.read.QueryRow(`SELECT c.collname FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation
 WHERE a.attrelid = 'sim_cards'::regclass AND a.attname = $1`, column).Scan(&collation)
 		if err != nil || collation != "C" {
 			t.Errorf("%s: %s, %v", column, collation, err)

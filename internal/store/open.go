@@ -30,6 +30,7 @@ type options struct {
 	group   int           // writes of a transaction, at most
 	pause   time.Duration // before a group among many, see writer.linger
 	log     *slog.Logger
+	limits  limits
 	badRow  func(*mssp.RowError) // may be nil
 }
 
@@ -52,12 +53,17 @@ func WithRowErrors(f func(*mssp.RowError)) Option { return func(o *options) { o.
 
 // Open opens a database and brings its schema up to date. The URL is
 // "sqlite:PATH" or a plain path, whose file is made if there is none, or
-// "postgres://…" ("postgresql://…") as libpq understands it.
+// "postgres://…" ("postgresql://…") as libpq understands it, with its parameters.
+// Time limits have defaults that connect_timeout, statement_timeout,
+// idle_in_transaction_session_timeout, keepalives and those that belong to it, and
+// tcp_user_timeout of the URL replace. Behind a pooler (PgBouncer) it must say
+// pooler=transaction, whichever mode the pooler is in: most settings cannot be sent
+// through it when a connection is made.
 //
 // It is an error if a newer version of Signum has been at the schema. Errors
 // never hold the password of the URL.
 func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
-	o := options{readers: max(4, 2*runtime.GOMAXPROCS(0)), writers: 2, group: maxGroup, pause: groupPause, log: slog.Default()}
+	o := options{readers: max(4, 2*runtime.GOMAXPROCS(0)), writers: 2, group: maxGroup, pause: groupPause, log: slog.Default(), limits: defaultLimits}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -71,14 +77,14 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 	}
 	s := &Store{
 		engine:  p.engine,
-		read:    &reader{db: p.read, engine: p.engine},
+		read:    &reader{pools: p, limit: o.limits.read},
 		queue:   newQueue(o.writers),
 		closeDB: p.write.Close,
 
 		unreadable: unreadable{log: o.log, found: o.badRow},
 	}
 	for number := range o.writers {
-		w := &writer{db: p.write, engine: p.engine, queue: s.queue, number: number, limit: o.group, pause: o.pause, log: o.log}
+		w := &writer{pools: p, limits: o.limits, queue: s.queue, number: number, limit: o.group, pause: o.pause, log: o.log}
 		s.writers.Go(func() {
 			defer event.Rescue(o.log, "store writer")
 			w.run()
@@ -90,7 +96,11 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 // pools are the connections of a database, those for reading apart, so that a
 // write never waits for one.
 type pools struct {
-	engine      engine
+	engine engine
+	// pooled means that a pooler stands between, which gives each transaction
+	// another connection of the server.
+	pooled      bool
+	begin       string // settings to make in each transaction of writes
 	read, write *sql.DB
 }
 

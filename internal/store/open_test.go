@@ -150,7 +150,7 @@ func TestPostgresCollation(t *testing.T) {
 	url := pgtest.Database(t, `LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LOCALE 'C' ENCODING 'UTF8'`)
 	s := open(t, url)
 	var bytewise bool
-	if err := s.read.db.QueryRow(`SELECT 'B' < 'a'`).Scan(&bytewise); err != nil || bytewise {
+	if err := s.read.read.QueryRow(`SELECT 'B' < 'a'`).Scan(&bytewise); err != nil || bytewise {
 		t.Fatalf("the database has no collation of its own: %v", err)
 	}
 	ids := []string{"b", "a", "B", "_x", "a-1", "a1", "aB", "é"}

@@ -68,7 +68,7 @@ func TestPlansSQLite(t *testing.T) {
 		for !strings.Contains(q.text, fmt.Sprint("$", last)) {
 			last--
 		}
-		rows, err := s.read.db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+q.text, args[:last]...)
+		rows, err := s.read.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+q.text, args[:last]...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,17 +95,17 @@ func TestPlansSQLite(t *testing.T) {
 func TestPlansPostgres(t *testing.T) {
 	s := open(t, pgtest.URL(t))
 	for _, fill := range planFill {
-		if _, err := s.read.db.ExecContext(t.Context(), fill); err != nil {
+		if _, err := s.read.read.ExecContext(t.Context(), fill); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, about := range []string{"without statistics", "with statistics"} {
 		if about == "with statistics" {
-			if _, err := s.read.db.ExecContext(t.Context(), "ANALYZE"); err != nil {
+			if _, err := s.read.read.ExecContext(t.Context(), "ANALYZE"); err != nil {
 				t.Fatal(err)
 			}
 		}
-		c, err := s.read.db.BeginTx(t.Context(), nil)
+		c, err := s.read.read.BeginTx(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,43 +6,151 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// A group of writes holds many locks, and two nodes may take theirs in
-// opposite order. Neither waits long: its group is rolled back and run again
-// one write at a time, which cannot deadlock. That comes sooner than
-// PostgreSQL's own deadlock detection (1 s), and is not limited then.
-const (
-	groupLockTimeout  = `SET lock_timeout = '500ms'`
-	singleLockTimeout = `SET LOCAL lock_timeout = 0`
-)
+// groupLockTimeout is how long a statement of a group waits for a lock. A group
+// holds many locks, and two nodes may take theirs in opposite order. Neither
+// waits long: its group is rolled back and run again one write at a time. That
+// comes sooner than PostgreSQL's own deadlock detection (1 s). A write of its own
+// may wait as long as its transaction may take.
+const groupLockTimeout = 500 * time.Millisecond
 
 const selectDurability = `SELECT current_setting('synchronous_commit'), current_setting('fsync')`
 
 // openPostgres opens a pool that writes and one that reads.
 func openPostgres(ctx context.Context, url string, o *options) (*pools, error) {
-	config, err := pgx.ParseConfig(url)
+	config, pooled, err := postgresConfig(url, o.limits)
 	if err != nil {
 		return nil, err
 	}
-	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = "signum"
-	}
-	pool := func(n int) *sql.DB {
-		db := stdlib.OpenDB(*config)
+	p := &pools{engine: postgres, pooled: pooled}
+	pool := func(n int, settings settings) *sql.DB {
+		c := config.Copy()
+		settings.override(c.RuntimeParams)
+		if !pooled {
+			settings.startup(c.RuntimeParams)
+		}
+		db := stdlib.OpenDB(*c)
 		db.SetMaxOpenConns(n)
 		db.SetMaxIdleConns(n)
 		return db
 	}
-	p := &pools{engine: postgres, write: pool(o.writers), read: pool(o.readers)}
+	writing := writeSettings(o.limits)
+	p.write, p.read = pool(o.writers, writing), pool(o.readers, readSettings(o.limits))
+	if pooled {
+		writing.override(config.RuntimeParams)
+		p.begin = writing.local()
+	}
 	if err := checkDurability(ctx, p.write, o.log); err != nil {
 		p.close()
 		return nil, err
 	}
 	return p, nil
+}
+
+// postgresConfig reads a URL as libpq does, and besides the parameters of
+// tcpOptions, and pooler. pooler=transaction says that a pooler (PgBouncer) gives
+// each transaction another connection of the server: nothing is prepared by name,
+// and no state is set that outlives a transaction.
+func postgresConfig(url string, l limits) (config *pgx.ConnConfig, pooled bool, err error) {
+	if config, err = pgx.ParseConfig(url); err != nil {
+		return nil, false, err
+	}
+	switch pooler, given := take(config.RuntimeParams, "pooler"); {
+	case given && pooler != "transaction":
+		return nil, false, fmt.Errorf("pooler=%s: the one mode that is known is pooler=transaction", pooler)
+	case given:
+		pooled = true
+		config.DefaultQueryExecMode = pgx.QueryExecModeExec
+		config.StatementCacheCapacity, config.DescriptionCacheCapacity = 0, 0
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = l.connect
+	}
+	tcp, err := takeTCPOptions(config.RuntimeParams)
+	if err != nil {
+		return nil, false, err
+	}
+	config.DialFunc = tcp.dialer(config.ConnectTimeout).DialContext
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "signum"
+	}
+	return config, pooled, nil
+}
+
+// take removes a parameter.
+func take(params map[string]string, name string) (value string, given bool) {
+	value, given = params[name]
+	delete(params, name)
+	return value, given
+}
+
+// setting is a configuration parameter of the server. What the URL says of it
+// counts instead, unless it is fixed.
+type setting struct {
+	name, value string
+	fixed       bool
+}
+
+type settings []setting
+
+func readSettings(l limits) settings {
+	return settings{
+		{name: "default_transaction_isolation", value: "read committed", fixed: true},
+		{name: "statement_timeout", value: milliseconds(l.read)},
+	}
+}
+
+func writeSettings(l limits) settings {
+	return settings{
+		{name: "lock_timeout", value: milliseconds(groupLockTimeout), fixed: true},
+		{name: "statement_timeout", value: milliseconds(l.write)},
+		// A writer is never idle in a transaction for longer, unless its machine or
+		// the network is gone: its locks must not stay.
+		{name: "idle_in_transaction_session_timeout", value: milliseconds(l.write)},
+	}
+}
+
+func milliseconds(d time.Duration) string { return fmt.Sprintf("%dms", d.Milliseconds()) }
+
+// override takes the settings out of the URL's parameters; those that are not
+// fixed get their values.
+func (s settings) override(params map[string]string) {
+	for i := range s {
+		if v, given := take(params, s[i].name); given && !s[i].fixed {
+			s[i].value = v
+		}
+	}
+}
+
+// startup sends the settings when a connection is made.
+func (s settings) startup(params map[string]string) {
+	for _, x := range s {
+		params[x.name] = x.value
+	}
+}
+
+// local makes the settings for one transaction.
+func (s settings) local() string {
+	var b strings.Builder
+	for _, x := range s {
+		fmt.Fprintf(&b, "SET LOCAL %s = '%s';", x.name, strings.ReplaceAll(x.value, "'", "''"))
+	}
+	return b.String()
+}
+
+// transient reports whether PostgreSQL has rolled the transaction back for the
+// sake of another one, so that it may succeed when it is run again:
+// serialization_failure or deadlock_detected.
+func transient(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
 }
 
 // checkDurability refuses a server that answers a COMMIT before it is on disk.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"sync"
+	"time"
 )
 
 // query is one statement of the common set. Where PostgreSQL needs its own
@@ -21,18 +22,30 @@ func (q *query) sql(e engine) string {
 }
 
 // reader runs queries outside of a transaction, on a pool of connections, each
-// statement prepared once per connection.
+// statement prepared once per connection; behind a pooler, not at all.
 type reader struct {
-	db     *sql.DB
-	engine engine
-	stmts  sync.Map // *query to *sql.Stmt
+	*pools
+	limit time.Duration // of a query on PostgreSQL
+	stmts sync.Map      // *query to *sql.Stmt
+}
+
+// query runs a query. The rows must be read before the context ends.
+func (r *reader) query(ctx context.Context, q *query, args []any) (*sql.Rows, error) {
+	if r.pooled {
+		return r.read.QueryContext(ctx, q.sql(r.engine), args...)
+	}
+	s, err := r.stmt(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
 }
 
 func (r *reader) stmt(ctx context.Context, q *query) (*sql.Stmt, error) {
 	if s, ok := r.stmts.Load(q); ok {
 		return s.(*sql.Stmt), nil
 	}
-	s, err := r.db.PrepareContext(ctx, q.sql(r.engine))
+	s, err := r.read.PrepareContext(ctx, q.sql(r.engine))
 	if err != nil {
 		return nil, err
 	}
@@ -45,38 +58,45 @@ func (r *reader) stmt(ctx context.Context, q *query) (*sql.Stmt, error) {
 
 // detach is the context to read with. On SQLite a read takes microseconds and
 // a context that can end costs two goroutines a query, so that it is asked
-// only once; on PostgreSQL the network may hang, so that it is kept.
-func (r *reader) detach(ctx context.Context) (context.Context, error) {
+// only once; on PostgreSQL the network may hang, so that it is kept, with a limit.
+func (r *reader) detach(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	if r.engine == postgres {
-		return ctx, nil
+		ctx, cancel := limited(ctx, "query", r.limit)
+		return ctx, cancel, nil
 	}
-	return context.WithoutCancel(ctx), ctx.Err()
+	return context.WithoutCancel(ctx), func() {}, ctx.Err()
 }
 
 // row reads at most one row into dest; sql.ErrNoRows if there is none.
 func (r *reader) row(ctx context.Context, q *query, args []any, dest ...any) error {
-	ctx, err := r.detach(ctx)
+	ctx, cancel, err := r.detach(ctx)
 	if err != nil {
 		return err
+	}
+	defer cancel()
+	if r.pooled {
+		return explain(ctx, r.read.QueryRowContext(ctx, q.sql(r.engine), args...).Scan(dest...))
 	}
 	s, err := r.stmt(ctx, q)
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.QueryRowContext(ctx, args...).Scan(dest...)
 	}
-	return s.QueryRowContext(ctx, args...).Scan(dest...)
+	return explain(ctx, err)
 }
 
 // each calls scan for every row.
 func (r *reader) each(ctx context.Context, q *query, args []any, scan func(*sql.Rows) error) error {
-	ctx, err := r.detach(ctx)
+	ctx, cancel, err := r.detach(ctx)
 	if err != nil {
 		return err
 	}
-	s, err := r.stmt(ctx, q)
-	if err != nil {
-		return err
-	}
-	rows, err := s.QueryContext(ctx, args...)
+	defer cancel()
+	rows, err := r.query(ctx, q, args)
+	return explain(ctx, scanAll(rows, err, scan))
+}
+
+// scanAll calls scan for every row of a query and closes it.
+func scanAll(rows *sql.Rows, err error, scan func(*sql.Rows) error) error {
 	if err != nil {
 		return err
 	}
@@ -94,5 +114,5 @@ func (r *reader) close() error {
 		s.(*sql.Stmt).Close()
 		return true
 	})
-	return r.db.Close()
+	return r.read.Close()
 }

@@ -10,40 +10,52 @@ import (
 // session is a connection of a writer, with its transaction and its prepared
 // statements. They are prepared on the connection and not through the
 // transaction, which would parse them anew each time.
+//
+// Behind a pooler nothing is prepared: the next transaction may have another
+// connection of the server, which knows nothing of it.
 type session struct {
-	engine engine
-	conn   *sql.Conn
-	tx     *sql.Tx
-	stmts  map[*query]*sql.Stmt
+	*pools
+	conn  *sql.Conn
+	tx    *sql.Tx
+	stmts map[*query]*sql.Stmt
 }
 
-func newSession(ctx context.Context, db *sql.DB, e engine) (*session, error) {
-	conn, err := db.Conn(ctx)
+func newSession(ctx context.Context, p *pools) (*session, error) {
+	conn, err := p.write.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if e == postgres {
-		if _, err := conn.ExecContext(ctx, groupLockTimeout); err != nil {
-			conn.Close()
-			return nil, err
-		}
-	}
-	return &session{engine: e, conn: conn, stmts: make(map[*query]*sql.Stmt)}, nil
+	return &session{pools: p, conn: conn, stmts: make(map[*query]*sql.Stmt)}, nil
 }
 
-func (s *session) begin(ctx context.Context) (err error) {
-	s.tx, err = s.conn.BeginTx(ctx, nil)
+// isolation is that of every transaction, whatever the database's default is. The
+// statements are written for it: a compare-and-set that waited for another one
+// sees what that has committed. SQLite has one isolation, which is stronger.
+func (p *pools) isolation() *sql.TxOptions {
+	if p.engine == sqlite {
+		return nil
+	}
+	return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+}
+
+func (s *session) beginGroup(ctx context.Context) error { return s.beginWith(ctx, s.begin) }
+
+// beginWith begins a transaction and makes settings for it.
+func (s *session) beginWith(ctx context.Context, settings string) (err error) {
+	if s.tx, err = s.conn.BeginTx(ctx, s.isolation()); err != nil || settings == "" {
+		return err
+	}
+	_, err = s.tx.ExecContext(ctx, settings)
 	return err
 }
 
 // beginSingle begins a transaction for one write, which may wait for a lock as
 // long as the transaction may take.
 func (s *session) beginSingle(ctx context.Context) error {
-	if err := s.begin(ctx); err != nil || s.engine != postgres {
-		return err
+	if s.engine != postgres {
+		return s.beginGroup(ctx)
 	}
-	_, err := s.tx.ExecContext(ctx, singleLockTimeout)
-	return err
+	return s.beginWith(ctx, s.begin+`SET LOCAL lock_timeout = 0`)
 }
 
 func (s *session) commit() error   { return s.tx.Commit() }
@@ -63,11 +75,17 @@ func (s *session) stmt(ctx context.Context, q *query) (*sql.Stmt, error) {
 
 // exec returns the number of rows affected.
 func (s *session) exec(ctx context.Context, q *query, args ...any) (int64, error) {
-	st, err := s.stmt(ctx, q)
-	if err != nil {
-		return 0, err
+	var res sql.Result
+	var err error
+	if s.pooled {
+		res, err = s.conn.ExecContext(ctx, q.sql(s.engine), args...)
+	} else {
+		var st *sql.Stmt
+		if st, err = s.stmt(ctx, q); err != nil {
+			return 0, err
+		}
+		res, err = st.ExecContext(ctx, args...)
 	}
-	res, err := st.ExecContext(ctx, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -76,11 +94,15 @@ func (s *session) exec(ctx context.Context, q *query, args ...any) (int64, error
 
 // row reads at most one row; found is false if there is none.
 func (s *session) row(ctx context.Context, q *query, args []any, dest ...any) (found bool, err error) {
-	st, err := s.stmt(ctx, q)
-	if err != nil {
-		return false, err
+	if s.pooled {
+		err = s.conn.QueryRowContext(ctx, q.sql(s.engine), args...).Scan(dest...)
+	} else {
+		var st *sql.Stmt
+		if st, err = s.stmt(ctx, q); err != nil {
+			return false, err
+		}
+		err = st.QueryRowContext(ctx, args...).Scan(dest...)
 	}
-	err = st.QueryRowContext(ctx, args...).Scan(dest...)
 	if err == sql.ErrNoRows {
 		return false, nil
 	}
@@ -89,21 +111,16 @@ func (s *session) row(ctx context.Context, q *query, args []any, dest ...any) (f
 
 // each calls scan for every row.
 func (s *session) each(ctx context.Context, q *query, args []any, scan func(*sql.Rows) error) error {
+	if s.pooled {
+		rows, err := s.conn.QueryContext(ctx, q.sql(s.engine), args...)
+		return scanAll(rows, err, scan)
+	}
 	st, err := s.stmt(ctx, q)
 	if err != nil {
 		return err
 	}
 	rows, err := st.QueryContext(ctx, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return scanAll(rows, err, scan)
 }
 
 // demand refuses with ErrNotFound if the query, which selects 1, finds nothing.

@@ -2,10 +2,10 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
@@ -21,15 +21,16 @@ const (
 	groupPause = time.Millisecond
 	// largeGroup writes come together by themselves, without a pause.
 	largeGroup = 24
-	// writeTimeout bounds one transaction on PostgreSQL, where the network or
-	// another node's lock may hang. SQLite has its busy timeout.
-	writeTimeout = 30 * time.Second
+	// maxAttempts bounds how often a write is run that PostgreSQL rolls back for
+	// the sake of others, and retryPause the first pause between, which doubles.
+	maxAttempts = 6
+	retryPause  = 10 * time.Millisecond
 )
 
 // writer runs groups of writes, each in one transaction.
 type writer struct {
-	db     *sql.DB
-	engine engine
+	*pools
+	limits limits
 	queue  *queue
 	number int // in the queue, from 0
 	limit  int // writes of a group, at most
@@ -90,13 +91,15 @@ func (w *writer) linger(group []*write) []*write {
 func (w *writer) commit(group []*write) {
 	ctx, cancel := w.context()
 	defer cancel()
-	if err := w.begin(ctx, (*session).begin); err != nil {
+	if err := w.begun(ctx, (*session).beginGroup); err != nil {
 		w.fail(group, explain(ctx, err))
 		return
 	}
 	group, err := w.apply(ctx, group)
 	if err == nil {
-		w.finish(ctx, group)
+		if err := w.finish(ctx, group); err != nil {
+			w.fail(group, err)
+		}
 		return
 	}
 	if rerr := w.session.rollback(); rerr != nil {
@@ -106,10 +109,14 @@ func (w *writer) commit(group []*write) {
 		return
 	}
 	if len(group) > 1 {
-		w.log.Warn("store: group of writes rolled back, running them one by one", "writes", len(group), "error", err)
+		w.log.Warn("store: group of writes rolled back, running them one by one", "writes", len(group), "err", err)
 	}
 	for i := range group {
-		w.single(group[i : i+1 : i+1])
+		if err := w.single(group[i : i+1 : i+1]); err != nil {
+			// There is no database to begin a transaction with.
+			w.fail(group[i:], err)
+			return
+		}
 	}
 }
 
@@ -126,35 +133,53 @@ func (w *writer) apply(ctx context.Context, group []*write) ([]*write, error) {
 	return group, nil
 }
 
-// single runs one write in its own transaction.
-func (w *writer) single(one []*write) {
+// single runs one write in its own transaction and answers it, unless no
+// transaction could be begun: that is the error. A write that PostgreSQL rolls back
+// for the sake of others is run again, some times at most, within its time.
+func (w *writer) single(one []*write) error {
 	ctx, cancel := w.context()
 	defer cancel()
-	if err := w.begin(ctx, (*session).beginSingle); err != nil {
-		w.fail(one, explain(ctx, err))
-		return
-	}
-	if err := w.session.run(ctx, one); err != nil {
-		if w.session.rollback() != nil {
+	for attempt := 1; ; attempt++ {
+		if err := w.begun(ctx, (*session).beginSingle); err != nil {
+			return explain(ctx, err)
+		}
+		err := w.session.run(ctx, one)
+		if err == nil {
+			err = w.finish(ctx, one)
+		} else if w.session.rollback() != nil {
 			w.drop()
 		}
-		w.fail(one, explain(ctx, err))
-		return
+		if err == nil {
+			return nil
+		}
+		if !transient(err) || attempt == maxAttempts || !pause(ctx, rand.N(retryPause<<attempt)) {
+			w.fail(one, explain(ctx, err))
+			return nil
+		}
 	}
-	w.finish(ctx, one)
+}
+
+// pause waits, and reports whether the context goes on after it.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // finish commits and answers. An error of COMMIT is everybody's, those refused
-// included: what refused them may be what was lost.
-func (w *writer) finish(ctx context.Context, group []*write) {
+// included: what refused them may be what was lost. Nobody is answered then.
+func (w *writer) finish(ctx context.Context, group []*write) error {
 	if err := w.session.commit(); err != nil {
 		w.drop()
-		w.fail(group, fmt.Errorf("commit: %w", explain(ctx, err)))
-		return
+		return fmt.Errorf("commit: %w", explain(ctx, err))
 	}
 	for _, op := range group {
 		op.answer <- op.err
 	}
+	return nil
 }
 
 func (w *writer) fail(group []*write, err error) {
@@ -164,16 +189,16 @@ func (w *writer) fail(group []*write, err error) {
 	}
 }
 
-// begin starts a transaction, on a new connection if there is none or the one
+// begun starts a transaction, on a new connection if there is none or the one
 // at hand has died since it was last used.
-func (w *writer) begin(ctx context.Context, how func(*session, context.Context) error) error {
+func (w *writer) begun(ctx context.Context, how func(*session, context.Context) error) error {
 	if w.session != nil {
 		if how(w.session, ctx) == nil {
 			return nil
 		}
 		w.drop()
 	}
-	s, err := newSession(ctx, w.db, w.engine)
+	s, err := newSession(ctx, w.pools)
 	if err != nil {
 		return err
 	}
@@ -198,16 +223,7 @@ func (w *writer) context() (context.Context, context.CancelFunc) {
 	if w.engine == sqlite {
 		return context.Background(), func() {}
 	}
-	return context.WithTimeoutCause(context.Background(), writeTimeout,
-		fmt.Errorf("transaction took longer than %v", writeTimeout))
-}
-
-// explain adds which timeout it was, if it was one.
-func explain(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("%w (%w)", err, context.Cause(ctx))
-	}
-	return err
+	return limited(context.Background(), "transaction", w.limits.write)
 }
 
 // run executes the writes: what each does first, in order, then what follows
