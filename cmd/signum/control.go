@@ -20,7 +20,7 @@ import (
 	"github.com/signum-mssp/signum/client"
 )
 
-// maxControlAnswer bounds what is read of a sandbox's answer, in bytes.
+// maxControlAnswer limits how much of a sandbox's answer is read, in bytes.
 const maxControlAnswer = 1 << 20
 
 const controlExitCodes = `Exit codes:
@@ -29,7 +29,7 @@ const controlExitCodes = `Exit codes:
   2  the sandbox refused it
   5  the sandbox is not reachable`
 
-// controlFlags say which running sandbox is to be told something.
+// controlFlags name the running sandbox to control.
 type controlFlags struct{ sandbox string }
 
 func (f *controlFlags) register(cmd *cobra.Command) {
@@ -41,12 +41,12 @@ type controlCall struct {
 	path        string
 	contentType string
 	body        io.Reader
-	size        int64         // of the body; -1: not known
-	timeout     time.Duration // 0: none but that of the context
+	size        int64         // of the body; -1: unknown
+	timeout     time.Duration // 0: only the context's
 	limit       int64         // of the answer, in bytes
 }
 
-// post asks the sandbox as its party, in JSON; answer may be nil.
+// post calls the sandbox as its party, in JSON; answer may be nil.
 func (f *controlFlags) post(ctx context.Context, path string, body, answer any) error {
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -58,7 +58,7 @@ func (f *controlFlags) post(ctx context.Context, path string, body, answer any) 
 	}, answer)
 }
 
-// send asks the sandbox as its party; answer may be nil.
+// send calls the sandbox as its party; answer may be nil.
 func (f *controlFlags) send(ctx context.Context, c controlCall, answer any) error {
 	dir := cmp.Or(f.sandbox, os.Getenv(envSandbox))
 	if dir == "" {
@@ -92,8 +92,8 @@ func (f *controlFlags) send(ctx context.Context, c controlCall, answer any) erro
 	return readControlAnswer(target, resp, data, answer)
 }
 
-// readControlAnswer tells a refusal of a sandbox from what is no sandbox's
-// answer.
+// readControlAnswer tells a sandbox's refusal from an answer that does not come
+// from a sandbox.
 func readControlAnswer(target string, resp *http.Response, data []byte, answer any) error {
 	if resp.StatusCode == http.StatusOK {
 		if answer == nil || json.Unmarshal(data, answer) == nil {
@@ -107,5 +107,5 @@ func readControlAnswer(target string, resp *http.Response, data []byte, answer a
 			return &exitError{exitRefused, errors.New("the sandbox refused it: " + printable(refusal.Error))}
 		}
 	}
-	return &exitError{exitUnreachable, fmt.Errorf("what answered at %s (HTTP %d) is no sandbox of this version", target, resp.StatusCode)}
+	return &exitError{exitUnreachable, fmt.Errorf("what answered at %s (HTTP %d) is not a sandbox of this version", target, resp.StatusCode)}
 }

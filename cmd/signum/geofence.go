@@ -11,7 +11,7 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// geofenceFlags ask where the phone is, and may say where it must be.
+// geofenceFlags ask where the phone is, and may restrict where it must be.
 type geofenceFlags struct {
 	locate        bool
 	allow, deny   []string
@@ -23,15 +23,15 @@ type geofenceFlags struct {
 func (g *geofenceFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.BoolVar(&g.locate, "geofence", false, "ask where the phone is")
-	fl.StringSliceVar(&g.allow, "geofence-allow", nil, "countries it must be in, such as CH,LI (ISO 3166-1)")
-	fl.StringSliceVar(&g.deny, "geofence-deny", nil, "countries it must not be in")
-	fl.Float64Var(&g.minConfidence, "geofence-min-confidence", 0, "how sure device and location must be at least, 0 to 1")
-	fl.DurationVar(&g.maxAge, "geofence-max-age", 0, "how old the location may be, in whole minutes such as 10m")
-	fl.IntVar(&g.maxAccuracy, "geofence-max-accuracy", 0, "how inexact it may be, in metres")
+	fl.StringSliceVar(&g.allow, "geofence-allow", nil, "countries the phone must be in, such as CH,LI (ISO 3166-1)")
+	fl.StringSliceVar(&g.deny, "geofence-deny", nil, "countries the phone must not be in")
+	fl.Float64Var(&g.minConfidence, "geofence-min-confidence", 0, "minimum confidence in device and location, 0 to 1")
+	fl.DurationVar(&g.maxAge, "geofence-max-age", 0, "maximum age of the location, in whole minutes, such as 10m")
+	fl.IntVar(&g.maxAccuracy, "geofence-max-accuracy", 0, "maximum inaccuracy of the location, in metres")
 }
 
-// policy is what the flags say, nil if they say nothing. Each of them asks for
-// the location, as --geofence does.
+// policy returns the policy that the flags set, or nil if they set none. Each of
+// them asks for the location, as --geofence does.
 func (g *geofenceFlags) policy(cmd *cobra.Command) (*signum.GeofencingPolicy, error) {
 	p := &signum.GeofencingPolicy{
 		CountryWhitelist: strings.Join(g.allow, ","),
@@ -57,7 +57,7 @@ func (g *geofenceFlags) policy(cmd *cobra.Command) (*signum.GeofencingPolicy, er
 	return p, nil
 }
 
-// location is where a phone was, or why that is not known; as answered.
+// location is where a phone was, or why that is not known, as the service says.
 type location struct {
 	Country            string `json:"country,omitempty"`
 	Accuracy           *int   `json:"accuracy,omitempty"` // metres; 0 for a SIM
@@ -82,7 +82,7 @@ func (l *location) String() string {
 	if l.ErrorCode != "" {
 		return fmt.Sprintf("not known: %s %s", l.ErrorCode, l.ErrorMessage)
 	}
-	within := "the country only" // all that a SIM knows
+	within := "the country only" // a SIM gives no more
 	if *l.Accuracy != 0 {
 		within = fmt.Sprintf("within %d m", *l.Accuracy)
 	}

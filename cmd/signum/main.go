@@ -1,5 +1,5 @@
 // Command signum is a Mobile Signature Service Provider and the tools around
-// it: the sandbox, and what an application provider needs to ask it.
+// it: the sandbox, and the commands with which an application provider calls it.
 package main
 
 import (

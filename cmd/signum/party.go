@@ -15,7 +15,7 @@ import (
 	"github.com/signum-mssp/signum/client"
 )
 
-// Environment variables, for what should not be repeated or seen.
+// Environment variables, for what nobody wants to repeat or to show.
 const (
 	envSandbox  = "SIGNUM_SANDBOX"
 	envPassword = "SIGNUM_AP_PASSWORD"
@@ -23,9 +23,9 @@ const (
 
 const partyHelp = `The service and the party come from a sandbox's directory (--sandbox, or the
 environment variable ` + envSandbox + `), or from --url, --ap-id and --cert. A flag
-wins over what the sandbox says.`
+takes precedence over the sandbox.`
 
-// partyFlags say whom to ask and as whom.
+// partyFlags name the service to call and the party that calls it.
 type partyFlags struct {
 	sandbox, url, apID, apPassword string
 	cert, key, serverCA, userCA    string
@@ -37,20 +37,20 @@ func (f *partyFlags) register(cmd *cobra.Command) {
 	f.registerTrust(cmd)
 	fl.StringVar(&f.url, "url", "", "address of the service before /rest or /soap, such as https://mobileid.example.com")
 	fl.StringVar(&f.apID, "ap-id", "", "AP_ID of the party")
-	fl.StringVar(&f.apPassword, "ap-password", "", "AP_PWD, if the party has one; better in the environment variable "+envPassword)
+	fl.StringVar(&f.apPassword, "ap-password", "", "AP_PWD, if the party has one; safer in the environment variable "+envPassword)
 	fl.StringVar(&f.cert, "cert", "", "TLS certificate of the party (PEM)")
 	fl.StringVar(&f.key, "key", "", "its key (PEM); default in the file of --cert")
-	fl.StringVar(&f.serverCA, "server-ca", "", "roots to trust the service by (PEM); default the system's")
+	fl.StringVar(&f.serverCA, "server-ca", "", "root certificates to trust the service by (PEM); default the system's")
 	fl.BoolVar(&f.soap, "soap", false, "speak SOAP instead of REST")
 }
 
 func (f *partyFlags) registerTrust(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.sandbox, "sandbox", "", "directory of a sandbox; default $"+envSandbox)
-	fl.StringVar(&f.userCA, "user-ca", "", "roots to verify users' signatures by (PEM)")
+	fl.StringVar(&f.userCA, "user-ca", "", "root certificates to verify users' signatures by (PEM)")
 }
 
-// prefixFlags say what a text starts with.
+// prefixFlags set the prefix of a text.
 type prefixFlags struct {
 	prefix   string
 	noPrefix bool
@@ -63,7 +63,7 @@ func (f *prefixFlags) register(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("prefix", "no-prefix")
 }
 
-// start is the text after the prefix, unless it starts with it already.
+// start puts the prefix before the text, unless it is there already.
 func (f *prefixFlags) start(p *party, text string) string {
 	prefix := cmp.Or(f.prefix, p.prefix)
 	if f.noPrefix || strings.HasPrefix(text, prefix) {
@@ -72,21 +72,21 @@ func (f *prefixFlags) start(p *party, text string) string {
 	return prefix + text
 }
 
-// party is what the flags lead to.
+// party is the result of the flags.
 type party struct {
 	config client.Config
 	prefix string
 	trust
 }
 
-// trust is what signatures are verified by.
+// trust is what signatures are verified against.
 type trust struct {
 	roots *x509.CertPool // nil if nothing is known
 	file  string         // where they come from
 }
 
-// sandboxDir is the sandbox to use, empty for none. The environment does not
-// count when the address is given: its certificates belong to another service.
+// sandboxDir is the directory of the sandbox to use; empty if none. With --url the
+// environment is ignored: its certificates belong to another service.
 func (f *partyFlags) sandboxDir() string {
 	if f.sandbox == "" && f.url == "" {
 		return os.Getenv(envSandbox)
@@ -155,7 +155,7 @@ func (f *partyFlags) load() (*party, error) {
 	return p, f.complete(p)
 }
 
-// complete names all that is missing at once.
+// complete reports everything that is missing at once.
 func (f *partyFlags) complete(p *party) error {
 	var missing []string
 	if p.config.BaseURL == "" {
@@ -185,7 +185,7 @@ func (f *partyFlags) loadUserCA(t *trust) error {
 	return nil
 }
 
-// loadTrust is for a command that needs the roots and nothing else.
+// loadTrust serves commands that need only the root certificates.
 func (f *partyFlags) loadTrust() (trust, error) {
 	var t trust
 	if f.userCA == "" && f.sandboxDir() != "" {

@@ -13,9 +13,9 @@ import (
 func newPhoneCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "phone",
-		Short: "Make a simulated phone of a running sandbox do something",
-		Long: `Commands for the phones of a running sandbox. A service with real users has
-nothing of the kind.`,
+		Short: "Control a simulated phone of a running sandbox",
+		Long: `Commands for the phones of a running sandbox. A service with real users has no such
+commands.`,
 	}
 	cmd.AddCommand(newPhoneOpenCmd(), newPhoneSetCmd())
 	return cmd
@@ -26,15 +26,15 @@ func newPhoneOpenCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "open AUTH_URI",
 		Short: "Open a pending App2App request on its phone",
-		Long: `Does what the party's app does on a real phone: it opens AUTH_URI, the address that
-came with the first answer to an App2App request (signum sign --app2app prints it).
-The user is asked, and does as always. It prints the URI at which the signing app
+		Long: `Does what the party's app does on a real phone: it opens AUTH_URI, the address in
+the first answer to an App2App request (signum sign --app2app prints it). The user is
+then asked and behaves as usual. The command prints the URI with which the signing app
 calls back, if there is one.
 
 ` + controlExitCodes,
 		Example: `  # in one terminal; it prints "auth_uri mobileid://auth?…" and waits
   signum sign --sandbox ./box --app2app myapp://done +41791000002 "Pay 10 francs?"
-  # in another; it prints myapp://done, and the first goes on
+  # in another; it prints myapp://done, and the first continues
   signum phone open --sandbox ./box "mobileid://auth?…"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,13 +58,13 @@ func newPhoneSetCmd() *cobra.Command {
 	var location string
 	cmd := &cobra.Command{
 		Use:   "set MSISDN [BEHAVIOUR]",
-		Short: "Say what the user of a phone does from now on, and where it is",
-		Long: `Changes what the user of MSISDN does with requests from now on, and with --location
+		Short: "Set what the user of a phone does from now on, and where the phone is",
+		Long: `Sets what the user of MSISDN does with requests from now on and, with --location,
 where the phone is. BEHAVIOUR is one of
 ` + behaviours() + `,
-each with a time of its own if you like, such as cancel:5s. A location is a country
-(CH), with what differs from the usual if you like (DE,accuracy=500,age=3h), or why
-it is not known: error=103 (an error code of geofencing), or none.
+optionally with its own delay, such as cancel:5s. A location is a country (CH),
+optionally with what differs from the defaults (DE,accuracy=500,age=3h), or why it is
+not known: error=103 (an error code of geofencing), or none.
 
 ` + controlExitCodes,
 		Example: `  signum phone set --sandbox ./box +41791000001 cancel:5s

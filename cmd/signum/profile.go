@@ -21,11 +21,11 @@ func newProfileCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "profile MSISDN",
 		Short: "Ask what a mobile user can do",
-		Long: `Asks the service which signature profiles the party may use with the user of
-MSISDN now, and more about the user, by the words of --params:
+		Long: `Asks the service which signature profiles the party can use with the user of MSISDN
+now, and what else --params names:
 
   sscds        the devices: SIM and Apps
-  state        their states: ACTIVE, INACTIVE, or REGISTERED (known, without a key)
+  state        their states: ACTIVE, INACTIVE, or REGISTERED (known, but without a key)
   certs        their certificates
   pinstatus    whether their PINs are blocked
   carddetails  the mobile network of the SIM
@@ -34,8 +34,8 @@ MSISDN now, and more about the user, by the words of --params:
 
 ` + partyHelp + `
 
-With --json, standard output is one JSON object on one line. Fields that were not
-asked for are left out:
+With --json, standard output is one JSON object on one line. It has only the fields
+that were asked for:
 
   status, reason         100 REQUEST_OK, or the fault, with detail
   msisdn, profiles       the number as given; URIs
@@ -67,7 +67,7 @@ asked for are left out:
 		},
 	}
 	f.register(cmd)
-	cmd.Flags().StringVar(&params, "params", strings.Join(signum.ProfileParams, " "), `what to ask for besides the profiles; "" for nothing`)
+	cmd.Flags().StringVar(&params, "params", strings.Join(signum.ProfileParams, " "), `what to ask for in addition to the profiles; "" for nothing`)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for scripts")
 	return cmd
 }
@@ -167,7 +167,7 @@ func (r *profileResult) print(w io.Writer) error {
 	return err
 }
 
-// devices is a table, a line for each certificate of each device.
+// devices writes a table with a line for each certificate of each device.
 func (r *profileResult) devices(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "DEVICE\tSTATE\tPIN\tNETWORK\tKEY\tCERTIFICATE")
@@ -187,7 +187,7 @@ func (d *device) lines(w io.Writer, name string) {
 	}
 	certs := d.Certificates
 	if len(certs) == 0 {
-		certs = []certificate{{}} // a line also without
+		certs = []certificate{{}} // a device without one gets a line too
 	}
 	head := []string{name, string(d.State), choose(d.PINBlocked, "blocked", "ok"), card}
 	for _, c := range certs {
@@ -199,7 +199,7 @@ func (d *device) lines(w io.Writer, name string) {
 	}
 }
 
-// String is the state, the end and the subject of the user's certificate.
+// String returns the state, the end and the subject of the user's certificate.
 func (c *certificate) String() string {
 	if len(c.Chain) == 0 {
 		return string(c.State)
@@ -211,7 +211,7 @@ func (c *certificate) String() string {
 	return strings.Join(append(parts, c.Chain[0].Subject), " ")
 }
 
-// choose says one of two things of what is known, and nothing of what is not.
+// choose returns one of two texts, or nothing if b is not known.
 func choose(b *bool, yes, no string) string {
 	switch {
 	case b == nil:

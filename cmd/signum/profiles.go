@@ -9,18 +9,18 @@ import (
 
 // profileNames are short names of the signature profiles.
 var profileNames = []struct{ name, uri, meaning string }{
-	{"any", signum.ProfileAnyLoA4, "the SIM, else an App"},
+	{"any", signum.ProfileAnyLoA4, "the SIM, or an App if there is none"},
 	{"stk", signum.ProfileSTK, "the SIM only"},
 	{"device", signum.ProfileDevice, "an App only"},
-	{"geo", signum.ProfileAnyGeo, "the SIM if it can be located, else an App"},
+	{"geo", signum.ProfileAnyGeo, "the SIM if it can be located, otherwise an App"},
 	{"ecc", signum.ProfileAuth1ECC, "the SIM, with an EC key"},
 	{"rsa", signum.ProfileAuth1RSA, "the SIM, with an RSA key"},
-	{"otp", signum.ProfileOTPText, "sends the text as it is, a one-time password; nothing is signed"},
-	{"otp-flash", signum.ProfileOTPFlash, "the same, shown at once and not kept"},
-	{"auth1", signum.ProfileAuth1, "deprecated; what the service agreed on with the party"},
+	{"otp", signum.ProfileOTPText, "sends the text as it is, as a one-time password; nothing is signed"},
+	{"otp-flash", signum.ProfileOTPFlash, "the same, shown at once and not stored by the phone"},
+	{"auth1", signum.ProfileAuth1, "deprecated; the meaning depends on the party's contract"},
 }
 
-// profileURI is the URI that a --profile means: a short name, or a URI.
+// profileURI returns the URI for a --profile, which is a short name or a URI.
 func profileURI(s string) (string, error) {
 	var names []string
 	for _, p := range profileNames {
@@ -35,7 +35,7 @@ func profileURI(s string) (string, error) {
 	return "", fmt.Errorf("--profile %s: neither a URI nor one of %s", s, strings.Join(names, ", "))
 }
 
-// profileName is the short name of a URI, or - for a foreign one.
+// profileName returns the short name of a URI, or - if it has none.
 func profileName(uri string) string {
 	for _, p := range profileNames {
 		if uri == p.uri {

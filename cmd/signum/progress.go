@@ -10,15 +10,15 @@ import (
 	"github.com/signum-mssp/signum/client"
 )
 
-// plainInterval is how often progress is a line of its own where lines stay.
+// plainInterval is how often progress is printed where the output is no terminal.
 const plainInterval = 10 * time.Second
 
-// progress tells how long the user has been asked for: on a terminal in one
-// live line, otherwise in plain ones.
+// progress shows how long the command has been waiting for the user: on a
+// terminal in one line that changes, otherwise in a line now and then.
 type progress struct {
 	w     io.Writer
 	live  bool
-	shown bool // a live line stands
+	shown bool // the line that changes is on the screen
 	last  time.Duration
 }
 
@@ -33,7 +33,7 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && fi.Mode()&os.ModeCharDevice != 0
 }
 
-// begin says what is waited for, where it can be taken back.
+// begin says what the command waits for, if that can be erased later.
 func (p *progress) begin(msisdn string, limit time.Duration) {
 	if p.live {
 		fmt.Fprintf(p.w, "\r\x1b[Kwaiting for the user of %s, up to %s", printable(msisdn), limit)
@@ -53,7 +53,7 @@ func (p *progress) update(u client.Progress) {
 	}
 }
 
-// done removes the live line.
+// done erases the line that changes.
 func (p *progress) done() {
 	if p.shown {
 		fmt.Fprint(p.w, "\r\x1b[K")

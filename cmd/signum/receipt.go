@@ -19,15 +19,15 @@ type receiptFlags struct {
 	userAck, json bool
 }
 
-// noAnswer is the user_answer of a receipt that was asked for one in vain.
+// noAnswer is the user_answer if the phone did not say what the user did.
 const noAnswer = "NONE"
 
 // userAnswers say what the user did, for people.
 var userAnswers = map[string]string{
 	string(signum.ReceiptAccepted):  "pressed OK",
 	string(signum.ReceiptCancelled): "pressed Cancel",
-	string(signum.ReceiptTimedOut):  "did not touch it while it was shown",
-	noAnswer:                        "no answer from the phone: it may have been shown or not",
+	string(signum.ReceiptTimedOut):  "did not press a key while it was shown",
+	noAnswer:                        "no answer from the phone: the text may or may not have been shown",
 }
 
 func newReceiptCmd() *cobra.Command {
@@ -36,28 +36,27 @@ func newReceiptCmd() *cobra.Command {
 		Use:   "receipt TRANS_ID MSISDN TEXT",
 		Short: "Show the user a text after a signature",
 		Long: `Has the phone of MSISDN show TEXT after the signature TRANS_ID (MSSP_TransID), such
-as "Paid". There is one receipt per signature, and none for one that failed. TEXT
-needs the party's prefix; that of the sandbox is put before it, unless it stands
-there already.
+as "Paid". Each signature can have one receipt; a failed one has none. TEXT must
+start with the party's prefix. The sandbox's prefix is added unless it is there.
 
-It waits for what the user does with it, up to ` + signum.ReceiptWait.String() + `; not so with --user-ack=false.
-Whatever that is, the exit code is 0: the receipt was taken.
+The command waits up to ` + signum.ReceiptWait.String() + ` for what the user does; with --user-ack=false it does
+not wait. The exit code is 0 whatever the user does: the service took the receipt.
 
 With --encrypt, nobody on the way to the SIM can read the text: it is encrypted
-to the RSA key of the SIM (which an App or a SIM with an EC key has not). Its
-certificate is in the answer to: signum profile --json.
+for the RSA key of the SIM. (Apps, and SIMs with an EC key, have none.) The
+certificate of that key is in the answer to: signum profile --json.
 
 ` + partyHelp + `
 
 With --json, standard output is one JSON object on one line. Fields that do not
-apply are left out; there is none if the service was not reached:
+apply are left out. If the service was not reached, nothing is printed:
 
   status            number: 100, or the code of the fault
-  reason, detail    the code's name; what the service said of a fault
+  reason, detail    the name of the code; the service's explanation of a fault
   trans_id, msisdn  as given
-  user_answer       "OK", "CANCEL", "TIMEOUT" (shown and not touched), or "NONE" (no
+  user_answer       "OK", "CANCEL", "TIMEOUT" (shown, no key pressed), or "NONE" (no
                     answer in time)
-  fault_message     what the service said of it
+  fault_message     the service's explanation of that
   elapsed_ms        how long it took
 
 ` + exitCodesHelp,
@@ -76,7 +75,7 @@ apply are left out; there is none if the service was not reached:
 	f.prefixFlags.register(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&f.lang, "lang", client.DefaultLang, "language of the phone's dialogue: en, de, fr or it")
-	fl.BoolVar(&f.userAck, "user-ack", true, "wait for what the user does with it")
+	fl.BoolVar(&f.userAck, "user-ack", true, "wait for what the user does")
 	fl.StringVar(&f.encrypt, "encrypt", "", "certificate of the SIM's RSA key (PEM, DER or Base64)")
 	fl.BoolVar(&f.json, "json", false, "print one JSON object, for scripts")
 	return cmd

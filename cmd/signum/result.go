@@ -15,7 +15,7 @@ import (
 	"github.com/signum-mssp/signum/client"
 )
 
-// How a signature stands, in result.Verification.
+// Values of result.Verification.
 const (
 	verifiedOK  = "ok"
 	notChecked  = "not_checked"
@@ -55,14 +55,14 @@ type result struct {
 }
 
 const jsonHelp = `With --json, standard output is one JSON object on one line. Fields that do not
-apply are left out; there is none if the service was not reached:
+apply are left out. If the service was not reached, nothing is printed:
 
   status              number: 500 signed, 502 signed and validated, 504 outstanding,
                       100 one-time password sent, or the code of the fault
-  reason, detail      the code's name; what the service said of a fault
+  reason, detail      the name of the code; the service's explanation of a fault
   trans_id            MSSP_TransID
-  msisdn, profile     as answered
-  verification        "ok", "failed", or "not_checked" if no --user-ca is known
+  msisdn, profile     as in the answer
+  verification        "ok", "failed", or "not_checked" without a --user-ca
   verification_error  why it failed
   text, signer        what was signed and by which account, once verified
   certificate         serial number of the signer's certificate, hex
@@ -76,8 +76,8 @@ apply are left out; there is none if the service was not reached:
   verification_code   what the user must choose (--verification-code)
   mccmnc              mobile country and network code of the user's SIM`
 
-// failed explains an error, and prints a fault with what is known as JSON
-// where that is wanted.
+// failed explains an error. With asJSON it also prints a fault, with what is
+// known, as JSON.
 func failed(cmd *cobra.Command, known result, asJSON bool, err error) error {
 	if f := signum.AsFault(err); f != nil && asJSON {
 		known.Status, known.Reason, known.Detail = int(f.Code), f.Code.String(), f.Detail
@@ -88,8 +88,8 @@ func failed(cmd *cobra.Command, known result, asJSON bool, err error) error {
 	return explain(err)
 }
 
-// services takes over what additional services answered. What came before
-// stays: the address of App2App comes with the first answer only.
+// services copies the answers of additional services. It keeps earlier ones: the
+// address of App2App comes with the first answer only.
 func (r *result) services(all []signum.ServiceResponse) {
 	if l := client.Location(all); l != nil {
 		r.Location = newLocation(l)
@@ -99,7 +99,7 @@ func (r *result) services(all []signum.ServiceResponse) {
 	r.MCCMNC = cmp.Or(client.MCCMNC(all), r.MCCMNC)
 }
 
-// verify checks the CMS. With text not nil, that must be what was signed.
+// verify checks the CMS. If text is not nil, exactly that must have been signed.
 func (r *result) verify(t trust, text *string) error {
 	r.Verification, r.file = notChecked, t.file
 	if t.roots == nil {
@@ -157,7 +157,7 @@ func (r *result) print(w io.Writer, asJSON bool) error {
 	case notVerified:
 		t.add("Verified", "NO: "+r.Problem)
 	case notChecked:
-		t.add("Verified", "NO, it was not checked: no root certificate of the users is known, see --user-ca")
+		t.add("Verified", "NO, it was not checked: the root of the users' certificates is not known, see --user-ca")
 	}
 	if r.Location != nil {
 		t.add("Location", r.Location.String())
@@ -179,8 +179,8 @@ func (r *result) print(w io.Writer, asJSON bool) error {
 // rows are names and values in two columns, for people.
 type rows struct{ strings.Builder }
 
-// add writes a row unless the value is empty. Values come partly from the
-// other side.
+// add writes a row unless the value is empty. Values come partly from the service,
+// so they are escaped.
 func (r *rows) add(name, value string) {
 	if value != "" {
 		fmt.Fprintf(r, "%-12s %s\n", name, printable(value))

@@ -24,8 +24,8 @@ import (
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
-// Memory settings of a server, unless the environment (GOGC, GOMEMLIMIT) says
-// otherwise: a collector that runs less often is worth a few megabytes.
+// Memory settings of a server, unless the environment (GOGC, GOMEMLIMIT) sets
+// them: a garbage collector that runs less often is worth a few megabytes.
 const (
 	gcPercent   = 400
 	memoryLimit = 2 << 30 // bytes; the collector works harder near it
@@ -45,10 +45,10 @@ func newSandboxCmd() *cobra.Command {
 	var f sandboxFlags
 	cmd := &cobra.Command{
 		Use:   "sandbox",
-		Short: "Run a whole Mobile ID service for development, in one process",
-		Long: `Runs a Mobile Signature Service with a party, users and phones that answer by
-themselves. It needs no network and no installation, and gives real signatures
-that verify against DIR/user-ca.pem.
+		Short: "Run a whole signature service for development, in one process",
+		Long: `Runs a Mobile Signature Service with a party, users, and phones that answer by
+themselves. It needs no network and no installation, and makes real signatures that
+verify against DIR/user-ca.pem.
 
 Clients find what they need in DIR:
 
@@ -58,33 +58,37 @@ Clients find what they need in DIR:
   user-ca.pem      to verify signatures
   java-client.properties   all of it for Swisscom's Java client, as its config.properties
 
-The password of the .p12 files is "` + sandbox.Password + `". A directory can be used again; its keys
-and data are kept. When the sandbox is ready it prints one line "ready URL".
+The password of the .p12 files is "` + sandbox.Password + `". A directory can be used again and
+keeps its keys and data. The sandbox prints the line "ready URL" when it is ready.
 
-Phones approve after --phone-delay. What the user of a number does instead is
-set with --phone NUMBER=BEHAVIOUR, where BEHAVIOUR is one of
+Phones approve after --phone-delay. --phone NUMBER=BEHAVIOUR makes the user of a
+number do something else, where BEHAVIOUR is one of
 ` + behaviours() + `,
-each with a time of its own if you like, such as cancel:5s. Where a user is, for
-geofencing, is set with --location NUMBER=PLACE, where PLACE is a country with
-what differs from the usual (CH,accuracy=16,device=0.9,location=0.85,age=3h), an
-error code (error=103) or none. Both can be changed while the sandbox runs: see
-"signum phone set". Text messages, such as one-time passwords, are shown on
-standard output.
+optionally with its own delay, such as cancel:5s. --location NUMBER=PLACE says where
+a user is, for geofencing. PLACE is a country with what differs from the defaults
+(CH,accuracy=16,device=0.9,location=0.85,age=3h), an error code (error=103), or none.
+Both can be changed while the sandbox runs: see "signum phone set". Text messages,
+such as one-time passwords, appear on standard output.
 
-A person can be a user as well: "signum user invite NUMBER" prints an activation
-code for the phone page, which makes an App of a browser. With --phones web no App
-answers by itself, and the users with an App wait for a person; SIMs still answer.
-The page /phone/sim is the handset of a SIM: while it is open, who sits there answers.
-The self-care portal is /me beside the phone page; who has a phone logs in by it.
+A person can be a user too. "signum user invite NUMBER" prints an activation code for
+the phone page, which turns a browser into an App. With --phones web no App answers by
+itself: users with an App wait for a person, while SIMs still answer. The page
+/phone/sim is the handset of a SIM; while it is open, the person in front of it
+answers. The self-care portal is at /me next to the phone page. Users log in to it
+with their phone.
 
-Requests to SIMs go the way that they go in an operator's network: as secured short
-messages over SMPP to an SMSC, and to an applet on a card. All of it is emulated here
-and can be looked at with "signum sim trace NUMBER". With --smsc they go to another
-SMSC, and to the cards that are imported with "signum user import".
+Requests to SIMs travel as in an operator's network: as secured short messages over
+SMPP to an SMSC, and from there to an applet on a card. All of this is emulated, and
+"signum sim trace NUMBER" shows it. With --smsc they go to another SMSC, and to the
+cards that were imported with "signum user import".
 
-There is a second party, ` + sandbox.BasicAPID + `, with the same certificate and
-few rights, for what is refused. The numbers +41000092… give the fault that they
-name, +41700092501 and +41700092502 sign.`,
+A second party, ` + sandbox.BasicAPID + `, has the same certificate and few rights; use it to
+see refusals. The numbers +41000092… give the fault that they name; +41700092501 and
++41700092502 sign.
+
+Exit codes:
+  0  stopped by a signal; with --once: both signatures verified
+  1  wrong usage, an address in use, or with --once: a signature failed`,
 		Example: `  signum sandbox
   signum sandbox --dir ./box --phone +41791000001=cancel
   signum sandbox --dir ./box --phones web       # be the phone, in a browser
@@ -95,25 +99,25 @@ name, +41700092501 and +41700092502 sign.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.dir, "dir", "", "directory of keys, files and data; default a new temporary one")
+	fl.StringVar(&f.dir, "dir", "", "directory for keys, files and data; default a new temporary one")
 	fl.StringVar(&f.addr, "addr", "127.0.0.1:8443", "address of the service; port 0 picks a free one")
-	fl.StringVar(&f.pkiAddr, "pki-addr", "", "address of OCSP and CRL (http); default a free port, kept with the directory")
-	fl.StringVar(&f.webAddr, "web-addr", "", "address of the phone page and the self-care portal; default the port after --addr's\nor a free one, kept with the directory")
+	fl.StringVar(&f.pkiAddr, "pki-addr", "", "address of OCSP and CRL (http); default a free port, which the directory keeps")
+	fl.StringVar(&f.webAddr, "web-addr", "", "address of the phone page and the self-care portal; default the port after\n--addr's or a free one, which the directory keeps")
 	fl.StringVar(&f.webURL, "web-url", "", "public origin of these pages, such as https://phones.example.com behind a proxy;\ndefault the address of their listener")
-	fl.BoolVar(&f.once, "once", false, "run the example and exit: 0 only if its signatures verified")
+	fl.BoolVar(&f.once, "once", false, "run the example and exit; the exit code is 0 only if its signatures verified")
 	fl.DurationVar(&f.delay, "phone-delay", 200*time.Millisecond, "how long a user takes to approve")
-	fl.StringVar(&f.who, "phones", phonesAuto, "who answers on Apps: auto, by themselves, or web, a person in a browser")
+	fl.StringVar(&f.who, "phones", phonesAuto, "who answers on Apps: auto (they do so by themselves) or web (a person in a browser)")
 	fl.StringToStringVar(&f.phones, "phone", nil, "what the user of a number does, NUMBER=BEHAVIOUR; repeatable")
 	fl.StringArrayVar(&f.locations, "location", nil, "where the user of a number is, NUMBER=PLACE; repeatable; default CH")
-	fl.StringVar(&f.authURI, "auth-uri", "", "address that opens the app that signs, in answers to app2app; default\n"+signum.DefaultAuthURI+", with --phones web the phone page")
-	fl.StringVar(&f.smsc, "smsc", "", "SMSC to bind to, smpp://USER:PASSWORD@HOST:PORT or smpps: with TLS, and\n?binds=N&window=N&system_type=T; default $"+envSMSC+", which keeps the\npassword out of process lists, or one of the sandbox's own, with phones")
+	fl.StringVar(&f.authURI, "auth-uri", "", "address that opens the signing app, in answers to App2App requests; default\n"+signum.DefaultAuthURI+", with --phones web the phone page")
+	fl.StringVar(&f.smsc, "smsc", "", "SMSC to bind to, smpp://USER:PASSWORD@HOST:PORT or smpps: with TLS, and\n?binds=N&window=N&system_type=T; default $"+envSMSC+", which keeps the\npassword out of process lists, or the sandbox's own SMSC with phones")
 	fl.StringVar(&f.store, "store", "", "database: sqlite:PATH or postgres://…; default SQLite in the directory")
-	fl.StringVar(&f.caProfile, "ca-profile", "ecdsa", "algorithms of a new directory's user CA: ecdsa, or rsa-pss as the public service has (slow to make)")
+	fl.StringVar(&f.caProfile, "ca-profile", "ecdsa", "algorithms of the user CA of a new directory: ecdsa, or rsa-pss like the public service (slow to create)")
 	fl.StringVar(&f.logLevel, "log", "info", "log level on standard error: debug, info (one line a request), warn, error")
 	return cmd
 }
 
-// envSMSC is for --smsc: who may list processes sees their flags.
+// envSMSC replaces --smsc: everybody who can list processes can read their flags.
 const envSMSC = "SIGNUM_SMSC"
 
 // Who answers on Apps, for --phones.
@@ -211,8 +215,8 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 		stop()
 		return errors.Join(err, <-served)
 	}
-	// Ready once the example is over, which uses users that a script may want;
-	// but phones may be slow, and the service is not.
+	// Print "ready" once the example is over, because it uses users that a script
+	// may want; but phones may be slow while the service is ready.
 	patience := time.NewTimer(examplePatience)
 	defer patience.Stop()
 	for {
@@ -235,7 +239,7 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 
 const examplePatience = 3 * time.Second
 
-// invite lets a person become one of the users at once.
+// invite lets a person become one of the users right away.
 func invite(ctx context.Context, w io.Writer, box *sandbox.Sandbox) error {
 	for _, u := range box.Info.Users {
 		if !slices.Contains(u.Methods, signum.App) {
@@ -268,7 +272,7 @@ var description = template.Must(template.New("").Parse(`Signum sandbox: a Mobile
   Service  {{.Info.BaseURL}}   (REST /rest/service/…, SOAP /soap/services/…)
   OCSP/CRL {{.Info.PKIURL}}
   Phone    {{.Info.WebURL}}/phone   (self-care {{.Info.WebURL}}/me)
-  AP_ID    {{.Info.APID}}   (and {{.Info.BasicAPID}}, which may do little)
+  AP_ID    {{.Info.APID}}   (and {{.Info.BasicAPID}}, which has few rights)
   Prefix   "{{.Info.DTBDPrefix}}" must start every text
   Files    {{.Dir}}
              ap.crt ap.key ap.p12            the party's certificate (password secret)

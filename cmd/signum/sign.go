@@ -30,35 +30,38 @@ func newSignCmd() *cobra.Command {
 		Short: "Ask a mobile user for a signature",
 		Long: `Asks the phone of MSISDN to show TEXT, waits until the user has signed it, and
 verifies the signature if the root of the users' certificates is known (from the
-sandbox, or --user-ca). Verified means: the user's key signed this very text, and
-its certificate leads to that root. Revocation is checked by the service.
+sandbox, or --user-ca). "Verified" means that the user's key signed exactly this
+text and that its certificate chains to that root. The service checks revocation.
 
 ` + partyHelp + `
 
-TEXT must start with the prefix the party agreed on with the service. That of
-the sandbox is put before it, unless it stands there already.
+TEXT must start with the prefix that the party and the service have agreed on. The
+sandbox's prefix is added unless TEXT starts with it.
 
 With --txn an App shows rows instead of a text, read from a JSON file:
 
   {"type":"Payment","dtbd":[{"key":"To","value":"Alice"},{"key":"CHF","value":"10.00"}]}
 
-The prefix is put before the value of the first row. The title ("type") is shown
-and not signed; what is signed is {"format_version":1,"content_string":"…"} with
-the rows.
+The prefix goes before the value of the first row. The title ("type") is shown but
+not signed; the user signs {"format_version":1,"content_string":"…"} with the rows.
 
---profile is a URI or one of` + profilesHelp() + `
+--profile is a URI, or one of` + profilesHelp() + `
 
 A one-time password ends with status 100 and without a signature.
 
---geofence asks where the phone is; the other --geofence flags ask too, and set a
-policy for this request: who is elsewhere does not sign (450). --app2app is how an
-app of yours on the same phone and the signing app call each other: it asks
-asynchronously, and prints the line "auth_uri URI" on standard error at once. The
-user is asked when your app opens that URI (in a sandbox: signum phone open URI),
-and called back at the URI of --app2app. --verification-code asks asynchronously
-too, and prints the line "verification_code CODE" at once: for a page of yours, so
-that who approves a request on the phone is who sees the page. The party must be subscribed to the
-services it asks for (104).
+--geofence asks where the phone is. The other --geofence flags do so too, and set a
+policy for this request: users outside the fence are refused (450).
+
+--app2app lets an app of yours and the signing app on the same phone call each
+other. The request is asynchronous, and the line "auth_uri URI" appears on standard
+error at once. The user is asked when your app opens that URI (in a sandbox: signum
+phone open URI). The signing app then calls the URI of --app2app.
+
+--verification-code makes the request asynchronous too, and prints the line
+"verification_code CODE" at once. Show the code on your page: the user must choose
+it on the phone, which proves that the person who approves also sees the page.
+
+The party must be subscribed to the services that it asks for (otherwise 104).
 
 ` + jsonHelp + `
 
@@ -70,7 +73,7 @@ services it asks for (104).
   signum sign --sandbox ./box --profile geo --geofence-allow CH,LI +41791000002 "Open the safe?"
   signum sign --sandbox ./box --app2app myapp://done +41791000002 "Pay 10 francs?"
 
-  # the public service: certificates from the contract, CMS kept for the archive
+  # a public service: certificates from the contract; the CMS is stored
   signum sign --url https://mobileid.swisscom.com --ap-id mid://example.com \
       --cert ap.crt --key ap.key --user-ca swisscom-root.pem \
       --out login.der +41791234567 "Example: Login?"`,
@@ -86,14 +89,14 @@ services it asks for (104).
 	fl := cmd.Flags()
 	fl.StringVar(&f.lang, "lang", client.DefaultLang, "language of the phone's dialogue: en, de, fr or it")
 	fl.StringVar(&f.profile, "profile", "", "signature profile; default any, and device with --txn, --app2app and\n--verification-code")
-	fl.DurationVar(&f.timeout, "timeout", client.DefaultTransactionTimeout, "how long the user has, 15s to 300s")
+	fl.DurationVar(&f.timeout, "timeout", client.DefaultTransactionTimeout, "how long the user has to answer, 15s to 300s")
 	fl.StringVar(&f.txn, "txn", "", "file with a transaction approval to sign (JSON); - is standard input")
 	f.prefixFlags.register(cmd)
 	fl.BoolVar(&f.async, "async", false, "ask asynchronously, and poll for the outcome")
 	fl.DurationVar(&f.interval, "interval", client.DefaultPollInterval, "how often to poll with --async")
 	f.geofenceFlags.register(cmd)
-	fl.StringVar(&f.app2app, "app2app", "", "URI by which the signing app calls yours back; implies --async")
-	fl.BoolVar(&f.code, "verification-code", false, "have the user choose the code that is printed here; implies --async")
+	fl.StringVar(&f.app2app, "app2app", "", "URI with which the signing app calls your app back; implies --async")
+	fl.BoolVar(&f.code, "verification-code", false, "make the user choose the code that is printed here; implies --async")
 	fl.BoolVar(&f.subscriber, "subscriber-info", false, "ask for the mobile network of the user's SIM")
 	fl.BoolVar(&f.validate, "validate", false, "have the service validate the signature: status 502 instead of 500")
 	fl.StringVar(&f.out, "out", "", "file to store the CMS in (DER)")
@@ -101,7 +104,7 @@ services it asks for (104).
 	return cmd
 }
 
-// request is what to ask for, and the content that must be signed.
+// request returns the request and the content that the user must sign.
 func (f *signFlags) request(cmd *cobra.Command, p *party, args []string) (client.SignRequest, string, error) {
 	r := client.SignRequest{
 		MSISDN: args[0], Lang: f.lang, Timeout: f.timeout,
@@ -109,7 +112,7 @@ func (f *signFlags) request(cmd *cobra.Command, p *party, args []string) (client
 	}
 	profile := "any"
 	if f.txn != "" || f.app2app != "" || f.code {
-		profile = "device" // nothing else can
+		profile = "device" // only an App can do these
 	}
 	profile = cmp.Or(f.profile, profile)
 	var content string
@@ -161,8 +164,8 @@ func (f *signFlags) run(cmd *cobra.Command, args []string) error {
 	return finish(cmd, &r, p.trust, &content, f.out, f.json)
 }
 
-// ask waits for the answer. What comes before it, the address of App2App, is
-// told at once and kept in r.
+// ask waits for the answer. What arrives earlier, the address of App2App and the
+// verification code, is printed at once and kept in r.
 func (f *signFlags) ask(ctx context.Context, c *client.Client, stderr io.Writer, req client.SignRequest, r *result) (*signum.SignatureResponse, error) {
 	p := newProgress(stderr)
 	p.begin(req.MSISDN, req.Timeout)
@@ -185,8 +188,8 @@ func (f *signFlags) ask(ctx context.Context, c *client.Client, stderr io.Writer,
 	})
 }
 
-// finish stores, verifies and prints a signature. What was made is printed
-// also when it does not verify or cannot be stored.
+// finish stores, verifies and prints a signature. It prints the signature even if
+// it does not verify or cannot be stored.
 func finish(cmd *cobra.Command, r *result, t trust, text *string, out string, asJSON bool) error {
 	stored := r.store(out)
 	verified := r.verify(t, text)

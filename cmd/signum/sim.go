@@ -15,9 +15,8 @@ func newSimCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "Move, block, show and trace the SIM cards of a running sandbox",
-		Long: `Commands for the SIM cards that a running sandbox keeps. Cards come with signum user
-import. A card has an ICCID, the 18 to 20 digits that are printed on it, the last of
-which is a check digit.`,
+		Long: `Commands for the SIM cards of a running sandbox. "signum user import" adds cards. Each
+has an ICCID, the 18 to 20 digits that are printed on it; the last is a check digit.`,
 	}
 	cmd.AddCommand(newSimSwapCmd(), newSimRenumberCmd(), newSimBlockCmd(), newSimUnblockCmd(), newSimShowCmd(), newSimTraceCmd())
 	return cmd
@@ -27,15 +26,15 @@ func newSimSwapCmd() *cobra.Command {
 	var f controlFlags
 	cmd := &cobra.Command{
 		Use:   "swap MSISDN ICCID",
-		Short: "Give a user another SIM card, from stock",
+		Short: "Give a user another SIM card from stock",
 		Long: `Gives the user of MSISDN the card ICCID, which must be in stock: imported with an
-empty msisdn. The old card is retired and never comes back; nothing is sent to it any
-more, and the certificate of its key is revoked (cessationOfOperation). The account
-keeps its serial number and its Apps. The new SIM has no key: it makes one when it is
-activated, until then requests to it are answered with 404.
+empty msisdn. The old card is retired for good: nothing is sent to it any more, and
+the certificate of its key is revoked (cessationOfOperation). The account keeps its
+serial number and its Apps. The new SIM makes its key when it is activated; until then
+requests to it are answered with 404.
 
-A request that is on the old phone cannot be answered any more and expires. To swap
-again to the same card changes nothing.
+A request that is on the old phone can no longer be answered and expires. Swapping to
+the same card again changes nothing.
 
 ` + controlExitCodes,
 		Example: `  signum sim swap --sandbox ./box +41791000001 89410123456789012342`,
@@ -54,7 +53,7 @@ func newSimRenumberCmd() *cobra.Command {
 		Use:   "renumber OLD NEW",
 		Short: "Give a user another number",
 		Long: `Moves the account of the number OLD, with its SIM card, its Apps and its
-certificates, to the number NEW, which must have no account. The user needs not
+certificates, to the number NEW, which must have no account. The user need not
 activate anything: a certificate names the account, not the number.
 
 ` + controlExitCodes,
@@ -72,10 +71,10 @@ func newSimBlockCmd() *cobra.Command {
 	return newSimStateCmd("BLOCKED", &cobra.Command{
 		Use:   "block ICCID",
 		Short: "Block a SIM card that is lost or stolen",
-		Long: `Blocks the card: nothing is sent to it any more, from this moment. The user's SIM
-counts as switched off, so that requests are answered as if there were none: with
-105, or the App is asked if there is one. A party with auto activation gets 209.
-Nothing is revoked: signum sim unblock ends it, and all is as it was before.
+		Long: `Blocks the card: from now on nothing is sent to it. The user's SIM counts as switched
+off, so requests are answered as if there were none: with 105, or by the user's App if
+there is one. A party with auto activation gets 209. Nothing is revoked: signum sim
+unblock restores everything.
 
 ` + controlExitCodes,
 		Example: `  signum sim block --sandbox ./box 89410123456789012342`,
@@ -86,8 +85,8 @@ func newSimUnblockCmd() *cobra.Command {
 	return newSimStateCmd("ACTIVE", &cobra.Command{
 		Use:   "unblock ICCID",
 		Short: "Let a blocked SIM card be used again",
-		Long: `Ends what signum sim block did. The SIM has the key that it had; if it was revoked
-meanwhile it stays switched off.
+		Long: `Undoes signum sim block. The SIM still has its key; if the certificate was revoked
+meanwhile, the SIM stays switched off.
 
 ` + controlExitCodes,
 		Example: `  signum sim unblock --sandbox ./box 89410123456789012342`,
@@ -104,7 +103,7 @@ func newSimStateCmd(state string, cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// cardInfo is what the sandbox answers of a card.
+// cardInfo is the sandbox's answer about a card.
 type cardInfo struct {
 	ICCID        string    `json:"iccid"`
 	State        string    `json:"state"`
@@ -139,11 +138,10 @@ func newSimShowCmd() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show MSISDN|ICCID",
-		Short: "Print what is kept of a SIM card, without its keys",
-		Long: `Prints the card ICCID, or the one in the SIM of MSISDN: its state (ACTIVE, BLOCKED,
-RETIRED, STOCK), its key set, the last counter that was used towards it and the
-highest that it used itself, and the SIM and account that it belongs to. Keys are
-never shown.
+		Short: "Show a SIM card, without its keys",
+		Long: `Shows the card ICCID, or the card of MSISDN: its state (ACTIVE, BLOCKED, RETIRED,
+STOCK), its key set, the last counter used in messages to it, the highest counter it
+has used itself, and the SIM and account that it belongs to. Keys are never shown.
 
 ` + controlExitCodes,
 		Example: `  signum sim show --sandbox ./box +41791000001
@@ -192,7 +190,7 @@ func (c *cardInfo) print(w io.Writer) error {
 	return err
 }
 
-// count is a number in a row, that is left out if it is none.
+// count formats a number for a row; zero omits the row.
 func count(n int) string {
 	if n == 0 {
 		return ""

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// trace is what the sandbox answers of a card.
+// trace is the sandbox's answer about a card.
 type trace struct {
 	Text      string          `json:"text"`
 	Exchanges json.RawMessage `json:"exchanges"`
@@ -32,19 +32,18 @@ func newSimTraceCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trace MSISDN",
 		Short: "Show the last exchanges with a SIM card, layer by layer",
-		Long: `Shows what passed between the service and the SIM card of MSISDN, the oldest first: the
-last 40 short messages and what happened between them. Each message is taken apart
-as far as the service can read it:
+		Long: `Shows what passed between the service and the SIM card of MSISDN, oldest first: the
+last 40 short messages and what happened between them. Each message is decoded as far
+as the service can read it:
 
-  SMPP     addresses, esm_class, protocol id and data coding; what the SMSC answered
-  UDH      what kind of message it is, and which part of how many
+  SMPP     addresses, esm_class, protocol id and data coding; the SMSC's answer
+  UDH      the kind of message, and which part of how many it is
   SCP80    the secured packet: security parameters, keys by their number, TAR,
            counter, status, and whether the checksum was right
-  applet   what the card was asked or answered, and the tries left of the PIN
+  applet   the request to the card or its answer, and the PIN tries left
 
-Times are UTC. Texts, PINs, keys and signatures are left out; their sizes are there.
-A trace is kept in memory, for the cards that were last heard of, and begins anew
-when the service is started.
+Times are UTC. Texts, PINs, keys and signatures are left out; their sizes are shown.
+Traces are kept in memory, for the most recently used cards, until the service stops.
 
 With --json the output is an array with one object for each exchange.
 
@@ -62,7 +61,7 @@ With --json the output is an array with one object for each exchange.
 			case asJSON:
 				return printJSON(out, t.Exchanges)
 			case t.Text == "":
-				_, err := fmt.Fprintln(cmd.ErrOrStderr(), "nothing has passed since the service was started")
+				_, err := fmt.Fprintln(cmd.ErrOrStderr(), "nothing has passed since the service started")
 				return err
 			}
 			_, err := io.WriteString(out, printableLines(t.Text))

@@ -21,10 +21,12 @@ func newStatusCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status TRANS_ID",
 		Short: "Ask for the outcome of an asynchronous signature",
-		Long: `Asks the service how the transaction TRANS_ID (MSSP_TransID) stands: status 504
-while the user has not answered, which is no error, then 500 with the signature
-(100 without one, for a one-time password that was sent). The signature is verified if the root of the users' certificates is known; what
-text it should be over is not, so look at it.
+		Long: `Asks the service for the state of the transaction TRANS_ID (MSSP_TransID): status
+504 while the user has not answered, which is not an error; then 500 with the
+signature, or 100 without one for a one-time password that was sent.
+
+The signature is verified if the root of the users' certificates is known. The
+command does not know which text should have been signed, so check the text.
 
 ` + partyHelp + `
 

@@ -7,8 +7,8 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// readTxn reads a transaction approval (JSON). It takes only what is shown and
-// signed; the limits are the service's.
+// readTxn reads a transaction approval (JSON). It accepts only members that are
+// shown or signed; the service enforces the limits.
 func readTxn(stdin io.Reader, name string) (*signum.TxnApproval, error) {
 	data, err := readFile(stdin, name)
 	if err != nil {
@@ -16,7 +16,7 @@ func readTxn(stdin io.Reader, name string) (*signum.TxnApproval, error) {
 	}
 	t, err := signum.ParseTxnApproval(string(data))
 	if err != nil {
-		return nil, fmt.Errorf("--txn %s: no transaction approval: %w", name, err)
+		return nil, fmt.Errorf("--txn %s: not a transaction approval: %w", name, err)
 	}
 	return t, nil
 }

@@ -21,7 +21,7 @@ func newUserCmd() *cobra.Command {
 	return cmd
 }
 
-// invitation is what the sandbox answers to an invite.
+// invitation is the sandbox's answer to an invite.
 type invitation struct {
 	MSISDN  string    `json:"msisdn"`
 	Code    string    `json:"code"`
@@ -34,17 +34,16 @@ func newUserInviteCmd() *cobra.Command {
 	var asJSON, asQR, trusted bool
 	cmd := &cobra.Command{
 		Use:   "invite MSISDN",
-		Short: "Make an activation code, with which a person enrols an App",
-		Long: `Makes an activation code for MSISDN and prints it, with the address of the phone
-page that takes it. Open the address in a browser, or scan it with --qr: the page
-makes keys, asks for a passcode, and is then a phone of that user. A code serves
-once, for 15 minutes; a new one ends those before. A number that has no account
-gets one.
+		Short: "Make an activation code with which a person enrols an App",
+		Long: `Makes an activation code for MSISDN and prints it with the address of the phone page.
+Open the address in a browser, or scan it with --qr: the page makes keys, asks for a
+passcode, and is then a phone of that user. A code works once and for 15 minutes; a
+new code replaces earlier ones. A number without an account gets one.
 
-If the account was in use before, the page asks for the recovery code. Without it
-the user gets a new serial number, by which nobody knows them, and the other
-phones of the account are switched off. With --trusted, as if the user had asked
-for the code on the self-care page, the account stays as it is.
+If the account has been used before, the page asks for the recovery code. Without it
+the user gets a new serial number, which no party knows, and the other phones of the
+account are switched off. With --trusted the account stays as it is, as if the user
+had requested the code on the self-care page.
 
 With --json the output is {"msisdn": …, "code": …, "url": …, "expires": …}.
 
@@ -80,12 +79,12 @@ With --json the output is {"msisdn": …, "code": …, "url": …, "expires": �
 	}
 	f.register(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for scripts")
-	cmd.Flags().BoolVar(&trusted, "trusted", false, "no recovery code is needed to keep the serial number")
+	cmd.Flags().BoolVar(&trusted, "trusted", false, "keep the serial number without a recovery code")
 	cmd.Flags().BoolVar(&asQR, "qr", false, "print a QR code as well, to scan from the terminal")
 	return cmd
 }
 
-// quietZone is what surrounds a QR code, in modules (ISO/IEC 18004, 6.3.8).
+// quietZone is the margin around a QR code, in modules (ISO/IEC 18004, 6.3.8).
 const quietZone = 4
 
 // terminalQR draws a QR code with half blocks, dark on light: two rows of
@@ -106,7 +105,7 @@ func terminalQR(text string) (string, error) {
 	return b.String(), nil
 }
 
-// halves are a character by its upper and its lower half.
+// halves maps the upper and the lower module to a character.
 var halves = map[bool]map[bool]string{
 	true:  {true: "█", false: "▀"},
 	false: {true: "▄", false: " "},

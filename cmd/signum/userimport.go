@@ -23,7 +23,7 @@ import (
 // lists up to 10,000 rows.
 const maxImportAnswer = 8 << 20
 
-// importSummary is what the sandbox answers to an import.
+// importSummary is the sandbox's answer to an import.
 type importSummary struct {
 	Rows       int           `json:"rows"`
 	New        int           `json:"new"`
@@ -53,33 +53,32 @@ func newUserImportCmd() *cobra.Command {
 	var f importFlags
 	cmd := &cobra.Command{
 		Use:   "import FILE",
-		Short: "Import SIM cards, with their keys and their users, from CSV",
-		Long: `Imports SIM cards from FILE, or from standard input if it is "-". The first line names
-the columns, in any order, with commas or semicolons between them:
+		Short: "Import SIM cards with their keys and users from CSV",
+		Long: `Imports SIM cards from FILE, or from standard input if FILE is "-". The first line
+names the columns, in any order, separated by commas or semicolons:
 
-  iccid      18 to 20 digits, the last of which is the check digit
+  iccid      18 to 20 digits, of which the last is the check digit
   msisdn     the number of the user; empty: the card is in stock
   key_set    1 to 15, the version of the keys on the card
   algorithm  AES or 3DES
   kic, kid   the keys for secured packets (TS 102 225), in hex
-  key_type   EC or RSA, of the key that the card makes; empty: either; may be absent
-  state      ACTIVE or BLOCKED, or STOCK; empty: as it is; may be absent
+  key_type   optional: EC or RSA, for the key that the card makes; empty: either
+  state      optional: ACTIVE, BLOCKED or STOCK; empty: no change
 
-The keys are wrapped under a transport key (RFC 3394, AES Key Wrap), which is in the
-file of --kek-file, in hex. Keys that are not wrapped are taken with --plain-keys
-only.
+The keys are wrapped under a transport key (RFC 3394, AES Key Wrap), which the file of
+--kek-file holds in hex. Keys that are not wrapped need --plain-keys.
 
-A row says where a card is now. What happens follows from what there is:
+A row says where a card is now. The effect depends on what the service knows:
 
-  a new card with a new number   a new account, with a SIM that is to be activated
+  a new card with a new number   a new account, with a SIM to be activated
   a known card, another number   the account gets that number
   another card, a known number   SIM swap: see signum sim swap
-  a known card and number        keys and state are brought up to date; another
-                                 key_set or algorithm starts the counters over
+  a known card and number        keys and state are updated; another key_set or
+                                 algorithm restarts the counters
 
-Rows are carried out in the order of the file. A row that is wrong is told with its
-line and changes nothing, the others are carried out. To import a file again changes
-nothing, so an import that broke off can be repeated.
+Rows are processed in the order of the file. A wrong row is reported with its line and
+changes nothing; the other rows are processed. Importing a file again changes nothing,
+so an import that was interrupted can be repeated.
 
 Exit codes:
   0  done
@@ -91,13 +90,13 @@ Exit codes:
     89410123456789012342 +41791234567 \
     000102030405060708090a0b0c0d0e0f 101112131415161718191a1b1c1d1e1f \
     | signum user import --sandbox ./box --plain-keys -
-  # as it comes from the maker of the cards
+  # a file from the manufacturer of the cards
   signum user import --sandbox ./box --kek-file transport.key cards.csv`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
 	f.register(cmd)
-	cmd.Flags().StringVar(&f.kekFile, "kek-file", "", "file with the transport key, in hex")
+	cmd.Flags().StringVar(&f.kekFile, "kek-file", "", "file that holds the transport key, in hex")
 	cmd.Flags().BoolVar(&f.plain, "plain-keys", false, "the keys in the file are not wrapped")
 	cmd.Flags().BoolVar(&f.blocked, "blocked", false, "new cards with a number are BLOCKED, unless their row says ACTIVE")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print one JSON object, for scripts")
@@ -134,7 +133,7 @@ func (f *importFlags) run(cmd *cobra.Command, name string) error {
 	return nil
 }
 
-// options are those of the sandbox, as JSON.
+// options are the sandbox's import options, as JSON.
 func (f *importFlags) options() ([]byte, error) {
 	options := map[string]any{"plain_keys": f.plain}
 	switch {
@@ -147,7 +146,7 @@ func (f *importFlags) options() ([]byte, error) {
 		}
 		kek := strings.TrimSpace(string(text))
 		if b, err := hex.DecodeString(kek); err != nil || len(b) != 16 && len(b) != 24 && len(b) != 32 {
-			return nil, fmt.Errorf("%s holds no transport key: 16, 24 or 32 bytes in hex", f.kekFile)
+			return nil, fmt.Errorf("%s does not hold a transport key: 16, 24 or 32 bytes in hex", f.kekFile)
 		}
 		options["kek"] = kek
 	case !f.plain:
@@ -159,7 +158,7 @@ func (f *importFlags) options() ([]byte, error) {
 	return json.Marshal(options)
 }
 
-// openInput opens a file, or standard input. The size is -1 where it is not known.
+// openInput opens a file, or standard input. A size of -1 means unknown.
 func openInput(cmd *cobra.Command, name string) (io.ReadCloser, int64, error) {
 	if name == "-" {
 		return io.NopCloser(cmd.InOrStdin()), -1, nil
@@ -182,8 +181,8 @@ func openInput(cmd *cobra.Command, name string) (io.ReadCloser, int64, error) {
 	return f, fi.Size(), nil
 }
 
-// importCall is a form with the options and the file, which is not read before it
-// is sent.
+// importCall is a form with the options and the file. The file is read only while
+// the form is sent.
 func importCall(options []byte, file io.Reader, size int64) (controlCall, error) {
 	var frame bytes.Buffer
 	form := multipart.NewWriter(&frame)
@@ -208,8 +207,8 @@ func importCall(options []byte, file io.Reader, size int64) (controlCall, error)
 	return c, nil
 }
 
-// print tells the numbers on standard output, and on standard error what is wrong
-// with which row.
+// print writes the numbers to standard output, and what is wrong with which row to
+// standard error.
 func (s *importSummary) print(cmd *cobra.Command, asJSON bool) error {
 	if asJSON {
 		return printJSON(cmd.OutOrStdout(), s)
@@ -238,11 +237,11 @@ func (s *importSummary) print(cmd *cobra.Command, asJSON bool) error {
 	return nil
 }
 
-// progressInterval is how often a terminal shows how far an import is.
+// progressInterval is how often a terminal shows the progress of an import.
 const progressInterval = 200 * time.Millisecond
 
-// watchedReader shows on a terminal how much was read, which is about how much the
-// sandbox has carried out.
+// watchedReader shows on a terminal how much was read, which is about as much as
+// the sandbox has processed.
 type watchedReader struct {
 	r    io.Reader
 	size int64 // -1: not known
@@ -275,7 +274,7 @@ func (p *watchedReader) text() string {
 	return text
 }
 
-// end takes the line away, for good.
+// end erases the line and shows no other.
 func (p *watchedReader) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

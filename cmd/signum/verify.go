@@ -21,10 +21,10 @@ func newVerifyCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Verify a signature and show what was signed, by whom and when",
-		Long: `Verifies the CMS in FILE (DER, PEM or Base64; - is standard input): that the text
-in it is what was signed, that the certificate's key signed it, and that the
-certificate leads to the root and was valid at the time of signing. It works
-without the service. Revocation after the signature is not checked.
+		Long: `Verifies the CMS in FILE (DER, PEM or Base64; - is standard input): the text in it
+was signed, by the key of the certificate, and the certificate chains to the root
+and was valid at the time of signing. This needs no service. It does not check
+whether the certificate was revoked after the signature.
 
 The root of the users' certificates comes from --user-ca, or from a sandbox's
 directory (--sandbox, or the environment variable ` + envSandbox + `).
@@ -65,8 +65,8 @@ directory (--sandbox, or the environment variable ` + envSandbox + `).
 	return cmd
 }
 
-// readDER reads a file and takes off PEM or Base64. DER starts with a SEQUENCE
-// (0x30), which as text would be the digit 0; what decodes is believed.
+// readDER reads a file and removes PEM or Base64. DER starts with a SEQUENCE
+// (0x30), which is the digit 0 as text; whatever decodes as Base64 is taken as it.
 func readDER(stdin io.Reader, name string) ([]byte, error) {
 	data, err := readFile(stdin, name)
 	if err != nil {
@@ -81,7 +81,7 @@ func readDER(stdin io.Reader, name string) ([]byte, error) {
 	return data, nil
 }
 
-// readFile reads a file that a command takes; - is standard input.
+// readFile reads a file that is named on the command line; - is standard input.
 func readFile(stdin io.Reader, name string) ([]byte, error) {
 	in := stdin
 	if name != "-" {
