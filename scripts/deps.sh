@@ -22,6 +22,7 @@ echo '#include <stdlib.h>' | ${CC:-gcc} -E - >/dev/null 2>&1 || missing="$missin
 if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
 	[ -n "${SIGNUM_TEST_POSTGRES:-}" ] || missing="$missing postgresql"
 fi
+[ -x /usr/sbin/pgbouncer ] || need pgbouncer pgbouncer # before PostgreSQL
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -30,6 +30,14 @@ func TestSQLite(t *testing.T) {
 	})
 }
 
+// Through PgBouncer, which gives each transaction another connection.
+func TestPooler(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Open {
+		url := pgtest.PoolerURL(t)
+		return func() (mssp.Store, error) { return Open(t.Context(), url, quiet) }
+	})
+}
+
 func TestPostgres(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Open {
 		url := pgtest.URL(t)

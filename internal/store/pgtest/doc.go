@@ -6,5 +6,7 @@
 // on a free port of 127.0.0.1 and goes, data and all, when the test binary
 // ends, however it ends. Tests flush nothing to disk; benchmarks do.
 //
+// PoolerURL leads through a PgBouncer that is started in the same way.
+//
 // It must not know what is kept in the database.
 package pgtest

@@ -34,6 +34,40 @@ func URL(t testing.TB) string {
 	return Database(t, "")
 }
 
+var errNoPooler = errors.New("PgBouncer is not installed; run make deps")
+
+// pooler is PgBouncer before the server of tests, started when first needed.
+var pooler = sync.OnceValues(func() (string, error) {
+	server := os.Getenv(Env)
+	if server == "" {
+		var err error
+		if server, err = fast(); err != nil {
+			return "", err
+		}
+	}
+	return startPooler(server)
+})
+
+// PoolerURL is URL through a PgBouncer that gives each transaction another
+// connection of the server. It says pooler=transaction, as a store needs it.
+func PoolerURL(t testing.TB) string {
+	t.Helper()
+	direct := URL(t)
+	address, err := pooler()
+	if errors.Is(err, errNoPooler) {
+		testkit.Missing(t, "pgtest: %v", err)
+	}
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	u, err := url.Parse(direct)
+	if err != nil {
+		t.Fatal("pgtest: the URL of the server cannot be parsed")
+	}
+	u.Host, u.RawQuery = address, "sslmode=disable&pooler=transaction"
+	return u.String()
+}
+
 // Database is URL with more to say about the database: options are appended to
 // CREATE DATABASE. If the server refuses them, t is skipped.
 func Database(t testing.TB, options string) string {

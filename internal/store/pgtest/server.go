@@ -22,13 +22,13 @@ import (
 
 // supervisor runs the server and outlives the test binary by a moment: when
 // that has ended, by whatever means, its end of the pipe on file descriptor 3
-// is closed, and server and data go. Arguments: the directory of the data, then
-// the server's command line.
+// is closed, and server and data go. Arguments: the directory of the data, the
+// signal that ends the server at once, then the server's command line.
 const supervisor = `
-dir=$1; shift
+dir=$1; signal=$2; shift 2
 "$@" 3<&- & server=$!
 cat <&3 >/dev/null
-kill -QUIT $server
+kill -$signal $server
 wait $server
 rm -rf "$dir"`
 
@@ -73,27 +73,36 @@ func startIn(dir, bin string, durable bool) (string, error) {
 	if !durable {
 		args = append(args, "-c", "fsync=off", "-c", "full_page_writes=off")
 	}
+	if err := supervise(dir, who, "QUIT", args); err != nil {
+		return "", err
+	}
+	return awaitServer("postgres://postgres@127.0.0.1:" + port + "/postgres?sslmode=disable")
+}
+
+// supervise runs a server that ends with the test binary. Its output goes to the
+// file "log" of the directory, which goes with it.
+func supervise(dir string, who *syscall.Credential, signal string, args []string) error {
 	alive, dead, err := os.Pipe()
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer alive.Close()
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer log.Close()
-	cmd := exec.Command("/bin/sh", append([]string{"-c", supervisor, "pgtest", dir}, args...)...)
+	cmd := exec.Command("/bin/sh", append([]string{"-c", supervisor, "pgtest", dir, signal}, args...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
 	cmd.ExtraFiles = []*os.File{alive}
 	// A group of its own: an interrupt from the keyboard is not for it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who, Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		dead.Close()
-		return "", err
+		return err
 	}
 	hold(dead)
-	return awaitServer("postgres://postgres@127.0.0.1:" + port + "/postgres?sslmode=disable")
+	return nil
 }
 
 // held are the pipes that keep the servers alive. Nobody closes them but the

@@ -1,0 +1,68 @@
+package store
+
+import (
+	"database/sql"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/pgtest"
+	"github.com/signum-mssp/signum/internal/store/storetest"
+)
+
+// What the store does through a pooler leaves nothing on the connections of the
+// server: no prepared statement, no setting, no lock.
+func TestPoolerLeavesNothing(t *testing.T) {
+	url := pgtest.PoolerURL(t)
+	s, ctx := open(t, url), t.Context()
+	for n := range 50 {
+		if err := s.InsertTransaction(ctx, storetest.NewTransaction(n)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.PutParty(ctx, &mssp.Party{ID: fmt.Sprint(n)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Transaction(ctx, storetest.NewTransaction(n).ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db, err := sql.Open("pgx", strings.Replace(url, "pooler=transaction", "default_query_exec_mode=exec", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	// Transactions at the same time, as many as the pool has connections, see all
+	// of them.
+	for range 4 {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback()
+		var prepared, locks int
+		var lockTimeout, statementTimeout string
+		if err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM pg_prepared_statements),
+			(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
+			current_setting('lock_timeout'), current_setting('statement_timeout')`).
+			Scan(&prepared, &locks, &lockTimeout, &statementTimeout); err != nil {
+			t.Fatal(err)
+		}
+		if prepared != 0 || locks != 0 || lockTimeout != "0" || statementTimeout != "0" {
+			t.Errorf("%d prepared statements, %d advisory locks, lock_timeout %s, statement_timeout %s", prepared, locks, lockTimeout, statementTimeout)
+		}
+	}
+}
+
+// Without the parameter the store says at once that a pooler is in the way.
+func TestPoolerUnsaid(t *testing.T) {
+	url := strings.Replace(pgtest.PoolerURL(t), "&pooler=transaction", "", 1)
+	s, err := Open(t.Context(), url, quiet)
+	if err == nil {
+		s.Close()
+		t.Fatal("a store opened through a pooler that it does not know of")
+	}
+	if !strings.Contains(err.Error(), "unsupported startup parameter") {
+		t.Error(err)
+	}
+}
