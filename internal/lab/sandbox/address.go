@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// pkiAddr keeps the port that the certificates of an existing directory name,
-// if it is still free.
+// pkiAddr reuses the port that the certificates of an existing directory name, if
+// it is still free.
 func pkiAddr(cfg Config, dir, host string) string {
 	if cfg.PKIAddr != "" {
 		return cfg.PKIAddr
@@ -21,8 +21,9 @@ func pkiAddr(cfg Config, dir, host string) string {
 	return net.JoinHostPort(host, "0")
 }
 
-// webAddr keeps the port of an existing directory, since what a browser stored
-// belongs to it; else it is the port after the service's, if that is free.
+// webAddr reuses the port of an existing directory, because what a browser has
+// stored belongs to that origin. Otherwise it is the port after the service's, if
+// that is free.
 func webAddr(cfg Config, dir, host string) string {
 	if cfg.WebAddr != "" {
 		return cfg.WebAddr
@@ -42,7 +43,7 @@ func webAddr(cfg Config, dir, host string) string {
 	return net.JoinHostPort(host, "0")
 }
 
-// kept is the port of an address of the last time, if it is still free.
+// kept returns the port of an earlier address, if it is still free.
 func kept(address, host string) (addr string, ok bool) {
 	u, err := url.Parse(address)
 	if err != nil || u.Port() == "" {
@@ -61,9 +62,8 @@ func free(addr string) bool {
 	return true
 }
 
-// onLoopback reports whether the pages can do without TLS: on loopback browsers
-// take plain http for secure, and accept no certificate of ours without being
-// told.
+// onLoopback reports whether the pages can do without TLS. On loopback, browsers
+// treat plain http as secure, while they reject our certificates.
 func onLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

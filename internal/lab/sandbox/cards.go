@@ -17,11 +17,11 @@ import (
 	"github.com/signum-mssp/signum/internal/simcards"
 )
 
-// maxCards bounds a file of cards in bytes: a million rows with wrapped keys have
-// some 200 MB. It is read as a stream.
+// maxCards limits a file of cards, in bytes: a million rows with wrapped keys take
+// about 200 MB. The file is read as a stream.
 const maxCards = 256 << 20
 
-// cards are the addresses at which SIM cards are provisioned.
+// cards returns the handlers that provision SIM cards.
 func (c *control) cards() map[string]http.Handler {
 	return map[string]http.Handler{
 		"POST /sandbox/cards":        http.HandlerFunc(c.importCards),
@@ -34,9 +34,9 @@ func (c *control) cards() map[string]http.Handler {
 }
 
 // importCards reads a file of cards: multipart/form-data with a part "options",
-// {"kek": hex, "plain_keys": bool, "default_state": …}, all of which may be absent,
-// and then a part "cards", CSV. The answer is a simcards.Summary, or {"error": …} when
-// the file could not be read to its end; rows before that are done.
+// {"kek": hex, "plain_keys": bool, "default_state": …}, whose members are optional,
+// then a part "cards", CSV. The answer is a simcards.Summary, or {"error": …} when
+// the file could not be read to its end; the rows before that have been processed.
 func (c *control) importCards(w http.ResponseWriter, r *http.Request) {
 	if !c.isParty(r) {
 		c.answer(w, http.StatusForbidden, refusal(errNoParty))
@@ -45,7 +45,7 @@ func (c *control) importCards(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, c.maxCards)
 	sum, err := c.readCards(r)
 	if err != nil {
-		// Who is still sending would not hear the answer.
+		// A client that is still sending would not read the answer.
 		_, _ = io.Copy(io.Discard, r.Body)
 		if sum.Rows > 0 {
 			err = fmt.Errorf("%w (of %d rows before that, %d failed)", err, sum.Rows, sum.Failed)
@@ -94,7 +94,7 @@ func readImportOptions(part *multipart.Part) (opts simcards.ImportOptions, err e
 		DefaultState mssp.CardState `json:"default_state"`
 	}
 	if err := strict(body, &in); err != nil {
-		return opts, errors.New(`the part options is not {"kek": hex, "plain_keys": bool, "default_state": text}`) // and is not shown: it has a key
+		return opts, errors.New(`the part options is not {"kek": hex, "plain_keys": bool, "default_state": text}`) // the error does not show it: it holds a key
 	}
 	if opts.KEK, err = hex.DecodeString(in.KEK); err != nil {
 		return opts, errors.New("kek is not hex")
@@ -143,7 +143,7 @@ func (c *control) setSIMState(ctx context.Context, body []byte) (any, error) {
 	return struct{}{}, c.box.Cards.SetState(ctx, in.ICCID, in.State)
 }
 
-// showSIM says what is kept of a card, secrets left out: {"card": ICCID or MSISDN}.
+// showSIM describes a card, without its secrets: {"card": ICCID or MSISDN}.
 func (c *control) showSIM(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		Card string `json:"card"`
@@ -153,19 +153,19 @@ func (c *control) showSIM(ctx context.Context, body []byte) (any, error) {
 	}
 	info, err := c.box.Cards.Show(ctx, in.Card)
 	if err != nil {
-		return nil, err // info would be an answer
+		return nil, err // a nil info in an interface would be an answer
 	}
 	return info, nil
 }
 
-// Trace is what passed between the service and a card, for readers and for
+// Trace is what passed between the service and a card, for people and for
 // programs.
 type Trace struct {
 	Text      string         `json:"text"`
 	Exchanges []sim.Exchange `json:"exchanges"`
 }
 
-// traceSIM tells the last exchanges with the card of a number: {"msisdn": …}.
+// traceSIM returns the last exchanges with the card of a number: {"msisdn": …}.
 func (c *control) traceSIM(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		MSISDN string `json:"msisdn"`
@@ -175,7 +175,7 @@ func (c *control) traceSIM(ctx context.Context, body []byte) (any, error) {
 	}
 	msisdn, ok := policy.ParseMSISDN(in.MSISDN)
 	if !ok {
-		return nil, fmt.Errorf("%q is no number of a mobile user", in.MSISDN)
+		return nil, fmt.Errorf("%q is not the number of a mobile user", in.MSISDN)
 	}
 	t := Trace{Exchanges: c.box.SIMs.Trace(msisdn)}
 	if len(t.Exchanges) > 0 {
@@ -191,13 +191,13 @@ func (c *control) traceSIM(ctx context.Context, body []byte) (any, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	t.Exchanges = []sim.Exchange{} // nothing yet
+	t.Exchanges = []sim.Exchange{} // none yet, and not null
 	return t, nil
 }
 
 func refusal(err error) map[string]string { return map[string]string{"error": err.Error()} }
 
-// answer is one in JSON.
+// answer sends a JSON answer.
 func (c *control) answer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

@@ -13,9 +13,9 @@ import (
 
 const pollInterval = 100 * time.Millisecond
 
-// Example asks the served sandbox for two signatures, as a party would with
-// the files of the directory: a synchronous one over REST and an asynchronous
-// one over SOAP. It returns nil only if both verify.
+// Example requests two signatures from the running sandbox, as a party would with
+// the files of the directory: a synchronous one over REST and an asynchronous one
+// over SOAP. It returns nil only if both verify.
 func (b *Sandbox) Example(ctx context.Context, n *Narrator) error {
 	box, err := client.LoadSandbox(b.Dir)
 	if err != nil {
@@ -23,7 +23,7 @@ func (b *Sandbox) Example(ctx context.Context, n *Narrator) error {
 	}
 	sim, app := b.approver(signum.SIM), b.approver(signum.App)
 	if sim == "" || app == "" {
-		return errors.New("example: no user is left who approves, with a SIM and with an App")
+		return errors.New("example: it needs a user with a SIM and a user with an App whose behaviour is not set")
 	}
 	n.begin("Example 1: synchronous over REST, signed by a SIM")
 	err = b.example(ctx, n, box, false, client.SignRequest{
@@ -39,7 +39,7 @@ func (b *Sandbox) Example(ctx context.Context, n *Narrator) error {
 	return err
 }
 
-// approver is the first user with the method whose behaviour nobody has set.
+// approver returns the first user with the method whose behaviour was not set.
 func (b *Sandbox) approver(m signum.Method) string {
 	for _, u := range b.Info.Users {
 		if _, set := b.cfg.Behaviours[u.MSISDN]; !set && slices.Contains(u.Methods, m) {
@@ -72,7 +72,7 @@ func (b *Sandbox) example(ctx context.Context, n *Narrator, box *client.Sandbox,
 		return fmt.Errorf("example: the signature does not verify: %w", err)
 	}
 	if sig.Text != r.Text {
-		return fmt.Errorf("example: signed was %q instead of %q", sig.Text, r.Text)
+		return fmt.Errorf("example: %q was signed instead of %q", sig.Text, r.Text)
 	}
 	n.step("AP", "VERIFIED: %q", sig.Text)
 	n.step("", "signed by %s at %s", sig.Serial, sig.SigningTime.Format(time.RFC3339))

@@ -12,7 +12,7 @@ import (
 	"github.com/signum-mssp/signum/client"
 )
 
-// Files of the directory that clients use; the client names those it reads.
+// Files of the directory that clients use. Package client names those it reads.
 const (
 	InfoFile       = client.SandboxFile     // Info
 	ServerCAFile   = client.SandboxServerCA // trust anchor of the server's TLS certificate
@@ -23,21 +23,21 @@ const (
 	TruststoreFile = "truststore.p12"       // both CAs, readable by Java, password Password
 )
 
-// Password protects the PKCS #12 files. They hold nothing worth protecting;
-// Java insists on one.
+// Password protects the PKCS #12 files. They hold nothing that is worth protecting,
+// but Java insists on a password.
 const Password = "secret"
 
 const privateDir = "private"
 
-// The parties of every sandbox. They have the same certificate; the second may
-// do what every party may, and nothing else.
+// The parties of every sandbox. They share a certificate; the second has only the
+// rights that every party has.
 const (
 	APID       = "mid://sandbox"
 	BasicAPID  = "mid://sandbox/basic"
 	DTBDPrefix = "Sandbox: "
 )
 
-// Networks of the users' SIMs. The service can locate those of the first.
+// Networks of the users' SIMs. The service can locate the SIMs of the first.
 var (
 	homeNetwork  = signum.Network{MCC: "228", MNC: "01", Name: "Sandbox Mobile"}
 	otherNetwork = signum.Network{MCC: "228", MNC: "02", Name: "Other Mobile"}
@@ -90,7 +90,8 @@ func ReadInfo(dir string) (*Info, error) {
 	return info, nil
 }
 
-// write writes it, last of all files, and before it what is made of it.
+// write writes what is derived from it, then sandbox.json itself, as the last of
+// all files.
 func (i *Info) write(dir string) error {
 	abs, err := filepath.Abs(dir)
 	if err != nil {

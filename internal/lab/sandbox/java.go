@@ -11,11 +11,11 @@ import (
 // that its guide describes.
 const JavaFile = "java-client.properties"
 
-// keyAlias is how Java calls a key that its PKCS #12 file gives no name.
+// keyAlias is Java's name for a key that has none in its PKCS #12 file.
 const keyAlias = "1"
 
-// javaProperties are the contents of JavaFile, for a directory with an absolute
-// path. What is not in it has the client's default.
+// javaProperties returns the contents of JavaFile for a directory, given by its
+// absolute path. Settings that are left out keep the client's defaults.
 func (i *Info) javaProperties(dir string) []byte {
 	var b strings.Builder
 	for _, p := range []struct{ name, value string }{
@@ -45,7 +45,7 @@ func (i *Info) javaProperties(dir string) []byte {
 	return []byte(b.String())
 }
 
-// javaValue is a value as java.util.Properties reads it, which takes a file for
+// javaValue escapes a value for java.util.Properties, which reads files as
 // Latin-1.
 func javaValue(s string) string {
 	var b strings.Builder

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// lockDir keeps a second process out of the directory: two would serve the
-// same phones with different PIN counters. The lock goes with the process.
+// lockDir keeps a second process out of the directory: two processes would serve
+// the same phones with different PIN counters. The lock ends with the process.
 func lockDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

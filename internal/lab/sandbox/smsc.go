@@ -11,11 +11,10 @@ import (
 	"github.com/signum-mssp/signum/internal/config"
 )
 
-// ports of SMPP by scheme; the second is what Internet registries know as
-// smpps.
+// smppPorts are the usual ports by scheme; the second is registered as smpps.
 var smppPorts = map[string]string{"smpp": "2775", "smpps": "3550"}
 
-// ParseSMSC reads the address of an SMSC and how to bind to it:
+// ParseSMSC parses the address of an SMSC, with what is needed to bind to it:
 // smpp://USER:PASSWORD@HOST:PORT, or smpps: for TLS, with the options
 // system_type, binds and window (per bind), for example
 // smpps://signum:secret@smsc.example.com:3550?binds=4&window=20. The error does
@@ -23,7 +22,7 @@ var smppPorts = map[string]string{"smpp": "2775", "smpps": "3550"}
 func ParseSMSC(address string) (c config.SMSC, err error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return c, errors.New("SMSC: not an address such as smpp://user:password@host:2775")
+		return c, errors.New("SMSC: must be an address such as smpp://user:password@host:2775")
 	}
 	wrong := func(format string, args ...any) (config.SMSC, error) {
 		return config.SMSC{}, fmt.Errorf("SMSC %s: %s", u.Redacted(), fmt.Sprintf(format, args...))

@@ -21,7 +21,7 @@ import (
 )
 
 // Lifetimes of the sandbox's TLS certificates. Some clients refuse server
-// certificates of more than 825 days.
+// certificates that are valid for more than 825 days.
 const (
 	caYears    = 10
 	serverDays = 397
@@ -40,9 +40,9 @@ func (p pair) tls() tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{p.cert.Raw}, PrivateKey: p.key, Leaf: p.cert}
 }
 
-// loadPair reads or makes a certificate and its key. make returns the
-// template and its issuer, which is nil for a self-signed one. One that ends
-// soon, or that fits no more, is made anew on the same key.
+// loadPair reads a certificate and its key, or makes them from the template. An
+// issuer of nil makes it self-signed. A certificate that expires soon, or that no
+// longer fits, is replaced; the key stays.
 func loadPair(certFile, keyFile string, fits func(*x509.Certificate) bool, template *x509.Certificate, issuer *pair) (pair, error) {
 	key, err := loadKey(keyFile)
 	if err != nil {
@@ -94,8 +94,8 @@ const (
 	serverKeyFile  = "server.key"
 )
 
-// serverPair makes the server's certificate, issued by a CA of the sandbox, good
-// for this machine by its usual names and for the hosts. It returns the CA.
+// serverPair makes the server's certificate, issued by the sandbox's own CA. It is
+// valid for the usual names of this machine and for the hosts. It returns the CA.
 func serverPair(dir string, hosts ...string) (*x509.Certificate, error) {
 	private := filepath.Join(dir, privateDir)
 	t := template("Signum sandbox TEST server CA", caYears*365)
@@ -125,14 +125,14 @@ func serverPair(dir string, hosts ...string) (*x509.Certificate, error) {
 	return ca.cert, err
 }
 
-// apPair is the party's self-signed client certificate.
+// apPair returns the party's self-signed client certificate.
 func apPair(dir string) (pair, error) {
 	t := template("Signum sandbox TEST AP", apDays)
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	return loadPair(filepath.Join(dir, APCertFile), filepath.Join(dir, APKeyFile), always, t, nil)
 }
 
-// writeP12 writes the PKCS #12 forms of what stands beside them as PEM.
+// writeP12 writes what the directory has as PEM in the form of PKCS #12 too.
 func writeP12(dir string, ap pair, anchors ...*x509.Certificate) error {
 	p12, err := pkcs12.Modern.Encode(ap.key, ap.cert, nil, Password)
 	if err != nil {
@@ -193,7 +193,7 @@ func readPEM(name, kind string) ([]byte, error) {
 	}
 	block, _ := pem.Decode(b)
 	if block == nil || block.Type != kind {
-		return nil, fmt.Errorf("%s: no PEM block of type %s; to start anew, use another directory", name, kind)
+		return nil, fmt.Errorf("%s: no PEM block of type %s; to start again, use another directory", name, kind)
 	}
 	return block.Bytes, nil
 }
