@@ -77,7 +77,7 @@ func TestEndToEnd(t *testing.T) {
 	}
 	run(0, "Code         ", "user", "invite", "41791234567")
 	run(0, "▀", "user", "invite", "--qr", "--trusted", "+41791000002")
-	run(exitRefused, "no number of a mobile user", "user", "invite", "+4179")
+	run(exitRefused, "not the number of a mobile user", "user", "invite", "+4179")
 }
 
 // TestEndToEndApp2App: the address is known while the request waits, and

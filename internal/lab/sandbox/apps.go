@@ -51,8 +51,7 @@ func softApps(ctx context.Context, cfg Config, dir string, srv *node.Node, srvCA
 	})
 }
 
-// appClient trusts the server, whose pages have TLS where they are not on
-// loopback.
+// appClient trusts the server's certificate: beyond loopback the pages have TLS.
 func appClient(srvCA *x509.Certificate) *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.Proxy = nil
@@ -63,8 +62,8 @@ func appClient(srvCA *x509.Certificate) *http.Client {
 	return &http.Client{Transport: t}
 }
 
-// vapid keeps the keys by which push services know this sandbox: a browser's
-// subscription is for them.
+// vapid loads or makes the keys by which push services know this sandbox. They must
+// stay the same, because a browser's subscription is bound to them.
 func vapid(dir string) (c config.VAPID, err error) {
 	path := filepath.Join(dir, privateDir, "vapid.json")
 	data, err := os.ReadFile(path)
@@ -84,14 +83,14 @@ func vapid(dir string) (c config.VAPID, err error) {
 	return config.VAPID{Contact: v.Contact, PublicKey: v.Public, PrivateKey: config.NewSecret(v.Private)}, err
 }
 
-// vapidContact is whom a push service would ask about us.
+// vapidContact is the address that a push service could write to.
 const vapidContact = "sandbox@localhost.invalid"
 
-// maxIdleApps is how many connections the Apps keep for their calls.
+// maxIdleApps is how many idle connections the Apps keep for their calls.
 const maxIdleApps = 256
 
-// forgetStrangers drops the Apps that the database does not know: it is not
-// the one of the last time.
+// forgetStrangers removes the Apps that the database does not know, because it is
+// not the one of the last run.
 func forgetStrangers(ctx context.Context, records phone.AppStore, s mssp.AppStore) error {
 	ids, err := records.Apps()
 	if err != nil {
@@ -108,7 +107,7 @@ func forgetStrangers(ctx context.Context, records phone.AppStore, s mssp.AppStor
 	return nil
 }
 
-// addApp enrols an App that answers by itself, unless there is one.
+// addApp enrols an App that answers by itself, unless the user has one.
 func (b *Sandbox) addApp(ctx context.Context, msisdn string) error {
 	has := func(i phone.AppInfo) bool { return i.MSISDN == msisdn }
 	if slices.ContainsFunc(b.SoftApps.List(), has) {
@@ -125,7 +124,7 @@ func (b *Sandbox) addApp(ctx context.Context, msisdn string) error {
 	return b.SoftApps.Choose(info.DeviceID, func(choices []string) string { return b.shownCode(info.DeviceID, choices) })
 }
 
-// shownCode is what the party's page shows, as a person would read it.
+// shownCode returns the code that the party's page shows, as a person reads it.
 func (b *Sandbox) shownCode(deviceID string, choices []string) string {
 	transactions, _, err := b.Store.DevicePending(context.Background(), deviceID, b.cfg.Clock.Now())
 	if err != nil {
@@ -139,7 +138,7 @@ func (b *Sandbox) shownCode(deviceID string, choices []string) string {
 	return ""
 }
 
-// Invite makes an activation code, and an account if the number has none.
+// Invite makes an activation code, and an account for a number without one.
 func (b *Sandbox) Invite(ctx context.Context, msisdn string) (*Invitation, error) {
 	return b.invite(ctx, msisdn, false)
 }
@@ -181,7 +180,7 @@ func (b *Sandbox) Place(msisdn string, at phone.Place) error {
 	return either(b.Handsets.Place(msisdn, at), b.SoftApps.Place(msisdn, at))
 }
 
-// either is nil if one of two kinds of phones knew the number.
+// either returns nil if one of the two kinds of phones knows the number.
 func either(sim, app error) error {
 	if errors.Is(sim, phone.ErrUnknown) {
 		return app
@@ -192,8 +191,7 @@ func either(sim, app error) error {
 	return errors.Join(sim, app)
 }
 
-// unblock is the user's visit to a shop: PINs and passcodes can be tried
-// again.
+// unblock does what a visit to a shop does: PINs and passcodes can be tried again.
 func (b *Sandbox) unblock(ctx context.Context, msisdn string) error {
 	s, err := b.Store.Subscriber(ctx, msisdn)
 	if err != nil {

@@ -89,10 +89,10 @@ func TestCards(t *testing.T) {
 		{"sim/swap", `{"msisdn":"+41791234567","iccid":"` + one + `"}`, 400, "not in stock"},
 		{"sim/renumber", `{"from":"+41791234567","to":"+41791234568"}`, 200, `{}`},
 		{"sim/renumber", `{"from":"+41791234567","to":"+41791234568"}`, 400, "+4179****567 has no account"},
-		{"sim/renumber", `{"old":"+41791234567"}`, 400, "not the JSON"},
-		{"sim/swap", `{"number":"1"}`, 400, "not the JSON"},
-		{"sim/state", `[]`, 400, "not the JSON"},
-		{"sim/show", ``, 400, "not the JSON"},
+		{"sim/renumber", `{"old":"+41791234567"}`, 400, "not the expected JSON"},
+		{"sim/swap", `{"number":"1"}`, 400, "not the expected JSON"},
+		{"sim/state", `[]`, 400, "not the expected JSON"},
+		{"sim/show", ``, 400, "not the expected JSON"},
 	} {
 		if status, _, answer := f.post(t, c, "/sandbox/"+tt.path, "application/json", strings.NewReader(tt.body)); status != tt.status || !strings.Contains(answer, tt.want) {
 			t.Errorf("%s %s: %d %s", tt.path, tt.body, status, answer)

@@ -17,12 +17,12 @@ import (
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
-// maxControl bounds the body of a control request, in bytes.
+// maxControl limits the body of a control request, in bytes.
 const maxControl = 16 << 10
 
-// control lets the party drive the simulated phones: what a person would do
-// with their hands, a script does over the service's own address, with the
-// party's certificate. It exists in the sandbox only.
+// control lets the party operate the simulated phones: a script does over the
+// service's own address, with the party's certificate, what a person would do by
+// hand. Only the sandbox has it.
 type control struct {
 	pin      mssp.Pin
 	box      *Sandbox
@@ -42,10 +42,10 @@ func (c *control) handlers() map[string]http.Handler {
 
 var errNoParty = errors.New("the certificate of the sandbox's party is needed")
 
-// command reads a request and returns what to answer.
+// command reads a request and returns the answer.
 type command func(ctx context.Context, body []byte) (any, error)
 
-// handle admits the party, bounds the body and answers in JSON: 200 with the
+// handle admits only the party, limits the body and answers in JSON: 200 with the
 // result, or 4xx with {"error": …}.
 func (c *control) handle(do command) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -70,8 +70,8 @@ func (c *control) isParty(r *http.Request) bool {
 	return r.TLS != nil && len(r.TLS.PeerCertificates) > 0 && mssp.PinOf(r.TLS.PeerCertificates[0].Raw) == c.pin
 }
 
-// open is a tap on an AuthUri: {"auth_uri": …} shows the request that waits
-// for it, and answers {"redirect_uri": …}.
+// open does what a tap on an AuthUri does: {"auth_uri": …} shows the request that
+// waits for it, and answers {"redirect_uri": …}.
 func (c *control) open(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		AuthURI string `json:"auth_uri"`
@@ -87,8 +87,8 @@ func (c *control) open(ctx context.Context, body []byte) (any, error) {
 }
 
 // phone sets what a user does from now on, and where they are:
-// {"msisdn": …, "behaviour": …, "location": …}; the last two may be absent. A
-// new behaviour also mends a blocked PIN.
+// {"msisdn": …, "behaviour": …, "location": …}; one of the last two may be absent.
+// A new behaviour also unblocks a PIN.
 func (c *control) phone(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		MSISDN    string `json:"msisdn"`
@@ -99,7 +99,7 @@ func (c *control) phone(ctx context.Context, body []byte) (any, error) {
 		return nil, err
 	}
 	if in.Behaviour == "" && in.Location == "" {
-		return nil, errors.New("neither behaviour nor location")
+		return nil, errors.New("behaviour and location are both missing")
 	}
 	if in.Location != "" {
 		place, err := phone.ParsePlace(in.Location)
@@ -133,8 +133,8 @@ type Invitation struct {
 	Expires time.Time `json:"expires"`
 }
 
-// invite makes an activation code: {"msisdn": …, "trusted": …}; the latter may
-// be absent.
+// invite makes an activation code: {"msisdn": …, "trusted": …}; trusted is
+// optional.
 func (c *control) invite(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		MSISDN  string `json:"msisdn"`
@@ -145,18 +145,18 @@ func (c *control) invite(ctx context.Context, body []byte) (any, error) {
 	}
 	msisdn, ok := policy.ParseMSISDN(in.MSISDN)
 	if !ok {
-		return nil, fmt.Errorf("%q is no number of a mobile user", in.MSISDN)
+		return nil, fmt.Errorf("%q is not the number of a mobile user", in.MSISDN)
 	}
 	return c.box.invite(ctx, msisdn, in.Trusted)
 }
 
-// strict reads one JSON object without members that nobody knows: a typing
-// error shall not pass for success.
+// strict decodes one JSON object and refuses unknown members, so that a typing
+// error does not pass for success.
 func strict(body []byte, to any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(to); err != nil {
-		return fmt.Errorf("the body is not the JSON that is expected: %w", err)
+		return fmt.Errorf("the body is not the expected JSON: %w", err)
 	}
 	return nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
-// Narrator tells a person what happens, step by step: what the application
-// provider (AP), the provider (MSSP) and the phone do.
+// Narrator prints step by step what happens: what the application provider (AP),
+// the service (MSSP) and the phone do.
 type Narrator struct {
 	mu    sync.Mutex
 	out   io.Writer
@@ -39,8 +39,8 @@ func (n *Narrator) Phone(e phone.Event) {
 	}
 }
 
-// text shows a text message, also when no example runs: there is no other
-// phone on which to read it.
+// text shows a text message even when no example runs: there is no other phone on
+// which to read it.
 func (n *Narrator) text(e phone.Event) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

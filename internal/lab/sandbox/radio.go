@@ -21,7 +21,7 @@ import (
 	"github.com/signum-mssp/signum/internal/simcards"
 )
 
-// The service as the SMSC knows it.
+// How the SMSC knows the service.
 const (
 	smscUser    = "signum"
 	smscBinds   = 2
@@ -30,8 +30,8 @@ const (
 )
 
 // radio is the mobile network of a sandbox: an SMSC on loopback, and handsets
-// with SIM cards. All between the service and a card goes through it, as it
-// would through an operator's.
+// with SIM cards. All traffic between the service and a card goes through it, as
+// in an operator's network.
 type radio struct {
 	handsets *phone.Handsets
 	password string     // at the SMSC, drawn anew: others on the machine have no business there
@@ -93,8 +93,8 @@ func (r *radio) smscConfig(address string) (c config.SMSC, absent int, err error
 	return c, 1, nil // the emulated network knows at once who is out of reach
 }
 
-// close ends the network; what is in the SMSC is lost, as the service will
-// notice.
+// close shuts the network down. Messages in the SMSC are lost; the service will
+// notice and repeat them.
 func (r *radio) close() {
 	if r.smsc != nil {
 		r.smsc.Close()
@@ -102,8 +102,8 @@ func (r *radio) close() {
 	r.handsets.Close()
 }
 
-// insert puts a card into the handset of a number, in the place of the one
-// that is there.
+// insert puts a card into the handset of a number and replaces the one that is
+// there.
 func (r *radio) insert(c *mssp.Card, msisdn string, keys scp80.Keys, d *mssp.Device) (*card.Card, error) {
 	made, err := card.New(card.Config{
 		ICCID: c.ICCID, Keys: keys, KeySet: c.KeySet, Algorithm: c.Algorithm, KeyType: d.KeyType,
@@ -124,7 +124,7 @@ func (r *radio) insert(c *mssp.Card, msisdn string, keys scp80.Keys, d *mssp.Dev
 	return made, nil
 }
 
-// takeOut is called with the lock held.
+// takeOut must be called with the lock held.
 func (r *radio) takeOut(msisdn string) error {
 	if r.cards[msisdn] == nil {
 		return nil
@@ -139,25 +139,25 @@ func (r *radio) remove(msisdn string) error {
 	return r.takeOut(msisdn)
 }
 
-// card is the one in the handset of a number; nil if it has none here.
+// card returns the card in the handset of a number, or nil if there is none.
 func (r *radio) card(msisdn string) *card.Card {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.cards[msisdn]
 }
 
-// unblock is the PUK.
+// unblock does what the PUK does.
 func (r *radio) unblock(msisdn string) {
 	if c := r.card(msisdn); c != nil {
 		c.Unblock()
 	}
 }
 
-// masterFile holds the key under which the keys of cards are wrapped in the
-// database. Without it they are lost.
+// masterFile holds the key that wraps the keys of cards in the database. Without
+// it those keys are lost.
 const masterFile = "sim-master.key"
 
-// masterKey keeps the key that wraps the keys of cards in the database.
+// masterKey loads or makes the key that wraps the keys of cards in the database.
 func masterKey(dir string) ([]byte, error) {
 	path := filepath.Join(dir, privateDir, masterFile)
 	key, err := os.ReadFile(path)
@@ -174,8 +174,8 @@ func masterKey(dir string) ([]byte, error) {
 	return key, writeFile(path, key, 0o600)
 }
 
-// placeCards puts the cards of everybody into their handsets, but for those that
-// are in one already: cards that were imported, before the sandbox was started.
+// placeCards puts all cards into the handsets of their users that are not in one
+// yet: cards that were imported in an earlier run.
 func (b *Sandbox) placeCards(ctx context.Context) error {
 	const page = 500
 	for after := ""; ; {
@@ -202,8 +202,8 @@ func (b *Sandbox) placeCards(ctx context.Context) error {
 	}
 }
 
-// insertSIM puts the card of a device into the handset of its user. A device
-// without a card gets a new one.
+// insertSIM puts the card of a device into its user's handset. A device without a
+// card gets a new one.
 func (b *Sandbox) insertSIM(ctx context.Context, s *mssp.Subscriber, d *mssp.Device) (*card.Card, error) {
 	c, err := b.Store.CardOf(ctx, s.MSISDN)
 	if errors.Is(err, mssp.ErrNotFound) {
@@ -219,7 +219,7 @@ func (b *Sandbox) insertSIM(ctx context.Context, s *mssp.Subscriber, d *mssp.Dev
 	return b.radio.insert(c, s.MSISDN, keys, d)
 }
 
-// newSIM makes a card's record, as a factory would.
+// newSIM makes the record of a card, as a factory would.
 func (b *Sandbox) newSIM(ctx context.Context, msisdn, deviceID string) (*mssp.Card, error) {
 	c := &mssp.Card{ICCID: newICCID(msisdn[1:]), DeviceID: deviceID, MSISDN: msisdn, State: mssp.CardActive, KeySet: 1, Algorithm: mssp.CardAES}
 	c.Created = b.cfg.Clock.Now()
@@ -237,8 +237,8 @@ func (b *Sandbox) newSIM(ctx context.Context, msisdn, deviceID string) (*mssp.Ca
 	return c, b.Store.PutCard(ctx, c)
 }
 
-// newICCID is the prefix of telecommunication cards, up to 14 digits (the number
-// of the user, as a rule), and a check digit (ITU-T E.118).
+// newICCID returns the prefix of telecommunication cards, 14 digits (usually the
+// user's number, padded), and a check digit (ITU-T E.118).
 func newICCID(of string) string {
 	digits := fmt.Sprintf("8941%014s", of)
 	sum := 0
@@ -254,8 +254,8 @@ func newICCID(of string) string {
 	return digits + string(rune('0'+(10-sum%10)%10))
 }
 
-// assigned puts a card that was provisioned into its user's handset, or takes it
-// out. What is there already stays.
+// assigned puts a provisioned card into its user's handset, or takes it out. A card
+// that is there already stays.
 func (r *radio) assigned(_ context.Context, c simcards.ImportedCard) error {
 	if c.OldMSISDN != "" {
 		if err := r.remove(c.OldMSISDN); err != nil {

@@ -148,7 +148,7 @@ func prepareDir(dir string) (string, error) {
 	return dir, os.Chmod(filepath.Join(dir, privateDir), 0o700)
 }
 
-// hint says what to do about the most common trouble.
+// hint adds what to do about the most common problem.
 func hint(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "listen" {

@@ -281,9 +281,9 @@ func TestControl(t *testing.T) {
 	}{
 		{"stranger", stranger, `{"msisdn":"` + msisdn + `","behaviour":"cancel"}`, 403, "certificate"},
 		{"nobody", nobody, `{"msisdn":"` + msisdn + `","behaviour":"cancel"}`, 403, "certificate"},
-		{"no JSON", tr, `x`, 400, "not the JSON"},
+		{"no JSON", tr, `x`, 400, "not the expected JSON"},
 		{"unknown member", tr, `{"msisdn":"` + msisdn + `","behavior":"cancel"}`, 400, "behavior"},
-		{"nothing", tr, `{"msisdn":"` + msisdn + `"}`, 400, "neither"},
+		{"nothing", tr, `{"msisdn":"` + msisdn + `"}`, 400, "both missing"},
 		{"unknown user", tr, `{"msisdn":"+41799999999","behaviour":"cancel"}`, 400, "no such phone"},
 		{"unknown behaviour", tr, `{"msisdn":"` + msisdn + `","behaviour":"dance"}`, 400, "dance"},
 		{"unknown place", tr, `{"msisdn":"` + msisdn + `","location":"Atlantis"}`, 400, "Atlantis"},

@@ -17,7 +17,7 @@ import (
 	"github.com/signum-mssp/signum/internal/phone"
 )
 
-// renewBefore its end a user's certificate is replaced when the sandbox starts.
+// renewBefore: a certificate that expires within this time is replaced at start.
 const renewBefore = 30 * 24 * time.Hour
 
 // populate puts the parties, the accounts and their SIM cards in place, before
@@ -67,7 +67,7 @@ type wish struct {
 	do   func() error
 }
 
-// fulfil does what is pending; unknown decides about a phone that is not there.
+// fulfil applies what is pending; unknown decides about a phone that is missing.
 func (b *Sandbox) fulfil(unknown func(wish, error) error) error {
 	wishes := b.pending
 	b.pending = nil
@@ -91,7 +91,7 @@ func (b *Sandbox) enrolApps(ctx context.Context) error {
 			return fmt.Errorf("user %s: %w", u.MSISDN, err)
 		}
 	}
-	return b.fulfil(func(w wish, err error) error { return fmt.Errorf("%s, who has no phone here: %w", w.what, err) })
+	return b.fulfil(func(w wish, err error) error { return fmt.Errorf("%s: the number has no phone here: %w", w.what, err) })
 }
 
 func (b *Sandbox) addAppOf(ctx context.Context, u User) error {
@@ -102,7 +102,7 @@ func (b *Sandbox) addAppOf(ctx context.Context, u User) error {
 }
 
 // AddUser makes an account with a phone for each of its methods, or completes
-// the one that is there. An App has an EC key, whatever the user's KeyType. The
+// the existing one. An App has an EC key, whatever the user's KeyType. The
 // sandbox must be ready.
 func (b *Sandbox) AddUser(ctx context.Context, u User) error {
 	if err := b.addAccount(ctx, u); err != nil {
@@ -111,8 +111,7 @@ func (b *Sandbox) AddUser(ctx context.Context, u User) error {
 	return b.addAppOf(ctx, u)
 }
 
-// addAccount makes an account with its SIM card, or completes the one that is
-// there.
+// addAccount makes an account with its SIM card, or completes the existing one.
 func (b *Sandbox) addAccount(ctx context.Context, u User) error {
 	s, err := b.Store.Subscriber(ctx, u.MSISDN)
 	if errors.Is(err, mssp.ErrNotFound) {
@@ -159,8 +158,8 @@ func (b *Sandbox) addAccount(ctx context.Context, u User) error {
 	return nil
 }
 
-// oldApps are the devices of an account that are Apps which were never enrolled:
-// older versions had such.
+// oldApps returns the devices of an account that are Apps but were never enrolled;
+// older versions made such.
 func (b *Sandbox) oldApps(ctx context.Context, s *mssp.Subscriber) (ids []string, err error) {
 	for _, d := range s.Devices {
 		if d.Method != signum.App {
@@ -204,9 +203,9 @@ func network(mccmnc string) signum.Network {
 }
 
 // addSIM puts the card of a device into its user's handset, and completes the
-// device: its certificate, its network (a database of an older version has
-// none), and what the card knows of its PIN. It reports whether nothing had to
-// be changed.
+// device: its certificate, its network (databases of older versions have none),
+// and whether its PIN is blocked. It reports whether the device was complete
+// already.
 func (b *Sandbox) addSIM(ctx context.Context, s *mssp.Subscriber, d *mssp.Device) (fits bool, err error) {
 	p, err := b.insertSIM(ctx, s, d)
 	if err != nil {
@@ -233,13 +232,13 @@ func (b *Sandbox) addSIM(ctx context.Context, s *mssp.Subscriber, d *mssp.Device
 	return false, err
 }
 
-// known reports whether the number is one of the sandbox's own users.
+// known reports whether the number belongs to one of the sandbox's own users.
 func (b *Sandbox) known(msisdn string) bool {
 	return slices.ContainsFunc(b.Info.Users, func(u User) bool { return u.MSISDN == msisdn })
 }
 
-// usable reports whether a certificate is for the key and good for a while. A
-// revoked one stays: somebody wanted it so.
+// usable reports whether a certificate belongs to the key and is valid for a while.
+// A revoked one counts as usable: somebody revoked it on purpose.
 func usable(c *mssp.Certificate, key []byte) bool {
 	if c == nil || c.State == mssp.CertificateIntended {
 		return false
@@ -248,8 +247,8 @@ func usable(c *mssp.Certificate, key []byte) bool {
 	return err == nil && bytes.Equal(cert.RawSubjectPublicKeyInfo, key) && time.Until(c.NotAfter) > renewBefore
 }
 
-// newDeviceID is that of a user's SIM. The number alone would not do: who had it
-// before may still have the device, with another number.
+// newDeviceID returns an id for a user's SIM. The number alone is not enough: its
+// previous user may still have the device, with another number.
 func newDeviceID(msisdn string) string {
 	return fmt.Sprintf("%s-sim-%08x", strings.TrimPrefix(msisdn, "+"), rand.Uint32())
 }
