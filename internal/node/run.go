@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ func (n *Node) stages() [][]part {
 // engine. It can be called once.
 func (n *Node) Run(ctx context.Context) error {
 	stages := n.stages()
-	ended := make(chan error, len(stages))
+	ended := make(chan error, 1)
 	running := make([]*stage, len(stages))
 	for i, parts := range stages {
 		running[i] = start(context.WithoutCancel(ctx), n.deps.Logger, parts, ended)
@@ -64,6 +65,11 @@ func (n *Node) Run(ctx context.Context) error {
 	for _, s := range slices.Backward(running) {
 		errs = append(errs, s.stop())
 	}
+	select {
+	case err := <-ended: // ended by itself while the others were being stopped
+		errs = append(errs, err)
+	default:
+	}
 	return errors.Join(errs...)
 }
 
@@ -74,7 +80,8 @@ type stage struct {
 	done   []chan error // by part
 }
 
-// start runs the parts. The first that ends before it is told to goes to early.
+// start runs the parts. The error of the first that ends before it is told to goes
+// to early, if nobody else's is there.
 func start(ctx context.Context, log *slog.Logger, parts []part, early chan<- error) *stage {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &stage{cancel: cancel, parts: parts, done: make([]chan error, len(parts))}
@@ -85,7 +92,7 @@ func start(ctx context.Context, log *slog.Logger, parts []part, early chan<- err
 			err := p.once(ctx, log)
 			if ctx.Err() == nil {
 				select {
-				case early <- fmt.Errorf("%s: %w", p.name, cmpErr(err, errEnded)):
+				case early <- fmt.Errorf("%s: %w", p.name, cmp.Or(err, errEnded)):
 					err = nil // told already
 				default:
 				}
@@ -119,10 +126,3 @@ var (
 	// errPanic is how a server ends that panicked; the log has the stack.
 	errPanic = errors.New("internal error")
 )
-
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
-}
