@@ -214,7 +214,7 @@ func (i *Issuer) signDraft(draft *x509.Certificate) ([]byte, error) {
 }
 
 // Revoke revokes a certificate by its serial number (lower-case hex), now, for
-// a CRLReason of RFC 5280, clause 5.3.1. Revocation is for ever, so the reasons
+// a CRLReason of RFC 5280, clause 5.3.1. Revocation is final, so the reasons
 // certificateHold (6) and removeFromCRL (8) are refused. Revoking again changes
 // nothing. The error is mssp.ErrNotFound if there is no such certificate.
 func (i *Issuer) Revoke(ctx context.Context, serial string, reason int) error {

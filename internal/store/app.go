@@ -122,9 +122,9 @@ SELECT 1 FROM apps WHERE device_id = $1`}
 UPDATE apps SET tries_left = $2 WHERE device_id = $1`}
 )
 
-// TakeTry implements mssp.Store. ErrNotFound if there is no such App. The
-// statement does not come first: what it returns is this caller's, however
-// many take one in the same group.
+// TakeTry implements mssp.Store. It returns ErrNotFound for an unknown App. Its
+// statement is not pipelined with the group's first statements, because each
+// caller in a group needs the value that its own statement returned.
 func (s *Store) TakeTry(ctx context.Context, deviceID string) (int, error) {
 	if !isKey(deviceID) {
 		return -1, mssp.ErrNotFound

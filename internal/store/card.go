@@ -17,8 +17,8 @@ FROM sim_cards c `
 
 var (
 	selectCard = &query{text: cardColumns + `LEFT JOIN devices d ON d.id = c.device_id WHERE c.iccid = $1`}
-	// The account has one SIM, and with it one card. With an order and a limit
-	// PostgreSQL goes through all cards in that order until it meets it.
+	// There is no ORDER BY and LIMIT: an account has one SIM and so one card, and
+	// with them PostgreSQL would walk all cards in that order until it found it.
 	selectCardsOf     = &query{text: cardColumns + `JOIN devices d ON d.id = c.device_id WHERE d.msisdn = $1`}
 	selectPlacedCards = &query{text: cardColumns + `JOIN devices d ON d.id = c.device_id WHERE c.iccid > $1 ORDER BY c.iccid LIMIT $2`}
 )
@@ -102,7 +102,7 @@ var (
 SELECT method FROM devices WHERE id = $1`}
 	selectOtherCard = &query{text: `
 SELECT 1 FROM sim_cards WHERE device_id = $1 AND iccid <> $2`}
-	// The keys that a key set had have seen counters that those of another have not.
+	// Counters belong to a key set: the keys of another one have not seen any yet.
 	upsertCard = &query{text: `
 INSERT INTO sim_cards (iccid, device_id, state, key_set, algorithm, kic, kid, counter, reply_counter, reply_seen, created, changed)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
@@ -126,7 +126,7 @@ func (s *Store) PutCard(ctx context.Context, c *mssp.Card) error {
 	}})
 }
 
-// putCard looks first and writes then, for a refusal must leave nothing behind.
+// putCard does all checks before its first write, because a refusal must change nothing.
 func (s *session) putCard(ctx context.Context, c *mssp.Card) error {
 	if c.DeviceID != "" {
 		var method string
@@ -175,8 +175,8 @@ func (s *Store) RekeyCard(ctx context.Context, c *mssp.Card) error {
 	return s.update(ctx, rekeyCard, c.ICCID, int64(c.KeySet), c.Algorithm, c.KIc, c.KID, micros(c.Changed))
 }
 
-// checkCard refuses what the schema would refuse, before it can cost a group of
-// writes its transaction.
+// checkCard refuses what the schema would refuse, before it can make a group of
+// writes roll back.
 func checkCard(c *mssp.Card) error {
 	if err := checkKeys(field{"ICCID", c.ICCID}, field{"device ID", c.DeviceID}); err != nil {
 		return err
@@ -230,8 +230,8 @@ func (s *Store) EnrolCard(ctx context.Context, sub *mssp.Subscriber, c *mssp.Car
 var insertSubscriber = &query{text: `
 INSERT INTO subscribers (msisdn, serial, state, recovery_code) VALUES ($1, $2, $3, $4) ON CONFLICT (msisdn) DO NOTHING`}
 
-// enrolCard looks first. The account is written first: of several that enrol one
-// with this number, one goes on.
+// enrolCard does all checks before its first write. It writes the account first:
+// of several callers that enrol the same number, only one gets past that.
 func (s *session) enrolCard(ctx context.Context, sub *mssp.Subscriber, c *mssp.Card) error {
 	d := sub.Devices[0]
 	if err := s.demandCertificate(ctx, d); err != nil {

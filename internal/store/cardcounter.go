@@ -11,8 +11,8 @@ var takeCounter = &query{text: `
 UPDATE sim_cards SET counter = counter + 1 WHERE iccid = $1 AND state = 'ACTIVE' AND counter < 1099511627775
 RETURNING counter`}
 
-// TakeCounter implements mssp.Store. As with TakeTry the statement does not
-// come first: what it returns is this caller's.
+// TakeCounter implements mssp.Store. As with TakeTry, the statement is not
+// pipelined: each caller needs the value that its own statement returned.
 func (s *Store) TakeCounter(ctx context.Context, iccid string) (uint64, error) {
 	if !isKey(iccid) {
 		return 0, mssp.ErrNotFound
@@ -40,7 +40,8 @@ func (s *Store) TakeCounter(ctx context.Context, iccid string) (uint64, error) {
 }
 
 var (
-	// The row is locked: between the look and the change nobody else accepts.
+	// The row is locked, so nobody else accepts a reply between the read and the
+	// update.
 	selectReplies = &query{
 		text:     `SELECT reply_counter, reply_seen FROM sim_cards WHERE iccid = $1`,
 		postgres: `SELECT reply_counter, reply_seen FROM sim_cards WHERE iccid = $1 FOR UPDATE`,
@@ -76,18 +77,18 @@ func (s *Store) AcceptReply(ctx context.Context, iccid string, counter uint64) (
 	return accepted && err == nil, err
 }
 
-// replyWindow is which counters a card has used in replies: the highest one, and
-// in bit i of seen the one that is i+1 below.
+// replyWindow records which counters a card has used in replies: the highest, and
+// in bit i of seen the counter that is i+1 below it.
 type replyWindow struct{ highest, seen uint64 }
 
-// accept returns the window with the counter in it; false if it was in it, or is
-// out of it.
+// accept returns the window with the counter added. It returns false if the
+// counter was seen before or is below the window.
 func (w replyWindow) accept(counter uint64) (replyWindow, bool) {
 	switch {
 	case counter > mssp.MaxCardCounter || counter == w.highest:
 		return w, false
 	case counter > w.highest:
-		// A shift by more than the window leaves nothing of it.
+		// A shift by more than the size of the window clears it.
 		up := counter - w.highest
 		seen := w.seen << up
 		if w.highest > 0 && up <= mssp.ReplyWindow {

@@ -14,7 +14,7 @@ var (
 UPDATE sim_cards SET state = $2, changed = $3 WHERE iccid = $1`}
 	barDevice = &query{text: `
 UPDATE devices SET state = 'INACTIVE' WHERE id = (SELECT device_id FROM sim_cards WHERE iccid = $1)`}
-	// What the state was before the card was blocked is what the certificate says.
+	// The certificate tells which state the device had before its card was blocked.
 	unbarDevice = &query{text: `
 UPDATE devices SET state = CASE
     WHEN cert_serial IS NULL THEN 'REGISTERED'
@@ -57,8 +57,8 @@ func (s *Store) SetCardState(ctx context.Context, iccid string, to mssp.CardStat
 }
 
 var (
-	// The account is locked on PostgreSQL: nobody gives it a device meanwhile, and
-	// of several that move it, one goes on at a time.
+	// PostgreSQL locks the account, so that nobody adds a device to it meanwhile and
+	// several callers that move it follow each other.
 	lockSubscriber = &query{
 		text:     `SELECT 1 FROM subscribers WHERE msisdn = $1`,
 		postgres: `SELECT 1 FROM subscribers WHERE msisdn = $1 FOR UPDATE`,
@@ -72,8 +72,8 @@ DELETE FROM devices WHERE msisdn = $1 AND method = 'SIM'`}
 UPDATE sim_cards SET state = 'ACTIVE', device_id = $2, changed = $3 WHERE iccid = $1`}
 )
 
-// SwapCard implements mssp.Store. A new card has no key yet, and its device no
-// certificate: one that has is refused.
+// SwapCard implements mssp.Store. A new card has no key yet, so a device that
+// already has a certificate is refused.
 func (s *Store) SwapCard(ctx context.Context, msisdn, newICCID string, newDevice mssp.Device, at time.Time) error {
 	if !isKey(msisdn) || !isKey(newICCID) {
 		return mssp.ErrNotFound
@@ -89,7 +89,7 @@ func (s *Store) SwapCard(ctx context.Context, msisdn, newICCID string, newDevice
 	}})
 }
 
-// swapCard looks first and writes then, for a refusal must leave nothing behind.
+// swapCard does all checks before its first write, because a refusal must change nothing.
 func (s *session) swapCard(ctx context.Context, msisdn, iccid string, d mssp.Device, at int64) error {
 	if err := s.demand(ctx, lockSubscriber, msisdn); err != nil {
 		return err
@@ -139,9 +139,9 @@ UPDATE invites SET msisdn = $2 WHERE msisdn = $1`}
 DELETE FROM subscribers WHERE msisdn = $1`}
 )
 
-// RenumberSubscriber implements mssp.Store. A number is the key of its account,
-// so that the account is written anew; devices follow, and what hangs on them with
-// them. The same number changes nothing.
+// RenumberSubscriber implements mssp.Store. The number is the key of the account,
+// so the account is inserted again under the new number. Its devices follow, and
+// with them the rows that refer to them. The same number changes nothing.
 func (s *Store) RenumberSubscriber(ctx context.Context, oldMSISDN, newMSISDN string) error {
 	if !isKey(oldMSISDN) {
 		return mssp.ErrNotFound

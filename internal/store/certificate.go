@@ -12,9 +12,9 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// certificateRow is where the columns serial, device_id, state, der,
-// not_before, not_after, revoked_at and reason of a certificate are read into.
-// All are null where an outer join found none.
+// certificateRow holds the columns serial, device_id, state, der, not_before,
+// not_after, revoked_at and reason of a certificate. All are null if an outer join
+// found no certificate.
 type certificateRow struct {
 	serial, device, state        sql.NullString
 	der                          []byte
@@ -69,8 +69,8 @@ func (s *Store) IntendCertificate(ctx context.Context, c *mssp.Certificate) erro
 var completeCertificate = &query{text: `
 UPDATE certificates SET der = $2, state = 'GOOD' WHERE serial = $1 AND state = 'INTENDED'`}
 
-// CompleteCertificate implements mssp.Store. It happens once: a certificate
-// that is good already gives ErrNotFound too.
+// CompleteCertificate implements mssp.Store. It works once: for a certificate that
+// is already good it returns ErrNotFound too.
 func (s *Store) CompleteCertificate(ctx context.Context, serial string, der []byte) error {
 	if !isKey(serial) {
 		return mssp.ErrNotFound
@@ -143,10 +143,10 @@ var selectRevocations = &query{text: `
 SELECT serial, device_id, state, NULL, not_before, not_after, revoked_at, reason
 FROM certificates WHERE state = 'REVOKED' AND not_after >= $1`}
 
-// RevokedCertificates implements mssp.Store. One that expires at the very
-// time is listed (RFC 5280, clause 4.1.2.5: validity includes its end), and so
-// is one whose revocation lies after it: clocks of nodes differ. Serial
-// numbers are ordered as numbers.
+// RevokedCertificates implements mssp.Store. It includes a certificate that expires
+// exactly at that time, because validity includes its end (RFC 5280, clause
+// 4.1.2.5), and one that was revoked later, because the clocks of nodes differ.
+// Serial numbers are ordered as numbers.
 func (s *Store) RevokedCertificates(ctx context.Context, at time.Time) ([]mssp.Certificate, error) {
 	var list []mssp.Certificate
 	err := s.read.each(ctx, selectRevocations, []any{micros(at)}, func(rows *sql.Rows) error {

@@ -6,7 +6,7 @@ import (
 	"runtime/debug"
 )
 
-// caller runs a function that a caller of the store gave.
+// caller runs a function that was passed in by a caller of the store.
 type caller func(func() error) error
 
 // change queues a write that reads a row, lets the caller change it, and writes

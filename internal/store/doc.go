@@ -4,30 +4,30 @@
 //	write ──▶ queue ──▶ writer: BEGIN, write, write, …, COMMIT ──▶ answers
 //	read  ──▶ pool of prepared statements
 //
-// Writes are committed in groups: those that arrive while a commit is under
-// way share the next one, and none is answered before its COMMIT returned. A
-// write never fails its neighbours: what is refused as a matter of course (a
-// duplicate, a busy subscriber) is refused without an SQL error, and a group
-// that fails all the same is rolled back and its writes are run again, each in
-// a transaction of its own.
+// Writes are committed in groups: those that arrive during a commit share the
+// next one, and no write is answered before its COMMIT has returned. A write
+// never makes its neighbours fail. Expected refusals (a duplicate, a busy
+// subscriber) are made without an SQL error. If a group fails anyway, it is
+// rolled back and each of its writes runs again in a separate transaction.
 //
-// The invariants stand in the schema (see migrations): unique (AP_ID,
-// AP_TransID, Instant), one outstanding transaction per subscriber and method,
-// one receipt per transaction, which goes with it, one invite per subscriber, no
-// App without its device, one card per SIM, which outlives it, and states that
-// agree with what they imply: a code, an end, a signature, a device. What the schema cannot say, the statements do: a transaction
-// and its receipt, an invite and what it lets in, change together or not at all,
-// and every change of a state is a compare-and-set. SQLite has one writer; nodes
-// that share PostgreSQL need no other coordination than the schema.
+// The schema enforces the invariants (see migrations): unique (AP_ID, AP_TransID,
+// Instant); one outstanding transaction per subscriber and method; one receipt
+// per transaction, deleted with it; one invite per subscriber; no App without its
+// device; one card per SIM, which outlives the SIM; and states that agree with
+// what they imply: a code, an end, a signature, a device. The statements enforce
+// what the schema cannot express: a transaction and its receipt, or an invite and
+// the App it lets in, change together or not at all, and every change of state is
+// a compare-and-set. SQLite has one writer; nodes that share PostgreSQL need no
+// coordination beyond the schema.
 //
-// What is rarely there and never searched for (the services of a request, the
+// Members that are rare and never searched for (the services of a request, the
 // location of an outcome, the network of a SIM, the geofence of a party, the push
-// and passkeys of an App) is JSON in a text, which is empty for the zero value:
-// the ordinary row pays nothing.
+// subscription and passkeys of an App) are JSON in a text column that is empty for
+// the zero value, so an ordinary row pays nothing for them.
 //
-// Text that PostgreSQL cannot hold (a NUL byte, invalid UTF-8) and keys longer
-// than its indexes take are refused on both engines, before anything is
-// written; a read by such a key finds nothing.
+// Both engines refuse text that PostgreSQL cannot hold (a NUL byte, invalid UTF-8)
+// and keys longer than its indexes allow, before anything is written. A read by
+// such a key finds nothing.
 //
 // The package must not know what a transaction means, who may start one, or
 // how a phone is reached.

@@ -12,9 +12,9 @@ import (
 )
 
 var (
-	// A subscriber has one invite, so that the new one takes the place of the
-	// old. A code that is another subscriber's is no SQL error: it would cost the
-	// group of writes its transaction.
+	// A subscriber has one invite, so the new one replaces the old one. The code of
+	// another subscriber must not cause an SQL error, which would roll back the
+	// whole group of writes.
 	upsertInvite = &query{text: `
 INSERT INTO invites (msisdn, code_hash, trusted, created, expires)
 SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM invites WHERE code_hash = $2 AND msisdn <> $1)
@@ -26,7 +26,7 @@ SELECT $1::text, $2::bytea, $3::boolean, $4::bigint, $5::bigint
 WHERE NOT EXISTS (SELECT 1 FROM invites WHERE code_hash = $2 AND msisdn <> $1)
 ON CONFLICT (msisdn) DO UPDATE SET
     code_hash = excluded.code_hash, trusted = excluded.trusted, created = excluded.created, expires = excluded.expires`}
-	// Nodes pass over what another is deleting, as with transactions.
+	// Nodes skip rows that another node is deleting, as with transactions.
 	purgeInvites = &query{
 		text: `
 DELETE FROM invites WHERE msisdn IN (SELECT msisdn FROM invites WHERE expires <= $1 ORDER BY expires LIMIT 100)`,
@@ -36,10 +36,9 @@ DELETE FROM invites WHERE msisdn IN (
 	}
 )
 
-// PutInvite implements mssp.Store. It refuses a code that another subscriber
-// has. It also deletes invites that had expired when this one was created: each
-// adds one and takes some away, so that those nobody used do not pile up, and
-// nobody needs to sweep.
+// PutInvite implements mssp.Store. It refuses a code that another subscriber has.
+// It also deletes up to 100 invites that had expired when this one was created, so
+// that unused ones do not pile up and no sweep is needed.
 func (s *Store) PutInvite(ctx context.Context, i *mssp.Invite) error {
 	if err := checkHash("hash of an activation code", i.CodeHash); err != nil {
 		return err
@@ -95,9 +94,9 @@ INSERT INTO apps (device_id, auth_key, verifier_hash, share, tries_left, name, v
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`}
 )
 
-// EnrolApp implements mssp.Store. The invite must be of the App's subscriber.
-// An App starts with all its tries, whatever TriesLeft says. ErrNotFound if the
-// subscriber does not exist, or the certificate was never intended.
+// EnrolApp implements mssp.Store. The invite must belong to the App's subscriber.
+// An App starts with all its tries, whatever TriesLeft says. The error is
+// ErrNotFound if the subscriber does not exist or the certificate was never intended.
 func (s *Store) EnrolApp(ctx context.Context, e *mssp.Enrolment, now time.Time) error {
 	push, passkeys, err := checkEnrolment(e)
 	if err != nil {
@@ -111,9 +110,9 @@ func (s *Store) EnrolApp(ctx context.Context, e *mssp.Enrolment, now time.Time) 
 	}})
 }
 
-// enrol looks first and writes then, for a refusal must leave nothing behind.
-// The first that it writes is the deletion of the invite: of several that have
-// seen it, one goes on.
+// enrol does all checks before its first write, because a refusal must change nothing.
+// Its first write deletes the invite: of several callers that have read it, only
+// one gets past that.
 func (s *session) enrol(ctx context.Context, e *mssp.Enrolment, app []any, now time.Time) error {
 	msisdn, invite := e.App.MSISDN, []any{e.CodeHash, e.App.MSISDN, micros(now)}
 	var one int
@@ -155,8 +154,8 @@ func (s *session) enrol(ctx context.Context, e *mssp.Enrolment, app []any, now t
 	return err
 }
 
-// checkEnrolment refuses what the schema would refuse, before it can cost a
-// group of writes its transaction; and returns what is kept as JSON.
+// checkEnrolment refuses what the schema would refuse, before it can make a
+// group of writes roll back. It returns the members that are kept as JSON.
 func checkEnrolment(e *mssp.Enrolment) (push, passkeys string, err error) {
 	a := e.App
 	switch {

@@ -11,26 +11,27 @@ import (
 // ErrClosed is returned by writes after Close.
 var ErrClosed = errors.New("store: closed")
 
-// write is one change on its way into the database: a statement, then what
-// depends on its effect; either may be missing. A refusal is an error made
-// with refuse; anything else that goes wrong rolls the transaction back.
+// write is one change on its way into the database: a first statement, then a
+// function that depends on its effect; either may be missing. An error made with
+// refuse is a refusal; any other error rolls the transaction back.
 type write struct {
-	// row names what several callers change at the same time, the row of a card or
-	// an App: such writes go to one writer. Two writers, each with a group of many
-	// rows in its own order, would wait for each other. Empty: any writer.
+	// row names a row that several callers change at the same time, such as that of
+	// a card or an App. All writes of one row go to the same writer: two writers
+	// that lock many rows in different orders would wait for each other. Empty: any
+	// writer.
 	row   string
 	first *query
 	args  []any
 	then  func(ctx context.Context, s *session, affected int64) error
 
-	taken    atomic.Bool // by a writer, or by the caller who gave up
+	taken    atomic.Bool // by a writer, or by the caller when it gave up
 	answer   chan error  // capacity 1
 	affected int64       // rows, by the first statement
 	err      error       // the refusal, kept until the transaction has committed
 }
 
-// refusal is an error that leaves the transaction sound: the write changed
-// nothing, its neighbours go on.
+// refusal is an error that does not affect the transaction: the write changed
+// nothing, and its neighbours go on.
 type refusal struct{ error }
 
 func refuse(err error) error { return refusal{err} }
@@ -52,7 +53,8 @@ func newQueue(writers int) *queue {
 	return q
 }
 
-// add appends a write to the line it belongs to, and wakes who may take it.
+// add appends a write to the line it belongs to and wakes the writers that may
+// take it.
 func (q *queue) add(w *write) {
 	if w.row == "" || len(q.own) == 1 {
 		q.waiting = append(q.waiting, w)
@@ -64,9 +66,9 @@ func (q *queue) add(w *write) {
 	q.arrived.Broadcast()
 }
 
-// do queues the write and waits until it is on disk or refused. A caller whose
-// context ends before a writer took the write withdraws it; after that the
-// caller waits, so that an answer is never ambiguous.
+// do queues the write and waits until it is on disk or refused. If the context
+// ends before a writer has taken the write, the write is withdrawn. Once it is
+// taken, do waits for the result, so that an answer is never ambiguous.
 func (q *queue) do(ctx context.Context, w *write) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -91,8 +93,8 @@ func (q *queue) do(ctx context.Context, w *write) error {
 	}
 }
 
-// take waits for writes and appends at most limit of them to group; it returns
-// an empty group once the queue is closed and drained of what the writer may take.
+// take waits for writes and appends at most limit of them to group. It returns an
+// empty group once the queue is closed and holds nothing more for this writer.
 func (q *queue) take(writer int, group []*write, limit int) []*write {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -112,7 +114,7 @@ func (q *queue) poll(writer int, group []*write, limit int) []*write {
 	return q.move(writer, group, limit)
 }
 
-// move takes writes over from the lines of the writer, those withdrawn left out.
+// move takes writes from the lines of the writer and leaves out withdrawn ones.
 func (q *queue) move(writer int, group []*write, limit int) []*write {
 	for _, line := range []*[]*write{&q.own[writer], &q.waiting} {
 		n := 0
@@ -128,7 +130,7 @@ func (q *queue) move(writer int, group []*write, limit int) []*write {
 	return group
 }
 
-// close lets no more writes in; those that wait are still taken.
+// close refuses further writes; those that already wait are still taken.
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true

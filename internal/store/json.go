@@ -10,9 +10,9 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// What is rarely there, and never searched for, is kept as JSON in a text that
-// is empty for the zero value. Texts are checked before: encoding/json would
-// replace what is not UTF-8.
+// Members that are rare and never searched for are kept as JSON in a text that is
+// empty for the zero value. Texts are checked first, because encoding/json would
+// silently replace invalid UTF-8.
 
 func encodeJSON(what string, v any) (string, error) {
 	b, err := json.Marshal(v)
@@ -33,7 +33,7 @@ func decodeJSON(what, text string, v any) error {
 	return nil
 }
 
-// encodeServices does nothing for the ordinary request, which wants none.
+// encodeServices does nothing for an ordinary request, which asks for no services.
 func encodeServices(w *mssp.ServiceOptions) (string, error) {
 	if *w == (mssp.ServiceOptions{}) {
 		return "", nil
@@ -54,7 +54,7 @@ func encodeServices(w *mssp.ServiceOptions) (string, error) {
 	return encodeJSON("services", w)
 }
 
-// encodeLocation tells none (empty) from the zero value ({}).
+// encodeLocation distinguishes no location (empty) from the zero value ({}).
 func encodeLocation(l *mssp.Location) (string, error) {
 	if l == nil {
 		return "", nil
@@ -86,7 +86,7 @@ func checkFence(g *mssp.Geofence) error {
 	return nil
 }
 
-// encodeNetwork is for a network whose texts were checked: they always marshal.
+// encodeNetwork expects a network whose texts were checked, which always marshals.
 func encodeNetwork(n signum.Network) string {
 	if n == (signum.Network{}) {
 		return ""

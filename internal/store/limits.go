@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// limits bound what may take for ever on PostgreSQL, where the network or another
-// node's lock may hang. SQLite has its busy timeout.
+// limits bound operations that could take forever on PostgreSQL, where the network
+// or another node's lock may hang. SQLite has its busy timeout.
 type limits struct {
 	connect time.Duration // a new connection
 	read    time.Duration // a query, the wait for a connection included
@@ -32,12 +32,12 @@ func (e *TimeoutError) Is(target error) bool { return target == context.Deadline
 // Timeout is true, as for other errors of timeouts.
 func (e *TimeoutError) Timeout() bool { return true }
 
-// limited is the context with one of the limits.
+// limited returns the context with one of the limits.
 func limited(ctx context.Context, limit string, after time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, after, &TimeoutError{Limit: limit, After: after})
 }
 
-// explain adds which limit it was, if it was one.
+// explain adds to an error which limit was exceeded, if one was.
 func explain(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w (%w)", err, context.Cause(ctx))

@@ -26,15 +26,15 @@ const (
 	createVersion = `CREATE TABLE IF NOT EXISTS signum_schema (version bigint NOT NULL)`
 	selectVersion = `SELECT COALESCE(MAX(version), 0) FROM signum_schema`
 	insertVersion = `INSERT INTO signum_schema (version) VALUES ($1)`
-	// A migration may take as long as it needs, and wait for another's as long.
+	// A migration may take as long as it needs, and so may waiting for another one.
 	noLimits = `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0`
-	// lockSchema keeps a second process out until the first has committed; on
-	// SQLite the transaction, which is immediate, does so by itself. The key
-	// is "signum" in ASCII.
+	// lockSchema keeps other processes out until this one has committed. On SQLite
+	// the transaction does so by itself, because it is immediate. The key is
+	// "signum" in ASCII.
 	lockSchema = `SELECT pg_advisory_xact_lock(126896544052589)`
 )
 
-// migrate brings the schema to the last of the named versions, in one
+// migrate upgrades the schema to the last of the named versions, in one
 // transaction.
 func migrate(ctx context.Context, p *pools, names []string) error {
 	tx, err := p.write.BeginTx(ctx, p.isolation())

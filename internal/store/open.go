@@ -42,26 +42,26 @@ func WithReaders(n int) Option { return func(o *options) { o.readers = max(n, 1)
 // at least 1; the default is 2. SQLite has one writer whatever is set.
 func WithWriters(n int) Option { return func(o *options) { o.writers = max(n, 1) } }
 
-// WithLogger sets where the Store reports what no caller is told, such as a
-// group of writes that had to be run again. The default is slog.Default().
+// WithLogger sets where the Store reports events that no caller learns of, such as
+// a group of writes that had to be run again. The default is slog.Default().
 func WithLogger(l *slog.Logger) Option { return func(o *options) { o.log = l } }
 
-// WithRowErrors sets what is called, once for each, when the row of a transaction
-// turns out to be unreadable; a counter of metrics, for example. It is called by
-// readers and must not block.
+// WithRowErrors sets a function that is called once for each transaction whose row
+// turns out to be unreadable, to count them for example. Readers call it, so it
+// must not block.
 func WithRowErrors(f func(*mssp.RowError)) Option { return func(o *options) { o.badRow = f } }
 
 // Open opens a database and brings its schema up to date. The URL is
-// "sqlite:PATH" or a plain path, whose file is made if there is none, or
+// "sqlite:PATH" or a plain path, whose file is created if it does not exist, or
 // "postgres://…" ("postgresql://…") as libpq understands it, with its parameters.
-// Time limits have defaults that connect_timeout, statement_timeout,
-// idle_in_transaction_session_timeout, keepalives and those that belong to it, and
-// tcp_user_timeout of the URL replace. Behind a pooler (PgBouncer) it must say
-// pooler=transaction, whichever mode the pooler is in: most settings cannot be sent
-// through it when a connection is made.
+// Time limits have defaults, which these parameters replace: connect_timeout,
+// statement_timeout, idle_in_transaction_session_timeout, keepalives,
+// keepalives_idle, keepalives_interval, keepalives_count and tcp_user_timeout.
+// Behind a pooler (PgBouncer) the URL must say pooler=transaction, whichever mode
+// the pooler uses: it refuses most settings in a start-up message.
 //
-// It is an error if a newer version of Signum has been at the schema. Errors
-// never hold the password of the URL.
+// Open fails if a newer version of Signum has upgraded the schema. Its errors
+// never contain the password of the URL.
 func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 	o := options{readers: max(4, 2*runtime.GOMAXPROCS(0)), writers: 2, group: maxGroup, pause: groupPause, log: slog.Default(), limits: defaultLimits}
 	for _, opt := range opts {
@@ -93,12 +93,12 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 	return s, nil
 }
 
-// pools are the connections of a database, those for reading apart, so that a
-// write never waits for one.
+// pools are the connections of a database. Reads have their own, so that a write
+// never waits for one of them.
 type pools struct {
 	engine engine
-	// pooled means that a pooler stands between, which gives each transaction
-	// another connection of the server.
+	// pooled means that a pooler stands in between, which may give each transaction
+	// a different connection of the server.
 	pooled      bool
 	begin       string // settings to make in each transaction of writes
 	read, write *sql.DB

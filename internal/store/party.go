@@ -14,12 +14,12 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// partyTTL is how long a party is answered from memory: a change made on
-// another node, or by another process, is seen at the latest after it.
+// partyTTL is how long a party is answered from memory. A change that another
+// node or process made is seen after this time at the latest.
 const partyTTL = time.Second
 
-// parties remembers parties, which are few and asked for with every request.
-// Unknown ones are not remembered, so that nobody can fill it.
+// parties caches parties, which are few and needed for every request. Unknown ones
+// are not cached, so that nobody can fill the cache.
 type parties struct {
 	mu         sync.RWMutex
 	byID       map[string]cachedParty
@@ -31,7 +31,7 @@ type cachedParty struct {
 	until time.Time
 }
 
-// get returns the party if it is remembered, and the generation to put with.
+// get returns the party if it is cached, and the generation to pass to put.
 func (c *parties) get(id string) (*mssp.Party, uint64) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -41,8 +41,8 @@ func (c *parties) get(id string) (*mssp.Party, uint64) {
 	return nil, c.generation
 }
 
-// put remembers a party that was read, unless one was written since get: what
-// was read may be what was replaced.
+// put caches a party that was read, unless a party was written since get: the one
+// that was read may be outdated.
 func (c *parties) put(p *mssp.Party, generation uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,9 +10,9 @@ import (
 )
 
 var (
-	// The way leads over the device's subscriber, of whom at most one transaction
-	// per method is outstanding: the index that sees to that finds it, and
-	// transactions need no index on the device.
+	// It goes through the device's subscriber, who has at most one outstanding
+	// transaction per method: the index that enforces this finds it, so transactions
+	// need no index on the device.
 	selectDeviceTransactions = &query{text: transactionColumns + `
 JOIN devices d ON d.id = t.device_id AND d.msisdn = t.msisdn
 WHERE d.id = $1 AND t.state = 'outstanding' AND t.expires > $2 ORDER BY t.created, t.id`}
@@ -20,8 +20,8 @@ WHERE d.id = $1 AND t.state = 'outstanding' AND t.expires > $2 ORDER BY t.create
 WHERE r.device_id = $1 AND r.result = '' AND r.expires > $2 ORDER BY r.created, r.trans_id`}
 )
 
-// DevicePending implements mssp.Store. A device that is not there, or has
-// become another subscriber's, has no transactions to answer.
+// DevicePending implements mssp.Store. A device that does not exist, or that belongs
+// to another subscriber by now, has no transactions to answer.
 func (s *Store) DevicePending(ctx context.Context, deviceID string, now time.Time) ([]*mssp.Transaction, []*mssp.Receipt, error) {
 	if !isKey(deviceID) {
 		return nil, nil, nil
@@ -46,11 +46,11 @@ func (s *Store) DevicePending(ctx context.Context, deviceID string, now time.Tim
 	return transactions, receipts, nil
 }
 
-// It reads all transactions there are, an hour's, and no index on the subscriber
-// helps it. That would be the one index with a random page for every transaction,
-// the others grow at their end or are small: beside 300,000 rows it made the two
-// writes of a signature 29 % dearer with SQLite, 52 to 68 µs of CPU. Without it, a
-// user who looks at the past waits 0.1 s.
+// It scans all transactions, which are those of the last hour, without an index on
+// the subscriber. That index would be the only one to touch a random page for every
+// transaction; the others grow at their end or are small. With 300,000 rows it made
+// the two writes of a signature 29 % more expensive on SQLite (68 instead of 52 µs
+// of CPU). Without it, a user who looks at past activity waits 0.1 s.
 var selectRecent = &query{text: transactionColumns + `WHERE t.msisdn = $1 ORDER BY t.created DESC, t.id DESC LIMIT $2`}
 
 // RecentTransactions implements mssp.Store; the latest is the one created

@@ -15,9 +15,9 @@ import (
 )
 
 // groupLockTimeout is how long a statement of a group waits for a lock. A group
-// holds many locks, and two nodes may take theirs in opposite order. Neither
-// waits long: its group is rolled back and run again one write at a time. That
-// comes sooner than PostgreSQL's own deadlock detection (1 s). A write of its own
+// holds many locks, and two nodes may take theirs in opposite orders. Then neither
+// waits long: its group is rolled back and run again one write at a time. This
+// happens sooner than PostgreSQL's own deadlock detection (1 s). A single write
 // may wait as long as its transaction may take.
 const groupLockTimeout = 500 * time.Millisecond
 
@@ -54,10 +54,10 @@ func openPostgres(ctx context.Context, url string, o *options) (*pools, error) {
 	return p, nil
 }
 
-// postgresConfig reads a URL as libpq does, and besides the parameters of
-// tcpOptions, and pooler. pooler=transaction says that a pooler (PgBouncer) gives
-// each transaction another connection of the server: nothing is prepared by name,
-// and no state is set that outlives a transaction.
+// postgresConfig reads a URL as libpq does. It also understands the parameters of
+// tcpOptions, and pooler: pooler=transaction says that a pooler (PgBouncer) may give
+// each transaction a different connection of the server. Then the store prepares
+// nothing by name and sets nothing that outlives a transaction.
 func postgresConfig(url string, l limits) (config *pgx.ConnConfig, pooled bool, err error) {
 	if config, err = pgx.ParseConfig(url); err != nil {
 		return nil, false, err
@@ -91,8 +91,8 @@ func take(params map[string]string, name string) (value string, given bool) {
 	return value, given
 }
 
-// setting is a configuration parameter of the server. What the URL says of it
-// counts instead, unless it is fixed.
+// setting is a configuration parameter of the server. The URL can replace it,
+// unless it is fixed.
 type setting struct {
 	name, value string
 	fixed       bool
@@ -111,16 +111,16 @@ func writeSettings(l limits) settings {
 	return settings{
 		{name: "lock_timeout", value: milliseconds(groupLockTimeout), fixed: true},
 		{name: "statement_timeout", value: milliseconds(l.write)},
-		// A writer is never idle in a transaction for longer, unless its machine or
-		// the network is gone: its locks must not stay.
+		// A writer is idle in a transaction for longer only if its machine or the
+		// network is gone. Its locks must not stay then.
 		{name: "idle_in_transaction_session_timeout", value: milliseconds(l.write)},
 	}
 }
 
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%dms", d.Milliseconds()) }
 
-// override takes the settings out of the URL's parameters; those that are not
-// fixed get their values.
+// override removes the settings from the URL's parameters. Those that are not fixed
+// take the values given there.
 func (s settings) override(params map[string]string) {
 	for i := range s {
 		if v, given := take(params, s[i].name); given && !s[i].fixed {
@@ -129,14 +129,14 @@ func (s settings) override(params map[string]string) {
 	}
 }
 
-// startup sends the settings when a connection is made.
+// startup adds the settings to the start-up message of each connection.
 func (s settings) startup(params map[string]string) {
 	for _, x := range s {
 		params[x.name] = x.value
 	}
 }
 
-// local makes the settings for one transaction.
+// local returns the statements that apply the settings to one transaction.
 func (s settings) local() string {
 	var b strings.Builder
 	for _, x := range s {
@@ -145,9 +145,9 @@ func (s settings) local() string {
 	return b.String()
 }
 
-// transient reports whether PostgreSQL has rolled the transaction back for the
-// sake of another one, so that it may succeed when it is run again:
-// serialization_failure or deadlock_detected.
+// transient reports whether PostgreSQL has rolled the transaction back in favour of
+// another one, so that it may succeed if it is run again (serialization_failure or
+// deadlock_detected).
 func transient(err error) bool {
 	var e *pgconn.PgError
 	return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")

@@ -14,8 +14,8 @@ import (
 var (
 	markReceipted = &query{text: `
 UPDATE transactions SET state = 'receipted' WHERE id = $1 AND state = 'signed'`}
-	// It inserts nothing if the transaction that was marked is gone: a purge in
-	// the same group, whose statement came between.
+	// It inserts nothing if the marked transaction is gone, because the statement of
+	// a purge in the same group came in between.
 	insertReceipt = &query{text: `
 INSERT INTO receipts (trans_id, device_id, method, msisdn, lang, mime_type, text, created, expires, result)
 SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, '' FROM transactions WHERE id = $1 AND state = 'receipted'`}
@@ -61,8 +61,8 @@ func (s *session) insertReceipt(ctx context.Context, r *mssp.Receipt, marked boo
 		default:
 			return refuse(mssp.ErrNotSigned)
 		}
-		// It was signed after the first look. If another takes it before the
-		// next, it is never signed again, and the loop ends.
+		// It was signed after the first check. If another write takes it before the
+		// next one, it is never signed again, and the loop ends.
 		n, err := s.exec(ctx, markReceipted, r.TransID)
 		if err != nil {
 			return err
@@ -77,8 +77,8 @@ func (s *session) insertReceipt(ctx context.Context, r *mssp.Receipt, marked boo
 	return err
 }
 
-// checkReceipt refuses what the schema would refuse, before it can cost a
-// group of writes its transaction.
+// checkReceipt refuses what the schema would refuse, before it can make a
+// group of writes roll back.
 func checkReceipt(r *mssp.Receipt) error {
 	if r.Result != signum.ReceiptPending || !r.Finished.IsZero() {
 		return fmt.Errorf("store: receipt of %s is not pending", r.TransID)

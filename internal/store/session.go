@@ -9,10 +9,10 @@ import (
 
 // session is a connection of a writer, with its transaction and its prepared
 // statements. They are prepared on the connection and not through the
-// transaction, which would parse them anew each time.
+// transaction, which would parse them again each time.
 //
-// Behind a pooler nothing is prepared: the next transaction may have another
-// connection of the server, which knows nothing of it.
+// Behind a pooler nothing is prepared, because the next transaction may get a
+// different connection of the server.
 type session struct {
 	*pools
 	conn  *sql.Conn
@@ -28,9 +28,9 @@ func newSession(ctx context.Context, p *pools) (*session, error) {
 	return &session{pools: p, conn: conn, stmts: make(map[*query]*sql.Stmt)}, nil
 }
 
-// isolation is that of every transaction, whatever the database's default is. The
-// statements are written for it: a compare-and-set that waited for another one
-// sees what that has committed. SQLite has one isolation, which is stronger.
+// isolation is used for every transaction, whatever the database's default is. The
+// statements rely on it: a compare-and-set that waited for another transaction
+// sees what that one committed. SQLite has a single, stronger isolation level.
 func (p *pools) isolation() *sql.TxOptions {
 	if p.engine == sqlite {
 		return nil
@@ -40,7 +40,7 @@ func (p *pools) isolation() *sql.TxOptions {
 
 func (s *session) beginGroup(ctx context.Context) error { return s.beginWith(ctx, s.begin) }
 
-// beginWith begins a transaction and makes settings for it.
+// beginWith begins a transaction and applies settings to it.
 func (s *session) beginWith(ctx context.Context, settings string) (err error) {
 	if s.tx, err = s.conn.BeginTx(ctx, s.isolation()); err != nil || settings == "" {
 		return err

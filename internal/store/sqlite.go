@@ -26,8 +26,9 @@ var sqlitePragmas = []string{
 	"synchronous(FULL)", // a commit that returned is on disk
 	"foreign_keys(1)",
 	"temp_store(MEMORY)",
-	// Pages: a checkpoint every 16 MB of log instead of every 4. Index pages that
-	// change again and again are copied back less often: 15 to 20 % of a write.
+	// In pages: a checkpoint every 16 MB of log instead of every 4 MB. Index pages
+	// that change repeatedly are copied back less often, which saves 15 to 20 % of a
+	// write.
 	"wal_autocheckpoint(4000)",
 }
 
@@ -40,8 +41,7 @@ func openSQLite(ctx context.Context, path string, o *options) (*pools, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Subscribers are nobody else's business; SQLite gives its other files the
-	// mode of this one.
+	// Subscribers' data is private. SQLite gives its other files the mode of this one.
 	f, err := os.OpenFile(abs, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -68,9 +68,9 @@ func openSQLite(ctx context.Context, path string, o *options) (*pools, error) {
 	return p, nil
 }
 
-// pingSQLite makes the first connection. The change to WAL, which the first of
-// several processes makes, and which the last undoes that closes, does not wait
-// for the busy timeout.
+// pingSQLite makes the first connection. It retries while the database is busy,
+// because the switch to WAL, which the first process makes and the last one that
+// closes undoes, does not wait for the busy timeout.
 func pingSQLite(ctx context.Context, db *sql.DB) error {
 	for end := time.Now().Add(busyTimeout); ; time.Sleep(5 * time.Millisecond) {
 		err := db.PingContext(ctx)
@@ -81,7 +81,7 @@ func pingSQLite(ctx context.Context, db *sql.DB) error {
 	}
 }
 
-// sqliteDSN is a file: URI, in which a path may hold any character.
+// sqliteDSN returns a file: URI, which can hold any character of a path.
 func sqliteDSN(path string, params ...string) string {
 	for _, pragma := range sqlitePragmas {
 		params = append(params, "_pragma="+pragma)

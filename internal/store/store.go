@@ -10,16 +10,16 @@ import (
 
 // Store is a mssp.Store on SQLite or PostgreSQL. Open makes one.
 //
-// Beyond the errors of the port, a write returns ErrClosed after Close, an
-// error that names the field when a text cannot be kept, and the database's
-// error when the write was not committed.
+// Besides the errors of the port, a write returns ErrClosed after Close, an error
+// that names the field if a text cannot be stored, and the database's error if the
+// write was not committed. A time limit that was exceeded is a *TimeoutError.
 type Store struct {
 	engine  engine
 	read    *reader
 	queue   *queue
 	writers sync.WaitGroup
 	parties parties
-	// unreadable are the transactions that were found and could not be read.
+	// unreadable reports transactions whose rows cannot be read.
 	unreadable unreadable
 	closeDB    func() error // the writers' pool, when it is another one
 
@@ -53,8 +53,8 @@ func (s *Store) swap(ctx context.Context, q *query, args ...any) (bool, error) {
 	return changed && err == nil, err
 }
 
-// update changes the row of a key, which is the first argument. ErrNotFound if
-// there is none.
+// update changes the row with the given key, which is the first argument. It
+// returns ErrNotFound if there is no such row.
 func (s *Store) update(ctx context.Context, q *query, key string, args ...any) error {
 	if !isKey(key) {
 		return mssp.ErrNotFound

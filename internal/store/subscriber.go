@@ -12,7 +12,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// The order is not asked for: a subscriber has one or two devices.
+// There is no ORDER BY: a subscriber has one or two devices, which are sorted here.
 var selectSubscriber = &query{text: `
 SELECT s.serial, s.state, s.recovery_code, d.id, d.method, d.state, d.key_type, d.pin_blocked, d.network,
     c.serial, c.device_id, c.state, c.der, c.not_before, c.not_after, c.revoked_at, c.reason
@@ -78,7 +78,7 @@ var (
 SELECT msisdn FROM devices WHERE id = $1`}
 	selectSerial = &query{text: `
 SELECT 1 FROM certificates WHERE serial = $1`}
-	// Who has no recovery code has no hash of one.
+	// A subscriber without a recovery code has no hash of one either.
 	upsertSubscriber = &query{text: `
 INSERT INTO subscribers (msisdn, serial, state, recovery_code) VALUES ($1, $2, $3, $4)
 ON CONFLICT (msisdn) DO UPDATE SET
@@ -152,9 +152,9 @@ func (s *Store) UpdateSubscriber(ctx context.Context, msisdn string, change func
 	})
 }
 
-// putSubscriber looks first and writes then, for a refusal must leave nothing
-// behind. A device that stays is changed in place: what refers to it, the row of
-// an App, stays with it, and goes with one that goes.
+// putSubscriber does all checks before its first write, because a refusal must
+// change nothing. A device that stays is updated in place, so that the row of its
+// App, which refers to it, stays too; it goes with a device that is deleted.
 func (s *session) putSubscriber(ctx context.Context, sub *mssp.Subscriber) error {
 	ids := make([]string, len(sub.Devices))
 	for i, d := range sub.Devices {
@@ -180,8 +180,8 @@ func (s *session) putSubscriber(ctx context.Context, sub *mssp.Subscriber) error
 	for _, d := range sub.Devices {
 		n, err := s.exec(ctx, upsertDevice, deviceArgs(sub.MSISDN, d)...)
 		if err == nil && n == 0 {
-			// Another node gave it to another subscriber since the look. Something
-			// was written by now: no refusal, the transaction is rolled back.
+			// Another node gave it to another subscriber since the check. Rows have been
+			// written by now, so this cannot be a refusal: roll the transaction back.
 			err = othersDevice(d.ID)
 		}
 		if err != nil {
@@ -215,8 +215,8 @@ func deviceArgs(msisdn string, d mssp.Device) []any {
 		encodeNetwork(d.Network)}
 }
 
-// checkSubscriber refuses what the schema would refuse, before it can cost a
-// group of writes its transaction.
+// checkSubscriber refuses what the schema would refuse, before it can make a
+// group of writes roll back.
 func checkSubscriber(sub *mssp.Subscriber) error {
 	if err := checkKeys(field{"MSISDN", sub.MSISDN}, field{"account serial", sub.Serial}); err != nil {
 		return err
@@ -272,8 +272,8 @@ func checkDevice(d mssp.Device) error {
 	return nil
 }
 
-// A certificate that does not exist is no SQL error: it would cost the group
-// of writes its transaction.
+// A certificate that does not exist must not cause an SQL error, which would roll
+// back the whole group of writes.
 var (
 	// A SIM whose card was blocked while its key was made stays switched off; the
 	// key is kept.

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// tcpOptions are how soon a connection is known to be dead whose other end says
-// nothing any more. The parameters of libpq of the same names change them.
+// tcpOptions determine how soon a connection whose other end has fallen silent is
+// recognised as dead. The libpq parameters of the same names change them.
 type tcpOptions struct {
 	keepAlive net.KeepAliveConfig
 	// user bounds how long sent data may stay without acknowledgement (TCP_USER_TIMEOUT,
@@ -16,9 +16,9 @@ type tcpOptions struct {
 	user time.Duration
 }
 
-// takeTCPOptions takes the parameters keepalives (0 or 1), keepalives_idle,
-// keepalives_interval (seconds), keepalives_count and tcp_user_timeout
-// (milliseconds) out of those of a URL. The defaults find a dead connection in 30 s.
+// takeTCPOptions removes the parameters keepalives (0 or 1), keepalives_idle,
+// keepalives_interval (both in seconds), keepalives_count and tcp_user_timeout
+// (milliseconds) from those of a URL. The defaults detect a dead connection in 30 s.
 func takeTCPOptions(params map[string]string) (tcpOptions, error) {
 	on, idle, interval, count, user := 1, 15, 5, 3, 30_000
 	for name, to := range map[string]*int{

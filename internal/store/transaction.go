@@ -18,7 +18,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 ON CONFLICT DO NOTHING`}
 
 // InsertTransaction implements mssp.Store. Instants are compared to the
-// microsecond. An ID that exists is an error of its own.
+// microsecond. An ID that exists already is a separate error.
 func (s *Store) InsertTransaction(ctx context.Context, t *mssp.Transaction) error {
 	if err := checkTransaction(t); err != nil {
 		return err
@@ -63,8 +63,8 @@ func methodColumn(t *mssp.Transaction) string {
 	return string(t.Method)
 }
 
-// checkTransaction refuses what the schema would refuse, before it can cost a
-// group of writes its transaction.
+// checkTransaction refuses what the schema would refuse, before it can make a
+// group of writes roll back.
 func checkTransaction(t *mssp.Transaction) error {
 	if err := checkKeys(field{"MSSP_TransID", t.ID}, field{"AP_ID", t.APID}, field{"AP_TransID", t.APTransID},
 		field{"MSISDN", t.MSISDN}, field{"method", methodColumn(t)}); err != nil {
@@ -111,13 +111,13 @@ SELECT id FROM transactions WHERE msisdn = $1 AND method = $2 AND state = 'outst
 SELECT 1 FROM transactions WHERE id = $1`}
 )
 
-// errRace is what is left to say when every conflict that refused an insert
-// was gone again before it was found.
+// errRace is returned if every conflict that refused an insert had disappeared
+// before it was found.
 var errRace = errors.New("conflicting transactions came and went")
 
-// refuseTransaction finds out why an insert had no effect. The reason may be
-// gone by now: another node committed the end of the transaction that was in
-// the way. Then the insert is tried again.
+// refuseTransaction finds out why an insert had no effect. The reason may have
+// disappeared, because another node has ended the conflicting transaction. Then
+// the insert is tried again.
 func (s *session) refuseTransaction(ctx context.Context, t *mssp.Transaction, args []any) error {
 	for range 3 {
 		var one int
@@ -146,9 +146,10 @@ func (s *session) refuseTransaction(ctx context.Context, t *mssp.Transaction, ar
 	return refuse(fmt.Errorf("store: transaction %s: %w", t.ID, errRace))
 }
 
-// The condition on the state makes it a compare-and-set: whoever comes second
-// changes nothing. A success also needs a certificate that is not revoked, in
-// the same look: between a look of its own and the commit it could be.
+// The condition on the state makes it a compare-and-set: the second caller changes
+// nothing. A success also requires a certificate that is not revoked. The same
+// statement checks that, because the certificate could be revoked between a
+// separate check and the commit.
 var (
 	finishTransaction = &query{text: `
 UPDATE transactions SET state = $2, code = $3, detail = $4, signature = $5, location = $6, finished = $7
@@ -176,7 +177,7 @@ func (s *Store) FinishTransaction(ctx context.Context, id string, o mssp.Outcome
 	return s.swap(ctx, q, id, string(o.FinalState()), int64(o.Code), o.Detail, bytesOrNull(o.Signature), location, micros(at))
 }
 
-// It happens once: a transaction that is prepared has a certificate.
+// It takes effect once: a prepared transaction has a certificate.
 var prepareTransaction = &query{text: `
 UPDATE transactions SET signed_attrs = $2, cert_serial = $3
 WHERE id = $1 AND state = 'outstanding' AND cert_serial = ''`}
@@ -206,8 +207,9 @@ DELETE FROM transactions WHERE id IN (
     SELECT id FROM transactions WHERE finished < $1 ORDER BY finished, id LIMIT $2 FOR UPDATE SKIP LOCKED)`,
 }
 
-// PurgeTransactions implements mssp.Store; those that finished first go
-// first. Their receipts go by the reference, and are not counted. On PostgreSQL it passes over rows that another node is purging.
+// PurgeTransactions implements mssp.Store. Those that finished first are deleted
+// first. Their receipts are deleted through the foreign key and not counted. On
+// PostgreSQL it skips rows that another node is purging.
 func (s *Store) PurgeTransactions(ctx context.Context, before time.Time, limit int) (int, error) {
 	if limit <= 0 {
 		return 0, nil

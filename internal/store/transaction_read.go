@@ -60,8 +60,8 @@ func (r *transactionRow) dest() []any {
 		&r.code, &t.Outcome.Detail, &t.Outcome.Signature, &r.location, &r.created, &r.expires, &r.finished}, r.cert.dest()...)
 }
 
-// transaction is the row, or a *mssp.RowError. An error of the scan, given, is
-// about a column after the first.
+// transaction returns the row, or a *mssp.RowError. scanned is the error of the
+// scan, which must concern a column after the first.
 func (r *transactionRow) transaction(scanned error) (*mssp.Transaction, error) {
 	t := &r.t
 	t.APInstant, t.Created, t.Expires = timeOf(r.instant), timeOf(r.created), timeOf(r.expires)
@@ -128,8 +128,8 @@ func (s *Store) ExpiredTransactions(ctx context.Context, now time.Time, limit in
 	return ids, nil
 }
 
-// The page of ids is found in the index of the outstanding, which is small
-// however many have ended; going along the primary key would pass all of them.
+// The page of ids comes from the index of outstanding transactions, which is small
+// however many have ended. A walk along the primary key would pass all of them.
 var selectOutstanding = &query{text: transactionColumns + `
 WHERE t.id IN (
     SELECT id FROM transactions WHERE state = 'outstanding' AND expires > $1 AND id > $2 ORDER BY id LIMIT $3)
@@ -144,8 +144,8 @@ func (s *Store) OutstandingTransactions(ctx context.Context, now time.Time, afte
 	if !isKey(after) {
 		return nil, errors.New("store: outstanding transactions: not an MSSP_TransID to start after")
 	}
-	// A row is left out if it cannot be read, or has ended between the two looks of
-	// the query. The page is filled up then: a short one means that it is the last.
+	// A row is left out if it cannot be read, or if it ended between the two steps of
+	// the query. Then the page is filled up: a short page means that it is the last.
 	var page []*mssp.Transaction
 	for {
 		want := limit - len(page)

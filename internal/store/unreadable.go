@@ -7,8 +7,8 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// maxUnreadable bounds how many unreadable rows are remembered as reported. When
-// it is reached, all are forgotten, and those still there are reported again.
+// maxUnreadable limits how many rows are remembered as reported. When it is
+// reached, all are forgotten, and rows that still exist are reported again.
 const maxUnreadable = 4096
 
 // unreadable reports each row that cannot be read once: a sweep meets it four

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxKey bounds a text that stands in an index, in bytes: PostgreSQL takes
-// about 2,700 bytes for all columns of an entry together.
+// maxKey limits a text in an index, in bytes: PostgreSQL allows about 2,700 bytes
+// for all columns of an entry together.
 const maxKey = 1024
 
 // storable reports whether both engines can hold the text. PostgreSQL refuses
@@ -44,7 +44,7 @@ func checkTexts(fields ...field) error {
 	return nil
 }
 
-// checkHash refuses what is not as long as a SHA-256.
+// checkHash refuses a hash that does not have the length of a SHA-256.
 func checkHash(what string, hash []byte) error {
 	if len(hash) != sha256.Size {
 		return fmt.Errorf("store: %s has %d bytes, not the %d of SHA-256", what, len(hash), sha256.Size)
@@ -52,15 +52,14 @@ func checkHash(what string, hash []byte) error {
 	return nil
 }
 
-// micros is a time as the database keeps it: microseconds since the epoch,
+// micros returns a time as the database stores it: microseconds since the epoch,
 // rounded down.
 func micros(t time.Time) int64 { return t.UnixMicro() }
 
 // timeOf is the inverse of micros.
 func timeOf(us int64) time.Time { return time.UnixMicro(us).UTC() }
 
-// bytesOrNull is nil for an empty slice, so that both engines agree on what
-// comes back.
+// bytesOrNull returns nil for an empty slice, so that both engines return the same.
 func bytesOrNull(b []byte) any {
 	if len(b) == 0 {
 		return nil

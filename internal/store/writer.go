@@ -12,17 +12,18 @@ import (
 )
 
 const (
-	// maxGroup bounds the writes of one transaction, so that the first does
-	// not wait long for the last.
+	// maxGroup limits the writes of one transaction, so that the first does not wait
+	// long for the last.
 	maxGroup = 256
-	// groupPause is about as long as a commit. Under load it makes groups of
-	// seven writes out of groups of two, and everything faster, the single
-	// request included; four times as long makes everything slower.
+	// groupPause is about as long as a commit. Under load it turns groups of two
+	// writes into groups of seven and makes everything faster, single requests
+	// included. Four times as long makes everything slower.
 	groupPause = time.Millisecond
-	// largeGroup writes come together by themselves, without a pause.
+	// largeGroup is the size from which groups form by themselves, without a pause.
 	largeGroup = 24
-	// maxAttempts bounds how often a write is run that PostgreSQL rolls back for
-	// the sake of others, and retryPause the first pause between, which doubles.
+	// maxAttempts limits how often a single write runs if PostgreSQL keeps rolling it
+	// back in favour of others. retryPause is the unit of the random pauses in
+	// between, whose upper bound doubles each time.
 	maxAttempts = 6
 	retryPause  = 10 * time.Millisecond
 )
@@ -74,9 +75,9 @@ func (w *writer) rescued(group []*write) {
 
 var errWriterPanic = errors.New("store: write: the writer failed")
 
-// linger waits a little for company while there is much to do: a commit costs
-// as much for two writes as for twenty. One that comes alone is not kept, nor
-// are those that come in large groups as it is.
+// linger waits a little for more writes while there is much to do, because a commit
+// costs as much for two writes as for twenty. It does not delay a write that comes
+// alone, nor groups that are large already.
 func (w *writer) linger(group []*write) []*write {
 	if w.last > 1 && w.last < largeGroup && w.pause > 0 {
 		time.Sleep(w.pause)
@@ -86,8 +87,8 @@ func (w *writer) linger(group []*write) []*write {
 }
 
 // commit runs the group in one transaction and answers each write after it is
-// on disk. If anything unexpected happens before the COMMIT, the group is
-// rolled back and each write gets a transaction of its own.
+// on disk. If anything unexpected happens before the COMMIT, the group is rolled
+// back and each write gets its own transaction.
 func (w *writer) commit(group []*write) {
 	ctx, cancel := w.context()
 	defer cancel()
@@ -113,15 +114,15 @@ func (w *writer) commit(group []*write) {
 	}
 	for i := range group {
 		if err := w.single(group[i : i+1 : i+1]); err != nil {
-			// There is no database to begin a transaction with.
+			// The database cannot be reached to begin a transaction.
 			w.fail(group[i:], err)
 			return
 		}
 	}
 }
 
-// apply runs the writes, and those that arrive meanwhile. It returns the group
-// with them.
+// apply runs the writes and those that arrive meanwhile. It returns the group with
+// the latter added.
 func (w *writer) apply(ctx context.Context, group []*write) ([]*write, error) {
 	for done := 0; done < len(group); {
 		if err := w.session.run(ctx, group[done:]); err != nil {
@@ -133,9 +134,10 @@ func (w *writer) apply(ctx context.Context, group []*write) ([]*write, error) {
 	return group, nil
 }
 
-// single runs one write in its own transaction and answers it, unless no
-// transaction could be begun: that is the error. A write that PostgreSQL rolls back
-// for the sake of others is run again, some times at most, within its time.
+// single runs one write in its own transaction and answers it. It returns an error,
+// and answers nobody, only if no transaction could be begun. If PostgreSQL rolls the
+// write back in favour of others, it is run again, up to maxAttempts times and
+// within the time limit of a transaction.
 func (w *writer) single(one []*write) error {
 	ctx, cancel := w.context()
 	defer cancel()
@@ -159,7 +161,7 @@ func (w *writer) single(one []*write) error {
 	}
 }
 
-// pause waits, and reports whether the context goes on after it.
+// pause waits for d and returns false if the context ends first.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):
@@ -169,8 +171,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// finish commits and answers. An error of COMMIT is everybody's, those refused
-// included: what refused them may be what was lost. Nobody is answered then.
+// finish commits and answers. If COMMIT fails it answers nobody and returns the
+// error, which concerns all writes, refused ones included: the row that refused
+// them may itself have been lost.
 func (w *writer) finish(ctx context.Context, group []*write) error {
 	if err := w.session.commit(); err != nil {
 		w.drop()
@@ -189,8 +192,8 @@ func (w *writer) fail(group []*write, err error) {
 	}
 }
 
-// begun starts a transaction, on a new connection if there is none or the one
-// at hand has died since it was last used.
+// begun starts a transaction. It makes a new connection if there is none, or if the
+// current one has died since it was last used.
 func (w *writer) begun(ctx context.Context, how func(*session, context.Context) error) error {
 	if w.session != nil {
 		if how(w.session, ctx) == nil {
@@ -217,8 +220,8 @@ func (w *writer) drop() {
 	}
 }
 
-// context is that of one transaction. It is not the callers': a write that was
-// taken is finished.
+// context is for one transaction. It does not depend on the callers: a write that
+// was taken is completed.
 func (w *writer) context() (context.Context, context.CancelFunc) {
 	if w.engine == sqlite {
 		return context.Background(), func() {}
@@ -226,8 +229,8 @@ func (w *writer) context() (context.Context, context.CancelFunc) {
 	return limited(context.Background(), "transaction", w.limits.write)
 }
 
-// run executes the writes: what each does first, in order, then what follows
-// from that.
+// run executes the writes: first the first statement of each, in order, then the
+// function of each.
 func (s *session) run(ctx context.Context, group []*write) error {
 	if err := s.first(ctx, group); err != nil {
 		return err
@@ -257,8 +260,7 @@ func (s *session) first(ctx context.Context, group []*write) error {
 	return nil
 }
 
-// settle runs what follows the write's first statement. A refusal is kept with
-// the write.
+// settle runs the write's function. It keeps a refusal in the write.
 func (s *session) settle(ctx context.Context, w *write) error {
 	w.err = nil
 	if w.then == nil {
