@@ -20,7 +20,6 @@ var mayPanic = map[string]string{
 	"cmd/signum":                "a command: a panic should end it, with its stack on the terminal",
 	"internal/bench":            "a load generator: a panic should end the run",
 	"internal/engine/phonetest": "a fake for tests: a panic should fail the test",
-	"internal/phone":            "being split into packages of internal/lab; each of them rescues",
 	"internal/store/storetest":  "a test suite: a panic should fail the test",
 }
 

@@ -20,8 +20,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // Memory settings of a server, unless the environment (GOGC, GOMEMLIMIT) sets
@@ -128,7 +128,7 @@ const (
 
 func behaviours() string {
 	var names []string
-	for _, a := range phone.Actions() {
+	for _, a := range person.Actions() {
 		names = append(names, a.String())
 	}
 	return strings.Join(names, ", ")
@@ -150,12 +150,12 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 	}
 	cfg := sandbox.Config{
 		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, WebURL: f.webURL, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay,
-		Behaviours: make(map[string]phone.Behaviour), Places: make(map[string]phone.Place), AuthURI: f.authURI, SMSC: smsc,
+		Behaviours: make(map[string]person.Behaviour), Places: make(map[string]person.Place), AuthURI: f.authURI, SMSC: smsc,
 		Observe: narrator.Phone,
 		Logger:  slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
 	}
 	for _, msisdn := range slices.Sorted(maps.Keys(f.phones)) {
-		b, err := phone.ParseBehaviour(f.phones[msisdn])
+		b, err := person.ParseBehaviour(f.phones[msisdn])
 		if err != nil {
 			return cfg, fmt.Errorf("--phone %s: %w", msisdn, err)
 		}
@@ -166,7 +166,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 		if !ok {
 			return cfg, fmt.Errorf("--location %s: not of the form NUMBER=PLACE", l)
 		}
-		p, err := phone.ParsePlace(place)
+		p, err := person.ParsePlace(place)
 		if err != nil {
 			return cfg, fmt.Errorf("--location %s: %w", msisdn, err)
 		}

@@ -22,8 +22,9 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
-	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/lab/softapp"
 )
 
 const (
@@ -56,7 +57,7 @@ func invite(ctx context.Context, box *sandbox.Sandbox, n int) error {
 
 // appHolder is the Apps of a process, and the party that asks them.
 type appHolder struct {
-	apps    *phone.Apps
+	apps    *softapp.Apps
 	numbers []string
 
 	mu     sync.Mutex
@@ -113,7 +114,7 @@ func (h *appHolder) enrol(ctx context.Context, dir string) error {
 		return err
 	}
 	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-	h.apps, err = phone.NewApps(phone.AppsConfig{Base: box.WebURL + phone.AppPath, HTTPClient: c, Plain: true, Observe: h.observe})
+	h.apps, err = softapp.New(softapp.Config{Base: box.WebURL + softapp.Path, HTTPClient: c, Plain: true, Observe: h.observe})
 	if err != nil {
 		return err
 	}
@@ -124,7 +125,7 @@ func (h *appHolder) enrol(ctx context.Context, dir string) error {
 	g.SetLimit(32)
 	for i, code := range codes {
 		g.Go(func() error {
-			info, err := h.apps.Enrol(gctx, code, phone.EnrolOptions{})
+			info, err := h.apps.Enrol(gctx, code, softapp.EnrolOptions{})
 			if err != nil {
 				return err
 			}
@@ -161,8 +162,8 @@ func (h *appHolder) connect(ctx context.Context) (time.Duration, error) {
 	return time.Since(begin), nil
 }
 
-func (h *appHolder) observe(e phone.Event) {
-	if e.Kind != phone.Shown {
+func (h *appHolder) observe(e person.Event) {
+	if e.Kind != person.Shown {
 		return
 	}
 	now := time.Now()
@@ -188,7 +189,7 @@ func (h *appHolder) ask(ctx context.Context, dir, url, echo string, perSecond in
 	plain := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
 	n := min(appRequests, len(h.numbers)-appWarmUp)
 	for _, number := range h.numbers[:n+appWarmUp] {
-		if err := h.apps.Behave(number, phone.Behaviour{Do: phone.Silent}); err != nil {
+		if err := h.apps.Behave(number, person.Behaviour{Do: person.Silent}); err != nil {
 			return nil, err
 		}
 	}

@@ -31,9 +31,10 @@ import (
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/engine/phonetest"
 	"github.com/signum-mssp/signum/internal/lab/card"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
+	"github.com/signum-mssp/signum/internal/lab/softapp"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // msisdn is the number of the n-th user of a bench.
@@ -93,7 +94,7 @@ func runServer(ctx context.Context, args []string) error {
 	fs.Parse(args)
 	debug.SetGCPercent(400) // as signum sandbox does
 
-	cfg := sandbox.Config{Dir: *dir, Addr: "127.0.0.1:0", Store: *store, Cards: card.NewMemory(), Apps: new(phone.MemoryApps)}
+	cfg := sandbox.Config{Dir: *dir, Addr: "127.0.0.1:0", Store: *store, Cards: card.NewMemory(), Apps: new(softapp.Memory)}
 	var phones *phonetest.Phones
 	if *memory {
 		phones = phonetest.New(phonetest.Config{})
@@ -123,9 +124,9 @@ func runServer(ctx context.Context, args []string) error {
 			if phones != nil {
 				return addInMemory(gctx, box, phones, msisdn(n), *silent)
 			}
-			var b phone.Behaviour
+			var b person.Behaviour
 			if *silent {
-				b.Do = phone.Silent
+				b.Do = person.Silent
 			}
 			u := sandbox.User{MSISDN: msisdn(n), Methods: []signum.Method{signum.SIM}, KeyType: signum.EC}
 			return errors.Join(box.AddUser(gctx, u), box.Behave(u.MSISDN, b))

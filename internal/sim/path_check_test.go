@@ -13,8 +13,8 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/lab/card"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // audit is what the records of all say once everything is over.
@@ -119,7 +119,7 @@ func (a *audit) refused(d *deed, c *call) {
 	switch {
 	case c.told == 0:
 	case c.told == signum.OTAError && signum.IsOTP(c.profile): // there was one, whose name is not in a fault
-	case c.told == signum.PINBlocked && (d.does.Do == phone.WrongPIN || d.does.Do == phone.Blocked):
+	case c.told == signum.PINBlocked && (d.does.Do == person.WrongPIN || d.does.Do == person.Blocked):
 	case c.told == signum.PBSignatureProcess && a.busy(c):
 	default:
 		a.errorf("%s: refused with %d, asked at %s, told at %s; %s", d.does, c.told, c.asked, c.answered, a.times(c.u))
@@ -149,9 +149,9 @@ func (a *audit) busy(c *call) bool {
 }
 
 // ends are the outcomes of what a person does, unless messages are lost.
-var ends = map[phone.Action]signum.Code{
-	phone.Approve: signum.SignatureMade, phone.Cancel: signum.UserCancel, phone.WrongPIN: signum.PINBlocked, phone.Blocked: signum.PINBlocked,
-	phone.Silent: signum.ExpiredTransaction, phone.BadSignature: signum.InvalidSignature, phone.NoKey: signum.NoKeyFound,
+var ends = map[person.Action]signum.Code{
+	person.Approve: signum.SignatureMade, person.Cancel: signum.UserCancel, person.WrongPIN: signum.PINBlocked, person.Blocked: signum.PINBlocked,
+	person.Silent: signum.ExpiredTransaction, person.BadSignature: signum.InvalidSignature, person.NoKey: signum.NoKeyFound,
 }
 
 // results are the replies that lead to an outcome.
@@ -174,7 +174,7 @@ func (a *audit) outcome(d *deed, c *call, t *mssp.Transaction) {
 	switch {
 	case d.returns:
 		want = signum.SignatureMade
-	case t.Services.ActivateKey != "" && d.does.Do == phone.WrongPIN:
+	case t.Services.ActivateKey != "" && d.does.Do == person.WrongPIN:
 		want = signum.UserCancel
 	}
 	reply, replied := a.p.seen.replies[id]
@@ -191,7 +191,7 @@ func (a *audit) outcome(d *deed, c *call, t *mssp.Transaction) {
 	if code != signum.ExpiredTransaction && code != signum.OTAError && (!replied || reply.result != results[code]) && t.Services.ActivateKey == "" {
 		a.errorf("%s: %d without such a reply (%v, %s)", t.ID, code, replied, reply.result)
 	}
-	if d.does.Do == phone.Approve {
+	if d.does.Do == person.Approve {
 		if a.approved++; code != signum.SignatureMade {
 			a.lost++
 			a.t.Logf("%s (%s): %d after %s, %s, reply: %v %s\n%s", t.ID, c.u.keyType, code, t.Finished.Sub(t.Created), d.does, replied, reply.result, strings.Join(d.way, "\n"))
@@ -214,7 +214,7 @@ func what(d *deed, t *mssp.Transaction) string {
 func (a *audit) prompts(d *deed, t *mssp.Transaction, id string) {
 	w := a.p.seen
 	most := map[card.Step]int{card.StepText: 1, card.StepPIN: 1, card.StepNewPIN: 1, card.StepRepeat: 1}
-	if d.does.Do == phone.WrongPIN {
+	if d.does.Do == person.WrongPIN {
 		most = map[card.Step]int{card.StepText: 1, card.StepPIN: 3, card.StepNewPIN: 3, card.StepRepeat: 3}
 	}
 	for step, n := range most {

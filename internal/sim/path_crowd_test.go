@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
-	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/lab/handset"
+	"github.com/signum-mssp/signum/internal/lab/person"
 )
 
 // crowd is many users to whom parties send requests, all at the same time and
@@ -40,7 +41,7 @@ type tempo struct {
 // deed is a call and what its user was told to do.
 type deed struct {
 	*call
-	does    phone.Behaviour
+	does    person.Behaviour
 	returns bool     // does is Unreachable, and in the end they approve
 	second  *call    // made while the first was outstanding: 406
 	way     []string // what happened to one that approved in vain
@@ -73,7 +74,7 @@ type life struct {
 	*crowd
 	u      *user
 	rng    *rand.Rand
-	does   phone.Behaviour
+	does   person.Behaviour
 	streak int
 	dozing bool // the SIM may be without an active key
 }
@@ -96,7 +97,7 @@ func (l *life) live(calls int) error {
 			return fmt.Errorf("call %d (%s): %w", n, l.does, err)
 		}
 	}
-	return l.p.handsets.Behave(l.u.MSISDN, phone.Behaviour{}) // reachable, for what still comes
+	return l.p.handsets.Behave(l.u.MSISDN, person.Behaviour{}) // reachable, for what still comes
 }
 
 // turn gives the person another behaviour, once what went before is over.
@@ -108,7 +109,7 @@ func (l *life) turn() error {
 		return err
 	}
 	l.streak = 1 + l.rng.IntN(4)
-	if l.does = l.behaviour(); l.does.Do == phone.Silent {
+	if l.does = l.behaviour(); l.does.Do == person.Silent {
 		l.streak = 1 // it takes its time
 	}
 	return l.p.handsets.Behave(l.u.MSISDN, l.does)
@@ -120,7 +121,7 @@ func (l *life) settle() error {
 	for {
 		time.Sleep(l.tempo.quiet)
 		d, err := l.p.handsets.Dialogue(l.u.MSISDN)
-		if err != nil || d.Kind == phone.Idle || d.Kind == phone.FlashText {
+		if err != nil || d.Kind == handset.Idle || d.Kind == handset.FlashText {
 			return err
 		}
 	}
@@ -128,7 +129,7 @@ func (l *life) settle() error {
 
 // unblock is the PUK, and the service desk.
 func (l *life) unblock() error {
-	if l.does.Do != phone.WrongPIN && l.does.Do != phone.Blocked {
+	if l.does.Do != person.WrongPIN && l.does.Do != person.Blocked {
 		return nil
 	}
 	l.u.card.Unblock()
@@ -137,21 +138,21 @@ func (l *life) unblock() error {
 	return n.store.SetPINBlocked(context.Background(), l.u.device(), false)
 }
 
-func (l *life) behaviour() phone.Behaviour {
+func (l *life) behaviour() person.Behaviour {
 	after := l.upTo(l.tempo.think)
 	x := l.rng.Float64()
 	for _, o := range []struct {
 		p  float64
-		do phone.Action
+		do person.Action
 	}{
-		{l.tempo.silent, phone.Silent}, {0.12, phone.Cancel}, {0.07, phone.WrongPIN}, {0.06, phone.Unreachable},
-		{0.03, phone.Blocked}, {0.03, phone.NoKey}, {0.03, phone.BadSignature},
+		{l.tempo.silent, person.Silent}, {0.12, person.Cancel}, {0.07, person.WrongPIN}, {0.06, person.Unreachable},
+		{0.03, person.Blocked}, {0.03, person.NoKey}, {0.03, person.BadSignature},
 	} {
 		if x -= o.p; x < 0 {
-			return phone.Behaviour{Do: o.do, After: after}
+			return person.Behaviour{Do: o.do, After: after}
 		}
 	}
-	return phone.Delayed(after)
+	return person.Delayed(after)
 }
 
 // once is one call, with what may come with it.
@@ -160,7 +161,7 @@ func (l *life) once(n int) error {
 	switch {
 	case x < 0.05:
 		return l.password()
-	case x < 0.07 && l.does.Do == phone.Approve:
+	case x < 0.07 && l.does.Do == person.Approve:
 		node := l.p.enter()
 		err := node.store.DeactivateDevice(context.Background(), l.u.device())
 		node.leave()
@@ -177,7 +178,7 @@ func (l *life) once(n int) error {
 		d.timeout = l.tempo.slow
 	}
 	var back sync.WaitGroup
-	if d.does.Do == phone.Unreachable {
+	if d.does.Do == person.Unreachable {
 		if err := l.vanish(&back); err != nil {
 			return err
 		}
@@ -189,7 +190,7 @@ func (l *life) once(n int) error {
 	} else {
 		err = l.p.sign(d.call, l.tempo.poll)
 	}
-	if d.does.Do == phone.Approve && d.told != signum.SignatureMade {
+	if d.does.Do == person.Approve && d.told != signum.SignatureMade {
 		d.way = l.p.trace(d.call)
 	}
 	back.Wait()
@@ -224,7 +225,7 @@ func (l *life) vanish(back *sync.WaitGroup) error {
 	away, after := l.upTo(l.tempo.away), l.does.After
 	back.Go(func() {
 		time.Sleep(away)
-		_ = l.p.handsets.Behave(l.u.MSISDN, phone.Delayed(after)) // the handset is there
+		_ = l.p.handsets.Behave(l.u.MSISDN, person.Delayed(after)) // the handset is there
 	})
 	return nil
 }

@@ -20,9 +20,10 @@ import (
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/engine"
 	"github.com/signum-mssp/signum/internal/lab/card"
+	"github.com/signum-mssp/signum/internal/lab/handset"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/smsc"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/simcards"
@@ -54,7 +55,7 @@ type path struct {
 	keys      *simcards.KeyRing
 	listener  *pipes // nil: TCP
 	smsc      *smsc.SMSC
-	handsets  *phone.Handsets
+	handsets  *handset.Network
 	seen      *witness
 	cards     map[string]secured // by MSISDN; all are there before the first request
 
@@ -100,7 +101,7 @@ func newPath(t testing.TB, cfg pathConfig) *path {
 	if p.keys, err = simcards.NewKeyRing(make([]byte, simcards.MasterKeySize)); err != nil {
 		t.Fatal(err)
 	}
-	p.handsets = phone.NewHandsets(phone.Config{Observe: p.seen.event, Delay: cfg.think})
+	p.handsets = handset.New(handset.Config{Observe: p.seen.event, Delay: cfg.think})
 	c := smsc.Config{
 		Credentials: map[string]string{smscUser: smscPassword}, Radio: air{p.handsets}, Faults: cfg.faults, Seed: cfg.seed,
 	}
@@ -120,11 +121,11 @@ func newPath(t testing.TB, cfg pathConfig) *path {
 }
 
 // air is what is between the SMSC and the handsets.
-type air struct{ *phone.Handsets }
+type air struct{ *handset.Network }
 
 func (a air) DeliverSM(ctx context.Context, msisdn string, tpdu []byte) ([]byte, error) {
-	report, err := a.Handsets.DeliverSM(ctx, msisdn, tpdu)
-	if errors.Is(err, phone.ErrUnknown) {
+	report, err := a.Network.DeliverSM(ctx, msisdn, tpdu)
+	if errors.Is(err, person.ErrUnknown) {
 		err = fmt.Errorf("%w: %w", smsc.ErrUnknown, err)
 	}
 	return report, err

@@ -11,9 +11,10 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/lab/card"
+	"github.com/signum-mssp/signum/internal/lab/handset"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/smsc"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/scp80"
 )
 
@@ -36,7 +37,7 @@ func TestPathOutcomes(t *testing.T) {
 		for i, tt := range []struct {
 			name  string
 			spec  userSpec
-			does  phone.Action
+			does  person.Action
 			first func(u *user)
 			want  []signum.Code // of calls one after the other
 			most  time.Duration // of the first
@@ -51,13 +52,13 @@ func TestPathOutcomes(t *testing.T) {
 			{name: "other keys, 3DES", spec: userSpec{algorithm: mssp.Card3DES, config: func(c *card.Config) { c.Keys = cardKeys(1000, 16) }}, want: []signum.Code{209, 209}, most: 80 * time.Second},
 			{name: "3DES for AES", spec: userSpec{config: func(c *card.Config) { c.Algorithm = mssp.Card3DES }}, want: []signum.Code{209, 209}, most: 80 * time.Second},
 			{name: "activated", spec: userSpec{inactive: true}, want: []signum.Code{500, 500}, most: time.Second},
-			{name: "cancelled", does: phone.Cancel, want: []signum.Code{401, 401}, most: time.Second},
-			{name: "no answer of the user", does: phone.Silent, want: []signum.Code{208, 208}, most: 80 * time.Second},
-			{name: "blocked by wrong PINs", does: phone.WrongPIN, want: []signum.Code{402, 402}, most: time.Second},
-			{name: "blocked", does: phone.Blocked, want: []signum.Code{402, 402}, most: time.Second},
-			{name: "no key", does: phone.NoKey, want: []signum.Code{404, 404}, most: time.Second},
-			{name: "bad signature", does: phone.BadSignature, want: []signum.Code{503, 503}, most: time.Second},
-			{name: "unreachable", does: phone.Unreachable, want: []signum.Code{209, 209}, most: 15 * time.Second},
+			{name: "cancelled", does: person.Cancel, want: []signum.Code{401, 401}, most: time.Second},
+			{name: "no answer of the user", does: person.Silent, want: []signum.Code{208, 208}, most: 80 * time.Second},
+			{name: "blocked by wrong PINs", does: person.WrongPIN, want: []signum.Code{402, 402}, most: time.Second},
+			{name: "blocked", does: person.Blocked, want: []signum.Code{402, 402}, most: time.Second},
+			{name: "no key", does: person.NoKey, want: []signum.Code{404, 404}, most: time.Second},
+			{name: "bad signature", does: person.BadSignature, want: []signum.Code{503, 503}, most: time.Second},
+			{name: "unreachable", does: person.Unreachable, want: []signum.Code{209, 209}, most: 15 * time.Second},
 			{name: "unknown to the network", first: func(u *user) { _ = p.handsets.Remove(u.MSISDN) }, want: []signum.Code{209, 209}, most: time.Second},
 			{name: "no applet", spec: userSpec{config: func(c *card.Config) { c.TAR = scp80.TAR{1, 2, 3} }}, want: []signum.Code{105, 105}, most: 80 * time.Second},
 			{name: "other keys", spec: userSpec{config: func(c *card.Config) { c.Keys = cardKeys(1000, 16) }}, want: []signum.Code{209, 209}, most: 80 * time.Second},
@@ -70,7 +71,7 @@ func TestPathOutcomes(t *testing.T) {
 			}}, want: []signum.Code{500, 500}, most: 20 * time.Second},
 		} {
 			u := p.addUser(i+1, tt.spec)
-			if err := p.handsets.Behave(u.MSISDN, phone.Behaviour{Do: tt.does}); err != nil {
+			if err := p.handsets.Behave(u.MSISDN, person.Behaviour{Do: tt.does}); err != nil {
 				t.Fatal(err)
 			}
 			if tt.first != nil {
@@ -182,14 +183,14 @@ func (p *path) byHand(u *user, text string) (shown string, c *call) {
 		}
 		input := ""
 		switch d.Kind {
-		case phone.Idle:
+		case handset.Idle:
 			continue
-		case phone.DisplayText:
+		case handset.DisplayText:
 			shown += d.Text
-		case phone.GetInput:
+		case handset.GetInput:
 			input = u.card.KnownPIN()
 		}
-		if err := p.handsets.Press(u.MSISDN, d.ID, phone.KeyOK, input); err != nil {
+		if err := p.handsets.Press(u.MSISDN, d.ID, handset.KeyOK, input); err != nil {
 			p.t.Error(err)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/lab/card"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/smpp"
@@ -50,16 +50,16 @@ func newWitness(p *path) *witness {
 	}
 }
 
-// event is for phone.Config.Observe.
-func (w *witness) event(e phone.Event) {
+// event is for handset.Config.Observe.
+func (w *witness) event(e person.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch e.Kind {
-	case phone.Shown:
+	case person.Shown:
 		w.shown[prompt{id: e.TransID, op: e.Op}]++
-	case phone.Signed:
+	case person.Signed:
 		w.signed[e.TransID]++
-	case phone.Text:
+	case person.Text:
 		w.texts[e.MSISDN+" "+e.Text]++
 	}
 }

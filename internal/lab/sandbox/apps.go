@@ -16,9 +16,10 @@ import (
 	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/lab/softapp"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/node"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 const phonePath = "/phone"
@@ -32,19 +33,19 @@ var (
 // softApps makes the Apps that answer by themselves. They speak the App
 // protocol to the node like any other, at the address of its listener: the name
 // under which people find it need not resolve here.
-func softApps(ctx context.Context, cfg Config, dir string, srv *node.Node, srvCA *x509.Certificate) (*phone.Apps, error) {
+func softApps(ctx context.Context, cfg Config, dir string, srv *node.Node, srvCA *x509.Certificate) (*softapp.Apps, error) {
 	records := cfg.Apps
 	if records == nil {
 		var err error
-		if records, err = phone.OpenApps(filepath.Join(dir, privateDir, "apps")); err != nil {
+		if records, err = softapp.OpenDir(filepath.Join(dir, privateDir, "apps")); err != nil {
 			return nil, err
 		}
 	}
 	if err := forgetStrangers(ctx, records, srv.Store); err != nil {
 		return nil, err
 	}
-	return phone.NewApps(phone.AppsConfig{
-		Base: srv.WebListenerURL() + phone.AppPath, HTTPClient: appClient(srvCA), Clock: cfg.Clock, Logger: cfg.Logger, Store: records,
+	return softapp.New(softapp.Config{
+		Base: srv.WebListenerURL() + softapp.Path, HTTPClient: appClient(srvCA), Clock: cfg.Clock, Logger: cfg.Logger, Store: records,
 		Delay: cfg.PhoneDelay, Observe: cfg.Observe,
 		// Everybody knows the passcode of these.
 		Plain: true,
@@ -91,7 +92,7 @@ const maxIdleApps = 256
 
 // forgetStrangers removes the Apps that the database does not know, because it is
 // not the one of the last run.
-func forgetStrangers(ctx context.Context, records phone.AppStore, s mssp.AppStore) error {
+func forgetStrangers(ctx context.Context, records softapp.Store, s mssp.AppStore) error {
 	ids, err := records.Apps()
 	if err != nil {
 		return err
@@ -109,7 +110,7 @@ func forgetStrangers(ctx context.Context, records phone.AppStore, s mssp.AppStor
 
 // addApp enrols an App that answers by itself, unless the user has one.
 func (b *Sandbox) addApp(ctx context.Context, msisdn string) error {
-	has := func(i phone.AppInfo) bool { return i.MSISDN == msisdn }
+	has := func(i softapp.Info) bool { return i.MSISDN == msisdn }
 	if slices.ContainsFunc(b.SoftApps.List(), has) {
 		return nil
 	}
@@ -117,7 +118,7 @@ func (b *Sandbox) addApp(ctx context.Context, msisdn string) error {
 	if err != nil {
 		return err
 	}
-	info, err := b.SoftApps.Enrol(ctx, code, phone.EnrolOptions{})
+	info, err := b.SoftApps.Enrol(ctx, code, softapp.EnrolOptions{})
 	if err != nil {
 		return err
 	}
@@ -160,13 +161,13 @@ func (b *Sandbox) invite(ctx context.Context, msisdn string, trusted bool) (*Inv
 }
 
 // Behave sets what a user does from now on, on all phones that answer by
-// themselves. The error is phone.ErrUnknown if there is none.
-func (b *Sandbox) Behave(msisdn string, do phone.Behaviour) error {
+// themselves. The error is person.ErrUnknown if there is none.
+func (b *Sandbox) Behave(msisdn string, do person.Behaviour) error {
 	app := do
-	if _, plays := played[do.Do]; plays && do.Do != phone.Unreachable {
+	if _, plays := played[do.Do]; plays && do.Do != person.Unreachable {
 		// The script answers; an App that learns of the request by itself, from its
 		// inbox, must not decline it first.
-		app.Do = phone.Silent
+		app.Do = person.Silent
 	}
 	err := either(b.Handsets.Behave(msisdn, do), b.SoftApps.Behave(msisdn, app))
 	if err == nil {
@@ -176,16 +177,16 @@ func (b *Sandbox) Behave(msisdn string, do phone.Behaviour) error {
 }
 
 // Place sets where a user is from now on.
-func (b *Sandbox) Place(msisdn string, at phone.Place) error {
+func (b *Sandbox) Place(msisdn string, at person.Place) error {
 	return either(b.Handsets.Place(msisdn, at), b.SoftApps.Place(msisdn, at))
 }
 
 // either returns nil if one of the two kinds of phones knows the number.
 func either(sim, app error) error {
-	if errors.Is(sim, phone.ErrUnknown) {
+	if errors.Is(sim, person.ErrUnknown) {
 		return app
 	}
-	if errors.Is(app, phone.ErrUnknown) {
+	if errors.Is(app, person.ErrUnknown) {
 		app = nil
 	}
 	return errors.Join(sim, app)

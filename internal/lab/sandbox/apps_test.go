@@ -7,8 +7,9 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
+	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/lab/softapp"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // TestRecovery: with the recovery code an account keeps its serial number when
@@ -16,13 +17,13 @@ import (
 func TestRecovery(t *testing.T) {
 	f := newFixture(t)
 	const msisdn = "+41791230000" // nobody's yet
-	enrol := func(recovery string) (*phone.AppInfo, error) {
+	enrol := func(recovery string) (*softapp.Info, error) {
 		t.Helper()
 		i, err := f.Invite(t.Context(), msisdn)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return f.SoftApps.Enrol(t.Context(), i.Code, phone.EnrolOptions{RecoveryCode: recovery})
+		return f.SoftApps.Enrol(t.Context(), i.Code, softapp.EnrolOptions{RecoveryCode: recovery})
 	}
 	signer := func() string {
 		t.Helper()
@@ -40,7 +41,7 @@ func TestRecovery(t *testing.T) {
 	if got := signer(); got != first.Serial {
 		t.Errorf("signed by %s, enrolled as %s", got, first.Serial)
 	}
-	var refused *phone.AppError
+	var refused *softapp.Error
 	if _, err := enrol("0000-0000-0000"); !errors.As(err, &refused) || refused.Code != "recovery" {
 		t.Errorf("a wrong recovery code: %v", err)
 	}
@@ -51,7 +52,7 @@ func TestRecovery(t *testing.T) {
 	if got := signer(); got != first.Serial {
 		t.Errorf("with the recovery code signed by %s, before by %s", got, first.Serial)
 	}
-	for _, i := range []*phone.AppInfo{first, second} {
+	for _, i := range []*softapp.Info{first, second} {
 		if err := f.SoftApps.Unenrol(t.Context(), i.DeviceID); err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +70,7 @@ func TestRecovery(t *testing.T) {
 // before is off, its certificate revoked, until it is activated again.
 func TestNewSerial(t *testing.T) {
 	f := newFixture(t)
-	msisdn := f.addUser(phone.Approve, signum.SIM)
+	msisdn := f.addUser(person.Approve, signum.SIM)
 	before, err := f.Store.Subscriber(t.Context(), msisdn)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +79,7 @@ func TestNewSerial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := f.SoftApps.Enrol(t.Context(), i.Code, phone.EnrolOptions{})
+	info, err := f.SoftApps.Enrol(t.Context(), i.Code, softapp.EnrolOptions{})
 	if err != nil || info.Serial == before.Serial {
 		t.Fatalf("enrolled: %+v, %v", info, err)
 	}
@@ -108,14 +109,14 @@ func TestInviteOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var refused *phone.AppError
-	if _, err := f.SoftApps.Enrol(t.Context(), old.Code, phone.EnrolOptions{}); !errors.As(err, &refused) || refused.Code != "code" {
+	var refused *softapp.Error
+	if _, err := f.SoftApps.Enrol(t.Context(), old.Code, softapp.EnrolOptions{}); !errors.As(err, &refused) || refused.Code != "code" {
 		t.Errorf("the old code: %v", err)
 	}
-	if _, err := f.SoftApps.Enrol(t.Context(), i.Code, phone.EnrolOptions{}); err != nil {
+	if _, err := f.SoftApps.Enrol(t.Context(), i.Code, softapp.EnrolOptions{}); err != nil {
 		t.Error(err)
 	}
-	if _, err := f.SoftApps.Enrol(t.Context(), i.Code, phone.EnrolOptions{}); !errors.As(err, &refused) || refused.Code != "code" {
+	if _, err := f.SoftApps.Enrol(t.Context(), i.Code, softapp.EnrolOptions{}); !errors.As(err, &refused) || refused.Code != "code" {
 		t.Errorf("used twice: %v", err)
 	}
 }
@@ -124,7 +125,7 @@ func TestInviteOnce(t *testing.T) {
 func TestVerificationCode(t *testing.T) {
 	f := newFixture(t)
 	for _, wire := range wires {
-		msisdn := f.addUser(phone.Approve, signum.App)
+		msisdn := f.addUser(person.Approve, signum.App)
 		resp := f.sign(t, wire, f.request(msisdn, async, with(signum.AdditionalService{URI: signum.ServiceVerification})))
 		if code := client.VerificationCode(resp.Services); len(code) != 2 {
 			t.Errorf("%s: code %q", wire, code)

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum"
-	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/lab/person"
 )
 
 const restSign = `{"MSS_SignatureReq":{"AP_Info":{"AP_ID":"mid://sandbox","AP_TransID":"TRANS","Instant":"INSTANT"},` +
@@ -56,7 +56,7 @@ func (f *fixture) post(t *testing.T, c *http.Client, path, contentType string, b
 // panics, nothing leaks.
 func TestBadInput(t *testing.T) {
 	f := newFixture(t)
-	msisdn := f.addUser(phone.Approve, signum.SIM)
+	msisdn := f.addUser(person.Approve, signum.SIM)
 	tr := &http.Transport{TLSClientConfig: f.party.Config.TLS}
 	defer tr.CloseIdleConnections()
 	c := &http.Client{Transport: tr}
@@ -143,7 +143,7 @@ func TestBadInput(t *testing.T) {
 // others take their own only, and what is not there is not there.
 func TestEndpoints(t *testing.T) {
 	f := newFixture(t)
-	msisdn := f.addUser(phone.Approve, signum.SIM)
+	msisdn := f.addUser(person.Approve, signum.SIM)
 	tr := &http.Transport{TLSClientConfig: f.party.Config.TLS}
 	defer tr.CloseIdleConnections()
 	c := &http.Client{Transport: tr}

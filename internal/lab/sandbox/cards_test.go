@@ -15,8 +15,9 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/lab/card"
+	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/lab/softapp"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/simcards"
 )
 
@@ -130,7 +131,7 @@ func TestCardsLimit(t *testing.T) {
 // Keys of cards can be read after a restart, and by nobody else.
 func TestMasterKey(t *testing.T) {
 	dir := t.TempDir()
-	box, stop := runUntil(t, Config{Dir: dir, Cards: card.NewMemory(), Apps: new(phone.MemoryApps)})
+	box, stop := runUntil(t, Config{Dir: dir, Cards: card.NewMemory(), Apps: new(softapp.Memory)})
 	load := func(box *Sandbox) simcards.Summary {
 		t.Helper()
 		sum, err := box.Cards.Import(t.Context(), strings.NewReader(cardFile), simcards.ImportOptions{PlainKeys: true})
@@ -147,7 +148,7 @@ func TestMasterKey(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 || info.Size() != simcards.MasterKeySize {
 		t.Errorf("%v, %v", info, err)
 	}
-	box, stop = runUntil(t, Config{Dir: dir, Cards: card.NewMemory(), Apps: new(phone.MemoryApps)})
+	box, stop = runUntil(t, Config{Dir: dir, Cards: card.NewMemory(), Apps: new(softapp.Memory)})
 	if sum := load(box); sum.Unchanged != 2 {
 		t.Errorf("%+v", sum)
 	}
@@ -175,7 +176,7 @@ func TestMasterKey(t *testing.T) {
 // account is the same.
 func TestCardForUser(t *testing.T) {
 	f := newFixture(t)
-	msisdn := f.addUser(phone.Approve, signum.SIM)
+	msisdn := f.addUser(person.Approve, signum.SIM)
 	before, err := f.Store.Subscriber(t.Context(), msisdn)
 	if err != nil {
 		t.Fatal(err)

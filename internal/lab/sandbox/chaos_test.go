@@ -15,7 +15,8 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
-	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/lab/softapp"
 )
 
 // TestBadNetwork: 1,000 signatures by Apps whose every connection is cut in
@@ -27,10 +28,10 @@ func TestBadNetwork(t *testing.T) {
 	network := newBadNetwork(t, strings.TrimPrefix(f.WebURL(), "http://localhost"))
 	var mu sync.Mutex
 	shown := make(map[string]int)
-	apps, err := phone.NewApps(phone.AppsConfig{
-		Base: "http://" + network.Addr().String() + phone.AppPath, Plain: true,
-		Observe: func(e phone.Event) {
-			if e.Kind == phone.Shown {
+	apps, err := softapp.New(softapp.Config{
+		Base: "http://" + network.Addr().String() + softapp.Path, Plain: true,
+		Observe: func(e person.Event) {
+			if e.Kind == person.Shown {
 				mu.Lock()
 				defer mu.Unlock()
 				shown[e.TransID]++
@@ -57,7 +58,7 @@ func TestBadNetwork(t *testing.T) {
 			t.Fatal(err)
 		}
 		g.Go(func() error {
-			if _, err := apps.Enrol(ctx, i.Code, phone.EnrolOptions{}); err != nil {
+			if _, err := apps.Enrol(ctx, i.Code, softapp.EnrolOptions{}); err != nil {
 				return err
 			}
 			for range each {

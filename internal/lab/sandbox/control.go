@@ -12,8 +12,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
@@ -102,7 +102,7 @@ func (c *control) phone(ctx context.Context, body []byte) (any, error) {
 		return nil, errors.New("behaviour and location are both missing")
 	}
 	if in.Location != "" {
-		place, err := phone.ParsePlace(in.Location)
+		place, err := person.ParsePlace(in.Location)
 		if err == nil {
 			err = c.box.Place(in.MSISDN, place)
 		}
@@ -111,7 +111,7 @@ func (c *control) phone(ctx context.Context, body []byte) (any, error) {
 		}
 	}
 	if in.Behaviour != "" {
-		b, err := phone.ParseBehaviour(in.Behaviour)
+		b, err := person.ParseBehaviour(in.Behaviour)
 		if err == nil {
 			err = c.box.Behave(in.MSISDN, b)
 		}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
-	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/web/webtest"
 )
 
@@ -53,7 +53,7 @@ func TestLiveHandset(t *testing.T) {
 		p.Key("left")
 		dial("999999")
 		p.Says("main", "2 tries left")
-		dial(phone.DefaultPIN)
+		dial(person.DefaultPIN)
 		l.signed(got, greeting)
 		p.View("idle")
 	})
@@ -70,7 +70,7 @@ func TestLiveHandset(t *testing.T) {
 		p.Run(chromedp.Reload())
 		p.View("text")
 		p.Key("left")
-		dial(phone.DefaultPIN)
+		dial(person.DefaultPIN)
 		l.signed(got, greeting)
 		p.View("idle")
 	})

@@ -5,20 +5,21 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/signum-mssp/signum/internal/lab/handset"
 	"github.com/signum-mssp/signum/internal/lab/handsetpage"
-	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/lab/person"
 )
 
 // handsetPath is the page on which a person is the user of a SIM.
 const handsetPath = "/phone/sim"
 
-// person lets the page have the handsets.
-type person struct{ *radio }
+// pageHandsets lets the page have the handsets.
+type pageHandsets struct{ *radio }
 
-var _ handsetpage.Handsets = person{}
+var _ handsetpage.Handsets = pageHandsets{}
 
 // List implements handsetpage.Handsets.
-func (p person) List() []handsetpage.Info {
+func (p pageHandsets) List() []handsetpage.Info {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	list := make([]handsetpage.Info, 0, len(p.cards))
@@ -30,7 +31,7 @@ func (p person) List() []handsetpage.Info {
 }
 
 // Dialogue implements handsetpage.Handsets.
-func (p person) Dialogue(msisdn string) (handsetpage.Dialogue, error) {
+func (p pageHandsets) Dialogue(msisdn string) (handsetpage.Dialogue, error) {
 	d, err := p.handsets.Dialogue(msisdn)
 	return handsetpage.Dialogue{
 		ID: d.ID, Kind: handsetpage.DialogueKind(d.Kind), Text: d.Text, Hidden: d.Hidden, Digits: d.Digits,
@@ -39,8 +40,8 @@ func (p person) Dialogue(msisdn string) (handsetpage.Dialogue, error) {
 }
 
 // Press implements handsetpage.Handsets.
-func (p person) Press(msisdn string, id uint64, key handsetpage.Key, input string) error {
-	k, known := map[handsetpage.Key]phone.Key{handsetpage.KeyOK: phone.KeyOK, handsetpage.KeyCancel: phone.KeyCancel, handsetpage.KeyBack: phone.KeyBack}[key]
+func (p pageHandsets) Press(msisdn string, id uint64, key handsetpage.Key, input string) error {
+	k, known := map[handsetpage.Key]handset.Key{handsetpage.KeyOK: handset.KeyOK, handsetpage.KeyCancel: handset.KeyCancel, handsetpage.KeyBack: handset.KeyBack}[key]
 	if !known {
 		return handsetpage.ErrInput
 	}
@@ -48,13 +49,13 @@ func (p person) Press(msisdn string, id uint64, key handsetpage.Key, input strin
 }
 
 // Watch implements handsetpage.Handsets.
-func (p person) Watch(msisdn string) (<-chan struct{}, func(), error) {
+func (p pageHandsets) Watch(msisdn string) (<-chan struct{}, func(), error) {
 	changes, stop, err := p.handsets.Watch(msisdn)
 	return changes, stop, pageError(err)
 }
 
 // Messages implements handsetpage.Handsets.
-func (p person) Messages(msisdn string) []handsetpage.TextMessage {
+func (p pageHandsets) Messages(msisdn string) []handsetpage.TextMessage {
 	received := p.handsets.Received(msisdn)
 	list := make([]handsetpage.TextMessage, len(received))
 	for i, m := range received {
@@ -64,13 +65,13 @@ func (p person) Messages(msisdn string) []handsetpage.TextMessage {
 }
 
 // TakeOver implements handsetpage.Handsets.
-func (p person) TakeOver(msisdn string, on bool) error {
+func (p pageHandsets) TakeOver(msisdn string, on bool) error {
 	return pageError(p.handsets.TakeOver(msisdn, on))
 }
 
 func pageError(err error) error {
 	for of, is := range map[error]error{
-		phone.ErrUnknown: handsetpage.ErrUnknown, phone.ErrNotShown: handsetpage.ErrStale, phone.ErrInput: handsetpage.ErrInput,
+		person.ErrUnknown: handsetpage.ErrUnknown, person.ErrNotShown: handsetpage.ErrStale, handset.ErrInput: handsetpage.ErrInput,
 	} {
 		if errors.Is(err, of) {
 			return is

@@ -15,8 +15,10 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
 	"github.com/signum-mssp/signum/internal/lab/card"
+	"github.com/signum-mssp/signum/internal/lab/handset"
+	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/lab/softapp"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
@@ -84,7 +86,7 @@ func newFixture(t *testing.T) *fixture {
 func newFixtureWith(t *testing.T, cfg Config) *fixture {
 	t.Helper()
 	f := &fixture{t: t, clock: testkit.RunningClock(), clients: make(map[string]*client.Client)}
-	cfg.Clock, cfg.Cards, cfg.Apps = f.clock, card.NewMemory(), new(phone.MemoryApps)
+	cfg.Clock, cfg.Cards, cfg.Apps = f.clock, card.NewMemory(), new(softapp.Memory)
 	f.Sandbox = run(t, cfg)
 	party, err := client.LoadSandbox(f.Dir)
 	if err != nil {
@@ -112,7 +114,7 @@ func (f *fixture) client(wire string, conf *tls.Config) *client.Client {
 }
 
 // addUser makes another user with phones that behave so.
-func (f *fixture) addUser(do phone.Action, methods ...signum.Method) string {
+func (f *fixture) addUser(do person.Action, methods ...signum.Method) string {
 	f.t.Helper()
 	f.users++
 	u := User{MSISDN: fmt.Sprintf("+4179%07d", 5000000+f.users), Methods: methods, KeyType: signum.EC, Network: "22801"}
@@ -120,7 +122,7 @@ func (f *fixture) addUser(do phone.Action, methods ...signum.Method) string {
 		f.t.Fatal(err)
 	}
 	if len(methods) > 0 {
-		if err := f.Behave(u.MSISDN, phone.Behaviour{Do: do}); err != nil {
+		if err := f.Behave(u.MSISDN, person.Behaviour{Do: do}); err != nil {
 			f.t.Fatal(err)
 		}
 	}
@@ -143,7 +145,7 @@ func (f *fixture) shows(msisdn string, m signum.Method, id string) bool {
 
 // press is a person's key on a handset with a SIM, once it shows something of
 // this kind.
-func (f *fixture) press(msisdn string, kind phone.DialogueKind, key phone.Key, input string) {
+func (f *fixture) press(msisdn string, kind handset.DialogueKind, key handset.Key, input string) {
 	f.t.Helper()
 	for f.t.Context().Err() == nil {
 		d, err := f.Handsets.Dialogue(msisdn)
@@ -165,12 +167,12 @@ func (f *fixture) press(msisdn string, kind phone.DialogueKind, key phone.Key, i
 func (f *fixture) enterPIN(msisdn string, m signum.Method, id string) {
 	f.t.Helper()
 	if m == signum.SIM {
-		f.press(msisdn, phone.DisplayText, phone.KeyOK, "")
-		f.press(msisdn, phone.GetInput, phone.KeyOK, phone.DefaultPIN)
+		f.press(msisdn, handset.DisplayText, handset.KeyOK, "")
+		f.press(msisdn, handset.GetInput, handset.KeyOK, person.DefaultPIN)
 		return
 	}
 	f.whenShown(msisdn, m, id, func(id string) { // an App has it a moment after the party has its answer
-		if err := f.SoftApps.EnterPIN(f.deviceID(msisdn, m), id, phone.DefaultPIN); err != nil {
+		if err := f.SoftApps.EnterPIN(f.deviceID(msisdn, m), id, person.DefaultPIN); err != nil {
 			f.t.Error(err)
 		}
 	})
@@ -180,7 +182,7 @@ func (f *fixture) enterPIN(msisdn string, m signum.Method, id string) {
 func (f *fixture) timeOut(msisdn string, m signum.Method, id string) {
 	f.t.Helper()
 	if m == signum.SIM {
-		f.press(msisdn, phone.DisplayText, phone.KeyNone, "")
+		f.press(msisdn, handset.DisplayText, handset.KeyNone, "")
 		return
 	}
 	if err := f.SoftApps.TimeOut(f.deviceID(msisdn, m), id); err != nil {

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/lab/person"
 )
 
 // Narrator prints step by step what happens: what the application provider (AP),
@@ -22,17 +22,17 @@ type Narrator struct {
 // NewNarrator writes to out, while an example runs.
 func NewNarrator(out io.Writer) *Narrator { return &Narrator{out: out} }
 
-// Phone is a phone.Config's Observe.
-func (n *Narrator) Phone(e phone.Event) {
+// Phone is a handset.Config's Observe.
+func (n *Narrator) Phone(e person.Event) {
 	who := fmt.Sprintf("phone %s", cmp.Or(string(e.Method), "SMS"))
 	switch e.Kind {
-	case phone.Text:
+	case person.Text:
 		n.text(e)
-	case phone.Shown:
+	case person.Shown:
 		n.step(who, "%s shows %q", e.MSISDN, e.Text)
-	case phone.PINRight:
+	case person.PINRight:
 		n.step(who, "the text is what is to be signed; PIN entered")
-	case phone.Signed:
+	case person.Signed:
 		n.step(who, "signed with its own key")
 	default:
 		n.step(who, "%s %s", e.Kind, e.Reason)
@@ -41,7 +41,7 @@ func (n *Narrator) Phone(e phone.Event) {
 
 // text shows a text message even when no example runs: there is no other phone on
 // which to read it.
-func (n *Narrator) text(e phone.Event) {
+func (n *Narrator) text(e person.Event) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	fmt.Fprintf(n.out, "text message to %s: %q\n", e.MSISDN, e.Text)

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // query asks for a profile over a wire; the answer must be one of the version
@@ -44,7 +44,7 @@ func words(s string) func(*signum.ProfileRequest) {
 func TestProfiles(t *testing.T) {
 	f := newFixture(t)
 	yes, no := true, false
-	msisdn := f.addUser(phone.Approve, signum.SIM, signum.App)
+	msisdn := f.addUser(person.Approve, signum.SIM, signum.App)
 	f.change(msisdn, func(s *mssp.Subscriber) { methods(s)[signum.App].PINBlocked = true })
 	s, err := f.Store.Subscriber(t.Context(), msisdn)
 	if err != nil {
@@ -107,7 +107,7 @@ func TestProfiles(t *testing.T) {
 // TestProfileStates: keys, states, unknown cards, and what a party may see.
 func TestProfileStates(t *testing.T) {
 	f := newFixture(t)
-	both, unknown := f.addUser(phone.Approve, signum.SIM, signum.App), f.addUser(phone.Approve, signum.SIM, signum.App)
+	both, unknown := f.addUser(person.Approve, signum.SIM, signum.App), f.addUser(person.Approve, signum.SIM, signum.App)
 	f.change(unknown, func(s *mssp.Subscriber) {
 		sim := methods(s)[signum.SIM]
 		sim.Network, sim.State = signum.Network{}, signum.DeviceInactive
@@ -138,7 +138,7 @@ func TestProfileStates(t *testing.T) {
 
 func TestProfileRefusals(t *testing.T) {
 	f := newFixture(t)
-	suspended, expired, off := f.addUser(phone.Approve, signum.SIM), f.addUser(phone.Approve, signum.SIM), f.addUser(phone.Approve, signum.SIM)
+	suspended, expired, off := f.addUser(person.Approve, signum.SIM), f.addUser(person.Approve, signum.SIM), f.addUser(person.Approve, signum.SIM)
 	f.change(suspended, func(s *mssp.Subscriber) { s.State = mssp.SubscriberInactive })
 	f.change(expired, f.expire)
 	f.change(off, func(s *mssp.Subscriber) { s.Devices[0].State = signum.DeviceRegistered })

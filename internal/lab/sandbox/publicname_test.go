@@ -8,7 +8,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
-	"github.com/signum-mssp/signum/internal/phone"
+	"github.com/signum-mssp/signum/internal/lab/person"
 )
 
 // TestPublicName: the name under which people find the pages need not resolve on
@@ -27,7 +27,7 @@ func TestPublicName(t *testing.T) {
 	if err != nil || !strings.HasPrefix(i.URL, public+"/phone?code=") {
 		t.Errorf("invited to %+v, %v", i, err)
 	}
-	msisdn := f.addUser(phone.Approve, signum.App) // enrols
+	msisdn := f.addUser(person.Approve, signum.App) // enrols
 	r := client.SignRequest{MSISDN: msisdn, Text: DTBDPrefix + "Hello", Lang: "en", Async: true, App2App: "myapp://done", Profile: signum.ProfileDevice}
 	opened := false
 	resp, err := f.clients["rest"].SignAndWait(t.Context(), r, pollInterval, func(p client.Progress) {

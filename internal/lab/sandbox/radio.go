@@ -14,9 +14,10 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/lab/card"
+	"github.com/signum-mssp/signum/internal/lab/handset"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/smsc"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/simcards"
 )
@@ -33,7 +34,7 @@ const (
 // with SIM cards. All traffic between the service and a card goes through it, as
 // in an operator's network.
 type radio struct {
-	handsets *phone.Handsets
+	handsets *handset.Network
 	password string     // at the SMSC, drawn anew: others on the machine have no business there
 	smsc     *smsc.SMSC // nil: that of somebody else
 	store    card.Store
@@ -52,7 +53,7 @@ func newRadio(cfg Config, dir string) (*radio, error) {
 			return nil, err
 		}
 	}
-	r.handsets = phone.NewHandsets(phone.Config{Clock: cfg.Clock, Delay: cfg.PhoneDelay, Logger: cfg.Logger, Observe: cfg.Observe})
+	r.handsets = handset.New(handset.Config{Clock: cfg.Clock, Delay: cfg.PhoneDelay, Logger: cfg.Logger, Observe: cfg.Observe})
 	if cfg.SMSC != "" {
 		return r, nil
 	}
@@ -68,12 +69,12 @@ func newRadio(cfg Config, dir string) (*radio, error) {
 }
 
 // air is what is between the SMSC and the handsets.
-type air struct{ *phone.Handsets }
+type air struct{ *handset.Network }
 
 // DeliverSM implements smsc.Radio.
 func (a air) DeliverSM(ctx context.Context, msisdn string, tpdu []byte) ([]byte, error) {
-	report, err := a.Handsets.DeliverSM(ctx, msisdn, tpdu)
-	if errors.Is(err, phone.ErrUnknown) {
+	report, err := a.Network.DeliverSM(ctx, msisdn, tpdu)
+	if errors.Is(err, person.ErrUnknown) {
 		err = fmt.Errorf("%w: %w", smsc.ErrUnknown, err)
 	}
 	return report, err

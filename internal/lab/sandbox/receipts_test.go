@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // sign asks over a wire and returns the answer, which must be one.
@@ -20,9 +20,9 @@ func (f *fixture) sign(t *testing.T, wire string, r *request) *signum.SignatureR
 	return got.(*signum.SignatureResponse)
 }
 
-func (f *fixture) behave(msisdn string, do phone.Action) {
+func (f *fixture) behave(msisdn string, do person.Action) {
 	f.t.Helper()
-	if err := f.Behave(msisdn, phone.Behaviour{Do: do}); err != nil {
+	if err := f.Behave(msisdn, person.Behaviour{Do: do}); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -51,20 +51,20 @@ func TestReceipts(t *testing.T) {
 	f := newFixture(t)
 	for _, wire := range wires {
 		for _, m := range []signum.Method{signum.SIM, signum.App} {
-			msisdn := f.addUser(phone.Approve, m)
+			msisdn := f.addUser(person.Approve, m)
 			for _, tt := range []struct {
 				name string
-				do   phone.Action
+				do   person.Action
 				act  func(id string) // once it is shown
 				want signum.ReceiptResponseExtension
 			}{
-				{"accepted", phone.Approve, nil, signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"OK"}`}},
-				{"cancelled", phone.Cancel, nil, signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"CANCEL"}`, FaultMessage: "User Cancelled the request"}},
-				{"untouched", phone.Silent, func(id string) { f.timeOut(msisdn, m, id) }, signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"TIMEOUT"}`}},
-				{"no answer", phone.Silent, func(string) { f.clock.Advance(signum.ReceiptWait) }, signum.ReceiptResponseExtension{}},
-				{"unreachable", phone.Unreachable, nil, signum.ReceiptResponseExtension{}},
+				{"accepted", person.Approve, nil, signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"OK"}`}},
+				{"cancelled", person.Cancel, nil, signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"CANCEL"}`, FaultMessage: "User Cancelled the request"}},
+				{"untouched", person.Silent, func(id string) { f.timeOut(msisdn, m, id) }, signum.ReceiptResponseExtension{UserAck: true, UserResponse: `{"status":"TIMEOUT"}`}},
+				{"no answer", person.Silent, func(string) { f.clock.Advance(signum.ReceiptWait) }, signum.ReceiptResponseExtension{}},
+				{"unreachable", person.Unreachable, nil, signum.ReceiptResponseExtension{}},
 			} {
-				f.behave(msisdn, phone.Approve)
+				f.behave(msisdn, person.Approve)
 				id := f.sign(t, wire, f.request(msisdn)).TransID
 				f.behave(msisdn, tt.do)
 				if tt.act != nil {
@@ -91,7 +91,7 @@ func TestReceipts(t *testing.T) {
 			}
 			// Without the extension the answer has none, and 208 says that there is
 			// nothing to say.
-			f.behave(msisdn, phone.Approve)
+			f.behave(msisdn, person.Approve)
 			r := f.receiptRequest(msisdn, f.sign(t, wire, f.request(msisdn)).TransID)
 			r.Extension = nil
 			got, err := f.clients[wire].Do(t.Context(), r)
@@ -100,7 +100,7 @@ func TestReceipts(t *testing.T) {
 			}
 			r = f.receiptRequest(msisdn, f.sign(t, wire, f.request(msisdn)).TransID)
 			r.Extension = nil
-			f.behave(msisdn, phone.Unreachable)
+			f.behave(msisdn, person.Unreachable)
 			_, err = f.clients[wire].Do(t.Context(), r)
 			if flt := signum.AsFault(err); flt == nil || *flt != (signum.Fault{Code: 208, Detail: signum.DetailTimeout}) {
 				t.Errorf("%s, %s, unreachable, without extension: %v", wire, m, err)
@@ -113,7 +113,7 @@ func TestReceipts(t *testing.T) {
 func TestReceiptRefusals(t *testing.T) {
 	f := newFixture(t)
 	for _, wire := range wires {
-		msisdn := f.addUser(phone.Approve, signum.SIM)
+		msisdn := f.addUser(person.Approve, signum.SIM)
 		id := f.sign(t, wire, f.request(msisdn)).TransID
 		otp := f.sign(t, wire, f.request(msisdn, func(r *request) { r.Profile = signum.ProfileOTPText })).TransID
 		for _, tt := range []struct {
@@ -146,7 +146,7 @@ func TestReceiptRefusals(t *testing.T) {
 			404: func(s *mssp.Subscriber) { s.Devices[0].State = signum.DeviceInactive },
 			422: f.expire,
 		} {
-			msisdn := f.addUser(phone.Approve, signum.SIM)
+			msisdn := f.addUser(person.Approve, signum.SIM)
 			id := f.sign(t, wire, f.request(msisdn)).TransID
 			f.change(msisdn, how)
 			_, err := f.clients[wire].Do(t.Context(), f.receiptRequest(msisdn, id))

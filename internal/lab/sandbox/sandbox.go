@@ -16,27 +16,29 @@ import (
 
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lab/card"
+	"github.com/signum-mssp/signum/internal/lab/handset"
+	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/lab/softapp"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/node"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // Config is what a developer may choose.
 type Config struct {
-	Dir        string                     // made if it does not exist; empty: a temporary one, which stays
-	Addr       string                     // host:port of the service
-	PKIAddr    string                     // host:port of OCSP and CRL; empty: that of the last time, else a free port
-	WebAddr    string                     // host:port of the phone page and the portal; empty: that of the last time, else the port after Addr's, else a free one
-	WebPhones  bool                       // a person in a browser is the App of a user; else Apps answer by themselves
-	Store      string                     // see store.Open; empty: SQLite in Dir
-	CAProfile  string                     // of a new directory; see ca.Profile
-	PhoneDelay time.Duration              // before a phone approves
-	Behaviours map[string]phone.Behaviour // by MSISDN
-	Places     map[string]phone.Place     // where users are, by MSISDN
-	AuthURI    string                     // that opens the app that signs (app2app); empty: the phone page with WebPhones, else signum.DefaultAuthURI
-	Observe    func(phone.Event)
-	Cards      card.Store     // what the SIM cards keep; nil: files in Dir
-	Apps       phone.AppStore // what the Apps keep; nil: files in Dir
+	Dir        string                      // made if it does not exist; empty: a temporary one, which stays
+	Addr       string                      // host:port of the service
+	PKIAddr    string                      // host:port of OCSP and CRL; empty: that of the last time, else a free port
+	WebAddr    string                      // host:port of the phone page and the portal; empty: that of the last time, else the port after Addr's, else a free one
+	WebPhones  bool                        // a person in a browser is the App of a user; else Apps answer by themselves
+	Store      string                      // see store.Open; empty: SQLite in Dir
+	CAProfile  string                      // of a new directory; see ca.Profile
+	PhoneDelay time.Duration               // before a phone approves
+	Behaviours map[string]person.Behaviour // by MSISDN
+	Places     map[string]person.Place     // where users are, by MSISDN
+	AuthURI    string                      // that opens the app that signs (app2app); empty: the phone page with WebPhones, else signum.DefaultAuthURI
+	Observe    func(person.Event)
+	Cards      card.Store    // what the SIM cards keep; nil: files in Dir
+	Apps       softapp.Store // what the Apps keep; nil: files in Dir
 	// SMSC is that of somebody else, for example smpp://user:password@host:2775;
 	// see ParseSMSC. Empty: an emulated one, with handsets that have the cards.
 	SMSC string
@@ -68,9 +70,9 @@ type Sandbox struct {
 	Info Info
 	// SoftApps are the users' Apps that answer by themselves; Node.Apps is the
 	// service's side of them.
-	SoftApps *phone.Apps
+	SoftApps *softapp.Apps
 	// Handsets have the users' SIM cards.
-	Handsets *phone.Handsets
+	Handsets *handset.Network
 
 	cfg     Config
 	radio   *radio

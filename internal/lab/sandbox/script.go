@@ -9,8 +9,8 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // script is what the users of Apps do that no App can: by their protocol a
@@ -23,7 +23,7 @@ type script struct {
 	work  sync.WaitGroup
 
 	mu    sync.Mutex
-	plays map[string]phone.Behaviour // by MSISDN
+	plays map[string]person.Behaviour // by MSISDN
 }
 
 // scripted stands between the engine and the Apps, and plays a script.
@@ -34,7 +34,7 @@ type scripted struct {
 }
 
 func newScript(delay time.Duration, log *slog.Logger) *script {
-	s := &script{delay: delay, log: log, plays: make(map[string]phone.Behaviour)}
+	s := &script{delay: delay, log: log, plays: make(map[string]person.Behaviour)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -44,15 +44,15 @@ func (s *script) wrap(apps mssp.Channel, answers mssp.AnswerHandler) mssp.Channe
 	return &scripted{s, apps, answers}
 }
 
-func (s *script) set(msisdn string, b phone.Behaviour) {
+func (s *script) set(msisdn string, b person.Behaviour) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.plays[msisdn] = b
 }
 
 // played are the faults of behaviours that no App can have.
-var played = map[phone.Action]signum.Code{
-	phone.Blocked: signum.PINBlocked, phone.NoKey: signum.NoKeyFound,
+var played = map[person.Action]signum.Code{
+	person.Blocked: signum.PINBlocked, person.NoKey: signum.NoKeyFound,
 }
 
 // Send implements mssp.Channel.
@@ -60,7 +60,7 @@ func (s *scripted) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	s.mu.Lock()
 	b := s.plays[r.MSISDN]
 	s.mu.Unlock()
-	if b.Do == phone.Unreachable {
+	if b.Do == person.Unreachable {
 		return mssp.ErrUnreachable
 	}
 	code, ok := played[b.Do]

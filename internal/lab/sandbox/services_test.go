@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 func with(s signum.AdditionalService) func(*request) {
@@ -22,7 +22,7 @@ func with(s signum.AdditionalService) func(*request) {
 
 func (f *fixture) place(msisdn, where string) {
 	f.t.Helper()
-	p, err := phone.ParsePlace(where)
+	p, err := person.ParsePlace(where)
 	if err == nil {
 		err = f.Place(msisdn, p)
 	}
@@ -38,7 +38,7 @@ func TestGeofencing(t *testing.T) {
 	geo := with(signum.AdditionalService{URI: signum.ServiceGeofencing})
 	app := func(r *request) { r.Profile = signum.ProfileDevice }
 	for _, wire := range wires {
-		both := f.addUser(phone.Approve, signum.SIM, signum.App)
+		both := f.addUser(person.Approve, signum.SIM, signum.App)
 		f.place(both, "DE,accuracy=25,device=0.9,location=0.85,age=150m")
 		resp := f.sign(t, wire, f.request(both, app, geo))
 		g := resp.Services[0].Geofencing
@@ -147,7 +147,7 @@ func (f *fixture) checkPolicies(t *testing.T, wire, msisdn string) {
 func TestServices(t *testing.T) {
 	f := newFixture(t)
 	for i, wire := range wires {
-		both := f.addUser(phone.Approve, signum.SIM, signum.App)
+		both := f.addUser(person.Approve, signum.SIM, signum.App)
 		text := f.request(both).Data.Data
 		resp := f.sign(t, wire, f.request(both, with(signum.AdditionalService{URI: signum.ServiceValidate}), with(signum.AdditionalService{URI: signum.ServiceSubscriberInfo})))
 		info := []signum.ServiceResponse{{URI: signum.ServiceSubscriberInfo, Details: []signum.SubscriberDetail{{ID: "1901", Value: "22801"}}}}
@@ -234,7 +234,7 @@ func TestApp2App(t *testing.T) {
 	defer tr.CloseIdleConnections()
 	c := &http.Client{Transport: tr}
 	for _, wire := range wires {
-		msisdn := f.addUser(phone.Approve, signum.App)
+		msisdn := f.addUser(person.Approve, signum.App)
 		const back = "myapp://app.open?a=1&b=2#access_token=ABCD"
 		resp := f.sign(t, wire, f.request(msisdn, async, with(signum.AdditionalService{URI: signum.ServiceApp2App, RedirectURI: back})))
 		if resp.Status != signum.RequestOK || len(resp.Services) != 1 || !strings.HasPrefix(resp.Services[0].AuthURI, "mobileid://auth?mobile_auth_redirect_uri=myapp%3A%2F%2F") {
@@ -271,7 +271,7 @@ func TestControl(t *testing.T) {
 	defer stranger.CloseIdleConnections()
 	nobody := &http.Transport{TLSClientConfig: f.tlsWith()}
 	defer nobody.CloseIdleConnections()
-	msisdn := f.addUser(phone.WrongPIN, signum.SIM)
+	msisdn := f.addUser(person.WrongPIN, signum.SIM)
 	for _, tt := range []struct {
 		name   string
 		tr     *http.Transport

@@ -9,8 +9,8 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/lab/card"
+	"github.com/signum-mssp/signum/internal/lab/handset"
 	"github.com/signum-mssp/signum/internal/lab/smsc"
-	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/simcards"
 )
@@ -48,7 +48,7 @@ func TestParseSMSC(t *testing.T) {
 // is that was imported: the first request activates it, and signs.
 func TestOtherSMSC(t *testing.T) {
 	const iccid, msisdn = "89410123456789012342", "+41791234567"
-	handsets := phone.NewHandsets(phone.Config{})
+	handsets := handset.New(handset.Config{})
 	defer handsets.Close()
 	network, err := smsc.New(smsc.Config{Addr: "127.0.0.1:0", Credentials: map[string]string{"mssp": "secret"}, Radio: air{handsets}})
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 )
 
 // renewBefore: a certificate that expires within this time is replaced at start.
@@ -73,7 +73,7 @@ func (b *Sandbox) fulfil(unknown func(wish, error) error) error {
 	b.pending = nil
 	for _, w := range wishes {
 		err := w.do()
-		if errors.Is(err, phone.ErrUnknown) {
+		if errors.Is(err, person.ErrUnknown) {
 			err = unknown(w, err)
 		}
 		if err != nil {

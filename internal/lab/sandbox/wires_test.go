@@ -15,8 +15,8 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/phone"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
@@ -47,7 +47,7 @@ func TestAnswers(t *testing.T) {
 		for _, m := range []signum.Method{signum.SIM, signum.App} {
 			t.Run(fmt.Sprint(wire, m), func(t *testing.T) {
 				c := f.clients[wire]
-				msisdn := f.addUser(phone.Approve, m)
+				msisdn := f.addUser(person.Approve, m)
 				r := f.request(msisdn, func(r *request) { r.MSISDN = strings.TrimPrefix(msisdn, "+") })
 				got, err := c.Do(t.Context(), r)
 				if err != nil {
@@ -60,7 +60,7 @@ func TestAnswers(t *testing.T) {
 					t.Errorf("got %+v", resp)
 				}
 
-				if err := f.Behave(msisdn, phone.Behaviour{Do: phone.Silent}); err != nil {
+				if err := f.Behave(msisdn, person.Behaviour{Do: person.Silent}); err != nil {
 					t.Fatal(err)
 				}
 				r = f.request(msisdn, async)
@@ -129,7 +129,7 @@ func TestScenarios(t *testing.T) {
 		{"App only", []signum.Method{signum.App}, [4]string{device, device, "109", device}},
 		{"both", []signum.Method{signum.SIM, signum.App}, [4]string{stk, stk, stk, device}},
 	} {
-		msisdn := f.addUser(phone.Approve, row.methods...)
+		msisdn := f.addUser(person.Approve, row.methods...)
 		for i, profile := range profiles {
 			for _, wire := range wires {
 				got, err := f.clients[wire].Do(t.Context(), f.request(msisdn, func(r *request) { r.Profile = profile }))
@@ -155,13 +155,13 @@ func TestScenarios(t *testing.T) {
 // has the client rebuild it.
 func TestFaults(t *testing.T) {
 	f := newFixture(t)
-	approver := f.addUser(phone.Approve, signum.SIM)
-	behaved := func(do phone.Action) func(string) *request {
+	approver := f.addUser(person.Approve, signum.SIM)
+	behaved := func(do person.Action) func(string) *request {
 		return func(string) *request { return f.request(f.addUser(do, signum.SIM)) }
 	}
 	changed := func(how func(*mssp.Subscriber), changes ...func(*request)) func(string) *request {
 		return func(string) *request {
-			msisdn := f.addUser(phone.Approve, signum.SIM)
+			msisdn := f.addUser(person.Approve, signum.SIM)
 			f.change(msisdn, how)
 			return f.request(msisdn, changes...)
 		}
@@ -198,7 +198,7 @@ func TestFaults(t *testing.T) {
 		})},
 		{"unknown subscriber", 105, "MSISDN is unknown", wrong(func(r *request) { r.MSISDN = "+41799999999" })},
 		{"App only, party without Apps", 105, "MSISDN is unknown", func(string) *request {
-			return f.request(f.addUser(phone.Approve, signum.App), basic)
+			return f.request(f.addUser(person.Approve, signum.App), basic)
 		}},
 		{"prefix", 107, "DTBD matching failed", wrong(func(r *request) { r.Data.Data = "Bank: x" })},
 		{"version", 108, detail(108), wrong(func(r *request) { r.Version = signum.Version{Major: "3", Minor: "0"} })},
@@ -227,27 +227,27 @@ func TestFaults(t *testing.T) {
 		{"test number of another party", 101, "Illegal msisdn", wrong(func(r *request) { basic(r); r.MSISDN = "+41000092208" })},
 		{"test number that signs, of another party", 105, detail(105), wrong(func(r *request) { basic(r); r.MSISDN = "+41700092501" })},
 		{"geofence", 450, "The geofencing policy is violated: country CH is not in countrywhitelist", func(string) *request {
-			return f.request(f.addUser(phone.Approve, signum.App), func(r *request) {
+			return f.request(f.addUser(person.Approve, signum.App), func(r *request) {
 				r.Services = append(r.Services, signum.AdditionalService{URI: signum.ServiceGeofencing, Geofencing: &signum.GeofencingPolicy{CountryWhitelist: "DE,AT"}})
 			})
 		}},
 		{"expired", 208, "Timed out waiting for an answer from user.", func(string) *request {
-			r := behaved(phone.Silent)("")
+			r := behaved(person.Silent)("")
 			go f.expireWhenOutstanding(r.MSISDN)
 			return r
 		}},
-		{"unreachable", 209, detail(209), behaved(phone.Unreachable)},
-		{"cancelled", 401, "User cancelled the request", behaved(phone.Cancel)},
-		{"wrong PINs", 402, detail(402), behaved(phone.WrongPIN)},
-		{"blocked", 402, detail(402), behaved(phone.Blocked)},
+		{"unreachable", 209, detail(209), behaved(person.Unreachable)},
+		{"cancelled", 401, "User cancelled the request", behaved(person.Cancel)},
+		{"wrong PINs", 402, detail(402), behaved(person.WrongPIN)},
+		{"blocked", 402, detail(402), behaved(person.Blocked)},
 		{"suspended", 403, detail(403), changed(func(s *mssp.Subscriber) { s.State = mssp.SubscriberInactive })},
-		{"no key on the card", 404, "Mobile user account needs to be activated", behaved(phone.NoKey)},
+		{"no key on the card", 404, "Mobile user account needs to be activated", behaved(person.NoKey)},
 		{"not activated", 404, "Mobile user account needs to be activated", changed(func(s *mssp.Subscriber) {
 			s.Devices[0].State, s.Devices[0].Certificate = signum.DeviceRegistered, nil
 		}, basic)},
 		{"blocked, as is known", 402, detail(402), changed(func(s *mssp.Subscriber) { s.Devices[0].PINBlocked = true })},
 		{"SIM busy", 406, "Signature request already in progress.", func(wire string) *request {
-			r := behaved(phone.Silent)("")
+			r := behaved(person.Silent)("")
 			if _, err := f.clients[wire].Do(t.Context(), f.request(r.MSISDN, async)); err != nil {
 				t.Fatal(err)
 			}
@@ -259,7 +259,7 @@ func TestFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 		})},
-		{"bad signature", 503, detail(503), behaved(phone.BadSignature)},
+		{"bad signature", 503, detail(503), behaved(person.BadSignature)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, wire := range wires {
@@ -305,23 +305,23 @@ func (f *fixture) expire(s *mssp.Subscriber) {
 func TestAsynchronousFaults(t *testing.T) {
 	f := newFixture(t)
 	for _, tt := range []struct {
-		do     phone.Action
+		do     person.Action
 		code   signum.Code
 		detail string
 	}{
-		{phone.Unreachable, 209, signum.OTAError.Detail()},
-		{phone.Cancel, 401, "User cancelled the request"},
-		{phone.Blocked, 402, signum.PINBlocked.Detail()},
-		{phone.NoKey, 404, signum.NoKeyFound.Detail()},
-		{phone.BadSignature, 503, signum.InvalidSignature.Detail()},
-		{phone.Silent, 208, "Original request timed out."},
+		{person.Unreachable, 209, signum.OTAError.Detail()},
+		{person.Cancel, 401, "User cancelled the request"},
+		{person.Blocked, 402, signum.PINBlocked.Detail()},
+		{person.NoKey, 404, signum.NoKeyFound.Detail()},
+		{person.BadSignature, 503, signum.InvalidSignature.Detail()},
+		{person.Silent, 208, "Original request timed out."},
 	} {
 		for _, wire := range wires {
 			got, err := f.clients[wire].Do(t.Context(), f.request(f.addUser(tt.do, signum.App), async))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if tt.do == phone.Silent {
+			if tt.do == person.Silent {
 				f.clock.Advance(81 * time.Second)
 			}
 			err = f.outcome(t, wire, got.(*signum.SignatureResponse).TransID)
@@ -356,7 +356,7 @@ func (f *fixture) outcome(t *testing.T, wire, id string) error {
 func TestSupersededApp(t *testing.T) {
 	f := newFixture(t)
 	for _, wire := range wires {
-		msisdn := f.addUser(phone.Silent, signum.App)
+		msisdn := f.addUser(person.Silent, signum.App)
 		first, err := f.clients[wire].Do(t.Context(), f.request(msisdn, async))
 		if err != nil {
 			t.Fatal(err)
@@ -374,7 +374,7 @@ func TestSupersededApp(t *testing.T) {
 // TestCredentials is the authentication of the party by its certificate.
 func TestCredentials(t *testing.T) {
 	f := newFixture(t)
-	msisdn := f.addUser(phone.Approve, signum.SIM)
+	msisdn := f.addUser(person.Approve, signum.SIM)
 	own := f.party.Config.TLS.Certificates[0]
 	rotated, foreign := selfSigned(t, x509.ExtKeyUsageClientAuth), selfSigned(t, x509.ExtKeyUsageClientAuth)
 	serverOnly := selfSigned(t, x509.ExtKeyUsageServerAuth)
@@ -438,7 +438,7 @@ func TestStopUnused(t *testing.T) {
 
 func TestInternalError(t *testing.T) {
 	f := newFixture(t)
-	msisdn := f.addUser(phone.Approve, signum.SIM)
+	msisdn := f.addUser(person.Approve, signum.SIM)
 	// A transaction that a node which has recovered took: closed before, the
 	// store would end the node and not a request.
 	f.sign(t, "rest", f.request(msisdn))
@@ -465,7 +465,7 @@ func TestStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	msisdn := Users()[0].MSISDN
-	if err := f.Behave(msisdn, phone.Behaviour{Do: phone.Silent}); err != nil {
+	if err := f.Behave(msisdn, person.Behaviour{Do: person.Silent}); err != nil {
 		t.Fatal(err)
 	}
 	c := f.client("rest", f.party.Config.TLS)

@@ -1,0 +1,167 @@
+package person
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
+)
+
+// UsualAccuracy is that of the method: 0 m for a SIM, which knows a country,
+// and appAccuracy for an app, which asks the satellites.
+const (
+	UsualAccuracy = -1
+	appAccuracy   = 16
+)
+
+// Place is where a person is, as their phones tell when they are asked. The
+// zero value is no place; DefaultPlace is the usual one.
+type Place struct {
+	None  bool            // nothing is told, not even why
+	Error signum.GeoError // not 0: why nothing is known; the rest does not matter
+
+	Country            string // ISO 3166-1 alpha-2
+	Accuracy           int    // metres, or UsualAccuracy
+	DeviceConfidence   float64
+	LocationConfidence float64
+	Age                time.Duration // of the measurement when it is told
+}
+
+// DefaultPlace is Switzerland, measured now and without doubt.
+func DefaultPlace() Place {
+	return Place{Country: "CH", Accuracy: UsualAccuracy, DeviceConfidence: 1, LocationConfidence: 1}
+}
+
+// ParsePlace reads a country and what differs from the usual, or one of
+// these alone: "CH", "CH,accuracy=16,device=0.9,location=0.85,age=3h",
+// "error=103", "none". Without a country it is CH.
+func ParsePlace(s string) (Place, error) {
+	p := DefaultPlace()
+	wrong := func(err error) (Place, error) { return Place{}, fmt.Errorf("place %q: %w", s, err) }
+	if s == "none" {
+		return Place{None: true}, nil
+	}
+	if code, ok := strings.CutPrefix(s, "error="); ok {
+		n, err := strconv.Atoi(code)
+		if p = (Place{Error: signum.GeoError(n)}); err != nil || !p.Error.Known() {
+			return wrong(fmt.Errorf("the error is one of %d", signum.GeoErrors))
+		}
+		return p, nil
+	}
+	seen := make(map[string]bool)
+	for i, part := range strings.Split(s, ",") {
+		name, value, isOption := strings.Cut(part, "=")
+		if !isOption {
+			if i > 0 {
+				return wrong(fmt.Errorf("%q is no option, and a country comes first", part))
+			}
+			p.Country = part
+			continue
+		}
+		if seen[name] {
+			return wrong(fmt.Errorf("%s is there twice", name))
+		}
+		seen[name] = true
+		if err := p.set(name, value); err != nil {
+			return wrong(err)
+		}
+	}
+	if err := p.Check(); err != nil {
+		return wrong(err)
+	}
+	return p, nil
+}
+
+func (p *Place) set(option, value string) (err error) {
+	switch option {
+	case "accuracy":
+		if p.Accuracy, err = strconv.Atoi(value); err == nil && p.Accuracy < 0 {
+			err = fmt.Errorf("%d is negative", p.Accuracy)
+		}
+	case "device":
+		p.DeviceConfidence, err = strconv.ParseFloat(value, 64)
+	case "location":
+		p.LocationConfidence, err = strconv.ParseFloat(value, 64)
+	case "age":
+		p.Age, err = time.ParseDuration(value)
+	default:
+		return fmt.Errorf("%q is none of accuracy, device, location, age", option)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", option, err)
+	}
+	return nil
+}
+
+// Check reports what is impossible about the place.
+func (p Place) Check() error {
+	isCapital := func(b byte) bool { return b >= 'A' && b <= 'Z' }
+	isConfidence := func(f float64) bool { return f >= 0 && f <= 1 } // and a number
+	switch {
+	case p.None:
+		return nil
+	case p.Error != 0:
+		if !p.Error.Known() {
+			return fmt.Errorf("there is no error %d", p.Error)
+		}
+		return nil
+	case len(p.Country) != 2 || !isCapital(p.Country[0]) || !isCapital(p.Country[1]):
+		return fmt.Errorf("the country %q is not two capitals", p.Country)
+	case p.Accuracy < UsualAccuracy:
+		return fmt.Errorf("the accuracy of %d m is negative", p.Accuracy)
+	case !isConfidence(p.DeviceConfidence) || !isConfidence(p.LocationConfidence):
+		return errors.New("a confidence is from 0 to 1")
+	case p.Age < 0:
+		return fmt.Errorf("the age of %s is negative", p.Age)
+	}
+	return nil
+}
+
+// String is what ParsePlace reads.
+func (p Place) String() string {
+	switch {
+	case p.None:
+		return "none"
+	case p.Error != 0:
+		return fmt.Sprintf("error=%d", p.Error)
+	}
+	s := p.Country
+	if p.Accuracy != UsualAccuracy {
+		s += fmt.Sprintf(",accuracy=%d", p.Accuracy)
+	}
+	if p.DeviceConfidence != 1 {
+		s += ",device=" + strconv.FormatFloat(p.DeviceConfidence, 'g', -1, 64)
+	}
+	if p.LocationConfidence != 1 {
+		s += ",location=" + strconv.FormatFloat(p.LocationConfidence, 'g', -1, 64)
+	}
+	if p.Age != 0 {
+		s += ",age=" + p.Age.String()
+	}
+	return s
+}
+
+// Location is what a phone of this method tells now; nil if it tells nothing.
+func (p Place) Location(m signum.Method, now time.Time) *mssp.Location {
+	switch {
+	case p.None:
+		return nil
+	case p.Error != 0:
+		return &mssp.Location{Error: p.Error} // nothing was measured
+	}
+	accuracy := p.Accuracy
+	if accuracy == UsualAccuracy {
+		accuracy = 0
+		if m == signum.App {
+			accuracy = appAccuracy
+		}
+	}
+	return &mssp.Location{
+		Country: p.Country, Accuracy: accuracy, DeviceConfidence: p.DeviceConfidence,
+		LocationConfidence: p.LocationConfidence, Measured: now.Add(-p.Age),
+	}
+}

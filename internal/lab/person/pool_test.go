@@ -1,0 +1,56 @@
+package person_test
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/signum-mssp/signum/internal/lab/person"
+)
+
+// A pool runs no more than its limit at a time, keeps the order where that is
+// one, finishes what it accepted, and leaves no goroutine behind.
+func TestPool(t *testing.T) {
+	for _, limit := range []int{1, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			p := person.NewPool(slog.New(slog.DiscardHandler), limit)
+			var running, most, done atomic.Int32
+			var mu sync.Mutex
+			var order []int
+			const work = 5000 // more than the queue keeps
+			for i := range work {
+				ok := p.Submit(func() {
+					if n := running.Add(1); n > most.Load() {
+						most.Store(n)
+					}
+					time.Sleep(time.Millisecond)
+					mu.Lock()
+					order = append(order, i)
+					mu.Unlock()
+					running.Add(-1)
+					done.Add(1)
+				})
+				if !ok {
+					t.Fatal("refused")
+				}
+			}
+			p.Close()
+			if done.Load() != work || int(most.Load()) != limit {
+				t.Errorf("limit %d: %d done, %d at a time", limit, done.Load(), most.Load())
+			}
+			if limit == 1 {
+				for i, n := range order {
+					if n != i {
+						t.Fatalf("%d in place of %d", n, i)
+					}
+				}
+			}
+			if p.Submit(func() { t.Error("ran after Close") }) {
+				t.Error("accepted after Close")
+			}
+		})
+	}
+}

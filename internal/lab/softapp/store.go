@@ -1,0 +1,244 @@
+package softapp
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Record is what an App keeps when it is off. It has no passcode and not
+// the service's share: who has it cannot sign. On a real phone AuthKey and
+// Secret are in hardware and cannot be read.
+type Record struct {
+	DeviceID     string   `json:"device"`
+	MSISDN       string   `json:"msisdn"`
+	Serial       string   `json:"serial"`
+	Service      string   `json:"service"` // aud of proofs
+	Name         string   `json:"name"`
+	Certificates [][]byte `json:"certificates"` // the App's own and the CA's, at the enrolment
+	AuthKey      []byte   `json:"auth_key"`     // PKCS #8
+	Secret       []byte   `json:"secret"`       // the device secret
+	Salt         []byte   `json:"salt"`
+	Rounds       int      `json:"rounds"` // of PBKDF2
+	SignKey      []byte   `json:"sign_key"`
+	Public       []byte   `json:"public"` // of SignKey, SubjectPublicKeyInfo
+}
+
+// String leaves the keys out, as does GoString.
+func (r Record) String() string { return "App " + r.DeviceID }
+
+// GoString is String.
+func (r Record) GoString() string { return r.String() }
+
+// Store is the storage of Apps. Implementations are safe for concurrent
+// use.
+type Store interface {
+	// Apps lists the devices that it has, ordered.
+	Apps() ([]string, error)
+	// App returns what was kept; the error is fs.ErrNotExist if nothing was. The
+	// caller may keep it, and must not change it.
+	App(deviceID string) (*Record, error)
+	// PutApp keeps it, in the place of what was kept.
+	PutApp(r *Record) error
+	// RemoveApp forgets it. It is no error if there is nothing.
+	RemoveApp(deviceID string) error
+}
+
+// Memory is an Store that lasts as long as the process. The zero value
+// is empty.
+type Memory struct {
+	mu   sync.Mutex
+	apps map[string]*Record
+}
+
+var _ Store = (*Memory)(nil)
+
+// Apps implements Store.
+func (m *Memory) Apps() ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Sorted(maps.Keys(m.apps)), nil
+}
+
+// App implements Store.
+func (m *Memory) App(deviceID string) (*Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r, ok := m.apps[deviceID]; ok {
+		return r, nil
+	}
+	return nil, fmt.Errorf("App %q: %w", deviceID, fs.ErrNotExist)
+}
+
+// PutApp implements Store.
+func (m *Memory) PutApp(r *Record) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.apps == nil {
+		m.apps = make(map[string]*Record)
+	}
+	m.apps[r.DeviceID] = r
+	return nil
+}
+
+// RemoveApp implements Store.
+func (m *Memory) RemoveApp(deviceID string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.apps, deviceID)
+	return nil
+}
+
+const appExt = ".app"
+
+// Dir is an Store in a directory, a file for each App. It holds a record as JSON, is readable by the owner only
+// and appears whole or not at all.
+//
+// One process at a time may use a directory.
+type Dir struct{ dir string }
+
+var _ Store = (*Dir)(nil)
+
+// OpenDir opens the directory, and makes it if it does not exist.
+func OpenDir(dir string) (*Dir, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("storage of Apps: %w", err)
+	}
+	return &Dir{dir: dir}, nil
+}
+
+// Apps implements Store. The names are those in the files: what a file is
+// called says it only where nothing had to be escaped.
+func (d *Dir) Apps() ([]string, error) {
+	entries, err := os.ReadDir(d.dir)
+	if err != nil {
+		return nil, fmt.Errorf("storage of Apps: %w", err)
+	}
+	var ids []string
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), appExt) {
+			continue
+		}
+		r, err := readApp(filepath.Join(d.dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, r.DeviceID)
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// App implements Store.
+func (d *Dir) App(deviceID string) (*Record, error) {
+	path := d.path(deviceID)
+	r, err := readApp(path)
+	if err == nil && r.DeviceID != deviceID {
+		err = fmt.Errorf("%s is of App %q, not %q", path, r.DeviceID, deviceID)
+	}
+	return r, err
+}
+
+func readApp(path string) (*Record, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("storage of Apps: %w", err)
+	}
+	r := new(Record)
+	if err = json.Unmarshal(text, r); err == nil && r.DeviceID == "" {
+		err = errors.New("it names no device")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s is corrupt: %w", path, err)
+	}
+	return r, nil
+}
+
+// PutApp implements Store.
+func (d *Dir) PutApp(r *Record) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(d.path(r.DeviceID), append(text, '\n')); err != nil {
+		return fmt.Errorf("storage of App %q: %w", r.DeviceID, err)
+	}
+	return nil
+}
+
+// RemoveApp implements Store.
+func (d *Dir) RemoveApp(deviceID string) error {
+	err := os.Remove(d.path(deviceID))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("storage of App %q: %w", deviceID, err)
+	}
+	return syncDir(d.dir)
+}
+
+// path escapes the identifier, which may contain anything, to one file name.
+// Capitals are escaped too: some file systems do not tell them apart, and two
+// devices would then share a file.
+func (d *Dir) path(deviceID string) string {
+	var name strings.Builder
+	for _, c := range []byte(deviceID) {
+		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '-' || c == '_' {
+			name.WriteByte(c)
+		} else {
+			fmt.Fprintf(&name, "%%%02x", c)
+		}
+	}
+	return filepath.Join(d.dir, name.String()+appExt)
+}
+
+// writeFile replaces a file as a whole: after a crash there is the old one or
+// the new one.
+func writeFile(path string, data []byte) (err error) {
+	dir := filepath.Dir(path)
+	tmp, err := os.CreateTemp(dir, ".tmp-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = tmp.Close() // closed already or of no use
+			_ = os.Remove(tmp.Name())
+		}
+	}()
+	if _, err = tmp.Write(data); err != nil {
+		return err
+	}
+	if err = tmp.Sync(); err != nil {
+		return err
+	}
+	if err = tmp.Close(); err != nil {
+		return err
+	}
+	if err = os.Rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes a rename durable. Windows has no such call for a directory.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if cerr := d.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
