@@ -2,7 +2,6 @@ package event
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -27,14 +26,6 @@ func (p *Panic) Error() string { return fmt.Sprintf("panic in %s: %v", p.Where, 
 func (p *Panic) Unwrap() error {
 	err, _ := p.Value.(error)
 	return err
-}
-
-// incidentOf is the incident that an error already has; empty if none.
-func incidentOf(err error) string {
-	if p, ok := errors.AsType[*Panic](err); ok {
-		return p.Incident
-	}
-	return ""
 }
 
 // Rescue keeps a panic inside the goroutine that it happens in: one broken
