@@ -98,7 +98,7 @@ func ExampleClient_Profile() {
 	}
 	resp, err := c.Profile(context.Background(), "+41791234567", signum.ParamSSCDs, signum.ParamPINStatus)
 	if errors.Is(err, &signum.Fault{Code: signum.UnknownClient}) {
-		fmt.Println("no Mobile ID")
+		fmt.Println("no account")
 		return
 	}
 	if err != nil {

@@ -48,7 +48,7 @@ App 2   REGISTERED  -        -                -    -
 		code int
 		want string // in either output
 	}{
-		{[]string{"+41790000101"}, exitRefused, "the number has no active Mobile ID"},
+		{[]string{"+41790000101"}, exitRefused, "the number has no active account"},
 		{[]string{"--json", "+41790000101"}, exitRefused, `{"status":105,"reason":"UNKNOWN_CLIENT","detail":"MSISDN is unknown","msisdn":"+41790000101"}`},
 		{[]string{"--soap", number}, exitUnreachable, "HTTP 502"},
 		{[]string{}, exitLocal, "accepts 1 arg(s)"},

@@ -104,19 +104,20 @@ func (e *Engine) certify(ctx context.Context, t *mssp.Transaction, a mssp.Device
 }
 
 // reminders ask for a recovery code: without one, the next activation changes
-// the serial number by which the user's parties know them.
+// the serial number by which the user's parties know them. %s is the name of the
+// service.
 var reminders = map[string]string{
-	"en": "Mobile ID is active on your SIM. Please create a recovery code in the self-care portal.",
-	"de": "Mobile ID ist auf Ihrer SIM aktiv. Bitte erstellen Sie im Selfcare-Portal einen Wiederherstellungscode.",
-	"fr": "Mobile ID est actif sur votre SIM. Veuillez créer un code de récupération dans le portail.",
-	"it": "Mobile ID è attivo sulla vostra SIM. Vogliate creare un codice di recupero nel portale.",
+	"en": "%s is active on your SIM. Please create a recovery code in the self-care portal.",
+	"de": "%s ist auf Ihrer SIM aktiv. Bitte erstellen Sie im Selfcare-Portal einen Wiederherstellungscode.",
+	"fr": "%s est actif sur votre SIM. Veuillez créer un code de récupération dans le portail.",
+	"it": "%s è attivo sulla vostra SIM. Vogliate creare un codice di recupero nel portale.",
 }
 
 func (e *Engine) remind(ctx context.Context, t *mssp.Transaction) {
 	if e.cfg.Texts == nil {
 		return
 	}
-	if err := e.cfg.Texts.SendText(ctx, mssp.TextMessage{MSISDN: t.MSISDN, Text: reminders[t.Lang]}); err != nil {
+	if err := e.cfg.Texts.SendText(ctx, mssp.TextMessage{MSISDN: t.MSISDN, Text: fmt.Sprintf(reminders[t.Lang], e.cfg.ServiceName)}); err != nil {
 		e.cfg.Logger.WarnContext(ctx, "reminder not sent", "trans_id", t.ID, "err", err)
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -31,8 +32,11 @@ type Config struct {
 	// AuthURI is the address that opens the app that signs (app2app); parameters
 	// are added to it. Empty: signum.DefaultAuthURI.
 	AuthURI string
-	Clock   mssp.Clock
-	Logger  *slog.Logger
+	// ServiceName is what users know the service by, in the texts that the engine
+	// sends of its own accord. Empty: mssp.DefaultServiceName.
+	ServiceName string
+	Clock       mssp.Clock
+	Logger      *slog.Logger
 
 	Skew      time.Duration // how far a request's Instant may be off; 5 min
 	Retention time.Duration // how long an outcome can be read; 1 h, at least twice Skew
@@ -81,6 +85,7 @@ func New(cfg Config) (*Engine, error) {
 	if _, err := url.Parse(cfg.AuthURI); err != nil {
 		return nil, fmt.Errorf("engine: AuthURI: %w", err)
 	}
+	cfg.ServiceName = cmp.Or(cfg.ServiceName, mssp.DefaultServiceName)
 	if cfg.Clock == nil {
 		cfg.Clock = mssp.SystemClock{}
 	}

@@ -116,7 +116,7 @@ func (n *Node) openCA(context.Context) error {
 
 func (n *Node) newEngine(context.Context) error {
 	c := engine.Config{
-		Store: n.Store, Chains: n.CA, Issuer: n.CA, Texts: n.SIMs,
+		Store: n.Store, Chains: n.CA, Issuer: n.CA, Texts: n.SIMs, ServiceName: n.cfg.Service.Name,
 		Channels: map[signum.Method]mssp.Channel{
 			signum.SIM: n.deps.WrapSIMs.wrap(n.SIMs, &n.engine),
 			signum.App: n.deps.WrapApps.wrap(n.Apps, &n.engine),
@@ -155,6 +155,10 @@ func (n *Node) MSSAddr() string { return reachable(n.listeners.mss.Addr()) }
 func (n *Node) PKIURL() string {
 	return cmp.Or(string(n.cfg.Listen.PKI.URL), "http://"+reachable(n.listeners.pki.Addr()))
 }
+
+// ServiceName is what users know the service by: the name on the pages and in
+// texts to phones.
+func (n *Node) ServiceName() string { return n.cfg.Service.Name }
 
 // WebURL is the origin under which people find the pages. It need not be
 // reachable from here; see WebListenerURL.

@@ -19,9 +19,8 @@ import (
 // The portal is a party like others, but nobody else can be it: no
 // certificate has this pin.
 const (
-	portalParty  = "mid://signum/portal"
-	portalPrefix = "Signum: "
-	portalPath   = "/me"
+	portalParty = "mid://signum/portal"
+	portalPath  = "/me"
 )
 
 var portalPin = mssp.PinOf([]byte(portalParty))
@@ -60,22 +59,23 @@ func (n *Node) newApps(context.Context) (err error) {
 
 // newPages makes what people and Apps reach.
 func (n *Node) newPages(ctx context.Context) error {
+	prefix := n.cfg.Service.Name + ": "
 	err := n.putParty(ctx, &mssp.Party{
-		ID: portalParty, DTBDPrefix: portalPrefix, Pins: []mssp.Pin{portalPin},
+		ID: portalParty, DTBDPrefix: prefix, Pins: []mssp.Pin{portalPin},
 		Profiles: []string{signum.ProfileAnyLoA4, signum.ProfileSTK, signum.ProfileDevice}, DefaultLang: "en",
 	})
 	if err != nil {
 		return err
 	}
 	selfCare, err := portal.New(portal.Config{
-		Signer: &n.engine, Store: n.Store, Apps: n.Apps, CA: n.CA, Party: portalParty, Pin: portalPin, Prefix: portalPrefix,
+		Signer: &n.engine, Store: n.Store, Apps: n.Apps, CA: n.CA, Party: portalParty, Pin: portalPin, Prefix: prefix, ServiceName: n.cfg.Service.Name,
 		WebURL: n.WebURL, Clock: n.deps.Clock, Logger: n.deps.Logger,
 	})
 	if err != nil {
 		return err
 	}
 	n.onClose(selfCare.Close)
-	for path, h := range map[string]http.Handler{"/phone": phonepage.Handler(), portalPath: selfCare.Handler()} {
+	for path, h := range map[string]http.Handler{"/phone": phonepage.Handler(phonepage.Config{ServiceName: n.cfg.Service.Name}), portalPath: selfCare.Handler()} {
 		n.web.Handle(path, h)
 		n.web.Handle(path+"/", h)
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"embed"
+	"encoding/json"
+	"html"
 	"encoding/base64"
 	"io/fs"
 	"net/http"
@@ -32,14 +34,28 @@ func NewFile(name string, body []byte) File {
 	return File{MIME: mimeOf[path.Ext(name)], Body: body, etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:15]) + `"`}
 }
 
-// ReadFiles reads an embedded directory. The keys are paths relative to it.
-func ReadFiles(from embed.FS, dir string) map[string]File {
+// servicePlaceholder stands for the service's name in embedded files: as text in
+// HTML, as a whole string literal in scripts and manifests.
+const servicePlaceholder = "SERVICE_NAME"
+
+// ReadFiles reads an embedded directory and fills in the service's name. The
+// keys are paths relative to the directory.
+func ReadFiles(from embed.FS, dir, serviceName string) map[string]File {
 	files := make(map[string]File)
-	err := fs.WalkDir(from, dir, func(name string, d fs.DirEntry, err error) error {
+	literal, err := json.Marshal(serviceName)
+	if err != nil {
+		panic(err) // a string can always be encoded
+	}
+	err = fs.WalkDir(from, dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		body, err := from.ReadFile(name)
+		if path.Ext(name) == ".html" {
+			body = bytes.ReplaceAll(body, []byte(servicePlaceholder), []byte(html.EscapeString(serviceName)))
+		} else {
+			body = bytes.ReplaceAll(body, []byte(`"`+servicePlaceholder+`"`), literal)
+		}
 		files[strings.TrimPrefix(name, dir+"/")] = NewFile(name, body)
 		return err
 	})

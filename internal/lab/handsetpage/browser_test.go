@@ -3,6 +3,7 @@ package handsetpage
 import (
 	"context"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func testSIMSign(t *testing.T, browser context.Context) {
 		t.Errorf("shown: %q", got)
 	}
 	p.Says("#live", "Bäckerei")
-	if !webtest.Eval[bool](p, `/^0:[0-5]\d|1:00$/.test(document.querySelector('.countdown span').textContent) && document.title.startsWith('●')`) {
+	if !webtest.Eval[bool](p, `/^0:[0-5]\d|1:00$/.test(document.querySelector('.countdown span').textContent) && document.title.startsWith('●') && document.title.endsWith('– ' + `+strconv.Quote(serviceName)+`)`) {
 		t.Error("no time, or nothing in the title")
 	}
 	p.Key("left")

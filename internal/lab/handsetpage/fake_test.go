@@ -202,6 +202,8 @@ func (f *fakeHandsets) TakeOver(msisdn string, on bool) error {
 	return err
 }
 
+const serviceName = "Test & Söhne"
+
 // simService is a service with handsets, and the phone page beside them.
 type simService struct {
 	*fakeHandsets
@@ -225,7 +227,7 @@ func newSIMService(t *testing.T, change ...func(*Config)) *simService {
 		}
 		handler.ServeHTTP(w, r)
 	}))
-	s.config = Config{Handsets: s, Origin: func() string { return s.http.URL }, Release: 100 * time.Millisecond}
+	s.config = Config{Handsets: s, Origin: func() string { return s.http.URL }, ServiceName: serviceName, Release: 100 * time.Millisecond}
 	for _, f := range change {
 		f(&s.config)
 	}
@@ -244,7 +246,7 @@ func (s *simService) start() {
 	defer s.mu.Unlock()
 	s.page = New(s.config)
 	mux := http.NewServeMux()
-	sim, phone := s.page.Handler(), phonepage.Handler()
+	sim, phone := s.page.Handler(), phonepage.Handler(phonepage.Config{ServiceName: serviceName})
 	mux.Handle("/phone/sim", sim)
 	mux.Handle("/phone/sim/", sim)
 	mux.Handle("/phone", phone)

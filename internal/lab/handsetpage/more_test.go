@@ -123,7 +123,7 @@ func testSIMLanguages(t *testing.T, browser context.Context) {
 		t.Errorf("not in all languages, or in the App's table too: %v", wrong)
 	}
 	var code strings.Builder
-	for name, f := range web.ReadFiles(files, "static") {
+	for name, f := range web.ReadFiles(files, "static", "Test") {
 		if strings.HasSuffix(name, ".js") && !strings.HasSuffix(name, "words.js") {
 			code.Write(f.Body)
 		}

@@ -21,6 +21,8 @@ type Config struct {
 	Handsets Handsets
 	Origin   func() string // where people find the page, for example http://localhost:8444
 	Logger   *slog.Logger
+	// ServiceName is what users know the service by.
+	ServiceName string
 	// Release is how long after its last page has left a handset is given back,
 	// so that a reload gives nothing back. Zero: 5 s.
 	Release time.Duration
@@ -63,7 +65,7 @@ func New(c Config) *Page {
 	if c.Release == 0 {
 		c.Release = defaultRelease
 	}
-	h := &Page{Config: c, files: web.ReadFiles(files, "static"), held: make(map[string]*heldHandset)}
+	h := &Page{Config: c, files: web.ReadFiles(files, "static", c.ServiceName), held: make(map[string]*heldHandset)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
 }

@@ -70,7 +70,7 @@ func newFake(t *testing.T) *fake {
 		answers: map[string]map[string]any{}, cms: map[string]bool{}, proofs: map[string]bool{}, hidden: map[string]request{},
 	}
 	mux := http.NewServeMux()
-	page := Handler()
+	page := Handler(Config{ServiceName: serviceName})
 	mux.Handle("/phone", page)
 	mux.Handle("/phone/", page)
 	for path, h := range map[string]func(*http.Request, []byte) (any, *fakeError){

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/serviceworker"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -316,6 +318,36 @@ func testPasskey(t *testing.T, browser context.Context) {
 	// With another passcode the passkey opens the key that is encrypted anew.
 	changePasscode(p, webtest.Passcode, "975310")
 	sign()
+}
+
+// serviceName is one that would break a page that does not escape it.
+const serviceName = `Sig"n'um & <b>Söhne</b>`
+
+// testName has every place that names the service say the same.
+func testName(t *testing.T, browser context.Context) {
+	f, p := started(t, browser)
+	p.Says(".top", serviceName)
+	for what, js := range map[string]string{
+		"title":    `document.title`,
+		"manifest": `fetch('/phone/manifest.webmanifest').then((r) => r.json()).then((m) => m.name)`,
+		"short":    `fetch('/phone/manifest.webmanifest').then((r) => r.json()).then((m) => m.short_name)`,
+		"nav":      `document.querySelector('nav').getAttribute('aria-label')`,
+		"module":   `import('/phone/service.js').then((m) => m.service)`,
+	} {
+		if got := webtest.Eval[string](p, js); got != serviceName {
+			t.Errorf("%s: %q", what, got)
+		}
+	}
+	for _, lang := range []string{"en", "de", "fr", "it"} {
+		text := webtest.Eval[string](p, fmt.Sprintf(`import('/phone/words.js').then(({ words }) => words(%q)('installText'))`, lang))
+		if !strings.Contains(text, serviceName) {
+			t.Errorf("%s: %q", lang, text)
+		}
+	}
+	p.Grant(f.address(), "notifications")
+	p.Run(webtest.Command(serviceworker.Enable, cdp.Empty{}))
+	p.Run(webtest.Command(serviceworker.DeliverPushMessage, serviceworker.DeliverPushMessageParams{Origin: f.address(), RegistrationID: p.Worker(), Data: `{"type":"wake"}`}))
+	p.Eventually(fmt.Sprintf(`navigator.serviceWorker.ready.then((r) => r.getNotifications()).then((n) => n.length === 1 && n[0].title === %q)`, serviceName))
 }
 
 // changePasscode goes through the settings.

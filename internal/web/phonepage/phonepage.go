@@ -11,10 +11,15 @@ import (
 //go:embed static
 var static embed.FS
 
+// Config of the page.
+type Config struct {
+	ServiceName string // what users know the service by
+}
+
 // Handler serves the App under /phone: the page there, its files below. The App
 // speaks to /app/v1 of the same host.
-func Handler() http.Handler {
-	files := web.ReadFiles(static, "static")
+func Handler(c Config) http.Handler {
+	files := web.ReadFiles(static, "static", c.ServiceName)
 	page := files["index.html"]
 	delete(files, "index.html") // it has the address /phone and no other
 	return web.Secure(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

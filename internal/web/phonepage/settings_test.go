@@ -157,7 +157,7 @@ func testWorker(t *testing.T, ctx context.Context) {
 }
 
 func TestPhoneFiles(t *testing.T) {
-	h := Handler()
+	h := Handler(Config{ServiceName: serviceName})
 	get := func(method, path string, header ...string) *http.Response {
 		r := httptest.NewRequest(method, path, nil)
 		for i := 0; i < len(header); i += 2 {
@@ -192,6 +192,9 @@ func TestPhoneFiles(t *testing.T) {
 	}
 	if get("GET", "/phone/sw.js").Header.Get("Service-Worker-Allowed") != "/phone" {
 		t.Error("the service worker may not have its scope")
+	}
+	if strings.Contains(string(web.ReadFiles(static, "static", serviceName)["words.js"].Body), "Signum") {
+		t.Error("words.js names a service")
 	}
 	// The service worker keeps every module, or the App does not open offline.
 	sw, _ := static.ReadFile("static/sw.js")

@@ -165,6 +165,7 @@ func (c *call) redirect(to string) { http.Redirect(c.w, c.r, to, http.StatusSeeO
 // page is what the templates see.
 type page struct {
 	Lang    string
+	Service string // its name
 	Title   string // key
 	User    bool
 	Number  string // of the user
@@ -204,7 +205,7 @@ func (p *page) Languages() []map[string]any {
 // render draws a page whole before it sends any of it.
 func (c *call) render(status int, name, title string, body any) {
 	page := &page{
-		Lang: c.lang, Title: title, User: c.session != nil, Token: c.token, Refresh: c.refresh, Once: c.once,
+		Lang: c.lang, Service: c.p.ServiceName, Title: title, User: c.session != nil, Token: c.token, Refresh: c.refresh, Once: c.once,
 		Self: c.r.URL, Body: body,
 	}
 	if c.session != nil {

@@ -17,6 +17,16 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
+// The pages say the name of the service, and know no other.
+func TestPortalServiceName(t *testing.T) {
+	b := newPortalTab(t, newTestPortal(t, newFakeWorld()))
+	_, page := b.open("/me/login")
+	has(t, page, " – Test &amp; Söhne</title>", ">Test &amp; Söhne</a>")
+	if strings.Contains(page, "Signum") {
+		t.Errorf("another name in:\n%s", page)
+	}
+}
+
 // loggedIn is a tab of a user who is logged in.
 func loggedIn(t *testing.T, p *Portal, number string) *portalTab {
 	t.Helper()

@@ -57,16 +57,17 @@ type CA interface {
 
 // Config is what a Portal is made of. Clock and Logger may be absent.
 type Config struct {
-	Signer Signer // the portal is an ordinary party to it
-	Store  Store
-	Apps   Apps
-	CA     CA
-	Party  string        // AP_ID of the portal, which may use Any, STK and Device LoA4
-	Pin    mssp.Pin      // one of the party's
-	Prefix string        // the party's, that every text begins with
-	WebURL func() string // https://host, where people find these pages
-	Clock  mssp.Clock
-	Logger *slog.Logger
+	Signer      Signer // the portal is an ordinary party to it
+	Store       Store
+	Apps        Apps
+	CA          CA
+	Party       string        // AP_ID of the portal, which may use Any, STK and Device LoA4
+	Pin         mssp.Pin      // one of the party's
+	Prefix      string        // the party's, that every text begins with
+	ServiceName string        // what users know the service by
+	WebURL      func() string // https://host, where people find these pages
+	Clock       mssp.Clock
+	Logger      *slog.Logger
 }
 
 // Portal is where a mobile user looks after the account: pages under /me. Who
@@ -89,8 +90,8 @@ type Portal struct {
 
 // New makes a portal. Close ends what it does in the background.
 func New(c Config) (*Portal, error) {
-	if c.Signer == nil || c.Store == nil || c.Apps == nil || c.CA == nil || c.WebURL == nil || c.Party == "" {
-		return nil, errors.New("portal: Signer, Store, Apps, CA, Party and WebURL are needed")
+	if c.Signer == nil || c.Store == nil || c.Apps == nil || c.CA == nil || c.WebURL == nil || c.Party == "" || c.ServiceName == "" {
+		return nil, errors.New("portal: Signer, Store, Apps, CA, Party, ServiceName and WebURL are needed")
 	}
 	if c.Clock == nil {
 		c.Clock = mssp.SystemClock{}

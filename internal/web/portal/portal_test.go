@@ -152,7 +152,7 @@ func (f *fakeWorld) SetRecovery(_ context.Context, n string) (string, error) {
 func newTestPortal(t *testing.T, f *fakeWorld) *Portal {
 	t.Helper()
 	p, err := New(Config{
-		Signer: f, Store: f, Apps: f, CA: f, Party: "mid://portal", Pin: mssp.PinOf([]byte("portal")), Prefix: "Signum: ",
+		Signer: f, Store: f, Apps: f, CA: f, Party: "mid://portal", Pin: mssp.PinOf([]byte("portal")), Prefix: "Signum: ", ServiceName: "Test & Söhne",
 		WebURL: func() string { return portalURL },
 	})
 	if err != nil {

@@ -2,6 +2,7 @@
 
 import { clock } from '/phone/clock.js';
 import { h, say } from '/phone/dom.js';
+import { service } from '/phone/service.js';
 import { Memory } from './memory.js';
 import { screens } from './screens.js';
 import { t } from './words.js';
@@ -24,7 +25,7 @@ export class Handset {
   #problem = h('p', { class: 'problem', role: 'alert' });
   #time = h('time');
   #glass = h('section', { class: 'screen', role: 'region', 'aria-label': t('screen') },
-    h('div', { class: 'bar' }, h('span', { class: 'bars', 'aria-hidden': 'true' }, h('i'), h('i'), h('i'), h('i')), h('span', null, 'Signum Test'), this.#time),
+    h('div', { class: 'bar' }, h('span', { class: 'bars', 'aria-hidden': 'true' }, h('i'), h('i'), h('i'), h('i')), h('span', null, `${service} Test`), this.#time),
     this.#shown, this.#problem);
   #left = key('left', '', (e) => e.detail > 1 || this.#soft('left'));
   #right = key('right', '', (e) => e.detail > 1 || this.#soft('right'));
@@ -105,7 +106,7 @@ export class Handset {
       if (view === 'messages') this.#memory.read(what.messages);
     }
     const name = this.#state?.name || this.#name.textContent;
-    document.title = `${['flash', 'text', 'input'].includes(view) ? '● ' : ''}${name} – Signum`;
+    document.title = `${['flash', 'text', 'input'].includes(view) ? '● ' : ''}${name} – ${service}`;
     this.#refresh(view, what);
   }
 

@@ -1,6 +1,7 @@
 // The handsets with a simulated SIM: all of them, or one.
 
 import { badge, h, show } from '/phone/dom.js';
+import { service } from '/phone/service.js';
 import { Handset } from './handset.js';
 import { Link, list } from './link.js';
 import { t } from './words.js';
@@ -40,6 +41,6 @@ function open() {
 }
 
 document.documentElement.lang = t.lang;
-document.title = `${msisdn ?? t('listTitle')} – Signum`;
+document.title = `${msisdn ?? t('listTitle')} – ${service}`;
 if (msisdn) open();
 else show(await listView());

@@ -2,6 +2,7 @@
 
 import { call, ServiceError } from './api.js';
 import { badge, confirm, h, icon } from './dom.js';
+import { service } from './service.js';
 import { simLink } from './simlink.js';
 import { history, remember } from './store.js';
 
@@ -119,7 +120,7 @@ export function strangerView(app) {
 // The nav bar, of links, so that the browser's way back works.
 export function navigation(app, at) {
   const nav = document.getElementById('nav');
-  nav.setAttribute('aria-label', app.t('app'));
+  nav.setAttribute('aria-label', service);
   const link = (name, sign) => h('a', { href: '#' + name, 'aria-current': name === at && 'page' }, icon(sign), h('span', null, app.t(name)));
   nav.replaceChildren(link('home', 'home'), link('history', 'list'), link('settings', 'gear'));
 }

@@ -1,6 +1,7 @@
 // Passkeys: WebAuthn credentials of this device, always with user verification.
 
 import { b64u, random, unb64u, utf8 } from './bytes.js';
+import { service } from './service.js';
 
 const ES256 = -7;
 
@@ -10,7 +11,7 @@ export const possible = () => 'PublicKeyCredential' in window && Boolean(navigat
 export async function create(device) {
   const credential = await navigator.credentials.create({
     publicKey: {
-      rp: { id: location.hostname, name: 'Signum' },
+      rp: { id: location.hostname, name: service },
       user: { id: utf8(device.id).slice(0, 64), name: device.msisdn, displayName: device.msisdn },
       challenge: random(32), // nobody asks who the authenticator is; the key is what counts
       pubKeyCredParams: [{ type: 'public-key', alg: ES256 }],

@@ -1,12 +1,13 @@
 // The service worker: the App opens without a network, and a push becomes a
 // notification.
 
+import { service } from './service.js';
 import { ours, words } from './words.js';
 
 const SHELL = 'signum-shell';
 const PAGE = '/phone';
 const files = ['', '/phone.css', '/manifest.webmanifest', '/icon.svg', '/main.js', '/api.js', '/bytes.js', '/clock.js', '/content.js', '/der.js',
-  '/dom.js', '/enrol.js', '/home.js', '/inbox.js', '/keys.js', '/location.js', '/passkey.js', '/request.js', '/settings.js', '/simlink.js', '/store.js', '/unlock.js', '/words.js'];
+  '/dom.js', '/enrol.js', '/home.js', '/inbox.js', '/keys.js', '/location.js', '/passkey.js', '/request.js', '/service.js', '/settings.js', '/simlink.js', '/store.js', '/unlock.js', '/words.js'];
 
 self.addEventListener('install', (e) => e.waitUntil((async () => {
   await (await caches.open(SHELL)).addAll(files.map((f) => new Request(PAGE + f, { cache: 'no-cache' })));
@@ -41,7 +42,7 @@ self.addEventListener('fetch', (e) => {
 // The message says nothing but that there is something; the App asks its inbox.
 self.addEventListener('push', (e) => e.waitUntil((async () => {
   const t = words(ours());
-  await self.registration.showNotification(t('app'), {
+  await self.registration.showNotification(service, {
     body: t('wakeText'), lang: t.lang, tag: 'request', renotify: true, requireInteraction: true,
     icon: PAGE + '/icon-192.png', badge: PAGE + '/icon-192.png',
   });

@@ -1,10 +1,11 @@
 // Everything that the App says, in one table.
 
+import { service } from './service.js';
+
 export const languages = ['en', 'de', 'fr', 'it'];
 
 export const table = {
   // the frame
-  app: ['Signum', 'Signum', 'Signum', 'Signum'],
   home: ['Home', 'Start', 'Accueil', 'Inizio'],
   history: ['History', 'Verlauf', 'Historique', 'Cronologia'],
   settings: ['Settings', 'Einstellungen', 'Réglages', 'Impostazioni'],
@@ -78,8 +79,8 @@ export const table = {
     'La demande de cette app n’attend plus sur ce téléphone.', 'La richiesta di quell’app non attende più su questo telefono.'],
   install: ['Install the App', 'App installieren', 'Installer l’app', 'Installare l’app'],
   installNow: ['Install', 'Installieren', 'Installer', 'Installa'],
-  installText: ['Keep Signum on your home screen: it opens faster and can notify you.', 'Legen Sie Signum auf den Startbildschirm: es öffnet schneller und kann Sie benachrichtigen.',
-    'Gardez Signum sur l’écran d’accueil : il s’ouvre plus vite et peut vous avertir.', 'Tenga Signum nella schermata iniziale: si apre più in fretta e può avvisarla.'],
+  installText: ['Keep {service} on your home screen: it opens faster and can notify you.', 'Legen Sie {service} auf den Startbildschirm: es öffnet schneller und kann Sie benachrichtigen.',
+    'Gardez {service} sur l’écran d’accueil : il s’ouvre plus vite et peut vous avertir.', 'Tenga {service} nella schermata iniziale: si apre più in fretta e può avvisarla.'],
   installHow: ['In your browser’s menu, choose “Add to Home Screen”.', 'Wählen Sie im Menü des Browsers «Zum Startbildschirm».',
     'Dans le menu du navigateur, choisissez « Sur l’écran d’accueil ».', 'Nel menu del browser, scelga «Aggiungi a schermata Home».'],
   notNow: ['Not now', 'Nicht jetzt', 'Pas maintenant', 'Non ora'],
@@ -185,10 +186,11 @@ export const table = {
   wakeText: ['A request is waiting. Tap to open.', 'Eine Anfrage wartet. Zum Öffnen tippen.', 'Une demande attend. Touchez pour ouvrir.', 'Una richiesta è in attesa. Tocchi per aprire.'],
 };
 
-// words makes the translator of a language: t(key, {name: value}).
+// words makes the translator of a language: t(key, {name: value}). The name
+// `service` always has a value.
 export function words(lang, from = table) {
   const i = Math.max(0, languages.indexOf(String(lang).slice(0, 2).toLowerCase()));
-  const t = (key, vars = {}) => from[key][i].replace(/\{(\w+)\}/g, (_, name) => vars[name] ?? '');
+  const t = (key, vars = {}) => from[key][i].replace(/\{(\w+)\}/g, (_, name) => vars[name] ?? (name === 'service' ? service : ''));
   t.lang = languages[i];
   // For dates, the person's own country, where it is of this language.
   t.locale = navigator.languages.find((l) => l.startsWith(t.lang)) ?? t.lang;
