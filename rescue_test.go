@@ -168,7 +168,7 @@ func rescues(body *ast.BlockStmt) bool {
 		return false
 	}
 	d, ok := body.List[0].(*ast.DeferStmt)
-	return ok && strings.HasPrefix(exprName(d.Call.Fun), "event.Rescue")
+	return ok && strings.HasPrefix(strings.TrimPrefix(exprName(d.Call.Fun), "event."), "Rescue")
 }
 
 // rescuedServer reports whether the Handler of an http.Server literal comes

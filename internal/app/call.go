@@ -2,11 +2,10 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
@@ -160,10 +158,11 @@ func (c *call) answer(out any, err error) {
 	head.Set("Cache-Control", "no-store")
 	head.Set("X-Content-Type-Options", "nosniff")
 	status, mime, body := http.StatusNoContent, "", []byte(nil)
+	e := c.event()
 	var ref *refusal
 	switch {
 	case err != nil:
-		ref = c.refusal(err)
+		ref = c.refusal(e, err)
 		status, mime = ref.status, "application/json"
 		body, _ = json.Marshal(ref)
 		if ref.retry > 0 {
@@ -174,7 +173,7 @@ func (c *call) answer(out any, err error) {
 		if r, ok := out.(raw); ok {
 			mime, body = r.mime, r.body
 		} else if body, err = json.Marshal(out, jsontext.AllowInvalidUTF8(true)); err != nil {
-			ref = c.refusal(err)
+			ref = c.refusal(e, err)
 			status = ref.status
 			body, _ = json.Marshal(ref)
 		}
@@ -185,59 +184,43 @@ func (c *call) answer(out any, err error) {
 	}
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(body) // an App that hung up asks again
-	c.emit(status, ref, err)
+	if e.Status = status; ref != nil {
+		e.Reason = ref.Code
+	}
+	c.s.events.Emit(c.r.Context(), e)
 }
 
-// refusal is what the App is told; of an error from inside it learns a trace
-// id only.
-func (c *call) refusal(err error) *refusal {
+// refusal is what the App is told. Of an internal error it learns the incident
+// only; the protocol calls that a trace.
+func (c *call) refusal(e *event.Event, err error) *refusal {
 	var r *refusal
 	if errors.As(err, &r) {
 		return r
 	}
 	r = refuse(http.StatusInternalServerError, "internal", "Something went wrong.")
-	r.Trace = rand.Text()[:12]
+	r.Trace = c.s.events.Fail(e, err)
 	return r
 }
 
-// emit logs one event. Codes, passcodes, verifiers, shares, texts and proofs
-// are no part of it.
-func (c *call) emit(status int, ref *refusal, err error) {
-	level := slog.LevelInfo
-	if status >= http.StatusInternalServerError {
-		level = slog.LevelError
+// event starts the event of this call. Codes, passcodes, verifiers, shares,
+// texts and proofs are no part of it.
+func (c *call) event() *event.Event {
+	op := c.r.Pattern // not the path, which anybody can choose
+	if op == "/" {
+		op = "other"
 	}
-	ctx := context.WithoutCancel(c.r.Context())
-	if !c.s.log.Enabled(ctx, level) {
-		return
-	}
-	attrs := []slog.Attr{slog.String("wire", "app"), slog.String("op", c.r.Method+" "+c.path())}
+	e := c.s.events.Begin("app", op, hostOf(c.r.RemoteAddr))
+	e.Start, e.MSISDN, e.TransID, e.Note = c.start, c.msisdn, c.trans, c.note
 	if c.device != nil {
-		attrs = append(attrs, slog.String("device", c.device.DeviceID))
+		e.Device = c.device.DeviceID
 	}
-	for _, a := range [][2]string{{"msisdn", signum.MaskMSISDN(c.msisdn)}, {"trans_id", c.trans}, {"note", c.note}} {
-		if a[1] != "" {
-			attrs = append(attrs, slog.String(a[0], a[1]))
-		}
-	}
-	attrs = append(attrs, slog.Int("status", status))
-	if ref != nil {
-		attrs = append(attrs, slog.String("error", ref.Code))
-		if ref.Trace != "" {
-			attrs = append(attrs, slog.String("trace", ref.Trace), slog.Any("err", err))
-		}
-	}
-	attrs = append(attrs, slog.Duration("took", c.s.now().Sub(c.start).Round(time.Microsecond)))
-	c.s.log.LogAttrs(ctx, level, "request", attrs...)
+	return e
 }
 
-// path is without the query, bounded: it goes into the log.
-func (c *call) path() string { return clip(c.r.URL.Path) }
-
-func clip(s string) string {
-	const most = 128
-	if len(s) > most {
-		return s[:most] + "…"
+// hostOf is a remote address without its port.
+func hostOf(remote string) string {
+	if host, _, err := net.SplitHostPort(remote); err == nil {
+		return host
 	}
-	return s
+	return remote
 }

@@ -34,6 +34,7 @@ type conn struct {
 	ws     *websocket.Conn
 	net    net.Conn
 	opened time.Time
+	source string       // IP address
 	seen   atomic.Int64 // when the App was heard last, in milliseconds
 
 	// Set before the connection is in a box.

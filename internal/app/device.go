@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -13,7 +14,7 @@ func (c *call) signature() (any, error) {
 		return nil, err
 	}
 	id := c.r.URL.Query().Get("id")
-	c.trans = clip(id)
+	c.trans = event.Clip(id)
 	der, err := in.Signature(c.r.Context(), c.device.DeviceID, id)
 	if errors.Is(err, mssp.ErrNotFound) {
 		return nil, errUnknown

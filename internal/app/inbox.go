@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/coder/websocket"
 	"github.com/go-json-experiment/json"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
@@ -70,9 +68,12 @@ func (s *Server) serveInbox(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store") // of what the library refuses
 	in := newConn(s, c.start)
+	in.source = hostOf(r.RemoteAddr)
 	if err := in.accept(w, r); err != nil { // which was answered
 		c.note = "no WebSocket"
-		c.emit(http.StatusBadRequest, nil, nil)
+		e := c.event()
+		e.Status, e.Reason = http.StatusBadRequest, errMalformed.Code
+		s.events.Emit(r.Context(), e)
 		return
 	}
 	if !s.join(in) || !s.tasks.start(in.serve, in.cut) {
@@ -258,21 +259,14 @@ func (s *Server) closeInboxes() {
 	}
 }
 
+// emit ends the event of a connection.
 func (c *conn) emit() {
-	level := slog.LevelInfo
-	attrs := []slog.Attr{slog.String("wire", "app"), slog.String("op", "inbox")}
-	if c.device != "" {
-		attrs = append(attrs, slog.String("device", c.device), slog.String("msisdn", signum.MaskMSISDN(c.msisdn)))
-	}
+	e := c.s.events.Begin("app", "inbox", c.source)
+	e.Start, e.Device, e.MSISDN = c.opened, c.device, c.msisdn
 	code, reason := c.closing()
-	attrs = append(attrs, slog.Int("close", int(code)))
-	if reason != "" {
-		attrs = append(attrs, slog.String("reason", reason))
-	}
+	e.Close, e.Reason = int(code), reason
 	if c.err != nil {
-		level = slog.LevelError
-		attrs = append(attrs, slog.Any("err", c.err))
+		c.s.events.Fail(e, c.err)
 	}
-	attrs = append(attrs, slog.Duration("took", c.s.now().Sub(c.opened).Round(time.Microsecond)))
-	c.s.log.LogAttrs(context.Background(), level, "request", attrs...)
+	c.s.events.Emit(context.Background(), e)
 }

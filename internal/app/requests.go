@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -89,7 +90,7 @@ func (c *call) answerRequest() (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	c.trans = clip(in.ID)
+	c.trans = event.Clip(in.ID)
 	a, err := in.answer()
 	if err != nil {
 		return nil, err

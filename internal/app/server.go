@@ -43,9 +43,10 @@ type Config struct {
 	CA        CA
 	Clock     mssp.Clock
 	Logger    *slog.Logger
-	Service   string        // aud of proofs
-	WebURL    string        // of the web App: its origin is that of passkeys, and the only one that may open an inbox
-	NewSerial func() string // of an account that starts anew
+	Events    *event.Recorder // takes the one event of each call; nil: one that writes to Logger
+	Service   string          // aud of proofs
+	WebURL    string          // of the web App: its origin is that of passkeys, and the only one that may open an inbox
+	NewSerial func() string   // of an account that starts anew
 
 	VAPID VAPID // generated if it has no keys; Apps that were registered for others are then not woken
 	// AllowPush says whether a push service may be called; nil: https, and no
@@ -66,6 +67,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Events == nil {
+		c.Events = event.New(c.Clock, c.Logger)
 	}
 	if c.AllowPush == nil {
 		c.AllowPush = publicPush
@@ -91,6 +95,7 @@ func (c Config) check() error {
 type Server struct {
 	cfg     Config
 	log     *slog.Logger
+	events  *event.Recorder
 	site    site // of the web App
 	started time.Time
 	nobody  *ecdsa.PublicKey // whose proofs are verified if there is no such device
@@ -127,7 +132,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: c, log: c.Logger, site: web, started: c.Clock.Now(), nobody: &nobody.PublicKey,
+		cfg: c, log: c.Logger, events: c.Events, site: web, started: c.Clock.Now(), nobody: &nobody.PublicKey,
 		byBegin: newLimiter(c.Limits.Begin), byAddress: newLimiter(c.Limits.Address),
 		byDevice: newLimiter(c.Limits.Device), bySubscriber: newLimiter(c.Limits.Subscriber),
 		// A proof is timely for twice the window, if its iat is in the future.

@@ -8,6 +8,7 @@ import (
 	"errors"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -28,7 +29,7 @@ func (c *call) unlock() (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	c.trans = clip(in.ID)
+	c.trans = event.Clip(in.ID)
 	if (in.Assertion == nil) == (len(in.Verifier) == 0) {
 		return nil, malformed("There is a verifier or an assertion.")
 	}

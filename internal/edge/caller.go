@@ -3,6 +3,7 @@ package edge
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"slices"
 	"time"
 
@@ -45,4 +46,15 @@ func TLSConfig(cert tls.Certificate) *tls.Config {
 		Certificates: []tls.Certificate{cert},
 		NextProtos:   []string{"h2", "http/1.1"},
 	}
+}
+
+// pinOf is the pin of the certificate that a client showed, in hexadecimal, for
+// the log of a call that was refused: the operator compares it with what is
+// registered. Empty if there is none.
+func pinOf(cs *tls.ConnectionState) string {
+	if cs == nil || len(cs.PeerCertificates) == 0 {
+		return ""
+	}
+	pin := mssp.PinOf(cs.PeerCertificates[0].Raw)
+	return hex.EncodeToString(pin[:])
 }

@@ -1,113 +1,62 @@
 package edge
 
 import (
-	"context"
-	"log/slog"
-	"time"
+	"net"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 )
 
-// logged is what is known of one request: filled on the way, emitted once.
-type logged struct {
-	start   time.Time
-	wire    string
-	op      signum.Operation
-	apID    string
-	apTrans string
-	msisdn  string // masked
-	transID string
-	code    signum.Code
-	detail  string
-	trace   string // of an internal error
-	cause   error  // never leaves the log
-}
-
-func (ev *logged) request(r signum.Request) {
-	ev.op = r.Operation()
+// noteRequest completes the event with what the request says.
+func noteRequest(ev *event.Event, r signum.Request) {
+	ev.Op = string(r.Operation())
 	ap := r.Head().AP
-	ev.apID, ev.apTrans = clip(ap.ID), clip(ap.TransID)
+	ev.APID, ev.APTransID = event.Clip(ap.ID), event.Clip(ap.TransID)
 	switch r := r.(type) {
 	case *signum.SignatureRequest:
-		ev.msisdn = signum.MaskMSISDN(clip(r.MSISDN))
+		ev.MSISDN = event.Clip(r.MSISDN)
 	case *signum.StatusRequest:
-		ev.transID = clip(r.TransID)
+		ev.TransID = event.Clip(r.TransID)
 	case *signum.ReceiptRequest:
-		ev.transID, ev.msisdn = clip(r.TransID), signum.MaskMSISDN(clip(r.MSISDN))
+		ev.TransID, ev.MSISDN = event.Clip(r.TransID), event.Clip(r.MSISDN)
 	case *signum.ProfileRequest:
-		ev.msisdn = signum.MaskMSISDN(clip(r.MSISDN))
+		ev.MSISDN = event.Clip(r.MSISDN)
 	}
 }
 
-func (ev *logged) response(r signum.Response) {
+// noteResponse completes it with the answer.
+func noteResponse(ev *event.Event, r signum.Response) {
 	switch r := r.(type) {
 	case *signum.SignatureResponse:
-		ev.code, ev.transID = r.Status, r.TransID
+		ev.Code, ev.TransID = r.Status, r.TransID
 	case *signum.StatusResponse:
-		ev.code, ev.msisdn = r.Status, signum.MaskMSISDN(r.MSISDN)
+		ev.Code, ev.MSISDN = r.Status, r.MSISDN
 	case *signum.ReceiptResponse:
-		ev.code = r.Status
+		ev.Code = r.Status
 	case *signum.ProfileResponse:
-		ev.code = r.Status
+		ev.Code = r.Status
 	}
 }
 
-// fault is what the party is told. Of an error from inside it learns a trace
-// id only.
-func (ev *logged) fault(err error) *signum.Fault {
-	f := signum.AsFault(err)
+// fault is what the party is told. Of an internal error it learns the incident
+// only; the wire calls that a trace.
+func (h *handler) fault(x *exchange) *signum.Fault {
+	f := signum.AsFault(x.err)
 	if f == nil {
-		ev.trace, ev.cause = newTrace(), err
-		f = signum.Faultf(signum.InternalError, "%s (trace %s)", signum.InternalError.Detail(), ev.trace)
+		f = internalError(h.Events.Fail(x.Event, x.err))
 	}
-	ev.code, ev.detail = f.Code, f.Detail
+	x.Code, x.Detail = f.Code, f.Detail
 	return f
 }
 
-func (ev *logged) emit(ctx context.Context, l *slog.Logger, now time.Time) {
-	level := slog.LevelInfo
-	if ev.cause != nil {
-		level = slog.LevelError
-	}
-	if !l.Enabled(ctx, level) {
-		return
-	}
-	attrs := make([]slog.Attr, 0, 12)
-	add := func(k, v string) {
-		if v != "" {
-			attrs = append(attrs, slog.String(k, v))
-		}
-	}
-	add("wire", ev.wire)
-	add("op", string(ev.op))
-	add("ap_id", ev.apID)
-	add("ap_trans_id", ev.apTrans)
-	add("msisdn", ev.msisdn)
-	add("trans_id", ev.transID)
-	if ev.code != 0 {
-		attrs = append(attrs, slog.Int("code", int(ev.code)))
-		add("reason", ev.code.String())
-	}
-	add("detail", ev.detail)
-	add("trace", ev.trace)
-	if ev.cause != nil {
-		attrs = append(attrs, slog.Any("err", ev.cause))
-	}
-	attrs = append(attrs, slog.Duration("took", now.Sub(ev.start).Round(time.Microsecond)))
-	l.LogAttrs(ctx, level, "request", attrs...)
+func internalError(incident string) *signum.Fault {
+	return signum.Faultf(signum.InternalError, "%s (trace %s)", signum.InternalError.Detail(), incident)
 }
 
-// gone is the event of a party that hung up before it could be answered.
-func (ev *logged) gone(ctx context.Context, l *slog.Logger, now time.Time) {
-	ev.detail = "the party hung up"
-	ev.emit(context.WithoutCancel(ctx), l, now)
-}
-
-// clip bounds what a request can put into the log.
-func clip(s string) string {
-	const most = 128
-	if len(s) > most {
-		return s[:most] + "…"
+// hostOf is a remote address without its port.
+func hostOf(remote string) string {
+	if host, _, err := net.SplitHostPort(remote); err == nil {
+		return host
 	}
-	return s
+	return remote
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -32,10 +31,11 @@ const (
 type Options struct {
 	Service     Service
 	Clock       mssp.Clock
-	Logger      *slog.Logger  // one event per request, at level info
-	MaxBody     int64         // bytes; DefaultMaxBody
-	ReadTimeout time.Duration // for the body; DefaultReadTimeout
-	MaxOpen     int           // DefaultMaxOpen
+	Logger      *slog.Logger
+	Events      *event.Recorder // takes the one event of each request; nil: one that writes to Logger
+	MaxBody     int64           // bytes; DefaultMaxBody
+	ReadTimeout time.Duration   // for the body; DefaultReadTimeout
+	MaxOpen     int             // DefaultMaxOpen
 }
 
 // Register adds the endpoints of the wires to the mux.
@@ -54,6 +54,9 @@ func Register(mux *http.ServeMux, o Options, wires ...Wire) {
 	}
 	if o.MaxOpen == 0 {
 		o.MaxOpen = DefaultMaxOpen
+	}
+	if o.Events == nil {
+		o.Events = event.New(o.Clock, o.Logger)
 	}
 	parties := &openRequests{limit: o.MaxOpen, n: make(map[mssp.Pin]int)}
 	for _, w := range wires {
@@ -77,7 +80,7 @@ var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // exchange is one call on its way through the handler.
 type exchange struct {
-	logged
+	*event.Event
 	caller mssp.Caller
 	form   Form
 	req    signum.Request
@@ -103,12 +106,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 //
 //go:noinline
 func (h *handler) open(w http.ResponseWriter, r *http.Request) *exchange {
-	x := &exchange{logged: logged{start: h.Clock.Now(), wire: h.wire.Name(), op: h.op}}
+	x := &exchange{Event: h.Events.Begin(h.wire.Name(), string(h.op), hostOf(r.RemoteAddr))}
 	if x.req, x.form, x.err = h.read(w, r); x.err != nil {
 		return x
 	}
-	x.request(x.req)
-	x.caller = CallerOf(r.TLS, x.start)
+	noteRequest(x.Event, x.req)
+	x.caller = CallerOf(r.TLS, x.Start)
 	x.err = h.parties.enter(x.caller.Pin)
 	return x
 }
@@ -133,7 +136,8 @@ func (h *handler) call(ctx context.Context, x *exchange) {
 //go:noinline
 func (h *handler) answer(w http.ResponseWriter, r *http.Request, x *exchange) {
 	if x.err != nil && signum.AsFault(x.err) == nil && r.Context().Err() != nil {
-		x.gone(r.Context(), h.Logger, h.Clock.Now())
+		x.Detail = "the party hung up"
+		h.Events.Emit(r.Context(), x.Event)
 		// Nobody may take an empty answer for one.
 		panic(http.ErrAbortHandler)
 	}
@@ -143,24 +147,26 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, x *exchange) {
 	out.Reset()
 	var body []byte
 	if x.err == nil {
-		x.response(x.resp)
+		noteResponse(x.Event, x.resp)
 		body = h.wire.AppendResponse(out.AvailableBuffer(), x.form, x.resp)
 	} else {
 		status = http.StatusInternalServerError
-		body = h.wire.AppendFault(out.AvailableBuffer(), x.form, x.fault(x.err))
+		body = h.wire.AppendFault(out.AvailableBuffer(), x.form, h.fault(x))
 	}
-	if err := h.send(w, status, body); err != nil && x.detail == "" {
-		x.detail = "the party hung up while it was answered"
+	if err := h.send(w, status, body); err != nil && x.Detail == "" {
+		x.Detail = "the party hung up while it was answered"
 	}
-	x.emit(r.Context(), h.Logger, h.Clock.Now())
+	if x.Code == signum.UnauthorizedAccess {
+		x.Pin = pinOf(r.TLS)
+	}
+	h.Events.Emit(r.Context(), x.Event)
 	out.Write(body) // keeps a grown buffer for the next answer
 }
 
 // broken answers a call that panicked where its form was not known, or outside
 // the service: while it was read or answered.
 func (h *handler) broken(w http.ResponseWriter, p *event.Panic) {
-	f := signum.Faultf(signum.InternalError, "%s (trace %s)", signum.InternalError.Detail(), p.Incident)
-	h.send(w, http.StatusInternalServerError, h.wire.AppendFault(nil, 0, f))
+	_ = h.send(w, http.StatusInternalServerError, h.wire.AppendFault(nil, 0, internalError(p.Incident)))
 }
 
 func (h *handler) send(w http.ResponseWriter, status int, body []byte) error {
@@ -254,5 +260,3 @@ func (o *openRequests) leave(p mssp.Pin) {
 		delete(o.n, p)
 	}
 }
-
-func newTrace() string { return rand.Text()[:12] }

@@ -5,6 +5,11 @@
 // process lives on.
 //
 //	goroutine, handler ─▶ Rescue, RescueTo ─▶ log (stack, incident)
+//	call ─▶ Event, completed on the way ─▶ Recorder ─▶ one log line, sinks
+//
+// An internal error is an incident: its id is in the answer and in the log. When
+// the same error hits many calls within a minute, the first is logged in full,
+// the others share its incident and are counted.
 //
 // It must not know any entrance's protocol, and no rule of the service.
 package event

@@ -1,0 +1,68 @@
+package event
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// Clock tells the time.
+type Clock interface{ Now() time.Time }
+
+// Recorder hands events to sinks, and gives internal errors their incident.
+type Recorder struct {
+	clock  Clock
+	log    *slog.Logger
+	sinks  []Sink
+	errors *sampler
+}
+
+// New returns a recorder that logs one line an event and tells the sinks.
+func New(clock Clock, log *slog.Logger, sinks ...Sink) *Recorder {
+	r := &Recorder{clock: clock, log: log, sinks: sinks}
+	r.errors = newSampler(func(s sample) {
+		log.Error("request failed again", "key", s.key, "incident", s.incident, "count", s.count, "interval", sampleInterval)
+	})
+	return r
+}
+
+// Begin starts the event of a call.
+func (r *Recorder) Begin(entrance, op, source string) *Event {
+	return &Event{Start: r.clock.Now(), Entrance: entrance, Op: op, Source: source}
+}
+
+// Fail makes an event that of an internal error and returns the incident. In an
+// outage the same error hits one call after another: the first is logged in
+// full; those like it within a minute share its incident, are counted, and get
+// one line together at the end of the minute.
+func (r *Recorder) Fail(e *Event, err error) (incident string) {
+	id := incidentOf(err)
+	if id == "" {
+		id = NewIncident()
+	}
+	e.Cause = err
+	e.Incident, e.Repeated = r.errors.see(e.Entrance+" "+e.Op+": "+shape(err.Error()), id)
+	return e.Incident
+}
+
+// Emit completes the event with its duration and hands it to the log and the
+// sinks. A context that has ended does not matter.
+func (r *Recorder) Emit(ctx context.Context, e *Event) {
+	ctx = context.WithoutCancel(ctx)
+	e.Took = r.clock.Now().Sub(e.Start).Round(time.Microsecond)
+	if !e.Repeated {
+		logEvent(ctx, r.log, e)
+	}
+	for _, s := range r.sinks {
+		s.Record(ctx, e)
+	}
+}
+
+// incidentOf is the incident that an error already has; empty if none.
+func incidentOf(err error) string {
+	if p, ok := errors.AsType[*Panic](err); ok {
+		return p.Incident
+	}
+	return ""
+}
