@@ -30,7 +30,7 @@ lint: ## gofmt, vet, staticcheck, go.mod
 	$(GO) mod tidy -diff
 	cd tools && $(GO) mod tidy -diff
 
-deps: ## what the tests need besides Go: PostgreSQL, Chromium, openssl, curl, a C compiler, keytool, xmllint, Node.js, Kannel
+deps: ## what the tests need besides Go: PostgreSQL, Chromium, openssl, curl, a C compiler, keytool, xmllint, Node.js, Kannel, PgBouncer
 	@scripts/deps.sh
 
 fuzz: ## run every fuzz target for FUZZTIME (60s)
