@@ -26,14 +26,14 @@ func (c *Channel) give(ctx context.Context, q *request) error {
 	}
 	a := *q.answer
 	if a.Signature != nil {
-		if q.locating {
+		if q.flags.has(locating) {
 			c.mu.Unlock()
 			return errLocating
 		}
 		a.Location = q.location
 	}
-	q.tries++
-	tries := q.tries
+	q.gave++
+	tries := q.gave
 	c.mu.Unlock()
 
 	err := c.tell(ctx, &a)
@@ -82,7 +82,7 @@ func (c *Channel) locate(q *request) {
 		return
 	}
 	c.mu.Lock()
-	q.locating = true
+	q.flags |= locating
 	c.mu.Unlock()
 	// The network's time is over when it is, whether it knows that or not.
 	limit := time.AfterFunc(c.cfg.LocateTimeout, func() {
@@ -108,14 +108,31 @@ func (c *Channel) locate(q *request) {
 func (c *Channel) located(q *request, l *mssp.Location) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !q.locating {
+	if !q.flags.has(locating) {
 		return
 	}
-	q.locating, q.location = false, l
+	q.flags &^= locating
+	q.location = l
 	if l == nil {
 		c.n.locateErrors.Add(1)
 	}
 	if q.state == answering {
 		c.giveLater(q)
 	}
+}
+
+// answerFault answers a request that did not reach its user. Channel.mu is held.
+func (c *Channel) answerFault(q *request, code signum.Code) {
+	c.n.unreached.Add(1)
+	c.setAnswer(q, q.answerOf(signum.NewFault(code)), c.now())
+	c.giveLater(q)
+}
+
+// setAnswer notes what the engine is to be given, in the place of what it was to be
+// given before. Channel.mu is held.
+func (c *Channel) setAnswer(q *request, a mssp.DeviceAnswer, now time.Time) {
+	c.move(q, answering)
+	q.answer, q.next, q.gave = &a, time.Time{}, 0
+	c.trace.note(q.MSISDN, q.TransID, now, "outcome: "+describe(&a))
+	c.arm(q)
 }

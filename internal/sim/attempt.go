@@ -35,7 +35,7 @@ func (f fatal) Unwrap() error { return f.error }
 // trial is one attempt.
 type trial struct {
 	run   int
-	op    applet.Op
+	step  applet.Op
 	again bool
 	card  *mssp.Card // nil: to be read
 }
@@ -56,15 +56,17 @@ func (c *Channel) begin(q *request) (context.Context, context.CancelFunc, trial)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
-	if q.state != queued || !now.Before(q.judge) {
+	if q.state != queued || !now.Before(q.giveUpAt) {
 		return nil, nil, trial{} // its timer sees to it
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), q.judge.Sub(now))
-	q.state, q.last, q.cancel = sending, now, cancel
-	q.attempts++
-	q.run++
-	t := trial{run: q.run, op: q.op, again: q.attempts > 1, card: q.card}
-	q.card = nil
+	ctx, cancel := context.WithTimeout(context.Background(), q.giveUpAt.Sub(now))
+	c.move(q, sending)
+	a := &q.attempts
+	a.began, a.cancel = now, cancel
+	a.count++
+	a.run++
+	t := trial{run: a.run, step: q.step, again: a.count > 1, card: a.card}
+	a.card = nil
 	return ctx, cancel, t
 }
 
@@ -132,7 +134,7 @@ type sealed struct {
 
 // seal makes the short messages of an attempt, with a counter that is on disk.
 func (c *Channel) seal(ctx context.Context, q *request, t trial, now time.Time) (*sealed, error) {
-	r, err := c.build(q, t.op, now)
+	r, err := c.build(q, t.step, now)
 	if err != nil {
 		return nil, fatal{err}
 	}
@@ -170,19 +172,20 @@ func (c *Channel) seal(ctx context.Context, q *request, t trial, now time.Time) 
 func (c *Channel) ready(q *request, run int, counter uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if q.state != sending || q.run != run {
+	if q.state != sending || q.attempts.run != run {
 		return false
 	}
-	q.counters, q.proved = append(q.counters, counter), false
-	q.messages = q.messages[:0]
+	q.flags &^= proved
+	q.attempts.counters = append(q.attempts.counters, counter)
+	q.attempts.messages = q.attempts.messages[:0]
 	return true
 }
 
 func (c *Channel) submitted(q *request, run int, id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if q.run == run && id != "" {
-		q.messages = append(q.messages, id)
+	if q.attempts.run == run && id != "" {
+		q.attempts.messages = append(q.attempts.messages, id)
 	}
 }
 
@@ -225,37 +228,45 @@ func submitError(err error) error {
 func (c *Channel) settle(q *request, run int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if q.state != sending || q.run != run {
+	if q.state != sending || q.attempts.run != run {
 		return
 	}
-	q.state, q.cancel = waiting, nil
+	if errors.Is(err, errGone) {
+		c.end(q)
+		return
+	}
+	c.move(q, waiting)
+	q.attempts.cancel = nil
+	q.flags &^= submitted | failed
+	switch {
+	case err == nil:
+		q.flags |= submitted
+	case !errors.Is(err, mssp.ErrUnreachable):
+		q.flags |= failed
+	}
 	now := c.now()
 	var final fatal
 	switch {
-	case errors.Is(err, errGone):
-		c.end(q)
 	case err == nil:
-		q.through, q.failed, q.absent = true, false, 0
+		q.attempts.absent = 0
 		if q.next.IsZero() { // else the card was faster than the SMSC
 			c.schedule(q, now.Add(c.silence(q)))
 		} else {
 			c.arm(q)
 		}
 	case errors.As(err, &final) || permanent(err) || c.absent(q, err):
-		q.through, q.failed = false, !errors.Is(err, mssp.ErrUnreachable)
-		c.log.Warn("SIM not reached", "trans_id", q.TransID, "msisdn", signum.MaskMSISDN(q.MSISDN), "attempt", q.attempts, "err", err)
+		c.log.Warn("SIM not reached", "trans_id", q.TransID, "msisdn", signum.MaskMSISDN(q.MSISDN), "attempt", q.attempts.count, "err", err)
 		c.trace.note(q.MSISDN, q.TransID, now, "not to be reached: "+err.Error())
-		if !q.asked && !q.reached {
+		if !q.flags.has(asked | reached) {
 			c.answerFault(q, q.lastFault())
 			return
 		}
 		c.schedule(q, time.Time{})
 	default:
-		q.through, q.failed = false, !errors.Is(err, mssp.ErrUnreachable)
-		if q.attempts == 1 {
+		if q.attempts.count == 1 {
 			c.log.Warn("SIM not reached yet", "trans_id", q.TransID, "msisdn", signum.MaskMSISDN(q.MSISDN), "err", err)
 		}
-		c.schedule(q, now.Add(c.backoff(q.attempts)))
+		c.schedule(q, now.Add(c.backoff(q.attempts.count)))
 	}
 }
 
@@ -263,16 +274,16 @@ func (c *Channel) settle(q *request, run int, err error) {
 // in a row, and the phone is off; a card that is only busy is another error.
 func (c *Channel) absent(q *request, err error) bool {
 	if !errors.Is(err, smpp.StatusDeliveryFailure) {
-		q.absent = 0
+		q.attempts.absent = 0
 		return false
 	}
-	q.absent++
-	return q.absent >= c.cfg.Retry.Absent
+	q.attempts.absent++
+	return q.attempts.absent >= c.cfg.Retry.Absent
 }
 
 // silence is how long an attempt that was taken may stay without an answer.
 func (c *Channel) silence(q *request) time.Duration {
-	if q.proved {
+	if q.flags.has(proved) {
 		return c.cfg.Retry.Patience
 	}
 	return c.cfg.Retry.Silence

@@ -34,7 +34,7 @@ var spi = [2]byte{0x16, 0x39}
 func (c *Channel) build(q *request, op applet.Op, now time.Time) (*applet.Request, error) {
 	r := &applet.Request{
 		Op: op, ID: q.id, KeyID: keyID, Algorithm: algorithmOf(q.KeyType),
-		Timeout: timeout(&q.DeviceRequest, q.judge, now), Lang: q.Lang,
+		Timeout: timeout(&q.DeviceRequest, q.giveUpAt, now), Lang: q.Lang,
 	}
 	switch op {
 	case applet.Sign:

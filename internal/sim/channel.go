@@ -135,6 +135,8 @@ type Channel struct {
 
 	answerer mssp.AnswerHandler
 	inbox    mssp.Inbox
+
+	moved func(from, to state) // tests watch the moves of requests; else nil
 }
 
 var (
@@ -216,10 +218,10 @@ func (c *Channel) queue(ctx context.Context, r *mssp.DeviceRequest) error {
 		return err
 	}
 	q := newRequest(*r, c.cfg.Retry.Margin, c.now())
-	if _, err := c.build(q, q.op, c.now()); err != nil {
-		return fmt.Errorf("%w: %s: %w", mssp.ErrRefused, q.op, err)
+	if _, err := c.build(q, q.step, c.now()); err != nil {
+		return fmt.Errorf("%w: %s: %w", mssp.ErrRefused, q.step, err)
 	}
-	q.card = card
+	q.attempts.card = card
 	c.mu.Lock()
 	known, err := c.add(q)
 	if err == nil && !known {

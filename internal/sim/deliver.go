@@ -232,9 +232,9 @@ func (c *Channel) receipt(ctx context.Context, d *smpp.DeliverSM) smpp.Status {
 		return smpp.StatusOK // of a text message, or of the past
 	}
 	c.trace.add(msisdn, receiptExchange(c.now(), q.TransID, d, r))
-	if lost && q.state == waiting && !q.asked && !q.reached && q.through {
-		q.through = false
-		c.schedule(q, c.now().Add(c.backoff(q.attempts)))
+	if lost && q.state == waiting && !q.flags.has(asked|reached) && q.flags.has(submitted) {
+		q.flags &^= submitted
+		c.schedule(q, c.now().Add(c.backoff(q.attempts.count)))
 	}
 	return smpp.StatusOK
 }
@@ -250,7 +250,7 @@ func undelivered(s smpp.State) bool {
 // submitted is the request whose last attempt had this message id.
 func (t *table) submitted(msisdn, messageID string) *request {
 	for _, q := range t.byMSISDN[msisdn] {
-		if slices.Contains(q.messages, messageID) {
+		if slices.Contains(q.attempts.messages, messageID) {
 			return q
 		}
 	}

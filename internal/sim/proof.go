@@ -64,12 +64,12 @@ func (c *Channel) proof(ctx context.Context, in *arrival, packet []byte) smpp.St
 func (t *table) sent(in *arrival, r *scp80.Response, secured bool) (q *request, which int) {
 	list := t.byMSISDN[in.msisdn]
 	for _, q := range list {
-		if i := slices.Index(q.counters, r.Counter); i >= 0 && q.DeviceID == in.card.DeviceID {
+		if i := slices.Index(q.attempts.counters, r.Counter); i >= 0 && q.DeviceID == in.card.DeviceID {
 			return q, i
 		}
 	}
-	if !secured && len(list) == 1 && len(list[0].counters) > 0 {
-		return list[0], len(list[0].counters) - 1
+	if !secured && len(list) == 1 && len(list[0].attempts.counters) > 0 {
+		return list[0], len(list[0].attempts.counters) - 1
 	}
 	return nil, 0
 }
@@ -79,12 +79,12 @@ func (t *table) sent(in *arrival, r *scp80.Response, secured bool) (q *request, 
 // copies of it do not put the repetition off for ever, and a repetition that is
 // lost is not waited for.
 func (c *Channel) accepted(q *request, which int, now time.Time) {
-	q.asked = true
-	if q.proved || which < len(q.counters)-1 {
+	q.flags |= asked
+	if q.flags.has(proved) || !q.attempts.last(which) {
 		return
 	}
-	q.proved = true
-	if q.state == waiting && q.busyAt != q.run {
+	q.flags |= proved
+	if q.state == waiting && q.attempts.busyRun != q.attempts.run {
 		c.schedule(q, now.Add(c.cfg.Retry.Patience))
 	}
 }
@@ -98,26 +98,25 @@ func (c *Channel) accepted(q *request, which int, now time.Time) {
 // the counters of these packets; and no copy of such a packet can have been
 // accepted, since neither the applet's address nor the security changes.
 func (c *Channel) rejected(q *request, st scp80.Status, secured bool, which int, now time.Time) {
-	q.por = st
+	q.attempts.por = st
 	lasting := st == scp80.TARUnknown || st == scp80.InsufficientSecurity || st == scp80.CounterBlocked
 	if secured && lasting {
-		q.refused |= 1 << which
-		all := uint64(1)<<len(q.counters) - 1
-		if q.refused == all && !q.asked && !q.reached && (q.state == waiting || q.state == sending) {
+		q.attempts.refused |= 1 << which
+		if q.attempts.allRefused() && !q.flags.has(asked|reached) && q.asking() {
 			c.interrupt(q)
 			c.answerFault(q, q.fault().Code)
 			return
 		}
 	}
-	if q.asked || which < len(q.counters)-1 || q.state != waiting && q.state != sending {
+	if q.flags.has(asked) || !q.attempts.last(which) || !q.asking() {
 		return // another packet was taken, or is on its way
 	}
-	at := now.Add(c.backoff(q.attempts))
+	at := now.Add(c.backoff(q.attempts.count))
 	if st == scp80.CounterLow {
 		at = now
 	}
 	if !secured {
-		at = later(at, q.last.Add(unsecuredGap))
+		at = later(at, q.attempts.began.Add(unsecuredGap))
 	}
 	if q.next.IsZero() || at.Before(q.next) { // nobody can put it off
 		c.schedule(q, at)
@@ -129,49 +128,4 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// fault is why a request was not reached; nil if it was, or nobody knows
-// otherwise: the time is over, which the engine says.
-func (q *request) fault() *signum.Fault {
-	switch {
-	case q.asked || q.reached:
-		return nil
-	case q.por == scp80.TARUnknown: // no card with the applet
-		return signum.NewFault(signum.UnknownClient)
-	case q.por != scp80.OK || !q.through:
-		return signum.NewFault(q.lastFault())
-	}
-	return nil
-}
-
-// lastFault is why the last attempt did not reach the card: the network, or a
-// failure of the service itself.
-func (q *request) lastFault() signum.Code {
-	if q.failed {
-		return signum.InternalError
-	}
-	return signum.OTAError
-}
-
-// giveUp judges a request shortly before its end. What has not begun is not sent
-// any more; a reply is still welcome.
-func (c *Channel) giveUp(q *request) {
-	q.judged = true
-	c.interrupt(q)
-	if f := q.fault(); f != nil {
-		c.answerFault(q, f.Code)
-		return
-	}
-	q.state, q.next = waiting, time.Time{}
-}
-
-// answerFault answers a request that was not reached.
-func (c *Channel) answerFault(q *request, code signum.Code) {
-	c.n.unreached.Add(1)
-	a := q.answerOf(signum.NewFault(code))
-	q.state, q.answer, q.next, q.tries = answering, &a, time.Time{}, 0
-	c.trace.note(q.MSISDN, q.TransID, c.now(), "outcome: "+a.Fault.Error())
-	c.giveLater(q)
-	c.arm(q)
 }

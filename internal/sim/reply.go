@@ -123,7 +123,7 @@ func (c *Channel) adopt(ctx context.Context, in *arrival, rep *applet.Reply) (*r
 	}
 	for i := range list {
 		r := &list[i]
-		if applet.TransactionID(r.TransID) == rep.ID && takes(r.Op, rep.Op) && in.at.Before(r.Expires) {
+		if applet.TransactionID(r.TransID) == rep.ID && answers(r.Op, rep.Op) && in.at.Before(r.Expires) {
 			return c.keep(newRequest(*r, c.cfg.Retry.Margin, in.at), rep.Op, in.at)
 		}
 	}
@@ -131,12 +131,13 @@ func (c *Channel) adopt(ctx context.Context, in *arrival, rep *applet.Reply) (*r
 }
 
 // keep puts an adopted request into the table, unless Send was faster.
-func (c *Channel) keep(q *request, op applet.Op, now time.Time) (*request, error) {
+func (c *Channel) keep(q *request, step applet.Op, now time.Time) (*request, error) {
 	c.mu.Lock()
-	q.op, q.reached, q.through = op, true, true
+	q.step = step
+	q.flags |= reached | submitted
 	known, err := c.add(q)
 	if known {
-		q = c.table.find(q.id, q.DeviceID, op)
+		q = c.table.find(q.id, q.DeviceID, step)
 	} else if err == nil {
 		c.schedule(q, now.Add(c.cfg.Retry.Patience))
 	}
@@ -154,33 +155,31 @@ func (c *Channel) keep(q *request, op applet.Op, now time.Time) (*request, error
 func (c *Channel) take(q *request, rep *applet.Reply, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if q.state == ended || rep.Op == applet.SetPIN && q.op == applet.GenKey {
+	if q.state == ended || rep.Op == applet.SetPIN && q.step == applet.GenKey {
 		return false // a repetition
 	}
-	q.reached = true
-	q.cancel = nil // the SMSC's answer to the attempt is on its way too
+	q.flags |= reached
+	q.attempts.cancel = nil // the SMSC's answer to the attempt is on its way too
 	switch {
 	case rep.Result == applet.Busy:
-		if q.state == waiting || q.state == sending {
-			q.busyAt = q.run
-			c.schedule(q, now.Add(c.backoff(q.attempts)))
+		if q.asking() {
+			q.attempts.busyRun = q.attempts.run
+			c.schedule(q, now.Add(c.backoff(q.attempts.count)))
 		}
 		return false
 	case rep.Op == applet.SetPIN && rep.Result == applet.OK:
 		if q.state == answering {
 			return false // it was given up
 		}
-		q.op, q.attempts, q.counters, q.refused, q.messages = applet.GenKey, 0, nil, 0, nil
-		q.asked, q.proved, q.por = false, false, scp80.OK
-		if !q.judged {
+		q.step = applet.GenKey
+		q.attempts.reset()
+		q.flags &^= asked | proved
+		if !q.flags.has(givenUp) {
 			c.enqueue(q)
 		}
 		return false
 	}
-	a := outcome(q, rep)
-	q.state, q.answer, q.next, q.tries = answering, &a, time.Time{}, 0
-	c.trace.note(q.MSISDN, q.TransID, now, "outcome: "+describe(&a))
-	c.arm(q)
+	c.setAnswer(q, outcome(q, rep), now)
 	return true
 }
 

@@ -75,8 +75,12 @@ func TestUpcoming(t *testing.T) {
 				for _, next := range []time.Duration{0, -time.Minute, -1, 1, time.Minute, 2 * time.Hour} {
 					for _, judge := range []time.Duration{-time.Minute, 0, time.Minute} {
 						q := newRequest(w.request(f, mssp.OpSign, fmt.Sprint("_", bits), text), time.Second, now)
-						q.state, q.judge, q.Expires = st, now.Add(judge), now.Add(time.Hour)
-						q.judged, q.asked, q.through = bits&1 != 0, bits&2 != 0, bits&4 != 0
+						q.state, q.giveUpAt, q.Expires = st, now.Add(judge), now.Add(time.Hour)
+						for i, f := range []flags{givenUp, asked, submitted} {
+							if bits>>i&1 != 0 {
+								q.flags |= f
+							}
+						}
 						if bits&8 != 0 {
 							q.Expires = now
 						}
@@ -87,7 +91,7 @@ func TestUpcoming(t *testing.T) {
 							a := q.answerOf(nil)
 							q.answer = &a
 						}
-						label := fmt.Sprintf("state %d, %04b, next %s, judge %s", st, bits, next, judge)
+						label := fmt.Sprintf("%s, %s, next %s, given up in %s", st, q.flags, next, judge)
 						w.ch.mu.Lock()
 						w.ch.table.put(q)
 						w.ch.mu.Unlock()

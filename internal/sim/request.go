@@ -1,0 +1,112 @@
+package sim
+
+import (
+	"context"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/scp80"
+)
+
+// request is a mssp.DeviceRequest on its way to a card and back. Its first three
+// fields never change; Channel.mu guards the others.
+type request struct {
+	mssp.DeviceRequest
+	id       applet.ID
+	giveUpAt time.Time // when the channel stops sending and decides what to answer
+
+	step     applet.Op // an activation has two, SetPIN and GenKey; other requests have one
+	state    state     // changed by Channel.move only
+	flags    flags
+	attempts attempts
+	timer    *time.Timer // the only one; set by Channel.arm
+	next     time.Time   // when the next attempt is due, or the answer is given again; zero: neither
+
+	answer   *mssp.DeviceAnswer // what the engine has not taken yet
+	gave     int                // how often it was given to the engine
+	location *mssp.Location
+}
+
+// attempts is the state of the repetition. Each attempt is one packet with its own
+// counter.
+type attempts struct {
+	run     int                // number of the last attempt, over all steps
+	busyRun int                // the attempt that the card answered with Busy
+	began   time.Time          // when the last attempt began
+	cancel  context.CancelFunc // stops the attempt under way; nil: there is none
+	card    *mssp.Card         // for the first attempt; nil: the store is asked
+
+	// The rest belongs to the current step.
+	count    int          // attempts made
+	absent   int          // how many of the last ones, in a row, the network could not deliver
+	counters []uint64     // of the packets, in their order
+	refused  uint64       // bit i: the card refused packet i, and its key vouches for that
+	messages []string     // the SMSC's ids of the last attempt's short messages
+	por      scp80.Status // the last error in a proof of receipt; scp80.OK: none
+}
+
+// reset prepares for the next step.
+func (a *attempts) reset() {
+	*a = attempts{run: a.run, busyRun: a.busyRun, began: a.began, cancel: a.cancel, card: a.card}
+}
+
+// last reports whether packet i is the last one that was made.
+func (a *attempts) last(i int) bool { return i >= len(a.counters)-1 }
+
+// allRefused reports whether the card refused every packet of the step.
+func (a *attempts) allRefused() bool { return a.refused == uint64(1)<<len(a.counters)-1 }
+
+func newRequest(r mssp.DeviceRequest, margin time.Duration, now time.Time) *request {
+	// At most a quarter of the lifetime, so that a short-lived request is sent at all.
+	margin = min(margin, r.Expires.Sub(now)/4)
+	return &request{DeviceRequest: r, id: applet.TransactionID(r.TransID), giveUpAt: r.Expires.Add(-margin), step: firstStep(r.Op)}
+}
+
+func firstStep(op mssp.DeviceOp) applet.Op {
+	switch op {
+	case mssp.OpActivate:
+		return applet.SetPIN
+	case mssp.OpDisplay:
+		return applet.Display
+	}
+	return applet.Sign
+}
+
+// answers reports whether a reply to step can belong to a request of this kind.
+func answers(kind mssp.DeviceOp, step applet.Op) bool {
+	return step == firstStep(kind) || kind == mssp.OpActivate && step == applet.GenKey
+}
+
+// answerOf is the request's answer with a fault; nil: the caller fills it in.
+func (q *request) answerOf(f *signum.Fault) mssp.DeviceAnswer {
+	return mssp.DeviceAnswer{Op: q.Op, TransID: q.TransID, DeviceID: q.DeviceID, Fault: f}
+}
+
+// fault is why a request did not reach its user. It is nil if it did, and if nobody
+// can tell: then the request expires, and the engine says 208.
+func (q *request) fault() *signum.Fault {
+	switch {
+	case q.flags.has(asked | reached):
+		return nil
+	case q.attempts.por == scp80.TARUnknown: // the card has no such applet
+		return signum.NewFault(signum.UnknownClient)
+	case q.attempts.por != scp80.OK || !q.flags.has(submitted):
+		return signum.NewFault(q.lastFault())
+	}
+	return nil
+}
+
+// lastFault is why the last attempt did not reach the card: the network, or a
+// failure of the service itself.
+func (q *request) lastFault() signum.Code {
+	if q.flags.has(failed) {
+		return signum.InternalError
+	}
+	return signum.OTAError
+}
+
+// asking reports whether the card may still be asked: the request waits for its
+// answer, or an attempt is under way.
+func (q *request) asking() bool { return q.state == waiting || q.state == sending }

@@ -1,0 +1,143 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/signum-mssp/signum/internal/event"
+)
+
+// This file moves requests from state to state as time passes: see docs/sim.md,
+// "States of a request". Its functions are called with Channel.mu held, but for
+// tick and backoff.
+
+// move is the only place where a request changes its state.
+func (c *Channel) move(q *request, to state) {
+	if c.moved != nil {
+		c.moved(q.state, to)
+	}
+	q.state = to
+}
+
+// enqueue lets a request wait for a worker that submits it.
+func (c *Channel) enqueue(q *request) {
+	c.move(q, queued)
+	q.next = time.Time{}
+	if !c.submits.do(func() { c.attempt(q) }) {
+		c.end(q)
+	}
+}
+
+// schedule sets when the next attempt is due. There is none after the last one that
+// Retry.Attempts allows, and with a zero time.
+func (c *Channel) schedule(q *request, at time.Time) {
+	if q.attempts.count >= c.cfg.Retry.Attempts {
+		at = time.Time{}
+	}
+	q.next = at
+	c.arm(q)
+}
+
+// upcoming returns what is to be done next with a request, and when. Each action
+// changes what is upcoming, so that no timer is due forever.
+func (c *Channel) upcoming(q *request) (at time.Time, do func(*request)) {
+	at, do = q.Expires, c.expire
+	if !q.flags.has(givenUp) && q.state != answering && q.giveUpAt.Before(at) {
+		at, do = q.giveUpAt, c.giveUp
+	}
+	if q.next.IsZero() || !q.next.Before(at) {
+		return at, do
+	}
+	switch {
+	case q.state == answering:
+		return q.next, c.giveLater
+	case q.state == waiting && !q.flags.has(givenUp):
+		return q.next, c.enqueue
+	}
+	return at, do
+}
+
+// arm sets the one timer of a request to what is upcoming.
+func (c *Channel) arm(q *request) {
+	if q.state == ended || c.closed {
+		return
+	}
+	at, _ := c.upcoming(q)
+	// Not zero: that is now, and in testing/synctest the runtime does it on this
+	// goroutine, which its race detector does not always survive (Go 1.26).
+	wait := max(at.Sub(c.now()), 1)
+	if q.timer == nil {
+		q.timer = time.AfterFunc(wait, func() {
+			defer event.Rescue(c.log, "sim timer")
+			c.tick(q)
+		})
+		return
+	}
+	q.timer.Reset(wait)
+}
+
+// tick does what is due.
+func (c *Channel) tick(q *request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if q.state == ended || c.closed {
+		return
+	}
+	if at, do := c.upcoming(q); !c.now().Before(at) {
+		do(q)
+	}
+	c.arm(q)
+}
+
+// backoff is how long to wait after so many attempts.
+func (c *Channel) backoff(attempts int) time.Duration {
+	r := &c.cfg.Retry
+	d := r.MaxBackoff
+	if shift := max(attempts-1, 0); shift < 20 {
+		d = min(d, r.Backoff<<shift)
+	}
+	return d + time.Duration((rand.Float64()*0.4-0.2)*float64(d))
+}
+
+// giveUp decides what to answer shortly before a request expires. An attempt under
+// way is stopped and nothing more is sent; a reply is still taken.
+func (c *Channel) giveUp(q *request) {
+	q.flags |= givenUp
+	c.interrupt(q)
+	if f := q.fault(); f != nil {
+		c.answerFault(q, f.Code)
+		return
+	}
+	c.move(q, waiting)
+	q.next = time.Time{}
+}
+
+// expire forgets a request whose time is over: the engine ends it with 208.
+func (c *Channel) expire(q *request) {
+	if q.answer != nil {
+		c.log.Error("answer of a SIM lost: the service did not take it in time", "trans_id", q.TransID, "tries", q.gave)
+	}
+	c.trace.note(q.MSISDN, q.TransID, c.now(), "its time is over")
+	c.end(q)
+}
+
+// end forgets a request. It may have been forgotten before.
+func (c *Channel) end(q *request) {
+	if q.state == ended {
+		return
+	}
+	c.move(q, ended)
+	c.table.remove(q)
+	if q.timer != nil {
+		q.timer.Stop()
+	}
+	c.interrupt(q)
+}
+
+// interrupt stops the attempt under way, if there is one.
+func (c *Channel) interrupt(q *request) {
+	if q.attempts.cancel != nil {
+		q.attempts.cancel()
+		q.attempts.cancel = nil
+	}
+}

@@ -1,0 +1,55 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+)
+
+// state is what a request is doing. docs/sim.md draws the states; a test compares
+// the drawing with what the code does.
+type state uint8
+
+const (
+	waiting   state = iota // for the card's answer, or for the time of the next attempt
+	queued                 // for a worker that submits
+	sending                // a worker is making the packet, or the SMSC has not answered yet
+	answering              // the answer is known; the engine has not taken it yet
+	ended                  // no longer in the table
+)
+
+var stateNames = [...]string{"waiting", "queued", "sending", "answering", "ended"}
+
+func (s state) String() string {
+	if int(s) < len(stateNames) {
+		return stateNames[s]
+	}
+	return fmt.Sprintf("state(%d)", uint8(s))
+}
+
+// flags are what is known of a request besides its state.
+type flags uint8
+
+const (
+	asked     flags = 1 << iota // the card accepted a packet of this step: it asks its user
+	proved                      // the card accepted the last packet
+	reached                     // the card's applet answered, whatever it said
+	submitted                   // the SMSC took the last attempt
+	failed                      // the last attempt failed in the service, not in the network
+	givenUp                     // nothing more is sent; a reply is still taken
+	locating                    // the network is being asked where the phone is
+)
+
+var flagNames = [...]string{"asked", "proved", "reached", "submitted", "failed", "givenUp", "locating"}
+
+// has reports whether any of the flags is set.
+func (f flags) has(any flags) bool { return f&any != 0 }
+
+func (f flags) String() string {
+	var set []string
+	for i, name := range flagNames {
+		if f.has(1 << i) {
+			set = append(set, name)
+		}
+	}
+	return strings.Join(set, "+")
+}
