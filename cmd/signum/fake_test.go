@@ -24,6 +24,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,18 +39,20 @@ import (
 // account, ...401 cancels, ...103 does not say where it is. Texts with "forged"
 // are replaced before they are signed. It has one transaction, h1.
 type fakeService struct {
-	t       *testing.T
-	dir     string // a sandbox's directory for it
-	url     string
-	key     *ecdsa.PrivateKey
-	leaf    []byte
-	server  *httptest.Server
-	body    string // of the last request
-	asking  string // of the last signature request
-	polls   int    // status queries that are answered with 504
-	asks    func() // called before each of those answers, if not nil
-	pending string // the signature, Base64; empty: a one-time password
-	msisdn  string // whose it is
+	t      *testing.T
+	dir    string // a sandbox's directory for it
+	url    string
+	key    *ecdsa.PrivateKey
+	leaf   []byte
+	server *httptest.Server
+
+	mu      sync.Mutex // held while a request is answered
+	body    string     // of the last request
+	asking  string     // of the last signature request
+	polls   int        // status queries that are answered with 504
+	asks    func()     // called before each of those answers, if not nil
+	pending string     // the signature, Base64; empty: a one-time password
+	msisdn  string     // whose it is
 }
 
 func newFakeService(t *testing.T) *fakeService {
@@ -120,6 +123,8 @@ type fakeCall struct {
 }
 
 func (f *fakeService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		f.t.Error(err)

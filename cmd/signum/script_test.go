@@ -65,6 +65,8 @@ func TestScripts(t *testing.T) {
 			f := ts.Value(fakeKey{}).(*fakeService)
 			n, err := strconv.Atoi(args[0])
 			ts.Check(err)
+			f.mu.Lock()
+			defer f.mu.Unlock()
 			f.polls = n
 			f.pending = base64.StdEncoding.EncodeToString(f.sign("Test: Hello"))
 		},

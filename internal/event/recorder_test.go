@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,7 @@ func (wallClock) Now() time.Time { return time.Now() }
 // incident, and the minute ends with their number.
 func TestRepeatedErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log lockedBuffer
 		r := New(wallClock{}, slog.New(slog.NewTextHandler(&log, nil)))
 		fail := func(op, text string) string {
 			e := r.Begin("rest", op, "192.0.2.7")
@@ -49,6 +50,24 @@ func TestRepeatedErrors(t *testing.T) {
 			t.Error("the next minute has the incident of the last one")
 		}
 	})
+}
+
+// lockedBuffer is written by the sampler's timer and read by the test.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func TestSamplerForgetsTheOldest(t *testing.T) {
