@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -25,10 +26,11 @@ const DefaultPolicy = "2.999.1"
 
 // Options of an Issuer.
 type Options struct {
-	URL    string       // base, http, under which Handler is reached; goes into every certificate
-	Policy string       // OID of the certificate policy, dotted; empty: DefaultPolicy
-	Clock  mssp.Clock   // nil: mssp.SystemClock
-	Log    *slog.Logger // for what Handler cannot tell its clients; nil: discarded
+	URL    string          // base, http, under which Handler is reached; goes into every certificate
+	Policy string          // OID of the certificate policy, dotted; empty: DefaultPolicy
+	Clock  mssp.Clock      // nil: mssp.SystemClock
+	Log    *slog.Logger    // for what Handler cannot tell its clients; nil: discarded
+	Events *event.Recorder // takes the one event of each request to Handler; nil: one that writes to Log
 }
 
 // Issuer issues and revokes subscribers' certificates and publishes their
@@ -38,6 +40,7 @@ type Issuer struct {
 	store  mssp.CertificateStore
 	clock  mssp.Clock
 	log    *slog.Logger
+	events *event.Recorder
 	url    string // without a trailing slash
 	policy x509.OID
 	scheme scheme
@@ -67,6 +70,7 @@ func New(a *Authority, store mssp.CertificateStore, o Options) (*Issuer, error) 
 		store:     store,
 		clock:     o.Clock,
 		log:       o.Log,
+		events:    o.Events,
 		url:       base,
 		policy:    policy,
 		scheme:    s,
@@ -77,6 +81,9 @@ func New(a *Authority, store mssp.CertificateStore, o Options) (*Issuer, error) 
 	}
 	if i.log == nil {
 		i.log = slog.New(slog.DiscardHandler)
+	}
+	if i.events == nil {
+		i.events = event.New(i.clock, i.log)
 	}
 	return i, nil
 }

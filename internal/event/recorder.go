@@ -10,6 +10,10 @@ import (
 // Clock tells the time.
 type Clock interface{ Now() time.Time }
 
+type systemClock struct{}
+
+func (systemClock) Now() time.Time { return time.Now().UTC() }
+
 // Recorder hands events to sinks, and gives internal errors their incident.
 type Recorder struct {
 	clock  Clock
@@ -18,8 +22,15 @@ type Recorder struct {
 	errors *sampler
 }
 
-// New returns a recorder that logs one line an event and tells the sinks.
+// New returns a recorder that logs one line per event and tells the sinks. A nil
+// clock is the machine's; a nil logger discards.
 func New(clock Clock, log *slog.Logger, sinks ...Sink) *Recorder {
+	if clock == nil {
+		clock = systemClock{}
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	r := &Recorder{clock: clock, log: log, sinks: sinks}
 	r.errors = newSampler(func(s sample) {
 		log.Error("request failed again", "key", s.key, "incident", s.incident, "count", s.count, "interval", sampleInterval)

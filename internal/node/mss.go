@@ -15,7 +15,7 @@ import (
 func (n *Node) newEdge(context.Context) error {
 	l := n.cfg.Limits
 	edge.Register(n.mss, edge.Options{
-		Service: &n.engine, Clock: n.deps.Clock, Logger: n.deps.Logger,
+		Service: &n.engine, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 		MaxBody: int64(l.MaxBody), ReadTimeout: l.ReadTimeout, MaxOpen: l.MaxOpen,
 	}, rest.Wire{}, soap.Wire{PortalURL: n.page(portalPath)})
 	return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/engine"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/simcards"
@@ -34,7 +35,8 @@ type Node struct {
 
 	cfg       config.Config
 	deps      Deps
-	smsc      *smpp.Client // nil: none is configured
+	events    *event.Recorder // one for all entrances: repeated errors are counted together
+	smsc      *smpp.Client    // nil: none is configured
 	engine    lateEngine
 	listeners listeners
 	mss, web  *http.ServeMux
@@ -60,7 +62,8 @@ func New(ctx context.Context, cfg config.Config, deps Deps) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, deps: deps.withDefaults(), mss: http.NewServeMux(), web: http.NewServeMux()}
+	deps = deps.withDefaults()
+	n := &Node{cfg: cfg, deps: deps, events: event.New(deps.Clock, deps.Logger), mss: http.NewServeMux(), web: http.NewServeMux()}
 	for _, step := range []func(context.Context) error{
 		n.loadCertificates, n.listen, n.openStore, n.openCA, n.newSIMs, n.newApps, n.newEngine, n.newPages, n.newEdge,
 	} {
@@ -110,7 +113,7 @@ func (n *Node) openCA(context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.CA, err = ca.New(authority, n.Store, ca.Options{URL: n.PKIURL(), Clock: n.deps.Clock, Log: n.deps.Logger})
+	n.CA, err = ca.New(authority, n.Store, ca.Options{URL: n.PKIURL(), Clock: n.deps.Clock, Log: n.deps.Logger, Events: n.events})
 	return err
 }
 

@@ -44,7 +44,7 @@ func (n *Node) newSIMs(context.Context) error {
 		// Without an SMSC there may be no number, and nothing is sent.
 		ServiceAddress: smpp.Address{TON: tonInternational, NPI: npiE164, Addr: cmp.Or(c.ServiceNumber, "0")},
 		Retry:          sim.Retry(c.Retry),
-		Clock:          n.deps.Clock, Logger: n.deps.Logger,
+		Clock:          n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 	})
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ func (n *Node) newApps(context.Context) (err error) {
 	}
 	limit := func(r config.Rate) app.Limit { return app.Limit{PerMinute: r.PerMinute, Burst: r.Burst} }
 	n.Apps, err = app.New(app.Config{
-		Store: n.Store, CA: n.CA, Clock: n.deps.Clock, Logger: n.deps.Logger,
+		Store: n.Store, CA: n.CA, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 		Service: n.cfg.Service.MSSPURI, WebURL: n.WebURL(), NewSerial: ca.NewSerial,
 		VAPID: vapid, OpenAPI: api.AppOpenAPI, MaxConnections: c.MaxConnections,
 		Limits: app.Limits{
@@ -69,13 +69,13 @@ func (n *Node) newPages(ctx context.Context) error {
 	}
 	selfCare, err := portal.New(portal.Config{
 		Signer: &n.engine, Store: n.Store, Apps: n.Apps, CA: n.CA, Party: portalParty, Pin: portalPin, Prefix: prefix, ServiceName: n.cfg.Service.Name,
-		WebURL: n.WebURL, Clock: n.deps.Clock, Logger: n.deps.Logger,
+		WebURL: n.WebURL, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 	})
 	if err != nil {
 		return err
 	}
 	n.onClose(selfCare.Close)
-	for path, h := range map[string]http.Handler{"/phone": phonepage.Handler(phonepage.Config{ServiceName: n.cfg.Service.Name}), portalPath: selfCare.Handler()} {
+	for path, h := range map[string]http.Handler{"/phone": phonepage.Handler(phonepage.Config{ServiceName: n.cfg.Service.Name, Events: n.events}), portalPath: selfCare.Handler()} {
 		n.web.Handle(path, h)
 		n.web.Handle(path+"/", h)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/web"
 )
 
@@ -13,7 +14,8 @@ var static embed.FS
 
 // Config of the page.
 type Config struct {
-	ServiceName string // what users know the service by
+	ServiceName string          // what users know the service by
+	Events      *event.Recorder // takes the one event of each request; nil: they are discarded
 }
 
 // Handler serves the App under /phone: the page there, its files below. The App

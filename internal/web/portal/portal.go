@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -68,6 +69,7 @@ type Config struct {
 	WebURL      func() string // https://host, where people find these pages
 	Clock       mssp.Clock
 	Logger      *slog.Logger
+	Events      *event.Recorder // takes the one event of each request; nil: one that writes to Logger
 }
 
 // Portal is where a mobile user looks after the account: pages under /me. Who
@@ -98,6 +100,9 @@ func New(c Config) (*Portal, error) {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Events == nil {
+		c.Events = event.New(c.Clock, c.Logger)
 	}
 	pages, err := parsePages()
 	if err != nil {
