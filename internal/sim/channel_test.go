@@ -260,7 +260,7 @@ func TestNotTaken(t *testing.T) {
 		change      func(w *world, r *mssp.DeviceRequest)
 		unreachable bool
 	}{
-		"blocked":       {func(w *world, r *mssp.DeviceRequest) { w.store.cards[r.MSISDN].State = mssp.CardBarred }, true},
+		"blocked":       {func(w *world, r *mssp.DeviceRequest) { w.store.cards[r.MSISDN].State = mssp.CardBlocked }, true},
 		"another":       {func(w *world, r *mssp.DeviceRequest) { r.DeviceID = "other" }, true},
 		"unknown":       {func(w *world, r *mssp.DeviceRequest) { r.MSISDN = "+41790000000" }, true},
 		"store":         {func(w *world, r *mssp.DeviceRequest) { w.store.fail = errStore }, false},
@@ -292,7 +292,7 @@ func TestCardGoesMeanwhile(t *testing.T) {
 		f.deaf = true
 		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		pass(time.Second)
-		w.store.change(f.msisdn, func(c *mssp.Card) { c.State = mssp.CardBarred })
+		w.store.change(f.msisdn, func(c *mssp.Card) { c.State = mssp.CardBlocked })
 		pass(10 * time.Second)
 		w.code(signum.OTAError)
 		if w.net.count() != 1 {

@@ -234,11 +234,11 @@ func (r *cardRow) parseState(text string) error {
 	switch {
 	case text == "":
 	case r.msisdn == "" && r.state == mssp.CardStock:
-	case r.msisdn != "" && (r.state == mssp.CardActive || r.state == mssp.CardBarred):
+	case r.msisdn != "" && (r.state == mssp.CardActive || r.state == mssp.CardBlocked):
 	case r.msisdn == "":
 		return fmt.Errorf("state: a card without a number is %s, or empty", mssp.CardStock)
 	default:
-		return fmt.Errorf("state: a card with a number is %s or %s, or empty: as it is", mssp.CardActive, mssp.CardBarred)
+		return fmt.Errorf("state: a card with a number is %s or %s, or empty: as it is", mssp.CardActive, mssp.CardBlocked)
 	}
 	return nil
 }

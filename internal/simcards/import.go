@@ -33,7 +33,7 @@ type ImportOptions struct {
 	// keys in the clear is an accident elsewhere than in a laboratory.
 	PlainKeys bool
 	// DefaultState is that of new cards with a number whose row does not say:
-	// mssp.CardActive if empty, or mssp.CardBarred.
+	// mssp.CardActive if empty, or mssp.CardBlocked.
 	DefaultState mssp.CardState
 	// Progress learns from time to time how many rows are done. May be nil.
 	Progress func(rows int)
@@ -160,9 +160,9 @@ func (i *importer) check() error {
 	switch i.opts.DefaultState {
 	case "":
 		i.opts.DefaultState = mssp.CardActive
-	case mssp.CardActive, mssp.CardBarred:
+	case mssp.CardActive, mssp.CardBlocked:
 	default:
-		return fmt.Errorf("simcards: a card in a phone is %s or %s, not %s", mssp.CardActive, mssp.CardBarred, i.opts.DefaultState)
+		return fmt.Errorf("simcards: a card in a phone is %s or %s, not %s", mssp.CardActive, mssp.CardBlocked, i.opts.DefaultState)
 	}
 	return nil
 }

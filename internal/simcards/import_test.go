@@ -28,7 +28,7 @@ func TestImport(t *testing.T) {
 	if d := cmp.Diff(want, sub); d != "" || len(sub.Serial) != 16 {
 		t.Errorf("-want +got\n%s", d)
 	}
-	if d := b.subscriber(2).Devices[0]; d.State != signum.DeviceInactive || d.KeyType != signum.RSA || b.card(2).State != mssp.CardBarred {
+	if d := b.subscriber(2).Devices[0]; d.State != signum.DeviceInactive || d.KeyType != signum.RSA || b.card(2).State != mssp.CardBlocked {
 		t.Errorf("%+v", d)
 	}
 	if d := b.subscriber(5).Devices[0]; d.State != signum.DeviceRegistered || d.KeyType != signum.EC {
@@ -91,7 +91,7 @@ func TestImportMoves(t *testing.T) {
 	if s := b.subscriber(7); len(s.Devices) != 2 || s.Devices[0].ID != app.ID || s.Serial != "S7" {
 		t.Errorf("first SIM: %+v", s)
 	}
-	if d := b.subscriber(12).Devices[0]; d.State != signum.DeviceInactive || b.cardOf(12).State != mssp.CardBarred {
+	if d := b.subscriber(12).Devices[0]; d.State != signum.DeviceInactive || b.cardOf(12).State != mssp.CardBlocked {
 		t.Errorf("renumbered and blocked: %+v", d)
 	}
 	b.want(Summary{Rows: 5, Unchanged: 5}, b.load(rows...))
@@ -190,7 +190,7 @@ func TestImportStates(t *testing.T) {
 	b := newTestBook(t)
 	b.load(cardLine(1, 1))
 	b.activate(1, "a1")
-	if err := b.SetState(t.Context(), cardICCID(1), mssp.CardBarred); err != nil {
+	if err := b.SetState(t.Context(), cardICCID(1), mssp.CardBlocked); err != nil {
 		t.Fatal(err)
 	}
 	b.want(Summary{Rows: 1, Unchanged: 1}, b.load(cardLine(1, 1)))
@@ -201,20 +201,20 @@ func TestImportStates(t *testing.T) {
 	b.want(Summary{Rows: 1, Updated: 1}, b.load(cardLine(1, 1, "", "BLOCKED")))
 
 	sum, err := b.Import(t.Context(), strings.NewReader(cardHeader+cardLine(1, 1)+cardLine(2, 2)+cardLine(3, 3, "", "ACTIVE")+cardLine(4, 1+1000)+cardLine(5, -1)),
-		ImportOptions{PlainKeys: true, DefaultState: mssp.CardBarred})
+		ImportOptions{PlainKeys: true, DefaultState: mssp.CardBlocked})
 	if err != nil || sum.New != 4 || sum.Unchanged != 1 {
 		t.Fatal(sum, err)
 	}
-	for n, want := range map[int]mssp.CardState{1: mssp.CardBarred, 2: mssp.CardBarred, 3: mssp.CardActive, 4: mssp.CardBarred, 5: mssp.CardStock} {
+	for n, want := range map[int]mssp.CardState{1: mssp.CardBlocked, 2: mssp.CardBlocked, 3: mssp.CardActive, 4: mssp.CardBlocked, 5: mssp.CardStock} {
 		if got := b.card(n).State; got != want {
 			t.Errorf("card %d: %s, want %s", n, got, want)
 		}
 	}
 	// One that comes by a swap is blocked too.
-	if _, err := b.Import(t.Context(), strings.NewReader(cardHeader+cardLine(6, 1)), ImportOptions{PlainKeys: true, DefaultState: mssp.CardBarred}); err != nil {
+	if _, err := b.Import(t.Context(), strings.NewReader(cardHeader+cardLine(6, 1)), ImportOptions{PlainKeys: true, DefaultState: mssp.CardBlocked}); err != nil {
 		t.Fatal(err)
 	}
-	if d := b.subscriber(1).Devices[0]; b.cardOf(1).State != mssp.CardBarred || d.State != signum.DeviceInactive {
+	if d := b.subscriber(1).Devices[0]; b.cardOf(1).State != mssp.CardBlocked || d.State != signum.DeviceInactive {
 		t.Errorf("%+v", d)
 	}
 }

@@ -84,7 +84,7 @@ func (p *Provisioner) place(ctx context.Context, r *cardRow, w way, c *mssp.Card
 			return nil, err
 		}
 		pl, err := p.swap(ctx, sub, stock, r.keyType)
-		if err == nil && r.state == mssp.CardBarred {
+		if err == nil && r.state == mssp.CardBlocked {
 			err = p.setState(ctx, r.iccid, r.state)
 			stock.State = r.state
 		}
@@ -187,7 +187,7 @@ func (p *Provisioner) enrol(ctx context.Context, r *cardRow, c *mssp.Card) (*pla
 		return nil, err
 	}
 	next.DeviceID, next.State = d.ID, mssp.CardActive
-	if r.state == mssp.CardBarred {
+	if r.state == mssp.CardBlocked {
 		next.State, d.State = r.state, signum.DeviceInactive
 	}
 	err = p.cfg.Store.EnrolCard(ctx, &mssp.Subscriber{MSISDN: r.msisdn, Serial: p.cfg.NewSerial(),

@@ -245,7 +245,7 @@ func (p *Provisioner) renumber(ctx context.Context, from, to string) error {
 	return err
 }
 
-// SetState blocks a card (mssp.CardBarred), or makes it active again. Nothing is
+// SetState blocks a card (mssp.CardBlocked), or makes it active again. Nothing is
 // sent to a card that is blocked, and its SIM counts as switched off: requests are
 // answered as if the subscriber had no SIM (105, or the App is asked). A party with
 // auto activation would switch it on, and gets 209, since nothing can be sent. When

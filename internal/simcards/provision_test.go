@@ -238,7 +238,7 @@ func TestSwap(t *testing.T) {
 
 	// A SIM that is blocked can be swapped; one whose key was revoked is not revoked again.
 	b.activate(1, "a2")
-	if err := errors.Join(b.store.RevokeCertificate(ctx, "a2", b.clock.Now(), 1), b.SetState(ctx, cardICCID(2), mssp.CardBarred),
+	if err := errors.Join(b.store.RevokeCertificate(ctx, "a2", b.clock.Now(), 1), b.SetState(ctx, cardICCID(2), mssp.CardBlocked),
 		b.Swap(ctx, cardNumber(1), cardICCID(3))); err != nil {
 		t.Fatal(err)
 	}
@@ -312,17 +312,17 @@ func TestBlock(t *testing.T) {
 			t.Errorf("card %s, device %s, want %s", b.card(1).State, d.State, want)
 		}
 	}
-	state(mssp.CardBarred, signum.DeviceInactive)
+	state(mssp.CardBlocked, signum.DeviceInactive)
 	if _, err := b.store.TakeCounter(ctx, id); !errors.Is(err, mssp.ErrCardState) {
 		t.Errorf("counter of a blocked card: %v", err)
 	}
 	state(mssp.CardActive, signum.DeviceRegistered)
 	b.activate(1, "a1")
-	state(mssp.CardBarred, signum.DeviceInactive)
+	state(mssp.CardBlocked, signum.DeviceInactive)
 	state(mssp.CardActive, signum.DeviceActive)
-	refusedWith(t, b.SetState(ctx, "1", mssp.CardBarred), "18 to 20")
-	refusedWith(t, b.SetState(ctx, cardICCID(9), mssp.CardBarred), "there is no card")
-	refusedWith(t, b.SetState(ctx, cardICCID(2), mssp.CardBarred), "only a card in use")
+	refusedWith(t, b.SetState(ctx, "1", mssp.CardBlocked), "18 to 20")
+	refusedWith(t, b.SetState(ctx, cardICCID(9), mssp.CardBlocked), "there is no card")
+	refusedWith(t, b.SetState(ctx, cardICCID(2), mssp.CardBlocked), "only a card in use")
 }
 
 func TestShow(t *testing.T) {

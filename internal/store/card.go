@@ -185,7 +185,7 @@ func checkCard(c *mssp.Card) error {
 		return fmt.Errorf("store: card %s: "+format, append([]any{c.ICCID}, args...)...)
 	}
 	switch c.State {
-	case mssp.CardActive, mssp.CardBarred:
+	case mssp.CardActive, mssp.CardBlocked:
 		if c.DeviceID == "" {
 			return wrong("%s without a device", c.State)
 		}

@@ -40,7 +40,7 @@ func TestRefusalsOfCardsKeepGroup(t *testing.T) {
 			}
 		}
 		blocked, last := testCard(1, "sim"), testCard(2, "")
-		blocked.State = mssp.CardBarred
+		blocked.State = mssp.CardBlocked
 		for _, c := range []*mssp.Card{blocked, last} {
 			if err := s.PutCard(ctx, c); err != nil {
 				t.Fatal(err)

@@ -40,9 +40,9 @@ func (s *Store) SetCardState(ctx context.Context, iccid string, to mssp.CardStat
 		switch (change{mssp.CardState(state), to}) {
 		case change{to, to}:
 			return nil
-		case change{mssp.CardActive, mssp.CardBarred}:
+		case change{mssp.CardActive, mssp.CardBlocked}:
 			device = barDevice
-		case change{mssp.CardBarred, mssp.CardActive}:
+		case change{mssp.CardBlocked, mssp.CardActive}:
 			device = unbarDevice
 		case change{mssp.CardStock, mssp.CardRetired}:
 		default:

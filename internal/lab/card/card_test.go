@@ -359,7 +359,7 @@ func TestLanguages(t *testing.T) {
 // The sandbox lets cards fail.
 func TestRigged(t *testing.T) {
 	p := newPhone(t)
-	p.card.Pose(signum.PINBlocked, false)
+	p.card.SimulateFault(signum.PINBlocked, false)
 	p.send(signRequest(1, "a"))
 	if r := p.only(); r.Result != applet.PINBlocked || r.TriesLeft != 0 || p.card.TriesLeft() != 3 {
 		t.Errorf("%+v", r)

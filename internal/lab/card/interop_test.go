@@ -115,7 +115,7 @@ func TestConcurrency(t *testing.T) {
 				p.card.PublicKey()
 				p.card.TriesLeft()
 				p.card.Asking()
-				p.card.Pose(0, false)
+				p.card.SimulateFault(0, false)
 			}
 		})
 	}

@@ -96,7 +96,7 @@ func (c *Card) Spoil(on bool) {
 
 // Pose is Rig and Spoil for who speaks of codes: PINBlocked, NoKeyFound, or 0
 // for the card's own mind; any other code is an internal error.
-func (c *Card) Pose(code signum.Code, spoil bool) {
+func (c *Card) SimulateFault(code signum.Code, spoil bool) {
 	r := applet.Internal
 	switch code {
 	case 0:

@@ -19,7 +19,7 @@ type SIM interface {
 	Asking() card.Asking
 	// Pose lets the card answer this code to signature requests that arrive from
 	// now on (0: its own mind), and spoil its signatures.
-	Pose(code signum.Code, spoil bool)
+	SimulateFault(code signum.Code, spoil bool)
 }
 
 var _ SIM = (*card.Card)(nil)

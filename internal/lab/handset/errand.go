@@ -128,7 +128,7 @@ func decide(d *dialogue, do person.Action, rejected int) (Key, string) {
 
 // pose sets what of a behaviour is the card's.
 func (t *terminal) pose(b person.Behaviour) {
-	t.card.Pose(b.Plays(mssp.OpSign), b.Do == person.BadSignature)
+	t.card.SimulateFault(b.Plays(mssp.OpSign), b.Do == person.BadSignature)
 }
 
 // judge tells what came of a key. It is called with the line of the terminal

@@ -82,7 +82,7 @@ func (p *plastic) Asking() card.Asking {
 	return p.asking
 }
 
-func (p *plastic) Pose(code signum.Code, spoil bool) {
+func (p *plastic) SimulateFault(code signum.Code, spoil bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.code, p.spoil = code, spoil

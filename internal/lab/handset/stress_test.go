@@ -67,7 +67,7 @@ func (f *forever) Transmit(b []byte) []byte {
 func (f *forever) KnownPIN() string       { return "4711" }
 func (f *forever) TriesLeft() int         { return 3 }
 func (f *forever) Asking() card.Asking    { return card.Asking{Step: card.StepText} }
-func (f *forever) Pose(signum.Code, bool) {}
+func (f *forever) SimulateFault(signum.Code, bool) {}
 
 // Everything at once: nothing stands still, and no card is ever asked twice.
 func TestConcurrently(t *testing.T) {

@@ -137,8 +137,8 @@ func (c *control) setSIMState(ctx context.Context, body []byte) (any, error) {
 	if err := strict(body, &in); err != nil {
 		return nil, err
 	}
-	if in.State != mssp.CardActive && in.State != mssp.CardBarred {
-		return nil, fmt.Errorf("state is %s or %s", mssp.CardBarred, mssp.CardActive)
+	if in.State != mssp.CardActive && in.State != mssp.CardBlocked {
+		return nil, fmt.Errorf("state is %s or %s", mssp.CardBlocked, mssp.CardActive)
 	}
 	return struct{}{}, c.box.Cards.SetState(ctx, in.ICCID, in.State)
 }

@@ -69,7 +69,7 @@ func testCard(t *testing.T, d *database) {
 		t.Error(ok, err)
 	}
 	want.ReplyCounter = 7
-	want.KIc, want.KID, want.State, want.Changed = []byte{2}, []byte{3}, mssp.CardBarred, after(5)
+	want.KIc, want.KID, want.State, want.Changed = []byte{2}, []byte{3}, mssp.CardBlocked, after(5)
 	put := want
 	put.Counter, put.ReplyCounter, put.ReplySeen, put.Created, put.MSISDN = 99, 98, 97, after(9), "not kept"
 	must(t, s.PutCard(ctx, &put))
@@ -140,8 +140,8 @@ func testRekeyCard(t *testing.T, d *database) {
 	if ok, err := s.AcceptReply(ctx, c.ICCID, 7); !ok || err != nil {
 		t.Error(ok, err)
 	}
-	must(t, s.SetCardState(ctx, c.ICCID, mssp.CardBarred, after(2)))
-	c.State, c.Counter, c.ReplyCounter = mssp.CardBarred, 1, 7
+	must(t, s.SetCardState(ctx, c.ICCID, mssp.CardBlocked, after(2)))
+	c.State, c.Counter, c.ReplyCounter = mssp.CardBlocked, 1, 7
 	for _, step := range []struct {
 		set       byte
 		algorithm string
@@ -187,7 +187,7 @@ func testEnrolCard(t *testing.T, d *database) {
 	stock.Counter, stock.ReplyCounter = 5, 6
 	must(t, s.PutCard(ctx, stock))
 	second, taken := subscriber(2, sim(2)), newCard(2)
-	taken.State, taken.DeviceID, taken.KIc, taken.Created = mssp.CardBarred, "sim-2", []byte{9}, after(8)
+	taken.State, taken.DeviceID, taken.KIc, taken.Created = mssp.CardBlocked, "sim-2", []byte{9}, after(8)
 	must(t, s.EnrolCard(ctx, second, taken))
 	taken.MSISDN, taken.Created, taken.Counter, taken.ReplyCounter = second.MSISDN, start, 5, 6
 	checkCard(t, s, taken)

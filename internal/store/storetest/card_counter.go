@@ -32,7 +32,7 @@ func testCounter(t *testing.T, d *database) {
 	must(t, s.PutCard(ctx, stock))
 	_, err = s.TakeCounter(ctx, stock.ICCID)
 	wantIs(t, "stock", err, mssp.ErrCardState)
-	must(t, s.SetCardState(ctx, c.ICCID, mssp.CardBarred, after(1)))
+	must(t, s.SetCardState(ctx, c.ICCID, mssp.CardBlocked, after(1)))
 	_, err = s.TakeCounter(ctx, c.ICCID)
 	wantIs(t, "blocked", err, mssp.ErrCardState)
 
@@ -209,7 +209,7 @@ func testRaceToBlock(t *testing.T, d *database) {
 	var refused [crowd]bool
 	race(crowd, func(i int) {
 		if i == 0 {
-			must(t, s.SetCardState(ctx, c.ICCID, mssp.CardBarred, after(1)))
+			must(t, s.SetCardState(ctx, c.ICCID, mssp.CardBlocked, after(1)))
 			at, err := s.Card(ctx, c.ICCID)
 			must(t, err)
 			c = at

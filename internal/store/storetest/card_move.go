@@ -22,17 +22,17 @@ func testCardState(t *testing.T, d *database) {
 		checkSubscriber(t, s, sub)
 	}
 	set(mssp.CardActive, 2, signum.DeviceRegistered)
-	set(mssp.CardBarred, 3, signum.DeviceInactive)
-	set(mssp.CardBarred, 4, signum.DeviceInactive)
+	set(mssp.CardBlocked, 3, signum.DeviceInactive)
+	set(mssp.CardBlocked, 4, signum.DeviceInactive)
 	set(mssp.CardActive, 5, signum.DeviceRegistered)
 
 	// With a key that is certified it is as it was before.
 	device.Certificate, device.State = issue(t, s, newCertificate(1, device.ID)), signum.DeviceActive
 	must(t, s.ActivateDevice(ctx, device.ID, signum.EC, device.Certificate.Serial))
-	set(mssp.CardBarred, 6, signum.DeviceInactive)
+	set(mssp.CardBlocked, 6, signum.DeviceInactive)
 	set(mssp.CardActive, 7, signum.DeviceActive)
 	// A key that is made while its card is blocked is kept, and not used.
-	set(mssp.CardBarred, 8, signum.DeviceInactive)
+	set(mssp.CardBlocked, 8, signum.DeviceInactive)
 	device.Certificate = issue(t, s, newCertificate(2, device.ID))
 	must(t, s.ActivateDevice(ctx, device.ID, signum.EC, device.Certificate.Serial))
 	checkSubscriber(t, s, sub)
@@ -40,7 +40,7 @@ func testCardState(t *testing.T, d *database) {
 	// What was switched off for another reason stays so.
 	must(t, s.DeactivateDevice(ctx, device.ID))
 	set(mssp.CardActive, 10, signum.DeviceInactive)
-	set(mssp.CardBarred, 11, signum.DeviceInactive)
+	set(mssp.CardBlocked, 11, signum.DeviceInactive)
 	must(t, s.RevokeCertificate(ctx, device.Certificate.Serial, after(12), 4))
 	device.Certificate.State, device.Certificate.RevokedAt, device.Certificate.Reason = mssp.CertificateRevoked, after(12), 4
 	set(mssp.CardActive, 13, signum.DeviceInactive)
@@ -50,16 +50,16 @@ func testCardState(t *testing.T, d *database) {
 	for _, to := range []mssp.CardState{mssp.CardStock, mssp.CardRetired, "LOST", ""} {
 		wantIs(t, "active to "+string(to), s.SetCardState(ctx, c.ICCID, to, after(20)), mssp.ErrCardState)
 	}
-	for _, to := range []mssp.CardState{mssp.CardActive, mssp.CardBarred} {
+	for _, to := range []mssp.CardState{mssp.CardActive, mssp.CardBlocked} {
 		wantIs(t, "stock to "+string(to), s.SetCardState(ctx, stock.ICCID, to, after(20)), mssp.ErrCardState)
 	}
 	must(t, s.SetCardState(ctx, stock.ICCID, mssp.CardRetired, after(20)))
 	stock.State, stock.Changed = mssp.CardRetired, after(20)
-	for _, to := range []mssp.CardState{mssp.CardActive, mssp.CardBarred, mssp.CardStock} {
+	for _, to := range []mssp.CardState{mssp.CardActive, mssp.CardBlocked, mssp.CardStock} {
 		wantIs(t, "retired to "+string(to), s.SetCardState(ctx, stock.ICCID, to, after(21)), mssp.ErrCardState)
 	}
-	wantNotFound(t, "no card", s.SetCardState(ctx, "none", mssp.CardBarred, after(20)))
-	wantNotFound(t, "no ICCID", s.SetCardState(ctx, "\xff", mssp.CardBarred, after(20)))
+	wantNotFound(t, "no card", s.SetCardState(ctx, "none", mssp.CardBlocked, after(20)))
+	wantNotFound(t, "no ICCID", s.SetCardState(ctx, "\xff", mssp.CardBlocked, after(20)))
 	checkCard(t, d.Reopen(), c)
 	checkCard(t, d.Store(), stock)
 	checkSubscriber(t, d.Store(), sub)

@@ -82,7 +82,7 @@ func (m *model) putCard(rt *rapid.T) {
 	case 1:
 		c.State = mssp.CardRetired
 	case 2:
-		c.State, c.DeviceID = mssp.CardBarred, m.simDevice(rt)
+		c.State, c.DeviceID = mssp.CardBlocked, m.simDevice(rt)
 	default:
 		c.State, c.DeviceID = mssp.CardActive, m.simDevice(rt)
 	}
@@ -164,7 +164,7 @@ func (m *model) acceptReply(rt *rapid.T) {
 
 func (m *model) cardState(rt *rapid.T) {
 	id, at := m.iccid(rt), m.seconds(rt, "at")
-	to := rapid.SampledFrom([]mssp.CardState{mssp.CardActive, mssp.CardActive, mssp.CardBarred, mssp.CardBarred,
+	to := rapid.SampledFrom([]mssp.CardState{mssp.CardActive, mssp.CardActive, mssp.CardBlocked, mssp.CardBlocked,
 		mssp.CardRetired, mssp.CardStock}).Draw(rt, "to")
 	err := m.store.SetCardState(context.Background(), id, to, at)
 	c := m.cards[id]
@@ -175,9 +175,9 @@ func (m *model) cardState(rt *rapid.T) {
 	case c.State == to:
 		ok(rt, err)
 		return
-	case c.State == mssp.CardActive && to == mssp.CardBarred:
+	case c.State == mssp.CardActive && to == mssp.CardBlocked:
 		m.device(c.DeviceID).State = signum.DeviceInactive
-	case c.State == mssp.CardBarred && to == mssp.CardActive:
+	case c.State == mssp.CardBlocked && to == mssp.CardActive:
 		d := m.device(c.DeviceID)
 		d.State = signum.DeviceInactive
 		if d.Certificate == nil {

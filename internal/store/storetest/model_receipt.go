@@ -82,7 +82,7 @@ func (m *model) activate(rt *rapid.T) {
 	ok(rt, err)
 	d.State, d.KeyType, d.PINBlocked = signum.DeviceActive, signum.RSA, false
 	d.Certificate = &mssp.Certificate{Serial: serial}
-	if c := m.cardIn(id); c != nil && c.State == mssp.CardBarred {
+	if c := m.cardIn(id); c != nil && c.State == mssp.CardBlocked {
 		d.State = signum.DeviceInactive
 	}
 }
