@@ -12,7 +12,7 @@ type CardState string
 // States of a card.
 const (
 	CardActive  CardState = "ACTIVE"  // in a subscriber's phone
-	CardBlocked  CardState = "BLOCKED" // lost or stolen: nothing is sent to it (CardBlocked is a status code)
+	CardBlocked CardState = "BLOCKED" // lost or stolen: nothing is sent to it (CardBlocked is a status code)
 	CardRetired CardState = "RETIRED" // swapped out; never comes back
 	CardStock   CardState = "STOCK"   // in no phone yet
 )

@@ -285,7 +285,7 @@ func TestNotTaken(t *testing.T) {
 	}
 }
 
-// A card that is barred or swapped between two attempts gets no second one.
+// A card that is blocked or swapped between two attempts gets no second one.
 func TestCardGoesMeanwhile(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)

@@ -94,8 +94,9 @@ func (c *Card) Spoil(on bool) {
 	c.spoil = on
 }
 
-// Pose is Rig and Spoil for who speaks of codes: PINBlocked, NoKeyFound, or 0
-// for the card's own mind; any other code is an internal error.
+// SimulateFault sets Rig and Spoil by status code: PINBlocked, NoKeyFound, or 0
+// for normal operation. Any other code makes the card answer with an internal
+// error.
 func (c *Card) SimulateFault(code signum.Code, spoil bool) {
 	r := applet.Internal
 	switch code {

@@ -17,8 +17,8 @@ type SIM interface {
 	TriesLeft() int
 	// Asking is what the command is for that the handset has.
 	Asking() card.Asking
-	// Pose lets the card answer this code to signature requests that arrive from
-	// now on (0: its own mind), and spoil its signatures.
+	// SimulateFault makes the card answer later signature requests with this code
+	// (0: normally), and corrupt its signatures if spoil is set.
 	SimulateFault(code signum.Code, spoil bool)
 }
 

@@ -64,9 +64,9 @@ func (f *forever) Transmit(b []byte) []byte {
 	return []byte{0x91, byte(len(f.next()))}
 }
 
-func (f *forever) KnownPIN() string       { return "4711" }
-func (f *forever) TriesLeft() int         { return 3 }
-func (f *forever) Asking() card.Asking    { return card.Asking{Step: card.StepText} }
+func (f *forever) KnownPIN() string                { return "4711" }
+func (f *forever) TriesLeft() int                  { return 3 }
+func (f *forever) Asking() card.Asking             { return card.Asking{Step: card.StepText} }
 func (f *forever) SimulateFault(signum.Code, bool) {}
 
 // Everything at once: nothing stands still, and no card is ever asked twice.
