@@ -3,7 +3,6 @@ package portal
 import (
 	"bytes"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -15,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lang"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
@@ -43,23 +43,27 @@ type call struct {
 	token   string            // of the page's forms
 	set     map[string]string // cookies set by this call
 	refresh int               // seconds, 0: none
-	once    bool              // the page shows what cannot be shown again
+	once    bool              // the page shows a secret that cannot be shown a second time
+	event   *event.Event      // of this call
+	routine bool              // an event only if it fails
 }
 
-func (p *Portal) call(w http.ResponseWriter, r *http.Request) *call {
-	return &call{p: p, w: w, r: r, lang: languageOf(r), set: map[string]string{}}
+func (p *Portal) call(w http.ResponseWriter, r *http.Request, op string) *call {
+	return &call{
+		p: p, w: w, r: r, lang: languageOf(r), set: map[string]string{},
+		event: p.Events.Begin("portal", op, hostOf(r.RemoteAddr)),
+	}
 }
 
-// open serves pages that need nobody logged in.
-func (p *Portal) open(h func(*call)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		c := p.call(w, r)
-		if cookie := c.cookie(sessionCookie); cookie != "" && r.URL.Path != "/me/login/status" {
+// public wraps pages that anybody may see.
+func (p *Portal) public(h func(*call)) func(*call) {
+	return func(c *call) {
+		if cookie := c.cookie(sessionCookie); cookie != "" {
 			if c.session = p.sessions.use(cookie); c.session != nil {
 				c.token = p.token(cookie)
 			}
 		}
-		if want := r.URL.Query().Get("lang"); r.Method == http.MethodGet && slices.Contains(lang.All, want) {
+		if want := c.r.URL.Query().Get("lang"); c.r.Method == http.MethodGet && slices.Contains(lang.All, want) {
 			c.switchLanguage(want)
 			return
 		}
@@ -67,14 +71,16 @@ func (p *Portal) open(h func(*call)) http.HandlerFunc {
 	}
 }
 
-// user serves pages of the user who is logged in. Every POST needs the token
-// of the session.
-func (p *Portal) user(h func(*call)) http.HandlerFunc {
-	return p.open(func(c *call) {
+// user wraps pages of the user who is logged in. Every POST needs the token of
+// the session.
+func (p *Portal) user(h func(*call)) func(*call) {
+	return p.public(func(c *call) {
 		if c.session == nil {
 			to := "/me/login"
+			c.refuse("no session")
 			if c.cookie(sessionCookie) != "" {
 				c.setCookie(sessionCookie, "/me", "")
+				c.refuse("session over")
 				to += "?over"
 			}
 			c.redirect(to)
@@ -88,6 +94,7 @@ func (p *Portal) user(h func(*call)) http.HandlerFunc {
 		switch {
 		case errors.Is(err, mssp.ErrNotFound), err == nil && account.Serial != c.session.serial:
 			c.leave()
+			c.refuse("session over")
 			c.redirect("/me/login?over")
 			return
 		case err != nil:
@@ -105,6 +112,7 @@ func (p *Portal) user(h func(*call)) http.HandlerFunc {
 
 // leave ends the session.
 func (c *call) leave() {
+	c.event.MSISDN = c.session.number
 	c.p.sessions.end(c.cookie(sessionCookie))
 	c.setCookie(sessionCookie, "/me", "")
 	c.session = nil
@@ -160,7 +168,10 @@ func (c *call) switchLanguage(to string) {
 	c.redirect((&url.URL{Path: c.r.URL.Path, RawQuery: q.Encode()}).String())
 }
 
-func (c *call) redirect(to string) { http.Redirect(c.w, c.r, to, http.StatusSeeOther) }
+func (c *call) redirect(to string) {
+	c.event.Status = http.StatusSeeOther
+	http.Redirect(c.w, c.r, to, http.StatusSeeOther)
+}
 
 // page is what the templates see.
 type page struct {
@@ -216,10 +227,12 @@ func (c *call) render(status int, name, title string, body any) {
 	}
 	var b bytes.Buffer
 	if err := c.p.pages[name].Execute(&b, page); err != nil {
-		c.p.Logger.Error("portal: page", "page", name, "error", err)
-		http.Error(c.w, "500", http.StatusInternalServerError)
+		incident := c.p.Events.Fail(c.event, fmt.Errorf("portal: page %s: %w", name, err))
+		c.event.Status = http.StatusInternalServerError
+		http.Error(c.w, "internal error "+incident, http.StatusInternalServerError)
 		return
 	}
+	c.event.Status = status
 	c.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	c.w.Header().Set("Content-Language", c.lang)
 	c.w.Header().Add("Vary", "Accept-Language, Cookie")
@@ -227,14 +240,11 @@ func (c *call) render(status int, name, title string, body any) {
 	c.w.Write(b.Bytes())
 }
 
-// message is a page that says one thing.
+// message is a page that says one thing. what is the key of its texts; of a
+// refusal it is the reason too.
 func (c *call) message(status int, what string) {
-	c.render(status, "message", what+".title", map[string]any{"What": what, "Trace": ""})
-}
-
-// fail says that it is our fault; the cause goes to the log only.
-func (c *call) fail(err error) {
-	trace := rand.Text()[:10]
-	c.p.Logger.Error("portal: failed", "trace", trace, "path", c.r.URL.Path, "error", err)
-	c.render(http.StatusInternalServerError, "message", "internal.title", map[string]any{"What": "internal", "Trace": trace})
+	if status >= http.StatusBadRequest {
+		c.refuse(what)
+	}
+	c.render(status, "message", what+".title", map[string]any{"What": what})
 }

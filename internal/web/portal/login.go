@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -175,21 +174,24 @@ func (p *Portal) beginLogin(c *call) {
 	number, ok := loginNumber(sent)
 	profile, known := loginProfiles[method]
 	if !ok || !known {
+		c.refuse("number")
 		c.loginForm(http.StatusUnprocessableEntity, sent, method, "number")
 		return
 	}
+	c.event.MSISDN = number
 	l := &login{number: number, profile: profile, lang: c.lang, code: newLoginCode()}
 	// A new cookie: whoever planted the old one does not know it.
 	cookie := newCookie()
 	if !p.logins.resume(old, cookie, l) {
 		if !p.address.allow(addressKey(c.r.RemoteAddr)) || !p.numbers.allow(number) || !p.logins.begin(cookie, l) {
+			c.refuse("slow")
 			c.w.Header().Set("Retry-After", strconv.Itoa(int(loginWindow.Seconds())))
 			c.loginForm(http.StatusTooManyRequests, sent, method, "slow")
 			return
 		}
 		p.work.Go(func() {
 			defer event.Rescue(p.Logger, "portal log-in")
-			p.watch(l)
+			p.follow(l, c.event.Source)
 		})
 	}
 	c.setCookie(loginCookie, "/me/login", cookie)
@@ -227,76 +229,96 @@ func (p *Portal) header() signum.Header {
 	return signum.Header{AP: signum.APInfo{ID: p.Party, TransID: "P" + rand.Text(), Instant: signum.FormatInstant(p.Clock.Now())}}
 }
 
-// watch asks for the signature and waits for its outcome.
-func (p *Portal) watch(l *login) {
+// follow makes the request of a log-in and waits for its outcome, which is an
+// event of its own.
+func (p *Portal) follow(l *login, source string) {
+	e := p.Events.Begin("portal", "login outcome", source)
+	e.MSISDN, e.APID = l.number, p.Party
+	err := p.await(l, e)
+	if f := signum.AsFault(err); f != nil {
+		e.Code, e.Detail = f.Code, f.Detail
+	}
+	switch {
+	case p.ctx.Err() != nil:
+		e.Reason = "stopped"
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Reason = "timeout"
+	case err != nil && !causedByUser(err):
+		p.Events.Fail(e, err)
+	}
+	p.Events.Emit(p.ctx, e)
+}
+
+// await asks for the signature and polls its status. The error says why there
+// is no session.
+func (p *Portal) await(l *login, e *event.Event) (err error) {
+	defer event.RescueTo(&err, p.Logger, "portal log-in")
 	ctx, cancel := context.WithTimeout(p.ctx, loginWait)
 	defer cancel()
-	log := p.Logger.With("number", signum.MaskMSISDN(l.number))
 	caller := &mssp.Caller{Pin: p.Pin}
+	h := p.header()
+	e.APTransID = h.AP.TransID
 	resp, err := p.Signer.Sign(ctx, caller, &signum.SignatureRequest{
-		Header: p.header(), MessagingMode: signum.Asynch, TimeOut: strconv.Itoa(int(loginTime.Seconds())),
+		Header: h, MessagingMode: signum.Asynch, TimeOut: strconv.Itoa(int(loginTime.Seconds())),
 		MSISDN: l.number, Profile: l.profile,
 		Data:     signum.DataToBeSigned{MimeType: signum.MimeText, Encoding: "UTF-8", Data: p.loginText(l)},
 		Services: []signum.AdditionalService{{URI: signum.ServiceUserLang, UserLang: l.lang}},
 	})
 	if err != nil {
-		logLogin(log, err)
-		return
+		return err
 	}
+	e.TransID, e.Code = resp.TransID, resp.Status
 	if resp.Status != signum.RequestOK {
-		log.Info("portal: log-in refused", "code", int(resp.Status))
-		return
+		return nil
 	}
-	for tick := time.NewTicker(loginPause); ; {
+	tick := time.NewTicker(loginPause)
+	defer tick.Stop()
+	var failed error // of the last status query; the next may succeed
+	for {
 		select {
 		case <-ctx.Done():
-			tick.Stop()
-			return
+			if failed != nil {
+				return failed
+			}
+			return ctx.Err()
 		case <-tick.C:
 		}
-		st, err := p.Signer.Status(ctx, caller, &signum.StatusRequest{Header: p.header(), TransID: resp.TransID})
-		end := loginGone
-		switch flt := signum.AsFault(err); {
-		case err == nil && st.Status == signum.OutstandingTransact:
-			continue
-		case err == nil && (st.Status == signum.SignatureMade || st.Status == signum.ValidSignature):
-			end = loginApproved
-			log.Info("portal: log-in approved")
-		case flt != nil && flt.Code == signum.UserCancel:
-			end = loginRefused
-		case flt != nil && flt.Code == signum.PINBlocked:
-			end = loginBlocked
-		case err != nil && (flt == nil || flt.Code == signum.InternalError):
-			logLogin(log, err)
-			continue
+		var st *signum.StatusResponse
+		st, failed = p.Signer.Status(ctx, caller, &signum.StatusRequest{Header: p.header(), TransID: resp.TransID})
+		switch f := signum.AsFault(failed); {
+		case failed == nil && st.Status == signum.OutstandingTransact:
+		case failed == nil:
+			e.Code = st.Status
+			if st.Status == signum.SignatureMade || st.Status == signum.ValidSignature {
+				p.logins.finish(l, loginApproved)
+			}
+			return nil
+		case f != nil && f.Code != signum.InternalError:
+			switch f.Code {
+			case signum.UserCancel:
+				p.logins.finish(l, loginRefused)
+			case signum.PINBlocked:
+				p.logins.finish(l, loginBlocked)
+			}
+			return failed
+		default:
+			e.Note = event.Clip(failed.Error())
 		}
-		tick.Stop()
-		if end != loginGone {
-			p.logins.finish(l, end)
-		}
-		return
 	}
 }
 
-// logLogin makes a difference between what users do and what is wrong with
-// the portal's own party.
-func logLogin(log *slog.Logger, err error) {
-	flt := signum.AsFault(err)
-	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-	case flt != nil && flt.Code >= 200 && flt.Code != signum.InternalError,
-		flt != nil && flt.Code == signum.UnknownClient, flt != nil && flt.Code == signum.UnsupportedProfile,
-		flt != nil && flt.Detail == signum.DetailIllegalMSISDN:
-		log.Info("portal: log-in refused", "code", int(flt.Code))
-	default:
-		log.Error("portal: log-in", "error", err)
-	}
+// causedByUser reports whether a log-in failed by what the user did or is, as
+// opposed to a fault of the service or of the portal's own party.
+func causedByUser(err error) bool {
+	f := signum.AsFault(err)
+	return f != nil && (f.Code >= 200 && f.Code != signum.InternalError ||
+		f.Code == signum.UnknownClient || f.Code == signum.UnsupportedProfile || f.Detail == signum.DetailIllegalMSISDN)
 }
 
 func (p *Portal) loginText(l *login) string {
 	text, err := text(l.lang, "login.phone", l.code)
 	if err != nil {
-		p.Logger.Error("portal: text", "error", err)
+		panic(err) // the languages have the same keys
 	}
 	return p.Prefix + text
 }
@@ -304,6 +326,7 @@ func (p *Portal) loginText(l *login) string {
 // loginStatus is for the page's script, which comes back for the page when it
 // is no longer waiting.
 func (p *Portal) loginStatus(c *call) {
+	c.routine = true
 	_, s := p.logins.get(c.cookie(loginCookie), false)
 	c.w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(c.w).Encode(map[string]bool{"waiting": s == loginWaiting})
@@ -331,6 +354,7 @@ func (l *login) view() map[string]any {
 
 // enter begins the session of a user who has signed.
 func (p *Portal) enter(c *call, number string) {
+	c.event.MSISDN = number
 	s, err := p.Store.Subscriber(c.r.Context(), number)
 	if err != nil {
 		c.fail(err)

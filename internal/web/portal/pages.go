@@ -57,7 +57,6 @@ func (p *Portal) addApp(c *call) {
 		kind: "app", code: grouped(plain), expires: expires,
 		link: strings.TrimSuffix(p.WebURL(), "/") + "/phone?code=" + url.QueryEscape(plain),
 	})
-	c.log("invited an App")
 	c.redirect("/me/app/code")
 }
 
@@ -98,6 +97,7 @@ func (c *call) recoveryForm(status int) {
 
 func (p *Portal) newRecovery(c *call) {
 	if !c.confirmed() {
+		c.refuse("unconfirmed")
 		c.recoveryForm(http.StatusUnprocessableEntity)
 		return
 	}
@@ -107,7 +107,6 @@ func (p *Portal) newRecovery(c *call) {
 		return
 	}
 	p.sessions.keep(c.session, &secret{kind: "recovery", code: code, expires: p.Clock.Now().Add(sessionIdle)})
-	c.log("made a recovery code")
 	c.redirect("/me/recovery/code")
 }
 
@@ -129,6 +128,7 @@ func (c *call) device(id string) *mssp.Device {
 		c.message(http.StatusNotFound, "missing")
 		return nil
 	}
+	c.event.Device = id
 	return &c.account.Devices[i]
 }
 
@@ -155,6 +155,7 @@ func (p *Portal) removeDevice(c *call) {
 		return
 	}
 	if !c.confirmed() {
+		c.refuse("unconfirmed")
 		c.deviceForm(http.StatusUnprocessableEntity, d)
 		return
 	}
@@ -175,7 +176,6 @@ func (p *Portal) removeDevice(c *call) {
 	}
 	// The device may have logged in where it should not have.
 	p.sessions.endOf(c.session.number, c.session)
-	c.log("removed a method", "device", d.ID)
 	c.redirect("/me?done=" + done)
 }
 
@@ -187,6 +187,7 @@ func (c *call) suspendForm(status int) {
 
 func (p *Portal) suspend(c *call) {
 	if !c.confirmed() {
+		c.refuse("unconfirmed")
 		c.suspendForm(http.StatusUnprocessableEntity)
 		return
 	}
@@ -194,7 +195,6 @@ func (p *Portal) suspend(c *call) {
 		c.fail(err)
 		return
 	}
-	c.log("suspended the account")
 	p.sessions.endOf(c.session.number, nil)
 	c.leave()
 	c.message(http.StatusOK, "suspended")
@@ -208,7 +208,3 @@ func (p *Portal) logout(c *call) {
 // confirmed reports whether the box was ticked; browsers insist on it, a
 // script need not.
 func (c *call) confirmed() bool { return c.r.PostForm.Get("confirm") == "yes" }
-
-func (c *call) log(what string, args ...any) {
-	c.p.Logger.Info("portal: user "+what, append([]any{"number", signum.MaskMSISDN(c.session.number)}, args...)...)
-}

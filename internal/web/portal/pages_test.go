@@ -263,14 +263,14 @@ func TestPortalSuspend(t *testing.T) {
 	})
 }
 
-// What goes wrong behind shows a trace, not a cause.
+// An internal error shows its incident, not its cause.
 func TestPortalFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
 		b := loggedIn(t, newTestPortal(t, f), portalNumber)
 		f.err = errors.New("secret cause")
 		code, body := b.open("/me")
-		has(t, body, "Something went wrong", "name ")
+		has(t, body, "Something went wrong", "quote ")
 		if code != 500 || strings.Contains(body, "secret") {
 			t.Errorf("%d %s", code, body)
 		}

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -133,47 +132,35 @@ func (p *Portal) Close() error {
 // Handler serves everything under /me.
 func (p *Portal) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /me/assets/{name}", p.asset)
+	handle := func(pattern, op string, h func(*call)) { mux.Handle(pattern, p.entrance(op, h)) }
+	handle("GET /me/assets/{name}", "asset", p.asset)
 
-	mux.HandleFunc("GET /me/login", p.open(p.loginPage))
-	mux.HandleFunc("POST /me/login", p.open(p.beginLogin))
-	mux.HandleFunc("GET /me/login/wait", p.open(p.waitPage))
-	mux.HandleFunc("GET /me/login/status", p.open(p.loginStatus))
+	handle("GET /me/login", "login page", p.public(p.loginPage))
+	handle("POST /me/login", "login", p.public(p.beginLogin))
+	handle("GET /me/login/wait", "login wait", p.public(p.waitPage))
+	// A poll is no use of a session, so it does not prolong one.
+	handle("GET /me/login/status", "login status", p.loginStatus)
 
-	mux.HandleFunc("GET /me", p.user(p.overview))
-	mux.HandleFunc("GET /me/activity", p.user(p.activity))
-	mux.HandleFunc("GET /me/app", p.user(p.appPage))
-	mux.HandleFunc("POST /me/app", p.user(p.addApp))
-	mux.HandleFunc("GET /me/app/code", p.user(p.appCode))
-	mux.HandleFunc("GET /me/app/qr.png", p.user(p.appQR))
-	mux.HandleFunc("GET /me/recovery", p.user(p.recoveryPage))
-	mux.HandleFunc("POST /me/recovery", p.user(p.newRecovery))
-	mux.HandleFunc("GET /me/recovery/code", p.user(p.recoveryCode))
-	mux.HandleFunc("GET /me/device", p.user(p.devicePage))
-	mux.HandleFunc("POST /me/device", p.user(p.removeDevice))
-	mux.HandleFunc("GET /me/suspend", p.user(p.suspendPage))
-	mux.HandleFunc("POST /me/suspend", p.user(p.suspend))
-	mux.HandleFunc("POST /me/logout", p.user(p.logout))
-	mux.HandleFunc("/me/", p.open(func(c *call) {
-		if c.r.URL.Path == "/me/" {
-			c.redirect("/me")
-			return
-		}
-		c.message(http.StatusNotFound, "missing")
-	}))
-	return headers(p.sameOrigin(mux))
-}
+	handle("GET /me", "overview", p.user(p.overview))
+	handle("GET /me/activity", "activity", p.user(p.activity))
+	handle("GET /me/app", "app page", p.user(p.appPage))
+	handle("POST /me/app", "app invitation", p.user(p.addApp))
+	handle("GET /me/app/code", "app code", p.user(p.appCode))
+	handle("GET /me/app/qr.png", "app qr", p.user(p.appQR))
+	handle("GET /me/recovery", "recovery page", p.user(p.recoveryPage))
+	handle("POST /me/recovery", "recovery renewal", p.user(p.newRecovery))
+	handle("GET /me/recovery/code", "recovery code", p.user(p.recoveryCode))
+	handle("GET /me/device", "device page", p.user(p.devicePage))
+	handle("POST /me/device", "device removal", p.user(p.removeDevice))
+	handle("GET /me/suspend", "suspension page", p.user(p.suspendPage))
+	handle("POST /me/suspend", "suspension", p.user(p.suspend))
+	handle("POST /me/logout", "logout", p.user(p.logout))
 
-// sameOrigin refuses what another site makes a browser do. The form tokens
-// would do; this does not depend on them.
-func (p *Portal) sameOrigin(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !ownRequest(r) {
-			p.call(w, r).message(http.StatusForbidden, "foreign")
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+	notFound := p.public(func(c *call) { c.message(http.StatusNotFound, "missing") })
+	handle("GET /me/{$}", "other", func(c *call) { c.redirect("/me") })
+	handle("/me/", "other", notFound)
+	handle("/me", "other", notFound)
+	return headers(mux)
 }
 
 // ownRequest reports whether a request comes from a page of this origin, or
@@ -226,13 +213,14 @@ func readAssets() (map[string]asset, error) {
 	return m, nil
 }
 
-func (p *Portal) asset(w http.ResponseWriter, r *http.Request) {
-	a, ok := p.assets[r.PathValue("name")]
+func (p *Portal) asset(c *call) {
+	c.routine = true
+	a, ok := p.assets[c.r.PathValue("name")]
 	if !ok {
-		http.NotFound(w, r)
+		c.message(http.StatusNotFound, "missing")
 		return
 	}
-	w.Header().Set("Content-Type", a.mediaType)
-	w.Header().Set("Cache-Control", "max-age=300")
-	io.Copy(w, strings.NewReader(a.body))
+	c.w.Header().Set("Content-Type", a.mediaType)
+	c.w.Header().Set("Cache-Control", "max-age=300")
+	io.WriteString(c.w, a.body)
 }

@@ -30,7 +30,8 @@ type fakeWorld struct {
 	mu       sync.Mutex
 	accounts map[string]*mssp.Subscriber
 	recent   []*mssp.Transaction
-	err      error // of every call of store, apps and CA
+	err      error  // of every call of store, apps and CA
+	panics   string // the call that panics, while the lock is held
 
 	signed  signum.Code   // instead of 100
 	signErr error         // instead of an acceptance
@@ -64,6 +65,7 @@ func (f *fakeWorld) Sign(_ context.Context, c *mssp.Caller, r *signum.SignatureR
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.signs, f.callers = append(f.signs, r), append(f.callers, *c)
+	f.mayPanic("Sign")
 	if f.signErr != nil {
 		return nil, f.signErr
 	}
@@ -98,6 +100,7 @@ func (f *fakeWorld) Status(_ context.Context, _ *mssp.Caller, r *signum.StatusRe
 func (f *fakeWorld) Subscriber(_ context.Context, n string) (*mssp.Subscriber, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.mayPanic("Subscriber")
 	if f.err != nil {
 		return nil, f.err
 	}
@@ -118,7 +121,14 @@ func (f *fakeWorld) do(call string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.did = append(f.did, call)
+	f.mayPanic(call)
 	return f.err
+}
+
+func (f *fakeWorld) mayPanic(call string) {
+	if f.panics != "" && strings.HasPrefix(call, f.panics) {
+		panic("the fake breaks in " + call)
+	}
 }
 
 func (f *fakeWorld) SetSubscriberState(_ context.Context, n string, s mssp.SubscriberState) error {
@@ -149,12 +159,16 @@ func (f *fakeWorld) SetRecovery(_ context.Context, n string) (string, error) {
 	return "W4XD-9KQT-22MB-7HNP", f.do("recovery " + n)
 }
 
-func newTestPortal(t *testing.T, f *fakeWorld) *Portal {
+func newTestPortal(t *testing.T, f *fakeWorld, change ...func(*Config)) *Portal {
 	t.Helper()
-	p, err := New(Config{
+	c := Config{
 		Signer: f, Store: f, Apps: f, CA: f, Party: "mid://portal", Pin: mssp.PinOf([]byte("portal")), Prefix: "Signum: ", ServiceName: "Test & Söhne",
 		WebURL: func() string { return portalURL },
-	})
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	p, err := New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,15 +248,21 @@ func (b *portalTab) follow(target string, w *httptest.ResponseRecorder) (int, st
 
 var tokenField = regexp.MustCompile(`name="token" value="([^"]+)"`)
 
-// submit opens a page and sends a form of it, with the token that it has.
-func (b *portalTab) submit(page, action string, fields ...string) (int, string) {
+// form opens a page and returns the values of its form: the token.
+func (b *portalTab) form(page string) url.Values {
 	b.t.Helper()
 	_, body := b.open(page)
 	m := tokenField.FindAllStringSubmatch(body, -1)
 	if m == nil {
 		b.t.Fatalf("%s has no form:\n%s", page, body)
 	}
-	form := url.Values{"token": {m[len(m)-1][1]}}
+	return url.Values{"token": {m[len(m)-1][1]}}
+}
+
+// submit opens a page and sends its form.
+func (b *portalTab) submit(page, action string, fields ...string) (int, string) {
+	b.t.Helper()
+	form := b.form(page)
 	for i := 0; i < len(fields); i += 2 {
 		form.Set(fields[i], fields[i+1])
 	}

@@ -1,0 +1,69 @@
+package portal
+
+import (
+	"net"
+	"net/http"
+
+	"github.com/signum-mssp/signum/internal/event"
+)
+
+// entrance serves one operation: it refuses other sites, keeps a panic inside
+// the call and emits the event of the call. op is one of a fixed set, because
+// metrics have it as a label.
+func (p *Portal) entrance(op string, h func(*call)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c := p.call(w, r, op)
+		if err := c.run(h); err != nil {
+			c.fail(err)
+		}
+		c.emit()
+	}
+}
+
+func (c *call) run(h func(*call)) (err error) {
+	defer event.RescueTo(&err, c.p.Logger, "portal")
+	if !ownRequest(c.r) {
+		c.message(http.StatusForbidden, "cross_site")
+		return nil
+	}
+	h(c)
+	return nil
+}
+
+// fail tells the user that the service is at fault, and the incident. The cause
+// goes to the log only.
+func (c *call) fail(err error) {
+	incident := c.p.Events.Fail(c.event, err)
+	if c.event.Status != 0 {
+		return // the answer is on its way
+	}
+	c.render(http.StatusInternalServerError, "message", "internal.title", map[string]any{"What": "internal", "Incident": incident})
+}
+
+// emit completes the event. Polls come every second and each page has its
+// assets: of these only refusals and errors are worth an event.
+func (c *call) emit() {
+	e := c.event
+	if e.Status == 0 {
+		e.Status = http.StatusOK
+	}
+	if c.routine && e.Status < http.StatusBadRequest {
+		return
+	}
+	if c.session != nil {
+		e.MSISDN = c.session.number
+	}
+	c.p.Events.Emit(c.r.Context(), e)
+}
+
+// refuse notes why the user did not get what they asked for. The reason is one
+// of a fixed set, because metrics have it as a label.
+func (c *call) refuse(reason string) { c.event.Reason = reason }
+
+// hostOf is a remote address without its port.
+func hostOf(remote string) string {
+	if host, _, err := net.SplitHostPort(remote); err == nil {
+		return host
+	}
+	return remote
+}

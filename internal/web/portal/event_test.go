@@ -1,0 +1,148 @@
+package portal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/mssp"
+)
+
+// eventSink keeps copies of the events.
+type eventSink struct {
+	mu     sync.Mutex
+	events []event.Event
+}
+
+func (s *eventSink) Record(_ context.Context, e *event.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = append(s.events, *e)
+}
+
+// last is the newest event with this op.
+func (s *eventSink) last(t *testing.T, op string) event.Event {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := len(s.events) - 1; i >= 0; i-- {
+		if s.events[i].Op == op {
+			return s.events[i]
+		}
+	}
+	t.Fatalf("no event %q among %v", op, s.events)
+	return event.Event{}
+}
+
+func (s *eventSink) count(op string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.events {
+		if e.Op == op {
+			n++
+		}
+	}
+	return n
+}
+
+// observe makes a portal whose events and log the test sees.
+func observe(t *testing.T, f *fakeWorld, clock mssp.Clock) (*Portal, *eventSink, *bytes.Buffer) {
+	t.Helper()
+	sink, log := &eventSink{}, &bytes.Buffer{}
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	if clock == nil {
+		clock = mssp.SystemClock{}
+	}
+	p := newTestPortal(t, f, func(c *Config) {
+		c.Clock, c.Logger, c.Events = clock, logger, event.New(mssp.SystemClock{}, logger, sink)
+	})
+	return p, sink, log
+}
+
+// Each call is one event, which says who called, what for, and how it ended.
+func TestPortalEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeWorld()
+		p, sink, log := observe(t, f, nil)
+		b := loggedIn(t, p, portalNumber)
+		outcome := sink.last(t, "login outcome")
+		if outcome.Code != signum.SignatureMade || outcome.TransID == "" || outcome.APID != "mid://portal" || outcome.MSISDN != portalNumber || outcome.Source != "192.0.2.7" {
+			t.Errorf("outcome %+v", outcome)
+		}
+		b.open("/me/login/status")
+		b.send("GET", "/me/assets/portal.css", nil)
+		if n := sink.count("login status") + sink.count("asset"); n != 0 {
+			t.Errorf("%d events of polls and assets that went well", n)
+		}
+		b.send("GET", "/me/assets/nothing", nil)
+		b.submit("/me/device?id=app1", "/me/device", "id", "app1")
+		b.open("/me/device?id=app2")
+		stranger := newPortalTab(t, p)
+		stranger.open("/me/activity")
+		stranger.header.Set("Sec-Fetch-Site", "cross-site")
+		stranger.send("POST", "/me/login", nil)
+		stranger.send("POST", "/me", nil)
+		for _, want := range []event.Event{
+			{Op: "login", Status: 403, Reason: "cross_site"},
+			{Op: "login wait", Status: 303, MSISDN: portalNumber},
+			{Op: "overview", Status: 200, MSISDN: portalNumber},
+			{Op: "asset", Status: 404, Reason: "missing"},
+			{Op: "device removal", Status: 422, Reason: "unconfirmed", MSISDN: portalNumber, Device: "app1"},
+			{Op: "device page", Status: 404, Reason: "missing", MSISDN: portalNumber},
+			{Op: "activity", Status: 303, Reason: "no session"},
+			{Op: "other", Status: 403, Reason: "cross_site"},
+		} {
+			got := sink.last(t, want.Op)
+			if got.Entrance != "portal" || got.Source != "192.0.2.7" {
+				t.Errorf("%s: entrance %q, source %q", want.Op, got.Entrance, got.Source)
+			}
+			got = event.Event{Op: got.Op, Status: got.Status, Reason: got.Reason, MSISDN: got.MSISDN, Device: got.Device}
+			if got != want {
+				t.Errorf("event %+v, want %+v", got, want)
+			}
+		}
+		if strings.Contains(log.String(), portalNumber) {
+			t.Errorf("the number is in the log in full:\n%s", log)
+		}
+	})
+}
+
+// The end of a log-in is an event with its reason, whoever is at fault.
+func TestPortalLoginOutcomeEvents(t *testing.T) {
+	for name, tc := range map[string]struct {
+		sign   error
+		answer error
+		label  string
+		fault  bool // of the service
+		note   string
+	}{
+		"declined":       {answer: signum.NewFault(signum.UserCancel), label: "401"},
+		"unknown number": {sign: signum.NewFault(signum.UnknownClient), label: "105"},
+		"party refused":  {sign: signum.NewFault(signum.UnauthorizedAccess), label: "104", fault: true},
+		"broken":         {sign: errors.New("broken"), label: "internal", fault: true},
+		"status broken":  {answer: errors.New("broken"), label: "208", note: "broken"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFakeWorld()
+				f.signErr, f.answer = tc.sign, func() error { return tc.answer }
+				p, sink, _ := observe(t, f, nil)
+				newPortalTab(t, p).logIn(portalNumber)
+				time.Sleep(loginWait)
+				synctest.Wait()
+				e := sink.last(t, "login outcome")
+				if e.Label() != tc.label || (e.Cause != nil) != tc.fault || (e.Incident != "") != tc.fault || e.Note != tc.note {
+					t.Errorf("event %+v", e)
+				}
+			})
+		})
+	}
+}
