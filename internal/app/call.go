@@ -198,7 +198,7 @@ func (c *call) refusal(e *event.Event, err error) *refusal {
 		return r
 	}
 	r = refuse(http.StatusInternalServerError, "internal", "Something went wrong.")
-	r.Trace = c.s.events.Fail(e, err)
+	r.Incident = c.s.events.Fail(e, err)
 	return r
 }
 

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -204,9 +205,15 @@ func (c *call) carryOut(e *pendingEnrolment, in *enrolRequest) (*enrolled, error
 	if err != nil {
 		return nil, err
 	}
+	kept := false
+	defer func() { // also if something below panics
+		if !kept {
+			c.undo(cert)
+		}
+	}()
 	chain, err := c.s.cfg.CA.Chain(cert.DER)
 	if err != nil {
-		return nil, c.undo(cert, err)
+		return nil, err
 	}
 	now := c.s.now()
 	verifier := sha256.Sum256(in.Verifier)
@@ -216,9 +223,13 @@ func (c *call) carryOut(e *pendingEnrolment, in *enrolRequest) (*enrolled, error
 		Enrolled: now, LastSeen: now,
 	}
 	change.Device = mssp.Device{ID: e.deviceID, Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC, Certificate: cert}
-	if err := c.s.cfg.Store.EnrolApp(ctx, change, now); err != nil {
-		return nil, c.undo(cert, err)
+	switch err := c.s.cfg.Store.EnrolApp(ctx, change, now); {
+	case errors.Is(err, mssp.ErrInvite):
+		return nil, errCode
+	case err != nil:
+		return nil, err
 	}
+	kept = true
 	if change.Serial != "" {
 		c.retire(e.msisdn, e.deviceID)
 	}
@@ -233,6 +244,7 @@ func (c *call) carryOut(e *pendingEnrolment, in *enrolRequest) (*enrolled, error
 // stands even if that fails.
 func (c *call) retire(msisdn, except string) {
 	const superseded = 4
+	defer event.Rescue(c.s.log, "App enrolment")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), readTimeout)
 	defer cancel()
 	s := c.s.cfg.Store
@@ -259,17 +271,13 @@ func (c *call) retire(msisdn, except string) {
 }
 
 // undo revokes a certificate that no device has.
-func (c *call) undo(cert *mssp.Certificate, cause error) error {
+func (c *call) undo(cert *mssp.Certificate) {
 	const cessation = 5
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), readTimeout)
 	defer cancel()
 	if err := c.s.cfg.CA.Revoke(ctx, cert.Serial, cessation); err != nil {
 		c.s.log.ErrorContext(ctx, "certificate of a failed enrolment not revoked", "serial", cert.Serial, "err", err)
 	}
-	if errors.Is(cause, mssp.ErrInvite) {
-		return errCode
-	}
-	return cause
 }
 
 // keepsSerial decides whether the parties of the account know the new App.

@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -293,22 +292,13 @@ func TestEnrolFails(t *testing.T) {
 		t.Errorf("%s\n%s", r.body, w.log)
 	}
 	w.ca.fail = nil
-	// Another enrolment uses the invite up, between the look and the change.
-	inv := get(w.store, func(s *store) mssp.Invite {
-		for _, i := range s.invites {
-			return *i
-		}
-		return mssp.Invite{}
+	// Another enrolment uses the invite up, between the check and the change.
+	w.trap.arm(1, "EnrolApp", "", func() {
+		get(w.store, func(s *store) int { clear(s.invites); return 0 })
 	})
-	e := w.server.enrols.find(body["enrolment"].(string), w.clock.Now())
-	c := &call{s: w.server, r: (&http.Request{}).WithContext(context.Background())}
-	delete(w.store.invites, string(inv.CodeHash))
-	cert, err := w.ca.Issue(context.Background(), aliceSerial, e.deviceID, &p.key.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.undo(cert, mssp.ErrInvite); !errors.Is(err, errCode) || w.ca.revoked[cert.Serial] != 5 {
-		t.Errorf("%v, revoked %v", err, w.ca.revoked)
+	w.post("/app/v1/enrol", body).is(t, 404, "code")
+	if len(w.ca.revoked) != 1 || w.ca.revoked["1"] != 5 {
+		t.Errorf("revoked %v", w.ca.revoked)
 	}
 }
 

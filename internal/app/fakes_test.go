@@ -29,6 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // store keeps what a mssp.Store would, in memory.
 type store struct {
+	trap     *trap
 	mu       sync.Mutex
 	subs     map[string]*mssp.Subscriber
 	apps     map[string]*mssp.AppDevice
@@ -39,8 +40,9 @@ type store struct {
 	fail     error // of everything, if it is set
 }
 
-func newStore() *store {
+func newStore(t *trap) *store {
 	return &store{
+		trap: t,
 		subs: make(map[string]*mssp.Subscriber), apps: make(map[string]*mssp.AppDevice),
 		invites: make(map[string]*mssp.Invite), recovery: make(map[string][]byte), certs: make(map[string]*mssp.Certificate),
 	}
@@ -48,6 +50,7 @@ func newStore() *store {
 
 // enter locks, and is the one place where the store fails.
 func (s *store) enter() (leave func(), err error) {
+	s.trap.pass(caller())
 	s.mu.Lock()
 	return s.mu.Unlock, s.fail
 }
@@ -250,6 +253,7 @@ func get[T any](s *store, f func(*store) T) T {
 type authority struct {
 	clock   *testkit.Clock
 	store   *store
+	trap    *trap
 	key     *ecdsa.PrivateKey
 	life    time.Duration
 	mu      sync.Mutex
@@ -259,7 +263,7 @@ type authority struct {
 }
 
 func newAuthority(t testing.TB, c *testkit.Clock, s *store) *authority {
-	return &authority{clock: c, store: s, key: newKey(t), life: 3 * 365 * 24 * time.Hour, revoked: make(map[string]int)}
+	return &authority{clock: c, store: s, trap: s.trap, key: newKey(t), life: 3 * 365 * 24 * time.Hour, revoked: make(map[string]int)}
 }
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {
@@ -272,6 +276,7 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 }
 
 func (a *authority) Issue(_ context.Context, serial, deviceID string, key crypto.PublicKey) (*mssp.Certificate, error) {
+	a.trap.pass("Issue")
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.fail != nil {
@@ -296,6 +301,7 @@ func (a *authority) Issue(_ context.Context, serial, deviceID string, key crypto
 
 // Chain names the certificate whose chain it is.
 func (a *authority) Chain(der []byte) ([][]byte, error) {
+	a.trap.pass("Chain")
 	c, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, err
@@ -304,6 +310,7 @@ func (a *authority) Chain(der []byte) ([][]byte, error) {
 }
 
 func (a *authority) Revoke(_ context.Context, serial string, reason int) error {
+	a.trap.pass("Revoke")
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.fail != nil {
@@ -315,6 +322,7 @@ func (a *authority) Revoke(_ context.Context, serial string, reason int) error {
 
 // engine has what is pending, and takes answers once.
 type engine struct {
+	trap    *trap
 	mu      sync.Mutex
 	pending map[string][]mssp.DeviceRequest // by device, oldest first
 	answers []mssp.DeviceAnswer
@@ -322,17 +330,19 @@ type engine struct {
 	fail    error
 }
 
-func newEngine() *engine {
-	return &engine{pending: make(map[string][]mssp.DeviceRequest), cms: make(map[string][]byte)}
+func newEngine(t *trap) *engine {
+	return &engine{trap: t, pending: make(map[string][]mssp.DeviceRequest), cms: make(map[string][]byte)}
 }
 
 func (e *engine) Pending(_ context.Context, deviceID string) ([]mssp.DeviceRequest, error) {
+	e.trap.pass("Pending")
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.pending[deviceID]), e.fail
 }
 
 func (e *engine) Signature(_ context.Context, deviceID, transID string) ([]byte, error) {
+	e.trap.pass("Signature")
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if der, ok := e.cms[deviceID+" "+transID]; ok {
@@ -342,6 +352,7 @@ func (e *engine) Signature(_ context.Context, deviceID, transID string) ([]byte,
 }
 
 func (e *engine) Answer(_ context.Context, a mssp.DeviceAnswer) error {
+	e.trap.pass("Answer")
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.fail != nil {

@@ -32,21 +32,21 @@ type world struct {
 	server *Server
 	http   *httptest.Server
 	log    *syncBuffer
+	trap   *trap
 	cfg    Config
 }
 
 // newWorld has Alice, whose account was never used, and Bob.
 func newWorld(t testing.TB, edit ...func(*Config)) *world {
 	t.Helper()
-	w := &world{
-		t: t, clock: testkit.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), store: newStore(), engine: newEngine(), log: new(syncBuffer),
-	}
+	w := &world{t: t, clock: testkit.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), log: new(syncBuffer), trap: new(trap)}
+	w.store, w.engine = newStore(w.trap), newEngine(w.trap)
 	w.ca = newAuthority(t, w.clock, w.store)
 	w.store.subs[alice] = &mssp.Subscriber{MSISDN: alice, Serial: aliceSerial, State: mssp.SubscriberActive}
 	w.store.subs[bob] = &mssp.Subscriber{MSISDN: bob, Serial: "MIDCHEBOB0000001", State: mssp.SubscriberActive}
 	w.cfg = Config{
-		Store: w.store, CA: w.ca, Clock: w.clock, Service: service, NewSerial: serials(),
-		Logger: slog.New(slog.NewTextHandler(w.log, nil)), OpenAPI: api.AppOpenAPI,
+		Store: w.store, CA: w.ca, Clock: trapClock{w.clock, w.trap}, Service: service, NewSerial: serials(),
+		Logger: slog.New(trapLog{slog.NewTextHandler(w.log, nil), w.trap}), OpenAPI: api.AppOpenAPI,
 		Limits: Limits{Begin: Limit{10_000, 10_000}, Device: Limit{100_000, 100_000}, Subscriber: Limit{100_000, 100_000}, Address: Limit{1_000_000, 1_000_000}},
 	}
 	for _, f := range edit {

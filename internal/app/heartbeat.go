@@ -133,25 +133,29 @@ func (c *call) renew(sub *mssp.Subscriber, d *mssp.Device) (*mssp.Certificate, e
 	if err != nil {
 		return nil, err
 	}
-	renewed, err := c.s.cfg.Store.RenewDevice(ctx, d.ID, d.Certificate.Serial, cert.Serial)
-	if err != nil {
-		return nil, c.undo(cert, err)
+	renewed := false
+	defer func() { // also if the store panics
+		if !renewed {
+			c.undo(cert)
+		}
+	}()
+	if renewed, err = c.s.cfg.Store.RenewDevice(ctx, d.ID, d.Certificate.Serial, cert.Serial); err != nil {
+		return nil, err
 	}
 	if !renewed {
-		return c.otherRenewal(cert)
+		return c.current()
 	}
 	c.note = "certificate renewed"
 	return cert, nil
 }
 
-// otherRenewal takes back a certificate that came too late: another call, which
-// another node may have had, has renewed the device's first, or the device was
-// switched off or removed. It returns the certificate that the device has.
-func (c *call) otherRenewal(cert *mssp.Certificate) (*mssp.Certificate, error) {
-	_ = c.undo(cert, nil) // logged there
-	_, now, err := c.s.deviceOf(c.r.Context(), c.device)
+// current is the certificate of the device after a renewal that came too late:
+// another call, perhaps on another node, renewed it first, or the device was
+// deactivated or removed.
+func (c *call) current() (*mssp.Certificate, error) {
+	_, d, err := c.s.deviceOf(c.r.Context(), c.device)
 	if err != nil {
 		return nil, c.orGone(err)
 	}
-	return now.Certificate, nil
+	return d.Certificate, nil
 }

@@ -153,10 +153,19 @@ func (c *conn) serve() {
 	c.emit()
 }
 
-// rescued takes a frame. One that makes it panic ends the connection.
-func (c *conn) rescued(take func() (websocket.StatusCode, string)) (code websocket.StatusCode, reason string) {
-	defer event.Rescue(c.s.log, "App inbox", func() { code, reason = websocket.StatusInternalError, "internal" })
-	return take()
+// rescued handles a frame. A panic ends this connection only.
+func (c *conn) rescued(handle func() (websocket.StatusCode, string)) (websocket.StatusCode, string) {
+	code, reason, err := c.try(handle)
+	if err != nil {
+		return c.refused(err)
+	}
+	return code, reason
+}
+
+func (c *conn) try(handle func() (websocket.StatusCode, string)) (code websocket.StatusCode, reason string, err error) {
+	defer event.RescueTo(&err, c.s.log, "App inbox")
+	code, reason = handle()
+	return code, reason, nil
 }
 
 // hello waits for the proof, and answers it with what is pending.

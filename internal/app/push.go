@@ -132,12 +132,21 @@ func (p *pusher) work() {
 		if sub == nil {
 			return
 		}
-		if err := p.send(sub); err != nil {
-			p.s.log.Warn("App not woken", "device", deviceID, "err", err)
-			if errors.Is(err, errGone) {
-				p.forget(deviceID, sub)
-			}
-		}
+		p.deliver(deviceID, sub)
+	}
+}
+
+// deliver sends one push. A panic must not end the worker: it would count
+// towards pushWorkers and work no more.
+func (p *pusher) deliver(deviceID string, sub *mssp.PushSubscription) {
+	defer event.Rescue(p.s.log, "App push")
+	err := p.send(sub)
+	if err == nil {
+		return
+	}
+	p.s.log.Warn("App not woken", "device", deviceID, "err", err)
+	if errors.Is(err, errGone) {
+		p.forget(deviceID, sub)
 	}
 }
 
@@ -158,7 +167,7 @@ func (p *pusher) next() (string, *mssp.PushSubscription) {
 var errGone = errors.New("the subscription is gone")
 
 func (p *pusher) send(sub *mssp.PushSubscription) (err error) {
-	defer event.RescueTo(&err, p.s.log, "push")
+	defer event.RescueTo(&err, p.s.log, "App push")
 	u, err := url.Parse(sub.Endpoint)
 	if err != nil {
 		return errors.New("the endpoint is not an address")

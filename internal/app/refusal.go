@@ -13,7 +13,7 @@ type refusal struct {
 	Detail    string `json:"detail"`
 	TriesLeft *int   `json:"tries_left,omitzero"` // of passcode
 	Now       int64  `json:"now,omitzero"`        // of stale: seconds
-	Trace     string `json:"trace,omitzero"`      // of internal
+	Incident  string `json:"incident,omitzero"`   // of internal
 	retry     time.Duration
 }
 

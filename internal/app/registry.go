@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -81,16 +82,25 @@ func (s *Server) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	if !s.put(&r) {
 		return nil
 	}
-	a, err := s.cfg.Store.App(ctx, r.DeviceID)
-	switch {
-	case errors.Is(err, mssp.ErrNotFound):
+	err := s.wake(ctx, r.DeviceID)
+	if errors.Is(err, mssp.ErrNotFound) {
 		s.end(r.DeviceID, requestKey{r.TransID, r.Op}, "withdrawn")
 		return fmt.Errorf("%w: there is no App %s", mssp.ErrUnreachable, r.DeviceID)
-	case err != nil: // the App may come by itself
-		s.log.WarnContext(ctx, "App not woken", "device", r.DeviceID, "err", err)
-	default:
-		s.push.wake(a.DeviceID, a.Push)
 	}
+	if err != nil { // the App may still connect by itself
+		s.log.WarnContext(ctx, "App not woken", "device", r.DeviceID, "err", err)
+	}
+	return nil
+}
+
+// wake sends a push to an App. mssp.ErrNotFound if there is no such App.
+func (s *Server) wake(ctx context.Context, deviceID string) (err error) {
+	defer event.RescueTo(&err, s.log, "App wake-up")
+	a, err := s.cfg.Store.App(ctx, deviceID)
+	if err != nil {
+		return err
+	}
+	s.push.wake(deviceID, a.Push)
 	return nil
 }
 

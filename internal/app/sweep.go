@@ -50,10 +50,7 @@ func (s *Server) sweepBook(now time.Time) (wake []string) {
 func (s *Server) wakeUnseen(deviceID string) {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	a, err := s.cfg.Store.App(ctx, deviceID)
-	if err != nil {
+	if err := s.wake(ctx, deviceID); err != nil {
 		s.log.Warn("App not woken", "device", deviceID, "err", err)
-		return
 	}
-	s.push.wake(deviceID, a.Push)
 }

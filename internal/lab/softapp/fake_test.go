@@ -189,7 +189,7 @@ func (s *fakeService) handle(w http.ResponseWriter, r *http.Request, f func(raw 
 			s.write(w, nil, &refusal{429, "slow", nil})
 			return
 		}
-		s.write(w, nil, &refusal{500, "internal", object{"trace": "abc"}})
+		s.write(w, nil, &refusal{500, "internal", object{"incident": "ABC"}})
 		return
 	}
 	out, no := f(raw, body)

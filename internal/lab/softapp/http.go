@@ -34,7 +34,7 @@ type Error struct {
 	Detail     string        // for people
 	TriesLeft  int           // of passcode
 	Now        int64         // of stale: the service's time in seconds
-	Trace      string        // of internal
+	Incident   string        // of internal: its id in the log of the service
 	RetryAfter time.Duration // of slow
 }
 
@@ -43,8 +43,8 @@ func (e *Error) Error() string {
 	if e.Detail != "" {
 		s += ": " + e.Detail
 	}
-	if e.Trace != "" {
-		s += " (trace " + e.Trace + ")"
+	if e.Incident != "" {
+		s += " (incident " + e.Incident + ")"
 	}
 	return s
 }
@@ -159,12 +159,12 @@ func readError(resp *http.Response, text []byte) error {
 		Detail    string `json:"detail"`
 		TriesLeft int    `json:"tries_left"`
 		Now       int64  `json:"now"`
-		Trace     string `json:"trace"`
+		Incident  string `json:"incident"`
 	}
 	_ = json.Unmarshal(text, &e) // else a proxy answered, and its status says enough
 	seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
 	return &Error{
-		Status: resp.StatusCode, Code: e.Error, Detail: e.Detail, TriesLeft: e.TriesLeft, Now: e.Now, Trace: e.Trace,
+		Status: resp.StatusCode, Code: e.Error, Detail: e.Detail, TriesLeft: e.TriesLeft, Now: e.Now, Incident: e.Incident,
 		RetryAfter: min(time.Duration(max(seconds, 0))*time.Second, time.Minute),
 	}
 }

@@ -7,11 +7,12 @@ import { sign } from './keys.js';
 const BASE = '/app/v1';
 const PATIENCE = 15_000; // ms for one call
 
-// ServiceError is an answer of the service that is an error; `code` as in the
-// protocol, with its further members.
+// ServiceError is a refusal by the service: `code` and the further members are
+// those of the protocol. The message of an internal error names its incident, so
+// that users can report it.
 export class ServiceError extends Error {
   constructor(status, body, retryAfter) {
-    super(body.detail || body.error || `HTTP ${status}`);
+    super((body.detail || body.error || `HTTP ${status}`) + (body.incident ? ` (${body.incident})` : ''));
     Object.assign(this, body, { status, code: body.error ?? 'internal', retryAfter });
   }
 }
