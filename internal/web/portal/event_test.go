@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -14,6 +13,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // eventSink keeps copies of the events.
@@ -54,9 +54,9 @@ func (s *eventSink) count(op string) (n int) {
 }
 
 // observe makes a portal whose events and log the test sees.
-func observe(t *testing.T, f *fakeWorld, clock mssp.Clock) (*Portal, *eventSink, *bytes.Buffer) {
+func observe(t *testing.T, f *fakeWorld, clock mssp.Clock) (*Portal, *eventSink, *testkit.Buffer) {
 	t.Helper()
-	sink, log := &eventSink{}, &bytes.Buffer{}
+	sink, log := &eventSink{}, &testkit.Buffer{}
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	if clock == nil {
 		clock = mssp.SystemClock{}

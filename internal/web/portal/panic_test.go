@@ -61,6 +61,7 @@ func TestPortalPanics(t *testing.T) {
 					w := b.send("POST", tc.path, form)
 					return w.Code, w.Body.String()
 				}
+				synctest.Wait() // the log-ins have sent their requests
 				if tc.method == "GET" {
 					tc.fault(f, clock)
 				}
