@@ -8,7 +8,7 @@ export GOTOOLCHAIN = local
 # get their dependencies.
 TOOL     = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: help run build test lint deps fuzz bench release release-check
+.PHONY: help run build test slow lint deps fuzz bench release release-check
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +20,10 @@ build: ## build bin/signum, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/signum ./cmd/signum
 
 test: deps lint ## everything that must hold, with the race detector; installs what it needs where it can
-	@scripts/test.sh ./...
+	@TESTJSON=bin/test.json scripts/test.sh ./...
+
+slow: ## the slowest tests of the last "make test"
+	@$(TOOL) gotestsum tool slowest --num 30 --jsonfile bin/test.json
 
 lint: ## gofmt, vet, staticcheck, go.mod
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "these files want gofmt -w"; exit 1; }

@@ -54,6 +54,7 @@ var mayImport = map[string][]string{
 	"internal/store/pgtest":    {"internal/testkit"},
 	"internal/store/storetest": {"", "internal/mssp"},
 	"scripts":                  {},
+	"scripts/testsum":          {},
 	"internal/testkit":         {},
 
 	"internal/engine/phonetest": {"", "internal/mssp", "internal/cms"},

@@ -2,7 +2,8 @@
 // the Makefile and .ci/run, and its tests run those that decide something.
 //
 //	deps.sh     installs what the tests need besides Go
-//	test.sh     runs the tests, reruns the few that fail, names the flaky ones
+//	test.sh     runs the tests, reruns the few that fail, says how it ended
+//	testsum     is the Go program that finds that out
 //	fuzz.sh     runs every fuzz target
 //	release.sh  builds the program for every platform, with checksums and SBOM
 package scripts
