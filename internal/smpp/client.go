@@ -64,6 +64,7 @@ type Client struct {
 	bound   atomic.Int32
 	gate    *gate
 	places  chan struct{} // for Deliver
+	poison  *poison       // messages that made Deliver panic
 
 	mu       sync.Mutex
 	draining bool // no new Deliver
@@ -111,6 +112,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		ready: make(chan *link), stopped: make(chan struct{}),
 		gate:   newGate(cfg.MinBackoff, cfg.MaxBackoff),
 		places: make(chan struct{}, cfg.Binds*cfg.Window),
+		poison: newPoison(),
 	}, nil
 }
 
@@ -379,10 +381,27 @@ func (l *link) handle(p PDU) {
 	}
 }
 
-// deliver calls Deliver. If that panics, the SMSC is told to try again later.
-func (c *Client) deliver(ctx context.Context, d *DeliverSM) (st Status) {
-	defer event.Rescue(c.log, "deliver_sm", func() { st = StatusRxTempError })
-	return c.cfg.Deliver(ctx, d)
+// deliver calls Deliver. If that panics, the SMSC is told to try again later, but
+// not forever: the third time the message is acknowledged and dropped.
+func (c *Client) deliver(ctx context.Context, d *DeliverSM) Status {
+	if c.poison.dropped(d) {
+		return StatusOK
+	}
+	st, err := c.handled(ctx, d)
+	if err == nil {
+		c.poison.forget(d)
+		return st
+	}
+	if c.poison.add(d) < maxPanics {
+		return StatusRxTempError
+	}
+	c.log.Error("message dropped: its handling panicked each time", "deliveries", maxPanics, "err", err)
+	return StatusOK
+}
+
+func (c *Client) handled(ctx context.Context, d *DeliverSM) (st Status, err error) {
+	defer event.RescueTo(&err, c.log, "deliver_sm")
+	return c.cfg.Deliver(ctx, d), nil
 }
 
 // take starts the work on a message if there is a place for it. What is begun
