@@ -61,7 +61,7 @@ func (c *Channel) giveLater(q *request) {
 func (c *Channel) tell(ctx context.Context, a *mssp.DeviceAnswer) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	err := c.answerer.Answer(ctx, *a)
+	err := c.handOver(ctx, a)
 	switch {
 	case err == nil:
 		c.n.answers.Add(1)
@@ -74,6 +74,11 @@ func (c *Channel) tell(ctx context.Context, a *mssp.DeviceAnswer) error {
 	c.n.answerErrors.Add(1)
 	c.log.ErrorContext(ctx, "answer of a SIM not taken", "trans_id", a.TransID, "device", a.DeviceID, "err", err)
 	return err
+}
+
+func (c *Channel) handOver(ctx context.Context, a *mssp.DeviceAnswer) (err error) {
+	defer event.RescueTo(&err, c.log, "answer of a SIM")
+	return c.answerer.Answer(ctx, *a)
 }
 
 // locate asks the network where the phone is, beside the user.
@@ -93,7 +98,7 @@ func (c *Channel) locate(q *request) {
 	c.locates.do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), c.cfg.LocateTimeout)
 		defer cancel()
-		l, err := c.cfg.Locator(ctx, q.MSISDN)
+		l, err := c.whereIs(ctx, q.MSISDN)
 		if err != nil {
 			c.log.Info("SIM not located", "trans_id", q.TransID, "msisdn", signum.MaskMSISDN(q.MSISDN), "err", err)
 			l = nil
@@ -101,6 +106,11 @@ func (c *Channel) locate(q *request) {
 		limit.Stop()
 		c.located(q, l)
 	})
+}
+
+func (c *Channel) whereIs(ctx context.Context, msisdn string) (l *mssp.Location, err error) {
+	defer event.RescueTo(&err, c.log, "SIM location")
+	return c.cfg.Locator(ctx, msisdn)
 }
 
 // located keeps where the phone is, unless it is too late, and lets an answer go

@@ -9,6 +9,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
@@ -42,7 +43,7 @@ type trial struct {
 
 // attempt sends a request once. It runs in the pool of those that submit.
 func (c *Channel) attempt(q *request) {
-	ctx, cancel, t := c.begin(q)
+	ctx, cancel, t := c.dequeue(q)
 	if ctx == nil {
 		return
 	}
@@ -50,9 +51,9 @@ func (c *Channel) attempt(q *request) {
 	c.settle(q, t.run, c.try(ctx, q, t))
 }
 
-// begin takes a request from the queue; the context is nil if it is not there
-// any more.
-func (c *Channel) begin(q *request) (context.Context, context.CancelFunc, trial) {
+// dequeue starts the next attempt of a request. The context is nil if the
+// request is no longer queued.
+func (c *Channel) dequeue(q *request) (context.Context, context.CancelFunc, trial) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
@@ -70,7 +71,8 @@ func (c *Channel) begin(q *request) (context.Context, context.CancelFunc, trial)
 	return ctx, cancel, t
 }
 
-func (c *Channel) try(ctx context.Context, q *request, t trial) error {
+func (c *Channel) try(ctx context.Context, q *request, t trial) (err error) {
+	defer event.RescueTo(&err, c.log, "SIM attempt")
 	c.n.attempts.Add(1)
 	now := c.now()
 	if t.again {

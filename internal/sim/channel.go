@@ -134,9 +134,9 @@ type Channel struct {
 	closed   bool
 	sweeping bool // a sweep of the incomplete replies is due
 	sweeper  *time.Timer
-	busy     sync.WaitGroup     // Deliver, SendText
-	ref      byte               // of the last text in parts
-	stalls   map[string]stalled // by MSISDN
+	busy     sync.WaitGroup    // Deliver, SendText
+	ref      byte              // of the last text in parts
+	stalls   map[string]*whole // by MSISDN
 
 	answerer mssp.AnswerHandler
 	inbox    mssp.Inbox
@@ -159,7 +159,7 @@ func New(c Config) (*Channel, error) {
 		cfg: c, log: c.Logger,
 		parts: sms.NewReassembler(c.ReplyLifetime, c.ReplyParts),
 		trace: newRecorder(c.TracedCards, c.TracedMessages),
-		table: newTable(), stalls: map[string]stalled{},
+		table: newTable(), stalls: map[string]*whole{},
 		submits: newPool(c.Logger, c.Submits), answers: newPool(c.Logger, answersAtOnce), locates: newPool(c.Logger, locatesAtOnce),
 	}, nil
 }
@@ -227,20 +227,22 @@ func (c *Channel) queue(ctx context.Context, r *mssp.DeviceRequest) error {
 		return fmt.Errorf("%w: %s: %w", mssp.ErrRefused, q.step, err)
 	}
 	q.attempts.card = card
-	c.mu.Lock()
-	known, err := c.add(q)
+	known, err := c.begin(q)
 	if err == nil && !known {
+		c.locate(q)
+	}
+	return err
+}
+
+// begin puts a new request into the table and the queue.
+func (c *Channel) begin(q *request) (known bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known, err = c.add(q); err == nil && !known {
 		c.enqueue(q)
 		c.arm(q)
 	}
-	c.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	if !known {
-		c.locate(q)
-	}
-	return nil
+	return known, err
 }
 
 // cardFor is the card that a request may be sent to; mssp.ErrUnreachable if there

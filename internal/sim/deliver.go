@@ -75,8 +75,8 @@ func (c *Channel) message(ctx context.Context, d *smpp.DeliverSM) smpp.Status {
 		return c.stranger(ctx, in, "its card is not active")
 	}
 	in.trace = c.traceArrival(in, d, h)
-	if m := c.unstall(in); m != nil {
-		if st := c.packet(ctx, in, m, true); st != smpp.StatusOK {
+	if s := c.unstall(in); s != nil {
+		if st := c.packet(ctx, in, s); st != smpp.StatusOK {
 			return st
 		}
 	}
@@ -92,39 +92,54 @@ func (c *Channel) message(ctx context.Context, d *smpp.DeliverSM) smpp.Status {
 		return smpp.StatusOK
 	}
 	_, inParts, _ := h.Concat()
-	return c.packet(ctx, in, &m, inParts)
+	return c.packet(ctx, in, &whole{Message: m, inParts: inParts})
 }
 
-// packet takes a message that is complete.
-func (c *Channel) packet(ctx context.Context, in *arrival, m *sms.Message, inParts bool) (st smpp.Status) {
+// whole is a message that is complete.
+type whole struct {
+	sms.Message
+	inParts bool
+	panics  int       // how often its handling panicked
+	until   time.Time // when it is stalled: how long it is kept
+}
+
+// packet handles a complete message.
+func (c *Channel) packet(ctx context.Context, in *arrival, m *whole) (st smpp.Status) {
+	st = postponed // until it is handled: the handling may panic
+	m.panics++
+	defer func() {
+		if st != smpp.StatusOK && m.inParts {
+			c.stall(in, m)
+		}
+	}()
 	switch m.IEI {
 	case sms.IEIResponse:
 		st = c.proof(ctx, in, m.Packet)
 	case sms.IEICommand:
 		st = c.reply(ctx, in, m.Packet)
 	default:
-		return c.ignore(ctx, in, "a message that is no packet")
+		st = c.ignore(ctx, in, "a message that is no packet")
 	}
-	if st != smpp.StatusOK && inParts {
-		c.stall(in, m)
-	}
+	m.panics--
 	return st
 }
 
-// maxStalled bounds the messages that wait for the store or the engine.
-const maxStalled = 1024
+const (
+	maxStalled = 1024 // messages that wait for the store or the engine
+	maxPanics  = 3    // as many deliveries of its last part as the SMPP client hands over
+)
 
-// stalled is a message in parts that could not be taken: the SMSC delivers only
-// that part of it again that completed it.
-type stalled struct {
-	message *sms.Message
-	until   time.Time
-}
-
-func (c *Channel) stall(in *arrival, m *sms.Message) {
+// stall keeps a message in parts that could not be handled: the SMSC delivers
+// only the part again that completed it. One that panics each time is dropped;
+// it would otherwise make every later message of the same phone panic.
+func (c *Channel) stall(in *arrival, m *whole) {
+	if m.panics >= maxPanics {
+		return
+	}
 	c.mu.Lock()
-	if len(c.stalls) < maxStalled { // beyond, the card's repetition helps
-		c.stalls[in.msisdn] = stalled{m, in.at.Add(c.cfg.ReplyLifetime)}
+	if len(c.stalls) < maxStalled { // beyond that, the repetition by the card helps
+		m.until = in.at.Add(c.cfg.ReplyLifetime)
+		c.stalls[in.msisdn] = m
 	}
 	c.mu.Unlock()
 	c.sweepLater()
@@ -139,7 +154,7 @@ func (c *Channel) dropStalled(now time.Time) {
 	}
 }
 
-func (c *Channel) unstall(in *arrival) *sms.Message {
+func (c *Channel) unstall(in *arrival) *whole {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, ok := c.stalls[in.msisdn]
@@ -150,7 +165,7 @@ func (c *Channel) unstall(in *arrival) *sms.Message {
 	if !in.at.Before(s.until) {
 		return nil
 	}
-	return s.message
+	return s
 }
 
 // ours reports whether a header can be of a secured packet or a part of one.

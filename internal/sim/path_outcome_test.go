@@ -19,11 +19,14 @@ import (
 )
 
 // inBubble runs a test of the whole path whose clock is its own.
-func inBubble(t *testing.T, f func(t *testing.T, p *path)) {
+func inBubble(t *testing.T, f func(t *testing.T, p *path), change ...func(*pathConfig)) {
 	rsaKey()
-	url := "sqlite:" + filepath.Join(t.TempDir(), "db")
+	cfg := pathConfig{url: "sqlite:" + filepath.Join(t.TempDir(), "db"), pipes: true}
+	for _, c := range change {
+		c(&cfg)
+	}
 	synctest.Test(t, func(t *testing.T) {
-		p := newPath(t, pathConfig{url: url, pipes: true})
+		p := newPath(t, cfg)
 		p.addParties()
 		f(t, p)
 		p.close()

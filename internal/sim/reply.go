@@ -132,22 +132,25 @@ func (c *Channel) adopt(ctx context.Context, in *arrival, rep *applet.Reply) (*r
 
 // keep puts an adopted request into the table, unless Send was faster.
 func (c *Channel) keep(q *request, step applet.Op, now time.Time) (*request, error) {
-	c.mu.Lock()
-	q.step = step
-	q.flags |= reached | submitted
-	known, err := c.add(q)
-	if known {
-		q = c.table.find(q.id, q.DeviceID, step)
-	} else if err == nil {
-		c.schedule(q, now.Add(c.cfg.Retry.Patience))
-	}
-	c.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	if !known {
+	kept, err := c.insert(q, step, now)
+	if err == nil && kept == q {
 		c.locate(q)
 	}
+	return kept, err
+}
+
+func (c *Channel) insert(q *request, step applet.Op, now time.Time) (*request, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q.step = step
+	q.flags |= reached | submitted
+	switch known, err := c.add(q); {
+	case err != nil:
+		return nil, err
+	case known:
+		return c.table.find(q.id, q.DeviceID, step), nil
+	}
+	c.schedule(q, now.Add(c.cfg.Retry.Patience))
 	return q, nil
 }
 

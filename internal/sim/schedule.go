@@ -68,7 +68,7 @@ func (c *Channel) arm(q *request) {
 	wait := max(at.Sub(c.now()), 1)
 	if q.timer == nil {
 		q.timer = time.AfterFunc(wait, func() {
-			defer event.Rescue(c.log, "sim timer")
+			defer event.Rescue(c.log, "SIM timer", func() { c.abandon(q) })
 			c.tick(q)
 		})
 		return
@@ -87,6 +87,13 @@ func (c *Channel) tick(q *request) {
 		do(q)
 	}
 	c.arm(q)
+}
+
+// abandon forgets a request whose timer panicked and will not fire again.
+func (c *Channel) abandon(q *request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.end(q)
 }
 
 // backoff is how long to wait after so many attempts.
