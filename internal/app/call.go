@@ -19,11 +19,11 @@ import (
 
 const (
 	maxBody     = 64 << 10
-	readTimeout = 10 * time.Second // of a body
+	readTimeout = 10 * time.Second // for a request body
 	maxDeviceID = 64
 )
 
-// call is one HTTP call on its way, and what is logged of it.
+// call is one HTTP call in progress, with what its event will say.
 type call struct {
 	s     *Server
 	w     http.ResponseWriter
@@ -31,10 +31,10 @@ type call struct {
 	start time.Time
 	body  []byte
 
-	device *mssp.AppDevice // whose proof it has; nil for calls without one
+	device *mssp.AppDevice // the device that proved the call; nil if it needs no proof
 	msisdn string          // canonical; masked in the log
 	trans  string
-	note   string // what the log shall know beside the answer
+	note   string // for the log only
 }
 
 // raw is an answer that is not JSON.
@@ -45,7 +45,7 @@ type raw struct {
 
 type handlerFunc func(*call) (any, error)
 
-// open serves calls without a proof, proved those with one.
+// open serves calls that need no proof, proved those that do.
 func (s *Server) open(f handlerFunc) http.Handler { return s.handler(false, f) }
 
 func (s *Server) proved(f handlerFunc) http.Handler { return s.handler(true, f) }
@@ -76,7 +76,7 @@ func (c *call) run(proved bool, f handlerFunc) (out any, err error) {
 
 func (c *call) read() (err error) {
 	rc := http.NewResponseController(c.w)
-	_ = rc.SetReadDeadline(time.Now().Add(readTimeout)) // not every server can; then its own limits hold
+	_ = rc.SetReadDeadline(time.Now().Add(readTimeout)) // if unsupported, the server's own limits apply
 	c.body, err = io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
 	_ = rc.SetReadDeadline(time.Time{})
 	var large *http.MaxBytesError
@@ -84,7 +84,7 @@ func (c *call) read() (err error) {
 	case errors.As(err, &large):
 		return malformed("The body is larger than %d bytes.", maxBody)
 	case err != nil:
-		return malformed("The body could not be read to its end.")
+		return malformed("The body could not be read completely.")
 	}
 	return nil
 }
@@ -92,7 +92,7 @@ func (c *call) read() (err error) {
 func (c *call) authenticate() error {
 	values := c.r.Header.Values(proofHeader)
 	if len(values) != 1 {
-		return malformed("There must be one header %s.", proofHeader)
+		return malformed("The call must have exactly one %s header.", proofHeader)
 	}
 	d, err := c.s.verify(c.r.Context(), values[0], proofTarget{c.s.cfg.Service, c.r.Method, c.r.RequestURI, c.body})
 	if d != nil {
@@ -101,14 +101,14 @@ func (c *call) authenticate() error {
 	return err
 }
 
-// verify takes a proof once, and finds out whose it is. Limits come after it:
-// nobody can use up those of another.
+// verify accepts a proof once and returns the device that made it. The limits of
+// the device apply after that, so that a stranger cannot use them up.
 func (s *Server) verify(ctx context.Context, compact string, t proofTarget) (*mssp.AppDevice, error) {
 	p, err := parseCallProof(compact)
 	if err != nil {
-		return nil, malformed("The proof cannot be read.")
+		return nil, malformed("The proof is malformed.")
 	}
-	key := s.nobody // who is unknown shall not be known by the time it takes
+	key := s.decoy // an unknown device takes as long to refuse as a known one
 	d, err := s.cfg.Store.App(ctx, p.kid)
 	switch {
 	case err == nil:
@@ -125,10 +125,10 @@ func (s *Server) verify(ctx context.Context, compact string, t proofTarget) (*ms
 	if !p.timely(now, s.started) {
 		return d, stale(now)
 	}
-	switch fresh, full := s.proofs.add(p.replayKey(), now); {
+	switch added, full := s.proofs.add(p.replayKey(), now); {
 	case full:
 		return d, slow(proofWindow)
-	case !fresh:
+	case !added:
 		return d, errReplay
 	}
 	return d, s.limit(d, now)
@@ -144,11 +144,11 @@ func (s *Server) limit(d *mssp.AppDevice, now time.Time) error {
 	return nil
 }
 
-// decode reads the body as JSON; members of the same name are refused, unknown
-// ones ignored.
+// decode reads the body as JSON. It refuses duplicate members and ignores
+// unknown ones.
 func (c *call) decode(v any) error {
 	if err := json.Unmarshal(c.body, v); err != nil {
-		return malformed("The body is not the JSON of this call.")
+		return malformed("The body is not valid JSON for this call.")
 	}
 	return nil
 }
@@ -183,29 +183,29 @@ func (c *call) answer(out any, err error) {
 		head.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	c.w.WriteHeader(status)
-	_, _ = c.w.Write(body) // an App that hung up asks again
+	_, _ = c.w.Write(body) // an App that hung up repeats the call
 	if e.Status = status; ref != nil {
 		e.Reason = ref.Code
 	}
 	c.s.events.Emit(c.r.Context(), e)
 }
 
-// refusal is what the App is told. Of an internal error it learns the incident
-// only; the protocol calls that a trace.
+// refusal is the answer to an error. Of an internal error the App learns the
+// incident only.
 func (c *call) refusal(e *event.Event, err error) *refusal {
 	var r *refusal
 	if errors.As(err, &r) {
 		return r
 	}
-	r = refuse(http.StatusInternalServerError, "internal", "Something went wrong.")
+	r = refuse(http.StatusInternalServerError, "internal", "An internal error occurred.")
 	r.Incident = c.s.events.Fail(e, err)
 	return r
 }
 
-// event starts the event of this call. Codes, passcodes, verifiers, shares,
-// texts and proofs are no part of it.
+// event starts the event of this call. It must not contain codes, verifiers,
+// shares, texts or proofs.
 func (c *call) event() *event.Event {
-	op := c.r.Pattern // not the path, which anybody can choose
+	op := c.r.Pattern // not the path, which the caller chooses
 	if op == "/" {
 		op = "other"
 	}

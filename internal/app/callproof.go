@@ -14,13 +14,13 @@ const (
 	proofHeader = "Signum-Proof"
 	proofType   = "signum-proof+jwt"
 	proofMax    = 2048 // bytes of the compact form
-	// proofWindow is how far iat may be from the service's time.
+	// proofWindow is how far iat may differ from the service's time.
 	proofWindow = time.Minute
 	jtiMin      = 16
 	jtiMax      = 64
 )
 
-// proof is a JWS that was read and not yet verified.
+// callProof is a JWS that was parsed but not yet verified.
 type callProof struct {
 	Aud string `json:"aud"`
 	Htm string `json:"htm"`
@@ -33,10 +33,10 @@ type callProof struct {
 	jws *jose.JSONWebSignature
 }
 
-var errProof = errors.New("the proof cannot be read")
+var errProof = errors.New("malformed proof")
 
-// parseCallProof reads a proof. One algorithm is taken, whatever the header says,
-// and keys that it carries are not looked at.
+// parseCallProof parses a proof. It accepts ES256 only, whatever the header says,
+// and ignores keys in the header.
 func parseCallProof(compact string) (*callProof, error) {
 	if len(compact) > proofMax {
 		return nil, errProof
@@ -59,13 +59,13 @@ func parseCallProof(compact string) (*callProof, error) {
 	return p, nil
 }
 
-// target is the call that a proof must be of.
+// proofTarget is the call that a proof must be made for.
 type proofTarget struct {
 	aud, method, uri string
 	body             []byte
 }
 
-// of reports whether the proof was made with the key, for this call.
+// matches reports whether the proof was made with the key and for this call.
 func (p *callProof) matches(key *ecdsa.PublicKey, t proofTarget) bool {
 	if _, err := p.jws.Verify(key); err != nil {
 		return false
@@ -74,18 +74,19 @@ func (p *callProof) matches(key *ecdsa.PublicKey, t proofTarget) bool {
 	return p.Aud == t.aud && p.Htm == t.method && p.Htu == t.uri && p.Bh == b64u(sum[:])
 }
 
-// timely reports whether the proof is of now. One that is older than this
-// process is not: the proofs taken before are forgotten.
+// timely reports whether iat is close enough to the present. A proof older than
+// this process is not timely, because the process no longer knows which proofs
+// were accepted before it started.
 func (p *callProof) timely(now, started time.Time) bool {
 	const w = int64(proofWindow / time.Second)
 	return p.Iat >= now.Unix()-w && p.Iat <= now.Unix()+w && p.Iat >= started.Unix()
 }
 
-// replayKey names the proof in the memory of those taken.
+// replayKey identifies the proof among those that were accepted.
 func (p *callProof) replayKey() [16]byte { return shortHash(p.kid, string(p.Jti)) }
 
-// shortHash is enough to tell things apart that nobody gains from confusing
-// but by finding 2^64 of them.
+// shortHash identifies its parts by half a SHA-256: finding a collision takes
+// 2^64 attempts.
 func shortHash(parts ...string) (k [16]byte) {
 	h := sha256.New()
 	for _, s := range parts {

@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// alphabet leaves out what is mistaken for something else: I, L, O, U.
+// alphabet leaves out letters that are easily confused: I, L, O, U.
 const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 const (
@@ -15,7 +15,7 @@ const (
 	recoveryLen, recoveryGroup     = 25, 5 // 125 bits
 )
 
-// newCode is a random code, in groups for people.
+// newCode returns a random code, in groups for readability.
 func newCode(length, group int) string {
 	b := make([]byte, length)
 	_, _ = rand.Read(b) // never fails
@@ -29,8 +29,8 @@ func newCode(length, group int) string {
 	return s.String()
 }
 
-// hashCode is the SHA-256 of a code as it was meant, whichever way a person
-// wrote it.
+// hashCode returns the SHA-256 of a code in canonical form: however a person
+// wrote it, without separators and with confusable letters replaced.
 func hashCode(written string, length int) ([]byte, bool) {
 	if len(written) > 4*length {
 		return nil, false

@@ -17,38 +17,38 @@ import (
 )
 
 const (
-	// maxQueued is how many frames wait for a slow App. Who reads none of them
-	// gets all with the next sync.
+	// maxQueued bounds the frames that wait for a slow App. An App that is cut off
+	// for it gets everything again with its next sync.
 	maxQueued    = 64
-	maxFrame     = 4 << 10 // of an App
+	maxFrame     = 4 << 10 // bytes, of a frame from an App
 	writeTimeout = 10 * time.Second
-	closeTimeout = 2 * time.Second // for the last words on both sides
+	closeTimeout = 2 * time.Second // for the closing handshake
 
 	readBuffer, writeBuffer = 512, 1 << 10
 )
 
-// conn is an inbox. It has one goroutine, which reads, and one more only while
-// there is something to write.
+// conn is an open inbox. One goroutine reads; a second one exists only while
+// there is something to write, because most inboxes are idle.
 type conn struct {
 	s      *Server
 	ws     *websocket.Conn
 	net    net.Conn
 	opened time.Time
 	source string       // IP address
-	seen   atomic.Int64 // when the App was heard last, in milliseconds
+	seen   atomic.Int64 // when the App last sent something, Unix milliseconds
 
-	// Set before the connection is in a box.
+	// Set before the connection is in a mailbox.
 	device string
 	msisdn string
-	err    error // for the log
+	err    error // the internal error that ended it, for the log
 
 	mu      sync.Mutex
 	out     [][]byte
-	held    bool // nothing is written before the sync
-	writing bool // somebody drains out
+	held    bool // queue, but do not write before the sync
+	writing bool // drain is running
 	code    websocket.StatusCode
 	reason  string
-	known   bool // it has said hello
+	known   bool // its hello was accepted
 }
 
 func newConn(s *Server, now time.Time) *conn {
@@ -57,12 +57,12 @@ func newConn(s *Server, now time.Time) *conn {
 	return c
 }
 
-// accept takes over the connection. Its buffers are small: net/http's are
+// accept takes over the connection, with small buffers: those of net/http are
 // 4 KiB in each direction.
 func (c *conn) accept(w http.ResponseWriter, r *http.Request) error {
 	thin := &thinWriter{ResponseWriter: w}
 	ws, err := websocket.Accept(thin, r, &websocket.AcceptOptions{
-		InsecureSkipVerify: true, // mayConnect has looked at the origin
+		InsecureSkipVerify: true, // mayConnect has checked the origin
 		CompressionMode:    websocket.CompressionDisabled,
 		OnPingReceived:     func(context.Context, []byte) bool { return c.pinged() },
 	})
@@ -74,7 +74,7 @@ func (c *conn) accept(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// thinWriter hands out a hijacked connection with small buffers.
+// thinWriter gives a hijacked connection small buffers.
 type thinWriter struct {
 	http.ResponseWriter
 	conn net.Conn
@@ -91,14 +91,14 @@ func (t *thinWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	r := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn), max(readBuffer, len(early)))
-	if len(early) > 0 { // into the new buffer, where the library looks for it
+	if len(early) > 0 { // fill the new buffer: the library reads what is buffered there
 		_, err = r.Peek(len(early))
 	}
 	return conn, bufio.NewReadWriter(r, bufio.NewWriterSize(conn, writeBuffer)), err
 }
 
-// pinged is a ping of RFC 6455, which counts as any other frame. It is answered
-// while the limit lasts.
+// pinged handles a ping of RFC 6455, which counts as a frame. Beyond the limit it
+// is not answered.
 func (c *conn) pinged() bool {
 	c.touch()
 	return c.device != "" && c.s.byDevice.take(c.device, c.s.now()) == 0
@@ -118,12 +118,12 @@ func (c *conn) overdue(now time.Time) bool {
 }
 
 func encode(f frame) []byte {
-	b, _ := json.Marshal(f, jsontext.AllowInvalidUTF8(true)) // the only way in which it could fail
+	b, _ := json.Marshal(f, jsontext.AllowInvalidUTF8(true)) // invalid UTF-8 is the only possible error
 	return b
 }
 
-// queue says something without waiting for the App. One that does not listen
-// is cut off.
+// queue sends a frame without waiting for the App. An App that reads too slowly
+// is disconnected.
 func (c *conn) queue(f frame) {
 	b := encode(f)
 	c.mu.Lock()
@@ -139,7 +139,7 @@ func (c *conn) queue(f frame) {
 	c.flush()
 }
 
-// release says hello, before all that was queued meanwhile.
+// release sends the first frames and then what was queued in the meantime.
 func (c *conn) release(first ...frame) {
 	out := make([][]byte, 0, len(first))
 	for _, f := range first {
@@ -152,7 +152,7 @@ func (c *conn) release(first ...frame) {
 	c.flush()
 }
 
-// flush starts to write, under the lock, unless that is going on.
+// flush starts drain unless it is running. mu must be held.
 func (c *conn) flush() {
 	if c.held || c.writing || c.code != 0 || len(c.out) == 0 {
 		return
@@ -183,14 +183,14 @@ func (c *conn) pop() []byte {
 	return b
 }
 
-// close ends the connection; the first reason counts. It does not wait.
+// close closes the connection without waiting. The first reason counts.
 func (c *conn) close(code websocket.StatusCode, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.shut(code, reason)
 }
 
-// shut is close under the lock.
+// shut is close with mu held.
 func (c *conn) shut(code websocket.StatusCode, reason string) {
 	if c.code != 0 {
 		return
@@ -201,20 +201,21 @@ func (c *conn) shut(code websocket.StatusCode, reason string) {
 	}
 }
 
-// cut ends the connection without a word.
+// cut drops the connection without a closing handshake.
 func (c *conn) cut() { _ = c.net.Close() }
 
-// closeLast is close when no more tasks start: the reader says sendClose.
+// closeLast is close once no more tasks start: it makes the reader return, which
+// then calls sendClose.
 func (c *conn) closeLast() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.code == 0 {
 		c.code, c.reason = websocket.StatusGoingAway, "the service is stopping"
-		_ = c.net.SetReadDeadline(time.Now()) // ends its read
+		_ = c.net.SetReadDeadline(time.Now()) // ends the read in progress
 	}
 }
 
-// end is close by the reader, which has nothing else to do.
+// end is close for the reader, which may wait.
 func (c *conn) end(code websocket.StatusCode, reason string) {
 	c.mu.Lock()
 	if c.code == 0 {
@@ -224,7 +225,7 @@ func (c *conn) end(code websocket.StatusCode, reason string) {
 	c.sendClose()
 }
 
-// sendClose tells the App why. Both sides have little time for it.
+// sendClose does the closing handshake, within closeTimeout.
 func (c *conn) sendClose() {
 	code, reason := c.closing()
 	_ = c.net.SetDeadline(time.Now().Add(closeTimeout))

@@ -289,7 +289,7 @@ func TestPasskey(t *testing.T) {
 	use(good, challenge[:], "h1").is(t, 403, "passcode")
 	good.count = 11
 	use(good, challenge[:], "h1").is(t, 200, "")
-	if s := w.log.String(); !strings.Contains(s, "counted backwards") {
+	if s := w.log.String(); !strings.Contains(s, "did not advance") {
 		t.Error("the log does not say why")
 	}
 	for range 3 {

@@ -28,8 +28,8 @@ func (c *call) remove() (any, error) {
 	return nil, c.orGone(c.s.removeDevice(c.r.Context(), c.device))
 }
 
-// Remove deletes an App and revokes its certificate. ErrNotFound if there is no
-// such App.
+// Remove deletes an App and revokes its certificate. mssp.ErrNotFound if there
+// is no such App.
 func (s *Server) Remove(ctx context.Context, deviceID string) error {
 	d, err := s.cfg.Store.App(ctx, deviceID)
 	if err != nil {
@@ -38,9 +38,9 @@ func (s *Server) Remove(ctx context.Context, deviceID string) error {
 	return s.removeDevice(ctx, d)
 }
 
-// removeDevice switches the device off before it reads its certificate, so that
-// no renewal gives it another one after. It revokes before it removes: if that
-// fails, the App is still there to ask again.
+// removeDevice deactivates the device before it reads its certificate, so that
+// no renewal can issue another one afterwards. It revokes before it removes: if
+// revoking fails, the App still exists and can repeat the call.
 func (s *Server) removeDevice(ctx context.Context, a *mssp.AppDevice) error {
 	const cessation = 5
 	if err := s.cfg.Store.DeactivateDevice(ctx, a.DeviceID); err != nil {
@@ -62,16 +62,16 @@ func (s *Server) removeDevice(ctx context.Context, a *mssp.AppDevice) error {
 	return nil
 }
 
-// forget closes the inbox of a device that is no more.
+// forget closes the inbox of a removed device.
 func (s *Server) forget(deviceID string) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
-	box := s.registry.mailboxes[deviceID]
-	if box == nil {
+	mb := s.registry.mailboxes[deviceID]
+	if mb == nil {
 		return
 	}
-	if box.conn != nil {
-		box.conn.close(closeRefused, errUnauthorised.Code)
+	if mb.conn != nil {
+		mb.conn.close(closeRefused, errUnauthorised.Code)
 	}
 	delete(s.registry.mailboxes, deviceID)
 }

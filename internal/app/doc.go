@@ -1,12 +1,14 @@
 // Package app is the service's side of the App protocol (docs/app-protocol.md):
-// the bearer of the method App.
+// the channel of the method App.
 //
-//	engine ── Send ──▶ book ──▶ inbox (WebSocket) ──▶ App
-//	                     └────▶ push (wakes an App that has no inbox open)
+//	engine ── Send ──▶ registry ──▶ inbox (WebSocket) ──▶ App
+//	                      └───────▶ push (wakes an App without an open inbox)
 //	App ── proof ──▶ limits ──▶ call ──▶ AnswerHandler, Store, CA
 //
-// What must survive is the store's, and what is pending is the Inbox's: the
-// memory of this package can be lost at any time, and the next sync of each App
-// heals it. It must not know how a transaction is decided, what the web App
-// looks like, nor a passcode: it sees a hash of what an App derives from one.
+// The Store keeps what must survive, and the Inbox knows what is pending. The
+// memory of this package may be lost at any time: each App gets everything again
+// with its next sync.
+//
+// The package must not know how a transaction is decided or what the web App
+// looks like. It never sees a passcode, only a hash of a key derived from it.
 package app

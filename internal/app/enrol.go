@@ -55,15 +55,15 @@ func (c *call) begin() (any, error) {
 	return beginAnswer{e.id, e.challenge, e.share, signum.MaskMSISDN(e.msisdn), c.s.cfg.Service, recovery}, nil
 }
 
-// account is what an enrolment needs to know of one.
+// account is what an enrolment needs to know about a subscriber's account.
 type account struct {
 	serial   string
-	recovery []byte // SHA-256 of its recovery code
-	used     bool   // parties may know its serial
+	recovery []byte // SHA-256 of its recovery code; nil if it has none
+	used     bool   // parties may know its serial number
 }
 
-// invited finds the invite and its account. Whatever is wrong with them is the
-// code that is wrong.
+// invited returns the invite and its account. Whatever is wrong with either, the
+// caller learns only that the code is not valid.
 func (c *call) invited(hash []byte) (*mssp.Invite, *account, error) {
 	ctx := c.r.Context()
 	inv, err := c.s.cfg.Store.Invite(ctx, hash, c.s.now())
@@ -86,7 +86,7 @@ func (c *call) invited(hash []byte) (*mssp.Invite, *account, error) {
 	if a.recovery, err = c.s.cfg.Store.RecoveryHash(ctx, inv.MSISDN); err != nil {
 		return nil, nil, err
 	}
-	// An account whose devices are gone still has its recovery code.
+	// An account that lost all its devices still has its recovery code.
 	a.used = a.recovery != nil || sub.RecoveryCodeCreated
 	for _, d := range sub.Devices {
 		a.used = a.used || d.State == signum.DeviceActive || d.Certificate != nil
@@ -119,21 +119,22 @@ type enrolled struct {
 
 func (r *enrolRequest) check() (err error) {
 	if r.authKey, err = parseKey(r.AuthKey); err != nil {
-		return malformed("auth_key is not a P-256 key.")
+		return malformed("auth_key must be a P-256 public key.")
 	}
 	if r.signKey, err = parseKey(r.SignKey); err != nil {
-		return malformed("sign_key is not a P-256 key.")
+		return malformed("sign_key must be a P-256 public key.")
 	}
 	if len(r.Verifier) != sha256.Size {
-		return malformed("verifier is not of 32 bytes.")
+		return malformed("verifier must have 32 bytes.")
 	}
 	if !plain(r.Name, 64) || !plain(r.Version, 64) || !plain(r.Platform, 64) {
-		return malformed("name, version and platform have at most 64 characters, none of them a control character.")
+		return malformed("name, version and platform may have at most 64 characters and no control characters.")
 	}
 	return nil
 }
 
-// plain reports whether a text can be shown in a list.
+// plain reports whether a text is short and can be shown in a list: it has no
+// control or formatting characters.
 func plain(s string, most int) bool {
 	for _, r := range s {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
@@ -157,7 +158,7 @@ func (c *call) enrol() (any, error) {
 	}
 	c.msisdn = e.msisdn
 	message := e.message(in.AuthKey, in.SignKey)
-	// One key for both would let a call's proof be mistaken for consent.
+	// With one key for both, the proof of a call could pass for a signature.
 	if in.AuthKey.equal(in.SignKey) || !verifyRaw(in.authKey, message, in.AuthProof) || !verifyRaw(in.signKey, message, in.SignProof) {
 		return nil, errNotProved
 	}
@@ -198,7 +199,7 @@ func (c *call) carryOut(e *pendingEnrolment, in *enrolRequest) (*enrolled, error
 		out.Serial = c.s.cfg.NewSerial()
 		change.Serial = out.Serial
 	}
-	if acc.recovery == nil || !keep { // who starts anew does not have the code of before
+	if acc.recovery == nil || !keep { // a reset account does not have the old code
 		out.RecoveryCode, change.RecoveryHash = newRecovery()
 	}
 	cert, err := c.s.cfg.CA.Issue(ctx, out.Serial, e.deviceID, in.signKey)
@@ -206,7 +207,7 @@ func (c *call) carryOut(e *pendingEnrolment, in *enrolRequest) (*enrolled, error
 		return nil, err
 	}
 	kept := false
-	defer func() { // also if something below panics
+	defer func() { // covers panics too
 		if !kept {
 			c.undo(cert)
 		}
@@ -239,9 +240,9 @@ func (c *call) carryOut(e *pendingEnrolment, in *enrolRequest) (*enrolled, error
 	return out, nil
 }
 
-// retire ends the other devices of an account that has a new serial number:
-// their certificates name the old one, and an account has one. The enrolment
-// stands even if that fails.
+// retire revokes and deactivates the other devices of an account that got a new
+// serial number, because their certificates name the old one. The enrolment
+// stands even if this fails.
 func (c *call) retire(msisdn, except string) {
 	const superseded = 4
 	defer event.Rescue(c.s.log, "App enrolment")
@@ -250,7 +251,7 @@ func (c *call) retire(msisdn, except string) {
 	s := c.s.cfg.Store
 	sub, err := s.Subscriber(ctx, msisdn)
 	if err != nil {
-		c.s.log.ErrorContext(ctx, "devices of the old serial number not ended", "err", err)
+		c.s.log.ErrorContext(ctx, "devices with the old serial number not retired", "err", err)
 		return
 	}
 	for _, d := range sub.Devices {
@@ -265,22 +266,23 @@ func (c *call) retire(msisdn, except string) {
 			err = s.DeactivateDevice(ctx, d.ID)
 		}
 		if err != nil {
-			c.s.log.ErrorContext(ctx, "device of the old serial number not ended", "device", d.ID, "err", err)
+			c.s.log.ErrorContext(ctx, "device with the old serial number not retired", "device", d.ID, "err", err)
 		}
 	}
 }
 
-// undo revokes a certificate that no device has.
+// undo revokes a certificate that was issued but given to no device.
 func (c *call) undo(cert *mssp.Certificate) {
 	const cessation = 5
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), readTimeout)
 	defer cancel()
 	if err := c.s.cfg.CA.Revoke(ctx, cert.Serial, cessation); err != nil {
-		c.s.log.ErrorContext(ctx, "certificate of a failed enrolment not revoked", "serial", cert.Serial, "err", err)
+		c.s.log.ErrorContext(ctx, "unused certificate not revoked", "serial", cert.Serial, "err", err)
 	}
 }
 
-// keepsSerial decides whether the parties of the account know the new App.
+// keepsSerial decides whether the account keeps its serial number, so that its
+// parties recognise the user of the new App.
 func (c *call) keepsSerial(e *pendingEnrolment, inv *mssp.Invite, acc *account, code *string) (bool, error) {
 	if inv.Trusted || !acc.used {
 		return true, nil

@@ -12,14 +12,14 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// renewBefore is how long before its end a certificate is renewed.
+// renewBefore is how long before its expiry a certificate is renewed.
 const renewBefore = 30 * 24 * time.Hour
 
 type heartbeatRequest struct {
 	Version  *string        `json:"version"`
 	Platform *string        `json:"platform"`
 	Name     *string        `json:"name"`
-	Push     jsontext.Value `json:"push"` // absent: as it was; null: none
+	Push     jsontext.Value `json:"push"` // absent: unchanged; null: none
 }
 
 type wirePush struct {
@@ -34,7 +34,8 @@ type heartbeatAnswer struct {
 	Blocked bool  `json:"blocked"`
 }
 
-// apply changes what the App says of itself.
+// apply updates the device with what the App reports. allow checks a push
+// subscription.
 func (h *heartbeatRequest) apply(a *mssp.AppDevice, allow func(wirePush) (*mssp.PushSubscription, error)) error {
 	for _, m := range []struct {
 		from *string
@@ -44,7 +45,7 @@ func (h *heartbeatRequest) apply(a *mssp.AppDevice, allow func(wirePush) (*mssp.
 			continue
 		}
 		if !plain(*m.from, 64) {
-			return malformed("version, platform and name have at most 64 characters, none of them a control character.")
+			return malformed("version, platform and name may have at most 64 characters and no control characters.")
 		}
 		*m.to = *m.from
 	}
@@ -55,7 +56,7 @@ func (h *heartbeatRequest) apply(a *mssp.AppDevice, allow func(wirePush) (*mssp.
 	default:
 		var p wirePush
 		if json.Unmarshal(h.Push, &p) != nil {
-			return malformed("push is not a subscription.")
+			return malformed("push must be a push subscription or null.")
 		}
 		sub, err := allow(p)
 		if err != nil {
@@ -90,7 +91,7 @@ func (c *call) heartbeat() (any, error) {
 	return out, nil
 }
 
-// state is what a heartbeat answers. A certificate that is due is renewed.
+// state is the answer to a heartbeat. It renews the certificate if that is due.
 func (c *call) state(a *mssp.AppDevice) (*heartbeatAnswer, error) {
 	sub, d, err := c.s.deviceOf(c.r.Context(), a)
 	if err != nil {
@@ -110,16 +111,16 @@ func (c *call) state(a *mssp.AppDevice) (*heartbeatAnswer, error) {
 	return out, nil
 }
 
-// renewable reports whether a certificate is due. That of a suspended account
-// or a blocked App is not.
+// renewable reports whether the certificate is to be renewed now. A suspended
+// account or a blocked App gets no new one.
 func renewable(sub *mssp.Subscriber, d *mssp.Device, blocked bool, now time.Time) bool {
 	return d.Certificate != nil && d.Certificate.State == mssp.CertificateGood && d.State == signum.DeviceActive &&
 		sub.State == mssp.SubscriberActive && !blocked && !now.Before(d.Certificate.NotAfter.Add(-renewBefore))
 }
 
-// renew certifies the same key for the same serial. If the account has another
-// one since, from an enrolment that did not know the recovery code, then this
-// App is not its, and keeps what it has.
+// renew certifies the same key for the same serial number. If the account has
+// been reset since, the App belongs to its former holder: it keeps the
+// certificate that it has.
 func (c *call) renew(sub *mssp.Subscriber, d *mssp.Device) (*mssp.Certificate, error) {
 	old, err := x509.ParseCertificate(d.Certificate.DER)
 	if err != nil {
@@ -134,7 +135,7 @@ func (c *call) renew(sub *mssp.Subscriber, d *mssp.Device) (*mssp.Certificate, e
 		return nil, err
 	}
 	renewed := false
-	defer func() { // also if the store panics
+	defer func() { // covers panics too
 		if !renewed {
 			c.undo(cert)
 		}

@@ -18,10 +18,10 @@ import (
 const (
 	inboxPath = Base + "/inbox"
 	heartbeat = 25 * time.Second
-	silence   = 2 * heartbeat    // after which a connection is closed
+	silence   = 2 * heartbeat    // close a connection after this long without a frame
 	helloWait = 10 * time.Second // for the first frame
 
-	storeTimeout = 10 * time.Second // of what an inbox asks
+	storeTimeout = 10 * time.Second // for calls of the store and the engine outside an HTTP call
 )
 
 // Closing codes of an inbox.
@@ -32,10 +32,10 @@ const (
 	closeTooMuch  websocket.StatusCode = 4429
 )
 
-// site is where the web App is.
+// site is the address of the web App.
 type site struct {
-	origin string // as browsers write it
-	host   string // of passkeys: without a port
+	origin string // as browsers send it
+	host   string // without a port: the relying party ID of passkeys
 }
 
 func parseSite(web string) (site, error) {
@@ -57,20 +57,20 @@ func parseSite(web string) (site, error) {
 	return site{origin: scheme + "://" + at, host: host}, nil
 }
 
-// serveInbox takes a connection; who it is says its first frame. The goroutine
-// and the buffers of net/http end here: thousands of connections do nothing
-// most of the time.
+// serveInbox accepts a WebSocket; its first frame will tell which device it is.
+// It returns at once, so that the goroutine and the buffers of net/http are free
+// again: most of thousands of inboxes are idle.
 func (s *Server) serveInbox(w http.ResponseWriter, r *http.Request) {
 	c := &call{s: s, w: w, r: r, start: s.now()}
 	if err := c.mayConnect(); err != nil {
 		c.answer(nil, err)
 		return
 	}
-	w.Header().Set("Cache-Control", "no-store") // of what the library refuses
+	w.Header().Set("Cache-Control", "no-store") // if the library refuses the upgrade
 	in := newConn(s, c.start)
 	in.source = hostOf(r.RemoteAddr)
-	if err := in.accept(w, r); err != nil { // which was answered
-		c.note = "no WebSocket"
+	if err := in.accept(w, r); err != nil { // the library has answered
+		c.note = "WebSocket upgrade failed"
 		e := c.event()
 		e.Status, e.Reason = http.StatusBadRequest, errMalformed.Code
 		s.events.Emit(r.Context(), e)
@@ -82,14 +82,14 @@ func (s *Server) serveInbox(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// mayConnect lets in who has no Origin, which is not a browser, and the web
-// App.
+// mayConnect refuses browsers on other pages than the web App. A client without
+// an Origin is not a browser.
 func (c *call) mayConnect() error {
 	if wait := c.s.byAddress.take(addressKey(c.r.RemoteAddr), c.start); wait > 0 {
 		return slow(wait)
 	}
 	if !strings.EqualFold(c.r.Header.Get("Upgrade"), "websocket") {
-		return malformed("The inbox is a WebSocket.")
+		return malformed("The inbox is a WebSocket; use the HTTP upgrade.")
 	}
 	for _, origin := range c.r.Header.Values("Origin") {
 		if origin != c.s.site.origin {
@@ -122,27 +122,26 @@ func (s *Server) leave(c *conn) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
 	delete(s.registry.conns, c)
-	if box := s.registry.mailboxes[c.device]; box != nil && box.conn == c {
-		box.conn = nil
+	if mb := s.registry.mailboxes[c.device]; mb != nil && mb.conn == c {
+		mb.conn = nil
 		s.registry.dropEmpty(c.device)
 	}
 }
 
-// register makes a connection its device's inbox. What is sent from now on is
-// queued behind the sync, which is yet to come.
+// register makes the connection the inbox of its device. Requests from now on
+// are queued behind the sync, which follows.
 func (s *Server) register(c *conn, a *mssp.AppDevice) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
 	c.device, c.msisdn = a.DeviceID, a.MSISDN
-	box := s.registry.mailbox(a.DeviceID)
-	if box.conn != nil {
-		box.conn.close(closeReplaced, "another inbox was opened")
+	mb := s.registry.mailbox(a.DeviceID)
+	if mb.conn != nil {
+		mb.conn.close(closeReplaced, "another inbox was opened")
 	}
-	box.conn = c
+	mb.conn = c
 }
 
-// serve is the life of a connection, and the one goroutine that it has while
-// nothing happens.
+// serve reads from the connection until it ends.
 func (c *conn) serve() {
 	defer c.s.leave(c)
 	code, reason := c.rescued(c.hello)
@@ -168,7 +167,7 @@ func (c *conn) try(handle func() (websocket.StatusCode, string)) (code websocket
 	return code, reason, nil
 }
 
-// hello waits for the proof, and answers it with what is pending.
+// hello waits for the proof and answers it with the pending requests.
 func (c *conn) hello() (websocket.StatusCode, string) {
 	f, code, reason := c.read()
 	if code != 0 {
@@ -207,7 +206,7 @@ func (c *conn) refused(err error) (websocket.StatusCode, string) {
 	return closeRefused, ref.Code
 }
 
-// next takes one frame.
+// next handles one frame.
 func (c *conn) next() (websocket.StatusCode, string) {
 	f, code, reason := c.read()
 	if code != 0 {
@@ -224,11 +223,11 @@ func (c *conn) next() (websocket.StatusCode, string) {
 			c.s.markShown(c.device, requestKey{f.ID, op})
 		}
 	}
-	return 0, "" // later versions may say more
+	return 0, "" // ignore other frames: later versions may have more
 }
 
 func (c *conn) read() (f clientFrame, code websocket.StatusCode, reason string) {
-	kind, b, err := c.ws.Read(context.Background()) // the sweep ends it
+	kind, b, err := c.ws.Read(context.Background()) // the sweep closes silent connections
 	if err != nil {
 		return f, websocket.StatusGoingAway, ""
 	}
@@ -239,7 +238,7 @@ func (c *conn) read() (f clientFrame, code websocket.StatusCode, reason string) 
 	return f, 0, ""
 }
 
-var errFrame = errors.New("not a frame of an App")
+var errFrame = errors.New("malformed frame")
 
 func parseFrame(kind websocket.MessageType, b []byte) (f clientFrame, err error) {
 	if kind != websocket.MessageText || json.Unmarshal(b, &f) != nil || f.Type == "" {
@@ -253,7 +252,7 @@ func (s *Server) requestsOf(ctx context.Context, deviceID string) ([]request, er
 	if err != nil {
 		return nil, err
 	}
-	list := make([]request, 0, len(all)) // not null, if empty
+	list := make([]request, 0, len(all)) // empty, not null
 	for _, r := range all {
 		list = append(list, wireOf(&r))
 	}
@@ -268,7 +267,7 @@ func (s *Server) closeInboxes() {
 	}
 }
 
-// emit ends the event of a connection.
+// emit records the event of a connection that has ended.
 func (c *conn) emit() {
 	e := c.s.events.Begin("app", "inbox", c.source)
 	e.Start, e.Device, e.MSISDN = c.opened, c.device, c.msisdn

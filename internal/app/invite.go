@@ -9,8 +9,10 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// Invite makes an activation code for a subscriber, and ends the one before.
-// Trusted means that the subscriber asked for it with a method that is active.
+// Invite makes an activation code for a subscriber and invalidates an earlier
+// one. trusted means that the subscriber asked for it with an active method; the
+// account then keeps its serial number without the recovery code.
+// mssp.ErrNotFound if there is no such subscriber.
 func (s *Server) Invite(ctx context.Context, msisdn string, trusted bool) (code string, expires time.Time, err error) {
 	if _, err := s.cfg.Store.Subscriber(ctx, msisdn); err != nil {
 		return "", time.Time{}, fmt.Errorf("inviting %s: %w", signum.MaskMSISDN(msisdn), err)
@@ -25,8 +27,8 @@ func (s *Server) Invite(ctx context.Context, msisdn string, trusted bool) (code 
 	return code, i.Expires, nil
 }
 
-// SetRecovery makes a new recovery code for a subscriber; the old one is
-// worthless then. The code is nowhere but in the result.
+// SetRecovery makes a new recovery code for a subscriber and invalidates the old
+// one. Only its hash is stored. mssp.ErrNotFound if there is no such subscriber.
 func (s *Server) SetRecovery(ctx context.Context, msisdn string) (code string, err error) {
 	code, hash := newRecovery()
 	if err := s.cfg.Store.SetRecoveryHash(ctx, msisdn, hash); err != nil {

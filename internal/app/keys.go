@@ -14,8 +14,8 @@ import (
 
 var errKey = errors.New("not a P-256 SubjectPublicKeyInfo in DER")
 
-// parseKey takes a key in its one encoding only, so that equal keys are equal
-// bytes: P-256, named curve, uncompressed point that is on it.
+// parseKey accepts a P-256 key in one encoding only (named curve, uncompressed
+// point), so that equal keys have equal bytes.
 func parseKey(der []byte) (*ecdsa.PublicKey, error) {
 	k, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
@@ -25,8 +25,8 @@ func parseKey(der []byte) (*ecdsa.PublicKey, error) {
 	if !ok || ec.Curve != elliptic.P256() {
 		return nil, errKey
 	}
-	again, err := x509.MarshalPKIXPublicKey(ec)
-	if err != nil || string(again) != string(der) {
+	canonical, err := x509.MarshalPKIXPublicKey(ec)
+	if err != nil || string(canonical) != string(der) {
 		return nil, errKey
 	}
 	return ec, nil
@@ -34,7 +34,8 @@ func parseKey(der []byte) (*ecdsa.PublicKey, error) {
 
 var errSignature = errors.New("not an ES256 signature of 64 bytes")
 
-// derSignature is r and s of 32 bytes each as ASN.1, the form of the engine.
+// derSignature converts r and s of 32 bytes each to ASN.1, which the engine
+// expects.
 func derSignature(raw []byte) ([]byte, error) {
 	const size = 32
 	if len(raw) != 2*size {
@@ -53,7 +54,7 @@ func derSignature(raw []byte) ([]byte, error) {
 	return b.Bytes()
 }
 
-// verifyRaw checks an ES256 signature as the protocol has it.
+// verifyRaw verifies an ES256 signature in the form of the protocol.
 func verifyRaw(k *ecdsa.PublicKey, message, raw []byte) bool {
 	der, err := derSignature(raw)
 	if err != nil {

@@ -375,7 +375,7 @@ func TestPanicUnderPusher(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.server.push.order = make([]string, pushQueued)
-	w.trap.set("App not woken: too many wait", "")
+	w.trap.set("App not woken: the push queue is full", "")
 	if !panics(func() { w.server.push.wake("app-1", new(mssp.PushSubscription)) }) {
 		t.Error("the caller does not learn of the panic")
 	}

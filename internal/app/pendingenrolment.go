@@ -10,18 +10,18 @@ import (
 )
 
 const (
-	enrolmentFor = 15 * time.Minute // from begin; of an invite too
-	repeatFor    = 10 * time.Minute // how long a lost answer can be had again
+	enrolmentFor = 15 * time.Minute // lifetime of an invite, and of an enrolment from its begin
+	repeatFor    = 10 * time.Minute // how long a finished enrolment can be repeated
 
-	maxEnrolments   = 10_000 // begun and not carried out; and as many that were
-	maxPerInvite    = 5      // enrolments begun with one code; the oldest goes
+	maxEnrolments   = 10_000 // unfinished; as many finished ones are kept
+	maxPerInvite    = 5      // enrolments begun with one code; a further one evicts the oldest
 	maxRecoveryTry  = 5      // wrong recovery codes for one activation code
 	challengeBytes  = 32
 	enrolmentPrefix = "signum enrolment\x00"
 )
 
-// pendingEnrolment is what is kept between the two calls. Losing it costs the user
-// another begin.
+// pendingEnrolment is the state between the two calls of an enrolment. If it is
+// lost, the App has to begin again.
 type pendingEnrolment struct {
 	id        string
 	invite    *invitation
@@ -30,11 +30,11 @@ type pendingEnrolment struct {
 	challenge []byte
 	share     []byte
 
-	mu   sync.Mutex // held while it is carried out: a repeated call waits for the first
-	keys [16]byte   // of the call that was carried out
+	mu   sync.Mutex // held while it is carried out, so that a repeated call waits for the first
+	keys [16]byte   // hash of the keys that were enrolled
 	done *enrolled
 
-	expires  time.Time // under pendingEnrolments.mu, as is
+	expires  time.Time // pendingEnrolments.mu guards this and
 	finished bool
 }
 
@@ -43,7 +43,7 @@ func (e *pendingEnrolment) message(authKey, signKey []byte) []byte {
 	return slices.Concat([]byte(enrolmentPrefix), e.challenge, authKey, signKey)
 }
 
-// invitation is what the enrolments of one activation code share.
+// invitation is shared by the enrolments of one activation code.
 type invitation struct {
 	hash  []byte
 	begun []*pendingEnrolment
@@ -54,14 +54,14 @@ type pendingEnrolments struct {
 	mu     sync.Mutex
 	by     map[string]*pendingEnrolment
 	byCode map[string]*invitation
-	kept   int // of by, for repeats
+	kept   int // how many in by are finished and kept for repeats
 }
 
 func newPendingEnrolments() pendingEnrolments {
 	return pendingEnrolments{by: make(map[string]*pendingEnrolment), byCode: make(map[string]*invitation)}
 }
 
-// begin makes an enrolment for an invite; nil if there are too many.
+// begin starts an enrolment for an invite; nil if there are too many.
 func (s *pendingEnrolments) begin(i *mssp.Invite, now time.Time) *pendingEnrolment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,9 +96,8 @@ func (s *pendingEnrolments) find(id string, now time.Time) *pendingEnrolment {
 	return e
 }
 
-// finished keeps an enrolment for as long as its answer can be had again. In a
-// flood the oldest goes: a repeat that comes too late must not keep anybody
-// from beginning.
+// finished keeps an enrolment for repeats, for repeatFor. When full, it evicts
+// the oldest: kept answers must not keep others from enrolling.
 func (s *pendingEnrolments) finished(e *pendingEnrolment, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +119,8 @@ func (s *pendingEnrolments) oldestKept() (oldest *pendingEnrolment) {
 	return oldest
 }
 
-// takeTry counts a recovery code as wrong before it is looked at.
+// takeTry counts a recovery code as wrong before it is compared; false if no try
+// is left.
 func (s *pendingEnrolments) takeTry(i *invitation) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -24,20 +24,20 @@ import (
 
 const (
 	pushWorkers = 8
-	pushQueued  = 4096 // what is beyond is not woken; the App comes by itself
+	pushQueued  = 4096 // Apps waiting to be woken; beyond that, they have to connect by themselves
 	pushTimeout = 10 * time.Second
-	pushTTL     = 300 // seconds: longer than any request waits
+	pushTTL     = 300 // seconds; longer than any request stays pending
 	maxEndpoint = 1024
 	wakeMessage = `{"type":"wake"}`
 )
 
-// VAPID says to push services who wakes (RFC 8292).
+// VAPID identifies the service to push services (RFC 8292).
 type VAPID struct {
 	Contact         string // an e-mail address, or an https address
-	Public, Private string // P-256, b64u: the point; the scalar
+	Public, Private string // P-256, Base64url: the uncompressed point; the scalar
 }
 
-// NewVAPID makes the keys.
+// NewVAPID generates the keys.
 func NewVAPID(contact string) (v VAPID, err error) {
 	v.Contact = contact
 	v.Private, v.Public, err = webpush.GenerateVAPIDKeys()
@@ -56,14 +56,14 @@ func (v VAPID) check() error {
 	return nil
 }
 
-// pusher wakes Apps.
+// pusher wakes Apps by push.
 type pusher struct {
 	s     *Server
 	vapid VAPID
 
 	mu      sync.Mutex
-	waiting map[string]*mssp.PushSubscription // by device: who is to be woken already is not twice
-	order   []string
+	waiting map[string]*mssp.PushSubscription // by device, so that each is queued once
+	order   []string                          // of waiting, oldest first
 	workers int
 }
 
@@ -86,26 +86,26 @@ func (c *call) pushKey() (any, error) {
 	}{c.s.push.vapid.Public}, nil
 }
 
-// subscription checks what an App registers: it makes the service call an
-// address of the App's choice.
+// subscription checks a subscription before it is stored, because the service
+// will call an address that the App chose.
 func (p *pusher) subscription(w wirePush) (*mssp.PushSubscription, error) {
 	u, err := url.Parse(w.Endpoint)
 	if err != nil || len(w.Endpoint) > maxEndpoint || u.Host == "" || u.User != nil || u.Fragment != "" {
-		return nil, errors.New("the endpoint is not an address")
+		return nil, errors.New("the endpoint is not a valid URL")
 	}
 	if err := p.s.cfg.AllowPush(u); err != nil {
 		return nil, err
 	}
 	if _, err := ecdh.P256().NewPublicKey(w.P256DH); err != nil {
-		return nil, errors.New("p256dh is not a P-256 point")
+		return nil, errors.New("p256dh must be an uncompressed P-256 point")
 	}
 	if len(w.Auth) != 16 {
-		return nil, errors.New("auth is not of 16 bytes")
+		return nil, errors.New("auth must have 16 bytes")
 	}
 	return &mssp.PushSubscription{Endpoint: w.Endpoint, P256DH: w.P256DH, Auth: w.Auth}, nil
 }
 
-// wake wakes an App some time soon.
+// wake queues a push to an App, unless one is queued. It does not wait.
 func (p *pusher) wake(deviceID string, sub *mssp.PushSubscription) {
 	if sub == nil {
 		return
@@ -116,7 +116,7 @@ func (p *pusher) wake(deviceID string, sub *mssp.PushSubscription) {
 		return
 	}
 	if len(p.order) >= pushQueued {
-		p.s.log.Warn("App not woken: too many wait", "device", deviceID)
+		p.s.log.Warn("App not woken: the push queue is full", "device", deviceID)
 		return
 	}
 	p.waiting[deviceID] = sub
@@ -136,8 +136,8 @@ func (p *pusher) work() {
 	}
 }
 
-// deliver sends one push. A panic must not end the worker: it would count
-// towards pushWorkers and work no more.
+// deliver sends one push. A panic must not end the worker, which would count
+// towards pushWorkers for good.
 func (p *pusher) deliver(deviceID string, sub *mssp.PushSubscription) {
 	defer event.Rescue(p.s.log, "App push")
 	err := p.send(sub)
@@ -170,9 +170,9 @@ func (p *pusher) send(sub *mssp.PushSubscription) (err error) {
 	defer event.RescueTo(&err, p.s.log, "App push")
 	u, err := url.Parse(sub.Endpoint)
 	if err != nil {
-		return errors.New("the endpoint is not an address")
+		return errors.New("the endpoint is not a valid URL")
 	}
-	if err := p.s.cfg.AllowPush(u); err != nil { // what is allowed may have changed
+	if err := p.s.cfg.AllowPush(u); err != nil { // the rule may have changed since it was stored
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), pushTimeout)
@@ -188,7 +188,7 @@ func (p *pusher) send(sub *mssp.PushSubscription) (err error) {
 		return withoutURL(err)
 	}
 	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 4<<10)) // so that the connection can be used again
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 4<<10)) // so that the connection can be reused
 	switch {
 	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone:
 		return errGone
@@ -200,7 +200,8 @@ func (p *pusher) send(sub *mssp.PushSubscription) (err error) {
 
 func std64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
-// withoutURL keeps the endpoint out of the log: who has it can call it.
+// withoutURL keeps the endpoint out of the log: it is a secret, since anyone who
+// knows it can call it.
 func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
@@ -209,10 +210,10 @@ func withoutURL(err error) error {
 	return err
 }
 
-// errOtherPush keeps a subscription that is not the one to forget.
-var errOtherPush = errors.New("the App has another subscription, or none")
+// errOtherPush aborts forget: the subscription was replaced or removed.
+var errOtherPush = errors.New("the App has a different subscription or none")
 
-// forget drops a subscription, unless there is a newer one.
+// forget deletes a subscription, unless the App has a newer one.
 func (p *pusher) forget(deviceID string, sub *mssp.PushSubscription) {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
@@ -224,15 +225,15 @@ func (p *pusher) forget(deviceID string, sub *mssp.PushSubscription) {
 		return nil
 	})
 	if err != nil && !errors.Is(err, errOtherPush) && !errors.Is(err, mssp.ErrNotFound) {
-		p.s.log.Warn("subscription not forgotten", "device", deviceID, "err", err)
+		p.s.log.Warn("expired push subscription not deleted", "device", deviceID, "err", err)
 	}
 }
 
-// publicPush allows what a browser's push service can be.
+// publicPush allows https and public hosts, as push services of browsers are.
 func publicPush(u *url.URL) error {
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 	if u.Scheme != "https" {
-		return errors.New("the endpoint is not https")
+		return errors.New("the endpoint must be https")
 	}
 	if a, err := netip.ParseAddr(host); err == nil && !publicAddr(a) {
 		return errNotPublic
@@ -243,10 +244,10 @@ func publicPush(u *url.URL) error {
 	return nil
 }
 
-var errNotPublic = errors.New("the endpoint is not on the internet")
+var errNotPublic = errors.New("the endpoint must have a public address")
 
-// notPublic are special-purpose networks (RFC 6890 and its registries) that
-// netip does not know by a name.
+// notPublic lists the special-purpose networks of RFC 6890 and its registries
+// for which netip has no predicate.
 var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
 	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
@@ -268,8 +269,8 @@ func publicAddr(a netip.Addr) bool {
 	return true
 }
 
-// publicClient looks at the address that it connects to, because a name can
-// lead anywhere, and follows nobody elsewhere.
+// publicClient connects to public addresses only. It checks the address that it
+// dials, because a name can resolve to anything, and follows no redirects.
 func publicClient() *http.Client {
 	dialer := &net.Dialer{Timeout: pushTimeout, Control: func(_, address string, _ syscall.RawConn) error {
 		ap, err := netip.ParseAddrPort(address)

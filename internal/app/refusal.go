@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// refusal is an error as the App gets it.
+// refusal is an error answer of the protocol.
 type refusal struct {
 	status    int
 	Code      string `json:"error"`
@@ -23,13 +23,12 @@ func refuse(status int, code, detail string) *refusal {
 	return &refusal{status: status, Code: code, Detail: detail}
 }
 
-// The refusals that are always the same: what was wrong exactly is nobody's
-// business who was refused.
+// Refusals that are always the same. They do not tell what exactly was wrong.
 var (
-	errMalformed    = refuse(http.StatusBadRequest, "malformed", "The call cannot be read.")
-	errUnauthorised = refuse(http.StatusUnauthorized, "unauthorised", "The proof is not of this call.")
-	errReplay       = refuse(http.StatusUnauthorized, "replay", "The proof was used before.")
-	errNotProved    = refuse(http.StatusForbidden, "proof", "A key was not proved.")
+	errMalformed    = refuse(http.StatusBadRequest, "malformed", "The call is malformed.")
+	errUnauthorised = refuse(http.StatusUnauthorized, "unauthorised", "The proof does not match this call, or the device is unknown.")
+	errReplay       = refuse(http.StatusUnauthorized, "replay", "The proof has been used already.")
+	errNotProved    = refuse(http.StatusForbidden, "proof", "Possession of a key was not proved, or both keys are the same.")
 	errCode         = refuse(http.StatusNotFound, "code", "The activation code is not valid.")
 	errUnknown      = refuse(http.StatusNotFound, "unknown", "There is no such request.")
 	errLate         = refuse(http.StatusConflict, "late", "The request has ended.")
@@ -42,7 +41,7 @@ func malformed(format string, args ...any) *refusal {
 }
 
 func stale(now time.Time) *refusal {
-	r := refuse(http.StatusUnauthorized, "stale", "The proof is not of now.")
+	r := refuse(http.StatusUnauthorized, "stale", "The proof has expired or is dated in the future.")
 	r.Now = now.Unix()
 	return r
 }

@@ -15,43 +15,43 @@ import (
 )
 
 const (
-	endedFor = 10 * time.Minute // how long an ended request is told from one that never was
-	// shownWithin is when an App that has an inbox open must have shown a
-	// request; else its connection is taken for dead, and the App is woken.
+	endedFor = 10 * time.Minute // how long `late` is said of an ended request, instead of `unknown`
+	// shownWithin is how soon an App with an open inbox must show a request.
+	// Otherwise its connection is presumed dead, and a push wakes the App.
 	shownWithin = 5 * time.Second
 )
 
-// requestKey names a request of a device.
+// requestKey identifies a request of a device.
 type requestKey struct {
 	id string
 	op mssp.DeviceOp
 }
 
-func (i requestKey) key(deviceID string) [16]byte { return shortHash(deviceID, i.id, opNames[i.op]) }
+func (k requestKey) hash(deviceID string) [16]byte { return shortHash(deviceID, k.id, opNames[k.op]) }
 
-// pending is a request that this node handed over.
+// pending is a request that was handed to this node.
 type pending struct {
 	mssp.DeviceRequest
 	sent   time.Time
-	opened bool // of app2app: its AuthUri was
-	shown  bool // or the App was woken for it: no more to do
+	opened bool // its AuthUri was opened (App2App)
+	shown  bool // the App showed it, or was woken for it
 }
 
-// visible reports whether the App may see it.
+// visible reports whether the App may see the request yet.
 func (p *pending) visible() bool { return p.App2App == nil || p.opened }
 
-// mailbox is what this node has of one device.
+// mailbox is the state of one device on this node.
 type mailbox struct {
-	conn     *conn // nil if no inbox is open here
+	conn     *conn // the open inbox, nil if none
 	requests map[requestKey]*pending
 }
 
-// registry has all mailboxes. Frames are queued under its lock, in the order in which
-// things happened.
+// registry holds all mailboxes. Frames are queued while mu is held, so that they
+// are in the order of events.
 type registry struct {
 	mu        sync.Mutex
 	mailboxes map[string]*mailbox
-	conns     map[*conn]struct{} // also those that have not said who they are
+	conns     map[*conn]struct{} // all connections, also before their hello
 }
 
 func newRegistry() registry {
@@ -59,25 +59,25 @@ func newRegistry() registry {
 }
 
 func (r *registry) mailbox(deviceID string) *mailbox {
-	box := r.mailboxes[deviceID]
-	if box == nil {
-		box = &mailbox{requests: make(map[requestKey]*pending, 1)}
-		r.mailboxes[deviceID] = box
+	mb := r.mailboxes[deviceID]
+	if mb == nil {
+		mb = &mailbox{requests: make(map[requestKey]*pending, 1)}
+		r.mailboxes[deviceID] = mb
 	}
-	return box
+	return mb
 }
 
 func (r *registry) dropEmpty(deviceID string) {
-	if box := r.mailboxes[deviceID]; box != nil && box.conn == nil && len(box.requests) == 0 {
+	if mb := r.mailboxes[deviceID]; mb != nil && mb.conn == nil && len(mb.requests) == 0 {
 		delete(r.mailboxes, deviceID)
 	}
 }
 
-// Send implements mssp.Channel: mssp.ErrUnreachable if there is no such App,
-// mssp.ErrRefused if Apps do not know the operation.
+// Send implements mssp.Channel. mssp.ErrUnreachable if there is no such App,
+// mssp.ErrRefused if Apps do not support the operation.
 func (s *Server) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	if _, ok := opNames[r.Op]; !ok {
-		return fmt.Errorf("%w: Apps do not know operation %d", mssp.ErrRefused, r.Op)
+		return fmt.Errorf("%w: Apps do not support operation %d", mssp.ErrRefused, r.Op)
 	}
 	if !s.put(&r) {
 		return nil
@@ -104,31 +104,31 @@ func (s *Server) wake(ctx context.Context, deviceID string) (err error) {
 	return nil
 }
 
-// put keeps a request and puts it into the open inbox; if there is none, the
-// App must be woken.
+// put stores a request and queues it for the open inbox. wake is true if there is
+// no open inbox, so that the App must be woken.
 func (s *Server) put(r *mssp.DeviceRequest) (wake bool) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
-	box := s.registry.mailbox(r.DeviceID)
-	name := requestKey{r.TransID, r.Op}
-	if box.requests[name] != nil { // handed over again
+	mb := s.registry.mailbox(r.DeviceID)
+	key := requestKey{r.TransID, r.Op}
+	if mb.requests[key] != nil { // handed over again after a restart of the engine
 		return false
 	}
 	if r.Op == mssp.OpSign {
-		for old, p := range box.requests {
+		for old, p := range mb.requests {
 			if old.op == mssp.OpSign && !p.Created.After(r.Created) {
 				s.drop(r.DeviceID, old, "replaced")
 			}
 		}
 	}
-	box = s.registry.mailbox(r.DeviceID) // the one before may be gone
-	p := &pending{DeviceRequest: *r, sent: s.now(), shown: box.conn == nil}
-	box.requests[name] = p
-	if box.conn != nil && p.visible() {
+	mb = s.registry.mailbox(r.DeviceID) // drop may have deleted it
+	p := &pending{DeviceRequest: *r, sent: s.now(), shown: mb.conn == nil}
+	mb.requests[key] = p
+	if mb.conn != nil && p.visible() {
 		w := wireOf(r)
-		box.conn.queue(frame{Type: "request", Request: &w})
+		mb.conn.queue(frame{Type: "request", Request: &w})
 	}
-	return p.visible() && box.conn == nil
+	return p.visible() && mb.conn == nil
 }
 
 // Cancel implements mssp.Channel.
@@ -137,48 +137,48 @@ func (s *Server) Cancel(_ context.Context, deviceID, transID string) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
 	for op := range opNames {
-		name := requestKey{transID, op}
-		if p := s.registry.find(deviceID, name); p != nil {
+		key := requestKey{transID, op}
+		if p := s.registry.find(deviceID, key); p != nil {
 			reason := "withdrawn"
 			if !now.Before(p.Expires) {
 				reason = "expired"
 			}
-			s.drop(deviceID, name, reason)
+			s.drop(deviceID, key, reason)
 		}
 	}
 }
 
-func (r *registry) find(deviceID string, i requestKey) *pending {
-	if box := r.mailboxes[deviceID]; box != nil {
-		return box.requests[i]
+func (r *registry) find(deviceID string, k requestKey) *pending {
+	if mb := r.mailboxes[deviceID]; mb != nil {
+		return mb.requests[k]
 	}
 	return nil
 }
 
 // end forgets a request and tells the open inbox.
-func (s *Server) end(deviceID string, i requestKey, reason string) {
+func (s *Server) end(deviceID string, k requestKey, reason string) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
-	s.drop(deviceID, i, reason)
+	s.drop(deviceID, k, reason)
 }
 
-// drop is end under the lock.
-func (s *Server) drop(deviceID string, i requestKey, reason string) {
-	s.ended.add(i.key(deviceID), s.now()) // if it is full, `unknown` is said for `late`
-	box := s.registry.mailboxes[deviceID]
-	if box == nil {
+// drop is end with registry.mu held.
+func (s *Server) drop(deviceID string, k requestKey, reason string) {
+	s.ended.add(k.hash(deviceID), s.now()) // when full, the App gets `unknown` instead of `late`
+	mb := s.registry.mailboxes[deviceID]
+	if mb == nil {
 		return
 	}
-	p := box.requests[i]
-	delete(box.requests, i)
-	if box.conn != nil && (p == nil || p.visible()) {
-		box.conn.queue(frame{Type: "gone", ID: i.id, Op: opNames[i.op], Reason: reason})
+	p := mb.requests[k]
+	delete(mb.requests, k)
+	if mb.conn != nil && (p == nil || p.visible()) {
+		mb.conn.queue(frame{Type: "gone", ID: k.id, Op: opNames[k.op], Reason: reason})
 	}
 	s.registry.dropEmpty(deviceID)
 }
 
-// pendingOf lists what a device may see and has to answer now, whichever node
-// made the request.
+// pendingOf lists the requests that a device may see and has to answer now,
+// whichever node handed them over.
 func (s *Server) pendingOf(ctx context.Context, deviceID string) ([]mssp.DeviceRequest, error) {
 	all, err := s.allPending(ctx, deviceID)
 	if err != nil {
@@ -211,13 +211,13 @@ func (s *Server) visible(r *mssp.DeviceRequest) bool {
 	return p != nil && p.opened
 }
 
-// request finds one that a device may see now. Where it is not, the refusal
-// says whether it ever was.
-func (s *Server) request(ctx context.Context, deviceID string, i requestKey) (*mssp.DeviceRequest, error) {
-	if s.ended.has(i.key(deviceID), s.now()) {
+// request returns a pending request that the device may see: errLate if it has
+// ended, errUnknown if there was none that this node knows of.
+func (s *Server) request(ctx context.Context, deviceID string, k requestKey) (*mssp.DeviceRequest, error) {
+	if s.ended.has(k.hash(deviceID), s.now()) {
 		return nil, errLate
 	}
-	if p := s.findVisible(deviceID, i); p != nil {
+	if p := s.findVisible(deviceID, k); p != nil {
 		return p, nil
 	}
 	list, err := s.pendingOf(ctx, deviceID)
@@ -225,24 +225,24 @@ func (s *Server) request(ctx context.Context, deviceID string, i requestKey) (*m
 		return nil, err
 	}
 	for _, r := range list {
-		if (requestKey{r.TransID, r.Op}) == i {
+		if (requestKey{r.TransID, r.Op}) == k {
 			return &r, nil
 		}
 	}
 	return nil, errUnknown
 }
 
-func (s *Server) findVisible(deviceID string, i requestKey) *mssp.DeviceRequest {
+func (s *Server) findVisible(deviceID string, k requestKey) *mssp.DeviceRequest {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
-	if p := s.registry.find(deviceID, i); p != nil && p.visible() {
-		return &p.DeviceRequest // which nobody changes
+	if p := s.registry.find(deviceID, k); p != nil && p.visible() {
+		return &p.DeviceRequest // immutable, so it may leave the lock
 	}
 	return nil
 }
 
-// openWith makes the request visible that waits for a session token. To open
-// it again is no error: the answer may have been lost.
+// openWith makes the request visible that waits for a session token. It can be
+// repeated, in case the answer was lost. errUnknown if no request waits for it.
 func (s *Server) openWith(ctx context.Context, deviceID, token string) (*mssp.DeviceRequest, error) {
 	list, err := s.allPending(ctx, deviceID)
 	if err != nil {
@@ -262,25 +262,25 @@ func (s *Server) openWith(ctx context.Context, deviceID, token string) (*mssp.De
 func (s *Server) reveal(r *mssp.DeviceRequest) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
-	box := s.registry.mailbox(r.DeviceID)
-	name := requestKey{r.TransID, r.Op}
-	p := box.requests[name]
-	if p == nil { // another node's
+	mb := s.registry.mailbox(r.DeviceID)
+	key := requestKey{r.TransID, r.Op}
+	p := mb.requests[key]
+	if p == nil { // it was handed to another node
 		p = &pending{DeviceRequest: *r, sent: s.now()}
-		box.requests[name] = p
+		mb.requests[key] = p
 	}
 	p.opened, p.shown = true, true
-	if box.conn != nil {
+	if mb.conn != nil {
 		w := wireOf(r)
-		box.conn.queue(frame{Type: "request", Request: &w})
+		mb.conn.queue(frame{Type: "request", Request: &w})
 	}
 }
 
-// shown is an App that says that a request is on its screen.
-func (s *Server) markShown(deviceID string, i requestKey) {
+// markShown records that a request is on the screen of the App.
+func (s *Server) markShown(deviceID string, k requestKey) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
-	if p := s.registry.find(deviceID, i); p != nil {
+	if p := s.registry.find(deviceID, k); p != nil {
 		p.shown = true
 	}
 }

@@ -50,33 +50,34 @@ type answerRequest struct {
 	Receipt   string        `json:"receipt"`
 }
 
-// receiptResults are what an App may say; the service itself says LOST.
+// receiptResults are the results that an App may report. LOST is not among them:
+// only the service can decide that.
 var receiptResults = map[string]signum.ReceiptResult{
 	"OK": signum.ReceiptAccepted, "CANCEL": signum.ReceiptCancelled, "TIMEOUT": signum.ReceiptTimedOut,
 }
 
-// answer is what the engine is told.
+// answer converts it for the engine.
 func (r *answerRequest) answer() (a mssp.DeviceAnswer, err error) {
 	op, ok := opNamed(r.Op)
 	if !ok {
-		return a, malformed("op is sign or display.")
+		return a, malformed("op must be sign or display.")
 	}
 	a = mssp.DeviceAnswer{Op: op, TransID: r.ID}
 	if op == mssp.OpDisplay {
 		if a.Receipt, ok = receiptResults[r.Receipt]; !ok || r.Signature != nil || r.Cancel {
-			return a, malformed("The answer to a display is a receipt: OK, CANCEL or TIMEOUT.")
+			return a, malformed("The answer to a display must be a receipt: OK, CANCEL or TIMEOUT.")
 		}
 		return a, nil
 	}
 	if r.Cancel == (r.Signature != nil) || r.Receipt != "" {
-		return a, malformed("The answer to a sign is a signature or cancel.")
+		return a, malformed("The answer to a sign must be either a signature or cancel.")
 	}
 	if r.Cancel {
 		a.Fault = signum.NewFault(signum.UserCancel)
 		return a, nil
 	}
 	if a.Location, ok = r.Location.location(); !ok {
-		return a, malformed("location is not one.")
+		return a, malformed("location is invalid.")
 	}
 	if a.Signature, err = derSignature(r.Signature); err != nil {
 		return a, malformed("signature is %v.", err)
@@ -102,8 +103,8 @@ func (c *call) answerRequest() (any, error) {
 	return nil, c.s.deliver(c.r.Context(), a)
 }
 
-// deliver gives an answer to the engine. An App that hangs up meanwhile has
-// answered all the same.
+// deliver passes an answer to the engine. It does not stop if the App hangs up:
+// the user has answered.
 func (s *Server) deliver(ctx context.Context, a mssp.DeviceAnswer) error {
 	to, _, err := s.engine()
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 // Base is where Handler serves.
 const Base = "/app/v1"
 
-// Store is what Apps need of a mssp.Store.
+// Store is the part of mssp.Store that Apps need.
 type Store interface {
 	mssp.AppStore
 	Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber, error)
@@ -29,34 +29,34 @@ type Store interface {
 	DeactivateDevice(ctx context.Context, deviceID string) error
 }
 
-// CA certifies and revokes.
+// CA issues and revokes the certificates of Apps.
 type CA interface {
 	mssp.Issuer
-	mssp.Chains // of the certificates that an App gets with its own
-	// Revoke revokes a certificate for a CRLReason of RFC 5280, clause 5.3.1.
+	mssp.Chains // an App gets the CA certificates with its own
+	// Revoke revokes a certificate. The reason is a CRLReason of RFC 5280, clause 5.3.1.
 	Revoke(ctx context.Context, serial string, reason int) error
 }
 
-// Config of a Server. Store, CA, Service, WebURL and NewSerial must be set.
+// Config configures a Server. Store, CA, Service, WebURL and NewSerial must be set.
 type Config struct {
 	Store     Store
 	CA        CA
 	Clock     mssp.Clock
 	Logger    *slog.Logger
-	Events    *event.Recorder // takes the one event of each call; nil: one that writes to Logger
+	Events    *event.Recorder // gets one event per call; nil: a recorder that writes to Logger
 	Service   string          // aud of proofs
-	WebURL    string          // of the web App: its origin is that of passkeys, and the only one that may open an inbox
-	NewSerial func() string   // of an account that starts anew
+	WebURL    string          // of the web App; passkeys and browser inboxes must come from its origin
+	NewSerial func() string   // makes the serial number for an account that is reset
 
-	VAPID VAPID // generated if it has no keys; Apps that were registered for others are then not woken
-	// AllowPush says whether a push service may be called; nil: https, and no
-	// address that is not of the internet.
+	VAPID VAPID // without keys: new ones are generated, and subscriptions made for older keys stop working
+	// AllowPush decides whether a push service may be called. nil: https only, and
+	// only public addresses.
 	AllowPush func(*url.URL) error
-	// PushClient calls push services; nil: one that does not connect to an
-	// address that is not of the internet, whatever its name says.
+	// PushClient calls push services. nil: a client that connects to public
+	// addresses only, whatever the host name resolves to.
 	PushClient *http.Client
 
-	OpenAPI        []byte // the document of the protocol, which is served with it
+	OpenAPI        []byte // served as openapi.yaml; nil: not served
 	Limits         Limits
 	MaxConnections int // 0: 20,000
 }
@@ -91,19 +91,19 @@ func (c Config) check() error {
 	return nil
 }
 
-// Server is the bearer of Apps. It is safe for concurrent use.
+// Server implements mssp.Channel for the method App. It is safe for concurrent use.
 type Server struct {
 	cfg     Config
 	log     *slog.Logger
 	events  *event.Recorder
 	site    site // of the web App
 	started time.Time
-	nobody  *ecdsa.PublicKey // whose proofs are verified if there is no such device
+	decoy   *ecdsa.PublicKey // stands in for the key of a device that does not exist
 	push    *pusher
 
 	byBegin, byAddress, byDevice, bySubscriber *limiter
 
-	proofs   *memory // those taken
+	proofs   *memory // proofs that were accepted, against replay
 	ended    *memory // requests that have ended
 	registry registry
 	enrols   pendingEnrolments
@@ -117,7 +117,7 @@ type Server struct {
 
 var _ mssp.Channel = (*Server)(nil)
 
-// New returns a server. It takes calls at once; Run must run for time to pass.
+// New returns a server that accepts calls at once. Timeouts and expiry need Run.
 func New(c Config) (*Server, error) {
 	c = c.withDefaults()
 	if err := c.check(); err != nil {
@@ -127,15 +127,15 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	nobody, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	decoy, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
-		cfg: c, log: c.Logger, events: c.Events, site: web, started: c.Clock.Now(), nobody: &nobody.PublicKey,
+		cfg: c, log: c.Logger, events: c.Events, site: web, started: c.Clock.Now(), decoy: &decoy.PublicKey,
 		byBegin: newLimiter(c.Limits.Begin), byAddress: newLimiter(c.Limits.Address),
 		byDevice: newLimiter(c.Limits.Device), bySubscriber: newLimiter(c.Limits.Subscriber),
-		// A proof is timely for twice the window, if its iat is in the future.
+		// A proof stays timely for up to twice the window, if its iat is in the future.
 		proofs:   newMemory(2*proofWindow, 1<<19),
 		ended:    newMemory(endedFor, 1<<18),
 		registry: newRegistry(),
@@ -148,8 +148,8 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// Connect sets who receives answers and knows what is pending; before the
-// first call.
+// Connect sets the handler of answers and the source of pending requests. Call
+// it before the first request arrives.
 func (s *Server) Connect(a mssp.AnswerHandler, i mssp.Inbox) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,8 +193,9 @@ func (s *Server) Handler() http.Handler {
 	return mux
 }
 
-// Run lets time pass, until ctx ends: what is overdue goes, silent connections
-// are closed, and Apps that do not show what they were sent are woken.
+// Run does once a second what is due, until ctx ends: it drops expired requests
+// and enrolments, closes silent connections, and wakes Apps that did not show a
+// request.
 func (s *Server) Run(ctx context.Context) {
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
@@ -208,8 +209,8 @@ func (s *Server) Run(ctx context.Context) {
 	}
 }
 
-// Close ends all connections, which their Apps open elsewhere or later, and
-// waits for what is under way: some seconds at most.
+// Close closes all inboxes, which the Apps reopen later or on another node, and
+// waits a few seconds at most for the calls in progress.
 func (s *Server) Close() {
 	s.tasks.stop()
 	s.closeInboxes()
@@ -217,7 +218,7 @@ func (s *Server) Close() {
 	s.cfg.PushClient.CloseIdleConnections()
 }
 
-// tasks are the goroutines of a Server.
+// tasks tracks the goroutines of a Server.
 type tasks struct {
 	log     *slog.Logger
 	mu      sync.Mutex
@@ -225,8 +226,8 @@ type tasks struct {
 	n       sync.WaitGroup
 }
 
-// start runs f, unless there was a stop. If f panics, then undoes what it leaves
-// behind.
+// start runs f in a goroutine, unless stop was called. If f panics, the functions
+// in then undo what it leaves behind.
 func (t *tasks) start(f func(), then ...func()) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -254,7 +255,7 @@ func (t *tasks) stopping() bool {
 
 func (t *tasks) wait() { t.n.Wait() }
 
-// deviceOf finds a device's row and its account.
+// deviceOf returns the device of an App and the account that it belongs to.
 func (s *Server) deviceOf(ctx context.Context, a *mssp.AppDevice) (*mssp.Subscriber, *mssp.Device, error) {
 	sub, err := s.cfg.Store.Subscriber(ctx, a.MSISDN)
 	if err != nil {

@@ -7,12 +7,12 @@ import (
 	"github.com/signum-mssp/signum/internal/event"
 )
 
-// sweep does what is overdue.
+// sweep does what is due at this time.
 func (s *Server) sweep(now time.Time) {
 	defer event.Rescue(s.log, "App sweep")
 	s.enrols.sweep(now)
-	if wake := s.sweepBook(now); len(wake) > 0 {
-		s.tasks.start(func() { // the store may be slow, and time passes
+	if wake := s.sweepRegistry(now); len(wake) > 0 {
+		s.tasks.start(func() { // a slow store must not delay the next sweep
 			for _, deviceID := range wake {
 				s.wakeUnseen(deviceID)
 			}
@@ -20,22 +20,22 @@ func (s *Server) sweep(now time.Time) {
 	}
 }
 
-// sweepBook returns whom to wake: their connections seem to be open, but
-// nobody shows what they were sent.
-func (s *Server) sweepBook(now time.Time) (wake []string) {
+// sweepRegistry drops what has expired and returns the devices to wake: their
+// inboxes seem to be open, but a request was not shown.
+func (s *Server) sweepRegistry(now time.Time) (wake []string) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
 	for c := range s.registry.conns {
 		if c.overdue(now) {
-			c.close(closeSilent, "nothing came")
+			c.close(closeSilent, "silent for too long")
 		}
 	}
-	for deviceID, box := range s.registry.mailboxes {
+	for deviceID, mb := range s.registry.mailboxes {
 		unseen := false
-		for name, p := range box.requests {
+		for key, p := range mb.requests {
 			switch {
 			case !now.Before(p.Expires):
-				s.drop(deviceID, name, "expired")
+				s.drop(deviceID, key, "expired")
 			case p.visible() && !p.shown && now.Sub(p.sent) >= shownWithin:
 				p.shown, unseen = true, true
 			}

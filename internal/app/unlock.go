@@ -31,7 +31,7 @@ func (c *call) unlock() (any, error) {
 	}
 	c.trans = event.Clip(in.ID)
 	if (in.Assertion == nil) == (len(in.Verifier) == 0) {
-		return nil, malformed("There is a verifier or an assertion.")
+		return nil, malformed("There must be either a verifier or an assertion.")
 	}
 	var err error
 	if in.Assertion != nil {
@@ -45,14 +45,14 @@ func (c *call) unlock() (any, error) {
 	return unlockAnswer{c.device.Share}, nil
 }
 
-// checkPasscode counts before it looks: whoever asks many times at once has no
-// more tries. The wrong one that blocks the App ends a request, if it was for
-// one.
+// checkPasscode counts a try before it compares, so that concurrent calls get no
+// additional tries. The wrong passcode that blocks the App also ends the request
+// it was entered for, if any.
 func (c *call) checkPasscode(verifier []byte, id string) error {
 	if len(verifier) != sha256.Size {
-		return malformed("verifier is not of 32 bytes.")
+		return malformed("verifier must have 32 bytes.")
 	}
-	ctx := context.WithoutCancel(c.r.Context()) // hanging up does not save a try
+	ctx := context.WithoutCancel(c.r.Context()) // hanging up must not save the try
 	left, err := c.s.cfg.Store.TakeTry(ctx, c.device.DeviceID)
 	if err != nil {
 		return c.orGone(err)
@@ -60,8 +60,8 @@ func (c *call) checkPasscode(verifier []byte, id string) error {
 	if left < 0 {
 		return errBlocked
 	}
-	// Read after the try was taken: a passcode that is being changed is the
-	// old one or the new one.
+	// Read after the try is taken, so that a concurrent change of the passcode
+	// counts.
 	a, err := c.s.cfg.Store.App(ctx, c.device.DeviceID)
 	if err != nil {
 		return c.orGone(err)
@@ -84,12 +84,12 @@ func (c *call) block(ctx context.Context, id string) error {
 	if id == "" {
 		return errBlocked
 	}
-	name := requestKey{id, mssp.OpSign}
-	if _, err := c.s.request(ctx, c.device.DeviceID, name); err != nil {
-		return errBlocked // of no request that could be ended
+	key := requestKey{id, mssp.OpSign}
+	if _, err := c.s.request(ctx, c.device.DeviceID, key); err != nil {
+		return errBlocked // there is no request to end
 	}
 	err := c.s.deliver(ctx, mssp.DeviceAnswer{
-		Op: name.op, TransID: id, DeviceID: c.device.DeviceID, Fault: signum.NewFault(signum.PINBlocked),
+		Op: key.op, TransID: id, DeviceID: c.device.DeviceID, Fault: signum.NewFault(signum.PINBlocked),
 	})
 	if err != nil {
 		c.s.log.ErrorContext(ctx, "request of a blocked App not ended", "trans_id", c.trans, "device", c.device.DeviceID, "err", err)
@@ -97,7 +97,7 @@ func (c *call) block(ctx context.Context, id string) error {
 	return errBlocked
 }
 
-// orGone makes a device that was removed meanwhile one that never was.
+// orGone treats a device that was removed in the meantime as unknown.
 func (c *call) orGone(err error) error {
 	if errors.Is(err, mssp.ErrNotFound) {
 		return errUnauthorised
@@ -105,8 +105,7 @@ func (c *call) orGone(err error) error {
 	return err
 }
 
-// change changes what is kept of the App. The function follows the rules of
-// mssp.Store.
+// change updates the stored App. f follows the rules of mssp.AppStore.UpdateApp.
 func (c *call) change(f func(*mssp.AppDevice) error) error {
 	return c.orGone(c.s.cfg.Store.UpdateApp(c.r.Context(), c.device.DeviceID, f))
 }
@@ -120,7 +119,7 @@ func (c *call) passcode() (any, error) {
 		return nil, err
 	}
 	if len(in.NewVerifier) != sha256.Size {
-		return nil, malformed("new_verifier is not of 32 bytes.")
+		return nil, malformed("new_verifier must have 32 bytes.")
 	}
 	if err := c.checkPasscode(in.Verifier, ""); err != nil {
 		return nil, err
@@ -142,10 +141,10 @@ func (c *call) passkey() (any, error) {
 		return nil, err
 	}
 	if len(in.ID) == 0 || len(in.ID) > maxCredentialID {
-		return nil, malformed("id is not that of a credential.")
+		return nil, malformed("id must be a credential ID of 1 to %d bytes.", maxCredentialID)
 	}
 	if _, err := parseKey(in.PublicKey); err != nil {
-		return nil, malformed("public_key is not a P-256 key.")
+		return nil, malformed("public_key must be a P-256 public key.")
 	}
 	if err := c.checkPasscode(in.Verifier, ""); err != nil {
 		return nil, err
@@ -157,14 +156,14 @@ func (c *call) passkey() (any, error) {
 		} else if len(a.Passkeys) < maxPasskeys {
 			a.Passkeys = append(a.Passkeys, key)
 		} else {
-			return malformed("There are %d passkeys already.", maxPasskeys)
+			return malformed("The App has %d passkeys already.", maxPasskeys)
 		}
 		return nil
 	})
 }
 
-// checkAssertion takes a passkey's consent to one request. A wrong one is no
-// try: it cannot be guessed.
+// checkAssertion accepts the assertion of a passkey for one request. A wrong one
+// does not count as a try, because an assertion cannot be guessed.
 func (c *call) checkAssertion(as *assertion, id string) error {
 	if c.device.TriesLeft <= 0 {
 		return errBlocked
@@ -173,7 +172,7 @@ func (c *call) checkAssertion(as *assertion, id string) error {
 	if err != nil {
 		return err
 	}
-	// Verified before the row is locked, against the passkey as it is now.
+	// Verify before the row is locked, against the passkey as stored now.
 	device, err := c.s.cfg.Store.App(c.r.Context(), c.device.DeviceID)
 	if err != nil {
 		return c.orGone(err)
@@ -190,9 +189,9 @@ func (c *call) checkAssertion(as *assertion, id string) error {
 	return c.change(func(a *mssp.AppDevice) error { return accept(a, device.Passkeys[i], count) })
 }
 
-// accept keeps the count of an assertion that was verified against a passkey,
-// unless the App was blocked meanwhile, or the passkey was replaced or has
-// counted further.
+// accept stores the counter of an assertion that was verified against a passkey.
+// It refuses if the App was blocked in the meantime, or if the passkey was
+// replaced or its counter has advanced.
 func accept(a *mssp.AppDevice, verified mssp.Passkey, count uint32) error {
 	if a.TriesLeft <= 0 {
 		return errBlocked

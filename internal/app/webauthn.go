@@ -16,19 +16,19 @@ import (
 
 const maxCredentialID = 1023 // WebAuthn Level 2, clause 6.5.1
 
-// assertion is what navigator.credentials.get gives.
+// assertion is the result of navigator.credentials.get.
 type assertion struct {
 	ID                octets `json:"id"`
 	AuthenticatorData octets `json:"authenticator_data"`
 	ClientData        octets `json:"client_data"`
-	Signature         octets `json:"signature"` // ASN.1, as authenticators make it
+	Signature         octets `json:"signature"` // ASN.1, the form of WebAuthn
 }
 
 func passkeyIndex(a *mssp.AppDevice, id []byte) int {
 	return slices.IndexFunc(a.Passkeys, func(k mssp.Passkey) bool { return bytes.Equal(k.ID, id) })
 }
 
-// clientData is CollectedClientData of WebAuthn.
+// clientData is CollectedClientData (WebAuthn Level 2, clause 5.8.1).
 type clientData struct {
 	Type        string `json:"type"`
 	Challenge   string `json:"challenge"`
@@ -36,8 +36,8 @@ type clientData struct {
 	CrossOrigin bool   `json:"crossOrigin"`
 }
 
-// authenticatorData is the head of what an authenticator signs; extensions may
-// follow.
+// authenticatorData is the fixed part of what an authenticator signs (clause
+// 6.1). Extensions may follow it.
 type authenticatorData struct {
 	rpIDHash [sha256.Size]byte
 	flags    byte
@@ -52,7 +52,7 @@ const (
 func parseAuthenticatorData(b []byte) (d authenticatorData, err error) {
 	const head = sha256.Size + 1 + 4
 	if len(b) < head {
-		return d, errors.New("authenticator data are too short")
+		return d, errors.New("authenticator data is too short")
 	}
 	copy(d.rpIDHash[:], b)
 	d.flags = b[sha256.Size]
@@ -65,12 +65,12 @@ func parseClientData(b []byte) (d clientData, err error) {
 	return d, err
 }
 
-// verify checks an assertion (WebAuthn Level 2, clause 7.2) over what is to be
-// signed, and returns the new count. The errors are for the log.
+// verify checks an assertion (WebAuthn Level 2, clause 7.2) whose challenge is the
+// hash of attrs, and returns the new counter. The errors are for the log.
 func (as *assertion) verify(k *mssp.Passkey, at site, attrs []byte) (count uint32, err error) {
 	client, err := parseClientData(as.ClientData)
 	if err != nil {
-		return 0, errors.New("client data are not JSON")
+		return 0, errors.New("client data is not JSON")
 	}
 	challenge := sha256.Sum256(attrs)
 	rp := sha256.Sum256([]byte(at.host))
@@ -79,17 +79,17 @@ func (as *assertion) verify(k *mssp.Passkey, at site, attrs []byte) (count uint3
 	case err != nil:
 		return 0, err
 	case client.Type != "webauthn.get":
-		return 0, errors.New("assertion of another type")
+		return 0, errors.New("the assertion has another type")
 	case subtle.ConstantTimeCompare([]byte(client.Challenge), []byte(b64u(challenge[:]))) != 1:
-		return 0, errors.New("assertion for something else")
+		return 0, errors.New("the assertion has another challenge")
 	case client.Origin != at.origin || client.CrossOrigin:
-		return 0, errors.New("assertion made on another site")
+		return 0, errors.New("the assertion was made on another site")
 	case auth.rpIDHash != rp:
-		return 0, errors.New("assertion for another site")
+		return 0, errors.New("the assertion is for another relying party")
 	case auth.flags&userPresent == 0 || auth.flags&userVerified == 0:
 		return 0, errors.New("the user was not verified")
 	case !advances(k.SignCount, auth.count):
-		return 0, errors.New("the authenticator counted backwards: it may be a copy")
+		return 0, errors.New("the counter of the authenticator did not advance: it may have been cloned")
 	}
 	key, err := parseKey(k.PublicKey)
 	if err != nil {
@@ -98,11 +98,11 @@ func (as *assertion) verify(k *mssp.Passkey, at site, attrs []byte) (count uint3
 	client32 := sha256.Sum256(as.ClientData)
 	sum := sha256.Sum256(slices.Concat([]byte(as.AuthenticatorData), client32[:]))
 	if !ecdsa.VerifyASN1(key, sum[:], as.Signature) {
-		return 0, errors.New("the signature of the assertion does not verify")
+		return 0, errors.New("the signature of the assertion is wrong")
 	}
 	return auth.count, nil
 }
 
-// advances reports whether a count may follow the one that is kept: it is
-// higher, or the authenticator does not count and both are 0 (clause 7.2, step 21).
+// advances reports whether a counter may follow the stored one: it is higher, or
+// both are 0 because the authenticator does not count (clause 7.2, step 21).
 func advances(kept, count uint32) bool { return count > kept || count == 0 && kept == 0 }

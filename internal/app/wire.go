@@ -10,8 +10,8 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// octets are bytes that travel as Base64url without padding. Each value has
-// one text only.
+// octets is encoded as Base64url without padding. Each value has exactly one
+// encoding.
 type octets []byte
 
 var rawURL = base64.RawURLEncoding.Strict()
@@ -19,7 +19,7 @@ var rawURL = base64.RawURLEncoding.Strict()
 func b64u(b []byte) string { return rawURL.EncodeToString(b) }
 
 func unb64u(s string) ([]byte, error) {
-	if strings.ContainsAny(s, "\r\n") { // which the library skips
+	if strings.ContainsAny(s, "\r\n") { // the library skips them
 		return nil, errors.New("line breaks in Base64url")
 	}
 	return rawURL.DecodeString(s)
@@ -35,8 +35,8 @@ func (o *octets) UnmarshalText(text []byte) error {
 	return err
 }
 
-// The operations as the protocol names them. Apps are never activated: an
-// enrolment does that.
+// opNames are the operations that Apps support. Activation is not among them:
+// Apps are enrolled instead.
 var opNames = map[mssp.DeviceOp]string{mssp.OpSign: "sign", mssp.OpDisplay: "display"}
 
 func opNamed(name string) (mssp.DeviceOp, bool) {
@@ -48,7 +48,7 @@ func opNamed(name string) (mssp.DeviceOp, bool) {
 	return 0, false
 }
 
-// request is a DeviceRequest as an App sees it.
+// request is a mssp.DeviceRequest in the protocol.
 type request struct {
 	ID          string   `json:"id"`
 	Op          string   `json:"op"`
@@ -80,19 +80,19 @@ func wireOf(r *mssp.DeviceRequest) request {
 	return w
 }
 
-// frame is what the service says in an inbox.
+// frame is a frame of the service.
 type frame struct {
 	Type      string     `json:"type"`
 	Now       int64      `json:"now,omitzero"`
 	Heartbeat int64      `json:"heartbeat,omitzero"` // of welcome
-	Requests  *[]request `json:"requests,omitzero"`  // of sync; not absent if there are none
+	Requests  *[]request `json:"requests,omitzero"`  // of sync; empty, not absent, if there are none
 	Request   *request   `json:"request,omitzero"`
 	ID        string     `json:"id,omitempty"` // of gone
 	Op        string     `json:"op,omitempty"`
 	Reason    string     `json:"reason,omitempty"`
 }
 
-// clientFrame is what an App says in an inbox.
+// clientFrame is a frame of an App.
 type clientFrame struct {
 	Type  string `json:"type"`
 	Proof string `json:"proof"` // of hello
@@ -100,7 +100,7 @@ type clientFrame struct {
 	Op    string `json:"op"`
 }
 
-// wireLocation is mssp.Location as the protocol has it.
+// wireLocation is a mssp.Location in the protocol.
 type wireLocation struct {
 	Error              int     `json:"error"`
 	Country            string  `json:"country"`
@@ -110,8 +110,8 @@ type wireLocation struct {
 	Measured           int64   `json:"measured"`
 }
 
-// location checks what a phone says of where it is. Whether it is true only
-// the phone knows.
+// location converts and checks the location that a phone reports. Whether it is
+// true, the service cannot tell.
 func (w *wireLocation) location() (*mssp.Location, bool) {
 	if w == nil {
 		return nil, true
