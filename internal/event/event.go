@@ -32,7 +32,7 @@ type Event struct {
 
 	Incident string // of an internal error
 	Cause    error  // of an internal error; it never leaves the log
-	Repeated bool   // the incident is in the log already, see Recorder.Fail
+	Repeated bool   // one like it is in the log already, see Recorder.Fail and Sample
 	Took     time.Duration
 }
 

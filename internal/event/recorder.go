@@ -16,10 +16,11 @@ func (systemClock) Now() time.Time { return time.Now().UTC() }
 
 // Recorder hands events to sinks, and gives internal errors their incident.
 type Recorder struct {
-	clock  Clock
-	log    *slog.Logger
-	sinks  []Sink
-	errors *sampler
+	clock    Clock
+	log      *slog.Logger
+	sinks    []Sink
+	errors   *sampler
+	outcomes *sampler
 }
 
 // New returns a recorder that logs one line per event and tells the sinks. A nil
@@ -34,6 +35,9 @@ func New(clock Clock, log *slog.Logger, sinks ...Sink) *Recorder {
 	r := &Recorder{clock: clock, log: log, sinks: sinks}
 	r.errors = newSampler(func(s sample) {
 		log.Error("request failed again", "key", s.key, "incident", s.incident, "count", s.count, "interval", sampleInterval)
+	})
+	r.outcomes = newSampler(func(s sample) {
+		log.Info("requests with the same outcome", "key", s.key, "count", s.count, "interval", sampleInterval)
 	})
 	return r
 }
@@ -55,6 +59,15 @@ func (r *Recorder) Fail(e *Event, err error) (incident string) {
 	e.Cause = err
 	e.Incident, e.Repeated = r.errors.see(e.Entrance+" "+e.Op+": "+shape(err.Error()), id)
 	return e.Incident
+}
+
+// Sample marks an event of which the log needs only examples, because whoever
+// calls can cause as many as they like. Of the events with the same entrance,
+// operation and label within a minute, the first is logged; the others are
+// counted and get one line together at the end of the minute. Call it when the
+// outcome is known, before Emit. The sinks get every event.
+func (r *Recorder) Sample(e *Event) {
+	_, e.Repeated = r.outcomes.see(e.Entrance+" "+e.Op+" "+e.Label(), "")
 }
 
 // Emit completes the event with its duration and hands it to the log and the

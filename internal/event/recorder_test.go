@@ -102,3 +102,38 @@ func TestEventLine(t *testing.T) {
 		t.Errorf("the number is in full: %s", log.String())
 	}
 }
+
+// Of what somebody can cause at will, the log has one line a minute and the
+// count, the sinks have everything.
+func TestSampledEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log lockedBuffer
+		var sunk counter
+		r := New(wallClock{}, slog.New(slog.NewTextHandler(&log, nil)), &sunk)
+		refuse := func(reason string) {
+			e := r.Begin("smpp", "deliver", "192.0.2.7")
+			e.Reason = reason
+			r.Sample(e)
+			r.Emit(t.Context(), e)
+		}
+		for range 1000 {
+			refuse("forged")
+		}
+		refuse("malformed")
+		if n := strings.Count(log.String(), "msg=request "); n != 2 {
+			t.Errorf("%d lines, want one for each reason:\n%s", n, log.String())
+		}
+		if sunk != 1001 {
+			t.Errorf("the sink got %d events, want 1001", sunk)
+		}
+		time.Sleep(sampleInterval + time.Second)
+		synctest.Wait()
+		if !strings.Contains(log.String(), `key="smpp deliver forged" count=999`) {
+			t.Errorf("the count is missing:\n%s", log.String())
+		}
+	})
+}
+
+type counter int
+
+func (c *counter) Record(context.Context, *Event) { *c++ }
