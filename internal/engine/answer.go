@@ -7,6 +7,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 )
@@ -18,8 +19,12 @@ var ErrForeignDevice = errors.New("answer of a device that was not asked")
 
 // Answer takes the answer of a phone. A signature is verified against the
 // registered key before it can become a success. An answer that comes too late
-// is dropped.
+// is dropped. A panic becomes an error, as if the store had failed.
 func (e *Engine) Answer(ctx context.Context, a mssp.DeviceAnswer) error {
+	return e.once(ctx, "answer", func(ctx context.Context) error { return e.answer(ctx, a) })
+}
+
+func (e *Engine) answer(ctx context.Context, a mssp.DeviceAnswer) error {
 	if a.Op == mssp.OpDisplay {
 		return e.answerReceipt(ctx, a)
 	}
@@ -30,6 +35,11 @@ func (e *Engine) Answer(ctx context.Context, a mssp.DeviceAnswer) error {
 	if t.DeviceID != a.DeviceID {
 		return e.rejectWrongDevice(ctx, a)
 	}
+	return e.guarded(ctx, t, "answer", func(ctx context.Context) error { return e.accept(ctx, t, a) })
+}
+
+// accept takes the answer of the device that was asked.
+func (e *Engine) accept(ctx context.Context, t *mssp.Transaction, a mssp.DeviceAnswer) error {
 	if t.State != mssp.StateOutstanding || t.Activating() != (a.Op == mssp.OpActivate) {
 		e.cfg.Logger.InfoContext(ctx, "late answer dropped", "trans_id", t.ID, "outcome", int(t.Outcome.Code))
 		return nil
@@ -132,6 +142,11 @@ func (e *Engine) explainLostRace(ctx context.Context, t *mssp.Transaction) error
 		_, err := e.finish(ctx, t, mssp.Failed(signum.NewFault(signum.RevokedCertificate)))
 		return err
 	}
+	if t.State != mssp.StateOutstanding {
+		// It may be this answer's own outcome, if the store could not tell whether its
+		// first attempt was committed. Then the request still waits.
+		e.wake(t, t.Outcome)
+	}
 	e.cfg.Logger.InfoContext(ctx, "late answer dropped", "trans_id", t.ID, "outcome", int(t.Outcome.Code))
 	return nil
 }
@@ -185,9 +200,16 @@ func (e *Engine) finish(ctx context.Context, t *mssp.Transaction, o mssp.Outcome
 	}
 	e.wake(t, o)
 	if o.Code != signum.SignatureMade {
-		e.channel(t.Method).Cancel(ctx, t.DeviceID, t.ID)
+		e.withdraw(ctx, t)
 	}
 	return true, nil
+}
+
+// withdraw takes the request back from the phone. A channel that panics must not
+// undo the outcome, which stands.
+func (e *Engine) withdraw(ctx context.Context, t *mssp.Transaction) {
+	defer event.Rescue(e.cfg.Logger, "withdrawal")
+	e.channel(t.Method).Cancel(ctx, t.DeviceID, t.ID)
 }
 
 func (e *Engine) expire(ctx context.Context, t *mssp.Transaction) error {

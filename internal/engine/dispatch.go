@@ -5,9 +5,9 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -59,11 +59,7 @@ var errHandOver = errors.New("hand-over to the channel timed out")
 func (e *Engine) handOver(ctx context.Context, send func(context.Context) error) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, e.cfg.HandOver, errHandOver)
 	defer cancel()
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
+	defer event.RescueTo(&err, e.cfg.Logger, "hand-over")
 	err = send(ctx)
 	if err != nil && errors.Is(context.Cause(ctx), errHandOver) {
 		return fmt.Errorf("%w after %s: %w", errHandOver, e.cfg.HandOver, err)

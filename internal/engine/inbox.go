@@ -4,18 +4,20 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 var _ mssp.Inbox = (*Engine)(nil)
 
 // Pending implements mssp.Inbox.
-func (e *Engine) Pending(ctx context.Context, deviceID string) ([]mssp.DeviceRequest, error) {
+func (e *Engine) Pending(ctx context.Context, deviceID string) (list []mssp.DeviceRequest, err error) {
+	defer event.RescueTo(&err, e.cfg.Logger, "inbox")
 	transactions, receipts, err := e.cfg.Store.DevicePending(ctx, deviceID, e.now())
 	if err != nil {
 		return nil, fmt.Errorf("reading what is pending: %w", err)
 	}
-	list := make([]mssp.DeviceRequest, 0, len(transactions)+len(receipts))
+	list = make([]mssp.DeviceRequest, 0, len(transactions)+len(receipts))
 	for _, t := range transactions {
 		list = append(list, deviceRequest(t))
 	}
@@ -26,7 +28,8 @@ func (e *Engine) Pending(ctx context.Context, deviceID string) ([]mssp.DeviceReq
 }
 
 // Signature implements mssp.Inbox.
-func (e *Engine) Signature(ctx context.Context, deviceID, transID string) ([]byte, error) {
+func (e *Engine) Signature(ctx context.Context, deviceID, transID string) (der []byte, err error) {
+	defer event.RescueTo(&err, e.cfg.Logger, "inbox")
 	t, err := e.cfg.Store.Transaction(ctx, transID)
 	if err != nil {
 		return nil, err

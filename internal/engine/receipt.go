@@ -26,18 +26,18 @@ func (e *Engine) Receipt(ctx context.Context, c *mssp.Caller, r *signum.ReceiptR
 	if err != nil {
 		return nil, err
 	}
-	w := &waiter{id: rec.TransID, expires: rec.Expires, result: make(chan *result, 1)}
-	e.receipts.add(w, nil)
 	if err := e.cfg.Store.InsertReceipt(ctx, rec); err != nil {
-		e.receipts.remove(w)
 		return nil, refusedReceipt(err)
 	}
+	// Only the request whose receipt was inserted may wait for it: another one for
+	// the same transaction would take its place among those that wait.
+	w := &waiter{id: rec.TransID, expires: rec.Expires, result: make(chan *result, 1)}
+	e.receipts.add(w, nil)
+	defer e.receipts.remove(w)
 	if err := e.show(context.WithoutCancel(ctx), rec); err != nil {
-		e.receipts.remove(w)
 		return nil, err
 	}
 	if !f.Wait {
-		e.receipts.remove(w)
 		return e.receiptResponse(r, signum.ReceiptPending)
 	}
 	res := e.receipts.wait(ctx, w)
@@ -144,7 +144,8 @@ func (e *Engine) endReceipt(ctx context.Context, transID string, result signum.R
 func (e *Engine) pollReceipt(ctx context.Context, transID string) error {
 	r, err := e.cfg.Store.Receipt(ctx, transID)
 	if errors.Is(err, mssp.ErrNotFound) {
-		return nil // registered here, but not inserted yet
+		e.wakeReceipt(transID, signum.ReceiptLost) // purged with its transaction
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("reading receipt of %s: %w", transID, err)

@@ -70,8 +70,7 @@ func (e *Engine) repeat(ctx context.Context, every time.Duration, what string, f
 	}
 }
 
-// once does one round. A round that panics counts as failed, and the next one
-// follows after a pause.
+// once runs f. A panic becomes its error.
 func (e *Engine) once(ctx context.Context, what string, f func(context.Context) error) (err error) {
 	defer event.RescueTo(&err, e.cfg.Logger, what)
 	return f(ctx)
@@ -90,7 +89,8 @@ func (e *Engine) recover(ctx context.Context) error {
 			return err
 		}
 		for _, t := range ts {
-			if err := e.redispatch(ctx, t); err != nil && asRowError(err) == nil {
+			err := e.guarded(ctx, t, "recovery", func(ctx context.Context) error { return e.redispatch(ctx, t) })
+			if err != nil && asRowError(err) == nil && asPanic(err) == nil {
 				return err
 			}
 		}
@@ -134,9 +134,12 @@ func (e *Engine) sweep(ctx context.Context) error {
 			return err
 		}
 		if len(ids) < sweepBatch {
-			return nil
+			break
 		}
 	}
+	// A request whose transaction has ended waits on only if the store could not
+	// tell whether the end was committed.
+	return e.each(ctx, e.waiters.overdue(e.now()), e.wakeID)
 }
 
 // expireID ends an overdue transaction. If its row cannot be read, it is ended
@@ -160,6 +163,31 @@ func asRowError(err error) *mssp.RowError {
 	var bad *mssp.RowError
 	errors.As(err, &bad)
 	return bad
+}
+
+// asPanic returns the panic that err comes from, or nil.
+func asPanic(err error) *event.Panic {
+	p, _ := errors.AsType[*event.Panic](err)
+	return p
+}
+
+// guarded runs a step in the life of a transaction. If the step panics, the
+// transaction ends with 900, so that the party gets an answer and the subscriber
+// is free for the next request.
+func (e *Engine) guarded(ctx context.Context, t *mssp.Transaction, where string, step func(context.Context) error) error {
+	err := e.once(ctx, where, step)
+	if asPanic(err) != nil {
+		defer event.Rescue(e.cfg.Logger, where)
+		ctx = context.WithoutCancel(ctx)
+		won, err := e.finish(ctx, t, mssp.Failed(signum.NewFault(signum.InternalError)))
+		if err == nil && !won {
+			err = e.wakeID(ctx, t.ID) // it had ended before the panic
+		}
+		if err != nil {
+			e.cfg.Logger.ErrorContext(ctx, "ending transaction", "trans_id", t.ID, "err", err)
+		}
+	}
+	return err
 }
 
 // poll wakes the requests that wait on this node for an outcome that another
@@ -228,9 +256,14 @@ func (e *Engine) each(ctx context.Context, ids []string, f func(context.Context,
 		}
 		g.Go(func() (err error) {
 			defer event.RescueTo(&err, e.cfg.Logger, "engine worker")
-			if err = f(ctx, id); err != nil {
-				failures.Add(1)
-			}
+			failed := true // until f has returned: a panic counts too
+			defer func() {
+				if failed {
+					failures.Add(1)
+				}
+			}()
+			err = f(ctx, id)
+			failed = err != nil
 			return err
 		})
 	}

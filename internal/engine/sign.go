@@ -71,13 +71,9 @@ func (e *Engine) submit(ctx context.Context, c *mssp.Caller, r *signum.Signature
 		e.sendingTexts.Store(t.ID, nil) // before recovery can find it
 		defer e.sendingTexts.Delete(t.ID)
 	}
-	if err := e.insert(ctx, t); err != nil {
+	if err := e.guarded(ctx, t, "request", func(ctx context.Context) error { return e.start(ctx, t) }); err != nil {
 		e.waiters.remove(w)
 		return nil, err
-	}
-	if t.State == mssp.StateOutstanding {
-		// From here on the transaction continues even if the party hangs up.
-		e.dispatch(context.WithoutCancel(ctx), t)
 	}
 	switch {
 	case t.Async:
@@ -86,6 +82,18 @@ func (e *Engine) submit(ctx context.Context, c *mssp.Caller, r *signum.Signature
 		w.end(&result{Outcome: t.Outcome, status: t.Outcome.Code})
 	}
 	return w, nil
+}
+
+// start inserts the transaction and hands it over to its phone.
+func (e *Engine) start(ctx context.Context, t *mssp.Transaction) error {
+	if err := e.insert(ctx, t); err != nil {
+		return err
+	}
+	if t.State == mssp.StateOutstanding {
+		// From here on the transaction continues even if the party hangs up.
+		e.dispatch(context.WithoutCancel(ctx), t)
+	}
+	return nil
 }
 
 // newTransaction builds the transaction for a request, with what the policy

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -20,7 +21,7 @@ type waiter struct {
 	id      string
 	profile string            // for the answer
 	t       *mssp.Transaction // nil if it is not kept in memory
-	expires time.Time         // of a receipt
+	expires time.Time         // of the transaction or the receipt
 	result  chan *result      // capacity 1
 }
 
@@ -35,7 +36,7 @@ type result struct {
 }
 
 func newWaiter(t *mssp.Transaction) *waiter {
-	return &waiter{id: t.ID, profile: t.Profile, result: make(chan *result, 1)}
+	return &waiter{id: t.ID, profile: t.Profile, expires: t.Expires, result: make(chan *result, 1)}
 }
 
 // end delivers the result. Only the first one counts.
@@ -94,7 +95,7 @@ func (ws *waiters) ids() []string {
 	return ids
 }
 
-// overdue returns the receipts whose time is up.
+// overdue returns the transactions or receipts whose time is up.
 func (ws *waiters) overdue(now time.Time) []string {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -136,9 +137,11 @@ func (e *Engine) wake(t *mssp.Transaction, o mssp.Outcome) {
 	}
 }
 
-// result builds what an answer says about a transaction that has ended.
-func (e *Engine) result(t *mssp.Transaction, o mssp.Outcome) *result {
-	r := &result{Outcome: o, status: o.Code}
+// result builds what an answer says about a transaction that has ended. If that
+// panics, the answer is 900: the request that waits must not wait for ever.
+func (e *Engine) result(t *mssp.Transaction, o mssp.Outcome) (r *result) {
+	r = &result{Outcome: o, status: o.Code}
+	defer event.RescueTo(&r.err, e.cfg.Logger, "result")
 	switch o.Code {
 	case signum.SignatureMade:
 		r.cms, r.err = e.cms(t, o)
