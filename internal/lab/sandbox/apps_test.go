@@ -15,6 +15,7 @@ import (
 // TestRecovery: with the recovery code an account keeps its serial number when
 // another App is enrolled, without it the account has a new one.
 func TestRecovery(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	const msisdn = "+41791230000" // nobody's yet
 	enrol := func(recovery string) (*softapp.Info, error) {
@@ -69,6 +70,7 @@ func TestRecovery(t *testing.T) {
 // TestNewSerial: an account has one serial number. With a new one the SIM of
 // before is off, its certificate revoked, until it is activated again.
 func TestNewSerial(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	msisdn := f.addUser(person.Approve, signum.SIM)
 	before, err := f.Store.Subscriber(t.Context(), msisdn)
@@ -100,6 +102,7 @@ func TestNewSerial(t *testing.T) {
 
 // TestInviteOnce: a code serves once, and a newer one ends it.
 func TestInviteOnce(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	old, err := f.Invite(t.Context(), "+41791000004")
 	if err != nil {
@@ -123,6 +126,7 @@ func TestInviteOnce(t *testing.T) {
 
 // TestVerificationCode: the users' Apps choose as a person who sees the page.
 func TestVerificationCode(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	for _, wire := range wires {
 		msisdn := f.addUser(person.Approve, signum.App)
@@ -143,6 +147,7 @@ func TestVerificationCode(t *testing.T) {
 // TestAppsOfTheLastTime: a directory keeps its Apps; with another database they
 // are enrolled anew.
 func TestAppsOfTheLastTime(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	device := func() string {
 		t.Helper()

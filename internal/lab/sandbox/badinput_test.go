@@ -55,6 +55,7 @@ func (f *fixture) post(t *testing.T, c *http.Client, path, contentType string, b
 // TestBadInput: each gets a clear fault in the form of its wire; nothing
 // panics, nothing leaks.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	msisdn := f.addUser(person.Approve, signum.SIM)
 	tr := &http.Transport{TLSClientConfig: f.party.Config.TLS}
@@ -142,6 +143,7 @@ func TestBadInput(t *testing.T) {
 // TestEndpoints: the older single endpoint dispatches by the message, the
 // others take their own only, and what is not there is not there.
 func TestEndpoints(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	msisdn := f.addUser(person.Approve, signum.SIM)
 	tr := &http.Transport{TLSClientConfig: f.party.Config.TLS}
@@ -175,6 +177,7 @@ func TestEndpoints(t *testing.T) {
 // TestDirectory: what is secret is the owner's only, and a damaged directory
 // is said to be one, not silently made anew.
 func TestDirectory(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	_, stop := runUntil(t, Config{Dir: dir})
 	stop()
@@ -208,6 +211,7 @@ func TestDirectory(t *testing.T) {
 }
 
 func TestDirectoryInUse(t *testing.T) {
+	t.Parallel()
 	box := run(t, Config{})
 	if _, err := Open(t.Context(), Config{Dir: box.Dir, Addr: "127.0.0.1:0"}); err == nil || !strings.Contains(err.Error(), "in use by another sandbox") {
 		t.Errorf("got %v", err)

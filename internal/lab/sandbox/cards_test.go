@@ -42,6 +42,7 @@ func form(t *testing.T, parts ...string) (contentType string, body *bytes.Buffer
 }
 
 func TestCards(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	tr := &http.Transport{TLSClientConfig: f.party.Config.TLS}
 	defer tr.CloseIdleConnections()
@@ -113,6 +114,7 @@ func TestCards(t *testing.T) {
 
 // A body above the limit is cut off; what came before is done.
 func TestCardsLimit(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	party := f.party.Config.TLS.Certificates[0].Certificate[0]
 	const limit = 100_000
@@ -130,6 +132,7 @@ func TestCardsLimit(t *testing.T) {
 
 // Keys of cards can be read after a restart, and by nobody else.
 func TestMasterKey(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	box, stop := runUntil(t, Config{Dir: dir, Cards: card.NewMemory(), Apps: new(softapp.Memory)})
 	load := func(box *Sandbox) simcards.Summary {
@@ -175,6 +178,7 @@ func TestMasterKey(t *testing.T) {
 // A card takes the place of a SIM of the sandbox: the certificate is revoked, and the
 // account is the same.
 func TestCardForUser(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	msisdn := f.addUser(person.Approve, signum.SIM)
 	before, err := f.Store.Subscriber(t.Context(), msisdn)

@@ -23,6 +23,7 @@ import (
 // the middle of whatever it carries. Each request is shown exactly
 // once, and none is lost.
 func TestBadNetwork(t *testing.T) {
+	t.Parallel()
 	const users, each = 100, 10
 	f := newFixture(t)
 	network := newBadNetwork(t, strings.TrimPrefix(f.WebURL(), "http://localhost"))

@@ -46,6 +46,7 @@ func blocks(t *testing.T, file string) []block {
 // curl and openssl, as a reader would. What follows an example is what it must
 // print, "…" standing for anything.
 func TestDocument(t *testing.T) {
+	t.Parallel()
 	testkit.Needs(t, "bash", "curl", "openssl")
 	const file = "../../../docs/api.md"
 	box := run(t, Config{})

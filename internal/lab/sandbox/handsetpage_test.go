@@ -34,6 +34,7 @@ func (l *live) handset(browser context.Context, msisdn string) *webtest.Tab {
 // TestLiveHandset is a person at the handset page, who is the user of a SIM: from
 // the page to the card, through the SMSC to the service, to the party.
 func TestLiveHandset(t *testing.T) {
+	t.Parallel()
 	l := newLive(t)
 	p := l.handset(l.browser, anna)
 	dial := func(digits string) {
@@ -100,6 +101,7 @@ func TestLiveHandset(t *testing.T) {
 // TestLiveActivation is a SIM that the first request activates: the person
 // chooses a PIN twice, and then signs with it.
 func TestLiveActivation(t *testing.T) {
+	t.Parallel()
 	l := newLive(t)
 	p := l.handset(l.browser, fresh)
 	_, got := l.askAsync(simRequest(fresh, greeting))

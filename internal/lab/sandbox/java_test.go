@@ -8,6 +8,7 @@ import (
 )
 
 func TestJavaProperties(t *testing.T) {
+	t.Parallel()
 	i := &Info{BaseURL: "https://127.0.0.1:8443", APID: "mid://sandbox"}
 	got := string(i.javaProperties("/tmp/böx"))
 	for _, want := range []string{

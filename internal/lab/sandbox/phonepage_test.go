@@ -33,7 +33,13 @@ type live struct {
 
 func newLive(t *testing.T) *live {
 	t.Helper()
-	l := &live{T: t, browser: webtest.NewBrowser(t), clock: testkit.RunningClock()}
+	return newLiveIn(t, webtest.NewBrowser(t))
+}
+
+// newLiveIn is newLive with a browser that several services share.
+func newLiveIn(t *testing.T, browser context.Context) *live {
+	t.Helper()
+	l := &live{T: t, browser: browser, clock: testkit.RunningClock()}
 	l.cfg = sandbox.Config{Dir: t.TempDir(), Addr: "127.0.0.1:0", WebPhones: true, Clock: l.clock}
 	l.start()
 	t.Cleanup(func() { l.stop() })
@@ -171,6 +177,7 @@ func request(msisdn, text string) client.SignRequest {
 // TestLivePhone is a person with a browser, from the activation code to the
 // blocked passcode.
 func TestLivePhone(t *testing.T) {
+	t.Parallel()
 	l := newLive(t)
 	p := l.enrol(lena)
 	step := func(name string, f func()) { t.Log(name); f() }
@@ -346,14 +353,11 @@ func payment(rows int) *signum.TxnApproval {
 
 // TestLiveLanguages enrols and signs in each language, each on another phone.
 func TestLiveLanguages(t *testing.T) {
-	l := newLive(t)
-	for i, tt := range []struct{ lang, done string }{{"en", "Signed"}, {"de", "Unterschrieben"}, {"fr", "Signé"}, {"it", "Firmato"}} {
+	t.Parallel()
+	browser := webtest.NewBrowser(t)
+	for _, tt := range []struct{ lang, done string }{{"en", "Signed"}, {"de", "Unterschrieben"}, {"fr", "Signé"}, {"it", "Firmato"}} {
 		t.Run(tt.lang, func(t *testing.T) {
-			// Another origin is another phone: what a browser stores is its own.
-			l := &live{T: t, browser: l.browser, box: l.box, party: l.party, client: l.client}
-			if i > 0 {
-				l = newLive(t)
-			}
+			l := newLiveIn(t, browser) // another origin, and so another phone: what a page stores is its origin's
 			p := l.enrol(lena, webtest.Speaking(tt.lang))
 			r := request(lena, greeting)
 			r.Lang = tt.lang

@@ -42,6 +42,7 @@ func words(s string) func(*signum.ProfileRequest) {
 // TestProfiles is the profile query over both wires: every word of Params, the
 // older versions and getters, the types of the answer.
 func TestProfiles(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	yes, no := true, false
 	msisdn := f.addUser(person.Approve, signum.SIM, signum.App)
@@ -106,6 +107,7 @@ func TestProfiles(t *testing.T) {
 
 // TestProfileStates: keys, states, unknown cards, and what a party may see.
 func TestProfileStates(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	both, unknown := f.addUser(person.Approve, signum.SIM, signum.App), f.addUser(person.Approve, signum.SIM, signum.App)
 	f.change(unknown, func(s *mssp.Subscriber) {
@@ -137,6 +139,7 @@ func TestProfileStates(t *testing.T) {
 }
 
 func TestProfileRefusals(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	suspended, expired, off := f.addUser(person.Approve, signum.SIM), f.addUser(person.Approve, signum.SIM), f.addUser(person.Approve, signum.SIM)
 	f.change(suspended, func(s *mssp.Subscriber) { s.State = mssp.SubscriberInactive })

@@ -15,6 +15,7 @@ import (
 // this machine. It is in every link, but Apps and the link that opens a request
 // work without it.
 func TestPublicName(t *testing.T) {
+	t.Parallel()
 	const public = "https://signum.invalid"
 	if _, err := net.DefaultResolver.LookupHost(t.Context(), "signum.invalid"); err == nil {
 		t.Fatal("signum.invalid resolves here")
@@ -55,6 +56,7 @@ func TestPublicName(t *testing.T) {
 // TestOpenServesNothing: a sandbox that was opened and not run can be closed, and
 // its directory opened again.
 func TestOpenServesNothing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for range 2 {
 		box, err := Open(t.Context(), Config{Dir: dir, Addr: "127.0.0.1:0"})

@@ -48,6 +48,7 @@ func (f *fixture) receiptRequest(msisdn, id string) *signum.ReceiptRequest {
 
 // TestReceipts is the receipt table over both wires, for SIM and App.
 func TestReceipts(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	for _, wire := range wires {
 		for _, m := range []signum.Method{signum.SIM, signum.App} {
@@ -111,6 +112,7 @@ func TestReceipts(t *testing.T) {
 
 // TestReceiptRefusals is what the rules say of receipts that must not be.
 func TestReceiptRefusals(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	for _, wire := range wires {
 		msisdn := f.addUser(person.Approve, signum.SIM)

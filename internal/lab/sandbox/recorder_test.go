@@ -125,6 +125,7 @@ func (rec *recorder) check() {
 
 // TestRecorder: it can fail.
 func TestRecorder(t *testing.T) {
+	t.Parallel()
 	fake := &failures{TB: t}
 	rec := newRecorder(fake)
 	rec.add("/rest/service/sign", []byte(`{"MSS_SignatureReq":{}}`), 200, []byte(`{"MSS_SignatureResp":{}}`))

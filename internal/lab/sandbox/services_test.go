@@ -34,6 +34,7 @@ func (f *fixture) place(msisdn, where string) {
 // TestGeofencing: location, every error code, every rule of a policy, and the
 // geofencing profile, over both wires.
 func TestGeofencing(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	geo := with(signum.AdditionalService{URI: signum.ServiceGeofencing})
 	app := func(r *request) { r.Profile = signum.ProfileDevice }
@@ -73,7 +74,7 @@ func TestGeofencing(t *testing.T) {
 				t.Errorf("%s, error %d: %+v", wire, e, resp.Services)
 			}
 		}
-		f.checkPolicies(t, wire, both)
+		f.checkPolicies(t, wire)
 		// The profile chooses who can be located.
 		f.place(both, "CH")
 		for msisdn, want := range map[string]string{
@@ -87,9 +88,11 @@ func TestGeofencing(t *testing.T) {
 	}
 }
 
-// checkPolicies keeps and breaks each rule, in the request and on the server.
-func (f *fixture) checkPolicies(t *testing.T, wire, msisdn string) {
+// checkPolicies keeps and breaks each rule, in the request and on the server. Its
+// App is a new one: the rate limit of calls is per App, and would slow it down.
+func (f *fixture) checkPolicies(t *testing.T, wire string) {
 	t.Helper()
+	msisdn := f.addUser(person.Approve, signum.App)
 	f.place(msisdn, "CH,accuracy=100,device=0.8,location=0.9,age=2h")
 	ask := func(p *signum.GeofencingPolicy) *signum.Fault {
 		_, err := f.clients[wire].Do(t.Context(), f.request(msisdn, func(r *request) { r.Profile = signum.ProfileDevice },
@@ -145,6 +148,7 @@ func (f *fixture) checkPolicies(t *testing.T, wire, msisdn string) {
 // TestServices: the other additional services, approval, one-time passwords,
 // auto activation and the numbers that sign, over both wires.
 func TestServices(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	for i, wire := range wires {
 		both := f.addUser(person.Approve, signum.SIM, signum.App)
@@ -203,6 +207,7 @@ func TestServices(t *testing.T) {
 // TestTestNumbers: each documented fault with its detail, on the first call of
 // every operation that names a number.
 func TestTestNumbers(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	for c := range signum.Code(1000) {
 		documented := strings.Contains(" 101 102 103 104 105 107 108 109 208 209 401 402 403 404 406 422 900 ", fmt.Sprintf(" %d ", c))
@@ -229,6 +234,7 @@ func TestTestNumbers(t *testing.T) {
 
 // TestApp2App: over both wires, opened with the control address.
 func TestApp2App(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	tr := &http.Transport{TLSClientConfig: f.party.Config.TLS}
 	defer tr.CloseIdleConnections()
@@ -264,6 +270,7 @@ func TestApp2App(t *testing.T) {
 
 // TestControl: who may drive the phones, and what is refused.
 func TestControl(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	tr := &http.Transport{TLSClientConfig: f.party.Config.TLS}
 	defer tr.CloseIdleConnections()

@@ -16,6 +16,7 @@ import (
 )
 
 func TestParseSMSC(t *testing.T) {
+	t.Parallel()
 	smsc := func(address config.Address, secure bool, user, password string, change func(*config.SMSC)) config.SMSC {
 		c := config.Default().SIM.SMSC
 		c.Address, c.TLS, c.SystemID, c.Password = address, secure, user, config.NewSecret(password)
@@ -47,6 +48,7 @@ func TestParseSMSC(t *testing.T) {
 // TestOtherSMSC is a sandbox at the SMSC of somebody else, in whose network a card
 // is that was imported: the first request activates it, and signs.
 func TestOtherSMSC(t *testing.T) {
+	t.Parallel()
 	const iccid, msisdn = "89410123456789012342", "+41791234567"
 	handsets := handset.New(handset.Config{})
 	defer handsets.Close()

@@ -22,6 +22,7 @@ import (
 )
 
 func TestExample(t *testing.T) {
+	t.Parallel()
 	for name, store := range map[string]func(*testing.T) string{
 		"sqlite":   func(*testing.T) string { return "" },
 		"postgres": func(t *testing.T) string { return pgtest.URL(t) },
@@ -42,6 +43,7 @@ func TestExample(t *testing.T) {
 
 // TestAnswers is every field of the answers, synchronous and asynchronous.
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	for _, wire := range wires {
 		for _, m := range []signum.Method{signum.SIM, signum.App} {
@@ -115,6 +117,7 @@ func (f *fixture) checkHeader(t *testing.T, wire string, got, asked signum.Heade
 // TestScenarios is the scenario table over both wires: the party is authorised
 // for all profiles and AuthProfile1 is mapped to Any-LoA4.
 func TestScenarios(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.putParty(func(p *mssp.Party) { p.AuthProfile1 = signum.ProfileAnyLoA4 })
 	profiles := []string{signum.ProfileAuth1, signum.ProfileAnyLoA4, signum.ProfileSTK, signum.ProfileDevice}
@@ -154,6 +157,7 @@ func TestScenarios(t *testing.T) {
 // TestFaults produces every code that can be reached, through both wires, and
 // has the client rebuild it.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	approver := f.addUser(person.Approve, signum.SIM)
 	behaved := func(do person.Action) func(string) *request {
@@ -303,6 +307,7 @@ func (f *fixture) expire(s *mssp.Subscriber) {
 
 // TestAsynchronousFaults is what a status query says of a failed transaction.
 func TestAsynchronousFaults(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	for _, tt := range []struct {
 		do     person.Action
@@ -354,6 +359,7 @@ func (f *fixture) outcome(t *testing.T, wire, id string) error {
 }
 
 func TestSupersededApp(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	for _, wire := range wires {
 		msisdn := f.addUser(person.Silent, signum.App)
@@ -373,6 +379,7 @@ func TestSupersededApp(t *testing.T) {
 
 // TestCredentials is the authentication of the party by its certificate.
 func TestCredentials(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	msisdn := f.addUser(person.Approve, signum.SIM)
 	own := f.party.Config.TLS.Certificates[0]
@@ -418,6 +425,7 @@ func TestCredentials(t *testing.T) {
 // TestStopUnused: connections on which nobody has asked anything yet, such as
 // browsers make in advance, do not keep the service from stopping.
 func TestStopUnused(t *testing.T) {
+	t.Parallel()
 	box, stop := runUntil(t, Config{})
 	for _, url := range []string{box.Info.BaseURL, box.PKIURL(), box.WebURL()} {
 		c, err := net.Dial("tcp", url[strings.Index(url, "//")+2:])
@@ -437,6 +445,7 @@ func TestStopUnused(t *testing.T) {
 }
 
 func TestInternalError(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	msisdn := f.addUser(person.Approve, signum.SIM)
 	// A transaction that a node which has recovered took: closed before, the
@@ -457,6 +466,7 @@ func TestInternalError(t *testing.T) {
 // TestStop is what happens to those who wait when the service stops, and to
 // their transactions when it starts again.
 func TestStop(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	box, stop := runUntil(t, Config{Dir: dir})
 	f := &fixture{t: t, Sandbox: box, clock: testkit.RunningClock()}
