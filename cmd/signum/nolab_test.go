@@ -10,6 +10,7 @@ import (
 // TestNoLabBuild builds the program as an operator may, and looks for the
 // commands that it must and must not have.
 func TestNoLabBuild(t *testing.T) {
+	t.Parallel()
 	program := filepath.Join(t.TempDir(), "signum")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-tags", "nolab", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

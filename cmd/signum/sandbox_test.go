@@ -85,6 +85,7 @@ func serveSandbox(args ...string) (said string, stop func() error) {
 }
 
 func TestSandboxOnce(t *testing.T) {
+	t.Parallel()
 	var out, errs bytes.Buffer
 	cmd := newRootCmd()
 	cmd.SetArgs([]string{"sandbox", "--once", "--addr", "127.0.0.1:0", "--dir", t.TempDir()})
@@ -135,6 +136,7 @@ func TestSandboxErrors(t *testing.T) {
 // TestSandboxWebPhones: it says where a person becomes a phone, and an App
 // that nobody has enrolled is none.
 func TestSandboxWebPhones(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	said := startSandbox(t, "--dir", dir, "--phones", "web")
 	if !strings.Contains(said, "Be the phone of +41791000002: open http://localhost:") {
@@ -148,6 +150,7 @@ func TestSandboxWebPhones(t *testing.T) {
 
 // TestPastedCommands runs the commands that the sandbox prints, as they are.
 func TestPastedCommands(t *testing.T) {
+	t.Parallel()
 	testkit.Needs(t, "curl", "openssl", "sed", "base64", "sh")
 	dir := t.TempDir()
 	said := startSandbox(t, "--dir", dir, "--phone-delay", "10ms")
@@ -172,6 +175,7 @@ func TestPastedCommands(t *testing.T) {
 // TestPastedAsynchronous is curl with an asynchronous request and its status
 // query, over both wires.
 func TestPastedAsynchronous(t *testing.T) {
+	t.Parallel()
 	testkit.Needs(t, "curl", "openssl", "sed", "base64", "sh")
 	dir := t.TempDir()
 	said := startSandbox(t, "--dir", dir, "--phone-delay", "10ms")
@@ -212,6 +216,7 @@ echo "$sig" | base64 -d | openssl cms -verify -inform der -CAfile user-ca.pem -p
 
 // TestJavaTrustStore: the trust store and the party's key open in Java.
 func TestJavaTrustStore(t *testing.T) {
+	t.Parallel()
 	testkit.Needs(t, "keytool")
 	dir := t.TempDir()
 	startSandbox(t, "--dir", dir, "--phone-delay", "0")

@@ -30,6 +30,7 @@ func TestBuildInfo(t *testing.T) {
 // TestReleaseFlags: the names that scripts/release.sh sets are those of the
 // program; the linker ignores a name that does not exist.
 func TestReleaseFlags(t *testing.T) {
+	t.Parallel()
 	program := filepath.Join(t.TempDir(), "signum")
 	flags := "-X main.releaseVersion=v9.8.7 -X main.releaseCommit=abcdef -X main.releaseDate=2026-01-02T03:04:05Z"
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-tags", "nolab", "-ldflags", flags, "-o", program, ".").CombinedOutput(); err != nil {
