@@ -23,6 +23,7 @@ type Certificate struct {
 	DeviceID  string
 	State     CertificateState
 	DER       []byte // nil while intended
+	Issuer    string // key identifier of the CA, lower-case hex; set on intent, read back by RevokedCertificates only
 	TBS       []byte // to-be-signed bytes as linted; set on intent only, not read back with a device
 	NotBefore time.Time
 	NotAfter  time.Time
@@ -47,7 +48,7 @@ type Chains interface {
 
 // CertificateStore is what the issuing CA needs.
 type CertificateStore interface {
-	// IntendCertificate records a certificate (Serial, DeviceID, TBS, validity)
+	// IntendCertificate records a certificate (Serial, DeviceID, Issuer, TBS, validity)
 	// before it is signed. A serial number that exists is an error.
 	IntendCertificate(ctx context.Context, c *Certificate) error
 	// CompleteCertificate adds the DER of an intended one, which is then good.
@@ -59,6 +60,7 @@ type CertificateStore interface {
 	// Certificate finds one by serial number, TBS left out.
 	Certificate(ctx context.Context, serial string) (*Certificate, error)
 	// RevokedCertificates lists those revoked and not expired at the time,
-	// ordered by serial number, DER left out.
+	// ordered by serial number, of all issuers. DER is left out if Issuer is known:
+	// rows of earlier versions have none.
 	RevokedCertificates(ctx context.Context, at time.Time) ([]Certificate, error)
 }

@@ -45,8 +45,8 @@ func (r *certificateRow) certificate() *mssp.Certificate {
 }
 
 var insertCertificate = &query{text: `
-INSERT INTO certificates (serial, device_id, state, tbs, not_before, not_after, reason)
-VALUES ($1, $2, 'INTENDED', $3, $4, $5, 0)
+INSERT INTO certificates (serial, device_id, issuer, state, tbs, not_before, not_after, reason)
+VALUES ($1, $2, $3, 'INTENDED', $4, $5, $6, 0)
 ON CONFLICT DO NOTHING`}
 
 // IntendCertificate implements mssp.Store.
@@ -56,7 +56,7 @@ func (s *Store) IntendCertificate(ctx context.Context, c *mssp.Certificate) erro
 	}
 	return s.write(ctx, &write{
 		first: insertCertificate,
-		args:  []any{c.Serial, c.DeviceID, bytesOrNull(c.TBS), micros(c.NotBefore), micros(c.NotAfter)},
+		args:  []any{c.Serial, c.DeviceID, c.Issuer, bytesOrNull(c.TBS), micros(c.NotBefore), micros(c.NotAfter)},
 		then: func(_ context.Context, _ *session, affected int64) error {
 			if affected == 0 {
 				return refuse(fmt.Errorf("store: certificate %s exists", c.Serial))
@@ -140,7 +140,7 @@ func (s *Store) Certificate(ctx context.Context, serial string) (*mssp.Certifica
 }
 
 var selectRevocations = &query{text: `
-SELECT serial, device_id, state, NULL, not_before, not_after, revoked_at, reason
+SELECT serial, device_id, state, CASE issuer WHEN '' THEN der END, not_before, not_after, revoked_at, reason, issuer
 FROM certificates WHERE state = 'REVOKED' AND not_after >= $1`}
 
 // RevokedCertificates implements mssp.Store. It includes a certificate that expires
@@ -151,10 +151,13 @@ func (s *Store) RevokedCertificates(ctx context.Context, at time.Time) ([]mssp.C
 	var list []mssp.Certificate
 	err := s.read.each(ctx, selectRevocations, []any{micros(at)}, func(rows *sql.Rows) error {
 		var r certificateRow
-		if err := rows.Scan(r.dest()...); err != nil {
+		var issuer string
+		if err := rows.Scan(append(r.dest(), &issuer)...); err != nil {
 			return err
 		}
-		list = append(list, *r.certificate())
+		c := r.certificate()
+		c.Issuer = issuer
+		list = append(list, *c)
 		return nil
 	})
 	if err != nil {

@@ -20,6 +20,7 @@ var migrationNames = []string{
 	"0002_services",
 	"0003_apps",
 	"0004_cards",
+	"0005_issuers",
 }
 
 const (

@@ -80,6 +80,9 @@ func TestMigrationFrom1(t *testing.T) {
 			got, err := s.Certificate(ctx, want.Serial)
 			same(want, got, err)
 		}
+		// Its issuer was not recorded; the DER tells.
+		revoked, err := s.RevokedCertificates(ctx, at(1))
+		same([]mssp.Certificate{*app}, revoked, err)
 		sub, err := s.Subscriber(ctx, "+41790000001")
 		same(&mssp.Subscriber{MSISDN: "+41790000001", Serial: "MIDCHE0000000001", State: mssp.SubscriberActive,
 			Devices: []mssp.Device{

@@ -33,7 +33,7 @@ func testCertificate(t *testing.T, d *database) {
 		same(t, want, got)
 	}
 	want := *c
-	want.State, want.TBS = mssp.CertificateIntended, nil
+	want.State, want.TBS, want.Issuer = mssp.CertificateIntended, nil, ""
 	check(&want)
 	notFound("revoke intended", s.RevokeCertificate(ctx, c.Serial, start, 1))
 	check(&want)
@@ -70,19 +70,25 @@ func testRevokedCertificates(t *testing.T, d *database) {
 	for _, n := range []int{0x0a, 0x90, 0x09, 0xa0} { // not in order
 		c := issue(t, s, newCertificate(n, "sim"))
 		must(t, s.RevokeCertificate(ctx, c.Serial, after(n), 1))
-		c.DER, c.State, c.RevokedAt, c.Reason = nil, mssp.CertificateRevoked, after(n), 1
+		c.DER, c.Issuer, c.State, c.RevokedAt, c.Reason = nil, issuer, mssp.CertificateRevoked, after(n), 1
 		want = append(want, *c)
 	}
 	want = []mssp.Certificate{want[2], want[0], want[1], want[3]}
 	issue(t, s, newCertificate(0x50, "good"))
 	must(t, s.IntendCertificate(ctx, newCertificate(0x51, "intended")))
+	early := newCertificate(0x30, "early") // of a version that did not record the issuer
+	early.Issuer = ""
+	c := issue(t, s, early)
+	must(t, s.RevokeCertificate(ctx, c.Serial, after(3), 1))
+	c.State, c.RevokedAt, c.Reason = mssp.CertificateRevoked, after(3), 1
+	want = []mssp.Certificate{want[0], want[1], *c, want[2], want[3]}
 	short := newCertificate(0x60, "short")
 	short.NotAfter = after(1000)
 	issue(t, s, short)
 	must(t, s.RevokeCertificate(ctx, short.Serial, after(1), 5))
 
-	if got := list(after(999)); len(got) != 5 {
-		t.Errorf("%d listed before one expires, want 5", len(got))
+	if got := list(after(999)); len(got) != 6 {
+		t.Errorf("%d listed before one expires, want 6", len(got))
 	}
 	same(t, want, list(after(1001)))
 	if got := list(start.AddDate(4, 0, 0)); len(got) != 0 {

@@ -50,11 +50,15 @@ func made() mssp.Outcome {
 
 func cancelled() mssp.Outcome { return mssp.Failed(signum.NewFault(signum.UserCancel)) }
 
+// issuer is the key identifier of the CA that issues newCertificate's.
+const issuer = "0a1b2c"
+
 // newCertificate is the nth certificate, for the device, as it is intended.
 func newCertificate(n int, device string) *mssp.Certificate {
 	return &mssp.Certificate{
 		Serial:    fmt.Sprintf("%x", 0x1000+n),
 		DeviceID:  device,
+		Issuer:    issuer,
 		TBS:       []byte{0x30, 0x82, byte(n)},
 		NotBefore: start,
 		NotAfter:  start.AddDate(3, 0, 0),
@@ -64,7 +68,7 @@ func newCertificate(n int, device string) *mssp.Certificate {
 // good is the certificate as it is read once complete.
 func good(c *mssp.Certificate, der []byte) *mssp.Certificate {
 	r := *c
-	r.State, r.DER, r.TBS = mssp.CertificateGood, der, nil
+	r.State, r.DER, r.TBS, r.Issuer = mssp.CertificateGood, der, nil, ""
 	return &r
 }
 
