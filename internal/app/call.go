@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/signum-mssp/signum/internal/clientaddr"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
@@ -60,7 +60,7 @@ func (s *Server) handler(proved bool, f handlerFunc) http.Handler {
 
 func (c *call) run(proved bool, f handlerFunc) (out any, err error) {
 	defer event.RescueTo(&err, c.s.log, "App call")
-	if wait := c.s.byAddress.take(addressKey(c.r.RemoteAddr), c.start); wait > 0 {
+	if wait := c.s.byAddress.Take(clientaddr.Key(c.r), c.start); wait > 0 {
 		return nil, slow(wait)
 	}
 	if err := c.read(); err != nil {
@@ -135,10 +135,10 @@ func (s *Server) verify(ctx context.Context, compact string, t proofTarget) (*ms
 }
 
 func (s *Server) limit(d *mssp.AppDevice, now time.Time) error {
-	if wait := s.byDevice.take(d.DeviceID, now); wait > 0 {
+	if wait := s.byDevice.Take(d.DeviceID, now); wait > 0 {
 		return slow(wait)
 	}
-	if wait := s.bySubscriber.take(d.MSISDN, now); wait > 0 {
+	if wait := s.bySubscriber.Take(d.MSISDN, now); wait > 0 {
 		return slow(wait)
 	}
 	return nil
@@ -209,18 +209,10 @@ func (c *call) event() *event.Event {
 	if op == "/" {
 		op = "other"
 	}
-	e := c.s.events.Begin("app", op, hostOf(c.r.RemoteAddr))
+	e := c.s.events.Begin("app", op, clientaddr.Source(c.r))
 	e.Start, e.MSISDN, e.TransID, e.Note = c.start, c.msisdn, c.trans, c.note
 	if c.device != nil {
 		e.Device = c.device.DeviceID
 	}
 	return e
-}
-
-// hostOf is a remote address without its port.
-func hostOf(remote string) string {
-	if host, _, err := net.SplitHostPort(remote); err == nil {
-		return host
-	}
-	return remote
 }

@@ -101,7 +101,7 @@ func (t *thinWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // is not answered.
 func (c *conn) pinged() bool {
 	c.touch()
-	return c.device != "" && c.s.byDevice.take(c.device, c.s.now()) == 0
+	return c.device != "" && c.s.byDevice.Take(c.device, c.s.now()) == 0
 }
 
 func (c *conn) touch() { c.seen.Store(c.s.now().UnixMilli()) }

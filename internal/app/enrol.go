@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/clientaddr"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
@@ -29,7 +30,7 @@ type beginAnswer struct {
 }
 
 func (c *call) begin() (any, error) {
-	if wait := c.s.byBegin.take(addressKey(c.r.RemoteAddr), c.start); wait > 0 {
+	if wait := c.s.byBegin.Take(clientaddr.Key(c.r), c.start); wait > 0 {
 		return nil, slow(wait)
 	}
 	var in beginRequest

@@ -11,6 +11,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/api"
+	"github.com/signum-mssp/signum/internal/limit"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
@@ -47,7 +48,7 @@ func newWorld(t testing.TB, edit ...func(*Config)) *world {
 	w.cfg = Config{
 		Store: w.store, CA: w.ca, Clock: trapClock{w.clock, w.trap}, Service: service, NewSerial: serials(),
 		Logger: slog.New(trapLog{slog.NewTextHandler(w.log, nil), w.trap}), OpenAPI: api.AppOpenAPI,
-		Limits: Limits{Begin: Limit{10_000, 10_000}, Device: Limit{100_000, 100_000}, Subscriber: Limit{100_000, 100_000}, Address: Limit{1_000_000, 1_000_000}},
+		Limits: Limits{Begin: limit.PerMinute(10_000, 10_000), Device: limit.PerMinute(100_000, 100_000), Subscriber: limit.PerMinute(100_000, 100_000), Address: limit.PerMinute(1_000_000, 1_000_000)},
 	}
 	for _, f := range edit {
 		f(&w.cfg)

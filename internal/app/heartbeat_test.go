@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/limit"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -117,7 +118,7 @@ func TestRemove(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	t.Run("begin", func(t *testing.T) {
-		w := newWorld(t, func(c *Config) { c.Limits.Begin = Limit{} })
+		w := newWorld(t, func(c *Config) { c.Limits.Begin = limit.Rate{} })
 		p := newPhone(w)
 		for range 10 {
 			p.begin("AAAA-AAAA-AA").is(t, 404, "code")
@@ -131,7 +132,7 @@ func TestLimits(t *testing.T) {
 		p.begin("AAAA-AAAA-AA").is(t, 404, "code")
 	})
 	t.Run("device", func(t *testing.T) {
-		w := newWorld(t, func(c *Config) { c.Limits.Device = Limit{60, 2} })
+		w := newWorld(t, func(c *Config) { c.Limits.Device = limit.PerMinute(60, 2) })
 		p, other := w.enrol(alice), w.enrol(bob)
 		// Forged proofs do not use up what is the device's.
 		forger := newPhone(w)
@@ -148,7 +149,7 @@ func TestLimits(t *testing.T) {
 		p.heartbeat(obj{}).is(t, 200, "")
 	})
 	t.Run("frames", func(t *testing.T) {
-		w := newWorld(t, func(c *Config) { c.Limits.Device = Limit{60, 4} })
+		w := newWorld(t, func(c *Config) { c.Limits.Device = limit.PerMinute(60, 4) })
 		in := w.enrol(alice).connect()
 		in.welcome()
 		for range 4 {
@@ -157,7 +158,7 @@ func TestLimits(t *testing.T) {
 		in.closed(4429, "slow")
 	})
 	t.Run("subscriber", func(t *testing.T) {
-		w := newWorld(t, func(c *Config) { c.Limits.Subscriber = Limit{60, 2} })
+		w := newWorld(t, func(c *Config) { c.Limits.Subscriber = limit.PerMinute(60, 2) })
 		p, second, other := w.enrol(alice), w.enrol(alice), w.enrol(bob)
 		p.heartbeat(obj{}).is(t, 200, "")
 		second.heartbeat(obj{}).is(t, 200, "")
@@ -165,7 +166,7 @@ func TestLimits(t *testing.T) {
 		other.heartbeat(obj{}).is(t, 200, "")
 	})
 	t.Run("address", func(t *testing.T) {
-		w := newWorld(t, func(c *Config) { c.Limits.Address = Limit{60, 2} })
+		w := newWorld(t, func(c *Config) { c.Limits.Address = limit.PerMinute(60, 2) })
 		w.do("GET", "/app/v1/push-key", "", nil).is(t, 200, "")
 		w.do("GET", "/app/v1/push-key", "", nil).is(t, 200, "")
 		w.do("GET", "/app/v1/push-key", "", nil).is(t, 429, "slow")
@@ -173,32 +174,6 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
-}
-
-func TestLimiterIsBounded(t *testing.T) {
-	l := newLimiter(Limit{60, 1})
-	l.by.most = 10
-	now := time.Unix(0, 0)
-	for i := range 1000 {
-		l.take(string(rune(i)), now)
-	}
-	if n := len(l.by.young) + len(l.by.aged); n > 20 {
-		t.Errorf("%d kept", n)
-	}
-	if wait := l.take(string(rune(999)), now); wait != time.Second {
-		t.Errorf("wait %s", wait)
-	}
-}
-
-func TestAddressKey(t *testing.T) {
-	for in, want := range map[string]string{
-		"192.0.2.1:1234": "192.0.2.1", "[::ffff:192.0.2.1]:1": "192.0.2.1", "[2001:db8:1:2:3::4]:1": "2001:db8:1:2::/64",
-		"[fe80::1%eth0]:1": "fe80::/64", "@": "@",
-	} {
-		if got := addressKey(in); got != want {
-			t.Errorf("%s: %s", in, got)
-		}
-	}
 }
 
 func TestNew(t *testing.T) {

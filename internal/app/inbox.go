@@ -11,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/go-json-experiment/json"
 
+	"github.com/signum-mssp/signum/internal/clientaddr"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
@@ -68,7 +69,7 @@ func (s *Server) serveInbox(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store") // if the library refuses the upgrade
 	in := newConn(s, c.start)
-	in.source = hostOf(r.RemoteAddr)
+	in.source = clientaddr.Source(r)
 	if err := in.accept(w, r); err != nil { // the library has answered
 		c.note = "WebSocket upgrade failed"
 		e := c.event()
@@ -85,7 +86,7 @@ func (s *Server) serveInbox(w http.ResponseWriter, r *http.Request) {
 // mayConnect refuses browsers on other pages than the web App. A client without
 // an Origin is not a browser.
 func (c *call) mayConnect() error {
-	if wait := c.s.byAddress.take(addressKey(c.r.RemoteAddr), c.start); wait > 0 {
+	if wait := c.s.byAddress.Take(clientaddr.Key(c.r), c.start); wait > 0 {
 		return slow(wait)
 	}
 	if !strings.EqualFold(c.r.Header.Get("Upgrade"), "websocket") {
@@ -212,7 +213,7 @@ func (c *conn) next() (websocket.StatusCode, string) {
 	if code != 0 {
 		return code, reason
 	}
-	if wait := c.s.byDevice.take(c.device, c.s.now()); wait > 0 {
+	if wait := c.s.byDevice.Take(c.device, c.s.now()); wait > 0 {
 		return closeTooMuch, "slow"
 	}
 	switch f.Type {

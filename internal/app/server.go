@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/limit"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -61,6 +63,23 @@ type Config struct {
 	MaxConnections int // 0: 20,000
 }
 
+// Limits of calls. A zero Rate is the default one.
+type Limits struct {
+	Begin      limit.Rate // POST /enrol/begin, by remote address
+	Address    limit.Rate // everything, by remote address; a mobile network hides thousands of phones behind one
+	Device     limit.Rate // everything that was proved, and the frames of an inbox
+	Subscriber limit.Rate // the same, all devices of an account together
+}
+
+func (l Limits) withDefaults() Limits {
+	return Limits{
+		Begin:      cmp.Or(l.Begin, limit.PerMinute(10, 10)),
+		Address:    cmp.Or(l.Address, limit.PerMinute(6000, 3000)),
+		Device:     cmp.Or(l.Device, limit.PerMinute(120, 60)),
+		Subscriber: cmp.Or(l.Subscriber, limit.PerMinute(240, 120)),
+	}
+}
+
 func (c Config) withDefaults() Config {
 	if c.Clock == nil {
 		c.Clock = mssp.SystemClock{}
@@ -101,7 +120,7 @@ type Server struct {
 	decoy   *ecdsa.PublicKey // stands in for the key of a device that does not exist
 	push    *pusher
 
-	byBegin, byAddress, byDevice, bySubscriber *limiter
+	byBegin, byAddress, byDevice, bySubscriber *limit.Limiter
 
 	proofs   *memory // proofs that were accepted, against replay
 	ended    *memory // requests that have ended
@@ -133,8 +152,8 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: c, log: c.Logger, events: c.Events, site: web, started: c.Clock.Now(), decoy: &decoy.PublicKey,
-		byBegin: newLimiter(c.Limits.Begin), byAddress: newLimiter(c.Limits.Address),
-		byDevice: newLimiter(c.Limits.Device), bySubscriber: newLimiter(c.Limits.Subscriber),
+		byBegin: limit.New(c.Limits.Begin, limit.DefaultKeys), byAddress: limit.New(c.Limits.Address, limit.DefaultKeys),
+		byDevice: limit.New(c.Limits.Device, limit.DefaultKeys), bySubscriber: limit.New(c.Limits.Subscriber, limit.DefaultKeys),
 		// A proof stays timely for up to twice the window, if its iat is in the future.
 		proofs:   newMemory(2*proofWindow, 1<<19),
 		ended:    newMemory(endedFor, 1<<18),

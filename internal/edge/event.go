@@ -1,8 +1,6 @@
 package edge
 
 import (
-	"net"
-
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
 )
@@ -51,12 +49,4 @@ func (h *handler) fault(x *exchange) *signum.Fault {
 
 func internalError(incident string) *signum.Fault {
 	return signum.Faultf(signum.InternalError, "%s (trace %s)", signum.InternalError.Detail(), incident)
-}
-
-// hostOf is a remote address without its port.
-func hostOf(remote string) string {
-	if host, _, err := net.SplitHostPort(remote); err == nil {
-		return host
-	}
-	return remote
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/clientaddr"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
@@ -106,7 +107,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 //
 //go:noinline
 func (h *handler) open(w http.ResponseWriter, r *http.Request) *exchange {
-	x := &exchange{Event: h.Events.Begin(h.wire.Name(), string(h.op), hostOf(r.RemoteAddr))}
+	x := &exchange{Event: h.Events.Begin(h.wire.Name(), string(h.op), clientaddr.Source(r))}
 	if x.req, x.form, x.err = h.read(w, r); x.err != nil {
 		return x
 	}

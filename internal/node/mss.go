@@ -21,6 +21,9 @@ func (n *Node) newEdge(context.Context) error {
 	return nil
 }
 
+// mssFront does not read X-Forwarded-For. A proxy in front of it must pass TLS
+// through, because the certificate of the application provider is part of it, so
+// it cannot add the header: one that arrives was made by the application provider.
 func (n *Node) mssFront() *front {
 	handler := http.Handler(n.mss)
 	if n.deps.WrapMSS != nil {
@@ -33,7 +36,7 @@ func (n *Node) mssFront() *front {
 }
 
 func (n *Node) pkiFront() *front {
-	return &front{listener: n.listeners.pki, handler: n.CA.Handler(), interrupt: true, log: n.deps.Logger}
+	return &front{listener: n.listeners.pki, handler: n.proxies.Handler(n.CA.Handler()), interrupt: true, log: n.deps.Logger}
 }
 
 // loadCertificates reads the TLS certificates of the listeners.

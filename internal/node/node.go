@@ -13,6 +13,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/clientaddr"
 	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/engine"
 	"github.com/signum-mssp/signum/internal/event"
@@ -40,6 +41,7 @@ type Node struct {
 	engine    lateEngine
 	listeners listeners
 	mss, web  *http.ServeMux
+	proxies   *clientaddr.Resolver // in front of the pages and the PKI
 
 	mssCertificate tls.Certificate
 	webTLS         *tls.Config // nil: the pages are served over plain http
@@ -63,7 +65,10 @@ func New(ctx context.Context, cfg config.Config, deps Deps) (*Node, error) {
 		return nil, err
 	}
 	deps = deps.withDefaults()
-	n := &Node{cfg: cfg, deps: deps, events: event.New(deps.Clock, deps.Logger), mss: http.NewServeMux(), web: http.NewServeMux()}
+	n := &Node{
+		cfg: cfg, deps: deps, events: event.New(deps.Clock, deps.Logger), proxies: clientaddr.New(cfg.TrustedProxies),
+		mss: http.NewServeMux(), web: http.NewServeMux(),
+	}
 	for _, step := range []func(context.Context) error{
 		n.loadCertificates, n.listen, n.openStore, n.openCA, n.newSIMs, n.newApps, n.newEngine, n.newPages, n.newEdge,
 	} {

@@ -57,6 +57,25 @@ func testConfig(t *testing.T) config.Config {
 	return c
 }
 
+// serve runs a node until the test ends.
+func serve(t *testing.T, c config.Config, d Deps) *Node {
+	t.Helper()
+	n, err := New(t.Context(), c, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := errors.Join(<-ended, n.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
 // TestLifecycle: New binds and serves nothing, Run serves, Close releases, and a
 // node can be closed that did not run.
 func TestLifecycle(t *testing.T) {

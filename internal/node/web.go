@@ -11,6 +11,7 @@ import (
 	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/limit"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/web/phonepage"
 	"github.com/signum-mssp/signum/internal/web/portal"
@@ -41,14 +42,13 @@ func (n *Node) newApps(context.Context) (err error) {
 			return err
 		}
 	}
-	limit := func(r config.Rate) app.Limit { return app.Limit{PerMinute: r.PerMinute, Burst: r.Burst} }
 	n.Apps, err = app.New(app.Config{
 		Store: n.Store, CA: n.CA, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 		Service: n.cfg.Service.MSSPURI, WebURL: n.WebURL(), NewSerial: ca.NewSerial,
 		VAPID: vapid, OpenAPI: api.AppOpenAPI, MaxConnections: c.MaxConnections,
 		Limits: app.Limits{
-			Begin: limit(c.Limits.Begin), Address: limit(c.Limits.Address),
-			Device: limit(c.Limits.Device), Subscriber: limit(c.Limits.Subscriber),
+			Begin: rate(c.Limits.Begin), Address: rate(c.Limits.Address),
+			Device: rate(c.Limits.Device), Subscriber: rate(c.Limits.Subscriber),
 		},
 	})
 	if err == nil {
@@ -56,6 +56,8 @@ func (n *Node) newApps(context.Context) (err error) {
 	}
 	return err
 }
+
+func rate(r config.Rate) limit.Rate { return limit.PerMinute(r.PerMinute, r.Burst) }
 
 // newPages makes what people and Apps reach.
 func (n *Node) newPages(ctx context.Context) error {
@@ -85,5 +87,5 @@ func (n *Node) newPages(ctx context.Context) error {
 }
 
 func (n *Node) webFront() *front {
-	return &front{listener: n.listeners.web, tls: n.webTLS, handler: n.web, log: n.deps.Logger}
+	return &front{listener: n.listeners.web, tls: n.webTLS, handler: n.proxies.Handler(n.web), log: n.deps.Logger}
 }

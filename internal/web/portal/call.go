@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/clientaddr"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lang"
 	"github.com/signum-mssp/signum/internal/mssp"
@@ -51,7 +52,7 @@ type call struct {
 func (p *Portal) call(w http.ResponseWriter, r *http.Request, op string) *call {
 	return &call{
 		p: p, w: w, r: r, lang: languageOf(r), set: map[string]string{},
-		event: p.Events.Begin("portal", op, hostOf(r.RemoteAddr)),
+		event: p.Events.Begin("portal", op, clientaddr.Source(r)),
 	}
 }
 

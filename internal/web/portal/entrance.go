@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"net"
 	"net/http"
 
 	"github.com/signum-mssp/signum/internal/event"
@@ -59,11 +58,3 @@ func (c *call) emit() {
 // refuse notes why the user did not get what they asked for. The reason is one
 // of a fixed set, because metrics have it as a label.
 func (c *call) refuse(reason string) { c.event.Reason = reason }
-
-// hostOf is a remote address without its port.
-func hostOf(remote string) string {
-	if host, _, err := net.SplitHostPort(remote); err == nil {
-		return host
-	}
-	return remote
-}

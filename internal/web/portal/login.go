@@ -8,10 +8,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/clientaddr"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
@@ -27,8 +27,17 @@ const (
 	loginClaim = time.Minute                // to fetch the session once it was approved
 	loginPause = time.Second                // between status queries
 	loginKeep  = loginWait + 10*time.Minute // the outcome can be seen
-	maxLogins  = 2_000
-	loginCode  = 4 // characters
+	loginCode  = 4                          // characters
+)
+
+// Limits of log-ins. The one by number keeps strangers from making a phone ring
+// all day; the price is that they can keep its owner out of the portal (not out
+// of anything else) for some minutes. The one by address is asked first: it bounds
+// how many numbers one caller can invent.
+const (
+	loginsPerNumber  = 3
+	loginsPerAddress = 20
+	loginWindow      = 5 * time.Minute
 )
 
 type loginState string
@@ -53,93 +62,8 @@ type login struct {
 	// quiet: a newer log-in for the number may have ended this one, where an
 	// account has an App. It must look the same where there is no account.
 	quiet bool
-}
 
-type loginTable struct {
-	clock mssp.Clock
-	mu    sync.Mutex
-	m     map[cookieHash]*login
-}
-
-func newLoginTable(c mssp.Clock) *loginTable {
-	return &loginTable{clock: c, m: map[cookieHash]*login{}}
-}
-
-// look is the state as the browser may see it.
-func (l *login) look(now time.Time) loginState {
-	age := now.Sub(l.begun)
-	switch {
-	case age >= loginKeep:
-		return loginGone
-	case l.state == loginApproved && now.Sub(l.approved) < loginClaim:
-		return loginApproved
-	case (l.state == loginRefused || l.state == loginBlocked) && !l.quiet:
-		return l.state
-	case age < loginWait && l.state != loginApproved:
-		return loginWaiting
-	}
-	return loginTimeout
-}
-
-// resume hands a log-in that still waits over to a new cookie, if it is the
-// one that the browser wants to begin: who presses twice is not asked twice.
-func (ls *loginTable) resume(old, cookie string, want *login) bool {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	l := ls.m[keyOf(old)]
-	if l == nil {
-		return false
-	}
-	delete(ls.m, keyOf(old)) // in any case: a browser has one
-	if l.look(ls.clock.Now()) != loginWaiting || l.number != want.number || l.profile != want.profile || l.lang != want.lang {
-		return false
-	}
-	ls.m[keyOf(cookie)] = l
-	return true
-}
-
-// begin adds a log-in; false if there are too many.
-func (ls *loginTable) begin(cookie string, l *login) bool {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	l.begun, l.state = ls.clock.Now(), loginWaiting
-	for k, o := range ls.m {
-		if o.look(l.begun) == loginGone {
-			delete(ls.m, k)
-		} else if o.number == l.number {
-			o.quiet = true
-		}
-	}
-	if len(ls.m) >= maxLogins {
-		return false
-	}
-	ls.m[keyOf(cookie)] = l
-	return true
-}
-
-func (ls *loginTable) finish(l *login, s loginState) {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	l.state = s
-	if s == loginApproved {
-		l.approved = ls.clock.Now()
-	}
-}
-
-// get returns a copy and its look. An approved one is taken, if wanted: it
-// makes one session.
-func (ls *loginTable) get(cookie string, take bool) (login, loginState) {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	l := ls.m[keyOf(cookie)]
-	if l == nil {
-		return login{}, loginGone
-	}
-	s := l.look(ls.clock.Now())
-	if take && s == loginApproved {
-		delete(ls.m, keyOf(cookie))
-	}
-	return *l, s
+	giveUp context.CancelFunc // ends the wait for the outcome
 }
 
 // loginPage asks for the number. The browser gets a cookie first, to which the
@@ -183,19 +107,32 @@ func (p *Portal) beginLogin(c *call) {
 	// A new cookie: whoever planted the old one does not know it.
 	cookie := newCookie()
 	if !p.logins.resume(old, cookie, l) {
-		if !p.address.allow(addressKey(c.r.RemoteAddr)) || !p.numbers.allow(number) || !p.logins.begin(cookie, l) {
+		if wait := p.tooMany(c.r, number); wait > 0 {
 			c.refuse("slow")
-			c.w.Header().Set("Retry-After", strconv.Itoa(int(loginWindow.Seconds())))
+			c.w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
 			c.loginForm(http.StatusTooManyRequests, sent, method, "slow")
 			return
 		}
+		var ctx context.Context
+		ctx, l.giveUp = context.WithTimeout(p.ctx, loginWait)
+		p.logins.begin(cookie, l)
 		p.work.Go(func() {
 			defer event.Rescue(p.Logger, "portal log-in")
-			p.follow(l, c.event.Source)
+			defer l.giveUp()
+			p.follow(ctx, l, c.event.Source)
 		})
 	}
 	c.setCookie(loginCookie, "/me/login", cookie)
 	c.redirect("/me/login/wait")
+}
+
+// tooMany counts a log-in, or returns how long to wait before the next one.
+func (p *Portal) tooMany(r *http.Request, number string) time.Duration {
+	now := p.Clock.Now()
+	if wait := p.address.Take(clientaddr.Key(r), now); wait > 0 {
+		return wait
+	}
+	return p.numbers.Take(number, now)
 }
 
 // loginNumber brings what people type to +, country code and number.
@@ -231,10 +168,10 @@ func (p *Portal) header() signum.Header {
 
 // follow makes the request of a log-in and waits for its outcome, which is an
 // event of its own.
-func (p *Portal) follow(l *login, source string) {
+func (p *Portal) follow(ctx context.Context, l *login, source string) {
 	e := p.Events.Begin("portal", "login outcome", source)
 	e.MSISDN, e.APID = l.number, p.Party
-	err := p.await(l, e)
+	err := p.await(ctx, l, e)
 	if f := signum.AsFault(err); f != nil {
 		e.Code, e.Detail = f.Code, f.Detail
 	}
@@ -243,6 +180,8 @@ func (p *Portal) follow(l *login, source string) {
 		e.Reason = "stopped"
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Reason = "timeout"
+	case errors.Is(err, context.Canceled):
+		e.Reason = "evicted"
 	case err != nil && !causedByUser(err):
 		p.Events.Fail(e, err)
 	}
@@ -251,10 +190,8 @@ func (p *Portal) follow(l *login, source string) {
 
 // await asks for the signature and polls its status. The error says why there
 // is no session.
-func (p *Portal) await(l *login, e *event.Event) (err error) {
+func (p *Portal) await(ctx context.Context, l *login, e *event.Event) (err error) {
 	defer event.RescueTo(&err, p.Logger, "portal log-in")
-	ctx, cancel := context.WithTimeout(p.ctx, loginWait)
-	defer cancel()
 	caller := &mssp.Caller{Pin: p.Pin}
 	h := p.header()
 	e.APTransID = h.AP.TransID

@@ -2,9 +2,11 @@ package portal
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -307,48 +309,54 @@ func TestPortalLoginLimits(t *testing.T) {
 			t.Errorf("another address: %d", code)
 		}
 	})
-	for in, want := range map[string]string{
-		"192.0.2.1:80": "192.0.2.1", "[::ffff:192.0.2.1]:80": "192.0.2.1", "[2001:db8::1%eth0]:80": "2001:db8::/64", "pipe": "pipe",
-	} {
-		if got := addressKey(in); got != want {
-			t.Errorf("%s is %s", in, got)
-		}
-	}
 }
 
-// A full table of limits lets nobody new in, and forgets in time.
-func TestPortalLimitBounded(t *testing.T) {
+// 2,500 log-ins for invented numbers do not close the portal for others.
+func TestPortalFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimit(mssp.SystemClock{}, 1)
-		for i := range maxLimitKeys {
-			if !l.allow(string(rune(i + 0x10000))) {
-				t.Fatal(i)
+		f := newFakeWorld()
+		p := newTestPortal(t, f)
+		try := func(remote, number string) int {
+			b := newPortalTab(t, p)
+			b.remote = remote
+			code, _ := b.submit("/me/login", "/me/login", "number", number)
+			return code
+		}
+		for i := range 2500 {
+			if code := try(fmt.Sprintf("198.51.%d.%d:1", 100+i/loginsPerAddress/200, i/loginsPerAddress%200), fmt.Sprint("+4179", 1_000_000+i)); code != 200 {
+				t.Fatalf("log-in %d: %d", i, code)
 			}
 		}
-		if l.allow("one more") {
-			t.Error("a full table took one more")
-		}
-		time.Sleep(loginWindow)
-		if !l.allow("one more") || len(l.seen) != 1 {
-			t.Errorf("%d keys", len(l.seen))
+		if code := try("192.0.2.1:1", portalNumber); code != 200 {
+			t.Errorf("a user elsewhere got %d", code)
 		}
 	})
 }
 
+// A full table evicts the oldest log-in and ends its wait, and forgets in time.
 func TestPortalLoginsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ls := newLoginTable(mssp.SystemClock{})
-		for range maxLogins {
-			if !ls.begin(newCookie(), &login{}) {
-				t.Fatal("refused")
+		gaveUp := 0
+		begin := func(cookie string) {
+			ls.begin(cookie, &login{number: cookie, giveUp: func() { gaveUp++ }})
+		}
+		for i := range maxLogins {
+			begin(strconv.Itoa(i))
+		}
+		begin("one more")
+		if ls.lru.Len() != maxLogins || len(ls.latest) != maxLogins || gaveUp != 1 {
+			t.Errorf("%d log-ins of %d numbers, %d evicted", ls.lru.Len(), len(ls.latest), gaveUp)
+		}
+		for cookie, want := range map[string]loginState{"0": loginGone, "1": loginWaiting, "one more": loginWaiting} {
+			if _, s := ls.get(cookie, false); s != want {
+				t.Errorf("log-in %s is %q, want %q", cookie, s, want)
 			}
 		}
-		if ls.begin(newCookie(), &login{}) {
-			t.Error("one too many")
-		}
 		time.Sleep(loginKeep)
-		if !ls.begin(newCookie(), &login{}) || len(ls.m) != 1 {
-			t.Errorf("%d", len(ls.m))
+		begin("later")
+		if ls.lru.Len() != 1 || len(ls.latest) != 1 {
+			t.Errorf("%d log-ins of %d numbers are left", ls.lru.Len(), len(ls.latest))
 		}
 	})
 }

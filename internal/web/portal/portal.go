@@ -16,6 +16,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/limit"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -81,8 +82,8 @@ type Portal struct {
 	key      []byte // of the form tokens
 	sessions *sessionTable
 	logins   *loginTable
-	numbers  *limit // of log-ins
-	address  *limit // the same
+	numbers  *limit.Limiter // of log-ins
+	address  *limit.Limiter // the same
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -114,7 +115,8 @@ func New(c Config) (*Portal, error) {
 	p := &Portal{
 		Config: c, pages: pages, assets: assets, key: make([]byte, 32),
 		sessions: newSessionTable(c.Clock), logins: newLoginTable(c.Clock),
-		numbers: newLimit(c.Clock, loginsPerNumber), address: newLimit(c.Clock, loginsPerAddress),
+		numbers: limit.New(limit.PerWindow(loginsPerNumber, loginWindow), limit.DefaultKeys),
+		address: limit.New(limit.PerWindow(loginsPerAddress, loginWindow), limit.DefaultKeys),
 	}
 	rand.Read(p.key)
 	p.ctx, p.cancel = context.WithCancel(context.Background())

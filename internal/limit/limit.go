@@ -1,0 +1,93 @@
+package limit
+
+import (
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"golang.org/x/time/rate"
+)
+
+// Rate is how often something may happen: Burst times at once, and once more
+// after each Every. Both must be positive.
+type Rate struct {
+	Burst int
+	Every time.Duration
+}
+
+// PerMinute allows burst at once and perMinute in the long run. Both must be
+// positive.
+func PerMinute(perMinute, burst int) Rate {
+	return Rate{Burst: burst, Every: time.Minute / time.Duration(perMinute)}
+}
+
+// PerWindow allows n at once and n per window in the long run. A key that has
+// used them up gets one more after each n-th part of the window.
+func PerWindow(n int, window time.Duration) Rate {
+	return Rate{Burst: n, Every: window / time.Duration(n)}
+}
+
+// refill is how long an empty bucket takes to fill up.
+func (r Rate) refill() time.Duration { return time.Duration(r.Burst) * r.Every }
+
+// DefaultKeys is a size for tables of addresses and devices, some 25 MB when
+// full.
+const DefaultKeys = 100_000
+
+// Limiter applies one Rate to many keys. It is safe for concurrent use.
+type Limiter struct {
+	rate Rate
+
+	mu  sync.Mutex
+	lru *simplelru.LRU[string, *bucket]
+}
+
+type bucket struct {
+	*rate.Limiter
+	used time.Time
+}
+
+// New returns a limiter that knows at most so many keys at a time. It panics if
+// the rate or the number is not positive.
+func New(r Rate, keys int) *Limiter {
+	if r.Burst <= 0 || r.Every <= 0 {
+		panic("limit: a rate must be positive")
+	}
+	lru, err := simplelru.NewLRU[string, *bucket](keys, nil)
+	if err != nil {
+		panic("limit: " + err.Error())
+	}
+	return &Limiter{rate: r, lru: lru}
+}
+
+// Take counts one use of the key and returns 0. If that is one too many it
+// counts nothing and returns how long to wait.
+func (l *Limiter) Take(key string, now time.Time) (wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forget(now)
+	b, ok := l.lru.Get(key)
+	if !ok {
+		b = &bucket{Limiter: rate.NewLimiter(rate.Every(l.rate.Every), l.rate.Burst)}
+		l.lru.Add(key, b)
+	}
+	b.used = now
+	r := b.ReserveN(now, 1)
+	if wait = r.DelayFrom(now); wait > 0 {
+		r.CancelAt(now)
+	}
+	return wait
+}
+
+// forget drops buckets that have filled up since they were used, so that memory
+// shrinks again after a flood. Two per call empty the table faster than one per
+// call fills it.
+func (l *Limiter) forget(now time.Time) {
+	for range 2 {
+		_, b, ok := l.lru.GetOldest()
+		if !ok || now.Sub(b.used) < l.rate.refill() {
+			return
+		}
+		l.lru.RemoveOldest()
+	}
+}
