@@ -175,6 +175,21 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 	return cfg, nil
 }
 
+// flagOf names the flag of an option of the sandbox.
+var flagOf = map[string]string{
+	"Addr": "--addr", "PKIAddr": "--pki-addr", "WebAddr": "--web-addr", "WebURL": "--web-url",
+	"Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "SMSC": "--smsc",
+	"Behaviours": "--phone", "Places": "--location",
+}
+
+// flagError names the flag whose value the sandbox refused.
+func flagError(err error) error {
+	if wrong, ok := errors.AsType[*sandbox.OptionError](err); ok {
+		return fmt.Errorf("%s: %w", cmp.Or(flagOf[wrong.Option], wrong.Option), wrong.Err)
+	}
+	return err
+}
+
 func withPlus(msisdn string) string { return "+" + strings.TrimPrefix(msisdn, "+") }
 
 func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (err error) {
@@ -189,7 +204,7 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 	}
 	box, err := sandbox.Open(ctx, cfg)
 	if err != nil {
-		return err
+		return flagError(err)
 	}
 	defer func() { err = errors.Join(err, box.Close()) }()
 	ctx, stop := context.WithCancel(ctx)
@@ -199,7 +214,7 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 	select {
 	case <-box.Ready():
 	case err := <-served:
-		return err
+		return flagError(err)
 	}
 	describe(stdout, box)
 	example := make(chan error, 1)

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,6 +102,12 @@ func TestSandboxOnce(t *testing.T) {
 
 func TestSandboxErrors(t *testing.T) {
 	const badSMSC = "smpp://signum:s3cret@127.0.0.1:1?speed=9"
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	inUse := taken.Addr().String()
 	for _, tt := range []struct {
 		args string
 		want string
@@ -108,14 +115,20 @@ func TestSandboxErrors(t *testing.T) {
 	}{
 		{"--log loud", "--log loud: not one of", ""},
 		{"--phone +41791000001=dance", "--phone +41791000001:", ""},
-		{"--phone +41799999999=cancel", "+41799999999", ""},
-		{"--addr nowhere", "nowhere", ""},
-		{"--store mysql://x", "mysql", ""},
+		{"--phone +41799999999=cancel", "--phone: +41799999999: no phone", ""},
+		{"--location +41799999999=DE", "--location: +41799999999: no phone", ""},
+		{"--addr " + inUse, "--addr: listen tcp " + inUse, ""},
+		{"--pki-addr " + inUse, "choose another address, port 0 for a free one", ""},
+		{"--addr nowhere", "--addr: address nowhere", ""},
+		{"--pki-addr nowhere", `--pki-addr: "nowhere" is not host:port`, ""},
+		{"--web-addr nowhere", `--web-addr: "nowhere" is not host:port`, ""},
+		{"--auth-uri :::", "--auth-uri: must be a URI", ""},
+		{"--store mysql://x", `--store: there is no database "mysql"`, ""},
 		{"--phones nobody", "--phones nobody: not one of auto, web", ""},
 		{"--once --phones web", "needs an App that answers by itself", ""},
-		{"--web-addr 0.0.0.0:0", "without TLS", ""},
-		{"--web-url example.com", "listen.web.url: must be an address such as https://", ""},
-		{"--ca-profile md5", "md5", ""},
+		{"--web-addr 0.0.0.0:0", "--web-addr: the pages would be served without TLS", ""},
+		{"--web-url example.com", "--web-url: must be an address such as https://", ""},
+		{"--ca-profile md5", `--ca-profile: "md5" is unknown`, ""},
 		{"extra", "extra", ""},
 		{"--smsc " + badSMSC, `no option "speed"`, ""},
 		{"", `no option "speed"`, badSMSC},

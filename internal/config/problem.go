@@ -14,7 +14,11 @@ type Problem struct {
 	Line   int    // of the file, from 1; 0: not known
 	Path   string // of the key, such as listen.mss.address; empty: the whole file
 	Text   string // what is wrong and what to do
+	Err    error  // the cause; nil: none
 }
+
+// Unwrap returns the cause.
+func (p *Problem) Unwrap() error { return p.Err }
 
 // Error implements error.
 func (p *Problem) Error() string {

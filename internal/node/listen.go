@@ -3,9 +3,10 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"strconv"
+
+	"github.com/signum-mssp/signum/internal/config"
 )
 
 // listeners are the bound addresses of a node.
@@ -17,13 +18,13 @@ func (n *Node) listen(context.Context) error {
 		address string
 		bound   *net.Listener
 	}{
-		{"listen.mss", string(n.cfg.Listen.MSS.Address), &n.listeners.mss},
-		{"listen.web", string(n.cfg.Listen.Web.Address), &n.listeners.web},
-		{"listen.pki", string(n.cfg.Listen.PKI.Address), &n.listeners.pki},
+		{"listen.mss.address", string(n.cfg.Listen.MSS.Address), &n.listeners.mss},
+		{"listen.web.address", string(n.cfg.Listen.Web.Address), &n.listeners.web},
+		{"listen.pki.address", string(n.cfg.Listen.PKI.Address), &n.listeners.pki},
 	} {
 		bound, err := net.Listen("tcp", l.address)
 		if err != nil {
-			return fmt.Errorf("%s: %w", l.name, err)
+			return &config.Problem{Path: l.name, Text: err.Error(), Err: err}
 		}
 		*l.bound = bound
 		n.onClose(func() error {

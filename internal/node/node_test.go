@@ -127,7 +127,7 @@ func TestNewErrors(t *testing.T) {
 		want   []string
 	}{
 		"invalid": {func(c *config.Config) { c.Service.MSSPURI, c.CA.Directory = "", "" }, []string{"service.mssp_uri: is needed", "ca.directory: is needed"}},
-		"in use":  {func(c *config.Config) { c.Listen.PKI.Address = config.Address(taken.Addr().String()) }, []string{"listen.pki: ", "in use"}},
+		"in use":  {func(c *config.Config) { c.Listen.PKI.Address = config.Address(taken.Addr().String()) }, []string{"listen.pki.address: ", "in use"}},
 		"store":   {func(c *config.Config) { c.Store.URL = config.NewSecret("sqlite:/nowhere/signum.db") }, []string{"store: "}},
 		"no CA":   {func(c *config.Config) { c.CA.Create = false }, []string{"no authority there"}},
 	} {

@@ -50,7 +50,7 @@ func (b *Sandbox) openDir(context.Context) (err error) {
 	}
 	b.onClose(lock.Close)
 	if b.files.host, _, err = net.SplitHostPort(b.cfg.Addr); err != nil {
-		return fmt.Errorf("address %q: %w", b.cfg.Addr, err)
+		return &OptionError{"Addr", err}
 	}
 	hosts := []string{b.files.host}
 	if u, err := url.Parse(b.cfg.WebURL); err == nil && u.Hostname() != "" {
@@ -91,7 +91,7 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 		WrapMSS: b.cfg.Wrap, WrapSIMs: b.cfg.WrapSIMs, WrapApps: b.script.wrap, CardAssigned: b.radio.assigned,
 	})
 	if err != nil {
-		return hint(err)
+		return options(err)
 	}
 	b.onClose(b.Node.Close)
 	b.Info = Info{

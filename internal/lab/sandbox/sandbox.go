@@ -3,9 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -148,13 +146,4 @@ func prepareDir(dir string) (string, error) {
 		return "", err
 	}
 	return dir, os.Chmod(filepath.Join(dir, privateDir), 0o700)
-}
-
-// hint adds what to do about the most common problem.
-func hint(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "listen" {
-		return fmt.Errorf("%w; another sandbox may be running: choose another address, port 0 for a free one", err)
-	}
-	return err
 }

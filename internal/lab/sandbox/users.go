@@ -50,10 +50,10 @@ func (b *Sandbox) populate(ctx context.Context) error {
 		return err
 	}
 	for msisdn, behaviour := range b.cfg.Behaviours {
-		b.pending = append(b.pending, wish{"behaviour of " + msisdn, func() error { return b.Behave(msisdn, behaviour) }})
+		b.pending = append(b.pending, wish{"Behaviours", msisdn, func() error { return b.Behave(msisdn, behaviour) }})
 	}
 	for msisdn, place := range b.cfg.Places {
-		b.pending = append(b.pending, wish{"location of " + msisdn, func() error { return b.Place(msisdn, place) }})
+		b.pending = append(b.pending, wish{"Places", msisdn, func() error { return b.Place(msisdn, place) }})
 	}
 	return b.fulfil(func(w wish, err error) error {
 		b.pending = append(b.pending, w) // its App may not be enrolled yet
@@ -63,8 +63,9 @@ func (b *Sandbox) populate(ctx context.Context) error {
 
 // wish is a setting of a phone that the developer asked for.
 type wish struct {
-	what string
-	do   func() error
+	option string // of Config
+	msisdn string
+	do     func() error
 }
 
 // fulfil applies what is pending; unknown decides about a phone that is missing.
@@ -91,7 +92,9 @@ func (b *Sandbox) enrolApps(ctx context.Context) error {
 			return fmt.Errorf("user %s: %w", u.MSISDN, err)
 		}
 	}
-	return b.fulfil(func(w wish, err error) error { return fmt.Errorf("%s: the number has no phone here: %w", w.what, err) })
+	return b.fulfil(func(w wish, _ error) error {
+		return &OptionError{w.option, fmt.Errorf("%s: no phone of the sandbox has this number", w.msisdn)}
+	})
 }
 
 func (b *Sandbox) addAppOf(ctx context.Context, u User) error {
