@@ -47,7 +47,7 @@ func testSubscriber(t *testing.T, d *database) {
 			Certificate: &mssp.Certificate{Serial: sim.Serial, DeviceID: "what it says here does not count"}})
 	must(t, s.PutSubscriber(t.Context(), both))
 	intended := *app
-	intended.State, intended.TBS = mssp.CertificateIntended, nil
+	intended.State, intended.TBS, intended.Issuer = mssp.CertificateIntended, nil, ""
 	both.Devices[0].Certificate, both.Devices[2].Certificate = &intended, sim
 	checkSubscriber(t, s, both)
 	checkSubscriber(t, s, none)
