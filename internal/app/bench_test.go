@@ -16,7 +16,7 @@ import (
 
 func jsonUnmarshal(b []byte, v any) error { return json.Unmarshal(b, v) }
 
-// BenchmarkDelivery is from Send to the frame at the App, over loopback.
+// BenchmarkDelivery measures from Send to the frame at the App, over loopback.
 func BenchmarkDelivery(b *testing.B) {
 	w := newWorld(b)
 	p := w.enrol(alice)
@@ -25,7 +25,7 @@ func BenchmarkDelivery(b *testing.B) {
 	now := w.clock.Now()
 	r := mssp.DeviceRequest{
 		Op: mssp.OpDisplay, MSISDN: alice, DeviceID: p.device, Method: signum.App, Lang: "en", MimeType: "text/plain",
-		Text: "Shall we?", Created: now, Expires: now.Add(time.Minute),
+		Text: "Pay?", Created: now, Expires: now.Add(time.Minute),
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
@@ -33,7 +33,7 @@ func BenchmarkDelivery(b *testing.B) {
 		if err := w.server.Send(context.Background(), r); err != nil {
 			b.Fatal(err)
 		}
-		for kind := ""; kind != "request"; { // and the one of before is gone
+		for kind := ""; kind != "request"; { // skip the gone of the request before
 			_, data, err := in.ws.Read(context.Background())
 			if err != nil {
 				b.Fatal(err)
@@ -48,8 +48,8 @@ func BenchmarkDelivery(b *testing.B) {
 	}
 }
 
-// BenchmarkConnections reports what an idle inbox costs the service, heap and
-// stacks. The clients are bare sockets, which cost next to nothing.
+// BenchmarkConnections reports the memory that an idle inbox costs the service:
+// heap and stacks. The clients are bare sockets, whose own cost is negligible.
 func BenchmarkConnections(b *testing.B) {
 	const n = 2000
 	for range b.N {
@@ -70,7 +70,7 @@ func BenchmarkConnections(b *testing.B) {
 	}
 }
 
-// bareInbox opens an inbox and hears its sync, with nothing but a socket.
+// bareInbox opens an inbox and reads its sync through a bare socket.
 func (p *phone) bareInbox(t testing.TB) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", p.w.http.Listener.Addr().String())
@@ -78,7 +78,7 @@ func (p *phone) bareInbox(t testing.TB) net.Conn {
 		t.Fatal(err)
 	}
 	hello := `{"type":"hello","proof":"` + p.proof("GET", "/app/v1/inbox", nil) + `"}`
-	frame := []byte{0x81, 0x80 | 126, byte(len(hello) >> 8), byte(len(hello)), 0, 0, 0, 0} // masked with nothing
+	frame := []byte{0x81, 0x80 | 126, byte(len(hello) >> 8), byte(len(hello)), 0, 0, 0, 0} // the mask is zero
 	for _, step := range []struct{ say, until string }{
 		{"GET /app/v1/inbox HTTP/1.1\r\nHost: signum\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", "\r\n\r\n"},

@@ -10,6 +10,7 @@ import (
 )
 
 func TestProofClaims(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.enrol(alice)
 	other := w.enrol(bob)
@@ -69,7 +70,7 @@ func TestProofClaims(t *testing.T) {
 		})
 	}
 	p.claims = nil
-	// Who there is cannot be told from who there is not.
+	// An unknown device gets the same answer as a wrong proof of a known one.
 	p.claims = set(true, "kid", "app-NONE")
 	none := p.call("GET", "/app/v1/requests", nil)
 	p.claims = set(true, "kid", other.device)
@@ -79,6 +80,7 @@ func TestProofClaims(t *testing.T) {
 }
 
 func TestProofOfAnotherCall(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.enrol(alice)
 	body := []byte(`{"version":"1"}`)
@@ -110,7 +112,7 @@ func TestProofOfAnotherCall(t *testing.T) {
 	if resp.Body.Close(); resp.StatusCode != 400 {
 		t.Errorf("two proofs: %d", resp.StatusCode)
 	}
-	// A key that the proof brings along is not looked at.
+	// A key in the header of the proof is ignored.
 	evil := newPhone(w)
 	evil.device = p.device
 	evil.claims = func(h, _ map[string]any) {
@@ -121,8 +123,9 @@ func TestProofOfAnotherCall(t *testing.T) {
 	evil.call("GET", "/app/v1/requests", nil).is(t, 401, "unauthorised")
 }
 
-// A proof taken before a restart is not taken after it.
+// A proof that was accepted before a restart is refused after it.
 func TestProofAfterRestart(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.enrol(alice)
 	proof := p.proof("GET", "/app/v1/requests", nil)
@@ -134,8 +137,9 @@ func TestProofAfterRestart(t *testing.T) {
 	p.call("GET", "/app/v1/requests", nil).is(t, 200, "")
 }
 
-// A phone whose clock is wrong learns the time.
+// A phone with a wrong clock learns the service's time.
 func TestWrongClock(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.enrol(alice)
 	p.skew = -3600
@@ -146,6 +150,7 @@ func TestWrongClock(t *testing.T) {
 }
 
 func TestStoreFails(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.enrol(alice)
 	w.store.setFail(http.ErrServerClosed)
@@ -157,6 +162,7 @@ func TestStoreFails(t *testing.T) {
 }
 
 func TestMemory(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1_000_000, 0)
 	m := newMemory(time.Minute, 3)
 	key := func(n byte) (k [16]byte) { k[0] = n; return k }
@@ -175,7 +181,7 @@ func TestMemory(t *testing.T) {
 		}
 	}
 	if m.has(key(1), now.Add(10*time.Minute)) || !m.has(key(6), now.Add(10*time.Minute)) {
-		t.Error("remembers the wrong one")
+		t.Error("the wrong key is remembered")
 	}
 }
 
@@ -251,6 +257,7 @@ func FuzzAnswer(f *testing.F) {
 }
 
 func TestRandomCodes(t *testing.T) {
+	t.Parallel()
 	seen := make(map[string]bool)
 	for range 1000 {
 		code := newCode(activationLen, activationGroup)

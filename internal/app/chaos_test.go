@@ -17,8 +17,8 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// badNetwork is a proxy that duplicates frames, exchanges neighbours, and
-// breaks the connection, in both directions.
+// badNetwork is a proxy that duplicates and reorders frames and breaks the
+// connection, in both directions.
 type badNetwork struct {
 	to string
 	mu sync.Mutex
@@ -61,7 +61,7 @@ func (n *badNetwork) pipe(ctx context.Context, from, to *websocket.Conn) {
 			return
 		}
 		kept = append(kept, b)
-		if !first && n.chance(20) { // let the next one pass
+		if !first && n.chance(20) { // let the next one overtake
 			continue
 		}
 		slices.Reverse(kept)
@@ -76,11 +76,11 @@ func (n *badNetwork) pipe(ctx context.Context, from, to *websocket.Conn) {
 	}
 }
 
-// screen is what a user sees of an App that keeps to the page: each request
-// once.
+// screen is the screen of an App that follows the protocol: it shows each
+// request once.
 type screen struct {
 	mu    sync.Mutex
-	shown map[string]int // how often it came on the screen
+	shown map[string]int // how often each came on the screen
 	todo  chan string
 }
 
@@ -88,7 +88,7 @@ func (s *screen) show(id, op string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name := op + " " + id
-	if s.shown[name]++; s.shown[name] > 1 { // an App knows what it has shown
+	if s.shown[name]++; s.shown[name] > 1 { // the App remembers what it has shown
 		s.shown[name] = 1
 		return
 	}
@@ -101,8 +101,8 @@ func (s *screen) count() int {
 	return len(s.shown)
 }
 
-// live connects again and again, and shows what comes. A connection that
-// brings nothing new may have been given too little time: the next one gets more.
+// live keeps reconnecting and shows what arrives. If a connection brought nothing
+// new, the next one gets more time.
 func (s *screen) live(ctx context.Context, p *phone, url string) {
 	const least = 50 * time.Millisecond
 	quiet := least
@@ -124,8 +124,8 @@ func (s *screen) live(ctx context.Context, p *phone, url string) {
 	}
 }
 
-// listen ends when nothing comes for a while: a frame that was let pass may wait
-// for ever.
+// listen returns when nothing arrives for a while: a frame that was held back may
+// never arrive.
 func (s *screen) listen(ctx context.Context, in *inbox, quiet time.Duration) {
 	for {
 		limit, cancel := context.WithTimeout(ctx, quiet)
@@ -148,6 +148,7 @@ func (s *screen) listen(ctx context.Context, in *inbox, quiet time.Duration) {
 }
 
 func TestBadNetwork(t *testing.T) {
+	t.Parallel()
 	seed := time.Now().UnixNano()
 	t.Logf("seed %d", seed)
 	w := newWorld(t)
@@ -163,7 +164,7 @@ func TestBadNetwork(t *testing.T) {
 		cancel()
 		wg.Wait()
 	}
-	defer stop() // before whatever they use
+	defer stop() // before what they use is closed
 	wg.Go(func() { s.live(ctx, p, proxy.URL) })
 	wg.Go(func() { p.acknowledge(ctx, s.todo) })
 	for i := range n {
@@ -172,7 +173,7 @@ func TestBadNetwork(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	eventually(t, "all were answered", func() bool { return len(w.engine.answered()) >= n })
+	eventually(t, "all requests are answered", func() bool { return len(w.engine.answered()) >= n })
 	stop()
 	if s.count() != n {
 		t.Errorf("%d shown", s.count())
@@ -193,7 +194,7 @@ func TestBadNetwork(t *testing.T) {
 	}
 }
 
-// acknowledge presses OK, and again if the answer to that is lost.
+// acknowledge presses OK, and repeats the answer.
 func (p *phone) acknowledge(ctx context.Context, todo <-chan string) {
 	for {
 		select {
@@ -211,8 +212,9 @@ func (p *phone) acknowledge(ctx context.Context, todo <-chan string) {
 	}
 }
 
-// Requests that come while an App connects are in the sync or behind it.
+// Requests sent while an App connects are in the sync or follow it.
 func TestSendDuringSync(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.enrol(alice)
 	for round := range 50 {

@@ -18,10 +18,11 @@ import (
 )
 
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p, other := w.enrol(alice), w.enrol(bob)
 	r := w.ask(p, "h1")
-	// Another device has no such request, and may not end it.
+	// Another device has no such request and cannot end it.
 	other.sign("h1", r.SignedAttrs).is(t, 404, "unknown")
 	other.answer(obj{"id": "h1", "op": "sign", "cancel": true}).is(t, 404, "unknown")
 	p.sign("none", r.SignedAttrs).is(t, 404, "unknown")
@@ -56,6 +57,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestAnswersMalformed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.enrol(alice)
 	w.ask(p, "h1")
@@ -90,10 +92,10 @@ func TestAnswersMalformed(t *testing.T) {
 	w.engine.setFail(errors.New("no disk"))
 	p.sign("h1", nil).is(t, 500, "internal")
 	w.engine.setFail(nil)
-	p.sign("h1", nil).is(t, 204, "") // the failed one is not taken for an answer
+	p.sign("h1", nil).is(t, 204, "") // the failed call did not count as an answer
 }
 
-// ecdsaOrder is n of P-256.
+// ecdsaOrder is the order n of P-256.
 var ecdsaOrder = func() []byte {
 	b := make([]byte, 32)
 	copy(b, []byte{0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF})
@@ -107,6 +109,7 @@ func (p *phone) unlock(verifier []byte, id string) reply {
 }
 
 func TestUnlock(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p, second := w.enrol(alice), w.enrol(alice)
 	w.ask(p, "h1")
@@ -116,7 +119,7 @@ func TestUnlock(t *testing.T) {
 	if r.member("share") != p.share {
 		t.Errorf("%s", r.body)
 	}
-	for range 2 { // the right one gives all tries back
+	for range 2 { // the right passcode restores all tries
 		for left := 2; left > 0; left-- {
 			r := p.unlock(wrong, "h1")
 			r.is(t, 403, "passcode")
@@ -149,8 +152,9 @@ func TestUnlock(t *testing.T) {
 	second.unlock(second.verifier, "").is(t, 200, "")
 }
 
-// A request that is not the App's is not ended by its third wrong passcode.
+// The third wrong passcode does not end a request of another App.
 func TestBlockEndsOwnRequestsOnly(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p, other := w.enrol(alice), w.enrol(bob)
 	w.ask(other, "h1")
@@ -163,8 +167,9 @@ func TestBlockEndsOwnRequestsOnly(t *testing.T) {
 	}
 }
 
-// Whoever asks many times at once has no more tries.
+// Concurrent calls get no additional tries.
 func TestUnlockAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.enrol(alice)
 	var wg sync.WaitGroup
@@ -180,12 +185,13 @@ func TestUnlockAtOnce(t *testing.T) {
 		}
 	}
 	if wrong != 2 {
-		t.Errorf("%d guesses besides the last", wrong)
+		t.Errorf("%d guesses before the one that blocked", wrong)
 	}
 	p.unlock(p.verifier, "").is(t, 423, "blocked")
 }
 
 func TestPasscode(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.enrol(alice)
 	fresh := bytes.Repeat([]byte{7}, 32)
@@ -195,7 +201,7 @@ func TestPasscode(t *testing.T) {
 	p.unlock(fresh, "").is(t, 200, "")
 }
 
-// authenticator is one as a browser and a security chip make it.
+// authenticator is a passkey in a browser.
 type authenticator struct {
 	key    *ecdsa.PrivateKey
 	id     []byte
@@ -210,7 +216,7 @@ func (p *phone) authenticator() *authenticator {
 	return &authenticator{key: newKey(p.w.t), id: []byte("credential 1"), origin: p.w.origin(), rp: "127.0.0.1", flags: 5, kind: "webauthn.get"}
 }
 
-// assert is navigator.credentials.get.
+// assert does what navigator.credentials.get does.
 func (a *authenticator) assert(t testing.TB, challenge []byte) obj {
 	t.Helper()
 	client, err := json.Marshal(obj{"type": a.kind, "challenge": enc(challenge), "origin": a.origin, "crossOrigin": false})
@@ -229,6 +235,7 @@ func (a *authenticator) assert(t testing.TB, challenge []byte) obj {
 }
 
 func TestPasskey(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.enrol(alice)
 	good := p.authenticator()
@@ -282,7 +289,7 @@ func TestPasskey(t *testing.T) {
 	}
 	use(good, challenge[:], "none").is(t, 404, "unknown")
 
-	good.count = 10 // one that counts
+	good.count = 10 // it counts from now on
 	use(good, challenge[:], "h1").is(t, 200, "")
 	use(good, challenge[:], "h1").is(t, 403, "passcode")
 	good.count = 0
@@ -324,6 +331,7 @@ func FuzzWebAuthn(f *testing.F) {
 }
 
 func TestSites(t *testing.T) {
+	t.Parallel()
 	for web, want := range map[string]site{
 		"https://mid.example/phone":      {"https://mid.example", "mid.example"},
 		"https://MID.example:443":        {"https://mid.example", "mid.example"},

@@ -23,6 +23,7 @@ var document = sync.OnceValues(func() (*openapi3.T, error) {
 })
 
 func TestDocument(t *testing.T) {
+	t.Parallel()
 	doc, err := document()
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +33,7 @@ func TestDocument(t *testing.T) {
 	if r.status != http.StatusOK || string(r.body) != string(api.AppOpenAPI) {
 		t.Fatalf("%d", r.status)
 	}
-	// What the document describes is served, and nothing else.
+	// The service serves what the document describes, and nothing else.
 	for path, item := range doc.Paths.Map() {
 		for method := range item.Operations() {
 			if r := w.do(method, path, "", nil); r.status == http.StatusNotFound && r.member("error") == "unknown" {
@@ -47,8 +48,8 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// contract says what the document does not allow in an exchange. A request
-// that was refused may be anything.
+// contract checks an exchange against the document. The body of a refused request
+// may be anything.
 func contract(method, uri string, request []byte, r reply) error {
 	doc, err := document()
 	if err != nil {
@@ -102,7 +103,7 @@ func visit(media *openapi3.MediaType, body []byte, as openapi3.SchemaValidationO
 	return media.Schema.Value.VisitJSON(value, as, openapi3.EnableFormatValidation(), openapi3.MultiErrors())
 }
 
-// contractFrame holds a frame against its schema.
+// contractFrame checks a frame against its schema.
 func contractFrame(schema string, body []byte) error {
 	doc, err := document()
 	if err != nil {

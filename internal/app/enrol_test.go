@@ -18,13 +18,14 @@ import (
 )
 
 func TestEnrol(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := newPhone(w)
 	code := w.invite(alice, false)
 	if len(code) != 12 || code[4] != '-' || code[9] != '-' {
 		t.Errorf("code %s", code)
 	}
-	// As people write it.
+	// The code as people type it.
 	begun := p.begin(" " + strings.ToLower(strings.ReplaceAll(code, "0", "o")) + "\n")
 	if begun.status != 200 || begun.member("msisdn") != "+4179****567" || begun.member("service") != service || begun.member("recovery") != "none" {
 		t.Fatalf("%d %s", begun.status, begun.body)
@@ -60,6 +61,7 @@ func TestEnrol(t *testing.T) {
 }
 
 func TestEnrolAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := newPhone(w)
 	body := p.enrolBody(p.begin(w.invite(alice, true)), "")
@@ -80,6 +82,7 @@ func TestEnrolAtOnce(t *testing.T) {
 }
 
 func TestEnrolRefuses(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := newPhone(w)
 	begun := p.begin(w.invite(alice, true))
@@ -138,6 +141,7 @@ func TestEnrolRefuses(t *testing.T) {
 }
 
 func TestCodes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := newPhone(w)
 	for _, c := range []string{"", "AAAA", "AAAA-AAAA-AU", "ÄAAA-AAAA-AA", strings.Repeat("A", 11), strings.Repeat("-", 100), "AAAA-AAAA-AA"} {
@@ -156,15 +160,16 @@ func TestCodes(t *testing.T) {
 		t.Errorf("%d enrolments kept", n)
 	}
 	if _, _, err := w.server.Invite(context.Background(), "+41790000000", true); !errors.Is(err, mssp.ErrNotFound) {
-		t.Errorf("invited nobody: %v", err)
+		t.Errorf("invited an unknown subscriber: %v", err)
 	}
 	code := w.invite(alice, true)
 	w.store.subs[alice].State = mssp.SubscriberInactive
 	p.begin(code).is(t, 404, "code")
 }
 
-// Enrolments that were begun and left do not pile up.
+// Enrolments that were begun and abandoned do not pile up.
 func TestBeginIsBounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := newPhone(w)
 	code := w.invite(alice, true)
@@ -177,8 +182,9 @@ func TestBeginIsBounded(t *testing.T) {
 	w.post("/app/v1/enrol", p.enrolBody(last, "")).is(t, 200, "")
 }
 
-// TestManyEnrolments: those that are over do not keep others from beginning.
+// Finished enrolments do not keep others from beginning.
 func TestManyEnrolments(t *testing.T) {
+	t.Parallel()
 	s, now := newPendingEnrolments(), time.Unix(1_700_000_000, 0)
 	begin := func(i int) *pendingEnrolment {
 		return s.begin(&mssp.Invite{CodeHash: fmt.Append(nil, i), MSISDN: alice}, now)
@@ -213,6 +219,7 @@ func TestManyEnrolments(t *testing.T) {
 }
 
 func TestRecovery(t *testing.T) {
+	t.Parallel()
 	used := func(t *testing.T) (*world, string) {
 		w := newWorld(t)
 		p := newPhone(w)
@@ -267,7 +274,7 @@ func TestRecovery(t *testing.T) {
 			t.Errorf("%s", b.body)
 		}
 	})
-	t.Run("set anew", func(t *testing.T) {
+	t.Run("replaced", func(t *testing.T) {
 		w, old := used(t)
 		code, err := w.server.SetRecovery(context.Background(), alice)
 		if err != nil {
@@ -279,8 +286,10 @@ func TestRecovery(t *testing.T) {
 	})
 }
 
-// What fails half-way leaves no certificate behind, and can be tried again.
+// An enrolment that fails half-way leaves no certificate behind and can be
+// repeated.
 func TestEnrolFails(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := newPhone(w)
 	code := w.invite(alice, true)
@@ -303,6 +312,7 @@ func TestEnrolFails(t *testing.T) {
 }
 
 func TestCertificatesAreTheApps(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := newPhone(w)
 	r := p.enrol(w.invite(alice, true), "")

@@ -27,7 +27,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// store keeps what a mssp.Store would, in memory.
+// store is a mssp.Store in memory.
 type store struct {
 	trap     *trap
 	mu       sync.Mutex
@@ -37,7 +37,7 @@ type store struct {
 	recovery map[string][]byte
 	certs    map[string]*mssp.Certificate
 	enrolled int
-	fail     error // of everything, if it is set
+	fail     error // returned by every call, if set
 }
 
 func newStore(t *trap) *store {
@@ -48,7 +48,7 @@ func newStore(t *trap) *store {
 	}
 }
 
-// enter locks, and is the one place where the store fails.
+// enter locks the store. It is the one place where calls fail or panic.
 func (s *store) enter() (leave func(), err error) {
 	s.trap.pass(caller())
 	s.mu.Lock()
@@ -122,7 +122,7 @@ func (s *store) UpdateApp(_ context.Context, id string, change func(*mssp.AppDev
 	if old == nil || err != nil {
 		return cmpErr(err, mssp.ErrNotFound)
 	}
-	if err := change(copyApp(old)); err != nil { // it may be called more than once
+	if err := change(copyApp(old)); err != nil { // as mssp.AppStore allows: it may be called more than once
 		return err
 	}
 	a := copyApp(old)
@@ -242,14 +242,14 @@ func (s *store) setFail(err error) {
 	s.fail = err
 }
 
-// get looks at the store, or changes it, as nobody but a test may.
+// get reads or changes the store behind the server's back.
 func get[T any](s *store, f func(*store) T) T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return f(s)
 }
 
-// authority issues certificates that nobody trusts.
+// authority is a CA.
 type authority struct {
 	clock   *testkit.Clock
 	store   *store
@@ -299,7 +299,7 @@ func (a *authority) Issue(_ context.Context, serial, deviceID string, key crypto
 	return c, get(a.store, func(s *store) error { s.certs[c.Serial] = c; return nil })
 }
 
-// Chain names the certificate whose chain it is.
+// Chain returns a text that names the certificate.
 func (a *authority) Chain(der []byte) ([][]byte, error) {
 	a.trap.pass("Chain")
 	c, err := x509.ParseCertificate(der)
@@ -320,7 +320,7 @@ func (a *authority) Revoke(_ context.Context, serial string, reason int) error {
 	return nil
 }
 
-// engine has what is pending, and takes answers once.
+// engine has the pending requests and accepts one answer to each.
 type engine struct {
 	trap    *trap
 	mu      sync.Mutex
@@ -369,7 +369,7 @@ func (e *engine) forget(deviceID, transID string, op mssp.DeviceOp) {
 	})
 }
 
-// add makes a request pending, as the engine does before it hands it over.
+// add makes a request pending, as the engine does before it calls Send.
 func (e *engine) add(r mssp.DeviceRequest) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -23,7 +23,7 @@ const (
 	service     = "signum-test"
 )
 
-// world is a server with everything around it.
+// world is a server with all that it needs.
 type world struct {
 	t      testing.TB
 	clock  *testkit.Clock
@@ -37,7 +37,7 @@ type world struct {
 	cfg    Config
 }
 
-// newWorld has Alice, whose account was never used, and Bob.
+// newWorld has two subscribers, Alice and Bob, whose accounts are unused.
 func newWorld(t testing.TB, edit ...func(*Config)) *world {
 	t.Helper()
 	w := &world{t: t, clock: testkit.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), log: new(syncBuffer), trap: new(trap)}
@@ -58,7 +58,7 @@ func newWorld(t testing.TB, edit ...func(*Config)) *world {
 	return w
 }
 
-// boot starts a server on the store as it is.
+// boot starts a server on the existing store.
 func (w *world) boot() {
 	w.t.Helper()
 	w.http = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -98,7 +98,7 @@ func (w *world) invite(msisdn string, trusted bool) string {
 	return code
 }
 
-// enrol gives a subscriber a new phone with an App.
+// enrol enrols a new phone of a subscriber.
 func (w *world) enrol(msisdn string) *phone {
 	w.t.Helper()
 	p := newPhone(w)
@@ -108,7 +108,7 @@ func (w *world) enrol(msisdn string) *phone {
 	return p
 }
 
-// ask has the engine ask a phone to sign.
+// ask makes the engine ask a phone to sign.
 func (w *world) ask(p *phone, id string, edit ...func(*mssp.DeviceRequest)) mssp.DeviceRequest {
 	w.t.Helper()
 	now := w.clock.Now()
@@ -128,16 +128,16 @@ func (w *world) ask(p *phone, id string, edit ...func(*mssp.DeviceRequest)) mssp
 
 func display(r *mssp.DeviceRequest) { r.Op, r.SignedAttrs = mssp.OpDisplay, nil }
 
-// patience is how long a test waits for what must happen: a machine with other
-// work to do may be slow, and whoever is in time pays nothing.
+// patience bounds the wait for something that must happen. It is generous
+// because the machine may be busy; a test that passes does not wait for it.
 const patience = 2 * time.Minute
 
-// eventually waits for what happens on other goroutines.
+// eventually waits until a condition holds that other goroutines bring about.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("in vain: %s", what)
+			t.Fatalf("waited in vain: %s", what)
 		}
 	}
 }

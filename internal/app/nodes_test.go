@@ -11,7 +11,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// node is another server on the same store, as a second node would be.
+// node starts another server on the same store, as a second node does.
 func (w *world) node() *world {
 	w.t.Helper()
 	other := &world{t: w.t, clock: w.clock, store: w.store, ca: w.ca, engine: w.engine, log: w.log, cfg: w.cfg}
@@ -20,8 +20,9 @@ func (w *world) node() *world {
 	return other
 }
 
-// What an App changes on one node, a heartbeat on another does not undo.
+// A heartbeat on one node does not undo what the App changes on another.
 func TestHeartbeatOnAnotherNode(t *testing.T) {
+	t.Parallel()
 	a := newWorld(t, func(c *Config) { c.AllowPush = func(*url.URL) error { return nil } })
 	b := a.node()
 	p := a.enrol(alice)
@@ -62,9 +63,10 @@ func TestHeartbeatOnAnotherNode(t *testing.T) {
 	}
 }
 
-// Of the certificates that several nodes issue for one renewal, the device has
-// one and the others are revoked.
+// If several nodes renew a certificate at once, the device gets one of the new
+// ones, and the others are revoked.
 func TestRenewalOnTwoNodes(t *testing.T) {
+	t.Parallel()
 	a := newWorld(t)
 	a.ca.life = 90 * 24 * time.Hour
 	b := a.node()
@@ -85,13 +87,14 @@ func TestRenewalOnTwoNodes(t *testing.T) {
 			good++
 		}
 	}
-	if _, revoked := a.ca.revoked[serial]; revoked || good != 2 { // the first one, which was replaced, and this one
+	if _, revoked := a.ca.revoked[serial]; revoked || good != 2 { // the original, and this one
 		t.Errorf("the device has %s; %d of %d are good, revoked are %v", serial, good, a.ca.n, a.ca.revoked)
 	}
 }
 
-// A removal and a renewal at the same time leave no certificate that is good.
+// A removal and a renewal at the same time leave no good certificate.
 func TestRemovalDuringRenewal(t *testing.T) {
+	t.Parallel()
 	for range 10 {
 		a := newWorld(t)
 		a.ca.life = 90 * 24 * time.Hour

@@ -15,8 +15,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// mustBeFree fails if a mutex of the server stayed locked, or a connection or a
-// request that nobody needs stayed in the registry.
+// mustBeFree fails if a mutex of the server stays locked.
 func (w *world) mustBeFree(t *testing.T) {
 	t.Helper()
 	s := w.server
@@ -37,6 +36,7 @@ func (w *world) mustBeFree(t *testing.T) {
 	}
 }
 
+// mustBeEmpty fails if the registry keeps a connection or a request.
 func (w *world) mustBeEmpty(t *testing.T) {
 	t.Helper()
 	eventually(t, "the registry is empty", func() bool {
@@ -48,7 +48,8 @@ func (w *world) mustBeEmpty(t *testing.T) {
 
 var incidents = regexp.MustCompile(`msg=panic where="([^"]*)" incident=([A-Z2-7]{12}) .*stack=`)
 
-// panicked returns the incident of the one panic in the log.
+// panicked returns the incident of the only panic in the log, which must have
+// happened there.
 func (w *world) panicked(t *testing.T, where string) string {
 	t.Helper()
 	if !w.trap.sprung() {
@@ -61,7 +62,7 @@ func (w *world) panicked(t *testing.T, where string) string {
 	return found[0][2]
 }
 
-// event returns the line of the event that has an incident.
+// event returns the log line of the event with this incident.
 func (w *world) event(t *testing.T, incident string) string {
 	t.Helper()
 	for line := range strings.Lines(w.log.String()) {
@@ -125,7 +126,7 @@ func TestPanicInCall(t *testing.T) {
 		{"ResetTries", "", unlocking, 200},
 		{"UpdateApp", "", passkey, 204},
 		{"UpdateApp", "", calling("POST", "heartbeat", obj{"version": "2"}), 200},
-		{"Now", "heartbeat", calling("POST", "heartbeat", obj{"version": "2"}), 200}, // while the store has the row
+		{"Now", "heartbeat", calling("POST", "heartbeat", obj{"version": "2"}), 200}, // in the callback of the store
 		{"Subscriber", "state", calling("POST", "heartbeat", obj{}), 200},
 		{"Issue", "renew", renewing, 200},
 		{"RenewDevice", "", renewing, 200},
@@ -159,7 +160,7 @@ func TestPanicInCall(t *testing.T) {
 	}
 }
 
-// A certificate that a panic keeps from its device is revoked.
+// A certificate is revoked if a panic prevents its device from getting it.
 func TestPanicLeavesNoCertificate(t *testing.T) {
 	t.Parallel()
 	good := func(w *world) (n int) {
@@ -191,7 +192,7 @@ func TestPanicLeavesNoCertificate(t *testing.T) {
 	})
 }
 
-// An enrolment that the store has taken stands, whatever panics after it.
+// An enrolment that the store has committed stands, whatever panics after it.
 func TestPanicAfterEnrolment(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -206,8 +207,8 @@ func TestPanicAfterEnrolment(t *testing.T) {
 	}
 }
 
-// The third wrong passcode blocks the App, even if the store panics when it is
-// told.
+// The third wrong passcode blocks the App, even if the store panics when it
+// should record that.
 func TestPanicWhileBlocking(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -220,8 +221,8 @@ func TestPanicWhileBlocking(t *testing.T) {
 	p.unlock(p.verifier, "").is(t, 423, "blocked")
 }
 
-// A panic ends the inbox that it happens in with 1011, and no other. The device
-// can connect again.
+// A panic closes the inbox in which it happens with 1011, and no other. The
+// device can reconnect.
 func TestPanicInInbox(t *testing.T) {
 	t.Parallel()
 	saying := func(f obj) func(*world, *phone) func() *inbox {
@@ -272,8 +273,8 @@ func TestPanicInInbox(t *testing.T) {
 	}
 }
 
-// Send hands a request over even if the store panics when it is asked how to
-// wake the App.
+// Send accepts a request even if the store panics when it is asked for the push
+// subscription.
 func TestPanicInSend(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -286,7 +287,7 @@ func TestPanicInSend(t *testing.T) {
 	}
 }
 
-// A panic under the registry's lock reaches the caller, and leaves it unlocked.
+// A panic with registry.mu held reaches the caller and unlocks it.
 func TestPanicUnderRegistry(t *testing.T) {
 	t.Parallel()
 	for _, below := range []string{"put", "drop"} {
@@ -301,7 +302,7 @@ func TestPanicUnderRegistry(t *testing.T) {
 			}
 			w.trap.set("Now", below)
 			if !panics(both) {
-				t.Error("the caller does not learn of the panic")
+				t.Error("the panic does not reach the caller")
 			}
 			w.mustBeFree(t)
 			both()
@@ -370,20 +371,20 @@ func (t trapTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.RoundTripper.RoundTrip(r)
 }
 
-// The log is called under the pusher's lock when too many Apps wait.
+// The log is called with pusher.mu held when the queue is full.
 func TestPanicUnderPusher(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.server.push.order = make([]string, pushQueued)
 	w.trap.set("App not woken: the push queue is full", "")
 	if !panics(func() { w.server.push.wake("app-1", new(mssp.PushSubscription)) }) {
-		t.Error("the caller does not learn of the panic")
+		t.Error("the panic does not reach the caller")
 	}
 	w.mustBeFree(t)
 }
 
-// A sweep that panics does not end the sweeping, and one App that cannot be
-// woken does not keep others asleep.
+// The next sweep catches up on one that panicked, and a panic while one App is
+// woken does not affect the others.
 func TestPanicInSweep(t *testing.T) {
 	t.Parallel()
 	t.Run("under the registry", func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// phone is an App as docs/app-protocol.md says how to write one. It shares no
-// code with the server.
+// phone is an App written after docs/app-protocol.md. It shares no code with the
+// server.
 type phone struct {
 	w              *world
 	auth, key      *ecdsa.PrivateKey
@@ -24,7 +24,7 @@ type phone struct {
 	share          string
 	serial         string
 	recovery       string
-	skew           int64 // seconds that its clock is wrong
+	skew           int64 // error of its clock in seconds
 	claims         func(head, payload map[string]any)
 }
 
@@ -46,7 +46,7 @@ func (r reply) member(name string) any {
 	return m[name]
 }
 
-// is checks an error as the table of the page has it.
+// is checks the status and the error code; an empty code is not checked.
 func (r reply) is(t testing.TB, status int, code string) {
 	t.Helper()
 	if r.status != status || (code != "" && r.member("error") != code) {
@@ -75,7 +75,7 @@ func spki(t testing.TB, k *ecdsa.PrivateKey) []byte {
 	return der
 }
 
-// do makes a call as it is, and holds both sides against the contract.
+// do makes a call and checks both sides against the contract.
 func (w *world) do(method, path, proof string, body []byte) reply {
 	w.t.Helper()
 	req, err := http.NewRequest(method, w.url()+path, bytes.NewReader(body))
@@ -157,7 +157,8 @@ func (p *phone) call(method, path string, body any) reply {
 
 type obj = map[string]any
 
-// enrolBody is the second call after the first one.
+// enrolBody is the body of the second call of an enrolment, from the answer to
+// the first.
 func (p *phone) enrolBody(begun reply, recovery string) obj {
 	p.w.t.Helper()
 	challenge, err := base64.RawURLEncoding.DecodeString(begun.member("challenge").(string))
@@ -207,7 +208,7 @@ func (p *phone) sign(id string, attrs []byte) reply {
 	return p.answer(obj{"id": id, "op": "sign", "signature": enc(rawSign(p.w.t, p.key, attrs))})
 }
 
-// der is what the engine shall get of a signature.
+// derOK verifies a signature in the form that the engine gets.
 func derOK(k *ecdsa.PrivateKey, message, der []byte) bool {
 	sum := sha256.Sum256(message)
 	return ecdsa.VerifyASN1(&k.PublicKey, sum[:], der)

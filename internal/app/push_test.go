@@ -26,13 +26,13 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// pushService is one of a browser's maker, with one subscription.
+// pushService is the push service of a browser, with one subscription.
 type pushService struct {
 	t      *testing.T
 	http   *httptest.Server
 	key    *ecdh.PrivateKey
 	auth   []byte
-	vapid  string // the key that may push
+	vapid  string // the key of the service that may push
 	status atomic.Int64
 	woken  chan string
 }
@@ -171,7 +171,7 @@ func (s *pushService) next() {
 	}
 }
 
-// pushWorld allows push services on loopback.
+// pushWorld is a world that allows push services on loopback.
 func pushWorld(t *testing.T) (*world, *pushService) {
 	w := newWorld(t, func(c *Config) {
 		c.AllowPush = func(*url.URL) error { return nil }
@@ -187,14 +187,15 @@ func pushWorld(t *testing.T) (*world, *pushService) {
 }
 
 func TestWake(t *testing.T) {
+	t.Parallel()
 	w, s := pushWorld(t)
 	p := w.enrol(alice)
 	p.heartbeat(obj{"push": s.subscription("/1")}).is(t, 200, "")
 	w.ask(p, "h1", func(r *mssp.DeviceRequest) { r.Text = "secret text" })
 	s.next()
-	p.heartbeat(obj{"version": "3"}).is(t, 200, "") // says nothing of push, and changes nothing
+	p.heartbeat(obj{"version": "3"}).is(t, 200, "") // push is absent, so that it stays
 
-	// An App with an inbox is not woken, unless it does not show what it got.
+	// An App with an inbox is woken only if it does not show a request.
 	in := p.connect()
 	in.welcome()
 	w.ask(p, "h2", display)
@@ -205,16 +206,16 @@ func TestWake(t *testing.T) {
 	w.clock.Advance(shownWithin)
 	w.server.sweep(w.clock.Now())
 	if len(s.woken) != 0 {
-		t.Error("woken though it shows the request")
+		t.Error("woken although it showed the request")
 	}
 	w.ask(p, "h3", display)
 	in.expect("request")
 	w.clock.Advance(shownWithin)
-	for range 2 { // once
+	for range 2 { // the second sweep must not wake it again
 		w.server.sweep(w.clock.Now())
 	}
 	s.next()
-	// What waits for its AuthUri wakes nobody.
+	// A request for App2App wakes no App.
 	_ = in.ws.CloseNow()
 	eventually(t, "the inbox is closed", func() bool { return w.server.connections() == 0 })
 	w.ask(p, "h4", func(r *mssp.DeviceRequest) { r.App2App = &mssp.App2App{TokenHash: "x"} })
@@ -232,8 +233,10 @@ func TestWake(t *testing.T) {
 	}
 }
 
-// A subscription that is gone is forgotten; a service that fails is not.
+// A subscription that has expired is deleted; one whose push service failed is
+// not.
 func TestWakeFails(t *testing.T) {
+	t.Parallel()
 	w, s := pushWorld(t)
 	p := w.enrol(alice)
 	has := func() bool {
@@ -245,12 +248,12 @@ func TestWakeFails(t *testing.T) {
 	s.next()
 	eventually(t, "the failure is logged", func() bool { return strings.Contains(w.log.String(), "answered 500") })
 	if !has() {
-		t.Error("forgotten after a failure")
+		t.Error("deleted after a failure")
 	}
 	s.status.Store(http.StatusGone)
 	w.ask(p, "h2")
 	s.next()
-	eventually(t, "it is forgotten", func() bool { return !has() })
+	eventually(t, "the subscription is deleted", func() bool { return !has() })
 	p.heartbeat(obj{"push": s.subscription("/secret-path")}).is(t, 200, "")
 	s.http.Close()
 	w.ask(p, "h3")
@@ -261,6 +264,7 @@ func TestWakeFails(t *testing.T) {
 }
 
 func TestForgedEndpoints(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.enrol(alice)
 	k, err := ecdh.P256().GenerateKey(rand.Reader)
@@ -285,7 +289,7 @@ func TestForgedEndpoints(t *testing.T) {
 		p.heartbeat(obj{"push": push}).is(t, 400, "malformed")
 	}
 	p.heartbeat(obj{"push": obj{"endpoint": "https://push.example/1", "p256dh": point, "auth": auth}}).is(t, 200, "")
-	// A name that leads home is not connected to either.
+	// A name that resolves to a private address is not called either.
 	home := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("connected") }))
 	defer home.Close()
 	if resp, err := publicClient().Get(home.URL); err == nil {

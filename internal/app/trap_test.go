@@ -11,7 +11,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// trap makes the next call of a fake do something else first, as a rule panic.
+// trap makes certain calls of the fakes do something else first, usually panic.
 type trap struct {
 	mu          sync.Mutex
 	call, below string
@@ -19,25 +19,25 @@ type trap struct {
 	act         func()
 }
 
-// set lets the next call of that name panic. If below is not empty, only calls
-// made by the function of that name count, directly or not.
+// set makes the next call with that name panic. If below is not empty, only calls
+// that the function with that name makes count, directly or not.
 func (t *trap) set(call, below string) { t.arm(1, call, below, nil) }
 
-// arm is set for the next n calls. act takes the place of the panic.
+// arm is set for the next n calls. They do act instead of panicking.
 func (t *trap) arm(n int, call, below string, act func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.call, t.below, t.left, t.act = call, below, n, act
 }
 
-// sprung reports whether all calls that were to come have come.
+// sprung reports whether all these calls have happened.
 func (t *trap) sprung() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.left == 0
 }
 
-// pass is called by every fake, before it locks anything.
+// pass is called by every fake before it locks anything.
 func (t *trap) pass(call string) {
 	t.mu.Lock()
 	hit := t.left > 0 && t.call == call && (t.below == "" || calledBelow(t.below))
@@ -67,14 +67,14 @@ func calledBelow(function string) bool {
 	}
 }
 
-// caller is the name of the function that called the caller of this one.
+// caller is the name of the function that called the caller of caller.
 func caller() string {
 	pc, _, _, _ := runtime.Caller(2)
 	name := runtime.FuncForPC(pc).Name()
 	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
-// trapClock passes the trap as "Now".
+// trapClock calls the trap with "Now".
 type trapClock struct {
 	mssp.Clock
 	trap *trap
@@ -85,7 +85,7 @@ func (c trapClock) Now() time.Time {
 	return c.Clock.Now()
 }
 
-// trapLog passes the trap as the message of each line.
+// trapLog calls the trap with the message of each line.
 type trapLog struct {
 	slog.Handler
 	trap *trap
