@@ -56,6 +56,7 @@ var mayImport = map[string][]string{
 	"internal/store/pgtest":    {"internal/testkit"},
 	"internal/store/storetest": {"", "internal/mssp"},
 	"scripts":                  {},
+	"scripts/sbomcheck":        {},
 	"scripts/testsum":          {},
 	"internal/testkit":         {},
 

@@ -8,12 +8,26 @@ cd "$(dirname "$0")/.."
 
 out=${1:-dist}
 platforms=${PLATFORMS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64}
-export GOTOOLCHAIN=local CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOFLAGS=
+export GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOFLAGS='' GOEXPERIMENT='' GOFIPS140=off
 
 commit=$(git rev-parse HEAD)
 version=$(git describe --tags --always --abbrev=12 --dirty)
 date=$(TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ)
-sbom=$(go tool -modfile=tools/go.mod -n cyclonedx-gomod)
+gomod=$(go tool -modfile=tools/go.mod -n cyclonedx-gomod)
+schemas=$(go list -modfile=tools/go.mod -m -f '{{.Dir}}' github.com/CycloneDX/cyclonedx-go)/schema
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+go build -o "$work/sbomcheck" ./scripts/sbomcheck
+
+# The SBOM of the platform in GOOS and GOARCH. It has no checksums of the tool
+# that wrote it: they depend on the machine that built the tool.
+sbom() {
+	"$gomod" app -json -licenses -noserial -notimestamp -std -main cmd/signum -output "$work/sbom" . 2>"$work/log" || {
+		cat "$work/log" >&2
+		return 1
+	}
+	sed '/"tools": \[/,/"component": {/ { /"hashes": \[/,/\],/d; }' "$work/sbom"
+}
 
 rm -rf "$out"
 mkdir -p "$out"
@@ -25,7 +39,8 @@ for platform in $platforms; do
 	[ "$GOOS" != windows ] || suffix=.exe
 	go build -trimpath -buildvcs=false -o "$out/$name$suffix" \
 		-ldflags "-s -w -buildid= -X main.releaseVersion=$version -X main.releaseCommit=$commit -X main.releaseDate=$date" ./cmd/signum
-	"$sbom" app -json -licenses -noserial -notimestamp -std -main cmd/signum -output "$out/$name.cdx.json" . 2>/dev/null
+	sbom >"$out/$name.cdx.json"
+	"$work/sbomcheck" "$out/$name$suffix" "$out/$name.cdx.json" "$schemas"
 done
 cp LICENSE "$out"
 cd "$out"
