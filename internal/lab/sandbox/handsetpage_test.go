@@ -3,6 +3,8 @@ package sandbox_test
 import (
 	"context"
 	"net/url"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -48,14 +50,16 @@ func TestLiveHandset(t *testing.T) {
 	step := func(name string, f func()) { t.Log(name); f() }
 
 	step("PIN wrong, PIN right", func() {
-		got := l.ask(simRequest(anna, greeting))
+		const text = sandbox.DTBDPrefix + "Log in to example.com?"
+		got := l.ask(simRequest(anna, text))
 		p.View("text")
-		p.Says(".said", greeting)
+		p.Says(".said", text)
+		picture(p)
 		p.Key("left")
 		dial("999999")
 		p.Says("main", "2 tries left")
 		dial(person.DefaultPIN)
-		l.signed(got, greeting)
+		l.signed(got, text)
 		p.View("idle")
 	})
 	step("cancel", func() {
@@ -96,6 +100,22 @@ func TestLiveHandset(t *testing.T) {
 		l.refused(l.ask(simRequest(anna, greeting)), signum.PINBlocked)
 	})
 	p.Close()
+}
+
+// picture writes the picture of the README to the directory SIGNUM_SCREENSHOTS, if
+// it is set.
+func picture(p *webtest.Tab) {
+	p.T.Helper()
+	dir := os.Getenv("SIGNUM_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	p.Can("left") // the keys are locked for a moment, against a press meant for what was there before
+	p.Run(chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile, chromedp.EmulateScale(2)))
+	webtest.Eval[bool](p, `document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))`)
+	if err := os.WriteFile(filepath.Join(dir, "sandbox-request.png"), webtest.Result(p, chromedp.CaptureScreenshot()), 0o644); err != nil {
+		p.T.Error(err)
+	}
 }
 
 // TestLiveActivation is a SIM that the first request activates: the person

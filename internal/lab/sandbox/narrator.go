@@ -31,7 +31,7 @@ func (n *Narrator) Phone(e person.Event) {
 	case person.Shown:
 		n.step(who, "%s shows %q", e.MSISDN, e.Text)
 	case person.PINRight:
-		n.step(who, "the text is what is to be signed; PIN entered")
+		n.step(who, "the text matches what is to be signed; PIN entered")
 	case person.Signed:
 		n.step(who, "signed with its own key")
 	default:
