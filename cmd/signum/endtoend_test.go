@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // TestEndToEnd runs the party's commands against a sandbox, over both wires.
@@ -87,7 +89,7 @@ func TestEndToEndApp2App(t *testing.T) {
 	startSandbox(t, "--dir", box, "--phone-delay", "10ms")
 	t.Setenv(envSandbox, box)
 	cmd := newRootCmd()
-	out, errs := new(lockedBuffer), new(lockedBuffer)
+	out, errs := new(testkit.Buffer), new(testkit.Buffer)
 	cmd.SetOut(out)
 	cmd.SetErr(errs)
 	cmd.SetArgs([]string{"sign", "--app2app", "myapp://done", "--interval", "20ms", "+41791000002", "Hello"})

@@ -14,30 +14,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // startSandbox runs the command until the test ends and returns what it said
 // until it was ready.
@@ -56,7 +38,7 @@ func startSandbox(t *testing.T, args ...string) string {
 func serveSandbox(args ...string) (said string, stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r, w := io.Pipe()
-	errs := new(lockedBuffer)
+	errs := new(testkit.Buffer)
 	cmd := newRootCmd()
 	cmd.SetArgs(append([]string{"sandbox", "--addr", "127.0.0.1:0"}, args...))
 	cmd.SetOut(w)

@@ -32,7 +32,7 @@ type world struct {
 	engine *engine
 	server *Server
 	http   *httptest.Server
-	log    *syncBuffer
+	log    *testkit.Buffer
 	trap   *trap
 	cfg    Config
 }
@@ -40,7 +40,7 @@ type world struct {
 // newWorld has two subscribers, Alice and Bob, whose accounts are unused.
 func newWorld(t testing.TB, edit ...func(*Config)) *world {
 	t.Helper()
-	w := &world{t: t, clock: testkit.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), log: new(syncBuffer), trap: new(trap)}
+	w := &world{t: t, clock: testkit.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), log: new(testkit.Buffer), trap: new(trap)}
 	w.store, w.engine = newStore(w.trap), newEngine(w.trap)
 	w.ca = newAuthority(t, w.clock, w.store)
 	w.store.subs[alice] = &mssp.Subscriber{MSISDN: alice, Serial: aliceSerial, State: mssp.SubscriberActive}

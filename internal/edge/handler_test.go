@@ -26,6 +26,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -83,28 +84,11 @@ func echo(_ context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signu
 	return &signum.SignatureResponse{MSISDN: r.MSISDN}, nil
 }
 
-type syncBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.String()
-}
-
 // serve runs a mutual-TLS server and returns it with a client that has the
 // certificates.
-func serve(t *testing.T, o Options, certs ...tls.Certificate) (*httptest.Server, *http.Client, *syncBuffer) {
+func serve(t *testing.T, o Options, certs ...tls.Certificate) (*httptest.Server, *http.Client, *testkit.Buffer) {
 	t.Helper()
-	log := new(syncBuffer)
+	log := new(testkit.Buffer)
 	o.Logger = slog.New(slog.NewTextHandler(log, nil))
 	mux := http.NewServeMux()
 	Register(mux, o, lineWire{})

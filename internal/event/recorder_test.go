@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 type wallClock struct{}
@@ -21,7 +22,7 @@ func (wallClock) Now() time.Time { return time.Now() }
 // incident, and the minute ends with their number.
 func TestRepeatedErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log lockedBuffer
+		var log testkit.Buffer
 		r := New(wallClock{}, slog.New(slog.NewTextHandler(&log, nil)))
 		fail := func(op, text string) string {
 			e := r.Begin("rest", op, "192.0.2.7")
@@ -50,24 +51,6 @@ func TestRepeatedErrors(t *testing.T) {
 			t.Error("the next minute has the incident of the last one")
 		}
 	})
-}
-
-// lockedBuffer is written by the sampler's timer and read by the test.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func TestSamplerForgetsTheOldest(t *testing.T) {
@@ -107,7 +90,7 @@ func TestEventLine(t *testing.T) {
 // count, the sinks have everything.
 func TestSampledEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log lockedBuffer
+		var log testkit.Buffer
 		var sunk counter
 		r := New(wallClock{}, slog.New(slog.NewTextHandler(&log, nil)), &sunk)
 		refuse := func(reason string) {

@@ -1,33 +1,15 @@
 package node
 
 import (
-	"bytes"
 	"crypto/tls"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
-
-// logBuffer is written by the node and read by the test.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // TestTrustedProxies: behind a proxy that is trusted the source of an event is
 // the client, except where application providers come with certificates: there
@@ -35,7 +17,7 @@ func (l *logBuffer) String() string {
 func TestTrustedProxies(t *testing.T) {
 	c := testConfig(t)
 	c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-	var log logBuffer
+	var log testkit.Buffer
 	n := serve(t, c, Deps{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	for _, tt := range []struct{ url, wire, source string }{
 		{n.WebListenerURL() + "/app/v1/enrol/begin", "app", "203.0.113.9"},

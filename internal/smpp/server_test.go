@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // What a raw peer sends, and what it gets. Bytes are sent as they are.
@@ -243,37 +246,21 @@ func TestMaxSessions(t *testing.T) {
 // Nothing logs or traces a password.
 func TestPasswordIsNotTraced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		var out bytes.Buffer
-		logger := slog.New(slog.NewTextHandler(&lockedWriter{&mu, &out}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		var out testkit.Buffer
+		logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		trace := func(_ bool, p PDU, _ time.Time) {
 			if b, ok := p.Body.(*Bind); ok {
-				mu.Lock()
-				defer mu.Unlock()
-				out.WriteString("traced " + b.SystemID + b.Password)
+				fmt.Fprint(&out, "traced ", b.SystemID, b.Password)
 			}
 		}
 		refuse := func(string, string) Status { return StatusInvPaswd }
 		p := newPair(t, ClientConfig{Logger: logger, Trace: trace}, ServerConfig{Authenticate: refuse, Logger: logger, Trace: trace})
 		time.Sleep(10 * time.Second)
 		p.close()
-		mu.Lock()
-		defer mu.Unlock()
 		if s := out.String(); strings.Contains(s, "secret") || strings.Count(s, "traced") < 4 || !strings.Contains(s, "refused") {
 			t.Error(s)
 		}
 	})
-}
-
-type lockedWriter struct {
-	mu *sync.Mutex
-	w  io.Writer
-}
-
-func (l *lockedWriter) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(b)
 }
 
 // The client against peers that answer nonsense.

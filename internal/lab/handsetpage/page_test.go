@@ -1,7 +1,6 @@
 package handsetpage
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,33 +11,15 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
 
+	"github.com/signum-mssp/signum/internal/testkit"
 	"github.com/signum-mssp/signum/internal/web"
 )
-
-// logged is a log that goroutines write.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 const simOrigin = "http://localhost:8444"
 
@@ -139,7 +120,7 @@ func TestHandsetOrigin(t *testing.T) {
 }
 
 func TestHandsetPress(t *testing.T) {
-	log := &logged{}
+	log := new(testkit.Buffer)
 	f, h := newSIMPage(t, log)
 	big := uint64(1<<63 + 1) // no number of JavaScript
 	good := fmt.Sprintf(`{"msisdn":%q,"id":"%d","key":"ok","input":"47110815"}`, simAnna, big)
