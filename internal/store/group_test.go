@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -63,6 +64,11 @@ func wantParties(t *testing.T, s *Store, ids ...string) {
 	}
 }
 
+// brokenValue panics on its way into a statement.
+type brokenValue struct{}
+
+func (brokenValue) Value() (driver.Value, error) { panic("broken") }
+
 // A write that goes wrong in a way that nobody foresaw fails alone.
 func TestBadWriteFailsAlone(t *testing.T) {
 	failed := errors.New("failed")
@@ -75,6 +81,19 @@ func TestBadWriteFailsAlone(t *testing.T) {
 			w := putParty("bad")
 			w.then = func(context.Context, *session, int64) error { return failed }
 			return w
+		},
+		"panic": func() *write {
+			w := putParty("bad")
+			w.then = func(context.Context, *session, int64) error { panic("broken") }
+			return w
+		},
+		"panic with an open query": func() *write {
+			return &write{then: func(ctx context.Context, s *session, _ int64) error {
+				return s.each(ctx, selectParty, []any{"panic with an open query before"}, func(*sql.Rows) error { panic("broken") })
+			}}
+		},
+		"panic in the first statement": func() *write {
+			return &write{first: &query{text: `DELETE FROM parties WHERE id = $1`}, args: []any{brokenValue{}}}
 		},
 	}
 	onBoth(t, func(t *testing.T, url string) {
@@ -95,10 +114,36 @@ func TestBadWriteFailsAlone(t *testing.T) {
 				t.Errorf("%s: the log says nothing: %s", name, log.Bytes())
 			}
 		}
-		if err := s.PutParty(t.Context(), &mssp.Party{ID: "later"}); err != nil {
+		// No transaction was left open: it would hold the row.
+		if err := s.PutParty(t.Context(), &mssp.Party{ID: "bad"}); err != nil {
 			t.Errorf("a later write: %v", err)
 		}
 	})
+}
+
+// A writer that panics answers every write that it has taken, those included
+// that it took while the group was under way.
+func TestPanicAnswersAll(t *testing.T) {
+	w := &writer{log: slog.New(slog.DiscardHandler)} // without a database it panics at once
+	group := make([]*write, 3, 4)
+	for i := range group {
+		group[i] = &write{answer: make(chan error, 1)}
+	}
+	group[0].answer <- nil // answered before
+	w.rescued(group[:2])
+	if err := <-group[0].answer; err != nil {
+		t.Error(err)
+	}
+	for i, op := range group[1:] {
+		select {
+		case err := <-op.answer:
+			if err == nil {
+				t.Errorf("write %d succeeded", i+1)
+			}
+		default:
+			t.Errorf("write %d has no answer", i+1)
+		}
+	}
 }
 
 // A refusal does not cost its group the transaction.

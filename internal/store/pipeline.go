@@ -6,6 +6,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/signum-mssp/signum/internal/event"
 )
 
 // pipeline executes the first statements of the writes on PostgreSQL and notes
@@ -24,7 +26,10 @@ func (s *session) pipeline(ctx context.Context, group []*write) error {
 	if batch.Len() == 0 {
 		return nil
 	}
-	return s.conn.Raw(func(driver any) error {
+	// A panic must not pass through Raw: it would close the connection and wait for
+	// the transaction, which waits for it.
+	return s.conn.Raw(func(driver any) (err error) {
+		defer event.RescueTo(&err, s.log, "store write")
 		return driver.(*stdlib.Conn).Conn().SendBatch(ctx, batch).Close()
 	})
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"log/slog"
 
 	"github.com/signum-mssp/signum/internal/mssp"
 )
@@ -15,17 +16,18 @@ import (
 // different connection of the server.
 type session struct {
 	*pools
+	log   *slog.Logger
 	conn  *sql.Conn
 	tx    *sql.Tx
 	stmts map[*query]*sql.Stmt
 }
 
-func newSession(ctx context.Context, p *pools) (*session, error) {
+func newSession(ctx context.Context, p *pools, log *slog.Logger) (*session, error) {
 	conn, err := p.write.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &session{pools: p, conn: conn, stmts: make(map[*query]*sql.Stmt)}, nil
+	return &session{pools: p, log: log, conn: conn, stmts: make(map[*query]*sql.Stmt)}, nil
 }
 
 // isolation is used for every transaction, whatever the database's default is. The

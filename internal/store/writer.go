@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -58,12 +59,16 @@ func (w *writer) run() {
 	w.drop()
 }
 
-// rescued commits a group. If that panics, the transaction goes with its
-// connection, and every write that has no answer yet gets one.
+// rescued commits a group. A write that panics fails like any other, see commit. If
+// the writer itself panics, the transaction goes with its connection, and every
+// write that has no answer yet gets one.
 func (w *writer) rescued(group []*write) {
 	defer event.Rescue(w.log, "store writer", func() {
-		w.drop()
-		for _, op := range group {
+		w.abandon()
+		for _, op := range group[:cap(group)] { // those taken meanwhile stand behind it
+			if op == nil {
+				continue
+			}
 			select {
 			case op.answer <- errWriterPanic:
 			default: // answered already
@@ -103,9 +108,7 @@ func (w *writer) commit(group []*write) {
 		}
 		return
 	}
-	if rerr := w.session.rollback(); rerr != nil {
-		// The connection is gone, and with it the transaction.
-		w.drop()
+	if !w.undo(err) {
 		w.fail(group, explain(ctx, err))
 		return
 	}
@@ -148,8 +151,8 @@ func (w *writer) single(one []*write) error {
 		err := w.session.run(ctx, one)
 		if err == nil {
 			err = w.finish(ctx, one)
-		} else if w.session.rollback() != nil {
-			w.drop()
+		} else {
+			w.undo(err)
 		}
 		if err == nil {
 			return nil
@@ -159,6 +162,20 @@ func (w *writer) single(one []*write) error {
 			return nil
 		}
 	}
+}
+
+// undo rolls the transaction back after an error, and reports whether it makes
+// sense to go on: not if the connection is gone, and with it the transaction.
+func (w *writer) undo(err error) bool {
+	rolledBack := w.session.rollback() == nil
+	if _, panicked := errors.AsType[*event.Panic](err); panicked {
+		w.abandon()
+		return true
+	}
+	if !rolledBack {
+		w.drop()
+	}
+	return rolledBack
 }
 
 // pause waits for d and returns false if the context ends first.
@@ -201,7 +218,7 @@ func (w *writer) begun(ctx context.Context, how func(*session, context.Context) 
 		}
 		w.drop()
 	}
-	s, err := newSession(ctx, w.pools)
+	s, err := newSession(ctx, w.pools, w.log)
 	if err != nil {
 		return err
 	}
@@ -220,6 +237,20 @@ func (w *writer) drop() {
 	}
 }
 
+// abandon drops a connection that a panic went through. If that was in
+// database/sql, a lock may be held for which closing would wait for ever. So the
+// driver's own connection is closed, which ends its transaction, and the pool
+// makes another in its place.
+func (w *writer) abandon() {
+	s := w.session
+	if s == nil {
+		return
+	}
+	w.session = nil
+	_ = s.conn.Raw(func(c any) error { return c.(driver.Conn).Close() })
+	s.write.SetMaxOpenConns(s.write.Stats().MaxOpenConnections + 1)
+}
+
 // context is for one transaction. It does not depend on the callers: a write that
 // was taken is completed.
 func (w *writer) context() (context.Context, context.CancelFunc) {
@@ -230,8 +261,9 @@ func (w *writer) context() (context.Context, context.CancelFunc) {
 }
 
 // run executes the writes: first the first statement of each, in order, then the
-// function of each.
-func (s *session) run(ctx context.Context, group []*write) error {
+// function of each. A panic becomes its error.
+func (s *session) run(ctx context.Context, group []*write) (err error) {
+	defer event.RescueTo(&err, s.log, "store write")
 	if err := s.first(ctx, group); err != nil {
 		return err
 	}

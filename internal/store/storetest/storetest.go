@@ -9,11 +9,13 @@ import (
 // Open opens a database, and reopens it after its Store was closed.
 type Open func() (mssp.Store, error)
 
-// Run runs the suite. The function is called once for each test and makes an
-// empty database, which may go when t ends.
+// Run runs the suite, its tests in parallel. The function is called once for each
+// test, from several goroutines, and makes an empty database, which may go when t
+// ends.
 func Run(t *testing.T, empty func(t *testing.T) Open) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			test.run(t, &database{t: t, open: empty(t)})
 		})
 	}
