@@ -10,6 +10,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/policy"
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/simcards"
@@ -73,8 +74,10 @@ func (n *Node) newSMSC() (*smpp.Client, error) {
 		Addr: string(c.Address), SystemID: c.SystemID, Password: c.Password.Reveal(), SystemType: c.SystemType,
 		Binds: c.Binds, Window: c.Window,
 		EnquireLink: c.EnquireLink, ResponseTimeout: c.ResponseTimeout, DialTimeout: c.DialTimeout,
-		Logger:  n.deps.Logger,
-		Deliver: func(ctx context.Context, d *smpp.DeliverSM) smpp.Status { return n.SIMs.Deliver(ctx, d) },
+		Logger: n.deps.Logger,
+		Deliver: func(ctx context.Context, d *smpp.DeliverSM, e *event.Event) smpp.Status {
+			return n.SIMs.Deliver(ctx, d, e)
+		},
 	}
 	if c.TLS {
 		out.TLS = &tls.Config{MinVersion: tls.VersionTLS12}

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/signum-mssp/signum"
@@ -53,7 +54,11 @@ func (c *Channel) give(ctx context.Context, q *request) error {
 // giveLater lets the answer be told by another goroutine. Channel.mu is held.
 func (c *Channel) giveLater(q *request) {
 	q.next = time.Time{}
-	c.answers.do(func() { _ = c.give(context.Background(), q) })
+	c.answers.do(func() {
+		if err := c.give(context.Background(), q); err != nil && err != errLocating {
+			c.log.Error("answer of a SIM not taken", "trans_id", q.TransID, "device", q.DeviceID, "err", err)
+		}
+	})
 }
 
 // tell hands an answer to the engine. One that it will never take is as good as
@@ -72,8 +77,7 @@ func (c *Channel) tell(ctx context.Context, a *mssp.DeviceAnswer) error {
 		return nil
 	}
 	c.n.answerErrors.Add(1)
-	c.log.ErrorContext(ctx, "answer of a SIM not taken", "trans_id", a.TransID, "device", a.DeviceID, "err", err)
-	return err
+	return fmt.Errorf("the engine did not take the answer: %w", err)
 }
 
 func (c *Channel) handOver(ctx context.Context, a *mssp.DeviceAnswer) (err error) {

@@ -24,7 +24,7 @@ func single(iei byte, packet []byte) []byte { return append([]byte{2, iei, 0}, p
 // taken delivers a message that must be acknowledged.
 func (w *world) taken(d *smpp.DeliverSM) {
 	w.t.Helper()
-	if st := w.ch.Deliver(ctx, d); st != smpp.StatusOK {
+	if st := w.deliver(d); st != smpp.StatusOK {
 		w.t.Errorf("answered with %s", st)
 	}
 }
@@ -116,6 +116,28 @@ func TestGarbage(t *testing.T) {
 			return from(f, single(0x70, p)), func(s Stats) uint64 { return s.Late }
 		},
 	}
+	outcome := map[string]string{ // operation and reason of the event
+		"nothing":                "deliver malformed",
+		"header cut short":       "deliver malformed",
+		"a text":                 "deliver ignored",
+		"another header":         "deliver ignored",
+		"part 3 of 2":            "deliver malformed",
+		"no packet":              "reply forged",
+		"no proof":               "proof forged",
+		"a receipt of nothing":   "receipt unmatched",
+		"an odd receipt":         "receipt malformed",
+		"a stranger":             "deliver unknown",
+		"no number":              "deliver unknown",
+		"a flipped bit":          "reply forged",
+		"a proof as a reply":     "reply forged",
+		"a reply as a proof":     "proof forged",
+		"another applet":         "reply malformed",
+		"no payload":             "reply malformed",
+		"an unsecured OK":        "proof forged",
+		"an old proof":           "proof unmatched",
+		"of another transaction": "reply late",
+		"of another operation":   "reply late",
+	}
 	for name, make := range garbage {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(w *world) {
@@ -126,6 +148,10 @@ func TestGarbage(t *testing.T) {
 				w.taken(d)
 				if s := w.ch.Stats(); counted(s) != 1 {
 					t.Errorf("%+v", s)
+				}
+				e := w.event()
+				if got := e.Op + " " + e.Reason; got != outcome[name] || e.Cause != nil || e.Status != 0 || e.MSISDN != numberOf(d.Source) {
+					t.Errorf("event %q of %s, status %d, cause %v; want %q", got, e.MSISDN, e.Status, e.Cause, outcome[name])
 				}
 				pass(time.Minute)
 				if a := w.one(); a.Fault != nil {

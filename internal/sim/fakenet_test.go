@@ -33,7 +33,7 @@ type fakeNet struct {
 	cards    map[string]*fakeCard
 	texts    []*smpp.SubmitSM
 
-	deliver func(context.Context, *smpp.DeliverSM) smpp.Status
+	deliver func(*smpp.DeliverSM) smpp.Status
 	swallow func(*smpp.DeliverSM) bool // what does not reach the service
 	status  []smpp.Status              // of deliveries
 	number  int
@@ -134,7 +134,7 @@ func (n *fakeNet) attempt(d *smpp.DeliverSM, tries int) {
 	if gone {
 		return
 	}
-	st := deliver(context.Background(), d)
+	st := deliver(d)
 	n.mu.Lock()
 	n.status = append(n.status, st)
 	n.mu.Unlock()

@@ -30,7 +30,7 @@ func FuzzDeliver(f *testing.F) {
 	f.Fuzz(func(t *testing.T, esm byte, ud []byte) {
 		d := from(c, ud)
 		d.ESMClass = esm
-		if st := w.ch.Deliver(ctx, d); st != smpp.StatusOK {
+		if st := w.deliver(d); st != smpp.StatusOK {
 			t.Errorf("%s", st)
 		}
 		if all := w.engine.answers(); len(all) > 0 {

@@ -190,7 +190,7 @@ func TestPanicInTimer(t *testing.T) {
 func TestPanicWithParts(t *testing.T) {
 	var f fuse
 	run(t, func(w *world) {
-		w.net.deliver = rescued(w.ch)
+		w.net.deliver = rescued(w)
 		card := w.card(rsaKey)
 		w.net.swallow = func(d *smpp.DeliverSM) bool {
 			if c, long := isPart(d); long && c.Seq == c.Total {
@@ -213,7 +213,7 @@ func TestPanicWithParts(t *testing.T) {
 func TestPanicWithPartsEachTime(t *testing.T) {
 	var f fuse
 	run(t, func(w *world) {
-		w.net.deliver = rescued(w.ch)
+		w.net.deliver = rescued(w)
 		card := w.card(rsaKey)
 		card.think = time.Second
 		w.ask(w.request(card, mssp.OpSign, "_1", text))
@@ -239,10 +239,10 @@ func TestPanicWithPartsEachTime(t *testing.T) {
 }
 
 // rescued is Deliver as smpp.Client calls it: a panic postpones the message.
-func rescued(c *Channel) func(context.Context, *smpp.DeliverSM) smpp.Status {
-	return func(ctx context.Context, d *smpp.DeliverSM) (st smpp.Status) {
-		defer event.Rescue(c.log, "test", func() { st = postponed })
-		return c.Deliver(ctx, d)
+func rescued(w *world) func(*smpp.DeliverSM) smpp.Status {
+	return func(d *smpp.DeliverSM) (st smpp.Status) {
+		defer event.Rescue(w.ch.log, "test", func() { st = postponed })
+		return w.deliver(d)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/engine"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/lab/handset"
 	"github.com/signum-mssp/signum/internal/lab/person"
@@ -167,8 +168,8 @@ func (p *path) wire(n *node) (err error) {
 	parts := p.seen.assembler()
 	cc := smpp.ClientConfig{
 		Addr: p.smsc.Addr(), SystemID: smscUser, Password: smscPassword, Binds: 2, Window: 100,
-		Deliver: func(ctx context.Context, d *smpp.DeliverSM) smpp.Status {
-			st := n.channel.Deliver(ctx, d)
+		Deliver: func(ctx context.Context, d *smpp.DeliverSM, e *event.Event) smpp.Status {
+			st := n.channel.Deliver(ctx, d, e)
 			p.seen.delivered(parts, d, st)
 			return st
 		},

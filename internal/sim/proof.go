@@ -1,27 +1,24 @@
 package sim
 
 import (
-	"context"
 	"slices"
 	"time"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
-// unsecuredGap is the least time between an attempt and the next that a proof of
-// receipt without security can cause: anybody may have sent it.
+// unsecuredGap is the least time between an attempt and the next one that an
+// unsecured proof of receipt can cause: anybody may have sent it.
 const unsecuredGap = time.Second
 
-// proof takes a proof of receipt (PoR): the card has taken a packet, or refused
-// it. One that the card's key vouches for is known to be of this card, and its
-// counter tells of which packet. One without security is a hint.
-func (c *Channel) proof(ctx context.Context, in *arrival, packet []byte) smpp.Status {
+// proof handles a proof of receipt (PoR): the card has accepted or refused a
+// packet. A secured one comes from this card, and its counter says which packet
+// it is about. An unsecured one is only a hint.
+func (c *Channel) proof(in *arrival, packet []byte) smpp.Status {
 	keys, err := c.cfg.Keys.Keys(in.card)
 	if err != nil {
-		c.log.ErrorContext(ctx, "keys of a card", "iccid", in.card.ICCID, "err", err)
-		return postponed
+		return c.failKeys(in, err)
 	}
 	secured := true
 	r, err := scp80.OpenResponse(packet, c.paramsOf(in.card, keys), keys, scp80.KindResponse)
@@ -31,36 +28,41 @@ func (c *Channel) proof(ctx context.Context, in *arrival, packet []byte) smpp.St
 	}
 	c.tracePacket(in.trace, "proof of receipt", packet, r, secured)
 	if err != nil {
-		c.n.forged.Add(1)
-		c.trace.remark(in.trace, "dropped: "+err.Error())
-		c.log.WarnContext(ctx, "proof of receipt dropped", "msisdn", signum.MaskMSISDN(in.msisdn), "err", err)
-		return smpp.StatusOK
+		return c.drop(in, &c.n.forged, reasonForged, err.Error())
+	}
+	if in.event.Note = r.Status.String(); !secured {
+		in.event.Note += ", unsecured"
 	}
 	if r.Status == scp80.OK {
 		c.n.porOK.Add(1)
 	} else {
 		c.n.porErrors.Add(1)
-		c.log.InfoContext(ctx, "proof of receipt with an error", "msisdn", signum.MaskMSISDN(in.msisdn), "status", r.Status.String(), "secured", secured)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q, which := c.table.sent(in, r, secured)
 	if q == nil {
 		c.n.porUnmatched.Add(1)
-		c.trace.remark(in.trace, "of no packet that is waited for")
+		in.event.Reason = reasonUnmatched
+		c.trace.remark(in.trace, "not about a packet that is waited for")
 		return smpp.StatusOK
 	}
+	in.event.TransID = q.TransID
 	c.trace.name(in.trace, q.TransID)
+	var effect bool
 	if r.Status == scp80.OK {
-		c.accepted(q, which, in.at)
-		return smpp.StatusOK
+		effect = c.accepted(q, which, in.at)
+	} else {
+		effect = c.rejected(q, r.Status, secured, which, in.at)
 	}
-	c.rejected(q, r.Status, secured, which, in.at)
+	if !effect {
+		in.event.Reason = reasonNoEffect
+	}
 	return smpp.StatusOK
 }
 
-// sent is the request, and which of its packets, that a proof tells of: by the
-// counter, which a proof without security need not have.
+// sent returns the request that a proof is about, and which of its packets. It
+// is found by the counter, which an unsecured proof need not have.
 func (t *table) sent(in *arrival, r *scp80.Response, secured bool) (q *request, which int) {
 	list := t.byMSISDN[in.msisdn]
 	for _, q := range list {
@@ -74,30 +76,35 @@ func (t *table) sent(in *arrival, r *scp80.Response, secured bool) (q *request, 
 	return nil, 0
 }
 
-// accepted: the user is being asked. That lasts, and says nothing of the reply's
-// way back. Only the first proof of the last packet gives the user time, so that
-// copies of it do not put the repetition off for ever, and a repetition that is
-// lost is not waited for.
-func (c *Channel) accepted(q *request, which int, now time.Time) {
+// accepted notes that the card took a packet: it is asking the user. That takes
+// time, and does not say that the reply will get through. Only the first proof of
+// the last packet gives the user time: otherwise copies of it could put the
+// repetition off forever. It reports whether the proof had an effect.
+func (c *Channel) accepted(q *request, which int, now time.Time) (effect bool) {
+	effect = !q.flags.has(asked)
 	q.flags |= asked
 	if q.flags.has(proved) || !q.attempts.last(which) {
-		return
+		return effect
 	}
 	q.flags |= proved
 	if q.state == waiting && q.attempts.busyRun != q.attempts.run {
 		c.schedule(q, now.Add(c.cfg.Retry.Patience))
 	}
+	return true
 }
 
-// rejected: the packet was refused, perhaps. A counter that is too low is cured
-// by the next one at once, most other errors perhaps by a repetition. None of
-// them decides on its own, with one exception: where the card has refused all
-// that was sent to it, vouched for it, and for reasons that stay, it is over.
+// rejected notes that the card refused a packet, or that somebody says so. A
+// counter that is too low is cured by the next one at once, most other errors
+// perhaps by a repetition. None of them decides on its own, with one exception:
+// if the card has refused every packet, with secured proofs and for reasons that
+// will not go away, the request has failed. It reports whether the proof had an
+// effect.
 //
-// That cannot be forged without the card's keys, nor replayed, because it names
-// the counters of these packets; and no copy of such a packet can have been
-// accepted, since neither the applet's address nor the security changes.
-func (c *Channel) rejected(q *request, st scp80.Status, secured bool, which int, now time.Time) {
+// That exception cannot be forged without the card's keys. Nor can it be
+// replayed, because the proofs name the counters of these packets; and the card
+// cannot have accepted a copy of such a packet, because neither the applet's
+// address nor the security changes.
+func (c *Channel) rejected(q *request, st scp80.Status, secured bool, which int, now time.Time) (effect bool) {
 	q.attempts.por = st
 	lasting := st == scp80.TARUnknown || st == scp80.InsufficientSecurity || st == scp80.CounterBlocked
 	if secured && lasting {
@@ -105,11 +112,11 @@ func (c *Channel) rejected(q *request, st scp80.Status, secured bool, which int,
 		if q.attempts.allRefused() && !q.flags.has(asked|reached) && q.asking() {
 			c.interrupt(q)
 			c.answerFault(q, q.fault().Code)
-			return
+			return true
 		}
 	}
 	if q.flags.has(asked) || !q.attempts.last(which) || !q.asking() {
-		return // another packet was taken, or is on its way
+		return false // another packet was accepted or is on its way
 	}
 	at := now.Add(c.backoff(q.attempts.count))
 	if st == scp80.CounterLow {
@@ -118,9 +125,11 @@ func (c *Channel) rejected(q *request, st scp80.Status, secured bool, which int,
 	if !secured {
 		at = later(at, q.attempts.began.Add(unsecuredGap))
 	}
-	if q.next.IsZero() || at.Before(q.next) { // nobody can put it off
-		c.schedule(q, at)
+	if !q.next.IsZero() && !at.Before(q.next) {
+		return false // a proof never puts the next attempt off
 	}
+	c.schedule(q, at)
+	return true
 }
 
 func later(a, b time.Time) time.Time {

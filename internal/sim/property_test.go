@@ -264,7 +264,7 @@ func BenchmarkSignature(b *testing.B) {
 					return "", err
 				}
 				p := f.packet(&applet.Reply{Op: applet.Sign, ID: r.ID, KeyID: 1, Signature: sig})
-				if st := w.ch.Deliver(ctx, from(f, single(0x70, p))); st != smpp.StatusOK {
+				if st := w.deliver(from(f, single(0x70, p))); st != smpp.StatusOK {
 					return "", st
 				}
 				done <- struct{}{}

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -13,55 +12,50 @@ import (
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
-// reply takes what the applet says. Its counter is recorded when the engine has
-// taken the answer, and not before: a message that must be delivered again must
-// not look like a replay. Until then the engine tells a repetition by the
-// transaction, which ends once.
+// reply handles what the applet says. The counter is recorded after the engine
+// has taken the answer: a message that must be delivered again must not look like
+// a replay. Until then the engine recognises a repetition by the transaction,
+// which ends once.
 func (c *Channel) reply(ctx context.Context, in *arrival, packet []byte) smpp.Status {
 	keys, err := c.cfg.Keys.Keys(in.card)
 	if err != nil {
-		c.log.ErrorContext(ctx, "keys of a card", "iccid", in.card.ICCID, "err", err)
-		return postponed
+		return c.failKeys(in, err)
 	}
 	r, err := scp80.OpenResponse(packet, c.paramsOf(in.card, keys), keys, scp80.KindCommand)
 	c.tracePacket(in.trace, "reply", packet, r, err == nil)
 	if err != nil {
-		c.n.forged.Add(1)
-		return c.dropped(ctx, in, err)
+		return c.drop(in, &c.n.forged, reasonForged, err.Error())
 	}
 	if r.TAR != c.cfg.TAR || r.Status != scp80.OK {
-		c.n.malformed.Add(1)
-		return c.dropped(ctx, in, fmt.Errorf("reply of %s with status %s", r.TAR, r.Status))
+		return c.drop(in, &c.n.malformed, reasonMalformed, fmt.Sprintf("reply of %s with status %s", r.TAR, r.Status))
 	}
 	if seen(in.card, r.Counter) {
-		c.n.replayed.Add(1)
-		return c.dropped(ctx, in, errors.New("its counter was seen before"))
+		return c.drop(in, &c.n.replayed, reasonReplayed, "its counter was seen before")
 	}
 	rep, err := applet.ParseReply(r.Data)
 	if err != nil {
-		c.n.malformed.Add(1)
-		return c.record(ctx, in, r.Counter, c.dropped(ctx, in, err))
+		c.drop(in, &c.n.malformed, reasonMalformed, err.Error())
+		return c.record(ctx, in, r.Counter)
 	}
 	c.traceReply(in.trace, rep)
-	switch err := c.judgeReply(ctx, in, rep); {
+	in.event.Note = describeReply(rep)
+	switch err := c.apply(ctx, in, rep); {
 	case err == errLocating:
+		in.event.Reason = reasonLocating
 		return postponed
 	case err != nil:
-		c.trace.remark(in.trace, "postponed: the service does not take it now")
-		c.log.ErrorContext(ctx, "reply of a SIM postponed", "device", in.card.DeviceID, "op", rep.Op.String(), "id", rep.ID.String(), "err", err)
-		return postponed
+		return c.fail(in, err)
 	}
-	return c.record(ctx, in, r.Counter, smpp.StatusOK)
+	return c.record(ctx, in, r.Counter)
 }
 
-func (c *Channel) dropped(ctx context.Context, in *arrival, err error) smpp.Status {
-	c.trace.remark(in.trace, "dropped: "+err.Error())
-	c.log.WarnContext(ctx, "reply dropped", "msisdn", signum.MaskMSISDN(in.msisdn), "device", in.card.DeviceID, "err", err)
-	return smpp.StatusOK
+// describeReply is a reply in the log: nothing of the user.
+func describeReply(rep *applet.Reply) string {
+	return fmt.Sprintf("%s %s: %s, %d tries left", rep.Op, rep.ID, rep.Result, rep.TriesLeft)
 }
 
-// seen reports whether a card has used the counter, or one so much higher that
-// nobody knows.
+// seen reports whether a card has used the counter, or one that is so much
+// higher that it is no longer known whether it has.
 func seen(card *mssp.Card, counter uint64) bool {
 	if counter > card.ReplyCounter {
 		return false
@@ -71,51 +65,53 @@ func seen(card *mssp.Card, counter uint64) bool {
 }
 
 // record keeps the counter of a message that has done its work. If the store
-// fails, the message can be replayed, to no effect.
-func (c *Channel) record(ctx context.Context, in *arrival, counter uint64, st smpp.Status) smpp.Status {
-	fresh, err := c.cfg.Store.AcceptReply(ctx, in.card.ICCID, counter)
+// fails, the message is acknowledged all the same: a replay would have no effect.
+func (c *Channel) record(ctx context.Context, in *arrival, counter uint64) smpp.Status {
+	recorded, err := c.cfg.Store.AcceptReply(ctx, in.card.ICCID, counter)
 	switch {
 	case err != nil:
-		c.log.ErrorContext(ctx, "counter of a reply not kept", "iccid", in.card.ICCID, "err", err)
-	case fresh:
+		in.event.Cause = fmt.Errorf("counter of a reply of card %s not kept: %w", in.card.ICCID, err)
+	case recorded:
 		c.n.replies.Add(1)
-	default:
-		c.n.replayed.Add(1) // twice at the same time
+	default: // two copies at the same time
+		c.n.replayed.Add(1)
+		in.event.Reason = reasonReplayed
 	}
-	return st
+	return smpp.StatusOK
 }
 
-// judgeReply finds out what a reply answers, and does what follows. An error
-// means that it must come again.
-func (c *Channel) judgeReply(ctx context.Context, in *arrival, rep *applet.Reply) error {
-	c.mu.Lock()
-	q := c.table.find(rep.ID, in.card.DeviceID, rep.Op)
-	c.mu.Unlock()
-	if q == nil {
-		var err error
-		if q, err = c.adopt(ctx, in, rep); err != nil {
-			return err
-		}
+// apply finds the request that a reply answers, and does what follows from it.
+// After an error the reply must be delivered again.
+func (c *Channel) apply(ctx context.Context, in *arrival, rep *applet.Reply) error {
+	q, err := c.requestOf(ctx, in, rep)
+	if err != nil {
+		return err
 	}
 	if q == nil {
-		c.n.late.Add(1)
-		c.trace.remark(in.trace, "late: nobody waits for it")
-		c.log.InfoContext(ctx, "late reply of a SIM dropped", "device", in.card.DeviceID, "op", rep.Op.String(), "id", rep.ID.String())
+		c.drop(in, &c.n.late, reasonLate, "nothing waits for it: "+describeReply(rep))
 		return nil
 	}
+	in.event.TransID = q.TransID
 	c.trace.name(in.trace, q.TransID)
 	if !c.take(q, rep, in.at) {
 		return nil
 	}
-	err := c.give(ctx, q)
-	if err == nil {
-		c.log.InfoContext(ctx, "SIM answered", "trans_id", q.TransID, "msisdn", signum.MaskMSISDN(in.msisdn), "op", rep.Op.String(), "result", rep.Result.String(), "tries_left", rep.TriesLeft)
-	}
-	return err
+	return c.give(ctx, q)
 }
 
-// adopt finds the request of a reply where it is not in memory: this node has
-// started anew, or another one made the request. Nil if nobody waits for it.
+// requestOf returns nil if nothing waits for the reply.
+func (c *Channel) requestOf(ctx context.Context, in *arrival, rep *applet.Reply) (*request, error) {
+	c.mu.Lock()
+	q := c.table.find(rep.ID, in.card.DeviceID, rep.Op)
+	c.mu.Unlock()
+	if q != nil {
+		return q, nil
+	}
+	return c.adopt(ctx, in, rep)
+}
+
+// adopt asks the engine for a request that is not in memory, because this node
+// was restarted or another one sent the request.
 func (c *Channel) adopt(ctx context.Context, in *arrival, rep *applet.Reply) (*request, error) {
 	list, err := c.inbox.Pending(ctx, in.card.DeviceID)
 	if err != nil {

@@ -390,7 +390,7 @@ func TestDeliveryReceipts(t *testing.T) {
 			w.ask(w.request(f, mssp.OpSign, "_1", text))
 			pass(time.Second)
 			r := &smpp.Receipt{MessageID: "m1", State: state}
-			if st := w.ch.Deliver(ctx, r.Deliver(smpp.Address{TON: 1, NPI: 1, Addr: f.msisdn[1:]}, service)); st != smpp.StatusOK {
+			if st := w.deliver(r.Deliver(smpp.Address{TON: 1, NPI: 1, Addr: f.msisdn[1:]}, service)); st != smpp.StatusOK {
 				t.Error(st)
 			}
 			pass(4 * time.Second)
@@ -412,7 +412,7 @@ func TestDeliveryReceipts(t *testing.T) {
 				pass(time.Second)
 			}
 			r := &smpp.Receipt{MessageID: fmt.Sprintf("m%d", i+1), State: smpp.StateUndeliverable}
-			w.ch.Deliver(ctx, r.Deliver(smpp.Address{TON: 1, NPI: 1, Addr: f.msisdn[1:]}, service))
+			w.deliver(r.Deliver(smpp.Address{TON: 1, NPI: 1, Addr: f.msisdn[1:]}, service))
 		}
 		pass(lifetime)
 		w.code(signum.OTAError)

@@ -35,7 +35,7 @@ func TestAfterJudgement(t *testing.T) {
 		"low counter": func(w *world, f *fakeCard) { f.prove(service, f.counter, scp80.CounterLow) },
 		"lost": func(w *world, f *fakeCard) {
 			r := &smpp.Receipt{MessageID: fmt.Sprintf("m%d", w.net.count()), State: smpp.StateUndeliverable}
-			w.ch.Deliver(ctx, r.Deliver(international(f.msisdn), service))
+			w.deliver(r.Deliver(international(f.msisdn), service))
 		},
 	} {
 		for _, asked := range []bool{false, true} {

@@ -15,12 +15,14 @@ import (
 	"maps"
 	mrand "math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/simcards"
@@ -56,6 +58,9 @@ type world struct {
 	cfg    Config
 	ch     *Channel
 	number int
+
+	mu     sync.Mutex
+	events []event.Event // one for each deliver_sm
 }
 
 var service = smpp.Address{TON: 1, NPI: 1, Addr: "41790000001"}
@@ -88,8 +93,32 @@ func (w *world) start() {
 	ch.Connect(w.engine, w.engine)
 	w.net.mu.Lock()
 	w.ch = ch
-	w.net.deliver = ch.Deliver
+	w.net.deliver = w.deliver
 	w.net.mu.Unlock()
+}
+
+// deliver is the SMSC's deliver_sm.
+func (w *world) deliver(d *smpp.DeliverSM) smpp.Status {
+	w.net.mu.Lock()
+	ch := w.ch
+	w.net.mu.Unlock()
+	e := &event.Event{Entrance: "smpp", Op: "deliver"}
+	st := ch.Deliver(ctx, d, e)
+	e.Status = int(st)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events = append(w.events, *e)
+	if w.cfg.Logger != nil {
+		event.New(mssp.SystemClock{}, w.cfg.Logger).Emit(ctx, e)
+	}
+	return st
+}
+
+// event is that of the last delivery.
+func (w *world) event() event.Event {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.events[len(w.events)-1]
 }
 
 func (w *world) restart() {

@@ -42,11 +42,14 @@ type ClientConfig struct {
 	// the SMSC has throttled; a pause doubles while there is no success.
 	MinBackoff, MaxBackoff time.Duration
 
-	// Deliver takes a message or receipt; its status is the answer. It is called
-	// concurrently, up to Binds * Window times; what is beyond is answered with
-	// StatusRxTempError. Its context ends after ResponseTimeout, and it must
-	// return then. Nil answers StatusRxTempError.
-	Deliver func(ctx context.Context, d *DeliverSM) Status
+	// Deliver handles a message or receipt; its status is the answer. It is
+	// called concurrently, up to Binds * Window times; further messages are
+	// answered with StatusRxTempError. Its context ends after ResponseTimeout,
+	// and it must return then. It completes the event: Op, what it knows of the
+	// message, and the Reason if the message had no effect; the Cause if the
+	// handling failed. Nil answers StatusRxTempError.
+	Deliver func(ctx context.Context, d *DeliverSM, e *event.Event) Status
+	Events  *event.Recorder // one event per deliver_sm and per unreadable PDU; nil: one that writes to Logger
 	Logger  *slog.Logger
 	// Trace sees each PDU, passwords left out, as it is sent and received. It
 	// must not wait nor change it.
@@ -95,6 +98,9 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	cfg.MaxBackoff = max(cfg.MaxBackoff, cfg.MinBackoff)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Events == nil {
+		cfg.Events = event.New(systemClock{}, cfg.Logger)
 	}
 	if cfg.Dial == nil {
 		cfg.Dial = (&net.Dialer{}).DialContext
@@ -193,7 +199,9 @@ func (c *Client) session(ctx context.Context) (err error) {
 		return err
 	}
 	l := &link{c: c, window: make(chan struct{}, c.cfg.Window), stop: make(chan struct{})}
-	l.conn = newConn(nc, connConfig{enquire: c.cfg.EnquireLink, respond: c.cfg.ResponseTimeout, trace: c.cfg.Trace, log: c.log})
+	l.conn = newConn(nc, connConfig{
+		enquire: c.cfg.EnquireLink, respond: c.cfg.ResponseTimeout, trace: c.cfg.Trace, events: c.cfg.Events, log: c.log,
+	})
 	var running sync.WaitGroup
 	running.Go(func() {
 		defer event.Rescue(c.log, "SMPP connection", func() { l.conn.close(errPanic) })
@@ -376,32 +384,54 @@ func (l *link) handle(p PDU) {
 		l.conn.respond(p.Sequence, StatusInvCmdID, GenericNack{})
 		return
 	}
-	if !l.c.take(func(ctx context.Context) { l.conn.respond(p.Sequence, l.c.deliver(ctx, d), &DeliverSMResp{}) }) {
-		l.conn.respond(p.Sequence, StatusRxTempError, &DeliverSMResp{}) // the SMSC tries again
+	e := l.c.cfg.Events.Begin(entrance, opDeliver, l.conn.source)
+	answer := func(ctx context.Context, st Status) {
+		l.conn.respond(p.Sequence, st, &DeliverSMResp{})
+		l.c.emit(ctx, e, st)
+	}
+	if !l.c.take(func(ctx context.Context) { answer(ctx, l.c.deliver(ctx, d, e)) }) {
+		e.Reason = reasonBusy
+		answer(context.Background(), StatusRxTempError) // the SMSC tries again
 	}
 }
 
 // deliver calls Deliver. If that panics, the SMSC is told to try again later, but
 // not forever: the third time the message is acknowledged and dropped.
-func (c *Client) deliver(ctx context.Context, d *DeliverSM) Status {
+func (c *Client) deliver(ctx context.Context, d *DeliverSM, e *event.Event) Status {
 	if c.poison.dropped(d) {
+		e.Reason = reasonDropped
 		return StatusOK
 	}
-	st, err := c.handled(ctx, d)
+	st, err := c.handled(ctx, d, e)
 	if err == nil {
 		c.poison.forget(d)
 		return st
 	}
+	e.Cause = err
 	if c.poison.add(d) < maxPanics {
 		return StatusRxTempError
 	}
+	e.Reason = reasonDropped
 	c.log.Error("message dropped: its handling panicked each time", "deliveries", maxPanics, "err", err)
 	return StatusOK
 }
 
-func (c *Client) handled(ctx context.Context, d *DeliverSM) (st Status, err error) {
+func (c *Client) handled(ctx context.Context, d *DeliverSM, e *event.Event) (st Status, err error) {
 	defer event.RescueTo(&err, c.log, "deliver_sm")
-	return c.cfg.Deliver(ctx, d), nil
+	return c.cfg.Deliver(ctx, d, e), nil
+}
+
+// emit ends the event of a message. An SMSC can send messages without effect as
+// often as it likes, so the log gets examples of them.
+func (c *Client) emit(ctx context.Context, e *event.Event, st Status) {
+	e.Status = int(st)
+	switch {
+	case e.Cause != nil:
+		c.cfg.Events.Fail(e, e.Cause)
+	case e.Reason != "":
+		c.cfg.Events.Sample(e)
+	}
+	c.cfg.Events.Emit(ctx, e)
 }
 
 // take starts the work on a message if there is a place for it. What is begun

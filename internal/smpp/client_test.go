@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/event"
 )
 
 func TestSubmitAndDeliver(t *testing.T) {
@@ -18,7 +21,7 @@ func TestSubmitAndDeliver(t *testing.T) {
 		got := make(chan *SubmitSM, 1)
 		delivered := make(chan *DeliverSM, 1)
 		p := newPair(t, ClientConfig{
-			Deliver: func(_ context.Context, d *DeliverSM) Status { delivered <- d; return StatusRxPermError },
+			Deliver: func(_ context.Context, d *DeliverSM, _ *event.Event) Status { delivered <- d; return StatusRxPermError },
 		}, ServerConfig{
 			Submit: submits(func(_ context.Context, s *Session, m *SubmitSM) (string, Status) {
 				got <- m
@@ -308,7 +311,7 @@ func TestGracefulStop(t *testing.T) {
 					note("%v", p.Command())
 				}
 			},
-			Deliver: func(ctx context.Context, _ *DeliverSM) Status {
+			Deliver: func(ctx context.Context, _ *DeliverSM, _ *event.Event) Status {
 				close(started)
 				sleep(ctx, 3*time.Second)
 				return StatusOK
@@ -358,7 +361,7 @@ func TestGracefulStop(t *testing.T) {
 
 func TestDeliverIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPair(t, ClientConfig{Window: 2, Deliver: func(ctx context.Context, _ *DeliverSM) Status {
+		p := newPair(t, ClientConfig{Window: 2, Deliver: func(ctx context.Context, _ *DeliverSM, _ *event.Event) Status {
 			<-ctx.Done()
 			return StatusOK
 		}}, ServerConfig{ResponseTimeout: time.Minute})
@@ -406,7 +409,8 @@ func TestServerUnbinds(t *testing.T) {
 }
 
 func TestSequenceWraps(t *testing.T) {
-	c := newConn(nil, connConfig{})
+	near, _ := net.Pipe()
+	c := newConn(near, connConfig{})
 	c.seq = maxSeq - 1
 	c.pending[1] = &request{} // a very old one
 	for _, want := range []uint32{maxSeq, 2, 3} {

@@ -24,16 +24,18 @@ type connConfig struct {
 	enquire time.Duration // send enquire_link after so long a silence
 	respond time.Duration // for a response, for the rest of a PDU, for one write
 	trace   func(sent bool, p PDU, at time.Time)
+	events  *event.Recorder
 	log     *slog.Logger
 }
 
 // conn is a connection of either side, bound or not.
 type conn struct {
-	nc   net.Conn
-	cfg  connConfig
-	out  chan outgoing
-	done chan struct{} // closed with the connection
-	born time.Time
+	nc     net.Conn
+	source string // address of the peer, without the port
+	cfg    connConfig
+	out    chan outgoing
+	done   chan struct{} // closed with the connection
+	born   time.Time
 
 	heard atomic.Int64  // time since born when a PDU came last
 	bye   chan struct{} // closed when the last PDU is on its way: nothing more is sent or taken
@@ -53,7 +55,7 @@ type outgoing struct {
 
 func newConn(nc net.Conn, cfg connConfig) *conn {
 	return &conn{
-		nc: nc, cfg: cfg, born: time.Now(),
+		nc: nc, source: hostOf(nc.RemoteAddr()), cfg: cfg, born: time.Now(),
 		out: make(chan outgoing, outQueue), done: make(chan struct{}), bye: make(chan struct{}), pending: make(map[uint32]*request),
 	}
 }
@@ -388,7 +390,7 @@ func (c *conn) refuse(err error) {
 	if !errors.As(err, &e) {
 		return
 	}
-	c.cfg.log.Warn("bad SMPP PDU", "err", err)
+	c.unreadable(e)
 	switch {
 	case !e.Command.IsResponse():
 		c.respond(e.Sequence, e.Status, answerTo(e.Command))

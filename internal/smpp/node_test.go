@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
@@ -157,7 +158,10 @@ func TestNode(t *testing.T) {
 	delivered := make(chan *DeliverSM, 10)
 	c, err := NewClient(ClientConfig{
 		Addr: n.addr, SystemID: "signum", Password: "secret", EnquireLink: 300 * time.Millisecond, MinBackoff: 50 * time.Millisecond,
-		Deliver: func(_ context.Context, d *DeliverSM) Status { delivered <- d; return Status(len(d.ShortMessage)) % 3 },
+		Deliver: func(_ context.Context, d *DeliverSM, _ *event.Event) Status {
+			delivered <- d
+			return Status(len(d.ShortMessage)) % 3
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package smpp
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -10,6 +9,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 func messageOf(text string) *DeliverSM {
@@ -24,10 +26,10 @@ func messageOf(text string) *DeliverSM {
 func TestPoisonedMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var handled atomic.Int32
-		var log bytes.Buffer
+		var log testkit.Buffer
 		p := newPair(t, ClientConfig{
 			Logger: slog.New(slog.NewTextHandler(&log, nil)),
-			Deliver: func(_ context.Context, d *DeliverSM) Status {
+			Deliver: func(_ context.Context, d *DeliverSM, _ *event.Event) Status {
 				if string(d.ShortMessage) == "poison" {
 					handled.Add(1)
 					panic("cannot happen")
@@ -66,7 +68,7 @@ func TestPoisonedMessage(t *testing.T) {
 func TestPanicThatPasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := true
-		p := newPair(t, ClientConfig{Deliver: func(context.Context, *DeliverSM) Status {
+		p := newPair(t, ClientConfig{Deliver: func(context.Context, *DeliverSM, *event.Event) Status {
 			if broken {
 				panic("not yet")
 			}

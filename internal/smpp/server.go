@@ -42,6 +42,7 @@ type ServerConfig struct {
 	BindTimeout     time.Duration
 	EnquireLink     time.Duration
 	ResponseTimeout time.Duration
+	Events          *event.Recorder // one event per unreadable PDU; nil: one that writes to Logger
 	Logger          *slog.Logger
 	Trace           func(sent bool, pdu PDU, at time.Time) // as ClientConfig's
 }
@@ -79,6 +80,9 @@ func NewServer(cfg ServerConfig) *Server {
 	orTime(&cfg.ResponseTimeout, DefaultResponseTimeout)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Events == nil {
+		cfg.Events = event.New(systemClock{}, cfg.Logger)
 	}
 	s := &Server{cfg: cfg, log: cfg.Logger, listeners: make(map[net.Listener]bool)}
 	s.ctx, s.stop = context.WithCancel(context.Background())

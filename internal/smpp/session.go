@@ -26,7 +26,9 @@ type Session struct {
 func newSession(s *Server, nc net.Conn) *Session {
 	return &Session{
 		s: s, work: make(chan struct{}, s.cfg.Window), window: make(chan struct{}, s.cfg.DeliverWindow),
-		conn: newConn(nc, connConfig{enquire: s.cfg.EnquireLink, respond: s.cfg.ResponseTimeout, trace: s.cfg.Trace, log: s.log}),
+		conn: newConn(nc, connConfig{
+			enquire: s.cfg.EnquireLink, respond: s.cfg.ResponseTimeout, trace: s.cfg.Trace, events: s.cfg.Events, log: s.log,
+		}),
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/event"
 )
 
 // onTCP serves on a free port of this machine until the test ends.
@@ -87,7 +89,7 @@ func TestTLS(t *testing.T) {
 		Submit: submits(func(context.Context, *Session, *SubmitSM) (string, Status) { return "tls", StatusOK }),
 	}, &tls.Config{Certificates: []tls.Certificate{cert}})
 	c := run(t, ClientConfig{Addr: addr, TLS: &tls.Config{RootCAs: pool},
-		Deliver: func(context.Context, *DeliverSM) Status { return StatusRxRejected }})
+		Deliver: func(context.Context, *DeliverSM, *event.Event) Status { return StatusRxRejected }})
 	if id, err := c.Submit(within(10*time.Second), hello); err != nil || id != "tls" {
 		t.Fatal(id, err)
 	}
@@ -117,7 +119,7 @@ func TestStorm(t *testing.T) {
 	})}, nil)
 	c := run(t, ClientConfig{
 		Addr: addr, Binds: 3, MinBackoff: 2 * time.Millisecond, MaxBackoff: 20 * time.Millisecond, Window: 5,
-		Deliver: func(context.Context, *DeliverSM) Status { delivered.Add(1); return StatusOK },
+		Deliver: func(context.Context, *DeliverSM, *event.Event) Status { delivered.Add(1); return StatusOK },
 	})
 	var wg sync.WaitGroup
 	var ok, unknown atomic.Int64

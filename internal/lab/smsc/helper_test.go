@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lab/smsc"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/sms"
@@ -119,7 +120,7 @@ type inbox struct {
 	answer func(n int) smpp.Status
 }
 
-func (i *inbox) deliver(_ context.Context, d *smpp.DeliverSM) smpp.Status {
+func (i *inbox) deliver(_ context.Context, d *smpp.DeliverSM, _ *event.Event) smpp.Status {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.got = append(i.got, d)

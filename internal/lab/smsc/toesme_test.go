@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lab/smsc"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/sms"
@@ -182,7 +183,7 @@ func TestReceiptAfterResponse(t *testing.T) {
 	receipts := make(chan struct{}, 1000)
 	c, err := smpp.NewClient(smpp.ClientConfig{
 		Addr: s.Addr(), SystemID: "signum", Password: "secret", Window: 10,
-		Deliver: func(context.Context, *smpp.DeliverSM) smpp.Status {
+		Deliver: func(context.Context, *smpp.DeliverSM, *event.Event) smpp.Status {
 			receipts <- struct{}{}
 			return smpp.StatusOK
 		},
