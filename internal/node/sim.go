@@ -45,7 +45,7 @@ func (n *Node) newSIMs(context.Context) error {
 		// Without an SMSC there may be no number, and nothing is sent.
 		ServiceAddress: smpp.Address{TON: tonInternational, NPI: npiE164, Addr: cmp.Or(c.ServiceNumber, "0")},
 		Retry:          sim.Retry(c.Retry),
-		Clock:          n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
+		Clock:          n.deps.Clock, Logger: n.deps.Logger,
 	})
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func (n *Node) newSMSC() (*smpp.Client, error) {
 		Addr: string(c.Address), SystemID: c.SystemID, Password: c.Password.Reveal(), SystemType: c.SystemType,
 		Binds: c.Binds, Window: c.Window,
 		EnquireLink: c.EnquireLink, ResponseTimeout: c.ResponseTimeout, DialTimeout: c.DialTimeout,
-		Logger: n.deps.Logger,
+		Events: n.events, Logger: n.deps.Logger,
 		Deliver: func(ctx context.Context, d *smpp.DeliverSM, e *event.Event) smpp.Status {
 			return n.SIMs.Deliver(ctx, d, e)
 		},

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/applet"
-	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
@@ -47,7 +46,6 @@ type Config struct {
 	Locator        Locator      // nil: no locations
 	Clock          mssp.Clock
 	Logger         *slog.Logger
-	Events         *event.Recorder // takes the one event of each short message that comes in; nil: one that writes to Logger
 
 	Retry          Retry
 	Submits        int           // short messages that are handed over at once; 0: 128
@@ -87,9 +85,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.Events == nil {
-		c.Events = event.New(c.Clock, c.Logger)
 	}
 	c.TextSource = or(c.TextSource, c.ServiceAddress)
 	c.TAR = or(c.TAR, applet.TAR)
