@@ -34,10 +34,6 @@ type options struct {
 	badRow  func(*mssp.RowError) // may be nil
 }
 
-// WithReaders sets how many connections serve reads, at least 1. The default
-// is twice the CPUs, at least 4.
-func WithReaders(n int) Option { return func(o *options) { o.readers = max(n, 1) } }
-
 // WithWriters sets how many transactions are written at a time on PostgreSQL,
 // at least 1; the default is 2. SQLite has one writer whatever is set.
 func WithWriters(n int) Option { return func(o *options) { o.writers = max(n, 1) } }

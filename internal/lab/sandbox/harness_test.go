@@ -308,5 +308,5 @@ func selfSigned(t *testing.T, usage x509.ExtKeyUsage) tls.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p.tls()
+	return tls.Certificate{Certificate: [][]byte{p.cert.Raw}, PrivateKey: p.key, Leaf: p.cert}
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -34,10 +33,6 @@ const (
 type pair struct {
 	cert *x509.Certificate
 	key  crypto.Signer
-}
-
-func (p pair) tls() tls.Certificate {
-	return tls.Certificate{Certificate: [][]byte{p.cert.Raw}, PrivateKey: p.key, Leaf: p.cert}
 }
 
 // loadPair reads a certificate and its key, or makes them from the template. An
