@@ -25,32 +25,31 @@ type Config struct {
 	IssuingName  string  // common name of the issuing CA; empty: "Signum Issuing CA"
 	Organization string  // empty: "Signum"
 	Country      string  // ISO 3166-1 alpha-2; empty: left out
-	// Test puts TEST before both common names, so that nobody takes what the
-	// sandbox signs for a signature.
+	// Test puts TEST before both common names, so that nobody mistakes what the
+	// sandbox signs for a real signature.
 	Test bool
-	// URL is the base, http, under which Issuer.Handler will be reached. It
-	// goes into the issuing CA's certificate.
+	// URL is the base URL (http) of Issuer.Handler. It goes into the issuing CA's
+	// certificate.
 	URL string
 
-	rsaBits int // 0: rsaBitsCA; tests have less patience
+	rsaBits int // 0: rsaBitsCA; tests use shorter keys to be fast
 }
 
-// Authority is a root and an issuing CA with their keys. It is read-only and
-// safe for concurrent use if its keys are.
+// Authority is a root and an issuing CA with their keys, and the former issuing
+// CAs. It is read-only, and safe for concurrent use if its keys are.
 type Authority struct {
 	root, issuing       *x509.Certificate
-	rootKey, issuingKey crypto.Signer // rootKey is nil if it is kept offline
+	rootKey, issuingKey crypto.Signer // rootKey is nil while it is offline
 	rootCRL             []byte        // DER; served while rootKey is nil; may be nil
-	former              []path        // issuing CAs whose certificates are still in use
+	former              []Former
 }
 
-// rootCRLValidity is how long the CRL is valid that a root leaves behind when
-// its key goes offline. It is the time in which somebody must fetch the key and
-// make another.
+// rootCRLValidity is how long the CRL is valid that the root signs before its key
+// goes offline. Within this time somebody must fetch the key and sign another.
 const rootCRLValidity = 365 * 24 * time.Hour
 
-// Create makes an authority: keys, a self-signed root, an issuing CA, and the
-// root's first CRL. With the profile RSAPSS this takes seconds.
+// Create makes an authority: keys, a self-signed root, an issuing CA and the first
+// CRL of the root. With the profile RSAPSS this takes seconds.
 func Create(c Config, now time.Time) (*Authority, error) {
 	base, err := baseURL(c.URL)
 	if err != nil {
@@ -70,12 +69,12 @@ func Create(c Config, now time.Time) (*Authority, error) {
 	t := caTemplate(c.name(c.IssuingName, "Signum Issuing CA"), issuingKey, now, issuingYears)
 	t.MaxPathLenZero = true
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	// This key also signs OCSP answers, which are neither certificates nor CRLs
+	// The key also signs OCSP answers, which are neither certificates nor CRLs
 	// (RFC 5280, clause 4.2.1.3).
 	t.KeyUsage |= x509.KeyUsageDigitalSignature
 	t.Policies = []x509.OID{anyPolicy}
-	t.IssuingCertificateURL = []string{base + pathRoot}
-	t.CRLDistributionPoints = []string{base + pathRootCRL}
+	t.IssuingCertificateURL = []string{base + certificatePath(root)}
+	t.CRLDistributionPoints = []string{base + crlPath(root)}
 	issuing, err := createCA(t, root, issuingKey, rootKey)
 	if err != nil {
 		return nil, fmt.Errorf("ca: issuing CA: %w", err)
@@ -88,9 +87,9 @@ func Create(c Config, now time.Time) (*Authority, error) {
 	return NewAuthority(root, issuing, rootKey, issuingKey, crl)
 }
 
-// NewAuthority puts together an authority from what is there, and checks that
-// it fits together. Keys may live elsewhere (an HSM). rootKey may be nil: the
-// root is offline, and rootCRL is then the CRL (DER) it last signed, or nil.
+// NewAuthority makes an authority of existing certificates and keys, and checks
+// that they belong together. Keys may be in an HSM. rootKey is nil if the root is
+// offline; rootCRL is then the last CRL (DER) that it signed, or nil.
 func NewAuthority(root, issuing *x509.Certificate, rootKey, issuingKey crypto.Signer, rootCRL []byte) (*Authority, error) {
 	if err := root.CheckSignatureFrom(root); err != nil {
 		return nil, fmt.Errorf("ca: root is not self-signed: %w", err)
@@ -101,7 +100,7 @@ func NewAuthority(root, issuing *x509.Certificate, rootKey, issuingKey crypto.Si
 	if !issuing.IsCA || !issuing.MaxPathLenZero || !slices.Equal(issuing.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}) ||
 		issuing.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != x509.KeyUsageCertSign|x509.KeyUsageCRLSign ||
 		len(issuing.SubjectKeyId) == 0 {
-		return nil, errors.New("ca: the issuing CA is not one for mobile signatures (CA, path length 0, clientAuth, certSign and crlSign, subject key identifier)")
+		return nil, errors.New("ca: the issuing CA's certificate is not one for mobile signatures, which needs CA, path length 0, clientAuth, certSign, crlSign and a subject key identifier")
 	}
 	if !sameKey(issuingKey, issuing.PublicKey) {
 		return nil, errors.New("ca: the issuing CA's key is not that of its certificate")
@@ -115,7 +114,7 @@ func NewAuthority(root, issuing *x509.Certificate, rootKey, issuingKey crypto.Si
 	return &Authority{root: root, issuing: issuing, rootKey: rootKey, issuingKey: issuingKey, rootCRL: rootCRL}, nil
 }
 
-// Root is the certificate to be trusted.
+// Root is the certificate that relying parties trust.
 func (a *Authority) Root() *x509.Certificate { return a.root }
 
 func (c Config) name(given, fallback string) pkix.Name {
@@ -167,7 +166,7 @@ func newSerialNumber() *big.Int {
 }
 
 // keyIdentifier is the leftmost 160 bits of the SHA-256 of the key (RFC 7093,
-// clause 2, method 1); nil if the key is of an unknown kind.
+// clause 2, method 1). It is nil if the kind of key is unknown.
 func keyIdentifier(key crypto.PublicKey) []byte {
 	spki, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
@@ -193,8 +192,8 @@ func keyBits(spki []byte) ([]byte, error) {
 	return info.Key.RightAlign(), nil
 }
 
-// sameKey compares by encoding: the public key of an HSM's signer may be of a
-// type of its own.
+// sameKey compares keys by their encoding, because the public key of an HSM's
+// signer may have a type of its own.
 func sameKey(signer crypto.Signer, key crypto.PublicKey) bool {
 	if signer == nil {
 		return false
@@ -204,9 +203,9 @@ func sameKey(signer crypto.Signer, key crypto.PublicKey) bool {
 	return err == nil && err2 == nil && bytes.Equal(a, b)
 }
 
-// baseURL checks the base of the URLs in certificates. It must be http: to
-// check the certificate of an https server a client may need these URLs first
-// (RFC 5280, clause 8).
+// baseURL checks the base of the URLs in certificates. It must be http, because a
+// client may need these URLs before it can check the certificate of an https
+// server (RFC 5280, clause 8).
 func baseURL(s string) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {

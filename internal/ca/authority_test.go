@@ -41,7 +41,7 @@ func TestCreate(t *testing.T) {
 			if issuing.MaxPathLen != 0 || issuing.KeyUsage != x509.KeyUsageCertSign|x509.KeyUsageCRLSign|x509.KeyUsageDigitalSignature {
 				t.Errorf("issuing CA: path length %d, key usage %b", issuing.MaxPathLen, issuing.KeyUsage)
 			}
-			if issuing.CRLDistributionPoints[0] != testURL+"/crl/root.crl" || issuing.IssuingCertificateURL[0] != testURL+"/ca/root.cer" {
+			if issuing.CRLDistributionPoints[0] != testURL+"/crl/"+keyID(root)+".crl" || issuing.IssuingCertificateURL[0] != testURL+"/ca/"+keyID(root)+".cer" {
 				t.Errorf("issuing CA: URLs %v %v", issuing.CRLDistributionPoints, issuing.IssuingCertificateURL)
 			}
 			for _, c := range []*x509.Certificate{root, issuing} {
@@ -87,7 +87,7 @@ func TestCreateNames(t *testing.T) {
 	if got := a.root.Subject.String() + "; " + a.issuing.Subject.String(); got != "CN=R,O=Ärzte & Söhne,C=CH; CN=I,O=Ärzte & Söhne,C=CH" {
 		t.Error(got)
 	}
-	if got := a.issuing.CRLDistributionPoints[0]; got != "http://localhost:8080/crl/root.crl" {
+	if got := a.issuing.CRLDistributionPoints[0]; got != "http://localhost:8080/crl/"+keyID(a.root)+".crl" {
 		t.Error(got)
 	}
 }

@@ -14,66 +14,43 @@ import (
 
 var _ mssp.Chains = (*Authority)(nil)
 
-// ErrForeignIssuer means that a certificate was issued by no CA of the authority.
-var ErrForeignIssuer = errors.New("ca: a certificate of another issuer")
+// ErrForeignIssuer means that none of the authority's CAs issued a certificate.
+var ErrForeignIssuer = errors.New("ca: the certificate was issued by another authority")
 
-// path is an issuing CA with the root above it.
-type path struct{ issuing, root *x509.Certificate }
-
-func (p path) der() [][]byte { return [][]byte{p.issuing.Raw, p.root.Raw} }
-
-// issued reports whether a certificate with this issuer name and authority key
-// identifier is of the issuing CA. Two CAs may have the same name, so the key
-// identifier counts where there is one.
-func (p path) issued(name, keyID []byte) bool {
-	return bytes.Equal(name, p.issuing.RawSubject) && (len(keyID) == 0 || bytes.Equal(keyID, p.issuing.SubjectKeyId))
+// issued reports whether the CA issued a certificate with this issuer name and
+// authority key identifier. Two CAs may have the same name, so the key identifier
+// counts if there is one.
+func issued(ca *x509.Certificate, name, keyID []byte) bool {
+	return bytes.Equal(name, ca.RawSubject) && (len(keyID) == 0 || bytes.Equal(keyID, ca.SubjectKeyId))
 }
 
-// Chain returns the certificates (DER) that stand after a subscriber's (DER) in
-// a CMS: the CA that issued it, then the root of that CA. It looks for the
-// issuer by name and key identifier among the current issuing CA and the former
-// ones. The result must not be changed. The error is ErrForeignIssuer if none of
-// them issued the certificate.
+// Chain returns the certificates (DER) that follow a subscriber's (DER) in a CMS:
+// the CA that issued it, then the root of that CA. It looks for the issuer by name
+// and key identifier among the current issuing CA and the former ones. The caller
+// must not change the result. The error is ErrForeignIssuer if none of them issued
+// the certificate.
 func (a *Authority) Chain(certificate []byte) ([][]byte, error) {
 	name, keyID, err := issuerOf(certificate)
 	if err != nil {
 		return nil, err
 	}
-	if current := (path{a.issuing, a.root}); current.issued(name, keyID) {
-		return current.der(), nil
+	if issued(a.issuing, name, keyID) {
+		return [][]byte{a.issuing.Raw, a.root.Raw}, nil
 	}
-	for _, p := range a.former {
-		if p.issued(name, keyID) {
-			return p.der(), nil
+	for _, f := range a.former {
+		if issued(f.Issuing, name, keyID) {
+			return [][]byte{f.Issuing.Raw, f.Root.Raw}, nil
 		}
 	}
 	return nil, fmt.Errorf("%w: key identifier %x", ErrForeignIssuer, keyID)
 }
 
-// WithFormer returns an authority that also knows a former issuing CA and the
-// root above it. Its certificates stay in use until they expire; Chain finds
-// theirs. It signs nothing: CRL and OCSP answer for the current CA alone.
-func (a *Authority) WithFormer(issuing, root *x509.Certificate) (*Authority, error) {
-	if err := root.CheckSignatureFrom(root); err != nil {
-		return nil, fmt.Errorf("ca: root of a former issuing CA is not self-signed: %w", err)
-	}
-	if err := issuing.CheckSignatureFrom(root); err != nil {
-		return nil, fmt.Errorf("ca: former issuing CA is not signed by its root: %w", err)
-	}
-	if !issuing.IsCA || len(issuing.SubjectKeyId) == 0 {
-		return nil, errors.New("ca: a former issuing CA is not a CA, or has no subject key identifier")
-	}
-	b := *a
-	b.former = append(a.former[:len(a.former):len(a.former)], path{issuing, root})
-	return &b, nil
-}
-
-// oidAuthorityKeyIdentifier is that of RFC 5280, clause 4.2.1.1, content only.
+// oidAuthorityKeyIdentifier is the content of the OID of RFC 5280, clause 4.2.1.1.
 var oidAuthorityKeyIdentifier = []byte{0x55, 0x1d, 0x23}
 
 // issuerOf reads who issued a certificate: the DER of the issuer's name, and the
-// key identifier of the authority key identifier, nil if there is none. It is on
-// the path of every signature and reads no more than that.
+// key identifier in the authority key identifier, nil if there is none. It parses
+// no more than that, because every signature needs it.
 func issuerOf(der []byte) (name, keyID []byte, err error) {
 	in := cryptobyte.String(der)
 	var cert, tbs, issuer, list cryptobyte.String

@@ -1,11 +1,9 @@
 package ca
 
 import (
-	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"math/big"
 	"sync"
@@ -15,16 +13,16 @@ import (
 )
 
 const (
-	// crlValidity is from making to nextUpdate: what a receiver that cannot
-	// reach us can live on.
+	// crlValidity is the time from signing to nextUpdate: how long a relying party
+	// that cannot reach the service can use a CRL.
 	crlValidity = 24 * time.Hour
-	// crlRefresh is how old a CRL gets before another is made. A revocation on
-	// this node replaces it at once; one on another node within this time.
+	// crlRefresh is the age at which a CRL is replaced. A revocation on this node
+	// replaces it at once; a revocation on another node shows within this time.
 	crlRefresh = 5 * time.Minute
 )
 
-// crlCache keeps one CRL. The lock is held while one is made, so that many who
-// ask at once cause one.
+// crlCache keeps one CRL. The lock is held while a new one is signed, so that many
+// simultaneous requests cause one signature.
 type crlCache struct {
 	mu     sync.Mutex
 	der    []byte
@@ -32,27 +30,27 @@ type crlCache struct {
 	number int64
 }
 
-// drop makes the next caller get a new CRL.
+// drop discards the CRL after a revocation.
 func (c *crlCache) drop() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.der = nil
-	c.mu.Unlock()
 }
 
-// get returns the CRL kept, or what make makes. If that fails, an old one that
-// is still valid is better than none: drop has seen to it that it knows the
-// revocations of this node.
-func (c *crlCache) get(now time.Time, make func(number *big.Int) ([]byte, error)) ([]byte, error) {
+// get returns the cached CRL, or a new one from sign. If sign fails, it returns
+// the old one while that is valid. An old CRL contains all revocations made on this
+// node, because drop discards it otherwise.
+func (c *crlCache) get(now time.Time, sign func(number *big.Int) ([]byte, error)) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	age := now.Sub(c.made)
 	if c.der != nil && age >= 0 && age < crlRefresh {
 		return c.der, nil
 	}
-	// The time makes numbers grow over restarts, and over nodes as far as their
-	// clocks agree (RFC 5280, clause 5.2.3).
+	// Numbers derived from the time increase across restarts, and across nodes as
+	// far as their clocks agree (RFC 5280, clause 5.2.3).
 	number := max(c.number+1, now.UnixMicro())
-	der, err := make(big.NewInt(number))
+	der, err := sign(big.NewInt(number))
 	if err != nil {
 		if c.der != nil && age >= 0 && age < crlValidity {
 			return c.der, nil
@@ -61,34 +59,6 @@ func (c *crlCache) get(now time.Time, make func(number *big.Int) ([]byte, error)
 	}
 	c.der, c.made, c.number = der, now, number
 	return der, nil
-}
-
-// CRL is the issuing CA's list of revoked certificates that have not expired
-// (DER; RFC 5280, clause 5), at most five minutes old and valid for a day.
-func (i *Issuer) CRL(ctx context.Context) ([]byte, error) {
-	now := i.clock.Now()
-	return i.crl.get(now, func(number *big.Int) ([]byte, error) {
-		revoked, err := i.store.RevokedCertificates(ctx, now)
-		if err != nil {
-			return nil, fmt.Errorf("ca: CRL: %w", err)
-		}
-		return signCRL(i.issuing, i.issuingKey, revoked, number, now.Add(-backdate), now.Add(crlValidity))
-	})
-}
-
-// RootCRL is the root's list, which is empty: nothing but the issuing CA was
-// ever signed by it. If the root's key is offline, it is the last one it made.
-func (i *Issuer) RootCRL() ([]byte, error) {
-	if i.rootKey == nil {
-		if i.Authority.rootCRL == nil {
-			return nil, errors.New("ca: the root is offline and left no CRL")
-		}
-		return i.Authority.rootCRL, nil
-	}
-	now := i.clock.Now()
-	return i.rootCRLs.get(now, func(number *big.Int) ([]byte, error) {
-		return signCRL(i.root, i.rootKey, nil, number, now.Add(-backdate), now.Add(crlValidity))
-	})
 }
 
 func signCRL(issuer *x509.Certificate, key crypto.Signer, revoked []mssp.Certificate, number *big.Int, thisUpdate, nextUpdate time.Time) ([]byte, error) {

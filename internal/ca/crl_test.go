@@ -27,7 +27,7 @@ func parseCRL(t *testing.T, der []byte, issuer *x509.Certificate) *x509.Revocati
 
 func getCRL(t *testing.T, i *Issuer) *x509.RevocationList {
 	t.Helper()
-	der, err := i.CRL(context.Background())
+	der, err := i.CRL(t.Context(), i.issuing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,14 +96,14 @@ func TestCRLStoreDown(t *testing.T) {
 		t.Error("not the old one")
 	}
 	clock.Advance(crlValidity)
-	if _, err := i.CRL(context.Background()); err == nil {
+	if _, err := i.CRL(t.Context(), i.issuing); err == nil {
 		t.Error("an expired CRL")
 	}
 	clock.Advance(-crlValidity)
 	if err := i.Revoke(context.Background(), c.Serial, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := i.CRL(context.Background()); err == nil {
+	if _, err := i.CRL(t.Context(), i.issuing); err == nil {
 		t.Error("a CRL that lacks a revocation made here")
 	}
 }

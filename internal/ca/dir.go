@@ -3,7 +3,6 @@ package ca
 import (
 	"crypto"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -20,26 +19,35 @@ const (
 	fileRootCRL    = "root.crl" // DER; may be missing
 	fileIssuing    = "issuing.pem"
 	fileIssuingKey = "issuing.key"
-	// dirFormer has a PEM file for each former issuing CA: its certificate, then
-	// that of its root, which may be left out if it is the current root. The
-	// directory may be missing. Load reads every *.pem there.
-	dirFormer = "former"
-	// fileMarker is there while the others are being written.
+	// fileMarker exists while the others are being written.
 	fileMarker = "INCOMPLETE"
+	// dirFormer holds the former issuing CAs, each in files of one name, which
+	// does not matter, with these extensions. The directory may be missing.
+	dirFormer       = "former"
+	extCertificates = ".pem"      // the CA's, then its root's; the current root may be left out
+	extKey          = ".key"      // may be missing, see Former
+	extCRL          = ".crl"      // DER; may be missing
+	extRootCRL      = ".root.crl" // DER; may be missing
 )
 
-// Errors of Load, beside what the file system says.
+// Permissions of files.
+const (
+	forAll   fs.FileMode = 0o644
+	forOwner fs.FileMode = 0o600
+)
+
+// Errors of Load, besides those of the file system.
 var (
-	// ErrNoAuthority means that the directory has no file of an authority.
-	ErrNoAuthority = errors.New("ca: no authority there")
-	// ErrIncomplete means that it has some: writing it was cut short or is
-	// under way, or files were lost. There may be certificates of that
-	// authority, so none is made in its place.
+	// ErrNoAuthority means that the directory contains no file of an authority.
+	ErrNoAuthority = errors.New("ca: no authority in the directory")
+	// ErrIncomplete means that some files of an authority are missing: writing them
+	// was interrupted or is under way, or files were lost. That authority may have
+	// issued certificates, so it is not replaced by a new one.
 	ErrIncomplete = errors.New("ca: incomplete authority")
 )
 
-// LoadOrCreate loads the authority in the directory, or creates and saves one
-// if there is nothing of an authority.
+// LoadOrCreate loads the authority in the directory. If the directory contains no
+// file of an authority, it creates and saves one.
 func LoadOrCreate(dir string, c Config, now time.Time) (*Authority, error) {
 	a, err := Load(dir)
 	if !errors.Is(err, ErrNoAuthority) {
@@ -54,9 +62,9 @@ func LoadOrCreate(dir string, c Config, now time.Time) (*Authority, error) {
 	return a, nil
 }
 
-// Save writes a new authority into the directory, which is made if need be, as
-// PEM; files of keys are for the owner only. It fails with fs.ErrExist if there
-// is an authority, or part of one. The keys must be in memory.
+// Save writes a new authority to the directory as PEM, and creates the directory
+// if necessary. Only the owner can read the key files. The error is fs.ErrExist if
+// the directory contains an authority or part of one. The keys must be in memory.
 func (a *Authority) Save(dir string) error {
 	files, err := a.files()
 	if err != nil {
@@ -70,7 +78,7 @@ func (a *Authority) Save(dir string) error {
 			return fmt.Errorf("ca: save: %w", err)
 		}
 	}
-	// Whoever makes the marker is the only one to write.
+	// Only the process that creates the marker writes.
 	marker, err := os.OpenFile(filepath.Join(dir, fileMarker), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("ca: save: %w", err)
@@ -84,12 +92,12 @@ func (a *Authority) Save(dir string) error {
 		_ = os.Remove(marker.Name())
 		return err
 	}
-	for _, f := range files { // if one fails, the marker stays: there is half an authority
+	for _, f := range files { // if one fails, the marker stays: the authority is incomplete
 		if err := writeFile(filepath.Join(dir, f.name), f.data, f.perm); err != nil {
 			return fmt.Errorf("ca: save: %w", err)
 		}
 	}
-	if err := syncDir(dir); err != nil { // before the marker goes
+	if err := syncDir(dir); err != nil { // before the marker is removed
 		return err
 	}
 	if err := os.Remove(marker.Name()); err != nil {
@@ -105,9 +113,8 @@ type file struct {
 	perm fs.FileMode
 }
 
-// files are those of the authority, in the order in which they are written.
+// files returns the files of the authority in the order in which they are written.
 func (a *Authority) files() ([]file, error) {
-	const forAll, forOwner = 0o644, 0o600
 	issuingKey, err := encodeKey(a.issuingKey)
 	if err != nil {
 		return nil, err
@@ -127,15 +134,18 @@ func (a *Authority) files() ([]file, error) {
 	if a.rootCRL != nil {
 		list = append(list, file{fileRootCRL, a.rootCRL, forAll})
 	}
-	for _, p := range a.former {
-		name := filepath.Join(dirFormer, hex.EncodeToString(p.issuing.SubjectKeyId)+".pem")
-		list = append(list, file{name, append(encodeCertificate(p.issuing), encodeCertificate(p.root)...), forAll})
+	for _, f := range a.former {
+		files, err := formerFiles(f)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, files...)
 	}
 	return list, nil
 }
 
-// Load reads the authority in a directory. Without root.key the root is
-// offline. Errors wrap ErrNoAuthority, ErrIncomplete, or say which file is
+// Load reads the authority in a directory. If root.key is missing, the root is
+// offline. Errors wrap ErrNoAuthority or ErrIncomplete, or name the file that is
 // wrong.
 func Load(dir string) (*Authority, error) {
 	present, missing, err := inventory(dir)
@@ -143,7 +153,7 @@ func Load(dir string) (*Authority, error) {
 		return nil, err
 	}
 	if _, err := os.Lstat(filepath.Join(dir, fileMarker)); err == nil {
-		return nil, fmt.Errorf("%w: %s: writing it was cut short, or is under way (%s)", ErrIncomplete, dir, fileMarker)
+		return nil, fmt.Errorf("%w: %s: writing it was interrupted or is under way (%s)", ErrIncomplete, dir, fileMarker)
 	}
 	if len(present) == 0 {
 		return nil, fmt.Errorf("%w: %s", ErrNoAuthority, dir)
@@ -167,9 +177,9 @@ func Load(dir string) (*Authority, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	crl, err := os.ReadFile(filepath.Join(dir, fileRootCRL))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("ca: %w", err)
+	crl, err := readOptional(filepath.Join(dir, fileRootCRL))
+	if err != nil {
+		return nil, err
 	}
 	a, err := NewAuthority(root, issuing, rootKey, issuingKey, crl)
 	if err != nil {
@@ -178,36 +188,8 @@ func Load(dir string) (*Authority, error) {
 	return a.withFormerIn(filepath.Join(dir, dirFormer))
 }
 
-// withFormerIn adds the former issuing CAs of a directory, which may be missing.
-func (a *Authority) withFormerIn(dir string) (*Authority, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("ca: %w", err)
-	}
-	for _, e := range entries {
-		name := filepath.Join(dir, e.Name())
-		if filepath.Ext(name) != ".pem" {
-			continue
-		}
-		certs, err := readCertificates(name)
-		if err != nil {
-			return nil, err
-		}
-		root := a.root
-		if len(certs) == 2 {
-			root = certs[1]
-		} else if len(certs) != 1 {
-			return nil, fmt.Errorf("ca: %s has %d certificates, not a former issuing CA and perhaps its root", name, len(certs))
-		}
-		if a, err = a.WithFormer(certs[0], root); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	return a, nil
-}
-
-// inventory says which files of an authority are in the directory, and which of
-// those that must be are not.
+// inventory lists which files of an authority are in the directory, and which
+// required ones are missing.
 func inventory(dir string) (present, missing []string, err error) {
 	for _, name := range []string{fileRoot, fileRootKey, fileRootCRL, fileIssuing, fileIssuingKey} {
 		_, err := os.Lstat(filepath.Join(dir, name))
@@ -291,7 +273,7 @@ func readKey(path string) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// writeFile makes a file appear with all its content, or not at all.
+// writeFile writes a file atomically: it appears with all its content or not at all.
 func writeFile(path string, data []byte, perm fs.FileMode) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-") // 0600
 	if err != nil {

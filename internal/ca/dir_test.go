@@ -178,7 +178,7 @@ func TestLoadOfflineRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	i, _, _ := newIssuer(t, a)
-	crl, err := i.RootCRL()
+	crl, err := i.CRL(t.Context(), i.root)
 	if err != nil || string(crl) != string(authority(t, ECDSA).rootCRL) {
 		t.Errorf("root CRL: %v", err)
 	}
@@ -189,7 +189,7 @@ func TestLoadOfflineRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	i, _, _ = newIssuer(t, a)
-	if _, err := i.RootCRL(); err == nil {
+	if _, err := i.CRL(t.Context(), i.root); err == nil {
 		t.Error("a CRL from nowhere")
 	}
 }

@@ -76,7 +76,7 @@ func TestHandlerFiles(t *testing.T) {
 		}
 		if tc.want == nil {
 			issuer := i.issuing
-			if strings.Contains(tc.url, "root") {
+			if strings.Contains(tc.url, keyID(i.root)) {
 				issuer = i.root
 			}
 			parseCRL(t, data, issuer)
@@ -107,7 +107,10 @@ func TestHandlerRefuses(t *testing.T) {
 		{"GET", "/", nil, 404, nil},
 		{"GET", "/ocspx", nil, 404, nil},
 		{"GET", "/ca/issuing.key", nil, 404, nil},
-		{"GET", "/crl/issuing.crl", nil, 503, nil},
+		{"GET", "/crl/" + keyID(i.issuing) + ".crl", nil, 503, nil},
+		{"GET", "/crl/" + keyID(i.issuing) + ".cer", nil, 404, nil},
+		{"GET", "/crl/00.crl", nil, 404, nil},
+		{"GET", "/ca/.cer", nil, 404, nil},
 		{"PUT", "/ocsp", nil, 405, nil},
 		{"POST", "/ocsp", make([]byte, maxOCSPRequest+1), 413, nil},
 		{"POST", "/ocsp", nil, 200, ocsp.MalformedRequestErrorResponse},

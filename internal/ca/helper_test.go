@@ -35,6 +35,7 @@ type memStore struct {
 	rows  map[string]mssp.Certificate
 	calls []string         // names of the methods that were called
 	fail  map[string]error // by name of the method
+	panic string           // the method that panics
 }
 
 var _ mssp.CertificateStore = (*memStore)(nil)
@@ -46,7 +47,17 @@ func newStore() *memStore {
 func (s *memStore) enter(name string) (func(), error) {
 	s.mu.Lock()
 	s.calls = append(s.calls, name)
+	if s.panic == name {
+		s.mu.Unlock()
+		panic("the fake store breaks in " + name)
+	}
 	return s.mu.Unlock, s.fail[name]
+}
+
+func (s *memStore) panicIn(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.panic = name
 }
 
 func (s *memStore) failWith(name string, err error) {

@@ -38,7 +38,7 @@ func TestIssue(t *testing.T) {
 				c := parse(t, got.DER)
 				now := clock.Now().UTC().Truncate(time.Second)
 				want := &mssp.Certificate{
-					Serial: c.SerialNumber.Text(16), DeviceID: "device-1", State: mssp.CertificateGood, DER: got.DER,
+					Serial: c.SerialNumber.Text(16), DeviceID: "device-1", State: mssp.CertificateGood, DER: got.DER, Issuer: keyID(i.issuing),
 					NotBefore: now.Add(-time.Minute), NotAfter: now.AddDate(3, 0, 0),
 				}
 				if d := cmp.Diff(want, got); d != "" {
@@ -92,8 +92,8 @@ func TestIssueOpenSSL(t *testing.T) {
 			"X509v3 Extended Key Usage: TLS Web Client Authentication X509v3",
 			"X509v3 Subject Key Identifier:",
 			"X509v3 Authority Key Identifier:",
-			"OCSP - URI:" + testURL + "/ocsp CA Issuers - URI:" + testURL + "/ca/issuing.cer",
-			"X509v3 CRL Distribution Points: Full Name: URI:" + testURL + "/crl/issuing.crl",
+			"OCSP - URI:" + testURL + "/ocsp CA Issuers - URI:" + testURL + "/ca/" + keyID(i.issuing) + ".cer",
+			"X509v3 CRL Distribution Points: Full Name: URI:" + testURL + "/crl/" + keyID(i.issuing) + ".crl",
 			"Policy: 2.999.1",
 		} {
 			if !strings.Contains(text, s) {
@@ -103,11 +103,11 @@ func TestIssueOpenSSL(t *testing.T) {
 		if strings.Contains(text, "Basic Constraints") {
 			t.Errorf("%s: there are basic constraints", p)
 		}
-		crl, err := i.CRL(context.Background())
+		crl, err := i.CRL(t.Context(), i.issuing)
 		if err != nil {
 			t.Fatal(err)
 		}
-		rootCRL, err := i.RootCRL()
+		rootCRL, err := i.CRL(t.Context(), i.root)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,21 +20,21 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// DefaultPolicy is the certificate policy while none is configured. It is under
-// 2.999, the arc of examples: an operator puts their own.
+// DefaultPolicy is the certificate policy if none is configured. It is in 2.999,
+// the arc for examples; an operator configures a policy of their own.
 const DefaultPolicy = "2.999.1"
 
 // Options of an Issuer.
 type Options struct {
-	URL    string          // base, http, under which Handler is reached; goes into every certificate
+	URL    string          // base URL (http) of Handler; goes into every certificate
 	Policy string          // OID of the certificate policy, dotted; empty: DefaultPolicy
 	Clock  mssp.Clock      // nil: mssp.SystemClock
 	Log    *slog.Logger    // for what Handler cannot tell its clients; nil: discarded
 	Events *event.Recorder // takes the one event of each request to Handler; nil: one that writes to Log
 }
 
-// Issuer issues and revokes subscribers' certificates and publishes their
-// state. It is safe for concurrent use; several nodes may share a store.
+// Issuer issues and revokes subscribers' certificates and publishes their status.
+// It is safe for concurrent use; several nodes may share a store.
 type Issuer struct {
 	*Authority
 	store  mssp.CertificateStore
@@ -45,10 +45,9 @@ type Issuer struct {
 	policy x509.OID
 	scheme scheme
 
-	throwaway func() (crypto.Signer, error)
-	crl       crlCache
-	rootCRLs  crlCache
-	ocsp      ocspCache
+	throwaway  func() (crypto.Signer, error)
+	publishers []*publisher
+	answers    ocspCache
 }
 
 // New returns an issuer that works with the authority's keys.
@@ -66,15 +65,16 @@ func New(a *Authority, store mssp.CertificateStore, o Options) (*Issuer, error) 
 		return nil, err
 	}
 	i := &Issuer{
-		Authority: a,
-		store:     store,
-		clock:     o.Clock,
-		log:       o.Log,
-		events:    o.Events,
-		url:       base,
-		policy:    policy,
-		scheme:    s,
-		throwaway: throwawayKey(a.issuing.PublicKey),
+		Authority:  a,
+		store:      store,
+		clock:      o.Clock,
+		log:        o.Log,
+		events:     o.Events,
+		url:        base,
+		policy:     policy,
+		scheme:     s,
+		throwaway:  throwawayKey(a.issuing.PublicKey),
+		publishers: publishers(a),
 	}
 	if i.clock == nil {
 		i.clock = mssp.SystemClock{}
@@ -88,9 +88,9 @@ func New(a *Authority, store mssp.CertificateStore, o Options) (*Issuer, error) 
 	return i, nil
 }
 
-// throwawayKey returns a source of keys of the same kind as key, to sign what
-// is linted. An RSA key takes long to make and is kept; it is never stored, and
-// its size does not show in what is linted.
+// throwawayKey returns a source of keys of the same kind as key, which sign the
+// draft that is linted. Generating an RSA key takes long, so one is reused; it is
+// never stored, and its size does not show in the draft.
 func throwawayKey(key crypto.PublicKey) func() (crypto.Signer, error) {
 	if k, ok := key.(*ecdsa.PublicKey); ok {
 		return func() (crypto.Signer, error) { return ecdsa.GenerateKey(k.Curve, rand.Reader) }
@@ -98,13 +98,13 @@ func throwawayKey(key crypto.PublicKey) func() (crypto.Signer, error) {
 	return sync.OnceValues(func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 }
 
-// Issue certifies the key of a device for the account with this serial. The
-// key is P-256, or RSA of 2048 bits with exponent 65537; the caller has made
-// sure that it is the device's. The certificate is valid for three years, but
-// never longer than the issuing CA.
+// Issue certifies the key of a device for the account with this serial. The key
+// is P-256, or RSA of 2048 bits with exponent 65537; the caller has verified that
+// it belongs to the device. The certificate is valid for three years, but never
+// longer than the issuing CA.
 //
-// The certificate is in the store when Issue returns. If it fails half-way, the
-// store may keep a certificate as intended that was never given out.
+// The certificate is in the store when Issue returns. If Issue fails, the store may
+// contain an intended certificate that nobody ever received.
 func (i *Issuer) Issue(ctx context.Context, serial, deviceID string, key crypto.PublicKey) (*mssp.Certificate, error) {
 	if !ValidSerial(serial) {
 		return nil, fmt.Errorf("ca: %q is not an account serial", serial)
@@ -127,6 +127,7 @@ func (i *Issuer) Issue(ctx context.Context, serial, deviceID string, key crypto.
 	c := &mssp.Certificate{
 		Serial:    draft.SerialNumber.Text(16),
 		DeviceID:  deviceID,
+		Issuer:    keyID(i.issuing),
 		State:     mssp.CertificateIntended,
 		TBS:       draft.RawTBSCertificate,
 		NotBefore: draft.NotBefore,
@@ -147,7 +148,8 @@ func (i *Issuer) Issue(ctx context.Context, serial, deviceID string, key crypto.
 	return &issued, nil
 }
 
-// checkKey says whether a key may be certified: the kinds of signum.KeyType.
+// checkKey reports why a key may not be certified: it must be of a kind in
+// signum.KeyType.
 func checkKey(key crypto.PublicKey) error {
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
@@ -167,7 +169,7 @@ func checkKey(key crypto.PublicKey) error {
 	return fmt.Errorf("ca: a device's key is P-256 or RSA-2048, not %T", key)
 }
 
-// draft is the certificate as it will be, but signed with a throwaway key.
+// draft makes the certificate as it will be, but signed with a throwaway key.
 func (i *Issuer) draft(template *x509.Certificate, key crypto.PublicKey) (*x509.Certificate, error) {
 	throwaway, err := i.throwaway()
 	if err != nil {
@@ -186,8 +188,8 @@ func (i *Issuer) draft(template *x509.Certificate, key crypto.PublicKey) (*x509.
 	return draft, nil
 }
 
-// signDraft signs the to-be-signed bytes of the draft with the issuing CA's key
-// and checks what came out.
+// signDraft signs the to-be-signed bytes of the draft with the key of the issuing
+// CA and verifies the result.
 func (i *Issuer) signDraft(draft *x509.Certificate) ([]byte, error) {
 	var c struct {
 		TBS, Algorithm asn1.RawValue
@@ -220,19 +222,22 @@ func (i *Issuer) signDraft(draft *x509.Certificate) ([]byte, error) {
 	return der, nil
 }
 
-// Revoke revokes a certificate by its serial number (lower-case hex), now, for
-// a CRLReason of RFC 5280, clause 5.3.1. Revocation is final, so the reasons
-// certificateHold (6) and removeFromCRL (8) are refused. Revoking again changes
-// nothing. The error is mssp.ErrNotFound if there is no such certificate.
+// Revoke revokes a certificate of a current or former issuing CA, now. It takes
+// the serial number (lower-case hex) and a CRLReason of RFC 5280, clause 5.3.1.
+// Revocation is final, so the reasons certificateHold (6) and removeFromCRL (8) are
+// refused. Revoking a second time changes nothing. The error is mssp.ErrNotFound if
+// there is no such certificate.
 func (i *Issuer) Revoke(ctx context.Context, serial string, reason int) error {
 	switch reason {
 	case 0, 1, 2, 3, 4, 5, 9, 10:
 	default:
-		return fmt.Errorf("ca: %d is not a reason to revoke for", reason)
+		return fmt.Errorf("ca: %d is not a permitted revocation reason", reason)
 	}
 	if err := i.store.RevokeCertificate(ctx, serial, i.clock.Now().UTC().Truncate(time.Second), reason); err != nil {
 		return fmt.Errorf("ca: revoke %s: %w", serial, err)
 	}
-	i.crl.drop()
+	for _, p := range i.publishers {
+		p.crls.drop()
+	}
 	return nil
 }

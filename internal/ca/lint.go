@@ -116,10 +116,10 @@ var lints = []lint{
 		return onlyURL(c.OCSPServer, i.url+pathOCSP)
 	}},
 	{"ca_issuers_url", "4.2.2.1", func(i *Issuer, c *x509.Certificate) error {
-		return onlyURL(c.IssuingCertificateURL, i.url+pathIssuing)
+		return onlyURL(c.IssuingCertificateURL, i.url+certificatePath(i.issuing))
 	}},
 	{"crl_url", "4.2.1.13", func(i *Issuer, c *x509.Certificate) error {
-		return onlyURL(c.CRLDistributionPoints, i.url+pathCRL)
+		return onlyURL(c.CRLDistributionPoints, i.url+crlPath(i.issuing))
 	}},
 	{"certificate_policy", "4.2.1.4", func(i *Issuer, c *x509.Certificate) error {
 		return require(len(c.Policies) == 1 && c.Policies[0].Equal(i.policy), "not exactly the configured policy")

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,29 +19,29 @@ import (
 )
 
 const (
-	// ocspValidity is from making to nextUpdate.
+	// ocspValidity is the time from signing to nextUpdate.
 	ocspValidity = time.Hour
-	// ocspRefresh is how long a signed answer is given again, and how long HTTP
-	// caches may keep it.
-	ocspRefresh = time.Minute
-	// maxOCSPAnswers are kept.
-	maxOCSPAnswers = 4096
+	// ocspRefresh is how long a signed answer is reused, and how long HTTP caches
+	// may keep it.
+	ocspRefresh    = time.Minute
+	maxOCSPAnswers = 4096 // in the cache
 )
 
-// ocspAlgorithm is how the issuing CA's key signs OCSP answers. With an RSA key
-// this is PKCS #1 v1.5, although certificates and CRLs are signed with PSS: it
-// is what every client must be able to verify (RFC 6960, clause 4.3), and the
-// library in use cannot make the other.
+// ocspAlgorithm is how the key of an issuing CA signs OCSP answers. With an RSA
+// key this is PKCS #1 v1.5, although certificates and CRLs are signed with PSS:
+// every client must be able to verify it (RFC 6960, clause 4.3), and the library in
+// use cannot sign with PSS.
 func ocspAlgorithm(key crypto.PublicKey) x509.SignatureAlgorithm {
 	if _, ok := key.(*rsa.PublicKey); ok {
 		return x509.SHA256WithRSA
 	}
-	return x509.UnknownSignatureAlgorithm // by the curve
+	return x509.UnknownSignatureAlgorithm // the library chooses by the curve
 }
 
-// ocspKey is everything an answer depends on but the time. As the status is
-// part of it, a revocation, on whichever node, is seen at once.
+// ocspKey is everything an answer depends on, except the time. It includes the
+// status, so a revocation on any node shows at once.
 type ocspKey struct {
+	issuer  string
 	serial  string
 	hash    crypto.Hash
 	status  int
@@ -48,102 +49,121 @@ type ocspKey struct {
 	reason  int
 }
 
-type ocspAnswer struct {
-	der  []byte
-	made time.Time
+type signedOCSP struct {
+	der    []byte
+	signed time.Time
 }
 
-// ocspCache keeps signed answers, so that asking costs a look-up and not a
-// signature.
+// ocspCache keeps signed answers, so that a repeated request costs a look-up
+// instead of a signature.
 type ocspCache struct {
 	mu      sync.Mutex
-	answers map[ocspKey]ocspAnswer
+	answers map[ocspKey]signedOCSP
 }
 
 func (c *ocspCache) get(k ocspKey, now time.Time) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a, ok := c.answers[k]
-	if age := now.Sub(a.made); !ok || age < 0 || age >= ocspRefresh {
+	if age := now.Sub(a.signed); !ok || age < 0 || age >= ocspRefresh {
 		return nil
 	}
 	return a.der
 }
 
-func (c *ocspCache) put(k ocspKey, a ocspAnswer) {
+func (c *ocspCache) put(k ocspKey, a signedOCSP) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.answers == nil || len(c.answers) >= maxOCSPAnswers {
-		c.answers = make(map[ocspKey]ocspAnswer)
+		c.answers = make(map[ocspKey]signedOCSP)
 	}
 	c.answers[k] = a
 }
 
-// OCSP answers one request (DER) of RFC 6960, clause 4.1: good, revoked or
-// unknown for certificates of the issuing CA, an unsigned error otherwise. Of
-// several certificates asked for, the first is answered; there is no nonce, so
-// that answers can be kept (RFC 5019, clause 4 permits both). The answer is
-// never nil; ok is false if it is an error, which nobody should keep.
-func (i *Issuer) OCSP(ctx context.Context, request []byte) (der []byte, ok bool) {
+// ocspAnswer is the answer to an OCSP request.
+type ocspAnswer struct {
+	der    []byte
+	status string // as RFC 6960 names it: good, revoked, unknown, or an error
+	signed bool   // false: an error, which must not be cached
+	serial string // of the certificate, lower-case hex; empty if the request was refused before
+}
+
+func ocspError(status string, der []byte) ocspAnswer { return ocspAnswer{der: der, status: status} }
+
+var ocspStatuses = map[int]string{ocsp.Good: "good", ocsp.Revoked: "revoked", ocsp.Unknown: "unknown"}
+
+// ocsp answers one request (DER) of RFC 6960, clause 4.1: good, revoked or unknown
+// for certificates of a current or former issuing CA, signed with the key of that
+// CA, otherwise an unsigned error. If the request asks for several certificates,
+// the first is answered; there is no nonce, so that answers can be cached (RFC 5019,
+// clause 4 permits both). The error is the cause of tryLater and internalError.
+func (i *Issuer) ocsp(ctx context.Context, request []byte) (ocspAnswer, error) {
 	req, err := ocsp.ParseRequest(request)
 	if err != nil {
-		return ocsp.MalformedRequestErrorResponse, false
+		return ocspError("malformedRequest", ocsp.MalformedRequestErrorResponse), nil
 	}
-	if !i.isIssuerOf(req) {
-		return ocsp.UnauthorizedErrorResponse, false
+	ca := i.issuerIn(req)
+	if ca == nil || ca.key == nil {
+		return ocspError("unauthorized", ocsp.UnauthorizedErrorResponse), nil
 	}
 	now := i.clock.Now()
-	k := ocspKey{serial: req.SerialNumber.Text(16), hash: req.HashAlgorithm, status: ocsp.Good}
+	k := ocspKey{issuer: keyID(ca.ca), serial: req.SerialNumber.Text(16), hash: req.HashAlgorithm, status: ocsp.Good}
 	c, err := i.store.Certificate(ctx, k.serial)
 	switch {
-	case errors.Is(err, mssp.ErrNotFound), err == nil && c.State == mssp.CertificateIntended:
+	case errors.Is(err, mssp.ErrNotFound), err == nil && (c.State == mssp.CertificateIntended || issuerID(c) != k.issuer):
 		k.status = ocsp.Unknown
 	case err != nil:
-		i.log.ErrorContext(ctx, "ocsp: look up certificate", "serial", k.serial, "err", err)
-		return ocsp.TryLaterErrorResponse, false
+		return ocspError("tryLater", ocsp.TryLaterErrorResponse), fmt.Errorf("ca: OCSP: certificate %s: %w", k.serial, err)
 	case c.State == mssp.CertificateRevoked:
 		k.status, k.revoked, k.reason = ocsp.Revoked, c.RevokedAt.Unix(), c.Reason
 	}
-	if der := i.ocsp.get(k, now); der != nil {
-		return der, true
+	answer := ocspAnswer{status: ocspStatuses[k.status], signed: true, serial: k.serial}
+	if answer.der = i.answers.get(k, now); answer.der != nil {
+		return answer, nil
 	}
-	der, err = i.signOCSP(k, req.SerialNumber, now)
-	if err != nil {
-		i.log.ErrorContext(ctx, "ocsp: sign", "serial", k.serial, "err", err)
-		return ocsp.InternalErrorErrorResponse, false
+	if answer.der, err = signOCSP(ca, k, req.SerialNumber, now); err != nil {
+		return ocspError("internalError", ocsp.InternalErrorErrorResponse), err
 	}
-	if k.status != ocsp.Unknown { // anybody can make up numbers
-		i.ocsp.put(k, ocspAnswer{der, now})
+	if k.status != ocsp.Unknown { // a stranger can invent any number of them
+		i.answers.put(k, signedOCSP{answer.der, now})
 	}
-	return der, true
+	return answer, nil
 }
 
-func (i *Issuer) signOCSP(k ocspKey, serial *big.Int, now time.Time) ([]byte, error) {
+func signOCSP(ca *publisher, k ocspKey, serial *big.Int, now time.Time) ([]byte, error) {
 	r := ocsp.Response{
 		Status:             k.status,
 		SerialNumber:       serial,
 		IssuerHash:         k.hash,
 		ThisUpdate:         now.Add(-backdate).UTC().Truncate(time.Second),
 		NextUpdate:         now.Add(ocspValidity).UTC().Truncate(time.Second),
-		SignatureAlgorithm: ocspAlgorithm(i.issuing.PublicKey),
+		SignatureAlgorithm: ocspAlgorithm(ca.ca.PublicKey),
 	}
 	if k.status == ocsp.Revoked {
 		r.RevokedAt, r.RevocationReason = time.Unix(k.revoked, 0).UTC(), k.reason
 	}
-	der, err := ocsp.CreateResponse(i.issuing, i.issuing, r, i.issuingKey)
+	der, err := ocsp.CreateResponse(ca.ca, ca.ca, r, ca.key)
 	if err != nil {
 		return nil, fmt.Errorf("ca: OCSP: %w", err)
 	}
 	return der, nil
 }
 
-// isIssuerOf reports whether the request is about a certificate of our issuing
-// CA.
-func (i *Issuer) isIssuerOf(req *ocsp.Request) bool {
+// issuerIn finds the issuing CA that a request names; nil if it is not ours.
+func (i *Issuer) issuerIn(req *ocsp.Request) *publisher {
 	if !req.HashAlgorithm.Available() {
-		return false
+		return nil
 	}
-	bits, err := keyBits(i.issuing.RawSubjectPublicKeyInfo)
+	n := slices.IndexFunc(i.publishers, func(p *publisher) bool { return p.issuing && named(p.ca, req) })
+	if n < 0 {
+		return nil
+	}
+	return i.publishers[n]
+}
+
+// named reports whether a request names the CA as the issuer.
+func named(ca *x509.Certificate, req *ocsp.Request) bool {
+	bits, err := keyBits(ca.RawSubjectPublicKeyInfo)
 	if err != nil {
 		return false
 	}
@@ -152,5 +172,5 @@ func (i *Issuer) isIssuerOf(req *ocsp.Request) bool {
 		h.Write(b)
 		return h.Sum(nil)
 	}
-	return bytes.Equal(req.IssuerNameHash, sum(i.issuing.RawSubject)) && bytes.Equal(req.IssuerKeyHash, sum(bits))
+	return bytes.Equal(req.IssuerNameHash, sum(ca.RawSubject)) && bytes.Equal(req.IssuerKeyHash, sum(bits))
 }

@@ -83,14 +83,14 @@ func TestOCSP(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if der, ok := i.OCSP(ctx, other); ok || !bytes.Equal(der, ocsp.UnauthorizedErrorResponse) {
-				t.Errorf("certificate of another CA: %x", der)
+			if a, err := i.ocsp(ctx, other); err != nil || a.signed || !bytes.Equal(a.der, ocsp.UnauthorizedErrorResponse) {
+				t.Errorf("certificate of another CA: %x, %v", a.der, err)
 			}
 		})
 	}
 }
 
-// Base64 that http.ServeMux would redirect is answered.
+// A request is answered even if http.ServeMux would redirect its base64.
 func TestOCSPPathWithSlashes(t *testing.T) {
 	i, _, base := serve(t, ECDSA)
 	for range 5000 {
@@ -110,8 +110,8 @@ func TestOCSPPathWithSlashes(t *testing.T) {
 	t.Error("no base64 with //")
 }
 
-// A signed answer is given again for a minute, but a revocation shows at once,
-// also one by another node.
+// A signed answer is reused for a minute, but a revocation shows at once, even if
+// another node made it.
 func TestOCSPCache(t *testing.T) {
 	ctx := context.Background()
 	key := new(countingKey)
@@ -124,8 +124,11 @@ func TestOCSPCache(t *testing.T) {
 	}
 	ask := func() *ocsp.Response {
 		t.Helper()
-		der, _ := i.OCSP(ctx, req)
-		r, err := ocsp.ParseResponse(der, i.issuing)
+		a, err := i.ocsp(ctx, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := ocsp.ParseResponse(a.der, i.issuing)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,9 +155,9 @@ func TestOCSPCache(t *testing.T) {
 		t.Error(r.Status)
 	}
 	for n := range maxOCSPAnswers + 10 {
-		i.ocsp.put(ocspKey{serial: fmt.Sprint(n)}, ocspAnswer{})
+		i.answers.put(ocspKey{serial: fmt.Sprint(n)}, signedOCSP{})
 	}
-	if n := len(i.ocsp.answers); n > maxOCSPAnswers {
+	if n := len(i.answers.answers); n > maxOCSPAnswers {
 		t.Errorf("%d answers kept", n)
 	}
 }
@@ -178,7 +181,7 @@ func TestOCSPOpenSSL(t *testing.T) {
 	}
 }
 
-// Whatever is sent, the answer is one.
+// Any request gets a valid OCSP answer.
 func FuzzOCSP(f *testing.F) {
 	i, _, _ := newIssuer(f, authority(f, ECDSA))
 	leaf := parse(f, issue(f, i).DER)
@@ -190,10 +193,10 @@ func FuzzOCSP(f *testing.F) {
 		f.Add(req)
 	}
 	f.Fuzz(func(t *testing.T, request []byte) {
-		der, ok := i.OCSP(context.Background(), request)
-		_, err := ocsp.ParseResponse(der, i.issuing)
-		if ok != (err == nil) || err != nil && !errors.As(err, new(ocsp.ResponseError)) {
-			t.Errorf("ok = %t, %v", ok, err)
+		a, _ := i.ocsp(context.Background(), request)
+		_, err := ocsp.ParseResponse(a.der, i.issuing)
+		if a.signed != (err == nil) || err != nil && !errors.As(err, new(ocsp.ResponseError)) {
+			t.Errorf("signed = %t, %v", a.signed, err)
 		}
 	})
 }

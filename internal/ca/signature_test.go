@@ -55,11 +55,11 @@ func TestSignatureOpenSSL(t *testing.T) {
 				}
 
 				verify := func() (string, error) {
-					rootCRL, err := i.RootCRL()
+					rootCRL, err := i.CRL(t.Context(), i.root)
 					if err != nil {
 						t.Fatal(err)
 					}
-					crl, err := i.CRL(ctx)
+					crl, err := i.CRL(ctx, i.issuing)
 					if err != nil {
 						t.Fatal(err)
 					}

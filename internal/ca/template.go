@@ -63,8 +63,8 @@ func (i *Issuer) template(serial string, key crypto.PublicKey) (*x509.Certificat
 		SubjectKeyId:          keyIdentifier(key),
 		Policies:              []x509.OID{i.policy},
 		OCSPServer:            []string{i.url + pathOCSP},
-		IssuingCertificateURL: []string{i.url + pathIssuing},
-		CRLDistributionPoints: []string{i.url + pathCRL},
+		IssuingCertificateURL: []string{i.url + certificatePath(i.issuing)},
+		CRLDistributionPoints: []string{i.url + crlPath(i.issuing)},
 	}, nil
 }
 

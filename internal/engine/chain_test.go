@@ -25,7 +25,7 @@ func (w *world) rotate(before *mssp.Certificate) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if next, err = next.WithFormer(parseCertificate(w.t, first[0]), parseCertificate(w.t, first[1])); err != nil {
+	if next, err = next.WithFormer(ca.Former{Issuing: parseCertificate(w.t, first[0]), Root: parseCertificate(w.t, first[1])}); err != nil {
 		w.t.Fatal(err)
 	}
 	if w.ca, err = ca.New(next, w.store, ca.Options{URL: "http://127.0.0.1:1", Clock: w.clock}); err != nil {
