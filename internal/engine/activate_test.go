@@ -40,6 +40,7 @@ func (w *world) find(s *mssp.Subscriber) *mssp.Subscriber {
 // TestAutoActivation: one transaction brings new PIN, key, certificate and
 // signature.
 func TestAutoActivation(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
 		w.putParty(func(p *mssp.Party) { p.AutoActivation, p.Services = true, everything })
@@ -87,6 +88,7 @@ func TestAutoActivation(t *testing.T) {
 }
 
 func TestActivationFails(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	w.run()
 	w.putParty(func(p *mssp.Party) { p.AutoActivation = true })
@@ -126,6 +128,7 @@ func TestActivationFails(t *testing.T) {
 // TestActivationForged: the device that was asked must prove possession of the
 // key, for this transaction.
 func TestActivationForged(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	w.putParty(func(p *mssp.Party) { p.AutoActivation = true })
 	s, other := w.addInactive(1, silent, ""), w.addInactive(2, silent, "")
@@ -177,6 +180,7 @@ func TestActivationForged(t *testing.T) {
 // TestActivationRestart: a crash at each step loses nothing and asks nothing
 // twice.
 func TestActivationRestart(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
 		w.putParty(func(p *mssp.Party) { p.AutoActivation = true })

@@ -37,6 +37,7 @@ func (w *world) rotate(before *mssp.Certificate) {
 // A signature and a profile carry the chain of the CA that issued the signer's
 // certificate, whichever CA issues now.
 func TestChainAfterRotation(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
 		old := w.addUser(1, approves, signum.EC, signum.SIM)
@@ -122,6 +123,7 @@ func parseCertificate(t testing.TB, der []byte) *x509.Certificate {
 // Without the issuer of a certificate there is no answer with a wrong chain, but
 // an error.
 func TestChainUnknown(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
 		s := w.addUser(1, approves, signum.EC, signum.SIM)

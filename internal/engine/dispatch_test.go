@@ -31,6 +31,7 @@ func (brokenChannel) Cancel(context.Context, string, string)             {}
 // TestSendErrors: only a phone that cannot be reached is 209. A failure of the
 // service itself is 900, and the subscriber is free for the next request.
 func TestSendErrors(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	for i, tt := range []struct {
 		name string
@@ -83,6 +84,7 @@ func (stuckChannel) Cancel(context.Context, string, string) {}
 // TestHandOverDeadline: a channel that hangs does not hold a request, and the log
 // says which limit ended the wait, and after how long.
 func TestHandOverDeadline(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	var log bytes.Buffer
 	w.cfg.HandOver, w.cfg.Logger = 20*time.Millisecond, slog.New(slog.NewTextHandler(&log, nil))

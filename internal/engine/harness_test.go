@@ -27,10 +27,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // wait for it.
 const patience = 2 * time.Minute
 
-// onStores runs a test on both databases.
+// onStores runs a test on both databases, in parallel.
 func onStores(t *testing.T, f func(t *testing.T, url string)) {
-	t.Run("sqlite", func(t *testing.T) { f(t, "sqlite:"+filepath.Join(t.TempDir(), "signum.db")) })
-	t.Run("postgres", func(t *testing.T) { f(t, pgtest.URL(t)) })
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		f(t, "sqlite:"+filepath.Join(t.TempDir(), "signum.db"))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		f(t, pgtest.URL(t))
+	})
 }
 
 var testPin = mssp.Pin{1}

@@ -45,6 +45,7 @@ var modelParties = []struct {
 // TestModel fires random sequences of requests, status queries, receipts,
 // answers, time, sweeps and restarts and compares each outcome with the model.
 func TestModel(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
 		for _, p := range modelParties {

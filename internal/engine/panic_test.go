@@ -126,6 +126,7 @@ func trapped(t *testing.T, url string) (*world, *trap) {
 // nothing else: its party gets an answer, the subscriber's next request works,
 // and nothing waits in memory for what will not come.
 func TestPanic(t *testing.T) {
+	t.Parallel()
 	internal := func(err error) bool {
 		f := signum.AsFault(err)
 		return err != nil && (f == nil || f.Code == signum.InternalError) // what is no fault becomes 900 at the edge
@@ -175,6 +176,7 @@ func TestPanic(t *testing.T) {
 // What a bearer asks of the engine never panics: a bearer knows what to do with
 // an error.
 func TestPanicTowardsBearers(t *testing.T) {
+	t.Parallel()
 	w, trap := trapped(t, "sqlite:"+t.TempDir()+"/db")
 	s := w.addUser(1, silent, signum.EC, signum.SIM)
 	device, id := s.Devices[0].ID, w.begin(s)
@@ -201,6 +203,7 @@ func TestPanicTowardsBearers(t *testing.T) {
 // A transaction that makes recovery or a sweep panic does not keep them from the
 // others.
 func TestPanicInLoops(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		before := newWorld(t, url, nil)
 		w, trap := trapped(t, url)
@@ -262,6 +265,7 @@ func (s *lostCommit) FinishTransaction(ctx context.Context, id string, o mssp.Ou
 // A request whose transaction ended without anybody knowing is answered with
 // the outcome that the store has.
 func TestLostCommit(t *testing.T) {
+	t.Parallel()
 	for _, again := range []bool{false, true} { // whether the phone repeats its answer
 		w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 		w.cfg.Store, w.cfg.Poll = &lostCommit{Store: w.store}, 0
@@ -322,6 +326,7 @@ func (s *turnstile) InsertReceipt(ctx context.Context, r *mssp.Receipt) error {
 // Of two receipts for one transaction that arrive together, one is refused and
 // the other learns what the user did.
 func TestTwoReceiptsAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	w.cfg.Store = &turnstile{Store: w.store, second: make(chan struct{}), first: make(chan struct{})}
 	w.cfg.Poll = 0

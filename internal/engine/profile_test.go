@@ -24,6 +24,7 @@ func params(words string) func(*signum.ProfileRequest) {
 }
 
 func TestProfile(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
 		w.putParty(func(p *mssp.Party) { p.Services = everything })
@@ -112,6 +113,7 @@ func TestProfile(t *testing.T) {
 
 // TestProfileRefusals: who cannot sign is told why.
 func TestProfileRefusals(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	sim := w.addUser(1, approves, signum.EC, signum.SIM)
 	fresh := w.addInactive(2, approves, "")
@@ -157,6 +159,7 @@ func TestProfileRefusals(t *testing.T) {
 }
 
 func TestSubjectNames(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{"a": "a", "a,b": `a\,b`, " a ": `\ a\ `, "#a": `\#a`, `"\<>;+`: `\"\\\<\>\;\+`, "ü": "ü", "ü ": `ü\ `} {
 		if got := escapeValue(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
@@ -169,6 +172,7 @@ func TestSubjectNames(t *testing.T) {
 
 // TestCertificateStates: what cannot sign now is INACTIVE.
 func TestCertificateStates(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	s := w.addUser(1, approves, signum.EC, signum.SIM, signum.App)
 	for name, how := range map[string]func(){

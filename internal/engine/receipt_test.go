@@ -43,6 +43,7 @@ func (w *world) receipt(r *signum.ReceiptRequest) (*signum.ReceiptResponse, erro
 
 // TestReceiptOutcomes is the table of the receipt extension, for SIM and App.
 func TestReceiptOutcomes(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
 		w.run()
@@ -122,6 +123,7 @@ func TestReceiptOutcomes(t *testing.T) {
 }
 
 func TestReceiptRefusals(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	w.putParty(func(p *mssp.Party) { p.ID, p.Pins = "mid://other", []mssp.Pin{{2}} })
 	w.putParty(func(p *mssp.Party) { p.TestNumbers = true })
@@ -204,6 +206,7 @@ func (g goneStore) Subscriber(ctx context.Context, msisdn string) (*mssp.Subscri
 // TestReceiptForeignAnswer: a receipt is answered by the device that shows it,
 // once; what comes later changes nothing.
 func TestReceiptForeignAnswer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	s := w.addUser(1, approves, signum.EC, signum.SIM)
 	id := w.signed(s)
@@ -246,6 +249,7 @@ func TestReceiptForeignAnswer(t *testing.T) {
 // TestReceiptTooLate: an answer after the time counts as lost, whether or not a
 // sweep has run.
 func TestReceiptTooLate(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	s := w.addUser(1, approves, signum.EC, signum.SIM)
 	id := w.signed(s)
@@ -269,6 +273,7 @@ func TestReceiptTooLate(t *testing.T) {
 // TestReceiptOtherNode: the answer arrives at another node than the one that
 // waits.
 func TestReceiptOtherNode(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		a := newWorld(t, url, nil)
 		s := a.addUser(1, approves, signum.EC, signum.App)
@@ -299,6 +304,7 @@ func TestReceiptOtherNode(t *testing.T) {
 
 // TestEncryptedReceipt: only the SIM can read it.
 func TestEncryptedReceipt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	s := w.addUser(1, approves, signum.RSA, signum.SIM)
 	id := w.signed(s)
@@ -348,6 +354,7 @@ func TestEncryptedReceipt(t *testing.T) {
 }
 
 func TestReceiptHangUp(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	s := w.addUser(1, approves, signum.EC, signum.SIM)
 	id := w.signed(s)

@@ -38,6 +38,7 @@ func (s *slowStore) OutstandingTransactions(ctx context.Context, now time.Time, 
 // new request for one that an earlier run left behind: a one-time password that
 // is on its way must not be sent again.
 func TestRecoveryOfTexts(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
 		for _, ends := range []bool{false, true} { // the sending, while recovery looks

@@ -50,6 +50,7 @@ func (w *world) at(country string, accuracy int, device, location float64, ago t
 // TestGeofencing is the three ways to enforce a policy, on both methods, and
 // every error code; synchronously and asynchronously the same.
 func TestGeofencing(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
 		w.putParty(func(p *mssp.Party) { p.Services = everything })
@@ -165,6 +166,7 @@ func itoa(n int) string {
 }
 
 func TestGeofencingProfile(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	w.putParty(func(p *mssp.Party) { p.Services = everything })
 	other := signum.Network{MCC: "228", MNC: "02"}
@@ -196,6 +198,7 @@ func TestGeofencingProfile(t *testing.T) {
 }
 
 func TestSubscriberInfoAndValidate(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	w.putParty(func(p *mssp.Party) { p.Services = everything })
 	info, validate := service(signum.AdditionalService{URI: signum.ServiceSubscriberInfo}), service(signum.AdditionalService{URI: signum.ServiceValidate})
@@ -233,6 +236,7 @@ func TestSubscriberInfoAndValidate(t *testing.T) {
 // TestApp2App: there is no push; the AuthUri opens the request, once; the
 // redirect leads back; a restart forgets nothing.
 func TestApp2App(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, dburl string) {
 		w := newWorld(t, dburl, nil)
 		w.putParty(func(p *mssp.Party) { p.Services = everything })
@@ -311,6 +315,7 @@ func TestApp2App(t *testing.T) {
 }
 
 func TestTxnApproval(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
 		s := w.addUser(1, approves, signum.EC, signum.SIM, signum.App)
@@ -343,6 +348,7 @@ func TestTxnApproval(t *testing.T) {
 
 // TestOneTimePassword: a text to any phone, and no signature.
 func TestOneTimePassword(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
 		s := w.addUser(1, approves, signum.EC, signum.SIM)
@@ -391,6 +397,7 @@ func TestOneTimePassword(t *testing.T) {
 
 // TestTestNumbers: on the first call of any operation.
 func TestTestNumbers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	call := func(number string) [4]string {
 		s := &mssp.Subscriber{MSISDN: number}

@@ -54,6 +54,7 @@ func damage(t *testing.T, url, id string) {
 // the start, sweeps and polls of the older one, which goes on with the others;
 // the newer one answers it. If nobody does, the older one ends it with 208.
 func TestUnreadableTransaction(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		newer := newWorld(t, url, nil)
 		newer.cfg.Store = newerStore{newer.store}

@@ -15,6 +15,7 @@ var verification = service(signum.AdditionalService{URI: signum.ServiceVerificat
 // TestVerificationCode: the first answer has the code, and the App offers
 // three. Only the right choice leads to a signature.
 func TestVerificationCode(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
 		w.putParty(func(p *mssp.Party) { p.Services = everything })
@@ -76,6 +77,7 @@ func TestVerificationCode(t *testing.T) {
 // TestVerificationRefused: a request that could not show a code, or reach an
 // App, is refused.
 func TestVerificationRefused(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
 		w.putParty(func(p *mssp.Party) { p.Services = everything })
@@ -98,6 +100,7 @@ func TestVerificationRefused(t *testing.T) {
 
 // TestSignatureOfDevice: an App gets its own signatures, and no others.
 func TestSignatureOfDevice(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
 		w.run()
