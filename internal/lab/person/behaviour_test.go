@@ -11,6 +11,7 @@ import (
 
 // A behaviour without a delay has that of its person, and the newest counts.
 func TestPersonBehaves(t *testing.T) {
+	t.Parallel()
 	p := person.New(time.Second)
 	if got := p.Behaviour(); got != person.Delayed(time.Second) {
 		t.Errorf("at first: %v", got)
@@ -27,6 +28,7 @@ func TestPersonBehaves(t *testing.T) {
 
 // What a device answers by itself, it answers to signatures only.
 func TestPlays(t *testing.T) {
+	t.Parallel()
 	for _, a := range person.Actions() {
 		want := map[person.Action]signum.Code{person.Blocked: signum.PINBlocked, person.NoKey: signum.NoKeyFound}[a]
 		b := person.Behaviour{Do: a}
@@ -40,6 +42,7 @@ func TestPlays(t *testing.T) {
 }
 
 func TestNotThePIN(t *testing.T) {
+	t.Parallel()
 	for _, pin := range []string{"0000", "1234", "9876", "pass phrase", "ä"} {
 		got := person.NotThePIN(pin)
 		if got == pin || len(got) != len(pin) || (pin[0] >= '0' && pin[0] <= '9') != (got[0] >= '0' && got[0] <= '9') && pin[0] >= '0' && pin[0] <= '9' {
@@ -49,6 +52,7 @@ func TestNotThePIN(t *testing.T) {
 }
 
 func TestParseBehaviour(t *testing.T) {
+	t.Parallel()
 	for _, a := range person.Actions() {
 		for _, b := range []person.Behaviour{{Do: a}, {Do: a, After: 1500 * time.Millisecond}} {
 			if got, err := person.ParseBehaviour(b.String()); err != nil || got != b {

@@ -11,6 +11,7 @@ import (
 
 // The function may make further events; they come after those that were there.
 func TestObserverCallsBack(t *testing.T) {
+	t.Parallel()
 	var got []string
 	var o *person.Observer
 	o = person.NewObserver(func(e person.Event) {
@@ -34,6 +35,7 @@ func TestObserverCallsBack(t *testing.T) {
 // However many add at a time, each event is delivered once, one after another
 // and in the order of those who add.
 func TestObserverConcurrently(t *testing.T) {
+	t.Parallel()
 	const adders, each = 8, 200
 	last := make(map[string]int)
 	o := person.NewObserver(func(e person.Event) { // without a lock: the race detector would tell
@@ -63,6 +65,7 @@ func TestObserverConcurrently(t *testing.T) {
 
 // A function that panics does not keep the others from theirs.
 func TestObserverPanics(t *testing.T) {
+	t.Parallel()
 	n := 0
 	o := person.NewObserver(func(person.Event) {
 		if n++; n == 1 {

@@ -19,6 +19,7 @@ func place(change func(*person.Place)) person.Place {
 }
 
 func TestParsePlace(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		in   string
 		want person.Place
@@ -98,6 +99,7 @@ func FuzzParsePlace(f *testing.F) {
 }
 
 func TestLocation(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	for _, tc := range []struct {
 		place    string
@@ -124,6 +126,7 @@ func TestLocation(t *testing.T) {
 }
 
 func TestMoveTo(t *testing.T) {
+	t.Parallel()
 	p := person.New(0)
 	if p.Place() != person.DefaultPlace() {
 		t.Errorf("at first: %v", p.Place())

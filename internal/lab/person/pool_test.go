@@ -14,6 +14,7 @@ import (
 // A pool runs no more than its limit at a time, keeps the order where that is
 // one, finishes what it accepted, and leaves no goroutine behind.
 func TestPool(t *testing.T) {
+	t.Parallel()
 	for _, limit := range []int{1, 3} {
 		synctest.Test(t, func(t *testing.T) {
 			p := person.NewPool(slog.New(slog.DiscardHandler), limit)

@@ -13,6 +13,7 @@ import (
 var plain = softapp.Config{Plain: true, Delay: 200 * time.Millisecond}
 
 func TestAppEnrolAndSign(t *testing.T) {
+	t.Parallel()
 	inBubble(t, softapp.Config{Delay: time.Second}, func(l *appLab) { // with all rounds
 		id := l.enrol(softapp.EnrolOptions{Name: "Mine", Passcode: "pass phrase"})
 		if l.Connected() != 1 {
@@ -40,6 +41,7 @@ func TestAppEnrolAndSign(t *testing.T) {
 }
 
 func TestAppBehaviours(t *testing.T) {
+	t.Parallel()
 	cancel := object{"id": "h1", "op": "sign", "cancel": true}
 	tests := []struct {
 		do      person.Action
@@ -120,6 +122,7 @@ func sameObject(a, b object) bool {
 
 // Once it can be reached again, the person is asked what is still wanted.
 func TestAppReachableAgain(t *testing.T) {
+	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
 		id := l.enrol(softapp.EnrolOptions{})
 		_ = l.Behave(msisdn, person.Behaviour{Do: person.Unreachable})
@@ -139,6 +142,7 @@ func TestAppReachableAgain(t *testing.T) {
 
 // What is shown must be what is signed: the App declines.
 func TestAppDigest(t *testing.T) {
+	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
 		id := l.enrol(softapp.EnrolOptions{})
 		r := l.service.toSign("h1", "pay 10")
@@ -159,6 +163,7 @@ func TestAppDigest(t *testing.T) {
 }
 
 func TestAppTransactionApproval(t *testing.T) {
+	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
 		id := l.enrol(softapp.EnrolOptions{})
 		r := l.service.toSign("h1", `{"format_version":1,"content_string":"[{\"key\":\"Amount\",\"value\":\"1\"}]"}`)
@@ -172,6 +177,7 @@ func TestAppTransactionApproval(t *testing.T) {
 }
 
 func TestAppReceipts(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		b      person.Behaviour
 		result string
@@ -205,6 +211,7 @@ func TestAppReceipts(t *testing.T) {
 // A receipt waits for the signature on the screen, of the same transaction or
 // not.
 func TestAppReceiptWaits(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"answered", "gone", "sync", "withdrawn"} {
 		t.Run(how, func(t *testing.T) {
 			inBubble(t, plain, func(l *appLab) {
@@ -243,6 +250,7 @@ func TestAppReceiptWaits(t *testing.T) {
 }
 
 func TestAppLocation(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		place string
 		want  any
@@ -286,6 +294,7 @@ func TestAppLocation(t *testing.T) {
 }
 
 func TestAppChoices(t *testing.T) {
+	t.Parallel()
 	second := func(c []string) string { return c[1] }
 	for _, tc := range []struct {
 		name   string
@@ -315,6 +324,7 @@ func TestAppChoices(t *testing.T) {
 
 // The device has the public half of its key, and its observer may call.
 func TestAppDevice(t *testing.T) {
+	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
 		id := l.enrol(softapp.EnrolOptions{})
 		d := l.device(id)

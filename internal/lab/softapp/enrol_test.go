@@ -14,6 +14,7 @@ import (
 
 // An enrolment whose answers were lost is repeated, with the same keys.
 func TestAppEnrolRetries(t *testing.T) {
+	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
 		l.service.set(func() {
 			l.service.codes["K7QZ"] = msisdn
@@ -37,6 +38,7 @@ func TestAppEnrolRetries(t *testing.T) {
 }
 
 func TestAppErrors(t *testing.T) {
+	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
 		e := (*softapp.Error)(nil)
 		if _, err := l.Enrol(l.t.Context(), "WRONG", softapp.EnrolOptions{}); !errors.As(err, &e) || e.Code != "code" || e.Status != 404 {
@@ -74,6 +76,7 @@ func TestAppErrors(t *testing.T) {
 
 // An enrolment that the service does not answer as it should makes no App.
 func TestAppEnrolAnswers(t *testing.T) {
+	t.Parallel()
 	another := (&fakeService{t: t}).certify(&newECKey(t).PublicKey)
 	for name, spoil := range map[string]func(a object){
 		"no device":       func(a object) { delete(a, "device") },
@@ -101,6 +104,7 @@ func TestAppEnrolAnswers(t *testing.T) {
 
 // Whoever gives up on the service is not kept.
 func TestAppEnrolGivenUp(t *testing.T) {
+	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
 		l.service.set(func() { l.service.fail["enrol/begin"] = 1000 })
 		ctx, cancel := context.WithTimeout(l.t.Context(), 2*time.Second)
@@ -114,6 +118,7 @@ func TestAppEnrolGivenUp(t *testing.T) {
 
 // Close finishes what is under way, and repeats nothing.
 func TestAppsClose(t *testing.T) {
+	t.Parallel()
 	inBubble(t, softapp.Config{Plain: true}, func(l *appLab) {
 		id := l.enrol(softapp.EnrolOptions{})
 		l.service.set(func() { l.service.fail["answer"] = 1000 })

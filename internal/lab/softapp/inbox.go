@@ -142,6 +142,7 @@ func (p *app) halt() {
 // connect opens the inbox and reads what comes until it is closed. The caller
 // learns whether the App was welcome.
 func (p *app) connect(ctx context.Context) (welcome bool, err error) {
+	defer event.RescueTo(&err, p.log(), "inbox of a software App") // then it connects again
 	ctx, cut := context.WithCancel(ctx)
 	defer cut()
 	p.line.Lock()

@@ -14,6 +14,7 @@ import (
 // However often a request comes, on however many connections, it is shown
 // once and answered once.
 func TestAppDuplicates(t *testing.T) {
+	t.Parallel()
 	inBubble(t, softapp.Config{Plain: true, Delay: 20 * time.Second}, func(l *appLab) {
 		id := l.enrol(softapp.EnrolOptions{})
 		r := l.service.toSign("h1", "a")
@@ -48,6 +49,7 @@ func TestAppDuplicates(t *testing.T) {
 
 // A frame of an older state that comes late changes nothing.
 func TestAppReordering(t *testing.T) {
+	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
 		id := l.enrol(softapp.EnrolOptions{})
 		_ = l.Behave(msisdn, person.Behaviour{Do: person.Silent})
@@ -108,6 +110,7 @@ func TestAppReordering(t *testing.T) {
 }
 
 func TestAppGone(t *testing.T) {
+	t.Parallel()
 	for reason, kind := range map[string]person.Kind{
 		"withdrawn": person.Withdrawn, "replaced": person.Replaced, "expired": person.Expired, "answered": person.Withdrawn, "new": person.Withdrawn,
 	} {
@@ -126,6 +129,7 @@ func TestAppGone(t *testing.T) {
 
 // Pauses double from half a second to half a minute, each half to all of it.
 func TestAppReconnects(t *testing.T) {
+	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
 		id := l.enrol(softapp.EnrolOptions{})
 		for range 8 {
@@ -153,6 +157,7 @@ func TestAppReconnects(t *testing.T) {
 }
 
 func TestAppCloses(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		end  fakeClose
 		back bool
@@ -174,6 +179,7 @@ func TestAppCloses(t *testing.T) {
 
 // The App is heard within each heartbeat, and notices a service that is not.
 func TestAppHeartbeat(t *testing.T) {
+	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
 		id := l.enrol(softapp.EnrolOptions{})
 		l.wait(10 * time.Minute)
@@ -195,6 +201,7 @@ func TestAppHeartbeat(t *testing.T) {
 }
 
 func TestAppSilentService(t *testing.T) {
+	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
 		id := l.enrol(softapp.EnrolOptions{})
 		l.service.set(func() { l.service.mute = true })
@@ -208,6 +215,7 @@ func TestAppSilentService(t *testing.T) {
 // A phone whose clock is wrong learns the time, from a call or from the
 // welcome, and with it when requests end.
 func TestAppWrongClock(t *testing.T) {
+	t.Parallel()
 	for _, ahead := range []time.Duration{-26 * time.Hour, -61 * time.Second, -45 * time.Second, 45 * time.Second, 61 * time.Second, 400 * 24 * time.Hour} {
 		t.Run(ahead.String(), func(t *testing.T) {
 			inBubble(t, plain, func(l *appLab) {
@@ -247,6 +255,7 @@ func TestAppWrongClock(t *testing.T) {
 
 // Calls that do not come through, or whose answers do not, are made again.
 func TestAppRetries(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name  string
 		path  string
@@ -292,6 +301,7 @@ func TestAppRetries(t *testing.T) {
 
 // How often an answer is sent that is refused.
 func TestAppAnswerRefused(t *testing.T) {
+	t.Parallel()
 	for code, calls := range map[string]int{"late": 1, "unknown": 1, "malformed": 1, "replay": 8, "slow": 8} {
 		inBubble(t, plain, func(l *appLab) {
 			id := l.enrol(softapp.EnrolOptions{})
@@ -306,6 +316,7 @@ func TestAppAnswerRefused(t *testing.T) {
 }
 
 func TestAppOpen(t *testing.T) {
+	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
 		other, id := l.enrol(softapp.EnrolOptions{}), l.enrol(softapp.EnrolOptions{})
 		r := l.service.toSign("h1", "a")
@@ -347,6 +358,7 @@ func TestAppOpen(t *testing.T) {
 
 // A wrong passcode by hand leaves the request there; the third does not.
 func TestAppByHand(t *testing.T) {
+	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
 		id := l.enrol(softapp.EnrolOptions{Passcode: "right"})
 		_ = l.Behave(msisdn, person.Behaviour{Do: person.Silent})

@@ -15,6 +15,7 @@ import (
 
 // The vectors are of another implementation: see testdata/vectors.mjs.
 func TestUnlockingVectors(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("testdata/vectors.json")
 	if err != nil {
 		t.Fatal(err)
@@ -67,6 +68,7 @@ func TestUnlockingVectors(t *testing.T) {
 }
 
 func TestRawSignature(t *testing.T) {
+	t.Parallel()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)

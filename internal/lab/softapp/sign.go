@@ -104,18 +104,24 @@ func (d *Device) chosen(p *prompt) (choice string, err error) {
 	return choice, err
 }
 
-// aside does something that takes long without the lock. The error is
-// person.ErrNotShown if it succeeded but the request has gone meanwhile.
+// aside does something slow without holding mu. The error is person.ErrNotShown if
+// it succeeded but the request has left the screen in the meantime.
 func (d *Device) aside(p *prompt, f func() error) error {
-	d.mu.Unlock()
-	d.seen.Flush()
-	err := f()
-	d.mu.Lock()
+	err := d.unlocked(f)
 	d.expire(d.clock.Now())
 	if err == nil && d.current != p {
 		return person.ErrNotShown
 	}
 	return err
+}
+
+// unlocked calls f without mu, and holds mu again even if f panics: the callers
+// release it in a defer.
+func (d *Device) unlocked(f func() error) error {
+	d.mu.Unlock()
+	defer d.mu.Lock()
+	d.seen.Flush()
+	return f()
 }
 
 // Choose sets how the person chooses among the verification codes from now on:

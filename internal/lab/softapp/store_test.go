@@ -20,6 +20,7 @@ import (
 )
 
 func TestAppStores(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	opened, err := softapp.OpenDir(filepath.Join(dir, "new"))
 	if err != nil {
@@ -83,6 +84,7 @@ func TestAppStores(t *testing.T) {
 
 // A process that starts has the Apps of the last one, and their keys.
 func TestAppRestart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	store, err := softapp.OpenDir(dir)
 	if err != nil {
@@ -138,6 +140,7 @@ func TestAppRestart(t *testing.T) {
 
 // No secret is printed.
 func TestAppRecordString(t *testing.T) {
+	t.Parallel()
 	r := softapp.Record{DeviceID: "d", Secret: []byte("secret"), AuthKey: []byte("secret")}
 	if s := fmt.Sprintf("%v %+v %#v %s", r, &r, r, &r); s != "App d App d App d App d" {
 		t.Error(s)
@@ -147,6 +150,7 @@ func TestAppRecordString(t *testing.T) {
 // Many Apps that wait cost a goroutine each, besides what the fake service
 // and its pipes cost.
 func TestManyApps(t *testing.T) {
+	t.Parallel()
 	const n = 300
 	inBubble(t, softapp.Config{Plain: true}, func(l *appLab) {
 		ids := make([]string, n)
