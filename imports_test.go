@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"internal/app":             {"", "internal/clientaddr", "internal/event", "internal/limit", "internal/mssp"},
 	"internal/applet":          {"internal/sms"},
 	"internal/web":             {},
-	"internal/web/phonepage":   {"internal/event", "internal/web"},
+	"internal/web/phonepage":   {"internal/clientaddr", "internal/event", "internal/web"},
 	"internal/web/portal":      {"", "internal/clientaddr", "internal/event", "internal/limit", "internal/lang", "internal/mssp"},
 	"internal/web/webtest":     {"internal/testkit"},
 	"internal/lab/handsetpage": {"", "internal/event", "internal/web"},

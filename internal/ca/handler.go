@@ -69,10 +69,11 @@ type answer struct {
 	body        []byte
 	allow       string // the methods, of a 405
 	reason      string // for the event; one of a fixed set
+	refused     bool   // the request was not one that the service answers
 }
 
 func plain(status int, reason string) answer {
-	return answer{status: status, contentType: "text/plain; charset=utf-8", body: []byte(http.StatusText(status) + "\n"), reason: reason}
+	return answer{status: status, contentType: "text/plain; charset=utf-8", body: []byte(http.StatusText(status) + "\n"), reason: reason, refused: true}
 }
 
 func notAllowed(methods string) answer {
@@ -90,6 +91,9 @@ func (i *Issuer) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	a.write(w)
 	e.Status, e.Reason = a.status, a.reason
+	if a.refused && err == nil {
+		i.events.Sample(e)
+	}
 	i.events.Emit(r.Context(), e)
 }
 
@@ -204,7 +208,7 @@ func ocspHTTP(a ocspAnswer, maxAge time.Duration) answer {
 	if !a.signed {
 		maxAge = 0
 	}
-	return answer{status: http.StatusOK, contentType: "application/ocsp-response", maxAge: maxAge, body: a.der, reason: a.status}
+	return answer{status: http.StatusOK, contentType: "application/ocsp-response", maxAge: maxAge, body: a.der, reason: a.status, refused: !a.signed}
 }
 
 // ocspFromPath returns the request in a URL: the URL-encoded base64 of its DER.

@@ -77,7 +77,7 @@ func (n *Node) newPages(ctx context.Context) error {
 		return err
 	}
 	n.onClose(selfCare.Close)
-	for path, h := range map[string]http.Handler{"/phone": phonepage.Handler(phonepage.Config{ServiceName: n.cfg.Service.Name, Events: n.events}), portalPath: selfCare.Handler()} {
+	for path, h := range map[string]http.Handler{"/phone": phonepage.Handler(phonepage.Config{ServiceName: n.cfg.Service.Name, Logger: n.deps.Logger, Events: n.events}), portalPath: selfCare.Handler()} {
 		n.web.Handle(path, h)
 		n.web.Handle(path+"/", h)
 	}

@@ -49,8 +49,11 @@ func (c *call) emit() {
 	if c.routine && e.Status < http.StatusBadRequest {
 		return
 	}
-	if c.session != nil {
+	switch {
+	case c.session != nil:
 		e.MSISDN = c.session.number
+	case e.Reason != "" && e.Cause == nil: // a stranger can cause any number of these
+		c.p.Events.Sample(e)
 	}
 	c.p.Events.Emit(c.r.Context(), e)
 }
