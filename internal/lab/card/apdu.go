@@ -14,7 +14,7 @@ const (
 	swNoFile        = 0x6a82
 	swWrongP1P2     = 0x6a86
 	swWrongOffset   = 0x6b00
-	swWrongLe       = 0x6c00 // the right one is xx
+	swWrongLe       = 0x6c00 // the right length is xx
 	swNoInstruction = 0x6d00
 	swNoClass       = 0x6e00
 	swTechnical     = 0x6f00
@@ -33,14 +33,14 @@ const (
 	insStatus           = 0xf2
 )
 
-// apdu is a command APDU (ISO/IEC 7816-4), lengths in one octet.
+// apdu is a command APDU (ISO/IEC 7816-4) with lengths of one octet.
 type apdu struct {
 	cla, ins, p1, p2 byte
 	data             []byte
-	le               int // 256 if it was given as 0, or not at all
+	le               int // 256 if it is 0 or absent
 }
 
-// parseAPDU is false if the lengths do not add up.
+// parseAPDU returns false if the lengths are inconsistent.
 func parseAPDU(b []byte) (apdu, bool) {
 	if len(b) < 4 {
 		return apdu{}, false
@@ -60,10 +60,9 @@ func parseAPDU(b []byte) (apdu, bool) {
 	return a, true
 }
 
-// Transmit gives the card a command APDU and returns the data and SW1 SW2 of
-// its answer, never less than two octets. The card keeps no part of b. It is
-// safe for concurrent use, and takes as long as the card computes: to make an
-// RSA key up to some seconds, otherwise a few milliseconds.
+// Transmit gives the card a command APDU and returns data and SW1 SW2 of its answer,
+// at least two octets. The card does not retain b. The call lasts as long as the card
+// computes: up to some seconds to generate an RSA key, otherwise a few milliseconds.
 func (c *Card) Transmit(b []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,9 +106,9 @@ func (c *Card) dispatch(b []byte) (data []byte, sw uint16) {
 	return handle(a)
 }
 
-// terminalProfile begins a session: what was not kept in the store is gone, as
-// after a reset. A request that was under way is not answered; when the
-// service repeats it, the user is asked again.
+// terminalProfile starts a session: everything that is not in the store is lost, as
+// after a reset. A request that was in progress stays unanswered; when the service
+// repeats it, the user is asked again.
 func (c *Card) terminalProfile(a apdu) ([]byte, uint16) {
 	if len(a.data) == 0 {
 		return nil, swWrongLength

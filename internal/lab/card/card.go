@@ -19,53 +19,53 @@ import (
 )
 
 const (
-	// DefaultPIN is the PIN of cards that name none.
+	// DefaultPIN is the PIN of a card whose Config has none.
 	DefaultPIN     = "123456"
 	minPIN, maxPIN = 4, 8
 )
 
-// Config is how a card leaves the factory.
+// Config describes a card as it leaves the factory.
 type Config struct {
 	ICCID string // 10 to 20 digits
-	// Keys are the one key set of the card and KeySet its number, 1 to 15; zero
-	// is 1.
+	// Keys is the only key set of the card, and KeySet its number, 1 to 15; 0 means
+	// 1.
 	Keys   scp80.Keys
 	KeySet byte
-	// Algorithm of the keys is AES or 3DES, as mssp.Card has it; empty: AES.
+	// Algorithm of the keys is AES or 3DES, as in mssp.Card; empty means AES.
 	Algorithm string
 	TAR       scp80.TAR // of the applet; zero: applet.TAR
-	// PIN has 4 to 8 digits; empty: DefaultPIN. A blank card has none until its
-	// user chooses one, and this is what they will choose (KnownPIN).
+	// PIN has 4 to 8 digits; empty means DefaultPIN. A blank card has no PIN until
+	// its user chooses one; PIN is then what the user will choose (KnownPIN).
 	PIN     string
-	KeyType signum.KeyType // of the key that a card is made with; empty: EC
-	Blank   bool           // no key until GENKEY, which then says of which type
+	KeyType signum.KeyType // of the key that New generates; empty: EC
+	Blank   bool           // no key until GENKEY, which names the type
 	Store   Store          // nil: NewMemory
-	Rand    io.Reader      // nil: crypto/rand; crypto/ecdsa may prefer its own
+	Rand    io.Reader      // nil: crypto/rand; crypto/ecdsa may ignore it
 	Clock   mssp.Clock     // nil: the machine's
-	Logger  *slog.Logger   // of failures of the store; nil: none
+	Logger  *slog.Logger   // for failures of the store; nil: none
 }
 
-// String leaves the keys and the PIN out, as does GoString: a log may print
-// anything.
+// String omits the keys and the PIN, and so does GoString, because a log may print
+// either.
 func (c Config) String() string { return "card " + c.ICCID }
 
-// GoString is String.
+// GoString returns String.
 func (c Config) GoString() string { return c.String() }
 
-// Card is one card. It acts only when it is called, and is safe for concurrent
+// Card is one card. It has no goroutine of its own, and is safe for concurrent
 // use.
 type Card struct {
 	cfg Config
 
 	mu       sync.Mutex
-	kept     *State        // as it is in the store
+	kept     *State        // as in the store
 	key      crypto.Signer // nil: blank
-	replies  uint64        // the last counter used; at most kept.Replies
-	rig      applet.Result
-	spoil    bool
+	replies  uint64        // the last reply counter used; at most kept.Replies
+	forced   applet.Result
+	corrupt  bool
 	selected uint16 // file
 
-	// The rest is gone after a reset.
+	// A reset clears the rest.
 	parts     *sms.Reassembler
 	put       []postponed
 	queue     []*command
@@ -74,8 +74,8 @@ type Card struct {
 	dialogue  *dialogue // nil: none
 }
 
-// New makes a card, or takes up one that the store knows: PIN, key and counters
-// are then those of the store.
+// New returns a card. If the store knows its ICCID, PIN, key and counters come from
+// the store.
 func New(cfg Config) (*Card, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {
@@ -120,8 +120,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// check repeats no secret in its errors. Whether the keys are of the right
-// length is found out by using them.
+// check keeps secrets out of its errors. It tests the length of the keys by using
+// them.
 func (c Config) check() error {
 	if err := checkICCID(c.ICCID); err != nil {
 		return err
@@ -130,7 +130,7 @@ func (c Config) check() error {
 		return fmt.Errorf("card %s: key sets are 1 to 15", c.ICCID)
 	}
 	if c.Algorithm != "AES" && c.Algorithm != "3DES" {
-		return fmt.Errorf("card %s: there is no algorithm %q", c.ICCID, c.Algorithm)
+		return fmt.Errorf("card %s: unknown algorithm %q", c.ICCID, c.Algorithm)
 	}
 	if !isPIN(c.PIN) {
 		return fmt.Errorf("card %s: a PIN has 4 to 8 digits", c.ICCID)
@@ -142,12 +142,12 @@ func (c Config) check() error {
 		SPI: [2]byte{0x16, 0x39}, KIc: c.keyByte(c.Keys.KIc), KID: c.keyByte(c.Keys.KID), TAR: c.TAR,
 	}}
 	if _, err := probe.Seal(c.Keys); err != nil {
-		return fmt.Errorf("card %s: keys of %d and %d octets are none for %s", c.ICCID, len(c.Keys.KIc), len(c.Keys.KID), c.Algorithm)
+		return fmt.Errorf("card %s: keys of %d and %d octets do not fit %s", c.ICCID, len(c.Keys.KIc), len(c.Keys.KID), c.Algorithm)
 	}
 	return nil
 }
 
-// keyByte is the KIc or KID of commands to this card: key set and algorithm.
+// keyByte returns the KIc or KID of commands to this card: key set and algorithm.
 func (c Config) keyByte(key []byte) byte {
 	switch {
 	case c.Algorithm == "AES":
@@ -158,7 +158,7 @@ func (c Config) keyByte(key []byte) byte {
 	return c.KeySet<<4 | 5
 }
 
-// load takes up the state, and makes the key of a card that shall have one.
+// load reads the state, and generates the key unless the card is blank.
 func (c *Card) load() error {
 	s, err := c.cfg.Store.LoadCard(c.cfg.ICCID)
 	fresh := errors.Is(err, fs.ErrNotExist)
@@ -180,7 +180,7 @@ func (c *Card) load() error {
 	}
 	s.KeySet = set
 	c.kept, c.replies = s, s.Replies
-	c.reference = byte(s.Replies) // unlike those before a power cut
+	c.reference = byte(s.Replies) // differs from those before a power cut
 	if c.cfg.Blank {
 		if fresh {
 			return c.keep(func(*State) {})
@@ -202,12 +202,12 @@ func (c *Card) load() error {
 		})
 	}
 	if have := algorithmOf(c.key); have != want {
-		return fmt.Errorf("its key is %s, %s is wanted", have, want)
+		return fmt.Errorf("its key is %s, want %s", have, want)
 	}
 	return nil
 }
 
-// keep changes the state, in the store first.
+// keep changes the state in the store, and then in memory.
 func (c *Card) keep(change func(*State)) error {
 	next := c.kept.clone()
 	change(next)
@@ -219,7 +219,7 @@ func (c *Card) keep(change func(*State)) error {
 	return nil
 }
 
-// reset is what a power cut does to the rest.
+// reset clears what a power cut clears.
 func (c *Card) reset() {
 	c.parts = sms.NewReassembler(partsLifetime, partsCap)
 	c.put, c.queue, c.dialogue, c.selected = nil, nil, nil, fileMF
@@ -227,16 +227,16 @@ func (c *Card) reset() {
 
 func (c *Card) now() time.Time { return c.cfg.Clock.Now() }
 
-// String names the card, without its secrets.
+// String returns the name of the card, without its secrets.
 func (c *Card) String() string { return c.cfg.String() }
 
-// GoString is String.
+// GoString returns String.
 func (c *Card) GoString() string { return c.String() }
 
-// ICCID is the card's number.
+// ICCID returns the card's number.
 func (c *Card) ICCID() string { return c.cfg.ICCID }
 
-// PublicKey is an *ecdsa.PublicKey or *rsa.PublicKey, nil while the card is
+// PublicKey returns an *ecdsa.PublicKey or *rsa.PublicKey, or nil while the card is
 // blank.
 func (c *Card) PublicKey() crypto.PublicKey {
 	c.mu.Lock()

@@ -364,13 +364,13 @@ func TestRigged(t *testing.T) {
 	if r := p.only(); r.Result != applet.PINBlocked || r.TriesLeft != 0 || p.card.TriesLeft() != 3 {
 		t.Errorf("%+v", r)
 	}
-	p.card.Rig(applet.NoKey)
+	p.card.ForceResult(applet.NoKey)
 	p.send(signRequest(2, "a"))
 	if r := p.only(); r.Result != applet.NoKey {
 		t.Errorf("%+v", r)
 	}
-	p.card.Rig(applet.OK)
-	p.card.Spoil(true)
+	p.card.ForceResult(applet.OK)
+	p.card.CorruptSignatures(true)
 	p.do = []press{ok, pin("4711")}
 	r := signRequest(3, "a")
 	p.send(r)

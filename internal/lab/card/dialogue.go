@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// defaultTimeout is for requests that do not say how long the user has.
+	// defaultTimeout applies to requests that name no time-out.
 	defaultTimeout = 2 * time.Minute
-	// maxRepeats bounds how often one dialogue is set back, by a phone that is
-	// busy or a user who presses Back, so that no phone can keep a card busy.
+	// maxRepeats bounds how often a busy phone or a user who presses Back can
+	// repeat a step of one dialogue, so that no phone can keep a card busy.
 	maxRepeats = 10
-	// onlyKey is the key id of the one key that a card has.
+	// onlyKey is the id of the card's only key.
 	onlyKey = 1
 )
 
-// dialogue is a request that the user is asked about.
+// dialogue is a request that needs the user.
 type dialogue struct {
 	req      *applet.Request
 	from     sms.Address
@@ -31,12 +31,12 @@ type dialogue struct {
 	repeats  int
 }
 
-// script is the order of a dialogue. Its methods queue a command or finish the
-// dialogue.
+// script is the sequence of steps of a dialogue. Each method queues a command or
+// finishes the dialogue.
 type script interface {
-	ask(*Card, *dialogue)               // the present step
-	next(*Card, *dialogue, string)      // the step is done: what the user typed
-	back(*Card, *dialogue) (first bool) // to the step before, which ask asks
+	ask(*Card, *dialogue)               // the current step
+	next(*Card, *dialogue, string)      // the step is done; the string is what the user typed
+	back(*Card, *dialogue) (first bool) // go to the previous step; first: there is none
 }
 
 func timeout(r *applet.Request) time.Duration {
@@ -49,7 +49,7 @@ func timeout(r *applet.Request) time.Duration {
 	return defaultTimeout
 }
 
-// begin answers what needs no user, and asks about the rest.
+// begin answers a request that needs no user, and starts the dialogue of any other.
 func (c *Card) begin(d *dialogue) {
 	c.dialogue = d
 	switch d.req.Op {
@@ -68,14 +68,13 @@ func (c *Card) begin(d *dialogue) {
 	}
 }
 
-// play begins with the first step of a script.
+// play starts a script.
 func (c *Card) play(d *dialogue, s script) {
 	d.script = s
 	s.ask(c, d)
 }
 
-// resume goes on after a step. What comes when the time is over was done too
-// late.
+// resume continues after a step. A result after the deadline is too late.
 func (c *Card) resume(d *dialogue, result byte, typed []byte) {
 	if !c.now().Before(d.deadline) {
 		c.finish(d, applet.Reply{Result: applet.NoAnswer})
@@ -96,12 +95,12 @@ func (c *Card) resume(d *dialogue, result byte, typed []byte) {
 		c.repeat(d, applet.UserCancel)
 	case resultBusy:
 		c.repeat(d, applet.Busy)
-	default: // the phone cannot, or not quite: a text shown in part is not shown
+	default: // the phone failed, perhaps in part: a text shown in part does not count as shown
 		c.finish(d, applet.Reply{Result: applet.Internal})
 	}
 }
 
-// repeat asks the present step again, or gives up.
+// repeat asks the current step again, or gives up.
 func (c *Card) repeat(d *dialogue, otherwise applet.Result) {
 	if d.repeats++; d.repeats > maxRepeats {
 		c.finish(d, applet.Reply{Result: otherwise})
@@ -110,9 +109,9 @@ func (c *Card) repeat(d *dialogue, otherwise applet.Result) {
 	d.script.ask(c, d)
 }
 
-// finish ends a dialogue: the answer is remembered, then sent. changes are made
-// to the state in the same step; if the store fails, there are none and the
-// answer is an internal error that is not remembered.
+// finish ends a dialogue: it stores the answer together with the changes of the
+// state, then sends it. If the store fails, it changes nothing and sends an internal
+// error, which it does not store.
 func (c *Card) finish(d *dialogue, r applet.Reply, changes ...func(*State)) {
 	c.dialogue = nil
 	var payload []byte
@@ -132,10 +131,10 @@ func (c *Card) finish(d *dialogue, r applet.Reply, changes ...func(*State)) {
 	}
 }
 
-// payload completes and writes a reply.
+// payload completes and encodes a reply.
 func (c *Card) payload(d *dialogue, r applet.Reply, tries int) []byte {
 	r.Op, r.ID, r.KeyID, r.Algorithm = d.req.Op, d.req.ID, onlyKey, algorithmOf(c.key)
-	if r.Result != applet.PINBlocked { // rigged, perhaps
+	if r.Result != applet.PINBlocked { // which may be simulated
 		r.TriesLeft = byte(tries)
 	}
 	b, err := r.MarshalBinary()
@@ -177,11 +176,11 @@ func (r *receipt) back(*Card, *dialogue) bool {
 	return r.at < 0
 }
 
-// beginReceipt shows a text, which is decrypted if need be.
+// beginReceipt shows a text, and decrypts it first if it is encrypted.
 //
-// Whoever learns whether a text in PKCS #1 v1.5 decrypts can, with very many
-// of them, use the key. Only who has the keys of the card can ask, and learns
-// success but not what failed: this is how the cards are.
+// An attacker who learns of very many PKCS #1 v1.5 texts whether they decrypt can
+// use the key. Here, only the owner of the card's keys can ask, and learns that
+// decryption failed but not why. Physical cards have the same weakness.
 func (c *Card) beginReceipt(d *dialogue) {
 	t, err := readable(d.req.Text)
 	if len(d.req.Sealed) > 0 {

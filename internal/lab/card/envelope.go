@@ -10,20 +10,20 @@ import (
 )
 
 const (
-	// partsLifetime is how long a card waits for the rest of a message.
+	// partsLifetime is how long a card waits for the missing parts of a message.
 	partsLifetime = 5 * time.Minute
-	// partsCap bounds the parts that it holds of one sender: one message of the
-	// longest kind, and some of another.
+	// partsCap bounds the parts of one sender: one message of maximum length, and a
+	// few parts of another.
 	partsCap = 8
-	// maxParts bounds those of all senders; anybody can pretend to be many.
+	// maxParts bounds the parts of all senders, because one can pretend to be many.
 	maxParts = 32
-	// maxPostponed bounds the messages that are kept while the card is busy.
+	// maxPostponed bounds the messages that a busy card keeps.
 	maxPostponed = 4
 )
 
-// envelope is ENVELOPE (SMS-PP DOWNLOAD), 3GPP TS 31.111, clause 7.1: an SMS
-// that the phone does not read but gives to the card. If the answer has data,
-// they are the user data of the delivery report, its header included.
+// envelope handles ENVELOPE (SMS-PP DOWNLOAD), 3GPP TS 31.111, clause 7.1: an SMS that
+// the phone passes on to the card. Data in the answer are the user data of the delivery
+// report, with their header.
 func (c *Card) envelope(a apdu) ([]byte, uint16) {
 	if len(a.data) == 0 || a.data[0] != tagDownload {
 		return nil, swIncorrectData
@@ -49,7 +49,7 @@ func (c *Card) envelope(a apdu) ([]byte, uint16) {
 	return c.download(d)
 }
 
-// download puts a message together, and hands it on once it is whole.
+// download reassembles a message and handles it once it is complete.
 func (c *Card) download(d *sms.Deliver) ([]byte, uint16) {
 	now := c.now()
 	source := string([]byte{d.From.TON, d.From.NPI}) + d.From.Digits
@@ -77,8 +77,8 @@ func (c *Card) download(d *sms.Deliver) ([]byte, uint16) {
 	return data, sw
 }
 
-// postponed is a message that arrived while the card was busy. Of its parts the
-// network tries only the last one again, the one that was refused.
+// postponed is a message that arrived while the card was busy. The network repeats
+// only its last part, the one that the card refused.
 type postponed struct {
 	name    [sha256.Size]byte // of the last part
 	message sms.Message
@@ -92,7 +92,7 @@ func (c *Card) postpone(name [sha256.Size]byte, m sms.Message, now time.Time) {
 	c.put = append(c.put, postponed{name, m, now.Add(partsLifetime)})
 }
 
-// postponed takes a message out again.
+// postponed returns and removes the message with this last part.
 func (c *Card) postponed(name [sha256.Size]byte, now time.Time) (sms.Message, bool) {
 	c.put = slices.DeleteFunc(c.put, func(p postponed) bool { return !now.Before(p.forget) })
 	i := slices.IndexFunc(c.put, func(p postponed) bool { return p.name == name })

@@ -1,14 +1,14 @@
 package card
 
-// The files that a phone reads before anything else (ETSI TS 102 221, clause
-// 13). This card has no others.
+// The files that a phone reads first (ETSI TS 102 221, clause 13). This card has no
+// others.
 const (
 	fileMF    = 0x3f00
 	fileICCID = 0x2fe2
 )
 
-// iccidFile is the content of EF ICCID: ten octets, two digits each, the first
-// in the low half, filled with F.
+// iccidFile returns the content of EF ICCID: ten octets with two digits each, the
+// first in the low half, padded with F.
 func iccidFile(iccid string) []byte {
 	b := make([]byte, 10)
 	for i := range b {

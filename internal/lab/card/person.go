@@ -6,8 +6,8 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// What the sandbox needs to play the person who holds a card, and to let cards
-// fail. A real card has none of it.
+// This file is for the sandbox, which simulates the person who holds a card, and
+// faults of the card. A real card has none of it.
 
 // Step is what a command asks the user for.
 type Step uint8
@@ -15,21 +15,21 @@ type Step uint8
 // The steps.
 const (
 	StepNotice Step = iota // nothing
-	StepText               // to read the text to be signed, or of a receipt
+	StepText               // to read the text to be signed, or a receipt
 	StepPIN
 	StepNewPIN
 	StepRepeat // the new PIN again
 )
 
-// Asking is why there is, or will be next, a dialogue on the screen.
+// Asking describes the dialogue that is on the screen or comes next.
 type Asking struct {
 	Op      mssp.DeviceOp
-	TransID string // the applet.ID, as it prints; the card knows no more
+	TransID string // the applet.ID in its printed form; the card knows no more
 	Step    Step
 }
 
-// Asking is what the first command asks for that the phone has or will fetch;
-// the zero value if no user is needed.
+// Asking describes the first command that needs the user and that the phone has
+// fetched or will fetch. It returns the zero value if there is none.
 func (c *Card) Asking() Asking {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,8 +51,8 @@ func deviceOp(op applet.Op) mssp.DeviceOp {
 	return mssp.OpSign
 }
 
-// KnownPIN is what the card's person knows: its PIN, or while it has none the
-// one that they will choose.
+// KnownPIN returns the PIN that the card's user knows or, while the card has none,
+// will choose.
 func (c *Card) KnownPIN() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,14 +62,14 @@ func (c *Card) KnownPIN() string {
 	return c.kept.PIN
 }
 
-// TriesLeft is how many wrong PINs the card still takes; at 0 it is blocked.
+// TriesLeft returns how many wrong PINs the card still accepts; at 0 it is blocked.
 func (c *Card) TriesLeft() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.kept.TriesLeft
 }
 
-// Unblock fills the PIN counter, as a PUK would.
+// Unblock resets the PIN counter, as a PUK does.
 func (c *Card) Unblock() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,26 +78,25 @@ func (c *Card) Unblock() {
 	}
 }
 
-// Rig makes the card answer signature requests that arrive from now on with r,
-// without asking anybody; applet.OK gives it back its own mind.
-func (c *Card) Rig(r applet.Result) {
+// ForceResult makes the card answer later signature requests with r, without asking
+// the user. applet.OK restores normal operation.
+func (c *Card) ForceResult(r applet.Result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.rig = r
+	c.forced = r
 }
 
-// Spoil makes a bit of the signatures and proofs wrong that the card makes from
-// now on.
-func (c *Card) Spoil(on bool) {
+// CorruptSignatures makes the card flip a bit in later signatures and proofs.
+func (c *Card) CorruptSignatures(on bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.spoil = on
+	c.corrupt = on
 }
 
-// SimulateFault sets Rig and Spoil by status code: PINBlocked, NoKeyFound, or 0
+// SimulateFault is ForceResult and CorruptSignatures by status code: PINBlocked, NoKeyFound, or 0
 // for normal operation. Any other code makes the card answer with an internal
 // error.
-func (c *Card) SimulateFault(code signum.Code, spoil bool) {
+func (c *Card) SimulateFault(code signum.Code, corrupt bool) {
 	r := applet.Internal
 	switch code {
 	case 0:
@@ -109,5 +108,5 @@ func (c *Card) SimulateFault(code signum.Code, spoil bool) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.rig, c.spoil = r, spoil
+	c.forced, c.corrupt = r, corrupt
 }

@@ -6,11 +6,12 @@ import (
 	"github.com/signum-mssp/signum/internal/applet"
 )
 
-// maxNewPINs is how often two PINs may differ, or be none, before the card gives up.
+// maxNewPINs is how many invalid or different new PINs the card accepts before it
+// gives up.
 const maxNewPINs = 3
 
-// verifyPIN keeps the counter before it says anything. If the store fails, the
-// PIN counts as wrong.
+// verifyPIN stores the tries before it returns. If the store fails, the PIN counts as
+// wrong.
 func (c *Card) verifyPIN(typed string) (left int, ok bool) {
 	left = max(c.kept.TriesLeft-1, 0)
 	if c.kept.TriesLeft > 0 && subtle.ConstantTimeCompare([]byte(typed), []byte(c.kept.PIN)) == 1 {
@@ -29,7 +30,7 @@ func (c *Card) verifyPIN(typed string) (left int, ok bool) {
 // newPIN asks for a PIN twice.
 type newPIN struct {
 	first    string
-	again    bool // asked for the second time
+	again    bool // the card asks for the second time
 	failures int
 }
 
@@ -52,7 +53,7 @@ func (n *newPIN) next(c *Card, d *dialogue, typed string) {
 		n.first, n.again = typed, true
 		n.ask(c, d)
 	case n.again && typed == n.first:
-		// A blocked PIN is no reason against a new one.
+		// A blocked PIN may be replaced.
 		c.finish(d, applet.Reply{}, func(s *State) { s.PIN, s.TriesLeft = typed, MaxTries })
 	default:
 		n.first, n.again = "", false

@@ -8,16 +8,16 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// minLevel is the least that SPI1 must promise: CC, ciphering, and a counter
-// that is higher than the last.
+// minLevel is the minimum security level in SPI1: CC, ciphering, and a counter that
+// is higher than the last.
 const minLevel = 0x16
 
-// command judges a secured packet and does what it says. The data are a PoR for
-// the delivery report, if it shall travel so.
+// command checks a secured packet and executes it. It returns a PoR if that is to
+// travel in the delivery report.
 func (c *Card) command(from sms.Address, packet []byte) ([]byte, uint16) {
 	p, err := scp80.ParseParams(packet)
 	if err != nil {
-		return nil, swIncorrectData // it does not even say how it would be answered
+		return nil, swIncorrectData // it does not say how to answer
 	}
 	cmd, status := c.open(p, packet)
 	if status != scp80.OK {
@@ -25,8 +25,8 @@ func (c *Card) command(from sms.Address, packet []byte) ([]byte, uint16) {
 	}
 	req, err := applet.ParseRequest(cmd.Data)
 	if err != nil {
-		// Whoever has the keys writes no such thing, and there is no name to
-		// answer to.
+		// The owner of the keys does not send this, and there is no id to which to
+		// reply.
 		if c.accept(cmd) != nil {
 			return c.acknowledge(from, p, cmd, scp80.MemoryError)
 		}
@@ -35,9 +35,9 @@ func (c *Card) command(from sms.Address, packet []byte) ([]byte, uint16) {
 	return c.request(from, cmd, req)
 }
 
-// open makes the checks of ETSI TS 102 225 in their order. A command that comes
-// with another status than OK was made by somebody who has the keys, but its
-// counter is not acceptable.
+// open makes the checks of ETSI TS 102 225 in their order. If it returns a command
+// together with a status other than OK, the command is authentic but its counter is
+// not acceptable.
 func (c *Card) open(p scp80.Params, packet []byte) (*scp80.Command, scp80.Status) {
 	switch {
 	case p.TAR != c.cfg.TAR:
@@ -47,13 +47,13 @@ func (c *Card) open(p scp80.Params, packet []byte) (*scp80.Command, scp80.Status
 	case !p.Meets(minLevel) || p.Integrity() != scp80.IntegrityCC || p.ShortCC:
 		return nil, scp80.InsufficientSecurity
 	case p.PoRIntegrity() != scp80.IntegrityCC || !p.PoRCiphered():
-		return nil, scp80.InsufficientSecurity // the answer would be as bad
+		return nil, scp80.InsufficientSecurity // the answer would be insecure
 	}
 	cmd, err := scp80.OpenCommand(packet, c.cfg.Keys)
 	if status := scp80.OK; errors.As(err, &status) {
 		return nil, status
 	}
-	if err != nil { // malformed inside: no key of ours made it
+	if err != nil { // malformed after deciphering: not made with our keys
 		return nil, scp80.IntegrityFailed
 	}
 	return cmd, p.CheckCounter(c.kept.Counter, cmd.Counter)
@@ -64,8 +64,8 @@ func (c *Card) accept(cmd *scp80.Command) error {
 	return c.keep(func(s *State) { s.Counter = cmd.Counter })
 }
 
-// acknowledge makes the PoR, if the packet wants one: cmd is nil if the keys did
-// not authenticate it.
+// acknowledge makes the PoR if the packet asks for one. cmd is nil if the packet is
+// not authentic.
 func (c *Card) acknowledge(from sms.Address, p scp80.Params, cmd *scp80.Command, status scp80.Status) ([]byte, uint16) {
 	if want := p.PoR(); want == scp80.PoRNone || want == scp80.PoROnError && status == scp80.OK {
 		return nil, c.pending()
@@ -93,8 +93,7 @@ func (c *Card) acknowledge(from sms.Address, p scp80.Params, cmd *scp80.Command,
 	return append(ud, packet...), c.pending()
 }
 
-// request decides what becomes of an authentic request. One that is known is
-// not done twice.
+// request handles an authentic request. It executes each request once.
 func (c *Card) request(from sms.Address, cmd *scp80.Command, req *applet.Request) ([]byte, uint16) {
 	known, answered := c.kept.answer(req.Op, req.ID)
 	asked := c.dialogue != nil && c.dialogue.req.Op == req.Op && c.dialogue.req.ID == req.ID
@@ -118,12 +117,12 @@ func (c *Card) request(from sms.Address, cmd *scp80.Command, req *applet.Request
 	return data, c.pending()
 }
 
-// reply sends what the applet answers: a message of its own, with the layout of
-// a response and a counter of the card, under the UDH of a command.
+// reply sends the applet's answer in a message of its own, with the layout of a
+// response, a counter of the card, and the UDH of a command.
 func (c *Card) reply(to sms.Address, p scp80.Params, payload []byte) {
 	n, err := c.nextReply()
 	if err != nil {
-		return // the service will ask again
+		return // the service will repeat the request
 	}
 	r := scp80.Response{TAR: c.cfg.TAR, Counter: n, Data: payload}
 	packet, err := r.Seal(p, c.cfg.Keys, scp80.KindCommand)
@@ -134,7 +133,7 @@ func (c *Card) reply(to sms.Address, p scp80.Params, payload []byte) {
 	c.submit(to, packet, scp80.KindCommand)
 }
 
-// nextReply is a counter that no answer has had.
+// nextReply returns a counter that no reply has used.
 func (c *Card) nextReply() (uint64, error) {
 	if c.replies == scp80.MaxCounter {
 		return 0, scp80.CounterBlocked

@@ -13,17 +13,17 @@ import (
 // signature shows a text, page by page, then asks for the PIN.
 type signature struct {
 	pages []text
-	at    int  // len(pages): the PIN
-	wrong bool // the last one was
+	at    int  // the current page; len(pages): the PIN
+	wrong bool // the last PIN was
 }
 
-// beginSignature refuses what need not be shown.
+// beginSignature refuses what it cannot sign before it shows anything.
 func (c *Card) beginSignature(d *dialogue) {
 	t, err := readable(d.req.Text)
 	result := applet.OK
 	switch {
-	case c.rig != applet.OK:
-		result = c.rig
+	case c.forced != applet.OK:
+		result = c.forced
 	case err != nil:
 		result = applet.Refused
 	case c.key == nil || d.req.KeyID != onlyKey ||
@@ -75,8 +75,8 @@ func (s *signature) back(*Card, *dialogue) bool {
 	return s.at < 0
 }
 
-// sign is where signatures are made: of attributes that the card makes from the
-// pages that it had displayed.
+// sign makes a signature over attributes that the card builds from the pages it
+// displayed.
 func (c *Card) sign(r *applet.Request, shown []text) ([]byte, error) {
 	content, err := join(shown).String()
 	if err != nil {
@@ -85,19 +85,19 @@ func (c *Card) sign(r *applet.Request, shown []text) ([]byte, error) {
 	return c.useKey(c.key, cms.RebuildAttributes([]byte(content), r.SigningTime, r.CertHash))
 }
 
-// useKey is for sign and makeKey only.
+// useKey signs with a key. Only sign and makeKey call it.
 func (c *Card) useKey(key crypto.Signer, message []byte) ([]byte, error) {
 	sum := sha256.Sum256(message)
 	sig, err := key.Sign(c.cfg.Rand, sum[:], crypto.SHA256) // DER for ECDSA, PKCS #1 v1.5 for RSA
-	if err == nil && c.spoil {
+	if err == nil && c.corrupt {
 		sig[len(sig)-1] ^= 1 // still well-formed
 	}
 	return sig, err
 }
 
-// makeKey makes the key, unless there is one, and proves to have it. What the
-// proof is over begins with a letter; signed attributes, which begin as a SET
-// does, never look like it.
+// makeKey generates the key unless there is one, and proves its possession. The
+// message of the proof begins with a letter, so it cannot be mistaken for signed
+// attributes, which begin with the tag of a SET.
 func (c *Card) makeKey(d *dialogue) {
 	key, want, have := c.key, d.req.Algorithm, algorithmOf(c.key)
 	if c.kept.PIN == "" || d.req.KeyID != onlyKey || have != 0 && want != 0 && want != have {

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -16,31 +17,31 @@ import (
 const (
 	// MaxTries is how many wrong PINs in a row block a card.
 	MaxTries = 3
-	// maxAnswers is how many requests a card remembers (docs/sim-applet.md).
+	// maxAnswers is how many answers a card remembers (docs/sim-applet.md).
 	maxAnswers = 16
-	// replyBlock is how many reply counters are taken from the store at once.
+	// replyBlock is how many reply counters the card reserves in the store at once.
 	replyBlock = 16
 	rsaBits    = 2048
 )
 
-// State is what a card keeps when it has no power.
+// State is what a card keeps without power.
 type State struct {
-	// KeySet names the keys that the counters are of, such as AES 1: others have
-	// seen none.
+	// KeySet names the keys to which the counters belong, such as "AES 1". With other
+	// keys the counters start at zero.
 	KeySet string `json:"key_set,omitempty"`
-	// Counter is the highest one of a request that was accepted.
+	// Counter is the counter of the last request that the card accepted.
 	Counter uint64 `json:"counter"`
-	// Replies is the highest counter that an answer may have had. After a power
-	// cut the next one is above it, whatever was used.
+	// Replies is the highest counter that a reply may have used. After a power cut
+	// the card continues above it.
 	Replies   uint64 `json:"replies"`
 	PIN       string `json:"pin,omitempty"` // empty: none yet
 	TriesLeft int    `json:"tries_left"`
 	Key       []byte `json:"key,omitempty"` // PKCS #8; nil: blank
-	// Answers are the last replies, the oldest first.
+	// Answers are the last replies, oldest first.
 	Answers []Answer `json:"answers,omitempty"`
 }
 
-// Answer is the reply to a request that is over.
+// Answer is the reply to a request.
 type Answer struct {
 	Op    applet.Op `json:"op"`
 	ID    applet.ID `json:"id"`
@@ -53,7 +54,7 @@ func (*State) String() string { return "(state of a card)" }
 // GoString hides the secrets.
 func (*State) GoString() string { return "&card.State{}" }
 
-// clone shares nothing that is ever changed in place.
+// clone copies everything that is changed in place.
 func (s *State) clone() *State {
 	c := *s
 	c.Key = slices.Clone(s.Key)
@@ -61,7 +62,7 @@ func (s *State) clone() *State {
 	return &c
 }
 
-// remember adds a reply, in the place of the oldest if there are too many.
+// remember adds a reply, and drops the oldest if there are too many.
 func (s *State) remember(a Answer) {
 	if n := len(s.Answers) - maxAnswers + 1; n > 0 {
 		s.Answers = slices.Delete(s.Answers, 0, n)
@@ -78,20 +79,20 @@ func (s *State) answer(op applet.Op, id applet.ID) ([]byte, bool) {
 	return nil, false
 }
 
-// check is for what comes from a store.
+// check validates a State that comes from a store.
 func (s *State) check() error {
 	switch {
 	case s.TriesLeft < 0 || s.TriesLeft > MaxTries:
 		return fmt.Errorf("tries_left must be 0 to %d", MaxTries)
 	case s.PIN != "" && !isPIN(s.PIN):
-		return fmt.Errorf("the PIN is none")
+		return errors.New("the PIN is malformed")
 	case len(s.Answers) > maxAnswers:
 		return fmt.Errorf("more than %d answers", maxAnswers)
 	}
 	return nil
 }
 
-// isPIN is the format of a card's PIN (ETSI TS 102 221).
+// isPIN reports whether s has the format of a card's PIN (ETSI TS 102 221).
 func isPIN(s string) bool {
 	for _, c := range []byte(s) {
 		if c < '0' || c > '9' {
@@ -101,7 +102,7 @@ func isPIN(s string) bool {
 	return len(s) >= minPIN && len(s) <= maxPIN
 }
 
-// parseKey is the key of a state, nil if there is none.
+// parseKey returns the key of a state, or nil if there is none.
 func parseKey(der []byte) (crypto.Signer, error) {
 	if len(der) == 0 {
 		return nil, nil
@@ -112,12 +113,12 @@ func parseKey(der []byte) (crypto.Signer, error) {
 	}
 	key, ok := k.(crypto.Signer)
 	if !ok || algorithmOf(key) == 0 {
-		return nil, fmt.Errorf("a key of type %T is none of a card", k)
+		return nil, fmt.Errorf("a card cannot have a key of type %T", k)
 	}
 	return key, nil
 }
 
-// algorithmOf is 0 if there is no key, or one that a card cannot have.
+// algorithmOf returns 0 if there is no key, or a key that a card cannot have.
 func algorithmOf(key crypto.Signer) applet.Algorithm {
 	if key == nil {
 		return 0
@@ -135,7 +136,7 @@ func algorithmOf(key crypto.Signer) applet.Algorithm {
 	return 0
 }
 
-// generate makes a key and its PKCS #8 form.
+// generate returns a new key and its PKCS #8 form.
 func (c *Card) generate(a applet.Algorithm) (key crypto.Signer, der []byte, err error) {
 	switch a {
 	case applet.EC:
@@ -143,7 +144,7 @@ func (c *Card) generate(a applet.Algorithm) (key crypto.Signer, der []byte, err 
 	case applet.RSA:
 		key, err = rsa.GenerateKey(c.cfg.Rand, rsaBits)
 	default:
-		err = fmt.Errorf("there is no algorithm %d", a)
+		err = fmt.Errorf("unknown algorithm %d", a)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -159,5 +160,5 @@ func keyAlgorithm(t signum.KeyType) (applet.Algorithm, error) {
 	case signum.RSA:
 		return applet.RSA, nil
 	}
-	return 0, fmt.Errorf("there is no key type %q", t)
+	return 0, fmt.Errorf("unknown key type %q", t)
 }

@@ -11,13 +11,13 @@ import (
 	"sync"
 )
 
-// Store is the memory of cards. Implementations are safe for concurrent use
-// and keep no part of a State that they are given.
+// Store is the non-volatile memory of cards. Implementations are safe for
+// concurrent use and do not retain a State that they are given.
 type Store interface {
-	// LoadCard returns what was saved last; the error is fs.ErrNotExist if
-	// nothing was, and another if it cannot be read.
+	// LoadCard returns the State that was saved last. The error is fs.ErrNotExist
+	// if there is none, and another error if it is unreadable.
 	LoadCard(iccid string) (*State, error)
-	// SaveCard replaces it, as a whole or not at all.
+	// SaveCard replaces the State atomically.
 	SaveCard(iccid string, s *State) error
 }
 
@@ -50,18 +50,18 @@ func (m *Memory) SaveCard(iccid string, s *State) error {
 	return nil
 }
 
-// Dir is a Store in a directory: a JSON file for each card, readable by the
-// owner only, which holds its key and PIN in the clear. A file appears whole or
-// not at all. It is not forced onto the disk: after a power cut of the
-// machine there may be an older state, which a simulator can bear. A file that
-// cannot be read is an error that names it; it is never replaced.
+// Dir is a Store in a directory, with a JSON file for each card. A file is readable
+// by its owner only, because it holds the key and the PIN in the clear. It is
+// replaced atomically but not synced to disk: after a power cut of the machine it may
+// have an older state, which is acceptable for a simulator. An unreadable file is an
+// error that names it, and is never replaced.
 //
-// One process at a time may use a directory.
+// Only one process at a time may use a directory.
 type Dir struct{ path string }
 
 var _ Store = (*Dir)(nil)
 
-// OpenDir opens the directory, and makes it if it does not exist.
+// OpenDir opens a directory, and creates it if it does not exist.
 func OpenDir(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("cards: %w", err)
@@ -118,10 +118,10 @@ func (d *Dir) SaveCard(iccid string, s *State) (err error) {
 	return nil
 }
 
-// checkICCID takes 10 to 20 digits; ITU-T E.118 has 18 to 20.
+// checkICCID accepts 10 to 20 digits; ITU-T E.118 has 18 to 20.
 func checkICCID(s string) error {
 	if len(s) < 10 || len(s) > 20 || strings.Trim(s, "0123456789") != "" {
-		return errors.New("card: the ICCID has 10 to 20 digits")
+		return errors.New("card: an ICCID has 10 to 20 digits")
 	}
 	return nil
 }

@@ -11,24 +11,25 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// Data codings of texts for the screen (3GPP TS 23.038). Septets go one in an
-// octet: packed ones would not tell an @ at the end from padding, and what is
-// signed is exactly what is shown.
+// Data codings of texts for the screen (3GPP TS 23.038). Each septet takes an octet:
+// packed, an @ at the end would look like padding, but the card must sign exactly
+// what it shows.
 const (
 	dcsOctets = 0x04 // GSM default alphabet, one septet in an octet
 	dcsUCS2   = 0x08
 )
 
 const (
-	// maxText is the most octets of text in one DISPLAY TEXT: of 256 take 3 its
-	// own tag and length, 5 and 4 command details and devices, 4 tag, length and
-	// coding of the text. maxTimedText leaves 4 for the duration. The longest
-	// texts (239 characters, or 119 of UCS2) fit into one, without duration.
+	// maxText is the maximum number of octets of text in one DISPLAY TEXT. Of the
+	// 256 octets, the command's tag and length take 3, command details 5, devices 4,
+	// and the text's tag, length and coding 4. maxTimedText leaves 4 more for the
+	// duration. The longest texts (239 characters, or 119 in UCS2) fit into one
+	// command without a duration.
 	maxText      = maxCommand - 16
 	maxTimedText = maxText - 4
 )
 
-// text is what is shown, in the octets in which it is shown.
+// text is a text in the octets in which the phone shows it.
 type text struct {
 	dcs  byte // dcsOctets or dcsUCS2
 	data []byte
@@ -36,8 +37,8 @@ type text struct {
 
 var errIllegible = errors.New("the text cannot be shown")
 
-// String is the text as it appears. The error is for what does not appear as
-// anything, or as nothing certain.
+// String returns the text as it appears. It returns an error if the text is empty,
+// or if its appearance is not certain.
 func (t text) String() (string, error) {
 	var s string
 	var err error
@@ -51,7 +52,7 @@ func (t text) String() (string, error) {
 		return "", fmt.Errorf("%w: %w", errIllegible, err)
 	case s == "" || strings.ContainsFunc(s, undisplayable):
 		return "", errIllegible
-	case !bytes.Equal(t.encoded(s), t.data): // two ways to write the same
+	case !bytes.Equal(t.encoded(s), t.data): // not the only encoding of s
 		return "", errIllegible
 	}
 	return s, nil
@@ -66,7 +67,8 @@ func (t text) encoded(s string) []byte {
 	return b
 }
 
-// undisplayable characters are controls and the marks that reorder a line.
+// undisplayable reports whether r is a control character, or a mark that reorders a
+// line.
 func undisplayable(r rune) bool {
 	switch {
 	case r == '\n' || r == '\r' || r == '\t' || r == '\f':
@@ -77,7 +79,7 @@ func undisplayable(r rune) bool {
 	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }
 
-// readable is the text of a request, ready for the screen.
+// readable converts the text of a request for the screen.
 func readable(in applet.Text) (t text, err error) {
 	n := int(in.Count)
 	switch {
@@ -92,8 +94,8 @@ func readable(in applet.Text) (t text, err error) {
 	return t, err
 }
 
-// alpha is a text as files of a card have it (ETSI TS 102 221, annex A): 0x80
-// and UCS2, or else one septet in each octet.
+// alpha reads a text in the coding of a card's files (ETSI TS 102 221, annex A): 0x80
+// and UCS2, or one septet in each octet.
 func alpha(b []byte) (t text, err error) {
 	if len(b) > 0 && b[0] == 0x80 {
 		t = text{dcsUCS2, b[1:]}
@@ -104,13 +106,13 @@ func alpha(b []byte) (t text, err error) {
 	return t, err
 }
 
-// spell is a text of the card's own.
+// spell encodes one of the card's own phrases.
 func spell(s string) text {
-	b, _ := sms.EncodeGSM7(s) // a test sees to it that all can be spelled
+	b, _ := sms.EncodeGSM7(s) // a test makes sure that it can encode all phrases
 	return text{dcsOctets, b}
 }
 
-// pages cuts a text that is longer than a screen takes, between characters.
+// pages splits a text that is too long for one DISPLAY TEXT between characters.
 func (t text) pages() []text {
 	var out []text
 	for rest := t.data; len(rest) > 0; {
@@ -130,7 +132,7 @@ func (t text) pages() []text {
 	return out
 }
 
-// join is the text of pages.
+// join returns the text of all pages.
 func join(pages []text) (t text) {
 	for _, p := range pages {
 		t.dcs = p.dcs
@@ -139,8 +141,8 @@ func join(pages []text) (t text) {
 	return t
 }
 
-// input is what the user typed, from the text of a TERMINAL RESPONSE; empty if
-// it cannot be digits.
+// input returns what the user typed, from the text of a TERMINAL RESPONSE; empty if it
+// cannot be digits.
 func input(b []byte) string {
 	if len(b) == 0 {
 		return ""
@@ -149,7 +151,7 @@ func input(b []byte) string {
 	var s string
 	var err error
 	switch dcs {
-	case 0x00: // packed: what looks like an @ at the end is padding
+	case 0x00: // packed: an @ at the end is padding
 		s, err = sms.DecodeGSM7(sms.UnpackGSM7(b, len(b)*8/7))
 		s = strings.TrimRight(s, "@\r")
 	case dcsOctets:

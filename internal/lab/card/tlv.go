@@ -1,7 +1,7 @@
 package card
 
 // Tags of the data objects that the card reads and writes (ETSI TS 101 220,
-// clause 7.2), without the bit that asks for comprehension.
+// clause 7.2), without the comprehension bit.
 const (
 	tagDetails        = 0x01
 	tagDevices        = 0x02
@@ -26,7 +26,7 @@ type object struct {
 
 type objects []object
 
-// find is the value of the first object of a tag.
+// find returns the value of the first object with a tag.
 func (o objects) find(tag byte) ([]byte, bool) {
 	for _, e := range o {
 		if e.tag == tag {
@@ -36,8 +36,8 @@ func (o objects) find(tag byte) ([]byte, bool) {
 	return nil, false
 }
 
-// parseObjects reads data objects to the end. Those with a tag of three octets
-// are none of the card's, and skipped.
+// parseObjects reads all data objects. It skips those with a tag of three octets,
+// because the card uses none of them.
 func parseObjects(b []byte) (objects, bool) {
 	var out objects
 	for len(b) > 0 {
@@ -64,8 +64,8 @@ func parseObjects(b []byte) (objects, bool) {
 	return out, true
 }
 
-// cutValue reads a length (one octet to 7F, else 81 or 82 and the octets) and
-// as much value.
+// cutValue reads a length (one octet up to 7F, otherwise 81 or 82 and the octets) and
+// the value of this length.
 func cutValue(b []byte) (value, rest []byte, ok bool) {
 	if len(b) == 0 {
 		return nil, nil, false
@@ -87,7 +87,7 @@ func cutValue(b []byte) (value, rest []byte, ok bool) {
 	return b[:n], b[n:], true
 }
 
-// appendObject writes a data object of at most 255 octets.
+// appendObject appends a data object with a value of at most 255 octets.
 func appendObject(b []byte, tag byte, value ...byte) []byte {
 	b = append(b, tag)
 	if len(value) >= 0x80 {

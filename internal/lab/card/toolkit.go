@@ -27,8 +27,8 @@ const (
 // General results of a TERMINAL RESPONSE (clause 8.12).
 const (
 	resultOK         = 0x00
-	resultNoIcon     = 0x04 // done, but for an icon
-	resultSuccess    = 0x0f // up to here it was done, more or less
+	resultNoIcon     = 0x04 // done, but without the icon
+	resultSuccess    = 0x0f // results up to this one mean success
 	resultEnded      = 0x10 // by the user
 	resultBack       = 0x11
 	resultNoResponse = 0x12
@@ -36,17 +36,17 @@ const (
 )
 
 const (
-	maxCommand = 256 // octets that FETCH can give
+	maxCommand = 256 // octets that FETCH can return
 
-	// maxQueue bounds the commands that wait; a card with more is busy.
+	// maxQueue bounds the commands that wait. A card whose queue is full is busy.
 	maxQueue = 24
-	// maxUnasked bounds them where a packet that nobody authenticated would
-	// add a PoR.
+	// maxUnasked is the queue length up to which an unauthenticated packet gets a
+	// PoR.
 	maxUnasked = 8
-	// maxAttempts is how often the card has a message sent.
+	// maxAttempts is how often the card tries to send a message.
 	maxAttempts = 3
-	// lostAfter is when a command that the phone fetched and never answered is
-	// taken for lost: so long after the time when it should have ended.
+	// lostAfter is how long after its deadline a command counts as lost that the
+	// phone fetched and never answered.
 	lostAfter = 5 * time.Minute
 )
 
@@ -56,15 +56,15 @@ type command struct {
 	to              byte   // device
 	objects         []byte // after the device identities
 
-	dialogue *dialogue // that it is a step of; nil: none
+	dialogue *dialogue // the command is a step of it; nil: of none
 	step     Step
-	message  *message // that it sends a part of; nil: none
+	message  *message // the command sends a part of it; nil: of none
 
 	number  byte      // set by enqueue
 	fetched time.Time // zero: not yet
 }
 
-// message is what several SEND SHORT MESSAGE send together.
+// message is a message that several SEND SHORT MESSAGE commands send in parts.
 type message struct{ failures int }
 
 func (m *command) encode() []byte {
@@ -74,8 +74,8 @@ func (m *command) encode() []byte {
 	return appendObject(nil, tagProactive, b...)
 }
 
-// enqueue gives the command a number, 1 to 254 in turn, by which a late
-// TERMINAL RESPONSE is told from the right one.
+// enqueue numbers the command, 1 to 254 in turn, so that the card can tell a late
+// TERMINAL RESPONSE from the right one.
 func (c *Card) enqueue(m *command) {
 	c.name(m)
 	c.queue = append(c.queue, m)
@@ -86,8 +86,8 @@ func (c *Card) name(m *command) {
 	m.number, m.fetched = c.number, time.Time{}
 }
 
-// pending is the end of a good answer: 91xx if the phone shall fetch, unless it
-// is busy with the command before.
+// pending returns the status word of a good answer: 91xx if the phone is to fetch a
+// command, unless it is busy with the previous one.
 func (c *Card) pending() uint16 {
 	if len(c.queue) == 0 || !c.queue[0].fetched.IsZero() {
 		return swOK
@@ -95,7 +95,7 @@ func (c *Card) pending() uint16 {
 	return swProactive | uint16(len(c.queue[0].encode())&0xff)
 }
 
-// fetch is FETCH. A phone that asks again gets the same again.
+// fetch handles FETCH. A phone that asks again gets the same command.
 func (c *Card) fetch(a apdu) ([]byte, uint16) {
 	c.tick()
 	switch {
@@ -113,8 +113,8 @@ func (c *Card) fetch(a apdu) ([]byte, uint16) {
 	return b, swOK
 }
 
-// terminalResponse is TERMINAL RESPONSE: how the command ended. One that is not
-// for the command that the phone has changes nothing.
+// terminalResponse handles TERMINAL RESPONSE, the result of a command. A response to
+// another command than the one that the phone is processing changes nothing.
 func (c *Card) terminalResponse(a apdu) ([]byte, uint16) {
 	o, ok := parseObjects(a.data)
 	details, _ := o.find(tagDetails)
@@ -135,20 +135,20 @@ func (c *Card) terminalResponse(a apdu) ([]byte, uint16) {
 	return nil, c.pending()
 }
 
-// ended takes the command off the queue and goes on.
+// ended removes the command from the queue and continues.
 func (c *Card) ended(m *command, result byte, text []byte) {
 	c.queue = slices.Delete(c.queue, 0, 1)
 	switch {
 	case m.message != nil:
 		c.sent(m, result)
-	case m.dialogue == c.dialogue: // else it ended meanwhile
+	case m.dialogue == c.dialogue: // otherwise it has ended meanwhile
 		c.resume(m.dialogue, result, text)
 	}
 }
 
-// sent tries a part again that was not sent, in its place before the others. If
-// that does not help, the whole message is forgotten: the service asks again,
-// and gets it from the memory.
+// sent repeats a part that could not be sent, ahead of the other parts. After
+// maxAttempts failures it drops the whole message: the service will repeat its
+// request, and the card answers that from memory.
 func (c *Card) sent(m *command, result byte) {
 	if result <= resultSuccess {
 		return
@@ -161,8 +161,8 @@ func (c *Card) sent(m *command, result byte) {
 	c.queue = slices.DeleteFunc(c.queue, func(o *command) bool { return o.message == m.message })
 }
 
-// submit queues a packet as SMS-SUBMITs, each a SEND SHORT MESSAGE that says
-// nothing to the user (an empty alpha identifier).
+// submit queues a packet as SMS-SUBMITs, each in a SEND SHORT MESSAGE that shows the
+// user nothing (an empty alpha identifier).
 func (c *Card) submit(to sms.Address, packet []byte, kind scp80.Kind) {
 	c.reference++
 	parts, err := sms.SplitPacket(packet, byte(kind), c.reference)
@@ -184,11 +184,11 @@ func (c *Card) submit(to sms.Address, packet []byte, kind scp80.Kind) {
 	}
 }
 
-// tick ends what is past its time.
+// tick ends dialogues and commands that are overdue.
 func (c *Card) tick() {
 	now := c.now()
 	if d := c.dialogue; d != nil && !now.Before(d.deadline) {
-		// What the phone has not fetched is not shown any more.
+		// Do not show what the phone has not fetched yet.
 		c.queue = slices.DeleteFunc(c.queue, func(m *command) bool { return m.dialogue == d && m.fetched.IsZero() })
 		c.finish(d, applet.Reply{Result: applet.NoAnswer})
 	}
@@ -208,7 +208,7 @@ func (m *command) lost(now time.Time) bool {
 	return now.Sub(until) >= lostAfter
 }
 
-// displayText queues DISPLAY TEXT, which the user clears or cancels.
+// displayText queues a DISPLAY TEXT, which the user confirms or cancels.
 func (c *Card) displayText(d *dialogue, t text) {
 	b := appendObject(nil, tagText|comprehension, append([]byte{t.dcs}, t.data...)...)
 	if len(t.data) <= maxTimedText {
@@ -217,8 +217,8 @@ func (c *Card) displayText(d *dialogue, t text) {
 	c.enqueue(&command{kind: typeDisplayText, qualifier: highPriorityUntilCleared, to: deviceDisplay, objects: b, dialogue: d, step: StepText})
 }
 
-// getPIN queues GET INPUT for a PIN. Its duration is of younger phones, and
-// others may pass over it.
+// getPIN queues a GET INPUT for a PIN. Older phones do not know its duration and may
+// ignore it.
 func (c *Card) getPIN(d *dialogue, step Step, question string) {
 	t := spell(question)
 	b := appendObject(nil, tagText|comprehension, append([]byte{t.dcs}, t.data...)...)
@@ -227,8 +227,8 @@ func (c *Card) getPIN(d *dialogue, step Step, question string) {
 	c.enqueue(&command{kind: typeGetInput, qualifier: hiddenDigits, to: devicePhone, objects: b, dialogue: d, step: step})
 }
 
-// duration is what is left of the dialogue's time, in seconds or, above 255, in
-// minutes (clause 8.8).
+// duration encodes the time that is left for the dialogue, in seconds or, above 255
+// seconds, in minutes (clause 8.8).
 func (c *Card) duration(d *dialogue, tag byte) []byte {
 	left := d.deadline.Sub(c.now())
 	if s := (left + time.Second - 1) / time.Second; s <= 0xff {

@@ -8,11 +8,11 @@ import (
 
 // phrases are the card's own words, all in the GSM default alphabet.
 type phrases struct {
-	pin               string // asks for it
-	wrong             string // and says before that it was wrong
-	oneLeft, manyLeft string // tries; a number stands before the latter
+	pin               string // asks for the PIN
+	wrong             string // precedes pin after a wrong PIN
+	oneLeft, manyLeft string // tries; manyLeft follows a number
 	newPIN, again     string
-	differ            string // the two new ones
+	differ            string // precedes newPIN if the two new PINs differ
 }
 
 var languages = map[string]phrases{
@@ -34,8 +34,8 @@ var languages = map[string]phrases{
 	},
 }
 
-// words are those of a language, or of the default language where the card does
-// not speak it.
+// words returns the phrases of a language, or of the default language if the card
+// does not know it.
 func words(language string) phrases {
 	if w, ok := languages[language]; ok {
 		return w
@@ -43,7 +43,8 @@ func words(language string) phrases {
 	return languages[lang.Default]
 }
 
-// askPIN is the question for the PIN: after a wrong one, with what is left.
+// askPIN returns the question for the PIN, with the tries that are left if any was
+// wrong.
 func (w phrases) askPIN(wrong bool, left int) string {
 	switch {
 	case !wrong && left == MaxTries:

@@ -18,8 +18,8 @@ type SIM interface {
 	// Asking is what the command is for that the handset has.
 	Asking() card.Asking
 	// SimulateFault makes the card answer later signature requests with this code
-	// (0: normally), and corrupt its signatures if spoil is set.
-	SimulateFault(code signum.Code, spoil bool)
+	// (0: normally), and corrupt its signatures if corrupt is set.
+	SimulateFault(code signum.Code, corrupt bool)
 }
 
 var _ SIM = (*card.Card)(nil)
