@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// What a handset says to a card, and what a card asks of it (ETSI TS 102 221,
-// TS 102 223; 3GPP TS 31.111). Nothing here knows a person or a network.
+// This file encodes the APDUs of a handset and decodes the commands of a card (ETSI TS
+// 102 221, TS 102 223; 3GPP TS 31.111). It knows neither users nor the network.
 
 // Class and instructions of the APDUs.
 const (
@@ -23,7 +23,7 @@ const (
 const (
 	swOK          = 0x9000
 	swToolkitBusy = 0x9300
-	swNothing     = 0x6f00 // what is taken for an answer that has none
+	swNothing     = 0x6f00 // stands for the missing status word of an answer
 )
 
 // Proactive commands (TS 102 223, clause 9.4).
@@ -39,7 +39,7 @@ const (
 	resultEnded           = 0x10 // proactive session terminated by the user
 	resultBack            = 0x11
 	resultNoResponse      = 0x12
-	resultNetworkUnable   = 0x21 // with a cause: 0, none in particular
+	resultNetworkUnable   = 0x21 // with the cause 0: none in particular
 	resultBeyond          = 0x30 // beyond the terminal's capabilities
 	resultNotUnderstood   = 0x32 // command data not understood
 	resultRequiredMissing = 0x36
@@ -74,16 +74,15 @@ const (
 // GET INPUT and SEND SHORT MESSAGE.
 var profile = []byte{0x13, 0xe1, 0x05, 0x02}
 
-// apdu is a command with data, of which every one here has fewer than 256
-// octets.
+// apdu returns a command with data of less than 256 octets.
 func apdu(ins byte, data []byte) []byte {
 	return append([]byte{claToolkit, ins, 0, 0, byte(len(data))}, data...)
 }
 
-// fetchAPDU asks for what waits; 256 octets are written as 0.
+// fetchAPDU fetches a command of n octets; 256 is encoded as 0.
 func fetchAPDU(n int) []byte { return []byte{claToolkit, insFetch, 0, 0, byte(n)} }
 
-// splitAnswer parts an answer into its data and its status word.
+// splitAnswer splits an answer into data and status word.
 func splitAnswer(answer []byte) (data []byte, sw uint16) {
 	n := len(answer) - 2
 	if n < 0 {
@@ -92,7 +91,7 @@ func splitAnswer(answer []byte) (data []byte, sw uint16) {
 	return answer[:n], binary.BigEndian.Uint16(answer[n:])
 }
 
-// appendTLV writes a BER-TLV with a length of up to 255.
+// appendTLV appends a BER-TLV with a value of up to 255 octets.
 func appendTLV(b []byte, tag byte, value ...byte) []byte {
 	b = append(b, tag)
 	if len(value) > 0x7f {
@@ -101,23 +100,23 @@ func appendTLV(b []byte, tag byte, value ...byte) []byte {
 	return append(append(b, byte(len(value))), value...)
 }
 
-// envelope is the ENVELOPE (SMS-PP DOWNLOAD) of an SMS-DELIVER (TS 31.111,
-// clause 7.1.1.2). The service centre is an address as in an RP header.
+// envelope returns the ENVELOPE (SMS-PP DOWNLOAD) of an SMS-DELIVER (TS 31.111, clause
+// 7.1.1.2). The service centre is an address as in an RP header.
 func envelope(centre, tpdu []byte) ([]byte, error) {
 	var b []byte
 	b = appendTLV(b, tagDevices|comprehension, deviceNetwork, deviceCard)
 	b = appendTLV(b, tagAddress, centre...)
 	b = appendTLV(b, tagTPDU|comprehension, tpdu...)
 	if len(b) > 250 {
-		return nil, fmt.Errorf("an SMS-DELIVER of %d octets", len(tpdu))
+		return nil, fmt.Errorf("an SMS-DELIVER of %d octets is too long", len(tpdu))
 	}
 	return apdu(insEnvelope, appendTLV(nil, tagDownload, b...)), nil
 }
 
-// header is what a response says again of its command.
+// header is the part of a command that its response repeats.
 type header struct{ number, kind, qualifier byte }
 
-// command is a proactive command. Its slices are those of the answer to FETCH.
+// command is a proactive command. Its slices share memory with the answer to FETCH.
 type command struct {
 	header
 	text     []byte        // DISPLAY TEXT, GET INPUT: with its DCS in front
@@ -128,8 +127,8 @@ type command struct {
 
 var errMalformed = errors.New("malformed proactive command")
 
-// parseCommand reads a proactive command (D0 …). The error is errMalformed;
-// details tells whether the command can be answered all the same.
+// parseCommand decodes a proactive command (D0 …). The error is errMalformed; details
+// reports whether the command can be answered even so.
 func parseCommand(b []byte) (c command, details bool, err error) {
 	tag, body, rest, ok := nextTLV(b)
 	if !ok || tag != tagProactive || len(rest) > 0 {
@@ -168,7 +167,7 @@ func parseCommand(b []byte) (c command, details bool, err error) {
 	return c, true, nil
 }
 
-// nextTLV takes the first TLV off b: one octet of tag, a length of one, two or
+// nextTLV returns the first TLV of b, with a tag of one octet and a length of one, two or
 // three octets.
 func nextTLV(b []byte) (tag byte, value, rest []byte, ok bool) {
 	if len(b) < 2 {
@@ -189,7 +188,7 @@ func nextTLV(b []byte) (tag byte, value, rest []byte, ok bool) {
 	return tag, b[:n], b[n:], true
 }
 
-// parseDuration reads a unit and an interval from 1 (TS 102 223, clause 8.8).
+// parseDuration decodes a unit and an interval of at least 1 (TS 102 223, clause 8.8).
 func parseDuration(b []byte) (time.Duration, bool) {
 	if len(b) != 2 || b[1] == 0 {
 		return 0, false
@@ -206,8 +205,8 @@ func parseDuration(b []byte) (time.Duration, bool) {
 	return 0, false
 }
 
-// response is the TERMINAL RESPONSE to a command (TS 102 223, clause 6.8); more
-// are the further TLVs of the command.
+// response returns the TERMINAL RESPONSE to a command (TS 102 223, clause 6.8). more are
+// TLVs that only this command has.
 func (c header) response(result byte, more ...byte) []byte {
 	var b []byte
 	b = appendTLV(b, tagDetails|comprehension, c.number, c.kind, c.qualifier)
@@ -222,7 +221,7 @@ func (c header) response(result byte, more ...byte) []byte {
 
 // Qualifiers of GET INPUT and DISPLAY TEXT (TS 102 223, clause 8.6).
 const (
-	inputAlphabet = 1 << 0 // any character; else digits, *, # and +
+	inputAlphabet = 1 << 0 // any character; otherwise digits, *, # and +
 	inputUCS2     = 1 << 1
 	inputHidden   = 1 << 2
 	inputPacked   = 1 << 3

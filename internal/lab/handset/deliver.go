@@ -12,15 +12,14 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// serviceCentre is the centre that messages come from, as in an RP header:
-// international, ISDN.
+// serviceCentre is the address of the SMSC, as in an RP header: international, ISDN.
 var serviceCentre = []byte{0x91, 0x14, 0x97, 0x00, 0x00, 0x00, 0xf0}
 
-// DeliverSM is an SMS-DELIVER from the network. A message for the card (PID 7F,
-// class 2) is given to it, and the report is what the card made of it: an error
-// with TP-FCS D4 if it is busy, D5 if it failed. Any other is for the person.
-// It returns before anybody is asked. The errors are person.ErrUnknown, ErrUnreachable
-// and ErrClosed.
+// DeliverSM delivers an SMS-DELIVER from the network. A message for the card (PID 7F,
+// class 2) goes to the card, and the report is the card's answer: an error with TP-FCS
+// D4 if it is busy, D5 if it failed. Any other message goes to the user. DeliverSM
+// returns before the user is asked. The errors are person.ErrUnknown, ErrUnreachable and
+// ErrClosed.
 func (h *Network) DeliverSM(ctx context.Context, msisdn string, tpdu []byte) (report []byte, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -64,7 +63,7 @@ func (m *mobile) download(does person.Behaviour, d *sms.Deliver, tpdu []byte) ([
 	t := m.slot
 	m.mu.Unlock()
 	if t == nil {
-		return nil, unknown(m.msisdn) // removed meanwhile
+		return nil, unknown(m.msisdn) // it has been removed
 	}
 	data, sw, ok := t.download(does, env)
 	switch {
@@ -78,7 +77,7 @@ func (m *mobile) download(does person.Behaviour, d *sms.Deliver, tpdu []byte) ([
 	return reportFailure(sms.FailureDataDownload)
 }
 
-// read is a message for the person. What cannot be read is dropped.
+// read receives a message for the user. It drops what it cannot decode.
 func (m *mobile) read(d *sms.Deliver) {
 	now := m.net.c.Clock.Now()
 	text, whole, err := m.net.assemble(m.msisdn, d, now)
@@ -105,7 +104,7 @@ func (m *mobile) read(d *sms.Deliver) {
 	m.changed()
 }
 
-// keep appends, and drops the oldest where there are more than n.
+// keep appends v and keeps the last n values.
 func keep[T any](s []T, v T, n int) []T {
 	if len(s) >= n {
 		s = slices.Delete(s, 0, len(s)-n+1)
@@ -113,8 +112,8 @@ func keep[T any](s []T, v T, n int) []T {
 	return append(s, v)
 }
 
-// missed tells of a message that could not be delivered, as far as it can be
-// read.
+// missed reports a message that could not be delivered, with its text if that can be
+// decoded.
 func (m *mobile) missed(d *sms.Deliver) {
 	e := person.Event{
 		Time: m.net.c.Clock.Now(), Kind: person.Undelivered, MSISDN: m.msisdn, Code: signum.OTAError,
@@ -128,7 +127,7 @@ func (m *mobile) missed(d *sms.Deliver) {
 		}
 	} else {
 		e.Flash = classOf(d.DCS) == classFlash
-		if !d.UDHI { // else it is a part
+		if !d.UDHI { // otherwise it is a part
 			if ud, err := d.Unpacked(); err == nil {
 				e.Text, _ = sms.DecodeText(d.DCS, ud)
 			}
@@ -137,8 +136,8 @@ func (m *mobile) missed(d *sms.Deliver) {
 	m.net.seen.Add(e)
 }
 
-// numbered is an SMS-SUBMIT with the handset's own reference (TP-MR).
-func (m *mobile) numbered(tpdu []byte) []byte {
+// withReference returns an SMS-SUBMIT with the handset's own reference (TP-MR).
+func (m *mobile) withReference(tpdu []byte) []byte {
 	tpdu = slices.Clone(tpdu)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -147,8 +146,8 @@ func (m *mobile) numbered(tpdu []byte) []byte {
 	return tpdu
 }
 
-// reportOK says what the card answered, if anything (TS 31.111, clause
-// 7.1.1.1: with the coding of the message).
+// reportOK returns a delivery report with the card's answer, if there is one, in the
+// coding of the message (TS 31.111, clause 7.1.1.1).
 func reportOK(d *sms.Deliver, data []byte) ([]byte, error) {
 	r := sms.Report{}
 	if len(data) > 0 {

@@ -1,5 +1,5 @@
-// Package handset is phones with a SIM card on one radio network. What comes
-// and goes are TPDUs of short messages, and the card does everything that needs
+// Package handset emulates phones with SIM cards on one radio network. The network
+// exchanges TPDUs of short messages with them, and the card does everything that needs
 // a key or a PIN.
 //
 //	DeliverSM ─▶ Network ─ PID 7F, class 2 ─▶ terminal ── ENVELOPE ──▶ SIM
@@ -7,12 +7,12 @@
 //	                └─ text ─▶ screen, messages   │ ├─▶ SEND SHORT MESSAGE ─▶ Connect
 //	                       TERMINAL RESPONSE ─────┘ └─▶ dialogue ─▶ person, or Press
 //
-// A terminal is the toolkit of a handset with a card in it: one command at a
-// time, as in ETSI TS 102 223. It goes by what Transmit says and by nothing
-// else. A dialogue holds no lock and no goroutine, and a message that is being
-// sent holds no lock. The persons and the events also use what the card says of
-// itself to the sandbox (SIM). Somebody at a page can take over the keys.
+// A terminal is the toolkit of a handset with a card: it runs one command at a time,
+// as ETSI TS 102 223 demands, and depends on the answers of Transmit alone. A dialogue
+// holds neither a lock nor a goroutine; a message that is being sent holds no lock. The
+// simulated persons and the events also use what the card reveals to the sandbox
+// (SIM). A person at a page can take over the keys.
 //
-// The package must not know the service: no transaction, no store, no
-// certificate, no CMS. No PIN leaves it in an event, a log or an error.
+// The package must not know the service: no transaction, no store, no certificate, no
+// CMS. No event, log or error contains a PIN.
 package handset

@@ -17,33 +17,32 @@ import (
 )
 
 const (
-	// DefaultInactivity is how long a handset waits for a key (TS 102 223 leaves
-	// it to the handset).
+	// DefaultInactivity is how long a handset waits for a key. TS 102 223 leaves this
+	// to the handset.
 	DefaultInactivity = 60 * time.Second
 
-	// senders bounds the messages that are being sent at once. Each waits for
-	// the network.
+	// senders bounds how many messages are being sent at a time. Each waits for the
+	// network.
 	senders = 256
 )
 
-// ErrClosed means that the network was closed.
+// ErrClosed means that the network is closed.
 var ErrClosed = errors.New("the phone network is closed")
 
-// ErrUnreachable means that the handset is out of the network's reach: nothing
-// was delivered, and later it may be.
+// ErrUnreachable means that the handset is out of reach. Nothing was delivered; a later
+// attempt may succeed.
 var ErrUnreachable = errors.New("the handset is out of reach")
 
-// Config is what handsets need. The zero value is usable: real time, no delay,
-// no log.
+// Config configures a Network. The zero value is usable: real time, no delay, no log.
 type Config struct {
 	Clock  mssp.Clock
 	Delay  time.Duration // from the arrival of a request to the first key; 0: at once
 	Logger *slog.Logger
-	// Inactivity is how long a handset waits for a key, unless the card says so;
-	// 0: DefaultInactivity.
+	// Inactivity is how long a handset waits for a key if the card does not say; 0
+	// means DefaultInactivity.
 	Inactivity time.Duration
-	// Observe, if not nil, is called for each event, one at a time, in order.
-	// It may call the handsets, and must return soon: others wait behind it.
+	// Observe, if not nil, is called for each event, one at a time and in order. It
+	// may call the Network. It must return soon, because other events wait for it.
 	Observe func(person.Event)
 }
 
@@ -60,26 +59,25 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Network is a radio network of phones with a SIM: what the network
-// delivers to them are TPDUs, and so is what they send. Each drives its card
-// as a terminal does, and has a person. It is safe for concurrent use.
+// Network is a radio network of handsets with SIM cards. It delivers TPDUs to them and
+// takes TPDUs from them. Each handset drives its card as a terminal does, and has a
+// simulated user. A Network is safe for concurrent use.
 //
-// Config.Delay is what a person takes to press the first key of a request, the
-// others follow at once.
+// Config.Delay is how long a user takes to press the first key of a request; the other
+// keys follow at once.
 //
-// Behaviours mean what they mean elsewhere, in keys: Approve presses OK and
-// enters the PIN that the card's person knows, or person.DefaultPIN where a new one is
-// asked for; WrongPIN enters others for as long as the card asks. Silent leaves
-// it to the handset, which gives up after Config.Inactivity or what the card
-// says. Blocked, NoKey and BadSignature are the card's, and Unreachable is the
-// network's: DeliverSM fails, for texts too.
+// Behaviours are played with the keys. Approve presses OK and enters the PIN that the
+// user knows, or person.DefaultPIN if the card asks for a new one. WrongPIN enters other
+// PINs as long as the card asks. Silent presses no key, so that the handset gives up
+// after Config.Inactivity or the card's own time. The card plays Blocked, NoKey and
+// BadSignature, and the network plays Unreachable: DeliverSM fails, for texts too.
 type Network struct {
 	c     Config
 	seen  *person.Observer
-	hands *person.Pool     // press keys, and let the cards sign
-	radio *person.Pool     // send messages
+	hands *person.Pool     // runs what users do, and the cards' work
+	radio *person.Pool     // sends messages
 	parts *sms.Reassembler // of text messages
-	last  atomic.Uint64    // dialogue
+	last  atomic.Uint64    // ID of the last dialogue
 
 	mu      sync.RWMutex
 	send    func(msisdn string, tpdu []byte) error
@@ -100,9 +98,9 @@ func New(c Config) *Network {
 	}
 }
 
-// Connect sets where the handsets' SMS-SUBMITs go: to the service centre. It
-// may be called back from there, and several messages may be under way at
-// once, of one handset only one. Until it is set, nothing can be sent.
+// Connect sets the function that takes the handsets' SMS-SUBMITs, usually an SMSC's. It
+// may call the Network. It is called concurrently, but with one message of a handset at
+// a time. Until Connect is called, handsets cannot send.
 func (h *Network) Connect(send func(msisdn string, tpdu []byte) error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -120,10 +118,10 @@ func (h *Network) submit(msisdn string, tpdu []byte) error {
 	return send(msisdn, tpdu)
 }
 
-// Insert puts a card into the handset of a number, which appears with its first
-// one and approves what comes. A card that is in there is taken out: its
-// dialogue ends without an answer. The person, their place and their messages
-// stay. The device ID is for events only.
+// Insert puts a card into the handset of a number. It creates the handset if there is
+// none, with a user who approves everything. It removes the previous card, whose
+// dialogue ends without an answer; the user's behaviour, place and messages stay. The
+// device ID appears in events only.
 func (h *Network) Insert(deviceID, msisdn string, c SIM) error {
 	if deviceID == "" || msisdn == "" || c == nil {
 		return errors.New("a SIM needs a device ID, an MSISDN and a card")
@@ -139,7 +137,7 @@ func (h *Network) Insert(deviceID, msisdn string, c SIM) error {
 	return nil
 }
 
-// mobile finds a handset or makes one.
+// mobile returns the handset of a number, and creates it if there is none.
 func (h *Network) mobile(msisdn string) (*mobile, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -154,8 +152,8 @@ func (h *Network) mobile(msisdn string) (*mobile, error) {
 	return m, nil
 }
 
-// Remove takes a handset off the network, and its card with it. Who watches it
-// is told that there is nothing more. person.ErrUnknown if there is none.
+// Remove removes a handset with its card, and closes the channels of Watch. The error is
+// person.ErrUnknown if there is no such handset.
 func (h *Network) Remove(msisdn string) error {
 	h.mu.Lock()
 	m, ok := h.mobiles[msisdn]
@@ -185,10 +183,9 @@ func (h *Network) find(msisdn string) (*mobile, error) {
 	return m, nil
 }
 
-// Behave sets what a person does from now on. What is on the screen keeps the
-// behaviour that it came with; Blocked, NoKey and BadSignature are the card's,
-// and hold for the next message that reaches it. person.ErrUnknown if there is no such
-// handset.
+// Behave sets what a user does from now on. A request on the screen keeps the previous
+// behaviour. Blocked, NoKey and BadSignature take effect with the next message to the
+// card. The error is person.ErrUnknown if there is no such handset.
 func (h *Network) Behave(msisdn string, b person.Behaviour) error {
 	if err := b.Check(); err != nil {
 		return err
@@ -200,9 +197,9 @@ func (h *Network) Behave(msisdn string, b person.Behaviour) error {
 	return m.Behave(b)
 }
 
-// TakeOver lets somebody else have the keys: while it is on, the simulated
-// person presses none. Behaviours stay set, and hold again afterwards, also for
-// what is then on the screen. person.ErrUnknown if there is no such handset.
+// TakeOver gives the keys to a real person: while it is on, the simulated user presses
+// none. Afterwards, the simulated user continues with the behaviour that is set, also for
+// the dialogue on the screen. The error is person.ErrUnknown if there is no such handset.
 func (h *Network) TakeOver(msisdn string, on bool) error {
 	m, err := h.find(msisdn)
 	if err != nil {
@@ -212,8 +209,8 @@ func (h *Network) TakeOver(msisdn string, on bool) error {
 	return nil
 }
 
-// Place sets where a person is from now on. person.ErrUnknown if there is no such
-// handset.
+// Place sets where a user is from now on. The error is person.ErrUnknown if there is no
+// such handset.
 func (h *Network) Place(msisdn string, p person.Place) error {
 	m, err := h.find(msisdn)
 	if err != nil {
@@ -225,8 +222,9 @@ func (h *Network) Place(msisdn string, p person.Place) error {
 	return nil
 }
 
-// Locate is the network's location service: where a handset is, without asking
-// it. Nil means that nothing is told. person.ErrUnknown if there is no such handset.
+// Locate is the network's location service: it returns where a handset is, without asking
+// the handset. A nil location means that the network does not tell. The error is
+// person.ErrUnknown if there is no such handset.
 func (h *Network) Locate(ctx context.Context, msisdn string) (*mssp.Location, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -238,8 +236,8 @@ func (h *Network) Locate(ctx context.Context, msisdn string) (*mssp.Location, er
 	return m.Place().Location(signum.SIM, h.c.Clock.Now()), nil
 }
 
-// Close switches the network off: a card that is working finishes that, and
-// nobody presses a key again.
+// Close switches the network off. It waits for cards that are working; no key is pressed
+// afterwards.
 func (h *Network) Close() {
 	h.mu.Lock()
 	h.closed = true

@@ -13,26 +13,25 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// DialogueKind is what a handset's screen is for.
+// DialogueKind is the kind of dialogue on a handset's screen.
 type DialogueKind string
 
 // The kinds.
 const (
-	Idle        DialogueKind = "idle"  // nothing is asked
+	Idle        DialogueKind = "idle"  // no dialogue
 	DisplayText DialogueKind = "text"  // OK, Cancel or Back
-	GetInput    DialogueKind = "input" // as DisplayText, OK with what was keyed in
+	GetInput    DialogueKind = "input" // like DisplayText, but OK comes with an input
 	FlashText   DialogueKind = "flash" // a class 0 message; any key clears it
 )
 
-// Dialogue is what a handset shows. Its ID is never used twice; it is 0 when
-// the screen is idle.
+// Dialogue is what a handset shows. IDs are unique; the ID is 0 when the screen is idle.
 type Dialogue struct {
 	ID             uint64
 	Kind           DialogueKind
 	Text           string
-	Hidden         bool // what is keyed in is not shown
-	Digits         bool // only 0 to 9, *, # and + can be keyed in
-	MinLen, MaxLen int  // of the input, in characters; MaxLen is 255 for no limit
+	Hidden         bool // the screen hides the input
+	Digits         bool // the input is limited to 0 to 9, *, # and +
+	MinLen, MaxLen int  // of the input, in characters; a MaxLen of 255 means no limit
 	Since          time.Time
 	Until          time.Time // when the handset gives up; zero: never
 }
@@ -40,7 +39,7 @@ type Dialogue struct {
 // Key ends a dialogue.
 type Key uint8
 
-// The keys. KeyNone is that nobody touches the handset for as long as it waits.
+// The keys. KeyNone means that no key was pressed for as long as the handset waits.
 const (
 	KeyOK Key = iota
 	KeyCancel
@@ -48,17 +47,16 @@ const (
 	KeyNone
 )
 
-// ErrInput means that the handset does not take the input: too short, too
-// long, or other characters than it has keys for. The dialogue stays.
-var ErrInput = errors.New("the input does not fit what is asked")
+// ErrInput means that the handset refuses the input: it is too short or too long, or has
+// characters that the handset has no keys for. The dialogue stays.
+var ErrInput = errors.New("the input does not fit the dialogue")
 
 const (
 	keptMessages = 100
 	keptFlashes  = 8
 )
 
-// mobile is one handset with its person. Its lock is held for no longer than it
-// takes to look and to write: never while a card works.
+// mobile is one handset with its user. Its lock is never held while a card works.
 type mobile struct {
 	*person.Person
 	net    *Network
@@ -66,23 +64,23 @@ type mobile struct {
 
 	mu      sync.Mutex
 	slot    *terminal // nil: switched off
-	byHand  bool      // the simulated person presses no key
-	errand  *errand   // of the session that goes on; nil: none
-	shown   *dialogue // nil: nothing of the card
+	byHand  bool      // a real person presses the keys
+	request *request  // of the current session; nil: none
+	shown   *dialogue // dialogue of the card; nil: none
 	flashes []Dialogue
 	inbox   []Message
 	watches map[chan struct{}]struct{}
 	sent    byte // reference of the last SMS-SUBMIT
 }
 
-// dialogue is a proactive command that waits for a person.
+// dialogue is a proactive command that waits for the user.
 type dialogue struct {
 	Dialogue
-	cmd    header
-	of     *terminal
-	asks   card.Asking
-	errand *errand
-	timer  *time.Timer // until the handset gives up
+	cmd     header
+	of      *terminal
+	asks    card.Asking
+	request *request
+	timer   *time.Timer // until the handset gives up
 }
 
 // insert puts a card's terminal into the slot.
@@ -97,7 +95,7 @@ func (m *mobile) insert(t *terminal) {
 	}
 }
 
-// switchOff takes out the card and ends all watches.
+// switchOff removes the card and ends all watches.
 func (m *mobile) switchOff() {
 	m.mu.Lock()
 	old := m.slot
@@ -113,16 +111,16 @@ func (m *mobile) switchOff() {
 	}
 }
 
-// clear is called with the lock held.
+// clear requires the lock.
 func (m *mobile) clear() {
 	if m.shown != nil {
 		m.shown.timer.Stop()
 	}
-	m.shown, m.errand = nil, nil
+	m.shown, m.request = nil, nil
 	m.changed()
 }
 
-// show puts a dialogue on the screen; false if its card is no longer in there.
+// show puts a dialogue on the screen. It returns false if the card has been removed.
 func (m *mobile) show(d *dialogue, wait time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -133,19 +131,19 @@ func (m *mobile) show(d *dialogue, wait time.Duration) bool {
 	d.Until = d.Since.Add(wait)
 	d.timer = time.AfterFunc(wait, func() {
 		defer event.Rescue(m.net.c.Logger, "screen of a handset")
-		m.net.hands.Submit(func() { _ = m.press(d.ID, KeyNone, "") }) // unless somebody was faster
+		m.net.hands.Submit(func() { _ = m.press(d.ID, KeyNone, "") }) // fails if a key was pressed first
 	})
 	m.shown = d
 	m.changed()
 	return true
 }
 
-// changed tells who watches; it is called with the lock held.
+// changed notifies the watches. It requires the lock.
 func (m *mobile) changed() {
 	for w := range m.watches {
 		select {
 		case w <- struct{}{}:
-		default: // it has not looked since the last change
+		default: // the last notification is still unread
 		}
 	}
 }
@@ -162,7 +160,7 @@ func (m *mobile) dialogue() Dialogue {
 	return Dialogue{Kind: Idle}
 }
 
-// press answers the dialogue that has this ID, once.
+// press answers the dialogue with this ID, once.
 func (m *mobile) press(id uint64, key Key, input string) error {
 	d, err := m.take(id, key, input)
 	if d != nil {
@@ -171,7 +169,7 @@ func (m *mobile) press(id uint64, key Key, input string) error {
 	return err
 }
 
-// take gets the dialogue off the screen; nil if it was a flash.
+// take removes the dialogue from the screen. It returns nil for a flash message.
 func (m *mobile) take(id uint64, key Key, input string) (*dialogue, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -180,7 +178,7 @@ func (m *mobile) take(id uint64, key Key, input string) (*dialogue, error) {
 			return nil, ErrInput
 		}
 		d.timer.Stop()
-		m.shown = nil // who watches is told when the card has said what follows
+		m.shown = nil // advance notifies the watches once the card has answered
 		return d, nil
 	}
 	if i := slices.IndexFunc(m.flashes, func(f Dialogue) bool { return f.ID == id }); i >= 0 {
@@ -191,7 +189,7 @@ func (m *mobile) take(id uint64, key Key, input string) (*dialogue, error) {
 	return nil, person.ErrNotShown
 }
 
-// fits is what the handset itself enforces of an input.
+// fits reports whether the handset accepts an input.
 func (d *Dialogue) fits(input string) bool {
 	if d.Kind != GetInput {
 		return true
@@ -207,7 +205,8 @@ func (d *Dialogue) fits(input string) bool {
 	return utf8.ValidString(input) && n >= d.MinLen && n <= d.MaxLen
 }
 
-// Dialogue is what the handset of a number shows. person.ErrUnknown if there is none.
+// Dialogue returns what the handset of a number shows. The error is person.ErrUnknown if
+// there is no such handset.
 func (h *Network) Dialogue(msisdn string) (Dialogue, error) {
 	m, err := h.find(msisdn)
 	if err != nil {
@@ -216,13 +215,13 @@ func (h *Network) Dialogue(msisdn string) (Dialogue, error) {
 	return m.dialogue(), nil
 }
 
-// Press is a person at the handset. It returns when the card has been told,
-// and has said what follows. person.ErrNotShown if the dialogue is no longer there: a
-// second click, for example; ErrInput if the input cannot be keyed in;
+// Press presses a key in a dialogue. It returns after the card has processed the result
+// and its next command is on the screen. The error is person.ErrNotShown if the dialogue is
+// gone, for example after a second click; ErrInput if the handset refuses the input;
 // person.ErrUnknown if there is no such handset.
 func (h *Network) Press(msisdn string, id uint64, key Key, input string) error {
 	if key > KeyNone {
-		return errors.New("there is no such key")
+		return errors.New("unknown key")
 	}
 	m, err := h.find(msisdn)
 	if err != nil {
@@ -231,9 +230,9 @@ func (h *Network) Press(msisdn string, id uint64, key Key, input string) error {
 	return m.press(id, key, input)
 }
 
-// Watch tells when what Dialogue or Received return may have changed. A change
-// that comes while another has not been received is not told apart. The channel
-// is closed when the handset is removed. Stop may be called several times.
+// Watch sends on a channel when the results of Dialogue or Received may have changed.
+// Changes that nobody has received yet are merged into one. The channel is closed when the
+// handset is removed. Stop may be called several times.
 func (h *Network) Watch(msisdn string) (changes <-chan struct{}, stop func(), err error) {
 	m, err := h.find(msisdn)
 	if err != nil {
@@ -242,7 +241,7 @@ func (h *Network) Watch(msisdn string) (changes <-chan struct{}, stop func(), er
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.slot == nil {
-		return nil, nil, unknown(msisdn) // removed meanwhile
+		return nil, nil, unknown(msisdn) // it has been removed
 	}
 	w := make(chan struct{}, 1)
 	if m.watches == nil {
@@ -256,15 +255,15 @@ func (h *Network) Watch(msisdn string) (changes <-chan struct{}, stop func(), er
 	}, nil
 }
 
-// Message is a text message that came. Times of one handset are at least a
-// microsecond apart, so that they name a message.
+// Message is a text message that a handset received. The times of one handset's messages
+// are at least a microsecond apart, so that a time identifies a message.
 type Message struct {
 	mssp.TextMessage
 	Time time.Time
 }
 
-// Received are the last 100 text messages, flash messages included, oldest
-// first. It is empty for an unknown number.
+// Received returns the last 100 text messages, including flash messages, oldest first. It
+// returns none for an unknown number.
 func (h *Network) Received(msisdn string) []Message {
 	m, err := h.find(msisdn)
 	if err != nil {
@@ -275,7 +274,8 @@ func (h *Network) Received(msisdn string) []Message {
 	return slices.Clone(m.inbox)
 }
 
-// Messages are those of Received that a handset keeps: not the flash messages.
+// Messages returns the messages of Received that a handset stores, without the flash
+// messages.
 func (h *Network) Messages(msisdn string) []mssp.TextMessage {
 	var all []mssp.TextMessage
 	for _, m := range h.Received(msisdn) {

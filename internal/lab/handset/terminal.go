@@ -7,49 +7,49 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/person"
 )
 
-// maxCommands bounds what a card may ask in a row without a person or the
-// network in between.
+// maxCommands bounds how many commands a card may issue in a row that need neither the
+// user nor the network.
 const maxCommands = 64
 
-// terminal is the toolkit of a handset with one card in it (ETSI TS 102 223).
-// At most one proactive command is open. ENVELOPEs go to the card all the same;
-// what it then has to fetch waits until the open command has its response.
+// terminal is the toolkit of a handset with one card (ETSI TS 102 223). At most one
+// proactive command is open. The card gets ENVELOPEs meanwhile, but the handset fetches
+// the commands that follow from them only after the response to the open one.
 type terminal struct {
 	m        *mobile
 	deviceID string
 
-	// line is the card's contacts: held for one APDU, and for what follows
-	// at once from its answer. It is free while a person thinks and while a message
-	// is sent. Whoever holds it may take m.mu, and not the other way round.
+	// line guards the card's contacts. It is held for an APDU and for everything
+	// that follows immediately from the answer, but not while the user thinks or a
+	// message is being sent. Lock order: line, then m.mu.
 	line sync.Mutex
 	card SIM
 	open bool // a command was fetched and has no response yet
-	owed int  // octets that wait to be fetched; 0: nothing
-	out  bool // the card was taken out
+	owed int  // length of the command to fetch, in octets; 0: none
+	out  bool // the card has been removed
 }
 
-// start is the insertion: the card learns what the handset can do.
+// start begins a session: it tells the card what the handset can do.
 func (t *terminal) start() {
 	t.line.Lock()
 	defer t.line.Unlock()
 	if _, sw := t.transmit(apdu(insTerminalProfile, profile)); sw != swOK && sw>>8 != 0x91 {
-		t.log("a card takes no terminal profile", sw)
+		t.log("a card refused the terminal profile", sw)
 	}
 	if t.owed > 0 {
 		t.m.net.hands.Submit(t.proceed)
 	}
 }
 
-// takeOut ends everything between the handset and the card.
+// takeOut removes the card.
 func (t *terminal) takeOut() {
 	t.line.Lock()
 	defer t.line.Unlock()
 	t.out = true
 }
 
-// download gives the card an SMS-DELIVER and returns what the card says to it
-// at once. What it wants done comes later, from elsewhere. False: the card was
-// taken out.
+// download gives the card an SMS-DELIVER and returns the card's immediate answer. The
+// card's commands run afterwards, in another goroutine. ok is false if the card has
+// been removed.
 func (t *terminal) download(does person.Behaviour, env []byte) (data []byte, sw uint16, ok bool) {
 	t.line.Lock()
 	defer t.line.Unlock()
@@ -57,7 +57,7 @@ func (t *terminal) download(does person.Behaviour, env []byte) (data []byte, sw 
 		return nil, 0, false
 	}
 	if !t.open {
-		t.pose(does)
+		t.simulateFault(does)
 	}
 	data, sw = t.transmit(env)
 	if t.owed > 0 && !t.open {
@@ -66,7 +66,7 @@ func (t *terminal) download(does person.Behaviour, env []byte) (data []byte, sw 
 	return data, sw, true
 }
 
-// proceed is advance for whoever does not hold the line.
+// proceed is advance for callers that do not hold the line.
 func (t *terminal) proceed() {
 	t.line.Lock()
 	t.advance()
@@ -74,7 +74,7 @@ func (t *terminal) proceed() {
 	t.m.net.seen.Flush()
 }
 
-// The rest, but answer and sendSM, is called with the line held.
+// Call all of the following with the line held, except answer and sendSM.
 
 func (t *terminal) transmit(apdu []byte) (data []byte, sw uint16) {
 	data, sw = splitAnswer(t.card.Transmit(apdu))
@@ -86,12 +86,12 @@ func (t *terminal) transmit(apdu []byte) (data []byte, sw uint16) {
 	return data, sw
 }
 
-// advance runs commands until one takes its time or the card wants nothing
-// more, which ends the session.
+// advance runs commands until one has to wait, or until the card has no more, which
+// ends the session.
 func (t *terminal) advance() {
 	for n := 0; !t.out && !t.open && t.owed > 0; n++ {
 		if n == maxCommands {
-			t.log("a card does not stop asking", 0)
+			t.log("a card issues commands without end", 0)
 			t.owed = 0
 			break
 		}
@@ -99,10 +99,10 @@ func (t *terminal) advance() {
 		t.owed = 0
 		data, sw := t.transmit(fetch)
 		if sw != swOK && sw>>8 != 0x91 {
-			t.log("a card has nothing to fetch", sw)
+			t.log("a card announced a command and had none", sw)
 			break
 		}
-		t.owed = 0 // what follows a command is said to its response
+		t.owed = 0 // the answer to the response announces the next command
 		t.run(data)
 	}
 	if !t.open {
@@ -114,7 +114,7 @@ func (t *terminal) run(data []byte) {
 	c, answerable, err := parseCommand(data)
 	switch {
 	case !answerable:
-		t.log("a card asks what nobody understands", 0)
+		t.log("a card issued a malformed command", 0)
 	case err != nil:
 		t.respond(c.header, resultNotUnderstood)
 	case c.kind == cmdDisplayText, c.kind == cmdGetInput:
@@ -129,17 +129,17 @@ func (t *terminal) run(data []byte) {
 func (t *terminal) respond(c header, result byte, more ...byte) {
 	t.open = false
 	if _, sw := t.transmit(c.response(result, more...)); sw != swOK && sw>>8 != 0x91 {
-		t.log("a card does not take a terminal response", sw)
+		t.log("a card refused a terminal response", sw)
 	}
 }
 
-// send has a message sent, and the line free meanwhile.
+// send hands a message to the network, and leaves the line free meanwhile.
 func (t *terminal) send(c *command) {
 	if len(c.tpdu) < 2 {
 		t.respond(c.header, resultRequiredMissing)
 		return
 	}
-	head, tpdu := c.header, t.m.numbered(c.tpdu)
+	head, tpdu := c.header, t.m.withReference(c.tpdu)
 	t.open = true
 	t.m.net.radio.Submit(func() { t.sendSM(head, tpdu) })
 }
@@ -159,7 +159,7 @@ func (t *terminal) sendSM(c header, tpdu []byte) {
 	t.m.net.seen.Flush()
 }
 
-// ask puts a dialogue on the screen and the person before it.
+// ask shows a dialogue and lets the user act on it.
 func (t *terminal) ask(c *command) {
 	text, err := decodeText(c.text)
 	if err != nil {
@@ -179,24 +179,24 @@ func (t *terminal) ask(c *command) {
 		wait = t.m.net.c.Inactivity
 	}
 	t.open = true
-	fresh := t.m.begin(d)
+	first := t.m.begin(d)
 	if !t.m.show(d, wait) {
 		return
 	}
-	if fresh { // told when it can be seen, and before anybody can act
+	if first { // report it when it is visible, and before the user can act
 		t.m.note(d, person.Event{Kind: person.Shown})
 	}
 	t.m.attend(d)
 }
 
-// answer gives the card what the person did with a dialogue.
+// answer tells the card what the user did with a dialogue.
 func (t *terminal) answer(d *dialogue, key Key, input string) {
 	t.line.Lock()
 	if !t.out {
-		t.pose(d.errand.does)
+		t.simulateFault(d.request.does)
 		tries := t.card.TriesLeft()
 		t.respond(d.cmd, d.result(key), d.input(key, input)...)
-		t.m.judge(d, key, tries, input)
+		t.m.report(d, key, tries, input)
 		t.advance()
 	}
 	t.line.Unlock()
@@ -211,7 +211,7 @@ func (t *terminal) log(what string, sw uint16) {
 	log.Warn(what)
 }
 
-// result is the general result of a key.
+// result returns the general result of a key.
 func (d *dialogue) result(key Key) byte {
 	switch key {
 	case KeyCancel:
@@ -220,14 +220,14 @@ func (d *dialogue) result(key Key) byte {
 		return resultBack
 	case KeyNone:
 		if d.Kind == DisplayText && d.cmd.qualifier&textWaits == 0 {
-			return resultOK // the text was to go by itself
+			return resultOK // the text disappears without a key
 		}
 		return resultNoResponse
 	}
 	return resultOK
 }
 
-// input is the text of a response to GET INPUT.
+// input returns the text object of a response to GET INPUT.
 func (d *dialogue) input(key Key, input string) []byte {
 	if d.Kind != GetInput || key != KeyOK {
 		return nil

@@ -6,22 +6,22 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// How long the parts of a text message wait for the others, and how many a
-// handset keeps of those that one sender began.
+// How long a handset keeps the parts of an incomplete text message, and how many parts of
+// one sender.
 const (
 	textLifetime = 10 * time.Minute
 	textParts    = 32
 )
 
-// noClass is the class of a message that has none; 0 to 3 are those of 3GPP TS
-// 23.038.
+// Message classes. Classes 0 to 3 are those of 3GPP TS 23.038; noClass stands for a
+// message without one.
 const (
 	noClass    = -1
 	classFlash = 0
 	classCard  = 2
 )
 
-// classOf is the message class of a data coding scheme.
+// classOf returns the message class of a data coding scheme.
 func classOf(dcs byte) int {
 	if dcs&0x90 == 0x10 || dcs&0xf0 == 0xf0 {
 		return int(dcs & 3)
@@ -29,8 +29,8 @@ func classOf(dcs byte) int {
 	return noClass
 }
 
-// decodeText reads the text of a proactive command: a data coding scheme and
-// the text (TS 102 223, clause 8.15). An empty value is no text.
+// decodeText decodes the text object of a proactive command: a data coding scheme and the
+// text (TS 102 223, clause 8.15). An empty value means an empty text.
 func decodeText(b []byte) (string, error) {
 	if len(b) == 0 {
 		return "", nil
@@ -39,12 +39,12 @@ func decodeText(b []byte) (string, error) {
 	case sms.UCS2:
 		return sms.DecodeUCS2(data)
 	case sms.Octets:
-		return sms.DecodeGSM7(data) // one septet in each
+		return sms.DecodeGSM7(data) // one septet per octet
 	default:
 		n := len(data) * 8 / 7
 		septets := sms.UnpackGSM7(data, n)
-		// Seven bits that are left over hold a CR, or they would be an @ (TS
-		// 23.038, clause 6.1.2.3.1).
+		// Seven spare bits contain a CR, because zeros would be an @ (TS 23.038,
+		// clause 6.1.2.3.1).
 		if n > 0 && n%8 == 0 && septets[n-1] == '\r' {
 			septets = septets[:n-1]
 		}
@@ -52,9 +52,9 @@ func decodeText(b []byte) (string, error) {
 	}
 }
 
-// encodeInput is decodeText the other way, for what was keyed in: in UCS2 if
-// the card wants that or nothing else has the characters, in packed septets if
-// it wants those, and else with a septet in each octet.
+// encodeInput encodes what the user typed: in UCS2 if the card asks for it or the GSM
+// alphabet lacks a character, in packed septets if the card asks for them, otherwise with
+// one septet per octet.
 func encodeInput(qualifier byte, input string) []byte {
 	septets, ok := sms.EncodeGSM7(input)
 	if qualifier&inputUCS2 != 0 || !ok {
@@ -70,7 +70,7 @@ func encodeInput(qualifier byte, input string) []byte {
 	return append([]byte{0x04}, septets...)
 }
 
-// assemble reads a text message; false while parts of it are missing.
+// assemble decodes a text message. whole is false while parts are missing.
 func (h *Network) assemble(msisdn string, d *sms.Deliver, now time.Time) (text string, whole bool, err error) {
 	ud, err := d.Unpacked()
 	if err != nil {

@@ -10,48 +10,49 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// newPINs is after how many new PINs that the card rejects a person gives up.
+// newPINs is how many rejected new PINs a user tolerates before giving up.
 const newPINs = 3
 
-// name tells one request from another.
-type name struct {
+// requestID identifies a request.
+type requestID struct {
 	transID string
 	op      mssp.DeviceOp
 }
 
-// errand is a request as its person sees it: a number of dialogues. They keep
-// the behaviour that the person had at the first of them.
-type errand struct {
-	name
+// request is a request as its user sees it: a sequence of dialogues. All of them have the
+// behaviour that was set at the first one.
+type request struct {
+	requestID
 	does person.Behaviour
 	text string // of the first dialogue
 
 	// Guarded by the lock of the mobile.
-	began    bool   // a key was pressed: the next ones follow at once
-	first    string // new PIN, until it is repeated
-	rejected int    // new PINs that were not taken
+	began    bool   // a key was pressed; the next ones follow at once
+	first    string // the new PIN, until it is repeated
+	rejected int    // new PINs that the card rejected
 }
 
-// begin finds or makes the errand of a dialogue.
-func (m *mobile) begin(d *dialogue) (fresh bool) {
+// begin assigns a dialogue to its request. It reports whether the dialogue is the first
+// one.
+func (m *mobile) begin(d *dialogue) (first bool) {
 	does := m.Behaviour()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	id := name{d.asks.TransID, d.asks.Op}
-	fresh = m.errand == nil || m.errand.name != id
-	if fresh {
-		m.errand = &errand{name: id, does: does, text: d.Text}
+	id := requestID{d.asks.TransID, d.asks.Op}
+	first = m.request == nil || m.request.requestID != id
+	if first {
+		m.request = &request{requestID: id, does: does, text: d.Text}
 	}
-	d.errand = m.errand
-	return fresh
+	d.request = m.request
+	return first
 }
 
-// sessionEnded is that the card wants nothing more.
+// sessionEnded is called when the card has no more commands.
 func (m *mobile) sessionEnded(t *terminal) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.slot == t {
-		m.errand = nil
+		m.request = nil
 		m.changed()
 	}
 }
@@ -66,15 +67,15 @@ func (m *mobile) takeOver(on bool) {
 	}
 }
 
-// attend lets the simulated person act on a dialogue, in their time. A person
-// who does nothing costs nothing.
+// attend lets the simulated user act on a dialogue after the user's delay. A user who does
+// nothing needs no timer.
 func (m *mobile) attend(d *dialogue) {
 	m.mu.Lock()
-	after := d.errand.does.After
-	if d.errand.began {
+	after := d.request.does.After
+	if d.request.began {
 		after = 0
 	}
-	idle := m.byHand || d.errand.does.Do == person.Silent || d.errand.does.Do == person.Unreachable
+	idle := m.byHand || d.request.does.Do == person.Silent || d.request.does.Do == person.Unreachable
 	m.mu.Unlock()
 	if idle {
 		return
@@ -90,22 +91,22 @@ func (m *mobile) attend(d *dialogue) {
 	})
 }
 
-// act is the simulated person at a dialogue, unless somebody else has the keys.
+// act lets the simulated user press a key, unless a real person has the keys.
 func (m *mobile) act(d *dialogue) {
 	m.mu.Lock()
 	mine := m.shown == d && !m.byHand
-	do, rejected := d.errand.does.Do, d.errand.rejected
+	do, rejected := d.request.does.Do, d.request.rejected
 	m.mu.Unlock()
 	if !mine {
 		return
 	}
 	key, input := decide(d, do, rejected)
-	if m.press(d.ID, key, input) == ErrInput { // what they know does not fit
+	if m.press(d.ID, key, input) == ErrInput { // the PIN that the user knows does not fit
 		_ = m.press(d.ID, KeyCancel, "")
 	}
 }
 
-// decide is what a person does with a dialogue.
+// decide returns the key and the input of a simulated user.
 func decide(d *dialogue, do person.Action, rejected int) (Key, string) {
 	a := d.asks
 	switch {
@@ -126,20 +127,20 @@ func decide(d *dialogue, do person.Action, rejected int) (Key, string) {
 	return KeyOK, pin
 }
 
-// pose sets what of a behaviour is the card's.
-func (t *terminal) pose(b person.Behaviour) {
+// simulateFault sets the part of a behaviour that the card plays.
+func (t *terminal) simulateFault(b person.Behaviour) {
 	t.card.SimulateFault(b.Plays(mssp.OpSign), b.Do == person.BadSignature)
 }
 
-// judge tells what came of a key. It is called with the line of the terminal
-// held, when the card has answered and before it says what follows.
-func (m *mobile) judge(d *dialogue, key Key, tries int, input string) {
+// report records what the card made of a key. It requires the terminal's line, and is
+// called between the card's answer and its next command.
+func (m *mobile) report(d *dialogue, key Key, tries int, input string) {
 	c := d.of.card
 	left, now, known := c.TriesLeft(), c.Asking(), c.KnownPIN()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	d.errand.began = true
-	over := now.Op != d.errand.op || now.TransID != d.errand.transID || now.Step == card.StepNotice
+	d.request.began = true
+	over := now.Op != d.request.op || now.TransID != d.request.transID || now.Step == card.StepNotice
 	switch step := d.asks.Step; {
 	case step == card.StepNotice:
 	case key == KeyCancel, key == KeyBack && over:
@@ -148,26 +149,26 @@ func (m *mobile) judge(d *dialogue, key Key, tries int, input string) {
 		m.noteEnd(d, person.TimedOut, 0)
 	case key == KeyBack:
 	case d.asks.Op == mssp.OpDisplay:
-		if over { // else another page follows
+		if over { // otherwise another page follows
 			m.note(d, person.Event{Kind: person.Acknowledged})
 		}
 	case step == card.StepPIN:
-		m.judgePIN(d, tries, left)
+		m.reportPIN(d, tries, left)
 	case step == card.StepNewPIN && now.Step == card.StepRepeat:
-		d.errand.first = input
-	case step == card.StepRepeat && input == d.errand.first && input == known:
+		d.request.first = input
+	case step == card.StepRepeat && input == d.request.first && input == known:
 		m.note(d, person.Event{Kind: person.PINSet})
 	case step == card.StepRepeat, step == card.StepNewPIN:
-		m.judgeRejection(d, input, over)
+		m.reportRejection(d, input, over)
 	}
 }
 
-func (m *mobile) judgePIN(d *dialogue, tries, left int) {
+func (m *mobile) reportPIN(d *dialogue, tries, left int) {
 	switch {
 	case left == card.MaxTries:
 		m.note(d, person.Event{Kind: person.PINRight})
 		m.note(d, person.Event{Kind: person.Signed})
-	case left == tries: // too late: the card did not look at it
+	case left == tries: // too late: the card did not check it
 	case left > 0:
 		m.note(d, person.Event{Kind: person.PINWrong})
 	default:
@@ -175,10 +176,10 @@ func (m *mobile) judgePIN(d *dialogue, tries, left int) {
 	}
 }
 
-// judgeRejection tells of a new PIN that the card did not take. In the end it
-// gives up.
-func (m *mobile) judgeRejection(d *dialogue, input string, over bool) {
-	differ := d.asks.Step == card.StepRepeat && input != d.errand.first
+// reportRejection records that the card rejected a new PIN. over means that the card gave
+// up.
+func (m *mobile) reportRejection(d *dialogue, input string, over bool) {
+	differ := d.asks.Step == card.StepRepeat && input != d.request.first
 	e := person.Event{Kind: person.PINRejected, Reason: "a PIN has 4 to 8 digits"}
 	if differ {
 		e.Reason = "the two PINs are not the same"
@@ -186,8 +187,8 @@ func (m *mobile) judgeRejection(d *dialogue, input string, over bool) {
 	if over {
 		e.Code = signum.UserCancel
 	}
-	d.errand.rejected++
-	d.errand.first = ""
+	d.request.rejected++
+	d.request.first = ""
 	m.note(d, e)
 }
 
@@ -198,11 +199,11 @@ func (m *mobile) noteEnd(d *dialogue, kind person.Kind, code signum.Code) {
 	m.note(d, person.Event{Kind: kind, Code: code})
 }
 
-// note completes an event of a request and queues it. It is told once the line
+// note completes an event of a request and queues it. The observer gets it once the line
 // is free.
 func (m *mobile) note(d *dialogue, e person.Event) {
 	e.Time, e.DeviceID, e.MSISDN, e.Method = m.net.c.Clock.Now(), d.of.deviceID, m.msisdn, signum.SIM
-	e.Op, e.TransID, e.Text = d.errand.op, d.errand.transID, d.errand.text
+	e.Op, e.TransID, e.Text = d.request.op, d.request.transID, d.request.text
 	e.TriesLeft = d.of.card.TriesLeft()
 	m.net.seen.Add(e)
 }
