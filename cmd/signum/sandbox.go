@@ -32,13 +32,13 @@ const (
 )
 
 type sandboxFlags struct {
-	dir, addr, pkiAddr, webAddr, webURL, store, caProfile, logLevel string
-	once                                                            bool
-	delay                                                           time.Duration
-	who                                                             string
-	phones                                                          map[string]string
-	locations                                                       []string
-	authURI, smsc                                                   string
+	dir, addr, pkiAddr, webAddr, opsAddr, webURL, store, caProfile, logLevel string
+	once                                                                     bool
+	delay                                                                    time.Duration
+	who                                                                      string
+	phones                                                                   map[string]string
+	locations                                                                []string
+	authURI, smsc                                                            string
 }
 
 func newSandboxCmd() *cobra.Command {
@@ -52,7 +52,7 @@ verify against DIR/user-ca.pem.
 
 Clients find what they need in DIR:
 
-  sandbox.json     base_url, web_url, ap_id, dtbd_prefix, users
+  sandbox.json     base_url, web_url, ops_url, ap_id, dtbd_prefix, users
   ap.crt ap.key    the party's TLS certificate and key (ap.p12: both)
   server-ca.pem    to trust the server (truststore.p12: for Java)
   user-ca.pem      to verify signatures
@@ -103,6 +103,7 @@ Exit codes:
 	fl.StringVar(&f.addr, "addr", "127.0.0.1:8443", "address of the service; port 0 picks a free one")
 	fl.StringVar(&f.pkiAddr, "pki-addr", "", "address of OCSP and CRL (http); default a free port, which the directory keeps")
 	fl.StringVar(&f.webAddr, "web-addr", "", "address of the phone page and the self-care portal; default the port after\n--addr's or a free one, which the directory keeps")
+	fl.StringVar(&f.opsAddr, "ops-addr", "", "address of metrics and health (http, see docs/metrics.md); default a free port, ops_url\nin sandbox.json")
 	fl.StringVar(&f.webURL, "web-url", "", "public origin of these pages, such as https://phones.example.com behind a proxy;\ndefault the address of their listener")
 	fl.BoolVar(&f.once, "once", false, "run the example and exit; the exit code is 0 only if its signatures verified")
 	fl.DurationVar(&f.delay, "phone-delay", 200*time.Millisecond, "how long a user takes to approve")
@@ -149,7 +150,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 		return sandbox.Config{}, errors.New("--once and --phones web: the example needs an App that answers by itself")
 	}
 	cfg := sandbox.Config{
-		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, WebURL: f.webURL, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay,
+		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, OpsAddr: f.opsAddr, WebURL: f.webURL, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay,
 		Behaviours: make(map[string]person.Behaviour), Places: make(map[string]person.Place), AuthURI: f.authURI, SMSC: smsc,
 		Observe: narrator.Phone,
 		Logger:  slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
@@ -177,7 +178,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 
 // flagOf names the flag of an option of the sandbox.
 var flagOf = map[string]string{
-	"Addr": "--addr", "PKIAddr": "--pki-addr", "WebAddr": "--web-addr", "WebURL": "--web-url",
+	"Addr": "--addr", "PKIAddr": "--pki-addr", "WebAddr": "--web-addr", "OpsAddr": "--ops-addr", "WebURL": "--web-url",
 	"Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "SMSC": "--smsc",
 	"Behaviours": "--phone", "Places": "--location",
 }
@@ -216,7 +217,7 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 	case err := <-served:
 		return flagError(err)
 	}
-	describe(stdout, box)
+	describe(stdout, box, f.opsAddr)
 	example := make(chan error, 1)
 	go func() {
 		if f.who == phonesWeb {
@@ -287,7 +288,8 @@ var description = template.Must(template.New("").Parse(`Signum sandbox: a Mobile
   Service  {{.Info.BaseURL}}   (REST /rest/service/…, SOAP /soap/services/…)
   OCSP/CRL {{.Info.PKIURL}}
   Phone    {{.Info.WebURL}}/phone   (self-care {{.Info.WebURL}}/me)
-  AP_ID    {{.Info.APID}}   (and {{.Info.BasicAPID}}, which has few rights)
+{{if .OpsAddr}}  Ops      {{.Info.OpsURL}}/metrics   (health /readyz)
+{{end}}  AP_ID    {{.Info.APID}}   (and {{.Info.BasicAPID}}, which has few rights)
   Prefix   "{{.Info.DTBDPrefix}}" must start every text
   Files    {{.Dir}}
              ap.crt ap.key ap.p12            the party's certificate (password secret)
@@ -334,8 +336,13 @@ Contracts: {{.Info.BaseURL}}/rest/openapi.yaml
            {{.Info.BaseURL}}/soap/services/MSS_SignaturePort?wsdl
 `))
 
-func describe(w io.Writer, box *sandbox.Sandbox) {
-	if err := description.Execute(w, box); err != nil {
+// describe says where everything is. Metrics are shown if an address was given for
+// them.
+func describe(w io.Writer, box *sandbox.Sandbox, opsAddr string) {
+	if err := description.Execute(w, struct {
+		*sandbox.Sandbox
+		OpsAddr string
+	}{box, opsAddr}); err != nil {
 		panic(err) // a template of our own
 	}
 }

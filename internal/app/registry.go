@@ -67,6 +67,13 @@ func (r *registry) mailbox(deviceID string) *mailbox {
 	return mb
 }
 
+// Connected returns how many Apps have an open inbox on this node.
+func (s *Server) Connected() int {
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	return len(s.registry.conns)
+}
+
 func (r *registry) dropEmpty(deviceID string) {
 	if mb := r.mailboxes[deviceID]; mb != nil && mb.conn == nil && len(mb.requests) == 0 {
 		delete(r.mailboxes, deviceID)

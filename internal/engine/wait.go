@@ -85,6 +85,16 @@ func (ws *waiters) get(id string) *waiter {
 	return ws.m[id]
 }
 
+func (ws *waiters) len() int {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	return len(ws.m)
+}
+
+// Waiting returns how many requests wait on this node for the outcome of a
+// transaction or a receipt.
+func (e *Engine) Waiting() int { return e.waiters.len() }
+
 func (ws *waiters) ids() []string {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

@@ -36,8 +36,8 @@ type Event struct {
 	Took     time.Duration
 }
 
-// Label is what metrics call the outcome: the TS 102 204 code, the reason, or
-// "ok".
+// Label is what metrics call the outcome: the TS 102 204 code, the reason, the
+// HTTP status of an error, or "ok".
 func (e *Event) Label() string {
 	switch {
 	case e.Code != 0:
@@ -46,9 +46,45 @@ func (e *Event) Label() string {
 		return e.Reason
 	case e.Cause != nil:
 		return "internal"
+	case e.httpError():
+		return "http " + strconv.Itoa(e.Status)
 	}
 	return "ok"
 }
+
+// Result is how a call ended, in one of three words.
+type Result string
+
+// The results.
+const (
+	OK       Result = "ok"
+	Refused  Result = "refused"  // by the service or its user
+	Internal Result = "internal" // the service failed
+)
+
+// Result sums up the outcome.
+func (e *Event) Result() Result {
+	switch {
+	case e.Cause != nil:
+		return Internal
+	case e.Fault(), e.Code == 0 && e.Reason != "", e.httpError():
+		return Refused
+	}
+	return OK
+}
+
+// Fault reports whether the code is that of a request that failed, or was refused.
+// No code is no fault.
+func (e *Event) Fault() bool {
+	switch e.Code {
+	case 0, signum.RequestOK, signum.SignatureMade, signum.ValidSignature, signum.OutstandingTransact:
+		return false
+	}
+	return true
+}
+
+// httpError is false for SMPP, which does not use these numbers.
+func (e *Event) httpError() bool { return e.Status >= 400 && e.Status <= 599 && e.Code == 0 }
 
 // Sink takes events when they are complete. It must not keep or change them.
 type Sink interface {

@@ -19,8 +19,8 @@ type Recorder struct {
 	clock    Clock
 	log      *slog.Logger
 	sinks    []Sink
-	errors   *sampler
-	outcomes *sampler
+	errors   *sampler[string] // of incidents
+	outcomes *sampler[string] // of nothing
 }
 
 // New returns a recorder that logs one line per event and tells the sinks. A nil
@@ -33,13 +33,20 @@ func New(clock Clock, log *slog.Logger, sinks ...Sink) *Recorder {
 		log = slog.New(slog.DiscardHandler)
 	}
 	r := &Recorder{clock: clock, log: log, sinks: sinks}
-	r.errors = newSampler(func(s sample) {
-		log.Error("request failed again", "key", s.key, "incident", s.incident, "count", s.count, "interval", sampleInterval)
+	r.errors = newSampler(func(s sample[string]) {
+		log.Error("request failed again", "key", s.key, "incident", s.first, "count", s.count, "interval", sampleInterval)
 	})
-	r.outcomes = newSampler(func(s sample) {
+	r.outcomes = newSampler(func(s sample[string]) {
 		log.Info("requests with the same outcome", "key", s.key, "count", s.count, "interval", sampleInterval)
 	})
 	return r
+}
+
+// Close tells the log what repetitions have been counted up to now. Events may
+// still come after it.
+func (r *Recorder) Close() {
+	r.errors.close()
+	r.outcomes.close()
 }
 
 // Begin starts the event of a call.

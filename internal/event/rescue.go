@@ -65,6 +65,7 @@ func RescueTo(err *error, log *slog.Logger, where string) {
 // report logs a panic. It is called while the stack of the panic still stands.
 func report(log *slog.Logger, where string, v any) *Panic {
 	p := &Panic{Where: where, Value: v, Incident: NewIncident()}
+	panics.count(where)
 	log.Error("panic", "where", where, "incident", p.Incident, "err", p, "stack", string(debug.Stack()))
 	return p
 }

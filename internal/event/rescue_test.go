@@ -13,13 +13,16 @@ func brokenByTest() { panic("cannot happen") }
 
 func TestRescue(t *testing.T) {
 	var log bytes.Buffer
-	undone := false
+	before, undone := Panics()["test worker"], false
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer Rescue(slog.New(slog.NewJSONHandler(&log, nil)), "test worker", func() { undone = true })
 		brokenByTest()
 	})
 	wg.Wait()
+	if n := Panics()["test worker"] - before; n != 1 {
+		t.Errorf("%d panics were counted", n)
+	}
 	if !undone {
 		t.Error("what the goroutine left behind was not undone")
 	}

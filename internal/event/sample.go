@@ -13,64 +13,90 @@ const (
 	sampleKeys     = 1024 // that are counted at a time; beyond, the oldest ends early
 )
 
-// sample is one error and how often it came again within its interval.
-type sample struct {
-	key      string
-	incident string
-	count    int // repetitions, the first one left out
-	timer    *time.Timer
+// sample is the first of its kind and how often it came again within its
+// interval.
+type sample[T any] struct {
+	key   string
+	first T
+	count int // repetitions, the first one left out
+	timer *time.Timer
 }
 
-// sampler lets the first of each kind of error through and counts those that
-// follow within an interval. Each call costs the same however many keys it knows.
-type sampler struct {
-	report func(sample) // of what was repeated
+// sampler lets the first of each kind through and counts those that follow within
+// an interval. Each call costs the same however many kinds it knows.
+type sampler[T any] struct {
+	report func(sample[T]) // of what was repeated
 
 	mu    sync.Mutex
-	order list.List // of *sample, oldest first
+	order list.List // of *sample[T], oldest first
 	by    map[string]*list.Element
 }
 
-func newSampler(report func(sample)) *sampler {
-	return &sampler{report: report, by: make(map[string]*list.Element)}
+func newSampler[T any](report func(sample[T])) *sampler[T] {
+	return &sampler[T]{report: report, by: make(map[string]*list.Element)}
 }
 
-// see counts an error. It returns the incident of the first of its kind, and
-// whether this is a repetition.
-func (s *sampler) see(key, incident string) (first string, repeated bool) {
+// see counts one of a kind. It returns the first of its kind, and whether this is
+// a repetition.
+func (s *sampler[T]) see(key string, v T) (first T, repeated bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if e, ok := s.by[key]; ok {
-		known := e.Value.(*sample)
-		known.count++
-		return known.incident, true
-	}
-	if s.order.Len() >= sampleKeys {
-		s.end(s.order.Front().Value.(*sample))
-	}
-	n := &sample{key: key, incident: incident}
-	n.timer = time.AfterFunc(sampleInterval, func() {
-		defer Rescue(slog.Default(), "error sampler")
-		s.mu.Lock()
 		defer s.mu.Unlock()
+		known := e.Value.(*sample[T])
+		known.count++
+		return known.first, true
+	}
+	var oldest *sample[T]
+	if s.order.Len() >= sampleKeys {
+		oldest = s.order.Front().Value.(*sample[T])
+		s.remove(oldest)
+	}
+	n := &sample[T]{key: key, first: v}
+	n.timer = time.AfterFunc(sampleInterval, func() {
+		defer Rescue(slog.Default(), "log sampler")
 		s.end(n)
 	})
 	s.by[key] = s.order.PushBack(n)
-	return incident, false
+	s.mu.Unlock()
+	if oldest != nil && oldest.count > 0 {
+		s.report(*oldest)
+	}
+	return v, false
 }
 
-// end closes an interval. The mutex is held.
-func (s *sampler) end(n *sample) {
+// end closes an interval.
+func (s *sampler[T]) end(n *sample[T]) {
+	s.mu.Lock()
+	known := s.remove(n)
+	s.mu.Unlock()
+	if known && n.count > 0 {
+		s.report(*n)
+	}
+}
+
+// close ends all intervals now.
+func (s *sampler[T]) close() {
+	for {
+		s.mu.Lock()
+		e := s.order.Front()
+		s.mu.Unlock()
+		if e == nil {
+			return
+		}
+		s.end(e.Value.(*sample[T]))
+	}
+}
+
+// remove reports whether the sample was still counted. The mutex is held.
+func (s *sampler[T]) remove(n *sample[T]) bool {
 	e, ok := s.by[n.key]
-	if !ok || e.Value != n {
-		return
+	if !ok || e.Value != any(n) {
+		return false
 	}
 	n.timer.Stop()
 	s.order.Remove(e)
 	delete(s.by, n.key)
-	if n.count > 0 {
-		s.report(*n)
-	}
+	return true
 }
 
 // shape is a text without what differs from one error to the next of its kind:

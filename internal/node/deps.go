@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/simcards"
@@ -13,9 +15,13 @@ import (
 // Deps are what a node is given besides its configuration: code, not data. All
 // of them may be absent.
 type Deps struct {
-	Clock   mssp.Clock   // nil: the machine's
-	Logger  *slog.Logger // nil: nothing is logged
-	Locator sim.Locator  // asks the network where a SIM is; nil: no SIM can be located
+	Clock  mssp.Clock   // nil: the machine's
+	Logger *slog.Logger // nil: nothing is logged
+	// Metrics is where the metrics of the node are registered until it is closed. A
+	// registry takes those of one node. Nil: one of its own, with those of the Go
+	// runtime and the process.
+	Metrics *prometheus.Registry
+	Locator sim.Locator // asks the network where a SIM is; nil: no SIM can be located
 	// WrapMSS is put around the handler of application providers: it sees each
 	// request before anything else does, and each answer after.
 	WrapMSS func(http.Handler) http.Handler

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -36,6 +37,7 @@ type front struct {
 	// stops. Without it they have until the drain time-out.
 	interrupt bool
 	log       *slog.Logger
+	errorLog  *log.Logger // of net/http
 }
 
 // run serves until ctx ends, then stops: no new requests, and at most
@@ -49,7 +51,7 @@ func (f *front) run(ctx context.Context) error {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(f.log.Handler(), slog.LevelDebug),
+		ErrorLog:          f.errorLog,
 		BaseContext:       func(net.Listener) context.Context { return requests },
 	}
 	new(idleConns).watch(srv)

@@ -10,7 +10,7 @@ import (
 )
 
 // listeners are the bound addresses of a node.
-type listeners struct{ mss, web, pki net.Listener }
+type listeners struct{ mss, web, pki, ops net.Listener } // ops may be nil
 
 func (n *Node) listen(context.Context) error {
 	for _, l := range []struct {
@@ -18,15 +18,20 @@ func (n *Node) listen(context.Context) error {
 		address string
 		bound   *net.Listener
 	}{
-		{"listen.mss.address", string(n.cfg.Listen.MSS.Address), &n.listeners.mss},
-		{"listen.web.address", string(n.cfg.Listen.Web.Address), &n.listeners.web},
-		{"listen.pki.address", string(n.cfg.Listen.PKI.Address), &n.listeners.pki},
+		{"mss", string(n.cfg.Listen.MSS.Address), &n.listeners.mss},
+		{"web", string(n.cfg.Listen.Web.Address), &n.listeners.web},
+		{"pki", string(n.cfg.Listen.PKI.Address), &n.listeners.pki},
+		{"ops", string(n.cfg.Listen.Ops.Address), &n.listeners.ops},
 	} {
+		if l.address == "" && l.bound == &n.listeners.ops {
+			continue
+		}
 		bound, err := net.Listen("tcp", l.address)
 		if err != nil {
-			return &config.Problem{Path: l.name, Text: err.Error(), Err: err}
+			return &config.Problem{Path: "listen." + l.name + ".address", Text: err.Error(), Err: err}
 		}
-		*l.bound = bound
+		n.metrics.AcceptErrors(l.name, 0)
+		*l.bound = &watchedListener{bound, l.name, n.deps.Logger, n.metrics}
 		n.onClose(func() error {
 			if err := bound.Close(); !errors.Is(err, net.ErrClosed) { // a server that ran has closed it
 				return err

@@ -31,12 +31,12 @@ func (n *Node) mssFront() *front {
 	}
 	return &front{
 		listener: n.listeners.mss, tls: edge.TLSConfig(n.mssCertificate), handler: handler,
-		interrupt: true, log: n.deps.Logger,
+		interrupt: true, log: n.deps.Logger, errorLog: n.httpLog,
 	}
 }
 
 func (n *Node) pkiFront() *front {
-	return &front{listener: n.listeners.pki, handler: n.proxies.Handler(n.CA.Handler()), interrupt: true, log: n.deps.Logger}
+	return &front{listener: n.listeners.pki, handler: n.proxies.Handler(n.CA.Handler()), interrupt: true, log: n.deps.Logger, errorLog: n.httpLog}
 }
 
 // loadCertificates reads the TLS certificates of the listeners.

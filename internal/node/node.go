@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/engine"
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/metrics"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/simcards"
@@ -36,8 +38,11 @@ type Node struct {
 
 	cfg       config.Config
 	deps      Deps
+	metrics   *metrics.Metrics
 	events    *event.Recorder // one for all entrances: repeated errors are counted together
-	smsc      *smpp.Client    // nil: none is configured
+	httpLog   *log.Logger     // of net/http
+	health    health
+	smsc      *smpp.Client // nil: none is configured
 	engine    lateEngine
 	listeners listeners
 	mss, web  *http.ServeMux
@@ -64,13 +69,18 @@ func New(ctx context.Context, cfg config.Config, deps Deps) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	deps = deps.withDefaults()
+	counted, err := metrics.New(deps.Metrics)
+	if err != nil {
+		return nil, err
+	}
 	n := &Node{
-		cfg: cfg, deps: deps, events: event.New(deps.Clock, deps.Logger), proxies: clientaddr.New(cfg.TrustedProxies),
+		cfg: cfg, deps: deps.withDefaults(), metrics: counted, proxies: clientaddr.New(cfg.TrustedProxies),
 		mss: http.NewServeMux(), web: http.NewServeMux(),
 	}
+	n.onClose(func() error { counted.Close(); return nil })
+	n.newLogs()
 	for _, step := range []func(context.Context) error{
-		n.loadCertificates, n.listen, n.openStore, n.openCA, n.newSIMs, n.newApps, n.newEngine, n.newPages, n.newEdge,
+		n.loadCertificates, n.listen, n.openStore, n.openCA, n.newSIMs, n.newApps, n.newEngine, n.newPages, n.newEdge, n.observe,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())
@@ -94,11 +104,18 @@ func (n *Node) Close() error {
 }
 
 func (n *Node) openStore(ctx context.Context) error {
-	s, err := store.Open(ctx, n.cfg.Store.URL.Reveal(), store.WithLogger(n.deps.Logger))
+	n.metrics.UnreadableRows("transactions", 0)
+	s, err := store.Open(ctx, n.cfg.Store.URL.Reveal(), store.WithLogger(n.deps.Logger),
+		store.WithRowErrors(func(*mssp.RowError) { n.metrics.UnreadableRows("transactions", 1) }))
 	if err != nil {
 		return err
 	}
+	n.metrics.Counters("signum_store_writes_total", "What the store wrote.", "what", func() map[string]uint64 {
+		done := s.Stats()
+		return map[string]uint64{"commit": done.Commits, "write": done.Writes, "split_group": done.Split}
+	})
 	n.Store = s
+	n.health.ping = s.Ping
 	n.onClose(s.Close)
 	return nil
 }
@@ -162,6 +179,15 @@ func (n *Node) MSSAddr() string { return reachable(n.listeners.mss.Addr()) }
 // without a slash at its end.
 func (n *Node) PKIURL() string {
 	return cmp.Or(string(n.cfg.Listen.PKI.URL), "http://"+reachable(n.listeners.pki.Addr()))
+}
+
+// OpsURL is the base of metrics and health, as it is reached from this machine;
+// empty if they are not served.
+func (n *Node) OpsURL() string {
+	if n.listeners.ops == nil {
+		return ""
+	}
+	return "http://" + reachable(n.listeners.ops.Addr())
 }
 
 // ServiceName is what users know the service by: the name on the pages and in

@@ -57,23 +57,31 @@ func testConfig(t *testing.T) config.Config {
 	return c
 }
 
-// serve runs a node until the test ends.
+// serve makes a node and runs it until the test ends.
 func serve(t *testing.T, c config.Config, d Deps) *Node {
 	t.Helper()
 	n, err := New(t.Context(), c, d)
 	if err != nil {
 		t.Fatal(err)
 	}
+	run(t, n)
+	return n
+}
+
+// run runs a node until the test ends.
+func run(t *testing.T, n *Node) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(ctx) }()
+	for phase(n.health.phase.Load()) != running {
+		time.Sleep(time.Millisecond)
+	}
 	t.Cleanup(func() {
 		stop()
 		if err := errors.Join(<-ended, n.Close()); err != nil {
 			t.Error(err)
 		}
 	})
-	return n
 }
 
 // TestLifecycle: New binds and serves nothing, Run serves, Close releases, and a
@@ -129,7 +137,7 @@ func TestNewErrors(t *testing.T) {
 		"invalid": {func(c *config.Config) { c.Service.MSSPURI, c.CA.Directory = "", "" }, []string{"service.mssp_uri: is needed", "ca.directory: is needed"}},
 		"in use":  {func(c *config.Config) { c.Listen.PKI.Address = config.Address(taken.Addr().String()) }, []string{"listen.pki.address: ", "in use"}},
 		"store":   {func(c *config.Config) { c.Store.URL = config.NewSecret("sqlite:/nowhere/signum.db") }, []string{"store: "}},
-		"no CA":   {func(c *config.Config) { c.CA.Create = false }, []string{"no authority there"}},
+		"no CA":   {func(c *config.Config) { c.CA.Create = false }, []string{"no authority in the directory"}},
 	} {
 		c := testConfig(t)
 		tt.change(&c)

@@ -22,6 +22,9 @@ type part struct {
 // start and stop together; a later stage has stopped before an earlier one does.
 func (n *Node) stages() [][]part {
 	base := []part{{"engine", n.engine.Run}}
+	if n.listeners.ops != nil {
+		base = append(base, part{"ops listener", n.opsFront().run}) // it tells that the others stop
+	}
 	if n.smsc != nil {
 		base = append(base, part{"SMSC client", n.smsc.Run})
 	}
@@ -52,17 +55,19 @@ func (n *Node) stages() [][]part {
 func (n *Node) Run(ctx context.Context) error {
 	stages := n.stages()
 	ended := make(chan error, 1)
-	running := make([]*stage, len(stages))
+	begun := make([]*stage, len(stages))
 	for i, parts := range stages {
-		running[i] = start(context.WithoutCancel(ctx), n.deps.Logger, parts, ended)
+		begun[i] = start(context.WithoutCancel(ctx), n.deps.Logger, parts, ended)
 	}
+	n.health.set(running)
 	var errs []error
 	select {
 	case <-ctx.Done():
 	case err := <-ended:
 		errs = append(errs, err)
 	}
-	for _, s := range slices.Backward(running) {
+	n.health.set(stopping)
+	for _, s := range slices.Backward(begun) {
 		errs = append(errs, s.stop())
 	}
 	select {

@@ -87,5 +87,5 @@ func (n *Node) newPages(ctx context.Context) error {
 }
 
 func (n *Node) webFront() *front {
-	return &front{listener: n.listeners.web, tls: n.webTLS, handler: n.proxies.Handler(n.web), log: n.deps.Logger}
+	return &front{listener: n.listeners.web, tls: n.webTLS, handler: n.proxies.Handler(n.web), log: n.deps.Logger, errorLog: n.httpLog}
 }

@@ -76,6 +76,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 		read:    &reader{pools: p, limit: o.limits.read},
 		queue:   newQueue(o.writers),
 		closeDB: p.write.Close,
+		done:    &p.done,
 
 		unreadable: unreadable{log: o.log, found: o.badRow},
 	}
@@ -98,6 +99,7 @@ type pools struct {
 	pooled      bool
 	begin       string // settings to make in each transaction of writes
 	read, write *sql.DB
+	done        counters
 }
 
 func (p *pools) close() {

@@ -22,6 +22,7 @@ type Store struct {
 	// unreadable reports transactions whose rows cannot be read.
 	unreadable unreadable
 	closeDB    func() error // the writers' pool, when it is another one
+	done       *counters
 
 	closing  sync.Once
 	closeErr error

@@ -113,6 +113,7 @@ func (w *writer) commit(group []*write) {
 		return
 	}
 	if len(group) > 1 {
+		w.done.split.Add(1)
 		w.log.Warn("store: group of writes rolled back, running them one by one", "writes", len(group), "err", err)
 	}
 	for i := range group {
@@ -196,6 +197,8 @@ func (w *writer) finish(ctx context.Context, group []*write) error {
 		w.drop()
 		return fmt.Errorf("commit: %w", explain(ctx, err))
 	}
+	w.done.commits.Add(1)
+	w.done.writes.Add(uint64(len(group)))
 	for _, op := range group {
 		op.answer <- op.err
 	}

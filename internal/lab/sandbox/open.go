@@ -95,7 +95,7 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 	}
 	b.onClose(b.Node.Close)
 	b.Info = Info{
-		BaseURL: "https://" + b.MSSAddr(), PKIURL: b.PKIURL(), WebURL: b.WebURL(),
+		BaseURL: "https://" + b.MSSAddr(), PKIURL: b.PKIURL(), WebURL: b.WebURL(), OpsURL: b.OpsURL(),
 		APID: APID, BasicAPID: BasicAPID, DTBDPrefix: DTBDPrefix, Users: Users(),
 	}
 	return nil
@@ -117,7 +117,7 @@ func (b *Sandbox) nodeConfig() (c config.Config, err error) {
 	if !onLoopback(b.files.host) {
 		c.Listen.Web.TLS = keyPair
 	}
-	c.Listen.Ops.Address = ""
+	c.Listen.Ops.Address = config.Address(cmp.Or(b.cfg.OpsAddr, "127.0.0.1:0"))
 	c.Store.URL = config.NewSecret(storeURL(b.cfg.Store, private))
 	c.CA = config.CA{
 		Directory: filepath.Join(private, "ca"), Create: true, Profile: cmp.Or(b.cfg.CAProfile, config.ProfileECDSA),

@@ -28,6 +28,7 @@ var optionOf = []struct{ key, option string }{
 	{"listen.pki.", "PKIAddr"},
 	{"listen.web.url", "WebURL"},
 	{"listen.web.", "WebAddr"},
+	{"listen.ops.", "OpsAddr"},
 	{"store.", "Store"},
 	{"ca.profile", "CAProfile"},
 	{"service.auth_uri", "AuthURI"},

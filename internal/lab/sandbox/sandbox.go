@@ -27,6 +27,7 @@ type Config struct {
 	Addr       string                      // host:port of the service
 	PKIAddr    string                      // host:port of OCSP and CRL; empty: that of the last time, else a free port
 	WebAddr    string                      // host:port of the phone page and the portal; empty: that of the last time, else the port after Addr's, else a free one
+	OpsAddr    string                      // host:port of metrics and health; empty: a free port of this machine
 	WebPhones  bool                        // a person in a browser is the App of a user; else Apps answer by themselves
 	Store      string                      // see store.Open; empty: SQLite in Dir
 	CAProfile  string                      // of a new directory; see ca.Profile

@@ -1,0 +1,127 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/signum-mssp/signum/internal/event"
+)
+
+// pingTimeout is how long the store may take to be ready.
+const pingTimeout = 2 * time.Second
+
+// phase is where a node is in its life.
+type phase int32
+
+const (
+	starting phase = iota
+	running
+	stopping
+)
+
+func (p phase) String() string { return [...]string{"starting", "running", "stopping"}[p] }
+
+// health is what the ops listener tells of a node.
+type health struct {
+	phase  atomic.Int32
+	ping   func(context.Context) error // of the store
+	asking singleflight.Group          // pings
+}
+
+func (h *health) set(p phase) { h.phase.Store(int32(p)) }
+
+// check is something without which a node should get no requests.
+type check struct {
+	name string
+	run  func(context.Context) error
+}
+
+func (n *Node) checks() []check {
+	all := []check{{"listeners", n.health.serves}, {"store", n.pingStore}}
+	if n.smsc != nil {
+		all = append(all, check{"smsc", n.smscBound})
+	}
+	return all
+}
+
+// serves fails unless the listeners are served.
+func (h *health) serves(context.Context) error {
+	if p := phase(h.phase.Load()); p != running {
+		return fmt.Errorf("the node is %s", p)
+	}
+	return nil
+}
+
+func (n *Node) smscBound(context.Context) error {
+	if bound := n.bound(); bound == 0 {
+		return fmt.Errorf("none of %d sessions is bound", n.wantedBinds())
+	}
+	return nil
+}
+
+// pingStore asks the store. A disk or network that hangs may hold a query for longer
+// than its context, so there is one at a time, and all who ask share its answer.
+func (n *Node) pingStore(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	answer := n.health.asking.DoChan("", func() (_ any, err error) {
+		defer event.RescueTo(&err, n.deps.Logger, "store ping")
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
+		defer cancel()
+		return nil, n.health.ping(ctx)
+	})
+	select {
+	case a := <-answer:
+		return a.Err
+	case <-ctx.Done():
+		return fmt.Errorf("no answer: %w", ctx.Err())
+	}
+}
+
+// opsFront serves metrics and health. Both are for the operator only, and tell no
+// number, text or key.
+func (n *Node) opsFront() *front {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", n.metrics.Handler(n.deps.Logger))
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET /readyz", n.ready)
+	return &front{listener: n.listeners.ops, handler: mux, interrupt: true, log: n.deps.Logger, errorLog: n.httpLog}
+}
+
+// ready answers 200, or 503 with the names of the checks that failed. With ?verbose
+// it lists all checks and why they failed.
+func (n *Node) ready(w http.ResponseWriter, r *http.Request) {
+	var failed []string
+	var list strings.Builder
+	for _, c := range n.checks() {
+		err := c.run(r.Context())
+		if err == nil {
+			fmt.Fprintf(&list, "[+] %s: ok\n", c.name)
+			continue
+		}
+		failed = append(failed, c.name)
+		fmt.Fprintf(&list, "[-] %s: %v\n", c.name, err)
+	}
+	status, text := http.StatusOK, "ready\n"
+	if len(failed) > 0 {
+		status, text = http.StatusServiceUnavailable, "not ready: "+strings.Join(failed, ", ")+"\n"
+	}
+	if r.URL.Query().Has("verbose") {
+		text = list.String() + text
+	}
+	plain(w, status, text)
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text)
+}

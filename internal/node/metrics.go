@@ -1,0 +1,48 @@
+package node
+
+import (
+	"context"
+
+	"github.com/signum-mssp/signum/internal/sim"
+)
+
+// observe lets metrics ask the parts for their figures.
+func (n *Node) observe(context.Context) error {
+	m := n.metrics
+	m.Gauge("signum_requests_waiting", "Requests that wait on this node for an outcome.", func() float64 { return float64(n.engine.Waiting()) })
+	m.Gauge("signum_apps_connected", "Inboxes that Apps have open on this node.", func() float64 { return float64(n.Apps.Connected()) })
+	m.Gauges("signum_sim_queue", "What waits in the SIM channel, by stage.", "stage", func() map[string]uint64 { return simQueues(n.SIMs.Stats()) })
+	m.Counters("signum_sim_events_total", "What the SIM channel did and saw.", "event", func() map[string]uint64 { return simEvents(n.SIMs.Stats()) })
+	m.Gauge("signum_smpp_sessions_bound", "SMPP sessions that are bound to the SMSC.", func() float64 { return float64(n.bound()) })
+	m.Gauge("signum_smpp_sessions_wanted", "SMPP sessions that should be bound; 0 without an SMSC.", func() float64 { return float64(n.wantedBinds()) })
+	return m.Err()
+}
+
+func (n *Node) bound() int {
+	if n.smsc == nil {
+		return 0
+	}
+	return n.smsc.Bound()
+}
+
+func (n *Node) wantedBinds() int {
+	if n.smsc == nil {
+		return 0
+	}
+	return n.cfg.SIM.SMSC.Binds
+}
+
+func simQueues(s sim.Stats) map[string]uint64 {
+	return map[string]uint64{"pending": uint64(s.Pending), "queued": uint64(s.Queued), "reassembling": uint64(s.Reassembling)}
+}
+
+func simEvents(s sim.Stats) map[string]uint64 {
+	return map[string]uint64{
+		"request": s.Requests, "attempt": s.Attempts, "retry": s.Retries, "part": s.Parts, "submit_error": s.SubmitErrors,
+		"text": s.Texts, "text_error": s.TextErrors, "delivered": s.Delivered, "receipt": s.Receipts, "undelivered": s.Undelivered,
+		"por_ok": s.PoROK, "por_error": s.PoRErrors, "por_unmatched": s.PoRUnmatched, "reply": s.Replies, "late": s.Late,
+		"replayed": s.Replayed, "forged": s.Forged, "malformed": s.Malformed, "unknown": s.Unknown, "ignored": s.Ignored,
+		"postponed": s.Postponed, "answer": s.Answers, "answer_error": s.AnswerErrors, "unreached": s.Unreached,
+		"location": s.Locations, "location_error": s.LocateErrors,
+	}
+}
