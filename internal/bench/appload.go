@@ -114,7 +114,7 @@ func (h *appHolder) enrol(ctx context.Context, dir string) error {
 		return err
 	}
 	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-	h.apps, err = softapp.New(softapp.Config{Base: box.WebURL + softapp.Path, HTTPClient: c, Plain: true, Observe: h.observe})
+	h.apps, err = softapp.New(softapp.Config{Base: box.WebURL + softapp.Path, HTTPClient: c, FastKDF: true, Observe: h.observe})
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func softApps(ctx context.Context, cfg Config, dir string, srv *node.Node, srvCA
 		Base: srv.WebListenerURL() + softapp.Path, HTTPClient: appClient(srvCA), Clock: cfg.Clock, Logger: cfg.Logger, Store: records,
 		Delay: cfg.PhoneDelay, Observe: cfg.Observe,
 		// Everybody knows the passcode of these.
-		Plain: true,
+		FastKDF: true,
 	})
 }
 

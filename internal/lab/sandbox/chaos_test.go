@@ -30,7 +30,7 @@ func TestBadNetwork(t *testing.T) {
 	var mu sync.Mutex
 	shown := make(map[string]int)
 	apps, err := softapp.New(softapp.Config{
-		Base: "http://" + network.Addr().String() + softapp.Path, Plain: true,
+		Base: "http://" + network.Addr().String() + softapp.Path, FastKDF: true,
 		Observe: func(e person.Event) {
 			if e.Kind == person.Shown {
 				mu.Lock()

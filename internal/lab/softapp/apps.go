@@ -15,81 +15,78 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
-	// callers bounds the persons who act, and the answers under way, at once.
-	// Each waits for the service.
-	callers = 256
-	// dialling bounds the connections that are made at once.
-	dialling = 64
+	// maxActive bounds the persons who act at the same time, and the answers being
+	// sent. Each of them waits for the service.
+	maxActive = 256
+	// maxDialling bounds the connections being opened at the same time.
+	maxDialling = 64
 )
 
-// Path is where the protocol is below a web address.
+// Path is the path of the protocol below the web address of a service.
 const Path = "/app/v1"
 
-// Config is what Apps need. Base alone is enough: real time, no delay, no
-// log, storage in memory.
+// Config configures Apps. Only Base is required.
 type Config struct {
-	Base       string       // of the protocol: <web address>/app/v1; plain http on loopback only
-	HTTPClient *http.Client // shared by all; nil: one of its own
-	Clock      mssp.Clock   // of the phones; wrong or right
+	Base       string       // base address of the protocol: <web address>/app/v1; http on loopback only
+	HTTPClient *http.Client // shared by all Apps; nil: a new one
+	Clock      mssp.Clock   // of the phones, possibly wrong; nil: the system clock
 	Logger     *slog.Logger
-	Store      Store
-	Delay      time.Duration // from the arrival of a request to the answer; 0: at once
-	// Passcode is what the person knows, for Apps that are in the store when
-	// New is called, since no App keeps its passcode. nil: person.DefaultPIN.
+	Store      Store         // nil: a new Memory
+	Delay      time.Duration // from the arrival of a request to the person's reaction; 0: none
+	// Passcode returns the passcode of an App that is in the store when New is
+	// called, because Apps do not store it. nil: person.DefaultPIN for all.
 	Passcode func(Info) string
-	// Plain derives the key of a passcode in one round. It is for load tests,
-	// with thousands of Apps in a process: nothing else differs, on the wire and in
-	// the storage, but who has the storage and a share finds the passcode at once.
-	Plain bool
-	// Observe, if not nil, is called for each event, one at a time, in order. It
-	// may call the phones, but not what waits for the service: Enrol, Unenrol,
-	// Open, EnterPIN.
+	// FastKDF derives the key of a passcode in one round, for load tests with
+	// thousands of Apps in a process. Protocol and storage are the same otherwise,
+	// but an attacker with the storage and a share finds the passcode at once.
+	FastKDF bool
+	// Observe, if not nil, is called for each event, in order and one at a time. It
+	// may call Apps, except for methods that wait for the service: Enrol, Unenrol,
+	// Open and EnterPIN.
 	Observe func(person.Event)
 }
 
-// Info is an App that is enrolled.
+// Info describes an enrolled App.
 type Info struct {
 	DeviceID     string
 	MSISDN       string // E.164 with leading +
-	Serial       string // of the account, at the enrolment
+	Serial       string // serial number of the account at the enrolment
 	Name         string
-	Certificates [][]byte // DER: the App's own and the CA's, at the enrolment
-	// RecoveryCode is there after the enrolment that made it, and kept nowhere.
+	Certificates [][]byte // DER: of the App and the CA, at the enrolment
+	// RecoveryCode is set by Enrol if the service made a new one. It is not stored.
 	RecoveryCode string
 }
 
-// Apps are software Apps that speak the App protocol to a service, and the
-// persons who hold them. They are safe for concurrent use.
+// Apps are software Apps and the persons who hold them. It is safe for
+// concurrent use.
 //
-// A person behaves as on a Network, but the protocol has fewer answers than a
-// Channel: an App that is asked and cannot or must not sign declines, which is
-// 401 and not 402, 404 or 900. So do Blocked and NoKey; WrongPIN sends wrong
-// verifiers until the service says that the App is blocked, which is 402.
-// Unreachable closes the inbox while it is set; what was shown before is still
-// answered. A receipt waits while the App asks for a signature. A person who
-// knows the right code, of those to choose from, is told it with Choose.
+// The protocol has no faults: an App that cannot or must not sign declines, which
+// the service turns into 401. This holds for the actions Blocked and NoKey too.
+// WrongPIN sends wrong verifiers until the service blocks the App: 402.
+// Unreachable keeps the inbox closed; requests shown before are still answered. A
+// receipt waits while a signature request is on the screen. Choose tells a person
+// which verification code is right.
 type Apps struct {
-	c      Config
-	base   *url.URL
-	http   *http.Client
-	seen   *person.Observer
-	hands  *person.Pool  // act: unlock and sign
-	radio  *person.Pool  // send answers
-	dials  chan struct{} // one for each connection that is being made
-	open   atomic.Int64  // inboxes
-	closed chan struct{}
+	c        Config
+	base     *url.URL
+	http     *http.Client
+	observer *person.Observer
+	acting   *person.Pool  // persons who unlock and sign
+	sending  *person.Pool  // answers and heartbeats
+	dialling chan struct{} // a slot per connection being opened
+	open     atomic.Int64  // number of open inboxes
+	closed   chan struct{}
 
 	mu      sync.Mutex
 	apps    map[string]*app           // by device ID
 	persons map[string]*person.Person // by MSISDN
-	running *run                      // nil: Run does not
+	running *run                      // nil unless Run is active
 }
 
 // run is one call of Run.
@@ -98,22 +95,22 @@ type run struct {
 	inboxes sync.WaitGroup
 }
 
-// app is one of them.
+// app is one App.
 type app struct {
-	s      *Apps
-	record *Record
-	auth   *ecdsa.PrivateKey
-	device *Device
-	person *person.Person
-	skew   atomic.Int64  // of the service's time to the phone's, as a time.Duration
-	due    atomic.Int64  // of the next heartbeat, Unix seconds
-	look   chan struct{} // the behaviour changed, or the App was removed
+	s       *Apps
+	record  *Record
+	auth    *ecdsa.PrivateKey
+	device  *Device
+	person  *person.Person
+	skew    atomic.Int64  // service's time minus phone's time, a time.Duration
+	due     atomic.Int64  // time of the next heartbeat, Unix seconds
+	changes chan struct{} // signals a change of the person's behaviour
 
 	inbox
 	passcode
 }
 
-// New makes Apps of what is in the store.
+// New loads the Apps in the store.
 func New(c Config) (*Apps, error) {
 	base, err := checkBase(c.Base)
 	if err != nil {
@@ -133,12 +130,12 @@ func New(c Config) (*Apps, error) {
 	}
 	if c.HTTPClient == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConns, t.MaxIdleConnsPerHost = callers, callers
+		t.MaxIdleConns, t.MaxIdleConnsPerHost = maxActive, maxActive
 		c.HTTPClient = &http.Client{Transport: t}
 	}
 	s := &Apps{
-		c: c, base: base, http: c.HTTPClient, seen: person.NewObserver(c.Observe),
-		hands: person.NewPool(c.Logger, callers), radio: person.NewPool(c.Logger, callers), dials: make(chan struct{}, dialling), closed: make(chan struct{}),
+		c: c, base: base, http: c.HTTPClient, observer: person.NewObserver(c.Observe),
+		acting: person.NewPool(c.Logger, maxActive), sending: person.NewPool(c.Logger, maxActive), dialling: make(chan struct{}, maxDialling), closed: make(chan struct{}),
 		apps: make(map[string]*app), persons: make(map[string]*person.Person),
 	}
 	ids, err := c.Store.Apps()
@@ -159,8 +156,8 @@ func New(c Config) (*Apps, error) {
 	return s, nil
 }
 
-// checkBase keeps proofs, which are of one call but not of one reader, off
-// networks that anybody reads.
+// checkBase requires TLS except on loopback: a proof that is read on the way could
+// be used once by the reader.
 func checkBase(base string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSuffix(base, "/"))
 	if err != nil {
@@ -169,7 +166,7 @@ func checkBase(base string) (*url.URL, error) {
 	host := u.Hostname()
 	loopback := host == "localhost" || net.ParseIP(host).IsLoopback()
 	if host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback) {
-		return nil, fmt.Errorf("base of the App protocol %q: an https address is wanted, or http on loopback", u.Redacted())
+		return nil, fmt.Errorf("base of the App protocol %q: it must be an https address, or http on loopback", u.Redacted())
 	}
 	u.Path, u.RawPath = u.Path+"/", ""
 	return u, nil
@@ -179,7 +176,7 @@ func (r *Record) info() Info {
 	return Info{DeviceID: r.DeviceID, MSISDN: r.MSISDN, Serial: r.Serial, Name: r.Name, Certificates: r.Certificates}
 }
 
-// newApp is an App with this storage, of a person who knows the passcode.
+// newApp makes an App from its record. The person will know this passcode.
 func (s *Apps) newApp(r *Record, passcode string) (*app, error) {
 	auth, err := parseECKey(r.AuthKey)
 	if err != nil {
@@ -193,19 +190,19 @@ func (s *Apps) newApp(r *Record, passcode string) (*app, error) {
 	if !ok || r.Rounds < 1 {
 		return nil, errors.New("the record is incomplete")
 	}
-	p := &app{s: s, record: r, auth: auth, look: make(chan struct{}, 1)}
+	p := &app{s: s, record: r, auth: auth, changes: make(chan struct{}, 1)}
 	if err := checkPasscode(passcode); err != nil {
 		return nil, err
 	}
 	p.device = &Device{
-		id: r.DeviceID, msisdn: r.MSISDN, clock: s.c.Clock, log: s.c.Logger, seen: s.seen, vault: p, public: ec,
+		id: r.DeviceID, msisdn: r.MSISDN, clock: s.c.Clock, log: s.c.Logger, observer: s.observer, vault: p, public: ec,
 		pin: passcode, tries: MaxTries,
 	}
 	return p, nil
 }
 
-// add makes an App one of them, in the hands of its person; false if it is
-// one already.
+// add adds an App and gives it to its person. It returns false if there is one
+// with this device ID.
 func (s *Apps) add(p *app) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -226,24 +223,25 @@ func (s *Apps) add(p *app) bool {
 	return true
 }
 
-// start is called with the lock held, while Run runs.
+// start opens the inbox of an App. mu must be held, and Run active.
 func (s *Apps) start(p *app) {
 	ctx, stop := context.WithCancel(s.running.ctx)
 	p.setStop(stop)
 	s.running.inboxes.Go(func() {
 		defer event.Rescue(s.c.Logger, "inbox of a software App", stop)
 		defer stop()
-		p.attendInbox(ctx)
+		p.keepInbox(ctx)
 	})
 }
 
-// Run keeps the inbox of every App open, those enrolled meanwhile too, until
-// the context ends. It can be called again then, but not twice at a time.
+// Run keeps the inboxes of all Apps open, including Apps that are enrolled in the
+// meantime, until ctx ends. It may be called again afterwards, but not
+// concurrently.
 func (s *Apps) Run(ctx context.Context) error {
 	s.mu.Lock()
 	if s.running != nil {
 		s.mu.Unlock()
-		return errors.New("the Apps run already")
+		return errors.New("the Apps are already running")
 	}
 	r := &run{ctx: ctx}
 	s.running = r
@@ -265,9 +263,8 @@ func (s *Apps) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close ends Run, and finishes what is being unlocked, signed and sent, which
-// takes at most as long as the calls under way: each has 10 s, and none is
-// repeated. Who has not acted yet never will.
+// Close ends Run and waits for calls in progress, each of which takes up to 10 s
+// and is not repeated. Persons who have not acted yet never will.
 func (s *Apps) Close() {
 	s.mu.Lock()
 	select {
@@ -276,15 +273,15 @@ func (s *Apps) Close() {
 		close(s.closed)
 	}
 	s.mu.Unlock()
-	s.hands.Close()
-	s.radio.Close()
+	s.acting.Close()
+	s.sending.Close()
 	s.http.CloseIdleConnections()
 }
 
-// Connected is how many inboxes are open.
+// Connected returns the number of open inboxes.
 func (s *Apps) Connected() int { return int(s.open.Load()) }
 
-// List are all Apps, in no order.
+// List returns all Apps, in no particular order.
 func (s *Apps) List() []Info {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -305,104 +302,11 @@ func (s *Apps) find(deviceID string) (*app, error) {
 	return p, nil
 }
 
-// Device finds the device of an App; person.ErrUnknown if there is none.
+// Device returns the device of an App; person.ErrUnknown if there is none.
 func (s *Apps) Device(id string) (*Device, error) {
 	p, err := s.find(id)
 	if err != nil {
 		return nil, err
 	}
 	return p.device, nil
-}
-
-// Behave sets what a subscriber does with the requests that arrive from now on
-// by their Apps. person.ErrUnknown if they have none.
-func (s *Apps) Behave(msisdn string, b person.Behaviour) error {
-	if err := b.Check(); err != nil {
-		return err
-	}
-	theirs, err := s.of(msisdn)
-	if err != nil {
-		return err
-	}
-	if err := theirs[0].person.Behave(b); err != nil {
-		return err
-	}
-	for _, p := range theirs {
-		p.changed()
-	}
-	return nil
-}
-
-// Place sets where a subscriber is from now on. person.ErrUnknown if they
-// have no App.
-func (s *Apps) Place(msisdn string, at person.Place) error {
-	theirs, err := s.of(msisdn)
-	if err != nil {
-		return err
-	}
-	if err := theirs[0].person.MoveTo(at); err != nil {
-		return fmt.Errorf("place of %s: %w", signum.MaskMSISDN(msisdn), err)
-	}
-	return nil
-}
-
-// of returns the Apps of a subscriber, which one person holds.
-func (s *Apps) of(msisdn string) ([]*app, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var theirs []*app
-	for _, p := range s.apps {
-		if p.record.MSISDN == msisdn {
-			theirs = append(theirs, p)
-		}
-	}
-	if len(theirs) == 0 {
-		return nil, fmt.Errorf("%s: %w", signum.MaskMSISDN(msisdn), person.ErrUnknown)
-	}
-	return theirs, nil
-}
-
-// Choose sets how the person at an App chooses among verification codes, as
-// Device.Choose.
-func (s *Apps) Choose(deviceID string, f func(choices []string) string) error {
-	d, err := s.Device(deviceID)
-	if err != nil {
-		return err
-	}
-	d.Choose(f)
-	return nil
-}
-
-// EnterPIN is a person at the App by hand, for requests to a Silent one. It is
-// Device.EnterPIN, and the answer goes out.
-func (s *Apps) EnterPIN(deviceID, transID, pin string) error {
-	return s.byHand(deviceID, func(d *Device) (mssp.DeviceAnswer, error) { return d.EnterPIN(transID, pin) })
-}
-
-// Acknowledge is Device.Acknowledge by hand.
-func (s *Apps) Acknowledge(deviceID, transID string) error {
-	return s.byHand(deviceID, func(d *Device) (mssp.DeviceAnswer, error) { return d.Acknowledge(transID) })
-}
-
-// TimeOut is Device.TimeOut by hand.
-func (s *Apps) TimeOut(deviceID, transID string) error {
-	return s.byHand(deviceID, func(d *Device) (mssp.DeviceAnswer, error) { return d.TimeOut(transID) })
-}
-
-// Decline is Device.Cancel by hand, whatever is asked.
-func (s *Apps) Decline(deviceID, transID string) error {
-	return s.byHand(deviceID, func(d *Device) (mssp.DeviceAnswer, error) { return d.Cancel(transID) })
-}
-
-func (s *Apps) byHand(deviceID string, f func(*Device) (mssp.DeviceAnswer, error)) error {
-	p, err := s.find(deviceID)
-	if err != nil {
-		return err
-	}
-	a, err := f(p.device)
-	if err != nil {
-		return err
-	}
-	p.reply(a)
-	return nil
 }

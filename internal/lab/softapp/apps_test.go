@@ -10,7 +10,7 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/softapp"
 )
 
-var plain = softapp.Config{Plain: true, Delay: 200 * time.Millisecond}
+var plain = softapp.Config{FastKDF: true, Delay: 200 * time.Millisecond}
 
 func TestAppEnrolAndSign(t *testing.T) {
 	t.Parallel()

@@ -17,39 +17,40 @@ import (
 // MaxTries is how many wrong passcodes in a row block an App.
 const MaxTries = 3
 
-// PINError means that the passcode was wrong and the request is still shown.
+// PINError means that the passcode was wrong. The request stays on the screen while
+// TriesLeft is not 0.
 type PINError struct{ TriesLeft int }
 
 func (e *PINError) Error() string { return fmt.Sprintf("wrong passcode, %d tries left", e.TriesLeft) }
 
-// Device is the signing half of an App: one screen, and the rule "what you see
-// is what you sign". It knows no protocol, acts only when it is called, and is
-// safe for concurrent use.
+// Device is the part of an App that shows and signs, by the rule "what you see is
+// what you sign". It does not know the protocol and acts only when it is called.
+// It is safe for concurrent use.
 //
-// It shows one request at a time. A newer one takes the place of the one that
-// is shown, which is then answered with 401, or CANCEL if it was a receipt.
+// It shows one request at a time. A newer one replaces it, and the one replaced
+// is answered with 401, or with CANCEL if it was a receipt.
 type Device struct {
 	id, msisdn string
 	clock      mssp.Clock
 	log        *slog.Logger
-	seen       *person.Observer
+	observer   *person.Observer
 	person     *person.Person
 	vault      vault
 	public     *ecdsa.PublicKey
 
-	mu      sync.Mutex // a device does one thing at a time, signing included
-	pin     string     // what the person knows
-	tries   int        // left, as the vault last said
+	mu      sync.Mutex // released while the vault or the person is asked, see aside
+	pin     string     // the passcode that the person knows
+	tries   int        // tries left, as the vault last reported
 	choose  func([]string) string
-	current *prompt // nil: nothing is on the screen
+	current *prompt // the request on the screen; nil if none
 	memo    memo
 }
 
-// vault is where the key of an App is while nobody signs with it. A passcode
-// opens it, together with the service, which counts the wrong ones.
+// vault protects the key of an App. It opens with the passcode and the help of the
+// service, which counts wrong ones.
 type vault interface {
-	// open unlocks the key for one signature of this transaction. A *PINError
-	// says that the passcode was wrong; with no tries left, the App is blocked.
+	// open unlocks the key for one signature in this transaction. A *PINError means
+	// that the passcode was wrong; with no tries left, the App is blocked.
 	open(transID, passcode string) (crypto.Signer, error)
 }
 
@@ -59,31 +60,31 @@ type prompt struct {
 	since time.Time
 }
 
-// String names the device, without its secrets.
+// String names the device without its secrets and with the number masked.
 func (d *Device) String() string {
 	return fmt.Sprintf("App %s of %s", d.id, signum.MaskMSISDN(d.msisdn))
 }
 
-// GoString is String: a log may print anything.
+// GoString is String, so that %#v prints no secrets either.
 func (d *Device) GoString() string { return d.String() }
 
-// ID is the device's identifier.
+// ID returns the device ID.
 func (d *Device) ID() string { return d.id }
 
-// MSISDN is the subscriber's number, E.164 with leading +.
+// MSISDN returns the subscriber's number, E.164 with leading +.
 func (d *Device) MSISDN() string { return d.msisdn }
 
-// PublicKey is that of the signing key.
+// PublicKey returns the public key of the signing key.
 func (d *Device) PublicKey() *ecdsa.PublicKey { return d.public }
 
-// knownPIN is the passcode that its person knows.
+// knownPIN returns the passcode that the person knows.
 func (d *Device) knownPIN() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.pin
 }
 
-// TriesLeft is how many wrong passcodes the device still takes; at 0 it is
+// TriesLeft returns how many tries for the passcode are left; at 0 the device is
 // blocked.
 func (d *Device) TriesLeft() int {
 	d.mu.Lock()
@@ -91,32 +92,32 @@ func (d *Device) TriesLeft() int {
 	return d.tries
 }
 
-// Unblock fills the counter, as when the service unblocked the App.
+// Unblock restores the tries, as after the service has unblocked the App.
 func (d *Device) Unblock() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.tries = MaxTries
 }
 
-// block is what the service said about the passcode.
+// block sets that the service has blocked the App.
 func (d *Device) block() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.tries = 0
 }
 
-// Screen is what a device shows.
+// Screen is what the device shows.
 type Screen struct {
 	Op       mssp.DeviceOp
 	TransID  string
-	Lang     string // of the device's own words around the text: en, de, fr or it
+	Lang     string // language of the device's own texts: en, de, fr or it
 	MimeType string
 	Text     string
 	Since    time.Time
 	Expires  time.Time
 }
 
-// Shown returns what is on the screen, false if nothing is.
+// Shown returns what is on the screen; false if nothing is.
 func (d *Device) Shown() (Screen, bool) {
 	d.mu.Lock()
 	defer d.release()
@@ -130,38 +131,38 @@ func (d *Device) Shown() (Screen, bool) {
 	}, true
 }
 
-// shownName is the zero name if nothing is shown.
-func (d *Device) shownName() name {
+// shownKey returns the zero key if nothing is shown.
+func (d *Device) shownKey() requestKey {
 	if s, ok := d.Shown(); ok {
-		return name{s.TransID, s.Op}
+		return requestKey{s.TransID, s.Op}
 	}
-	return name{}
+	return requestKey{}
 }
 
-// reception is what a device makes of a request that arrived.
+// reception is the result of receive.
 type reception struct {
-	// asked is true if the request came on the screen now. It is false when the
-	// user is being asked already, or need not be.
+	// asked is true if the request has just come on the screen. It is false if the
+	// request is there already, or if the device decides without its user.
 	asked bool
-	// answers are to be sent now: to this request, if the device decides without
-	// its user, and to the one that it replaced.
+	// answers must be sent now: to this request if the device decided, and to the
+	// one that it replaced.
 	answers []mssp.DeviceAnswer
 }
 
-// receive takes a request. The device refuses what it must not or cannot do
-// without showing it: 900 if messageDigest is not that of the text, 402 if it is
-// blocked, or the code that it is told to play, if that is not 0. A request that
-// it knows is not shown again; if it was answered, the answer is repeated. One
-// that is past its time is dropped.
+// receive handles a request that arrived. The device refuses, without showing it,
+// a request whose messageDigest is not that of the text (900) and any signature
+// while it is blocked (402). If play is not 0, it refuses with that code. A known
+// request is not shown again; if it was answered, the answer is repeated. An
+// expired request is dropped.
 func (d *Device) receive(r mssp.DeviceRequest, play signum.Code) (got reception) {
 	d.mu.Lock()
 	defer d.release()
 	now := d.clock.Now()
 	d.expire(now)
-	if d.current != nil && nameOf(&d.current.DeviceRequest) == nameOf(&r) {
+	if d.current != nil && keyOf(&d.current.DeviceRequest) == keyOf(&r) {
 		return got
 	}
-	if e, ok := d.memo.find(nameOf(&r), now); ok {
+	if e, ok := d.memo.find(keyOf(&r), now); ok {
 		if !e.withdrawn {
 			got.answers = []mssp.DeviceAnswer{e.answer}
 		}
@@ -184,7 +185,7 @@ func (d *Device) receive(r mssp.DeviceRequest, play signum.Code) (got reception)
 	return got
 }
 
-// refusal is why a request may not be shown, 0 if it may.
+// refusal returns why a request may not be shown; 0 if it may.
 func (d *Device) refusal(r *mssp.DeviceRequest, play signum.Code) (signum.Code, string) {
 	switch {
 	case play != 0:
@@ -192,7 +193,7 @@ func (d *Device) refusal(r *mssp.DeviceRequest, play signum.Code) (signum.Code, 
 	case r.Op == mssp.OpDisplay:
 		return 0, ""
 	case r.Op != mssp.OpSign:
-		return signum.InternalError, fmt.Sprintf("an App has no operation %d", r.Op)
+		return signum.InternalError, fmt.Sprintf("Apps do not support operation %d", r.Op)
 	}
 	if err := checkDigest(r.MimeType, r.Text, r.SignedAttrs); err != nil {
 		return signum.InternalError, err.Error()
@@ -203,8 +204,8 @@ func (d *Device) refusal(r *mssp.DeviceRequest, play signum.Code) (signum.Code, 
 	return 0, ""
 }
 
-// Cancel is the user's refusal of what is on the screen: 401, or CANCEL to a
-// receipt. person.ErrNotShown if nothing of this transaction is there.
+// Cancel declines what is on the screen: 401, or CANCEL to a receipt.
+// person.ErrNotShown if it is not a request of this transaction.
 func (d *Device) Cancel(transID string) (mssp.DeviceAnswer, error) {
 	return d.cancel(transID, mssp.OpSign, mssp.OpDisplay)
 }
@@ -220,15 +221,15 @@ func (d *Device) cancel(transID string, ops ...mssp.DeviceOp) (mssp.DeviceAnswer
 	return d.decline(p, person.Cancelled, now), nil
 }
 
-// Acknowledge is the user who presses OK on the receipt on the screen.
-// person.ErrNotShown if no receipt of this transaction is there.
+// Acknowledge presses OK on the receipt on the screen. person.ErrNotShown if it is
+// not a receipt of this transaction.
 func (d *Device) Acknowledge(transID string) (mssp.DeviceAnswer, error) {
 	return d.endReceipt(transID, person.Acknowledged, signum.ReceiptAccepted)
 }
 
-// TimeOut is the App's own timer: whoever drives the device calls it once a
-// receipt was shown for signum.ReceiptShown. person.ErrNotShown if somebody
-// touched it.
+// TimeOut times out the receipt on the screen. The caller must call it when the
+// receipt has been shown for signum.ReceiptShown. person.ErrNotShown if it is no
+// longer there.
 func (d *Device) TimeOut(transID string) (mssp.DeviceAnswer, error) {
 	return d.endReceipt(transID, person.TimedOut, signum.ReceiptTimedOut)
 }
@@ -245,15 +246,14 @@ func (d *Device) endReceipt(transID string, kind person.Kind, result signum.Rece
 	return d.end(p, mssp.DeviceAnswer{Receipt: result}, now), nil
 }
 
-// retire takes a request off the device on behalf of the service, for the
-// reason that the event names; there is no answer. It also holds for a request
-// that is still on its way.
-func (d *Device) retire(id name, kind person.Kind) {
+// retire removes a request that the service has ended, without an answer. kind is
+// the reason. A request that has not arrived yet will not be shown.
+func (d *Device) retire(id requestKey, kind person.Kind) {
 	d.mu.Lock()
 	defer d.release()
 	now := d.clock.Now()
 	d.expire(now)
-	if p := d.current; p != nil && nameOf(&p.DeviceRequest) == id {
+	if p := d.current; p != nil && keyOf(&p.DeviceRequest) == id {
 		d.note(person.Event{Kind: kind}, &p.DeviceRequest, now)
 		d.current = nil
 	}
@@ -263,17 +263,17 @@ func (d *Device) retire(id name, kind person.Kind) {
 	}
 }
 
-// opened tells the observer that the AuthUri of a request was opened.
+// opened reports to the observer that the AuthUri of a request was opened.
 func (d *Device) opened(r *mssp.DeviceRequest) {
 	d.mu.Lock()
 	defer d.release()
 	d.note(person.Event{Kind: person.Opened}, r, d.clock.Now())
 }
 
-// The rest is called with the lock held.
+// The functions below require mu to be held.
 
-// visible is the request on the screen, if it is of this transaction and one
-// of these operations, and still valid.
+// visible returns the request on the screen if it has this transaction and one of
+// these operations and has not expired. person.ErrNotShown otherwise.
 func (d *Device) visible(transID string, now time.Time, ops ...mssp.DeviceOp) (*prompt, error) {
 	d.expire(now)
 	if p := d.current; p != nil && p.TransID == transID {
@@ -286,8 +286,8 @@ func (d *Device) visible(transID string, now time.Time, ops ...mssp.DeviceOp) (*
 	return nil, person.ErrNotShown
 }
 
-// expire drops a request past its time. Only the observer is told: the service
-// has its own clock.
+// expire drops the request on the screen if it has expired. The service is not
+// told: it has its own clock.
 func (d *Device) expire(now time.Time) {
 	if p := d.current; p != nil && past(p.Expires, now) {
 		d.current = nil
@@ -305,7 +305,7 @@ func (d *Device) decline(p *prompt, kind person.Kind, now time.Time) mssp.Device
 	return d.end(p, mssp.DeviceAnswer{Fault: signum.NewFault(signum.UserCancel)}, now)
 }
 
-// end takes the request off the device and remembers its answer.
+// end removes the request from the screen and remembers its answer.
 func (d *Device) end(p *prompt, a mssp.DeviceAnswer, now time.Time) mssp.DeviceAnswer {
 	d.current = nil
 	return d.answer(&p.DeviceRequest, a, now)
@@ -319,27 +319,28 @@ func (d *Device) refuse(r *mssp.DeviceRequest, code signum.Code, why string, now
 	return d.answer(r, mssp.DeviceAnswer{Fault: signum.NewFault(code)}, now)
 }
 
-// answer names whose answer it is and remembers it.
+// answer completes an answer with its request and device, and remembers it.
 func (d *Device) answer(r *mssp.DeviceRequest, a mssp.DeviceAnswer, now time.Time) mssp.DeviceAnswer {
 	a.Op, a.TransID, a.DeviceID = r.Op, r.TransID, d.id
 	d.memo.add(ended{answer: a, forget: r.Expires}, now)
 	return a
 }
 
-// note completes the event and queues it for the observer.
+// note completes an event and queues it for the observer.
 func (d *Device) note(e person.Event, r *mssp.DeviceRequest, now time.Time) {
 	e.Time, e.DeviceID, e.MSISDN, e.Method = now, d.id, d.msisdn, signum.App
 	e.Op, e.TransID, e.Lang, e.Text, e.TriesLeft = r.Op, r.TransID, r.Lang, r.Text, d.tries
-	d.seen.Add(e)
+	d.observer.Add(e)
 }
 
-// release unlocks, then tells the observer.
+// release unlocks mu and then delivers the queued events, so that the observer may
+// call the device.
 func (d *Device) release() {
 	d.mu.Unlock()
-	d.seen.Flush()
+	d.observer.Flush()
 }
 
-// checkPasscode does not repeat the passcode in its error.
+// checkPasscode checks the length. Its error does not contain the passcode.
 func checkPasscode(passcode string) error {
 	if len(passcode) > 64 {
 		return errors.New("the passcode is longer than 64 bytes")

@@ -64,7 +64,7 @@ func newBench(t testing.TB, v vault) *bench {
 	}
 	b.Device = &Device{
 		id: "app-1", msisdn: number, clock: b.clock, log: slog.New(slog.DiscardHandler), person: person.New(0),
-		seen: person.NewObserver(b.note), vault: v, public: &key.PublicKey, pin: person.DefaultPIN, tries: MaxTries,
+		observer: person.NewObserver(b.note), vault: v, public: &key.PublicKey, pin: person.DefaultPIN, tries: MaxTries,
 	}
 	return b
 }
@@ -256,7 +256,7 @@ func TestVault(t *testing.T) {
 					t.Errorf("asked for %q with %q", transID, passcode)
 				}
 				if c.gone {
-					b.retire(name{"h1", mssp.OpSign}, person.Withdrawn)
+					b.retire(requestKey{"h1", mssp.OpSign}, person.Withdrawn)
 				}
 				if c.err != nil {
 					return nil, c.err
@@ -361,7 +361,7 @@ func TestNewerRequest(t *testing.T) {
 func TestWithdrawnBeforeArrival(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
-	b.retire(name{"h1", mssp.OpSign}, person.Withdrawn)
+	b.retire(requestKey{"h1", mssp.OpSign}, person.Withdrawn)
 	if got := b.receive(b.toSign("h1", "a"), 0); got.asked || got.answers != nil {
 		t.Errorf("%+v", got)
 	}
@@ -375,7 +375,7 @@ func TestMemo(t *testing.T) {
 	t.Parallel()
 	var m memo
 	now := time.Unix(0, 0)
-	id := func(i int) name { return name{fmt.Sprint("h", i), mssp.OpSign} }
+	id := func(i int) requestKey { return requestKey{fmt.Sprint("h", i), mssp.OpSign} }
 	for i := range 2 * memoSize {
 		m.add(ended{answer: mssp.DeviceAnswer{TransID: id(i).transID, Op: mssp.OpSign}, forget: now.Add(time.Minute)}, now)
 	}
@@ -403,7 +403,7 @@ func TestWithdrawnWhileSigned(t *testing.T) {
 		id := fmt.Sprint("h", i)
 		b.receive(b.toSign(id, "a"), 0)
 		var both sync.WaitGroup
-		both.Go(func() { b.retire(name{id, mssp.OpSign}, person.Withdrawn) })
+		both.Go(func() { b.retire(requestKey{id, mssp.OpSign}, person.Withdrawn) })
 		if a, err := b.EnterPIN(id, person.DefaultPIN); err == nil && a.Signature != nil {
 			signed++
 		} else if !errors.Is(err, person.ErrNotShown) {

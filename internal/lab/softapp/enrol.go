@@ -23,11 +23,11 @@ const (
 	appPlatform = "software"
 )
 
-// EnrolOptions are what a person says at an enrolment.
+// EnrolOptions are what a person enters at an enrolment.
 type EnrolOptions struct {
 	Name         string // of the phone; empty: "Software App"
 	Passcode     string // 1 to 64 bytes; empty: person.DefaultPIN
-	RecoveryCode string // so that an account that was in use keeps its serial number
+	RecoveryCode string // lets an account in use keep its serial number
 }
 
 type beginRequest struct {
@@ -62,8 +62,8 @@ type enrolAnswer struct {
 	RecoveryCode string   `json:"recovery_code"`
 }
 
-// Enrol makes an App with the activation code of a subscriber. While Run runs,
-// its inbox is opened. An *Error says why the service refused.
+// Enrol enrols a new App with an activation code. While Run is active, it opens the
+// inbox. An *Error is a refusal by the service.
 func (s *Apps) Enrol(ctx context.Context, code string, o EnrolOptions) (*Info, error) {
 	if o.Name == "" {
 		o.Name = "Software App"
@@ -75,7 +75,7 @@ func (s *Apps) Enrol(ctx context.Context, code string, o EnrolOptions) (*Info, e
 		return nil, errors.New("enrolment: the passcode is longer than 64 bytes")
 	}
 	var begun beginAnswer
-	err := s.persist(ctx, func() error {
+	err := s.retry(ctx, func() error {
 		return s.call(ctx, nil, http.MethodPost, "enrol/begin", beginRequest{code}, &begun)
 	})
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Apps) Enrol(ctx context.Context, code string, o EnrolOptions) (*Info, e
 		return nil, fmt.Errorf("enrolment: %w", err)
 	}
 	var done enrolAnswer
-	err = s.persist(ctx, func() error { return s.call(ctx, nil, http.MethodPost, "enrol", &n.request, &done) })
+	err = s.retry(ctx, func() error { return s.call(ctx, nil, http.MethodPost, "enrol", &n.request, &done) })
 	if err != nil {
 		return nil, fmt.Errorf("enrolment: %w", err)
 	}
@@ -102,16 +102,16 @@ func (s *Apps) Enrol(ctx context.Context, code string, o EnrolOptions) (*Info, e
 	return &info, nil
 }
 
-// newcomer is an App that the service does not know yet.
-type newcomer struct {
+// draft is an App in the middle of its enrolment.
+type draft struct {
 	record  Record
 	request enrolRequest
 	p       []byte
 }
 
-// prepare makes the keys and stores the signing key encrypted.
-func (s *Apps) prepare(begun *beginAnswer, o EnrolOptions) (*newcomer, error) {
-	n := &newcomer{
+// prepare makes the keys and encrypts the signing key.
+func (s *Apps) prepare(begun *beginAnswer, o EnrolOptions) (*draft, error) {
+	n := &draft{
 		record: Record{
 			Service: begun.Service, Name: o.Name, Secret: random(keySize), Salt: random(saltSize), Rounds: PBKDF2Rounds,
 		},
@@ -119,7 +119,7 @@ func (s *Apps) prepare(begun *beginAnswer, o EnrolOptions) (*newcomer, error) {
 			Enrolment: begun.Enrolment, Name: o.Name, Version: appVersion, Platform: appPlatform, RecoveryCode: o.RecoveryCode,
 		},
 	}
-	if s.c.Plain {
+	if s.c.FastKDF {
 		n.record.Rounds = 1
 	}
 	auth, authPublic, err := newAppKey()
@@ -160,8 +160,8 @@ func newAppKey() (key *ecdsa.PrivateKey, public []byte, err error) {
 	return key, public, err
 }
 
-// enrolled keeps what the service answered.
-func (s *Apps) enrolled(n *newcomer, done *enrolAnswer, o EnrolOptions) (*app, error) {
+// enrolled checks and stores the answer of the service.
+func (s *Apps) enrolled(n *draft, done *enrolAnswer, o EnrolOptions) (*app, error) {
 	if done.Device == "" || done.MSISDN == "" || len(done.Certificates) == 0 {
 		return nil, errors.New("the answer of the service is incomplete")
 	}
@@ -182,24 +182,25 @@ func (s *Apps) enrolled(n *newcomer, done *enrolAnswer, o EnrolOptions) (*app, e
 		return nil, err
 	}
 	p.remember(o.Passcode, n.p)
-	p.due.Store(s.c.Clock.Now().Add(heartbeatEvery).Unix()) // the service knows all of it
+	p.due.Store(s.c.Clock.Now().Add(heartbeatEvery).Unix()) // the enrolment has just told it all
 	if err := s.c.Store.PutApp(r); err != nil {
 		return nil, err
 	}
 	if !s.add(p) {
-		return nil, fmt.Errorf("the service named a device that exists: %q", r.DeviceID)
+		return nil, fmt.Errorf("the service returned a device ID that exists: %q", r.DeviceID)
 	}
 	return p, nil
 }
 
-// Unenrol removes an App at the service, which revokes its certificate, and
-// here. An App that the service does not know any more goes as well.
+// Unenrol removes an App, first at the service, which revokes its certificate, and
+// then here. If the service no longer knows it, it is removed here.
+// person.ErrUnknown if there is no such App.
 func (s *Apps) Unenrol(ctx context.Context, deviceID string) error {
 	p, err := s.find(deviceID)
 	if err != nil {
 		return err
 	}
-	err = s.persist(ctx, func() error { return p.call(ctx, http.MethodDelete, "device", nil, nil) })
+	err = s.retry(ctx, func() error { return p.call(ctx, http.MethodDelete, "device", nil, nil) })
 	if err != nil && !refused(err, "unauthorised") {
 		return fmt.Errorf("removing App %q: %w", deviceID, err)
 	}
@@ -210,9 +211,9 @@ func (s *Apps) Unenrol(ctx context.Context, deviceID string) error {
 	return s.c.Store.RemoveApp(deviceID)
 }
 
-// passcode is what an App makes of the passcode that was entered last. A real
-// one wipes it after each signature; this one keeps it while the process runs, for
-// its derivation would be most of what a simulated signature costs.
+// passcode caches P of the passcode that was entered last. A real App wipes it after
+// each signature; this one keeps it, because deriving it is most of the cost of a
+// simulated signature.
 type passcode struct {
 	mu      sync.Mutex
 	entered string
@@ -247,16 +248,16 @@ type unlockAnswer struct {
 	Share octets `json:"share"`
 }
 
-// open implements vault: the service counts the passcode and gives its share.
+// open implements vault: it asks the service for its share.
 func (p *app) open(transID, passcode string) (crypto.Signer, error) {
 	stretched, err := p.derive(passcode, p.record)
 	if err != nil {
 		return nil, err
 	}
-	ctx := context.Background() // the call has its own limit, and Close waits for it
+	ctx := context.Background() // the call has its own timeout, and Close waits for it
 	body := unlockRequest{Verifier: verifier(p.record.Secret, stretched), ID: transID}
 	var got unlockAnswer
-	err = p.s.persist(ctx, func() error { return p.call(ctx, http.MethodPost, "unlock", body, &got) })
+	err = p.s.retry(ctx, func() error { return p.call(ctx, http.MethodPost, "unlock", body, &got) })
 	var e *Error
 	if refused(err, "passcode") && errors.As(err, &e) && e.TriesLeft > 0 {
 		return nil, &PINError{TriesLeft: e.TriesLeft}
@@ -278,8 +279,7 @@ func (p *app) open(transID, passcode string) (crypto.Signer, error) {
 	return key, nil
 }
 
-// heartbeatEvery is how often an App says what it is, and learns whether it is
-// blocked.
+// heartbeatEvery is the interval of heartbeats.
 const heartbeatEvery = 24 * time.Hour
 
 type heartbeat struct {
@@ -288,8 +288,9 @@ type heartbeat struct {
 	Name     string `json:"name"`
 }
 
-// beat is a heartbeat. It also tells an App the time.
-func (p *app) beat(ctx context.Context) error {
+// sendHeartbeat reports what the App is, and learns the time and whether the App
+// is blocked.
+func (p *app) sendHeartbeat(ctx context.Context) error {
 	var got struct {
 		Now     int64 `json:"now"`
 		Blocked bool  `json:"blocked"`
@@ -299,7 +300,7 @@ func (p *app) beat(ctx context.Context) error {
 		return err
 	}
 	if got.Now != 0 {
-		p.learn(time.UnixMilli(got.Now))
+		p.adjustClock(time.UnixMilli(got.Now))
 	}
 	if got.Blocked {
 		p.device.block()

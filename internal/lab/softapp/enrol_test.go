@@ -119,7 +119,7 @@ func TestAppEnrolGivenUp(t *testing.T) {
 // Close finishes what is under way, and repeats nothing.
 func TestAppsClose(t *testing.T) {
 	t.Parallel()
-	inBubble(t, softapp.Config{Plain: true}, func(l *appLab) {
+	inBubble(t, softapp.Config{FastKDF: true}, func(l *appLab) {
 		id := l.enrol(softapp.EnrolOptions{})
 		l.service.set(func() { l.service.fail["answer"] = 1000 })
 		l.service.ask(id, l.service.toSign("h1", "a"))

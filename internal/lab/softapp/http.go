@@ -19,18 +19,18 @@ const (
 	maxResponse = 1 << 20
 	proofHeader = "Signum-Proof"
 
-	// A call that did not come through, and a connection that was lost, are
-	// tried again after firstPause, then twice as long each time up to
-	// lastPause; a call attempts times, which takes about a minute.
+	// A failed call or a lost connection is retried after firstPause, which doubles
+	// with each attempt up to lastPause. A call is made attempts times at most,
+	// which takes about a minute.
 	firstPause = 500 * time.Millisecond
 	lastPause  = 30 * time.Second
 	attempts   = 8
 )
 
-// Error is an answer of the service that refuses a call.
+// Error is an error answer of the service.
 type Error struct {
 	Status     int
-	Code       string        // as the protocol names it; empty: it was not the service that answered
+	Code       string        // of the protocol; empty if a proxy answered
 	Detail     string        // for people
 	TriesLeft  int           // of passcode
 	Now        int64         // of stale: the service's time in seconds
@@ -63,9 +63,9 @@ func refused(err error, codes ...string) bool {
 	return false
 }
 
-// passing reports whether the same call may succeed later: it did not arrive,
-// its answer was lost, or the service said so.
-func passing(err error) bool {
+// retryable reports whether the same call may succeed later: it did not arrive,
+// its answer was lost, or the service asks to repeat it.
+func retryable(err error) bool {
 	e := (*Error)(nil)
 	if !errors.As(err, &e) {
 		return true
@@ -73,13 +73,13 @@ func passing(err error) bool {
 	return e.Status >= http.StatusInternalServerError || refused(err, "slow", "replay", "stale")
 }
 
-// persist repeats a call that may succeed later, until the context ends or the
-// Apps are closed.
-func (s *Apps) persist(ctx context.Context, call func() error) error {
+// retry makes a call and repeats it while its error is retryable, until ctx ends or
+// the Apps are closed.
+func (s *Apps) retry(ctx context.Context, call func() error) error {
 	pause := firstPause
 	for n := 1; ; n++ {
 		err := call()
-		if err == nil || n == attempts || ctx.Err() != nil || !passing(err) {
+		if err == nil || n == attempts || ctx.Err() != nil || !retryable(err) {
 			return err
 		}
 		wait := jitter(pause)
@@ -100,15 +100,15 @@ func (s *Apps) persist(ctx context.Context, call func() error) error {
 	}
 }
 
-// jitter keeps many Apps that lost the service at once from coming back at
-// once: half to all of d.
+// jitter returns a random duration between d/2 and d, so that Apps that lost the
+// service together do not reconnect together.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
 
-// prover makes the proof of a call.
+// prover makes the proof for a call.
 type prover func(method, path string, body []byte) (string, error)
 
-// call makes one call below the base. in may be nil, for no body; out too, and
-// proof.
+// call makes one call. name is the path below the base. proof, in (the body) and
+// out (the answer) may be nil.
 func (s *Apps) call(ctx context.Context, proof prover, method, name string, in, out any) error {
 	var body []byte
 	if in != nil {
@@ -117,7 +117,7 @@ func (s *Apps) call(ctx context.Context, proof prover, method, name string, in, 
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("no answer of the service to %s within %s", name, callTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("the service did not answer %s within %s", name, callTimeout))
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, s.base.String()+name, bytes.NewReader(body))
 	if err != nil {
@@ -161,7 +161,7 @@ func readError(resp *http.Response, text []byte) error {
 		Now       int64  `json:"now"`
 		Incident  string `json:"incident"`
 	}
-	_ = json.Unmarshal(text, &e) // else a proxy answered, and its status says enough
+	_ = json.Unmarshal(text, &e) // if it fails, a proxy answered, and the status is enough
 	seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
 	return &Error{
 		Status: resp.StatusCode, Code: e.Error, Detail: e.Detail, TriesLeft: e.TriesLeft, Now: e.Now, Incident: e.Incident,
@@ -169,20 +169,20 @@ func readError(resp *http.Response, text []byte) error {
 	}
 }
 
-// call makes a call of the App. If its clock is wrong it learns the time, and
-// calls again.
+// call makes a call with a proof of this App. If the clock is wrong, it corrects it
+// and repeats the call.
 func (p *app) call(ctx context.Context, method, name string, in, out any) error {
 	err := p.s.call(ctx, p.proof, method, name, in, out)
 	if e := (*Error)(nil); errors.As(err, &e) && e.Code == "stale" && e.Now != 0 {
-		p.learn(time.Unix(e.Now, 0))
+		p.adjustClock(time.Unix(e.Now, 0))
 		err = p.s.call(ctx, p.proof, method, name, in, out)
 	}
 	return err
 }
 
-// learn corrects the clock where it is wrong by more than the network can be
-// slow.
-func (p *app) learn(now time.Time) {
+// adjustClock sets the skew from the service's time. It ignores a difference that
+// the delay of the network can explain.
+func (p *app) adjustClock(now time.Time) {
 	skew := now.Sub(p.s.c.Clock.Now())
 	if skew.Abs() < 2*time.Second {
 		skew = 0
@@ -190,8 +190,8 @@ func (p *app) learn(now time.Time) {
 	p.skew.Store(int64(skew))
 }
 
-// serviceTime is that of the service for one of the phone; phoneTime is its
-// inverse.
+// serviceTime converts a time of the phone to the service's, phoneTime the
+// reverse.
 func (p *app) serviceTime(t time.Time) time.Time { return t.Add(time.Duration(p.skew.Load())) }
 
 func (p *app) phoneTime(t time.Time) time.Time { return t.Add(-time.Duration(p.skew.Load())) }
@@ -211,7 +211,7 @@ type proofClaims struct {
 	Jti octets `json:"jti"`
 }
 
-// proof is a prover.
+// proof is the prover of this App.
 func (p *app) proof(method, path string, body []byte) (string, error) {
 	hash := sha256.Sum256(body)
 	head, err := json.Marshal(proofHead{Alg: "ES256", Typ: "signum-proof+jwt", Kid: p.record.DeviceID})

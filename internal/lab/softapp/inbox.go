@@ -21,22 +21,22 @@ const (
 	maxFrame         = 1 << 20
 	defaultHeartbeat = 25 * time.Second
 
-	closedProof   = 4401 // the reason is an error code
-	closedAnother = 4409 // the device has opened another inbox
+	closedRefused  = 4401 // the reason is an error code
+	closedReplaced = 4409 // the device has opened another inbox
 )
 
 // inbox is the connection of an App.
 type inbox struct {
 	line struct {
 		sync.Mutex
-		conn *websocket.Conn    // nil: not welcome yet
-		cut  context.CancelFunc // of the connection
-		stop context.CancelFunc // for good
+		conn *websocket.Conn    // nil before the welcome
+		cut  context.CancelFunc // ends the connection
+		stop context.CancelFunc // ends keepInbox
 	}
 	mail mail
 }
 
-// frame is any that the service sends.
+// frame is a frame of the service.
 type frame struct {
 	Type      string        `json:"type"`
 	Now       int64         `json:"now"`
@@ -48,8 +48,8 @@ type frame struct {
 	Reason    string        `json:"reason"`
 }
 
-// word is any that the App sends.
-type word struct {
+// clientFrame is a frame of the App.
+type clientFrame struct {
 	Type  string `json:"type"`
 	Proof string `json:"proof,omitempty"`
 	ID    string `json:"id,omitempty"`
@@ -58,13 +58,13 @@ type word struct {
 
 func (p *app) log() *slog.Logger { return p.s.c.Logger.With("device", p.record.DeviceID) }
 
-// attendInbox keeps the inbox open until the context ends, or the service
-// does not want this App any more.
-func (p *app) attendInbox(ctx context.Context) {
+// keepInbox keeps the inbox open until ctx ends or the service refuses this App
+// for good.
+func (p *app) keepInbox(ctx context.Context) {
 	pause := firstPause
 	for ctx.Err() == nil {
 		if p.unreachable() {
-			p.rest(ctx, 0)
+			p.pauseFor(ctx, 0)
 			continue
 		}
 		welcome, err := p.connect(ctx)
@@ -77,25 +77,25 @@ func (p *app) attendInbox(ctx context.Context) {
 		closed := websocket.CloseError{}
 		errors.As(err, &closed)
 		switch {
-		case closed.Code == closedAnother, closed.Code == closedProof && closed.Reason != "stale":
+		case closed.Code == closedReplaced, closed.Code == closedRefused && closed.Reason != "stale":
 			p.log().Error("the inbox of an App was closed for good", "code", int(closed.Code), "reason", closed.Reason)
 			return
-		case closed.Code == closedProof:
-			// The reason does not tell the time; a call does.
-			if err := p.beat(ctx); err != nil {
-				p.log().Warn("an App did not learn the time", "err", err)
+		case closed.Code == closedRefused: // stale: a call tells the time
+			if err := p.sendHeartbeat(ctx); err != nil {
+				p.log().Warn("an App could not correct its clock", "err", err)
 			}
 		}
 		p.log().Debug("the inbox of an App was closed", "err", err)
-		p.rest(ctx, jitter(pause))
+		p.pauseFor(ctx, jitter(pause))
 		pause = min(2*pause, lastPause)
 	}
 }
 
 func (p *app) unreachable() bool { return p.person.Behaviour().Do == person.Unreachable }
 
-// rest waits for that long, or until something changed; 0: only that.
-func (p *app) rest(ctx context.Context, d time.Duration) {
+// pauseFor waits for d, or until the person's behaviour changes; if d is 0, only for
+// the latter.
+func (p *app) pauseFor(ctx context.Context, d time.Duration) {
 	var over <-chan time.Time
 	if d > 0 {
 		t := time.NewTimer(d)
@@ -104,12 +104,12 @@ func (p *app) rest(ctx context.Context, d time.Duration) {
 	}
 	select {
 	case <-ctx.Done():
-	case <-p.look:
+	case <-p.changes:
 	case <-over:
 	}
 }
 
-// changed has the App look at its person's behaviour again.
+// changed makes the App look at the person's behaviour again.
 func (p *app) changed() {
 	if p.unreachable() {
 		p.line.Lock()
@@ -119,8 +119,8 @@ func (p *app) changed() {
 		p.line.Unlock()
 	}
 	select {
-	case p.look <- struct{}{}:
-	default: // it will look
+	case p.changes <- struct{}{}:
+	default: // a signal is pending already
 	}
 }
 
@@ -130,7 +130,7 @@ func (p *app) setStop(stop context.CancelFunc) {
 	p.line.stop = stop
 }
 
-// halt ends attendInbox.
+// halt ends keepInbox.
 func (p *app) halt() {
 	p.line.Lock()
 	defer p.line.Unlock()
@@ -139,29 +139,29 @@ func (p *app) halt() {
 	}
 }
 
-// connect opens the inbox and reads what comes until it is closed. The caller
-// learns whether the App was welcome.
+// connect opens the inbox and reads frames until it is closed. welcome is true if
+// the service accepted the proof.
 func (p *app) connect(ctx context.Context) (welcome bool, err error) {
-	defer event.RescueTo(&err, p.log(), "inbox of a software App") // then it connects again
+	defer event.RescueTo(&err, p.log(), "inbox of a software App") // keepInbox connects again
 	ctx, cut := context.WithCancel(ctx)
 	defer cut()
 	p.line.Lock()
 	p.line.cut = cut
 	p.line.Unlock()
 	defer p.setConn(nil)
-	if p.unreachable() { // since it was last looked at
+	if p.unreachable() { // it may have changed since keepInbox looked
 		return false, errors.New("the App is out of reach")
 	}
 	conn, every, err := p.dial(ctx)
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = conn.CloseNow() }() // most often it is closed already
+	defer func() { _ = conn.CloseNow() }() // usually it is closed already
 	p.setConn(conn)
 	p.s.open.Add(1)
 	defer p.s.open.Add(-1)
 	heard := new(atomic.Int64)
-	p.pulse(ctx, conn, every, heard)
+	p.keepAlive(ctx, conn, every, heard)
 	for {
 		f, err := readFrame(ctx, conn)
 		if err != nil {
@@ -178,16 +178,16 @@ func (p *app) setConn(c *websocket.Conn) {
 	p.line.conn = c
 }
 
-// dial opens the connection, up to the welcome.
+// dial opens the connection and waits for the welcome. every is the heartbeat.
 func (p *app) dial(ctx context.Context) (_ *websocket.Conn, every time.Duration, err error) {
 	select {
-	case p.s.dials <- struct{}{}:
-		defer func() { <-p.s.dials }()
+	case p.s.dialling <- struct{}{}:
+		defer func() { <-p.s.dialling }()
 	case <-ctx.Done():
 		return nil, 0, ctx.Err()
 	}
 	p.mail.connecting(p.device)
-	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("no welcome within %s", callTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("the service sent no welcome within %s", callTimeout))
 	defer cancel()
 	conn, _, err := websocket.Dial(ctx, p.s.base.String()+"inbox", &websocket.DialOptions{HTTPClient: p.s.http})
 	if err != nil {
@@ -203,8 +203,8 @@ func (p *app) dial(ctx context.Context) (_ *websocket.Conn, every time.Duration,
 	if err != nil {
 		return nil, 0, err
 	}
-	if err = say(ctx, conn, word{Type: "hello", Proof: proof}); err != nil {
-		// A refusal may have come before all of it was said.
+	if err = writeFrame(ctx, conn, clientFrame{Type: "hello", Proof: proof}); err != nil {
+		// The service may have refused before all of it was written.
 		if _, why := readFrame(ctx, conn); websocket.CloseStatus(why) != -1 {
 			err = why
 		}
@@ -215,10 +215,10 @@ func (p *app) dial(ctx context.Context) (_ *websocket.Conn, every time.Duration,
 		return nil, 0, err
 	}
 	if f.Type != "welcome" {
-		return nil, 0, fmt.Errorf("the service begins with %q, not with welcome", f.Type)
+		return nil, 0, fmt.Errorf("the first frame of the service is %q, not welcome", f.Type)
 	}
 	if f.Now != 0 {
-		p.learn(time.UnixMilli(f.Now))
+		p.adjustClock(time.UnixMilli(f.Now))
 	}
 	every = time.Duration(f.Heartbeat) * time.Millisecond
 	if every <= 0 {
@@ -239,59 +239,59 @@ func readFrame(ctx context.Context, c *websocket.Conn) (*frame, error) {
 	return f, nil
 }
 
-func say(ctx context.Context, c *websocket.Conn, w word) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("nothing was said within %s", callTimeout))
+func writeFrame(ctx context.Context, c *websocket.Conn, f clientFrame) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("no frame could be written within %s", callTimeout))
 	defer cancel()
-	data, err := json.Marshal(w)
+	data, err := json.Marshal(f)
 	if err != nil {
 		return err
 	}
 	return c.Write(ctx, websocket.MessageText, data)
 }
 
-// pulse says something after four fifths of the heartbeat, and so on while the
-// connection lasts. It is a timer and no goroutine, for many Apps do nothing
-// else. A service that was not heard for twice the heartbeat is gone.
-func (p *app) pulse(ctx context.Context, c *websocket.Conn, every time.Duration, heard *atomic.Int64) {
+// keepAlive sends a ping after four fifths of the heartbeat, and so on until the
+// connection ends. It uses a timer instead of a goroutine, because most Apps are
+// idle. If nothing was received for twice the heartbeat, it closes the connection.
+func (p *app) keepAlive(ctx context.Context, c *websocket.Conn, every time.Duration, heard *atomic.Int64) {
 	heard.CompareAndSwap(0, time.Now().UnixNano())
-	p.heartbeat()
+	p.heartbeatIfDue()
 	time.AfterFunc(every*4/5, func() {
-		defer event.Rescue(p.s.c.Logger, "pulse of a software App", func() { _ = c.CloseNow() })
+		defer event.Rescue(p.s.c.Logger, "keep-alive of a software App", func() { _ = c.CloseNow() })
 		silent := time.Since(time.Unix(0, heard.Load()))
 		if ctx.Err() != nil {
 			return
 		}
-		if silent > 2*every || say(ctx, c, word{Type: "ping"}) != nil {
-			_ = c.CloseNow() // the reader will see
+		if silent > 2*every || writeFrame(ctx, c, clientFrame{Type: "ping"}) != nil {
+			_ = c.CloseNow() // the reader notices
 			return
 		}
-		p.pulse(ctx, c, every, heard)
+		p.keepAlive(ctx, c, every, heard)
 	})
 }
 
-// heartbeat sends one if it is due.
-func (p *app) heartbeat() {
+// heartbeatIfDue sends a heartbeat if it is due.
+func (p *app) heartbeatIfDue() {
 	now, due := p.s.c.Clock.Now(), p.due.Load()
 	if now.Unix() < due || !p.due.CompareAndSwap(due, now.Add(heartbeatEvery).Unix()) {
 		return
 	}
-	p.s.radio.Submit(func() {
+	p.s.sending.Submit(func() {
 		ctx := context.Background()
-		if err := p.s.persist(ctx, func() error { return p.beat(ctx) }); err != nil {
+		if err := p.s.retry(ctx, func() error { return p.sendHeartbeat(ctx) }); err != nil {
 			p.log().Warn("heartbeat of an App failed", "err", err)
 		}
 	})
 }
 
-// tell says that a request is on the screen, if there is anybody to tell.
-func (p *app) tell(id name) {
+// reportShown tells the service that a request is on the screen, if connected.
+func (p *app) reportShown(id requestKey) {
 	p.line.Lock()
 	c := p.line.conn
 	p.line.Unlock()
 	if c == nil {
 		return
 	}
-	if err := say(context.Background(), c, word{Type: "shown", ID: id.transID, Op: wireOp(id.op)}); err != nil {
-		p.log().Debug("the service was not told of what is shown", "err", err)
+	if err := writeFrame(context.Background(), c, clientFrame{Type: "shown", ID: id.transID, Op: wireOp(id.op)}); err != nil {
+		p.log().Debug("shown was not sent", "err", err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // once and answered once.
 func TestAppDuplicates(t *testing.T) {
 	t.Parallel()
-	inBubble(t, softapp.Config{Plain: true, Delay: 20 * time.Second}, func(l *appLab) {
+	inBubble(t, softapp.Config{FastKDF: true, Delay: 20 * time.Second}, func(l *appLab) {
 		id := l.enrol(softapp.EnrolOptions{})
 		r := l.service.toSign("h1", "a")
 		l.service.ask(id, r)
@@ -114,7 +114,7 @@ func TestAppGone(t *testing.T) {
 	for reason, kind := range map[string]person.Kind{
 		"withdrawn": person.Withdrawn, "replaced": person.Replaced, "expired": person.Expired, "answered": person.Withdrawn, "new": person.Withdrawn,
 	} {
-		inBubble(t, softapp.Config{Plain: true, Delay: time.Second}, func(l *appLab) {
+		inBubble(t, softapp.Config{FastKDF: true, Delay: time.Second}, func(l *appLab) {
 			id := l.enrol(softapp.EnrolOptions{})
 			l.service.ask(id, l.service.toSign("h1", "a"))
 			l.wait(0)
@@ -273,7 +273,7 @@ func TestAppRetries(t *testing.T) {
 		{name: "never unlocked", path: "unlock", fail: 1000, calls: 8},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			inBubble(t, softapp.Config{Plain: true}, func(l *appLab) {
+			inBubble(t, softapp.Config{FastKDF: true}, func(l *appLab) {
 				id := l.enrol(softapp.EnrolOptions{})
 				l.service.set(func() { l.service.fail[tc.path], l.service.slow = tc.fail, tc.slow })
 				l.service.ask(id, l.service.toSign("h1", "a"))

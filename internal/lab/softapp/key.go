@@ -18,13 +18,13 @@ import (
 	"math/big"
 )
 
-// PBKDF2Rounds is what a guess at a passcode costs who has the device's
-// storage: some 100 ms.
+// PBKDF2Rounds makes a guess at a passcode cost some 100 ms, for an attacker who
+// has the storage of the device.
 const PBKDF2Rounds = 310_000
 
 const (
 	saltSize  = 16
-	keySize   = 32 // of the device secret, the share, P, KEK and the verifier
+	keySize   = 32 // of the device secret, the share, P, the KEK and the verifier
 	nonceSize = 12 // of GCM
 
 	wrapInfo      = "signum signing key"
@@ -34,7 +34,7 @@ const (
 
 var b64u = base64.RawURLEncoding
 
-// octets travel as Base64url without padding.
+// octets is encoded as Base64url without padding.
 type octets []byte
 
 // MarshalText implements encoding.TextMarshaler.
@@ -46,12 +46,12 @@ func (o *octets) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// stretch makes P of a passcode.
+// stretch derives P from a passcode.
 func stretch(passcode string, salt []byte, rounds int) ([]byte, error) {
 	return pbkdf2.Key(sha256.New, passcode, salt, rounds, keySize)
 }
 
-// verifier is all that the service learns of a passcode.
+// verifier is all that the service learns about a passcode.
 func verifier(secret, p []byte) []byte {
 	h := hmac.New(sha256.New, secret)
 	h.Write([]byte(verifierLabel))
@@ -59,7 +59,7 @@ func verifier(secret, p []byte) []byte {
 	return h.Sum(nil)
 }
 
-// wrapping is AES-256-GCM under the key that P and the share make.
+// wrapping is AES-256-GCM under the KEK, which is derived from P and the share.
 func wrapping(p, share []byte) (cipher.AEAD, error) {
 	ikm := append(append(make([]byte, 0, len(p)+len(share)), p...), share...)
 	defer clear(ikm)
@@ -75,8 +75,7 @@ func wrapping(p, share []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// wrap is what an App stores of its signing key: the nonce, then the
-// ciphertext.
+// wrap encrypts the signing key for storage: the nonce, then the ciphertext.
 func wrap(key *ecdsa.PrivateKey, p, share []byte) ([]byte, error) {
 	gcm, err := wrapping(p, share)
 	if err != nil {
@@ -114,12 +113,12 @@ func parseECKey(pkcs8 []byte) (*ecdsa.PrivateKey, error) {
 	}
 	ec, ok := key.(*ecdsa.PrivateKey)
 	if !ok || ec.Curve != elliptic.P256() {
-		return nil, errors.New("not a key of P-256")
+		return nil, errors.New("not a P-256 key")
 	}
 	return ec, nil
 }
 
-// signRaw is ES256: r and s of 32 bytes each.
+// signRaw makes an ES256 signature: r and s of 32 bytes each.
 func signRaw(key *ecdsa.PrivateKey, message []byte) (octets, error) {
 	sum := sha256.Sum256(message)
 	der, err := ecdsa.SignASN1(rand.Reader, key, sum[:])
@@ -129,8 +128,7 @@ func signRaw(key *ecdsa.PrivateKey, message []byte) (octets, error) {
 	return rawSignature(der)
 }
 
-// rawSignature is a signature of P-256, as a Device makes it, in the form of
-// ES256.
+// rawSignature converts a P-256 signature from ASN.1 to the form of ES256.
 func rawSignature(der []byte) (octets, error) {
 	var s struct{ R, S *big.Int }
 	rest, err := asn1.Unmarshal(der, &s)
@@ -138,7 +136,7 @@ func rawSignature(der []byte) (octets, error) {
 		return nil, fmt.Errorf("ECDSA signature: %w", err)
 	}
 	if len(rest) > 0 || s.R.Sign() < 0 || s.S.Sign() < 0 || s.R.BitLen() > 256 || s.S.BitLen() > 256 {
-		return nil, errors.New("not an ECDSA signature of P-256")
+		return nil, errors.New("not a P-256 ECDSA signature")
 	}
 	raw := make([]byte, 64)
 	s.R.FillBytes(raw[:32])
@@ -146,7 +144,7 @@ func rawSignature(der []byte) (octets, error) {
 	return raw, nil
 }
 
-// enrolmentProof is what both keys of an App sign.
+// enrolmentProof is the message that both keys of an App sign.
 func enrolmentProof(challenge, authKey, signKey []byte) []byte {
 	return append(append(append([]byte(enrolLabel), challenge...), authKey...), signKey...)
 }

@@ -13,22 +13,22 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// mail is what comes to an App and what it answers.
+// mail is the state of the requests and answers of an App.
 //
-// Requests come through the inbox, by Open, and again with every sync. The
-// Device shows each once. What is here is to know of a sync that lacks what is on
-// the screen whether it is over, or newer than the sync.
+// Requests come through the inbox, through Open, and again with every sync; the
+// Device shows each once. If a sync lacks the request on the screen, the request
+// has either ended or is newer than the sync. before tells which.
 type mail struct {
-	come   sync.Mutex // requests are taken one at a time
-	before name       // on the screen when the last sync came, or the connection was begun
-	held   []mssp.DeviceRequest
+	come   sync.Mutex           // held while requests are handled, one at a time
+	before requestKey           // on the screen at the last sync, or when the connection was opened
+	held   []mssp.DeviceRequest // receipts that wait for the screen
 
 	out     sync.Mutex
-	sending map[name]bool // answers under way
-	settled string        // the transaction that the service ended with a passcode
+	sending map[requestKey]bool // answers being sent
+	settled string              // the transaction that the service ended when it blocked the App
 }
 
-// wireRequest is a request as it travels.
+// wireRequest is a request of the protocol.
 type wireRequest struct {
 	ID          string   `json:"id"`
 	Op          string   `json:"op"`
@@ -53,7 +53,7 @@ type wireAnswer struct {
 	Receipt   string        `json:"receipt,omitempty"`
 }
 
-// wireLocation is a location or an error, which needs no more.
+// wireLocation is either a place or an error.
 type wireLocation struct {
 	Error int `json:"error,omitempty"`
 	*wirePlace
@@ -74,7 +74,7 @@ func wireOp(op mssp.DeviceOp) string {
 	return "sign"
 }
 
-// opOf is false for operations that this App does not know.
+// opOf returns false for an unknown operation.
 func opOf(s string) (mssp.DeviceOp, bool) {
 	switch s {
 	case "sign":
@@ -85,12 +85,13 @@ func opOf(s string) (mssp.DeviceOp, bool) {
 	return 0, false
 }
 
-// request is what the Device gets: in the phone's time, and with nothing to
-// wait for, for what comes here of app2app was opened.
+// request converts a request for the Device, with times of the phone's clock. It
+// returns false if the operation is unknown. A request for App2App has been opened
+// when it gets here.
 func (p *app) request(w *wireRequest) (mssp.DeviceRequest, bool) {
 	op, ok := opOf(w.Op)
 	if !ok || w.ID == "" {
-		p.log().Warn("a request that this App does not know", "op", w.Op)
+		p.log().Warn("request with an unknown operation", "op", w.Op)
 		return mssp.DeviceRequest{}, false
 	}
 	r := mssp.DeviceRequest{
@@ -106,8 +107,8 @@ func (p *app) request(w *wireRequest) (mssp.DeviceRequest, bool) {
 	return r, true
 }
 
-// read takes a frame that came after the welcome. Those that are unknown are
-// of a newer service.
+// read handles a frame after the welcome. It ignores unknown ones: a newer service
+// may send them.
 func (p *app) read(f *frame) {
 	p.mail.come.Lock()
 	defer p.mail.come.Unlock()
@@ -120,40 +121,40 @@ func (p *app) read(f *frame) {
 		}
 	case "gone":
 		if op, ok := opOf(f.Op); ok {
-			p.gone(name{f.ID, op}, f.Reason)
+			p.gone(requestKey{f.ID, op}, f.Reason)
 		}
 	}
 }
 
-// connecting notes what is on the screen before the service makes a sync.
+// connecting records what is on the screen before the service makes the sync.
 func (m *mail) connecting(d *Device) {
 	m.come.Lock()
 	defer m.come.Unlock()
-	m.before = d.shownName()
+	m.before = d.shownKey()
 }
 
-// The rest, down to reply, is called while requests are taken.
+// The functions down to reply require come to be held.
 
-// sync brings the App up to date. What is on the screen and not in it is over,
-// but only if it was there when the last sync came: Open may have been faster
-// than this one.
+// sync handles a sync. A request on the screen that is not listed has ended, but
+// only if it was on the screen at the last sync: otherwise Open may have shown it
+// after the service made this sync.
 func (p *app) sync(list []wireRequest) {
 	m := &p.mail
-	has := func(id name) bool {
+	has := func(id requestKey) bool {
 		return slices.ContainsFunc(list, func(w wireRequest) bool { return w.ID == id.transID && w.Op == wireOp(id.op) })
 	}
-	if m.before != (name{}) && m.before == p.device.shownName() && !has(m.before) {
+	if m.before != (requestKey{}) && m.before == p.device.shownKey() && !has(m.before) {
 		p.device.retire(m.before, person.Withdrawn)
 	}
-	m.held = slices.DeleteFunc(m.held, func(r mssp.DeviceRequest) bool { return !has(nameOf(&r)) })
+	m.held = slices.DeleteFunc(m.held, func(r mssp.DeviceRequest) bool { return !has(keyOf(&r)) })
 	for i := range list {
 		p.take(&list[i])
 	}
-	p.unhold()
-	m.before = p.device.shownName()
+	p.releaseHeld()
+	m.before = p.device.shownKey()
 }
 
-func (p *app) gone(id name, reason string) {
+func (p *app) gone(id requestKey, reason string) {
 	kind := person.Withdrawn
 	switch reason {
 	case "replaced":
@@ -161,9 +162,9 @@ func (p *app) gone(id name, reason string) {
 	case "expired":
 		kind = person.Expired
 	}
-	p.mail.held = slices.DeleteFunc(p.mail.held, func(r mssp.DeviceRequest) bool { return nameOf(&r) == id })
+	p.mail.held = slices.DeleteFunc(p.mail.held, func(r mssp.DeviceRequest) bool { return keyOf(&r) == id })
 	p.device.retire(id, kind)
-	p.unhold()
+	p.releaseHeld()
 }
 
 func (p *app) take(w *wireRequest) {
@@ -172,31 +173,30 @@ func (p *app) take(w *wireRequest) {
 	}
 }
 
-// deliver gives a request to the device and its person. A receipt waits while
-// the App asks for a signature, which a Device would refuse: the protocol has no
-// answer for this.
+// deliver gives a request to the device and its person. A receipt waits while a
+// signature request is on the screen.
 func (p *app) deliver(r mssp.DeviceRequest) {
-	m, id := &p.mail, nameOf(&r)
+	m, id := &p.mail, keyOf(&r)
 	b := p.person.Behaviour()
 	if b.Do == person.Unreachable {
-		return // the next sync has it, if it is still wanted
+		return // the next sync lists it if it is still pending
 	}
-	shown := p.device.shownName()
-	if id.op == mssp.OpDisplay && shown != (name{}) && shown.op != mssp.OpDisplay {
-		if !slices.ContainsFunc(m.held, func(h mssp.DeviceRequest) bool { return nameOf(&h) == id }) {
+	shown := p.device.shownKey()
+	if id.op == mssp.OpDisplay && shown != (requestKey{}) && shown.op != mssp.OpDisplay {
+		if !slices.ContainsFunc(m.held, func(h mssp.DeviceRequest) bool { return keyOf(&h) == id }) {
 			m.held = append(m.held, r)
 		}
 		return
 	}
 	got := p.device.receive(r, b.Plays(r.Op))
 	if got.asked || shown == id {
-		p.tell(id)
+		p.reportShown(id)
 	}
-	p.attend(id, got, b)
+	p.letPersonAct(id, got, b)
 }
 
-// unhold shows a receipt that waited.
-func (p *app) unhold() {
+// releaseHeld delivers the receipts that waited.
+func (p *app) releaseHeld() {
 	held := p.mail.held
 	p.mail.held = nil
 	for _, r := range held {
@@ -204,24 +204,25 @@ func (p *app) unhold() {
 	}
 }
 
-// reply sends an answer, later and as often as it takes.
+// reply sends an answer in the background and repeats it until it arrives. Then a
+// receipt that waited can be shown.
 func (p *app) reply(a mssp.DeviceAnswer) {
-	m, id := &p.mail, name{a.TransID, a.Op}
+	m, id := &p.mail, requestKey{a.TransID, a.Op}
 	blocked := a.Fault != nil && a.Fault.Code == signum.PINBlocked
 	if m.start(id, blocked) {
-		ok := p.s.radio.Submit(func() {
+		ok := p.s.sending.Submit(func() {
 			defer m.sent(id)
 			p.send(a)
 		})
 		if !ok {
 			m.sent(id)
-			p.log().Warn("answer of an App lost: the Apps are closed", "trans_id", a.TransID, "op", a.Op)
+			p.log().Warn("answer of an App not sent: the Apps are closed", "trans_id", a.TransID, "op", a.Op)
 		}
 	}
-	p.s.hands.Submit(func() {
+	p.s.acting.Submit(func() {
 		m.come.Lock()
 		defer m.come.Unlock()
-		p.unhold()
+		p.releaseHeld()
 	})
 }
 
@@ -229,21 +230,21 @@ func (p *app) send(a mssp.DeviceAnswer) {
 	log := p.log().With("trans_id", a.TransID, "op", a.Op)
 	body, err := p.answer(a)
 	if err != nil {
-		log.Error("answer of an App", "err", err)
+		log.Error("answer of an App cannot be sent", "err", err)
 		return
 	}
 	ctx := context.Background()
-	err = p.s.persist(ctx, func() error { return p.call(ctx, http.MethodPost, "answer", body, nil) })
+	err = p.s.retry(ctx, func() error { return p.call(ctx, http.MethodPost, "answer", body, nil) })
 	switch {
 	case refused(err, "late", "unknown"):
-		log.Debug("answer of an App was not wanted any more", "err", err)
+		log.Debug("answer of an App came too late", "err", err)
 	case err != nil:
 		log.Error("answer of an App given up", "err", err)
 	}
 }
 
-// answer is one as it travels. The protocol has no faults: a device that did
-// not sign declines, and a receipt that it did not show was not touched.
+// answer converts an answer to the protocol. The protocol has no faults: a device
+// that did not sign declines, and a receipt that was not shown has timed out.
 func (p *app) answer(a mssp.DeviceAnswer) (*wireAnswer, error) {
 	w := &wireAnswer{ID: a.TransID, Op: wireOp(a.Op)}
 	switch {
@@ -278,22 +279,22 @@ func (p *app) location(l *mssp.Location) *wireLocation {
 	}}
 }
 
-// start notes an answer as under way; false if it is, or if the service ended
-// the request itself, when the App was blocked.
-func (m *mail) start(id name, blocked bool) bool {
+// start marks an answer as being sent. It returns false if it is already, or if the
+// service ended the request itself when it blocked the App.
+func (m *mail) start(id requestKey, blocked bool) bool {
 	m.out.Lock()
 	defer m.out.Unlock()
 	if m.sending[id] || blocked && m.settled == id.transID {
 		return false
 	}
 	if m.sending == nil {
-		m.sending = make(map[name]bool)
+		m.sending = make(map[requestKey]bool)
 	}
 	m.sending[id] = true
 	return true
 }
 
-func (m *mail) sent(id name) {
+func (m *mail) sent(id requestKey) {
 	m.out.Lock()
 	defer m.out.Unlock()
 	delete(m.sending, id)

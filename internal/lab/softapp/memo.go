@@ -7,36 +7,35 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// memoSize is how many ended requests a device remembers. A method has one
-// outstanding transaction at a time, so that a few would do.
+// memoSize is how many ended requests a device remembers. A few would do, because
+// a method has one outstanding transaction at a time.
 const memoSize = 32
 
-// withdrawnFor is how long a request that was withdrawn before it arrived is
-// remembered: the longest time a party may ask for (TimeOut, 300 s).
+// withdrawnFor is how long a withdrawal is remembered, in case the request arrives
+// after it: the longest TimeOut that a party may ask for.
 const withdrawnFor = 300 * time.Second
 
-// name tells one request from another.
-type name struct {
+// requestKey identifies a request.
+type requestKey struct {
 	transID string
 	op      mssp.DeviceOp
 }
 
-func nameOf(r *mssp.DeviceRequest) name { return name{r.TransID, r.Op} }
+func keyOf(r *mssp.DeviceRequest) requestKey { return requestKey{r.TransID, r.Op} }
 
-// ended is what a device is through with: a request that it answered, or a
-// transaction that was withdrawn.
+// ended is a request that the device answered or that was withdrawn.
 type ended struct {
 	answer    mssp.DeviceAnswer // TransID is always set
 	withdrawn bool              // there is no answer
-	forget    time.Time         // zero: only when there is no room
+	forget    time.Time         // when to forget it; zero: only when full
 }
 
-// memo is what lets a device answer a repeated request without asking its
-// user again. Entries are in the order in which they came: what was answered
-// before its transaction was withdrawn is found first.
+// memo remembers ended requests, so that the device can answer a repeated one
+// without asking its user again. The oldest entry comes first: an answer that was
+// given before a withdrawal is found first.
 type memo []ended
 
-func (m memo) find(id name, now time.Time) (ended, bool) {
+func (m memo) find(id requestKey, now time.Time) (ended, bool) {
 	for _, e := range m {
 		if e.answer.TransID == id.transID && e.answer.Op == id.op && !past(e.forget, now) {
 			return e, true
@@ -45,9 +44,9 @@ func (m memo) find(id name, now time.Time) (ended, bool) {
 	return ended{}, false
 }
 
-// add drops what is past its time, and the oldest if there is no room. A
-// forgotten request cannot come back to life while its time runs out in the
-// request too, where receive checks it.
+// add drops entries that have expired, and the oldest one when full. A request
+// whose entry has expired is not shown again: it has expired too, which receive
+// checks.
 func (m *memo) add(e ended, now time.Time) {
 	*m = slices.DeleteFunc(*m, func(e ended) bool { return past(e.forget, now) })
 	if len(*m) >= memoSize {
@@ -56,5 +55,5 @@ func (m *memo) add(e ended, now time.Time) {
 	*m = append(*m, e)
 }
 
-// past reports whether a time that may be unset was reached.
+// past reports whether t is set and has been reached.
 func past(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }

@@ -20,16 +20,16 @@ import (
 type model struct {
 	tries     int
 	now       time.Time
-	on        name // on the screen, if shown
+	on        requestKey // on the screen, if shown
 	shown     bool
-	sent      map[name]mssp.DeviceRequest
-	answered  map[name]string
-	withdrawn map[name]time.Time // until when it is remembered
+	sent      map[requestKey]mssp.DeviceRequest
+	answered  map[requestKey]string
+	withdrawn map[requestKey]time.Time // until when it is remembered
 }
 
 func (m *model) expire() { m.shown = m.shown && m.now.Before(m.sent[m.on].Expires) }
 
-func (m *model) answer(id name, answer string) string {
+func (m *model) answer(id requestKey, answer string) string {
 	m.answered[id] = answer
 	return fmt.Sprint(id, " ", answer)
 }
@@ -46,7 +46,7 @@ func (m *model) decline() string {
 	return m.end("401")
 }
 
-func (m *model) receive(id name) (asked bool, answers []string) {
+func (m *model) receive(id requestKey) (asked bool, answers []string) {
 	m.expire()
 	r := m.sent[id]
 	switch answer, answered := m.answered[id]; {
@@ -89,7 +89,7 @@ func (m *model) enter(transID, passcode string) string {
 	return m.end("402")
 }
 
-func (m *model) retire(id name) {
+func (m *model) retire(id requestKey) {
 	if m.expire(); m.shown && m.on == id {
 		m.shown = false
 	}
@@ -102,7 +102,7 @@ func (m *model) retire(id name) {
 // told is an answer of a device in the words of the model.
 func told(a mssp.DeviceAnswer, err error) string {
 	wrong := (*PINError)(nil)
-	switch id := (name{a.TransID, a.Op}); {
+	switch id := (requestKey{a.TransID, a.Op}); {
 	case errors.As(err, &wrong):
 		return fmt.Sprint("wrong, left: ", wrong.TriesLeft)
 	case errors.Is(err, person.ErrNotShown):
@@ -123,7 +123,7 @@ func TestDeviceIsTheModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		var b *bench
-		m := &model{tries: MaxTries, sent: make(map[name]mssp.DeviceRequest), answered: make(map[name]string), withdrawn: make(map[name]time.Time)}
+		m := &model{tries: MaxTries, sent: make(map[requestKey]mssp.DeviceRequest), answered: make(map[requestKey]string), withdrawn: make(map[requestKey]time.Time)}
 		left := MaxTries // as the service counts
 		b = newBench(t, openFunc(func(_, passcode string) (crypto.Signer, error) {
 			if passcode != person.DefaultPIN {
@@ -138,7 +138,7 @@ func TestDeviceIsTheModel(t *testing.T) {
 		transID := func(rt *rapid.T) string {
 			return rapid.SampledFrom([]string{"h0", "h1", "h2", "h3"}).Draw(rt, "transaction")
 		}
-		id := func(rt *rapid.T) name { return name{transID(rt), rapid.SampledFrom(ops).Draw(rt, "op")} }
+		id := func(rt *rapid.T) requestKey { return requestKey{transID(rt), rapid.SampledFrom(ops).Draw(rt, "op")} }
 		same := func(rt *rapid.T, got, want string) {
 			rt.Helper()
 			if got != want {
@@ -196,7 +196,7 @@ func TestDeviceIsTheModel(t *testing.T) {
 			"unblock": func(*rapid.T) { b.Unblock(); m.tries, left = MaxTries, MaxTries },
 			"": func(rt *rapid.T) {
 				m.expire()
-				if s, ok := b.Shown(); ok != m.shown || ok && (name{s.TransID, s.Op}) != m.on || b.TriesLeft() != m.tries {
+				if s, ok := b.Shown(); ok != m.shown || ok && (requestKey{s.TransID, s.Op}) != m.on || b.TriesLeft() != m.tries {
 					rt.Fatalf("shows %+v, %d tries left; want %+v", s, b.TriesLeft(), m)
 				}
 			},
@@ -205,7 +205,7 @@ func TestDeviceIsTheModel(t *testing.T) {
 }
 
 // drawRequest makes a request; some have the digest of another text.
-func drawRequest(rt *rapid.T, b *bench, id name) mssp.DeviceRequest {
+func drawRequest(rt *rapid.T, b *bench, id requestKey) mssp.DeviceRequest {
 	text := fmt.Sprint("text of ", id)
 	r := b.toShow(id.transID, text)
 	if id.op == mssp.OpSign {

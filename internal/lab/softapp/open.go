@@ -18,17 +18,15 @@ type openAnswer struct {
 }
 
 // ErrNotWaiting means that no request waits for this AuthUri: it was opened
-// already, answered, withdrawn or replaced, its time is over, or it never was.
+// already, has ended, or never existed.
 var ErrNotWaiting = errors.New("no request waits for this AuthUri")
 
-// Open is the party's app that calls the one that signs: the AuthUri that the
-// party got is opened on the phones with these Apps, or on all phones one after
-// the other if none is named, and the App for which the request waits shows it.
-// The error is ErrNotWaiting if there is none, and person.ErrUnknown if a device
-// is none of these Apps. Of the AuthUri only the session_token counts: not the
-// user in it, since whoever has the token got it from the MSSP.
+// Open opens an AuthUri, as the party's app on the phone does (App2App). It tries
+// these devices, or all Apps if none is given, and the App for which a request
+// waits shows it. ErrNotWaiting if no request waits, person.ErrUnknown if there is
+// no such device. Only the session_token of the AuthUri matters.
 //
-// It returns as soon as the request is on the screen. A real App goes to the
+// It returns as soon as the request is on the screen. A real App opens the
 // redirect URI after the answer.
 func (s *Apps) Open(ctx context.Context, authURI string, deviceIDs ...string) (redirectURI string, err error) {
 	token, err := sessionToken(authURI)
@@ -49,7 +47,7 @@ func (s *Apps) Open(ctx context.Context, authURI string, deviceIDs ...string) (r
 			continue
 		}
 		var got openAnswer
-		err = s.persist(ctx, func() error {
+		err = s.retry(ctx, func() error {
 			return p.call(ctx, http.MethodPost, "open", openRequest{token}, &got)
 		})
 		if refused(err, "unknown") {
@@ -73,13 +71,14 @@ func (p *app) opened(w *wireRequest) {
 	}
 }
 
-// sessionToken does not repeat the AuthUri, which is a secret, in its error.
+// sessionToken returns the token of an AuthUri. Its error does not contain the
+// AuthUri, which is a secret.
 func sessionToken(authURI string) (string, error) {
 	_, query, _ := strings.Cut(authURI, "?")
 	query, _, _ = strings.Cut(query, "#")
 	values, err := url.ParseQuery(query)
 	if err != nil || len(values["session_token"]) != 1 || values.Get("session_token") == "" {
-		return "", fmt.Errorf("the AuthUri has not one session_token: %w", ErrNotWaiting)
+		return "", fmt.Errorf("the AuthUri must have exactly one session_token: %w", ErrNotWaiting)
 	}
 	return values.Get("session_token"), nil
 }

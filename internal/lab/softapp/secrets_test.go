@@ -25,7 +25,7 @@ func TestLogKeepsSecrets(t *testing.T) {
 	var log testkit.Buffer
 	store := new(softapp.Memory)
 	c := softapp.Config{
-		Plain: true, Store: store, Passcode: func(softapp.Info) string { return passcode },
+		FastKDF: true, Store: store, Passcode: func(softapp.Info) string { return passcode },
 		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	inBubble(t, c, func(l *appLab) {

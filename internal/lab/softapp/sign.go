@@ -15,19 +15,20 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// EnterPIN is the user's consent to the signature on the screen. The right
-// passcode makes it; a wrong one is a *PINError while tries are left, then the
-// answer is 402 and the device stays blocked. person.ErrNotShown if no signature
-// request of this transaction is on the screen. Any other error is of a vault
-// that could not be asked; the request is then still there.
+// EnterPIN enters the passcode for the signature request on the screen. The right
+// one makes the signature. A wrong one is a *PINError while tries are left; after
+// the last one the answer is 402, and the device stays blocked.
+// person.ErrNotShown if the screen shows no signature request of this
+// transaction. Any other error means that the vault could not be asked; the
+// request is then still on the screen.
 //
-// Where there are verification codes, the person chooses one first; a code that
-// is not among them is a refusal: 401.
+// If there are verification codes, the person chooses one first. A code that is
+// not among them declines the request: 401.
 func (d *Device) EnterPIN(transID, pin string) (mssp.DeviceAnswer, error) {
 	return d.enter(transID, pin, nil)
 }
 
-// enter lets garble, if it is not nil, spoil the signature.
+// enter is EnterPIN. If garble is not nil, it may change the signature.
 func (d *Device) enter(transID, pin string, garble func([]byte)) (mssp.DeviceAnswer, error) {
 	d.mu.Lock()
 	defer d.release()
@@ -72,7 +73,7 @@ func (d *Device) enter(transID, pin string, garble func([]byte)) (mssp.DeviceAns
 	return d.end(p, a, now), nil
 }
 
-// rejected is what follows a wrong passcode.
+// rejected handles a wrong passcode.
 func (d *Device) rejected(p *prompt, wrong *PINError) (mssp.DeviceAnswer, error) {
 	d.tries = wrong.TriesLeft
 	now := d.clock.Now()
@@ -81,14 +82,14 @@ func (d *Device) rejected(p *prompt, wrong *PINError) (mssp.DeviceAnswer, error)
 		return mssp.DeviceAnswer{}, wrong
 	}
 	d.note(person.Event{Kind: person.PINWrong, Code: signum.PINBlocked}, &p.DeviceRequest, now)
-	if d.current != p { // the service ended it
+	if d.current != p { // the service has ended it
 		return mssp.DeviceAnswer{}, person.ErrNotShown
 	}
 	return d.end(p, mssp.DeviceAnswer{Fault: signum.NewFault(signum.PINBlocked)}, now), nil
 }
 
-// chosen is the verification code that the person chooses, empty if there is
-// nothing to choose.
+// chosen returns the verification code that the person chooses; empty if there is
+// none to choose.
 func (d *Device) chosen(p *prompt) (choice string, err error) {
 	if len(p.Choices) == 0 {
 		return "", nil
@@ -115,24 +116,25 @@ func (d *Device) aside(p *prompt, f func() error) error {
 	return err
 }
 
-// unlocked calls f without mu, and holds mu again even if f panics: the callers
-// release it in a defer.
+// unlocked calls f without holding mu. It locks mu again even if f panics, because
+// the callers unlock it in a defer.
 func (d *Device) unlocked(f func() error) error {
 	d.mu.Unlock()
 	defer d.mu.Lock()
-	d.seen.Flush()
+	d.observer.Flush()
 	return f()
 }
 
-// Choose sets how the person chooses among the verification codes from now on:
-// f may take its time, and what it returns counts. Nil is the first code.
+// Choose sets how the person chooses a verification code from now on: f returns
+// it, and may block. With nil, the person takes the first code.
 func (d *Device) Choose(f func(choices []string) string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.choose = f
 }
 
-// sign is where signatures are made. It trusts nobody's earlier check.
+// sign makes all signatures. It checks the digest again, whatever was checked
+// before.
 func sign(key crypto.Signer, p *prompt) ([]byte, error) {
 	if err := checkDigest(p.MimeType, p.Text, p.SignedAttrs); err != nil {
 		return nil, err
@@ -141,8 +143,8 @@ func sign(key crypto.Signer, p *prompt) ([]byte, error) {
 	return key.Sign(rand.Reader, sum[:], crypto.SHA256) // DER
 }
 
-// checkDigest is "what you see is what you sign". Of a transaction approval,
-// its rows are signed, in the form that the domain gives them.
+// checkDigest enforces "what you see is what you sign". Of a transaction approval
+// the rows are signed, see signum.SignedContent.
 func checkDigest(mimeType, text string, attrs []byte) error {
 	digest, err := cms.MessageDigest(attrs)
 	if err != nil {

@@ -14,46 +14,44 @@ import (
 	"sync"
 )
 
-// Record is what an App keeps when it is off. It has no passcode and not
-// the service's share: who has it cannot sign. On a real phone AuthKey and
-// Secret are in hardware and cannot be read.
+// Record is what an App stores. Without the passcode and the service's share it
+// is not enough to sign. On a real phone AuthKey and Secret are in hardware and
+// cannot be read.
 type Record struct {
 	DeviceID     string   `json:"device"`
 	MSISDN       string   `json:"msisdn"`
 	Serial       string   `json:"serial"`
-	Service      string   `json:"service"` // aud of proofs
+	Service      string   `json:"service"` // the aud of proofs
 	Name         string   `json:"name"`
-	Certificates [][]byte `json:"certificates"` // the App's own and the CA's, at the enrolment
+	Certificates [][]byte `json:"certificates"` // DER: of the App and the CA, at the enrolment
 	AuthKey      []byte   `json:"auth_key"`     // PKCS #8
-	Secret       []byte   `json:"secret"`       // the device secret
+	Secret       []byte   `json:"secret"`       // device secret
 	Salt         []byte   `json:"salt"`
-	Rounds       int      `json:"rounds"` // of PBKDF2
-	SignKey      []byte   `json:"sign_key"`
-	Public       []byte   `json:"public"` // of SignKey, SubjectPublicKeyInfo
+	Rounds       int      `json:"rounds"`   // of PBKDF2
+	SignKey      []byte   `json:"sign_key"` // encrypted
+	Public       []byte   `json:"public"`   // of SignKey, SubjectPublicKeyInfo
 }
 
-// String leaves the keys out, as does GoString.
+// String omits the keys.
 func (r Record) String() string { return "App " + r.DeviceID }
 
-// GoString is String.
+// GoString is String, so that %#v prints no keys either.
 func (r Record) GoString() string { return r.String() }
 
-// Store is the storage of Apps. Implementations are safe for concurrent
-// use.
+// Store is the storage of Apps. Implementations are safe for concurrent use.
 type Store interface {
-	// Apps lists the devices that it has, ordered.
+	// Apps lists the device IDs in order.
 	Apps() ([]string, error)
-	// App returns what was kept; the error is fs.ErrNotExist if nothing was. The
-	// caller may keep it, and must not change it.
+	// App returns a record; fs.ErrNotExist if there is none. The caller may keep
+	// the record but must not change it.
 	App(deviceID string) (*Record, error)
-	// PutApp keeps it, in the place of what was kept.
+	// PutApp stores a record and replaces an older one.
 	PutApp(r *Record) error
-	// RemoveApp forgets it. It is no error if there is nothing.
+	// RemoveApp deletes a record, if there is one.
 	RemoveApp(deviceID string) error
 }
 
-// Memory is an Store that lasts as long as the process. The zero value
-// is empty.
+// Memory is a Store that lasts as long as the process. The zero value is empty.
 type Memory struct {
 	mu   sync.Mutex
 	apps map[string]*Record
@@ -99,15 +97,15 @@ func (m *Memory) RemoveApp(deviceID string) error {
 
 const appExt = ".app"
 
-// Dir is an Store in a directory, a file for each App. It holds a record as JSON, is readable by the owner only
-// and appears whole or not at all.
+// Dir is a Store in a directory. Each App has a file with its record as JSON,
+// which only the owner can read and which is written atomically.
 //
-// One process at a time may use a directory.
+// Only one process at a time may use a directory.
 type Dir struct{ dir string }
 
 var _ Store = (*Dir)(nil)
 
-// OpenDir opens the directory, and makes it if it does not exist.
+// OpenDir opens a directory and creates it if it does not exist.
 func OpenDir(dir string) (*Dir, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("storage of Apps: %w", err)
@@ -115,8 +113,8 @@ func OpenDir(dir string) (*Dir, error) {
 	return &Dir{dir: dir}, nil
 }
 
-// Apps implements Store. The names are those in the files: what a file is
-// called says it only where nothing had to be escaped.
+// Apps implements Store. It reads the IDs from the records, because file names are
+// escaped.
 func (d *Dir) Apps() ([]string, error) {
 	entries, err := os.ReadDir(d.dir)
 	if err != nil {
@@ -142,7 +140,7 @@ func (d *Dir) App(deviceID string) (*Record, error) {
 	path := d.path(deviceID)
 	r, err := readApp(path)
 	if err == nil && r.DeviceID != deviceID {
-		err = fmt.Errorf("%s is of App %q, not %q", path, r.DeviceID, deviceID)
+		err = fmt.Errorf("%s belongs to App %q, not %q", path, r.DeviceID, deviceID)
 	}
 	return r, err
 }
@@ -154,7 +152,7 @@ func readApp(path string) (*Record, error) {
 	}
 	r := new(Record)
 	if err = json.Unmarshal(text, r); err == nil && r.DeviceID == "" {
-		err = errors.New("it names no device")
+		err = errors.New("it has no device ID")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s is corrupt: %w", path, err)
@@ -183,9 +181,8 @@ func (d *Dir) RemoveApp(deviceID string) error {
 	return syncDir(d.dir)
 }
 
-// path escapes the identifier, which may contain anything, to one file name.
-// Capitals are escaped too: some file systems do not tell them apart, and two
-// devices would then share a file.
+// path escapes a device ID, which may contain anything, to a file name. Capitals
+// are escaped too, because some file systems ignore case.
 func (d *Dir) path(deviceID string) string {
 	var name strings.Builder
 	for _, c := range []byte(deviceID) {
@@ -198,8 +195,8 @@ func (d *Dir) path(deviceID string) string {
 	return filepath.Join(d.dir, name.String()+appExt)
 }
 
-// writeFile replaces a file as a whole: after a crash there is the old one or
-// the new one.
+// writeFile replaces a file atomically: after a crash there is the old one or the
+// new one.
 func writeFile(path string, data []byte) (err error) {
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, ".tmp-*") // mode 0600
@@ -208,7 +205,7 @@ func writeFile(path string, data []byte) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			_ = tmp.Close() // closed already or of no use
+			_ = tmp.Close() // it may be closed already
 			_ = os.Remove(tmp.Name())
 		}
 	}()
@@ -227,7 +224,7 @@ func writeFile(path string, data []byte) (err error) {
 	return syncDir(dir)
 }
 
-// syncDir makes a rename durable. Windows has no such call for a directory.
+// syncDir makes a rename durable. Windows cannot sync a directory.
 func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil

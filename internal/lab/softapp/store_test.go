@@ -152,7 +152,7 @@ func TestAppRecordString(t *testing.T) {
 func TestManyApps(t *testing.T) {
 	t.Parallel()
 	const n = 300
-	inBubble(t, softapp.Config{Plain: true}, func(l *appLab) {
+	inBubble(t, softapp.Config{FastKDF: true}, func(l *appLab) {
 		ids := make([]string, n)
 		for i := range ids {
 			l.service.set(func() { l.service.codes["c"] = fmt.Sprintf("+4179%07d", i) })

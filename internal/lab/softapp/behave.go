@@ -10,11 +10,10 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// attend sends what the device answered, and lets the person act if they are
-// asked. A waiting request costs what it holds: a person who will act has a
-// timer, a silent one nothing, unless it is a receipt, whose own timer runs
-// where nobody will touch it before.
-func (p *app) attend(id name, got reception, b person.Behaviour) {
+// letPersonAct sends the answers of the device and, if the person is asked, makes
+// them act after their delay. A person who will act costs a timer, a silent one
+// nothing. A receipt that nobody will touch in time has a timer of its own.
+func (p *app) letPersonAct(id requestKey, got reception, b person.Behaviour) {
 	for _, a := range got.answers {
 		p.later(b.After, func() { p.reply(a) })
 	}
@@ -24,7 +23,7 @@ func (p *app) attend(id name, got reception, b person.Behaviour) {
 	acts := b.Do != person.Silent && b.Do != person.Unreachable
 	if acts {
 		p.later(b.After, func() {
-			if a, err := act(p.device, id, b.Do); err == nil { // else it went while they made up their mind
+			if a, err := act(p.device, id, b.Do); err == nil { // otherwise it left the screen before they acted
 				p.reply(a)
 			}
 		})
@@ -38,20 +37,20 @@ func (p *app) attend(id name, got reception, b person.Behaviour) {
 	}
 }
 
-// later does nothing once the Apps are closed.
+// later runs f after a delay, unless the Apps are closed by then.
 func (p *app) later(after time.Duration, f func()) {
 	if after == 0 {
-		p.s.hands.Submit(f)
+		p.s.acting.Submit(f)
 		return
 	}
 	time.AfterFunc(after, func() {
 		defer event.Rescue(p.s.c.Logger, "software App")
-		p.s.hands.Submit(f)
+		p.s.acting.Submit(f)
 	})
 }
 
-// act is what a person does with the request on the screen.
-func act(d *Device, id name, do person.Action) (mssp.DeviceAnswer, error) {
+// act does with the request on the screen what the person does.
+func act(d *Device, id requestKey, do person.Action) (mssp.DeviceAnswer, error) {
 	if do == person.Cancel {
 		return d.cancel(id.transID, id.op)
 	}
@@ -73,5 +72,5 @@ func act(d *Device, id name, do person.Action) (mssp.DeviceAnswer, error) {
 	return d.EnterPIN(id.transID, pin)
 }
 
-// spoil makes a signature wrong that is still well-formed.
+// spoil makes a signature wrong but leaves it well-formed.
 func spoil(signature []byte) { signature[len(signature)-1] ^= 1 }
