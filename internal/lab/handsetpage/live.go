@@ -117,6 +117,12 @@ func (h *Page) live(w http.ResponseWriter, r *http.Request) {
 		defer cancel()
 		h.listen(ctx, c, msisdn)
 	})
+	h.follow(ctx, c, msisdn, p, changes)
+}
+
+// follow sends the state with every change until the connection ends.
+func (h *Page) follow(ctx context.Context, c *websocket.Conn, msisdn string, p *viewer, changes <-chan struct{}) {
+	defer event.Rescue(h.Logger, "handset page", func() { _ = c.Close(websocket.StatusInternalError, "") })
 	beat := time.NewTicker(beatInterval)
 	defer beat.Stop()
 	for {
