@@ -104,7 +104,7 @@ func TestCreateRefuses(t *testing.T) {
 		{URL: testURL, Profile: "rsa"},
 	} {
 		if _, err := Create(c, time.Now()); err == nil {
-			t.Errorf("%+v is taken", c)
+			t.Errorf("%+v is accepted", c)
 		}
 	}
 }
@@ -126,13 +126,12 @@ func TestNewAuthorityRefuses(t *testing.T) {
 		"issuing CA is itself": second(NewAuthority(a.root, a.root, nil, a.rootKey, nil)),
 	} {
 		if err == nil {
-			t.Errorf("%s is taken", name)
+			t.Errorf("%s is accepted", name)
 		}
 	}
 }
 
-// A key elsewhere has a public key whose type may be its own, and works all the
-// same.
+// The public key of a key in an HSM may have a type of its own.
 type remoteKey struct{ crypto.Signer }
 
 func (k remoteKey) Sign(r io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
@@ -148,7 +147,7 @@ func TestRemoteKey(t *testing.T) {
 	i, _, _ := newIssuer(t, remote)
 	issue(t, i)
 	if err := remote.Save(t.TempDir()); err == nil {
-		t.Error("a key that is elsewhere was saved")
+		t.Error("a key that is not in memory was saved")
 	}
 }
 
@@ -179,7 +178,7 @@ func TestSerial(t *testing.T) {
 			counts[s[j]]++
 		}
 	}
-	// 2000 of each expected, with a standard deviation of 44: six of them.
+	// 2000 of each are expected, with a standard deviation of 44: allow six of these.
 	for _, c := range []byte(serialAlphabet) {
 		if d := counts[c] - n*serialRandom/36; d < -264 || d > 264 {
 			t.Errorf("%c occurs %d times", c, counts[c])
@@ -188,7 +187,7 @@ func TestSerial(t *testing.T) {
 	for _, s := range []string{"", "MIDCHE", "MIDCHE012345678", "MIDCHE01234567890", "MIDCHE012345678a", "midche0123456789",
 		"XIDCHE0123456789", "MIDCHE01234 6789", "MIDCHE012345678É"} {
 		if ValidSerial(s) {
-			t.Errorf("%q is taken for a serial", s)
+			t.Errorf("%q is accepted as a serial", s)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// successor is another issuing CA of the same name under the same root.
+// successor has another issuing CA with the same name under the same root.
 func successor(t testing.TB, a *Authority) *Authority {
 	t.Helper()
 	_, key, err := ECDSA.generate(0)
@@ -38,8 +38,8 @@ func sameChain(t *testing.T, a *Authority, certificate []byte, issuing, root *x5
 	}
 }
 
-// The chain of a certificate is that of its issuer, after one issuing CA or two
-// have followed it: one of the same name and root, one with a root of its own.
+// The chain of a certificate is that of its issuer, after one or two rotations: to a
+// CA with the same name and root, and to one with a root of its own.
 func TestChainAfterRotation(t *testing.T) {
 	first := authority(t, ECDSA)
 	second := successor(t, first)
@@ -53,7 +53,7 @@ func TestChainAfterRotation(t *testing.T) {
 		issued = append(issued, issue(t, i).DER)
 	}
 	if _, err := second.Chain(issued[0]); !errors.Is(err, ErrForeignIssuer) {
-		t.Errorf("a certificate of an issuer that is not known, of the same name: %v", err)
+		t.Errorf("a certificate of an unknown issuer with the same name: %v", err)
 	}
 	now, err := third.WithFormer(Former{Issuing: first.issuing, Root: first.root})
 	if err == nil {
@@ -80,8 +80,8 @@ func TestChainAfterRotation(t *testing.T) {
 	}
 }
 
-// A former CA whose file has no root is under the current one. A file that is
-// not one is refused: the certificates it stands for would have no chain.
+// A former CA whose file contains no root is under the current root. An invalid file
+// is an error, because the certificates of that CA would have no chain.
 func TestLoadFormer(t *testing.T) {
 	first := authority(t, ECDSA)
 	second := successor(t, first)
@@ -104,7 +104,7 @@ func TestLoadFormer(t *testing.T) {
 		if err := os.Mkdir(filepath.Join(dir, dirFormer), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		for file, data := range map[string][]byte{"2026.pem": test.file, "notes.txt": []byte("of no concern")} {
+		for file, data := range map[string][]byte{"2026.pem": test.file, "notes.txt": []byte("not a certificate")} {
 			if err := os.WriteFile(filepath.Join(dir, dirFormer, file), data, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +119,7 @@ func TestLoadFormer(t *testing.T) {
 	}
 }
 
-// What issuerOf reads is what crypto/x509 reads.
+// issuerOf agrees with crypto/x509.
 func FuzzIssuerOf(f *testing.F) {
 	a := authority(f, ECDSA)
 	i, _, _ := newIssuer(f, a)

@@ -46,7 +46,7 @@ func TestCRL(t *testing.T) {
 			good, bad := issue(t, i), issue(t, i)
 			clock.Advance(time.Minute)
 			if again := getCRL(t, i); !bytes.Equal(again.Raw, first.Raw) || store.count("revoked") != 1 {
-				t.Error("made again for nothing")
+				t.Error("a new CRL without a revocation")
 			}
 			if err := i.Revoke(ctx, bad.Serial, 1); err != nil {
 				t.Fatal(err)
@@ -70,7 +70,7 @@ func TestCRL(t *testing.T) {
 			if third := getCRL(t, i); len(third.RevokedCertificateEntries) != 2 || third.Number.Cmp(second.Number) <= 0 {
 				t.Errorf("%d entries, number %v after %v", len(third.RevokedCertificateEntries), third.Number, second.Number)
 			}
-			// The clock is set back: numbers grow nevertheless.
+			// Numbers increase even if the clock is set back.
 			clock.Advance(-48 * time.Hour)
 			last := getCRL(t, i)
 			clock.Advance(-time.Hour)
@@ -93,7 +93,7 @@ func TestCRLStoreDown(t *testing.T) {
 	store.failWith("revoked", errors.New("store is down"))
 	clock.Advance(crlRefresh)
 	if again := getCRL(t, i); !bytes.Equal(again.Raw, first.Raw) {
-		t.Error("not the old one")
+		t.Error("not the old CRL")
 	}
 	clock.Advance(crlValidity)
 	if _, err := i.CRL(t.Context(), i.issuing); err == nil {
@@ -104,7 +104,7 @@ func TestCRLStoreDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := i.CRL(t.Context(), i.issuing); err == nil {
-		t.Error("a CRL that lacks a revocation made here")
+		t.Error("a CRL without a revocation of this node")
 	}
 }
 

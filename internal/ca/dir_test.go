@@ -26,7 +26,7 @@ func TestSaveAndLoad(t *testing.T) {
 		type equaler interface{ Equal(crypto.PrivateKey) bool }
 		if !b.root.Equal(a.root) || !b.issuing.Equal(a.issuing) || !a.issuingKey.(equaler).Equal(b.issuingKey) ||
 			!a.rootKey.(equaler).Equal(b.rootKey) || string(a.rootCRL) != string(b.rootCRL) {
-			t.Errorf("%s: another authority came back", p)
+			t.Errorf("%s: a different authority was loaded", p)
 		}
 		entries, err := os.ReadDir(dir)
 		if err != nil {
@@ -71,7 +71,7 @@ func TestLoadNothing(t *testing.T) {
 	}
 }
 
-// Whatever is left of an authority, no other is made in its place.
+// An incomplete authority is never replaced by a new one.
 func TestLoadIncomplete(t *testing.T) {
 	config := Config{URL: testURL}
 	for _, lost := range []string{fileRoot, fileIssuing, fileIssuingKey} {
@@ -108,13 +108,12 @@ func TestLoadInterrupted(t *testing.T) {
 			t.Error(err)
 		}
 		if err := authority(t, ECDSA).Save(dir); !errors.Is(err, fs.ErrExist) {
-			t.Errorf("saved nevertheless: %v", err)
+			t.Errorf("saved despite the marker: %v", err)
 		}
 	}
 }
 
-// However many files a crash leaves behind, they are not taken for an
-// authority.
+// Any number of files that a crash leaves behind is an incomplete authority.
 func TestSaveCutShort(t *testing.T) {
 	files, err := authority(t, ECDSA).files()
 	if err != nil {
@@ -190,12 +189,12 @@ func TestLoadOfflineRoot(t *testing.T) {
 	}
 	i, _, _ = newIssuer(t, a)
 	if _, err := i.CRL(t.Context(), i.root); err == nil {
-		t.Error("a CRL from nowhere")
+		t.Error("a CRL without a key")
 	}
 }
 
-// Of several who start at once in an empty directory, at most one makes the
-// authority, and nobody works with another.
+// If several processes start at once in an empty directory, at most one creates the
+// authority, and all others use it or fail.
 func TestLoadOrCreateRace(t *testing.T) {
 	dir := t.TempDir()
 	var wg sync.WaitGroup

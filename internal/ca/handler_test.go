@@ -14,8 +14,7 @@ import (
 	"golang.org/x/crypto/ocsp"
 )
 
-// serve runs the handler under its real URL, which the authority's certificates
-// state.
+// serve runs the handler at the URL that the authority's certificates state.
 func serve(t *testing.T, p Profile) (*Issuer, *memStore, string) {
 	t.Helper()
 	var handler atomic.Pointer[http.Handler]
@@ -54,7 +53,7 @@ func fetch(t *testing.T, method, url string, body []byte) (*http.Response, []byt
 	return resp, data
 }
 
-// What a certificate states can be fetched, and is what it states.
+// The addresses in certificates lead to what they should.
 func TestHandlerFiles(t *testing.T) {
 	i, _, _ := serve(t, ECDSA)
 	leaf := parse(t, issue(t, i).DER)

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const testURL = "http://pki.example.org/base"
 
-// memStore is a mssp.CertificateStore that fails on demand.
+// memStore is an mssp.CertificateStore that fails on demand.
 type memStore struct {
 	mu    sync.Mutex
 	rows  map[string]mssp.Certificate
@@ -147,8 +147,8 @@ func (s *memStore) RevokedCertificates(_ context.Context, at time.Time) ([]mssp.
 	return list, nil
 }
 
-// authorities are made once per profile: RSA keys take long. They are of 2048
-// bits here; TestCreateRSA4096 makes the real ones.
+// authorities are created once per profile, because RSA keys take long. They have
+// 2048 bits here; TestCreateRSA4096 creates real ones.
 var authorities sync.Map
 
 func authority(t testing.TB, p Profile) *Authority {
@@ -187,7 +187,7 @@ func deviceKey(t testing.TB, kind string) crypto.Signer {
 	return k
 }
 
-// issue returns a fresh certificate for the EC device key.
+// issue returns a new certificate for the EC device key.
 func issue(t testing.TB, i *Issuer) *mssp.Certificate {
 	t.Helper()
 	c, err := i.Issue(context.Background(), NewSerial(), "device-1", deviceKey(t, "EC").Public())

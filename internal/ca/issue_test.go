@@ -72,7 +72,7 @@ func TestIssue(t *testing.T) {
 	}
 }
 
-// The certificate as an independent reader prints it.
+// openssl reads what the certificate should contain.
 func TestIssueOpenSSL(t *testing.T) {
 	for _, p := range []Profile{ECDSA, RSAPSS} {
 		i, _, _ := newIssuer(t, authority(t, p))
@@ -151,7 +151,7 @@ func withKey(t *testing.T, k *countingKey) (*Issuer, *memStore) {
 	return i, store
 }
 
-// Without the intent on record, the CA's key is not used.
+// The CA's key is not used unless the intent is on record.
 func TestIssueWithoutIntent(t *testing.T) {
 	key := new(countingKey)
 	i, store := withKey(t, key)
@@ -166,8 +166,8 @@ func TestIssueWithoutIntent(t *testing.T) {
 	}
 }
 
-// A crash between intent and completion leaves an intended certificate and
-// nothing else: it is not given out, not good to OCSP and not in the CRL.
+// A crash between intent and completion leaves only an intended certificate: it was
+// not returned, OCSP does not call it good, and it is not in the CRL.
 func TestIssueCutShort(t *testing.T) {
 	key := new(countingKey)
 	i, store := withKey(t, key)
@@ -190,8 +190,8 @@ func TestIssueCutShort(t *testing.T) {
 	}
 }
 
-// A key (an HSM) that signs something else is found out before anybody gets
-// the certificate.
+// If a key (an HSM) signs something else, this is detected before anybody gets the
+// certificate.
 func TestIssueWrongSignature(t *testing.T) {
 	i, store := withKey(t, &countingKey{wrong: true})
 	if c, err := i.Issue(context.Background(), NewSerial(), "device-1", deviceKey(t, "EC").Public()); err == nil || c != nil {
@@ -202,7 +202,7 @@ func TestIssueWrongSignature(t *testing.T) {
 	}
 }
 
-// A draft that breaks a lint is neither recorded nor signed.
+// A draft that violates a lint is neither recorded nor signed.
 func TestIssueLinted(t *testing.T) {
 	key := new(countingKey)
 	i, store := withKey(t, key)
@@ -257,7 +257,7 @@ func TestIssueRefuses(t *testing.T) {
 
 func offCurve() *ecdsa.PublicKey {
 	k := new(ecdsa.PublicKey)
-	//lint:ignore SA1019 no other way makes a wrong key
+	//lint:ignore SA1019 there is no other way to make an invalid key
 	k.Curve, k.X, k.Y = elliptic.P256(), big.NewInt(1), big.NewInt(1)
 	return k
 }

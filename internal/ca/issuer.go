@@ -214,7 +214,7 @@ func (i *Issuer) signDraft(draft *x509.Certificate) ([]byte, error) {
 		return nil, err
 	}
 	if string(cert.RawTBSCertificate) != string(draft.RawTBSCertificate) {
-		return nil, errors.New("the signed bytes are not the linted ones")
+		return nil, errors.New("the signed bytes differ from the linted ones")
 	}
 	if err := cert.CheckSignatureFrom(i.issuing); err != nil {
 		return nil, err

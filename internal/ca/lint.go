@@ -11,15 +11,15 @@ import (
 	"slices"
 )
 
-// A lint is one thing that must hold of a subscriber's certificate.
+// A lint is one rule for a subscriber's certificate.
 type lint struct {
 	name   string
-	clause string // where it comes from; RFC 5280 if no other document is named
+	clause string // the source of the rule; RFC 5280 if no other document is named
 	check  func(i *Issuer, c *x509.Certificate) error
 }
 
-// LintError says that a certificate was not issued because its draft broke a
-// rule: a mistake of ours, not of the caller.
+// LintError means that a certificate was not issued because its draft violates a
+// rule: a bug in this package, not a mistake of the caller.
 type LintError struct {
 	Lint   string
 	Clause string
@@ -32,8 +32,8 @@ func (e *LintError) Error() string {
 
 func (e *LintError) Unwrap() error { return e.Cause }
 
-// lint applies all lints to a draft; every broken one is a *LintError in the
-// joined error.
+// lint applies all lints to a draft. The joined error has a *LintError for each
+// violation.
 func (i *Issuer) lint(draft *x509.Certificate) error {
 	var errs []error
 	for _, l := range lints {
@@ -44,7 +44,7 @@ func (i *Issuer) lint(draft *x509.Certificate) error {
 	return errors.Join(errs...)
 }
 
-// Extensions of a subscriber's certificate: these, once each, and no others.
+// A subscriber's certificate has each of the knownExtensions once, and no others.
 var (
 	oidSKI          = asn1.ObjectIdentifier{2, 5, 29, 14}
 	oidKeyUsage     = asn1.ObjectIdentifier{2, 5, 29, 15}
@@ -65,7 +65,7 @@ var lints = []lint{
 		return want("version", c.Version, 3)
 	}},
 	{"serial_number_random", "4.1.2.2", func(_ *Issuer, c *x509.Certificate) error {
-		// newSerialNumber's form: anything else did not come from there.
+		// A number of newSerialNumber always has this length.
 		return want("bits of the serial number", c.SerialNumber.BitLen(), 127)
 	}},
 	{"signature_algorithm", "4.1.1.2; RFC 4055, clause 3.1", func(i *Issuer, c *x509.Certificate) error {
@@ -99,7 +99,7 @@ var lints = []lint{
 		return require(!c.BasicConstraintsValid && !has(c, oidBasic), "there are basic constraints")
 	}},
 	{"no_subject_alternative_name", "4.2.1.6", func(_ *Issuer, c *x509.Certificate) error {
-		return require(!has(c, oidSAN), "a pseudonymous certificate has another name")
+		return require(!has(c, oidSAN), "a pseudonymous certificate contains another name")
 	}},
 	{"subject_key_identifier", "4.2.1.2; RFC 7093, clause 2", func(_ *Issuer, c *x509.Certificate) error {
 		bits, err := keyBits(c.RawSubjectPublicKeyInfo)
@@ -107,10 +107,10 @@ var lints = []lint{
 			return err
 		}
 		h := sha256.Sum256(bits)
-		return require(bytes.Equal(c.SubjectKeyId, h[:20]), "not that of the key")
+		return require(bytes.Equal(c.SubjectKeyId, h[:20]), "is not derived from the key")
 	}},
 	{"authority_key_identifier", "4.2.1.1", func(i *Issuer, c *x509.Certificate) error {
-		return require(bytes.Equal(c.AuthorityKeyId, i.issuing.SubjectKeyId), "not the issuing CA's")
+		return require(bytes.Equal(c.AuthorityKeyId, i.issuing.SubjectKeyId), "is not that of the issuing CA")
 	}},
 	{"ocsp_url", "4.2.2.1", func(i *Issuer, c *x509.Certificate) error {
 		return onlyURL(c.OCSPServer, i.url+pathOCSP)
@@ -131,15 +131,15 @@ func lintValidity(i *Issuer, c *x509.Certificate) error {
 	case !c.NotBefore.Before(c.NotAfter):
 		return errors.New("ends before it begins")
 	case c.NotBefore.Before(i.issuing.NotBefore) || c.NotAfter.After(i.issuing.NotAfter):
-		return errors.New("not within the issuing CA's")
+		return errors.New("is not within that of the issuing CA")
 	case c.NotAfter.After(c.NotBefore.Add(backdate).AddDate(subscriberYears, 0, 0)):
 		return fmt.Errorf("longer than %d years", subscriberYears)
 	}
 	return nil
 }
 
-// lintSubject wants exactly serialNumber, commonName and pseudonym, each alone
-// in its RDN, all of the same account serial.
+// lintSubject requires exactly serialNumber, commonName and pseudonym of one account
+// serial, each in an RDN of its own.
 func lintSubject(_ *Issuer, c *x509.Certificate) error {
 	var name pkix.RDNSequence
 	if rest, err := asn1.Unmarshal(c.RawSubject, &name); err != nil || len(rest) > 0 {
@@ -153,7 +153,7 @@ func lintSubject(_ *Issuer, c *x509.Certificate) error {
 	if err != nil {
 		return err
 	}
-	return require(bytes.Equal(c.RawSubject, wanted), fmt.Sprintf("%v is not serialNumber, commonName, pseudonym of %s", name, serial))
+	return require(bytes.Equal(c.RawSubject, wanted), fmt.Sprintf("%v is not serialNumber, commonName and pseudonym of %s", name, serial))
 }
 
 func lintExtensions(_ *Issuer, c *x509.Certificate) error {
@@ -164,7 +164,7 @@ func lintExtensions(_ *Issuer, c *x509.Certificate) error {
 		}
 		seen[e.Id.String()] = true
 		if !slices.ContainsFunc(knownExtensions, e.Id.Equal) {
-			return fmt.Errorf("extension %v is none of a subscriber's", e.Id)
+			return fmt.Errorf("extension %v does not belong in a subscriber's certificate", e.Id)
 		}
 	}
 	return want("number of extensions", len(seen), len(knownExtensions))

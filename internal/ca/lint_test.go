@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// broken are drafts that break a lint, by its name: each lint has some.
+// broken has drafts that violate a lint, by its name: some for each lint.
 var broken = map[string][]mutation{
-	// What crypto/x509 would never write is changed after parsing.
+	// Values that crypto/x509 never writes are changed after parsing.
 	"version_3":   {{draft: func(c *x509.Certificate) { c.Version = 1 }}},
 	"issuer_name": {{draft: func(c *x509.Certificate) { c.RawIssuer = c.RawSubject }}},
 	"serial_number_random": {
@@ -100,7 +100,7 @@ var broken = map[string][]mutation{
 	},
 }
 
-// mutation makes a draft wrong: in its template, after parsing, or by its key.
+// mutation makes a draft invalid: in its template, after parsing, or by its key.
 type mutation struct {
 	template, draft func(*x509.Certificate)
 	key             crypto.PublicKey
@@ -170,7 +170,7 @@ func TestLints(t *testing.T) {
 	}
 }
 
-// broke reports whether the lint is among the joined errors.
+// broke reports whether the joined errors contain the lint.
 func broke(err error, name string) bool {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {

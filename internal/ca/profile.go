@@ -18,33 +18,33 @@ type Profile string
 const (
 	// ECDSA is the default: a root of P-384 and an issuing CA of P-256.
 	ECDSA Profile = "ecdsa"
-	// RSAPSS is what the public service has, for those who must test it: root
-	// and issuing CA of RSA-4096, signatures RSASSA-PSS with SHA-256 and a salt
-	// of 32 bytes, on the subscribers' certificates as well.
+	// RSAPSS is the profile of the public service, for parties that must test it:
+	// root and issuing CA with RSA-4096. All certificates, those of subscribers
+	// included, are signed with RSASSA-PSS, SHA-256 and a salt of 32 bytes.
 	RSAPSS Profile = "rsa-pss"
 )
 
-// Validity of certificates. Those of the CAs are ours to choose; three years
-// for subscribers is the public service's.
+// Validity of certificates. Subscribers' certificates are valid for three years, as
+// at the public service; the values for CAs are free to choose.
 const (
 	rootYears       = 20
 	issuingYears    = 10
 	subscriberYears = 3
 )
 
-// backdate is how long before its making a subscriber's certificate, a CRL or
-// an OCSP answer becomes valid. A key may sign in the second it is certified;
-// receivers check with clocks of their own, and a minute covers those kept by
-// any time service, while it adds nothing to what a key can be misused for.
+// backdate is how long before its signing time a subscriber's certificate, a CRL or
+// an OCSP answer becomes valid. A key may sign in the second in which it is
+// certified, and relying parties have clocks of their own. A minute covers every
+// clock that is synchronised, and does not make misuse of a key easier.
 const backdate = time.Minute
 
-// backdateCA is the same for the CAs: longer, so that the validity of the
-// first subscriber's certificate lies within its issuer's.
+// backdateCA is the same for CA certificates. It is longer, so that the validity of
+// the first subscriber's certificate is within that of its issuer.
 const backdateCA = time.Hour
 
 const rsaBitsCA = 4096
 
-// generate makes the keys of a profile. RSA takes seconds.
+// generate makes the keys of a profile. With RSA this takes seconds.
 func (p Profile) generate(rsaBits int) (root, issuing crypto.Signer, err error) {
 	switch p {
 	case ECDSA:
@@ -67,8 +67,8 @@ type scheme struct {
 	opts      crypto.SignerOpts
 }
 
-// schemeOf is the one scheme of a key: it follows from its kind, so that a key
-// is never used with two (but see ocspAlgorithm).
+// schemeOf returns the scheme of a key. It depends only on the kind of key, so that
+// no key is used with two schemes (for the exception see ocspAlgorithm).
 func schemeOf(key crypto.PublicKey) (scheme, error) {
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:

@@ -16,15 +16,14 @@ import (
 // publisher publishes the status of the certificates that one CA issued: the
 // current issuing CA, a former one, or a root.
 type publisher struct {
-	ca   *x509.Certificate
-	key  crypto.Signer // nil if it is offline or destroyed
-	last []byte        // the CRL that is served without key; may be nil
-	// issuing: the CA issues to subscribers. A root has never revoked anything.
-	issuing bool
+	ca      *x509.Certificate
+	key     crypto.Signer // nil if it is offline or destroyed
+	last    []byte        // the CRL that is served if key is nil; may be nil
+	issuing bool          // to subscribers; false: a root, which has never revoked anything
 	crls    crlCache
 }
 
-// publishers returns those of the CAs of an authority, the current ones first.
+// publishers returns one for each CA of the authority, the current ones first.
 func publishers(a *Authority) []*publisher {
 	list := []*publisher{
 		{ca: a.issuing, key: a.issuingKey, issuing: true},
@@ -43,7 +42,7 @@ func publishers(a *Authority) []*publisher {
 	return list
 }
 
-// publisher finds that of a CA by its key identifier; nil if it is not one of ours.
+// publisher finds the one of a CA by key identifier; nil if the CA is not one of ours.
 func (i *Issuer) publisher(id string) *publisher {
 	for _, p := range i.publishers {
 		if keyID(p.ca) == id {

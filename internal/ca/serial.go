@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// The account serial of a subscriber: serialPrefix and serialRandom characters
-// of serialAlphabet.
+// An account serial consists of serialPrefix and serialRandom characters of
+// serialAlphabet.
 const (
 	serialPrefix   = "MIDCHE"
 	serialRandom   = 10
 	serialAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 )
 
-// NewSerial is a random account serial: MIDCHE and 10 characters [A-Z0-9]. It
-// identifies a mobile user in every certificate of theirs and has nothing to do
-// with the serial number of a certificate. All 36^10 are equally likely.
+// NewSerial returns a random account serial: MIDCHE and 10 characters [A-Z0-9]. It
+// identifies a mobile user in all their certificates; the serial number of a
+// certificate is something else. All 36^10 values are equally likely.
 func NewSerial() string {
-	const fair = 256 - 256%len(serialAlphabet) // bytes from here on would favour some characters
+	const fair = 256 - 256%len(serialAlphabet) // higher bytes would make some characters more likely
 	b := append(make([]byte, 0, len(serialPrefix)+serialRandom), serialPrefix...)
 	var buf [2 * serialRandom]byte
 	for {

@@ -12,8 +12,8 @@ import (
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
-// The whole way: a subscriber's signature over a text, checked by an
-// independent reader that insists on CRLs, before and after the revocation.
+// openssl verifies a subscriber's signature, and requires CRLs, before and after the
+// certificate is revoked.
 func TestSignatureOpenSSL(t *testing.T) {
 	for _, p := range []Profile{ECDSA, RSAPSS} {
 		for _, kind := range []string{"EC", "RSA"} {

@@ -16,8 +16,8 @@ var (
 	oidPseudonym    = asn1.ObjectIdentifier{2, 5, 4, 65}
 )
 
-// anyPolicy (RFC 5280, clause 4.2.1.4) on the issuing CA lets the subscribers'
-// certificates state any.
+// anyPolicy (RFC 5280, clause 4.2.1.4) in the certificate of the issuing CA permits
+// any policy in subscribers' certificates.
 var anyPolicy = mustOID(2, 5, 29, 32, 0)
 
 func mustOID(arcs ...uint64) x509.OID {
@@ -28,9 +28,9 @@ func mustOID(arcs ...uint64) x509.OID {
 	return oid
 }
 
-// subjectName is the name of a subscriber (DER): serialNumber, by which clients
-// find the signer in a chain and recognise the account, common name and
-// pseudonym.
+// subjectName is the name of a subscriber (DER): serialNumber, common name and
+// pseudonym. Clients find the signer in a chain, and recognise the account, by
+// serialNumber.
 func subjectName(serial string) ([]byte, error) {
 	rdn := func(t asn1.ObjectIdentifier, v string) pkix.RelativeDistinguishedNameSET {
 		return pkix.RelativeDistinguishedNameSET{{Type: t, Value: v}}
@@ -42,7 +42,7 @@ func subjectName(serial string) ([]byte, error) {
 	})
 }
 
-// template is what a subscriber's certificate contains.
+// template returns the content of a subscriber's certificate.
 func (i *Issuer) template(serial string, key crypto.PublicKey) (*x509.Certificate, error) {
 	subject, err := subjectName(serial)
 	if err != nil {
@@ -68,8 +68,8 @@ func (i *Issuer) template(serial string, key crypto.PublicKey) (*x509.Certificat
 	}, nil
 }
 
-// validity is that of a certificate made now, cut to what the issuing CA's
-// allows.
+// validity is the validity of a certificate issued now, limited to that of the
+// issuing CA.
 func (i *Issuer) validity(now time.Time) (notBefore, notAfter time.Time, err error) {
 	now = now.UTC().Truncate(time.Second)
 	notBefore = now.Add(-backdate)
