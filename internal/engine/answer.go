@@ -138,7 +138,7 @@ func (e *Engine) explainLostRace(ctx context.Context, t *mssp.Transaction) error
 	if err != nil {
 		return err
 	}
-	if t.State == mssp.StateOutstanding && t.Certificate != nil && t.Certificate.State == mssp.CertificateRevoked {
+	if t.State == mssp.StateOutstanding && t.Certificate != nil && t.Certificate.State != mssp.CertificateGood {
 		_, err := e.finish(ctx, t, mssp.Failed(signum.NewFault(signum.RevokedCertificate)))
 		return err
 	}

@@ -143,8 +143,8 @@ func (e *Engine) endReceipt(ctx context.Context, transID string, result signum.R
 // ended.
 func (e *Engine) pollReceipt(ctx context.Context, transID string) error {
 	r, err := e.cfg.Store.Receipt(ctx, transID)
-	if errors.Is(err, mssp.ErrNotFound) {
-		e.wakeReceipt(transID, signum.ReceiptLost) // purged with its transaction
+	if _, unreadable := errors.AsType[*mssp.RowError](err); unreadable || errors.Is(err, mssp.ErrNotFound) {
+		e.wakeReceipt(transID, signum.ReceiptLost) // or purged with its transaction
 		return nil
 	}
 	if err != nil {

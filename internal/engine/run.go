@@ -157,12 +157,13 @@ func (e *Engine) expireID(ctx context.Context, id string) error {
 	return e.expire(ctx, t)
 }
 
-// asRowError returns the error in err's chain that says that a row cannot be
-// read, or nil.
+// asRowError returns the error in err's chain that says that the row of a
+// transaction cannot be read, or nil.
 func asRowError(err error) *mssp.RowError {
-	var bad *mssp.RowError
-	errors.As(err, &bad)
-	return bad
+	if bad, ok := errors.AsType[*mssp.RowError](err); ok && bad.Transaction != nil {
+		return bad
+	}
+	return nil
 }
 
 // asPanic returns the panic that err comes from, or nil.

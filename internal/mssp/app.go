@@ -79,7 +79,8 @@ type AppStore interface {
 	// EnrolApp does all of an enrolment or nothing. ErrInvite if the invite was
 	// used meanwhile.
 	EnrolApp(ctx context.Context, e *Enrolment, now time.Time) error
-	// App finds an App by its device ID; ErrNotFound.
+	// App finds an App by its device ID; ErrNotFound, or *RowError if its row cannot
+	// be read.
 	App(ctx context.Context, deviceID string) (*AppDevice, error)
 	// UpdateApp changes what may change of an App: VerifierHash, Name, Version,
 	// Platform, Push, Passkeys and LastSeen; what the function does to the other

@@ -3,6 +3,7 @@ package mssp
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/signum-mssp/signum"
 )
@@ -19,6 +20,38 @@ var (
 	// for.
 	ErrNotSigned = errors.New("transaction has no signature")
 )
+
+// RowKind is what an unreadable row is of.
+type RowKind string
+
+// The kinds of rows that a list may leave out, or that a read may refuse.
+const (
+	RowTransaction RowKind = "transaction"
+	RowReceipt     RowKind = "receipt"
+	RowParty       RowKind = "party"
+	RowDevice      RowKind = "device"
+	RowApp         RowKind = "App"
+	RowCard        RowKind = "card"
+	RowCertificate RowKind = "certificate"
+)
+
+// RowError means that a row is there but cannot be read: a newer version of the
+// service wrote it, or somebody changed it by hand. One such row affects nothing
+// but what it is about: lists leave it out, and an update refuses to overwrite it.
+type RowError struct {
+	Kind RowKind
+	Key  string // of the row: an ID, a serial number or an ICCID
+	Err  error
+	// Transaction is what could be read of a transaction: as a rule everything but
+	// Services and Outcome.Location, at least the ID. It is nil for other kinds.
+	Transaction *Transaction
+}
+
+func (e *RowError) Error() string {
+	return fmt.Sprintf("%s %s cannot be read: %v", e.Kind, e.Key, e.Err)
+}
+
+func (e *RowError) Unwrap() error { return e.Err }
 
 // Store keeps everything that must survive. A write that returned nil is on
 // disk. All methods are safe for concurrent use. Times are kept to the
@@ -39,8 +72,8 @@ type Store interface {
 	AppStore
 	CardStore
 
-	// Party returns ErrNotFound for an unknown AP_ID. The result is shared:
-	// callers must not change it.
+	// Party returns ErrNotFound for an unknown AP_ID, and *RowError if its row
+	// cannot be read. The result is shared: callers must not change it.
 	Party(ctx context.Context, id string) (*Party, error)
 	// PutParty inserts or replaces a party, its pins included.
 	PutParty(ctx context.Context, p *Party) error
@@ -49,7 +82,8 @@ type Store interface {
 
 	// Subscriber finds an account by its canonical MSISDN, with its devices and
 	// the current certificate of each (DER, state and validity); the devices
-	// are ordered by ID. ErrNotFound if there is none.
+	// are ordered by ID. A network that cannot be read is unknown: its device works
+	// on. ErrNotFound if there is no such account.
 	Subscriber(ctx context.Context, msisdn string) (*Subscriber, error)
 	// PutSubscriber inserts or replaces an account and its devices; a device
 	// that is no longer listed goes. A device's current certificate is the one

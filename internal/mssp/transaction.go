@@ -146,27 +146,12 @@ type BusyError struct{ TransID string }
 
 func (e *BusyError) Error() string { return fmt.Sprintf("busy with transaction %s", e.TransID) }
 
-// RowError means that the row of a transaction is there but cannot be read: a
-// newer version of the service wrote it, or somebody changed it by hand. Nodes
-// that can read it may answer it; any node may end it, by what is known of it.
-type RowError struct {
-	// Transaction is what could be read: as a rule everything but Services and
-	// Outcome.Location, at least the ID.
-	Transaction *Transaction
-	Err         error
-}
-
-func (e *RowError) Error() string {
-	return fmt.Sprintf("transaction %s cannot be read: %v", e.Transaction.ID, e.Err)
-}
-
-func (e *RowError) Unwrap() error { return e.Err }
-
 // TransactionStore keeps transactions. It is where their invariants live:
 // unique (AP_ID, AP_TransID, Instant), at most one outstanding transaction per
 // subscriber and method, and terminal states that never change.
 //
-// Lists leave out rows that cannot be read; see RowError.
+// Lists leave out rows that cannot be read, see RowError. Nodes that can read such
+// a transaction may answer it; any node may end it by the columns that it can read.
 type TransactionStore interface {
 	// InsertTransaction adds a transaction, outstanding or already ended.
 	// ErrDuplicate or *BusyError (in this order, if both) when an invariant
@@ -183,7 +168,8 @@ type TransactionStore interface {
 	// FinishReceipt gives a pending receipt its result, by compare-and-set: false
 	// means that it had one, or that there is no such receipt.
 	FinishReceipt(ctx context.Context, transID string, result signum.ReceiptResult, at time.Time) (bool, error)
-	// Receipt finds the receipt of a transaction.
+	// Receipt finds the receipt of a transaction; ErrNotFound, or *RowError if it
+	// cannot be read.
 	Receipt(ctx context.Context, transID string) (*Receipt, error)
 	// TransactionUsed reports whether a party's (AP_TransID, Instant) exists.
 	TransactionUsed(ctx context.Context, apID, apTransID string, instant time.Time) (bool, error)

@@ -175,7 +175,7 @@ func certified(d *mssp.Device, now time.Time) (revoked bool, err error) {
 	switch {
 	case c == nil || c.State == mssp.CertificateIntended:
 		return false, signum.NewFault(signum.NoKeyFound)
-	case c.State == mssp.CertificateRevoked:
+	case c.State != mssp.CertificateGood: // revoked, or a state that a newer version knows
 		return true, nil
 	case !now.Before(c.NotAfter):
 		return false, signum.NewFault(signum.NoCertFound)

@@ -153,6 +153,7 @@ func TestChoose(t *testing.T) {
 		{"certificate only intended", party(), user(dev(signum.SIM, func(d *D) { d.Certificate.State = mssp.CertificateIntended })), "", "404"},
 		{"expired", party(), user(dev(signum.SIM, func(d *D) { d.Certificate.NotAfter = now })), "", "422"},
 		{"revoked", party(), user(dev(signum.SIM, func(d *D) { d.Certificate.State = mssp.CertificateRevoked })), "", "501"},
+		{"certificate in a state of a newer version", party(), user(dev(signum.SIM, func(d *D) { d.Certificate.State = "ON HOLD" })), "", "501"},
 		{"ECC with EC", party(), user(dev(signum.SIM)), signum.ProfileAuth1ECC, "SIM"},
 		{"ECC with RSA", party(), user(dev(signum.SIM, rsa)), signum.ProfileAuth1ECC, "109"},
 		{"RSA with RSA", party(), user(dev(signum.SIM, rsa)), signum.ProfileAuth1RSA, "SIM"},

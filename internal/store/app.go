@@ -38,13 +38,10 @@ func (r *appRow) app() (*mssp.AppDevice, error) {
 	if r.push != "" {
 		a.Push = new(mssp.PushSubscription)
 		if err := decodeJSON("push", r.push, a.Push); err != nil {
-			return nil, fmt.Errorf("store: app %s: %w", a.DeviceID, err)
+			return nil, err
 		}
 	}
-	if err := decodeJSON("passkeys", r.passkeys, &a.Passkeys); err != nil {
-		return nil, fmt.Errorf("store: app %s: %w", a.DeviceID, err)
-	}
-	return a, nil
+	return a, decodeJSON("passkeys", r.passkeys, &a.Passkeys)
 }
 
 // App implements mssp.Store.
@@ -60,7 +57,11 @@ func (s *Store) App(ctx context.Context, deviceID string) (*mssp.AppDevice, erro
 	if err != nil {
 		return nil, fmt.Errorf("store: app %s: %w", deviceID, err)
 	}
-	return r.app()
+	a, err := r.app()
+	if err != nil {
+		return nil, s.unreadable.row(mssp.RowApp, deviceID, err)
+	}
+	return a, nil
 }
 
 var updateApp = &query{text: `
@@ -72,6 +73,7 @@ func (s *Store) UpdateApp(ctx context.Context, deviceID string, change func(*mss
 	if !isKey(deviceID) {
 		return mssp.ErrNotFound
 	}
+	bad := &s.unreadable
 	return s.change(ctx, deviceID, func(ctx context.Context, s *session, call caller) error {
 		var r appRow
 		if found, err := s.row(ctx, selectAppForUpdate, []any{deviceID}, r.dest()...); err != nil {
@@ -80,10 +82,10 @@ func (s *Store) UpdateApp(ctx context.Context, deviceID string, change func(*mss
 			return refuse(mssp.ErrNotFound)
 		}
 		a, err := r.app()
-		if err == nil {
-			err = call(func() error { return change(a) })
-		}
 		if err != nil {
+			return refuse(bad.row(mssp.RowApp, deviceID, err))
+		}
+		if err := call(func() error { return change(a) }); err != nil {
 			return refuse(err)
 		}
 		push, passkeys, err := encodeApp(a)

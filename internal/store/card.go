@@ -62,17 +62,30 @@ func (s *Store) AssignedCards(ctx context.Context, after string, limit int) ([]*
 	if limit <= 0 {
 		return nil, nil
 	}
-	var list []*mssp.Card
-	err := s.read.each(ctx, selectPlacedCards, []any{after, int64(limit)}, func(rows *sql.Rows) error {
-		var r cardRow
-		err := rows.Scan(r.dest()...)
-		list = append(list, r.card())
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("store: cards: %w", err)
+	// A row that cannot be read is left out, and the page filled up: a short page
+	// means that it is the last.
+	var page []*mssp.Card
+	for {
+		want, n := limit-len(page), 0
+		err := s.read.each(ctx, selectPlacedCards, []any{after, int64(want)}, func(rows *sql.Rows) error {
+			var r cardRow
+			if err := rows.Scan(r.dest()...); err == nil {
+				page = append(page, r.card())
+			} else if ofRow(rows, r.c.ICCID) {
+				_ = s.unreadable.row(mssp.RowCard, r.c.ICCID, err)
+			} else {
+				return err
+			}
+			after, n = r.c.ICCID, n+1
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("store: cards: %w", err)
+		}
+		if n < want || len(page) == limit {
+			return page, nil
+		}
 	}
-	return list, nil
 }
 
 // cardRow is a row of cardColumns.

@@ -140,7 +140,7 @@ func (s *Store) Certificate(ctx context.Context, serial string) (*mssp.Certifica
 }
 
 var selectRevocations = &query{text: `
-SELECT serial, device_id, state, CASE issuer WHEN '' THEN der END, not_before, not_after, revoked_at, reason, issuer
+SELECT serial, issuer, device_id, state, CASE issuer WHEN '' THEN der END, not_before, not_after, revoked_at, reason
 FROM certificates WHERE state = 'REVOKED' AND not_after >= $1`}
 
 // RevokedCertificates implements mssp.Store. It includes a certificate that expires
@@ -152,8 +152,13 @@ func (s *Store) RevokedCertificates(ctx context.Context, at time.Time) ([]mssp.C
 	err := s.read.each(ctx, selectRevocations, []any{micros(at)}, func(rows *sql.Rows) error {
 		var r certificateRow
 		var issuer string
-		if err := rows.Scan(append(r.dest(), &issuer)...); err != nil {
-			return err
+		if err := rows.Scan(slices.Insert(r.dest(), 1, any(&issuer))...); err != nil {
+			if !ofRow(rows, r.serial.String) {
+				return err
+			}
+			// It is revoked, whatever else cannot be read: a list without it would be
+			// wrong, and no list at all would be worse.
+			_ = s.unreadable.row(mssp.RowCertificate, r.serial.String, err)
 		}
 		c := r.certificate()
 		c.Issuer = issuer

@@ -42,9 +42,9 @@ func WithWriters(n int) Option { return func(o *options) { o.writers = max(n, 1)
 // a group of writes that had to be run again. The default is slog.Default().
 func WithLogger(l *slog.Logger) Option { return func(o *options) { o.log = l } }
 
-// WithRowErrors sets a function that is called once for each transaction whose row
-// turns out to be unreadable, to count them for example. Readers call it, so it
-// must not block.
+// WithRowErrors sets a function that is called once for each row that turns out to
+// be unreadable, to count them for example. Reads and writes call it, so it must
+// not block.
 func WithRowErrors(f func(*mssp.RowError)) Option { return func(o *options) { o.badRow = f } }
 
 // Open opens a database and brings its schema up to date. The URL is

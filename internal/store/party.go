@@ -90,10 +90,7 @@ func (r *partyRow) party() (*mssp.Party, error) {
 	if err == nil {
 		err = decodeJSON("geofence", r.geofence, &r.p.Geofence)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("store: party %s: %w", r.p.ID, err)
-	}
-	return &r.p, nil
+	return &r.p, err
 }
 
 // Party implements mssp.Store. A change made through this Store is seen at
@@ -115,7 +112,7 @@ func (s *Store) Party(ctx context.Context, id string) (*mssp.Party, error) {
 		return nil, fmt.Errorf("store: party: %w", err)
 	}
 	if p, err = r.party(); err != nil {
-		return nil, err
+		return nil, s.unreadable.row(mssp.RowParty, id, err)
 	}
 	s.parties.put(p, generation)
 	return p, nil
@@ -153,6 +150,7 @@ func (s *Store) UpdateParty(ctx context.Context, id string, change func(*mssp.Pa
 	if !isKey(id) {
 		return mssp.ErrNotFound
 	}
+	bad := &s.unreadable
 	err := s.change(ctx, id, func(ctx context.Context, s *session, call caller) error {
 		r := partyRow{p: mssp.Party{ID: id}}
 		if found, err := s.row(ctx, selectPartyForUpdate, []any{id}, r.dest()...); err != nil {
@@ -161,10 +159,10 @@ func (s *Store) UpdateParty(ctx context.Context, id string, change func(*mssp.Pa
 			return refuse(mssp.ErrNotFound)
 		}
 		p, err := r.party()
-		if err == nil {
-			err = call(func() error { return change(p) })
-		}
 		if err != nil {
+			return refuse(bad.row(mssp.RowParty, id, err))
+		}
+		if err := call(func() error { return change(p) }); err != nil {
 			return refuse(err)
 		}
 		p.ID = id

@@ -35,7 +35,11 @@ func (s *Store) DevicePending(ctx context.Context, deviceID string, now time.Tim
 	err = s.read.each(ctx, selectDeviceReceipts, args, func(rows *sql.Rows) error {
 		r := new(receiptRow)
 		if err := rows.Scan(r.dest()...); err != nil {
-			return err
+			if !ofRow(rows, r.r.TransID) {
+				return err
+			}
+			_ = s.unreadable.row(mssp.RowReceipt, r.r.TransID, err)
+			return nil
 		}
 		receipts = append(receipts, r.receipt())
 		return nil

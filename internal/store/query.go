@@ -109,6 +109,10 @@ func scanAll(rows *sql.Rows, err error, scan func(*sql.Rows) error) error {
 	return rows.Err()
 }
 
+// ofRow reports whether a scan failed because of the row, whose key is its first
+// column, and not because of the connection.
+func ofRow(rows *sql.Rows, key string) bool { return key != "" && rows.Err() == nil }
+
 func (r *reader) close() error {
 	r.stmts.Range(func(_, s any) bool {
 		s.(*sql.Stmt).Close()

@@ -140,6 +140,9 @@ func (s *Store) Receipt(ctx context.Context, transID string) (*mssp.Receipt, err
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, mssp.ErrNotFound
 	}
+	if err != nil && r.r.TransID != "" {
+		return nil, s.unreadable.row(mssp.RowReceipt, transID, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("store: receipt: %w", err)
 	}

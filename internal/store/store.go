@@ -19,7 +19,7 @@ type Store struct {
 	queue   *queue
 	writers sync.WaitGroup
 	parties parties
-	// unreadable reports transactions whose rows cannot be read.
+	// unreadable reports rows that cannot be read.
 	unreadable unreadable
 	closeDB    func() error // the writers' pool, when it is another one
 	done       *counters

@@ -30,6 +30,9 @@ func (s *Store) Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber
 	if err := s.read.each(ctx, selectSubscriber, []any{msisdn}, r.scan); err != nil {
 		return nil, fmt.Errorf("store: subscriber: %w", err)
 	}
+	for id, err := range r.bad {
+		_ = s.unreadable.row(mssp.RowDevice, id, err)
+	}
 	return r.subscriber()
 }
 
@@ -38,6 +41,7 @@ func (s *Store) Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber
 type subscriberRows struct {
 	s     mssp.Subscriber
 	found bool
+	bad   map[string]error // by ID, the devices whose network cannot be read
 }
 
 func (r *subscriberRows) scan(rows *sql.Rows) error {
@@ -59,7 +63,11 @@ func (r *subscriberRows) scan(rows *sql.Rows) error {
 		PINBlocked:  pinBlocked.Bool,
 	}
 	if err := decodeJSON("network", network.String, &d.Network); err != nil {
-		return fmt.Errorf("device %s: %w", d.ID, err)
+		d.Network = signum.Network{}
+		if r.bad == nil {
+			r.bad = make(map[string]error)
+		}
+		r.bad[d.ID] = err
 	}
 	r.s.Devices = append(r.s.Devices, d)
 	return nil
@@ -129,6 +137,7 @@ func (s *Store) UpdateSubscriber(ctx context.Context, msisdn string, change func
 	if !isKey(msisdn) {
 		return mssp.ErrNotFound
 	}
+	bad := &s.unreadable
 	return s.change(ctx, msisdn, func(ctx context.Context, s *session, call caller) error {
 		if err := s.demand(ctx, lockSubscriber, msisdn); err != nil {
 			return err
@@ -136,6 +145,9 @@ func (s *Store) UpdateSubscriber(ctx context.Context, msisdn string, change func
 		r := subscriberRows{s: mssp.Subscriber{MSISDN: msisdn}}
 		if err := s.each(ctx, selectSubscriber, []any{msisdn}, r.scan); err != nil {
 			return err
+		}
+		for id, err := range r.bad { // to write it back would lose what is there
+			return refuse(bad.row(mssp.RowDevice, id, err))
 		}
 		sub, err := r.subscriber()
 		if err == nil {

@@ -155,7 +155,7 @@ var (
 UPDATE transactions SET state = $2, code = $3, detail = $4, signature = $5, location = $6, finished = $7
 WHERE id = $1 AND state = 'outstanding'`}
 	succeedTransaction = &query{text: finishTransaction.text + `
-AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.serial = transactions.cert_serial AND c.state = 'REVOKED')`}
+AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.serial = transactions.cert_serial AND c.state <> 'GOOD')`}
 )
 
 // FinishTransaction implements mssp.Store.

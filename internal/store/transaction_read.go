@@ -73,17 +73,17 @@ func (r *transactionRow) transaction(scanned error) (*mssp.Transaction, error) {
 		t.Method = ""
 	}
 	if scanned != nil {
-		return nil, &mssp.RowError{Transaction: t, Err: scanned}
+		return nil, &mssp.RowError{Kind: mssp.RowTransaction, Key: t.ID, Transaction: t, Err: scanned}
 	}
 	t.Certificate = r.cert.certificate()
 	if err := decodeJSON("services", r.services, &t.Services); err != nil {
 		t.Services = mssp.ServiceOptions{} // half of them would be worse than none
-		return nil, &mssp.RowError{Transaction: t, Err: err}
+		return nil, &mssp.RowError{Kind: mssp.RowTransaction, Key: t.ID, Transaction: t, Err: err}
 	}
 	if r.location != "" {
 		l := new(mssp.Location)
 		if err := decodeJSON("location", r.location, l); err != nil {
-			return nil, &mssp.RowError{Transaction: t, Err: err}
+			return nil, &mssp.RowError{Kind: mssp.RowTransaction, Key: t.ID, Transaction: t, Err: err}
 		}
 		t.Outcome.Location = l
 	}
@@ -177,8 +177,8 @@ func (s *Store) scanTransactions(ctx context.Context, q *query, args ...any) (li
 	err = s.read.each(ctx, q, args, func(rows *sql.Rows) error {
 		r := new(transactionRow)
 		scanned := rows.Scan(r.dest()...)
-		if scanned != nil && (rows.Err() != nil || r.t.ID == "") {
-			return scanned // of the connection, not of the row
+		if scanned != nil && !ofRow(rows, r.t.ID) {
+			return scanned
 		}
 		last, n = r.t.ID, n+1
 		t, err := r.transaction(scanned)

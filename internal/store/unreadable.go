@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"log/slog"
 	"sync"
 
@@ -18,28 +19,40 @@ type unreadable struct {
 	found func(*mssp.RowError) // may be nil
 
 	mu       sync.Mutex
-	reported map[string]bool // by ID
+	reported map[rowName]bool
+}
+
+type rowName struct {
+	kind mssp.RowKind
+	key  string
+}
+
+// row reports a row that cannot be read and returns the error.
+func (u *unreadable) row(kind mssp.RowKind, key string, err error) error {
+	e := &mssp.RowError{Kind: kind, Key: key, Err: err}
+	u.report(e)
+	return fmt.Errorf("store: %w", e)
 }
 
 func (u *unreadable) report(e *mssp.RowError) {
-	if !u.first(e.Transaction.ID) {
+	if !u.first(rowName{e.Kind, e.Key}) {
 		return
 	}
-	u.log.Error("store: transaction left out, its row cannot be read", "trans_id", e.Transaction.ID, "err", e.Err)
+	u.log.Error("store: a row cannot be read", "kind", e.Kind, "key", e.Key, "err", e.Err)
 	if u.found != nil {
 		u.found(e)
 	}
 }
 
-func (u *unreadable) first(id string) bool {
+func (u *unreadable) first(row rowName) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.reported[id] {
+	if u.reported[row] {
 		return false
 	}
 	if u.reported == nil || len(u.reported) >= maxUnreadable {
-		u.reported = make(map[string]bool)
+		u.reported = make(map[rowName]bool)
 	}
-	u.reported[id] = true
+	u.reported[row] = true
 	return true
 }

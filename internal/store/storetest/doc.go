@@ -3,9 +3,12 @@
 // against a model in memory. Whatever implements the port runs it.
 //
 //	func TestStore(t *testing.T) {
-//		storetest.Run(t, func(t *testing.T) storetest.Open {
+//		storetest.Run(t, func(t *testing.T) storetest.Database {
 //			url := …an empty database…
-//			return func() (mssp.Store, error) { return store.Open(t.Context(), url) }
+//			return storetest.Database{
+//				Open:  func() (mssp.Store, error) { return store.Open(t.Context(), url) },
+//				Alter: func(table, statement string) error { … },
+//			}
 //		})
 //	}
 //

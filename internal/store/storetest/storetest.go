@@ -6,17 +6,23 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// Open opens a database, and reopens it after its Store was closed.
-type Open func() (mssp.Store, error)
+// Database is what one test of the suite works on.
+type Database struct {
+	// Open opens it, and reopens it after its Store was closed.
+	Open func() (mssp.Store, error)
+	// Alter runs a statement past the Store, and past the CHECKs of this version on
+	// the table: it is the newer version, or the hand repair.
+	Alter func(table, statement string) error
+}
 
 // Run runs the suite, its tests in parallel. The function is called once for each
 // test, from several goroutines, and makes an empty database, which may go when t
 // ends.
-func Run(t *testing.T, empty func(t *testing.T) Open) {
+func Run(t *testing.T, empty func(t *testing.T) Database) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			test.run(t, &database{t: t, open: empty(t)})
+			test.run(t, &database{t: t, Database: empty(t)})
 		})
 	}
 }
@@ -84,6 +90,13 @@ var tests = []struct {
 	{"DevicePending", testDevicePending},
 	{"Recent", testRecent},
 	{"Party", testParty},
+	{"NewerParty", testNewerParty},
+	{"NewerDevice", testNewerDevice},
+	{"NewerApp", testNewerApp},
+	{"NewerTransaction", testNewerTransaction},
+	{"NewerReceipt", testNewerReceipt},
+	{"NewerCard", testNewerCard},
+	{"NewerCertificate", testNewerCertificate},
 	{"Text", testText},
 	{"UnstorableText", testUnstorableText},
 	{"Time", testTime},
@@ -119,8 +132,8 @@ var tests = []struct {
 
 // database is what one test works on.
 type database struct {
+	Database
 	t     *testing.T
-	open  Open
 	store mssp.Store
 }
 
@@ -128,7 +141,7 @@ type database struct {
 func (d *database) Store() mssp.Store {
 	d.t.Helper()
 	if d.store == nil {
-		s, err := d.open()
+		s, err := d.Open()
 		if err != nil {
 			d.t.Fatalf("open: %v", err)
 		}
@@ -143,7 +156,7 @@ func (d *database) Store() mssp.Store {
 func (d *database) Second() mssp.Store {
 	d.t.Helper()
 	d.Store()
-	s, err := d.open()
+	s, err := d.Open()
 	if err != nil {
 		d.t.Fatalf("open: %v", err)
 	}
