@@ -9,24 +9,24 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// Action is what becomes of a request on a phone.
+// Action is what happens to a request on a phone.
 type Action uint8
 
-// The actions. The comment gives the outcome of a signature request.
+// The actions, with the outcome of a signature request.
 //
-// To an activation Approve, Blocked and NoKey set DefaultPIN, for it is what
-// helps against the latter two; WrongPIN enters two PINs that differ, three
-// times, and gives up: 401; BadSignature spoils the proof. To a receipt Cancel
-// presses Cancel, and whoever acts otherwise presses OK.
+// On an activation, Approve, Blocked and NoKey set DefaultPIN, because activation
+// cures the latter two; WrongPIN enters two different PINs three times and gives
+// up: 401; BadSignature spoils the proof of possession. On a receipt, Cancel
+// presses Cancel, and all others that act press OK.
 const (
 	Approve      Action = iota // the right PIN is entered: a signature
 	Cancel                     // the person declines: 401
-	WrongPIN                   // wrong PINs are entered until the device is blocked, which it stays: 402
-	Blocked                    // the device says that its PIN is blocked, whatever its counter: 402
-	Silent                     // shown, and nobody does anything: the MSSP times out with 208
-	BadSignature               // signed, but a bit of the signature is wrong: 503
-	Unreachable                // the bearer cannot deliver, Send fails: 209
-	NoKey                      // the device says that it has no key: 404
+	WrongPIN                   // wrong PINs are entered until the device is blocked for good: 402
+	Blocked                    // the device reports a blocked PIN, whatever its counter: 402
+	Silent                     // the request is shown and ignored, until the service times out: 208
+	BadSignature               // the signature has a wrong bit: 503
+	Unreachable                // the request cannot be delivered: 209
+	NoKey                      // the device reports that it has no key: 404
 )
 
 var actionNames = [...]string{
@@ -40,7 +40,7 @@ var actionNames = [...]string{
 	NoKey:        "no-key",
 }
 
-// Actions are all actions, in order of their constants.
+// Actions returns all actions, in the order of their constants.
 func Actions() []Action {
 	all := make([]Action, len(actionNames))
 	for i := range all {
@@ -49,7 +49,7 @@ func Actions() []Action {
 	return all
 }
 
-// String is the name that ParseBehaviour understands, for example wrong-pin.
+// String returns the name for ParseBehaviour, such as wrong-pin.
 func (a Action) String() string {
 	if int(a) < len(actionNames) {
 		return actionNames[a]
@@ -61,14 +61,13 @@ func (a Action) String() string {
 // approves after the network's usual delay.
 type Behaviour struct {
 	Do Action
-	// After is the time from the arrival of the request to the answer; zero
-	// means the network's usual delay. It does not matter to Silent and
-	// Unreachable.
+	// After is the time from the arrival of the request to the person's reaction.
+	// 0 means the usual delay of the network. Silent and Unreachable ignore it.
 	After time.Duration
 }
 
-// Plays is the code that the device must answer to this operation without
-// asking anybody, 0 if it decides for itself.
+// Plays returns the code that the device must answer to this operation without
+// asking its user; 0 if it asks.
 func (b Behaviour) Plays(op mssp.DeviceOp) signum.Code {
 	switch {
 	case op != mssp.OpSign:
@@ -81,11 +80,11 @@ func (b Behaviour) Plays(op mssp.DeviceOp) signum.Code {
 	return 0
 }
 
-// Delayed approves after d.
+// Delayed returns the behaviour that approves after d.
 func Delayed(d time.Duration) Behaviour { return Behaviour{Do: Approve, After: d} }
 
-// ParseBehaviour reads an action's name, alone or with a delay in Go's
-// notation: "cancel", "approve:5s".
+// ParseBehaviour parses the name of an action, optionally with a delay:
+// "cancel", "approve:5s".
 func ParseBehaviour(s string) (Behaviour, error) {
 	name, after, delayed := strings.Cut(s, ":")
 	for i, known := range actionNames {
@@ -102,10 +101,10 @@ func ParseBehaviour(s string) (Behaviour, error) {
 		}
 		return b, b.Check()
 	}
-	return Behaviour{}, fmt.Errorf("behaviour %q: the action is one of %s", s, strings.Join(actionNames[:], ", "))
+	return Behaviour{}, fmt.Errorf("behaviour %q: the action must be one of %s", s, strings.Join(actionNames[:], ", "))
 }
 
-// String is what ParseBehaviour reads.
+// String returns the form that ParseBehaviour parses.
 func (b Behaviour) String() string {
 	if b.After == 0 {
 		return b.Do.String()
@@ -113,7 +112,7 @@ func (b Behaviour) String() string {
 	return b.Do.String() + ":" + b.After.String()
 }
 
-// Check reports what is impossible about the behaviour.
+// Check returns an error if the behaviour is invalid.
 func (b Behaviour) Check() error {
 	if int(b.Do) >= len(actionNames) {
 		return fmt.Errorf("behaviour: there is no %s", b.Do)

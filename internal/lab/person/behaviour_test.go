@@ -9,7 +9,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// A behaviour without a delay has that of its person, and the newest counts.
+// The newest behaviour counts. Without a delay it gets that of the person.
 func TestPersonBehaves(t *testing.T) {
 	t.Parallel()
 	p := person.New(time.Second)
@@ -26,7 +26,7 @@ func TestPersonBehaves(t *testing.T) {
 	}
 }
 
-// What a device answers by itself, it answers to signatures only.
+// Only signature requests are answered without asking the user.
 func TestPlays(t *testing.T) {
 	t.Parallel()
 	for _, a := range person.Actions() {
@@ -67,7 +67,7 @@ func TestParseBehaviour(t *testing.T) {
 	}
 	for _, b := range []person.Behaviour{{Do: 200}, {After: -1}} {
 		if err := person.New(0).Behave(b); err == nil {
-			t.Errorf("%v was taken", b)
+			t.Errorf("%v was accepted", b)
 		}
 	}
 }

@@ -1,12 +1,12 @@
-// Package person is who holds a simulated phone: what they do with a request
-// and when, where they are, and what others see happen.
+// Package person simulates the user of a phone: what they do with a request and
+// when, where they are, and the events that an observer sees.
 //
 //	Person ──┬─ Behaviour: approve, cancel, wrong PIN …, after a delay
-//	         └─ Place: what a phone that is asked tells about its location
+//	         └─ Place: the location that the phone reports when asked
 //
-//	phone ──▶ Observer ──▶ one function, for every Event in order
+//	phone ──▶ Observer ──▶ one function, for each Event in order
 //
-// It also has the Pool in which persons act. Package handset is a phone with a
-// SIM card, package softapp one with the App; both import this package, which
-// must not know either of them: no card, no protocol, no key.
+// It also has the Pool of goroutines in which persons act. Package handset is a
+// phone with a SIM card, package softapp a phone with the App. Both import this
+// package, which must not know either of them: no card, no protocol, no key.
 package person

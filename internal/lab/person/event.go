@@ -8,59 +8,59 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// Kind is what happened on a phone.
+// Kind is the kind of an Event.
 type Kind string
 
-// The kinds. A request is Shown at most once, before its person does anything.
-// Refused, Expired and Undelivered also occur without it; Opened precedes it.
+// The kinds. A request is Shown at most once, before the person acts. Refused,
+// Expired and Undelivered may occur without it. Opened precedes it.
 const (
 	Shown       Kind = "shown"       // the text is on the screen
-	Opened      Kind = "opened"      // the AuthUri was opened: Shown follows, or Refused
+	Opened      Kind = "opened"      // the AuthUri was opened; Shown or Refused follows
 	Cancelled   Kind = "cancelled"   // by the person
 	Replaced    Kind = "replaced"    // by a newer request on the same app
-	Withdrawn   Kind = "withdrawn"   // by the MSSP
-	Expired     Kind = "expired"     // noticed when the device is next used, not at the minute
-	Refused     Kind = "refused"     // by the device: Code and Reason tell why
-	Undelivered Kind = "undelivered" // the bearer did not deliver, a Text too
+	Withdrawn   Kind = "withdrawn"   // by the service
+	Expired     Kind = "expired"     // noticed when the device is used next, not when it happens
+	Refused     Kind = "refused"     // by the device; see Code and Reason
+	Undelivered Kind = "undelivered" // the network did not deliver it; also of a Text
 
 	// OpSign.
-	PINRight Kind = "pin-ok"    // the counter is full again
-	PINWrong Kind = "pin-wrong" // TriesLeft tells how many remain; 0: blocked
+	PINRight Kind = "pin-ok"    // all tries are restored
+	PINWrong Kind = "pin-wrong" // see TriesLeft; 0: blocked
 	Signed   Kind = "signed"    // a signature was made and will be sent
 
 	// OpActivate.
-	PINRejected Kind = "pin-rejected" // a new PIN was not taken: Reason tells why
+	PINRejected Kind = "pin-rejected" // a new PIN was refused; see Reason
 	PINSet      Kind = "pin-set"      // the card has a new PIN
 
 	// OpDisplay.
 	Acknowledged Kind = "acknowledged" // the person pressed OK
-	TimedOut     Kind = "timed-out"    // nobody touched it; on a handset whatever was asked
+	TimedOut     Kind = "timed-out"    // nobody reacted; on a handset also to OpSign and OpActivate
 
 	// Text is a short message. It has no device and no transaction.
 	Text Kind = "text"
 )
 
-// Event is one thing that happened on a phone. It is for people and tests: it
-// carries the whole number, which must be masked before it reaches a log.
+// Event is something that happened on a phone. It contains the full number, which
+// must be masked before it is logged.
 type Event struct {
 	Time      time.Time
 	Kind      Kind
 	Op        mssp.DeviceOp
 	DeviceID  string
 	MSISDN    string        // E.164 with leading +
-	Method    signum.Method // empty of a Text
-	TransID   string        // of a handset: as far as a card knows it, the applet.ID in hex
+	Method    signum.Method // empty for a Text
+	TransID   string        // on a handset: what the card knows of it, the applet.ID in hex
 	Lang      string
-	Text      string      // as shown or asked to be shown
-	Flash     bool        // of a Text: shown at once and not kept
-	TriesLeft int         // of the PIN, after the event
-	Code      signum.Code // of the fault that the device answers, 0 if none
+	Text      string      // as shown, or as it should have been shown
+	Flash     bool        // of a Text: shown at once and not stored
+	TriesLeft int         // tries for the PIN after the event
+	Code      signum.Code // fault that the device answers; 0 if none
 	Reason    string      // of Refused and PINRejected, for the operator
 }
 
 // Observer calls a function for each event, one at a time and in the order in
-// which they happened. Devices add while they hold their lock and flush once
-// they have released it, so that the function may call the phones back.
+// which they happened. Devices call Add while they hold their lock and Flush after
+// releasing it, so that the function may call them.
 type Observer struct {
 	f func(Event)
 
@@ -69,7 +69,7 @@ type Observer struct {
 	busy  bool
 }
 
-// NewObserver returns one for f, which may be nil: nobody observes.
+// NewObserver returns an observer that calls f. If f is nil, it drops all events.
 func NewObserver(f func(Event)) *Observer { return &Observer{f: f} }
 
 // Add queues an event.
@@ -82,7 +82,7 @@ func (o *Observer) Add(e Event) {
 	o.queue = append(o.queue, e)
 }
 
-// Flush delivers what is queued, unless somebody is delivering it already.
+// Flush delivers the queued events, unless another goroutine is doing so.
 func (o *Observer) Flush() {
 	if o.f == nil {
 		return
@@ -90,7 +90,7 @@ func (o *Observer) Flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.busy {
-		return // who is delivering will find ours too
+		return // that goroutine delivers ours too
 	}
 	o.busy = true
 	defer func() { o.busy = false }()
@@ -101,8 +101,8 @@ func (o *Observer) Flush() {
 	}
 }
 
-// deliver runs without the lock, and has it again even if the function
-// panicked.
+// deliver calls the function without holding mu, and locks mu again even if the
+// function panics.
 func (o *Observer) deliver(events []Event) {
 	o.mu.Unlock()
 	defer o.mu.Lock()

@@ -9,7 +9,7 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/person"
 )
 
-// The function may make further events; they come after those that were there.
+// The function may cause further events; they follow those that are queued.
 func TestObserverCallsBack(t *testing.T) {
 	t.Parallel()
 	var got []string
@@ -32,13 +32,13 @@ func TestObserverCallsBack(t *testing.T) {
 	nobody.Flush()
 }
 
-// However many add at a time, each event is delivered once, one after another
-// and in the order of those who add.
+// With concurrent adders, each event is delivered once, one at a time, and in the
+// order of its adder.
 func TestObserverConcurrently(t *testing.T) {
 	t.Parallel()
 	const adders, each = 8, 200
 	last := make(map[string]int)
-	o := person.NewObserver(func(e person.Event) { // without a lock: the race detector would tell
+	o := person.NewObserver(func(e person.Event) { // no lock: the race detector would report overlapping calls
 		n, _ := strconv.Atoi(e.Text)
 		if n != last[e.DeviceID]+1 {
 			t.Errorf("%d of %s after %d", n, e.DeviceID, last[e.DeviceID])
@@ -63,7 +63,7 @@ func TestObserverConcurrently(t *testing.T) {
 	}
 }
 
-// A function that panics does not keep the others from theirs.
+// After a panic of the function, later events are delivered.
 func TestObserverPanics(t *testing.T) {
 	t.Parallel()
 	n := 0

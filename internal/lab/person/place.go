@@ -11,34 +11,34 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// UsualAccuracy is that of the method: 0 m for a SIM, which knows a country,
-// and appAccuracy for an app, which asks the satellites.
+// UsualAccuracy stands for the accuracy of the method: 0 m for a SIM, of which only
+// the country is known, and appAccuracy for an App, which uses satellites.
 const (
 	UsualAccuracy = -1
 	appAccuracy   = 16
 )
 
-// Place is where a person is, as their phones tell when they are asked. The
-// zero value is no place; DefaultPlace is the usual one.
+// Place is the location that a person's phones report when asked. The zero value
+// is invalid; see DefaultPlace.
 type Place struct {
-	None  bool            // nothing is told, not even why
-	Error signum.GeoError // not 0: why nothing is known; the rest does not matter
+	None  bool            // the phone reports nothing, not even an error
+	Error signum.GeoError // the phone reports this error; 0: none
 
 	Country            string // ISO 3166-1 alpha-2
 	Accuracy           int    // metres, or UsualAccuracy
 	DeviceConfidence   float64
 	LocationConfidence float64
-	Age                time.Duration // of the measurement when it is told
+	Age                time.Duration // of the measurement when it is reported
 }
 
-// DefaultPlace is Switzerland, measured now and without doubt.
+// DefaultPlace returns Switzerland, measured now, with full confidence.
 func DefaultPlace() Place {
 	return Place{Country: "CH", Accuracy: UsualAccuracy, DeviceConfidence: 1, LocationConfidence: 1}
 }
 
-// ParsePlace reads a country and what differs from the usual, or one of
-// these alone: "CH", "CH,accuracy=16,device=0.9,location=0.85,age=3h",
-// "error=103", "none". Without a country it is CH.
+// ParsePlace parses a country and options, or an error, or none: "CH",
+// "CH,accuracy=16,device=0.9,location=0.85,age=3h", "error=103", "none". The
+// defaults are those of DefaultPlace.
 func ParsePlace(s string) (Place, error) {
 	p := DefaultPlace()
 	wrong := func(err error) (Place, error) { return Place{}, fmt.Errorf("place %q: %w", s, err) }
@@ -48,7 +48,7 @@ func ParsePlace(s string) (Place, error) {
 	if code, ok := strings.CutPrefix(s, "error="); ok {
 		n, err := strconv.Atoi(code)
 		if p = (Place{Error: signum.GeoError(n)}); err != nil || !p.Error.Known() {
-			return wrong(fmt.Errorf("the error is one of %d", signum.GeoErrors))
+			return wrong(fmt.Errorf("the error must be one of %d", signum.GeoErrors))
 		}
 		return p, nil
 	}
@@ -57,13 +57,13 @@ func ParsePlace(s string) (Place, error) {
 		name, value, isOption := strings.Cut(part, "=")
 		if !isOption {
 			if i > 0 {
-				return wrong(fmt.Errorf("%q is no option, and a country comes first", part))
+				return wrong(fmt.Errorf("%q is not an option; the country must come first", part))
 			}
 			p.Country = part
 			continue
 		}
 		if seen[name] {
-			return wrong(fmt.Errorf("%s is there twice", name))
+			return wrong(fmt.Errorf("%s occurs twice", name))
 		}
 		seen[name] = true
 		if err := p.set(name, value); err != nil {
@@ -89,7 +89,7 @@ func (p *Place) set(option, value string) (err error) {
 	case "age":
 		p.Age, err = time.ParseDuration(value)
 	default:
-		return fmt.Errorf("%q is none of accuracy, device, location, age", option)
+		return fmt.Errorf("%q is not one of accuracy, device, location, age", option)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", option, err)
@@ -97,31 +97,31 @@ func (p *Place) set(option, value string) (err error) {
 	return nil
 }
 
-// Check reports what is impossible about the place.
+// Check returns an error if the place is invalid.
 func (p Place) Check() error {
 	isCapital := func(b byte) bool { return b >= 'A' && b <= 'Z' }
-	isConfidence := func(f float64) bool { return f >= 0 && f <= 1 } // and a number
+	isConfidence := func(f float64) bool { return f >= 0 && f <= 1 } // false for NaN
 	switch {
 	case p.None:
 		return nil
 	case p.Error != 0:
 		if !p.Error.Known() {
-			return fmt.Errorf("there is no error %d", p.Error)
+			return fmt.Errorf("the error %d does not exist", p.Error)
 		}
 		return nil
 	case len(p.Country) != 2 || !isCapital(p.Country[0]) || !isCapital(p.Country[1]):
-		return fmt.Errorf("the country %q is not two capitals", p.Country)
+		return fmt.Errorf("the country %q must be two capital letters", p.Country)
 	case p.Accuracy < UsualAccuracy:
 		return fmt.Errorf("the accuracy of %d m is negative", p.Accuracy)
 	case !isConfidence(p.DeviceConfidence) || !isConfidence(p.LocationConfidence):
-		return errors.New("a confidence is from 0 to 1")
+		return errors.New("a confidence must be between 0 and 1")
 	case p.Age < 0:
 		return fmt.Errorf("the age of %s is negative", p.Age)
 	}
 	return nil
 }
 
-// String is what ParsePlace reads.
+// String returns the form that ParsePlace parses.
 func (p Place) String() string {
 	switch {
 	case p.None:
@@ -145,7 +145,7 @@ func (p Place) String() string {
 	return s
 }
 
-// Location is what a phone of this method tells now; nil if it tells nothing.
+// Location returns what a phone of this method reports now; nil if nothing.
 func (p Place) Location(m signum.Method, now time.Time) *mssp.Location {
 	switch {
 	case p.None:

@@ -49,31 +49,31 @@ func TestParsePlace(t *testing.T) {
 		}
 	}
 	wrong := map[string]string{
-		"":                     "capitals",
-		"ch":                   "capitals",
-		"CHE":                  "capitals",
-		"ÄÖ":                   "capitals",
-		"CH,":                  "no option",
-		"CH,LI":                "no option",
-		"age=1s,CH":            "a country comes first",
-		"CH,age":               "no option",
-		"CH,altitude=400":      "none of accuracy",
-		"CH, age=1s":           "none of accuracy",
+		"":                     "capital letters",
+		"ch":                   "capital letters",
+		"CHE":                  "capital letters",
+		"ÄÖ":                   "capital letters",
+		"CH,":                  "not an option",
+		"CH,LI":                "not an option",
+		"age=1s,CH":            "the country must come first",
+		"CH,age":               "not an option",
+		"CH,altitude=400":      "not one of accuracy",
+		"CH, age=1s":           "not one of accuracy",
 		"CH,age=1s,age=1s":     "twice",
 		"CH,age=3":             "unit",
 		"CH,age=-1s":           "negative",
 		"CH,accuracy=-1":       "negative",
 		"CH,accuracy=1.5":      "accuracy",
-		"CH,device=1.01":       "from 0 to 1",
-		"CH,location=-0.1":     "from 0 to 1",
-		"CH,location=NaN":      "from 0 to 1",
+		"CH,device=1.01":       "between 0 and 1",
+		"CH,location=-0.1":     "between 0 and 1",
+		"CH,location=NaN":      "between 0 and 1",
 		"CH,device=high":       "device",
 		"error=1":              "one of [100",
 		"error=x":              "one of [100",
 		"error=0":              "one of [100",
 		"error=103,age=3h":     "one of [100",
-		"CH,error=103":         "none of accuracy",
-		"none,age=3h":          "capitals",
+		"CH,error=103":         "not one of accuracy",
+		"none,age=3h":          "capital letters",
 		"CH,accuracy=99999e99": "accuracy",
 	}
 	for in, want := range wrong {
@@ -139,7 +139,7 @@ func TestMoveTo(t *testing.T) {
 		place(func(p *person.Place) { p.DeviceConfidence = math.NaN() }), place(func(p *person.Place) { p.Age = -1 }),
 	} {
 		if err := p.MoveTo(at); err == nil || !p.Place().None {
-			t.Errorf("%+v was taken", at)
+			t.Errorf("%+v was accepted", at)
 		}
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/signum-mssp/signum/internal/event"
 )
 
-// Pool runs work on a bounded number of goroutines that exist only while
-// there is work. Its queue is not bounded: each entry belongs to a request that
-// was accepted, and handing over must not wait.
+// Pool runs work on a bounded number of goroutines, which exist only while there
+// is work. Its queue is unbounded: each entry belongs to a request that was
+// accepted, and Submit must not block.
 type Pool struct {
 	log   *slog.Logger
 	limit int
@@ -17,20 +17,20 @@ type Pool struct {
 	mu      sync.Mutex
 	idle    sync.Cond // signalled when running falls to 0
 	queue   []func()
-	head    int // of queue
+	head    int // index of the next entry in queue
 	running int
 	closed  bool
 }
 
-// NewPool returns a pool of at most limit goroutines. Work that panics is
-// logged and costs the pool no goroutine.
+// NewPool returns a pool of at most limit goroutines. A panic in the work is
+// logged and does not end its goroutine.
 func NewPool(log *slog.Logger, limit int) *Pool {
 	p := &Pool{log: log, limit: limit}
 	p.idle.L = &p.mu
 	return p
 }
 
-// Submit returns false, and forgets the work, once the pool is closed.
+// Submit queues work. It returns false, and drops the work, if the pool is closed.
 func (p *Pool) Submit(f func()) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -56,7 +56,7 @@ func (p *Pool) work() {
 		if p.head == len(p.queue) {
 			p.queue, p.head = p.queue[:0], 0
 		} else if p.head >= 1024 && p.head*2 >= len(p.queue) {
-			// A queue that never runs empty must not grow forever.
+			// A queue that never becomes empty must not grow without bound.
 			n := copy(p.queue, p.queue[p.head:])
 			clear(p.queue[n:])
 			p.queue, p.head = p.queue[:n], 0
@@ -79,7 +79,7 @@ func (p *Pool) run(f func()) {
 	f()
 }
 
-// Close refuses new work and waits for what was accepted.
+// Close refuses new work and waits for the work that was accepted.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/person"
 )
 
-// A pool runs no more than its limit at a time, keeps the order where that is
-// one, finishes what it accepted, and leaves no goroutine behind.
+// A pool runs at most as many goroutines as its limit, keeps the order if the
+// limit is one, finishes the work it accepted, and leaves no goroutine behind.
 func TestPool(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{1, 3} {
@@ -21,7 +21,7 @@ func TestPool(t *testing.T) {
 			var running, most, done atomic.Int32
 			var mu sync.Mutex
 			var order []int
-			const work = 5000 // more than the queue keeps
+			const work = 5000 // enough for the queue to be compacted
 			for i := range work {
 				ok := p.Submit(func() {
 					if n := running.Add(1); n > most.Load() {
