@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -33,7 +32,7 @@ type Config struct {
 	// are added to it. Empty: signum.DefaultAuthURI.
 	AuthURI string
 	// ServiceName is what users know the service by, in the texts that the engine
-	// sends of its own accord. Empty: mssp.DefaultServiceName.
+	// sends of its own accord. Required with Texts.
 	ServiceName string
 	Clock       mssp.Clock
 	Logger      *slog.Logger
@@ -61,6 +60,9 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Store == nil || cfg.Chains == nil || len(cfg.Channels) == 0 {
 		return nil, errors.New("engine: a store, the chains of certificates, and at least one channel are needed")
 	}
+	if cfg.Texts != nil && cfg.ServiceName == "" {
+		return nil, errors.New("engine: texts to users need the name of the service")
+	}
 	for _, d := range []struct {
 		v   *time.Duration
 		def time.Duration
@@ -85,7 +87,6 @@ func New(cfg Config) (*Engine, error) {
 	if _, err := url.Parse(cfg.AuthURI); err != nil {
 		return nil, fmt.Errorf("engine: AuthURI: %w", err)
 	}
-	cfg.ServiceName = cmp.Or(cfg.ServiceName, mssp.DefaultServiceName)
 	if cfg.Clock == nil {
 		cfg.Clock = mssp.SystemClock{}
 	}

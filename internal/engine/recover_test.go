@@ -44,7 +44,7 @@ func TestRecoveryOfTexts(t *testing.T) {
 		for _, ends := range []bool{false, true} { // the sending, while recovery looks
 			texts := &slowTexts{let: make(chan struct{})}
 			st := &slowStore{Store: w.store, meanwhile: func() {}}
-			e, err := New(Config{Store: st, Chains: w.ca, Clock: w.clock, Channels: map[signum.Method]mssp.Channel{signum.SIM: w.phones}, Texts: texts, MSSPURI: "mid://test"})
+			e, err := New(Config{Store: st, Chains: w.ca, Clock: w.clock, Channels: map[signum.Method]mssp.Channel{signum.SIM: w.phones}, Texts: texts, ServiceName: "Signum", MSSPURI: "mid://test"})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -194,7 +194,7 @@ func (p *path) wire(n *node) (err error) {
 		return err
 	}
 	n.engine, err = engine.New(engine.Config{
-		Store: n.store, Channels: map[signum.Method]mssp.Channel{signum.SIM: noted{n.channel, p.seen}}, Issuer: n.ca, Texts: n.channel,
+		Store: n.store, Channels: map[signum.Method]mssp.Channel{signum.SIM: noted{n.channel, p.seen}}, Issuer: n.ca, Texts: n.channel, ServiceName: "Signum",
 		Chains: p.authority, MSSPURI: "mid://test", HomeNetwork: homeNetwork, Retention: 100 * time.Hour, Sweep: p.cfg.sweep,
 	})
 	n.channel.Connect(n.engine, n.engine)
