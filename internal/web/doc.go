@@ -1,10 +1,9 @@
-// Package web holds what the pages share: the security headers, and static
-// files that are embedded in the binary and served with an ETag.
+// Package web has what the pages share: the security headers, and static files that
+// are embedded in the binary and served with an ETag.
 //
 // Each page is a package of its own: phonepage (the App, under /phone), portal
-// (self-care, under /me), and in the sandbox handsetpage (handsets with a
-// simulated SIM, under /phone/sim). Package webtest drives them in a real
-// browser.
+// (self-care, under /me), and in the sandbox handsetpage (handsets with a simulated
+// SIM, under /phone/sim). Package webtest drives them in a real browser.
 //
-// This package must not know any page, and nothing of the service.
+// It must know neither a page nor the service.
 package web

@@ -21,25 +21,25 @@ type File struct {
 	etag string
 }
 
-// mimeOf lists the media types by extension. They are given here because the
-// tables of the machine may differ.
+// mimeOf lists the media types by extension. The tables of the operating system may
+// differ.
 var mimeOf = map[string]string{
 	".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
 	".svg": "image/svg+xml", ".png": "image/png", ".webmanifest": "application/manifest+json",
 }
 
-// NewFile makes the file of this name and content.
+// NewFile returns a file; its media type follows from the name.
 func NewFile(name string, body []byte) File {
 	sum := sha256.Sum256(body)
 	return File{MIME: mimeOf[path.Ext(name)], Body: body, etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:15]) + `"`}
 }
 
-// servicePlaceholder stands for the service's name in embedded files: as text in
-// HTML, as a whole string literal in scripts and manifests.
+// servicePlaceholder is replaced with the name of the service in embedded files: as
+// text in HTML, as a complete string literal in scripts and manifests.
 const servicePlaceholder = "SERVICE_NAME"
 
-// ReadFiles reads an embedded directory and fills in the service's name. The
-// keys are paths relative to the directory.
+// ReadFiles reads an embedded directory and inserts the name of the service. The keys
+// are paths relative to the directory.
 func ReadFiles(from embed.FS, dir, serviceName string) map[string]File {
 	files := make(map[string]File)
 	literal, err := json.Marshal(serviceName)
@@ -70,8 +70,8 @@ func (f File) Serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", f.MIME)
 	h.Set("ETag", f.etag)
-	// Browsers must revalidate each time: modules of different versions must
-	// not meet on one page.
+	// Browsers must revalidate each time, so that a page never mixes modules of
+	// different versions.
 	h.Set("Cache-Control", "no-cache")
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.Body))
 }

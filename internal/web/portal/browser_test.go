@@ -86,7 +86,7 @@ func TestPortalInBrowser(t *testing.T) {
 		t.Errorf("serial %q", got)
 	}
 	if got := b.Text("time"); strings.Contains(got, "UTC") {
-		t.Errorf("the time is the service's: %q", got)
+		t.Errorf("the time was not converted to local time: %q", got)
 	}
 	shot("overview")
 	visit("/me/activity")
@@ -109,7 +109,7 @@ func TestPortalInBrowser(t *testing.T) {
 	shot("remove")
 	visit("/me/suspend")
 	if webtest.Eval[bool](b, `document.querySelector("main form").checkValidity()`) {
-		t.Error("one press suspends")
+		t.Error("suspended without a confirmation")
 	}
 	shot("suspend")
 
@@ -126,7 +126,7 @@ func TestPortalInBrowser(t *testing.T) {
 		t.Errorf("logged out: %q", got)
 	}
 
-	// Without scripts it goes as well.
+	// The pages work without scripts.
 	b.Run(webtest.Command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
 	logIn()
 	b.Wait("#recovery")

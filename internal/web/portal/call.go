@@ -20,8 +20,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// Cookies. The first opens the account; the second is of one log-in; the third
-// is the language, and no secret.
+// Cookies of a session, of one log-in, and of the language. The last is no secret.
 const (
 	sessionCookie = "signum_me"
 	loginCookie   = "signum_login"
@@ -33,7 +32,7 @@ const (
 	langSeconds = 365 * 24 * 3600
 )
 
-// call is one request and what its page is drawn with.
+// call is one request and the data of its page.
 type call struct {
 	p       *Portal
 	w       http.ResponseWriter
@@ -94,7 +93,7 @@ func (p *Portal) user(h func(*call)) func(*call) {
 		account, err := p.Store.Subscriber(c.r.Context(), c.session.number)
 		switch {
 		case errors.Is(err, mssp.ErrNotFound), err == nil && account.Serial != c.session.serial:
-			c.leave()
+			c.endSession()
 			c.refuse("session over")
 			c.redirect("/me/login?over")
 			return
@@ -102,7 +101,7 @@ func (p *Portal) user(h func(*call)) func(*call) {
 			c.fail(err)
 			return
 		case account.State != mssp.SubscriberActive:
-			c.leave()
+			c.endSession()
 			c.message(http.StatusForbidden, "suspended")
 			return
 		}
@@ -111,22 +110,23 @@ func (p *Portal) user(h func(*call)) func(*call) {
 	})
 }
 
-// leave ends the session.
-func (c *call) leave() {
+// endSession logs the user out.
+func (c *call) endSession() {
 	c.event.MSISDN = c.session.number
 	c.p.sessions.end(c.cookie(sessionCookie))
 	c.setCookie(sessionCookie, "/me", "")
 	c.session = nil
 }
 
-// token is what forms prove with that they are pages of this cookie's owner.
+// token returns the form token of a cookie. It proves that a form comes from a page
+// that was served to the owner of the cookie.
 func (p *Portal) token(cookie string) string {
 	m := hmac.New(sha256.New, p.key)
 	m.Write([]byte(cookie))
 	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
 }
 
-// form reads a form and reports whether it has the token of the cookie.
+// form reads a form and reports whether it contains the token of the cookie.
 func (c *call) form(cookie string) bool {
 	mediaType, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxForm)
@@ -134,7 +134,7 @@ func (c *call) form(cookie string) bool {
 		hmac.Equal([]byte(c.r.PostForm.Get("token")), []byte(c.p.token(cookie)))
 }
 
-// cookie is the value that the browser has after this call.
+// cookie returns the value that the browser will have after this call.
 func (c *call) cookie(name string) string {
 	if v, ok := c.set[name]; ok {
 		return v
@@ -146,7 +146,8 @@ func (c *call) cookie(name string) string {
 	return k.Value
 }
 
-// setCookie sets one until the browser is closed; an empty value deletes it.
+// setCookie sets a cookie until the browser is closed, that of the language for a
+// year. An empty value deletes it.
 func (c *call) setCookie(name, path, value string) {
 	k := &http.Cookie{
 		Name: name, Value: value, Path: path,
@@ -174,7 +175,7 @@ func (c *call) redirect(to string) {
 	http.Redirect(c.w, c.r, to, http.StatusSeeOther)
 }
 
-// page is what the templates see.
+// page is the data of a template.
 type page struct {
 	Lang    string
 	Service string // its name
@@ -188,12 +189,12 @@ type page struct {
 	Body    any
 }
 
-// T is a text in the page's language.
+// T returns a text in the language of the page.
 func (p *page) T(key string, args ...any) (string, error) {
 	return text(p.Lang, key, args...)
 }
 
-// Time is a time that the page's script turns into the reader's own.
+// Time returns an element that the script of the page converts to local time.
 func (p *page) Time(t time.Time) template.HTML {
 	layout := "02.01.2006 15:04"
 	if p.Lang == "en" {
@@ -203,7 +204,7 @@ func (p *page) Time(t time.Time) template.HTML {
 	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s UTC</time>`, t.Format(time.RFC3339), t.Format(layout)))
 }
 
-// Languages are links to this page in all of them.
+// Languages returns links to this page in all languages.
 func (p *page) Languages() []map[string]any {
 	var links []map[string]any
 	for _, l := range lang.All {
@@ -214,7 +215,7 @@ func (p *page) Languages() []map[string]any {
 	return links
 }
 
-// render draws a page whole before it sends any of it.
+// render executes the template completely before it sends anything.
 func (c *call) render(status int, name, title string, body any) {
 	page := &page{
 		Lang: c.lang, Service: c.p.ServiceName, Title: title, User: c.session != nil, Token: c.token, Refresh: c.refresh, Once: c.once,
@@ -224,7 +225,7 @@ func (c *call) render(status int, name, title string, body any) {
 		page.Number = c.session.number
 	}
 	if c.r.Method != http.MethodGet {
-		page.Once = true // its address shows another page
+		page.Once = true // a GET of its address shows another page
 	}
 	var b bytes.Buffer
 	if err := c.p.pages[name].Execute(&b, page); err != nil {
@@ -241,8 +242,8 @@ func (c *call) render(status int, name, title string, body any) {
 	c.w.Write(b.Bytes())
 }
 
-// message is a page that says one thing. what is the key of its texts; of a
-// refusal it is the reason too.
+// message shows a page with one message. what is the key of its texts, and the reason
+// if the status is a refusal.
 func (c *call) message(status int, what string) {
 	if status >= http.StatusBadRequest {
 		c.refuse(what)

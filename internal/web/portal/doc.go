@@ -1,8 +1,9 @@
-// Package portal serves the self-care pages under /me, where mobile users look
-// after their account: devices, recovery code, recent requests, suspension.
+// Package portal serves the self-care pages under /me, where mobile users manage
+// their account: devices, recovery code, recent requests, suspension.
 //
-// The pages are rendered here and work without scripts. The portal is a party
-// to the service like any other: a log-in is a signature that it requests.
+// The pages are rendered on the server and work without scripts. The portal is a
+// party like any other: to log a user in, it requests a signature. Each call is an
+// event of the entrance "portal", and so is the outcome of each log-in.
 //
 //	browser ── form ──▶ call ──▶ login ── signature request ──▶ Signer
 //	                     │

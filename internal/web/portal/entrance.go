@@ -6,9 +6,9 @@ import (
 	"github.com/signum-mssp/signum/internal/event"
 )
 
-// entrance serves one operation: it refuses other sites, keeps a panic inside
-// the call and emits the event of the call. op is one of a fixed set, because
-// metrics have it as a label.
+// entrance serves one operation: it refuses requests of other sites, rescues panics
+// and emits the event of the call. op is one of a fixed set, because it is a label of
+// metrics.
 func (p *Portal) entrance(op string, h func(*call)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := p.call(w, r, op)
@@ -21,7 +21,7 @@ func (p *Portal) entrance(op string, h func(*call)) http.HandlerFunc {
 
 func (c *call) run(h func(*call)) (err error) {
 	defer event.RescueTo(&err, c.p.Logger, "portal")
-	if !ownRequest(c.r) {
+	if !sameOrigin(c.r) {
 		c.message(http.StatusForbidden, "cross_site")
 		return nil
 	}
@@ -29,18 +29,18 @@ func (c *call) run(h func(*call)) (err error) {
 	return nil
 }
 
-// fail tells the user that the service is at fault, and the incident. The cause
-// goes to the log only.
+// fail shows the page of an internal error with its incident. The cause goes to the
+// log only.
 func (c *call) fail(err error) {
 	incident := c.p.Events.Fail(c.event, err)
 	if c.event.Status != 0 {
-		return // the answer is on its way
+		return // the answer was sent
 	}
 	c.render(http.StatusInternalServerError, "message", "internal.title", map[string]any{"What": "internal", "Incident": incident})
 }
 
-// emit completes the event. Polls come every second and each page has its
-// assets: of these only refusals and errors are worth an event.
+// emit completes the event. Polls come every second, and each page loads assets; of
+// these only refusals and errors are events.
 func (c *call) emit() {
 	e := c.event
 	if e.Status == 0 {
@@ -58,6 +58,6 @@ func (c *call) emit() {
 	c.p.Events.Emit(c.r.Context(), e)
 }
 
-// refuse notes why the user did not get what they asked for. The reason is one
-// of a fixed set, because metrics have it as a label.
+// refuse records why the user did not get what they asked for. The reason is one of
+// a fixed set, because it is a label of metrics.
 func (c *call) refuse(reason string) { c.event.Reason = reason }

@@ -53,7 +53,7 @@ func (s *eventSink) count(op string) (n int) {
 	return n
 }
 
-// observe makes a portal whose events and log the test sees.
+// observe returns a portal with its events and its log.
 func observe(t *testing.T, f *fakeWorld, clock mssp.Clock) (*Portal, *eventSink, *testkit.Buffer) {
 	t.Helper()
 	sink, log := &eventSink{}, &testkit.Buffer{}
@@ -67,7 +67,7 @@ func observe(t *testing.T, f *fakeWorld, clock mssp.Clock) (*Portal, *eventSink,
 	return p, sink, log
 }
 
-// Each call is one event, which says who called, what for, and how it ended.
+// Each call is one event with its source, operation and outcome.
 func TestPortalEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
@@ -80,7 +80,7 @@ func TestPortalEvents(t *testing.T) {
 		b.open("/me/login/status")
 		b.send("GET", "/me/assets/portal.css", nil)
 		if n := sink.count("login status") + sink.count("asset"); n != 0 {
-			t.Errorf("%d events of polls and assets that went well", n)
+			t.Errorf("%d events of successful polls and assets", n)
 		}
 		b.send("GET", "/me/assets/nothing", nil)
 		b.submit("/me/device?id=app1", "/me/device", "id", "app1")
@@ -115,13 +115,13 @@ func TestPortalEvents(t *testing.T) {
 	})
 }
 
-// The end of a log-in is an event with its reason, whoever is at fault.
+// The outcome of a log-in is an event with its reason.
 func TestPortalLoginOutcomeEvents(t *testing.T) {
 	for name, tc := range map[string]struct {
 		sign   error
 		answer error
 		label  string
-		fault  bool // of the service
+		fault  bool // the service is at fault
 		note   string
 	}{
 		"declined":       {answer: signum.NewFault(signum.UserCancel), label: "401"},

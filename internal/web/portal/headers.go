@@ -2,13 +2,13 @@ package portal
 
 import "net/http"
 
-// policy lets the portal's pages load from their own origin and nothing
-// else: no inline script or style, no frame, no form that leads elsewhere.
+// policy lets the pages load files of their own origin and nothing else: no inline
+// script or style, no frame, no form that is sent elsewhere.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// headers sets what every answer of the portal has. The referrer policy
-// is not no-referrer: with that, browsers hide the origin of forms from us.
+// headers sets the headers of every answer. The referrer policy is not no-referrer,
+// because browsers would then hide the origin of forms.
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -19,7 +19,7 @@ func headers(next http.Handler) http.Handler {
 		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Cache-Control", "no-store") // assets say otherwise
+		h.Set("Cache-Control", "no-store") // assets override it
 		next.ServeHTTP(w, r)
 	})
 }

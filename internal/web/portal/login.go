@@ -16,24 +16,24 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// A log-in tells a stranger nothing of a number. Its request to the service is
-// made in the background, and whatever the service knows without the person at
-// the phone (no account, suspended, PIN blocked, not reachable) looks like a
-// person who does not answer: the page waits to the same second and says what
-// the reasons can be. Only what a person did at the phone shows at once.
+// A log-in reveals nothing about a number to a stranger. Its request to the service
+// runs in the background. Whatever the service knows without the person at the phone
+// (no account, suspended, PIN blocked, not reachable) looks like a person who does
+// not answer: the page waits equally long, then lists the possible reasons. Only
+// what a person did at the phone shows at once.
 const (
-	loginTime  = 80 * time.Second           // as the service is told
-	loginWait  = loginTime + 2*time.Second  // the service ends it, we hear of it
-	loginClaim = time.Minute                // to fetch the session once it was approved
+	loginTime  = 80 * time.Second           // time-out of the signature request
+	loginWait  = loginTime + 2*time.Second  // for its outcome
+	loginClaim = time.Minute                // to fetch the session after the approval
 	loginPause = time.Second                // between status queries
-	loginKeep  = loginWait + 10*time.Minute // the outcome can be seen
+	loginKeep  = loginWait + 10*time.Minute // how long the page shows the outcome
 	loginCode  = 4                          // characters
 )
 
-// Limits of log-ins. The one by number keeps strangers from making a phone ring
-// all day; the price is that they can keep its owner out of the portal (not out
-// of anything else) for some minutes. The one by address is asked first: it bounds
-// how many numbers one caller can invent.
+// Limits of log-ins. The limit by number keeps strangers from making a phone ring
+// all day; the price is that they can lock its owner out of the portal (and nothing
+// else) for some minutes. The limit by address is checked first, because it bounds
+// how many numbers one client can make up.
 const (
 	loginsPerNumber  = 3
 	loginsPerAddress = 20
@@ -42,32 +42,32 @@ const (
 
 type loginState string
 
-// The states; their names are keys of texts.
+// The states. Their names are part of text keys.
 const (
 	loginWaiting  loginState = "waiting"
 	loginApproved loginState = "approved"
 	loginRefused  loginState = "refused"
 	loginBlocked  loginState = "blocked"
 	loginTimeout  loginState = "timeout"
-	loginGone     loginState = "" // or never was
+	loginGone     loginState = "" // or it never existed
 )
 
 // login is one log-in of one browser.
 type login struct {
 	number, profile, lang, code string
 
-	begun    time.Time
+	started  time.Time
 	state    loginState // waiting, approved, refused or blocked
 	approved time.Time
-	// quiet: a newer log-in for the number may have ended this one, where an
-	// account has an App. It must look the same where there is no account.
-	quiet bool
+	// hidden: there is a newer log-in for the number, which may have ended this one if
+	// the account has an App. The page must look the same if there is no account.
+	hidden bool
 
 	giveUp context.CancelFunc // ends the wait for the outcome
 }
 
-// loginPage asks for the number. The browser gets a cookie first, to which the
-// token of the form belongs.
+// loginPage asks for the number. The browser gets a cookie first, because the token
+// of the form depends on it.
 func (p *Portal) loginPage(c *call) {
 	if c.session != nil {
 		c.redirect("/me")
@@ -104,7 +104,7 @@ func (p *Portal) beginLogin(c *call) {
 	}
 	c.event.MSISDN = number
 	l := &login{number: number, profile: profile, lang: c.lang, code: newLoginCode()}
-	// A new cookie: whoever planted the old one does not know it.
+	// The cookie is new, so that somebody who planted the old one does not know it.
 	cookie := newCookie()
 	if !p.logins.resume(old, cookie, l) {
 		if wait := p.tooMany(c.r, number); wait > 0 {
@@ -126,7 +126,7 @@ func (p *Portal) beginLogin(c *call) {
 	c.redirect("/me/login/wait")
 }
 
-// tooMany counts a log-in, or returns how long to wait before the next one.
+// tooMany counts a log-in. If there were too many, it returns how long to wait.
 func (p *Portal) tooMany(r *http.Request, number string) time.Duration {
 	now := p.Clock.Now()
 	if wait := p.address.Take(clientaddr.Key(r), now); wait > 0 {
@@ -135,23 +135,23 @@ func (p *Portal) tooMany(r *http.Request, number string) time.Duration {
 	return p.numbers.Take(number, now)
 }
 
-// loginNumber brings what people type to +, country code and number.
+// loginNumber converts what people type to +, country code and number.
 func loginNumber(s string) (string, bool) {
 	s = strings.NewReplacer(" ", "", "-", "", "/", "", ".", "", "(0)", "", "(", "", ")", "", "\u00a0", "").Replace(s)
 	if rest, ok := strings.CutPrefix(s, "00"); ok {
 		s = rest
 	}
 	s = strings.TrimPrefix(s, "+")
-	// A single zero would be a national number; whose, we cannot know.
+	// A single zero starts a national number, but the country is not known.
 	if len(s) < 7 || len(s) > 15 || s[0] == '0' || strings.Trim(s, "0123456789") != "" {
 		return "", false
 	}
 	return "+" + s, true
 }
 
-// newLoginCode is what phone and page both show.
+// newLoginCode returns the code that both phone and page show.
 func newLoginCode() string {
-	const letters = "23456789ABCDEFGHJKMNPQRSTVWXYZ" // none that look alike
+	const letters = "23456789ABCDEFGHJKMNPQRSTVWXYZ" // without characters that look alike
 	b := make([]byte, 0, loginCode)
 	for r := make([]byte, 1); len(b) < loginCode; {
 		if rand.Read(r); int(r[0]) < 256/len(letters)*len(letters) {
@@ -161,13 +161,13 @@ func newLoginCode() string {
 	return string(b)
 }
 
-// header is that of a call of the portal's party.
+// header returns the header of a request of the portal's party.
 func (p *Portal) header() signum.Header {
 	return signum.Header{AP: signum.APInfo{ID: p.Party, TransID: "P" + rand.Text(), Instant: signum.FormatInstant(p.Clock.Now())}}
 }
 
-// follow makes the request of a log-in and waits for its outcome, which is an
-// event of its own.
+// follow sends the signature request of a log-in and waits for its outcome, which is
+// an event of its own.
 func (p *Portal) follow(ctx context.Context, l *login, source string) {
 	e := p.Events.Begin("portal", "login outcome", source)
 	e.MSISDN, e.APID = l.number, p.Party
@@ -244,8 +244,8 @@ func (p *Portal) await(ctx context.Context, l *login, e *event.Event) (err error
 	}
 }
 
-// causedByUser reports whether a log-in failed by what the user did or is, as
-// opposed to a fault of the service or of the portal's own party.
+// causedByUser reports whether the user or the account is the reason why a log-in
+// failed, as opposed to the service or the portal's own party.
 func causedByUser(err error) bool {
 	f := signum.AsFault(err)
 	return f != nil && (f.Code >= 200 && f.Code != signum.InternalError ||
@@ -255,13 +255,12 @@ func causedByUser(err error) bool {
 func (p *Portal) loginText(l *login) string {
 	text, err := text(l.lang, "login.phone", l.code)
 	if err != nil {
-		panic(err) // the languages have the same keys
+		panic(err) // all languages have the same keys
 	}
 	return p.Prefix + text
 }
 
-// loginStatus is for the page's script, which comes back for the page when it
-// is no longer waiting.
+// loginStatus tells the script of the page when to reload it.
 func (p *Portal) loginStatus(c *call) {
 	c.routine = true
 	_, s := p.logins.get(c.cookie(loginCookie), false)
@@ -269,7 +268,8 @@ func (p *Portal) loginStatus(c *call) {
 	json.NewEncoder(c.w).Encode(map[string]bool{"waiting": s == loginWaiting})
 }
 
-// waitPage waits, says how it ended, or exchanges the log-in for a session.
+// waitPage shows that the log-in waits or how it ended. If it was approved, it starts
+// the session.
 func (p *Portal) waitPage(c *call) {
 	l, s := p.logins.get(c.cookie(loginCookie), true)
 	switch s {
@@ -279,7 +279,7 @@ func (p *Portal) waitPage(c *call) {
 		c.refresh = 3
 		c.render(http.StatusOK, "wait", "wait.title", l.view())
 	case loginApproved:
-		p.enter(c, l.number)
+		p.startSession(c, l.number)
 	default:
 		c.render(http.StatusOK, "ended", "ended."+string(s)+".title", map[string]any{"State": string(s), "Number": l.number})
 	}
@@ -289,8 +289,8 @@ func (l *login) view() map[string]any {
 	return map[string]any{"Number": l.number, "Code": l.code}
 }
 
-// enter begins the session of a user who has signed.
-func (p *Portal) enter(c *call, number string) {
+// startSession logs in a user who has signed.
+func (p *Portal) startSession(c *call, number string) {
 	c.event.MSISDN = number
 	s, err := p.Store.Subscriber(c.r.Context(), number)
 	if err != nil {
@@ -301,7 +301,7 @@ func (p *Portal) enter(c *call, number string) {
 		c.message(http.StatusForbidden, "suspended")
 		return
 	}
-	p.sessions.end(c.cookie(sessionCookie)) // whoever was logged in before
+	p.sessions.end(c.cookie(sessionCookie)) // of another user who was logged in
 	c.setCookie(loginCookie, "/me/login", "")
 	c.setCookie(sessionCookie, "/me", p.sessions.create(number, s.Serial))
 	c.redirect("/me")

@@ -49,7 +49,7 @@ func TestPortalLogin(t *testing.T) {
 			t.Error(got)
 		}
 		if code, body = nil, ""; b.cookies[sessionCookie] != nil {
-			t.Error("session before it was fetched")
+			t.Error("a session before the browser fetched it")
 		}
 		_, body = b.open("/me/login/wait")
 		if b.at != "/me" {
@@ -66,8 +66,8 @@ func TestPortalLogin(t *testing.T) {
 	})
 }
 
-// What a person did at the phone shows at once; everything else shows nothing
-// before the time is over, and then the same.
+// What a person did at the phone shows at once. Everything else shows after the full
+// wait, and looks the same.
 func TestPortalLoginOutcomes(t *testing.T) {
 	fault := signum.NewFault
 	for _, tc := range []struct {
@@ -76,7 +76,7 @@ func TestPortalLoginOutcomes(t *testing.T) {
 		sign   error
 		signed signum.Code
 		answer error
-		title  string // at once; empty: after the wait
+		title  string // shown at once; empty: only after the wait
 	}{
 		{name: "user cancels", answer: fault(signum.UserCancel), title: "Declined"},
 		{name: "PIN blocked on the way", answer: fault(signum.PINBlocked), title: "PIN blocked"},
@@ -123,22 +123,21 @@ func TestPortalLoginOutcomes(t *testing.T) {
 	}
 }
 
-// Closing gives up what is under way.
+// Closing the portal ends the log-ins.
 func TestPortalClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
 		f.after = time.Hour
-		p := newTestPortal(t, f)
+		p, sink, _ := observe(t, f, nil)
 		newPortalTab(t, p).logIn(portalNumber)
-		before := time.Now()
 		p.Close()
-		if d := time.Since(before); d > 0 {
-			t.Errorf("it took %s", d)
+		if e := sink.last(t, "login outcome"); e.Reason != "stopped" {
+			t.Errorf("event %+v", e)
 		}
 	})
 }
 
-// A status query that fails is asked again.
+// A status query that fails is repeated.
 func TestPortalLoginPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
@@ -158,8 +157,8 @@ func TestPortalLoginPatience(t *testing.T) {
 	})
 }
 
-// An App's request ends with 401 when a newer one comes. Two log-ins must not
-// tell by this that there is an App.
+// A newer request to an App ends the older one with 401. Two log-ins must not reveal
+// in this way that there is an App.
 func TestPortalLoginSuperseded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
@@ -189,7 +188,7 @@ func TestPortalLoginSuspendedMeanwhile(t *testing.T) {
 	})
 }
 
-// Only the browser that began gets the session, once, and soon.
+// Only the browser that started the log-in gets the session, once and soon.
 func TestPortalLoginIsBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
@@ -209,7 +208,7 @@ func TestPortalLoginIsBound(t *testing.T) {
 			t.Error("the cookie is still the planted one")
 		}
 
-		// Or begins the log-in, in the hope that the victim goes on with it.
+		// Or starts the log-in, hoping that the victim continues it.
 		stranger.submit("/me/login", "/me/login", "number", otherNumber)
 		victim = newPortalTab(t, p)
 		victim.cookies[loginCookie] = stranger.cookies[loginCookie]
@@ -224,17 +223,17 @@ func TestPortalLoginIsBound(t *testing.T) {
 			t.Errorf("the victim is at %s", victim.at)
 		}
 		if signs != 2 {
-			t.Errorf("%d requests, want 2: to press twice is not to be asked twice", signs)
+			t.Errorf("%d requests, want 2: pressing twice must not ask twice", signs)
 		}
 
-		// Once fetched, the log-in is used up.
+		// The session can be fetched once.
 		thief := newPortalTab(t, p)
 		thief.cookies[loginCookie] = copied
 		if thief.open("/me/login/wait"); thief.at != "/me/login" {
 			t.Errorf("the thief is at %s", thief.at)
 		}
 
-		// A session ID that the browser brings along is never taken.
+		// A session ID that the browser sends is never adopted.
 		b := newPortalTab(t, p)
 		b.cookies[sessionCookie] = &http.Cookie{Name: sessionCookie, Path: "/me", Value: strings.Repeat("A", 43)}
 		b.logIn(portalNumber)
@@ -242,7 +241,7 @@ func TestPortalLoginIsBound(t *testing.T) {
 			t.Errorf("at %s with %v", b.at, b.cookies[sessionCookie])
 		}
 
-		// What is approved and not fetched is void.
+		// An approved log-in that is not fetched in time is void.
 		late := newPortalTab(t, p)
 		late.submit("/me/login", "/me/login", "number", portalNumber)
 		time.Sleep(2*loginPause + loginClaim)
@@ -282,7 +281,7 @@ func TestPortalLoginLimits(t *testing.T) {
 			b.remote = remote
 			return b.submit("/me/login", "/me/login", "number", number)
 		}
-		// The same for a number without an account.
+		// A number without an account behaves alike.
 		for _, number := range []string{portalNumber, "+41790000000"} {
 			for i := range loginsPerNumber {
 				if code, body := try("192.0.2.1:1", number); code != 200 {
@@ -311,7 +310,7 @@ func TestPortalLoginLimits(t *testing.T) {
 	})
 }
 
-// 2,500 log-ins for invented numbers do not close the portal for others.
+// 2,500 log-ins for made-up numbers do not close the portal for others.
 func TestPortalFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
@@ -333,7 +332,7 @@ func TestPortalFlood(t *testing.T) {
 	})
 }
 
-// A full table evicts the oldest log-in and ends its wait, and forgets in time.
+// A full table evicts the oldest log-in and ends its wait; old log-ins are removed.
 func TestPortalLoginsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ls := newLoginTable(mssp.SystemClock{})

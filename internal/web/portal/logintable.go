@@ -9,19 +9,19 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// maxLogins bounds the log-ins that are remembered, to some 20 MB. When the table
-// is full the oldest is evicted, and its browser must begin again. To evict
-// somebody who is still looking at the phone, strangers need as many log-ins
-// within loginWait, which the limit by address makes 2,500 networks. To refuse
-// newcomers instead would let fewer strangers close the portal for everybody.
+// maxLogins bounds the log-ins in memory, to some 20 MB. When the table is full, the
+// oldest is evicted, and its browser must start over. To evict somebody who is still
+// looking at the phone, an attacker needs this many log-ins within loginWait; with
+// the limit by address that takes 2,500 networks. Refusing new log-ins instead would
+// let far fewer attackers close the portal for everybody.
 const maxLogins = 50_000
 
-// loginTable has the log-ins by the hash of their cookie, oldest first.
+// loginTable maps the hash of a cookie to its log-in, oldest first.
 type loginTable struct {
 	clock mssp.Clock
 	mu    sync.Mutex
 	lru   *simplelru.LRU[cookieHash, *login]
-	// latest is the log-in of each number that is not quiet.
+	// latest is the newest log-in of each number, the only one that is not hidden.
 	latest map[string]*login
 }
 
@@ -35,15 +35,15 @@ func newLoginTable(c mssp.Clock) *loginTable {
 	return ls
 }
 
-// look is the state as the browser may see it.
-func (l *login) look(now time.Time) loginState {
-	age := now.Sub(l.begun)
+// visible is the state that the browser may see.
+func (l *login) visible(now time.Time) loginState {
+	age := now.Sub(l.started)
 	switch {
 	case age >= loginKeep:
 		return loginGone
 	case l.state == loginApproved && now.Sub(l.approved) < loginClaim:
 		return loginApproved
-	case (l.state == loginRefused || l.state == loginBlocked) && !l.quiet:
+	case (l.state == loginRefused || l.state == loginBlocked) && !l.hidden:
 		return l.state
 	case age < loginWait && l.state != loginApproved:
 		return loginWaiting
@@ -51,17 +51,17 @@ func (l *login) look(now time.Time) loginState {
 	return loginTimeout
 }
 
-// resume hands a log-in that still waits over to a new cookie, if it is the
-// one that the browser wants to begin: who presses twice is not asked twice.
+// resume moves a waiting log-in to a new cookie if it is the same as the one that
+// the browser starts. A person who presses the button twice is asked once.
 func (ls *loginTable) resume(old, cookie string, want *login) bool {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	l, ok := ls.lru.Peek(keyOf(old))
+	l, ok := ls.lru.Peek(hashOf(old))
 	if !ok {
 		return false
 	}
-	ls.lru.Remove(keyOf(old)) // in any case: a browser has one
-	if l.look(ls.clock.Now()) != loginWaiting || l.number != want.number || l.profile != want.profile || l.lang != want.lang {
+	ls.lru.Remove(hashOf(old)) // in any case: a browser has one log-in
+	if l.visible(ls.clock.Now()) != loginWaiting || l.number != want.number || l.profile != want.profile || l.lang != want.lang {
 		return false
 	}
 	ls.put(cookie, l)
@@ -72,24 +72,24 @@ func (ls *loginTable) resume(old, cookie string, want *login) bool {
 func (ls *loginTable) begin(cookie string, l *login) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	l.begun, l.state = ls.clock.Now(), loginWaiting
+	l.started, l.state = ls.clock.Now(), loginWaiting
 	for {
 		_, o, ok := ls.lru.GetOldest()
-		if !ok || o.look(l.begun) != loginGone && ls.lru.Len() < maxLogins {
+		if !ok || o.visible(l.started) != loginGone && ls.lru.Len() < maxLogins {
 			break
 		}
 		o.giveUp()
 		ls.lru.RemoveOldest()
 	}
 	if o := ls.latest[l.number]; o != nil {
-		o.quiet = true
+		o.hidden = true
 	}
 	ls.put(cookie, l)
 }
 
 func (ls *loginTable) put(cookie string, l *login) {
-	ls.lru.Add(keyOf(cookie), l)
-	if !l.quiet {
+	ls.lru.Add(hashOf(cookie), l)
+	if !l.hidden {
 		ls.latest[l.number] = l
 	}
 }
@@ -103,18 +103,18 @@ func (ls *loginTable) finish(l *login, s loginState) {
 	}
 }
 
-// get returns a copy and its look. An approved one is taken, if wanted: it
-// makes one session.
+// get returns a copy and its visible state. If take is set, an approved log-in is
+// removed, so that it starts one session.
 func (ls *loginTable) get(cookie string, take bool) (login, loginState) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	l, ok := ls.lru.Peek(keyOf(cookie))
+	l, ok := ls.lru.Peek(hashOf(cookie))
 	if !ok {
 		return login{}, loginGone
 	}
-	s := l.look(ls.clock.Now())
+	s := l.visible(ls.clock.Now())
 	if take && s == loginApproved {
-		ls.lru.Remove(keyOf(cookie))
+		ls.lru.Remove(hashOf(cookie))
 	}
 	return *l, s
 }

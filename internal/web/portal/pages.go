@@ -17,7 +17,7 @@ const (
 	cessation   = 5 // CRLReason cessationOfOperation: the user no longer wants the method
 )
 
-// notices are what a page may say of the step before, by ?done=.
+// notices are what the overview can confirm, by ?done=.
 var notices = []string{"removed", "deactivated"}
 
 func (p *Portal) overview(c *call) {
@@ -46,14 +46,14 @@ func (p *Portal) activity(c *call) {
 func (p *Portal) appPage(c *call) { c.render(http.StatusOK, "app", "app.title", nil) }
 
 func (p *Portal) addApp(c *call) {
-	// The user signed to be here: the account keeps its serial.
+	// The user has signed to log in, so the account keeps its serial.
 	code, expires, err := p.Apps.Invite(c.r.Context(), c.session.number, true)
 	if err != nil {
 		c.fail(err)
 		return
 	}
 	plain := strings.NewReplacer("-", "", " ", "").Replace(code)
-	p.sessions.keep(c.session, &secret{
+	p.sessions.setSecret(c.session, &secret{
 		kind: "app", code: grouped(plain), expires: expires,
 		link: strings.TrimSuffix(p.WebURL(), "/") + "/phone?code=" + url.QueryEscape(plain),
 	})
@@ -61,7 +61,7 @@ func (p *Portal) addApp(c *call) {
 }
 
 func (p *Portal) appCode(c *call) {
-	s := p.sessions.show(c.session, "app")
+	s := p.sessions.takeSecret(c.session, "app")
 	if s == nil {
 		c.render(http.StatusOK, "shown", "shown.title", map[string]any{"Again": "/me/app"})
 		return
@@ -70,10 +70,10 @@ func (p *Portal) appCode(c *call) {
 	c.render(http.StatusOK, "appcode", "appcode.title", map[string]any{"Code": s.code, "Link": s.link, "Expires": s.expires})
 }
 
-// appQR is the link as an image. It is the session's, for as long as its page
-// is new.
+// appQR serves the link as an image, to the same session, and only shortly after the
+// page was shown.
 func (p *Portal) appQR(c *call) {
-	link := p.sessions.link(c.session)
+	link := p.sessions.secretLink(c.session)
 	if link == "" {
 		c.message(http.StatusNotFound, "missing")
 		return
@@ -106,12 +106,12 @@ func (p *Portal) newRecovery(c *call) {
 		c.fail(err)
 		return
 	}
-	p.sessions.keep(c.session, &secret{kind: "recovery", code: code, expires: p.Clock.Now().Add(sessionIdle)})
+	p.sessions.setSecret(c.session, &secret{kind: "recovery", code: code, expires: p.Clock.Now().Add(sessionIdle)})
 	c.redirect("/me/recovery/code")
 }
 
 func (p *Portal) recoveryCode(c *call) {
-	s := p.sessions.show(c.session, "recovery")
+	s := p.sessions.takeSecret(c.session, "recovery")
 	if s == nil {
 		c.render(http.StatusOK, "shown", "shown.title", map[string]any{"Again": "/me/recovery"})
 		return
@@ -120,8 +120,8 @@ func (p *Portal) recoveryCode(c *call) {
 	c.render(http.StatusOK, "recoverycode", "recoverycode.title", map[string]any{"Code": s.code})
 }
 
-// device finds one of the user's own, to be removed; nil if it is not, and
-// then it has answered.
+// device finds a removable device of the user. If there is none, it answers and
+// returns nil.
 func (c *call) device(id string) *mssp.Device {
 	i := slices.IndexFunc(c.account.Devices, func(d mssp.Device) bool { return d.ID == id })
 	if i < 0 || !removable(&c.account.Devices[i]) {
@@ -147,8 +147,8 @@ func (c *call) deviceForm(status int, d *mssp.Device) {
 	})
 }
 
-// removeDevice revokes before it removes: what goes wrong in between can be
-// tried again, and nothing that is removed can sign.
+// removeDevice revokes before it removes, so that a failure in between can be
+// retried and no removed device can sign.
 func (p *Portal) removeDevice(c *call) {
 	d := c.device(c.r.PostForm.Get("id"))
 	if d == nil {
@@ -174,8 +174,8 @@ func (p *Portal) removeDevice(c *call) {
 		c.fail(err)
 		return
 	}
-	// The device may have logged in where it should not have.
-	p.sessions.endOf(c.session.number, c.session)
+	// Other sessions may be those of somebody who used the device.
+	p.sessions.endAll(c.session.number, c.session)
 	c.redirect("/me?done=" + done)
 }
 
@@ -195,16 +195,16 @@ func (p *Portal) suspend(c *call) {
 		c.fail(err)
 		return
 	}
-	p.sessions.endOf(c.session.number, nil)
-	c.leave()
+	p.sessions.endAll(c.session.number, nil)
+	c.endSession()
 	c.message(http.StatusOK, "suspended")
 }
 
 func (p *Portal) logout(c *call) {
-	c.leave()
+	c.endSession()
 	c.message(http.StatusOK, "goodbye")
 }
 
-// confirmed reports whether the box was ticked; browsers insist on it, a
-// script need not.
+// confirmed reports whether the box was ticked. Browsers enforce it, scripts need
+// not.
 func (c *call) confirmed() bool { return c.r.PostForm.Get("confirm") == "yes" }

@@ -17,7 +17,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// The pages say the name of the service, and know no other.
+// The pages contain the configured name of the service and no other.
 func TestPortalServiceName(t *testing.T) {
 	b := newPortalTab(t, newTestPortal(t, newFakeWorld()))
 	_, page := b.open("/me/login")
@@ -27,7 +27,7 @@ func TestPortalServiceName(t *testing.T) {
 	}
 }
 
-// loggedIn is a tab of a user who is logged in.
+// loggedIn returns the tab of a user who is logged in.
 func loggedIn(t *testing.T, p *Portal, number string) *portalTab {
 	t.Helper()
 	b := newPortalTab(t, p)
@@ -73,7 +73,7 @@ func TestPortalPages(t *testing.T) {
 				if tc.path == "/me/nothing" || tc.path == "/me/logout" {
 					return
 				}
-				// Without a session there is only the log-in.
+				// Without a session every page redirects to the log-in.
 				b = newPortalTab(t, p)
 				if b.open(tc.path); b.at != "/me/login" {
 					t.Errorf("without a session at %s", b.at)
@@ -144,7 +144,7 @@ func TestPortalAddApp(t *testing.T) {
 		p := newTestPortal(t, f)
 		b := loggedIn(t, p, portalNumber)
 		if w := b.send("GET", "/me/app/qr.png", nil); w.Code != 404 {
-			t.Errorf("an image before there is a code: %d", w.Code)
+			t.Errorf("an image without a code: %d", w.Code)
 		}
 		_, body := b.submit("/me/app", "/me/app")
 		has(t, body, "K7QZ-4MX9-2T", `href="https://signum.example/phone?code=K7QZ4MX92T"`, `src="/me/app/qr.png"`)
@@ -160,9 +160,9 @@ func TestPortalAddApp(t *testing.T) {
 			t.Errorf("%d pixels", n)
 		}
 		if want, _ := qr.Encode("https://signum.example/phone?code=K7QZ4MX92T", qr.M); !bytes.Equal(w.Body.Bytes(), want.PNG()) {
-			t.Error("the image says something else than the link")
+			t.Error("the image and the link differ")
 		}
-		// The code and its image are this session's.
+		// Another session cannot fetch the code or its image.
 		if w := loggedIn(t, p, otherNumber).send("GET", "/me/app/qr.png", nil); w.Code != 404 {
 			t.Errorf("another session: %d", w.Code)
 		}
@@ -194,7 +194,7 @@ func TestPortalRecovery(t *testing.T) {
 		if _, body = b.open("/me/recovery/code"); strings.Contains(body, "W4XD") {
 			t.Error("shown twice")
 		}
-		// A recovery code is not an App's.
+		// The page of an App's code does not show a recovery code.
 		b.submit("/me/recovery", "/me/recovery", "confirm", "yes")
 		if _, body = b.open("/me/app/code"); strings.Contains(body, "W4XD") {
 			t.Error("shown as an App's")
@@ -211,7 +211,7 @@ func TestPortalRemove(t *testing.T) {
 			t.Errorf("unconfirmed: %d %v", code, f.did)
 		}
 		if code, _ := b.submit("/me/device?id=app1", "/me/device", "id", "app2", "confirm", "yes"); code != 404 || len(f.did) != 0 {
-			t.Errorf("another's: %d %v", code, f.did)
+			t.Errorf("another user's device: %d %v", code, f.did)
 		}
 		_, body := b.submit("/me/device?id=app1", "/me/device", "id", "app1", "confirm", "yes")
 		has(t, body, "The App was removed")
@@ -228,7 +228,7 @@ func TestPortalRemove(t *testing.T) {
 		_, body = b.open("/me/device?id=app1")
 		has(t, body, "only active method")
 		if code, _ := b.open("/me/device?id=sim1"); code != 404 {
-			t.Errorf("a SIM that is off: %d", code)
+			t.Errorf("a SIM that is switched off: %d", code)
 		}
 	})
 }
@@ -280,6 +280,6 @@ func TestPortalFailures(t *testing.T) {
 		}
 	})
 	if _, err := New(Config{}); err == nil {
-		t.Error("a portal of nothing")
+		t.Error("an empty configuration was accepted")
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/signum-mssp/signum/internal/event"
 )
 
-// brokenClock panics when it is told to.
+// brokenClock panics while it is broken.
 type brokenClock struct{ broken atomic.Bool }
 
 func (c *brokenClock) Now() time.Time {
@@ -24,8 +24,8 @@ func (c *brokenClock) Now() time.Time {
 
 var incidentShown = regexp.MustCompile(`quote ([A-Z2-7]{12})\.`)
 
-// A call that panics gets the page of an internal error. Its incident is that of
-// the event and of the stack in the log, and the next call is served.
+// A call that panics is answered with the page of an internal error. The page, the
+// event and the stack in the log have the same incident, and the next call is served.
 func TestPortalPanics(t *testing.T) {
 	for name, tc := range map[string]struct {
 		fault  func(*fakeWorld, *brokenClock)
@@ -44,7 +44,7 @@ func TestPortalPanics(t *testing.T) {
 				f, clock := newFakeWorld(), &brokenClock{}
 				p, sink, log := observe(t, f, clock)
 				b := loggedIn(t, p, portalNumber)
-				if tc.op == "login status" { // only a log-in that is under way looks at the clock
+				if tc.op == "login status" { // only a log-in that waits reads the clock
 					b = newPortalTab(t, p)
 					f.after = time.Hour
 					b.submit("/me/login", "/me/login", "number", otherNumber)
@@ -89,8 +89,7 @@ func TestPortalPanics(t *testing.T) {
 	}
 }
 
-// A log-in whose request panics looks like a person who does not answer, and
-// closing the portal does not wait for it.
+// A log-in whose request panics looks like a person who does not answer.
 func TestPortalLoginPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()

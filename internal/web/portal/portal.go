@@ -23,77 +23,76 @@ import (
 //go:embed assets lang pages
 var files embed.FS
 
-// Signer signs the log-ins; the portal is an ordinary party to it.
+// Signer signs log-ins. To it the portal is an ordinary party.
 type Signer interface {
 	Sign(ctx context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error)
 	Status(ctx context.Context, c *mssp.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error)
 }
 
-// Store is what the portal reads and changes of an account.
+// Store has the accounts.
 type Store interface {
 	Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber, error)
 	RecentTransactions(ctx context.Context, msisdn string, limit int) ([]*mssp.Transaction, error)
 	SetSubscriberState(ctx context.Context, msisdn string, s mssp.SubscriberState) error
-	// DeactivateDevice makes a device inactive and changes nothing else of the
+	// DeactivateDevice makes a device inactive and changes nothing else in the
 	// account. ErrNotFound if there is no such device.
 	DeactivateDevice(ctx context.Context, deviceID string) error
 }
 
-// Apps is what the service behind the Apps does for the portal.
+// Apps enrols and removes Apps.
 type Apps interface {
-	// Invite makes an activation code and voids an earlier one of the same
+	// Invite creates an activation code and invalidates an earlier one of the
 	// subscriber.
 	Invite(ctx context.Context, msisdn string, trusted bool) (code string, expires time.Time, err error)
-	// SetRecovery makes a recovery code in place of the old one.
+	// SetRecovery replaces the recovery code.
 	SetRecovery(ctx context.Context, msisdn string) (code string, err error)
 	// Remove deletes an App. ErrNotFound if there is no such App.
 	Remove(ctx context.Context, deviceID string) error
 }
 
-// CA revokes certificates for a reason of RFC 5280, clause 5.3.1; to do
-// it again changes nothing.
+// CA revokes certificates for a reason of RFC 5280, clause 5.3.1. Revoking a second
+// time changes nothing.
 type CA interface {
 	Revoke(ctx context.Context, serial string, reason int) error
 }
 
-// Config is what a Portal is made of. Clock and Logger may be absent.
+// Config configures a Portal. Clock, Logger and Events may be nil.
 type Config struct {
-	Signer      Signer // the portal is an ordinary party to it
+	Signer      Signer
 	Store       Store
 	Apps        Apps
 	CA          CA
-	Party       string        // AP_ID of the portal, which may use Any, STK and Device LoA4
-	Pin         mssp.Pin      // one of the party's
-	Prefix      string        // the party's, that every text begins with
+	Party       string        // AP_ID of the portal, which may use the profiles Any, STK and Device LoA4
+	Pin         mssp.Pin      // a pin of the party
+	Prefix      string        // DTBD prefix of the party
 	ServiceName string        // what users know the service by
-	WebURL      func() string // https://host, where people find these pages
+	WebURL      func() string // public address of the pages: https://host
 	Clock       mssp.Clock
 	Logger      *slog.Logger
 	Events      *event.Recorder // takes the one event of each request; nil: one that writes to Logger
 }
 
-// Portal is where a mobile user looks after the account: pages under /me. Who
-// is logged in is kept in memory, so a user stays with the node that logged
-// them in.
+// Portal serves the self-care pages under /me. Sessions are in memory, so the
+// requests of a user must reach the node that logged them in.
 type Portal struct {
 	Config
 	pages    map[string]*template.Template
 	assets   map[string]asset
-	key      []byte // of the form tokens
+	key      []byte // of form tokens
 	sessions *sessionTable
 	logins   *loginTable
 	numbers  *limit.Limiter // of log-ins
-	address  *limit.Limiter // the same
+	address  *limit.Limiter // of log-ins
 
 	ctx    context.Context
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 }
 
-// New makes a portal. Close ends what it does in the background.
+// New returns a portal. Close ends its work in the background.
 func New(c Config) (*Portal, error) {
 	if c.Signer == nil || c.Store == nil || c.Apps == nil || c.CA == nil || c.WebURL == nil || c.Party == "" || c.ServiceName == "" {
-		return nil, errors.New("portal: Signer, Store, Apps, CA, Party, ServiceName and WebURL are needed")
+		return nil, errors.New("portal: Signer, Store, Apps, CA, Party, ServiceName and WebURL are required")
 	}
 	if c.Clock == nil {
 		c.Clock = mssp.SystemClock{}
@@ -123,8 +122,7 @@ func New(c Config) (*Portal, error) {
 	return p, nil
 }
 
-// Close gives up log-ins that are under way. The handler must not be called
-// any more.
+// Close aborts log-ins. The handler must not be called after it.
 func (p *Portal) Close() error {
 	p.cancel()
 	p.work.Wait()
@@ -140,7 +138,7 @@ func (p *Portal) Handler() http.Handler {
 	handle("GET /me/login", "login page", p.public(p.loginPage))
 	handle("POST /me/login", "login", p.public(p.beginLogin))
 	handle("GET /me/login/wait", "login wait", p.public(p.waitPage))
-	// A poll is no use of a session, so it does not prolong one.
+	// A poll must not prolong a session.
 	handle("GET /me/login/status", "login status", p.loginStatus)
 
 	handle("GET /me", "overview", p.user(p.overview))
@@ -165,9 +163,10 @@ func (p *Portal) Handler() http.Handler {
 	return headers(mux)
 }
 
-// ownRequest reports whether a request comes from a page of this origin, or
-// from the person themself. All a foreign page may do is link to us.
-func ownRequest(r *http.Request) bool {
+// sameOrigin reports whether a request comes from a page of this origin or directly
+// from the person. The only thing that other sites may do is link to the portal. The
+// form tokens would be enough; this check does not depend on them.
+func sameOrigin(r *http.Request) bool {
 	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
 	origin := r.Header.Get("Origin")
 	if origin != "" {
@@ -180,14 +179,14 @@ func ownRequest(r *http.Request) bool {
 		return true
 	case "none": // typed, or a bookmark
 		return safe
-	case "": // an older browser; it tells the origin of a form at least
+	case "": // an older browser, which sends at least the origin of a form
 		return safe || origin != ""
 	}
 	return safe && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 }
 
-// onLoopback reports whether the pages are served without TLS, which they only
-// are for a browser on the same machine.
+// onLoopback reports whether the pages are served without TLS, which is allowed only
+// for a browser on the same machine.
 func (p *Portal) onLoopback() bool {
 	u, err := url.Parse(p.WebURL())
 	if err != nil || u.Scheme != "http" {

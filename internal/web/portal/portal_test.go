@@ -25,18 +25,18 @@ const (
 	portalURL    = "https://signum.example"
 )
 
-// fakeWorld is everything behind the portal.
+// fakeWorld implements everything behind the portal.
 type fakeWorld struct {
 	mu       sync.Mutex
 	accounts map[string]*mssp.Subscriber
 	recent   []*mssp.Transaction
-	err      error  // of every call of store, apps and CA
-	panics   string // the call that panics, while the lock is held
+	err      error  // result of every call of store, Apps and CA
+	panics   string // prefix of the call that panics with the lock held
 
-	signed  signum.Code   // instead of 100
-	signErr error         // instead of an acceptance
-	answer  func() error  // of a status query; nil: signed
-	after   time.Duration // before that: outstanding
+	signed  signum.Code   // answer to a request; 0: 100
+	signErr error         // the request is refused
+	answer  func() error  // result of a status query; nil: signed
+	after   time.Duration // how long a request is outstanding
 	asked   map[string]time.Time
 	signs   []*signum.SignatureRequest
 	callers []mssp.Caller
@@ -176,7 +176,7 @@ func newTestPortal(t *testing.T, f *fakeWorld, change ...func(*Config)) *Portal 
 	return p
 }
 
-// portalTab is a browser's: cookies, and the address it is at.
+// portalTab is a tab of a browser: its cookies and its address.
 type portalTab struct {
 	t       *testing.T
 	h       http.Handler
@@ -226,7 +226,7 @@ func (b *portalTab) send(method, target string, form url.Values) *httptest.Respo
 	return w
 }
 
-// open gets a page, where redirects lead to.
+// open gets a page and follows redirects.
 func (b *portalTab) open(target string) (int, string) {
 	b.t.Helper()
 	return b.follow(target, b.send("GET", target, nil))
@@ -242,7 +242,7 @@ func (b *portalTab) follow(target string, w *httptest.ResponseRecorder) (int, st
 		target = w.Header().Get("Location")
 		w = b.send("GET", target, nil)
 	}
-	b.t.Fatalf("%s: redirects without end", target)
+	b.t.Fatalf("%s: too many redirects", target)
 	return 0, ""
 }
 
@@ -269,7 +269,7 @@ func (b *portalTab) submit(page, action string, fields ...string) (int, string) 
 	return b.follow(action, b.send("POST", action, form))
 }
 
-// logIn begins a log-in and waits until the fake has answered.
+// logIn starts a log-in and waits until the fake has answered.
 func (b *portalTab) logIn(number string) (int, string) {
 	b.t.Helper()
 	if _, body := b.submit("/me/login", "/me/login", "number", number); b.at != "/me/login/wait" {
@@ -290,8 +290,8 @@ func has(t *testing.T, body string, wants ...string) {
 
 var voidElements = []string{"meta", "link", "img", "input", "br"}
 
-// wellFormed checks that every element is closed where it was opened, that IDs
-// are unique, that what the page refers to is there, and that nothing is inline.
+// wellFormed checks that elements are closed in order, that IDs are unique, that
+// references have a target, and that there is no inline script or style.
 func wellFormed(t *testing.T, at, page string) {
 	t.Helper()
 	d := xml.NewDecoder(strings.NewReader(page))
@@ -334,7 +334,7 @@ func wellFormed(t *testing.T, at, page string) {
 				headings++
 			}
 			if name == "input" && kind != "hidden" && !slices.ContainsFunc(e.Attr, func(a xml.Attr) bool { return a.Name.Local == "id" }) {
-				t.Errorf("%s: a field that no label can be for", at)
+				t.Errorf("%s: a field without an ID cannot have a label", at)
 			}
 			if !slices.Contains(voidElements, name) {
 				open = append(open, name)

@@ -28,7 +28,7 @@ func TestPortalCSRF(t *testing.T) {
 					t.Errorf("%s with token %s: %d", path, name, w.Code)
 				}
 			}
-			// In the address it does not count.
+			// A token in the address is not accepted.
 			if w := b.send("POST", path+"?"+form(own).Encode(), url.Values{}); w.Code != 403 {
 				t.Errorf("%s with the token in its address: %d", path, w.Code)
 			}
@@ -40,7 +40,7 @@ func TestPortalCSRF(t *testing.T) {
 			if w := b.send("POST", path, url.Values{"token": {own}, "x": {strings.Repeat("x", maxForm)}}); w.Code != 403 {
 				t.Errorf("%s too long: %d", path, w.Code)
 			}
-			// Another site.
+			// A form on another site.
 			for name, h := range map[string]http.Header{
 				"cross-site":       {"Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://evil.example"}},
 				"same-site":        {"Sec-Fetch-Site": {"same-site"}, "Origin": {"https://a.signum.example"}},
@@ -59,7 +59,7 @@ func TestPortalCSRF(t *testing.T) {
 			b.header = http.Header{}
 		}
 		if len(f.did) != 0 {
-			t.Errorf("something was done: %v", f.did)
+			t.Errorf("a refused request had an effect: %v", f.did)
 		}
 		b.header = http.Header{"Sec-Fetch-Site": {""}, "Origin": {portalURL}}
 		if w := b.send("POST", "/me/app", form(own)); w.Code != 303 {
@@ -68,7 +68,7 @@ func TestPortalCSRF(t *testing.T) {
 	})
 }
 
-// Other sites may link to the portal, and no more.
+// Other sites may link to the portal and do nothing else.
 func TestPortalForeignReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := loggedIn(t, newTestPortal(t, newFakeWorld()), portalNumber)
@@ -106,7 +106,7 @@ func TestPortalSessionTimes(t *testing.T) {
 		}
 		stays(time.Minute, "/me/login?over")
 
-		// Polling of another log-in is no use of the session.
+		// Polling another log-in does not prolong the session.
 		b = loggedIn(t, p, portalNumber)
 		for range 3 {
 			time.Sleep(sessionIdle / 2)
@@ -132,7 +132,7 @@ func TestPortalLogout(t *testing.T) {
 	})
 }
 
-// A number that has become another account's is not the session's any more.
+// A session ends if its number gets another account.
 func TestPortalAccountChanged(t *testing.T) {
 	for name, change := range map[string]func(*fakeWorld){
 		"serial": func(f *fakeWorld) { f.accounts[portalNumber].Serial = "MIDCHE0000000000" },
@@ -164,7 +164,7 @@ func TestPortalSessionsBounded(t *testing.T) {
 		}
 		for len(ss.m) < maxSessions {
 			c := newCookie()
-			ss.m[keyOf(c)] = &session{key: keyOf(c), number: c, begun: time.Now(), seen: time.Now()}
+			ss.m[hashOf(c)] = &session{key: hashOf(c), number: c, started: time.Now(), lastUse: time.Now()}
 		}
 		ss.create("b", "")
 		if len(ss.m) != maxSessions {

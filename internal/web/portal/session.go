@@ -10,17 +10,17 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// Bounds of sessions.
+// Limits of sessions.
 const (
 	sessionIdle       = 10 * time.Minute
 	sessionAbsolute   = 60 * time.Minute
 	maxSessions       = 10_000
 	sessionsPerNumber = 5
-	qrGrace           = time.Minute // how long the image follows its page
+	qrGrace           = time.Minute // how long after its page the image can be fetched
 )
 
-// cookieHash is the SHA-256 of a cookie: what memory holds is not what opens it,
-// and looking it up tells nothing by its time.
+// cookieHash is the SHA-256 of a cookie. Hashes in memory do not open a session, and
+// the time of a look-up reveals nothing about the cookies.
 type cookieHash [sha256.Size]byte
 
 // newCookie returns a value of 256 random bits.
@@ -30,26 +30,25 @@ func newCookie() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-func keyOf(cookie string) cookieHash { return sha256.Sum256([]byte(cookie)) }
+func hashOf(cookie string) cookieHash { return sha256.Sum256([]byte(cookie)) }
 
-// session is a user who is logged in. All but seen and secret never
-// change.
+// session is a user who is logged in. Only lastUse and secret change.
 type session struct {
-	key    cookieHash
-	number string
-	serial string // of the account at log-in: with another it is another person's
-	begun  time.Time
-	seen   time.Time
-	secret *secret
+	key     cookieHash
+	number  string
+	serial  string // of the account at log-in; if it changes, the number has another owner
+	started time.Time
+	lastUse time.Time
+	secret  *secret
 }
 
-// secret is what is shown once.
+// secret is a code that is shown once.
 type secret struct {
 	kind    string // "app" or "recovery"
 	code    string
-	link    string // of an App: what the QR code says
+	link    string // content of the QR code, for an App
 	expires time.Time
-	shown   time.Time // zero: not yet
+	shown   time.Time // zero: not shown yet
 }
 
 type sessionTable struct {
@@ -62,11 +61,11 @@ func newSessionTable(c mssp.Clock) *sessionTable {
 	return &sessionTable{clock: c, m: map[cookieHash]*session{}}
 }
 
-func (s *session) over(now time.Time) bool {
-	return now.Sub(s.seen) >= sessionIdle || now.Sub(s.begun) >= sessionAbsolute
+func (s *session) expired(now time.Time) bool {
+	return now.Sub(s.lastUse) >= sessionIdle || now.Sub(s.started) >= sessionAbsolute
 }
 
-// create begins a session and returns its cookie, which is always a new one.
+// create starts a session and returns its cookie, which is always a new one.
 func (ss *sessionTable) create(number, serial string) (cookie string) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -74,16 +73,16 @@ func (ss *sessionTable) create(number, serial string) (cookie string) {
 	var oldest, oldestOwn *session // by last use
 	own := 0
 	for k, s := range ss.m {
-		if s.over(now) {
+		if s.expired(now) {
 			delete(ss.m, k)
 			continue
 		}
-		if oldest == nil || s.seen.Before(oldest.seen) {
+		if oldest == nil || s.lastUse.Before(oldest.lastUse) {
 			oldest = s
 		}
 		if s.number == number {
 			own++
-			if oldestOwn == nil || s.seen.Before(oldestOwn.seen) {
+			if oldestOwn == nil || s.lastUse.Before(oldestOwn.lastUse) {
 				oldestOwn = s
 			}
 		}
@@ -95,54 +94,54 @@ func (ss *sessionTable) create(number, serial string) (cookie string) {
 		delete(ss.m, oldest.key)
 	}
 	cookie = newCookie()
-	k := keyOf(cookie)
-	ss.m[k] = &session{key: k, number: number, serial: serial, begun: now, seen: now}
+	k := hashOf(cookie)
+	ss.m[k] = &session{key: k, number: number, serial: serial, started: now, lastUse: now}
 	return cookie
 }
 
-// use finds the session of a cookie and begins its idle time anew; nil if
-// there is none.
+// use finds the session of a cookie and restarts its idle time; nil if there is
+// none.
 func (ss *sessionTable) use(cookie string) *session {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	k, now := keyOf(cookie), ss.clock.Now()
+	k, now := hashOf(cookie), ss.clock.Now()
 	s := ss.m[k]
 	if s == nil {
 		return nil
 	}
-	if s.over(now) {
+	if s.expired(now) {
 		delete(ss.m, k)
 		return nil
 	}
-	s.seen = now
+	s.lastUse = now
 	return s
 }
 
 func (ss *sessionTable) end(cookie string) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	delete(ss.m, keyOf(cookie))
+	delete(ss.m, hashOf(cookie))
 }
 
-// endOf ends all sessions of a number, but one.
-func (ss *sessionTable) endOf(number string, but *session) {
+// endAll ends all sessions of a number except one.
+func (ss *sessionTable) endAll(number string, except *session) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	for k, s := range ss.m {
-		if s.number == number && s != but {
+		if s.number == number && s != except {
 			delete(ss.m, k)
 		}
 	}
 }
 
-func (ss *sessionTable) keep(s *session, secret *secret) {
+func (ss *sessionTable) setSecret(s *session, secret *secret) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	s.secret = secret
 }
 
-// show returns a secret of this kind the first time.
-func (ss *sessionTable) show(s *session, kind string) *secret {
+// takeSecret returns a secret of this kind once; nil if there is none.
+func (ss *sessionTable) takeSecret(s *session, kind string) *secret {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	now := ss.clock.Now()
@@ -157,9 +156,9 @@ func (ss *sessionTable) show(s *session, kind string) *secret {
 	return &shown
 }
 
-// link is what the image of the App's code says, while its page is new; empty
-// if there is none.
-func (ss *sessionTable) link(s *session) string {
+// secretLink returns the content of the QR code for a short time after its page was
+// shown; otherwise it is empty.
+func (ss *sessionTable) secretLink(s *session) string {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	now := ss.clock.Now()

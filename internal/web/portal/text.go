@@ -13,7 +13,7 @@ import (
 	"github.com/signum-mssp/signum/internal/lang"
 )
 
-// texts are by language and key.
+// texts returns all texts by language and key.
 var texts = sync.OnceValues(func() (map[string]map[string]string, error) {
 	all := map[string]map[string]string{}
 	for _, l := range lang.All {
@@ -30,8 +30,7 @@ var texts = sync.OnceValues(func() (map[string]map[string]string, error) {
 	return all, nil
 })
 
-// text is a text with its arguments. A key that there is not is an
-// error: the page is not drawn.
+// text returns a text with its arguments. An unknown key is an error.
 func text(lang, key string, args ...any) (string, error) {
 	all, err := texts()
 	if err != nil {
@@ -47,7 +46,8 @@ func text(lang, key string, args ...any) (string, error) {
 	return fmt.Sprintf(s, args...), nil
 }
 
-// languageOf is that of the cookie, or the one the browser likes best.
+// languageOf returns the language of the cookie, else the one that the browser
+// prefers.
 func languageOf(r *http.Request) string {
 	if k, err := r.Cookie(langCookie); err == nil && slices.Contains(lang.All, k.Value) {
 		return k.Value
@@ -67,7 +67,7 @@ func languageOf(r *http.Request) string {
 	return best
 }
 
-// parsePages makes one template of the layout and each page.
+// parsePages combines the layout with each page.
 func parsePages() (map[string]*template.Template, error) {
 	if _, err := texts(); err != nil {
 		return nil, err

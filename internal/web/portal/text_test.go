@@ -18,7 +18,7 @@ import (
 
 var verb = regexp.MustCompile(`%[sd]`)
 
-// Every language says everything, with the same arguments.
+// Every language has all texts, with the same arguments.
 func TestPortalTextsComplete(t *testing.T) {
 	all, err := texts()
 	if err != nil {
@@ -42,7 +42,7 @@ func TestPortalTextsComplete(t *testing.T) {
 	}
 }
 
-// Every text that a template names is there, and every text is used.
+// Templates use only existing texts, and every text is used.
 func TestPortalTextsUsed(t *testing.T) {
 	all, _ := texts()
 	en := all["en"]
@@ -62,7 +62,7 @@ func TestPortalTextsUsed(t *testing.T) {
 	}
 	used := map[string]bool{}
 	for key := range en {
-		// Computed: the prefix or the suffix is in the source.
+		// Some keys are computed: the source contains a pattern of them.
 		used[key] = strings.Contains(source, `"`+key+`"`)
 		for _, m := range regexp.MustCompile(`printf "([^"]+)"`).FindAllStringSubmatch(source, -1) {
 			if regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(m[1]), "%s", `\w+`) + "$").MatchString(key) {
@@ -74,7 +74,7 @@ func TestPortalTextsUsed(t *testing.T) {
 		inGo := strings.HasSuffix(key, ".title") || strings.HasPrefix(key, "outcome.") || strings.HasPrefix(key, "state.") ||
 			strings.HasPrefix(key, "cert.") || key == "login.phone"
 		if !used[key] && !inGo {
-			t.Errorf("nobody says %q", key)
+			t.Errorf("%q is not used", key)
 		}
 	}
 	for code, key := range outcomeKeys {
@@ -84,7 +84,7 @@ func TestPortalTextsUsed(t *testing.T) {
 	}
 }
 
-// A SIM shows the text of the log-in whole.
+// A SIM shows the text of the log-in completely.
 func TestPortalPhoneText(t *testing.T) {
 	for _, l := range lang.All {
 		text, err := text(l, "login.phone", "WWWW")
@@ -97,7 +97,7 @@ func TestPortalPhoneText(t *testing.T) {
 		}
 	}
 	if _, err := text("en", "no such key"); err == nil {
-		t.Error("a text that there is not")
+		t.Error("an unknown key has a text")
 	}
 }
 
@@ -114,7 +114,7 @@ func TestPortalLanguage(t *testing.T) {
 	}
 }
 
-// All pages are drawn in all lang.All, and the switch stays.
+// All pages work in all languages, and the chosen language persists.
 func TestPortalAllLanguages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
@@ -137,7 +137,7 @@ func TestPortalAllLanguages(t *testing.T) {
 		if k := b.cookies[langCookie]; k.MaxAge != langSeconds || k.Value != "it" {
 			t.Error(fmt.Sprint(k))
 		}
-		// Not a language, not a cookie.
+		// An unknown language is ignored and sets no cookie.
 		if _, body := b.open("/me?lang=xx"); !strings.Contains(body, `<html lang="it">`) {
 			t.Error(body)
 		}

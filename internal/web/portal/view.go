@@ -12,20 +12,20 @@ import (
 
 const maxShownText = 90 // characters
 
-// methodView is a device as the overview shows it. Names ending in Key are
-// keys of texts.
+// methodView is a device on the overview. Fields whose names end in Key are keys of
+// texts.
 type methodView struct {
 	ID       string
 	Method   string
 	StateKey string
 	Active   bool
-	Key      string
+	KeyType  string
 	Serial   string // of the certificate
 	Until    time.Time
-	CertKey  string // what is wrong with the certificate; empty: nothing
+	CertKey  string // why the certificate is not good; empty: it is
 	Blocked  bool
 	Network  string
-	Gone     bool // nothing left to remove
+	Gone     bool // there is nothing to remove
 }
 
 func methodsOf(s *mssp.Subscriber, now time.Time) []methodView {
@@ -37,9 +37,9 @@ func methodsOf(s *mssp.Subscriber, now time.Time) []methodView {
 		}
 		switch d.KeyType {
 		case signum.EC:
-			m.Key = "EC P-256"
+			m.KeyType = "EC P-256"
 		case signum.RSA:
-			m.Key = "RSA 2048"
+			m.KeyType = "RSA 2048"
 		}
 		if c := d.Certificate; c != nil {
 			m.Serial, m.Until = c.Serial, c.NotAfter
@@ -55,24 +55,24 @@ func methodsOf(s *mssp.Subscriber, now time.Time) []methodView {
 	return all
 }
 
-// removable reports whether there is something left to remove of a device.
+// removable reports whether a device can be removed or switched off.
 func removable(d *mssp.Device) bool {
 	return mssp.MethodOf(d.Method).Removable || d.State == signum.DeviceActive
 }
 
-// activityRow is a transaction as the list shows it.
+// activityRow is a transaction in the list.
 type activityRow struct {
 	At         time.Time
 	Party      string
-	Own        bool   // the portal's
+	Own        bool   // a log-in to the portal
 	Method     string // SMS: a one-time password
-	Text       string // empty: not to be shown
+	Text       string // empty: it must not be shown
 	OutcomeKey string
-	Kind       string // good, bad or open: how it looks
-	Code       int    // for outcomes without a text of their own
+	Kind       string // style: good, bad or open
+	Code       int    // for outcomes without their own text
 }
 
-// outcomes that have a text of their own.
+// outcomeKeys are the texts of outcomes that have their own.
 var outcomeKeys = map[signum.Code]string{
 	signum.SignatureMade: "outcome.500", signum.RequestOK: "outcome.100", signum.UserCancel: "outcome.401",
 	signum.PINBlocked: "outcome.402", signum.ExpiredTransaction: "outcome.208", signum.OTAError: "outcome.209",
@@ -100,8 +100,8 @@ func activityOf(t *mssp.Transaction, portal string) activityRow {
 	return row
 }
 
-// shortText is the beginning of what the phone showed. That of a text message
-// is a password.
+// shortText is the beginning of the text that the phone showed. It is empty for a
+// one-time password, which is a secret.
 func shortText(t *mssp.Transaction) string {
 	if t.OTP() {
 		return ""
@@ -127,7 +127,7 @@ func shortText(t *mssp.Transaction) string {
 	return text
 }
 
-// grouped is a code in groups of four.
+// grouped formats a code in groups of four.
 func grouped(code string) string {
 	var b strings.Builder
 	for i, r := range code {

@@ -1,6 +1,6 @@
 package webtest
 
-// Accessible checks what can be checked by machine: names, labels, contrast.
+// Accessible checks what a machine can check: names, labels, contrast.
 func (p *Tab) Accessible(where string) {
 	p.T.Helper()
 	for _, s := range Eval[[]string](p, accessibility) {
@@ -8,7 +8,7 @@ func (p *Tab) Accessible(where string) {
 	}
 }
 
-// accessibility lists what is wrong with what is visible now.
+// accessibility lists the problems of the visible elements.
 const accessibility = `(() => {
 	const out = [], top = document.querySelector('dialog[open]') ?? document.body;
 	const visible = (e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest('.unseen');

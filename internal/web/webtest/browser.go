@@ -20,11 +20,12 @@ import (
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
-// Patience is how long a test waits for what must happen: a browser on a machine
-// with other work to do may be slow, and whoever is in time pays nothing.
+// Patience is how long a test waits for what must happen. It is long because a
+// browser on a busy machine may be slow; a test that passes does not wait for it.
 const Patience = 2 * time.Minute
 
-// NewBrowser starts a real browser, with a profile of its own.
+// NewBrowser starts a browser with a profile of its own. A machine without one skips
+// the test.
 func NewBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	program := testkit.Chromium(t)
@@ -51,8 +52,7 @@ func NewBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Cont
 	return ctx
 }
 
-// Tab is a page that a person looks at. Whatever the browser complains of fails
-// the test.
+// Tab is a tab of the browser. Errors and warnings in its log fail the test.
 type Tab struct {
 	T      *testing.T
 	ctx    context.Context
@@ -62,13 +62,13 @@ type Tab struct {
 	mu       sync.Mutex
 	problems []string
 	strict   bool
-	worker   serviceworker.RegistrationID // of its service worker, if the test asked
+	worker   serviceworker.RegistrationID // of its service worker, if the test enabled that domain
 }
 
 // Step is something that the browser does.
 type Step = chromedp.Action[chromedp.Void]
 
-// Command makes a step of a command of the DevTools protocol.
+// Command returns a step that runs a command of the DevTools protocol.
 func Command[P, R any](cmd cdp.Command[P, R], params P) Step {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, cmd, params)
@@ -76,19 +76,19 @@ func Command[P, R any](cmd cdp.Command[P, R], params P) Step {
 	})
 }
 
-// OnNewDocument has every document of the tab begin with a script.
+// OnNewDocument runs a script at the start of every document of the tab.
 func OnNewDocument(js string) Step {
 	return Command(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: js})
 }
 
-// Speaking is a browser of another language.
+// Speaking sets the language of the browser.
 func Speaking(lang string) Step {
 	return OnNewDocument(fmt.Sprintf(`Object.defineProperty(navigator, 'languages', { get: () => [%q] });`, lang))
 }
 
 const violations = `addEventListener('securitypolicyviolation', (e) => console.error('CSP: ' + e.violatedDirective + ' ' + e.blockedURI + ' ' + e.sourceFile + ':' + e.lineNumber));`
 
-// Open opens an address in a new tab, after the steps in before.
+// Open opens an address in a new tab, after the given steps.
 func Open(t *testing.T, browser context.Context, url string, before ...Step) *Tab {
 	t.Helper()
 	p := &Tab{T: t, origin: strings.TrimSuffix(url, "/phone")}
@@ -146,17 +146,16 @@ func (p *Tab) Close() {
 	p.problems = nil
 }
 
-// complains reports whether an entry of the browser's log is a problem. Error
-// answers and a network that is down are part of most tests, and keys of the
-// service are P-256 and nothing else.
+// complains reports whether an entry of the browser's log is a problem. HTTP errors
+// and a network that is down are part of most tests. The browser also warns that the
+// page admits only P-256 for passkeys, which is intended.
 func (p *Tab) complains(e *log.Entry) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.strict || !strings.Contains(e.Text, "pubKeyCredParams") && e.Source != log.EntrySourceNetwork && (e.Level == log.EntryLevelError || e.Level == log.EntryLevelWarning)
 }
 
-// Strict makes every entry of the browser's log a problem, failed requests
-// included.
+// Strict makes every entry of the browser's log a problem, including failed requests.
 func (p *Tab) Strict() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -171,7 +170,7 @@ func (p *Tab) problem(s string) {
 
 func (p *Tab) Run(steps ...Step) { p.T.Helper(); Result(p, chromedp.Steps(steps...)) }
 
-// Result runs one action, not for ever.
+// Result runs one action, for Patience at most.
 func Result[T any](p *Tab, a chromedp.Action[T]) T {
 	p.T.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, Patience)
@@ -183,7 +182,7 @@ func Result[T any](p *Tab, a chromedp.Action[T]) T {
 		text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`))
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.T.Fatalf("%v\nthe page shows:\n%s\nand said: %q", err, text, p.problems)
+		p.T.Fatalf("%v\nthe page shows:\n%s\nlog: %q", err, text, p.problems)
 	}
 	return v
 }
@@ -192,14 +191,14 @@ func (p *Tab) Wait(sel string)   { p.T.Helper(); p.Run(chromedp.WaitVisible(chro
 func (p *Tab) Click(sel string)  { p.T.Helper(); p.Run(chromedp.Click(chromedp.CSS(sel))) }
 func (p *Tab) Press(keys string) { p.T.Helper(); p.Run(chromedp.KeyEvent(keys)) }
 
-// View waits for a screen, and looks whether everybody can use it.
+// View waits for a screen and checks that it is accessible.
 func (p *Tab) View(name string) {
 	p.T.Helper()
 	p.Wait(`[data-view="` + name + `"]`)
 	p.Accessible(name)
 }
 
-// Visit goes to a page of the bar.
+// Visit opens a page of the navigation bar.
 func (p *Tab) Visit(page string) {
 	p.T.Helper()
 	p.Click(`a[href="#` + page + `"]`)
@@ -218,19 +217,19 @@ func (p *Tab) Text(sel string) string {
 	return Result(p, chromedp.Text(chromedp.CSS(sel)))
 }
 
-// Eval waits for promises too.
+// Eval evaluates an expression, and awaits it if it is a promise.
 func Eval[T any](p *Tab, js string) T {
 	p.T.Helper()
 	return Result(p, chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
 }
 
-// Until waits for an expression to be true.
+// Until waits until an expression is true.
 func (p *Tab) Until(js string) {
 	p.T.Helper()
 	Result(p, chromedp.Poll[bool](js, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(Patience)))
 }
 
-// Eventually waits for a promise to be of true.
+// Eventually repeats an asynchronous expression until it resolves to true.
 func (p *Tab) Eventually(js string) {
 	p.T.Helper()
 	for end := time.Now().Add(Patience); time.Now().Before(end); {
@@ -242,14 +241,13 @@ func (p *Tab) Eventually(js string) {
 	p.T.Fatalf("never: %s", js)
 }
 
-// Later moves the page's clock on, so that nobody waits so long.
+// Later advances the clock of the page.
 func (p *Tab) Later(d time.Duration) {
 	p.T.Helper()
 	Eval[bool](p, fmt.Sprintf(`(() => { const now = Date.now; Date.now = () => now() + %d; document.dispatchEvent(new Event('visibilitychange')); return true; })()`, d.Milliseconds()))
 }
 
-// Grant allows a page what the person would be asked for: a permission of the
-// Permissions API, by its name.
+// Grant grants a permission of the Permissions API, so that the browser does not ask.
 func (p *Tab) Grant(origin, name string) {
 	p.T.Helper()
 	_, err := chromedp.CallBrowser(p.ctx, browser.SetPermission, browser.SetPermissionParams{
@@ -260,7 +258,7 @@ func (p *Tab) Grant(origin, name string) {
 	}
 }
 
-// Worker waits for the page's service worker. The test must have enabled the
+// Worker waits for the service worker of the page. The test must have enabled the
 // domain ServiceWorker.
 func (p *Tab) Worker() serviceworker.RegistrationID {
 	p.T.Helper()
@@ -276,14 +274,14 @@ func (p *Tab) Worker() serviceworker.RegistrationID {
 	return ""
 }
 
-// Forgive drops problems that the test itself brought about.
+// Forgive drops problems that the test itself has caused.
 func (p *Tab) Forgive() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.problems = nil
 }
 
-// Says waits for an element to have a text.
+// Says waits until an element contains a text.
 func (p *Tab) Says(sel, want string) {
 	p.T.Helper()
 	p.Until(fmt.Sprintf(`Boolean(document.querySelector(%q)?.innerText.includes(%q))`, sel, want))

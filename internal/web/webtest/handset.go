@@ -9,7 +9,7 @@ func (p *Tab) Key(name string) {
 	p.Click(`[data-key="` + name + `"]`)
 }
 
-// Fits checks that the words on the keys have the room that they need.
+// Fits checks that the labels fit on their keys.
 func (p *Tab) Fits() {
 	p.T.Helper()
 	for _, s := range Eval[[]string](p, `[...document.querySelectorAll('.soft .key')].filter((k) => {
@@ -43,7 +43,7 @@ func (p *Tab) Dial(digits string) {
 	}
 }
 
-// Dots waits for so many digits on the screen, and for nothing but dots there.
+// Dots waits until the screen shows n digits, all of them as dots.
 func (p *Tab) Dots(n int) {
 	p.T.Helper()
 	p.Until(fmt.Sprintf(`document.querySelector('.entry')?.textContent === '•'.repeat(%d)`, n))

@@ -1,10 +1,10 @@
 package webtest
 
-// Passcode is what the person at the phone page chooses.
+// Passcode is the passcode that Enrol sets.
 const Passcode = "246802"
 
-// Enrol sets the phone up with an activation code and Passcode. An empty code
-// stands for the one that the page's address already has.
+// Enrol sets up the phone with an activation code and Passcode. If code is empty, the
+// address of the page contains it.
 func (p *Tab) Enrol(code string) {
 	p.T.Helper()
 	p.View("code")
@@ -25,7 +25,7 @@ func (p *Tab) Enrol(code string) {
 // Ready waits until the phone is connected to the service.
 func (p *Tab) Ready() { p.T.Helper(); p.Wait(".pulse.on") }
 
-// Unlock answers the dialog.
+// Unlock enters a passcode to sign.
 func (p *Tab) Unlock(passcode string) {
 	p.T.Helper()
 	p.Fill(`dialog [name=passcode]`, passcode)
