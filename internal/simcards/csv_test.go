@@ -19,6 +19,7 @@ import (
 )
 
 func TestImportWrappedKeys(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{16, 24, 32} {
 		b := newTestBook(t)
 		kek := bytes.Repeat([]byte{9}, size)
@@ -76,6 +77,7 @@ func cardHex(t *testing.T, s string) (b []byte) {
 }
 
 func TestImportRefused(t *testing.T) {
+	t.Parallel()
 	b := newTestBook(t)
 	for name, test := range map[string]struct {
 		file string
@@ -117,6 +119,7 @@ func TestImportRefused(t *testing.T) {
 }
 
 func TestImportBadRows(t *testing.T) {
+	t.Parallel()
 	b := newTestBook(t)
 	b.refuse = cardICCID(90)
 	k, id := fmt.Sprintf("%x", cardKey(1, 1)), cardICCID(1)
@@ -186,6 +189,7 @@ func TestImportBadRows(t *testing.T) {
 // Columns in any order and case, semicolons, quotes, a byte order mark, CRLF, and
 // columns that are absent.
 func TestImportForms(t *testing.T) {
+	t.Parallel()
 	b := newTestBook(t)
 	k := fmt.Sprintf("%X", cardKey(1, 1))
 	file := "\uFEFFKID; kic ;Algorithm;KEY_SET;\"msisdn\";iccid\r\n\r\n" +
@@ -205,6 +209,7 @@ func TestImportForms(t *testing.T) {
 }
 
 func TestICCID(t *testing.T) {
+	t.Parallel()
 	for _, good := range []string{"89148000000745809013", "8944500102198304826", "89014103211118510720", cardICCID(7)} {
 		if err := checkICCID(good); err != nil {
 			t.Errorf("%s: %v", good, err)
@@ -249,7 +254,7 @@ func (g *generated) Read(p []byte) (int, error) {
 
 // What is kept of a large file is what it takes to find repeated rows.
 func TestCardFileMemory(t *testing.T) {
-	const rows = 200_000
+	const rows = 50_000
 	f, err := openCards(&generated{of: rows}, parseTestNumber, nil)
 	if err != nil {
 		t.Fatal(err)

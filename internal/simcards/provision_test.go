@@ -197,6 +197,7 @@ func refusedWith(t *testing.T, err error, text string) {
 }
 
 func TestSwap(t *testing.T) {
+	t.Parallel()
 	b := newTestBook(t)
 	ctx := t.Context()
 	b.load(cardLine(1, 1, "RSA"), cardLine(2, -1), cardLine(3, -1), cardLine(4, 4))
@@ -249,6 +250,7 @@ func TestSwap(t *testing.T) {
 
 // A swap that cannot revoke leaves all as it was, and can be repeated.
 func TestSwapWithoutRevocation(t *testing.T) {
+	t.Parallel()
 	b := newTestBook(t)
 	ctx := t.Context()
 	b.load(cardLine(1, 1), cardLine(2, -1))
@@ -268,6 +270,7 @@ func TestSwapWithoutRevocation(t *testing.T) {
 }
 
 func TestRenumber(t *testing.T) {
+	t.Parallel()
 	b := newTestBook(t)
 	ctx := t.Context()
 	b.load(cardLine(1, 1), cardLine(2, 2))
@@ -299,6 +302,7 @@ func TestRenumber(t *testing.T) {
 }
 
 func TestBlock(t *testing.T) {
+	t.Parallel()
 	b := newTestBook(t)
 	ctx := t.Context()
 	b.load(cardLine(1, 1), cardLine(2, -1))
@@ -326,6 +330,7 @@ func TestBlock(t *testing.T) {
 }
 
 func TestShow(t *testing.T) {
+	t.Parallel()
 	b := newTestBook(t)
 	ctx := t.Context()
 	b.load(cardLine(1, 1), cardLine(2, -1))
@@ -358,6 +363,7 @@ func TestShow(t *testing.T) {
 }
 
 func TestProvisionerNeeds(t *testing.T) {
+	t.Parallel()
 	if _, err := New(Config{}); err == nil {
 		t.Error("made of nothing")
 	}
@@ -365,6 +371,7 @@ func TestProvisionerNeeds(t *testing.T) {
 
 // What is printed of a card that goes to a phone, and of a row, has no keys.
 func TestNoKeysInText(t *testing.T) {
+	t.Parallel()
 	b := newTestBook(t)
 	b.load(cardLine(1, 1))
 	secret := cardKey(1, 1)
