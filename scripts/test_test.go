@@ -97,8 +97,7 @@ func TestEnd(t *testing.T) {
 		end      string // the last lines, without the time
 		says     string // something to find the reason by
 	}{
-		{name: "all pass", packages: "./good", end: "DONE 1 tests, 0 skipped, 0 flaky, 0 failures"},
-		{name: "skipped", packages: "./skips", end: "DONE 1 tests, 1 skipped, 0 flaky, 0 failures"},
+		{name: "passed and skipped", packages: "./good ./skips", end: "DONE 2 tests, 1 skipped, 0 flaky, 0 failures"},
 		{name: "skipped in CI", packages: "./skips", ci: "true", fails: true,
 			end: "failed: skips.TestSkips, which was skipped / DONE 1 tests, 1 skipped, 0 flaky, 1 failures"},
 		{name: "one fails once", packages: "./good ./once", says: "the first run",
@@ -108,16 +107,14 @@ func TestEnd(t *testing.T) {
 		{name: "too many", packages: "./once ./many", fails: true,
 			end: "failed: many.TestA / failed: many.TestB / failed: many.TestC / failed: many.TestD / " +
 				"failed: once.TestOnce/sub / DONE 6 tests, 0 skipped, 0 flaky, 5 failures"},
-		{name: "a panic", packages: "./good ./panics", fails: true, says: "panic: here",
-			end: "failed: panics.TestPanics / DONE 2 tests, 0 skipped, 0 flaky, 1 failures"},
-		{name: "does not build", packages: "./good ./builds", fails: true, says: "undefined: testing",
-			end: "failed: builds / DONE 1 tests, 0 skipped, 0 flaky, 1 failures"},
-		{name: "a race", packages: "./good ./races", fails: true, says: "DATA RACE",
-			end: "failed: races.TestRaces / DONE 2 tests, 0 skipped, 0 flaky, 1 failures"},
-		{name: "a process that ends early", packages: "./good ./exits", fails: true,
-			end: "failed: exits / DONE 2 tests, 0 skipped, 0 flaky, 1 failures"},
-		{name: "a leak", packages: "./good ./leaks", fails: true, says: "it leaks",
-			end: "failed: leaks / DONE 2 tests, 0 skipped, 0 flaky, 1 failures"},
+		{name: "a panic", packages: "./panics", fails: true, says: "panic: here",
+			end: "failed: panics.TestPanics / DONE 1 tests, 0 skipped, 0 flaky, 1 failures"},
+		{name: "does not build", packages: "./builds", fails: true, says: "undefined: testing",
+			end: "failed: builds / DONE 0 tests, 0 skipped, 0 flaky, 1 failures"},
+		{name: "a race", packages: "./races", fails: true, says: "DATA RACE",
+			end: "failed: races.TestRaces / DONE 1 tests, 0 skipped, 0 flaky, 1 failures"},
+		{name: "a process that ends early, and a leak", packages: "./exits ./leaks", fails: true, says: "it leaks",
+			end: "failed: exits / failed: leaks / DONE 2 tests, 0 skipped, 0 flaky, 2 failures"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
