@@ -25,10 +25,12 @@ test: deps lint ## everything that must hold, with the race detector; installs w
 slow: ## the slowest tests of the last "make test"
 	@$(TOOL) gotestsum tool slowest --num 30 --jsonfile bin/test.json
 
-lint: ## gofmt, vet, staticcheck, go.mod
+lint: ## gofmt, vet and staticcheck, with and without the lab; go.mod
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "these files want gofmt -w"; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags nolab ./cmd/signum
 	$(TOOL) staticcheck ./...
+	$(TOOL) staticcheck -tags nolab ./cmd/signum
 	$(GO) mod verify
 	$(GO) mod tidy -diff
 	cd tools && $(GO) mod tidy -diff
