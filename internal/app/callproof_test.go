@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 func TestProofClaims(t *testing.T) {
@@ -191,7 +193,7 @@ func FuzzProof(f *testing.F) {
 	f.Add(p.proof("GET", "/", nil))
 	f.Add("a.b.c")
 	f.Add("eyJhbGciOiJFUzI1NiIsInR5cCI6InNpZ251bS1wcm9vZitqd3QiLCJraWQiOiJ4In0.e30.AA")
-	stranger := &newKey(f).PublicKey
+	stranger := &testkit.ECKey(f).PublicKey
 	f.Fuzz(func(t *testing.T, compact string) {
 		got, err := parseCallProof(compact)
 		if err != nil {
@@ -217,7 +219,7 @@ func FuzzCode(f *testing.F) {
 }
 
 func FuzzKey(f *testing.F) {
-	f.Add(spki(f, newKey(f)))
+	f.Add(spki(f, testkit.ECKey(f)))
 	f.Fuzz(func(t *testing.T, der []byte) {
 		if k, err := parseKey(der); err == nil && (len(der) != 91 || k == nil) {
 			t.Fatalf("%x", der)
@@ -226,7 +228,7 @@ func FuzzKey(f *testing.F) {
 }
 
 func FuzzSignature(f *testing.F) {
-	k := newKey(f)
+	k := testkit.ECKey(f)
 	f.Add(rawSign(f, k, []byte("x")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		der, err := derSignature(b)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 func TestAnswers(t *testing.T) {
@@ -213,7 +214,7 @@ type authenticator struct {
 }
 
 func (p *phone) authenticator() *authenticator {
-	return &authenticator{key: newKey(p.w.t), id: []byte("credential 1"), origin: p.w.origin(), rp: "127.0.0.1", flags: 5, kind: "webauthn.get"}
+	return &authenticator{key: testkit.ECKey(p.w.t), id: []byte("credential 1"), origin: p.w.origin(), rp: "127.0.0.1", flags: 5, kind: "webauthn.get"}
 }
 
 // assert does what navigator.credentials.get does.
@@ -274,7 +275,7 @@ func TestPasskey(t *testing.T) {
 		"no user":            {func(a *authenticator) { a.flags = 4 }, challenge[:]},
 		"user not verified":  {func(a *authenticator) { a.flags = 1 }, challenge[:]},
 		"a registration":     {func(a *authenticator) { a.kind = "webauthn.create" }, challenge[:]},
-		"another key":        {func(a *authenticator) { a.key = newKey(t) }, challenge[:]},
+		"another key":        {func(a *authenticator) { a.key = testkit.ECKey(t) }, challenge[:]},
 		"another credential": {func(a *authenticator) { a.id = []byte("none") }, challenge[:]},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -307,7 +308,7 @@ func TestPasskey(t *testing.T) {
 }
 
 func FuzzWebAuthn(f *testing.F) {
-	key := newKey(f)
+	key := testkit.ECKey(f)
 	a := &authenticator{key: key, id: []byte("x"), origin: "https://signum.example", rp: "signum.example", flags: 5, kind: "webauthn.get"}
 	challenge := sha256.Sum256([]byte("attrs"))
 	good := a.assert(f, challenge[:])

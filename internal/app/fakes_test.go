@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -262,16 +261,7 @@ type authority struct {
 }
 
 func newAuthority(t testing.TB, c *testkit.Clock, s *store) *authority {
-	return &authority{clock: c, store: s, trap: s.trap, key: newKey(t), life: 3 * 365 * 24 * time.Hour, revoked: make(map[string]int)}
-}
-
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
+	return &authority{clock: c, store: s, trap: s.trap, key: testkit.ECKey(t), life: 3 * 365 * 24 * time.Hour, revoked: make(map[string]int)}
 }
 
 func (a *authority) Issue(_ context.Context, serial, deviceID string, key crypto.PublicKey) (*mssp.Certificate, error) {

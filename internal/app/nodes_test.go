@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // node starts another server on the same store, as a second node does.
@@ -29,7 +30,7 @@ func TestHeartbeatOnAnotherNode(t *testing.T) {
 	onB := *p
 	onB.w = b
 	endpoint := "https://push.example/1"
-	key := newKey(t).PublicKey
+	key := testkit.ECKey(t).PublicKey
 	point, err := key.ECDH()
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,8 @@ import (
 	"math/big"
 	"net/http"
 	"testing"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // phone is an App written after docs/app-protocol.md. It shares no code with the
@@ -30,7 +32,7 @@ type phone struct {
 
 func newPhone(w *world) *phone {
 	v := sha256.Sum256([]byte("123456"))
-	return &phone{w: w, auth: newKey(w.t), key: newKey(w.t), verifier: v[:]}
+	return &phone{w: w, auth: testkit.ECKey(w.t), key: testkit.ECKey(w.t), verifier: v[:]}
 }
 
 // reply is an HTTP answer.

@@ -1,6 +1,8 @@
 package testkit
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -52,5 +54,29 @@ func TestOpenSSL(t *testing.T) {
 	}
 	if out, err := TryOpenSSL(t, nil, "unknown"); err == nil {
 		t.Errorf("an unknown command succeeded: %s", out)
+	}
+}
+
+// Events are recorded from any goroutine, in the order of each.
+func TestEvents(t *testing.T) {
+	var e Events[int]
+	var also atomic.Int64
+	e.Also = func(n int) { also.Add(int64(n)) }
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for n := range 100 {
+				e.Note(n)
+			}
+		})
+	}
+	wg.Wait()
+	all := e.All()
+	if len(all) != 400 || also.Load() != 4*4950 {
+		t.Errorf("%d events, sum %d", len(all), also.Load())
+	}
+	all[0] = -1
+	if e.All()[0] == -1 {
+		t.Error("All returns its own memory")
 	}
 }

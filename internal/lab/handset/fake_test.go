@@ -152,7 +152,7 @@ type radio struct {
 func newRadio(t testing.TB, c handset.Config, card handset.SIM) *radio {
 	t.Helper()
 	r := &radio{unblock: make(chan struct{})}
-	c.Observe = r.diary.note
+	c.Observe = r.diary.Note
 	r.Network = handset.New(c)
 	t.Cleanup(r.Close)
 	r.Connect(func(number string, tpdu []byte) error {

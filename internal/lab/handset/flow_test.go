@@ -43,7 +43,7 @@ type occurrence struct {
 }
 
 func (d *diary) occurrences() (all []occurrence) {
-	for _, e := range d.all() {
+	for _, e := range d.All() {
 		all = append(all, occurrence{e.Kind, e.TriesLeft, e.Code})
 	}
 	return all
@@ -105,7 +105,7 @@ func TestSIMSign(t *testing.T) {
 					if got := s.diary.occurrences(); !slices.Equal(got, c.events) {
 						t.Errorf("%v, want %v", got, c.events)
 					}
-					for _, e := range s.diary.all() {
+					for _, e := range s.diary.All() {
 						if e.Text != text || e.Op != mssp.OpSign || e.TransID != r.ID.String() || e.DeviceID != "sim" || e.MSISDN != msisdn || e.Method != signum.SIM {
 							t.Errorf("%+v", e)
 						}
@@ -173,7 +173,7 @@ func TestSIMActivation(t *testing.T) {
 				if got := s.diary.occurrences(); !slices.Equal(got, c.events) {
 					t.Errorf("%v, want %v", got, c.events)
 				}
-				for _, e := range s.diary.all() {
+				for _, e := range s.diary.All() {
 					if e.Op != mssp.OpActivate || e.TransID != r.ID.String() || e.Kind == person.PINRejected && e.Reason != "the two PINs are not the same" {
 						t.Errorf("%+v", e)
 					}
@@ -221,7 +221,7 @@ func TestSIMNewPINByHand(t *testing.T) {
 		if got := s.diary.kinds(); !slices.Equal(got, want) {
 			t.Errorf("%v", got)
 		}
-		if all := s.diary.all(); all[1].Reason == all[2].Reason {
+		if all := s.diary.All(); all[1].Reason == all[2].Reason {
 			t.Errorf("%q", all[1].Reason)
 		}
 	})
@@ -254,7 +254,7 @@ func TestSIMReceipt(t *testing.T) {
 			if got := s.diary.occurrences(); !slices.Equal(got, want) {
 				t.Errorf("%s: %v, want %v", c.do, got, want)
 			}
-			if e := s.diary.all()[1]; e.Op != mssp.OpDisplay || e.Text != "You paid. Grüezi!" {
+			if e := s.diary.All()[1]; e.Op != mssp.OpDisplay || e.Text != "You paid. Grüezi!" {
 				t.Errorf("%+v", e)
 			}
 		})
@@ -332,7 +332,7 @@ func TestSIMForged(t *testing.T) {
 		s.sendPacket(slices.Repeat([]byte{0x00}, 300))
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if got := s.diary.all(); len(got) != 0 {
+		if got := s.diary.All(); len(got) != 0 {
 			t.Error(got)
 		}
 	})

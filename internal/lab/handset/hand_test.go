@@ -204,7 +204,7 @@ func TestUnreachable(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	got := r.diary.all()
+	got := r.diary.All()
 	for i, want := range []person.Event{{DeviceID: "sim", Method: signum.SIM}, {Text: "hello"}, {Flash: true}} {
 		want.Time, want.Kind, want.MSISDN, want.Code = got[i].Time, person.Undelivered, msisdn, signum.OTAError
 		if got[i] != want {
@@ -317,7 +317,7 @@ func TestSwap(t *testing.T) {
 		if len(old.sent(0x14)) != 0 || len(fresh.sent(0x14)) != 1 {
 			t.Error("the wrong card was answered")
 		}
-		if e := r.diary.all(); e[len(e)-1].DeviceID != "sim2" {
+		if e := r.diary.All(); e[len(e)-1].DeviceID != "sim2" {
 			t.Errorf("%+v", e)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -18,31 +19,12 @@ var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.Genera
 
 const msisdn = "+41791234567"
 
-// diary keeps events.
-type diary struct {
-	mu     sync.Mutex
-	events []person.Event
-	also   func(person.Event) // if not nil
-}
-
-func (d *diary) note(e person.Event) {
-	if d.also != nil {
-		defer d.also(e)
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.events = append(d.events, e)
-}
-
-func (d *diary) all() []person.Event {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return append([]person.Event(nil), d.events...)
-}
+// diary has the events of the phones.
+type diary struct{ testkit.Events[person.Event] }
 
 func (d *diary) kinds() []person.Kind {
 	var all []person.Kind
-	for _, e := range d.all() {
+	for _, e := range d.All() {
 		all = append(all, e.Kind)
 	}
 	return all

@@ -76,7 +76,7 @@ func newService(t testing.TB, c *card.Card, does person.Behaviour) *service {
 		TB: t, card: c, joins: sms.NewReassembler(time.Hour, 100),
 		params: scp80.Params{SPI: [2]byte{0x16, 0x39}, KIc: 0x12, KID: 0x12, TAR: applet.TAR},
 	}
-	s.Network = handset.New(handset.Config{Delay: time.Second, Observe: s.diary.note})
+	s.Network = handset.New(handset.Config{Delay: time.Second, Observe: s.diary.Note})
 	t.Cleanup(s.Close)
 	s.Connect(s.receive)
 	if err := s.Insert("sim", msisdn, c); err != nil {

@@ -225,7 +225,7 @@ func TestInactivity(t *testing.T) {
 			if got := only(t, card.sent(0x14)); !strings.HasSuffix(got, "830112") {
 				t.Error(got)
 			}
-			if e := r.diary.all(); e[len(e)-1].Kind == person.Shown {
+			if e := r.diary.All(); e[len(e)-1].Kind == person.Shown {
 				t.Error(e)
 			}
 		})

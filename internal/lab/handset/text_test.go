@@ -67,7 +67,7 @@ func TestTexts(t *testing.T) {
 	if n := len(card.sent(0xc2)); n != 0 {
 		t.Errorf("%d ENVELOPEs", n)
 	}
-	for i, e := range r.diary.all() {
+	for i, e := range r.diary.All() {
 		if e.Kind != person.Text || e.Text != want[i].Text || e.Method != "" || e.MSISDN != msisdn || e.Flash || e.Time.IsZero() {
 			t.Errorf("%+v", e)
 		}
@@ -98,7 +98,7 @@ func TestFlash(t *testing.T) {
 		if d := r.screen(t); d.Kind != handset.Idle {
 			t.Errorf("%+v", d)
 		}
-		if e := r.diary.all()[0]; !e.Flash || e.Kind != person.Text {
+		if e := r.diary.All()[0]; !e.Flash || e.Kind != person.Text {
 			t.Errorf("%+v", e)
 		}
 		if got := r.Messages(msisdn); len(got) != 0 {

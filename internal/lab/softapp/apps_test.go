@@ -27,14 +27,14 @@ func TestAppEnrolAndSign(t *testing.T) {
 			t.Fatalf("%v", got)
 		}
 		signature, err := b64u.DecodeString(got[0]["signature"].(string))
-		if err != nil || !verifyRaw(l.service.apps[id].sign, signedAttrs("Bank: log in?"), signature) {
+		if err != nil || !verifyRaw(l.service.apps[id].sign, softapp.SignedAttrs("Bank: log in?"), signature) {
 			t.Errorf("signature %x, %v", signature, err)
 		}
 		if shown := l.service.heard(id, "shown"); len(shown) != 1 || shown[0]["id"] != "h1" || shown[0]["op"] != "sign" {
 			t.Errorf("shown: %v", shown)
 		}
 		want := []person.Kind{person.Shown, person.PINRight, person.Signed}
-		if got := l.diary.kinds(); !slices.Equal(got, want) {
+		if got := softapp.Kinds(&l.diary); !slices.Equal(got, want) {
 			t.Errorf("%q", got)
 		}
 	})
@@ -83,7 +83,7 @@ func TestAppBehaviours(t *testing.T) {
 				if got := l.device(id).TriesLeft(); got != tc.tries || l.service.apps[id].tries != tc.tries {
 					t.Errorf("%d tries left", got)
 				}
-				if got := l.diary.kinds(); !slices.Equal(got, tc.events) {
+				if got := softapp.Kinds(&l.diary); !slices.Equal(got, tc.events) {
 					t.Errorf("events %q", got)
 				}
 				got := l.answers()
@@ -93,7 +93,7 @@ func TestAppBehaviours(t *testing.T) {
 						t.Fatalf("%v", got)
 					}
 					signature, _ := b64u.DecodeString(got[0]["signature"].(string))
-					if verifyRaw(l.service.apps[id].sign, signedAttrs("a"), signature) != tc.valid || len(signature) != 64 {
+					if verifyRaw(l.service.apps[id].sign, softapp.SignedAttrs("a"), signature) != tc.valid || len(signature) != 64 {
 						t.Errorf("signature %x", signature)
 					}
 				case tc.answer == nil:
@@ -129,8 +129,8 @@ func TestAppReachableAgain(t *testing.T) {
 		l.wait(time.Second)
 		l.service.ask(id, l.service.toSign("h1", "a"))
 		l.wait(10 * time.Second)
-		if n := l.Connected(); n != 0 || len(l.diary.kinds()) != 0 {
-			t.Fatalf("%d inboxes, %q", n, l.diary.kinds())
+		if n := l.Connected(); n != 0 || len(softapp.Kinds(&l.diary)) != 0 {
+			t.Fatalf("%d inboxes, %q", n, softapp.Kinds(&l.diary))
 		}
 		_ = l.Behave(msisdn, person.Behaviour{})
 		l.wait(200 * time.Millisecond)
@@ -153,7 +153,7 @@ func TestAppDigest(t *testing.T) {
 		if len(got) != 1 || !sameObject(got[0], object{"id": "h1", "op": "sign", "cancel": true}) || len(l.service.called("unlock")) != 0 {
 			t.Errorf("%v", got)
 		}
-		if e := l.diary.all(); len(e) != 1 || e[0].Kind != person.Refused || e[0].Code != signum.InternalError {
+		if e := l.diary.All(); len(e) != 1 || e[0].Kind != person.Refused || e[0].Code != signum.InternalError {
 			t.Errorf("%+v", e)
 		}
 		if len(l.service.heard(id, "shown")) > 0 {
@@ -241,7 +241,7 @@ func TestAppReceiptWaits(t *testing.T) {
 					want = want[:2]
 				}
 				l.wait(2 * time.Second)
-				if got := l.diary.kinds(); !slices.Equal(got, want) {
+				if got := softapp.Kinds(&l.diary); !slices.Equal(got, want) {
 					t.Errorf("%q", got)
 				}
 			})
@@ -331,7 +331,7 @@ func TestAppDevice(t *testing.T) {
 		if !d.PublicKey().Equal(l.service.apps[id].sign) {
 			t.Error(d.PublicKey())
 		}
-		l.diary.also = func(e person.Event) {
+		l.diary.Also = func(e person.Event) {
 			switch e.Kind {
 			case person.Shown:
 				_ = l.Behave(msisdn, person.Behaviour{Do: person.Silent})

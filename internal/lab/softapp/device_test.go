@@ -4,10 +4,6 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/asn1"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,8 +32,7 @@ type bench struct {
 	clock *testkit.Clock
 	key   *ecdsa.PrivateKey
 
-	mu     sync.Mutex
-	kinds  []person.Kind
+	seen   testkit.Events[person.Event]
 	opened int // how often the vault was
 }
 
@@ -45,10 +40,7 @@ type bench struct {
 // tries, unless another vault is given.
 func newBench(t testing.TB, v vault) *bench {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := testkit.ECKey(t)
 	b := &bench{clock: testkit.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), key: key}
 	if v == nil {
 		left := MaxTries
@@ -64,28 +56,18 @@ func newBench(t testing.TB, v vault) *bench {
 	}
 	b.Device = &Device{
 		id: "app-1", msisdn: number, clock: b.clock, log: slog.New(slog.DiscardHandler), person: person.New(0),
-		observer: person.NewObserver(b.note), vault: v, public: &key.PublicKey, pin: person.DefaultPIN, tries: MaxTries,
+		observer: person.NewObserver(b.seen.Note), vault: v, public: &key.PublicKey, pin: person.DefaultPIN, tries: MaxTries,
 	}
 	return b
 }
 
-func (b *bench) note(e person.Event) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.kinds = append(b.kinds, e.Kind)
-}
-
-func (b *bench) events() []person.Kind {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.kinds)
-}
+func (b *bench) events() []person.Kind { return Kinds(&b.seen) }
 
 // toSign is a request that is valid for a minute.
 func (b *bench) toSign(id, text string) mssp.DeviceRequest {
 	return mssp.DeviceRequest{
 		TransID: id, MSISDN: number, DeviceID: b.id, Method: signum.App, MimeType: signum.MimeText, Text: text,
-		SignedAttrs: attrsOf(text), Expires: b.clock.Now().Add(time.Minute),
+		SignedAttrs: SignedAttrs(text), Expires: b.clock.Now().Add(time.Minute),
 	}
 }
 
@@ -93,24 +75,6 @@ func (b *bench) toShow(id, text string) mssp.DeviceRequest {
 	r := b.toSign(id, text)
 	r.Op, r.SignedAttrs = mssp.OpDisplay, nil
 	return r
-}
-
-// attrsOf makes signed attributes without internal/cms, which the device reads
-// them with.
-func attrsOf(text string) []byte {
-	type attribute struct {
-		Type   asn1.ObjectIdentifier
-		Values []any `asn1:"set"`
-	}
-	digest := sha256.Sum256([]byte(text))
-	der, err := asn1.MarshalWithParams([]attribute{
-		{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 3}, []any{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}}},
-		{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 4}, []any{digest[:]}},
-	}, "set")
-	if err != nil {
-		panic(err)
-	}
-	return der
 }
 
 func code(a mssp.DeviceAnswer) signum.Code {
@@ -125,7 +89,7 @@ func code(a mssp.DeviceAnswer) signum.Code {
 func TestDigestMismatch(t *testing.T) {
 	t.Parallel()
 	const text = "Bank: pay 10 CHF?"
-	good := attrsOf(text)
+	good := SignedAttrs(text)
 	flipped := bytes.Clone(good)
 	flipped[len(flipped)-1] ^= 1
 	for name, c := range map[string]struct {
@@ -141,9 +105,9 @@ func TestDigestMismatch(t *testing.T) {
 		"truncated":          {signum.MimeText, text, good[:len(good)-1]},
 		"trailing byte":      {signum.MimeText, text, append(bytes.Clone(good), 0)},
 		"no digest":          {signum.MimeText, text, []byte{0x31, 0}},
-		"digest of a digest": {signum.MimeText, text, attrsOf(string(good))},
+		"digest of a digest": {signum.MimeText, text, SignedAttrs(string(good))},
 		"no approval":        {signum.MimeTxnApproval, text, good},
-		"approval as a text": {signum.MimeTxnApproval, `{"type":"Pay","dtbd":[]}`, attrsOf(`{"type":"Pay","dtbd":[]}`)},
+		"approval as a text": {signum.MimeTxnApproval, `{"type":"Pay","dtbd":[]}`, SignedAttrs(`{"type":"Pay","dtbd":[]}`)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -173,7 +137,7 @@ func TestAttributesChangedWhileShown(t *testing.T) {
 	if got := b.receive(r, 0); !got.asked {
 		t.Fatalf("%+v", got)
 	}
-	copy(r.SignedAttrs, attrsOf("b"))
+	copy(r.SignedAttrs, SignedAttrs("b"))
 	a, err := b.EnterPIN("h1", person.DefaultPIN)
 	if err != nil || code(a) != signum.InternalError || a.Signature != nil {
 		t.Errorf("%+v, %v", a, err)
@@ -329,7 +293,7 @@ func TestNewerRequest(t *testing.T) {
 	b := newBench(t, nil)
 	b.receive(b.toSign("h1", "first"), 0)
 	bad := b.toSign("h0", "bad")
-	bad.SignedAttrs = attrsOf("else")
+	bad.SignedAttrs = SignedAttrs("else")
 	b.receive(bad, 0)
 	if s, ok := b.Shown(); !ok || s.TransID != "h1" {
 		t.Fatalf("%+v, %t", s, ok)

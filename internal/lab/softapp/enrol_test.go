@@ -10,6 +10,7 @@ import (
 
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/softapp"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // An enrolment whose answers were lost is repeated, with the same keys.
@@ -77,7 +78,7 @@ func TestAppErrors(t *testing.T) {
 // An enrolment that the service does not answer as it should makes no App.
 func TestAppEnrolAnswers(t *testing.T) {
 	t.Parallel()
-	another := (&fakeService{t: t}).certify(&newECKey(t).PublicKey)
+	another := (&fakeService{t: t}).certify(&testkit.ECKey(t).PublicKey)
 	for name, spoil := range map[string]func(a object){
 		"no device":       func(a object) { delete(a, "device") },
 		"no number":       func(a object) { a["msisdn"] = "" },

@@ -3,7 +3,6 @@ package softapp_test
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
@@ -23,6 +22,8 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 var b64u = base64.RawURLEncoding
@@ -341,10 +342,7 @@ func (s *fakeService) enrol(raw []byte, body object) (object, *refusal) {
 
 // certify makes a certificate that a client can read, and no more.
 func (s *fakeService) certify(key *ecdsa.PublicKey) string {
-	ca, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	ca := testkit.ECKey(s.t)
 	template := &x509.Certificate{SerialNumber: big.NewInt(s.serial), Subject: pkix.Name{CommonName: "x"}, NotAfter: s.now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key, ca)
 	if err != nil {

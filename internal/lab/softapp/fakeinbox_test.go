@@ -11,7 +11,9 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/softapp"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 const heartbeat = 25 * time.Second
@@ -153,7 +155,7 @@ func (s *fakeService) dials(device string) []time.Time {
 // toSign is a request for a signature, and toShow one for a receipt, valid
 // for a minute and more.
 func (s *fakeService) toSign(id, text string) object {
-	return object{"id": id, "op": "sign", "mime": "text/plain", "text": text, "lang": "en", "attrs": b64u.EncodeToString(signedAttrs(text)),
+	return object{"id": id, "op": "sign", "mime": "text/plain", "text": text, "lang": "en", "attrs": b64u.EncodeToString(softapp.SignedAttrs(text)),
 		"created": s.now().UnixMilli(), "expires": s.now().Add(90 * time.Second).UnixMilli()}
 }
 
@@ -167,7 +169,7 @@ type appLab struct {
 	*softapp.Apps
 	t       *testing.T
 	service *fakeService
-	diary   *diary
+	diary   testkit.Events[person.Event]
 	config  softapp.Config
 	quit    func()
 }
@@ -176,8 +178,8 @@ type appLab struct {
 func inBubble(t *testing.T, c softapp.Config, f func(l *appLab)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		l := &appLab{t: t, service: newFakeService(t), diary: &diary{}}
-		c.Base, c.HTTPClient, c.Observe = "http://localhost/app/v1", l.service.client(), l.diary.note
+		l := &appLab{t: t, service: newFakeService(t)}
+		c.Base, c.HTTPClient, c.Observe = "http://localhost/app/v1", l.service.client(), l.diary.Note
 		if c.Store == nil {
 			c.Store = new(softapp.Memory)
 		}

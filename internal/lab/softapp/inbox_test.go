@@ -30,7 +30,7 @@ func TestAppDuplicates(t *testing.T) {
 		}
 		l.wait(5 * time.Second)
 		want := []person.Kind{person.Shown, person.PINRight, person.Signed}
-		if got := l.diary.kinds(); !slices.Equal(got, want) {
+		if got := softapp.Kinds(&l.diary); !slices.Equal(got, want) {
 			t.Errorf("%q", got)
 		}
 		if got := l.answers(); len(got) != 1 {
@@ -41,8 +41,8 @@ func TestAppDuplicates(t *testing.T) {
 		l.service.ask(id, r)
 		l.wait(21 * time.Second)
 		got := l.answers()
-		if len(got) != 2 || !sameObject(got[0], got[1]) || !sameObject(first, got[1]) || len(l.diary.kinds()) != 3 {
-			t.Errorf("%v, %q", got, l.diary.kinds())
+		if len(got) != 2 || !sameObject(got[0], got[1]) || !sameObject(first, got[1]) || len(softapp.Kinds(&l.diary)) != 3 {
+			t.Errorf("%v, %q", got, softapp.Kinds(&l.diary))
 		}
 	})
 }
@@ -61,7 +61,7 @@ func TestAppReordering(t *testing.T) {
 		l.service.tell(id, object{"type": "gone", "id": "h1", "op": "sign", "reason": "withdrawn"})
 		l.service.tell(id, object{"type": "request", "request": l.service.toSign("h1", "a")})
 		l.wait(0)
-		if shown() != "" || len(l.diary.kinds()) != 0 {
+		if shown() != "" || len(softapp.Kinds(&l.diary)) != 0 {
 			t.Errorf("%q is shown", shown())
 		}
 		// The receipt of the same transaction is another request.
@@ -120,7 +120,7 @@ func TestAppGone(t *testing.T) {
 			l.wait(0)
 			l.service.tell(id, object{"type": "gone", "id": "h1", "op": "sign", "reason": reason})
 			l.wait(time.Minute)
-			if got := l.diary.kinds(); !slices.Equal(got, []person.Kind{person.Shown, kind}) || len(l.answers()) != 0 {
+			if got := softapp.Kinds(&l.diary); !slices.Equal(got, []person.Kind{person.Shown, kind}) || len(l.answers()) != 0 {
 				t.Errorf("%s: %q", reason, got)
 			}
 		})
@@ -291,7 +291,7 @@ func TestAppRetries(t *testing.T) {
 				if done := len(l.service.apps[id].pending) == 0; done != tc.done {
 					t.Errorf("answered: %t", done)
 				}
-				if n := len(l.diary.kinds()); n != 3 && tc.path == "answer" {
+				if n := len(softapp.Kinds(&l.diary)); n != 3 && tc.path == "answer" {
 					t.Errorf("%d events", n)
 				}
 			})
@@ -350,7 +350,7 @@ func TestAppOpen(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 		want := []person.Kind{person.Opened, person.Shown, person.PINRight, person.Signed}
-		if got := l.diary.kinds(); !slices.Equal(got, want) {
+		if got := softapp.Kinds(&l.diary); !slices.Equal(got, want) {
 			t.Errorf("%q", got)
 		}
 	})
@@ -405,7 +405,7 @@ func TestAppByHand(t *testing.T) {
 		if got := l.answers(); len(got) != 4 || got[3]["cancel"] != true || len(l.service.called("unlock")) != 5 {
 			t.Errorf("%v", got)
 		}
-		if e := l.diary.all(); e[len(e)-1].Kind != person.Refused || e[len(e)-1].Code != signum.PINBlocked {
+		if e := l.diary.All(); e[len(e)-1].Kind != person.Refused || e[len(e)-1].Code != signum.PINBlocked {
 			t.Errorf("%+v", e[len(e)-1])
 		}
 	})

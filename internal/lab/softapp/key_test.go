@@ -3,14 +3,14 @@ package softapp
 import (
 	"bytes"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
 	"math/big"
 	"os"
 	"testing"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // The vectors are of another implementation: see testdata/vectors.mjs.
@@ -69,10 +69,7 @@ func TestUnlockingVectors(t *testing.T) {
 
 func TestRawSignature(t *testing.T) {
 	t.Parallel()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := testkit.ECKey(t)
 	sum := sha256.Sum256([]byte("m"))
 	for range 600 { // some have an r or s that begins with zeros
 		raw, err := signRaw(key, []byte("m"))

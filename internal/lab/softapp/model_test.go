@@ -56,7 +56,7 @@ func (m *model) receive(id requestKey) (asked bool, answers []string) {
 		return false, []string{fmt.Sprint(id, " ", answer)}
 	case m.now.Before(m.withdrawn[id]):
 		return false, nil
-	case id.op == mssp.OpSign && string(r.SignedAttrs) != string(attrsOf(r.Text)):
+	case id.op == mssp.OpSign && string(r.SignedAttrs) != string(SignedAttrs(r.Text)):
 		return false, []string{m.answer(id, "900")}
 	case id.op == mssp.OpSign && m.tries == 0:
 		return false, []string{m.answer(id, "402")}
@@ -211,7 +211,7 @@ func drawRequest(rt *rapid.T, b *bench, id requestKey) mssp.DeviceRequest {
 	if id.op == mssp.OpSign {
 		r = b.toSign(id.transID, text)
 		if rapid.IntRange(0, 9).Draw(rt, "forged") == 0 {
-			r.SignedAttrs = attrsOf("another text")
+			r.SignedAttrs = SignedAttrs("another text")
 		}
 	}
 	r.Expires = b.clock.Now().Add(time.Duration(rapid.IntRange(0, 90).Draw(rt, "valid")) * time.Second)

@@ -131,7 +131,7 @@ func TestPanicInAppInbox(t *testing.T) {
 	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
 		id := l.enrol(softapp.EnrolOptions{})
-		l.diary.also = func(e person.Event) {
+		l.diary.Also = func(e person.Event) {
 			if e.Kind == person.Shown && e.TransID == "h1" {
 				panic("once")
 			}
@@ -143,8 +143,8 @@ func TestPanicInAppInbox(t *testing.T) {
 		if l.Connected() != 1 || len(l.service.dials(id)) != 2 {
 			t.Errorf("%d inboxes, %d connections", l.Connected(), len(l.service.dials(id)))
 		}
-		if !slices.Contains(l.diary.kinds(), person.Signed) {
-			t.Errorf("%q", l.diary.kinds())
+		if !slices.Contains(softapp.Kinds(&l.diary), person.Signed) {
+			t.Errorf("%q", softapp.Kinds(&l.diary))
 		}
 	})
 }
