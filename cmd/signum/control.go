@@ -26,7 +26,7 @@ const maxControlAnswer = 1 << 20
 const controlExitCodes = `Exit codes:
   0  done
   1  wrong usage, or the sandbox's directory cannot be read
-  2  the sandbox refused it
+  2  the sandbox refused the command
   5  the sandbox is not reachable`
 
 // controlFlags name the running sandbox to control.
@@ -104,8 +104,8 @@ func readControlAnswer(target string, resp *http.Response, data []byte, answer a
 			Error string `json:"error"`
 		}
 		if json.Unmarshal(data, &refusal) == nil && refusal.Error != "" {
-			return &exitError{exitRefused, errors.New("the sandbox refused it: " + printable(refusal.Error))}
+			return &exitError{exitRefused, errors.New("refused by the sandbox: " + printable(refusal.Error))}
 		}
 	}
-	return &exitError{exitUnreachable, fmt.Errorf("what answered at %s (HTTP %d) is not a sandbox of this version", target, resp.StatusCode)}
+	return &exitError{exitUnreachable, fmt.Errorf("%s (HTTP %d) is not a sandbox of this version", target, resp.StatusCode)}
 }

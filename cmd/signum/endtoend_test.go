@@ -70,8 +70,8 @@ func TestEndToEnd(t *testing.T) {
 		}
 		run(0, "pressed OK", "receipt", wire, "--encrypt", sim, id, "+41791000005", "PUK 1234")
 	}
-	run(exitRefused, "the sandbox refused it", "phone", "open", "mobileid://auth?session_token=x")
-	run(exitRefused, "the sandbox refused it", "phone", "set", "+41791000001", "dance")
+	run(exitRefused, "refused by the sandbox", "phone", "open", "mobileid://auth?session_token=x")
+	run(exitRefused, "refused by the sandbox", "phone", "set", "+41791000001", "dance")
 
 	invited := run(0, "", "user", "invite", "--json", "+41 79 123 45 67")
 	if url, code := field(invited, "url"), field(invited, "code"); !strings.HasPrefix(url, "http://localhost:") || !strings.HasSuffix(url, "/phone?code="+code) {

@@ -21,16 +21,16 @@ const (
 	exitUnreachable = 5
 )
 
-// exitCodesHelp is the same for people.
+// exitCodesHelp documents them.
 const exitCodesHelp = `Exit codes:
   0  done
-  1  wrong usage, a file that cannot be read or written, or interrupted
+  1  wrong usage, an unreadable or unwritable file, or interrupted
   2  the service refused the request (faults 1xx and 9xx, such as 105 UNKNOWN_CLIENT)
   3  the user did not sign (such as 401 USER_CANCEL, 208 EXPIRED_TRANSACTION, 402 PIN_NR_BLOCKED)
   4  the signature does not verify
-  5  the service is not reachable, or what answered is no signature service`
+  5  the service is not reachable, or something else answered at its address`
 
-// exitError is an error that ends the program with a code of its own.
+// exitError is an error with an exit code.
 type exitError struct {
 	code int
 	err  error
@@ -41,7 +41,7 @@ func (e *exitError) Error() string { return e.err.Error() }
 // Unwrap returns the cause.
 func (e *exitError) Unwrap() error { return e.err }
 
-// exitCode is the code to end the program with after err.
+// exitCode returns the exit code for err.
 func exitCode(err error) int {
 	var e *exitError
 	switch {
@@ -53,7 +53,7 @@ func exitCode(err error) int {
 	return exitLocal
 }
 
-// faultExit sorts faults into those of the request and those of the user.
+// faultExit returns the exit code for a fault.
 func faultExit(c signum.Code) int {
 	switch {
 	case c == signum.InvalidSignature:
@@ -76,15 +76,15 @@ var hints = map[signum.Code]string{
 	signum.PINBlocked:          "the user must reset the PIN in the self-care portal",
 	signum.CardBlocked:         "the user's account must be reactivated",
 	signum.NoKeyFound:          "the user must activate a SIM or an App in the self-care portal",
-	signum.PBSignatureProcess:  "wait until the request that is on the phone has ended",
+	signum.PBSignatureProcess:  "wait until the request on the phone has ended",
 	signum.NoCertFound:         "the user must renew the certificate in the self-care portal",
 	signum.RevokedCertificate:  "the user must activate the SIM or the App again",
-	signum.InternalError:       "try again; if it stays, tell the operator the detail",
-	signum.GeofencingViolation: "the phone is where the policy (of the party, or of this request) does not allow it to be, or one cannot be sure enough",
+	signum.InternalError:       "try again; if that does not help, tell the operator the detail",
+	signum.GeofencingViolation: "the policy (of the party or of this request) does not allow the phone's location, or the location is not certain enough",
 }
 
-// explain gives an error of the client its exit code and says what to do. The
-// text comes partly from the other side, so nothing unprintable is left in it.
+// explain gives an error of the client its exit code and says what to do. It escapes
+// unprintable characters, because part of the text comes from the other side.
 func explain(err error) error {
 	var (
 		fault     = signum.AsFault(err)
@@ -100,18 +100,18 @@ func explain(err error) error {
 	case fault != nil:
 		code, hint = faultExit(fault.Code), hints[fault.Code]
 		if fault.Detail == signum.DetailNoTransaction {
-			hint = "it was another party's, or ended longer ago than the service remembers"
+			hint = "it belongs to another party, or ended longer ago than the service remembers"
 		}
 	case errors.Is(err, context.Canceled):
 		err, hint = fmt.Errorf("interrupted: %w", err), "the request may still be on the phone"
 	case errors.As(err, &timeout):
-		code, hint = exitUnreachable, "the service keeps silent; try again later"
+		code, hint = exitUnreachable, "the service did not answer in time; try again later"
 	case errors.As(err, &answer):
-		code, hint = exitUnreachable, "check --url, and what stands between here and the service"
+		code, hint = exitUnreachable, "check --url, and any proxy in between"
 	case errors.As(err, &authority):
 		code, hint = exitUnreachable, "the server's certificate is not trusted, check --server-ca"
 	case errors.As(err, &transport):
-		code, hint = exitUnreachable, "is the service running at this address, and does it take the certificate of --cert?"
+		code, hint = exitUnreachable, "is the service running at this address, and does it accept the certificate of --cert?"
 	}
 	text := printable(err.Error())
 	if hint != "" {
@@ -120,7 +120,7 @@ func explain(err error) error {
 	return &exitError{code: code, err: &toldError{text: text, err: err}}
 }
 
-// toldError is an error in words for the user.
+// toldError is an error with a text for the user.
 type toldError struct {
 	text string
 	err  error
@@ -131,7 +131,7 @@ func (e *toldError) Error() string { return e.text }
 // Unwrap returns the cause.
 func (e *toldError) Unwrap() error { return e.err }
 
-// printable escapes what could move the cursor or end the line.
+// printable escapes characters that could move the cursor or end the line.
 func printable(s string) string {
 	var b strings.Builder
 	for _, r := range s {

@@ -15,7 +15,7 @@ import (
 	"github.com/signum-mssp/signum/client"
 )
 
-// Environment variables, for what nobody wants to repeat or to show.
+// Environment variables, for flags that are tedious to repeat or should not be visible.
 const (
 	envSandbox  = "SIGNUM_SANDBOX"
 	envPassword = "SIGNUM_AP_PASSWORD"
@@ -97,7 +97,7 @@ func (f *partyFlags) sandboxDir() string {
 func loadSandbox(dir string) (*client.Sandbox, error) {
 	sb, err := client.LoadSandbox(dir)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s is no sandbox's directory: %w; make one with: signum sandbox --dir %[1]s", dir, err)
+		return nil, fmt.Errorf("%s is not a sandbox's directory: %w; make one with: signum sandbox --dir %[1]s", dir, err)
 	}
 	return sb, err
 }

@@ -63,8 +63,8 @@ func newPhoneSetCmd() *cobra.Command {
 where the phone is. BEHAVIOUR is one of
 ` + behaviours() + `,
 optionally with its own delay, such as cancel:5s. A location is a country (CH),
-optionally with what differs from the defaults (DE,accuracy=500,age=3h), or why it is
-not known: error=103 (an error code of geofencing), or none.
+optionally with values other than the defaults (DE,accuracy=500,age=3h), an error code
+of geofencing (error=103), or none.
 
 ` + controlExitCodes,
 		Example: `  signum phone set --sandbox ./box +41791000001 cancel:5s

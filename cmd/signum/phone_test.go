@@ -21,7 +21,7 @@ func TestPhoneCommands(t *testing.T) {
 	}{
 		{"open", in("open", "mobileid://auth?session_token=t"), 0, "myapp://done\n", "", `{"auth_uri":"mobileid://auth?session_token=t"}`},
 		{"open, no way back", in("open", "silent"), 0, "", "", `{"auth_uri":"silent"}`},
-		{"refused", in("open", "mobileid://old"), exitRefused, "", `signum: the sandbox refused it: nothing\x1b there`, `{"auth_uri":"mobileid://old"}`},
+		{"refused", in("open", "mobileid://old"), exitRefused, "", `signum: refused by the sandbox: nothing\x1b there`, `{"auth_uri":"mobileid://old"}`},
 		{"other service", in("open", "odd"), exitUnreachable, "", "is not a sandbox of this version", `{"auth_uri":"odd"}`},
 		{"other answer", in("open", "garbage"), exitUnreachable, "", "(HTTP 200)", `{"auth_uri":"garbage"}`},
 		{"set", in("set", "+41791000001", "cancel:5s"), 0, "", "", `{"behaviour":"cancel:5s","msisdn":"+41791000001"}`},

@@ -39,12 +39,13 @@ func newReceiptCmd() *cobra.Command {
 as "Paid". Each signature can have one receipt; a failed one has none. TEXT must
 start with the party's prefix. The sandbox's prefix is added unless it is there.
 
-The command waits up to ` + signum.ReceiptWait.String() + ` for what the user does; with --user-ack=false it does
-not wait. The exit code is 0 whatever the user does: the service took the receipt.
+The command waits up to ` + signum.ReceiptWait.String() + ` for the user; with --user-ack=false it does not
+wait. The exit code is 0 whatever the user does, because the service accepted the
+receipt.
 
-With --encrypt, nobody on the way to the SIM can read the text: it is encrypted
-for the RSA key of the SIM. (Apps, and SIMs with an EC key, have none.) The
-certificate of that key is in the answer to: signum profile --json.
+--encrypt encrypts the text for the RSA key of the SIM, so that nobody in between can
+read it. (Apps, and SIMs with an EC key, have no such key.) "signum profile --json"
+prints the certificate of the key.
 
 ` + partyHelp + `
 

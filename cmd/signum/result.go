@@ -107,7 +107,7 @@ func (r *result) verify(t trust, text *string) error {
 	}
 	sig, err := client.Verify(r.CMS, t.roots)
 	if err == nil && text != nil && sig.Text != *text {
-		err = fmt.Errorf("another text was signed: %q", sig.Text)
+		err = fmt.Errorf("the user signed another text: %q", sig.Text)
 	}
 	if err != nil {
 		r.Verification, r.Problem = notVerified, printable(err.Error())
@@ -157,7 +157,7 @@ func (r *result) print(w io.Writer, asJSON bool) error {
 	case notVerified:
 		t.add("Verified", "NO: "+r.Problem)
 	case notChecked:
-		t.add("Verified", "NO, it was not checked: the root of the users' certificates is not known, see --user-ca")
+		t.add("Verified", "NO, not checked: give the root of the users' certificates with --user-ca")
 	}
 	if r.Location != nil {
 		t.add("Location", r.Location.String())

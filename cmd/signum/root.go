@@ -11,12 +11,26 @@ application that asked a CMS signature. It speaks ETSI TS 102 204 over REST and
 SOAP in the dialect of Swisscom Mobile ID.
 
 sign, status, receipt and profile are the calls of the interface. They work with
-any service that speaks it. verify checks a signature and needs no service.` + labHelp,
+any service that speaks it. verify checks a signature and needs no service.` + labHelp + `
+
+Every command exits with 0 if it did its work. The other exit codes are in its help.`,
 		Version:       build().version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(newSignCmd(), newStatusCmd(), newReceiptCmd(), newProfileCmd(), newVerifyCmd(), newVersionCmd())
-	cmd.AddCommand(labCommands()...)
+	addGroup(cmd, &cobra.Group{ID: "party", Title: "For application providers:"},
+		newSignCmd(), newStatusCmd(), newReceiptCmd(), newProfileCmd(), newVerifyCmd())
+	if lab := labCommands(); len(lab) > 0 {
+		addGroup(cmd, &cobra.Group{ID: "sandbox", Title: "Sandbox:"}, lab...)
+	}
+	cmd.AddCommand(newVersionCmd())
 	return cmd
+}
+
+func addGroup(cmd *cobra.Command, g *cobra.Group, members ...*cobra.Command) {
+	cmd.AddGroup(g)
+	for _, m := range members {
+		m.GroupID = g.ID
+		cmd.AddCommand(m)
+	}
 }

@@ -24,8 +24,8 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
 )
 
-// Memory settings of a server, unless the environment (GOGC, GOMEMLIMIT) sets
-// them: a garbage collector that runs less often is worth a few megabytes.
+// Memory settings of a server, unless the environment (GOGC, GOMEMLIMIT) sets them. A
+// few more megabytes let the garbage collector run less often.
 const (
 	gcPercent   = 400
 	memoryLimit = 2 << 30 // bytes; the collector works harder near it
@@ -56,17 +56,18 @@ Clients find what they need in DIR:
   ap.crt ap.key    the party's TLS certificate and key (ap.p12: both)
   server-ca.pem    to trust the server (truststore.p12: for Java)
   user-ca.pem      to verify signatures
-  java-client.properties   all of it for Swisscom's Java client, as its config.properties
+  java-client.properties   these settings for Swisscom's Java client
 
 The password of the .p12 files is "` + sandbox.Password + `". A directory can be used again and
 keeps its keys and data. The sandbox prints the line "ready URL" when it is ready.
 
 Phones approve after --phone-delay. --phone NUMBER=BEHAVIOUR makes the user of a
-number do something else, where BEHAVIOUR is one of
+number do something else. BEHAVIOUR is one of
 ` + behaviours() + `,
 optionally with its own delay, such as cancel:5s. --location NUMBER=PLACE says where
-a user is, for geofencing. PLACE is a country with what differs from the defaults
-(CH,accuracy=16,device=0.9,location=0.85,age=3h), an error code (error=103), or none.
+a user is, for geofencing. PLACE is a country, optionally with values other than the
+defaults (CH,accuracy=16,device=0.9,location=0.85,age=3h), an error code (error=103),
+or none.
 Both can be changed while the sandbox runs: see "signum phone set". Text messages,
 such as one-time passwords, appear on standard output.
 
@@ -83,7 +84,7 @@ SMPP to an SMSC, and from there to an applet on a card. All of this is emulated,
 cards that were imported with "signum user import".
 
 A second party, ` + sandbox.BasicAPID + `, has the same certificate and few rights; use it to
-see refusals. The numbers +41000092… give the fault that they name; +41700092501 and
+see refusals. The numbers +41000092NNN return the fault NNN; +41700092501 and
 +41700092502 sign.
 
 Exit codes:
@@ -118,7 +119,7 @@ Exit codes:
 	return cmd
 }
 
-// envSMSC replaces --smsc: everybody who can list processes can read their flags.
+// envSMSC replaces --smsc, because anyone who can list processes can read their flags.
 const envSMSC = "SIGNUM_SMSC"
 
 // Who answers on Apps, for --phones.
@@ -293,12 +294,12 @@ var description = template.Must(template.New("").Parse(`Signum sandbox: a Mobile
   Prefix   "{{.Info.DTBDPrefix}}" must start every text
   Files    {{.Dir}}
              ap.crt ap.key ap.p12            the party's certificate (password secret)
-             server-ca.pem truststore.p12    trust the server (password secret)
-             user-ca.pem                     verify signatures
-             sandbox.json                    all of the above, for programs
+             server-ca.pem truststore.p12    to trust the server (password secret)
+             user-ca.pem                     to verify signatures
+             sandbox.json                    addresses, AP_ID and users, for programs
   Users{{range .Info.Users}}
              {{.MSISDN}}  {{printf "%-3s" .KeyType}}  {{range .Methods}}{{.}} {{else}}nothing active{{end}}{{if eq .State "REGISTERED"}}not activated yet{{end}}{{end}}
-             +41000092401 and the like give the fault that they name
+             +41000092401 and similar return the fault in their last digits
 
 Ask for a signature over REST and verify it:
 

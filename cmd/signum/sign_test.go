@@ -53,7 +53,7 @@ func TestSignTxn(t *testing.T) {
 		{"no prefix", "", []string{"--txn", file, "--no-prefix", "+41791000001"}, 0, sent("Alice"), signum.ProfileDevice, "yes, by"},
 		{"prefix is there", sent("Test: Alice"), []string{"--txn", "-", "+41791000001"}, 0, sent("Test: Alice"), signum.ProfileDevice, "yes, by"},
 		{"own profile", "", []string{"--txn", file, "--profile", "urn:x", "+41791000001"}, 0, sent("Test: Alice"), "urn:x", "yes, by"},
-		{"other rows", sent("forged"), []string{"--txn", "-", "+41791000001"}, exitNotVerified, sent("Test: forged"), signum.ProfileDevice, "another text was signed"},
+		{"other rows", sent("forged"), []string{"--txn", "-", "+41791000001"}, exitNotVerified, sent("Test: forged"), signum.ProfileDevice, "the user signed another text"},
 		{"unknown member", `{"type":"x","dtbd":[{"key":"a","value":"b"}],"more":1}`, []string{"--txn", "-", "+41791000001"}, exitLocal, "", "", `member "more" is unknown`},
 		{"no file", "", []string{"--txn", "/nowhere", "+41791000001"}, exitLocal, "", "", "--txn: open /nowhere"},
 		{"text besides", "", []string{"--txn", file, "+41791000001", "Hello"}, exitLocal, "", "", "accepts 1 arg(s)"},

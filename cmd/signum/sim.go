@@ -84,7 +84,7 @@ unblock restores everything.
 func newSimUnblockCmd() *cobra.Command {
 	return newSimStateCmd("ACTIVE", &cobra.Command{
 		Use:   "unblock ICCID",
-		Short: "Let a blocked SIM card be used again",
+		Short: "Unblock a blocked SIM card",
 		Long: `Undoes signum sim block. The SIM still has its key; if the certificate was revoked
 meanwhile, the SIM stays switched off.
 

@@ -22,7 +22,7 @@ func TestSimCommands(t *testing.T) {
 		sent string
 	}{
 		{"swap", []string{"swap", "41791000001", id}, 0, nil, "", `{"iccid":"` + id + `","msisdn":"+41791000001"}`},
-		{"swap refused", []string{"swap", "+41791000001", "1"}, exitRefused, nil, `the sandbox refused it: nothing\x1b there`, `{"iccid":"1","msisdn":"+41791000001"}`},
+		{"swap refused", []string{"swap", "+41791000001", "1"}, exitRefused, nil, `refused by the sandbox: nothing\x1b there`, `{"iccid":"1","msisdn":"+41791000001"}`},
 		{"swap nothing", []string{"swap", id}, exitLocal, nil, "accepts 2 arg", ""},
 		{"renumber", []string{"renumber", "+41791000001", "odd"}, exitUnreachable, nil, "is not a sandbox", `{"from":"+41791000001","to":"+odd"}`},
 		{"block", []string{"block", id}, 0, nil, "", `{"iccid":"` + id + `","state":"BLOCKED"}`},
@@ -79,7 +79,7 @@ func TestUserImport(t *testing.T) {
 			`{"rows":3,"new":2,"swapped":0,"renumbered":0,"updated":0,"unchanged":1,"failed":0}` + "\n", "", `{"plain_keys":true}`, "good"},
 		{"some rows", []string{bad, "--plain-keys"}, "", exitRefused, "Rows         7\nSwapped      1\nRenumbered   1\nUpdated      1\nFailed       4\n",
 			"line 3: odd\\x1b\nline 4, card 8941: old\nand 2 more\nsignum: 4 of 7 rows were refused\n", `{"plain_keys":true}`, "bad"},
-		{"refused", []string{key, "--plain-keys"}, "", exitRefused, "", "the sandbox refused it", `{"plain_keys":true}`, kek + "\n"},
+		{"refused", []string{key, "--plain-keys"}, "", exitRefused, "", "refused by the sandbox", `{"plain_keys":true}`, kek + "\n"},
 		{"no sandbox", []string{odd, "--plain-keys"}, "", exitUnreachable, "", "is not a sandbox of this version", `{"plain_keys":true}`, "odd"},
 		{"no keys", []string{good}, "", exitLocal, "", "--kek-file FILE, or --plain-keys", "", ""},
 		{"both", []string{good, "--kek-file", key, "--plain-keys"}, "", exitLocal, "", "exclude each other", "", ""},

@@ -32,8 +32,8 @@ func newSimTraceCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trace MSISDN",
 		Short: "Show the last exchanges with a SIM card, layer by layer",
-		Long: `Shows what passed between the service and the SIM card of MSISDN, oldest first: the
-last 40 short messages and what happened between them. Each message is decoded as far
+		Long: `Shows the exchanges between the service and the SIM card of MSISDN, oldest first: the
+last 40 short messages and the events between them. Each message is decoded as far
 as the service can read it:
 
   SMPP     addresses, esm_class, protocol id and data coding; the SMSC's answer
@@ -61,7 +61,7 @@ With --json the output is an array with one object for each exchange.
 			case asJSON:
 				return printJSON(out, t.Exchanges)
 			case t.Text == "":
-				_, err := fmt.Fprintln(cmd.ErrOrStderr(), "nothing has passed since the service started")
+				_, err := fmt.Fprintln(cmd.ErrOrStderr(), "no exchange since the service started")
 				return err
 			}
 			_, err := io.WriteString(out, printableLines(t.Text))
