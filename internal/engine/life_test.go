@@ -269,7 +269,16 @@ func TestRetention(t *testing.T) {
 	if got := w.outcome(id); got != signum.WrongParam {
 		t.Errorf("after the hour: %d", got)
 	}
-	if _, err := New(Config{Store: w.store, Channels: w.cfg.Channels, Retention: time.Minute}); err == nil {
+	c := Config{Store: w.store, Chains: w.ca, Channels: w.cfg.Channels}
+	if _, err := New(c); err != nil {
+		t.Fatal(err)
+	}
+	c.Retention = time.Minute
+	if _, err := New(c); err == nil {
 		t.Error("a retention that lets calls be replayed was accepted")
+	}
+	c.Retention, c.Texts = 0, w.phones
+	if _, err := New(c); err == nil {
+		t.Error("an engine that sends texts has no name to put into them")
 	}
 }

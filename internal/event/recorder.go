@@ -33,10 +33,10 @@ func New(clock Clock, log *slog.Logger, sinks ...Sink) *Recorder {
 		log = slog.New(slog.DiscardHandler)
 	}
 	r := &Recorder{clock: clock, log: log, sinks: sinks}
-	r.errors = newSampler(func(s sample[string]) {
+	r.errors = newSampler(1, func(s sample[string]) {
 		log.Error("request failed again", "key", s.key, "incident", s.first, "count", s.count, "interval", sampleInterval)
 	})
-	r.outcomes = newSampler(func(s sample[string]) {
+	r.outcomes = newSampler(1, func(s sample[string]) {
 		log.Info("requests with the same outcome", "key", s.key, "count", s.count, "interval", sampleInterval)
 	})
 	return r

@@ -56,7 +56,7 @@ func TestRepeatedErrors(t *testing.T) {
 func TestSamplerForgetsTheOldest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var reported []string
-		s := newSampler(func(x sample[string]) { reported = append(reported, x.key) })
+		s := newSampler(1, func(x sample[string]) { reported = append(reported, x.key) })
 		s.see("first", "a")
 		s.see("first", "b")
 		for i := range sampleKeys {

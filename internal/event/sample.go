@@ -16,33 +16,39 @@ const (
 // sample is the first of its kind and how often it came again within its
 // interval.
 type sample[T any] struct {
-	key   string
-	first T
-	count int // repetitions, the first one left out
-	timer *time.Timer
+	key    string
+	first  T
+	passed int
+	count  int // of those that did not pass
+	timer  *time.Timer
 }
 
-// sampler lets the first of each kind through and counts those that follow within
-// an interval. Each call costs the same however many kinds it knows.
+// sampler lets the first few of each kind through and counts those that follow
+// within an interval. Each call costs the same however many kinds it knows.
 type sampler[T any] struct {
-	report func(sample[T]) // of what was repeated
+	few    int             // that pass in an interval
+	report func(sample[T]) // of what did not pass
 
 	mu    sync.Mutex
 	order list.List // of *sample[T], oldest first
 	by    map[string]*list.Element
 }
 
-func newSampler[T any](report func(sample[T])) *sampler[T] {
-	return &sampler[T]{report: report, by: make(map[string]*list.Element)}
+func newSampler[T any](few int, report func(sample[T])) *sampler[T] {
+	return &sampler[T]{few: few, report: report, by: make(map[string]*list.Element)}
 }
 
-// see counts one of a kind. It returns the first of its kind, and whether this is
-// a repetition.
-func (s *sampler[T]) see(key string, v T) (first T, repeated bool) {
+// see counts one of a kind. It returns the first of its kind, and whether this one
+// is too many to pass.
+func (s *sampler[T]) see(key string, v T) (first T, tooMany bool) {
 	s.mu.Lock()
 	if e, ok := s.by[key]; ok {
 		defer s.mu.Unlock()
 		known := e.Value.(*sample[T])
+		if known.passed < s.few {
+			known.passed++
+			return known.first, false
+		}
 		known.count++
 		return known.first, true
 	}
@@ -51,7 +57,7 @@ func (s *sampler[T]) see(key string, v T) (first T, repeated bool) {
 		oldest = s.order.Front().Value.(*sample[T])
 		s.remove(oldest)
 	}
-	n := &sample[T]{key: key, first: v}
+	n := &sample[T]{key: key, first: v, passed: 1}
 	n.timer = time.AfterFunc(sampleInterval, func() {
 		defer Rescue(slog.Default(), "log sampler")
 		s.end(n)

@@ -3,22 +3,25 @@ package event
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 )
 
 // Sampled is a slog.Handler that keeps an outage from flooding the log. Of the
-// records at or above a level it passes the first of each kind and counts those
-// like it for a minute; then one record tells their number, as attribute
-// "repeated".
+// records at or above a level it passes the first few of each kind in a minute and
+// counts the others; at the end of the minute one record, like the first, tells
+// their number as attribute "repeated".
 //
 // Records are of one kind if level, message and attributes are the same but for
-// words with digits in them (numbers, ids, addresses, times). A record with an
-// incident always passes: whoever was told the incident must find it in the log.
+// words with digits in them (numbers, ids, addresses, times). Some records always
+// pass, by their attributes: "incident", because its number was told to a caller;
+// "serial" (of a certificate) and "key" (of a row), because the record is written
+// once for each and somebody has to act on it.
 type Sampled struct {
 	next  slog.Handler
 	from  slog.Level
 	extra string // shape of the attributes and groups that WithAttrs and WithGroup added
-	told  bool   // an incident is among them
+	must  bool   // one of always is among them
 	*samples
 }
 
@@ -34,19 +37,20 @@ type heldRecord struct {
 	to slog.Handler
 }
 
-// NewSampled returns a Sampled in front of next. suppressed is told of each record
-// that does not pass; it may be nil and must not block.
-func NewSampled(next slog.Handler, from slog.Level, suppressed func(lines int)) *Sampled {
+// NewSampled returns a Sampled in front of next, which passes so many records of a
+// kind in a minute, at least 1. suppressed is told of each record that does not
+// pass; it may be nil and must not block.
+func NewSampled(next slog.Handler, from slog.Level, few int, suppressed func(lines int)) *Sampled {
+	if suppressed == nil {
+		suppressed = func(int) {}
+	}
 	report := func(s sample[heldRecord]) {
 		r := s.first.Clone()
 		r.Time = r.Time.Add(sampleInterval)
 		r.AddAttrs(slog.Int("repeated", s.count), slog.Duration("interval", sampleInterval))
 		_ = s.first.to.Handle(context.Background(), r)
 	}
-	if suppressed == nil {
-		suppressed = func(int) {}
-	}
-	return &Sampled{next: next, from: from, samples: &samples{newSampler(report), suppressed}}
+	return &Sampled{next: next, from: from, samples: &samples{newSampler(few, report), suppressed}}
 }
 
 // Close tells what has been counted up to now. Records may still come after it.
@@ -60,9 +64,9 @@ func (s *Sampled) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level < s.from {
 		return s.next.Handle(ctx, r)
 	}
-	key, incident := s.kind(r)
-	if !incident {
-		if _, repeated := s.see(key, heldRecord{r.Clone(), s.next}); repeated {
+	key, must := s.kind(r)
+	if !must {
+		if _, tooMany := s.see(key, heldRecord{r.Clone(), s.next}); tooMany {
 			s.suppressed(1)
 			return nil
 		}
@@ -70,17 +74,20 @@ func (s *Sampled) Handle(ctx context.Context, r slog.Record) error {
 	return s.next.Handle(ctx, r)
 }
 
-// kind is the key of a record, and whether it belongs to an incident.
-func (s *Sampled) kind(r slog.Record) (key string, incident bool) {
-	incident = s.told
+// always are the keys of attributes whose records always pass.
+var always = []string{"incident", "serial", "key"}
+
+// kind is the key of a record, and whether it must pass.
+func (s *Sampled) kind(r slog.Record) (key string, must bool) {
+	must = s.must
 	var b strings.Builder
 	b.WriteString(r.Level.String() + " " + shape(r.Message) + s.extra)
 	r.Attrs(func(a slog.Attr) bool {
-		incident = incident || a.Key == "incident"
+		must = must || slices.Contains(always, a.Key)
 		b.WriteString(attrShape(a))
 		return true
 	})
-	return b.String(), incident
+	return b.String(), must
 }
 
 func attrShape(a slog.Attr) string { return "\x00" + a.Key + "=" + shape(a.Value.Resolve().String()) }
@@ -90,7 +97,7 @@ func (s *Sampled) WithAttrs(attrs []slog.Attr) slog.Handler {
 	c := *s
 	c.next = s.next.WithAttrs(attrs)
 	for _, a := range attrs {
-		c.told = c.told || a.Key == "incident"
+		c.must = c.must || slices.Contains(always, a.Key)
 		c.extra += attrShape(a)
 	}
 	return &c

@@ -30,7 +30,7 @@ type Metrics struct {
 	unreadable     *prometheus.CounterVec
 	acceptErrors   *prometheus.CounterVec
 
-	entrance, op, outcome, table, listener, kind bounded
+	entrance, op, outcome, row, listener, kind bounded
 }
 
 var _ event.Sink = (*Metrics)(nil)
@@ -55,8 +55,8 @@ func New(registry *prometheus.Registry) (*Metrics, error) {
 	m.register(m.duration)
 	m.faults = m.counters("signum_faults_total", "Answers with a code of TS 102 204 that is no success.", "entrance", "code", "reason")
 	m.internalErrors = m.counters("signum_internal_errors_total", "Calls that failed because of the service.", "entrance", "op")
-	m.suppressed = m.counters("signum_log_suppressed_total", "Lines that were counted instead of logged, because they repeat one of the last minute.", "kind")
-	m.unreadable = m.counters("signum_store_unreadable_rows_total", "Rows left out because they could not be read; each counts once.", "table")
+	m.suppressed = m.counters("signum_log_suppressed_total", "Lines that were counted instead of logged, because the last minute has enough of their kind.", "kind")
+	m.unreadable = m.counters("signum_store_unreadable_rows_total", "Rows that could not be read; each counts once.", "kind")
 	m.acceptErrors = m.counters("signum_accept_errors_total", "Connections that could not be accepted.", "listener")
 	m.Counters("signum_panics_total", "Panics that were kept inside their goroutine or call, of the whole process.", "place", event.Panics)
 	m.buildInfo()
@@ -125,10 +125,9 @@ func (m *Metrics) Suppressed(kind string, lines int) {
 	m.suppressed.WithLabelValues(m.kind.value(kind)).Add(float64(lines))
 }
 
-// UnreadableRows counts rows of a table that were left out; 0 makes the table
-// known.
-func (m *Metrics) UnreadableRows(table string, rows int) {
-	m.unreadable.WithLabelValues(m.table.value(table)).Add(float64(rows))
+// UnreadableRows counts rows that could not be read; 0 makes the kind known.
+func (m *Metrics) UnreadableRows(kind string, rows int) {
+	m.unreadable.WithLabelValues(m.row.value(kind)).Add(float64(rows))
 }
 
 // AcceptErrors counts connections that a listener could not accept; 0 makes the

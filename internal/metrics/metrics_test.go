@@ -39,8 +39,8 @@ func TestRecord(t *testing.T) {
 		m.Record(t.Context(), &e)
 	}
 	m.Suppressed("event", 7)
-	m.UnreadableRows("transactions", 0)
-	m.UnreadableRows("transactions", 1)
+	m.UnreadableRows("transaction", 0)
+	m.UnreadableRows("transaction", 1)
 	m.AcceptErrors("mss", 2)
 	m.Gauge("signum_test_gauge", "A gauge.", func() float64 { return 4 })
 	m.Counter("signum_test_total", "A counter.", func() float64 { return 5 })
@@ -65,7 +65,7 @@ func TestRecord(t *testing.T) {
 		`signum_faults_total{code="900",entrance="rest",reason="INTERNAL_ERROR"} 1`,
 		`signum_internal_errors_total{entrance="rest",op="signature"} 1`,
 		`signum_log_suppressed_total{kind="event"} 7`,
-		`signum_store_unreadable_rows_total{table="transactions"} 1`,
+		`signum_store_unreadable_rows_total{kind="transaction"} 1`,
 		`signum_accept_errors_total{listener="mss"} 2`,
 		`signum_panics_total{place="test of metrics"} `,
 		"signum_test_gauge 4", "signum_test_total 5", `signum_test_by{state="a"} 6`,

@@ -35,6 +35,9 @@ const (
 	RowCertificate RowKind = "certificate"
 )
 
+// RowKinds are all of them.
+var RowKinds = []RowKind{RowTransaction, RowReceipt, RowParty, RowDevice, RowApp, RowCard, RowCertificate}
+
 // RowError means that a row is there but cannot be read: a newer version of the
 // service wrote it, or somebody changed it by hand. One such row affects nothing
 // but what it is about: lists leave it out, and an update refuses to overwrite it.

@@ -13,9 +13,13 @@ const (
 	httpLines = "http" // what net/http complains about
 )
 
+// fewLines of a kind are written in a minute. They show what the lines have in
+// common, such as one device or one address.
+const fewLines = 10
+
 // newLogs keeps an outage, or a stranger who breaks connections, from flooding the
-// log: of the warnings and errors of one kind, and of what net/http says, one line a
-// minute is written, with a count.
+// log. Of the warnings and errors of one kind a few a minute are written, of what
+// net/http says one; the others are counted.
 func (n *Node) newLogs() {
 	handler := n.deps.Logger.Handler()
 	suppressed := func(kind string) func(int) {
@@ -23,8 +27,8 @@ func (n *Node) newLogs() {
 		return func(lines int) { n.metrics.Suppressed(kind, lines) }
 	}
 	suppressed(callLines)
-	parts := event.NewSampled(handler, slog.LevelWarn, suppressed(logLines))
-	web := event.NewSampled(handler, slog.LevelInfo, suppressed(httpLines))
+	parts := event.NewSampled(handler, slog.LevelWarn, fewLines, suppressed(logLines))
+	web := event.NewSampled(handler, slog.LevelInfo, 1, suppressed(httpLines))
 	n.deps.Logger = slog.New(parts)
 	// At info: most of it is about clients that end a TLS handshake.
 	n.httpLog = slog.NewLogLogger(web, slog.LevelInfo)

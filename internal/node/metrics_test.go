@@ -38,6 +38,18 @@ func documented(t *testing.T) map[string]string {
 	return all
 }
 
+// labelsOf is the section of docs/metrics.md that explains labels.
+func labelsOf(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "### Labels\n")
+	section, _, _ = strings.Cut(section, "\n### ")
+	return section
+}
+
 // scraped are the metrics that a node serves, in the same form.
 func scraped(t *testing.T, url string) map[string]string {
 	t.Helper()
@@ -95,6 +107,12 @@ func TestMetricsDocument(t *testing.T) {
 	}
 	call("POST", n.WebListenerURL()+"/app/v1/enrol/begin", "application/json", `{"code":"K7QZ4MX92T"}`)
 
+	_, text := get(t, n.OpsURL()+"/metrics")
+	for _, e := range regexp.MustCompile(`entrance="([^"]*)"`).FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(labelsOf(t), "`"+e[1]+"`") {
+			t.Errorf("docs/metrics.md does not know the entrance %s", e[1])
+		}
+	}
 	served, listed := scraped(t, n.OpsURL()+"/metrics"), documented(t)
 	if len(listed) < 10 {
 		t.Fatalf("only %d metrics were found in the document", len(listed))

@@ -104,9 +104,11 @@ func (n *Node) Close() error {
 }
 
 func (n *Node) openStore(ctx context.Context) error {
-	n.metrics.UnreadableRows("transactions", 0)
+	for _, k := range mssp.RowKinds {
+		n.metrics.UnreadableRows(string(k), 0)
+	}
 	s, err := store.Open(ctx, n.cfg.Store.URL.Reveal(), store.WithLogger(n.deps.Logger),
-		store.WithRowErrors(func(*mssp.RowError) { n.metrics.UnreadableRows("transactions", 1) }))
+		store.WithRowErrors(func(e *mssp.RowError) { n.metrics.UnreadableRows(string(e.Kind), 1) }))
 	if err != nil {
 		return err
 	}
