@@ -30,9 +30,9 @@ var (
 	unlimitedCalls      = config.Rate{PerMinute: 6_000_000, Burst: 1_000_000}
 )
 
-// softApps makes the Apps that answer by themselves. They speak the App
-// protocol to the node like any other, at the address of its listener: the name
-// under which people find it need not resolve here.
+// softApps makes the Apps that answer by themselves. They speak the App protocol to the
+// node like any other App, at the address of its listener, because its public name need
+// not resolve here.
 func softApps(ctx context.Context, cfg Config, dir string, srv *node.Node, srvCA *x509.Certificate) (*softapp.Apps, error) {
 	records := cfg.Apps
 	if records == nil {
@@ -47,12 +47,13 @@ func softApps(ctx context.Context, cfg Config, dir string, srv *node.Node, srvCA
 	return softapp.New(softapp.Config{
 		Base: srv.WebListenerURL() + softapp.Path, HTTPClient: appClient(srvCA), Clock: cfg.Clock, Logger: cfg.Logger, Store: records,
 		Delay: cfg.PhoneDelay, Observe: cfg.Observe,
-		// Everybody knows the passcode of these.
+		// The passcode of these Apps is no secret.
 		FastKDF: true,
 	})
 }
 
-// appClient trusts the server's certificate: beyond loopback the pages have TLS.
+// appClient returns a client that trusts the server's certificate: beyond loopback the
+// pages have TLS.
 func appClient(srvCA *x509.Certificate) *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.Proxy = nil
@@ -165,8 +166,8 @@ func (b *Sandbox) invite(ctx context.Context, msisdn string, trusted bool) (*Inv
 func (b *Sandbox) Behave(msisdn string, do person.Behaviour) error {
 	app := do
 	if _, plays := played[do.Do]; plays && do.Do != person.Unreachable {
-		// The script answers; an App that learns of the request by itself, from its
-		// inbox, must not decline it first.
+		// The script answers. The App may learn of the request from its inbox and must
+		// not decline it first.
 		app.Do = person.Silent
 	}
 	err := either(b.Handsets.Behave(msisdn, do), b.SoftApps.Behave(msisdn, app))
@@ -192,7 +193,7 @@ func either(sim, app error) error {
 	return errors.Join(sim, app)
 }
 
-// unblock does what a visit to a shop does: PINs and passcodes can be tried again.
+// unblock resets the tries of PINs and passcodes, as a shop of the operator would.
 func (b *Sandbox) unblock(ctx context.Context, msisdn string) error {
 	s, err := b.Store.Subscriber(ctx, msisdn)
 	if err != nil {
@@ -205,7 +206,7 @@ func (b *Sandbox) unblock(ctx context.Context, msisdn string) error {
 			p.Unblock()
 			err = b.Store.ResetTries(ctx, d.ID)
 		} else {
-			continue // a person's
+			continue // a person's App
 		}
 		if err == nil && d.PINBlocked {
 			err = b.Store.SetPINBlocked(ctx, d.ID, false)

@@ -158,7 +158,7 @@ func (c *control) showSIM(ctx context.Context, body []byte) (any, error) {
 	return info, nil
 }
 
-// Trace is what passed between the service and a card, for people and for
+// Trace contains the exchanges between the service and a card, for people and for
 // programs.
 type Trace struct {
 	Text      string         `json:"text"`

@@ -55,8 +55,7 @@ type Info struct {
 	Users      []User `json:"users"`
 }
 
-// User is a mobile user of the sandbox. Methods is empty for one that cannot
-// sign.
+// User is a mobile user of the sandbox. Methods is empty for a user who cannot sign.
 type User = client.SandboxUser
 
 // Users are the users of every sandbox; the last two have the test numbers
@@ -91,8 +90,8 @@ func ReadInfo(dir string) (*Info, error) {
 	return info, nil
 }
 
-// write writes what is derived from it, then sandbox.json itself, as the last of
-// all files.
+// write writes the files that are derived from Info, and sandbox.json as the last of all
+// files.
 func (i *Info) write(dir string) error {
 	abs, err := filepath.Abs(dir)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/person"
 )
 
-// Narrator prints step by step what happens: what the application provider (AP),
-// the service (MSSP) and the phone do.
+// Narrator prints what the application provider (AP), the service (MSSP) and the phone
+// do, step by step.
 type Narrator struct {
 	mu    sync.Mutex
 	out   io.Writer
@@ -19,10 +19,10 @@ type Narrator struct {
 	on    bool
 }
 
-// NewNarrator writes to out, while an example runs.
+// NewNarrator returns a Narrator that writes to out while an example runs.
 func NewNarrator(out io.Writer) *Narrator { return &Narrator{out: out} }
 
-// Phone is a handset.Config's Observe.
+// Phone prints an event of a phone; see Config.Observe.
 func (n *Narrator) Phone(e person.Event) {
 	who := fmt.Sprintf("phone %s", cmp.Or(string(e.Method), "SMS"))
 	switch e.Kind {

@@ -18,8 +18,8 @@ import (
 	"github.com/signum-mssp/signum/internal/node"
 )
 
-// Open prepares the directory and binds the addresses. A sandbox must be closed,
-// whether it was run or not.
+// Open prepares the directory and binds the addresses. The caller must call Close, even
+// without Run.
 func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 	b := &Sandbox{cfg: cfg.withDefaults(), ready: make(chan struct{})}
 	for _, step := range []func(context.Context) error{
@@ -34,7 +34,7 @@ func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 
 // files are the keys and certificates of the directory.
 type files struct {
-	host     string // that the service listens on
+	host     string // on which the service listens
 	serverCA *x509.Certificate
 	party    pair
 	pin      mssp.Pin // of the party
@@ -101,7 +101,7 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 	return nil
 }
 
-// nodeConfig is the configuration that an operator would write into a file.
+// nodeConfig returns the configuration that an operator would write to a file.
 func (b *Sandbox) nodeConfig() (c config.Config, err error) {
 	private := filepath.Join(b.Dir, privateDir)
 	keyPair := config.KeyPair{CertificateFile: filepath.Join(private, serverCertFile), KeyFile: filepath.Join(private, serverKeyFile)}
@@ -140,7 +140,7 @@ func (b *Sandbox) nodeConfig() (c config.Config, err error) {
 	return c, nil
 }
 
-// storeURL is that of --store, where a plain path is an SQLite file.
+// storeURL returns the URL of the database. A plain path is an SQLite file.
 func storeURL(store, private string) string {
 	switch {
 	case store == "":
@@ -159,8 +159,8 @@ func (b *Sandbox) openApps(ctx context.Context) (err error) {
 	return nil
 }
 
-// openPages adds what only a sandbox has to the listeners: the addresses that
-// control it, and the page of the handsets.
+// openPages adds the control addresses and the page of the handsets, which only a
+// sandbox has.
 func (b *Sandbox) openPages(context.Context) error {
 	control := &control{pin: b.files.pin, box: b, log: b.cfg.Logger, maxCards: maxCards}
 	for pattern, h := range control.handlers() {
@@ -173,7 +173,7 @@ func (b *Sandbox) openPages(context.Context) error {
 	return nil
 }
 
-// writeFiles writes what clients need and only a node can give.
+// writeFiles writes the client files whose content comes from the node.
 func (b *Sandbox) writeFiles(context.Context) error {
 	root := b.CA.Root()
 	if err := writePEM(b.Path(UserCAFile), "CERTIFICATE", root.Raw, 0o644); err != nil {

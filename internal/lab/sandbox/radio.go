@@ -27,7 +27,7 @@ const (
 	smscUser    = "signum"
 	smscBinds   = 2
 	smscWindow  = 100
-	serviceCode = "41790000500" // to which the cards answer
+	serviceCode = "41790000500" // the number to which cards reply
 )
 
 // radio is the mobile network of a sandbox: an SMSC on loopback, and handsets
@@ -35,8 +35,8 @@ const (
 // in an operator's network.
 type radio struct {
 	handsets *handset.Network
-	password string     // at the SMSC, drawn anew: others on the machine have no business there
-	smsc     *smsc.SMSC // nil: that of somebody else
+	password string     // for the SMSC, a new one in each run, against other users of the machine
+	smsc     *smsc.SMSC // nil: an external one
 	store    card.Store
 	clock    mssp.Clock
 	log      *slog.Logger
@@ -68,7 +68,7 @@ func newRadio(cfg Config, dir string) (*radio, error) {
 	return r, nil
 }
 
-// air is what is between the SMSC and the handsets.
+// air connects the SMSC with the handsets.
 type air struct{ *handset.Network }
 
 // DeliverSM implements smsc.Radio.
@@ -80,8 +80,8 @@ func (a air) DeliverSM(ctx context.Context, msisdn string, tpdu []byte) ([]byte,
 	return report, err
 }
 
-// smscConfig is how the node binds to the SMSC, the sandbox's own or that of the
-// address, and how often the SMSC must say that a phone is away.
+// smscConfig returns how the node binds to the SMSC, the sandbox's own or the one at the
+// address, and how often the SMSC must report a phone as absent before it is believed.
 func (r *radio) smscConfig(address string) (c config.SMSC, absent int, err error) {
 	absent = config.Default().SIM.Retry.Absent
 	if r.smsc == nil {
@@ -94,8 +94,7 @@ func (r *radio) smscConfig(address string) (c config.SMSC, absent int, err error
 	return c, 1, nil // the emulated network knows at once who is out of reach
 }
 
-// close shuts the network down. Messages in the SMSC are lost; the service will
-// notice and repeat them.
+// close shuts the network down. Messages in the SMSC are lost; the service repeats them.
 func (r *radio) close() {
 	if r.smsc != nil {
 		r.smsc.Close()
@@ -103,8 +102,7 @@ func (r *radio) close() {
 	r.handsets.Close()
 }
 
-// insert puts a card into the handset of a number and replaces the one that is
-// there.
+// insert puts a card into the handset of a number, in place of the previous one.
 func (r *radio) insert(c *mssp.Card, msisdn string, keys scp80.Keys, d *mssp.Device) (*card.Card, error) {
 	made, err := card.New(card.Config{
 		ICCID: c.ICCID, Keys: keys, KeySet: c.KeySet, Algorithm: c.Algorithm, KeyType: d.KeyType,
@@ -147,7 +145,7 @@ func (r *radio) card(msisdn string) *card.Card {
 	return r.cards[msisdn]
 }
 
-// unblock does what the PUK does.
+// unblock resets the PIN counter of a card, as a PUK does.
 func (r *radio) unblock(msisdn string) {
 	if c := r.card(msisdn); c != nil {
 		c.Unblock()
@@ -175,8 +173,7 @@ func masterKey(dir string) ([]byte, error) {
 	return key, writeFile(path, key, 0o600)
 }
 
-// placeCards puts all cards into the handsets of their users that are not in one
-// yet: cards that were imported in an earlier run.
+// placeCards puts cards that were imported in an earlier run into their users' handsets.
 func (b *Sandbox) placeCards(ctx context.Context) error {
 	const page = 500
 	for after := ""; ; {
@@ -225,7 +222,7 @@ func (b *Sandbox) newSIM(ctx context.Context, msisdn, deviceID string) (*mssp.Ca
 	c := &mssp.Card{ICCID: newICCID(msisdn[1:]), DeviceID: deviceID, MSISDN: msisdn, State: mssp.CardActive, KeySet: 1, Algorithm: mssp.CardAES}
 	c.Created = b.cfg.Clock.Now()
 	c.Changed = c.Created
-	if _, err := b.Store.Card(ctx, c.ICCID); err == nil { // somebody else's, who has another number now
+	if _, err := b.Store.Card(ctx, c.ICCID); err == nil { // the card of a user who has another number now
 		c.ICCID = newICCID(fmt.Sprint(1 + mrand.Int64N(1e14-1)))
 	}
 	keys := make([]byte, 32)

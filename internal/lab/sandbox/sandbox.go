@@ -21,30 +21,31 @@ import (
 	"github.com/signum-mssp/signum/internal/node"
 )
 
-// Config is what a developer may choose.
+// Config contains what a developer can choose.
 type Config struct {
-	Dir        string                      // made if it does not exist; empty: a temporary one, which stays
+	Dir        string                      // created if it does not exist; empty: a temporary one, which is not deleted
 	Addr       string                      // host:port of the service
-	PKIAddr    string                      // host:port of OCSP and CRL; empty: that of the last time, else a free port
-	WebAddr    string                      // host:port of the phone page and the portal; empty: that of the last time, else the port after Addr's, else a free one
+	PKIAddr    string                      // host:port of OCSP and CRL; empty: the port of the last run, otherwise a free one
+	WebAddr    string                      // host:port of the phone page and the portal; empty: the port of the last run, otherwise the one after Addr's, otherwise a free one
 	OpsAddr    string                      // host:port of metrics and health; empty: a free port of this machine
-	WebPhones  bool                        // a person in a browser is the App of a user; else Apps answer by themselves
+	WebPhones  bool                        // persons in browsers are the users' Apps; otherwise Apps answer by themselves
 	Store      string                      // see store.Open; empty: SQLite in Dir
 	CAProfile  string                      // of a new directory; see ca.Profile
 	PhoneDelay time.Duration               // before a phone approves
 	Behaviours map[string]person.Behaviour // by MSISDN
 	Places     map[string]person.Place     // where users are, by MSISDN
-	AuthURI    string                      // that opens the app that signs (app2app); empty: the phone page with WebPhones, else signum.DefaultAuthURI
+	AuthURI    string                      // opens the signing app (app2app); empty: the phone page with WebPhones, otherwise signum.DefaultAuthURI
 	Observe    func(person.Event)
-	Cards      card.Store    // what the SIM cards keep; nil: files in Dir
-	Apps       softapp.Store // what the Apps keep; nil: files in Dir
-	// SMSC is that of somebody else, for example smpp://user:password@host:2775;
-	// see ParseSMSC. Empty: an emulated one, with handsets that have the cards.
+	Cards      card.Store    // memory of the SIM cards; nil: files in Dir
+	Apps       softapp.Store // memory of the Apps; nil: files in Dir
+	// SMSC is the address of an external SMSC, for example
+	// smpp://user:password@host:2775; see ParseSMSC. Empty: an emulated SMSC, with
+	// handsets that contain the cards.
 	SMSC string
-	// WebURL is the origin under which people reach the pages; empty: that of the
-	// listener. It need not resolve on this machine.
+	// WebURL is the public origin of the pages; empty: the listener's. Its name need not
+	// resolve on this machine.
 	WebURL string
-	// WrapSIMs is put between the engine and the SIMs; see node.Deps.
+	// WrapSIMs decorates the channel to the SIMs; see node.Deps.
 	WrapSIMs node.ChannelWrapper
 	Clock    mssp.Clock // of the service; nil: the machine's
 	Logger   *slog.Logger
@@ -79,14 +80,13 @@ type Sandbox struct {
 	files   files
 	ready   chan struct{}
 	pending []wish
-	release []func() error // in the order in which things were taken
+	release []func() error // for Close, in the order of acquisition
 }
 
 // Ready is closed once all users have their phones.
 func (b *Sandbox) Ready() <-chan struct{} { return b.ready }
 
-// Run serves, and enrols the Apps that are missing, until ctx ends. It can be
-// called once.
+// Run serves until ctx ends. It enrols missing Apps first. It can be called once.
 func (b *Sandbox) Run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -96,7 +96,7 @@ func (b *Sandbox) Run(ctx context.Context) error {
 	})
 	g.Go(func() (err error) {
 		defer event.RescueTo(&err, b.cfg.Logger, "software Apps")
-		// The Apps go first: a server waits for those that are connected.
+		// The Apps close first, because the server waits for those that are connected.
 		defer stop()
 		defer b.SoftApps.Close()
 		if err := b.enrolApps(gctx); err != nil {
@@ -114,11 +114,10 @@ func (b *Sandbox) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// onClose has Close do something, before what it was told earlier.
+// onClose adds a function to Close, which calls the last one first.
 func (b *Sandbox) onClose(f func() error) { b.release = append(b.release, f) }
 
-// Close releases what Open took. Run must have ended. To call it again does
-// nothing.
+// Close releases what Open acquired. Run must have ended. Further calls do nothing.
 func (b *Sandbox) Close() error {
 	var errs []error
 	for _, f := range slices.Backward(b.release) {
@@ -128,7 +127,7 @@ func (b *Sandbox) Close() error {
 	return errors.Join(errs...)
 }
 
-// Path is the absolute path of a file in the directory.
+// Path returns the absolute path of a file in the directory.
 func (b *Sandbox) Path(file string) string { return filepath.Join(b.Dir, file) }
 
 func prepareDir(dir string) (string, error) {

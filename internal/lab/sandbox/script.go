@@ -13,11 +13,11 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// script is what the users of Apps do that no App can: by their protocol a
-// person signs or declines, but a bearer may fail, and a party must see that too.
+// script plays faults that an App cannot express in its protocol: an unreachable phone,
+// a blocked PIN, a missing key.
 type script struct {
 	log   *slog.Logger
-	delay time.Duration // of a behaviour without a time of its own
+	delay time.Duration // of a behaviour without its own
 	ctx   context.Context
 	stop  context.CancelFunc
 	work  sync.WaitGroup
@@ -26,7 +26,7 @@ type script struct {
 	plays map[string]person.Behaviour // by MSISDN
 }
 
-// scripted stands between the engine and the Apps, and plays a script.
+// scripted plays a script between the engine and the Apps.
 type scripted struct {
 	*script
 	apps    mssp.Channel
@@ -50,7 +50,7 @@ func (s *script) set(msisdn string, b person.Behaviour) {
 	s.plays[msisdn] = b
 }
 
-// played are the faults of behaviours that no App can have.
+// played maps behaviours that an App cannot express to their faults.
 var played = map[person.Action]signum.Code{
 	person.Blocked: signum.PINBlocked, person.NoKey: signum.NoKeyFound,
 }

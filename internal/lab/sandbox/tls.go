@@ -127,7 +127,7 @@ func apPair(dir string) (pair, error) {
 	return loadPair(filepath.Join(dir, APCertFile), filepath.Join(dir, APKeyFile), always, t, nil)
 }
 
-// writeP12 writes what the directory has as PEM in the form of PKCS #12 too.
+// writeP12 writes the keys and certificates of the PEM files as PKCS #12.
 func writeP12(dir string, ap pair, anchors ...*x509.Certificate) error {
 	p12, err := pkcs12.Modern.Encode(ap.key, ap.cert, nil, Password)
 	if err != nil {

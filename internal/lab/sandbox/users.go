@@ -20,9 +20,8 @@ import (
 // renewBefore: a certificate that expires within this time is replaced at start.
 const renewBefore = 30 * 24 * time.Hour
 
-// populate puts the parties, the accounts and their SIM cards in place, before
-// the node runs and hands over again what an earlier run left outstanding. What
-// is there already is kept.
+// populate creates the parties, and accounts and SIM cards that do not exist yet. It
+// runs before the node does, which hands over what an earlier run left outstanding.
 func (b *Sandbox) populate(ctx context.Context) error {
 	pin := b.files.pin
 	for _, p := range []*mssp.Party{
@@ -68,7 +67,7 @@ type wish struct {
 	do     func() error
 }
 
-// fulfil applies what is pending; unknown decides about a phone that is missing.
+// fulfil applies the pending wishes. unknown handles a wish whose phone does not exist.
 func (b *Sandbox) fulfil(unknown func(wish, error) error) error {
 	wishes := b.pending
 	b.pending = nil
@@ -84,8 +83,8 @@ func (b *Sandbox) fulfil(unknown func(wish, error) error) error {
 	return nil
 }
 
-// enrolApps gives users the Apps that they lack. The node must run: Apps enrol
-// over their protocol.
+// enrolApps enrols the missing Apps of users. The node must run, because Apps enrol by
+// their protocol.
 func (b *Sandbox) enrolApps(ctx context.Context) error {
 	for _, u := range b.Info.Users {
 		if err := b.addAppOf(ctx, u); err != nil {
@@ -161,8 +160,8 @@ func (b *Sandbox) addAccount(ctx context.Context, u User) error {
 	return nil
 }
 
-// oldApps returns the devices of an account that are Apps but were never enrolled;
-// older versions made such.
+// oldApps returns the ids of Apps that were never enrolled. Older versions created such
+// devices.
 func (b *Sandbox) oldApps(ctx context.Context, s *mssp.Subscriber) (ids []string, err error) {
 	for _, d := range s.Devices {
 		if d.Method != signum.App {
@@ -182,7 +181,7 @@ func newAccount(u User) *mssp.Subscriber {
 	s := &mssp.Subscriber{MSISDN: u.MSISDN, Serial: ca.NewSerial(), State: mssp.SubscriberActive}
 	for _, m := range u.Methods {
 		if m == signum.App {
-			continue // enrolled, like any other
+			continue // Apps enrol later
 		}
 		d := mssp.Device{ID: newDeviceID(u.MSISDN), Method: m, State: signum.DeviceActive, KeyType: u.KeyType}
 		if m == signum.SIM {
