@@ -14,7 +14,7 @@ var plain = softapp.Config{FastKDF: true, Delay: 200 * time.Millisecond}
 
 func TestAppEnrolAndSign(t *testing.T) {
 	t.Parallel()
-	inBubble(t, softapp.Config{Delay: time.Second}, func(l *appLab) { // with all rounds
+	inBubble(t, softapp.Config{Delay: time.Second}, func(l *appLab) { // with all rounds of PBKDF2
 		id := l.enrol(softapp.EnrolOptions{Name: "Mine", Passcode: "pass phrase"})
 		if l.Connected() != 1 {
 			t.Fatalf("%d inboxes", l.Connected())
@@ -120,7 +120,7 @@ func sameObject(a, b object) bool {
 	return true
 }
 
-// Once it can be reached again, the person is asked what is still wanted.
+// An App that is reachable again gets the requests that are still pending.
 func TestAppReachableAgain(t *testing.T) {
 	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
@@ -140,7 +140,7 @@ func TestAppReachableAgain(t *testing.T) {
 	})
 }
 
-// What is shown must be what is signed: the App declines.
+// The App declines a request whose digest is not that of the text.
 func TestAppDigest(t *testing.T) {
 	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
@@ -157,7 +157,7 @@ func TestAppDigest(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 		if len(l.service.heard(id, "shown")) > 0 {
-			t.Error("it was shown")
+			t.Error("the request was shown")
 		}
 	})
 }
@@ -208,8 +208,7 @@ func TestAppReceipts(t *testing.T) {
 	}
 }
 
-// A receipt waits for the signature on the screen, of the same transaction or
-// not.
+// A receipt waits while a signature request is on the screen.
 func TestAppReceiptWaits(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"answered", "gone", "sync", "withdrawn"} {
@@ -322,7 +321,7 @@ func TestAppChoices(t *testing.T) {
 	}
 }
 
-// The device has the public half of its key, and its observer may call.
+// The device knows its public key, and the observer may call the Apps.
 func TestAppDevice(t *testing.T) {
 	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {

@@ -13,7 +13,7 @@ import (
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
-// An enrolment whose answers were lost is repeated, with the same keys.
+// An enrolment whose answers are lost is repeated with the same keys.
 func TestAppEnrolRetries(t *testing.T) {
 	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
@@ -46,7 +46,7 @@ func TestAppErrors(t *testing.T) {
 			t.Error(err)
 		}
 		if _, err := l.Enrol(l.t.Context(), "x", softapp.EnrolOptions{Passcode: string(bytes.Repeat([]byte("x"), 65))}); err == nil {
-			t.Error("a long passcode")
+			t.Error("a long passcode was accepted")
 		}
 		for _, err := range []error{
 			l.Behave(msisdn, person.Behaviour{}), l.Place(msisdn, person.DefaultPlace()), l.Choose("x", nil), l.EnterPIN("x", "h", "1"),
@@ -75,7 +75,7 @@ func TestAppErrors(t *testing.T) {
 	}
 }
 
-// An enrolment that the service does not answer as it should makes no App.
+// An invalid answer to an enrolment makes no App.
 func TestAppEnrolAnswers(t *testing.T) {
 	t.Parallel()
 	another := (&fakeService{t: t}).certify(&testkit.ECKey(t).PublicKey)
@@ -103,7 +103,7 @@ func TestAppEnrolAnswers(t *testing.T) {
 	}
 }
 
-// Whoever gives up on the service is not kept.
+// An enrolment ends with its context.
 func TestAppEnrolGivenUp(t *testing.T) {
 	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
@@ -117,7 +117,7 @@ func TestAppEnrolGivenUp(t *testing.T) {
 	})
 }
 
-// Close finishes what is under way, and repeats nothing.
+// Close waits for calls in progress and repeats none.
 func TestAppsClose(t *testing.T) {
 	t.Parallel()
 	inBubble(t, softapp.Config{FastKDF: true}, func(l *appLab) {

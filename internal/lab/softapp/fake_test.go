@@ -30,11 +30,11 @@ var b64u = base64.RawURLEncoding
 
 type object = map[string]any
 
-// fakeService is a service as docs/app-protocol.md has it, apart from the one
-// that there is: it refuses what the page does not allow, and the test fails.
+// fakeService is a service written after docs/app-protocol.md, independently of
+// internal/app. If an App violates the protocol, the test fails.
 type fakeService struct {
 	t     testing.TB
-	ahead time.Duration // of the phones' clocks
+	ahead time.Duration // the service's time minus the phones'
 	wire  *pipes
 
 	mu       sync.Mutex
@@ -43,12 +43,12 @@ type fakeService struct {
 	apps     map[string]*fakeApp
 	used     map[string]bool // jti
 	calls    []fakeCall
-	fail     map[string]int // this many calls of a path are answered 500, the answer being lost if negative
-	slow     string         // Retry-After of the next answer
-	mute     bool           // nothing is answered to a ping
-	spoil    func(object)   // makes answers wrong
-	unwanted string         // the code with which answers are refused
-	badHello []fakeClose    // the next connections are closed with it
+	fail     map[string]int // so many calls of a path are answered with 500; if negative, their answers are lost
+	slow     string         // Retry-After of failing calls, which are then answered with slow
+	mute     bool           // do not answer pings
+	spoil    func(object)   // changes answers
+	unwanted string         // the code with which answers to requests are refused
+	badHello []fakeClose    // how to close the next connections
 	conns    []*websocket.Conn
 	serial   int64
 }
@@ -80,7 +80,7 @@ type fakeApp struct {
 	enrolAnswer      object
 }
 
-// pipes are a network inside a bubble of synctest.
+// pipes is a network inside a bubble of synctest.
 type pipes struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -167,8 +167,8 @@ func (s *fakeService) write(w http.ResponseWriter, out object, no *refusal) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// handle reads the body and notes the call, then answers, or loses the call,
-// or its answer.
+// handle reads the body, records the call and answers it, or fails or loses the
+// answer.
 func (s *fakeService) handle(w http.ResponseWriter, r *http.Request, f func(raw []byte, body object) (object, *refusal)) {
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -227,7 +227,7 @@ func (s *fakeService) proved(f func(a *fakeApp, body object) (object, *refusal))
 	}
 }
 
-// prove checks a proof with a library that the client does not use.
+// prove checks a proof, with a library that the Apps do not use.
 func (s *fakeService) prove(proof, method, uri string, body []byte) (*fakeApp, *refusal) {
 	no := &refusal{401, "unauthorised", nil}
 	jws, err := jose.ParseSignedCompact(proof, []jose.SignatureAlgorithm{jose.ES256})
@@ -262,7 +262,7 @@ func (s *fakeService) prove(proof, method, uri string, body []byte) (*fakeApp, *
 		return nil, &refusal{401, "stale", object{"now": s.now().Unix()}}
 	}
 	if s.used[c.Jti] {
-		s.t.Error("a proof came twice")
+		s.t.Error("a proof was used twice")
 		return nil, &refusal{401, "replay", nil}
 	}
 	s.used[c.Jti] = true
@@ -340,7 +340,7 @@ func (s *fakeService) enrol(raw []byte, body object) (object, *refusal) {
 	return a.enrolAnswer, nil
 }
 
-// certify makes a certificate that a client can read, and no more.
+// certify makes a certificate that a client can parse.
 func (s *fakeService) certify(key *ecdsa.PublicKey) string {
 	ca := testkit.ECKey(s.t)
 	template := &x509.Certificate{SerialNumber: big.NewInt(s.serial), Subject: pkix.Name{CommonName: "x"}, NotAfter: s.now().Add(time.Hour)}

@@ -62,7 +62,7 @@ func (s *fakeService) inbox(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// welcome begins a connection, or ends it with a code.
+// welcome accepts or closes a connection.
 func (s *fakeService) welcome(c *websocket.Conn, proof string) *fakeApp {
 	s.mu.Lock()
 	a, no := s.prove(proof, "GET", "/app/v1/inbox", nil)
@@ -93,10 +93,10 @@ func (s *fakeService) say(c *websocket.Conn, f object) {
 	if err != nil {
 		s.t.Error(err)
 	}
-	_ = c.Write(context.Background(), websocket.MessageText, data) // whoever is gone will come back
+	_ = c.Write(context.Background(), websocket.MessageText, data) // an App that is gone reconnects
 }
 
-// ask makes a request and sends it, if the App has its inbox open.
+// ask makes a request pending and sends it if the inbox of the App is open.
 func (s *fakeService) ask(device string, r object) {
 	s.mu.Lock()
 	a := s.apps[device]
@@ -116,7 +116,7 @@ func (s *fakeService) tell(device string, f object) {
 	s.say(c, f)
 }
 
-// drop ends the connection of an App without a word.
+// drop cuts the connection of an App.
 func (s *fakeService) drop(device string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,14 +132,14 @@ func (s *fakeService) set(f func()) {
 	f()
 }
 
-// called are the calls of a name.
+// called returns the calls of a path.
 func (s *fakeService) called(name string) []fakeCall {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(s.calls), func(c fakeCall) bool { return c.path != name })
 }
 
-// heard are the frames of a type that an App sent.
+// heard returns the frames of a type that an App has sent.
 func (s *fakeService) heard(device, kind string) []object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,8 +152,8 @@ func (s *fakeService) dials(device string) []time.Time {
 	return slices.Clone(s.apps[device].dials)
 }
 
-// toSign is a request for a signature, and toShow one for a receipt, valid
-// for a minute and more.
+// toSign is a signature request and toShow a receipt, both valid for over a
+// minute.
 func (s *fakeService) toSign(id, text string) object {
 	return object{"id": id, "op": "sign", "mime": "text/plain", "text": text, "lang": "en", "attrs": b64u.EncodeToString(softapp.SignedAttrs(text)),
 		"created": s.now().UnixMilli(), "expires": s.now().Add(90 * time.Second).UnixMilli()}
@@ -164,7 +164,7 @@ func (s *fakeService) toShow(id, text string) object {
 		"created": s.now().UnixMilli(), "expires": s.now().Add(80 * time.Second).UnixMilli()}
 }
 
-// appLab is a service with Apps in a bubble.
+// appLab is a fake service with Apps, in a bubble of synctest.
 type appLab struct {
 	*softapp.Apps
 	t       *testing.T
@@ -174,7 +174,7 @@ type appLab struct {
 	quit    func()
 }
 
-// inBubble runs a test with Apps that run. Their clocks are the bubble's.
+// inBubble runs a test with running Apps in a bubble.
 func inBubble(t *testing.T, c softapp.Config, f func(l *appLab)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -190,7 +190,7 @@ func inBubble(t *testing.T, c softapp.Config, f func(l *appLab)) {
 	})
 }
 
-// start makes the Apps of the storage, as a process that starts.
+// start loads the Apps from the storage and runs them, as a new process does.
 func (l *appLab) start() {
 	l.t.Helper()
 	var err error
@@ -211,7 +211,7 @@ func (l *appLab) start() {
 	synctest.Wait()
 }
 
-// enrol makes an App of the usual subscriber.
+// enrol enrols an App of the usual subscriber.
 func (l *appLab) enrol(o softapp.EnrolOptions) string {
 	l.t.Helper()
 	l.service.set(func() { l.service.codes["K7QZ-4MX9-2T"] = msisdn })
@@ -232,13 +232,13 @@ func (l *appLab) device(id string) *softapp.Device {
 	return d
 }
 
-// wait lets time pass, and everything happen that happens by then.
+// wait lets time pass and everything settle.
 func (l *appLab) wait(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// answers are the bodies of the answers that came.
+// answers returns the bodies of the answers to requests.
 func (l *appLab) answers() []object {
 	var all []object
 	for _, c := range l.service.called("answer") {

@@ -11,8 +11,8 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/softapp"
 )
 
-// However often a request comes, on however many connections, it is shown
-// once and answered once.
+// A request is shown and answered once, however often and on however many
+// connections it arrives.
 func TestAppDuplicates(t *testing.T) {
 	t.Parallel()
 	inBubble(t, softapp.Config{FastKDF: true, Delay: 20 * time.Second}, func(l *appLab) {
@@ -36,7 +36,7 @@ func TestAppDuplicates(t *testing.T) {
 		if got := l.answers(); len(got) != 1 {
 			t.Errorf("%v", got)
 		}
-		// Its repetition repeats the answer: the first may be lost.
+		// A repeated request gets the same answer again: the first may be lost.
 		first := l.answers()[0]
 		l.service.ask(id, r)
 		l.wait(21 * time.Second)
@@ -47,7 +47,7 @@ func TestAppDuplicates(t *testing.T) {
 	})
 }
 
-// A frame of an older state that comes late changes nothing.
+// Frames that arrive out of order or late change nothing.
 func TestAppReordering(t *testing.T) {
 	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
@@ -57,7 +57,7 @@ func TestAppReordering(t *testing.T) {
 			s, _ := l.device(id).Shown()
 			return s.TransID
 		}
-		// Gone before it came.
+		// The gone comes before the request.
 		l.service.tell(id, object{"type": "gone", "id": "h1", "op": "sign", "reason": "withdrawn"})
 		l.service.tell(id, object{"type": "request", "request": l.service.toSign("h1", "a")})
 		l.wait(0)
@@ -75,7 +75,7 @@ func TestAppReordering(t *testing.T) {
 		if shown() != "h1" {
 			t.Error("the receipt went with the signature")
 		}
-		// A newer one replaces it, whatever comes after of the older.
+		// A newer request replaces it, whatever arrives for the older one.
 		l.service.tell(id, object{"type": "request", "request": l.service.toSign("h2", "a")})
 		l.service.tell(id, object{"type": "request", "request": l.service.toSign("h3", "a")})
 		l.service.tell(id, object{"type": "request", "request": l.service.toSign("h2", "a")})
@@ -84,7 +84,8 @@ func TestAppReordering(t *testing.T) {
 		if shown() != "h3" {
 			t.Errorf("%q is shown", shown())
 		}
-		// What an older sync does not know is not over; it is if the next lacks it too.
+		// A request that one sync lacks may be newer than the sync; if the next one
+		// lacks it too, it has ended.
 		l.service.tell(id, object{"type": "sync", "requests": []object{}})
 		l.wait(0)
 		if shown() != "h3" {
@@ -95,7 +96,7 @@ func TestAppReordering(t *testing.T) {
 		if shown() != "" {
 			t.Error("it is still there")
 		}
-		// What is no frame of this protocol, or past its time, is nothing.
+		// Unknown frames and expired requests are ignored.
 		old := l.service.toSign("h4", "a")
 		old["expires"] = l.service.now().UnixMilli()
 		for _, f := range []object{{"type": "wonder"}, {"type": "request"}, {"type": "request", "request": object{"id": "h5", "op": "dance"}},
@@ -127,7 +128,8 @@ func TestAppGone(t *testing.T) {
 	}
 }
 
-// Pauses double from half a second to half a minute, each half to all of it.
+// Pauses double from half a second to half a minute, minus a random part of up to
+// half.
 func TestAppReconnects(t *testing.T) {
 	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
@@ -142,13 +144,13 @@ func TestAppReconnects(t *testing.T) {
 			t.Fatalf("%d connections", len(dials))
 		}
 		pause := 500 * time.Millisecond
-		for i := 2; i < len(dials); i++ { // the first is made half a second after the drop
+		for i := 2; i < len(dials); i++ { // the first one follows half a second after the drop
 			pause = min(2*pause, 30*time.Second)
 			if d := dials[i].Sub(dials[i-1]); d < pause/2 || d > pause {
 				t.Errorf("pause %d of %s, want up to %s", i, d, pause)
 			}
 		}
-		l.service.drop(id) // welcome again: from the beginning
+		l.service.drop(id) // after a welcome, pauses start from the beginning
 		l.wait(500 * time.Millisecond)
 		if len(l.service.dials(id)) != 11 {
 			t.Error("not back at once")
@@ -177,7 +179,7 @@ func TestAppCloses(t *testing.T) {
 	}
 }
 
-// The App is heard within each heartbeat, and notices a service that is not.
+// The App sends a ping within each heartbeat interval and a heartbeat once a day.
 func TestAppHeartbeat(t *testing.T) {
 	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
@@ -212,8 +214,8 @@ func TestAppSilentService(t *testing.T) {
 	})
 }
 
-// A phone whose clock is wrong learns the time, from a call or from the
-// welcome, and with it when requests end.
+// A phone with a wrong clock learns the time from a call or from the welcome, so
+// that it knows when requests expire.
 func TestAppWrongClock(t *testing.T) {
 	t.Parallel()
 	for _, ahead := range []time.Duration{-26 * time.Hour, -61 * time.Second, -45 * time.Second, 45 * time.Second, 61 * time.Second, 400 * 24 * time.Hour} {
@@ -234,7 +236,7 @@ func TestAppWrongClock(t *testing.T) {
 				if d := time.Until(s.Expires); !ok || (d-90*time.Second).Abs() > time.Second {
 					t.Fatalf("%t, %s left", ok, d)
 				}
-				// The clock goes wrong while the App is connected: calls are stale.
+				// The clock changes while the App is connected: calls are stale.
 				l.service.set(func() { l.service.ahead -= time.Hour })
 				if err := l.EnterPIN(id, "h1", person.DefaultPIN); err != nil {
 					t.Fatal(err)
@@ -253,7 +255,7 @@ func TestAppWrongClock(t *testing.T) {
 	}
 }
 
-// Calls that do not come through, or whose answers do not, are made again.
+// Calls that fail or whose answers are lost are repeated.
 func TestAppRetries(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -262,7 +264,7 @@ func TestAppRetries(t *testing.T) {
 		fail  int
 		slow  string
 		calls int
-		after time.Duration // at least, of the answer
+		after time.Duration // of the last call, at least
 		done  bool
 	}{
 		{name: "answer fails", path: "answer", fail: 3, calls: 4, after: 1750 * time.Millisecond, done: true},
@@ -279,7 +281,7 @@ func TestAppRetries(t *testing.T) {
 				l.service.ask(id, l.service.toSign("h1", "a"))
 				start := time.Now()
 				l.wait(0)
-				l.service.drop(id) // the sync repeats it, and no second answer comes beside the first
+				l.service.drop(id) // the sync repeats it; no second answer must be sent alongside the first
 				l.wait(85 * time.Second)
 				calls := l.service.called(tc.path)
 				if len(calls) != tc.calls {
@@ -299,7 +301,7 @@ func TestAppRetries(t *testing.T) {
 	}
 }
 
-// How often an answer is sent that is refused.
+// An answer that is refused is repeated only if that may help.
 func TestAppAnswerRefused(t *testing.T) {
 	t.Parallel()
 	for code, calls := range map[string]int{"late": 1, "unknown": 1, "malformed": 1, "replay": 8, "slow": 8} {
@@ -338,12 +340,12 @@ func TestAppOpen(t *testing.T) {
 			t.Error(err)
 		}
 		_ = l.Behave(msisdn, person.Behaviour{})
-		l.wait(time.Second) // connected again: its own sync is not the one below
+		l.wait(time.Second) // reconnected: the sync of that is not the one below
 		back, err := l.Open(l.t.Context(), authURI("secret"))
 		if err != nil || back != "bank://back/1" {
 			t.Fatalf("%q, %v", back, err)
 		}
-		l.service.tell(id, object{"type": "sync", "requests": []object{}}) // made before it was opened
+		l.service.tell(id, object{"type": "sync", "requests": []object{}}) // made before the request was opened
 		l.service.tell(id, object{"type": "request", "request": r})
 		l.wait(time.Second)
 		if got := l.answers(); len(got) != 1 || got[0]["signature"] == nil {
@@ -356,7 +358,7 @@ func TestAppOpen(t *testing.T) {
 	})
 }
 
-// A wrong passcode by hand leaves the request there; the third does not.
+// A wrong passcode by hand leaves the request on the screen; the third does not.
 func TestAppByHand(t *testing.T) {
 	t.Parallel()
 	inBubble(t, plain, func(l *appLab) {
@@ -399,7 +401,7 @@ func TestAppByHand(t *testing.T) {
 		if err := l.EnterPIN(id, "h3", "right"); !errors.Is(err, person.ErrNotShown) {
 			t.Error(err)
 		}
-		// It is blocked for good: it declines without asking.
+		// It stays blocked: it declines without asking.
 		l.service.ask(id, l.service.toSign("h4", "a"))
 		l.wait(time.Second)
 		if got := l.answers(); len(got) != 4 || got[3]["cancel"] != true || len(l.service.called("unlock")) != 5 {

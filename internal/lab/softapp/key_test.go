@@ -13,7 +13,7 @@ import (
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
-// The vectors are of another implementation: see testdata/vectors.mjs.
+// The vectors come from another implementation: see testdata/vectors.mjs.
 func TestUnlockingVectors(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("testdata/vectors.json")
@@ -44,7 +44,7 @@ func TestUnlockingVectors(t *testing.T) {
 		}
 		again, err := wrap(key, p, v.Share)
 		if err != nil || bytes.Equal(again, v.Wrapped) || len(again) != len(v.Wrapped) {
-			t.Errorf("%q: wrapped anew: %x, %v", v.Passcode, again, err)
+			t.Errorf("%q: wrapped again: %x, %v", v.Passcode, again, err)
 		}
 		if back, err := unwrap(again, p, v.Share); err != nil || !back.Equal(key) {
 			t.Errorf("%q: wrapped and unwrapped: %v", v.Passcode, err)

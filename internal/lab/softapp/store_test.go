@@ -34,7 +34,7 @@ func TestAppStores(t *testing.T) {
 			if _, err := s.App("a"); !errors.Is(err, fs.ErrNotExist) {
 				t.Error(err)
 			}
-			for _, id := range []string{"b/..", "a", "A"} { // file systems that do not tell them apart too
+			for _, id := range []string{"b/..", "a", "A"} { // a file system may ignore case
 				r := &softapp.Record{DeviceID: id, Rounds: 1, Salt: []byte{1}}
 				for _, r.Name = range []string{"old", "new"} {
 					if err := s.PutApp(r); err != nil {
@@ -78,11 +78,11 @@ func TestAppStores(t *testing.T) {
 		}
 	}
 	if _, err := softapp.New(softapp.Config{Base: "https://x", Store: opened}); err == nil {
-		t.Error("Apps of a corrupt storage")
+		t.Error("a corrupt storage was accepted")
 	}
 }
 
-// A process that starts has the Apps of the last one, and their keys.
+// A new process has the Apps of the one before, with their keys.
 func TestAppRestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -100,7 +100,7 @@ func TestAppRestart(t *testing.T) {
 			t.Errorf("%s, %v", text, err)
 		}
 		l.quit()
-		l.service.ask(id, l.service.toSign("h1", "a")) // while nobody runs
+		l.service.ask(id, l.service.toSign("h1", "a")) // while the Apps are down
 		l.wait(5 * time.Second)
 		l.start()
 		if l.Connected() != 2 || len(l.List()) != 2 || len(l.service.called("heartbeat")) != 2 {
@@ -119,7 +119,7 @@ func TestAppRestart(t *testing.T) {
 		l.service.ask(id, l.service.toSign("h3", "a"))
 		l.wait(time.Second)
 		l.quit()
-		l.start() // blocked, as the service says
+		l.start() // blocked, as the service reports
 		l.wait(time.Second)
 		if got := l.device(id).TriesLeft(); got != 0 {
 			t.Errorf("%d tries left", got)
@@ -127,7 +127,7 @@ func TestAppRestart(t *testing.T) {
 		if err := l.Unenrol(l.t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		l.service.set(func() { delete(l.service.apps, wrong) }) // somebody else removed it
+		l.service.set(func() { delete(l.service.apps, wrong) }) // the service has removed it
 		if err := l.Unenrol(l.t.Context(), wrong); err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestAppRestart(t *testing.T) {
 	})
 }
 
-// No secret is printed.
+// Printing a record reveals no secret.
 func TestAppRecordString(t *testing.T) {
 	t.Parallel()
 	r := softapp.Record{DeviceID: "d", Secret: []byte("secret"), AuthKey: []byte("secret")}
@@ -147,10 +147,9 @@ func TestAppRecordString(t *testing.T) {
 	}
 }
 
-// Many Apps that wait cost a goroutine each, besides what the fake service
-// and its pipes cost.
+// An idle App costs one goroutine, and another one of the fake service. The test
+// is not parallel, because it counts the goroutines of the process.
 func TestManyApps(t *testing.T) {
-	t.Parallel()
 	const n = 300
 	inBubble(t, softapp.Config{FastKDF: true}, func(l *appLab) {
 		ids := make([]string, n)
@@ -169,7 +168,7 @@ func TestManyApps(t *testing.T) {
 		with := runtime.NumGoroutine()
 		l.quit()
 		synctest.Wait()
-		if cost := with - runtime.NumGoroutine(); cost > 2*n+20 { // one here, one of the service
+		if cost := with - runtime.NumGoroutine(); cost > 2*n+20 { // one of the App, one of the service
 			t.Errorf("%d goroutines for %d Apps and the service", cost, n)
 		}
 		l.start()
