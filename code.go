@@ -2,12 +2,13 @@ package signum
 
 import "strconv"
 
-// Code is a status code of ETSI TS 102 204, clause 8 and annex A. The same
-// number space holds outcomes (100, 500 to 504) and faults.
+// Code is a status code of ETSI TS 102 204, clause 10.6 and annex B. Outcomes (100
+// and 500 to 504) and faults share one range of numbers; [Code.IsStatus] tells
+// them apart. TS 102 207 adds 701 to 780 for roaming.
 type Code int
 
-// The codes of the standard. Those marked "extension" are kept so that an
-// extension can answer with them; Signum itself does not produce them.
+// The codes of the standard. Signum does not produce those marked "extension";
+// another service may.
 const (
 	RequestOK           Code = 100
 	WrongParam          Code = 101
@@ -56,9 +57,9 @@ type codeEntry struct {
 	detail string
 }
 
-// codes is the one table of names and documented detail texts. The wires take
-// the reason from here; the detail is what a fault says when nothing more
-// precise is known.
+// codes is the one table of names and documented detail texts. Both wires take
+// the reason from it; a fault has the detail unless something more precise is
+// known.
 var codes = map[Code]codeEntry{
 	RequestOK:           {"REQUEST_OK", ""},
 	WrongParam:          {"WRONG_PARAM", "Error among the arguments of the request"},
@@ -99,8 +100,8 @@ var codes = map[Code]codeEntry{
 	InternalError:       {"INTERNAL_ERROR", "Unknown Error"},
 }
 
-// String is the code's name in the standard, for example USER_CANCEL; a code
-// without a name is CODE_NNN.
+// String returns the code's name in the standard, for example USER_CANCEL, or
+// CODE_NNN for a code that has none.
 func (c Code) String() string {
 	if e, ok := codes[c]; ok {
 		return e.name
@@ -111,22 +112,23 @@ func (c Code) String() string {
 	return "CODE_" + strconv.Itoa(int(c))
 }
 
-// Detail is the documented text of a fault with this code, empty when the
-// code is not documented as a fault.
+// Detail returns the documented text of a fault with this code. It is empty if
+// the code is not documented as a fault.
 func (c Code) Detail() string { return codes[c].detail }
 
-// Known reports whether the code stands in the table of the standard.
+// Known reports whether the standards define the code.
 func (c Code) Known() bool {
 	_, ok := codes[c]
 	return ok || c >= firstRoaming && c <= lastRoaming
 }
 
-// IsStatus reports whether a transaction with this outcome is answered as a
-// message with a Status (HTTP 200) rather than as a fault (HTTP 500).
+// IsStatus reports whether the service answers a transaction with this outcome
+// by a message with a Status (HTTP 200) and not by a fault (HTTP 500). That is so
+// for 100 and for 500 to 504.
 func (c Code) IsStatus() bool {
 	return c == RequestOK || c >= SignatureMade && c <= OutstandingTransact
 }
 
-// Sender reports whether the fault is the requester's (SOAP 1.2 role Sender),
-// which is so for all codes below 200; the others are Receiver.
+// Sender reports whether the requester caused the fault (SOAP 1.2 role Sender).
+// That is so for all codes below 200; the others have the role Receiver.
 func (c Code) Sender() bool { return c < 200 }

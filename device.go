@@ -2,19 +2,19 @@ package signum
 
 import "strings"
 
-// DeviceState is the state of one of a subscriber's methods, with the names
-// of the profile query.
+// DeviceState is the state of a user's SIM or App, as a profile query tells it.
 type DeviceState string
 
-// States of a device.
+// The states of a device. A request of a party that has auto activation activates
+// an inactive or registered SIM.
 const (
 	DeviceActive     DeviceState = "ACTIVE"     // has a key and can sign
-	DeviceInactive   DeviceState = "INACTIVE"   // switched off; as if not there
-	DeviceRegistered DeviceState = "REGISTERED" // known, but without a key yet: 404
-	// A party with auto activation activates an inactive or registered SIM.
+	DeviceInactive   DeviceState = "INACTIVE"   // switched off; requests treat it as absent
+	DeviceRegistered DeviceState = "REGISTERED" // known, but has no key yet: fault 404
 )
 
-// MaskMSISDN is the form of a number that may reach a log: +4179****164.
+// MaskMSISDN returns a phone number in the form that may reach a log, such as
+// +4179****164. A number that is too short for it becomes asterisks.
 func MaskMSISDN(n string) string {
 	const head, tail = 5, 3
 	if len(n) < head+tail+1 {

@@ -10,13 +10,29 @@
 // REST or SOAP; most programs need that package and only the constants of
 // this one.
 //
+// # Contents
+//
+//   - Outcomes and errors: [Code], [Fault], [NewFault], [AsFault].
+//   - Messages: a [Request] and a [Response] for each [Operation]. They hold the
+//     text of the wire; nothing in them is checked.
+//   - What can be asked of whom: [Method], [KeyType], [DeviceState], and the URIs
+//     of signature profiles (ProfileAnyLoA4 and the like) and of additional
+//     services (ServiceUserLang and the like).
+//   - Texts: [TextFits] tells whether a phone can show one; [TxnApproval] is a
+//     text in rows; [SignedContent] is what the phone signs.
+//
 // # Compatibility
 //
 // This package and package client follow semantic versioning: within a major
-// version no exported name is removed and none changes its meaning. New fields
-// may be added to structs, so write composite literals with field names. New
-// codes and services may be added, so treat an unknown [Code] by its range and
-// ignore an unknown service.
+// version no exported name is removed, and none changes its meaning. Three things
+// may be added, so be prepared for them:
+//
+//   - Fields of structs. Write composite literals with field names.
+//   - Codes. Treat an unknown [Code] by its range: see [Code.IsStatus] and
+//     [Code.Sender].
+//   - Services, profiles and methods. Ignore what you do not know in an answer.
+//
+// The packages below internal make no promise and cannot be imported.
 //
 // The package knows neither how a message is encoded nor what a service keeps
 // of it. It imports the standard library only.

@@ -5,23 +5,24 @@ import (
 	"fmt"
 )
 
-// Fault is the one typed error that crosses packages and wires. Every refusal
-// and every failed transaction is a Fault; the client rebuilds the same value
-// from either wire.
+// Fault is the error of a request that was refused or a transaction that failed.
+// Package client returns the same value over either wire. Find it in an error
+// with [AsFault], or compare codes with errors.Is(err, &Fault{Code: …}).
 type Fault struct {
 	Code   Code
-	Detail string // shown to the application provider; never a cause from inside
+	Detail string // for the application provider; it never tells an internal cause
 }
 
 // NewFault returns a fault with the documented detail of its code.
 func NewFault(c Code) *Fault { return &Fault{Code: c, Detail: c.Detail()} }
 
-// Faultf returns a fault with a detail of its own.
+// Faultf returns a fault whose detail is formatted like fmt.Sprintf.
 func Faultf(c Code, format string, args ...any) *Fault {
 	return &Fault{Code: c, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Error names code, reason and detail.
+// Error returns code, name and detail, for example "401 USER_CANCEL: User
+// cancelled the request".
 func (f *Fault) Error() string {
 	if f.Detail == "" {
 		return fmt.Sprintf("%d %s", int(f.Code), f.Code)
@@ -29,13 +30,14 @@ func (f *Fault) Error() string {
 	return fmt.Sprintf("%d %s: %s", int(f.Code), f.Code, f.Detail)
 }
 
-// Is makes errors.Is(err, &Fault{Code: c}) match any fault of that code.
+// Is makes errors.Is match a target *Fault by its code. The details must be equal
+// too, unless the target's is empty.
 func (f *Fault) Is(target error) bool {
 	t, ok := target.(*Fault)
 	return ok && t.Code == f.Code && (t.Detail == "" || t.Detail == f.Detail)
 }
 
-// AsFault returns the fault in err's chain, or nil.
+// AsFault returns the fault in err's tree, or nil if there is none.
 func AsFault(err error) *Fault {
 	var f *Fault
 	if errors.As(err, &f) {
@@ -44,12 +46,14 @@ func AsFault(err error) *Fault {
 	return nil
 }
 
-// Detail texts that the interface documents for particular causes.
+// Details that the interface documents for particular causes, in place of the
+// code's own.
 const (
-	DetailIllegalMSISDN = "Illegal msisdn"
-	DetailCredentials   = "Wrong SSL credentials"
-	DetailNoTransaction = "There is no such transaction."
-	DetailTimeout       = "Timed out waiting for an answer from user."
-	DetailTimeoutStatus = "Original request timed out."
-	DetailReceiptSent   = "Receipt already sent for this transaction. Only one receipt allowed per transaction."
+	DetailIllegalMSISDN = "Illegal msisdn"                             // 101
+	DetailCredentials   = "Wrong SSL credentials"                      // 104
+	DetailNoTransaction = "There is no such transaction."              // 101
+	DetailTimeout       = "Timed out waiting for an answer from user." // 208, to the request itself
+	DetailTimeoutStatus = "Original request timed out."                // 208, to a status query
+	// DetailReceiptSent is that of 101.
+	DetailReceiptSent = "Receipt already sent for this transaction. Only one receipt allowed per transaction."
 )

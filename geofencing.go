@@ -1,10 +1,11 @@
 package signum
 
-// GeoError is why there is no location: the error codes of the geofencing
-// service.
+// GeoError is an error code of the geofencing service: it says why there is no
+// location.
 type GeoError int
 
-// The codes.
+// The error codes of the geofencing service; [GeoError.String] returns the
+// message of each.
 const (
 	GeoDisabled      GeoError = 100
 	GeoNotFound      GeoError = 101
@@ -21,7 +22,7 @@ const (
 	GeoAppTooOld     GeoError = 201
 )
 
-// geoErrors are the messages in answers.
+// geoErrors holds the messages in answers.
 var geoErrors = map[GeoError]string{
 	GeoDisabled:      "Geofencing feature disabled",
 	GeoNotFound:      "Location could not be determined",
@@ -38,13 +39,13 @@ var geoErrors = map[GeoError]string{
 	GeoAppTooOld:     "Mobile app is outdated and does not support geofencing",
 }
 
-// GeoErrors are all codes, in order.
+// GeoErrors lists all error codes in ascending order. Do not change it.
 var GeoErrors = []GeoError{
 	GeoDisabled, GeoNotFound, GeoUndecided, GeoDenied, GeoRestricted, GeoServicesOff, GeoAirplaneMode,
 	GeoUnspecified, GeoInternal, GeoNotAuthorised, GeoForeignSIM, GeoNotReturned, GeoAppTooOld,
 }
 
-// String is the message for a party.
+// String returns the ErrorMessage of an answer, empty for an unknown code.
 func (e GeoError) String() string { return geoErrors[e] }
 
 // Known reports whether the code is documented.

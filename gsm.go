@@ -2,15 +2,14 @@ package signum
 
 import "unicode/utf16"
 
-// Limits of the text a phone shows, in characters (septets for GSM 03.38,
-// where an extension character counts two; UTF-16 code units otherwise).
+// The longest text that a phone shows.
 const (
-	MaxGSMText  = 239
-	MaxUCS2Text = 119
+	MaxGSMText  = 239 // septets, if all characters are in the GSM alphabet: see GSMLength
+	MaxUCS2Text = 119 // UTF-16 code units, for any other text
 )
 
-// gsmBasic and gsmExtension are the alphabets of 3GPP TS 23.038, clause 6.2.1;
-// an extension character is sent as an escape and a septet.
+// gsmBasic and gsmExtension are the alphabets of 3GPP TS 23.038, clause 6.2.1. An
+// extension character is sent as an escape and a septet.
 const (
 	gsmBasic = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?" +
 		"¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -28,8 +27,9 @@ var gsmSeptets = func() map[rune]int {
 	return m
 }()
 
-// GSMLength is the length of the text in septets; ok is false if a character
-// is not in the GSM 03.38 default alphabet or its extension.
+// GSMLength returns the length of the text in septets, where a character of the
+// extension table counts two (3GPP TS 23.038, clause 6.2.1). It returns false if a
+// character is neither in the default alphabet nor in the extension table.
 func GSMLength(text string) (septets int, ok bool) {
 	for _, r := range text {
 		n := gsmSeptets[r]
@@ -41,8 +41,9 @@ func GSMLength(text string) (septets int, ok bool) {
 	return septets, true
 }
 
-// TextFits reports whether a phone can show the text, and otherwise its
-// length and the limit that applies.
+// TextFits reports whether a phone can show the text. It also returns the text's
+// length and the limit that applies, both in the unit of the limit: see
+// [MaxGSMText] and [MaxUCS2Text].
 func TextFits(text string) (ok bool, length, limit int) {
 	if n, gsm := GSMLength(text); gsm {
 		return n <= MaxGSMText, n, MaxGSMText

@@ -1,44 +1,46 @@
 package signum
 
-// ProfileRequest is MSS_ProfileReq: what can this user do?
+// ProfileRequest is MSS_ProfileReq: it asks what a user can do. The user is not
+// asked and learns nothing of it.
 type ProfileRequest struct {
 	Header
 	MSISDN  string // as sent
-	Params  string // words, see ProfileParams
+	Params  string // words of ProfileParams, separated by white space; empty: no extension
 	Getters ProfileGetters
 }
 
-// Words of Params, in any order, separated by white space.
+// The words of a profile query's Params, in any order. Those after ParamSSCDs
+// say more about each device.
 const (
 	ParamSSCDs       = "sscds"       // the devices
-	ParamState       = "state"       // and their states
-	ParamCerts       = "certs"       // and their certificates
-	ParamPINStatus   = "pinstatus"   // and whether their PINs are blocked
-	ParamCardDetails = "carddetails" // and the network of the SIM
+	ParamState       = "state"       // with sscds: their states
+	ParamCerts       = "certs"       // with sscds: their certificates
+	ParamPINStatus   = "pinstatus"   // with sscds: whether their PINs are blocked
+	ParamCardDetails = "carddetails" // with sscds: the network of the SIM
 	ParamRCStatus    = "rcstatus"    // whether the user has a recovery code
 	ParamAAStatus    = "aastatus"    // whether a signature request would activate the SIM
 )
 
-// ProfileParams are all words of Params.
+// ProfileParams lists all words of Params. Do not change it.
 var ProfileParams = []string{
 	ParamSSCDs, ParamState, ParamCerts, ParamPINStatus, ParamRCStatus, ParamAAStatus, ParamCardDetails,
 }
 
-// ProfileGetters are the older way to ask, SOAP only: xs:boolean as sent, empty
-// if absent.
+// ProfileGetters is the older way to ask, over SOAP only. Each field is an
+// xs:boolean as sent, or empty if it is absent.
 type ProfileGetters struct {
 	Certificates, AutoActivation, RecoveryCodeCreated, ServerSideSignature string
 }
 
-// ProfileResponse is MSS_ProfileResp. Its version is the one that was asked.
+// ProfileResponse is MSS_ProfileResp. Its version is that of the request.
 type ProfileResponse struct {
 	Header
-	Profiles  []string // that this party may use with this user now
-	Status    Code
-	Extension *ProfileExtension // nil unless asked for
+	Profiles  []string          // signature profiles that this party may use with this user now
+	Status    Code              // always 100
+	Extension *ProfileExtension // nil unless the request asked for it
 }
 
-// ProfileExtension is ProfileQueryExtension. A nil pointer was not asked for.
+// ProfileExtension is ProfileQueryExtension. What was not asked for is nil.
 type ProfileExtension struct {
 	// Answers to the getters.
 	Certificates        []SSCDCertificate
@@ -62,18 +64,19 @@ type SSCDs struct {
 	Apps []SSCD
 }
 
-// SSCD is one device; State is always told.
+// SSCD is one device. Only State is always there; the rest is nil unless the
+// request asked for it.
 type SSCD struct {
 	State        DeviceState
 	PINBlocked   *bool
 	Certificates []SSCDCertificate
-	Card         *Network // of a SIM; unknown values as UnknownNetwork has them
+	Card         *Network // of a SIM; UnknownNetwork if nothing is known
 }
 
 // SSCDCertificate is a certificate of a device with its chain, leaf first.
 type SSCDCertificate struct {
-	Algorithm KeyType     // RSA or EC
-	State     DeviceState // ACTIVE or INACTIVE
+	Algorithm KeyType
+	State     DeviceState // DeviceActive or DeviceInactive
 	Chain     []ChainCertificate
 }
 

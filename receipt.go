@@ -3,17 +3,17 @@ package signum
 import "time"
 
 // ReceiptRequest is MSS_ReceiptReq: a text for the user after a successful
-// signature. The Status of the standard is not kept: what a party writes there
-// changes nothing.
+// signature, one at most for each signature. The standard's Status is left out,
+// because what a party writes there changes nothing.
 type ReceiptRequest struct {
 	Header
 	TransID   string // MSSP_TransID of the signature
-	MSISDN    string // as sent
+	MSISDN    string // as sent; the number of the signature
 	Message   DataToBeSigned
-	Extension *ReceiptRequestExtension // nil: not asked for
+	Extension *ReceiptRequestExtension // nil: the party does not ask what became of the receipt
 }
 
-// ReceiptRequestExtension asks what became of a receipt; fields as sent.
+// ReceiptRequestExtension asks what became of a receipt. Its fields are as sent.
 type ReceiptRequestExtension struct {
 	MessagingMode string // only synch
 	Language      string // of ReceiptProfile
@@ -25,16 +25,16 @@ type ReceiptRequestExtension struct {
 type ReceiptResponse struct {
 	Header
 	Status    Code
-	Extension *ReceiptResponseExtension // nil unless it was asked for
+	Extension *ReceiptResponseExtension // nil unless the request had one
 }
 
 // ReceiptResponseExtension tells what became of a receipt.
 type ReceiptResponseExtension struct {
-	ClientAck    bool // always false, as the public service says
-	NetworkAck   bool // always false, as the public service says
-	UserAck      bool
-	UserResponse string // {"status":"OK"} and the like; empty without UserAck
-	FaultMessage string
+	ClientAck    bool   // false, as in the public service
+	NetworkAck   bool   // false, as in the public service
+	UserAck      bool   // the phone told what the user did
+	UserResponse string // a ReceiptResult as {"status":"OK"}; empty without UserAck
+	FaultMessage string // in words; empty unless the user cancelled
 }
 
 // Operation implements Request.
@@ -45,17 +45,17 @@ func (*ReceiptResponse) response() {}
 // ReceiptResult is what became of a receipt on the phone.
 type ReceiptResult string
 
-// The results.
+// The results of a receipt.
 const (
 	ReceiptPending   ReceiptResult = ""        // not known yet
 	ReceiptAccepted  ReceiptResult = "OK"      // the user pressed OK
 	ReceiptCancelled ReceiptResult = "CANCEL"  // the user pressed Cancel
-	ReceiptTimedOut  ReceiptResult = "TIMEOUT" // shown for ReceiptShown, and nobody touched it
-	ReceiptLost      ReceiptResult = "LOST"    // no answer within ReceiptWait: it may have been shown or not
+	ReceiptTimedOut  ReceiptResult = "TIMEOUT" // shown for ReceiptShown, and the user did nothing
+	ReceiptLost      ReceiptResult = "LOST"    // no answer within ReceiptWait; it may have been shown
 )
 
-// Times of a receipt.
+// How long a receipt takes.
 const (
 	ReceiptShown = 60 * time.Second // how long a phone shows it
-	ReceiptWait  = 80 * time.Second // how long to wait for the phone's answer
+	ReceiptWait  = 80 * time.Second // how long the service waits for the phone's answer
 )

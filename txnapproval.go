@@ -10,34 +10,35 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of a transaction approval, in bytes of UTF-8.
+// Limits of a [TxnApproval]. Lengths are in bytes of UTF-8.
 const (
 	MaxTxnType  = 100
-	MaxTxnPairs = 20
+	MaxTxnPairs = 20 // rows
 	MaxTxnKey   = 100
 	MaxTxnValue = 2000
 	MaxTxnTotal = 2000 // all keys and values together
 )
 
-// TxnApproval is a payload of MimeTxnApproval: a title and rows that an App
-// shows. The title is not signed.
+// TxnApproval is a transaction approval, the payload of [MimeTxnApproval]: a title
+// and rows that an App shows. The rows are signed, the title is not.
 type TxnApproval struct {
-	Type string
+	Type string // the title
 	Rows []TxnRow
 }
 
-// TxnRow is one pair. Members are signed in the order of the request, which is
-// why it is kept.
+// TxnRow is one row of a [TxnApproval].
 type TxnRow struct {
 	Key, Value string
+	// ValueFirst says that the request has the value before the key: they are signed
+	// in the order of the request.
 	ValueFirst bool
 }
 
 var errTxnShape = errors.New(`not an object {"type":…,"dtbd":[{"key":…,"value":…}…]}`)
 
-// ParseTxnApproval reads a payload. It takes nothing that would be neither
-// shown nor signed, and nothing with two meanings: unknown and duplicate
-// members are errors. It does not look at the limits.
+// ParseTxnApproval reads a payload of [MimeTxnApproval]. It refuses what an App
+// would neither show nor sign, and what has two meanings: unknown and duplicate
+// members. It does not check the limits; see [TxnApproval.Fits].
 func ParseTxnApproval(data string) (*TxnApproval, error) {
 	if !utf8.ValidString(data) {
 		return nil, errors.New("not UTF-8")
@@ -137,7 +138,7 @@ func txnString(d *json.Decoder, to *string) error {
 	return nil
 }
 
-// Size is the number of bytes of all keys and values.
+// Size returns the length of all keys and values together, in bytes of UTF-8.
 func (t *TxnApproval) Size() int {
 	n := 0
 	for _, r := range t.Rows {
@@ -146,7 +147,8 @@ func (t *TxnApproval) Size() int {
 	return n
 }
 
-// Fits reports whether the payload keeps the limits.
+// Fits reports whether the approval keeps the limits, from [MaxTxnType] to
+// [MaxTxnTotal].
 func (t *TxnApproval) Fits() bool {
 	for _, r := range t.Rows {
 		if len(r.Key) > MaxTxnKey || len(r.Value) > MaxTxnValue {
@@ -156,13 +158,13 @@ func (t *TxnApproval) Fits() bool {
 	return len(t.Type) <= MaxTxnType && len(t.Rows) <= MaxTxnPairs && t.Size() <= MaxTxnTotal
 }
 
-// String is the payload in its compact form, which ParseTxnApproval reads.
+// String returns the payload as compact JSON, which [ParseTxnApproval] reads.
 func (t *TxnApproval) String() string {
 	return string(t.appendRows(append(appendJSON([]byte(`{"type":`), t.Type), `,"dtbd":`...))) + "}"
 }
 
-// SignedContent is what the App signs: the rows, normalised, without the
-// title.
+// SignedContent returns the text that the App signs: the rows in a normal form,
+// without the title. A party compares it with the text of the signature.
 func (t *TxnApproval) SignedContent() string {
 	return string(appendJSON([]byte(`{"format_version":1,"content_string":`), string(t.appendRows(nil)))) + "}"
 }
@@ -202,8 +204,9 @@ func appendJSON(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// SignedContent is what a phone signs when it shows a text of this type; the
-// text must be one that was accepted.
+// SignedContent returns what a phone signs when it shows a text of this MIME type:
+// the text itself, or the rows of a [TxnApproval]. It returns an error if a
+// transaction approval cannot be read.
 func SignedContent(mimeType, text string) (string, error) {
 	if mimeType != MimeTxnApproval {
 		return text, nil

@@ -10,7 +10,7 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// parts are the fields of an answer as text, before either wire's are checked.
+// parts holds the fields of an answer as text, the same for both wires.
 type parts struct {
 	scalars
 	header          signum.Header
@@ -59,8 +59,8 @@ func (p *parts) message(op signum.Operation) (signum.Response, error) {
 	return r, nil
 }
 
-// scalars reads values that both wires write as text, and keeps the first
-// error. What cannot be read is an error: a false or nothing in its place
+// scalars reads values that both wires write as text, and keeps the first error.
+// A value that cannot be read is an error, because false or nothing in its place
 // would be a claim.
 type scalars struct{ err error }
 
@@ -70,7 +70,7 @@ func (s *scalars) fail(err error) {
 	}
 }
 
-// boolean reads an xs:boolean, nil if there is none.
+// boolean reads an xs:boolean. It returns nil if there is none.
 func (s *scalars) boolean(what, text string) *bool {
 	var b bool
 	switch strings.ToLower(strings.TrimSpace(text)) {
@@ -80,7 +80,7 @@ func (s *scalars) boolean(what, text string) *bool {
 		b = true
 	case "false", "0":
 	default:
-		s.fail(fmt.Errorf("%s %q is no boolean", what, text))
+		s.fail(fmt.Errorf("%s %q is not a boolean", what, text))
 		return nil
 	}
 	return &b
@@ -92,7 +92,8 @@ func (s *scalars) flag(what, text string) bool {
 	return b != nil && *b
 }
 
-// base64 reads what may be broken into lines, nil if there is nothing.
+// base64 reads Base64 that may be broken into lines. It returns nil for an empty
+// text.
 func (s *scalars) base64(what, text string) []byte {
 	if text = strings.Join(strings.Fields(text), ""); text == "" {
 		return nil
@@ -105,8 +106,9 @@ func (s *scalars) base64(what, text string) []byte {
 	return b
 }
 
-// chain pairs certificates with the names of their subjects. Names that do not
-// go with them one to one are left out: a certificate says its own.
+// chain pairs certificates with the names of their subjects. If there are not as
+// many names as certificates, the names are left out: the certificates have them
+// too.
 func (s *scalars) chain(certs, names []string) []signum.ChainCertificate {
 	var chain []signum.ChainCertificate
 	for i, c := range certs {
@@ -130,8 +132,8 @@ func makeFault(subcode, detail, reason string) error {
 	return &signum.Fault{Code: signum.Code(n), Detail: strings.TrimSpace(detail)}
 }
 
-// parseAccuracy reads metres, which some write with a fraction. A location
-// that cannot be read is an error: zero would claim it were exact.
+// parseAccuracy reads metres, which some services write with a fraction. What
+// cannot be read is an error, because zero would claim an exact location.
 func parseAccuracy(s string) (int, error) {
 	if s == "" {
 		return 0, nil

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -28,8 +29,8 @@ const (
 	DefaultTransactionTimeout = 80 * time.Second
 )
 
-// The limits of setting up a connection. They are fixed: what takes longer on
-// the internet of today does not come.
+// The limits for setting up a connection. They are fixed: what takes longer on
+// today's internet never succeeds.
 const (
 	connectTimeout   = 10 * time.Second
 	handshakeTimeout = 10 * time.Second
@@ -39,7 +40,7 @@ const (
 // required.
 type Config struct {
 	// BaseURL is the address before /rest or /soap, for example
-	// https://mobileid.example.com. Plain http is taken for loopback only.
+	// https://mobileid.example.com. Plain http is accepted for loopback only.
 	BaseURL string
 	// SOAP chooses the wire; the default is REST.
 	SOAP bool
@@ -50,24 +51,23 @@ type Config struct {
 	// TLS holds the client certificate that identifies the party, and the root
 	// certificates of the service if they are not the system's. It is cloned.
 	TLS *tls.Config
-	// HTTPClient replaces connections, TLS and proxies altogether; TLS must
-	// then be nil. Its Timeout should be zero: a signature takes as long as the
-	// user does.
+	// HTTPClient, if not nil, makes all connections; TLS must then be nil. Its
+	// Timeout should be zero, because a signature takes as long as the user does.
 	HTTPClient *http.Client
 
 	Lang    string // userLang of requests that name none: en, de, fr or it; empty: en
 	Profile string // signature profile of requests that name none; empty: Any-LoA4
 	MSSP    string // MSSP_ID/URI; empty: http://mid.swisscom.ch/
 
-	// RequestTimeout bounds a call that does not wait for the user, and is the
-	// margin for one that does: added to the transaction's timeout for a
-	// synchronous signature, to signum.ReceiptWait (80 s) for a receipt. 0: 30 s.
+	// RequestTimeout limits a call that does not wait for the user. For one that
+	// does it is the margin on top of the user's time: the transaction's timeout for
+	// a synchronous signature, signum.ReceiptWait (80 s) for a receipt. 0: 30 s.
 	RequestTimeout time.Duration
-	// MaxIdleConns is how many connections are kept open for the next requests;
-	// give it the number of synchronous requests under way. 0: 256.
+	// MaxIdleConns is how many connections are kept open for later requests. Set it
+	// to the number of synchronous requests that are under way at a time. 0: 256.
 	MaxIdleConns int
 
-	Now func() time.Time // the time for AP_Info/Instant; nil: time.Now
+	Now func() time.Time // tells the time for AP_Info/Instant; nil: time.Now
 }
 
 // Client asks one service as one party. It is safe for concurrent use.
@@ -89,7 +89,8 @@ type wire struct {
 	decode      func(signum.Operation, []byte) (signum.Response, error)
 }
 
-// New checks the configuration; it does not connect.
+// New returns a client with this configuration. It returns an error if the
+// configuration is wrong, and does not connect yet.
 func New(cfg Config) (*Client, error) {
 	base, err := parseBase(cfg.BaseURL)
 	if err != nil {
@@ -104,12 +105,12 @@ func New(cfg Config) (*Client, error) {
 	if cfg.RequestTimeout < 0 || cfg.MaxIdleConns < 0 {
 		return nil, errors.New("client: RequestTimeout and MaxIdleConns must not be negative")
 	}
-	setDefault(&cfg.APPassword, DefaultPassword)
-	setDefault(&cfg.Lang, DefaultLang)
-	setDefault(&cfg.Profile, DefaultProfile)
-	setDefault(&cfg.MSSP, DefaultMSSP)
-	setDefault(&cfg.RequestTimeout, DefaultRequestTimeout)
-	setDefault(&cfg.MaxIdleConns, DefaultMaxIdleConns)
+	cfg.APPassword = cmp.Or(cfg.APPassword, DefaultPassword)
+	cfg.Lang = cmp.Or(cfg.Lang, DefaultLang)
+	cfg.Profile = cmp.Or(cfg.Profile, DefaultProfile)
+	cfg.MSSP = cmp.Or(cfg.MSSP, DefaultMSSP)
+	cfg.RequestTimeout = cmp.Or(cfg.RequestTimeout, DefaultRequestTimeout)
+	cfg.MaxIdleConns = cmp.Or(cfg.MaxIdleConns, DefaultMaxIdleConns)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -123,15 +124,8 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Close closes idle connections. Calls under way go on.
+// Close closes idle connections. Calls that are under way continue.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
-
-func setDefault[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
-}
 
 func parseBase(s string) (*url.URL, error) {
 	if s == "" {
@@ -173,17 +167,17 @@ func newHTTPClient(cfg *tls.Config, idle int) *http.Client {
 			TLSClientConfig:       cfg,
 			TLSHandshakeTimeout:   handshakeTimeout,
 			ExpectContinueTimeout: time.Second,
-			ForceAttemptHTTP2:     true, // a TLS config of one's own switches it off
+			ForceAttemptHTTP2:     true, // with a TLSClientConfig it is off otherwise
 			DisableCompression:    true, // a CMS does not compress
 			MaxIdleConns:          idle,
 			MaxIdleConnsPerHost:   idle,
 			IdleConnTimeout:       90 * time.Second,
-			// A synchronous request is silent for more than a minute: pings
-			// notice a peer that has gone.
+			// A synchronous request is silent for more than a minute. Pings notice a
+			// peer that is gone.
 			HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
 		},
-		// A redirect is no MSS answer, and a signature request must not be sent
-		// to where a stranger points.
+		// A redirect is not an MSS answer, and a signature request must not go to an
+		// address that somebody else chose.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

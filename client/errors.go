@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// TransportError means that no complete answer arrived: the name did not
-// resolve, the connection was refused or broke, or TLS failed on either side.
-// After a broken connection the service may have taken the request.
+// TransportError means that no complete answer came: the name did not resolve,
+// the connection was refused or broke, or TLS failed on either side. If the
+// connection broke, the service may have accepted the request all the same.
 type TransportError struct {
 	URL string
 	Err error
@@ -21,9 +21,9 @@ func (e *TransportError) Unwrap() error { return e.Err }
 
 // TimeoutError says which time limit ran out.
 type TimeoutError struct {
-	Limit string        // its name, for example "connect timeout"
-	After time.Duration // how long it waited
-	Err   error         // context.DeadlineExceeded for a deadline of the caller; may be nil
+	Limit string        // the name of the limit, for example "connect timeout"
+	After time.Duration // how long the call waited
+	Err   error         // the cause: context.DeadlineExceeded for a deadline of the caller; may be nil
 }
 
 func (e *TimeoutError) Error() string {
@@ -36,8 +36,8 @@ func (e *TimeoutError) Unwrap() error { return e.Err }
 // Timeout implements the timeout test of net.Error.
 func (e *TimeoutError) Timeout() bool { return true }
 
-// AnswerError means that an HTTP answer came which is no MSS message, or not
-// the one that was asked for.
+// AnswerError means that the HTTP answer is not an MSS message, or not the answer
+// to this request.
 type AnswerError struct {
 	URL         string
 	HTTPStatus  int
@@ -54,8 +54,8 @@ func (e *AnswerError) Error() string {
 // Unwrap returns what is wrong with the answer.
 func (e *AnswerError) Unwrap() error { return e.Err }
 
-// excerptBytes is how much of a foreign body an AnswerError shows: enough for
-// the title of an error page.
+// excerptBytes is how much of a body an AnswerError shows: enough for the title of
+// an error page.
 const excerptBytes = 160
 
 func excerpt(body []byte) string {

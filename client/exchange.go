@@ -25,15 +25,15 @@ const maxAnswer = 1 << 20
 // services take up to 300 s.
 const maxTransactionTimeout = time.Hour
 
-// Do sends the request as given, nothing filled in and nothing checked: an
-// empty field is left out. What a wire cannot express is an error (getters of a
-// profile query over REST). The Status that a receipt must have is always 100.
-// It returns the service's answer or one of the errors that the package
-// describes.
+// Do sends a request as it is. It fills in nothing, checks nothing and leaves out
+// empty fields; the Status that the contract demands of a receipt is always 100.
+// It returns an error if the wire cannot express the request, which is so for the
+// getters of a profile query over REST.
 //
-// The answer must be for this call (same AP_TransID and MSISDN), and one that
-// claims a signature must hold it; otherwise it is an [*AnswerError]. The answer
-// to a receipt or a profile query has status 100; any other is a Fault.
+// The answer must be for this call, with the same AP_TransID and MSISDN, and one
+// that claims a signature must hold it; otherwise the error is an [*AnswerError].
+// The answer to a receipt or a profile query has status 100; any other is a Fault.
+// The package describes the other errors.
 func (c *Client) Do(ctx context.Context, req signum.Request) (signum.Response, error) {
 	return c.call(ctx, req, nil)
 }
@@ -63,7 +63,7 @@ func (c *Client) call(ctx context.Context, req signum.Request, check func(signum
 	return resp, nil
 }
 
-// answer is an HTTP answer, whole.
+// answer is an HTTP answer that was read to its end.
 type answer struct {
 	url         string
 	status      int
@@ -118,8 +118,8 @@ func (c *Client) post(ctx context.Context, req signum.Request, body []byte) (*an
 	}, nil
 }
 
-// unwrapURL drops the method and address that net/http puts before the cause;
-// the errors here have their own.
+// unwrapURL drops the method and address that net/http puts before the cause,
+// because the errors here say them too.
 func unwrapURL(err error) error {
 	var outer *url.Error
 	if errors.As(err, &outer) {
@@ -128,9 +128,9 @@ func unwrapURL(err error) error {
 	return err
 }
 
-// limit is how long to wait for the answer to a request, and the name of that
-// limit. A synchronous signature waits for the user, never shorter than the
-// transaction itself; a receipt waits until the phone's time is up.
+// limit returns how long to wait for the answer to a request, and the name of
+// that limit. A synchronous signature waits at least as long as the transaction
+// may take, and a receipt as long as the phone may.
 func (c *Client) limit(req signum.Request) (time.Duration, string) {
 	margin := c.cfg.RequestTimeout
 	switch r := req.(type) {
@@ -149,7 +149,7 @@ func (c *Client) limit(req signum.Request) (time.Duration, string) {
 	return margin, "request timeout"
 }
 
-// answer decodes and checks what every answer must be.
+// answer decodes an answer and checks what must hold for all answers.
 func (c *Client) answer(req signum.Request, a *answer) (signum.Response, error) {
 	if len(a.body) > maxAnswer {
 		return nil, fmt.Errorf("the body exceeds %d bytes", maxAnswer)
@@ -174,7 +174,7 @@ func (c *Client) answer(req signum.Request, a *answer) (signum.Response, error) 
 	return resp, nil
 }
 
-// checkAnswer is what must hold of an answer of the right kind.
+// checkAnswer checks what must hold for an answer of the right kind.
 func checkAnswer(req signum.Request, resp signum.Response) error {
 	got := resp.(interface{ Head() *signum.Header }).Head() // all responses have one
 	if err := checkEcho("AP_TransID", req.Head().AP.TransID, got.AP.TransID); err != nil {
@@ -196,8 +196,9 @@ func checkAnswer(req signum.Request, resp signum.Response) error {
 	return nil
 }
 
-// checkEcho guards against an answer for someone else, which a signature must
-// never be mistaken for. A service that does not repeat a field is believed.
+// checkEcho refuses an answer that is for somebody else: a party must never take
+// another user's signature for this one's. A field that the service does not
+// repeat is not checked.
 func checkEcho(field, sent, got string) error {
 	sent, got = strings.TrimSpace(sent), strings.TrimSpace(got)
 	if sent != "" && got != "" && got != sent {
@@ -206,7 +207,7 @@ func checkEcho(field, sent, got string) error {
 	return nil
 }
 
-// checkStatus makes a Fault of a status that means failure.
+// checkStatus returns a Fault for a status that means failure.
 func checkStatus(s signum.Code, signature []byte) error {
 	switch s {
 	case signum.RequestOK, signum.OutstandingTransact:

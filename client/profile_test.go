@@ -72,7 +72,7 @@ func TestLiberalProfiles(t *testing.T) {
 			&signum.ProfileExtension{Certificates: one}, ""},
 		{"unpaired names, XML", true, soap(`<MobileUserCertificate><X509Certificate>MAMCAfs=</X509Certificate><X509Certificate>MAMCAfs=</X509Certificate><X509SubjectName>CN=A</X509SubjectName></MobileUserCertificate>`),
 			&signum.ProfileExtension{Certificates: one}, ""},
-		{"odd boolean", false, rest(`{"ProfileQueryExtension":{"AutoActivation":"perhaps"}}`), nil, `AutoActivation "perhaps" is no boolean`},
+		{"odd boolean", false, rest(`{"ProfileQueryExtension":{"AutoActivation":"perhaps"}}`), nil, `AutoActivation "perhaps" is not a boolean`},
 		{"odd boolean, XML", true, soap(`<Sscds><App><PinStatus blocked="?"/></App></Sscds>`), nil, `PinStatus blocked "?"`},
 		{"odd certificate", false, rest(`{"ProfileQueryExtension":{"MobileUserCertificate":{"X509Certificate":"?"}}}`), nil, "a certificate: illegal base64"},
 		{"odd array", false, rest(`{"ProfileQueryExtension":{"MobileUserCertificate":"?"}}`), nil, "cannot unmarshal"},

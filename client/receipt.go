@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -18,34 +19,34 @@ import (
 )
 
 const (
-	// receiptStatus is the status a receipt tells: only a success has one.
+	// receiptStatus is the Status of a receipt; only a success has a receipt.
 	receiptStatus = "100"
-	// receiptProfile is the one way of receipts there is.
+	// receiptProfile is the only kind of receipt there is.
 	receiptProfile = "http://mss.swisscom.ch/synch"
 )
 
 // ReceiptRequest is a text for the user after a signature. TransID, MSISDN and
-// Text are needed.
+// Text are required.
 type ReceiptRequest struct {
-	TransID string // MSSP_TransID of the signature, which must have succeeded and have no receipt yet
-	MSISDN  string // of the signature
-	Text    string // must start with the party's prefix, as a text to be signed must
+	TransID string // MSSP_TransID of a signature that succeeded and has no receipt yet
+	MSISDN  string // of the user who signed
+	Text    string // it must start with the party's prefix, like a text to sign
 	Lang    string // en, de, fr or it; empty: Config.Lang
-	// UserAck asks what the user does with the receipt, see UserAnswer. Receipt
-	// then waits for it, up to signum.ReceiptWait (80 s).
+	// UserAck asks what the user does with the receipt: see UserAnswer. Receipt then
+	// waits for the user, up to signum.ReceiptWait (80 s).
 	UserAck bool
 
 	MimeType string // empty: text/plain
 	Encoding string // empty: UTF-8
-	// EncryptTo is the certificate of the RSA key on the user's SIM: nobody on
-	// the way can read the text. It sets MimeType and Encoding.
+	// EncryptTo is the certificate of the RSA key on the user's SIM. With it the text
+	// is encrypted, so that only the SIM can read it. It sets MimeType and Encoding.
 	EncryptTo *x509.Certificate
 
 	APTransID string // an NCName; empty: a random one
 }
 
-// Receipt has the user's phone show a text after a successful signature, once
-// per transaction: "Paid", "Logged in". A second one is fault 101.
+// Receipt shows a text on the user's phone after a successful signature, such as
+// "Paid". A transaction has one receipt; a second one is fault 101.
 func (c *Client) Receipt(ctx context.Context, r ReceiptRequest) (*signum.ReceiptResponse, error) {
 	if r.EncryptTo != nil {
 		data, err := encryptText(r.EncryptTo, r.Text)
@@ -54,9 +55,9 @@ func (c *Client) Receipt(ctx context.Context, r ReceiptRequest) (*signum.Receipt
 		}
 		r.Text, r.MimeType, r.Encoding = data, signum.MimeRSAMessage, "BASE64"
 	}
-	setDefault(&r.Lang, c.cfg.Lang)
-	setDefault(&r.MimeType, signum.MimeText)
-	setDefault(&r.Encoding, encodingUTF8)
+	r.Lang = cmp.Or(r.Lang, c.cfg.Lang)
+	r.MimeType = cmp.Or(r.MimeType, signum.MimeText)
+	r.Encoding = cmp.Or(r.Encoding, encodingUTF8)
 	resp, err := c.Do(ctx, &signum.ReceiptRequest{
 		Header:  c.header(version("1", "1"), r.APTransID),
 		TransID: r.TransID,
@@ -73,13 +74,13 @@ func (c *Client) Receipt(ctx context.Context, r ReceiptRequest) (*signum.Receipt
 	return resp.(*signum.ReceiptResponse), nil
 }
 
-// UserAnswer is what the user did with a receipt: signum.ReceiptAccepted,
-// ReceiptCancelled, or ReceiptTimedOut if it was shown and nobody touched it.
-// It is empty if nobody asked, or no answer came in time; then the receipt may
-// have been shown or not.
+// UserAnswer finds in an answer what the user did with the receipt: accepted it
+// (signum.ReceiptAccepted), cancelled it (ReceiptCancelled), or nothing while it
+// was shown (ReceiptTimedOut). It is ReceiptPending, which is empty, if the request
+// did not have UserAck or no answer came in time; the receipt may have been shown.
 func UserAnswer(r *signum.ReceiptResponse) signum.ReceiptResult {
 	if r.Extension == nil || !r.Extension.UserAck {
-		return ""
+		return signum.ReceiptPending
 	}
 	var answer struct {
 		Status signum.ReceiptResult `json:"status"`
@@ -91,11 +92,11 @@ func UserAnswer(r *signum.ReceiptResponse) signum.ReceiptResult {
 	return answer.Status
 }
 
-// ucs2 is the first byte of a text of a SIM in UCS-2, big endian (ETSI TS 102
-// 221, annex A).
+// ucs2 is the first byte of a SIM's text in UCS-2, big endian (ETSI TS 102 221,
+// annex A).
 const ucs2 = 0x80
 
-// encryptText makes a text for the RSA key of a SIM, in Base64.
+// encryptText encrypts a text to the RSA key of a SIM and returns it in Base64.
 func encryptText(to *x509.Certificate, text string) (string, error) {
 	key, ok := to.PublicKey.(*rsa.PublicKey)
 	if !ok {

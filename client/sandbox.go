@@ -11,17 +11,17 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// The files of a sandbox's directory.
+// The files in the directory of a sandbox.
 const (
 	SandboxFile     = "sandbox.json"
 	SandboxServerCA = "server-ca.pem" // root of the server's TLS certificate
 	SandboxCert     = "ap.crt"        // the party's TLS certificate, PEM
-	SandboxKey      = "ap.key"        // and its key
-	SandboxUserCA   = "user-ca.pem"   // root of the users' certificates; may be absent
+	SandboxKey      = "ap.key"        // the key of that certificate, PEM
+	SandboxUserCA   = "user-ca.pem"   // root of the users' certificates; may be missing
 )
 
 // Sandbox is what a running sandbox tells its clients: the content of
-// sandbox.json, and what is made of the files beside it.
+// sandbox.json, and what LoadSandbox makes of the files beside it.
 type Sandbox struct {
 	BaseURL    string        `json:"base_url"`
 	WebURL     string        `json:"web_url"` // the phone page is /phone, the self-care portal /me
@@ -40,8 +40,8 @@ type SandboxUser struct {
 	Methods []signum.Method `json:"methods"`
 	KeyType signum.KeyType  `json:"key_type"`
 
-	State   signum.DeviceState `json:"state,omitempty"`   // REGISTERED: a SIM that is not activated yet; empty: ACTIVE
-	Network string             `json:"network,omitempty"` // MCC and MNC of the SIM, such as 22801; empty: no SIM
+	State   signum.DeviceState `json:"state,omitempty"`   // REGISTERED: the SIM is not activated yet; empty: ACTIVE
+	Network string             `json:"network,omitempty"` // MCC and MNC of the SIM, such as 22801; empty: the user has no SIM
 }
 
 // LoadSandbox reads a sandbox's directory. Fields of sandbox.json that it does
@@ -77,8 +77,8 @@ func LoadSandbox(dir string) (*Sandbox, error) {
 	return s, nil
 }
 
-// LoadRoots reads a file of certificates in PEM into a pool. A file without
-// any is an error.
+// LoadRoots reads a file of certificates in PEM into a pool. It returns an error
+// if the file holds none.
 func LoadRoots(path string) (*x509.CertPool, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

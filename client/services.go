@@ -2,7 +2,7 @@ package client
 
 import "github.com/signum-mssp/signum"
 
-// services are the additional services that a request asks for.
+// services lists the additional services that the request asks for.
 func (r *SignRequest) services() []signum.AdditionalService {
 	all := []signum.AdditionalService{{URI: signum.ServiceUserLang, UserLang: r.Lang}}
 	if r.Locate || r.Geofencing != nil {
@@ -23,8 +23,9 @@ func (r *SignRequest) services() []signum.AdditionalService {
 	return append(all, r.Services...)
 }
 
-// Location is where the phone was, from the Services of an answer; nil if the
-// service did not say. With an ErrorCode there is no location.
+// Location finds in the Services of an answer where the phone was. It returns nil
+// if the service did not say. If the result has an ErrorCode, the location is not
+// known.
 func Location(services []signum.ServiceResponse) *signum.Geofencing {
 	for _, s := range services {
 		if s.Geofencing != nil {
@@ -34,8 +35,8 @@ func Location(services []signum.ServiceResponse) *signum.Geofencing {
 	return nil
 }
 
-// AuthURI is what the party's app must open for the user to be asked, from the
-// Services of the first answer to an App2App request; empty if there is none.
+// AuthURI finds in the Services of the first answer to an App2App request the
+// address that the party's app must open. The result is empty if there is none.
 func AuthURI(services []signum.ServiceResponse) string {
 	for _, s := range services {
 		if s.AuthURI != "" {
@@ -45,9 +46,9 @@ func AuthURI(services []signum.ServiceResponse) string {
 	return ""
 }
 
-// VerificationCode is what the party's page must show for the user to choose it
-// on the phone, from the Services of the first answer to a request with
-// VerificationCode; empty if there is none.
+// VerificationCode finds in the Services of the first answer the code, two digits,
+// that the party's page must show so that the user can choose it on the phone. The
+// result is empty if the request did not ask for one.
 func VerificationCode(services []signum.ServiceResponse) string {
 	for _, s := range services {
 		if s.VerificationCode != "" {
@@ -57,11 +58,12 @@ func VerificationCode(services []signum.ServiceResponse) string {
 	return ""
 }
 
-// detailMCCMNC is the row of subscriberInfo with the network.
+// detailMCCMNC is the ID of the row of subscriberInfo that holds the network.
 const detailMCCMNC = "1901"
 
-// MCCMNC is the mobile country code and network code of the user's SIM, such as
-// 22801, from the Services of an answer; empty if the service did not say.
+// MCCMNC finds in the Services of an answer the mobile country code and network
+// code of the user's SIM, such as 22801. The result is empty if the service did
+// not say, and 00000 if it does not know.
 func MCCMNC(services []signum.ServiceResponse) string {
 	for _, s := range services {
 		for _, d := range s.Details {

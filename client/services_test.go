@@ -92,8 +92,9 @@ func TestOneTimePasswords(t *testing.T) {
 		} {
 			rt, _ := script(f, tc.step)
 			c := newTestClient(t, f.soap, rt)
-			setDefault(&tc.byDefault, DefaultProfile)
-			c.cfg.Profile = tc.byDefault
+			if tc.byDefault != "" {
+				c.cfg.Profile = tc.byDefault
+			}
 			resp, err := c.Sign(t.Context(), SignRequest{MSISDN: testMSISDN, Text: "x", Profile: tc.profile})
 			if tc.ok && (err != nil || resp.Status != 100) || !tc.ok && !errors.As(err, &bad) {
 				t.Errorf("%s %+v: %v, %v", f.name, tc, resp, err)

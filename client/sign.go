@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -12,55 +13,56 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// SignRequest is what a party says about a signature it wants; the client
-// fills in the rest of the message. MSISDN and Text (or Txn) are needed.
+// SignRequest describes the signature that a party wants; the client fills in the
+// rest of the message. MSISDN and Text (or Txn) are required.
 type SignRequest struct {
 	MSISDN string // E.164 with or without +
-	Text   string // data to be displayed and signed; must start with the party's prefix
+	Text   string // to display and sign; it must start with the party's prefix
 	Lang   string // en, de, fr or it; empty: Config.Lang
 
-	// Txn is a transaction approval to sign instead of Text; the prefix starts
-	// the value of its first row. It sets MimeType, and Device-LoA4 as the
-	// profile if there is none: only Apps show it. What is signed is
+	// Txn is a transaction approval to sign instead of Text. The value of its first
+	// row must start with the party's prefix. It sets MimeType and, because only Apps
+	// show it, Device-LoA4 as the profile if none is given. What is signed is
 	// Txn.SignedContent().
 	Txn *signum.TxnApproval
 
 	Profile  string        // signature profile URI; empty: Config.Profile
 	MimeType string        // empty: text/plain
 	Timeout  time.Duration // of the transaction, 15 to 300 s in whole seconds; 0: 80 s
-	// Async makes Sign return at once with status 100 and an MSSP_TransID to be
-	// asked for with Status or Poll.
+	// Async makes Sign return at once, with status 100 and an MSSP_TransID for Status
+	// or Poll.
 	Async bool
 
-	// Additional services. A party must be subscribed to those it asks for.
+	// Additional services. A party must be subscribed to those that it asks for;
+	// otherwise the fault is 104.
 
-	// Locate asks where the phone is: see Location. Geofencing, if not nil, is
-	// the policy for this request and asks as well; who is elsewhere does not
-	// sign, and the fault is 450.
+	// Locate asks where the phone is: see Location. Geofencing, if not nil, asks as
+	// well, and is the policy for this request: a user outside of it is refused with
+	// fault 450.
 	Locate     bool
 	Geofencing *signum.GeofencingPolicy
-	// App2App is the URI by which the signing app calls the party's app when it
-	// is done. The party's app calls the signing one by the AuthURI of the first
-	// answer; nothing else makes the phone ask. It needs Async and a profile that
-	// reaches an App.
+	// App2App is the URI by which the signing app opens the party's app when the user
+	// is done. Before that, the party's app must open the AuthURI of the first
+	// answer: the phone does not show the request otherwise. It needs Async and a
+	// profile that reaches an App.
 	App2App string
-	// VerificationCode has the user choose on the phone, among three, the code
-	// that the party's page shows: see VerificationCode. It needs Async and a
-	// profile that reaches an App, and is a service of Signum alone.
+	// VerificationCode makes the user choose on the phone, among three codes, the one
+	// that the party's page shows: see the function VerificationCode. It needs Async
+	// and a profile that reaches an App. Only Signum has this service.
 	VerificationCode bool
 
 	SubscriberInfo bool                       // asks for the user's mobile network: see MCCMNC
-	Validate       bool                       // the service validates the signature: status 502 instead of 500
-	Services       []signum.AdditionalService // others than userLang and these
+	Validate       bool                       // asks for status 502 instead of 500: the service validated the signature
+	Services       []signum.AdditionalService // any others; userLang is always sent
 
 	APTransID string // an NCName; empty: a random one
 }
 
-// Sign asks for a signature. Synchronously it waits for the user and returns
-// an answer with status 500 (or 502, if validation was asked for) and the CMS;
-// with Async it returns status 100 and no signature. With a profile that sends
-// a one-time password (signum.IsOTP) nothing is signed: status 100 means that
-// the text was sent.
+// Sign asks for a signature. It waits for the user and returns an answer with
+// status 500 (502 with Validate) and the CMS. With Async it does not wait and
+// returns status 100 without a signature. With a profile that sends a one-time
+// password (signum.IsOTP) nothing is signed: status 100 means that the network
+// has taken the text.
 func (c *Client) Sign(ctx context.Context, r SignRequest) (*signum.SignatureResponse, error) {
 	if r.Txn != nil && (r.Text != "" || r.MimeType != "") {
 		return nil, errors.New("client: Txn excludes Text and MimeType")
@@ -84,16 +86,16 @@ func (c *Client) Sign(ctx context.Context, r SignRequest) (*signum.SignatureResp
 	return resp.(*signum.SignatureResponse), nil
 }
 
-// Status asks for the outcome of an asynchronous signature: status 504 while
-// the user has not answered, then 500 or 502 with the CMS, 100 for a one-time
-// password that was sent, or the *signum.Fault it ended with. A transaction that
-// the service does not know, or of another party, is fault 101.
+// Status asks for the outcome of a transaction. It returns status 504 while the
+// user has not answered; then 500 or 502 with the CMS, 100 for a one-time password
+// that was sent, or the *signum.Fault that the transaction ended with. A
+// transaction that is unknown, another party's, or no longer kept is fault 101.
 func (c *Client) Status(ctx context.Context, transID string) (*signum.StatusResponse, error) {
 	return c.status(ctx, transID, "")
 }
 
-// status also checks that the answer is for the user that was asked, unless
-// msisdn is empty.
+// status also checks that the answer is for the right user, unless msisdn is
+// empty.
 func (c *Client) status(ctx context.Context, transID, msisdn string) (*signum.StatusResponse, error) {
 	req := &signum.StatusRequest{Header: c.header(version("1", "1"), ""), TransID: transID}
 	resp, err := c.call(ctx, req, func(resp signum.Response) error {
@@ -109,17 +111,17 @@ func (c *Client) status(ctx context.Context, transID, msisdn string) (*signum.St
 type Progress struct {
 	TransID string        // MSSP_TransID
 	Waited  time.Duration // since the call began
-	Status  signum.Code   // 100 once it was accepted, then 504
-	// Services are answers to additional services that came already, for
-	// example the address that App2App must open before the user can sign.
+	Status  signum.Code   // 100 in the first call, then 504
+	// Services are the answers to additional services so far, for example the
+	// address that App2App must open before the user can sign.
 	Services []signum.ServiceResponse
 }
 
-// SignAndWait signs asynchronously and asks every interval (0: 2 s) until the
-// outcome is known. The answer is what Sign returns synchronously. Progress, if
-// not nil, is called in the same goroutine when the request was accepted and
-// after each query that left it outstanding. It gives up with a *TimeoutError
-// when the outcome is overdue by Config.RequestTimeout.
+// SignAndWait signs asynchronously and asks for the outcome every interval (0:
+// 2 s) until it is known. It returns what Sign returns without Async. Progress, if
+// not nil, is called in the same goroutine: when the request was accepted, and
+// after each query that found no outcome. SignAndWait gives up with a
+// *TimeoutError once the outcome is overdue by Config.RequestTimeout.
 func (c *Client) SignAndWait(ctx context.Context, r SignRequest, interval time.Duration, progress func(Progress)) (*signum.SignatureResponse, error) {
 	start := time.Now()
 	r.Async = true
@@ -133,7 +135,7 @@ func (c *Client) SignAndWait(ctx context.Context, r SignRequest, interval time.D
 	limit := transactionTimeout(r.Timeout) + c.cfg.RequestTimeout
 	waitCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	setDefault(&r.Profile, c.cfg.Profile)
+	r.Profile = cmp.Or(r.Profile, c.cfg.Profile)
 	p := poll{transID: resp.TransID, msisdn: r.MSISDN, start: start, waitFirst: true, unsigned: signum.IsOTP(r.Profile)}
 	s, err := c.poll(waitCtx, p, interval, progress)
 	if err != nil && waitCtx.Err() != nil && ctx.Err() == nil && signum.AsFault(err) == nil {
@@ -150,22 +152,22 @@ func (c *Client) SignAndWait(ctx context.Context, r SignRequest, interval time.D
 	return &done, nil
 }
 
-// Poll asks for the outcome of a transaction every interval (0: 2 s), the
-// first time at once, until it is known or ctx ends. Progress is as in
-// SignAndWait. Up to three queries in a row may get no answer.
+// Poll asks for the outcome of a transaction at once and then every interval (0:
+// 2 s), until it is known or ctx ends. Progress is as in SignAndWait. Up to three
+// queries in a row may fail for want of an answer.
 func (c *Client) Poll(ctx context.Context, transID string, interval time.Duration, progress func(Progress)) (*signum.StatusResponse, error) {
 	return c.poll(ctx, poll{transID: transID, start: time.Now(), unsigned: true}, interval, progress)
 }
 
 const maxPollFailures = 3
 
-// poll is the transaction that is asked for.
+// poll says which transaction to ask for.
 type poll struct {
 	transID   string
-	msisdn    string // whose it must be; empty: not known
+	msisdn    string // of its user; empty: not known
 	start     time.Time
 	waitFirst bool
-	unsigned  bool // status 100 may be the end: a one-time password was sent
+	unsigned  bool // status 100 may be the outcome: a one-time password was sent
 }
 
 func (c *Client) poll(ctx context.Context, p poll, interval time.Duration, progress func(Progress)) (*signum.StatusResponse, error) {
@@ -211,8 +213,8 @@ func pause(ctx context.Context, p poll, d time.Duration) error {
 		p.transID, time.Since(p.start).Round(time.Millisecond), ctx.Err())
 }
 
-// transient reports whether asking again can help: the node behind a balancer
-// went away, another one knows the transaction as well.
+// transient reports whether it may help to ask again: if the node behind a
+// balancer is gone, another one knows the transaction too.
 func transient(err error) bool {
 	var (
 		transport *TransportError
@@ -230,8 +232,8 @@ func transient(err error) bool {
 }
 
 func (c *Client) signatureRequest(r SignRequest) *signum.SignatureRequest {
-	// Each wire's contract names one version of the request and one spelling
-	// of the asynchronous mode.
+	// The contract of each wire names one version of the request and one spelling of
+	// the asynchronous mode.
 	minor, mode := "2", signum.Synch
 	if c.cfg.SOAP {
 		minor = "1"
@@ -244,11 +246,11 @@ func (c *Client) signatureRequest(r SignRequest) *signum.SignatureRequest {
 	}
 	if r.Txn != nil {
 		r.Text, r.MimeType = r.Txn.String(), signum.MimeTxnApproval
-		setDefault(&r.Profile, signum.ProfileDevice)
+		r.Profile = cmp.Or(r.Profile, signum.ProfileDevice)
 	}
-	setDefault(&r.Lang, c.cfg.Lang)
-	setDefault(&r.Profile, c.cfg.Profile)
-	setDefault(&r.MimeType, signum.MimeText)
+	r.Lang = cmp.Or(r.Lang, c.cfg.Lang)
+	r.Profile = cmp.Or(r.Profile, c.cfg.Profile)
+	r.MimeType = cmp.Or(r.MimeType, signum.MimeText)
 	seconds := (transactionTimeout(r.Timeout) + time.Second - 1) / time.Second
 	return &signum.SignatureRequest{
 		Header:        c.header(version("1", minor), r.APTransID),
@@ -264,18 +266,13 @@ func (c *Client) signatureRequest(r SignRequest) *signum.SignatureRequest {
 // encodingUTF8 is the Encoding of texts.
 const encodingUTF8 = "UTF-8"
 
-func transactionTimeout(d time.Duration) time.Duration {
-	if d == 0 {
-		return DefaultTransactionTimeout
-	}
-	return d
-}
+func transactionTimeout(d time.Duration) time.Duration { return cmp.Or(d, DefaultTransactionTimeout) }
 
 func version(major, minor string) signum.Version { return signum.Version{Major: major, Minor: minor} }
 
 func (c *Client) header(v signum.Version, transID string) signum.Header {
 	if transID == "" {
-		// An NCName starts with a letter; the text after it has 130 random bits.
+		// An NCName starts with a letter. The rest has 130 random bits.
 		transID = "S" + rand.Text()
 	}
 	return signum.Header{

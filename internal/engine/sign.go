@@ -33,7 +33,7 @@ func (e *Engine) response(r *signum.SignatureRequest, w *waiter, res *result) (*
 	case res.err != nil:
 		return nil, res.err
 	case !res.Code.IsStatus():
-		return nil, res.Fault()
+		return nil, res.Err()
 	}
 	return &signum.SignatureResponse{
 		Header:    e.responseHeader(&r.Header),

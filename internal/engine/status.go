@@ -43,7 +43,7 @@ func (e *Engine) Status(ctx context.Context, c *mssp.Caller, r *signum.StatusReq
 		resp.Status, resp.Signature, resp.Services = res.status, res.cms, res.services
 		return resp, res.err
 	}
-	flt := t.Outcome.Fault()
+	flt := signum.AsFault(t.Outcome.Err())
 	if flt.Code == signum.ExpiredTransaction {
 		flt.Detail = signum.DetailTimeoutStatus
 	}

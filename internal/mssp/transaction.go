@@ -107,8 +107,9 @@ type Outcome struct {
 	Location  *Location   // with a signature, where geofencing was asked for
 }
 
-// Fault is the outcome as an error, nil if the transaction succeeded.
-func (o Outcome) Fault() *signum.Fault {
+// Err returns the *signum.Fault of a transaction that failed, and nil if it
+// succeeded.
+func (o Outcome) Err() error {
 	if o.Code == signum.SignatureMade || o.Code == signum.RequestOK {
 		return nil
 	}

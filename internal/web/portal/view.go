@@ -91,7 +91,7 @@ func activityOf(t *mssp.Transaction, portal string) activityRow {
 		return row
 	}
 	row.Kind, row.Code, row.OutcomeKey = "bad", int(t.Outcome.Code), "outcome.other"
-	if t.Outcome.Fault() == nil {
+	if t.Outcome.Err() == nil {
 		row.Kind = "good"
 	}
 	if key, ok := outcomeKeys[t.Outcome.Code]; ok {
