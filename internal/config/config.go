@@ -24,7 +24,7 @@ type Config struct {
 	Log            Log            `yaml:"log"`
 }
 
-// Service is who the service is.
+// Service is how the service presents itself.
 type Service struct {
 	Name    string `yaml:"name"`     // as people read it on the pages; at most 40 characters
 	MSSPURI string `yaml:"mssp_uri"` // MSSP_ID/URI of answers (TS 102 204), and the audience of App calls
@@ -99,7 +99,7 @@ type SIM struct {
 	ServiceNumber string      `yaml:"service_number"` // digits, E.164 without +: messages come from it, cards answer to it
 	HomeNetwork   HomeNetwork `yaml:"home_network"`
 	// MasterKey wraps the keys of cards in the store (AES-256): 64 hexadecimal
-	// digits. Without it those keys are lost.
+	// digits. If it is lost, so are those keys.
 	MasterKey     Secret `yaml:"master_key"`
 	MasterKeyFile string `yaml:"master_key_file"`
 	Retry         Retry  `yaml:"retry"`
@@ -147,9 +147,9 @@ type App struct {
 	MaxConnections int       `yaml:"max_connections"` // inboxes that are open at once
 }
 
-// VAPID tells push services who wakes an App (RFC 8292). Without keys a node
-// makes its own at each start, and browsers that subscribed before are not
-// woken any more.
+// VAPID identifies this service to push services (RFC 8292). Without keys a node
+// makes its own at each start, and browsers that subscribed before can no longer
+// be woken.
 type VAPID struct {
 	Contact        string `yaml:"contact"`     // an e-mail or https address; empty: the origin of the pages
 	PublicKey      string `yaml:"public_key"`  // Base64url of a P-256 point
@@ -157,7 +157,7 @@ type VAPID struct {
 	PrivateKeyFile string `yaml:"private_key_file"`
 }
 
-// AppLimits are the rates at which calls of Apps are taken.
+// AppLimits are the rates at which calls of Apps are accepted.
 type AppLimits struct {
 	Begin      Rate `yaml:"begin"`      // enrolments, by remote address
 	Address    Rate `yaml:"address"`    // all calls, by remote address
@@ -165,7 +165,7 @@ type AppLimits struct {
 	Subscriber Rate `yaml:"subscriber"` // by user, all Apps together
 }
 
-// Rate is how many calls are taken: Burst at once, then PerMinute.
+// Rate is how many calls are accepted: Burst at once, then PerMinute.
 type Rate struct {
 	PerMinute int `yaml:"per_minute"`
 	Burst     int `yaml:"burst"`
@@ -183,8 +183,8 @@ type Engine struct {
 	Skew      time.Duration `yaml:"skew"`      // how far a request's Instant may be off
 	Retention time.Duration `yaml:"retention"` // how long an outcome can be read; at least twice Skew
 	Sweep     time.Duration `yaml:"sweep"`     // how often to look for expired transactions
-	// Poll is how often to look for outcomes that another node decided. A node
-	// that has SQLite has no other and does not.
+	// Poll is how often to look for outcomes that another node decided. With SQLite
+	// there is no other node and nothing is polled.
 	Poll time.Duration `yaml:"poll"`
 }
 

@@ -11,10 +11,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// decoder reads a YAML file into a Config. It works on the nodes and not by
-// yaml.Decoder.KnownFields, because that stops at types, does not know paths,
-// and takes what looks like a number or a boolean for one: a network code 01
-// must stay a text.
+// decoder reads a YAML file into a Config. It walks the nodes itself, because
+// yaml.Decoder.KnownFields stops at the first wrong type, does not report paths,
+// and converts whatever looks like a number or a boolean: the network code 01
+// must stay a string.
 type decoder struct {
 	source string
 	lines  map[string]int // of the keys of the file, by path
@@ -51,7 +51,7 @@ func (d *decoder) section(n *yaml.Node, v reflect.Value, path string) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		d.at(n.Line, path, "a section with keys is needed here, one key: value a line")
+		d.at(n.Line, path, "must be a section: one \"key: value\" per line")
 		return
 	}
 	known := fields(v)
@@ -64,7 +64,7 @@ func (d *decoder) section(n *yaml.Node, v reflect.Value, path string) {
 			d.at(name.Line, p, unknown(name.Value, known))
 			continue
 		case twice:
-			d.at(name.Line, p, "is there twice; keep one")
+			d.at(name.Line, p, "appears twice; keep one")
 			continue
 		}
 		d.lines[p] = name.Line
@@ -90,9 +90,9 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		}
 		err = setList(v, texts)
 	case isList:
-		err = errors.New("a list is needed, such as [10.0.0.0/8]")
+		err = errors.New("must be a list, such as [10.0.0.0/8]")
 	case notScalar(n):
-		err = errors.New("a single value is needed")
+		err = errors.New("must be a single value")
 	default:
 		err = set(v, n.Value)
 	}
@@ -105,7 +105,7 @@ func notScalar(n *yaml.Node) bool { return n.Kind != yaml.ScalarNode }
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
-// unknown says what to write instead of a key that does not exist.
+// unknown suggests a key in place of one that does not exist.
 func unknown(name string, known []field) string {
 	names := make([]string, len(known))
 	for i, f := range known {

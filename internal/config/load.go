@@ -18,7 +18,7 @@ const (
 )
 
 // Load reads the file over the defaults, then the variables SIGNUM_… of
-// environ (of the form of os.Environ), then the files of secrets, and checks
+// environ (in the form of os.Environ), then the files of secrets, and checks
 // the result. The error joins a *Problem for each fault. Warnings are
 // problems that do not keep a node from running.
 func Load(file string, environ []string) (c *Config, warnings []*Problem, err error) {
@@ -29,7 +29,7 @@ func Load(file string, environ []string) (c *Config, warnings []*Problem, err er
 	return Read(file, data, environ)
 }
 
-// Read is Load for a file that was read already; name is how problems call it.
+// Read is Load for a file that is already in memory. Problems refer to it by name.
 func Read(name string, data []byte, environ []string) (c *Config, warnings []*Problem, err error) {
 	all := Default()
 	d := decoder{source: name}
@@ -42,7 +42,7 @@ func Read(name string, data []byte, environ []string) (c *Config, warnings []*Pr
 		failed[p.Path] = true
 	}
 	for _, p := range all.check() {
-		if !failed[p.Path] { // else it was said what is wrong with it
+		if !failed[p.Path] { // otherwise its problem is already in the list
 			l.report(p)
 		}
 	}
@@ -117,8 +117,8 @@ func (l *loader) override(k key, text string) {
 	}
 }
 
-// secrets reads the files of secrets. A secret of the environment replaces that
-// of the file, however either is given.
+// secrets reads the files of secrets. A secret from the environment replaces the
+// one from the configuration file, whichever of the two keys sets either.
 func (l *loader) secrets() {
 	byPath := make(map[string]key, len(l.keys))
 	for _, k := range l.keys {
@@ -143,7 +143,7 @@ func (l *loader) secrets() {
 			continue
 		}
 		if !secret.IsZero() {
-			l.report(&Problem{Path: at, Text: "is given beside " + k.path + "; keep one of them"})
+			l.report(&Problem{Path: at, Text: "is set together with " + k.path + "; keep one of them"})
 			continue
 		}
 		value, warning, err := readSecret(*name)
@@ -157,8 +157,8 @@ func (l *loader) secrets() {
 	}
 }
 
-// readSecret reads the file of a secret, without the line end that editors put
-// there. The warning says that others than its owner can read or change it.
+// readSecret reads the file of a secret, without the line end that editors
+// append. It warns if anybody but the owner can read or change the file.
 func readSecret(name string) (value, warning string, err error) {
 	info, err := os.Stat(name)
 	if err != nil {

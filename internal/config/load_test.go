@@ -119,7 +119,7 @@ func TestProblems(t *testing.T) {
 		want       []string
 	}{
 		{"no file", "", nil, []string{
-			"signum.yaml: ca.directory: is needed: where the keys and certificates of the CA are",
+			"signum.yaml: ca.directory: is needed: the directory with the keys and certificates of the CA",
 			"signum.yaml: listen.mss.tls.certificate_file: is needed, with key_file: application providers connect over TLS",
 			"signum.yaml: service.mssp_uri: is needed: a URI that names the service in its answers, such as http://mss.example.com/",
 			"signum.yaml: store.url: is needed: sqlite:PATH or postgres://…",
@@ -133,16 +133,16 @@ func TestProblems(t *testing.T) {
 			"signum.yaml:10: engine.xyzzy: unknown key; the keys here are skew, retention, sweep, poll",
 		}},
 		{"forms", "listen: 5\ntrusted_proxies: 10.0.0.0/8\nservice: {name: [a]}\nlimits: {max_body: 64kb, max_open: many}\nca: {create: perhaps}\nlog: {level: loud}\n", nil, []string{
-			"signum.yaml:1: listen: a section with keys is needed here, one key: value a line",
-			"signum.yaml:2: trusted_proxies: a list is needed, such as [10.0.0.0/8]",
-			"signum.yaml:3: service.name: a single value is needed",
+			"signum.yaml:1: listen: must be a section: one \"key: value\" per line",
+			"signum.yaml:2: trusted_proxies: must be a list, such as [10.0.0.0/8]",
+			"signum.yaml:3: service.name: must be a single value",
 			`signum.yaml:4: limits.max_body: "64kb" is not a size such as 64KiB; the units are B, KiB, MiB and GiB`,
 			`signum.yaml:4: limits.max_open: "many" is not a whole number`,
 			`signum.yaml:5: ca.create: "perhaps" is neither true nor false`,
 			"signum.yaml:6: log.level: ",
 		}},
 		{"lists", "trusted_proxies: [10.0.0.0/8, 10.0.0.0/33]\n", nil, []string{"signum.yaml:1: trusted_proxies: entry 2: "}},
-		{"twice", "log: {level: info}\nlog: {level: warn}\n", nil, []string{"signum.yaml:2: log: is there twice; keep one"}},
+		{"twice", "log: {level: info}\nlog: {level: warn}\n", nil, []string{"signum.yaml:2: log: appears twice; keep one"}},
 		{"no YAML", "a: [\n", nil, []string{"signum.yaml: "}},
 		{"two documents", "log: {level: info}\n---\nlog: {level: warn}\n", nil, []string{"there is more than one YAML document; keep one"}},
 		{"values", "service: {name: ''}\nengine: {skew: 40m, sweep: 0s}\nsim:\n  retry: {backoff: 9s, attempts: 0}\n  home_network: {mcc: 41, mnc: x}\napp: {max_connections: 0, vapid: {public_key: x}}\nca: {profile: md5}\n", nil, []string{
@@ -152,10 +152,14 @@ func TestProblems(t *testing.T) {
 			"signum.yaml:5: sim.home_network.mcc: must be 3 digits",
 			"signum.yaml:5: sim.home_network.mnc: must be 2 or 3 digits",
 			"signum.yaml:6: app.max_connections: must be at least 1",
-			`signum.yaml:7: ca.profile: "md5" is unknown; it is ecdsa or rsa-pss`,
+			`signum.yaml:7: ca.profile: unknown profile "md5"; use ecdsa or rsa-pss`,
 			"app.vapid.private_key: is needed beside public_key",
 			"sim.retry.max_backoff: must be at least sim.retry.backoff, 9s",
 			"engine.retention: must be at least twice engine.skew, 1h20m0s",
+		}},
+		{"rates", "app: {limits: {begin: {per_minute: 0, burst: 99999999999}}}\n", nil, []string{
+			"app.limits.begin.per_minute: must be a number from 1 to 60000000",
+			"app.limits.begin.burst: must be a number from 1 to 60000000",
 		}},
 		{"SMSC", "sim:\n  smsc: {address: 'smsc:2775', password: ninechars, window: 0}\n  master_key: 0xff\n  service_number: +41790000500\n", nil, []string{
 			"signum.yaml:2: sim.smsc.password: must have at most 8 characters",
@@ -173,14 +177,14 @@ func TestProblems(t *testing.T) {
 			`signum.yaml:5: listen.ops.address: "1" is not host:port`,
 		}},
 		{"certificate", "listen: {web: {tls: {certificate_file: /nowhere.pem, key_file: /nowhere.key}}}\n", nil, []string{
-			"signum.yaml:1: listen.web.tls.certificate_file: no TLS certificate with its key: open /nowhere.pem:",
+			"signum.yaml:1: listen.web.tls.certificate_file: cannot load the TLS certificate and its key: open /nowhere.pem:",
 		}},
 		{"environment", "limits: {max_open: many}\n", []string{"SIGNUM_LOG_LEVEL=loud", "SIGNUM_TRUSTED_PROXIES=10.0.0.0/8, x", "SIGNUM_ENGINE_SKEW=-1s"}, []string{
 			"environment: SIGNUM_ENGINE_SKEW: must be longer than 0s",
 			"environment: SIGNUM_LOG_LEVEL: ",
 			"environment: SIGNUM_TRUSTED_PROXIES: entry 2: ",
 		}},
-		{"store", "store: {url: 'mysql://user:s3cret@x'}\n", nil, []string{`signum.yaml:1: store.url: there is no database "mysql"; it is sqlite:PATH or postgres://…`}},
+		{"store", "store: {url: 'mysql://user:s3cret@x'}\n", nil, []string{`signum.yaml:1: store.url: unknown database "mysql"; use sqlite:PATH or postgres://…`}},
 	} {
 		_, _, err := Read("signum.yaml", []byte(tt.text), tt.env)
 		if err == nil {
@@ -219,7 +223,7 @@ func TestSecretFiles(t *testing.T) {
 		{name: "line end of Windows", text: "url_file: " + private("sqlite:a\r\n"), want: "sqlite:a"},
 		{name: "one line end only", text: "url_file: " + private("sqlite:a \n\n"), want: "sqlite:a \n"},
 		{name: "no line end", text: "url_file: " + private("sqlite:a"), want: "sqlite:a"},
-		{name: "both", text: "url: sqlite:a\n  url_file: " + private("sqlite:a"), problem: "signum.yaml:8: store.url_file: is given beside store.url; keep one of them"},
+		{name: "both", text: "url: sqlite:a\n  url_file: " + private("sqlite:a"), problem: "signum.yaml:8: store.url_file: is set together with store.url; keep one of them"},
 		{name: "empty", text: "url_file: " + private("\n"), problem: "is empty"},
 		{name: "none", text: "url_file: /nowhere", problem: "signum.yaml:7: store.url_file: stat /nowhere:"},
 		{name: "large", text: "url_file: " + private(strings.Repeat("a", maxSecret+1)), problem: "at most"},
@@ -227,7 +231,7 @@ func TestSecretFiles(t *testing.T) {
 		{name: "environment for file", text: "url_file: /nowhere", env: []string{"SIGNUM_STORE_URL=sqlite:b"}, want: "sqlite:b"},
 		{name: "file of environment for value", text: "url: sqlite:a", env: []string{"SIGNUM_STORE_URL_FILE=" + private("sqlite:b")}, want: "sqlite:b"},
 		{name: "both of environment", env: []string{"SIGNUM_STORE_URL=sqlite:b", "SIGNUM_STORE_URL_FILE=x"}, text: "url:",
-			problem: "environment: SIGNUM_STORE_URL_FILE: is given beside store.url"},
+			problem: "environment: SIGNUM_STORE_URL_FILE: is set together with store.url"},
 	} {
 		text := strings.Replace(base, "store:\n", "store:\n  "+tt.text+"\n", 1)
 		c, warnings, err := Read("signum.yaml", []byte(text), tt.env)

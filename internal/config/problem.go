@@ -55,8 +55,8 @@ func (l problems) err() error {
 	return errors.Join(errs...)
 }
 
-// nearest is the name that a person who typed got most likely meant; empty if
-// none is close.
+// nearest returns the name that was most likely meant by got; empty if none is
+// close.
 func nearest(got string, names []string) string {
 	best, least := "", max(1, len(got)/3)+1
 	for _, name := range names {
@@ -68,7 +68,7 @@ func nearest(got string, names []string) string {
 }
 
 // distance is the number of characters to insert, delete, replace or swap with
-// their neighbour to make b of a (optimal string alignment).
+// their neighbour to turn a into b (optimal string alignment).
 func distance(a, b string) int {
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

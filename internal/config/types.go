@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// Secret is a text that is not printed. The zero value is no secret.
+// Secret is a string that is never printed. The zero value means no secret.
 type Secret struct{ value string }
 
-// NewSecret keeps the value from being printed.
+// NewSecret returns a Secret with this value.
 func NewSecret(value string) Secret { return Secret{value} }
 
-// Reveal returns the value. What it is given to must not print it.
+// Reveal returns the value. The caller must not print it.
 func (s Secret) Reveal() string { return s.value }
 
 // IsZero reports whether there is no secret.
@@ -102,7 +102,7 @@ func (u URL) valid() error {
 	return nil
 }
 
-// Size is a number of bytes. In texts it takes the units B, KiB, MiB and GiB.
+// Size is a number of bytes. As text it has a unit: B, KiB, MiB or GiB.
 type Size int64
 
 var units = []struct {

@@ -42,6 +42,12 @@ func (l *problems) atLeast(path string, n, least int) {
 	}
 }
 
+func (l *problems) between(path string, n, least, most int) {
+	if n < least || n > most {
+		l.add(path, "must be a number from %d to %d", least, most)
+	}
+}
+
 func (l *problems) atMost(path, text string, most int) {
 	if len(text) > most {
 		l.add(path, "must have at most %d characters", most)
@@ -49,7 +55,7 @@ func (l *problems) atMost(path, text string, most int) {
 }
 
 func (s Service) check(l *problems) {
-	const longest = 40 // the pages have room for so much
+	const longest = 40 // what fits on the pages
 	if n := utf8.RuneCountInString(s.Name); n < 1 || n > longest || strings.ContainsFunc(s.Name, func(r rune) bool { return r < ' ' }) {
 		l.add("service.name", "must have 1 to %d printable characters", longest)
 	}
@@ -109,7 +115,7 @@ func (k KeyPair) check(l *problems, path string) {
 		l.add(path+".key_file", "is needed beside certificate_file")
 	default:
 		if _, err := k.Load(); err != nil {
-			l.add(path+".certificate_file", "no TLS certificate with its key: %v", err)
+			l.add(path+".certificate_file", "cannot load the TLS certificate and its key: %v", err)
 		}
 	}
 }
@@ -123,7 +129,7 @@ func (s Store) check(l *problems) {
 	case !ok:
 		l.add("store.url", "must be sqlite:PATH or postgres://…")
 	case scheme != "sqlite" && scheme != "postgres" && scheme != "postgresql":
-		l.add("store.url", "there is no database %q; it is sqlite:PATH or postgres://…", scheme)
+		l.add("store.url", "unknown database %q; use sqlite:PATH or postgres://…", scheme)
 	}
 }
 
@@ -132,10 +138,10 @@ func (s Store) Shared() bool { return strings.HasPrefix(s.URL.Reveal(), "postgre
 
 func (c CA) check(l *problems) {
 	if c.Directory == "" {
-		l.add("ca.directory", "is needed: where the keys and certificates of the CA are")
+		l.add("ca.directory", "is needed: the directory with the keys and certificates of the CA")
 	}
 	if c.Profile != ProfileECDSA && c.Profile != ProfileRSAPSS {
-		l.add("ca.profile", "%q is unknown; it is %s or %s", c.Profile, ProfileECDSA, ProfileRSAPSS)
+		l.add("ca.profile", "unknown profile %q; use %s or %s", c.Profile, ProfileECDSA, ProfileRSAPSS)
 	}
 	for path, name := range map[string]string{"root_name": c.RootName, "issuing_name": c.IssuingName, "organization": c.Organization} {
 		if c.Create && name == "" {
@@ -175,7 +181,7 @@ func (s SIM) check(l *problems) {
 const masterKeySize = 32
 
 // MasterKeyBytes decodes MasterKey; nil if there is none. The error does not
-// hold the key.
+// contain the key.
 func (s SIM) MasterKeyBytes() ([]byte, error) {
 	if s.MasterKey.IsZero() {
 		return nil, nil
@@ -193,16 +199,14 @@ func (s SMSC) check(l *problems) {
 		return
 	}
 	if s.SystemID == "" {
-		l.add("sim.smsc.system_id", "is needed: by it the SMSC knows this service")
+		l.add("sim.smsc.system_id", "is needed: the SMSC identifies this service by it")
 	}
 	// The lengths are those of SMPP 3.4, clause 5.2.
 	l.atMost("sim.smsc.system_id", s.SystemID, 15)
 	l.atMost("sim.smsc.password", s.Password.Reveal(), 8)
 	l.atMost("sim.smsc.system_type", s.SystemType, 12)
 	for path, n := range map[string]int{"sim.smsc.binds": s.Binds, "sim.smsc.window": s.Window} {
-		if n < 1 || n > 1000 {
-			l.add(path, "must be a number from 1 to 1000")
-		}
+		l.between(path, n, 1, 1000)
 	}
 	l.positive("sim.smsc.enquire_link", s.EnquireLink)
 	l.positive("sim.smsc.response_timeout", s.ResponseTimeout)
@@ -225,6 +229,10 @@ func digits(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
 }
 
+// maxRate is one call each microsecond: more than any node takes, and far from
+// where durations overflow.
+const maxRate = 60_000_000
+
 func (a App) check(l *problems) {
 	if a.VAPID.PublicKey != "" && a.VAPID.PrivateKey.IsZero() {
 		l.add("app.vapid.private_key", "is needed beside public_key")
@@ -235,8 +243,8 @@ func (a App) check(l *problems) {
 	for path, r := range map[string]Rate{
 		"begin": a.Limits.Begin, "address": a.Limits.Address, "device": a.Limits.Device, "subscriber": a.Limits.Subscriber,
 	} {
-		l.atLeast("app.limits."+path+".per_minute", r.PerMinute, 1)
-		l.atLeast("app.limits."+path+".burst", r.Burst, 1)
+		l.between("app.limits."+path+".per_minute", r.PerMinute, 1, maxRate)
+		l.between("app.limits."+path+".burst", r.Burst, 1, maxRate)
 	}
 	l.atLeast("app.max_connections", a.MaxConnections, 1)
 }

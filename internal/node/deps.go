@@ -12,8 +12,8 @@ import (
 	"github.com/signum-mssp/signum/internal/simcards"
 )
 
-// Deps are what a node is given besides its configuration: code, not data. All
-// of them may be absent.
+// Deps are what a node needs besides its configuration: code, not data. All are
+// optional.
 type Deps struct {
 	Clock  mssp.Clock   // nil: the machine's
 	Logger *slog.Logger // nil: nothing is logged
@@ -22,17 +22,17 @@ type Deps struct {
 	// runtime and the process.
 	Metrics *prometheus.Registry
 	Locator sim.Locator // asks the network where a SIM is; nil: no SIM can be located
-	// WrapMSS is put around the handler of application providers: it sees each
-	// request before anything else does, and each answer after.
+	// WrapMSS goes around the handler of application providers: it sees each request
+	// first and each answer last.
 	WrapMSS func(http.Handler) http.Handler
-	// WrapSIMs and WrapApps are put between the engine and the channel.
+	// WrapSIMs and WrapApps go between the engine and the channel.
 	WrapSIMs, WrapApps ChannelWrapper
-	// CardAssigned is told of each card that provisioning gives to a subscriber
-	// or takes away: see simcards.Config.
+	// CardAssigned is called for each card that provisioning assigns to a subscriber
+	// or takes away; see simcards.Config.
 	CardAssigned func(ctx context.Context, c simcards.ImportedCard) error
 }
 
-// ChannelWrapper returns what the engine gets in the place of a channel. It may
+// ChannelWrapper returns the channel that the engine uses instead of next. It may
 // answer requests itself, through answers, once the node runs.
 type ChannelWrapper func(next mssp.Channel, answers mssp.AnswerHandler) mssp.Channel
 

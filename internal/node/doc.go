@@ -8,13 +8,14 @@
 //	listener pki (http) ─▶ ca: OCSP, CRL       │ └───▶ sim ◀─▶ smpp ◀─▶ an SMSC, SIM cards
 //	listener web        ─▶ app: Apps ◀─────────┘
 //	                    └▶ web: phone page, self-care
+//	listener ops (http) ─▶ metrics, health
 //
-// New takes everything in the order in which things depend on each other, and
-// nothing is served before Run. Run starts the parts in stages and stops them in
-// the reverse order: listeners and Apps, SIMs, then the SMSC client and the
-// engine. Close releases what New took, in reverse. What is data comes from
-// config; what is code and may differ (clock, logger, wrappers of channels and
-// handlers) comes as Deps, all of which may be absent.
+// New acquires everything in the order of dependency, and nothing is served
+// before Run. Run starts the parts in stages and stops them in the reverse order:
+// listeners and Apps, SIMs, then the SMSC client, the engine and the ops listener.
+// Close releases what New acquired, in reverse. Data comes from config; code that may
+// differ (clock, logger, wrappers of channels and handlers) comes as Deps, all of
+// them optional.
 //
 // Parts of the process reach each other at the address of a listener
 // (MSSAddr, WebListenerURL), never by the public names that clients use.

@@ -15,8 +15,8 @@ import (
 	"github.com/signum-mssp/signum/internal/event"
 )
 
-// Timeouts of the listeners. There is none for answers: a request may wait
-// for its user for 300 s, and the engine ends it.
+// Timeouts of the listeners. Answers have none: a request may wait 300 s for its
+// user, and the engine ends it.
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
@@ -24,7 +24,7 @@ const (
 	maxHeader     = 16 << 10 // bytes
 )
 
-// errStopping is what waiting requests are answered when the node stops. Their
+// errStopping is the answer to waiting requests when the node stops. Their
 // transactions continue when it starts again.
 var errStopping = signum.Faultf(signum.InternalError, "The service is stopping")
 

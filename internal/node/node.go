@@ -27,7 +27,7 @@ import (
 )
 
 // Node is one node of the service. New binds its addresses, Run serves until
-// its context ends, Close releases what New took.
+// its context ends, Close releases what New acquired.
 type Node struct {
 	Store   mssp.Store
 	CA      *ca.Issuer
@@ -51,11 +51,12 @@ type Node struct {
 	mssCertificate tls.Certificate
 	webTLS         *tls.Config // nil: the pages are served over plain http
 
-	release []func() error // in the order in which things were taken
+	release []func() error // in the order of acquisition
 }
 
-// lateEngine is the engine before it exists: it needs the channels, and they and
-// their wrappers need it. New sets it before anything can call it.
+// lateEngine stands for the engine before it exists: the engine needs the channels,
+// which need the engine, as do their wrappers. New sets it before anything can call
+// it.
 type lateEngine struct{ *engine.Engine }
 
 var (
@@ -89,10 +90,10 @@ func New(ctx context.Context, cfg config.Config, deps Deps) (*Node, error) {
 	return n, nil
 }
 
-// onClose has Close do something, before what it was told earlier.
+// onClose registers f for Close, which runs the functions in reverse order.
 func (n *Node) onClose(f func() error) { n.release = append(n.release, f) }
 
-// Close releases what New took. Run must have ended. To call it again does
+// Close releases what New acquired. Run must have ended. A second call does
 // nothing.
 func (n *Node) Close() error {
 	var errs []error
@@ -166,15 +167,15 @@ func (n *Node) newEngine(context.Context) error {
 	return nil
 }
 
-// HandleMSS adds an address to the listener of application providers, by a
-// pattern of http.ServeMux. It must not be called once the node runs.
+// HandleMSS adds a handler to the listener of application providers, by a pattern
+// of http.ServeMux. It must not be called once the node runs.
 func (n *Node) HandleMSS(pattern string, h http.Handler) { n.mss.Handle(pattern, h) }
 
 // HandleWeb does the same for the listener of the pages.
 func (n *Node) HandleWeb(pattern string, h http.Handler) { n.web.Handle(pattern, h) }
 
-// MSSAddr is the host:port at which application providers are served, as it is
-// reached from this machine.
+// MSSAddr is the host:port of the listener for application providers, as reachable
+// from this machine.
 func (n *Node) MSSAddr() string { return reachable(n.listeners.mss.Addr()) }
 
 // PKIURL is the base under which everybody reaches what the CA publishes,
@@ -183,8 +184,8 @@ func (n *Node) PKIURL() string {
 	return cmp.Or(string(n.cfg.Listen.PKI.URL), "http://"+reachable(n.listeners.pki.Addr()))
 }
 
-// OpsURL is the base of metrics and health, as it is reached from this machine;
-// empty if they are not served.
+// OpsURL is the base URL of metrics and health, as reachable from this machine; empty
+// if they are not served.
 func (n *Node) OpsURL() string {
 	if n.listeners.ops == nil {
 		return ""
@@ -202,8 +203,8 @@ func (n *Node) WebURL() string {
 	return cmp.Or(string(n.cfg.Listen.Web.URL), n.origin(n.listeners.web.Addr().(*net.TCPAddr)))
 }
 
-// WebListenerURL is the origin of the listener of the pages, by its address and
-// not by a public name: how parts of this process reach it.
+// WebListenerURL is the origin of the pages' listener by its address, not by a public
+// name. Parts of this process use it.
 func (n *Node) WebListenerURL() string { return n.webScheme() + reachable(n.listeners.web.Addr()) }
 
 // putParty adds a party of the node's own.

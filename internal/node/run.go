@@ -71,7 +71,7 @@ func (n *Node) Run(ctx context.Context) error {
 		errs = append(errs, s.stop())
 	}
 	select {
-	case err := <-ended: // ended by itself while the others were being stopped
+	case err := <-ended: // another part failed while these were stopping
 		errs = append(errs, err)
 	default:
 	}
@@ -85,8 +85,8 @@ type stage struct {
 	done   []chan error // by part
 }
 
-// start runs the parts. The error of the first that ends before it is told to goes
-// to early, if nobody else's is there.
+// start runs the parts. If one ends before it is told to, its error goes to early,
+// unless another error is already there.
 func start(ctx context.Context, log *slog.Logger, parts []part, early chan<- error) *stage {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &stage{cancel: cancel, parts: parts, done: make([]chan error, len(parts))}
@@ -98,7 +98,7 @@ func start(ctx context.Context, log *slog.Logger, parts []part, early chan<- err
 			if ctx.Err() == nil {
 				select {
 				case early <- fmt.Errorf("%s: %w", p.name, cmp.Or(err, errEnded)):
-					err = nil // told already
+					err = nil // reported
 				default:
 				}
 			}
@@ -120,7 +120,7 @@ func (s *stage) stop() error {
 	return errors.Join(errs...)
 }
 
-// once is run with its panics as errors.
+// once runs the part; a panic becomes an error.
 func (p part) once(ctx context.Context, log *slog.Logger) (err error) {
 	defer event.RescueTo(&err, log, p.name)
 	return p.run(ctx)
@@ -128,6 +128,6 @@ func (p part) once(ctx context.Context, log *slog.Logger) (err error) {
 
 var (
 	errEnded = errors.New("ended by itself")
-	// errPanic is how a server ends that panicked; the log has the stack.
+	// errPanic is the error of a server that panicked; the log has the stack.
 	errPanic = errors.New("internal error")
 )
