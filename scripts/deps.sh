@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what the tests need besides Go, on Debian and as root; elsewhere it
-# says what is missing. Without it the tests that need it are skipped, except
-# in CI, where they fail.
+# Installs what the tests need besides Go, on Debian and as root. Elsewhere it
+# lists what is missing. Tests that need a missing tool are skipped; in CI they
+# fail.
 set -eu
 
 missing=""
@@ -27,7 +27,7 @@ fi
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 	echo "installing:$missing"
-	# The tests start servers of their own; a system-wide one is not wanted.
+	# The tests start their own servers; do not create a system-wide one.
 	if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
 		mkdir -p /etc/postgresql-common
 		echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf

@@ -5,7 +5,7 @@ time=${1:-60s}
 go list ./... | while read -r pkg; do
 	for f in $(go test -list '^Fuzz' "$pkg" | grep '^Fuzz' || true); do
 		echo "== $pkg $f"
-		# Minimising a large input can eat all the time.
+		# Minimising a large input can take all the time.
 		go test -run '^$' -fuzz "^$f\$" -fuzztime "$time" -fuzzminimizetime 5x "$pkg" </dev/null
 	done
 done

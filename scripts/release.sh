@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds a release into the directory given (dist): for each platform a static
-# binary and a CycloneDX SBOM, and the checksums of all. The same commit gives
-# the same bytes wherever it is built: version, commit and date come from git,
-# and paths of the machine are left out.
+# Builds a release into a directory (default dist): for each platform a static
+# binary and a CycloneDX SBOM, and the checksums of all. The same commit results
+# in the same bytes on every machine: version, commit and date come from git, and
+# paths of the machine are left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,8 +19,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 go build -o "$work/sbomcheck" ./scripts/sbomcheck
 
-# The SBOM of the platform in GOOS and GOARCH. It has no checksums of the tool
-# that wrote it: they depend on the machine that built the tool.
+# sbom writes the SBOM for the platform in GOOS and GOARCH. It omits the checksums
+# of the tool that wrote it, because they depend on the machine that built it.
 sbom() {
 	"$gomod" app -json -licenses -noserial -notimestamp -std -main cmd/signum -output "$work/sbom" . 2>"$work/log" || {
 		cat "$work/log" >&2

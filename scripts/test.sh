@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Runs the tests of the packages given (default ./...) with the race detector.
-# A test that fails is run once more, unless more than three fail. One that
-# passes the second time does not fail the run; it is printed as "flaky: NAME",
-# and the next commit fixes it. A panic, a data race or a leaked
-# goroutine fails the run in any case. The last line says how it ended:
+# A failed test runs once more, unless more than three fail. If it then passes,
+# the run does not fail; the test is printed as "flaky: NAME", and the next
+# commit must fix it. A panic, a data race or a leaked
+# goroutine fails the run in any case. The last line summarises it:
 # DONE 120 tests, 2 skipped, 1 flaky, 0 failures in 61s
-# TESTJSON names a file to keep the events of the run in.
+# TESTJSON names a file for the events of the run.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -16,9 +16,9 @@ trap 'rm -rf "$work"' EXIT
 json=${TESTJSON:-$work/test.json}
 mkdir -p "$(dirname "$json")"
 
-# The race detector comes with checks of unsafe pointers. In SQLite, which is C
-# translated to Go, they take nearly half the time of every test that stores,
-# and can find nothing of ours.
+# The race detector includes checks of unsafe pointers. In SQLite, which is C
+# translated to Go, they take nearly half the time of every test that uses the
+# store, and cannot find bugs in this module.
 set +e
 "$gotestsum" --format pkgname --rerun-fails=1 --rerun-fails-max-failures=3 --rerun-fails-abort-on-data-race --jsonfile="$json" \
 	--packages="${*:-./...}" -- -race -gcflags='modernc.org/...=-d=checkptr=0' -count=1 -timeout 20m 2>&1 |

@@ -28,14 +28,14 @@ import (
 )
 
 const (
-	codesFile = "codes" // of activation, one a line, beside sandbox.json
+	codesFile = "codes" // activation codes, one per line, next to sandbox.json
 
-	appRequests = 2000 // at most, each to an App of its own
-	appWarmUp   = 32   // further ones, at once: a TLS handshake is not what is measured
+	appRequests = 2000 // at most, each to another App
+	appWarmUp   = 32   // further requests, before the others, to make the TLS handshakes
 	appWait     = 10 * time.Second
 )
 
-// invite makes accounts, and leaves their activation codes in a file.
+// invite creates accounts and writes their activation codes to a file.
 func invite(ctx context.Context, box *sandbox.Sandbox, n int) error {
 	codes := make([]string, n)
 	g, gctx := errgroup.WithContext(ctx)
@@ -55,23 +55,23 @@ func invite(ctx context.Context, box *sandbox.Sandbox, n int) error {
 	return os.WriteFile(box.Path(codesFile), []byte(strings.Join(codes, "\n")), 0o600)
 }
 
-// appHolder is the Apps of a process, and the party that asks them.
+// appHolder holds the Apps of a process, and the party that sends them requests.
 type appHolder struct {
 	apps    *softapp.Apps
 	numbers []string
 
 	mu     sync.Mutex
-	shown  map[string]chan time.Time // by number: when a request is on the screen
+	shown  map[string]chan time.Time // by number; gets the time when a request is on the screen
 	failed chan error                // of Run
 }
 
-// runApps enrols an App for each code, says so, and obeys words until its
-// standard input ends: "connect", and "ask" requests.
+// runApps enrols an App for each code and prints "enrolled". It then obeys the commands
+// "connect" and "ask" until its standard input ends.
 func runApps(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("apps", flag.ExitOnError)
 	dir := fs.String("dir", "", "directory of the sandbox")
 	fs.Parse(args)
-	debug.SetGCPercent(400) // the Apps share the machine with what is measured
+	debug.SetGCPercent(400) // the Apps share the machine with the service
 	h := &appHolder{shown: make(map[string]chan time.Time), failed: make(chan error, 1)}
 	if err := h.enrol(ctx, *dir); err != nil {
 		return err
@@ -92,7 +92,7 @@ func runApps(ctx context.Context, args []string) error {
 				result, err = h.ask(ctx, *dir, f[1], f[2], perSecond)
 			}
 		default:
-			err = fmt.Errorf("apps: what is %q?", in.Text())
+			err = fmt.Errorf("apps: unknown command %q", in.Text())
 		}
 		if err == nil {
 			err = out.Encode(result)
@@ -137,11 +137,11 @@ func (h *appHolder) enrol(ctx context.Context, dir string) error {
 		})
 	}
 	err = g.Wait()
-	c.CloseIdleConnections() // else the service would hold them before the Apps connect
+	c.CloseIdleConnections() // otherwise the service would hold them until the Apps connect
 	return err
 }
 
-// connect opens all inboxes and tells how long it took.
+// connect opens all inboxes and returns how long that took.
 func (h *appHolder) connect(ctx context.Context) (time.Duration, error) {
 	begin := time.Now()
 	go func() { h.failed <- h.apps.Run(ctx) }()
@@ -170,14 +170,14 @@ func (h *appHolder) observe(e person.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if c := h.shown[e.MSISDN]; c != nil {
-		c <- now // it has room for the one event that there is
+		c <- now // the channel has room for the only event
 		delete(h.shown, e.MSISDN)
 	}
 }
 
-// ask measures requests to Apps whose persons look and do nothing, and echoes
-// in between. Both start at fixed times, whether those before have ended or not:
-// who waits for an answer before asking again does not see what a pause costs.
+// ask measures requests to Apps whose users do nothing, and echoes in between. Both start at
+// fixed times, whether or not the previous ones have ended: a client that waits for each
+// answer would not see the effect of a pause.
 func (h *appHolder) ask(ctx context.Context, dir, url, echo string, perSecond int) (*asked, error) {
 	party, apID, err := httpClient(dir, false)
 	if err != nil {
@@ -216,7 +216,7 @@ func (h *appHolder) ask(ctx context.Context, dir, url, echo string, perSecond in
 		return nil, err
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(512) // reached only by a service that has stopped answering
+	g.SetLimit(512) // reached only if the service has stopped answering
 	half := time.NewTicker(time.Second / time.Duration(2*perSecond))
 	defer half.Stop()
 	for i := range 2 * n {
@@ -238,8 +238,8 @@ func (h *appHolder) ask(ctx context.Context, dir, url, echo string, perSecond in
 	return &asked{n, len(sample), quantilesOf(echoes), quantilesOf(answers), quantilesOf(screens)}, nil
 }
 
-// toScreen sends a request and waits for its answer and until it is shown,
-// whichever is later. Both times count from before it was sent.
+// toScreen sends a request, and waits for its answer and until an App shows it. Both times
+// start before the request is sent.
 func (h *appHolder) toScreen(ctx context.Context, c *http.Client, url string, body []byte, number string) (answer, screen time.Duration, err error) {
 	shown := make(chan time.Time, 1)
 	h.mu.Lock()
@@ -275,7 +275,7 @@ func runEcho(context.Context, []string) error {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(b) // a client that is gone needs no echo
+		_, _ = w.Write(b) // an error means that the client is gone
 	})}
 	go func() {
 		obey("")

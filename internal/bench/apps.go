@@ -11,18 +11,18 @@ import (
 	"time"
 )
 
-// maxApps is what one process can hold open: 20,000 files is a usual limit,
-// and the Apps call while they are connected.
+// maxApps is how many Apps one process can connect: 20,000 open files is a common limit,
+// and the Apps make calls while they are connected.
 const maxApps = 19_000
 
 const (
-	// A heartbeat of all Apps passes before memory is read: what the service
-	// keeps of an App that speaks belongs to its connection.
+	// heartbeats is long enough for a heartbeat of each App before memory is measured,
+	// because what the service keeps for an active App is part of its connection.
 	heartbeats = 30 * time.Second
-	// pauses is what idle connections and garbage get to go.
+	// pauses lets idle connections close and garbage be collected.
 	pauses = 2 * time.Second
 
-	targetPerApp  = 40.0 // KiB of the service for a connection
+	targetPerApp  = 40.0 // KiB in the service for each connection
 	targetOnGlass = 50 * time.Millisecond
 )
 
@@ -35,13 +35,13 @@ func quantilesOf(times []time.Duration) quantiles {
 	return quantiles{at(50), at(90), at(99), at(100)}
 }
 
-// asked is what requests to connected Apps took.
+// asked is how long requests to connected Apps took.
 type asked struct {
 	Requests, Size       int
 	Echo, Answer, Screen quantiles
 }
 
-// tell has a child do something, which it answers with a line of JSON.
+// tell sends a command to a child and decodes its answer, a line of JSON.
 func (c *child) tell(result any, word string) error {
 	if _, err := fmt.Fprintln(c.in, word); err != nil {
 		return err
@@ -53,8 +53,8 @@ func (c *child) tell(result any, word string) error {
 	return json.Unmarshal([]byte(line), result)
 }
 
-// connected prints what n Apps cost that are connected and idle, and how long
-// a request takes to the screen of one of them.
+// connected prints the cost of n connected, idle Apps, and how long a request takes to
+// the screen of one of them.
 func connected(ctx context.Context, tmp, profile string, n, perSecond int) error {
 	fmt.Printf("\n%d connected Apps, WebSocket over plain http\n", n)
 	dir := filepath.Join(tmp, "apps")
@@ -91,7 +91,7 @@ func connected(ctx context.Context, tmp, profile string, n, perSecond int) error
 	return errors.Join(apps.stop(), echo.stop(), srv.stop())
 }
 
-// appMemory connects the Apps.
+// appMemory connects the Apps and prints CPU and memory.
 func appMemory(srv, apps *child, n int) error {
 	pid := srv.cmd.Process.Pid
 	time.Sleep(pauses)

@@ -1,15 +1,15 @@
 // Command bench measures the service under load and prints figures and ratios
 // of one run; it asserts nothing.
 //
-// Servers and the load generator are processes of their own, on loopback:
+// Servers and the load generator are separate processes, on loopback:
 //
 //	bench ─┬─▶ bench server   this service, SQLite on disk, phones that answer at once
 //	       ├─▶ bench bare     net/http with mutual TLS: the same JSON decoded, one
 //	       │                  P-256 signature, one verification, an answer of the same size
 //	       └─▶ bench load     synchronous requests over mutual TLS to either
 //
-// The bare server is what the machine can do without a service. Rounds
-// alternate between the two, because machines are noisy.
+// The bare server shows what the machine can do without a service. Rounds alternate
+// between the two, because machines are noisy.
 //
 // Connected Apps are measured with processes of the same kind:
 //
@@ -17,8 +17,9 @@
 //	       ├─▶ bench apps     an App for each code, all connected; and the party that asks them
 //	       └─▶ bench echo     net/http over plain http: the request comes back
 //
-// Server and Apps are two processes because each connection takes a file
-// descriptor of both ends.
+// Server and Apps are two processes because each connection takes a file descriptor at
+// both ends.
 //
-// It must know the service as a client does; nothing of the product imports it.
+// The package must know the service only as a client does. Nothing in the product
+// imports it.
 package main

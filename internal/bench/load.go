@@ -22,7 +22,7 @@ import (
 	"github.com/signum-mssp/signum/client"
 )
 
-// result is what one load saw.
+// result is the outcome of one load.
 type result struct {
 	Requests int
 	Elapsed  time.Duration
@@ -34,7 +34,7 @@ func (r result) rate() float64 { return float64(r.Requests) / r.Elapsed.Seconds(
 
 var serial atomic.Int64
 
-// body is a synchronous request to a SIM as clients send it.
+// body returns a synchronous request to a SIM as clients send it.
 func body(apID, msisdn string) []byte { return requestTo(apID, msisdn, "synch", signum.ProfileSTK) }
 
 func requestTo(apID, msisdn, mode, profile string) []byte {
@@ -46,7 +46,7 @@ func requestTo(apID, msisdn, mode, profile string) []byte {
 		apID, os.Getpid(), serial.Add(1), signum.FormatInstant(time.Now()), mode, msisdn, profile)
 }
 
-// httpClient is a party's, with its certificate.
+// httpClient returns an HTTP client with the party's certificate.
 func httpClient(dir string, h2 bool) (*http.Client, string, error) {
 	box, err := client.LoadSandbox(dir)
 	if err != nil {
@@ -58,7 +58,7 @@ func httpClient(dir string, h2 bool) (*http.Client, string, error) {
 	return &http.Client{Transport: tr}, box.APID, nil
 }
 
-// post is a request that is answered with a signature.
+// post sends a request, and returns an error unless the answer has a signature.
 func post(ctx context.Context, c *http.Client, url string, body []byte) ([]byte, error) {
 	b, err := exchange(ctx, c, url, body)
 	if err == nil && !bytes.Contains(b, []byte(`"Value":"500"`)) {
@@ -85,7 +85,7 @@ func exchange(ctx context.Context, c *http.Client, url string, body []byte) ([]b
 	return b, err
 }
 
-// runLoad asks as fast as answers come, one request a connection at a time.
+// runLoad sends requests as fast as answers come, one at a time per connection.
 func runLoad(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("load", flag.ExitOnError)
 	dir := fs.String("dir", "", "directory of the sandbox")
@@ -112,7 +112,7 @@ func runLoad(ctx context.Context, args []string) error {
 		}
 		return g.Wait()
 	}
-	// Connections first: a handshake is not what is measured.
+	// Connect first, so that the handshakes are not measured.
 	if err := each(ask); err != nil {
 		return err
 	}
@@ -136,8 +136,8 @@ func runLoad(ctx context.Context, args []string) error {
 	})
 }
 
-// runHold opens requests that nobody answers, says so, and holds them until
-// its standard input ends.
+// runHold sends requests that nobody answers, reports it, and holds them until its standard
+// input ends.
 func runHold(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("hold", flag.ExitOnError)
 	dir := fs.String("dir", "", "directory of the sandbox")
@@ -196,7 +196,7 @@ func runHold(ctx context.Context, args []string) error {
 	return nil
 }
 
-// readToEnd tells when a body was read to its end.
+// readToEnd reports when a body has been read to its end.
 type readToEnd struct {
 	io.Reader
 	once sync.Once

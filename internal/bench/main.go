@@ -36,19 +36,19 @@ func main() {
 	}
 }
 
-// runBench drives the others.
+// runBench starts the other roles and prints the results.
 func runBench(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("bench", flag.ExitOnError)
-	rounds := fs.Int("rounds", 3, "rounds of load, alternating between the servers; 0 leaves the rates out")
+	rounds := fs.Int("rounds", 3, "rounds of load, alternating between the servers; 0 skips the rates")
 	length := fs.Duration("time", 5*time.Second, "length of one load")
 	workers := fs.Int("workers", 128, "connections, each with one request at a time")
-	waiting := fs.Int("waiting", 10000, "synchronous requests that wait at a time; 0 leaves the memory measurement out")
-	apps := fs.Int("apps", 10_000, fmt.Sprintf("Apps that are connected at a time, at most %d; 0 leaves them out", maxApps))
+	waiting := fs.Int("waiting", 10000, "synchronous requests that wait at a time; 0 skips the memory measurement")
+	apps := fs.Int("apps", 10_000, fmt.Sprintf("Apps that are connected at a time, at most %d; 0 skips them", maxApps))
 	perSecond := fs.Int("asks", 100, "requests per second to the connected Apps")
 	store := fs.String("store", "", "database of the service with phones in memory; default SQLite in a temporary directory")
-	simStore := fs.String("sim-store", "", "database of the service with the path of SIMs, another one; default SQLite in a temporary directory")
-	profile := fs.String("cpuprofile", "", "keep the CPU profile of the SIM path in this file; without rates, one of the service with connected Apps")
-	dir := fs.String("dir", "", "where to put the temporary directory; its disk decides what a commit costs")
+	simStore := fs.String("sim-store", "", "another database, for the service with the SIM path; default SQLite in a temporary directory")
+	profile := fs.String("cpuprofile", "", "file for the CPU profile of the SIM path or, without rates, of the service with connected Apps")
+	dir := fs.String("dir", "", "parent of the temporary directory; its disk determines the cost of a commit")
 	fs.Parse(args)
 	if *apps > maxApps {
 		return fmt.Errorf("-apps %d: at most %d", *apps, maxApps)
@@ -87,8 +87,8 @@ func cpuModel() string {
 	return runtime.GOARCH
 }
 
-// child is a server in a process of its own. It says on its standard output
-// where it listens, and obeys words on its standard input until that ends.
+// child is a server in a process of its own. It prints its address on standard output,
+// and obeys commands on standard input until that ends.
 type child struct {
 	cmd  *exec.Cmd
 	in   io.WriteCloser
@@ -128,7 +128,7 @@ func (c *child) line() (string, error) {
 // usage is the memory of a process in bytes.
 type usage struct{ resident, heap, stack int64 }
 
-// say tells the process a word and returns what it answers.
+// say sends a command to the process and returns its answer.
 func (c *child) say(word string) (string, error) {
 	if _, err := fmt.Fprintln(c.in, word); err != nil {
 		return "", err
@@ -136,7 +136,7 @@ func (c *child) say(word string) (string, error) {
 	return c.line()
 }
 
-// profile has the process begin a CPU profile.
+// profile makes the process start a CPU profile.
 func (c *child) profile() error {
 	said, err := c.say(profileWord)
 	if err == nil && said != profiling {
@@ -145,7 +145,7 @@ func (c *child) profile() error {
 	return err
 }
 
-// settle has the process collect its garbage and give memory back.
+// settle makes the process collect its garbage and return memory to the system.
 func (c *child) settle() (u usage, err error) {
 	line, err := c.say(settleWord)
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-const house = "github.com/signum-mssp/signum"
+const module = "github.com/signum-mssp/signum"
 
-// libraries are named for what a room does not do itself.
+// libraries are listed separately from the packages that call them.
 var libraries = []struct{ prefix, name string }{
 	{"crypto/internal/fips140/nistec", "P-256"}, {"crypto/internal/fips140/ecdsa", "P-256"}, {"crypto/internal/fips140/edwards25519", "P-256"},
 	{"crypto/internal/fips140/aes", "AES"}, {"crypto/tls", "TLS"}, {"modernc.org/", "SQLite"}, {"database/sql", "SQLite"},
@@ -19,8 +19,8 @@ var libraries = []struct{ prefix, name string }{
 	{"internal/runtime/syscall", "system calls"}, {"syscall.", "system calls"},
 }
 
-// breakdown prints where the CPU of a profile went: by the room of the house
-// whose code, or whose call, a sample was in, and by the library below it.
+// breakdown prints the CPU time of a profile by package of this module, including the calls
+// that the package makes, and by library.
 func breakdown(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -31,12 +31,12 @@ func breakdown(path string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	rooms, libs := make(map[string]int64), make(map[string]int64)
+	packages, libs := make(map[string]int64), make(map[string]int64)
 	var all int64
 	for _, s := range p.Sample {
 		v := s.Value[len(s.Value)-1]
 		all += v
-		rooms[roomOf(s)] += v
+		packages[packageOf(s)] += v
 		if l := libraryOf(s); l != "" {
 			libs[l] += v
 		}
@@ -44,7 +44,7 @@ func breakdown(path string) error {
 	if all == 0 {
 		return fmt.Errorf("%s: no samples", path)
 	}
-	shares("by room", rooms, all)
+	shares("by package", packages, all)
 	shares("of it", libs, all)
 	return nil
 }
@@ -64,8 +64,7 @@ func shares(title string, by map[string]int64, all int64) {
 	fmt.Println()
 }
 
-// frames calls f with the functions of a sample, from where it was outwards,
-// until it returns true.
+// frames calls f with the functions of a sample, innermost first, until f returns true.
 func frames(s *profile.Sample, f func(name string) bool) {
 	for _, loc := range s.Location {
 		for _, line := range loc.Line {
@@ -76,25 +75,25 @@ func frames(s *profile.Sample, f func(name string) bool) {
 	}
 }
 
-// roomOf is the innermost package of the house that a sample was in.
-func roomOf(s *profile.Sample) string {
-	room := "no room (runtime, net/http, database/sql)"
+// packageOf returns the innermost package of this module in a sample.
+func packageOf(s *profile.Sample) string {
+	pkg := "none (runtime, net/http, database/sql)"
 	frames(s, func(name string) bool {
-		rest, in := strings.CutPrefix(name, house)
+		rest, in := strings.CutPrefix(name, module)
 		if !in {
 			return false
 		}
 		rest = strings.TrimPrefix(strings.TrimPrefix(rest, "/internal"), "/")
-		room, _, _ = strings.Cut(rest, ".")
-		if room == "" {
-			room = "signum"
+		pkg, _, _ = strings.Cut(rest, ".")
+		if pkg == "" {
+			pkg = "signum"
 		}
 		return true
 	})
-	return room
+	return pkg
 }
 
-// libraryOf is the innermost known library, if there is one.
+// libraryOf returns the innermost known library, if there is one.
 func libraryOf(s *profile.Sample) (lib string) {
 	frames(s, func(name string) bool {
 		for _, l := range libraries {

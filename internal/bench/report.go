@@ -15,9 +15,8 @@ import (
 // clockTick is the unit of CPU time in /proc: USER_HZ, 100 on Linux.
 const clockTick = 10 * time.Millisecond
 
-// rates prints signatures per second of three servers and their ratios: the
-// bare one, the service with phones in memory, which is what it costs itself,
-// and the service with SIM cards at the other end of an emulated network.
+// rates prints signatures per second of three servers, and their ratios: the bare server, the
+// service with phones in memory, and the service with SIM cards on an emulated network.
 func rates(ctx context.Context, tmp string, stores map[string]string, profile string, rounds, workers int, length time.Duration) error {
 	dirs := map[string]string{inMemory: filepath.Join(tmp, "memory"), simPath: filepath.Join(tmp, "sim")}
 	dirs[bareName] = dirs[inMemory]
@@ -35,7 +34,7 @@ func rates(ctx context.Context, tmp string, stores map[string]string, profile st
 			return err
 		}
 	}
-	// One signature tells how large an answer is.
+	// One signature shows the size of an answer.
 	var probe result
 	if err := load(ctx, &probe, "load", "-dir", dirs[inMemory], "-url", servers[inMemory].addr, "-workers", "1", "-time", "100ms"); err != nil {
 		return err
@@ -76,8 +75,8 @@ const (
 	simPath  = "SIM path"
 )
 
-// profiled is one more round of the SIM path, with a profile, and tells where
-// its CPU goes.
+// profiled runs one more round of the SIM path with a profile, and prints where the CPU time
+// goes.
 func profiled(ctx context.Context, c *child, dir, profile string, workers int, length time.Duration) error {
 	if err := c.profile(); err != nil {
 		return err
@@ -104,7 +103,7 @@ func round(ctx context.Context, name string, c *child, dir string, workers int, 
 	return r, nil
 }
 
-// memory prints what one waiting request costs in resident memory.
+// memory prints how much resident memory a waiting request takes.
 func memory(ctx context.Context, tmp string, n int) error {
 	fmt.Printf("\nresident memory of %d waiting synchronous requests, after a collection\n", n)
 	fmt.Printf("%-8s %-9s %12s %12s %14s %14s %14s\n", "", "", "before", "waiting", "per request", "of it heap", "and stack")
@@ -153,7 +152,7 @@ func hold(ctx context.Context, name, proto string, c *child, dir string, n int) 
 	return per, errors.Join(h.stop(), c.stop())
 }
 
-// cpu is the time a process has spent in user and kernel mode.
+// cpu returns the time that a process has spent in user and kernel mode.
 func cpu(pid int) time.Duration {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -165,7 +164,7 @@ func cpu(pid int) time.Duration {
 	return time.Duration(user+system) * clockTick
 }
 
-// resident is the resident memory of a process in bytes.
+// resident returns the resident memory of a process in bytes.
 func resident(pid int) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {

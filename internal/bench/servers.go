@@ -37,19 +37,19 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// msisdn is the number of the n-th user of a bench.
+// msisdn returns the number of the n-th user.
 func msisdn(n int) string { return fmt.Sprintf("+4179%07d", 2000000+n) }
 
-// The words that a parent says to a server. It answers each with a line.
+// The commands of a parent to a server, which answers each with a line.
 const (
-	settleWord  = "settle"  // collect garbage; the line is what heap and stacks are left, in bytes
-	profileWord = "profile" // begin a CPU profile, in the file of that flag
+	settleWord  = "settle"  // collect garbage; the answer has the sizes of heap and stacks, in bytes
+	profileWord = "profile" // start a CPU profile, in the file of the flag
 	doneWord    = "done"    // end it
 
-	profiling = "profiling" // what profileWord is answered
+	profiling = "profiling" // the answer to profileWord
 )
 
-// obey does what the parent says, until it closes the pipe.
+// obey executes the parent's commands until the parent closes the pipe.
 func obey(profile string) {
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		switch in.Text() {
@@ -78,10 +78,10 @@ func startProfile(path string) error {
 	if err != nil {
 		return err
 	}
-	return pprof.StartCPUProfile(f) // the process ends with it
+	return pprof.StartCPUProfile(f) // runs until the process ends
 }
 
-// runServer is this service with users whose phones answer at once, or never.
+// runServer runs this service with users whose phones answer at once, or never.
 func runServer(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("server", flag.ExitOnError)
 	dir := fs.String("dir", "", "directory")
@@ -150,7 +150,7 @@ func runServer(ctx context.Context, args []string) error {
 	return err
 }
 
-// addInMemory makes a user whose SIM is no more than a P-256 key in memory.
+// addInMemory adds a user whose SIM is just a P-256 key in memory.
 func addInMemory(ctx context.Context, box *sandbox.Sandbox, phones *phonetest.Phones, msisdn string, silent bool) error {
 	s := &mssp.Subscriber{MSISDN: msisdn, Serial: ca.NewSerial(), State: mssp.SubscriberActive, Devices: []mssp.Device{
 		{ID: msisdn, Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.EC},
@@ -189,7 +189,7 @@ type message struct {
 	} `json:"MSS_SignatureReq"`
 }
 
-// runBare is the baseline: what a signature costs without a service.
+// runBare is the baseline: the cost of a signature without a service.
 func runBare(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("bare", flag.ExitOnError)
 	dir := fs.String("dir", "", "directory of a sandbox, for its certificates")
@@ -212,8 +212,8 @@ func runBare(ctx context.Context, args []string) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /rest/service/sign", func(w http.ResponseWriter, r *http.Request) {
-		// To its end: net/http notices a client that hangs up only then, and a
-		// server without that would be no baseline.
+		// Read to the end, because only then net/http notices a client that hangs up,
+		// which the service needs as well.
 		body, err := io.ReadAll(r.Body)
 		var m message
 		if err != nil || json.Unmarshal(body, &m) != nil || len(r.TLS.PeerCertificates) != 1 {

@@ -2,23 +2,23 @@ package phonetest
 
 import "fmt"
 
-// Action is what becomes of a request on a phone.
+// Action is what a user or a phone does with a request.
 type Action uint8
 
-// The actions, with the outcome of a request for a signature. An activation is
-// completed unless it is cancelled; WrongPIN gives up on it (401), BadSignature
-// spoils the proof of the key. A receipt is acknowledged by every action but
-// Cancel, TimeOut and Silent.
+// The actions, with the outcome of a request for a signature. In an activation, Cancel and
+// WrongPIN give up (401), and BadSignature corrupts the proof of the key; the other actions
+// complete it, except Silent. A receipt is acknowledged by every action except Cancel,
+// TimeOut and Silent.
 const (
 	Approve      Action = iota // a signature
 	Cancel                     // the user declines: 401
 	WrongPIN                   // shown, then blocked by wrong PINs: 402
-	Blocked                    // not shown, since the PIN is blocked: 402
-	Silent                     // shown, and nobody does anything: the engine times out with 208
+	Blocked                    // not shown, because the PIN is blocked: 402
+	Silent                     // shown, and the user does nothing: the engine times out with 208
 	BadSignature               // signed, but one bit of the signature is wrong: 503
 	Unreachable                // Send fails: 209
-	NoKey                      // not shown, since there is no key: 404
-	TimeOut                    // of a receipt: nobody touched it while it was shown
+	NoKey                      // not shown, because there is no key: 404
+	TimeOut                    // a receipt was shown, and the user pressed no key
 )
 
 var names = [...]string{
@@ -33,7 +33,7 @@ var names = [...]string{
 	TimeOut:      "time-out",
 }
 
-// String is the action's name, for messages of tests.
+// String returns the action's name, for messages of tests.
 func (a Action) String() string {
 	if int(a) < len(names) {
 		return names[a]

@@ -17,8 +17,8 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// ErrNotShown means that nothing of the transaction is on the screen: it never
-// was, or it was answered, withdrawn or replaced, or its time is over.
+// ErrNotShown means that the screen does not show the transaction: it was never shown, or
+// it has been answered, withdrawn or replaced, or has expired.
 var ErrNotShown = errors.New("the request is not on the screen")
 
 // Spec describes a device.
@@ -27,13 +27,12 @@ type Spec struct {
 	MSISDN  string         // E.164 with leading +
 	Method  signum.Method  // SIM or App
 	KeyType signum.KeyType // EC (P-256) or RSA (2048 bits); empty: EC
-	// Blank is a SIM that has no key until it is activated. The key is then of
-	// the type that the activation asks for, whatever KeyType says.
+	// Blank means a SIM without a key until it is activated. The activation, not
+	// KeyType, determines the type of the key.
 	Blank bool
 }
 
-// Device is a SIM or an App that does what it is told. It is safe for
-// concurrent use.
+// Device is a SIM or an App that a test controls. It is safe for concurrent use.
 type Device struct {
 	spec Spec
 	c    *Config
@@ -43,24 +42,24 @@ type Device struct {
 	current *mssp.DeviceRequest // on the screen, or waiting for Open
 	waiting bool
 	choice  string
-	ended   []ended // the oldest first
+	ended   []ended // oldest first
 }
 
-// ended is a request that the device answered, or that was withdrawn.
+// ended is a request that was answered or withdrawn.
 type ended struct {
 	transID string
 	op      mssp.DeviceOp
-	answer  *mssp.DeviceAnswer // nil: withdrawn, whatever the operation
+	answer  *mssp.DeviceAnswer // nil: all operations of the transaction are withdrawn
 }
 
 // maxEnded is how many ended requests a device remembers. Only a few can be
 // handed over again, since a method has one outstanding transaction at a time.
 const maxEnded = 32
 
-// reception is what a device makes of a request that arrives.
+// reception is a device's reaction to a request.
 type reception struct {
-	shown  *mssp.DeviceRequest // now on the screen; nil: nothing new is
-	answer *mssp.DeviceAnswer  // what the device answers without its user; nil: nothing
+	shown  *mssp.DeviceRequest // now on the screen; nil: nothing new
+	answer *mssp.DeviceAnswer  // without the user; nil: none
 }
 
 func newDevice(s Spec, c *Config) (*Device, error) {
@@ -80,25 +79,23 @@ func newDevice(s Spec, c *Config) (*Device, error) {
 	return d, err
 }
 
-// Key is the private key of the device, *ecdsa.PrivateKey or *rsa.PrivateKey,
-// nil while it is blank.
+// Key returns the private key of the device, an *ecdsa.PrivateKey or *rsa.PrivateKey, or nil
+// while it is blank.
 func (d *Device) Key() crypto.Signer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.key
 }
 
-// Choose sets the verification code that the user chooses from now on. A code
-// that is not among those of the request is a refusal (401); without Choose the
-// user takes the first.
+// Choose sets the verification code that the user chooses from now on. A code that the
+// request does not offer results in 401. Without Choose, the user takes the first code.
 func (d *Device) Choose(code string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.choice = code
 }
 
-// Shown returns the request on the screen as it was received, false if there is
-// none.
+// Shown returns the request on the screen as it was received, or false if there is none.
 func (d *Device) Shown() (mssp.DeviceRequest, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -131,10 +128,9 @@ func (d *Device) receive(r mssp.DeviceRequest, does Action) reception {
 	return reception{shown: &r}
 }
 
-// refusal is the code that the device answers without asking its user, 0 if it
-// asks. An App takes a newer request in place of one that it shows, whose
-// transaction the engine has then ended; but a receipt never replaces a request
-// for a signature.
+// refusal returns the code that the device answers without asking its user, or 0 if it asks.
+// An App replaces the request that it shows with a newer one, because the engine has ended
+// the older transaction. But a receipt never replaces a request for a signature.
 func (d *Device) refusal(r *mssp.DeviceRequest, does Action) signum.Code {
 	if r.Op == mssp.OpSign {
 		switch {
@@ -165,8 +161,7 @@ func (d *Device) open(token string) reception {
 	return reception{shown: d.current}
 }
 
-// withdraw takes a transaction off the device; it also holds for a request that
-// has not arrived yet.
+// withdraw removes a transaction from the device, even if its request has not arrived yet.
 func (d *Device) withdraw(transID string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -176,8 +171,7 @@ func (d *Device) withdraw(transID string) {
 	d.remember(ended{transID: transID})
 }
 
-// Act is Phones.Act, but the answer is returned instead of sent. It has no
-// location.
+// Act is like Phones.Act, but returns the answer, without a location, instead of sending it.
 func (d *Device) Act(transID string, do Action) (mssp.DeviceAnswer, error) {
 	return d.act(transID, do, func(time.Time) *mssp.Location { return nil })
 }
@@ -226,7 +220,7 @@ func (d *Device) sign(r *mssp.DeviceRequest, do Action) (a mssp.DeviceAnswer, er
 	return a, err
 }
 
-// activate makes a key if there is none, and proves that it is here.
+// activate generates a key if there is none, and proves its possession.
 func (d *Device) activate(r *mssp.DeviceRequest, do Action) (a mssp.DeviceAnswer, err error) {
 	if do == Cancel || do == WrongPIN {
 		return mssp.DeviceAnswer{Fault: signum.NewFault(signum.UserCancel)}, nil
@@ -286,8 +280,8 @@ func (d *Device) expire() {
 
 func past(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
 
-// checkDigest makes sure that what would be signed is what is shown. Of a
-// transaction approval that is its rows, in the form that the domain gives them.
+// checkDigest verifies that the attributes are those of the text that is shown, or of the rows
+// of a transaction approval.
 func checkDigest(r *mssp.DeviceRequest) error {
 	digest, err := cms.MessageDigest(r.SignedAttrs)
 	if err != nil {

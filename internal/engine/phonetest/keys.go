@@ -12,9 +12,9 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// Keys are the private keys of devices. They outlive the Phones that they are
-// given to, as the keys of real phones outlive a restart of the service. The
-// zero value is empty; Keys are safe for concurrent use.
+// Keys are the private keys of devices. They outlive the Phones that use them, as the keys
+// of real phones outlive a restart of the service. The zero value is empty. Keys are safe
+// for concurrent use.
 type Keys struct {
 	mu   sync.Mutex
 	byID map[string]crypto.Signer
@@ -26,7 +26,7 @@ func (k *Keys) find(deviceID string) crypto.Signer {
 	return k.byID[deviceID]
 }
 
-// findOrMake returns the key of a device, a new one if it never had one.
+// findOrMake returns the key of a device, and generates it if there is none.
 func (k *Keys) findOrMake(deviceID string, t signum.KeyType) (crypto.Signer, error) {
 	if key := k.find(deviceID); key != nil {
 		return key, nil
@@ -51,7 +51,7 @@ func generate(t signum.KeyType) (crypto.Signer, error) {
 	case signum.RSA:
 		return rsa.GenerateKey(rand.Reader, 2048)
 	}
-	return nil, fmt.Errorf("there is no key type %q", t)
+	return nil, fmt.Errorf("unknown key type %q", t)
 }
 
 func keyType(key crypto.Signer) signum.KeyType {

@@ -15,19 +15,20 @@ import (
 // answerTimeout bounds one call of AnswerHandler.Answer.
 const answerTimeout = 10 * time.Second
 
-// Config is what Phones need. The zero value is usable.
+// Config configures Phones. The zero value is usable.
 type Config struct {
 	Clock mssp.Clock // nil: the system's
 	Keys  *Keys      // nil: new ones
 
-	// Told, each if not nil, before the user acts. They must not block.
+	// Callbacks, each of which may be nil. They run before the user acts and must not
+	// block.
 	Shown     func(mssp.DeviceRequest) // a request is on the screen
-	Activated func(deviceID string)    // a SIM has a new PIN and proved its key
+	Activated func(deviceID string)    // a SIM has a new PIN and has proved its key
 	Text      func(mssp.TextMessage)   // a text message arrived
 }
 
-// Phones are the devices of many users, and the bearer that reaches them. They
-// are safe for concurrent use.
+// Phones are the devices of many users, and the channel to them. They are safe for
+// concurrent use.
 type Phones struct {
 	c Config
 
@@ -38,10 +39,10 @@ type Phones struct {
 	closed  bool
 	errs    []error
 
-	answers sync.WaitGroup // under way
+	answers sync.WaitGroup // that are being sent
 }
 
-// user is what a test told a user to do. It is guarded by the lock of Phones.
+// user holds what a test told a user to do. Guarded by the lock of Phones.
 type user struct {
 	does  Action
 	place func(now time.Time) *mssp.Location
@@ -63,8 +64,7 @@ func New(c Config) *Phones {
 	return &Phones{c: c, devices: make(map[string]*Device), users: make(map[string]*user)}
 }
 
-// Connect sets who receives the answers; it must be called before the first
-// Send.
+// Connect sets the handler of answers. It must be called before the first Send.
 func (p *Phones) Connect(h mssp.AnswerHandler) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,8 +110,7 @@ func (p *Phones) Behave(msisdn string, do Action) error {
 	return p.tell(msisdn, func(u *user) { u.does = do })
 }
 
-// Place sets where a user is from now on. Nil means that the device tells
-// nothing.
+// Place sets where a user is from now on. Nil means that the device does not tell.
 func (p *Phones) Place(msisdn string, l *mssp.Location) error {
 	return p.tell(msisdn, func(u *user) { u.place = func(time.Time) *mssp.Location { return l } })
 }
@@ -160,8 +159,7 @@ func (p *Phones) route(r *mssp.DeviceRequest) (*Device, Action, error) {
 	return d, do, nil
 }
 
-// attend sends what the device answered by itself, or lets the user act on what
-// is now shown.
+// attend sends an answer that needs no user, or lets the user act on what is now shown.
 func (p *Phones) attend(d *Device, do Action, got reception) {
 	if got.answer != nil {
 		p.start(func() { p.answer(*got.answer) })
@@ -176,15 +174,14 @@ func (p *Phones) attend(d *Device, do Action, got reception) {
 		return
 	}
 	p.start(func() {
-		if a, err := p.act(d, got.shown.TransID, do); err == nil { // else it was withdrawn meanwhile
+		if a, err := p.act(d, got.shown.TransID, do); err == nil { // otherwise it has been withdrawn
 			p.answer(a)
 		}
 	})
 }
 
-// Act is a user who acts on the request of a transaction that is shown, and the
-// answer is sent. The error is ErrNotShown if nothing of this transaction is on
-// the screen.
+// Act lets a user act on the request of a transaction that is shown, and sends the answer.
+// The error is ErrNotShown if the screen does not show the transaction.
 func (p *Phones) Act(deviceID, transID string, do Action) error {
 	d, err := p.Device(deviceID)
 	if err != nil {
@@ -208,8 +205,8 @@ func (p *Phones) act(d *Device, transID string, do Action) (mssp.DeviceAnswer, e
 	return a, err
 }
 
-// Open is the party's App, which opens the AuthUri of a request that waits for
-// it. The request is then shown, and the user behaves as if it had just arrived.
+// Open opens the AuthUri of a request, as the party's app does. The request is then shown, and
+// the user acts as if it had just arrived.
 func (p *Phones) Open(authURI string) (redirectURI string, err error) {
 	u, err := url.Parse(authURI)
 	if err != nil {
@@ -241,8 +238,8 @@ func (p *Phones) Cancel(_ context.Context, deviceID, transID string) {
 	}
 }
 
-// SendText implements mssp.TextSender. Any number takes a text, unless its user
-// is Unreachable; the error then wraps mssp.ErrUnreachable.
+// SendText implements mssp.TextSender. Every number accepts a text, unless its user is
+// Unreachable; the error then wraps mssp.ErrUnreachable.
 func (p *Phones) SendText(ctx context.Context, m mssp.TextMessage) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -269,14 +266,14 @@ func (p *Phones) start(f func()) {
 	}
 }
 
-// answer hands an answer over once. A real bearer would repeat one that is not
-// taken; here Close reports it.
+// answer hands an answer to the handler once. A real channel would repeat it after an error;
+// here Close reports the error.
 func (p *Phones) answer(a mssp.DeviceAnswer) {
 	p.mu.RLock()
 	h := p.handler
 	p.mu.RUnlock()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), answerTimeout,
-		fmt.Errorf("answer of a phone not taken after %s", answerTimeout))
+		fmt.Errorf("answer of a phone not accepted after %s", answerTimeout))
 	defer cancel()
 	if err := h.Answer(ctx, a); err != nil {
 		p.mu.Lock()
@@ -285,8 +282,8 @@ func (p *Phones) answer(a mssp.DeviceAnswer) {
 	}
 }
 
-// Close switches the phones off and waits for the answers under way, each of
-// which has 10 s. The error tells of all answers that were not taken.
+// Close switches the phones off and waits for the answers that are being sent, each for up to
+// 10 s. The error reports all answers that the handler refused.
 func (p *Phones) Close() error {
 	p.mu.Lock()
 	p.closed = true
