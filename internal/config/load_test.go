@@ -157,6 +157,7 @@ func TestProblems(t *testing.T) {
 			"sim.retry.max_backoff: must be at least sim.retry.backoff, 9s",
 			"engine.retention: must be at least twice engine.skew, 1h20m0s",
 		}},
+		{"trust", "trusted_proxies: [10.0.0.0/8, '::/0']\n", nil, []string{"signum.yaml:1: trusted_proxies: ::/0 trusts everybody"}},
 		{"rates", "app: {limits: {begin: {per_minute: 0, burst: 99999999999}}}\n", nil, []string{
 			"app.limits.begin.per_minute: must be a number from 1 to 60000000",
 			"app.limits.begin.burst: must be a number from 1 to 60000000",

@@ -17,6 +17,11 @@ func (c *Config) check() problems {
 	var l problems
 	c.Service.check(&l)
 	c.Listen.check(&l)
+	for _, p := range c.TrustedProxies {
+		if p.Bits() == 0 {
+			l.add("trusted_proxies", "%s trusts everybody, so that every client could choose its address", p)
+		}
+	}
 	c.Store.check(&l)
 	c.CA.check(&l)
 	c.SIM.check(&l)

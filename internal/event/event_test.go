@@ -2,10 +2,23 @@ package event
 
 import (
 	"errors"
+	"strconv"
 	"testing"
 
 	"github.com/signum-mssp/signum"
 )
+
+// Places that are made up do not make the counter grow without bound.
+func TestPanicCounter(t *testing.T) {
+	var c panicCounter
+	for i := range 3 * maxPlaces {
+		c.count(strconv.Itoa(i))
+	}
+	c.count("0")
+	if len(c.by) != maxPlaces+1 || c.by["0"] != 2 || c.by["other"] != 2*maxPlaces {
+		t.Errorf("%d places, %d of the first, %d others", len(c.by), c.by["0"], c.by["other"])
+	}
+}
 
 func TestOutcome(t *testing.T) {
 	for _, tt := range []struct {

@@ -5,13 +5,16 @@ import (
 	"sync"
 )
 
+// maxPlaces bounds what is counted apart; the rest is "other". There are some 80.
+const maxPlaces = 200
+
 // panics counts for the whole process: a goroutine that rescues knows its logger
 // and nothing of the node that it belongs to.
 var panics panicCounter
 
 type panicCounter struct {
 	mu sync.Mutex
-	by map[string]uint64 // by place, one of a fixed set
+	by map[string]uint64 // by place
 }
 
 func (c *panicCounter) count(where string) {
@@ -19,6 +22,9 @@ func (c *panicCounter) count(where string) {
 	defer c.mu.Unlock()
 	if c.by == nil {
 		c.by = make(map[string]uint64)
+	}
+	if _, ok := c.by[where]; !ok && len(c.by) >= maxPlaces {
+		where = "other"
 	}
 	c.by[where]++
 }

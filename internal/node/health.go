@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -96,11 +97,16 @@ func (n *Node) opsFront() *front {
 }
 
 // ready answers 200, or 503 with the names of the checks that failed. With ?verbose
-// it lists all checks and why they failed.
+// it lists all checks and why they failed; ?exclude=NAME leaves one out, and can be
+// repeated.
 func (n *Node) ready(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
 	var failed []string
 	var list strings.Builder
 	for _, c := range n.checks() {
+		if slices.Contains(query["exclude"], c.name) {
+			continue
+		}
 		err := c.run(r.Context())
 		if err == nil {
 			fmt.Fprintf(&list, "[+] %s: ok\n", c.name)
@@ -113,7 +119,7 @@ func (n *Node) ready(w http.ResponseWriter, r *http.Request) {
 	if len(failed) > 0 {
 		status, text = http.StatusServiceUnavailable, "not ready: "+strings.Join(failed, ", ")+"\n"
 	}
-	if r.URL.Query().Has("verbose") {
+	if query.Has("verbose") {
 		text = list.String() + text
 	}
 	plain(w, status, text)

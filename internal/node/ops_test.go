@@ -93,6 +93,9 @@ func TestReadySMSC(t *testing.T) {
 	if status != 503 || !strings.Contains(body, "[-] smsc: none of 1 sessions is bound\n") {
 		t.Errorf("%d %s", status, body)
 	}
+	if status, body := get(t, n.OpsURL()+"/readyz?exclude=smsc"); status != 200 || body != "ready\n" {
+		t.Errorf("without the SMSC: %d %s", status, body)
+	}
 }
 
 // TestNotReadyYet: before Run the listeners are bound and not served.
