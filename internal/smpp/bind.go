@@ -11,7 +11,7 @@ type Bind struct {
 	AddressRange                   string
 }
 
-// BindResp answers it. With an error its body may be missing.
+// BindResp answers a bind. If the status is an error, the body may be missing.
 type BindResp struct {
 	Mode     CommandID // of the bind
 	SystemID string    // of the SMSC
@@ -33,7 +33,7 @@ func (b *Bind) GoString() string { return "smpp.Bind(" + b.String() + ")" }
 func (b *Bind) append(buf []byte) ([]byte, error) {
 	w := &writer{b: buf}
 	if !bindCommand(b.Mode) {
-		w.fail(StatusInvCmdID, "no bind command")
+		w.fail(StatusInvCmdID, "not a bind command")
 	}
 	w.cstring(b.SystemID, lenSystemID, StatusInvSysID, "system_id")
 	w.cstring(b.Password, lenPassword, StatusInvPaswd, "password")
@@ -58,7 +58,7 @@ func parseBind(cmd CommandID, r *reader) *Bind {
 func (b *BindResp) append(buf []byte) ([]byte, error) {
 	w := &writer{b: buf}
 	if !bindCommand(b.Mode) {
-		w.fail(StatusInvCmdID, "no bind command")
+		w.fail(StatusInvCmdID, "not a bind command")
 	}
 	w.cstring(b.SystemID, lenSystemID, StatusInvSysID, "system_id")
 	w.tlvs(b.TLVs)

@@ -1,6 +1,7 @@
 package smpp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -25,21 +26,21 @@ const (
 	DefaultMaxBackoff      = 30 * time.Second
 )
 
-// ClientConfig says to whom and how a Client binds. Zero means the default.
+// ClientConfig says where and how a Client binds. Zero values mean the defaults.
 type ClientConfig struct {
 	Addr       string      // host:port of the SMSC
-	TLS        *tls.Config // nil: none; without a ServerName it is the host of Addr
+	TLS        *tls.Config // nil: no TLS; an empty ServerName becomes the host of Addr
 	SystemID   string      // at most 15 characters
 	Password   string      // at most 8
 	SystemType string      // at most 12
-	Binds      int         // transceiver sessions; 1
-	Window     int         // open submit_sm per bind, and deliver_sm in work per bind
+	Binds      int         // transceiver sessions; default 1
+	Window     int         // per bind: submit_sm without a response, and deliver_sm being handled
 
-	EnquireLink     time.Duration // after so long a silence
-	ResponseTimeout time.Duration // of a response; also for Deliver, and for one write
-	DialTimeout     time.Duration // with the TLS handshake
-	// MinBackoff and MaxBackoff bound the pauses between binds and those after
-	// the SMSC has throttled; a pause doubles while there is no success.
+	EnquireLink     time.Duration // silence after which enquire_link is sent
+	ResponseTimeout time.Duration // for a response, for Deliver and for one write
+	DialTimeout     time.Duration // TLS handshake included
+	// MinBackoff and MaxBackoff bound the pauses between two binds, and those
+	// after the SMSC has throttled; a pause doubles until there is a success.
 	MinBackoff, MaxBackoff time.Duration
 
 	// Deliver handles a message or receipt; its status is the answer. It is
@@ -51,30 +52,30 @@ type ClientConfig struct {
 	Deliver func(ctx context.Context, d *DeliverSM, e *event.Event) Status
 	Events  *event.Recorder // one event per deliver_sm and per unreadable PDU; nil: one that writes to Logger
 	Logger  *slog.Logger
-	// Trace sees each PDU, passwords left out, as it is sent and received. It
-	// must not wait nor change it.
+	// Trace gets each PDU, without passwords, as it is sent or received. It must
+	// neither block nor change the PDU.
 	Trace func(sent bool, pdu PDU, at time.Time)
 	Dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // Client is an ESME: it keeps transceiver sessions with one SMSC.
 type Client struct {
-	cfg     ClientConfig
-	log     *slog.Logger
-	ready   chan *link // a bind that has a place in its window reserved
-	stopped chan struct{}
-	started atomic.Bool
-	bound   atomic.Int32
-	gate    *gate
-	places  chan struct{} // for Deliver
-	poison  *poison       // messages that made Deliver panic
+	cfg      ClientConfig
+	log      *slog.Logger
+	ready    chan *bindSession // with a reserved slot of its window
+	stopped  chan struct{}
+	started  atomic.Bool
+	bound    atomic.Int32
+	throttle *throttle
+	slots    chan struct{} // for Deliver
+	poison   *poison       // messages that made Deliver panic
 
 	mu       sync.Mutex
 	draining bool // no new Deliver
 	work     sync.WaitGroup
 }
 
-// NewClient checks the configuration. Run does the rest.
+// NewClient checks the configuration. Run connects.
 func NewClient(cfg ClientConfig) (*Client, error) {
 	bind := PDU{Sequence: 1, Body: cfg.bind()}
 	if _, err := bind.Marshal(); err != nil {
@@ -83,19 +84,16 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	if cfg.Addr == "" {
 		return nil, errors.New("smpp: no address of an SMSC")
 	}
-	orInt := func(v *int, d int) {
-		if *v <= 0 {
-			*v = d
-		}
+	if cfg.Binds < 0 || cfg.Window < 0 {
+		return nil, errors.New("smpp: a negative number of binds or window size")
 	}
-	orInt(&cfg.Binds, 1)
-	orInt(&cfg.Window, DefaultWindow)
-	orTime(&cfg.EnquireLink, DefaultEnquireLink)
-	orTime(&cfg.ResponseTimeout, DefaultResponseTimeout)
-	orTime(&cfg.DialTimeout, DefaultDialTimeout)
-	orTime(&cfg.MinBackoff, DefaultMinBackoff)
-	orTime(&cfg.MaxBackoff, DefaultMaxBackoff)
-	cfg.MaxBackoff = max(cfg.MaxBackoff, cfg.MinBackoff)
+	cfg.Binds = cmp.Or(cfg.Binds, 1)
+	cfg.Window = cmp.Or(cfg.Window, DefaultWindow)
+	cfg.EnquireLink = cmp.Or(cfg.EnquireLink, DefaultEnquireLink)
+	cfg.ResponseTimeout = cmp.Or(cfg.ResponseTimeout, DefaultResponseTimeout)
+	cfg.DialTimeout = cmp.Or(cfg.DialTimeout, DefaultDialTimeout)
+	cfg.MinBackoff = cmp.Or(cfg.MinBackoff, DefaultMinBackoff)
+	cfg.MaxBackoff = max(cmp.Or(cfg.MaxBackoff, DefaultMaxBackoff), cfg.MinBackoff)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -115,17 +113,11 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	}
 	return &Client{
 		cfg: cfg, log: cfg.Logger.With("smsc", cfg.Addr),
-		ready: make(chan *link), stopped: make(chan struct{}),
-		gate:   newGate(cfg.MinBackoff, cfg.MaxBackoff),
-		places: make(chan struct{}, cfg.Binds*cfg.Window),
-		poison: newPoison(),
+		ready: make(chan *bindSession), stopped: make(chan struct{}),
+		throttle: newThrottle(cfg.MinBackoff, cfg.MaxBackoff),
+		slots:    make(chan struct{}, cfg.Binds*cfg.Window),
+		poison:   newPoison(),
 	}, nil
-}
-
-func orTime(v *time.Duration, d time.Duration) {
-	if *v <= 0 {
-		*v = d
-	}
 }
 
 func (cfg *ClientConfig) bind() *Bind {
@@ -134,13 +126,13 @@ func (cfg *ClientConfig) bind() *Bind {
 	}
 }
 
-// Bound is how many sessions are bound now.
+// Bound returns the number of sessions that are bound now.
 func (c *Client) Bound() int { return int(c.bound.Load()) }
 
-// Run keeps the sessions until the context ends. It then waits for the
-// responses to what is open, for Deliver, and unbinds, each at most
-// ResponseTimeout long; Submit returns ErrUnbound from then on. It returns nil,
-// or ErrClosed if it was called before.
+// Run keeps the sessions bound until the context ends. Then it waits for the
+// outstanding responses and for Deliver, and unbinds; each of these takes at most
+// ResponseTimeout. Submit returns ErrUnbound from then on. Run returns nil, or
+// ErrClosed if it was called before.
 func (c *Client) Run(ctx context.Context) error {
 	if c.started.Swap(true) {
 		return ErrClosed
@@ -149,7 +141,7 @@ func (c *Client) Run(ctx context.Context) error {
 	for range c.cfg.Binds {
 		binds.Go(func() {
 			defer event.Rescue(c.log, "SMPP bind")
-			c.keep(ctx)
+			c.keepBound(ctx)
 		})
 	}
 	<-ctx.Done()
@@ -159,9 +151,9 @@ func (c *Client) Run(ctx context.Context) error {
 	return nil
 }
 
-// keep binds again and again. The pause doubles until a session has lasted
-// longer than the pause before it.
-func (c *Client) keep(ctx context.Context) {
+// keepBound binds again each time a session ends. The pause before it doubles
+// until a session has lasted longer than the pause before that session.
+func (c *Client) keepBound(ctx context.Context) {
 	pause := c.cfg.MinBackoff
 	for ctx.Err() == nil {
 		start := time.Now()
@@ -174,12 +166,12 @@ func (c *Client) keep(ctx context.Context) {
 		}
 		wait := jitter(pause)
 		pause = min(2*pause, c.cfg.MaxBackoff)
-		c.log.Warn("SMPP session ended", "err", err, "again_in", wait)
+		c.log.Warn("SMPP session ended", "err", err, "retry_in", wait)
 		sleep(ctx, wait)
 	}
 }
 
-// jitter is between a half and the whole.
+// jitter returns a random duration between half of d and d.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
 
 func sleep(ctx context.Context, d time.Duration) {
@@ -191,45 +183,45 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// session is the life of one bind.
+// session binds once and returns why the session ended.
 func (c *Client) session(ctx context.Context) (err error) {
 	defer event.RescueTo(&err, c.log, "SMPP session")
 	nc, err := c.dial(ctx)
 	if err != nil {
 		return err
 	}
-	l := &link{c: c, window: make(chan struct{}, c.cfg.Window), stop: make(chan struct{})}
-	l.conn = newConn(nc, connConfig{
+	s := &bindSession{c: c, window: make(chan struct{}, c.cfg.Window), stop: make(chan struct{})}
+	s.conn = newConn(nc, connConfig{
 		enquire: c.cfg.EnquireLink, respond: c.cfg.ResponseTimeout, trace: c.cfg.Trace, events: c.cfg.Events, log: c.log,
 	})
 	var running sync.WaitGroup
 	running.Go(func() {
-		defer event.Rescue(c.log, "SMPP connection", func() { l.conn.close(errPanic) })
-		_ = l.conn.run(l.handle)
+		defer event.Rescue(c.log, "SMPP connection", func() { s.conn.close(errPanic) })
+		_ = s.conn.run(s.handle)
 	})
-	if err := l.bind(ctx); err != nil {
-		l.conn.close(err)
+	if err := s.bind(ctx); err != nil {
+		s.conn.close(err)
 		running.Wait()
 		return err
 	}
 	c.log.Info("SMPP bound")
 	c.bound.Add(1)
 	var offering sync.WaitGroup
-	offering.Go(l.offer)
+	offering.Go(s.offer)
 	select {
-	case <-l.conn.bye:
-	case <-l.conn.done:
+	case <-s.conn.closing:
+	case <-s.conn.done:
 	case <-ctx.Done():
 	}
 	c.bound.Add(-1)
-	close(l.stop)
+	close(s.stop)
 	offering.Wait()
 	if ctx.Err() != nil {
-		l.drain()
-		l.conn.unbind()
+		s.drain()
+		s.conn.unbind()
 	}
 	running.Wait()
-	return l.conn.ended()
+	return s.conn.ended()
 }
 
 func (c *Client) dial(ctx context.Context) (net.Conn, error) {
@@ -247,29 +239,33 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	return tc, nil
 }
 
-// Submit sends a message when a bind has a place in its window, and returns the
-// id that the SMSC gave. While the SMSC throttles (0x58, 0x14) it waits and
-// tries again. Errors: Status, what the SMSC answered; *ProtocolError, the
-// message cannot be; ErrUnbound, nothing was sent; ErrTimeout, it was sent and
-// has no response, so that it may have been taken or not. When the context
-// ended, the error is its error too.
+// Submit sends a message as soon as a session has room in its window, and returns
+// the message id that the SMSC assigned. While the SMSC throttles (ESME_RTHROTTLED,
+// ESME_RMSGQFUL) it waits and tries again. Errors:
+//
+//   - a Status: the SMSC refused the message
+//   - *ProtocolError: SMPP cannot carry the message
+//   - ErrUnbound: nothing was sent
+//   - ErrTimeout: it was sent without a response, so the SMSC may have it or not
+//
+// When the context ended, the error wraps the context's error too.
 func (c *Client) Submit(ctx context.Context, m *SubmitSM) (messageID string, err error) {
 	var throttled error
 	for {
-		pass, err := c.gate.enter(ctx, c.stopped)
+		probing, err := c.throttle.enter(ctx, c.stopped)
 		if err != nil {
 			return "", c.notSent(err, throttled)
 		}
 		id, err := c.submit(ctx, m)
 		st, _ := errors.AsType[Status](err)
-		slow := st == StatusThrottled || st == StatusMsgQFull
-		c.gate.leave(pass, slow, err == nil)
+		throttle := st == StatusThrottled || st == StatusMsgQFull
+		c.throttle.leave(probing, throttle, err == nil)
 		switch {
 		case err == nil:
 			return id, nil
-		case slow:
+		case throttle:
 			throttled = err
-		case errors.Is(err, errNotSent): // the bind went; the next one
+		case errors.Is(err, errNotSent): // the session ended first: use the next one
 		case errors.Is(err, ErrUnbound) || !errors.Is(err, ErrTimeout) && ctx.Err() != nil:
 			return "", c.notSent(err, throttled)
 		default:
@@ -278,7 +274,7 @@ func (c *Client) Submit(ctx context.Context, m *SubmitSM) (messageID string, err
 	}
 }
 
-// notSent is the error of a message that no SMSC has.
+// notSent is the error of a message that the SMSC does not have.
 func (c *Client) notSent(err, throttled error) error {
 	switch {
 	case throttled != nil:
@@ -294,165 +290,11 @@ func (c *Client) submit(ctx context.Context, m *SubmitSM) (string, error) {
 		return "", ctx.Err()
 	}
 	select {
-	case l := <-c.ready:
-		return l.submit(ctx, m)
+	case s := <-c.ready:
+		return s.submit(ctx, m)
 	case <-ctx.Done():
 		return "", ctx.Err()
 	case <-c.stopped:
 		return "", ErrUnbound
 	}
-}
-
-// link is one bind of a client.
-type link struct {
-	c      *Client
-	conn   *conn
-	window chan struct{}
-	stop   chan struct{}
-}
-
-func (l *link) bind(ctx context.Context) error {
-	r, err := l.conn.send(l.c.cfg.bind(), func() {})
-	if err != nil {
-		return l.conn.ended()
-	}
-	p, err := r.wait(ctx)
-	if err != nil {
-		return err
-	}
-	if p.Status != StatusOK {
-		return fmt.Errorf("%w: %w", errRefused, p.Status)
-	}
-	return nil
-}
-
-// offer hands out the places of the window, one at a time.
-func (l *link) offer() {
-	defer event.Rescue(l.c.log, "SMPP window", func() { l.conn.close(errPanic) })
-	for {
-		select {
-		case l.window <- struct{}{}:
-		case <-l.stop:
-			return
-		}
-		select {
-		case l.c.ready <- l:
-		case <-l.stop:
-			l.release()
-			return
-		}
-	}
-}
-
-func (l *link) release() { <-l.window }
-
-// submit uses a place of the window that is reserved; it becomes free when
-// there is a response or can be none, even if nobody waits for it any more.
-func (l *link) submit(ctx context.Context, m *SubmitSM) (string, error) {
-	r, err := l.conn.send(m, l.release)
-	if err != nil {
-		return "", err
-	}
-	p, err := r.wait(ctx)
-	if err != nil {
-		return "", err
-	}
-	if p.Status != StatusOK {
-		return "", p.Status
-	}
-	resp, _ := p.Body.(*SubmitSMResp)
-	if resp == nil {
-		return "", nil
-	}
-	return resp.MessageID, nil
-}
-
-// drain waits for the responses to what is open: each has a limit.
-func (l *link) drain() {
-	l.c.mu.Lock()
-	l.c.draining = true
-	l.c.mu.Unlock()
-	for range cap(l.window) {
-		l.window <- struct{}{}
-	}
-	l.c.work.Wait()
-}
-
-func (l *link) handle(p PDU) {
-	d, ok := p.Body.(*DeliverSM)
-	if !ok {
-		l.conn.respond(p.Sequence, StatusInvCmdID, GenericNack{})
-		return
-	}
-	e := l.c.cfg.Events.Begin(entrance, opDeliver, l.conn.source)
-	answer := func(ctx context.Context, st Status) {
-		l.conn.respond(p.Sequence, st, &DeliverSMResp{})
-		l.c.emit(ctx, e, st)
-	}
-	if !l.c.take(func(ctx context.Context) { answer(ctx, l.c.deliver(ctx, d, e)) }) {
-		e.Reason = reasonBusy
-		answer(context.Background(), StatusRxTempError) // the SMSC tries again
-	}
-}
-
-// deliver calls Deliver. If that panics, the SMSC is told to try again later, but
-// not forever: the third time the message is acknowledged and dropped.
-func (c *Client) deliver(ctx context.Context, d *DeliverSM, e *event.Event) Status {
-	if c.poison.dropped(d) {
-		e.Reason = reasonDropped
-		return StatusOK
-	}
-	st, err := c.handled(ctx, d, e)
-	if err == nil {
-		c.poison.forget(d)
-		return st
-	}
-	e.Cause = err
-	if c.poison.add(d) < maxPanics {
-		return StatusRxTempError
-	}
-	e.Reason = reasonDropped
-	c.log.Error("message dropped: its handling panicked each time", "deliveries", maxPanics, "err", err)
-	return StatusOK
-}
-
-func (c *Client) handled(ctx context.Context, d *DeliverSM, e *event.Event) (st Status, err error) {
-	defer event.RescueTo(&err, c.log, "deliver_sm")
-	return c.cfg.Deliver(ctx, d, e), nil
-}
-
-// emit ends the event of a message. An SMSC can send messages without effect as
-// often as it likes, so the log gets examples of them.
-func (c *Client) emit(ctx context.Context, e *event.Event, st Status) {
-	e.Status = int(st)
-	switch {
-	case e.Cause != nil:
-		c.cfg.Events.Fail(e, e.Cause)
-	case e.Reason != "":
-		c.cfg.Events.Sample(e)
-	}
-	c.cfg.Events.Emit(ctx, e)
-}
-
-// take starts the work on a message if there is a place for it. What is begun
-// is done, even if the session ends meanwhile.
-func (c *Client) take(work func(context.Context)) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.cfg.Deliver == nil || c.draining {
-		return false
-	}
-	select {
-	case c.places <- struct{}{}:
-	default:
-		return false
-	}
-	c.work.Go(func() {
-		defer event.Rescue(c.log, "deliver_sm")
-		defer func() { <-c.places }()
-		ctx, cancel := context.WithTimeout(context.Background(), c.cfg.ResponseTimeout)
-		defer cancel()
-		work(ctx)
-	})
-	return true
 }

@@ -177,12 +177,12 @@ func TestWindow(t *testing.T) {
 func TestThrottle(t *testing.T) {
 	for _, st := range []Status{StatusThrottled, StatusMsgQFull} {
 		t.Run(st.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { throttle(t, st) })
+			synctest.Test(t, func(t *testing.T) { testThrottle(t, st) })
 		})
 	}
 }
 
-func throttle(t *testing.T, st Status) {
+func testThrottle(t *testing.T, st Status) {
 	var mu sync.Mutex
 	var tries []time.Duration
 	start := time.Now()
@@ -398,7 +398,7 @@ func TestServerUnbinds(t *testing.T) {
 		p.bound(1)
 		s := p.server.Sessions()[0]
 		start := time.Now()
-		s.leave()
+		s.unbind()
 		if time.Since(start) > 0 {
 			t.Errorf("unbind took %v", time.Since(start))
 		}

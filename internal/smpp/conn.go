@@ -17,18 +17,18 @@ import (
 
 const (
 	outQueue  = 64 // PDUs that wait to be written
-	badInARow = 10 // PDUs that cannot be read before the connection ends
+	badInARow = 10 // unreadable PDUs in a row that end the connection
 )
 
 type connConfig struct {
-	enquire time.Duration // send enquire_link after so long a silence
+	enquire time.Duration // silence after which enquire_link is sent
 	respond time.Duration // for a response, for the rest of a PDU, for one write
 	trace   func(sent bool, p PDU, at time.Time)
 	events  *event.Recorder
 	log     *slog.Logger
 }
 
-// conn is a connection of either side, bound or not.
+// conn is a connection, bound or not; client and server use it alike.
 type conn struct {
 	nc     net.Conn
 	source string // address of the peer, without the port
@@ -37,9 +37,9 @@ type conn struct {
 	done   chan struct{} // closed with the connection
 	born   time.Time
 
-	heard atomic.Int64  // time since born when a PDU came last
-	bye   chan struct{} // closed when the last PDU is on its way: nothing more is sent or taken
-	byes  sync.Once
+	heard       atomic.Int64  // when the last PDU arrived, as a time since born
+	closing     chan struct{} // closed when the last PDU is on its way: nothing more is sent or handled
+	closingOnce sync.Once
 
 	mu      sync.Mutex
 	cause   error // not nil: closed
@@ -50,18 +50,18 @@ type conn struct {
 type outgoing struct {
 	frame []byte
 	pdu   PDU
-	last  error // not nil: the connection ends with it after this PDU
+	last  error // not nil: the connection ends after this PDU, for this reason
 }
 
 func newConn(nc net.Conn, cfg connConfig) *conn {
 	return &conn{
 		nc: nc, source: hostOf(nc.RemoteAddr()), cfg: cfg, born: time.Now(),
-		out: make(chan outgoing, outQueue), done: make(chan struct{}), bye: make(chan struct{}), pending: make(map[uint32]*request),
+		out: make(chan outgoing, outQueue), done: make(chan struct{}), closing: make(chan struct{}), pending: make(map[uint32]*request),
 	}
 }
 
-// run reads until the connection ends, hands requests to handle one by one, and
-// says what ended it. Handle must not wait.
+// run reads until the connection ends, calls handle for one request after the
+// other, and returns why the connection ended. handle must not block.
 func (c *conn) run(handle func(PDU)) error {
 	var wg sync.WaitGroup
 	wg.Go(c.write)
@@ -77,7 +77,7 @@ func (c *conn) ended() error {
 	return c.cause
 }
 
-// close ends the connection; what waits for a response has none.
+// close ends the connection. Outstanding requests fail with ErrTimeout.
 func (c *conn) close(cause error) {
 	c.mu.Lock()
 	if c.cause != nil {
@@ -95,11 +95,11 @@ func (c *conn) close(cause error) {
 	}
 }
 
-// request is one that waits for its response.
+// request is a request that was sent and waits for its response.
 type request struct {
 	cmd     CommandID
 	timer   *time.Timer
-	result  chan result // of one
+	result  chan result // holds one
 	release func()
 }
 
@@ -114,8 +114,8 @@ func (r *request) finish(p PDU, err error) {
 	r.release()
 }
 
-// wait gives the response; an error of its own status is none. When the context
-// ends first, the request stays open for its response.
+// wait returns the response; its status may be an error, which is not returned as
+// one. When the context ends first, the request goes on waiting for its response.
 func (r *request) wait(ctx context.Context) (PDU, error) {
 	select {
 	case res := <-r.result:
@@ -125,14 +125,14 @@ func (r *request) wait(ctx context.Context) (PDU, error) {
 	}
 }
 
-// errPanic ends a connection whose reader or writer is gone.
+// errPanic ends a connection whose reader or writer has panicked.
 var errPanic = errors.New("smpp: internal error")
 
-// errNotSent means that the connection was at its end before the request.
+// errNotSent means that the connection ended before the request was sent.
 var errNotSent = errors.New("smpp: not sent")
 
-// send sends a request. Release is called once, when it has its response, will
-// have none, or was not sent; with an error nothing was sent.
+// send sends a request. After an error nothing was sent. release is called exactly
+// once: when the response arrives, when it can no longer arrive, or after an error.
 func (c *conn) send(b Body, release func()) (*request, error) {
 	r := &request{cmd: b.Command(), result: make(chan result, 1), release: release}
 	p, frame, err := c.register(b, r)
@@ -142,7 +142,7 @@ func (c *conn) send(b Body, release func()) (*request, error) {
 	}
 	select {
 	case c.out <- outgoing{frame: frame, pdu: p}:
-	case <-c.done: // which has finished the request
+	case <-c.done: // close has finished the request
 		<-r.result
 		return nil, errNotSent
 	}
@@ -152,7 +152,7 @@ func (c *conn) send(b Body, release func()) (*request, error) {
 func (c *conn) register(b Body, r *request) (PDU, []byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cause != nil || c.left() {
+	if c.cause != nil || c.isClosing() {
 		return PDU{}, nil, errNotSent
 	}
 	p := PDU{Sequence: c.next(), Body: b}
@@ -163,12 +163,12 @@ func (c *conn) register(b Body, r *request) (PDU, []byte, error) {
 	c.pending[p.Sequence] = r
 	r.timer = time.AfterFunc(c.cfg.respond, func() {
 		defer event.Rescue(c.cfg.log, "SMPP response timeout")
-		c.resolve(p.Sequence, PDU{}, unanswered(fmt.Errorf("%v has none after %v", r.cmd, c.cfg.respond)))
+		c.resolve(p.Sequence, PDU{}, unanswered(fmt.Errorf("none to %v after %v", r.cmd, c.cfg.respond)))
 	})
 	return p, frame, nil
 }
 
-// next is a sequence number that no open request has.
+// next returns a sequence number that no outstanding request has.
 func (c *conn) next() uint32 {
 	for {
 		if c.seq++; c.seq > maxSeq {
@@ -186,11 +186,11 @@ func (c *conn) resolve(seq uint32, p PDU, err error) {
 	delete(c.pending, seq)
 	c.mu.Unlock()
 	if r == nil {
-		c.cfg.log.Debug("SMPP response to nothing open", "command", p.Command().String(), "sequence", seq)
+		c.cfg.log.Debug("SMPP response without a request", "command", p.Command().String(), "sequence", seq)
 		return
 	}
 	if cmd := p.Command(); err == nil && cmd != r.cmd|respBit && cmd != CmdGenericNack {
-		err = unanswered(fmt.Errorf("%v came for %v", cmd, r.cmd))
+		err = unanswered(fmt.Errorf("%v answers %v", cmd, r.cmd))
 	}
 	if err == nil && p.Command() == CmdGenericNack && p.Status == StatusOK {
 		p.Status = StatusUnknown // a refusal without a reason
@@ -201,11 +201,11 @@ func (c *conn) resolve(seq uint32, p PDU, err error) {
 // respond answers a request.
 func (c *conn) respond(seq uint32, st Status, b Body) { c.respondLast(seq, st, b, nil) }
 
-// respondLast answers and ends the connection with the cause, if there is one.
+// respondLast answers and, if there is a cause, ends the connection with it.
 func (c *conn) respondLast(seq uint32, st Status, b Body, cause error) {
 	p := PDU{Status: st, Sequence: seq, Body: b}
 	frame, err := p.Marshal()
-	if err != nil { // a message_id too long, say
+	if err != nil { // such as a message_id that is too long
 		p = PDU{Status: StatusSysErr, Sequence: seq, Body: GenericNack{}}
 		if frame, err = p.Marshal(); err != nil {
 			return
@@ -217,10 +217,10 @@ func (c *conn) respondLast(seq uint32, st Status, b Body, cause error) {
 	}
 }
 
-// unbind says goodbye and closes.
+// unbind unbinds, waits for the response and closes.
 func (c *conn) unbind() {
 	if r, err := c.send(Unbind{}, func() {}); err == nil {
-		_, _ = r.wait(context.Background()) // which has a limit of its own
+		_, _ = r.wait(context.Background()) // a response has a timeout
 	}
 	c.close(errClosing)
 }
@@ -258,7 +258,8 @@ func (c *conn) traced(sent bool, p PDU) {
 	c.cfg.trace(sent, p, time.Now())
 }
 
-// watch asks whether the other side is there when it has said nothing for long.
+// watch sends enquire_link when the peer has been silent, and closes the
+// connection if there is no answer.
 func (c *conn) watch() {
 	defer event.Rescue(c.cfg.log, "SMPP watch", func() { c.close(errPanic) })
 	for {
@@ -309,8 +310,8 @@ func (c *conn) read(handle func(PDU)) (err error) {
 }
 
 // parse is Parse. A PDU that makes the parser panic is refused like any other
-// that cannot be read: without an answer the SMSC would deliver it again to the
-// next session, and end that one too.
+// unreadable one: without an answer, the SMSC would deliver it again to the next
+// session and end that one too.
 func (c *conn) parse(frame []byte) (p PDU, err error) {
 	defer event.Rescue(c.cfg.log, "SMPP parser", func() {
 		h := parseHeader(frame)
@@ -319,7 +320,8 @@ func (c *conn) parse(frame []byte) (p PDU, err error) {
 	return Parse(frame)
 }
 
-// frame reads one PDU. Its first octet may take its time, the others not.
+// frame reads one PDU. Its first octet may arrive at any time; once it has, the
+// rest must follow within the response timeout.
 func (c *conn) frame(br *bufio.Reader) ([]byte, error) {
 	if _, err := br.Peek(1); err != nil {
 		return nil, err
@@ -332,10 +334,10 @@ func (c *conn) frame(br *bufio.Reader) ([]byte, error) {
 	}
 	h := parseHeader(head)
 	if h.length < headerLen || h.length > MaxPDU {
-		// Where the next PDU begins is not known: the stream is lost.
+		// It is unknown where the next PDU begins, so the stream cannot be used any more.
 		err := &ProtocolError{Command: h.cmd, Sequence: h.seq, Status: StatusInvCmdLen, Reason: fmt.Sprintf("length %d", h.length)}
 		if !h.cmd.IsResponse() {
-			c.farewell(PDU{Status: err.Status, Sequence: h.seq, Body: GenericNack{}}, err)
+			c.lastPDU(PDU{Status: err.Status, Sequence: h.seq, Body: GenericNack{}}, err)
 		}
 		return nil, err
 	}
@@ -344,26 +346,27 @@ func (c *conn) frame(br *bufio.Reader) ([]byte, error) {
 	return frame, err
 }
 
-// leave reports whether this is the first time.
-func (c *conn) leave() (first bool) {
-	c.byes.Do(func() { close(c.bye); first = true })
+// beginClosing reports whether it is called for the first time.
+func (c *conn) beginClosing() (first bool) {
+	c.closingOnce.Do(func() { close(c.closing); first = true })
 	return first
 }
 
-func (c *conn) left() bool {
+func (c *conn) isClosing() bool {
 	select {
-	case <-c.bye:
+	case <-c.closing:
 		return true
 	default:
 		return false
 	}
 }
 
-// farewell sends a last PDU and waits until it is written or cannot be.
-func (c *conn) farewell(p PDU, cause error) {
-	c.leave()
+// lastPDU sends the last PDU and waits until it is written or the connection has
+// ended.
+func (c *conn) lastPDU(p PDU, cause error) {
+	c.beginClosing()
 	c.respondLast(p.Sequence, p.Status, p.Body, cause)
-	<-c.done // the writer has a limit for each PDU
+	<-c.done // each write has a timeout
 }
 
 func (c *conn) dispatch(p PDU, handle func(PDU)) {
@@ -371,20 +374,20 @@ func (c *conn) dispatch(p PDU, handle func(PDU)) {
 	case EnquireLink:
 		c.respond(p.Sequence, StatusOK, EnquireLinkResp{})
 	case Unbind:
-		if c.leave() {
+		if c.beginClosing() {
 			c.respondLast(p.Sequence, StatusOK, UnbindResp{}, errPeerUnbind)
 		}
 	default:
 		if p.Command().IsResponse() {
 			c.resolve(p.Sequence, p, nil)
-		} else if !c.left() {
+		} else if !c.isClosing() {
 			handle(p)
 		}
 	}
 }
 
-// refuse answers a PDU that cannot be read. A response that cannot be read
-// leaves its request without a usable one, unless its status says enough.
+// refuse answers a PDU that cannot be read. If that PDU is a response, its request
+// fails: with the status of the response, or as unanswered if that is StatusOK.
 func (c *conn) refuse(err error) {
 	var e *ProtocolError
 	if !errors.As(err, &e) {

@@ -1,19 +1,29 @@
 // Package smpp speaks SMPP 3.4 (Short Message Peer to Peer), from both sides.
 //
-//	Client (ESME)                            Server (SMSC) ── Session
-//	Submit ──▶ bind with room in its window ──▶ submit_sm ──▶ Submit handler
-//	Deliver handler ◀── deliver_sm ◀────────────────────── Session.Deliver
+//	Client (ESME)                               Server (SMSC) ── Session
+//	Submit ──▶ session with room in its window ──▶ submit_sm ──▶ Submit handler
+//	Deliver handler ◀── deliver_sm ◀───────────────────────── Session.Deliver
 //	enquire_link and unbind in both directions
 //
-// A PDU has a header (status, sequence number) and a Body; Parse and
-// PDU.Marshal are the codec, bounded by what the specification allows a field
-// to be. A Client keeps several transceiver binds, spreads messages over them
-// and binds again when one is lost. A Server takes transmitters, receivers and
-// transceivers. Below both is conn: one reader, one writer with a bounded
-// queue, the requests that wait for a response, and the enquire_link timer.
-// Every wait has a limit, and every goroutine ends with its connection.
+// A PDU has a header (status, sequence number) and a Body. Parse and PDU.Marshal
+// are the codec; they enforce the lengths that the specification allows. A Client
+// keeps several transceiver sessions, spreads messages over them and binds again
+// when a session ends. A Server accepts transmitters, receivers and transceivers.
+// Both are built on conn: one reader, one writer with a bounded queue, the
+// outstanding requests, and the enquire_link timer. Every wait has a timeout, and
+// every goroutine ends with its connection.
 //
-// The package carries octets. It must not know what is in a message (user data
-// headers, alphabets, secured packets), whom a number belongs to, nor anything
-// of the MSSP. Passwords are in no log, error or trace.
+// The client makes one event per deliver_sm and per unreadable PDU; its Deliver
+// handler completes it. Events without effect are sampled in the log, so that an
+// SMSC cannot fill it. A message that makes the handler panic is answered with a
+// temporary error; at its third delivery it is acknowledged and dropped.
+//
+//	client.go, bindsession.go, deliver.go    the ESME; poison.go, event.go, throttle.go help it
+//	server.go, session.go                    the SMSC
+//	conn.go                                  a connection of either side
+//	pdu.go, bind.go, message.go, field.go    the codec; receipt.go, time.go, status.go: parts of messages
+//
+// The package carries octets. It must not know the content of a message (user data
+// headers, alphabets, secured packets), whose number an address is, or anything
+// about the MSSP. Passwords appear in no log, error or trace.
 package smpp

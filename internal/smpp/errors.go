@@ -7,30 +7,29 @@ import (
 )
 
 var (
-	// ErrUnbound means that nothing was sent, because there is no session, or
-	// none with room in its window before the context ended.
+	// ErrUnbound means that nothing was sent: before the context ended there was
+	// no session, or none with room in its window.
 	ErrUnbound = errors.New("smpp: not bound")
-	// ErrTimeout means that the request was sent and has no response, because
-	// none came in time or because the connection went first: the other side
-	// may have taken it or not.
+	// ErrTimeout means that the request was sent and no response came in time, or
+	// none before the connection ended: the peer may have accepted it or not.
 	ErrTimeout = errors.New("smpp: no response")
-	// ErrClosed is how a Server's Serve ends after Close, and the second Run of
-	// a Client.
+	// ErrClosed is returned by Server.Serve after Close, and by a second
+	// Client.Run.
 	ErrClosed = errors.New("smpp: closed")
 )
 
-// What ends a connection.
+// Why a connection ended.
 var (
 	errClosing    = errors.New("smpp: closed by this side")
-	errPeerUnbind = errors.New("smpp: the other side unbound")
+	errPeerUnbind = errors.New("smpp: the peer unbound")
 	errSilent     = errors.New("smpp: no answer to enquire_link")
 	errNoBind     = errors.New("smpp: no bind in time")
 	errRefused    = errors.New("smpp: bind refused")
-	errGarbage    = errors.New("smpp: too many bad PDUs")
+	errGarbage    = errors.New("smpp: too many unreadable PDUs")
 )
 
 // unanswered is ErrTimeout with its reason.
 func unanswered(why error) error { return fmt.Errorf("%w: %w", ErrTimeout, why) }
 
-// notSentFor is ErrUnbound because the context ended.
+// notSentFor is ErrUnbound with the reason that the context ended.
 func notSentFor(ctx context.Context) error { return fmt.Errorf("%w: %w", ErrUnbound, ctx.Err()) }

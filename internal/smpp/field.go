@@ -16,7 +16,7 @@ const (
 	lenAddress      = 21
 	lenTime         = 17 // or 1
 	lenMessageID    = 65
-	maxShort        = 254 // octets of short_message; what is longer is a message_payload
+	maxShort        = 254 // octets of short_message; longer texts go into message_payload
 )
 
 // TLV is an optional parameter.
@@ -25,7 +25,7 @@ type TLV struct {
 	Value []byte
 }
 
-// Tags that this house reads or writes (SMPP 3.4, 5.3.2).
+// Tags that are read or written (SMPP 3.4, 5.3.2).
 const (
 	TagReceiptedMessageID = 0x001E
 	TagVersion            = 0x0210 // sc_interface_version
@@ -51,7 +51,7 @@ type fieldError struct {
 
 func (e *fieldError) Error() string { return "smpp: " + e.reason }
 
-// reader takes fields from a body. After the first error it gives zeros.
+// reader takes fields from a body. After the first error it returns zeros.
 type reader struct {
 	b   []byte
 	err *fieldError
@@ -91,7 +91,7 @@ func (r *reader) cstring(size int, st Status, name string) string {
 	}
 	i := bytes.IndexByte(r.b[:min(size, len(r.b))], 0)
 	if i < 0 {
-		r.fail(st, name+" is too long or does not end")
+		r.fail(st, name+" is too long or not terminated")
 		return ""
 	}
 	s := string(r.b[:i])
@@ -103,12 +103,12 @@ func (r *reader) cstring(size int, st Status, name string) string {
 func (r *reader) time(st Status, name string) string {
 	s := r.cstring(lenTime, st, name)
 	if s != "" && len(s) != lenTime-1 {
-		r.fail(st, name+" has not 16 characters")
+		r.fail(st, name+" does not have 16 characters")
 	}
 	return s
 }
 
-// tlvs reads all that is left.
+// tlvs reads the rest of the body.
 func (r *reader) tlvs() []TLV {
 	var list []TLV
 	for r.err == nil && len(r.b) > 0 {
@@ -128,7 +128,7 @@ func (r *reader) tlvs() []TLV {
 	return list
 }
 
-// writer appends fields. After the first error it appends nothing.
+// writer appends fields. Its first error sticks.
 type writer struct {
 	b   []byte
 	err *fieldError
@@ -144,7 +144,7 @@ func (w *writer) octets(v ...byte) { w.b = append(w.b, v...) }
 
 func (w *writer) cstring(s string, size int, st Status, name string) {
 	if len(s) >= size || strings.IndexByte(s, 0) >= 0 {
-		w.fail(st, name+" is too long or has a NUL in it")
+		w.fail(st, name+" is too long or contains a NUL")
 		return
 	}
 	w.b = append(append(w.b, s...), 0)
@@ -152,7 +152,7 @@ func (w *writer) cstring(s string, size int, st Status, name string) {
 
 func (w *writer) time(s string, st Status, name string) {
 	if s != "" && len(s) != lenTime-1 {
-		w.fail(st, name+" has not 16 characters")
+		w.fail(st, name+" does not have 16 characters")
 	}
 	w.cstring(s, lenTime, st, name)
 }

@@ -26,10 +26,10 @@ type Address struct {
 	Addr     string
 }
 
-// SubmitSM is a short message to a phone (SMPP 3.4, 4.4.1). Schedule and
-// Validity are empty or of 16 characters (see RelativeTime and ParseTime).
-// ShortMessage has what a message_payload had. What is longer than 254 octets
-// goes out as message_payload.
+// SubmitSM is a short message to a phone (SMPP 3.4, 4.4.1). Schedule and Validity
+// are empty or have 16 characters (see RelativeTime and ParseTime). ShortMessage
+// also holds what came as message_payload; more than 254 octets are sent as
+// message_payload.
 type SubmitSM struct {
 	ServiceType                                                      string
 	Source, Dest                                                     Address
@@ -43,13 +43,14 @@ type SubmitSM struct {
 // DeliverSM is a short message from a phone, or a receipt (SMPP 3.4, 4.6.1).
 type DeliverSM SubmitSM
 
-// SubmitSMResp answers a submit_sm. With an error its body may be missing.
+// SubmitSMResp answers a submit_sm. If the status is an error, the body may be
+// missing.
 type SubmitSMResp struct {
 	MessageID string // at most 64 characters
 	TLVs      []TLV
 }
 
-// DeliverSMResp answers a deliver_sm; its MessageID is empty.
+// DeliverSMResp answers a deliver_sm. Its MessageID is empty.
 type DeliverSMResp SubmitSMResp
 
 // Command implements Body.
@@ -78,7 +79,7 @@ func (m *SubmitSM) append(b []byte) ([]byte, error) {
 	w.time(m.Validity, StatusInvExpiry, "validity_period")
 	w.octets(m.RegisteredDelivery, m.ReplaceIfPresent, m.DataCoding, m.DefaultMessage)
 	if _, twice := FindTLV(m.TLVs, TagMessagePayload); twice {
-		w.fail(StatusTLVNotAllowed, "message_payload is not given as a TLV, but as ShortMessage")
+		w.fail(StatusTLVNotAllowed, "message_payload belongs into ShortMessage, not into TLVs")
 	}
 	if len(m.ShortMessage) <= maxShort {
 		w.octets(byte(len(m.ShortMessage)))
@@ -110,7 +111,7 @@ func parseMessage(r *reader) *SubmitSM {
 	return m
 }
 
-// fold makes message_payload the message.
+// fold makes message_payload, if there is one, the ShortMessage.
 func (m *SubmitSM) fold(r *reader) {
 	for _, t := range r.tlvs() {
 		if t.Tag != TagMessagePayload {

@@ -9,7 +9,7 @@ import (
 // Sizes.
 const (
 	headerLen  = 16
-	MaxPDU     = 64 << 10   // octets; a PDU that says it is longer ends the connection
+	MaxPDU     = 64 << 10   // octets; a PDU with a greater length ends the connection
 	maxSeq     = 0x7fffffff // sequence numbers are 1 to this, then 1 again (5.1.4)
 	respBit    = 0x80000000
 	version3_4 = 0x34
@@ -35,10 +35,10 @@ var commandNames = map[CommandID]string{
 	CmdSubmitSM: "submit_sm", CmdDeliverSM: "deliver_sm", CmdUnbind: "unbind", CmdEnquireLink: "enquire_link",
 }
 
-// IsResponse reports whether the command answers another; generic_nack does.
+// IsResponse reports whether the command is a response; generic_nack is one.
 func (c CommandID) IsResponse() bool { return c&respBit != 0 }
 
-// String is the specification's name, or the number of a command without one.
+// String is the name in the specification, or the number if there is none.
 func (c CommandID) String() string {
 	if c == CmdGenericNack {
 		return "generic_nack"
@@ -53,7 +53,7 @@ func (c CommandID) String() string {
 	return n
 }
 
-// Body is what follows the header: *Bind, *BindResp, *SubmitSM, *SubmitSMResp,
+// Body is the part after the header: *Bind, *BindResp, *SubmitSM, *SubmitSMResp,
 // *DeliverSM, *DeliverSMResp, Unbind, UnbindResp, EnquireLink, EnquireLinkResp
 // or GenericNack.
 type Body interface {
@@ -77,12 +77,12 @@ func (p PDU) Command() CommandID {
 	return p.Body.Command()
 }
 
-// ProtocolError says what is wrong with a PDU. It unwraps to the Status that
-// answers it.
+// ProtocolError says what is wrong with a PDU. It unwraps to the Status with which
+// the PDU is answered.
 type ProtocolError struct {
 	Command  CommandID
 	Sequence uint32
-	Status   Status // of the answer
+	Status   Status // that answers the PDU
 	Answered Status // command_status of the PDU itself, if it is a response
 	Reason   string
 }
@@ -96,8 +96,8 @@ func (e *ProtocolError) Unwrap() error { return e.Status }
 
 var errNoBody = errors.New("smpp: a PDU without a body type")
 
-// Marshal writes the PDU with its length. It refuses what the specification
-// does not allow a field to be, with a *ProtocolError.
+// Marshal encodes the PDU, length included. The error is a *ProtocolError if a
+// field has a value that the specification does not allow.
 func (p PDU) Marshal() ([]byte, error) {
 	if p.Body == nil {
 		return nil, errNoBody
@@ -112,7 +112,7 @@ func (p PDU) Marshal() ([]byte, error) {
 		return nil, err
 	}
 	if len(b) > MaxPDU {
-		return nil, &ProtocolError{Command: p.Command(), Sequence: p.Sequence, Status: StatusInvCmdLen, Reason: "longer than a PDU may be"}
+		return nil, &ProtocolError{Command: p.Command(), Sequence: p.Sequence, Status: StatusInvCmdLen, Reason: "the PDU is too long"}
 	}
 	binary.BigEndian.PutUint32(b, uint32(len(b)))
 	binary.BigEndian.PutUint32(b[4:], uint32(p.Command()))
@@ -121,9 +121,9 @@ func (p PDU) Marshal() ([]byte, error) {
 	return b, nil
 }
 
-// Parse reads one whole PDU, its length included. The PDU shares the memory of
-// the frame. Every error is a *ProtocolError; it names command and sequence
-// number when there was a header.
+// Parse decodes one whole PDU, length included. The PDU shares the memory of the
+// frame. Every error is a *ProtocolError, with command and sequence number if
+// there is a whole header.
 func Parse(frame []byte) (PDU, error) {
 	if len(frame) < headerLen {
 		return PDU{}, &ProtocolError{Status: StatusInvCmdLen, Reason: "shorter than a header"}
@@ -134,11 +134,11 @@ func Parse(frame []byte) (PDU, error) {
 		return p, &ProtocolError{Command: h.cmd, Sequence: h.seq, Status: st, Answered: h.status, Reason: reason}
 	}
 	if h.length != uint32(len(frame)) || len(frame) > MaxPDU {
-		return fail(StatusInvCmdLen, "the length is not the PDU's")
+		return fail(StatusInvCmdLen, "the length does not match")
 	}
 	r := &reader{b: frame[headerLen:]}
 	if p.Body = parseBody(h, r); p.Body == nil {
-		return fail(StatusInvCmdID, "no command of ours")
+		return fail(StatusInvCmdID, "unknown command")
 	}
 	if r.err != nil {
 		p.Body = nil
@@ -191,7 +191,7 @@ func parseBody(h header, r *reader) Body {
 	return nil
 }
 
-// Bodies without fields. What a peer appends to one is ignored.
+// Bodies without fields. Octets that a peer appends are ignored.
 type (
 	Unbind          struct{}
 	UnbindResp      struct{}
@@ -221,7 +221,7 @@ func (EnquireLink) append(b []byte) ([]byte, error)     { return b, nil }
 func (EnquireLinkResp) append(b []byte) ([]byte, error) { return b, nil }
 func (GenericNack) append(b []byte) ([]byte, error)     { return b, nil }
 
-// answerTo is the body that answers a request of this command with an error.
+// answerTo returns the body that answers a request of this command with an error.
 func answerTo(cmd CommandID) Body {
 	switch cmd {
 	case CmdBindReceiver, CmdBindTransmitter, CmdBindTransceiver:

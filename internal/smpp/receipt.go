@@ -25,7 +25,7 @@ const (
 
 var stateNames = [...]string{"", "ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD"}
 
-// String is the word of receipts (appendix B).
+// String is the word that receipts use (appendix B).
 func (s State) String() string {
 	if s == 0 || int(s) >= len(stateNames) {
 		return "UNKNOWN"
@@ -33,18 +33,19 @@ func (s State) String() string {
 	return stateNames[s]
 }
 
-// Receipt is what an SMSC says of a message that it took (appendix B). Its
-// times are to the minute, in the SMSC's zone; which one that is, nobody says.
+// Receipt is a delivery receipt: what became of a message that the SMSC took
+// (appendix B). Its times have a resolution of a minute and are in the SMSC's time
+// zone, which the receipt does not state.
 type Receipt struct {
 	MessageID       string
 	State           State
 	Submitted, Done time.Time
-	Error           int // network's, 0 to 999
+	Error           int // of the network, 0 to 999
 	Text            string
 }
 
-// Deliver is the receipt as a message from dest to source of the original.
-// Only its first 20 characters of text are kept.
+// Deliver returns the receipt as a message; from and to are the destination and
+// the source of the original. Only the first 20 characters of Text are kept.
 func (r *Receipt) Deliver(from, to Address) *DeliverSM {
 	delivered := 0
 	if r.State == StateDelivered {
@@ -76,8 +77,8 @@ var (
 // IsReceipt reports whether a message is a receipt.
 func (d *DeliverSM) IsReceipt() bool { return d.ESMClass&TypeMask == TypeReceipt }
 
-// ParseReceipt reads id, state and error of a receipt; TLVs count more than the
-// text. The times stay zero.
+// ParseReceipt reads id, state and error of a receipt; TLVs take precedence over
+// the text. The times stay zero.
 func ParseReceipt(d *DeliverSM) (*Receipt, error) {
 	if !d.IsReceipt() {
 		return nil, errReceipt

@@ -1,6 +1,7 @@
 package smpp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -17,34 +18,35 @@ const (
 	DefaultServerWindow = 100
 	DefaultMaxSessions  = 100
 	DefaultBindTimeout  = 5 * time.Second
-	closeGrace          = time.Second // for unbind when the server closes
+	closeGrace          = time.Second // for the unbinds when the server closes
 )
 
-// ServerConfig says what a Server does. Zero means the default.
+// ServerConfig configures a Server. Zero values mean the defaults.
 type ServerConfig struct {
-	SystemID string // in bind_resp; SMSC
-	// Authenticate judges a bind. Nil refuses everybody.
+	SystemID string // in bind_resp; default "SMSC"
+	// Authenticate decides on a bind; any status but StatusOK refuses it. Nil
+	// refuses every bind.
 	Authenticate func(systemID, password string) Status
-	// Submit takes a message; the id goes into the response. It is called
-	// concurrently, up to Window times per session; what is beyond is answered
-	// with StatusThrottled. Its context ends with the server. What it returns as
-	// answered, which may be nil, is called when nothing that is sent to the
-	// session from then on overtakes the response: a receipt, say. Nil answers
+	// Submit handles a message; the id goes into the response. It is called
+	// concurrently, up to Window times per session; further messages are answered
+	// with StatusThrottled. Its context ends with the server. The function that it
+	// returns, which may be nil, is called once nothing that is sent to the session
+	// can overtake the response any longer, such as a receipt. Nil answers
 	// StatusSubmitFailed.
 	Submit func(ctx context.Context, s *Session, m *SubmitSM) (messageID string, st Status, answered func())
-	// Bound is called when a session has been bound and its peer told so. It
-	// must not wait.
+	// Bound is called when a session is bound and its peer has been told so. It
+	// must not block.
 	Bound func(s *Session)
 
-	Window          int // submit_sm in work per session; DefaultServerWindow
-	DeliverWindow   int // open deliver_sm per session; DefaultWindow
+	Window          int // submit_sm being handled per session; DefaultServerWindow
+	DeliverWindow   int // deliver_sm without a response per session; DefaultWindow
 	MaxSessions     int // connections, bound or not; DefaultMaxSessions
 	BindTimeout     time.Duration
 	EnquireLink     time.Duration
 	ResponseTimeout time.Duration
 	Events          *event.Recorder // one event per unreadable PDU; nil: one that writes to Logger
 	Logger          *slog.Logger
-	Trace           func(sent bool, pdu PDU, at time.Time) // as ClientConfig's
+	Trace           func(sent bool, pdu PDU, at time.Time) // see ClientConfig.Trace
 }
 
 // Server is the SMSC's side.
@@ -61,23 +63,15 @@ type Server struct {
 	sessions  []*Session // connected
 }
 
-// NewServer makes a server; Serve starts it.
+// NewServer returns a server; Serve starts it.
 func NewServer(cfg ServerConfig) *Server {
-	if cfg.SystemID == "" {
-		cfg.SystemID = "SMSC"
-	}
-	if cfg.Window <= 0 {
-		cfg.Window = DefaultServerWindow
-	}
-	if cfg.DeliverWindow <= 0 {
-		cfg.DeliverWindow = DefaultWindow
-	}
-	if cfg.MaxSessions <= 0 {
-		cfg.MaxSessions = DefaultMaxSessions
-	}
-	orTime(&cfg.BindTimeout, DefaultBindTimeout)
-	orTime(&cfg.EnquireLink, DefaultEnquireLink)
-	orTime(&cfg.ResponseTimeout, DefaultResponseTimeout)
+	cfg.SystemID = cmp.Or(cfg.SystemID, "SMSC")
+	cfg.Window = cmp.Or(cfg.Window, DefaultServerWindow)
+	cfg.DeliverWindow = cmp.Or(cfg.DeliverWindow, DefaultWindow)
+	cfg.MaxSessions = cmp.Or(cfg.MaxSessions, DefaultMaxSessions)
+	cfg.BindTimeout = cmp.Or(cfg.BindTimeout, DefaultBindTimeout)
+	cfg.EnquireLink = cmp.Or(cfg.EnquireLink, DefaultEnquireLink)
+	cfg.ResponseTimeout = cmp.Or(cfg.ResponseTimeout, DefaultResponseTimeout)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -89,8 +83,8 @@ func NewServer(cfg ServerConfig) *Server {
 	return s
 }
 
-// Serve accepts connections until Close, and returns ErrClosed then. It closes
-// the listener.
+// Serve accepts connections until Close and then returns ErrClosed. It closes the
+// listener.
 func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
 	s.mu.Lock()
@@ -126,7 +120,7 @@ func (s *Server) forget(l net.Listener) {
 	delete(s.listeners, l)
 }
 
-// accept starts a session, if there is room for it.
+// accept starts a session if there are not too many.
 func (s *Server) accept(nc net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,7 +145,7 @@ func (s *Server) remove(ss *Session) {
 	s.sessions = slices.DeleteFunc(s.sessions, func(o *Session) bool { return o == ss })
 }
 
-// Sessions are those that are bound, oldest first.
+// Sessions returns the bound sessions, oldest first.
 func (s *Server) Sessions() []*Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,8 +158,8 @@ func (s *Server) Sessions() []*Session {
 	return bound
 }
 
-// Close unbinds all sessions, which have a second for it, ends them and waits
-// for all handlers.
+// Close unbinds all sessions, which get a second for it, ends them and waits for
+// all handlers.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -175,13 +169,13 @@ func (s *Server) Close() {
 	}
 	open := slices.Clone(s.sessions)
 	s.mu.Unlock()
-	var leaving sync.WaitGroup
+	var unbinding sync.WaitGroup
 	for _, ss := range open {
-		leaving.Go(func() {
+		unbinding.Go(func() {
 			defer event.Rescue(s.log, "SMPP unbind", ss.Close)
-			ss.leave()
+			ss.unbind()
 		})
 	}
-	leaving.Wait()
+	unbinding.Wait()
 	s.wg.Wait()
 }

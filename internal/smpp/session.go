@@ -13,10 +13,10 @@ import (
 type Session struct {
 	s       *Server
 	conn    *conn
-	work    chan struct{} // places for Submit
-	window  chan struct{} // of Deliver
+	slots   chan struct{} // for Submit
+	window  chan struct{} // an element for each deliver_sm without a response
 	handler sync.WaitGroup
-	timer   *time.Timer // of the bind; the reader's
+	timer   *time.Timer // until the bind; used by the reader only
 
 	mu       sync.Mutex
 	mode     CommandID // 0: not bound
@@ -25,28 +25,28 @@ type Session struct {
 
 func newSession(s *Server, nc net.Conn) *Session {
 	return &Session{
-		s: s, work: make(chan struct{}, s.cfg.Window), window: make(chan struct{}, s.cfg.DeliverWindow),
+		s: s, slots: make(chan struct{}, s.cfg.Window), window: make(chan struct{}, s.cfg.DeliverWindow),
 		conn: newConn(nc, connConfig{
 			enquire: s.cfg.EnquireLink, respond: s.cfg.ResponseTimeout, trace: s.cfg.Trace, events: s.cfg.Events, log: s.log,
 		}),
 	}
 }
 
-// SystemID is who has bound; empty before.
+// SystemID is the one in the bind; empty before it.
 func (ss *Session) SystemID() string {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	return ss.systemID
 }
 
-// Mode is the bind command of the session, 0 before.
+// Mode is the bind command of the session; 0 before it.
 func (ss *Session) Mode() CommandID {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	return ss.mode
 }
 
-// Receives reports whether the session is bound to take deliver_sm.
+// Receives reports whether the session is bound for deliver_sm.
 func (ss *Session) Receives() bool {
 	m := ss.Mode()
 	return m == CmdBindReceiver || m == CmdBindTransceiver
@@ -61,10 +61,10 @@ func (ss *Session) Done() <-chan struct{} { return ss.conn.done }
 // Close ends the session at once, without unbind.
 func (ss *Session) Close() { ss.conn.close(errClosing) }
 
-// Deliver sends a message, when there is a place in the window, and returns how
-// the ESME answered. Errors: ErrUnbound, nothing was sent; ErrTimeout, it has
-// no response, so that it may have been taken or not; *ProtocolError, the
-// message cannot be. When the context ended, the error is its error too.
+// Deliver sends a message as soon as there is room in the window, and returns the
+// ESME's answer. Errors: ErrUnbound, nothing was sent; ErrTimeout, there is no
+// response, so the ESME may have it or not; *ProtocolError, SMPP cannot carry the
+// message. When the context ended, the error wraps the context's error too.
 func (ss *Session) Deliver(ctx context.Context, d *DeliverSM) (Status, error) {
 	if !ss.Receives() {
 		return 0, ErrUnbound
@@ -101,13 +101,13 @@ func (ss *Session) run() error {
 	return err
 }
 
-// leave unbinds, quickly.
-func (ss *Session) leave() {
-	hurry := time.AfterFunc(closeGrace, func() {
+// unbind ends the session, at the latest after closeGrace.
+func (ss *Session) unbind() {
+	limit := time.AfterFunc(closeGrace, func() {
 		defer event.Rescue(ss.s.log, "SMPP close")
 		ss.Close()
 	})
-	defer hurry.Stop()
+	defer limit.Stop()
 	if ss.Mode() == 0 {
 		ss.Close()
 		return
@@ -115,7 +115,7 @@ func (ss *Session) leave() {
 	ss.conn.unbind()
 }
 
-// handle is called by the reader alone.
+// handle is called by the reader only.
 func (ss *Session) handle(p PDU) {
 	switch b := p.Body.(type) {
 	case *Bind:
@@ -138,17 +138,17 @@ func (ss *Session) bind(seq uint32, b *Bind) {
 	}
 	if st != StatusOK {
 		ss.s.log.Warn("SMPP bind refused", "system_id", b.SystemID, "status", st.String())
-		ss.conn.farewell(PDU{Status: st, Sequence: seq, Body: &BindResp{Mode: b.Mode}}, errRefused)
+		ss.conn.lastPDU(PDU{Status: st, Sequence: seq, Body: &BindResp{Mode: b.Mode}}, errRefused)
 		return
 	}
 	resp := &BindResp{Mode: b.Mode, SystemID: ss.s.cfg.SystemID}
-	if b.Version >= version3_4 { // older ones know no TLVs
+	if b.Version >= version3_4 { // older versions have no TLVs
 		resp.TLVs = []TLV{{TagVersion, []byte{version3_4}}}
 	}
 	ss.s.log.Info("SMPP session bound", "system_id", b.SystemID, "mode", b.Mode.String())
 	ss.timer.Stop()
 	ss.conn.respond(seq, StatusOK, resp)
-	ss.mu.Lock() // after the response, which no deliver_sm may overtake
+	ss.mu.Lock() // after the response: no deliver_sm may overtake it
 	ss.mode, ss.systemID = b.Mode, b.SystemID
 	ss.mu.Unlock()
 	if ss.s.cfg.Bound != nil {
@@ -167,14 +167,14 @@ func (ss *Session) submit(seq uint32, m *SubmitSM) {
 		return
 	}
 	select {
-	case ss.work <- struct{}{}:
+	case ss.slots <- struct{}{}:
 	default:
 		refuse(StatusThrottled)
 		return
 	}
 	ss.handler.Go(func() {
 		defer event.Rescue(ss.s.log, "submit_sm", func() { refuse(StatusSysErr) })
-		defer func() { <-ss.work }()
+		defer func() { <-ss.slots }()
 		id, st, answered := ss.s.cfg.Submit(ss.s.ctx, ss, m)
 		if st != StatusOK {
 			id = ""

@@ -5,13 +5,13 @@ import "fmt"
 // Status is a command_status (SMPP 3.4, 5.1.3). Any but StatusOK is an error.
 type Status uint32
 
-// The statuses of SMPP 3.4 that a client or a server of ours uses or judges.
+// The statuses of SMPP 3.4 that this package or its users refer to.
 const (
 	StatusOK              Status = 0x00
 	StatusInvMsgLen       Status = 0x01
 	StatusInvCmdLen       Status = 0x02
 	StatusInvCmdID        Status = 0x03
-	StatusInvBindStatus   Status = 0x04 // the command does not fit the state of the session
+	StatusInvBindStatus   Status = 0x04 // the session is not bound for the command
 	StatusAlreadyBound    Status = 0x05
 	StatusSysErr          Status = 0x08
 	StatusInvSrc          Status = 0x0A
@@ -76,7 +76,7 @@ var statusNames = map[Status]string{
 	StatusUnknown:         "ESME_RUNKNOWNERR",
 }
 
-// String is the specification's name, or the number of a status without one.
+// String is the name in the specification, or the number if there is none.
 func (s Status) String() string {
 	if n, ok := statusNames[s]; ok {
 		return n
@@ -84,11 +84,11 @@ func (s Status) String() string {
 	return fmt.Sprintf("status 0x%08X", uint32(s))
 }
 
-// Error implements error. StatusOK is one too: do not return it as an error.
+// Error implements error. StatusOK must not be returned as an error.
 func (s Status) Error() string { return "smpp: " + s.String() }
 
-// Temporary reports whether the same message may be taken later: throttled,
-// queue full, system error, the ESME's temporary error.
+// Temporary reports whether the same message may be accepted later: throttled,
+// queue full, system error, temporary error of the ESME.
 func (s Status) Temporary() bool {
 	switch s {
 	case StatusThrottled, StatusMsgQFull, StatusSysErr, StatusRxTempError:

@@ -9,13 +9,13 @@ import (
 
 var errTime = errors.New("smpp: not a time of SMPP")
 
-// maxRelative is what RelativeTime can say.
+// maxRelative is the longest duration that RelativeTime encodes.
 const maxRelative = 63 * 7 * 24 * time.Hour
 
-// RelativeTime is a duration in the form "YYMMDDhhmmss000R" (SMPP 3.4, 7.1.1),
-// rounded up to a second, at most 63 weeks, which is all that TP-VP can say.
-// What is longer than 30 days is in months of 30 days and years of 365. What is
-// not positive is one second.
+// RelativeTime formats a duration as "YYMMDDhhmmss000R" (SMPP 3.4, 7.1.1), rounded
+// up to a second. The least is one second, the most 63 weeks, which is also the
+// most that TP-VP can hold. Above 30 days, it counts months of 30 days and years
+// of 365.
 func RelativeTime(d time.Duration) string {
 	s := int64((min(max(d, time.Second), maxRelative) + time.Second - 1) / time.Second)
 	days, s := s/86400, s%86400
@@ -27,13 +27,13 @@ func RelativeTime(d time.Duration) string {
 	return fmt.Sprintf("%02d%02d%02d%02d%02d%02d000R", years, months, days, s/3600, s/60%60, s%60)
 }
 
-// AbsoluteTime is a time in the form "YYMMDDhhmmsst00+" (7.1.1), in UTC.
+// AbsoluteTime formats a time as "YYMMDDhhmmsst00+" (7.1.1), in UTC.
 func AbsoluteTime(t time.Time) string {
 	t = t.UTC()
 	return fmt.Sprintf("%s%d00+", t.Format("060102150405"), t.Nanosecond()/100_000_000)
 }
 
-// ParseTime reads both forms; a relative one counts from now.
+// ParseTime reads both forms; a relative time counts from now.
 func ParseTime(s string, now time.Time) (time.Time, error) {
 	if len(s) != lenTime-1 {
 		return time.Time{}, errTime

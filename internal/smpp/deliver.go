@@ -1,0 +1,69 @@
+package smpp
+
+import (
+	"context"
+
+	"github.com/signum-mssp/signum/internal/event"
+)
+
+// start runs the handling of a message in a goroutine of its own if there is a
+// slot for it. Once started, it is finished even if the session ends meanwhile.
+func (c *Client) start(handling func(context.Context)) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cfg.Deliver == nil || c.draining {
+		return false
+	}
+	select {
+	case c.slots <- struct{}{}:
+	default:
+		return false
+	}
+	c.work.Go(func() {
+		defer event.Rescue(c.log, "deliver_sm")
+		defer func() { <-c.slots }()
+		ctx, cancel := context.WithTimeout(context.Background(), c.cfg.ResponseTimeout)
+		defer cancel()
+		handling(ctx)
+	})
+	return true
+}
+
+// deliver calls Deliver. If that panics, the SMSC is told to try again later, but
+// not forever: the third time the message is acknowledged and dropped.
+func (c *Client) deliver(ctx context.Context, d *DeliverSM, e *event.Event) Status {
+	if c.poison.dropped(d) {
+		e.Reason = reasonDropped
+		return StatusOK
+	}
+	st, err := c.rescued(ctx, d, e)
+	if err == nil {
+		c.poison.forget(d)
+		return st
+	}
+	e.Cause = err
+	if c.poison.add(d) < maxPanics {
+		return StatusRxTempError
+	}
+	e.Reason = reasonDropped
+	c.log.Error("message dropped: its handling panicked each time", "deliveries", maxPanics, "err", err)
+	return StatusOK
+}
+
+func (c *Client) rescued(ctx context.Context, d *DeliverSM, e *event.Event) (st Status, err error) {
+	defer event.RescueTo(&err, c.log, "deliver_sm")
+	return c.cfg.Deliver(ctx, d, e), nil
+}
+
+// emit ends the event of a message. An SMSC can send any number of messages
+// without effect, so the log gets only examples of them.
+func (c *Client) emit(ctx context.Context, e *event.Event, st Status) {
+	e.Status = int(st)
+	switch {
+	case e.Cause != nil:
+		c.cfg.Events.Fail(e, e.Cause)
+	case e.Reason != "":
+		c.cfg.Events.Sample(e)
+	}
+	c.cfg.Events.Emit(ctx, e)
+}
