@@ -7,32 +7,32 @@ import (
 	"github.com/signum-mssp/signum/internal/event"
 )
 
-// verdict is what came of an attempt, or of a message.
+// verdict is the result of an attempt, or of a message.
 type verdict int
 
 const (
 	delivered verdict = iota
-	later             // not now, but perhaps later
-	occupied          // the same: the phone is there, and has something else to do
-	refused           // never
+	later             // failed, but may succeed later
+	occupied          // likewise: the phone was reached but is busy
+	refused           // failed for good
 	unknown           // there is no such subscriber
 	expired
 )
 
 // parcel is a message on its way.
 type parcel struct {
-	key      string // of its lane: the phone
+	key      string // its lane: the MSISDN of the phone
 	lifetime time.Duration
-	once     bool // one attempt
+	once     bool // only one attempt
 	fate     fate
-	// try makes an attempt, the first one is 0.
+	// try makes an attempt; the first is number 0.
 	try func(ctx context.Context, attempt int) verdict
-	// done hears what came of it, later only if there is one attempt.
+	// done gets the result; later and occupied only if once is set. May be nil.
 	done func(verdict)
 }
 
-// carry takes a parcel if there is room for it. One that is neither delayed nor
-// held has its place in the lane when carry returns.
+// carry accepts a parcel if there is room for it. Unless the parcel is delayed or
+// held, it has its turn in the lane when carry returns.
 func (s *SMSC) carry(w *way, p *parcel) bool {
 	if w.waiting.Add(1) > int64(s.cfg.MaxWaiting) {
 		w.waiting.Add(-1)
@@ -64,10 +64,10 @@ func (s *SMSC) carry(w *way, p *parcel) bool {
 	return true
 }
 
-// rescued carries a parcel. One that makes it panic is lost.
+// rescued delivers a parcel. If that panics, the parcel is lost.
 func (s *SMSC) rescued(ctx context.Context, w *way, p *parcel, turn chan struct{}) (v verdict) {
 	defer event.Rescue(s.log, "SMSC delivery", func() { v = expired })
-	return s.travel(ctx, w, p, turn)
+	return s.deliverParcel(ctx, w, p, turn)
 }
 
 func (w *way) count(v verdict) {
@@ -81,7 +81,8 @@ func (w *way) count(v verdict) {
 	}
 }
 
-func (s *SMSC) travel(ctx context.Context, w *way, p *parcel, turn chan struct{}) verdict {
+// deliverParcel makes attempts until one decides or the lifetime ends.
+func (s *SMSC) deliverParcel(ctx context.Context, w *way, p *parcel, turn chan struct{}) verdict {
 	if turn == nil {
 		pause(ctx, p.fate.delay, nil)
 		if p.fate.held {
@@ -90,17 +91,17 @@ func (s *SMSC) travel(ctx context.Context, w *way, p *parcel, turn chan struct{}
 		turn = w.lanes.enter(p.key)
 	}
 	for attempt := 0; ; attempt++ {
-		again := s.binds() // before the attempt, so that no bind is missed
+		bind := s.binds() // before the attempt, so that no bind is missed
 		v := s.attempt(ctx, w, p, turn, attempt)
 		if v != later && v != occupied || p.once {
 			return v
 		}
-		pause(ctx, s.cfg.RetryPause, again)
+		pause(ctx, s.cfg.RetryPause, bind)
 		turn = w.lanes.enter(p.key)
 	}
 }
 
-// attempt waits for its turn, tries, and gives the turn up.
+// attempt waits for its turn, tries, and gives up the turn.
 func (s *SMSC) attempt(ctx context.Context, w *way, p *parcel, turn chan struct{}, n int) verdict {
 	defer w.lanes.leave(p.key, turn)
 	select {
@@ -114,13 +115,13 @@ func (s *SMSC) attempt(ctx context.Context, w *way, p *parcel, turn chan struct{
 	return p.try(ctx, n)
 }
 
-// pause waits so long, or until something happens.
-func pause(ctx context.Context, d time.Duration, happens <-chan struct{}) {
+// pause waits for a time, or until the channel is closed.
+func pause(ctx context.Context, d time.Duration, sooner <-chan struct{}) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-happens:
+	case <-sooner:
 	case <-ctx.Done():
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// data_coding values that are no data coding scheme of TS 23.038 (SMPP 3.4,
-// 5.2.19). What is not here is one, and kept.
+// The data_coding values that are not data coding schemes of TS 23.038 (SMPP 3.4,
+// 5.2.19). Any other value is one and is passed on.
 const (
 	codingASCII   = 0x01
 	codingOctets  = 0x02
@@ -19,8 +19,8 @@ const (
 	maxSeptets    = sms.MaxUserData * 8 / 7
 )
 
-// msisdnOf is a number with its plus sign; false if it is none. What has no type
-// counts as international.
+// msisdnOf returns a number with its plus sign; false if the address is not a
+// number. An address without a type counts as international.
 func msisdnOf(a smpp.Address) (string, bool) {
 	digits := a.Addr
 	if a.TON != smpp.TONInternational {
@@ -33,7 +33,7 @@ func msisdnOf(a smpp.Address) (string, bool) {
 	return "+" + digits, true
 }
 
-// deliverOf is what a phone gets of a submit_sm.
+// deliverOf returns the message that a phone gets for a submit_sm.
 func deliverOf(m *smpp.SubmitSM, now time.Time) (*sms.Deliver, smpp.Status) {
 	d := &sms.Deliver{
 		ReplyPath: m.ESMClass&smpp.ReplyPath != 0, UDHI: m.ESMClass&smpp.UDHI != 0,
@@ -66,8 +66,8 @@ func deliverOf(m *smpp.SubmitSM, now time.Time) (*sms.Deliver, smpp.Status) {
 	return d, smpp.StatusOK
 }
 
-// recode makes the data coding scheme of a data_coding, and the octets that it
-// means: septets of the default alphabet, one in each octet, or as they are.
+// recode returns the data coding scheme for a data_coding, and the text in it:
+// septets of the default alphabet, one in each octet, or unchanged octets.
 func recode(coding byte, text []byte) (dcs byte, out []byte, ok bool) {
 	switch coding {
 	case codingASCII, codingLatin1:
@@ -93,8 +93,8 @@ func recode(coding byte, text []byte) (dcs byte, out []byte, ok bool) {
 	return coding, text, true
 }
 
-// pack packs septets behind a header, which counts in septets and is followed by
-// fill bits (TS 23.040, 9.2.3.24).
+// pack packs septets behind a header. The header counts in whole septets, so fill
+// bits follow it (TS 23.040, 9.2.3.24).
 func pack(head, septets []byte) (ud []byte, n int) {
 	room := (8*len(head) + 6) / 7
 	all := append(make([]byte, room, room+len(septets)), septets...)
@@ -103,7 +103,7 @@ func pack(head, septets []byte) (ud []byte, n int) {
 	return ud, len(all)
 }
 
-// deliverSMOf is what an ESME gets of a phone's SMS-SUBMIT.
+// deliverSMOf returns the message that an ESME gets for a phone's SMS-SUBMIT.
 func deliverSMOf(msisdn string, sub *sms.Submit) (*smpp.DeliverSM, error) {
 	text, err := sub.Unpacked()
 	if err != nil {
@@ -124,7 +124,7 @@ func deliverSMOf(msisdn string, sub *sms.Submit) (*smpp.DeliverSM, error) {
 	return d, err
 }
 
-// mask is the form of a number that may reach a log.
+// mask shortens a number for the log.
 func mask(msisdn string) string {
 	if len(msisdn) < 9 {
 		return strings.Repeat("*", len(msisdn))

@@ -4,29 +4,36 @@
 //	ESME ── submit_sm ──▶ faults ─▶ lane of the phone ─▶ SMS-DELIVER ─▶ Radio
 //	ESME ◀─ deliver_sm ── lane of the phone ◀─ faults ◀─ SMS-SUBMIT ◀── Submit
 //
-// Messages to and from one phone go one after the other, in the order in which
-// they came; one that has to be tried again goes behind the others. In
-// transaction mode (esm_class 2) the response says how the only attempt went; in
-// store-and-forward mode (0 and 3) it comes at once, and a message is tried
-// again while the phone is busy or away, until its validity ends, with a
-// delivery receipt if one was asked for. Datagram mode (1) is one attempt of
-// which nobody hears.
+// Messages to and from one phone go one after the other, in the order of their
+// arrival; a message that must be tried again goes behind the others. In
+// transaction mode (esm_class 2) the response tells the result of the only
+// attempt. In store-and-forward mode (0 and 3) the response comes at once, and the
+// message is tried again while the phone is busy or away, until its validity ends;
+// then a delivery receipt is sent if one was requested. Datagram mode (1) is one
+// attempt whose result is not told.
 //
-// What an attempt gave, and what answers it in transaction mode:
+// The results of an attempt, and the answers in transaction mode:
 //
 //	acknowledged                                     ESME_ROK
 //	subscriber unknown (ErrUnknown)                  ESME_RINVDSTADR
 //	toolkit busy, memory full                        ESME_RX_T_APPN
 //	phone away, any other cause of failure           ESME_RDELIVERYFAILURE
 //
-// Busy is not ESME_RMSGQFUL, which would hold back what goes to other phones.
+// A busy phone is not answered with ESME_RMSGQFUL, because that would hold back
+// the messages to other phones.
 //
 // A message from a phone is kept until an ESME acknowledges it, refuses it for
-// good or its lifetime ends. All is in memory: what waits when the process ends
-// is lost, which is one of the faults that a sender has to live with. The others
-// are injected on purpose (Faults), repeatably by a seed.
+// good, or its lifetime ends. Everything is in memory: what waits when the process
+// ends is lost, which is one of the faults that a sender must cope with. The others
+// are injected on purpose (Faults), reproducibly from a seed.
 //
-// The package must not know what is in a message, whom a number belongs to, nor
-// anything of the MSSP. What a phone answers inside its report is dropped, as by
-// many a real service centre.
+//	smsc.go                 configuration, start and stop
+//	tophone.go, toesme.go   the two directions; carry.go is what they share
+//	lane.go                 the order of messages of one phone
+//	convert.go              between SMPP messages and TPDUs
+//	fault.go                injected faults
+//
+// The package must not know the content of a message, whose number an address is,
+// or anything about the MSSP. It drops the data that a phone puts into a report, as
+// many real service centres do.
 package smsc

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Direction is the way of a message.
+// Direction is the direction of a message.
 type Direction int
 
 // The directions.
@@ -16,27 +16,27 @@ const (
 	directions
 )
 
-// Faults are what goes wrong with the messages of one direction. The fractions
-// are probabilities per message, from 0 to 1.
+// Faults says what goes wrong with the messages of one direction. The float64
+// fields are probabilities per message, from 0 to 1.
 type Faults struct {
-	// Loss: the message is acknowledged to its sender and goes no further.
+	// Loss: the message is acknowledged to its sender and then lost.
 	Loss float64
-	// Duplicate: it is delivered twice.
+	// Duplicate: the message is delivered twice.
 	Duplicate float64
-	// Reorder: it waits until another message of the same phone has passed it,
-	// but not longer than Config.ReorderWait.
+	// Reorder: the message waits until another message of the same phone has
+	// overtaken it, but not longer than Config.ReorderWait.
 	Reorder float64
-	// Delay, and up to DelayJitter more, before it is delivered.
+	// Each message is delivered after Delay and up to DelayJitter more.
 	Delay, DelayJitter time.Duration
 	// Throttle: a submit_sm is answered with ESME_RTHROTTLED; Submit returns
 	// ErrCongested. Receipts are not throttled.
 	Throttle float64
-	// Disconnect: the connection is cut in the middle of the exchange, half of
-	// the times before the message has been taken, half of them after.
+	// Disconnect: the connection is cut in the middle of the exchange; in half of
+	// the cases before the message was accepted, in the other half after it.
 	Disconnect float64
 }
 
-// Injected counts the faults of one direction.
+// Injected counts the injected faults of one direction.
 type Injected struct {
 	Lost, Duplicated, Reordered, Delayed, Throttled, Disconnected uint64
 }
@@ -56,7 +56,7 @@ const (
 	cutAfter
 )
 
-// injector decides on the messages of one direction.
+// injector draws the faults of the messages of one direction.
 type injector struct {
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -80,8 +80,8 @@ func (i *injector) injected() Injected {
 	return i.n
 }
 
-// next is the fate of the next message. It always takes as many numbers from
-// the source, so that one fault set otherwise leaves the others where they are.
+// next draws the fate of the next message. It always takes the same number of
+// random numbers, so that changing one fault does not change the others.
 func (i *injector) next() fate {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// lanes let the messages of one phone pass one after the other.
+// lanes let one message of each phone pass at a time.
 type lanes struct {
 	mu    sync.Mutex
-	turns map[string][]chan struct{} // the first one is open: its message passes
-	held  map[string][]chan struct{} // of messages that wait to be overtaken
+	turns map[string][]chan struct{} // in order; the message of the first may pass
+	held  map[string][]chan struct{} // one for each message that waits to be overtaken
 }
 
 func newLanes() *lanes {
 	return &lanes{turns: make(map[string][]chan struct{}), held: make(map[string][]chan struct{})}
 }
 
-// enter takes the next turn, which is open when the channel is closed. Who
-// enters must leave.
+// enter takes the next turn: the message may pass when the channel is closed.
+// After enter, leave must be called.
 func (l *lanes) enter(key string) chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -35,7 +35,7 @@ func (l *lanes) enter(key string) chan struct{} {
 	return turn
 }
 
-// leave gives the turn up, whether it was open or not.
+// leave gives up a turn, whether its channel was closed or not.
 func (l *lanes) leave(key string, turn chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,7 +52,7 @@ func (l *lanes) leave(key string, turn chan struct{}) {
 	}
 }
 
-// hold waits until another message of the phone has entered.
+// hold waits until another message of the phone has entered, at most for limit.
 func (l *lanes) hold(ctx context.Context, key string, limit time.Duration) {
 	h := make(chan struct{})
 	l.mu.Lock()

@@ -1,6 +1,7 @@
 package smsc
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -25,29 +26,30 @@ const (
 )
 
 var (
-	// ErrUnknown is what a Radio returns, wrapped or not, for a subscriber who
-	// is none of its network's.
+	// ErrUnknown is returned by a Radio, wrapped or not, for a number that is not
+	// in its network.
 	ErrUnknown = errors.New("smsc: unknown subscriber")
-	// ErrCongested means that a message of a phone was not taken; it may try
-	// again.
+	// ErrCongested means that a message from a phone was not accepted; the phone
+	// may try again.
 	ErrCongested = errors.New("smsc: congestion")
 	// ErrClosed means that the service centre is closed.
 	ErrClosed = errors.New("smsc: closed")
 )
 
-// Radio is the network with the phones.
+// Radio is the radio network with the phones.
 type Radio interface {
-	// DeliverSM brings an SMS-DELIVER TPDU to a phone (MSISDN with a plus sign)
-	// and returns the SMS-DELIVER-REPORT with which it answered; an empty one is
-	// an acknowledgement. Errors: ErrUnknown; any other means that the phone
-	// was not reached. Calls for one phone come one after the other.
+	// DeliverSM brings an SMS-DELIVER TPDU to a phone (MSISDN with a plus sign) and
+	// returns the SMS-DELIVER-REPORT with which the phone answered; an empty one is
+	// an acknowledgement. Errors: ErrUnknown; any other error means that the phone
+	// was not reached. There is one call at a time for each phone.
 	DeliverSM(ctx context.Context, msisdn string, tpdu []byte) (report []byte, err error)
 }
 
-// Config is what a service centre needs. Zero means the default.
+// Config configures a service centre. Zero values mean the defaults; Radio must be
+// set.
 type Config struct {
-	Addr        string            // to listen on; 127.0.0.1:0. Not used with a Listener
-	Listener    net.Listener      // its own; closed by Close
+	Addr        string            // to listen on, if there is no Listener; default 127.0.0.1:0
+	Listener    net.Listener      // closed by Close
 	Credentials map[string]string // password by system_id
 	Radio       Radio
 	Faults      Faults // of both directions; see SetFaults
@@ -57,22 +59,22 @@ type Config struct {
 
 	RadioTimeout time.Duration // of one attempt to reach a phone
 	RetryPause   time.Duration // between two attempts, in both directions
-	Lifetime     time.Duration // of a message that does not say; none lives longer
+	Lifetime     time.Duration // of a message without a validity, and the most for any other
 	ReorderWait  time.Duration // the longest that a reordered message waits
 	MaxWaiting   int           // messages per direction; more are refused
 
-	// Of the sessions with ESMEs; see smpp.ServerConfig.
+	// For the sessions with ESMEs; see smpp.ServerConfig.
 	EnquireLink, ResponseTimeout time.Duration
 }
 
-// Counters are of one direction.
+// Counters counts the messages of one direction.
 type Counters struct {
-	Taken     uint64 // from their senders, lost ones included
-	Refused   uint64 // not taken, or refused by the receiver for good
-	Delivered uint64 // acknowledged by the receiver, each once
-	Expired   uint64 // neither in their lifetime
+	Taken     uint64 // accepted from their senders, lost ones included
+	Refused   uint64 // not accepted, or refused by the receiver for good
+	Delivered uint64 // acknowledged by the receiver; a duplicate does not count
+	Expired   uint64 // neither acknowledged nor refused within their lifetime
 	Attempts  uint64
-	Waiting   int64 // now
+	Waiting   int64 // at this moment
 	Injected  Injected
 }
 
@@ -86,7 +88,7 @@ type SMSC struct {
 	stop   context.CancelFunc
 	ways   [directions]*way
 	nextID atomic.Uint32
-	nextTo atomic.Uint32 // round robin over sessions
+	nextTo atomic.Uint32 // for round robin over the sessions
 
 	mu     sync.Mutex
 	closed bool
@@ -103,7 +105,7 @@ type way struct {
 	waiting                                      atomic.Int64
 }
 
-// New starts a service centre.
+// New starts a service centre. It must be closed.
 func New(cfg Config) (*SMSC, error) {
 	if cfg.Radio == nil {
 		return nil, errors.New("smsc: no radio network")
@@ -128,28 +130,19 @@ func New(cfg Config) (*SMSC, error) {
 	s.work.Go(func() {
 		defer event.Rescue(s.log, "SMSC")
 		if err := s.server.Serve(l); !errors.Is(err, smpp.ErrClosed) {
-			s.log.Error("SMSC does not accept connections any more", "err", err)
+			s.log.Error("SMSC no longer accepts connections", "err", err)
 		}
 	})
 	return s, nil
 }
 
 func (cfg *Config) setDefaults() {
-	or := func(v *time.Duration, d time.Duration) {
-		if *v <= 0 {
-			*v = d
-		}
-	}
-	or(&cfg.RadioTimeout, DefaultRadioTimeout)
-	or(&cfg.RetryPause, DefaultRetryPause)
-	or(&cfg.Lifetime, DefaultLifetime)
-	or(&cfg.ReorderWait, DefaultReorderWait)
-	if cfg.MaxWaiting <= 0 {
-		cfg.MaxWaiting = DefaultMaxWaiting
-	}
-	if cfg.Addr == "" {
-		cfg.Addr = "127.0.0.1:0"
-	}
+	cfg.RadioTimeout = cmp.Or(cfg.RadioTimeout, DefaultRadioTimeout)
+	cfg.RetryPause = cmp.Or(cfg.RetryPause, DefaultRetryPause)
+	cfg.Lifetime = cmp.Or(cfg.Lifetime, DefaultLifetime)
+	cfg.ReorderWait = cmp.Or(cfg.ReorderWait, DefaultReorderWait)
+	cfg.MaxWaiting = cmp.Or(cfg.MaxWaiting, DefaultMaxWaiting)
+	cfg.Addr = cmp.Or(cfg.Addr, "127.0.0.1:0")
 	if cfg.Clock == nil {
 		cfg.Clock = systemClock{}
 	}
@@ -162,11 +155,11 @@ type systemClock struct{}
 
 func (systemClock) Now() time.Time { return time.Now() }
 
-// Addr is host:port where ESMEs bind.
+// Addr is the host:port to which ESMEs connect.
 func (s *SMSC) Addr() string { return s.addr }
 
-// SetFaults changes what goes wrong from now on, in the directions named, or in
-// both if none is.
+// SetFaults sets the faults of the given directions from now on; of both if none
+// is given.
 func (s *SMSC) SetFaults(f Faults, d ...Direction) {
 	if len(d) == 0 {
 		d = []Direction{ToPhone, ToESME}
@@ -176,7 +169,7 @@ func (s *SMSC) SetFaults(f Faults, d ...Direction) {
 	}
 }
 
-// Counters are those of a direction.
+// Counters returns the counters of a direction.
 func (s *SMSC) Counters(d Direction) Counters {
 	w := s.ways[d]
 	return Counters{
@@ -185,14 +178,14 @@ func (s *SMSC) Counters(d Direction) Counters {
 	}
 }
 
-// Disconnect cuts the sessions of all ESMEs; they may bind again.
+// Disconnect cuts the sessions of all ESMEs. They may bind again.
 func (s *SMSC) Disconnect() {
 	for _, ss := range s.server.Sessions() {
 		ss.Close()
 	}
 }
 
-// Run returns after the context has ended and the service centre is closed.
+// Run closes the service centre when the context ends, and returns.
 func (s *SMSC) Run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -202,7 +195,7 @@ func (s *SMSC) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close unbinds the ESMEs and ends. What waits is lost.
+// Close unbinds the ESMEs and stops. Waiting messages are lost.
 func (s *SMSC) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -212,7 +205,7 @@ func (s *SMSC) Close() {
 	s.work.Wait()
 }
 
-// start does work that Close waits for, unless it has begun.
+// start runs f in a goroutine that Close waits for; false if Close was called.
 func (s *SMSC) start(f func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -244,7 +237,7 @@ func (s *SMSC) wake(*smpp.Session) {
 	s.bound = make(chan struct{})
 }
 
-// binds is closed when the next ESME binds.
+// binds returns a channel that is closed when the next ESME binds.
 func (s *SMSC) binds() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,9 +9,9 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// Submit takes an SMS-SUBMIT TPDU of a phone (MSISDN with a plus sign). It does
-// not wait. Errors: sms.ErrMalformed, ErrCongested, ErrClosed; the phone's
-// network reports them to the phone.
+// Submit accepts an SMS-SUBMIT TPDU from a phone (MSISDN with a plus sign) without
+// waiting for its delivery. Errors, which the radio network reports to the phone:
+// sms.ErrMalformed, ErrCongested, ErrClosed.
 func (s *SMSC) Submit(msisdn string, tpdu []byte) error {
 	sub, err := sms.ParseSubmit(tpdu)
 	if err != nil {
@@ -46,7 +46,7 @@ func (s *SMSC) Submit(msisdn string, tpdu []byte) error {
 	return nil
 }
 
-// receipt goes to who sent the message.
+// receipt sends a delivery receipt to the ESME that sent the message.
 func (s *SMSC) receipt(m *message, d *smpp.DeliverSM) {
 	w := s.ways[ToESME]
 	f := w.faults.next()
@@ -59,7 +59,8 @@ func (s *SMSC) receipt(m *message, d *smpp.DeliverSM) {
 	}
 }
 
-// toESME is an attempt to hand a message to an ESME of the name, or to any one.
+// toESME returns an attempt to hand a message to the ESME with the system_id, or
+// to any ESME if that is empty.
 func (s *SMSC) toESME(systemID string, d *smpp.DeliverSM, f fate) func(context.Context, int) verdict {
 	return func(ctx context.Context, attempt int) verdict {
 		session := s.session(systemID)
@@ -67,7 +68,7 @@ func (s *SMSC) toESME(systemID string, d *smpp.DeliverSM, f fate) func(context.C
 			return later
 		}
 		if f.cut != notCut && attempt == 0 {
-			if f.cut == cutAfter { // the ESME has it, but is not heard
+			if f.cut == cutAfter { // the ESME gets the message, its answer is lost
 				_, _ = session.Deliver(ctx, d)
 			}
 			session.Close()
@@ -87,7 +88,7 @@ func (s *SMSC) deliver(ctx context.Context, session *smpp.Session, d *smpp.Deliv
 	case errors.Is(err, smpp.ErrUnbound) || errors.Is(err, smpp.ErrTimeout):
 		return later
 	case err != nil:
-		s.log.Warn("a message that cannot be a deliver_sm", "err", err)
+		s.log.Warn("message that SMPP cannot carry", "err", err)
 		return refused
 	case st == smpp.StatusOK:
 		return delivered
@@ -98,8 +99,8 @@ func (s *SMSC) deliver(ctx context.Context, session *smpp.Session, d *smpp.Deliv
 	return refused
 }
 
-// session is one that takes messages, of the name if there is one, the next each
-// time.
+// session returns a session that receives messages, in turn; if systemID is not
+// empty, one with that system_id. It returns nil if there is none.
 func (s *SMSC) session(systemID string) *smpp.Session {
 	all := s.server.Sessions()
 	from := int(s.nextTo.Add(1) % (1 << 30))

@@ -10,7 +10,8 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// submitSM takes a message of an ESME. Its receipt waits until it is answered.
+// submitSM handles a submit_sm. The delivery receipt waits until the submit_sm is
+// answered.
 func (s *SMSC) submitSM(ctx context.Context, session *smpp.Session, m *smpp.SubmitSM) (string, smpp.Status, func()) {
 	answered := make(chan struct{})
 	id, st := s.take(ctx, session, m, answered)
@@ -27,7 +28,7 @@ func (s *SMSC) take(ctx context.Context, session *smpp.Session, m *smpp.SubmitSM
 		session.Close()
 		return "", smpp.StatusSysErr
 	case f.cut == cutAfter:
-		session.Close() // nobody hears what came of it
+		session.Close() // the ESME does not learn the result
 	}
 	msg, st := s.accept(session.SystemID(), m)
 	if st != smpp.StatusOK {
@@ -48,7 +49,7 @@ func (s *SMSC) take(ctx context.Context, session *smpp.Session, m *smpp.SubmitSM
 	case smpp.ModeDatagram:
 		p.once, p.done = true, nil
 	default:
-		result <- delivered // as far as the sender hears now
+		result <- delivered // answered before the first attempt
 	}
 	if p.done == nil {
 		result <- delivered
@@ -88,7 +89,7 @@ type message struct {
 	submit   *smpp.SubmitSM
 }
 
-// accept makes the TPDU of a message and finds out how long it lives.
+// accept builds the TPDU of a message and determines its lifetime.
 func (s *SMSC) accept(systemID string, m *smpp.SubmitSM) (*message, smpp.Status) {
 	now := s.cfg.Clock.Now()
 	msg := &message{s: s, systemID: systemID, taken: now, submit: m, lifetime: s.cfg.Lifetime}
@@ -112,15 +113,15 @@ func (s *SMSC) accept(systemID string, m *smpp.SubmitSM) (*message, smpp.Status)
 	}
 	var err error
 	if msg.tpdu, err = d.MarshalBinary(); err != nil {
-		s.log.Warn("submit_sm that no phone could get", "err", err)
-		return nil, smpp.StatusInvSrc // which is all that deliverOf leaves open
+		s.log.Warn("submit_sm that does not fit an SMS-DELIVER", "err", err)
+		return nil, smpp.StatusInvSrc // deliverOf has checked everything else
 	}
 	msg.id = fmt.Sprintf("%08X", s.nextID.Add(1))
 	return msg, smpp.StatusOK
 }
 
-// toPhone is an attempt. A duplicate follows the first that was acknowledged:
-// so it comes when the acknowledgement is lost.
+// toPhone returns an attempt. A duplicate follows the acknowledged message, as it
+// does when an acknowledgement is lost.
 func (s *SMSC) toPhone(m *message, f fate) func(context.Context, int) verdict {
 	return func(ctx context.Context, _ int) verdict {
 		v := s.radio(ctx, m)
@@ -146,7 +147,7 @@ func (s *SMSC) radio(ctx context.Context, m *message) verdict {
 	}
 	r, err := sms.ParseReport(report)
 	if err != nil {
-		s.log.Warn("a phone's report cannot be read", "msisdn", mask(m.msisdn), "err", err)
+		s.log.Warn("malformed delivery report of a phone", "msisdn", mask(m.msisdn), "err", err)
 		return refused
 	}
 	switch r.Failure {
@@ -159,12 +160,12 @@ func (s *SMSC) radio(ctx context.Context, m *message) verdict {
 	return refused
 }
 
-// ended sends a delivery receipt if one was asked for, after the response, with
-// which the sender learns the id that the receipt names.
+// ended sends a delivery receipt if one was requested. It waits for the response,
+// from which the sender learns the id that is in the receipt.
 func (m *message) ended(v verdict, answered <-chan struct{}) {
 	const always, onFailure = 1, 2
-	asked := m.submit.RegisteredDelivery & 3
-	if asked != always && (asked != onFailure || v == delivered) {
+	wanted := m.submit.RegisteredDelivery & 3
+	if wanted != always && (wanted != onFailure || v == delivered) {
 		return
 	}
 	select {
