@@ -8,7 +8,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// ErrMalformed says that the octets are not what they should be.
+// ErrMalformed means that octets cannot be decoded.
 var ErrMalformed = errors.New("sms: malformed")
 
 // Types of number and numbering plans (TS 23.040, clause 9.1.2.5).
@@ -21,24 +21,24 @@ const (
 	NPIISDN    = 1 // E.164
 )
 
-// maxAddress is the length of an address in semi-octets.
+// maxAddress is the greatest length of an address in semi-octets.
 const maxAddress = 20
 
 // Address is an originating or destination address (TS 23.040, clause 9.1.2.5).
-// Digits has up to 20 of 0-9 * # a b c; where TON is TONAlphanumeric it is a
-// name of up to 11 septets of the GSM alphabet.
+// Digits has up to 20 characters out of 0-9 * # a b c. If TON is TONAlphanumeric,
+// it is a name of up to 11 septets in the GSM alphabet.
 type Address struct {
 	TON, NPI byte // 0 to 7, 0 to 15
 	Digits   string
 }
 
-// International is the address of a number with its country code, with or
-// without a plus sign.
+// International returns the address of a number with country code, with or without
+// a plus sign.
 func International(msisdn string) Address {
 	return Address{TON: TONInternational, NPI: NPIISDN, Digits: strings.TrimPrefix(msisdn, "+")}
 }
 
-// The digits by semi-octet; 15 fills up the last octet.
+// addressDigits are the digits by semi-octet; filler pads the last octet.
 const addressDigits = "0123456789*#abc"
 
 const filler = 0x0f
@@ -52,7 +52,7 @@ func (a Address) append(b []byte) ([]byte, error) {
 		septets, ok := EncodeGSM7(a.Digits)
 		n := (len(septets)*7 + 3) / 4
 		if !ok || n > maxAddress {
-			return nil, errors.New("sms: a name of an address that does not fit")
+			return nil, errors.New("sms: the name is too long for an address or not in the GSM alphabet")
 		}
 		return append(append(b, byte(n), toa), PackGSM7(septets)...), nil
 	}
@@ -66,7 +66,7 @@ func (a Address) append(b []byte) ([]byte, error) {
 			high = strings.IndexByte(addressDigits, a.Digits[i+1])
 		}
 		if low < 0 || high < 0 {
-			return nil, errors.New("sms: an address with a character that is no digit")
+			return nil, errors.New("sms: an address with a character that is not a digit")
 		}
 		b = append(b, byte(high<<4|low))
 	}
@@ -100,7 +100,7 @@ func readAddress(in *cryptobyte.String, a *Address) error {
 	return nil
 }
 
-// AddressField is the address as a TPDU and a toolkit TLV have it: its length in
-// semi-octets, its type, its digits. The toolkit's (TS 102 223, clause 8.1) is
+// AddressField encodes the address as in a TPDU: length in semi-octets, type,
+// digits. An address of the SIM Toolkit (TS 102 223, clause 8.1) is the same
 // without the length.
 func (a Address) AddressField() ([]byte, error) { return a.append(nil) }

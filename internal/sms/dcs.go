@@ -1,6 +1,6 @@
 package sms
 
-// Alphabet is what a data coding scheme says about the user data.
+// Alphabet is the alphabet of user data, according to its data coding scheme.
 type Alphabet byte
 
 // The alphabets of TS 23.038, clause 4.
@@ -10,7 +10,7 @@ const (
 	UCS2
 )
 
-// Data coding schemes that this house sends.
+// Data coding schemes that are sent.
 const (
 	DCSText      = 0x00
 	DCSTextUCS2  = 0x08
@@ -23,8 +23,8 @@ const (
 // clause 9.2.3.9).
 const PIDDataDownload = 0x7f
 
-// AlphabetOf is the alphabet of a data coding scheme. Compressed text counts as
-// octets, reserved codings as the default alphabet, as TS 23.038 has it.
+// AlphabetOf returns the alphabet of a data coding scheme. Compressed text counts
+// as octets, reserved codings as the default alphabet (TS 23.038, clause 4).
 func AlphabetOf(dcs byte) Alphabet {
 	switch {
 	case dcs&0x80 == 0: // general, or marked for deletion

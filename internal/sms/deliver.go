@@ -14,7 +14,8 @@ var (
 	_ encoding.BinaryMarshaler = (*Report)(nil)
 )
 
-// Message types: the two low bits of a TPDU, which depend on its direction.
+// Message types: the two low bits of a TPDU. Their meaning depends on the
+// direction.
 const (
 	mtiMask    = 0x03
 	mtiDeliver = 0x00 // to the phone
@@ -34,22 +35,22 @@ const (
 type Deliver struct {
 	MoreMessages bool // more messages are waiting
 	ReplyPath    bool
-	UDHI         bool // the user data begin with a header
+	UDHI         bool // the user data begins with a header
 	StatusReport bool // the sender gets a status report
 	From         Address
 	PID, DCS     byte
-	// Time is when the service centre received it, in seconds, from 2000 to
-	// 2099, in a zone of whole quarters of an hour. Zero: it does not say.
+	// Time is when the service centre received the message: whole seconds, years
+	// 2000 to 2099, in a zone of whole quarters of an hour. Zero: unknown.
 	Time time.Time
-	// UD is the user data, header included, at most MaxUserData octets. In the
-	// default alphabet they are packed.
+	// UD is the user data including the header, at most MaxUserData octets. In the
+	// default alphabet it is packed.
 	UD []byte
-	// Septets is the length in the default alphabet, with those in whose place
-	// the header stands; 0 in other codings.
+	// Septets is the length of UD in the default alphabet, including the septets
+	// that the header takes up; 0 in other codings.
 	Septets int
 }
 
-// MarshalBinary makes the TPDU.
+// MarshalBinary encodes the TPDU.
 func (d *Deliver) MarshalBinary() ([]byte, error) {
 	first := byte(mtiDeliver) | flag(!d.MoreMessages, bitNoMoreMessages) | flag(d.StatusReport, bitStatusReport) |
 		flag(d.UDHI, bitUDHI) | flag(d.ReplyPath, bitReplyPath)
@@ -63,7 +64,7 @@ func (d *Deliver) MarshalBinary() ([]byte, error) {
 	return appendUserData(b, d.DCS, d.UD, d.Septets, MaxUserData)
 }
 
-// ParseDeliver reads a TPDU that came from the service centre.
+// ParseDeliver decodes a TPDU from the service centre.
 func ParseDeliver(tpdu []byte) (*Deliver, error) {
 	in := cryptobyte.String(tpdu)
 	d := new(Deliver)
@@ -79,7 +80,7 @@ func ParseDeliver(tpdu []byte) (*Deliver, error) {
 		return nil, err
 	}
 	if !in.ReadUint8(&d.PID) || !in.ReadUint8(&d.DCS) || !readTimestamp(&in, &d.Time) {
-		return nil, fmt.Errorf("%w: an SMS-DELIVER that is cut short", ErrMalformed)
+		return nil, fmt.Errorf("%w: a truncated SMS-DELIVER", ErrMalformed)
 	}
 	var err error
 	d.UD, d.Septets, err = readUserData(&in, d.DCS, MaxUserData)
@@ -89,10 +90,9 @@ func ParseDeliver(tpdu []byte) (*Deliver, error) {
 	return d, nil
 }
 
-// Unpacked is the user data with one septet in each octet after the header, if
-// it is in the default alphabet, and as it is else. In this form the parts of a
-// text can be reassembled (Reassembler.Add, where UDHI is set) and read
-// (DecodeText).
+// Unpacked returns the user data; in the default alphabet, with one septet in each
+// octet after the header. In this form the parts of a text can be reassembled
+// (Reassembler.Add, if UDHI is set) and decoded (DecodeText).
 func (d *Deliver) Unpacked() ([]byte, error) { return unpacked(d.DCS, d.UDHI, d.UD, d.Septets) }
 
 func flag(set bool, bit byte) byte {

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// seed adds the TPDUs of TShark's vectors of one kind.
+// seed adds the TPDUs of one kind from TShark's vectors.
 func seed(f *testing.F, kind string) {
 	b, err := os.ReadFile("testdata/tshark.json")
 	if err != nil {
@@ -32,7 +32,7 @@ func seed(f *testing.F, kind string) {
 	}
 }
 
-// fuzzTPDU checks that what is read is made and read again as the same.
+// fuzzTPDU checks that a decoded TPDU is the same after encoding and decoding.
 func fuzzTPDU[T encoding.BinaryMarshaler](f *testing.F, kind string, parse func([]byte) (T, error)) {
 	seed(f, kind)
 	f.Fuzz(func(t *testing.T, tpdu []byte) {
@@ -67,7 +67,7 @@ func FuzzParseSubmit(f *testing.F) {
 	fuzzTPDU(f, "submit", func(tpdu []byte) (*Submit, error) {
 		s, err := ParseSubmit(tpdu)
 		if err == nil && s.Validity > 0 {
-			// Enhanced periods are finer than those that are made.
+			// Enhanced periods are finer than the encoded ones.
 			v, err := relativeValidity(s.Validity)
 			if err != nil {
 				return nil, err
@@ -120,7 +120,7 @@ func FuzzDecodeText(f *testing.F) {
 	})
 }
 
-// The octets are a run of calls: source, how much later, length, user data.
+// The octets are a sequence of calls: source, time since the last, length, user data.
 func FuzzReassembler(f *testing.F) {
 	parts, err := SplitPacket(packetOf(300), IEICommand, 7)
 	if err != nil {

@@ -2,8 +2,10 @@ package sms
 
 import "fmt"
 
-// The default alphabet of TS 23.038, clause 6.2.1, by septet; escape introduces
-// one of the extension.
+// The default alphabet of TS 23.038, clause 6.2.1, by septet; escape introduces a
+// septet of the extension. Package signum knows which characters are in it, too: it
+// may import nothing of the service, and this package nothing of signum. A test
+// compares them.
 const escape = 0x1b
 
 var alphabet = [128]rune([]rune("@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?" +
@@ -13,7 +15,7 @@ var extension = map[byte]rune{
 	0x0a: '\f', 0x14: '^', 0x28: '{', 0x29: '}', 0x2f: '\\', 0x3c: '[', 0x3d: '~', 0x3e: ']', 0x40: '|', 0x65: '€',
 }
 
-// septetsOf is the alphabet the other way.
+// septetsOf is the reverse of alphabet and extension.
 var septetsOf = func() map[rune][]byte {
 	m := make(map[rune][]byte, len(alphabet)+len(extension))
 	for s, r := range alphabet {
@@ -27,8 +29,8 @@ var septetsOf = func() map[rune][]byte {
 	return m
 }()
 
-// EncodeGSM7 is the text in septets, one in each octet; false if a character is
-// not in the default alphabet or its extension.
+// EncodeGSM7 encodes a text in septets, one in each octet. It returns false if a
+// character is neither in the default alphabet nor in its extension.
 func EncodeGSM7(text string) ([]byte, bool) {
 	septets := make([]byte, 0, len(text))
 	for _, r := range text {
@@ -41,9 +43,9 @@ func EncodeGSM7(text string) ([]byte, bool) {
 	return septets, true
 }
 
-// DecodeGSM7 reads septets, one in each octet. Where TS 23.038 lets a phone show
-// something else for what it does not know (an escape before another septet or
-// at the end), this is ErrMalformed: two phones would show two texts.
+// DecodeGSM7 decodes septets, one in each octet. An escape before an unknown septet
+// or at the end is ErrMalformed: TS 23.038 leaves it to the phone what to show, so
+// two phones could show different texts.
 func DecodeGSM7(septets []byte) (string, error) {
 	text := make([]rune, 0, len(septets))
 	for i := 0; i < len(septets); i++ {
@@ -71,16 +73,16 @@ func DecodeGSM7(septets []byte) (string, error) {
 // packedSize is the number of octets that n septets take up.
 func packedSize(n int) int { return (n*7 + 7) / 8 }
 
-// PackGSM7 packs septets, eight into seven octets, spare bits zero. If seven
-// bits are spare they look like one more septet, an @: who unpacks must know how
-// many there are.
+// PackGSM7 packs eight septets into seven octets; spare bits are zero. Seven spare
+// bits look like one more septet, an @, so the number of septets must be
+// transmitted too.
 func PackGSM7(septets []byte) []byte {
 	b := make([]byte, packedSize(len(septets)))
 	packAt(b, 0, septets)
 	return b
 }
 
-// packAt packs septets behind the first septets of b.
+// packAt packs septets into b, from septet number first on.
 func packAt(b []byte, first int, septets []byte) {
 	for i, s := range septets {
 		bit := 7 * (first + i)
@@ -92,7 +94,7 @@ func packAt(b []byte, first int, septets []byte) {
 	}
 }
 
-// UnpackGSM7 unpacks n septets, or as many as there are.
+// UnpackGSM7 unpacks n septets, or all if there are fewer.
 func UnpackGSM7(octets []byte, n int) []byte {
 	n = max(0, min(n, len(octets)*8/7))
 	septets := make([]byte, n)

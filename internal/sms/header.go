@@ -11,8 +11,8 @@ import (
 const (
 	IEIConcat8  = 0x00 // part of a long message, reference of 8 bits
 	IEIConcat16 = 0x08 // the same, 16 bits
-	IEICommand  = 0x70 // command packet for a SIM, or a message of its applet
-	IEIResponse = 0x71 // response packet of a SIM
+	IEICommand  = 0x70 // command packet to a SIM, or a message from its applet
+	IEIResponse = 0x71 // response packet from a SIM
 )
 
 // Element is an information element of a user data header.
@@ -24,21 +24,21 @@ type Element struct {
 // Header is a user data header (TS 23.040, clause 9.2.3.24).
 type Header []Element
 
-// ParseUserData takes the header off user data that have one (UDHI). The rest
-// begins right after it: in the default alphabet there are fill bits before the
-// text (see Deliver.Unpacked). Both alias the input.
+// ParseUserData splits user data with a header (UDHI) into the header and the rest,
+// which begins right after it; in the default alphabet, fill bits precede the text
+// (see Deliver.Unpacked). Both share the memory of ud.
 func ParseUserData(ud []byte) (Header, []byte, error) {
 	in := cryptobyte.String(ud)
 	var header cryptobyte.String
 	if !in.ReadUint8LengthPrefixed(&header) {
-		return nil, nil, fmt.Errorf("%w: the user data header is cut short", ErrMalformed)
+		return nil, nil, fmt.Errorf("%w: the user data header is truncated", ErrMalformed)
 	}
 	var h Header
 	for !header.Empty() {
 		var e Element
 		var data cryptobyte.String
 		if !header.ReadUint8(&e.ID) || !header.ReadUint8LengthPrefixed(&data) {
-			return nil, nil, fmt.Errorf("%w: an information element is cut short", ErrMalformed)
+			return nil, nil, fmt.Errorf("%w: an information element is truncated", ErrMalformed)
 		}
 		e.Data = data
 		h = append(h, e)
@@ -46,8 +46,8 @@ func ParseUserData(ud []byte) (Header, []byte, error) {
 	return h, in, nil
 }
 
-// Append appends the header with its length. One that has more than 255 octets
-// has no true length; no message has room for it either.
+// Append appends the header with its length. The length of a header with more than
+// 255 octets comes out wrong, but no message has room for such a header.
 func (h Header) Append(b []byte) []byte {
 	start := len(b)
 	b = append(b, 0)
@@ -58,8 +58,8 @@ func (h Header) Append(b []byte) []byte {
 	return b
 }
 
-// Find returns the data of the element, the last one if there are several, as
-// clause 9.2.3.24 has it.
+// Find returns the data of the element; of the last one if there are several
+// (clause 9.2.3.24).
 func (h Header) Find(id byte) ([]byte, bool) {
 	for i := len(h) - 1; i >= 0; i-- {
 		if h[i].ID == id {
@@ -76,7 +76,7 @@ type Concat struct {
 	Total, Seq byte // parts, and which one, from 1
 }
 
-// Element is the information element that says it.
+// Element returns the information element.
 func (c Concat) Element() Element {
 	if c.Wide {
 		return Element{IEIConcat16, append(binary.BigEndian.AppendUint16(nil, c.Ref), c.Total, c.Seq)}
@@ -84,8 +84,8 @@ func (c Concat) Element() Element {
 	return Element{IEIConcat8, []byte{byte(c.Ref), c.Total, c.Seq}}
 }
 
-// Concat finds out whether this is a part of a long message. The last element
-// that says so counts. Numbers that cannot be are ErrMalformed.
+// Concat returns false if the message is not a part of a long one. If there are
+// several such elements, the last one counts. Impossible numbers are ErrMalformed.
 func (h Header) Concat() (Concat, bool, error) {
 	for i := len(h) - 1; i >= 0; i-- {
 		var c Concat

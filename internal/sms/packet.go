@@ -2,24 +2,25 @@ package sms
 
 import "errors"
 
-// Room for a secured packet, in octets (TS 31.115, clause 4): in a message of its
-// own, in the first part of several, in the later parts.
+// Room for a secured packet, in octets (TS 31.115, clause 4): in a single message,
+// in the first part of several, and in later parts.
 const (
 	roomSingle = MaxUserData - 3
 	roomFirst  = MaxUserData - 8
 	roomLater  = MaxUserData - 6
 )
 
-// MaxPacket is the longest packet that can be split, in octets.
+// MaxPacket is the length of the longest packet that can be split, in octets.
 const MaxPacket = roomFirst + 254*roomLater
 
-// SplitPacket makes the user data of a secured packet, each with its header and
-// at most 140 octets: one message up to 137 octets, else parts of 132 and then
-// 134 octets. The element iei (IEICommand, IEIResponse) is in the first one only.
+// SplitPacket returns the user data that carries a secured packet, at most 140
+// octets each, header included. Up to 137 octets of packet fit a single message;
+// otherwise the first part has 132 octets of it, the later ones 134. Only the first
+// part has the element iei (IEICommand, IEIResponse).
 func SplitPacket(packet []byte, iei byte, ref byte) ([][]byte, error) {
 	switch {
 	case len(packet) == 0:
-		return nil, errors.New("sms: there is no packet to split")
+		return nil, errors.New("sms: the packet is empty")
 	case len(packet) > MaxPacket:
 		return nil, errors.New("sms: the packet is too long for 255 parts")
 	case len(packet) <= roomSingle:

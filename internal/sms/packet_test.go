@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// packetOf makes a packet of n octets that are all different from their
-// neighbours.
+// packetOf returns a packet of n octets, each different from its neighbours.
 func packetOf(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {

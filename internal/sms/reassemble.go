@@ -11,49 +11,48 @@ import (
 	"time"
 )
 
-// ErrTooManyParts says that a message has more parts than one source may keep
-// here.
+// ErrTooManyParts means that a message has more parts than are kept of one source.
 var ErrTooManyParts = errors.New("sms: a message of too many parts")
 
 // maxParts bounds what a Reassembler keeps of all sources together: 64 Ki parts,
-// some 32 MB.
+// about 32 MB.
 const maxParts = 1 << 16
 
-// maxPart is the longest user data that can come: 160 septets, unpacked.
+// maxPart is the greatest possible length of user data: 160 septets, unpacked.
 const maxPart = 160
 
-// Message is a message that is complete: Packet are the user data of its parts,
-// joined, without their headers. IEI is the element of its first part that says
-// what it is to a SIM, 0x70 to 0x7f (IEICommand, IEIResponse); 0 if there is none.
+// Message is a complete message. Packet is the user data of its parts, joined,
+// without their headers. IEI is the element of the first part that tells the kind
+// of secured packet, 0x70 to 0x7f (IEICommand, IEIResponse); 0 if there is none.
 type Message struct {
 	IEI    byte
 	Packet []byte
 }
 
-// Reassembler joins the parts of messages. A part that comes again is passed
-// over, also after its message is complete. Messages under the same reference
-// with different totals, or from different sources, are different messages. A
-// part that contradicts one that is there begins a new message: references wrap,
-// and the older message has lost a part.
+// Reassembler joins the parts of messages. It ignores a part that comes again, even
+// after its message is complete. Messages with the same reference but different
+// totals, or from different sources, are different messages. A part that differs
+// from the one with its number starts a new message: references wrap around, and
+// the older message has lost a part.
 //
-// What is kept is bounded: in time by the lifetime, in parts per source and over
-// all. Where there is no more room the oldest message goes, of a full source
-// first one that is complete already.
+// What is kept is bounded: in time by the lifetime, and in parts per source and in
+// total. When there is no more room, the oldest message is dropped; if a source is
+// full, one of its complete messages is dropped first.
 type Reassembler struct {
 	lifetime  time.Duration
 	perSource int
-	max       int // parts over all
+	max       int // parts of all sources
 	seed      maphash.Seed
 
 	mu      sync.Mutex
 	byKey   map[key]*partial
 	sources map[string]*source
 	ages    *list.List // of *partial, the oldest first
-	held    int        // parts, those of complete messages included
+	held    int        // parts, including those of complete messages
 	waiting int        // parts of incomplete messages
 }
 
-// key names a message.
+// key identifies a message.
 type key struct {
 	source string
 	ref    uint16
@@ -67,8 +66,8 @@ type source struct {
 	messages []*partial // in no order
 }
 
-// partial is a message of which not all parts are there, or one that was
-// complete: then it has no content, but the sums by which to know its parts.
+// partial is an incomplete message, or one that was completed: then it keeps only
+// the hashes by which its parts are recognised.
 type partial struct {
 	key
 	since time.Time // of the first part, or of completion
@@ -84,9 +83,9 @@ type part struct {
 	data []byte
 }
 
-// NewReassembler makes one that keeps an incomplete message for the lifetime
-// from its first part on, remembers a complete one as long, and keeps at most
-// perSource parts of one source.
+// NewReassembler returns a Reassembler that keeps an incomplete message for the
+// lifetime from its first part on, remembers a complete one for as long, and keeps
+// at most perSource parts of one source.
 func NewReassembler(lifetime time.Duration, perSource int) *Reassembler {
 	return &Reassembler{
 		lifetime:  lifetime,
@@ -99,9 +98,9 @@ func NewReassembler(lifetime time.Duration, perSource int) *Reassembler {
 	}
 }
 
-// Add takes user data that begin with a header. If they complete a message it is
-// returned. A message in one part is complete at once; nothing is kept of it, so
-// that one that comes again is returned again. The error is ErrMalformed or
+// Add takes user data that begins with a header, and returns the message if that
+// completes it. A message in one part is complete at once. Nothing is kept of it,
+// so if it comes again, it is returned again. The error is ErrMalformed or
 // ErrTooManyParts.
 func (r *Reassembler) Add(now time.Time, source string, ud []byte) (m Message, complete bool, err error) {
 	if len(ud) > maxPart {
@@ -144,7 +143,7 @@ func (r *Reassembler) Add(now time.Time, source string, ud []byte) (m Message, c
 	return r.complete(now, p), true, nil
 }
 
-// security is the first element that says to a SIM what the message is.
+// security returns the first element that tells the kind of secured packet.
 func (h Header) security() byte {
 	for _, e := range h {
 		if e.ID >= 0x70 && e.ID <= 0x7f {
@@ -154,8 +153,8 @@ func (h Header) security() byte {
 	return 0
 }
 
-// sum tells whether two parts are the same. Nobody outside can make two that
-// only seem to be: the seed is random.
+// sum is a hash by which parts are compared. Its seed is random, so nobody can
+// construct different parts with the same hash.
 func (r *Reassembler) sum(h Header, rest []byte) uint64 {
 	var m maphash.Hash
 	m.SetSeed(r.seed)
@@ -164,8 +163,8 @@ func (r *Reassembler) sum(h Header, rest []byte) uint64 {
 	return m.Sum64()
 }
 
-// find returns the message to which the part belongs, if there is one. One that
-// the part contradicts is let go.
+// find returns the message to which the part belongs, nil if there is none. It
+// drops the message if that has another part with the same number.
 func (r *Reassembler) find(k key, got part) *partial {
 	p := r.byKey[k]
 	if p == nil {
@@ -204,7 +203,7 @@ func (r *Reassembler) put(p *partial, got part) {
 	r.waiting++
 }
 
-// makeRoom lets go of other messages until there is room for one more part.
+// makeRoom drops other messages until there is room for one more part.
 func (r *Reassembler) makeRoom(but *partial) {
 	for s := r.sources[but.source]; s.parts >= r.perSource; {
 		r.remove(s.leastWorth(but))
@@ -220,8 +219,8 @@ func (r *Reassembler) makeRoom(but *partial) {
 	}
 }
 
-// leastWorth is the message to let go of: one that is complete before one that
-// is not, then the older.
+// leastWorth returns the message to drop: a complete one before an incomplete one,
+// then the older.
 func (s *source) leastWorth(but *partial) *partial {
 	var least *partial
 	for _, p := range s.messages {
@@ -232,7 +231,7 @@ func (s *source) leastWorth(but *partial) *partial {
 	return least
 }
 
-// complete joins the parts, and keeps their sums only.
+// complete joins the parts and keeps only their hashes.
 func (r *Reassembler) complete(now time.Time, p *partial) Message {
 	slices.SortFunc(p.parts, func(a, b part) int { return int(a.seq) - int(b.seq) })
 	m := Message{IEI: p.iei}
@@ -261,8 +260,8 @@ func (r *Reassembler) remove(p *partial) {
 	}
 }
 
-// expire lets go of what has outlived its time, and counts the messages that
-// were not complete.
+// expire drops messages whose lifetime is over, and returns how many of them were
+// incomplete.
 func (r *Reassembler) expire(now time.Time) (lost int) {
 	for e := r.ages.Front(); e != nil; e = r.ages.Front() {
 		p := e.Value.(*partial)
@@ -277,21 +276,20 @@ func (r *Reassembler) expire(now time.Time) (lost int) {
 	return lost
 }
 
-// Sweep lets go of messages whose parts did not all come within the lifetime,
-// and returns how many there were. Add does as much; Sweep frees memory when
-// nothing comes.
+// Sweep drops messages whose lifetime is over, and returns how many of them were
+// incomplete. Add does this too; Sweep frees memory when nothing arrives.
 func (r *Reassembler) Sweep(now time.Time) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	lost := r.expire(now)
 	if r.ages.Len() == 0 {
-		// A map keeps the room that it once needed.
+		// A map never shrinks.
 		r.byKey, r.sources = make(map[key]*partial), make(map[string]*source)
 	}
 	return lost
 }
 
-// Len is the number of parts that wait for others.
+// Len returns the number of parts that wait for others.
 func (r *Reassembler) Len() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -23,7 +23,7 @@ func splitOf(t testing.TB, packet []byte, ref byte) [][]byte {
 	return parts
 }
 
-// add adds a part that must be taken.
+// add adds a part that must be accepted.
 func add(t testing.TB, r *Reassembler, now time.Time, source string, ud []byte) (Message, bool) {
 	t.Helper()
 	m, ok, err := r.Add(now, source, ud)
@@ -41,7 +41,7 @@ func checkEmpty(t testing.TB, r *Reassembler) {
 	}
 }
 
-// All orders of three parts, each part twice, give one and the same message.
+// Three parts, each twice, give the same message in any order.
 func TestReassembleOrders(t *testing.T) {
 	packet := packetOf(370)
 	parts := splitOf(t, packet, 9)
@@ -68,7 +68,7 @@ func TestReassembleOrders(t *testing.T) {
 	}
 }
 
-// Two sources that share a reference never mix, whatever the order.
+// Messages of two sources with the same reference never mix, in any order.
 func TestReassembleSources(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		r := NewReassembler(time.Minute, 255)
@@ -124,7 +124,7 @@ func TestReassembleExpiry(t *testing.T) {
 	}
 	checkEmpty(t, r)
 
-	// The late part begins anew; so it is without a Sweep.
+	// The late part begins a new message, with and without a Sweep.
 	if _, ok := add(t, r, start.Add(lifetime), "1", parts[2]); ok || r.Len() != 1 {
 		t.Error("the late part completes a message that has expired")
 	}
@@ -133,8 +133,8 @@ func TestReassembleExpiry(t *testing.T) {
 	}
 }
 
-// A message that is sent again under its reference is known for the lifetime
-// after it was complete, and is a new one then.
+// For the lifetime after its completion, a message that is sent again with its
+// reference is recognised; after that it is a new message.
 func TestReassembleAgain(t *testing.T) {
 	const lifetime = 5 * time.Minute
 	parts := splitOf(t, packetOf(200), 9)
@@ -157,7 +157,7 @@ func TestReassembleAgain(t *testing.T) {
 	}
 }
 
-// References wrap: what contradicts a part is a part of another message.
+// References wrap around: a part that differs belongs to another message.
 func TestReassembleContradiction(t *testing.T) {
 	a, b := packetOf(370), bytes.Repeat([]byte{0xee}, 370)
 	pa, pb := splitOf(t, a, 9), splitOf(t, b, 9)
@@ -227,7 +227,7 @@ func TestReassembleWide(t *testing.T) {
 	}
 }
 
-// The oldest message of a full source goes, first one that is complete; other
+// When a source is full, its oldest message is dropped, a complete one first; other
 // sources lose nothing.
 func TestReassembleCap(t *testing.T) {
 	r := NewReassembler(time.Minute, 4)
@@ -244,14 +244,14 @@ func TestReassembleCap(t *testing.T) {
 	if r.sources["1"].parts != 4 {
 		t.Fatalf("%d parts of the source", r.sources["1"].parts)
 	}
-	// The memory of the complete one makes room for two.
+	// Dropping the complete one makes room for two parts.
 	for ref := range byte(2) {
 		add(t, r, start.Add(2*time.Second), "1", splitOf(t, packetOf(370), 10+ref)[0])
 	}
 	if r.Len() != 1+4 {
 		t.Fatalf("%d parts are waiting", r.Len())
 	}
-	// Then the oldest goes.
+	// Then the oldest is dropped.
 	add(t, r, start.Add(3*time.Second), "1", splitOf(t, packetOf(370), 20)[0])
 	if _, ok := add(t, r, start.Add(3*time.Second), "1", old[2]); ok {
 		t.Error("the oldest message is still there")
@@ -270,7 +270,7 @@ func TestReassembleCap(t *testing.T) {
 	}
 }
 
-// Sources without end do not fill the memory.
+// Any number of sources cannot fill the memory.
 func TestReassembleBound(t *testing.T) {
 	r := NewReassembler(time.Minute, 10)
 	r.max = 100

@@ -6,15 +6,15 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// Failure is TP-FCS, why a phone does not take a message (TS 23.040, clause
-// 9.2.3.22), 0x80 to 0xff. As an error it is the answer to an SMS-DELIVER.
+// Failure is TP-FCS, the reason why a phone refuses a message (TS 23.040, clause
+// 9.2.3.22): 0x80 to 0xff. As an error it is the answer to an SMS-DELIVER.
 type Failure byte
 
 // Causes of failure.
 const (
 	FailureNone           Failure = 0
 	FailureMemoryFull     Failure = 0xd3
-	FailureToolkitBusy    Failure = 0xd4 // the SIM is in a dialogue: to be sent again later
+	FailureToolkitBusy    Failure = 0xd4 // the SIM is in a dialogue; the message may be sent again later
 	FailureDataDownload   Failure = 0xd5 // the SIM refused it
 	FailureUnspecified    Failure = 0xff
 	smallestFailure       Failure = 0x80
@@ -39,30 +39,30 @@ func (f Failure) Error() string {
 	return fmt.Sprintf("sms: delivery failed with cause %02X", byte(f))
 }
 
-// Report is an SMS-DELIVER-REPORT (TS 23.040, clause 9.2.2.1a): what a phone
-// answers to an SMS-DELIVER.
+// Report is an SMS-DELIVER-REPORT (TS 23.040, clause 9.2.2.1a): the answer of a
+// phone to an SMS-DELIVER.
 //
-// In the network an acknowledgement and an error differ by the RP message around
-// them. Here the octets alone must tell, and they do: a cause is never below
-// 0x80, and the parameter indicator of an acknowledgement, which stands in its
-// place, always is.
+// In the network, the surrounding RP message tells an acknowledgement from an
+// error. Here the octets alone are enough: the second octet is 0x80 or more in an
+// error, where it is the cause, and less in an acknowledgement, where it is the
+// parameter indicator.
 type Report struct {
 	Failure Failure // FailureNone: an acknowledgement
 	UDHI    bool
-	// UD is what the SIM answers, with its coding; nil: nothing. At most 159
-	// octets, 158 with a failure.
+	// UD is the answer of the SIM, in the coding of DCS; nil if there is none. At
+	// most 159 octets, 158 with a failure.
 	PID, DCS byte
 	UD       []byte
 	Septets  int
 }
 
-// MarshalBinary makes the TPDU.
+// MarshalBinary encodes the TPDU.
 func (r *Report) MarshalBinary() ([]byte, error) {
 	b := []byte{mtiReport | flag(r.UDHI, bitUDHI)}
 	room := maxReportData
 	if r.Failure != FailureNone {
 		if r.Failure < smallestFailure {
-			return nil, fmt.Errorf("sms: there is no cause of failure %02X", byte(r.Failure))
+			return nil, fmt.Errorf("sms: %02X is not a cause of failure", byte(r.Failure))
 		}
 		b = append(b, byte(r.Failure))
 		room = maxReportErrorData
@@ -84,7 +84,7 @@ func (r *Report) MarshalBinary() ([]byte, error) {
 	return appendUserData(b, r.DCS, r.UD, r.Septets, room)
 }
 
-// ParseReport reads a TPDU with which a phone answered.
+// ParseReport decodes the answer of a phone.
 func ParseReport(tpdu []byte) (*Report, error) {
 	in := cryptobyte.String(tpdu)
 	r := new(Report)
@@ -98,14 +98,14 @@ func ParseReport(tpdu []byte) (*Report, error) {
 		r.Failure = Failure(parameters)
 		room = maxReportErrorData
 		if !in.ReadUint8(&parameters) {
-			return nil, fmt.Errorf("%w: a report that is cut short", ErrMalformed)
+			return nil, fmt.Errorf("%w: a truncated report", ErrMalformed)
 		}
 	}
 	if parameters&(parameterExtension|reservedParameterBits) != 0 {
 		return nil, fmt.Errorf("%w: a report with the parameters %02X", ErrMalformed, parameters)
 	}
 	if parameters&parameterPID != 0 && !in.ReadUint8(&r.PID) || parameters&parameterDCS != 0 && !in.ReadUint8(&r.DCS) {
-		return nil, fmt.Errorf("%w: a report that is cut short", ErrMalformed)
+		return nil, fmt.Errorf("%w: a truncated report", ErrMalformed)
 	}
 	if parameters&parameterUD != 0 {
 		var err error
@@ -113,7 +113,7 @@ func ParseReport(tpdu []byte) (*Report, error) {
 			return nil, err
 		}
 		if r.UD == nil {
-			r.UD = []byte{} // nothing, but said so
+			r.UD = []byte{} // present, but empty
 		}
 		return r, nil
 	}

@@ -21,22 +21,23 @@ const (
 type Submit struct {
 	RejectDuplicates bool
 	ReplyPath        bool
-	UDHI             bool // the user data begin with a header
-	StatusReport     bool // asks for a status report
+	UDHI             bool // the user data begins with a header
+	StatusReport     bool // requests a status report
 	Reference        byte // TP-MR
 	To               Address
 	PID, DCS         byte
-	// Validity is how long the service centre keeps trying; it is sent rounded
-	// up to the next step (5 minutes to 12 hours, then half hours, days, weeks),
-	// 63 weeks at most. Zero: the service centre decides, or Expires does.
+	// Validity is how long the service centre keeps trying, at most 63 weeks. It is
+	// rounded up to the next step: 5 minutes up to 12 hours, then half hours, days,
+	// weeks. Zero: see Expires.
 	Validity time.Duration
-	// Expires is until when, if the phone gives a point in time.
+	// Expires is the end of the validity as a point in time. If both are zero, the
+	// service centre decides.
 	Expires time.Time
-	UD      []byte // as of Deliver
-	Septets int    // as of Deliver
+	UD      []byte // see Deliver
+	Septets int    // see Deliver
 }
 
-// MarshalBinary makes the TPDU.
+// MarshalBinary encodes the TPDU.
 func (s *Submit) MarshalBinary() ([]byte, error) {
 	first := byte(mtiSubmit) | flag(s.RejectDuplicates, bitRejectDuplicates) | flag(s.StatusReport, bitStatusReport) |
 		flag(s.UDHI, bitUDHI) | flag(s.ReplyPath, bitReplyPath)
@@ -66,8 +67,8 @@ func (s *Submit) MarshalBinary() ([]byte, error) {
 	return appendUserData(b, s.DCS, s.UD, s.Septets, MaxUserData)
 }
 
-// ParseSubmit reads a TPDU that came from a phone. An enhanced validity period
-// is read as far as it is a duration.
+// ParseSubmit decodes a TPDU from a phone. An enhanced validity period is decoded
+// if it is a duration.
 func ParseSubmit(tpdu []byte) (*Submit, error) {
 	in := cryptobyte.String(tpdu)
 	s := new(Submit)
@@ -80,13 +81,13 @@ func ParseSubmit(tpdu []byte) (*Submit, error) {
 	s.UDHI = first&bitUDHI != 0
 	s.ReplyPath = first&bitReplyPath != 0
 	if !in.ReadUint8(&s.Reference) {
-		return nil, fmt.Errorf("%w: an SMS-SUBMIT that is cut short", ErrMalformed)
+		return nil, fmt.Errorf("%w: a truncated SMS-SUBMIT", ErrMalformed)
 	}
 	if err := readAddress(&in, &s.To); err != nil {
 		return nil, err
 	}
 	if !in.ReadUint8(&s.PID) || !in.ReadUint8(&s.DCS) || !s.readValidity(&in, first&validityMask) {
-		return nil, fmt.Errorf("%w: an SMS-SUBMIT that is cut short", ErrMalformed)
+		return nil, fmt.Errorf("%w: a truncated SMS-SUBMIT", ErrMalformed)
 	}
 	var err error
 	s.UD, s.Septets, err = readUserData(&in, s.DCS, MaxUserData)
@@ -96,7 +97,7 @@ func ParseSubmit(tpdu []byte) (*Submit, error) {
 	return s, nil
 }
 
-// Unpacked is as of Deliver.
+// Unpacked returns the user data as Deliver.Unpacked does.
 func (s *Submit) Unpacked() ([]byte, error) { return unpacked(s.DCS, s.UDHI, s.UD, s.Septets) }
 
 func (s *Submit) readValidity(in *cryptobyte.String, format byte) bool {
@@ -123,7 +124,7 @@ const (
 	week = 7 * day
 )
 
-// relativeDuration is the period of TS 23.040, clause 9.2.3.12.1.
+// relativeDuration decodes a relative period (TS 23.040, clause 9.2.3.12.1).
 func relativeDuration(v byte) time.Duration {
 	n := time.Duration(v)
 	switch {
@@ -138,10 +139,10 @@ func relativeDuration(v byte) time.Duration {
 	}
 }
 
-// relativeValidity is the shortest period that is not shorter than d.
+// relativeValidity encodes the shortest period that is not shorter than d.
 func relativeValidity(d time.Duration) (byte, error) {
 	if d <= 0 || d > relativeDuration(255) {
-		return 0, fmt.Errorf("sms: there is no validity of %v", d)
+		return 0, fmt.Errorf("sms: a validity of %v cannot be encoded", d)
 	}
 	v := 0
 	for relativeDuration(byte(v)) < d {
@@ -150,8 +151,8 @@ func relativeValidity(d time.Duration) (byte, error) {
 	return byte(v), nil
 }
 
-// enhancedDuration is the period of clause 9.2.3.12.3: relative, in seconds, or
-// in hours, minutes and seconds. 0 if it is none of these.
+// enhancedDuration decodes an enhanced period (clause 9.2.3.12.3) that is relative,
+// in seconds, or in hours, minutes and seconds. It returns 0 for any other.
 func enhancedDuration(b []byte) time.Duration {
 	switch b[0] & 0x07 {
 	case 1:

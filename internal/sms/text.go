@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Room for text: septets of the default alphabet, and UTF-16 code units, alone
-// and in a part (with a reference of 8 bits).
+// Room for text in a single message and in a part with a reference of 8 bits: in
+// septets of the default alphabet and in UTF-16 code units.
 const (
 	septetsSingle = 160
 	septetsPart   = 153
@@ -21,13 +21,13 @@ type Text struct {
 	DCS     byte
 	UDHI    bool
 	UD      []byte
-	Septets int // as of Deliver
+	Septets int // see Deliver
 }
 
-// SplitText makes the messages that carry a text: in the default alphabet where
-// it has every character, else in UCS-2; in one message if it fits (160 septets,
-// 70 code units), else in parts (153, 67) under the reference. No part ends
-// within a character. A flash text is shown at once and not stored.
+// SplitText returns the messages that carry a text. It is in the default alphabet
+// if that has every character, else in UCS-2. It is one message if it fits (160
+// septets or 70 code units), otherwise parts (153 or 67) with the reference. No
+// part ends within a character. A flash text is shown at once and not stored.
 func SplitText(text string, flash bool, ref byte) ([]Text, error) {
 	if !utf8.ValidString(text) {
 		return nil, errors.New("sms: the text is not UTF-8")
@@ -51,7 +51,7 @@ func SplitText(text string, flash bool, ref byte) ([]Text, error) {
 	})
 }
 
-// assemble gives the chunks their headers, if there are several.
+// assemble turns chunks into messages, with headers if there are several.
 func assemble[E any](chunks [][]E, ref byte, message func(header []byte, chunk []E) Text) ([]Text, error) {
 	if len(chunks) == 1 {
 		return []Text{message(nil, chunks[0])}, nil
@@ -68,8 +68,8 @@ func assemble[E any](chunks [][]E, ref byte, message func(header []byte, chunk [
 	return texts, nil
 }
 
-// split cuts at most part elements at a time, and never after one that opens a
-// character.
+// split cuts a text into chunks of at most part elements, never after an element
+// that opens a character. A text of up to single elements is one chunk.
 func split[E any](all []E, single, part int, opens func(E) bool) [][]E {
 	if len(all) <= single {
 		return [][]E{all}
@@ -86,9 +86,9 @@ func split[E any](all []E, single, part int, opens func(E) bool) [][]E {
 	return chunks
 }
 
-// DecodeText reads a text without its header, as Deliver.Unpacked or a
-// Reassembler gives it: septets in the default alphabet, one in each octet, or
-// UCS-2. Other codings are not text.
+// DecodeText decodes a text without its header, as Deliver.Unpacked or a Reassembler
+// returns it: in the default alphabet with one septet in each octet, or in UCS-2.
+// Other codings are ErrMalformed.
 func DecodeText(dcs byte, text []byte) (string, error) {
 	switch AlphabetOf(dcs) {
 	case GSM7:
@@ -96,5 +96,5 @@ func DecodeText(dcs byte, text []byte) (string, error) {
 	case UCS2:
 		return DecodeUCS2(text)
 	}
-	return "", fmt.Errorf("%w: no text in coding %02X", ErrMalformed, dcs)
+	return "", fmt.Errorf("%w: coding %02X is not for text", ErrMalformed, dcs)
 }

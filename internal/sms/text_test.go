@@ -6,11 +6,14 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"github.com/signum-mssp/signum"
 )
 
-// The packings that are printed everywhere, and the lengths around eight.
+// Well-known packings, and lengths around eight.
 func TestPackGSM7(t *testing.T) {
 	for _, tt := range []struct{ text, packed string }{
 		{"", ""},
@@ -18,7 +21,7 @@ func TestPackGSM7(t *testing.T) {
 		{"hellohello", "e8329bfd4697d9ec37"},
 		{"Hello, world!", "c8329bfd6681ee6f399b1c02"},
 		{"1234567", "31d98c56b3dd00"},
-		{"1234567@", "31d98c56b3dd00"}, // why the caller counts
+		{"1234567@", "31d98c56b3dd00"}, // looks like seven septets and spare bits
 		{"1234567\r", "31d98c56b3dd1a"},
 		{"12345678", "31d98c56b3dd70"},
 		{"€", "9b32"},
@@ -97,6 +100,17 @@ func TestUCS2(t *testing.T) {
 	}
 }
 
+// The domain limits texts by the alphabet in which they are sent.
+func TestOneAlphabet(t *testing.T) {
+	for r := rune(0); r <= utf8.MaxRune; r++ {
+		septets, encodes := EncodeGSM7(string(r))
+		n, counts := signum.GSMLength(string(r))
+		if encodes != counts || n != len(septets) {
+			t.Errorf("%U: %d septets here, %d in package signum", r, len(septets), n)
+		}
+	}
+}
+
 // joined sends the messages of a text and reads them, through TPDU and
 // reassembly, as a phone does.
 func joined(t rapid.TB, texts []Text) string {
@@ -120,7 +134,7 @@ func joined(t rapid.TB, texts []Text) string {
 		}
 		complete := true
 		if d.UDHI {
-			// Each part is a text of its own.
+			// Each part can be decoded by itself.
 			if _, rest, err := ParseUserData(ud); err != nil {
 				t.Fatal(err)
 			} else if _, err := DecodeText(d.DCS, rest); err != nil {

@@ -59,7 +59,7 @@ func TestAddressRefuses(t *testing.T) {
 		}
 	}
 	for _, octets := range []string{
-		"", "\x02", "\x02\x91", "\x03\x91\x14", // cut short
+		"", "\x02", "\x02\x91", "\x03\x91\x14", // truncated
 		"\x02\x11\x14",     // the type has an extension
 		"\x03\x91\xf4\x01", // a gap
 		"\x16\x91" + strings.Repeat("\x11", 11),
@@ -215,7 +215,7 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// Every truncation of a TPDU is refused, and every octet too many.
+// Every truncated TPDU is refused, and every TPDU with an octet too many.
 func TestTruncation(t *testing.T) {
 	d, err := (&Deliver{From: International("41790000001"), DCS: DCSCard, Time: start, UD: []byte{1, 2, 3}}).MarshalBinary()
 	if err != nil {

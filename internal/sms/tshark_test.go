@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fields are the fields of a TPDU under the names that TShark has for them.
+// fields are the fields of a TPDU by their names in TShark.
 type fields map[string]string
 
 func (f fields) flag(name string, set bool) {
@@ -150,8 +150,8 @@ type tpdu interface {
 	fields(*testing.T) fields
 }
 
-// What TShark reads in a TPDU is what is read here, and it is made again octet
-// by octet.
+// TShark and this package read the same in a TPDU, and encoding it again gives the
+// same octets.
 func TestTShark(t *testing.T) {
 	b, err := os.ReadFile("testdata/tshark.json")
 	if err != nil {

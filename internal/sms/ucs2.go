@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// EncodeUCS2 is the text in UTF-16, big endian, without a byte order mark: what
-// phones make of UCS-2. False if the text is not UTF-8.
+// EncodeUCS2 encodes a text in UTF-16, big endian, without a byte order mark, which
+// is how phones understand UCS-2. It returns false if the text is not UTF-8.
 func EncodeUCS2(text string) ([]byte, bool) {
 	if !utf8.ValidString(text) {
 		return nil, false
@@ -23,11 +23,11 @@ func appendUnits(b []byte, units []uint16) []byte {
 	return b
 }
 
-// DecodeUCS2 reads UTF-16, big endian. Half a character and a surrogate without
-// its other half are ErrMalformed.
+// DecodeUCS2 decodes UTF-16, big endian. An odd number of octets and an unpaired
+// surrogate are ErrMalformed.
 func DecodeUCS2(b []byte) (string, error) {
 	if len(b)%2 != 0 {
-		return "", fmt.Errorf("%w: half a character of UCS-2", ErrMalformed)
+		return "", fmt.Errorf("%w: an odd number of octets in UCS-2", ErrMalformed)
 	}
 	var text []byte
 	for len(b) > 0 {
@@ -35,10 +35,10 @@ func DecodeUCS2(b []byte) (string, error) {
 		b = b[2:]
 		if utf16.IsSurrogate(r) {
 			if len(b) == 0 {
-				return "", fmt.Errorf("%w: half a surrogate pair", ErrMalformed)
+				return "", fmt.Errorf("%w: an unpaired surrogate", ErrMalformed)
 			}
 			if r = utf16.DecodeRune(r, rune(binary.BigEndian.Uint16(b))); r == utf8.RuneError {
-				return "", fmt.Errorf("%w: half a surrogate pair", ErrMalformed)
+				return "", fmt.Errorf("%w: an unpaired surrogate", ErrMalformed)
 			}
 			b = b[2:]
 		}

@@ -7,11 +7,12 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// MaxUserData is the room in an SMS-DELIVER and an SMS-SUBMIT, in octets.
+// MaxUserData is the room for user data in an SMS-DELIVER and an SMS-SUBMIT, in
+// octets.
 const MaxUserData = 140
 
-// appendUserData writes TP-UDL and TP-UD. TP-UDL counts septets in the default
-// alphabet, with those that the header takes up, and octets else.
+// appendUserData encodes TP-UDL and TP-UD. TP-UDL counts octets; in the default
+// alphabet it counts septets, including those that the header takes up.
 func appendUserData(b []byte, dcs byte, ud []byte, septets, room int) ([]byte, error) {
 	if len(ud) > room {
 		return nil, fmt.Errorf("sms: %d octets of user data, there is room for %d", len(ud), room)
@@ -26,7 +27,7 @@ func appendUserData(b []byte, dcs byte, ud []byte, septets, room int) ([]byte, e
 	return append(append(b, byte(length)), ud...), nil
 }
 
-// readUserData reads TP-UDL and TP-UD, which end the TPDU.
+// readUserData decodes TP-UDL and TP-UD, which end the TPDU.
 func readUserData(in *cryptobyte.String, dcs byte, room int) (ud []byte, septets int, err error) {
 	var length byte
 	if !in.ReadUint8(&length) {
@@ -37,13 +38,13 @@ func readUserData(in *cryptobyte.String, dcs byte, room int) (ud []byte, septets
 		septets, size = size, packedSize(size)
 	}
 	if size != len(*in) || size > room {
-		return nil, 0, fmt.Errorf("%w: user data of %d octets, and there are %d", ErrMalformed, size, len(*in))
+		return nil, 0, fmt.Errorf("%w: %d octets of user data expected, %d found", ErrMalformed, size, len(*in))
 	}
 	return bytes.Clone(*in), septets, nil
 }
 
-// unpacked is the user data with its header as it is, and then, in the default
-// alphabet, one septet in each octet.
+// unpacked returns the user data; in the default alphabet, with one septet in each
+// octet after the header.
 func unpacked(dcs byte, udhi bool, ud []byte, septets int) ([]byte, error) {
 	if AlphabetOf(dcs) != GSM7 {
 		return bytes.Clone(ud), nil
@@ -59,6 +60,6 @@ func unpacked(dcs byte, udhi bool, ud []byte, septets int) ([]byte, error) {
 	return append(ud[:header:header], all[min(len(all), headerSeptets(header)):]...), nil
 }
 
-// headerSeptets is the number of septets in whose place a header of n octets
-// stands; the text begins with the next one.
+// headerSeptets is the number of septets that a header of n octets takes up; the
+// text begins with the next one.
 func headerSeptets(n int) int { return (n*8 + 6) / 7 }
