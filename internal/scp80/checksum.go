@@ -7,13 +7,13 @@ import (
 	gocrc32 "hash/crc32"
 )
 
-// checksum computes all octets of a check value.
+// checksum computes a check value in full length.
 type checksum func(input []byte) []byte
 
 // cmac is CMAC (NIST SP 800-38B, RFC 4493) with a block cipher of 16 octets.
 func cmac(block cipher.Block, input []byte) []byte {
 	const size = 16
-	// The subkeys: K1 for a last block that is full, K2 for one that is padded.
+	// The subkeys: K1 for a full last block, K2 for a padded one.
 	var k [size]byte
 	block.Encrypt(k[:], k[:])
 	double(&k)
@@ -42,9 +42,9 @@ func double(k *[16]byte) {
 	binary.BigEndian.PutUint64(k[8:], lo<<1^carry*0x87)
 }
 
-// cbcMAC is the CBC-MAC of TS 102 225, clause 5.1.3.2: the last block of the
-// input, padded with zeros, in CBC mode. It is sound here because every input
-// has its length in front.
+// cbcMAC is the CBC-MAC of TS 102 225, clause 5.1.3.2: the last block of the input,
+// padded with zeros, encrypted in CBC mode. It is secure here because every input
+// starts with its length.
 func cbcMAC(block cipher.Block, input []byte) []byte {
 	size := block.BlockSize()
 	x := make([]byte, size)
@@ -56,7 +56,7 @@ func cbcMAC(block cipher.Block, input []byte) []byte {
 	return x
 }
 
-// crc16 is the CRC of ITU-T X.25 and crc32 that of ISO/IEC 13239, with 32 bits
+// crc16 is the CRC of ITU-T X.25; crc32 is that of ISO/IEC 13239 with 32 bits
 // (TS 102 225, clause 5.1.3.1).
 func crc16(input []byte) []byte {
 	crc := uint16(0xffff)

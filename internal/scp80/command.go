@@ -7,9 +7,9 @@ type Command struct {
 	Data    []byte
 }
 
-// Seal makes the packet, from its length CPL on. A counter above MaxCounter is
-// CounterBlocked, an algorithm or key that cannot be used SecurityError (both to
-// be found with errors.As), data that do not fit ErrTooLong.
+// Seal builds the packet, from its length CPL on. Errors: CounterBlocked for a
+// counter above MaxCounter, SecurityError for an unusable algorithm or key, and
+// ErrTooLong; errors.As and errors.Is find them.
 func (c *Command) Seal(k Keys) ([]byte, error) {
 	if c.Counter > MaxCounter {
 		return nil, CounterBlocked
@@ -26,12 +26,12 @@ func (c *Command) Seal(k Keys) ([]byte, error) {
 	return s.seal(commandLayout, fixed[:], c.Data)
 }
 
-// OpenCommand checks and deciphers a command packet. The error is ErrMalformed,
-// or a Status: IntegrityFailed, CipherError (the ciphertext is not in blocks, or
-// makes no sense where there is no integrity check), SecurityError (an algorithm
-// or a key that cannot be used). Find either with errors.Is or errors.As.
+// OpenCommand checks and decrypts a command packet. The error is ErrMalformed, or a
+// Status: IntegrityFailed; CipherError, the ciphertext is not whole blocks or, without
+// an integrity check, its padding makes no sense; SecurityError, an unusable
+// algorithm or key. errors.Is and errors.As find them.
 //
-// The counter is not judged, nor is the level of security: see the package
+// It does not check the counter and the level of security: see the package
 // documentation.
 func OpenCommand(packet []byte, k Keys) (*Command, error) {
 	p, err := ParseParams(packet)

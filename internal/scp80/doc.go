@@ -4,22 +4,26 @@
 //	Command  ─▶ Seal ─▶ CPL … packet ─▶ SMS ─▶ ParseParams, OpenCommand ─▶ Command
 //	Response ◀─ OpenResponse ◀─ SMS ◀─ RPL … packet ◀─ Seal ◀─ Response
 //
-// A packet starts with its length; the user data header of the SMS is not part
-// of it. AES (CBC, CMAC) and triple DES (outer CBC, CBC-MAC) are supported, with
+// A packet starts with its length; the user data header of the SMS is not part of
+// it. Supported are AES (CBC, CMAC) and triple DES (outer CBC, CBC-MAC), both with
 // a zero initial vector, and the two CRCs. Single DES is refused.
 //
-// Opening a packet proves what its own header promises, and no more: a packet
-// may promise no integrity at all. Whoever opens a command must also judge
+// Opening a packet proves what the packet's own header promises, and no more; it may
+// promise no integrity at all. The receiver of a command must also check
 //
 //   - its level, Params.Meets (InsufficientSecurity otherwise),
 //   - its algorithms and key set, Params.KIc and Params.KID,
 //   - its TAR,
-//   - its counter, Params.CheckCounter, and store the counter only after all
-//     else has passed.
+//   - its counter, Params.CheckCounter; it must store the counter only after
+//     everything else has passed.
 //
-// Whoever opens a response compares its TAR and its counter with the command's.
+// The receiver of a response compares TAR and counter with those of the command.
 // An unsecured response (OpenUnsecured) proves nothing: anybody can send it.
 //
-// The package must not know SMS, cards, stores or the applet. It keeps no state,
-// has no clock, and imports the standard library only.
+//	command.go, response.go   the two kinds of packets
+//	params.go, status.go      their security parameters, and status codes
+//	security.go, checksum.go  encryption and integrity
+//
+// The package must not know SMS, cards, stores or the applet. It keeps no state, has
+// no clock, and imports only the standard library.
 package scp80

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// MaxCounter is the highest value of a counter, 5 octets. A counter that has
-// reached it is blocked.
+// MaxCounter is the highest value of a counter, which has 5 octets. A counter that
+// has reached it is blocked.
 const MaxCounter = 1<<40 - 1
 
-// Integrity is how the content of a packet is protected against change.
+// Integrity says how a packet is protected against changes.
 type Integrity byte
 
 // The coding of SPI1 bits 1-2 and SPI2 bits 3-4.
 const (
 	IntegrityNone Integrity = 0
-	IntegrityRC   Integrity = 1 // a CRC: against accidents only
+	IntegrityRC   Integrity = 1 // a CRC: protects against accidents only
 	IntegrityCC   Integrity = 2 // a cryptographic checksum
 	IntegrityDS   Integrity = 3 // a digital signature: not supported
 )
@@ -32,7 +32,7 @@ const (
 	PoROnError PoR = 2
 )
 
-// CounterMode says what the receiver demands of a counter.
+// CounterMode says how the receiver checks a counter.
 type CounterMode byte
 
 // The coding of SPI1 bits 4-5.
@@ -48,8 +48,8 @@ type TAR [3]byte
 
 func (t TAR) String() string { return strings.ToUpper(hex.EncodeToString(t[:])) }
 
-// Keys are one key set. KIc enciphers, KID authenticates. An AES key has 16, 24
-// or 32 octets, a triple DES key 16 or 24.
+// Keys is a key set: KIc encrypts, KID authenticates. An AES key has 16, 24 or 32
+// octets, a triple DES key 16 or 24.
 type Keys struct{ KIc, KID []byte }
 
 // String hides the keys.
@@ -58,21 +58,21 @@ func (Keys) String() string { return "(keys)" }
 // GoString hides the keys.
 func (Keys) GoString() string { return "scp80.Keys{}" }
 
-// Params are the security parameters in the header of a command (TS 102 225,
-// clause 5.1.1). The low nibble of KIc and KID is the algorithm, the high nibble
-// the key set: 2 AES, 5 and 9 triple DES with two and three keys; KID has 1 and
-// 5, CRC-16 and CRC-32, where SPI asks for a redundancy check.
+// Params are the security parameters in the header of a command (TS 102 225, clause
+// 5.1.1). In KIc and KID, the high nibble is the key set and the low nibble the
+// algorithm: 2 is AES, 5 and 9 are triple DES with two and three keys. If SPI asks
+// for a redundancy check, 1 and 5 in KID are CRC-16 and CRC-32.
 type Params struct {
 	SPI      [2]byte
 	KIc, KID byte
 	TAR      TAR
-	// ShortCC makes an AES checksum 4 octets instead of 8, in the command and
-	// its response. It is told by the header length, not by the SPI.
+	// ShortCC: an AES checksum has 4 octets instead of 8, in the command and its
+	// response. The header length shows this, not the SPI.
 	ShortCC bool
 }
 
-// KeySet is the number of the key set, 0 to 15: that of KIc, or that of KID
-// where nothing is enciphered.
+// KeySet is the number of the key set, 0 to 15: that of KIc, or that of KID if the
+// command is not encrypted.
 func (p Params) KeySet() byte {
 	if p.Ciphered() {
 		return p.KIc >> 4
@@ -83,28 +83,28 @@ func (p Params) KeySet() byte {
 // Integrity is the protection of the command.
 func (p Params) Integrity() Integrity { return Integrity(p.SPI[0] & 3) }
 
-// Ciphered reports whether the command is enciphered.
+// Ciphered reports whether the command is encrypted.
 func (p Params) Ciphered() bool { return p.SPI[0]&0x04 != 0 }
 
-// CounterMode is what the command's counter has to fulfil.
+// CounterMode is the check of the command's counter.
 func (p Params) CounterMode() CounterMode { return CounterMode(p.SPI[0] >> 3 & 3) }
 
-// PoR is when the command asks for an answer.
+// PoR is when the command asks for a proof of receipt.
 func (p Params) PoR() PoR { return PoR(p.SPI[1] & 3) }
 
 // PoRIntegrity is the protection of the response.
 func (p Params) PoRIntegrity() Integrity { return Integrity(p.SPI[1] >> 2 & 3) }
 
-// PoRCiphered reports whether the response is enciphered.
+// PoRCiphered reports whether the response is encrypted.
 func (p Params) PoRCiphered() bool { return p.SPI[1]&0x10 != 0 }
 
-// PoRBySubmit reports whether the response travels as an SMS of its own
-// (SMS-SUBMIT) rather than in the delivery report.
+// PoRBySubmit reports whether the response is an SMS of its own (SMS-SUBMIT) rather
+// than part of the delivery report.
 func (p Params) PoRBySubmit() bool { return p.SPI[1]&0x20 != 0 }
 
-// Meets reports whether the command is secured at least as the minimum security
-// level says, which is coded as the first octet of an SPI (ETSI TS 102 226,
-// clause 8.2.1.3.2.4.1). A level without integrity is met by any packet.
+// Meets reports whether the security of the command is at least the minimum security
+// level, which is coded like the first octet of an SPI (ETSI TS 102 226, clause
+// 8.2.1.3.2.4.1).
 func (p Params) Meets(level byte) bool {
 	least := Params{SPI: [2]byte{level}}
 	return p.Integrity() >= least.Integrity() &&
@@ -112,9 +112,9 @@ func (p Params) Meets(level byte) bool {
 		p.CounterMode() >= least.CounterMode()
 }
 
-// CheckCounter judges the counter of a command: stored is the highest one
-// accepted so far, which the receiver replaces by got after OK. A counter that
-// is checked is blocked at MaxCounter.
+// CheckCounter checks the counter of a command: got is that of the command, stored
+// the highest one accepted so far. After OK the receiver stores got. A counter is
+// blocked at MaxCounter, unless it is not checked.
 func (p Params) CheckCounter(stored, got uint64) Status {
 	mode := p.CounterMode()
 	switch {
@@ -130,8 +130,8 @@ func (p Params) CheckCounter(stored, got uint64) Status {
 	return OK
 }
 
-// ParseParams reads the header of a command packet, which needs no keys. The
-// lengths hold: that of the packet exactly, that of the header within it.
+// ParseParams decodes the header of a command packet, which needs no keys. It checks
+// the lengths: that of the packet must match, and the header must lie within it.
 func ParseParams(packet []byte) (Params, error) {
 	if err := checkLengths(packet, commandLayout); err != nil {
 		return Params{}, err

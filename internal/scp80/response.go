@@ -2,9 +2,9 @@ package scp80
 
 import "fmt"
 
-// Kind tells a proof of receipt from a message of the card's own. It is the
-// information element identifier in the header of the SMS (TS 31.115, clauses 4
-// and 5), and part of what a response's checksum covers.
+// Kind tells a proof of receipt from a message that the card originates. It is the
+// information element identifier in the header of the SMS (TS 31.115, clauses 4 and
+// 5). The checksum of a response covers it.
 type Kind byte
 
 const (
@@ -15,15 +15,15 @@ const (
 // Response is a response packet (TS 102 225, clause 5.2).
 type Response struct {
 	TAR     TAR
-	Counter uint64 // CNTR: in a proof of receipt that of the command
+	Counter uint64 // CNTR; in a proof of receipt, that of the command
 	Status  Status
 	Data    []byte
 }
 
-// Seal makes the packet, from its length RPL on, with the security that p asks
-// of responses: SPI2 bits 3-4 integrity, bit 5 ciphering; the algorithms are
-// those of the command. The checksum covers the user data header `02 kind 00` as
-// well. Errors are as of Command.Seal.
+// Seal builds the packet, from its length RPL on, with the security that p asks of
+// responses: integrity by SPI2 bits 3-4, encryption by bit 5, the algorithms of the
+// command. The checksum also covers the user data header `02 kind 00`. The errors
+// are those of Command.Seal.
 func (r *Response) Seal(p Params, k Keys, kind Kind) ([]byte, error) {
 	s, err := responseSecurity(p, k, kind)
 	if err != nil {
@@ -32,8 +32,8 @@ func (r *Response) Seal(p Params, k Keys, kind Kind) ([]byte, error) {
 	return r.seal(s)
 }
 
-// Unsecured makes a response packet without any security, in which a receiver
-// tells an error to a sender whose keys it cannot use.
+// Unsecured builds a response packet without any security. With it, a receiver
+// reports an error to a sender whose keys it cannot use.
 func (r *Response) Unsecured() ([]byte, error) { return r.seal(new(security)) }
 
 func (r *Response) seal(s *security) ([]byte, error) {
@@ -47,10 +47,10 @@ func (r *Response) seal(s *security) ([]byte, error) {
 	return s.seal(responseLayout, fixed[:], r.Data)
 }
 
-// OpenResponse checks and deciphers a response packet that must be secured
-// exactly as p asks: p are the parameters of the command that it answers. The
-// errors are those of OpenCommand; they are about the packet, Response.Status is
-// what the card says. TAR and counter are the caller's to compare.
+// OpenResponse checks and decrypts a response packet. It must be secured exactly as
+// p asks, the parameters of the command that it answers. The errors are those of
+// OpenCommand and are about the packet; Response.Status is what the card says. The
+// caller must compare TAR and counter.
 func OpenResponse(packet []byte, p Params, k Keys, kind Kind) (*Response, error) {
 	if err := checkLengths(packet, responseLayout); err != nil {
 		return nil, err
@@ -62,9 +62,9 @@ func OpenResponse(packet []byte, p Params, k Keys, kind Kind) (*Response, error)
 	return openResponse(packet, s)
 }
 
-// OpenUnsecured reads a response packet without security that reports an error.
-// Anybody can have made it, so that one that says OK is a SecurityError, and the
-// others are hints at most.
+// OpenUnsecured decodes a response packet without security. Anybody can have made
+// it: one that says OK is refused with SecurityError, and one that reports an error
+// is at most a hint.
 func OpenUnsecured(packet []byte) (*Response, error) {
 	if err := checkLengths(packet, responseLayout); err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func OpenUnsecured(packet []byte) (*Response, error) {
 		return nil, err
 	}
 	if r.Status == OK {
-		return nil, fmt.Errorf("%w: an unsecured response that says OK", SecurityError)
+		return nil, fmt.Errorf("%w: an unsecured response says OK", SecurityError)
 	}
 	return r, nil
 }

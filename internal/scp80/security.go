@@ -10,12 +10,12 @@ import (
 	"fmt"
 )
 
-// ErrMalformed says that the octets are not a secured packet, or not one that
-// its own header describes.
+// ErrMalformed means that the octets are not a secured packet, or do not match their
+// own header.
 var ErrMalformed = errors.New("scp80: malformed packet")
 
-// ErrTooLong says that the data do not fit a packet, whose length is in two octets.
-var ErrTooLong = errors.New("scp80: the data are too long for a packet")
+// ErrTooLong means that the data does not fit a packet, whose length has two octets.
+var ErrTooLong = errors.New("scp80: the data is too long for a packet")
 
 // Algorithms: the low nibble of KIc and KID.
 const (
@@ -33,14 +33,14 @@ const (
 	shortCC = 4
 )
 
-// layout is what a command and a response differ in. Both are
+// layout is how a command and a response differ. Both are
 //
 //	length(2) header length(1) … { CNTR(5) PCNTR(1) … CC data padding }
 //
-// where the braces may be enciphered.
+// where the part in braces may be encrypted.
 type layout struct {
-	start int // of the braces
-	cc    int // of the checksum
+	start int // offset of the part in braces
+	cc    int // offset of the checksum
 }
 
 var (
@@ -53,14 +53,14 @@ func (l layout) headerLength(n int) int { return l.cc - 3 + n }
 
 // security is how one packet is protected.
 type security struct {
-	block  cipher.Block // nil: not enciphered
+	block  cipher.Block // nil: not encrypted
 	check  checksum     // nil: no integrity
 	n      int          // octets of the checksum
-	prefix []byte       // what is authenticated before the packet
+	prefix []byte       // authenticated before the packet
 }
 
-// newSecurity finds the algorithms; what is not supported, or has no fitting
-// key, is a SecurityError.
+// newSecurity selects the algorithms. The error is a SecurityError if one is not
+// supported or its key does not fit.
 func newSecurity(p Params, k Keys, integrity Integrity, ciphered bool) (*security, error) {
 	s := new(security)
 	var err error
@@ -137,8 +137,8 @@ func newBlock(alg byte, key []byte) (cipher.Block, error) {
 	return nil, fmt.Errorf("algorithm %X is not supported", alg&0x0f)
 }
 
-// seal makes a packet of its first l.cc octets, in which the lengths and PCNTR
-// are left open, and the data.
+// seal builds a packet. fixed are its first l.cc octets; the lengths and PCNTR in
+// them are filled in.
 func (s *security) seal(l layout, fixed, data []byte) ([]byte, error) {
 	body := l.cc + s.n
 	size := body + len(data)
@@ -163,8 +163,8 @@ func (s *security) seal(l layout, fixed, data []byte) ([]byte, error) {
 	return out, nil
 }
 
-// open returns the plaintext of a packet whose lengths have been checked, and
-// the data in it.
+// open returns the plaintext of a packet, and the data in it. The lengths must have
+// been checked.
 func (s *security) open(l layout, packet []byte) (plain, data []byte, err error) {
 	if h := int(packet[2]); h != l.headerLength(s.n) {
 		return nil, nil, fmt.Errorf("%w: header length %d with a checksum of %d octets", ErrMalformed, h, s.n)
@@ -185,14 +185,14 @@ func (s *security) open(l layout, packet []byte) (plain, data []byte, err error)
 	case pad <= len(plain)-body:
 		return plain, plain[body : len(plain)-pad], nil
 	case s.block != nil:
-		// Without integrity this is how a wrong key shows.
+		// Without an integrity check, this is how a wrong key shows.
 		return nil, nil, CipherError
 	}
 	return nil, nil, fmt.Errorf("%w: %d octets of padding", ErrMalformed, pad)
 }
 
-// checksum is computed over the plaintext from the first length octet on, the
-// cipher's padding included, without the checksum itself.
+// checksum is computed over the plaintext from the first length octet on, including
+// the padding and without the checksum itself.
 func (s *security) checksum(l layout, plain []byte) []byte {
 	if s.check == nil {
 		return nil

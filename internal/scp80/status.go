@@ -2,9 +2,8 @@ package scp80
 
 import "fmt"
 
-// Status is a response status code (ETSI TS 102 225, clause 5.2, table 5). As
-// an error it is what a receiver answers to the packet; OK is never returned as
-// an error.
+// Status is a response status code (ETSI TS 102 225, clause 5.2, table 5). As an
+// error it is the receiver's answer to a packet; OK is never returned as an error.
 type Status byte
 
 // The codes that this package or a receiver of its packets uses.
@@ -15,7 +14,7 @@ const (
 	CounterHigh          Status = 0x03
 	CounterBlocked       Status = 0x04
 	CipherError          Status = 0x05
-	SecurityError        Status = 0x06 // unidentified: an algorithm or key that is not there
+	SecurityError        Status = 0x06 // unidentified: an algorithm or key that does not exist
 	MemoryError          Status = 0x07
 	MoreTime             Status = 0x08
 	TARUnknown           Status = 0x09
