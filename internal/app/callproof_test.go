@@ -171,15 +171,15 @@ func TestMemory(t *testing.T) {
 	for _, c := range []struct {
 		after       time.Duration
 		key         byte
-		fresh, full bool
+		added, full bool
 	}{
 		{0, 1, true, false}, {0, 1, false, false}, {59 * time.Second, 1, false, false}, {59 * time.Second, 2, true, false},
 		{61 * time.Second, 2, false, false}, {61 * time.Second, 3, true, false}, {110 * time.Second, 4, true, false},
 		{111 * time.Second, 5, true, false}, {112 * time.Second, 6, false, true}, {118 * time.Second, 2, false, false},
 		{122 * time.Second, 6, true, false}, {10 * time.Minute, 6, true, false},
 	} {
-		if fresh, full := m.add(key(c.key), now.Add(c.after)); fresh != c.fresh || full != c.full {
-			t.Errorf("%+v: %v, %v", c, fresh, full)
+		if added, full := m.add(key(c.key), now.Add(c.after)); added != c.added || full != c.full {
+			t.Errorf("%+v: %v, %v", c, added, full)
 		}
 	}
 	if m.has(key(1), now.Add(10*time.Minute)) || !m.has(key(6), now.Add(10*time.Minute)) {

@@ -47,7 +47,7 @@ func newWorld(t testing.TB, edit ...func(*Config)) *world {
 	w.store.subs[bob] = &mssp.Subscriber{MSISDN: bob, Serial: "MIDCHEBOB0000001", State: mssp.SubscriberActive}
 	w.cfg = Config{
 		Store: w.store, CA: w.ca, Clock: trapClock{w.clock, w.trap}, Service: service, NewSerial: serials(),
-		Logger: slog.New(trapLog{slog.NewTextHandler(w.log, nil), w.trap}), OpenAPI: api.AppOpenAPI,
+		Logger: slog.New(trapLog{slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}), w.trap}), OpenAPI: api.AppOpenAPI,
 		Limits: Limits{Begin: limit.PerMinute(10_000, 10_000), Device: limit.PerMinute(100_000, 100_000), Subscriber: limit.PerMinute(100_000, 100_000), Address: limit.PerMinute(1_000_000, 1_000_000)},
 	}
 	for _, f := range edit {

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// memory remembers keys for at least a period and at most two, and no more than
-// twice most of them. It is made of two generations: the younger becomes the
-// older after a period, and what was the older is forgotten as a whole.
+// memory remembers keys for at least one period and at most two, and at most twice
+// most of them. It has two generations: after a period the younger becomes the
+// older, and the older is dropped.
 type memory struct {
 	period time.Duration
 	most   int
 
 	mu          sync.Mutex
-	began       time.Time // of the younger
+	began       time.Time // when the younger generation began
 	young, aged map[[16]byte]struct{}
 }
 
@@ -21,9 +21,9 @@ func newMemory(period time.Duration, most int) *memory {
 	return &memory{period: period, most: most}
 }
 
-// add reports whether the key is new; full means that it could not be
-// remembered.
-func (m *memory) add(k [16]byte, now time.Time) (fresh, full bool) {
+// add remembers a key. added is false if it is known already; full means that
+// there was no room.
+func (m *memory) add(k [16]byte, now time.Time) (added, full bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.turn(now)
@@ -44,7 +44,7 @@ func (m *memory) has(k [16]byte, now time.Time) bool {
 	return m.knows(k)
 }
 
-// turn begins a new generation if it is time. The mutex is held.
+// turn starts a new generation if the period is over. mu must be held.
 func (m *memory) turn(now time.Time) {
 	if m.young != nil && now.Sub(m.began) < m.period {
 		return

@@ -63,12 +63,12 @@ type Config struct {
 	MaxConnections int // 0: 20,000
 }
 
-// Limits of calls. A zero Rate is the default one.
+// Limits bound the rates of calls. A zero Rate stands for the default.
 type Limits struct {
-	Begin      limit.Rate // POST /enrol/begin, by remote address
-	Address    limit.Rate // everything, by remote address; a mobile network hides thousands of phones behind one
-	Device     limit.Rate // everything that was proved, and the frames of an inbox
-	Subscriber limit.Rate // the same, all devices of an account together
+	Begin      limit.Rate // calls of /enrol/begin, per client address
+	Address    limit.Rate // all calls, per client address; thousands of phones may share one behind a mobile network
+	Device     limit.Rate // calls with a proof and frames of the inbox, per device
+	Subscriber limit.Rate // calls with a proof, per account
 }
 
 func (l Limits) withDefaults() Limits {
