@@ -70,8 +70,8 @@ func TestStatusWords(t *testing.T) {
 	}
 }
 
-// FETCH gives the same again until it is answered, and TERMINAL RESPONSE is for
-// what was fetched.
+// FETCH returns the same command until that is answered, and a TERMINAL RESPONSE must
+// answer the command that was fetched.
 func TestFetch(t *testing.T) {
 	p := newPhone(t)
 	p.params.SPI[1] = 0x18 // no PoR
@@ -102,7 +102,7 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// The coding of what is typed is the phone's choice.
+// The phone chooses the coding of the input.
 func TestTyped(t *testing.T) {
 	packed := sms.PackGSM7([]byte("1234567"))
 	for name, typed := range map[string][]byte{

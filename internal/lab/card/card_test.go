@@ -37,7 +37,7 @@ func attributes(r applet.Request, text string) []byte {
 	return cms.RebuildAttributes([]byte(text), r.SigningTime, r.CertHash)
 }
 
-// What is signed is what was displayed, whatever its alphabet.
+// The card signs what it displayed, in any alphabet.
 func TestSign(t *testing.T) {
 	pair := "\U0001f512"
 	texts := map[string]string{
@@ -98,8 +98,8 @@ func TestSign(t *testing.T) {
 	}
 }
 
-// A request has its PoR first, then the dialogue, then the reply: one message
-// with P-256, three with RSA.
+// The PoR comes first, then the dialogue, then the reply: one message with P-256, three
+// with RSA.
 func TestMessages(t *testing.T) {
 	for kind, parts := range map[signum.KeyType]int{signum.EC: 1, signum.RSA: 3} {
 		p := newPhone(t)
@@ -172,7 +172,7 @@ func TestWhatTheUserDoes(t *testing.T) {
 	}
 }
 
-// A blocked card asks nothing, and stays blocked over a power cut.
+// A blocked card asks nothing, and stays blocked after a power cut.
 func TestBlocked(t *testing.T) {
 	p := newPhone(t)
 	p.do = []press{ok, pin("1111"), pin("1111"), pin("1111")}
@@ -279,7 +279,7 @@ func TestActivation(t *testing.T) {
 			if !verify(t, key, mssp.ActivationProof("t1", made.PublicKey), made.Proof) {
 				t.Error("no proof of possession")
 			}
-			p.insert() // all of it is kept
+			p.insert() // everything is kept
 			p.send(simple(applet.Status, 2))
 			if r := p.only(); r.State != applet.HasKey|applet.HasPIN || r.Algorithm != a {
 				t.Errorf("%+v", r)
@@ -356,7 +356,7 @@ func TestLanguages(t *testing.T) {
 	}
 }
 
-// The sandbox lets cards fail.
+// The sandbox can simulate faults.
 func TestRigged(t *testing.T) {
 	p := newPhone(t)
 	p.card.SimulateFault(signum.PINBlocked, false)
@@ -401,7 +401,7 @@ func TestAsking(t *testing.T) {
 	step(card.Asking{Op: mssp.OpActivate, TransID: id(2).String(), Step: card.StepRepeat})
 }
 
-// A SIM application toolkit says how long a prompt stays.
+// The card tells the phone how long a prompt stays.
 func TestDuration(t *testing.T) {
 	for timeout, want := range map[time.Duration][]byte{
 		0: {1, 120}, time.Second: {1, 1}, 80 * time.Second: {1, 80}, 255 * time.Second: {1, 255}, 256 * time.Second: {0, 5},

@@ -15,8 +15,8 @@ import (
 	"github.com/signum-mssp/signum/internal/scp80"
 )
 
-// While the user is asked, another request is refused for now: nothing of it is
-// kept but its parts, so that the last one may come again, whichever it is.
+// While the user is asked, the card refuses another request for the time being. It keeps
+// only the parts, so that the network can repeat the last one, whichever part that is.
 func TestBusy(t *testing.T) {
 	for name, text := range map[string]string{"one part": "b", "three parts": strings.Repeat("b", 239)} {
 		for last := range 3 {
@@ -62,7 +62,7 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// A repetition while the user is asked is acknowledged, and does nothing more.
+// A repetition while the user is asked is acknowledged and has no other effect.
 func TestRepeatedWhileAsked(t *testing.T) {
 	p := newPhone(t)
 	p.hold = true
@@ -85,8 +85,8 @@ func TestRepeatedWhileAsked(t *testing.T) {
 	}
 }
 
-// A repetition afterwards has the same answer, with a new counter, over a power
-// cut and while another is asked; only the last sixteen are known.
+// A later repetition gets the same answer with a new counter, also after a power cut and
+// during another dialogue. The card knows only the last sixteen.
 func TestRepeatedAfterwards(t *testing.T) {
 	p := newPhone(t)
 	p.do = []press{ok, pin("4711")}
@@ -127,8 +127,7 @@ func TestRepeatedAfterwards(t *testing.T) {
 	}
 }
 
-// When the time of a request is over, the user's late consent is none, and the
-// card is free.
+// After the time of a request, the user's late consent has no effect, and the card is free.
 func TestTimeout(t *testing.T) {
 	t.Run("late consent", func(t *testing.T) {
 		p := newPhone(t)
@@ -209,7 +208,7 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-// A power cut ends a dialogue without an answer; the request may come again.
+// A power cut ends a dialogue without an answer; the request can be repeated.
 func TestPowerCut(t *testing.T) {
 	p := newPhone(t)
 	p.hold = true
@@ -233,8 +232,8 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
-// A message that the network does not take is tried again, in its place; when
-// that does not help, the answer is still there for who asks again.
+// A message that the network refuses is sent again, in its place. If that fails too, a
+// repetition of the request still gets the answer.
 func TestSendFails(t *testing.T) {
 	p := newPhone(t, withRSA)
 	p.hold = true
@@ -251,7 +250,7 @@ func TestSendFails(t *testing.T) {
 	if got := p.only(); !bytes.Equal(got.Signature, want.Signature) || len(p.pors) != 1 {
 		t.Errorf("%+v, %d PoRs", got, len(p.pors))
 	}
-	p.refuse = 6 // the PoR, and the first part of the reply, and with it the rest
+	p.refuse = 6 // the PoR and the first part of the reply, which takes the rest with it
 	sent := len(p.submits)
 	if p.send(r); len(p.replies) != 0 || len(p.submits) != sent {
 		t.Errorf("%d replies, %d messages", len(p.replies), len(p.submits)-sent)
@@ -262,7 +261,7 @@ func TestSendFails(t *testing.T) {
 	}
 }
 
-// A phone that fetches nothing does not make the card's memory grow.
+// The card's memory does not grow if the phone fetches nothing.
 func TestNothingFetched(t *testing.T) {
 	p := newPhone(t)
 	bad := p.params
@@ -350,7 +349,7 @@ func TestReceiptOfBlankCard(t *testing.T) {
 	}
 }
 
-// failing is a store that can break.
+// failing is a Store that can fail.
 type failing struct {
 	card.Store
 	broken bool
@@ -363,7 +362,7 @@ func (f *failing) SaveCard(iccid string, s *card.State) error {
 	return f.Store.SaveCard(iccid, s)
 }
 
-// What cannot be kept is not done: a request is not taken, and a PIN is wrong.
+// If the store fails, the card accepts no request, and a PIN counts as wrong.
 func TestStoreFails(t *testing.T) {
 	store := &failing{Store: card.NewMemory()}
 	p := newPhone(t, func(c *card.Config) { c.Store = store })

@@ -1,7 +1,7 @@
 package card
 
-// PartsLifetime is for the tests of package card_test.
+// PartsLifetime exports partsLifetime for the tests.
 const PartsLifetime = partsLifetime
 
-// LostAfter too.
+// LostAfter exports lostAfter for the tests.
 const LostAfter = lostAfter

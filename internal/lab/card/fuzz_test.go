@@ -7,9 +7,9 @@ import (
 	"github.com/signum-mssp/signum/internal/scp80"
 )
 
-// FuzzTransmit gives the card whatever APDUs, each with its length in front,
-// and a good request wherever the length is zero. It must answer each, keep its
-// counter where nothing authentic came, and be a good card in the end.
+// FuzzTransmit gives the card arbitrary APDUs, each after its length, and a good request
+// wherever the length is zero. The card must answer each APDU, must not move its counter
+// without an authentic request, and must work in the end.
 func FuzzTransmit(f *testing.F) {
 	add := func(apdus ...[]byte) {
 		var b []byte
@@ -19,7 +19,7 @@ func FuzzTransmit(f *testing.F) {
 		f.Add(b)
 	}
 	p := newPhone(f)
-	forged := scp80.Keys{KIc: keys.KIc, KID: keys.KIc} // else the corpus had a good request
+	forged := scp80.Keys{KIc: keys.KIc, KID: keys.KIc} // otherwise the corpus would contain a good request
 	sealed := envelope(f, service, p.sealWith(p.params, forged, 1, marshal(f, signRequest(1, "a")))[0])
 	fetch := []byte{0x80, 0x12, 0, 0, 0}
 	sent := respond(prompt{number: 1, kind: 0x13}, 0, nil)
@@ -58,7 +58,7 @@ func FuzzTransmit(f *testing.F) {
 	})
 }
 
-// FuzzPayload gives the card authentic requests with whatever in them.
+// FuzzPayload gives the card authentic requests with arbitrary content.
 func FuzzPayload(f *testing.F) {
 	for op := applet.Sign; op <= applet.Display; op++ {
 		r := signRequest(1, "Zürich €")

@@ -21,7 +21,7 @@ import (
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
-// authority is a CA of the least kind.
+// authority is a minimal CA.
 type authority struct {
 	key  *ecdsa.PrivateKey
 	cert *x509.Certificate
@@ -55,7 +55,7 @@ func (a *authority) certify(t *testing.T, template, parent *x509.Certificate, pu
 	return cert
 }
 
-// What a card signs is a CMS that openssl verifies.
+// openssl verifies the CMS around a card's signature.
 func TestOpenSSL(t *testing.T) {
 	ca := newAuthority(t)
 	trust := filepath.Join(t.TempDir(), "root.pem")
@@ -83,7 +83,7 @@ func TestOpenSSL(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			attrs := cms.SignedAttributes([]byte(text), r.SigningTime, signer) // as the service draws them up
+			attrs := cms.SignedAttributes([]byte(text), r.SigningTime, signer) // as the service prepares them
 			if err := signer.Verify(attrs, reply.Signature); err != nil {
 				t.Fatal(err)
 			}
@@ -98,7 +98,7 @@ func TestOpenSSL(t *testing.T) {
 	}
 }
 
-// Many threads at one card do not tangle it.
+// A card is safe for concurrent use.
 func TestConcurrency(t *testing.T) {
 	p := newPhone(t)
 	var wg sync.WaitGroup
@@ -128,8 +128,8 @@ func TestConcurrency(t *testing.T) {
 	}
 }
 
-// A signature from the first ENVELOPE to the last TERMINAL RESPONSE, the
-// service's part included.
+// A signature from the first ENVELOPE to the last TERMINAL RESPONSE, including the work of
+// the service.
 func BenchmarkSign(b *testing.B) {
 	p := newPhone(b)
 	n := 0

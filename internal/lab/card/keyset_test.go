@@ -8,8 +8,7 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// Another key set has seen no counters: the service starts over, and so does
-// the card, which is the same otherwise.
+// With another key set, service and card restart the counters. The rest of the card stays.
 func TestKeySetChanged(t *testing.T) {
 	store := card.NewMemory()
 	k := scp80.Keys{KIc: make([]byte, 16), KID: make([]byte, 16)}

@@ -13,8 +13,8 @@ import (
 	"github.com/signum-mssp/signum/internal/scp80"
 )
 
-// model is what a card must be, in few words. Requests are named by number;
-// their operation goes by number, too.
+// model is a simple model of a card. Requests are identified by a number, which also
+// determines their operation.
 type model struct {
 	*rapid.T
 	p *phone
@@ -24,14 +24,14 @@ type model struct {
 	counter  uint64
 	answered []int // at most sixteen
 	results  map[int]applet.Result
-	expect   []string // replies to come, in order
+	expect   []string // expected replies, in order
 
-	asks     int // number of the request that the user is asked, 0: none
+	asks     int // number of the request about which the user is asked; 0: none
 	step     int
 	first    string // of two new PINs
 	failures int
 	deadline time.Time
-	stale    bool // what is on the screen is of a request that is over
+	stale    bool // the screen shows a request that has ended
 }
 
 func (m *model) request(n int) applet.Request {
@@ -60,7 +60,7 @@ func (m *model) end(n int, r applet.Result) {
 	m.reply(n)
 }
 
-// tick ends what is past its time; what is on the screen stays there.
+// tick ends requests that are overdue. The screen does not change.
 func (m *model) tick() {
 	if m.asks != 0 && !m.p.clock.Now().Before(m.deadline) {
 		m.stale = m.stale || m.p.current != nil
@@ -68,7 +68,7 @@ func (m *model) tick() {
 	}
 }
 
-// arrives is a request, new or again; false if the card is busy.
+// arrives handles a request, new or repeated. It returns false if the card is busy.
 func (m *model) arrives(n int) bool {
 	m.tick()
 	known := slices.Contains(m.answered, n)
@@ -93,10 +93,10 @@ func (m *model) arrives(n int) bool {
 	return true
 }
 
-// pressed is what a key does to what is on the screen.
+// pressed handles a key.
 func (m *model) pressed(a press) {
 	stale := m.stale
-	m.tick() // which may end one that waits behind it, too
+	m.tick() // may end the next request as well
 	m.stale = false
 	if stale || m.asks == 0 {
 		return
@@ -138,7 +138,7 @@ func (m *model) newPIN(n int, typed string) {
 	}
 }
 
-// check compares. Replies wait while something is on the screen.
+// check compares the card with the model. Replies wait while the screen shows something.
 func (m *model) check() {
 	if m.tries != m.p.card.TriesLeft() || m.pin != m.p.card.KnownPIN() || m.counter != m.p.counterKept() {
 		m.Fatalf("tries %d, PIN %s, counter %d; want %d, %s, %d",
@@ -160,8 +160,8 @@ func (m *model) check() {
 	}
 }
 
-// Whatever comes in whatever order, the card answers each request once from the
-// user and else from memory, and is never stuck.
+// In any order of events, the card asks its user once about each request, answers
+// repetitions from memory, and never gets stuck.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := newPhone(t)

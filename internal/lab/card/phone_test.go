@@ -25,7 +25,7 @@ var (
 	keys    = scp80.Keys{KIc: unhex("200102030405060708090a0b0c0d0e0f"), KID: unhex("201102030405060708090a0b0c0d0e0f")}
 	service = sms.Address{TON: 1, NPI: 1, Digits: "41790001000"}
 	epoch   = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	// rsaKey is made once: to make one takes longer than all else.
+	// rsaKey is generated once, because that takes longer than everything else.
 	rsaKey = sync.OnceValue(func() []byte {
 		k, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
@@ -56,7 +56,7 @@ type prompt struct {
 	duration                []byte
 }
 
-// press is what the user does: a result, and what they type.
+// press is what the user does: a result and an input.
 type press struct {
 	result byte
 	input  string
@@ -66,8 +66,8 @@ var ok, ended, back, silent = press{}, press{result: 0x10}, press{result: 0x11},
 
 func pin(s string) press { return press{input: s} }
 
-// phone is a terminal of the least kind, the service behind it included. It
-// has a card in its slot, and does what do says to prompts, one press each.
+// phone is a minimal terminal together with the service behind it. It has a card in its slot
+// and answers each prompt with the next press of do.
 type phone struct {
 	rapid.TB
 	card    *card.Card
@@ -77,11 +77,11 @@ type phone struct {
 	counter uint64 // of the service
 	ref     byte
 
-	do      []press  // what is to come
-	prompts []prompt // what was
+	do      []press  // for the next prompts
+	prompts []prompt // so far
 	hold    bool     // prompts stay on the screen
 	current *prompt  // on the screen
-	refuse  int      // so many SEND SHORT MESSAGE fail
+	refuse  int      // how many SEND SHORT MESSAGE fail
 
 	submits []*sms.Submit
 	joins   *sms.Reassembler
@@ -101,7 +101,7 @@ func newPhone(t rapid.TB, change ...func(*card.Config)) *phone {
 	return p
 }
 
-// withRSA gives the card an RSA key that is there already.
+// withRSA gives the card an RSA key that exists already.
 func withRSA(c *card.Config) {
 	c.KeyType = signum.RSA
 	_ = c.Store.SaveCard(c.ICCID, &card.State{PIN: c.PIN, TriesLeft: card.MaxTries, Key: rsaKey()})
@@ -109,7 +109,7 @@ func withRSA(c *card.Config) {
 
 func blank(c *card.Config) { c.Blank = true }
 
-// insert puts the card in, as after a power cut.
+// insert inserts the card, as after a power cut.
 func (p *phone) insert() {
 	p.Helper()
 	var err error
@@ -144,7 +144,7 @@ func (p *phone) exchange(apdu []byte) ([]byte, uint16) {
 	return a[:n], uint16(a[n])<<8 | uint16(a[n+1])
 }
 
-// transmit is for what has no data in its answer.
+// transmit sends an APDU whose answer has no data.
 func (p *phone) transmit(apdu []byte) uint16 {
 	p.Helper()
 	data, sw := p.exchange(apdu)
@@ -154,7 +154,7 @@ func (p *phone) transmit(apdu []byte) uint16 {
 	return sw
 }
 
-// envelope makes the APDU of a message with this user data.
+// envelope returns the APDU of a message with this user data.
 func envelope(t rapid.TB, from sms.Address, ud []byte) []byte {
 	t.Helper()
 	d := sms.Deliver{UDHI: true, From: from, PID: 0x7f, DCS: 0xf6, Time: epoch, UD: ud}
@@ -166,7 +166,7 @@ func envelope(t rapid.TB, from sms.Address, ud []byte) []byte {
 	return apdu(0xc2, tlv(0xd1, append(b, tlv(0x8b, tpdu...)...)...)...)
 }
 
-// seal makes the user data of a request with the next counter.
+// seal returns the user data of a request with the next counter.
 func (p *phone) seal(data []byte) [][]byte {
 	p.Helper()
 	p.counter++
@@ -192,8 +192,8 @@ func (p *phone) split(packet []byte) [][]byte {
 	return parts
 }
 
-// deliver gives the card user data, one after the other, and does what it wants
-// after each. It returns the last status word before that.
+// deliver gives the card user data, one after the other, and runs the card's commands after
+// each. It returns the last status word before these.
 func (p *phone) deliver(parts ...[]byte) (sw uint16) {
 	p.Helper()
 	for _, ud := range parts {
@@ -204,7 +204,7 @@ func (p *phone) deliver(parts ...[]byte) (sw uint16) {
 	return sw
 }
 
-// send sends a request and does all that comes of it.
+// send sends a request and runs all commands that follow.
 func (p *phone) send(r applet.Request) uint16 {
 	p.Helper()
 	return p.deliver(p.seal(marshal(p, r))...)
@@ -219,7 +219,7 @@ func marshal(t rapid.TB, r applet.Request) []byte {
 	return b
 }
 
-// session fetches until there is nothing more, or a prompt stays.
+// session fetches commands until there is none, or a prompt stays.
 func (p *phone) session(sw uint16) {
 	p.Helper()
 	for n := 0; sw>>8 == 0x91; n++ {
@@ -252,7 +252,7 @@ func (p *phone) session(sw uint16) {
 	}
 }
 
-// press answers what is on the screen, and returns the status word.
+// press answers the prompt on the screen and returns the status word.
 func (p *phone) press(a press) uint16 {
 	p.Helper()
 	q := *p.current
@@ -264,7 +264,7 @@ func (p *phone) press(a press) uint16 {
 	return p.transmit(respond(q, a.result, typed))
 }
 
-// resume answers what was held, and goes on.
+// resume answers the prompt that was held, and continues.
 func (p *phone) resume(a press, then ...press) {
 	p.Helper()
 	p.hold, p.do = false, then
@@ -280,7 +280,7 @@ func respond(q prompt, result byte, typed []byte) []byte {
 	return apdu(0x14, b...)
 }
 
-// parse reads a proactive command strictly.
+// parse decodes a proactive command strictly.
 func (p *phone) parse(b []byte) (q prompt, tpdu []byte) {
 	p.Helper()
 	tag, body, rest := p.next(b)

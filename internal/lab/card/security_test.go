@@ -16,15 +16,15 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// status is a request without a user: it must be answered, or nothing.
+// status is a request that needs no user: the card answers it at once or not at all.
 func status(t rapid.TB, n int) []byte { return marshal(t, simple(applet.Status, n)) }
 
-// A request with one bit flipped, whichever, is refused, and leaves the counter
-// alone; then the request itself is taken.
+// The card refuses a request with any bit flipped, and its counter stays. Then it accepts the
+// request itself.
 func TestFlippedBits(t *testing.T) {
 	p := newPhone(t)
 	ud := p.seal(status(t, 1))[0]
-	for i := 8 * 3; i < 8*len(ud); i++ { // the UDH says no more than that it is a packet
+	for i := 8 * 3; i < 8*len(ud); i++ { // the UDH only says that it is a packet
 		bad := bytes.Clone(ud)
 		bad[i/8] ^= 0x80 >> (i % 8)
 		_, sw := p.exchange(envelope(t, service, bad)) // the PoR may be in the report now
@@ -87,7 +87,7 @@ func TestRefusedPackets(t *testing.T) {
 	}
 }
 
-// With SPI 16 any higher counter will do, with SPI 1E only the next.
+// SPI 16 accepts any higher counter, SPI 1E only the next one.
 func TestCounter(t *testing.T) {
 	p := newPhone(t)
 	next := p.params
@@ -139,8 +139,8 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// splitAgain is the packet under another reference, or the card would pass over
-// its parts.
+// splitAgain splits the packet with another reference; otherwise the card would ignore its
+// parts as duplicates.
 func splitAgain(parts [][]byte) ([][]byte, error) {
 	var packet []byte
 	for _, ud := range parts {
@@ -153,7 +153,7 @@ func splitAgain(parts [][]byte) ([][]byte, error) {
 	return sms.SplitPacket(packet, sms.IEICommand, 0xee)
 }
 
-// A request of which the applet understands nothing costs its counter.
+// A request that the applet does not understand uses up its counter.
 func TestMalformedPayload(t *testing.T) {
 	p := newPhone(t)
 	for _, data := range [][]byte{nil, {0xc0}, bytes.Repeat([]byte{0xff}, 90)} {
@@ -164,7 +164,7 @@ func TestMalformedPayload(t *testing.T) {
 	}
 }
 
-// SPI2 says whether there is a PoR, and whether it is in the delivery report.
+// SPI2 determines whether there is a PoR, and whether it is in the delivery report.
 func TestPoR(t *testing.T) {
 	for spi2, want := range map[byte]string{
 		0x39: "message", 0x3a: "", 0x38: "", 0x19: "report", 0x1a: "", 0x18: "",
@@ -173,7 +173,7 @@ func TestPoR(t *testing.T) {
 		p.params.SPI[1] = spi2
 		data, sw := p.exchange(envelope(t, service, p.seal(status(t, 1))[0]))
 		p.session(sw)
-		p.only() // which comes in any case
+		p.only() // the reply comes in any case
 		got := ""
 		if len(p.pors) > 0 {
 			got = "message"
@@ -195,7 +195,7 @@ func TestPoR(t *testing.T) {
 	}
 }
 
-// An error that nobody authenticated can be in the report as well.
+// The PoR of an unauthenticated packet can be in the report as well.
 func TestUnsecuredReport(t *testing.T) {
 	p := newPhone(t)
 	params := p.params
@@ -215,7 +215,7 @@ func TestRequestRoom(t *testing.T) {
 	for size, parts := range map[int]int{98: 1, 99: 2, 242: 2, 243: 3, 370: 3, 371: 4} {
 		p := newPhone(t)
 		data := status(t, 1)
-		if pad := size - len(data); pad < 0x82 { // an object that the applet passes over
+		if pad := size - len(data); pad < 0x82 { // an object that the applet ignores
 			data = append(data, tlv(0xcf, make([]byte, pad-2)...)...)
 		} else {
 			data = append(data, tlv(0xcf, make([]byte, pad-3)...)...)
@@ -246,7 +246,7 @@ func permutations(n int) (out [][]int) {
 	return out
 }
 
-// Parts come in any order, and twice.
+// Parts arrive in any order, and twice.
 func TestPartsInAllOrders(t *testing.T) {
 	p := newPhone(t)
 	for n, order := range permutations(3) {
@@ -266,8 +266,8 @@ func TestPartsInAllOrders(t *testing.T) {
 	}
 }
 
-// A lost part is waited for as long as a card waits, and not longer; another
-// sender with the same reference is another message.
+// The card waits for a lost part for partsLifetime. The same reference from another sender is
+// another message.
 func TestLostPart(t *testing.T) {
 	p := newPhone(t)
 	long := func(n int) [][]byte {

@@ -10,7 +10,7 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// sendSM takes an SMS-SUBMIT as the network and the service do.
+// sendSM handles an SMS-SUBMIT as the network and the service do.
 func (p *phone) sendSM(tpdu []byte) (result byte) {
 	p.Helper()
 	if p.refuse > 0 {
@@ -35,7 +35,7 @@ func (p *phone) sendSM(tpdu []byte) (result byte) {
 	return 0
 }
 
-// take is what the service does with a message.
+// take handles a message as the service does.
 func (p *phone) take(m sms.Message) {
 	p.Helper()
 	if r, err := scp80.OpenUnsecured(m.Packet); err == nil && m.IEI == sms.IEIResponse {
@@ -61,7 +61,7 @@ func (p *phone) take(m sms.Message) {
 	p.replies = append(p.replies, reply)
 }
 
-// lastPoR is the status of the last proof of receipt.
+// lastPoR returns the status of the last proof of receipt.
 func (p *phone) lastPoR() scp80.Status {
 	p.Helper()
 	if len(p.pors) == 0 {
@@ -70,7 +70,7 @@ func (p *phone) lastPoR() scp80.Status {
 	return p.pors[len(p.pors)-1].Status
 }
 
-// only is the one reply that there is; it is taken away.
+// only returns and removes the only reply.
 func (p *phone) only() *applet.Reply {
 	p.Helper()
 	if len(p.replies) != 1 {
@@ -81,7 +81,7 @@ func (p *phone) only() *applet.Reply {
 	return r
 }
 
-// texts are those of the prompts since the last call.
+// texts returns the texts of the prompts since the last call.
 func (p *phone) texts() (out []string) {
 	for _, q := range p.prompts {
 		out = append(out, q.text)
@@ -99,7 +99,7 @@ func (p *phone) counterKept() uint64 {
 	return s.Counter
 }
 
-// textOf encodes a text: GSM where it can be, else UCS2.
+// textOf encodes a text in GSM if possible, otherwise in UCS2.
 func textOf(s string) applet.Text {
 	if septets, ok := sms.EncodeGSM7(s); ok {
 		return applet.Text{DCS: applet.GSM7, Count: byte(len(septets)), Data: sms.PackGSM7(septets)}

@@ -41,8 +41,8 @@ func TestStores(t *testing.T) {
 	}
 }
 
-// A directory keeps a card over the end of the process, whole files only, for
-// its owner only.
+// A directory keeps a card beyond the end of the process, in complete files that only their
+// owner can read.
 func TestDir(t *testing.T) {
 	path := t.TempDir()
 	open := func(c *card.Config) {
@@ -89,7 +89,7 @@ func TestDir(t *testing.T) {
 	}
 }
 
-// No log line can have a secret in it.
+// No log line can contain a secret.
 func TestSecretsDoNotPrint(t *testing.T) {
 	p := newPhone(t)
 	s, err := p.cfg.Store.LoadCard(iccid)
@@ -130,7 +130,7 @@ func TestReplyRoom(t *testing.T) {
 	}
 }
 
-// padding is an object that the applet's language has no meaning for.
+// padding is an object that the applet's language does not define.
 func padding(n int) []byte {
 	switch {
 	case n-2 < 0x80:

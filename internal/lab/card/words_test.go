@@ -6,8 +6,7 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// All that the card says by itself can be spelled in the GSM alphabet, and fits
-// a command.
+// All phrases of the card exist in the GSM alphabet and fit into a command.
 func TestWords(t *testing.T) {
 	for lang, w := range languages {
 		questions := []string{w.newPIN, w.again, w.differ + " " + w.newPIN}

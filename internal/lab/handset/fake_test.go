@@ -17,22 +17,22 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// plastic is a card that does what a test says: it has a queue of proactive
-// commands, and keeps every APDU that came.
-type plastic struct {
+// fakeCard is a card under the control of a test: it has a queue of proactive commands and
+// records all APDUs.
+type fakeCard struct {
 	mu       sync.Mutex
 	apdus    [][]byte
 	queue    [][]byte
 	open     bool // a command was fetched
-	envelope func(p *plastic) (data []byte, sw uint16)
-	response func(p *plastic, apdu []byte) // to queue what follows
+	envelope func(p *fakeCard) (data []byte, sw uint16)
+	response func(p *fakeCard, apdu []byte) // queues the following commands
 	asking   card.Asking
 	tries    int
 	code     signum.Code
-	spoil    bool
+	corrupt  bool
 }
 
-func (p *plastic) Transmit(b []byte) []byte {
+func (p *fakeCard) Transmit(b []byte) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.apdus = append(p.apdus, append([]byte(nil), b...))
@@ -68,28 +68,28 @@ func (p *plastic) Transmit(b []byte) []byte {
 	return append(data, byte(sw>>8), byte(sw))
 }
 
-func (p *plastic) KnownPIN() string { return "2580" }
+func (p *fakeCard) KnownPIN() string { return "2580" }
 
-func (p *plastic) TriesLeft() int {
+func (p *fakeCard) TriesLeft() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.tries
 }
 
-func (p *plastic) Asking() card.Asking {
+func (p *fakeCard) Asking() card.Asking {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.asking
 }
 
-func (p *plastic) SimulateFault(code signum.Code, spoil bool) {
+func (p *fakeCard) SimulateFault(code signum.Code, corrupt bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.code, p.spoil = code, spoil
+	p.code, p.corrupt = code, corrupt
 }
 
-// sent are the APDUs of an instruction, in hex.
-func (p *plastic) sent(ins byte) []string {
+// sent returns the APDUs of an instruction, in hex.
+func (p *fakeCard) sent(ins byte) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var all []string
@@ -101,10 +101,9 @@ func (p *plastic) sent(ins byte) []string {
 	return all
 }
 
-// asks makes a card that wants these commands done, in hex, once an ENVELOPE
-// comes.
-func asks(commands ...string) *plastic {
-	return &plastic{tries: 3, asking: card.Asking{Step: card.StepText}, envelope: func(p *plastic) ([]byte, uint16) {
+// asks returns a card that issues these commands, given in hex, after an ENVELOPE.
+func asks(commands ...string) *fakeCard {
+	return &fakeCard{tries: 3, asking: card.Asking{Step: card.StepText}, envelope: func(p *fakeCard) ([]byte, uint16) {
 		for _, c := range commands {
 			p.queue = append(p.queue, unhex(c))
 		}
@@ -120,7 +119,7 @@ func unhex(s string) []byte {
 	return b
 }
 
-// proactive makes a command of its TLVs in hex.
+// proactive returns a command with these TLVs, given in hex.
 func proactive(kind, qualifier, to byte, objects string) string {
 	body := unhex(fmt.Sprintf("8103 01%02x%02x 8202 81%02x %s", kind, qualifier, to, objects))
 	if len(body) > 0x7f {
@@ -137,7 +136,7 @@ func getInput(text string) string {
 	return proactive(0x23, 0x04, 0x82, fmt.Sprintf("8d%02x04%x 91020408", len(text)+1, text))
 }
 
-// radio is a network with one handset, and what it sent.
+// radio is a network with one handset that records the messages sent.
 type radio struct {
 	*handset.Network
 	diary diary
@@ -182,7 +181,7 @@ func (r *radio) sent() []string {
 	return append([]string(nil), r.sends...)
 }
 
-// forCard is an SMS-DELIVER for a card.
+// forCard returns an SMS-DELIVER for a card.
 func forCard(t testing.TB, ud []byte) []byte {
 	t.Helper()
 	d := sms.Deliver{
@@ -206,7 +205,7 @@ func (r *radio) deliver(t testing.TB, tpdu []byte) string {
 	return hex.EncodeToString(report)
 }
 
-// wake gives the card something, whatever it is.
+// wake sends the card an arbitrary message.
 func (r *radio) wake(t testing.TB) { t.Helper(); r.deliver(t, forCard(t, []byte{1})) }
 
 func (r *radio) screen(t testing.TB) handset.Dialogue {
@@ -232,10 +231,10 @@ func (r *radio) behaves(t testing.TB, b person.Behaviour) {
 	}
 }
 
-// bubble runs a test of which the clock is the test's.
+// bubble runs a test with a simulated clock.
 func bubble(t *testing.T, f func(*testing.T)) { t.Helper(); synctest.Test(t, f) }
 
-// only fails unless there is one, which it returns.
+// only returns the only element; it fails if there is another number of them.
 func only[T any](t testing.TB, all []T) T {
 	t.Helper()
 	if len(all) != 1 {

@@ -21,7 +21,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// These tests are of the handset with the card that it is for, and its person.
+// These tests cover the handset together with a real software card and its user.
 
 func verifySignature(t testing.TB, key crypto.PublicKey, message, sig []byte) bool {
 	t.Helper()
@@ -76,12 +76,12 @@ func TestSIMSign(t *testing.T) {
 	} {
 		for _, kind := range []signum.KeyType{signum.EC, signum.RSA} {
 			t.Run(c.does.String()+"/"+string(kind), func(t *testing.T) {
-				plastic := newCard(t)
+				fakeCard := newCard(t)
 				if kind == signum.RSA {
-					plastic = newCard(t, withRSAKey)
+					fakeCard = newCard(t, withRSAKey)
 				}
 				bubble(t, func(t *testing.T) {
-					s := newService(t, plastic, c.does)
+					s := newService(t, fakeCard, c.does)
 					began := time.Now()
 					if report := s.send(signReq(1, text)); report != "0000" {
 						t.Fatal(report)
@@ -110,8 +110,8 @@ func TestSIMSign(t *testing.T) {
 							t.Errorf("%+v", e)
 						}
 					}
-					if plastic.TriesLeft() != c.tries || s.screen().Kind != handset.Idle || len(s.pors) != 1 || s.pors[0].Status != 0 {
-						t.Errorf("%d tries, %+v, %d PoRs", plastic.TriesLeft(), s.screen(), len(s.pors))
+					if fakeCard.TriesLeft() != c.tries || s.screen().Kind != handset.Idle || len(s.pors) != 1 || s.pors[0].Status != 0 {
+						t.Errorf("%d tries, %+v, %d PoRs", fakeCard.TriesLeft(), s.screen(), len(s.pors))
 					}
 				})
 			})
@@ -119,12 +119,12 @@ func TestSIMSign(t *testing.T) {
 	}
 }
 
-// A person's behaviour is that of the first dialogue; a card that was posed
-// comes to its senses.
+// A request keeps the behaviour of its first dialogue; a card whose fault was simulated works
+// normally afterwards.
 func TestSIMOneAfterAnother(t *testing.T) {
-	plastic := newCard(t)
+	fakeCard := newCard(t)
 	bubble(t, func(t *testing.T) {
-		s := newService(t, plastic, person.Behaviour{})
+		s := newService(t, fakeCard, person.Behaviour{})
 		want := []applet.Result{applet.OK, applet.NoKey, applet.PINBlocked, applet.OK, applet.OK, applet.UserCancel, applet.PINBlocked, applet.PINBlocked}
 		for i, do := range []person.Action{person.Approve, person.NoKey, person.Blocked, person.BadSignature, person.Approve, person.Cancel, person.WrongPIN, person.Approve} {
 			if err := s.Behave(msisdn, person.Behaviour{Do: do}); err != nil {
@@ -161,8 +161,8 @@ func TestSIMActivation(t *testing.T) {
 	} {
 		t.Run(c.does.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				plastic := newCard(t, blankCard)
-				s := newService(t, plastic, c.does)
+				fakeCard := newCard(t, blankCard)
+				s := newService(t, fakeCard, c.does)
 				s.send(simpleReq(applet.SetPIN, 1))
 				time.Sleep(90 * time.Second)
 				synctest.Wait()
@@ -181,7 +181,7 @@ func TestSIMActivation(t *testing.T) {
 				if c.result != applet.OK {
 					return
 				}
-				if plastic.KnownPIN() != person.DefaultPIN {
+				if fakeCard.KnownPIN() != person.DefaultPIN {
 					t.Error("the PIN")
 				}
 				s.send(simpleReq(applet.GenKey, 1))
@@ -199,14 +199,14 @@ func TestSIMActivation(t *testing.T) {
 	}
 }
 
-// By hand new PINs are refused for other reasons too.
+// A person can enter new PINs that are refused for other reasons.
 func TestSIMNewPINByHand(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		plastic := newCard(t, blankCard)
-		s := newService(t, plastic, silent)
+		fakeCard := newCard(t, blankCard)
+		s := newService(t, fakeCard, silent)
 		s.send(simpleReq(applet.SetPIN, 1))
 		synctest.Wait()
-		for _, input := range []string{"12#4", "9999", "1234"} { // no PIN; two that differ
+		for _, input := range []string{"12#4", "9999", "1234"} { // not a PIN; two that differ
 			s.press(handset.KeyOK, input)
 		}
 		s.press(handset.KeyOK, "9999")
@@ -214,7 +214,7 @@ func TestSIMNewPINByHand(t *testing.T) {
 		s.press(handset.KeyOK, "8888")
 		s.press(handset.KeyOK, "8888")
 		synctest.Wait()
-		if r := only(t, s.got()); r.Result != applet.OK || plastic.KnownPIN() != "8888" {
+		if r := only(t, s.got()); r.Result != applet.OK || fakeCard.KnownPIN() != "8888" {
 			t.Errorf("%+v", r)
 		}
 		want := []person.Kind{person.Shown, person.PINRejected, person.PINRejected, person.PINSet}
@@ -241,9 +241,9 @@ func TestSIMReceipt(t *testing.T) {
 		{person.Cancel, applet.UserCancel, person.Cancelled},
 		{person.Silent, applet.NoAnswer, person.TimedOut},
 	} {
-		plastic := newCard(t)
+		fakeCard := newCard(t)
 		bubble(t, func(t *testing.T) {
-			s := newService(t, plastic, person.Behaviour{Do: c.do})
+			s := newService(t, fakeCard, person.Behaviour{Do: c.do})
 			s.send(displayReq(1, "You paid. Grüezi!"))
 			time.Sleep(signum.ReceiptShown)
 			synctest.Wait()
@@ -263,9 +263,9 @@ func TestSIMReceipt(t *testing.T) {
 
 // A text of several pages is one request.
 func TestSIMPages(t *testing.T) {
-	plastic := newCard(t)
+	fakeCard := newCard(t)
 	bubble(t, func(t *testing.T) {
-		s := newService(t, plastic, silent)
+		s := newService(t, fakeCard, silent)
 		text := strings.Repeat("0123456789", 25)
 		s.send(displayReq(1, text))
 		synctest.Wait()
@@ -284,12 +284,12 @@ func TestSIMPages(t *testing.T) {
 	})
 }
 
-// While the person thinks the card takes repetitions, and is busy for others;
-// afterwards a repetition gets the same answer, and nobody is asked.
+// While the user thinks, the card accepts repetitions and is busy for other requests.
+// Afterwards a repetition gets the same answer without asking the user.
 func TestSIMRepetitionAndBusy(t *testing.T) {
-	plastic := newCard(t)
+	fakeCard := newCard(t)
 	bubble(t, func(t *testing.T) {
-		s := newService(t, plastic, person.Delayed(10*time.Second))
+		s := newService(t, fakeCard, person.Delayed(10*time.Second))
 		s.send(signReq(1, "first"))
 		synctest.Wait()
 		if report := s.send(signReq(1, "first")); report != "0000" {
@@ -322,11 +322,11 @@ func TestSIMRepetitionAndBusy(t *testing.T) {
 	})
 }
 
-// A packet that is not the service's gets a report, and no prompt.
+// A packet that does not come from the service gets a report but no prompt.
 func TestSIMForged(t *testing.T) {
-	plastic := newCard(t)
+	fakeCard := newCard(t)
 	bubble(t, func(t *testing.T) {
-		s := newService(t, plastic, person.Behaviour{})
+		s := newService(t, fakeCard, person.Behaviour{})
 		s.Connect(func(string, []byte) error { return nil }) // PoRs without security
 		s.sendPacket(slices.Repeat([]byte{0xff}, 40))
 		s.sendPacket(slices.Repeat([]byte{0x00}, 300))
@@ -338,11 +338,11 @@ func TestSIMForged(t *testing.T) {
 	})
 }
 
-// A person at the page, step by step.
+// A person presses the keys, step by step.
 func TestSIMByHand(t *testing.T) {
-	plastic := newCard(t)
+	fakeCard := newCard(t)
 	bubble(t, func(t *testing.T) {
-		s := newService(t, plastic, person.Behaviour{})
+		s := newService(t, fakeCard, person.Behaviour{})
 		if err := s.TakeOver(msisdn, true); err != nil {
 			t.Fatal(err)
 		}
@@ -385,11 +385,11 @@ func TestSIMByHand(t *testing.T) {
 	})
 }
 
-// What is signed is what the screen said.
+// The signature is over the text that the screen showed.
 func TestSIMWhatYouSee(t *testing.T) {
-	plastic := newCard(t)
+	fakeCard := newCard(t)
 	bubble(t, func(t *testing.T) {
-		s := newService(t, plastic, silent)
+		s := newService(t, fakeCard, silent)
 		for n, text := range []string{"@", "seven @", "eight ch", "a\r\nb\r", "[{~^|€\\}]", "Привет ✓", strings.Repeat("ж", 119), strings.Repeat("x", 239)} {
 			s.send(signReq(n, text))
 			synctest.Wait()
@@ -397,7 +397,7 @@ func TestSIMWhatYouSee(t *testing.T) {
 				t.Errorf("shown %q, want %q", d.Text, text)
 			}
 			s.press(handset.KeyOK, "")
-			s.press(handset.KeyOK, plastic.KnownPIN())
+			s.press(handset.KeyOK, fakeCard.KnownPIN())
 			synctest.Wait()
 			if got := s.got(); len(got) != n+1 || !s.signed(got[n], text) {
 				t.Fatalf("%q: %d replies", text, len(got))
@@ -406,11 +406,11 @@ func TestSIMWhatYouSee(t *testing.T) {
 	})
 }
 
-// A card that is out of the phone when the person has made up their mind.
+// The card is removed before the user decides.
 func TestSIMTakenOut(t *testing.T) {
-	plastic, other := newCard(t), newCard(t, func(c *card.Config) { c.ICCID = "8941000000000000025" })
+	fakeCard, other := newCard(t), newCard(t, func(c *card.Config) { c.ICCID = "8941000000000000025" })
 	bubble(t, func(t *testing.T) {
-		s := newService(t, plastic, person.Behaviour{})
+		s := newService(t, fakeCard, person.Behaviour{})
 		s.send(signReq(1, "pay"))
 		synctest.Wait()
 		if err := s.Insert("sim2", msisdn, other); err != nil {

@@ -24,7 +24,7 @@ func pending(w <-chan struct{}) (change, open bool) {
 	}
 }
 
-// A second click finds nothing, and no click presses the next dialogue.
+// A second click has no effect, and no click answers the next dialogue.
 func TestDoubleClick(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		card := asks(displayText("one"), displayText("two"), displayText("three"))
@@ -113,7 +113,7 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-// While somebody has the keys the simulated person has not; then it has again.
+// The simulated user presses no key while a person has the keys, and continues afterwards.
 func TestTakeOver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		card := asks(displayText("one"), displayText("two"), displayText("three"))
@@ -126,7 +126,7 @@ func TestTakeOver(t *testing.T) {
 		}
 		r.wake(t)
 		synctest.Wait()
-		takeOver(true) // after the person had begun to think
+		takeOver(true) // after the simulated user started to think
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		if d := r.screen(t); d.Text != "one" {
@@ -146,7 +146,7 @@ func TestTakeOver(t *testing.T) {
 	})
 }
 
-// The first key of a request has to be waited for.
+// Only the first key of a request takes the delay.
 func TestDelay(t *testing.T) {
 	for _, c := range []struct {
 		does person.Behaviour
@@ -182,7 +182,7 @@ func TestDelay(t *testing.T) {
 	}
 }
 
-// A person whose PIN the handset does not take gives up.
+// A user whose PIN the handset refuses gives up.
 func TestInputDoesNotFit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		card := asks(proactive(0x23, 4, 0x82, "8d00 91020101"))
@@ -287,7 +287,7 @@ func TestLocate(t *testing.T) {
 	}
 }
 
-// Another card in the handset: the person stays, the dialogue does not.
+// With another card in the handset, the user stays but the dialogue ends.
 func TestSwap(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		old, fresh := asks(displayText("old")), asks(displayText("new"))
@@ -323,7 +323,7 @@ func TestSwap(t *testing.T) {
 	})
 }
 
-// A card that is taken out while its message is sent hears no more.
+// A card that is removed while its message is being sent gets no more APDUs.
 func TestRemoveWhileSending(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		card := asks(proactive(0x13, 0, 0x83, "8b08 41000b9144970000"))

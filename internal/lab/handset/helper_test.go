@@ -14,12 +14,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// rsaKey is made once: none of these tests is one of key generation.
+// rsaKey is generated once: none of these tests is about key generation.
 var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
 const msisdn = "+41791234567"
 
-// diary has the events of the phones.
+// diary records the events of the phones.
 type diary struct{ testkit.Events[person.Event] }
 
 func (d *diary) kinds() []person.Kind {

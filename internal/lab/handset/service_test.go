@@ -23,8 +23,8 @@ var otaKeys = scp80.Keys{
 	KIc: unhex("000102030405060708090a0b0c0d0e0f"), KID: unhex("101112131415161718191a1b1c1d1e1f"),
 }
 
-// service is the other end: it makes secured packets of requests, and reads
-// what the card answers.
+// service is the other end: it sends requests in secured packets and decodes the card's
+// answers.
 type service struct {
 	testing.TB
 	*handset.Network
@@ -88,7 +88,7 @@ func newService(t testing.TB, c *card.Card, does person.Behaviour) *service {
 	return s
 }
 
-// receive takes an SMS-SUBMIT: it is called by the handset.
+// receive takes an SMS-SUBMIT from the handset.
 func (s *service) receive(number string, tpdu []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +120,7 @@ func (s *service) receive(number string, tpdu []byte) error {
 	return nil
 }
 
-// send asks the card. It returns the last report of the handset.
+// send sends a request to the card. It returns the last report of the handset.
 func (s *service) send(r applet.Request) string {
 	s.Helper()
 	data, err := r.MarshalBinary()
@@ -180,7 +180,7 @@ func (s *service) press(key handset.Key, input string) {
 	}
 }
 
-// cardText is a text as a request carries it.
+// cardText encodes a text for a request.
 func cardText(text string) applet.Text {
 	if septets, ok := sms.EncodeGSM7(text); ok {
 		return applet.Text{DCS: applet.GSM7, Count: byte(len(septets)), Data: sms.PackGSM7(septets)}
@@ -208,7 +208,7 @@ func simpleReq(op applet.Op, n int) applet.Request {
 	return r
 }
 
-// signed reports whether the reply has the signature over this text.
+// signed reports whether the reply has a signature over this text.
 func (s *service) signed(r *applet.Reply, text string) bool {
 	s.Helper()
 	q := signReq(0, text)

@@ -17,8 +17,8 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// forever asks one thing after another: what it is given, then a text, a PIN
-// and a message, for as long as it is asked for.
+// forever issues one command after another: the given ones, then a text, a PIN and a message,
+// as long as the handset fetches.
 type forever struct {
 	first []byte
 	mu    sync.Mutex
@@ -69,7 +69,7 @@ func (f *forever) TriesLeft() int                  { return 3 }
 func (f *forever) Asking() card.Asking             { return card.Asking{Step: card.StepText} }
 func (f *forever) SimulateFault(signum.Code, bool) {}
 
-// Everything at once: nothing stands still, and no card is ever asked twice.
+// Everything happens at once; nothing gets stuck, and no user is asked twice.
 func TestConcurrently(t *testing.T) {
 	const phones, workers = 8, 16
 	number := func(i int) string { return fmt.Sprintf("+4179000000%d", i) }
@@ -165,8 +165,8 @@ func TestConcurrently(t *testing.T) {
 	}
 }
 
-// Whatever a card asks, it gets one response to each command, and the handset
-// stands.
+// A card gets one response to each command, whatever the command is, and the handset
+// continues to work.
 func FuzzProactiveCommand(f *testing.F) {
 	for _, c := range rounds {
 		f.Add(c, byte(0), "1234")
@@ -200,7 +200,7 @@ func FuzzProactiveCommand(f *testing.F) {
 	})
 }
 
-// Whatever the network delivers, there is a report, and what is shown is text.
+// Every delivery gets a report, and the screen shows valid text only.
 func FuzzDeliverSM(f *testing.F) {
 	f.Add(forCard(f, []byte{1}))
 	for _, p := range parts(f, repeat("пароль ", 90), true, 3) {
@@ -220,7 +220,7 @@ func FuzzDeliverSM(f *testing.F) {
 	})
 }
 
-// What a handset costs while its card waits for its person.
+// The cost of a handset whose card waits for its user.
 func BenchmarkWaitingHandset(b *testing.B) {
 	for _, does := range []person.Behaviour{silent, person.Delayed(time.Hour)} {
 		b.Run(does.String(), func(b *testing.B) {
@@ -267,8 +267,8 @@ func BenchmarkWaitingHandset(b *testing.B) {
 	}
 }
 
-// Signatures from the ENVELOPE to the last SMS-SUBMIT, with the card, its
-// cryptography and a person who acts at once.
+// Signatures from the ENVELOPE to the last SMS-SUBMIT, with the card, its cryptography and a
+// user who acts at once.
 func BenchmarkSIMSign(b *testing.B) {
 	s := newService(b, newCard(b), person.Behaviour{After: 1})
 	done := make(chan struct{}, 2)

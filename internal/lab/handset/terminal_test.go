@@ -23,7 +23,7 @@ func TestTerminalProfile(t *testing.T) {
 	}
 }
 
-// What the card answers to an ENVELOPE is what the network is told.
+// The card's answer to an ENVELOPE goes into the delivery report.
 func TestEnvelope(t *testing.T) {
 	for _, c := range []struct {
 		sw     uint16
@@ -39,7 +39,7 @@ func TestEnvelope(t *testing.T) {
 		{0x6200, "", "00d500"},
 		{0x9e01, "", "00d500"},
 	} {
-		card := &plastic{envelope: func(*plastic) ([]byte, uint16) { return unhex(c.data), c.sw }}
+		card := &fakeCard{envelope: func(*fakeCard) ([]byte, uint16) { return unhex(c.data), c.sw }}
 		r := newRadio(t, handset.Config{}, card)
 		tpdu := forCard(t, []byte("packet"))
 		if got := r.deliver(t, tpdu); got != c.report {
@@ -53,7 +53,7 @@ func TestEnvelope(t *testing.T) {
 	}
 }
 
-// A long TPDU makes lengths of two octets.
+// A long TPDU needs lengths of two octets.
 func TestEnvelopeLong(t *testing.T) {
 	card := asks()
 	r := newRadio(t, handset.Config{}, card)
@@ -64,7 +64,7 @@ func TestEnvelopeLong(t *testing.T) {
 	}
 }
 
-// Which key gives which TERMINAL RESPONSE.
+// The TERMINAL RESPONSE for each key.
 func TestTerminalResponse(t *testing.T) {
 	const text, input = "8103 012181 8202 8281 ", "8103 012304 8202 8281 "
 	for _, c := range []struct {
@@ -106,7 +106,7 @@ func TestTerminalResponse(t *testing.T) {
 	}
 }
 
-// What the handset cannot do, or not understand, it says and goes on.
+// The handset refuses commands that it does not support or understand, and continues.
 func TestBeyondCapabilities(t *testing.T) {
 	for command, want := range map[string]string{
 		proactive(0x25, 0, 0x82, "8502 4142"):           "30", // SET UP MENU
@@ -134,7 +134,7 @@ func TestBeyondCapabilities(t *testing.T) {
 	}
 }
 
-// The screen says what the card said.
+// The screen shows what the card sent.
 func TestDialogue(t *testing.T) {
 	for _, c := range []struct {
 		command string
@@ -191,8 +191,8 @@ func TestInputLimits(t *testing.T) {
 	})
 }
 
-// The handset answers itself when nobody does: after a minute, or what is
-// configured, or what the card wants.
+// If no key is pressed, the handset answers by itself: after a minute, the configured time, or
+// the time that the card sets.
 func TestInactivity(t *testing.T) {
 	for _, c := range []struct {
 		command    string
@@ -232,8 +232,8 @@ func TestInactivity(t *testing.T) {
 	}
 }
 
-// An ENVELOPE reaches the card during a dialogue. What it wants to be fetched
-// waits for the response, and so does what it wants while a message is sent.
+// An ENVELOPE reaches the card during a dialogue, or while a message is being sent. The commands
+// that follow from it wait for the response to the open one.
 func TestFetchWaits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		card := asks(displayText("first"))
@@ -242,7 +242,7 @@ func TestFetchWaits(t *testing.T) {
 		r.wake(t)
 		synctest.Wait()
 		card.mu.Lock()
-		card.envelope = func(p *plastic) ([]byte, uint16) {
+		card.envelope = func(p *fakeCard) ([]byte, uint16) {
 			p.queue = append(p.queue, unhex(displayText("second")))
 			return nil, 0x9000
 		}
@@ -259,7 +259,7 @@ func TestFetchWaits(t *testing.T) {
 	})
 }
 
-// The same where the card says it only once, to the ENVELOPE.
+// The same with a card that announces its command only in the answer to the ENVELOPE.
 func TestFetchOwed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		card := asks(displayText("first"))
@@ -269,11 +269,11 @@ func TestFetchOwed(t *testing.T) {
 		synctest.Wait()
 		next := unhex(displayText("second"))
 		card.mu.Lock()
-		card.envelope = func(p *plastic) ([]byte, uint16) { return nil, 0x9100 | uint16(len(next)) }
+		card.envelope = func(p *fakeCard) ([]byte, uint16) { return nil, 0x9100 | uint16(len(next)) }
 		card.mu.Unlock()
 		r.wake(t)
 		card.mu.Lock()
-		card.response = func(p *plastic, _ []byte) { p.response = nil }
+		card.response = func(p *fakeCard, _ []byte) { p.response = nil }
 		card.mu.Unlock()
 		synctest.Wait()
 		go func() {
@@ -289,8 +289,8 @@ func TestFetchOwed(t *testing.T) {
 	})
 }
 
-// A message is sent with the handset's own reference, one at a time; meanwhile
-// the card takes ENVELOPEs, and whoever sends may deliver one.
+// Messages are sent one at a time, with the handset's own reference. Meanwhile the card accepts
+// ENVELOPEs, and the function that sends may deliver one.
 func TestSendShortMessage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sm := proactive(0x13, 0, 0x83, "8500 8b08 41000b9144970000")
@@ -343,12 +343,12 @@ func TestSendShortMessageFails(t *testing.T) {
 	}
 }
 
-// A card that never stops asking is left alone.
+// The handset stops serving a card that issues commands without end.
 func TestEndlessCard(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		menu := unhex(proactive(0x25, 0, 0x82, "8502 4142"))
 		card := asks(proactive(0x25, 0, 0x82, "8502 4142"))
-		card.response = func(p *plastic, _ []byte) { p.queue = append(p.queue, menu) }
+		card.response = func(p *fakeCard, _ []byte) { p.queue = append(p.queue, menu) }
 		r := newRadio(t, handset.Config{}, card)
 		r.wake(t)
 		synctest.Wait()
@@ -358,8 +358,8 @@ func TestEndlessCard(t *testing.T) {
 	})
 }
 
-// mute is a card that does not answer as one.
-type mute struct{ *plastic }
+// mute is a card without valid answers.
+type mute struct{ *fakeCard }
 
 func (mute) Transmit([]byte) []byte { return []byte{0x90} }
 
@@ -370,7 +370,7 @@ func TestMuteCard(t *testing.T) {
 	}
 }
 
-// A card may want something as soon as it is in there.
+// A card may issue a command right after its insertion.
 func TestAtInsertion(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		card := asks()

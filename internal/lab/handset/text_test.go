@@ -13,7 +13,7 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// text delivers a message to the person, in as many parts as it needs.
+// text delivers a message to the user, in as many parts as it needs.
 func (r *radio) text(t testing.TB, text string, flash bool) {
 	t.Helper()
 	for _, p := range parts(t, text, flash, 7) {
@@ -74,7 +74,7 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-// A flash text is shown, behind what the card asks, and not kept.
+// A flash message is shown behind the card's dialogue and is not stored.
 func TestFlash(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRadio(t, handset.Config{}, asks(displayText("pay?")))
@@ -107,7 +107,7 @@ func TestFlash(t *testing.T) {
 	})
 }
 
-// What a handset keeps is bounded, and what it cannot read it drops.
+// A handset stores a bounded number of messages and drops those that it cannot decode.
 func TestTextsBounded(t *testing.T) {
 	r := newRadio(t, handset.Config{}, asks())
 	for i := range 250 {
