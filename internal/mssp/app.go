@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// AppDevice is what the service keeps of an App beside its Device: how it
-// authenticates and how its key is unlocked.
+// AppDevice is what the service keeps of an App besides its Device: how the App
+// authenticates, and how its key is unlocked.
 type AppDevice struct {
 	DeviceID string
 	MSISDN   string // E.164 with leading +
@@ -17,7 +17,7 @@ type AppDevice struct {
 	VerifierHash []byte
 	// Share is the service's half of what unlocks the signing key on the phone.
 	Share     []byte
-	TriesLeft int // wrong passcodes that are still taken
+	TriesLeft int // how many more wrong passcodes are allowed
 	Name      string
 	Version   string
 	Platform  string
@@ -30,7 +30,7 @@ type AppDevice struct {
 // MaxPasscodeTries is how many wrong passcodes in a row block an App.
 const MaxPasscodeTries = 3
 
-// PushSubscription is where an App is woken up (W3C Push API).
+// PushSubscription says how to wake an App up (W3C Push API).
 type PushSubscription struct {
 	Endpoint string `json:"endpoint"` // https
 	P256DH   []byte `json:"p256dh"`
@@ -45,61 +45,62 @@ type Passkey struct {
 	SignCount uint32 `json:"count"`
 }
 
-// Invite lets an App be enrolled: a one-time activation code for a subscriber.
+// Invite lets a subscriber enrol an App with a one-time activation code.
 type Invite struct {
-	CodeHash []byte // SHA-256
+	CodeHash []byte // SHA-256 of the code
 	MSISDN   string
-	// Trusted means that the subscriber asked for it with a method that is
-	// active: the account keeps its serial without a recovery code.
+	// Trusted means that the subscriber proved who they are with an active method:
+	// the account keeps its serial without a recovery code.
 	Trusted bool
 	Created time.Time
 	Expires time.Time
 }
 
-// Enrolment is everything that changes when an App is enrolled, at once.
+// Enrolment is everything that changes, all at once, when an App is enrolled.
 type Enrolment struct {
-	CodeHash []byte // of the invite, which is used up
+	CodeHash []byte // of the invite, which is deleted
 	App      *AppDevice
 	Device   Device // with its certificate
-	// Serial replaces the account's; empty: it stays.
+	// Serial replaces that of the account; empty: the account keeps its own.
 	Serial string
-	// RecoveryHash is the SHA-256 of a new recovery code; nil: the old one stays.
+	// RecoveryHash is the SHA-256 of a new recovery code; nil: the account keeps the
+	// code that it has, if any.
 	RecoveryHash []byte
 }
 
-// ErrInvite means that an activation code is wrong, used, or past its time.
+// ErrInvite means that an activation code is wrong, used or expired.
 var ErrInvite = errors.New("the activation code is not valid")
 
 // AppStore keeps Apps, invites and recovery codes.
 type AppStore interface {
-	// PutInvite adds an invite, and forgets those of the same subscriber.
+	// PutInvite adds an invite. It replaces an earlier one of the same subscriber.
 	PutInvite(ctx context.Context, i *Invite) error
-	// Invite finds one that is valid now; ErrInvite if there is none.
+	// Invite finds an invite that is valid now; ErrInvite.
 	Invite(ctx context.Context, codeHash []byte, now time.Time) (*Invite, error)
-	// EnrolApp does all of an enrolment or nothing. ErrInvite if the invite was
-	// used meanwhile.
+	// EnrolApp makes all changes of an enrolment or none. ErrInvite if the invite has
+	// been used meanwhile.
 	EnrolApp(ctx context.Context, e *Enrolment, now time.Time) error
 	// App finds an App by its device ID; ErrNotFound, or *RowError if its row cannot
 	// be read.
 	App(ctx context.Context, deviceID string) (*AppDevice, error)
-	// UpdateApp changes what may change of an App: VerifierHash, Name, Version,
-	// Platform, Push, Passkeys and LastSeen; what the function does to the other
-	// fields is lost. See Store for the function. ErrNotFound.
+	// UpdateApp changes VerifierHash, Name, Version, Platform, Push, Passkeys and
+	// LastSeen of an App. Changes of other fields are lost. Store says what the
+	// function may do. ErrNotFound.
 	UpdateApp(ctx context.Context, deviceID string, change func(*AppDevice) error) error
-	// In what follows ErrNotFound means that there is no such App or subscriber.
-	//
-	// TakeTry counts a passcode as wrong before it is looked at, and says how
-	// many are left after; -1 if there was none to take.
+	// TakeTry counts a wrong passcode before the passcode is checked, and returns how
+	// many more are allowed; -1 if none was left. ErrNotFound.
 	TakeTry(ctx context.Context, deviceID string) (left int, err error)
-	// ResetTries gives all back: the passcode was right.
+	// ResetTries gives an App all its tries back, after a correct passcode.
+	// ErrNotFound.
 	ResetTries(ctx context.Context, deviceID string) error
-	// RemoveApp deletes the App and its device. ErrNotFound.
+	// RemoveApp deletes an App and its device. ErrNotFound.
 	RemoveApp(ctx context.Context, deviceID string) error
-	// RecoveryHash is the SHA-256 of a subscriber's recovery code, nil if there is
-	// none.
+	// RecoveryHash returns the SHA-256 of a subscriber's recovery code, nil if there
+	// is no code. ErrNotFound.
 	RecoveryHash(ctx context.Context, msisdn string) ([]byte, error)
-	// SetRecoveryHash replaces it, and with it RecoveryCodeCreated.
+	// SetRecoveryHash replaces the hash and sets RecoveryCodeCreated; nil deletes the
+	// code. ErrNotFound.
 	SetRecoveryHash(ctx context.Context, msisdn string, hash []byte) error
-	// SetSubscriberState suspends an account, or ends that.
+	// SetSubscriberState suspends an account or ends its suspension. ErrNotFound.
 	SetSubscriberState(ctx context.Context, msisdn string, s SubscriberState) error
 }

@@ -9,8 +9,8 @@ import (
 // CertificateState is the state of a certificate of the issuing CA.
 type CertificateState string
 
-// States of a certificate. A row is written as intended before the CA signs,
-// so that no certificate can exist that the store does not know.
+// The states of a certificate. A row is written as intended before the CA signs, so
+// that the store knows every certificate that exists.
 const (
 	CertificateIntended CertificateState = "INTENDED"
 	CertificateGood     CertificateState = "GOOD"
@@ -24,25 +24,25 @@ type Certificate struct {
 	State     CertificateState
 	DER       []byte // nil while intended
 	Issuer    string // key identifier of the CA, lower-case hex; set on intent, read back by RevokedCertificates only
-	TBS       []byte // to-be-signed bytes as linted; set on intent only, not read back with a device
+	TBS       []byte // to-be-signed bytes as linted; only written, with the intent
 	NotBefore time.Time
 	NotAfter  time.Time
 	RevokedAt time.Time // zero if not revoked
 	Reason    int       // CRLReason of RFC 5280, clause 5.3.1
 }
 
-// Issuer certifies subscribers' keys; the issuing CA is one.
+// Issuer certifies subscribers' keys. The issuing CA implements it.
 type Issuer interface {
-	// Issue certifies the key of a device for the account with this serial. The
-	// certificate is in the store when it returns.
+	// Issue certifies the key of a device for the account with this serial. When it
+	// returns, the certificate is in the store.
 	Issue(ctx context.Context, serial, deviceID string, key crypto.PublicKey) (*Certificate, error)
 }
 
 // Chains knows the CAs above subscribers' certificates.
 type Chains interface {
-	// Chain returns the certificates (DER) that stand after a subscriber's (DER)
-	// in a CMS: the CA that issued it, then the root. They must not be changed. It
-	// is an error if the issuer is unknown.
+	// Chain returns the certificates (DER) that follow a subscriber's (DER) in a CMS:
+	// that of the CA that issued it, then the root's. The caller must not change
+	// them. It returns an error if the issuer is unknown.
 	Chain(certificate []byte) ([][]byte, error)
 }
 
@@ -51,13 +51,15 @@ type CertificateStore interface {
 	// IntendCertificate records a certificate (Serial, DeviceID, Issuer, TBS, validity)
 	// before it is signed. A serial number that exists is an error.
 	IntendCertificate(ctx context.Context, c *Certificate) error
-	// CompleteCertificate adds the DER of an intended one, which is then good.
-	// ErrNotFound if it was not intended.
+	// CompleteCertificate adds the DER of an intended certificate, which makes it
+	// good. ErrNotFound if it was not intended.
 	CompleteCertificate(ctx context.Context, serial string, der []byte) error
-	// RevokeCertificate is idempotent: the first time and reason stay.
-	// ErrNotFound if there is no good or revoked certificate of that number.
+	// RevokeCertificate revokes a good certificate. If it is revoked already, the first
+	// time and reason stay. ErrNotFound if there is no good or revoked certificate of
+	// that number.
 	RevokeCertificate(ctx context.Context, serial string, at time.Time, reason int) error
-	// Certificate finds one by serial number, TBS left out.
+	// Certificate finds a certificate by its serial number, without its TBS;
+	// ErrNotFound.
 	Certificate(ctx context.Context, serial string) (*Certificate, error)
 	// RevokedCertificates lists those revoked and not expired at the time,
 	// ordered by serial number, of all issuers. DER is left out if Issuer is known:

@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// Clock tells the time. Tests set it; everything that decides by time asks it.
+// Clock tells the time. All decisions by time ask it, so that tests can set it.
 type Clock interface{ Now() time.Time }
 
 // SystemClock is the machine's clock.

@@ -1,8 +1,8 @@
-// Package mssp holds the books of the service: what it keeps of parties,
-// subscribers, devices, certificates, cards, Apps, transactions and receipts,
-// and the ports through which the rest of the service reaches them.
+// Package mssp holds what the service keeps: parties, subscribers, devices,
+// certificates, cards, Apps, transactions and receipts, and the ports through
+// which the rest of the service reaches them.
 //
-// A type, its errors and its port stand in one file:
+// A type, its errors and its port are in one file:
 //
 //	party.go        Party, its certificate pins and its geofence
 //	subscriber.go   Subscriber and Device
@@ -13,7 +13,8 @@
 //	app.go          AppDevice, Invite, Enrolment, AppStore
 //	card.go         Card, CardStore
 //	phone.go        DeviceRequest, DeviceAnswer, Channel, Inbox, AnswerHandler
-//	store.go        Store, which is all stores in one
+//	text.go         TextMessage, TextSender
+//	store.go        Store, which combines the ports; RowError
 //
 // What an application provider sees of the service is package signum; nothing
 // there needs this package. This package must not know how a message is

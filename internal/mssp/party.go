@@ -8,43 +8,43 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// Pin is the SHA-256 of a party's end-entity TLS certificate (DER). It is the
-// party's only identity on the wire; names in certificates mean nothing.
+// Pin is the SHA-256 of a party's end-entity TLS certificate (DER). It alone
+// identifies the party on the wire; names in certificates mean nothing.
 type Pin [sha256.Size]byte
 
-// PinOf is the pin of a certificate in DER.
+// PinOf returns the pin of a certificate in DER.
 func PinOf(der []byte) Pin { return sha256.Sum256(der) }
 
-// String is the pin in lower-case hex.
+// String returns the pin in lower-case hex.
 func (p Pin) String() string { return hex.EncodeToString(p[:]) }
 
-// Caller is who speaks on a connection, as far as TLS tells.
+// Caller identifies the peer of a connection, as far as TLS tells.
 type Caller struct {
 	Pin     Pin    // valid if Problem is empty
-	Problem string // why the connection identifies nobody; for the log only
+	Problem string // why the peer is not identified; for the log only
 }
 
 // Party is an application provider (AP).
 type Party struct {
 	ID           string // AP_ID, a URI
 	PasswordHash []byte // SHA-256 of AP_PWD; nil: AP_PWD is ignored
-	DTBDPrefix   string // must start every text; may be empty
-	Pins         []Pin  // several, so that a certificate can be rotated
+	DTBDPrefix   string // every text must start with it; may be empty
+	Pins         []Pin  // more than one while a certificate is rotated
 	Profiles     []string
-	AuthProfile1 string   // what AuthProfile1 stands for; empty: STK-LoA4
-	Services     []string // additional services subscribed to
-	DefaultLang  string   // when userLang is absent; empty: userLang is mandatory
+	AuthProfile1 string   // the profile that AuthProfile1 stands for; empty: STK-LoA4
+	Services     []string // additional services that the party has subscribed to
+	DefaultLang  string   // of requests without userLang; empty: userLang is mandatory
 
 	AutoActivation bool          // a request to an inactive SIM activates it
-	TestNumbers    bool          // may use the test numbers
-	Geofence       PartyGeofence // enforced when the party asks for geofencing
+	TestNumbers    bool          // the party may use the test numbers
+	Geofence       PartyGeofence // enforced when a request asks for geofencing
 }
 
 // HasPin reports whether the certificate belongs to the party.
 func (p *Party) HasPin(pin Pin) bool { return slices.Contains(p.Pins, pin) }
 
-// Resolve is the profile a request for uri means to this party: an empty one
-// is AuthProfile1, which is mapped.
+// Resolve returns the profile that uri stands for in a request of this party. An
+// empty one stands for AuthProfile1, which each party has mapped.
 func (p *Party) Resolve(uri string) string {
 	if uri != "" && uri != signum.ProfileAuth1 {
 		return uri
@@ -55,7 +55,7 @@ func (p *Party) Resolve(uri string) string {
 	return signum.ProfileSTK
 }
 
-// Authorised reports whether the party may ask for the profile as sent.
+// Authorised reports whether the party may ask for a profile, given as sent.
 func (p *Party) Authorised(uri string) bool {
 	return uri == "" || uri == signum.ProfileAuth1 || slices.Contains(p.Profiles, uri)
 }
@@ -76,9 +76,9 @@ func (p *Party) MayUse(m signum.Method) bool {
 	return false
 }
 
-// Geofence is a policy: where a phone must be and how sure of it one must be.
-// The zero value allows everything. It is kept with a party or sent with a
-// request.
+// Geofence is a policy that says where a phone must be, and how certain that must
+// be. The zero value allows everything. A policy is kept with a party or sent with
+// a request.
 type Geofence struct {
 	CountryWhitelist      []string `json:"countrywhitelist,omitempty"` // ISO 3166-1 alpha-2; empty: all
 	CountryBlacklist      []string `json:"countryblacklist,omitempty"`
@@ -88,9 +88,9 @@ type Geofence struct {
 	MaxAccuracyMeters     *int     `json:"maxaccuracymeters,omitempty"`   // nil: any
 }
 
-// PartyGeofence is the policy that the service keeps for a party.
+// PartyGeofence is the policy that is kept with a party.
 type PartyGeofence struct {
 	Enabled bool `json:"enabled"`
-	Verbose bool `json:"verbose"` // tell the party which rule was broken
+	Verbose bool `json:"verbose"` // the fault says which rule was broken
 	Geofence
 }

@@ -8,19 +8,20 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// DeviceOp is what a phone shall do.
+// DeviceOp is what a phone is asked to do. (A signum.Operation is what a party
+// asks of the service.)
 type DeviceOp uint8
 
-// The operations.
+// What a phone can be asked to do.
 const (
 	OpSign     DeviceOp = iota // show the text, ask for the PIN, sign
 	OpActivate                 // ask for a new PIN twice, make a key
 	OpDisplay                  // show the text of a receipt
 )
 
-// DeviceRequest is what a channel carries to a phone. A transaction can ask a
-// phone three things, one after the other: TransID and Op together name a
-// request.
+// DeviceRequest is what a channel carries to a phone. A transaction can ask a phone
+// for several things, one after the other, so that it takes TransID and Op to name
+// a request.
 type DeviceRequest struct {
 	Op          DeviceOp
 	TransID     string
@@ -30,77 +31,81 @@ type DeviceRequest struct {
 	Lang        string
 	MimeType    string
 	Text        string // to display
-	SignedAttrs []byte // OpSign: to sign, after its messageDigest was checked against Text
+	SignedAttrs []byte // of OpSign: to sign, if their messageDigest is that of Text
 	KeyType     signum.KeyType
-	Locate      bool     // tell where the phone is with the answer
-	App2App     *App2App // not nil: no push; the request waits until its AuthUri is opened
-	Choices     []string // not empty: verification codes to choose from
+	Locate      bool     // the answer must say where the phone is
+	App2App     *App2App // not nil: do not push or show the request until its AuthUri is opened
+	Choices     []string // verification codes to choose from; empty: none
 	Created     time.Time
 	Expires     time.Time
 }
 
-// DeviceAnswer is what came back from a phone: a Fault, or by operation
-// OpSign: Signature (ECDSA as DER, RSA as PKCS #1 v1.5, both over SHA-256 of
-// SignedAttrs), and Location if it was wanted; OpActivate: PublicKey and Proof;
-// OpDisplay: Receipt.
+// DeviceAnswer is the answer of a phone: a Fault, or what belongs to Op.
 type DeviceAnswer struct {
-	Op        DeviceOp
-	TransID   string
-	DeviceID  string
+	Op       DeviceOp
+	TransID  string
+	DeviceID string
+	Fault    *signum.Fault // for example 401, 402, 404 or 209
+
+	// Of OpSign. Signature is over SHA-256 of SignedAttrs: ECDSA in DER, or RSA with
+	// PKCS #1 v1.5.
 	Signature []byte
-	Location  *Location
-	Choice    string // of the verification codes
-	PublicKey []byte // SubjectPublicKeyInfo, DER
-	Proof     []byte // signature of the new key over ActivationProof, form as of Signature
-	Receipt   signum.ReceiptResult
-	Fault     *signum.Fault // for example 401, 402, 404, 209
+	Location  *Location // nil unless Locate was set
+	Choice    string    // the verification code that the user chose
+
+	// Of OpActivate.
+	PublicKey []byte // SubjectPublicKeyInfo in DER
+	Proof     []byte // signature by the new key over ActivationProof, in the form of Signature
+
+	Receipt signum.ReceiptResult // of OpDisplay
 }
 
-// ActivationProof is what a new key signs to prove that the device has it and
-// that it was made for this transaction (RFC 4211, clause 4.1, in spirit).
+// ActivationProof returns what a new key signs to prove that the device holds it
+// and made it for this transaction (a proof of possession as in RFC 4211, clause
+// 4.1, in another form).
 func ActivationProof(transID string, publicKey []byte) []byte {
 	return append([]byte("signum activation "+transID+"\x00"), publicKey...)
 }
 
-// Why a Channel or a TextSender did not take a request. Any other error is a
-// failure of the service itself: its store, its keys, a limit that it set.
+// Why a Channel or a TextSender did not accept a request. Any other error is a
+// failure of the service itself: of its store, its keys, or a limit that it set.
 var (
-	// ErrUnreachable means that the network cannot bring the request to the phone,
-	// or that there is no phone to bring it to. The party is told 209.
+	// ErrUnreachable means that the network cannot deliver the request, or that there
+	// is no phone to deliver it to. The party gets 209.
 	ErrUnreachable = errors.New("the phone cannot be reached")
-	// ErrRefused means that the phone must not be asked for this, now or later. The
-	// service made a request that it should not have made; the party is told 900,
-	// as for a failure.
+	// ErrRefused means that the phone must not be asked for this, neither now nor
+	// later: the service made a request that it should not have made. The party gets
+	// 900, as for a failure.
 	ErrRefused = errors.New("the channel refuses the request")
 )
 
-// Channel is a bearer to phones of one method. Implementations are safe for
-// concurrent use.
+// Channel carries requests to the phones of one method. Implementations are safe
+// for concurrent use.
 type Channel interface {
-	// Send hands a request over; it does not wait for the user. A request may
-	// be handed over again after a restart: TransID and Op tell, and the user
-	// must not be asked twice. An error means that the phone was not and will not
-	// be asked: see ErrUnreachable.
+	// Send hands a request over and does not wait for the user. After a restart the
+	// same request may come again: the channel recognises it by TransID and Op, and
+	// must not ask the user twice. An error means that the phone was not asked and
+	// will not be: see ErrUnreachable.
 	Send(ctx context.Context, r DeviceRequest) error
-	// Cancel withdraws a request that has ended otherwise (superseded, expired).
-	// Best effort: an answer that still comes is dropped by its receiver.
+	// Cancel withdraws a request that has ended in another way, for example expired.
+	// It need not succeed: the handler drops an answer that still comes.
 	Cancel(ctx context.Context, deviceID, transID string)
 }
 
-// Inbox tells what is asked of a device now; bearers that a device connects to
-// ask it, whichever node made the request.
+// Inbox tells what a device is asked for now, whichever node made the request.
+// Bearers use it when a device connects.
 type Inbox interface {
 	// Pending lists what the device has to answer: outstanding transactions and
 	// pending receipts, oldest first.
 	Pending(ctx context.Context, deviceID string) ([]DeviceRequest, error)
-	// Signature is the CMS of a signature that the device made, ErrNotFound if it
-	// made none in this transaction.
+	// Signature returns the CMS of the signature that the device made in a
+	// transaction; ErrNotFound if it made none.
 	Signature(ctx context.Context, deviceID, transID string) ([]byte, error)
 }
 
-// AnswerHandler receives what phones answer.
+// AnswerHandler receives the answers of phones.
 type AnswerHandler interface {
-	// Answer returns an error if the answer was not taken: it is for another
-	// device, or the store failed. A late answer is taken and dropped.
+	// Answer returns an error if the answer was not accepted: the device was not
+	// asked, or the store failed. A late answer is accepted and dropped.
 	Answer(ctx context.Context, a DeviceAnswer) error
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// Receipt is a receipt after it was accepted. A transaction has at most one.
+// Receipt is a receipt that was accepted. A transaction has at most one.
 type Receipt struct {
 	TransID  string // of the signature
 	DeviceID string

@@ -14,10 +14,10 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrDuplicate means that (AP_ID, AP_TransID, Instant) was used before.
 	ErrDuplicate = errors.New("transaction exists")
-	// ErrReceipted means that the transaction has had its receipt.
+	// ErrReceipted means that the transaction has a receipt already.
 	ErrReceipted = errors.New("transaction has a receipt")
-	// ErrNotSigned means that a transaction has no signature to send a receipt
-	// for.
+	// ErrNotSigned means that a transaction has no signature, so that it cannot have a
+	// receipt.
 	ErrNotSigned = errors.New("transaction has no signature")
 )
 
@@ -56,19 +56,19 @@ func (e *RowError) Error() string {
 
 func (e *RowError) Unwrap() error { return e.Err }
 
-// Store keeps everything that must survive. A write that returned nil is on
-// disk. All methods are safe for concurrent use. Times are kept to the
-// microsecond and come back in UTC.
+// Store keeps everything that must survive. A write that returned nil is on disk.
+// All methods are safe for concurrent use. Times are kept to the microsecond and
+// come back in UTC.
 //
-// UpdateApp, UpdateParty and UpdateSubscriber take a function of the row as it
-// is now. The row is read, changed and written in one transaction, so that
-// updates of one row follow each other, on whichever nodes they are made. The
-// function gets its own copy of the row and changes it in place. It may be
-// called more than once, and in another goroutine, so it must depend on nothing
-// but the row and what it captured, and be done within microseconds: the row is
-// locked, and other writes wait. No certificate is issued in it, and no store is
-// called. If it returns an error, nothing is written and the update returns
-// that error.
+// UpdateApp, UpdateParty and UpdateSubscriber take a function that changes the
+// row. The store reads the row, calls the function and writes the row in one
+// transaction, so that updates of one row follow each other, whichever nodes make
+// them. The function gets its own copy of the row and changes it in place. It may
+// be called more than once, and in another goroutine, so it must depend only on
+// the row and on what it captured. It must return within microseconds, because the
+// row is locked and other writes wait: it must not issue a certificate or call a
+// store. If it returns an error, nothing is written, and the update returns that
+// error.
 type Store interface {
 	TransactionStore
 	CertificateStore
@@ -88,28 +88,26 @@ type Store interface {
 	// are ordered by ID. A network that cannot be read is unknown: its device works
 	// on. ErrNotFound if there is no such account.
 	Subscriber(ctx context.Context, msisdn string) (*Subscriber, error)
-	// PutSubscriber inserts or replaces an account and its devices; a device
-	// that is no longer listed goes. A device's current certificate is the one
-	// its Certificate.Serial names; the certificate rows themselves are
-	// CertificateStore's.
+	// PutSubscriber inserts or replaces an account and its devices. A device that is
+	// no longer listed is deleted. Certificate.Serial of a device names its current
+	// certificate, whose row belongs to the CertificateStore and does not change.
 	PutSubscriber(ctx context.Context, s *Subscriber) error
-	// UpdateSubscriber changes all of an account but its MSISDN, as PutSubscriber
-	// does: a device that the function drops goes. ErrNotFound.
+	// UpdateSubscriber changes all of an account but its MSISDN, as PutSubscriber does:
+	// a device that the function drops is deleted. ErrNotFound.
 	UpdateSubscriber(ctx context.Context, msisdn string, change func(*Subscriber) error) error
 	// ActivateDevice makes a device of a subscriber active, with this key type
 	// and certificate and a PIN that is not blocked. ErrNotFound if there is no
 	// such device or certificate.
 	ActivateDevice(ctx context.Context, deviceID string, k signum.KeyType, certSerial string) error
-	// RenewDevice gives an active device another certificate in place of the one
-	// that it has, by compare-and-set: false means that nothing changed, because
-	// the device is gone, is not active, or has another certificate by now, or
-	// because there is no new one.
+	// RenewDevice replaces the certificate of an active device, by compare-and-set.
+	// False means that nothing changed: the device is gone, is not active or has
+	// another certificate by now, or there is no certificate newSerial.
 	RenewDevice(ctx context.Context, deviceID, oldSerial, newSerial string) (bool, error)
-	// SetPINBlocked keeps what a device said of its PIN. ErrNotFound if there is
-	// no such device.
+	// SetPINBlocked records whether the PIN of a device is blocked. ErrNotFound if
+	// there is no such device.
 	SetPINBlocked(ctx context.Context, deviceID string, blocked bool) error
-	// DeactivateDevice switches a device off, as if it were not there.
-	// ErrNotFound if there is none.
+	// DeactivateDevice switches a device off, so that requests treat it as absent.
+	// ErrNotFound if there is no such device.
 	DeactivateDevice(ctx context.Context, deviceID string) error
 
 	Close() error

@@ -8,12 +8,12 @@ import (
 type TextMessage struct {
 	MSISDN string // E.164 with leading +
 	Text   string
-	Flash  bool // shown at once and not kept (class 0)
+	Flash  bool // to show at once and not keep (class 0, 3GPP TS 23.038)
 }
 
 // TextSender sends short messages. It is safe for concurrent use.
 type TextSender interface {
-	// SendText hands a message over to the network; nil does not mean that it
-	// was read. Errors are those of Channel.Send.
+	// SendText hands a message over to the network. Nil means that the network has
+	// accepted it, not that it was delivered. Errors are as with Channel.Send.
 	SendText(ctx context.Context, m TextMessage) error
 }

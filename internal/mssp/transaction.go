@@ -8,7 +8,7 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// State is where a transaction stands. It leaves StateOutstanding once.
+// State is the state of a transaction. A transaction leaves StateOutstanding once.
 //
 //	outstanding ── signature ──▶ signed ── receipt ──▶ receipted
 //	      ├── text sent ───────▶ delivered (one-time passwords)
@@ -24,10 +24,10 @@ const (
 	StateFailed      State = "failed"
 )
 
-// Signed reports whether there is a signature.
+// Signed reports whether a transaction in this state has a signature.
 func (s State) Signed() bool { return s == StateSigned || s == StateReceipted }
 
-// Transaction is one signature request after it was accepted.
+// Transaction is a signature request that was accepted.
 type Transaction struct {
 	ID        string // MSSP_TransID, a short NCName
 	APID      string
@@ -38,18 +38,18 @@ type Transaction struct {
 	MSISDNSent string        // as the party wrote it
 	DeviceID   string        // empty for a one-time password
 	Method     signum.Method // likewise
-	Profile    string        // as answers name it: that of the method used
+	Profile    string        // the profile of the method, as answers name it
 	Async      bool
 	Lang       string // en, de, fr or it
 	MimeType   string
 	Text       string // what the phone shows
 	Services   ServiceOptions
 
-	// Both are empty until a SIM that is activated on the way has its
-	// certificate, and for one-time passwords.
+	// These are empty for a one-time password, and until a SIM that is activated on the
+	// way has its certificate.
 	SignedAttrs []byte       // DER of the signed attributes: the to-be-signed bytes
 	CertSerial  string       // of the signer's certificate
-	Certificate *Certificate // the same, joined in when read; nil when written
+	Certificate *Certificate // that certificate; set when read, ignored when written
 
 	State    State
 	Outcome  Outcome // meaningful once State is not outstanding
@@ -58,8 +58,8 @@ type Transaction struct {
 	Finished time.Time // zero while outstanding
 }
 
-// OTP reports whether the transaction sends a one-time password. No device and
-// no method takes part: a text goes to the number, and nothing is signed.
+// OTP reports whether the transaction sends a one-time password. It has no device
+// and no method: a text goes to the number, and nothing is signed.
 func (t *Transaction) OTP() bool { return t.Method == "" }
 
 // Activating reports whether the transaction waits for a SIM to be activated.
@@ -67,33 +67,33 @@ func (t *Transaction) Activating() bool {
 	return t.State == StateOutstanding && !t.OTP() && t.CertSerial == ""
 }
 
-// ServiceOptions is what the additional services of a request want of its transaction.
-// It is kept as JSON.
+// ServiceOptions is what the additional services of a request ask of its
+// transaction. It is kept as JSON.
 type ServiceOptions struct {
 	Validate   bool            `json:"validate,omitempty"`
-	Subscriber string          `json:"subscriber,omitempty"` // MCC and MNC for subscriberInfo; empty: not asked
+	Subscriber string          `json:"subscriber,omitempty"` // MCC and MNC for subscriberInfo; empty: not asked for
 	Geofencing bool            `json:"geofencing,omitempty"`
-	GeoError   signum.GeoError `json:"geoerror,omitempty"` // known beforehand: the phone need not say where it is
+	GeoError   signum.GeoError `json:"geoerror,omitempty"` // not 0: known beforehand, so the phone is not asked where it is
 	App2App    *App2App        `json:"app2app,omitempty"`
 
 	Verification *Verification `json:"verification,omitempty"`
 
-	Fence      *Geofence      `json:"fence,omitempty"`      // sent with the request
-	PartyFence *PartyGeofence `json:"partyfence,omitempty"` // kept with the party when it asked
+	Fence      *Geofence      `json:"fence,omitempty"`      // the policy of the request
+	PartyFence *PartyGeofence `json:"partyfence,omitempty"` // the party's policy at the time of the request
 
-	ActivateKey signum.KeyType `json:"activate,omitempty"` // of the SIM that is activated on the way
+	ActivateKey signum.KeyType `json:"activate,omitempty"` // the kind of key that the SIM makes first; empty: it has one
 }
 
-// App2App is how an app of the party and the one that signs call each other.
+// App2App says how the party's app and the one that signs open each other.
 type App2App struct {
-	// TokenHash is the SHA-256 in hex of the session token: only who has the
-	// AuthUri can open the request.
+	// TokenHash is the SHA-256 in hex of the session token. The token is in the
+	// AuthUri only, so that nothing else opens the request.
 	TokenHash   string `json:"token"`
 	RedirectURI string `json:"redirect,omitempty"`
 }
 
-// Verification is a code that the party's page shows, among the choices that
-// the App shows: who approves a stranger's request does not know which.
+// Verification is a code that the party's page shows, and the choices that the App
+// shows. A user who approves somebody else's request does not know which to choose.
 type Verification struct {
 	Code    string   `json:"code"` // two digits
 	Choices []string `json:"choices"`
@@ -101,10 +101,10 @@ type Verification struct {
 
 // Outcome is how a transaction ended.
 type Outcome struct {
-	Code      signum.Code // SignatureMade, RequestOK (delivered), or the code of the fault
+	Code      signum.Code // SignatureMade, RequestOK (delivered), or the code of a fault
 	Detail    string      // of the fault
-	Signature []byte      // of the device, verified; nil unless Code is SignatureMade
-	Location  *Location   // with a signature, where geofencing was asked for
+	Signature []byte      // by the device, verified; nil unless Code is SignatureMade
+	Location  *Location   // with a signature, if geofencing was asked for
 }
 
 // Err returns the *signum.Fault of a transaction that failed, and nil if it
@@ -116,10 +116,10 @@ func (o Outcome) Err() error {
 	return &signum.Fault{Code: o.Code, Detail: o.Detail}
 }
 
-// Failed is the outcome of a fault.
+// Failed returns the outcome of a transaction that ends with a fault.
 func Failed(f *signum.Fault) Outcome { return Outcome{Code: f.Code, Detail: f.Detail} }
 
-// FinalState is the state that the outcome leads to.
+// FinalState returns the state that the outcome leads to.
 func (o Outcome) FinalState() State {
 	switch o.Code {
 	case signum.SignatureMade:
@@ -130,8 +130,8 @@ func (o Outcome) FinalState() State {
 	return StateFailed
 }
 
-// Location is where a phone was, or why that is not known. Confidences are
-// those of the measurement; LocationConfidence falls by 0.01 per hour of age.
+// Location is where a phone was, or why that is not known. Confidences are as at
+// the measurement; LocationConfidence falls by 0.01 for each full hour of age.
 type Location struct {
 	Error              signum.GeoError `json:"error,omitempty"` // 0: there is a location
 	Country            string          `json:"country,omitempty"`
@@ -147,56 +147,56 @@ type BusyError struct{ TransID string }
 
 func (e *BusyError) Error() string { return fmt.Sprintf("busy with transaction %s", e.TransID) }
 
-// TransactionStore keeps transactions. It is where their invariants live:
-// unique (AP_ID, AP_TransID, Instant), at most one outstanding transaction per
-// subscriber and method, and terminal states that never change.
+// TransactionStore keeps transactions and enforces their invariants: unique (AP_ID,
+// AP_TransID, Instant), at most one outstanding transaction per subscriber and
+// method, and final states that never change.
 //
-// Lists leave out rows that cannot be read, see RowError. Nodes that can read such
+// Lists leave out rows that cannot be read; see RowError. Nodes that can read such
 // a transaction may answer it; any node may end it by the columns that it can read.
 type TransactionStore interface {
-	// InsertTransaction adds a transaction, outstanding or already ended.
-	// ErrDuplicate or *BusyError (in this order, if both) when an invariant
-	// refuses it; nothing is then written.
+	// InsertTransaction adds a transaction, outstanding or already ended. If an
+	// invariant refuses it, nothing is written and the error is ErrDuplicate or
+	// *BusyError, in this order if both apply.
 	InsertTransaction(ctx context.Context, t *Transaction) error
-	// PrepareTransaction gives an outstanding transaction that waits for an
-	// activation what there is to sign, and with which certificate. False means
-	// that nothing changed: it has ended, or was prepared before.
+	// PrepareTransaction adds the signed attributes and the certificate to an
+	// outstanding transaction that waits for an activation. False means that nothing
+	// changed: the transaction has ended, or was prepared before.
 	PrepareTransaction(ctx context.Context, id string, signedAttrs []byte, certSerial string) (bool, error)
-	// InsertReceipt adds a pending receipt and moves its transaction from signed
-	// to receipted, both or none. ErrNotFound if there is no such transaction,
-	// ErrReceipted if it had one, ErrNotSigned if it has no signature.
+	// InsertReceipt adds a pending receipt and moves its transaction from signed to
+	// receipted, both or neither. ErrNotFound if there is no such transaction,
+	// ErrReceipted if it has a receipt, ErrNotSigned if it has no signature.
 	InsertReceipt(ctx context.Context, r *Receipt) error
-	// FinishReceipt gives a pending receipt its result, by compare-and-set: false
-	// means that it had one, or that there is no such receipt.
+	// FinishReceipt sets the result of a pending receipt, by compare-and-set. False
+	// means that it has a result already, or that there is no such receipt.
 	FinishReceipt(ctx context.Context, transID string, result signum.ReceiptResult, at time.Time) (bool, error)
 	// Receipt finds the receipt of a transaction; ErrNotFound, or *RowError if it
 	// cannot be read.
 	Receipt(ctx context.Context, transID string) (*Receipt, error)
 	// TransactionUsed reports whether a party's (AP_TransID, Instant) exists.
 	TransactionUsed(ctx context.Context, apID, apTransID string, instant time.Time) (bool, error)
-	// Transaction finds one by MSSP_TransID, Certificate joined in. *RowError if it
-	// cannot be read.
+	// Transaction finds a transaction by its MSSP_TransID, with its Certificate;
+	// ErrNotFound, or *RowError if it cannot be read.
 	Transaction(ctx context.Context, id string) (*Transaction, error)
-	// FinishTransaction moves an outstanding transaction to its end, by
-	// compare-and-set: false means that nothing changed, because it had ended
-	// before (or never was), or because it would succeed with a certificate
-	// that is revoked.
+	// FinishTransaction ends an outstanding transaction, by compare-and-set. False
+	// means that nothing changed: it had ended before, does not exist, or would
+	// succeed with a certificate that is no longer good.
 	FinishTransaction(ctx context.Context, id string, o Outcome, at time.Time) (bool, error)
-	// ExpiredTransactions lists outstanding ones whose Expires is not after
-	// now, oldest first.
+	// ExpiredTransactions lists the IDs of outstanding transactions whose Expires is
+	// not after now, oldest first.
 	ExpiredTransactions(ctx context.Context, now time.Time, limit int) ([]string, error)
-	// OutstandingTransactions lists those not expired at now in order of ID,
-	// starting after the given one; for recovery.
+	// OutstandingTransactions lists, for recovery, the outstanding transactions that
+	// have not expired at now, in the order of their IDs and starting after the given
+	// one. A page with fewer than limit is the last.
 	OutstandingTransactions(ctx context.Context, now time.Time, after string, limit int) ([]*Transaction, error)
 	// DevicePending lists a device's outstanding transactions and pending
 	// receipts that have not expired at now, oldest first.
 	DevicePending(ctx context.Context, deviceID string, now time.Time) ([]*Transaction, []*Receipt, error)
-	// RecentTransactions lists a subscriber's, latest first.
+	// RecentTransactions lists the transactions of a subscriber, latest first.
 	RecentTransactions(ctx context.Context, msisdn string, limit int) ([]*Transaction, error)
-	// EndedTransactions returns those of ids that are no longer outstanding
-	// (or no longer exist).
+	// EndedTransactions returns those of ids that are not outstanding: they have ended,
+	// or there is no such transaction.
 	EndedTransactions(ctx context.Context, ids []string) ([]string, error)
-	// PurgeTransactions deletes ended ones that finished before the time, and
-	// their receipts, at most limit, and says how many.
+	// PurgeTransactions deletes at most limit transactions that finished before the
+	// time, with their receipts, and returns how many it deleted.
 	PurgeTransactions(ctx context.Context, before time.Time, limit int) (int, error)
 }
