@@ -47,7 +47,7 @@ func TestResolve(t *testing.T) {
 		{"a zone", "10.0.0.1:80", []string{"fe80::1%eth0"}, "fe80::1"},
 		{"the zone of a proxy", "[2001:db8:ff::1%eth0]:80", []string{"192.0.2.1"}, "192.0.2.1"},
 		{"IPv4-mapped", "[::ffff:10.0.0.1]:80", []string{"::ffff:192.0.2.1"}, "192.0.2.1"},
-		{"a port that is none", "10.0.0.1:80", []string{"192.0.2.1:99999"}, "10.0.0.1"},
+		{"an invalid port", "10.0.0.1:80", []string{"192.0.2.1:99999"}, "10.0.0.1"},
 		{"leading zeros", "10.0.0.1:80", []string{"192.0.2.010"}, "10.0.0.1"},
 		{"spaces and tabs", "10.0.0.1:80", []string{" \t192.0.2.1 \t"}, "192.0.2.1"},
 		{"too long an element", "10.0.0.1:80", []string{"192.0.2.1" + strings.Repeat(" ", 100)}, "10.0.0.1"},

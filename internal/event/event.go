@@ -9,7 +9,7 @@ import (
 )
 
 // Event is what is known of one call of one entrance. The entrance makes it,
-// whoever handles the call completes it, and it is emitted once, at the end.
+// the handlers of the call complete it, and it is emitted once, at the end.
 type Event struct {
 	Start    time.Time
 	Entrance string // "rest", "soap", "app", "portal", "pki", "smpp"

@@ -55,7 +55,7 @@ func TestTake(t *testing.T) {
 }
 
 // A full table evicts the key that was used least recently. It never refuses a
-// newcomer, and a key that is still being used, even in vain, is not evicted.
+// newcomer, and a key in use is not evicted, even if its uses are refused.
 func TestFullTable(t *testing.T) {
 	l := New(Rate{Burst: 1, Every: time.Hour}, 3)
 	for _, u := range []struct {

@@ -82,6 +82,45 @@ func TestReady(t *testing.T) {
 	}
 }
 
+// TestStopping: while a request drains, the node says that it is not ready, and
+// lives.
+func TestStopping(t *testing.T) {
+	n, err := New(t.Context(), opsConfig(t), Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, release := make(chan struct{}), make(chan struct{})
+	n.HandleWeb("/slow", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(begun)
+		<-release
+	}))
+	ctx, stop := context.WithCancel(t.Context())
+	ended, answered := make(chan error, 1), make(chan struct{})
+	go func() { ended <- n.Run(ctx) }()
+	go func() {
+		defer close(answered)
+		if status, _ := get(t, n.WebListenerURL()+"/slow"); status != 200 {
+			t.Errorf("the request that drained got %d", status)
+		}
+	}()
+	<-begun
+	stop()
+	for {
+		status, body := get(t, n.OpsURL()+"/readyz?verbose")
+		if status == 503 && strings.Contains(body, "the node is stopping") {
+			break
+		}
+	}
+	if status, _ := get(t, n.OpsURL()+"/livez"); status != 200 {
+		t.Errorf("livez: %d", status)
+	}
+	close(release)
+	<-answered
+	if err := errors.Join(<-ended, n.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestReadySMSC: with an SMSC that does not answer a node is not ready.
 func TestReadySMSC(t *testing.T) {
 	c := opsConfig(t)

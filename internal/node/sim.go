@@ -17,14 +17,14 @@ import (
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
-// newSIMs makes what reaches cards and what provisions them.
+// newSIMs makes the channel to SIM cards and their provisioning.
 func (n *Node) newSIMs(context.Context) error {
 	c := n.cfg.SIM
 	key, err := c.MasterKeyBytes()
 	if err != nil {
 		return err
 	}
-	if key == nil { // no SMSC: no card is reached, and no key of one is worth keeping
+	if key == nil { // without an SMSC no card is reached, so that no card key has to last
 		key = make([]byte, simcards.MasterKeySize)
 		if _, err := rand.Read(key); err != nil {
 			return err

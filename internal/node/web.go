@@ -26,7 +26,7 @@ const (
 
 var portalPin = mssp.PinOf([]byte(portalParty))
 
-// page completes an address that begins with a slash: it is one of the pages.
+// page makes an address that begins with a slash absolute: it is one of the pages.
 func (n *Node) page(address string) string {
 	if strings.HasPrefix(address, "/") {
 		return n.WebURL() + address
@@ -59,7 +59,7 @@ func (n *Node) newApps(context.Context) (err error) {
 
 func rate(r config.Rate) limit.Rate { return limit.PerMinute(r.PerMinute, r.Burst) }
 
-// newPages makes what people and Apps reach.
+// newPages puts everything for people and Apps on the web listener.
 func (n *Node) newPages(ctx context.Context) error {
 	prefix := n.cfg.Service.Name + ": "
 	err := n.putParty(ctx, &mssp.Party{
