@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Version is that of the language.
+// Version is the version of the protocol.
 const Version = 1
 
 // ErrMalformed is wrapped by every error about the encoding.
@@ -18,15 +18,15 @@ func malformed(format string, args ...any) error {
 	return fmt.Errorf("applet: %w: %s", ErrMalformed, fmt.Sprintf(format, args...))
 }
 
-// Op is what the applet shall do.
+// Op is what the applet is asked to do.
 type Op byte
 
 // The operations.
 const (
 	Sign    Op = 1 // show the text, ask for the PIN, sign
-	GenKey  Op = 2 // make a key, unless there is one, and prove to have it
+	GenKey  Op = 2 // make a key, unless there is one, and prove possession of it
 	SetPIN  Op = 3 // ask for a new PIN twice
-	Status  Op = 4 // tell how the card is
+	Status  Op = 4 // report the state of the card
 	Display Op = 5 // show a text
 )
 
@@ -37,7 +37,7 @@ func (o Op) String() string { return name(opNames, o) }
 // Algorithm is the kind of the key and of its signatures.
 type Algorithm byte
 
-// The algorithms. Zero means that the request does not care.
+// The algorithms. Zero in a request means any.
 const (
 	EC  Algorithm = 1 // P-256; ECDSA over SHA-256, as DER
 	RSA Algorithm = 2 // 2048 bits; PKCS #1 v1.5 over SHA-256
@@ -56,10 +56,10 @@ const (
 	UserCancel Result = 1 // the user pressed Cancel
 	NoAnswer   Result = 2 // the user did nothing in time
 	PINBlocked Result = 3
-	NoKey      Result = 4 // or none of the wanted algorithm
+	NoKey      Result = 4 // or none of the requested algorithm
 	Busy       Result = 5 // with another request
-	Refused    Result = 6 // the card will not: malformed, or nothing that it can show
-	Internal   Result = 7 // the card could not
+	Refused    Result = 6 // malformed, or not displayable
+	Internal   Result = 7 // the card failed
 )
 
 var resultNames = map[Result]string{
@@ -76,12 +76,12 @@ func name[T ~byte](names map[T]string, v T) string {
 	return fmt.Sprintf("0x%02x", byte(v))
 }
 
-// ID names a transaction to the card.
+// ID identifies a transaction to the card.
 type ID [8]byte
 
-// TransactionID is the name of a transaction on the card: the first octets of
-// the SHA-256 of its MSSP_TransID. The service can always make it again, so
-// that it need not be kept, and 64 bits are plenty for the requests of one card.
+// TransactionID returns the ID of a transaction: the first octets of the SHA-256 of
+// its MSSP_TransID. The service can always compute it and need not store it; 64 bits
+// are plenty for the requests of one card.
 func TransactionID(transID string) (id ID) {
 	sum := sha256.Sum256([]byte(transID))
 	copy(id[:], sum[:])
@@ -94,7 +94,7 @@ func (id ID) String() string { return hex.EncodeToString(id[:]) }
 type Request struct {
 	Op        Op
 	ID        ID
-	KeyID     byte // of the key to use or make; 1 is the only one today
+	KeyID     byte // of the key to use or make; only 1 is in use
 	Algorithm Algorithm
 	Text      Text // Sign and Display: what to show
 
@@ -102,15 +102,15 @@ type Request struct {
 	SigningTime time.Time // whole seconds, 1970 to 2106
 	CertHash    [32]byte  // SHA-256 of the signer's certificate
 
-	Timeout   time.Duration // of the user, whole seconds to 65,535; rounded down
-	Lang      string        // of the card's own words: two letters, ISO 639-1
-	Challenge string        // GenKey: the MSSP_TransID, which the proof names; at most 64 octets
-	// Sealed is the text of Display instead of Text, encrypted to the card's RSA
-	// key (RSAES-PKCS1-v1_5): the form of ETSI TS 102 221, annex A.
+	Timeout   time.Duration // for the user; rounded down to seconds, at most 65,535
+	Lang      string        // of the card's own texts: two letters, ISO 639-1
+	Challenge string        // GenKey: the MSSP_TransID, which the proof covers; at most 64 octets
+	// Sealed replaces Text in Display: the text in the form of ETSI TS 102 221, annex
+	// A, encrypted to the card's RSA key (RSAES-PKCS1-v1_5).
 	Sealed []byte
 }
 
-// Reply is what a card answers to a request.
+// Reply is the answer of a card to a request.
 type Reply struct {
 	Op        Op
 	ID        ID
@@ -124,7 +124,7 @@ type Reply struct {
 	State     State  // Status
 }
 
-// State is how a card is.
+// State is the state of a card.
 type State byte
 
 // The states, as bits.
@@ -133,6 +133,6 @@ const (
 	HasPIN
 )
 
-// TAR is the applet's address on a card (ETSI TS 101 220) where the operator
-// has no other: "SGM".
+// TAR is the default address of the applet on a card (ETSI TS 101 220): "SGM". An
+// operator may assign another.
 var TAR = [3]byte{0x53, 0x47, 0x4d}

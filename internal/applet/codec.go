@@ -8,8 +8,8 @@ import (
 
 const maxChallenge = 64
 
-// MarshalBinary writes the request in the order of its tags. An error means
-// that a field is out of its range.
+// MarshalBinary encodes the request in the order of the tags. An error means that a
+// field is out of range.
 func (r *Request) MarshalBinary() ([]byte, error) {
 	b := make([]byte, 0, 128+len(r.Text.Data)+len(r.Sealed))
 	b = appendHead(b, r.Op, r.KeyID, r.Algorithm, r.ID)
@@ -55,7 +55,7 @@ func appendHead(b []byte, op Op, keyID byte, a Algorithm, id ID) []byte {
 	return appendTLV(b, tagID, id[:])
 }
 
-// head reads what begins every payload.
+// head decodes what every payload has.
 func (f *fields) head() (op Op, keyID byte, a Algorithm, id ID, err error) {
 	h := f.get(tagHeader)
 	switch {
@@ -71,8 +71,8 @@ func (f *fields) head() (op Op, keyID byte, a Algorithm, id ID, err error) {
 	return op, keyID, a, id, err
 }
 
-// ParseRequest reads a request, and sees to it that what its operation needs is
-// there. The error wraps ErrMalformed. The result keeps parts of b.
+// ParseRequest decodes a request and checks that it has what its operation needs.
+// The error wraps ErrMalformed. The result shares memory with b.
 func ParseRequest(b []byte) (*Request, error) {
 	f, err := parse(b)
 	if err != nil {
@@ -104,7 +104,7 @@ func ParseRequest(b []byte) (*Request, error) {
 	return r, r.complete(&f)
 }
 
-// complete is an error if something is missing that the operation needs.
+// complete returns an error if the request lacks something that its operation needs.
 func (r *Request) complete(f *fields) error {
 	hasText, hasSealed := len(r.Text.Data) > 0, len(r.Sealed) > 0
 	switch {
@@ -122,7 +122,7 @@ func (r *Request) complete(f *fields) error {
 	return nil
 }
 
-// MarshalBinary writes the reply in the order of its tags.
+// MarshalBinary encodes the reply in the order of the tags.
 func (r *Reply) MarshalBinary() ([]byte, error) {
 	b := make([]byte, 0, 32+len(r.Signature)+len(r.PublicKey)+len(r.Proof))
 	b = appendHead(b, r.Op, r.KeyID, r.Algorithm, r.ID)
@@ -141,8 +141,8 @@ func (r *Reply) MarshalBinary() ([]byte, error) {
 	return b, bounded(b)
 }
 
-// ParseReply reads a reply, and sees to it that one that is OK has what its
-// operation gives. The error wraps ErrMalformed. The result keeps parts of b.
+// ParseReply decodes a reply and checks that one with result OK has what its
+// operation yields. The error wraps ErrMalformed. The result shares memory with b.
 func ParseReply(b []byte) (*Reply, error) {
 	f, err := parse(b)
 	if err != nil {

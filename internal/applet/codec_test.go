@@ -90,8 +90,8 @@ func TestPayloads(t *testing.T) {
 	}
 }
 
-// Whatever is cut off or changed is an error that says so, or another payload,
-// and no panic.
+// A truncated or changed payload is ErrMalformed or another payload, and never a
+// panic.
 func TestPayloadsCut(t *testing.T) {
 	for name, p := range payloads {
 		whole := marshal(t, p)

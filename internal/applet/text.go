@@ -6,38 +6,38 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// The codings of a text (3GPP TS 23.038): the ones that SIM Toolkit takes.
+// The codings of a text (3GPP TS 23.038) that the SIM Toolkit accepts.
 const (
 	GSM7 = 0x00 // packed septets of the default alphabet and its extension
 	UCS2 = 0x08 // UTF-16, big endian
 )
 
-// maxCount is what the octet of the count holds: 255 septets or UTF-16 units.
+// maxCount is the greatest count, in septets or UTF-16 code units: it has one octet.
 const maxCount = 255
 
 // Text is a text as a card shows it.
 type Text struct {
 	DCS   byte // GSM7 or UCS2
-	Count byte // septets or UTF-16 code units: what packed octets alone do not tell
+	Count byte // septets or UTF-16 code units; packed octets alone are ambiguous
 	Data  []byte
 }
 
-// EncodeText packs a text into septets, or if a character is not in their
-// alphabet, writes it as UCS2. The error wraps ErrMalformed: it is empty, too
-// long, or no text.
+// EncodeText encodes a text in packed septets, or in UCS2 if a character is not in
+// the GSM alphabet. The error wraps ErrMalformed: the text is empty, too long, or
+// not UTF-8.
 func EncodeText(s string) (Text, error) {
 	if septets, ok := sms.EncodeGSM7(s); ok && s != "" && len(septets) <= maxCount {
 		return Text{DCS: GSM7, Count: byte(len(septets)), Data: sms.PackGSM7(septets)}, nil
 	}
 	data, ok := sms.EncodeUCS2(s)
 	if !ok || len(data) == 0 || len(data)/2 > maxCount {
-		return Text{}, malformed("a text of %d octets that no card shows", len(s))
+		return Text{}, malformed("a text of %d octets that a card cannot show", len(s))
 	}
 	return Text{DCS: UCS2, Count: byte(len(data) / 2), Data: data}, nil
 }
 
-// Decode is the text. The error wraps ErrMalformed: the count is not that of the
-// data, or they are no text in this coding.
+// Decode returns the text. The error wraps ErrMalformed: the count does not match,
+// or the data is not text in this coding.
 func (t Text) Decode() (string, error) {
 	var s string
 	var err error
@@ -53,7 +53,7 @@ func (t Text) Decode() (string, error) {
 		}
 		s, err = sms.DecodeUCS2(t.Data)
 		if err == nil && !paired(s, int(t.Count)) {
-			err = malformed("half a character")
+			err = malformed("an unpaired surrogate")
 		}
 	default:
 		return "", malformed("data coding %02x", t.DCS)
@@ -64,8 +64,8 @@ func (t Text) Decode() (string, error) {
 	return s, nil
 }
 
-// paired reports whether the text has as many UTF-16 units as were sent, none
-// of which stood alone.
+// paired reports whether the text has as many UTF-16 code units as were sent and no
+// unpaired surrogate.
 func paired(s string, units int) bool {
 	n := 0
 	for _, r := range s {

@@ -17,7 +17,7 @@ func TestText(t *testing.T) {
 		count, len int
 	}{
 		{"Sandbox: Log in?", applet.GSM7, 16, 14},
-		{"@@@@@@@", applet.GSM7, 7, 7}, // seven spare bits, which are no eighth @
+		{"@@@@@@@", applet.GSM7, 7, 7}, // seven spare bits are not an eighth @
 		{"@@@@@@@@", applet.GSM7, 8, 7},
 		{"abcdefg\r", applet.GSM7, 8, 7},
 		{"Pay 10 € [now]", applet.GSM7, 17, 15},
@@ -52,7 +52,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// Any text comes back, and what a card decodes has one form.
+// Any text survives encoding and decoding, and has one encoding only.
 func TestTextRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.StringN(1, 60, 240).Draw(t, "text")

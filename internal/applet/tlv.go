@@ -2,7 +2,7 @@ package applet
 
 import "encoding/binary"
 
-// The tags. Two of them, in a request and in a reply, mean the same.
+// The tags. The first two have the same meaning in requests and replies.
 const (
 	tagHeader     = 0xc0 // version, operation, key id, algorithm
 	tagID         = 0xc1 // 8 octets
@@ -18,10 +18,11 @@ const (
 	tagState      = 0xcb
 )
 
-// MaxPayload bounds a request or reply, in octets: what fits in six messages.
+// MaxPayload is the greatest length of a request or reply in octets: what fits six
+// messages.
 const MaxPayload = 780
 
-// appendTLV writes a definite length in its shortest form (ITU-T X.690, clause
+// appendTLV encodes the length in its shortest definite form (ITU-T X.690, clause
 // 8.1.3).
 func appendTLV(b []byte, tag byte, value ...[]byte) []byte {
 	n := 0
@@ -44,14 +45,14 @@ func appendTLV(b []byte, tag byte, value ...[]byte) []byte {
 	return b
 }
 
-// fields are the values of a payload by tag, for the tags that are known.
+// fields are the values of the known tags of a payload.
 type fields [tagState - tagHeader + 1][]byte
 
 func (f *fields) get(tag byte) []byte { return f[tag-tagHeader] }
 
-// parse reads TLVs to the end. Tags that are not known are skipped, so that
-// either side may be newer than the other; none may come twice. Zero octets
-// after the last are padding.
+// parse decodes TLVs to the end. It skips unknown tags, so that either side may be
+// newer than the other. A known tag must not occur twice. Zero octets after the last
+// TLV are padding.
 func parse(b []byte) (f fields, err error) {
 	if len(b) > MaxPayload {
 		return f, malformed("%d octets, more than %d", len(b), MaxPayload)
@@ -60,7 +61,7 @@ func parse(b []byte) (f fields, err error) {
 		if b[0] == 0 {
 			for _, c := range b {
 				if c != 0 {
-					return f, malformed("something after the padding")
+					return f, malformed("data after the padding")
 				}
 			}
 			break
@@ -81,7 +82,7 @@ func parse(b []byte) (f fields, err error) {
 	return f, nil
 }
 
-// readValue reads a length and its value, which never is nil.
+// readValue decodes a length and its value. The value is never nil.
 func readValue(b []byte) (value, rest []byte, err error) {
 	if len(b) == 0 {
 		return nil, nil, malformed("no length")
@@ -97,7 +98,7 @@ func readValue(b []byte) (value, rest []byte, err error) {
 		return nil, nil, malformed("length %02x", b[0])
 	}
 	if len(b)-head < n {
-		return nil, nil, malformed("a value of %d octets, of which %d are there", n, len(b)-head)
+		return nil, nil, malformed("a value of %d octets, but only %d follow", n, len(b)-head)
 	}
 	return b[head : head+n : head+n], b[head+n:], nil
 }
