@@ -150,7 +150,7 @@ func TestEndToEndCards(t *testing.T) {
 	run(0, file, "Unchanged    2", "user", "import", "--plain-keys", "-")
 	run(0, header+three+";"+wrapped, "New          1", "user", "import", "--kek-file", kekFile, "-")
 	run(exitRefused, header+three+";"+other+wrapped+one+";"+wrapped, "line 3, card "+one+": the card is in use", "user", "import", "--kek-file", kekFile, "-")
-	run(exitRefused, "iccid,puk\n", `unknown column "puk"; there are iccid, msisdn`, "user", "import", "--plain-keys", "-")
+	run(exitRefused, "iccid,puk\n", `unknown column "puk"; the columns are iccid, msisdn`, "user", "import", "--plain-keys", "-")
 
 	run(exitNotSigned, "", "404 NO_KEY_FOUND", "sign", "--ap-id", "mid://sandbox/basic", "--profile", "auth1", user, "Hello")
 	run(0, "", "", "sim", "block", one)

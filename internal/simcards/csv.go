@@ -21,30 +21,30 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// maxLine bounds a line of the file in bytes; a row has some 250.
+// maxLine bounds a line of the file, in bytes; a row has about 250.
 const maxLine = 8 << 10
 
-// The columns of a file of cards, and which of them it must have.
+// The columns of a card file, and those that it must have.
 var (
 	cardColumns     = []string{"iccid", "msisdn", "key_set", "algorithm", "kic", "kid", "key_type", "state"}
 	requiredColumns = cardColumns[:6]
 )
 
-// cardFile reads a file of cards line by line. What it remembers are the cards and
-// numbers that it has seen.
+// cardFile reads a card file line by line. It remembers only which cards and numbers
+// it has seen.
 type cardFile struct {
 	lines       *bufio.Reader
 	line        int
 	comma       rune
 	column      map[string]int
 	columns     int
-	kek         cipher.Block // nil: keys are in the clear
+	kek         cipher.Block // nil: the keys are in the clear
 	parseMSISDN func(string) (string, bool)
 
-	cards   map[packedICCID]uint32 // lines
-	numbers map[uint64]uint32
-	text    bytes.Reader  // one line
-	buffer  *bufio.Reader // of it
+	cards   map[packedICCID]uint32 // line of each
+	numbers map[uint64]uint32      // line of each
+	text    bytes.Reader           // of one line
+	buffer  *bufio.Reader          // on text
 }
 
 // openCards reads the header.
@@ -59,7 +59,7 @@ func openCards(r io.Reader, parseMSISDN func(string) (string, bool), kek []byte)
 	}
 	line, err := f.readLine()
 	if err == io.EOF {
-		return nil, errors.New("simcards: the file is empty; it begins with the names of its columns: " + strings.Join(cardColumns, ", "))
+		return nil, errors.New("simcards: the file is empty; it must begin with the names of its columns: " + strings.Join(cardColumns, ", "))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("simcards: header: %w", err)
@@ -85,27 +85,27 @@ func (f *cardFile) header(line []byte) error {
 	for n, name := range names {
 		name = strings.ToLower(strings.TrimSpace(name))
 		if !slices.Contains(cardColumns, name) {
-			return fmt.Errorf("unknown column %s; there are %s", nameOf(name, n), strings.Join(cardColumns, ", "))
+			return fmt.Errorf("unknown column %s; the columns are %s", nameOf(name, n), strings.Join(cardColumns, ", "))
 		}
 		if _, twice := f.column[name]; twice {
-			return fmt.Errorf("column %s is there twice", name)
+			return fmt.Errorf("column %s occurs twice", name)
 		}
 		f.column[name] = n
 	}
 	for _, name := range requiredColumns {
 		if _, there := f.column[name]; !there {
-			return fmt.Errorf("column %s is missing; there are %s, the last two of which may be absent", name, strings.Join(cardColumns, ", "))
+			return fmt.Errorf("column %s is missing; the columns are %s, and the last two may be absent", name, strings.Join(cardColumns, ", "))
 		}
 	}
 	return nil
 }
 
-// nameOf is the name of a column, or which one it is if it does not look like a
-// name: a file without a header must not show a key.
+// nameOf returns the name of a column for an error, or its number if it does not
+// look like a name: a file without a header must not show a key.
 func nameOf(name string, n int) string {
 	other := func(r rune) bool { return (r < 'a' || r > 'z') && r != '_' && r != '-' && r != ' ' }
 	if name == "" || len(name) > 20 || strings.ContainsFunc(name, other) {
-		return strconv.Itoa(n+1) + " (what it holds is no name)"
+		return strconv.Itoa(n+1) + " (it does not hold a name)"
 	}
 	return strconv.Quote(name)
 }
@@ -140,8 +140,8 @@ func (f *cardFile) readLine() ([]byte, error) {
 	}
 }
 
-// split reads the fields of one line: a quote that is not closed on it does not
-// swallow the lines that follow.
+// split reads the fields of one line. Reading line by line keeps an unclosed quote
+// from swallowing the following lines.
 func (f *cardFile) split(line []byte) ([]string, error) {
 	f.text.Reset(line)
 	f.buffer.Reset(&f.text)
@@ -149,13 +149,13 @@ func (f *cardFile) split(line []byte) ([]string, error) {
 	c.Comma, c.FieldsPerRecord = f.comma, -1
 	fields, err := c.Read()
 	if err != nil {
-		return nil, errors.New("the quotes of a field are not where they should be")
+		return nil, errors.New("misplaced quotes in a field")
 	}
 	return fields, nil
 }
 
-// next returns the next row. The error is a RowError if the row is bad, io.EOF at
-// the end, or that of the reader.
+// next returns the next row. The error is a RowError if the row is bad, io.EOF at the
+// end, or that of the reader.
 func (f *cardFile) next() (*cardRow, error) {
 	line, err := f.readLine()
 	if err != nil && err != errLongLine {
@@ -170,7 +170,7 @@ func (f *cardFile) next() (*cardRow, error) {
 		fields, err = f.split(line)
 	}
 	if err == nil && len(fields) != f.columns {
-		err = fmt.Errorf("it has %d fields, the header %d", len(fields), f.columns)
+		err = fmt.Errorf("the row has %d fields, the header %d", len(fields), f.columns)
 	}
 	if err == nil {
 		err = f.parse(r, fields)
@@ -181,8 +181,8 @@ func (f *cardFile) next() (*cardRow, error) {
 	return r, nil
 }
 
-// parse reads the fields of a row. Errors name the column and do not show what is
-// in it: where columns are mistaken for each other, that is a key.
+// parse reads the fields of a row. Errors name the column and do not show its
+// content: if columns are mixed up, that may be a key.
 func (f *cardFile) parse(r *cardRow, fields []string) error {
 	field := func(name string) string {
 		n, there := f.column[name]
@@ -199,23 +199,23 @@ func (f *cardFile) parse(r *cardRow, fields []string) error {
 	if n := field("msisdn"); n != "" {
 		var ok bool
 		if r.msisdn, ok = f.parseMSISDN(n); !ok {
-			return errors.New("msisdn: it is no number of a mobile user")
+			return errors.New("msisdn: not the number of a mobile user")
 		}
 	}
 	set, err := strconv.ParseUint(field("key_set"), 10, 8)
 	if err != nil || set < 1 || set > 15 {
-		return errors.New("key_set: it is a number from 1 to 15")
+		return errors.New("key_set: must be a number from 1 to 15")
 	}
 	r.keySet = byte(set)
 	switch r.algorithm = strings.ToUpper(field("algorithm")); r.algorithm {
 	case mssp.CardAES, mssp.Card3DES:
 	default:
-		return fmt.Errorf("algorithm: it is %s or %s", mssp.CardAES, mssp.Card3DES)
+		return fmt.Errorf("algorithm: must be %s or %s", mssp.CardAES, mssp.Card3DES)
 	}
 	switch r.keyType = signum.KeyType(strings.ToUpper(field("key_type"))); r.keyType {
 	case "", signum.EC, signum.RSA:
 	default:
-		return fmt.Errorf("key_type: it is %s or %s, or empty: either", signum.EC, signum.RSA)
+		return fmt.Errorf("key_type: must be %s, %s or, for either, empty", signum.EC, signum.RSA)
 	}
 	if err := r.parseState(strings.ToUpper(field("state"))); err != nil {
 		return err
@@ -236,19 +236,19 @@ func (r *cardRow) parseState(text string) error {
 	case r.msisdn == "" && r.state == mssp.CardStock:
 	case r.msisdn != "" && (r.state == mssp.CardActive || r.state == mssp.CardBlocked):
 	case r.msisdn == "":
-		return fmt.Errorf("state: a card without a number is %s, or empty", mssp.CardStock)
+		return fmt.Errorf("state: of a card without a number, must be %s or empty", mssp.CardStock)
 	default:
-		return fmt.Errorf("state: a card with a number is %s or %s, or empty: as it is", mssp.CardActive, mssp.CardBlocked)
+		return fmt.Errorf("state: of a card with a number, must be %s, %s or, to leave it unchanged, empty", mssp.CardActive, mssp.CardBlocked)
 	}
 	return nil
 }
 
-// once refuses a card or a number that an earlier row had: which of them holds is
-// for whoever made the file to say.
+// once refuses a card or number that an earlier row had: only the author of the file
+// can say which row is right.
 func (f *cardFile) once(r *cardRow) error {
 	card := packICCID(r.iccid)
 	if at := f.cards[card]; at != 0 {
-		return fmt.Errorf("iccid: the card is in line %d already", at)
+		return fmt.Errorf("iccid: the card is already in line %d", at)
 	}
 	number := uint64(0)
 	if r.msisdn != "" {
@@ -257,7 +257,7 @@ func (f *cardFile) once(r *cardRow) error {
 			return errors.New("msisdn: the number is too long")
 		}
 		if at := f.numbers[number]; at != 0 {
-			return fmt.Errorf("msisdn: the number is in line %d already", at)
+			return fmt.Errorf("msisdn: the number is already in line %d", at)
 		}
 		f.numbers[number] = uint32(f.line)
 	}
@@ -265,30 +265,30 @@ func (f *cardFile) once(r *cardRow) error {
 	return nil
 }
 
-// key reads a key in hex, unwraps it, and checks that it is one of the algorithm.
+// key reads a key in hex, unwraps it, and checks that it fits the algorithm.
 func (f *cardFile) key(text, algorithm string) ([]byte, error) {
 	key, err := hex.DecodeString(text)
 	if err != nil || len(key) == 0 {
-		return nil, errors.New("it is not hex")
+		return nil, errors.New("not hex")
 	}
 	lengths := []int{16, 24, 32}
 	if algorithm == mssp.Card3DES {
 		lengths = lengths[:2]
 	}
 	if f.kek != nil {
-		// The library wants more than nothing to unwrap.
+		// The library panics if there is nothing to unwrap.
 		if n := len(key) - 8; !slices.Contains(lengths, n) {
-			return nil, fmt.Errorf("%d bytes are no wrapped %s key, which has %s", len(key), algorithm, orList(lengths, 8))
+			return nil, fmt.Errorf("%d bytes, but wrapped %s keys have %s", len(key), algorithm, orList(lengths, 8))
 		}
 		if key, err = josecipher.KeyUnwrap(f.kek, key); err != nil {
-			return nil, errors.New("it does not unwrap: it was wrapped under another transport key, or is damaged")
+			return nil, errors.New("unwrapping failed: it was wrapped under another transport key, or is damaged")
 		}
 	}
 	if !slices.Contains(lengths, len(key)) {
-		return nil, fmt.Errorf("%d bytes are no %s key, which has %s", len(key), algorithm, orList(lengths, 0))
+		return nil, fmt.Errorf("%d bytes, but %s keys have %s", len(key), algorithm, orList(lengths, 0))
 	}
 	if algorithm == mssp.Card3DES && degenerate(key) {
-		return nil, errors.New("two parts are the same: that is single DES")
+		return nil, errors.New("two parts are equal, which is single DES")
 	}
 	return key, nil
 }
@@ -301,8 +301,8 @@ func orList(lengths []int, more int) string {
 	return strings.Join(text[:len(text)-1], ", ") + " or " + text[len(text)-1]
 }
 
-// degenerate reports whether the first two parts of a 3DES key, or the last two of
-// one with three, are the same but for parity: two steps then cancel out.
+// degenerate reports whether the first two parts of a 3DES key, or the last two of a
+// key with three, are equal except for parity: then two of the three steps cancel out.
 func degenerate(key []byte) bool {
 	same := func(a, b []byte) bool {
 		for i := range a {
@@ -316,11 +316,11 @@ func degenerate(key []byte) bool {
 }
 
 var (
-	errICCID      = &Refusal{Reason: "iccid: it has not 18 to 20 digits"}
-	errCheckDigit = &Refusal{Reason: "iccid: the last digit is not the check digit of the others"}
+	errICCID      = &Refusal{Reason: "iccid: must have 18 to 20 digits"}
+	errCheckDigit = &Refusal{Reason: "iccid: the last digit must be the check digit of the others"}
 )
 
-// checkICCID wants 18 to 20 digits, the last of which is the check digit (ITU-T
+// checkICCID requires 18 to 20 digits, the last of which is the check digit (ITU-T
 // E.118, clause 4.1; ISO/IEC 7812-1, annex B).
 func checkICCID(iccid string) error {
 	if len(iccid) < 18 || len(iccid) > 20 {
@@ -345,8 +345,8 @@ func checkICCID(iccid string) error {
 	return nil
 }
 
-// packedICCID is an ICCID in half the room, as a card stores it (TS 102 221, clause
-// 13.2): two digits in a byte, then f.
+// packedICCID is an ICCID as a card stores it (TS 102 221, clause 13.2): two digits in
+// a byte, padded with f.
 type packedICCID [10]byte
 
 func packICCID(iccid string) (p packedICCID) {

@@ -46,10 +46,10 @@ func TestImportWrappedKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.want(Summary{Rows: 5, New: 1, Failed: 4, Errors: []RowError{
-			{3, cardICCID(2), "kic: 16 bytes are no wrapped AES key, which has 24, 32 or 40"},
-			{4, cardICCID(3), "kic: it does not unwrap: it was wrapped under another transport key, or is damaged"},
-			{5, cardICCID(4), "kic: 40 bytes are no wrapped 3DES key, which has 24 or 32"},
-			{6, cardICCID(5), "kic: 8 bytes are no wrapped AES key, which has 24, 32 or 40"},
+			{3, cardICCID(2), "kic: 16 bytes, but wrapped AES keys have 24, 32 or 40"},
+			{4, cardICCID(3), "kic: unwrapping failed: it was wrapped under another transport key, or is damaged"},
+			{5, cardICCID(4), "kic: 40 bytes, but wrapped 3DES keys have 24 or 32"},
+			{6, cardICCID(5), "kic: 8 bytes, but wrapped AES keys have 24, 32 or 40"},
 		}}, sum)
 		b.wantKeys(b.card(1), long, long[:24])
 	}
@@ -85,14 +85,14 @@ func TestImportRefused(t *testing.T) {
 		want string
 	}{
 		"no key":        {cardHeader, ImportOptions{}, "transport key is missing"},
-		"two kinds":     {cardHeader, ImportOptions{KEK: make([]byte, 16), PlainKeys: true}, "wrapped or they are not"},
+		"two kinds":     {cardHeader, ImportOptions{KEK: make([]byte, 16), PlainKeys: true}, "said to be plain"},
 		"short key":     {cardHeader, ImportOptions{KEK: make([]byte, 15)}, "15 bytes"},
 		"state":         {cardHeader, ImportOptions{PlainKeys: true, DefaultState: mssp.CardStock}, "ACTIVE or BLOCKED"},
 		"empty":         {" \r\n\n", ImportOptions{PlainKeys: true}, "file is empty"},
-		"unknown":       {"iccid,msisdn,puk\n", ImportOptions{PlainKeys: true}, `unknown column "puk"; there are iccid, msisdn, key_set, algorithm, kic, kid, key_type, state`},
-		"no header":     {"c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1,x", ImportOptions{PlainKeys: true}, "column 1 (what it holds is no name)"},
-		"unnamed":       {"iccid,\n", ImportOptions{PlainKeys: true}, "column 2 (what"},
-		"twice":         {"iccid,msisdn,ICCID\n", ImportOptions{PlainKeys: true}, "iccid is there twice"},
+		"unknown":       {"iccid,msisdn,puk\n", ImportOptions{PlainKeys: true}, `unknown column "puk"; the columns are iccid, msisdn, key_set, algorithm, kic, kid, key_type, state`},
+		"no header":     {"c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1,x", ImportOptions{PlainKeys: true}, "column 1 (it does not hold a name)"},
+		"unnamed":       {"iccid,\n", ImportOptions{PlainKeys: true}, "column 2 (it"},
+		"twice":         {"iccid,msisdn,ICCID\n", ImportOptions{PlainKeys: true}, "iccid occurs twice"},
 		"missing":       {"iccid,msisdn,key_set,algorithm,kic\n", ImportOptions{PlainKeys: true}, "column kid is missing"},
 		"quotes":        {"iccid,\"msisdn\n", ImportOptions{PlainKeys: true}, "quotes"},
 		"a long header": {strings.Repeat("x", 3*maxLine), ImportOptions{PlainKeys: true}, "more than 8192 bytes"},
@@ -105,7 +105,7 @@ func TestImportRefused(t *testing.T) {
 	if _, err := b.Import(t.Context(), iotest.ErrReader(io.ErrUnexpectedEOF), ImportOptions{PlainKeys: true}); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Error(err)
 	}
-	// What came before a file breaks off is done.
+	// The rows before the point where reading fails are carried out.
 	file := io.MultiReader(strings.NewReader(cardHeader+cardLine(1, 1)+cardLine(2, 2)[:30]), iotest.ErrReader(io.ErrUnexpectedEOF))
 	sum, err := b.Import(t.Context(), file, ImportOptions{PlainKeys: true})
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -123,32 +123,32 @@ func TestImportBadRows(t *testing.T) {
 	b := newTestBook(t)
 	b.refuse = cardICCID(90)
 	k, id := fmt.Sprintf("%x", cardKey(1, 1)), cardICCID(1)
-	double := "0123456789abcdee0123456789abcdef" // but for parity the same
+	double := "0123456789abcdee0123456789abcdef" // equal except for parity
 	wrongCheck := id[:19] + string(rune('0'+(id[19]-'0'+1)%10))
 	tests := []struct{ row, want string }{
-		{"1,,1,AES," + k + "," + k + ",,", "iccid: it has not 18 to 20 digits"},
-		{k + ",,1,AES,1,1,,", "iccid: it has not 18 to 20 digits"},
-		{"8941010000000000000x,,1,AES," + k + "," + k + ",,", "iccid: it has not 18 to 20 digits"},
-		{wrongCheck + ",,1,AES," + k + "," + k + ",,", "iccid: the last digit is not the check digit of the others"},
-		{id + "," + k + ",1,AES," + k + "," + k + ",,", "msisdn: it is no number of a mobile user"},
-		{id + ",,0,AES," + k + "," + k + ",,", "key_set: it is a number from 1 to 15"},
-		{id + ",,16,AES," + k + "," + k + ",,", "key_set: it is a number from 1 to 15"},
-		{id + ",,,AES," + k + "," + k + ",,", "key_set: it is a number from 1 to 15"},
-		{id + ",,1,DES," + k + "," + k + ",,", "algorithm: it is AES or 3DES"},
-		{id + ",,1,AES," + k + "," + k + ",DSA,", "key_type: it is EC or RSA, or empty: either"},
-		{id + ",,1,AES," + k + "," + k + ",,ACTIVE", "state: a card without a number is STOCK, or empty"},
-		{id + "," + cardNumber(1) + ",1,AES," + k + "," + k + ",,STOCK", "state: a card with a number is ACTIVE or BLOCKED, or empty: as it is"},
-		{id + ",,1,AES," + k + "g," + k + ",,", "kic: it is not hex"},
-		{id + ",,1,AES,," + k + ",,", "kic: it is not hex"},
-		{id + ",,1,AES," + k + "," + k[2:] + ",,", "kid: 15 bytes are no AES key, which has 16, 24 or 32"},
-		{id + ",,1,3DES," + k + k + "," + k + ",,", "kic: 32 bytes are no 3DES key, which has 16 or 24"},
-		{id + ",,1,3DES," + double + "," + double + ",,", "kic: two parts are the same: that is single DES"},
-		{id + ",,1,AES", "it has 4 fields, the header 8"},
-		{id + `,"` + cardNumber(1), "the quotes of a field are not where they should be"},
+		{"1,,1,AES," + k + "," + k + ",,", "iccid: must have 18 to 20 digits"},
+		{k + ",,1,AES,1,1,,", "iccid: must have 18 to 20 digits"},
+		{"8941010000000000000x,,1,AES," + k + "," + k + ",,", "iccid: must have 18 to 20 digits"},
+		{wrongCheck + ",,1,AES," + k + "," + k + ",,", "iccid: the last digit must be the check digit of the others"},
+		{id + "," + k + ",1,AES," + k + "," + k + ",,", "msisdn: not the number of a mobile user"},
+		{id + ",,0,AES," + k + "," + k + ",,", "key_set: must be a number from 1 to 15"},
+		{id + ",,16,AES," + k + "," + k + ",,", "key_set: must be a number from 1 to 15"},
+		{id + ",,,AES," + k + "," + k + ",,", "key_set: must be a number from 1 to 15"},
+		{id + ",,1,DES," + k + "," + k + ",,", "algorithm: must be AES or 3DES"},
+		{id + ",,1,AES," + k + "," + k + ",DSA,", "key_type: must be EC, RSA or, for either, empty"},
+		{id + ",,1,AES," + k + "," + k + ",,ACTIVE", "state: of a card without a number, must be STOCK or empty"},
+		{id + "," + cardNumber(1) + ",1,AES," + k + "," + k + ",,STOCK", "state: of a card with a number, must be ACTIVE, BLOCKED or, to leave it unchanged, empty"},
+		{id + ",,1,AES," + k + "g," + k + ",,", "kic: not hex"},
+		{id + ",,1,AES,," + k + ",,", "kic: not hex"},
+		{id + ",,1,AES," + k + "," + k[2:] + ",,", "kid: 15 bytes, but AES keys have 16, 24 or 32"},
+		{id + ",,1,3DES," + k + k + "," + k + ",,", "kic: 32 bytes, but 3DES keys have 16 or 24"},
+		{id + ",,1,3DES," + double + "," + double + ",,", "kic: two parts are equal, which is single DES"},
+		{id + ",,1,AES", "the row has 4 fields, the header 8"},
+		{id + `,"` + cardNumber(1), "misplaced quotes in a field"},
 		{strings.Repeat("x", 3*maxLine), "the line has more than 8192 bytes"},
-		{strings.TrimSpace(cardLine(80, 81)), "iccid: the card is in line 2 already"},
-		{strings.TrimSpace(cardLine(81, 80)), "msisdn: the number is in line 2 already"},
-		{strings.TrimSpace(cardLine(90, 90)), "the card is kept, but its phone did not take it: no slot is free"},
+		{strings.TrimSpace(cardLine(80, 81)), "iccid: the card is already in line 2"},
+		{strings.TrimSpace(cardLine(81, 80)), "msisdn: the number is already in line 2"},
+		{strings.TrimSpace(cardLine(90, 90)), "the card is stored, but its phone did not take it: no slot is free"},
 	}
 	rows := []string{cardLine(80, 80)}
 	for _, test := range tests {
@@ -177,7 +177,7 @@ func TestImportBadRows(t *testing.T) {
 			t.Errorf("a key is in %s", e)
 		}
 	}
-	if s := reported[4].Error(); s != fmt.Sprintf("line 7, card %s: msisdn: it is no number of a mobile user", id) {
+	if s := reported[4].Error(); s != fmt.Sprintf("line 7, card %s: msisdn: not the number of a mobile user", id) {
 		t.Error(s)
 	}
 	b.refuse = ""
@@ -187,7 +187,7 @@ func TestImportBadRows(t *testing.T) {
 }
 
 // Columns in any order and case, semicolons, quotes, a byte order mark, CRLF, and
-// columns that are absent.
+// absent columns.
 func TestImportForms(t *testing.T) {
 	t.Parallel()
 	b := newTestBook(t)
@@ -230,7 +230,7 @@ func TestICCID(t *testing.T) {
 	}
 }
 
-// generated is a file of n cards that nobody keeps.
+// generated is a file of many cards that is never in memory as a whole.
 type generated struct {
 	n, of int
 	rest  []byte
@@ -252,7 +252,7 @@ func (g *generated) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// What is kept of a large file is what it takes to find repeated rows.
+// Of a large file, only what is needed to find repeated rows is kept.
 func TestCardFileMemory(t *testing.T) {
 	const rows = 50_000
 	f, err := openCards(&generated{of: rows}, parseTestNumber, nil)

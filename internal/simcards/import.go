@@ -12,36 +12,35 @@ import (
 )
 
 const (
-	// importBatch rows are looked at together, importWorkers at a time: the store
-	// commits what is written at once in groups.
+	// A batch has importBatch rows, of which importWorkers are handled concurrently:
+	// the store commits concurrent writes in groups.
 	importBatch   = 1024
 	importWorkers = 128
 	// maxImportRows bounds what is remembered of a file to find repeated cards and
-	// numbers, some 100 MB.
+	// numbers: about 100 MB.
 	maxImportRows = 3_000_000
-	// maxRowErrors is how many bad rows a Summary lists; ImportOptions.Report gets
-	// them all.
+	// A Summary lists at most maxRowErrors bad rows; ImportOptions.Report gets all.
 	maxRowErrors = 10_000
 )
 
-// ImportOptions say how a file is to be read.
+// ImportOptions say how to read a file. Either KEK or PlainKeys must be set.
 type ImportOptions struct {
-	// KEK is the transport key, 16, 24 or 32 bytes, under which the keys of the file
+	// KEK is the transport key, 16, 24 or 32 bytes, under which the keys in the file
 	// are wrapped (RFC 3394, AES Key Wrap).
 	KEK []byte
-	// PlainKeys means that they are not wrapped at all. It must be said: a file of
-	// keys in the clear is an accident elsewhere than in a laboratory.
+	// PlainKeys means that the keys are not wrapped. It must be set explicitly,
+	// because outside a laboratory a file of plain keys is an accident.
 	PlainKeys bool
-	// DefaultState is that of new cards with a number whose row does not say:
-	// mssp.CardActive if empty, or mssp.CardBlocked.
+	// DefaultState is the state of a new card with a number if its row gives none:
+	// mssp.CardActive (also if empty) or mssp.CardBlocked.
 	DefaultState mssp.CardState
-	// Progress learns from time to time how many rows are done. May be nil.
+	// Progress is called from time to time with the number of rows done. May be nil.
 	Progress func(rows int)
 	// Report gets every bad row, in the order of the file. May be nil.
 	Report func(RowError)
 }
 
-// RowError is why a row was not carried out.
+// RowError says why a row was not carried out.
 type RowError struct {
 	Line   int    `json:"line"` // of the file, from 1
 	ICCID  string `json:"iccid,omitempty"`
@@ -55,9 +54,9 @@ func (e RowError) Error() string {
 	return fmt.Sprintf("line %d, card %s: %s", e.Line, e.ICCID, e.Reason)
 }
 
-// Summary is what an import did, in rows.
+// Summary counts the rows of an import by what they did.
 type Summary struct {
-	Rows       int `json:"rows"` // all, without the header and empty lines
+	Rows       int `json:"rows"` // all, except the header and empty lines
 	New        int `json:"new"`
 	Swapped    int `json:"swapped"`
 	Renumbered int `json:"renumbered"`
@@ -83,27 +82,27 @@ func (s *Summary) count(c Change) {
 	}
 }
 
-// Import reads cards from CSV: a header that names columns in any order, then a
-// card in each line. Columns are iccid, msisdn, key_set, algorithm, kic and kid;
+// Import reads cards from CSV: a header that names the columns in any order, then one
+// card per line. The columns are iccid, msisdn, key_set, algorithm, kic and kid;
 // key_type and state may be absent. They are separated by commas or semicolons.
 //
-// What a row does depends on what there is:
+// What a row does depends on the state of card and number:
 //
 //	card         number          what happens
 //	new, stock   none            the card is in stock
-//	new, stock   new             account, and a registered SIM with the card
-//	new, stock   has an account  swap; or its first SIM, if it had none
-//	in use       the same        keys and state are brought up to date
+//	new, stock   new             new account, with the card as a registered SIM
+//	new, stock   has an account  swap, or the first SIM of the account
+//	in use       the same        keys and state are updated
 //	in use       new             the account gets that number
 //	in use       has an account  refused: renumber that account first
 //	in use       none            refused
 //	retired      any             refused
 //
 // A bad row is reported and changes nothing; the others are carried out. Rows that
-// move accounts are carried out in the order of the file. A card whose state is not
-// given keeps the one that it has. To import a file again changes nothing. The
-// error is of the file as a whole (its header, the transport key), of the store, or
-// of ctx; the Summary then says what was done before.
+// move accounts are carried out in the order of the file. A card whose row gives no
+// state keeps its state. Importing a file again changes nothing. An error concerns
+// the whole file (its header, the transport key), the store, or ctx; the Summary then
+// says what was done before it.
 func (p *Provisioner) Import(ctx context.Context, r io.Reader, o ImportOptions) (Summary, error) {
 	i := &importer{p: p, opts: o}
 	if err := i.check(); err != nil {
@@ -131,7 +130,7 @@ func (p *Provisioner) Import(ctx context.Context, r io.Reader, o ImportOptions) 
 	}
 }
 
-// importer is one import on its way.
+// importer is one import in progress.
 type importer struct {
 	p     *Provisioner
 	opts  ImportOptions
@@ -141,10 +140,10 @@ type importer struct {
 	bad   []RowError
 }
 
-// finding is what a row of the batch has come to.
+// finding is the result of one row of the batch.
 type finding struct {
 	row    *cardRow
-	waits  bool // its turn comes after those that move nothing
+	waits  bool // it comes after the rows that move nothing
 	change Change
 	err    error
 }
@@ -152,17 +151,17 @@ type finding struct {
 func (i *importer) check() error {
 	switch {
 	case len(i.opts.KEK) > 0 && i.opts.PlainKeys:
-		return errors.New("simcards: the keys of a file are wrapped or they are not: a transport key, or plain keys")
+		return errors.New("simcards: there is a transport key although the keys of the file are said to be plain")
 	case len(i.opts.KEK) == 0 && !i.opts.PlainKeys:
 		return errors.New("simcards: the transport key is missing under which the keys of the file are wrapped; " +
-			"if they are in the clear, this must be said")
+			"if they are in the clear, say so explicitly")
 	}
 	switch i.opts.DefaultState {
 	case "":
 		i.opts.DefaultState = mssp.CardActive
 	case mssp.CardActive, mssp.CardBlocked:
 	default:
-		return fmt.Errorf("simcards: a card in a phone is %s or %s, not %s", mssp.CardActive, mssp.CardBlocked, i.opts.DefaultState)
+		return fmt.Errorf("simcards: the default state must be %s or %s, not %s", mssp.CardActive, mssp.CardBlocked, i.opts.DefaultState)
 	}
 	return nil
 }
@@ -188,8 +187,8 @@ func (i *importer) read(f *cardFile) (end bool, err error) {
 	return false, nil
 }
 
-// carryOut does what the batch asks for: first what moves nothing, all at once;
-// then the rest, each by what there is when its turn comes.
+// carryOut carries the batch out: first, concurrently, the rows that move nothing;
+// then the others one by one, each according to the state that it finds.
 func (i *importer) carryOut(ctx context.Context) error {
 	if len(i.batch) == 0 {
 		return ctx.Err()
@@ -223,7 +222,8 @@ func (i *importer) carryOut(ctx context.Context) error {
 	return i.settle(ctx)
 }
 
-// one carries a row out, unless it moves something and must not yet.
+// one carries a row out. Unless move is set, it leaves a row that moves something for
+// later.
 func (i *importer) one(ctx context.Context, r *cardRow, move bool) (f finding) {
 	f.row = r
 	defer event.RescueTo(&f.err, i.p.cfg.Logger, "card import")
@@ -236,18 +236,18 @@ func (i *importer) one(ctx context.Context, r *cardRow, move bool) (f finding) {
 	if f.err = ctx.Err(); f.err != nil {
 		return f
 	}
-	way, c, sub, err := i.p.plan(ctx, r)
+	todo, c, sub, err := i.p.plan(ctx, r)
 	if err != nil {
 		f.err = err
 		return f
 	}
-	if f.waits = way.moves() && !move; f.waits {
+	if f.waits = todo.moves() && !move; f.waits {
 		return f
 	}
-	if r.state == "" && (way == wayEnrol || way == waySwap) {
+	if r.state == "" && (todo == actionEnrol || todo == actionSwap) {
 		r.state = i.opts.DefaultState
 	}
-	pl, err := i.p.place(ctx, r, way, c, sub)
+	pl, err := i.p.place(ctx, r, todo, c, sub)
 	if err == nil {
 		pl.kic, pl.kid = r.kic, r.kid
 		f.change, err = pl.change, i.p.placed(ctx, pl)
@@ -256,11 +256,12 @@ func (i *importer) one(ctx context.Context, r *cardRow, move bool) (f finding) {
 	return f
 }
 
-// settle counts the batch, and returns the first error that is not a row's own.
+// settle counts the batch and returns the first error that does not concern a single
+// row.
 func (i *importer) settle(ctx context.Context) (first error) {
 	for _, f := range i.found {
 		switch {
-		case f.waits: // and was not reached
+		case f.waits: // not reached
 		case f.err == nil:
 			i.sum.count(f.change)
 		case ofRow(f.err) && ctx.Err() == nil:
@@ -275,14 +276,14 @@ func (i *importer) settle(ctx context.Context) (first error) {
 	return first
 }
 
-// ofRow reports whether an error is the row's own: refused, or overtaken by what
-// somebody else did to the same card or number at the same time.
+// ofRow reports whether an error concerns a single row: it was refused, or somebody
+// else changed the same card or number at the same time.
 func ofRow(err error) bool {
 	return errors.As(err, new(*Refusal)) || errors.Is(err, mssp.ErrNotFound) || errors.Is(err, mssp.ErrExists) ||
 		errors.Is(err, mssp.ErrCardState)
 }
 
-// report hands on the bad rows of the batch in the order of the file.
+// report reports the bad rows of the batch in the order of the file.
 func (i *importer) report() {
 	sortRows(i.bad)
 	for _, e := range i.bad {

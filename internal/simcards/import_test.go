@@ -46,7 +46,7 @@ func TestImport(t *testing.T) {
 		t.Errorf("%d placed", len(b.placed))
 	}
 
-	// Again changes nothing, not even what is wrapped; phones are told again.
+	// Importing again changes nothing, not even the wrapped keys. Phones are told again.
 	before := []*mssp.Card{b.card(1), b.card(2), b.card(3), b.card(4), b.card(5)}
 	b.clock.Advance(24 * time.Hour)
 	b.want(Summary{Rows: 5, Unchanged: 5}, b.load(rows...))
@@ -58,7 +58,7 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// What a row does depends on what there is.
+// What a row does depends on the state of card and number.
 func TestImportMoves(t *testing.T) {
 	t.Parallel()
 	b := newTestBook(t)
@@ -74,9 +74,9 @@ func TestImportMoves(t *testing.T) {
 	}
 	rows := []string{
 		cardLine(1, 11),                // number change
-		cardLine(10, 2),                // swap, by a card that is new
-		cardLine(3, 1),                 // from stock to the number that is free since the first row
-		cardLine(4, 7),                 // the first SIM of an account with an App
+		cardLine(10, 2),                // swap, with a new card
+		cardLine(3, 1),                 // from stock to the number that the first row freed
+		cardLine(4, 7),                 // first SIM of an account with an App
 		cardLine(6, 12, "", "BLOCKED"), // number change, and blocked
 	}
 	b.want(Summary{Rows: 5, New: 2, Swapped: 1, Renumbered: 2}, b.load(rows...))
@@ -105,16 +105,16 @@ func TestImportMoves(t *testing.T) {
 	}
 	b.want(Summary{Rows: 5, New: 1, Unchanged: 1, Failed: 3, Errors: failed.Errors}, failed)
 	want := []string{
-		"line 2, card " + cardICCID(2) + ": the card was swapped out, and does not come back",
-		"line 4, card " + cardICCID(1) + ": +4179****007 has an account of its own: renumber that first",
-		"line 5, card " + cardICCID(10) + ": the card is in use, and does not go back to stock",
+		"line 2, card " + cardICCID(2) + ": the card was swapped out and cannot come back",
+		"line 4, card " + cardICCID(1) + ": +4179****007 has an account of its own: renumber that account first",
+		"line 5, card " + cardICCID(10) + ": the card is in use and cannot go back to stock",
 	}
 	if d := cmp.Diff(want, reasons); d != "" {
 		t.Error(d)
 	}
 }
 
-// Two numbers that change in a chain, in the order of the file.
+// A number that one row frees can be taken by a later row.
 func TestImportChain(t *testing.T) {
 	t.Parallel()
 	b := newTestBook(t)
@@ -123,7 +123,7 @@ func TestImportChain(t *testing.T) {
 	if b.cardOf(3).ICCID != cardICCID(2) || b.cardOf(2).ICCID != cardICCID(1) {
 		t.Error("not moved")
 	}
-	// In the other order the first is refused, and comes with the second import.
+	// In the other order, the first row is refused; it succeeds in a second import.
 	rows := []string{cardLine(1, 3), cardLine(2, 4)}
 	if sum := b.load(rows...); sum.Failed != 1 || sum.Renumbered != 1 {
 		t.Errorf("%+v", sum)
@@ -178,7 +178,7 @@ func TestImportKeys(t *testing.T) {
 	if b.subscriber(1).Devices[0].ID != "sim-"+cardICCID(1) {
 		t.Error("the SIM is another")
 	}
-	// Keys that were changed in the store are not written over.
+	// Keys that were tampered with in the store are not overwritten.
 	c := b.card(1)
 	c.KIc[20] ^= 1
 	if err := b.store.PutCard(ctx, c); err != nil {
@@ -189,7 +189,7 @@ func TestImportKeys(t *testing.T) {
 	}
 }
 
-// A state that a row does not give stays as it is, one that it gives is set.
+// A row without a state keeps the card's state; a row with one sets it.
 func TestImportStates(t *testing.T) {
 	t.Parallel()
 	b := newTestBook(t)
@@ -215,7 +215,7 @@ func TestImportStates(t *testing.T) {
 			t.Errorf("card %d: %s, want %s", n, got, want)
 		}
 	}
-	// One that comes by a swap is blocked too.
+	// The default state applies to swaps too.
 	if _, err := b.Import(t.Context(), strings.NewReader(cardHeader+cardLine(6, 1)), ImportOptions{PlainKeys: true, DefaultState: mssp.CardBlocked}); err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestImportStates(t *testing.T) {
 	}
 }
 
-// A database error ends the import, and says so; it is nobody's row.
+// A database error ends the import and is not reported as a bad row.
 func TestImportStoreFails(t *testing.T) {
 	t.Parallel()
 	b := newTestBook(t)

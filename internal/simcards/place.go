@@ -11,7 +11,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// cardRow is one row of an import: a card, where it is, and its keys in the clear.
+// cardRow is one row of an import: a card, its place, and its keys in the clear.
 type cardRow struct {
 	line      int
 	iccid     string
@@ -20,65 +20,65 @@ type cardRow struct {
 	algorithm string
 	kic, kid  []byte
 	keyType   signum.KeyType // empty: any
-	state     mssp.CardState // empty: as it is
+	state     mssp.CardState // empty: unchanged
 }
 
-// way is what a row asks for, by what there is.
-type way uint8
+// action is what a row asks for, given the present state.
+type action uint8
 
 const (
-	wayStock    way = iota // put into stock, or update there
-	wayEnrol               // new account
-	wayUpdate              // where it is
-	waySwap                // another card of an account that is there, or its first
-	wayRenumber            // another number of an account that is there
+	actionStock    action = iota // put into stock, or update there
+	actionEnrol                  // new account
+	actionUpdate                 // keys and state of a card in use
+	actionSwap                   // another card for an account, or its first
+	actionRenumber               // another number for an account
 )
 
-// moves reports whether the way can depend on other rows.
-func (w way) moves() bool { return w == waySwap || w == wayRenumber }
+// moves reports whether the action can depend on other rows.
+func (a action) moves() bool { return a == actionSwap || a == actionRenumber }
 
-// placement is what was done with a card.
+// placement is the result of an action.
 type placement struct {
 	card      *mssp.Card
 	keyType   signum.KeyType
 	change    Change
 	oldMSISDN string
 	oldICCID  string
-	kic, kid  []byte // in the clear; nil: not at hand
+	kic, kid  []byte // in the clear; nil: unwrap them if needed
 }
 
-// plan looks what there is, and says what the row asks for.
-func (p *Provisioner) plan(ctx context.Context, r *cardRow) (way, *mssp.Card, *mssp.Subscriber, error) {
+// plan reads the present state and decides what the row asks for.
+func (p *Provisioner) plan(ctx context.Context, r *cardRow) (action, *mssp.Card, *mssp.Subscriber, error) {
 	c, err := p.card(ctx, r.iccid)
 	if err != nil {
 		return 0, nil, nil, err
 	}
 	switch {
 	case c != nil && c.State == mssp.CardRetired:
-		return 0, nil, nil, refusef(mssp.ErrCardState, "the card was swapped out, and does not come back")
+		return 0, nil, nil, refusef(mssp.ErrCardState, "the card was swapped out and cannot come back")
 	case c != nil && c.State != mssp.CardStock && r.msisdn == "":
-		return 0, nil, nil, refusef(mssp.ErrCardState, "the card is in use, and does not go back to stock")
+		return 0, nil, nil, refusef(mssp.ErrCardState, "the card is in use and cannot go back to stock")
 	case c != nil && c.State != mssp.CardStock && c.MSISDN == r.msisdn:
-		return wayUpdate, c, nil, nil
+		return actionUpdate, c, nil, nil
 	case c != nil && c.State != mssp.CardStock:
-		return wayRenumber, c, nil, nil
+		return actionRenumber, c, nil, nil
 	case r.msisdn == "":
-		return wayStock, c, nil, nil
+		return actionStock, c, nil, nil
 	}
 	sub, err := p.account(ctx, r.msisdn)
 	if sub == nil {
-		return wayEnrol, c, nil, err
+		return actionEnrol, c, nil, err
 	}
-	return waySwap, c, sub, nil
+	return actionSwap, c, sub, nil
 }
 
-// place does what a row asks for. That can be repeated after a crash at any
-// point, and ends the same.
-func (p *Provisioner) place(ctx context.Context, r *cardRow, w way, c *mssp.Card, sub *mssp.Subscriber) (*placement, error) {
-	switch w {
-	case wayEnrol:
+// place does what a row asks for. After a crash at any point it can be repeated, with
+// the same result.
+func (p *Provisioner) place(ctx context.Context, r *cardRow, a action, c *mssp.Card, sub *mssp.Subscriber) (*placement, error) {
+	switch a {
+	case actionEnrol:
 		return p.enrol(ctx, r, c)
-	case waySwap:
+	case actionSwap:
 		stock, _, err := p.put(ctx, r, c)
 		if err != nil {
 			return nil, err
@@ -89,7 +89,7 @@ func (p *Provisioner) place(ctx context.Context, r *cardRow, w way, c *mssp.Card
 			stock.State = r.state
 		}
 		return pl, err
-	case wayRenumber:
+	case actionRenumber:
 		from := c.MSISDN
 		if err := p.renumber(ctx, from, r.msisdn); err != nil {
 			return nil, err
@@ -104,8 +104,8 @@ func (p *Provisioner) place(ctx context.Context, r *cardRow, w way, c *mssp.Card
 	return p.update(ctx, r, c)
 }
 
-// put writes a card with the keys of the row, where it is or into stock, unless it
-// has them. It reports whether it wrote.
+// put writes the keys of the row to the card, unless it has them; a new card goes into
+// stock. It reports whether it wrote.
 func (p *Provisioner) put(ctx context.Context, r *cardRow, c *mssp.Card) (*mssp.Card, bool, error) {
 	if c != nil {
 		same, err := p.sameKeys(c, r)
@@ -123,8 +123,8 @@ func (p *Provisioner) put(ctx context.Context, r *cardRow, c *mssp.Card) (*mssp.
 	return next, true, p.cfg.Store.RekeyCard(ctx, next)
 }
 
-// wrapped is the card as it is to be kept, with the keys of the row; c is what it
-// was, nil if it is new.
+// wrapped returns the card for the store, with the keys of the row; c is the present
+// card, nil if it is new.
 func (p *Provisioner) wrapped(r *cardRow, c *mssp.Card) (*mssp.Card, error) {
 	now := p.cfg.Clock.Now()
 	next := &mssp.Card{ICCID: r.iccid, State: mssp.CardStock, Created: now}
@@ -139,11 +139,11 @@ func (p *Provisioner) wrapped(r *cardRow, c *mssp.Card) (*mssp.Card, error) {
 	return next, err
 }
 
-// sameKeys reports whether the card has the key set of the row.
+// sameKeys reports whether the card has the keys of the row.
 func (p *Provisioner) sameKeys(c *mssp.Card, r *cardRow) (bool, error) {
 	kic, kid, err := p.keysOf(c)
 	if err != nil {
-		return false, refusef(err, "the keys that are kept of the card cannot be read: %v", err)
+		return false, refusef(err, "the stored keys of the card cannot be read: %v", err)
 	}
 	return c.KeySet == r.keySet && c.Algorithm == r.algorithm &&
 		subtle.ConstantTimeCompare(kic, r.kic)&subtle.ConstantTimeCompare(kid, r.kid) == 1, nil
@@ -156,8 +156,7 @@ func (p *Provisioner) keysOf(c *mssp.Card) (kic, kid []byte, err error) {
 	return kic, kid, err
 }
 
-// update gives a card the keys and the state of the row where it is, in a phone or
-// in stock.
+// update sets the keys and the state of the row on a card in use or in stock.
 func (p *Provisioner) update(ctx context.Context, r *cardRow, c *mssp.Card) (*placement, error) {
 	pl := &placement{change: ChangeNone}
 	next, wrote, err := p.put(ctx, r, c)
@@ -179,7 +178,7 @@ func (p *Provisioner) update(ctx context.Context, r *cardRow, c *mssp.Card) (*pl
 	return pl, nil
 }
 
-// enrol makes an account with the card, which may be in stock.
+// enrol creates an account with the card, which may be in stock.
 func (p *Provisioner) enrol(ctx context.Context, r *cardRow, c *mssp.Card) (*placement, error) {
 	d := p.newDevice(r.iccid, r.keyType, p.cfg.Network)
 	next, err := p.wrapped(r, c)
@@ -196,15 +195,15 @@ func (p *Provisioner) enrol(ctx context.Context, r *cardRow, c *mssp.Card) (*pla
 	return &placement{card: next, keyType: d.KeyType, change: ChangeNew}, err
 }
 
-// newDevice is the SIM that a card becomes. A card comes into a phone once, so that
-// its number is unique among devices.
+// newDevice returns the SIM that a card becomes. Its id contains the ICCID: a card
+// becomes a SIM only once, so the id is unique.
 func (p *Provisioner) newDevice(iccid string, k signum.KeyType, n signum.Network) mssp.Device {
 	return mssp.Device{ID: "sim-" + iccid, Method: signum.SIM, State: signum.DeviceRegistered, KeyType: k, Network: n}
 }
 
-// swap revokes first: if something fails after that, the old SIM is still there,
-// and the swap can be asked for again. The new SIM is of the network of the old one,
-// and of its kind of key unless another is given.
+// swap revokes the old certificate first: if something fails after that, the old SIM
+// is still there and the swap can be repeated. The new SIM has the network of the old
+// one, and its key type unless another is given.
 func (p *Provisioner) swap(ctx context.Context, sub *mssp.Subscriber, c *mssp.Card, k signum.KeyType) (*placement, error) {
 	pl := &placement{card: c, keyType: k, change: ChangeNew}
 	network := p.cfg.Network
@@ -238,7 +237,7 @@ func (p *Provisioner) swap(ctx context.Context, sub *mssp.Subscriber, c *mssp.Ca
 	return pl, nil
 }
 
-// placed tells who wants to know.
+// placed tells Config.Placed.
 func (p *Provisioner) placed(ctx context.Context, pl *placement) error {
 	if p.cfg.Placed == nil {
 		return nil
@@ -265,7 +264,7 @@ func (p *Provisioner) placed(ctx context.Context, pl *placement) error {
 		KIc: kic, KID: kid, KeyType: pl.keyType, Change: pl.change, OldMSISDN: pl.oldMSISDN, OldICCID: pl.oldICCID,
 	})
 	if err != nil {
-		return refusef(err, "the card is kept, but its phone did not take it: %v", err)
+		return refusef(err, "the card is stored, but its phone did not take it: %v", err)
 	}
 	return nil
 }

@@ -28,25 +28,26 @@ type Store interface {
 type Config struct {
 	Store Store
 	Keys  *KeyRing
-	// ParseMSISDN makes a number canonical: E.164 with leading +.
+	// ParseMSISDN returns a number in canonical form, E.164 with leading +; false if it
+	// is not the number of a mobile user.
 	ParseMSISDN func(string) (string, bool)
-	// NewSerial draws the serial number of an account.
+	// NewSerial returns a new serial number for an account.
 	NewSerial func() string
-	// Revoke revokes a certificate for a CRLReason of RFC 5280, clause 5.3.1.
+	// Revoke revokes a certificate with a CRLReason of RFC 5280, clause 5.3.1.
 	Revoke func(ctx context.Context, serial string, reason int) error
-	// Network is that of SIMs for which nothing else is known.
+	// Network is the network of SIMs for which no other is known.
 	Network signum.Network
-	// Placed learns of each card that an import names, or that was moved, once it
-	// is in the store: where cards are emulated, it puts one into the phone. It is
-	// told again of what it knows, must then change nothing, and may be called by
-	// several goroutines at once. Nil: nobody wants to know.
+	// Placed is called for each card of an import and each card that was moved, once
+	// it is in the store: where cards are emulated, it puts the card into a phone. It
+	// may be called again for the same card and must then change nothing. Several
+	// goroutines may call it at the same time. May be nil.
 	Placed func(ctx context.Context, c ImportedCard) error
 	Clock  mssp.Clock   // nil: the machine's
 	Logger *slog.Logger // nil: none
 }
 
-// ImportedCard is a card as it stands after a change, with its keys in the clear.
-// It never prints them.
+// ImportedCard is a card after a change, with its keys in the clear. It never prints
+// them.
 type ImportedCard struct {
 	ICCID     string
 	MSISDN    string // empty in stock
@@ -54,40 +55,40 @@ type ImportedCard struct {
 	State     mssp.CardState
 	KeySet    byte
 	Algorithm string // mssp.CardAES or mssp.Card3DES
-	KIc, KID  []byte // the receiver's own
+	KIc, KID  []byte // copies that the receiver owns
 	KeyType   signum.KeyType
 	Change    Change
-	// OldMSISDN is the number that the subscriber had before, OldICCID the card;
-	// empty if they did not change.
+	// OldMSISDN and OldICCID are the number and the card that the subscriber had
+	// before; empty if unchanged.
 	OldMSISDN, OldICCID string
 }
 
-// Format implements fmt.Formatter, whatever the verb: without keys.
+// Format implements fmt.Formatter: no verb prints the keys.
 func (c ImportedCard) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "card %s of %s, %s, %s", c.ICCID, signum.MaskMSISDN(c.MSISDN), c.State, c.Change)
 }
 
-// Change is what became of a card.
+// Change says what happened to a card.
 type Change string
 
 // The changes.
 const (
-	ChangeNew        Change = "new"        // card, and account or SIM if it has a number
-	ChangeSwapped    Change = "swapped"    // in the place of another
+	ChangeNew        Change = "new"        // the card, and the account or SIM if it has a number
+	ChangeSwapped    Change = "swapped"    // it replaced another card
 	ChangeRenumbered Change = "renumbered" // its subscriber has another number
-	ChangeUpdated    Change = "updated"    // keys or state
+	ChangeUpdated    Change = "updated"    // keys or state changed
 	ChangeNone       Change = "unchanged"
 )
 
 // cessationOfOperation is the CRLReason of a SIM's certificate when another card
-// takes its place (RFC 5280, clause 5.3.1; X.509, clause 8.5.3.1): the key goes
-// out of use with its card, and nothing says that it is compromised. Superseded
-// (4) would say that another certificate replaces it, and there is none: the new
-// card makes its key later, or never.
+// replaces the SIM (RFC 5280, clause 5.3.1; X.509, clause 8.5.3.1): the key is no
+// longer used, and nothing suggests that it is compromised. Superseded (4) would mean
+// that another certificate replaces it, but the new card makes its key later, or
+// never.
 const cessationOfOperation = 5
 
-// Refusal is an error of a request or row that was not carried out: its text is
-// for the operator, has no secrets, and shows numbers masked.
+// Refusal is the error of a request or row that was refused. Its text is for the
+// operator; it contains no secrets and masks numbers.
 type Refusal struct {
 	Reason string
 	Err    error // may be nil
@@ -102,16 +103,15 @@ func refusef(cause error, format string, args ...any) error {
 	return &Refusal{Reason: fmt.Sprintf(format, args...), Err: cause}
 }
 
-// Provisioner brings cards into the store and moves them: what an operator's
-// systems tell of SIM cards, their keys and their owners. It is safe for
-// concurrent use; what is done through one Provisioner is done one after the
-// other where it matters.
+// Provisioner brings cards into the store and moves them, as the systems of an
+// operator ask for. It is safe for concurrent use: changes through one Provisioner
+// are made one after the other where their order matters.
 type Provisioner struct {
 	cfg  Config
 	turn chan struct{} // holds one token
 }
 
-// New makes a Provisioner.
+// New returns a Provisioner.
 func New(cfg Config) (*Provisioner, error) {
 	if cfg.Store == nil || cfg.Keys == nil || cfg.ParseMSISDN == nil || cfg.NewSerial == nil || cfg.Revoke == nil {
 		return nil, errors.New("simcards: a provisioner needs Store, Keys, ParseMSISDN, NewSerial and Revoke")
@@ -140,12 +140,12 @@ func (p *Provisioner) lock(ctx context.Context) (unlock func(), err error) {
 func (p *Provisioner) msisdn(text string) (string, error) {
 	n, ok := p.cfg.ParseMSISDN(text)
 	if !ok {
-		return "", refusef(nil, "%q is no number of a mobile user", text)
+		return "", refusef(nil, "%q is not the number of a mobile user", text)
 	}
 	return n, nil
 }
 
-// card finds one, nil if there is none.
+// card returns nil if there is no such card.
 func (p *Provisioner) card(ctx context.Context, iccid string) (*mssp.Card, error) {
 	c, err := p.cfg.Store.Card(ctx, iccid)
 	if errors.Is(err, mssp.ErrNotFound) {
@@ -154,7 +154,7 @@ func (p *Provisioner) card(ctx context.Context, iccid string) (*mssp.Card, error
 	return c, err
 }
 
-// account finds a subscriber, nil if there is none.
+// account returns nil if the number has no account.
 func (p *Provisioner) account(ctx context.Context, msisdn string) (*mssp.Subscriber, error) {
 	s, err := p.cfg.Store.Subscriber(ctx, msisdn)
 	if errors.Is(err, mssp.ErrNotFound) {
@@ -163,10 +163,10 @@ func (p *Provisioner) account(ctx context.Context, msisdn string) (*mssp.Subscri
 	return s, err
 }
 
-// Swap gives a subscriber a card from stock. The certificate of the old SIM is
-// revoked (cessationOfOperation), and the new SIM registered: it makes its key
-// when it is activated. The account keeps its serial number. Swapping again to the
-// same card changes nothing.
+// Swap gives a subscriber a card from stock. It revokes the certificate of the old SIM
+// (cessationOfOperation) and registers the new SIM, which makes its key when it is
+// activated. The account keeps its serial number. Swapping to the same card again
+// changes nothing.
 func (p *Provisioner) Swap(ctx context.Context, msisdn, iccid string) error {
 	msisdn, err := p.msisdn(msisdn)
 	if err == nil {
@@ -206,8 +206,8 @@ func (p *Provisioner) Swap(ctx context.Context, msisdn, iccid string) error {
 	return p.placed(ctx, pl)
 }
 
-// Renumber gives a subscriber another number. What the account has goes with it,
-// certificates included: they name the account, not the number.
+// Renumber gives a subscriber another number. The account keeps everything, including
+// its certificates: they name the account, not the number.
 func (p *Provisioner) Renumber(ctx context.Context, from, to string) error {
 	from, err := p.msisdn(from)
 	if err == nil {
@@ -240,16 +240,16 @@ func (p *Provisioner) renumber(ctx context.Context, from, to string) error {
 	case errors.Is(err, mssp.ErrNotFound):
 		return refusef(err, "%s has no account", signum.MaskMSISDN(from))
 	case errors.Is(err, mssp.ErrExists):
-		return refusef(err, "%s has an account of its own: renumber that first", signum.MaskMSISDN(to))
+		return refusef(err, "%s has an account of its own: renumber that account first", signum.MaskMSISDN(to))
 	}
 	return err
 }
 
-// SetState blocks a card (mssp.CardBlocked), or makes it active again. Nothing is
-// sent to a card that is blocked, and its SIM counts as switched off: requests are
-// answered as if the subscriber had no SIM (105, or the App is asked). A party with
-// auto activation would switch it on, and gets 209, since nothing can be sent. When
-// the card is active again, so is the SIM with the key that it had.
+// SetState blocks a card (mssp.CardBlocked) or unblocks it (mssp.CardActive). Nothing
+// is sent to a blocked card, and its SIM counts as inactive: requests are answered as
+// if the subscriber had no SIM (105, or the App is asked). A party with auto
+// activation gets 209 instead, because the SIM that it would activate cannot be
+// reached. When the card is unblocked, its SIM is active again, with its old key.
 func (p *Provisioner) SetState(ctx context.Context, iccid string, to mssp.CardState) error {
 	if err := checkICCID(iccid); err != nil {
 		return err
@@ -273,21 +273,21 @@ func (p *Provisioner) setState(ctx context.Context, iccid string, to mssp.CardSt
 	return err
 }
 
-// CardInfo is what may be shown of a card, without any secrets.
+// CardInfo is what may be shown of a card: no secrets.
 type CardInfo struct {
 	ICCID        string         `json:"iccid"`
 	State        mssp.CardState `json:"state"`
 	MSISDN       string         `json:"msisdn,omitempty"`
 	KeySet       byte           `json:"key_set"`
 	Algorithm    string         `json:"algorithm"`
-	Counter      uint64         `json:"counter"`       // last one used towards the card
-	ReplyCounter uint64         `json:"reply_counter"` // highest one that the card used
+	Counter      uint64         `json:"counter"`       // the last one used towards the card
+	ReplyCounter uint64         `json:"reply_counter"` // the highest one that the card used
 	Created      time.Time      `json:"created"`
 	Changed      time.Time      `json:"changed"`
 	SIM          *SIMInfo       `json:"sim,omitempty"` // absent in stock and when retired
 }
 
-// SIMInfo is the subscriber's SIM that a card is in.
+// SIMInfo is the SIM, an account's device, that a card is.
 type SIMInfo struct {
 	DeviceID     string               `json:"device_id"`
 	Account      string               `json:"account"` // serial number
@@ -340,7 +340,7 @@ func (p *Provisioner) find(ctx context.Context, name string) (*mssp.Card, error)
 	}
 	msisdn, ok := p.cfg.ParseMSISDN(name)
 	if !ok {
-		return nil, refusef(nil, "%q is neither an ICCID (18 to 20 digits, the last a check digit) nor a number of a mobile user", name)
+		return nil, refusef(nil, "%q is neither an ICCID (18 to 20 digits, the last a check digit) nor the number of a mobile user", name)
 	}
 	c, err := p.cfg.Store.CardOf(ctx, msisdn)
 	if errors.Is(err, mssp.ErrNotFound) {
@@ -349,7 +349,8 @@ func (p *Provisioner) find(ctx context.Context, name string) (*mssp.Card, error)
 	return c, err
 }
 
-// deviceOf is nil if the subscriber, which may be nil, has no such device.
+// deviceOf returns nil if the subscriber has no such device. The subscriber may be
+// nil.
 func deviceOf(s *mssp.Subscriber, id string) *mssp.Device {
 	if s == nil {
 		return nil

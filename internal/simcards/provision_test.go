@@ -85,7 +85,7 @@ func parseTestNumber(s string) (string, bool) {
 	return "+" + s, true
 }
 
-// cardICCID is the nth, with its check digit.
+// cardICCID is the ICCID of card n, with its check digit.
 func cardICCID(n int) string {
 	body := fmt.Sprintf("894101%013d", n)
 	for d := range 10 {
@@ -98,14 +98,14 @@ func cardICCID(n int) string {
 
 func cardNumber(n int) string { return fmt.Sprintf("+4179%07d", n) }
 
-// cardKey is a key that looks like no other.
+// cardKey returns a different key for each card and kind.
 func cardKey(n, kind int) []byte {
 	return bytes.Repeat([]byte{0xc0 + byte(kind), byte(n >> 8), byte(n), 0x5a}, 4)
 }
 
 const cardHeader = "iccid,msisdn,key_set,algorithm,kic,kid,key_type,state\n"
 
-// cardLine is the row of the nth card with the nth keys; -1: no number.
+// cardLine is the row of a card with its keys. Number -1 means none.
 func cardLine(card, number int, more ...string) string {
 	msisdn := ""
 	if number >= 0 {
@@ -205,7 +205,7 @@ func TestSwap(t *testing.T) {
 	serial := b.subscriber(1).Serial
 	b.placed = nil
 
-	refusedWith(t, b.Swap(ctx, "none", cardICCID(2)), "no number")
+	refusedWith(t, b.Swap(ctx, "none", cardICCID(2)), "not the number")
 	refusedWith(t, b.Swap(ctx, cardNumber(1), "123"), "18 to 20 digits")
 	refusedWith(t, b.Swap(ctx, cardNumber(1), cardICCID(9)), "there is no card")
 	refusedWith(t, b.Swap(ctx, cardNumber(9), cardICCID(2)), "+4179****009 has no account")
@@ -225,19 +225,19 @@ func TestSwap(t *testing.T) {
 	if !slices.Equal(b.revoked, []string{"a1 5"}) || b.card(1).State != mssp.CardRetired || b.cardOf(1).ICCID != cardICCID(2) {
 		t.Errorf("revoked %v, %+v", b.revoked, b.card(1))
 	}
-	// The phone gets it, with the keys that an import brought.
+	// The phone gets the card with the imported keys.
 	c := b.placed[0]
 	if c.OldICCID != cardICCID(1) || c.Change != ChangeSwapped || c.MSISDN != cardNumber(1) || c.DeviceID != want[0].ID ||
 		!bytes.Equal(c.KIc, cardKey(2, 1)) || !bytes.Equal(c.KID, cardKey(2, 2)) || c.KeySet != 2 || c.KeyType != signum.EC {
 		t.Errorf("%+v", c)
 	}
-	// Again changes nothing, back is not possible.
+	// Swapping again changes nothing; swapping back is refused.
 	if err := b.Swap(ctx, cardNumber(1), cardICCID(2)); err != nil {
 		t.Error(err)
 	}
 	refusedWith(t, b.Swap(ctx, cardNumber(1), cardICCID(1)), "RETIRED")
 
-	// A SIM that is blocked can be swapped; one whose key was revoked is not revoked again.
+	// A blocked SIM can be swapped. A revoked certificate is not revoked again.
 	b.activate(1, "a2")
 	if err := errors.Join(b.store.RevokeCertificate(ctx, "a2", b.clock.Now(), 1), b.SetState(ctx, cardICCID(2), mssp.CardBlocked),
 		b.Swap(ctx, cardNumber(1), cardICCID(3))); err != nil {
@@ -248,7 +248,7 @@ func TestSwap(t *testing.T) {
 	}
 }
 
-// A swap that cannot revoke leaves all as it was, and can be repeated.
+// A swap whose revocation fails changes nothing and can be repeated.
 func TestSwapWithoutRevocation(t *testing.T) {
 	t.Parallel()
 	b := newTestBook(t)
@@ -277,8 +277,8 @@ func TestRenumber(t *testing.T) {
 	b.activate(1, "a1")
 	before := b.subscriber(1)
 	b.placed = nil
-	refusedWith(t, b.Renumber(ctx, "none", cardNumber(3)), "no number")
-	refusedWith(t, b.Renumber(ctx, cardNumber(1), "none"), "no number")
+	refusedWith(t, b.Renumber(ctx, "none", cardNumber(3)), "not the number")
+	refusedWith(t, b.Renumber(ctx, cardNumber(1), "none"), "not the number")
 	refusedWith(t, b.Renumber(ctx, cardNumber(9), cardNumber(3)), "+4179****009 has no account")
 	refusedWith(t, b.Renumber(ctx, cardNumber(1), cardNumber(2)), "+4179****002 has an account")
 	if err := b.Renumber(ctx, cardNumber(1), cardNumber(3)); err != nil {
@@ -369,7 +369,7 @@ func TestProvisionerNeeds(t *testing.T) {
 	}
 }
 
-// What is printed of a card that goes to a phone, and of a row, has no keys.
+// Printing an ImportedCard or an import's row shows no keys.
 func TestNoKeysInText(t *testing.T) {
 	t.Parallel()
 	b := newTestBook(t)
