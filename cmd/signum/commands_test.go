@@ -16,7 +16,7 @@ import (
 	"github.com/signum-mssp/signum/client"
 )
 
-// TestJSON: what scripts rely on.
+// TestJSON checks the output on which scripts rely.
 func TestJSON(t *testing.T) {
 	f := newFakeService(t)
 	t.Setenv(envSandbox, f.dir)
@@ -50,7 +50,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// A file that is too large to be a signature is not read to its end.
+// A file that is too large for a signature is not read to its end.
 func TestVerifyTooLarge(t *testing.T) {
 	f := newFakeService(t)
 	_, stderr, code := execute(t.Context(), newVerifyCmd(), strings.Repeat("x", maxFile+1), "--sandbox", f.dir, "-")

@@ -22,7 +22,7 @@ func TestEndToEnd(t *testing.T) {
 	if err := os.WriteFile(txn, []byte(payment), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// run is a command that must end with the code and say what is wanted.
+	// run executes a command and checks its exit code and output.
 	run := func(code int, want string, args ...string) string {
 		t.Helper()
 		stdout, stderr, got := execute(t.Context(), newRootCmd(), "", args...)
@@ -82,8 +82,8 @@ func TestEndToEnd(t *testing.T) {
 	run(exitRefused, "not the number of a mobile user", "user", "invite", "+4179")
 }
 
-// TestEndToEndApp2App: the address is known while the request waits, and
-// opening it is what makes the phone ask.
+// TestEndToEndApp2App: the command prints the address while the request waits, and the phone asks
+// once the address is opened.
 func TestEndToEndApp2App(t *testing.T) {
 	box := t.TempDir()
 	startSandbox(t, "--dir", box, "--phone-delay", "10ms")

@@ -99,7 +99,7 @@ func newFakeService(t *testing.T) *fakeService {
 
 func (f *fakeService) file(name string) string { return filepath.Join(f.dir, name) }
 
-// fakeRequest is any request, as far as the fake looks.
+// fakeRequest has the fields of requests that the fake uses.
 type fakeRequest struct {
 	Sign    *fakeCall `json:"MSS_SignatureReq"`
 	Status  *fakeCall `json:"MSS_StatusReq"`
@@ -163,7 +163,7 @@ func writeFault(w http.ResponseWriter, c signum.Code, detail string) {
 	fmt.Fprintf(w, `{"Fault":{"Code":{"SubCode":{"Value":"_%d"}},"Detail":%q,"Reason":"%s"}}`, int(c), detail, c)
 }
 
-// user reports whether the number is one that goes on.
+// user reports whether the request continues for this number.
 func (f *fakeService) user(w http.ResponseWriter, c *fakeCall) bool {
 	f.msisdn = c.MobileUser.MSISDN
 	switch {
@@ -232,7 +232,7 @@ func (f *fakeService) status(w http.ResponseWriter, s *fakeCall) {
 		s.AP.AP_TransID, f.msisdn, signature, status)
 }
 
-// receipt does what the text says: cancel, ignore, silence; or OK.
+// receipt answers as the text demands: cancel, ignore or silence; otherwise OK.
 func (f *fakeService) receipt(w http.ResponseWriter, c *fakeCall) {
 	ext := ""
 	if c.ReceiptStatus.StatusDetail.ReceiptRequestExtension.UserAck == "true" {
@@ -262,7 +262,7 @@ func (f *fakeService) profile(w http.ResponseWriter, c *fakeCall) {
 		c.AP.AP_TransID, signum.ProfileAnyLoA4, ext)
 }
 
-// form is what the fake was sent.
+// form is a form that was sent to the fake.
 func (f *fakeService) form() map[string]string {
 	boundary, _, _ := strings.Cut(strings.TrimPrefix(f.body, "--"), "\r\n")
 	parts := make(map[string]string)
@@ -288,7 +288,7 @@ const (
 		`"state":"ACTIVE","key_type":"EC","pin_blocked":true,"certificate":{"serial":"beef","state":"GOOD","not_after":"2029-01-02T03:04:05Z"}}}`
 )
 
-// sandbox is what a sandbox does for its simulated phones.
+// sandbox handles the control calls of a sandbox.
 func (f *fakeService) sandbox(w http.ResponseWriter, path string) {
 	switch {
 	case path == "/sandbox/open" && strings.Contains(f.body, "session_token=t"):

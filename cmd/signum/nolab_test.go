@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// TestNoLabBuild builds the program as an operator may, and looks for the
-// commands that it must and must not have.
+// TestNoLabBuild builds the program as an operator may, and checks which commands it has.
 func TestNoLabBuild(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "signum")

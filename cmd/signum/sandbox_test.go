@@ -128,8 +128,8 @@ func TestSandboxErrors(t *testing.T) {
 	}
 }
 
-// TestSandboxWebPhones: it says where a person becomes a phone, and an App
-// that nobody has enrolled is none.
+// TestSandboxWebPhones: the sandbox prints the link with which a browser becomes a phone; until a
+// person has enrolled an App, the user has none.
 func TestSandboxWebPhones(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -167,8 +167,8 @@ func TestPastedCommands(t *testing.T) {
 	}
 }
 
-// TestPastedAsynchronous is curl with an asynchronous request and its status
-// query, over both wires.
+// TestPastedAsynchronous sends an asynchronous request and its status query with curl, over both
+// wires.
 func TestPastedAsynchronous(t *testing.T) {
 	t.Parallel()
 	testkit.Needs(t, "curl", "openssl", "sed", "base64", "sh")

@@ -19,8 +19,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"signum": func() { os.Exit(run()) }})
 }
 
-// labScripts need a sandbox; lab_script_test.go adds what runs one, unless the
-// program is built without.
+// labScripts are commands that need a sandbox. lab_script_test.go adds them, unless the program is
+// built without the lab.
 var labScripts = map[string]func(ts *testscript.TestScript, neg bool, args []string){}
 
 // fakeKey finds the service of a script.
@@ -55,7 +55,7 @@ func TestScripts(t *testing.T) {
 			if strconv.Itoa(code) != args[0] {
 				ts.Fatalf("exit code %d, want %s", code, args[0])
 			}
-			// What goes wrong is told in one line that cannot move the cursor.
+			// An error is one line that cannot move the cursor.
 			if said := ts.ReadFile("stderr"); code != 0 && !strings.Contains(said, "waiting") &&
 				(strings.Count(said, "\n") != 1 || strings.Contains(said, "\x1b")) {
 				ts.Fatalf("the error is not one clean line: %q", said)

@@ -12,7 +12,7 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// asked is the last signature request the fake got.
+// asked returns the last signature request to the fake.
 func (f *fakeService) asked(t *testing.T) (profile, mimeType, data string, services []any) {
 	t.Helper()
 	var req struct {
@@ -75,7 +75,7 @@ func TestSignTxn(t *testing.T) {
 	}
 }
 
-// TestSignServices: which flags ask for what.
+// TestSignServices: the additional services that each flag requests.
 func TestSignServices(t *testing.T) {
 	f := newFakeService(t)
 	t.Setenv(envSandbox, f.dir)
@@ -114,7 +114,7 @@ func TestSignServices(t *testing.T) {
 	}
 }
 
-// TestJSONServices: what scripts read of additional services.
+// TestJSONServices: the answers of additional services in the output for scripts.
 func TestJSONServices(t *testing.T) {
 	f := newFakeService(t)
 	t.Setenv(envSandbox, f.dir)

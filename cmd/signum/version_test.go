@@ -27,8 +27,8 @@ func TestBuildInfo(t *testing.T) {
 	}
 }
 
-// TestReleaseFlags: the names that scripts/release.sh sets are those of the
-// program; the linker ignores a name that does not exist.
+// TestReleaseFlags: the variables that scripts/release.sh sets exist in the program. The linker would
+// ignore an unknown name.
 func TestReleaseFlags(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "signum")

@@ -76,12 +76,12 @@ func TestSIMSign(t *testing.T) {
 	} {
 		for _, kind := range []signum.KeyType{signum.EC, signum.RSA} {
 			t.Run(c.does.String()+"/"+string(kind), func(t *testing.T) {
-				fakeCard := newCard(t)
+				simCard := newCard(t)
 				if kind == signum.RSA {
-					fakeCard = newCard(t, withRSAKey)
+					simCard = newCard(t, withRSAKey)
 				}
 				bubble(t, func(t *testing.T) {
-					s := newService(t, fakeCard, c.does)
+					s := newService(t, simCard, c.does)
 					began := time.Now()
 					if report := s.send(signReq(1, text)); report != "0000" {
 						t.Fatal(report)
@@ -110,8 +110,8 @@ func TestSIMSign(t *testing.T) {
 							t.Errorf("%+v", e)
 						}
 					}
-					if fakeCard.TriesLeft() != c.tries || s.screen().Kind != handset.Idle || len(s.pors) != 1 || s.pors[0].Status != 0 {
-						t.Errorf("%d tries, %+v, %d PoRs", fakeCard.TriesLeft(), s.screen(), len(s.pors))
+					if simCard.TriesLeft() != c.tries || s.screen().Kind != handset.Idle || len(s.pors) != 1 || s.pors[0].Status != 0 {
+						t.Errorf("%d tries, %+v, %d PoRs", simCard.TriesLeft(), s.screen(), len(s.pors))
 					}
 				})
 			})
@@ -122,9 +122,9 @@ func TestSIMSign(t *testing.T) {
 // A request keeps the behaviour of its first dialogue; a card whose fault was simulated works
 // normally afterwards.
 func TestSIMOneAfterAnother(t *testing.T) {
-	fakeCard := newCard(t)
+	simCard := newCard(t)
 	bubble(t, func(t *testing.T) {
-		s := newService(t, fakeCard, person.Behaviour{})
+		s := newService(t, simCard, person.Behaviour{})
 		want := []applet.Result{applet.OK, applet.NoKey, applet.PINBlocked, applet.OK, applet.OK, applet.UserCancel, applet.PINBlocked, applet.PINBlocked}
 		for i, do := range []person.Action{person.Approve, person.NoKey, person.Blocked, person.BadSignature, person.Approve, person.Cancel, person.WrongPIN, person.Approve} {
 			if err := s.Behave(msisdn, person.Behaviour{Do: do}); err != nil {
@@ -161,8 +161,8 @@ func TestSIMActivation(t *testing.T) {
 	} {
 		t.Run(c.does.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				fakeCard := newCard(t, blankCard)
-				s := newService(t, fakeCard, c.does)
+				simCard := newCard(t, blankCard)
+				s := newService(t, simCard, c.does)
 				s.send(simpleReq(applet.SetPIN, 1))
 				time.Sleep(90 * time.Second)
 				synctest.Wait()
@@ -181,7 +181,7 @@ func TestSIMActivation(t *testing.T) {
 				if c.result != applet.OK {
 					return
 				}
-				if fakeCard.KnownPIN() != person.DefaultPIN {
+				if simCard.KnownPIN() != person.DefaultPIN {
 					t.Error("the PIN")
 				}
 				s.send(simpleReq(applet.GenKey, 1))
@@ -202,8 +202,8 @@ func TestSIMActivation(t *testing.T) {
 // A person can enter new PINs that are refused for other reasons.
 func TestSIMNewPINByHand(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		fakeCard := newCard(t, blankCard)
-		s := newService(t, fakeCard, silent)
+		simCard := newCard(t, blankCard)
+		s := newService(t, simCard, silent)
 		s.send(simpleReq(applet.SetPIN, 1))
 		synctest.Wait()
 		for _, input := range []string{"12#4", "9999", "1234"} { // not a PIN; two that differ
@@ -214,7 +214,7 @@ func TestSIMNewPINByHand(t *testing.T) {
 		s.press(handset.KeyOK, "8888")
 		s.press(handset.KeyOK, "8888")
 		synctest.Wait()
-		if r := only(t, s.got()); r.Result != applet.OK || fakeCard.KnownPIN() != "8888" {
+		if r := only(t, s.got()); r.Result != applet.OK || simCard.KnownPIN() != "8888" {
 			t.Errorf("%+v", r)
 		}
 		want := []person.Kind{person.Shown, person.PINRejected, person.PINRejected, person.PINSet}
@@ -241,9 +241,9 @@ func TestSIMReceipt(t *testing.T) {
 		{person.Cancel, applet.UserCancel, person.Cancelled},
 		{person.Silent, applet.NoAnswer, person.TimedOut},
 	} {
-		fakeCard := newCard(t)
+		simCard := newCard(t)
 		bubble(t, func(t *testing.T) {
-			s := newService(t, fakeCard, person.Behaviour{Do: c.do})
+			s := newService(t, simCard, person.Behaviour{Do: c.do})
 			s.send(displayReq(1, "You paid. Grüezi!"))
 			time.Sleep(signum.ReceiptShown)
 			synctest.Wait()
@@ -263,9 +263,9 @@ func TestSIMReceipt(t *testing.T) {
 
 // A text of several pages is one request.
 func TestSIMPages(t *testing.T) {
-	fakeCard := newCard(t)
+	simCard := newCard(t)
 	bubble(t, func(t *testing.T) {
-		s := newService(t, fakeCard, silent)
+		s := newService(t, simCard, silent)
 		text := strings.Repeat("0123456789", 25)
 		s.send(displayReq(1, text))
 		synctest.Wait()
@@ -287,9 +287,9 @@ func TestSIMPages(t *testing.T) {
 // While the user thinks, the card accepts repetitions and is busy for other requests.
 // Afterwards a repetition gets the same answer without asking the user.
 func TestSIMRepetitionAndBusy(t *testing.T) {
-	fakeCard := newCard(t)
+	simCard := newCard(t)
 	bubble(t, func(t *testing.T) {
-		s := newService(t, fakeCard, person.Delayed(10*time.Second))
+		s := newService(t, simCard, person.Delayed(10*time.Second))
 		s.send(signReq(1, "first"))
 		synctest.Wait()
 		if report := s.send(signReq(1, "first")); report != "0000" {
@@ -324,9 +324,9 @@ func TestSIMRepetitionAndBusy(t *testing.T) {
 
 // A packet that does not come from the service gets a report but no prompt.
 func TestSIMForged(t *testing.T) {
-	fakeCard := newCard(t)
+	simCard := newCard(t)
 	bubble(t, func(t *testing.T) {
-		s := newService(t, fakeCard, person.Behaviour{})
+		s := newService(t, simCard, person.Behaviour{})
 		s.Connect(func(string, []byte) error { return nil }) // PoRs without security
 		s.sendPacket(slices.Repeat([]byte{0xff}, 40))
 		s.sendPacket(slices.Repeat([]byte{0x00}, 300))
@@ -340,9 +340,9 @@ func TestSIMForged(t *testing.T) {
 
 // A person presses the keys, step by step.
 func TestSIMByHand(t *testing.T) {
-	fakeCard := newCard(t)
+	simCard := newCard(t)
 	bubble(t, func(t *testing.T) {
-		s := newService(t, fakeCard, person.Behaviour{})
+		s := newService(t, simCard, person.Behaviour{})
 		if err := s.TakeOver(msisdn, true); err != nil {
 			t.Fatal(err)
 		}
@@ -387,9 +387,9 @@ func TestSIMByHand(t *testing.T) {
 
 // The signature is over the text that the screen showed.
 func TestSIMWhatYouSee(t *testing.T) {
-	fakeCard := newCard(t)
+	simCard := newCard(t)
 	bubble(t, func(t *testing.T) {
-		s := newService(t, fakeCard, silent)
+		s := newService(t, simCard, silent)
 		for n, text := range []string{"@", "seven @", "eight ch", "a\r\nb\r", "[{~^|€\\}]", "Привет ✓", strings.Repeat("ж", 119), strings.Repeat("x", 239)} {
 			s.send(signReq(n, text))
 			synctest.Wait()
@@ -397,7 +397,7 @@ func TestSIMWhatYouSee(t *testing.T) {
 				t.Errorf("shown %q, want %q", d.Text, text)
 			}
 			s.press(handset.KeyOK, "")
-			s.press(handset.KeyOK, fakeCard.KnownPIN())
+			s.press(handset.KeyOK, simCard.KnownPIN())
 			synctest.Wait()
 			if got := s.got(); len(got) != n+1 || !s.signed(got[n], text) {
 				t.Fatalf("%q: %d replies", text, len(got))
@@ -408,9 +408,9 @@ func TestSIMWhatYouSee(t *testing.T) {
 
 // The card is removed before the user decides.
 func TestSIMTakenOut(t *testing.T) {
-	fakeCard, other := newCard(t), newCard(t, func(c *card.Config) { c.ICCID = "8941000000000000025" })
+	simCard, other := newCard(t), newCard(t, func(c *card.Config) { c.ICCID = "8941000000000000025" })
 	bubble(t, func(t *testing.T) {
-		s := newService(t, fakeCard, person.Behaviour{})
+		s := newService(t, simCard, person.Behaviour{})
 		s.send(signReq(1, "pay"))
 		synctest.Wait()
 		if err := s.Insert("sim2", msisdn, other); err != nil {

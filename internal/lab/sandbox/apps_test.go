@@ -12,8 +12,8 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// TestRecovery: with the recovery code an account keeps its serial number when
-// another App is enrolled, without it the account has a new one.
+// TestRecovery: when another App is enrolled, the account keeps its serial number only with
+// the recovery code.
 func TestRecovery(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -67,8 +67,8 @@ func TestRecovery(t *testing.T) {
 	}
 }
 
-// TestNewSerial: an account has one serial number. With a new one the SIM of
-// before is off, its certificate revoked, until it is activated again.
+// TestNewSerial: an account has one serial number. When it gets a new one, the SIM is switched
+// off and its certificate revoked until it is activated again.
 func TestNewSerial(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -100,7 +100,7 @@ func TestNewSerial(t *testing.T) {
 	}
 }
 
-// TestInviteOnce: a code serves once, and a newer one ends it.
+// TestInviteOnce: a code works once, and a newer code replaces it.
 func TestInviteOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -124,7 +124,7 @@ func TestInviteOnce(t *testing.T) {
 	}
 }
 
-// TestVerificationCode: the users' Apps choose as a person who sees the page.
+// TestVerificationCode: the users' Apps choose the code as a person does who sees the page.
 func TestVerificationCode(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -144,8 +144,8 @@ func TestVerificationCode(t *testing.T) {
 	}
 }
 
-// TestAppsOfTheLastTime: a directory keeps its Apps; with another database they
-// are enrolled anew.
+// TestAppsOfTheLastTime: a directory keeps its Apps; with another database they are enrolled
+// again.
 func TestAppsOfTheLastTime(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -26,7 +26,7 @@ const soapSign = `<?xml version="1.0" encoding="UTF-8"?><s:Envelope xmlns:s="htt
 	`<f:UserLang xmlns:f="http://mss.ficom.fi/TS102204/v1.0.0#">en</f:UserLang></m:Service></m:AdditionalServices>` +
 	`</m:MSS_SignatureReq></MSS_Signature></s:Body></s:Envelope>`
 
-// raw is a message as bytes, with what must change from call to call.
+// raw returns a message as bytes, with fresh values for the fields that must be unique.
 func (f *fixture) raw(message, msisdn string) string {
 	return strings.NewReplacer("TRANS", fmt.Sprintf("R%d", calls.Add(1)), "INSTANT", signum.FormatInstant(f.clock.Now()), "MSISDN_", msisdn).Replace(message)
 }
@@ -52,8 +52,8 @@ func (f *fixture) post(t *testing.T, c *http.Client, path, contentType string, b
 	return resp.StatusCode, resp.Header, string(b)
 }
 
-// TestBadInput: each gets a clear fault in the form of its wire; nothing
-// panics, nothing leaks.
+// TestBadInput: every malformed input gets a clear fault in the form of its wire, without a
+// panic and without internal details.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -140,8 +140,8 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// TestEndpoints: the older single endpoint dispatches by the message, the
-// others take their own only, and what is not there is not there.
+// TestEndpoints: the older single endpoint dispatches by the message, the others accept only
+// their own message, and other addresses do not exist.
 func TestEndpoints(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -174,8 +174,8 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
-// TestDirectory: what is secret is the owner's only, and a damaged directory
-// is said to be one, not silently made anew.
+// TestDirectory: only the owner can read secret files, and a damaged file is an error and not
+// silently replaced.
 func TestDirectory(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -25,7 +25,7 @@ const cardFile = "iccid,msisdn,key_set,algorithm,kic,kid\n" +
 	"89410123456789012342,+41791234567,1,AES,000102030405060708090a0b0c0d0e0f,101112131415161718191a1b1c1d1e1f\n" +
 	"89014103211118510720,,1,AES,000102030405060708090a0b0c0d0e0f,101112131415161718191a1b1c1d1e1f\n"
 
-// form is the body of an import, in parts of name and content.
+// form returns the body of an import with these parts.
 func form(t *testing.T, parts ...string) (contentType string, body *bytes.Buffer) {
 	t.Helper()
 	body = new(bytes.Buffer)
@@ -100,7 +100,7 @@ func TestCards(t *testing.T) {
 			t.Errorf("%s %s: %d %s", tt.path, tt.body, status, answer)
 		}
 	}
-	// Whoever is not the party gets nowhere.
+	// Other callers than the party are refused.
 	other := tr.Clone()
 	other.TLSClientConfig.Certificates = nil
 	defer other.CloseIdleConnections()
@@ -112,7 +112,7 @@ func TestCards(t *testing.T) {
 	}
 }
 
-// A body above the limit is cut off; what came before is done.
+// A body above the limit is cut off; the rows before that have been processed.
 func TestCardsLimit(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -130,7 +130,7 @@ func TestCardsLimit(t *testing.T) {
 	}
 }
 
-// Keys of cards can be read after a restart, and by nobody else.
+// The keys of cards are readable after a restart, but only with the master key.
 func TestMasterKey(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -175,8 +175,8 @@ func TestMasterKey(t *testing.T) {
 	}
 }
 
-// A card takes the place of a SIM of the sandbox: the certificate is revoked, and the
-// account is the same.
+// An imported card replaces a SIM of the sandbox: the certificate is revoked, and the account
+// stays.
 func TestCardForUser(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

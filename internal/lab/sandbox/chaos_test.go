@@ -19,9 +19,8 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/softapp"
 )
 
-// TestBadNetwork: 1,000 signatures by Apps whose every connection is cut in
-// the middle of whatever it carries. Each request is shown exactly
-// once, and none is lost.
+// TestBadNetwork: 1,000 signatures by Apps whose connections are all cut in the middle of a
+// transfer. Each request is shown exactly once, and none is lost.
 func TestBadNetwork(t *testing.T) {
 	t.Parallel()
 	const users, each = 100, 10
@@ -98,9 +97,9 @@ func TestBadNetwork(t *testing.T) {
 	t.Logf("%d connections were cut", network.cuts.Load())
 }
 
-// badNetwork passes bytes on, and cuts each connection after some of them, in
-// the middle of whatever it carries. Some are cut after a while, idle or not. Not
-// all: on a slow machine nothing would come through.
+// badNetwork forwards bytes, and cuts each connection after some of them. It also cuts some
+// connections after a time, even idle ones. It does not do so with all connections, because
+// nothing would get through on a slow machine.
 type badNetwork struct {
 	net.Listener
 	target string
@@ -155,7 +154,7 @@ func (n *badNetwork) carry(phone net.Conn) {
 	both.Wait()
 }
 
-// pass copies until nothing comes, or nothing is left.
+// pass copies bytes until the end, or until none are left of the connection's allowance.
 func pass(to io.Writer, from io.Reader, left *atomic.Int64, cut func()) {
 	buf := make([]byte, 4096)
 	for {

@@ -11,7 +11,7 @@ import (
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
-// block is a fenced block of a document.
+// block is a fenced code block of a document.
 type block struct {
 	line       int
 	info, text string
@@ -42,9 +42,8 @@ func blocks(t *testing.T, file string) []block {
 	return list
 }
 
-// TestDocument runs the examples of the interface's document, in a shell, with
-// curl and openssl, as a reader would. What follows an example is what it must
-// print, "…" standing for anything.
+// TestDocument runs the examples of docs/api.md in a shell, with curl and openssl, as a reader
+// would. The block after an example is the expected output, in which "…" matches anything.
 func TestDocument(t *testing.T) {
 	t.Parallel()
 	testkit.Needs(t, "bash", "curl", "openssl")

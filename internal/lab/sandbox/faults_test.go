@@ -13,8 +13,8 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// TestFaults produces every code that can be reached, through both wires, and
-// has the client rebuild it.
+// TestFaults produces every reachable code over both wires, and checks that the client returns
+// it.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -136,8 +136,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// expireWhenOutstanding lets the time of a subscriber's transaction run out,
-// once there is one.
+// expireWhenOutstanding waits for an outstanding transaction of a subscriber, and then lets its
+// time run out.
 func (f *fixture) expireWhenOutstanding(msisdn string) {
 	ctx := f.t.Context()
 	for ctx.Err() == nil {
@@ -150,7 +150,7 @@ func (f *fixture) expireWhenOutstanding(msisdn string) {
 	}
 }
 
-// expire gives a subscriber a certificate whose time is over.
+// expire gives a subscriber a certificate that has expired.
 func (f *fixture) expire(s *mssp.Subscriber) {
 	f.t.Helper()
 	ctx, old := f.t.Context(), s.Devices[0].Certificate
@@ -164,7 +164,7 @@ func (f *fixture) expire(s *mssp.Subscriber) {
 	s.Devices[0].Certificate = c
 }
 
-// TestAsynchronousFaults is what a status query says of a failed transaction.
+// TestAsynchronousFaults checks the answer to a status query for a failed transaction.
 func TestAsynchronousFaults(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -202,7 +202,7 @@ func TestAsynchronousFaults(t *testing.T) {
 	}
 }
 
-// outcome asks until a transaction has ended.
+// outcome polls until a transaction has ended.
 func (f *fixture) outcome(t *testing.T, wire, id string) error {
 	t.Helper()
 	for {

@@ -33,8 +33,8 @@ func (l *live) handset(browser context.Context, msisdn string) *webtest.Tab {
 	return p
 }
 
-// TestLiveHandset is a person at the handset page, who is the user of a SIM: from
-// the page to the card, through the SMSC to the service, to the party.
+// TestLiveHandset: a person at the handset page is the user of a SIM. It covers the whole path,
+// from the page and the card through the SMSC and the service to the party.
 func TestLiveHandset(t *testing.T) {
 	t.Parallel()
 	l := newLive(t)
@@ -118,8 +118,8 @@ func picture(p *webtest.Tab) {
 	}
 }
 
-// TestLiveActivation is a SIM that the first request activates: the person
-// chooses a PIN twice, and then signs with it.
+// TestLiveActivation: the first request activates a SIM. The person enters a new PIN twice and
+// then signs with it.
 func TestLiveActivation(t *testing.T) {
 	t.Parallel()
 	l := newLive(t)

@@ -113,7 +113,7 @@ func (f *fixture) client(wire string, conf *tls.Config) *client.Client {
 	return c
 }
 
-// addUser makes another user with phones that behave so.
+// addUser adds a user whose phones have this behaviour.
 func (f *fixture) addUser(do person.Action, methods ...signum.Method) string {
 	f.t.Helper()
 	f.users++
@@ -129,7 +129,7 @@ func (f *fixture) addUser(do person.Action, methods ...signum.Method) string {
 	return u.MSISDN
 }
 
-// shows reports whether a phone shows a request; a SIM does not know which.
+// shows reports whether a phone shows a request; with a SIM, whether it shows any.
 func (f *fixture) shows(msisdn string, m signum.Method, id string) bool {
 	if m == signum.SIM {
 		d, err := f.Handsets.Dialogue(msisdn)
@@ -143,8 +143,7 @@ func (f *fixture) shows(msisdn string, m signum.Method, id string) bool {
 	return ok && s.TransID == id
 }
 
-// press is a person's key on a handset with a SIM, once it shows something of
-// this kind.
+// press waits until the handset shows a dialogue of this kind, and presses a key.
 func (f *fixture) press(msisdn string, kind handset.DialogueKind, key handset.Key, input string) {
 	f.t.Helper()
 	for f.t.Context().Err() == nil {
@@ -163,7 +162,7 @@ func (f *fixture) press(msisdn string, kind handset.DialogueKind, key handset.Ke
 	}
 }
 
-// enterPIN is a person who approves by hand.
+// enterPIN approves a request as a person does.
 func (f *fixture) enterPIN(msisdn string, m signum.Method, id string) {
 	f.t.Helper()
 	if m == signum.SIM {
@@ -178,7 +177,7 @@ func (f *fixture) enterPIN(msisdn string, m signum.Method, id string) {
 	})
 }
 
-// timeOut is nobody at a phone for long.
+// timeOut lets a phone give up waiting for its user.
 func (f *fixture) timeOut(msisdn string, m signum.Method, id string) {
 	f.t.Helper()
 	if m == signum.SIM {
@@ -190,7 +189,7 @@ func (f *fixture) timeOut(msisdn string, m signum.Method, id string) {
 	}
 }
 
-// deviceID is the user's device of a method.
+// deviceID returns the id of the user's device of a method.
 func (f *fixture) deviceID(msisdn string, m signum.Method) string {
 	f.t.Helper()
 	s, err := f.Store.Subscriber(f.t.Context(), msisdn)
@@ -204,7 +203,7 @@ func (f *fixture) deviceID(msisdn string, m signum.Method) string {
 	return d.ID
 }
 
-// methods are the devices of an account by method.
+// methods returns the devices of an account by method.
 func methods(s *mssp.Subscriber) map[signum.Method]*mssp.Device {
 	m := make(map[signum.Method]*mssp.Device)
 	for i := range s.Devices {
@@ -263,10 +262,10 @@ func (f *fixture) request(msisdn string, changes ...func(*request)) *request {
 	return r
 }
 
-// basic makes it a request of the party that may do little.
+// basic changes the request to one of the party with few rights.
 func basic(r *request) { r.AP.ID, r.Profile = BasicAPID, "" }
 
-// approval makes it one of a transaction.
+// approval changes the request to a transaction approval.
 func approval(profile string) func(*request) {
 	return func(r *request) {
 		r.Profile, r.Data.MimeType = profile, signum.MimeTxnApproval
@@ -288,7 +287,7 @@ func (f *fixture) verify(der []byte, text string) {
 	}
 }
 
-// tlsWith is the party's TLS with other client certificates.
+// tlsWith returns the party's TLS configuration with other client certificates.
 func (f *fixture) tlsWith(certs ...tls.Certificate) *tls.Config {
 	conf := f.party.Config.TLS.Clone()
 	conf.Certificates = nil

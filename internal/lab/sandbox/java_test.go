@@ -35,7 +35,7 @@ func TestJavaProperties(t *testing.T) {
 	}
 }
 
-// What a relative directory is called from elsewhere.
+// The paths are absolute even if the directory was given as a relative one.
 func TestJavaFileIsAbsolute(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.Mkdir("box", 0o700); err != nil {

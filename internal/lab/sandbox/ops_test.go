@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Metrics and health of a sandbox are at an address of their own, which is free.
+// Metrics and health of a sandbox have an address of their own, on a free port.
 func TestOps(t *testing.T) {
 	f := newFixture(t)
 	h := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

@@ -18,8 +18,8 @@ import (
 	"github.com/signum-mssp/signum/internal/web/webtest"
 )
 
-// live is a whole service with a person at the phone page of a real browser,
-// and a party that asks over REST.
+// live is a complete service with a person at the phone page in a real browser, and a party that
+// uses REST.
 type live struct {
 	*testing.T
 	box     *sandbox.Sandbox
@@ -46,7 +46,7 @@ func newLiveIn(t *testing.T, browser context.Context) *live {
 	return l
 }
 
-// start serves, again if it has been stopped.
+// start serves; it can be called again after stop.
 func (l *live) start() {
 	l.Helper()
 	box, err := sandbox.Open(context.Background(), l.cfg)
@@ -91,13 +91,13 @@ func (l *live) enrol(msisdn string, before ...webtest.Step) *webtest.Tab {
 	return p
 }
 
-// answer is what the party got.
+// answer is the answer to the party.
 type answer struct {
 	*signum.SignatureResponse
 	err error
 }
 
-// ask has the party ask synchronously, meanwhile.
+// ask sends a synchronous request in the background.
 func (l *live) ask(r client.SignRequest) <-chan answer {
 	got := make(chan answer, 1)
 	go func() {
@@ -107,7 +107,8 @@ func (l *live) ask(r client.SignRequest) <-chan answer {
 	return got
 }
 
-// askAsync is ask that polls; services come with the first answer.
+// askAsync sends an asynchronous request and polls in the background. It returns the services of
+// the first answer.
 func (l *live) askAsync(r client.SignRequest) (first []signum.ServiceResponse, got <-chan answer) {
 	l.Helper()
 	r.Async = true
@@ -129,8 +130,8 @@ func (l *live) askAsync(r client.SignRequest) (first []signum.ServiceResponse, g
 	return first, c
 }
 
-// signed is the end of a request that was approved: its CMS must be of the
-// text, by a certificate of the users' root.
+// signed waits for the answer to a request that was approved, and verifies its CMS: the text, and
+// the chain to the users' root.
 func (l *live) signed(got <-chan answer, text string) {
 	l.Helper()
 	a := <-got
@@ -174,8 +175,7 @@ func request(msisdn, text string) client.SignRequest {
 	return client.SignRequest{MSISDN: msisdn, Text: text, Lang: "en", Profile: signum.ProfileDevice, Timeout: 300 * time.Second}
 }
 
-// TestLivePhone is a person with a browser, from the activation code to the
-// blocked passcode.
+// TestLivePhone follows a person with a browser from the activation code to the blocked passcode.
 func TestLivePhone(t *testing.T) {
 	t.Parallel()
 	l := newLive(t)
@@ -317,7 +317,7 @@ func TestLivePhone(t *testing.T) {
 	})
 }
 
-// portal logs in to the self-care page by the phone page beside it.
+// portal logs in to the self-care page with the phone page in another tab.
 func (l *live) portal(t *testing.T, p *webtest.Tab) {
 	q := webtest.Open(t, l.browser, l.box.WebURL()+"/me")
 	q.Fill("#number", lena)

@@ -12,8 +12,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// query asks for a profile over a wire; the answer must be one of the version
-// that was asked.
+// query sends a profile query over a wire, and checks the version of the answer.
 func (f *fixture) query(t *testing.T, wire, msisdn string, change func(*signum.ProfileRequest)) *signum.ProfileResponse {
 	t.Helper()
 	r := f.profileRequest(msisdn)
@@ -39,8 +38,8 @@ func words(s string) func(*signum.ProfileRequest) {
 	return func(r *signum.ProfileRequest) { r.Params = s }
 }
 
-// TestProfiles is the profile query over both wires: every word of Params, the
-// older versions and getters, the types of the answer.
+// TestProfiles covers the profile query over both wires: every word of Params, the older versions
+// and getters, and the types of the answer.
 func TestProfiles(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -72,7 +71,7 @@ func TestProfiles(t *testing.T) {
 				t.Errorf("%s: certificate %+v, %v", wire, c, err)
 			}
 		}
-		// Each word alone, and none.
+		// Each word alone, and no word.
 		if x := f.query(t, wire, msisdn, words("")).Extension; x != nil {
 			t.Errorf("%s: an extension that was not asked for: %+v", wire, x)
 		}

@@ -11,9 +11,8 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/person"
 )
 
-// TestPublicName: the name under which people find the pages need not resolve on
-// this machine. It is in every link, but Apps and the link that opens a request
-// work without it.
+// TestPublicName: the public name of the pages need not resolve on this machine. Every link
+// contains it, but Apps, and the link that opens a request, work without it.
 func TestPublicName(t *testing.T) {
 	t.Parallel()
 	const public = "https://signum.invalid"
@@ -53,8 +52,7 @@ func TestPublicName(t *testing.T) {
 	}
 }
 
-// TestOpenServesNothing: a sandbox that was opened and not run can be closed, and
-// its directory opened again.
+// TestOpenServesNothing: a sandbox can be closed without having run, and its directory opened again.
 func TestOpenServesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

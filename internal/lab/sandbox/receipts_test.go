@@ -10,7 +10,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// sign asks over a wire and returns the answer, which must be one.
+// sign sends a signature request over a wire. An error fails the test.
 func (f *fixture) sign(t *testing.T, wire string, r *request) *signum.SignatureResponse {
 	t.Helper()
 	got, err := f.clients[wire].Do(t.Context(), r)
@@ -27,7 +27,7 @@ func (f *fixture) behave(msisdn string, do person.Action) {
 	}
 }
 
-// whenShown acts once something is on a screen.
+// whenShown waits until the screen shows a request, and acts on it.
 func (f *fixture) whenShown(msisdn string, m signum.Method, id string, act func(id string)) {
 	for f.t.Context().Err() == nil {
 		if f.shows(msisdn, m, id) {
@@ -90,8 +90,7 @@ func TestReceipts(t *testing.T) {
 					t.Errorf("%s, %s, %s, a second one: %v", wire, m, tt.name, err)
 				}
 			}
-			// Without the extension the answer has none, and 208 says that there is
-			// nothing to say.
+			// A request without the extension gets an answer without it.
 			f.behave(msisdn, person.Approve)
 			r := f.receiptRequest(msisdn, f.sign(t, wire, f.request(msisdn)).TransID)
 			r.Extension = nil
@@ -110,7 +109,7 @@ func TestReceipts(t *testing.T) {
 	}
 }
 
-// TestReceiptRefusals is what the rules say of receipts that must not be.
+// TestReceiptRefusals covers receipts that the rules forbid.
 func TestReceiptRefusals(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
-// recorder holds every exchange of a sandbox against the contracts: all
-// answers, and those requests that the service did not find malformed.
+// recorder validates every exchange of a sandbox against the contracts: all answers, and the
+// requests that the service did not refuse as malformed.
 type recorder struct {
 	t    testing.TB
 	dir  string
@@ -68,9 +68,8 @@ func (t *tap) Write(b []byte) (int, error) {
 	return t.ResponseWriter.Write(b)
 }
 
-// add takes an exchange. A request that was refused as malformed, or for a
-// profile that there is not, is not held against the contract: tests send them
-// on purpose.
+// add records an exchange. It does not validate a request that was refused as malformed or for an
+// unknown profile, because tests send those on purpose.
 func (rec *recorder) add(path string, request []byte, status int, response []byte) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
@@ -105,7 +104,7 @@ func (rec *recorder) check() {
 		return
 	}
 	if _, err := exec.LookPath("xmllint"); err != nil {
-		// The test has done its own work by now: it is not skipped.
+		// Do not skip the test: it has done its own work by now.
 		if testkit.InCI() {
 			rec.t.Error(err)
 		}
@@ -123,7 +122,7 @@ func (rec *recorder) check() {
 	rec.t.Logf("%d exchanges, %d SOAP messages held against the contracts", rec.n, len(rec.soap))
 }
 
-// TestRecorder: it can fail.
+// TestRecorder: the recorder reports violations.
 func TestRecorder(t *testing.T) {
 	t.Parallel()
 	fake := &failures{TB: t}

@@ -31,8 +31,8 @@ func (f *fixture) place(msisdn, where string) {
 	}
 }
 
-// TestGeofencing: location, every error code, every rule of a policy, and the
-// geofencing profile, over both wires.
+// TestGeofencing covers location, every error code, every rule of a policy, and the geofencing
+// profile, over both wires.
 func TestGeofencing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -75,7 +75,7 @@ func TestGeofencing(t *testing.T) {
 			}
 		}
 		f.checkPolicies(t, wire)
-		// The profile chooses who can be located.
+		// The profile selects a method that can be located.
 		f.place(both, "CH")
 		for msisdn, want := range map[string]string{
 			both: signum.ProfileSTK, "+41791000007": signum.ProfileDevice, "+41791000002": signum.ProfileDevice, "+41791000001": signum.ProfileSTK,
@@ -88,8 +88,8 @@ func TestGeofencing(t *testing.T) {
 	}
 }
 
-// checkPolicies keeps and breaks each rule, in the request and on the server. Its
-// App is a new one: the rate limit of calls is per App, and would slow it down.
+// checkPolicies meets and violates each rule, in the request and on the server. It uses a new App,
+// because the rate limit of calls is per App and would slow it down.
 func (f *fixture) checkPolicies(t *testing.T, wire string) {
 	t.Helper()
 	msisdn := f.addUser(person.Approve, signum.App)
@@ -145,8 +145,8 @@ func (f *fixture) checkPolicies(t *testing.T, wire string) {
 	}
 }
 
-// TestServices: the other additional services, approval, one-time passwords,
-// auto activation and the numbers that sign, over both wires.
+// TestServices covers the other additional services, approvals, one-time passwords, auto activation
+// and the test numbers that sign, over both wires.
 func TestServices(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -204,8 +204,7 @@ func TestServices(t *testing.T) {
 	}
 }
 
-// TestTestNumbers: each documented fault with its detail, on the first call of
-// every operation that names a number.
+// TestTestNumbers: every operation with a number returns each documented fault with its detail.
 func TestTestNumbers(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -268,7 +267,7 @@ func TestApp2App(t *testing.T) {
 	}
 }
 
-// TestControl: who may drive the phones, and what is refused.
+// TestControl: who may control the phones, and what is refused.
 func TestControl(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -300,7 +299,7 @@ func TestControl(t *testing.T) {
 			t.Errorf("%s: %d %s", tt.name, status, got)
 		}
 	}
-	// A blocked PIN stays blocked until the user sees to it.
+	// A PIN stays blocked until the user unblocks it.
 	for range 2 {
 		if _, err := f.clients["rest"].Do(t.Context(), f.request(msisdn)); signum.AsFault(err) == nil || signum.AsFault(err).Code != 402 {
 			t.Errorf("got %v", err)

@@ -45,8 +45,8 @@ func TestParseSMSC(t *testing.T) {
 	}
 }
 
-// TestOtherSMSC is a sandbox at the SMSC of somebody else, in whose network a card
-// is that was imported: the first request activates it, and signs.
+// TestOtherSMSC: a sandbox uses an external SMSC, with an imported card in that network. The first
+// request activates the card and signs.
 func TestOtherSMSC(t *testing.T) {
 	t.Parallel()
 	const iccid, msisdn = "89410123456789012342", "+41791234567"

@@ -15,8 +15,8 @@ import (
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
-// TestStopUnused: connections on which nobody has asked anything yet, such as
-// browsers make in advance, do not keep the service from stopping.
+// TestStopUnused: connections without a request, such as browsers open in advance, do not keep the
+// service from stopping.
 func TestStopUnused(t *testing.T) {
 	t.Parallel()
 	box, stop := runUntil(t, Config{})
@@ -41,8 +41,7 @@ func TestInternalError(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	msisdn := f.addUser(person.Approve, signum.SIM)
-	// A transaction that a node which has recovered took: closed before, the
-	// store would end the node and not a request.
+	// Sign first, so that recovery is over: if the store closed before, the node would end.
 	f.sign(t, "rest", f.request(msisdn))
 	if err := f.Store.Close(); err != nil {
 		t.Fatal(err)
@@ -56,8 +55,8 @@ func TestInternalError(t *testing.T) {
 	}
 }
 
-// TestStop is what happens to those who wait when the service stops, and to
-// their transactions when it starts again.
+// TestStop: when the service stops, waiting requests are answered, and their transactions continue
+// at the next start.
 func TestStop(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

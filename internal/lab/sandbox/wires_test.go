@@ -36,7 +36,7 @@ func TestExample(t *testing.T) {
 	}
 }
 
-// TestAnswers is every field of the answers, synchronous and asynchronous.
+// TestAnswers checks every field of the answers, synchronous and asynchronous.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -109,8 +109,8 @@ func (f *fixture) checkHeader(t *testing.T, wire string, got, asked signum.Heade
 	}
 }
 
-// TestScenarios is the scenario table over both wires: the party is authorised
-// for all profiles and AuthProfile1 is mapped to Any-LoA4.
+// TestScenarios covers the scenario table over both wires, for a party that may use all profiles and
+// for which AuthProfile1 is mapped to Any-LoA4.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -149,7 +149,7 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
-// TestCredentials is the authentication of the party by its certificate.
+// TestCredentials covers the authentication of the party by its certificate.
 func TestCredentials(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
