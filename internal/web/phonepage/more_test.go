@@ -155,7 +155,7 @@ func testRemoved(t *testing.T, browser context.Context) {
 	f.set(func() { clear(f.devices) })
 	f.drop()
 	p.View("stranger")
-	p.Click(`[data-do=anew]`)
+	p.Click(`[data-do=set-up-again]`)
 	p.Click(`dialog .danger`)
 	p.View("code")
 }

@@ -210,7 +210,7 @@ func testBlocked(t *testing.T, browser context.Context) {
 	p.View("blocked")
 	p.Run(chromedp.Reload())
 	p.View("blocked")
-	p.Click(`[data-do=anew]`)
+	p.Click(`[data-do=set-up-again]`)
 	p.Click(`dialog .danger`)
 	f.set(func() { f.codes["K7QZ4MX92T"] = true })
 	p.View("code")
@@ -234,7 +234,7 @@ func testExpiry(t *testing.T, browser context.Context) {
 	p.Click(`[data-do=approve]`)
 	p.Wait("dialog")
 	p.Later(10 * time.Minute)
-	p.Says(`[data-outcome=expired]`, "Its time is over")
+	p.Says(`[data-outcome=expired]`, "It has expired")
 	if webtest.Eval[bool](p, `Boolean(document.querySelector('dialog'))`) {
 		t.Error("the dialog is still there")
 	}
@@ -311,7 +311,7 @@ func testSuperseded(t *testing.T, browser context.Context) {
 	second := f.send(text("second", 5))
 	f.gone(first, "replaced")
 	p.Says(".dtbs", "second")
-	p.Says(".note", "took the place")
+	p.Says(".note", "replaced the previous one")
 	if webtest.Eval[bool](p, `Boolean(document.querySelector('dialog'))`) {
 		t.Error("the dialog of the first is still there")
 	}

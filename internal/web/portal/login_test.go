@@ -113,7 +113,7 @@ func TestPortalLoginOutcomes(t *testing.T) {
 					has(t, body, "<h1>Look at your phone")
 					time.Sleep(time.Millisecond)
 					code, body = b.open("/me/login/wait")
-					has(t, body, "<h1>No signature came", "has no account", "suspended", "Try again")
+					has(t, body, "<h1>No signature received", "has no account", "suspended", "Try again")
 				}
 				if code != 200 || b.cookies[sessionCookie] != nil {
 					t.Errorf("%d, session %v", code, b.cookies[sessionCookie])
@@ -246,7 +246,7 @@ func TestPortalLoginIsBound(t *testing.T) {
 		late.submit("/me/login", "/me/login", "number", portalNumber)
 		time.Sleep(2*loginPause + loginClaim)
 		_, body := late.open("/me/login/wait")
-		has(t, body, "<h1>No signature came")
+		has(t, body, "<h1>No signature received")
 	})
 }
 

@@ -202,7 +202,7 @@ func (p *Portal) suspend(c *call) {
 
 func (p *Portal) logout(c *call) {
 	c.endSession()
-	c.message(http.StatusOK, "goodbye")
+	c.message(http.StatusOK, "loggedout")
 }
 
 // confirmed reports whether the box was ticked. Browsers enforce it, scripts need

@@ -48,12 +48,12 @@ func TestPortalPages(t *testing.T) {
 		{"/me?done=removed", 200, []string{"The App was removed"}},
 		{"/me?done=<script>", 200, []string{"<h1>Overview"}},
 		{"/me/", 200, []string{"<h1>Overview"}},
-		{"/me/activity", 200, []string{"<h1>Activity", "There are none"}},
+		{"/me/activity", 200, []string{"<h1>Activity", "There are no requests"}},
 		{"/me/app", 200, []string{"<h1>Add an App", "15 minutes"}},
-		{"/me/app/code", 200, []string{"<h1>Shown already"}},
+		{"/me/app/code", 200, []string{"<h1>Already shown"}},
 		{"/me/app/qr.png", 404, []string{"<h1>Not found"}},
-		{"/me/recovery", 200, []string{"<h1>New recovery code", "stops working"}},
-		{"/me/recovery/code", 200, []string{"<h1>Shown already"}},
+		{"/me/recovery", 200, []string{"<h1>New recovery code", "will stop working"}},
+		{"/me/recovery/code", 200, []string{"<h1>Already shown"}},
 		{"/me/device?id=app1", 200, []string{"<h1>Remove the App", `value="app1"`}},
 		{"/me/device?id=sim1", 200, []string{"<h1>Switch off the SIM"}},
 		{"/me/device?id=app2", 404, []string{"<h1>Not found"}},
@@ -103,7 +103,7 @@ func TestPortalOverviewStates(t *testing.T) {
 		}
 		a.Devices = nil
 		_, body = b.open("/me")
-		has(t, body, "There is no method")
+		has(t, body, "You have no method")
 	})
 }
 
@@ -174,7 +174,7 @@ func TestPortalAddApp(t *testing.T) {
 			t.Errorf("later: %d", w.Code)
 		}
 		_, body = b.open("/me/app/code")
-		has(t, body, "Shown already")
+		has(t, body, "Already shown")
 		if !slices.Equal(f.did, []string{"invite " + portalNumber}) {
 			t.Error(f.did)
 		}
@@ -190,7 +190,7 @@ func TestPortalRecovery(t *testing.T) {
 			t.Errorf("%d %v", code, f.did)
 		}
 		_, body = b.submit("/me/recovery", "/me/recovery", "confirm", "yes")
-		has(t, body, "W4XD-9KQT-22MB-7HNP", "one time only")
+		has(t, body, "W4XD-9KQT-22MB-7HNP", "shown only once")
 		if _, body = b.open("/me/recovery/code"); strings.Contains(body, "W4XD") {
 			t.Error("shown twice")
 		}

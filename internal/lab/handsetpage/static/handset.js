@@ -1,4 +1,4 @@
-// One handset: its screen, its keys, and what they do.
+// One handset: screen, keys and what they do.
 
 import { clock } from '/phone/clock.js';
 import { h, say } from '/phone/dom.js';
@@ -7,19 +7,19 @@ import { Memory } from './memory.js';
 import { screens } from './screens.js';
 import { t } from './words.js';
 
-// A screen that has just come is not answered by a press that was meant for the
-// one before; and the second press of a double click answers none.
+// Keys are disabled for a moment after the screen changes, because a press may have
+// been meant for the previous screen. The second press of a double click is ignored.
 const SETTLE = 400; // ms
-const TOLD = 6000; // ms that a problem stays
+const TOLD = 6000; // ms that an error stays
 
 const letters = ['+', '.,-', 'abc', 'def', 'ghi', 'jkl', 'mno', 'pqrs', 'tuv', 'wxyz'];
 
 export class Handset {
   #state; #online = false; #memory; #press; #hand;
-  #at = 'idle'; // what is behind the dialogues: idle or messages
-  #stamp; #screen; // what is shown, and its parts
-  #input = ''; // digits are kept here only, and not longer than the dialogue
-  #sent; // the dialogue that was answered
+  #at = 'idle'; // the screen behind dialogues: idle or messages
+  #stamp; #screen; // what is shown
+  #input = ''; // digits exist only here and only during the dialogue
+  #sent; // id of the dialogue that was answered
   #settled = true; #settling; #telling; #lost;
   #shown = h('div', { class: 'shown' });
   #problem = h('p', { class: 'problem', role: 'alert' });
@@ -37,7 +37,7 @@ export class Handset {
   #number = h('span');
   #card = h('span');
 
-  // el, head and hand are parts of the page. `hand` and `press` go to the service.
+  // el, head and hand are parts of the page. `hand` and `press` call the service.
   constructor(msisdn, hand, press) {
     this.#memory = new Memory(msisdn, () => this.#render());
     this.#hand = hand;
@@ -64,7 +64,7 @@ export class Handset {
   connected(yes) {
     if (yes === this.#online) return;
     this.#online = yes;
-    this.#sent = undefined; // a service that was started again counts its dialogues anew
+    this.#sent = undefined; // a restarted service numbers its dialogues from the beginning
     this.#input = '';
     this.#render();
   }
@@ -80,8 +80,7 @@ export class Handset {
     this.#render();
   }
 
-  // what is on the screen: a view and what it shows. A flash message lies over
-  // everything.
+  // what returns a view and its content. A flash message covers everything else.
   #what() {
     if (!this.#online || !this.#state) return ['connecting'];
     const { dialogue, messages } = this.#state;
@@ -119,7 +118,7 @@ export class Handset {
     }, SETTLE);
   }
 
-  // refresh sets what the keys say and whether they can be pressed.
+  // refresh sets the labels of the keys and whether they are enabled.
   #refresh(view, what) {
     const { left, right } = this.#screen;
     const asked = view === 'text' || view === 'input';
@@ -130,7 +129,7 @@ export class Handset {
     this.#label(this.#right, right);
     this.#able(this.#left, left && can && this.#settled && (view !== 'input' || n >= what.min && n <= what.max));
     this.#able(this.#right, right && can && this.#settled);
-    // With nothing to delete it leads to the step before.
+    // Without input this key goes back one step.
     const back = view === 'input' && n === 0;
     this.#clear.textContent = back ? '‹' : 'C';
     this.#clear.setAttribute('aria-label', t(back ? 'goBack' : 'clear'));
@@ -149,7 +148,7 @@ export class Handset {
     el.hidden = !text;
   }
 
-  // able gives a key that had the focus it back.
+  // able enables or disables a key. A key that lost the focus thereby gets it back.
   #able(el, on) {
     if (el.disabled === !on) return;
     if (!on && document.activeElement === el) this.#lost = el;
@@ -173,7 +172,7 @@ export class Handset {
     this.#typed(what);
   }
 
-  // Whoever deletes in haste does not leave the dialogue.
+  // A fast series of presses deletes but does not leave the dialogue.
   #clearOrBack(hasty) {
     const [view, what] = this.#what();
     if (this.#input) this.#delete();
@@ -212,7 +211,7 @@ export class Handset {
     this.#tell('');
     this.#render();
     const outcome = await this.#press(dialogue.id, key, input);
-    if (outcome === 'ok') return; // the next state takes the dialogue away
+    if (outcome === 'ok') return; // the next state removes the dialogue
     if (this.#sent === dialogue.id) this.#sent = undefined;
     this.#tell(t(outcome));
     this.#render();
@@ -228,16 +227,16 @@ export class Handset {
     if (e.ctrlKey || e.metaKey || e.altKey) return;
     const [view] = this.#what();
     const at = (sel) => e.target.closest?.(sel);
-    if (e.repeat && ['Enter', ' ', 'Escape'].includes(e.key)) e.preventDefault(); // one press is one
+    if (e.repeat && ['Enter', ' ', 'Escape'].includes(e.key)) e.preventDefault(); // a held key counts once
     else if (e.key === 'Escape') this.#down(this.#right);
     else if (e.key === 'Enter') {
-      if (!at('button, a')) this.#down(this.#left); // it belongs to those
+      if (!at('button, a')) this.#down(this.#left); // these handle Enter themselves
     } else if (view !== 'input' || at('.entry')) return;
-    else if (e.key === 'Backspace') this.#down(this.#clear, () => this.#delete()); // and never leaves
+    else if (e.key === 'Backspace') this.#down(this.#clear, () => this.#delete()); // but does not go back
     else if (/^[0-9]$/.test(e.key) && !e.repeat) this.#down(this.#digits[e.key], () => this.#type(e.key));
   }
 
-  // down presses a key, for people to see.
+  // down presses a key visibly.
   #down(el, act = () => el.click()) {
     el?.classList.add('down');
     setTimeout(() => el?.classList.remove('down'), 150);
@@ -252,8 +251,8 @@ export class Handset {
   }
 }
 
-// key is a button that does not take the focus from where it is when a pointer
-// presses it: Enter means the screen then, and not the key again.
+// key is a button that does not take the focus when a pointer presses it, so that
+// Enter still acts on the screen instead of the key.
 function key(name, content, press, label) {
   return h('button', { type: 'button', class: 'key', 'data-key': name, 'aria-label': label, onclick: press, onmousedown: (e) => e.preventDefault() }, content);
 }

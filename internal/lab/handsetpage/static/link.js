@@ -1,11 +1,10 @@
-// The connection to one handset. It comes back when it breaks, and with it the
-// whole state.
+// The connection to one handset. It reconnects, and then gets the whole state.
 
 const FIRST_PAUSE = 300, LONGEST_PAUSE = 8000, SILENCE = 40_000; // ms
 const GONE = 4404; // closing code: there is no such handset
 const PATIENCE = 15_000; // ms for one key press
 
-// list is of all handsets; null if nobody answers.
+// list returns all handsets; null if the service does not answer.
 export async function list() {
   try {
     const response = await fetch('/phone/sim/list', { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE) });
@@ -15,33 +14,32 @@ export async function list() {
   }
 }
 
-// Link calls on.state(state), on.online(yes) and on.missing(); after the last it
-// has stopped.
+// Link calls on.state(state), on.online(yes) and on.missing(). It stops with the last.
 export class Link {
   #msisdn; #on; #socket; #timer; #watch; #pause = FIRST_PAUSE; #stopped = false;
-  byHand = true; // as the service said last, which it asks after a restart
+  byHand = true; // last value from the service, sent to it after a restart
 
   constructor(msisdn, on) {
     this.#msisdn = msisdn;
     this.#on = on;
-    addEventListener('online', () => this.hurry());
-    document.addEventListener('visibilitychange', () => { if (!document.hidden) this.hurry(); });
+    addEventListener('online', () => this.reconnect());
+    document.addEventListener('visibilitychange', () => { if (!document.hidden) this.reconnect(); });
     this.#connect();
   }
 
-  // hurry does not wait out a pause.
-  hurry() {
+  // reconnect connects at once instead of after the pause.
+  reconnect() {
     if (this.#stopped || this.#socket) return;
     this.#pause = FIRST_PAUSE;
     this.#connect();
   }
 
-  // hand says whether the person at this page answers.
+  // hand sets whether the person at this page answers.
   hand(on) {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ byHand: on }));
   }
 
-  // press answers a dialogue: 'ok', or what went wrong.
+  // press answers a dialogue. It returns 'ok' or the key of an error text.
   async press(id, key, input) {
     let response;
     try {
@@ -50,10 +48,10 @@ export class Link {
         cache: 'no-store', redirect: 'error', signal: AbortSignal.timeout(PATIENCE),
       });
     } catch {
-      this.hurry();
+      this.reconnect();
       return 'offline';
     }
-    this.hurry(); // what follows comes by the connection
+    this.reconnect(); // the new state comes over the connection
     if (response.ok) return 'ok';
     return response.status === 409 || response.status === 404 ? 'stale' : response.status >= 500 ? 'offline' : 'refused';
   }
@@ -80,7 +78,7 @@ export class Link {
     socket.onclose = (e) => this.#closed(socket, e.code, opened);
   }
 
-  // A connection can die without a word.
+  // A connection can break without a close.
   #heard() {
     clearTimeout(this.#watch);
     const socket = this.#socket;
@@ -93,7 +91,7 @@ export class Link {
     socket.onclose = null;
     socket.close();
     this.#on.online(false);
-    // The browser does not say why it could not connect.
+    // The browser does not reveal why it could not connect.
     const gone = code === GONE || !opened && (await list())?.every((s) => s.msisdn !== this.#msisdn);
     this.#socket = undefined;
     if (gone) {

@@ -1,4 +1,4 @@
-// The handsets with a simulated SIM: all of them, or one.
+// The page of the handsets with a simulated SIM: a list, or one handset.
 
 import { badge, h, show } from '/phone/dom.js';
 import { service } from '/phone/service.js';
@@ -6,7 +6,7 @@ import { Handset } from './handset.js';
 import { Link, list } from './link.js';
 import { t } from './words.js';
 
-// In a query + is a blank; people forget to write %2B.
+// In a query + means a blank, but people often write it instead of %2B.
 const msisdn = new URLSearchParams(location.search).get('msisdn')?.replace(/^ /, '+');
 
 const away = (href, text) => h('p', { class: 'away' }, h('a', { href }, text));

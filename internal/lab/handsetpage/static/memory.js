@@ -1,11 +1,12 @@
-// Which messages the person has seen; for all pages of a handset in this browser.
+// Remembers which messages the person has seen, for all pages of a handset in this
+// browser.
 
-const FRESH = 120_000_000; // µs: flash messages that are older when a page first opens are not shown any more
+const FRESH = 120_000_000; // µs; the first page that opens does not show older flash messages
 
 export class Memory {
   #name; #kept = {};
 
-  // changed is called when another page has changed it.
+  // changed is called after a change by another page.
   constructor(msisdn, changed) {
     this.#name = 'signum-sim ' + msisdn;
     this.#load();
@@ -20,7 +21,7 @@ export class Memory {
     try {
       this.#kept = JSON.parse(localStorage.getItem(this.#name)) ?? {};
     } catch {
-      this.#kept = {}; // the browser keeps nothing for us
+      this.#kept = {}; // the browser denies storage
     }
   }
 
@@ -29,16 +30,16 @@ export class Memory {
     try {
       localStorage.setItem(this.#name, JSON.stringify(this.#kept));
     } catch {
-      // then it is for this page only
+      // it applies to this page only
     }
   }
 
-  // since is called with the service's time, in ms.
+  // since gets the time of the service, in ms.
   since(now) {
     if (this.#kept.flash === undefined) this.#keep({ flash: now * 1000 - FRESH });
   }
 
-  // Messages come in the order of their times.
+  // Messages are in the order of their times.
   isNew = (m) => m.time > this.#kept.flash;
   isUnread = (m) => !m.flash && m.time > (this.#kept.read ?? 0);
 

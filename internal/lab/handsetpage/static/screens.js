@@ -1,5 +1,5 @@
-// What the screen of a handset can show. A screen has parts, the labels of the
-// keys on its left and right, and what a screen reader says when it comes.
+// The screens of a handset. A screen has parts, labels of the left and the right key,
+// and a text for screen readers.
 
 import { clock, countdown } from '/phone/clock.js';
 import { h } from '/phone/dom.js';
@@ -7,26 +7,26 @@ import { t } from './words.js';
 
 const format = (time, how) => new Intl.DateTimeFormat(t.locale, how).format(time);
 
-// Texts can be longer than the screen: they scroll, with the keyboard too.
+// Texts that are longer than the screen scroll, with the keyboard too.
 const scroller = (label, ...children) => h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': label }, children);
 
-// The longest text that a card can show fits without scrolling, if only just.
+// The longest text of a card just fits without scrolling.
 const said = (text) => h('p', { class: [...text].length > 160 ? 'said much' : 'said', dir: 'auto' }, text);
 
-// dialogue is a text with the time that is left for it.
+// dialogue is a text with the time that is left.
 function dialogue(d) {
-  const time = d.until ? countdown(t, d.since, d.until, () => {}) : null; // the service takes it away
+  const time = d.until ? countdown(t, d.since, d.until, () => {}) : null; // the service removes it
   return { parts: [scroller(t('sim'), said(d.text)), time?.el].filter(Boolean), open: time?.start, close: time?.stop, right: t('cancel') };
 }
 
-// input shows dots for what is hidden, and never what stands behind them.
+// input shows only dots if the input is hidden.
 function input(d, typed) {
   const need = d.digits ? d.min === d.max ? 'lengthOf' : 'length' : 'lengthText';
   const hint = t(need, d);
   const screen = { ...dialogue(d), left: t('ok'), say: `${t('sim')}: ${d.text} ${hint}` };
   const more = (entry) => { screen.parts.splice(1, 0, entry, h('p', { class: 'need' }, hint)); };
   if (!d.digits) {
-    // Letters come from the keyboard of the device, whichever that is.
+    // Letters come from the keyboard of the device.
     const field = h('input', { class: 'entry text', type: d.hidden ? 'password' : 'text', 'aria-label': d.text, maxlength: d.max, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', oninput: () => typed(field.value) });
     more(field);
     const { open } = screen;

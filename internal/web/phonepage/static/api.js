@@ -1,4 +1,4 @@
-// Calls of the service, each with its proof.
+// Calls to the service, each with a proof.
 
 import { b64u, random, sha256, utf8 } from './bytes.js';
 import { clock } from './clock.js';
@@ -17,12 +17,12 @@ export class ServiceError extends Error {
   }
 }
 
-// Offline means that nobody answered.
+// Offline means that the service did not answer.
 export class Offline extends Error {}
 
 const json = (value) => b64u(utf8(JSON.stringify(value)));
 
-// proof says that this device makes this call, now.
+// proof proves that this device makes this call, now.
 export async function proof(device, method, path, body = '') {
   const head = { alg: 'ES256', typ: 'signum-proof+jwt', kid: device.id };
   const claims = {
@@ -52,17 +52,17 @@ async function once(device, method, path, body) {
     try {
       value = JSON.parse(new TextDecoder().decode(bytes));
     } catch {
-      throw new Offline(); // an answer that broke off is none
+      throw new Offline(); // the answer was cut off
     }
   }
   if (response.ok) return value;
-  // What stands between, such as a proxy whose service is down, has no error of the protocol.
+  // An intermediary, such as a proxy whose service is down, does not speak the protocol.
   if (!isJSON && response.status >= 502) throw new Offline();
   throw new ServiceError(response.status, isJSON ? value : {}, Number(response.headers.get('Retry-After')) || 0);
 }
 
-// call makes one call; device null: without a proof. A clock that is wrong is
-// corrected on the way.
+// call makes one call; without a device it has no proof. If the clock was wrong, it
+// corrects it and repeats the call.
 export async function call(device, method, path, value) {
   const body = value === undefined ? undefined : JSON.stringify(value);
   try {

@@ -1,4 +1,4 @@
-// Bytes and their texts.
+// Bytes and their encodings.
 
 const encoder = new TextEncoder();
 

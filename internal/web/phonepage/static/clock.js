@@ -1,4 +1,4 @@
-// The service's time, and what is left of it.
+// The time of the service, and countdowns.
 
 import { h, icon, say } from './dom.js';
 
@@ -9,8 +9,8 @@ export const clock = {
   set: (ms) => { if (Number.isFinite(ms)) offset = ms - Date.now(); },
 };
 
-// countdown shows the time that is left. A screen reader hears of it three times,
-// not every second.
+// countdown shows the time that is left. It tells screen readers three times, not
+// every second.
 export function countdown(t, from, until, zero) {
   const total = Math.max(1, until - from);
   const text = h('span', { 'aria-hidden': 'true' });

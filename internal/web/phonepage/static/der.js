@@ -1,4 +1,4 @@
-// As much DER as the signed attributes need.
+// The part of DER that the signed attributes need.
 
 import { equal } from './bytes.js';
 
@@ -22,7 +22,7 @@ function element(b, at) {
   return { tag, body: b.subarray(start, start + n), end: start + n };
 }
 
-// children reads all elements of a body, to its end.
+// children reads all elements of a body up to its end.
 function children(b) {
   const out = [];
   for (let at = 0; at < b.length;) {
@@ -39,8 +39,8 @@ const is = (e, tag) => {
 };
 
 // messageDigest finds the digest in the attributes of a CMS signer. There must be
-// one and no more, and nothing may stand after the set: what is signed with
-// them has no second reading.
+// exactly one, and nothing may follow the set, so that the signed bytes have a single
+// meaning.
 export function messageDigest(attrs) {
   const all = children(attrs);
   if (all.length !== 1) throw new Error('DER: not one set');

@@ -1,7 +1,7 @@
-// The few things that a page without a framework wants.
+// The few helpers that a page without a framework needs.
 
-// h makes an element: attributes (true, null and false as one expects), `on…`
-// listeners, and children; those that are null or false are left out.
+// h creates an element with attributes, `on…` listeners and children. Attributes and
+// children that are null or false are left out.
 export function h(tag, attrs, ...children) {
   const el = document.createElement(tag);
   for (const [name, value] of Object.entries(attrs ?? {})) {
@@ -42,14 +42,14 @@ export const badge = (name, tone) => h('div', { class: `badge ${tone}` }, icon(n
 
 let view;
 
-// show puts a view in place of the one before: {el, close?, focus?}. The focus goes
-// to its heading, so that whoever listens hears what has come.
+// show replaces the view with another: {el, close?, focus?}. The focus moves to its
+// heading, so that a screen reader announces it.
 export function show(next) {
   const old = view;
   view = next;
   old?.close?.();
-  // A dialog belongs to the view that opened it and goes with it, not at its close
-  // event, which is a task later.
+  // A dialog belongs to the view that opened it and is removed with it. Its close event
+  // would come a task later.
   for (const d of document.querySelectorAll('dialog')) {
     d.close();
     d.remove();
@@ -62,18 +62,18 @@ export function show(next) {
   scrollTo(0, 0);
 }
 
-// say has a screen reader speak, without moving the focus.
+// say makes a screen reader speak without moving the focus.
 export function say(text, lang) {
   const live = document.getElementById('live');
   live.lang = lang ?? document.documentElement.lang;
   live.textContent = '';
-  setTimeout(() => { live.textContent = text; }, 50); // a change is heard, the same again is not
+  setTimeout(() => { live.textContent = text; }, 50); // screen readers announce changes only
 }
 
 let ids = 0;
 
-// field is a labelled input with a place for hint and error; `fail` says what is
-// wrong with it, or nothing.
+// field is a labelled input with a hint and an error. `fail` sets the error or, without
+// an argument, clears it.
 export function field(label, attrs, hint) {
   const id = `f${++ids}`;
   const error = h('p', { class: 'error', id: id + 'e', role: 'alert' });
@@ -93,7 +93,7 @@ export function field(label, attrs, hint) {
   return { el, input, fail };
 }
 
-// form has `send` run once at a time, with its buttons disabled meanwhile.
+// form runs `send` on submit, once at a time, with its buttons disabled meanwhile.
 export function form(send, ...children) {
   const el = h('form', { novalidate: true, onsubmit: (e) => { e.preventDefault(); run(); } }, ...children);
   let running = false;
@@ -111,8 +111,8 @@ export function form(send, ...children) {
   return el;
 }
 
-// dialog opens a modal: the browser keeps the focus inside and gives it back.
-// `closed` resolves when it is gone.
+// dialog opens a modal dialog. The browser keeps the focus inside and restores it.
+// `closed` resolves when it is closed.
 export function dialog(lang, ...children) {
   const el = h('dialog', { lang, 'aria-labelledby': `d${++ids}` }, ...children);
   el.querySelector('h2').id = `d${ids}`;

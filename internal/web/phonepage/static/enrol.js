@@ -12,7 +12,7 @@ export const MIN_PASSCODE = 6;
 
 const codeShape = /^[0-9A-HJKMNP-TV-Z]{10}$/;
 
-// readCode takes a code as people type it; null if it cannot be one.
+// readCode reads a code as people type it; null if it has another form.
 export function readCode(text) {
   const code = text.toUpperCase().replace(/[\s-]/g, '').replaceAll('O', '0').replace(/[IL]/g, '1');
   return codeShape.test(code) ? code : null;
@@ -20,16 +20,17 @@ export function readCode(text) {
 
 const grouped = (code) => code.replace(/^(.{4})(.{4})(.{2})$/, '$1-$2-$3');
 
-// easy finds passcodes that anybody would try first.
-const easy = (s) => new Set(s).size < 3 || '01234567890'.includes(s) || '09876543210'.includes(s);
+// isEasy reports whether a passcode is one that anybody would try first.
+const isEasy = (s) => new Set(s).size < 3 || '01234567890'.includes(s) || '09876543210'.includes(s);
 
-// passcodePair is two fields for a new passcode; `read` gives it, or says what is wrong.
+// passcodePair is two fields for a new passcode. `read` returns it, or shows what is
+// wrong and returns null.
 export function passcodePair(t, label) {
   const first = field(label, { type: 'password', name: 'new-passcode' }, t('passcodeHint'));
   const again = field(t('passcodeAgain'), { type: 'password', name: 'passcode-again' });
   const hint = first.el.querySelector('.hint');
   first.input.addEventListener('input', () => {
-    const weak = first.input.value.length >= MIN_PASSCODE && easy(first.input.value);
+    const weak = first.input.value.length >= MIN_PASSCODE && isEasy(first.input.value);
     hint.textContent = t(weak ? 'passcodeEasy' : 'passcodeHint');
     hint.classList.toggle('warn', weak);
   });
@@ -70,7 +71,7 @@ export function codeView(app, code = '', note) {
   return { el, focus: code ? null : input.input };
 }
 
-// passcodeView is the second: keys are made, and locked by the passcode.
+// passcodeView is the second step: it creates keys and locks them with the passcode.
 function passcodeView(app, begun) {
   const { t } = app;
   const pair = passcodePair(t, t('passcode'));
@@ -96,7 +97,7 @@ function passcodeView(app, begun) {
   return { el, focus: el.querySelector('input') };
 }
 
-// makeKeys makes everything that the call and the device need.
+// makeKeys creates everything that the call and the device need.
 async function makeKeys(begun, passcode, recovery) {
   const [auth, signing, secret, sealKey] = await Promise.all([newAuthKey(), newSigningKey(), newSecret(), newSealKey()]);
   const salt = random(16), share = unb64u(begun.share);
@@ -117,8 +118,8 @@ async function makeKeys(begun, passcode, recovery) {
   return { body, device };
 }
 
-// finish makes the call, again after a reload: what was stored before it is
-// forgotten only when its answer has been seen to the end.
+// finish makes the call, after a reload once more: the stored enrolment is removed
+// only when the answer was processed completely.
 async function finish(app, made) {
   let answer;
   try {
@@ -155,8 +156,8 @@ function keepView(app, code, device) {
   return { el };
 }
 
-// resume goes on with an enrolment that a reload or the network interrupted. It
-// returns false if there is nothing to go on with.
+// resume continues an enrolment that a reload or the network interrupted. It returns
+// false if the service has refused it.
 export async function resume(app, made) {
   try {
     await finish(app, made);

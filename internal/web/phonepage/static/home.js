@@ -1,4 +1,4 @@
-// The calm screens: waiting, history, and those where nothing can be signed.
+// Screens without a request: home, history, and those on which nothing can be signed.
 
 import { call, ServiceError } from './api.js';
 import { badge, confirm, h, icon } from './dom.js';
@@ -9,7 +9,7 @@ import { history, remember } from './store.js';
 const DISMISSED = 'install-dismissed';
 let installPrompt;
 
-// The browser says by itself that the App can be installed, and is asked later.
+// The browser offers to install the App; the offer is kept for the button.
 addEventListener('beforeinstallprompt', (e) => {
   e.preventDefault();
   installPrompt = e;
@@ -26,7 +26,7 @@ function installHint(t) {
   return el;
 }
 
-// homeView waits. It changes with the connection, in place.
+// homeView is shown while the phone waits. It follows the state of the connection.
 export function homeView(app) {
   const { t } = app;
   const heading = h('h1'), text = h('p', { class: 'quiet' });
@@ -45,14 +45,14 @@ export function homeView(app) {
   return { el, focus: heading, close: () => { app.onstate = null; } };
 }
 
-// save hands a file to the browser's downloads.
+// save downloads a file.
 function save(name, type, bytes) {
   const url = URL.createObjectURL(new Blob([bytes], { type }));
   h('a', { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-// fetchSignature gets the CMS of a signature; null if the service has none.
+// fetchSignature fetches the CMS of a signature; null if the service does not have it.
 export async function fetchSignature(device, id) {
   try {
     return await call(device, 'GET', '/signature?id=' + encodeURIComponent(id));
@@ -62,7 +62,7 @@ export async function fetchSignature(device, id) {
   }
 }
 
-// historyView lists what was signed.
+// historyView lists the signatures.
 export async function historyView(app) {
   const { t } = app;
   const time = new Intl.DateTimeFormat(t.locale, { dateStyle: 'medium', timeStyle: 'short' });
@@ -89,35 +89,35 @@ export async function historyView(app) {
     h('p', { class: 'quiet' }, t(all.length ? 'historyText' : 'historyEmpty')), h('ol', { class: 'plain stack' }, all.map(item))) };
 }
 
-// elsewhereView stands in the tabs that do not hold the inbox.
+// elsewhereView is shown in tabs that are not active.
 export function elsewhereView(app, takeOver) {
   const { t } = app;
   return { el: h('section', { class: 'card', 'data-view': 'elsewhere' }, badge('phone', 'calm'), h('h1', null, t('elsewhereTitle')),
     h('p', null, t('elsewhereText')), h('button', { type: 'button', class: 'primary wide', onclick: takeOver }, t('here'))) };
 }
 
-// anew forgets the phone, if the person wants it.
-const anew = (app) => h('button', { type: 'button', class: 'primary wide', 'data-do': 'anew', onclick: async () => {
+// setUpAgain deletes the data of this phone after a confirmation.
+const setUpAgain = (app) => h('button', { type: 'button', class: 'primary wide', 'data-do': 'set-up-again', onclick: async () => {
   const { t } = app;
-  if (await confirm(t('anew'), t('anewText'), t('anew'), t('cancel'))) await app.forget();
-} }, app.t('anew'));
+  if (await confirm(t('setUpAgain'), t('setUpAgainText'), t('setUpAgain'), t('cancel'))) await app.forget();
+} }, app.t('setUpAgain'));
 
-// blockedView: nothing but a new enrolment helps.
+// blockedView: only a new enrolment helps.
 export function blockedView(app) {
   const { t } = app;
   return { el: h('section', { class: 'card', 'data-view': 'blocked' }, badge('lock', 'bad'), h('h1', null, t('blockedTitle')),
-    h('p', null, t('blockedText')), h('p', null, t('blockedHow')), anew(app)) };
+    h('p', null, t('blockedText')), h('p', null, t('blockedHow')), setUpAgain(app)) };
 }
 
-// strangerView: the service does not know the device.
+// strangerView: the service does not know this device.
 export function strangerView(app) {
   const { t } = app;
   return { el: h('section', { class: 'card', 'data-view': 'stranger' }, badge('warn', 'bad'), h('h1', null, t('strangerTitle')),
-    h('p', null, t('strangerText')), anew(app),
+    h('p', null, t('strangerText')), setUpAgain(app),
     h('button', { type: 'button', class: 'wide', onclick: () => location.reload() }, t('retry'))) };
 }
 
-// The nav bar, of links, so that the browser's way back works.
+// The navigation bar consists of links, so that the browser's back button works.
 export function navigation(app, at) {
   const nav = document.getElementById('nav');
   nav.setAttribute('aria-label', service);

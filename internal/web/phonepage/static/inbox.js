@@ -1,5 +1,4 @@
-// The inbox: a WebSocket that comes back when it breaks, and the requests that
-// are pending.
+// The inbox: a WebSocket that reconnects, and the pending requests.
 
 import { proof } from './api.js';
 import { clock } from './clock.js';
@@ -8,17 +7,17 @@ const FIRST_PAUSE = 500, LONGEST_PAUSE = 30_000, HEARTBEAT = 25_000; // ms
 
 export const nameOf = (req) => `${req.id} ${req.op}`;
 
-// Pending is what the service wants of this phone now, each (id, op) once.
+// Pending has the requests that wait for this phone, each (id, op) once.
 export class Pending {
   #requests = new Map();
   #answered;
 
   constructor(answered) {
-    this.#answered = answered; // names that are never shown again
+    this.#answered = answered; // names of requests that must not be shown again
   }
 
-  // add takes a request; it returns those whose place it takes, or null if it
-  // is not new.
+  // add adds a request. It returns the requests that it replaces, or null if it is
+  // not new.
   add(req) {
     const name = nameOf(req);
     if (!['sign', 'display'].includes(req.op)) return null;
@@ -27,7 +26,7 @@ export class Pending {
     if (req.op === 'sign') {
       for (const r of this.#requests.values()) {
         if (r.op !== 'sign') continue;
-        if (r.created > req.created) return null; // came too late
+        if (r.created > req.created) return null; // it arrived after the one that replaces it
         older.push(r);
       }
     }
@@ -40,13 +39,13 @@ export class Pending {
   drop = (req) => this.#requests.delete(nameOf(req));
   missing = (list) => [...this.#requests.values()].filter((r) => !list.some((l) => nameOf(l) === nameOf(r)));
 
-  // answer marks a request as answered: it is pending no more, and never again.
+  // answer marks a request as answered: it will never be pending again.
   answer(req) {
     this.#answered.add(nameOf(req));
     this.drop(req);
   }
 
-  // next is what to show: signatures are waited for more urgently than receipts.
+  // next is the request to show. Signatures are more urgent than receipts.
   next() {
     const all = [...this.#requests.values()].filter((r) => r.expires > clock.now());
     return all.find((r) => r.op === 'sign') ?? all[0];
@@ -54,22 +53,22 @@ export class Pending {
 }
 
 // Inbox calls on.sync(list), on.request(r), on.gone(frame), on.state('online' |
-// 'connecting'), on.stale(), on.refused(code) and on.elsewhere(). After the last
-// two it has stopped.
+// 'connecting'), on.stale(), on.refused(code) and on.elsewhere(). It stops with
+// either of the last two.
 export class Inbox {
   #device; #on; #socket; #pause = FIRST_PAUSE; #timer; #beat; #heard = 0; #welcome = false; #stopped = true; #shown;
 
   constructor(device, on) {
     this.#device = device;
     this.#on = on;
-    // A phone that comes back to life does not wait out its pause.
-    const hurry = () => {
+    // A phone that wakes up or gets a network reconnects at once.
+    const reconnect = () => {
       if (this.#stopped || this.#socket || document.hidden) return;
       this.#pause = FIRST_PAUSE;
       this.#connect();
     };
-    addEventListener('online', hurry);
-    document.addEventListener('visibilitychange', hurry);
+    addEventListener('online', reconnect);
+    document.addEventListener('visibilitychange', reconnect);
   }
 
   start() {
@@ -84,7 +83,7 @@ export class Inbox {
     this.#socket?.close();
   }
 
-  // shown tells that a request is on the screen; again after a new connection.
+  // shown reports which request is on the screen, and repeats that after a reconnect.
   shown(req) {
     this.#shown = req && { type: 'shown', id: req.id, op: req.op };
     if (req) this.#send(this.#shown);
@@ -138,7 +137,7 @@ export class Inbox {
     this.#heard = performance.now();
     const socket = this.#socket;
     this.#beat = setInterval(() => {
-      // A connection can die without a word; then nothing comes, not even a pong.
+      // A connection can break without a close; then not even pongs arrive.
       if (performance.now() - this.#heard > 2 * heartbeat) this.#closed(socket, {});
       else this.#send({ type: 'ping' });
     }, heartbeat * 0.7);
@@ -159,7 +158,7 @@ export class Inbox {
     }
     this.#timer = setTimeout(() => this.#connect(), this.#pause);
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
-    // The closing code does not tell the time; any call does.
+    // A closing code cannot carry the time of the service, but any call returns it.
     if (code === 4401) this.#on.stale();
   }
 }

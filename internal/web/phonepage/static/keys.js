@@ -1,5 +1,5 @@
-// The keys of the App, as docs/app-protocol.md has them. Nothing here touches
-// the network or the storage. Whoever gets P or a share wipes it after use.
+// The keys of the App, as docs/app-protocol.md defines them. Nothing here uses the
+// network or the storage. The caller wipes P and shares after use.
 
 import { b64u, concat, random, utf8 } from './bytes.js';
 
@@ -10,7 +10,7 @@ const { subtle } = crypto;
 
 export const newAuthKey = () => subtle.generateKey(P256, false, ['sign']);
 
-// newSigningKey must be extractable, or it could not be wrapped.
+// newSigningKey must be extractable, otherwise it cannot be wrapped.
 export const newSigningKey = () => subtle.generateKey(P256, true, ['sign']);
 
 export const newSecret = () => subtle.generateKey({ name: 'HMAC', hash: 'SHA-256', length: 256 }, false, ['sign']);
@@ -19,17 +19,17 @@ export const newSealKey = () => subtle.generateKey({ name: 'AES-GCM', length: 25
 
 export const spki = async (pair) => new Uint8Array(await subtle.exportKey('spki', pair.publicKey));
 
-// sign makes r and s of 32 bytes each.
+// sign returns r and s, 32 bytes each.
 export const sign = async (key, bytes) => new Uint8Array(await subtle.sign(ES256, key, bytes));
 
-// stretch makes P of the passcode. The same characters are the same passcode,
-// however a keyboard composes them.
+// stretch derives P from the passcode. Normalisation makes the result independent of
+// how a keyboard composes characters.
 export async function stretch(passcode, salt) {
   const key = await subtle.importKey('raw', utf8(passcode.normalize('NFC')), 'PBKDF2', false, ['deriveBits']);
   return new Uint8Array(await subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-256', salt, iterations: ROUNDS }, key, 256));
 }
 
-// verifier is all that the service learns of the passcode.
+// verifier is all that the service learns about the passcode.
 export async function verifier(secret, p) {
   return b64u(await subtle.sign('HMAC', secret, concat(utf8('signum verifier'), p)));
 }
@@ -42,26 +42,26 @@ async function kek(p, share) {
   return subtle.deriveKey(hkdf, key, { name: 'AES-GCM', length: 256 }, false, ['wrapKey', 'unwrapKey']);
 }
 
-// wrap encrypts the signing key; its PKCS #8 is never seen by the page.
+// wrap encrypts the signing key. The page never sees its PKCS #8.
 export async function wrap(key, p, share) {
   const iv = random(12);
   const data = await subtle.wrapKey('pkcs8', key, await kek(p, share), { name: 'AES-GCM', iv });
   return { iv, data: new Uint8Array(data) };
 }
 
-// unwrap opens the first of several that P and share fit: while a passcode is
-// being changed there are two.
+// unwrap decrypts the first version that P and share fit. While a passcode is being
+// changed there are two.
 export async function unwrap(wrapped, p, share, extractable = false) {
   const k = await kek(p, share);
   for (const [index, { iv, data }] of wrapped.entries()) {
     try {
       return { index, key: await subtle.unwrapKey('pkcs8', data, k, { name: 'AES-GCM', iv }, P256, extractable, ['sign']) };
-    } catch { /* the other one, perhaps */ }
+    } catch { /* try the next version */ }
   }
   throw new Error('the signing key cannot be opened');
 }
 
-// seal keeps P for a passkey, which has no passcode to make it of.
+// seal encrypts P for use with a passkey, because P comes from the passcode.
 export async function seal(key, p) {
   const iv = random(12);
   return { iv, data: new Uint8Array(await subtle.encrypt({ name: 'AES-GCM', iv }, key, p)) };

@@ -1,10 +1,10 @@
-// Where the phone is, for parties that ask. The country is what the person says:
-// a page cannot tell it from coordinates without asking somebody else.
+// The location of the phone, for parties that ask. The person chooses the country,
+// because a page cannot derive it from coordinates without a service of third parties.
 
 import { clock } from './clock.js';
 
 const PATIENCE = 4000, FRESH = 5 * 60_000; // ms
-const SOMEWHERE = 100_000; // metres: somewhere in the country
+const SOMEWHERE = 100_000; // metres; the position is unknown
 
 const DISABLED = 100, UNDECIDED = 102; // codes of the geofencing service
 
@@ -15,14 +15,14 @@ export const countries = ('AD AE AF AG AI AL AM AO AR AS AT AU AW AX AZ BA BB BD
   'SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU ' +
   'WF WS XK YE YT ZA ZM ZW').split(' ');
 
-// position asks the browser; undefined if it may not or cannot say.
+// position asks the browser; undefined if it is denied or unknown.
 export const position = () => new Promise((resolve) => {
   if (!navigator.geolocation) return resolve(undefined);
   setTimeout(resolve, PATIENCE + 500); // for browsers that wait for an answer about the permission
   navigator.geolocation.getCurrentPosition(resolve, () => resolve(undefined), { timeout: PATIENCE, maximumAge: FRESH });
 });
 
-// locate answers a party's question. That the person says so is half a proof.
+// locate answers a party. What the person states has a confidence of one half.
 export async function locate({ on, country }) {
   if (!on) return { error: DISABLED };
   if (!country) return { error: UNDECIDED };

@@ -1,4 +1,4 @@
-// The App: who this phone is, what it shows now, and why that changes.
+// The App: the state of this phone, what it shows, and when that changes.
 
 import { Offline, post, ServiceError } from './api.js';
 import { clock } from './clock.js';
@@ -22,15 +22,15 @@ let pending, inbox, current; // current: {req, view, sending}
 const app = {
   t: words(ours()), device: null, online: false, notice: null, onstate: null, tell: () => {},
 
-  // explain says what went wrong, for people.
+  // explain describes an error to people.
   explain(e, t = app.t) {
     if (e instanceof Offline) return t('offline');
     if (e.code === 'slow') return t('slow');
     return t('failed', { detail: e instanceof ServiceError ? e.message : String(e.message ?? e) });
   },
 
-  // trouble handles what ends a request or the phone.
-  async trouble(e, req) {
+  // handleError handles errors that end a request or the use of this phone.
+  async handleError(e, req) {
     if (e.code === 'blocked') {
       app.device.blocked = true;
       await store.put('device', app.device);
@@ -39,7 +39,7 @@ const app = {
       stop();
       show(strangerView(app));
     } else if (req && (e.code === 'late' || e.code === 'unknown')) {
-      app.over(req, 'ended');
+      app.dismiss(req, 'ended');
     } else {
       console.warn(e);
       if (current && current.req === req) return current.view.problem(app.explain(e, words(req.lang)));
@@ -50,7 +50,7 @@ const app = {
 
   locate: () => locate(app.device.location),
 
-  // answer sends an answer until it arrives or the time is over.
+  // answer repeats an answer until it arrives or the request expires.
   async answer(req, value, outcome) {
     if (current?.req !== req || current.sending) return;
     const { device } = app;
@@ -64,7 +64,7 @@ const app = {
         break;
       } catch (e) {
         if (e.code === 'late' || e.code === 'unknown') {
-          // Perhaps by this very answer, if it arrived before and its reply did not.
+          // Perhaps this very answer ended it: it arrived, and the reply was lost.
           if (!repeated) outcome = 'ended';
           break;
         }
@@ -72,7 +72,7 @@ const app = {
           current = null;
           pending.drop(req);
           update(req, 'ended');
-          return app.trouble(e);
+          return app.handleError(e);
         }
         if (clock.now() + pause > req.expires) {
           outcome = 'expired';
@@ -91,8 +91,8 @@ const app = {
     settle(req, outcome);
   },
 
-  // over takes away a request that ended without an answer.
-  over(req, reason) {
+  // dismiss removes a request that ended without an answer.
+  dismiss(req, reason) {
     if (current?.sending && current.req === req) return;
     pending.drop(req);
     if (current?.req !== req) return;
@@ -118,7 +118,7 @@ const app = {
     show(codeView(app, query.get('code') ?? ''));
   },
 
-  // beat tells the service about this phone.
+  // beat reports the state of this phone to the service.
   async beat(loud = false) {
     const { device } = app;
     if (!device || device.blocked && !loud) return;
@@ -133,14 +133,14 @@ const app = {
       if (device.blocked) route();
     } catch (e) {
       if (loud) throw e;
-      if (e.code === 'unauthorised' || e.code === 'blocked') app.trouble(e);
+      if (e.code === 'unauthorised' || e.code === 'blocked') app.handleError(e);
     }
   },
 };
 
-// record keeps what was signed. Where it is not certain that the signature was
-// taken, because the code may have been wrong or the reply was lost, the service
-// is asked whether it has it.
+// record adds a signature to the history. If it is not certain that the service
+// accepted it, because the code may have been wrong or the reply was lost, it asks
+// the service.
 async function record(device, req, uncertain, choice) {
   const cms = await fetchSignature(device, req.id).catch(() => undefined);
   if (cms === null && choice) return 'choice';
@@ -150,7 +150,7 @@ async function record(device, req, uncertain, choice) {
   return 'signed';
 }
 
-// Of app2app: only what the service named, and nothing that would run in this page.
+// For app2app: the address that the service named, unless it would run in this page.
 function redirectOf(req) {
   try {
     const url = new URL(req.redirect_uri);
@@ -161,7 +161,7 @@ function redirectOf(req) {
   }
 }
 
-// settle shows how a request ended, unless the next one is there already.
+// settle shows how a request ended, unless the next one is waiting.
 function settle(req, outcome) {
   const redirect = redirectOf(req);
   if (['timeout', 'closed'].includes(outcome) && !redirect) return update();
@@ -172,7 +172,7 @@ function settle(req, outcome) {
   if (redirect) location.href = redirect;
 }
 
-// update shows the next request, or how the last one ended, or the rest.
+// update shows the next request; without one, how the last one ended or the page.
 function update(ended, reason) {
   if (current || app.device.blocked) return;
   const req = pending.next();
@@ -194,8 +194,8 @@ function update(ended, reason) {
   inbox.shown(req);
 }
 
-// Frames are taken one after the other: checking a digest takes a moment, and
-// what came later must not overtake it.
+// Frames are handled one at a time. Checking a digest is asynchronous, and a later
+// frame must not overtake it.
 let turn = Promise.resolve();
 const inTurn = (work) => { turn = turn.then(work).catch((e) => console.error(e)); };
 
@@ -212,18 +212,18 @@ async function receive(req) {
 }
 
 async function sync(list) {
-  // What is new comes first: it may have taken the place of what is gone.
+  // New requests come first: one may replace a request that is gone.
   for (const req of list) await receive(req);
-  for (const req of pending.missing(list)) app.over(req, 'ended');
+  for (const req of pending.missing(list)) app.dismiss(req, 'ended');
 }
 
 function gone({ id, op, reason }) {
   const req = { id, op };
-  if (current && nameOf(current.req) === nameOf(req)) app.over(current.req, reason);
+  if (current && nameOf(current.req) === nameOf(req)) app.dismiss(current.req, reason);
   else pending.drop(req);
 }
 
-// route shows what the address says, when no request is in the way.
+// route shows the page that the address names, unless a request is on the screen.
 async function route() {
   if (!app.device || current && !app.device.blocked) return;
   const at = location.hash.slice(1);
@@ -266,21 +266,21 @@ async function start() {
   if (query.get('session_token')) await open(query.get('session_token'));
 }
 
-// open fetches the request of an app on this phone.
+// open fetches the request that another app on this phone has started.
 async function open(token) {
   query.delete('session_token');
   try {
     const { request } = await post(app.device, '/open', { session_token: token });
     inTurn(() => receive(request));
   } catch (e) {
-    if (e.code === 'unauthorised' || e.code === 'blocked') return app.trouble(e);
+    if (e.code === 'unauthorised' || e.code === 'blocked') return app.handleError(e);
     app.notice = e.code === 'unknown' ? app.t('noOpen') : app.explain(e);
     route();
   }
 }
 
-// hold makes this the tab that speaks for the phone, until another takes that
-// from it or it is closed. It resolves with false if another tab holds it.
+// hold makes this the active tab until it is closed or another tab takes over. It
+// resolves with false if another tab is active.
 function hold(options) {
   return new Promise((resolve) => {
     navigator.locks.request(LOCK, options, (lock) => {
@@ -295,8 +295,8 @@ function hold(options) {
   });
 }
 
-// wait shows that another tab has it, and goes on when it is this one's turn: by
-// itself, or because the person says so.
+// wait shows that another tab is active, and continues when that one is closed or the
+// person chooses this one.
 async function wait(then) {
   const queued = new AbortController();
   show(elsewhereView(app, async () => {
@@ -314,7 +314,7 @@ async function boot() {
     document.getElementById('main').textContent = app.t('noBrowser');
     return;
   }
-  // Codes and tokens do not stay in the address.
+  // Codes and tokens must not stay in the address.
   if (location.search) history.replaceState(null, '', location.pathname + location.hash);
   navigator.serviceWorker?.register('/phone/sw.js', { scope: '/phone', type: 'module' }).catch((e) => console.warn(e));
   addEventListener('hashchange', route);

@@ -7,13 +7,14 @@ const ES256 = -7;
 
 export const possible = () => 'PublicKeyCredential' in window && Boolean(navigator.credentials);
 
-// create makes a credential; it returns its id and public key as the service wants them.
+// create creates a credential. It returns the id and public key in the form of the
+// protocol.
 export async function create(device) {
   const credential = await navigator.credentials.create({
     publicKey: {
       rp: { id: location.hostname, name: service },
       user: { id: utf8(device.id).slice(0, 64), name: device.msisdn, displayName: device.msisdn },
-      challenge: random(32), // nobody asks who the authenticator is; the key is what counts
+      challenge: random(32), // not verified: without attestation only the key counts
       pubKeyCredParams: [{ type: 'public-key', alg: ES256 }],
       authenticatorSelection: { userVerification: 'required', residentKey: 'preferred' },
       excludeCredentials: device.passkeys.map((id) => ({ type: 'public-key', id: unb64u(id) })),
@@ -21,11 +22,11 @@ export async function create(device) {
     },
   });
   const { response } = credential;
-  if (response.getPublicKeyAlgorithm() !== ES256) throw new Error('the passkey is of another kind');
+  if (response.getPublicKeyAlgorithm() !== ES256) throw new Error('the passkey has an unsupported algorithm');
   return { id: b64u(credential.rawId), public_key: b64u(response.getPublicKey()) };
 }
 
-// assert has the person confirm a challenge.
+// assert asks the person to confirm a challenge.
 export async function assert(device, challenge) {
   const { rawId, response } = await navigator.credentials.get({
     publicKey: {

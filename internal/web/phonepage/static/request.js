@@ -1,4 +1,4 @@
-// A request on the screen, and what became of it.
+// Views of a request, and of how it ended.
 
 import { clock, countdown } from './clock.js';
 import { content } from './content.js';
@@ -8,7 +8,7 @@ import { words } from './words.js';
 
 const RECEIPT = 60_000; // ms that a receipt is shown
 
-// body is the text, or the title and rows of a transaction approval.
+// body is the text, or the rows of a transaction approval.
 function body(shown) {
   if (!shown.rows) return h('p', { class: 'dtbs', dir: 'auto' }, shown.text);
   return h('dl', null, shown.rows.map((r) => h('div', null, h('dt', { dir: 'auto' }, r.key), h('dd', { dir: 'auto' }, r.value))));
@@ -20,7 +20,7 @@ export function summary(req) {
   return shown.rows ? shown.title : shown.text;
 }
 
-// choices are the codes of which the other page shows one.
+// choices are the codes, of which the other page shows one.
 function choices(t, codes, chosen) {
   const buttons = codes.map((code) => h('button', {
     type: 'button', class: 'choice', 'aria-pressed': 'false', 'data-choice': code, onclick: () => {
@@ -31,7 +31,7 @@ function choices(t, codes, chosen) {
   return h('div', { class: 'choices', role: 'group', 'aria-labelledby': 'choose' }, h('p', { id: 'choose' }, t('choose')), h('div', null, buttons));
 }
 
-// requestView is a request to sign. `note` says that it took another's place.
+// requestView is a request to sign. `note` says that it replaced another one.
 export function requestView(app, req, note) {
   const t = words(req.lang);
   const shown = content(req);
@@ -47,8 +47,8 @@ export function requestView(app, req, note) {
     down.hidden = read;
   };
 
-  // The end is a mark below the last row, inside the part that scrolls: when the
-  // mark is seen, so were the rows before it.
+  // The end is an element below the last row, inside the scrolling part. When it is
+  // visible, the person has scrolled past all rows.
   const end = h('div', { class: 'end' });
   const scroller = h('div', { class: 'scroller', tabindex: '0', role: 'region', 'aria-labelledby': 'title' },
     note && h('p', { class: 'note' }, note), body(shown),
@@ -72,11 +72,11 @@ export function requestView(app, req, note) {
       if (where) answer.location = await where;
       await app.answer(req, answer, 'signed');
     } catch (e) {
-      app.trouble(e, req);
+      app.handleError(e, req);
     }
   };
 
-  const time = countdown(t, req.created, req.expires, () => app.over(req, 'expired'));
+  const time = countdown(t, req.created, req.expires, () => app.dismiss(req, 'expired'));
   const footer = h('footer', null, down, hint, error, h('div', { class: 'buttons' }, approve, decline));
   const el = h('section', { class: 'card request', 'data-view': 'request', 'data-id': req.id },
     h('header', null, h('h1', { id: 'title', dir: 'auto' }, shown.title ?? t('signTitle')), time.el), scroller, footer);
@@ -95,7 +95,7 @@ export function receiptView(app, req) {
   const t = words(req.lang);
   const since = clock.now();
   const answer = (receipt, outcome) => app.answer(req, { receipt }, outcome);
-  const late = () => (req.expires <= clock.now() ? app.over(req, 'expired') : answer('TIMEOUT', 'timeout'));
+  const late = () => (req.expires <= clock.now() ? app.dismiss(req, 'expired') : answer('TIMEOUT', 'timeout'));
   const time = countdown(t, since, Math.min(since + RECEIPT, req.expires), late);
   const footer = h('footer', null, h('div', { class: 'buttons' },
     h('button', { type: 'button', class: 'primary', 'data-do': 'ok', onclick: () => answer('OK', 'read') }, t('ok')),
@@ -109,7 +109,8 @@ export function receiptView(app, req) {
   };
 }
 
-// forgedView refuses a request whose digest is of something else. Its text is not shown.
+// forgedView refuses a request whose digest does not match its text, and hides the
+// text.
 export function forgedView(app, req) {
   const t = words(req.lang);
   const el = h('section', { class: 'card', 'data-view': 'forged', 'data-id': req.id, role: 'alert' }, badge('warn', 'bad'),
@@ -118,7 +119,7 @@ export function forgedView(app, req) {
   let timer;
   return {
     el, lang: t.lang,
-    opened: () => { timer = setTimeout(() => app.over(req, 'expired'), Math.max(0, req.expires - clock.now())); },
+    opened: () => { timer = setTimeout(() => app.dismiss(req, 'expired'), Math.max(0, req.expires - clock.now())); },
     close: () => clearTimeout(timer), sending: () => {}, problem: () => {},
   };
 }
@@ -130,7 +131,7 @@ const outcomes = {
   read: ['check', 'good', 'readTitle', 'readText'],
 };
 
-// resultView says how a request ended: an outcome, or the reason why it is gone.
+// resultView shows how a request ended: an outcome, or the reason why it is gone.
 export function resultView(app, req, outcome, redirect) {
   const t = words(req.lang);
   const gone = req.op === 'display' ? 'messageOver' : ['withdrawn', 'replaced', 'expired', 'answered'].includes(outcome) ? outcome : 'ended';

@@ -1,3 +1,3 @@
-// The name of the service, which the server fills in.
+// The name of the service, which the server inserts.
 
-export const service = "SERVICE_NAME"; // with double quotes: it is filled in as JSON
+export const service = "SERVICE_NAME"; // in double quotes, because the server replaces it with JSON

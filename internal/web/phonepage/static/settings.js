@@ -1,4 +1,4 @@
-// The settings: each is saved when it is changed.
+// The settings. Each is saved when it changes.
 
 import { call, Offline, ServiceError } from './api.js';
 import { b64u, unb64u } from './bytes.js';
@@ -9,8 +9,8 @@ import { possible } from './passkey.js';
 import { put } from './store.js';
 import { addPasskey, changePasscode, wrongPasscode } from './unlock.js';
 
-// ask opens a dialog with fields; `work` runs on submit, and its errors are shown
-// in it until it succeeds.
+// ask opens a dialog with fields. `work` runs on submit; the dialog shows its errors
+// and stays open until it succeeds.
 async function ask(app, title, text, fields, label, first, work) {
   const { t } = app;
   let ok = false;
@@ -23,7 +23,7 @@ async function ask(app, title, text, fields, label, first, work) {
     } catch (e) {
       first.input.value = '';
       if (e.code === 'passcode' && e.tries_left) first.fail(wrongPasscode(t, e.tries_left));
-      else if (e.code === 'blocked' || e.code === 'unauthorised') app.trouble(e);
+      else if (e.code === 'blocked' || e.code === 'unauthorised') app.handleError(e);
       else first.fail(e instanceof DOMException ? t('passkeyFailed') : app.explain(e));
     }
   }, fields, h('div', { class: 'buttons' }, h('button', { class: 'primary' }, label),
@@ -38,9 +38,9 @@ async function askNewPasscode(app) {
   const old = field(t('oldPasscode'), { type: 'password', name: 'passcode', autofocus: true });
   const pair = passcodePair(t, t('newPasscode'));
   const ok = await ask(app, t('changePasscode'), null, [old.el, pair.els], t('save'), old, async () => {
-    const fresh = pair.read();
-    if (fresh === null) return false;
-    await changePasscode(device, old.input.value, fresh);
+    const newPasscode = pair.read();
+    if (newPasscode === null) return false;
+    await changePasscode(device, old.input.value, newPasscode);
   });
   if (ok) app.tell(t('passcodeChanged'));
 }
@@ -52,7 +52,7 @@ async function askPasskey(app) {
   if (ok) app.tell(t('passkeyAdded', { n: device.passkeys.length }));
 }
 
-// subscribe has the browser's push service wake this phone; null: not any more.
+// subscribe makes the push service of the browser wake this phone, or stops that.
 async function subscribe(on) {
   const worker = await navigator.serviceWorker.ready;
   const old = await worker.pushManager.getSubscription();
@@ -62,14 +62,14 @@ async function subscribe(on) {
   return old ?? worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: unb64u(key) });
 }
 
-// pushOf is a subscription as the service wants it.
+// pushOf returns the subscription in the form of the protocol.
 export async function pushOf() {
   const worker = await navigator.serviceWorker?.getRegistration('/phone');
   const s = await worker?.pushManager?.getSubscription();
   return s && { endpoint: s.endpoint, p256dh: b64u(s.getKey('p256dh')), auth: b64u(s.getKey('auth')) };
 }
 
-// toggle is a switch with a text below its label.
+// toggle is a switch with a description below its label.
 function toggle(name, label, text, on, change) {
   const input = h('input', { type: 'checkbox', role: 'switch', id: name, checked: on, 'aria-describedby': name + 'h', onchange: () => change(input) });
   return h('div', { class: 'toggle' }, h('div', null, h('label', { for: name }, label), h('p', { class: 'hint', id: name + 'h' }, text)), input);
@@ -105,7 +105,7 @@ function whereabouts(app) {
   const share = toggle('location', t('location'), t('locationText'), device.location.on, async (input) => {
     country.hidden = !input.checked;
     await save({ on: input.checked });
-    if (input.checked) position(); // the browser asks now, not in the middle of a signature
+    if (input.checked) position(); // the browser asks for permission now, not during a signature
   });
   return [share, country];
 }
@@ -132,7 +132,7 @@ async function removePhone(app) {
   try {
     await call(app.device, 'DELETE', '/device');
   } catch (e) {
-    // A device that the service does not know is removed already.
+    // A device that the service does not know has been removed.
     if (e instanceof Offline || !(e instanceof ServiceError) || e.code !== 'unauthorised') return app.tell(app.explain(e));
   }
   await app.forget();

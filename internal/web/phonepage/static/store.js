@@ -1,10 +1,10 @@
-// What the App keeps, in IndexedDB: keys as CryptoKeys, which the database
-// stores without letting anybody read them.
+// The storage of the App, in IndexedDB. Keys are CryptoKeys, which the database
+// stores without making them readable.
 //
-//   values   device: who this phone is, its keys and settings
-//            enrolment: one whose answer was not seen to its end
+//   values   device: identity, keys and settings of this phone
+//            enrolment: one that is not complete
 //            answered: names of the requests that were answered last
-//   history  what was signed
+//   history  the signatures
 
 const HISTORY = 200, ANSWERED = 100; // kept at most
 
@@ -28,7 +28,7 @@ function database() {
   return opened;
 }
 
-// on runs in one transaction, and ends when that is on disk.
+// on runs work in one transaction and resolves when that is on disk.
 async function on(name, mode, work) {
   const tx = (await database()).transaction(name, mode, { durability: 'strict' });
   const result = work(tx.objectStore(name));
@@ -43,7 +43,7 @@ export const get = (key) => on('values', 'readonly', (s) => done(s.get(key)));
 export const put = (key, value) => on('values', 'readwrite', (s) => { s.put(value, key); });
 export const remove = (key) => on('values', 'readwrite', (s) => { s.delete(key); });
 
-// wipe forgets everything: the keys above all.
+// wipe deletes everything, above all the keys.
 export async function wipe() {
   await on('values', 'readwrite', (s) => { s.clear(); });
   await on('history', 'readwrite', (s) => { s.clear(); });

@@ -1,5 +1,5 @@
-// The service worker: the App opens without a network, and a push becomes a
-// notification.
+// The service worker lets the App open without a network and turns a push message
+// into a notification.
 
 import { service } from './service.js';
 import { ours, words } from './words.js';
@@ -16,13 +16,13 @@ self.addEventListener('install', (e) => e.waitUntil((async () => {
 
 self.addEventListener('activate', (e) => e.waitUntil(self.clients.claim()));
 
-// The network is asked first, so that no phone runs an old App; what it answered
-// last is for when there is none. A query, which may hold a code, is not kept.
+// The network comes first, so that no phone runs an old App; the cache serves when
+// there is none. The query, which may contain a code, is not cached.
 self.addEventListener('fetch', (e) => {
   const url = new URL(e.request.url);
   if (e.request.method !== 'GET' || url.origin !== location.origin) return;
   if (url.pathname !== PAGE && !url.pathname.startsWith(PAGE + '/')) return;
-  if (url.pathname === PAGE + '/sim' || url.pathname.startsWith(PAGE + '/sim/')) return; // another page, which is nothing without a network
+  if (url.pathname === PAGE + '/sim' || url.pathname.startsWith(PAGE + '/sim/')) return; // another page, which is useless without a network
   e.respondWith((async () => {
     try {
       const response = await fetch(e.request);
@@ -39,7 +39,7 @@ self.addEventListener('fetch', (e) => {
   })());
 });
 
-// The message says nothing but that there is something; the App asks its inbox.
+// The message has no content; the App asks its inbox.
 self.addEventListener('push', (e) => e.waitUntil((async () => {
   const t = words(ours());
   await self.registration.showNotification(service, {

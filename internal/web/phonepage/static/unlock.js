@@ -1,5 +1,5 @@
-// Opening the signing key: the person's part, the service's share, and what is
-// wiped after.
+// Unlocking the signing key with the person's passcode or passkey and the share of
+// the service. Secrets are wiped after use.
 
 import { Offline, post } from './api.js';
 import { b64u, sha256, unb64u } from './bytes.js';
@@ -8,9 +8,9 @@ import { seal, sign, stretch, unseal, unwrap, verifier, wrap } from './keys.js';
 import * as passkey from './passkey.js';
 import { put } from './store.js';
 
-// While a passcode is being changed, `wrapped` and `sealed` have the old and the
-// new one side by side: the answer can be lost, and only the service knows which
-// of the two it holds. The next right passcode settles it.
+// While a passcode is being changed, `wrapped` and `sealed` contain the old and the
+// new version. The answer can be lost, and then only the service knows which one is
+// valid. The next correct passcode decides.
 async function settle(device, index) {
   if (device.wrapped.length === 1) return;
   device.wrapped = [device.wrapped[index]];
@@ -18,14 +18,14 @@ async function settle(device, index) {
   await put('device', device);
 }
 
-// count keeps how many tries the service said are left.
+// count stores how many tries are left.
 async function count(device, tries) {
   if (device.tries === tries) return;
   device.tries = tries;
   await put('device', device);
 }
 
-// withPasscode has the service check a passcode, and runs work(p, share).
+// withPasscode lets the service check a passcode, then runs work(p, share).
 async function withPasscode(device, passcode, id, work) {
   const p = await stretch(passcode, device.salt);
   let share;
@@ -36,7 +36,7 @@ async function withPasscode(device, passcode, id, work) {
     return await work(p, share);
   } catch (e) {
     if (e.code === 'passcode') await count(device, e.tries_left);
-    // Whether it says so by number or by name: no tries are left.
+    // No tries are left, whichever way the service says it.
     if (e.code === 'passcode' && e.tries_left === 0) e.code = 'blocked';
     throw e;
   } finally {
@@ -45,7 +45,7 @@ async function withPasscode(device, passcode, id, work) {
   }
 }
 
-// signWithPasscode signs the attributes of a request, if it is still alive then.
+// signWithPasscode signs the attributes of a request, if it is still open.
 export function signWithPasscode(device, passcode, req, alive) {
   return withPasscode(device, passcode, req.id, async (p, share) => {
     const { key, index } = await unwrap(device.wrapped, p, share);
@@ -54,14 +54,14 @@ export function signWithPasscode(device, passcode, req, alive) {
   });
 }
 
-// signWithPasskey does the same; the assertion is of this request only.
+// signWithPasskey does the same. The assertion is valid for this request only.
 export async function signWithPasskey(device, req, alive) {
   const attrs = unb64u(req.attrs);
   const assertion = await passkey.assert(device, await sha256(attrs));
   const share = unb64u((await post(device, '/unlock', { assertion, id: req.id })).share);
   await count(device, undefined);
   try {
-    // Which of several is the service's does not matter here: each opens its own copy.
+    // Any version will do: each sealed P unwraps its own copy of the key.
     const p = await unseal(device.sealKey, device.sealed[0]);
     const { key } = await unwrap([device.wrapped[0]], p, share).finally(() => p.fill(0));
     return alive() ? b64u(await sign(key, attrs)) : null;
@@ -70,10 +70,10 @@ export async function signWithPasskey(device, req, alive) {
   }
 }
 
-// changePasscode encrypts the key anew, with the same salt and share.
-export function changePasscode(device, old, fresh) {
+// changePasscode re-encrypts the key with the same salt and share.
+export function changePasscode(device, old, newPasscode) {
   return withPasscode(device, old, undefined, async (p, share) => {
-    const q = await stretch(fresh, device.salt);
+    const q = await stretch(newPasscode, device.salt);
     try {
       const { key, index } = await unwrap(device.wrapped, p, share, true);
       await settle(device, index);
@@ -97,7 +97,7 @@ export function changePasscode(device, old, fresh) {
   });
 }
 
-// addPasskey checks the passcode first, so that no passkey is made for nothing.
+// addPasskey checks the passcode first, so that no unused passkey is created.
 export function addPasskey(device, passcode) {
   return withPasscode(device, passcode, undefined, async (p, share) => {
     const { index } = await unwrap(device.wrapped, p, share);
@@ -114,8 +114,9 @@ const triesLeft = (t, n) => (n === 1 ? t('lastTry') : t('triesLeft', { n }));
 
 export const wrongPasscode = (t, n) => t('wrong') + ' ' + triesLeft(t, n);
 
-// askToSign opens the dialog for a request. It resolves with the signature, or null
-// if the person or the request went away; what no other passcode could mend, it throws.
+// askToSign opens the dialog for a request. It resolves with the signature, or with
+// null if the person cancelled or the request ended. It throws errors that another
+// try cannot fix.
 export async function askToSign(app, t, req, what, alive) {
   const { device } = app;
   let result = null, failure, running;
@@ -149,8 +150,8 @@ export async function askToSign(app, t, req, what, alive) {
   }, t('usePasskey'));
   const d = dialog(t.lang, h('h2', null, t('unlockTitle')), h('p', { class: 'quiet clip' }, t('unlockText', { what })), key, send);
   await d.closed;
-  // The request may go before its unlocking is answered, for example because that
-  // was the last try.
+  // The request may end before the service answers, for example because that was the
+  // last try.
   await running;
   if (failure) throw failure;
   return result;

@@ -1,4 +1,4 @@
-// Everything that the App says, in one table.
+// All texts of the App.
 
 import { service } from './service.js';
 
@@ -37,7 +37,7 @@ export const table = {
   codeHint: ['10 characters, valid for 15 minutes', '10 Zeichen, 15 Minuten gültig', '10 caractères, valable 15 minutes', '10 caratteri, valido 15 minuti'],
   codeShape: ['An activation code has 10 letters and digits.', 'Ein Aktivierungscode hat 10 Buchstaben und Ziffern.',
     'Un code d’activation a 10 lettres et chiffres.', 'Un codice di attivazione ha 10 lettere e cifre.'],
-  codeWrong: ['This code is wrong, was used, or is too old. Ask for a new one.', 'Dieser Code ist falsch, verbraucht oder zu alt. Verlangen Sie einen neuen.',
+  codeWrong: ['This code is wrong, already used or expired. Ask for a new one.', 'Dieser Code ist falsch, verbraucht oder zu alt. Verlangen Sie einen neuen.',
     'Ce code est faux, déjà utilisé ou trop ancien. Demandez-en un nouveau.', 'Questo codice è errato, già usato o scaduto. Ne chieda uno nuovo.'],
   openedFirst: ['To answer the request, set up this phone first.', 'Richten Sie zuerst dieses Telefon ein, um die Anfrage zu beantworten.',
     'Pour répondre à la demande, configurez d’abord ce téléphone.', 'Per rispondere alla richiesta, configuri prima questo telefono.'],
@@ -53,7 +53,7 @@ export const table = {
   passcodeDiffers: ['The two passcodes differ.', 'Die beiden Passcodes sind verschieden.', 'Les deux codes secrets diffèrent.', 'I due codici segreti sono diversi.'],
   passcodeEasy: ['This passcode is easy to guess.', 'Dieser Passcode ist leicht zu erraten.', 'Ce code secret est facile à deviner.', 'Questo codice segreto è facile da indovinare.'],
   recovery: ['Recovery code (optional)', 'Wiederherstellungscode (freiwillig)', 'Code de récupération (facultatif)', 'Codice di recupero (facoltativo)'],
-  recoveryHint: ['This account was in use before. With its recovery code it stays the same account; without, providers will not know you again.',
+  recoveryHint: ['This account was used before. With its recovery code it stays the same account; without it, providers will not recognise you.',
     'Dieses Konto war schon in Gebrauch. Mit seinem Wiederherstellungscode bleibt es dasselbe; ohne ihn erkennen Anbieter Sie nicht wieder.',
     'Ce compte a déjà été utilisé. Avec son code de récupération, il reste le même ; sans lui, les prestataires ne vous reconnaîtront pas.',
     'Questo conto era già in uso. Con il suo codice di recupero resta lo stesso; senza, i fornitori non la riconosceranno.'],
@@ -61,21 +61,21 @@ export const table = {
     'Ce code de récupération est faux. Corrigez-le ou laissez-le vide.', 'Questo codice di recupero è errato. Lo corregga o lo lasci vuoto.'],
   enrolGo: ['Set up', 'Einrichten', 'Configurer', 'Configura'],
   keepTitle: ['Your recovery code', 'Ihr Wiederherstellungscode', 'Votre code de récupération', 'Il suo codice di recupero'],
-  keepText: ['Write it down and keep it in a safe place. It is shown only now. With it you keep your account on a new phone.',
+  keepText: ['Write it down and keep it in a safe place. It is shown only once. With it you keep your account on a new phone.',
     'Schreiben Sie ihn auf und bewahren Sie ihn sicher auf. Er wird nur jetzt gezeigt. Mit ihm behalten Sie Ihr Konto auf einem neuen Telefon.',
     'Notez-le et gardez-le en lieu sûr. Il n’est affiché que maintenant. Il vous permet de garder votre compte sur un nouveau téléphone.',
     'Lo scriva e lo conservi in un luogo sicuro. È mostrato solo adesso. Con esso mantiene il conto su un nuovo telefono.'],
-  kept: ['I wrote it down', 'Ich habe ihn aufgeschrieben', 'Je l’ai noté', 'L’ho scritto'],
+  kept: ['I have written it down', 'Ich habe ihn aufgeschrieben', 'Je l’ai noté', 'L’ho scritto'],
 
   // home
   ready: ['Ready', 'Bereit', 'Prêt', 'Pronto'],
   readyText: ['Requests for {number} appear here.', 'Anfragen für {number} erscheinen hier.', 'Les demandes pour {number} apparaissent ici.', 'Le richieste per {number} appaiono qui.'],
   connecting: ['Connecting…', 'Verbindung wird aufgebaut…', 'Connexion…', 'Connessione…'],
-  connectingText: ['Requests appear here as soon as the service is reached.', 'Anfragen erscheinen hier, sobald der Dienst erreicht ist.',
+  connectingText: ['Requests will appear here once the service can be reached.', 'Anfragen erscheinen hier, sobald der Dienst erreicht ist.',
     'Les demandes apparaissent ici dès que le service est joignable.', 'Le richieste appaiono qui appena il servizio è raggiungibile.'],
-  already: ['This phone is set up already. To set it up anew, remove it first in the settings.', 'Dieses Telefon ist schon eingerichtet. Um es neu einzurichten, entfernen Sie es zuerst in den Einstellungen.',
+  already: ['This phone is already set up. To set it up again, remove it in the settings first.', 'Dieses Telefon ist schon eingerichtet. Um es neu einzurichten, entfernen Sie es zuerst in den Einstellungen.',
     'Ce téléphone est déjà configuré. Pour le configurer à nouveau, supprimez-le d’abord dans les réglages.', 'Questo telefono è già configurato. Per configurarlo di nuovo, lo rimuova prima nelle impostazioni.'],
-  noOpen: ['The request of that app is not waiting on this phone any more.', 'Die Anfrage jener App wartet nicht mehr auf diesem Telefon.',
+  noOpen: ['The request from that app is no longer waiting on this phone.', 'Die Anfrage jener App wartet nicht mehr auf diesem Telefon.',
     'La demande de cette app n’attend plus sur ce téléphone.', 'La richiesta di quell’app non attende più su questo telefono.'],
   install: ['Install the App', 'App installieren', 'Installer l’app', 'Installare l’app'],
   installNow: ['Install', 'Installieren', 'Installer', 'Installa'],
@@ -88,14 +88,14 @@ export const table = {
   elsewhereText: ['Requests appear in one tab at a time. This one takes over when the other is closed.', 'Anfragen erscheinen immer in einem Tab. Dieser übernimmt, wenn der andere geschlossen wird.',
     'Les demandes apparaissent dans un onglet à la fois. Celui-ci prend le relais quand l’autre se ferme.', 'Le richieste appaiono in una scheda alla volta. Questa subentra quando l’altra si chiude.'],
   here: ['Use it here', 'Hier verwenden', 'Utiliser ici', 'Usare qui'],
-  strangerTitle: ['This phone is not known any more', 'Dieses Telefon ist nicht mehr bekannt', 'Ce téléphone n’est plus connu', 'Questo telefono non è più conosciuto'],
+  strangerTitle: ['This phone is no longer registered', 'Dieses Telefon ist nicht mehr bekannt', 'Ce téléphone n’est plus connu', 'Questo telefono non è più conosciuto'],
   strangerText: ['The service refused it. It may have been removed in the portal.', 'Der Dienst hat es abgewiesen. Vielleicht wurde es im Portal entfernt.',
     'Le service l’a refusé. Il a peut-être été supprimé dans le portail.', 'Il servizio lo ha rifiutato. Forse è stato rimosso nel portale.'],
-  anew: ['Set up again', 'Neu einrichten', 'Configurer à nouveau', 'Configura di nuovo'],
-  anewText: ['The keys on this phone are deleted. You need a new activation code.', 'Die Schlüssel auf diesem Telefon werden gelöscht. Sie brauchen einen neuen Aktivierungscode.',
+  setUpAgain: ['Set up again', 'Neu einrichten', 'Configurer à nouveau', 'Configura di nuovo'],
+  setUpAgainText: ['The keys on this phone are deleted. You need a new activation code.', 'Die Schlüssel auf diesem Telefon werden gelöscht. Sie brauchen einen neuen Aktivierungscode.',
     'Les clés de ce téléphone seront effacées. Il vous faut un nouveau code d’activation.', 'Le chiavi su questo telefono vengono cancellate. Serve un nuovo codice di attivazione.'],
   blockedTitle: ['Passcode blocked', 'Passcode gesperrt', 'Code secret bloqué', 'Codice segreto bloccato'],
-  blockedText: ['Three wrong passcodes were entered. This phone cannot sign any more.', 'Es wurde dreimal ein falscher Passcode eingegeben. Dieses Telefon kann nicht mehr unterschreiben.',
+  blockedText: ['A wrong passcode was entered three times. This phone can no longer sign.', 'Es wurde dreimal ein falscher Passcode eingegeben. Dieses Telefon kann nicht mehr unterschreiben.',
     'Trois codes secrets faux ont été saisis. Ce téléphone ne peut plus signer.', 'Sono stati inseriti tre codici segreti errati. Questo telefono non può più firmare.'],
   blockedHow: ['Get a new activation code in the self-care portal and set up this phone again. Have your recovery code at hand to keep your account.',
     'Holen Sie im Portal einen neuen Aktivierungscode und richten Sie dieses Telefon neu ein. Halten Sie den Wiederherstellungscode bereit, um Ihr Konto zu behalten.',
@@ -112,7 +112,7 @@ export const table = {
   left: ['Time left', 'Verbleibende Zeit', 'Temps restant', 'Tempo rimasto'],
   leftSay: ['{n} seconds left', 'Noch {n} Sekunden', 'Encore {n} secondes', 'Ancora {n} secondi'],
   choose: ['Which code does the other page show?', 'Welchen Code zeigt die andere Seite?', 'Quel code affiche l’autre page ?', 'Quale codice mostra l’altra pagina?'],
-  newer: ['A newer request took the place of the one before.', 'Eine neuere Anfrage hat die vorige ersetzt.', 'Une demande plus récente a remplacé la précédente.', 'Una richiesta più recente ha sostituito la precedente.'],
+  newer: ['A newer request replaced the previous one.', 'Eine neuere Anfrage hat die vorige ersetzt.', 'Une demande plus récente a remplacé la précédente.', 'Una richiesta più recente ha sostituito la precedente.'],
   unlockTitle: ['Enter your passcode', 'Passcode eingeben', 'Saisissez votre code secret', 'Inserisca il codice segreto'],
   unlockText: ['To sign: {what}', 'Zum Unterschreiben: {what}', 'Pour signer : {what}', 'Per firmare: {what}'],
   wrong: ['Wrong passcode.', 'Falscher Passcode.', 'Code secret faux.', 'Codice segreto errato.'],
@@ -135,24 +135,24 @@ export const table = {
   declinedTitle: ['Declined', 'Abgelehnt', 'Refusé', 'Rifiutato'],
   declinedText: ['Nothing was signed.', 'Es wurde nichts unterschrieben.', 'Rien n’a été signé.', 'Non è stato firmato nulla.'],
   choiceTitle: ['Not accepted', 'Nicht angenommen', 'Non accepté', 'Non accettato'],
-  choiceText: ['The code you chose is not the one of the other page. Nothing was signed.', 'Der gewählte Code ist nicht der der anderen Seite. Es wurde nichts unterschrieben.',
+  choiceText: ['The code you chose is not the one on the other page. Nothing was signed.', 'Der gewählte Code ist nicht der der anderen Seite. Es wurde nichts unterschrieben.',
     'Le code choisi n’est pas celui de l’autre page. Rien n’a été signé.', 'Il codice scelto non è quello dell’altra pagina. Non è stato firmato nulla.'],
   readTitle: ['Confirmed', 'Bestätigt', 'Confirmé', 'Confermato'],
   readText: ['The message was confirmed.', 'Die Nachricht wurde bestätigt.', 'Le message a été confirmé.', 'Il messaggio è stato confermato.'],
   goneTitle: ['This request has ended', 'Diese Anfrage ist beendet', 'Cette demande est terminée', 'Questa richiesta è terminata'],
   withdrawn: ['The provider withdrew it. Nothing was signed.', 'Der Anbieter hat sie zurückgezogen. Es wurde nichts unterschrieben.', 'Le prestataire l’a retirée. Rien n’a été signé.', 'Il fornitore l’ha ritirata. Non è stato firmato nulla.'],
-  replaced: ['A newer request took its place. Nothing was signed.', 'Eine neuere Anfrage hat sie ersetzt. Es wurde nichts unterschrieben.', 'Une demande plus récente l’a remplacée. Rien n’a été signé.', 'Una richiesta più recente l’ha sostituita. Non è stato firmato nulla.'],
-  expired: ['Its time is over. Nothing was signed.', 'Ihre Zeit ist abgelaufen. Es wurde nichts unterschrieben.', 'Son délai est écoulé. Rien n’a été signé.', 'Il suo tempo è scaduto. Non è stato firmato nulla.'],
-  answered: ['It was answered already.', 'Sie wurde schon beantwortet.', 'Elle a déjà reçu une réponse.', 'Ha già ricevuto risposta.'],
-  ended: ['It is not waiting any more.', 'Sie wartet nicht mehr.', 'Elle n’attend plus.', 'Non è più in attesa.'],
-  messageOver: ['The message is not waiting any more.', 'Die Nachricht wartet nicht mehr.', 'Le message n’attend plus.', 'Il messaggio non è più in attesa.'],
+  replaced: ['A newer request replaced it. Nothing was signed.', 'Eine neuere Anfrage hat sie ersetzt. Es wurde nichts unterschrieben.', 'Une demande plus récente l’a remplacée. Rien n’a été signé.', 'Una richiesta più recente l’ha sostituita. Non è stato firmato nulla.'],
+  expired: ['It has expired. Nothing was signed.', 'Ihre Zeit ist abgelaufen. Es wurde nichts unterschrieben.', 'Son délai est écoulé. Rien n’a été signé.', 'Il suo tempo è scaduto. Non è stato firmato nulla.'],
+  answered: ['It has already been answered.', 'Sie wurde schon beantwortet.', 'Elle a déjà reçu une réponse.', 'Ha già ricevuto risposta.'],
+  ended: ['It is no longer waiting.', 'Sie wartet nicht mehr.', 'Elle n’attend plus.', 'Non è più in attesa.'],
+  messageOver: ['The message is no longer waiting.', 'Die Nachricht wartet nicht mehr.', 'Le message n’attend plus.', 'Il messaggio non è più in attesa.'],
   back: ['Back to the app', 'Zurück zur App', 'Retour à l’app', 'Torna all’app'],
 
   // history
-  historyEmpty: ['What you sign will be listed here.', 'Was Sie unterschreiben, wird hier aufgeführt.', 'Ce que vous signez sera listé ici.', 'Ciò che firma sarà elencato qui.'],
+  historyEmpty: ['Your signatures will be listed here.', 'Was Sie unterschreiben, wird hier aufgeführt.', 'Ce que vous signez sera listé ici.', 'Ciò che firma sarà elencato qui.'],
   historyText: ['Kept on this phone only.', 'Nur auf diesem Telefon gespeichert.', 'Conservé uniquement sur ce téléphone.', 'Conservato solo su questo telefono.'],
   download: ['Download signature', 'Unterschrift herunterladen', 'Télécharger la signature', 'Scarica la firma'],
-  noCMS: ['The service does not keep this signature any more.', 'Der Dienst bewahrt diese Unterschrift nicht mehr auf.', 'Le service ne conserve plus cette signature.', 'Il servizio non conserva più questa firma.'],
+  noCMS: ['The service no longer has this signature.', 'Der Dienst bewahrt diese Unterschrift nicht mehr auf.', 'Le service ne conserve plus cette signature.', 'Il servizio non conserva più questa firma.'],
 
   // settings
   number: ['Number', 'Nummer', 'Numéro', 'Numero'],
@@ -162,7 +162,7 @@ export const table = {
   saved: ['Saved', 'Gespeichert', 'Enregistré', 'Salvato'],
   unlocking: ['Unlocking', 'Entsperren', 'Déverrouillage', 'Sblocco'],
   changePasscode: ['Change passcode', 'Passcode ändern', 'Changer le code secret', 'Cambia il codice segreto'],
-  oldPasscode: ['Present passcode', 'Bisheriger Passcode', 'Code secret actuel', 'Codice segreto attuale'],
+  oldPasscode: ['Current passcode', 'Bisheriger Passcode', 'Code secret actuel', 'Codice segreto attuale'],
   newPasscode: ['New passcode', 'Neuer Passcode', 'Nouveau code secret', 'Nuovo codice segreto'],
   passcodeChanged: ['The passcode was changed.', 'Der Passcode wurde geändert.', 'Le code secret a été changé.', 'Il codice segreto è stato cambiato.'],
   addPasskey: ['Add a passkey', 'Passkey hinzufügen', 'Ajouter une clé d’accès', 'Aggiungi una passkey'],
@@ -186,16 +186,16 @@ export const table = {
   wakeText: ['A request is waiting. Tap to open.', 'Eine Anfrage wartet. Zum Öffnen tippen.', 'Une demande attend. Touchez pour ouvrir.', 'Una richiesta è in attesa. Tocchi per aprire.'],
 };
 
-// words makes the translator of a language: t(key, {name: value}). The name
-// `service` always has a value.
+// words returns the translator for a language: t(key, {name: value}). `service` always
+// has a value.
 export function words(lang, from = table) {
   const i = Math.max(0, languages.indexOf(String(lang).slice(0, 2).toLowerCase()));
   const t = (key, vars = {}) => from[key][i].replace(/\{(\w+)\}/g, (_, name) => vars[name] ?? (name === 'service' ? service : ''));
   t.lang = languages[i];
-  // For dates, the person's own country, where it is of this language.
+  // Dates follow the person's country, if it uses this language.
   t.locale = navigator.languages.find((l) => l.startsWith(t.lang)) ?? t.lang;
   return t;
 }
 
-// ours is the first language of the browser that the App speaks.
+// ours is the first language of the browser that the App supports.
 export const ours = () => (navigator.languages ?? [navigator.language]).map((l) => l.slice(0, 2)).find((l) => languages.includes(l)) ?? 'en';

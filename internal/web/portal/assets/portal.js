@@ -1,6 +1,6 @@
 "use strict";
-// The pages work without this: it waits without reloading, tells times in the
-// reader's own zone, and keeps a form from being sent twice.
+// The pages work without this script. It waits without reloading, shows local times
+// and prevents that a form is sent twice.
 const wait = document.querySelector("[data-poll]");
 
 async function poll() {
@@ -10,7 +10,7 @@ async function poll() {
       location.replace(location.pathname);
       return;
     }
-  } catch { /* no network for now */ }
+  } catch { /* no network; try later */ }
   setTimeout(poll, 1000);
 }
 if (wait) setTimeout(poll, 1000);
@@ -23,5 +23,5 @@ for (const time of document.querySelectorAll("time")) {
 for (const form of document.querySelectorAll("form[data-once]")) {
   form.addEventListener("submit", () => setTimeout(() => { form.querySelector("button").disabled = true; }));
 }
-// A page that the browser kept may be of a session that has ended.
+// A page from the back/forward cache may belong to a session that has ended.
 addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
