@@ -379,7 +379,7 @@ func testSIMStale(t *testing.T, browser context.Context) {
 	p.Dial("1234")
 	s.card(func() { s.phones[simAnna].dialogue.MinLen = 5 })
 	p.Key("left")
-	p.Says(".problem", "did not take that")
+	p.Says(".problem", "did not accept that")
 	p.Dots(0)
 }
 

@@ -130,7 +130,7 @@ func testSIMLanguages(t *testing.T, browser context.Context) {
 	}
 	for _, key := range webtest.Eval[[]string](p, `import('/phone/sim/words.js').then(({ table }) => Object.keys(table))`) {
 		if !strings.Contains(code.String(), "'"+key+"'") {
-			t.Errorf("nobody says %s", key)
+			t.Errorf("%s is not used", key)
 		}
 	}
 }

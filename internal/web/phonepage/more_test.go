@@ -93,7 +93,7 @@ func testApp2App(t *testing.T, browser context.Context) {
 
 	// A token that nothing waits for; and an address that would run in the page.
 	p.Run(chromedp.Navigate(f.address() + "/phone?session_token=other"))
-	p.Says(".note", "not waiting")
+	p.Says(".note", "no longer waiting")
 	r = signRequest(loginText, loginText).with("redirect_uri", "javascript:document.title='run'")
 	f.set(func() { f.hidden["bad"] = r })
 	p.Run(chromedp.Navigate(f.address() + "/phone?session_token=bad"))

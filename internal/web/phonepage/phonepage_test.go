@@ -323,9 +323,9 @@ func testSuperseded(t *testing.T, browser context.Context) {
 	f.set(func() { f.pending = nil })
 	f.drop()
 	p.View("result")
-	p.Says("main", "not waiting any more")
+	p.Says("main", "no longer waiting")
 	f.gone(third, "expired") // late, and changes nothing
-	p.Says("main", "not waiting any more")
+	p.Says("main", "no longer waiting")
 	f.set(func() {
 		if len(f.answers) > 0 {
 			t.Errorf("answered: %v", f.answers)
