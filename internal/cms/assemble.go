@@ -7,23 +7,23 @@ import (
 	"errors"
 )
 
-// Limits of what is assembled and parsed.
+// Limits of a CMS, for Assemble and Parse.
 const (
-	// MaxSize of a CMS in bytes.
+	// MaxSize is the size in bytes.
 	MaxSize = 1 << 18
-	// MaxCertificates in a CMS.
+	// MaxCertificates is the number of certificates.
 	MaxCertificates = 8
 )
 
-// Assemble is the DER of a ContentInfo with SignedData (RFC 5652, clause 5.1)
-// over the content, as described for the package: attrs are the signed
-// attributes as SignedAttributes gave them, sig the device's signature over
-// them, s its signer, and chain the certificates (DER) to put after the
-// signer's, the issuing CA first.
+// Assemble returns the DER of a ContentInfo with SignedData (RFC 5652, clause 5.1)
+// over the content, in the form that the package describes. attrs are the signed
+// attributes from SignedAttributes, sig is the device's signature over them, s is
+// its signer, and chain holds the certificates (DER) that follow the signer's, the
+// issuing CA first.
 //
-// It does not verify the signature, which Signer.Verify does. It fails if
-// attrs are not those of the content, or if what comes out would be larger
-// than Parse accepts.
+// It does not verify the signature; Signer.Verify does. It returns an error if
+// attrs are not those of the content, or if the result would be larger than Parse
+// accepts.
 func Assemble(content, attrs, sig []byte, s *Signer, chain [][]byte) ([]byte, error) {
 	digest := sha256.Sum256(content)
 	if d, err := MessageDigest(attrs); err != nil {
@@ -92,8 +92,8 @@ func Assemble(content, attrs, sig []byte, s *Signer, chain [][]byte) ([]byte, er
 	return append(b, sig...), nil
 }
 
-// contentSize is the length of the content of a DER element that was parsed
-// before and has nothing after it.
+// contentSize returns the length of the content of a DER element, which must be
+// well formed and have nothing after it.
 func contentSize(der []byte) int {
 	if der[1] < 0x80 {
 		return len(der) - 2

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// ErrMalformed is wrapped by every error about the encoding.
+// ErrMalformed is wrapped by every error about an encoding.
 var ErrMalformed = errors.New("malformed CMS")
 
 func malformed(format string, args ...any) error {
@@ -21,9 +21,9 @@ func malformed(format string, args ...any) error {
 // maxAttributes bounds the number of signed attributes that are read.
 const maxAttributes = 32
 
-// The fixed beginnings of our four attributes, each up to its variable part.
-// Their lengths differ, so that their order as a DER SET OF (X.690, clause
-// 11.6) is this one, whatever they contain.
+// The fixed beginnings of our four attributes, each up to its variable part. The
+// lengths of the attributes differ, so that this is their order in a DER SET OF
+// (X.690, clause 11.6), whatever they contain.
 var (
 	attrContentType = []byte{0x30, 24, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 3,
 		0x31, 11, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1}
@@ -32,7 +32,7 @@ var (
 	attrMessageDigest = []byte{0x30, 47, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 4,
 		0x31, 34, 4, 32}
 	// signingCertificateV2: SET { SigningCertificateV2 { certs { ESSCertIDv2 {
-	// OCTET STRING (32) } } } }; SHA-256 is the default and thus left out.
+	// OCTET STRING (32) } } } }. SHA-256 is the default, so DER leaves it out.
 	attrSigningCertV2 = []byte{0x30, 55, 6, 11, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 16, 2, 47,
 		0x31, 40, 0x30, 38, 0x30, 36, 0x30, 34, 4, 32}
 )
@@ -42,19 +42,19 @@ const (
 	generalizedTime = "20060102150405Z"
 )
 
-// SignedAttributes is the DER of SignedAttributes as a SET OF (RFC 5652,
-// clause 5.4): contentType id-data, signingTime, messageDigest (SHA-256 of the
-// content) and signingCertificateV2 (RFC 5035). These are the bytes a device
-// signs. The time is cut to the second and given in UTC, as UTCTime in the
-// years 1950 to 2049 and as GeneralizedTime otherwise (clause 11.3); the year
-// must be in 0 to 9999.
+// SignedAttributes returns the bytes that a device signs: the DER of
+// SignedAttributes as a SET OF (RFC 5652, clause 5.4), with contentType id-data,
+// signingTime, messageDigest (SHA-256 of the content) and signingCertificateV2
+// (RFC 5035). The time is cut to the second and written in UTC, as UTCTime in the
+// years 1950 to 2049 and as GeneralizedTime otherwise (clause 11.3). The year must
+// be 0 to 9999.
 func SignedAttributes(content []byte, signingTime time.Time, s *Signer) []byte {
 	return RebuildAttributes(content, signingTime, s.hash)
 }
 
-// RebuildAttributes is SignedAttributes for a signer of whose certificate only
-// the SHA-256 is known: a card gets that and the time, and makes the rest of
-// what it signs from the text that it showed.
+// RebuildAttributes is like SignedAttributes, but needs only the SHA-256 of the
+// signer's certificate. A card gets that and the time, and makes the rest of what
+// it signs from the text that it showed.
 func RebuildAttributes(content []byte, signingTime time.Time, certHash [sha256.Size]byte) []byte {
 	t := signingTime.UTC()
 	layout, tag := utcTime, byte(asn1.UTCTime)
@@ -81,8 +81,8 @@ func RebuildAttributes(content []byte, signingTime time.Time, certHash [sha256.S
 	return append(b, certHash[:]...)
 }
 
-// AttributesOf takes SignedAttributes apart, into what RebuildAttributes needs
-// beside the content: the error is of attributes that it did not make.
+// AttributesOf is the inverse of RebuildAttributes, for all but the content. It
+// returns an error if RebuildAttributes did not make the attributes.
 func AttributesOf(attrs []byte) (signingTime time.Time, certHash [sha256.Size]byte, err error) {
 	a, err := parseAttributes(attrs)
 	if err != nil {
@@ -95,10 +95,10 @@ func AttributesOf(attrs []byte) (signingTime time.Time, certHash [sha256.Size]by
 	return a.signingTime, certHash, nil
 }
 
-// MessageDigest is the messageDigest in the DER of signed attributes: what a
-// phone compares with the digest of the text it shows before it signs. It
-// refuses attributes that could mean something else to another reader: more
-// bytes after them, an attribute or value twice, a content type not id-data.
+// MessageDigest returns the messageDigest in the DER of signed attributes. Before it
+// signs, a phone compares it with the digest of the text that it shows. Attributes
+// that another reader might read differently are an error: with bytes after them,
+// with an attribute or a value twice, with a content type other than id-data.
 func MessageDigest(attrs []byte) ([]byte, error) {
 	a, err := parseAttributes(attrs)
 	if err != nil {
@@ -107,16 +107,16 @@ func MessageDigest(attrs []byte) ([]byte, error) {
 	return a.digest, nil
 }
 
-// attributes are the signed attributes that have a meaning here.
+// attributes holds the signed attributes that matter here.
 type attributes struct {
 	digest      []byte
 	signingTime time.Time   // zero if absent
 	certHash    []byte      // of signingCertificateV2; nil if absent
-	certHashAlg crypto.Hash // that certHash was made with
+	certHashAlg crypto.Hash // the digest algorithm of certHash
 }
 
-// parseAttributes reads a SET OF Attribute. contentType and messageDigest must
-// be there (RFC 5652, clause 5.3); attributes that are not known are skipped.
+// parseAttributes reads a SET OF Attribute. contentType and messageDigest are
+// mandatory (RFC 5652, clause 5.3); unknown attributes are skipped.
 func parseAttributes(der []byte) (attributes, error) {
 	var a attributes
 	in := cryptobyte.String(der)
@@ -166,10 +166,10 @@ func parseAttributes(der []byte) (attributes, error) {
 	return a, nil
 }
 
-// readTime reads a Time (RFC 5652, clause 11.3): UTC with seconds and without
-// fraction. UTCTime has two digits of the year, which mean 1950 to 2049. It is
-// read by hand: package time takes three times as long as the rest of the
-// attributes together, and half a signature's stack.
+// readTime reads a Time (RFC 5652, clause 11.3): UTC, with seconds and without a
+// fraction. The two digits of the year in a UTCTime stand for 1950 to 2049. It does
+// not use package time, which takes three times as long as all other attributes
+// together, and half of the stack of a signature.
 func readTime(in *cryptobyte.String, t *time.Time) bool {
 	var v cryptobyte.String
 	var tag asn1.Tag
@@ -190,12 +190,13 @@ func readTime(in *cryptobyte.String, t *time.Time) bool {
 	}
 	month, day, hour, minute, second := number(v), number(v[2:]), number(v[4:]), number(v[6:]), number(v[8:])
 	*t = time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC)
-	// What does not exist, such as the 30th of February, comes out as another.
+	// time.Date turns a day that does not exist, such as 30 February, into another.
 	h, m, s := t.Clock()
 	return v[10] == 'Z' && year >= 0 && min(month, day, hour, minute, second) >= 0 && t.Month() == time.Month(month) && t.Day() == day && h == hour && m == minute && s == second
 }
 
-// number is that of two digits, or far below zero.
+// number returns the value of two digits, or a large negative number if they are
+// not digits.
 func number(v []byte) int {
 	if v[0] < '0' || v[0] > '9' || v[1] < '0' || v[1] > '9' {
 		return -1 << 20
@@ -203,9 +204,9 @@ func number(v []byte) int {
 	return 10*int(v[0]-'0') + int(v[1]-'0')
 }
 
-// readSigningCertV2 reads the first ESSCertIDv2, which is the signer's
-// (RFC 5035, clause 5.4.1). Its issuerSerial says nothing that the hash does not
-// bind, and the policies and further certificates are no business of ours.
+// readSigningCertV2 reads the first ESSCertIDv2, which is the signer's (RFC 5035,
+// clause 5.4.1). It skips issuerSerial, because the hash binds that too, as well as
+// policies and further certificates, which do not matter here.
 func readSigningCertV2(in *cryptobyte.String, a *attributes) bool {
 	var sc, certs, id cryptobyte.String
 	if !in.ReadASN1(&sc, asn1.SEQUENCE) || !sc.ReadASN1(&certs, asn1.SEQUENCE) || !certs.ReadASN1(&id, asn1.SEQUENCE) {
@@ -222,8 +223,8 @@ func readSigningCertV2(in *cryptobyte.String, a *attributes) bool {
 		len(a.certHash) == a.certHashAlg.Size()
 }
 
-// hashOf is the digest algorithm of an OID with tag and length, 0 if it is not
-// one of SHA-256, SHA-384 and SHA-512.
+// hashOf returns the digest algorithm of an OID with tag and length, or 0 if it is
+// not SHA-256, SHA-384 or SHA-512.
 func hashOf(oid []byte) crypto.Hash {
 	switch string(oid) {
 	case string(oidSHA256):

@@ -5,7 +5,7 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Tags that are written by hand.
+// Tags of what is written here.
 const (
 	tagOctetString = 0x04
 	tagSequence    = 0x30
@@ -13,7 +13,7 @@ const (
 	tagContext0    = 0xa0 // [0], constructed
 )
 
-// Object identifiers, tag and length included.
+// Object identifiers, with tag and length.
 var (
 	oidData          = []byte{6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1}
 	oidSignedData    = []byte{6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2}
@@ -39,7 +39,7 @@ var (
 	oidP256        = []byte{6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7}
 )
 
-// Algorithm identifiers that are written. Parameters: absent for SHA-256
+// Algorithm identifiers of what is written here. Parameters: absent for SHA-256
 // (RFC 5754, clause 2) and ECDSA (clause 3.3), NULL for RSA (clause 3.2).
 var (
 	algSHA256          = []byte{0x30, 11, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1}
@@ -50,7 +50,7 @@ var (
 	derNull  = []byte{5, 0}
 )
 
-// sizeOf is the size of a TLV with a content of n bytes, n < 1<<24.
+// sizeOf returns the size of a TLV with a content of n bytes, n < 1<<24.
 func sizeOf(n int) int {
 	switch {
 	case n < 0x80:
@@ -78,7 +78,7 @@ func appendHeader(b []byte, tag byte, n int) []byte {
 	}
 }
 
-// context is the tag [n], constructed.
+// context returns the tag [n], constructed.
 func context(n uint8) asn1.Tag { return asn1.Tag(n).ContextSpecific().Constructed() }
 
 // readAlgorithm reads an AlgorithmIdentifier whose parameters are absent or

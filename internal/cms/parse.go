@@ -7,7 +7,7 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// keyKind is what a signature algorithm demands of the signer's key.
+// keyKind is the kind of key that a signature algorithm needs.
 type keyKind uint8
 
 const (
@@ -15,9 +15,9 @@ const (
 	kindECDSA
 )
 
-// signatureAlgorithms are those accepted in a SignerInfo. rsaEncryption says
-// nothing of the digest (RFC 3370, clause 3.2); for the others it must be the
-// SignerInfo's digestAlgorithm.
+// signatureAlgorithms lists the signature algorithms accepted in a SignerInfo.
+// rsaEncryption leaves the digest open (RFC 3370, clause 3.2); that of the others
+// must be the digestAlgorithm of the SignerInfo.
 var signatureAlgorithms = map[string]struct {
 	kind keyKind
 	hash crypto.Hash
@@ -31,32 +31,32 @@ var signatureAlgorithms = map[string]struct {
 	string(oidECDSAWithSHA512): {kindECDSA, crypto.SHA512},
 }
 
-// SignedData is a mobile signature that was parsed and not yet verified. It
-// keeps the parsed bytes, which must not be changed.
+// SignedData is a mobile signature that was parsed but not verified. It keeps the
+// parsed bytes, which must not be changed.
 type SignedData struct {
 	content      []byte
 	certificates [][]byte // DER, in stored order
 	signer       signerInfo
 }
 
-// signerInfo is RFC 5652, clause 5.3. The signer is named by issuer and serial
-// (DER) or by ski, the others are then nil.
+// signerInfo is a SignerInfo (RFC 5652, clause 5.3). Either issuer and serial (DER)
+// name the signer, or ski does; the other is nil.
 type signerInfo struct {
 	issuer, serial []byte
 	ski            []byte
 	hash           crypto.Hash
-	attrsDER       []byte // re-tagged to SET OF: what the signature is over
+	attrsDER       []byte // re-tagged as SET OF: the bytes that were signed
 	attrs          attributes
 	kind           keyKind
 	signature      []byte
 }
 
-// Parse reads the DER of a ContentInfo with SignedData: content encapsulated
-// as id-data, exactly one SignerInfo with signed attributes, SHA-256, SHA-384
-// or SHA-512, RSA PKCS #1 v1.5 or ECDSA, at most MaxSize bytes and
-// MaxCertificates certificates. Signatures without signed attributes are
-// refused: attributes could be passed off as the text of one, and the reverse.
-// CRLs and unsigned attributes are skipped. Errors wrap ErrMalformed.
+// Parse reads the DER of a ContentInfo with SignedData: content encapsulated as
+// id-data, exactly one SignerInfo with signed attributes, SHA-256, SHA-384 or
+// SHA-512, RSA PKCS #1 v1.5 or ECDSA, at most MaxSize bytes and MaxCertificates
+// certificates. It refuses a signature without signed attributes, because the
+// attributes of one signature could be passed off as the text of another. It skips
+// CRLs and unsigned attributes. Errors wrap ErrMalformed.
 func Parse(der []byte) (*SignedData, error) {
 	if len(der) > MaxSize {
 		return nil, malformed("larger than %d bytes", MaxSize)
@@ -76,7 +76,7 @@ func Parse(der []byte) (*SignedData, error) {
 	if !seq.ReadASN1Integer(&version) || version != 1 && version != 3 {
 		return nil, malformed("version of SignedData")
 	}
-	// The digest algorithms are a hint for one-pass readers; the SignerInfo's
+	// These digest algorithms are a hint for one-pass readers. That of the SignerInfo
 	// counts.
 	if !seq.ReadASN1(&digests, asn1.SET) || !readContent(&seq, &sd.content) {
 		return nil, malformed("encapsulated content")
@@ -106,8 +106,8 @@ func Parse(der []byte) (*SignedData, error) {
 	return sd, nil
 }
 
-// readContent reads an EncapsulatedContentInfo (RFC 5652, clause 5.2) with
-// id-data that is there.
+// readContent reads an EncapsulatedContentInfo (RFC 5652, clause 5.2), which must
+// have a content of type id-data.
 func readContent(in *cryptobyte.String, content *[]byte) bool {
 	var encap, oid, explicit cryptobyte.String
 	return in.ReadASN1(&encap, asn1.SEQUENCE) &&
@@ -165,6 +165,6 @@ func (s *signerInfo) readIdentifier(in *cryptobyte.String, version int) bool {
 	return false
 }
 
-// Certificates are the certificates (DER) in stored order. They are not
+// Certificates returns the certificates (DER) in stored order. They are not
 // verified.
 func (sd *SignedData) Certificates() [][]byte { return sd.certificates }

@@ -13,18 +13,18 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Sizes of RSA keys accepted, in bits.
+// The sizes of RSA keys that are accepted, in bits.
 const (
 	minRSABits = 2048
 	maxRSABits = 8192
 )
 
-// ErrSignature means that a signature was not made by the signer's key over
-// the signed attributes.
+// ErrSignature means that the signer's key did not make the signature over these
+// signed attributes.
 var ErrSignature = errors.New("cms: signature does not verify")
 
-// Signer is what a SignerInfo and its signed attributes need of a
-// certificate. It is read-only and safe for concurrent use.
+// Signer holds what a SignerInfo and its signed attributes need of a certificate.
+// It is read-only and safe for concurrent use.
 type Signer struct {
 	certificate []byte            // DER
 	issuer      []byte            // Name, DER
@@ -33,10 +33,10 @@ type Signer struct {
 	hash        [sha256.Size]byte // of the certificate: ESSCertIDv2 (RFC 5035)
 }
 
-// ParseSigner reads a certificate of our own CA: key P-256 or RSA of 2048 bits
-// and more. It looks at no more than it needs, which makes it fit for the path
-// of every signature, and trusts that the CA issued a well-formed certificate;
-// it is no validation. The result keeps certDER, which must not be changed.
+// ParseSigner reads a certificate of our own CA, with a key on P-256 or an RSA key
+// of at least 2048 bits. It reads only what it needs, so that it is fast enough for
+// every signature, and does not validate the certificate: it trusts the CA. The
+// result keeps certDER, which must not be changed.
 func ParseSigner(certDER []byte) (*Signer, error) {
 	in := cryptobyte.String(certDER)
 	var cert, tbs, serial, issuer, spki cryptobyte.String
@@ -98,18 +98,18 @@ func parseRSA(der cryptobyte.String) (*rsa.PublicKey, error) {
 	return key, nil
 }
 
-// PublicKey is *ecdsa.PublicKey or *rsa.PublicKey.
+// PublicKey returns the *ecdsa.PublicKey or *rsa.PublicKey.
 func (s *Signer) PublicKey() crypto.PublicKey { return s.key }
 
-// Verify checks what a device answered: sig is ECDSA as ASN.1 DER or RSA
-// PKCS #1 v1.5, over SHA-256 of the signed attributes as SignedAttributes gave
-// them. The error is ErrSignature.
+// Verify checks the signature of a device over SHA-256 of the signed attributes
+// from SignedAttributes: ECDSA in DER, or RSA with PKCS #1 v1.5. The error is
+// ErrSignature.
 func (s *Signer) Verify(attrs, sig []byte) error {
 	digest := sha256.Sum256(attrs)
 	return verify(s.key, crypto.SHA256, digest[:], sig)
 }
 
-// verify checks a signature by a key of either kind.
+// verify checks a signature by an ECDSA or RSA key.
 func verify(key crypto.PublicKey, h crypto.Hash, digest, sig []byte) error {
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:

@@ -16,43 +16,45 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Errors of Verify, beside ErrSignature and what crypto/x509 says of a chain.
+// Errors of Verify, besides ErrSignature and the errors of crypto/x509 about the
+// chain.
 var (
 	// ErrDigest means that the content is not the one that was signed.
 	ErrDigest = errors.New("cms: the content is not what was signed")
-	// ErrSigner means that the signer's certificate is missing or is not fit
-	// for the signature.
+	// ErrSigner means that the signer's certificate is missing, or does not fit the
+	// signature.
 	ErrSigner = errors.New("cms: signer's certificate")
 )
 
-// VerifyOptions say what to trust.
+// VerifyOptions says what to trust.
 type VerifyOptions struct {
-	// Roots are required; there is no falling back to those of the system.
+	// Roots are required. Those of the system are not used.
 	Roots *x509.CertPool
 	// Intermediates may be used besides the certificates of the CMS.
 	Intermediates []*x509.Certificate
-	// Time at which the chain must be valid. Zero means the signing time, which
-	// is what the signer says: it cannot be trusted beyond what revocation and
-	// the receiver's own clock confirm.
+	// Time is when the chain must be valid. Zero stands for the signing time, which
+	// the signer states: trust it only as far as revocation and the receiver's own
+	// clock confirm it.
 	Time time.Time
 }
 
-// Result is what a verified signature says.
+// Result is the content of a verified signature.
 type Result struct {
 	Content     []byte            // the text, byte for byte
-	Certificate *x509.Certificate // the signer's
+	Certificate *x509.Certificate // of the signer
 	Serial      string            // serialNumber of its subject: the account
-	SigningTime time.Time         // UTC; zero if the signature has none
+	SigningTime time.Time         // in UTC; zero if the signature has none
 	Chain       []*x509.Certificate
 }
 
 // Verify checks the digest of the content, the signature over the signed
-// attributes, that the signer's certificate is the one the attributes name (if
-// they do, RFC 5035), and its chain to a root for client authentication: the
-// purpose the certificates of mobile signatures are issued for. It does not
-// check revocation; Result.Chain is there for it, the signer first.
+// attributes, that the signer's certificate is the one that the attributes name
+// (if they name one, RFC 5035), and its chain to a root. The purpose of the chain
+// is client authentication, for which certificates of mobile signatures are
+// issued. Verify does not check revocation; Result.Chain, the signer first, is
+// what such a check needs.
 //
-// Errors are ErrDigest, ErrSignature, wrap ErrSigner, or come from
+// The error is ErrDigest or ErrSignature, wraps ErrSigner, or comes from
 // x509.Certificate.Verify.
 func (sd *SignedData) Verify(o VerifyOptions) (*Result, error) {
 	s := &sd.signer
@@ -74,7 +76,7 @@ func (sd *SignedData) Verify(o VerifyOptions) (*Result, error) {
 	if at.IsZero() {
 		at = s.attrs.signingTime
 	}
-	if at.IsZero() { // to x509 this would mean now
+	if at.IsZero() { // which x509 would take for now
 		return nil, errors.New("cms: no signing time, and no time to verify at")
 	}
 	pool := x509.NewCertPool()
@@ -99,15 +101,15 @@ func (sd *SignedData) Verify(o VerifyOptions) (*Result, error) {
 	}, nil
 }
 
-// signs reports whether the content has the digest of the signed attributes.
+// signs reports whether the signed attributes have the digest of the content.
 func (s *signerInfo) signs(content []byte) bool {
 	h := s.hash.New()
 	h.Write(content)
 	return subtle.ConstantTimeCompare(h.Sum(nil), s.attrs.digest) == 1
 }
 
-// verifySignature checks the signature with the key of the certificate, which
-// must be meant for signatures and be the one that was signed for.
+// verifySignature checks the signature with the key of the certificate. The
+// certificate must allow signatures, and be the one that the attributes name.
 func (s *signerInfo) verifySignature(leaf *x509.Certificate) error {
 	if s.attrs.certHash != nil {
 		h := s.attrs.certHashAlg.New()
@@ -140,8 +142,8 @@ func (s *signerInfo) verifySignature(leaf *x509.Certificate) error {
 	return verify(leaf.PublicKey, s.hash, h.Sum(nil), s.signature)
 }
 
-// parseCertificates finds the signer's certificate among those of the CMS and
-// returns it apart from the others.
+// parseCertificates parses the certificates of the CMS and returns the signer's
+// apart from the others.
 func (sd *SignedData) parseCertificates() (leaf *x509.Certificate, others []*x509.Certificate, err error) {
 	for _, der := range sd.certificates {
 		c, err := x509.ParseCertificate(der)
@@ -160,7 +162,7 @@ func (sd *SignedData) parseCertificates() (leaf *x509.Certificate, others []*x50
 	return leaf, others, nil
 }
 
-// names reports whether the signer identifier is that of the certificate.
+// names reports whether the signer identifier names the certificate.
 func (s *signerInfo) names(c *x509.Certificate) bool {
 	if s.ski != nil {
 		return bytes.Equal(s.ski, c.SubjectKeyId)
@@ -171,8 +173,8 @@ func (s *signerInfo) names(c *x509.Certificate) bool {
 		der.ReadASN1(&serial, asn1.INTEGER) && bytes.Equal(serial, serialBytes(c))
 }
 
-// serialBytes is the content of the DER INTEGER of a certificate's serial
-// number, which crypto/x509 takes only if it is positive.
+// serialBytes returns the content of the DER INTEGER of a certificate's serial
+// number. crypto/x509 accepts only positive ones.
 func serialBytes(c *x509.Certificate) []byte {
 	b := c.SerialNumber.Bytes()
 	if len(b) == 0 || b[0]&0x80 != 0 {

@@ -10,10 +10,10 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// CallerOf is who speaks on a connection. TLS has proved possession of the
-// key; who the certificate belongs to is decided by its pin alone, so it may
-// be self-signed. Parties must send their end-entity certificate without a
-// chain, and it must be good for client authentication.
+// CallerOf identifies the peer of a connection. TLS has proved that the peer has
+// the key. The pin alone decides whose certificate it is, so the certificate may
+// be self-signed. A party must send its end-entity certificate without a chain,
+// and the certificate must allow client authentication.
 func CallerOf(cs *tls.ConnectionState, now time.Time) mssp.Caller {
 	switch {
 	case cs == nil:
@@ -37,8 +37,9 @@ func clientAuth(c *x509.Certificate) bool {
 	return slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageClientAuth) || slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny)
 }
 
-// TLSConfig asks every client for a certificate and accepts any or none: one
-// that is missing or wrong gets a fault that says so, not a broken connection.
+// TLSConfig asks every client for a certificate and accepts any or none, so that a
+// client with a wrong or missing certificate gets a fault that says so and not a
+// broken connection.
 func TLSConfig(cert tls.Certificate) *tls.Config {
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS12,
@@ -48,9 +49,9 @@ func TLSConfig(cert tls.Certificate) *tls.Config {
 	}
 }
 
-// pinOf is the pin of the certificate that a client showed, in hexadecimal, for
-// the log of a call that was refused: the operator compares it with what is
-// registered. Empty if there is none.
+// pinOf returns the pin of the certificate that a refused client showed, in
+// hexadecimal, so that the operator can compare it with what is registered. It is
+// empty if there is none.
 func pinOf(cs *tls.ConnectionState) string {
 	if cs == nil || len(cs.PeerCertificates) == 0 {
 		return ""

@@ -1,10 +1,9 @@
-// Package edge is what the REST and the SOAP edge have in common: who speaks
-// (the TLS identity of the party), the limits on what is read, the one event
-// logged per request, and the way of a request through a wire and the engine
-// and back.
+// Package edge is what the REST and the SOAP edge have in common: it identifies
+// the party by its TLS certificate, limits what it reads, takes a request through
+// a wire to the service and back, and records one event for each request.
 //
 //	conn ─▶ Caller ─▶ limits ─▶ Wire.Decode ─▶ Service ─▶ Wire.Append… ─▶ event
 //
-// It must not know how a message is encoded (that is a Wire's), and no rule of
-// the service: which requests are right is decided behind Service.
+// It must not know how a message is encoded, which is the Wire's business, nor any
+// rule: the Service decides whether a request is right.
 package edge

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// document serves a Document. Its base URL is the one that the client used.
+// document serves a Document, with the base URL that the client used.
 func document(d Document) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d.Query != "" && !r.URL.Query().Has(d.Query) {
@@ -16,6 +16,6 @@ func document(d Document) http.Handler {
 		body := d.Body("https://" + r.Host)
 		w.Header().Set("Content-Type", d.ContentType)
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-		_, _ = w.Write(body) // a client that left needs no answer
+		_, _ = w.Write(body) // if the client is gone, it needs no answer
 	})
 }

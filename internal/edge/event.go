@@ -22,7 +22,7 @@ func noteRequest(ev *event.Event, r signum.Request) {
 	}
 }
 
-// noteResponse completes it with the answer.
+// noteResponse completes the event with what the answer says.
 func noteResponse(ev *event.Event, r signum.Response) {
 	switch r := r.(type) {
 	case *signum.SignatureResponse:
@@ -36,8 +36,8 @@ func noteResponse(ev *event.Event, r signum.Response) {
 	}
 }
 
-// fault is what the party is told. Of an internal error it learns the incident
-// only; the wire calls that a trace.
+// fault returns what the party is told. Of an internal error that is only the
+// incident, which the interface calls a trace.
 func (h *handler) fault(x *exchange) *signum.Fault {
 	f := signum.AsFault(x.err)
 	if f == nil {

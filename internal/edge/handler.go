@@ -28,12 +28,12 @@ const (
 	DefaultMaxOpen     = 20000 // open requests per client certificate
 )
 
-// Options are what the wires of a server share.
+// Options holds what the wires of a server share.
 type Options struct {
 	Service     Service
 	Clock       mssp.Clock
 	Logger      *slog.Logger
-	Events      *event.Recorder // takes the one event of each request; nil: one that writes to Logger
+	Events      *event.Recorder // records the one event of each request; nil: one that writes to Logger
 	MaxBody     int64           // bytes; DefaultMaxBody
 	ReadTimeout time.Duration   // for the body; DefaultReadTimeout
 	MaxOpen     int             // DefaultMaxOpen
@@ -85,14 +85,14 @@ type exchange struct {
 	caller mssp.Caller
 	form   Form
 	req    signum.Request
-	resp   signum.Response // means nothing if there is an error
+	resp   signum.Response // meaningless if there is an error
 	err    error
 }
 
-// ServeHTTP is the one way of every call. Tens of thousands wait for a person
-// inside it, so that what stays on the stack meanwhile is kept small, nothing
-// of the body is held, and the parts before and after are not inlined: a
-// collection halves a stack that is less than a quarter full.
+// ServeHTTP serves every call. Tens of thousands of calls block in it while they
+// wait for a user, so their stacks must stay small: it does not hold the body, and
+// the parts before and after are not inlined. A garbage collection halves a stack
+// that is less than a quarter full.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer event.RescueHTTP(h.Logger, "edge", w, h.broken)
 	x := h.open(w, r)
@@ -103,7 +103,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.answer(w, r, x)
 }
 
-// open reads the request and takes one of its party's places.
+// open reads the request and counts it among the open requests of its party.
 //
 //go:noinline
 func (h *handler) open(w http.ResponseWriter, r *http.Request) *exchange {
@@ -139,7 +139,7 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, x *exchange) {
 	if x.err != nil && signum.AsFault(x.err) == nil && r.Context().Err() != nil {
 		x.Detail = "the party hung up"
 		h.Events.Emit(r.Context(), x.Event)
-		// Nobody may take an empty answer for one.
+		// Cut the connection, so that nobody takes an empty answer for a good one.
 		panic(http.ErrAbortHandler)
 	}
 	status := http.StatusOK
@@ -148,9 +148,9 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, x *exchange) {
 	out.Reset()
 	var body []byte
 	if x.err == nil {
-		noteResponse(x.Event, x.resp)
-		body = h.wire.AppendResponse(out.AvailableBuffer(), x.form, x.resp)
-	} else {
+		body, x.err = h.encode(out.AvailableBuffer(), x)
+	}
+	if x.err != nil {
 		status = http.StatusInternalServerError
 		body = h.wire.AppendFault(out.AvailableBuffer(), x.form, h.fault(x))
 	}
@@ -164,8 +164,15 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, x *exchange) {
 	out.Write(body) // keeps a grown buffer for the next answer
 }
 
-// broken answers a call that panicked where its form was not known, or outside
-// the service: while it was read or answered.
+// encode writes the answer. A panic becomes its error.
+func (h *handler) encode(dst []byte, x *exchange) (body []byte, err error) {
+	defer event.RescueTo(&err, h.Logger, "encoder")
+	noteResponse(x.Event, x.resp)
+	return h.wire.AppendResponse(dst, x.form, x.resp), nil
+}
+
+// broken answers a call that panicked outside of the decoder, the service and the
+// encoder.
 func (h *handler) broken(w http.ResponseWriter, p *event.Panic) {
 	_ = h.send(w, http.StatusInternalServerError, h.wire.AppendFault(nil, 0, internalError(p.Incident)))
 }
@@ -184,7 +191,7 @@ func (h *handler) send(w http.ResponseWriter, status int, body []byte) error {
 func (h *handler) read(w http.ResponseWriter, r *http.Request) (signum.Request, Form, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
-		// Parameters may be odd; the type itself counts.
+		// Parameters may be malformed; only the type itself counts.
 		media, _, _ = strings.Cut(r.Header.Get("Content-Type"), ";")
 		media = strings.ToLower(strings.TrimSpace(media))
 	}
@@ -196,7 +203,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (signum.Request, 
 		return nil, 0, h.tooLarge()
 	}
 	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(time.Now().Add(h.ReadTimeout)) // not every server can; then its own limits hold
+	_ = rc.SetReadDeadline(time.Now().Add(h.ReadTimeout)) // a server that cannot has limits of its own
 	buf := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(buf)
 	buf.Reset()
@@ -214,7 +221,7 @@ func (h *handler) decode(body []byte) (req signum.Request, form Form, err error)
 
 func (h *handler) readBody(buf *bytes.Buffer, w http.ResponseWriter, r *http.Request) error {
 	var src io.Reader = http.MaxBytesReader(w, r.Body, h.MaxBody)
-	// Any other encoding, such as "UTF-8", says nothing and is ignored.
+	// Any other encoding, such as "UTF-8", is ignored.
 	if strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") {
 		z, err := gzip.NewReader(src)
 		if err != nil {
@@ -237,7 +244,7 @@ func (h *handler) tooLarge() error {
 	return signum.Faultf(signum.WrongParam, "Body is larger than %d bytes", h.MaxBody)
 }
 
-// openRequests bounds how many requests one party may have waiting.
+// openRequests limits how many requests of one party may be open.
 type openRequests struct {
 	limit int
 	mu    sync.Mutex

@@ -55,6 +55,9 @@ func (lineWire) Decode(op signum.Operation, b []byte) (signum.Request, Form, err
 	return &signum.SignatureRequest{MSISDN: string(b)}, 7, nil
 }
 func (lineWire) AppendResponse(dst []byte, f Form, r signum.Response) []byte {
+	if r.(*signum.SignatureResponse).MSISDN == "unsayable" {
+		panic("encoder")
+	}
 	return append(dst, r.(*signum.SignatureResponse).MSISDN...)
 }
 func (lineWire) AppendFault(dst []byte, f Form, flt *signum.Fault) []byte {
@@ -173,6 +176,7 @@ func TestLimits(t *testing.T) {
 		{"internal error", strings.NewReader("broken"), nil, 500, "7 900 INTERNAL_ERROR: Unknown Error (trace "},
 		{"panic in the service", strings.NewReader("crash"), nil, 500, "7 900 INTERNAL_ERROR: Unknown Error (trace "},
 		{"panic in the decoder", strings.NewReader("panic"), nil, 500, "900 INTERNAL_ERROR: Unknown Error (trace "},
+		{"panic in the encoder", strings.NewReader("unsayable"), nil, 500, "7 900 INTERNAL_ERROR: Unknown Error (trace "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			status, got := post(t, client, srv.URL, tt.body, tt.header...)
@@ -186,6 +190,11 @@ func TestLimits(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "the disk is full at /secret/path") {
 		t.Error("the cause is not in the log")
+	}
+	for _, where := range []string{"service", "decoder", "encoder"} { // with its stack, and in the event
+		if n := strings.Count(log.String(), `panic in `+where+`: `); n != 2 {
+			t.Errorf("no event of the panic in the %s:\n%s", where, log.String())
+		}
 	}
 	resp, err := client.Get(srv.URL + "/line")
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/signum-mssp/signum/internal/lang"
 )
 
-// common are values that nearly every request carries.
+// common holds values that nearly every request carries.
 var common = func() map[string]string {
 	m := make(map[string]string)
 	for _, s := range []string{
@@ -29,8 +29,8 @@ var common = func() map[string]string {
 	return m
 }()
 
-// Intern is string(v) for a wire's decoder. Tens of thousands of requests wait
-// in memory: what they have in common they share.
+// Intern is string(v) for the decoder of a wire. Requests share the values that they
+// have in common, because tens of thousands of them wait in memory.
 func Intern[T string | []byte](v T) string {
 	if s, ok := common[string(v)]; ok {
 		return s
