@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Sampled is a slog.Handler that keeps an outage from flooding the log. Of the
@@ -46,8 +47,8 @@ func NewSampled(next slog.Handler, from slog.Level, few int, suppressed func(lin
 	}
 	report := func(s sample[heldRecord]) {
 		r := s.first.Clone()
-		r.Time = r.Time.Add(sampleInterval)
-		r.AddAttrs(slog.Int("repeated", s.count), slog.Duration("interval", sampleInterval))
+		r.Time = time.Now()
+		r.AddAttrs(slog.Int("repeated", s.count), slog.Duration("interval", r.Time.Sub(s.first.Time).Round(time.Second)))
 		_ = s.first.to.Handle(context.Background(), r)
 	}
 	return &Sampled{next: next, from: from, samples: &samples{newSampler(few, report), suppressed}}
