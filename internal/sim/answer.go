@@ -11,14 +11,15 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// errLocating holds a signature back until the network has said where the phone
-// is, or its time is over: some seconds at most. Nobody waits for it, so that the
-// replies of others go on: the SMSC delivers the reply again, and finds it done.
+// errLocating holds a signature back until the network has located the phone or the
+// time for that is over, a few seconds at most. Deliver does not wait for it, to keep
+// the slot free for other replies: the SMSC delivers this reply again, and by then it
+// has been handled.
 var errLocating = errors.New("the phone is being located")
 
-// give tells the engine a request's answer. If it does not take it now, it is
-// told again, until the time of the request is over: also if the SMSC does not
-// deliver the message again, of which it may only have the last part.
+// give hands a request's answer to the engine. If the engine does not take it now,
+// give is called again until the request expires. It does not rely on the SMSC, which
+// delivers only the last part of a message again, if that.
 func (c *Channel) give(ctx context.Context, q *request) error {
 	c.mu.Lock()
 	if q.state == ended || q.answer == nil {
@@ -51,7 +52,7 @@ func (c *Channel) give(ctx context.Context, q *request) error {
 	return err
 }
 
-// giveLater lets the answer be told by another goroutine. Channel.mu is held.
+// giveLater hands the answer over in another goroutine. Channel.mu is held.
 func (c *Channel) giveLater(q *request) {
 	q.next = time.Time{}
 	c.answers.do(func() {
@@ -61,8 +62,8 @@ func (c *Channel) giveLater(q *request) {
 	})
 }
 
-// tell hands an answer to the engine. One that it will never take is as good as
-// taken.
+// tell hands an answer to the engine. An answer that the engine will never take
+// counts as taken.
 func (c *Channel) tell(ctx context.Context, a *mssp.DeviceAnswer) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -73,7 +74,7 @@ func (c *Channel) tell(ctx context.Context, a *mssp.DeviceAnswer) error {
 		return nil
 	case errors.Is(err, mssp.ErrNotFound):
 		c.n.late.Add(1)
-		c.log.WarnContext(ctx, "answer of a SIM to nothing that exists", "trans_id", a.TransID, "device", a.DeviceID, "err", err)
+		c.log.WarnContext(ctx, "answer of a SIM to an unknown transaction", "trans_id", a.TransID, "device", a.DeviceID, "err", err)
 		return nil
 	}
 	c.n.answerErrors.Add(1)
@@ -85,7 +86,7 @@ func (c *Channel) handOver(ctx context.Context, a *mssp.DeviceAnswer) (err error
 	return c.answerer.Answer(ctx, *a)
 }
 
-// locate asks the network where the phone is, beside the user.
+// locate asks the network where the phone is, while the user is being asked.
 func (c *Channel) locate(q *request) {
 	if !q.Locate || q.Op != mssp.OpSign || c.cfg.Locator == nil {
 		return
@@ -93,9 +94,9 @@ func (c *Channel) locate(q *request) {
 	c.mu.Lock()
 	q.flags |= locating
 	c.mu.Unlock()
-	// The network's time is over when it is, whether it knows that or not.
+	// A Locator may ignore the end of its context.
 	limit := time.AfterFunc(c.cfg.LocateTimeout, func() {
-		defer event.Rescue(c.log, "sim locate timeout")
+		defer event.Rescue(c.log, "SIM location timeout")
 		c.located(q, nil)
 	})
 	c.n.locations.Add(1)
@@ -117,8 +118,8 @@ func (c *Channel) whereIs(ctx context.Context, msisdn string) (l *mssp.Location,
 	return c.cfg.Locator(ctx, msisdn)
 }
 
-// located keeps where the phone is, unless it is too late, and lets an answer go
-// that waited for it.
+// located stores the location, nil if it is unknown, and hands over the answer that
+// waited for it. After the first call for a request it does nothing.
 func (c *Channel) located(q *request, l *mssp.Location) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -142,8 +143,8 @@ func (c *Channel) answerFault(q *request, code signum.Code) {
 	c.giveLater(q)
 }
 
-// setAnswer notes what the engine is to be given, in the place of what it was to be
-// given before. Channel.mu is held.
+// setAnswer sets the answer for the engine. It replaces one that the engine has not
+// taken yet. Channel.mu is held.
 func (c *Channel) setAnswer(q *request, a mssp.DeviceAnswer, now time.Time) {
 	c.move(q, answering)
 	q.answer, q.next, q.gave = &a, time.Time{}, 0

@@ -16,7 +16,7 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// How requests are submitted (SMPP 3.4, clause 5.2; TS 23.040, clause 9.2.3.9;
+// The parameters of a submit_sm (SMPP 3.4, clause 5.2; TS 23.040, clause 9.2.3.9;
 // TS 23.038, clause 4).
 const (
 	classRequest = smpp.UDHI | smpp.ModeTransaction
@@ -25,10 +25,10 @@ const (
 	wantReceipt  = 1
 )
 
-// errGone ends an attempt that nobody needs any more.
+// errGone ends an attempt whose request has ended.
 var errGone = errors.New("the request has ended")
 
-// fatal is an error that another attempt would end with as well.
+// fatal is an error that would end every other attempt, too.
 type fatal struct{ error }
 
 func (f fatal) Unwrap() error { return f.error }
@@ -37,11 +37,11 @@ func (f fatal) Unwrap() error { return f.error }
 type trial struct {
 	run   int
 	step  applet.Op
-	again bool
-	card  *mssp.Card // nil: to be read
+	again bool       // not the first attempt of the step
+	card  *mssp.Card // nil: look it up
 }
 
-// attempt sends a request once. It runs in the pool of those that submit.
+// attempt sends a request once. It runs in the submit pool.
 func (c *Channel) attempt(q *request) {
 	ctx, cancel, t := c.dequeue(q)
 	if ctx == nil {
@@ -58,7 +58,7 @@ func (c *Channel) dequeue(q *request) (context.Context, context.CancelFunc, tria
 	defer c.mu.Unlock()
 	now := c.now()
 	if q.state != queued || !now.Before(q.giveUpAt) {
-		return nil, nil, trial{} // its timer sees to it
+		return nil, nil, trial{} // its timer decides
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), q.giveUpAt.Sub(now))
 	c.move(q, sending)
@@ -111,8 +111,8 @@ func (c *Channel) try(ctx context.Context, q *request, t trial) (err error) {
 	return nil
 }
 
-// over reports whether the engine no longer waits for the request: another node
-// may have got the reply. If nobody can tell, it goes on.
+// over reports whether the engine no longer waits for the request, because another
+// node may have got the reply. If the engine cannot tell, the request goes on.
 func (c *Channel) over(ctx context.Context, q *request) bool {
 	list, err := c.inbox.Pending(ctx, q.DeviceID)
 	if err != nil {
@@ -134,7 +134,7 @@ type sealed struct {
 	parts   [][]byte
 }
 
-// seal makes the short messages of an attempt, with a counter that is on disk.
+// seal builds the short messages of an attempt. Its counter is on disk.
 func (c *Channel) seal(ctx context.Context, q *request, t trial, now time.Time) (*sealed, error) {
 	r, err := c.build(q, t.step, now)
 	if err != nil {
@@ -160,8 +160,8 @@ func (c *Channel) seal(ctx context.Context, q *request, t trial, now time.Time) 
 	if err != nil {
 		return nil, fatal{err}
 	}
-	// Of one card, the counter is as good a reference as can be: nobody else's
-	// requests use it up, and a restart does not begin it anew.
+	// The counter is the best reference for the parts: other cards do not use it up,
+	// and a restart does not reset it.
 	parts, err := sms.SplitPacket(packet, sms.IEICommand, byte(counter))
 	if err != nil {
 		return nil, fatal{err}
@@ -169,8 +169,8 @@ func (c *Channel) seal(ctx context.Context, q *request, t trial, now time.Time) 
 	return &sealed{request: r, command: cmd, octets: len(packet), parts: parts}, nil
 }
 
-// ready notes the counter of the attempt, before anything of it is sent. False
-// if it is not wanted any more.
+// ready records the counter of the attempt before anything of it is sent. It returns
+// false if the attempt is no longer wanted.
 func (c *Channel) ready(q *request, run int, counter uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -217,8 +217,8 @@ func (c *Channel) submit(ctx context.Context, m *smpp.SubmitSM) (string, error) 
 	return id, nil
 }
 
-// submitError says whose failure an error of Submit is: that of the network, unless
-// the service made a message that SMPP cannot carry.
+// submitError marks an error of Submit as a failure of the network, unless SMPP cannot
+// carry the message, which is the service's fault.
 func submitError(err error) error {
 	if _, malformed := errors.AsType[*smpp.ProtocolError](err); malformed {
 		return fatal{err}
@@ -226,7 +226,7 @@ func submitError(err error) error {
 	return unreachable(err)
 }
 
-// settle is the end of an attempt: when is the next, if any?
+// settle ends an attempt and decides when the next one is due, if at all.
 func (c *Channel) settle(q *request, run int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -251,14 +251,14 @@ func (c *Channel) settle(q *request, run int, err error) {
 	switch {
 	case err == nil:
 		q.attempts.absent = 0
-		if q.next.IsZero() { // else the card was faster than the SMSC
+		if q.next.IsZero() { // otherwise the card answered before the SMSC did
 			c.schedule(q, now.Add(c.silence(q)))
 		} else {
 			c.arm(q)
 		}
 	case errors.As(err, &final) || permanent(err) || c.absent(q, err):
 		c.log.Warn("SIM not reached", "trans_id", q.TransID, "msisdn", signum.MaskMSISDN(q.MSISDN), "attempt", q.attempts.count, "err", err)
-		c.trace.note(q.MSISDN, q.TransID, now, "not to be reached: "+err.Error())
+		c.trace.note(q.MSISDN, q.TransID, now, "cannot be reached: "+err.Error())
 		if !q.flags.has(asked | reached) {
 			c.answerFault(q, q.lastFault())
 			return
@@ -272,8 +272,9 @@ func (c *Channel) settle(q *request, run int, err error) {
 	}
 }
 
-// absent counts the attempts that the network could not deliver. Enough of them
-// in a row, and the phone is off; a card that is only busy is another error.
+// absent counts the attempts in a row that the network could not deliver. It reports
+// whether there are enough to conclude that the phone is off. A busy card makes a
+// different error.
 func (c *Channel) absent(q *request, err error) bool {
 	if !errors.Is(err, smpp.StatusDeliveryFailure) {
 		q.attempts.absent = 0
@@ -283,7 +284,7 @@ func (c *Channel) absent(q *request, err error) bool {
 	return q.attempts.absent >= c.cfg.Retry.Absent
 }
 
-// silence is how long an attempt that was taken may stay without an answer.
+// silence is how long to wait for an answer after the SMSC took an attempt.
 func (c *Channel) silence(q *request) time.Duration {
 	if q.flags.has(proved) {
 		return c.cfg.Retry.Patience
@@ -291,9 +292,9 @@ func (c *Channel) silence(q *request) time.Duration {
 	return c.cfg.Retry.Silence
 }
 
-// permanent reports whether the SMSC will never take the message: there is no
-// such destination, or it is made as the SMSC does not like it. Everything else
-// may pass, errors of a vendor's own included.
+// permanent reports whether the SMSC will never take the message: it does not know
+// the destination or does not accept the form of the message. All other errors may be
+// temporary, including vendor-specific ones.
 func permanent(err error) bool {
 	var st smpp.Status
 	if !errors.As(err, &st) {

@@ -15,22 +15,22 @@ import (
 )
 
 const (
-	keyID = 1 // the only one that cards have
+	keyID = 1 // cards have no other
 
-	// What the user does not get of the time that is left: the answer has to
-	// come back.
+	// The part of the remaining time that the user does not get, because the answer
+	// must come back.
 	wayBack    = 4 * time.Second
 	leastAsked = time.Second
-	mostAsked  = 65535 * time.Second // what the applet's field holds
+	mostAsked  = 65535 * time.Second // the applet's field holds no more
 )
 
 // spi is the security of requests (docs/sim-applet.md, clause 1): checksum,
-// ciphering, counter higher; proof of receipt always, with checksum, ciphered,
-// by SMS-SUBMIT.
+// encryption, counter must be higher; proof of receipt always, with checksum,
+// encrypted, by SMS-SUBMIT.
 var spi = [2]byte{0x16, 0x39}
 
-// build makes the applet's request of a step. The error is of one that the card
-// must not be asked.
+// build builds the applet request of a step. After an error the card must not be
+// asked.
 func (c *Channel) build(q *request, op applet.Op, now time.Time) (*applet.Request, error) {
 	r := &applet.Request{
 		Op: op, ID: q.id, KeyID: keyID, Algorithm: algorithmOf(q.KeyType),
@@ -57,7 +57,7 @@ func algorithmOf(k signum.KeyType) applet.Algorithm {
 	return 0
 }
 
-// timeout is how long the user has, in whole seconds.
+// timeout is how long the user has to answer, in whole seconds.
 func timeout(r *mssp.DeviceRequest, until, now time.Time) time.Duration {
 	left := until.Sub(now)
 	left -= min(wayBack, left/4)
@@ -67,9 +67,9 @@ func timeout(r *mssp.DeviceRequest, until, now time.Time) time.Duration {
 	return min(max(left.Truncate(time.Second), leastAsked), mostAsked)
 }
 
-// fillSign adds the text and what the card needs beside it to rebuild the signed
-// attributes. What it will rebuild, from the text as it comes out of the
-// encoding, must be what the engine verifies.
+// fillSign adds the text and the other inputs from which the card rebuilds the signed
+// attributes. It checks that rebuilding them from the encoded text gives exactly the
+// attributes that the engine will verify.
 func fillSign(r *applet.Request, d *mssp.DeviceRequest) error {
 	content, err := signum.SignedContent(d.MimeType, d.Text)
 	if err != nil {
@@ -102,8 +102,8 @@ func fillDisplay(r *applet.Request, d *mssp.DeviceRequest) (err error) {
 	return nil
 }
 
-// paramsOf are the security parameters of requests to a card, which those of its
-// answers follow.
+// paramsOf returns the security parameters of requests to a card. Those of its answers
+// follow from them.
 func (c *Channel) paramsOf(card *mssp.Card, k scp80.Keys) scp80.Params {
 	return scp80.Params{
 		SPI: spi, TAR: c.cfg.TAR,

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// Store is what the channel needs of a mssp.Store.
+// Store is the part of mssp.Store that the channel needs.
 type Store interface {
 	Card(ctx context.Context, iccid string) (*mssp.Card, error)
 	CardOf(ctx context.Context, msisdn string) (*mssp.Card, error)
@@ -23,24 +24,25 @@ type Store interface {
 	AcceptReply(ctx context.Context, iccid string, counter uint64) (bool, error)
 }
 
-// CardKeys unwraps the keys of a card, which the store keeps wrapped. The keys are
-// in the clear and must not be kept. It must be safe for concurrent use.
+// CardKeys unwraps the keys of a card, which the store holds wrapped. The result is in
+// the clear and must not be kept. It must be safe for concurrent use.
 type CardKeys interface {
 	Keys(c *mssp.Card) (scp80.Keys, error)
 }
 
-// Locator asks the network where a phone is; an error means that it does not
-// know. It is called for signatures that want it only.
+// Locator asks the network where a phone is; an error means that the network does not
+// know. It is called only for signatures that need a location.
 type Locator func(ctx context.Context, msisdn string) (*mssp.Location, error)
 
-// Config of a Channel. Store, Keys, Submit and ServiceAddress must be set.
+// Config configures a Channel. Store, Keys, Submit and ServiceAddress must be set; zero
+// values of the others mean the defaults.
 type Config struct {
 	Store Store
 	Keys  CardKeys
-	// Submit hands a short message to the SMSC and returns its message id when
-	// the SMSC has answered: smpp.Client.Submit.
+	// Submit sends a short message to the SMSC and returns its message id when the
+	// SMSC has answered: smpp.Client.Submit.
 	Submit         func(ctx context.Context, m *smpp.SubmitSM) (string, error)
-	ServiceAddress smpp.Address // where requests come from and cards answer to
+	ServiceAddress smpp.Address // sender of requests, to which cards answer
 	TextSource     smpp.Address // of text messages: a number, or a name (TON 5); empty: ServiceAddress
 	TAR            scp80.TAR    // of the applet; zero: applet.TAR
 	Locator        Locator      // nil: no locations
@@ -59,24 +61,16 @@ type Config struct {
 	TracedMessages int           // exchanges of each; 0: 40
 }
 
-// Retry says when a request is sent again. Zero values are replaced by the
-// defaults. Nothing is sent after the request's Expires less Margin.
+// Retry says when a request is sent again. Zero values mean the defaults. Nothing is
+// sent during the last Margin before the request's Expires.
 type Retry struct {
 	Attempts   int           // of each step of a request, the first included; 8
-	Absent     int           // attempts that the SMSC answers with ESME_RDELIVERYFAILURE, one after the other, before it is believed; 4
-	Backoff    time.Duration // after the first failure, doubled each time, jittered by a fifth; 1 s
-	MaxBackoff time.Duration // 8 s
-	Silence    time.Duration // neither proof of receipt of the last packet nor reply; 8 s
-	Patience   time.Duration // after such a proof: the user is being asked, or the reply was lost; 30 s
-	Margin     time.Duration // before Expires, when a request that was not reached is given up; 1 s
-}
-
-func or[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
+	Absent     int           // answers ESME_RDELIVERYFAILURE in a row that mean that the phone is off; 4
+	Backoff    time.Duration // pause after the first failure, doubled each time, jittered by a fifth; 1 s
+	MaxBackoff time.Duration // the longest pause; 8 s
+	Silence    time.Duration // wait for a proof of receipt or reply; 8 s
+	Patience   time.Duration // wait after a proof of receipt: the user is being asked, or the reply was lost; 30 s
+	Margin     time.Duration // before Expires, when a request that did not reach its user is given up; 1 s
 }
 
 func (c Config) withDefaults() Config {
@@ -86,31 +80,31 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	c.TextSource = or(c.TextSource, c.ServiceAddress)
-	c.TAR = or(c.TAR, applet.TAR)
-	c.Submits = or(c.Submits, 128)
-	c.Capacity = or(c.Capacity, 50_000)
-	c.SubmitTimeout = or(c.SubmitTimeout, 30*time.Second)
-	c.TextTimeout = or(c.TextTimeout, 10*time.Second)
-	c.LocateTimeout = or(c.LocateTimeout, 3*time.Second)
-	c.ReplyLifetime = or(c.ReplyLifetime, 60*time.Second)
-	c.ReplyParts = or(c.ReplyParts, 16)
-	c.TracedCards = or(c.TracedCards, 1000)
-	c.TracedMessages = or(c.TracedMessages, 40)
+	c.TextSource = cmp.Or(c.TextSource, c.ServiceAddress)
+	c.TAR = cmp.Or(c.TAR, applet.TAR)
+	c.Submits = cmp.Or(c.Submits, 128)
+	c.Capacity = cmp.Or(c.Capacity, 50_000)
+	c.SubmitTimeout = cmp.Or(c.SubmitTimeout, 30*time.Second)
+	c.TextTimeout = cmp.Or(c.TextTimeout, 10*time.Second)
+	c.LocateTimeout = cmp.Or(c.LocateTimeout, 3*time.Second)
+	c.ReplyLifetime = cmp.Or(c.ReplyLifetime, 60*time.Second)
+	c.ReplyParts = cmp.Or(c.ReplyParts, 16)
+	c.TracedCards = cmp.Or(c.TracedCards, 1000)
+	c.TracedMessages = cmp.Or(c.TracedMessages, 40)
 	r := &c.Retry
-	r.Attempts = or(r.Attempts, 8)
-	r.Absent = or(r.Absent, 4)
-	r.Backoff = or(r.Backoff, time.Second)
-	r.MaxBackoff = or(r.MaxBackoff, 8*time.Second)
-	r.Silence = or(r.Silence, 8*time.Second)
-	r.Patience = or(r.Patience, 30*time.Second)
-	r.Margin = or(r.Margin, time.Second)
+	r.Attempts = cmp.Or(r.Attempts, 8)
+	r.Absent = cmp.Or(r.Absent, 4)
+	r.Backoff = cmp.Or(r.Backoff, time.Second)
+	r.MaxBackoff = cmp.Or(r.MaxBackoff, 8*time.Second)
+	r.Silence = cmp.Or(r.Silence, 8*time.Second)
+	r.Patience = cmp.Or(r.Patience, 30*time.Second)
+	r.Margin = cmp.Or(r.Margin, time.Second)
 	return c
 }
 
 const (
-	answersAtOnce = 64               // to the engine, of requests that were not reached
-	locatesAtOnce = 64               // questions to the network
+	answersAtOnce = 64               // answers handed to the engine outside Deliver
+	locatesAtOnce = 64               // phones being located
 	answerTimeout = 10 * time.Second // of one answer to the engine
 )
 
@@ -127,16 +121,16 @@ type Channel struct {
 	mu       sync.Mutex
 	table    table
 	closed   bool
-	sweeping bool // a sweep of the incomplete replies is due
+	sweeping bool // a sweep is scheduled
 	sweeper  *time.Timer
-	busy     sync.WaitGroup    // Deliver, SendText
+	busy     sync.WaitGroup    // Send, Deliver, SendText
 	ref      byte              // of the last text in parts
 	stalls   map[string]*whole // by MSISDN
 
 	answerer mssp.AnswerHandler
 	inbox    mssp.Inbox
 
-	moved func(from, to state) // tests watch the moves of requests; else nil
+	moved func(from, to state) // set by tests only
 }
 
 var (
@@ -144,7 +138,7 @@ var (
 	_ mssp.TextSender = (*Channel)(nil)
 )
 
-// New returns a channel. Connect must be called before it can carry requests.
+// New returns a channel. Connect must be called before Send and Deliver.
 func New(c Config) (*Channel, error) {
 	if c.Store == nil || c.Keys == nil || c.Submit == nil || c.ServiceAddress.Addr == "" {
 		return nil, errors.New("sim: Store, Keys, Submit and ServiceAddress must be set")
@@ -159,8 +153,8 @@ func New(c Config) (*Channel, error) {
 	}, nil
 }
 
-// Connect sets who receives answers, and who knows what is pending. It must be
-// called before Send, once.
+// Connect sets the receiver of answers and the source of pending requests. It must be
+// called once, before Send and Deliver.
 func (c *Channel) Connect(a mssp.AnswerHandler, in mssp.Inbox) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -171,7 +165,7 @@ func (c *Channel) now() time.Time { return c.cfg.Clock.Now() }
 
 var errClosed = errors.New("the channel is closed")
 
-// enter lets work in that Close waits for.
+// enter registers a call that Close waits for. After it, busy.Done must be called.
 func (c *Channel) enter() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -185,17 +179,17 @@ func (c *Channel) enter() error {
 	return nil
 }
 
-// unreachable marks an error of the network, or of a card that nothing may be sent
-// to. Whatever is not marked is a failure of the service itself.
+// unreachable marks an error of the network, or of a card that nothing may be sent to.
+// An error without this mark is a failure of the service itself.
 func unreachable(err error) error {
 	return fmt.Errorf("%w: %w", mssp.ErrUnreachable, err)
 }
 
 // Send implements mssp.Channel. It returns when the request is queued. The error is
-// mssp.ErrUnreachable if the subscriber has no active card here, and
-// mssp.ErrRefused if the card would sign something else than the engine will
-// verify. That a queued request does not reach the phone is told to the
-// AnswerHandler as soon as it is known.
+// mssp.ErrUnreachable if the subscriber has no active card here, and mssp.ErrRefused
+// if the card would sign something other than the engine will verify. If a queued
+// request does not reach the phone, the AnswerHandler is told as soon as that is
+// known.
 func (c *Channel) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	err := c.enter()
 	if err == nil {
@@ -203,15 +197,15 @@ func (c *Channel) Send(ctx context.Context, r mssp.DeviceRequest) error {
 		err = c.queue(ctx, &r)
 	}
 	if err == nil || errors.Is(err, errClosed) {
-		return nil // or it is outstanding, and goes on at the next start
+		return nil // if closed: the request is outstanding and goes on at the next start
 	}
 	return fmt.Errorf("sim: %w", err)
 }
 
-// queue puts a request into the queue of those that are to be sent.
+// queue checks a request and queues it for sending.
 func (c *Channel) queue(ctx context.Context, r *mssp.DeviceRequest) error {
 	if !c.now().Before(r.Expires) {
-		return nil // the engine's to end
+		return nil // the engine ends it
 	}
 	card, err := c.cardFor(ctx, r)
 	if err != nil {
@@ -240,8 +234,8 @@ func (c *Channel) begin(q *request) (known bool, err error) {
 	return known, err
 }
 
-// cardFor is the card that a request may be sent to; mssp.ErrUnreachable if there
-// is none.
+// cardFor returns the card to which a request may be sent. The error is
+// mssp.ErrUnreachable if there is none.
 func (c *Channel) cardFor(ctx context.Context, r *mssp.DeviceRequest) (*mssp.Card, error) {
 	card, err := c.cfg.Store.CardOf(ctx, r.MSISDN)
 	switch {
@@ -257,8 +251,8 @@ func (c *Channel) cardFor(ctx context.Context, r *mssp.DeviceRequest) (*mssp.Car
 	return card, nil
 }
 
-// Cancel implements mssp.Channel. The card cannot be told: what it still
-// answers is dropped.
+// Cancel implements mssp.Channel. The card cannot be told; a reply that still comes is
+// dropped.
 func (c *Channel) Cancel(_ context.Context, deviceID, transID string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -267,8 +261,8 @@ func (c *Channel) Cancel(_ context.Context, deviceID, transID string) {
 	}
 }
 
-// Close ends what is going on: nothing is sent any more, no reply is taken. The
-// requests stay the engine's.
+// Close stops sending and accepting replies. The requests remain outstanding in the
+// engine.
 func (c *Channel) Close() {
 	c.mu.Lock()
 	c.closed = true

@@ -9,8 +9,7 @@ import (
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
-// Format writes the exchange for a reader: a line for what it is, and one for
-// each layer.
+// Format writes the exchange as text: a headline, and a line for each layer.
 func (e Exchange) Format(w io.Writer) {
 	var b strings.Builder
 	b.WriteString(e.Time.UTC().Format("15:04:05.000"))

@@ -7,7 +7,7 @@ import (
 	"github.com/signum-mssp/signum/internal/event"
 )
 
-// pool does jobs in their order, so many at a time. It has no goroutine while
+// pool runs jobs in order, a limited number at a time. It has no goroutines while
 // there is nothing to do.
 type pool struct {
 	log     *slog.Logger
@@ -21,7 +21,7 @@ type pool struct {
 
 func newPool(log *slog.Logger, limit int) *pool { return &pool{log: log, limit: limit} }
 
-// do queues a job. False if the pool is closed.
+// do queues a job. It returns false if the pool is closed.
 func (p *pool) do(job func()) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -39,7 +39,7 @@ func (p *pool) do(job func()) bool {
 }
 
 func (p *pool) work(job func()) {
-	defer event.Rescue(p.log, "sim worker")
+	defer event.Rescue(p.log, "SIM worker")
 	defer p.wg.Done()
 	for job != nil {
 		p.run(job)
@@ -47,13 +47,13 @@ func (p *pool) work(job func()) {
 	}
 }
 
-// run does one job. One that panics costs the pool no worker.
+// run runs one job. If it panics, the worker goes on with the next.
 func (p *pool) run(job func()) {
-	defer event.Rescue(p.log, "sim worker")
+	defer event.Rescue(p.log, "SIM worker")
 	job()
 }
 
-// next is nil for a worker that is not needed any more.
+// next returns the next job; nil ends the worker.
 func (p *pool) next() func() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,7 +64,7 @@ func (p *pool) next() func() {
 	job := p.queue[0]
 	p.queue[0] = nil
 	if p.queue = p.queue[1:]; len(p.queue) == 0 {
-		p.queue = nil // the array goes
+		p.queue = nil // free the array
 	}
 	return job
 }
@@ -75,7 +75,7 @@ func (p *pool) waiting() int {
 	return len(p.queue)
 }
 
-// close drops what has not begun, and waits for the rest.
+// close drops the jobs that have not started and waits for the others.
 func (p *pool) close() {
 	p.mu.Lock()
 	p.closed, p.queue = true, nil

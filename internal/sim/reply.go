@@ -49,7 +49,7 @@ func (c *Channel) reply(ctx context.Context, in *arrival, packet []byte) smpp.St
 	return c.record(ctx, in, r.Counter)
 }
 
-// describeReply is a reply in the log: nothing of the user.
+// describeReply describes a reply for the log, without anything of the user.
 func describeReply(rep *applet.Reply) string {
 	return fmt.Sprintf("%s %s: %s, %d tries left", rep.Op, rep.ID, rep.Result, rep.TriesLeft)
 }
@@ -126,7 +126,7 @@ func (c *Channel) adopt(ctx context.Context, in *arrival, rep *applet.Reply) (*r
 	return nil, nil
 }
 
-// keep puts an adopted request into the table, unless Send was faster.
+// keep puts an adopted request into the table, unless Send has done so meanwhile.
 func (c *Channel) keep(q *request, step applet.Op, now time.Time) (*request, error) {
 	kept, err := c.insert(q, step, now)
 	if err == nil && kept == q {
@@ -150,7 +150,8 @@ func (c *Channel) insert(q *request, step applet.Op, now time.Time) (*request, e
 	return q, nil
 }
 
-// take applies a reply to its request. True if the engine is to be told now.
+// take applies a reply to its request. It reports whether the engine must get the
+// answer now.
 func (c *Channel) take(q *request, rep *applet.Reply, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -168,7 +169,7 @@ func (c *Channel) take(q *request, rep *applet.Reply, now time.Time) bool {
 		return false
 	case rep.Op == applet.SetPIN && rep.Result == applet.OK:
 		if q.state == answering {
-			return false // it was given up
+			return false // too late: it was given up
 		}
 		q.step = applet.GenKey
 		q.attempts.reset()
@@ -182,8 +183,8 @@ func (c *Channel) take(q *request, rep *applet.Reply, now time.Time) bool {
 	return true
 }
 
-// faults is what the results of a card mean to a party. OK has none, and Busy is
-// no end.
+// faults are the codes for the results of a card. OK has none, and Busy does not end a
+// request.
 var faults = map[applet.Result]signum.Code{
 	applet.UserCancel: signum.UserCancel,
 	applet.NoAnswer:   signum.ExpiredTransaction,
@@ -193,7 +194,7 @@ var faults = map[applet.Result]signum.Code{
 	applet.Internal:   signum.InternalError,
 }
 
-// outcome is the answer that a reply makes.
+// outcome returns the answer that follows from a reply.
 func outcome(q *request, rep *applet.Reply) mssp.DeviceAnswer {
 	a := q.answerOf(nil)
 	if q.Op == mssp.OpDisplay {
@@ -224,7 +225,7 @@ func outcome(q *request, rep *applet.Reply) mssp.DeviceAnswer {
 	return a
 }
 
-// describe is an answer for the log and the trace: nothing of the user.
+// describe describes an answer for log and trace, without anything of the user.
 func describe(a *mssp.DeviceAnswer) string {
 	switch {
 	case a.Fault != nil:

@@ -10,8 +10,8 @@ import (
 	"github.com/signum-mssp/signum/internal/scp80"
 )
 
-// request is a mssp.DeviceRequest on its way to a card and back. Its first three
-// fields never change; Channel.mu guards the others.
+// request is a mssp.DeviceRequest on its way to a card and back. Its first three fields
+// never change; Channel.mu guards the others.
 type request struct {
 	mssp.DeviceRequest
 	id       applet.ID
@@ -22,10 +22,10 @@ type request struct {
 	flags    flags
 	attempts attempts
 	timer    *time.Timer // the only one; set by Channel.arm
-	next     time.Time   // when the next attempt is due, or the answer is given again; zero: neither
+	next     time.Time   // when the next attempt is due, or the answer is handed over again; zero: neither
 
-	answer   *mssp.DeviceAnswer // what the engine has not taken yet
-	gave     int                // how often it was given to the engine
+	answer   *mssp.DeviceAnswer // that the engine has not taken yet
+	gave     int                // how often it was handed to the engine
 	location *mssp.Location
 }
 
@@ -36,13 +36,13 @@ type attempts struct {
 	busyRun int                // the attempt that the card answered with Busy
 	began   time.Time          // when the last attempt began
 	cancel  context.CancelFunc // stops the attempt under way; nil: there is none
-	card    *mssp.Card         // for the first attempt; nil: the store is asked
+	card    *mssp.Card         // for the first attempt; nil: look it up
 
 	// The rest belongs to the current step.
 	count    int          // attempts made
-	absent   int          // how many of the last ones, in a row, the network could not deliver
-	counters []uint64     // of the packets, in their order
-	refused  uint64       // bit i: the card refused packet i, and its key vouches for that
+	absent   int          // attempts in a row that the network could not deliver
+	counters []uint64     // of the packets, in order
+	refused  uint64       // bit i: the card refused packet i in a secured proof
 	messages []string     // the SMSC's ids of the last attempt's short messages
 	por      scp80.Status // the last error in a proof of receipt; scp80.OK: none
 }
@@ -52,7 +52,7 @@ func (a *attempts) reset() {
 	*a = attempts{run: a.run, busyRun: a.busyRun, began: a.began, cancel: a.cancel, card: a.card}
 }
 
-// last reports whether packet i is the last one that was made.
+// last reports whether packet i is the last one so far.
 func (a *attempts) last(i int) bool { return i >= len(a.counters)-1 }
 
 // allRefused reports whether the card refused every packet of the step.
@@ -74,18 +74,19 @@ func firstStep(op mssp.DeviceOp) applet.Op {
 	return applet.Sign
 }
 
-// answers reports whether a reply to step can belong to a request of this kind.
+// answers reports whether a reply to this step can belong to a request of this kind.
 func answers(kind mssp.DeviceOp, step applet.Op) bool {
 	return step == firstStep(kind) || kind == mssp.OpActivate && step == applet.GenKey
 }
 
-// answerOf is the request's answer with a fault; nil: the caller fills it in.
+// answerOf returns the answer to the request with a fault. If that is nil, the caller
+// fills in the rest.
 func (q *request) answerOf(f *signum.Fault) mssp.DeviceAnswer {
 	return mssp.DeviceAnswer{Op: q.Op, TransID: q.TransID, DeviceID: q.DeviceID, Fault: f}
 }
 
-// fault is why a request did not reach its user. It is nil if it did, and if nobody
-// can tell: then the request expires, and the engine says 208.
+// fault says why a request did not reach its user. It is nil if the request did, or if
+// that is unknown: then the request expires, and the engine answers 208.
 func (q *request) fault() *signum.Fault {
 	switch {
 	case q.flags.has(asked | reached):
@@ -98,8 +99,8 @@ func (q *request) fault() *signum.Fault {
 	return nil
 }
 
-// lastFault is why the last attempt did not reach the card: the network, or a
-// failure of the service itself.
+// lastFault says why the last attempt did not reach the card: the network, or a failure
+// of the service itself.
 func (q *request) lastFault() signum.Code {
 	if q.flags.has(failed) {
 		return signum.InternalError

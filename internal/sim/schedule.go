@@ -19,7 +19,7 @@ func (c *Channel) move(q *request, to state) {
 	q.state = to
 }
 
-// enqueue lets a request wait for a worker that submits it.
+// enqueue queues a request for the next attempt.
 func (c *Channel) enqueue(q *request) {
 	c.move(q, queued)
 	q.next = time.Time{}
@@ -28,8 +28,8 @@ func (c *Channel) enqueue(q *request) {
 	}
 }
 
-// schedule sets when the next attempt is due. There is none after the last one that
-// Retry.Attempts allows, and with a zero time.
+// schedule sets when the next attempt is due; zero means never. After Retry.Attempts
+// there is none.
 func (c *Channel) schedule(q *request, at time.Time) {
 	if q.attempts.count >= c.cfg.Retry.Attempts {
 		at = time.Time{}
@@ -38,8 +38,8 @@ func (c *Channel) schedule(q *request, at time.Time) {
 	c.arm(q)
 }
 
-// upcoming returns what is to be done next with a request, and when. Each action
-// changes what is upcoming, so that no timer is due forever.
+// upcoming returns what must be done next with a request, and when. Each action changes
+// what is upcoming, so that the timer cannot fire forever for the same reason.
 func (c *Channel) upcoming(q *request) (at time.Time, do func(*request)) {
 	at, do = q.Expires, c.expire
 	if !q.flags.has(givenUp) && q.state != answering && q.giveUpAt.Before(at) {
@@ -63,8 +63,8 @@ func (c *Channel) arm(q *request) {
 		return
 	}
 	at, _ := c.upcoming(q)
-	// Not zero: that is now, and in testing/synctest the runtime does it on this
-	// goroutine, which its race detector does not always survive (Go 1.26).
+	// Not zero: in testing/synctest, a timer of zero fires on this goroutine, which
+	// sometimes crashes the race detector (Go 1.26).
 	wait := max(at.Sub(c.now()), 1)
 	if q.timer == nil {
 		q.timer = time.AfterFunc(wait, func() {
@@ -96,7 +96,7 @@ func (c *Channel) abandon(q *request) {
 	c.end(q)
 }
 
-// backoff is how long to wait after so many attempts.
+// backoff is the pause after a number of attempts.
 func (c *Channel) backoff(attempts int) time.Duration {
 	r := &c.cfg.Retry
 	d := r.MaxBackoff
@@ -106,8 +106,8 @@ func (c *Channel) backoff(attempts int) time.Duration {
 	return d + time.Duration((rand.Float64()*0.4-0.2)*float64(d))
 }
 
-// giveUp decides what to answer shortly before a request expires. An attempt under
-// way is stopped and nothing more is sent; a reply is still taken.
+// giveUp decides on the answer shortly before a request expires. It stops the attempt
+// under way, and nothing more is sent; a reply is still accepted.
 func (c *Channel) giveUp(q *request) {
 	q.flags |= givenUp
 	c.interrupt(q)
@@ -119,16 +119,16 @@ func (c *Channel) giveUp(q *request) {
 	q.next = time.Time{}
 }
 
-// expire forgets a request whose time is over: the engine ends it with 208.
+// expire forgets a request that has expired; the engine ends it with 208.
 func (c *Channel) expire(q *request) {
 	if q.answer != nil {
-		c.log.Error("answer of a SIM lost: the service did not take it in time", "trans_id", q.TransID, "tries", q.gave)
+		c.log.Error("answer of a SIM lost: the engine did not take it in time", "trans_id", q.TransID, "tries", q.gave)
 	}
-	c.trace.note(q.MSISDN, q.TransID, c.now(), "its time is over")
+	c.trace.note(q.MSISDN, q.TransID, c.now(), "expired")
 	c.end(q)
 }
 
-// end forgets a request. It may have been forgotten before.
+// end forgets a request. It does nothing if that has been done.
 func (c *Channel) end(q *request) {
 	if q.state == ended {
 		return

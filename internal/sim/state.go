@@ -13,7 +13,7 @@ const (
 	waiting   state = iota // for the card's answer, or for the time of the next attempt
 	queued                 // for a worker that submits
 	sending                // a worker is making the packet, or the SMSC has not answered yet
-	answering              // the answer is known; the engine has not taken it yet
+	answering              // for the engine to take the answer
 	ended                  // no longer in the table
 )
 
@@ -26,13 +26,13 @@ func (s state) String() string {
 	return fmt.Sprintf("state(%d)", uint8(s))
 }
 
-// flags are what is known of a request besides its state.
+// flags are what is known about a request besides its state.
 type flags uint8
 
 const (
-	asked     flags = 1 << iota // the card accepted a packet of this step: it asks its user
+	asked     flags = 1 << iota // the card accepted a packet of this step: it is asking its user
 	proved                      // the card accepted the last packet
-	reached                     // the card's applet answered, whatever it said
+	reached                     // the applet answered, no matter what
 	submitted                   // the SMSC took the last attempt
 	failed                      // the last attempt failed in the service, not in the network
 	givenUp                     // nothing more is sent; a reply is still taken

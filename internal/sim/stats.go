@@ -2,38 +2,37 @@ package sim
 
 import "sync/atomic"
 
-// Stats counts since the start of the channel, but for the last three, which
-// are as of now.
+// Stats are counts since the start of the channel; the last three are present values.
 type Stats struct {
-	Requests     uint64 `json:"requests"`      // taken from the engine, or found pending when their reply came
-	Attempts     uint64 `json:"attempts"`      // packets made, the first and repetitions
-	Retries      uint64 `json:"retries"`       // repetitions
+	Requests     uint64 `json:"requests"`      // from the engine, or found pending when their reply came
+	Attempts     uint64 `json:"attempts"`      // including repetitions
+	Retries      uint64 `json:"retries"`       // repetitions only
 	Parts        uint64 `json:"parts"`         // short messages that the SMSC took
-	SubmitErrors uint64 `json:"submit_errors"` // short messages that it did not
-	Texts        uint64 `json:"texts"`         // text messages handed over
+	SubmitErrors uint64 `json:"submit_errors"` // short messages that it did not take
+	Texts        uint64 `json:"texts"`         // text messages that the SMSC took
 	TextErrors   uint64 `json:"text_errors"`
 	Delivered    uint64 `json:"delivered"`    // deliver_sm received
 	Receipts     uint64 `json:"receipts"`     // delivery receipts among them
-	Undelivered  uint64 `json:"undelivered"`  // receipts that tell of a failure
-	PoROK        uint64 `json:"por_ok"`       // authentic
-	PoRErrors    uint64 `json:"por_errors"`   // authentic or not
-	PoRUnmatched uint64 `json:"por_ignored"`  // of nothing that was sent, or forged
+	Undelivered  uint64 `json:"undelivered"`  // receipts that report a failure
+	PoROK        uint64 `json:"por_ok"`       // proofs of receipt, authentic
+	PoRErrors    uint64 `json:"por_errors"`   // proofs that report an error, authentic or not
+	PoRUnmatched uint64 `json:"por_ignored"`  // proofs about no packet that is waited for
 	Replies      uint64 `json:"replies"`      // authentic and new
-	Late         uint64 `json:"late"`         // authentic, but nobody waits
+	Late         uint64 `json:"late"`         // authentic, but nothing waits for them
 	Replayed     uint64 `json:"replayed"`     // authentic, but seen before
-	Forged       uint64 `json:"forged"`       // no good checksum
-	Malformed    uint64 `json:"malformed"`    // no packet, or no payload
+	Forged       uint64 `json:"forged"`       // wrong checksum
+	Malformed    uint64 `json:"malformed"`    // not a packet, or without a payload
 	Unknown      uint64 `json:"unknown"`      // from a number without an active card
-	Ignored      uint64 `json:"ignored"`      // messages that are not for the service
-	Postponed    uint64 `json:"postponed"`    // not taken: the SMSC shall deliver them again
+	Ignored      uint64 `json:"ignored"`      // not meant for the service
+	Postponed    uint64 `json:"postponed"`    // to be delivered again by the SMSC
 	Answers      uint64 `json:"answers"`      // that the engine took
-	AnswerErrors uint64 `json:"answer_errs"`  // that it did not take, yet
-	Unreached    uint64 `json:"unreached"`    // requests that ended with 209 or 105
+	AnswerErrors uint64 `json:"answer_errs"`  // attempts to hand one over that failed
+	Unreached    uint64 `json:"unreached"`    // requests that ended with 209, 105 or 900
 	Locations    uint64 `json:"locations"`    // asked for
-	LocateErrors uint64 `json:"locate_errs"`  // without a location
+	LocateErrors uint64 `json:"locate_errs"`  // not obtained
 	Pending      int    `json:"pending"`      // requests in memory
-	Queued       int    `json:"queued"`       // of them, waiting for their turn to be sent
-	Reassembling int    `json:"reassembling"` // parts of messages that are not complete
+	Queued       int    `json:"queued"`       // those of them that wait for a worker
+	Reassembling int    `json:"reassembling"` // parts of incomplete messages
 }
 
 // counters are the Stats while they grow.
@@ -44,7 +43,7 @@ type counters struct {
 	answers, answerErrors, unreached, locations, locateErrors atomic.Uint64
 }
 
-// Stats tells what was done so far.
+// Stats returns the present counts.
 func (c *Channel) Stats() Stats {
 	n := &c.n
 	s := Stats{

@@ -7,7 +7,7 @@ import (
 	"github.com/signum-mssp/signum/internal/applet"
 )
 
-// table finds requests by what names them. Channel.mu guards it.
+// table holds the requests in memory and finds them. Channel.mu guards it.
 type table struct {
 	all      map[*request]struct{}
 	byID     map[applet.ID][]*request
@@ -41,7 +41,7 @@ func drop[K comparable](m map[K][]*request, key K, q *request) {
 	m[key] = list
 }
 
-// of lists the requests of a transaction to a device.
+// of returns the requests of a transaction to a device.
 func (t *table) of(id applet.ID, deviceID string) (list []*request) {
 	for _, q := range t.byID[id] {
 		if q.DeviceID == deviceID {
@@ -51,7 +51,7 @@ func (t *table) of(id applet.ID, deviceID string) (list []*request) {
 	return list
 }
 
-// find returns the request that a reply answers, nil if there is none.
+// find returns the request that a reply answers; nil if there is none.
 func (t *table) find(id applet.ID, deviceID string, step applet.Op) *request {
 	for _, q := range t.byID[id] {
 		if q.DeviceID == deviceID && answers(q.Op, step) {
@@ -61,7 +61,7 @@ func (t *table) find(id applet.ID, deviceID string, step applet.Op) *request {
 	return nil
 }
 
-// add puts a request into the table, unless it is there. Channel.mu is held.
+// add puts a request into the table unless it is known. Channel.mu is held.
 func (c *Channel) add(q *request) (known bool, err error) {
 	for _, other := range c.table.of(q.id, q.DeviceID) {
 		if other.Op == q.Op {

@@ -11,11 +11,10 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// SendText implements mssp.TextSender. It returns when the SMSC has taken all
-// parts, or Config.TextTimeout is over; an SMSC that does not take them is
-// mssp.ErrUnreachable, a text that cannot be written mssp.ErrRefused. A part that
-// the SMSC certainly does not have is handed over again, one that it may have is
-// not: two passwords are worse than an error.
+// SendText implements mssp.TextSender. It returns when the SMSC has taken all parts, or
+// after Config.TextTimeout. The error is mssp.ErrUnreachable if the SMSC did not take
+// them, and mssp.ErrRefused if the text cannot be encoded. It repeats a part only if
+// the SMSC certainly does not have it: two passwords are worse than an error.
 func (c *Channel) SendText(ctx context.Context, m mssp.TextMessage) error {
 	if err := c.enter(); err != nil {
 		return fmt.Errorf("sim: %w", err)
@@ -70,15 +69,15 @@ func (c *Channel) submitText(ctx context.Context, msisdn string, t *sms.Text) er
 	}
 }
 
-// textBody is a text as SMPP has it: the default alphabet with one septet in
-// each octet, after the header. The SMSC packs it.
+// textBody returns a text in the form of SMPP: in the default alphabet, with one septet
+// in each octet after the header. The SMSC packs it.
 func textBody(t *sms.Text) ([]byte, error) {
 	d := sms.Deliver{UDHI: t.UDHI, DCS: t.DCS, UD: t.UD, Septets: t.Septets}
 	return d.Unpacked()
 }
 
-// notTaken reports whether the SMSC has surely not taken a message, and may take
-// it later.
+// notTaken reports whether the SMSC certainly has not taken a message but may take it
+// later.
 func notTaken(err error) bool {
 	var st smpp.Status
 	switch {
@@ -90,7 +89,7 @@ func notTaken(err error) bool {
 	return errors.Is(err, smpp.ErrUnbound)
 }
 
-// pause is false if the context ended, or would before the pause does.
+// pause waits. It returns false if the context ends before the pause is over.
 func (c *Channel) pause(ctx context.Context, d time.Duration) bool {
 	if until, ok := ctx.Deadline(); ok && time.Until(until) < d {
 		return false

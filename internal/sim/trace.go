@@ -14,14 +14,13 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// Exchange is one short message to or from a card, taken apart, or a note of
-// what happened between two. There is no key in it, no PIN, and no text of the
-// user. Layers that a message does not have are nil: a later part has neither
-// packet nor payload, and those of a message in parts stand with the part that
-// was first out, or that completed it.
+// Exchange is one decoded short message to or from a card, or a note about what
+// happened between two. It contains no key, no PIN and no text of the user. Layers that
+// a message lacks are nil. Of an outgoing message in parts, the first part has packet
+// and payload; of an incoming one, the part that completed it.
 type Exchange struct {
 	Time     time.Time    `json:"time"`
-	TransID  string       `json:"trans_id,omitempty"` // MSSP_TransID, if it is known
+	TransID  string       `json:"trans_id,omitempty"` // MSSP_TransID, if known
 	SMPP     *SMPPLayer   `json:"smpp,omitempty"`
 	UserData *UserData    `json:"user_data,omitempty"`
 	Packet   *PacketLayer `json:"packet,omitempty"`
@@ -39,12 +38,12 @@ type SMPPLayer struct {
 	DataCoding byte          `json:"data_coding"`
 	Validity   string        `json:"validity,omitempty"`
 	Octets     int           `json:"octets"`               // of the user data
-	Status     string        `json:"status,omitempty"`     // of a submit_sm: what the SMSC answered; empty: nothing yet
-	MessageID  string        `json:"message_id,omitempty"` // the SMSC's
-	Took       time.Duration `json:"took_ns,omitempty"`    // until it answered
+	Status     string        `json:"status,omitempty"`     // of a submit_sm: the SMSC's answer; empty: none yet
+	MessageID  string        `json:"message_id,omitempty"` // assigned by the SMSC
+	Took       time.Duration `json:"took_ns,omitempty"`    // until the SMSC answered
 }
 
-// UserData is the header of the user data; of a text, its size.
+// UserData is the header of the user data; of a text, also its size.
 type UserData struct {
 	Elements string `json:"elements,omitempty"` // identifiers, in hex
 	Ref      uint16 `json:"ref,omitempty"`
@@ -64,20 +63,20 @@ type PacketLayer struct {
 	TAR     string `json:"tar,omitempty"`
 	Counter uint64 `json:"counter,omitempty"`
 	Status  string `json:"status,omitempty"` // of a reply or proof
-	CC      string `json:"cc"`               // made, ok, none (unsecured), failed
+	CC      string `json:"cc"`               // checksum: made, ok, none (unsecured), failed
 	Octets  int    `json:"octets"`
 }
 
-// AppletLayer is what the applet is asked, or answers.
+// AppletLayer is a request to the applet, or its reply.
 type AppletLayer struct {
 	Op        string        `json:"op"`
 	ID        string        `json:"id"`
 	KeyID     byte          `json:"key_id"`
 	Algorithm string        `json:"algorithm"`
 	TextDCS   *byte         `json:"text_dcs,omitempty"`
-	TextCount int           `json:"text_count,omitempty"` // septets, or UTF-16 units
+	TextCount int           `json:"text_count,omitempty"` // septets, or UTF-16 code units
 	Sealed    int           `json:"sealed,omitempty"`     // octets of an encrypted text
-	Timeout   time.Duration `json:"timeout_ns,omitempty"` // of the user
+	Timeout   time.Duration `json:"timeout_ns,omitempty"` // for the user
 	Result    string        `json:"result,omitempty"`
 	TriesLeft *byte         `json:"tries_left,omitempty"`
 	Signature int           `json:"signature,omitempty"` // octets
@@ -85,23 +84,23 @@ type AppletLayer struct {
 	Proof     int           `json:"proof,omitempty"`
 }
 
-// Trace is the last exchanges with a phone, the oldest first.
+// Trace returns the last exchanges with a phone, the oldest first.
 func (c *Channel) Trace(msisdn string) []Exchange { return c.trace.of(msisdn) }
 
-// recorder keeps the last exchanges of the phones that were last heard of. It
-// is nil-safe in its entries: where nothing is kept they are nil.
+// recorder keeps the last exchanges of the phones that were active last. If it keeps
+// nothing, its entries are nil, which all its methods accept.
 type recorder struct {
 	cards, depth int
 
 	mu    sync.Mutex
 	rings map[string]*list.Element
-	ages  *list.List // of *ring, the last used first
+	ages  *list.List // of *ring, most recently used first
 }
 
 type ring struct {
 	msisdn string
 	last   []*Exchange
-	next   int // where the next goes, once it is full
+	next   int // the index of the next entry, once last is full
 }
 
 func newRecorder(cards, depth int) *recorder {
@@ -134,7 +133,7 @@ func (r *recorder) add(msisdn string, e *Exchange) *Exchange {
 	return e
 }
 
-// change alters an entry, which may be nil.
+// change changes an entry, which may be nil.
 func (r *recorder) change(e *Exchange, f func(*Exchange)) {
 	if e == nil {
 		return
@@ -170,7 +169,7 @@ func (r *recorder) done(e *Exchange, at time.Time, id string, err error) {
 	})
 }
 
-// of copies, so that nobody sees an entry change.
+// of returns copies, because entries still change.
 func (r *recorder) of(msisdn string) []Exchange {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -229,8 +228,8 @@ func (c *Channel) traceArrival(in *arrival, d *smpp.DeliverSM, h sms.Header) *Ex
 	return c.trace.add(in.msisdn, &Exchange{Time: in.at, SMPP: deliverLayer(d), UserData: elements(h)})
 }
 
-// tracePacket adds the packet that a message completed; r is nil if it cannot be
-// read.
+// tracePacket adds the packet that a message completed; r is nil if the packet cannot
+// be opened.
 func (c *Channel) tracePacket(e *Exchange, kind string, packet []byte, r *scp80.Response, secured bool) {
 	c.trace.change(e, func(e *Exchange) {
 		e.Packet = &PacketLayer{Kind: kind, CC: "failed", Octets: len(packet)}
