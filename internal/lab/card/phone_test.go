@@ -297,7 +297,7 @@ func (p *phone) parse(b []byte) (q prompt, tpdu []byte) {
 			to = v[1]
 		case 0x05:
 			if len(v) > 0 {
-				p.Errorf("the phone shall say %q", v)
+				p.Errorf("the phone must show %q", v)
 			}
 		case 0x8b:
 			tpdu = v

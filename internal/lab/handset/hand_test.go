@@ -220,45 +220,45 @@ func TestUnreachable(t *testing.T) {
 
 func TestNobody(t *testing.T) {
 	r := newRadio(t, handset.Config{}, nil)
-	const nobody = "+41790000000"
-	_, errDeliver := r.DeliverSM(t.Context(), nobody, parts(t, "a", false, 1)[0])
-	_, errLocate := r.Locate(t.Context(), nobody)
-	_, errDialogue := r.Dialogue(nobody)
-	_, _, errWatch := r.Watch(nobody)
+	const unknown = "+41790000000"
+	_, errDeliver := r.DeliverSM(t.Context(), unknown, parts(t, "a", false, 1)[0])
+	_, errLocate := r.Locate(t.Context(), unknown)
+	_, errDialogue := r.Dialogue(unknown)
+	_, _, errWatch := r.Watch(unknown)
 	for _, err := range []error{
-		errDeliver, errLocate, errDialogue, errWatch, r.Behave(nobody, silent), r.Place(nobody, person.DefaultPlace()),
-		r.TakeOver(nobody, true), r.Press(nobody, 1, handset.KeyOK, ""), r.Remove(nobody),
+		errDeliver, errLocate, errDialogue, errWatch, r.Behave(unknown, silent), r.Place(unknown, person.DefaultPlace()),
+		r.TakeOver(unknown, true), r.Press(unknown, 1, handset.KeyOK, ""), r.Remove(unknown),
 	} {
 		if !errors.Is(err, person.ErrUnknown) {
 			t.Error(err)
 		}
 	}
-	if r.Messages(nobody) != nil {
-		t.Error("messages of nobody")
+	if r.Messages(unknown) != nil {
+		t.Error("messages of an unknown number")
 	}
 	for _, err := range []error{
-		r.Insert("", nobody, asks()), r.Insert("a", "", asks()), r.Insert("a", nobody, nil),
+		r.Insert("", unknown, asks()), r.Insert("a", "", asks()), r.Insert("a", unknown, nil),
 	} {
 		if err == nil {
 			t.Error("inserted")
 		}
 	}
-	if err := r.Behave(nobody, person.Behaviour{Do: 99}); err == nil || errors.Is(err, person.ErrUnknown) {
+	if err := r.Behave(unknown, person.Behaviour{Do: 99}); err == nil || errors.Is(err, person.ErrUnknown) {
 		t.Error(err)
 	}
 	r.Close()
-	if err := r.Insert("a", nobody, asks()); !errors.Is(err, handset.ErrClosed) {
+	if err := r.Insert("a", unknown, asks()); !errors.Is(err, handset.ErrClosed) {
 		t.Error(err)
 	}
-	if _, err := r.DeliverSM(t.Context(), nobody, nil); !errors.Is(err, handset.ErrClosed) {
+	if _, err := r.DeliverSM(t.Context(), unknown, nil); !errors.Is(err, handset.ErrClosed) {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := r.DeliverSM(ctx, nobody, nil); !errors.Is(err, context.Canceled) {
+	if _, err := r.DeliverSM(ctx, unknown, nil); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if _, err := r.Locate(ctx, nobody); !errors.Is(err, context.Canceled) {
+	if _, err := r.Locate(ctx, unknown); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

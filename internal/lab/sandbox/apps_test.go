@@ -17,7 +17,7 @@ import (
 func TestRecovery(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	const msisdn = "+41791230000" // nobody's yet
+	const msisdn = "+41791230000" // has no account yet
 	enrol := func(recovery string) (*softapp.Info, error) {
 		t.Helper()
 		i, err := f.Invite(t.Context(), msisdn)

@@ -69,7 +69,7 @@ func TestFaults(t *testing.T) {
 		{"profile not authorised", 109, detail(109), wrong(func(r *request) { basic(r); r.Profile = signum.ProfileAnyLoA4 })},
 		{"approval by SIM", 109, detail(109), wrong(approval(signum.ProfileSTK))},
 		{"approval without App", 109, detail(109), wrong(approval(signum.ProfileDevice))},
-		{"approval that is none", 101, "INVALID_TXNAPPROVAL_PAYLOAD: invalid character 'S' looking for beginning of value", wrong(func(r *request) {
+		{"malformed approval", 101, "INVALID_TXNAPPROVAL_PAYLOAD: invalid character 'S' looking for beginning of value", wrong(func(r *request) {
 			r.Data.MimeType = signum.MimeTxnApproval
 		})},
 		{"approval without prefix", 107, detail(107), wrong(func(r *request) {

@@ -141,7 +141,7 @@ func (f *fixture) checkPolicies(t *testing.T, wire string) {
 	}
 	f.putParty(func(p *mssp.Party) { p.Geofence = mssp.PartyGeofence{} })
 	if flt := ask(&P{CountryWhitelist: "Schweiz"}); flt == nil || flt.Code != 101 {
-		t.Errorf("%s, a policy that is none: %v", wire, flt)
+		t.Errorf("%s, an invalid policy: %v", wire, flt)
 	}
 }
 
