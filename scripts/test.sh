@@ -18,8 +18,8 @@ json=${TESTJSON:-$work/test.json}
 mkdir -p "$(dirname "$json")"
 
 # Tests that use the store spend half their time waiting for the disk. So the tests,
-# not the compiler, work in memory where there is room for it (1 GB, several
-# times what they need) and programs may be run.
+# not the compiler, work in memory where there is room (1 GB, more than twice what
+# they need) and programs may be run.
 room=$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $4 }') || true
 if [ -z "${TMPDIR:-}" ] && [ "${room:-0}" -ge 1000000 ]; then
 	ram=$(mktemp -d /dev/shm/test.XXXX)
