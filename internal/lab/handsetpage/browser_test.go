@@ -24,7 +24,7 @@ func (s *simService) address(msisdn string) string {
 	return s.http.URL + "/phone/sim?msisdn=" + url.QueryEscape(msisdn)
 }
 
-// open has a person sit down in front of a handset.
+// open opens the page of a handset.
 func (s *simService) open(t *testing.T, browser context.Context, msisdn string, before ...webtest.Step) *webtest.Tab {
 	t.Helper()
 	p := webtest.Open(t, browser, s.address(msisdn), before...)
@@ -38,7 +38,7 @@ func pin(text string) Dialogue {
 
 func shows(text string) Dialogue { return Dialogue{Kind: DialogueText, Text: text} }
 
-// sign is a card that shows a text and asks for the PIN 4711 until it is right.
+// sign makes the card show a text and ask for the PIN until it is 4711.
 func (s *simService) sign(text string) {
 	var check func(Key, string)
 	check = func(k Key, input string) {
@@ -108,7 +108,7 @@ func testSIMSign(t *testing.T, browser context.Context) {
 	p.Key("left")
 	p.View("idle")
 	s.answered(t, "ok, ok 1234, ok 4711")
-	// No more digits than the card takes.
+	// The page accepts no more digits than the card.
 	s.ask(simAnna, pin(simPIN), nil)
 	p.View("input")
 	p.Dial("12345678")
@@ -131,7 +131,7 @@ func testSIMCancel(t *testing.T, browser context.Context) {
 	p.Key("right")
 	p.View("idle")
 	s.answered(t, "cancel, ok, cancel")
-	// A step back.
+	// One step back.
 	s.ask(simAnna, pin(simPIN), func(Key, string) { s.next(simAnna, shows(simText), nil) })
 	p.View("input")
 	p.Dial("1")
@@ -139,11 +139,11 @@ func testSIMCancel(t *testing.T, browser context.Context) {
 	p.Press(kb.Backspace) // deletes only
 	p.Can("clear")
 	p.View("input")
-	p.Run(chromedp.DoubleClick(chromedp.CSS(`[data-key=clear]`))) // in haste
+	p.Run(chromedp.DoubleClick(chromedp.CSS(`[data-key=clear]`))) // fast
 	p.Key("clear")
 	p.View("text")
 	s.answered(t, "cancel, ok, cancel, back")
-	// A dialogue that the handset ends by itself.
+	// The handset ends a dialogue by itself.
 	s.sign(simText)
 	p.View("text")
 	s.ask(simAnna, Dialogue{Kind: DialogueIdle}, nil)
@@ -201,11 +201,11 @@ func testSIMMessages(t *testing.T, browser context.Context) {
 	p.Says(".news", "2 new messages")
 	p.Key("left")
 	p.View("messages")
-	p.Says("li", "Another") // the newest first
+	p.Says("li", "Another") // the newest is first
 	p.Key("right")
 	p.Until(`document.querySelector('.screen').dataset.view === 'idle' && !document.querySelector('.news')`)
 
-	// A flash message lies over a dialogue, and what was typed stays.
+	// A flash message covers a dialogue, and the input stays.
 	s.ask(simAnna, pin(simPIN), nil)
 	p.View("input")
 	p.Dial("47")
@@ -213,7 +213,7 @@ func testSIMMessages(t *testing.T, browser context.Context) {
 	p.View("flash")
 	p.Says(".said", "Flash 1")
 	s.text(simAnna, "Flash 2", true)
-	p.Run(chromedp.Reload()) // what was not read is not lost
+	p.Run(chromedp.Reload()) // unread messages are not lost
 	p.View("flash")
 	p.Says(".said", "Flash 1")
 	p.Key("left")
@@ -227,7 +227,7 @@ func testSIMMessages(t *testing.T, browser context.Context) {
 	p.Key("left")
 	p.Dots(1)
 	p.Run(chromedp.Reload())
-	p.View("input") // what was read is not shown again
+	p.View("input") // a message that was read is not shown again
 	s.answered(t, "")
 }
 
@@ -274,8 +274,8 @@ func testSIMTabs(t *testing.T, browser context.Context) {
 	p.View("flash")
 	q.View("flash")
 	q.Key("left")
-	p.View("idle") // seen once is seen
-	// The handset is given back when the last page has left.
+	p.View("idle") // it was seen on the other page
+	// The handset is returned when the last page has closed.
 	p.Close()
 	q.View("idle")
 	if got := s.hands(simAnna); len(got) != 1 {
@@ -285,7 +285,7 @@ func testSIMTabs(t *testing.T, browser context.Context) {
 	s.released(t, simAnna)
 }
 
-// released waits until the handset answers by itself.
+// released waits until the simulated person answers again.
 func (s *simService) released(t *testing.T, msisdn string) {
 	t.Helper()
 	for range 500 {
@@ -309,7 +309,7 @@ func testSIMRestart(t *testing.T, browser context.Context) {
 	p.View("text")
 	p.Key("left")
 	p.View("input")
-	// It goes down between two looks: the press fails, and nothing is lost.
+	// If the service is down, the press fails and nothing is lost.
 	p.Dial("4711")
 	webtest.Eval[bool](p, `(() => {
 		const real = fetch;
@@ -327,7 +327,7 @@ func testSIMRestart(t *testing.T, browser context.Context) {
 	p.Key("left")
 	p.View("idle")
 	s.answered(t, "ok, ok 4711")
-	// Who answered before the restart answers after it.
+	// A restart does not change who answers.
 	p.Click("#by-hand")
 	p.Says("#by-hand-text", "simulated person")
 	s.stop()
@@ -340,7 +340,7 @@ func testSIMRestart(t *testing.T, browser context.Context) {
 	}
 }
 
-// A second press that was meant for the screen before does nothing.
+// A second press that was meant for the previous screen has no effect.
 func testSIMTwice(t *testing.T, browser context.Context) {
 	s := newSIMService(t)
 	p := s.open(t, browser, simAnna)
@@ -349,7 +349,7 @@ func testSIMTwice(t *testing.T, browser context.Context) {
 	p.Key("left")
 	p.Says(".said", "Second")
 	p.Can("left")
-	p.Run(chromedp.DoubleClick(chromedp.CSS(`[data-key=left]`))) // the second event of one, however late
+	p.Run(chromedp.DoubleClick(chromedp.CSS(`[data-key=left]`))) // its second event is ignored, even if it is late
 	if got := s.pressed(simAnna); got != "ok" {
 		t.Errorf("pressed %s", got)
 	}
@@ -358,14 +358,14 @@ func testSIMTwice(t *testing.T, browser context.Context) {
 	s.answered(t, "ok, ok")
 }
 
-// What the handset does not take any more changes nothing, and the page goes on.
+// A press that the handset no longer accepts has no effect, and the page continues.
 func testSIMStale(t *testing.T, browser context.Context) {
 	s := newSIMService(t)
 	p := s.open(t, browser, simAnna)
 	s.ask(simAnna, shows("First"), nil)
 	p.View("text")
 	p.Can("left")
-	// Nobody tells the page of the second.
+	// The page does not hear of the second dialogue.
 	s.card(func() { s.phones[simAnna].dialogue.ID++; s.phones[simAnna].dialogue.Text = "Second" })
 	p.Key("left")
 	p.Says(".said", "Second")
@@ -373,7 +373,7 @@ func testSIMStale(t *testing.T, browser context.Context) {
 	p.Key("left")
 	p.View("idle")
 	s.answered(t, "ok")
-	// Nor does it take what the card does not want.
+	// The same for an input that the card does not accept.
 	s.ask(simAnna, pin(simPIN), nil)
 	p.View("input")
 	p.Dial("1234")

@@ -12,21 +12,21 @@ import (
 	"github.com/signum-mssp/signum/internal/web/phonepage"
 )
 
-// fakeHandsets are handsets whose cards do what a test says.
+// fakeHandsets are handsets whose cards are controlled by the test.
 type fakeHandsets struct {
 	mu     sync.Mutex
 	list   []Info
 	phones map[string]*fakeHandset
-	broken error // what everything answers, if not nil
+	broken error // result of every call, unless nil
 }
 
 type fakeHandset struct {
 	dialogue Dialogue
-	then     func(Key, string) // what the card does with the answer
+	then     func(Key, string) // reaction of the card to the answer
 	presses  []string          // "ok 1234"
 	messages []TextMessage
 	watchers map[chan struct{}]bool
-	hands    []bool // as told
+	hands    []bool // calls of TakeOver
 }
 
 const (
@@ -46,7 +46,7 @@ func (f *fakeHandsets) add(i Info) {
 	f.phones[i.MSISDN] = &fakeHandset{dialogue: Dialogue{Kind: DialogueIdle}, watchers: make(map[chan struct{}]bool)}
 }
 
-// remove takes the handset away.
+// remove removes a handset.
 func (f *fakeHandsets) remove(msisdn string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -74,8 +74,8 @@ func (f *fakeHandsets) change(msisdn string, change func(*fakeHandset)) {
 	}
 }
 
-// ask puts a dialogue on the screen; then, which may be nil, is called with the
-// answer and the lock held.
+// ask puts a dialogue on the screen. then, which may be nil, is called with the answer
+// while the lock is held.
 func (f *fakeHandsets) ask(msisdn string, d Dialogue, then func(Key, string)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -97,21 +97,21 @@ func (f *fakeHandsets) text(msisdn, text string, flash bool) {
 	f.set(msisdn, func(p *fakeHandset) { p.messages = append(p.messages, TextMessage{text, flash, time.Now()}) })
 }
 
-// pressed are the answers so far.
+// pressed returns the answers so far.
 func (f *fakeHandsets) pressed(msisdn string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return strings.Join(f.phones[msisdn].presses, ", ")
 }
 
-// hands is who answered, in order: by hand or not.
+// hands returns who answered, in order: by hand or not.
 func (f *fakeHandsets) hands(msisdn string) []bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.phones[msisdn].hands)
 }
 
-// idle is a card that has nothing more to say.
+// idle makes the card end the dialogue.
 func (f *fakeHandsets) idle(msisdn string) func(Key, string) {
 	return func(Key, string) { f.next(msisdn, Dialogue{Kind: DialogueIdle}, nil) }
 }
@@ -204,7 +204,7 @@ func (f *fakeHandsets) TakeOver(msisdn string, on bool) error {
 
 const serviceName = "Test & Söhne"
 
-// simService is a service with handsets, and the phone page beside them.
+// simService is a service with handsets and the phone page.
 type simService struct {
 	*fakeHandsets
 	http   *httptest.Server
@@ -240,7 +240,7 @@ func newSIMService(t *testing.T, change ...func(*Config)) *simService {
 	return s
 }
 
-// start serves, also after a stop.
+// start serves, for the first time or after a stop.
 func (s *simService) start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

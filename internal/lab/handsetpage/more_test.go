@@ -12,7 +12,7 @@ import (
 	"github.com/signum-mssp/signum/internal/web/webtest"
 )
 
-// Everything can be done with the keyboard, wherever the focus is.
+// Everything works with the keyboard, wherever the focus is.
 func testSIMKeyboard(t *testing.T, browser context.Context) {
 	s := newSIMService(t)
 	p := s.open(t, browser, simAnna)
@@ -37,7 +37,7 @@ func testSIMKeyboard(t *testing.T, browser context.Context) {
 	p.Press(kb.Escape)
 	p.View("idle")
 
-	// By way of the keys on the page; a pointer leaves the focus alone.
+	// The keys on the page can have the focus; a pointer does not move it.
 	s.ask(simAnna, pin(simPIN), nil)
 	p.View("input")
 	p.Until(`(document.querySelector('[data-key="5"]').focus(), document.activeElement.dataset.key === '5')`)
@@ -53,7 +53,7 @@ func testSIMKeyboard(t *testing.T, browser context.Context) {
 	p.View("idle")
 	s.answered(t, "ok, ok 4711, cancel, ok 5551")
 
-	// The order of the focus begins on the screen.
+	// The focus order starts on the screen.
 	s.ask(simAnna, shows(simText), nil)
 	p.View("text")
 	p.Can("right")
@@ -66,7 +66,7 @@ func testSIMKeyboard(t *testing.T, browser context.Context) {
 	if got := strings.Join(order, " "); got != "scroll left right by-hand" {
 		t.Errorf("focus: %s", got)
 	}
-	// A text that is typed.
+	// A text is typed.
 	s.ask(simAnna, Dialogue{Kind: DialogueInput, Text: "Name?", MinLen: 1, MaxLen: 20}, nil)
 	p.View("input")
 	p.Until(`document.activeElement.matches('.entry')`)
@@ -93,7 +93,7 @@ func testSIMLanguages(t *testing.T, browser context.Context) {
 		p.Says(`[data-key=left]`, want[0])
 		p.Says(`[data-key=right]`, want[1])
 		p.Says(".away", want[2])
-		p.Says(".said", "Log in to Bäckerei") // the card's own words
+		p.Says(".said", "Log in to Bäckerei") // the text of the card
 		p.Key("right")
 		p.View("idle")
 		p.Fits()
@@ -169,16 +169,16 @@ func testSIMGone(t *testing.T, browser context.Context) {
 	q.View("missing")
 }
 
-// The App's page shows the way, if there are SIM phones; and the App's worker
-// leaves them alone.
+// The page of the App links to the SIM phones, if there are any, and its service worker
+// ignores them.
 func testSIMLink(t *testing.T, browser context.Context) {
 	s := newSIMService(t)
 	p := webtest.Open(t, browser, s.http.URL+"/phone")
 	p.View("code")
 	p.Click(".simlink a")
 	p.View("list")
-	// A page that is on its way when the worker claims the pages is not among them;
-	// the next one is.
+	// A worker does not control a page that was loading when it claimed the pages, but
+	// the next one.
 	p.Run(chromedp.Navigate(s.http.URL + "/phone"))
 	webtest.Eval[bool](p, `navigator.serviceWorker.ready.then(() => true)`)
 	p.Run(chromedp.Reload())
@@ -194,6 +194,6 @@ func testSIMLink(t *testing.T, browser context.Context) {
 	p.Run(chromedp.Navigate(s.http.URL + "/phone"))
 	p.View("code")
 	if webtest.Eval[bool](p, `document.querySelector('.simlink').checkVisibility()`) {
-		t.Error("a way to nothing")
+		t.Error("a link to SIM phones, but there are none")
 	}
 }

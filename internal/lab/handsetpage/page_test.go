@@ -23,7 +23,7 @@ import (
 
 const simOrigin = "http://localhost:8444"
 
-// ask makes one request of the page: header names and values by turns.
+// askSIM makes one request to the page. header alternates names and values.
 func askSIM(h http.Handler, method, target, body string, header ...string) *http.Response {
 	r := httptest.NewRequest(method, simOrigin+target, strings.NewReader(body))
 	for i := 0; i < len(header); i += 2 {
@@ -122,7 +122,7 @@ func TestHandsetOrigin(t *testing.T) {
 func TestHandsetPress(t *testing.T) {
 	log := new(testkit.Buffer)
 	f, h := newSIMPage(t, log)
-	big := uint64(1<<63 + 1) // no number of JavaScript
+	big := uint64(1<<63 + 1) // JavaScript cannot represent it
 	good := fmt.Sprintf(`{"msisdn":%q,"id":"%d","key":"ok","input":"47110815"}`, simAnna, big)
 	body := func(old, new string) string { return strings.Replace(good, old, new, 1) }
 	for _, tt := range []struct {
@@ -178,7 +178,7 @@ func TestHandsetPress(t *testing.T) {
 	if resp := askSIM(h, "POST", "/phone/sim/press", good, "Content-Type", "application/json"); resp.StatusCode != 500 {
 		t.Errorf("broken: %d", resp.StatusCode)
 	}
-	// What was pressed is in the log, but not the PIN, nor the whole number.
+	// The key is in the log, but neither the PIN nor the full number.
 	if s := log.String(); !strings.Contains(s, "+4179****001") || !strings.Contains(s, "outcome=stale") || strings.Contains(s, "4711") || strings.Contains(s, simAnna) {
 		t.Errorf("log:\n%s", s)
 	}
@@ -196,7 +196,7 @@ func dialSIM(t *testing.T, s *simService, msisdn, more string) *websocket.Conn {
 	return c
 }
 
-// told reads states until one is as it should be.
+// told reads states until one is as expected.
 func told(t *testing.T, c *websocket.Conn, what string, ok func(state) bool) state {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -248,7 +248,7 @@ func TestHandsetLive(t *testing.T) {
 	if len(m) != 50 || m[0].Text != "10" || m[0].Flash || !m[49].Flash {
 		t.Errorf("%d messages", len(m))
 	}
-	// A stale key refreshes the page though nothing has changed.
+	// A stale key refreshes the page although nothing has changed.
 	resp, err := http.Post(s.http.URL+"/phone/sim/press", "application/json", strings.NewReader(fmt.Sprintf(`{"msisdn":%q,"id":"99","key":"ok"}`, simAnna)))
 	if err != nil || resp.StatusCode != 409 {
 		t.Fatalf("stale: %v %v", resp, err)
@@ -287,7 +287,7 @@ func TestHandsetTakeOver(t *testing.T) {
 	on := func(s state) bool { return s.ByHand }
 	a := dialSIM(t, s, simAnna, "")
 	told(t, a, "a", on)
-	b := dialSIM(t, s, simAnna, "&hand=off") // comes second, and decides nothing
+	b := dialSIM(t, s, simAnna, "&hand=off") // the second page does not decide
 	told(t, b, "b", on)
 	hands(true)
 	if err := wsjson.Write(t.Context(), b, map[string]bool{"byHand": false}); err != nil {
@@ -300,14 +300,14 @@ func TestHandsetTakeOver(t *testing.T) {
 	told(t, b, "b after a", on)
 	hands(true, false, true)
 	a.Close(websocket.StatusNormalClosure, "")
-	b.CloseNow() // as a browser that dies
+	b.CloseNow() // as if the browser crashed
 	s.released(t, simAnna)
 	hands(true, false, true, false)
 	c := dialSIM(t, s, simAnna, "&hand=off") // after a restart of the service
 	told(t, c, "c", off)
 	hands(true, false, true, false)
 
-	// Close gives back what is held, and lets nobody in any more.
+	// Close returns the handsets and refuses new pages.
 	d := dialSIM(t, s, simBeat, "")
 	told(t, d, "d", on)
 	s.page.Close()

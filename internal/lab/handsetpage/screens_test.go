@@ -14,8 +14,8 @@ import (
 	"github.com/signum-mssp/signum/internal/web/webtest"
 )
 
-// TestHandsetScreens looks at each screen, in light and dark, and makes pictures
-// as TestPhoneScreens does.
+// TestHandsetScreens checks each screen, in light and dark, and writes pictures as
+// TestPhoneScreens does.
 func TestHandsetScreens(t *testing.T) {
 	dir := os.Getenv("SIGNUM_SCREENSHOTS")
 	browser := webtest.NewBrowser(t)
@@ -103,7 +103,7 @@ func handsetScreens(t *testing.T, browser context.Context, dir, scheme string) {
 	p.Dial("246802")
 	p.Can("left")
 	shot("new-pin")
-	// The longest text that a card shows, with little time left.
+	// The longest text of a card, with little time left.
 	long := shows(strings.Repeat("Sandbox: Überweisung an Bäckerei. ", 8)[:240])
 	long.Until = time.Now().Add(9 * time.Second)
 	s.ask(simAnna, long, nil)

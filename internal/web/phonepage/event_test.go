@@ -31,7 +31,8 @@ func (w *brokenWriter) WriteHeader(status int) {
 	w.ResponseRecorder.WriteHeader(status)
 }
 
-// The page is an event; its files are only if they are refused or fail.
+// A request for the page is an event. Requests for its files are events only if they
+// are refused or fail.
 func TestPhoneEvents(t *testing.T) {
 	for _, tc := range []struct {
 		method, path string

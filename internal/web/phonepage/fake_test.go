@@ -21,20 +21,20 @@ import (
 	"github.com/signum-mssp/signum/internal/web/webtest"
 )
 
-// fake is the service, as docs/app-protocol.md has it and no more: written
-// from that page alone, so that it is a witness of the App.
+// fake is the service. It is written from docs/app-protocol.md alone and shares no code
+// with package app, so that it verifies the App independently.
 type fake struct {
 	*httptest.Server
 	t *testing.T
 
 	mu       sync.Mutex
-	codes    map[string]bool // activation codes; true: the recovery code is wanted
+	codes    map[string]bool // activation codes; true: the recovery code is requested
 	devices  map[string]*fakeDevice
 	begun    map[string]fakeBegun
 	pending  []request
 	answers  map[string]map[string]any // by id and op
 	cms      map[string]bool           // ids of signatures
-	bodies   []string                  // everything that came
+	bodies   []string                  // of all calls
 	shown    []string
 	proofs   map[string]bool
 	inbox    *websocket.Conn
@@ -42,7 +42,7 @@ type fake struct {
 	hidden   map[string]request // app2app, by session token
 	down     bool
 	skew     time.Duration
-	goodCode string // what `choice` must be
+	goodCode string // the correct `choice`
 	beats    []map[string]any
 	removed  bool
 }
@@ -106,7 +106,7 @@ func newFake(t *testing.T) *fake {
 	return f
 }
 
-// address is a name that passkeys are possible for.
+// address has a host name, because passkeys do not work for IP addresses.
 func (f *fake) address() string { return strings.Replace(f.URL, "127.0.0.1", "localhost", 1) }
 
 type fakeError struct {
@@ -148,7 +148,7 @@ func (f *fake) endpoint(h func(*http.Request, []byte) (any, *fakeError)) http.Ha
 	}
 }
 
-// prove checks a proof as the protocol has it, with a JOSE library.
+// prove checks a proof with a JOSE library.
 func (f *fake) prove(compact, method, path string, body []byte) (*fakeDevice, *fakeError) {
 	jws, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
@@ -270,7 +270,7 @@ func (f *fake) unlock(d *fakeDevice, _ *http.Request, body []byte) (any, *fakeEr
 	return map[string]any{"share": b64(d.share)}, nil
 }
 
-// asserted checks an assertion over the attributes of a request.
+// asserted checks a passkey assertion over the attributes of a request.
 func (f *fake) asserted(d *fakeDevice, id string, a map[string]string) bool {
 	key, r := d.passkeys[a["id"]], f.find(id, "sign")
 	if key == nil || r == nil {

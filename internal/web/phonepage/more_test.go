@@ -56,7 +56,7 @@ func testReceipts(t *testing.T, browser context.Context) {
 		}
 		p.Ready()
 	}
-	// Nobody touches it: the page's clock is moved on, so that nobody waits 60 s.
+	// Nobody answers. The clock of the page is advanced, so that the test does not wait.
 	r := f.send(display("Sandbox: untouched").with("expires", time.Now().Add(10*time.Minute).UnixMilli()))
 	p.View("receipt")
 	p.Later(61 * time.Second)
@@ -73,8 +73,8 @@ func testApp2App(t *testing.T, browser context.Context) {
 	f, p := started(t, browser)
 	r := signRequest(loginText, loginText).with("redirect_uri", other.URL+"/back?x=1")
 	f.set(func() { f.hidden["tok"] = r })
-	// Another tab, as the party's app opens it: it takes the phone. Where to go is
-	// the service's to say, not the address's.
+	// The party's app opens another tab, which takes over. The service decides where to
+	// redirect, not the address.
 	q := webtest.Open(t, browser, f.address()+"/phone?session_token=tok&mobile_auth_redirect_uri=https%3A%2F%2Fevil.test")
 	q.View("request")
 	p.View("elsewhere")
@@ -91,7 +91,7 @@ func testApp2App(t *testing.T, browser context.Context) {
 	q.Close()
 	p.Ready()
 
-	// A token that nothing waits for; and an address that would run in the page.
+	// An unknown token, and an address that would run in the page.
 	p.Run(chromedp.Navigate(f.address() + "/phone?session_token=other"))
 	p.Says(".note", "no longer waiting")
 	r = signRequest(loginText, loginText).with("redirect_uri", "javascript:document.title='run'")
@@ -132,7 +132,7 @@ func testEnrolment(t *testing.T, browser context.Context) {
 	p.Fill(`[name=passcode-again]`, webtest.Passcode)
 	p.Click(".primary")
 	p.Says(".secret", "ABCD-EFGH-JKMN-PQRS-TVWX")
-	// The code is shown until it was written down: the call is made again.
+	// The code is shown until it was confirmed; a reload repeats the call.
 	p.Run(chromedp.Reload())
 	p.Says(".secret", "ABCD-EFGH-JKMN-PQRS-TVWX")
 	if !webtest.Eval[bool](p, `document.querySelector('[data-view=keep] .primary').disabled`) {
@@ -143,7 +143,7 @@ func testEnrolment(t *testing.T, browser context.Context) {
 	p.Ready()
 	p.Run(chromedp.Reload())
 	p.Ready()
-	// What is kept does not have the recovery code.
+	// The recovery code is not stored.
 	kept := webtest.Eval[string](p, `import('/phone/store.js').then((s) => Promise.all(['device', 'enrolment'].map(s.get))).then((v) => JSON.stringify(v[0]) + (v[1] === undefined))`)
 	if strings.Contains(kept, "ABCD-EFGH") || !strings.HasSuffix(kept, "true") {
 		t.Errorf("kept: %s", kept)
@@ -160,8 +160,8 @@ func testRemoved(t *testing.T, browser context.Context) {
 	p.View("code")
 }
 
-// The reply to the answer is lost: the answer is sent again, and `late` is looked
-// into.
+// If the reply to an answer is lost, the App repeats the answer, and after `late` asks
+// whether the service has the signature.
 func testLostAnswer(t *testing.T, browser context.Context) {
 	f, p := started(t, browser)
 	r := f.send(signRequest(loginText, loginText))
@@ -183,7 +183,7 @@ func testLostAnswer(t *testing.T, browser context.Context) {
 	f.answerOf(r)
 }
 
-// The page computes the signed content as the service does.
+// Page and service compute the same signed content.
 func testContent(t *testing.T, browser context.Context) {
 	p := webtest.Open(t, browser, newFake(t).address()+"/phone")
 	p.View("code")
@@ -211,7 +211,7 @@ func testContent(t *testing.T, browser context.Context) {
 	}
 }
 
-// Everything can be done without a pointer, and a dialog keeps the focus.
+// Everything works without a pointer, and a dialog keeps the focus.
 func testKeyboard(t *testing.T, browser context.Context) {
 	f := newFake(t)
 	p := webtest.Open(t, browser, f.address()+"/phone")
@@ -227,7 +227,7 @@ func testKeyboard(t *testing.T, browser context.Context) {
 	if got := webtest.Eval[string](p, `document.activeElement.tagName`); got != "H1" {
 		t.Errorf("the focus is on %s", got)
 	}
-	p.Press(kb.Tab + kb.End) // the part that scrolls
+	p.Press(kb.Tab + kb.End) // the scrolling part
 	p.Until(`!document.querySelector('[data-do=approve]').disabled`)
 	p.Press(kb.Tab + kb.Enter)
 	p.Wait("dialog")
@@ -249,7 +249,7 @@ func testKeyboard(t *testing.T, browser context.Context) {
 	p.Ready()
 }
 
-// The App speaks the browser's language, a request its own.
+// The App uses the language of the browser, a request its own.
 func testLanguages(t *testing.T, browser context.Context) {
 	for lang, words := range map[string][2]string{
 		"de-CH": {"Bereit", "Approuver"}, "fr": {"Prêt", "Approva"}, "it-CH": {"Pronto", "Bestätigen"}, "ja": {"Ready", "Approve"},
@@ -264,7 +264,7 @@ func testLanguages(t *testing.T, browser context.Context) {
 		}
 		p.Close()
 	}
-	// All languages have the same keys, with the same places for values; and each is used.
+	// All languages have the same keys and placeholders, and each key is used.
 	p := webtest.Open(t, browser, newFake(t).address()+"/phone")
 	p.View("code")
 	wrong := webtest.Eval[[]string](p, `import('/phone/words.js').then(({ table, languages }) => Object.entries(table).filter(([, w]) => {
@@ -315,15 +315,15 @@ func testPasskey(t *testing.T, browser context.Context) {
 		p.Click(`[data-do=done]`)
 	}
 	sign()
-	// With another passcode the passkey opens the key that is encrypted anew.
+	// After a change of the passcode the passkey still unlocks the key.
 	changePasscode(p, webtest.Passcode, "975310")
 	sign()
 }
 
-// serviceName is one that would break a page that does not escape it.
+// serviceName breaks a page that does not escape it.
 const serviceName = `Sig"n'um & <b>Söhne</b>`
 
-// testName has every place that names the service say the same.
+// testName checks that the configured name of the service appears everywhere.
 func testName(t *testing.T, browser context.Context) {
 	f, p := started(t, browser)
 	p.Says(".top", serviceName)
@@ -350,7 +350,7 @@ func testName(t *testing.T, browser context.Context) {
 	p.Eventually(fmt.Sprintf(`navigator.serviceWorker.ready.then((r) => r.getNotifications()).then((n) => n.length === 1 && n[0].title === %q)`, serviceName))
 }
 
-// changePasscode goes through the settings.
+// changePasscode changes it in the settings.
 func changePasscode(p *webtest.Tab, old, fresh string) {
 	p.T.Helper()
 	p.Visit("settings")

@@ -29,7 +29,7 @@ func txn(t *testing.T, payload string) request {
 	return signRequest(payload, signed).with("mime", signum.MimeTxnApproval)
 }
 
-// longPayment does not fit on a phone.
+// longPayment does not fit on the screen of a phone.
 func longPayment() string {
 	p := signum.TxnApproval{Type: "Payment order"}
 	for i := range 18 {
@@ -42,7 +42,7 @@ func display(text string) request {
 	return signRequest(text, "").with("op", "display", "attrs", nil, "expires", time.Now().Add(5*time.Minute).UnixMilli())
 }
 
-// started is an enrolled phone in front of a service.
+// started returns a service and an enrolled phone.
 func started(t *testing.T, browser context.Context, before ...webtest.Step) (*fake, *webtest.Tab) {
 	t.Helper()
 	f := newFake(t)
@@ -81,7 +81,7 @@ func testSign(t *testing.T, browser context.Context) {
 	p.Click(`[data-do=done]`)
 	p.Ready()
 
-	// What was signed is in the history, with its CMS.
+	// The signature is in the history, with its CMS.
 	p.Visit("history")
 	p.Says(`[data-view=history]`, loginText)
 	p.Click(`[data-view=history] .link`)
@@ -90,7 +90,7 @@ func testSign(t *testing.T, browser context.Context) {
 		t.Error(got)
 	}
 
-	// The wrapped key and the salt stay here; the keys cannot be read.
+	// The wrapped key and the salt stay in the browser; the keys cannot be read.
 	wrapped := webtest.Eval[string](p, `(async () => {
 		const store = await import('/phone/store.js'), bytes = await import('/phone/bytes.js');
 		const d = await store.get('device');
@@ -120,7 +120,7 @@ func testCancel(t *testing.T, browser context.Context) {
 	p.View("request")
 	p.Click(`[data-do=approve]`)
 	p.Wait("dialog")
-	p.Click(`dialog [data-do=back]`) // thinks again
+	p.Click(`dialog [data-do=back]`) // changes their mind
 	p.Click(`[data-do=cancel]`)
 	p.Says("h1", "Declined")
 	if a := f.answerOf(r); a["cancel"] != true || a["signature"] != nil {
@@ -132,7 +132,7 @@ func testApproval(t *testing.T, browser context.Context) {
 	f, p := started(t, browser)
 	f.send(txn(t, payment))
 	p.Says("h1", "Payment to Bäckerei Zürich")
-	p.Until(`!document.querySelector('[data-do=approve]').disabled`) // all of it fits
+	p.Until(`!document.querySelector('[data-do=approve]').disabled`) // it fits without scrolling
 	if got := p.Text("dl"); !strings.Contains(got, "Sandbox: Bäckerei Zürich AG") || strings.Index(got, "Payee") > strings.Index(got, "Amount") {
 		t.Errorf("rows: %s", got)
 	}
@@ -188,7 +188,7 @@ func testForged(t *testing.T, browser context.Context) {
 	}
 }
 
-// twoDigests are attributes with two of messageDigest.
+// twoDigests are attributes with messageDigest twice.
 func twoDigests(a, b string) []byte {
 	var both []byte
 	for _, s := range []string{a, b} {
@@ -243,7 +243,7 @@ func testExpiry(t *testing.T, browser context.Context) {
 			t.Error("an answer after the end")
 		}
 	})
-	// A phone whose clock is wrong goes by the service's.
+	// A phone with a wrong clock uses the time of the service.
 	p.Click(`[data-do=done]`)
 	p.Ready()
 	f.set(func() { f.skew = 2 * time.Hour })
@@ -269,7 +269,7 @@ func testReload(t *testing.T, browser context.Context) {
 	p.Unlock(webtest.Passcode)
 	p.Says("h1", "Signed")
 	f.answerOf(r)
-	// What was answered is not shown again, whoever says it is pending.
+	// An answered request is never shown again, even if the service sends it.
 	f.set(func() { f.pending = append(f.pending, r) })
 	p.Run(chromedp.Reload())
 	p.Ready()
@@ -284,7 +284,7 @@ func testTabs(t *testing.T, browser context.Context) {
 	r := f.send(signRequest(loginText, loginText))
 	p.View("request")
 	q.View("elsewhere")
-	// The second takes over, and gives back.
+	// The second tab takes over, then the first one again.
 	q.Click(".primary")
 	q.Wait(fmt.Sprintf(`[data-view=request][data-id="%s"]`, r["id"]))
 	p.View("elsewhere")
@@ -317,14 +317,14 @@ func testSuperseded(t *testing.T, browser context.Context) {
 	}
 	f.gone(second, "withdrawn")
 	p.Says(`[data-outcome=withdrawn]`, "withdrew")
-	// What the next sync does not have has ended.
+	// A request that is missing in the next sync has ended.
 	third := f.send(text("third", 10))
 	p.Says(".dtbs", "third")
 	f.set(func() { f.pending = nil })
 	f.drop()
 	p.View("result")
 	p.Says("main", "no longer waiting")
-	f.gone(third, "expired") // late, and changes nothing
+	f.gone(third, "expired") // too late to have an effect
 	p.Says("main", "no longer waiting")
 	f.set(func() {
 		if len(f.answers) > 0 {

@@ -13,7 +13,7 @@ import (
 
 type request map[string]any
 
-// signRequest is a request to sign a text; `signed` is what the digest is of.
+// signRequest is a request to sign a text. `signed` is the input of the digest.
 func signRequest(text, signed string) request {
 	now := time.Now()
 	return request{

@@ -14,10 +14,9 @@ import (
 	"github.com/signum-mssp/signum/internal/web/webtest"
 )
 
-// TestPhoneScreens looks at each screen, in light and dark: whether everybody
-// can use it. With SIGNUM_SCREENSHOTS it writes a picture of each to the
-// directory of that name, docs/img for those of the documentation, and draws
-// the icons anew from icon.svg.
+// TestPhoneScreens checks the accessibility of each screen, in light and dark. If
+// SIGNUM_SCREENSHOTS names a directory, it writes a picture of each screen there
+// (docs/img for the documentation), and redraws the icons from icon.svg.
 func TestPhoneScreens(t *testing.T) {
 	dir := os.Getenv("SIGNUM_SCREENSHOTS")
 	browser := webtest.NewBrowser(t)
@@ -137,7 +136,7 @@ func walk(t *testing.T, browser context.Context, dir, scheme, suffix string) {
 	shot("blocked")
 }
 
-// icons are drawn without the round corners: each system cuts its own.
+// icons are drawn without round corners, because each system cuts its own.
 func icons(t *testing.T, browser context.Context) {
 	svg, err := os.ReadFile("static/icon.svg")
 	if err != nil {

@@ -46,7 +46,7 @@ func testSettings(t *testing.T, ctx context.Context) {
 	}
 	sign(webtest.Passcode, "975310")
 
-	// The reply of a change is lost: whichever of the two the service has, opens.
+	// If the reply to a change is lost, the passcode that the service has works.
 	for _, arrives := range []bool{true, false} {
 		old, fresh := "975310", "112233"
 		if !arrives {
@@ -122,7 +122,8 @@ func testLocation(t *testing.T, ctx context.Context) {
 	}
 }
 
-// testWorker has the App open without a network, and a push become a notification.
+// testWorker checks that the App opens without a network and that a push message
+// becomes a notification.
 func testWorker(t *testing.T, ctx context.Context) {
 	f, p := started(t, ctx)
 	webtest.Eval[bool](p, `navigator.serviceWorker.ready.then(() => true)`)
@@ -141,8 +142,8 @@ func testWorker(t *testing.T, ctx context.Context) {
 	id := p.Worker()
 	p.Run(webtest.Command(serviceworker.DeliverPushMessage, serviceworker.DeliverPushMessageParams{Origin: f.address(), RegistrationID: id, Data: `{"type":"wake"}`}))
 	p.Eventually(`navigator.serviceWorker.ready.then((r) => r.getNotifications()).then((n) => n.length === 1 && n[0].body.startsWith('A request is waiting'))`)
-	// Whoever forges one says no more by it: neither the notification nor the page
-	// shows what came in it.
+	// A forged push message cannot show a text, neither in the notification nor on the
+	// page.
 	forged := `{"type":"request","title":"FORGED","body":"FORGED","request":{"id":"h1","op":"sign","mime":"text/plain","text":"FORGED","attrs":"MQA"}}`
 	for _, data := range []string{forged, "FORGED", "\x00\xff", ""} {
 		p.Run(webtest.Command(serviceworker.DeliverPushMessage, serviceworker.DeliverPushMessageParams{Origin: f.address(), RegistrationID: id, Data: data}))
@@ -196,7 +197,7 @@ func TestPhoneFiles(t *testing.T) {
 	if strings.Contains(string(web.ReadFiles(static, "static", serviceName)["words.js"].Body), "Signum") {
 		t.Error("words.js names a service")
 	}
-	// The service worker keeps every module, or the App does not open offline.
+	// The service worker caches every module; otherwise the App does not open offline.
 	sw, _ := static.ReadFile("static/sw.js")
 	all, _ := static.ReadDir("static")
 	for _, e := range all {
