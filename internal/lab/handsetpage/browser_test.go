@@ -182,7 +182,7 @@ func testSIMActivate(t *testing.T, browser context.Context) {
 	s.answered(t, "ok 246802, ok 246803, ok 246802, ok 246802")
 }
 
-// mu2 runs what a card does by itself.
+// card makes the card act by itself.
 func (f *fakeHandsets) card(do func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -17,7 +17,8 @@ type fakeHandsets struct {
 	mu     sync.Mutex
 	list   []Info
 	phones map[string]*fakeHandset
-	broken error // result of every call, unless nil
+	broken error  // result of every call, unless nil
+	panics string // the method that panics while the lock is held
 }
 
 type fakeHandset struct {
@@ -126,17 +127,31 @@ func (f *fakeHandsets) phone(msisdn string) (*fakeHandset, error) {
 	return nil, ErrUnknown
 }
 
+func (f *fakeHandsets) mayPanic(method string) {
+	if f.panics == method {
+		panic("the fake breaks in " + method)
+	}
+}
+
+func (f *fakeHandsets) panicIn(method string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.panics = method
+}
+
 var _ Handsets = (*fakeHandsets)(nil)
 
 func (f *fakeHandsets) List() []Info {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.mayPanic("List")
 	return slices.Clone(f.list)
 }
 
 func (f *fakeHandsets) Dialogue(msisdn string) (Dialogue, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.mayPanic("Dialogue")
 	p, err := f.phone(msisdn)
 	if err != nil {
 		return Dialogue{}, err
@@ -147,6 +162,7 @@ func (f *fakeHandsets) Dialogue(msisdn string) (Dialogue, error) {
 func (f *fakeHandsets) Press(msisdn string, id uint64, key Key, input string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.mayPanic("Press")
 	p, err := f.phone(msisdn)
 	if err != nil {
 		return err
@@ -170,6 +186,7 @@ func (f *fakeHandsets) Press(msisdn string, id uint64, key Key, input string) er
 func (f *fakeHandsets) Watch(msisdn string) (<-chan struct{}, func(), error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.mayPanic("Watch")
 	p, err := f.phone(msisdn)
 	if err != nil {
 		return nil, nil, err
@@ -195,6 +212,7 @@ func (f *fakeHandsets) Messages(msisdn string) []TextMessage {
 func (f *fakeHandsets) TakeOver(msisdn string, on bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.mayPanic("TakeOver")
 	p, err := f.phone(msisdn)
 	if err == nil {
 		p.hands = append(p.hands, on)

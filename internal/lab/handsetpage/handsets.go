@@ -12,11 +12,11 @@ type Info struct {
 	Name   string // of the person, or empty
 }
 
-// DialogueKind is what the card has on the screen.
+// DialogueKind is what the card shows on the screen.
 type DialogueKind string
 
-// The kinds. Another kind is idle to the page, which finds flash messages among
-// the messages.
+// The kinds. The page treats any other kind as idle; it shows flash messages from
+// the list of messages.
 const (
 	DialogueIdle  DialogueKind = "idle"  // nothing
 	DialogueText  DialogueKind = "text"  // DISPLAY TEXT
@@ -24,62 +24,61 @@ const (
 )
 
 // Dialogue is a proactive command of the card (TS 102 223) that waits for the
-// person.
+// person's answer.
 type Dialogue struct {
-	ID     uint64 // another for each command of one handset
+	ID     uint64 // differs for each command of one handset
 	Kind   DialogueKind
 	Text   string // exactly as the card gave it
 	Hidden bool   // the input is not shown
-	Digits bool   // the input is of 0 to 9 only
-	// MinLen and MaxLen are of the input, in characters.
+	Digits bool   // the input consists of 0 to 9 only
+	// MinLen and MaxLen are limits of the input, in characters.
 	MinLen, MaxLen int
-	// Until is when the handset answers that nobody pressed a key; zero: never.
+	// Until is when the handset reports that nobody pressed a key; zero: never.
 	Since, Until time.Time
 }
 
-// Key is what the person answers a dialogue with; digits, and deleting them, are
-// the page's affair.
+// Key answers a dialogue. Digits and deleting them are up to the page.
 type Key string
 
 // The keys.
 const (
 	KeyOK     Key = "ok"
 	KeyCancel Key = "cancel"
-	KeyBack   Key = "back" // to the step before in the card's dialogue
+	KeyBack   Key = "back" // to the previous step of the card's dialogue
 )
 
 // TextMessage is one that a handset received.
 type TextMessage struct {
 	Text  string
 	Flash bool      // class 0: shown at once
-	Time  time.Time // of its arrival; the page takes two of the same microsecond for one
+	Time  time.Time // of arrival; it identifies the message to the microsecond
 }
 
-// What Handsets answer. They may wrap these.
+// Errors of Handsets, which may wrap them.
 var (
-	ErrUnknown = errors.New("there is no handset of this number")
-	ErrStale   = errors.New("the dialogue is not on the screen any more")
-	ErrInput   = errors.New("the dialogue does not take this input")
+	ErrUnknown = errors.New("there is no handset with this number")
+	ErrStale   = errors.New("the dialogue is no longer on the screen")
+	ErrInput   = errors.New("the dialogue does not accept this input")
 )
 
-// Handsets are the simulated handsets. They are safe for concurrent use, and
-// call nothing of this package.
+// Handsets are the simulated handsets. They are safe for concurrent use, and do not
+// call back into this package.
 type Handsets interface {
-	// List is in the order that people shall see.
+	// List is in the order in which people see it.
 	List() []Info
 	// Dialogue is what is on the screen now. ErrUnknown.
 	Dialogue(msisdn string) (Dialogue, error)
-	// Press answers the dialogue with this ID; input goes with KeyOK to a
-	// DialogueInput. ErrUnknown; ErrStale if another dialogue or
-	// none is on the screen; ErrInput, and then the dialogue stays.
+	// Press answers the dialogue with this ID. A DialogueInput takes input with KeyOK.
+	// ErrUnknown; ErrStale if this dialogue is not on the screen; ErrInput, and then
+	// the dialogue stays.
 	Press(msisdn string, id uint64, key Key, input string) error
-	// Watch signals each change of the dialogue and of the messages; signals that
-	// are not taken become one. The channel is closed when the handset is gone.
+	// Watch signals each change of the dialogue and of the messages. Signals that are
+	// not received merge into one. The channel is closed when the handset is gone.
 	// ErrUnknown.
 	Watch(msisdn string) (changes <-chan struct{}, stop func(), err error)
 	// Messages are in the order of their arrival, flash messages included.
 	Messages(msisdn string) []TextMessage
-	// TakeOver says that a person at the page answers, or no more: then the
-	// person that the handset simulates does. ErrUnknown.
+	// TakeOver decides who answers: a person at the page, or the simulated person.
+	// ErrUnknown.
 	TakeOver(msisdn string, on bool) error
 }

@@ -24,13 +24,13 @@ const (
 
 func masked(msisdn string) string { return signum.MaskMSISDN(msisdn) }
 
-// own lets through what the person and our own page ask. A page of another
-// origin is refused; so is one whose name was made to lead here, which Host
-// tells.
-func (h *Page) own(next http.Handler) http.Handler {
+// sameOrigin lets requests through that the person or this page makes. It refuses
+// pages of other origins, and by the Host header those whose name was made to
+// resolve to this server.
+func (h *Page) sameOrigin(next http.Handler) http.Handler {
 	cross := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store") // assets say otherwise
+		w.Header().Set("Cache-Control", "no-store") // assets override it
 		origin, host := originOf(h.Origin())
 		for _, o := range r.Header.Values("Origin") {
 			if o != origin {
@@ -43,8 +43,8 @@ func (h *Page) own(next http.Handler) http.Handler {
 			return
 		}
 		if !strings.EqualFold(r.Host, host) {
-			// 127.0.0.1 and localhost are two origins to a browser; people are shown the
-			// way to the one that the page works at.
+			// To a browser 127.0.0.1 and localhost are two origins. People are redirected
+			// to the one at which the page works.
 			if r.Method == http.MethodGet && r.URL.Path == "/phone/sim" {
 				http.Redirect(w, r, origin+r.URL.RequestURI(), http.StatusTemporaryRedirect)
 				return
@@ -56,8 +56,8 @@ func (h *Page) own(next http.Handler) http.Handler {
 	})
 }
 
-// originOf gives the origin of an address as browsers write it, and its host as
-// they ask for it.
+// originOf returns the origin of an address as browsers write it, and the host that
+// they request.
 func originOf(address string) (origin, host string) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -80,10 +80,10 @@ func (h *Page) refuse(w http.ResponseWriter, status int, code string) {
 func (h *Page) json(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.MarshalWrite(w, v, jsontext.AllowInvalidUTF8(true)) // who hangs up gets no answer
+	_ = json.MarshalWrite(w, v, jsontext.AllowInvalidUTF8(true)) // an error means that the browser has gone
 }
 
-// numberOf reads the number of a query, in which people forget to write + as
+// numberOf reads the number of a query, in which people often write + instead of
 // %2B.
 func numberOf(r *http.Request) string {
 	n := r.URL.Query().Get("msisdn")
@@ -93,7 +93,7 @@ func numberOf(r *http.Request) string {
 	return n
 }
 
-// page is the same for all; what is to be seen on it its script asks.
+// page serves the same page for all handsets; its script fetches the content.
 func (h *Page) page(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	if r.URL.Query().Has("msisdn") {
@@ -131,8 +131,8 @@ func (h *Page) list(w http.ResponseWriter, r *http.Request) {
 	h.json(w, http.StatusOK, map[string]any{"handsets": list})
 }
 
-// press takes one key press. The answer to a good one is 204; what is on the
-// screen then, the open pages are told.
+// press handles one key press and answers 204 if the dialogue took it. The open
+// pages then get the new state of the screen.
 func (h *Page) press(w http.ResponseWriter, r *http.Request) {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
 		h.refuse(w, http.StatusUnsupportedMediaType, "type")
@@ -154,9 +154,9 @@ func (h *Page) press(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	err = json.Unmarshal(body, &in, json.RejectUnknownMembers(true))
-	clear(body) // it may have a PIN
+	clear(body) // it may contain a PIN
 	if err != nil || in.MSISDN == "" || !slices.Contains([]Key{KeyOK, KeyCancel, KeyBack}, in.Key) || in.Input != "" && in.Key != KeyOK || utf8.RuneCountInString(in.Input) > maxInput {
-		h.refuse(w, http.StatusBadRequest, "malformed") // why, the error could tell with the PIN in it
+		h.refuse(w, http.StatusBadRequest, "malformed") // without the error, which may quote the PIN
 		return
 	}
 	err = h.Handsets.Press(in.MSISDN, in.ID, in.Key, in.Input)
@@ -167,7 +167,7 @@ func (h *Page) press(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, ErrUnknown):
 		outcome = "unknown"
 		h.refuse(w, http.StatusNotFound, outcome)
-		return // numbers that are none do not reach the log
+		return // what is not a number of ours does not go to the log
 	case errors.Is(err, ErrStale):
 		outcome = "stale"
 		h.refuse(w, http.StatusConflict, outcome)

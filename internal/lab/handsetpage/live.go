@@ -15,13 +15,13 @@ import (
 
 const (
 	beatInterval = 15 * time.Second // between frames, at most
-	writeTimeout = 10 * time.Second // that a frame may take
-	maxFrame     = 256              // octets of a frame of the page
+	writeTimeout = 10 * time.Second // for one frame
+	maxFrame     = 256              // octets of a frame from the page
 	closeUnknown = websocket.StatusCode(4404)
 	closeBusy    = websocket.StatusTryAgainLater
 )
 
-// viewer is a page that is open.
+// viewer is an open page.
 type viewer struct{ woken chan struct{} }
 
 func (p *viewer) wake() {
@@ -31,8 +31,8 @@ func (p *viewer) wake() {
 	}
 }
 
-// state is everything that a page shows of a handset: whoever has the
-// last one has missed nothing. Times are of the service.
+// state is everything that a page shows of a handset, so a page that has the last
+// one has missed nothing. Times are by the clock of the service.
 type state struct {
 	Now      int64     `json:"now"` // ms since 1970
 	MSISDN   string    `json:"msisdn"`
@@ -44,7 +44,7 @@ type state struct {
 }
 
 type dialogue struct {
-	ID     uint64       `json:"id,string"` // a number of JavaScript has 53 bits
+	ID     uint64       `json:"id,string"` // JavaScript numbers have 53 bits
 	Kind   DialogueKind `json:"kind"`
 	Text   string       `json:"text"`
 	Hidden bool         `json:"hidden"`
@@ -52,13 +52,13 @@ type dialogue struct {
 	Min    int          `json:"min"`
 	Max    int          `json:"max"`
 	Since  int64        `json:"since"` // ms since 1970
-	Until  int64        `json:"until"` // 0: for ever
+	Until  int64        `json:"until"` // 0: no limit
 }
 
 type message struct {
 	Text  string `json:"text"`
 	Flash bool   `json:"flash"`
-	Time  int64  `json:"time"` // µs since 1970, which names the message
+	Time  int64  `json:"time"` // µs since 1970; it identifies the message
 }
 
 func (h *Page) state(msisdn string) ([]byte, error) {
@@ -88,8 +88,8 @@ func (h *Page) state(msisdn string) ([]byte, error) {
 	return json.Marshal(s, jsontext.AllowInvalidUTF8(true))
 }
 
-// live is the connection of an open page: it is told the whole state at once
-// and with every change, and can flip the switch.
+// live is the connection of an open page. The page gets the whole state at once and
+// with every change, and can change who answers.
 func (h *Page) live(w http.ResponseWriter, r *http.Request) {
 	msisdn := numberOf(r)
 	changes, stop, err := h.Handsets.Watch(msisdn)
@@ -98,9 +98,9 @@ func (h *Page) live(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer stop()
-	c, err := websocket.Accept(w, r, nil) // the origin was looked at before
+	c, err := websocket.Accept(w, r, nil) // sameOrigin has checked the origin
 	if err != nil {
-		return // answered
+		return // Accept has answered
 	}
 	defer c.CloseNow()
 	c.SetReadLimit(maxFrame)
@@ -131,8 +131,8 @@ func (h *Page) follow(ctx context.Context, c *websocket.Conn, msisdn string, p *
 			return
 		}
 		select {
-		case _, on := <-changes:
-			if !on {
+		case _, ok := <-changes:
+			if !ok {
 				changes = nil // the state says that the handset is gone
 			}
 		case <-p.woken:
@@ -144,14 +144,14 @@ func (h *Page) follow(ctx context.Context, c *websocket.Conn, msisdn string, p *
 	}
 }
 
-// tell sends the state. A code other than 0 is the end.
+// tell sends the state. A code other than 0 ends the connection.
 func (h *Page) tell(ctx context.Context, c *websocket.Conn, msisdn string) (websocket.StatusCode, string) {
 	frame, err := h.state(msisdn)
 	switch {
 	case errors.Is(err, ErrUnknown):
 		return closeUnknown, "no such handset"
 	case err != nil:
-		h.Logger.Error("handset page: state", "msisdn", masked(msisdn), "error", err)
+		h.Logger.Error("handset page: state", "msisdn", masked(msisdn), "err", err)
 		return websocket.StatusInternalError, ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
@@ -162,7 +162,7 @@ func (h *Page) tell(ctx context.Context, c *websocket.Conn, msisdn string) (webs
 	return 0, ""
 }
 
-// listen takes the frames of a page until its connection ends.
+// listen handles the frames of a page until its connection ends.
 func (h *Page) listen(ctx context.Context, c *websocket.Conn, msisdn string) {
 	for {
 		_, frame, err := c.Read(ctx)
@@ -176,6 +176,6 @@ func (h *Page) listen(ctx context.Context, c *websocket.Conn, msisdn string) {
 			_ = c.Close(websocket.StatusPolicyViolation, "not understood")
 			return
 		}
-		h.hand(msisdn, *in.ByHand)
+		h.setByHand(msisdn, *in.ByHand)
 	}
 }

@@ -16,26 +16,26 @@ import (
 //go:embed static
 var files embed.FS
 
-// Config is what a Page is made of. Handsets and Origin are needed.
+// Config is what a Page is made of. Handsets and Origin are required.
 type Config struct {
 	Handsets Handsets
-	Origin   func() string // where people find the page, for example http://localhost:8444
+	Origin   func() string // address of the page, for example http://localhost:8444
 	Logger   *slog.Logger
 	// ServiceName is what users know the service by.
 	ServiceName string
-	// Release is how long after its last page has left a handset is given back,
-	// so that a reload gives nothing back. Zero: 5 s.
+	// Release is how long after its last page has closed a handset is returned to
+	// the simulated person, so that reloading the page does not return it. Zero: 5 s.
 	Release time.Duration
 }
 
 const (
 	defaultRelease = 5 * time.Second
 	maxPages       = 64 // that are open at a time
-	maxMessages    = 50 // that a page is told of, the newest
+	maxMessages    = 50 // that a page shows, the newest
 )
 
-// Page is the page of the handsets with a simulated SIM: /phone/sim. Whoever
-// reaches it can read the texts and press the keys; it is for a sandbox.
+// Page is the page of the handsets with a simulated SIM: /phone/sim. Anyone who can
+// reach it can read the texts and press the keys.
 type Page struct {
 	Config
 	files map[string]web.File
@@ -45,13 +45,14 @@ type Page struct {
 	work   sync.WaitGroup // the open pages
 
 	mu     sync.Mutex
-	held   map[string]*heldHandset // by number
+	open   map[string]*openHandset // by number
 	pages  int
 	closed bool
 }
 
-// heldHandset is one that a page is open of, or was a moment ago.
-type heldHandset struct {
+// openHandset is a handset with an open page, or one whose last page closed a
+// moment ago.
+type openHandset struct {
 	pages   map[*viewer]struct{}
 	byHand  bool
 	release *time.Timer // nil while a page is open
@@ -65,12 +66,12 @@ func New(c Config) *Page {
 	if c.Release == 0 {
 		c.Release = defaultRelease
 	}
-	h := &Page{Config: c, files: web.ReadFiles(files, "static", c.ServiceName), held: make(map[string]*heldHandset)}
+	h := &Page{Config: c, files: web.ReadFiles(files, "static", c.ServiceName), open: make(map[string]*openHandset)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
 }
 
-// Close ends the open pages and gives the handsets back.
+// Close ends the open pages and returns the handsets to the simulated persons.
 func (h *Page) Close() error {
 	h.mu.Lock()
 	h.closed = true
@@ -79,31 +80,31 @@ func (h *Page) Close() error {
 	h.work.Wait()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for msisdn, held := range h.held {
-		held.release.Stop()
-		h.giveBack(msisdn, held)
+	for msisdn, o := range h.open {
+		o.release.Stop()
+		h.giveBack(msisdn, o)
 	}
 	return nil
 }
 
-// join counts a page in. The first page of a handset decides who answers.
+// join registers a page. The first page of a handset decides who answers.
 func (h *Page) join(msisdn string, p *viewer, byHand bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed || h.pages >= maxPages {
 		return false
 	}
-	held := h.held[msisdn]
-	if held == nil {
-		held = &heldHandset{pages: make(map[*viewer]struct{})}
-		h.held[msisdn] = held
-		h.takeOver(msisdn, held, byHand)
+	o := h.open[msisdn]
+	if o == nil {
+		o = &openHandset{pages: make(map[*viewer]struct{})}
+		h.open[msisdn] = o
+		h.takeOver(msisdn, o, byHand)
 	}
-	if held.release != nil {
-		held.release.Stop()
-		held.release = nil
+	if o.release != nil {
+		o.release.Stop()
+		o.release = nil
 	}
-	held.pages[p] = struct{}{}
+	o.pages[p] = struct{}{}
 	h.pages++
 	h.work.Add(1)
 	return true
@@ -114,10 +115,10 @@ func (h *Page) leave(msisdn string, p *viewer) {
 	defer h.work.Done()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	held := h.held[msisdn]
-	delete(held.pages, p)
+	o := h.open[msisdn]
+	delete(o.pages, p)
 	h.pages--
-	if len(held.pages) > 0 {
+	if len(o.pages) > 0 {
 		return
 	}
 	var timer *time.Timer
@@ -125,68 +126,76 @@ func (h *Page) leave(msisdn string, p *viewer) {
 		defer event.Rescue(h.Logger, "handset page")
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if held.release == timer { // not if a page came, or Close was first
-			h.giveBack(msisdn, held)
+		if o.release == timer { // not if a page opened or Close ran first
+			h.giveBack(msisdn, o)
 		}
 	})
-	held.release = timer
+	o.release = timer
 }
 
-// giveBack forgets a handset. The caller holds the lock.
-func (h *Page) giveBack(msisdn string, held *heldHandset) {
-	held.release = nil
-	delete(h.held, msisdn)
-	h.takeOver(msisdn, held, false)
+// giveBack returns a handset to the simulated person and forgets it. The caller
+// holds the lock.
+func (h *Page) giveBack(msisdn string, o *openHandset) {
+	o.release = nil
+	delete(h.open, msisdn)
+	h.takeOver(msisdn, o, false)
 }
 
-// hand is the switch of a page.
-func (h *Page) hand(msisdn string, on bool) {
+// setByHand changes who answers, as the switch on the page says.
+func (h *Page) setByHand(msisdn string, on bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	held := h.held[msisdn]
-	if held == nil || len(held.pages) == 0 {
-		return // its page has just left
+	o := h.open[msisdn]
+	if o == nil || len(o.pages) == 0 {
+		return // its page has just closed
 	}
-	h.takeOver(msisdn, held, on)
-	for p := range held.pages {
+	h.takeOver(msisdn, o, on)
+	for p := range o.pages {
 		p.wake()
 	}
 }
 
 // takeOver tells the handset who answers, if that changes. The caller holds the
-// lock, so that what is told last is what counts.
-func (h *Page) takeOver(msisdn string, held *heldHandset, on bool) {
-	if held.byHand == on {
+// lock, so that calls reach the handset in order.
+func (h *Page) takeOver(msisdn string, o *openHandset, on bool) {
+	if o.byHand == on {
 		return
 	}
-	if err := h.Handsets.TakeOver(msisdn, on); err != nil {
-		if !errors.Is(err, ErrUnknown) { // it is gone, and with it what to give back
-			h.Logger.Error("handset page: take over", "msisdn", masked(msisdn), "on", on, "error", err)
+	if err := h.tellHandset(msisdn, on); err != nil {
+		if !errors.Is(err, ErrUnknown) { // a handset that is gone need not know
+			h.Logger.Error("handset page: take over", "msisdn", masked(msisdn), "on", on, "err", err)
 		}
 		return
 	}
-	held.byHand = on
+	o.byHand = on
+}
+
+// tellHandset returns a panic as an error, because the callers must complete their
+// own bookkeeping in any case.
+func (h *Page) tellHandset(msisdn string, on bool) (err error) {
+	defer event.RescueTo(&err, h.Logger, "handset page")
+	return h.Handsets.TakeOver(msisdn, on)
 }
 
 func (h *Page) byHand(msisdn string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	held := h.held[msisdn]
-	return held != nil && held.byHand
+	o := h.open[msisdn]
+	return o != nil && o.byHand
 }
 
-// wakeAll has the pages of a handset be told its state.
+// wakeAll makes the open pages of a handset get its state.
 func (h *Page) wakeAll(msisdn string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if held := h.held[msisdn]; held != nil {
-		for p := range held.pages {
+	if o := h.open[msisdn]; o != nil {
+		for p := range o.pages {
 			p.wake()
 		}
 	}
 }
 
-// Handler serves /phone/sim and everything under it.
+// Handler serves /phone/sim and everything below it.
 func (h *Page) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /phone/sim", h.page)
@@ -199,5 +208,15 @@ func (h *Page) Handler() http.Handler {
 	mux.HandleFunc("GET /phone/sim/live", h.live)
 	mux.HandleFunc("POST /phone/sim/press", h.press)
 	mux.HandleFunc("GET /phone/sim/{name}", h.asset)
-	return web.Secure(h.own(mux))
+	return web.Secure(h.rescued(h.sameOrigin(mux)))
+}
+
+// rescued answers a request that panics as an internal error.
+func (h *Page) rescued(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer event.RescueHTTP(h.Logger, "handset page", w, func(w http.ResponseWriter, p *event.Panic) {
+			h.json(w, http.StatusInternalServerError, map[string]string{"error": "internal", "incident": p.Incident})
+		})
+		next.ServeHTTP(w, r)
+	})
 }
