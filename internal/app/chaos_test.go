@@ -169,9 +169,6 @@ func TestBadNetwork(t *testing.T) {
 	wg.Go(func() { p.acknowledge(ctx, s.todo) })
 	for i := range n {
 		w.ask(p, fmt.Sprintf("h%d", i), display)
-		if i%50 == 0 {
-			time.Sleep(time.Millisecond)
-		}
 	}
 	eventually(t, "all requests are answered", func() bool { return len(w.engine.answered()) >= n })
 	stop()

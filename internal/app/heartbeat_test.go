@@ -124,6 +124,7 @@ func TestRemove(t *testing.T) {
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	t.Run("begin", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, func(c *Config) { c.Limits.Begin = limit.Rate{} })
 		p := newPhone(w)
 		for range 10 {
@@ -138,6 +139,7 @@ func TestLimits(t *testing.T) {
 		p.begin("AAAA-AAAA-AA").is(t, 404, "code")
 	})
 	t.Run("device", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, func(c *Config) { c.Limits.Device = limit.PerMinute(60, 2) })
 		p, other := w.enrol(alice), w.enrol(bob)
 		// Forged proofs do not use up the limit of the device.
@@ -155,6 +157,7 @@ func TestLimits(t *testing.T) {
 		p.heartbeat(obj{}).is(t, 200, "")
 	})
 	t.Run("frames", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, func(c *Config) { c.Limits.Device = limit.PerMinute(60, 4) })
 		in := w.enrol(alice).connect()
 		in.welcome()
@@ -164,6 +167,7 @@ func TestLimits(t *testing.T) {
 		in.closed(4429, "slow")
 	})
 	t.Run("subscriber", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, func(c *Config) { c.Limits.Subscriber = limit.PerMinute(60, 2) })
 		p, second, other := w.enrol(alice), w.enrol(alice), w.enrol(bob)
 		p.heartbeat(obj{}).is(t, 200, "")
@@ -172,6 +176,7 @@ func TestLimits(t *testing.T) {
 		other.heartbeat(obj{}).is(t, 200, "")
 	})
 	t.Run("address", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, func(c *Config) { c.Limits.Address = limit.PerMinute(60, 2) })
 		w.do("GET", "/app/v1/push-key", "", nil).is(t, 200, "")
 		w.do("GET", "/app/v1/push-key", "", nil).is(t, 200, "")
