@@ -37,7 +37,7 @@ func (w *world) find(s *mssp.Subscriber) *mssp.Subscriber {
 	return got
 }
 
-// TestAutoActivation: one transaction brings new PIN, key, certificate and
+// TestAutoActivation: one transaction leads to a new PIN, a key, a certificate and a
 // signature.
 func TestAutoActivation(t *testing.T) {
 	t.Parallel()
@@ -147,7 +147,7 @@ func TestActivationForged(t *testing.T) {
 	if err := w.Answer(t.Context(), foreign); !errors.Is(err, ErrForeignDevice) {
 		t.Errorf("another device's: %v", err)
 	}
-	stolen := foreign // the key of another, with the proof that it gave elsewhere
+	stolen := foreign // another device's key, with the proof that it made elsewhere
 	stolen.DeviceID = s.Devices[0].ID
 	if err := w.Answer(t.Context(), stolen); err != nil {
 		t.Error(err)
@@ -177,7 +177,7 @@ func TestActivationForged(t *testing.T) {
 	}
 }
 
-// TestActivationRestart: a crash at each step loses nothing and asks nothing
+// TestActivationRestart: a crash at any step loses nothing, and the user is not asked
 // twice.
 func TestActivationRestart(t *testing.T) {
 	t.Parallel()

@@ -13,8 +13,8 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// rotate gives the world another issuing CA, with another root. The first one is
-// a former one from now on.
+// rotate gives the world a new issuing CA with a new root. The old one becomes a
+// former CA.
 func (w *world) rotate(before *mssp.Certificate) {
 	w.t.Helper()
 	next, err := ca.Create(ca.Config{Test: true, URL: "http://127.0.0.1:1", IssuingName: "Second CA"}, time.Now())
@@ -34,8 +34,8 @@ func (w *world) rotate(before *mssp.Certificate) {
 	w.cfg.Chains, w.cfg.Issuer = w.ca, w.ca
 }
 
-// A signature and a profile carry the chain of the CA that issued the signer's
-// certificate, whichever CA issues now.
+// Signatures and profiles carry the chain of the CA that issued the signer's
+// certificate, even if another CA issues now.
 func TestChainAfterRotation(t *testing.T) {
 	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
@@ -120,8 +120,8 @@ func parseCertificate(t testing.TB, der []byte) *x509.Certificate {
 	return c
 }
 
-// Without the issuer of a certificate there is no answer with a wrong chain, but
-// an error.
+// If the issuer of a certificate is unknown, the answer is an error and not a wrong
+// chain.
 func TestChainUnknown(t *testing.T) {
 	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {

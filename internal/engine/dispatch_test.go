@@ -14,7 +14,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// brokenChannel takes nothing: it fails with err, or panics if there is none.
+// brokenChannel accepts nothing: it fails with err, or panics if err is nil.
 type brokenChannel struct{ err error }
 
 func (c brokenChannel) fail() error {
@@ -68,7 +68,7 @@ func TestSendErrors(t *testing.T) {
 	}
 }
 
-// stuckChannel never takes anything.
+// stuckChannel blocks until the context ends.
 type stuckChannel struct{}
 
 func (stuckChannel) Send(ctx context.Context, _ mssp.DeviceRequest) error {

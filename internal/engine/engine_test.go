@@ -66,8 +66,8 @@ func TestSign(t *testing.T) {
 	})
 }
 
-// TestScenarios is the scenario table with the whole engine: the party is
-// authorised for all profiles and AuthProfile1 is mapped to Any-LoA4.
+// TestScenarios runs the table of profiles through the whole engine, for a party that
+// is authorised for all profiles and has AuthProfile1 mapped to Any-LoA4.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
@@ -126,7 +126,7 @@ func TestPhoneOutcomes(t *testing.T) {
 				t.Errorf("%s on %s: signature of %d bytes", tt.do, m, len(resp.Signature))
 			}
 			if tt.want == signum.PINBlocked {
-				// What the device reported is recorded, until somebody unblocks the PIN.
+				// The report of the device is kept until somebody unblocks the PIN.
 				if _, err := w.ask(s); w.code(err) != signum.PINBlocked {
 					t.Errorf("%s on %s, again: %v", tt.do, m, err)
 				}
@@ -234,7 +234,7 @@ func TestParties(t *testing.T) {
 	}
 }
 
-// brokenStore fails where it is told to.
+// brokenStore cannot read subscribers.
 type brokenStore struct {
 	mssp.Store
 	err error

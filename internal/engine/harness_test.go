@@ -22,9 +22,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for something that must happen. It is
-// generous, because a busy machine is slow and a test that is in time does not
-// wait for it.
+// patience is how long a test waits for something that must happen. It is long,
+// because a busy machine is slow; a test that passes does not wait for it.
 const patience = 2 * time.Minute
 
 // onStores runs a test on both databases, in parallel.
@@ -61,8 +60,8 @@ var authority = sync.OnceValues(func() (*ca.Authority, error) {
 	return ca.Create(ca.Config{Test: true, URL: "http://127.0.0.1:1"}, time.Now())
 })
 
-// newWorld starts a node on the database. Another world may be given, to take
-// over its clock and phones' keys.
+// newWorld starts a node on the database. If another world is given, the new one takes
+// over its clock and its phones' keys.
 func newWorld(t testing.TB, url string, before *world) *world {
 	t.Helper()
 	w := &world{t: t, clock: testkit.NewClock(time.Now().Truncate(time.Second)), keys: new(phonetest.Keys),
@@ -232,7 +231,7 @@ func (w *world) ask(s *mssp.Subscriber, changes ...change) (*signum.SignatureRes
 	return w.Sign(w.t.Context(), &mssp.Caller{Pin: testPin}, w.request(s, changes...))
 }
 
-// begin asks asynchronously and returns the transaction's id.
+// begin asks for a signature asynchronously and returns the transaction's ID.
 func (w *world) begin(s *mssp.Subscriber, changes ...change) string {
 	w.t.Helper()
 	resp, err := w.ask(s, append(changes, async)...)
@@ -245,7 +244,7 @@ func (w *world) begin(s *mssp.Subscriber, changes ...change) string {
 	return resp.TransID
 }
 
-// outcome is the status code of a transaction, fault or not.
+// outcome returns the code of a transaction, from a status or from a fault.
 func (w *world) outcome(id string) signum.Code {
 	w.t.Helper()
 	resp, err := w.Status(context.Background(), &mssp.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: id})

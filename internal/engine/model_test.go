@@ -13,7 +13,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// modelled is what must be true of one transaction.
+// modelled is the expected state of one transaction.
 type modelled struct {
 	id       string
 	ap       int
@@ -24,8 +24,8 @@ type modelled struct {
 	receipts int         // accepted ones
 }
 
-// model is the life of transactions as the specification tells it, in memory.
-// Random calls of several parties go to the engine and to it.
+// model implements the life of transactions in memory, as the specification
+// describes it. Random calls of several parties go to the engine and to the model.
 type model struct {
 	w       *world
 	url     string
@@ -36,14 +36,14 @@ type model struct {
 
 var methods = []signum.Method{signum.SIM, signum.App}
 
-// parties are who calls, each with its own certificate.
+// modelParties are the callers, each with its own certificate.
 var modelParties = []struct {
 	id  string
 	pin mssp.Pin
 }{{"mid://ap", testPin}, {"mid://second", mssp.Pin{2}}, {"mid://third", mssp.Pin{3}}}
 
-// TestModel fires random sequences of requests, status queries, receipts,
-// answers, time, sweeps and restarts and compares each outcome with the model.
+// TestModel runs random sequences of requests, status queries, receipts, answers,
+// steps of time, sweeps and restarts, and compares each outcome with the model.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
@@ -84,7 +84,7 @@ func (m *model) current(user int, method signum.Method) *modelled {
 	return nil
 }
 
-// settle ends what is overdue, as anybody who looks at it would.
+// settle ends what is overdue, as any access to it does.
 func (m *model) settle() {
 	for _, x := range m.all {
 		if x.code == signum.OutstandingTransact && !x.expires.After(m.w.clock.Now()) {
@@ -93,7 +93,7 @@ func (m *model) settle() {
 	}
 }
 
-// as turns a header into one of a party, and is its caller.
+// as makes a header that of a party, and returns the party's caller.
 func (m *model) as(ap int, h *signum.Header) *mssp.Caller {
 	h.AP.ID = modelParties[ap].id
 	return &mssp.Caller{Pin: modelParties[ap].pin}
@@ -144,7 +144,7 @@ func (m *model) begin(rt *rapid.T) {
 		expires: m.w.clock.Now().Add(time.Duration(seconds) * time.Second)})
 }
 
-// answer is the person: approves or declines what is on a screen.
+// answer lets the user approve or decline what is on a screen.
 func (m *model) answer(rt *rapid.T) {
 	_, user, method := m.draw(rt)
 	approve := rapid.Bool().Draw(rt, "approve")
@@ -169,8 +169,8 @@ func (m *model) answer(rt *rapid.T) {
 	}
 }
 
-// late is an answer to any transaction, by the right device or a wrong one;
-// it counts only if it is the right one and the first.
+// late answers any transaction, from the right device or a wrong one. The answer
+// counts only if it is the first and comes from the right device.
 func (m *model) late(rt *rapid.T) {
 	m.settle()
 	if len(m.all) == 0 {
@@ -191,7 +191,7 @@ func (m *model) late(rt *rapid.T) {
 		return
 	}
 	if x.code = code; code == signum.RequestOK {
-		x.code = signum.InternalError // no phone says so
+		x.code = signum.InternalError // no phone answers with this code
 	}
 	m.blocked[a.DeviceID] = m.blocked[a.DeviceID] || code == signum.PINBlocked
 }
@@ -205,8 +205,8 @@ func (m *model) unblock(rt *rapid.T) {
 	delete(m.blocked, device)
 }
 
-// receipt asks for one for any transaction, by any party; the user answers, or
-// does not.
+// receipt asks for a receipt of any transaction, as any party. The user may or may not
+// answer.
 func (m *model) receipt(rt *rapid.T) {
 	m.settle()
 	if len(m.all) == 0 {
@@ -256,7 +256,7 @@ func (m *model) acknowledge(device, id, act string) {
 		}
 		switch act {
 		case "OK":
-			_ = m.w.phones.Act(device, id, phonetest.Approve) // what went wrong shows in the answer
+			_ = m.w.phones.Act(device, id, phonetest.Approve) // an error shows in the answer
 		case "CANCEL":
 			_ = m.w.phones.Act(device, id, phonetest.Cancel)
 		default:
@@ -277,8 +277,8 @@ func (m *model) sweep(rt *rapid.T) {
 	}
 }
 
-// restart is a crash of the node and its bearers: what was on screens is
-// handed over again.
+// restart crashes the node and its bearers. Outstanding requests are handed over
+// again.
 func (m *model) restart(rt *rapid.T) {
 	if !rapid.Bool().Draw(rt, "really") { // it is slow
 		rt.Skip("not now")
@@ -308,8 +308,8 @@ func (m *model) status(rt *rapid.T, ap int, id string) signum.Code {
 	return flt.Code
 }
 
-// check asks for a transaction's outcome: it must be the model's for its own
-// party, unknown to any other, and what has ended stays as it is.
+// check asks for a transaction's outcome. Its own party must get that of the model,
+// and to any other party the transaction must be unknown.
 func (m *model) check(rt *rapid.T) {
 	if len(m.all) == 0 {
 		return

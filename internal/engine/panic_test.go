@@ -14,7 +14,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// trap panics when it is armed for a call of that name, once for each time.
+// trap makes calls of a name panic, as many times as it was armed for.
 type trap struct {
 	mu    sync.Mutex
 	armed map[string]int
@@ -38,7 +38,8 @@ func (p *trap) spring(call string) {
 	}
 }
 
-// trapStore, trapChannel and trapChains panic where their trap is armed.
+// trapStore, trapChannel and trapChains panic in the calls for which their trap is
+// armed.
 type trapStore struct {
 	mssp.Store
 	*trap
@@ -122,14 +123,13 @@ func trapped(t *testing.T, url string) (*world, *trap) {
 	return w, p
 }
 
-// A panic, wherever it happens on the way of a request, costs this request and
-// nothing else: its party gets an answer, the subscriber's next request works,
-// and nothing waits in memory for what will not come.
+// A panic anywhere in the life of a request affects only this request: its party gets
+// an answer, the subscriber's next request works, and no waiter stays in memory.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	internal := func(err error) bool {
 		f := signum.AsFault(err)
-		return err != nil && (f == nil || f.Code == signum.InternalError) // what is no fault becomes 900 at the edge
+		return err != nil && (f == nil || f.Code == signum.InternalError) // the edge answers any other error with 900
 	}
 	is := func(c signum.Code) func(error) bool {
 		return func(err error) bool { f := signum.AsFault(err); return f != nil && f.Code == c }
@@ -173,8 +173,7 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// What a bearer asks of the engine never panics: a bearer knows what to do with
-// an error.
+// Calls by bearers return a panic as an error, which bearers can handle.
 func TestPanicTowardsBearers(t *testing.T) {
 	t.Parallel()
 	w, trap := trapped(t, "sqlite:"+t.TempDir()+"/db")
@@ -200,8 +199,7 @@ func TestPanicTowardsBearers(t *testing.T) {
 	}
 }
 
-// A transaction that makes recovery or a sweep panic does not keep them from the
-// others.
+// If one transaction makes recovery or a sweep panic, the others are still served.
 func TestPanicInLoops(t *testing.T) {
 	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
@@ -247,8 +245,8 @@ func TestPanicInLoops(t *testing.T) {
 	})
 }
 
-// lostCommit is a store that commits the end of a transaction and then loses
-// the connection: it cannot tell what became of it.
+// lostCommit is a store that commits the end of a transaction and then loses the
+// connection, so that it returns an error.
 type lostCommit struct {
 	mssp.Store
 	lost atomic.Bool
@@ -262,8 +260,8 @@ func (s *lostCommit) FinishTransaction(ctx context.Context, id string, o mssp.Ou
 	return won, err
 }
 
-// A request whose transaction ended without anybody knowing is answered with
-// the outcome that the store has.
+// If a transaction has ended but the store returned an error, the waiting request gets
+// the outcome that is in the store.
 func TestLostCommit(t *testing.T) {
 	t.Parallel()
 	for _, again := range []bool{false, true} { // whether the phone repeats its answer
@@ -304,8 +302,8 @@ func TestLostCommit(t *testing.T) {
 	}
 }
 
-// turnstile lets two receipts of one transaction into the store in the order in
-// which they come, the second one only after the first is in.
+// turnstile makes two receipts of one transaction meet at the store, and inserts them
+// in the order in which they came.
 type turnstile struct {
 	mssp.Store
 	arrived       atomic.Int32

@@ -111,7 +111,7 @@ func TestProfile(t *testing.T) {
 	})
 }
 
-// TestProfileRefusals: who cannot sign is told why.
+// TestProfileRefusals: for a user who cannot sign, the fault says why.
 func TestProfileRefusals(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
@@ -147,7 +147,7 @@ func TestProfileRefusals(t *testing.T) {
 	if _, err := w.ask(fresh, profile(resp.Profiles[1])); err != nil {
 		t.Errorf("%s: %v", resp.Profiles[1], err)
 	}
-	// Test numbers that sign exist for parties that may use them only.
+	// Test numbers that sign exist only for parties that may use them.
 	w.put(&mssp.Subscriber{MSISDN: "+41700092501", Serial: sim.Serial, State: mssp.SubscriberInactive})
 	if _, err := w.query("+41700092501"); w.code(err) != 105 {
 		t.Errorf("test number: %v", err)
@@ -170,7 +170,7 @@ func TestSubjectNames(t *testing.T) {
 	}
 }
 
-// TestCertificateStates: what cannot sign now is INACTIVE.
+// TestCertificateStates: a certificate that cannot sign now is INACTIVE.
 func TestCertificateStates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)

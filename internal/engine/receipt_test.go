@@ -203,8 +203,8 @@ func (g goneStore) Subscriber(ctx context.Context, msisdn string) (*mssp.Subscri
 	return g.Store.Subscriber(ctx, msisdn)
 }
 
-// TestReceiptForeignAnswer: a receipt is answered by the device that shows it,
-// once; what comes later changes nothing.
+// TestReceiptForeignAnswer: only the device that shows a receipt can answer it, and
+// only once.
 func TestReceiptForeignAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
@@ -246,8 +246,8 @@ func TestReceiptForeignAnswer(t *testing.T) {
 	}
 }
 
-// TestReceiptTooLate: an answer after the time counts as lost, whether or not a
-// sweep has run.
+// TestReceiptTooLate: a receipt that is answered too late counts as lost, whether or
+// not a sweep has run.
 func TestReceiptTooLate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
@@ -270,8 +270,7 @@ func TestReceiptTooLate(t *testing.T) {
 	}
 }
 
-// TestReceiptOtherNode: the answer arrives at another node than the one that
-// waits.
+// TestReceiptOtherNode: the answer arrives at a node other than the one that waits.
 func TestReceiptOtherNode(t *testing.T) {
 	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {

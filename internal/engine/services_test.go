@@ -41,14 +41,14 @@ func (w *world) place(s *mssp.Subscriber, l *mssp.Location) {
 	}
 }
 
-// at is what a device tells of a place, measured some time ago.
+// at returns a location that was measured some time ago.
 func (w *world) at(country string, accuracy int, device, location float64, ago time.Duration) *mssp.Location {
 	return &mssp.Location{Country: country, Accuracy: accuracy, DeviceConfidence: device, LocationConfidence: location,
 		Measured: w.clock.Now().Add(-ago)}
 }
 
-// TestGeofencing is the three ways to enforce a policy, on both methods, and
-// every error code; synchronously and asynchronously the same.
+// TestGeofencing tests the three ways to enforce a policy, for both methods, and every
+// error code. The result is the same in both modes.
 func TestGeofencing(t *testing.T) {
 	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
@@ -129,7 +129,7 @@ func TestGeofencing(t *testing.T) {
 		for _, tt := range rows {
 			check(t, tt)
 		}
-		// The policy that the service keeps for the party, verbose or not.
+		// The policy that is kept with the party, verbose or not.
 		for _, tt := range []struct {
 			fence  mssp.PartyGeofence
 			place  *mssp.Location
@@ -233,8 +233,8 @@ func TestSubscriberInfoAndValidate(t *testing.T) {
 	}
 }
 
-// TestApp2App: there is no push; the AuthUri opens the request, once; the
-// redirect leads back; a restart forgets nothing.
+// TestApp2App: nothing is pushed, the AuthUri opens the request once, the redirect
+// leads back, and a restart forgets nothing.
 func TestApp2App(t *testing.T) {
 	t.Parallel()
 	onStores(t, func(t *testing.T, dburl string) {
@@ -395,7 +395,7 @@ func TestOneTimePassword(t *testing.T) {
 	})
 }
 
-// TestTestNumbers: on the first call of any operation.
+// TestTestNumbers: they work in the first call of any operation.
 func TestTestNumbers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)

@@ -28,8 +28,8 @@ func (s newerStore) Transaction(ctx context.Context, id string) (*mssp.Transacti
 	return t, err
 }
 
-// damage writes a member of a type that this version does not know into a
-// transaction, as a newer one may.
+// damage writes into a transaction, as a newer version might, a member of a type that
+// this version does not know.
 func damage(t *testing.T, url, id string) {
 	t.Helper()
 	driver, source := "pgx", url
@@ -50,9 +50,9 @@ func damage(t *testing.T, url, id string) {
 	}
 }
 
-// A transaction that a newer node wrote, and an older one cannot read, survives
-// the start, sweeps and polls of the older one, which goes on with the others;
-// the newer one answers it. If nobody does, the older one ends it with 208.
+// An older node starts, sweeps and polls although there is a transaction that only a
+// newer node can read. The newer node answers it. If it is not answered, the older
+// node ends it with 208.
 func TestUnreadableTransaction(t *testing.T) {
 	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
@@ -71,7 +71,7 @@ func TestUnreadableTransaction(t *testing.T) {
 			older.addPhones(s, silent)
 		}
 		older.run()
-		older.awaitShown(readable) // recovery came to the last one
+		older.awaitShown(readable) // recovery has reached the last one
 		waiting := make(chan error, 1)
 		other := newer.addUser(4, silent, signum.EC, signum.SIM)
 		older.addPhones(other, silent)

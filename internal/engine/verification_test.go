@@ -50,8 +50,8 @@ func TestVerificationCode(t *testing.T) {
 				t.Errorf("%s: code %q among %q", name, code, choices)
 			}
 			w.awaitShown(resp.TransID)
-			// What the phone remembers is not right either unless it should be: recovery
-			// may hand the request over again, and the phone then repeats its answer.
+			// Recovery may hand the request over again, and the phone then repeats its
+			// answer. That must not turn a wrong choice into the right one.
 			device.Choose(choices[(slices.Index(choices, code)+1)%3])
 			if tc.want == signum.SignatureMade {
 				device.Choose(code)

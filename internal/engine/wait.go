@@ -148,7 +148,7 @@ func (e *Engine) wake(t *mssp.Transaction, o mssp.Outcome) {
 }
 
 // result builds what an answer says about a transaction that has ended. If that
-// panics, the answer is 900: the request that waits must not wait for ever.
+// panics, the answer is 900: the request that waits must not wait forever.
 func (e *Engine) result(t *mssp.Transaction, o mssp.Outcome) (r *result) {
 	r = &result{Outcome: o, status: o.Code}
 	defer event.RescueTo(&r.err, e.cfg.Logger, "result")

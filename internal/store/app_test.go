@@ -13,8 +13,7 @@ import (
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
-// What is refused of Apps, in a crowd of writes that are not, costs no group its
-// transaction.
+// Refused writes of Apps among many accepted ones do not roll back any group.
 func TestRefusalsOfAppsKeepGroup(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		var log bytes.Buffer

@@ -56,7 +56,7 @@ func cpuTime() time.Duration {
 
 func benchTransaction(n int64) *mssp.Transaction {
 	now := time.Now()
-	// IDs are random in life.
+	// Real IDs are random.
 	id := uint64(n) * 0x9e3779b97f4a7c15
 	return &mssp.Transaction{
 		ID: fmt.Sprintf("h%016x", id), APID: "http://ap.example", APTransID: fmt.Sprintf("A%016x", id), APInstant: now,
@@ -113,7 +113,7 @@ func benchWrite(b *testing.B, s *Store) {
 }
 
 // BenchmarkRead reads what a signature request reads, from writersAtATime
-// goroutines, beside 20,000 transactions and 2,000 subscribers.
+// goroutines, with 20,000 transactions and 2,000 subscribers in the store.
 func BenchmarkRead(b *testing.B) {
 	benchEngines(b, func(b *testing.B, url string) {
 		s := benchStore(b, url)
@@ -163,7 +163,7 @@ func BenchmarkRead(b *testing.B) {
 				defer reportCPU(b)()
 				var n atomic.Int64
 				b.RunParallel(func(pb *testing.PB) {
-					// As a request has it: it can end.
+					// Like that of a request, it can end.
 					ctx, cancel := context.WithCancel(b.Context())
 					defer cancel()
 					for pb.Next() {
@@ -258,8 +258,8 @@ func BenchmarkReceipt(b *testing.B) {
 	})
 }
 
-// benchEnded inserts n signed transactions, every other with a receipt if
-// there shall be any.
+// benchEnded inserts n signed transactions, every other one with a receipt if receipts
+// is set.
 func benchEnded(b *testing.B, s *Store, n int, receipts bool) []string {
 	b.Helper()
 	ids := make([]string, n)

@@ -22,8 +22,7 @@ func testCard(n int, device string) *mssp.Card {
 	return c
 }
 
-// What is refused of cards, in a crowd of writes that are not, costs no group its
-// transaction.
+// Refused writes of cards among many accepted ones do not roll back any group.
 func TestRefusalsOfCardsKeepGroup(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		var log bytes.Buffer
@@ -86,8 +85,8 @@ func TestRefusalsOfCardsKeepGroup(t *testing.T) {
 	})
 }
 
-// Several counters that are taken in one group differ, and those of a group that
-// was rolled back are not lost: nobody was told.
+// Counters that are taken in one group differ. Those of a group that was rolled back
+// are given out again, because no caller got them.
 func TestCountersOfOneGroup(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s, ctx := open(t, url, WithWriters(1)), t.Context()
@@ -128,14 +127,14 @@ func TestCountersOfOneGroup(t *testing.T) {
 	})
 }
 
-// A reply's counter is noted while the next message to the card takes one, of many
-// cards at the same time. Two transactions that change the same rows in opposite
-// order would wait for each other until one of them is rolled back.
+// For many cards at the same time, the counter of a reply is recorded while the next
+// message takes one. Two transactions that change the same rows in opposite order
+// would deadlock until one of them is rolled back.
 func TestCountersTogether(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		var log bytes.Buffer
 		s, ctx := open(t, url, WithWriters(3), WithLogger(slog.New(slog.NewTextHandler(&log, nil)))), t.Context()
-		log.Reset() // of what opening it says
+		log.Reset() // drops what Open logs
 		const cards = 64
 		for n := range cards {
 			sim := fmt.Sprint("sim-", n)

@@ -19,21 +19,21 @@ import (
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
-// crashEnv makes of the test binary a process that writes until it is killed,
-// into the database it names.
+// crashEnv names a database. If it is set, the test binary is a process that writes
+// into that database until it is killed.
 const crashEnv = "SIGNUM_TEST_CRASH"
 
-// crashCard is the card whose counters are taken until the end.
+// crashCard is the card whose counters the process takes.
 const crashCard = "89410000000000000009"
 
-// What was answered is on disk, though the process was killed the next moment.
+// An answered write is on disk, even if the process is killed the next moment.
 func TestSQLiteCrash(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	inserted, finished, receipted := make(map[string]bool), make(map[string]bool), make(map[string]bool)
 	counters := make(map[string]bool)
 	for range 3 {
 		crash(t, path, inserted, finished, receipted, counters)
-		s := open(t, path) // what the dead left behind is no obstacle
+		s := open(t, path) // locks that the process left behind do not matter
 		for id := range inserted {
 			tx, err := s.Transaction(t.Context(), id)
 			if err != nil {
@@ -43,7 +43,7 @@ func TestSQLiteCrash(t *testing.T) {
 			if finished[id] && !tx.State.Signed() || receipted[id] && tx.State != mssp.StateReceipted {
 				t.Errorf("finished %s is %s", id, tx.State)
 			}
-			// Both or none, answered or not.
+			// Both are there or neither is, whether or not they were answered.
 			if _, err := s.Receipt(t.Context(), id); (err == nil) != (tx.State == mssp.StateReceipted) {
 				t.Errorf("%s %s, its receipt: %v", tx.State, id, err)
 			}
@@ -59,7 +59,7 @@ func TestSQLiteCrash(t *testing.T) {
 	t.Logf("%d inserted, %d finished, %d with a receipt, %d counters", len(inserted), len(finished), len(receipted), len(counters))
 }
 
-// crash starts a writer, reads what it was answered, and kills it.
+// crash starts a writer, reads which writes were answered, and kills it.
 func crash(t *testing.T, path string, inserted, finished, receipted, counters map[string]bool) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
@@ -89,7 +89,7 @@ func crash(t *testing.T, path string, inserted, finished, receipted, counters ma
 			counters[id] = true
 		}
 		if len(finished) == before+300 {
-			if err := cmd.Process.Kill(); err != nil { // and read on what it still had said
+			if err := cmd.Process.Kill(); err != nil { // then read the rest of its output
 				t.Fatal(err)
 			}
 		}
@@ -99,8 +99,8 @@ func crash(t *testing.T, path string, inserted, finished, receipted, counters ma
 	}
 }
 
-// writeUntilKilled is the child of TestSQLiteCrash. Each answer is told at
-// once, and with one system call, so that no line is cut.
+// writeUntilKilled is the child process of TestSQLiteCrash. It reports each answer at
+// once and with one system call, so that no line is cut off.
 func writeUntilKilled(path string) {
 	var from int64
 	fmt.Sscan(os.Getenv(crashEnv+"_FROM"), &from)

@@ -34,8 +34,7 @@ func open(t *testing.T, url string, opts ...Option) *Store {
 	return s
 }
 
-// together has the writes share a group, whatever the timing, and returns
-// their answers.
+// together makes the writes share a group and returns their answers.
 func together(s *Store, writes ...*write) []error {
 	s.queue.mu.Lock()
 	for _, w := range writes {
@@ -69,7 +68,7 @@ type brokenValue struct{}
 
 func (brokenValue) Value() (driver.Value, error) { panic("broken") }
 
-// A write that goes wrong in a way that nobody foresaw fails alone.
+// A write that fails unexpectedly fails alone.
 func TestBadWriteFailsAlone(t *testing.T) {
 	failed := errors.New("failed")
 	bad := map[string]func() *write{
@@ -121,8 +120,8 @@ func TestBadWriteFailsAlone(t *testing.T) {
 	})
 }
 
-// A writer that panics answers every write that it has taken, those included
-// that it took while the group was under way.
+// A writer that panics answers every write that it has taken, including those that
+// joined the group while it was running.
 func TestPanicAnswersAll(t *testing.T) {
 	w := &writer{log: slog.New(slog.DiscardHandler)} // without a database it panics at once
 	group := make([]*write, 3, 4)
@@ -146,7 +145,7 @@ func TestPanicAnswersAll(t *testing.T) {
 	}
 }
 
-// A refusal does not cost its group the transaction.
+// A refusal does not roll back its group.
 func TestRefusalKeepsGroup(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		var log bytes.Buffer
@@ -165,8 +164,8 @@ func TestRefusalKeepsGroup(t *testing.T) {
 	})
 }
 
-// What a receipt meets in its own group: refusals that cost nobody anything, a
-// signature that comes after it, and a purge between its two statements.
+// A receipt in one group with refusals, with a signature that comes after it, and with
+// a purge between its two statements.
 func TestReceiptInGroup(t *testing.T) {
 	sign := func(n int) *write {
 		return &write{first: finishTransaction, args: []any{storetest.NewTransaction(n).ID, "signed", 500, "", []byte{1}, "", 7}}
@@ -220,11 +219,11 @@ func TestReceiptInGroup(t *testing.T) {
 	})
 }
 
-// When COMMIT itself fails, everybody is told so, and the next group works.
+// If COMMIT fails, all writes of the group fail, and the next group works.
 func TestCommitFails(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "test.db"))
 	orphan := &write{then: func(ctx context.Context, s *session, _ int64) error {
-		// The violation is looked for at the COMMIT only.
+		// The constraint is checked at COMMIT.
 		if _, err := s.exec(ctx, &query{text: `PRAGMA defer_foreign_keys = 1`}); err != nil {
 			return err
 		}
@@ -246,7 +245,7 @@ func TestCommitFails(t *testing.T) {
 	}
 }
 
-// Close writes what was let in and refuses what comes later.
+// Close completes the writes that wait and refuses later ones.
 func TestCloseDrains(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s := open(t, url)
@@ -275,8 +274,8 @@ func TestCloseDrains(t *testing.T) {
 	})
 }
 
-// A caller who gives up while the writers are busy is not written; one who
-// gives up after a writer took the write waits for the true answer.
+// If a caller gives up while the writers are busy, its write is not made. If it gives
+// up after a writer took the write, it waits for the result.
 func TestWithdraw(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s := open(t, url, WithWriters(1))
@@ -317,7 +316,7 @@ func (s *Store) waiting(n int) bool {
 	return len(s.queue.waiting) == n
 }
 
-// Rows are moved up in the queue without a gap or a doubling.
+// Writes move up in the queue without gaps or duplicates.
 func TestQueueMove(t *testing.T) {
 	q := newQueue(1)
 	for i := range 10 {
@@ -340,7 +339,7 @@ func TestQueueMove(t *testing.T) {
 	}
 }
 
-// Writes of one row go to one writer, in their order; the others to whoever comes.
+// Writes of one row go to one writer, in their order; others go to any writer.
 func TestQueueRows(t *testing.T) {
 	q := newQueue(3)
 	for i := range 300 {
@@ -367,8 +366,8 @@ func TestQueueRows(t *testing.T) {
 	}
 }
 
-// PostgreSQL: a row that somebody else has locked delays its own write only,
-// and a server that throws everybody out is connected to again.
+// PostgreSQL: a row that another session has locked delays only its own write, and the
+// store reconnects to a server that has closed all connections.
 func TestPostgresLocksAndLosses(t *testing.T) {
 	url := pgtest.URL(t)
 	s := open(t, url)

@@ -14,8 +14,8 @@ import (
 	"github.com/signum-mssp/signum/internal/store/pgtest"
 )
 
-// network is a TCP proxy that can stop to carry anything, as a network that is cut
-// does: connections stay open, and nobody is told.
+// network is a TCP proxy that can stop forwarding, like a network that is cut:
+// connections stay open, and neither side learns of it.
 type network struct {
 	listener net.Listener
 	target   string
@@ -99,8 +99,8 @@ func (n *network) close() {
 
 func withLimits(l limits) Option { return func(o *options) { o.limits = l } }
 
-// When the network is cut, reads and writes end in bounded time with an error
-// that names the limit and how long it is. When it is back, the store works.
+// If the network is cut, reads and writes fail in bounded time, with an error that
+// names the limit and its length. When the network is back, the store works again.
 func TestNetworkCut(t *testing.T) {
 	u, err := url.Parse(pgtest.URL(t))
 	if err != nil {
@@ -150,8 +150,8 @@ func TestNetworkCut(t *testing.T) {
 	}
 }
 
-// A write that PostgreSQL rolls back for the sake of others is run again, but not
-// for ever.
+// A write that PostgreSQL rolls back in favour of others is run again, but not
+// forever.
 func TestTransientErrors(t *testing.T) {
 	for _, code := range []string{"40001", "40P01", "23514"} {
 		for _, failures := range []int{1, maxAttempts - 1, 100} {
@@ -160,7 +160,7 @@ func TestTransientErrors(t *testing.T) {
 			runs := 0
 			w := putParty("p")
 			w.then = func(ctx context.Context, s *session, _ int64) error {
-				if runs++; runs > failures+1 { // the first run is that of the group
+				if runs++; runs > failures+1 { // the first run is in the group
 					return nil
 				}
 				_, err := s.conn.ExecContext(ctx, raise.text)
@@ -178,8 +178,8 @@ func TestTransientErrors(t *testing.T) {
 	}
 }
 
-// Every transaction has the isolation that the statements are written for, and
-// the limits of the URL count before ours.
+// Every transaction has the isolation that the statements need, and the limits in the
+// URL take precedence over the defaults.
 func TestPostgresSettings(t *testing.T) {
 	base := pgtest.URL(t)
 	if s := open(t, base); s.write(t.Context(), &write{then: func(ctx context.Context, s *session, _ int64) error {

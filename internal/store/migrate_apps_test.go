@@ -12,8 +12,7 @@ import (
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
-// rowsOf2 are rows that a program of schema version 2 writes where version 3
-// changes something.
+// rowsOf2 holds rows of schema version 2, of the tables that version 3 changes.
 const rowsOf2 = `
 INSERT INTO certificates VALUES ('1a', 'app', 'GOOD', NULL, CAST('der' AS bytea), 1, 2, NULL, 0);
 INSERT INTO subscribers VALUES
@@ -33,7 +32,7 @@ INSERT INTO receipts VALUES
     ('h2', 'app', 'App', '+41790000001', 'de', 'text/plain', 'Thanks', 14, 94, '', NULL),
     ('h3', 'app', 'App', '+41790000001', 'de', 'text/plain', 'Thanks', 14, 94, 'OK', 15);`
 
-// What version 2 has written is there, and goes on as rows of today.
+// Rows of version 2 are kept and can be changed like new ones.
 func TestMigrationFrom2(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		old := openVersion(t, url, 2)
@@ -98,9 +97,8 @@ func TestMigrationFrom2(t *testing.T) {
 	})
 }
 
-// The schema itself refuses an App without a device, tries below none, hashes
-// that are none, a second invite, and a hash of a recovery code that does not
-// exist.
+// The schema itself refuses an App without a device, a negative number of tries,
+// hashes of a wrong length, a second invite, and a hash without a recovery code.
 func TestSchemaOfApps(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s, ctx := open(t, url), t.Context()

@@ -12,8 +12,8 @@ import (
 	"github.com/signum-mssp/signum/internal/store/pgtest"
 )
 
-// rowsOf3 are rows that a program of schema version 3 writes of what version 4
-// puts cards into.
+// rowsOf3 holds rows of schema version 3, of the tables that cards of version 4 refer
+// to.
 const rowsOf3 = `
 INSERT INTO subscribers VALUES ('+41790000001', 'MIDCHE0000000001', 'ACTIVE', true, NULL);
 INSERT INTO devices VALUES
@@ -22,7 +22,7 @@ INSERT INTO devices VALUES
 INSERT INTO apps VALUES ('app', CAST('key' AS bytea), CAST('01234567890123456789012345678901' AS bytea),
     CAST('share' AS bytea), 3, '', '', '', '', '', 1, 2);`
 
-// What version 3 has written is there, can get a card, and can move.
+// Rows of version 3 are kept, and their accounts can get cards and be renumbered.
 func TestMigrationFrom3(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		old := openVersion(t, url, 3)
@@ -66,9 +66,9 @@ func TestMigrationFrom3(t *testing.T) {
 	})
 }
 
-// The schema itself refuses a card in no state that there is, one that is with
-// nobody in use or in use with nobody, a second one in a device, odd keys and
-// counters, and that a device goes from under its card.
+// The schema itself refuses a card in an unknown state, a card in stock with a device
+// or in use without one, a second card in a device, wrong key sets and counters, and
+// the deletion of a device that has a card.
 func TestSchemaOfCards(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s, ctx := open(t, url), t.Context()

@@ -14,8 +14,7 @@ import (
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
-// rowsOf1 are rows of every table as a program of schema version 1 writes
-// them, of every state and method.
+// rowsOf1 holds rows of schema version 1, of every table, state and method.
 const rowsOf1 = `
 INSERT INTO parties VALUES ('p', NULL, 'Bank: ', '[]', '["x"]', '', '[]', 'de');
 INSERT INTO certificates VALUES
@@ -34,7 +33,7 @@ INSERT INTO transactions VALUES
     ('h3', 'p', 'T3', 10, '+41790000001', '079', 'sim', 'SIM', false, 'de', 'text/plain', 'Text', NULL,
         '', 'failed', 401, 'cancelled', NULL, 11, 12, 14);`
 
-// openVersion makes the schema as it was at a version.
+// openVersion creates the schema of an earlier version.
 func openVersion(t *testing.T, url string, version int) *pools {
 	t.Helper()
 	p, err := openPools(t.Context(), url, &options{readers: 1, writers: 1, log: slog.New(slog.DiscardHandler)})
@@ -48,7 +47,7 @@ func openVersion(t *testing.T, url string, version int) *pools {
 	return p
 }
 
-// What version 1 has written is there and means the same.
+// Rows of version 1 are kept and mean the same.
 func TestMigrationFrom1(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		old := openVersion(t, url, 1)
@@ -106,7 +105,7 @@ func TestMigrationFrom1(t *testing.T) {
 			same(want, got, err)
 		}
 
-		// They go on as rows of today.
+		// They can be changed like new rows.
 		busy := storetest.NewTransaction(1)
 		busy.MSISDN = h1.MSISDN
 		if err := s.InsertTransaction(ctx, busy); err == nil {
@@ -124,7 +123,7 @@ func TestMigrationFrom1(t *testing.T) {
 	})
 }
 
-// On PostgreSQL the tables made anew are kept like those of version 1.
+// On PostgreSQL the recreated tables have the storage parameters of version 1.
 func TestPostgresMigratedStorage(t *testing.T) {
 	const columns = `
 SELECT a.attname || ' ' || a.attstorage::text || ' ' || COALESCE(c.collname, '-') || ' ' || COALESCE(array_to_string(t.reloptions, ','), '-')
@@ -161,8 +160,8 @@ WHERE t.relname = $1 AND a.attname = ANY ($2) ORDER BY a.attname`
 	}
 }
 
-// The schema itself refuses states that contradict each other, and says which
-// rule it was.
+// The schema itself refuses states that contradict each other, and names the
+// constraint.
 func TestSchemaConstraints(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s := open(t, url)
@@ -198,7 +197,7 @@ func TestSchemaConstraints(t *testing.T) {
 	})
 }
 
-// A text that is no JSON is an error that says where it stands.
+// Text that is not JSON is an error that says where it is.
 func TestDamagedJSON(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s, ctx := open(t, url), t.Context()

@@ -16,7 +16,7 @@ import (
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
-// Processes that start at the same time make one schema.
+// Processes that start at the same time create the schema once.
 func TestOpenTogether(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		var opens sync.WaitGroup
@@ -103,7 +103,7 @@ func TestOpenRefused(t *testing.T) {
 	}
 }
 
-// What SQLite keeps is for the user of the process only.
+// Only the user of the process can read the files of SQLite.
 func TestSQLiteFileMode(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, "sqlite:"+filepath.Join(dir, "#1 ?mode=memory%20é.db"))
@@ -124,7 +124,7 @@ func TestSQLiteFileMode(t *testing.T) {
 	}
 }
 
-// The pragmas of the DSN are in force, on the connections of both pools.
+// The pragmas of the DSN apply to the connections of both pools.
 func TestSQLitePragmas(t *testing.T) {
 	p, err := openSQLite(t.Context(), filepath.Join(t.TempDir(), "test.db"), new(options))
 	if err != nil {
@@ -144,8 +144,7 @@ func TestSQLitePragmas(t *testing.T) {
 	}
 }
 
-// The order of keys is that of their bytes whatever the collation of the
-// database.
+// Keys are ordered by their bytes, whatever the collation of the database is.
 func TestPostgresCollation(t *testing.T) {
 	url := pgtest.Database(t, `LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LOCALE 'C' ENCODING 'UTF8'`)
 	s := open(t, url)
@@ -177,7 +176,7 @@ func TestPostgresCollation(t *testing.T) {
 	}
 }
 
-// A server that answers before a commit is on disk is refused.
+// Open refuses a server that answers before a commit is on disk.
 func TestPostgresSynchronousCommit(t *testing.T) {
 	u, err := url.Parse(pgtest.URL(t))
 	if err != nil {

@@ -38,9 +38,9 @@ var planFill = []string{
 			CASE WHEN n % 50 = 1 THEN '' ELSE 'OK' END, CASE WHEN n % 50 = 1 THEN NULL ELSE n END FROM generate_series(1, 49999) n WHERE n % 100 <> 0`,
 }
 
-// planned are the statements that a request, a phone or a command makes of one
-// row or a few, with arguments that find some. The others read what they are
-// asked to read: pages, lists, what is to be purged.
+// planned lists the statements that look for one row or a few, on behalf of a request,
+// a phone or a command, with arguments that find some. The others read pages or
+// lists, or purge.
 var planned = map[*query]string{
 	selectSubscriber: "'m1234'", selectDeviceOwner: "'d1234'", selectCertificate: "'x1234'", selectMSISDN: "'m1234'",
 	blockPIN: "'d1234', true", deactivateDevice: "'d1234'", activateDevice: "'d1234', 'EC', 'x1234'", selectRecovery: "'m1234'",
@@ -59,7 +59,7 @@ var planned = map[*query]string{
 	selectExpired: "1000300, 10",
 }
 
-// SQLite finds the rows of these statements by indexes.
+// SQLite finds the rows of these statements by an index.
 func TestPlansSQLite(t *testing.T) {
 	s := open(t, t.TempDir()+"/test.db")
 	for q := range planned {
@@ -78,7 +78,7 @@ func TestPlansSQLite(t *testing.T) {
 			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
 				t.Fatal(err)
 			}
-			// What a device has pending is not looked for among all that is outstanding.
+			// This must not walk through all outstanding transactions.
 			if strings.HasPrefix(step, "SCAN") || q == selectDeviceTransactions && strings.Contains(step, "transactions_outstanding") {
 				t.Errorf("%s: %s", q.text, step)
 			}
@@ -89,9 +89,9 @@ func TestPlansSQLite(t *testing.T) {
 	}
 }
 
-// Whatever the tables hold, and whether PostgreSQL knows it yet or not, these
-// statements do not go through the rows of others. The plan is that of a prepared
-// statement that is used often: one for all values.
+// Whatever the tables hold, and whether or not PostgreSQL has statistics yet, these
+// statements do not read rows that they do not need. The plan is the generic one of a
+// prepared statement that is used often.
 func TestPlansPostgres(t *testing.T) {
 	s := open(t, pgtest.URL(t))
 	for _, fill := range planFill {
@@ -145,7 +145,7 @@ func TestPlansPostgres(t *testing.T) {
 	}
 }
 
-// rowsRead sums the rows that the nodes of a plan gave or dropped.
+// rowsRead sums the rows that the nodes of a plan returned or filtered out.
 func rowsRead(node any) (n float64) {
 	switch node := node.(type) {
 	case []any:

@@ -11,8 +11,8 @@ import (
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
-// What the store does through a pooler leaves nothing on the connections of the
-// server: no prepared statement, no setting, no lock.
+// Through a pooler the store leaves nothing on the connections of the server: no
+// prepared statement, no setting, no lock.
 func TestPoolerLeavesNothing(t *testing.T) {
 	url := pgtest.PoolerURL(t)
 	s, ctx := open(t, url), t.Context()
@@ -32,8 +32,8 @@ func TestPoolerLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	// Transactions at the same time, as many as the pool has connections, see all
-	// of them.
+	// As many transactions at the same time as the pool has connections look at all of
+	// them.
 	for range 4 {
 		tx, err := db.BeginTx(ctx, nil)
 		if err != nil {
@@ -54,7 +54,7 @@ func TestPoolerLeavesNothing(t *testing.T) {
 	}
 }
 
-// Without the parameter the store says at once that a pooler is in the way.
+// Without the parameter Open fails and says that there is a pooler.
 func TestPoolerUnsaid(t *testing.T) {
 	url := strings.Replace(pgtest.PoolerURL(t), "&pooler=transaction", "", 1)
 	s, err := Open(t.Context(), url, quiet)

@@ -17,9 +17,9 @@ import (
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
-// Rows of transactions that cannot be read are left out of lists, whose pages
-// stay full, and reported once; by itself, each is an error that says which row
-// it is and what its plain columns say.
+// Lists leave out transactions that cannot be read, their pages stay full, and each
+// row is reported once. A read of one is an error that names the row and has its
+// plain columns.
 func TestUnreadableRows(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		var mu sync.Mutex

@@ -241,7 +241,7 @@ func (w *writer) drop() {
 }
 
 // abandon drops a connection that a panic went through. If that was in
-// database/sql, a lock may be held for which closing would wait for ever. So the
+// database/sql, a lock may be held for which closing would wait forever. So the
 // driver's own connection is closed, which ends its transaction, and the pool
 // makes another in its place.
 func (w *writer) abandon() {
