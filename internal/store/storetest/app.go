@@ -12,19 +12,19 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// hash is the nth of hashes that differ, as long as a SHA-256.
+// hash returns the nth of several hashes with the length of a SHA-256.
 func hash(n int) []byte {
 	h := mssp.PinOf(fmt.Append(nil, n))
 	return h[:]
 }
 
-// invite is one with the nth code, for the nth subscriber.
+// invite returns an invite with the nth code for the nth subscriber.
 func invite(n int) *mssp.Invite {
 	return &mssp.Invite{CodeHash: hash(n), MSISDN: subscriber(n).MSISDN, Created: start, Expires: after(900)}
 }
 
-// enrolment is that of the nth App, with the nth code, by the nth subscriber,
-// with this certificate.
+// enrolment returns the enrolment of the nth App by the nth subscriber, with the nth
+// code and this certificate.
 func enrolment(n int, c *mssp.Certificate) *mssp.Enrolment {
 	id := fmt.Sprintf("app-%d", n)
 	return &mssp.Enrolment{
@@ -113,7 +113,7 @@ func testInvite(t *testing.T, d *database) {
 	noInvite(t, s, 1, first.Expires)
 	noInvite(t, s, 1, after(10_000))
 
-	// The next forgets the one before, and nobody else's.
+	// The next one replaces it, and no other subscriber's.
 	next := invite(3)
 	next.MSISDN, next.Created, next.Expires = first.MSISDN, after(60), after(960)
 	must(t, s.PutInvite(t.Context(), next))
@@ -124,7 +124,7 @@ func testInvite(t *testing.T, d *database) {
 	checkInvite(t, d.Reopen(), next, start)
 }
 
-// An invite that nobody used goes when a later one comes.
+// An expired invite is deleted when another one is added.
 func testInvitePurge(t *testing.T, d *database) {
 	s := d.Store()
 	for n := range 250 {
@@ -184,7 +184,7 @@ func testEnrol(t *testing.T, d *database) {
 	// A second App of the same account, which gets a serial and a recovery code.
 	second := enrolment(2, issue(t, s, newCertificate(2, "app-2")))
 	second.App.MSISDN, second.Serial, second.RecoveryHash = sub.MSISDN, "MIDCHENEWSERIAL0", hash(77)
-	second.App.TriesLeft = 0 // it starts with all
+	second.App.TriesLeft = 0 // ignored: an App starts with all its tries
 	second.App.Push = &mssp.PushSubscription{Endpoint: "https://push.example/é<&>", P256DH: []byte{4, 0, 255}, Auth: []byte{1}}
 	second.App.Passkeys = []mssp.Passkey{{ID: []byte{1}, PublicKey: []byte{2}, SignCount: 1<<32 - 1}, {ID: []byte{0}}}
 	i := invite(2)
@@ -201,7 +201,7 @@ func testEnrol(t *testing.T, d *database) {
 		s = d.Reopen()
 	}
 
-	// A third keeps what there is; its certificate need only be intended.
+	// A third App changes neither. Its certificate need only be intended.
 	intended := newCertificate(3, "app-3")
 	must(t, s.IntendCertificate(ctx, intended))
 	third := enrolment(3, &mssp.Certificate{Serial: intended.Serial})
@@ -217,7 +217,7 @@ func testEnrol(t *testing.T, d *database) {
 	checkRecovery(t, s, sub.MSISDN, hash(77))
 }
 
-// An enrolment that is refused leaves nothing behind, and the invite as it was.
+// An enrolment that is refused changes nothing; the invite stays valid.
 func testEnrolRefused(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub := subscriber(1, mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive})
@@ -273,7 +273,7 @@ func testEnrolRefused(t *testing.T, d *database) {
 	checkApp(t, s, e.App)
 }
 
-// replaceApp gives an App all that may change of another one.
+// replaceApp copies everything that an update may change from another App.
 func replaceApp(ctx context.Context, s mssp.Store, to *mssp.AppDevice) error {
 	return s.UpdateApp(ctx, to.DeviceID, func(a *mssp.AppDevice) error {
 		*a = *to
@@ -289,7 +289,7 @@ func testUpdateApp(t *testing.T, d *database) {
 	must(t, err)
 	app.TriesLeft = left
 
-	// The function sees the row as it is. What may not change does not.
+	// The function gets the current row. Changes of other fields are lost.
 	must(t, s.UpdateApp(ctx, app.DeviceID, func(a *mssp.AppDevice) error {
 		same(t, app, a)
 		a.DeviceID, a.MSISDN, a.AuthKey, a.Share, a.TriesLeft, a.Enrolled = "app-2", "+1", []byte{1}, []byte{2}, 99, after(99)

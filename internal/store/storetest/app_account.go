@@ -36,8 +36,7 @@ func testRemoveApp(t *testing.T, d *database) {
 	checkApp(t, s, otherApp)
 }
 
-// An App stays when its subscriber is replaced and its device stays, and goes
-// with its device.
+// If its subscriber is replaced, an App stays as long as its device does.
 func testAppStays(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub, app := enrol(t, s, 1)
@@ -91,14 +90,14 @@ func testRecovery(t *testing.T, d *database) {
 	set(nil)
 	set(hash(3))
 
-	// The hash stays with an account that has a code, and goes with the code.
+	// An account keeps the hash as long as it has a code.
 	sub.Serial = "MIDCHEABCDEFGHIJ"
 	must(t, s.PutSubscriber(ctx, sub))
 	checkRecovery(t, s, sub.MSISDN, hash(3))
 	sub.RecoveryCodeCreated = false
 	must(t, s.PutSubscriber(ctx, sub))
 	checkRecovery(t, s, sub.MSISDN, nil)
-	sub.RecoveryCodeCreated = true // one that nobody here knows
+	sub.RecoveryCodeCreated = true // of a code whose hash is not known
 	must(t, s.PutSubscriber(ctx, sub))
 	checkRecovery(t, s, sub.MSISDN, nil)
 
@@ -138,7 +137,7 @@ func testSubscriberState(t *testing.T, d *database) {
 	checkSubscriber(t, s, sub)
 }
 
-// One of many enrols with a code, and the others leave nothing behind.
+// Of many that enrol with the same code, one succeeds and the others change nothing.
 func testRaceForInvite(t *testing.T, d *database) {
 	s := d.Store()
 	for round := range 5 {
@@ -174,7 +173,7 @@ func testRaceForInvite(t *testing.T, d *database) {
 	}
 }
 
-// Of many invites of a subscriber at the same time one is left.
+// Of many invites of a subscriber at the same time, one remains.
 func testRaceToInvite(t *testing.T, d *database) {
 	s := d.Store()
 	const n = 50
@@ -199,8 +198,8 @@ func testRaceToInvite(t *testing.T, d *database) {
 	}
 }
 
-// However many guess at the same time, no more than allowed get to, and each is
-// told another number.
+// However many guess at the same time, only as many as allowed get a try, and each
+// gets a different number.
 func testRaceForTries(t *testing.T, d *database) {
 	s := d.Store()
 	_, app := enrol(t, s, 1)
@@ -223,7 +222,7 @@ func testRaceForTries(t *testing.T, d *database) {
 	}
 }
 
-// An App is found and stays though its subscriber is replaced at the same time.
+// An App can be found and stays while its subscriber is replaced.
 func testRaceOfAppAndSubscriber(t *testing.T, d *database) {
 	s := d.Store()
 	sub, app := enrol(t, s, 1)

@@ -9,7 +9,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// newCard is the nth card, in stock.
+// newCard returns the nth card, in stock.
 func newCard(n int) *mssp.Card {
 	return &mssp.Card{
 		ICCID: fmt.Sprintf("8941012345%09d", n), State: mssp.CardStock, KeySet: 2, Algorithm: mssp.CardAES,
@@ -17,12 +17,12 @@ func newCard(n int) *mssp.Card {
 	}
 }
 
-// sim is the nth device of a SIM that has no key.
+// sim returns the nth device: a SIM without a key.
 func sim(n int) mssp.Device {
 	return mssp.Device{ID: fmt.Sprint("sim-", n), Method: signum.SIM, State: signum.DeviceRegistered, KeyType: signum.EC}
 }
 
-// holder puts the nth subscriber there, with the nth card in the nth SIM.
+// holder stores the nth subscriber with the nth SIM and the nth card.
 func holder(t *testing.T, s mssp.Store, n int) (*mssp.Subscriber, *mssp.Card) {
 	t.Helper()
 	sub, c := subscriber(n, sim(n)), newCard(n)
@@ -74,7 +74,7 @@ func testCard(t *testing.T, d *database) {
 	put.Counter, put.ReplyCounter, put.ReplySeen, put.Created, put.MSISDN = 99, 98, 97, after(9), "not kept"
 	must(t, s.PutCard(ctx, &put))
 	checkCard(t, s, &want)
-	checkSubscriber(t, s, sub) // its device is left alone
+	checkSubscriber(t, s, sub) // its device does not change
 
 	// Other keys start over.
 	for _, change := range []func(){func() { put.KeySet = 15 }, func() { put.Algorithm = mssp.Card3DES }} {
@@ -150,7 +150,7 @@ func testRekeyCard(t *testing.T, d *database) {
 			c.Counter, c.ReplyCounter = 0, 0
 		}
 		c.KeySet, c.Algorithm, c.KIc, c.KID, c.Changed = step.set, step.algorithm, append(c.KIc, 1), append(c.KID, 2), after(3)
-		// Nothing else of it is looked at.
+		// The other fields are ignored.
 		must(t, s.RekeyCard(ctx, &mssp.Card{ICCID: c.ICCID, State: "ODD", DeviceID: "none", KeySet: c.KeySet, Algorithm: c.Algorithm,
 			KIc: c.KIc, KID: c.KID, Changed: c.Changed, Counter: 9, ReplyCounter: 9, ReplySeen: 9}))
 		checkCard(t, s, c)
@@ -182,7 +182,7 @@ func testEnrolCard(t *testing.T, d *database) {
 	checkSubscriber(t, s, sub)
 	checkCard(t, s, c)
 
-	// From stock, with what changed; a card of the stock has its counters.
+	// A card from stock is replaced, but keeps its counters.
 	stock := newCard(2)
 	stock.Counter, stock.ReplyCounter = 5, 6
 	must(t, s.PutCard(ctx, stock))
@@ -224,7 +224,7 @@ func testEnrolCard(t *testing.T, d *database) {
 	checkSubscriber(t, d.Reopen(), sub)
 }
 
-// A device that goes leaves its card behind, with its counters.
+// If a device is deleted, its card stays, with its counters.
 func testCardOfLostDevice(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub, c := holder(t, s, 1)

@@ -85,7 +85,7 @@ func testReplies(t *testing.T, d *database) {
 	wantNotFound(t, "no ICCID", err)
 }
 
-// replies is what a window must be: all counters that were accepted.
+// replies is the model of a window: all counters that were accepted.
 type replies struct {
 	seen    map[uint64]bool
 	highest uint64
@@ -100,7 +100,7 @@ func (r *replies) accept(counter uint64) bool {
 	return true
 }
 
-// bits are the window as a card shows it.
+// bits returns the window as Card has it.
 func (r *replies) bits() (bits uint64) {
 	for i := range uint64(mssp.ReplyWindow) {
 		if r.highest > i+1 && r.seen[r.highest-1-i] {
@@ -110,7 +110,7 @@ func (r *replies) bits() (bits uint64) {
 	return bits
 }
 
-// testReplyWindows compares with a model that forgets nothing.
+// testReplyWindows compares the window with a model that keeps all counters.
 func testReplyWindows(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	n := 0
@@ -202,7 +202,7 @@ func testRaceOfReplies(t *testing.T, d *database) {
 	}
 }
 
-// Once a card is blocked nobody gets a counter.
+// Once a card is blocked, no caller gets a counter.
 func testRaceToBlock(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub, c := holder(t, s, 1)
@@ -235,8 +235,8 @@ func testRaceToBlock(t *testing.T, d *database) {
 	checkSubscriber(t, s, sub)
 }
 
-// One subscriber gets the card, with a device or an account of its own; the
-// others have what they had.
+// Of several callers, one gets the card, by a swap or with a new account. The others
+// change nothing.
 func testRaceForCard(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	for round := range 3 {
@@ -284,7 +284,7 @@ func testRaceForCard(t *testing.T, d *database) {
 	}
 }
 
-// An account moves once, and nothing that is done to it meanwhile is lost.
+// An account moves once, and changes that are made to it meanwhile are not lost.
 func testRaceToRenumber(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	for round := range 3 {

@@ -26,18 +26,18 @@ func testCardState(t *testing.T, d *database) {
 	set(mssp.CardBlocked, 4, signum.DeviceInactive)
 	set(mssp.CardActive, 5, signum.DeviceRegistered)
 
-	// With a key that is certified it is as it was before.
+	// With a good certificate, the device is active again.
 	device.Certificate, device.State = issue(t, s, newCertificate(1, device.ID)), signum.DeviceActive
 	must(t, s.ActivateDevice(ctx, device.ID, signum.EC, device.Certificate.Serial))
 	set(mssp.CardBlocked, 6, signum.DeviceInactive)
 	set(mssp.CardActive, 7, signum.DeviceActive)
-	// A key that is made while its card is blocked is kept, and not used.
+	// A key that is made while the card is blocked is kept but not used.
 	set(mssp.CardBlocked, 8, signum.DeviceInactive)
 	device.Certificate = issue(t, s, newCertificate(2, device.ID))
 	must(t, s.ActivateDevice(ctx, device.ID, signum.EC, device.Certificate.Serial))
 	checkSubscriber(t, s, sub)
 	set(mssp.CardActive, 9, signum.DeviceActive)
-	// What was switched off for another reason stays so.
+	// A device that was switched off for another reason stays so.
 	must(t, s.DeactivateDevice(ctx, device.ID))
 	set(mssp.CardActive, 10, signum.DeviceInactive)
 	set(mssp.CardBlocked, 11, signum.DeviceInactive)
@@ -108,9 +108,9 @@ func testSwapCard(t *testing.T, d *database) {
 	_, err = s.TakeCounter(ctx, old.ICCID)
 	wantIs(t, "counter of an old card", err, mssp.ErrCardState)
 	wantIs(t, "an old card", s.SwapCard(ctx, sub.MSISDN, old.ICCID, sim(3), after(3)), mssp.ErrCardState)
-	same(t, asked, read(t, s, asked.ID)) // a record of what was
+	same(t, asked, read(t, s, asked.ID)) // a record does not move
 
-	// An account without a SIM gets its first.
+	// An account without a SIM gets its first one.
 	none := subscriber(3)
 	must(t, s.PutSubscriber(ctx, none))
 	first := newCard(3)
@@ -133,7 +133,7 @@ func testRenumber(t *testing.T, d *database) {
 	must(t, err)
 	mine, others := invite(1), invite(2)
 	must(t, s.PutInvite(ctx, mine))
-	must(t, s.PutInvite(ctx, others)) // for an account that never came to be
+	must(t, s.PutInvite(ctx, others)) // for an account that was never created
 	busy := subscriber(3)
 	must(t, s.PutSubscriber(ctx, busy))
 	asked := NewTransaction(1)
@@ -162,7 +162,7 @@ func testRenumber(t *testing.T, d *database) {
 	same(t, []string{card.ICCID, to, string(mssp.CardActive)}, []string{c.ICCID, c.MSISDN, string(c.State)})
 	checkInvite(t, s, mine, start)
 	noInvite(t, s, 2, start)
-	same(t, asked, read(t, s, asked.ID))         // a record of what was
-	must(t, s.PutSubscriber(ctx, subscriber(1))) // somebody else
+	same(t, asked, read(t, s, asked.ID))         // a record does not move
+	must(t, s.PutSubscriber(ctx, subscriber(1))) // the old number is free
 	must(t, s.RenumberSubscriber(ctx, from, "+41790000099"))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// wantNotFound checks that nothing was found by these names.
+// wantNotFound checks that the error is ErrNotFound.
 func wantNotFound(t *testing.T, what string, err error) {
 	t.Helper()
 	if !errors.Is(err, mssp.ErrNotFound) {
@@ -81,7 +81,7 @@ func testDeactivate(t *testing.T, d *database) {
 	checkSubscriber(t, d.Reopen(), sub)
 }
 
-// A device is found though its subscriber is replaced at the same time.
+// A device can be found while its subscriber is replaced.
 func testRaceOfDeviceAndSubscriber(t *testing.T, d *database) {
 	s := d.Store()
 	cert := issue(t, s, newCertificate(1, "sim-1"))

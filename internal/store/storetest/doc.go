@@ -1,6 +1,6 @@
 // Package storetest is the conformance suite of mssp.Store: every method and
 // error of the port, concurrency, restart, and random sequences of calls
-// against a model in memory. Whatever implements the port runs it.
+// against a model in memory. Every implementation of the port runs it.
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) storetest.Database {

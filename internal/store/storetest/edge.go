@@ -11,7 +11,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// odd texts that must be kept as they are.
+// odd holds unusual texts that must be stored unchanged.
 var odd = []string{
 	"",
 	" leading, trailing ",
@@ -119,7 +119,7 @@ func testUnstorableText(t *testing.T, d *database) {
 	insert(t, s, NewTransaction(1))
 	long := NewTransaction(2)
 	long.APTransID = strings.Repeat("0123456789", 100_000)
-	_ = s.InsertTransaction(ctx, long) // may be refused, must not harm
+	_ = s.InsertTransaction(ctx, long) // it may be refused, but must do no harm
 	finish(t, s, "h000001", made(), start, true)
 }
 

@@ -12,14 +12,14 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// start is when the tests happen: with microseconds, and not in UTC.
+// start is the time of the tests, with microseconds and not in UTC.
 var start = time.Date(2026, 3, 29, 1, 59, 59, 123456000, time.FixedZone("CET", 3600))
 
-// after is start and some seconds.
+// after returns the time some seconds after start.
 func after(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
 
-// NewTransaction is the nth of transactions that are outstanding and do not
-// get into each other's way.
+// NewTransaction returns the nth outstanding transaction. They do not get into each
+// other's way.
 func NewTransaction(n int) *mssp.Transaction {
 	return &mssp.Transaction{
 		ID:          fmt.Sprintf("h%06d", n),
@@ -43,17 +43,17 @@ func NewTransaction(n int) *mssp.Transaction {
 	}
 }
 
-// made is the outcome of a signature.
+// made returns the outcome of a signature.
 func made() mssp.Outcome {
 	return mssp.Outcome{Code: signum.SignatureMade, Signature: []byte{0x30, 0x03, 0x02, 0x01, 0x00}}
 }
 
 func cancelled() mssp.Outcome { return mssp.Failed(signum.NewFault(signum.UserCancel)) }
 
-// issuer is the key identifier of the CA that issues newCertificate's.
+// issuer is the key identifier of the CA of newCertificate.
 const issuer = "0a1b2c"
 
-// newCertificate is the nth certificate, for the device, as it is intended.
+// newCertificate returns the nth certificate, for the device, as an intent.
 func newCertificate(n int, device string) *mssp.Certificate {
 	return &mssp.Certificate{
 		Serial:    fmt.Sprintf("%x", 0x1000+n),
@@ -65,14 +65,14 @@ func newCertificate(n int, device string) *mssp.Certificate {
 	}
 }
 
-// good is the certificate as it is read once complete.
+// good returns a certificate as a read returns it when it is complete.
 func good(c *mssp.Certificate, der []byte) *mssp.Certificate {
 	r := *c
 	r.State, r.DER, r.TBS, r.Issuer = mssp.CertificateGood, der, nil, ""
 	return &r
 }
 
-// issue intends and completes the certificate, and returns it as it is read.
+// issue intends and completes the certificate, and returns it as a read would.
 func issue(t *testing.T, s mssp.Store, c *mssp.Certificate) *mssp.Certificate {
 	t.Helper()
 	der := append([]byte("DER of "), c.Serial...)
@@ -88,10 +88,11 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// equalTimes compares times as they are kept: to the microsecond, in UTC.
+// equalTimes compares times as they are stored: to the microsecond, in UTC.
 var equalTimes = cmp.Transformer("microseconds", func(t time.Time) int64 { return t.UnixMicro() })
 
-// diff shows where got is not what was written; empty and nil are the same.
+// diff describes the difference between what was written and got. Empty and nil are
+// equal.
 func diff(want, got any) string { return cmp.Diff(want, got, equalTimes, cmpopts.EquateEmpty()) }
 
 func same(t *testing.T, want, got any) {
@@ -118,7 +119,7 @@ func finish(t *testing.T, s mssp.Store, id string, o mssp.Outcome, at time.Time,
 	}
 }
 
-// read returns the transaction, its certificate left out.
+// read returns the transaction without its certificate.
 func read(t *testing.T, s mssp.Store, id string) *mssp.Transaction {
 	t.Helper()
 	tx, err := s.Transaction(t.Context(), id)

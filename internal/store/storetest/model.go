@@ -16,11 +16,11 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// model is what a Store must be, in memory. It is driven by random calls side
-// by side with a Store; names have few values, so that they meet.
+// model is a Store in memory. Random calls go to it and to a real Store. Names have few
+// values, so that calls meet.
 type model struct {
 	store  mssp.Store
-	prefix string // of all names of this run: the database is shared by the runs
+	prefix string // of all names of this run, because the runs share a database
 
 	transactions map[string]*mssp.Transaction
 	certificates map[string]*mssp.Certificate
@@ -88,7 +88,7 @@ func testModel(t *testing.T, d *database) {
 	})
 }
 
-// emptyTransactions removes what the run before has left.
+// emptyTransactions deletes the transactions of earlier runs.
 func emptyTransactions(rt *rapid.T, s mssp.Store) {
 	ctx := context.Background()
 	end := start.AddDate(1, 0, 0)
@@ -223,7 +223,7 @@ func (m *model) purge(rt *rapid.T) {
 		}
 	}
 	agree(rt, "purged", min(limit, len(due)), n)
-	// Which of those that finished at the same time go first is open.
+	// The order among those that finished at the same time is not defined.
 	left := 0
 	var oldest time.Time
 	for _, tx := range due {
@@ -281,7 +281,7 @@ func (m *model) lists(rt *rapid.T) {
 	}
 }
 
-// joined is the transaction as it is read, with its certificate.
+// joined returns the transaction as a read returns it, with its certificate.
 func (m *model) joined(tx *mssp.Transaction) *mssp.Transaction {
 	r := *tx
 	r.Certificate = m.certificates[tx.CertSerial]
@@ -303,7 +303,7 @@ func (m *model) complete(rt *rapid.T) {
 	serial := m.draw(rt, "cert", 4)
 	c := m.certificates[serial]
 	if c != nil && c.State != mssp.CertificateIntended {
-		return // the port leaves open what this is
+		return // the port does not define this
 	}
 	err := m.store.CompleteCertificate(context.Background(), serial, []byte(serial))
 	if c == nil {
@@ -363,7 +363,7 @@ func sortDevices(sub *mssp.Subscriber) {
 	slices.SortFunc(sub.Devices, func(a, b mssp.Device) int { return cmp.Compare(a.ID, b.ID) })
 }
 
-// check compares everything that is there.
+// check compares everything.
 func (m *model) check(rt *rapid.T) {
 	ctx := context.Background()
 	m.checkApps(rt)

@@ -15,7 +15,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// code is the hash of one of the activation codes of this run.
+// code draws the hash of one of the activation codes of this run.
 func (m *model) code(rt *rapid.T) []byte {
 	h := mssp.PinOf([]byte(m.draw(rt, "code", 4)))
 	return h[:]
@@ -41,7 +41,7 @@ func (m *model) invite(rt *rapid.T) {
 	}
 }
 
-// invited finds the invite with this code that is valid, nil if there is none.
+// invited finds the valid invite with this code; nil if there is none.
 func (m *model) invited(codeHash []byte, now time.Time) *mssp.Invite {
 	for _, i := range m.invites {
 		if slices.Equal(i.CodeHash, codeHash) && i.Expires.After(now) {
@@ -63,8 +63,8 @@ func (m *model) findInvite(rt *rapid.T) {
 	agree(rt, "invite", want, got)
 }
 
-// among draws one of the names that there are, as a rule: to meet by chance is
-// too rare for what needs several that fit.
+// among usually draws one of the names that exist: calls that need several names that
+// fit would succeed too rarely by chance.
 func among[T any](rt *rapid.T, what string, there map[string]T, otherwise string) string {
 	if len(there) == 0 || rapid.IntRange(0, 3).Draw(rt, what+" or not") == 0 {
 		return otherwise
@@ -113,7 +113,7 @@ func (m *model) enrol(rt *rapid.T) {
 	}
 }
 
-// app draws an App that may not exist; then the error must say so.
+// app draws an App, which may not exist; then the error must be ErrNotFound.
 func (m *model) app(rt *rapid.T, call func(id string) error) *mssp.AppDevice {
 	id := among(rt, "app", m.apps, m.draw(rt, "device", 4))
 	err := call(id)
@@ -125,8 +125,8 @@ func (m *model) app(rt *rapid.T, call func(id string) error) *mssp.AppDevice {
 	return m.apps[id]
 }
 
-// enrolAll does first what an enrolment needs: in a random order of calls it
-// seldom comes together.
+// enrolAll first does everything that an enrolment needs, which a random order of
+// calls seldom does.
 func (m *model) enrolAll(rt *rapid.T) {
 	m.subscribe(rt)
 	m.intend(rt)
@@ -196,7 +196,7 @@ func (m *model) account(rt *rapid.T) {
 	}
 }
 
-// keepApps forgets what goes when a subscriber is replaced.
+// keepApps deletes from the model what is deleted when a subscriber is replaced.
 func (m *model) keepApps(sub *mssp.Subscriber) {
 	for id, a := range m.apps {
 		if a.MSISDN == sub.MSISDN && !slices.ContainsFunc(sub.Devices, func(d mssp.Device) bool { return d.ID == id }) {
@@ -208,7 +208,8 @@ func (m *model) keepApps(sub *mssp.Subscriber) {
 	}
 }
 
-// pending compares what a device has to answer, and what a subscriber had.
+// pending compares what a device has to answer, and the recent transactions of a
+// subscriber.
 func (m *model) pending(rt *rapid.T) {
 	ctx, id, now := context.Background(), m.draw(rt, "device", 4), m.seconds(rt, "now")
 	var transactions []*mssp.Transaction

@@ -12,14 +12,14 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// modelCard is a card, with all replies that were accepted since its keys are
-// what they are.
+// modelCard is a card with all replies that were accepted since its keys changed
+// last.
 type modelCard struct {
 	mssp.Card
 	replies replies
 }
 
-// read is the card as it is read.
+// read returns the card as a read returns it.
 func (m *model) readCard(c *modelCard) *mssp.Card {
 	r := c.Card
 	r.ReplyCounter, r.ReplySeen = c.replies.highest, c.replies.bits()
@@ -40,8 +40,8 @@ func (m *model) cardIn(deviceID string) *modelCard {
 	return nil
 }
 
-// simDevice draws a device of a SIM, as a rule. One that has an App is none:
-// nobody puts a card into that.
+// simDevice usually draws a device of a SIM. It never draws the device of an App, which
+// cannot have a card.
 func (m *model) simDevice(rt *rapid.T) string {
 	sims := make(map[string]bool)
 	for _, sub := range m.subscribers {
@@ -63,7 +63,7 @@ func (m *model) drawCard(rt *rapid.T) *mssp.Card {
 	}
 }
 
-// keep is what the store has after a card was written.
+// keep updates the model after a card was written.
 func (m *model) keep(c *mssp.Card) {
 	kept := &modelCard{Card: *c, replies: replies{seen: make(map[uint64]bool)}}
 	if old := m.cards[c.ICCID]; old != nil {
@@ -252,8 +252,7 @@ func (m *model) renumber(rt *rapid.T) {
 	}
 }
 
-// move gives what is known under one name another, and forgets what was known
-// under that.
+// move renames an entry, and replaces any entry of the new name.
 func move[T any](all map[string]T, from, to string) {
 	v, there := all[from]
 	delete(all, from)
@@ -263,7 +262,7 @@ func move[T any](all map[string]T, from, to string) {
 	}
 }
 
-// keepCards retires those whose device has gone.
+// keepCards retires the cards whose device was deleted.
 func (m *model) keepCards() {
 	for _, c := range m.cards {
 		if c.DeviceID != "" && m.device(c.DeviceID) == nil {

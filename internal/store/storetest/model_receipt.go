@@ -59,7 +59,7 @@ func (m *model) finishReceipt(rt *rapid.T) {
 	}
 }
 
-// device finds a device among the subscribers, nil if nobody has it.
+// device finds a device among the subscribers; nil if no subscriber has it.
 func (m *model) device(id string) *mssp.Device {
 	for _, sub := range m.subscribers {
 		for i := range sub.Devices {

@@ -9,7 +9,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// alter is a newer version that writes into a table.
+// alter writes into a table as a newer version would.
 func (d *database) alter(table, format string, args ...any) {
 	d.t.Helper()
 	if err := d.Alter(table, fmt.Sprintf(format, args...)); err != nil {
@@ -25,8 +25,8 @@ func wantRowError(t *testing.T, what string, err error, kind mssp.RowKind, key s
 	}
 }
 
-// A party that cannot be read is an error for itself only, and an update does
-// not overwrite what it cannot read.
+// A party that cannot be read does not affect others, and an update does not overwrite
+// it.
 func testNewerParty(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	for _, column := range []string{"pins", "profiles", "services", "geofence"} {
@@ -52,9 +52,8 @@ func testNewerParty(t *testing.T, d *database) {
 	must(t, err)
 }
 
-// Of an account whose device has a network that cannot be read, all works but
-// that nothing is known of the network; states of a newer version are told as
-// they are.
+// A device whose network cannot be read works, with an unknown network. Unknown states
+// of devices and accounts are returned unchanged.
 func testNewerDevice(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	devices := []mssp.Device{
@@ -102,7 +101,7 @@ func testNewerApp(t *testing.T, d *database) {
 		err = s.UpdateApp(ctx, bad.DeviceID, func(*mssp.AppDevice) error { t.Error("changed"); return nil })
 		wantRowError(t, "update of an App", err, mssp.RowApp, bad.DeviceID)
 	}
-	// What needs none of it works.
+	// Calls that do not need these columns work.
 	if left, err := s.TakeTry(ctx, bad.DeviceID); err != nil || left != mssp.MaxPasscodeTries-1 {
 		t.Errorf("a try: %d, %v", left, err)
 	}
@@ -110,8 +109,8 @@ func testNewerApp(t *testing.T, d *database) {
 	must(t, s.RemoveApp(ctx, bad.DeviceID))
 }
 
-// Lists leave a transaction out, a read says what is known of it, and it can be
-// ended.
+// Lists leave out a transaction that cannot be read, a read returns what it can, and
+// the transaction can be ended.
 func testNewerTransaction(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	must(t, s.PutSubscriber(ctx, subscriber(1, mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive})))
@@ -145,7 +144,7 @@ func testNewerTransaction(t *testing.T, d *database) {
 	}
 }
 
-// A receipt with a result of a newer version has ended.
+// A receipt with an unknown result has ended.
 func testNewerReceipt(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	for n := range 2 {
@@ -167,8 +166,8 @@ func testNewerReceipt(t *testing.T, d *database) {
 	}
 }
 
-// A card in a state of a newer version is told as it is, gets no counter, and
-// changes to no state of this one.
+// A card in an unknown state is returned unchanged, gets no counter, and cannot change
+// its state.
 func testNewerCard(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	for n := 1; n <= 2; n++ {
@@ -198,7 +197,7 @@ func testNewerCard(t *testing.T, d *database) {
 	}
 }
 
-// No signature is made with a certificate in a state of a newer version.
+// No signature succeeds with a certificate in an unknown state.
 func testNewerCertificate(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	for n := range 2 {

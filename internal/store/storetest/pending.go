@@ -29,7 +29,7 @@ func testDevicePending(t *testing.T, d *database) {
 	app, sim, other, gone := NewTransaction(1), NewTransaction(2), NewTransaction(3), NewTransaction(4)
 	app.DeviceID, app.Method, app.CertSerial = "app-1", signum.App, cert.Serial
 	sim.MSISDN, sim.DeviceID = app.MSISDN, "sim-1"
-	gone.DeviceID = "sim-1" // that became another's
+	gone.DeviceID = "sim-1" // which another subscriber has now
 	insert(t, s, app, sim, other, gone)
 	app.Certificate = cert
 	check("app-1", start, []*mssp.Transaction{app})

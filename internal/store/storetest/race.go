@@ -125,8 +125,8 @@ func testRaceToRevoke(t *testing.T, d *database) {
 	same(t, first, got)
 }
 
-// testCrowdedCommits has every kind of write share commits, with refusals in
-// between, and then looks whether each answer was true.
+// testCrowdedCommits makes writes of every kind share commits, with refusals in
+// between, and then checks that each answer was true.
 func testCrowdedCommits(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	blocker := NewTransaction(9999)
@@ -173,8 +173,8 @@ func testCrowdedCommits(t *testing.T, d *database) {
 	}
 }
 
-// testCancelledWhileCrowded cancels callers at random: whoever was told that
-// the write was cancelled must not find it, whoever was told nil must.
+// testCancelledWhileCrowded cancels callers at random. If a write returned nil, it must
+// be there; if it returned that it was cancelled, it must not.
 func testCancelledWhileCrowded(t *testing.T, d *database) {
 	s := d.Store()
 	errs := make([]error, crowd*5)

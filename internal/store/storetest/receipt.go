@@ -10,7 +10,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// newReceipt is a pending receipt of the nth transaction.
+// newReceipt returns a pending receipt of the nth transaction.
 func newReceipt(n int) *mssp.Receipt {
 	tx := NewTransaction(n)
 	return &mssp.Receipt{
@@ -75,7 +75,7 @@ func testReceipt(t *testing.T, d *database) {
 	same(t, other, read(t, s, other.ID))
 	noReceipt(t, s, other.ID)
 
-	// It has ended, and has its signature, as before.
+	// The transaction has its end and its signature as before.
 	finish(t, s, tx.ID, cancelled(), after(20), false)
 	ended, err := s.EndedTransactions(t.Context(), []string{tx.ID})
 	must(t, err)
@@ -105,7 +105,7 @@ func testReceiptText(t *testing.T, d *database) {
 	}
 }
 
-// A receipt that is refused leaves nothing behind.
+// A receipt that is refused changes nothing.
 func testReceiptRefused(t *testing.T, d *database) {
 	s := d.Store()
 	outstanding, failed, delivered := NewTransaction(1), NewTransaction(2), NewTransaction(3)
@@ -194,7 +194,7 @@ func testReceiptFinish(t *testing.T, d *database) {
 	swap("nul\x00", signum.ReceiptLost, after(1), false)
 }
 
-// Receipts go with their transactions, and are not counted.
+// Receipts are purged with their transactions, and not counted.
 func testReceiptPurge(t *testing.T, d *database) {
 	s := d.Store()
 	for i := range 4 {
@@ -252,8 +252,8 @@ func testRaceForReceipt(t *testing.T, d *database) {
 	}
 }
 
-// A receipt that comes at the same time as the signature has one of two
-// answers, and what is kept agrees.
+// A receipt that comes at the same time as the signature gets one of two answers, and
+// the rows agree with it.
 func testRaceOfReceiptAndSignature(t *testing.T, d *database) {
 	s := d.Store()
 	errs := make([]error, crowd)
@@ -305,7 +305,7 @@ func testRaceToFinishReceipt(t *testing.T, d *database) {
 	}
 }
 
-// Whoever comes first, no receipt is left without its transaction.
+// Whichever comes first, no receipt remains without its transaction.
 func testRaceOfReceiptAndPurge(t *testing.T, d *database) {
 	s := d.Store()
 	errs := make([]error, crowd)

@@ -10,17 +10,18 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// sent is the outcome of a one-time password.
+// sent returns the outcome of a one-time password.
 func sent() mssp.Outcome { return mssp.Outcome{Code: signum.RequestOK} }
 
-// unprepared is the nth transaction as one that waits for an activation.
+// unprepared returns the nth transaction, waiting for an activation.
 func unprepared(n int) *mssp.Transaction {
 	tx := NewTransaction(n)
 	tx.SignedAttrs, tx.CertSerial = nil, ""
 	return tx
 }
 
-// fence is a policy with a rule of every kind; zero is a limit, nil is none.
+// fence returns a policy with a rule of every kind. Zero is a limit, nil means no
+// limit.
 func fence() mssp.Geofence {
 	zero, hundred := 0, 100
 	return mssp.Geofence{
@@ -33,7 +34,7 @@ func fence() mssp.Geofence {
 	}
 }
 
-// located is a signature with a place.
+// located returns the outcome of a signature with a location.
 func located(l mssp.Location) mssp.Outcome {
 	o := made()
 	o.Location = &l
@@ -139,7 +140,7 @@ func testServicesRefused(t *testing.T, d *database) {
 	same(t, tx, read(t, s, tx.ID))
 }
 
-// A text message is delivered, whatever becomes of certificates, and has no
+// The end of a one-time password does not depend on a certificate and has no
 // signature.
 func testDelivered(t *testing.T, d *database) {
 	s := d.Store()
@@ -221,7 +222,7 @@ func testPrepare(t *testing.T, d *database) {
 	check()
 	prepare(tx.ID, "other", "1234", false)
 	check()
-	// The certificate that it has by now is the one that must be good.
+	// The certificate that it has now must be good.
 	must(t, s.RevokeCertificate(t.Context(), cert.Serial, after(1), 1))
 	finish(t, s, tx.ID, made(), after(2), false)
 	finish(t, s, tx.ID, cancelled(), after(3), true)

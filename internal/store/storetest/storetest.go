@@ -10,14 +10,14 @@ import (
 type Database struct {
 	// Open opens it, and reopens it after its Store was closed.
 	Open func() (mssp.Store, error)
-	// Alter runs a statement past the Store, and past the CHECKs of this version on
-	// the table: it is the newer version, or the hand repair.
+	// Alter runs a statement on a table without the Store and without the CHECKs of the
+	// table, as a newer version or a hand repair would.
 	Alter func(table, statement string) error
 }
 
-// Run runs the suite, its tests in parallel. The function is called once for each
-// test, from several goroutines, and makes an empty database, which may go when t
-// ends.
+// Run runs the suite, with its tests in parallel. The function is called once for each
+// test, from several goroutines. It makes an empty database, which may be deleted when
+// t ends.
 func Run(t *testing.T, empty func(t *testing.T) Database) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

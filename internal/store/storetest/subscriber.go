@@ -85,7 +85,7 @@ func testSubscriberReplaced(t *testing.T, d *database) {
 	must(t, s.PutSubscriber(t.Context(), sub))
 	checkSubscriber(t, s, sub)
 
-	// What one subscriber gave up, another can have.
+	// A device that one subscriber gave up can be another's.
 	other := subscriber(2, mssp.Device{ID: "sim-2", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC})
 	must(t, s.PutSubscriber(t.Context(), other))
 	checkSubscriber(t, s, other)

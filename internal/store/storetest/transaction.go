@@ -41,7 +41,7 @@ func testTransactionEnded(t *testing.T, d *database) {
 	s := d.Store()
 	for i, o := range []mssp.Outcome{made(), cancelled(), {Code: signum.OTAError}} {
 		want := NewTransaction(i)
-		want.MSISDN = "+41790000000" // ended ones are in nobody's way
+		want.MSISDN = "+41790000000" // transactions that have ended do not make it busy
 		want.Outcome, want.State, want.Finished = o, o.FinalState(), after(i)
 		insert(t, s, want)
 		same(t, want, read(t, s, want.ID))
@@ -190,8 +190,8 @@ func testFinish(t *testing.T, d *database) {
 	finish(t, s, "none", made(), after(4), false)
 }
 
-// A signature does not become a success once its certificate is revoked; any
-// other end stays possible.
+// A transaction cannot succeed once its certificate is revoked, but it can end in any
+// other way.
 func testFinishRevoked(t *testing.T, d *database) {
 	s := d.Store()
 	c := issue(t, s, newCertificate(0, "sim-0"))
@@ -263,7 +263,7 @@ func testOutstanding(t *testing.T, d *database) {
 	same(t, all, got)
 }
 
-// compare orders IDs byte by byte.
+// compare compares IDs byte by byte.
 func compare(a, b string) int {
 	switch {
 	case a < b:

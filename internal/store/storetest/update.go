@@ -10,8 +10,8 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// An update whose function fails writes nothing and returns that error; one
-// whose function panics does so for the caller alone.
+// If its function fails, an update writes nothing and returns the error. If its
+// function panics, the update panics, and other writes are not affected.
 func testUpdateRefused(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub, app := enrol(t, s, 1)
@@ -59,7 +59,7 @@ func testUpdateParty(t *testing.T, d *database) {
 	wantNotFound(t, "no key", s.UpdateParty(ctx, "\xff", func(*mssp.Party) error { return nil }))
 	p := &mssp.Party{ID: "p", DTBDPrefix: "Bank: ", Pins: []mssp.Pin{{1}}, Profiles: []string{signum.ProfileSTK}, AutoActivation: true}
 	must(t, s.PutParty(ctx, p))
-	_, err := s.Party(ctx, "p") // so that it is remembered
+	_, err := s.Party(ctx, "p") // so that it is cached
 	must(t, err)
 	must(t, s.UpdateParty(ctx, "p", func(now *mssp.Party) error {
 		same(t, p, now)
@@ -108,8 +108,8 @@ func testUpdateSubscriber(t *testing.T, d *database) {
 	noApp(t, d.Store(), app.DeviceID)
 }
 
-// Two nodes that change different members of the same row at the same time both
-// keep what they changed, and neither loses a step of the other.
+// Two nodes change different fields of the same rows at the same time. All changes are
+// kept.
 func testRaceOfUpdates(t *testing.T, d *database) {
 	a, b, ctx := d.Store(), d.Second(), t.Context()
 	sub, app := enrol(t, a, 1)
@@ -173,7 +173,7 @@ func testRaceOfUpdates(t *testing.T, d *database) {
 	}
 }
 
-// An App that is enrolled on one node while another updates the account stays.
+// An App that is enrolled on one node while another node updates the account stays.
 func testRaceOfUpdateAndEnrolment(t *testing.T, d *database) {
 	a, b, ctx := d.Store(), d.Second(), t.Context()
 	for n := range 10 {
@@ -224,7 +224,7 @@ func testRenewDevice(t *testing.T, d *database) {
 	checkSubscriber(t, d.Reopen(), sub)
 }
 
-// Of several nodes that renew the certificate of a device, one does.
+// Of several nodes that renew the certificate of a device, one succeeds.
 func testRaceToRenew(t *testing.T, d *database) {
 	a, b, ctx := d.Store(), d.Second(), t.Context()
 	sub, app := enrol(t, a, 1)
