@@ -75,8 +75,8 @@ func TestHandlerEvents(t *testing.T) {
 		body         []byte
 		want         event.Event
 	}{
-		{"POST", "/ocsp", request(c), event.Event{Op: "ocsp", Status: 200, Reason: "good", Note: "certificate " + c.Serial}},
-		{"POST", "/ocsp", request(other), event.Event{Op: "ocsp", Status: 200, Reason: "revoked", Note: "certificate " + other.Serial}},
+		{"POST", "/ocsp", request(c), event.Event{Op: "ocsp", Status: 200, Detail: "good", Note: "certificate " + c.Serial}},
+		{"POST", "/ocsp", request(other), event.Event{Op: "ocsp", Status: 200, Detail: "revoked", Note: "certificate " + other.Serial}},
 		{"POST", "/ocsp", []byte("junk"), event.Event{Op: "ocsp", Status: 200, Reason: "malformedRequest"}},
 		{"PUT", "/ocsp", nil, event.Event{Op: "ocsp", Status: 405, Reason: "method"}},
 		{"POST", "/ocsp", make([]byte, maxOCSPRequest+1), event.Event{Op: "ocsp", Status: 413, Reason: "too large"}},
@@ -87,7 +87,10 @@ func TestHandlerEvents(t *testing.T) {
 	} {
 		w := o.call(tc.method, tc.path, tc.body)
 		e := o.sink.last
-		got := event.Event{Op: e.Op, Status: e.Status, Reason: e.Reason, Note: e.Note}
+		got := event.Event{Op: e.Op, Status: e.Status, Reason: e.Reason, Detail: e.Detail, Note: e.Note}
+		if result := e.Result(); (result == event.OK) != (tc.want.Reason == "") {
+			t.Errorf("%s %.20s: result %s", tc.method, tc.path, result)
+		}
 		if got != tc.want || w.Code != e.Status || e.Entrance != "pki" || e.Source != "192.0.2.1" {
 			t.Errorf("%s %.20s: event %+v, want %+v", tc.method, tc.path, e, tc.want)
 		}

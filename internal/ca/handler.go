@@ -198,17 +198,19 @@ func (i *Issuer) answerOCSP(w http.ResponseWriter, r *http.Request, e *event.Eve
 		return notAllowed("GET, HEAD, POST"), nil
 	}
 	a, err := i.ocsp(r.Context(), request) // anything that is not a request is answered with malformedRequest
-	if a.serial != "" {
+	if a.signed {
+		e.Detail = a.status
 		e.Note = event.Clip("certificate " + a.serial)
 	}
 	return ocspHTTP(a, maxAge), err
 }
 
 func ocspHTTP(a ocspAnswer, maxAge time.Duration) answer {
+	h := answer{status: http.StatusOK, contentType: "application/ocsp-response", maxAge: maxAge, body: a.der}
 	if !a.signed {
-		maxAge = 0
+		h.reason, h.refused, h.maxAge = a.status, true, 0
 	}
-	return answer{status: http.StatusOK, contentType: "application/ocsp-response", maxAge: maxAge, body: a.der, reason: a.status, refused: !a.signed}
+	return h
 }
 
 // ocspFromPath returns the request in a URL: the URL-encoded base64 of its DER.

@@ -85,7 +85,7 @@ type ocspAnswer struct {
 	der    []byte
 	status string // as RFC 6960 names it: good, revoked, unknown, or an error
 	signed bool   // false: an error, which must not be cached
-	serial string // of the certificate, lower-case hex; empty if the request was refused before
+	serial string // of the certificate, lower-case hex; empty in an error
 }
 
 func ocspError(status string, der []byte) ocspAnswer { return ocspAnswer{der: der, status: status} }
