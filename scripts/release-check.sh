@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 commit=$(git rev-parse HEAD)
 
 build() { # directory, time zone
-	git clone -q --no-hardlinks . "$work/$1"
+	git clone -q --no-local . "$work/$1"
 	git -C "$work/$1" checkout -q "$commit"
 	GOCACHE=$work/cache-${1##*/} TZ=$2 "$work/$1/scripts/release.sh" dist
 }
