@@ -204,7 +204,7 @@ func (m *model) finish(rt *rapid.T) {
 	want := tx != nil && tx.State == mssp.StateOutstanding
 	if want && o.Code == signum.SignatureMade {
 		c := m.certificates[tx.CertSerial]
-		want = c == nil || c.State != mssp.CertificateRevoked
+		want = c == nil || c.State == mssp.CertificateGood
 	}
 	agree(rt, "finished", want, done)
 	if done {
