@@ -153,8 +153,8 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 	cfg := sandbox.Config{
 		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, OpsAddr: f.opsAddr, WebURL: f.webURL, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay,
 		Behaviours: make(map[string]person.Behaviour), Places: make(map[string]person.Place), AuthURI: f.authURI, SMSC: smsc,
-		Observe: narrator.Phone,
-		Logger:  slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
+		Observe: narrator.Phone, Version: build().version,
+		Logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
 	}
 	for _, msisdn := range slices.Sorted(maps.Keys(f.phones)) {
 		b, err := person.ParseBehaviour(f.phones[msisdn])

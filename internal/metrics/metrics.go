@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -39,9 +40,10 @@ var _ event.Sink = (*Metrics)(nil)
 // itself, and of those that wait for a person.
 var durations = []float64{.002, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320}
 
-// New registers the metrics of a node; nil makes a registry with those of the Go
-// runtime and the process besides.
-func New(registry *prometheus.Registry) (*Metrics, error) {
+// New registers the metrics of a node of this version; empty is what the Go
+// command recorded in the program. Without a registry it makes one, which has
+// the metrics of the Go runtime and the process as well.
+func New(registry *prometheus.Registry, version string) (*Metrics, error) {
 	m := &Metrics{registry: registry}
 	if registry == nil {
 		m.registry = prometheus.NewRegistry()
@@ -59,7 +61,7 @@ func New(registry *prometheus.Registry) (*Metrics, error) {
 	m.unreadable = m.counters("signum_store_unreadable_rows_total", "Rows that could not be read; each counts once.", "kind")
 	m.acceptErrors = m.counters("signum_accept_errors_total", "Connections that could not be accepted.", "listener")
 	m.Counters("signum_panics_total", "Panics that were kept inside their goroutine or call, of the whole process.", "place", event.Panics)
-	m.buildInfo()
+	m.buildInfo(version)
 	if m.err != nil {
 		m.Close()
 		return nil, m.err
@@ -67,14 +69,13 @@ func New(registry *prometheus.Registry) (*Metrics, error) {
 	return m, nil
 }
 
-func (m *Metrics) buildInfo() {
-	version, goVersion := "(devel)", ""
+func (m *Metrics) buildInfo(version string) {
+	goVersion := ""
 	if b, ok := debug.ReadBuildInfo(); ok {
 		goVersion = b.GoVersion
-		if b.Main.Version != "" {
-			version = b.Main.Version
-		}
+		version = cmp.Or(version, b.Main.Version)
 	}
+	version = cmp.Or(version, "(devel)")
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "signum_build_info", Help: "From what the program was built; always 1."}, []string{"version", "goversion"})
 	info.WithLabelValues(version, goVersion).Set(1)
 	m.register(info)

@@ -26,7 +26,7 @@ func scrape(t *testing.T, m *Metrics) string {
 }
 
 func TestRecord(t *testing.T) {
-	m, err := New(nil)
+	m, err := New(nil, "v1.2.3")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestRecord(t *testing.T) {
 		`signum_accept_errors_total{listener="mss"} 2`,
 		`signum_panics_total{place="test of metrics"} `,
 		"signum_test_gauge 4", "signum_test_total 5", `signum_test_by{state="a"} 6`,
-		"go_goroutines ", "process_open_fds ", "signum_build_info{goversion=",
+		"go_goroutines ", "process_open_fds ", `version="v1.2.3"} 1`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s", want)
@@ -87,7 +87,7 @@ func TestRecord(t *testing.T) {
 
 // Labels are bounded even if what strangers send were to reach them.
 func TestBounded(t *testing.T) {
-	m, err := New(nil)
+	m, err := New(nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,11 +108,11 @@ func TestBounded(t *testing.T) {
 func TestClose(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	for range 2 {
-		m, err := New(registry)
+		m, err := New(registry, "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := New(registry); err == nil {
+		if _, err := New(registry, ""); err == nil {
 			t.Error("a second node has the same names")
 		}
 		m.Close()

@@ -15,8 +15,9 @@ import (
 // Deps are what a node needs besides its configuration: code, not data. All are
 // optional.
 type Deps struct {
-	Clock  mssp.Clock   // nil: the machine's
-	Logger *slog.Logger // nil: nothing is logged
+	Clock   mssp.Clock   // nil: the machine's
+	Logger  *slog.Logger // nil: nothing is logged
+	Version string       // of the program, for metrics; empty: what the Go command recorded
 	// Metrics is where the metrics of the node are registered until it is closed. A
 	// registry takes those of one node. Nil: one of its own, with those of the Go
 	// runtime and the process.

@@ -70,7 +70,7 @@ func New(ctx context.Context, cfg config.Config, deps Deps) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	counted, err := metrics.New(deps.Metrics)
+	counted, err := metrics.New(deps.Metrics, deps.Version)
 	if err != nil {
 		return nil, err
 	}

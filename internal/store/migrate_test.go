@@ -197,7 +197,8 @@ func TestSchemaConstraints(t *testing.T) {
 	})
 }
 
-// Text that is not JSON is an error that says where it is.
+// A column that is not the JSON it should be is an error that says where it is. A
+// device whose network cannot be read is still usable: only the network is not known.
 func TestDamagedJSON(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s, ctx := open(t, url), t.Context()
@@ -226,6 +227,10 @@ func TestDamagedJSON(t *testing.T) {
 			if err := read(); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v, want %s", err, want)
 			}
+		}
+		sub, err := s.Subscriber(ctx, "+41")
+		if err != nil || len(sub.Devices) != 1 || sub.Devices[0].Network != (signum.Network{}) {
+			t.Errorf("subscriber %+v, %v, want a device without a network", sub, err)
 		}
 	})
 }

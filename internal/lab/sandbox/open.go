@@ -87,7 +87,7 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 		return err
 	}
 	b.Node, err = node.New(ctx, c, node.Deps{
-		Clock: b.cfg.Clock, Logger: b.cfg.Logger, Locator: b.radio.handsets.Locate,
+		Clock: b.cfg.Clock, Logger: b.cfg.Logger, Version: b.cfg.Version, Locator: b.radio.handsets.Locate,
 		WrapMSS: b.cfg.Wrap, WrapSIMs: b.cfg.WrapSIMs, WrapApps: b.script.wrap, CardAssigned: b.radio.assigned,
 	})
 	if err != nil {

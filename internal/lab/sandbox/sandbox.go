@@ -49,6 +49,7 @@ type Config struct {
 	WrapSIMs node.ChannelWrapper
 	Clock    mssp.Clock // of the service; nil: the machine's
 	Logger   *slog.Logger
+	Version  string                          // of the program, for metrics
 	Wrap     func(http.Handler) http.Handler // see node.Deps.WrapMSS
 }
 
