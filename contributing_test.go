@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The checklists name files that exist: a file that moves takes its entry along.
+// The checklists name files that exist. If a file moves, its entry must too.
 func TestChecklistPaths(t *testing.T) {
 	_, lists, ok := strings.Cut(readFile(t, "CONTRIBUTING.md"), "\n## Checklists\n")
 	if !ok {

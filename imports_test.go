@@ -11,8 +11,8 @@ import (
 
 const module = "github.com/signum-mssp/signum"
 
-// mayImport is the plan of the house: what each package may import of it. A
-// package that is not listed has no place yet.
+// mayImport lists what each package may import of this module. A package that is not
+// listed has no place yet.
 var mayImport = map[string][]string{
 	"":                         {},
 	"api":                      {},
@@ -111,7 +111,7 @@ func TestImportDirections(t *testing.T) {
 	}
 }
 
-// The domain depends on nothing but the standard library.
+// The domain depends only on the standard library.
 func TestDomainIsPure(t *testing.T) {
 	for _, p := range list(t, "-deps", ".") {
 		if _, ok := inHouse(p.ImportPath); !ok && !p.Standard {
@@ -120,7 +120,7 @@ func TestDomainIsPure(t *testing.T) {
 	}
 }
 
-// What an operator runs holds no simulated phone, card or network.
+// The operator's program contains no simulated phone, card or network.
 func TestOperatorsRunNoLab(t *testing.T) {
 	for _, args := range [][]string{
 		{"./internal/node"},
@@ -134,7 +134,7 @@ func TestOperatorsRunNoLab(t *testing.T) {
 	}
 }
 
-// Every package says what it is for.
+// Every package documents what it is for.
 func TestPackageDocs(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}\t{{.Name}}\t{{.Doc}}", "./...").Output()
 	if err != nil {
@@ -148,7 +148,7 @@ func TestPackageDocs(t *testing.T) {
 	}
 }
 
-// jsonPrototype may be imported by those who read JSON of strangers, until the
+// jsonPrototype may be imported by the packages that read JSON from outside, until the
 // standard library has it: see docs/architecture.md, section 8.
 var jsonPrototype = []string{"internal/app", "internal/lab/handsetpage", "internal/rest"}
 

@@ -19,9 +19,9 @@ import (
 	"github.com/signum-mssp/signum/internal/lang"
 )
 
-// Every table of texts has every language of internal/lang, wherever it stands
-// and in whatever form, and no second list of languages exists. The tables are
-// found in the sources, so that a new one cannot be forgotten.
+// Every table of texts, in Go, JSON or JavaScript, has every language of
+// internal/lang, and there is no other list of languages. The test finds the tables in
+// the sources, so that a new one cannot be forgotten.
 func TestLanguages(t *testing.T) {
 	found := map[string]int{}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
@@ -52,14 +52,14 @@ func TestLanguages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What exists today. A form of table that the walk no longer recognises would
-	// otherwise pass in silence.
+	// The tables of today. Without this, a kind of table that the test no longer
+	// recognises would pass silently.
 	for form, least := range map[string]int{"go": 2, "words.js": 2, "json": 1} {
 		if found[form] < least {
 			t.Errorf("%d tables of the form %s were found, want at least %d", found[form], form, least)
 		}
 	}
-	// The contract tells application providers which languages there are.
+	// The contract lists the languages for application providers.
 	last := len(lang.All) - 1
 	said := strings.Join(lang.All[:last], ", ") + " or " + lang.All[last]
 	if wsdl := readFile(t, "api/signum.wsdl"); strings.Count(wsdl, said) != 2 {
@@ -83,8 +83,8 @@ func readFile(t *testing.T, path string) string {
 	return string(b)
 }
 
-// goTables finds the composite literals of a file that are by language, and says
-// what they lack. A list of two languages or more is a second list.
+// goTables finds the composite literals of a file that have languages as keys, and
+// reports what they lack. It also reports any list of two or more languages.
 func goTables(t *testing.T, path string) (n int, faults []string) {
 	t.Helper()
 	fset := token.NewFileSet()
@@ -131,8 +131,8 @@ func literal(e ast.Expr) (string, bool) {
 	return s, err == nil
 }
 
-// lacking compares the entries of a table by language: each is a text, or a
-// struct of texts.
+// lacking compares the entries of a table, of which each is a text or a struct of
+// texts.
 func lacking(values map[string]ast.Expr) (lacks []string) {
 	texts, keys := map[string]map[string]string{}, map[string]bool{}
 	for l, v := range values {
@@ -215,7 +215,7 @@ func wordsJS(source string) (rows int, faults []string) {
 	return rows, faults
 }
 
-// jsTexts are the string literals up to the bracket that closes the array.
+// jsTexts returns the string literals up to the bracket that closes the array.
 func jsTexts(source string) (texts []string) {
 	for i := 0; i < len(source) && source[i] != ']'; i++ {
 		quote := source[i]
@@ -233,7 +233,7 @@ func jsTexts(source string) (texts []string) {
 	return texts
 }
 
-// The walk itself: what a table lacks is seen.
+// The test above finds what a table lacks.
 func TestLanguageTables(t *testing.T) {
 	four := "'a', 'b', 'c', 'd\\'s'"
 	for source, want := range map[string]int{

@@ -66,7 +66,7 @@ func TestEverythingIsRescued(t *testing.T) {
 	}
 }
 
-// sources are the parsed files of the module by directory, tests left out.
+// sources returns the parsed files of the module by directory, without tests.
 func sources(t *testing.T) map[string][]*ast.File {
 	t.Helper()
 	all := map[string][]*ast.File{}
@@ -99,7 +99,7 @@ type rescuePackage struct {
 	found []unrescued
 }
 
-// look finds what starts in a declaration without being rescued.
+// look finds what a declaration starts without a rescue.
 func (p *rescuePackage) look(d ast.Decl) {
 	in := "(declaration)"
 	if fn, ok := d.(*ast.FuncDecl); ok {
@@ -128,9 +128,8 @@ func (p *rescuePackage) look(d ast.Decl) {
 	})
 }
 
-// startedBy is the function that a call starts on another goroutine, if it is
-// such a call: errgroup.Group.Go, sync.WaitGroup.Go, time.AfterFunc,
-// context.AfterFunc.
+// startedBy returns the function that a call starts on another goroutine, if it is a
+// call of errgroup.Group.Go, sync.WaitGroup.Go, time.AfterFunc or context.AfterFunc.
 func startedBy(call *ast.CallExpr) ast.Expr {
 	sel, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {
@@ -145,8 +144,8 @@ func startedBy(call *ast.CallExpr) ast.Expr {
 	return nil
 }
 
-// started reports whether a function that is started rescues. A method is found
-// by its name: every one of that name in the package must rescue.
+// started reports whether a started function rescues. It finds a method by its name:
+// every method of that name in the package must rescue.
 func (p *rescuePackage) started(f ast.Expr) bool {
 	name := ""
 	switch f := f.(type) {
@@ -199,7 +198,7 @@ func nameOf(fn *ast.FuncDecl) string {
 	return fmt.Sprintf("%s.%s", exprName(recv), fn.Name.Name)
 }
 
-// exprName is an identifier, or a selector of two.
+// exprName returns the name of an identifier or of a selector.
 func exprName(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.Ident:

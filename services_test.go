@@ -22,8 +22,8 @@ import (
 	"github.com/signum-mssp/signum/internal/soap"
 )
 
-// services are what is asked of the client for each additional service, what
-// arrives at the service, and what it answers.
+// services lists, for each additional service, what the caller asks of the client,
+// what arrives at the service, and what the service answers.
 var services = map[string]struct {
 	ask    client.SignRequest
 	sent   signum.AdditionalService
@@ -52,9 +52,8 @@ var services = map[string]struct {
 	},
 }
 
-// Every additional service that the domain names is known to the policy, to both
-// wires in both directions, to the client, and to the contracts and documents
-// that application providers read.
+// Policy, both wires in both directions, client, contracts and documents all know
+// every additional service of the domain.
 func TestServicesEverywhere(t *testing.T) {
 	uris := serviceURIs(t)
 	if len(uris) != len(services) {
@@ -97,7 +96,7 @@ func TestServicesEverywhere(t *testing.T) {
 	}
 }
 
-// serviceURIs are the constants of the domain whose names begin with Service.
+// serviceURIs returns the constants of the domain whose names begin with Service.
 func serviceURIs(t *testing.T) map[string]string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "message.go", nil, 0)
@@ -118,7 +117,7 @@ func serviceURIs(t *testing.T) map[string]string {
 	return uris
 }
 
-// allowed asks the policy for a party that is subscribed to everything.
+// allowed asks the policy on behalf of a party that has subscribed to everything.
 func allowed(r *signum.SignatureRequest) error {
 	p := &mssp.Party{Profiles: signum.SignatureProfiles}
 	for uri := range services {
@@ -139,7 +138,7 @@ func contains[T any](list []T, want T) bool {
 }
 
 // exchange sends a request with the client and answers it with the wire of the
-// service: what arrived, and what the client made of the answer.
+// service. It returns what arrived, and what the client read from the answer.
 func exchange(t *testing.T, w edge.Wire, overSOAP bool, ask client.SignRequest, answer *signum.ServiceResponse) (*signum.SignatureRequest, *signum.SignatureResponse) {
 	t.Helper()
 	var got *signum.SignatureRequest

@@ -67,8 +67,8 @@ func TestTxnApproval(t *testing.T) {
 	}
 }
 
-// FuzzTxnApproval: what is read means to encoding/json what it means to us, and
-// its compact form is stable.
+// FuzzTxnApproval: encoding/json reads the same from a payload, and its compact form is
+// stable.
 func FuzzTxnApproval(f *testing.F) {
 	f.Add(`{"type":"Login","dtbd":[{"key":"Company","value":"Test"}]}`)
 	f.Add(`{"dtbd":[{"value":"\u2028\ud83c\udf89","key":"\u0000\\\""}],"type":""}`)

@@ -14,7 +14,7 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// roundTrip answers requests without a network.
+// roundTrip is a transport without a network.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
@@ -92,8 +92,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestFaults walks every code of the standard, and some that are not in it,
-// through the fault form of both wires.
+// TestFaults reads a fault of every code, and of some that are not in the standard,
+// over both wires.
 func TestFaults(t *testing.T) {
 	requests := []signum.Request{
 		testSignatureRequest(), &signum.StatusRequest{Header: testHeader(), TransID: "x"},
@@ -124,7 +124,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestStatusFaults: a status that means failure is a fault as well.
+// TestStatusFaults: a status that means failure becomes a fault.
 func TestStatusFaults(t *testing.T) {
 	for _, f := range forms {
 		for _, code := range []signum.Code{501, 503, 505, 401, 900, 777} {
@@ -141,7 +141,7 @@ func TestStatusFaults(t *testing.T) {
 				}
 			}
 		}
-		// What is a success of a signature is none of the others.
+		// A success of a signature is not a success of the other calls.
 		for _, code := range []signum.Code{101, 401, 500, 502, 504, 900} {
 			for _, tc := range []struct {
 				req  signum.Request
@@ -187,7 +187,7 @@ func TestFaultForms(t *testing.T) {
 		if tc.soap {
 			f = forms[1]
 		}
-		// A fault is one whatever HTTP says.
+		// A fault is a fault whatever the HTTP status is.
 		for _, status := range []int{200, 400, 500} {
 			c := newTestClient(t, tc.soap, canned(status, f.contentType(), tc.body))
 			_, err := c.Do(t.Context(), testSignatureRequest())
@@ -203,8 +203,8 @@ func TestFaultForms(t *testing.T) {
 	}
 }
 
-// TestForeignAnswers: what is no answer to the request is an AnswerError that
-// says so, never a fault or an answer.
+// TestForeignAnswers: anything that is not an answer to the request becomes an
+// AnswerError that says why.
 func TestForeignAnswers(t *testing.T) {
 	const page = "<html><head><title>502 Bad Gateway</title></head><body>\x1b[31mnginx\xff</body></html>"
 	big := strings.Repeat(" ", maxAnswer+1)
@@ -317,7 +317,7 @@ func TestLiberalJSON(t *testing.T) {
 	}
 }
 
-// TestHTTPBody: a body that breaks off is no answer, whatever came before.
+// TestHTTPBody: a body that breaks off is not an answer, whatever came before.
 func TestHTTPBody(t *testing.T) {
 	c := newTestClient(t, false, roundTrip(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}},

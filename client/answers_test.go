@@ -11,7 +11,7 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// The answers a service gives, as text, made without the package's own types.
+// Answers of a service as text, written without the types of the package.
 
 const (
 	testAPID    = "http://bank.example.com"
@@ -36,7 +36,7 @@ func testSignatureRequest() *signum.SignatureRequest {
 	}
 }
 
-// form is one way an answer is written.
+// form is one way to write an answer.
 type form struct {
 	name string
 	soap bool
@@ -65,7 +65,7 @@ func (f form) contentType() string {
 	return "application/json;charset=UTF-8"
 }
 
-// signature is MSS_SignatureResp; cms nil leaves the signature out.
+// signature writes MSS_SignatureResp, without a signature if cms is nil.
 func (f form) signature(apTransID string, status int, cms []byte) string {
 	return f.signatureWith(apTransID, status, cms, "")
 }
@@ -83,7 +83,7 @@ func (f form) signatureWith(apTransID string, status int, cms []byte, services s
 		`"SignatureProfile":"http://mid.swisscom.ch/STK-LoA4"` + services + `,` + f.status(status, "") + `}}`
 }
 
-// statusResp is MSS_StatusResp.
+// statusResp writes MSS_StatusResp.
 func (f form) statusResp(apTransID string, status int, cms []byte) string {
 	if f.soap {
 		return f.envelope(signum.OpStatus, "MSS_StatusResp", `MajorVersion="1" MinorVersion="1"`,
@@ -126,7 +126,7 @@ func (f form) status(n int, detail string) string {
 	return fmt.Sprintf(`"Status":{"StatusCode":{"Value":"%d"},"StatusMessage":"%s"}`, n, signum.Code(n))
 }
 
-// fault is a fault with all that the dialect puts into one.
+// fault writes a fault with everything that the dialect puts into one.
 func (f form) fault(c signum.Code, detail string) string {
 	role := "Receiver"
 	if c.Sender() {
@@ -185,7 +185,7 @@ func (f form) write(w http.ResponseWriter, status int, body string) {
 	fmt.Fprint(w, body)
 }
 
-// receiptResp is MSS_ReceiptResp; extension is StatusDetail's content.
+// receiptResp writes MSS_ReceiptResp with the content of StatusDetail.
 func (f form) receiptResp(apTransID string, status int, extension string) string {
 	if f.soap {
 		return f.envelope(signum.OpReceipt, "MSS_ReceiptResp", `MajorVersion="1" MinorVersion="1"`,
@@ -194,7 +194,7 @@ func (f form) receiptResp(apTransID string, status int, extension string) string
 	return `{"MSS_ReceiptResp":{` + f.header(apTransID) + `,` + f.detailed(status, extension) + `}}`
 }
 
-// profileResp is MSS_ProfileResp with two profiles.
+// profileResp writes MSS_ProfileResp with two profiles.
 func (f form) profileResp(apTransID string, status int, extension string) string {
 	if f.soap {
 		return f.envelope(signum.OpProfile, "MSS_ProfileResp", `MajorVersion="1" MinorVersion="1"`,
@@ -205,7 +205,7 @@ func (f form) profileResp(apTransID string, status int, extension string) string
 		`,"SignatureProfile":["http://mid.swisscom.ch/Any-LoA4","http://mid.swisscom.ch/STK-LoA4"],` + f.detailed(status, extension) + `}}`
 }
 
-// detailed is a status with a StatusDetail.
+// detailed writes a Status with a StatusDetail.
 func (f form) detailed(status int, detail string) string {
 	switch {
 	case detail == "":
@@ -217,7 +217,7 @@ func (f form) detailed(status int, detail string) string {
 	return f.status(status, "")
 }
 
-// receiptExtension is what became of a receipt that the user cancelled.
+// receiptExtension is the extension for a receipt that the user cancelled.
 func (f form) receiptExtension() string {
 	if f.soap {
 		return `<ns1:ReceiptResponseExtension xmlns:ns1="http://www.swisscom.ch/TS102204/ext/v1.0.0" ClientAck="false" NetworkAck="false" ReceiptMessagingMode="synch" UserAck="true" UserResponse="{&quot;status&quot;:&quot;CANCEL&quot;}" FaultMessage="User Cancelled the request"/>`
@@ -269,7 +269,7 @@ var (
 	wantProfiles = []string{signum.ProfileAnyLoA4, signum.ProfileSTK}
 )
 
-// getterExtension answers the older questions.
+// getterExtension answers all getters.
 func (f form) getterExtension() string {
 	if f.soap {
 		return `<mcs:ProfileQueryExtension xmlns:mcs="http://www.methics.fi/TS102204/ext/v1.0.0" xmlns:ds="http://www.w3.org/2000/09/xmldsig#">` +

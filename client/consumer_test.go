@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestConsumer makes a module that imports package client alone, and looks at
-// what it needs: the database drivers, browsers and emulators of the service
-// must not come along.
+// TestConsumer makes a module that imports only package client, and checks which
+// modules that needs: the database drivers, browsers and emulators of the service must
+// not come along.
 func TestConsumer(t *testing.T) {
 	root, err := filepath.Abs("..")
 	if err != nil {

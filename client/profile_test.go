@@ -26,7 +26,7 @@ func TestProfile(t *testing.T) {
 	}
 }
 
-// TestGetters: they are sent over SOAP, and not silently left out over REST.
+// TestGetters: SOAP sends them, and REST refuses them instead of leaving them out.
 func TestGetters(t *testing.T) {
 	getters := signum.ProfileGetters{Certificates: "true", AutoActivation: "1", RecoveryCodeCreated: "false", ServerSideSignature: "0"}
 	ask := func(c *Client) error {
@@ -46,7 +46,7 @@ func TestGetters(t *testing.T) {
 	}
 }
 
-// TestLiberalProfiles: forms that other services use, and what cannot be read.
+// TestLiberalProfiles: forms that other services use, and values that are errors.
 func TestLiberalProfiles(t *testing.T) {
 	rest := func(ext string) string { return forms[0].profileResp(testTransID, 100, ext) }
 	soap := func(ext string) string {

@@ -39,8 +39,7 @@ func TestUserAnswer(t *testing.T) {
 	}
 }
 
-// TestReceipt: the extension is what its contract requires, and the answer
-// comes back.
+// TestReceipt: the extension follows the contract, and the user's answer is read.
 func TestReceipt(t *testing.T) {
 	for _, f := range forms[:2] {
 		rt, _ := script(f, func(id string) (int, string) { return 200, f.receiptResp(id, 100, f.receiptExtension()) })
@@ -69,7 +68,7 @@ func TestEncryptedReceipt(t *testing.T) {
 	for _, tc := range []struct {
 		name, text string
 		ec         bool
-		want       string // the bytes under the encryption; empty: an error
+		want       string // the plaintext; empty: an error
 		err        string
 	}{
 		{name: "text", text: "Zü€", want: "\x80\x00Z\x00\xfc\x20\xac"},

@@ -25,7 +25,7 @@ func fixedNow() time.Time {
 	return time.Date(2026, 1, 2, 4, 4, 5, 678999999, time.FixedZone("", 3600))
 }
 
-// sent is the request a call sends; the answer to it does not matter.
+// sent returns the request that a call sends; the answer does not matter.
 func sent(t *testing.T, soap bool, call func(*Client) error) (h *http.Request, body string) {
 	t.Helper()
 	c := newTestClient(t, soap, roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -120,8 +120,8 @@ var goldenCalls = []struct {
 	}, signum.OpStatus},
 }
 
-// TestGoldenRequests: the bytes of requests, under review, and that they mean
-// what was asked to a decoder that is not ours.
+// TestGoldenRequests compares the bytes of requests with golden files, and reads them
+// with an independent decoder.
 func TestGoldenRequests(t *testing.T) {
 	for _, wireName := range []string{"json", "xml"} {
 		soap := wireName == "xml"
@@ -230,7 +230,7 @@ func TestRequestsDecode(t *testing.T) {
 	}
 }
 
-// TestUnwritable: text that a wire would have to change is not sent.
+// TestUnwritable: text that the wire would have to change is refused.
 func TestUnwritable(t *testing.T) {
 	for _, tc := range []struct {
 		text       string

@@ -24,8 +24,8 @@ var restWire = wire{
 	decode:      decodeREST,
 }
 
-// The JSON of requests; answers use parts of it. Pointers and omitempty leave
-// out what a request leaves empty.
+// The JSON of requests; answers share parts of it. Pointers and omitempty leave out
+// empty fields.
 type (
 	jsonRequest struct {
 		SignatureReq *jsonSignatureReq `json:"MSS_SignatureReq,omitempty"`
@@ -121,9 +121,9 @@ type (
 	}
 )
 
-// text is a scalar. The contract writes all of them as strings, services also
-// numbers; anything else is kept as its JSON, so that an odd detail does not
-// hide a fault.
+// text is a scalar. The contract makes all of them strings, but services write numbers
+// too. Anything else is kept as JSON, so that an unexpected detail does not hide a
+// fault.
 type text string
 
 func (t *text) UnmarshalJSON(b []byte) error {
@@ -142,8 +142,8 @@ func encodeREST(req signum.Request) ([]byte, error) {
 	switch r := req.(type) {
 	case *signum.SignatureRequest:
 		if !utf8.ValidString(r.Data.Data) {
-			// The encoder would replace what it cannot write, and the user would
-			// sign another text.
+			// The encoder would replace what it cannot write, and the user would sign
+			// a different text.
 			return nil, errors.New("the data to be signed is not UTF-8")
 		}
 		e.SignatureReq = restSignatureReq(r)
@@ -203,8 +203,8 @@ func restSignatureReq(r *signum.SignatureRequest) *jsonSignatureReq {
 	return j
 }
 
-// restReceiptReq writes the status that the contract requires; it can only be
-// that of a success.
+// restReceiptReq writes a receipt, with the Status that the contract requires: only
+// a success has a receipt.
 func restReceiptReq(r *signum.ReceiptRequest) *jsonReceiptReq {
 	j := &jsonReceiptReq{
 		jsonHeader: restHeader(r.Header),

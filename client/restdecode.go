@@ -9,7 +9,7 @@ import (
 
 // The JSON of answers.
 type (
-	// jsonAnswer is all that can come back.
+	// jsonAnswer is any answer or fault.
 	jsonAnswer struct {
 		SignatureResp *jsonResp  `json:"MSS_SignatureResp"`
 		StatusResp    *jsonResp  `json:"MSS_StatusResp"`
@@ -31,7 +31,7 @@ type (
 	}
 	jsonStatusAndMore struct {
 		StatusCode *jsonValue `json:"StatusCode"`
-		// Services of additional ones have been seen in both places.
+		// Services write the answers of additional services in either place.
 		Detail *struct {
 			Services []jsonServiceResp `json:"ServiceResponses"`
 			Receipt  *jsonReceiptResp  `json:"ReceiptResponseExtension"`
@@ -113,7 +113,7 @@ type (
 	}
 )
 
-// list is an array. Some services write an array of one as its only element.
+// list is an array. Some services write an array of one element as that element.
 type list[T any] []T
 
 func (l *list[T]) UnmarshalJSON(b []byte) error {

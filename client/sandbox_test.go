@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// writeSandbox lays out a sandbox's directory for a server.
+// writeSandbox writes the directory of a sandbox for a server.
 func writeSandbox(t *testing.T, url string, ca []byte, party tls.Certificate) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -51,8 +51,8 @@ func TestServicesOf(t *testing.T) {
 	}
 }
 
-// TestTxn: a transaction approval brings its type and a profile that reaches
-// an App, unless another is asked for.
+// TestTxn: a transaction approval sets its MIME type, and a profile that reaches an App
+// unless the request names one.
 func TestTxn(t *testing.T) {
 	txn := &signum.TxnApproval{Type: "t", Rows: []signum.TxnRow{{Key: "k", Value: "v"}}}
 	c := newTestClient(t, false, canned(200, "", ""))
@@ -70,8 +70,8 @@ func TestTxn(t *testing.T) {
 	}
 }
 
-// TestOneTimePasswords: nothing is signed, and that is a success with these
-// profiles only.
+// TestOneTimePasswords: only with their profiles is an answer without a signature a
+// success.
 func TestOneTimePasswords(t *testing.T) {
 	for _, f := range forms[:2] {
 		sent := func(id string) (int, string) { return 200, f.signature(id, 100, nil) }
@@ -111,7 +111,7 @@ func TestOneTimePasswords(t *testing.T) {
 			if err != nil || resp.Status != 100 || calls != 3 || len(resp.Signature) != 0 {
 				t.Errorf("%s delivered: %+v, %d calls, %v", f.name, resp, calls, err)
 			}
-			// Where a signature was asked for, 100 is not the end.
+			// For a signature, 100 is not the outcome.
 			resp, calls, err = wait(signum.ProfileSTK, sent, delivered, done)
 			if err != nil || resp.Status != 500 || calls != 3 {
 				t.Errorf("%s signed: %+v, %d calls, %v", f.name, resp, calls, err)

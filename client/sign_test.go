@@ -19,8 +19,8 @@ import (
 
 var apTransID = regexp.MustCompile(`AP_TransID(?:":|=)"(\w+)"`)
 
-// script answers each request with the next step, in the form of its wire; the
-// last one answers all that follow. The step gets the AP_TransID to repeat.
+// script answers each request with the next step, in the form of its wire, and all
+// further requests with the last one. A step gets the AP_TransID to repeat.
 func script(f form, steps ...func(id string) (int, string)) (rt roundTrip, calls *int) {
 	calls = new(int)
 	return func(r *http.Request) (*http.Response, error) {
@@ -180,8 +180,8 @@ func TestPoll(t *testing.T) {
 	}
 }
 
-// TestLimits: how long each call waits for a service that keeps silent, and
-// what it says then.
+// TestLimits: how long each call waits for a service that does not answer, and which
+// error it returns then.
 func TestLimits(t *testing.T) {
 	sync := func(timeOut string) *signum.SignatureRequest {
 		return &signum.SignatureRequest{MessagingMode: signum.Synch, TimeOut: timeOut}

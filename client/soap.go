@@ -33,9 +33,9 @@ var soapWire = wire{
 	decode:      decodeSOAP,
 }
 
-// encodeSOAP writes a SOAP 1.2 envelope, RPC style: the wrapper in the
-// service's namespace, the part and all below it in that of the messages, as
-// clients generated from the contract do.
+// encodeSOAP writes a SOAP 1.2 envelope in RPC style. As in clients generated from the
+// contract, the wrapper is in the namespace of the service, and the part with its
+// content in that of the messages.
 func encodeSOAP(req signum.Request) ([]byte, error) {
 	w := &xmlWriter{}
 	w.raw(`<?xml version="1.0" encoding="UTF-8"?>`)
@@ -61,7 +61,7 @@ func encodeSOAP(req signum.Request) ([]byte, error) {
 	return w.buf.Bytes(), w.err
 }
 
-// xmlWriter appends XML; its first error stays.
+// xmlWriter appends XML and keeps the first error.
 type xmlWriter struct {
 	buf bytes.Buffer
 	err error
@@ -69,8 +69,8 @@ type xmlWriter struct {
 
 func (w *xmlWriter) raw(s string) { w.buf.WriteString(s) }
 
-// escaped writes character data. A character that XML cannot hold is an error:
-// the encoder would replace it, and the user would sign another text.
+// escaped writes character data. A character that XML cannot hold is an error: the
+// encoder would replace it, and the user would sign a different text.
 func (w *xmlWriter) escaped(what, s string) {
 	if !utf8.ValidString(s) {
 		w.fail(fmt.Errorf("%s is not UTF-8", what))

@@ -15,8 +15,8 @@ import (
 // levels.
 const maxDepth = 32
 
-// node is an element of an answer. Names are local ones: services differ in
-// how they qualify wrapper and part, and prefixes mean nothing.
+// node is an element of an answer. Names are local, because services differ in how
+// they qualify wrapper and part.
 type node struct {
 	name     string
 	attrs    []xml.Attr
@@ -24,8 +24,8 @@ type node struct {
 	text     []byte // all character data directly inside
 }
 
-// parseXML reads one document. There is no DTD and so no entity but the
-// predefined ones.
+// parseXML reads one document. It refuses a DTD, so only the predefined entities
+// exist.
 func parseXML(body []byte) (*node, error) {
 	d := xml.NewDecoder(bytes.NewReader(body))
 	root := &node{}
@@ -61,7 +61,7 @@ func parseXML(body []byte) (*node, error) {
 	return root.children[0], nil
 }
 
-// each are the child elements of that name.
+// each returns the child elements of that name.
 func (n *node) each(name string) iter.Seq[*node] {
 	return func(yield func(*node) bool) {
 		if n == nil {
@@ -75,8 +75,8 @@ func (n *node) each(name string) iter.Seq[*node] {
 	}
 }
 
-// child is the first child element of that name. It and all methods below are
-// safe on nil, so that a path through absent elements ends in nothing.
+// child returns the first child element of that name, or nil. Like all methods below
+// it works on nil, so that a path through absent elements leads to nil.
 func (n *node) child(names ...string) *node {
 	for _, name := range names {
 		var next *node
@@ -107,7 +107,7 @@ func (n *node) value() string {
 	return string(bytes.TrimSpace(n.text))
 }
 
-// values are the texts of the child elements of that name.
+// values returns the texts of the child elements of that name.
 func (n *node) values(name string) []string {
 	var out []string
 	for c := range n.each(name) {
@@ -116,7 +116,7 @@ func (n *node) values(name string) []string {
 	return out
 }
 
-// soapAnswers are the names of the parts that answer.
+// soapAnswers holds the names of the parts of answers.
 var soapAnswers = map[signum.Operation]string{
 	signum.OpSignature: "MSS_SignatureResp",
 	signum.OpStatus:    "MSS_StatusResp",
@@ -142,8 +142,8 @@ func decodeSOAP(op signum.Operation, body []byte) (signum.Response, error) {
 	return nil, fmt.Errorf("the SOAP body holds no answer to %s", op)
 }
 
-// soapFault rebuilds a fault. Its detail is the text of the detail element,
-// wherever in Detail it stands, or else of the first one.
+// soapFault reads a fault. Its detail is the text of the element detail, anywhere in
+// Detail, or else of the first element.
 func soapFault(f *node) error {
 	detail := f.child("Detail")
 	text := detail.child("detail").value()

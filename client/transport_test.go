@@ -24,8 +24,8 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// testCert is a self-signed certificate: as a client's it is pinned, as a
-// server's it is its own root.
+// testCert returns a self-signed certificate. Of a client it is pinned, and of a server
+// it is its own root.
 func testCert(t testing.TB) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -44,7 +44,7 @@ func testCert(t testing.TB) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// newTestServer wants a client certificate, any.
+// newTestServer returns a server that requires a client certificate, whichever.
 func newTestServer(t testing.TB, h http.HandlerFunc) (*httptest.Server, *tls.Config) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
@@ -86,7 +86,7 @@ func TestMutualTLS(t *testing.T) {
 			}
 			for range 3 {
 				_, err = c.Sign(t.Context(), SignRequest{MSISDN: testMSISDN, Text: "x", APTransID: "S1"})
-				c.Close() // the next one makes a connection of its own
+				c.Close() // so that the next one connects again
 				if err != nil {
 					return err
 				}
@@ -103,7 +103,7 @@ func TestMutualTLS(t *testing.T) {
 			t.Errorf("%s, other certificate: %v", f.name, err)
 		}
 		var te *TransportError
-		// TLS 1.3 tells the client late, so that the text is now one, now another.
+		// With TLS 1.3 the client learns of it late, so that the text varies.
 		if err := call(); !errors.As(err, &te) {
 			t.Errorf("%s, no certificate: %v", f.name, err)
 		}

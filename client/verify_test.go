@@ -15,7 +15,7 @@ import (
 	"github.com/signum-mssp/signum/internal/cms"
 )
 
-// testSigner is a mobile user with a certificate of a CA.
+// testSigner is a mobile user with a certificate from a CA.
 type testSigner struct {
 	key   *ecdsa.PrivateKey
 	leaf  []byte
@@ -103,7 +103,7 @@ func TestVerify(t *testing.T) {
 	if _, err := Verify(der, nil); err == nil {
 		t.Error("no roots: verified")
 	}
-	for i := range der { // every byte matters or is not read; none may change the text
+	for i := range der { // a changed byte may go unnoticed, but must not change the text
 		broken := append([]byte(nil), der...)
 		broken[i] ^= 1
 		if got, err := Verify(broken, s.roots); err == nil && got.Text != "Bank: Zürich?" {

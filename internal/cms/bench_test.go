@@ -18,7 +18,7 @@ func BenchmarkAssemble(b *testing.B) {
 	}
 }
 
-// The same bytes through encoding/asn1.
+// The same bytes, made with encoding/asn1.
 func BenchmarkAssembleGeneric(b *testing.B) {
 	id := identityOf(b, "EC-EC")
 	content := texts["plain"]

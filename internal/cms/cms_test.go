@@ -34,8 +34,8 @@ var texts = map[string][]byte{
 	"empty":       {},
 }
 
-// What is assembled verifies, here and with the independent readers, and is
-// what encoding/asn1 makes of it.
+// An assembled CMS verifies, here and with independent readers, and is equal to what
+// encoding/asn1 makes.
 func TestRoundTrip(t *testing.T) {
 	for _, kind := range kinds {
 		for name, content := range texts {
@@ -111,8 +111,8 @@ func TestOpenSSLVerifies(t *testing.T) {
 	}
 }
 
-// A popular validator takes the certificates as they stand: leaf, issuing CA,
-// root, whatever a SET OF would be sorted to.
+// A popular validator takes the certificates in stored order: leaf, issuing CA, root,
+// not in the order of a SET OF.
 func TestCertificateOrder(t *testing.T) {
 	sortedOtherwise := false
 	for _, kind := range kinds {

@@ -50,7 +50,7 @@ func FuzzMessageDigest(f *testing.F) {
 		if len(digest) == 0 || !bytes.Contains(attrs, digest) {
 			t.Errorf("digest %x", digest)
 		}
-		// Attributes that a phone takes are never read as another text.
+		// Attributes that a phone accepts never belong to another text.
 		sum := sha256.Sum256([]byte("text"))
 		if _, err := Assemble([]byte("text"), attrs, []byte{1}, id.signer, nil); (err == nil) != bytes.Equal(digest, sum[:]) {
 			t.Errorf("Assemble: %v", err)
@@ -58,9 +58,9 @@ func FuzzMessageDigest(f *testing.F) {
 	})
 }
 
-// crypto/x509 is the oracle: what both take, with a key of ours, they read in
-// the same way. (ParseSigner takes less: nothing may stand behind the last
-// field of a structure, which crypto/x509 passes over.)
+// crypto/x509 is the oracle: if both accept a certificate with a key of ours, they read
+// the same. (ParseSigner accepts less: it refuses data after the last field of a
+// structure, which crypto/x509 ignores.)
 func FuzzParseSigner(f *testing.F) {
 	for _, kind := range kinds {
 		f.Add(identityOf(f, kind).leaf.Raw)

@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// The same structures through encoding/asn1: the oracle for what Assemble and
-// SignedAttributes write by hand, and the means to build what Parse must
-// refuse.
+// The same structures, made with encoding/asn1: the oracle for what Assemble and
+// SignedAttributes write by hand, and a way to build what Parse must refuse.
 
 type genericContentInfo struct {
 	Type    asn1.ObjectIdentifier
@@ -81,7 +80,7 @@ func genericAttributes(t testing.TB, content []byte, at time.Time, id *identity)
 	}
 }
 
-// marshalAttributes gives the DER of SET OF, sorted by encoding/asn1.
+// marshalAttributes returns the DER of a SET OF, sorted by encoding/asn1.
 func marshalAttributes(t testing.TB, attrs []genericAttribute) []byte {
 	t.Helper()
 	der, err := asn1.MarshalWithParams(attrs, "set")
@@ -91,7 +90,7 @@ func marshalAttributes(t testing.TB, attrs []genericAttribute) []byte {
 	return der
 }
 
-// generic is SignedData by way of encoding/asn1, to be changed before it is
+// generic is SignedData for encoding/asn1, which a test changes before it is
 // marshalled.
 func generic(t testing.TB, id *identity, content, attrs, sig []byte) genericSignedData {
 	alg := pkix.AlgorithmIdentifier{Algorithm: gECDSA256}

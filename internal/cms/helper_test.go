@@ -31,7 +31,7 @@ type identity struct {
 	signer        *Signer
 }
 
-// kinds are the identities: key of the leaf, then what signs the certificates.
+// kinds names the identities: the key of the leaf, then that of the CAs.
 var kinds = []string{"EC-EC", "RSA-EC", "EC-PSS", "RSA-PSS"}
 
 var identities = struct {
@@ -122,7 +122,7 @@ func must(t testing.TB) func(any, error) any {
 	}
 }
 
-// sign is what a device does.
+// sign signs as a device does.
 func (id *identity) sign(t testing.TB, attrs []byte) []byte {
 	t.Helper()
 	digest := sha256.Sum256(attrs)
@@ -141,7 +141,7 @@ func (id *identity) roots() *x509.CertPool {
 	return p
 }
 
-// answer is a whole CMS over content.
+// answer returns a CMS over content.
 func (id *identity) answer(t testing.TB, content []byte, at time.Time) []byte {
 	t.Helper()
 	attrs := SignedAttributes(content, at, id.signer)
@@ -152,8 +152,8 @@ func (id *identity) answer(t testing.TB, content []byte, at time.Time) []byte {
 	return der
 }
 
-// writePEM writes certificates and a key (nil: none) to files of their own and
-// returns the paths.
+// writePEM writes certificates and a key (nil: none) to two files and returns their
+// paths.
 func writePEM(t testing.TB, name string, key crypto.Signer, certs ...*x509.Certificate) string {
 	t.Helper()
 	var b bytes.Buffer

@@ -17,8 +17,8 @@ import (
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
-// What other makers of CMS write is read as well: other digests, more
-// attributes, the signer by key identifier, parameters present or absent.
+// Parse also reads what other implementations write: other digests, more attributes,
+// the signer by key identifier, parameters present or absent.
 func TestParseOthers(t *testing.T) {
 	content := []byte("Grüezi")
 	check := func(t *testing.T, id *identity, der []byte) {
@@ -164,8 +164,8 @@ func many() (list []genericAttribute) {
 	return list
 }
 
-// A signature that is well formed, and by a certificate one would think right,
-// is still refused for each of these.
+// Verify refuses a well-formed signature by a certificate that looks right for each of
+// these reasons.
 func TestVerifyRefuses(t *testing.T) {
 	id := identityOf(t, "EC-EC")
 	content := []byte("text")
@@ -176,7 +176,7 @@ func TestVerifyRefuses(t *testing.T) {
 	ca := certTemplate(7, pkix.Name{CommonName: "CA"}, 0)
 	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign|x509.KeyUsageDigitalSignature
 	root := certify(t, ca, ca, caKey.Public(), caKey)
-	// with is id's key under a certificate of our making.
+	// with returns a signature by id's key, under a certificate that the test makes.
 	with := func(change func(*x509.Certificate)) *identity {
 		template := leafTemplate(0)
 		change(template)
@@ -249,8 +249,8 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
-// replaced is a signature of id whose certificate was replaced by another one
-// for the same key, the signer identifier with it.
+// replaced returns a signature of id in which the certificate and the signer
+// identifier were replaced by those of another certificate for the same key.
 func replaced(t *testing.T, id, by *identity, content []byte) []byte {
 	attrs := SignedAttributes(content, epoch, id.signer)
 	return generic(t, by, content, attrs, id.sign(t, attrs)).marshal(t)
@@ -275,7 +275,7 @@ func pool(c *x509.Certificate) *x509.CertPool {
 	return p
 }
 
-// No byte can be changed so that another text or another signer comes out.
+// No change of a byte leads to another text or another signer.
 func TestTamper(t *testing.T) {
 	for _, kind := range []string{"EC-EC", "RSA-PSS"} {
 		id := identityOf(t, kind)
@@ -308,7 +308,7 @@ func TestTamper(t *testing.T) {
 	}
 }
 
-// Without an own bound a signer with a huge key would be expensive.
+// Without this limit, a signer with a huge key would be expensive.
 func TestKeyTooLarge(t *testing.T) {
 	n := new(big.Int).SetBit(big.NewInt(1), maxRSABits, 1)
 	der, err := asn1.Marshal(struct {

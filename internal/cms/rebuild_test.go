@@ -9,8 +9,8 @@ import (
 	"github.com/signum-mssp/signum/internal/cms"
 )
 
-// What a card rebuilds from the text, the time and the hash of the certificate
-// is what the service drew up, to the byte.
+// A card rebuilds, from the text, the time and the hash of the certificate, exactly the
+// bytes that the service made.
 func TestRebuildAttributes(t *testing.T) {
 	content := []byte("Sandbox: Zürich {€}?")
 	hash := sha256.Sum256([]byte("a certificate"))

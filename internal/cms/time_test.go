@@ -8,7 +8,7 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// TestReadTime holds the hand-made reader against package time.
+// TestReadTime compares readTime with package time.
 func TestReadTime(t *testing.T) {
 	for _, tt := range []struct{ layout, text string }{
 		{utcTime, "260301120000Z"}, {utcTime, "000229235959Z"}, {utcTime, "010229000000Z"}, {utcTime, "261301000000Z"},
@@ -31,7 +31,7 @@ func TestReadTime(t *testing.T) {
 			t.Errorf("%s: got %s, %v, want %s, %v", tt.text, got, ok, want, err)
 		}
 	}
-	// Package time takes a sign for a digit of the year.
+	// Package time accepts a sign as a digit of the year.
 	in := cryptobyte.String(append([]byte{byte(asn1.UTCTime), 13}, "-60131235959Z"...))
 	if readTime(&in, new(time.Time)) {
 		t.Error("a year with a sign was read")

@@ -31,8 +31,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// lineWire is a wire small enough to see through: the body is the MSISDN, an
-// answer the caller's pin or the fault's text.
+// lineWire is a minimal wire: the body of a request is its MSISDN, and the body of an
+// answer is the MSISDN or the text of the fault.
 type lineWire struct{}
 
 func (lineWire) Name() string          { return "line" }
@@ -136,7 +136,7 @@ func zipped(s string) io.Reader {
 	return &b
 }
 
-// endless hides the length, so that the body is sent in chunks.
+// endless hides the length of a body, so that it is sent in chunks.
 type endless struct{ io.Reader }
 
 func TestLimits(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// What an answer names is a profile that the same method would serve again.
+// The profile that an answer names admits the method that signed.
 func TestMethods(t *testing.T) {
 	for i, m := range Methods {
 		if m.Method == "" || m.Timeout < 15*time.Second || m.Timeout > 300*time.Second {
@@ -26,8 +26,8 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// The table and the list that application providers see are the same, in the
-// same order, and a profile without methods is one that sends a text.
+// The table and the list for application providers have the same profiles in the same
+// order, and a profile without methods sends a one-time password.
 func TestProfiles(t *testing.T) {
 	var uris []string
 	for _, p := range Profiles {

@@ -76,7 +76,7 @@ func TestCapabilities(t *testing.T) {
 		if short(c.Profiles) != tt.want || strings.Join(devices, " ") != tt.devices || c.AutoActivation != tt.auto {
 			t.Errorf("%s: got %s; %s; %v", tt.name, short(c.Profiles), devices, c.AutoActivation)
 		}
-		// What is listed can be asked for.
+		// Every profile that is listed can be asked for.
 		for _, uri := range c.Profiles {
 			if got := outcome(tt.p, tt.s, uri); !signum.IsOTP(uri) && tt.name != "blocked" && strings.Trim(got, "0123456789") == "" {
 				t.Errorf("%s: %s is listed, but is %s", tt.name, uri, got)

@@ -56,7 +56,7 @@ func TestContent(t *testing.T) {
 			}
 		})
 	}
-	// Authorisation per party: AuthProfile1 is everybody's, nothing else is.
+	// A party needs an authorisation for every profile but AuthProfile1.
 	bare := party(func(p *mssp.Party) { p.Profiles = nil })
 	for _, uri := range signum.SignatureProfiles {
 		if _, err := SignatureContent(bare, request(func(r *R) { r.Profile = uri }), false); code(err) != 109 {
@@ -81,8 +81,8 @@ func user(devices ...mssp.Device) *mssp.Subscriber {
 	return &mssp.Subscriber{MSISDN: "+41791234567", State: mssp.SubscriberActive, Devices: devices}
 }
 
-// TestScenarios is the scenario table: the party is authorised for all
-// profiles and AuthProfile1 is mapped to Any-LoA4.
+// TestScenarios is the table of profiles, for a party that is authorised for all of
+// them and has AuthProfile1 mapped to Any-LoA4.
 func TestScenarios(t *testing.T) {
 	off := func(d *mssp.Device) { d.State = signum.DeviceInactive }
 	profiles := []string{signum.ProfileAuth1, signum.ProfileAnyLoA4, signum.ProfileSTK, signum.ProfileDevice}
@@ -177,8 +177,8 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// TestActivation is auto activation: only where the party has it, only of a
-// SIM, only if none is active.
+// TestActivation: auto activation needs a party that has it, and a SIM while no SIM is
+// active.
 func TestActivation(t *testing.T) {
 	type D = mssp.Device
 	auto := party(func(p *mssp.Party) { p.AutoActivation = true })
@@ -217,7 +217,7 @@ func TestActivation(t *testing.T) {
 	}
 }
 
-// TestInteractive: what only an App can do.
+// TestInteractive: services that only an App can serve.
 func TestInteractive(t *testing.T) {
 	approval := func(a *Ask) { a.Approval = true }
 	app2app := func(a *Ask) { a.Interactive = true }

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// A nil *signum.Fault that is returned as an error is not nil. No function of
-// this package or of the engine therefore returns one: its result is an error.
+// A nil *signum.Fault that is returned as an error is not nil. So no function of this
+// package or of the engine has a *signum.Fault as its result; the result is an error.
 func TestNoTypedNil(t *testing.T) {
 	fset := token.NewFileSet()
 	for _, dir := range []string{".", "../engine"} {

@@ -42,7 +42,7 @@ func party(change ...func(*mssp.Party)) *mssp.Party {
 	return p
 }
 
-// code is that of a fault, 0 without an error and -1 for an error that is no
+// code returns the code of a fault, 0 for no error, and -1 for an error that is not a
 // fault.
 func code(err error) signum.Code {
 	switch f := signum.AsFault(err); {

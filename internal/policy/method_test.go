@@ -9,8 +9,8 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// TestThirdMethod: a method that is a row of the tables alone is chosen, refused
-// and listed like the others. Nothing here asks for it by name.
+// TestThirdMethod: a method that exists only as a row of the tables is chosen, refused
+// and listed like the others. The package does not know its name.
 func TestThirdMethod(t *testing.T) {
 	const vault, itsProfile = signum.Method("Vault"), "https://example.com/Vault"
 	methods, profiles := mssp.Methods, mssp.Profiles

@@ -48,7 +48,7 @@ func TestServices(t *testing.T) {
 			t.Errorf("%s: not in the content", tt.name)
 		}
 	}
-	// Without a subscription: 104, but geofencing tells in the answer.
+	// Without a subscription it is 104, except for geofencing, whose answer says so.
 	for _, uri := range subscribable {
 		want := signum.Code(104)
 		if uri == signum.ServiceGeofencing {

@@ -67,8 +67,8 @@ func TestAnswersKeepTheContract(t *testing.T) {
 	}
 }
 
-// The requests in testdata of the clients that keep to the contract are valid
-// under it. The other clients write numbers and booleans where it has strings.
+// The requests in testdata from clients that follow the contract are valid under it.
+// The other clients write numbers and booleans in place of strings.
 func TestRequestsKeepTheContract(t *testing.T) {
 	others := map[string]bool{"java.json": true, "receipt-java.json": true, "profile-array.json": true}
 	for name := range fixtures {
@@ -99,8 +99,7 @@ func TestContractPaths(t *testing.T) {
 	}
 }
 
-// The document names the server by the address that the client used, whatever
-// that is.
+// The document names the server by whatever address the client used.
 func TestDocuments(t *testing.T) {
 	docs := Wire{}.Documents()
 	if len(docs) != 1 || docs[0].Path != "/rest/openapi.yaml" || docs[0].Query != "" || docs[0].ContentType != "application/yaml" {

@@ -87,7 +87,7 @@ var fixtures = map[string]signum.Request{
 	"profile-array.json": &signum.ProfileRequest{Header: versioned("1", "0"), MSISDN: "+41791234567", Params: "sscds state"},
 }
 
-// plain is the header of most fixtures.
+// plain returns the header of most fixtures.
 var plain = signum.Header{
 	Version: signum.Version{Major: "1", Minor: "1"},
 	AP:      signum.APInfo{ID: "mid://dev.example", Password: "disabled", TransID: "REF0101120000", Instant: "2026-01-01T12:00:00.000+01:00"},
@@ -123,7 +123,7 @@ func TestDecodeClients(t *testing.T) {
 	}
 }
 
-// sign is a signature request with the given members.
+// sign returns a signature request with the given members.
 func sign(members string) string { return `{"MSS_SignatureReq":{` + members + `}}` }
 
 func TestDecodeLiberal(t *testing.T) {
@@ -232,8 +232,8 @@ func TestDecodeRefused(t *testing.T) {
 	}
 }
 
-// checkRefusal checks that a refusal is a 101 whose detail is fit for a log
-// and a client.
+// checkRefusal checks that a refusal is a 101 whose detail can go to a log and to a
+// client.
 func checkRefusal(t testing.TB, r signum.Request, err error) {
 	t.Helper()
 	f, ok := err.(*signum.Fault)
@@ -256,7 +256,7 @@ func TestDecodeTruncated(t *testing.T) {
 	}
 }
 
-// A pooled decoder must not remember a message, above all not a failed one.
+// A pooled decoder must not keep anything of a message, whether or not it failed.
 func TestDecodeReuse(t *testing.T) {
 	body := fixture(t, "curl.json")
 	for n := range 200 {

@@ -22,8 +22,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden answers")
 
-// answer is a transcript of the answers in the OpenAPI contract. It is a
-// decoder of the test alone, and accepts no other member and no other type.
+// answer follows the answers in the OpenAPI contract. Only the tests use it; it accepts
+// no other members and no other types.
 type answer struct {
 	Signature *struct {
 		answerHead
@@ -42,7 +42,7 @@ type answer struct {
 	} `json:",omitempty"`
 }
 
-// answerTop is what all answers begin with.
+// answerTop is the beginning of all answers.
 type answerTop struct {
 	AP struct {
 		ID      string `json:"AP_ID"`
@@ -85,7 +85,7 @@ type answerService struct {
 	VerificationCode *struct{ Code string }
 }
 
-// parse reads an answer and checks what holds for every answer.
+// parse reads an answer and checks what must hold for all answers.
 func parse(t rapid.TB, b []byte) *answer {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -94,7 +94,7 @@ func parse(t rapid.TB, b []byte) *answer {
 	if err := d.Decode(a); err != nil {
 		t.Fatalf("%v in %s", err, b)
 	}
-	escapes := bytes.ReplaceAll(b, []byte(`\\`), nil) // a backslash of the text is no escape of what follows it
+	escapes := bytes.ReplaceAll(b, []byte(`\\`), nil) // an escaped backslash does not escape what follows
 	if d.More() || bytes.ContainsAny(b, "\n\r\t") || !utf8.Valid(b) || bytes.Contains(escapes, []byte(`\/`)) || bytes.Contains(escapes, []byte(`\u002b`)) {
 		t.Fatalf("not one compact line: %s", b)
 	}
@@ -165,7 +165,7 @@ func TestAnswers(t *testing.T) {
 			got = got[4:]
 			golden(t, name, got)
 			checkAnswer(t, r, parse(t, got))
-			// Clients without a parser take the last "Value" for the code.
+			// Clients without a parser take the last "Value" as the code.
 			line := string(got)
 			rest := line[strings.LastIndex(line, `"Value":"`)+len(`"Value":"`):]
 			code, _, _ := strings.Cut(rest, `"`)
@@ -249,7 +249,7 @@ func checkTop(t rapid.TB, h signum.Header, v signum.Version, c signum.Code, a *a
 	}
 }
 
-// geofencingFirst is the order in which services are answered.
+// geofencingFirst returns the answers of services in the order of an answer.
 func geofencingFirst(list []signum.ServiceResponse) []signum.ServiceResponse {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b signum.ServiceResponse) int {
@@ -264,12 +264,12 @@ func geofencingFirst(list []signum.ServiceResponse) []signum.ServiceResponse {
 	return list
 }
 
-// valid is the text in the form in which an answer can carry it.
+// valid returns the text as an answer can carry it.
 func valid(s string) string {
-	return string([]rune(s)) // byte for byte, as strings.ToValidUTF8 is not
+	return string([]rune(s)) // it replaces each byte, which strings.ToValidUTF8 does not
 }
 
-// The whole table of codes, through AppendFault and back.
+// Every code goes through AppendFault and back.
 func TestFaults(t *testing.T) {
 	known := 0
 	for c := signum.Code(0); c < 1000; c++ {

@@ -71,9 +71,9 @@ func encodeRequest(t testing.TB, r signum.Request) []byte {
 	return b
 }
 
-// FuzzDecode: a refusal is a proper fault. An accepted body is JSON to another
-// parser too, the request does not alias it, and a client that writes the
-// request again gets the same.
+// FuzzDecode: a refusal is a proper fault. Another parser can read an accepted body
+// too, the request does not alias it, and encoding and decoding the request again
+// yields the same request.
 func FuzzDecode(f *testing.F) {
 	for _, name := range slices.Sorted(maps.Keys(fixtures)) {
 		f.Add(fixture(f, name))
@@ -115,7 +115,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// Requests with any content arrive as a client wrote them.
+// Requests with any content arrive as the client wrote them.
 func TestRequestsComeThrough(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		text := func(name string) string { return rapid.String().Draw(rt, name) }

@@ -44,7 +44,7 @@ type answerCertificate struct {
 	X509SubjectName []string
 }
 
-// domain is what the answer says, in the words of the domain.
+// domain converts the answer to the types of the domain.
 func (x *answerExtension) domain() *signum.ProfileExtension {
 	if x == nil {
 		return nil
@@ -107,7 +107,7 @@ func checkProfile(t rapid.TB, r *signum.ProfileResponse, a *answerProfile) {
 	}
 }
 
-// asked is the head of an answer to a request of that version.
+// asked returns the header of an answer to a request of that version.
 func asked(major, minor string) signum.Header {
 	h := head()
 	h.Version = signum.Version{Major: major, Minor: minor}
@@ -119,7 +119,7 @@ var chain = []signum.ChainCertificate{
 	{DER: cmsDER[:2], Subject: `CN=CA "4"\, <TEST>`},
 }
 
-// everything has all that Params can ask for; gotten what getters can.
+// everything answers all Params, and gotten all getters.
 var (
 	everything = &signum.ProfileExtension{
 		User: &signum.ProfileUser{RecoveryCodeCreated: new(true), AutoActivation: new(false)},
@@ -177,7 +177,7 @@ func extension(t *rapid.T, draw func() string) *signum.ProfileExtension {
 	return x
 }
 
-// query is a profile request with the given members.
+// query returns a profile request with the given members.
 func query(members string) string { return `{"MSS_ProfileReq":{` + members + `}}` }
 
 func TestDecodeProfile(t *testing.T) {

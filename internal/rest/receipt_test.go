@@ -39,7 +39,7 @@ func checkReceipt(t rapid.TB, r *signum.ReceiptResponse, a *answerReceipt) {
 	}
 }
 
-// receipt is a receipt request with the given members.
+// receipt returns a receipt request with the given members.
 func receipt(members string) string { return `{"MSS_ReceiptReq":{` + members + `}}` }
 
 func TestDecodeReceipt(t *testing.T) {

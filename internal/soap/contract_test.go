@@ -13,9 +13,9 @@ import (
 	"github.com/signum-mssp/signum/api/contract"
 )
 
-// Valid under the contract are the golden answers, all faults, and the requests
-// of the clients that keep to it. The other clients differ in their namespaces,
-// or send things that the contract does not define.
+// The golden answers, all faults, and the requests from clients that follow the
+// contract are valid under it. The other clients use other namespaces, or send what
+// the contract does not define.
 func TestMessagesKeepTheContract(t *testing.T) {
 	others := map[string]bool{"php.xml": true, "soap11.xml": true, "unqualified.xml": true, "services.xml": true, "profile-getters.xml": true}
 	var messages [][]byte
@@ -49,8 +49,8 @@ func TestMessagesKeepTheContract(t *testing.T) {
 	contract.SOAP(t, messages...)
 }
 
-// Every endpoint serves the contract, with addresses under the one that the
-// client used, whatever that is.
+// Every endpoint serves the contract, with addresses below whatever base URL the
+// client used.
 func TestDocuments(t *testing.T) {
 	endpoints, docs := Wire{}.Endpoints(), Wire{}.Documents()
 	if len(docs) != len(endpoints) {

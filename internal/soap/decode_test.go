@@ -24,7 +24,7 @@ func fixture(t testing.TB, name string) []byte {
 	return b
 }
 
-// ordinary is what most fixtures say, each in its own form.
+// ordinary is the content of most fixtures, each of which has its own form.
 var ordinary = &signum.SignatureRequest{
 	Header: signum.Header{
 		Version: signum.Version{Major: "1", Minor: "1"},
@@ -76,7 +76,7 @@ var fixtures = map[string]struct {
 	"profile-getters.xml": {&signum.ProfileRequest{Header: versioned("1", "0"), MSISDN: "+41791234567", Getters: signum.ProfileGetters{Certificates: "true", AutoActivation: "1", ServerSideSignature: "false"}}, 0},
 }
 
-// thanks is a receipt with the extension.
+// thanks returns a receipt with the extension.
 var thanks = &signum.ReceiptRequest{
 	Header: ordinary.Header, TransID: "h4iof", MSISDN: "+41791234567",
 	Message:   signum.DataToBeSigned{MimeType: "text/plain", Encoding: "UTF-8", Data: "Thank you, your order is on its way."},
@@ -117,7 +117,7 @@ func envelope(body string) string {
 	return `<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Body>` + body + `</e:Body></e:Envelope>`
 }
 
-// sign is a signature request with the given attributes and children.
+// sign returns a signature request with the given attributes and children.
 func sign(attrs, children string) string {
 	return envelope(`<MSS_Signature><MSS_SignatureReq` + attrs + `>` + children + `</MSS_SignatureReq></MSS_Signature>`)
 }
@@ -169,7 +169,7 @@ func TestDecodeLiberal(t *testing.T) {
 	}
 }
 
-// many is the format with numbers from 1 to n, joined.
+// many joins the texts of a format for the numbers 1 to n.
 func many(format string, n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -299,8 +299,8 @@ func service(children string) string {
 	return sign("", "<AdditionalServices><Service>"+children+"</Service></AdditionalServices>")
 }
 
-// checkRefusal checks that a refusal is a 101 whose detail is fit for a log
-// and a client.
+// checkRefusal checks that a refusal is a 101 whose detail can go to a log and to a
+// client.
 func checkRefusal(t testing.TB, r signum.Request, err error) {
 	t.Helper()
 	f, ok := err.(*signum.Fault)
@@ -312,8 +312,8 @@ func checkRefusal(t testing.TB, r signum.Request, err error) {
 	}
 }
 
-// Every proper prefix of a message is refused, except those that lack only what
-// may follow the envelope.
+// Every proper prefix of a message is refused, unless it lacks only what follows the
+// envelope.
 func TestDecodeTruncated(t *testing.T) {
 	for name := range fixtures {
 		body := fixture(t, name)

@@ -37,7 +37,7 @@ var (
 	profiled = &signum.ProfileResponse{Header: asked("1", "1"), Profiles: []string{signum.ProfileSTK, signum.ProfileAnyLoA4}, Status: signum.RequestOK}
 )
 
-// forms are those of the fixtures in testdata.
+// forms holds the forms of the fixtures in testdata.
 var forms = map[string]edge.Form{
 	"k-mss":       formWrapperKiuru | formPartMSS,
 	"k-plain":     formWrapperKiuru,
@@ -82,7 +82,7 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// The answer mirrors how the request was qualified.
+// The answer is qualified like the request.
 func TestForms(t *testing.T) {
 	for name, form := range forms {
 		t.Run(name, func(t *testing.T) {
@@ -219,7 +219,7 @@ func checkAnswer(t rapid.TB, r signum.Response, n *node) {
 	}
 }
 
-// checkHead compares what all answers have.
+// checkHead compares what all answers have in common.
 func checkHead(t rapid.TB, n *node, h signum.Header, v signum.Version, c signum.Code) {
 	t.Helper()
 	ap, mssp, status := n.get("mss:AP_Info"), n.get("mss:MSSP_Info"), n.get("mss:Status")
@@ -236,8 +236,7 @@ func checkHead(t rapid.TB, n *node, h signum.Header, v signum.Version, c signum.
 	}
 }
 
-// valid is the text in the form in which XML 1.0 can carry it (clause 2.2,
-// Char).
+// valid returns the text as XML 1.0 can carry it (clause 2.2, Char).
 func valid(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -270,7 +269,7 @@ func TestMatchedText(t *testing.T) {
 	}
 }
 
-// The whole table of codes, through AppendFault and back.
+// Every code goes through AppendFault and back.
 func TestFaults(t *testing.T) {
 	portal := Wire{PortalURL: "https://portal.example/?a=1&b=2"}
 	known := 0

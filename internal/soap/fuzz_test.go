@@ -92,9 +92,9 @@ var byOperation = map[signum.Operation]signum.Response{
 	signum.OpAny: signed, signum.OpSignature: signed, signum.OpStatus: polled, signum.OpReceipt: received, signum.OpProfile: profiled,
 }
 
-// FuzzDecode: a refusal is a proper fault. An accepted request does not alias
-// the body, and a client that writes it again in the same form gets the same;
-// its answer has the structure of the contract.
+// FuzzDecode: a refusal is a proper fault. An accepted request does not alias the body,
+// encoding and decoding it again in the same form yields the same request, and its
+// answer has the structure of the contract.
 func FuzzDecode(f *testing.F) {
 	for _, name := range slices.Sorted(maps.Keys(fixtures)) {
 		f.Add(fixture(f, name))
@@ -139,8 +139,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// Requests with any content arrive as a client wrote them, except for the white
-// space around tokens and what XML cannot carry.
+// Requests with any content arrive as the client wrote them, except for white space
+// around tokens and what XML cannot carry.
 func TestRequestsComeThrough(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		free := func(name string) string { return valid(rapid.String().Draw(rt, name)) }

@@ -12,7 +12,7 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// checkProfile compares what only the answer to a profile query has.
+// checkProfile compares what only answers to profile queries have.
 func checkProfile(t rapid.TB, r *signum.ProfileResponse, n *node) {
 	t.Helper()
 	var want, got []string
@@ -36,7 +36,7 @@ func checkProfile(t rapid.TB, r *signum.ProfileResponse, n *node) {
 	}
 }
 
-// extension is what a ProfileQueryExtension says, in the words of the domain.
+// extension converts a ProfileQueryExtension to the types of the domain.
 func (n *node) extension() *signum.ProfileExtension {
 	if n == nil {
 		return nil
@@ -102,7 +102,7 @@ func (n *node) certificates() (list []signum.SSCDCertificate) {
 	return list
 }
 
-// asked is the head of an answer to a request of that version.
+// asked returns the header of an answer to a request of that version.
 func asked(major, minor string) signum.Header {
 	h := header()
 	h.Version = signum.Version{Major: major, Minor: minor}
@@ -114,7 +114,7 @@ var chain = []signum.ChainCertificate{
 	{DER: cmsDER[:2], Subject: `CN=CA "4"\, <TEST>`},
 }
 
-// everything has all that Params can ask for; gotten what getters can.
+// everything answers all Params, and gotten all getters.
 var (
 	everything = &signum.ProfileExtension{
 		User: &signum.ProfileUser{RecoveryCodeCreated: new(true), AutoActivation: new(false)},
@@ -172,7 +172,7 @@ func extension(t *rapid.T, draw func() string) *signum.ProfileExtension {
 	return x
 }
 
-// query is a profile request with the given children.
+// query returns a profile request with the given children.
 func query(children string) string {
 	return envelope(`<MSS_ProfileQuery><MSS_ProfileReq>` + children + `</MSS_ProfileReq></MSS_ProfileQuery>`)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// checkReceipt compares what only the answer to a receipt has.
+// checkReceipt compares what only answers to receipts have.
 func checkReceipt(t rapid.TB, r *signum.ReceiptResponse, n *node) {
 	t.Helper()
 	x := n.get("mss:Status mss:StatusDetail sco:ReceiptResponseExtension")
@@ -33,7 +33,7 @@ func checkReceipt(t rapid.TB, r *signum.ReceiptResponse, n *node) {
 	}
 }
 
-// Clients unescape the answer of the user without a parser.
+// Some clients unescape UserResponse without a parser.
 func TestUserResponseText(t *testing.T) {
 	s := string(Wire{}.AppendResponse(nil, formPartMSS, answers["receipt-ok.xml"]))
 	for _, want := range []string{`<ns1:ReceiptResponseExtension xmlns:ns1="` + nsSCO + `" `, ` UserResponse="{&quot;status&quot;:&quot;OK&quot;}"/>`} {
@@ -43,12 +43,12 @@ func TestUserResponseText(t *testing.T) {
 	}
 }
 
-// receipt is a receipt request with the given attributes and children.
+// receipt returns a receipt request with the given attributes and children.
 func receipt(attrs, children string) string {
 	return envelope(`<MSS_Receipt><MSS_ReceiptReq` + attrs + `>` + children + `</MSS_ReceiptReq></MSS_Receipt>`)
 }
 
-// extended is a receipt request with the given attributes and children of its
+// extended returns a receipt request with the given attributes and children of its
 // extension.
 func extended(attrs, children string) string {
 	return receipt("", `<Status><StatusDetail><ReceiptRequestExtension`+attrs+`>`+children+`</ReceiptRequestExtension></StatusDetail></Status>`)

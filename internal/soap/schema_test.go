@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// node is an element of an answer as the tests' own reader sees it. Names are
-// written with the prefix that the answer must use for the namespace.
+// node is an element of an answer, read by the tests themselves. Its name has the
+// prefix that the answer must use for the namespace.
 type node struct {
 	name     string
 	attrs    [][2]string
@@ -34,11 +34,10 @@ var prefixes = map[string]string{
 	"http://www.w3.org/2000/09/xmldsig#":              "ds:",
 }
 
-// content says what an element of an answer contains: attributes and children,
-// in this order. "?" may be absent, "*" may be absent or repeated; "text"
-// allows text; "pairs" repeats the two that follow. It was written from the
-// WSDL, and from real answers where clients expect something that differs from
-// the WSDL.
+// content says what an element of an answer contains: attributes and children, in this
+// order. "?" marks what may be absent, "*" what may be absent or repeated; "text"
+// allows text; "pairs" repeats the two that follow. It follows the WSDL, or real
+// answers where clients expect something else.
 var content = map[string]struct{ attrs, children string }{
 	"soapenv:Envelope":             {"", "soapenv:Body"},
 	"MSS_SignatureResponse":        {"", "MSS_SignatureResp? mss:MSS_SignatureResp?"},
@@ -227,7 +226,7 @@ func (n *node) get(path string) *node {
 	return n
 }
 
-// at is the text of the node at a path.
+// at returns the text of the node at a path.
 func (n *node) at(path string) string {
 	if c := n.get(path); c != nil {
 		return c.text

@@ -27,7 +27,7 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// recorder is a test of which only the end is of interest.
+// recorder is a testing.TB that records how the test ended.
 type recorder struct {
 	testing.TB
 	failed, skipped bool
