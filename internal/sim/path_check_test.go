@@ -52,7 +52,7 @@ func (c *crowd) audit() *audit {
 			c.t.Fatal(err)
 		}
 		if t.State == mssp.StateOutstanding {
-			a.errorf("%s is outstanding for ever", t.ID)
+			a.errorf("%s is outstanding forever", t.ID)
 		}
 		a.byTransID[t.APTransID] = t
 		a.byUser[t.MSISDN] = append(a.byUser[t.MSISDN], t)

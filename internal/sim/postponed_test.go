@@ -9,7 +9,7 @@ import (
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
-// The service starts anew while the user is asked: the reply finds its request
+// The service restarts while the user is asked: the reply finds its request
 // in the engine.
 func TestRestart(t *testing.T) {
 	for _, op := range []mssp.DeviceOp{mssp.OpSign, mssp.OpActivate, mssp.OpDisplay} {
@@ -40,7 +40,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// It starts anew between the parts of a reply: what it had is gone, and comes
+// It restarts between the parts of a reply: what it had is gone, and comes
 // again when the request is handed over again.
 func TestRestartBetweenParts(t *testing.T) {
 	run(t, func(w *world) {

@@ -82,7 +82,7 @@ func drawScenario(t *rapid.T) scenario {
 // outcomes counts over all scenarios.
 type outcomes struct{ requests, signed, said, unreached, none int }
 
-// Whatever the network does, and whenever the service starts anew or its store
+// Whatever the network does, and whenever the service restarts or its store
 // fails: each request has one answer at most, which is the card's; each user is
 // asked once; nothing is left in memory.
 func TestProperty(t *testing.T) {

@@ -35,7 +35,7 @@ func TestSubmitErrors(t *testing.T) {
 		"vendor's own":        {[]error{smpp.Status(0x400)}, signed, 7 * time.Second, 1},
 		"unbound":             {[]error{smpp.ErrUnbound}, signed, 7 * time.Second, 1},
 		"no response":         {[]error{smpp.ErrTimeout}, signed, 7 * time.Second, 1},
-		"throttled for ever":  {slices.Repeat([]error{smpp.StatusThrottled}, 100), signum.OTAError, lifetime, 0},
+		"throttled forever":   {slices.Repeat([]error{smpp.StatusThrottled}, 100), signum.OTAError, lifetime, 0},
 		"never an answer":     {slices.Repeat([]error{smpp.ErrTimeout}, 100), signum.OTAError, lifetime, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -76,7 +76,7 @@ func TestSendTextErrors(t *testing.T) {
 	}{
 		"throttled":           {[]error{smpp.StatusThrottled}, true, 1},
 		"not bound":           {[]error{smpp.ErrUnbound, smpp.ErrUnbound}, true, 1},
-		"throttled for ever":  {slices.Repeat([]error{smpp.StatusThrottled}, 50), false, 0},
+		"throttled forever":   {slices.Repeat([]error{smpp.StatusThrottled}, 50), false, 0},
 		"no response":         {[]error{smpp.ErrTimeout}, false, 0},
 		"unknown destination": {[]error{smpp.StatusInvalidDst}, false, 0},
 	} {

@@ -100,7 +100,7 @@ func TestUpcoming(t *testing.T) {
 						}
 						w.ch.mu.Lock()
 						if at, _ := w.ch.upcoming(q); q.state != ended && !at.After(now) {
-							t.Errorf("%s: due for ever", label)
+							t.Errorf("%s: due forever", label)
 						}
 						w.ch.end(q)
 						w.ch.mu.Unlock()

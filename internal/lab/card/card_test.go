@@ -146,7 +146,7 @@ func TestWhatTheUserDoes(t *testing.T) {
 		"wrong three times":    {[]press{ok, pin("0000"), pin("471"), pin("47111")}, applet.PINBlocked, 0, []string{"T", "Enter your PIN", "Wrong PIN. 2 tries left. Enter your PIN", "Wrong PIN. 1 try left. Enter your PIN"}},
 		"nothing typed":        {[]press{ok, pin(""), pin("4711")}, applet.OK, 3, []string{"T", "Enter your PIN", "Wrong PIN. 2 tries left. Enter your PIN"}},
 		"phone busy once":      {[]press{busy, ok, pin("4711")}, applet.OK, 3, []string{"T", "T", "Enter your PIN"}},
-		"phone busy for ever":  {many(busy, 11), applet.Busy, 3, slices.Repeat([]string{"T"}, 11)},
+		"phone busy forever":   {many(busy, 11), applet.Busy, 3, slices.Repeat([]string{"T"}, 11)},
 		"text shown in part":   {[]press{partly}, applet.Internal, 3, []string{"T"}},
 		"phone cannot do that": {[]press{{result: 0x30}}, applet.Internal, 3, []string{"T"}},
 	}

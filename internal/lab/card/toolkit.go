@@ -56,9 +56,9 @@ type command struct {
 	to              byte   // device
 	objects         []byte // after the device identities
 
-	dialogue *dialogue // the command is a step of it; nil: of none
+	dialogue *dialogue // the command is a step of it; may be nil
 	step     Step
-	message  *message // the command sends a part of it; nil: of none
+	message  *message // the command sends a part of it; may be nil
 
 	number  byte      // set by enqueue
 	fetched time.Time // zero: not yet

@@ -78,7 +78,7 @@ func TestHandsetRequests(t *testing.T) {
 		{"another origin", "GET", "/phone/sim/list", 403, []string{"Origin", "https://evil.test"}},
 		{"another port", "GET", "/phone/sim/list", 403, []string{"Origin", "http://localhost:8445"}},
 		{"another scheme", "GET", "/phone/sim/list", 403, []string{"Origin", "https://localhost:8444"}},
-		{"an origin that is none", "GET", "/phone/sim/list", 403, []string{"Origin", "null"}},
+		{"an origin that is not one", "GET", "/phone/sim/list", 403, []string{"Origin", "null"}},
 		{"a WebSocket of another origin", "GET", "/phone/sim/live" + anna, 403, []string{"Origin", "https://evil.test", "Connection", "Upgrade", "Upgrade", "websocket"}},
 		{"the other name of loopback", "GET", "/phone/sim" + anna, 307, []string{"Host", "127.0.0.1:8444"}},
 		{"a name that leads here", "GET", "/phone/sim/list", 421, []string{"Host", "evil.test:8444"}},

@@ -215,7 +215,7 @@ func TestRefusedMessages(t *testing.T) {
 		{"validity over", func(m *smpp.SubmitSM) { m.Validity = smpp.AbsoluteTime(time.Now()) }, smpp.StatusInvExpiry},
 		{"141 octets", func(m *smpp.SubmitSM) { m.ShortMessage = append([]byte{2, 0x70, 0}, make([]byte, 138)...) }, smpp.StatusInvMsgLen},
 		{"140 octets", func(m *smpp.SubmitSM) { m.ShortMessage = append([]byte{2, 0x70, 0}, make([]byte, 137)...) }, smpp.StatusOK},
-		{"a header that is none", func(m *smpp.SubmitSM) { m.ShortMessage = []byte{9, 1, 2} }, smpp.StatusInvESMClass},
+		{"a header that is not one", func(m *smpp.SubmitSM) { m.ShortMessage = []byte{9, 1, 2} }, smpp.StatusInvESMClass},
 		{"a septet of eight bits", func(m *smpp.SubmitSM) { m.ESMClass, m.DataCoding, m.ShortMessage = 0, 0, []byte("h\xe9") }, smpp.StatusInvMsgLen},
 		{"161 septets", func(m *smpp.SubmitSM) {
 			m.ESMClass, m.DataCoding, m.ShortMessage = 0, 0, bytes.Repeat([]byte("a"), 161)

@@ -133,7 +133,7 @@ func (m *mail) connecting(d *Device) {
 	m.before = d.shownKey()
 }
 
-// The functions down to reply require come to be held.
+// Callers of the functions down to reply hold m.come.
 
 // sync handles a sync. A request on the screen that is not listed has ended, but
 // only if it was on the screen at the last sync: otherwise Open may have shown it

@@ -144,7 +144,7 @@ func testRenumber(t *testing.T, d *database) {
 	wantNotFound(t, "no number", s.RenumberSubscriber(ctx, "\x00", to))
 	wantIs(t, "there is one", s.RenumberSubscriber(ctx, from, busy.MSISDN), mssp.ErrExists)
 	if err := s.RenumberSubscriber(ctx, from, "\x00"); err == nil {
-		t.Error("a number that is none: taken")
+		t.Error("what is not a number: taken")
 	}
 	must(t, s.RenumberSubscriber(ctx, from, from))
 	checkSubscriber(t, s, sub)
