@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"internal/edge":            {"", "internal/clientaddr", "internal/event", "internal/lang", "internal/mssp"},
 	"internal/engine":          {"", "internal/event", "internal/mssp", "internal/cms", "internal/policy"},
 	"internal/event":           {"", "internal/mssp"},
+	"internal/event/eventtest": {"internal/event"},
 	"internal/lang":            {},
 	"internal/limit":           {},
 	"internal/metrics":         {"internal/event"},

@@ -2,51 +2,44 @@ package ca
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/crypto/ocsp"
 
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/event/eventtest"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
-
-// eventSink keeps a copy of the newest event.
-type eventSink struct {
-	mu   sync.Mutex
-	last event.Event
-}
-
-func (s *eventSink) Record(_ context.Context, e *event.Event) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last = *e
-}
 
 // observed is an issuer whose events and log the test sees.
 type observed struct {
 	*Issuer
 	store *memStore
-	sink  *eventSink
+	sink  *eventtest.Sink
 	log   *testkit.Buffer
 }
 
 func observe(t *testing.T, a *Authority) observed {
 	t.Helper()
-	o := observed{store: newStore(), sink: &eventSink{}, log: &testkit.Buffer{}}
+	o := observed{store: newStore(), sink: &eventtest.Sink{}, log: &testkit.Buffer{}}
 	log := slog.New(slog.NewTextHandler(o.log, nil))
 	var err error
 	if o.Issuer, err = New(a, o.store, Options{URL: testURL, Log: log, Events: event.New(mssp.SystemClock{}, log, o.sink)}); err != nil {
 		t.Fatal(err)
 	}
 	return o
+}
+
+// last returns the newest event.
+func (o observed) last() event.Event {
+	all := o.sink.Events()
+	return all[len(all)-1]
 }
 
 // call sends a request to the handler.
@@ -86,7 +79,7 @@ func TestHandlerEvents(t *testing.T) {
 		{"GET", "/", nil, event.Event{Op: "other", Status: 404, Reason: "missing"}},
 	} {
 		w := o.call(tc.method, tc.path, tc.body)
-		e := o.sink.last
+		e := o.last()
 		got := event.Event{Op: e.Op, Status: e.Status, Reason: e.Reason, Detail: e.Detail, Note: e.Note}
 		if result := e.Result(); (result == event.OK) != (tc.want.Reason == "") {
 			t.Errorf("%s %.20s: result %s", tc.method, tc.path, result)
@@ -97,7 +90,7 @@ func TestHandlerEvents(t *testing.T) {
 	}
 	o.store.failWith("certificate", errors.New("store is down"))
 	o.call("POST", "/ocsp", request(c))
-	if e := o.sink.last; e.Reason != "tryLater" || e.Cause == nil || !strings.Contains(o.log.String(), e.Incident) {
+	if e := o.last(); e.Reason != "tryLater" || e.Cause == nil || !strings.Contains(o.log.String(), e.Incident) {
 		t.Errorf("event %+v", e)
 	}
 }
@@ -127,7 +120,7 @@ func TestHandlerPanics(t *testing.T) {
 		}
 		o.store.panicIn(tc.call)
 		w := o.call(method, tc.path, tc.body)
-		e := o.sink.last
+		e := o.last()
 		if w.Code != tc.status || e.Incident == "" || e.Cause == nil || e.Status != tc.status {
 			t.Errorf("%s: %d, event %+v", tc.path, w.Code, e)
 		}
@@ -144,8 +137,8 @@ func TestHandlerPanics(t *testing.T) {
 			t.Errorf("%s: no stack in the log:\n%s", tc.path, s)
 		}
 		o.store.panicIn("")
-		if w := o.call(method, tc.path, tc.body); w.Code != http.StatusOK || o.sink.last.Incident != "" {
-			t.Errorf("%s, the next request: %d, event %+v", tc.path, w.Code, o.sink.last)
+		if w := o.call(method, tc.path, tc.body); w.Code != http.StatusOK || o.last().Incident != "" {
+			t.Errorf("%s, the next request: %d, event %+v", tc.path, w.Code, o.last())
 		}
 	}
 }

@@ -11,31 +11,14 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/event/eventtest"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
-
-// sink keeps events.
-type sink struct {
-	mu  sync.Mutex
-	all []event.Event
-}
-
-func (s *sink) Record(_ context.Context, e *event.Event) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.all = append(s.all, *e)
-}
-
-func (s *sink) events() []event.Event {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.all
-}
 
 // Each deliver_sm makes one event, with the status that answered it.
 func TestDeliverEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s sink
+		var s eventtest.Sink
 		log := slog.New(slog.DiscardHandler)
 		p := newPair(t, ClientConfig{
 			Window: 1, Events: event.New(systemClock{}, log, &s),
@@ -86,7 +69,7 @@ func TestDeliverEvents(t *testing.T) {
 			{"deliver", "busy", StatusRxTempError, false},
 			{"text", "ok", StatusOK, false},
 		}
-		got := s.events()
+		got := s.Events()
 		if len(got) != len(want) {
 			t.Fatalf("%d events, want %d: %+v", len(got), len(want), got)
 		}
@@ -106,7 +89,7 @@ func TestFloodOfTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const flood = 2000
 		var log testkit.Buffer
-		var s sink
+		var s eventtest.Sink
 		logger := slog.New(slog.NewTextHandler(&log, nil))
 		p := newPair(t, ClientConfig{
 			Logger: logger, Events: event.New(systemClock{}, logger, &s),
@@ -130,7 +113,7 @@ func TestFloodOfTheLog(t *testing.T) {
 			}
 		}
 		p.close()
-		if n := len(s.events()); n != 2*flood {
+		if n := len(s.Events()); n != 2*flood {
 			t.Errorf("%d events, want %d", n, 2*flood)
 		}
 		if n := strings.Count(log.String(), "\n"); n > 10 {

@@ -1,7 +1,6 @@
 package phonepage
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -9,13 +8,9 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/event/eventtest"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
-
-// eventSink keeps copies of the events.
-type eventSink struct{ events []event.Event }
-
-func (s *eventSink) Record(_ context.Context, e *event.Event) { s.events = append(s.events, *e) }
 
 // brokenWriter panics before anything is sent.
 type brokenWriter struct {
@@ -48,16 +43,16 @@ func TestPhoneEvents(t *testing.T) {
 		{"GET", "/phone/main.js", true, &event.Event{Op: "file", Status: 500}},
 	} {
 		var log testkit.Buffer
-		logger, sink := slog.New(slog.NewTextHandler(&log, nil)), &eventSink{}
+		logger, sink := slog.New(slog.NewTextHandler(&log, nil)), &eventtest.Sink{}
 		w := &brokenWriter{httptest.NewRecorder(), tc.broken}
 		Handler(Config{ServiceName: serviceName, Logger: logger, Events: event.New(nil, logger, sink)}).ServeHTTP(w, httptest.NewRequest(tc.method, tc.path, nil))
-		if (tc.want == nil) != (len(sink.events) == 0) {
-			t.Errorf("%s %s: events %+v", tc.method, tc.path, sink.events)
+		if (tc.want == nil) != (len(sink.Events()) == 0) {
+			t.Errorf("%s %s: events %+v", tc.method, tc.path, sink.Events())
 		}
-		if tc.want == nil || len(sink.events) == 0 {
+		if tc.want == nil || len(sink.Events()) == 0 {
 			continue
 		}
-		e := sink.events[0]
+		e := sink.Events()[0]
 		if got := (event.Event{Op: e.Op, Status: e.Status, Reason: e.Reason}); got != *tc.want || e.Entrance != "pages" || e.Source != "192.0.2.1" || e.Status != w.Code {
 			t.Errorf("%s %s: event %+v, status %d", tc.method, tc.path, e, w.Code)
 		}

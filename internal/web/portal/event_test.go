@@ -1,62 +1,24 @@
 package portal
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/event/eventtest"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
-// eventSink keeps copies of the events.
-type eventSink struct {
-	mu     sync.Mutex
-	events []event.Event
-}
-
-func (s *eventSink) Record(_ context.Context, e *event.Event) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.events = append(s.events, *e)
-}
-
-// last is the newest event with this op.
-func (s *eventSink) last(t *testing.T, op string) event.Event {
-	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := len(s.events) - 1; i >= 0; i-- {
-		if s.events[i].Op == op {
-			return s.events[i]
-		}
-	}
-	t.Fatalf("no event %q among %v", op, s.events)
-	return event.Event{}
-}
-
-func (s *eventSink) count(op string) (n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, e := range s.events {
-		if e.Op == op {
-			n++
-		}
-	}
-	return n
-}
-
 // observe returns a portal with its events and its log.
-func observe(t *testing.T, f *fakeWorld, clock mssp.Clock) (*Portal, *eventSink, *testkit.Buffer) {
+func observe(t *testing.T, f *fakeWorld, clock mssp.Clock) (*Portal, *eventtest.Sink, *testkit.Buffer) {
 	t.Helper()
-	sink, log := &eventSink{}, &testkit.Buffer{}
+	sink, log := &eventtest.Sink{}, &testkit.Buffer{}
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	if clock == nil {
 		clock = mssp.SystemClock{}
@@ -73,13 +35,13 @@ func TestPortalEvents(t *testing.T) {
 		f := newFakeWorld()
 		p, sink, log := observe(t, f, nil)
 		b := loggedIn(t, p, portalNumber)
-		outcome := sink.last(t, "login outcome")
+		outcome := sink.Last(t, "login outcome")
 		if outcome.Code != signum.SignatureMade || outcome.TransID == "" || outcome.APID != "mid://portal" || outcome.MSISDN != portalNumber || outcome.Source != "192.0.2.7" {
 			t.Errorf("outcome %+v", outcome)
 		}
 		b.open("/me/login/status")
 		b.send("GET", "/me/assets/portal.css", nil)
-		if n := sink.count("login status") + sink.count("asset"); n != 0 {
+		if n := sink.Count("login status") + sink.Count("asset"); n != 0 {
 			t.Errorf("%d events of successful polls and assets", n)
 		}
 		b.send("GET", "/me/assets/nothing", nil)
@@ -100,7 +62,7 @@ func TestPortalEvents(t *testing.T) {
 			{Op: "activity", Status: 303, Reason: "no session"},
 			{Op: "other", Status: 403, Reason: "cross_site"},
 		} {
-			got := sink.last(t, want.Op)
+			got := sink.Last(t, want.Op)
 			if got.Entrance != "portal" || got.Source != "192.0.2.7" {
 				t.Errorf("%s: entrance %q, source %q", want.Op, got.Entrance, got.Source)
 			}
@@ -138,7 +100,7 @@ func TestPortalLoginOutcomeEvents(t *testing.T) {
 				newPortalTab(t, p).logIn(portalNumber)
 				time.Sleep(loginWait)
 				synctest.Wait()
-				e := sink.last(t, "login outcome")
+				e := sink.Last(t, "login outcome")
 				if e.Label() != tc.label || (e.Cause != nil) != tc.fault || (e.Incident != "") != tc.fault || e.Note != tc.note {
 					t.Errorf("event %+v", e)
 				}

@@ -131,7 +131,7 @@ func TestPortalClose(t *testing.T) {
 		p, sink, _ := observe(t, f, nil)
 		newPortalTab(t, p).logIn(portalNumber)
 		p.Close()
-		if e := sink.last(t, "login outcome"); e.Reason != "stopped" {
+		if e := sink.Last(t, "login outcome"); e.Reason != "stopped" {
 			t.Errorf("event %+v", e)
 		}
 	})

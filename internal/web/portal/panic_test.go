@@ -8,8 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/signum-mssp/signum/internal/event"
 )
 
 // brokenClock panics while it is broken.
@@ -71,7 +69,7 @@ func TestPortalPanics(t *testing.T) {
 				if code != http.StatusInternalServerError || m == nil {
 					t.Fatalf("status %d, incident %q in\n%s", code, m, body)
 				}
-				e := sink.last(t, tc.op)
+				e := sink.Last(t, tc.op)
 				if e.Incident != m[1] || e.Status != code || e.Label() != "internal" {
 					t.Errorf("event %+v, incident %s", e, m[1])
 				}
@@ -97,12 +95,10 @@ func TestPortalLoginPanics(t *testing.T) {
 		p, sink, _ := observe(t, f, nil)
 		_, body := newPortalTab(t, p).logIn(portalNumber)
 		has(t, body, "<h1>Look at your phone")
-		if e := sink.last(t, "login outcome"); e.Incident == "" || e.Label() != "internal" {
+		if e := sink.Last(t, "login outcome"); e.Incident == "" || e.Label() != "internal" {
 			t.Errorf("event %+v", e)
 		}
 		f.panics = ""
 		loggedIn(t, p, otherNumber)
 	})
 }
-
-var _ event.Sink = (*eventSink)(nil)
