@@ -92,8 +92,8 @@ func (f *controlFlags) send(ctx context.Context, c controlCall, answer any) erro
 	return readControlAnswer(target, resp, data, answer)
 }
 
-// readControlAnswer tells a sandbox's refusal from an answer that does not come
-// from a sandbox.
+// readControlAnswer distinguishes a refusal by the sandbox from an answer that does not
+// come from a sandbox.
 func readControlAnswer(target string, resp *http.Response, data []byte, answer any) error {
 	if resp.StatusCode == http.StatusOK {
 		if answer == nil || json.Unmarshal(data, answer) == nil {

@@ -57,7 +57,7 @@ func (g *geofenceFlags) policy(cmd *cobra.Command) (*signum.GeofencingPolicy, er
 	return p, nil
 }
 
-// location is where a phone was, or why that is not known, as the service says.
+// location is the location of a phone as the service reports it, or why it is unknown.
 type location struct {
 	Country            string `json:"country,omitempty"`
 	Accuracy           *int   `json:"accuracy,omitempty"` // metres; 0 for a SIM

@@ -15,7 +15,7 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// A second signal ends at once.
+	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
 	cmd := newRootCmd()
 	if err := cmd.ExecuteContext(ctx); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/signum-mssp/signum/client"
 )
 
-// plainInterval is how often progress is printed where the output is no terminal.
+// plainInterval is how often progress is printed if the output is not a terminal.
 const plainInterval = 10 * time.Second
 
 // progress shows how long the command has been waiting for the user: on a

@@ -119,6 +119,9 @@ Exit codes:
 	return cmd
 }
 
+// smscSource names the flag and the variable that set the SMSC.
+const smscSource = "--smsc or $" + envSMSC
+
 // envSMSC replaces --smsc, because anyone who can list processes can read their flags.
 const envSMSC = "SIGNUM_SMSC"
 
@@ -146,7 +149,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 	case f.who != phonesAuto && f.who != phonesWeb:
 		return sandbox.Config{}, fmt.Errorf("--phones %s: not one of %s, %s", f.who, phonesAuto, phonesWeb)
 	case smsc != "" && f.once:
-		return sandbox.Config{}, errors.New("--once and --smsc or $" + envSMSC + ": the example needs a SIM that answers by itself")
+		return sandbox.Config{}, errors.New("--once and " + smscSource + ": the example needs a SIM that answers by itself")
 	case f.who == phonesWeb && f.once:
 		return sandbox.Config{}, errors.New("--once and --phones web: the example needs an App that answers by itself")
 	}
@@ -180,7 +183,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 // flagOf names the flag of an option of the sandbox.
 var flagOf = map[string]string{
 	"Addr": "--addr", "PKIAddr": "--pki-addr", "WebAddr": "--web-addr", "OpsAddr": "--ops-addr", "WebURL": "--web-url",
-	"Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "SMSC": "--smsc",
+	"Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "SMSC": smscSource,
 	"Behaviours": "--phone", "Places": "--location",
 }
 

@@ -112,9 +112,9 @@ func TestSandboxErrors(t *testing.T) {
 		{"--web-url example.com", "--web-url: must be an address such as https://", ""},
 		{"--ca-profile md5", `--ca-profile: unknown profile "md5"`, ""},
 		{"extra", "extra", ""},
-		{"--smsc " + badSMSC, `no option "speed"`, ""},
-		{"", `no option "speed"`, badSMSC},
-		{"--smsc http://flag", "SMSC http://flag", badSMSC},
+		{"--smsc " + badSMSC, `--smsc or $SIGNUM_SMSC: smpp://signum:xxxxx@127.0.0.1:1?speed=9: unknown option "speed"`, ""},
+		{"", `unknown option "speed"`, badSMSC},
+		{"--smsc http://flag", "--smsc or $SIGNUM_SMSC: http://flag: must be an address", badSMSC},
 		{"--once", "--once and --smsc or $SIGNUM_SMSC", badSMSC},
 	} {
 		t.Setenv(envSMSC, tt.smsc)

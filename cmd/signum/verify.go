@@ -66,7 +66,7 @@ directory (--sandbox, or the environment variable ` + envSandbox + `).
 }
 
 // readDER reads a file and removes PEM or Base64. DER starts with a SEQUENCE
-// (0x30), which is the digit 0 as text; whatever decodes as Base64 is taken as it.
+// (0x30), which is the digit 0 as text. Data that decodes as Base64 is taken for Base64.
 func readDER(stdin io.Reader, name string) ([]byte, error) {
 	data, err := readFile(stdin, name)
 	if err != nil {

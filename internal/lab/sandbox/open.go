@@ -124,7 +124,7 @@ func (b *Sandbox) nodeConfig() (c config.Config, err error) {
 		RootName: "Signum sandbox root CA", IssuingName: "Signum sandbox issuing CA", Organization: "Signum sandbox", Test: true,
 	}
 	if c.SIM.SMSC, c.SIM.Retry.Absent, err = b.radio.smscConfig(b.cfg.SMSC); err != nil {
-		return c, err
+		return c, &OptionError{"SMSC", err}
 	}
 	c.SIM.ServiceNumber = serviceCode
 	c.SIM.HomeNetwork = config.HomeNetwork(homeNetwork)

@@ -22,14 +22,14 @@ var smppPorts = map[string]string{"smpp": "2775", "smpps": "3550"}
 func ParseSMSC(address string) (c config.SMSC, err error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return c, errors.New("SMSC: must be an address such as smpp://user:password@host:2775")
+		return c, errors.New("must be an address such as smpp://user:password@host:2775")
 	}
 	wrong := func(format string, args ...any) (config.SMSC, error) {
-		return config.SMSC{}, fmt.Errorf("SMSC %s: %s", u.Redacted(), fmt.Sprintf(format, args...))
+		return config.SMSC{}, fmt.Errorf("%s: %s", u.Redacted(), fmt.Sprintf(format, args...))
 	}
 	port := smppPorts[u.Scheme]
 	if port == "" || u.Hostname() == "" || u.User.Username() == "" || u.Path != "" && u.Path != "/" {
-		return wrong("an address such as smpp://user:password@host:2775 is needed, smpps: for TLS")
+		return wrong("must be an address such as smpp://user:password@host:2775, or smpps: for TLS")
 	}
 	c = config.Default().SIM.SMSC
 	c.Address, c.SystemID = config.Address(net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))), u.User.Username()
@@ -43,9 +43,9 @@ func ParseSMSC(address string) (c config.SMSC, err error) {
 		case name == "system_type":
 			c.SystemType = value
 		case name != "binds" && name != "window":
-			return wrong("there is no option %q, only binds, window and system_type", name)
+			return wrong("unknown option %q; the options are binds, window and system_type", name)
 		case err != nil || n < 1 || n > 1000:
-			return wrong("%s is a number from 1 to 1000", name)
+			return wrong("%s must be a number from 1 to 1000", name)
 		case name == "binds":
 			c.Binds = n
 		default:
