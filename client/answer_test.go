@@ -252,8 +252,8 @@ func TestForeignAnswers(t *testing.T) {
 				row{"DTD", 200, ct, `<!DOCTYPE a [<!ENTITY b "c">]>` + good[strings.Index(good, "?>")+2:], "DTD"},
 				row{"entity", 200, ct, strings.Replace(good, testMSISDN, "&b;", 1), "entity"},
 				row{"deep", 200, ct, strings.Repeat("<a>", 100000), "nested deeper"},
-				row{"no envelope", 200, ct, "<a/>", "no SOAP envelope"},
-				row{"no body", 200, ct, "<Envelope><Header/></Envelope>", "no SOAP envelope"},
+				row{"no envelope", 200, ct, "<a/>", "not a SOAP envelope"},
+				row{"no body", 200, ct, "<Envelope><Header/></Envelope>", "not a SOAP envelope"},
 				row{"text around", 200, ct, good + "x", "not one XML document"},
 				row{"other charset", 200, ct, strings.Replace(good, "UTF-8", "ISO-8859-1", 1), "ISO-8859-1"},
 			)

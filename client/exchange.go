@@ -84,7 +84,7 @@ func (c *Client) post(ctx context.Context, req signum.Request, body []byte) (*an
 		case ctx.Err() == context.DeadlineExceeded:
 			return &TimeoutError{Limit: "deadline of the caller", After: time.Since(start), Err: ctx.Err()}
 		case ctx.Err() != nil:
-			return fmt.Errorf("client: %s given up after %s: %w",
+			return fmt.Errorf("client: gave up on %s after %s: %w",
 				req.Operation(), time.Since(start).Round(time.Millisecond), ctx.Err())
 		case callCtx.Err() != nil:
 			return &TimeoutError{Limit: name, After: limit}
@@ -202,7 +202,7 @@ func checkAnswer(req signum.Request, resp signum.Response) error {
 func checkEcho(field, sent, got string) error {
 	sent, got = strings.TrimSpace(sent), strings.TrimSpace(got)
 	if sent != "" && got != "" && got != sent {
-		return fmt.Errorf("the answer is for %s %q, asked was %q", field, got, sent)
+		return fmt.Errorf("the answer is for %s %q, the request for %q", field, got, sent)
 	}
 	return nil
 }

@@ -209,7 +209,7 @@ func pause(ctx context.Context, p poll, d time.Duration) error {
 	if ctx.Err() == context.DeadlineExceeded {
 		return &TimeoutError{Limit: "deadline of the caller", After: time.Since(p.start), Err: ctx.Err()}
 	}
-	return fmt.Errorf("client: transaction %s no longer asked for after %s: %w",
+	return fmt.Errorf("client: stopped asking for transaction %s after %s: %w",
 		p.transID, time.Since(p.start).Round(time.Millisecond), ctx.Err())
 }
 

@@ -131,7 +131,7 @@ func decodeSOAP(op signum.Operation, body []byte) (signum.Response, error) {
 	}
 	content := root.child("Body")
 	if root.name != "Envelope" || content == nil {
-		return nil, errors.New("the XML is no SOAP envelope")
+		return nil, errors.New("the XML is not a SOAP envelope")
 	}
 	if f := content.child("Fault"); f != nil {
 		return nil, soapFault(f)

@@ -29,7 +29,7 @@ func Assemble(content, attrs, sig []byte, s *Signer, chain [][]byte) ([]byte, er
 	if d, err := MessageDigest(attrs); err != nil {
 		return nil, err
 	} else if !bytes.Equal(d, digest[:]) {
-		return nil, errors.New("cms: the signed attributes are of another content")
+		return nil, errors.New("cms: the signed attributes belong to another content")
 	}
 	if len(sig) == 0 {
 		return nil, errors.New("cms: no signature")

@@ -125,17 +125,17 @@ func (s *signerInfo) verifySignature(leaf *x509.Certificate) error {
 	switch k := leaf.PublicKey.(type) {
 	case *ecdsa.PublicKey:
 		if s.kind != kindECDSA {
-			return fmt.Errorf("%w: key of another kind", ErrSigner)
+			return fmt.Errorf("%w: key of another type", ErrSigner)
 		}
 	case *rsa.PublicKey:
 		if s.kind != kindRSA {
-			return fmt.Errorf("%w: key of another kind", ErrSigner)
+			return fmt.Errorf("%w: key of another type", ErrSigner)
 		}
 		if bits := k.N.BitLen(); bits < minRSABits || bits > maxRSABits {
 			return fmt.Errorf("%w: RSA key of %d bits", ErrSigner, bits)
 		}
 	default:
-		return fmt.Errorf("%w: key of unknown kind", ErrSigner)
+		return fmt.Errorf("%w: key of unknown type", ErrSigner)
 	}
 	h := s.hash.New()
 	h.Write(s.attrsDER)

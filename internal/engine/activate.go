@@ -95,7 +95,7 @@ func (e *Engine) certify(ctx context.Context, t *mssp.Transaction, a mssp.Device
 		}
 	}
 	if !known {
-		return nil, fmt.Errorf("%s is no device of the subscriber: %w", t.DeviceID, mssp.ErrNotFound)
+		return nil, fmt.Errorf("%s is not a device of the subscriber: %w", t.DeviceID, mssp.ErrNotFound)
 	}
 	if e.cfg.Issuer == nil {
 		return nil, errors.New("no issuer")

@@ -71,7 +71,7 @@ func (e *Engine) decide(ctx context.Context, t *mssp.Transaction, out mssp.Outco
 		// an operator may want to unblock the PIN at once.
 		if err := e.cfg.Store.SetPINBlocked(ctx, t.DeviceID, true); err != nil {
 			// Not fatal: the device will report it again.
-			e.cfg.Logger.ErrorContext(ctx, "blocked PIN not kept", "device", t.DeviceID, "err", err)
+			e.cfg.Logger.ErrorContext(ctx, "blocked PIN not recorded", "device", t.DeviceID, "err", err)
 		}
 	}
 	won, err := e.finish(ctx, t, out)

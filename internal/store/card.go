@@ -148,7 +148,7 @@ func (s *session) putCard(ctx context.Context, c *mssp.Card) error {
 		} else if !found {
 			return refuse(mssp.ErrNotFound)
 		} else if !mssp.MethodOf(signum.Method(method)).Card {
-			return refuse(fmt.Errorf("store: device %s of card %s is no SIM", c.DeviceID, c.ICCID))
+			return refuse(fmt.Errorf("store: device %s of card %s is not a SIM", c.DeviceID, c.ICCID))
 		}
 		var one int
 		if found, err := s.row(ctx, selectOtherCard, []any{c.DeviceID, c.ICCID}, &one); err != nil {
@@ -233,7 +233,7 @@ func (s *Store) EnrolCard(ctx context.Context, sub *mssp.Subscriber, c *mssp.Car
 		return err
 	}
 	if len(sub.Devices) != 1 || sub.Devices[0].ID != c.DeviceID || sub.Devices[0].Method != signum.SIM {
-		return fmt.Errorf("store: card %s is enrolled with an account that has not its SIM for its only device", c.ICCID)
+		return fmt.Errorf("store: card %s is enrolled with an account whose only device is not its SIM", c.ICCID)
 	}
 	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
 		return s.enrolCard(ctx, sub, c)

@@ -82,7 +82,7 @@ func (s *Store) SwapCard(ctx context.Context, msisdn, newICCID string, newDevice
 		return err
 	}
 	if newDevice.Method != signum.SIM || newDevice.Certificate != nil {
-		return fmt.Errorf("store: device %s of a new card is no SIM, or has a certificate", newDevice.ID)
+		return fmt.Errorf("store: device %s of a new card is not a SIM, or has a certificate", newDevice.ID)
 	}
 	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
 		return s.swapCard(ctx, msisdn, newICCID, newDevice, micros(at))

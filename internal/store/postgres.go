@@ -64,7 +64,7 @@ func postgresConfig(url string, l limits) (config *pgx.ConnConfig, pooled bool, 
 	}
 	switch pooler, given := take(config.RuntimeParams, "pooler"); {
 	case given && pooler != "transaction":
-		return nil, false, fmt.Errorf("pooler=%s: the one mode that is known is pooler=transaction", pooler)
+		return nil, false, fmt.Errorf("pooler=%s: only pooler=transaction is supported", pooler)
 	case given:
 		pooled = true
 		config.DefaultQueryExecMode = pgx.QueryExecModeExec

@@ -95,7 +95,7 @@ func (s *Store) FinishReceipt(ctx context.Context, transID string, result signum
 	switch result {
 	case signum.ReceiptAccepted, signum.ReceiptCancelled, signum.ReceiptTimedOut, signum.ReceiptLost:
 	default:
-		return false, fmt.Errorf("store: no receipt ends with %q", result)
+		return false, fmt.Errorf("store: unknown result of a receipt: %q", result)
 	}
 	if !isKey(transID) {
 		return false, nil

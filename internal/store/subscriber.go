@@ -250,7 +250,7 @@ func checkSubscriber(sub *mssp.Subscriber) error {
 
 func checkState(state mssp.SubscriberState) error {
 	if state != mssp.SubscriberActive && state != mssp.SubscriberInactive {
-		return fmt.Errorf("store: no subscriber is in state %q", state)
+		return fmt.Errorf("store: unknown state of a subscriber: %q", state)
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
--- Times are microseconds since the epoch. Types are those that both engines
--- take by name; SQLite gives them the affinity that fits.
+-- Times are microseconds since the epoch. The names of the types exist in both
+-- engines; SQLite derives a fitting affinity from them.
 
 CREATE TABLE parties (
     id            text PRIMARY KEY,
@@ -47,8 +47,8 @@ CREATE TABLE devices (
 CREATE INDEX devices_msisdn ON devices (msisdn);
 
 -- No reference to party, subscriber, device or certificate: a transaction is
--- a record of what was, and a row lock on the party with every insert would
--- make one party's requests wait for each other.
+-- a record, and a row lock on the party for every insert would make requests of
+-- one party wait for each other.
 CREATE TABLE transactions (
     id           text PRIMARY KEY,
     ap_id        text NOT NULL,
@@ -81,7 +81,7 @@ CREATE TABLE transactions (
 -- At most one outstanding transaction per subscriber and method.
 CREATE UNIQUE INDEX transactions_busy ON transactions (msisdn, method) WHERE state = 'outstanding';
 
--- Expiry goes along it; recovery finds the page of ids that it reads in it.
+-- For expiry, and for the pages of IDs that recovery reads.
 CREATE INDEX transactions_outstanding ON transactions (expires, id) WHERE state = 'outstanding';
 
 -- Purge.

@@ -1,6 +1,6 @@
 -- What receipts, one-time passwords, activation on the way and the additional
--- services need. A text that holds JSON is empty for the zero value, so that
--- the ordinary row neither writes nor reads JSON.
+-- services need. A text that holds JSON is empty for the zero value, so that an
+-- ordinary row neither writes nor reads JSON.
 
 ALTER TABLE parties ADD COLUMN auto_activation boolean NOT NULL DEFAULT false;
 ALTER TABLE parties ADD COLUMN test_numbers boolean NOT NULL DEFAULT false;
@@ -11,15 +11,15 @@ ALTER TABLE subscribers ADD COLUMN recovery_code boolean NOT NULL DEFAULT false;
 ALTER TABLE devices ADD COLUMN pin_blocked boolean NOT NULL DEFAULT false;
 ALTER TABLE devices ADD COLUMN network text NOT NULL DEFAULT ''; -- JSON
 
--- SQLite cannot change a CHECK, so the table is made anew. The old one goes out
--- of the way first: on PostgreSQL that locks it, and no row is lost that another
--- process writes meanwhile. Keys have new names because the old ones are taken
--- until it is dropped.
+-- SQLite cannot change a CHECK, so the table is created again. The old table is
+-- renamed first: on PostgreSQL that locks it, so that no row is lost that another
+-- process writes meanwhile. The keys have new names because the old table has the
+-- old names until it is dropped.
 ALTER TABLE transactions RENAME TO transactions_1;
 
 -- No reference to party, subscriber, device or certificate: a transaction is
--- a record of what was, and a row lock on the party with every insert would
--- make one party's requests wait for each other.
+-- a record, and a row lock on the party for every insert would make requests of
+-- one party wait for each other.
 CREATE TABLE transactions (
     id           text NOT NULL CONSTRAINT transactions_id PRIMARY KEY,
     ap_id        text NOT NULL,
@@ -69,13 +69,13 @@ DROP TABLE transactions_1;
 -- At most one outstanding transaction per subscriber and method.
 CREATE UNIQUE INDEX transactions_busy ON transactions (msisdn, method) WHERE state = 'outstanding';
 
--- Expiry goes along it; recovery finds the page of ids that it reads in it.
+-- For expiry, and for the pages of IDs that recovery reads.
 CREATE INDEX transactions_outstanding ON transactions (expires, id) WHERE state = 'outstanding';
 
 -- Purge.
 CREATE INDEX transactions_finished ON transactions (finished) WHERE finished IS NOT NULL;
 
--- A transaction has at most one receipt, which goes with it.
+-- A transaction has at most one receipt, which is deleted with it.
 CREATE TABLE receipts (
     trans_id  text NOT NULL CONSTRAINT receipts_id PRIMARY KEY
         CONSTRAINT receipts_transaction REFERENCES transactions (id) ON DELETE CASCADE,

@@ -1,10 +1,10 @@
--- Apps that are enrolled, and what it takes to enrol one.
+-- Enrolled Apps, and what an enrolment needs.
 
 -- SHA-256. Without one, a recovery code can be known to exist; not the reverse.
 ALTER TABLE subscribers ADD COLUMN recovery_hash bytea
     CONSTRAINT subscribers_recovery CHECK (recovery_hash IS NULL OR length(recovery_hash) = 32 AND recovery_code);
 
--- An App goes with its device.
+-- An App is deleted with its device.
 CREATE TABLE apps (
     device_id     text NOT NULL CONSTRAINT apps_id PRIMARY KEY
         CONSTRAINT apps_device REFERENCES devices (id) ON DELETE CASCADE,
@@ -23,8 +23,8 @@ CREATE TABLE apps (
     CONSTRAINT apps_tries CHECK (tries_left >= 0)
 );
 
--- A subscriber has at most one, the last. No reference to the subscriber, as
--- with transactions: an enrolment looks whether there is one.
+-- A subscriber has at most one, the latest. Like a transaction it does not
+-- reference the subscriber: the enrolment checks that there is one.
 CREATE TABLE invites (
     msisdn    text NOT NULL CONSTRAINT invites_msisdn PRIMARY KEY,
     code_hash bytea NOT NULL CONSTRAINT invites_code UNIQUE,
@@ -37,6 +37,6 @@ CREATE TABLE invites (
 -- Purge.
 CREATE INDEX invites_expires ON invites (expires);
 
--- What a device has to answer. Outstanding transactions need no index of their
--- own for it: the one on subscriber and method leads to them.
+-- What a device has to answer. Outstanding transactions need no other index: the
+-- one on subscriber and method leads to them.
 CREATE INDEX receipts_pending_device ON receipts (device_id) WHERE result = '';

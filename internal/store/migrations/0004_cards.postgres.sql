@@ -7,6 +7,6 @@ ALTER TABLE sim_cards
 ALTER TABLE sim_cards
     ADD CONSTRAINT sim_cards_device FOREIGN KEY (device_id) REFERENCES devices (id);
 
--- Counters change with each message and stand in no index: leave room for the
--- new version of a row on its page, so that no index changes with it.
+-- Counters change with each message and are in no index. Leave room for the new
+-- version of a row on its page, so that no index changes with it.
 ALTER TABLE sim_cards SET (fillfactor = 80);

@@ -1,7 +1,8 @@
--- SIM cards: who has them, their keys, and the counters of secured packets.
+-- SIM cards: their devices, their keys, and the counters of secured packets.
 
--- A card outlives its device: its keys and counters stay known. No cascade
--- therefore; whoever deletes the device of a SIM retires its card before.
+-- A card outlives its device, because its keys and counters must be kept. So there
+-- is no cascade: the statement that deletes the device of a SIM must retire its
+-- card first.
 CREATE TABLE sim_cards (
     iccid         text NOT NULL CONSTRAINT sim_cards_iccid PRIMARY KEY,
     device_id     text CONSTRAINT sim_cards_one UNIQUE CONSTRAINT sim_cards_device REFERENCES devices (id),
