@@ -10,7 +10,7 @@ func seedCommands(f *testing.F) {
 	for _, v := range readVectors(f).Commands {
 		f.Add([]byte(v.Packet))
 	}
-	// Nothing is secured in this one, so that all of it can be varied.
+	// This one is not secured, so that all of it can be varied.
 	open, err := (&Command{Data: []byte("data")}).Seal(Keys{})
 	if err != nil {
 		f.Fatal(err)
@@ -31,8 +31,8 @@ func FuzzParseParams(f *testing.F) {
 	})
 }
 
-// What is opened and authenticated is one of the vectors; what is opened is
-// sealed again as it was, but for the padding, which may be longer than needed.
+// An authenticated packet that opens is one of the vectors. Sealing an opened packet
+// again gives the same octets, except for padding that is longer than needed.
 func FuzzOpenCommand(f *testing.F) {
 	seedCommands(f)
 	vectors := readVectors(f).Commands

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// key makes a key of n octets.
+// key returns a key of n octets.
 func key(n int, first byte) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -73,8 +73,7 @@ type suite struct {
 	param Params
 }
 
-// suites are all choices of algorithms that are supported, in command and
-// response.
+// suites are all supported combinations of algorithms, in command and response.
 func suites() (all []suite) {
 	type alg struct {
 		nibble byte
@@ -111,8 +110,8 @@ func suites() (all []suite) {
 	return all
 }
 
-// Every length up to a request in three SMS for the default and its 3DES twin,
-// the lengths of a few blocks and of full SMS for all others.
+// Every length up to a request in three SMS for the default algorithms and their 3DES
+// counterparts; the lengths of a few blocks and of full SMS for all others.
 func TestRoundTrip(t *testing.T) {
 	full := map[string]bool{"cipher 2-128, CC 2-128": true, "cipher 5-128, CC 5-128": true}
 	for _, s := range suites() {
@@ -150,8 +149,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// A packet opens as what was sealed, and, where it is authenticated, not at all
-// with another key, as another kind, or with anything changed in it.
+// Opening a packet gives what was sealed. An authenticated packet does not open with
+// another key, as another kind, or with any change.
 func TestRoundTripProperty(t *testing.T) {
 	all := suites()
 	rapid.Check(t, func(t *rapid.T) {
@@ -185,7 +184,7 @@ func TestRoundTripProperty(t *testing.T) {
 			t.Fatalf("bit %d is flipped", bit)
 		}
 		packet[bit/8] ^= 1 << (bit % 8)
-		// Not bit 0: it is the parity of a DES key.
+		// Not bit 0, which is the parity in a DES key.
 		other := Keys{KIc: s.keys.KIc, KID: bytes.Clone(s.keys.KID)}
 		other.KID[rapid.IntRange(0, len(other.KID)-1).Draw(t, "octet")] ^= 2
 		if _, err := OpenCommand(packet, other); err != IntegrityFailed {
@@ -325,7 +324,7 @@ func TestOpenRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cut := func(b []byte, n int) []byte { // with its length right
+	cut := func(b []byte, n int) []byte { // with a correct length
 		b = bytes.Clone(b[:n])
 		b[1] = byte(n - 2)
 		return b
@@ -355,7 +354,7 @@ func TestOpenRefuses(t *testing.T) {
 			t.Errorf("%s: %+v, %v", tt.name, got, err)
 		}
 	}
-	// Without integrity a wrong key shows in the padding, if at all.
+	// Without an integrity check, a wrong key shows only in the padding, if at all.
 	alone := &Command{Params: Params{SPI: [2]byte{0x04, 0}, KIc: 0x12}}
 	if packet, err = alone.Seal(keys); err != nil {
 		t.Fatal(err)
@@ -378,7 +377,7 @@ func TestUnsecured(t *testing.T) {
 	if diff := cmp.Diff(r, got); diff != "" {
 		t.Error(diff)
 	}
-	// It never passes for a secured one, nor does an OK pass for anything.
+	// It never passes for a secured response, and an unsecured OK is never accepted.
 	p := Params{SPI: [2]byte{0x16, 0x39}, KIc: 0x12, KID: 0x12}
 	keys := Keys{KIc: key(16, 1), KID: key(16, 2)}
 	if _, err := OpenResponse(packet, p, keys, KindResponse); err == nil {
@@ -414,7 +413,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// The room for data in SMS that the applet reckons with.
+// The room for data in SMS on which the applet's specification relies.
 func TestRoom(t *testing.T) {
 	p := Params{SPI: [2]byte{0x16, 0x39}, KIc: 0x12, KID: 0x12}
 	keys := Keys{KIc: key(16, 1), KID: key(16, 2)}

@@ -39,8 +39,8 @@ func (v *vector) params() Params {
 	return Params{SPI: [2]byte(v.SPI), KIc: v.KIcOctet[0], KID: v.KIDOctet[0], TAR: TAR(v.TAR), ShortCC: v.ShortCC}
 }
 
-// kind is what a response is, and what it is not.
-func (v *vector) kind() (is, isNot Kind) {
+// kinds returns the kind of a response, and the other one.
+func (v *vector) kinds() (is, isNot Kind) {
 	if v.Kind == KindCommand {
 		return KindCommand, KindResponse
 	}
@@ -88,7 +88,7 @@ func TestResponseVectors(t *testing.T) {
 	for _, v := range readVectors(t).Responses {
 		t.Run(v.Name, func(t *testing.T) {
 			r := &Response{TAR: TAR(v.TAR), Counter: v.Counter, Status: v.Status, Data: v.Data}
-			kind, other := v.kind()
+			kind, other := v.kinds()
 			packet, err := r.Seal(v.params(), v.keys(), kind)
 			if err != nil || !bytes.Equal(packet, v.Packet) {
 				t.Errorf("Seal:\n got %x, %v\nwant %x", packet, err, v.Packet)
@@ -107,8 +107,7 @@ func TestResponseVectors(t *testing.T) {
 	}
 }
 
-// Every single flipped bit of an authenticated packet is refused, as is every
-// truncation.
+// An authenticated packet with a single flipped bit is refused, as is a truncated one.
 func TestFlippedBits(t *testing.T) {
 	all := readVectors(t)
 	for _, v := range all.Commands {
@@ -132,7 +131,7 @@ func TestFlippedBits(t *testing.T) {
 		if v.params().PoRIntegrity() != IntegrityCC {
 			continue
 		}
-		kind, _ := v.kind()
+		kind, _ := v.kinds()
 		for i := range 8 * len(v.Packet) {
 			packet := bytes.Clone(v.Packet)
 			packet[i/8] ^= 1 << (i % 8)

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var ctx = context.Background()
 
-// run is a test of a world with time of its own.
+// run runs a test in a world of its own, in a synctest bubble.
 func run(t *testing.T, f func(w *world), change ...func(*Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -36,7 +36,7 @@ func run(t *testing.T, f func(w *world), change ...func(*Config)) {
 	})
 }
 
-// pass lets time pass, and what happens in it be done.
+// pass lets time pass and waits until everything that is due is done.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -86,7 +86,7 @@ func TestSign(t *testing.T) {
 	}
 }
 
-// What goes to the SMSC, field by field.
+// The fields of a submit_sm.
 func TestSubmission(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
@@ -185,8 +185,8 @@ func TestActivation(t *testing.T) {
 	}
 }
 
-// An activation leads to a signature in the same transaction, asked for from
-// within the answer.
+// An activation leads to a signature in the same transaction, which the engine
+// requests while it handles the answer.
 func TestActivationThenSignature(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
@@ -226,7 +226,8 @@ func TestEncryptedReceipt(t *testing.T) {
 	})
 }
 
-// A request that the card would sign otherwise is refused, and nothing is sent.
+// A request for which the card would sign something else is refused, and nothing is
+// sent.
 func TestRefused(t *testing.T) {
 	for name, change := range map[string]func(*mssp.DeviceRequest){
 		"another text":  func(r *mssp.DeviceRequest) { r.Text += "!" },
@@ -253,8 +254,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// What Send does not take, at once: a subscriber without an active card is
-// unreachable (209), everything else is a failure of the service (900).
+// What Send refuses at once: a subscriber without an active card is unreachable (209),
+// everything else is a failure of the service (900).
 func TestNotTaken(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change      func(w *world, r *mssp.DeviceRequest)
@@ -344,7 +345,7 @@ func TestSendTwice(t *testing.T) {
 	})
 }
 
-// After Close nothing is taken and nothing lost.
+// After Close nothing is accepted, and nothing is lost.
 func TestClosed(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)

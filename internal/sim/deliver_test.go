@@ -12,7 +12,7 @@ import (
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
-// from is a message of a phone, as the SMSC delivers it.
+// from is the deliver_sm for a message from a phone.
 func from(f *fakeCard, ud []byte) *smpp.DeliverSM {
 	return &smpp.DeliverSM{
 		Source: smpp.Address{TON: 1, NPI: 1, Addr: f.msisdn[1:]}, Dest: service, ESMClass: smpp.UDHI, ShortMessage: ud,
@@ -29,8 +29,8 @@ func (w *world) taken(d *smpp.DeliverSM) {
 	}
 }
 
-// What is no reply of a card to what it was asked is acknowledged, counted and
-// dropped; the signature comes all the same.
+// A message that does not answer a request is acknowledged, counted and dropped, and
+// does not prevent the signature.
 func TestGarbage(t *testing.T) {
 	garbage := map[string]func(f *fakeCard) (*smpp.DeliverSM, func(Stats) uint64){
 		"nothing": func(f *fakeCard) (*smpp.DeliverSM, func(Stats) uint64) {
@@ -170,8 +170,8 @@ func TestForeignCard(t *testing.T) {
 		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		pass(time.Second)
 		reply := &applet.Reply{Op: applet.Sign, ID: applet.TransactionID("_1"), Result: applet.UserCancel}
-		w.taken(from(g, single(0x70, g.packet(reply)))) // its own message, another's transaction
-		w.taken(from(f, single(0x70, g.packet(reply)))) // under another's number
+		w.taken(from(g, single(0x70, g.packet(reply)))) // its own message, the transaction of another card
+		w.taken(from(f, single(0x70, g.packet(reply)))) // with the number of another card
 		if s := w.ch.Stats(); s.Late != 1 || s.Forged != 1 {
 			t.Errorf("%+v", s)
 		}
@@ -182,8 +182,8 @@ func TestForeignCard(t *testing.T) {
 	})
 }
 
-// Forged proofs of receipt, unsecured and in numbers, do not stop the signature
-// that follows, and do not make the service send without end.
+// Many forged, unsecured proofs of receipt neither prevent the signature nor make the
+// service send without limit.
 func TestForgedProofs(t *testing.T) {
 	for _, st := range []scp80.Status{scp80.IntegrityFailed, scp80.CounterLow, scp80.TARUnknown, scp80.InsufficientSecurity} {
 		run(t, func(w *world) {
@@ -211,7 +211,7 @@ func TestForgedProofs(t *testing.T) {
 	}
 }
 
-// A reply that was recorded is known in whatever it is replayed.
+// A replayed reply is recognised, whatever it is replayed into.
 func TestReplay(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
@@ -245,7 +245,7 @@ func TestReplay(t *testing.T) {
 	})
 }
 
-// Duplicates, at the same time too, make one result.
+// Duplicates, even simultaneous ones, have one result.
 func TestDuplicates(t *testing.T) {
 	for _, key := range []any{ecKey, rsaKey} {
 		run(t, func(w *world) {
@@ -262,8 +262,8 @@ func TestDuplicates(t *testing.T) {
 	}
 }
 
-// A part that never comes: the reply is not complete, its memory is freed, and
-// the engine ends the transaction with 208.
+// If a part never comes, the reply is never complete, its memory is freed, and the
+// engine ends the transaction with 208.
 func TestLostPart(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(rsaKey)
@@ -285,7 +285,7 @@ func TestLostPart(t *testing.T) {
 	})
 }
 
-// Parts in every order, and two phones under the same reference.
+// Parts may come in any order, also from two phones with the same reference.
 func TestPartsInAnyOrder(t *testing.T) {
 	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
 		run(t, func(w *world) {
@@ -314,7 +314,7 @@ func TestPartsInAnyOrder(t *testing.T) {
 	}
 }
 
-// A subscriber who got another number meanwhile still answers.
+// A subscriber whose number changed meanwhile can still answer.
 func TestRenumbered(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
@@ -355,7 +355,7 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// The window of replies is that of the stores.
+// The window of replies is the same as in the stores.
 func TestSeen(t *testing.T) {
 	card := &mssp.Card{ReplyCounter: 100, ReplySeen: 0b101}
 	for counter, want := range map[uint64]bool{
@@ -370,7 +370,7 @@ func TestSeen(t *testing.T) {
 	}
 }
 
-// A flood of forged proofs does not put the repetition off.
+// A flood of forged proofs does not delay the repetition.
 func TestForgedProofsDoNotDelay(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)

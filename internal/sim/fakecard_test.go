@@ -18,7 +18,7 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// fakeCard is a card with its phone and person.
+// fakeCard is a card with its phone and user.
 type fakeCard struct {
 	net    *fakeNet
 	msisdn string
@@ -41,8 +41,8 @@ type fakeCard struct {
 	result func(*applet.Request) applet.Result // nil: OK
 	silent bool                                // no proof of receipt
 	deaf   bool                                // no reaction at all
-	proofs []scp80.Status                      // of the next packets, which are not looked at; OK: as usual
-	bare   bool                                // errors are not secured
+	proofs []scp80.Status                      // proofs for the next packets, which are not opened; OK: as usual
+	bare   bool                                // errors come in unsecured proofs
 }
 
 func (f *fakeCard) params() scp80.Params {

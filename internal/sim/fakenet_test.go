@@ -12,30 +12,30 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// chances are what a network does to messages, 0 to 1 each.
+// chances are the probabilities of what a network does to messages.
 type chances struct {
 	loss, duplicate float64
-	delay           time.Duration // at most, which reorders
+	delay           time.Duration // at most; random, so it reorders messages
 }
 
-// fakeNet is SMSC and radio in one.
+// fakeNet is an SMSC with its radio network.
 type fakeNet struct {
 	mu       sync.Mutex
 	rng      *mrand.Rand
 	bad      chances
 	throttle float64
 	dead     bool    // nothing is bound
-	next     []error // of the next submissions; nil: it is taken
+	next     []error // results of the next submissions; nil: taken
 	sent     []*smpp.SubmitSM
 	open     int
-	most     int // submissions at once
+	most     int // the most submissions at a time
 	took     time.Duration
 	cards    map[string]*fakeCard
 	texts    []*smpp.SubmitSM
 
 	deliver func(*smpp.DeliverSM) smpp.Status
-	swallow func(*smpp.DeliverSM) bool // what does not reach the service
-	status  []smpp.Status              // of deliveries
+	swallow func(*smpp.DeliverSM) bool // reports whether a message gets lost
+	status  []smpp.Status              // answers to deliveries
 	number  int
 }
 
@@ -87,7 +87,7 @@ func (n *fakeNet) submit(ctx context.Context, m *smpp.SubmitSM) (string, error) 
 	return id, nil
 }
 
-// carry brings a message over, or not, or twice, now or later.
+// carry delivers a message once, twice or never, now or later.
 func (n *fakeNet) carry(arrive func()) {
 	n.mu.Lock()
 	copies := 1
@@ -117,11 +117,11 @@ func (n *fakeNet) carry(arrive func()) {
 	}
 }
 
-// originate is a message from a phone. The SMSC delivers it until it is taken.
+// originate sends a message from a phone. The SMSC delivers it until it is taken.
 func (n *fakeNet) originate(from string, to smpp.Address, ud []byte) {
 	d := &smpp.DeliverSM{
 		Source: smpp.Address{TON: 1, NPI: 1, Addr: from[1:]}, Dest: to,
-		ESMClass: smpp.UDHI, DataCoding: 0x02, ShortMessage: ud, // as an SMSC was seen to do
+		ESMClass: smpp.UDHI, DataCoding: 0x02, ShortMessage: ud, // some SMSCs send this
 	}
 	n.carry(func() { n.attempt(d, 10) })
 }
@@ -143,14 +143,14 @@ func (n *fakeNet) attempt(d *smpp.DeliverSM, tries int) {
 	}
 }
 
-// postponed reports whether a delivery was to be repeated.
+// postponed reports whether the service wanted a message to be delivered again.
 func (n *fakeNet) postponed() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Contains(n.status, smpp.StatusRxTempError)
 }
 
-// isPart tells a part of a message.
+// isPart reports whether a message is a part of another, and which.
 func isPart(d *smpp.DeliverSM) (sms.Concat, bool) {
 	h, _, err := sms.ParseUserData(d.ShortMessage)
 	if err != nil {
@@ -166,14 +166,14 @@ func (n *fakeNet) fails(errs ...error) {
 	n.next = errs
 }
 
-// peak is how many submissions there were at once.
+// peak is the most submissions that were under way at a time.
 func (n *fakeNet) peak() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.most
 }
 
-// lastStatus is what the last delivery was answered with.
+// lastStatus is the answer to the last delivery.
 func (n *fakeNet) lastStatus() smpp.Status {
 	n.mu.Lock()
 	defer n.mu.Unlock()

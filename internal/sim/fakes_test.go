@@ -15,8 +15,8 @@ type fakeStore struct {
 	mu        sync.Mutex
 	cards     map[string]*mssp.Card // by MSISDN
 	iccid     map[string]*mssp.Card
-	fail      error // of every call
-	noCounter error // of TakeCounter
+	fail      error // every call fails with it
+	noCounter error // TakeCounter fails with it
 	takes     int
 }
 
@@ -111,8 +111,8 @@ type fakeEngine struct {
 	taken    []mssp.DeviceAnswer
 	at       []time.Time
 	late     int
-	fail     int   // so many answers
-	err      error // with which
+	fail     int   // the next answers that are not taken
+	err      error // the reason
 	noInbox  error
 	onAnswer func(mssp.DeviceAnswer)
 }
@@ -161,7 +161,7 @@ func (e *fakeEngine) setInbox(err error) {
 	e.noInbox = err
 }
 
-// ends forgets what is pending: it ended otherwise.
+// ends ends everything that is pending.
 func (e *fakeEngine) ends() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

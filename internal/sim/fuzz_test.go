@@ -9,8 +9,8 @@ import (
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
-// Whatever comes from a phone is acknowledged, ends no transaction that it is
-// not authentic for, and does not accumulate.
+// Any message from a phone is acknowledged. It ends no transaction unless it is
+// authentic, and takes up no memory for long.
 func FuzzDeliver(f *testing.F) {
 	w := newWorld(f)
 	f.Cleanup(w.ch.Close)

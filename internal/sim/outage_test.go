@@ -12,12 +12,12 @@ import (
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
-// A failure of the service itself is not blamed on the network: 900, at once if it
-// stays, else when the request is given up.
+// A failure of the service itself is not blamed on the network: 900, at once if it is
+// permanent, otherwise when the request is given up.
 func TestOwnFailure(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fail  func(w *world, f *fakeCard)
-		after time.Duration // of the first attempt: 0, or what lets it fail by itself
+		after time.Duration // after the first attempt; 0: the first attempt fails
 		errs  []error       // of the SMSC
 		code  signum.Code
 		at    time.Duration
@@ -57,7 +57,7 @@ func TestOwnFailure(t *testing.T) {
 			})
 		})
 	}
-	run(t, func(w *world) { // the SMSC is to blame again once the store works
+	run(t, func(w *world) { // when the store works again, the SMSC is the reason
 		f := w.card(ecKey)
 		w.store.setNoCounter(errStore)
 		w.net.fails(slices.Repeat([]error{smpp.StatusThrottled}, 100)...)
@@ -82,7 +82,7 @@ func TestCounterExhausted(t *testing.T) {
 	})
 }
 
-// A store that fails costs an attempt, not the request.
+// A failing store costs an attempt, not the request.
 func TestStoreFailsMeanwhile(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
@@ -103,8 +103,8 @@ func TestStoreFailsMeanwhile(t *testing.T) {
 	})
 }
 
-// A dead SMSC: Send returns at once, the work is bounded, and everybody has a
-// 209 in time.
+// If the SMSC is dead, Send returns at once, the work is bounded, and all requests end
+// with 209 in time.
 func TestDeadSMSC(t *testing.T) {
 	const users = 10_000
 	run(t, func(w *world) {
@@ -136,7 +136,7 @@ func TestDeadSMSC(t *testing.T) {
 	})
 }
 
-// The SMSC comes back: whoever still has time is asked.
+// When the SMSC comes back, users whose requests have not expired are asked.
 func TestSMSCComesBack(t *testing.T) {
 	run(t, func(w *world) {
 		w.net.dead = true
@@ -161,7 +161,8 @@ func TestSMSCComesBack(t *testing.T) {
 	})
 }
 
-// A slow SMSC: as many at once as there may be, and all in the end.
+// With a slow SMSC, no more messages than allowed are submitted at a time, and all of
+// them in the end.
 func TestSlowSMSC(t *testing.T) {
 	run(t, func(w *world) {
 		w.net.took = 500 * time.Millisecond

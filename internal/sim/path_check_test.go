@@ -17,14 +17,14 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// audit is what the records of all say once everything is over.
+// audit compares all records after everything is over.
 type audit struct {
 	*crowd
 	byTransID map[string]*mssp.Transaction // AP_TransID
 	byUser    map[string][]*mssp.Transaction
 	outcomes  map[string]int // by behaviour and code
-	untold    int            // callers whose node stopped
-	lost      int            // of those who approved in time: 208 or 209
+	untold    int            // callers who got no answer because their node stopped
+	lost      int            // approvals in time that nevertheless ended with 208 or 209
 	approved  int
 	errs      []string
 }
@@ -64,7 +64,7 @@ func (c *crowd) audit() *audit {
 	if known != len(a.byTransID) {
 		a.errorf("%d transactions in the store, %d calls made one", len(a.byTransID), known)
 	}
-	a.strangers()
+	a.unwanted()
 	a.passwords()
 	for _, r := range c.receipts {
 		a.receipt(n, r)
@@ -72,7 +72,7 @@ func (c *crowd) audit() *audit {
 	return a
 }
 
-// deed checks one call and says how many transactions it made.
+// deed checks one call and returns how many transactions it made.
 func (a *audit) deed(d *deed) (made int) {
 	made = a.told(d.call)
 	t := a.byTransID[d.transID]
@@ -113,12 +113,12 @@ func (a *audit) told(c *call) (made int) {
 	return 1
 }
 
-// refused is a call that made no transaction.
+// refused checks a call that made no transaction.
 func (a *audit) refused(d *deed, c *call) {
 	a.outcomes[fmt.Sprintf("%s: refused with %d", d.does.Do, c.told)]++
 	switch {
 	case c.told == 0:
-	case c.told == signum.OTAError && signum.IsOTP(c.profile): // there was one, whose name is not in a fault
+	case c.told == signum.OTAError && signum.IsOTP(c.profile): // there was one, but a fault does not name it
 	case c.told == signum.PINBlocked && (d.does.Do == person.WrongPIN || d.does.Do == person.Blocked):
 	case c.told == signum.PBSignatureProcess && a.busy(c):
 	default:
@@ -126,7 +126,7 @@ func (a *audit) refused(d *deed, c *call) {
 	}
 }
 
-// times are those of a user's transactions, for what went wrong.
+// times lists the times of a user's transactions, for an error.
 func (a *audit) times(u *user) string {
 	var b strings.Builder
 	for _, t := range a.byUser[u.MSISDN] {
@@ -135,9 +135,9 @@ func (a *audit) times(u *user) string {
 	return b.String()
 }
 
-// busy reports whether another transaction was outstanding on the user's SIM
-// when the party was told so. Its end has the time before it is written, in
-// microseconds; until then it is outstanding, and a group of writes may wait a
+// busy reports whether another transaction was outstanding on the user's SIM when the
+// party was told so. The end of a transaction is dated, in microseconds, before it is
+// written; until then it counts as outstanding, and a group of writes may wait for a
 // millisecond.
 func (a *audit) busy(c *call) bool {
 	for _, t := range a.byUser[c.u.MSISDN] {
@@ -148,7 +148,7 @@ func (a *audit) busy(c *call) bool {
 	return false
 }
 
-// ends are the outcomes of what a person does, unless messages are lost.
+// ends are the outcomes of a user's actions if no message is lost.
 var ends = map[person.Action]signum.Code{
 	person.Approve: signum.SignatureMade, person.Cancel: signum.UserCancel, person.WrongPIN: signum.PINBlocked, person.Blocked: signum.PINBlocked,
 	person.Silent: signum.ExpiredTransaction, person.BadSignature: signum.InvalidSignature, person.NoKey: signum.NoKeyFound,
@@ -181,7 +181,7 @@ func (a *audit) outcome(d *deed, c *call, t *mssp.Transaction) {
 	switch {
 	case code == want:
 	case code == signum.ExpiredTransaction || code == signum.OTAError:
-		// One that comes as the time ends may be too late for the store.
+		// A reply that comes just before the expiry may be too late for the store.
 		if replied && reply.at.Before(t.Finished.Add(-2*time.Second)) && results[code] != reply.result {
 			a.errorf("%s: %d at %s, but the reply (%s) was there at %s", t.ID, code, t.Finished, reply.result, reply.at)
 		}
@@ -210,7 +210,7 @@ func what(d *deed, t *mssp.Transaction) string {
 	return d.does.Do.String()
 }
 
-// prompts: nobody is asked twice.
+// prompts checks that no user was asked twice.
 func (a *audit) prompts(d *deed, t *mssp.Transaction, id string) {
 	w := a.p.seen
 	most := map[card.Step]int{card.StepText: 1, card.StepPIN: 1, card.StepNewPIN: 1, card.StepRepeat: 1}
@@ -232,8 +232,8 @@ func (a *audit) prompts(d *deed, t *mssp.Transaction, id string) {
 	}
 }
 
-// strangers: nobody is asked what no party wants.
-func (a *audit) strangers() {
+// unwanted checks that no user was asked something that no party wanted.
+func (a *audit) unwanted() {
 	known := map[string]bool{}
 	for _, t := range a.byTransID {
 		known[applet.TransactionID(t.ID).String()] = true
@@ -245,7 +245,7 @@ func (a *audit) strangers() {
 	}
 }
 
-// passwords come at most twice: what the network doubles, it doubles.
+// passwords checks that a password came at most twice: the network may double it.
 func (a *audit) passwords() {
 	for text, n := range a.p.seen.texts {
 		d := a.texts[text]
@@ -258,7 +258,7 @@ func (a *audit) passwords() {
 	}
 }
 
-// receipt compares what a party was told of one with the store.
+// receipt compares what a party was told about a receipt with the store.
 func (a *audit) receipt(n *node, r *receipted) {
 	got, err := n.store.Receipt(context.Background(), r.of.id)
 	if r.told == nil {
@@ -289,7 +289,7 @@ func (a *audit) receipt(n *node, r *receipted) {
 	}
 }
 
-// report fails the test with what is wrong, and tells what there was.
+// report fails the test if something is wrong, and logs a summary.
 func (a *audit) report() {
 	a.t.Helper()
 	for _, key := range slices.Sorted(maps.Keys(a.outcomes)) {
@@ -306,7 +306,7 @@ func (a *audit) report() {
 	}
 }
 
-// trace tells what happened on the way of a call, as far as this node knows.
+// trace returns the exchanges of a call, as far as this node has them.
 func (p *path) trace(c *call) (way []string) {
 	n := p.enter()
 	defer n.leave()

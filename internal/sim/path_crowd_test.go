@@ -27,34 +27,34 @@ type crowd struct {
 	receipts []*receipted
 }
 
-// tempo is how long things take: maxima, but for quiet and poll.
+// tempo is how long things take: at most, except for quiet and poll.
 type tempo struct {
 	think, gap, away time.Duration
 	poll             time.Duration
-	quiet            time.Duration // after which no message of an old request is under way
-	rest             time.Duration // after which nothing is left: longer than any request
-	slow             string        // TimeOut of requests to SIMs that are activated on the way
-	fast             string        // of all others
-	silent           float64       // how many persons are so
+	quiet            time.Duration // after this, no message of an old request is under way
+	rest             time.Duration // after this, nothing is left: longer than any request
+	slow             string        // TimeOut of requests to SIMs that are activated by them
+	fast             string        // TimeOut of all others
+	silent           float64       // the share of users who never react
 }
 
 // deed is a call and what its user was told to do.
 type deed struct {
 	*call
 	does    person.Behaviour
-	returns bool     // does is Unreachable, and in the end they approve
+	returns bool     // does is Unreachable for a while; then the user approves
 	second  *call    // made while the first was outstanding: 406
-	way     []string // what happened to one that approved in vain
+	way     []string // the exchanges, if an approval was lost
 }
 
-// receipted is a receipt and what the party was told of it; nil: nothing.
+// receipted is a receipt and what the party was told about it; nil: nothing.
 type receipted struct {
 	of   *deed
 	text string
 	told *signum.ReceiptResponseExtension
 }
 
-// run lets every user have so many calls.
+// run makes a number of calls to every user.
 func (c *crowd) run(users []*user, calls int) {
 	c.texts = map[string]*deed{}
 	var all sync.WaitGroup
@@ -69,7 +69,7 @@ func (c *crowd) run(users []*user, calls int) {
 	all.Wait()
 }
 
-// life is one user, and what is asked of them.
+// life is one user and the requests to them.
 type life struct {
 	*crowd
 	u      *user
@@ -97,10 +97,10 @@ func (l *life) live(calls int) error {
 			return fmt.Errorf("call %d (%s): %w", n, l.does, err)
 		}
 	}
-	return l.p.handsets.Behave(l.u.MSISDN, person.Behaviour{}) // reachable, for what still comes
+	return l.p.handsets.Behave(l.u.MSISDN, person.Behaviour{}) // reachable, for messages that are still under way
 }
 
-// turn gives the person another behaviour, once what went before is over.
+// turn gives the user another behaviour when the last request is over.
 func (l *life) turn() error {
 	if err := l.settle(); err != nil {
 		return err
@@ -110,13 +110,13 @@ func (l *life) turn() error {
 	}
 	l.streak = 1 + l.rng.IntN(4)
 	if l.does = l.behaviour(); l.does.Do == person.Silent {
-		l.streak = 1 // it takes its time
+		l.streak = 1 // it takes longer
 	}
 	return l.p.handsets.Behave(l.u.MSISDN, l.does)
 }
 
-// settle waits until nothing is on the screen and no late copy of a request can
-// bring anything there.
+// settle waits until the screen is empty and no late copy of a request can bring
+// anything to it.
 func (l *life) settle() error {
 	for {
 		time.Sleep(l.tempo.quiet)
@@ -155,7 +155,7 @@ func (l *life) behaviour() person.Behaviour {
 	return person.Delayed(after)
 }
 
-// once is one call, with what may come with it.
+// once makes one call, and what may come with it.
 func (l *life) once(n int) error {
 	x := l.rng.Float64()
 	switch {
@@ -217,7 +217,7 @@ var texts = []string{
 	"Login", "Pay CHF 25.–", "Überweisen: 100 € [Miete]", "Заплатить", "Transfer of EUR 1000.00 to the account of somebody whom nobody knows, today",
 }
 
-// vanish makes the user unreachable, for a while.
+// vanish makes the user unreachable for a while.
 func (l *life) vanish(back *sync.WaitGroup) error {
 	if err := l.p.handsets.Behave(l.u.MSISDN, l.does); err != nil {
 		return err
@@ -230,7 +230,7 @@ func (l *life) vanish(back *sync.WaitGroup) error {
 	return nil
 }
 
-// outlast waits until nothing is outstanding of which the party heard nothing.
+// outlast waits until nothing is outstanding for which the party got no answer.
 func (l *life) outlast() error {
 	for {
 		time.Sleep(l.tempo.quiet)
@@ -288,7 +288,7 @@ func (l *life) receipt(d *deed) error {
 	case err == nil:
 		r.told = resp.Extension
 	case err == errStopping:
-	case signum.AsFault(err) != nil && signum.AsFault(err).Code == signum.PINBlocked: // by a late answer
+	case signum.AsFault(err) != nil && signum.AsFault(err).Code == signum.PINBlocked: // because of a late answer
 	default:
 		return fmt.Errorf("receipt: %w", err)
 	}

@@ -32,7 +32,7 @@ import (
 	"github.com/signum-mssp/signum/internal/store"
 )
 
-// pathConfig is what differs between the tests of the whole path.
+// pathConfig is how the tests of the whole path differ.
 type pathConfig struct {
 	url    string // of the store
 	pipes  bool   // instead of loopback TCP, for a bubble
@@ -40,15 +40,15 @@ type pathConfig struct {
 	seed   uint64
 	retry  sim.Retry
 	sweep  time.Duration // of the engine
-	think  time.Duration // of persons who are told nothing else
+	think  time.Duration // of users without another behaviour
 	sim    func(*sim.Config)
 	smsc   func(*smsc.Config)
 	smpp   func(*smpp.ClientConfig)
 }
 
-// path is all between a party and a user but the party's wire: a service with
-// its store, the SMSC, handsets, cards. The service side can be stopped and
-// started again, the rest stays.
+// path is everything between a party and a user except the party's wire: a service
+// with its store, the SMSC, handsets, cards. The service can be stopped and started
+// again while the rest goes on.
 type path struct {
 	t         testing.TB
 	cfg       pathConfig
@@ -58,16 +58,16 @@ type path struct {
 	smsc      *smsc.SMSC
 	handsets  *handset.Network
 	seen      *witness
-	cards     map[string]secured // by MSISDN; all are there before the first request
+	cards     map[string]secured // by MSISDN; complete before the first request
 
 	mu    sync.Mutex
 	node  *node         // nil: the service is down
 	up    chan struct{} // closed when it is up
 	calls int           // last AP_TransID
-	gone  []sim.Stats   // of nodes that are no more
+	gone  []sim.Stats   // of former nodes
 }
 
-// node is one life of the service.
+// node is the service from one start to its stop.
 type node struct {
 	store   *store.Store
 	ca      *ca.Issuer
@@ -75,7 +75,7 @@ type node struct {
 	channel *sim.Channel
 	client  *smpp.Client
 
-	requests context.Context // of those who call
+	requests context.Context // of the callers
 	hangUp   context.CancelCauseFunc
 	calls    sync.WaitGroup
 	stop     func() error
@@ -87,10 +87,10 @@ const (
 	homeNetwork            = "22801"
 )
 
-// errStopping is what callers get whose node stops. Their transactions go on.
+// errStopping is the error of calls whose node stops. Their transactions go on.
 var errStopping = errors.New("the service stops")
 
-// newPath starts everything. In a bubble it must be called inside.
+// newPath starts everything. If there is a bubble, it must be called in it.
 func newPath(t testing.TB, cfg pathConfig) *path {
 	t.Helper()
 	p := &path{t: t, cfg: cfg, cards: map[string]secured{}, up: make(chan struct{})}
@@ -121,7 +121,7 @@ func newPath(t testing.TB, cfg pathConfig) *path {
 	return p
 }
 
-// air is what is between the SMSC and the handsets.
+// air is the radio network between the SMSC and the handsets.
 type air struct{ *handset.Network }
 
 func (a air) DeliverSM(ctx context.Context, msisdn string, tpdu []byte) ([]byte, error) {
@@ -132,7 +132,7 @@ func (a air) DeliverSM(ctx context.Context, msisdn string, tpdu []byte) ([]byte,
 	return report, err
 }
 
-// start makes a node, wired as a server wires it, and lets callers in.
+// start starts a node and admits callers.
 func (p *path) start() {
 	p.t.Helper()
 	n := new(node)
@@ -201,7 +201,7 @@ func (p *path) wire(n *node) (err error) {
 	return err
 }
 
-// enter waits until the service is up; who enters must leave.
+// enter waits until the service is up. After it, leave must be called.
 func (p *path) enter() *node {
 	for {
 		p.mu.Lock()
@@ -218,7 +218,7 @@ func (p *path) enter() *node {
 
 func (n *node) leave() { n.calls.Done() }
 
-// down stops the service; start makes it a new one.
+// down stops the service; start starts another node.
 func (p *path) down() {
 	p.t.Helper()
 	p.mu.Lock()
@@ -254,12 +254,12 @@ type user struct {
 	keyType     signum.KeyType
 	card        *card.Card
 	channel     secured
-	certificate atomic.Pointer[x509.CertPool] // that was verified up to the root
+	certificate atomic.Pointer[x509.CertPool] // verified up to the root before
 }
 
 func (u *user) device() string { return u.Devices[0].ID }
 
-// userSpec says what is out of the ordinary.
+// userSpec says how a user differs from an ordinary one.
 type userSpec struct {
 	keyType   signum.KeyType // empty: EC
 	algorithm string         // of the channel's keys; empty: AES
@@ -268,7 +268,7 @@ type userSpec struct {
 	config    func(*card.Config)
 }
 
-// addUser makes the n-th account. It must not be called while others work.
+// addUser makes the n-th account. It must not be called concurrently.
 func (p *path) addUser(n int, spec userSpec) *user {
 	p.t.Helper()
 	if spec.keyType == "" {
@@ -303,7 +303,7 @@ func (p *path) addUser(n int, spec userSpec) *user {
 	return u
 }
 
-// issueCard puts account and card into the store, and makes the card.
+// issueCard stores account and card, and makes the card.
 func (p *path) issueCard(u *user, spec userSpec) error {
 	iccid := fmt.Sprintf("89410%014d", u.n)
 	keys := cardKeys(u.n, cmp.Or(spec.keyLength, 16))
@@ -332,7 +332,7 @@ func (p *path) issueCard(u *user, spec userSpec) error {
 	return err
 }
 
-// cardKeys are keys of so many octets, each of their thirds or halves another.
+// cardKeys returns keys of a length whose halves or thirds all differ.
 func cardKeys(n, length int) scp80.Keys {
 	key := func(name string) (k []byte) {
 		for i := byte('a'); len(k) < length; i++ {
@@ -343,7 +343,7 @@ func cardKeys(n, length int) scp80.Keys {
 	return scp80.Keys{KIc: key("KIc"), KID: key("KID")}
 }
 
-// rsaKey is that of all RSA cards: it takes a second to make one.
+// rsaKey is the key of all RSA cards: making one takes a second.
 var rsaKey = sync.OnceValue(func() []byte {
 	k, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -356,7 +356,7 @@ var rsaKey = sync.OnceValue(func() []byte {
 	return der
 })
 
-// cardStore is a memory for a card that has a past.
+// cardStore is a card memory with an initial state.
 type cardStore struct {
 	*card.Memory
 	past *card.State

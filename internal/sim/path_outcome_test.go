@@ -18,7 +18,7 @@ import (
 	"github.com/signum-mssp/signum/internal/scp80"
 )
 
-// inBubble runs a test of the whole path whose clock is its own.
+// inBubble runs a test of the whole path in a synctest bubble.
 func inBubble(t *testing.T, f func(t *testing.T, p *path), change ...func(*pathConfig)) {
 	rsaKey()
 	cfg := pathConfig{url: "sqlite:" + filepath.Join(t.TempDir(), "db"), pipes: true}
@@ -33,8 +33,8 @@ func inBubble(t *testing.T, f func(t *testing.T, p *path), change ...func(*pathC
 	})
 }
 
-// TestPathOutcomes is what becomes of a request, for everything that can happen
-// to it.
+// TestPathOutcomes checks the outcome of a request for everything that can happen to
+// it.
 func TestPathOutcomes(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *path) {
 		for i, tt := range []struct {
@@ -42,8 +42,8 @@ func TestPathOutcomes(t *testing.T) {
 			spec  userSpec
 			does  person.Action
 			first func(u *user)
-			want  []signum.Code // of calls one after the other
-			most  time.Duration // of the first
+			want  []signum.Code // of consecutive calls
+			most  time.Duration // that the first may take
 		}{
 			{name: "approved", want: []signum.Code{500, 500}, most: time.Second},
 			{name: "approved, RSA", spec: userSpec{keyType: signum.RSA}, want: []signum.Code{500, 500}, most: time.Second},
@@ -94,8 +94,8 @@ func TestPathOutcomes(t *testing.T) {
 	})
 }
 
-// TestPathNoNetwork is what becomes of requests when the SMSC keeps messages to
-// itself, and when there is none. The transaction before must be over: 406.
+// TestPathNoNetwork checks requests when the SMSC loses all messages, and when there
+// is no SMSC. While one is outstanding, another is refused with 406.
 func TestPathNoNetwork(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *path) {
 		u := p.addUser(1, userSpec{})
@@ -125,13 +125,12 @@ func TestPathNoNetwork(t *testing.T) {
 	})
 }
 
-// pad makes a text of n characters, each of them so long, of a prefix and what
-// is repeated.
+// pad returns a text of a prefix and a repeated string, n units long.
 func pad(prefix, repeated string, times int, end string) string {
 	return prefix + strings.Repeat(repeated, times) + end
 }
 
-// TestPathTexts: what the user sees is what is signed.
+// TestPathTexts checks that what the user sees is what is signed.
 func TestPathTexts(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *path) {
 		users := []*user{p.addUser(1, userSpec{}), p.addUser(2, userSpec{keyType: signum.RSA})}
@@ -146,7 +145,7 @@ func TestPathTexts(t *testing.T) {
 			pad("Bank: ", "x", 232, "\r"),
 			pad("Bank: ", "[", 116, "ß"),
 			"Bank: @£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà",
-			"Bank: Ç ç e\u0301 é", // not the same, and not normalised
+			"Bank: Ç ç e\u0301 é", // differ, because nothing normalises them
 			pad("Bank: ", "ж", 113, ""),
 			pad("Bank: ", "😀", 56, "ж"),
 			pad("Bank: ", "€", 112, "ç"),
@@ -165,7 +164,7 @@ func TestPathTexts(t *testing.T) {
 	})
 }
 
-// byHand lets somebody read the screen who then enters the PIN.
+// byHand reads the screen and enters the PIN.
 func (p *path) byHand(u *user, text string) (shown string, c *call) {
 	p.t.Helper()
 	if err := p.handsets.TakeOver(u.MSISDN, true); err != nil {
@@ -201,7 +200,7 @@ func (p *path) byHand(u *user, text string) (shown string, c *call) {
 	return shown, c
 }
 
-// BenchmarkPath is signatures over loopback TCP without faults: engine, SQLite,
+// BenchmarkPath measures signatures over loopback TCP without faults: engine, SQLite,
 // SMPP, SMSC, handset, card and back, without the party's wire.
 func BenchmarkPath(b *testing.B) {
 	p := newPath(b, pathConfig{url: "sqlite:" + filepath.Join(b.TempDir(), "db")})
@@ -230,7 +229,7 @@ func BenchmarkPath(b *testing.B) {
 	b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "cpu-µs/op")
 }
 
-// cpu is what this process has used.
+// cpu is the CPU time that this process has used.
 func cpu() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -239,9 +238,9 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// TestPathReferences: a card does not get two requests under one reference
-// within a while, however many requests to others are between: parts of one that
-// come late would be joined with parts of the other.
+// TestPathReferences checks that a card does not get two requests with the same
+// reference within some time, no matter how many requests go to other cards meanwhile:
+// late parts of one would be joined with parts of the other.
 func TestPathReferences(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *path) {
 		u := p.addUser(1, userSpec{})

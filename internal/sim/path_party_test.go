@@ -12,7 +12,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// parties are who calls.
+// parties are the callers.
 var parties = []struct {
 	id  string
 	pin mssp.Pin
@@ -48,13 +48,13 @@ type call struct {
 	locate  bool
 
 	id   string      // MSSP_TransID, if it was told
-	told signum.Code // 0: nothing, because the service stopped
+	told signum.Code // 0: no answer, because the service stopped
 
 	asked, answered time.Time // first call
 }
 
-// sign asks for a signature and waits for the outcome, polling every so often if
-// it is asynchronous. What is wrong with an answer is an error.
+// sign requests a signature and waits for the outcome; if the call is asynchronous, it
+// polls. The error says what is wrong with an answer.
 func (p *path) sign(c *call, poll time.Duration) error {
 	c.transID = p.transID()
 	r := &signum.SignatureRequest{
@@ -112,7 +112,7 @@ func (p *path) await(c *call, poll time.Duration) error {
 	}
 }
 
-// status is what a status query says.
+// status makes a status query.
 func (p *path) status(c *call) (st signum.Code, signature []byte, services []signum.ServiceResponse, err error) {
 	n := p.enter()
 	defer n.leave()
@@ -153,9 +153,9 @@ func (p *path) check(c *call, signature []byte, services []signum.ServiceRespons
 	return nil
 }
 
-// verify goes up to the root for the first signature with a certificate, and
-// trusts that for the others: the root has a key of P-384, which with the race
-// detector costs more than all the rest.
+// verify builds the chain up to the root only for the first signature with a
+// certificate: the root's P-384 key costs more than everything else under the race
+// detector.
 func (p *path) verify(u *user, sd *cms.SignedData) (*cms.Result, error) {
 	if known := u.certificate.Load(); known != nil {
 		if got, err := sd.Verify(cms.VerifyOptions{Roots: known}); err == nil {
@@ -173,7 +173,7 @@ func (p *path) verify(u *user, sd *cms.SignedData) (*cms.Result, error) {
 	return got, err
 }
 
-// receipt sends one for a signature and waits for the user.
+// receipt sends a receipt for a signature and waits for the user.
 func (p *path) receipt(c *call, text string) (*signum.ReceiptResponse, error) {
 	n := p.enter()
 	defer n.leave()

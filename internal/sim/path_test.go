@@ -19,7 +19,7 @@ import (
 
 var pathSeed = flag.Uint64("path.seed", 0, "seed of the first crowd of TestPathCrowds; the second has the next one. 0: any")
 
-// trouble is all that can happen to a message, at once.
+// trouble is every fault that can happen to a message.
 var trouble = smsc.Faults{
 	Loss: 0.04, Duplicate: 0.04, Reorder: 0.05, Delay: 300 * time.Millisecond, DelayJitter: 2 * time.Second, Throttle: 0.005, Disconnect: 0.0005,
 }
@@ -68,8 +68,8 @@ func pathBubble(t *testing.T, url string, seed uint64, users, calls int) {
 	t.Logf("%s in the bubble", time.Since(from).Round(time.Second))
 }
 
-// play makes the users, lets the crowd run while trouble is made, waits until
-// all is over, and checks that nothing is left.
+// play makes the users, runs the crowd while making trouble, waits until everything is
+// over, and checks that nothing is left.
 func (c *crowd) play(users, calls int, f smsc.Faults, making func(done <-chan struct{})) *audit {
 	p := c.p
 	p.addParties()
@@ -104,8 +104,8 @@ func (c *crowd) play(users, calls int, f smsc.Faults, making func(done <-chan st
 	return a
 }
 
-// restarts stops the service every so often, and starts it again a little
-// later; between, the SMSC cuts the connections.
+// restarts repeatedly stops the service and starts it again a little later; in between,
+// the SMSC cuts the connections.
 func (c *crowd) restarts(every time.Duration) func(<-chan struct{}) {
 	rng := rand.New(rand.NewPCG(c.seed, 0))
 	return func(done <-chan struct{}) {
@@ -126,7 +126,7 @@ func (c *crowd) restarts(every time.Duration) func(<-chan struct{}) {
 	}
 }
 
-// leftovers: there are none.
+// leftovers checks that nothing is left.
 func (c *crowd) leftovers(a *audit) {
 	n := c.p.enter()
 	defer n.leave()
@@ -137,7 +137,7 @@ func (c *crowd) leftovers(a *audit) {
 	for _, d := range []smsc.Direction{smsc.ToPhone, smsc.ToESME} {
 		n := c.p.smsc.Counters(d)
 		c.t.Logf("SMSC, direction %d: %+v", d, n)
-		// Of few messages a kind of trouble may miss all.
+		// With few messages, some fault may never happen.
 		if i := n.Injected; n.Taken > 5000 && i.Lost*i.Duplicated*i.Reordered*i.Delayed*i.Throttled == 0 {
 			a.errorf("too little trouble")
 		}
@@ -186,7 +186,7 @@ func TestPathTCP(t *testing.T) {
 
 func pathTCP(t *testing.T, url string, users, calls int) {
 	seed := rand.Uint64()
-	const lag = time.Second // more than a message is under way
+	const lag = time.Second // longer than any message is under way
 	p := newPath(t, pathConfig{
 		url: url, seed: seed, sweep: 100 * time.Millisecond,
 		retry: sim.Retry{Backoff: 100 * time.Millisecond, MaxBackoff: 500 * time.Millisecond, Silence: 700 * time.Millisecond, Patience: 2 * time.Second},

@@ -15,9 +15,9 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// witness sees what happens on the way, below the service: what cards ask of
-// their users, and which of their replies reach the service. Requests go by the
-// name that cards know, applet.ID in hex.
+// witness observes what happens below the service: what cards ask their users, and
+// which of their replies reach the service. It identifies requests as cards do, by
+// applet.ID in hex.
 type witness struct {
 	p *path
 
@@ -27,7 +27,7 @@ type witness struct {
 	signed  map[string]int
 	texts   map[string]int // by MSISDN and text
 	replies map[string]reply
-	asked   map[string]bool // MSSP_TransID of what the engine handed over
+	asked   map[string]bool // MSSP_TransIDs that the engine handed over
 }
 
 type prompt struct {
@@ -36,8 +36,7 @@ type prompt struct {
 	step card.Step
 }
 
-// reply is the first that decides on a signature, and that the service has
-// acknowledged.
+// reply is the first acknowledged reply that decides a signature.
 type reply struct {
 	at     time.Time
 	result applet.Result
@@ -64,7 +63,7 @@ func (w *witness) event(e person.Event) {
 	}
 }
 
-// noted is the channel as the engine has it.
+// noted is the channel that the engine gets.
 type noted struct {
 	*sim.Channel
 	w *witness
@@ -78,7 +77,7 @@ func (c noted) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	return c.Channel.Send(ctx, r)
 }
 
-// tapped is a card whose commands are looked at as the handset fetches them.
+// tapped is a card whose commands are observed when the handset fetches them.
 type tapped struct {
 	*card.Card
 	w *witness
@@ -115,11 +114,11 @@ func (w *witness) prompt(a card.Asking) {
 	w.prompts[prompt{a.TransID, a.Op, a.Step}]++
 }
 
-// assembler is for the replies to one node: with it goes what it has of messages
-// in parts.
+// assembler reassembles the replies to one node; when that stops, incomplete messages
+// are lost.
 func (w *witness) assembler() *sms.Reassembler { return sms.NewReassembler(time.Minute, 16) }
 
-// delivered sees a message of a phone, and what the service said.
+// delivered observes a message from a phone and the answer of the service.
 func (w *witness) delivered(parts *sms.Reassembler, d *smpp.DeliverSM, st smpp.Status) {
 	now := time.Now()
 	if st != smpp.StatusOK || d.IsReceipt() || d.ESMClass&smpp.UDHI == 0 {
@@ -146,13 +145,13 @@ func (w *witness) delivered(parts *sms.Reassembler, d *smpp.DeliverSM, st smpp.S
 	}
 }
 
-// secured is how packets to a card and back are.
+// secured is how the packets of a card are secured.
 type secured struct {
 	keys   scp80.Keys
 	params scp80.Params
 }
 
-// replyParams are those of requests to cards with key set 1.
+// replyParams are the parameters of requests to cards with key set 1.
 func replyParams(algorithm string, keyLength int) scp80.Params {
 	coding := map[string]byte{mssp.CardAES: 0x12, mssp.Card3DES: 0x15}[algorithm]
 	if algorithm == mssp.Card3DES && keyLength == 24 {
@@ -161,7 +160,7 @@ func replyParams(algorithm string, keyLength int) scp80.Params {
 	return scp80.Params{SPI: [2]byte{0x16, 0x39}, KIc: coding, KID: coding, TAR: applet.TAR}
 }
 
-// decides reports whether a reply is the end of a signature.
+// decides reports whether a reply ends a signature.
 func decides(a *applet.Reply) bool {
 	switch a.Op {
 	case applet.Sign:

@@ -9,8 +9,8 @@ import (
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
-// The service restarts while the user is asked: the reply finds its request
-// in the engine.
+// If the service restarts while the user is asked, the reply finds its request in the
+// engine.
 func TestRestart(t *testing.T) {
 	for _, op := range []mssp.DeviceOp{mssp.OpSign, mssp.OpActivate, mssp.OpDisplay} {
 		for _, again := range []bool{false, true} { // the engine hands over again
@@ -40,8 +40,8 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// It restarts between the parts of a reply: what it had is gone, and comes
-// again when the request is handed over again.
+// If the service restarts between the parts of a reply, the first parts are lost; the
+// reply comes again when the request is handed over again.
 func TestRestartBetweenParts(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(rsaKey)
@@ -51,7 +51,7 @@ func TestRestartBetweenParts(t *testing.T) {
 				return false
 			}
 			parts++
-			return parts == 3 // lost with the service
+			return parts == 3 // not delivered to the stopped service
 		}
 		r := w.request(f, mssp.OpSign, "_1", text)
 		w.ask(r)
@@ -67,7 +67,7 @@ func TestRestartBetweenParts(t *testing.T) {
 	})
 }
 
-// Another node gets the reply.
+// The reply goes to another node.
 func TestOtherNode(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
@@ -92,8 +92,8 @@ func TestOtherNode(t *testing.T) {
 	})
 }
 
-// The engine or the store cannot take a reply now: the SMSC is told so, and
-// nothing is lost, whatever it delivers again.
+// If the engine or the store cannot take a reply now, the SMSC is told so, and nothing
+// is lost, no matter what it delivers again.
 func TestPostponed(t *testing.T) {
 	broken := map[string]struct {
 		on, off func(w *world)
@@ -132,7 +132,7 @@ func TestPostponed(t *testing.T) {
 	}
 }
 
-// An answer that the engine never takes is given up when the time is over.
+// An answer that the engine never takes is dropped when the request expires.
 func TestNeverTaken(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
@@ -144,7 +144,7 @@ func TestNeverTaken(t *testing.T) {
 		}
 		w.empty()
 	})
-	run(t, func(w *world) { // it knows no such transaction
+	run(t, func(w *world) { // the engine does not know the transaction
 		f := w.card(ecKey)
 		w.ask(w.request(f, mssp.OpSign, "_1", text))
 		w.engine.failing(1, fmt.Errorf("x: %w", mssp.ErrNotFound))

@@ -13,8 +13,8 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// It is the proof of receipt of the last packet that gives time: a repetition that
-// is lost itself is not waited for as if its user were being asked.
+// Only a proof of receipt of the last packet gives the user time: if a repetition is
+// lost, the next does not wait as if the user were being asked.
 func TestLostRepetition(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
@@ -41,7 +41,7 @@ func TestLostRepetition(t *testing.T) {
 	})
 }
 
-// Proofs of receipt that refuse: repeated or not, and what it is in the end.
+// Proofs of receipt with an error: is the request repeated, and how does it end?
 func TestProofs(t *testing.T) {
 	const end = lifetime - time.Second
 	for _, tt := range []struct {
@@ -85,8 +85,8 @@ func TestProofs(t *testing.T) {
 	}
 }
 
-// A counter that is too low is repeated at once; other errors are repeated too.
-// In either case the signature comes.
+// After a counter that is too low the request is repeated at once, after other errors
+// later. In either case the signature comes.
 func TestProofThenSignature(t *testing.T) {
 	for st, took := range map[scp80.Status]time.Duration{
 		scp80.CounterLow: 5 * time.Second, scp80.IntegrityFailed: 10 * time.Second, scp80.MoreTime: 10 * time.Second, scp80.SecurityError: 10 * time.Second,
@@ -113,7 +113,7 @@ func TestProofThenSignature(t *testing.T) {
 	}
 }
 
-// The service's counter is behind the card's, by less than there are attempts.
+// The service's counter is behind the card's by fewer steps than there are attempts.
 func TestCounterBehind(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
@@ -130,7 +130,7 @@ func TestCounterBehind(t *testing.T) {
 	})
 }
 
-// Delivery receipts tell that a message did not reach the phone, after all.
+// Delivery receipts report that a message did not reach the phone.
 func TestDeliveryReceipts(t *testing.T) {
 	for state, sent := range map[smpp.State]int{
 		smpp.StateUndeliverable: 2, smpp.StateExpired: 2, smpp.StateRejected: 2, smpp.StateDelivered: 1, smpp.StateEnroute: 1,
@@ -153,7 +153,7 @@ func TestDeliveryReceipts(t *testing.T) {
 			}
 		})
 	}
-	run(t, func(w *world) { // and in the end it is 209
+	run(t, func(w *world) { // and in the end 209
 		f := w.card(ecKey)
 		f.deaf = true
 		w.ask(w.request(f, mssp.OpSign, "_1", text))

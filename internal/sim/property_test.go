@@ -18,14 +18,14 @@ import (
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
-// scenario is what rapid chooses.
+// scenario is drawn by rapid.
 type scenario struct {
 	Seed     uint64
 	Net      chances
 	Throttle float64 // of submissions
 	Restarts []time.Duration
-	Broken   []time.Duration // when the store fails, for two seconds
-	Reject   int             // answers that the engine does not take at first
+	Broken   []time.Duration // when the store fails, for two seconds each
+	Reject   int             // answers that the engine does not take the first time
 	Cards    []cardScript
 }
 
@@ -82,9 +82,9 @@ func drawScenario(t *rapid.T) scenario {
 // outcomes counts over all scenarios.
 type outcomes struct{ requests, signed, said, unreached, none int }
 
-// Whatever the network does, and whenever the service restarts or its store
-// fails: each request has one answer at most, which is the card's; each user is
-// asked once; nothing is left in memory.
+// Whatever the network does, and whenever the service restarts or its store fails,
+// each request has at most one answer, the card's; each user is asked once; nothing is
+// left in memory.
 func TestProperty(t *testing.T) {
 	var total outcomes
 	rapid.Check(t, func(rt *rapid.T) {
@@ -101,7 +101,7 @@ func TestProperty(t *testing.T) {
 	}
 }
 
-// play runs a scenario and says what was wrong.
+// play runs a scenario and returns what was wrong.
 func play(t *testing.T, s scenario, total *outcomes) (wrong []string) {
 	w := newWorld(t)
 	defer func() { w.ch.Close() }()
@@ -166,7 +166,7 @@ func play(t *testing.T, s scenario, total *outcomes) (wrong []string) {
 		if c.asked() > prompts {
 			wrong = append(wrong, fmt.Sprintf("%s: asked %d times", c.r.TransID, c.asked()))
 		}
-		if why := judge(c.fakeCard, c.script, c.r, a, ok, len(s.Broken) > 0); why != "" {
+		if why := check(c.fakeCard, c.script, c.r, a, ok, len(s.Broken) > 0); why != "" {
 			wrong = append(wrong, c.r.TransID+": "+why)
 		}
 	}
@@ -176,15 +176,15 @@ func play(t *testing.T, s scenario, total *outcomes) (wrong []string) {
 	return wrong
 }
 
-// judge says what is wrong with an answer; broken: the store failed at times.
-func judge(f *fakeCard, s cardScript, r mssp.DeviceRequest, a mssp.DeviceAnswer, ok, broken bool) string {
+// check returns what is wrong with an answer; broken: the store failed at times.
+func check(f *fakeCard, s cardScript, r mssp.DeviceRequest, a mssp.DeviceAnswer, ok, broken bool) string {
 	if !ok {
 		return ""
 	}
 	if a.Fault != nil {
 		code := a.Fault.Code
 		if code == signum.OTAError || broken && code == signum.InternalError {
-			return "" // their own tests say when
+			return "" // see the tests of these faults
 		}
 		if s.Result == applet.OK || faults[s.Result] != code {
 			return fmt.Sprintf("fault %v, the card says %s", a.Fault, s.Result)
@@ -207,7 +207,7 @@ func judge(f *fakeCard, s cardScript, r mssp.DeviceRequest, a mssp.DeviceAnswer,
 	return ""
 }
 
-// retryAsk is ask, by an engine that tries until its store works.
+// retryAsk is ask for an engine that retries until its store works.
 func (w *world) retryAsk(r mssp.DeviceRequest) {
 	w.engine.mu.Lock()
 	w.engine.pending[r.DeviceID] = append(w.engine.pending[r.DeviceID], r)
@@ -220,14 +220,14 @@ func (w *world) retryAsk(r mssp.DeviceRequest) {
 	}
 }
 
-// node is the one that runs now.
+// node returns the running node.
 func (w *world) node() *Channel {
 	w.net.mu.Lock()
 	defer w.net.mu.Unlock()
 	return w.ch
 }
 
-// crash is a restart, after which the engine hands over what is outstanding.
+// crash restarts the service; the engine hands over what is outstanding.
 func (w *world) crash() {
 	w.node().Close()
 	w.start()
@@ -250,7 +250,7 @@ func BenchmarkSignature(b *testing.B) {
 			w := newWorld(b, func(c *Config) { c.TracedCards = traced })
 			defer w.ch.Close()
 			f := w.card(ecKey)
-			// The reply comes with the submission: nothing else takes time.
+			// The reply comes immediately after the submission.
 			sig := f.sign([]byte("x"))
 			w.cfg.Submit = nil
 			done := make(chan struct{}, 1)

@@ -14,7 +14,7 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// What the SMSC answers to a submit_sm: when is the request answered, and how?
+// For each answer of the SMSC to a submit_sm: when is the request answered, and how?
 func TestSubmitErrors(t *testing.T) {
 	signed := signum.Code(0)
 	for name, tt := range map[string]struct {
@@ -91,8 +91,8 @@ func TestAttempts(t *testing.T) {
 	})
 }
 
-// Neither proof of receipt nor reply: sent again, and when the time is over the
-// engine says so.
+// Without a proof of receipt or a reply, the request is repeated until the engine ends
+// it.
 func TestSilence(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
@@ -114,8 +114,7 @@ func TestSilence(t *testing.T) {
 	})
 }
 
-// After a proof of receipt the user has time, but a lost reply costs a
-// repetition only.
+// After a proof of receipt the user has time, and a lost reply only costs a repetition.
 func TestLostReply(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
@@ -170,7 +169,7 @@ func TestBusy(t *testing.T) {
 	})
 }
 
-// What another node has ended is not sent again.
+// A request that another node has ended is not repeated.
 func TestEndedElsewhere(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)

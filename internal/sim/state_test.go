@@ -35,7 +35,7 @@ func statesSection(t *testing.T) string {
 	return section
 }
 
-// drawnMoves are the arrows of the drawing between two states.
+// drawnMoves are the arrows in the drawing between two states.
 func drawnMoves(t *testing.T) (moves []string) {
 	t.Helper()
 	for _, m := range regexp.MustCompile(`(?m)^ +(\S+) --> (\S+)`).FindAllStringSubmatch(statesSection(t), -1) {
@@ -80,7 +80,7 @@ func TestStatesAreDocumented(t *testing.T) {
 	}
 }
 
-// moves notes how requests move.
+// moves records how requests change their states.
 type moves struct {
 	mu   sync.Mutex
 	seen map[string]bool
@@ -94,10 +94,10 @@ func (m *moves) note(from, to state) {
 	}
 }
 
-// Every arrow of the drawing is taken, and no other.
+// Requests take every arrow in the drawing and no other way.
 func TestMovesAreDrawn(t *testing.T) {
 	m := &moves{seen: map[string]bool{}}
-	// hold is how long the SMSC's answer takes, from when the card has the message.
+	// hold is the time from the card's receipt of a message to the SMSC's answer.
 	for name, play := range map[string]func(w *world, hold *atomic.Int64){
 		"signed": func(w *world, _ *atomic.Int64) {
 			w.ask(w.request(w.card(ecKey), mssp.OpSign, "_1", text))

@@ -66,8 +66,8 @@ func TestSendText(t *testing.T) {
 	}
 }
 
-// The SMSC's errors mean that the user cannot be reached. What the SMSC surely has not is sent again, within the time
-// that a text has; what it may have is not.
+// Errors of the SMSC mean that the user cannot be reached. A text that the SMSC certainly
+// does not have is sent again within its time; one that it may have is not.
 func TestSendTextErrors(t *testing.T) {
 	for name, tt := range map[string]struct {
 		errs []error

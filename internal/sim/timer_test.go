@@ -13,7 +13,7 @@ import (
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
-// readings is a clock that ends a process that does nothing but read it.
+// readings is a clock that panics after too many readings: somebody reads it in a loop.
 type readings struct{ n atomic.Int64 }
 
 func (c *readings) Now() time.Time {
@@ -23,8 +23,8 @@ func (c *readings) Now() time.Time {
 	return time.Now()
 }
 
-// What comes between the moment when a request is given up and its end schedules
-// nothing, and in particular not a timer that is always due.
+// Between giving up and expiry, nothing that arrives schedules anything, and in
+// particular not a timer that is always due.
 func TestAfterJudgement(t *testing.T) {
 	for name, tt := range map[string]func(w *world, f *fakeCard){
 		"busy": func(w *world, f *fakeCard) {
@@ -64,8 +64,8 @@ func TestAfterJudgement(t *testing.T) {
 	}
 }
 
-// In whatever state a request is, and however late its timer: once it has done
-// what is due, what is upcoming lies ahead.
+// In every state of a request and however late its timer fires: after it has done what
+// was due, the next action lies in the future.
 func TestUpcoming(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
@@ -73,9 +73,9 @@ func TestUpcoming(t *testing.T) {
 		for _, st := range []state{waiting, queued, sending, answering} {
 			for bits := range 16 {
 				for _, next := range []time.Duration{0, -time.Minute, -1, 1, time.Minute, 2 * time.Hour} {
-					for _, judge := range []time.Duration{-time.Minute, 0, time.Minute} {
+					for _, giveUp := range []time.Duration{-time.Minute, 0, time.Minute} {
 						q := newRequest(w.request(f, mssp.OpSign, fmt.Sprint("_", bits), text), time.Second, now)
-						q.state, q.giveUpAt, q.Expires = st, now.Add(judge), now.Add(time.Hour)
+						q.state, q.giveUpAt, q.Expires = st, now.Add(giveUp), now.Add(time.Hour)
 						for i, f := range []flags{givenUp, asked, submitted} {
 							if bits>>i&1 != 0 {
 								q.flags |= f
@@ -91,7 +91,7 @@ func TestUpcoming(t *testing.T) {
 							a := q.answerOf(nil)
 							q.answer = &a
 						}
-						label := fmt.Sprintf("%s, %s, next %s, given up in %s", st, q.flags, next, judge)
+						label := fmt.Sprintf("%s, %s, next %s, given up in %s", st, q.flags, next, giveUp)
 						w.ch.mu.Lock()
 						w.ch.table.put(q)
 						w.ch.mu.Unlock()

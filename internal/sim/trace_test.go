@@ -19,7 +19,7 @@ import (
 
 var varying = regexp.MustCompile(`signature of 7\d octets|reply  TAR 53474D  counter 1  status OK  CC ok  \d+ octets|\d+ octets\n    TP-UD   UDH 70`)
 
-// The trace for a reader: testdata/trace.txt.
+// The trace as text: testdata/trace.txt.
 func TestTraceFormat(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
@@ -84,7 +84,7 @@ func TestNoSecrets(t *testing.T) {
 	}, func(c *Config) { c.Logger = textLogger(&logged) })
 }
 
-// The rings are bounded, and those not used for the longest go.
+// The rings are bounded; those that were not used for the longest time are dropped.
 func TestRecorderBounds(t *testing.T) {
 	r := newRecorder(3, 4)
 	for i := range 5 {

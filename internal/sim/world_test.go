@@ -84,7 +84,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	return w
 }
 
-// start is a node that begins, with nothing in memory.
+// start starts a node with nothing in memory.
 func (w *world) start() {
 	ch, err := New(w.cfg)
 	if err != nil {
@@ -97,7 +97,7 @@ func (w *world) start() {
 	w.net.mu.Unlock()
 }
 
-// deliver is the SMSC's deliver_sm.
+// deliver delivers a message as the SMPP client does.
 func (w *world) deliver(d *smpp.DeliverSM) smpp.Status {
 	w.net.mu.Lock()
 	ch := w.ch
@@ -114,7 +114,7 @@ func (w *world) deliver(d *smpp.DeliverSM) smpp.Status {
 	return st
 }
 
-// event is that of the last delivery.
+// event is the event of the last delivery.
 func (w *world) event() event.Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -191,7 +191,7 @@ func (w *world) ask(r mssp.DeviceRequest) {
 	}
 }
 
-// one is the only answer that came.
+// one returns the answer; it must be the only one.
 func (w *world) one() mssp.DeviceAnswer {
 	w.t.Helper()
 	all := w.engine.answers()
@@ -209,7 +209,7 @@ func (w *world) code(want signum.Code) {
 	}
 }
 
-// empty: nothing is left in memory.
+// empty checks that nothing is left in memory.
 func (w *world) empty() {
 	w.t.Helper()
 	s := w.ch.Stats()

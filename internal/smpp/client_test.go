@@ -50,7 +50,7 @@ func TestSubmitAndDeliver(t *testing.T) {
 	})
 }
 
-// Each status is the caller's, at once, and the session stays.
+// Every status is returned to the caller at once, and the session stays bound.
 func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var answer atomic.Uint32
@@ -95,17 +95,17 @@ func TestResponseTimeout(t *testing.T) {
 		if !errors.Is(err, ErrTimeout) || time.Since(start) != 5*time.Second {
 			t.Errorf("after %v: %v", time.Since(start), err)
 		}
-		if _, err := p.client.Submit(within(time.Minute), hello); err != nil { // the place in the window is free again
+		if _, err := p.client.Submit(within(time.Minute), hello); err != nil { // the slot of the window is free again
 			t.Error(err)
 		}
-		time.Sleep(5 * time.Second) // the late response comes to nobody
+		time.Sleep(5 * time.Second) // the late response has no request any more
 		if p.net.count() != 1 {
 			t.Errorf("%d dials", p.net.count())
 		}
 	})
 }
 
-// A caller who goes leaves its place in the window taken until the response.
+// When a caller gives up, its slot of the window stays taken until the response.
 func TestCallerGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, ClientConfig{Window: 1}, ServerConfig{
@@ -241,7 +241,7 @@ func TestDisconnectInMidSubmit(t *testing.T) {
 		if _, err := p.client.Submit(within(time.Minute), hello); !errors.Is(err, ErrTimeout) || time.Since(start) > 0 {
 			t.Errorf("after %v: %v", time.Since(start), err)
 		}
-		// The next waits for the bind that follows.
+		// The next message waits for the next bind.
 		if _, err := p.client.Submit(within(time.Minute), hello); err != nil || time.Since(start) > DefaultMinBackoff {
 			t.Errorf("after %v: %v", time.Since(start), err)
 		}
@@ -293,8 +293,8 @@ func TestWrongPassword(t *testing.T) {
 	})
 }
 
-// Run ends after what is open has ended: the responses to submit_sm and the
-// work on a deliver_sm; what comes later is for another bind.
+// Run returns after all outstanding submit_sm are answered and all deliver_sm are
+// handled; later deliver_sm are left for another bind.
 func TestGracefulStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log []string

@@ -68,7 +68,7 @@ func TestVectors(t *testing.T) {
 				t.Errorf("parsed (-want +got):\n%s", d)
 			}
 			if name == "deliver_sm_payload" || name == "submit_sm_resp_error" {
-				return // another PDU with the same meaning
+				return // another encoding of the same content
 			}
 			b, err := want.Marshal()
 			if err != nil || !bytes.Equal(b, vectors[name]) {
@@ -78,7 +78,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// What is longer than a short_message can be travels as message_payload.
+// A text that is too long for short_message is sent as message_payload.
 func TestLongMessage(t *testing.T) {
 	for _, n := range []int{0, 1, maxShort, maxShort + 1, 10000} {
 		m := &SubmitSM{ShortMessage: bytes.Repeat([]byte{0xa5}, n), TLVs: []TLV{{0x1400, []byte("x")}}}
@@ -109,7 +109,7 @@ func rawTLVs(frame []byte, n int) []TLV {
 
 func body(parts ...string) []byte { return []byte(strings.Join(parts, "")) }
 
-// bodyOf is a submit_sm with one part replaced.
+// bodyOf returns a submit_sm with one part replaced.
 func bodyOf(replace map[int]string) []byte {
 	parts := []string{"\x00", "\x01\x01", "1\x00", "\x01\x01", "2\x00", "\x00\x00\x00", "\x00", "\x00", "\x00\x00\x00\x00", "\x01a", ""}
 	for i, s := range replace {

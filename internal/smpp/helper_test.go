@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// pipes is a listener whose connections are net.Pipe's, so that both sides live
+// pipes is a listener whose connections are made by net.Pipe, so that both sides are
 // in the bubble of a synctest.
 type pipes struct {
 	conns chan net.Conn
@@ -82,7 +82,7 @@ type pair struct {
 	ran    chan struct{}
 }
 
-// newPair starts both; the server takes everything unless it is configured.
+// newPair starts both; unless configured otherwise, the server accepts everything.
 func newPair(t *testing.T, cc ClientConfig, sc ServerConfig) *pair {
 	t.Helper()
 	return newPairOn(t, newPipes(), cc, sc)
@@ -140,7 +140,7 @@ func within(d time.Duration) context.Context {
 	return ctx
 }
 
-// raw is a peer that does what a test tells it.
+// raw is a peer that a test controls PDU by PDU.
 type raw struct {
 	t testing.TB
 	net.Conn
@@ -207,7 +207,7 @@ func (r *raw) bind(mode CommandID) {
 	synctest.Wait()
 }
 
-// submits is a ServerConfig.Submit that has nothing to do after the response.
+// submits makes a ServerConfig.Submit that has nothing to do after the response.
 func submits(f func(context.Context, *Session, *SubmitSM) (string, Status)) func(context.Context, *Session, *SubmitSM) (string, Status, func()) {
 	return func(ctx context.Context, s *Session, m *SubmitSM) (string, Status, func()) {
 		id, st := f(ctx, s, m)

@@ -67,14 +67,14 @@ func nodeModules(t *testing.T) string {
 		testkit.Missing(t, "npm cannot fetch the package smpp: %v\n%s", err, out)
 	}
 	if err := os.Rename(making, dir); err != nil {
-		if _, there := os.Stat(dir); there != nil { // and nobody else was faster
+		if _, there := os.Stat(dir); there != nil { // and no other process was faster
 			t.Fatal(err)
 		}
 	}
 	return dir
 }
 
-// node is the SMSC of the npm package.
+// node is the npm package as SMSC.
 type node struct {
 	t      *testing.T
 	in     io.Writer
@@ -176,13 +176,13 @@ func TestNode(t *testing.T) {
 	}
 	n.submits(c)
 	n.delivers(delivered)
-	n.wait("enquire_link") // ours
+	n.wait("enquire_link") // from the client
 	n.do(map[string]any{"do": "enquire_link"})
 	n.wait("enquire_link_resp")
 
 	n.do(map[string]any{"do": "unbind"})
 	n.wait("unbind_resp")
-	n.wait("bind") // again
+	n.wait("bind") // a second time
 	n.do(map[string]any{"do": "cut"})
 	n.wait("bind")
 	if _, err := c.Submit(within(time.Minute), hello); err != nil {

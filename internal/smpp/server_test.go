@@ -17,7 +17,7 @@ import (
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
-// What a raw peer sends, and what it gets. Bytes are sent as they are.
+// What a raw peer sends, and what it gets. Bytes are sent unchanged.
 func TestBadPeers(t *testing.T) {
 	enquire := PDU{Sequence: 9, Body: EnquireLink{}}
 	submit := PDU{Sequence: 9, Body: hello}
@@ -26,7 +26,7 @@ func TestBadPeers(t *testing.T) {
 		bind   CommandID
 		send   []PDU
 		bytes  []byte
-		want   []PDU // their bodies do not count, but the commands
+		want   []PDU // only the commands of their bodies count
 		closed bool
 	}{
 		{name: "enquire_link before bind", send: []PDU{enquire}, want: []PDU{{Sequence: 9, Body: EnquireLinkResp{}}}},
@@ -61,7 +61,7 @@ func TestBadPeers(t *testing.T) {
 					c.bind(tt.bind)
 				}
 				go func() {
-					_, _ = c.Write(tt.bytes) // may be cut
+					_, _ = c.Write(tt.bytes) // the connection may be cut
 					for _, p := range tt.send {
 						c.write(p)
 					}
@@ -82,7 +82,7 @@ func TestBadPeers(t *testing.T) {
 	}
 }
 
-// Time limits of a server: nothing, the bind, the rest of a PDU, a reader.
+// The timeouts of a server: silence, the bind, the rest of a PDU, a slow reader.
 func TestSlowPeers(t *testing.T) {
 	cfg := ServerConfig{BindTimeout: 5 * time.Second, ResponseTimeout: 8 * time.Second, EnquireLink: time.Hour}
 	synctest.Test(t, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestSlowPeers(t *testing.T) {
 		s, c := serve(t, cfg)
 		defer s.Close()
 		c.bind(CmdBindTransceiver)
-		time.Sleep(time.Minute) // between PDUs there is no limit but enquire_link's
+		time.Sleep(time.Minute) // between PDUs, only enquire_link has a timeout
 		start := time.Now()
 		for _, octet := range frameOf(CmdEnquireLink, nil) {
 			if _, err := c.Write([]byte{octet}); err != nil {
@@ -115,7 +115,7 @@ func TestSlowPeers(t *testing.T) {
 		c.bind(CmdBindTransceiver)
 		start := time.Now()
 		var wg sync.WaitGroup
-		for range 3 * DefaultWindow { // who reads nothing
+		for range 3 * DefaultWindow { // the peer reads nothing
 			wg.Go(func() {
 				_, err := s.Sessions()[0].Deliver(context.Background(), (*DeliverSM)(hello))
 				if !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrUnbound) {
@@ -125,7 +125,7 @@ func TestSlowPeers(t *testing.T) {
 		}
 		wg.Wait()
 		took := time.Since(start)
-		synctest.Wait() // the session goes a moment after its messages
+		synctest.Wait() // the session ends a moment after its messages
 		if n := len(s.Sessions()); took != 8*time.Second || n != 0 {
 			t.Errorf("ended after %v, %d sessions left", took, n)
 		}
@@ -133,7 +133,7 @@ func TestSlowPeers(t *testing.T) {
 	})
 }
 
-// What a server sends when it is told that it has answered comes after the answer.
+// What a server sends from the function that Submit returns comes after the response.
 func TestServerAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := serve(t, ServerConfig{Submit: func(ctx context.Context, ss *Session, _ *SubmitSM) (string, Status, func()) {
@@ -176,8 +176,7 @@ func TestServerWindow(t *testing.T) {
 		if p := c.read(); p.Status != StatusThrottled || p.Sequence != 4 {
 			t.Errorf("%v %v", p.Status, p.Sequence)
 		}
-		// Close cuts the work short, answers what it can, and unbinds; which of both
-		// comes first is open.
+		// Close cancels the handlers, answers what it can, and unbinds, in either order.
 		go s.Close()
 		unbound := false
 		for range 4 {
@@ -200,7 +199,7 @@ func TestServerWindow(t *testing.T) {
 	})
 }
 
-// A peer that does not answer unbind holds nobody up.
+// A peer that does not answer unbind does not delay Close.
 func TestCloseIsQuick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := serve(t, ServerConfig{})
@@ -243,7 +242,7 @@ func TestMaxSessions(t *testing.T) {
 	})
 }
 
-// Nothing logs or traces a password.
+// No log and no trace contains a password.
 func TestPasswordIsNotTraced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out testkit.Buffer
@@ -263,7 +262,7 @@ func TestPasswordIsNotTraced(t *testing.T) {
 	})
 }
 
-// The client against peers that answer nonsense.
+// The client with peers that answer nonsense.
 func TestBadServers(t *testing.T) {
 	tests := []struct {
 		name  string

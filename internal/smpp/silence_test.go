@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// deaf is a connection that takes what is written and says nothing.
+// deaf is a connection that accepts writes and never sends anything.
 type deaf struct {
 	net.Conn
 	mute atomic.Bool
@@ -38,7 +38,7 @@ func TestSilentServer(t *testing.T) {
 		defer p.close()
 		p.bound(1)
 		start := time.Now()
-		time.Sleep(10 * time.Minute) // enquire_link keeps it up
+		time.Sleep(10 * time.Minute) // enquire_link keeps it alive
 		if p.net.count() != 1 || p.client.Bound() != 1 {
 			t.Fatalf("%d dials, %d bound", p.net.count(), p.client.Bound())
 		}

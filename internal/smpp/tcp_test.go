@@ -103,8 +103,8 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// Sessions that are cut all the time: each message is taken, or its sender is
-// told that nobody knows, or that it was not sent.
+// With sessions that are cut all the time, each message is taken, or its sender learns
+// that this is unknown or that it was not sent.
 func TestStorm(t *testing.T) {
 	var taken, delivered, acked atomic.Int64
 	s, addr := onTCP(t, ServerConfig{Submit: submits(func(_ context.Context, ss *Session, m *SubmitSM) (string, Status) {

@@ -20,7 +20,7 @@ func septets(t testing.TB, text string) []byte {
 	return b
 }
 
-// What is typed in a data_coding is what the phone reads.
+// A phone reads the text that was sent, in every data_coding.
 func TestTexts(t *testing.T) {
 	ucs2, _ := sms.EncodeUCS2("Grüezi 👋")
 	cyrillic, _ := sms.EncodeUCS2("Й")
@@ -88,8 +88,8 @@ func TestTexts(t *testing.T) {
 	})
 }
 
-// The parts of a long text are what the codec of short messages makes: header,
-// fill bits, septets. And back: a phone's go to the ESME unpacked.
+// The parts of a long text are converted to header, fill bits and packed septets. In
+// the other direction, an ESME gets the septets of a phone unpacked.
 func TestPartsOfText(t *testing.T) {
 	text := strings.Repeat("Der Text ist länger als eine Nachricht. ", 10)
 	parts, err := sms.SplitText(text, false, 77)
@@ -127,7 +127,7 @@ func TestPartsOfText(t *testing.T) {
 	})
 }
 
-// FuzzSubmit: whatever a phone sends, and an ESME.
+// FuzzSubmit converts arbitrary messages from phones and ESMEs.
 func FuzzSubmit(f *testing.F) {
 	f.Add(fromPhone(f, 1), byte(0xf6), byte(0x40))
 	f.Add([]byte{2, 0x70, 0, 1}, byte(0), byte(0x40))

@@ -9,8 +9,8 @@ import (
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
-// CheckConversion checks that what is taken of an ESME is a TPDU that says the
-// same.
+// CheckConversion checks that an accepted submit_sm becomes a TPDU with the same
+// content.
 func CheckConversion(t *testing.T, m *smpp.SubmitSM) {
 	d, st := deliverOf(m, time.Now())
 	if st != smpp.StatusOK {

@@ -13,7 +13,7 @@ import (
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
-// Each fault by itself, when it always happens.
+// Each fault alone, with probability 1.
 func TestFaultsToPhone(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -116,7 +116,7 @@ func TestFaultsToESME(t *testing.T) {
 			w.fromPhone(n)
 			time.Sleep(20 * time.Second)
 		}
-		// Each comes at last; those cut after they were taken come twice.
+		// Each arrives in the end; those that were cut after acceptance arrive twice.
 		got := numbers(w.inbox.all()[before:])
 		if distinct := slices.Compact(slices.Clone(got)); len(distinct) != 20 || len(got) < 23 || len(got) > 37 {
 			t.Errorf("got %v", got)
@@ -124,7 +124,7 @@ func TestFaultsToESME(t *testing.T) {
 	})
 }
 
-// One that is held comes after the one that was sent after it.
+// A reordered message arrives after the next one.
 func TestReorder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, smsc.Config{})
@@ -132,7 +132,7 @@ func TestReorder(t *testing.T) {
 		w.fromPhone(1)
 		w.smsc.SetFaults(smsc.Faults{}, smsc.ToESME)
 		other := fromPhone(t, 9)
-		if err := w.smsc.Submit("+41790000000", other); err != nil { // another phone's does not count
+		if err := w.smsc.Submit("+41790000000", other); err != nil { // a message of another phone does not count
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -146,8 +146,8 @@ func TestReorder(t *testing.T) {
 	})
 }
 
-// The same seed gives the same faults, another one others, and about as many as
-// were asked for.
+// The same seed gives the same faults, another seed gives others, and there are about
+// as many as configured.
 func TestSeed(t *testing.T) {
 	run := func(seed uint64) (arrived []byte, n smsc.Injected) {
 		synctest.Test(t, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
-// onTCP is a service centre on a port of this machine.
+// onTCP starts a service centre on a TCP port.
 func onTCP(t *testing.T, cfg smsc.Config) (*smsc.SMSC, *radio) {
 	t.Helper()
 	r := &radio{start: time.Now()}
@@ -27,13 +27,13 @@ func onTCP(t *testing.T, cfg smsc.Config) (*smsc.SMSC, *radio) {
 	return s, r
 }
 
-// rawCoding is a data_coding of octets as they are.
+// rawCoding is a data_coding for unchanged octets.
 type rawCoding struct{}
 
 func (rawCoding) Encode(s string) ([]byte, error) { return []byte(s), nil }
 func (rawCoding) Decode(b []byte) (string, error) { return string(b), nil }
 
-// gosmpp, a client that is not ours.
+// gosmpp, an independent client.
 func TestGosmpp(t *testing.T) {
 	s, r := onTCP(t, smsc.Config{EnquireLink: 100 * time.Millisecond})
 	received := make(chan pdu.PDU, 1000)
@@ -149,7 +149,7 @@ func TestGosmpp(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait("unbind_resp", func(p pdu.PDU) bool { _, ok := p.(*pdu.UnbindResp); return ok && p.IsOk() })
-	_ = session.Close() // of a connection that we may have closed first
+	_ = session.Close() // the connection may be closed already
 }
 
 func until(t *testing.T, what string, is func() bool) {

@@ -58,13 +58,13 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return nil, errors.New("nobody listens")
 }
 
-// radio is a network whose phones answer as a test says.
+// radio is a network whose phones answer as a test tells them.
 type radio struct {
 	mu     sync.Mutex
 	answer func(n int, msisdn string, tpdu []byte) ([]byte, error) // n from 1; nil acknowledges
 	got    []arrival
 	start  time.Time
-	wait   time.Duration // each delivery takes
+	wait   time.Duration // the duration of each delivery
 }
 
 type arrival struct {
@@ -112,7 +112,7 @@ func report(f sms.Failure) []byte {
 	return b
 }
 
-// inbox is what an ESME has got.
+// inbox is what an ESME has received.
 type inbox struct {
 	mu     sync.Mutex
 	got    []*smpp.DeliverSM
@@ -137,7 +137,7 @@ func (i *inbox) all() []*smpp.DeliverSM {
 	return append([]*smpp.DeliverSM(nil), i.got...)
 }
 
-// world is a service centre with its radio and an ESME.
+// world is a service centre with a radio network and an ESME.
 type world struct {
 	t     *testing.T
 	smsc  *smsc.SMSC
@@ -148,7 +148,7 @@ type world struct {
 	stop  func()
 }
 
-// newWorld makes one in the bubble; the ESME is bound when it returns.
+// newWorld must be called in a bubble. The ESME is bound when it returns.
 func newWorld(t *testing.T, cfg smsc.Config) *world {
 	t.Helper()
 	w := &world{t: t, radio: &radio{start: time.Now()}, inbox: &inbox{}, net: newPipes()}
@@ -190,7 +190,7 @@ func (w *world) send(m *smpp.SubmitSM) (string, error) {
 	return w.esme.Submit(ctx, m)
 }
 
-// binary is a message for a SIM.
+// binary returns a message for a SIM.
 func binary(mode byte) *smpp.SubmitSM {
 	return &smpp.SubmitSM{
 		Source: service, Dest: phone, ESMClass: smpp.UDHI | mode, ProtocolID: sms.PIDDataDownload, DataCoding: sms.DCSCard,
@@ -198,7 +198,7 @@ func binary(mode byte) *smpp.SubmitSM {
 	}
 }
 
-// numbered is one that can be told from others.
+// numbered returns a message that can be told from others.
 func numbered(n byte) *smpp.SubmitSM {
 	m := binary(smpp.ModeStoreAndForward)
 	m.ShortMessage = []byte{2, 0x70, 0, n}
@@ -207,7 +207,7 @@ func numbered(n byte) *smpp.SubmitSM {
 
 func last(d *sms.Deliver) byte { return d.UD[len(d.UD)-1] }
 
-// fromPhone is an SMS-SUBMIT with a number in it.
+// fromPhone returns an SMS-SUBMIT with a number in it.
 func fromPhone(t testing.TB, n byte) []byte {
 	t.Helper()
 	b, err := (&sms.Submit{UDHI: true, To: sms.Address{NPI: 1, Digits: "555"}, DCS: sms.DCSCard, UD: []byte{2, 0x70, 0, n}}).MarshalBinary()

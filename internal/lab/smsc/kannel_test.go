@@ -27,7 +27,7 @@ import (
 //go:embed testdata/kannel.conf
 var kannelConf string
 
-// kannel is Kannel between our service centre and a web server of the test.
+// kannel is Kannel between the service centre and a web server of the test.
 type kannel struct {
 	t       *testing.T
 	dir     string
@@ -36,7 +36,7 @@ type kannel struct {
 	calls   chan url.Values
 }
 
-// freePorts are ports that were free a moment ago.
+// freePorts returns ports that were free a moment ago.
 func freePorts(t *testing.T, names ...string) map[string]string {
 	t.Helper()
 	ports := make(map[string]string)
@@ -45,7 +45,7 @@ func freePorts(t *testing.T, names ...string) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close() // after all are found, so that they differ
+		defer l.Close() // after all ports are found, so that they differ
 		ports[name] = strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports
@@ -55,7 +55,7 @@ func startKannel(t *testing.T, smpp string) *kannel {
 	t.Helper()
 	boxes := make(map[string]string)
 	for _, name := range []string{"bearerbox", "smsbox"} {
-		boxes[name] = testkit.Program(t, name, "/usr/sbin/"+name) // it is not on everybody's path
+		boxes[name] = testkit.Program(t, name, "/usr/sbin/"+name) // /usr/sbin may not be in PATH
 	}
 	k := &kannel{t: t, dir: t.TempDir(), calls: make(chan url.Values, 100)}
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -66,7 +66,7 @@ func startKannel(t *testing.T, smpp string) *kannel {
 	}))
 	t.Cleanup(web.Close)
 	k.web = web.URL
-	for range 5 { // a port that was free a moment ago can be another's by now
+	for range 5 { // another process may have taken a free port meanwhile
 		ports := freePorts(t, "admin", "smsbox", "sendsms")
 		_, ports["smpp"], _ = net.SplitHostPort(smpp)
 		_, ports["http"], _ = net.SplitHostPort(web.Listener.Addr().String())
@@ -86,7 +86,7 @@ func startKannel(t *testing.T, smpp string) *kannel {
 	return nil
 }
 
-// start starts a box and waits until it listens; false if it ended instead.
+// start starts a box and waits until it listens. It returns false if the box ended.
 func (k *kannel) start(box, port string) bool {
 	k.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -104,7 +104,7 @@ func (k *kannel) start(box, port string) bool {
 		close(ended)
 	}()
 	k.t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the box and what it started
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the box and its children
 		cancel()
 		<-ended
 		if k.t.Failed() {
@@ -127,14 +127,14 @@ func (k *kannel) start(box, port string) bool {
 	return listens
 }
 
-// send has Kannel send a message.
+// send makes Kannel send a message.
 func (k *kannel) send(q url.Values) {
 	k.t.Helper()
 	q.Set("username", "signum")
 	q.Set("password", "sendsms")
 	resp, err := http.Get(k.sendsms + q.Encode())
-	// A box that has just begun to listen hangs up; and who listened before it may
-	// have been another program.
+	// A box that has just begun to listen hangs up, and a program that listened before
+	// may have been another one.
 	for n := 0; err != nil && n < 100; n++ {
 		time.Sleep(100 * time.Millisecond)
 		resp, err = http.Get(k.sendsms + q.Encode())
@@ -162,8 +162,8 @@ func (k *kannel) called(path string) url.Values {
 	}
 }
 
-// Kannel, an SMS gateway, as ESME: its messages reach phones, and the receipts
-// and phones' messages reach it.
+// Kannel, an SMS gateway, as ESME: its messages reach phones, and it gets receipts and
+// messages from phones.
 func TestKannel(t *testing.T) {
 	s, r := onTCP(t, smsc.Config{})
 	k := startKannel(t, s.Addr())
@@ -198,7 +198,7 @@ func TestKannel(t *testing.T) {
 	}
 	until(t, "acknowledgement", func() bool { return s.Counters(smsc.ToESME).Delivered == 2 })
 
-	s.Disconnect() // it binds again
+	s.Disconnect() // Kannel binds again
 	if err := s.Submit(phoneNumber, fromPhone(t, 0x2b)); err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func TestTransactionMode(t *testing.T) {
 				w := newWorld(t, smsc.Config{})
 				w.radio.answers(func(int, string, []byte) ([]byte, error) { return tt.report, tt.err })
 				m := binary(smpp.ModeTransaction)
-				m.RegisteredDelivery = 1 // means nothing in this mode
+				m.RegisteredDelivery = 1 // has no meaning in this mode
 				id, err := w.send(m)
 				if !errors.Is(err, tt.want) || (id == "") != (tt.want != nil) {
 					t.Errorf("id %q, error %v, want %v", id, err, tt.want)
@@ -58,7 +58,7 @@ func TestTransactionMode(t *testing.T) {
 	}
 }
 
-// A radio network that takes too long is a failure before the ESME gives up.
+// A radio network that takes too long counts as failed before the ESME gives up.
 func TestSlowRadio(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, smsc.Config{})
@@ -163,8 +163,8 @@ func TestDatagramMode(t *testing.T) {
 	})
 }
 
-// Messages to one phone keep their order and do not meet; those to another do
-// not wait for them.
+// Messages to one phone keep their order and are delivered one at a time; those to
+// other phones do not wait for them.
 func TestOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, smsc.Config{})
@@ -284,7 +284,7 @@ func TestCloseAndRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range byte(5) { // nobody takes them
+	for n := range byte(5) { // no ESME is bound
 		if err := s.Submit(phoneNumber, fromPhone(t, n)); err != nil {
 			t.Error(err)
 		}

@@ -52,7 +52,8 @@ func TestFromPhone(t *testing.T) {
 	})
 }
 
-// Until an ESME acknowledges, or its lifetime ends.
+// A message from a phone is delivered until an ESME acknowledges it or its lifetime
+// ends.
 func TestFromPhoneIsRetried(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -92,7 +93,7 @@ func TestFromPhoneIsRetried(t *testing.T) {
 	}
 }
 
-// What waits for an ESME is delivered as soon as one binds that receives.
+// Waiting messages are delivered as soon as a receiving ESME binds.
 func TestFromPhoneWaitsForBind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, smsc.Config{RetryPause: time.Hour, Lifetime: 3 * time.Hour})
@@ -116,7 +117,7 @@ func TestFromPhoneWaitsForBind(t *testing.T) {
 	})
 }
 
-// A connection that goes in the middle of a deliver_sm.
+// A connection is lost in the middle of a deliver_sm.
 func TestFromPhoneDisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, smsc.Config{})
@@ -134,7 +135,7 @@ func TestFromPhoneDisconnect(t *testing.T) {
 	})
 }
 
-// Receipts go to who sent the message, not to another ESME.
+// Receipts go to the ESME that sent the message.
 func TestReceiptGoesToItsSender(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, radio: &radio{start: time.Now()}, inbox: &inbox{}, net: newPipes()}
@@ -163,7 +164,7 @@ func TestReceiptGoesToItsSender(t *testing.T) {
 		if a, b := len(w.inbox.all()), len(other.all()); a != 10 || b != 0 {
 			t.Errorf("%d and %d receipts", a, b)
 		}
-		for n := range byte(10) { // phones' messages go to both in turn
+		for n := range byte(10) { // messages from phones go to both in turn
 			w.fromPhone(n)
 		}
 		time.Sleep(time.Second)
@@ -173,8 +174,8 @@ func TestReceiptGoesToItsSender(t *testing.T) {
 	})
 }
 
-// A sender learns the id of its message before it hears what came of it, however
-// fast the phone is.
+// A sender learns the id of its message before the receipt arrives, no matter how fast
+// the phone is.
 func TestReceiptAfterResponse(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(32)) // threads that overtake each other
 	s, _ := onTCP(t, smsc.Config{})
@@ -187,7 +188,7 @@ func TestReceiptAfterResponse(t *testing.T) {
 			receipts <- struct{}{}
 			return smpp.StatusOK
 		},
-		Trace: func(sent bool, p smpp.PDU, _ time.Time) { // in the order of the wire
+		Trace: func(sent bool, p smpp.PDU, _ time.Time) { // in the order of transmission
 			mu.Lock()
 			defer mu.Unlock()
 			switch b := p.Body.(type) {
