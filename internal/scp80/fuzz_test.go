@@ -74,7 +74,7 @@ func FuzzOpenResponse(f *testing.F) {
 	}
 	known := func(packet []byte, kind Kind) bool {
 		return slices.ContainsFunc(vectors, func(v *vector) bool {
-			is, _ := v.kind()
+			is, _ := v.kinds()
 			return is == kind && bytes.Equal(v.Packet, packet)
 		})
 	}
