@@ -14,10 +14,12 @@
 //
 //   - [Client.Do] sends a message as it is, for what the others do not cover.
 //
-//   - [LoadSandbox] reads what a sandbox on this machine needs from its clients.
+//   - [LoadSandbox] reads from its directory what a client of a sandbox needs.
 //
-//     SignRequest ─▶ Sign ─▶ signum.SignatureRequest ─▶ Do ─▶ JSON or SOAP ─▶ TLS
-//     signum.SignatureResponse, *signum.Fault or a transport error ◀─ decode ◀─┘
+// The path of a call:
+//
+//	SignRequest ─▶ Sign ─▶ signum.SignatureRequest ─▶ Do ─▶ JSON or SOAP ─▶ TLS
+//	signum.SignatureResponse, *signum.Fault or a transport error ◀─ decode ◀─┘
 //
 // It works with Signum and with the public Mobile ID service:
 //

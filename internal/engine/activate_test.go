@@ -144,7 +144,7 @@ func TestActivationForged(t *testing.T) {
 	}
 	foreign := good
 	foreign.TransID = id
-	if err := w.Answer(t.Context(), foreign); !errors.Is(err, ErrForeignDevice) {
+	if err := w.Answer(t.Context(), foreign); !errors.Is(err, ErrWrongDevice) {
 		t.Errorf("another device's: %v", err)
 	}
 	stolen := foreign // another device's key, with the proof that it made elsewhere

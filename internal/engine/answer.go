@@ -14,8 +14,8 @@ import (
 
 var _ mssp.AnswerHandler = (*Engine)(nil)
 
-// ErrForeignDevice means that the answer comes from a device that was not asked.
-var ErrForeignDevice = errors.New("answer of a device that was not asked")
+// ErrWrongDevice means that the answer comes from a device that was not asked.
+var ErrWrongDevice = errors.New("answer of a device that was not asked")
 
 // Answer takes the answer of a phone. A signature is verified against the
 // registered key before it can become a success. An answer that comes too late
@@ -59,8 +59,8 @@ func (e *Engine) accept(ctx context.Context, t *mssp.Transaction, a mssp.DeviceA
 
 // rejectWrongDevice refuses an answer from a device that was not asked.
 func (e *Engine) rejectWrongDevice(ctx context.Context, a mssp.DeviceAnswer) error {
-	e.cfg.Logger.WarnContext(ctx, "answer refused", "trans_id", a.TransID, "device", a.DeviceID, "err", ErrForeignDevice)
-	return ErrForeignDevice
+	e.cfg.Logger.WarnContext(ctx, "answer refused", "trans_id", a.TransID, "device", a.DeviceID, "err", ErrWrongDevice)
+	return ErrWrongDevice
 }
 
 // decide ends the transaction with the outcome of an answer, and records what

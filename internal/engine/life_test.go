@@ -161,7 +161,7 @@ func TestAnswers(t *testing.T) {
 
 		other := cancel
 		other.DeviceID = "9-SIM"
-		if err := w.Answer(ctx, other); !errors.Is(err, ErrForeignDevice) {
+		if err := w.Answer(ctx, other); !errors.Is(err, ErrWrongDevice) {
 			t.Errorf("answer of another device: %v", err)
 		}
 		if err := w.Answer(ctx, mssp.DeviceAnswer{TransID: "none"}); !errors.Is(err, mssp.ErrNotFound) {
