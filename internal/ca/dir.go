@@ -47,7 +47,8 @@ var (
 )
 
 // LoadOrCreate loads the authority in the directory. If the directory contains no
-// file of an authority, it creates and saves one.
+// file of an authority, it creates and saves one. To rotate the issuing CA, move the
+// files of the authority into the directory former, see dirFormer, and load again.
 func LoadOrCreate(dir string, c Config, now time.Time) (*Authority, error) {
 	a, err := Load(dir)
 	if !errors.Is(err, ErrNoAuthority) {
@@ -59,7 +60,7 @@ func LoadOrCreate(dir string, c Config, now time.Time) (*Authority, error) {
 	if err := a.Save(dir); err != nil {
 		return nil, err
 	}
-	return a, nil
+	return Load(dir) // with the former CAs that the directory may contain
 }
 
 // Save writes a new authority to the directory as PEM, and creates the directory

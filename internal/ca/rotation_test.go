@@ -342,3 +342,50 @@ func TestSaveFormer(t *testing.T) {
 		t.Errorf("a broken key: %v", err)
 	}
 }
+
+// To rotate, an operator moves the files of the CA into the directory former; the
+// next start creates a new authority that knows it.
+func TestRotateByMovingFiles(t *testing.T) {
+	p := newPKI(t)
+	dir := t.TempDir()
+	load := func() *Authority {
+		t.Helper()
+		a, err := LoadOrCreate(dir, Config{URL: p.url}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	first := load()
+	old := issue(t, p.serve(first))
+	former := filepath.Join(dir, dirFormer)
+	if err := os.MkdirAll(former, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	appendFile(t, filepath.Join(dir, fileIssuing), filepath.Join(dir, fileRoot))
+	for from, to := range map[string]string{fileIssuing: "2026.pem", fileIssuingKey: "2026.key", fileRootCRL: "2026.root.crl"} {
+		if err := os.Rename(filepath.Join(dir, from), filepath.Join(former, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{fileRoot, fileRootKey} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := p.serve(load())
+	issued := issue(t, now)
+	for _, c := range []*mssp.Certificate{old, issued} {
+		chain, err := now.Chain(c.DER)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verified, status := p.openSSL(sign(t, now, c), parse(t, c.DER), parse(t, chain[0]), parse(t, chain[1]))
+		if verified != nil || status != "good" {
+			t.Errorf("signature %v, OCSP %s", verified, status)
+		}
+	}
+	if parse(t, issued.DER).CheckSignatureFrom(first.issuing) == nil {
+		t.Error("the former CA still issues")
+	}
+}
