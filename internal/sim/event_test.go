@@ -3,7 +3,14 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,4 +105,37 @@ func TestEventsOfForgedProofs(t *testing.T) {
 			t.Errorf("%d proofs of 1000 had an effect", effects)
 		}
 	})
+}
+
+// docs/sim.md lists every operation and every reason of these events, and no
+// others.
+func TestEventsAreDocumented(t *testing.T) {
+	want := map[string]bool{}
+	for _, file := range []string{"event.go", "../smpp/event.go"} {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if v, ok := n.(*ast.ValueSpec); ok && (strings.HasPrefix(v.Names[0].Name, "op") || strings.HasPrefix(v.Names[0].Name, "reason")) {
+				want[strings.Trim(v.Values[0].(*ast.BasicLit).Value, `"`)] = true
+			}
+			return true
+		})
+	}
+	doc, err := os.ReadFile("../../docs/sim.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(doc), "\n## Events\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	got := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| [^|]").FindAllStringSubmatch(section, -1) {
+		if m[1] != "op" && m[1] != "reason" {
+			got[m[1]] = true
+		}
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("docs/sim.md has\n%v, the code\n%v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+	}
 }
