@@ -80,7 +80,7 @@ func (c *call) invited(hash []byte) (*mssp.Invite, *account, error) {
 		return nil, nil, errCode
 	case err != nil:
 		return nil, nil, err
-	case sub.State == mssp.SubscriberInactive:
+	case sub.State != mssp.SubscriberActive:
 		return nil, nil, errCode
 	}
 	a := &account{serial: sub.Serial}

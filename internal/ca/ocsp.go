@@ -110,7 +110,7 @@ func (i *Issuer) ocsp(ctx context.Context, request []byte) (ocspAnswer, error) {
 	k := ocspKey{issuer: keyID(ca.ca), serial: req.SerialNumber.Text(16), hash: req.HashAlgorithm, status: ocsp.Good}
 	c, err := i.store.Certificate(ctx, k.serial)
 	switch {
-	case errors.Is(err, mssp.ErrNotFound), err == nil && (c.State == mssp.CertificateIntended || issuerID(c) != k.issuer):
+	case errors.Is(err, mssp.ErrNotFound), err == nil && (c.State != mssp.CertificateGood && c.State != mssp.CertificateRevoked || issuerID(c) != k.issuer):
 		k.status = ocsp.Unknown
 	case err != nil:
 		return ocspError("tryLater", ocsp.TryLaterErrorResponse), fmt.Errorf("ca: OCSP: certificate %s: %w", k.serial, err)

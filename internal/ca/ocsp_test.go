@@ -25,13 +25,16 @@ func TestOCSP(t *testing.T) {
 		t.Run(string(p), func(t *testing.T) {
 			ctx := context.Background()
 			i, store, base := serve(t, p)
-			good, bad, half := issue(t, i), issue(t, i), issue(t, i)
+			good, bad, half, held := issue(t, i), issue(t, i), issue(t, i), issue(t, i)
 			if err := i.Revoke(ctx, bad.Serial, ocsp.KeyCompromise); err != nil {
 				t.Fatal(err)
 			}
 			row := store.rows[half.Serial]
 			row.State = mssp.CertificateIntended
 			store.rows[half.Serial] = row
+			row = store.rows[held.Serial]
+			row.State = "ON HOLD" // a state that only a newer version knows
+			store.rows[held.Serial] = row
 			unknown := *parse(t, good.DER)
 			unknown.SerialNumber = big.NewInt(4711)
 
@@ -42,6 +45,7 @@ func TestOCSP(t *testing.T) {
 				"good":     {parse(t, good.DER), ocsp.Good},
 				"revoked":  {parse(t, bad.DER), ocsp.Revoked},
 				"intended": {parse(t, half.DER), ocsp.Unknown},
+				"on hold":  {parse(t, held.DER), ocsp.Unknown},
 				"unknown":  {&unknown, ocsp.Unknown},
 			} {
 				for _, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256} {
