@@ -14,8 +14,8 @@ import (
 
 var _ mssp.Chains = (*Authority)(nil)
 
-// ErrForeignIssuer means that none of the authority's CAs issued a certificate.
-var ErrForeignIssuer = errors.New("ca: the certificate was issued by another authority")
+// ErrUnknownIssuer means that none of the authority's CAs issued a certificate.
+var ErrUnknownIssuer = errors.New("ca: the certificate was issued by another authority")
 
 // issued reports whether the CA issued a certificate with this issuer name and
 // authority key identifier. Two CAs may have the same name, so the key identifier
@@ -27,7 +27,7 @@ func issued(ca *x509.Certificate, name, keyID []byte) bool {
 // Chain returns the certificates (DER) that follow a subscriber's (DER) in a CMS:
 // the CA that issued it, then the root of that CA. It looks for the issuer by name
 // and key identifier among the current issuing CA and the former ones. The caller
-// must not change the result. The error is ErrForeignIssuer if none of them issued
+// must not change the result. The error is ErrUnknownIssuer if none of them issued
 // the certificate.
 func (a *Authority) Chain(certificate []byte) ([][]byte, error) {
 	name, keyID, err := issuerOf(certificate)
@@ -42,7 +42,7 @@ func (a *Authority) Chain(certificate []byte) ([][]byte, error) {
 			return [][]byte{f.Issuing.Raw, f.Root.Raw}, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: key identifier %x", ErrForeignIssuer, keyID)
+	return nil, fmt.Errorf("%w: key identifier %x", ErrUnknownIssuer, keyID)
 }
 
 // oidAuthorityKeyIdentifier is the content of the OID of RFC 5280, clause 4.2.1.1.

@@ -52,7 +52,7 @@ func TestChainAfterRotation(t *testing.T) {
 		i, _, _ := newIssuer(t, a)
 		issued = append(issued, issue(t, i).DER)
 	}
-	if _, err := second.Chain(issued[0]); !errors.Is(err, ErrForeignIssuer) {
+	if _, err := second.Chain(issued[0]); !errors.Is(err, ErrUnknownIssuer) {
 		t.Errorf("a certificate of an unknown issuer with the same name: %v", err)
 	}
 	now, err := third.WithFormer(Former{Issuing: first.issuing, Root: first.root})

@@ -137,7 +137,7 @@ func TestChainUnknown(t *testing.T) {
 		}
 		w.cfg.Chains = other
 		_, err = w.Status(t.Context(), &mssp.Caller{Pin: testPin}, &signum.StatusRequest{Header: w.header(), TransID: id})
-		if !errors.Is(err, ca.ErrForeignIssuer) {
+		if !errors.Is(err, ca.ErrUnknownIssuer) {
 			t.Errorf("a certificate of another issuer: %v", err)
 		}
 	})

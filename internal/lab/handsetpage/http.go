@@ -34,12 +34,12 @@ func (h *Page) sameOrigin(next http.Handler) http.Handler {
 		origin, host := originOf(h.Origin())
 		for _, o := range r.Header.Values("Origin") {
 			if o != origin {
-				h.refuse(w, http.StatusForbidden, "foreign")
+				h.refuse(w, http.StatusForbidden, "origin")
 				return
 			}
 		}
 		if cross.Check(r) != nil {
-			h.refuse(w, http.StatusForbidden, "foreign")
+			h.refuse(w, http.StatusForbidden, "origin")
 			return
 		}
 		if !strings.EqualFold(r.Host, host) {

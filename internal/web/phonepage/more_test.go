@@ -351,13 +351,13 @@ func testName(t *testing.T, browser context.Context) {
 }
 
 // changePasscode changes it in the settings.
-func changePasscode(p *webtest.Tab, old, fresh string) {
+func changePasscode(p *webtest.Tab, old, next string) {
 	p.T.Helper()
 	p.Visit("settings")
 	p.Click(`[data-do=change-passcode]`)
 	p.Fill(`dialog [name=passcode]`, old)
-	p.Fill(`dialog [name=new-passcode]`, fresh)
-	p.Fill(`dialog [name=passcode-again]`, fresh)
+	p.Fill(`dialog [name=new-passcode]`, next)
+	p.Fill(`dialog [name=passcode-again]`, next)
 	p.Press(kb.Enter)
 	p.Says(".note", "was changed")
 }

@@ -48,9 +48,9 @@ func testSettings(t *testing.T, ctx context.Context) {
 
 	// If the reply to a change is lost, the passcode that the service has works.
 	for _, arrives := range []bool{true, false} {
-		old, fresh := "975310", "112233"
+		old, next := "975310", "112233"
 		if !arrives {
-			old, fresh = "112233", "445566"
+			old, next = "112233", "445566"
 		}
 		p.Visit("settings")
 		p.Click(`[data-do=change-passcode]`)
@@ -64,15 +64,15 @@ func testSettings(t *testing.T, ctx context.Context) {
 			return true;
 		})()`, arrives))
 		p.Fill(`dialog [name=passcode]`, old)
-		p.Fill(`dialog [name=new-passcode]`, fresh)
-		p.Fill(`dialog [name=passcode-again]`, fresh)
+		p.Fill(`dialog [name=new-passcode]`, next)
+		p.Fill(`dialog [name=passcode-again]`, next)
 		p.Press(kb.Enter)
 		p.Says("dialog .error", "No connection")
 		p.Press(kb.Escape)
 		if arrives {
-			sign(old, fresh)
+			sign(old, next)
 		} else {
-			sign(fresh, old)
+			sign(next, old)
 		}
 	}
 

@@ -69,7 +69,7 @@ func TestPortalCSRF(t *testing.T) {
 }
 
 // Other sites may link to the portal and do nothing else.
-func TestPortalForeignReads(t *testing.T) {
+func TestPortalCrossSiteReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := loggedIn(t, newTestPortal(t, newFakeWorld()), portalNumber)
 		for _, tc := range []struct {

@@ -1,7 +1,7 @@
 // Remembers which messages the person has seen, for all pages of a handset in this
 // browser.
 
-const FRESH = 120_000_000; // µs; the first page that opens does not show older flash messages
+const MAX_AGE = 120_000_000; // µs; the first page that opens does not show older flash messages
 
 export class Memory {
   #name; #kept = {};
@@ -36,7 +36,7 @@ export class Memory {
 
   // since gets the time of the service, in ms.
   since(now) {
-    if (this.#kept.flash === undefined) this.#keep({ flash: now * 1000 - FRESH });
+    if (this.#kept.flash === undefined) this.#keep({ flash: now * 1000 - MAX_AGE });
   }
 
   // Messages are in the order of their times.

@@ -3,7 +3,7 @@
 
 import { clock } from './clock.js';
 
-const PATIENCE = 4000, FRESH = 5 * 60_000; // ms
+const PATIENCE = 4000, MAX_AGE = 5 * 60_000; // ms
 const SOMEWHERE = 100_000; // metres; the position is unknown
 
 const DISABLED = 100, UNDECIDED = 102; // codes of the geofencing service
@@ -19,7 +19,7 @@ export const countries = ('AD AE AF AG AI AL AM AO AR AS AT AU AW AX AZ BA BB BD
 export const position = () => new Promise((resolve) => {
   if (!navigator.geolocation) return resolve(undefined);
   setTimeout(resolve, PATIENCE + 500); // for browsers that wait for an answer about the permission
-  navigator.geolocation.getCurrentPosition(resolve, () => resolve(undefined), { timeout: PATIENCE, maximumAge: FRESH });
+  navigator.geolocation.getCurrentPosition(resolve, () => resolve(undefined), { timeout: PATIENCE, maximumAge: MAX_AGE });
 });
 
 // locate answers a party. What the person states has a confidence of one half.
