@@ -137,7 +137,7 @@ func (s *Store) TakeTry(ctx context.Context, deviceID string) (int, error) {
 		if taken, err := s.row(ctx, takeTry, []any{deviceID}, &left); err != nil || taken {
 			return err
 		}
-		return s.demand(ctx, selectAppID, deviceID)
+		return s.require(ctx, selectAppID, deviceID)
 	}})
 	if err != nil {
 		return -1, err

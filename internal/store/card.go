@@ -19,8 +19,8 @@ var (
 	selectCard = &query{text: cardColumns + `LEFT JOIN devices d ON d.id = c.device_id WHERE c.iccid = $1`}
 	// There is no ORDER BY and LIMIT: an account has one SIM and so one card, and
 	// with them PostgreSQL would walk all cards in that order until it found it.
-	selectCardsOf     = &query{text: cardColumns + `JOIN devices d ON d.id = c.device_id WHERE d.msisdn = $1`}
-	selectPlacedCards = &query{text: cardColumns + `JOIN devices d ON d.id = c.device_id WHERE c.iccid > $1 ORDER BY c.iccid LIMIT $2`}
+	selectCardsOf       = &query{text: cardColumns + `JOIN devices d ON d.id = c.device_id WHERE d.msisdn = $1`}
+	selectAssignedCards = &query{text: cardColumns + `JOIN devices d ON d.id = c.device_id WHERE c.iccid > $1 ORDER BY c.iccid LIMIT $2`}
 )
 
 // Card implements mssp.Store.
@@ -67,7 +67,7 @@ func (s *Store) AssignedCards(ctx context.Context, after string, limit int) ([]*
 	var page []*mssp.Card
 	for {
 		want, n := limit-len(page), 0
-		err := s.read.each(ctx, selectPlacedCards, []any{after, int64(want)}, func(rows *sql.Rows) error {
+		err := s.read.each(ctx, selectAssignedCards, []any{after, int64(want)}, func(rows *sql.Rows) error {
 			var r cardRow
 			if err := rows.Scan(r.dest()...); err == nil {
 				page = append(page, r.card())
@@ -247,10 +247,10 @@ INSERT INTO subscribers (msisdn, serial, state, recovery_code) VALUES ($1, $2, $
 // of several callers that enrol the same number, only one gets past that.
 func (s *session) enrolCard(ctx context.Context, sub *mssp.Subscriber, c *mssp.Card) error {
 	d := sub.Devices[0]
-	if err := s.demandCertificate(ctx, d); err != nil {
+	if err := s.requireCertificate(ctx, d); err != nil {
 		return err
 	}
-	if err := s.demandFreeDevice(ctx, d.ID); err != nil {
+	if err := s.requireFreeDevice(ctx, d.ID); err != nil {
 		return err
 	}
 	var state string
@@ -271,7 +271,7 @@ func (s *session) enrolCard(ctx context.Context, sub *mssp.Subscriber, c *mssp.C
 	return err
 }
 
-func (s *session) demandFreeDevice(ctx context.Context, id string) error {
+func (s *session) requireFreeDevice(ctx context.Context, id string) error {
 	var owner string
 	found, err := s.row(ctx, selectDeviceOwner, []any{id}, &owner)
 	if err == nil && found {

@@ -12,10 +12,10 @@ import (
 var (
 	updateCardState = &query{text: `
 UPDATE sim_cards SET state = $2, changed = $3 WHERE iccid = $1`}
-	barDevice = &query{text: `
+	blockDevice = &query{text: `
 UPDATE devices SET state = 'INACTIVE' WHERE id = (SELECT device_id FROM sim_cards WHERE iccid = $1)`}
 	// The certificate tells which state the device had before its card was blocked.
-	unbarDevice = &query{text: `
+	unblockDevice = &query{text: `
 UPDATE devices SET state = CASE
     WHEN cert_serial IS NULL THEN 'REGISTERED'
     WHEN EXISTS (SELECT 1 FROM certificates c WHERE c.serial = cert_serial AND c.state = 'GOOD') THEN 'ACTIVE'
@@ -41,9 +41,9 @@ func (s *Store) SetCardState(ctx context.Context, iccid string, to mssp.CardStat
 		case change{to, to}:
 			return nil
 		case change{mssp.CardActive, mssp.CardBlocked}:
-			device = barDevice
+			device = blockDevice
 		case change{mssp.CardBlocked, mssp.CardActive}:
-			device = unbarDevice
+			device = unblockDevice
 		case change{mssp.CardStock, mssp.CardRetired}:
 		default:
 			return refuse(fmt.Errorf("store: card %s is %s and does not become %s: %w", iccid, state, to, mssp.ErrCardState))
@@ -91,7 +91,7 @@ func (s *Store) SwapCard(ctx context.Context, msisdn, newICCID string, newDevice
 
 // swapCard does all checks before its first write, because a refusal must change nothing.
 func (s *session) swapCard(ctx context.Context, msisdn, iccid string, d mssp.Device, at int64) error {
-	if err := s.demand(ctx, lockSubscriber, msisdn); err != nil {
+	if err := s.require(ctx, lockSubscriber, msisdn); err != nil {
 		return err
 	}
 	var state string
@@ -102,7 +102,7 @@ func (s *session) swapCard(ctx context.Context, msisdn, iccid string, d mssp.Dev
 	} else if state != string(mssp.CardStock) {
 		return refuse(fmt.Errorf("store: card %s is %s, not in stock: %w", iccid, state, mssp.ErrCardState))
 	}
-	if err := s.demandFreeDevice(ctx, d.ID); err != nil {
+	if err := s.requireFreeDevice(ctx, d.ID); err != nil {
 		return err
 	}
 	if _, err := s.exec(ctx, retireCards, msisdn, at); err != nil {
@@ -155,7 +155,7 @@ func (s *Store) RenumberSubscriber(ctx context.Context, oldMSISDN, newMSISDN str
 }
 
 func (s *session) renumber(ctx context.Context, from, to string) error {
-	if err := s.demand(ctx, lockSubscriber, from); err != nil || from == to {
+	if err := s.require(ctx, lockSubscriber, from); err != nil || from == to {
 		return err
 	}
 	if n, err := s.exec(ctx, copySubscriber, from, to); err != nil {

@@ -78,7 +78,7 @@ func (s *Store) Invite(ctx context.Context, codeHash []byte, now time.Time) (*ms
 }
 
 var (
-	selectInvited = &query{text: `
+	selectInviteOf = &query{text: `
 SELECT 1 FROM invites WHERE code_hash = $1 AND msisdn = $2 AND expires > $3`}
 	consumeInvite = &query{text: `
 DELETE FROM invites WHERE code_hash = $1 AND msisdn = $2 AND expires > $3`}
@@ -116,15 +116,15 @@ func (s *Store) EnrolApp(ctx context.Context, e *mssp.Enrolment, now time.Time) 
 func (s *session) enrol(ctx context.Context, e *mssp.Enrolment, app []any, now time.Time) error {
 	msisdn, invite := e.App.MSISDN, []any{e.CodeHash, e.App.MSISDN, micros(now)}
 	var one int
-	if found, err := s.row(ctx, selectInvited, invite, &one); err != nil {
+	if found, err := s.row(ctx, selectInviteOf, invite, &one); err != nil {
 		return err
 	} else if !found {
 		return refuse(mssp.ErrInvite)
 	}
-	if err := s.demand(ctx, selectMSISDN, msisdn); err != nil {
+	if err := s.require(ctx, selectMSISDN, msisdn); err != nil {
 		return err
 	}
-	if err := s.demandCertificate(ctx, e.Device); err != nil {
+	if err := s.requireCertificate(ctx, e.Device); err != nil {
 		return err
 	}
 	var owner string

@@ -47,7 +47,7 @@ var planned = map[*query]string{
 	selectCard: "'c1234'", selectCardsOf: "'m1234'", selectOtherCard: "'d1234', 'c1'", selectReplies: "'c1234'",
 	takeCounter: "'c1234'", updateReplies: "'c1234', 1, 1", selectCardState: "'c1234'",
 	selectApp: "'a1234'", selectAppID: "'a1234'", takeTry: "'a1234'", resetTries: "'a1234', 3", deleteApp: "'a1234'",
-	selectInvite: `'\x` + strings.Repeat("0", 60) + `0042', 0`, selectInvited: `'\x` + strings.Repeat("0", 60) + `0042', 'm66', 0`,
+	selectInvite: `'\x` + strings.Repeat("0", 60) + `0042', 0`, selectInviteOf: `'\x` + strings.Repeat("0", 60) + `0042', 'm66', 0`,
 	consumeInvite: `'\x` + strings.Repeat("0", 60) + `0042', 'm66', 0`,
 	selectRevoked: "'x2000'",
 	selectUsed:    "'ap', 'a1234', 1234", selectBusy: "'m1200', 'SIM'", selectID: "'t1234'", selectTransaction: "'t1200'",

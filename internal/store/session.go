@@ -125,8 +125,8 @@ func (s *session) each(ctx context.Context, q *query, args []any, scan func(*sql
 	return scanAll(rows, err, scan)
 }
 
-// demand refuses with ErrNotFound if the query, which selects 1, finds nothing.
-func (s *session) demand(ctx context.Context, q *query, args ...any) error {
+// require refuses with ErrNotFound if the query, which selects 1, finds nothing.
+func (s *session) require(ctx context.Context, q *query, args ...any) error {
 	var one int
 	found, err := s.row(ctx, q, args, &one)
 	if err == nil && !found {

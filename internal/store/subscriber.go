@@ -100,7 +100,7 @@ DELETE FROM devices WHERE msisdn = $1 AND id NOT IN (SELECT value FROM json_each
 DELETE FROM devices WHERE msisdn = $1 AND id NOT IN (SELECT jsonb_array_elements_text($2::jsonb) COLLATE "C")`,
 	}
 	// A card outlives the device that it was in, see 0004_cards.
-	retireLost = &query{
+	retireOrphans = &query{
 		text: `
 UPDATE sim_cards SET state = 'RETIRED', device_id = NULL WHERE device_id IN (
     SELECT id FROM devices WHERE msisdn = $1 AND id NOT IN (SELECT value FROM json_each($2)))`,
@@ -139,7 +139,7 @@ func (s *Store) UpdateSubscriber(ctx context.Context, msisdn string, change func
 	}
 	bad := &s.unreadable
 	return s.change(ctx, msisdn, func(ctx context.Context, s *session, call caller) error {
-		if err := s.demand(ctx, lockSubscriber, msisdn); err != nil {
+		if err := s.require(ctx, lockSubscriber, msisdn); err != nil {
 			return err
 		}
 		r := subscriberRows{s: mssp.Subscriber{MSISDN: msisdn}}
@@ -177,14 +177,14 @@ func (s *session) putSubscriber(ctx context.Context, sub *mssp.Subscriber) error
 		} else if found && owner != sub.MSISDN {
 			return refuse(othersDevice(d.ID))
 		}
-		if err := s.demandCertificate(ctx, d); err != nil {
+		if err := s.requireCertificate(ctx, d); err != nil {
 			return err
 		}
 	}
 	if _, err := s.exec(ctx, upsertSubscriber, sub.MSISDN, sub.Serial, string(sub.State), sub.RecoveryCodeCreated); err != nil {
 		return err
 	}
-	for _, q := range []*query{retireLost, deleteDevices} {
+	for _, q := range []*query{retireOrphans, deleteDevices} {
 		if _, err := s.exec(ctx, q, sub.MSISDN, encodeList(ids)); err != nil {
 			return err
 		}
@@ -205,12 +205,12 @@ func (s *session) putSubscriber(ctx context.Context, sub *mssp.Subscriber) error
 
 func othersDevice(id string) error { return fmt.Errorf("store: device %s is another subscriber's", id) }
 
-// demandCertificate refuses a device whose certificate was never intended.
-func (s *session) demandCertificate(ctx context.Context, d mssp.Device) error {
+// requireCertificate refuses a device whose certificate was never intended.
+func (s *session) requireCertificate(ctx context.Context, d mssp.Device) error {
 	if d.Certificate == nil {
 		return nil
 	}
-	err := s.demand(ctx, selectSerial, d.Certificate.Serial)
+	err := s.require(ctx, selectSerial, d.Certificate.Serial)
 	if errors.Is(err, mssp.ErrNotFound) {
 		err = refuse(fmt.Errorf("store: certificate %s of device %s: %w", d.Certificate.Serial, d.ID, mssp.ErrNotFound))
 	}

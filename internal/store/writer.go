@@ -97,7 +97,7 @@ func (w *writer) linger(group []*write) []*write {
 func (w *writer) commit(group []*write) {
 	ctx, cancel := w.context()
 	defer cancel()
-	if err := w.begun(ctx, (*session).beginGroup); err != nil {
+	if err := w.startTransaction(ctx, (*session).beginGroup); err != nil {
 		w.fail(group, explain(ctx, err))
 		return
 	}
@@ -139,14 +139,14 @@ func (w *writer) apply(ctx context.Context, group []*write) ([]*write, error) {
 }
 
 // single runs one write in its own transaction and answers it. It returns an error,
-// and answers nobody, only if no transaction could be begun. If PostgreSQL rolls the
+// and answers nobody, only if no transaction could be started. If PostgreSQL rolls the
 // write back in favour of others, it is run again, up to maxAttempts times and
 // within the time limit of a transaction.
 func (w *writer) single(one []*write) error {
 	ctx, cancel := w.context()
 	defer cancel()
 	for attempt := 1; ; attempt++ {
-		if err := w.begun(ctx, (*session).beginSingle); err != nil {
+		if err := w.startTransaction(ctx, (*session).beginSingle); err != nil {
 			return explain(ctx, err)
 		}
 		err := w.session.run(ctx, one)
@@ -212,9 +212,9 @@ func (w *writer) fail(group []*write, err error) {
 	}
 }
 
-// begun starts a transaction. It makes a new connection if there is none, or if the
+// startTransaction starts a transaction. It makes a new connection if there is none, or if the
 // current one has died since it was last used.
-func (w *writer) begun(ctx context.Context, how func(*session, context.Context) error) error {
+func (w *writer) startTransaction(ctx context.Context, how func(*session, context.Context) error) error {
 	if w.session != nil {
 		if how(w.session, ctx) == nil {
 			return nil
