@@ -57,7 +57,7 @@ func TestCards(t *testing.T) {
 	}
 	load(200, `{"rows":2,"new":2,"swapped":0,"renumbered":0,"updated":0,"unchanged":0,"failed":0}`, "options", plain, "cards", cardFile)
 	load(200, `"unchanged":2`, "options", plain, "cards", cardFile)
-	load(200, `"errors":[{"line":2,"reason":"it has 1 fields, the header 6"}]`, "options", plain, "cards", cardFile[:39]+"x")
+	load(200, `"errors":[{"line":2,"reason":"the row has 1 fields, the header 6"}]`, "options", plain, "cards", cardFile[:39]+"x")
 	load(400, "transport key is missing", "cards", cardFile)
 	load(400, "part cards is missing", "options", plain)
 	load(400, `unknown part \"file\"`, "file", cardFile)
