@@ -17,10 +17,10 @@ import (
 // has been handled.
 var errLocating = errors.New("the phone is being located")
 
-// give hands a request's answer to the engine. If the engine does not take it now,
-// give is called again until the request expires. It does not rely on the SMSC, which
+// handOver hands a request's answer to the engine. If the engine does not take it now,
+// it is called again until the request expires. It does not rely on the SMSC, which
 // delivers only the last part of a message again, if that.
-func (c *Channel) give(ctx context.Context, q *request) error {
+func (c *Channel) handOver(ctx context.Context, q *request) error {
 	c.mu.Lock()
 	if q.state == ended || q.answer == nil {
 		c.mu.Unlock()
@@ -34,11 +34,11 @@ func (c *Channel) give(ctx context.Context, q *request) error {
 		}
 		a.Location = q.location
 	}
-	q.gave++
-	tries := q.gave
+	q.handOvers++
+	tries := q.handOvers
 	c.mu.Unlock()
 
-	err := c.tell(ctx, &a)
+	err := c.tryAnswer(ctx, &a)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err == nil {
@@ -52,22 +52,22 @@ func (c *Channel) give(ctx context.Context, q *request) error {
 	return err
 }
 
-// giveLater hands the answer over in another goroutine. Channel.mu is held.
-func (c *Channel) giveLater(q *request) {
+// handOverLater hands the answer over in another goroutine. Channel.mu is held.
+func (c *Channel) handOverLater(q *request) {
 	q.next = time.Time{}
 	c.answers.do(func() {
-		if err := c.give(context.Background(), q); err != nil && err != errLocating {
+		if err := c.handOver(context.Background(), q); err != nil && err != errLocating {
 			c.log.Error("answer of a SIM not taken", "trans_id", q.TransID, "device", q.DeviceID, "err", err)
 		}
 	})
 }
 
-// tell hands an answer to the engine. An answer that the engine will never take
+// tryAnswer hands an answer to the engine. An answer that the engine will never take
 // counts as taken.
-func (c *Channel) tell(ctx context.Context, a *mssp.DeviceAnswer) error {
+func (c *Channel) tryAnswer(ctx context.Context, a *mssp.DeviceAnswer) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	err := c.handOver(ctx, a)
+	err := c.callAnswerer(ctx, a)
 	switch {
 	case err == nil:
 		c.n.answers.Add(1)
@@ -81,7 +81,7 @@ func (c *Channel) tell(ctx context.Context, a *mssp.DeviceAnswer) error {
 	return fmt.Errorf("the engine did not take the answer: %w", err)
 }
 
-func (c *Channel) handOver(ctx context.Context, a *mssp.DeviceAnswer) (err error) {
+func (c *Channel) callAnswerer(ctx context.Context, a *mssp.DeviceAnswer) (err error) {
 	defer event.RescueTo(&err, c.log, "answer of a SIM")
 	return c.answerer.Answer(ctx, *a)
 }
@@ -132,7 +132,7 @@ func (c *Channel) located(q *request, l *mssp.Location) {
 		c.n.locateErrors.Add(1)
 	}
 	if q.state == answering {
-		c.giveLater(q)
+		c.handOverLater(q)
 	}
 }
 
@@ -140,14 +140,14 @@ func (c *Channel) located(q *request, l *mssp.Location) {
 func (c *Channel) answerFault(q *request, code signum.Code) {
 	c.n.unreached.Add(1)
 	c.setAnswer(q, q.answerOf(signum.NewFault(code)), c.now())
-	c.giveLater(q)
+	c.handOverLater(q)
 }
 
 // setAnswer sets the answer for the engine. It replaces one that the engine has not
 // taken yet. Channel.mu is held.
 func (c *Channel) setAnswer(q *request, a mssp.DeviceAnswer, now time.Time) {
 	c.move(q, answering)
-	q.answer, q.next, q.gave = &a, time.Time{}, 0
+	q.answer, q.next, q.handOvers = &a, time.Time{}, 0
 	c.trace.note(q.MSISDN, q.TransID, now, "outcome: "+describe(&a))
 	c.arm(q)
 }

@@ -50,15 +50,15 @@ type Config struct {
 	Logger         *slog.Logger
 
 	Retry          Retry
-	Submits        int           // short messages that are handed over at once; 0: 128
-	Capacity       int           // requests in memory, beyond which Send refuses; 0: 50,000
-	SubmitTimeout  time.Duration // of one short message, from its turn to the SMSC's answer; 0: 30 s
-	TextTimeout    time.Duration // of a text message with all its parts; 0: 10 s
-	LocateTimeout  time.Duration // from the request on; 0: 3 s
-	ReplyLifetime  time.Duration // of a reply that lacks parts; 0: 60 s
-	ReplyParts     int           // incomplete ones kept per MSISDN; 0: 16
-	TracedCards    int           // MSISDNs whose last exchanges are kept; 0: 1,000, negative: none
-	TracedMessages int           // exchanges of each; 0: 40
+	Submits        int           // attempts being submitted at a time; 0: 128
+	Capacity       int           // requests in memory; Send refuses more; 0: 50,000
+	SubmitTimeout  time.Duration // for one short message, until the SMSC's answer; 0: 30 s
+	TextTimeout    time.Duration // for all parts of a text message; 0: 10 s
+	LocateTimeout  time.Duration // for a location, from the request on; 0: 3 s
+	ReplyLifetime  time.Duration // how long an incomplete reply is kept; 0: 60 s
+	ReplyParts     int           // parts kept per MSISDN; 0: 16
+	TracedCards    int           // MSISDNs whose last exchanges are kept; 0: 1,000; negative: none
+	TracedMessages int           // exchanges kept of each; 0: 40
 }
 
 // Retry says when a request is sent again. Zero values mean the defaults. Nothing is

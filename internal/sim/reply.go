@@ -96,7 +96,7 @@ func (c *Channel) apply(ctx context.Context, in *arrival, rep *applet.Reply) err
 	if !c.take(q, rep, in.at) {
 		return nil
 	}
-	return c.give(ctx, q)
+	return c.handOver(ctx, q)
 }
 
 // requestOf returns nil if nothing waits for the reply.

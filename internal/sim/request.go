@@ -24,9 +24,9 @@ type request struct {
 	timer    *time.Timer // the only one; set by Channel.arm
 	next     time.Time   // when the next attempt is due, or the answer is handed over again; zero: neither
 
-	answer   *mssp.DeviceAnswer // that the engine has not taken yet
-	gave     int                // how often it was handed to the engine
-	location *mssp.Location
+	answer    *mssp.DeviceAnswer // that the engine has not taken yet
+	handOvers int                // how often it was handed to the engine
+	location  *mssp.Location
 }
 
 // attempts is the state of the repetition. Each attempt is one packet with its own

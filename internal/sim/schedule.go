@@ -50,7 +50,7 @@ func (c *Channel) upcoming(q *request) (at time.Time, do func(*request)) {
 	}
 	switch {
 	case q.state == answering:
-		return q.next, c.giveLater
+		return q.next, c.handOverLater
 	case q.state == waiting && !q.flags.has(givenUp):
 		return q.next, c.enqueue
 	}
@@ -122,7 +122,7 @@ func (c *Channel) giveUp(q *request) {
 // expire forgets a request that has expired; the engine ends it with 208.
 func (c *Channel) expire(q *request) {
 	if q.answer != nil {
-		c.log.Error("answer of a SIM lost: the engine did not take it in time", "trans_id", q.TransID, "tries", q.gave)
+		c.log.Error("answer of a SIM lost: the engine did not take it in time", "trans_id", q.TransID, "tries", q.handOvers)
 	}
 	c.trace.note(q.MSISDN, q.TransID, c.now(), "expired")
 	c.end(q)
