@@ -2,11 +2,11 @@
 //
 // If SIGNUM_TEST_POSTGRES is set, to a postgres:// URL with the right to create
 // databases, that server is used. Otherwise a private server is started, once
-// for each test binary, from the binaries installed on the machine; it listens
-// on a free port of 127.0.0.1 and goes, data and all, when the test binary
-// ends, however it ends. Tests flush nothing to disk; benchmarks do.
+// for each test binary, from the programs installed on the machine. It listens on
+// a free port of 127.0.0.1, and is removed with its data when the test binary ends,
+// however it ends. For tests it flushes nothing to disk; for benchmarks it does.
 //
-// PoolerURL leads through a PgBouncer that is started in the same way.
+// PoolerURL connects through a PgBouncer that is started in the same way.
 //
 // It must not know what is kept in the database.
 package pgtest

@@ -26,9 +26,8 @@ var (
 	durable = sync.OnceValues(func() (string, error) { return start(true) })
 )
 
-// URL returns the URL of a new, empty database, dropped when t ends. Without a
-// server and without the means to start one, t is skipped, or fails if the
-// environment says CI=true.
+// URL returns the URL of a new, empty database, which is dropped when t ends. If
+// there is no server and none can be started, t ends as with testkit.Missing.
 func URL(t testing.TB) string {
 	t.Helper()
 	return Database(t, "")
@@ -36,7 +35,7 @@ func URL(t testing.TB) string {
 
 var errNoPooler = errors.New("PgBouncer is not installed; run make deps")
 
-// pooler is PgBouncer before the server of tests, started when first needed.
+// pooler is the PgBouncer in front of the server, started when first needed.
 var pooler = sync.OnceValues(func() (string, error) {
 	server := os.Getenv(Env)
 	if server == "" {
@@ -48,8 +47,9 @@ var pooler = sync.OnceValues(func() (string, error) {
 	return startPooler(server)
 })
 
-// PoolerURL is URL through a PgBouncer that gives each transaction another
-// connection of the server. It says pooler=transaction, as a store needs it.
+// PoolerURL is like URL, but goes through a PgBouncer that gives each transaction
+// another connection of the server. The URL says pooler=transaction, which a store
+// needs.
 func PoolerURL(t testing.TB) string {
 	t.Helper()
 	direct := URL(t)
@@ -68,8 +68,8 @@ func PoolerURL(t testing.TB) string {
 	return u.String()
 }
 
-// Database is URL with more to say about the database: options are appended to
-// CREATE DATABASE. If the server refuses them, t is skipped.
+// Database is like URL, with options for CREATE DATABASE. If the server refuses
+// them, t is skipped.
 func Database(t testing.TB, options string) string {
 	t.Helper()
 	server := server(t)

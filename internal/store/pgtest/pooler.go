@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// poolerConfig is that of PgBouncer. The pool is small, so that transactions of one
-// client do get different connections of the server, and a client that leaves
-// something behind on one of them meets it on another. No parameter of a start-up
-// message is ignored: one that the pooler does not know is an error.
+// poolerConfig is the configuration of PgBouncer. The pool is small, so that the
+// transactions of one client do get different connections of the server, and what a
+// client leaves on a connection shows. No parameter of a start-up message is ignored:
+// an unknown one is an error.
 const poolerConfig = `
 [databases]
 * = %s
@@ -82,7 +82,7 @@ func startPoolerIn(dir, bin, server string) (string, error) {
 	return address, err
 }
 
-// target is the connection string of a server as PgBouncer wants it.
+// target returns the connection string of a server in the form of PgBouncer.
 func target(u *url.URL) string {
 	port := u.Port()
 	if port == "" {

@@ -20,10 +20,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// supervisor runs the server and outlives the test binary by a moment: when
-// that has ended, by whatever means, its end of the pipe on file descriptor 3
-// is closed, and server and data go. Arguments: the directory of the data, the
-// signal that ends the server at once, then the server's command line.
+// supervisor runs the server and outlives the test binary for a moment. When the
+// test binary has ended, for whatever reason, its end of the pipe on file descriptor
+// 3 is closed, and the supervisor ends the server and deletes the data. Arguments:
+// the directory of the data, the signal that ends the server at once, and the
+// server's command line.
 const supervisor = `
 dir=$1; signal=$2; shift 2
 "$@" 3<&- & server=$!
@@ -80,7 +81,7 @@ func startIn(dir, bin string, durable bool) (string, error) {
 }
 
 // supervise runs a server that ends with the test binary. Its output goes to the
-// file "log" of the directory, which goes with it.
+// file "log" of the directory, which is deleted with the server.
 func supervise(dir string, who *syscall.Credential, signal string, args []string) error {
 	alive, dead, err := os.Pipe()
 	if err != nil {
@@ -95,7 +96,7 @@ func supervise(dir string, who *syscall.Credential, signal string, args []string
 	cmd := exec.Command("/bin/sh", append([]string{"-c", supervisor, "pgtest", dir, signal}, args...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
 	cmd.ExtraFiles = []*os.File{alive}
-	// A group of its own: an interrupt from the keyboard is not for it.
+	// A separate process group, so that an interrupt from the keyboard does not end it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who, Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		dead.Close()
@@ -105,8 +106,8 @@ func supervise(dir string, who *syscall.Credential, signal string, args []string
 	return nil
 }
 
-// held are the pipes that keep the servers alive. Nobody closes them but the
-// end of the process; here they are out of the garbage collector's reach.
+// held holds the pipes that keep the servers alive until the process ends. Here the
+// garbage collector does not close them.
 var (
 	holding sync.Mutex
 	held    []*os.File
@@ -118,7 +119,8 @@ func hold(f *os.File) {
 	held = append(held, f)
 }
 
-// credential is who the server runs as: it refuses to be root.
+// credential returns the user to run the server as, because it refuses to run as
+// root.
 func credential(dir string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -147,7 +149,7 @@ func credential(dir string) (*syscall.Credential, error) {
 // binaries finds the directory of a server's programs.
 func binaries() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
-		// Beside a symbolic link the server may be missing.
+		// The directory of a symbolic link may lack the server.
 		if real, err := filepath.EvalSymlinks(path); err == nil {
 			path = real
 		}
@@ -163,15 +165,14 @@ func binaries() (string, error) {
 	return filepath.Dir(newest), nil
 }
 
-// version is the number in /usr/lib/postgresql/15/bin/initdb.
+// version returns the number in /usr/lib/postgresql/15/bin/initdb.
 func version(path string) int {
 	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
 	return n
 }
 
-// freePort finds a port to listen on. It is below those that systems give to
-// connections: of these, one that is free now may be taken by the time that the
-// server wants it.
+// freePort finds a port to listen on. It is below the ports that systems give to
+// connections, which may be taken by the time the server starts.
 func freePort() (port string, err error) {
 	for range 100 {
 		port = strconv.Itoa(15_000 + rand.IntN(17_000))

@@ -2,8 +2,8 @@
 
 package pgtest
 
-// start knows how to start a server on Unix only.
+// start can start a server only on Unix.
 func start(bool) (string, error) { return "", errNotInstalled }
 
-// startPooler knows how to start one on Unix only.
+// startPooler can start PgBouncer only on Unix.
 func startPooler(string) (string, error) { return "", errNoPooler }
