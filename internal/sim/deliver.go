@@ -64,7 +64,6 @@ func (c *Channel) message(ctx context.Context, in *arrival, d *smpp.DeliverSM) s
 	case in.card.State != mssp.CardActive:
 		return c.drop(in, &c.n.unknown, reasonUnknown, "the sender's card is not active")
 	}
-	in.event.Device = in.card.DeviceID
 	in.trace = c.traceArrival(in, d, h)
 	if s := c.unstall(in); s != nil {
 		if st := c.packet(ctx, in, s); st != smpp.StatusOK {
