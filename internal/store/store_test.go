@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 var quiet = WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
 
 func TestSQLite(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Database {
 		path := filepath.Join(t.TempDir(), "a file?.db")
 		return storetest.Database{
@@ -51,10 +52,12 @@ func alterSQLite(ctx context.Context, path, statement string) error {
 
 // Through PgBouncer, which gives each transaction another connection.
 func TestPooler(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Database { return postgresDatabase(t, pgtest.PoolerURL(t)) })
 }
 
 func TestPostgres(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Database { return postgresDatabase(t, pgtest.URL(t)) })
 }
 

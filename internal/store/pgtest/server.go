@@ -70,7 +70,7 @@ func startIn(dir, bin string, durable bool) (string, error) {
 		return "", err
 	}
 	args := []string{filepath.Join(bin, "postgres"), "-D", data, "-h", "127.0.0.1", "-p", port,
-		"-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "shared_buffers=128MB"}
+		"-c", "unix_socket_directories=", "-c", "max_connections=1000", "-c", "shared_buffers=128MB"}
 	if !durable {
 		args = append(args, "-c", "fsync=off", "-c", "full_page_writes=off")
 	}
