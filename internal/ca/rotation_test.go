@@ -87,8 +87,8 @@ func (p *pki) fetchCRL(address string) []byte {
 }
 
 // openSSL checks a signature with the CRLs that the certificates state, and asks
-// for the OCSP status. It returns what both say.
-func (p *pki) openSSL(signature []byte, leaf, issuing, root *x509.Certificate) (verified error, status string) {
+// for the OCSP status. It returns the status, and why the signature did not verify.
+func (p *pki) openSSL(signature []byte, leaf, issuing, root *x509.Certificate) (status string, verified error) {
 	p.t.Helper()
 	trust := pemFile(p.t, "root.pem", "CERTIFICATE", root.Raw)
 	crls := pemFile(p.t, "crls.pem", "X509 CRL", p.fetchCRL(leaf.CRLDistributionPoints[0]), p.fetchCRL(issuing.CRLDistributionPoints[0]))
@@ -101,7 +101,7 @@ func (p *pki) openSSL(signature []byte, leaf, issuing, root *x509.Certificate) (
 		p.t.Errorf("openssl ocsp: %v\n%s", err, out)
 	}
 	_, status, _ = strings.Cut(out, "leaf.pem: ")
-	return verified, strings.Fields(status + " none")[0]
+	return strings.Fields(status + " none")[0], verified
 }
 
 // sign makes a signature with the EC device key.
@@ -158,7 +158,7 @@ func TestStatusAfterRotation(t *testing.T) {
 				{"of the former CA, revoked", revoked, first, "revoked"},
 				{"of the new CA", issued, second, "good"},
 			} {
-				verified, status := p.openSSL(sign(t, now, tc.c), parse(t, tc.c.DER), tc.of.issuing, tc.of.root)
+				status, verified := p.openSSL(sign(t, now, tc.c), parse(t, tc.c.DER), tc.of.issuing, tc.of.root)
 				if (verified == nil) != (tc.status == "good") || status != tc.status {
 					t.Errorf("a certificate %s: signature %v, OCSP %s", tc.what, verified, status)
 				}
@@ -380,7 +380,7 @@ func TestRotateByMovingFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		verified, status := p.openSSL(sign(t, now, c), parse(t, c.DER), parse(t, chain[0]), parse(t, chain[1]))
+		status, verified := p.openSSL(sign(t, now, c), parse(t, c.DER), parse(t, chain[0]), parse(t, chain[1]))
 		if verified != nil || status != "good" {
 			t.Errorf("signature %v, OCSP %s", verified, status)
 		}
