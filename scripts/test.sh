@@ -35,7 +35,7 @@ fi
 set +e
 "$gotestsum" --format pkgname --rerun-fails=1 --rerun-fails-max-failures=3 --jsonfile="$json" \
 	--packages="${*:-./...}" -- -race -gcflags='modernc.org/...=-d=checkptr=0' -count=1 -timeout 20m 2>&1 |
-	awk '!/^DONE / { print; fflush() }' # testsum says how it ended
+	grep --line-buffered -v '^DONE ' # testsum says how it ended; mawk would show nothing before the end
 status=${PIPESTATUS[0]}
 set -e
 "$work/testsum" -status "$status" "$json"
