@@ -163,7 +163,7 @@ func TestLimits(t *testing.T) {
 		{"as it should", strings.NewReader("hello"), []string{"Content-Type", "text/line; charset=UTF-8"}, 200, "hello"},
 		{"odd parameters", strings.NewReader("hello"), []string{"Content-Type", "Text/Line; =x"}, 200, "hello"},
 		{"no type", strings.NewReader("hello"), nil, 200, "hello"},
-		{"wrong type", strings.NewReader("hello"), []string{"Content-Type", "text/csv"}, 500, "101 WRONG_PARAM: Content-Type"},
+		{"wrong type", strings.NewReader("hello"), []string{"Content-Type", "text/csv"}, 500, "101 WRONG_PARAM: This endpoint does not accept this Content-Type"},
 		{"gzip", zipped("hello"), []string{"Content-Encoding", "gzip"}, 200, "hello"},
 		{"meaningless encoding", strings.NewReader("hello"), []string{"Content-Encoding", "UTF-8"}, 200, "hello"},
 		{"not gzip", strings.NewReader("hello"), []string{"Content-Encoding", "gzip"}, 500, "101 WRONG_PARAM: Body is not gzip"},

@@ -23,7 +23,7 @@ func logEvent(ctx context.Context, l *slog.Logger, e *Event) {
 			attrs = append(attrs, slog.String(k, v))
 		}
 	}
-	add("wire", e.Entrance)
+	add("entrance", e.Entrance)
 	add("op", e.Op)
 	add("source", e.Source)
 	add("ap_id", e.APID)

@@ -35,11 +35,11 @@ func TestTrustedProxies(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if want := "wire=" + tt.wire + " "; !strings.Contains(log.String(), want) {
+		if want := "entrance=" + tt.wire + " "; !strings.Contains(log.String(), want) {
 			t.Errorf("no event with %q:\n%s", want, log.String())
 		}
 		for line := range strings.Lines(log.String()) {
-			if strings.Contains(line, "wire="+tt.wire+" ") && !strings.Contains(line, "source="+tt.source+" ") {
+			if strings.Contains(line, "entrance="+tt.wire+" ") && !strings.Contains(line, "source="+tt.source+" ") {
 				t.Errorf("the source is not %s: %s", tt.source, line)
 			}
 		}

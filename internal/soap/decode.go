@@ -167,5 +167,5 @@ func (m *message) part(op signum.Operation, e xml.StartElement) error {
 }
 
 func (m *message) foreign() error {
-	return signum.Faultf(signum.WrongParam, "The message is not one of this endpoint")
+	return signum.Faultf(signum.WrongParam, "This endpoint does not accept this message")
 }

@@ -181,7 +181,7 @@ func many(format string, n int) string {
 func TestDecodeRefused(t *testing.T) {
 	const (
 		at    = "Malformed XML at byte "
-		other = "The message is not one of this endpoint"
+		other = "This endpoint does not accept this message"
 		open  = `<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope">`
 		body  = `<e:Body><MSS_Signature><MSS_SignatureReq/></MSS_Signature></e:Body>`
 	)

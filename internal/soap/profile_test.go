@@ -202,7 +202,7 @@ func TestDecodeProfile(t *testing.T) {
 			}
 		})
 	}
-	const other = "The message is not one of this endpoint"
+	const other = "This endpoint does not accept this message"
 	for name, tt := range map[string]struct{ body, detail string }{
 		"a receipt":           {receipt("", ""), other},
 		"wrapper of the port": {envelope("<MSS_Profile><MSS_ProfileReq/></MSS_Profile>"), other},

@@ -90,7 +90,7 @@ func TestDecodeReceipt(t *testing.T) {
 			}
 		})
 	}
-	const other = "The message is not one of this endpoint"
+	const other = "This endpoint does not accept this message"
 	for name, tt := range map[string]struct{ body, detail string }{
 		"a signature":         {sign("", ""), other},
 		"other part":          {envelope("<MSS_Receipt><MSS_ProfileReq/></MSS_Receipt>"), other},
