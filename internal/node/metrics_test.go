@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -102,10 +103,9 @@ func TestMetricsDocument(t *testing.T) {
 		defer event.Rescue(slog.New(slog.DiscardHandler), "test of the document")
 		panic("boom")
 	}()
-	if err := n.Store.Close(); err != nil {
-		t.Fatal(err)
-	}
-	call("POST", n.WebListenerURL()+"/app/v1/enrol/begin", "application/json", `{"code":"K7QZ4MX92T"}`)
+	failed := n.events.Begin("app", "POST /app/v1/enrol/begin", "192.0.2.1")
+	n.events.Fail(failed, errors.New("disk full"))
+	n.events.Emit(t.Context(), failed)
 
 	_, text := get(t, n.OpsURL()+"/metrics")
 	for _, e := range regexp.MustCompile(`entrance="([^"]*)"`).FindAllStringSubmatch(text, -1) {

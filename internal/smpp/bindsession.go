@@ -96,7 +96,7 @@ func (s *bindSession) handle(p PDU) {
 		s.conn.respond(p.Sequence, st, &DeliverSMResp{})
 		s.c.emit(ctx, e, st)
 	}
-	if !s.c.start(func(ctx context.Context) { answer(ctx, s.c.deliver(ctx, d, e)) }) {
+	if !s.c.start(func(ctx context.Context) Status { return s.c.deliver(ctx, d, e) }, answer) {
 		e.Reason = reasonBusy
 		answer(context.Background(), StatusRxTempError) // the SMSC tries again
 	}

@@ -6,9 +6,11 @@ import (
 	"github.com/signum-mssp/signum/internal/event"
 )
 
-// start runs the handling of a message in a goroutine of its own if there is a
-// slot for it. Once started, it is finished even if the session ends meanwhile.
-func (c *Client) start(handling func(context.Context)) bool {
+// start handles a message in a goroutine of its own, if there is a slot for it, and
+// then answers it. Once started, it is finished even if the session ends meanwhile.
+// The slot is free before the answer leaves: an SMSC that keeps to the window may
+// send the next message at once.
+func (c *Client) start(handle func(context.Context) Status, answer func(context.Context, Status)) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cfg.Deliver == nil || c.draining {
@@ -21,12 +23,16 @@ func (c *Client) start(handling func(context.Context)) bool {
 	}
 	c.work.Go(func() {
 		defer event.Rescue(c.log, "deliver_sm")
-		defer func() { <-c.slots }()
 		ctx, cancel := context.WithTimeout(context.Background(), c.cfg.ResponseTimeout)
 		defer cancel()
-		handling(ctx)
+		answer(ctx, c.inSlot(ctx, handle))
 	})
 	return true
+}
+
+func (c *Client) inSlot(ctx context.Context, handle func(context.Context) Status) Status {
+	defer func() { <-c.slots }()
+	return handle(ctx)
 }
 
 // deliver calls Deliver. If that panics, the SMSC is told to try again later, but

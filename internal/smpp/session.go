@@ -156,6 +156,13 @@ func (ss *Session) bind(seq uint32, b *Bind) {
 	}
 }
 
+// inSlot handles a message. Its slot is free before the response leaves: an ESME
+// that keeps to the window may send the next message at once.
+func (ss *Session) inSlot(m *SubmitSM) (id string, st Status, answered func()) {
+	defer func() { <-ss.slots }()
+	return ss.s.cfg.Submit(ss.s.ctx, ss, m)
+}
+
 func (ss *Session) submit(seq uint32, m *SubmitSM) {
 	refuse := func(st Status) { ss.conn.respond(seq, st, &SubmitSMResp{}) }
 	switch {
@@ -174,8 +181,7 @@ func (ss *Session) submit(seq uint32, m *SubmitSM) {
 	}
 	ss.handler.Go(func() {
 		defer event.Rescue(ss.s.log, "submit_sm", func() { refuse(StatusSysErr) })
-		defer func() { <-ss.slots }()
-		id, st, answered := ss.s.cfg.Submit(ss.s.ctx, ss, m)
+		id, st, answered := ss.inSlot(m)
 		if st != StatusOK {
 			id = ""
 		}
