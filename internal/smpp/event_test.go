@@ -45,6 +45,7 @@ func TestDeliverEvents(t *testing.T) {
 			if _, err := session.Deliver(within(time.Minute), messageOf(text)); err != nil {
 				t.Fatal(err)
 			}
+			synctest.Wait() // the event comes after the answer
 		}
 		var slow sync.WaitGroup
 		slow.Go(func() { _, _ = session.Deliver(within(time.Minute), messageOf("slow")) })
