@@ -107,14 +107,19 @@ func (p *pki) openSSL(signature []byte, leaf, issuing, root *x509.Certificate) (
 // sign makes a signature with the EC device key.
 func sign(t *testing.T, i *Issuer, c *mssp.Certificate) []byte {
 	t.Helper()
+	return signWith(t, i, c, deviceKey(t, "EC"), "Pay CHF 10?", time.Now())
+}
+
+// signWith makes a signature with the key of the certificate.
+func signWith(t *testing.T, i *Issuer, c *mssp.Certificate, key crypto.Signer, text string, at time.Time) []byte {
+	t.Helper()
 	signer, err := cms.ParseSigner(c.DER)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := []byte("Pay CHF 10?")
-	attrs := cms.SignedAttributes(text, time.Now(), signer)
+	attrs := cms.SignedAttributes([]byte(text), at, signer)
 	digest := sha256.Sum256(attrs)
-	sig, err := deviceKey(t, "EC").Sign(nil, digest[:], crypto.SHA256)
+	sig, err := key.Sign(nil, digest[:], crypto.SHA256)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +127,7 @@ func sign(t *testing.T, i *Issuer, c *mssp.Certificate) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := cms.Assemble(text, attrs, sig, signer, chain)
+	der, err := cms.Assemble([]byte(text), attrs, sig, signer, chain)
 	if err != nil {
 		t.Fatal(err)
 	}

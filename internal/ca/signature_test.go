@@ -2,8 +2,6 @@ package ca
 
 import (
 	"context"
-	"crypto"
-	"crypto/sha256"
 	"crypto/x509"
 	"strings"
 	"testing"
@@ -25,25 +23,8 @@ func TestSignatureOpenSSL(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				signer, err := cms.ParseSigner(c.DER)
-				if err != nil {
-					t.Fatal(err)
-				}
-				text := []byte("Zürich: CHF 10.– bezahlen?")
-				attrs := cms.SignedAttributes(text, clock.Now(), signer)
-				digest := sha256.Sum256(attrs)
-				sig, err := key.Sign(nil, digest[:], crypto.SHA256)
-				if err != nil {
-					t.Fatal(err)
-				}
-				chain, err := i.Chain(c.DER)
-				if err != nil {
-					t.Fatal(err)
-				}
-				der, err := cms.Assemble(text, attrs, sig, signer, chain)
-				if err != nil {
-					t.Fatal(err)
-				}
+				const text = "Zürich: CHF 10.– bezahlen?"
+				der := signWith(t, i, c, key, text, clock.Now())
 				sd, err := cms.Parse(der)
 				if err != nil {
 					t.Fatal(err)
@@ -68,7 +49,7 @@ func TestSignatureOpenSSL(t *testing.T) {
 					appendFile(t, trust, crls)
 					return testkit.TryOpenSSL(t, der, "cms", "-verify", "-inform", "der", "-binary", "-CAfile", trust, "-purpose", "sslclient", "-crl_check_all")
 				}
-				if out, err := verify(); err != nil || !strings.Contains(out, string(text)) {
+				if out, err := verify(); err != nil || !strings.Contains(out, text) {
 					t.Errorf("openssl cms: %s", out)
 				}
 				if err := i.Revoke(ctx, c.Serial, 1); err != nil {

@@ -76,7 +76,7 @@ func (sd *SignedData) Verify(o VerifyOptions) (*Result, error) {
 	if at.IsZero() {
 		at = s.attrs.signingTime
 	}
-	if at.IsZero() { // which x509 would take for now
+	if at.IsZero() { // x509 would use the present time
 		return nil, errors.New("cms: no signing time, and no time to verify at")
 	}
 	pool := x509.NewCertPool()

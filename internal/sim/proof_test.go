@@ -16,14 +16,22 @@ import (
 // Only a proof of receipt of the last packet gives the user time: if a repetition is
 // lost, the next does not wait as if the user were being asked.
 func TestLostRepetition(t *testing.T) {
+	testLoss(t, func(at time.Duration, reply bool) bool {
+		return at > 29*time.Second && at < 31*time.Second || reply && at < 20*time.Second
+	}, 3, 38*time.Second)
+}
+
+// testLoss has one request answered although the network loses messages from the
+// card: lost decides by the time since the start and whether it is a reply. The
+// answer must take that long and that many packets, and the user is asked once.
+func testLoss(t *testing.T, lost func(at time.Duration, reply bool) bool, packets int, want time.Duration) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
 		start := time.Now()
 		w.net.swallow = func(d *smpp.DeliverSM) bool {
 			h, _, _ := sms.ParseUserData(d.ShortMessage)
 			_, reply := h.Find(sms.IEICommand)
-			at := time.Since(start)
-			return at > 29*time.Second && at < 31*time.Second || reply && at < 20*time.Second
+			return lost(time.Since(start), reply)
 		}
 		r := w.request(f, mssp.OpSign, "_1", text)
 		w.ask(r)
@@ -31,10 +39,10 @@ func TestLostRepetition(t *testing.T) {
 		if a := w.one(); a.Fault != nil {
 			t.Error(a.Fault)
 		}
-		if took := w.engine.at[0].Sub(r.Created); took != 38*time.Second {
+		if took := w.engine.at[0].Sub(r.Created); took != want {
 			t.Errorf("took %s", took)
 		}
-		if f.asked() != 1 || w.net.count() != 3 {
+		if f.asked() != 1 || w.net.count() != packets {
 			t.Errorf("asked %d times, %d sent", f.asked(), w.net.count())
 		}
 		w.empty()

@@ -11,7 +11,6 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
-	"github.com/signum-mssp/signum/internal/sms"
 )
 
 // For each answer of the SMSC to a submit_sm: when is the request answered, and how?
@@ -116,28 +115,7 @@ func TestSilence(t *testing.T) {
 
 // After a proof of receipt the user has time, and a lost reply only costs a repetition.
 func TestLostReply(t *testing.T) {
-	run(t, func(w *world) {
-		f := w.card(ecKey)
-		start := time.Now()
-		w.net.swallow = func(d *smpp.DeliverSM) bool {
-			h, _, _ := sms.ParseUserData(d.ShortMessage)
-			_, reply := h.Find(sms.IEICommand)
-			return reply && time.Since(start) < 20*time.Second
-		}
-		r := w.request(f, mssp.OpSign, "_1", text)
-		w.ask(r)
-		pass(lifetime)
-		if a := w.one(); a.Fault != nil {
-			t.Error(a.Fault)
-		}
-		if took := w.engine.at[0].Sub(r.Created); took != 30*time.Second {
-			t.Errorf("took %s", took)
-		}
-		if f.asked() != 1 || w.net.count() != 2 {
-			t.Errorf("asked %d times, %d sent", f.asked(), w.net.count())
-		}
-		w.empty()
-	})
+	testLoss(t, func(at time.Duration, reply bool) bool { return reply && at < 20*time.Second }, 2, 30*time.Second)
 }
 
 func TestBusy(t *testing.T) {
