@@ -77,10 +77,10 @@ func (p *phone) bareInbox(t testing.TB) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hello := `{"type":"hello","proof":"` + p.proof("GET", "/app/v1/inbox", nil) + `"}`
+	hello := `{"type":"hello","proof":"` + p.proof("GET", "/app/v2/inbox", nil) + `"}`
 	frame := []byte{0x81, 0x80 | 126, byte(len(hello) >> 8), byte(len(hello)), 0, 0, 0, 0} // the mask is zero
 	for _, step := range []struct{ say, until string }{
-		{"GET /app/v1/inbox HTTP/1.1\r\nHost: signum\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		{"GET /app/v2/inbox HTTP/1.1\r\nHost: signum\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", "\r\n\r\n"},
 		{string(frame) + hello, `"requests":[]}`},
 	} {

@@ -58,6 +58,17 @@ func (s *Server) handler(proved bool, f handlerFunc) http.Handler {
 	})
 }
 
+// outdated answers Apps of an earlier version of the protocol. It reads no body,
+// because the answer is the same for all.
+func (s *Server) outdated(w http.ResponseWriter, r *http.Request) {
+	c := &call{s: s, w: w, r: r, start: s.now()}
+	if wait := s.byAddress.Take(clientaddr.Key(r), c.start); wait > 0 {
+		c.answer(nil, slow(wait))
+		return
+	}
+	c.answer(nil, errUpgrade)
+}
+
 func (c *call) run(proved bool, f handlerFunc) (out any, err error) {
 	defer event.RescueTo(&err, c.s.log, "App call")
 	if wait := c.s.byAddress.Take(clientaddr.Key(c.r), c.start); wait > 0 {

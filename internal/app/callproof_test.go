@@ -46,9 +46,9 @@ func TestProofClaims(t *testing.T) {
 		"aud":             {set(false, "aud", "another"), 401, "unauthorised"},
 		"no aud":          {set(false, "aud", nil), 401, "unauthorised"},
 		"htm":             {set(false, "htm", "POST"), 401, "unauthorised"},
-		"htu":             {set(false, "htu", "/app/v1/answer"), 401, "unauthorised"},
-		"htu with host":   {set(false, "htu", w.url()+"/app/v1/requests"), 401, "unauthorised"},
-		"htu with query":  {set(false, "htu", "/app/v1/requests?x"), 401, "unauthorised"},
+		"htu":             {set(false, "htu", "/app/v2/answer"), 401, "unauthorised"},
+		"htu with host":   {set(false, "htu", w.url()+"/app/v2/requests"), 401, "unauthorised"},
+		"htu with query":  {set(false, "htu", "/app/v2/requests?x"), 401, "unauthorised"},
 		"bh":              {set(false, "bh", enc(make([]byte, 32))), 401, "unauthorised"},
 		"no bh":           {set(false, "bh", nil), 401, "unauthorised"},
 		"iat text":        {set(false, "iat", "now"), 400, "malformed"},
@@ -64,7 +64,7 @@ func TestProofClaims(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p.claims = c.claims
-			r := p.call("GET", "/app/v1/requests", nil)
+			r := p.call("GET", "/app/v2/requests", nil)
 			r.is(t, c.status, c.code)
 			if c.code == "stale" && r.member("now") != float64(now) {
 				t.Errorf("%s", r.body)
@@ -74,9 +74,9 @@ func TestProofClaims(t *testing.T) {
 	p.claims = nil
 	// An unknown device gets the same answer as a wrong proof of a known one.
 	p.claims = set(true, "kid", "app-NONE")
-	none := p.call("GET", "/app/v1/requests", nil)
+	none := p.call("GET", "/app/v2/requests", nil)
 	p.claims = set(true, "kid", other.device)
-	if wrong := p.call("GET", "/app/v1/requests", nil); !bytes.Equal(none.body, wrong.body) {
+	if wrong := p.call("GET", "/app/v2/requests", nil); !bytes.Equal(none.body, wrong.body) {
 		t.Errorf("%s and %s", none.body, wrong.body)
 	}
 }
@@ -86,27 +86,27 @@ func TestProofOfAnotherCall(t *testing.T) {
 	w := newWorld(t)
 	p := w.enrol(alice)
 	body := []byte(`{"version":"1"}`)
-	good := p.proof("POST", "/app/v1/heartbeat", body)
-	w.do("POST", "/app/v1/heartbeat", good, []byte(`{"version":"2"}`)).is(t, 401, "unauthorised")
-	w.do("POST", "/app/v1/heartbeat?x=1", good, body).is(t, 401, "unauthorised")
-	w.do("POST", "/app/v1/passcode", good, body).is(t, 401, "unauthorised")
-	w.do("POST", "/app/v1/heartbeat", good, body).is(t, 200, "")
-	w.do("POST", "/app/v1/heartbeat", good, body).is(t, 401, "replay")
+	good := p.proof("POST", "/app/v2/heartbeat", body)
+	w.do("POST", "/app/v2/heartbeat", good, []byte(`{"version":"2"}`)).is(t, 401, "unauthorised")
+	w.do("POST", "/app/v2/heartbeat?x=1", good, body).is(t, 401, "unauthorised")
+	w.do("POST", "/app/v2/passcode", good, body).is(t, 401, "unauthorised")
+	w.do("POST", "/app/v2/heartbeat", good, body).is(t, 200, "")
+	w.do("POST", "/app/v2/heartbeat", good, body).is(t, 401, "replay")
 	w.clock.Advance(time.Minute)
-	w.do("POST", "/app/v1/heartbeat", good, body).is(t, 401, "replay")
+	w.do("POST", "/app/v2/heartbeat", good, body).is(t, 401, "replay")
 	w.clock.Advance(time.Second)
-	w.do("POST", "/app/v1/heartbeat", good, body).is(t, 401, "stale")
-	w.do("GET", "/app/v1/requests", "", nil).is(t, 400, "malformed")
-	w.do("GET", "/app/v1/requests", "a.b.c", nil).is(t, 400, "malformed")
-	w.do("GET", "/app/v1/requests", strings.Repeat("a", proofMax+1), nil).is(t, 400, "malformed")
-	cut := p.proof("GET", "/app/v1/requests", nil)
-	w.do("GET", "/app/v1/requests", cut[:len(cut)-4]+"AAAA", nil).is(t, 401, "unauthorised")
-	twice, err := http.NewRequest("GET", w.url()+"/app/v1/requests", nil)
+	w.do("POST", "/app/v2/heartbeat", good, body).is(t, 401, "stale")
+	w.do("GET", "/app/v2/requests", "", nil).is(t, 400, "malformed")
+	w.do("GET", "/app/v2/requests", "a.b.c", nil).is(t, 400, "malformed")
+	w.do("GET", "/app/v2/requests", strings.Repeat("a", proofMax+1), nil).is(t, 400, "malformed")
+	cut := p.proof("GET", "/app/v2/requests", nil)
+	w.do("GET", "/app/v2/requests", cut[:len(cut)-4]+"AAAA", nil).is(t, 401, "unauthorised")
+	twice, err := http.NewRequest("GET", w.url()+"/app/v2/requests", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	twice.Header.Add("Signum-Proof", p.proof("GET", "/app/v1/requests", nil))
-	twice.Header.Add("Signum-Proof", p.proof("GET", "/app/v1/requests", nil))
+	twice.Header.Add("Signum-Proof", p.proof("GET", "/app/v2/requests", nil))
+	twice.Header.Add("Signum-Proof", p.proof("GET", "/app/v2/requests", nil))
 	resp, err := http.DefaultTransport.RoundTrip(twice)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestProofOfAnotherCall(t *testing.T) {
 			"kty": "EC", "crv": "P-256", "x": enc(bigBytes(evil.auth.X)), "y": enc(bigBytes(evil.auth.Y)),
 		}
 	}
-	evil.call("GET", "/app/v1/requests", nil).is(t, 401, "unauthorised")
+	evil.call("GET", "/app/v2/requests", nil).is(t, 401, "unauthorised")
 }
 
 // A proof that was accepted before a restart is refused after it.
@@ -130,13 +130,13 @@ func TestProofAfterRestart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.enrol(alice)
-	proof := p.proof("GET", "/app/v1/requests", nil)
-	w.do("GET", "/app/v1/requests", proof, nil).is(t, 200, "")
+	proof := p.proof("GET", "/app/v2/requests", nil)
+	w.do("GET", "/app/v2/requests", proof, nil).is(t, 200, "")
 	w.stop()
 	w.clock.Advance(time.Second)
 	w.boot()
-	w.do("GET", "/app/v1/requests", proof, nil).is(t, 401, "stale")
-	p.call("GET", "/app/v1/requests", nil).is(t, 200, "")
+	w.do("GET", "/app/v2/requests", proof, nil).is(t, 401, "stale")
+	p.call("GET", "/app/v2/requests", nil).is(t, 200, "")
 }
 
 // A phone with a wrong clock learns the service's time.
@@ -145,10 +145,10 @@ func TestWrongClock(t *testing.T) {
 	w := newWorld(t)
 	p := w.enrol(alice)
 	p.skew = -3600
-	r := p.call("GET", "/app/v1/requests", nil)
+	r := p.call("GET", "/app/v2/requests", nil)
 	r.is(t, 401, "stale")
 	p.skew += int64(r.member("now").(float64)) - (w.clock.Now().Unix() + p.skew)
-	p.call("GET", "/app/v1/requests", nil).is(t, 200, "")
+	p.call("GET", "/app/v2/requests", nil).is(t, 200, "")
 }
 
 func TestStoreFails(t *testing.T) {
@@ -156,7 +156,7 @@ func TestStoreFails(t *testing.T) {
 	w := newWorld(t)
 	p := w.enrol(alice)
 	w.store.setFail(http.ErrServerClosed)
-	r := p.call("GET", "/app/v1/requests", nil)
+	r := p.call("GET", "/app/v2/requests", nil)
 	r.is(t, 500, "internal")
 	if incident, _ := r.member("incident").(string); incident == "" || !strings.Contains(w.log.String(), incident) {
 		t.Errorf("incident %q is not in the log", incident)

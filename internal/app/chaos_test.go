@@ -114,7 +114,7 @@ func (s *screen) live(ctx context.Context, p *phone, url string) {
 		}
 		ws.SetReadLimit(-1)
 		in := &inbox{p.w.t, ws}
-		if ws.Write(ctx, websocket.MessageText, []byte(`{"type":"hello","proof":"`+p.proof("GET", "/app/v1/inbox", nil)+`"}`)) == nil {
+		if ws.Write(ctx, websocket.MessageText, []byte(`{"type":"hello","proof":"`+p.proof("GET", "/app/v2/inbox", nil)+`"}`)) == nil {
 			s.listen(ctx, in, quiet)
 		}
 		_ = ws.CloseNow()
@@ -152,7 +152,7 @@ func TestBadNetwork(t *testing.T) {
 	seed := time.Now().UnixNano()
 	t.Logf("seed %d", seed)
 	w := newWorld(t)
-	proxy := httptest.NewServer(&badNetwork{to: w.url() + "/app/v1/inbox", r: rand.New(rand.NewPCG(uint64(seed), 1))})
+	proxy := httptest.NewServer(&badNetwork{to: w.url() + "/app/v2/inbox", r: rand.New(rand.NewPCG(uint64(seed), 1))})
 	defer proxy.Close()
 	p := w.enrol(alice)
 	ctx, cancel := context.WithCancel(context.Background())

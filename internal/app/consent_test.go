@@ -106,7 +106,7 @@ var ecdsaOrder = func() []byte {
 
 // unlock asks for the share.
 func (p *phone) unlock(verifier []byte, id string) reply {
-	return p.call("POST", "/app/v1/unlock", obj{"verifier": enc(verifier), "id": id})
+	return p.call("POST", "/app/v2/unlock", obj{"verifier": enc(verifier), "id": id})
 }
 
 func TestUnlock(t *testing.T) {
@@ -131,9 +131,9 @@ func TestUnlock(t *testing.T) {
 		p.unlock(p.verifier, "").is(t, 200, "")
 	}
 	p.unlock(wrong[:31], "h1").is(t, 400, "malformed")
-	p.call("POST", "/app/v1/unlock", obj{"id": "h1"}).is(t, 400, "malformed")
+	p.call("POST", "/app/v2/unlock", obj{"id": "h1"}).is(t, 400, "malformed")
 	p.unlock(wrong, "h1").is(t, 403, "passcode")
-	p.call("POST", "/app/v1/passcode", obj{"verifier": enc(wrong), "new_verifier": enc(wrong)}).is(t, 403, "passcode")
+	p.call("POST", "/app/v2/passcode", obj{"verifier": enc(wrong), "new_verifier": enc(wrong)}).is(t, 403, "passcode")
 	p.unlock(wrong, "h1").is(t, 423, "blocked")
 	a := w.engine.answered()
 	if len(a) != 1 || a[0].Fault.Code != signum.PINBlocked || a[0].TransID != "h1" || a[0].DeviceID != p.device {
@@ -146,8 +146,8 @@ func TestUnlock(t *testing.T) {
 		t.Error("the wrong App is blocked")
 	}
 	p.unlock(p.verifier, "").is(t, 423, "blocked")
-	p.call("POST", "/app/v1/passcode", obj{"verifier": enc(p.verifier), "new_verifier": enc(wrong)}).is(t, 423, "blocked")
-	if r := p.call("POST", "/app/v1/heartbeat", obj{}); r.member("blocked") != true {
+	p.call("POST", "/app/v2/passcode", obj{"verifier": enc(p.verifier), "new_verifier": enc(wrong)}).is(t, 423, "blocked")
+	if r := p.call("POST", "/app/v2/heartbeat", obj{}); r.member("blocked") != true {
 		t.Errorf("%s", r.body)
 	}
 	second.unlock(second.verifier, "").is(t, 200, "")
@@ -196,8 +196,8 @@ func TestPasscode(t *testing.T) {
 	w := newWorld(t)
 	p := w.enrol(alice)
 	fresh := bytes.Repeat([]byte{7}, 32)
-	p.call("POST", "/app/v1/passcode", obj{"verifier": enc(p.verifier), "new_verifier": "AAAA"}).is(t, 400, "malformed")
-	p.call("POST", "/app/v1/passcode", obj{"verifier": enc(p.verifier), "new_verifier": enc(fresh)}).is(t, 204, "")
+	p.call("POST", "/app/v2/passcode", obj{"verifier": enc(p.verifier), "new_verifier": "AAAA"}).is(t, 400, "malformed")
+	p.call("POST", "/app/v2/passcode", obj{"verifier": enc(p.verifier), "new_verifier": enc(fresh)}).is(t, 204, "")
 	p.unlock(p.verifier, "").is(t, 403, "passcode")
 	p.unlock(fresh, "").is(t, 200, "")
 }
@@ -243,15 +243,15 @@ func TestPasskey(t *testing.T) {
 	r := w.ask(p, "h1")
 	challenge := sha256.Sum256(r.SignedAttrs)
 	use := func(a *authenticator, challenge []byte, id string) reply {
-		return p.call("POST", "/app/v1/unlock", obj{"assertion": a.assert(t, challenge), "id": id})
+		return p.call("POST", "/app/v2/unlock", obj{"assertion": a.assert(t, challenge), "id": id})
 	}
 	register := func(id string, verifier []byte) reply {
-		return p.call("POST", "/app/v1/passkey", obj{"id": enc([]byte(id)), "public_key": enc(spki(t, good.key)), "verifier": enc(verifier)})
+		return p.call("POST", "/app/v2/passkey", obj{"id": enc([]byte(id)), "public_key": enc(spki(t, good.key)), "verifier": enc(verifier)})
 	}
 	use(good, challenge[:], "h1").is(t, 403, "passcode") // not registered
 	register("credential 1", make([]byte, 32)).is(t, 403, "passcode")
 	register("", p.verifier).is(t, 400, "malformed")
-	p.call("POST", "/app/v1/passkey", obj{"id": "AAAA", "public_key": "AAAA", "verifier": enc(p.verifier)}).is(t, 400, "malformed")
+	p.call("POST", "/app/v2/passkey", obj{"id": "AAAA", "public_key": "AAAA", "verifier": enc(p.verifier)}).is(t, 400, "malformed")
 	register("credential 1", p.verifier).is(t, 204, "")
 	register("credential 1", p.verifier).is(t, 204, "")
 	for i := 1; i < maxPasskeys; i++ {

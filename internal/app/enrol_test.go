@@ -31,16 +31,16 @@ func TestEnrol(t *testing.T) {
 		t.Fatalf("%d %s", begun.status, begun.body)
 	}
 	body := p.enrolBody(begun, "")
-	r := w.post("/app/v1/enrol", body)
+	r := w.post("/app/v2/enrol", body)
 	p.take(r)
 	if r.status != 200 || p.serial != aliceSerial || p.msisdn != alice || len(p.recovery) != 29 {
 		t.Fatalf("%d %s", r.status, r.body)
 	}
-	if again := w.post("/app/v1/enrol", body); again.status != 200 || string(again.body) != string(r.body) {
+	if again := w.post("/app/v2/enrol", body); again.status != 200 || string(again.body) != string(r.body) {
 		t.Errorf("repeated: %d %s", again.status, again.body)
 	}
 	other := newPhone(w)
-	w.post("/app/v1/enrol", other.enrolBody(begun, "")).is(t, 404, "code")
+	w.post("/app/v2/enrol", other.enrolBody(begun, "")).is(t, 404, "code")
 	p.begin(code).is(t, 404, "code")
 	a := get(w.store, func(s *store) *mssp.AppDevice { return s.apps[p.device] })
 	sum := sha256.Sum256(p.verifier)
@@ -51,8 +51,8 @@ func TestEnrol(t *testing.T) {
 		t.Errorf("enrolled %d times", n)
 	}
 	w.clock.Advance(11 * time.Minute)
-	w.post("/app/v1/enrol", body).is(t, 404, "code")
-	p.call("POST", "/app/v1/heartbeat", obj{}).is(t, 200, "")
+	w.post("/app/v2/enrol", body).is(t, 404, "code")
+	p.call("POST", "/app/v2/heartbeat", obj{}).is(t, 200, "")
 	for _, secret := range []string{code, p.recovery, p.share, enc(p.verifier), alice} {
 		if strings.Contains(w.log.String(), secret) {
 			t.Errorf("the log has %s", secret)
@@ -68,7 +68,7 @@ func TestEnrolAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	out := make([]reply, 8)
 	for i := range out {
-		wg.Go(func() { out[i] = w.post("/app/v1/enrol", body) })
+		wg.Go(func() { out[i] = w.post("/app/v2/enrol", body) })
 	}
 	wg.Wait()
 	for _, r := range out {
@@ -132,12 +132,12 @@ func TestEnrolRefuses(t *testing.T) {
 		"long name":         {with(obj{"name": strings.Repeat("x", 65)}), 400, "malformed"},
 		"name with control": {with(obj{"name": "x\u202e"}), 400, "malformed"},
 	} {
-		t.Run(name, func(t *testing.T) { w.post("/app/v1/enrol", c.body).is(t, c.status, c.code) })
+		t.Run(name, func(t *testing.T) { w.post("/app/v2/enrol", c.body).is(t, c.status, c.code) })
 	}
-	w.do("POST", "/app/v1/enrol", "", []byte(`{"enrolment":"a","enrolment":"b"}`)).is(t, 400, "malformed")
-	w.do("POST", "/app/v1/enrol", "", []byte(`{`)).is(t, 400, "malformed")
-	w.do("POST", "/app/v1/enrol", "", []byte(strings.Repeat(" ", maxBody+1))).is(t, 400, "malformed")
-	w.post("/app/v1/enrol", good).is(t, 200, "")
+	w.do("POST", "/app/v2/enrol", "", []byte(`{"enrolment":"a","enrolment":"b"}`)).is(t, 400, "malformed")
+	w.do("POST", "/app/v2/enrol", "", []byte(`{`)).is(t, 400, "malformed")
+	w.do("POST", "/app/v2/enrol", "", []byte(strings.Repeat(" ", maxBody+1))).is(t, 400, "malformed")
+	w.post("/app/v2/enrol", good).is(t, 200, "")
 }
 
 func TestCodes(t *testing.T) {
@@ -154,7 +154,7 @@ func TestCodes(t *testing.T) {
 	begun.is(t, 200, "")
 	w.clock.Advance(15 * time.Minute)
 	p.begin(newer).is(t, 404, "code")
-	w.post("/app/v1/enrol", p.enrolBody(begun, "")).is(t, 404, "code")
+	w.post("/app/v2/enrol", p.enrolBody(begun, "")).is(t, 404, "code")
 	w.server.sweep(w.clock.Now())
 	if n := len(w.server.enrols.by); n != 0 {
 		t.Errorf("%d enrolments kept", n)
@@ -180,8 +180,8 @@ func TestBeginIsBounded(t *testing.T) {
 	for range maxPerInvite {
 		last = p.begin(code)
 	}
-	w.post("/app/v1/enrol", p.enrolBody(first, "")).is(t, 404, "code")
-	w.post("/app/v1/enrol", p.enrolBody(last, "")).is(t, 200, "")
+	w.post("/app/v2/enrol", p.enrolBody(first, "")).is(t, 404, "code")
+	w.post("/app/v2/enrol", p.enrolBody(last, "")).is(t, 200, "")
 }
 
 // Finished enrolments do not keep others from beginning.
@@ -297,7 +297,7 @@ func TestEnrolFails(t *testing.T) {
 	code := w.invite(alice, true)
 	body := p.enrolBody(p.begin(code), "")
 	w.ca.fail = errors.New("the HSM is off")
-	r := w.post("/app/v1/enrol", body)
+	r := w.post("/app/v2/enrol", body)
 	r.is(t, 500, "internal")
 	if !strings.Contains(w.log.String(), "the HSM is off") || strings.Contains(string(r.body), "HSM") {
 		t.Errorf("%s\n%s", r.body, w.log)
@@ -307,7 +307,7 @@ func TestEnrolFails(t *testing.T) {
 	w.trap.arm(1, "EnrolApp", "", func() {
 		get(w.store, func(s *store) int { clear(s.invites); return 0 })
 	})
-	w.post("/app/v1/enrol", body).is(t, 404, "code")
+	w.post("/app/v2/enrol", body).is(t, 404, "code")
 	if len(w.ca.revoked) != 1 || w.ca.revoked["1"] != 5 {
 		t.Errorf("revoked %v", w.ca.revoked)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-func (p *phone) heartbeat(body obj) reply { return p.call("POST", "/app/v1/heartbeat", body) }
+func (p *phone) heartbeat(body obj) reply { return p.call("POST", "/app/v2/heartbeat", body) }
 
 func TestHeartbeat(t *testing.T) {
 	t.Parallel()
@@ -94,12 +94,12 @@ func TestSignature(t *testing.T) {
 	w := newWorld(t)
 	p, other := w.enrol(alice), w.enrol(bob)
 	w.engine.cms[p.device+" h1"] = []byte("CMS")
-	r := p.call("GET", "/app/v1/signature?id=h1", nil)
+	r := p.call("GET", "/app/v2/signature?id=h1", nil)
 	r.is(t, 200, "")
 	if string(r.body) != "CMS" || r.head.Get("Content-Type") != "application/pkcs7-signature" {
 		t.Errorf("%s", r.body)
 	}
-	other.call("GET", "/app/v1/signature?id=h1", nil).is(t, 404, "unknown")
+	other.call("GET", "/app/v2/signature?id=h1", nil).is(t, 404, "unknown")
 }
 
 func TestRemove(t *testing.T) {
@@ -110,9 +110,9 @@ func TestRemove(t *testing.T) {
 	in.welcome()
 	cert := get(w.store, func(s *store) string { return s.device(p.device).Certificate.Serial })
 	w.ca.fail = errors.New("the HSM is off")
-	p.call("DELETE", "/app/v1/device", nil).is(t, 500, "internal")
+	p.call("DELETE", "/app/v2/device", nil).is(t, 500, "internal")
 	w.ca.fail = nil
-	p.call("DELETE", "/app/v1/device", nil).is(t, 204, "")
+	p.call("DELETE", "/app/v2/device", nil).is(t, 204, "")
 	in.closed(4401, "unauthorised")
 	if reason, ok := w.ca.revoked[cert]; !ok || reason != 5 {
 		t.Errorf("%v", w.ca.revoked)
@@ -178,10 +178,10 @@ func TestLimits(t *testing.T) {
 	t.Run("address", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, func(c *Config) { c.Limits.Address = limit.PerMinute(60, 2) })
-		w.do("GET", "/app/v1/push-key", "", nil).is(t, 200, "")
-		w.do("GET", "/app/v1/push-key", "", nil).is(t, 200, "")
-		w.do("GET", "/app/v1/push-key", "", nil).is(t, 429, "slow")
-		if _, err := dial(context.Background(), w.url()+"/app/v1/inbox", nil); err == nil || !strings.HasPrefix(err.Error(), "429") {
+		w.do("GET", "/app/v2/push-key", "", nil).is(t, 200, "")
+		w.do("GET", "/app/v2/push-key", "", nil).is(t, 200, "")
+		w.do("GET", "/app/v2/push-key", "", nil).is(t, 429, "slow")
+		if _, err := dial(context.Background(), w.url()+"/app/v2/inbox", nil); err == nil || !strings.HasPrefix(err.Error(), "429") {
 			t.Errorf("%v", err)
 		}
 	})

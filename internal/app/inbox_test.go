@@ -46,13 +46,13 @@ func dial(ctx context.Context, url string, head http.Header) (*websocket.Conn, e
 func (p *phone) connect() *inbox {
 	p.w.t.Helper()
 	in := p.dial()
-	in.say(obj{"type": "hello", "proof": p.proof("GET", "/app/v1/inbox", nil)})
+	in.say(obj{"type": "hello", "proof": p.proof("GET", "/app/v2/inbox", nil)})
 	return in
 }
 
 func (p *phone) dial() *inbox {
 	p.w.t.Helper()
-	ws, err := dial(context.Background(), p.w.url()+"/app/v1/inbox", nil)
+	ws, err := dial(context.Background(), p.w.url()+"/app/v2/inbox", nil)
 	if err != nil {
 		p.w.t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestHello(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.enrol(alice)
-	proof := p.proof("GET", "/app/v1/inbox", nil)
+	proof := p.proof("GET", "/app/v2/inbox", nil)
 	hello := obj{"type": "hello", "proof": proof}
 	in := p.dial()
 	in.say(hello)
@@ -199,7 +199,7 @@ func TestHello(t *testing.T) {
 		code   websocket.StatusCode
 		reason string
 	}{
-		"of another call": {obj{"type": "hello", "proof": p.proof("GET", "/app/v1/requests", nil)}, 4401, "unauthorised"},
+		"of another call": {obj{"type": "hello", "proof": p.proof("GET", "/app/v2/requests", nil)}, 4401, "unauthorised"},
 		"nothing":         {obj{"type": "hello"}, 4401, "malformed"},
 		"ping":            {obj{"type": "ping"}, 4401, "malformed"},
 	} {
@@ -263,7 +263,7 @@ func TestOrigin(t *testing.T) {
 		w.origin(): true, "https://evil.example": false, "null": false, "http://127.0.0.1": false,
 		strings.Replace(w.origin(), "http:", "https:", 1): false, w.origin() + ".evil.example": false,
 	} {
-		ws, err := dial(context.Background(), w.url()+"/app/v1/inbox", http.Header{"Origin": {origin}})
+		ws, err := dial(context.Background(), w.url()+"/app/v2/inbox", http.Header{"Origin": {origin}})
 		if (err == nil) != ok {
 			t.Errorf("%s: %v", origin, err)
 		}
@@ -278,7 +278,7 @@ func TestTooManyConnections(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.MaxConnections = 1 })
 	p := w.enrol(alice)
 	p.connect().welcome()
-	if _, err := dial(context.Background(), w.url()+"/app/v1/inbox", nil); err == nil || !strings.HasPrefix(err.Error(), "429") {
+	if _, err := dial(context.Background(), w.url()+"/app/v2/inbox", nil); err == nil || !strings.HasPrefix(err.Error(), "429") {
 		t.Errorf("%v", err)
 	}
 }
@@ -309,14 +309,14 @@ func TestApp2App(t *testing.T) {
 	r := w.ask(p, "h1", func(r *mssp.DeviceRequest) {
 		r.App2App = &mssp.App2App{TokenHash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", RedirectURI: "shop://back"} // of "test"
 	})
-	if list := p.call("GET", "/app/v1/requests", nil); len(list.member("requests").([]any)) != 0 {
+	if list := p.call("GET", "/app/v2/requests", nil); len(list.member("requests").([]any)) != 0 {
 		t.Errorf("%s", list.body)
 	}
 	p.sign("h1", r.SignedAttrs).is(t, 404, "unknown")
-	p.call("POST", "/app/v1/open", obj{"session_token": "tset"}).is(t, 404, "unknown")
-	other.call("POST", "/app/v1/open", obj{"session_token": "test"}).is(t, 404, "unknown")
+	p.call("POST", "/app/v2/open", obj{"session_token": "tset"}).is(t, 404, "unknown")
+	other.call("POST", "/app/v2/open", obj{"session_token": "test"}).is(t, 404, "unknown")
 	for range 2 { // the answer may have been lost
-		got := p.call("POST", "/app/v1/open", obj{"session_token": "test"})
+		got := p.call("POST", "/app/v2/open", obj{"session_token": "test"})
 		got.is(t, 200, "")
 		if m := in.expect("request"); m.Request.ID != "h1" || m.Request.RedirectURI != "shop://back" {
 			t.Errorf("%+v", m)

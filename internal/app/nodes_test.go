@@ -50,9 +50,9 @@ func TestHeartbeatOnAnotherNode(t *testing.T) {
 			}
 		})
 		next := bytes.Repeat([]byte{byte(round)}, 32)
-		p.call("POST", "/app/v1/passcode", obj{"verifier": enc(p.verifier), "new_verifier": enc(next)}).is(t, 204, "")
+		p.call("POST", "/app/v2/passcode", obj{"verifier": enc(p.verifier), "new_verifier": enc(next)}).is(t, 204, "")
 		p.verifier = next
-		p.call("POST", "/app/v1/passkey", obj{"id": enc([]byte{byte(round)}), "public_key": enc(spki(t, p.key)), "verifier": enc(next)}).is(t, 204, "")
+		p.call("POST", "/app/v2/passkey", obj{"id": enc([]byte{byte(round)}), "public_key": enc(spki(t, p.key)), "verifier": enc(next)}).is(t, 204, "")
 		p.heartbeat(obj{"push": push}).is(t, 200, "")
 		close(stop)
 		beats.Wait()
@@ -107,7 +107,7 @@ func TestRemovalDuringRenewal(t *testing.T) {
 		first := get(a.store, func(s *store) string { return s.device(p.device).Certificate.Serial })
 		var calls sync.WaitGroup
 		calls.Go(func() { onB.heartbeat(obj{}) })
-		calls.Go(func() { p.call("DELETE", "/app/v1/device", nil).is(t, 204, "") })
+		calls.Go(func() { p.call("DELETE", "/app/v2/device", nil).is(t, 204, "") })
 		calls.Wait()
 		for n := range a.ca.n {
 			serial := fmt.Sprintf("%x", n+1)

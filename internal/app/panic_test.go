@@ -81,7 +81,7 @@ func TestPanicInCall(t *testing.T) {
 	enrolling := func(w *world, _ *phone) func() reply {
 		p := newPhone(w)
 		body := p.enrolBody(p.begin(w.invite(alice, true)), "")
-		return func() reply { return w.post("/app/v1/enrol", body) }
+		return func() reply { return w.post("/app/v2/enrol", body) }
 	}
 	renewing := func(w *world, p *phone) func() reply {
 		w.clock.Advance(w.ca.life - time.Hour)
@@ -92,7 +92,7 @@ func TestPanicInCall(t *testing.T) {
 	}
 	calling := func(method, path string, body any) func(*world, *phone) func() reply {
 		return func(_ *world, p *phone) func() reply {
-			return func() reply { return p.call(method, "/app/v1/"+path, body) }
+			return func() reply { return p.call(method, "/app/v2/"+path, body) }
 		}
 	}
 	beginning := func(w *world, p *phone) func() reply {

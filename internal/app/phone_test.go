@@ -181,7 +181,7 @@ func (p *phone) enrolBody(begun reply, recovery string) obj {
 	return body
 }
 
-func (p *phone) begin(code string) reply { return p.w.post("/app/v1/enrol/begin", obj{"code": code}) }
+func (p *phone) begin(code string) reply { return p.w.post("/app/v2/enrol/begin", obj{"code": code}) }
 
 func (p *phone) enrol(code, recovery string) reply {
 	p.w.t.Helper()
@@ -189,7 +189,7 @@ func (p *phone) enrol(code, recovery string) reply {
 	if begun.status != http.StatusOK {
 		return begun
 	}
-	r := p.w.post("/app/v1/enrol", p.enrolBody(begun, recovery))
+	r := p.w.post("/app/v2/enrol", p.enrolBody(begun, recovery))
 	p.take(r)
 	return r
 }
@@ -203,7 +203,7 @@ func (p *phone) take(r reply) {
 	p.recovery, _ = r.member("recovery_code").(string)
 }
 
-func (p *phone) answer(body obj) reply { return p.call("POST", "/app/v1/answer", body) }
+func (p *phone) answer(body obj) reply { return p.call("POST", "/app/v2/answer", body) }
 
 // sign answers a request with a signature over these attributes.
 func (p *phone) sign(id string, attrs []byte) reply {

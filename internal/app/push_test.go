@@ -182,7 +182,7 @@ func pushWorld(t *testing.T) (*world, *pushService) {
 		}
 		c.VAPID = v
 	})
-	r := w.do("GET", "/app/v1/push-key", "", nil)
+	r := w.do("GET", "/app/v2/push-key", "", nil)
 	return w, newPushService(t, r.member("key").(string))
 }
 

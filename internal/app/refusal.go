@@ -33,6 +33,7 @@ var (
 	errUnknown      = refuse(http.StatusNotFound, "unknown", "There is no such request.")
 	errLate         = refuse(http.StatusConflict, "late", "The request has ended.")
 	errRecovery     = refuse(http.StatusConflict, "recovery", "The recovery code is wrong.")
+	errUpgrade      = refuse(http.StatusGone, "upgrade", "This App is too old for the service. Install the current version.")
 	errBlocked      = refuse(http.StatusLocked, "blocked", "The passcode is blocked.")
 )
 

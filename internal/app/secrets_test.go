@@ -21,9 +21,9 @@ func TestLogKeepsSecrets(t *testing.T) {
 	body := p.enrolBody(begun, "WRONG-RECOVERY")
 	for _, call := range []string{"Issue", "EnrolApp"} {
 		w.trap.set(call, "")
-		w.post("/app/v1/enrol", body).is(t, 500, "internal")
+		w.post("/app/v2/enrol", body).is(t, 500, "internal")
 	}
-	p.take(w.post("/app/v1/enrol", body))
+	p.take(w.post("/app/v2/enrol", body))
 	recovery, err := w.server.SetRecovery(t.Context(), alice)
 	if err != nil {
 		t.Fatal(err)
@@ -40,12 +40,12 @@ func TestLogKeepsSecrets(t *testing.T) {
 		r.App2App = &mssp.App2App{TokenHash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}
 	})
 	ask("h2", display)
-	p.call("POST", "/app/v1/open", obj{"session_token": token}).is(t, 404, "unknown")
-	proof := p.proof("GET", "/app/v1/requests", nil)
+	p.call("POST", "/app/v2/open", obj{"session_token": token}).is(t, 404, "unknown")
+	proof := p.proof("GET", "/app/v2/requests", nil)
 	for range 2 {
-		w.do("GET", "/app/v1/requests", proof, nil)
+		w.do("GET", "/app/v2/requests", proof, nil)
 	}
-	w.do("GET", "/app/v1/requests", proof+"x", nil)
+	w.do("GET", "/app/v2/requests", proof+"x", nil)
 	in := p.dial()
 	in.say(obj{"type": "hello", "proof": proof})
 	in.closed(4401, "")
@@ -58,7 +58,7 @@ func TestLogKeepsSecrets(t *testing.T) {
 		p.answer(obj{"id": "h2", "op": "display", "receipt": "OK"})
 	}
 	wrong := make([]byte, 32)
-	p.call("POST", "/app/v1/passcode", obj{"verifier": enc(wrong), "new_verifier": enc(p.verifier)}).is(t, 403, "passcode")
+	p.call("POST", "/app/v2/passcode", obj{"verifier": enc(wrong), "new_verifier": enc(p.verifier)}).is(t, 403, "passcode")
 	w.store.setFail(errors.New("no disk"))
 	p.unlock(p.verifier, "").is(t, 500, "internal")
 	w.store.setFail(nil)

@@ -19,8 +19,15 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// Base is where Handler serves.
-const Base = "/app/v1"
+const (
+	// Root is what Handler is mounted at: all versions of the protocol.
+	Root = "/app/"
+	// Base is where the current version of the protocol is served.
+	Base = Root + "v2"
+	// firstBase is where version 1 was served. Its Apps must be replaced, because
+	// they sign without naming the request that they unlock.
+	firstBase = Root + "v1"
+)
 
 // Store is the part of mssp.Store that Apps need.
 type Store interface {
@@ -186,7 +193,7 @@ func (s *Server) engine() (mssp.AnswerHandler, mssp.Inbox, error) {
 
 func (s *Server) now() time.Time { return s.cfg.Clock.Now() }
 
-// Handler serves everything under Base.
+// Handler serves everything under Root.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST "+Base+"/enrol/begin", s.open((*call).begin))
@@ -208,6 +215,7 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle("POST "+Base+"/heartbeat", s.proved((*call).heartbeat))
 	mux.Handle("GET "+Base+"/signature", s.proved((*call).signature))
 	mux.Handle("DELETE "+Base+"/device", s.proved((*call).remove))
+	mux.HandleFunc(firstBase+"/", s.outdated)
 	mux.Handle("/", s.open(func(*call) (any, error) { return nil, errUnknown }))
 	return mux
 }

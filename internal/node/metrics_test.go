@@ -96,14 +96,14 @@ func TestMetricsDocument(t *testing.T) {
 	}
 	call("POST", "https://"+n.MSSAddr()+"/rest/service/sign", "application/json", "{}")
 	call("POST", "https://"+n.MSSAddr()+"/soap/services/MSS_SignaturePort", "text/xml", "<a/>")
-	call("POST", n.WebListenerURL()+"/app/v1/enrol/begin", "application/json", "{}")
+	call("POST", n.WebListenerURL()+"/app/v2/enrol/begin", "application/json", "{}")
 	call("GET", n.WebListenerURL()+"/me/login", "", "")
 	call("GET", n.PKIURL()+"/crl/issuing.crl", "", "")
 	func() {
 		defer event.Rescue(slog.New(slog.DiscardHandler), "test of the document")
 		panic("boom")
 	}()
-	failed := n.events.Begin("app", "POST /app/v1/enrol/begin", "192.0.2.1")
+	failed := n.events.Begin("app", "POST /app/v2/enrol/begin", "192.0.2.1")
 	n.events.Fail(failed, errors.New("disk full"))
 	n.events.Emit(t.Context(), failed)
 

@@ -20,7 +20,7 @@ func TestTrustedProxies(t *testing.T) {
 	var log testkit.Buffer
 	n := serve(t, c, Deps{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	for _, tt := range []struct{ url, wire, source string }{
-		{n.WebListenerURL() + "/app/v1/enrol/begin", "app", "203.0.113.9"},
+		{n.WebListenerURL() + "/app/v2/enrol/begin", "app", "203.0.113.9"},
 		{"https://" + n.MSSAddr() + "/rest/service/sign", "rest", "127.0.0.1"},
 	} {
 		q, err := http.NewRequest("POST", tt.url, strings.NewReader("{}"))

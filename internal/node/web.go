@@ -81,7 +81,7 @@ func (n *Node) newPages(ctx context.Context) error {
 		n.web.Handle(path, h)
 		n.web.Handle(path+"/", h)
 	}
-	n.web.Handle(app.Base+"/", n.Apps.Handler())
+	n.web.Handle(app.Root, n.Apps.Handler())
 	n.web.Handle("GET /{$}", http.RedirectHandler(portalPath, http.StatusSeeOther))
 	return nil
 }

@@ -29,11 +29,11 @@ const (
 )
 
 // Path is the path of the protocol below the web address of a service.
-const Path = "/app/v1"
+const Path = "/app/v2"
 
 // Config configures Apps. Only Base is required.
 type Config struct {
-	Base       string       // base address of the protocol: <web address>/app/v1; http on loopback only
+	Base       string       // base address of the protocol: <web address>/app/v2; http on loopback only
 	HTTPClient *http.Client // shared by all Apps; nil: a new one
 	Clock      mssp.Clock   // of the phones, possibly wrong; nil: the system clock
 	Logger     *slog.Logger

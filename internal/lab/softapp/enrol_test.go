@@ -63,12 +63,12 @@ func TestAppErrors(t *testing.T) {
 			t.Error("no error")
 		}
 	})
-	for _, base := range []string{"", "x", "http://example.org/app/v1", "ftp://localhost/", "https:///app", "https://u:p@h/", "https://h/?q", "https://h/#f", "http://10.0.0.1/"} {
+	for _, base := range []string{"", "x", "http://example.org/app/v2", "ftp://localhost/", "https:///app", "https://u:p@h/", "https://h/?q", "https://h/#f", "http://10.0.0.1/"} {
 		if _, err := softapp.New(softapp.Config{Base: base}); err == nil {
 			t.Errorf("base %q", base)
 		}
 	}
-	for _, base := range []string{"https://example.org/app/v1", "http://127.0.0.1:80/app/v1/", "http://[::1]/"} {
+	for _, base := range []string{"https://example.org/app/v2", "http://127.0.0.1:80/app/v2/", "http://[::1]/"} {
 		if _, err := softapp.New(softapp.Config{Base: base}); err != nil {
 			t.Error(err)
 		}

@@ -45,6 +45,7 @@ type fakeService struct {
 	calls    []fakeCall
 	fail     map[string]int // so many calls of a path are answered with 500; if negative, their answers are lost
 	slow     string         // Retry-After of failing calls, which are then answered with slow
+	upgraded bool           // the service speaks a newer version of the protocol
 	mute     bool           // do not answer pings
 	spoil    func(object)   // changes answers
 	unwanted string         // the code with which answers to requests are refused
@@ -115,15 +116,24 @@ func newFakeService(t testing.TB) *fakeService {
 		apps: make(map[string]*fakeApp), used: make(map[string]bool), fail: make(map[string]int),
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /app/v1/enrol/begin", s.open(s.begin))
-	mux.HandleFunc("POST /app/v1/enrol", s.open(s.enrol))
-	mux.HandleFunc("POST /app/v1/unlock", s.proved(s.unlock))
-	mux.HandleFunc("POST /app/v1/answer", s.proved(s.answer))
-	mux.HandleFunc("POST /app/v1/open", s.proved(s.openToken))
-	mux.HandleFunc("POST /app/v1/heartbeat", s.proved(s.heartbeat))
-	mux.HandleFunc("DELETE /app/v1/device", s.proved(s.remove))
-	mux.HandleFunc("GET /app/v1/inbox", s.inbox)
-	srv := &http.Server{Handler: mux}
+	mux.HandleFunc("POST /app/v2/enrol/begin", s.open(s.begin))
+	mux.HandleFunc("POST /app/v2/enrol", s.open(s.enrol))
+	mux.HandleFunc("POST /app/v2/unlock", s.proved(s.unlock))
+	mux.HandleFunc("POST /app/v2/answer", s.proved(s.answer))
+	mux.HandleFunc("POST /app/v2/open", s.proved(s.openToken))
+	mux.HandleFunc("POST /app/v2/heartbeat", s.proved(s.heartbeat))
+	mux.HandleFunc("DELETE /app/v2/device", s.proved(s.remove))
+	mux.HandleFunc("GET /app/v2/inbox", s.inbox)
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		old := s.upgraded
+		s.mu.Unlock()
+		if old {
+			s.write(w, nil, &refusal{http.StatusGone, "upgrade", nil})
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})}
 	go func() { _ = srv.Serve(s.wire) }()
 	t.Cleanup(func() {
 		close(s.wire.done)
@@ -180,7 +190,7 @@ func (s *fakeService) handle(w http.ResponseWriter, r *http.Request, f func(raw 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	name := r.URL.Path[len("/app/v1/"):]
+	name := r.URL.Path[len("/app/v2/"):]
 	left := s.fail[name]
 	if left > 0 {
 		s.fail[name]--

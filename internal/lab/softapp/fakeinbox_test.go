@@ -65,7 +65,7 @@ func (s *fakeService) inbox(w http.ResponseWriter, r *http.Request) {
 // welcome accepts or closes a connection.
 func (s *fakeService) welcome(c *websocket.Conn, proof string) *fakeApp {
 	s.mu.Lock()
-	a, no := s.prove(proof, "GET", "/app/v1/inbox", nil)
+	a, no := s.prove(proof, "GET", "/app/v2/inbox", nil)
 	if a != nil {
 		a.dials = append(a.dials, time.Now())
 	}
@@ -179,7 +179,7 @@ func inBubble(t *testing.T, c softapp.Config, f func(l *appLab)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l := &appLab{t: t, service: newFakeService(t)}
-		c.Base, c.HTTPClient, c.Observe = "http://localhost/app/v1", l.service.client(), l.diary.Note
+		c.Base, c.HTTPClient, c.Observe = "http://localhost/app/v2", l.service.client(), l.diary.Note
 		if c.Store == nil {
 			c.Store = new(softapp.Memory)
 		}

@@ -25,6 +25,9 @@ const (
 	closedReplaced = 4409 // the device has opened another inbox
 )
 
+// errOutdated means that the service no longer speaks this version of the protocol.
+var errOutdated = errors.New("this App is too old for the service")
+
 // inbox is the connection of an App.
 type inbox struct {
 	line struct {
@@ -73,6 +76,10 @@ func (p *app) keepInbox(ctx context.Context) {
 		}
 		if welcome {
 			pause = firstPause
+		}
+		if errors.Is(err, errOutdated) {
+			p.log().Error("the inbox of an App was refused for good", "err", err)
+			return
 		}
 		closed := websocket.CloseError{}
 		errors.As(err, &closed)
@@ -189,7 +196,10 @@ func (p *app) dial(ctx context.Context) (_ *websocket.Conn, every time.Duration,
 	p.mail.connecting(p.device)
 	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("the service sent no welcome within %s", callTimeout))
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, p.s.base.String()+"inbox", &websocket.DialOptions{HTTPClient: p.s.http})
+	conn, resp, err := websocket.Dial(ctx, p.s.base.String()+"inbox", &websocket.DialOptions{HTTPClient: p.s.http})
+	if resp != nil && resp.StatusCode == http.StatusGone {
+		return nil, 0, errOutdated
+	}
 	if err != nil {
 		return nil, 0, err
 	}

@@ -179,6 +179,26 @@ func TestAppCloses(t *testing.T) {
 	}
 }
 
+// An App that is too old for the service gives up.
+func TestAppTooOld(t *testing.T) {
+	t.Parallel()
+	inBubble(t, plain, func(l *appLab) {
+		id := l.enrol(softapp.EnrolOptions{})
+		l.service.mu.Lock()
+		l.service.upgraded = true
+		l.service.mu.Unlock()
+		l.service.drop(id)
+		l.wait(time.Minute)
+		l.service.mu.Lock()
+		l.service.upgraded = false
+		l.service.mu.Unlock()
+		l.wait(time.Hour)
+		if n := len(l.service.dials(id)); n != 1 || l.Connected() != 0 {
+			t.Errorf("%d connections, %d open", n, l.Connected())
+		}
+	})
+}
+
 // The App sends a ping within each heartbeat interval and a heartbeat once a day.
 func TestAppHeartbeat(t *testing.T) {
 	t.Parallel()

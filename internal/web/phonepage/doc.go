@@ -5,7 +5,7 @@
 // the browser and speaks the protocol of docs/app-protocol.md to package app:
 //
 //	browser ── files ──▶ phonepage
-//	browser ◀─ /app/v1: proofs, requests, answers ─▶ app
+//	browser ◀─ /app/v2: proofs, requests, answers ─▶ app
 //
 // The package must not know keys, passcodes or texts, which exist in the browser
 // only.

@@ -41,6 +41,7 @@ type fake struct {
 	opened   int                // inboxes
 	hidden   map[string]request // app2app, by session token
 	down     bool
+	upgraded bool // the service speaks a newer version of the protocol
 	skew     time.Duration
 	goodCode string // the correct `choice`
 	beats    []map[string]any
@@ -74,26 +75,32 @@ func newFake(t *testing.T) *fake {
 	mux.Handle("/phone", page)
 	mux.Handle("/phone/", page)
 	for path, h := range map[string]func(*http.Request, []byte) (any, *fakeError){
-		"POST /app/v1/enrol/begin": f.begin,
-		"POST /app/v1/enrol":       f.enrol,
-		"POST /app/v1/unlock":      f.proved(f.unlock),
-		"POST /app/v1/answer":      f.proved(f.answer),
-		"POST /app/v1/passcode":    f.proved(f.passcode),
-		"POST /app/v1/passkey":     f.proved(f.passkey),
-		"POST /app/v1/heartbeat":   f.proved(f.heartbeat),
-		"POST /app/v1/open":        f.proved(f.open),
-		"GET /app/v1/signature":    f.proved(f.signature),
-		"DELETE /app/v1/device":    f.proved(f.remove),
+		"POST /app/v2/enrol/begin": f.begin,
+		"POST /app/v2/enrol":       f.enrol,
+		"POST /app/v2/unlock":      f.proved(f.unlock),
+		"POST /app/v2/answer":      f.proved(f.answer),
+		"POST /app/v2/passcode":    f.proved(f.passcode),
+		"POST /app/v2/passkey":     f.proved(f.passkey),
+		"POST /app/v2/heartbeat":   f.proved(f.heartbeat),
+		"POST /app/v2/open":        f.proved(f.open),
+		"GET /app/v2/signature":    f.proved(f.signature),
+		"DELETE /app/v2/device":    f.proved(f.remove),
 	} {
 		mux.HandleFunc(path, f.endpoint(h))
 	}
-	mux.HandleFunc("GET /app/v1/inbox", f.serveInbox)
+	mux.HandleFunc("GET /app/v2/inbox", f.serveInbox)
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
-		down := f.down
+		down, upgraded := f.down, f.upgraded
 		f.mu.Unlock()
 		if down {
 			panic(http.ErrAbortHandler)
+		}
+		if upgraded && strings.HasPrefix(r.URL.Path, "/app/v2/") {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusGone)
+			_, _ = io.WriteString(w, `{"error":"upgrade","detail":"This App is too old."}`)
+			return
 		}
 		mux.ServeHTTP(w, r)
 	}))

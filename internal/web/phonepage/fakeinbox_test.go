@@ -23,7 +23,7 @@ func (f *fake) serveInbox(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.mu.Lock()
-	_, refused := f.prove(hello.Proof, "GET", "/app/v1/inbox", nil)
+	_, refused := f.prove(hello.Proof, "GET", "/app/v2/inbox", nil)
 	if refused != nil {
 		f.mu.Unlock()
 		_ = c.Close(4401, refused.body["error"].(string))

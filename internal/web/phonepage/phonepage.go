@@ -28,7 +28,7 @@ type handler struct {
 }
 
 // Handler serves the App under /phone: the page there, its files below. The App
-// speaks to /app/v1 of the same host.
+// speaks to /app/v2 of the same host.
 //
 // A request for the page is an event. Browsers fetch or revalidate each file of
 // the page with it, so of those only refusals and errors are.

@@ -4,7 +4,7 @@ import { b64u, random, sha256, utf8 } from './bytes.js';
 import { clock } from './clock.js';
 import { sign } from './keys.js';
 
-const BASE = '/app/v1';
+const BASE = '/app/v2';
 const PATIENCE = 15_000; // ms for one call
 
 // ServiceError is a refusal by the service: `code` and the further members are

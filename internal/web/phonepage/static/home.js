@@ -117,6 +117,14 @@ export function strangerView(app) {
     h('button', { type: 'button', class: 'wide', onclick: () => location.reload() }, t('retry'))) };
 }
 
+// outdatedView: the service no longer speaks to this version of the App. The page
+// of the service is always the current one.
+export function outdatedView(app) {
+  const { t } = app;
+  return { el: h('section', { class: 'card', 'data-view': 'outdated' }, badge('warn', 'calm'), h('h1', null, t('outdatedTitle')),
+    h('p', null, t('outdatedText')), h('button', { type: 'button', class: 'primary wide', onclick: () => location.reload() }, t('reload'))) };
+}
+
 // The navigation bar consists of links, so that the browser's back button works.
 export function navigation(app, at) {
   const nav = document.getElementById('nav');

@@ -53,10 +53,10 @@ export class Pending {
 }
 
 // Inbox calls on.sync(list), on.request(r), on.gone(frame), on.state('online' |
-// 'connecting'), on.stale(), on.refused(code) and on.elsewhere(). It stops with
+// 'connecting'), on.unclear(), on.refused(code) and on.elsewhere(). It stops with
 // either of the last two.
 export class Inbox {
-  #device; #on; #socket; #pause = FIRST_PAUSE; #timer; #beat; #heard = 0; #welcome = false; #stopped = true; #shown;
+  #device; #on; #socket; #pause = FIRST_PAUSE; #timer; #beat; #heard = 0; #welcome = false; #stopped = true; #failures = 0; #shown;
 
   constructor(device, on) {
     this.#device = device;
@@ -97,7 +97,7 @@ export class Inbox {
     clearTimeout(this.#timer);
     this.#on.state('connecting');
     this.#welcome = false;
-    const url = new URL('/app/v1/inbox', location.href);
+    const url = new URL('/app/v2/inbox', location.href);
     url.protocol = url.protocol.replace('http', 'ws');
     const socket = this.#socket = new WebSocket(url);
     this.#keepAlive(HEARTBEAT);
@@ -122,6 +122,7 @@ export class Inbox {
       case 'welcome':
         this.#pause = FIRST_PAUSE;
         this.#welcome = true;
+        this.#failures = 0;
         this.#keepAlive(frame.heartbeat || HEARTBEAT);
         this.#on.state('online');
         if (this.#shown) this.#send(this.#shown);
@@ -158,7 +159,8 @@ export class Inbox {
     }
     this.#timer = setTimeout(() => this.#connect(), this.#pause);
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
-    // A closing code cannot carry the time of the service, but any call returns it.
-    if (code === 4401) this.#on.stale();
+    // A closing code cannot carry the time of the service, and a connection that was
+    // refused does not say why. Any call does.
+    if (code === 4401 || ++this.#failures === 2) this.#on.unclear();
   }
 }

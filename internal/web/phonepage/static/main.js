@@ -5,7 +5,7 @@ import { clock } from './clock.js';
 import { content, genuine } from './content.js';
 import { say, show } from './dom.js';
 import { codeView, resume, VERSION } from './enrol.js';
-import { blockedView, elsewhereView, fetchSignature, historyView, homeView, navigation, strangerView } from './home.js';
+import { blockedView, elsewhereView, fetchSignature, historyView, homeView, navigation, outdatedView, strangerView } from './home.js';
 import { Inbox, nameOf, Pending } from './inbox.js';
 import { locate } from './location.js';
 import { forgedView, receiptView, requestView, resultView } from './request.js';
@@ -26,6 +26,7 @@ const app = {
   explain(e, t = app.t) {
     if (e instanceof Offline) return t('offline');
     if (e.code === 'slow') return t('slow');
+    if (e.code === 'upgrade') return t('outdatedTitle');
     return t('failed', { detail: e instanceof ServiceError ? e.message : String(e.message ?? e) });
   },
 
@@ -38,6 +39,9 @@ const app = {
     } else if (e.code === 'unauthorised') {
       stop();
       show(strangerView(app));
+    } else if (e.code === 'upgrade') {
+      stop();
+      show(outdatedView(app));
     } else if (req && (e.code === 'late' || e.code === 'unknown')) {
       app.dismiss(req, 'ended');
     } else {
@@ -133,7 +137,7 @@ const app = {
       if (device.blocked) route();
     } catch (e) {
       if (loud) throw e;
-      if (e.code === 'unauthorised' || e.code === 'blocked') app.handleError(e);
+      if (['unauthorised', 'blocked', 'upgrade'].includes(e.code)) app.handleError(e);
     }
   },
 };
@@ -255,7 +259,7 @@ async function start() {
     request: (req) => inTurn(() => receive(req)),
     gone: (frame) => inTurn(() => gone(frame)),
     state: (s) => { app.online = s === 'online'; app.onstate?.(); },
-    stale: () => app.beat(),
+    unclear: () => app.beat(),
     refused: () => { stop(); show(strangerView(app)); },
     elsewhere: () => { stop(); show(elsewhereView(app, () => location.reload())); },
   });
@@ -273,7 +277,7 @@ async function open(token) {
     const { request } = await post(app.device, '/open', { session_token: token });
     inTurn(() => receive(request));
   } catch (e) {
-    if (e.code === 'unauthorised' || e.code === 'blocked') return app.handleError(e);
+    if (['unauthorised', 'blocked', 'upgrade'].includes(e.code)) return app.handleError(e);
     app.notice = e.code === 'unknown' ? app.t('noOpen') : app.explain(e);
     route();
   }

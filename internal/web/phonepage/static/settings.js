@@ -23,7 +23,7 @@ async function ask(app, title, text, fields, label, first, work) {
     } catch (e) {
       first.input.value = '';
       if (e.code === 'passcode' && e.tries_left) first.fail(wrongPasscode(t, e.tries_left));
-      else if (e.code === 'blocked' || e.code === 'unauthorised') app.handleError(e);
+      else if (['blocked', 'unauthorised', 'upgrade'].includes(e.code)) app.handleError(e);
       else first.fail(e instanceof DOMException ? t('passkeyFailed') : app.explain(e));
     }
   }, fields, h('div', { class: 'buttons' }, h('button', { class: 'primary' }, label),
