@@ -45,6 +45,9 @@ type Listen struct {
 type MSSListener struct {
 	Address Address `yaml:"address"`
 	TLS     KeyPair `yaml:"tls"`
+	// URL is the origin under which application providers reach it. The contracts
+	// state it. Empty: the address at which a request arrived.
+	URL URL `yaml:"url"`
 }
 
 // WebListener serves people and Apps: the phone page, self-care, the App

@@ -88,10 +88,11 @@ func (c Listen) check(l *problems) {
 	case c.Web.Address != "" && !c.Web.Address.loopback():
 		l.add("listen.web.tls.certificate_file", "the pages would be served without TLS at %s: give them a certificate, or an address on loopback", c.Web.Address)
 	}
-	l.url("listen.web.url", c.Web.URL)
-	if u, err := url.Parse(string(c.Web.URL)); err == nil && u.Path != "" {
-		l.add("listen.web.url", "must be an origin, without a path")
+	l.origin("listen.mss.url", c.MSS.URL)
+	if strings.HasPrefix(string(c.MSS.URL), "http:") {
+		l.add("listen.mss.url", "must begin with https: application providers connect over TLS")
 	}
+	l.origin("listen.web.url", c.Web.URL)
 	l.url("listen.pki.url", c.PKI.URL)
 	if strings.HasPrefix(string(c.PKI.URL), "https:") {
 		l.add("listen.pki.url", "must begin with http: to fetch a CRL in order to check a certificate, a client must not have to check another first")
@@ -109,6 +110,13 @@ func (l *problems) address(path string, a Address, needed bool) {
 func (l *problems) url(path string, u URL) {
 	if err := u.valid(); err != nil {
 		l.add(path, "%v", err)
+	}
+}
+
+func (l *problems) origin(path string, u URL) {
+	l.url(path, u)
+	if p, err := url.Parse(string(u)); err == nil && p.Path != "" {
+		l.add(path, "must be an origin, without a path")
 	}
 }
 

@@ -1,21 +1,30 @@
 package edge
 
 import (
+	"net"
 	"net/http"
 	"strconv"
 )
 
-// document serves a Document, with the base URL that the client used.
-func document(d Document) http.Handler {
+// document serves a Document for clients that reach the service by the base URL. If
+// none is configured, it is the address at which the connection arrived. The Host
+// header is no source: whoever sends it would choose where others send their
+// requests.
+func document(d Document, base string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d.Query != "" && !r.URL.Query().Has(d.Query) {
 			w.Header().Set("Allow", http.MethodPost)
 			http.Error(w, "Messages are sent with POST; the contract is at ?"+d.Query, http.StatusMethodNotAllowed)
 			return
 		}
-		body := d.Body("https://" + r.Host)
+		base := base
+		if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && base == "" {
+			base = "https://" + local.String()
+		}
+		body := d.Body(base)
 		w.Header().Set("Content-Type", d.ContentType)
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-		_, _ = w.Write(body) // if the client is gone, it needs no answer
+		w.Header().Set("Cache-Control", "no-cache") // another version may state another contract
+		_, _ = w.Write(body)                        // if the client is gone, it needs no answer
 	})
 }

@@ -31,6 +31,7 @@ const (
 // Options holds what the wires of a server share.
 type Options struct {
 	Service     Service
+	URL         string // the base under which parties reach the service; empty: the address of each connection
 	Clock       mssp.Clock
 	Logger      *slog.Logger
 	Events      *event.Recorder // records the one event of each request; nil: one that writes to Logger
@@ -65,7 +66,7 @@ func Register(mux *http.ServeMux, o Options, wires ...Wire) {
 			mux.Handle("POST "+ep.Path, &handler{Options: o, wire: w, op: ep.Op, parties: parties})
 		}
 		for _, d := range w.Documents() {
-			mux.Handle("GET "+d.Path, document(d))
+			mux.Handle("GET "+d.Path, document(d, o.URL))
 		}
 	}
 }

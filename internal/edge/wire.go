@@ -33,7 +33,7 @@ type Document struct {
 	Query       string // the query that asks for it, such as wsdl; empty: none is needed
 	ContentType string
 	// Body returns the document for clients that reach the service by the base URL,
-	// https://host.
+	// https://host:port.
 	Body func(base string) []byte
 }
 

@@ -12,7 +12,7 @@ import (
 // the handlers of the call complete it, and it is emitted once, at the end.
 type Event struct {
 	Start    time.Time
-	Entrance string // "rest", "soap", "app", "portal", "pki", "smpp"
+	Entrance string // "rest", "soap", "mss", "app", "portal", "pages", "pki", "smpp"
 	Op       string // of the entrance; one of a fixed set, because metrics have it as a label
 	Source   string // IP address of the caller
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"net/http"
 
 	"github.com/signum-mssp/signum/internal/edge"
 	"github.com/signum-mssp/signum/internal/rest"
@@ -15,7 +14,7 @@ import (
 func (n *Node) newEdge(context.Context) error {
 	l := n.cfg.Limits
 	edge.Register(n.mss, edge.Options{
-		Service: &n.engine, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
+		Service: &n.engine, URL: string(n.cfg.Listen.MSS.URL), Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 		MaxBody: int64(l.MaxBody), ReadTimeout: l.ReadTimeout, MaxOpen: l.MaxOpen,
 	}, rest.Wire{}, soap.Wire{PortalURL: n.page(portalPath)})
 	return nil
@@ -25,7 +24,7 @@ func (n *Node) newEdge(context.Context) error {
 // through, because the certificate of the application provider is part of it, so
 // it cannot add the header: one that arrives was made by the application provider.
 func (n *Node) mssFront() *front {
-	handler := http.Handler(n.mss)
+	handler := edge.RefuseBrowsers(n.events, n.mss)
 	if n.deps.WrapMSS != nil {
 		handler = n.deps.WrapMSS(handler)
 	}
