@@ -122,9 +122,9 @@ type CardStore interface {
 	// subscriber or card, ErrCardState if the card is not in stock, ErrExists if the
 	// device exists.
 	SwapCard(ctx context.Context, msisdn, newICCID string, newDevice Device, at time.Time) error
-	// RenumberSubscriber moves an account with its devices, cards, Apps and invite to
-	// another number, in one transaction. It deletes an invite that waits for an
-	// account at the new number. Transactions and receipts do not move, because they
+	// RenumberSubscriber moves an account with its devices, cards, Apps, invite and
+	// consents to another number, in one transaction. It deletes an invite and
+	// consents that wait for an account at the new number. Transactions and receipts do not move, because they
 	// record what was asked of the old number. An outstanding one can be answered only
 	// by a phone that is still known by that number; otherwise it expires. ErrNotFound
 	// if there is no such account, ErrExists if the new number has one.

@@ -11,6 +11,7 @@
 //	transaction.go  Transaction, Outcome, TransactionStore
 //	receipt.go      Receipt
 //	app.go          AppDevice, Invite, Enrolment, AppStore
+//	consent.go      Consent, ConsentStore
 //	card.go         Card, CardStore
 //	phone.go        DeviceRequest, DeviceAnswer, Channel, Inbox, AnswerHandler
 //	text.go         TextMessage, TextSender

@@ -74,6 +74,7 @@ type Store interface {
 	CertificateStore
 	AppStore
 	CardStore
+	ConsentStore
 
 	// Party returns ErrNotFound for an unknown AP_ID, and *RowError if its row
 	// cannot be read. The result is shared: callers must not change it.

@@ -135,6 +135,10 @@ UPDATE devices SET msisdn = $2 WHERE msisdn = $1`}
 DELETE FROM invites WHERE msisdn = $1`}
 	moveInvite = &query{text: `
 UPDATE invites SET msisdn = $2 WHERE msisdn = $1`}
+	deleteConsents = &query{text: `
+DELETE FROM consents WHERE msisdn = $1`}
+	moveConsents = &query{text: `
+UPDATE consents SET msisdn = $2 WHERE msisdn = $1`}
 	deleteSubscriber = &query{text: `
 DELETE FROM subscribers WHERE msisdn = $1`}
 )
@@ -163,10 +167,12 @@ func (s *session) renumber(ctx context.Context, from, to string) error {
 	} else if n == 0 {
 		return refuse(fmt.Errorf("store: account at the new number: %w", mssp.ErrExists))
 	}
-	if _, err := s.exec(ctx, deleteInvite, to); err != nil {
-		return err
+	for _, q := range []*query{deleteInvite, deleteConsents} {
+		if _, err := s.exec(ctx, q, to); err != nil {
+			return err
+		}
 	}
-	for _, q := range []*query{moveDevices, moveInvite} {
+	for _, q := range []*query{moveDevices, moveInvite, moveConsents} {
 		if _, err := s.exec(ctx, q, from, to); err != nil {
 			return err
 		}

@@ -21,6 +21,7 @@ var migrationNames = []string{
 	"0003_apps",
 	"0004_cards",
 	"0005_issuers",
+	"0006_consents",
 }
 
 const (

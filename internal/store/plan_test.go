@@ -26,6 +26,8 @@ var planFill = []string{
 		SELECT 'a' || n, 'k', decode(repeat('00', 32), 'hex'), 's', 3, '', '', '', '', '', 0, 0 FROM generate_series(1, 20000) n`,
 	`INSERT INTO invites (msisdn, code_hash, trusted, created, expires)
 		SELECT 'm' || n, decode(lpad(to_hex(n), 64, '0'), 'hex'), false, 0, 1000000 + n FROM generate_series(1, 20000) n`,
+	`INSERT INTO consents (msisdn, kind, subject, device_id, trans_id, given, expires)
+		SELECT 'm' || n, 'remove_device', 'a' || n, 'd' || n, 't', 0, 1000000 + n FROM generate_series(1, 20000) n`,
 	`INSERT INTO transactions (id, ap_id, ap_trans_id, ap_instant, msisdn, msisdn_sent, device_id, method, profile, async, lang, mime_type, dtbd,
 			services, signed_attrs, cert_serial, state, code, detail, signature, created, expires, finished)
 		SELECT 't' || n, 'ap', 'a' || n, n, 'm' || (n % 20000), '', 'd' || (n % 20000), 'SIM', '', false, 'en', 'text/plain', 'text',
@@ -49,6 +51,7 @@ var planned = map[*query]string{
 	selectApp: "'a1234'", selectAppID: "'a1234'", takeTry: "'a1234'", resetTries: "'a1234', 3", deleteApp: "'a1234'",
 	selectInvite: `'\x` + strings.Repeat("0", 60) + `0042', 0`, selectInviteOf: `'\x` + strings.Repeat("0", 60) + `0042', 'm66', 0`,
 	consumeInvite: `'\x` + strings.Repeat("0", 60) + `0042', 'm66', 0`,
+	selectConsent: "'m1234', 'remove_device', 'a1234', 0", takeConsent: "'m1234', 'remove_device', 'a1234', 0",
 	selectRevoked: "'x2000'",
 	selectUsed:    "'ap', 'a1234', 1234", selectBusy: "'m1200', 'SIM'", selectID: "'t1234'", selectTransaction: "'t1200'",
 	finishTransaction:  "'t1200', 'failed', 401, '', NULL, '', 1",
