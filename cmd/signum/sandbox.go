@@ -105,7 +105,7 @@ Exit codes:
 	fl.StringVar(&f.pkiAddr, "pki-addr", "", "address of OCSP and CRL (http); default a free port, which the directory keeps")
 	fl.StringVar(&f.webAddr, "web-addr", "", "address of the phone page and the self-care portal; default the port after\n--addr's or a free one, which the directory keeps")
 	fl.StringVar(&f.opsAddr, "ops-addr", "", "address of metrics and health (http, see docs/metrics.md); default a free port, ops_url\nin sandbox.json")
-	fl.StringVar(&f.webURL, "web-url", "", "public origin of these pages, such as https://phones.example.com behind a proxy;\ndefault the address of their listener")
+	fl.StringVar(&f.webURL, "web-url", "", "public origin of these pages, such as https://phones.example.com, if people reach them by a\nname or through a proxy; default the address of their listener")
 	fl.BoolVar(&f.once, "once", false, "run the example and exit; the exit code is 0 only if its signatures verified")
 	fl.DurationVar(&f.delay, "phone-delay", 200*time.Millisecond, "how long a user takes to approve")
 	fl.StringVar(&f.who, "phones", phonesAuto, "who answers on Apps: auto (they do so by themselves) or web (a person in a browser)")

@@ -56,8 +56,9 @@ type WebListener struct {
 	Address Address `yaml:"address"`
 	// TLS may be absent on loopback, where browsers and Apps accept plain http.
 	TLS KeyPair `yaml:"tls"`
-	// URL is the origin under which people reach the pages. Empty: that of the
-	// listener, with the name localhost on loopback, because passkeys need a name.
+	// URL is the origin under which people reach the pages, and the only name in
+	// their Host headers. Empty: that of the listener, with the name localhost on
+	// loopback, because passkeys need a name.
 	URL URL `yaml:"url"`
 }
 

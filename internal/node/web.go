@@ -13,6 +13,7 @@ import (
 	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/limit"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/web"
 	"github.com/signum-mssp/signum/internal/web/phonepage"
 	"github.com/signum-mssp/signum/internal/web/portal"
 )
@@ -87,5 +88,5 @@ func (n *Node) newPages(ctx context.Context) error {
 }
 
 func (n *Node) webFront() *front {
-	return &front{listener: n.listeners.web, tls: n.webTLS, handler: n.proxies.Handler(n.web), log: n.deps.Logger, errorLog: n.httpLog}
+	return &front{listener: n.listeners.web, tls: n.webTLS, handler: n.proxies.Handler(web.OwnHosts(n.WebURL(), n.events, n.web)), log: n.deps.Logger, errorLog: n.httpLog}
 }

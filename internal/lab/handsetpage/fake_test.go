@@ -245,7 +245,7 @@ func newSIMService(t *testing.T, change ...func(*Config)) *simService {
 		}
 		handler.ServeHTTP(w, r)
 	}))
-	s.config = Config{Handsets: s, Origin: func() string { return s.http.URL }, ServiceName: serviceName, Release: 100 * time.Millisecond}
+	s.config = Config{Handsets: s, ServiceName: serviceName, Release: 100 * time.Millisecond}
 	for _, f := range change {
 		f(&s.config)
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -24,16 +23,15 @@ const (
 
 func masked(msisdn string) string { return signum.MaskMSISDN(msisdn) }
 
-// sameOrigin lets requests through that the person or this page makes. It refuses
-// pages of other origins, and by the Host header those whose name was made to
-// resolve to this server.
+// sameOrigin lets requests through that the person or this page makes, and refuses
+// pages of other origins. The listener has checked that the Host header names the
+// service.
 func (h *Page) sameOrigin(next http.Handler) http.Handler {
 	cross := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store") // assets override it
-		origin, host := originOf(h.Origin())
-		for _, o := range r.Header.Values("Origin") {
-			if o != origin {
+		for _, origin := range r.Header.Values("Origin") {
+			if u, err := url.Parse(origin); err != nil || !strings.EqualFold(u.Host, r.Host) {
 				h.refuse(w, http.StatusForbidden, "origin")
 				return
 			}
@@ -42,35 +40,8 @@ func (h *Page) sameOrigin(next http.Handler) http.Handler {
 			h.refuse(w, http.StatusForbidden, "origin")
 			return
 		}
-		if !strings.EqualFold(r.Host, host) {
-			// To a browser 127.0.0.1 and localhost are two origins. People are redirected
-			// to the one at which the page works.
-			if r.Method == http.MethodGet && r.URL.Path == "/phone/sim" {
-				http.Redirect(w, r, origin+r.URL.RequestURI(), http.StatusTemporaryRedirect)
-				return
-			}
-			h.refuse(w, http.StatusMisdirectedRequest, "host")
-			return
-		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// originOf returns the origin of an address as browsers write it, and the host that
-// they request.
-func originOf(address string) (origin, host string) {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "", ""
-	}
-	host = strings.ToLower(u.Host)
-	if name, port, err := net.SplitHostPort(host); err == nil && port == map[string]string{"https": "443", "http": "80"}[u.Scheme] {
-		host = name
-		if strings.Contains(name, ":") {
-			host = "[" + name + "]"
-		}
-	}
-	return u.Scheme + "://" + host, host
 }
 
 func (h *Page) refuse(w http.ResponseWriter, status int, code string) {

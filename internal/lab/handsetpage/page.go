@@ -16,10 +16,9 @@ import (
 //go:embed static
 var files embed.FS
 
-// Config is what a Page is made of. Handsets and Origin are required.
+// Config is what a Page is made of. Handsets are required.
 type Config struct {
 	Handsets Handsets
-	Origin   func() string // address of the page, for example http://localhost:8444
 	Logger   *slog.Logger
 	// ServiceName is what users know the service by.
 	ServiceName string

@@ -166,7 +166,7 @@ func (b *Sandbox) openPages(context.Context) error {
 	for pattern, h := range control.handlers() {
 		b.HandleMSS(pattern, h)
 	}
-	page := handsetpage.New(handsetpage.Config{Handsets: pageHandsets{b.radio}, Origin: b.WebURL, ServiceName: b.ServiceName(), Logger: b.cfg.Logger})
+	page := handsetpage.New(handsetpage.Config{Handsets: pageHandsets{b.radio}, ServiceName: b.ServiceName(), Logger: b.cfg.Logger})
 	b.onClose(page.Close)
 	b.HandleWeb(handsetPath, page.Handler())
 	b.HandleWeb(handsetPath+"/", page.Handler())
