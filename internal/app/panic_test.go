@@ -266,7 +266,7 @@ func TestPanicInInbox(t *testing.T) {
 			bystander.expect("pong")
 			again := p.connect()
 			again.welcome()
-			w.server.Cancel(context.Background(), p.device, "h1")
+			w.server.Cancel(context.Background(), p.device, "h1", mssp.EndWithdrawn)
 			_, _ = again.ws.CloseNow(), bystander.ws.CloseNow()
 			w.mustBeEmpty(t)
 		})
@@ -298,7 +298,7 @@ func TestPanicUnderRegistry(t *testing.T) {
 			r := mssp.DeviceRequest{Op: mssp.OpSign, TransID: "h1", DeviceID: p.device, Created: w.clock.Now(), Expires: w.clock.Now().Add(time.Minute)}
 			both := func() {
 				_ = w.server.Send(context.Background(), r)
-				w.server.Cancel(context.Background(), p.device, "h1")
+				w.server.Cancel(context.Background(), p.device, "h1", mssp.EndWithdrawn)
 			}
 			w.trap.set("Now", below)
 			if !panics(both) {

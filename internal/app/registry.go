@@ -91,7 +91,7 @@ func (s *Server) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	}
 	err := s.wake(ctx, r.DeviceID)
 	if errors.Is(err, mssp.ErrNotFound) {
-		s.end(r.DeviceID, requestKey{r.TransID, r.Op}, "withdrawn")
+		s.end(r.DeviceID, requestKey{r.TransID, r.Op}, mssp.EndWithdrawn)
 		return fmt.Errorf("%w: there is no App %s", mssp.ErrUnreachable, r.DeviceID)
 	}
 	if err != nil { // the App may still connect by itself
@@ -124,7 +124,7 @@ func (s *Server) put(r *mssp.DeviceRequest) (wake bool) {
 	if r.Op == mssp.OpSign {
 		for old, p := range mb.requests {
 			if old.op == mssp.OpSign && !p.Created.After(r.Created) {
-				s.drop(r.DeviceID, old, "replaced")
+				s.drop(r.DeviceID, old, mssp.EndReplaced)
 			}
 		}
 	}
@@ -139,18 +139,13 @@ func (s *Server) put(r *mssp.DeviceRequest) (wake bool) {
 }
 
 // Cancel implements mssp.Channel.
-func (s *Server) Cancel(_ context.Context, deviceID, transID string) {
-	now := s.now()
+func (s *Server) Cancel(_ context.Context, deviceID, transID string, why mssp.EndReason) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
 	for op := range opNames {
 		key := requestKey{transID, op}
-		if p := s.registry.find(deviceID, key); p != nil {
-			reason := "withdrawn"
-			if !now.Before(p.Expires) {
-				reason = "expired"
-			}
-			s.drop(deviceID, key, reason)
+		if s.registry.find(deviceID, key) != nil {
+			s.drop(deviceID, key, why)
 		}
 	}
 }
@@ -163,14 +158,14 @@ func (r *registry) find(deviceID string, k requestKey) *pending {
 }
 
 // end forgets a request and tells the open inbox.
-func (s *Server) end(deviceID string, k requestKey, reason string) {
+func (s *Server) end(deviceID string, k requestKey, why mssp.EndReason) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
-	s.drop(deviceID, k, reason)
+	s.drop(deviceID, k, why)
 }
 
 // drop is end with registry.mu held.
-func (s *Server) drop(deviceID string, k requestKey, reason string) {
+func (s *Server) drop(deviceID string, k requestKey, why mssp.EndReason) {
 	s.ended.add(k.hash(deviceID), s.now()) // when full, the App gets `unknown` instead of `late`
 	mb := s.registry.mailboxes[deviceID]
 	if mb == nil {
@@ -179,7 +174,7 @@ func (s *Server) drop(deviceID string, k requestKey, reason string) {
 	p := mb.requests[k]
 	delete(mb.requests, k)
 	if mb.conn != nil && (p == nil || p.visible()) {
-		mb.conn.queue(frame{Type: "gone", ID: k.id, Op: opNames[k.op], Reason: reason})
+		mb.conn.queue(frame{Type: "gone", ID: k.id, Op: opNames[k.op], Reason: string(why)})
 	}
 	s.registry.dropEmpty(deviceID)
 }

@@ -118,6 +118,6 @@ func (s *Server) deliver(ctx context.Context, a mssp.DeviceAnswer) error {
 	case err != nil:
 		return err
 	}
-	s.end(a.DeviceID, requestKey{a.TransID, a.Op}, "answered")
+	s.end(a.DeviceID, requestKey{a.TransID, a.Op}, mssp.EndAnswered)
 	return nil
 }

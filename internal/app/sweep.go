@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // sweep does what is due at this time.
@@ -35,7 +36,7 @@ func (s *Server) sweepRegistry(now time.Time) (wake []string) {
 		for key, p := range mb.requests {
 			switch {
 			case !now.Before(p.Expires):
-				s.drop(deviceID, key, "expired")
+				s.drop(deviceID, key, mssp.EndExpired)
 			case p.visible() && !p.shown && now.Sub(p.sent) >= shownWithin:
 				p.shown, unseen = true, true
 			}

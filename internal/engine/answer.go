@@ -74,7 +74,7 @@ func (e *Engine) decide(ctx context.Context, t *mssp.Transaction, out mssp.Outco
 			e.cfg.Logger.ErrorContext(ctx, "blocked PIN not recorded", "device", t.DeviceID, "err", err)
 		}
 	}
-	won, err := e.finish(ctx, t, out)
+	won, err := e.finish(ctx, t, out, mssp.EndAnswered)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (e *Engine) explainLostRace(ctx context.Context, t *mssp.Transaction) error
 		return err
 	}
 	if t.State == mssp.StateOutstanding && t.Certificate != nil && t.Certificate.State != mssp.CertificateGood {
-		_, err := e.finish(ctx, t, mssp.Failed(signum.NewFault(signum.RevokedCertificate)))
+		_, err := e.finish(ctx, t, mssp.Failed(signum.NewFault(signum.RevokedCertificate)), mssp.EndWithdrawn)
 		return err
 	}
 	if t.State != mssp.StateOutstanding {
@@ -190,7 +190,7 @@ func (e *Engine) cms(t *mssp.Transaction, o mssp.Outcome) ([]byte, error) {
 // finish is the only way out of the outstanding state. It reports whether this
 // call decided the outcome. If it did, it wakes the request that waits, and
 // withdraws the request from the phone unless the phone itself has signed.
-func (e *Engine) finish(ctx context.Context, t *mssp.Transaction, o mssp.Outcome) (bool, error) {
+func (e *Engine) finish(ctx context.Context, t *mssp.Transaction, o mssp.Outcome, why mssp.EndReason) (bool, error) {
 	won, err := e.cfg.Store.FinishTransaction(ctx, t.ID, o, e.now())
 	if err != nil {
 		return false, fmt.Errorf("ending transaction %s: %w", t.ID, err)
@@ -200,19 +200,19 @@ func (e *Engine) finish(ctx context.Context, t *mssp.Transaction, o mssp.Outcome
 	}
 	e.wake(t, o)
 	if o.Code != signum.SignatureMade {
-		e.withdraw(ctx, t)
+		e.withdraw(ctx, t, why)
 	}
 	return true, nil
 }
 
 // withdraw takes the request back from the phone. A channel that panics must not
 // undo the outcome, which stands.
-func (e *Engine) withdraw(ctx context.Context, t *mssp.Transaction) {
+func (e *Engine) withdraw(ctx context.Context, t *mssp.Transaction, why mssp.EndReason) {
 	defer event.Rescue(e.cfg.Logger, "withdrawal")
-	e.channel(t.Method).Cancel(ctx, t.DeviceID, t.ID)
+	e.channel(t.Method).Cancel(ctx, t.DeviceID, t.ID, why)
 }
 
 func (e *Engine) expire(ctx context.Context, t *mssp.Transaction) error {
-	_, err := e.finish(ctx, t, mssp.Failed(signum.Faultf(signum.ExpiredTransaction, signum.DetailTimeout)))
+	_, err := e.finish(ctx, t, mssp.Failed(signum.Faultf(signum.ExpiredTransaction, signum.DetailTimeout)), mssp.EndExpired)
 	return err
 }

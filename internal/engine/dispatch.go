@@ -18,7 +18,7 @@ func (e *Engine) dispatch(ctx context.Context, t *mssp.Transaction) {
 	if err == nil {
 		return
 	}
-	if _, err := e.finish(ctx, t, e.notSent(ctx, t.ID, t.MSISDN, err)); err != nil {
+	if _, err := e.finish(ctx, t, e.notSent(ctx, t.ID, t.MSISDN, err), mssp.EndWithdrawn); err != nil {
 		e.cfg.Logger.ErrorContext(ctx, "ending transaction", "trans_id", t.ID, "err", err)
 	}
 }
@@ -100,7 +100,7 @@ type noChannel struct{}
 func (noChannel) Send(context.Context, mssp.DeviceRequest) error {
 	return errors.New("no channel for the method")
 }
-func (noChannel) Cancel(context.Context, string, string) {}
+func (noChannel) Cancel(context.Context, string, string, mssp.EndReason) {}
 
 // keyType tells the bearer which algorithm the card must use.
 func keyType(t *mssp.Transaction) signum.KeyType {

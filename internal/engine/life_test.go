@@ -61,6 +61,50 @@ func TestAppSupersedes(t *testing.T) {
 	})
 }
 
+// reasons is a channel that records why requests are over.
+type reasons struct {
+	mssp.Channel
+	ended chan string
+}
+
+func (c reasons) Cancel(ctx context.Context, deviceID, transID string, why mssp.EndReason) {
+	c.ended <- transID + " " + string(why)
+	c.Channel.Cancel(ctx, deviceID, transID, why)
+}
+
+// A phone is told why its request is over.
+func TestEndReasons(t *testing.T) {
+	t.Parallel()
+	onStores(t, func(t *testing.T, url string) {
+		w := newWorld(t, url, nil)
+		ended := make(chan string, 10)
+		w.cfg.Channels[signum.App] = reasons{w.phones, ended}
+		s := w.addUser(1, silent, signum.EC, signum.App)
+		next := func(id string, want mssp.EndReason) {
+			t.Helper()
+			if got := <-ended; got != id+" "+string(want) {
+				t.Errorf("%s, want %s", got, want)
+			}
+		}
+		first := w.begin(s)
+		w.awaitShown(first)
+		second := w.begin(s)
+		w.awaitShown(second)
+		next(first, mssp.EndReplaced)
+		if err := w.phones.Act(s.Devices[0].ID, second, phonetest.Cancel); err != nil {
+			t.Fatal(err)
+		}
+		next(second, mssp.EndAnswered)
+		third := w.begin(s)
+		w.awaitShown(third)
+		w.clock.Advance(time.Hour)
+		if got := w.outcome(third); got != signum.ExpiredTransaction {
+			t.Errorf("third: %d", got)
+		}
+		next(third, mssp.EndExpired)
+	})
+}
+
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {

@@ -39,7 +39,7 @@ func (e *Engine) sendOTP(ctx context.Context, t *mssp.Transaction) error {
 	if err != nil {
 		return err
 	}
-	if _, err := e.finish(ctx, t, mssp.Outcome{Code: signum.RequestOK}); err != nil {
+	if _, err := e.finish(ctx, t, mssp.Outcome{Code: signum.RequestOK}, mssp.EndAnswered); err != nil {
 		// The user has the text. The transaction will expire all the same, because
 		// the store could not be told.
 		e.cfg.Logger.ErrorContext(ctx, "text sent, but its transaction was not ended", "trans_id", t.ID, "err", err)

@@ -84,9 +84,9 @@ func (c trapChannel) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	return c.Channel.Send(ctx, r)
 }
 
-func (c trapChannel) Cancel(ctx context.Context, deviceID, transID string) {
+func (c trapChannel) Cancel(ctx context.Context, deviceID, transID string, why mssp.EndReason) {
 	c.spring("cancel")
-	c.Channel.Cancel(ctx, deviceID, transID)
+	c.Channel.Cancel(ctx, deviceID, transID, why)
 }
 
 type trapChains struct {

@@ -180,7 +180,7 @@ func (e *Engine) guarded(ctx context.Context, t *mssp.Transaction, where string,
 	if asPanic(err) != nil {
 		defer event.Rescue(e.cfg.Logger, where)
 		ctx = context.WithoutCancel(ctx)
-		won, err := e.finish(ctx, t, mssp.Failed(signum.NewFault(signum.InternalError)))
+		won, err := e.finish(ctx, t, mssp.Failed(signum.NewFault(signum.InternalError)), mssp.EndWithdrawn)
 		if err == nil && !won {
 			err = e.wakeID(ctx, t.ID) // it had ended before the panic
 		}

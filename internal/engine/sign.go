@@ -271,6 +271,6 @@ func (e *Engine) makeRoom(ctx context.Context, t *mssp.Transaction, id string) e
 	case !mssp.MethodOf(t.Method).Supersedes:
 		return signum.NewFault(signum.PBSignatureProcess)
 	}
-	_, err = e.finish(ctx, old, mssp.Failed(signum.NewFault(signum.UserCancel)))
+	_, err = e.finish(ctx, old, mssp.Failed(signum.NewFault(signum.UserCancel)), mssp.EndReplaced)
 	return err
 }

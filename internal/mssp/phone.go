@@ -79,6 +79,17 @@ var (
 	ErrRefused = errors.New("the channel refuses the request")
 )
 
+// EndReason says why a request to a phone is over. Channels may tell the phone.
+type EndReason string
+
+// The reasons.
+const (
+	EndAnswered  EndReason = "answered"  // by a phone
+	EndReplaced  EndReason = "replaced"  // by a newer request
+	EndExpired   EndReason = "expired"   // nobody answered in time
+	EndWithdrawn EndReason = "withdrawn" // anything else, such as a failure
+)
+
 // Channel carries requests to the phones of one method. Implementations are safe
 // for concurrent use.
 type Channel interface {
@@ -87,9 +98,9 @@ type Channel interface {
 	// must not ask the user twice. An error means that the phone was not asked and
 	// will not be: see ErrUnreachable.
 	Send(ctx context.Context, r DeviceRequest) error
-	// Cancel withdraws a request that has ended in another way, for example expired.
+	// Cancel withdraws a request that has ended.
 	// It need not succeed: the handler drops an answer that still comes.
-	Cancel(ctx context.Context, deviceID, transID string)
+	Cancel(ctx context.Context, deviceID, transID string, why EndReason)
 }
 
 // Inbox tells what a device is asked for now, whichever node made the request.

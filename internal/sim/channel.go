@@ -253,7 +253,7 @@ func (c *Channel) cardFor(ctx context.Context, r *mssp.DeviceRequest) (*mssp.Car
 
 // Cancel implements mssp.Channel. The card cannot be told; a reply that still comes is
 // dropped.
-func (c *Channel) Cancel(_ context.Context, deviceID, transID string) {
+func (c *Channel) Cancel(_ context.Context, deviceID, transID string, _ mssp.EndReason) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, q := range c.table.of(applet.TransactionID(transID), deviceID) {

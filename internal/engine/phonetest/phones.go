@@ -232,7 +232,7 @@ func (p *Phones) Open(authURI string) (redirectURI string, err error) {
 }
 
 // Cancel implements mssp.Channel.
-func (p *Phones) Cancel(_ context.Context, deviceID, transID string) {
+func (p *Phones) Cancel(_ context.Context, deviceID, transID string, _ mssp.EndReason) {
 	if d, err := p.Device(deviceID); err == nil {
 		d.withdraw(transID)
 	}

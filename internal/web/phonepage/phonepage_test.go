@@ -315,6 +315,21 @@ func testSuperseded(t *testing.T, browser context.Context) {
 	if webtest.Eval[bool](p, `Boolean(document.querySelector('dialog'))`) {
 		t.Error("the dialog of the first is still there")
 	}
+	// The service ends the older request before it sends the newer one. A tap that was
+	// meant for the older one does not approve the newer one.
+	p.Until(`!document.querySelector('[data-do=approve]').disabled`)
+	f.gone(second, "replaced")
+	p.Says(`[data-outcome=replaced]`, "A newer request")
+	webtest.Eval[bool](p, `(new MutationObserver(() => {
+		const approve = document.querySelector('[data-do=approve]');
+		if (approve) window.inactiveAtFirst ??= approve.disabled;
+	}).observe(document.getElementById('main'), { childList: true }), true)`)
+	second = f.send(text("newest", 6))
+	p.Says(".dtbs", "newest")
+	p.Says(".note", "replaced the previous one")
+	if !webtest.Eval[bool](p, `window.inactiveAtFirst`) {
+		t.Error("Approve was active at once")
+	}
 	f.gone(second, "withdrawn")
 	p.Says(`[data-outcome=withdrawn]`, "withdrew")
 	// A request that is missing in the next sync has ended.

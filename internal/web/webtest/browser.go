@@ -188,8 +188,13 @@ func Result[T any](p *Tab, a chromedp.Action[T]) T {
 }
 
 func (p *Tab) Wait(sel string)   { p.T.Helper(); p.Run(chromedp.WaitVisible(chromedp.CSS(sel))) }
-func (p *Tab) Click(sel string)  { p.T.Helper(); p.Run(chromedp.Click(chromedp.CSS(sel))) }
 func (p *Tab) Press(keys string) { p.T.Helper(); p.Run(chromedp.KeyEvent(keys)) }
+
+// Click waits until the element can be clicked.
+func (p *Tab) Click(sel string) {
+	p.T.Helper()
+	p.Run(chromedp.WaitEnabled(chromedp.CSS(sel)), chromedp.Click(chromedp.CSS(sel)))
+}
 
 // View waits for a screen and checks that it is accessible.
 func (p *Tab) View(name string) {

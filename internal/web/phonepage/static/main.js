@@ -18,6 +18,8 @@ const BEAT = 6 * 3600_000; // ms between heartbeats
 const query = new URLSearchParams(location.search);
 
 let pending, inbox, current; // current: {req, view, sending}
+let replaced = 0; // when a newer request took the place of the one on the screen
+const REPLACED = 10_000; // ms for which the next request says so
 
 const app = {
   t: words(ours()), device: null, online: false, notice: null, onstate: null, tell: () => {},
@@ -180,6 +182,7 @@ function settle(req, outcome) {
 function update(ended, reason) {
   if (current || app.device.blocked) return;
   const req = pending.next();
+  if (reason === 'replaced') replaced = performance.now();
   if (!req) {
     inbox.shown(null);
     if (ended) show(resultView(app, ended, reason));
@@ -187,7 +190,8 @@ function update(ended, reason) {
     return;
   }
   const t = words(req.lang);
-  const note = ended && reason === 'replaced' ? t('newer') : null;
+  const note = replaced && performance.now() - replaced < REPLACED ? t('newer') : null;
+  replaced = 0;
   const view = req.op === 'display' ? receiptView(app, req) : req.genuine ? requestView(app, req, note) : forgedView(app, req);
   current = { req, view, sending: false };
   document.getElementById('nav').hidden = true;

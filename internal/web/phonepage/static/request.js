@@ -7,6 +7,9 @@ import { askToSign } from './unlock.js';
 import { words } from './words.js';
 
 const RECEIPT = 60_000; // ms that a receipt is shown
+// Approve does nothing for this long (ms) after a request came on the screen: a tap
+// that was meant for what was there before must not approve it.
+const SETTLE = 700;
 
 // body is the text, or the rows of a transaction approval.
 function body(shown) {
@@ -35,14 +38,14 @@ function choices(t, codes, chosen) {
 export function requestView(app, req, note) {
   const t = words(req.lang);
   const shown = content(req);
-  let alive = true, choice, read = !shown.rows;
+  let alive = true, settled = false, choice, read = !shown.rows;
 
   const hint = h('p', { class: 'hint', id: 'why' });
   const error = h('p', { class: 'error', role: 'alert' });
   const approve = h('button', { type: 'button', class: 'primary', 'data-do': 'approve', 'aria-describedby': 'why', onclick: () => go() }, t('approve'));
   const decline = h('button', { type: 'button', 'data-do': 'cancel', onclick: () => app.answer(req, { cancel: true }, 'declined') }, t('cancel'));
   const ready = () => {
-    approve.disabled = !read || Boolean(req.choices?.length && choice === undefined);
+    approve.disabled = !settled || !read || Boolean(req.choices?.length && choice === undefined);
     hint.textContent = read ? '' : t('toEnd');
     down.hidden = read;
   };
@@ -83,7 +86,11 @@ export function requestView(app, req, note) {
   ready();
   return {
     el, lang: t.lang,
-    opened: () => { time.start(); observer.observe(end); },
+    opened: () => {
+      time.start();
+      observer.observe(end);
+      setTimeout(() => { settled = true; ready(); }, SETTLE);
+    },
     close: () => { alive = false; time.stop(); observer.disconnect(); },
     problem: (text) => { error.textContent = text; },
     sending: () => { time.stop(); footer.replaceChildren(h('p', { class: 'sending', role: 'status' }, t('sending'))); },
