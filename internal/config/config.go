@@ -60,6 +60,9 @@ type WebListener struct {
 	// their Host headers. Empty: that of the listener, with the name localhost on
 	// loopback, because passkeys need a name.
 	URL URL `yaml:"url"`
+	// HTTPSOnly tells browsers to use this name with https only, and ties the cookies
+	// to it, if URL is https with a DNS name.
+	HTTPSOnly bool `yaml:"https_only"`
 }
 
 // PKIListener serves OCSP, CRLs and CA certificates, over plain http.
@@ -204,7 +207,7 @@ func Default() Config {
 		Service: Service{Name: "Signum"},
 		Listen: Listen{
 			MSS: MSSListener{Address: "127.0.0.1:8443"},
-			Web: WebListener{Address: "127.0.0.1:8444"},
+			Web: WebListener{Address: "127.0.0.1:8444", HTTPSOnly: true},
 			PKI: PKIListener{Address: "127.0.0.1:8080"},
 			Ops: OpsListener{Address: "127.0.0.1:9464"},
 		},

@@ -72,7 +72,7 @@ func (n *Node) newPages(ctx context.Context) error {
 	}
 	selfCare, err := portal.New(portal.Config{
 		Signer: &n.engine, Store: n.Store, Apps: n.Apps, CA: n.CA, Party: portalParty, Pin: portalPin, Prefix: prefix, ServiceName: n.cfg.Service.Name,
-		WebURL: n.WebURL, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
+		WebURL: n.WebURL, HostCookies: n.httpsOnly(), Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 	})
 	if err != nil {
 		return err
@@ -87,6 +87,13 @@ func (n *Node) newPages(ctx context.Context) error {
 	return nil
 }
 
+// httpsOnly reports whether the name of the pages is for https alone.
+func (n *Node) httpsOnly() bool { return n.cfg.Listen.Web.HTTPSOnly && web.RealName(n.WebURL()) }
+
 func (n *Node) webFront() *front {
-	return &front{listener: n.listeners.web, tls: n.webTLS, handler: n.proxies.Handler(web.OwnHosts(n.WebURL(), n.events, n.web)), log: n.deps.Logger, errorLog: n.httpLog}
+	pages := http.Handler(n.web)
+	if n.httpsOnly() {
+		pages = web.HTTPSOnly(pages)
+	}
+	return &front{listener: n.listeners.web, tls: n.webTLS, handler: n.proxies.Handler(web.OwnHosts(n.WebURL(), n.events, pages)), log: n.deps.Logger, errorLog: n.httpLog}
 }

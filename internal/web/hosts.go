@@ -47,6 +47,28 @@ func OwnHosts(origin string, events *event.Recorder, next http.Handler) http.Han
 	})
 }
 
+// HTTPSOnly tells browsers to use the name of this service with https only, for a
+// year after each answer (RFC 6797).
+func HTTPSOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// RealName reports whether an origin is https with a DNS name that has a domain. Such
+// a name belongs to one service; a developer's machine has localhost and addresses,
+// where other programs serve other things.
+func RealName(origin string) bool {
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme != "https" {
+		return false
+	}
+	name := strings.ToLower(u.Hostname())
+	_, notIP := netip.ParseAddr(name)
+	return notIP != nil && strings.Contains(name, ".") && !strings.HasSuffix(name, "."+localhost)
+}
+
 func refuseHost(w http.ResponseWriter, r *http.Request, origin string, events *event.Recorder) {
 	e := events.Begin("pages", "foreign host", clientaddr.Source(r))
 	e.Status, e.Reason = http.StatusMisdirectedRequest, "host"

@@ -96,6 +96,9 @@ func TestAllAddresses(t *testing.T) {
 			if resp.StatusCode != want {
 				t.Errorf("public address %q, Host %q: %d, want %d", public, host, resp.StatusCode, want)
 			}
+			if got := resp.Header.Get("Strict-Transport-Security"); got != "" {
+				t.Errorf("a sandbox claims the name %q: %s", public, got)
+			}
 		}
 	}
 }

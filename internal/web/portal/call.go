@@ -139,18 +139,31 @@ func (c *call) cookie(name string) string {
 	if v, ok := c.set[name]; ok {
 		return v
 	}
-	k, err := c.r.Cookie(name)
+	stored, _ := c.p.stored(name, "")
+	k, err := c.r.Cookie(stored)
 	if err != nil {
 		return ""
 	}
 	return k.Value
 }
 
+// stored returns the name and path under which a browser keeps a cookie. It takes one
+// with the prefix __Host- from this host over https only, so that neither another
+// host of the domain nor a network without TLS can plant a session (RFC 6265bis). The
+// language is no secret.
+func (p *Portal) stored(name, path string) (string, string) {
+	if p.HostCookies && name != langCookie {
+		return "__Host-" + name, "/"
+	}
+	return name, path
+}
+
 // setCookie sets a cookie until the browser is closed, that of the language for a
 // year. An empty value deletes it.
 func (c *call) setCookie(name, path, value string) {
+	stored, path := c.p.stored(name, path)
 	k := &http.Cookie{
-		Name: name, Value: value, Path: path,
+		Name: stored, Value: value, Path: path,
 		HttpOnly: true, Secure: !c.p.onLoopback(), SameSite: http.SameSiteStrictMode,
 	}
 	switch {

@@ -67,6 +67,7 @@ type Config struct {
 	Prefix      string        // DTBD prefix of the party
 	ServiceName string        // what users know the service by
 	WebURL      func() string // public address of the pages: https://host
+	HostCookies bool          // no other host may set the cookies of sessions: the origin has https and a name of its own
 	Clock       mssp.Clock
 	Logger      *slog.Logger
 	Events      *event.Recorder // takes the one event of each request; nil: one that writes to Logger
