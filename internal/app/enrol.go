@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -14,6 +15,7 @@ import (
 	"github.com/signum-mssp/signum/internal/clientaddr"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/visible"
 )
 
 type beginRequest struct {
@@ -134,15 +136,10 @@ func (r *enrolRequest) check() (err error) {
 	return nil
 }
 
-// plain reports whether a text is short and can be shown in a list: it has no
-// control or formatting characters.
+// plain reports whether a text is short and can be shown in a list: it has one line, in
+// which each character is visible.
 func plain(s string, most int) bool {
-	for _, r := range s {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return false
-		}
-	}
-	return utf8.RuneCountInString(s) <= most
+	return utf8.RuneCountInString(s) <= most && visible.Check(s) == nil && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 func (c *call) enrol() (any, error) {

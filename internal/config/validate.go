@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/signum-mssp/signum/internal/visible"
 )
 
 // Validate checks everything and reports every fault at once: the error joins
@@ -61,7 +63,7 @@ func (l *problems) atMost(path, text string, most int) {
 
 func (s Service) check(l *problems) {
 	const longest = 40 // what fits on the pages
-	if n := utf8.RuneCountInString(s.Name); n < 1 || n > longest || strings.ContainsFunc(s.Name, func(r rune) bool { return r < ' ' }) {
+	if n := utf8.RuneCountInString(s.Name); n < 1 || n > longest || strings.ContainsFunc(s.Name, func(r rune) bool { return r < ' ' }) || visible.Check(s.Name) != nil {
 		l.add("service.name", "must have 1 to %d printable characters", longest)
 	}
 	if u, err := url.Parse(s.MSSPURI); err != nil || u.Scheme == "" {

@@ -1,13 +1,13 @@
 package policy
 
 import (
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/visible"
 )
 
 // Content is the text to be signed, and the services that the request asks for.
@@ -84,8 +84,8 @@ func text(p *mssp.Party, d *signum.DataToBeSigned) error {
 	if d.Encoding != "" && !strings.EqualFold(d.Encoding, "UTF-8") {
 		return wrong("Encoding of text/plain is not UTF-8")
 	}
-	if strings.ContainsFunc(d.Data, undisplayable) {
-		return wrong("DataToBeSigned has a character that no phone can show")
+	if err := visible.Check(d.Data); err != nil {
+		return wrong("DataToBeSigned has %v", err)
 	}
 	if !strings.HasPrefix(d.Data, p.DTBDPrefix) {
 		return signum.NewFault(signum.InappropriateData)
@@ -110,12 +110,8 @@ func (c *Content) approval(p *mssp.Party, d *signum.DataToBeSigned) error {
 			return wrong("INVALID_TXNAPPROVAL_PAYLOAD: %s", printable(err.Error()))
 		}
 	}
-	texts := []string{t.Type}
-	for _, r := range t.Rows {
-		texts = append(texts, r.Key, r.Value)
-	}
-	if slices.ContainsFunc(texts, func(s string) bool { return strings.ContainsFunc(s, undisplayable) }) {
-		return wrong("INVALID_TXNAPPROVAL_PAYLOAD: a character that no phone can show")
+	if err := approvalVisible(t); err != nil {
+		return err
 	}
 	if !strings.HasPrefix(t.Rows[0].Value, p.DTBDPrefix) {
 		return signum.NewFault(signum.InappropriateData)
@@ -124,6 +120,23 @@ func (c *Content) approval(p *mssp.Party, d *signum.DataToBeSigned) error {
 		return signum.NewFault(signum.WrongDataLength)
 	}
 	c.Text = t.String()
+	return nil
+}
+
+// approvalVisible checks the texts of a transaction approval one by one, because a
+// phone shows each at a place of its own.
+func approvalVisible(t *signum.TxnApproval) error {
+	if err := visible.Check(t.Type); err != nil {
+		return wrong("INVALID_TXNAPPROVAL_PAYLOAD: the type has %v", err)
+	}
+	for i, r := range t.Rows {
+		if err := visible.Check(r.Key); err != nil {
+			return wrong("INVALID_TXNAPPROVAL_PAYLOAD: key %d has %v", i+1, err)
+		}
+		if err := visible.Check(r.Value); err != nil {
+			return wrong("INVALID_TXNAPPROVAL_PAYLOAD: value %d has %v", i+1, err)
+		}
+	}
 	return nil
 }
 
@@ -145,16 +158,4 @@ func printable(s string) string {
 		return string(r[:most])
 	}
 	return s
-}
-
-// undisplayable reports whether a character could make the signed bytes differ
-// from what the user saw: a control character, or a mark that reorders a line.
-func undisplayable(r rune) bool {
-	switch {
-	case r == '\n' || r == '\r' || r == '\t' || r == '\f':
-		return false
-	case unicode.IsControl(r), r == unicode.ReplacementChar:
-		return true
-	}
-	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/visible"
 )
 
 // maxRedirectURI limits the RedirectUri of app2app, in bytes.
@@ -82,7 +83,7 @@ func redirectable(s string) bool {
 		return true
 	}
 	u, err := url.Parse(s)
-	if err != nil || !u.IsAbs() || len(s) > maxRedirectURI || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || undisplayable(r) }) {
+	if err != nil || !u.IsAbs() || len(s) > maxRedirectURI || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || visible.Refused(r) }) {
 		return false
 	}
 	switch strings.ToLower(u.Scheme) {
