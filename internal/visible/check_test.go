@@ -48,7 +48,7 @@ func TestCheck(t *testing.T) {
 
 		{"emoji", "👍🏽 🇨🇭 😀", ""},
 		{"emoji with a selector", "❤️ ☎️ ©️", ""},
-		{"emoji with joiners", "👨‍👩‍👧‍👦 👩🏽‍💻 🏳️‍🌈 🧑🏻‍❤️‍💋‍🧑🏿", ""},
+		{"emoji with joiners", "👨\u200d👩\u200d👧\u200d👦 👩🏽\u200d💻 🏳️\u200d🌈 🧑🏻\u200d❤️\u200d💋\u200d🧑🏿", ""},
 		{"keycap", "1️⃣ #️⃣", ""},
 		{"selector on a letter", "a\ufe0f", "a character that no phone can show: U+FE0F at position 2"},
 		{"selector on a digit without keycap", "1\ufe0f", "a character that no phone can show: U+FE0F at position 2"},
@@ -140,7 +140,7 @@ func TestRuns(t *testing.T) {
 // FuzzCheck looks for texts that are accepted although a character of them is refused
 // everywhere, or in which much lies between two visible characters.
 func FuzzCheck(f *testing.F) {
-	for _, s := range []string{"", "Bank: ok?", "a\u200db", "👨‍👩‍👧‍👦", "می\u200cخواهم", "a\n\n\n\nb", "a\u0301\u0301", "1️⃣", "a\xff"} {
+	for _, s := range []string{"", "Bank: ok?", "a\u200db", "👨\u200d👩\u200d👧\u200d👦", "می\u200cخواهم", "a\n\n\n\nb", "a\u0301\u0301", "1️⃣", "a\xff"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -208,7 +208,7 @@ func TestCheckAllocatesNothing(t *testing.T) {
 
 var (
 	benchASCII   = "Bank: " + strings.Repeat("pay 100.00 CHF to Alice? ", 9)
-	benchUnicode = "Zürich: " + strings.Repeat("Überweisung für Łukasz 👩🏽‍💻 ", 4)
+	benchUnicode = "Zürich: " + strings.Repeat("Überweisung für Łukasz 👩🏽\u200d💻 ", 4)
 )
 
 func BenchmarkCheck(b *testing.B) {

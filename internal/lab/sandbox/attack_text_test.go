@@ -87,7 +87,7 @@ func TestAttackUnseenText(t *testing.T) {
 			refused(u.kind+" in a value", u.named, signing(signum.MimeTxnApproval, approval("t", "k", text)))
 		}
 		// Control: what people write is signed.
-		f.sign(t, wire, signing(signum.MimeText, DTBDPrefix+"Zürich\n\n12 שלום - 30 👨‍👩‍👧 می‌خواهم"))
+		f.sign(t, wire, signing(signum.MimeText, DTBDPrefix+"Zürich\n\n12 שלום - 30 👨\u200d👩\u200d👧 می\u200cخواهم"))
 		f.sign(t, wire, signing(signum.MimeTxnApproval, approval("Zahlung", "Empfänger ☎️", "Bäckerei\n\nZürich")))
 	}
 }
