@@ -39,6 +39,8 @@ type Listen struct {
 	Web WebListener `yaml:"web"`
 	PKI PKIListener `yaml:"pki"`
 	Ops OpsListener `yaml:"ops"`
+	// CipherSuites are those of TLS 1.2 on MSS and Web. None: TLS 1.3 only.
+	CipherSuites []CipherSuite `yaml:"cipher_suites"`
 }
 
 // MSSListener serves application providers, over TLS with client certificates.
@@ -210,6 +212,8 @@ func Default() Config {
 			Web: WebListener{Address: "127.0.0.1:8444", HTTPSOnly: true},
 			PKI: PKIListener{Address: "127.0.0.1:8080"},
 			Ops: OpsListener{Address: "127.0.0.1:9464"},
+
+			CipherSuites: defaultSuites(),
 		},
 		CA: CA{Profile: ProfileECDSA, RootName: "Signum Root CA", IssuingName: "Signum Issuing CA", Organization: "Signum"},
 		SIM: SIM{

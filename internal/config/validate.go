@@ -95,6 +95,7 @@ func (c Listen) check(l *problems) {
 		l.add("listen.mss.url", "must begin with https: application providers connect over TLS")
 	}
 	l.origin("listen.web.url", c.Web.URL)
+	c.checkSuites(l)
 	l.url("listen.pki.url", c.PKI.URL)
 	if strings.HasPrefix(string(c.PKI.URL), "https:") {
 		l.add("listen.pki.url", "must begin with http: to fetch a CRL in order to check a certificate, a client must not have to check another first")

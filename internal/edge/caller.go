@@ -39,14 +39,13 @@ func clientAuth(c *x509.Certificate) bool {
 
 // TLSConfig asks every client for a certificate and accepts any or none, so that a
 // client with a wrong or missing certificate gets a fault that says so and not a
-// broken connection.
-func TLSConfig(cert tls.Certificate) *tls.Config {
-	return &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		ClientAuth:   tls.RequestClientCert,
-		Certificates: []tls.Certificate{cert},
-		NextProtos:   []string{"h2", "http/1.1"},
-	}
+// broken connection. base limits versions and cipher suites.
+func TLSConfig(base *tls.Config, cert tls.Certificate) *tls.Config {
+	c := base.Clone()
+	c.ClientAuth = tls.RequestClientCert
+	c.Certificates = []tls.Certificate{cert}
+	c.NextProtos = []string{"h2", "http/1.1"}
+	return c
 }
 
 // pinOf returns the pin of the certificate that a refused client showed, in

@@ -29,7 +29,7 @@ func (n *Node) mssFront() *front {
 		handler = n.deps.WrapMSS(handler)
 	}
 	return &front{
-		listener: n.listeners.mss, tls: edge.TLSConfig(n.mssCertificate), handler: handler,
+		listener: n.listeners.mss, tls: edge.TLSConfig(n.cfg.Listen.TLS(), n.mssCertificate), handler: handler,
 		interrupt: true, log: n.deps.Logger, errorLog: n.httpLog,
 	}
 }
@@ -51,6 +51,7 @@ func (n *Node) loadCertificates(context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("listen.web.tls: %w", err)
 	}
-	n.webTLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	n.webTLS = l.TLS()
+	n.webTLS.Certificates = []tls.Certificate{cert}
 	return nil
 }
