@@ -19,7 +19,6 @@ import (
 
 const (
 	maxBody     = 64 << 10
-	readTimeout = 10 * time.Second // for a request body
 	maxDeviceID = 64
 )
 
@@ -86,10 +85,7 @@ func (c *call) run(proved bool, f handlerFunc) (out any, err error) {
 }
 
 func (c *call) read() (err error) {
-	rc := http.NewResponseController(c.w)
-	_ = rc.SetReadDeadline(time.Now().Add(readTimeout)) // if unsupported, the server's own limits apply
 	c.body, err = io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
-	_ = rc.SetReadDeadline(time.Time{})
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):

@@ -244,7 +244,7 @@ func (c *call) carryOut(e *pendingEnrolment, in *enrolRequest) (*enrolled, error
 func (c *call) retire(msisdn, except string) {
 	const superseded = 4
 	defer event.Rescue(c.s.log, "App enrolment")
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), readTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), storeTimeout)
 	defer cancel()
 	s := c.s.cfg.Store
 	sub, err := s.Subscriber(ctx, msisdn)
@@ -272,7 +272,7 @@ func (c *call) retire(msisdn, except string) {
 // undo revokes a certificate that was issued but given to no device.
 func (c *call) undo(cert *mssp.Certificate) {
 	const cessation = 5
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), readTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), storeTimeout)
 	defer cancel()
 	if err := c.s.cfg.CA.Revoke(ctx, cert.Serial, cessation); err != nil {
 		c.s.log.ErrorContext(ctx, "unused certificate not revoked", "serial", cert.Serial, "err", err)

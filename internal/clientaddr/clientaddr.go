@@ -2,6 +2,7 @@ package clientaddr
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -102,6 +103,10 @@ func Of(q *http.Request) netip.Addr {
 	}
 	return (*Resolver)(nil).Resolve(q.RemoteAddr, nil)
 }
+
+// OfConn returns the address of the peer of a connection. The zero Addr means that it
+// is not known.
+func OfConn(c net.Conn) netip.Addr { return (*Resolver)(nil).Resolve(c.RemoteAddr().String(), nil) }
 
 // Source returns the client's address as events and logs have it; empty if it is
 // not known.

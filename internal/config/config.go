@@ -180,11 +180,14 @@ type Rate struct {
 	Burst     int `yaml:"burst"`
 }
 
-// Limits bound what application providers may use.
+// Limits bound what clients may use.
 type Limits struct {
-	MaxBody     Size          `yaml:"max_body"`     // of a request, after decompression
-	ReadTimeout time.Duration `yaml:"read_timeout"` // of a request's body
-	MaxOpen     int           `yaml:"max_open"`     // requests that one client certificate has open
+	MaxBody Size `yaml:"max_body"` // of a request, after decompression
+	MaxOpen int  `yaml:"max_open"` // requests that one client certificate has open
+	// ReadTimeout and WriteTimeout hold on every listener: for a request to arrive, and
+	// for each 16 KiB of an answer to be taken.
+	ReadTimeout  time.Duration `yaml:"read_timeout"`
+	WriteTimeout time.Duration `yaml:"write_timeout"`
 }
 
 // Engine are the times of transactions.
@@ -232,7 +235,7 @@ func Default() Config {
 			},
 			MaxConnections: 20_000,
 		},
-		Limits: Limits{MaxBody: 64 << 10, ReadTimeout: 10 * time.Second, MaxOpen: 20_000},
+		Limits: Limits{MaxBody: 64 << 10, MaxOpen: 20_000, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second},
 		Engine: Engine{
 			Skew: 5 * time.Minute, Retention: time.Hour, Sweep: 250 * time.Millisecond, Poll: time.Second,
 		},

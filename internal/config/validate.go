@@ -32,6 +32,7 @@ func (c *Config) check() problems {
 		l.add("limits.max_body", "must be at least 1B")
 	}
 	l.positive("limits.read_timeout", c.Limits.ReadTimeout)
+	l.positive("limits.write_timeout", c.Limits.WriteTimeout)
 	l.atLeast("limits.max_open", c.Limits.MaxOpen, 1)
 	c.Engine.check(&l)
 	return l

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/clientaddr"
@@ -23,21 +22,19 @@ import (
 
 // Defaults of Options.
 const (
-	DefaultMaxBody     = 64 << 10 // bytes, after decompression
-	DefaultReadTimeout = 10 * time.Second
-	DefaultMaxOpen     = 20000 // open requests per client certificate
+	DefaultMaxBody = 64 << 10 // bytes, after decompression
+	DefaultMaxOpen = 20000    // open requests per client certificate
 )
 
 // Options holds what the wires of a server share.
 type Options struct {
-	Service     Service
-	URL         string // the base under which parties reach the service; empty: the address of each connection
-	Clock       mssp.Clock
-	Logger      *slog.Logger
-	Events      *event.Recorder // records the one event of each request; nil: one that writes to Logger
-	MaxBody     int64           // bytes; DefaultMaxBody
-	ReadTimeout time.Duration   // for the body; DefaultReadTimeout
-	MaxOpen     int             // DefaultMaxOpen
+	Service Service
+	URL     string // the base under which parties reach the service; empty: the address of each connection
+	Clock   mssp.Clock
+	Logger  *slog.Logger
+	Events  *event.Recorder // records the one event of each request; nil: one that writes to Logger
+	MaxBody int64           // bytes; DefaultMaxBody
+	MaxOpen int             // DefaultMaxOpen
 }
 
 // Register adds the endpoints of the wires to the mux.
@@ -50,9 +47,6 @@ func Register(mux *http.ServeMux, o Options, wires ...Wire) {
 	}
 	if o.MaxBody == 0 {
 		o.MaxBody = DefaultMaxBody
-	}
-	if o.ReadTimeout == 0 {
-		o.ReadTimeout = DefaultReadTimeout
 	}
 	if o.MaxOpen == 0 {
 		o.MaxOpen = DefaultMaxOpen
@@ -203,15 +197,12 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (signum.Request, 
 		w.Header().Set("Connection", "close")
 		return nil, 0, h.tooLarge()
 	}
-	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(time.Now().Add(h.ReadTimeout)) // a server that cannot has limits of its own
 	buf := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(buf)
 	buf.Reset()
 	if err := h.readBody(buf, w, r); err != nil {
 		return nil, 0, err
 	}
-	_ = rc.SetReadDeadline(time.Time{})
 	return h.decode(buf.Bytes())
 }
 

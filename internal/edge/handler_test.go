@@ -206,8 +206,15 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-func TestSlowBody(t *testing.T) {
-	srv, client, _ := serve(t, Options{Service: serviceFunc(echo), ReadTimeout: 50 * time.Millisecond})
+// TestBrokenBody: the fault of a body that does not end, when the server stops waiting
+// for it.
+func TestBrokenBody(t *testing.T) {
+	srv, client, _ := serve(t, Options{Service: serviceFunc(echo)})
+	next := srv.Config.Handler
+	srv.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		next.ServeHTTP(w, r)
+	})
 	r, w := io.Pipe()
 	defer w.Close()
 	go io.WriteString(w, "never ends")

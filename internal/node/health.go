@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/signum-mssp/signum/internal/door"
 	"github.com/signum-mssp/signum/internal/event"
 )
 
@@ -86,14 +87,16 @@ func (n *Node) pingStore(ctx context.Context) error {
 	}
 }
 
-// opsFront serves metrics and health. Both are for the operator only, and tell no
+// opsDoor serves metrics and health. Both are for the operator only, and tell no
 // number, text or key.
-func (n *Node) opsFront() *front {
+func (n *Node) opsDoor() *door.Door {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", n.metrics.Handler(n.deps.Logger))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", n.ready)
-	return &front{listener: n.listeners.ops, handler: mux, interrupt: true, log: n.deps.Logger, errorLog: n.httpLog}
+	c := n.doorConfig("ops", n.listeners.ops, mux)
+	c.Stopping = errStopping
+	return door.New(c)
 }
 
 // ready answers 200, or 503 with the names of the checks that failed. With ?verbose

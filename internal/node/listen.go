@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"strconv"
 
+	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/door"
 )
 
 // listeners are the bound addresses of a node.
@@ -31,7 +34,7 @@ func (n *Node) listen(context.Context) error {
 			return &config.Problem{Path: "listen." + l.name + ".address", Text: err.Error(), Err: err}
 		}
 		n.metrics.AcceptErrors(l.name, 0)
-		*l.bound = &watchedListener{bound, l.name, n.deps.Logger, n.metrics}
+		*l.bound = bound
 		n.onClose(func() error {
 			if err := bound.Close(); !errors.Is(err, net.ErrClosed) { // a server that ran has closed it
 				return err
@@ -40,6 +43,20 @@ func (n *Node) listen(context.Context) error {
 		})
 	}
 	return nil
+}
+
+// errStopping is the answer to waiting requests when the node stops. Their
+// transactions continue when it starts again.
+var errStopping = signum.Faultf(signum.InternalError, "The service is stopping")
+
+// doorConfig is what the doors of all listeners have in common.
+func (n *Node) doorConfig(name string, l net.Listener, h http.Handler) door.Config {
+	return door.Config{
+		Name: name, Listener: l, Handler: h,
+		ReadTimeout: n.cfg.Limits.ReadTimeout, WriteTimeout: n.cfg.Limits.WriteTimeout,
+		Log: n.deps.Logger, ErrorLog: n.httpLog,
+		Failed: func() { n.metrics.AcceptErrors(name, 1) },
+	}
 }
 
 // reachable is the address of a listener for those on this machine: one that

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 
+	"github.com/signum-mssp/signum/internal/door"
 	"github.com/signum-mssp/signum/internal/edge"
 	"github.com/signum-mssp/signum/internal/rest"
 	"github.com/signum-mssp/signum/internal/soap"
@@ -15,27 +16,29 @@ func (n *Node) newEdge(context.Context) error {
 	l := n.cfg.Limits
 	edge.Register(n.mss, edge.Options{
 		Service: &n.engine, URL: string(n.cfg.Listen.MSS.URL), Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
-		MaxBody: int64(l.MaxBody), ReadTimeout: l.ReadTimeout, MaxOpen: l.MaxOpen,
+		MaxBody: int64(l.MaxBody), MaxOpen: l.MaxOpen,
 	}, rest.Wire{}, soap.Wire{PortalURL: n.page(portalPath)})
 	return nil
 }
 
-// mssFront does not read X-Forwarded-For. A proxy in front of it must pass TLS
+// mssDoor does not read X-Forwarded-For. A proxy in front of it must pass TLS
 // through, because the certificate of the application provider is part of it, so
 // it cannot add the header: one that arrives was made by the application provider.
-func (n *Node) mssFront() *front {
+func (n *Node) mssDoor() *door.Door {
 	handler := edge.RefuseBrowsers(n.events, n.mss)
 	if n.deps.WrapMSS != nil {
 		handler = n.deps.WrapMSS(handler)
 	}
-	return &front{
-		listener: n.listeners.mss, tls: edge.TLSConfig(n.cfg.Listen.TLS(), n.mssCertificate), handler: handler,
-		interrupt: true, log: n.deps.Logger, errorLog: n.httpLog,
-	}
+	c := n.doorConfig("mss", n.listeners.mss, handler)
+	c.TLS = edge.TLSConfig(n.cfg.Listen.TLS(), n.mssCertificate)
+	c.Stopping = errStopping
+	return door.New(c)
 }
 
-func (n *Node) pkiFront() *front {
-	return &front{listener: n.listeners.pki, handler: n.proxies.Handler(n.CA.Handler()), interrupt: true, log: n.deps.Logger, errorLog: n.httpLog}
+func (n *Node) pkiDoor() *door.Door {
+	c := n.doorConfig("pki", n.listeners.pki, n.proxies.Handler(n.CA.Handler()))
+	c.Stopping = errStopping
+	return door.New(c)
 }
 
 // loadCertificates reads the TLS certificates of the listeners.

@@ -23,7 +23,7 @@ type part struct {
 func (n *Node) stages() [][]part {
 	base := []part{{"engine", n.engine.Run}}
 	if n.listeners.ops != nil {
-		base = append(base, part{"ops listener", n.opsFront().run}) // it tells that the others stop
+		base = append(base, part{"ops listener", n.opsDoor().Run}) // it tells that the others stop
 	}
 	if n.smsc != nil {
 		base = append(base, part{"SMSC client", n.smsc.Run})
@@ -42,9 +42,9 @@ func (n *Node) stages() [][]part {
 				n.Apps.Close()
 				return nil
 			}},
-			{"MSS listener", n.mssFront().run},
-			{"web listener", n.webFront().run},
-			{"PKI listener", n.pkiFront().run},
+			{"MSS listener", n.mssDoor().Run},
+			{"web listener", n.webDoor().Run},
+			{"PKI listener", n.pkiDoor().Run},
 		},
 	}
 }
@@ -126,8 +126,4 @@ func (p part) once(ctx context.Context, log *slog.Logger) (err error) {
 	return p.run(ctx)
 }
 
-var (
-	errEnded = errors.New("ended by itself")
-	// errPanic is the error of a server that panicked; the log has the stack.
-	errPanic = errors.New("internal error")
-)
+var errEnded = errors.New("ended by itself")

@@ -11,6 +11,7 @@ import (
 	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/door"
 	"github.com/signum-mssp/signum/internal/limit"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/web"
@@ -90,10 +91,12 @@ func (n *Node) newPages(ctx context.Context) error {
 // httpsOnly reports whether the name of the pages is for https alone.
 func (n *Node) httpsOnly() bool { return n.cfg.Listen.Web.HTTPSOnly && web.RealName(n.WebURL()) }
 
-func (n *Node) webFront() *front {
+func (n *Node) webDoor() *door.Door {
 	pages := http.Handler(n.web)
 	if n.httpsOnly() {
 		pages = web.HTTPSOnly(pages)
 	}
-	return &front{listener: n.listeners.web, tls: n.webTLS, handler: n.proxies.Handler(web.OwnHosts(n.WebURL(), n.events, pages)), log: n.deps.Logger, errorLog: n.httpLog}
+	c := n.doorConfig("web", n.listeners.web, n.proxies.Handler(web.OwnHosts(n.WebURL(), n.events, pages)))
+	c.TLS = n.webTLS
+	return door.New(c)
 }

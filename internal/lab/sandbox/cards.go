@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
@@ -21,10 +22,13 @@ import (
 // about 200 MB. The file is read as a stream.
 const maxCards = 256 << 20
 
+// maxPause is how long a file of cards may pause on its way.
+const maxPause = 10 * time.Second
+
 // cards returns the handlers that provision SIM cards.
 func (c *control) cards() map[string]http.Handler {
 	return map[string]http.Handler{
-		"POST /sandbox/cards":        http.HandlerFunc(c.importCards),
+		"POST /sandbox/cards":        c.admit(c.importCards),
 		"POST /sandbox/sim/swap":     c.handle(c.swapSIM),
 		"POST /sandbox/sim/renumber": c.handle(c.renumberSIM),
 		"POST /sandbox/sim/state":    c.handle(c.setSIMState),
@@ -38,11 +42,7 @@ func (c *control) cards() map[string]http.Handler {
 // then a part "cards", CSV. The answer is a simcards.Summary, or {"error": …} when
 // the file could not be read to its end; the rows before that have been processed.
 func (c *control) importCards(w http.ResponseWriter, r *http.Request) {
-	if !c.isParty(r) {
-		c.answer(w, http.StatusForbidden, refusal(errNoParty))
-		return
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, c.maxCards)
+	r.Body = http.MaxBytesReader(w, &steady{ReadCloser: r.Body, rc: http.NewResponseController(w)}, c.maxCards)
 	sum, err := c.readCards(r)
 	if err != nil {
 		// A client that is still sending would not read the answer.
@@ -54,6 +54,23 @@ func (c *control) importCards(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.answer(w, http.StatusOK, sum)
+}
+
+// steady is the body of a request that may take longer than the listener allows, as
+// long as data keep coming.
+type steady struct {
+	io.ReadCloser
+	rc    *http.ResponseController
+	ended bool
+}
+
+func (s *steady) Read(p []byte) (int, error) {
+	if !s.ended { // after the end, a deadline would end the context of the request
+		_ = s.rc.SetReadDeadline(time.Now().Add(maxPause))
+	}
+	n, err := s.ReadCloser.Read(p)
+	s.ended = err != nil
+	return n, err
 }
 
 func (c *control) readCards(r *http.Request) (sum simcards.Summary, err error) {

@@ -45,22 +45,33 @@ var errNoParty = errors.New("the certificate of the sandbox's party is needed")
 // command reads a request and returns the answer.
 type command func(ctx context.Context, body []byte) (any, error)
 
-// handle admits only the party, limits the body and answers in JSON: 200 with the
-// result, or 4xx with {"error": …}.
-func (c *control) handle(do command) http.Handler {
+// admit is do for the party alone. Anybody else gets 403, and the body of the request
+// is not read.
+func (c *control) admit(do http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !c.isParty(r) {
+			// Otherwise net/http waits for the body before it answers, and again before
+			// it closes the connection.
+			w.Header().Set("Connection", "close")
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+			c.answer(w, http.StatusForbidden, refusal(errNoParty))
+			return
+		}
+		do(w, r)
+	})
+}
+
+// handle limits the body and answers in JSON: 200 with the result, or 4xx with
+// {"error": …}.
+func (c *control) handle(do command) http.Handler {
+	return c.admit(func(w http.ResponseWriter, r *http.Request) {
 		status, answer := http.StatusOK, any(nil)
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxControl))
-		if !c.isParty(r) {
-			status, err = http.StatusForbidden, errNoParty
-		} else if err == nil {
+		if err == nil {
 			answer, err = do(r.Context(), body)
 		}
 		if err != nil {
-			if status == http.StatusOK {
-				status = http.StatusBadRequest
-			}
-			answer = refusal(err)
+			status, answer = http.StatusBadRequest, refusal(err)
 		}
 		c.answer(w, status, answer)
 	})

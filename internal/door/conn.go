@@ -1,0 +1,66 @@
+package door
+
+import (
+	"errors"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// piece is how many bytes of an answer must be taken within the time limit.
+const piece = 16 << 10
+
+// conn is the connection below TLS and HTTP. A peer that does not read what is
+// written within its patience loses the connection. net/http has no such limit: its
+// WriteTimeout begins with the request, and would cut off those who wait for a user.
+type conn struct {
+	net.Conn
+	patience time.Duration
+	// until is the write deadline that others have set, in Unix nanoseconds; 0: none.
+	until atomic.Int64
+}
+
+func (c *conn) Write(p []byte) (written int, err error) {
+	for first := true; first || len(p) > 0; first = false {
+		part := p[:min(len(p), piece)]
+		if err := c.Conn.SetWriteDeadline(c.deadline()); err != nil {
+			return written, err
+		}
+		n, err := c.Conn.Write(part)
+		if written += n; err != nil {
+			return written, err
+		}
+		p = p[n:]
+	}
+	return written, nil
+}
+
+func (c *conn) deadline() time.Time {
+	own := time.Now().Add(c.patience)
+	if until := c.until.Load(); until != 0 && until < own.UnixNano() {
+		return time.Unix(0, until)
+	}
+	return own
+}
+
+// SetWriteDeadline sets a deadline that comes before that of each piece.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	until := int64(0)
+	if !t.IsZero() {
+		until = t.UnixNano()
+	}
+	c.until.Store(until)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// CloseWrite lets net/http end an answer before the connection.
+func (c *conn) CloseWrite() error {
+	if tcp, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return tcp.CloseWrite()
+	}
+	return nil
+}

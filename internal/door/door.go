@@ -1,0 +1,118 @@
+package door
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/signum-mssp/signum/internal/event"
+)
+
+// Time limits that are the same for every door.
+const (
+	headerTimeout = 10 * time.Second // for a handshake, and for the header of a request
+	idleTimeout   = 2 * time.Minute
+	drainTimeout  = 5 * time.Second
+	maxHeader     = 16 << 10 // bytes
+)
+
+// Config describes a door. Listener, Handler, Log and the two time limits must be
+// set.
+type Config struct {
+	Name         string // for the log
+	Listener     net.Listener
+	TLS          *tls.Config // nil: plain HTTP
+	Handler      http.Handler
+	ReadTimeout  time.Duration // for a request to arrive, header and body
+	WriteTimeout time.Duration // for each piece of an answer to be taken
+	// Stopping is the cause with which the contexts of requests end when the door
+	// closes. Nil: they go on until the drain time-out.
+	Stopping error
+	Log      *slog.Logger
+	ErrorLog *log.Logger // of net/http
+	// Failed counts connections that could not be accepted, for lack of file
+	// descriptors for example.
+	Failed func()
+}
+
+// Door serves one listener.
+type Door struct {
+	Config
+	entrance *entrance
+}
+
+// New returns a door that Run will open.
+func New(c Config) *Door {
+	d := &Door{Config: c}
+	if c.TLS != nil {
+		d.TLS = c.TLS.Clone()
+		d.TLS.NextProtos = []string{"h2", "http/1.1"}
+	}
+	d.entrance = newEntrance(d)
+	return d
+}
+
+// ErrPanic is the error of a server that panicked; the log has the stack.
+var ErrPanic = errors.New("internal error")
+
+// Run serves until ctx ends, then stops: no new requests, and at most
+// drainTimeout for those under way.
+func (d *Door) Run(ctx context.Context) error {
+	requests, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	srv := d.server(requests)
+	ended := make(chan error, 1)
+	d.entrance.open()
+	go func() {
+		defer event.Rescue(d.Log, "HTTP listener", func() { ended <- ErrPanic })
+		ended <- served(srv.Serve(d.entrance))
+	}()
+	select {
+	case err := <-ended:
+		return errors.Join(err, d.entrance.Close())
+	case <-ctx.Done():
+	}
+	if d.Stopping != nil {
+		stop(d.Stopping)
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	return errors.Join(shutdown(drain, srv), <-ended)
+}
+
+func (d *Door) server(requests context.Context) *http.Server {
+	srv := &http.Server{
+		Handler:           event.Handler(d.Log, "HTTP handler", d.patient(d.Handler)),
+		TLSConfig:         d.TLS,
+		ReadTimeout:       d.ReadTimeout,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          d.ErrorLog,
+		BaseContext:       func(net.Listener) context.Context { return requests },
+	}
+	new(idleConns).watch(srv)
+	return srv
+}
+
+// served returns nil after a shutdown.
+func served(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+func shutdown(ctx context.Context, srv *http.Server) error {
+	err := srv.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errors.Join(fmt.Errorf("connections still open after %s", drainTimeout), srv.Close())
+	}
+	return err
+}

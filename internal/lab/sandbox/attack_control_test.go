@@ -1,0 +1,32 @@
+package sandbox
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestAttackControlBody: somebody without the certificate of the party is refused by
+// the header of a request to a control address. The body, which never comes, is not
+// waited for.
+func TestAttackControlBody(t *testing.T) {
+	box := run(t, Config{})
+	for pattern := range (&control{}).handlers() {
+		_, path, _ := strings.Cut(pattern, " ")
+		c, err := tls.Dial("tcp", box.MSSAddr(), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetDeadline(time.Now().Add(5 * time.Second)) // the service itself waits for 10 s
+		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\n", path, box.MSSAddr())
+		answer, err := io.ReadAll(c)
+		if err != nil || !strings.HasPrefix(string(answer), fmt.Sprintf("HTTP/1.1 %d ", http.StatusForbidden)) {
+			t.Errorf("%s: %q, %v", path, answer, err)
+		}
+		c.Close()
+	}
+}
