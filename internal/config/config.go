@@ -31,6 +31,9 @@ type Service struct {
 	// AuthURI opens the app that signs (App2App). One that begins with / is a
 	// page of the web listener. Empty: signum.DefaultAuthURI.
 	AuthURI string `yaml:"auth_uri"`
+	// Country is that of numbers which users type on the pages without a country code:
+	// ISO 3166-1 alpha-2. Empty: they must type the code.
+	Country string `yaml:"country"`
 }
 
 // Listen are the addresses that a node serves.

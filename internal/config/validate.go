@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/nyaruka/phonenumbers"
+
 	"github.com/signum-mssp/signum/internal/visible"
 )
 
@@ -69,6 +71,9 @@ func (s Service) check(l *problems) {
 	}
 	if u, err := url.Parse(s.MSSPURI); err != nil || u.Scheme == "" {
 		l.add("service.mssp_uri", "is needed: a URI that names the service in its answers, such as http://mss.example.com/")
+	}
+	if s.Country != "" && phonenumbers.GetCountryCodeForRegion(s.Country) == 0 {
+		l.add("service.country", "must be a country in two capital letters (ISO 3166-1), such as CH")
 	}
 	if u, err := url.Parse(s.AuthURI); s.AuthURI != "" && (err != nil || u.Scheme == "" && !strings.HasPrefix(s.AuthURI, "/")) {
 		l.add("service.auth_uri", "must be a URI, or the path of a page that begins with /")

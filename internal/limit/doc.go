@@ -22,5 +22,8 @@
 // The opposite rule, to refuse newcomers, would let the same attacker lock
 // everybody else out.
 //
+// Pauses is for what annoys a person each time, such as a prompt on a phone: the pause
+// between two uses grows.
+//
 // It must not know what the keys mean or what a refusal is called.
 package limit

@@ -66,13 +66,13 @@ func (n *Node) newPages(ctx context.Context) error {
 	prefix := n.cfg.Service.Name + ": "
 	err := n.putParty(ctx, &mssp.Party{
 		ID: portalParty, DTBDPrefix: prefix, Pins: []mssp.Pin{portalPin},
-		Profiles: []string{signum.ProfileAnyLoA4, signum.ProfileSTK, signum.ProfileDevice}, DefaultLang: "en",
+		Profiles: []string{signum.ProfileSTK, signum.ProfileDevice}, Services: []string{signum.ServiceVerification}, DefaultLang: "en",
 	})
 	if err != nil {
 		return err
 	}
 	selfCare, err := portal.New(portal.Config{
-		Signer: &n.engine, Store: n.Store, Apps: n.Apps, CA: n.CA, Party: portalParty, Pin: portalPin, Prefix: prefix, ServiceName: n.cfg.Service.Name,
+		Signer: &n.engine, Store: n.Store, Apps: n.Apps, CA: n.CA, Party: portalParty, Pin: portalPin, Prefix: prefix, ServiceName: n.cfg.Service.Name, Country: n.cfg.Service.Country,
 		WebURL: n.WebURL, HostCookies: n.httpsOnly(), Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 	})
 	if err != nil {

@@ -107,6 +107,7 @@ func (b *Sandbox) nodeConfig() (c config.Config, err error) {
 	keyPair := config.KeyPair{CertificateFile: filepath.Join(private, serverCertFile), KeyFile: filepath.Join(private, serverKeyFile)}
 	c = config.Default()
 	c.Service.MSSPURI = "mid://signum/sandbox"
+	c.Service.Country = "CH" // of its numbers
 	c.Service.AuthURI = b.cfg.AuthURI
 	if b.cfg.WebPhones && c.Service.AuthURI == "" {
 		c.Service.AuthURI = phonePath

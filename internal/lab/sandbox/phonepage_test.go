@@ -321,11 +321,10 @@ func TestLivePhone(t *testing.T) {
 func (l *live) portal(t *testing.T, p *webtest.Tab) {
 	q := webtest.Open(t, l.browser, l.box.WebURL()+"/me")
 	q.Fill("#number", lena)
-	q.Click("main button")
+	q.Click("[value=app]")
 	q.Wait(".code")
-	code := q.Text(".code")
 	p.View("request")
-	p.Says("main", code)
+	p.Click(`[data-choice="` + q.Text(".code") + `"]`)
 	approve(p)
 	q.Wait("#recovery")
 	s, err := l.box.Store.Subscriber(t.Context(), lena)

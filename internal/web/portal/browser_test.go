@@ -18,14 +18,14 @@ import (
 
 func TestPortalInBrowser(t *testing.T) {
 	f := newFakeWorld()
-	f.after = time.Second
+	f.after = 3 * time.Second
 	now := time.Now()
 	for i, x := range []struct {
 		party, text string
 		method      signum.Method
 		code        signum.Code
 	}{
-		{"mid://portal", "Signum: Account page: log in? Confirm only if your browser shows the code 7K4Q.", signum.SIM, signum.SignatureMade},
+		{"mid://portal", "Signum: Log in to your account page? Choose the number that your own browser shows.", signum.App, signum.SignatureMade},
 		{"mid://shop.example", "Shop: Pay 12.50 CHF to Bäckerei Zürich?", signum.App, signum.UserCancel},
 		{"mid://bank.example", "Bank: Log in to your accounts? (TXN-3D5K)", signum.SIM, signum.SignatureMade},
 		{"mid://bank.example", "", "", signum.RequestOK},
@@ -34,7 +34,7 @@ func TestPortalInBrowser(t *testing.T) {
 		o := mssp.Outcome{Code: x.code}
 		f.recent = append(f.recent, &mssp.Transaction{APID: x.party, Text: x.text, Method: x.method, Created: now.Add(-time.Duration(i*i*7) * time.Hour), Outcome: o, State: o.FinalState()})
 	}
-	p := newTestPortal(t, f)
+	p := newTestPortal(t, f, func(c *Config) { c.Country = "CH" })
 	s := httptest.NewServer(p.Handler())
 	defer s.Close()
 	p.WebURL = func() string { return s.URL }
@@ -63,25 +63,35 @@ func TestPortalInBrowser(t *testing.T) {
 		b.Run(chromedp.Navigate(s.URL + path))
 		b.Wait("main")
 	}
-	logIn := func() {
+	begin := func(method string) {
 		t.Helper()
 		visit("/me")
-		b.Fill("#number", "+41 79 123 45 67")
-		b.Click("main button")
-		b.Wait(".code")
+		b.Fill("#number", "079 123 45 67")
+		b.Click("[value=" + method + "]")
 	}
 
 	visit("/me")
 	shot("login")
-	logIn()
-	shot("wait")
-	code := b.Text(".code")
-	b.Wait("#recovery")
-	f.mu.Lock()
-	if phone := f.signs[0].Data.Data; !strings.Contains(phone, code) {
-		t.Errorf("the phone shows %q, the page %q", phone, code)
+	begin("app")
+	b.Wait(".code")
+	if got := b.Text(".code"); got != pickCode {
+		t.Errorf("the page shows %q", got)
 	}
-	f.mu.Unlock()
+	shot("wait")
+	b.Wait("#recovery")
+	b.Click(".logout button")
+	b.Wait("main .note")
+	begin("sim")
+	b.Wait("#code")
+	shot("wait-sim")
+	b.Fill("#code", "000")
+	b.Click("main button")
+	b.Wait("#problem")
+	b.Says("#problem", "Tries left: 2")
+	f.awaitSigns(2)
+	b.Fill("#code", f.simCode(t))
+	b.Click("main button")
+	b.Wait("#recovery")
 	if got := b.Text(".mono"); got != "MIDCHE2X7K9QWER1" {
 		t.Errorf("serial %q", got)
 	}
@@ -128,6 +138,9 @@ func TestPortalInBrowser(t *testing.T) {
 
 	// The pages work without scripts.
 	b.Run(webtest.Command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
-	logIn()
+	begin("sim")
+	f.awaitSigns(3)
+	b.Fill("#code", f.simCode(t))
+	b.Click("main button")
 	b.Wait("#recovery")
 }

@@ -20,10 +20,12 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// Cookies of a session, of one log-in, and of the language. The last is no secret.
+// Cookies of a session, of one log-in, of a browser in which somebody has logged in
+// before, and of the language. The last is no secret.
 const (
 	sessionCookie = "signum_me"
 	loginCookie   = "signum_login"
+	knownCookie   = "signum_known"
 	langCookie    = "signum_lang"
 )
 
@@ -121,9 +123,13 @@ func (c *call) endSession() {
 // token returns the form token of a cookie. It proves that a form comes from a page
 // that was served to the owner of the cookie.
 func (p *Portal) token(cookie string) string {
+	return base64.RawURLEncoding.EncodeToString(p.mac("form " + cookie))
+}
+
+func (p *Portal) mac(of string) []byte {
 	m := hmac.New(sha256.New, p.key)
-	m.Write([]byte(cookie))
-	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+	m.Write([]byte(of))
+	return m.Sum(nil)
 }
 
 // form reads a form and reports whether it contains the token of the cookie.
@@ -158,8 +164,8 @@ func (p *Portal) stored(name, path string) (string, string) {
 	return name, path
 }
 
-// setCookie sets a cookie until the browser is closed, that of the language for a
-// year. An empty value deletes it.
+// setCookie sets a cookie until the browser is closed, those of the language and of a
+// known browser for longer. An empty value deletes it.
 func (c *call) setCookie(name, path, value string) {
 	stored, path := c.p.stored(name, path)
 	k := &http.Cookie{
@@ -171,6 +177,8 @@ func (c *call) setCookie(name, path, value string) {
 		k.MaxAge = -1
 	case name == langCookie:
 		k.MaxAge = langSeconds
+	case name == knownCookie:
+		k.MaxAge = knownDays * 24 * 3600
 	}
 	c.set[name] = value
 	http.SetCookie(c.w, k)

@@ -13,6 +13,7 @@ import (
 	"github.com/signum-mssp/signum/internal/event/eventtest"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/testkit"
+	"github.com/signum-mssp/signum/internal/web/prompt"
 )
 
 // observe returns a portal with its events and its log.
@@ -98,7 +99,7 @@ func TestPortalLoginOutcomeEvents(t *testing.T) {
 				f.signErr, f.answer = tc.sign, func() error { return tc.answer }
 				p, sink, _ := observe(t, f, nil)
 				newPortalTab(t, p).logIn(portalNumber)
-				time.Sleep(loginWait)
+				time.Sleep(prompt.Timeout + statusPause)
 				synctest.Wait()
 				e := sink.Last(t, "login outcome")
 				if e.Label() != tc.label || (e.Cause != nil) != tc.fault || (e.Incident != "") != tc.fault || e.Note != tc.note {

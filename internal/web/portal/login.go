@@ -1,70 +1,24 @@
 package portal
 
 import (
-	"context"
-	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/signum-mssp/signum"
-	"github.com/signum-mssp/signum/internal/clientaddr"
-	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/web/prompt"
 )
 
 // A log-in reveals nothing about a number to a stranger. Its request to the service
-// runs in the background. Whatever the service knows without the person at the phone
-// (no account, suspended, PIN blocked, not reachable) looks like a person who does
-// not answer: the page waits equally long, then lists the possible reasons. Only
-// what a person did at the phone shows at once.
-const (
-	loginTime  = 80 * time.Second           // time-out of the signature request
-	loginWait  = loginTime + 2*time.Second  // for its outcome
-	loginClaim = time.Minute                // to fetch the session after the approval
-	loginPause = time.Second                // between status queries
-	loginKeep  = loginWait + 10*time.Minute // how long the page shows the outcome
-	loginCode  = 4                          // characters
-)
+// runs in the background. Whatever the outcome, unless the user approves and the code
+// is right, the page waits equally long, then lists the possible reasons.
 
-// Limits of log-ins. The limit by number keeps strangers from making a phone ring
-// all day; the price is that they can lock its owner out of the portal (and nothing
-// else) for some minutes. The limit by address is checked first, because it bounds
-// how many numbers one client can make up.
-const (
-	loginsPerNumber  = 3
-	loginsPerAddress = 20
-	loginWindow      = 5 * time.Minute
-)
+// loginKeep is how long the page shows the outcome of a log-in.
+const loginKeep = 13 * time.Minute
 
-type loginState string
-
-// The states. Their names are part of text keys.
-const (
-	loginWaiting  loginState = "waiting"
-	loginApproved loginState = "approved"
-	loginRefused  loginState = "refused"
-	loginBlocked  loginState = "blocked"
-	loginTimeout  loginState = "timeout"
-	loginGone     loginState = "" // or it never existed
-)
-
-// login is one log-in of one browser.
-type login struct {
-	number, profile, lang, code string
-
-	started  time.Time
-	state    loginState // waiting, approved, refused or blocked
-	approved time.Time
-	// hidden: there is a newer log-in for the number, which may have ended this one if
-	// the account has an App. The page must look the same if there is no account.
-	hidden bool
-
-	giveUp context.CancelFunc // ends the wait for the outcome
-}
+var loginMethods = map[string]signum.Method{"app": signum.App, "sim": signum.SIM}
 
 // loginPage asks for the number. The browser gets a cookie first, because the token
 // of the form depends on it.
@@ -73,20 +27,34 @@ func (p *Portal) loginPage(c *call) {
 		c.redirect("/me")
 		return
 	}
-	c.loginForm(http.StatusOK, "", "", "")
+	c.loginForm(http.StatusOK, "", "", 0)
 }
 
-func (c *call) loginForm(status int, number, method, problem string) {
+func (c *call) loginForm(status int, number, problem string, wait time.Duration) {
 	if c.cookie(loginCookie) == "" {
 		c.setCookie(loginCookie, "/me/login", newCookie())
 	}
 	c.token = c.p.token(c.cookie(loginCookie))
+	national, international := exampleNumber(c.p.Country)
 	c.render(status, "login", "login.title", map[string]any{
-		"Number": number, "Method": method, "Problem": problem, "Over": c.r.URL.Query().Has("over"),
+		"Number": number, "Problem": problem, "Wait": shortTime(wait), "Over": c.r.URL.Query().Has("over"),
+		"National": national, "International": international,
 	})
 }
 
-var loginProfiles = map[string]string{"": signum.ProfileAnyLoA4, "sim": signum.ProfileSTK, "app": signum.ProfileDevice}
+// shortTime formats how long to wait, in symbols of all languages.
+func shortTime(d time.Duration) string {
+	if d < 2*time.Minute {
+		return strconv.Itoa(int((d+time.Second-1)/time.Second)) + " s"
+	}
+	return strconv.Itoa(int((d+time.Minute-1)/time.Minute)) + " min"
+}
+
+// slow refuses what comes too early.
+func (c *call) slow(wait time.Duration) {
+	c.refuse("slow")
+	c.w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
+}
 
 func (p *Portal) beginLogin(c *call) {
 	old := c.cookie(loginCookie)
@@ -94,199 +62,133 @@ func (p *Portal) beginLogin(c *call) {
 		c.message(http.StatusForbidden, "stale")
 		return
 	}
-	sent, method := c.r.PostForm.Get("number"), c.r.PostForm.Get("method")
-	number, ok := loginNumber(sent)
-	profile, known := loginProfiles[method]
+	sent := c.r.PostForm.Get("number")
+	number, ok := parseNumber(sent, p.Country)
+	method, known := loginMethods[c.r.PostForm.Get("method")]
 	if !ok || !known {
 		c.refuse("number")
-		c.loginForm(http.StatusUnprocessableEntity, sent, method, "number")
+		c.loginForm(http.StatusUnprocessableEntity, sent, "number", 0)
 		return
 	}
 	c.event.MSISDN = number
-	l := &login{number: number, profile: profile, lang: c.lang, code: newLoginCode()}
 	// The cookie is new, so that somebody who planted the old one does not know it.
 	cookie := newCookie()
-	if !p.logins.resume(old, cookie, l) {
-		if wait := p.tooMany(c.r, number); wait > 0 {
-			c.refuse("slow")
-			c.w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
-			c.loginForm(http.StatusTooManyRequests, sent, method, "slow")
+	same := func(l *login) bool { return l.Number == number && l.Method == method && l.lang == c.lang }
+	if !p.logins.resume(old, cookie, same) {
+		if wait := p.pace.take(c.r, number, c.isKnown(number), p.Clock.Now()); wait > 0 {
+			c.slow(wait)
+			c.loginForm(http.StatusTooManyRequests, sent, "slow", wait)
 			return
 		}
-		var ctx context.Context
-		ctx, l.giveUp = context.WithTimeout(p.ctx, loginWait)
-		p.logins.begin(cookie, l)
-		p.work.Go(func() {
-			defer event.Rescue(p.Logger, "portal log-in")
-			defer l.giveUp()
-			p.follow(ctx, l, c.event.Source)
-		})
+		p.logins.put(cookie, p.ask(c, number, method))
 	}
 	c.setCookie(loginCookie, "/me/login", cookie)
 	c.redirect("/me/login/wait")
 }
 
-// tooMany counts a log-in. If there were too many, it returns how long to wait.
-func (p *Portal) tooMany(r *http.Request, number string) time.Duration {
-	now := p.Clock.Now()
-	if wait := p.address.Take(clientaddr.Key(r), now); wait > 0 {
-		return wait
+// ask sends the prompt of a log-in to the phone. After the user has reported a
+// log-in, it only pretends to.
+func (p *Portal) ask(c *call, number string, method signum.Method) *login {
+	q := prompt.Question{
+		Number: number, Method: method, Lang: c.lang, Text: phoneText(c.lang, "phone.login", method),
+		Op: "login outcome", Source: c.event.Source,
 	}
-	return p.numbers.Take(number, now)
+	if p.pace.isBarred(number, p.Clock.Now()) && !c.isKnown(number) {
+		return &login{p.prompts.Pretend(q), c.lang}
+	}
+	return &login{p.prompts.Ask(q, func(s prompt.State) {
+		if s == prompt.Reported {
+			p.reported(number)
+		}
+	}), c.lang}
 }
 
-// loginNumber converts what people type to +, country code and number.
-func loginNumber(s string) (string, bool) {
-	s = strings.NewReplacer(" ", "", "-", "", "/", "", ".", "", "(0)", "", "(", "", ")", "", "\u00a0", "").Replace(s)
-	if rest, ok := strings.CutPrefix(s, "00"); ok {
-		s = rest
-	}
-	s = strings.TrimPrefix(s, "+")
-	// A single zero starts a national number, but the country is not known.
-	if len(s) < 7 || len(s) > 15 || s[0] == '0' || strings.Trim(s, "0123456789") != "" {
-		return "", false
-	}
-	return "+" + s, true
+// reported ends all log-ins of a number whose user did not start one of them.
+func (p *Portal) reported(number string) {
+	p.pace.bar(number, p.Clock.Now())
+	p.logins.endAll(number)
 }
 
-// newLoginCode returns the code that both phone and page show.
-func newLoginCode() string {
-	const letters = "23456789ABCDEFGHJKMNPQRSTVWXYZ" // without characters that look alike
-	b := make([]byte, 0, loginCode)
-	for r := make([]byte, 1); len(b) < loginCode; {
-		if rand.Read(r); int(r[0]) < 256/len(letters)*len(letters) {
-			b = append(b, letters[int(r[0])%len(letters)])
+// phoneText is what a phone shows, with what the user of this method does with the
+// code.
+func phoneText(lang, key string, m signum.Method, args ...any) string {
+	what, err := text(lang, key, args...)
+	if err == nil {
+		var how string
+		if how, err = text(lang, "phone.code."+string(m)); err == nil {
+			return what + " " + how
 		}
 	}
-	return string(b)
+	panic(err) // all languages have the same keys
 }
 
-// header returns the header of a request of the portal's party.
-func (p *Portal) header() signum.Header {
-	return signum.Header{AP: signum.APInfo{ID: p.Party, TransID: "P" + rand.Text(), Instant: signum.FormatInstant(p.Clock.Now())}}
-}
-
-// follow sends the signature request of a log-in and waits for its outcome, which is
-// an event of its own.
-func (p *Portal) follow(ctx context.Context, l *login, source string) {
-	e := p.Events.Begin("portal", "login outcome", source)
-	e.MSISDN, e.APID = l.number, p.Party
-	err := p.await(ctx, l, e)
-	if f := signum.AsFault(err); f != nil {
-		e.Code, e.Detail = f.Code, f.Detail
-	}
+// stage names what the page of a log-in shows, so that its script knows when to
+// reload it.
+func (l *login) stage() string {
+	s := l.Public()
 	switch {
-	case p.ctx.Err() != nil:
-		e.Reason = "stopped"
-	case errors.Is(err, context.DeadlineExceeded):
-		e.Reason = "timeout"
-	case errors.Is(err, context.Canceled):
-		e.Reason = "evicted"
-	case err != nil && !causedByUser(err):
-		p.Events.Fail(e, err)
+	case s == prompt.Waiting && l.Method == signum.App && l.PageCode() == "":
+		return "start"
+	case s == prompt.Waiting && l.Typed():
+		return "typed"
 	}
-	p.Events.Emit(p.ctx, e)
+	return string(s)
 }
 
-// await asks for the signature and polls its status. The error says why there
-// is no session.
-func (p *Portal) await(ctx context.Context, l *login, e *event.Event) (err error) {
-	defer event.RescueTo(&err, p.Logger, "portal log-in")
-	caller := &mssp.Caller{Pin: p.Pin}
-	h := p.header()
-	e.APTransID = h.AP.TransID
-	resp, err := p.Signer.Sign(ctx, caller, &signum.SignatureRequest{
-		Header: h, MessagingMode: signum.Asynch, TimeOut: strconv.Itoa(int(loginTime.Seconds())),
-		MSISDN: l.number, Profile: l.profile,
-		Data:     signum.DataToBeSigned{MimeType: signum.MimeText, Encoding: "UTF-8", Data: p.loginText(l)},
-		Services: []signum.AdditionalService{{URI: signum.ServiceUserLang, UserLang: l.lang}},
-	})
-	if err != nil {
-		return err
-	}
-	e.TransID, e.Code = resp.TransID, resp.Status
-	if resp.Status != signum.RequestOK {
-		return nil
-	}
-	tick := time.NewTicker(loginPause)
-	defer tick.Stop()
-	var failed error // of the last status query; the next may succeed
-	for {
-		select {
-		case <-ctx.Done():
-			if failed != nil {
-				return failed
-			}
-			return ctx.Err()
-		case <-tick.C:
-		}
-		var st *signum.StatusResponse
-		st, failed = p.Signer.Status(ctx, caller, &signum.StatusRequest{Header: p.header(), TransID: resp.TransID})
-		switch f := signum.AsFault(failed); {
-		case failed == nil && st.Status == signum.OutstandingTransact:
-		case failed == nil:
-			e.Code = st.Status
-			if st.Status == signum.SignatureMade || st.Status == signum.ValidSignature {
-				p.logins.finish(l, loginApproved)
-			}
-			return nil
-		case f != nil && f.Code != signum.InternalError:
-			switch f.Code {
-			case signum.UserCancel:
-				p.logins.finish(l, loginRefused)
-			case signum.PINBlocked:
-				p.logins.finish(l, loginBlocked)
-			}
-			return failed
-		default:
-			e.Note = event.Clip(failed.Error())
-		}
-	}
-}
-
-// causedByUser reports whether the user or the account is the reason why a log-in
-// failed, as opposed to the service or the portal's own party.
-func causedByUser(err error) bool {
-	f := signum.AsFault(err)
-	return f != nil && (f.Code >= 200 && f.Code != signum.InternalError ||
-		f.Code == signum.UnknownClient || f.Code == signum.UnsupportedProfile || f.Detail == signum.DetailIllegalMSISDN)
-}
-
-func (p *Portal) loginText(l *login) string {
-	text, err := text(l.lang, "login.phone", l.code)
-	if err != nil {
-		panic(err) // all languages have the same keys
-	}
-	return p.Prefix + text
-}
-
-// loginStatus tells the script of the page when to reload it.
+// loginStatus tells the script of the page what the page would show.
 func (p *Portal) loginStatus(c *call) {
 	c.routine = true
-	_, s := p.logins.get(c.cookie(loginCookie), false)
+	stage := "none"
+	if l := p.logins.get(c.cookie(loginCookie), false); l != nil {
+		stage = l.stage()
+	}
 	c.w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(c.w).Encode(map[string]bool{"waiting": s == loginWaiting})
+	json.NewEncoder(c.w).Encode(map[string]string{"stage": stage})
 }
 
 // waitPage shows that the log-in waits or how it ended. If it was approved, it starts
 // the session.
 func (p *Portal) waitPage(c *call) {
-	l, s := p.logins.get(c.cookie(loginCookie), true)
-	switch s {
-	case loginGone:
+	l := p.logins.get(c.cookie(loginCookie), true)
+	if l == nil {
 		c.redirect("/me/login")
-	case loginWaiting:
-		c.refresh = 3
-		c.render(http.StatusOK, "wait", "wait.title", l.view())
-	case loginApproved:
-		p.startSession(c, l.number)
+		return
+	}
+	switch s := l.Public(); s {
+	case prompt.Waiting:
+		c.token = p.token(c.cookie(loginCookie))
+		c.waitForm(l.Prompt, "/me/login", l.stage())
+	case prompt.Approved:
+		p.startSession(c, l.Number)
 	default:
-		c.render(http.StatusOK, "ended", "ended."+string(s)+".title", map[string]any{"State": string(s), "Number": l.number})
+		c.render(http.StatusOK, "ended", "ended."+string(s)+".title", map[string]any{"State": string(s), "Number": l.Number})
 	}
 }
 
-func (l *login) view() map[string]any {
-	return map[string]any{"Number": l.number, "Code": l.code}
+// waitForm shows what to do with the phone. base is the path of the prompt's pages.
+func (c *call) waitForm(q *prompt.Prompt, base, stage string) {
+	if q.Method == signum.App || stage == "typed" {
+		c.refresh = 3 // not while somebody types
+	}
+	c.render(http.StatusOK, "wait", "wait.title", map[string]any{
+		"Number": q.Number, "Method": string(q.Method), "Code": q.PageCode(), "Stage": stage, "Base": base, "Left": q.Left(),
+	})
+}
+
+// loginCode takes the code that the text on a SIM ends with.
+func (p *Portal) loginCode(c *call) {
+	cookie := c.cookie(loginCookie)
+	if cookie == "" || !c.form(cookie) {
+		c.message(http.StatusForbidden, "stale")
+		return
+	}
+	if l := p.logins.get(cookie, false); l != nil {
+		c.event.MSISDN = l.Number
+		if !l.Try(c.r.PostForm.Get("code")) {
+			c.refuse("code")
+		}
+	}
+	c.redirect("/me/login/wait")
 }
 
 // startSession logs in a user who has signed.
@@ -304,5 +206,6 @@ func (p *Portal) startSession(c *call, number string) {
 	p.sessions.end(c.cookie(sessionCookie)) // of another user who was logged in
 	c.setCookie(loginCookie, "/me/login", "")
 	c.setCookie(sessionCookie, "/me", p.sessions.create(number, s.Serial))
+	c.know(number)
 	c.redirect("/me")
 }

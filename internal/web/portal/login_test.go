@@ -1,11 +1,9 @@
 package portal
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/web/prompt"
 )
 
 func TestPortalLogin(t *testing.T) {
@@ -26,29 +25,27 @@ func TestPortalLogin(t *testing.T) {
 			t.Fatalf("at %s: %d\n%s", b.at, code, body)
 		}
 		_, body := b.submit("/me/login", "/me/login", "number", "0041 (0)79 123-45-67", "method", "app")
-		has(t, body, "Schauen Sie auf Ihr Telefon", `content="3"`, portalNumber[1:])
-		code := regexp.MustCompile(`class="code">(\w{4})<`).FindStringSubmatch(body)
-		if code == nil {
-			t.Fatal(body)
-		}
-		synctest.Wait()
+		has(t, body, "Schauen Sie auf Ihr Telefon", "Einen Moment", `content="3"`)
+		time.Sleep(prompt.CodeAfter)
+		_, body = b.open("/me/login/wait")
+		has(t, body, `class="code">`+pickCode+"<", `content="3"`, portalNumber[1:])
 		r := f.signs[0]
-		if want := "Signum: Kontoseite: anmelden? Bestätigen Sie nur, wenn Ihr Browser den Code " + code[1] + " zeigt."; r.Data.Data != want {
+		if want := "Signum: Auf der Kontoseite anmelden? Wählen Sie die Zahl, die Ihr eigener Browser zeigt."; r.Data.Data != want {
 			t.Errorf("text %q, want %q", r.Data.Data, want)
 		}
 		if f.callers[0].Pin != mssp.PinOf([]byte("portal")) || r.AP.ID != "mid://portal" || r.MSISDN != portalNumber ||
-			r.Profile != signum.ProfileDevice || r.MessagingMode != signum.Asynch || r.TimeOut != "80" || r.Services[0].UserLang != "de" {
+			r.Profile != signum.ProfileDevice || r.MessagingMode != signum.Asynch || r.TimeOut != "80" || r.Services[0].UserLang != "de" || len(r.Services) != 2 {
 			t.Errorf("request %+v", r)
 		}
 		poll := func() string { return b.send("GET", "/me/login/status", nil).Body.String() }
-		if got := poll(); got != "{\"waiting\":true}\n" {
+		if got := poll(); got != "{\"stage\":\"waiting\"}\n" {
 			t.Error(got)
 		}
 		time.Sleep(6 * time.Second)
-		if got := poll(); got != "{\"waiting\":false}\n" {
+		if got := poll(); got != "{\"stage\":\"approved\"}\n" {
 			t.Error(got)
 		}
-		if code, body = nil, ""; b.cookies[sessionCookie] != nil {
+		if b.cookies[sessionCookie] != nil {
 			t.Error("a session before the browser fetched it")
 		}
 		_, body = b.open("/me/login/wait")
@@ -66,59 +63,35 @@ func TestPortalLogin(t *testing.T) {
 	})
 }
 
-// What a person did at the phone shows at once. Everything else shows after the full
-// wait, and looks the same.
-func TestPortalLoginOutcomes(t *testing.T) {
-	fault := signum.NewFault
-	for _, tc := range []struct {
-		name   string
-		number string
-		sign   error
-		signed signum.Code
-		answer error
-		title  string // shown at once; empty: only after the wait
-	}{
-		{name: "user cancels", answer: fault(signum.UserCancel), title: "Declined"},
-		{name: "PIN blocked on the way", answer: fault(signum.PINBlocked), title: "PIN blocked"},
-		{name: "unknown number", number: "+41790000000"},
-		{name: "PIN blocked before", sign: fault(signum.PINBlocked)},
-		{name: "suspended", sign: fault(signum.CardBlocked)},
-		{name: "not activated", sign: fault(signum.NoKeyFound)},
-		{name: "wrong method", sign: fault(signum.UnsupportedProfile)},
-		{name: "busy", sign: fault(signum.PBSignatureProcess)},
-		{name: "certificate expired", sign: fault(signum.NoCertFound)},
-		{name: "certificate revoked", signed: signum.RevokedCertificate},
-		{name: "party refused", sign: fault(signum.UnauthorizedAccess)},
-		{name: "service broken", sign: errors.New("broken")},
-		{name: "not reachable", answer: fault(signum.OTAError)},
-		{name: "status broken", answer: errors.New("broken")},
-		{name: "timeout", answer: fault(signum.ExpiredTransaction)},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFakeWorld()
-				f.signErr, f.signed, f.answer = tc.sign, tc.signed, func() error { return tc.answer }
-				b := newPortalTab(t, newTestPortal(t, f))
-				number := tc.number
-				if number == "" {
-					number = portalNumber
-				}
-				code, body := b.logIn(number)
-				if tc.title != "" {
-					has(t, body, "<h1>"+tc.title)
-				} else {
-					has(t, body, "<h1>Look at your phone")
-					time.Sleep(loginWait - 2*loginPause - time.Millisecond)
-					_, body = b.open("/me/login/wait")
-					has(t, body, "<h1>Look at your phone")
-					time.Sleep(time.Millisecond)
-					code, body = b.open("/me/login/wait")
-					has(t, body, "<h1>No signature received", "has no account", "suspended", "Try again")
-				}
-				if code != 200 || b.cookies[sessionCookie] != nil {
-					t.Errorf("%d, session %v", code, b.cookies[sessionCookie])
-				}
-			})
+func TestPortalLoginBySIM(t *testing.T) {
+	for _, typedFirst := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFakeWorld()
+			f.after = 10 * time.Second
+			b := newPortalTab(t, newTestPortal(t, f))
+			page := b.begin(portalNumber, "sim")
+			synctest.Wait()
+			code := f.simCode(t)
+			if has(t, page, "Code on the phone"); strings.Contains(page, code) {
+				t.Error("the page shows the code")
+			}
+			if f.signs[0].Profile != signum.ProfileSTK || len(f.signs[0].Services) != 1 {
+				t.Errorf("request %+v", f.signs[0])
+			}
+			if !typedFirst {
+				time.Sleep(f.after + statusPause)
+			}
+			_, page = b.submit("/me/login/wait", "/me/login/code", "code", "12345")
+			has(t, page, "Wrong code. Tries left: 2")
+			_, page = b.submit("/me/login/wait", "/me/login/code", "code", code[:3]+" "+code[3:])
+			if typedFirst {
+				has(t, page, "The code is right", `content="3"`)
+				time.Sleep(f.after + statusPause)
+				b.open("/me/login/wait")
+			}
+			if b.at != "/me" {
+				t.Errorf("at %s", b.at)
+			}
 		})
 	}
 }
@@ -150,28 +123,10 @@ func TestPortalLoginPatience(t *testing.T) {
 		}
 		b := newPortalTab(t, newTestPortal(t, f))
 		b.logIn(portalNumber)
-		time.Sleep(3 * loginPause)
+		time.Sleep(3 * time.Second)
 		if b.open("/me/login/wait"); b.at != "/me" {
 			t.Errorf("at %s", b.at)
 		}
-	})
-}
-
-// A newer request to an App ends the older one with 401. Two log-ins must not reveal
-// in this way that there is an App.
-func TestPortalLoginSuperseded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFakeWorld()
-		f.after, f.answer = 5*time.Second, func() error { return signum.NewFault(signum.UserCancel) }
-		p := newTestPortal(t, f)
-		one, two := newPortalTab(t, p), newPortalTab(t, p)
-		one.logIn(portalNumber)
-		two.logIn(portalNumber)
-		time.Sleep(6 * time.Second)
-		_, body := one.open("/me/login/wait")
-		has(t, body, "<h1>Look at your phone")
-		_, body = two.open("/me/login/wait")
-		has(t, body, "<h1>Declined")
 	})
 }
 
@@ -199,8 +154,8 @@ func TestPortalLoginIsBound(t *testing.T) {
 		stranger.open("/me/login")
 		planted := stranger.cookies[loginCookie]
 		victim.cookies[loginCookie] = planted
-		victim.submit("/me/login", "/me/login", "number", portalNumber)
-		time.Sleep(2 * loginPause)
+		victim.begin(portalNumber, "app")
+		time.Sleep(statusPause)
 		if stranger.open("/me/login/wait"); stranger.at != "/me/login" || stranger.cookies[sessionCookie] != nil {
 			t.Errorf("the stranger is at %s", stranger.at)
 		}
@@ -209,11 +164,11 @@ func TestPortalLoginIsBound(t *testing.T) {
 		}
 
 		// Or starts the log-in, hoping that the victim continues it.
-		stranger.submit("/me/login", "/me/login", "number", otherNumber)
+		stranger.begin(otherNumber, "app")
 		victim = newPortalTab(t, p)
 		victim.cookies[loginCookie] = stranger.cookies[loginCookie]
-		victim.submit("/me/login", "/me/login", "number", otherNumber)
-		time.Sleep(2 * loginPause)
+		victim.begin(otherNumber, "app")
+		time.Sleep(statusPause)
 		if stranger.open("/me/login/wait"); stranger.at != "/me/login" {
 			t.Errorf("the stranger is at %s", stranger.at)
 		}
@@ -243,27 +198,39 @@ func TestPortalLoginIsBound(t *testing.T) {
 
 		// An approved log-in that is not fetched in time is void.
 		late := newPortalTab(t, p)
-		late.submit("/me/login", "/me/login", "number", portalNumber)
-		time.Sleep(2*loginPause + loginClaim)
+		late.remote = "198.51.100.9:1"
+		late.begin(portalNumber, "app")
+		time.Sleep(statusPause + prompt.Claim)
 		_, body := late.open("/me/login/wait")
 		has(t, body, "<h1>No signature received")
 	})
 }
 
 func TestPortalLoginNumbers(t *testing.T) {
-	for in, want := range map[string]string{
-		"+41 79 123 45 67": portalNumber, "0041791234567": portalNumber, "41791234567": portalNumber, "+41 (0)79/123.45.67": portalNumber,
-		"079 123 45 67": "", "": "", "+": "", "12345": "", "+4179123456712345": "", "+41x91234567": "", "<script>": "",
+	for _, tt := range []struct{ country, typed, want string }{
+		{"", "+41 79 123 45 67", portalNumber}, {"", "0041791234567", portalNumber}, {"", "41791234567", portalNumber},
+		{"", "+41 (0)79/123.45.67", portalNumber}, {"", "079 123 45 67", ""}, {"", "", ""}, {"", "+", ""}, {"", "12345", ""},
+		{"", "+4179123456712345", ""}, {"", "+41x91234567", ""}, {"", "<script>", ""}, {"", "00000000", ""},
+		{"CH", "079 123 45 67", portalNumber}, {"CH", "079/123.45.67", portalNumber}, {"CH", "791234567", portalNumber},
+		{"CH", "41791234567", portalNumber}, {"CH", "+41791234567", portalNumber}, {"CH", "0041791234567", portalNumber},
+		{"CH", "+49 1512 3456789", "+4915123456789"}, {"CH", "4915123456789", "+4915123456789"}, {"CH", "079", ""}, {"CH", "0791", ""},
+		{"CH", "079 123 45 67 89 01 23", ""}, {"DE", "01512 3456789", "+4915123456789"}, {"IT", "347 123 4567", "+393471234567"},
+		{"US", "(201) 555-0123", "+12015550123"}, {"FR", "06 12 34 56 78", "+33612345678"}, {"CH", "++41791234567", ""},
 	} {
-		if got, ok := loginNumber(in); got != want || ok != (want != "") {
-			t.Errorf("%q is %q, %v", in, got, ok)
+		if got, ok := parseNumber(tt.typed, tt.country); got != tt.want || ok != (tt.want != "") {
+			t.Errorf("%q in %q is %q, %v", tt.typed, tt.country, got, ok)
+		}
+	}
+	for country, want := range map[string]string{"": "+41 79 123 45 67", "CH": "079 123 45 67", "DE": "01512 3456789", "ZZ": "+41 79 123 45 67"} {
+		if got, _ := exampleNumber(country); got != want {
+			t.Errorf("example of %q: %q", country, got)
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
 		b := newPortalTab(t, newTestPortal(t, f))
-		code, body := b.submit("/me/login", "/me/login", "number", `"><script>alert(1)</script>`)
-		has(t, body, "with its country code", `aria-invalid="true"`, "&lt;script&gt;")
+		code, body := b.submit("/me/login", "/me/login", "number", `"><script>alert(1)</script>`, "method", "app")
+		has(t, body, "enter a mobile number, such as &#43;41 79", `aria-invalid="true"`, "&lt;script&gt;")
 		if code != 422 || strings.Contains(body, "<script>alert") || len(f.signs) != 0 {
 			t.Errorf("%d\n%s", code, body)
 		}
@@ -276,36 +243,18 @@ func TestPortalLoginNumbers(t *testing.T) {
 func TestPortalLoginLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newTestPortal(t, newFakeWorld())
-		try := func(remote, number string) (int, string) {
-			b := newPortalTab(t, p)
-			b.remote = remote
-			return b.submit("/me/login", "/me/login", "number", number)
+		for i := range loginsPerAddress {
+			attempt(t, p, "192.0.2.1:1", fmt.Sprint("+4179000010", 10+i))
 		}
-		// A number without an account behaves alike.
-		for _, number := range []string{portalNumber, "+41790000000"} {
-			for i := range loginsPerNumber {
-				if code, body := try("192.0.2.1:1", number); code != 200 {
-					t.Fatalf("%d: %d %s", i, code, body)
-				}
-			}
-			code, body := try("198.51.100.1:1", number)
-			has(t, body, "Too many attempts")
-			if code != 429 {
-				t.Errorf("%d", code)
-			}
-		}
-		time.Sleep(loginWindow)
-		if code, _ := try("192.0.2.1:1", portalNumber); code != 200 {
-			t.Errorf("after the window: %d", code)
-		}
-		for i := 1; i < loginsPerAddress; i++ {
-			try("192.0.2.1:1", "+4179000010"+string(rune('0'+i%10))+string(rune('0'+i/10)))
-		}
-		if code, _ := try("192.0.2.1:2", otherNumber); code != 429 {
+		if code, _ := attempt(t, p, "192.0.2.1:2", otherNumber); code != 429 {
 			t.Errorf("the address: %d", code)
 		}
-		if code, _ := try("192.0.2.2:2", otherNumber); code != 200 {
+		if code, _ := attempt(t, p, "192.0.2.2:2", otherNumber); code != 200 {
 			t.Errorf("another address: %d", code)
+		}
+		time.Sleep(loginWindow)
+		if code, _ := attempt(t, p, "192.0.2.1:1", otherNumber); code != 200 {
+			t.Errorf("after the window: %d", code)
 		}
 	})
 }
@@ -316,9 +265,7 @@ func TestPortalFlood(t *testing.T) {
 		f := newFakeWorld()
 		p := newTestPortal(t, f)
 		try := func(remote, number string) int {
-			b := newPortalTab(t, p)
-			b.remote = remote
-			code, _ := b.submit("/me/login", "/me/login", "number", number)
+			code, _ := attempt(t, p, remote, number)
 			return code
 		}
 		for i := range 2500 {
@@ -335,27 +282,29 @@ func TestPortalFlood(t *testing.T) {
 // A full table evicts the oldest log-in and ends its wait; old log-ins are removed.
 func TestPortalLoginsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ls := newLoginTable(mssp.SystemClock{})
-		gaveUp := 0
+		f := newFakeWorld()
+		a := prompt.New(prompt.Config{Signer: f, Clock: mssp.SystemClock{}})
+		ls := newLoginTable()
 		begin := func(cookie string) {
-			ls.begin(cookie, &login{number: cookie, giveUp: func() { gaveUp++ }})
+			ls.put(cookie, &login{a.Pretend(prompt.Question{Number: cookie, Method: signum.App}), "en"})
 		}
 		for i := range maxLogins {
 			begin(strconv.Itoa(i))
 		}
 		begin("one more")
-		if ls.lru.Len() != maxLogins || len(ls.latest) != maxLogins || gaveUp != 1 {
-			t.Errorf("%d log-ins of %d numbers, %d evicted", ls.lru.Len(), len(ls.latest), gaveUp)
+		if ls.lru.Len() != maxLogins {
+			t.Errorf("%d log-ins", ls.lru.Len())
 		}
-		for cookie, want := range map[string]loginState{"0": loginGone, "1": loginWaiting, "one more": loginWaiting} {
-			if _, s := ls.get(cookie, false); s != want {
-				t.Errorf("log-in %s is %q, want %q", cookie, s, want)
-			}
+		if ls.get("0", false) != nil || ls.get("1", false) == nil || ls.get("one more", false) == nil {
+			t.Error("the oldest was not the one to go")
 		}
 		time.Sleep(loginKeep)
+		if ls.get("1", false) != nil {
+			t.Error("a log-in is kept too long")
+		}
 		begin("later")
-		if ls.lru.Len() != 1 || len(ls.latest) != 1 {
-			t.Errorf("%d log-ins of %d numbers are left", ls.lru.Len(), len(ls.latest))
+		if ls.lru.Len() != 1 {
+			t.Errorf("%d log-ins are left", ls.lru.Len())
 		}
 	})
 }

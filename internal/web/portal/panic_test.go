@@ -45,7 +45,7 @@ func TestPortalPanics(t *testing.T) {
 				if tc.op == "login status" { // only a log-in that waits reads the clock
 					b = newPortalTab(t, p)
 					f.after = time.Hour
-					b.submit("/me/login", "/me/login", "number", otherNumber)
+					b.begin(otherNumber, "app")
 				}
 				send := func() (int, string) {
 					if tc.method == "GET" {

@@ -11,23 +11,15 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
-	"github.com/signum-mssp/signum/internal/limit"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/web/prompt"
 )
 
 //go:embed assets lang pages
 var files embed.FS
-
-// Signer signs log-ins. To it the portal is an ordinary party.
-type Signer interface {
-	Sign(ctx context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error)
-	Status(ctx context.Context, c *mssp.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error)
-}
 
 // Store has the accounts.
 type Store interface {
@@ -58,14 +50,15 @@ type CA interface {
 
 // Config configures a Portal. Clock, Logger and Events may be nil.
 type Config struct {
-	Signer      Signer
+	Signer      prompt.Signer
 	Store       Store
 	Apps        Apps
 	CA          CA
-	Party       string        // AP_ID of the portal, which may use the profiles Any, STK and Device LoA4
+	Party       string        // AP_ID of the portal, which may use the profiles STK and Device LoA4, and verification codes
 	Pin         mssp.Pin      // a pin of the party
 	Prefix      string        // DTBD prefix of the party
 	ServiceName string        // what users know the service by
+	Country     string        // of numbers that are typed without a country code: ISO 3166-1 alpha-2; empty: none
 	WebURL      func() string // public address of the pages: https://host
 	HostCookies bool          // no other host may set the cookies of sessions: the origin has https and a name of its own
 	Clock       mssp.Clock
@@ -82,12 +75,8 @@ type Portal struct {
 	key      []byte // of form tokens
 	sessions *sessionTable
 	logins   *loginTable
-	numbers  *limit.Limiter // of log-ins
-	address  *limit.Limiter // of log-ins
-
-	ctx    context.Context
-	cancel context.CancelFunc
-	work   sync.WaitGroup
+	pace     *pace // of log-ins
+	prompts  *prompt.Asker
 }
 
 // New returns a portal. Close ends its work in the background.
@@ -114,19 +103,18 @@ func New(c Config) (*Portal, error) {
 	}
 	p := &Portal{
 		Config: c, pages: pages, assets: assets, key: make([]byte, 32),
-		sessions: newSessionTable(c.Clock), logins: newLoginTable(c.Clock),
-		numbers: limit.New(limit.PerWindow(loginsPerNumber, loginWindow), limit.DefaultKeys),
-		address: limit.New(limit.PerWindow(loginsPerAddress, loginWindow), limit.DefaultKeys),
+		sessions: newSessionTable(c.Clock), logins: newLoginTable(), pace: newPace(),
+		prompts: prompt.New(prompt.Config{
+			Signer: c.Signer, Party: c.Party, Pin: c.Pin, Prefix: c.Prefix, Clock: c.Clock, Logger: c.Logger, Events: c.Events,
+		}),
 	}
 	rand.Read(p.key)
-	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p, nil
 }
 
 // Close aborts log-ins. The handler must not be called after it.
 func (p *Portal) Close() error {
-	p.cancel()
-	p.work.Wait()
+	p.prompts.Close()
 	return nil
 }
 
@@ -139,6 +127,7 @@ func (p *Portal) Handler() http.Handler {
 	handle("GET /me/login", "login page", p.public(p.loginPage))
 	handle("POST /me/login", "login", p.public(p.beginLogin))
 	handle("GET /me/login/wait", "login wait", p.public(p.waitPage))
+	handle("POST /me/login/code", "login code", p.public(p.loginCode))
 	// A poll must not prolong a session.
 	handle("GET /me/login/status", "login status", p.loginStatus)
 

@@ -17,12 +17,14 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/web/prompt"
 )
 
 const (
 	portalNumber = "+41791234567"
 	otherNumber  = "+41791234568"
 	portalURL    = "https://signum.example"
+	pickCode     = "47" // that an App's user chooses
 )
 
 // fakeWorld implements everything behind the portal.
@@ -41,6 +43,8 @@ type fakeWorld struct {
 	signs   []*signum.SignatureRequest
 	callers []mssp.Caller
 	did     []string // calls that change something
+
+	moreSigns *sync.Cond
 }
 
 func newFakeWorld() *fakeWorld {
@@ -53,11 +57,22 @@ func newFakeWorld() *fakeWorld {
 				Certificate: &mssp.Certificate{Serial: "7c03b91e44d1" + suffix, State: mssp.CertificateGood, NotAfter: until}},
 		}}
 	}
-	return &fakeWorld{
+	f := &fakeWorld{
 		accounts: map[string]*mssp.Subscriber{
 			portalNumber: account(portalNumber, "MIDCHE2X7K9QWER1", "1"), otherNumber: account(otherNumber, "MIDCHEAAAABBBB12", "2"),
 		},
 		asked: map[string]time.Time{},
+	}
+	f.moreSigns = sync.NewCond(&f.mu)
+	return f
+}
+
+// awaitSigns waits for the n-th request.
+func (f *fakeWorld) awaitSigns(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for len(f.signs) < n {
+		f.moreSigns.Wait()
 	}
 }
 
@@ -65,6 +80,7 @@ func (f *fakeWorld) Sign(_ context.Context, c *mssp.Caller, r *signum.SignatureR
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.signs, f.callers = append(f.signs, r), append(f.callers, *c)
+	f.moreSigns.Broadcast()
 	f.mayPanic("Sign")
 	if f.signErr != nil {
 		return nil, f.signErr
@@ -77,7 +93,11 @@ func (f *fakeWorld) Sign(_ context.Context, c *mssp.Caller, r *signum.SignatureR
 	}
 	id := "h" + r.AP.TransID
 	f.asked[id] = time.Now()
-	return &signum.SignatureResponse{TransID: id, Status: signum.RequestOK}, nil
+	resp := &signum.SignatureResponse{TransID: id, Status: signum.RequestOK}
+	if slices.ContainsFunc(r.Services, func(s signum.AdditionalService) bool { return s.URI == signum.ServiceVerification }) {
+		resp.Services = []signum.ServiceResponse{{URI: signum.ServiceVerification, VerificationCode: pickCode}}
+	}
+	return resp, nil
 }
 
 func (f *fakeWorld) Status(_ context.Context, _ *mssp.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error) {
@@ -85,7 +105,7 @@ func (f *fakeWorld) Status(_ context.Context, _ *mssp.Caller, r *signum.StatusRe
 	defer f.mu.Unlock()
 	age := time.Since(f.asked[r.TransID])
 	switch {
-	case age >= loginTime:
+	case age >= prompt.Timeout:
 		return nil, signum.Faultf(signum.ExpiredTransaction, signum.DetailTimeoutStatus)
 	case age < f.after:
 		return &signum.StatusResponse{Status: signum.OutstandingTransact}, nil
@@ -272,11 +292,22 @@ func (b *portalTab) submit(page, action string, fields ...string) (int, string) 
 // logIn starts a log-in and waits until the fake has answered.
 func (b *portalTab) logIn(number string) (int, string) {
 	b.t.Helper()
-	if _, body := b.submit("/me/login", "/me/login", "number", number); b.at != "/me/login/wait" {
+	b.begin(number, "app")
+	time.Sleep(statusPause)
+	return b.open("/me/login/wait")
+}
+
+// statusPause is long enough for a status query.
+const statusPause = 2 * time.Second
+
+// begin starts a log-in and returns the page that waits.
+func (b *portalTab) begin(number, method string) string {
+	b.t.Helper()
+	_, body := b.submit("/me/login", "/me/login", "number", number, "method", method)
+	if b.at != "/me/login/wait" {
 		b.t.Fatalf("at %s:\n%s", b.at, body)
 	}
-	time.Sleep(2 * loginPause)
-	return b.open("/me/login/wait")
+	return body
 }
 
 func has(t *testing.T, body string, wants ...string) {

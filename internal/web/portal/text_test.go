@@ -14,6 +14,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/lang"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/web/prompt"
 )
 
 var verb = regexp.MustCompile(`%[sd]`)
@@ -72,7 +73,7 @@ func TestPortalTextsUsed(t *testing.T) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(used)) {
 		inGo := strings.HasSuffix(key, ".title") || strings.HasPrefix(key, "outcome.") || strings.HasPrefix(key, "state.") ||
-			strings.HasPrefix(key, "cert.") || key == "login.phone"
+			strings.HasPrefix(key, "cert.") || strings.HasPrefix(key, "phone.")
 		if !used[key] && !inGo {
 			t.Errorf("%q is not used", key)
 		}
@@ -84,16 +85,26 @@ func TestPortalTextsUsed(t *testing.T) {
 	}
 }
 
-// A SIM shows the text of the log-in completely.
+// A SIM shows the texts completely, in one alphabet, and the code comes last.
 func TestPortalPhoneText(t *testing.T) {
+	all, _ := texts()
 	for _, l := range lang.All {
-		text, err := text(l, "login.phone", "WWWW")
-		if err != nil {
-			t.Fatal(err)
-		}
-		n, gsm := signum.GSMLength("A long prefix of a party: " + text)
-		if !gsm || n > 160 || !strings.Contains(text, "WWWW") {
-			t.Errorf("%s: %d septets, GSM %v: %s", l, n, gsm, text)
+		for key := range all["en"] {
+			if !strings.HasPrefix(key, "phone.") || strings.HasPrefix(key, "phone.code.") {
+				continue
+			}
+			var args []any
+			for range verb.FindAllString(all["en"][key], -1) {
+				args = append(args, "a name of twenty-four chr")
+			}
+			sim := phoneText(l, key, signum.SIM, args...)
+			n, gsm := signum.GSMLength("A long prefix of a party: " + sim)
+			if fits, _, _ := signum.TextFits("A long prefix of a party: " + sim); !gsm || !fits || !strings.HasSuffix(sim, prompt.CodeMark) {
+				t.Errorf("%s: %d septets, GSM %v: %s", l, n, gsm, sim)
+			}
+			if app := phoneText(l, key, signum.App, args...); strings.Contains(app, prompt.CodeMark) {
+				t.Errorf("%s: %s", l, app)
+			}
 		}
 	}
 	if _, err := text("en", "no such key"); err == nil {

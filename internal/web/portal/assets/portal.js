@@ -6,7 +6,7 @@ const wait = document.querySelector("[data-poll]");
 async function poll() {
   try {
     const answer = await fetch(wait.dataset.poll, { cache: "no-store" });
-    if (answer.ok && !(await answer.json()).waiting) {
+    if (answer.ok && (await answer.json()).stage !== wait.dataset.stage) {
       location.replace(location.pathname);
       return;
     }
@@ -21,7 +21,7 @@ for (const time of document.querySelectorAll("time")) {
 }
 
 for (const form of document.querySelectorAll("form[data-once]")) {
-  form.addEventListener("submit", () => setTimeout(() => { form.querySelector("button").disabled = true; }));
+  form.addEventListener("submit", () => setTimeout(() => { form.querySelectorAll("button").forEach((b) => { b.disabled = true; }); }));
 }
 // A page from the back/forward cache may belong to a session that has ended.
 addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
