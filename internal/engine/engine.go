@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/password"
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
@@ -49,8 +48,9 @@ type Config struct {
 // Engine runs transactions. Its methods are safe for concurrent use.
 type Engine struct {
 	cfg          Config
-	waiters      waiters  // for signatures
-	receipts     waiters  // for receipts
+	waiters      waiters // for signatures
+	receipts     waiters // for receipts
+	passwords    *password.Checker
 	sendingTexts sync.Map // ids of the transactions whose texts this node is sending
 	running      sync.WaitGroup
 }
@@ -94,9 +94,10 @@ func New(cfg Config) (*Engine, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Engine{
-		cfg:      cfg,
-		waiters:  waiters{m: make(map[string]*waiter)},
-		receipts: waiters{m: make(map[string]*waiter)},
+		cfg:       cfg,
+		passwords: password.NewChecker(),
+		waiters:   waiters{m: make(map[string]*waiter)},
+		receipts:  waiters{m: make(map[string]*waiter)},
 	}, nil
 }
 
@@ -113,8 +114,16 @@ func (e *Engine) party(ctx context.Context, c *mssp.Caller, h *signum.Header) (*
 	if errors.Is(err, mssp.ErrNotFound) {
 		p = nil
 	}
-	if err := policy.Authenticate(p, *c, passwordOK(p, h.AP.Password)); err != nil {
-		e.cfg.Logger.InfoContext(ctx, "party refused", "ap_id", h.AP.ID, "known", p != nil, "problem", c.Problem)
+	err = policy.Authenticate(p, *c)
+	problem := c.Problem
+	if err == nil && p.PasswordHash != "" {
+		// Last, because only the party's own clients may cause the computation.
+		if perr := e.passwords.Check(p.ID, p.PasswordHash, h.AP.Password, e.now()); perr != nil {
+			err, problem = policy.BadCredentials(), perr.Error()
+		}
+	}
+	if err != nil {
+		e.cfg.Logger.InfoContext(ctx, "party refused", "ap_id", h.AP.ID, "known", p != nil, "problem", problem)
 		return nil, err
 	}
 	return p, nil
@@ -134,14 +143,6 @@ func (e *Engine) subscriber(ctx context.Context, p *mssp.Party, msisdn string) (
 		return nil, fmt.Errorf("reading subscriber: %w", err)
 	}
 	return s, nil
-}
-
-func passwordOK(p *mssp.Party, sent string) bool {
-	if p == nil || len(p.PasswordHash) == 0 {
-		return true
-	}
-	sum := sha256.Sum256([]byte(sent))
-	return subtle.ConstantTimeCompare(sum[:], p.PasswordHash) == 1
 }
 
 // responseHeader repeats the party's part of the header and adds the

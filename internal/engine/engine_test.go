@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/signum-mssp/signum/internal/cms"
 	"github.com/signum-mssp/signum/internal/engine/phonetest"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/password"
 )
 
 var (
@@ -185,9 +185,8 @@ func TestParties(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
 	s := w.addUser(1, approves, signum.EC, signum.SIM)
-	hash := sha256.Sum256([]byte("open sesame"))
 	w.putParty(func(p *mssp.Party) {
-		p.ID, p.Pins, p.PasswordHash = "mid://other", []mssp.Pin{{2}, {3}}, hash[:]
+		p.ID, p.Pins, p.PasswordHash = "mid://other", []mssp.Pin{{2}, {3}}, password.Hash("open sesame")
 	})
 	credentials := signum.Fault{Code: 104, Detail: "Wrong SSL credentials"}
 	ask := func(ap, pwd string, c mssp.Caller) error {

@@ -27,7 +27,7 @@ type Caller struct {
 // Party is an application provider (AP).
 type Party struct {
 	ID           string // AP_ID, a URI
-	PasswordHash []byte // SHA-256 of AP_PWD; nil: AP_PWD is ignored
+	PasswordHash string // argon2id hash of AP_PWD, see package password; empty: AP_PWD is ignored
 	DTBDPrefix   string // every text must start with it; may be empty
 	Pins         []Pin  // more than one while a certificate is rotated
 	Profiles     []string

@@ -32,13 +32,19 @@ type Fields struct {
 	Lang    string        // one of lang.All
 }
 
-// Authenticate decides whether the caller is the party; p is nil if there is no
-// such party. All refusals look alike, so that they give nothing away.
-func Authenticate(p *mssp.Party, c mssp.Caller, passwordOK bool) error {
-	if p == nil || c.Problem != "" || !p.HasPin(c.Pin) || !passwordOK {
-		return signum.Faultf(signum.UnauthorizedAccess, signum.DetailCredentials)
+// Authenticate decides whether the caller is the party by its certificate; p is nil
+// if there is no such party. AP_PWD is checked afterwards.
+func Authenticate(p *mssp.Party, c mssp.Caller) error {
+	if p == nil || c.Problem != "" || !p.HasPin(c.Pin) {
+		return BadCredentials()
 	}
 	return nil
+}
+
+// BadCredentials returns the refusal of a caller who is not the party. All of them
+// look alike, so that they give nothing away.
+func BadCredentials() error {
+	return signum.Faultf(signum.UnauthorizedAccess, signum.DetailCredentials)
 }
 
 var versions = map[signum.Operation][]signum.Version{

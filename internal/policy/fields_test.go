@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"crypto/sha256"
 	"strings"
 	"testing"
 	"time"
@@ -149,24 +148,21 @@ func TestStatusFields(t *testing.T) {
 }
 
 func TestAuthenticate(t *testing.T) {
-	hash := sha256.Sum256([]byte("x"))
 	for _, tt := range []struct {
 		name string
 		p    *mssp.Party
 		c    mssp.Caller
-		pwd  bool
 		want signum.Code
 	}{
-		{"first certificate", party(), mssp.Caller{Pin: mssp.Pin{1}}, true, 0},
-		{"second certificate, for rotation", party(), mssp.Caller{Pin: mssp.Pin{2}}, true, 0},
-		{"foreign certificate", party(), mssp.Caller{Pin: hash}, true, 104},
-		{"no certificate", party(), mssp.Caller{Problem: "none"}, true, 104},
-		{"a problem outweighs a pin", party(), mssp.Caller{Pin: mssp.Pin{1}, Problem: "chain"}, true, 104},
-		{"unknown party", nil, mssp.Caller{Pin: mssp.Pin{1}}, true, 104},
-		{"password", party(), mssp.Caller{Pin: mssp.Pin{1}}, false, 104},
-		{"party without certificates", party(func(p *mssp.Party) { p.Pins = nil }), mssp.Caller{}, true, 104},
+		{"first certificate", party(), mssp.Caller{Pin: mssp.Pin{1}}, 0},
+		{"second certificate, for rotation", party(), mssp.Caller{Pin: mssp.Pin{2}}, 0},
+		{"foreign certificate", party(), mssp.Caller{Pin: mssp.Pin{9}}, 104},
+		{"no certificate", party(), mssp.Caller{Problem: "none"}, 104},
+		{"a problem outweighs a pin", party(), mssp.Caller{Pin: mssp.Pin{1}, Problem: "chain"}, 104},
+		{"unknown party", nil, mssp.Caller{Pin: mssp.Pin{1}}, 104},
+		{"party without certificates", party(func(p *mssp.Party) { p.Pins = nil }), mssp.Caller{}, 104},
 	} {
-		err := Authenticate(tt.p, tt.c, tt.pwd)
+		err := Authenticate(tt.p, tt.c)
 		if code(err) != tt.want || err != nil && !is(err, tt.want, "Wrong SSL credentials") {
 			t.Errorf("%s: got %v, want %d", tt.name, err, tt.want)
 		}

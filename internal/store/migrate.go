@@ -22,6 +22,7 @@ var migrationNames = []string{
 	"0004_cards",
 	"0005_issuers",
 	"0006_consents",
+	"0007_passwords",
 }
 
 const (

@@ -63,7 +63,7 @@ func (c *parties) forget(id string) {
 }
 
 const partyColumns = `
-SELECT password_hash, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang,
+SELECT ap_pwd, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang,
     auto_activation, test_numbers, geofence
 FROM parties WHERE id = $1`
 
@@ -119,11 +119,11 @@ func (s *Store) Party(ctx context.Context, id string) (*mssp.Party, error) {
 }
 
 var upsertParty = &query{text: `
-INSERT INTO parties (id, password_hash, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang,
+INSERT INTO parties (id, ap_pwd, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang,
     auto_activation, test_numbers, geofence)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (id) DO UPDATE SET
-    password_hash   = excluded.password_hash,
+    ap_pwd          = excluded.ap_pwd,
     dtbd_prefix     = excluded.dtbd_prefix,
     pins            = excluded.pins,
     profiles        = excluded.profiles,
@@ -134,7 +134,7 @@ ON CONFLICT (id) DO UPDATE SET
     test_numbers    = excluded.test_numbers,
     geofence        = excluded.geofence`}
 
-// PutParty implements mssp.Store. A PasswordHash is nil or 32 bytes long.
+// PutParty implements mssp.Store.
 func (s *Store) PutParty(ctx context.Context, p *mssp.Party) error {
 	args, err := partyArgs(p)
 	if err != nil {
@@ -183,16 +183,13 @@ func partyArgs(p *mssp.Party) ([]any, error) {
 		return nil, err
 	}
 	if err := checkTexts(field{"DTBDPrefix", p.DTBDPrefix}, field{"AuthProfile1", p.AuthProfile1},
-		field{"DefaultLang", p.DefaultLang}); err != nil {
+		field{"DefaultLang", p.DefaultLang}, field{"PasswordHash", p.PasswordHash}); err != nil {
 		return nil, err
 	}
 	for _, uri := range slices.Concat(p.Profiles, p.Services) {
 		if err := checkTexts(field{"a profile or service", uri}); err != nil {
 			return nil, err
 		}
-	}
-	if p.PasswordHash != nil && len(p.PasswordHash) != 32 {
-		return nil, fmt.Errorf("store: password hash of %s has %d bytes, not the 32 of SHA-256", p.ID, len(p.PasswordHash))
 	}
 	geofence, err := encodeGeofence(&p.Geofence)
 	if err != nil {
@@ -202,7 +199,7 @@ func partyArgs(p *mssp.Party) ([]any, error) {
 	for i, pin := range p.Pins {
 		pins[i] = pin.String()
 	}
-	return []any{p.ID, bytesOrNull(p.PasswordHash), p.DTBDPrefix, encodeList(pins), encodeList(p.Profiles),
+	return []any{p.ID, p.PasswordHash, p.DTBDPrefix, encodeList(pins), encodeList(p.Profiles),
 		p.AuthProfile1, encodeList(p.Services), p.DefaultLang, p.AutoActivation, p.TestNumbers, geofence}, nil
 }
 
