@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -159,6 +160,9 @@ func Load(dir string) (*Authority, error) {
 	if len(present) == 0 {
 		return nil, fmt.Errorf("%w: %s", ErrNoAuthority, dir)
 	}
+	if err := notFor(dir, 0o002); err != nil {
+		return nil, err
+	}
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("%w: %s has %v but not %v", ErrIncomplete, dir, present, missing)
 	}
@@ -258,7 +262,23 @@ func readCertificates(path string) (list []*x509.Certificate, err error) {
 	return list, nil
 }
 
+// notFor refuses a file or directory that gives other users of the machine one of
+// the permissions. Groups are the operator's choice.
+func notFor(path string, others fs.FileMode) error {
+	st, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("ca: %w", err)
+	}
+	if st.Mode().Perm()&others != 0 && runtime.GOOS != "windows" {
+		return fmt.Errorf("ca: %s is open to every user of this machine: run chmod o-rwx %s", path, path)
+	}
+	return nil
+}
+
 func readKey(path string) (crypto.Signer, error) {
+	if err := notFor(path, 0o007); err != nil {
+		return nil, err
+	}
 	der, err := readPEM(path, "PRIVATE KEY")
 	if err != nil {
 		return nil, err

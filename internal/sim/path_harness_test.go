@@ -99,7 +99,7 @@ func newPath(t testing.TB, cfg pathConfig) *path {
 	if p.authority, err = ca.Create(ca.Config{Test: true, URL: "http://127.0.0.1:1"}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if p.keys, err = simcards.NewKeyRing(make([]byte, simcards.MasterKeySize)); err != nil {
+	if p.keys, err = simcards.NewKeyRing([]byte("the master key of the test cards")); err != nil {
 		t.Fatal(err)
 	}
 	p.handsets = handset.New(handset.Config{Observe: p.seen.event, Delay: cfg.think})

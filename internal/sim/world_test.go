@@ -67,7 +67,7 @@ var service = smpp.Address{TON: 1, NPI: 1, Addr: "41790000001"}
 
 func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
-	ring, err := simcards.NewKeyRing(make([]byte, simcards.MasterKeySize))
+	ring, err := simcards.NewKeyRing([]byte("the master key of the test cards"))
 	if err != nil {
 		t.Fatal(err)
 	}

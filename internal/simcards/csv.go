@@ -56,6 +56,9 @@ func openCards(r io.Reader, parseMSISDN func(string) (string, bool), kek []byte)
 		if f.kek, err = aes.NewCipher(kek); err != nil {
 			return nil, fmt.Errorf("simcards: the transport key has %d bytes, not 16, 24 or 32", len(kek))
 		}
+		if constant(kek) {
+			return nil, fmt.Errorf("simcards: the transport key is %w", errConstant)
+		}
 	}
 	line, err := f.readLine()
 	if err == io.EOF {
@@ -286,6 +289,9 @@ func (f *cardFile) key(text, algorithm string) ([]byte, error) {
 	}
 	if !slices.Contains(lengths, len(key)) {
 		return nil, fmt.Errorf("%d bytes, but %s keys have %s", len(key), algorithm, orList(lengths, 0))
+	}
+	if constant(key) {
+		return nil, errConstant
 	}
 	if algorithm == mssp.Card3DES && degenerate(key) {
 		return nil, errors.New("two parts are equal, which is single DES")

@@ -1,6 +1,7 @@
 package simcards
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"errors"
@@ -40,6 +41,9 @@ func NewKeyRing(master []byte) (*KeyRing, error) {
 	if len(master) != MasterKeySize {
 		return nil, fmt.Errorf("simcards: the master key has %d bytes, not %d", len(master), MasterKeySize)
 	}
+	if constant(master) {
+		return nil, fmt.Errorf("simcards: the master key is %w", errConstant)
+	}
 	block, err := aes.NewCipher(master)
 	if err != nil {
 		return nil, err
@@ -52,11 +56,20 @@ func NewKeyRing(master []byte) (*KeyRing, error) {
 	return &KeyRing{aead}, nil
 }
 
+// errConstant refuses keys of one repeated byte, such as zeros: somebody forgot to
+// set them.
+var errConstant = errors.New("one byte, repeated: not a secret key")
+
+func constant(key []byte) bool { return bytes.Count(key, key[:1]) == len(key) }
+
 // Wrap returns the key in the form for the store: version, nonce, ciphertext. The
-// result differs each time.
+// result differs each time. An empty key and one of a repeated byte are refused.
 func (r *KeyRing) Wrap(iccid, name string, key []byte) ([]byte, error) {
 	if len(key) == 0 {
 		return nil, fmt.Errorf("simcards: %s of card %s is empty", name, iccid)
+	}
+	if constant(key) {
+		return nil, fmt.Errorf("simcards: %s of card %s is %w", name, iccid, errConstant)
 	}
 	return r.aead.Seal([]byte{keyVersion}, nil, key, wrapContext(iccid, name)), nil
 }

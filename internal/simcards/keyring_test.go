@@ -2,17 +2,20 @@ package simcards
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func testRing(t *testing.T, fill byte) *KeyRing {
 	t.Helper()
-	r, err := NewKeyRing(bytes.Repeat([]byte{fill}, MasterKeySize))
+	r, err := NewKeyRing(append(bytes.Repeat([]byte{fill}, MasterKeySize-1), 9))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,13 +24,13 @@ func testRing(t *testing.T, fill byte) *KeyRing {
 
 func TestKeyRing(t *testing.T) {
 	r := testRing(t, 1)
-	for _, n := range []int{1, 16, 24, 32} {
-		key := bytes.Repeat([]byte{0xab}, n)
+	for _, n := range []int{16, 24, 32} {
+		key := append(bytes.Repeat([]byte{0xab}, n-1), 1)
 		wrapped, err := r.Wrap("8941", KeyKIc, key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(wrapped) != 1+12+n+16 || wrapped[0] != keyVersion || bytes.Contains(wrapped, key) && n > 1 {
+		if len(wrapped) != 1+12+n+16 || wrapped[0] != keyVersion || bytes.Contains(wrapped, key) {
 			t.Errorf("%d: %x", n, wrapped)
 		}
 		again, err := r.Wrap("8941", KeyKIc, key)
@@ -38,7 +41,7 @@ func TestKeyRing(t *testing.T) {
 		if err != nil || !bytes.Equal(got, key) {
 			t.Errorf("%x, %v", got, err)
 		}
-		if !bytes.Equal(key, bytes.Repeat([]byte{0xab}, n)) {
+		if !bytes.Equal(key, append(bytes.Repeat([]byte{0xab}, n-1), 1)) {
 			t.Error("the key itself was changed")
 		}
 		refuse := func(what string, ring *KeyRing, iccid, name string, wrapped []byte) {
@@ -68,8 +71,33 @@ func TestKeyRing(t *testing.T) {
 		t.Error("wrapped nothing")
 	}
 	for _, n := range []int{0, 16, 31, 33} {
-		if _, err := NewKeyRing(make([]byte, n)); err == nil {
+		key := make([]byte, n)
+		rand.Read(key)
+		if _, err := NewKeyRing(key); err == nil {
 			t.Errorf("a master key of %d bytes: taken", n)
+		}
+	}
+}
+
+// Keys that somebody forgot to set are no secret: a master key, a transport key and
+// the keys of a card are refused if they repeat one byte.
+func TestAttackZeroKeys(t *testing.T) {
+	for _, b := range []byte{0, 1, 0xff} {
+		for _, n := range []int{16, 24, 32} {
+			key := bytes.Repeat([]byte{b}, n)
+			if _, err := testRing(t, 1).Wrap("8941", KeyKID, key); !errors.Is(err, errConstant) {
+				t.Errorf("a card key of %d times %02x: %v", n, b, err)
+			}
+			if _, err := openCards(strings.NewReader(cardHeader), nil, key); !errors.Is(err, errConstant) {
+				t.Errorf("a transport key of %d times %02x: %v", n, b, err)
+			}
+			f := &cardFile{}
+			if _, err := f.key(hex.EncodeToString(key), mssp.CardAES); !errors.Is(err, errConstant) {
+				t.Errorf("a key of %d times %02x in a file: %v", n, b, err)
+			}
+		}
+		if _, err := NewKeyRing(bytes.Repeat([]byte{b}, MasterKeySize)); !errors.Is(err, errConstant) {
+			t.Errorf("a master key of %02x: %v", b, err)
 		}
 	}
 }

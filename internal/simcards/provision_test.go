@@ -44,7 +44,7 @@ func newTestBook(t *testing.T) *testBook {
 	}
 	t.Cleanup(func() { s.Close() })
 	b := &testBook{t: t, store: s, clock: testkit.NewClock(time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC))}
-	if b.keys, err = NewKeyRing(bytes.Repeat([]byte{7}, MasterKeySize)); err != nil {
+	if b.keys, err = NewKeyRing([]byte("the master key of the test cards")); err != nil {
 		t.Fatal(err)
 	}
 	serial := 0

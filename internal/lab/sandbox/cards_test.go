@@ -159,7 +159,7 @@ func TestMasterKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring, err := simcards.NewKeyRing(make([]byte, simcards.MasterKeySize))
+	ring, err := simcards.NewKeyRing([]byte("the master key of the test cards"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -145,6 +145,12 @@ func (r *radio) card(msisdn string) *card.Card {
 	return r.cards[msisdn]
 }
 
+func (r *radio) empty() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.cards) == 0
+}
+
 // unblock resets the PIN counter of a card, as a PUK does.
 func (r *radio) unblock(msisdn string) {
 	if c := r.card(msisdn); c != nil {
@@ -186,12 +192,10 @@ func (b *Sandbox) placeCards(ctx context.Context) error {
 			if b.radio.card(c.MSISDN) != nil {
 				continue
 			}
-			keys, err := b.KeyRing.Keys(c)
-			if err == nil {
-				_, err = b.radio.insert(c, c.MSISDN, keys, &mssp.Device{ID: c.DeviceID, State: signum.DeviceRegistered})
-			}
-			if err != nil {
-				return fmt.Errorf("card %s: %w", c.ICCID, err)
+			if _, err := b.insertCard(c, c.MSISDN, &mssp.Device{ID: c.DeviceID, State: signum.DeviceRegistered}); err != nil {
+				if err := b.withoutCard(c.MSISDN, err); err != nil {
+					return err
+				}
 			}
 		}
 		if len(cards) < page {
@@ -210,11 +214,49 @@ func (b *Sandbox) insertSIM(ctx context.Context, s *mssp.Subscriber, d *mssp.Dev
 	if err != nil {
 		return nil, err
 	}
+	return b.insertCard(c, s.MSISDN, d)
+}
+
+// cardError means that one card cannot be used: its keys in the database or its file
+// are damaged.
+type cardError struct {
+	iccid string
+	err   error
+}
+
+func (e *cardError) Error() string { return fmt.Sprintf("card %s: %v", e.iccid, e.err) }
+func (e *cardError) Unwrap() error { return e.err }
+
+func (b *Sandbox) insertCard(c *mssp.Card, msisdn string, d *mssp.Device) (*card.Card, error) {
 	keys, err := b.KeyRing.Keys(c)
 	if err != nil {
-		return nil, err
+		return nil, &cardError{c.ICCID, err}
 	}
-	return b.radio.insert(c, s.MSISDN, keys, d)
+	made, err := b.radio.insert(c, msisdn, keys, d)
+	if err != nil {
+		return nil, &cardError{c.ICCID, err}
+	}
+	return made, nil
+}
+
+// withoutCard lets a user's phone start without a card that is damaged, because
+// the other users need the sandbox. It returns any other error.
+func (b *Sandbox) withoutCard(msisdn string, err error) error {
+	var damaged *cardError
+	if !errors.As(err, &damaged) {
+		return err
+	}
+	b.damaged = append(b.damaged, damaged)
+	b.cfg.Logger.Error("phone without its card", "msisdn", signum.MaskMSISDN(msisdn), "iccid", damaged.iccid, "err", damaged.err)
+	return nil
+}
+
+// anyCard returns an error if every card is damaged: then the fault is not theirs.
+func (b *Sandbox) anyCard() error {
+	if len(b.damaged) > 0 && b.radio.empty() {
+		return fmt.Errorf("none of the cards can be used; to start over, use another directory: %w", b.damaged[0])
+	}
+	return nil
 }
 
 // newSIM makes the record of a card, as a factory would.

@@ -3,10 +3,13 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -81,6 +84,7 @@ type Sandbox struct {
 	files   files
 	ready   chan struct{}
 	pending []wish
+	damaged []error        // cards that are in no handset
 	release []func() error // for Close, in the order of acquisition
 }
 
@@ -131,6 +135,7 @@ func (b *Sandbox) Close() error {
 // Path returns the absolute path of a file in the directory.
 func (b *Sandbox) Path(file string) string { return filepath.Join(b.Dir, file) }
 
+// prepareDir makes the directory and its private part, or checks those that exist.
 func prepareDir(dir string) (string, error) {
 	if dir == "" {
 		tmp, err := os.MkdirTemp("", "signum-sandbox-")
@@ -143,8 +148,25 @@ func prepareDir(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(filepath.Join(dir, privateDir), 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	return dir, os.Chmod(filepath.Join(dir, privateDir), 0o700)
+	st, err := os.Stat(dir)
+	if err != nil {
+		return "", err
+	}
+	// Somebody who can write here can exchange keys and certificates.
+	if st.Mode()&0o002 != 0 && runtime.GOOS != "windows" {
+		return "", fmt.Errorf("every user of this machine can write to %s: run chmod o-w %s, or use another directory", dir, dir)
+	}
+	private := filepath.Join(dir, privateDir)
+	switch st, err := os.Lstat(private); {
+	case errors.Is(err, fs.ErrNotExist):
+		return dir, os.Mkdir(private, 0o700)
+	case err != nil:
+		return "", err
+	case !st.IsDir(): // a symbolic link, too
+		return "", fmt.Errorf("%s must be a directory, not a link or a file: it holds private keys", private)
+	}
+	return dir, os.Chmod(private, 0o700)
 }

@@ -41,11 +41,18 @@ func (b *Sandbox) populate(ctx context.Context) error {
 		}
 	}
 	for _, u := range b.Info.Users {
-		if err := b.addAccount(ctx, u); err != nil {
+		err := b.addAccount(ctx, u)
+		if err != nil {
+			err = b.withoutCard(u.MSISDN, err)
+		}
+		if err != nil {
 			return fmt.Errorf("user %s: %w", u.MSISDN, err)
 		}
 	}
 	if err := b.placeCards(ctx); err != nil {
+		return err
+	}
+	if err := b.anyCard(); err != nil {
 		return err
 	}
 	for msisdn, behaviour := range b.cfg.Behaviours {

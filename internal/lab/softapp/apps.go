@@ -143,17 +143,26 @@ func New(c Config) (*Apps, error) {
 		return nil, err
 	}
 	for _, id := range ids {
-		r, err := c.Store.App(id)
-		if err != nil {
-			return nil, err
+		if err := s.restore(id); err != nil {
+			// The others must start. The record stays as it is, for somebody to look at.
+			c.Logger.Error("App not started", "device", id, "err", err)
 		}
-		p, err := s.newApp(r, c.Passcode(r.info()))
-		if err != nil {
-			return nil, fmt.Errorf("App %q: %w", id, err)
-		}
-		s.add(p)
 	}
 	return s, nil
+}
+
+// restore makes an App from its stored record.
+func (s *Apps) restore(id string) error {
+	r, err := s.c.Store.App(id)
+	if err != nil {
+		return err
+	}
+	p, err := s.newApp(r, s.c.Passcode(r.info()))
+	if err != nil {
+		return err
+	}
+	s.add(p)
+	return nil
 }
 
 // checkBase requires TLS except on loopback: a proof that is read on the way could

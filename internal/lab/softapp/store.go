@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"maps"
 	"os"
 	"path/filepath"
@@ -113,8 +114,8 @@ func OpenDir(dir string) (*Dir, error) {
 	return &Dir{dir: dir}, nil
 }
 
-// Apps implements Store. It reads the IDs from the records, because file names are
-// escaped.
+// Apps implements Store. It takes the IDs from the names of the files, so that it
+// lists an App with a damaged record, too.
 func (d *Dir) Apps() ([]string, error) {
 	entries, err := os.ReadDir(d.dir)
 	if err != nil {
@@ -122,14 +123,13 @@ func (d *Dir) Apps() ([]string, error) {
 	}
 	var ids []string
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), appExt) {
+		name, ok := strings.CutSuffix(e.Name(), appExt)
+		if !ok {
 			continue
 		}
-		r, err := readApp(filepath.Join(d.dir, e.Name()))
-		if err != nil {
-			return nil, err
+		if id, err := url.PathUnescape(name); err == nil && d.path(id) == filepath.Join(d.dir, e.Name()) {
+			ids = append(ids, id)
 		}
-		ids = append(ids, r.DeviceID)
 	}
 	slices.Sort(ids)
 	return ids, nil

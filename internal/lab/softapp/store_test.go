@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/softapp"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 func TestAppStores(t *testing.T) {
@@ -77,8 +79,15 @@ func TestAppStores(t *testing.T) {
 			t.Errorf("%q was read", text)
 		}
 	}
-	if _, err := softapp.New(softapp.Config{Base: "https://x", Store: opened}); err == nil {
-		t.Error("a corrupt storage was accepted")
+	// A damaged record does not stop the others.
+	var log testkit.Buffer
+	apps, err := softapp.New(softapp.Config{Base: "https://x", Store: opened, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer apps.Close()
+	if l := apps.List(); len(l) != 0 || !strings.Contains(log.String(), "device=a ") || !strings.Contains(log.String(), "device=b/.. ") {
+		t.Errorf("the Apps are %v; log: %s", l, log.String())
 	}
 }
 
