@@ -335,7 +335,12 @@ func (l *live) portal(t *testing.T, p *webtest.Tab) {
 	q.Run(chromedp.Navigate(l.box.WebURL() + "/me/activity"))
 	q.Says("main", "Bäckerei")
 	q.Run(chromedp.Navigate(l.box.WebURL() + "/me/app"))
-	q.Click("main button")
+	q.Click("[value=app]")
+	q.Wait(".code")
+	p.View("request")
+	p.Says("main", "Add a phone to your account?")
+	p.Click(`[data-choice="` + q.Text(".code") + `"]`)
+	approve(p)
 	q.Wait("#code")
 	if invite, err := l.box.Store.RecoveryHash(t.Context(), lena); err != nil || invite == nil {
 		t.Errorf("no recovery code: %v", err)

@@ -104,15 +104,16 @@ func TestPortalInBrowser(t *testing.T) {
 
 	visit("/me/app")
 	shot("app")
-	b.Click("main button")
+	b.Click("[value=app]")
+	b.Wait(".code")
+	shot("consent")
 	b.Wait("#code")
 	if !webtest.Eval[bool](b, `new Promise(done => { const i = document.querySelector(".qr"); i.complete ? done(i.naturalWidth > 0) : i.onload = i.onerror = () => done(i.naturalWidth > 0) })`) {
 		t.Error("no image")
 	}
 	shot("app-code")
 	visit("/me/recovery")
-	b.Click("#confirm")
-	b.Click("main button")
+	b.Click("[value=app]")
 	b.Wait("#code")
 	shot("recovery-code")
 	visit("/me/device?id=app1")
@@ -139,7 +140,7 @@ func TestPortalInBrowser(t *testing.T) {
 	// The pages work without scripts.
 	b.Run(webtest.Command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
 	begin("sim")
-	f.awaitSigns(3)
+	f.awaitSigns(5)
 	b.Fill("#code", f.simCode(t))
 	b.Click("main button")
 	b.Wait("#recovery")

@@ -112,6 +112,19 @@ func (p *Portal) user(h func(*call)) func(*call) {
 	})
 }
 
+// watch wraps polls of a user, which must not prolong the session.
+func (p *Portal) watch(h func(*call)) func(*call) {
+	return func(c *call) {
+		if c.session = p.sessions.peek(c.cookie(sessionCookie)); c.session == nil {
+			c.refuse("no session")
+			c.w.WriteHeader(http.StatusForbidden)
+			c.event.Status = http.StatusForbidden
+			return
+		}
+		h(c)
+	}
+}
+
 // endSession logs the user out.
 func (c *call) endSession() {
 	c.event.MSISDN = c.session.number

@@ -46,7 +46,7 @@ func TestPortalEvents(t *testing.T) {
 			t.Errorf("%d events of successful polls and assets", n)
 		}
 		b.send("GET", "/me/assets/nothing", nil)
-		b.submit("/me/device?id=app1", "/me/device", "id", "app1")
+		b.submit("/me/suspend", "/me/suspend")
 		b.open("/me/device?id=app2")
 		stranger := newPortalTab(t, p)
 		stranger.open("/me/activity")
@@ -58,7 +58,7 @@ func TestPortalEvents(t *testing.T) {
 			{Op: "login wait", Status: 303, MSISDN: portalNumber},
 			{Op: "overview", Status: 200, MSISDN: portalNumber},
 			{Op: "asset", Status: 404, Reason: "missing"},
-			{Op: "device removal", Status: 422, Reason: "unconfirmed", MSISDN: portalNumber, Device: "app1"},
+			{Op: "suspension", Status: 422, Reason: "unconfirmed", MSISDN: portalNumber},
 			{Op: "device page", Status: 404, Reason: "missing", MSISDN: portalNumber},
 			{Op: "activity", Status: 303, Reason: "no session"},
 			{Op: "other", Status: 403, Reason: "cross_site"},

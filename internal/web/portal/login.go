@@ -122,14 +122,13 @@ func phoneText(lang, key string, m signum.Method, args ...any) string {
 	panic(err) // all languages have the same keys
 }
 
-// stage names what the page of a log-in shows, so that its script knows when to
-// reload it.
-func (l *login) stage() string {
-	s := l.Public()
+// stageOf names what the page of a prompt shows, so that its script knows when to
+// reload it. s is its state or its public one.
+func stageOf(q *prompt.Prompt, s prompt.State) string {
 	switch {
-	case s == prompt.Waiting && l.Method == signum.App && l.PageCode() == "":
+	case s == prompt.Waiting && q.Method == signum.App && q.PageCode() == "":
 		return "start"
-	case s == prompt.Waiting && l.Typed():
+	case s == prompt.Waiting && q.Typed():
 		return "typed"
 	}
 	return string(s)
@@ -140,7 +139,7 @@ func (p *Portal) loginStatus(c *call) {
 	c.routine = true
 	stage := "none"
 	if l := p.logins.get(c.cookie(loginCookie), false); l != nil {
-		stage = l.stage()
+		stage = stageOf(l.Prompt, l.Public())
 	}
 	c.w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(c.w).Encode(map[string]string{"stage": stage})
@@ -156,8 +155,8 @@ func (p *Portal) waitPage(c *call) {
 	}
 	switch s := l.Public(); s {
 	case prompt.Waiting:
-		c.token = p.token(c.cookie(loginCookie))
-		c.waitForm(l.Prompt, "/me/login", l.stage())
+		c.session, c.token = nil, p.token(c.cookie(loginCookie)) // also if somebody is logged in
+		c.waitForm(l.Prompt, "/me/login", stageOf(l.Prompt, s))
 	case prompt.Approved:
 		p.startSession(c, l.Number)
 	default:

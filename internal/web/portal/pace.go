@@ -28,6 +28,7 @@ import (
 const (
 	loginsPerAddress = 20
 	loginsOfKnown    = 5
+	changesPerNumber = 10
 	loginWindow      = 5 * time.Minute
 	// barredFor is how long nobody but a known browser reaches a phone whose user said
 	// "This was not me".

@@ -43,10 +43,14 @@ func (p *Portal) activity(c *call) {
 	c.render(http.StatusOK, "activity", "activity.title", map[string]any{"Rows": rows})
 }
 
-func (p *Portal) appPage(c *call) { c.render(http.StatusOK, "app", "app.title", nil) }
+func (p *Portal) appPage(c *call) {
+	c.render(http.StatusOK, "app", "app.title", map[string]any{"Signers": c.signers()})
+}
+
+func (p *Portal) askApp(c *call) { c.ask(&change{kind: mssp.ConsentAddApp}, "phone.app") }
 
 func (p *Portal) addApp(c *call) {
-	// The user has signed to log in, so the account keeps its serial.
+	// The user has consented, so the account keeps its serial.
 	code, expires, err := p.Apps.Invite(c.r.Context(), c.session.number, true)
 	if err != nil {
 		c.fail(err)
@@ -87,20 +91,15 @@ func (p *Portal) appQR(c *call) {
 	c.w.Write(code.PNG())
 }
 
-func (p *Portal) recoveryPage(c *call) { c.recoveryForm(http.StatusOK) }
-
-func (c *call) recoveryForm(status int) {
-	c.render(status, "recovery", "recovery.title", map[string]any{
-		"Created": c.account.RecoveryCodeCreated, "Problem": status != http.StatusOK,
+func (p *Portal) recoveryPage(c *call) {
+	c.render(http.StatusOK, "recovery", "recovery.title", map[string]any{
+		"Created": c.account.RecoveryCodeCreated, "Signers": c.signers(),
 	})
 }
 
+func (p *Portal) askRecovery(c *call) { c.ask(&change{kind: mssp.ConsentRecovery}, "phone.recovery") }
+
 func (p *Portal) newRecovery(c *call) {
-	if !c.confirmed() {
-		c.refuse("unconfirmed")
-		c.recoveryForm(http.StatusUnprocessableEntity)
-		return
-	}
 	code, err := p.Apps.SetRecovery(c.r.Context(), c.session.number)
 	if err != nil {
 		c.fail(err)
@@ -133,30 +132,36 @@ func (c *call) device(id string) *mssp.Device {
 }
 
 func (p *Portal) devicePage(c *call) {
-	if d := c.device(c.r.URL.Query().Get("id")); d != nil {
-		c.deviceForm(http.StatusOK, d)
+	d := c.device(c.r.URL.Query().Get("id"))
+	if d == nil {
+		return
 	}
-}
-
-func (c *call) deviceForm(status int, d *mssp.Device) {
 	last := !slices.ContainsFunc(c.account.Devices, func(o mssp.Device) bool {
 		return o.ID != d.ID && o.State == signum.DeviceActive
 	})
-	c.render(status, "device", "device."+string(d.Method)+".title", map[string]any{
-		"ID": d.ID, "Method": string(d.Method), "Last": last, "Problem": status != http.StatusOK,
+	c.render(http.StatusOK, "device", "device."+string(d.Method)+".title", map[string]any{
+		"ID": d.ID, "Method": string(d.Method), "Last": last, "Signers": c.signers(),
 	})
 }
 
-// removeDevice revokes before it removes, so that a failure in between can be
-// retried and no removed device can sign.
-func (p *Portal) removeDevice(c *call) {
+func (p *Portal) askRemoval(c *call) {
 	d := c.device(c.r.PostForm.Get("id"))
 	if d == nil {
 		return
 	}
-	if !c.confirmed() {
-		c.refuse("unconfirmed")
-		c.deviceForm(http.StatusUnprocessableEntity, d)
+	x := &change{kind: mssp.ConsentRemove, subject: d.ID}
+	if d.Method == signum.App {
+		c.ask(x, "phone.remove", c.nameOf(d.ID))
+	} else {
+		c.ask(x, "phone.end")
+	}
+}
+
+// removeDevice revokes before it removes, so that a failure in between can be
+// retried and no removed device can sign.
+func (p *Portal) removeDevice(c *call, id string) {
+	d := c.device(id)
+	if d == nil {
 		return
 	}
 	ctx := c.r.Context()

@@ -146,7 +146,7 @@ func TestPortalAddApp(t *testing.T) {
 		if w := b.send("GET", "/me/app/qr.png", nil); w.Code != 404 {
 			t.Errorf("an image without a code: %d", w.Code)
 		}
-		_, body := b.submit("/me/app", "/me/app")
+		_, body := b.sign("/me/app", "/me/app")
 		has(t, body, "K7QZ-4MX9-2T", `href="https://signum.example/phone?code=K7QZ4MX92T"`, `src="/me/app/qr.png"`)
 		if b.at != "/me/app/code" || strings.Contains(body, "lang=de") {
 			t.Errorf("at %s", b.at)
@@ -185,17 +185,15 @@ func TestPortalRecovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
 		b := loggedIn(t, newTestPortal(t, f), portalNumber)
-		code, body := b.submit("/me/recovery", "/me/recovery")
-		if has(t, body, "Please tick the box"); code != 422 || len(f.did) != 0 {
-			t.Errorf("%d %v", code, f.did)
-		}
-		_, body = b.submit("/me/recovery", "/me/recovery", "confirm", "yes")
+		_, body := b.sign("/me/recovery", "/me/recovery")
 		has(t, body, "W4XD-9KQT-22MB-7HNP", "shown only once")
 		if _, body = b.open("/me/recovery/code"); strings.Contains(body, "W4XD") {
 			t.Error("shown twice")
 		}
 		// The page of an App's code does not show a recovery code.
-		b.submit("/me/recovery", "/me/recovery", "confirm", "yes")
+		b.submit("/me/recovery", "/me/recovery", "method", "app")
+		time.Sleep(statusPause)
+		b.send("GET", "/me/consent", nil)
 		if _, body = b.open("/me/app/code"); strings.Contains(body, "W4XD") {
 			t.Error("shown as an App's")
 		}
@@ -207,15 +205,12 @@ func TestPortalRemove(t *testing.T) {
 		f := newFakeWorld()
 		p := newTestPortal(t, f)
 		b, old := loggedIn(t, p, portalNumber), loggedIn(t, p, portalNumber)
-		if code, _ := b.submit("/me/device?id=app1", "/me/device", "id", "app1"); code != 422 || len(f.did) != 0 {
-			t.Errorf("unconfirmed: %d %v", code, f.did)
-		}
-		if code, _ := b.submit("/me/device?id=app1", "/me/device", "id", "app2", "confirm", "yes"); code != 404 || len(f.did) != 0 {
+		if code, _ := b.submit("/me/device?id=app1", "/me/device", "id", "app2", "method", "app"); code != 404 || len(f.did) != 0 {
 			t.Errorf("another user's device: %d %v", code, f.did)
 		}
-		_, body := b.submit("/me/device?id=app1", "/me/device", "id", "app1", "confirm", "yes")
+		_, body := b.sign("/me/device?id=app1", "/me/device", "id", "app1")
 		has(t, body, "The App was removed")
-		_, body = b.submit("/me/device?id=sim1", "/me/device", "id", "sim1", "confirm", "yes")
+		_, body = b.sign("/me/device?id=sim1", "/me/device", "id", "sim1")
 		has(t, body, "The SIM was switched off")
 		if want := []string{"revoke 4f1d22a90be71", "remove app1", "revoke 7c03b91e44d11", "deactivate sim1"}; !slices.Equal(f.did, want) {
 			t.Errorf("%v, want %v", f.did, want)

@@ -32,10 +32,10 @@ func TestPortalPanics(t *testing.T) {
 		op     string
 	}{
 		"a page":                              {func(f *fakeWorld, _ *brokenClock) { f.panics = "Subscriber" }, "GET", "/me", "overview"},
-		"a form":                              {func(f *fakeWorld, _ *brokenClock) { f.panics = "invite" }, "POST", "/me/app", "app invitation"},
+		"a form":                              {func(f *fakeWorld, _ *brokenClock) { f.panics = "invite" }, "POST", "/me/app", "consent"},
 		"a page, with the sessions locked":    {func(_ *fakeWorld, c *brokenClock) { c.broken.Store(true) }, "GET", "/me/activity", "activity"},
 		"a poll, with the log-ins locked":     {func(_ *fakeWorld, c *brokenClock) { c.broken.Store(true) }, "GET", "/me/login/status", "login status"},
-		"removing, after the certificate was": {func(f *fakeWorld, _ *brokenClock) { f.panics = "remove" }, "POST", "/me/device", "device removal"},
+		"removing, after the certificate was": {func(f *fakeWorld, _ *brokenClock) { f.panics = "remove" }, "POST", "/me/device", "consent"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -55,8 +55,11 @@ func TestPortalPanics(t *testing.T) {
 					form := b.form("/me/suspend")
 					form.Set("id", "app1")
 					form.Set("confirm", "yes")
+					form.Set("method", "app")
 					tc.fault(f, clock)
-					w := b.send("POST", tc.path, form)
+					b.send("POST", tc.path, form)
+					time.Sleep(statusPause)
+					w := b.send("GET", "/me/consent", nil)
 					return w.Code, w.Body.String()
 				}
 				synctest.Wait() // the log-ins have sent their requests

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/limit"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/web/prompt"
 )
@@ -29,6 +30,10 @@ type Store interface {
 	// DeactivateDevice makes a device inactive and changes nothing else in the
 	// account. ErrNotFound if there is no such device.
 	DeactivateDevice(ctx context.Context, deviceID string) error
+	// App and Transaction return ErrNotFound if there is none.
+	App(ctx context.Context, deviceID string) (*mssp.AppDevice, error)
+	Transaction(ctx context.Context, id string) (*mssp.Transaction, error)
+	mssp.ConsentStore
 }
 
 // Apps enrols and removes Apps.
@@ -75,7 +80,8 @@ type Portal struct {
 	key      []byte // of form tokens
 	sessions *sessionTable
 	logins   *loginTable
-	pace     *pace // of log-ins
+	pace     *pace          // of log-ins
+	changes  *limit.Limiter // that phones are asked to sign, by number
 	prompts  *prompt.Asker
 }
 
@@ -104,6 +110,7 @@ func New(c Config) (*Portal, error) {
 	p := &Portal{
 		Config: c, pages: pages, assets: assets, key: make([]byte, 32),
 		sessions: newSessionTable(c.Clock), logins: newLoginTable(), pace: newPace(),
+		changes: limit.New(limit.PerWindow(changesPerNumber, loginWindow), limit.DefaultKeys),
 		prompts: prompt.New(prompt.Config{
 			Signer: c.Signer, Party: c.Party, Pin: c.Pin, Prefix: c.Prefix, Clock: c.Clock, Logger: c.Logger, Events: c.Events,
 		}),
@@ -134,14 +141,17 @@ func (p *Portal) Handler() http.Handler {
 	handle("GET /me", "overview", p.user(p.overview))
 	handle("GET /me/activity", "activity", p.user(p.activity))
 	handle("GET /me/app", "app page", p.user(p.appPage))
-	handle("POST /me/app", "app invitation", p.user(p.addApp))
+	handle("GET /me/consent", "consent", p.user(p.consentPage))
+	handle("POST /me/consent/code", "consent code", p.user(p.consentCode))
+	handle("GET /me/consent/status", "consent status", p.watch(p.consentStatus))
+	handle("POST /me/app", "app invitation", p.user(p.askApp))
 	handle("GET /me/app/code", "app code", p.user(p.appCode))
 	handle("GET /me/app/qr.png", "app qr", p.user(p.appQR))
 	handle("GET /me/recovery", "recovery page", p.user(p.recoveryPage))
-	handle("POST /me/recovery", "recovery renewal", p.user(p.newRecovery))
+	handle("POST /me/recovery", "recovery renewal", p.user(p.askRecovery))
 	handle("GET /me/recovery/code", "recovery code", p.user(p.recoveryCode))
 	handle("GET /me/device", "device page", p.user(p.devicePage))
-	handle("POST /me/device", "device removal", p.user(p.removeDevice))
+	handle("POST /me/device", "device removal", p.user(p.askRemoval))
 	handle("GET /me/suspend", "suspension page", p.user(p.suspendPage))
 	handle("POST /me/suspend", "suspension", p.user(p.suspend))
 	handle("POST /me/logout", "logout", p.user(p.logout))

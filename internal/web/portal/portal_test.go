@@ -44,6 +44,11 @@ type fakeWorld struct {
 	callers []mssp.Caller
 	did     []string // calls that change something
 
+	apps     map[string]*mssp.AppDevice
+	signer   string          // device that signs; empty: the first with the method
+	consents []*mssp.Consent // all that were given
+	open     *mssp.Consent   // the one that was not taken
+
 	moreSigns *sync.Cond
 }
 
@@ -62,6 +67,10 @@ func newFakeWorld() *fakeWorld {
 			portalNumber: account(portalNumber, "MIDCHE2X7K9QWER1", "1"), otherNumber: account(otherNumber, "MIDCHEAAAABBBB12", "2"),
 		},
 		asked: map[string]time.Time{},
+		apps: map[string]*mssp.AppDevice{
+			"app1": {DeviceID: "app1", Name: "Lena's phone", Enrolled: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)},
+			"app2": {DeviceID: "app2", Name: "<script>"},
+		},
 	}
 	f.moreSigns = sync.NewCond(&f.mu)
 	return f
@@ -131,6 +140,54 @@ func (f *fakeWorld) Subscriber(_ context.Context, n string) (*mssp.Subscriber, e
 	c := *s
 	c.Devices = slices.Clone(s.Devices)
 	return &c, nil
+}
+
+func (f *fakeWorld) App(_ context.Context, id string) (*mssp.AppDevice, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if a := f.apps[id]; a != nil {
+		return a, f.err
+	}
+	return nil, mssp.ErrNotFound
+}
+
+// Transaction returns one that the device signed which signs with the profile.
+func (f *fakeWorld) Transaction(_ context.Context, id string) (*mssp.Transaction, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range f.signs {
+		if "h"+r.AP.TransID != id {
+			continue
+		}
+		for _, d := range f.accounts[r.MSISDN].Devices {
+			if mssp.ProfileOf(r.Profile).Admits(d.Method) && (f.signer == "" || f.signer == d.ID) {
+				return &mssp.Transaction{ID: id, DeviceID: d.ID, MSISDN: r.MSISDN}, f.err
+			}
+		}
+	}
+	return nil, mssp.ErrNotFound
+}
+
+func (f *fakeWorld) PutConsent(_ context.Context, c *mssp.Consent) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.consents = append(f.consents, c)
+	f.open = c
+	return f.err
+}
+
+func (f *fakeWorld) Consent(context.Context, string, mssp.ConsentKind, string, time.Time) (*mssp.Consent, error) {
+	panic("not used")
+}
+
+func (f *fakeWorld) TakeConsent(_ context.Context, n string, k mssp.ConsentKind, subject string, _ time.Time) (*mssp.Consent, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := f.open
+	if f.open = nil; c == nil || c.MSISDN != n || c.Kind != k || c.Subject != subject {
+		return nil, mssp.ErrNotFound
+	}
+	return c, f.err
 }
 
 func (f *fakeWorld) RecentTransactions(_ context.Context, n string, limit int) ([]*mssp.Transaction, error) {
@@ -287,6 +344,16 @@ func (b *portalTab) submit(page, action string, fields ...string) (int, string) 
 		form.Set(fields[i], fields[i+1])
 	}
 	return b.follow(action, b.send("POST", action, form))
+}
+
+// sign submits the form of a change, waits for the signature, and returns what follows.
+func (b *portalTab) sign(page, action string, fields ...string) (int, string) {
+	b.t.Helper()
+	if b.submit(page, action, append(fields, "method", "app")...); b.at != "/me/consent" {
+		b.t.Fatalf("at %s", b.at)
+	}
+	time.Sleep(statusPause)
+	return b.open("/me/consent")
 }
 
 // logIn starts a log-in and waits until the fake has answered.

@@ -11,7 +11,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-var portalPosts = []string{"/me/app", "/me/recovery", "/me/device", "/me/suspend", "/me/logout"}
+var portalPosts = []string{"/me/app", "/me/recovery", "/me/device", "/me/consent/code", "/me/suspend", "/me/logout"}
 
 func TestPortalCSRF(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -20,7 +20,7 @@ func TestPortalCSRF(t *testing.T) {
 		b, other := loggedIn(t, p, portalNumber), loggedIn(t, p, otherNumber)
 		own := p.token(b.cookies[sessionCookie].Value)
 		form := func(token string) url.Values {
-			return url.Values{"token": {token}, "confirm": {"yes"}, "id": {"app1"}}
+			return url.Values{"token": {token}, "confirm": {"yes"}, "id": {"app1"}, "method": {"app"}}
 		}
 		for _, path := range portalPosts {
 			for name, token := range map[string]string{"none": "", "another's": p.token(other.cookies[sessionCookie].Value), "of no session": p.token("")} {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/web/prompt"
 )
 
 // Limits of sessions.
@@ -32,7 +33,7 @@ func newCookie() string {
 
 func hashOf(cookie string) cookieHash { return sha256.Sum256([]byte(cookie)) }
 
-// session is a user who is logged in. Only lastUse and secret change.
+// session is a user who is logged in. Only lastUse, secret and change change.
 type session struct {
 	key     cookieHash
 	number  string
@@ -40,6 +41,7 @@ type session struct {
 	started time.Time
 	lastUse time.Time
 	secret  *secret
+	change  *change // that waits for its signature
 }
 
 // secret is a code that is shown once.
@@ -132,6 +134,37 @@ func (ss *sessionTable) endAll(number string, except *session) {
 			delete(ss.m, k)
 		}
 	}
+}
+
+// peek finds the session of a cookie and does not prolong it.
+func (ss *sessionTable) peek(cookie string) *session {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if s := ss.m[hashOf(cookie)]; s != nil && !s.expired(ss.clock.Now()) {
+		return s
+	}
+	return nil
+}
+
+// setChange makes a change wait for its signature. It returns the one that it
+// replaces.
+func (ss *sessionTable) setChange(s *session, x *change) (old *change) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	old, s.change = s.change, x
+	return old
+}
+
+// changeOf returns the change that waits in a session. If take is set, one that no
+// longer waits is removed, so that it is carried out once.
+func (ss *sessionTable) changeOf(s *session, take bool) *change {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	x := s.change
+	if x != nil && take && x.prompt.State() != prompt.Waiting {
+		s.change = nil
+	}
+	return x
 }
 
 func (ss *sessionTable) setSecret(s *session, secret *secret) {

@@ -1,0 +1,233 @@
+package portal
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/web/prompt"
+)
+
+// Whoever got somebody else to approve one log-in has a session, and nothing more:
+// each change that could hand over the account needs a signature of its own, whose text
+// says what happens. The signature becomes a consent in the store, and the change uses
+// it up.
+
+// youngFor is how long a new App cannot consent to changes if the account has an older
+// method: the owner has that time to object.
+const youngFor = 24 * time.Hour
+
+// change is what a session wants to do to its account.
+type change struct {
+	kind    mssp.ConsentKind
+	subject string // a device
+	prompt  *prompt.Prompt
+}
+
+// page is where the change is asked for.
+func (x *change) page() string {
+	switch x.kind {
+	case mssp.ConsentAddApp:
+		return "/me/app"
+	case mssp.ConsentRecovery:
+		return "/me/recovery"
+	}
+	return "/me/device?id=" + x.subject
+}
+
+// signer reports whether a device could sign now.
+func signer(d *mssp.Device, now time.Time) bool {
+	k := d.Certificate
+	return d.State == signum.DeviceActive && !d.PINBlocked && k != nil && k.State == mssp.CertificateGood && now.Before(k.NotAfter)
+}
+
+// signers are the methods with which the user could consent to a change now.
+func (c *call) signers() []string {
+	var all []string
+	for _, m := range []signum.Method{signum.App, signum.SIM} {
+		for _, d := range c.account.Devices {
+			if d.Method == m && signer(&d, c.p.Clock.Now()) {
+				all = append(all, string(m))
+				break
+			}
+		}
+	}
+	return all
+}
+
+// ask has the phone sign a change. text is its text key, with arguments.
+func (c *call) ask(x *change, text string, args ...any) {
+	method, ok := loginMethods[c.r.PostForm.Get("method")]
+	if !ok {
+		c.message(http.StatusUnprocessableEntity, "stale")
+		return
+	}
+	if wait := c.p.changes.Take(c.session.number, c.p.Clock.Now()); wait > 0 {
+		c.slow(wait)
+		c.render(http.StatusTooManyRequests, "unsigned", "unsigned.slow.title", map[string]any{"State": "slow", "Wait": shortTime(wait), "Page": x.page()})
+		return
+	}
+	number := c.session.number
+	x.prompt = c.p.prompts.Ask(prompt.Question{
+		Number: number, Method: method, Lang: c.lang, Text: phoneText(c.lang, text, method, args...),
+		Op: "consent outcome", Source: c.event.Source,
+	}, func(s prompt.State) {
+		if s == prompt.Reported { // the session is not the owner's
+			c.p.sessions.endAll(number, nil)
+			c.p.reported(number)
+		}
+	})
+	if old := c.p.sessions.setChange(c.session, x); old != nil {
+		old.prompt.End()
+	}
+	c.redirect("/me/consent")
+}
+
+// consentStatus tells the script of the page what the page would show.
+func (p *Portal) consentStatus(c *call) {
+	c.routine = true
+	stage := "none"
+	if x := p.sessions.changeOf(c.session, false); x != nil {
+		stage = stageOf(x.prompt, x.prompt.State())
+	}
+	c.w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(c.w).Encode(map[string]string{"stage": stage})
+}
+
+// consentCode takes the code that the text on a SIM ends with.
+func (p *Portal) consentCode(c *call) {
+	if x := p.sessions.changeOf(c.session, false); x != nil && !x.prompt.Try(c.r.PostForm.Get("code")) {
+		c.refuse("code")
+	}
+	c.redirect("/me/consent")
+}
+
+// consentPage shows that a change waits for its signature or why there is none. If
+// there is one, it carries out the change.
+func (p *Portal) consentPage(c *call) {
+	x := p.sessions.changeOf(c.session, true)
+	if x == nil {
+		c.redirect("/me")
+		return
+	}
+	switch s := x.prompt.State(); s {
+	case prompt.Waiting:
+		c.waitForm(x.prompt, "/me/consent", stageOf(x.prompt, s))
+	case prompt.Approved:
+		p.consented(c, x)
+	default:
+		c.unsigned(x, string(s))
+	}
+}
+
+func (c *call) unsigned(x *change, state string) {
+	c.refuse("unsigned")
+	c.render(http.StatusOK, "unsigned", "unsigned."+state+".title", map[string]any{"State": state, "Page": x.page()})
+}
+
+// consented stores the consent that the user has signed and carries out the change.
+func (p *Portal) consented(c *call, x *change) {
+	ctx, now := c.r.Context(), p.Clock.Now()
+	t, err := p.Store.Transaction(ctx, x.prompt.TransID())
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	young, err := c.young(t.DeviceID)
+	switch {
+	case err != nil:
+		c.fail(err)
+		return
+	case young:
+		c.unsigned(x, "young")
+		return
+	}
+	c.carryOut(x, &mssp.Consent{
+		MSISDN: c.session.number, Kind: x.kind, Subject: x.subject, DeviceID: t.DeviceID, TransID: t.ID,
+		Given: now, Expires: now.Add(mssp.ConsentFor),
+	})
+}
+
+// young reports whether a device is an App that was added so recently that it cannot
+// consent to changes.
+func (c *call) young(deviceID string) (bool, error) {
+	enrolled, err := c.enrolled(deviceID)
+	if err != nil || enrolled.IsZero() || c.p.Clock.Now().Sub(enrolled) >= youngFor {
+		return false, err
+	}
+	for _, d := range c.account.Devices {
+		if d.ID == deviceID || d.State != signum.DeviceActive {
+			continue
+		}
+		other, err := c.enrolled(d.ID)
+		if err != nil || other.Before(enrolled) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// enrolled returns when an App was added. It is zero for a SIM, which counts as older
+// than any App.
+func (c *call) enrolled(deviceID string) (time.Time, error) {
+	a, err := c.p.Store.App(c.r.Context(), deviceID)
+	if errors.Is(err, mssp.ErrNotFound) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return a.Enrolled, nil
+}
+
+// carryOut makes a change that the user has consented to.
+func (c *call) carryOut(x *change, k *mssp.Consent) {
+	ctx, s := c.r.Context(), c.p.Store
+	if err := s.PutConsent(ctx, k); err != nil {
+		c.fail(err)
+		return
+	}
+	_, err := s.TakeConsent(ctx, k.MSISDN, k.Kind, k.Subject, c.p.Clock.Now())
+	if errors.Is(err, mssp.ErrNotFound) { // the device that signed has ended meanwhile
+		c.unsigned(x, "failed")
+		return
+	}
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	switch x.kind {
+	case mssp.ConsentAddApp:
+		c.p.addApp(c)
+	case mssp.ConsentRecovery:
+		c.p.newRecovery(c)
+	case mssp.ConsentRemove:
+		c.p.removeDevice(c, x.subject)
+	}
+}
+
+const maxName = 24 // of an App in a text for a phone
+
+// nameOf returns the name of an App for the text on a phone, which may be a SIM: short,
+// and without signs.
+func (c *call) nameOf(deviceID string) string {
+	a, err := c.p.Store.App(c.r.Context(), deviceID)
+	if err != nil {
+		return "App"
+	}
+	var b strings.Builder
+	for _, r := range a.Name {
+		if n, gsm := signum.GSMLength(string(r)); gsm && n == 1 && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == ' ' || r == '-') && b.Len() < maxName {
+			b.WriteRune(r)
+		}
+	}
+	if name := strings.TrimSpace(b.String()); name != "" {
+		return name
+	}
+	return "App"
+}
