@@ -108,8 +108,10 @@ func (c *call) authenticate() error {
 	return err
 }
 
-// verify accepts a proof once and returns the device that made it. The limits of
-// the device apply after that, so that a stranger cannot use them up.
+// verify accepts a proof once and returns the device that made it. Only the holder of
+// the device's key can use up its limits: neither a stranger's proof nor one that was
+// accepted before counts. The limits come before the proof is remembered, so that a
+// device cannot fill the memory that all share.
 func (s *Server) verify(ctx context.Context, compact string, t proofTarget) (*mssp.AppDevice, error) {
 	p, err := parseCallProof(compact)
 	if err != nil {
@@ -132,13 +134,19 @@ func (s *Server) verify(ctx context.Context, compact string, t proofTarget) (*ms
 	if !p.timely(now, s.started) {
 		return d, stale(now)
 	}
-	switch added, full := s.proofs.add(p.replayKey(), now); {
-	case full:
-		return d, slow(proofWindow)
-	case !added:
+	if s.proofs.has(p.replayKey(), now) {
 		return d, errReplay
 	}
-	return d, s.limit(d, now)
+	if err := s.limit(d, now); err != nil {
+		return d, err
+	}
+	switch added, forgotten := s.proofs.add(p.replayKey(), p.made(), now); {
+	case forgotten:
+		return d, stale(now)
+	case !added: // two calls with one proof at the same time
+		return d, errReplay
+	}
+	return d, nil
 }
 
 func (s *Server) limit(d *mssp.AppDevice, now time.Time) error {

@@ -14,7 +14,7 @@ const (
 	proofHeader = "Signum-Proof"
 	proofType   = "signum-proof+jwt"
 	proofMax    = 2048 // bytes of the compact form
-	// proofWindow is how far iat may differ from the service's time.
+	// proofWindow is how old a proof may be.
 	proofWindow = time.Minute
 	jtiMin      = 16
 	jtiMax      = 64
@@ -22,12 +22,12 @@ const (
 
 // callProof is a JWS that was parsed but not yet verified.
 type callProof struct {
-	Aud string `json:"aud"`
-	Htm string `json:"htm"`
-	Htu string `json:"htu"`
-	Bh  string `json:"bh"`
-	Iat int64  `json:"iat"`
-	Jti octets `json:"jti"`
+	Aud string  `json:"aud"`
+	Htm string  `json:"htm"`
+	Htu string  `json:"htu"`
+	Bh  string  `json:"bh"`
+	Iat float64 `json:"iat"` // seconds, with decimals
+	Jti octets  `json:"jti"`
 
 	kid string
 	jws *jose.JSONWebSignature
@@ -74,12 +74,23 @@ func (p *callProof) matches(key *ecdsa.PublicKey, t proofTarget) bool {
 	return p.Aud == t.aud && p.Htm == t.method && p.Htu == t.uri && p.Bh == b64u(sum[:])
 }
 
-// timely reports whether iat is close enough to the present. A proof older than
-// this process is not timely, because the process no longer knows which proofs
-// were accepted before it started.
+// made is iat, to the millisecond.
+func (p *callProof) made() time.Time {
+	const latest = 1 << 40 // beyond it, milliseconds would overflow
+	if p.Iat < 0 || p.Iat > latest {
+		return time.Time{}
+	}
+	const rounding = 0.001 // ms, of decimals that binary fractions do not have
+	return time.UnixMilli(int64(p.Iat*1000 + rounding))
+}
+
+// timely reports whether a proof is not too old, and not dated ahead. One that is
+// older than this process is not timely either, because the process does not know
+// which proofs were accepted before it started. A proof that was accepted then is
+// older, because none was accepted before its time.
 func (p *callProof) timely(now, started time.Time) bool {
-	const w = int64(proofWindow / time.Second)
-	return p.Iat >= now.Unix()-w && p.Iat <= now.Unix()+w && p.Iat >= started.Unix()
+	made := p.made()
+	return !made.After(now) && now.Sub(made) <= proofWindow && !made.Before(started.Truncate(time.Millisecond))
 }
 
 // replayKey identifies the proof among those that were accepted.

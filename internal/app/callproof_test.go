@@ -54,8 +54,10 @@ func TestProofClaims(t *testing.T) {
 		"iat text":        {set(false, "iat", "now"), 400, "malformed"},
 		"no iat":          {set(false, "iat", nil), 401, "stale"},
 		"old":             {set(false, "iat", now-61), 401, "stale"},
-		"of the future":   {set(false, "iat", now+61), 401, "stale"},
-		"just in time":    {set(false, "iat", now+60), 200, ""},
+		"dated ahead":     {set(false, "iat", now+1), 401, "stale"},
+		"a bit ahead":     {set(false, "iat", float64(now)+.001), 401, "stale"},
+		"far ahead":       {set(false, "iat", 1e300), 401, "stale"},
+		"before time":     {set(false, "iat", -1), 401, "stale"},
 		"no jti":          {set(false, "jti", nil), 400, "malformed"},
 		"short jti":       {set(false, "jti", enc(make([]byte, 15))), 400, "malformed"},
 		"long jti":        {set(false, "jti", enc(make([]byte, 65))), 400, "malformed"},
@@ -163,23 +165,41 @@ func TestStoreFails(t *testing.T) {
 	}
 }
 
+// TestProofAge: a proof is good for a minute after it was made.
+func TestProofAge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.enrol(alice)
+	w.clock.Advance(1500 * time.Millisecond)
+	first, second := p.proof("GET", "/app/v2/requests", nil), p.proof("GET", "/app/v2/requests", nil)
+	w.clock.Advance(time.Minute)
+	w.do("GET", "/app/v2/requests", first, nil).is(t, 200, "")
+	w.clock.Advance(time.Millisecond)
+	w.do("GET", "/app/v2/requests", second, nil).is(t, 401, "stale")
+}
+
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_000_000, 0)
 	m := newMemory(time.Minute, 3)
 	key := func(n byte) (k [16]byte) { k[0] = n; return k }
 	for _, c := range []struct {
-		after       time.Duration
-		key         byte
-		added, full bool
+		after            time.Duration
+		key              byte
+		made             time.Duration
+		added, forgotten bool
 	}{
-		{0, 1, true, false}, {0, 1, false, false}, {59 * time.Second, 1, false, false}, {59 * time.Second, 2, true, false},
-		{61 * time.Second, 2, false, false}, {61 * time.Second, 3, true, false}, {110 * time.Second, 4, true, false},
-		{111 * time.Second, 5, true, false}, {112 * time.Second, 6, false, true}, {118 * time.Second, 2, false, false},
-		{122 * time.Second, 6, true, false}, {10 * time.Minute, 6, true, false},
+		{0, 1, 0, true, false}, {0, 1, 0, false, false}, {59 * time.Second, 1, 0, false, false}, {59 * time.Second, 2, 0, true, false},
+		{61 * time.Second, 2, 0, false, false}, {61 * time.Second, 3, 0, true, false}, {110 * time.Second, 4, 0, true, false},
+		{111 * time.Second, 5, 0, true, false},
+		// The fourth of a generation drops the keys of the first minute, 1 and 2.
+		{112 * time.Second, 6, 112 * time.Second, true, false},
+		{113 * time.Second, 2, 61 * time.Second, false, true}, {113 * time.Second, 5, 0, false, false},
+		{113 * time.Second, 7, 61*time.Second + time.Millisecond, true, false},
+		{10 * time.Minute, 6, 10 * time.Minute, true, false},
 	} {
-		if added, full := m.add(key(c.key), now.Add(c.after)); added != c.added || full != c.full {
-			t.Errorf("%+v: %v, %v", c, added, full)
+		if added, forgotten := m.add(key(c.key), now.Add(c.made), now.Add(c.after)); added != c.added || forgotten != c.forgotten {
+			t.Errorf("%+v: %v, %v", c, added, forgotten)
 		}
 	}
 	if m.has(key(1), now.Add(10*time.Minute)) || !m.has(key(6), now.Add(10*time.Minute)) {

@@ -122,7 +122,7 @@ func (p *phone) proof(method, uri string, body []byte) string {
 	_, _ = rand.Read(jti)
 	head := map[string]any{"alg": "ES256", "typ": "signum-proof+jwt", "kid": p.device}
 	payload := map[string]any{
-		"aud": service, "htm": method, "htu": uri, "bh": enc(sum[:]), "iat": p.w.clock.Now().Unix() + p.skew, "jti": enc(jti),
+		"aud": service, "htm": method, "htu": uri, "bh": enc(sum[:]), "iat": float64(p.w.clock.Now().UnixMilli())/1000 + float64(p.skew), "jti": enc(jti),
 	}
 	if p.claims != nil {
 		p.claims(head, payload)

@@ -9,11 +9,11 @@ import (
 // refusal is an error answer of the protocol.
 type refusal struct {
 	status    int
-	Code      string `json:"error"`
-	Detail    string `json:"detail"`
-	TriesLeft *int   `json:"tries_left,omitzero"` // of passcode
-	Now       int64  `json:"now,omitzero"`        // of stale: seconds
-	Incident  string `json:"incident,omitzero"`   // of internal
+	Code      string  `json:"error"`
+	Detail    string  `json:"detail"`
+	TriesLeft *int    `json:"tries_left,omitzero"` // of passcode
+	Now       float64 `json:"now,omitzero"`        // of stale: seconds, with decimals
+	Incident  string  `json:"incident,omitzero"`   // of internal
 	retry     time.Duration
 }
 
@@ -43,7 +43,7 @@ func malformed(format string, args ...any) *refusal {
 
 func stale(now time.Time) *refusal {
 	r := refuse(http.StatusUnauthorized, "stale", "The proof has expired or is dated in the future.")
-	r.Now = now.Unix()
+	r.Now = float64(now.UnixMilli()) / 1000
 	return r
 }
 

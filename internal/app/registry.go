@@ -166,7 +166,7 @@ func (s *Server) end(deviceID string, k requestKey, why mssp.EndReason) {
 
 // drop is end with registry.mu held.
 func (s *Server) drop(deviceID string, k requestKey, why mssp.EndReason) {
-	s.ended.add(k.hash(deviceID), s.now()) // when full, the App gets `unknown` instead of `late`
+	s.ended.add(k.hash(deviceID), s.now(), s.now()) // what is forgotten gets `unknown` instead of `late`
 	mb := s.registry.mailboxes[deviceID]
 	if mb == nil {
 		return

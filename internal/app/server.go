@@ -161,8 +161,7 @@ func New(c Config) (*Server, error) {
 		cfg: c, log: c.Logger, events: c.Events, site: web, started: c.Clock.Now(), decoy: &decoy.PublicKey,
 		byBegin: limit.New(c.Limits.Begin, limit.DefaultKeys), byAddress: limit.New(c.Limits.Address, limit.DefaultKeys),
 		byDevice: limit.New(c.Limits.Device, limit.DefaultKeys), bySubscriber: limit.New(c.Limits.Subscriber, limit.DefaultKeys),
-		// A proof stays timely for up to twice the window, if its iat is in the future.
-		proofs:   newMemory(2*proofWindow, 1<<19),
+		proofs:   newMemory(proofWindow, 1<<19),
 		ended:    newMemory(endedFor, 1<<18),
 		registry: newRegistry(),
 		enrols:   newPendingEnrolments(),

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/big"
 	"net"
 	"net/http"
@@ -257,7 +258,7 @@ func (s *fakeService) prove(proof, method, uri string, body []byte) (*fakeApp, *
 	}
 	var c struct {
 		Aud, Htm, Htu, Bh, Jti string
-		Iat                    int64
+		Iat                    float64
 	}
 	if err := json.Unmarshal(payload, &c); err != nil {
 		s.t.Error(err)
@@ -268,8 +269,8 @@ func (s *fakeService) prove(proof, method, uri string, body []byte) (*fakeApp, *
 		s.t.Errorf("proof of %s %s: %s", method, uri, payload)
 		return nil, no
 	}
-	if d := s.now().Sub(time.Unix(c.Iat, 0)); d.Abs() > time.Minute {
-		return nil, &refusal{401, "stale", object{"now": s.now().Unix()}}
+	if d := s.now().Sub(time.UnixMilli(int64(math.Round(c.Iat * 1000)))); d < 0 || d > time.Minute {
+		return nil, &refusal{401, "stale", object{"now": float64(s.now().UnixMilli()) / 1000}}
 	}
 	if s.used[c.Jti] {
 		s.t.Error("a proof was used twice")

@@ -33,7 +33,7 @@ type Error struct {
 	Code       string        // of the protocol; empty if a proxy answered
 	Detail     string        // for people
 	TriesLeft  int           // of passcode
-	Now        int64         // of stale: the service's time in seconds
+	Now        float64       // of stale: the service's time in seconds
 	Incident   string        // of internal: its id in the log of the service
 	RetryAfter time.Duration // of slow
 }
@@ -155,11 +155,11 @@ func (s *Apps) call(ctx context.Context, proof prover, method, name string, in, 
 
 func readError(resp *http.Response, text []byte) error {
 	var e struct {
-		Error     string `json:"error"`
-		Detail    string `json:"detail"`
-		TriesLeft int    `json:"tries_left"`
-		Now       int64  `json:"now"`
-		Incident  string `json:"incident"`
+		Error     string  `json:"error"`
+		Detail    string  `json:"detail"`
+		TriesLeft int     `json:"tries_left"`
+		Now       float64 `json:"now"`
+		Incident  string  `json:"incident"`
 	}
 	_ = json.Unmarshal(text, &e) // if it fails, a proxy answered, and the status is enough
 	seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
@@ -174,21 +174,15 @@ func readError(resp *http.Response, text []byte) error {
 func (p *app) call(ctx context.Context, method, name string, in, out any) error {
 	err := p.s.call(ctx, p.proof, method, name, in, out)
 	if e := (*Error)(nil); errors.As(err, &e) && e.Code == "stale" && e.Now != 0 {
-		p.adjustClock(time.Unix(e.Now, 0))
+		p.adjustClock(time.UnixMilli(int64(e.Now * 1000)))
 		err = p.s.call(ctx, p.proof, method, name, in, out)
 	}
 	return err
 }
 
-// adjustClock sets the skew from the service's time. It ignores a difference that
-// the delay of the network can explain.
-func (p *app) adjustClock(now time.Time) {
-	skew := now.Sub(p.s.c.Clock.Now())
-	if skew.Abs() < 2*time.Second {
-		skew = 0
-	}
-	p.skew.Store(int64(skew))
-}
+// adjustClock sets the skew from the service's time. The delay of the network makes it
+// too small, so that proofs are never dated ahead, which the service does not accept.
+func (p *app) adjustClock(now time.Time) { p.skew.Store(int64(now.Sub(p.s.c.Clock.Now()))) }
 
 // serviceTime converts a time of the phone to the service's, phoneTime the
 // reverse.
@@ -203,12 +197,12 @@ type proofHead struct {
 }
 
 type proofClaims struct {
-	Aud string `json:"aud"`
-	Htm string `json:"htm"`
-	Htu string `json:"htu"`
-	Bh  octets `json:"bh"`
-	Iat int64  `json:"iat"`
-	Jti octets `json:"jti"`
+	Aud string  `json:"aud"`
+	Htm string  `json:"htm"`
+	Htu string  `json:"htu"`
+	Bh  octets  `json:"bh"`
+	Iat float64 `json:"iat"`
+	Jti octets  `json:"jti"`
 }
 
 // proof is the prover of this App.
@@ -219,7 +213,7 @@ func (p *app) proof(method, path string, body []byte) (string, error) {
 		return "", err
 	}
 	claims, err := json.Marshal(proofClaims{
-		Aud: p.record.Service, Htm: method, Htu: path, Bh: hash[:], Iat: p.serviceTime(p.s.c.Clock.Now()).Unix(), Jti: random(16),
+		Aud: p.record.Service, Htm: method, Htu: path, Bh: hash[:], Iat: float64(p.serviceTime(p.s.c.Clock.Now()).UnixMilli()) / 1000, Jti: random(16),
 	})
 	if err != nil {
 		return "", err

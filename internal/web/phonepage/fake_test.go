@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -172,15 +173,15 @@ func (f *fake) prove(compact, method, path string, body []byte) (*fakeDevice, *f
 	}
 	var c struct {
 		Aud, Htm, Htu, Bh, Jti string
-		Iat                    int64
+		Iat                    float64
 	}
 	if json.Unmarshal(payload, &c) != nil || c.Aud != fakeService || c.Htm != method || c.Htu != path || c.Bh != digest(body) || len(unb64(c.Jti)) < 16 {
 		f.t.Errorf("proof %s is not of %s %s", payload, method, path)
 		return nil, refuse(401, "unauthorised")
 	}
 	now := time.Now().Add(f.skew)
-	if time.Unix(c.Iat, 0).Sub(now).Abs() > time.Minute {
-		return nil, refuse(401, "stale", "now", now.Unix())
+	if age := now.Sub(time.UnixMilli(int64(math.Round(c.Iat * 1000)))); age < 0 || age > time.Minute {
+		return nil, refuse(401, "stale", "now", float64(now.UnixMilli())/1000)
 	}
 	if f.proofs[c.Jti] {
 		return nil, refuse(401, "replay")

@@ -27,7 +27,7 @@ export async function proof(device, method, path, body = '') {
   const head = { alg: 'ES256', typ: 'signum-proof+jwt', kid: device.id };
   const claims = {
     aud: device.service, htm: method, htu: BASE + path, bh: b64u(await sha256(utf8(body))),
-    iat: Math.floor(clock.now() / 1000), jti: b64u(random(16)),
+    iat: Math.floor(clock.now()) / 1000, jti: b64u(random(16)),
   };
   const signed = json(head) + '.' + json(claims);
   return signed + '.' + b64u(await sign(device.auth, utf8(signed)));
