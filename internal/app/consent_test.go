@@ -32,6 +32,7 @@ func TestAnswers(t *testing.T) {
 		t.Fatalf("%d answers", n)
 	}
 	measured := w.clock.Now().UnixMilli()
+	p.unlock(p.verifier, "h1").is(t, 200, "")
 	p.answer(obj{
 		"id": "h1", "op": "sign", "signature": enc(rawSign(t, p.key, r.SignedAttrs)), "choice": "47",
 		"location": obj{"country": "CH", "accuracy": 16, "device_confidence": 1.0, "location_confidence": 0.9, "measured": measured},
@@ -48,6 +49,7 @@ func TestAnswers(t *testing.T) {
 	w.ask(p, "h2")
 	p.answer(obj{"id": "h2", "op": "sign", "cancel": true}).is(t, 204, "")
 	w.ask(p, "h3")
+	p.unlock(p.verifier, "h3").is(t, 200, "")
 	p.answer(obj{"id": "h3", "op": "sign", "signature": enc(rawSign(t, p.key, nil)), "location": obj{"error": 103}}).is(t, 204, "")
 	w.ask(p, "h3", display)
 	p.answer(obj{"id": "h3", "op": "display", "receipt": "TIMEOUT"}).is(t, 204, "")
@@ -104,9 +106,14 @@ var ecdsaOrder = func() []byte {
 	return b
 }()
 
-// unlock asks for the share.
+// unlock asks for the share for a request.
 func (p *phone) unlock(verifier []byte, id string) reply {
 	return p.call("POST", "/app/v2/unlock", obj{"verifier": enc(verifier), "id": id})
+}
+
+// getShare asks for the share for work on how the key is protected.
+func (p *phone) getShare(verifier []byte) reply {
+	return p.call("POST", "/app/v2/share", obj{"verifier": enc(verifier)})
 }
 
 func TestUnlock(t *testing.T) {
@@ -128,7 +135,7 @@ func TestUnlock(t *testing.T) {
 				t.Errorf("%s, want %d left", r.body, left)
 			}
 		}
-		p.unlock(p.verifier, "").is(t, 200, "")
+		p.getShare(p.verifier).is(t, 200, "")
 	}
 	p.unlock(wrong[:31], "h1").is(t, 400, "malformed")
 	p.call("POST", "/app/v2/unlock", obj{"id": "h1"}).is(t, 400, "malformed")
@@ -145,24 +152,26 @@ func TestUnlock(t *testing.T) {
 	if !blocked(p) || blocked(second) {
 		t.Error("the wrong App is blocked")
 	}
-	p.unlock(p.verifier, "").is(t, 423, "blocked")
+	p.getShare(p.verifier).is(t, 423, "blocked")
 	p.call("POST", "/app/v2/passcode", obj{"verifier": enc(p.verifier), "new_verifier": enc(wrong)}).is(t, 423, "blocked")
 	if r := p.call("POST", "/app/v2/heartbeat", obj{}); r.member("blocked") != true {
 		t.Errorf("%s", r.body)
 	}
-	second.unlock(second.verifier, "").is(t, 200, "")
+	second.getShare(second.verifier).is(t, 200, "")
 }
 
-// The third wrong passcode does not end a request of another App.
+// The third wrong passcode does not end a request of another App, and a request of
+// another App takes no try.
 func TestBlockEndsOwnRequestsOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p, other := w.enrol(alice), w.enrol(bob)
 	w.ask(other, "h1")
+	p.unlock(make([]byte, 32), "h1").is(t, 404, "unknown")
 	for range 2 {
-		p.unlock(make([]byte, 32), "h1").is(t, 403, "passcode")
+		p.getShare(make([]byte, 32)).is(t, 403, "passcode")
 	}
-	p.unlock(make([]byte, 32), "h1").is(t, 423, "blocked")
+	p.getShare(make([]byte, 32)).is(t, 423, "blocked")
 	if a := w.engine.answered(); len(a) != 0 {
 		t.Errorf("%+v", a)
 	}
@@ -176,7 +185,7 @@ func TestUnlockAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	out := make([]reply, 20)
 	for i := range out {
-		wg.Go(func() { out[i] = p.unlock(bytes.Repeat([]byte{byte(i)}, 32), "") })
+		wg.Go(func() { out[i] = p.getShare(bytes.Repeat([]byte{byte(i)}, 32)) })
 	}
 	wg.Wait()
 	wrong := 0
@@ -188,7 +197,7 @@ func TestUnlockAtOnce(t *testing.T) {
 	if wrong != 2 {
 		t.Errorf("%d guesses before the one that blocked", wrong)
 	}
-	p.unlock(p.verifier, "").is(t, 423, "blocked")
+	p.getShare(p.verifier).is(t, 423, "blocked")
 }
 
 func TestPasscode(t *testing.T) {
@@ -198,8 +207,8 @@ func TestPasscode(t *testing.T) {
 	fresh := bytes.Repeat([]byte{7}, 32)
 	p.call("POST", "/app/v2/passcode", obj{"verifier": enc(p.verifier), "new_verifier": "AAAA"}).is(t, 400, "malformed")
 	p.call("POST", "/app/v2/passcode", obj{"verifier": enc(p.verifier), "new_verifier": enc(fresh)}).is(t, 204, "")
-	p.unlock(p.verifier, "").is(t, 403, "passcode")
-	p.unlock(fresh, "").is(t, 200, "")
+	p.getShare(p.verifier).is(t, 403, "passcode")
+	p.getShare(fresh).is(t, 200, "")
 }
 
 // authenticator is a passkey in a browser.
@@ -248,7 +257,7 @@ func TestPasskey(t *testing.T) {
 	register := func(id string, verifier []byte) reply {
 		return p.call("POST", "/app/v2/passkey", obj{"id": enc([]byte(id)), "public_key": enc(spki(t, good.key)), "verifier": enc(verifier)})
 	}
-	use(good, challenge[:], "h1").is(t, 403, "passcode") // not registered
+	use(good, challenge[:], "h1").is(t, 403, "passkey") // not registered
 	register("credential 1", make([]byte, 32)).is(t, 403, "passcode")
 	register("", p.verifier).is(t, 400, "malformed")
 	p.call("POST", "/app/v2/passkey", obj{"id": "AAAA", "public_key": "AAAA", "verifier": enc(p.verifier)}).is(t, 400, "malformed")
@@ -281,10 +290,9 @@ func TestPasskey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := *good
 			c.edit(&a)
-			r := use(&a, c.challenge, "h1")
-			r.is(t, 403, "passcode")
-			if r.member("tries_left") != 3.0 {
-				t.Errorf("%s", r.body)
+			use(&a, c.challenge, "h1").is(t, 403, "passkey")
+			if left := get(w.store, func(s *store) int { return s.apps[p.device].TriesLeft }); left != mssp.MaxPasscodeTries {
+				t.Errorf("%d tries left", left)
 			}
 		})
 	}
@@ -292,19 +300,25 @@ func TestPasskey(t *testing.T) {
 
 	good.count = 10 // it counts from now on
 	use(good, challenge[:], "h1").is(t, 200, "")
-	use(good, challenge[:], "h1").is(t, 403, "passcode")
-	good.count = 0
-	use(good, challenge[:], "h1").is(t, 403, "passcode")
+	use(good, challenge[:], "h1").is(t, 403, "passkey")
+	good.count = 0 // it is synchronised from now on: no counter
+	use(good, challenge[:], "h1").is(t, 200, "")
+	good.count = 9
+	use(good, challenge[:], "h1").is(t, 403, "passkey")
 	good.count = 11
 	use(good, challenge[:], "h1").is(t, 200, "")
 	if s := w.log.String(); !strings.Contains(s, "did not advance") {
 		t.Error("the log does not say why")
 	}
 	for range 3 {
-		p.unlock(make([]byte, 32), "")
+		p.getShare(make([]byte, 32))
 	}
 	good.count = 12
 	use(good, challenge[:], "h1").is(t, 423, "blocked")
+	// What waited for the App has ended.
+	if a := w.engine.answered(); len(a) != 1 || a[0].TransID != "h1" || a[0].Fault.Code != signum.PINBlocked {
+		t.Errorf("%+v", a)
+	}
 }
 
 func FuzzWebAuthn(f *testing.F) {

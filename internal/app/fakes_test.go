@@ -101,9 +101,20 @@ func (s *store) App(_ context.Context, id string) (*mssp.AppDevice, error) {
 	leave, err := s.enter()
 	defer leave()
 	if a := s.apps[id]; a != nil && err == nil {
-		return copyApp(a), nil
+		return s.read(a), nil
 	}
 	return nil, cmpErr(err, mssp.ErrNotFound)
+}
+
+// read returns a copy of an App with what belongs to its device and account.
+func (s *store) read(a *mssp.AppDevice) *mssp.AppDevice {
+	c, sub := copyApp(a), s.subs[a.MSISDN]
+	if i := slices.IndexFunc(sub.Devices, func(d mssp.Device) bool { return d.ID == a.DeviceID }); i >= 0 {
+		d := &sub.Devices[i]
+		c.Active = d.State == signum.DeviceActive && sub.State == mssp.SubscriberActive
+		c.PINBlocked = d.PINBlocked
+	}
+	return c
 }
 
 func cmpErr(err, or error) error {
@@ -120,10 +131,10 @@ func (s *store) UpdateApp(_ context.Context, id string, change func(*mssp.AppDev
 	if old == nil || err != nil {
 		return cmpErr(err, mssp.ErrNotFound)
 	}
-	if err := change(copyApp(old)); err != nil { // as mssp.AppStore allows: it may be called more than once
+	if err := change(s.read(old)); err != nil { // as mssp.AppStore allows: it may be called more than once
 		return err
 	}
-	a := copyApp(old)
+	a := s.read(old)
 	if err := change(a); err != nil {
 		return err
 	}
@@ -150,6 +161,16 @@ func (s *store) ResetTries(_ context.Context, id string) error {
 	leave, err := s.enter()
 	defer leave()
 	s.apps[id].TriesLeft = mssp.MaxPasscodeTries
+	return err
+}
+
+func (s *store) UnlockApp(_ context.Context, id string, v *mssp.UserVerification) error {
+	leave, err := s.enter()
+	defer leave()
+	if s.apps[id] == nil {
+		return cmpErr(err, mssp.ErrNotFound)
+	}
+	s.apps[id].TriesLeft, s.apps[id].Unlocked = mssp.MaxPasscodeTries, v
 	return err
 }
 

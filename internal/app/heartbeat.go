@@ -97,7 +97,7 @@ func (c *call) state(a *mssp.AppDevice) (*heartbeatAnswer, error) {
 	if err != nil {
 		return nil, c.orGone(err)
 	}
-	out := &heartbeatAnswer{Blocked: d.PINBlocked || a.TriesLeft <= 0}
+	out := &heartbeatAnswer{Blocked: a.Blocked()}
 	cert := d.Certificate
 	if renewable(sub, d, out.Blocked, a.LastSeen) {
 		if cert, err = c.renew(sub, d); err != nil {

@@ -56,7 +56,7 @@ func TestHeartbeatOnAnotherNode(t *testing.T) {
 		p.heartbeat(obj{"push": push}).is(t, 200, "")
 		close(stop)
 		beats.Wait()
-		onB.unlock(next, "").is(t, 200, "")
+		onB.getShare(next).is(t, 200, "")
 		kept := get(a.store, func(s *store) *mssp.AppDevice { return s.apps[p.device] })
 		if len(kept.Passkeys) != round+1 || kept.Push == nil || kept.Push.Endpoint != endpoint {
 			t.Errorf("%d passkeys, push %v", len(kept.Passkeys), kept.Push)

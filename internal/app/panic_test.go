@@ -88,7 +88,8 @@ func TestPanicInCall(t *testing.T) {
 		return func() reply { return p.heartbeat(obj{}) }
 	}
 	unlocking := func(w *world, p *phone) func() reply {
-		return func() reply { return p.unlock(p.verifier, "") }
+		w.ask(p, "h1")
+		return func() reply { return p.unlock(p.verifier, "h1") }
 	}
 	calling := func(method, path string, body any) func(*world, *phone) func() reply {
 		return func(_ *world, p *phone) func() reply {
@@ -104,7 +105,11 @@ func TestPanicInCall(t *testing.T) {
 		in.welcome()
 		r := w.ask(p, "h1")
 		in.expect("request")
-		return func() reply { return p.sign("h1", r.SignedAttrs) }
+		p.unlock(p.verifier, "h1").is(t, 200, "")
+		return func() reply { return p.signOnly("h1", r.SignedAttrs) }
+	}
+	sharing := func(w *world, p *phone) func() reply {
+		return func() reply { return p.getShare(p.verifier) }
 	}
 	passkey := func(w *world, p *phone) func() reply {
 		return calling("POST", "passkey", obj{"id": "AAAA", "public_key": enc(spki(w.t, p.key)), "verifier": enc(p.verifier)})(w, p)
@@ -123,7 +128,8 @@ func TestPanicInCall(t *testing.T) {
 		{"App", "verify", unlocking, 200},
 		{"TakeTry", "", unlocking, 200},
 		{"App", "checkPasscode", unlocking, 200},
-		{"ResetTries", "", unlocking, 200},
+		{"UnlockApp", "", unlocking, 200},
+		{"ResetTries", "", sharing, 200},
 		{"UpdateApp", "", passkey, 204},
 		{"UpdateApp", "", calling("POST", "heartbeat", obj{"version": "2"}), 200},
 		{"Now", "heartbeat", calling("POST", "heartbeat", obj{"version": "2"}), 200}, // in the callback of the store
@@ -214,11 +220,11 @@ func TestPanicWhileBlocking(t *testing.T) {
 	w := newWorld(t)
 	p := w.enrol(alice)
 	wrong := make([]byte, 32)
-	p.unlock(wrong, "").is(t, 403, "passcode")
-	p.unlock(wrong, "").is(t, 403, "passcode")
+	p.getShare(wrong).is(t, 403, "passcode")
+	p.getShare(wrong).is(t, 403, "passcode")
 	w.trap.set("SetPINBlocked", "")
-	p.unlock(wrong, "").is(t, 500, "internal")
-	p.unlock(p.verifier, "").is(t, 423, "blocked")
+	p.getShare(wrong).is(t, 500, "internal")
+	p.getShare(p.verifier).is(t, 423, "blocked")
 }
 
 // A panic closes the inbox in which it happens with 1011, and no other. The

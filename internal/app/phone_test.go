@@ -205,8 +205,16 @@ func (p *phone) take(r reply) {
 
 func (p *phone) answer(body obj) reply { return p.call("POST", "/app/v2/answer", body) }
 
-// sign answers a request with a signature over these attributes.
+// sign unlocks a request and answers it with a signature over these attributes.
 func (p *phone) sign(id string, attrs []byte) reply {
+	if r := p.unlock(p.verifier, id); r.status != http.StatusOK {
+		return r
+	}
+	return p.signOnly(id, attrs)
+}
+
+// signOnly signs without unlocking, as an App does that kept its key.
+func (p *phone) signOnly(id string, attrs []byte) reply {
 	return p.answer(obj{"id": id, "op": "sign", "signature": enc(rawSign(p.w.t, p.key, attrs))})
 }
 

@@ -34,6 +34,9 @@ var (
 	errLate         = refuse(http.StatusConflict, "late", "The request has ended.")
 	errRecovery     = refuse(http.StatusConflict, "recovery", "The recovery code is wrong.")
 	errUpgrade      = refuse(http.StatusGone, "upgrade", "This App is too old for the service. Install the current version.")
+	errLocked       = refuse(http.StatusForbidden, "locked", "The request was not unlocked, or another one was unlocked since.")
+	errPasskey      = refuse(http.StatusForbidden, "passkey", "The passkey was refused. Use the passcode; then remove the passkey and add it again.")
+	errInactive     = refuse(http.StatusForbidden, "inactive", "The account is suspended, or this App was switched off.")
 	errBlocked      = refuse(http.StatusLocked, "blocked", "The passcode is blocked.")
 )
 

@@ -100,7 +100,26 @@ func (c *call) answerRequest() (any, error) {
 	if _, err := c.s.request(c.r.Context(), a.DeviceID, requestKey{a.TransID, a.Op}); err != nil {
 		return nil, err
 	}
+	if a.Signature != nil {
+		if err := c.unlocked(&a); err != nil {
+			return nil, err
+		}
+	}
 	return nil, c.s.deliver(c.r.Context(), a)
+}
+
+// unlocked refuses a signature whose request was not unlocked before. The unlock is
+// used up with the request: an accepted answer ends it, whatever the outcome. Until
+// then the App can repeat the answer.
+func (c *call) unlocked(a *mssp.DeviceAnswer) error {
+	if err := c.maySign(); err != nil {
+		return err
+	}
+	if v := c.device.Unlocked; v == nil || v.TransID != a.TransID {
+		return errLocked
+	}
+	a.Verified = c.device.Unlocked
+	return nil
 }
 
 // deliver passes an answer to the engine. It does not stop if the App hangs up:

@@ -60,7 +60,7 @@ func TestLogKeepsSecrets(t *testing.T) {
 	wrong := make([]byte, 32)
 	p.call("POST", "/app/v2/passcode", obj{"verifier": enc(wrong), "new_verifier": enc(p.verifier)}).is(t, 403, "passcode")
 	w.store.setFail(errors.New("no disk"))
-	p.unlock(p.verifier, "").is(t, 500, "internal")
+	p.getShare(p.verifier).is(t, 500, "internal")
 	w.store.setFail(nil)
 	eventually(t, "the push has failed", func() bool { return strings.Contains(w.log.String(), "App not woken") })
 

@@ -103,6 +103,8 @@ func (as *assertion) verify(k *mssp.Passkey, at site, attrs []byte) (count uint3
 	return auth.count, nil
 }
 
-// advances reports whether a counter may follow the stored one: it is higher, or
-// both are 0 because the authenticator does not count (clause 7.2, step 21).
-func advances(kept, count uint32) bool { return count > kept || count == 0 && kept == 0 }
+// advances reports whether a counter may follow the stored one (clause 7.2, step 21).
+// 0 means that the authenticator does not count, or no longer does: passkeys that
+// are synchronised between devices have no counter. Refusing 0 after a count would
+// stop no attacker, because a copied key can report any count.
+func advances(kept, count uint32) bool { return count == 0 || count > kept }

@@ -119,7 +119,7 @@ func (e *Engine) evaluate(ctx context.Context, t *mssp.Transaction, a mssp.Devic
 			return failed(signum.AsFault(err)), nil
 		}
 	}
-	return mssp.Outcome{Code: signum.SignatureMade, Signature: a.Signature, Location: l}, nil
+	return mssp.Outcome{Code: signum.SignatureMade, Signature: a.Signature, Location: l, Verified: a.Verified}, nil
 }
 
 // failed turns a refusal by a phone or by the policy into an outcome. A refusal

@@ -23,9 +23,22 @@ type AppDevice struct {
 	Platform  string
 	Push      *PushSubscription
 	Passkeys  []Passkey
-	Enrolled  time.Time
-	LastSeen  time.Time
+	// Unlocked says for which request the App got the share last, and how its user was
+	// verified; nil: for none. Only that request may be signed.
+	Unlocked *UserVerification
+	Enrolled time.Time
+	LastSeen time.Time
+
+	// These are read with the App and ignored when it is written.
+	Active     bool // the device and its account are active
+	PINBlocked bool // of the device
 }
+
+// MaySign reports whether the App may sign at all.
+func (a *AppDevice) MaySign() bool { return a.Active && !a.Blocked() }
+
+// Blocked reports whether wrong passcodes blocked the App.
+func (a *AppDevice) Blocked() bool { return a.PINBlocked || a.TriesLeft <= 0 }
 
 // MaxPasscodeTries is how many wrong passcodes in a row block an App.
 const MaxPasscodeTries = 3
@@ -40,9 +53,42 @@ type PushSubscription struct {
 // Passkey is a WebAuthn credential that unlocks the signing key instead of the
 // passcode.
 type Passkey struct {
-	ID        []byte `json:"id"`
-	PublicKey []byte `json:"key"` // SubjectPublicKeyInfo, P-256
-	SignCount uint32 `json:"count"`
+	ID        []byte    `json:"id"`
+	PublicKey []byte    `json:"key"`   // SubjectPublicKeyInfo, P-256
+	SignCount uint32    `json:"count"` // 0: the authenticator has not counted yet
+	Added     time.Time `json:"added,omitzero"`
+	Used      time.Time `json:"used,omitzero"` // last
+}
+
+// VerificationKind is how the user of an App was verified.
+type VerificationKind string
+
+// The kinds.
+const (
+	ByPasscode VerificationKind = "passcode"
+	ByPasskey  VerificationKind = "passkey"
+)
+
+// UserVerification is the evidence that the user of an App was verified for one
+// request. It is kept as JSON.
+type UserVerification struct {
+	TransID string           `json:"trans"`
+	Kind    VerificationKind `json:"kind"`
+	At      time.Time        `json:"at"`
+	// VerifierHash is the stored hash that the verifier matched. Of a passcode only.
+	VerifierHash []byte `json:"verifier_hash,omitempty"`
+	// Assertion is what the authenticator signed. Of a passkey only.
+	Assertion *Assertion `json:"assertion,omitempty"`
+}
+
+// Assertion is the result of a WebAuthn authentication. Its challenge is the SHA-256
+// of the signed attributes of the request.
+type Assertion struct {
+	Credential        []byte `json:"credential"`
+	PublicKey         []byte `json:"key"` // SubjectPublicKeyInfo, P-256
+	AuthenticatorData []byte `json:"authenticator_data"`
+	ClientData        []byte `json:"client_data"`
+	Signature         []byte `json:"signature"` // ASN.1
 }
 
 // Invite lets a subscriber enrol an App with a one-time activation code.
@@ -83,8 +129,8 @@ type AppStore interface {
 	// App finds an App by its device ID; ErrNotFound, or *RowError if its row cannot
 	// be read.
 	App(ctx context.Context, deviceID string) (*AppDevice, error)
-	// UpdateApp changes VerifierHash, Name, Version, Platform, Push, Passkeys and
-	// LastSeen of an App. Changes of other fields are lost. Store says what the
+	// UpdateApp changes VerifierHash, Name, Version, Platform, Push, Passkeys, Unlocked
+	// and LastSeen of an App. Changes of other fields are lost. Store says what the
 	// function may do. ErrNotFound.
 	UpdateApp(ctx context.Context, deviceID string, change func(*AppDevice) error) error
 	// TakeTry counts a wrong passcode before the passcode is checked, and returns how
@@ -93,6 +139,9 @@ type AppStore interface {
 	// ResetTries gives an App all its tries back, after a correct passcode.
 	// ErrNotFound.
 	ResetTries(ctx context.Context, deviceID string) error
+	// UnlockApp is ResetTries after a correct passcode for a request: it also sets
+	// Unlocked.
+	UnlockApp(ctx context.Context, deviceID string, v *UserVerification) error
 	// RemoveApp deletes an App and its device. ErrNotFound.
 	RemoveApp(ctx context.Context, deviceID string) error
 	// RecoveryHash returns the SHA-256 of a subscriber's recovery code, nil if there

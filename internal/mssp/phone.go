@@ -52,6 +52,8 @@ type DeviceAnswer struct {
 	Signature []byte
 	Location  *Location // nil unless Locate was set
 	Choice    string    // the verification code that the user chose
+	// Verified is how the user of an App was verified for this signature.
+	Verified *UserVerification
 
 	// Of OpActivate.
 	PublicKey []byte // SubjectPublicKeyInfo in DER

@@ -105,6 +105,9 @@ type Outcome struct {
 	Detail    string      // of the fault
 	Signature []byte      // by the device, verified; nil unless Code is SignatureMade
 	Location  *Location   // with a signature, if geofencing was asked for
+	// Verified is the evidence that the user of an App was verified, with a signature.
+	// It is stored apart from the transaction and not read with it.
+	Verified *UserVerification
 }
 
 // Err returns the *signum.Fault of a transaction that failed, and nil if it
@@ -177,10 +180,14 @@ type TransactionStore interface {
 	// Transaction finds a transaction by its MSSP_TransID, with its Certificate;
 	// ErrNotFound, or *RowError if it cannot be read.
 	Transaction(ctx context.Context, id string) (*Transaction, error)
-	// FinishTransaction ends an outstanding transaction, by compare-and-set. False
+	// FinishTransaction ends an outstanding transaction, by compare-and-set, and keeps
+	// the evidence of a signature. False
 	// means that nothing changed: it had ended before, does not exist, or would
 	// succeed with a certificate that is no longer good.
 	FinishTransaction(ctx context.Context, id string, o Outcome, at time.Time) (bool, error)
+	// Verification returns the evidence that the user was verified for a signature;
+	// ErrNotFound if there is none. It is purged with its transaction.
+	Verification(ctx context.Context, transID string) (*UserVerification, error)
 	// ExpiredTransactions lists the IDs of outstanding transactions whose Expires is
 	// not after now, oldest first.
 	ExpiredTransactions(ctx context.Context, now time.Time, limit int) ([]string, error)

@@ -11,8 +11,8 @@ import (
 
 const appColumns = `
 SELECT a.device_id, d.msisdn, a.auth_key, a.verifier_hash, a.share, a.tries_left, a.name, a.version, a.platform,
-    a.push, a.passkeys, a.enrolled, a.last_seen
-FROM apps a JOIN devices d ON d.id = a.device_id WHERE a.device_id = $1`
+    a.push, a.passkeys, a.unlocked, a.enrolled, a.last_seen, d.state = 'ACTIVE' AND s.state = 'ACTIVE', d.pin_blocked
+FROM apps a JOIN devices d ON d.id = a.device_id JOIN subscribers s ON s.msisdn = d.msisdn WHERE a.device_id = $1`
 
 var (
 	selectApp = &query{text: appColumns}
@@ -22,14 +22,14 @@ var (
 
 // appRow is where a row of appColumns is read into.
 type appRow struct {
-	a              mssp.AppDevice
-	push, passkeys string
-	enrolled, seen int64
+	a                        mssp.AppDevice
+	push, passkeys, unlocked string
+	enrolled, seen           int64
 }
 
 func (r *appRow) dest() []any {
 	return []any{&r.a.DeviceID, &r.a.MSISDN, &r.a.AuthKey, &r.a.VerifierHash, &r.a.Share, &r.a.TriesLeft, &r.a.Name,
-		&r.a.Version, &r.a.Platform, &r.push, &r.passkeys, &r.enrolled, &r.seen}
+		&r.a.Version, &r.a.Platform, &r.push, &r.passkeys, &r.unlocked, &r.enrolled, &r.seen, &r.a.Active, &r.a.PINBlocked}
 }
 
 func (r *appRow) app() (*mssp.AppDevice, error) {
@@ -38,6 +38,12 @@ func (r *appRow) app() (*mssp.AppDevice, error) {
 	if r.push != "" {
 		a.Push = new(mssp.PushSubscription)
 		if err := decodeJSON("push", r.push, a.Push); err != nil {
+			return nil, err
+		}
+	}
+	if r.unlocked != "" {
+		a.Unlocked = new(mssp.UserVerification)
+		if err := decodeJSON("unlocked", r.unlocked, a.Unlocked); err != nil {
 			return nil, err
 		}
 	}
@@ -65,7 +71,8 @@ func (s *Store) App(ctx context.Context, deviceID string) (*mssp.AppDevice, erro
 }
 
 var updateApp = &query{text: `
-UPDATE apps SET verifier_hash = $2, name = $3, version = $4, platform = $5, push = $6, passkeys = $7, last_seen = $8
+UPDATE apps SET verifier_hash = $2, name = $3, version = $4, platform = $5, push = $6, passkeys = $7, last_seen = $8,
+    unlocked = $9
 WHERE device_id = $1`}
 
 // UpdateApp implements mssp.Store.
@@ -92,8 +99,12 @@ func (s *Store) UpdateApp(ctx context.Context, deviceID string, change func(*mss
 		if err != nil {
 			return refuse(err)
 		}
+		unlocked, err := encodeVerification(a.Unlocked)
+		if err != nil {
+			return refuse(err)
+		}
 		_, err = s.exec(ctx, updateApp, deviceID, a.VerifierHash, a.Name, a.Version, a.Platform, push, passkeys,
-			micros(a.LastSeen))
+			micros(a.LastSeen), unlocked)
 		return err
 	})
 }
@@ -122,6 +133,8 @@ UPDATE apps SET tries_left = tries_left - 1 WHERE device_id = $1 AND tries_left 
 SELECT 1 FROM apps WHERE device_id = $1`}
 	resetTries = &query{text: `
 UPDATE apps SET tries_left = $2 WHERE device_id = $1`}
+	unlockApp = &query{text: `
+UPDATE apps SET tries_left = $2, unlocked = $3 WHERE device_id = $1`}
 )
 
 // TakeTry implements mssp.Store. It returns ErrNotFound for an unknown App. Its
@@ -148,6 +161,15 @@ func (s *Store) TakeTry(ctx context.Context, deviceID string) (int, error) {
 // ResetTries implements mssp.Store. ErrNotFound if there is no such App.
 func (s *Store) ResetTries(ctx context.Context, deviceID string) error {
 	return s.update(ctx, resetTries, deviceID, int64(mssp.MaxPasscodeTries))
+}
+
+// UnlockApp implements mssp.Store. ErrNotFound if there is no such App.
+func (s *Store) UnlockApp(ctx context.Context, deviceID string, v *mssp.UserVerification) error {
+	unlocked, err := encodeVerification(v)
+	if err != nil {
+		return err
+	}
+	return s.update(ctx, unlockApp, deviceID, int64(mssp.MaxPasscodeTries), unlocked)
 }
 
 // The row of the App goes with its device.

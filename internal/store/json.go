@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
@@ -54,6 +55,14 @@ func encodeServices(w *mssp.ServiceOptions) (string, error) {
 	return encodeJSON("services", w)
 }
 
+// preciseTime is a time as precise as all times, and in UTC. The zero time stays.
+func preciseTime(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return timeOf(micros(t))
+}
+
 // encodeLocation distinguishes no location (empty) from the zero value ({}).
 func encodeLocation(l *mssp.Location) (string, error) {
 	if l == nil {
@@ -63,7 +72,7 @@ func encodeLocation(l *mssp.Location) (string, error) {
 		return "", err
 	}
 	kept := *l
-	kept.Measured = timeOf(micros(l.Measured)) // as precise as all times
+	kept.Measured = preciseTime(l.Measured)
 	return encodeJSON("location", &kept)
 }
 
@@ -109,5 +118,21 @@ func encodePasskeys(list []mssp.Passkey) (string, error) {
 	if len(list) == 0 {
 		return "", nil
 	}
-	return encodeJSON("passkeys", list)
+	kept := slices.Clone(list)
+	for i := range kept {
+		kept[i].Added, kept[i].Used = preciseTime(kept[i].Added), preciseTime(kept[i].Used)
+	}
+	return encodeJSON("passkeys", kept)
+}
+
+func encodeVerification(v *mssp.UserVerification) (string, error) {
+	if v == nil {
+		return "", nil
+	}
+	if err := checkTexts(field{"MSSP_TransID of a verification", v.TransID}, field{"kind of a verification", string(v.Kind)}); err != nil {
+		return "", err
+	}
+	kept := *v
+	kept.At = preciseTime(v.At)
+	return encodeJSON("verification", &kept)
 }

@@ -23,6 +23,7 @@ var migrationNames = []string{
 	"0005_issuers",
 	"0006_consents",
 	"0007_passwords",
+	"0008_verifications",
 }
 
 const (

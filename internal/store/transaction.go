@@ -156,6 +156,7 @@ UPDATE transactions SET state = $2, code = $3, detail = $4, signature = $5, loca
 WHERE id = $1 AND state = 'outstanding'`}
 	succeedTransaction = &query{text: finishTransaction.text + `
 AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.serial = transactions.cert_serial AND c.state <> 'GOOD')`}
+	succeedVerified = withEvidence(succeedTransaction, "$8")
 )
 
 // FinishTransaction implements mssp.Store.
@@ -170,11 +171,14 @@ func (s *Store) FinishTransaction(ctx context.Context, id string, o mssp.Outcome
 	if err != nil {
 		return false, err
 	}
-	q := finishTransaction
-	if o.Code == signum.SignatureMade {
-		q = succeedTransaction
+	args := []any{id, string(o.FinalState()), int64(o.Code), o.Detail, bytesOrNull(o.Signature), location, micros(at)}
+	switch {
+	case o.Code != signum.SignatureMade:
+		return s.swap(ctx, finishTransaction, args...)
+	case o.Verified != nil:
+		return s.endVerified(ctx, succeedVerified, o.Verified, args)
 	}
-	return s.swap(ctx, q, id, string(o.FinalState()), int64(o.Code), o.Detail, bytesOrNull(o.Signature), location, micros(at))
+	return s.swap(ctx, succeedTransaction, args...)
 }
 
 // It takes effect once: a prepared transaction has a certificate.

@@ -266,6 +266,9 @@ func (p *app) open(transID, passcode string) (crypto.Signer, error) {
 		p.settle(transID)
 		return nil, &PINError{TriesLeft: 0}
 	}
+	if refused(err, "late", "unknown") { // it ended meanwhile
+		return nil, person.ErrNotShown
+	}
 	if err != nil {
 		p.log().Error("an App was not unlocked", "trans_id", transID, "err", err)
 		return nil, err

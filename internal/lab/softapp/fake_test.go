@@ -73,6 +73,7 @@ type fakeApp struct {
 	auth, sign       *ecdsa.PublicKey
 	verifier         []byte
 	tries            int
+	unlocked         string // the request
 	pending          []object
 	byToken          map[string]object
 	conn             *websocket.Conn
@@ -366,15 +367,18 @@ func (s *fakeService) unlock(a *fakeApp, body object) (object, *refusal) {
 	if a.tries == 0 {
 		return nil, &refusal{423, "blocked", nil}
 	}
+	id, _ := body["id"].(string)
+	if !slices.ContainsFunc(a.pending, func(r object) bool { return r["id"] == id && r["op"] == "sign" }) {
+		return nil, &refusal{409, "late", nil}
+	}
 	if !slices.Equal(s.octets(body, "verifier"), a.verifier) {
 		if a.tries--; a.tries == 0 {
-			id, _ := body["id"].(string)
 			a.end(id)
 			return nil, &refusal{423, "blocked", nil}
 		}
 		return nil, &refusal{403, "passcode", object{"tries_left": a.tries}}
 	}
-	a.tries = 3
+	a.tries, a.unlocked = 3, id
 	return object{"share": b64u.EncodeToString(a.share)}, nil
 }
 
@@ -385,6 +389,9 @@ func (a *fakeApp) end(id string) {
 func (s *fakeService) answer(a *fakeApp, body object) (object, *refusal) {
 	if s.unwanted != "" {
 		return nil, &refusal{409, s.unwanted, nil}
+	}
+	if body["signature"] != nil && a.unlocked != body["id"] {
+		return nil, &refusal{403, "locked", nil}
 	}
 	n := len(a.pending)
 	a.pending = slices.DeleteFunc(a.pending, func(r object) bool { return r["id"] == body["id"] && r["op"] == body["op"] })

@@ -41,6 +41,7 @@ func enrolment(n int, c *mssp.Certificate) *mssp.Enrolment {
 			Platform:     "web",
 			Enrolled:     start,
 			LastSeen:     after(1),
+			Active:       true,
 		},
 		Device: mssp.Device{ID: id, Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC, Certificate: c},
 	}
@@ -299,10 +300,11 @@ func testUpdateApp(t *testing.T, d *database) {
 
 	app.VerifierHash, app.Name, app.Version, app.Platform, app.LastSeen = hash(8), "é", "2", "ios", after(7)
 	app.Push = &mssp.PushSubscription{Endpoint: "https://push.example", P256DH: []byte{1}, Auth: []byte{2}}
-	app.Passkeys = []mssp.Passkey{{ID: []byte{1, 0}, PublicKey: []byte{2}, SignCount: 3}}
+	app.Passkeys = []mssp.Passkey{{ID: []byte{1, 0}, PublicKey: []byte{2}, SignCount: 3, Added: start, Used: after(3)}}
+	app.Unlocked = verification("h000001")
 	must(t, replaceApp(ctx, s, app))
 	checkApp(t, s, app)
-	app.Push, app.Passkeys = &mssp.PushSubscription{}, nil
+	app.Push, app.Passkeys, app.Unlocked = &mssp.PushSubscription{}, nil, nil
 	must(t, replaceApp(ctx, s, app))
 	checkApp(t, s, app)
 	app.Push = nil

@@ -46,6 +46,7 @@ func testAppStays(t *testing.T, d *database) {
 	sub.Serial, sub.State = "MIDCHEABCDEFGHIJ", mssp.SubscriberInactive
 	sub.Devices[0].PINBlocked, sub.Devices[0].Certificate = true, issue(t, s, newCertificate(7, app.DeviceID))
 	sub.Devices = append(sub.Devices, mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive})
+	app.Active, app.PINBlocked = false, true
 	for range 2 {
 		must(t, s.PutSubscriber(ctx, sub))
 		checkSubscriber(t, s, sub)
@@ -54,6 +55,7 @@ func testAppStays(t *testing.T, d *database) {
 	must(t, s.SetPINBlocked(ctx, app.DeviceID, false))
 	renewed := issue(t, s, newCertificate(8, app.DeviceID))
 	must(t, s.ActivateDevice(ctx, app.DeviceID, signum.EC, renewed.Serial))
+	app.PINBlocked = false
 	checkApp(t, s, app)
 
 	thief := subscriber(2, sub.Devices[0])
@@ -124,7 +126,7 @@ func testSubscriberState(t *testing.T, d *database) {
 	other, _ := enrol(t, s, 2)
 	for _, state := range []mssp.SubscriberState{mssp.SubscriberInactive, mssp.SubscriberInactive, mssp.SubscriberActive} {
 		must(t, s.SetSubscriberState(ctx, sub.MSISDN, state))
-		sub.State = state
+		sub.State, app.Active = state, state == mssp.SubscriberActive
 		checkSubscriber(t, s, sub)
 		checkSubscriber(t, s, other)
 		checkApp(t, s, app)

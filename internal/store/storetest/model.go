@@ -72,6 +72,7 @@ func testModel(t *testing.T, d *database) {
 			"updateApp":     m.updateApp,
 			"takeTry":       m.takeTry,
 			"resetTries":    m.resetTries,
+			"unlockApp":     m.unlockApp,
 			"removeApp":     m.removeApp,
 			"account":       m.account,
 			"pending":       m.pending,

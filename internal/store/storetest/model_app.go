@@ -146,6 +146,7 @@ func (m *model) updateApp(rt *rapid.T) {
 	})
 	if a != nil {
 		a.VerifierHash, a.LastSeen, a.Push, a.Passkeys = change.VerifierHash, change.LastSeen, change.Push, change.Passkeys
+		a.Unlocked = nil
 		a.Name = ""
 	}
 }
@@ -166,6 +167,14 @@ func (m *model) resetTries(rt *rapid.T) {
 	a := m.app(rt, func(id string) error { return m.store.ResetTries(context.Background(), id) })
 	if a != nil {
 		a.TriesLeft = mssp.MaxPasscodeTries
+	}
+}
+
+func (m *model) unlockApp(rt *rapid.T) {
+	v := verification(m.draw(rt, "id", 12))
+	a := m.app(rt, func(id string) error { return m.store.UnlockApp(context.Background(), id, v) })
+	if a != nil {
+		a.TriesLeft, a.Unlocked = mssp.MaxPasscodeTries, v
 	}
 }
 
@@ -261,6 +270,9 @@ func (m *model) checkApps(rt *rapid.T) {
 			agree(rt, "no app", true, errors.Is(err, mssp.ErrNotFound))
 		} else {
 			ok(rt, err)
+			d := m.device(id)
+			want.Active = d.State == signum.DeviceActive && m.subscribers[want.MSISDN].State == mssp.SubscriberActive
+			want.PINBlocked = d.PINBlocked
 			agree(rt, "app", want, got)
 		}
 	}

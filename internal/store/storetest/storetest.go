@@ -77,6 +77,8 @@ var tests = []struct {
 	{"UpdateSubscriber", testUpdateSubscriber},
 	{"RenewDevice", testRenewDevice},
 	{"Tries", testTries},
+	{"UnlockApp", testUnlockApp},
+	{"Verification", testVerification},
 	{"RemoveApp", testRemoveApp},
 	{"AppStays", testAppStays},
 	{"Recovery", testRecovery},

@@ -61,6 +61,8 @@ type fakeDevice struct {
 	auth, sign   *ecdsa.PublicKey
 	tries        int
 	passkeys     map[string]*ecdsa.PublicKey
+	refused      bool   // the service refuses passkeys
+	unlocked     string // the request
 	name         string
 }
 
@@ -82,6 +84,9 @@ func newFake(t *testing.T) *fake {
 		"POST /app/v2/answer":      f.proved(f.answer),
 		"POST /app/v2/passcode":    f.proved(f.passcode),
 		"POST /app/v2/passkey":     f.proved(f.passkey),
+		"GET /app/v2/passkey":      f.proved(f.passkeys),
+		"DELETE /app/v2/passkey":   f.proved(f.removePasskey),
+		"POST /app/v2/share":       f.proved(f.getShare),
 		"POST /app/v2/heartbeat":   f.proved(f.heartbeat),
 		"POST /app/v2/open":        f.proved(f.open),
 		"GET /app/v2/signature":    f.proved(f.signature),
@@ -259,23 +264,63 @@ func (f *fake) unlock(d *fakeDevice, _ *http.Request, body []byte) (any, *fakeEr
 		Assertion    map[string]string
 	}
 	_ = json.Unmarshal(body, &in)
-	if d.tries == 0 {
-		return nil, refuse(423, "blocked")
+	if f.find(in.ID, "sign") == nil {
+		return nil, refuse(409, "late")
 	}
-	right := in.Verifier == d.verifier
 	if in.Assertion != nil {
-		right = f.asserted(d, in.ID, in.Assertion)
-	}
-	if !right {
-		if d.tries--; d.tries == 0 {
-			f.pending = slices.DeleteFunc(f.pending, func(r request) bool { return r["id"] == in.ID })
-			f.tell(map[string]any{"type": "gone", "id": in.ID, "op": "sign", "reason": "answered"})
-			return nil, refuse(423, "blocked")
+		if d.refused || !f.asserted(d, in.ID, in.Assertion) {
+			return nil, refuse(403, "passkey")
 		}
-		return nil, refuse(403, "passcode", "tries_left", d.tries)
+	} else if e := f.tried(d, in.Verifier); e != nil {
+		return nil, e
+	}
+	d.unlocked = in.ID
+	return map[string]any{"share": b64(d.share)}, nil
+}
+
+// tried checks a passcode.
+func (f *fake) tried(d *fakeDevice, verifier string) *fakeError {
+	if d.tries == 0 {
+		return refuse(423, "blocked")
+	}
+	if verifier != d.verifier {
+		if d.tries--; d.tries == 0 {
+			for _, r := range f.pending {
+				f.tell(map[string]any{"type": "gone", "id": r["id"], "op": r["op"], "reason": "answered"})
+			}
+			f.pending = nil
+			return refuse(423, "blocked")
+		}
+		return refuse(403, "passcode", "tries_left", d.tries)
 	}
 	d.tries = 3
+	return nil
+}
+
+func (f *fake) getShare(d *fakeDevice, _ *http.Request, body []byte) (any, *fakeError) {
+	var in map[string]string
+	_ = json.Unmarshal(body, &in)
+	if e := f.tried(d, in["verifier"]); e != nil {
+		return nil, e
+	}
 	return map[string]any{"share": b64(d.share)}, nil
+}
+
+func (f *fake) passkeys(d *fakeDevice, _ *http.Request, _ []byte) (any, *fakeError) {
+	list := []map[string]any{}
+	for id := range d.passkeys {
+		list = append(list, map[string]any{"id": id, "added": time.Now().UnixMilli()})
+	}
+	return map[string]any{"passkeys": list}, nil
+}
+
+func (f *fake) removePasskey(d *fakeDevice, r *http.Request, _ []byte) (any, *fakeError) {
+	id := r.URL.Query().Get("id")
+	if d.passkeys[id] == nil {
+		return nil, refuse(404, "unknown")
+	}
+	delete(d.passkeys, id)
+	return nil, nil
 }
 
 // asserted checks a passkey assertion over the attributes of a request.
@@ -356,6 +401,9 @@ func (f *fake) answer(d *fakeDevice, _ *http.Request, body []byte) (any, *fakeEr
 		return nil, refuse(409, "late")
 	}
 	if sig, ok := in["signature"].(string); ok {
+		if d.unlocked != id {
+			return nil, refuse(403, "locked")
+		}
 		if !verifies(d.sign, unb64(r["attrs"].(string)), sig) {
 			f.t.Errorf("signature of %s does not verify", id)
 		}

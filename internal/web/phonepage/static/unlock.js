@@ -25,12 +25,13 @@ async function count(device, tries) {
   await put('device', device);
 }
 
-// withPasscode lets the service check a passcode, then runs work(p, share).
+// withPasscode lets the service check a passcode, for a request or, without an id, for
+// work on how the key is protected. Then it runs work(p, share).
 async function withPasscode(device, passcode, id, work) {
   const p = await stretch(passcode, device.salt);
   let share;
   try {
-    const answer = await post(device, '/unlock', { verifier: await verifier(device.secret, p), id });
+    const answer = await post(device, id ? '/unlock' : '/share', { verifier: await verifier(device.secret, p), id });
     await count(device, undefined);
     share = unb64u(answer.share);
     return await work(p, share);

@@ -1,0 +1,68 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/signum-mssp/signum/internal/mssp"
+)
+
+var (
+	insertVerification = &query{text: `
+INSERT INTO verifications (trans_id, evidence) VALUES ($1, $2)`}
+	selectVerification = &query{text: `
+SELECT evidence FROM verifications WHERE trans_id = $1`}
+)
+
+// withEvidence adds to a statement that ends a transaction the insert of the evidence,
+// which is its last argument. SQLite needs a second statement for that, which costs
+// no round trip there.
+func withEvidence(q *query, argument string) *query {
+	return &query{text: q.text, postgres: `
+WITH ended AS (` + q.text + ` RETURNING id)
+INSERT INTO verifications (trans_id, evidence) SELECT id, ` + argument + `::text FROM ended`}
+}
+
+// endVerified ends a transaction with a query of withEvidence.
+func (s *Store) endVerified(ctx context.Context, q *query, v *mssp.UserVerification, args []any) (bool, error) {
+	evidence, err := encodeVerification(v)
+	if err != nil {
+		return false, err
+	}
+	ended := false
+	w := &write{first: q, args: args, then: func(ctx context.Context, s *session, affected int64) error {
+		ended = affected == 1
+		if !ended || s.engine == postgres {
+			return nil
+		}
+		_, err := s.exec(ctx, insertVerification, args[0], evidence)
+		return err
+	}}
+	if s.read.engine == postgres {
+		w.args = append(args, evidence)
+	}
+	err = s.write(ctx, w)
+	return ended && err == nil, err
+}
+
+// Verification implements mssp.Store.
+func (s *Store) Verification(ctx context.Context, transID string) (*mssp.UserVerification, error) {
+	if !isKey(transID) {
+		return nil, mssp.ErrNotFound
+	}
+	var evidence string
+	err := s.read.row(ctx, selectVerification, []any{transID}, &evidence)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, mssp.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: verification of %s: %w", transID, err)
+	}
+	v := new(mssp.UserVerification)
+	if err := decodeJSON("verification of "+transID, evidence, v); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return v, nil
+}
