@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"internal/app":             {"", "internal/clientaddr", "internal/event", "internal/limit", "internal/mssp", "internal/visible"},
 	"internal/applet":          {"internal/sms"},
 	"internal/web":             {"internal/clientaddr", "internal/event"},
-	"internal/web/phonepage":   {"internal/clientaddr", "internal/event", "internal/web"},
+	"internal/web/phonepage":   {"internal/clientaddr", "internal/event", "internal/visible", "internal/web"},
 	"internal/web/portal":      {"", "internal/clientaddr", "internal/event", "internal/limit", "internal/lang", "internal/mssp", "internal/web/prompt"},
 	"internal/web/prompt":      {"", "internal/event", "internal/mssp"},
 	"internal/web/webtest":     {"internal/testkit"},

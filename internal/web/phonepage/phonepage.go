@@ -3,11 +3,13 @@ package phonepage
 import (
 	"embed"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 
 	"github.com/signum-mssp/signum/internal/clientaddr"
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/visible"
 	"github.com/signum-mssp/signum/internal/web"
 )
 
@@ -42,6 +44,7 @@ func Handler(c Config) http.Handler {
 	h := &handler{Config: c, files: web.ReadFiles(static, "static", c.ServiceName)}
 	h.page = h.files["index.html"]
 	delete(h.files, "index.html") // its only address is /phone
+	maps.Copy(h.files, web.ReadFiles(visible.Scripts, ".", c.ServiceName))
 	return web.Secure(http.HandlerFunc(h.serve))
 }
 

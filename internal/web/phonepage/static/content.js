@@ -2,6 +2,7 @@
 
 import { equal, sha256, unb64u, utf8 } from './bytes.js';
 import { messageDigest } from './der.js';
+import { refusal } from './visible.js';
 
 const TXN_APPROVAL = 'application/vnd.mobileid.txn-approval';
 
@@ -26,14 +27,18 @@ export function content(req) {
   return { title: type, rows, signed };
 }
 
-// Characters that reorder a line: with them a text looks different from what is signed.
-const reordered = /[\u202a-\u202e\u2066-\u2069]/;
+// visible reports whether a person can see every character that a request shows.
+function visible(req) {
+  const { text, title, rows } = req.op === 'display' ? { text: req.text } : content(req);
+  const texts = rows ? [title, ...rows.flatMap((r) => [r.key, r.value])] : [text];
+  return texts.every((s) => refusal(s) === null);
+}
 
-// genuine reports whether the attributes to sign match what the request shows.
+// genuine reports whether a request shows what would be signed, and nothing unseen.
 export async function genuine(req) {
   try {
-    if (reordered.test(req.text)) return false;
-    return equal(messageDigest(unb64u(req.attrs)), await sha256(utf8(content(req).signed)));
+    if (!visible(req)) return false;
+    return req.op === 'display' || equal(messageDigest(unb64u(req.attrs)), await sha256(utf8(content(req).signed)));
   } catch {
     return false;
   }

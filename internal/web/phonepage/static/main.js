@@ -192,7 +192,7 @@ function update(ended, reason) {
   const t = words(req.lang);
   const note = replaced && performance.now() - replaced < REPLACED ? t('newer') : null;
   replaced = 0;
-  const view = req.op === 'display' ? receiptView(app, req) : req.genuine ? requestView(app, req, note) : forgedView(app, req);
+  const view = !req.genuine ? forgedView(app, req) : req.op === 'display' ? receiptView(app, req) : requestView(app, req, note);
   current = { req, view, sending: false };
   document.getElementById('nav').hidden = true;
   document.body.classList.add('busy');
@@ -209,7 +209,7 @@ const inTurn = (work) => { turn = turn.then(work).catch((e) => console.error(e))
 
 async function receive(req) {
   if (!req?.id) return;
-  if (req.op === 'sign') req.genuine = await genuine(req);
+  req.genuine = await genuine(req);
   const older = pending.add(req);
   if (!older) return;
   if (current && !current.sending && older.includes(current.req)) {

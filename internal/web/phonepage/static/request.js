@@ -2,20 +2,16 @@
 
 import { clock, countdown } from './clock.js';
 import { content } from './content.js';
-import { badge, h, icon, say } from './dom.js';
+import { badge, h } from './dom.js';
+import { body, toTheEnd } from './reading.js';
 import { askToSign } from './unlock.js';
+import { laidOut } from './visible.js';
 import { words } from './words.js';
 
 const RECEIPT = 60_000; // ms that a receipt is shown
 // Approve does nothing for this long (ms) after a request came on the screen: a tap
 // that was meant for what was there before must not approve it.
 const SETTLE = 700;
-
-// body is the text, or the rows of a transaction approval.
-function body(shown) {
-  if (!shown.rows) return h('p', { class: 'dtbs', dir: 'auto' }, shown.text);
-  return h('dl', null, shown.rows.map((r) => h('div', null, h('dt', { dir: 'auto' }, r.key), h('dd', { dir: 'auto' }, r.value))));
-}
 
 // summary is a request in one line.
 export function summary(req) {
@@ -38,31 +34,17 @@ function choices(t, codes, chosen) {
 export function requestView(app, req, note) {
   const t = words(req.lang);
   const shown = content(req);
-  let alive = true, settled = false, choice, read = !shown.rows;
+  let alive = true, settled = false, choice, read = false;
 
-  const hint = h('p', { class: 'hint', id: 'why' });
   const error = h('p', { class: 'error', role: 'alert' });
   const approve = h('button', { type: 'button', class: 'primary', 'data-do': 'approve', 'aria-describedby': 'why', onclick: () => go() }, t('approve'));
   const decline = h('button', { type: 'button', 'data-do': 'cancel', onclick: () => app.answer(req, { cancel: true }, 'declined') }, t('cancel'));
   const ready = () => {
     approve.disabled = !settled || !read || Boolean(req.choices?.length && choice === undefined);
-    hint.textContent = read ? '' : t('toEnd');
-    down.hidden = read;
   };
-
-  // The end is an element below the last row, inside the scrolling part. When it is
-  // visible, the person has scrolled past all rows.
-  const end = h('div', { class: 'end' });
-  const scroller = h('div', { class: 'scroller', tabindex: '0', role: 'region', 'aria-labelledby': 'title' },
-    note && h('p', { class: 'note' }, note), body(shown),
-    req.choices?.length ? choices(t, req.choices, (code) => { choice = code; ready(); }) : null, end);
-  const down = h('div', { class: 'down', 'aria-hidden': 'true', hidden: true }, icon('down'));
-  const observer = new IntersectionObserver((entries) => {
-    if (read || !entries.some((e) => e.intersectionRatio >= 0.5)) return;
-    read = true;
-    ready();
-    say(t('atEnd'), t.lang);
-  }, { root: scroller, threshold: [0.5, 1] });
+  const reading = toTheEnd(t, t('toEnd'), [note && h('p', { class: 'note' }, note), body(shown),
+    req.choices?.length ? choices(t, req.choices, (code) => { choice = code; ready(); }) : null],
+  () => { read = true; ready(); });
 
   const go = async () => {
     error.textContent = '';
@@ -80,18 +62,18 @@ export function requestView(app, req, note) {
   };
 
   const time = countdown(t, req.created, req.expires, () => app.dismiss(req, 'expired'));
-  const footer = h('footer', null, down, hint, error, h('div', { class: 'buttons' }, approve, decline));
+  const footer = h('footer', null, reading.down, reading.hint, error, h('div', { class: 'buttons' }, approve, decline));
   const el = h('section', { class: 'card request', 'data-view': 'request', 'data-id': req.id },
-    h('header', null, h('h1', { id: 'title', dir: 'auto' }, shown.title ?? t('signTitle')), time.el), scroller, footer);
+    h('header', null, h('h1', { id: 'title' }, shown.rows ? laidOut(shown.title) : t('signTitle')), time.el), reading.scroller, footer);
   ready();
   return {
     el, lang: t.lang,
     opened: () => {
       time.start();
-      observer.observe(end);
+      reading.watch();
       setTimeout(() => { settled = true; ready(); }, SETTLE);
     },
-    close: () => { alive = false; time.stop(); observer.disconnect(); },
+    close: () => { alive = false; time.stop(); reading.stop(); },
     problem: (text) => { error.textContent = text; },
     sending: () => { time.stop(); footer.replaceChildren(h('p', { class: 'sending', role: 'status' }, t('sending'))); },
   };
@@ -104,25 +86,28 @@ export function receiptView(app, req) {
   const answer = (receipt, outcome) => app.answer(req, { receipt }, outcome);
   const late = () => (req.expires <= clock.now() ? app.dismiss(req, 'expired') : answer('TIMEOUT', 'timeout'));
   const time = countdown(t, since, Math.min(since + RECEIPT, req.expires), late);
-  const footer = h('footer', null, h('div', { class: 'buttons' },
-    h('button', { type: 'button', class: 'primary', 'data-do': 'ok', onclick: () => answer('OK', 'read') }, t('ok')),
+  const ok = h('button', { type: 'button', class: 'primary', 'data-do': 'ok', disabled: true, 'aria-describedby': 'why', onclick: () => answer('OK', 'read') }, t('ok'));
+  const reading = toTheEnd(t, t('toEndMessage'), [body({ text: req.text })], () => { ok.disabled = false; });
+  const footer = h('footer', null, reading.down, reading.hint, h('div', { class: 'buttons' }, ok,
     h('button', { type: 'button', 'data-do': 'cancel', onclick: () => answer('CANCEL', 'closed') }, t('cancel'))));
   const el = h('section', { class: 'card request', 'data-view': 'receipt', 'data-id': req.id },
-    h('header', null, h('h1', { id: 'title' }, t('receiptTitle')), time.el),
-    h('div', { class: 'scroller', tabindex: '0', role: 'region', 'aria-labelledby': 'title' }, body({ text: req.text })), footer);
+    h('header', null, h('h1', { id: 'title' }, t('receiptTitle')), time.el), reading.scroller, footer);
   return {
-    el, lang: t.lang, opened: time.start, close: time.stop, problem: () => {},
+    el, lang: t.lang, problem: () => {},
+    opened: () => { time.start(); reading.watch(); },
+    close: () => { time.stop(); reading.stop(); },
     sending: () => { time.stop(); footer.replaceChildren(h('p', { class: 'sending', role: 'status' }, t('sending'))); },
   };
 }
 
-// forgedView refuses a request whose digest does not match its text, and hides the
-// text.
+// forgedView refuses a request whose text hides something, or is not what would be
+// signed. It does not show the text.
 export function forgedView(app, req) {
   const t = words(req.lang);
+  const answer = req.op === 'display' ? { receipt: 'CANCEL' } : { cancel: true };
   const el = h('section', { class: 'card', 'data-view': 'forged', 'data-id': req.id, role: 'alert' }, badge('warn', 'bad'),
-    h('h1', null, t('forgedTitle')), h('p', null, t('forgedText')),
-    h('button', { type: 'button', class: 'primary wide', 'data-do': 'cancel', onclick: () => app.answer(req, { cancel: true }, 'declined') }, t('decline')));
+    h('h1', null, t('forgedTitle')), h('p', null, t(req.op === 'display' ? 'forgedMessage' : 'forgedText')),
+    h('button', { type: 'button', class: 'primary wide', 'data-do': 'cancel', onclick: () => app.answer(req, answer, 'declined') }, t('decline')));
   let timer;
   return {
     el, lang: t.lang,

@@ -7,6 +7,7 @@ import { dialog, field, form, h } from './dom.js';
 import { seal, sign, stretch, unseal, unwrap, verifier, wrap } from './keys.js';
 import * as passkey from './passkey.js';
 import { put } from './store.js';
+import { laidOut } from './visible.js';
 
 // While a passcode is being changed, `wrapped` and `sealed` contain the old and the
 // new version. The answer can be lost, and then only the service knows which one is
@@ -149,7 +150,7 @@ export async function askToSign(app, t, req, what, alive) {
   const key = device.passkeys.length > 0 && passkey.possible() && h('button', {
     type: 'button', class: 'wide', 'data-do': 'passkey', onclick: () => { running = attempt(() => signWithPasskey(device, req, alive), true); },
   }, t('usePasskey'));
-  const d = dialog(t.lang, h('h2', null, t('unlockTitle')), h('p', { class: 'quiet clip' }, t('unlockText', { what })), key, send);
+  const d = dialog(t.lang, h('h2', null, t('unlockTitle')), h('p', { class: 'quiet clip' }, laidOut(t('unlockText', { what }))), key, send);
   await d.closed;
   // The request may end before the service answers, for example because that was the
   // last try.
