@@ -328,3 +328,28 @@ func TestCertificatesAreTheApps(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The recovery code is recognised however it is written, and no other.
+func TestCheckRecovery(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.enrol(alice)
+	code, err := w.server.SetRecovery(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for typed, want := range map[string]bool{
+		code: true, strings.ToLower(strings.ReplaceAll(code, "-", " ")): true, "": false, code[:len(code)-1]: false, code + "0": false,
+	} {
+		if got, err := w.server.CheckRecovery(t.Context(), alice, typed); got != want || err != nil {
+			t.Errorf("%q: %v, %v", typed, got, err)
+		}
+	}
+	if got, err := w.server.CheckRecovery(t.Context(), "+41790000009", code); got || err != nil {
+		t.Errorf("without an account: %v, %v", got, err)
+	}
+	w.store.setFail(errors.New("broken"))
+	if _, err := w.server.CheckRecovery(t.Context(), alice, code); err == nil {
+		t.Error("a failure of the store passes for a wrong code")
+	}
+}

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"crypto/subtle"
+	"errors"
 	"fmt"
 	"time"
 
@@ -35,6 +37,17 @@ func (s *Server) SetRecovery(ctx context.Context, msisdn string) (code string, e
 		return "", fmt.Errorf("recovery code of %s: %w", signum.MaskMSISDN(msisdn), err)
 	}
 	return code, nil
+}
+
+// CheckRecovery reports whether this is the recovery code of a subscriber. It does the
+// same work if there is no such subscriber or no code.
+func (s *Server) CheckRecovery(ctx context.Context, msisdn, code string) (bool, error) {
+	want, err := s.cfg.Store.RecoveryHash(ctx, msisdn)
+	if err != nil && !errors.Is(err, mssp.ErrNotFound) {
+		return false, fmt.Errorf("recovery code of %s: %w", signum.MaskMSISDN(msisdn), err)
+	}
+	hash, ok := hashCode(code, recoveryLen)
+	return ok && subtle.ConstantTimeCompare(hash, want) == 1, nil
 }
 
 func newRecovery() (code string, hash []byte) {

@@ -73,9 +73,9 @@ func (p *Portal) public(h func(*call)) func(*call) {
 	}
 }
 
-// user wraps pages of the user who is logged in. Every POST needs the token of
+// session wraps pages of the user who is logged in. Every POST needs the token of
 // the session.
-func (p *Portal) user(h func(*call)) func(*call) {
+func (p *Portal) session(h func(*call)) func(*call) {
 	return p.public(func(c *call) {
 		if c.session == nil {
 			to := "/me/login"
@@ -216,11 +216,13 @@ type page struct {
 	Title   string // key
 	User    bool
 	Number  string // of the user
-	Token   string
-	Refresh int
-	Once    bool
-	Self    *url.URL
-	Body    any
+	// Recovery: the user is logged in with the recovery code.
+	Recovery bool
+	Token    string
+	Refresh  int
+	Once     bool
+	Self     *url.URL
+	Body     any
 }
 
 // T returns a text in the language of the page.
@@ -256,7 +258,7 @@ func (c *call) render(status int, name, title string, body any) {
 		Self: c.r.URL, Body: body,
 	}
 	if c.session != nil {
-		page.Number = c.session.number
+		page.Number, page.Recovery = c.session.number, c.session.recovery
 	}
 	if c.r.Method != http.MethodGet {
 		page.Once = true // a GET of its address shows another page

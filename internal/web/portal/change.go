@@ -62,6 +62,10 @@ func (c *call) signers() []string {
 
 // ask has the phone sign a change. text is its text key, with arguments.
 func (c *call) ask(x *change, text string, args ...any) {
+	if c.session.recovery {
+		c.consentByCode(x)
+		return
+	}
 	method, ok := loginMethods[c.r.PostForm.Get("method")]
 	if !ok {
 		c.message(http.StatusUnprocessableEntity, "stale")

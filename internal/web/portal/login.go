@@ -158,7 +158,7 @@ func (p *Portal) waitPage(c *call) {
 		c.session, c.token = nil, p.token(c.cookie(loginCookie)) // also if somebody is logged in
 		c.waitForm(l.Prompt, "/me/login", stageOf(l.Prompt, s))
 	case prompt.Approved:
-		p.startSession(c, l.Number)
+		p.startSession(c, l.Number, false)
 	default:
 		c.render(http.StatusOK, "ended", "ended."+string(s)+".title", map[string]any{"State": string(s), "Number": l.Number})
 	}
@@ -190,8 +190,8 @@ func (p *Portal) loginCode(c *call) {
 	c.redirect("/me/login/wait")
 }
 
-// startSession logs in a user who has signed.
-func (p *Portal) startSession(c *call, number string) {
+// startSession logs in a user who has signed, or who has the recovery code.
+func (p *Portal) startSession(c *call, number string, recovery bool) {
 	c.event.MSISDN = number
 	s, err := p.Store.Subscriber(c.r.Context(), number)
 	if err != nil {
@@ -204,7 +204,11 @@ func (p *Portal) startSession(c *call, number string) {
 	}
 	p.sessions.end(c.cookie(sessionCookie)) // of another user who was logged in
 	c.setCookie(loginCookie, "/me/login", "")
-	c.setCookie(sessionCookie, "/me", p.sessions.create(number, s.Serial))
-	c.know(number)
+	c.setCookie(sessionCookie, "/me", p.sessions.create(session{
+		number: number, serial: s.Serial, recovery: recovery, browser: browserOf(c.r.UserAgent()), address: c.event.Source,
+	}))
+	if !recovery {
+		c.know(number)
+	}
 	c.redirect("/me")
 }

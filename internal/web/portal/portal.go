@@ -43,6 +43,9 @@ type Apps interface {
 	Invite(ctx context.Context, msisdn string, trusted bool) (code string, expires time.Time, err error)
 	// SetRecovery replaces the recovery code.
 	SetRecovery(ctx context.Context, msisdn string) (code string, err error)
+	// CheckRecovery reports whether this is the recovery code of the subscriber. It takes
+	// equally long if there is no such subscriber or code.
+	CheckRecovery(ctx context.Context, msisdn, code string) (bool, error)
 	// Remove deletes an App. ErrNotFound if there is no such App.
 	Remove(ctx context.Context, deviceID string) error
 }
@@ -83,6 +86,9 @@ type Portal struct {
 	pace     *pace          // of log-ins
 	changes  *limit.Limiter // that phones are asked to sign, by number
 	prompts  *prompt.Asker
+
+	recoveries *limit.Limiter // log-ins by recovery code, by network and number
+	recovered  *limit.Pauses  // the same by number
 }
 
 // New returns a portal. Close ends its work in the background.
@@ -110,7 +116,9 @@ func New(c Config) (*Portal, error) {
 	p := &Portal{
 		Config: c, pages: pages, assets: assets, key: make([]byte, 32),
 		sessions: newSessionTable(c.Clock), logins: newLoginTable(), pace: newPace(),
-		changes: limit.New(limit.PerWindow(changesPerNumber, loginWindow), limit.DefaultKeys),
+		recoveries: limit.New(limit.PerWindow(recoveryTries, time.Hour), limit.DefaultKeys),
+		recovered:  limit.NewPauses(pauseOfRecovery, limit.DefaultKeys),
+		changes:    limit.New(limit.PerWindow(changesPerNumber, loginWindow), limit.DefaultKeys),
 		prompts: prompt.New(prompt.Config{
 			Signer: c.Signer, Party: c.Party, Pin: c.Pin, Prefix: c.Prefix, Clock: c.Clock, Logger: c.Logger, Events: c.Events,
 		}),
@@ -138,23 +146,28 @@ func (p *Portal) Handler() http.Handler {
 	// A poll must not prolong a session.
 	handle("GET /me/login/status", "login status", p.loginStatus)
 
-	handle("GET /me", "overview", p.user(p.overview))
+	handle("GET /me/login/recovery", "recovery log-in page", p.public(p.recoverPage))
+	handle("POST /me/login/recovery", "recovery log-in", p.public(p.recover))
+
+	handle("GET /me", "overview", p.session(p.overview))
 	handle("GET /me/activity", "activity", p.user(p.activity))
-	handle("GET /me/app", "app page", p.user(p.appPage))
+	handle("GET /me/app", "app page", p.session(p.appPage))
 	handle("GET /me/consent", "consent", p.user(p.consentPage))
 	handle("POST /me/consent/code", "consent code", p.user(p.consentCode))
 	handle("GET /me/consent/status", "consent status", p.watch(p.consentStatus))
-	handle("POST /me/app", "app invitation", p.user(p.askApp))
-	handle("GET /me/app/code", "app code", p.user(p.appCode))
-	handle("GET /me/app/qr.png", "app qr", p.user(p.appQR))
+	handle("POST /me/app", "app invitation", p.session(p.askApp))
+	handle("GET /me/app/code", "app code", p.session(p.appCode))
+	handle("GET /me/app/qr.png", "app qr", p.session(p.appQR))
 	handle("GET /me/recovery", "recovery page", p.user(p.recoveryPage))
 	handle("POST /me/recovery", "recovery renewal", p.user(p.askRecovery))
 	handle("GET /me/recovery/code", "recovery code", p.user(p.recoveryCode))
-	handle("GET /me/device", "device page", p.user(p.devicePage))
-	handle("POST /me/device", "device removal", p.user(p.askRemoval))
-	handle("GET /me/suspend", "suspension page", p.user(p.suspendPage))
-	handle("POST /me/suspend", "suspension", p.user(p.suspend))
-	handle("POST /me/logout", "logout", p.user(p.logout))
+	handle("GET /me/device", "device page", p.session(p.devicePage))
+	handle("POST /me/device", "device removal", p.session(p.askRemoval))
+	handle("GET /me/suspend", "suspension page", p.session(p.suspendPage))
+	handle("POST /me/suspend", "suspension", p.session(p.suspend))
+	handle("GET /me/sessions", "sessions page", p.session(p.sessionsPage))
+	handle("POST /me/sessions", "sessions", p.session(p.endSessions))
+	handle("POST /me/logout", "logout", p.session(p.logout))
 
 	notFound := p.public(func(c *call) { c.message(http.StatusNotFound, "missing") })
 	handle("GET /me/{$}", "other", func(c *call) { c.redirect("/me") })

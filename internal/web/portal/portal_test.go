@@ -236,6 +236,10 @@ func (f *fakeWorld) SetRecovery(_ context.Context, n string) (string, error) {
 	return "W4XD-9KQT-22MB-7HNP", f.do("recovery " + n)
 }
 
+func (f *fakeWorld) CheckRecovery(_ context.Context, n, code string) (bool, error) {
+	return f.accounts[n] != nil && code == "W4XD-9KQT-22MB-7HNP", f.err
+}
+
 func newTestPortal(t *testing.T, f *fakeWorld, change ...func(*Config)) *Portal {
 	t.Helper()
 	c := Config{

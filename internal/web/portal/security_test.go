@@ -11,7 +11,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-var portalPosts = []string{"/me/app", "/me/recovery", "/me/device", "/me/consent/code", "/me/suspend", "/me/logout"}
+var portalPosts = []string{"/me/app", "/me/recovery", "/me/device", "/me/consent/code", "/me/suspend", "/me/sessions", "/me/logout"}
 
 func TestPortalCSRF(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -154,10 +154,10 @@ func TestPortalAccountChanged(t *testing.T) {
 func TestPortalSessionsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ss := newSessionTable(mssp.SystemClock{})
-		first := ss.create("a", "")
+		first := ss.create(session{number: "a"})
 		time.Sleep(time.Second)
 		for range sessionsPerNumber {
-			ss.create("a", "")
+			ss.create(session{number: "a"})
 		}
 		if ss.use(first) != nil || len(ss.m) != sessionsPerNumber {
 			t.Errorf("%d sessions of a number", len(ss.m))
@@ -166,12 +166,12 @@ func TestPortalSessionsBounded(t *testing.T) {
 			c := newCookie()
 			ss.m[hashOf(c)] = &session{key: hashOf(c), number: c, started: time.Now(), lastUse: time.Now()}
 		}
-		ss.create("b", "")
+		ss.create(session{number: "b"})
 		if len(ss.m) != maxSessions {
 			t.Errorf("%d sessions", len(ss.m))
 		}
 		time.Sleep(sessionIdle)
-		ss.create("b", "")
+		ss.create(session{number: "b"})
 		if len(ss.m) != 1 {
 			t.Errorf("%d sessions", len(ss.m))
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,10 +39,15 @@ type session struct {
 	key     cookieHash
 	number  string
 	serial  string // of the account at log-in; if it changes, the number has another owner
-	started time.Time
-	lastUse time.Time
-	secret  *secret
-	change  *change // that waits for its signature
+	id      string // in the list of sessions; opens nothing
+	browser string // that started it
+	address string
+	// recovery: logged in with the recovery code, see recover.go.
+	recovery bool
+	started  time.Time
+	lastUse  time.Time
+	secret   *secret
+	change   *change // that waits for its signature
 }
 
 // secret is a code that is shown once.
@@ -67,25 +73,26 @@ func (s *session) expired(now time.Time) bool {
 	return now.Sub(s.lastUse) >= sessionIdle || now.Sub(s.started) >= sessionAbsolute
 }
 
-// create starts a session and returns its cookie, which is always a new one.
-func (ss *sessionTable) create(number, serial string) (cookie string) {
+// create starts a session, of which the number, the serial and where it comes from are
+// given, and returns its cookie, which is always a new one.
+func (ss *sessionTable) create(s session) (cookie string) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	now := ss.clock.Now()
 	var oldest, oldestOwn *session // by last use
 	own := 0
-	for k, s := range ss.m {
-		if s.expired(now) {
+	for k, o := range ss.m {
+		if o.expired(now) {
 			delete(ss.m, k)
 			continue
 		}
-		if oldest == nil || s.lastUse.Before(oldest.lastUse) {
-			oldest = s
+		if oldest == nil || o.lastUse.Before(oldest.lastUse) {
+			oldest = o
 		}
-		if s.number == number {
+		if o.number == s.number {
 			own++
-			if oldestOwn == nil || s.lastUse.Before(oldestOwn.lastUse) {
-				oldestOwn = s
+			if oldestOwn == nil || o.lastUse.Before(oldestOwn.lastUse) {
+				oldestOwn = o
 			}
 		}
 	}
@@ -96,8 +103,8 @@ func (ss *sessionTable) create(number, serial string) (cookie string) {
 		delete(ss.m, oldest.key)
 	}
 	cookie = newCookie()
-	k := hashOf(cookie)
-	ss.m[k] = &session{key: k, number: number, serial: serial, started: now, lastUse: now}
+	s.key, s.id, s.started, s.lastUse = hashOf(cookie), rand.Text()[:10], now, now
+	ss.m[s.key] = &s
 	return cookie
 }
 
@@ -165,6 +172,31 @@ func (ss *sessionTable) changeOf(s *session, take bool) *change {
 		s.change = nil
 	}
 	return x
+}
+
+// list returns the sessions of the user of one of them, the latest first.
+func (ss *sessionTable) list(of *session) (all []sessionView) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	now := ss.clock.Now()
+	for _, s := range ss.m {
+		if s.number == of.number && !s.expired(now) {
+			all = append(all, sessionView{s.id, s.browser, s.address, s.started, s.lastUse, s == of, s.recovery})
+		}
+	}
+	slices.SortFunc(all, func(a, b sessionView) int { return b.Started.Compare(a.Started) })
+	return all
+}
+
+// endOf ends the session of a number with this ID.
+func (ss *sessionTable) endOf(number, id string) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for k, s := range ss.m {
+		if s.number == number && s.id == id {
+			delete(ss.m, k)
+		}
+	}
 }
 
 func (ss *sessionTable) setSecret(s *session, secret *secret) {
