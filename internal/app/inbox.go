@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -132,6 +133,7 @@ func (s *Server) leave(c *conn) {
 // register makes the connection the inbox of its device. Requests from now on
 // are queued behind the sync, which follows.
 func (s *Server) register(c *conn, a *mssp.AppDevice) {
+	vouch(c.net)
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
 	c.device, c.msisdn = a.DeviceID, a.MSISDN
@@ -140,6 +142,17 @@ func (s *Server) register(c *conn, a *mssp.AppDevice) {
 		mb.conn.close(closeReplaced, "another inbox was opened")
 	}
 	mb.conn = c
+}
+
+// vouch tells the listener that a connection is that of an enrolled App, so that it does
+// not count against strangers at the same address.
+func vouch(c net.Conn) {
+	if t, ok := c.(interface{ NetConn() net.Conn }); ok {
+		c = t.NetConn()
+	}
+	if v, ok := c.(interface{ Vouch() }); ok {
+		v.Vouch()
+	}
 }
 
 // serve reads from the connection until it ends.

@@ -30,7 +30,8 @@ func New(trusted []netip.Prefix) *Resolver {
 	return r
 }
 
-func (r *Resolver) trusts(a netip.Addr) bool {
+// Trusts reports whether an address is that of a trusted proxy.
+func (r *Resolver) Trusts(a netip.Addr) bool {
 	return r != nil && slices.ContainsFunc(r.trusted, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
@@ -46,7 +47,7 @@ func (r *Resolver) Resolve(remote string, forwarded []string) netip.Addr {
 	hops := 0
 	for _, line := range slices.Backward(forwarded) {
 		for more := true; more; hops++ {
-			if !r.trusts(client) || hops == maxHops {
+			if !r.Trusts(client) || hops == maxHops {
 				return client
 			}
 			var element string

@@ -103,7 +103,7 @@ func FuzzResolve(f *testing.F) {
 		if got.IsValid() != ok || got.Zone() != "" || got.Is4In6() {
 			t.Fatalf("%v for %q", got, remote)
 		}
-		if !r.trusts(peer) {
+		if !r.Trusts(peer) {
 			if got != peer {
 				t.Fatalf("%v, but the peer is %v", got, peer)
 			}
@@ -115,7 +115,7 @@ func FuzzResolve(f *testing.F) {
 			if a == got {
 				return
 			}
-			if !ok || !r.trusts(a) {
+			if !ok || !r.Trusts(a) {
 				break
 			}
 		}

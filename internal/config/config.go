@@ -42,6 +42,8 @@ type Listen struct {
 	Web WebListener `yaml:"web"`
 	PKI PKIListener `yaml:"pki"`
 	Ops OpsListener `yaml:"ops"`
+	// Exempt are networks whose connections no limit per address counts.
+	Exempt []netip.Prefix `yaml:"exempt"`
 	// CipherSuites are those of TLS 1.2 on MSS and Web. None: TLS 1.3 only.
 	CipherSuites []CipherSuite `yaml:"cipher_suites"`
 }
@@ -50,6 +52,8 @@ type Listen struct {
 type MSSListener struct {
 	Address Address `yaml:"address"`
 	TLS     KeyPair `yaml:"tls"`
+	// Connections that have shown a party's certificate do not count per address.
+	Connections Connections `yaml:"connections"`
 	// URL is the origin under which application providers reach it. The contracts
 	// state it. Empty: the address at which a request arrived.
 	URL URL `yaml:"url"`
@@ -60,7 +64,8 @@ type MSSListener struct {
 type WebListener struct {
 	Address Address `yaml:"address"`
 	// TLS may be absent on loopback, where browsers and Apps accept plain http.
-	TLS KeyPair `yaml:"tls"`
+	TLS         KeyPair     `yaml:"tls"`
+	Connections Connections `yaml:"connections"`
 	// URL is the origin under which people reach the pages, and the only name in
 	// their Host headers. Empty: that of the listener, with the name localhost on
 	// loopback, because passkeys need a name.
@@ -72,7 +77,8 @@ type WebListener struct {
 
 // PKIListener serves OCSP, CRLs and CA certificates, over plain http.
 type PKIListener struct {
-	Address Address `yaml:"address"`
+	Address     Address     `yaml:"address"`
+	Connections Connections `yaml:"connections"`
 	// URL is the base under which everybody reaches them. It goes into every
 	// certificate. Empty: that of the listener.
 	URL URL `yaml:"url"`
@@ -81,7 +87,8 @@ type PKIListener struct {
 // OpsListener serves metrics and health, over plain http. It is for the
 // operator only.
 type OpsListener struct {
-	Address Address `yaml:"address"` // empty: not served
+	Address     Address     `yaml:"address"` // empty: not served
+	Connections Connections `yaml:"connections"`
 }
 
 // Store is the database.
@@ -191,6 +198,9 @@ type Limits struct {
 	// for each 16 KiB of an answer to be taken.
 	ReadTimeout  time.Duration `yaml:"read_timeout"`
 	WriteTimeout time.Duration `yaml:"write_timeout"`
+	// ReservedFiles are the file descriptors that are not for connections of clients:
+	// for the database, the SMSC, push services and files.
+	ReservedFiles int `yaml:"reserved_files"`
 }
 
 // Engine are the times of transactions.
@@ -214,10 +224,10 @@ func Default() Config {
 	return Config{
 		Service: Service{Name: "Signum"},
 		Listen: Listen{
-			MSS: MSSListener{Address: "127.0.0.1:8443"},
-			Web: WebListener{Address: "127.0.0.1:8444", HTTPSOnly: true},
-			PKI: PKIListener{Address: "127.0.0.1:8080"},
-			Ops: OpsListener{Address: "127.0.0.1:9464"},
+			MSS: MSSListener{Address: "127.0.0.1:8443", Connections: Connections{PerAddress: 100}},
+			Web: WebListener{Address: "127.0.0.1:8444", Connections: Connections{PerAddress: 1000}, HTTPSOnly: true},
+			PKI: PKIListener{Address: "127.0.0.1:8080", Connections: Connections{PerAddress: 200}},
+			Ops: OpsListener{Address: "127.0.0.1:9464", Connections: Connections{PerAddress: 50}},
 
 			CipherSuites: defaultSuites(),
 		},
@@ -238,7 +248,7 @@ func Default() Config {
 			},
 			MaxConnections: 20_000,
 		},
-		Limits: Limits{MaxBody: 64 << 10, MaxOpen: 20_000, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second},
+		Limits: Limits{MaxBody: 64 << 10, MaxOpen: 20_000, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, ReservedFiles: 256},
 		Engine: Engine{
 			Skew: 5 * time.Minute, Retention: time.Hour, Sweep: 250 * time.Millisecond, Poll: time.Second,
 		},

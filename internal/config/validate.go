@@ -35,6 +35,7 @@ func (c *Config) check() problems {
 	}
 	l.positive("limits.read_timeout", c.Limits.ReadTimeout)
 	l.positive("limits.write_timeout", c.Limits.WriteTimeout)
+	l.atLeast("limits.reserved_files", c.Limits.ReservedFiles, 64)
 	l.atLeast("limits.max_open", c.Limits.MaxOpen, 1)
 	c.Engine.check(&l)
 	return l
@@ -85,6 +86,10 @@ func (c Listen) check(l *problems) {
 	l.address("listen.web.address", c.Web.Address, true)
 	l.address("listen.pki.address", c.PKI.Address, true)
 	l.address("listen.ops.address", c.Ops.Address, false)
+	c.MSS.Connections.check(l, "listen.mss.connections")
+	c.Web.Connections.check(l, "listen.web.connections")
+	c.PKI.Connections.check(l, "listen.pki.connections")
+	c.Ops.Connections.check(l, "listen.ops.connections")
 	if c.MSS.TLS.IsZero() {
 		l.add("listen.mss.tls.certificate_file", "is needed, with key_file: application providers connect over TLS")
 	} else {

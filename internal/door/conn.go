@@ -1,6 +1,7 @@
 package door
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync/atomic"
@@ -16,9 +17,30 @@ const piece = 16 << 10
 type conn struct {
 	net.Conn
 	patience time.Duration
+	census   *census
+	home     home // the census's
 	// until is the write deadline that others have set, in Unix nanoseconds; 0: none.
 	until atomic.Int64
 }
+
+// connOf returns the connection below a TLS connection; nil if there is none.
+func connOf(c net.Conn) *conn {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	below, _ := c.(*conn)
+	return below
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.census.exit(c)
+	return c.Conn.Close()
+}
+
+// Vouch says that the client is known: its connection no longer counts by address. It
+// is for handlers that took the connection over.
+func (c *conn) Vouch() { c.census.vouch(c) }
 
 func (c *conn) Write(p []byte) (written int, err error) {
 	for first := true; first || len(p) > 0; first = false {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
@@ -31,6 +32,13 @@ type Config struct {
 	Handler      http.Handler
 	ReadTimeout  time.Duration // for a request to arrive, header and body
 	WriteTimeout time.Duration // for each piece of an answer to be taken
+	// Most is how many connections there may be, PerAddress how many from one address.
+	Most, PerAddress int
+	// Exempt says which addresses PerAddress is not for; nil: none.
+	Exempt func(netip.Addr) bool
+	// Known says whose connections do not count by address after the TLS handshake;
+	// nil: nobody's.
+	Known func(tls.ConnectionState) bool
 	// Stopping is the cause with which the contexts of requests end when the door
 	// closes. Nil: they go on until the drain time-out.
 	Stopping error
@@ -39,17 +47,24 @@ type Config struct {
 	// Failed counts connections that could not be accepted, for lack of file
 	// descriptors for example.
 	Failed func()
+	// Refused counts connections that were closed because there were too many, by
+	// reason.
+	Refused func(reason string)
 }
+
+// Reasons are all those of Refused.
+func Reasons() []string { return []string{ReasonAddress, ReasonListener} }
 
 // Door serves one listener.
 type Door struct {
 	Config
 	entrance *entrance
+	census   *census
 }
 
 // New returns a door that Run will open.
 func New(c Config) *Door {
-	d := &Door{Config: c}
+	d := &Door{Config: c, census: newCensus(c.Most, c.PerAddress)}
 	if c.TLS != nil {
 		d.TLS = c.TLS.Clone()
 		d.TLS.NextProtos = []string{"h2", "http/1.1"}
@@ -57,6 +72,9 @@ func New(c Config) *Door {
 	d.entrance = newEntrance(d)
 	return d
 }
+
+// Open returns how many connections there are.
+func (d *Door) Open() int { return d.census.count() }
 
 // ErrPanic is the error of a server that panicked; the log has the stack.
 var ErrPanic = errors.New("internal error")
@@ -98,6 +116,13 @@ func (d *Door) server(requests context.Context) *http.Server {
 		BaseContext:       func(net.Listener) context.Context { return requests },
 	}
 	new(idleConns).watch(srv)
+	closeIdle := srv.ConnState
+	srv.ConnState = func(c net.Conn, s http.ConnState) {
+		closeIdle(c, s)
+		if below := connOf(c); below != nil && s != http.StateClosed {
+			d.census.rest(below, s == http.StateNew || s == http.StateIdle)
+		}
+	}
 	return srv
 }
 

@@ -55,7 +55,10 @@ func (e *entrance) next() bool {
 		e.d.Log.Error("a connection could not be accepted", "listener", e.d.Name, "err", err)
 		return e.hand(arrival{err: err})
 	}
-	in := &conn{Conn: c, patience: e.d.WriteTimeout}
+	in := &conn{Conn: c, patience: e.d.WriteTimeout, census: e.d.census}
+	if !e.admit(in) {
+		return true
+	}
 	if e.d.TLS == nil {
 		return e.hand(arrival{conn: in})
 	}
@@ -68,6 +71,21 @@ func (e *entrance) next() bool {
 		e.handshake(in)
 	})
 	return true
+}
+
+// admit counts a connection. If there are too many, it is closed, or an idle one of
+// the same address, or of the address that has most.
+func (e *entrance) admit(c *conn) bool {
+	a := clientaddr.OfConn(c)
+	victim, reason, ok := e.d.census.enter(c, a, e.d.Exempt != nil && e.d.Exempt(a))
+	if !ok {
+		victim = c
+	}
+	if victim != nil {
+		e.d.Refused(reason)
+		_ = victim.Conn.Close()
+	}
+	return ok
 }
 
 func (e *entrance) begin(c *conn) bool {
@@ -110,6 +128,9 @@ func (e *entrance) handshake(c *conn) {
 		return
 	}
 	_ = c.SetDeadline(time.Time{})
+	if e.d.Known != nil && e.d.Known(t.ConnectionState()) {
+		c.Vouch()
+	}
 	e.hand(arrival{conn: t})
 }
 

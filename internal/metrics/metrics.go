@@ -30,6 +30,7 @@ type Metrics struct {
 	suppressed     *prometheus.CounterVec
 	unreadable     *prometheus.CounterVec
 	acceptErrors   *prometheus.CounterVec
+	refused        *prometheus.CounterVec
 
 	entrance, op, outcome, row, listener, kind bounded
 }
@@ -60,6 +61,7 @@ func New(registry *prometheus.Registry, version string) (*Metrics, error) {
 	m.suppressed = m.counters("signum_log_suppressed_total", "Lines that were counted instead of logged, because the last minute has enough of their kind.", "kind")
 	m.unreadable = m.counters("signum_store_unreadable_rows_total", "Rows that could not be read; each counts once.", "kind")
 	m.acceptErrors = m.counters("signum_accept_errors_total", "Connections that could not be accepted.", "listener")
+	m.refused = m.counters("signum_connections_refused_total", "Connections that were closed because there were too many.", "listener", "reason")
 	m.Counters("signum_panics_total", "Panics that were kept inside their goroutine or call, of the whole process.", "place", event.Panics)
 	m.buildInfo(version)
 	if m.err != nil {
@@ -135,6 +137,12 @@ func (m *Metrics) UnreadableRows(kind string, rows int) {
 // listener known.
 func (m *Metrics) AcceptErrors(listener string, connections int) {
 	m.acceptErrors.WithLabelValues(m.listener.value(listener)).Add(float64(connections))
+}
+
+// RefusedConnections counts connections that a listener closed, by a reason of a fixed
+// set; 0 makes both known.
+func (m *Metrics) RefusedConnections(listener, reason string, connections int) {
+	m.refused.WithLabelValues(m.listener.value(listener), reason).Add(float64(connections))
 }
 
 // Handler answers scrapes.

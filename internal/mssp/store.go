@@ -79,6 +79,8 @@ type Store interface {
 	// Party returns ErrNotFound for an unknown AP_ID, and *RowError if its row
 	// cannot be read. The result is shared: callers must not change it.
 	Party(ctx context.Context, id string) (*Party, error)
+	// Pins returns the pins of all parties whose rows can be read.
+	Pins(ctx context.Context) ([]Pin, error)
 	// PutParty inserts or replaces a party, its pins included.
 	PutParty(ctx context.Context, p *Party) error
 	// UpdateParty changes all of a party but its ID. ErrNotFound.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/door"
 	"github.com/signum-mssp/signum/internal/edge"
 	"github.com/signum-mssp/signum/internal/rest"
 	"github.com/signum-mssp/signum/internal/soap"
@@ -130,8 +131,8 @@ func slowNode(t *testing.T) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, l := range []*net.Listener{&n.listeners.mss, &n.listeners.web, &n.listeners.pki, &n.listeners.ops} {
-		*l = narrow{*l}
+	for _, d := range []*door.Door{n.doors.mss, n.doors.web, n.doors.pki, n.doors.ops} {
+		d.Listener = narrow{d.Listener}
 	}
 	run(t, n)
 	return n

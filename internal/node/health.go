@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"github.com/signum-mssp/signum/internal/door"
 	"github.com/signum-mssp/signum/internal/event"
 )
 
@@ -87,16 +86,14 @@ func (n *Node) pingStore(ctx context.Context) error {
 	}
 }
 
-// opsDoor serves metrics and health. Both are for the operator only, and tell no
+// opsHandler serves metrics and health. Both are for the operator only, and tell no
 // number, text or key.
-func (n *Node) opsDoor() *door.Door {
+func (n *Node) opsHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", n.metrics.Handler(n.deps.Logger))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", n.ready)
-	c := n.doorConfig("ops", n.listeners.ops, mux)
-	c.Stopping = errStopping
-	return door.New(c)
+	return mux
 }
 
 // ready answers 200, or 503 with the names of the checks that failed. With ?verbose

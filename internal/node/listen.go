@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http"
 	"strconv"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/config"
-	"github.com/signum-mssp/signum/internal/door"
 )
 
 // listeners are the bound addresses of a node.
@@ -43,20 +40,6 @@ func (n *Node) listen(context.Context) error {
 		})
 	}
 	return nil
-}
-
-// errStopping is the answer to waiting requests when the node stops. Their
-// transactions continue when it starts again.
-var errStopping = signum.Faultf(signum.InternalError, "The service is stopping")
-
-// doorConfig is what the doors of all listeners have in common.
-func (n *Node) doorConfig(name string, l net.Listener, h http.Handler) door.Config {
-	return door.Config{
-		Name: name, Listener: l, Handler: h,
-		ReadTimeout: n.cfg.Limits.ReadTimeout, WriteTimeout: n.cfg.Limits.WriteTimeout,
-		Log: n.deps.Logger, ErrorLog: n.httpLog,
-		Failed: func() { n.metrics.AcceptErrors(name, 1) },
-	}
 }
 
 // reachable is the address of a listener for those on this machine: one that

@@ -3,12 +3,15 @@ package node
 import (
 	"context"
 
+	"github.com/signum-mssp/signum/internal/door"
 	"github.com/signum-mssp/signum/internal/sim"
 )
 
 // observe lets metrics ask the parts for their figures.
 func (n *Node) observe(context.Context) error {
 	m := n.metrics
+	m.Gauges("signum_connections", "Connections that are open.", "listener", func() map[string]uint64 { return n.connections((*door.Door).Open) })
+	m.Gauges("signum_connections_max", "Connections that may be open.", "listener", func() map[string]uint64 { return n.connections(func(d *door.Door) int { return d.Most }) })
 	m.Gauge("signum_requests_waiting", "Requests that wait on this node for an outcome.", func() float64 { return float64(n.engine.Waiting()) })
 	m.Gauge("signum_apps_connected", "Inboxes that Apps have open on this node.", func() float64 { return float64(n.Apps.Connected()) })
 	m.Gauges("signum_sim_queue", "What waits in the SIM channel, by stage.", "stage", func() map[string]uint64 { return simQueues(n.SIMs.Stats()) })

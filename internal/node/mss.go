@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net/http"
 
-	"github.com/signum-mssp/signum/internal/door"
 	"github.com/signum-mssp/signum/internal/edge"
 	"github.com/signum-mssp/signum/internal/rest"
 	"github.com/signum-mssp/signum/internal/soap"
@@ -21,24 +21,15 @@ func (n *Node) newEdge(context.Context) error {
 	return nil
 }
 
-// mssDoor does not read X-Forwarded-For. A proxy in front of it must pass TLS
+// mssHandler does not read X-Forwarded-For. A proxy in front of it must pass TLS
 // through, because the certificate of the application provider is part of it, so
 // it cannot add the header: one that arrives was made by the application provider.
-func (n *Node) mssDoor() *door.Door {
+func (n *Node) mssHandler() http.Handler {
 	handler := edge.RefuseBrowsers(n.events, n.mss)
 	if n.deps.WrapMSS != nil {
 		handler = n.deps.WrapMSS(handler)
 	}
-	c := n.doorConfig("mss", n.listeners.mss, handler)
-	c.TLS = edge.TLSConfig(n.cfg.Listen.TLS(), n.mssCertificate)
-	c.Stopping = errStopping
-	return door.New(c)
-}
-
-func (n *Node) pkiDoor() *door.Door {
-	c := n.doorConfig("pki", n.listeners.pki, n.proxies.Handler(n.CA.Handler()))
-	c.Stopping = errStopping
-	return door.New(c)
+	return handler
 }
 
 // loadCertificates reads the TLS certificates of the listeners.

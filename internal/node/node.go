@@ -45,6 +45,7 @@ type Node struct {
 	smsc      *smpp.Client // nil: none is configured
 	engine    lateEngine
 	listeners listeners
+	doors     doors
 	mss, web  *http.ServeMux
 	proxies   *clientaddr.Resolver // in front of the pages and the PKI
 
@@ -81,7 +82,7 @@ func New(ctx context.Context, cfg config.Config, deps Deps) (*Node, error) {
 	n.onClose(func() error { counted.Close(); return nil })
 	n.newLogs()
 	for _, step := range []func(context.Context) error{
-		n.loadCertificates, n.listen, n.openStore, n.openCA, n.newSIMs, n.newApps, n.newEngine, n.newPages, n.newEdge, n.observe,
+		n.loadCertificates, n.listen, n.openStore, n.openCA, n.newSIMs, n.newApps, n.newEngine, n.newPages, n.newEdge, n.newDoors, n.observe,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())

@@ -87,7 +87,7 @@ func TestReady(t *testing.T) {
 		t.Errorf("livez without a store: %v", got)
 	}
 	w := httptest.NewRecorder()
-	if n.opsDoor().Handler.ServeHTTP(w, httptest.NewRequest("POST", "/readyz", nil)); w.Code != 405 {
+	if n.doors.ops.Handler.ServeHTTP(w, httptest.NewRequest("POST", "/readyz", nil)); w.Code != 405 {
 		t.Errorf("POST: %d", w.Code)
 	}
 }
@@ -223,7 +223,7 @@ func TestAcceptErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.listeners.web = &full{n.listeners.web, 3}
+	n.doors.web.Listener = &full{n.listeners.web, 3}
 	run(t, n)
 	if status, body := get(t, n.WebListenerURL()+"/phone"); status != 200 {
 		t.Errorf("%d %s", status, body)

@@ -22,8 +22,8 @@ type part struct {
 // start and stop together; a later stage has stopped before an earlier one does.
 func (n *Node) stages() [][]part {
 	base := []part{{"engine", n.engine.Run}}
-	if n.listeners.ops != nil {
-		base = append(base, part{"ops listener", n.opsDoor().Run}) // it tells that the others stop
+	if n.doors.ops != nil {
+		base = append(base, part{"ops listener", n.doors.ops.Run}) // it tells that the others stop
 	}
 	if n.smsc != nil {
 		base = append(base, part{"SMSC client", n.smsc.Run})
@@ -42,9 +42,9 @@ func (n *Node) stages() [][]part {
 				n.Apps.Close()
 				return nil
 			}},
-			{"MSS listener", n.mssDoor().Run},
-			{"web listener", n.webDoor().Run},
-			{"PKI listener", n.pkiDoor().Run},
+			{"MSS listener", n.doors.mss.Run},
+			{"web listener", n.doors.web.Run},
+			{"PKI listener", n.doors.pki.Run},
 		},
 	}
 }

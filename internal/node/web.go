@@ -11,7 +11,6 @@ import (
 	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/config"
-	"github.com/signum-mssp/signum/internal/door"
 	"github.com/signum-mssp/signum/internal/limit"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/web"
@@ -91,12 +90,10 @@ func (n *Node) newPages(ctx context.Context) error {
 // httpsOnly reports whether the name of the pages is for https alone.
 func (n *Node) httpsOnly() bool { return n.cfg.Listen.Web.HTTPSOnly && web.RealName(n.WebURL()) }
 
-func (n *Node) webDoor() *door.Door {
+func (n *Node) webHandler() http.Handler {
 	pages := http.Handler(n.web)
 	if n.httpsOnly() {
 		pages = web.HTTPSOnly(pages)
 	}
-	c := n.doorConfig("web", n.listeners.web, n.proxies.Handler(web.OwnHosts(n.WebURL(), n.events, pages)))
-	c.TLS = n.webTLS
-	return door.New(c)
+	return n.proxies.Handler(web.OwnHosts(n.WebURL(), n.events, pages))
 }

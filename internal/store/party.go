@@ -118,6 +118,29 @@ func (s *Store) Party(ctx context.Context, id string) (*mssp.Party, error) {
 	return p, nil
 }
 
+var selectPins = &query{text: `SELECT id, pins FROM parties`}
+
+// Pins implements mssp.Store.
+func (s *Store) Pins(ctx context.Context) (all []mssp.Pin, err error) {
+	err = s.read.each(ctx, selectPins, nil, func(rows *sql.Rows) error {
+		var id, pins string
+		if err := rows.Scan(&id, &pins); err != nil {
+			return err
+		}
+		var p mssp.Party
+		if err := decodePins(&p, pins); err != nil {
+			_ = s.unreadable.row(mssp.RowParty, id, err) // reported once
+			return nil
+		}
+		all = append(all, p.Pins...)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: pins: %w", err)
+	}
+	return all, nil
+}
+
 var upsertParty = &query{text: `
 INSERT INTO parties (id, ap_pwd, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang,
     auto_activation, test_numbers, geofence)
@@ -213,6 +236,19 @@ func encodeList(texts []string) string {
 }
 
 func decodeLists(p *mssp.Party, pins, profiles, services string) error {
+	if err := decodePins(p, pins); err != nil {
+		return err
+	}
+	if err := decodeList(profiles, &p.Profiles); err != nil {
+		return fmt.Errorf("profiles: %w", err)
+	}
+	if err := decodeList(services, &p.Services); err != nil {
+		return fmt.Errorf("services: %w", err)
+	}
+	return nil
+}
+
+func decodePins(p *mssp.Party, pins string) error {
 	var texts []string
 	if err := json.Unmarshal([]byte(pins), &texts); err != nil {
 		return fmt.Errorf("pins: %w", err)
@@ -223,12 +259,6 @@ func decodeLists(p *mssp.Party, pins, profiles, services string) error {
 			return fmt.Errorf("pin %q is not a SHA-256 in hex", text)
 		}
 		p.Pins = append(p.Pins, mssp.Pin(b))
-	}
-	if err := decodeList(profiles, &p.Profiles); err != nil {
-		return fmt.Errorf("profiles: %w", err)
-	}
-	if err := decodeList(services, &p.Services); err != nil {
-		return fmt.Errorf("services: %w", err)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -121,6 +122,7 @@ func (b *Sandbox) nodeConfig() (c config.Config, err error) {
 		c.Listen.Web.TLS = keyPair
 	}
 	c.Listen.Ops.Address = config.Address(cmp.Or(b.cfg.OpsAddr, "127.0.0.1:0"))
+	c.Listen.Exempt = loopback // the phones and the developer's load tests are there
 	c.Store.URL = config.NewSecret(storeURL(b.cfg.Store, private))
 	c.CA = config.CA{
 		Directory: filepath.Join(private, "ca"), Create: true, Profile: cmp.Or(b.cfg.CAProfile, config.ProfileECDSA),
@@ -142,6 +144,8 @@ func (b *Sandbox) nodeConfig() (c config.Config, err error) {
 	c.App.Limits.Begin, c.App.Limits.Address = unlimitedEnrolments, unlimitedCalls
 	return c, nil
 }
+
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
 // storeURL returns the URL of the database. A plain path is an SQLite file.
 func storeURL(store, private string) string {

@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/signum-mssp/signum"
@@ -169,4 +171,14 @@ func testParty(t *testing.T, d *database) {
 	must(t, s.PutParty(t.Context(), &changed))
 	check(&changed)
 	check(bare)
+
+	must(t, s.PutParty(t.Context(), &mssp.Party{ID: "http://third.example", Pins: []mssp.Pin{{1}, {2}}}))
+	pins, err := s.Pins(t.Context())
+	must(t, err)
+	slices.SortFunc(pins, func(a, b mssp.Pin) int { return bytes.Compare(a[:], b[:]) })
+	want := []mssp.Pin{{1}, {2}, changed.Pins[0]}
+	slices.SortFunc(want, func(a, b mssp.Pin) int { return bytes.Compare(a[:], b[:]) })
+	if !slices.Equal(pins, want) {
+		t.Errorf("pins of all parties: %v, want %v", pins, want)
+	}
 }

@@ -1,0 +1,69 @@
+package node
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/clientaddr"
+	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/door"
+	"github.com/signum-mssp/signum/internal/edge"
+)
+
+// doors are the servers of the listeners; ops may be nil.
+type doors struct{ mss, web, pki, ops *door.Door }
+
+// errStopping is the answer to waiting requests when the node stops. Their
+// transactions continue when it starts again.
+var errStopping = signum.Faultf(signum.InternalError, "The service is stopping")
+
+// newDoors makes the servers of the listeners.
+func (n *Node) newDoors(context.Context) error {
+	room, err := capacity(n.cfg, openFiles())
+	if err != nil {
+		return err
+	}
+	l := n.cfg.Listen
+	exempt := clientaddr.New(append(append([]netip.Prefix(nil), n.cfg.TrustedProxies...), l.Exempt...))
+	config := func(name string, bound net.Listener, c config.Connections, h http.Handler) door.Config {
+		for _, reason := range door.Reasons() {
+			n.metrics.RefusedConnections(name, reason, 0)
+		}
+		return door.Config{
+			Name: name, Listener: bound, Handler: h, Stopping: errStopping,
+			ReadTimeout: n.cfg.Limits.ReadTimeout, WriteTimeout: n.cfg.Limits.WriteTimeout,
+			Most: room[name], PerAddress: c.PerAddress, Exempt: exempt.Trusts,
+			Log: n.deps.Logger, ErrorLog: n.httpLog,
+			Failed:  func() { n.metrics.AcceptErrors(name, 1) },
+			Refused: func(reason string) { n.metrics.RefusedConnections(name, reason, 1) },
+		}
+	}
+	mss := config("mss", n.listeners.mss, l.MSS.Connections, n.mssHandler())
+	mss.TLS = edge.TLSConfig(l.TLS(), n.mssCertificate)
+	mss.Known = (&edge.Known{Pins: n.Store.Pins, Clock: n.deps.Clock}).Shown
+	web := config("web", n.listeners.web, l.Web.Connections, n.webHandler())
+	web.TLS = n.webTLS
+	web.Stopping = nil // people finish what they do
+	n.doors = doors{
+		mss: door.New(mss), web: door.New(web),
+		pki: door.New(config("pki", n.listeners.pki, l.PKI.Connections, n.proxies.Handler(n.CA.Handler()))),
+	}
+	if n.listeners.ops != nil {
+		n.doors.ops = door.New(config("ops", n.listeners.ops, l.Ops.Connections, n.opsHandler()))
+	}
+	return nil
+}
+
+// connections returns a figure of each door, for metrics.
+func (n *Node) connections(figure func(*door.Door) int) map[string]uint64 {
+	all := make(map[string]uint64)
+	for _, d := range []*door.Door{n.doors.mss, n.doors.web, n.doors.pki, n.doors.ops} {
+		if d != nil {
+			all[d.Name] = uint64(figure(d))
+		}
+	}
+	return all
+}
