@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"internal/web/webtest":     {"internal/testkit"},
 	"internal/lab/handsetpage": {"", "internal/event", "internal/web"},
 	"internal/bench":           {"", "internal/mssp", "client", "internal/ca", "internal/engine/phonetest", "internal/lab/card", "internal/lab/person", "internal/lab/sandbox", "internal/lab/softapp", "internal/node"},
-	"internal/ca":              {"internal/clientaddr", "internal/event", "internal/mssp"},
+	"internal/ca":              {"internal/clientaddr", "internal/event", "internal/limit", "internal/mssp"},
 	"internal/lab/card":        {"", "internal/lang", "internal/mssp", "internal/cms", "internal/scp80", "internal/sms", "internal/applet"},
 	"internal/clientaddr":      {},
 	"internal/cms":             {},

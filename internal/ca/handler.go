@@ -193,7 +193,7 @@ func (i *Issuer) answerOCSP(w http.ResponseWriter, r *http.Request, e *event.Eve
 		}
 	case http.MethodGet, http.MethodHead:
 		request = ocspFromPath(r.URL)
-		maxAge = ocspRefresh
+		maxAge = ocspMaxAge
 	default:
 		return notAllowed("GET, HEAD, POST"), nil
 	}

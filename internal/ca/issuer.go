@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/limit"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -47,7 +48,8 @@ type Issuer struct {
 
 	throwaway  func() (crypto.Signer, error)
 	publishers []*publisher
-	answers    ocspCache
+	answers    *ocspCache
+	unknown    *limit.Limiter // of OCSP answers about serials that were never issued, by CA
 }
 
 // New returns an issuer that works with the authority's keys.
@@ -75,6 +77,8 @@ func New(a *Authority, store mssp.CertificateStore, o Options) (*Issuer, error) 
 		scheme:     s,
 		throwaway:  throwawayKey(a.issuing.PublicKey),
 		publishers: publishers(a),
+		answers:    newOCSPCache(maxOCSPAnswers),
+		unknown:    limit.New(unknownOCSP, len(publishers(a))),
 	}
 	if i.clock == nil {
 		i.clock = mssp.SystemClock{}

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/crypto/ocsp"
@@ -21,10 +20,9 @@ import (
 const (
 	// ocspValidity is the time from signing to nextUpdate.
 	ocspValidity = time.Hour
-	// ocspRefresh is how long a signed answer is reused, and how long HTTP caches
-	// may keep it.
-	ocspRefresh    = time.Minute
-	maxOCSPAnswers = 4096 // in the cache
+	// ocspMaxAge is how long HTTP caches may keep an answer, and with it miss a
+	// revocation.
+	ocspMaxAge = time.Minute
 )
 
 // ocspAlgorithm is how the key of an issuing CA signs OCSP answers. With an RSA
@@ -36,48 +34,6 @@ func ocspAlgorithm(key crypto.PublicKey) x509.SignatureAlgorithm {
 		return x509.SHA256WithRSA
 	}
 	return x509.UnknownSignatureAlgorithm // the library chooses by the curve
-}
-
-// ocspKey is everything an answer depends on, except the time. It includes the
-// status, so a revocation on any node shows at once.
-type ocspKey struct {
-	issuer  string
-	serial  string
-	hash    crypto.Hash
-	status  int
-	revoked int64
-	reason  int
-}
-
-type signedOCSP struct {
-	der    []byte
-	signed time.Time
-}
-
-// ocspCache keeps signed answers, so that a repeated request costs a look-up
-// instead of a signature.
-type ocspCache struct {
-	mu      sync.Mutex
-	answers map[ocspKey]signedOCSP
-}
-
-func (c *ocspCache) get(k ocspKey, now time.Time) []byte {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	a, ok := c.answers[k]
-	if age := now.Sub(a.signed); !ok || age < 0 || age >= ocspRefresh {
-		return nil
-	}
-	return a.der
-}
-
-func (c *ocspCache) put(k ocspKey, a signedOCSP) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.answers == nil || len(c.answers) >= maxOCSPAnswers {
-		c.answers = make(map[ocspKey]signedOCSP)
-	}
-	c.answers[k] = a
 }
 
 // ocspAnswer is the answer to an OCSP request.
@@ -96,7 +52,9 @@ var ocspStatuses = map[int]string{ocsp.Good: "good", ocsp.Revoked: "revoked", oc
 // for certificates of a current or former issuing CA, signed with the key of that
 // CA, otherwise an unsigned error. If the request asks for several certificates,
 // the first is answered; there is no nonce, so that answers can be cached (RFC 5019,
-// clause 4 permits both). The error is the cause of tryLater and internalError.
+// clause 4 and RFC 9654 permit both). Beyond a limit, serials that were never issued
+// get tryLater, unsigned. The error is the cause of internalError, and of tryLater if
+// the store failed.
 func (i *Issuer) ocsp(ctx context.Context, request []byte) (ocspAnswer, error) {
 	req, err := ocsp.ParseRequest(request)
 	if err != nil {
@@ -118,14 +76,17 @@ func (i *Issuer) ocsp(ctx context.Context, request []byte) (ocspAnswer, error) {
 		k.status, k.revoked, k.reason = ocsp.Revoked, c.RevokedAt.Unix(), c.Reason
 	}
 	answer := ocspAnswer{status: ocspStatuses[k.status], signed: true, serial: k.serial}
-	if answer.der = i.answers.get(k, now); answer.der != nil {
-		return answer, nil
-	}
-	if answer.der, err = signOCSP(ca, k, req.SerialNumber, now); err != nil {
+	answer.der, err = i.answers.answer(k, now, func() ([]byte, error) {
+		if k.status == ocsp.Unknown && i.unknown.Take(k.issuer, now) > 0 {
+			return nil, nil
+		}
+		return signOCSP(ca, k, req.SerialNumber, now)
+	})
+	switch {
+	case err != nil:
 		return ocspError("internalError", ocsp.InternalErrorErrorResponse), err
-	}
-	if k.status != ocsp.Unknown { // a stranger can invent any number of them
-		i.answers.put(k, signedOCSP{answer.der, now})
+	case answer.der == nil:
+		return ocspError("tryLater", ocsp.TryLaterErrorResponse), nil
 	}
 	return answer, nil
 }
