@@ -65,7 +65,7 @@ func TestAttackManyConnections(t *testing.T) {
 	for i := range strangers {
 		s := dialFrom(t, 1, addr)
 		// A body that never comes.
-		fmt.Fprintf(s, "POST /me/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+		fmt.Fprintf(s, "POST /app/v2/enrol/begin HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
 		if i < most { // the handler waits for the body: the connection is not idle
 			if line, err := bufio.NewReader(s).ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 100 ") {
 				t.Fatalf("connection %d: %q, %v", i, line, err)

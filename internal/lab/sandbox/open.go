@@ -113,9 +113,9 @@ func (b *Sandbox) nodeConfig() (c config.Config, err error) {
 	if b.cfg.WebPhones && c.Service.AuthURI == "" {
 		c.Service.AuthURI = phonePath
 	}
-	c.Listen.MSS = config.MSSListener{Address: config.Address(b.cfg.Addr), TLS: keyPair}
+	c.Listen.MSS.Address, c.Listen.MSS.TLS = config.Address(b.cfg.Addr), keyPair
 	c.Listen.PKI.Address = config.Address(pkiAddr(b.cfg, b.Dir, b.files.host))
-	c.Listen.Web = config.WebListener{Address: config.Address(webAddr(b.cfg, b.Dir, b.files.host)), URL: config.URL(b.cfg.WebURL)}
+	c.Listen.Web.Address, c.Listen.Web.URL = config.Address(webAddr(b.cfg, b.Dir, b.files.host)), config.URL(b.cfg.WebURL)
 	// A developer's name may serve something else over http tomorrow.
 	c.Listen.Web.HTTPSOnly = false
 	if !onLoopback(b.files.host) {
