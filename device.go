@@ -6,7 +6,7 @@ import "strings"
 type DeviceState string
 
 // The states of a device. A request of a party that has auto activation activates
-// an inactive or registered SIM.
+// a registered SIM.
 const (
 	DeviceActive     DeviceState = "ACTIVE"     // has a key and can sign
 	DeviceInactive   DeviceState = "INACTIVE"   // switched off; requests treat it as absent

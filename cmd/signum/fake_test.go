@@ -295,6 +295,8 @@ func (f *fakeService) sandbox(w http.ResponseWriter, path string) {
 		fmt.Fprint(w, `{"redirect_uri":"myapp://done"}`)
 	case path == "/sandbox/open" && strings.Contains(f.body, "silent"), path == "/sandbox/phone" && strings.Contains(f.body, "+41791000001"):
 		fmt.Fprint(w, `{}`)
+	case path == "/sandbox/sim/end", path == "/sandbox/sim/reopen":
+		fmt.Fprint(w, `{}`)
 	case strings.HasPrefix(path, "/sandbox/sim/") && strings.Contains(f.body, fakeICCID):
 		fmt.Fprint(w, fakeCard)
 	case path == "/sandbox/cards" && strings.Contains(f.form()["cards"], "good"): // not the body: its boundary is random

@@ -14,37 +14,51 @@ import (
 func newSimCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sim",
-		Short: "Move, block, show and trace the SIM cards of a running sandbox",
+		Short: "Move, block, end, show and trace the SIM cards of a running sandbox",
 		Long: `Commands for the SIM cards of a running sandbox. "signum user import" adds cards. Each
 has an ICCID, the 18 to 20 digits that are printed on it; the last is a check digit.`,
 	}
-	cmd.AddCommand(newSimSwapCmd(), newSimRenumberCmd(), newSimBlockCmd(), newSimUnblockCmd(), newSimShowCmd(), newSimTraceCmd())
+	cmd.AddCommand(newSimSwapCmd(), newSimRenumberCmd(), newSimBlockCmd(), newSimUnblockCmd(), newSimEndCmd(), newSimReopenCmd(), newSimShowCmd(), newSimTraceCmd())
 	return cmd
 }
 
 func newSimSwapCmd() *cobra.Command {
 	var f controlFlags
+	var keep bool
 	cmd := &cobra.Command{
 		Use:   "swap MSISDN ICCID",
 		Short: "Give a user another SIM card from stock",
 		Long: `Gives the user of MSISDN the card ICCID, which must be in stock: imported with an
 empty msisdn. The old card is retired for good: nothing is sent to it any more, and
-the certificate of its key is revoked (cessationOfOperation). The account keeps its
-serial number and its Apps. The new SIM makes its key when it is activated; until then
-requests to it are answered with 404.
+the certificate of its key is revoked (cessationOfOperation). The new SIM makes its key
+when it is activated; until then requests to it are answered with 404.
+
+When the new SIM is activated, the account gets another serial number and its Apps
+end: parties notice that the user has another SIM. The account keeps both if its owner
+consents to the new SIM beforehand, or with --keep-serial. Use that flag only if you
+have checked that the person who gets the card is the owner of the account; it counts
+for 90 days.
 
 A request that is on the old phone can no longer be answered and expires. Swapping to
 the same card again changes nothing.
 
 ` + controlExitCodes,
-		Example: `  signum sim swap --sandbox ./box +41791000001 89410123456789012342`,
-		Args:    cobra.ExactArgs(2),
+		Example: `  signum sim swap --sandbox ./box +41791000001 89410123456789012342
+  signum sim swap --sandbox ./box --keep-serial +41791000001 89410123456789012342`,
+		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.post(cmd.Context(), "/sandbox/sim/swap", map[string]string{"msisdn": withPlus(args[0]), "iccid": args[1]}, nil)
+			return f.post(cmd.Context(), "/sandbox/sim/swap", swapRequest{withPlus(args[0]), args[1], keep}, nil)
 		},
 	}
 	f.register(cmd)
+	cmd.Flags().BoolVar(&keep, "keep-serial", false, "keep the serial number and the Apps of the account")
 	return cmd
+}
+
+type swapRequest struct {
+	MSISDN string `json:"msisdn"`
+	ICCID  string `json:"iccid"`
+	Keep   bool   `json:"keep_serial,omitempty"`
 }
 
 func newSimRenumberCmd() *cobra.Command {
@@ -71,10 +85,9 @@ func newSimBlockCmd() *cobra.Command {
 	return newSimStateCmd("BLOCKED", &cobra.Command{
 		Use:   "block ICCID",
 		Short: "Block a SIM card that is lost or stolen",
-		Long: `Blocks the card: from now on nothing is sent to it. The user's SIM counts as switched
-off, so requests are answered as if there were none: with 105, or by the user's App if
-there is one. A party with auto activation gets 209. Nothing is revoked: signum sim
-unblock restores everything.
+		Long: `Blocks the card: from now on nothing is sent to it. Requests are answered as if the user
+had no SIM: with 105, or by the user's App if there is one. Nothing is revoked: signum
+sim unblock restores everything.
 
 ` + controlExitCodes,
 		Example: `  signum sim block --sandbox ./box 89410123456789012342`,
@@ -85,8 +98,8 @@ func newSimUnblockCmd() *cobra.Command {
 	return newSimStateCmd("ACTIVE", &cobra.Command{
 		Use:   "unblock ICCID",
 		Short: "Unblock a blocked SIM card",
-		Long: `Undoes signum sim block. The SIM still has its key; if the certificate was revoked
-meanwhile, the SIM stays switched off.
+		Long: `Undoes signum sim block. The SIM still has its key. If the SIM has ended meanwhile, or its
+certificate was revoked, it stays inactive.
 
 ` + controlExitCodes,
 		Example: `  signum sim unblock --sandbox ./box 89410123456789012342`,

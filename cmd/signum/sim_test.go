@@ -21,8 +21,12 @@ func TestSimCommands(t *testing.T) {
 		err  string // in it
 		sent string
 	}{
-		{"swap", []string{"swap", "41791000001", id}, 0, nil, "", `{"iccid":"` + id + `","msisdn":"+41791000001"}`},
-		{"swap refused", []string{"swap", "+41791000001", "1"}, exitRefused, nil, `refused by the sandbox: nothing\x1b there`, `{"iccid":"1","msisdn":"+41791000001"}`},
+		{"swap", []string{"swap", "41791000001", id}, 0, nil, "", `{"msisdn":"+41791000001","iccid":"` + id + `"}`},
+		{"swap, serial kept", []string{"swap", "--keep-serial", "+41791000001", id}, 0, nil, "", `{"msisdn":"+41791000001","iccid":"` + id + `","keep_serial":true}`},
+		{"end", []string{"end", "41791000001"}, 0, nil, "", `{"msisdn":"+41791000001"}`},
+		{"reopen", []string{"reopen", "+41791000001"}, 0, nil, "", `{"msisdn":"+41791000001"}`},
+		{"reopen, serial kept", []string{"reopen", "--keep-serial", "41791000001"}, 0, nil, "", `{"msisdn":"+41791000001","keep_serial":true}`},
+		{"swap refused", []string{"swap", "+41791000001", "1"}, exitRefused, nil, `refused by the sandbox: nothing\x1b there`, `{"msisdn":"+41791000001","iccid":"1"}`},
 		{"swap nothing", []string{"swap", id}, exitLocal, nil, "accepts 2 arg", ""},
 		{"renumber", []string{"renumber", "+41791000001", "odd"}, exitUnreachable, nil, "is not a sandbox", `{"from":"+41791000001","to":"+odd"}`},
 		{"block", []string{"block", id}, 0, nil, "", `{"iccid":"` + id + `","state":"BLOCKED"}`},

@@ -38,12 +38,12 @@ func (s *Server) Remove(ctx context.Context, deviceID string) error {
 	return s.removeDevice(ctx, d)
 }
 
-// removeDevice deactivates the device before it reads its certificate, so that
+// removeDevice ends the device before it reads its certificate, so that
 // no renewal can issue another one afterwards. It revokes before it removes: if
 // revoking fails, the App still exists and can repeat the call.
 func (s *Server) removeDevice(ctx context.Context, a *mssp.AppDevice) error {
 	const cessation = 5
-	if err := s.cfg.Store.DeactivateDevice(ctx, a.DeviceID); err != nil {
+	if err := s.cfg.Store.EndDevice(ctx, a.DeviceID, mssp.EndedByUser, s.now()); err != nil {
 		return err
 	}
 	_, d, err := s.deviceOf(ctx, a)

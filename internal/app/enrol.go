@@ -89,11 +89,11 @@ func (c *call) invited(hash []byte) (*mssp.Invite, *account, error) {
 	if a.recovery, err = c.s.cfg.Store.RecoveryHash(ctx, inv.MSISDN); err != nil {
 		return nil, nil, err
 	}
-	// An account that lost all its devices still has its recovery code.
-	a.used = a.recovery != nil || sub.RecoveryCodeCreated
-	for _, d := range sub.Devices {
-		a.used = a.used || d.State == signum.DeviceActive || d.Certificate != nil
+	known, err := c.s.cfg.Store.SerialKnown(ctx, inv.MSISDN)
+	if err != nil {
+		return nil, nil, err
 	}
+	a.used = known || a.recovery != nil || sub.RecoveryCodeCreated
 	return inv, a, nil
 }
 
@@ -230,7 +230,7 @@ func (c *call) carryOut(e *pendingEnrolment, in *enrolRequest) (*enrolled, error
 	}
 	kept = true
 	if change.Serial != "" {
-		c.retire(e.msisdn, e.deviceID)
+		c.revokeEnded(e.msisdn)
 	}
 	for _, der := range append([][]byte{cert.DER}, chain...) {
 		out.Certificates = append(out.Certificates, der)
@@ -238,34 +238,18 @@ func (c *call) carryOut(e *pendingEnrolment, in *enrolRequest) (*enrolled, error
 	return out, nil
 }
 
-// retire revokes and deactivates the other devices of an account that got a new
-// serial number, because their certificates name the old one. The enrolment
-// stands even if this fails.
-func (c *call) retire(msisdn, except string) {
-	const superseded = 4
+// revokeEnded revokes the certificates of the devices that ended with the old serial
+// number of the account. The enrolment stands even if this fails.
+func (c *call) revokeEnded(msisdn string) {
 	defer event.Rescue(c.s.log, "App enrolment")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), storeTimeout)
 	defer cancel()
-	s := c.s.cfg.Store
-	sub, err := s.Subscriber(ctx, msisdn)
-	if err != nil {
-		c.s.log.ErrorContext(ctx, "devices with the old serial number not retired", "err", err)
-		return
+	sub, err := c.s.cfg.Store.Subscriber(ctx, msisdn)
+	if err == nil {
+		err = mssp.RevokeEnded(ctx, c.s.cfg.CA, sub.Devices)
 	}
-	for _, d := range sub.Devices {
-		if d.ID == except {
-			continue
-		}
-		var err error
-		if d.Certificate != nil && d.Certificate.State == mssp.CertificateGood {
-			err = c.s.cfg.CA.Revoke(ctx, d.Certificate.Serial, superseded)
-		}
-		if err == nil && d.State == signum.DeviceActive {
-			err = s.DeactivateDevice(ctx, d.ID)
-		}
-		if err != nil {
-			c.s.log.ErrorContext(ctx, "device with the old serial number not retired", "device", d.ID, "err", err)
-		}
+	if err != nil {
+		c.s.log.ErrorContext(ctx, "certificates with the old serial number not revoked", "err", err)
 	}
 }
 

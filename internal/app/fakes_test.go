@@ -33,6 +33,7 @@ type store struct {
 	apps     map[string]*mssp.AppDevice
 	invites  map[string]*mssp.Invite
 	recovery map[string][]byte
+	known    map[string]bool // by MSISDN: a certificate has named the serial
 	certs    map[string]*mssp.Certificate
 	enrolled int
 	fail     error // returned by every call, if set
@@ -42,7 +43,7 @@ func newStore(t *trap) *store {
 	return &store{
 		trap: t,
 		subs: make(map[string]*mssp.Subscriber), apps: make(map[string]*mssp.AppDevice),
-		invites: make(map[string]*mssp.Invite), recovery: make(map[string][]byte), certs: make(map[string]*mssp.Certificate),
+		invites: make(map[string]*mssp.Invite), recovery: make(map[string][]byte), known: make(map[string]bool), certs: make(map[string]*mssp.Certificate),
 	}
 }
 
@@ -79,10 +80,14 @@ func (s *store) EnrolApp(_ context.Context, e *mssp.Enrolment, now time.Time) er
 	}
 	delete(s.invites, string(e.CodeHash))
 	sub := s.subs[e.App.MSISDN]
-	sub.Devices = append(sub.Devices, e.Device)
+	s.known[sub.MSISDN] = true
 	if e.Serial != "" {
 		sub.Serial = e.Serial
+		for i := range sub.Devices {
+			end(&sub.Devices[i], mssp.EndedByEnrolment, now)
+		}
 	}
+	sub.Devices = append(sub.Devices, e.Device)
 	if e.RecoveryHash != nil {
 		s.recovery[e.App.MSISDN], sub.RecoveryCodeCreated = e.RecoveryHash, true
 	}
@@ -248,11 +253,23 @@ func (s *store) SetPINBlocked(_ context.Context, id string, blocked bool) error 
 	return err
 }
 
-func (s *store) DeactivateDevice(_ context.Context, id string) error {
+func (s *store) EndDevice(_ context.Context, id string, why mssp.DeviceEnd, at time.Time) error {
 	leave, err := s.enter()
 	defer leave()
-	s.device(id).State = signum.DeviceInactive
+	end(s.device(id), why, at)
 	return err
+}
+
+func end(d *mssp.Device, why mssp.DeviceEnd, at time.Time) {
+	if d.Ended == "" {
+		d.State, d.Ended, d.EndedAt = signum.DeviceInactive, why, at
+	}
+}
+
+func (s *store) SerialKnown(_ context.Context, n string) (bool, error) {
+	leave, err := s.enter()
+	defer leave()
+	return s.known[n], err
 }
 
 func (s *store) setFail(err error) {

@@ -141,7 +141,7 @@ func TestPanicInCall(t *testing.T) {
 		{"Signature", "", calling("GET", "signature?id=h1", nil), 404},
 		{"Answer", "", signing, 204},
 		{"Now", "drop", signing, 204}, // under registry.mu
-		{"DeactivateDevice", "", calling("DELETE", "device", nil), 204},
+		{"EndDevice", "", calling("DELETE", "device", nil), 204},
 		{"Revoke", "", calling("DELETE", "device", nil), 204},
 		{"RemoveApp", "", calling("DELETE", "device", nil), 204},
 	} {
@@ -203,7 +203,7 @@ func TestPanicAfterEnrolment(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.enrol(alice)
-	w.trap.set("Subscriber", "retire")
+	w.trap.set("Subscriber", "revokeEnded")
 	p := newPhone(w)
 	p.enrol(w.invite(alice, false), "").is(t, 200, "") // without the recovery code
 	w.panicked(t, "App enrolment")

@@ -35,15 +35,14 @@ type Store interface {
 	Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber, error)
 	RenewDevice(ctx context.Context, deviceID, oldSerial, newSerial string) (bool, error)
 	SetPINBlocked(ctx context.Context, deviceID string, blocked bool) error
-	DeactivateDevice(ctx context.Context, deviceID string) error
+	SerialKnown(ctx context.Context, msisdn string) (bool, error)
+	EndDevice(ctx context.Context, deviceID string, why mssp.DeviceEnd, at time.Time) error
 }
 
 // CA issues and revokes the certificates of Apps.
 type CA interface {
 	mssp.Issuer
 	mssp.Chains // an App gets the CA certificates with its own
-	// Revoke revokes a certificate. The reason is a CRLReason of RFC 5280, clause 5.3.1.
-	Revoke(ctx context.Context, serial string, reason int) error
 }
 
 // Config configures a Server. Store, CA, Service, WebURL and NewSerial must be set.

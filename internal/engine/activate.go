@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
@@ -29,11 +30,13 @@ func (e *Engine) activate(ctx context.Context, t *mssp.Transaction, a mssp.Devic
 		e.cfg.Logger.WarnContext(ctx, "new key refused", "trans_id", t.ID, "device", t.DeviceID, "err", err)
 		return e.decide(ctx, t, mssp.Failed(signum.NewFault(signum.InvalidSignature)))
 	}
-	cert, err := e.certify(ctx, t, a, key)
-	if err != nil {
-		return fmt.Errorf("activating device %s: %w", t.DeviceID, err)
+	cert, err := e.certify(ctx, t, a, key, kind)
+	if errors.Is(err, mssp.ErrDeviceState) {
+		// The SIM has ended since it was asked: it counts as absent.
+		e.cfg.Logger.WarnContext(ctx, "new key refused", "trans_id", t.ID, "device", t.DeviceID, "err", err)
+		return e.decide(ctx, t, mssp.Failed(signum.NewFault(signum.UnknownClient)))
 	}
-	if err := e.cfg.Store.ActivateDevice(ctx, t.DeviceID, kind, cert.Serial); err != nil {
+	if err != nil {
 		return fmt.Errorf("activating device %s: %w", t.DeviceID, err)
 	}
 	if err := prepare(t, cert, e.now()); err != nil {
@@ -75,32 +78,101 @@ func provenKey(a mssp.DeviceAnswer) (crypto.PublicKey, signum.KeyType, error) {
 	return nil, "", fmt.Errorf("a key of type %T", key)
 }
 
-// certify returns the device's certificate for the key: the existing one, if an
-// earlier attempt got as far as issuing it, otherwise a new one.
-func (e *Engine) certify(ctx context.Context, t *mssp.Transaction, a mssp.DeviceAnswer, key crypto.PublicKey) (*mssp.Certificate, error) {
+// certify returns the certificate of the device for the key, and makes the device
+// active with it. If an earlier attempt got as far as that, nothing changes.
+func (e *Engine) certify(ctx context.Context, t *mssp.Transaction, a mssp.DeviceAnswer, key crypto.PublicKey, kind signum.KeyType) (*mssp.Certificate, error) {
 	s, err := e.cfg.Store.Subscriber(ctx, t.MSISDN)
 	if err != nil {
 		return nil, err
 	}
-	known := false
-	for _, d := range s.Devices {
-		if d.ID != t.DeviceID {
-			continue
-		}
-		known = true
-		if c := d.Certificate; c != nil && c.State == mssp.CertificateGood && e.now().Before(c.NotAfter) {
-			if cert, err := x509.ParseCertificate(c.DER); err == nil && bytes.Equal(cert.RawSubjectPublicKeyInfo, a.PublicKey) {
-				return c, nil
-			}
-		}
-	}
-	if !known {
+	i := slices.IndexFunc(s.Devices, func(d mssp.Device) bool { return d.ID == t.DeviceID })
+	switch {
+	case i < 0:
 		return nil, fmt.Errorf("%s is not a device of the subscriber: %w", t.DeviceID, mssp.ErrNotFound)
-	}
-	if e.cfg.Issuer == nil {
+	case e.isActive(&s.Devices[i], a.PublicKey):
+		e.revokeEnded(ctx, s) // an earlier attempt may not have got as far as this
+		return s.Devices[i].Certificate, nil
+	case s.Devices[i].State != signum.DeviceRegistered:
+		return nil, fmt.Errorf("device %s is %s: %w", t.DeviceID, s.Devices[i].State, mssp.ErrDeviceState)
+	case e.cfg.Issuer == nil:
 		return nil, errors.New("no issuer")
 	}
-	return e.cfg.Issuer.Issue(ctx, s.Serial, t.DeviceID, key)
+	keep, err := e.keepsSerial(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if keep {
+		cert, err := e.issue(ctx, s.Serial, key, &mssp.Activation{DeviceID: t.DeviceID, KeyType: kind})
+		if !errors.Is(err, mssp.ErrConsent) { // else the consent was withdrawn or used meanwhile
+			return cert, err
+		}
+	}
+	next := e.cfg.NewSerial()
+	cert, err := e.issue(ctx, next, key, &mssp.Activation{DeviceID: t.DeviceID, KeyType: kind, Serial: next})
+	if err != nil {
+		return nil, err
+	}
+	if s, err = e.cfg.Store.Subscriber(ctx, t.MSISDN); err == nil {
+		e.revokeEnded(ctx, s)
+	}
+	return cert, err
+}
+
+// isActive reports whether the device is active with this key.
+func (e *Engine) isActive(d *mssp.Device, key []byte) bool {
+	c := d.Certificate
+	if d.State != signum.DeviceActive || c == nil || c.State != mssp.CertificateGood || !e.now().Before(c.NotAfter) {
+		return false
+	}
+	cert, err := x509.ParseCertificate(c.DER)
+	return err == nil && bytes.Equal(cert.RawSubjectPublicKeyInfo, key)
+}
+
+// keepsSerial decides whether the account keeps its serial number, by which parties
+// know the user, when the SIM of the transaction is activated. That another method
+// exists is not enough: somebody may have got the SIM, and the number, by fraud.
+func (e *Engine) keepsSerial(ctx context.Context, t *mssp.Transaction) (bool, error) {
+	known, err := e.cfg.Store.SerialKnown(ctx, t.MSISDN)
+	if err != nil || !known {
+		return true, err
+	}
+	_, err = e.cfg.Store.Consent(ctx, t.MSISDN, mssp.ConsentActivate, t.DeviceID, e.now())
+	if errors.Is(err, mssp.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// issue certifies the key for the account with this serial and activates the device. A
+// certificate that is given to no device is revoked.
+func (e *Engine) issue(ctx context.Context, serial string, key crypto.PublicKey, a *mssp.Activation) (*mssp.Certificate, error) {
+	const cessation = 5
+	cert, err := e.cfg.Issuer.Issue(ctx, serial, a.DeviceID, key)
+	if err != nil {
+		return nil, err
+	}
+	a.CertSerial, a.At = cert.Serial, e.now()
+	err = e.cfg.Store.ActivateDevice(ctx, a)
+	if err == nil {
+		return cert, nil
+	}
+	if errors.Is(err, mssp.ErrConsent) || errors.Is(err, mssp.ErrDeviceState) {
+		if err := e.cfg.Issuer.Revoke(ctx, cert.Serial, cessation); err != nil {
+			e.cfg.Logger.ErrorContext(ctx, "unused certificate not revoked", "serial", cert.Serial, "err", err)
+		}
+	}
+	return nil, err
+}
+
+// revokeEnded revokes the certificates of the devices that ended with the old serial
+// number of the account. The activation stands even if this fails.
+func (e *Engine) revokeEnded(ctx context.Context, s *mssp.Subscriber) {
+	if e.cfg.Issuer == nil {
+		return
+	}
+	if err := mssp.RevokeEnded(ctx, e.cfg.Issuer, s.Devices); err != nil {
+		e.cfg.Logger.ErrorContext(ctx, "certificates with the old serial number not revoked", "err", err)
+	}
 }
 
 // reminders ask for a recovery code: without one, the next activation changes

@@ -20,10 +20,13 @@ import (
 type Config struct {
 	Store    mssp.Store
 	Channels map[signum.Method]mssp.Channel
-	Issuer   mssp.Issuer     // for SIMs that are activated on the way; nil: none is activated
-	Texts    mssp.TextSender // for one-time passwords; nil: their profiles are refused with 109
-	Chains   mssp.Chains     // the CAs that stand after a subscriber's certificate in its CMS
-	MSSPURI  string          // MSSP_ID/URI of answers
+	Issuer   mssp.Issuer // for SIMs that are activated on the way; nil: none is activated
+	// NewSerial returns a serial number for an account that may not keep its own.
+	// Required with Issuer.
+	NewSerial func() string
+	Texts     mssp.TextSender // for one-time passwords; nil: their profiles are refused with 109
+	Chains    mssp.Chains     // the CAs that stand after a subscriber's certificate in its CMS
+	MSSPURI   string          // MSSP_ID/URI of answers
 	// HomeNetwork is the MCC and MNC of the network that can locate its SIMs.
 	// Empty: no SIM can be located.
 	HomeNetwork string
@@ -59,6 +62,9 @@ type Engine struct {
 func New(cfg Config) (*Engine, error) {
 	if cfg.Store == nil || cfg.Chains == nil || len(cfg.Channels) == 0 {
 		return nil, errors.New("engine: a store, the chains of certificates, and at least one channel are needed")
+	}
+	if cfg.Issuer != nil && cfg.NewSerial == nil {
+		return nil, errors.New("engine: an issuer needs serial numbers for accounts")
 	}
 	if cfg.Texts != nil && cfg.ServiceName == "" {
 		return nil, errors.New("engine: texts to users need the name of the service")

@@ -86,7 +86,7 @@ func newWorld(t testing.TB, url string, before *world) *world {
 		Text:      func(m mssp.TextMessage) { offer(w.texts, m.MSISDN+" "+m.Text) },
 	})
 	if w.Engine, err = New(Config{
-		Store: w.store, Clock: w.clock, Chains: w.ca, MSSPURI: "mid://test", Issuer: w.ca, Texts: w.phones, ServiceName: "Signum", HomeNetwork: "22801",
+		Store: w.store, Clock: w.clock, Chains: w.ca, MSSPURI: "mid://test", Issuer: w.ca, NewSerial: ca.NewSerial, Texts: w.phones, ServiceName: "Signum", HomeNetwork: "22801",
 		Channels: map[signum.Method]mssp.Channel{signum.SIM: w.phones, signum.App: w.phones},
 		Sweep:    5 * time.Millisecond, Poll: 5 * time.Millisecond,
 	}); err != nil {

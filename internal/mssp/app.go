@@ -107,7 +107,8 @@ type Enrolment struct {
 	CodeHash []byte // of the invite, which is deleted
 	App      *AppDevice
 	Device   Device // with its certificate
-	// Serial replaces that of the account; empty: the account keeps its own.
+	// Serial replaces that of the account, and all its other devices end; empty: the
+	// account keeps its own.
 	Serial string
 	// RecoveryHash is the SHA-256 of a new recovery code; nil: the account keeps the
 	// code that it has, if any.

@@ -3,6 +3,8 @@ package mssp
 import (
 	"context"
 	"crypto"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -36,6 +38,24 @@ type Issuer interface {
 	// Issue certifies the key of a device for the account with this serial. When it
 	// returns, the certificate is in the store.
 	Issue(ctx context.Context, serial, deviceID string, key crypto.PublicKey) (*Certificate, error)
+	// Revoke revokes a certificate for a CRLReason of RFC 5280, clause 5.3.1. Revoking a
+	// second time changes nothing.
+	Revoke(ctx context.Context, serial string, reason int) error
+}
+
+// RevokeEnded revokes the certificates of those devices that have ended, because the
+// account has another serial (superseded). It goes on after an error.
+func RevokeEnded(ctx context.Context, i Issuer, devices []Device) error {
+	const superseded = 4
+	var errs []error
+	for _, d := range devices {
+		if c := d.Certificate; d.Ended != "" && c != nil && c.State == CertificateGood {
+			if err := i.Revoke(ctx, c.Serial, superseded); err != nil {
+				errs = append(errs, fmt.Errorf("device %s: %w", d.ID, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Chains knows the CAs above subscribers' certificates.

@@ -22,11 +22,9 @@ type MethodSpec struct {
 	Locates           bool // tell where they are; any other device is located by the network of its card
 	Card              bool // are the card of a mobile network, whose MCC and MNC answers tell
 
-	// ActivatedFrom lists the states in which a device can be activated by a
-	// request of a party with auto activation, the preferred state first. If it
-	// is empty, no request activates a device, and a registered one counts as
-	// absent.
-	ActivatedFrom []signum.DeviceState
+	// Activated: a request of a party with auto activation activates a registered
+	// device. Otherwise a registered one counts as absent.
+	Activated bool
 
 	// How it is treated.
 
@@ -54,7 +52,7 @@ var Methods = []MethodSpec{
 		Profile:           signum.ProfileSTK,
 		EncryptedReceipts: true,
 		Card:              true,
-		ActivatedFrom:     []signum.DeviceState{signum.DeviceRegistered, signum.DeviceInactive},
+		Activated:         true,
 	},
 	{
 		Method:      signum.App,

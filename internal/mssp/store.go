@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/signum-mssp/signum"
+	"time"
 )
 
 // Errors of a Store.
@@ -19,6 +18,10 @@ var (
 	// ErrNotSigned means that a transaction has no signature, so that it cannot have a
 	// receipt.
 	ErrNotSigned = errors.New("transaction has no signature")
+	// ErrDeviceState means that the state of a device does not allow this.
+	ErrDeviceState = errors.New("the device is not in a state for this")
+	// ErrConsent means that nobody has consented to a change.
+	ErrConsent = errors.New("there is no consent to this change")
 )
 
 // RowKind is what an unreadable row is of.
@@ -98,10 +101,15 @@ type Store interface {
 	// UpdateSubscriber changes all of an account but its MSISDN, as PutSubscriber does:
 	// a device that the function drops is deleted. ErrNotFound.
 	UpdateSubscriber(ctx context.Context, msisdn string, change func(*Subscriber) error) error
-	// ActivateDevice makes a device of a subscriber active, with this key type
-	// and certificate and a PIN that is not blocked. ErrNotFound if there is no
-	// such device or certificate.
-	ActivateDevice(ctx context.Context, deviceID string, k signum.KeyType, certSerial string) error
+	// SerialKnown reports whether a certificate may have named the serial of an account,
+	// so that parties know the user by it. ErrNotFound.
+	SerialKnown(ctx context.Context, msisdn string) (bool, error)
+	// ActivateDevice makes all changes of an activation or none. The device must be
+	// registered and becomes active, with a PIN that is not blocked. If it is active
+	// with this certificate already, nothing changes. ErrNotFound if there is no such
+	// device or certificate, ErrDeviceState if the device is not registered, ErrConsent
+	// if the account may not keep its serial.
+	ActivateDevice(ctx context.Context, a *Activation) error
 	// RenewDevice replaces the certificate of an active device, by compare-and-set.
 	// False means that nothing changed: the device is gone, is not active or has
 	// another certificate by now, or there is no certificate newSerial.
@@ -109,9 +117,16 @@ type Store interface {
 	// SetPINBlocked records whether the PIN of a device is blocked. ErrNotFound if
 	// there is no such device.
 	SetPINBlocked(ctx context.Context, deviceID string, blocked bool) error
-	// DeactivateDevice switches a device off, so that requests treat it as absent.
-	// ErrNotFound if there is no such device.
-	DeactivateDevice(ctx context.Context, deviceID string) error
+	// EndDevice ends a device: it becomes inactive, so that requests treat it as absent,
+	// and no request activates it. The first reason stays. ErrNotFound if there is no
+	// such device.
+	EndDevice(ctx context.Context, deviceID string, why DeviceEnd, at time.Time) error
+	// ReopenDevice makes a SIM that has ended registered again, without a certificate:
+	// the next request of a party with auto activation activates it. A registered SIM
+	// does not change. The caller answers for the owner or the operator having asked
+	// for it. ErrNotFound if there is no such device, ErrDeviceState if it is active or
+	// not a SIM, ErrCardState if its card is blocked.
+	ReopenDevice(ctx context.Context, deviceID string) error
 
 	Close() error
 }

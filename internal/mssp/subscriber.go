@@ -1,6 +1,9 @@
 package mssp
 
 import (
+	"slices"
+	"time"
+
 	"github.com/signum-mssp/signum"
 )
 
@@ -32,4 +35,39 @@ type Device struct {
 	Certificate *Certificate   // the current one; nil before one is issued
 	PINBlocked  bool           // what the device reported last; requests get 402
 	Network     signum.Network // of a SIM; the zero value means unknown
+	// Ended says why a device has ended, which makes it inactive until Store.ReopenDevice. It
+	// is empty for any other device, also for a SIM that is inactive because its card is
+	// blocked.
+	Ended   DeviceEnd
+	EndedAt time.Time // zero unless Ended is set, and for devices of older versions
+}
+
+// DeviceEnd says why a device has ended.
+type DeviceEnd string
+
+// Why a device ends.
+const (
+	EndedByUser     DeviceEnd = "user"     // the user switched it off
+	EndedByOperator DeviceEnd = "operator" // so did the operator
+	// The account got a new serial number, and the certificate of the device names the
+	// old one.
+	EndedByEnrolment  DeviceEnd = "enrolment"  // of an App
+	EndedByActivation DeviceEnd = "activation" // of a SIM
+)
+
+// Known reports whether a device can end for this reason.
+func (r DeviceEnd) Known() bool {
+	return slices.Contains([]DeviceEnd{EndedByUser, EndedByOperator, EndedByEnrolment, EndedByActivation}, r)
+}
+
+// Activation is everything that changes, all at once, when a device is activated.
+type Activation struct {
+	DeviceID   string
+	KeyType    signum.KeyType
+	CertSerial string // of its certificate
+	// Serial replaces that of the account, and all other devices of the account end:
+	// their certificates name the old one. Empty: the account keeps its own, which uses
+	// up the consent to it (ConsentActivate) if a certificate has ever named the serial.
+	Serial string
+	At     time.Time
 }

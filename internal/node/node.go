@@ -145,7 +145,7 @@ func (n *Node) openCA(context.Context) error {
 
 func (n *Node) newEngine(context.Context) error {
 	c := engine.Config{
-		Store: n.Store, Chains: n.CA, Issuer: n.CA, Texts: n.SIMs, ServiceName: n.cfg.Service.Name,
+		Store: n.Store, Chains: n.CA, Issuer: n.CA, NewSerial: ca.NewSerial, Texts: n.SIMs, ServiceName: n.cfg.Service.Name,
 		Channels: map[signum.Method]mssp.Channel{
 			signum.SIM: n.deps.WrapSIMs.wrap(n.SIMs, &n.engine),
 			signum.App: n.deps.WrapApps.wrap(n.Apps, &n.engine),

@@ -91,7 +91,7 @@ func hasActive(p *mssp.Party, s *mssp.Subscriber) bool {
 // 105.
 func errNothingActive(profile *mssp.ProfileSpec, s *mssp.Subscriber) error {
 	for _, m := range mssp.Methods {
-		if len(m.ActivatedFrom) > 0 && profile.Admits(m.Method) && device(s, m.Method, signum.DeviceRegistered) != nil {
+		if m.Activated && profile.Admits(m.Method) && device(s, m.Method, signum.DeviceRegistered) != nil {
 			return signum.NewFault(signum.NoKeyFound)
 		}
 	}
@@ -111,21 +111,20 @@ func (a *Ask) serves(p *mssp.ProfileSpec, d *mssp.Device) bool {
 }
 
 // ActivatableSIM finds the device that a request of this party would activate:
-// a device that has no key yet, or whose key is switched off, provided the
-// subscriber has no active device of the same method. It returns nil if there
-// is no such device or the party does not have auto activation.
+// a registered device, provided the subscriber has no active device of the same
+// method. A device that has ended is not activated, because anybody who holds it
+// could set a PIN and sign as its owner. It returns nil if there is no such device
+// or the party does not have auto activation.
 func ActivatableSIM(p *mssp.Party, s *mssp.Subscriber) *mssp.Device {
 	if !p.AutoActivation {
 		return nil
 	}
 	for _, m := range mssp.Methods {
-		if device(s, m.Method, signum.DeviceActive) != nil {
+		if !m.Activated || device(s, m.Method, signum.DeviceActive) != nil {
 			continue
 		}
-		for _, state := range m.ActivatedFrom {
-			if d := device(s, m.Method, state); d != nil {
-				return d
-			}
+		if d := device(s, m.Method, signum.DeviceRegistered); d != nil {
+			return d
 		}
 	}
 	return nil

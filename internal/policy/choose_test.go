@@ -199,7 +199,11 @@ func TestActivation(t *testing.T) {
 		{"ECC profile", auto, user(dev(signum.SIM, fresh)), signum.ProfileAuth1ECC, "activate EC"},
 		{"RSA profile", auto, user(dev(signum.SIM, fresh)), signum.ProfileAuth1RSA, "activate RSA"},
 		{"ECC profile, RSA card", auto, user(dev(signum.SIM, rsa)), signum.ProfileAuth1ECC, "109"},
-		{"switched-off SIM", auto, user(dev(signum.SIM, off)), signum.ProfileSTK, "activate EC"},
+		{"ended SIM", auto, user(dev(signum.SIM, off)), signum.ProfileSTK, "105"},
+		{"ended SIM, blocked PIN", auto, user(dev(signum.SIM, off, func(d *D) { d.PINBlocked = true })), signum.ProfileSTK, "105"},
+		{"ended SIM, any", auto, user(dev(signum.SIM, off)), signum.ProfileAnyLoA4, "105"},
+		{"ended SIM beside an App, any", auto, user(dev(signum.SIM, off), dev(signum.App)), signum.ProfileAnyLoA4, "App"},
+		{"ended SIM beside an App", auto, user(dev(signum.SIM, off), dev(signum.App)), signum.ProfileSTK, "109"},
 		{"App profile", auto, user(dev(signum.SIM, fresh)), signum.ProfileDevice, "105"},
 		{"App only", auto, user(dev(signum.App, off)), signum.ProfileAnyLoA4, "105"},
 		{"the App is the only active method", auto, user(dev(signum.SIM, fresh), dev(signum.App)), signum.ProfileAnyLoA4, "App"},
@@ -209,7 +213,7 @@ func TestActivation(t *testing.T) {
 		{"geofencing, unknown network", auto, user(dev(signum.SIM, fresh)), signum.ProfileAnyGeo, "109"},
 		{"suspended", auto, &mssp.Subscriber{State: mssp.SubscriberInactive, Devices: []D{dev(signum.SIM, fresh)}}, "", "403"},
 		{"party without it", party(), user(dev(signum.SIM, fresh)), signum.ProfileSTK, "404"},
-		{"party without it, switched off", party(), user(dev(signum.SIM, off)), signum.ProfileSTK, "105"},
+		{"party without it, ended", party(), user(dev(signum.SIM, off)), signum.ProfileSTK, "105"},
 	} {
 		if got := outcome(tt.p, tt.s, tt.profile); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)

@@ -17,7 +17,7 @@ func TestThirdMethod(t *testing.T) {
 	t.Cleanup(func() { mssp.Methods, mssp.Profiles = methods, profiles })
 	mssp.Methods = append(slices.Clone(methods), mssp.MethodSpec{
 		Method: vault, Timeout: time.Minute, Profile: itsProfile, Approvals: true, Locates: true, Discreet: true,
-		ActivatedFrom: []signum.DeviceState{signum.DeviceRegistered},
+		Activated: true,
 	})
 	mssp.Profiles = append(slices.Clone(profiles), mssp.ProfileSpec{URI: itsProfile, Methods: []signum.Method{vault}})
 	mssp.Profiles[0].Methods = []signum.Method{signum.SIM, signum.App, vault} // Any-LoA4

@@ -11,6 +11,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/lab/handset"
 	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // crowd is many users to whom parties send requests, all at the same time and
@@ -163,7 +164,14 @@ func (l *life) once(n int) error {
 		return l.password()
 	case x < 0.07 && l.does.Do == person.Approve:
 		node := l.p.enter()
-		err := node.store.DeactivateDevice(context.Background(), l.u.device())
+		err := node.store.EndDevice(context.Background(), l.u.device(), mssp.EndedByUser, time.Now())
+		if err == nil { // and the owner wants it back, with the same serial
+			err = node.store.ReopenDevice(context.Background(), l.u.device())
+		}
+		if err == nil {
+			err = node.store.PutConsent(context.Background(), &mssp.Consent{MSISDN: l.u.MSISDN, Kind: mssp.ConsentActivate,
+				Subject: l.u.device(), Given: time.Now(), Expires: time.Now().Add(mssp.ConsentFor)})
+		}
 		node.leave()
 		if err != nil {
 			return err

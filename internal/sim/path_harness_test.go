@@ -194,7 +194,7 @@ func (p *path) wire(n *node) (err error) {
 		return err
 	}
 	n.engine, err = engine.New(engine.Config{
-		Store: n.store, Channels: map[signum.Method]mssp.Channel{signum.SIM: noted{n.channel, p.seen}}, Issuer: n.ca, Texts: n.channel, ServiceName: "Signum",
+		Store: n.store, Channels: map[signum.Method]mssp.Channel{signum.SIM: noted{n.channel, p.seen}}, Issuer: n.ca, NewSerial: ca.NewSerial, Texts: n.channel, ServiceName: "Signum",
 		Chains: p.authority, MSSPURI: "mid://test", HomeNetwork: homeNetwork, Retention: 100 * time.Hour, Sweep: p.cfg.sweep,
 	})
 	n.channel.Connect(n.engine, n.engine)
@@ -295,7 +295,7 @@ func (p *path) addUser(n int, spec userSpec) *user {
 	defer node.leave()
 	cert, err := node.ca.Issue(context.Background(), u.Serial, u.device(), u.card.PublicKey())
 	if err == nil {
-		err = node.store.ActivateDevice(context.Background(), u.device(), u.keyType, cert.Serial)
+		err = node.store.ActivateDevice(context.Background(), &mssp.Activation{DeviceID: u.device(), KeyType: u.keyType, CertSerial: cert.Serial, At: time.Now()})
 	}
 	if err != nil {
 		p.t.Fatal(err)

@@ -3,7 +3,7 @@
 //
 //	CSV file ──▶ Import ─┐
 //	swap, renumber,      ├──▶ Provisioner ──▶ store (cards, accounts, SIMs)
-//	block, unblock ──────┘        │      ├──▶ Revoke, of the old SIM's certificate
+//	block, end, reopen ──┘        │      ├──▶ Revoke, of the old SIM's certificate
 //	                              │      └──▶ Placed, where cards are emulated
 //	                              └─ KeyRing: wraps the keys before they are stored
 //
@@ -14,6 +14,7 @@
 // the other.
 //
 //	provision.go    Provisioner: swap, renumber, block, show
+//	life.go         the end of a SIM, and its return
 //	import.go       the import of a file; csv.go reads it
 //	place.go        what one row of it does
 //	keyring.go      keys at rest

@@ -22,6 +22,9 @@ type Store interface {
 	SetCardState(ctx context.Context, iccid string, to mssp.CardState, at time.Time) error
 	SwapCard(ctx context.Context, msisdn, newICCID string, newDevice mssp.Device, at time.Time) error
 	RenumberSubscriber(ctx context.Context, oldMSISDN, newMSISDN string) error
+	EndDevice(ctx context.Context, deviceID string, why mssp.DeviceEnd, at time.Time) error
+	ReopenDevice(ctx context.Context, deviceID string) error
+	PutConsent(ctx context.Context, c *mssp.Consent) error
 }
 
 // Config is what a Provisioner works with.
@@ -165,9 +168,11 @@ func (p *Provisioner) account(ctx context.Context, msisdn string) (*mssp.Subscri
 
 // Swap gives a subscriber a card from stock. It revokes the certificate of the old SIM
 // (cessationOfOperation) and registers the new SIM, which makes its key when it is
-// activated. The account keeps its serial number. Swapping to the same card again
-// changes nothing.
-func (p *Provisioner) Swap(ctx context.Context, msisdn, iccid string) error {
+// activated. At that moment the account gets another serial number, unless its owner
+// has consented to the new SIM, or keepSerial is set: the operator then answers for the
+// card being in the hands of the owner. Swapping to the same card again changes nothing
+// else.
+func (p *Provisioner) Swap(ctx context.Context, msisdn, iccid string, keepSerial bool) error {
 	msisdn, err := p.msisdn(msisdn)
 	if err == nil {
 		err = checkICCID(iccid)
@@ -188,6 +193,11 @@ func (p *Provisioner) Swap(ctx context.Context, msisdn, iccid string) error {
 	case c == nil:
 		return refusef(mssp.ErrNotFound, "there is no card %s: import it first, with an empty msisdn", iccid)
 	case c.MSISDN == msisdn:
+		if keepSerial {
+			if err := p.allow(ctx, msisdn, c.DeviceID); err != nil {
+				return err
+			}
+		}
 		return p.placed(ctx, &placement{card: c, change: ChangeNone})
 	case c.State != mssp.CardStock:
 		return refusef(mssp.ErrCardState, "card %s is %s, not in stock", iccid, c.State)
@@ -200,6 +210,9 @@ func (p *Provisioner) Swap(ctx context.Context, msisdn, iccid string) error {
 		return refusef(mssp.ErrNotFound, "%s has no account: import the card with its number", signum.MaskMSISDN(msisdn))
 	}
 	pl, err := p.swap(ctx, sub, c, "")
+	if err == nil && keepSerial {
+		err = p.allow(ctx, msisdn, pl.card.DeviceID)
+	}
 	if err != nil {
 		return err
 	}
@@ -247,9 +260,9 @@ func (p *Provisioner) renumber(ctx context.Context, from, to string) error {
 
 // SetState blocks a card (mssp.CardBlocked) or unblocks it (mssp.CardActive). Nothing
 // is sent to a blocked card, and its SIM counts as inactive: requests are answered as
-// if the subscriber had no SIM (105, or the App is asked). A party with auto
-// activation gets 209 instead, because the SIM that it would activate cannot be
-// reached. When the card is unblocked, its SIM is active again, with its old key.
+// if the subscriber had no SIM (105, or the App is asked). When the card is unblocked,
+// its SIM is what it was before: active again, with its old key, or registered. A SIM
+// that has ended stays inactive.
 func (p *Provisioner) SetState(ctx context.Context, iccid string, to mssp.CardState) error {
 	if err := checkICCID(iccid); err != nil {
 		return err

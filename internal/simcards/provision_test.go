@@ -172,7 +172,8 @@ func (b *testBook) activate(number int, serial string) {
 	for _, err := range []error{
 		b.store.IntendCertificate(ctx, &mssp.Certificate{Serial: serial, DeviceID: id, TBS: []byte{1}, NotAfter: b.clock.Now().AddDate(1, 0, 0)}),
 		b.store.CompleteCertificate(ctx, serial, []byte{1}),
-		b.store.ActivateDevice(ctx, id, signum.EC, serial),
+		b.allow(ctx, cardNumber(number), id),
+		b.store.ActivateDevice(ctx, &mssp.Activation{DeviceID: id, KeyType: signum.EC, CertSerial: serial, At: b.clock.Now()}),
 	} {
 		if err != nil {
 			b.t.Fatal(err)
@@ -205,15 +206,15 @@ func TestSwap(t *testing.T) {
 	serial := b.subscriber(1).Serial
 	b.placed = nil
 
-	refusedWith(t, b.Swap(ctx, "none", cardICCID(2)), "not the number")
-	refusedWith(t, b.Swap(ctx, cardNumber(1), "123"), "18 to 20 digits")
-	refusedWith(t, b.Swap(ctx, cardNumber(1), cardICCID(9)), "there is no card")
-	refusedWith(t, b.Swap(ctx, cardNumber(9), cardICCID(2)), "+4179****009 has no account")
-	refusedWith(t, b.Swap(ctx, cardNumber(1), cardICCID(4)), "not in stock")
+	refusedWith(t, b.Swap(ctx, "none", cardICCID(2), false), "not the number")
+	refusedWith(t, b.Swap(ctx, cardNumber(1), "123", false), "18 to 20 digits")
+	refusedWith(t, b.Swap(ctx, cardNumber(1), cardICCID(9), false), "there is no card")
+	refusedWith(t, b.Swap(ctx, cardNumber(9), cardICCID(2), false), "+4179****009 has no account")
+	refusedWith(t, b.Swap(ctx, cardNumber(1), cardICCID(4), false), "not in stock")
 	if len(b.revoked)+len(b.placed) > 0 {
 		t.Errorf("refused, but %v, %v", b.revoked, b.placed)
 	}
-	if err := b.Swap(ctx, "4179 0000001", cardICCID(2)); err != nil {
+	if err := b.Swap(ctx, "4179 0000001", cardICCID(2), false); err != nil {
 		t.Fatal(err)
 	}
 	sub := b.subscriber(1)
@@ -232,15 +233,15 @@ func TestSwap(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	// Swapping again changes nothing; swapping back is refused.
-	if err := b.Swap(ctx, cardNumber(1), cardICCID(2)); err != nil {
+	if err := b.Swap(ctx, cardNumber(1), cardICCID(2), false); err != nil {
 		t.Error(err)
 	}
-	refusedWith(t, b.Swap(ctx, cardNumber(1), cardICCID(1)), "RETIRED")
+	refusedWith(t, b.Swap(ctx, cardNumber(1), cardICCID(1), false), "RETIRED")
 
 	// A blocked SIM can be swapped. A revoked certificate is not revoked again.
 	b.activate(1, "a2")
 	if err := errors.Join(b.store.RevokeCertificate(ctx, "a2", b.clock.Now(), 1), b.SetState(ctx, cardICCID(2), mssp.CardBlocked),
-		b.Swap(ctx, cardNumber(1), cardICCID(3))); err != nil {
+		b.Swap(ctx, cardNumber(1), cardICCID(3), false)); err != nil {
 		t.Fatal(err)
 	}
 	if x, err := b.store.Certificate(ctx, "a2"); err != nil || x.Reason != 1 || len(b.revoked) != 1 {
@@ -257,14 +258,14 @@ func TestSwapWithoutRevocation(t *testing.T) {
 	b.activate(1, "a1")
 	revoke := b.cfg.Revoke
 	b.cfg.Revoke = func(context.Context, string, int) error { return errors.New("the CA is away") }
-	if err := b.Swap(ctx, cardNumber(1), cardICCID(2)); err == nil || !strings.Contains(err.Error(), "the CA is away") {
+	if err := b.Swap(ctx, cardNumber(1), cardICCID(2), false); err == nil || !strings.Contains(err.Error(), "the CA is away") {
 		t.Error(err)
 	}
 	if b.cardOf(1).ICCID != cardICCID(1) || b.subscriber(1).Devices[0].State != signum.DeviceActive {
 		t.Error("swapped all the same")
 	}
 	b.cfg.Revoke = revoke
-	if err := b.Swap(ctx, cardNumber(1), cardICCID(2)); err != nil || b.cardOf(1).ICCID != cardICCID(2) {
+	if err := b.Swap(ctx, cardNumber(1), cardICCID(2), false); err != nil || b.cardOf(1).ICCID != cardICCID(2) {
 		t.Error(err)
 	}
 }

@@ -241,7 +241,7 @@ func (s *Store) EnrolCard(ctx context.Context, sub *mssp.Subscriber, c *mssp.Car
 }
 
 var insertSubscriber = &query{text: `
-INSERT INTO subscribers (msisdn, serial, state, recovery_code) VALUES ($1, $2, $3, $4) ON CONFLICT (msisdn) DO NOTHING`}
+INSERT INTO subscribers (msisdn, serial, state, recovery_code, serial_known) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (msisdn) DO NOTHING`}
 
 // enrolCard does all checks before its first write. It writes the account first:
 // of several callers that enrol the same number, only one gets past that.
@@ -259,7 +259,7 @@ func (s *session) enrolCard(ctx context.Context, sub *mssp.Subscriber, c *mssp.C
 	} else if found && state != string(mssp.CardStock) {
 		return refuse(fmt.Errorf("store: card %s, %s: %w", c.ICCID, state, mssp.ErrExists))
 	}
-	if n, err := s.exec(ctx, insertSubscriber, sub.MSISDN, sub.Serial, string(sub.State), sub.RecoveryCodeCreated); err != nil {
+	if n, err := s.exec(ctx, insertSubscriber, sub.MSISDN, sub.Serial, string(sub.State), sub.RecoveryCodeCreated, certified(sub.Devices)); err != nil {
 		return err
 	} else if n == 0 {
 		return refuse(fmt.Errorf("store: account: %w", mssp.ErrExists))

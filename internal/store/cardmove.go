@@ -14,9 +14,11 @@ var (
 UPDATE sim_cards SET state = $2, changed = $3 WHERE iccid = $1`}
 	blockDevice = &query{text: `
 UPDATE devices SET state = 'INACTIVE' WHERE id = (SELECT device_id FROM sim_cards WHERE iccid = $1)`}
-	// The certificate tells which state the device had before its card was blocked.
+	// A device that has ended stays so. Otherwise the certificate tells which state the
+	// device had before its card was blocked.
 	unblockDevice = &query{text: `
 UPDATE devices SET state = CASE
+    WHEN ended <> '' THEN 'INACTIVE'
     WHEN cert_serial IS NULL THEN 'REGISTERED'
     WHEN EXISTS (SELECT 1 FROM certificates c WHERE c.serial = cert_serial AND c.state = 'GOOD') THEN 'ACTIVE'
     ELSE 'INACTIVE' END
@@ -121,12 +123,12 @@ func (s *session) swapCard(ctx context.Context, msisdn, iccid string, d mssp.Dev
 var (
 	copySubscriber = &query{
 		text: `
-INSERT INTO subscribers (msisdn, serial, state, recovery_code, recovery_hash)
-SELECT $2, serial, state, recovery_code, recovery_hash FROM subscribers WHERE msisdn = $1
+INSERT INTO subscribers (msisdn, serial, state, recovery_code, recovery_hash, serial_known)
+SELECT $2, serial, state, recovery_code, recovery_hash, serial_known FROM subscribers WHERE msisdn = $1
 ON CONFLICT (msisdn) DO NOTHING`,
 		postgres: `
-INSERT INTO subscribers (msisdn, serial, state, recovery_code, recovery_hash)
-SELECT $2::text, serial, state, recovery_code, recovery_hash FROM subscribers WHERE msisdn = $1
+INSERT INTO subscribers (msisdn, serial, state, recovery_code, recovery_hash, serial_known)
+SELECT $2::text, serial, state, recovery_code, recovery_hash, serial_known FROM subscribers WHERE msisdn = $1
 ON CONFLICT (msisdn) DO NOTHING`,
 	}
 	moveDevices = &query{text: `

@@ -86,7 +86,7 @@ DELETE FROM invites WHERE code_hash = $1 AND msisdn = $2 AND expires > $3`}
 SELECT 1 FROM subscribers WHERE msisdn = $1`}
 	enrolSubscriber = &query{text: `
 UPDATE subscribers SET serial = COALESCE($2, serial), recovery_hash = COALESCE($3, recovery_hash),
-    recovery_code = recovery_code OR $4
+    recovery_code = recovery_code OR $4, serial_known = true
 WHERE msisdn = $1`}
 	insertApp = &query{text: `
 INSERT INTO apps (device_id, auth_key, verifier_hash, share, tries_left, name, version, platform, push, passkeys,
@@ -138,12 +138,11 @@ func (s *session) enrol(ctx context.Context, e *mssp.Enrolment, app []any, now t
 	} else if n == 0 {
 		return refuse(mssp.ErrInvite)
 	}
-	if e.Serial != "" || len(e.RecoveryHash) > 0 {
-		var serial any
-		if e.Serial != "" {
-			serial = e.Serial
-		}
-		if _, err := s.exec(ctx, enrolSubscriber, msisdn, serial, bytesOrNull(e.RecoveryHash), len(e.RecoveryHash) > 0); err != nil {
+	if _, err := s.exec(ctx, enrolSubscriber, msisdn, textOrNull(e.Serial), bytesOrNull(e.RecoveryHash), len(e.RecoveryHash) > 0); err != nil {
+		return err
+	}
+	if e.Serial != "" {
+		if _, err := s.exec(ctx, endOthers, msisdn, e.Device.ID, string(mssp.EndedByEnrolment), micros(now)); err != nil {
 			return err
 		}
 	}

@@ -181,7 +181,7 @@ func TestReceiptInGroup(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		unknown := &write{first: activateDevice, args: []any{"none", "EC", "none"}, then: func(ctx context.Context, s *session, n int64) error {
+		unknown := &write{first: activateDevice, args: []any{"none", "EC", nil}, then: func(ctx context.Context, s *session, n int64) error {
 			return refuse(mssp.ErrNotFound)
 		}}
 		errs := together(s, putParty("a"), receipt(9), receipt(0), sign(1), receipt(1), receipt(1), receipt(2), sign(2), unknown, putParty("b"))
@@ -227,7 +227,7 @@ func TestCommitFails(t *testing.T) {
 		if _, err := s.exec(ctx, &query{text: `PRAGMA defer_foreign_keys = 1`}); err != nil {
 			return err
 		}
-		_, err := s.exec(ctx, insertDevice, "orphan", "+41790000000", "SIM", "ACTIVE", "EC", nil, false, "")
+		_, err := s.exec(ctx, insertDevice, "orphan", "+41790000000", "SIM", "ACTIVE", "EC", nil, false, "", "", nil)
 		return err
 	}}
 	for i, err := range together(s, putParty("a"), orphan, putParty("b")) {

@@ -24,6 +24,7 @@ var migrationNames = []string{
 	"0006_consents",
 	"0007_passwords",
 	"0008_verifications",
+	"0009_ended",
 }
 
 const (

@@ -45,7 +45,8 @@ var planFill = []string{
 // lists, or purge.
 var planned = map[*query]string{
 	selectSubscriber: "'m1234'", selectDeviceOwner: "'d1234'", selectCertificate: "'x1234'", selectMSISDN: "'m1234'",
-	blockPIN: "'d1234', true", deactivateDevice: "'d1234'", activateDevice: "'d1234', 'EC', 'x1234'", selectRecovery: "'m1234'",
+	blockPIN: "'d1234', true", endDevice: "'d1234', 'user', 0", selectActivation: "'d1234'", selectReopening: "'d1234'", reopenDevice: "'d1234'",
+	selectSerialKnown: "'m1234'", nameSerial: "'m1234', NULL", endOthers: "'m1234', 'd1234', 'user', 0", activateDevice: "'d1234', 'EC', 'x1234'", selectRecovery: "'m1234'",
 	selectCard: "'c1234'", selectCardsOf: "'m1234'", selectOtherCard: "'d1234', 'c1'", selectReplies: "'c1234'",
 	takeCounter: "'c1234'", updateReplies: "'c1234', 1, 1", selectCardState: "'c1234'",
 	selectApp: "'a1234'", selectAppID: "'a1234'", takeTry: "'a1234'", resetTries: "'a1234', 3", deleteApp: "'a1234'",

@@ -15,7 +15,7 @@ import (
 // There is no ORDER BY: a subscriber has one or two devices, which are sorted here.
 var selectSubscriber = &query{text: `
 SELECT s.serial, s.state, s.recovery_code, d.id, d.method, d.state, d.key_type, d.pin_blocked, d.network,
-    c.serial, c.device_id, c.state, c.der, c.not_before, c.not_after, c.revoked_at, c.reason
+    d.ended, d.ended_at, c.serial, c.device_id, c.state, c.der, c.not_before, c.not_after, c.revoked_at, c.reason
 FROM subscribers s
 LEFT JOIN devices d ON d.msisdn = s.msisdn
 LEFT JOIN certificates c ON c.serial = d.cert_serial
@@ -46,11 +46,12 @@ type subscriberRows struct {
 
 func (r *subscriberRows) scan(rows *sql.Rows) error {
 	r.found = true
-	var id, method, state, keyType, network sql.NullString
+	var id, method, state, keyType, network, ended sql.NullString
 	var pinBlocked sql.NullBool
+	var endedAt sql.NullInt64
 	var cert certificateRow
 	dest := append([]any{&r.s.Serial, &r.s.State, &r.s.RecoveryCodeCreated,
-		&id, &method, &state, &keyType, &pinBlocked, &network}, cert.dest()...)
+		&id, &method, &state, &keyType, &pinBlocked, &network, &ended, &endedAt}, cert.dest()...)
 	if err := rows.Scan(dest...); err != nil || !id.Valid {
 		return err
 	}
@@ -61,6 +62,10 @@ func (r *subscriberRows) scan(rows *sql.Rows) error {
 		KeyType:     signum.KeyType(keyType.String),
 		Certificate: cert.certificate(),
 		PINBlocked:  pinBlocked.Bool,
+		Ended:       mssp.DeviceEnd(ended.String),
+	}
+	if endedAt.Valid {
+		d.EndedAt = timeOf(endedAt.Int64)
 	}
 	if err := decodeJSON("network", network.String, &d.Network); err != nil {
 		d.Network = signum.Network{}
@@ -88,9 +93,10 @@ SELECT msisdn FROM devices WHERE id = $1`}
 SELECT 1 FROM certificates WHERE serial = $1`}
 	// A subscriber without a recovery code has no hash of one either.
 	upsertSubscriber = &query{text: `
-INSERT INTO subscribers (msisdn, serial, state, recovery_code) VALUES ($1, $2, $3, $4)
+INSERT INTO subscribers (msisdn, serial, state, recovery_code, serial_known) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (msisdn) DO UPDATE SET
     serial = excluded.serial, state = excluded.state, recovery_code = excluded.recovery_code,
+    serial_known = subscribers.serial_known OR excluded.serial_known,
     recovery_hash = CASE WHEN excluded.recovery_code THEN subscribers.recovery_hash END`}
 	// The ids are a JSON array, which both engines can read as rows.
 	deleteDevices = &query{
@@ -109,13 +115,14 @@ UPDATE sim_cards SET state = 'RETIRED', device_id = NULL WHERE device_id IN (
     SELECT id FROM devices WHERE msisdn = $1 AND id NOT IN (SELECT jsonb_array_elements_text($2::jsonb) COLLATE "C"))`,
 	}
 	insertDevice = &query{text: `
-INSERT INTO devices (id, msisdn, method, state, key_type, cert_serial, pin_blocked, network)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`}
+INSERT INTO devices (id, msisdn, method, state, key_type, cert_serial, pin_blocked, network, ended, ended_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`}
 	// It never takes another subscriber's.
 	upsertDevice = &query{text: insertDevice.text + `
 ON CONFLICT (id) DO UPDATE SET
     method = excluded.method, state = excluded.state, key_type = excluded.key_type,
-    cert_serial = excluded.cert_serial, pin_blocked = excluded.pin_blocked, network = excluded.network
+    cert_serial = excluded.cert_serial, pin_blocked = excluded.pin_blocked, network = excluded.network,
+    ended = excluded.ended, ended_at = excluded.ended_at
 WHERE devices.msisdn = excluded.msisdn`}
 )
 
@@ -181,7 +188,7 @@ func (s *session) putSubscriber(ctx context.Context, sub *mssp.Subscriber) error
 			return err
 		}
 	}
-	if _, err := s.exec(ctx, upsertSubscriber, sub.MSISDN, sub.Serial, string(sub.State), sub.RecoveryCodeCreated); err != nil {
+	if _, err := s.exec(ctx, upsertSubscriber, sub.MSISDN, sub.Serial, string(sub.State), sub.RecoveryCodeCreated, certified(sub.Devices)); err != nil {
 		return err
 	}
 	for _, q := range []*query{retireOrphans, deleteDevices} {
@@ -223,8 +230,18 @@ func deviceArgs(msisdn string, d mssp.Device) []any {
 	if d.Certificate != nil {
 		serial = d.Certificate.Serial
 	}
+	var endedAt any
+	if !d.EndedAt.IsZero() {
+		endedAt = micros(d.EndedAt)
+	}
 	return []any{d.ID, msisdn, string(d.Method), string(d.State), string(d.KeyType), serial, d.PINBlocked,
-		encodeNetwork(d.Network)}
+		encodeNetwork(d.Network), string(d.Ended), endedAt}
+}
+
+// certified reports whether one of the devices has a certificate, which names the
+// serial of the account.
+func certified(devices []mssp.Device) bool {
+	return slices.ContainsFunc(devices, func(d mssp.Device) bool { return d.Certificate != nil })
 }
 
 // checkSubscriber refuses what the schema would refuse, before it can make a
@@ -265,8 +282,11 @@ func checkDevice(d mssp.Device) error {
 		}
 	}
 	if err := checkTexts(field{"mobile country code", d.Network.MCC}, field{"mobile network code", d.Network.MNC},
-		field{"name of a network", d.Network.Name}); err != nil {
+		field{"name of a network", d.Network.Name}, field{"end of a device", string(d.Ended)}); err != nil {
 		return err
+	}
+	if d.Ended != "" && d.State != signum.DeviceInactive {
+		return fmt.Errorf("store: device %s has ended (%s) and is %s", d.ID, d.Ended, d.State)
 	}
 	if mssp.MethodOf(d.Method).Method == "" {
 		return fmt.Errorf("store: device %s has the unknown method %q", d.ID, d.Method)
@@ -282,54 +302,4 @@ func checkDevice(d mssp.Device) error {
 		return fmt.Errorf("store: device %s has the unknown key type %q", d.ID, d.KeyType)
 	}
 	return nil
-}
-
-// A certificate that does not exist must not cause an SQL error, which would roll
-// back the whole group of writes.
-var (
-	// A SIM whose card was blocked while its key was made stays switched off; the
-	// key is kept.
-	activateDevice = &query{text: `
-UPDATE devices SET
-    state = CASE WHEN EXISTS (SELECT 1 FROM sim_cards WHERE device_id = $1 AND state = 'BLOCKED') THEN 'INACTIVE' ELSE 'ACTIVE' END,
-    key_type = $2, cert_serial = $3, pin_blocked = false
-WHERE id = $1 AND EXISTS (SELECT 1 FROM certificates WHERE serial = $3)`}
-	// Only a device that is still active with the certificate that is replaced: it
-	// may have been renewed, switched off or removed since it was read.
-	renewDevice = &query{text: `
-UPDATE devices SET cert_serial = $3
-WHERE id = $1 AND state = 'ACTIVE' AND cert_serial = $2 AND EXISTS (SELECT 1 FROM certificates WHERE serial = $3)`}
-	blockPIN = &query{text: `
-UPDATE devices SET pin_blocked = $2 WHERE id = $1`}
-	deactivateDevice = &query{text: `
-UPDATE devices SET state = 'INACTIVE' WHERE id = $1`}
-)
-
-// ActivateDevice implements mssp.Store.
-func (s *Store) ActivateDevice(ctx context.Context, deviceID string, k signum.KeyType, certSerial string) error {
-	if k != signum.EC && k != signum.RSA {
-		return fmt.Errorf("store: device %s is activated with the unknown key type %q", deviceID, k)
-	}
-	if !isKey(certSerial) {
-		return mssp.ErrNotFound
-	}
-	return s.update(ctx, activateDevice, deviceID, string(k), certSerial)
-}
-
-// RenewDevice implements mssp.Store.
-func (s *Store) RenewDevice(ctx context.Context, deviceID, oldSerial, newSerial string) (bool, error) {
-	if !isKey(deviceID) || !isKey(oldSerial) || !isKey(newSerial) {
-		return false, nil
-	}
-	return s.swap(ctx, renewDevice, deviceID, oldSerial, newSerial)
-}
-
-// SetPINBlocked implements mssp.Store.
-func (s *Store) SetPINBlocked(ctx context.Context, deviceID string, blocked bool) error {
-	return s.update(ctx, blockPIN, deviceID, blocked)
-}
-
-// DeactivateDevice implements mssp.Store.
-func (s *Store) DeactivateDevice(ctx context.Context, deviceID string) error {
-	return s.update(ctx, deactivateDevice, deviceID)
 }

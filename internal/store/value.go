@@ -60,6 +60,13 @@ func micros(t time.Time) int64 { return t.UnixMicro() }
 func timeOf(us int64) time.Time { return time.UnixMicro(us).UTC() }
 
 // bytesOrNull returns nil for an empty slice, so that both engines return the same.
+func textOrNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
 func bytesOrNull(b []byte) any {
 	if len(b) == 0 {
 		return nil

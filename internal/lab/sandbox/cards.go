@@ -32,6 +32,8 @@ func (c *control) cards() map[string]http.Handler {
 		"POST /sandbox/sim/swap":     c.handle(c.swapSIM),
 		"POST /sandbox/sim/renumber": c.handle(c.renumberSIM),
 		"POST /sandbox/sim/state":    c.handle(c.setSIMState),
+		"POST /sandbox/sim/end":      c.handle(c.endSIM),
+		"POST /sandbox/sim/reopen":   c.handle(c.reopenSIM),
 		"POST /sandbox/sim/show":     c.handle(c.showSIM),
 		"POST /sandbox/sim/trace":    c.handle(c.traceSIM),
 	}
@@ -120,16 +122,18 @@ func readImportOptions(part *multipart.Part) (opts simcards.ImportOptions, err e
 	return opts, nil
 }
 
-// swapSIM gives a subscriber a card from stock: {"msisdn": …, "iccid": …}.
+// swapSIM gives a subscriber a card from stock: {"msisdn": …, "iccid": …,
+// "keep_serial": bool}.
 func (c *control) swapSIM(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		MSISDN string `json:"msisdn"`
 		ICCID  string `json:"iccid"`
+		Keep   bool   `json:"keep_serial"`
 	}
 	if err := strict(body, &in); err != nil {
 		return nil, err
 	}
-	return struct{}{}, c.box.Cards.Swap(ctx, in.MSISDN, in.ICCID)
+	return struct{}{}, c.box.Cards.Swap(ctx, in.MSISDN, in.ICCID, in.Keep)
 }
 
 // renumberSIM gives an account another number: {"from": …, "to": …}.
@@ -158,6 +162,30 @@ func (c *control) setSIMState(ctx context.Context, body []byte) (any, error) {
 		return nil, fmt.Errorf("state is %s or %s", mssp.CardBlocked, mssp.CardActive)
 	}
 	return struct{}{}, c.box.Cards.SetState(ctx, in.ICCID, in.State)
+}
+
+// endSIM ends the SIM of a number: {"msisdn": …}.
+func (c *control) endSIM(ctx context.Context, body []byte) (any, error) {
+	var in struct {
+		MSISDN string `json:"msisdn"`
+	}
+	if err := strict(body, &in); err != nil {
+		return nil, err
+	}
+	return struct{}{}, c.box.Cards.End(ctx, in.MSISDN)
+}
+
+// reopenSIM lets a SIM that has ended be activated again: {"msisdn": …,
+// "keep_serial": bool}.
+func (c *control) reopenSIM(ctx context.Context, body []byte) (any, error) {
+	var in struct {
+		MSISDN string `json:"msisdn"`
+		Keep   bool   `json:"keep_serial"`
+	}
+	if err := strict(body, &in); err != nil {
+		return nil, err
+	}
+	return struct{}{}, c.box.Cards.Reopen(ctx, in.MSISDN, in.Keep)
 }
 
 // showSIM describes a card, without its secrets: {"card": ICCID or MSISDN}.

@@ -193,6 +193,7 @@ func testEnrol(t *testing.T, d *database) {
 	must(t, s.PutInvite(ctx, i))
 	must(t, s.EnrolApp(ctx, second, after(2)))
 	second.App.TriesLeft = mssp.MaxPasscodeTries
+	end(&sub.Devices[0], mssp.EndedByEnrolment, after(2)) // its certificate names the old serial
 	sub.Serial, sub.RecoveryCodeCreated, sub.Devices = second.Serial, true, append(sub.Devices, second.Device)
 	for range 2 {
 		checkSubscriber(t, s, sub)

@@ -54,7 +54,8 @@ func testAppStays(t *testing.T, d *database) {
 	}
 	must(t, s.SetPINBlocked(ctx, app.DeviceID, false))
 	renewed := issue(t, s, newCertificate(8, app.DeviceID))
-	must(t, s.ActivateDevice(ctx, app.DeviceID, signum.EC, renewed.Serial))
+	sub.Devices[0].Certificate, sub.Devices[0].PINBlocked = renewed, false
+	must(t, s.PutSubscriber(ctx, sub))
 	app.PINBlocked = false
 	checkApp(t, s, app)
 

@@ -28,21 +28,22 @@ func testCardState(t *testing.T, d *database) {
 
 	// With a good certificate, the device is active again.
 	device.Certificate, device.State = issue(t, s, newCertificate(1, device.ID)), signum.DeviceActive
-	must(t, s.ActivateDevice(ctx, device.ID, signum.EC, device.Certificate.Serial))
+	must(t, s.ActivateDevice(ctx, activation(device.ID, device.Certificate.Serial)))
 	set(mssp.CardBlocked, 6, signum.DeviceInactive)
 	set(mssp.CardActive, 7, signum.DeviceActive)
-	// A key that is made while the card is blocked is kept but not used.
+	// A key that is made while the card is blocked is refused.
 	set(mssp.CardBlocked, 8, signum.DeviceInactive)
-	device.Certificate = issue(t, s, newCertificate(2, device.ID))
-	must(t, s.ActivateDevice(ctx, device.ID, signum.EC, device.Certificate.Serial))
+	late := issue(t, s, newCertificate(2, device.ID))
+	wantIs(t, "blocked card", s.ActivateDevice(ctx, activation(device.ID, late.Serial)), mssp.ErrDeviceState)
 	checkSubscriber(t, s, sub)
-	set(mssp.CardActive, 9, signum.DeviceActive)
-	// A device that was switched off for another reason stays so.
-	must(t, s.DeactivateDevice(ctx, device.ID))
-	set(mssp.CardActive, 10, signum.DeviceInactive)
-	set(mssp.CardBlocked, 11, signum.DeviceInactive)
-	must(t, s.RevokeCertificate(ctx, device.Certificate.Serial, after(12), 4))
-	device.Certificate.State, device.Certificate.RevokedAt, device.Certificate.Reason = mssp.CertificateRevoked, after(12), 4
+	must(t, s.RevokeCertificate(ctx, device.Certificate.Serial, after(9), 4))
+	device.Certificate.State, device.Certificate.RevokedAt, device.Certificate.Reason = mssp.CertificateRevoked, after(9), 4
+	set(mssp.CardActive, 9, signum.DeviceInactive)
+	// A device that has ended stays so.
+	must(t, s.EndDevice(ctx, device.ID, mssp.EndedByUser, after(10)))
+	device.Ended, device.EndedAt = mssp.EndedByUser, after(10)
+	set(mssp.CardActive, 11, signum.DeviceInactive)
+	set(mssp.CardBlocked, 12, signum.DeviceInactive)
 	set(mssp.CardActive, 13, signum.DeviceInactive)
 
 	stock := newCard(2)

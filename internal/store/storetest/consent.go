@@ -84,7 +84,7 @@ func testConsentOfDevice(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	for n, end := range []func(*mssp.Subscriber) error{
 		func(sub *mssp.Subscriber) error { return s.RemoveApp(ctx, sub.Devices[0].ID) },
-		func(sub *mssp.Subscriber) error { return s.DeactivateDevice(ctx, sub.Devices[0].ID) },
+		func(sub *mssp.Subscriber) error { return s.EndDevice(ctx, sub.Devices[0].ID, mssp.EndedByUser, start) },
 		func(sub *mssp.Subscriber) error {
 			return s.RevokeCertificate(ctx, sub.Devices[0].Certificate.Serial, after(1), 1)
 		},

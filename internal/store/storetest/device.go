@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
@@ -17,6 +18,11 @@ func wantNotFound(t *testing.T, what string, err error) {
 	}
 }
 
+// activation returns an activation at start for which the account keeps its serial.
+func activation(deviceID, cert string) *mssp.Activation {
+	return &mssp.Activation{DeviceID: deviceID, KeyType: signum.EC, CertSerial: cert, At: start}
+}
+
 func testActivateDevice(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	swisscom := signum.Network{MCC: "228", MNC: "01", Name: "Swisscom"}
@@ -26,27 +32,110 @@ func testActivateDevice(t *testing.T, d *database) {
 	must(t, s.PutSubscriber(ctx, sub))
 	sim := &sub.Devices[1]
 
-	wantNotFound(t, "no certificate", s.ActivateDevice(ctx, "sim-1", signum.EC, "1234"))
-	wantNotFound(t, "not a serial number", s.ActivateDevice(ctx, "sim-1", signum.EC, "\xff"))
-	checkSubscriber(t, s, sub)
+	wantNotFound(t, "no certificate", s.ActivateDevice(ctx, activation("sim-1", "1234")))
+	wantNotFound(t, "not a serial number", s.ActivateDevice(ctx, activation("sim-1", "\xff")))
 	cert := issue(t, s, newCertificate(1, "sim-1"))
-	wantNotFound(t, "no device", s.ActivateDevice(ctx, "sim-2", signum.EC, cert.Serial))
-	wantNotFound(t, "not a device", s.ActivateDevice(ctx, "nul\x00", signum.EC, cert.Serial))
+	wantNotFound(t, "no device", s.ActivateDevice(ctx, activation("sim-2", cert.Serial)))
+	wantNotFound(t, "not a device", s.ActivateDevice(ctx, activation("nul\x00", cert.Serial)))
 	for _, bad := range []signum.KeyType{"", "DSA"} {
-		if err := s.ActivateDevice(ctx, "sim-1", bad, cert.Serial); err == nil {
+		a := activation("sim-1", cert.Serial)
+		a.KeyType = bad
+		if err := s.ActivateDevice(ctx, a); err == nil {
 			t.Errorf("key type %q: taken", bad)
 		}
 	}
 	checkSubscriber(t, s, sub)
+	checkKnown(t, s, sub, false)
 
-	must(t, s.ActivateDevice(ctx, "sim-1", signum.EC, cert.Serial))
-	sim.State, sim.KeyType, sim.Certificate, sim.PINBlocked = signum.DeviceActive, signum.EC, cert, false
-	checkSubscriber(t, s, sub)
-
+	for range 2 { // again changes nothing
+		must(t, s.ActivateDevice(ctx, activation("sim-1", cert.Serial)))
+		sim.State, sim.KeyType, sim.Certificate, sim.PINBlocked = signum.DeviceActive, signum.EC, cert, false
+		checkSubscriber(t, s, sub)
+		checkKnown(t, s, sub, true)
+	}
 	renewed := issue(t, s, newCertificate(2, "sim-1"))
-	must(t, s.ActivateDevice(ctx, "sim-1", signum.RSA, renewed.Serial))
-	sim.KeyType, sim.Certificate = signum.RSA, renewed
+	wantIs(t, "active", s.ActivateDevice(ctx, activation("sim-1", renewed.Serial)), mssp.ErrDeviceState)
+	checkSubscriber(t, d.Reopen(), sub)
+}
+
+func checkKnown(t *testing.T, s mssp.Store, sub *mssp.Subscriber, want bool) {
+	t.Helper()
+	got, err := s.SerialKnown(t.Context(), sub.MSISDN)
+	must(t, err)
+	if got != want {
+		t.Errorf("the serial of %s is known: %v, want %v", sub.MSISDN, got, want)
+	}
+}
+
+// An account keeps its serial for a SIM with a consent, once. Without one it gets
+// another, and its other devices end.
+func testSerialOfActivation(t *testing.T, d *database) {
+	s, ctx := d.Store(), t.Context()
+	sub, _ := enrol(t, s, 1)
+	sub.Devices = append(sub.Devices, mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceRegistered})
+	must(t, s.PutSubscriber(ctx, sub))
+	app, sim := &sub.Devices[0], &sub.Devices[1]
+	checkKnown(t, s, sub, true)
+	reopen := func() {
+		t.Helper()
+		must(t, s.EndDevice(ctx, sim.ID, mssp.EndedByUser, after(1)))
+		must(t, s.ReopenDevice(ctx, sim.ID))
+		sim.State, sim.Certificate = signum.DeviceRegistered, nil
+		checkSubscriber(t, s, sub)
+	}
+	cert := issue(t, s, newCertificate(7, sim.ID))
+	refused := func(what string) {
+		t.Helper()
+		wantIs(t, what, s.ActivateDevice(ctx, activation(sim.ID, cert.Serial)), mssp.ErrConsent)
+		checkSubscriber(t, s, sub)
+	}
+	refused("no consent")
+	for _, c := range []*mssp.Consent{
+		consent(1, mssp.ConsentActivate, "sim-2"), consent(1, mssp.ConsentRemove, sim.ID), consent(1, mssp.ConsentAddApp, ""),
+		consent(2, mssp.ConsentActivate, sim.ID),
+	} {
+		must(t, s.PutConsent(ctx, c))
+	}
+	refused("other consents")
+	given := consent(1, mssp.ConsentActivate, sim.ID)
+	given.Expires = start
+	must(t, s.PutConsent(ctx, given))
+	refused("an old consent")
+
+	given.Expires = after(10)
+	must(t, s.PutConsent(ctx, given))
+	must(t, s.ActivateDevice(ctx, activation(sim.ID, cert.Serial)))
+	sim.State, sim.KeyType, sim.Certificate = signum.DeviceActive, signum.EC, cert
 	checkSubscriber(t, s, sub)
+	noConsent(t, s, given, start)
+	must(t, s.ActivateDevice(ctx, activation(sim.ID, cert.Serial))) // needs none
+	reopen()
+	cert = issue(t, s, newCertificate(8, sim.ID))
+	refused("the consent is used up")
+
+	// The consent of a SIM that has ended, to itself or to an App.
+	must(t, s.PutConsent(ctx, given))
+	must(t, s.EndDevice(ctx, app.ID, mssp.EndedByUser, after(2)))
+	app.State, app.Ended, app.EndedAt = signum.DeviceInactive, mssp.EndedByUser, after(2)
+	refused("the consent of a device that has ended")
+
+	a := activation(sim.ID, cert.Serial)
+	a.Serial, a.At = "MIDCHENEW0000000", after(3)
+	must(t, s.ActivateDevice(ctx, a))
+	sub.Serial, sim.State, sim.Certificate = a.Serial, signum.DeviceActive, cert
+	checkSubscriber(t, s, sub) // the first reason of the App's end stays
+
+	next, _ := enrol(t, s, 2)
+	next.Devices = append(next.Devices, mssp.Device{ID: "sim-2", Method: signum.SIM, State: signum.DeviceRegistered})
+	must(t, s.PutSubscriber(ctx, next))
+	a = activation("sim-2", issue(t, s, newCertificate(9, "sim-2")).Serial)
+	a.Serial, a.At = "MIDCHENEW0000001", after(4)
+	must(t, s.ActivateDevice(ctx, a))
+	got, err := s.Subscriber(ctx, next.MSISDN)
+	must(t, err)
+	if o := got.Devices[0]; got.Serial != a.Serial || o.State != signum.DeviceInactive || o.Ended != mssp.EndedByActivation || !o.EndedAt.Equal(after(4)) {
+		t.Errorf("%+v", got)
+	}
 	checkSubscriber(t, d.Reopen(), sub)
 }
 
@@ -66,18 +155,73 @@ func testPINBlocked(t *testing.T, d *database) {
 	checkSubscriber(t, s, sub)
 }
 
-func testDeactivate(t *testing.T, d *database) {
+func testEndDevice(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub := subscriber(1,
 		mssp.Device{ID: "app-1", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC},
 		mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.RSA, PINBlocked: true})
 	must(t, s.PutSubscriber(ctx, sub))
-	for range 2 {
-		must(t, s.DeactivateDevice(ctx, "sim-1"))
-		sub.Devices[1].State = signum.DeviceInactive
+	sim := &sub.Devices[1]
+	for i, why := range []mssp.DeviceEnd{mssp.EndedByUser, mssp.EndedByOperator} {
+		must(t, s.EndDevice(ctx, sim.ID, why, after(i)))
+		sim.State, sim.Ended, sim.EndedAt = signum.DeviceInactive, mssp.EndedByUser, start
 		checkSubscriber(t, s, sub)
 	}
-	wantNotFound(t, "no device", s.DeactivateDevice(ctx, "sim-2"))
+	wantNotFound(t, "no device", s.EndDevice(ctx, "sim-2", mssp.EndedByUser, start))
+	for _, bad := range []mssp.DeviceEnd{"", "unknown"} {
+		if err := s.EndDevice(ctx, "app-1", bad, start); err == nil {
+			t.Errorf("ended by %q", bad)
+		}
+	}
+	cert := issue(t, s, newCertificate(1, sim.ID))
+	wantIs(t, "activated", s.ActivateDevice(ctx, activation(sim.ID, cert.Serial)), mssp.ErrDeviceState)
+	must(t, s.PutSubscriber(ctx, sub))
+	checkSubscriber(t, d.Reopen(), sub)
+	bad := *sub
+	bad.Devices = []mssp.Device{{ID: "sim-1", Method: signum.SIM, State: signum.DeviceRegistered, Ended: mssp.EndedByUser}}
+	if err := d.Store().PutSubscriber(ctx, &bad); err == nil {
+		t.Error("a registered device has ended")
+	}
+}
+
+func testReopenDevice(t *testing.T, d *database) {
+	s, ctx := d.Store(), t.Context()
+	sub, c := holder(t, s, 1)
+	app := mssp.Device{ID: "a-app", Method: signum.App, State: signum.DeviceInactive, Ended: mssp.EndedByUser}
+	sub.Devices = append([]mssp.Device{app}, sub.Devices...)
+	must(t, s.PutSubscriber(ctx, sub))
+	sim := &sub.Devices[1]
+	reopen := func(want error) {
+		t.Helper()
+		if err := s.ReopenDevice(ctx, sim.ID); !errors.Is(err, want) {
+			t.Errorf("reopened: %v, want %v", err, want)
+		}
+		checkSubscriber(t, s, sub)
+	}
+	reopen(nil) // registered already
+	sim.Certificate = issue(t, s, newCertificate(1, sim.ID))
+	must(t, s.ActivateDevice(ctx, activation(sim.ID, sim.Certificate.Serial)))
+	must(t, s.SetPINBlocked(ctx, sim.ID, true))
+	sim.State, sim.KeyType, sim.PINBlocked = signum.DeviceActive, signum.EC, true
+	reopen(mssp.ErrDeviceState)
+
+	// A card that is blocked stays so, and its SIM has not ended.
+	must(t, s.SetCardState(ctx, c.ICCID, mssp.CardBlocked, after(1)))
+	sim.State = signum.DeviceInactive
+	reopen(mssp.ErrCardState)
+	must(t, s.EndDevice(ctx, sim.ID, mssp.EndedByOperator, after(2)))
+	sim.Ended, sim.EndedAt = mssp.EndedByOperator, after(2)
+	reopen(mssp.ErrCardState)
+	must(t, s.SetCardState(ctx, c.ICCID, mssp.CardActive, after(3)))
+	checkSubscriber(t, s, sub) // unblocking does not undo the end
+
+	sim.State, sim.Certificate, sim.PINBlocked, sim.Ended = signum.DeviceRegistered, nil, false, ""
+	sim.EndedAt = time.Time{}
+	reopen(nil)
+	reopen(nil)
+	wantIs(t, "an App", s.ReopenDevice(ctx, app.ID), mssp.ErrDeviceState)
+	wantNotFound(t, "no device", s.ReopenDevice(ctx, "sim-9"))
+	wantNotFound(t, "not a device", s.ReopenDevice(ctx, "\xff"))
 	checkSubscriber(t, d.Reopen(), sub)
 }
 
@@ -95,13 +239,18 @@ func testRaceOfDeviceAndSubscriber(t *testing.T, d *database) {
 		case 1:
 			err = s.SetPINBlocked(t.Context(), "sim-1", true)
 		case 2:
-			err = s.ActivateDevice(t.Context(), "sim-1", signum.EC, cert.Serial)
+			err = s.ActivateDevice(t.Context(), activation("sim-1", cert.Serial))
+			if errors.Is(err, mssp.ErrConsent) { // it was active, and is registered again
+				err = nil
+			}
 		}
 		if err != nil {
 			t.Errorf("%d: %v", i, err)
 		}
 	})
-	must(t, s.ActivateDevice(t.Context(), "sim-1", signum.EC, cert.Serial))
+	must(t, s.PutSubscriber(t.Context(), sub))
+	must(t, s.PutConsent(t.Context(), &mssp.Consent{MSISDN: sub.MSISDN, Kind: mssp.ConsentActivate, Subject: "sim-1", Expires: after(9)}))
+	must(t, s.ActivateDevice(t.Context(), activation("sim-1", cert.Serial)))
 	sub.Devices[0] = mssp.Device{ID: "sim-1", Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.EC, Certificate: cert}
 	checkSubscriber(t, s, sub)
 }

@@ -181,7 +181,7 @@ func testCancelled(t *testing.T, d *database) {
 	checkReceipt(t, s, newReceipt(3))
 	_, err = s.PrepareTransaction(ctx, "h000001", []byte{1}, "1")
 	gone("prepare", err)
-	gone("activate", s.ActivateDevice(ctx, "sim", signum.EC, "1"))
+	gone("activate", s.ActivateDevice(ctx, activation("sim", "1")))
 	gone("PIN", s.SetPINBlocked(ctx, "sim", true))
 
 	same(t, NewTransaction(1), read(t, s, "h000001"))

@@ -30,6 +30,8 @@ type model struct {
 	apps         map[string]*mssp.AppDevice
 	recovery     map[string][]byte // by MSISDN
 	cards        map[string]*modelCard
+	known        map[string]bool // by MSISDN: a certificate has named the serial
+	consents     map[consentKey]*mssp.Consent
 }
 
 func testModel(t *testing.T, d *database) {
@@ -49,6 +51,8 @@ func testModel(t *testing.T, d *database) {
 			apps:         make(map[string]*mssp.AppDevice),
 			recovery:     make(map[string][]byte),
 			cards:        make(map[string]*modelCard),
+			known:        make(map[string]bool),
+			consents:     make(map[consentKey]*mssp.Consent),
 		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"insert":        m.insert,
@@ -64,6 +68,10 @@ func testModel(t *testing.T, d *database) {
 			"revoke":        m.revoke,
 			"subscribe":     m.subscribe,
 			"activate":      m.activate,
+			"endDevice":     m.endDevice,
+			"reopenDevice":  m.reopenDevice,
+			"giveConsent":   m.giveConsent,
+			"takeConsent":   m.takeConsent,
 			"blockPIN":      m.blockPIN,
 			"invite":        m.invite,
 			"findInvite":    m.findInvite,
@@ -355,6 +363,9 @@ func (m *model) subscribe(rt *rapid.T) {
 	if !refused {
 		sortDevices(sub)
 		m.subscribers[sub.MSISDN] = sub
+		for _, d := range sub.Devices {
+			m.known[sub.MSISDN] = m.known[sub.MSISDN] || d.Certificate != nil
+		}
 		m.keepApps(sub)
 		m.keepCards()
 	}
@@ -369,6 +380,7 @@ func (m *model) check(rt *rapid.T) {
 	ctx := context.Background()
 	m.checkApps(rt)
 	m.checkCards(rt)
+	m.checkSerials(rt)
 	for _, tx := range m.transactions {
 		got, err := m.store.Transaction(ctx, tx.ID)
 		ok(rt, err)

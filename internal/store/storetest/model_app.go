@@ -105,9 +105,13 @@ func (m *model) enrol(rt *rapid.T) {
 	ok(rt, err)
 	delete(m.invites, i.MSISDN)
 	m.apps[id] = e.App
+	m.known[sub.MSISDN] = true
+	if e.Serial != "" {
+		sub.Serial = e.Serial
+		endOthers(sub, id, mssp.EndedByEnrolment, now)
+	}
 	sub.Devices = append(sub.Devices, e.Device)
 	sortDevices(sub)
-	sub.Serial = cmp.Or(e.Serial, sub.Serial)
 	if e.RecoveryHash != nil {
 		sub.RecoveryCodeCreated, m.recovery[sub.MSISDN] = true, e.RecoveryHash
 	}

@@ -127,7 +127,7 @@ func (m *model) enrolCard(rt *rapid.T) {
 		return
 	}
 	ok(rt, err)
-	m.subscribers[sub.MSISDN] = sub
+	m.subscribers[sub.MSISDN], m.known[sub.MSISDN] = sub, false
 	m.keep(c)
 }
 
@@ -180,6 +180,9 @@ func (m *model) cardState(rt *rapid.T) {
 	case c.State == mssp.CardBlocked && to == mssp.CardActive:
 		d := m.device(c.DeviceID)
 		d.State = signum.DeviceInactive
+		if d.Ended != "" {
+			break
+		}
 		if d.Certificate == nil {
 			d.State = signum.DeviceRegistered
 		} else if m.certificates[d.Certificate.Serial].State == mssp.CertificateGood {
@@ -242,6 +245,8 @@ func (m *model) renumber(rt *rapid.T) {
 	move(m.subscribers, from, to)
 	move(m.recovery, from, to)
 	move(m.invites, from, to)
+	move(m.known, from, to)
+	m.moveConsents(from, to)
 	if i := m.invites[to]; i != nil {
 		i.MSISDN = to
 	}

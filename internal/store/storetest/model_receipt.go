@@ -71,22 +71,6 @@ func (m *model) device(id string) *mssp.Device {
 	return nil
 }
 
-func (m *model) activate(rt *rapid.T) {
-	id, serial := fmt.Sprintf("%sdevice%d", m.prefix, rapid.IntRange(1, 4).Draw(rt, "device")), m.draw(rt, "cert", 4)
-	err := m.store.ActivateDevice(context.Background(), id, signum.RSA, serial)
-	d := m.device(id)
-	if d == nil || m.certificates[serial] == nil {
-		agree(rt, "nothing to activate", true, errors.Is(err, mssp.ErrNotFound))
-		return
-	}
-	ok(rt, err)
-	d.State, d.KeyType, d.PINBlocked = signum.DeviceActive, signum.RSA, false
-	d.Certificate = &mssp.Certificate{Serial: serial}
-	if c := m.cardIn(id); c != nil && c.State == mssp.CardBlocked {
-		d.State = signum.DeviceInactive
-	}
-}
-
 func (m *model) blockPIN(rt *rapid.T) {
 	id := fmt.Sprintf("%sdevice%d", m.prefix, rapid.IntRange(1, 4).Draw(rt, "device"))
 	blocked := rapid.Bool().Draw(rt, "blocked")

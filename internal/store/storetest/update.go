@@ -218,9 +218,9 @@ func testRenewDevice(t *testing.T, d *database) {
 	sub.Devices[0].Certificate = next
 	checkSubscriber(t, s, sub)
 	renew(app.DeviceID, old, next.Serial, false)
-	must(t, s.DeactivateDevice(ctx, app.DeviceID))
+	must(t, s.EndDevice(ctx, app.DeviceID, mssp.EndedByUser, start))
 	renew(app.DeviceID, next.Serial, old, false)
-	sub.Devices[0].State = signum.DeviceInactive
+	end(&sub.Devices[0], mssp.EndedByUser, start)
 	checkSubscriber(t, d.Reopen(), sub)
 }
 

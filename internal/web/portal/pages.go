@@ -171,11 +171,14 @@ func (p *Portal) removeDevice(c *call, id string) {
 			return
 		}
 	}
-	remove, done := p.Store.DeactivateDevice, "deactivated"
+	done := "deactivated"
+	var err error
 	if d.Method == signum.App {
-		remove, done = p.Apps.Remove, "removed"
+		done, err = "removed", p.Apps.Remove(ctx, d.ID)
+	} else {
+		err = p.Store.EndDevice(ctx, d.ID, mssp.EndedByUser, p.Clock.Now())
 	}
-	if err := remove(ctx, d.ID); err != nil {
+	if err != nil {
 		c.fail(err)
 		return
 	}

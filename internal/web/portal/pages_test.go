@@ -212,7 +212,7 @@ func TestPortalRemove(t *testing.T) {
 		has(t, body, "The App was removed")
 		_, body = b.sign("/me/device?id=sim1", "/me/device", "id", "sim1")
 		has(t, body, "The SIM was switched off")
-		if want := []string{"revoke 4f1d22a90be71", "remove app1", "revoke 7c03b91e44d11", "deactivate sim1"}; !slices.Equal(f.did, want) {
+		if want := []string{"revoke 4f1d22a90be71", "remove app1", "revoke 7c03b91e44d11", "end sim1 by user"}; !slices.Equal(f.did, want) {
 			t.Errorf("%v, want %v", f.did, want)
 		}
 		if old.open("/me"); old.at != "/me/login?over" {

@@ -27,9 +27,9 @@ type Store interface {
 	Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber, error)
 	RecentTransactions(ctx context.Context, msisdn string, limit int) ([]*mssp.Transaction, error)
 	SetSubscriberState(ctx context.Context, msisdn string, s mssp.SubscriberState) error
-	// DeactivateDevice makes a device inactive and changes nothing else in the
-	// account. ErrNotFound if there is no such device.
-	DeactivateDevice(ctx context.Context, deviceID string) error
+	// EndDevice ends a device and changes nothing else in the account. ErrNotFound if
+	// there is no such device.
+	EndDevice(ctx context.Context, deviceID string, why mssp.DeviceEnd, at time.Time) error
 	// App and Transaction return ErrNotFound if there is none.
 	App(ctx context.Context, deviceID string) (*mssp.AppDevice, error)
 	Transaction(ctx context.Context, id string) (*mssp.Transaction, error)

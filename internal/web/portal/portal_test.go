@@ -216,8 +216,8 @@ func (f *fakeWorld) SetSubscriberState(_ context.Context, n string, s mssp.Subsc
 	return err
 }
 
-func (f *fakeWorld) DeactivateDevice(_ context.Context, id string) error {
-	return f.do("deactivate " + id)
+func (f *fakeWorld) EndDevice(_ context.Context, id string, why mssp.DeviceEnd, _ time.Time) error {
+	return f.do("end " + id + " by " + string(why))
 }
 func (f *fakeWorld) Remove(_ context.Context, id string) error { return f.do("remove " + id) }
 
