@@ -78,6 +78,7 @@ type Store interface {
 	AppStore
 	CardStore
 	ConsentStore
+	NoticeStore
 
 	// Party returns ErrNotFound for an unknown AP_ID, and *RowError if its row
 	// cannot be read. The result is shared: callers must not change it.

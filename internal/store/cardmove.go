@@ -141,6 +141,10 @@ UPDATE invites SET msisdn = $2 WHERE msisdn = $1`}
 DELETE FROM consents WHERE msisdn = $1`}
 	moveConsents = &query{text: `
 UPDATE consents SET msisdn = $2 WHERE msisdn = $1`}
+	deleteNotices = &query{text: `
+DELETE FROM notices WHERE msisdn = $1`}
+	moveNotices = &query{text: `
+UPDATE notices SET msisdn = $2 WHERE msisdn = $1`}
 	deleteSubscriber = &query{text: `
 DELETE FROM subscribers WHERE msisdn = $1`}
 )
@@ -169,12 +173,12 @@ func (s *session) renumber(ctx context.Context, from, to string) error {
 	} else if n == 0 {
 		return refuse(fmt.Errorf("store: account at the new number: %w", mssp.ErrExists))
 	}
-	for _, q := range []*query{deleteInvite, deleteConsents} {
+	for _, q := range []*query{deleteInvite, deleteConsents, deleteNotices} {
 		if _, err := s.exec(ctx, q, to); err != nil {
 			return err
 		}
 	}
-	for _, q := range []*query{moveDevices, moveInvite, moveConsents} {
+	for _, q := range []*query{moveDevices, moveInvite, moveConsents, moveNotices} {
 		if _, err := s.exec(ctx, q, from, to); err != nil {
 			return err
 		}

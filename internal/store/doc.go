@@ -13,7 +13,7 @@
 // The schema enforces the invariants (see migrations): unique (AP_ID, AP_TransID,
 // Instant); one outstanding transaction per subscriber and method; one receipt
 // per transaction, deleted with it; one invite per subscriber; one consent per
-// subscriber, kind and subject; no App without its
+// subscriber, kind and subject; one notice per code; no App without its
 // device; one card per SIM, which outlives the SIM; and states that agree with
 // what they imply: a code, an end, a signature, a device. The statements enforce
 // what the schema cannot express: a transaction and its receipt, or an invite and

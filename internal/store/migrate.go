@@ -25,6 +25,7 @@ var migrationNames = []string{
 	"0007_passwords",
 	"0008_verifications",
 	"0009_ended",
+	"0010_notices",
 }
 
 const (

@@ -28,6 +28,8 @@ var planFill = []string{
 		SELECT 'm' || n, decode(lpad(to_hex(n), 64, '0'), 'hex'), false, 0, 1000000 + n FROM generate_series(1, 20000) n`,
 	`INSERT INTO consents (msisdn, kind, subject, device_id, trans_id, given, expires)
 		SELECT 'm' || n, 'remove_device', 'a' || n, 'd' || n, 't', 0, 1000000 + n FROM generate_series(1, 20000) n`,
+	`INSERT INTO notices (id, msisdn, kind, device_id, name, by_code, code_hash, created, expires)
+		SELECT 'n' || n, 'm' || n, 'app_added', 'a' || n, '', false, decode(lpad(to_hex(n), 64, '0'), 'hex'), 0, 1000000 + n FROM generate_series(1, 20000) n`,
 	`INSERT INTO transactions (id, ap_id, ap_trans_id, ap_instant, msisdn, msisdn_sent, device_id, method, profile, async, lang, mime_type, dtbd,
 			services, signed_attrs, cert_serial, state, code, detail, signature, created, expires, finished)
 		SELECT 't' || n, 'ap', 'a' || n, n, 'm' || (n % 20000), '', 'd' || (n % 20000), 'SIM', '', false, 'en', 'text/plain', 'text',
@@ -53,6 +55,7 @@ var planned = map[*query]string{
 	selectInvite: `'\x` + strings.Repeat("0", 60) + `0042', 0`, selectInviteOf: `'\x` + strings.Repeat("0", 60) + `0042', 'm66', 0`,
 	consumeInvite: `'\x` + strings.Repeat("0", 60) + `0042', 'm66', 0`,
 	selectConsent: "'m1234', 'remove_device', 'a1234', 0", takeConsent: "'m1234', 'remove_device', 'a1234', 0",
+	selectNotices: "'m1234', 0", selectNoticeByCode: `'\x` + strings.Repeat("0", 60) + `0042', 0`, takeNotice: "'m1234', 'n1234', 0",
 	selectRevoked: "'x2000'",
 	selectUsed:    "'ap', 'a1234', 1234", selectBusy: "'m1200', 'SIM'", selectID: "'t1234'", selectTransaction: "'t1200'",
 	finishTransaction:  "'t1200', 'failed', 401, '', NULL, '', 1",
