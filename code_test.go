@@ -38,7 +38,7 @@ func TestCodes(t *testing.T) {
 
 func TestFault(t *testing.T) {
 	err := fmt.Errorf("signing: %w", NewFault(UserCancel))
-	if f := AsFault(err); f == nil || *f != (Fault{UserCancel, "User cancelled the request"}) {
+	if f := AsFault(err); f == nil || *f != (Fault{Code: UserCancel, Detail: "User cancelled the request"}) {
 		t.Errorf("got %v", f)
 	}
 	if !errors.Is(err, &Fault{Code: UserCancel}) || errors.Is(err, &Fault{Code: PINBlocked}) {

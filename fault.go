@@ -3,6 +3,7 @@ package signum
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Fault is the error of a request that was refused or a transaction that failed.
@@ -11,6 +12,10 @@ import (
 type Fault struct {
 	Code   Code
 	Detail string // for the application provider; it never tells an internal cause
+	// RetryAfter is how long to wait before the same request can succeed, of a request
+	// that was refused because there were too many; 0: not known. On the wire it is
+	// the HTTP header Retry-After, in whole seconds.
+	RetryAfter time.Duration
 }
 
 // NewFault returns a fault with the documented detail of its code.
@@ -56,4 +61,11 @@ const (
 	DetailTimeoutStatus = "Original request timed out."                // 208, to a status query
 	// DetailReceiptSent is that of 101.
 	DetailReceiptSent = "Receipt already sent for this transaction. Only one receipt allowed per transaction."
+)
+
+// Details of Signum's own.
+const (
+	DetailTooMany   = "Too many requests"                               // 900, with RetryAfter
+	DetailOTPNumber = "No one-time password may be sent to this number" // 101
+	DetailReported  = "User cancelled the request (reported)"           // 401: the user did not make the request
 )

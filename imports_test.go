@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"internal/config":          {"internal/visible"},
 	"internal/door":            {"internal/clientaddr", "internal/event"},
 	"internal/edge":            {"", "internal/clientaddr", "internal/event", "internal/lang", "internal/mssp"},
-	"internal/engine":          {"", "internal/event", "internal/mssp", "internal/cms", "internal/password", "internal/policy"},
+	"internal/engine":          {"", "internal/event", "internal/limit", "internal/mssp", "internal/cms", "internal/password", "internal/policy"},
 	"internal/event":           {"", "internal/mssp"},
 	"internal/event/eventtest": {"internal/event"},
 	"internal/lang":            {},

@@ -69,6 +69,7 @@ type answer struct {
 	status      int
 	contentType string
 	body        []byte
+	retryAfter  time.Duration
 }
 
 func (c *Client) post(ctx context.Context, req signum.Request, body []byte) (*answer, error) {
@@ -115,7 +116,18 @@ func (c *Client) post(ctx context.Context, req signum.Request, body []byte) (*an
 	}
 	return &answer{
 		url: target, status: resp.StatusCode, contentType: resp.Header.Get("Content-Type"), body: data,
+		retryAfter: retryAfter(resp.Header.Get("Retry-After")),
 	}, nil
+}
+
+// retryAfter reads the header of a fault: whole seconds, at most a day. A date, which
+// the service does not send, counts as not known.
+func retryAfter(header string) time.Duration {
+	n, err := strconv.ParseUint(header, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return min(time.Duration(n)*time.Second, 24*time.Hour)
 }
 
 // unwrapURL drops the method and address that net/http puts before the cause,
@@ -162,6 +174,9 @@ func (c *Client) answer(req signum.Request, a *answer) (signum.Response, error) 
 		return nil, errors.New("the body is empty")
 	}
 	resp, err := c.wire.decode(req.Operation(), a.body)
+	if flt := signum.AsFault(err); flt != nil {
+		flt.RetryAfter = a.retryAfter
+	}
 	if err != nil {
 		return nil, err
 	}

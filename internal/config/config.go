@@ -193,14 +193,45 @@ type Rate struct {
 // Limits bound what clients may use.
 type Limits struct {
 	MaxBody Size `yaml:"max_body"` // of a request, after decompression
-	MaxOpen int  `yaml:"max_open"` // requests that one client certificate has open
 	// ReadTimeout and WriteTimeout hold on every listener: for a request to arrive, and
 	// for each 16 KiB of an answer to be taken.
 	ReadTimeout  time.Duration `yaml:"read_timeout"`
 	WriteTimeout time.Duration `yaml:"write_timeout"`
 	// ReservedFiles are the file descriptors that are not for connections of clients:
 	// for the database, the SMSC, push services and files.
-	ReservedFiles int `yaml:"reserved_files"`
+	ReservedFiles int          `yaml:"reserved_files"`
+	Party         PartyLimits  `yaml:"party"`  // of each party
+	Number        NumberLimits `yaml:"number"` // of each user's number, all parties together
+	OTP           OTP          `yaml:"otp"`
+}
+
+// PartyLimits are what one application provider may do.
+type PartyLimits struct {
+	MaxOpen        int  `yaml:"max_open"`        // requests that are open at once
+	Requests       Rate `yaml:"requests"`        // signatures and receipts
+	StatusQueries  Rate `yaml:"status_queries"`  //
+	ProfileQueries Rate `yaml:"profile_queries"` //
+	UnknownNumbers Rate `yaml:"unknown_numbers"` // answers that tell something about a number without asking its phone
+	OneNumber      Rate `yaml:"one_number"`      // signatures, of each number
+	OTP            Rate `yaml:"otp"`             // one-time passwords
+	OTPOneNumber   Rate `yaml:"otp_one_number"`  // one-time passwords, to each number
+}
+
+// NumberLimits protect a user from all parties together.
+type NumberLimits struct {
+	Requests Rate `yaml:"requests"` // signatures
+	// Cancels within CancelPeriod keep parties from asking the user, until the first is
+	// older than that.
+	Cancels      int           `yaml:"cancels"`
+	CancelPeriod time.Duration `yaml:"cancel_period"`
+}
+
+// OTP says where one-time passwords may be sent.
+type OTP struct {
+	// Prefixes are how the numbers begin: + and digits; + alone stands for all. Empty:
+	// the country of the service number.
+	Prefixes []string `yaml:"prefixes"`
+	Special  bool     `yaml:"special"` // premium-rate, shared-cost and satellite numbers too
 }
 
 // Engine are the times of transactions.
@@ -248,7 +279,15 @@ func Default() Config {
 			},
 			MaxConnections: 20_000,
 		},
-		Limits: Limits{MaxBody: 64 << 10, MaxOpen: 20_000, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, ReservedFiles: 256},
+		Limits: Limits{
+			MaxBody: 64 << 10, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, ReservedFiles: 256,
+			Party: PartyLimits{
+				MaxOpen: 20_000, Requests: Rate{6000, 1000}, StatusQueries: Rate{60_000, 10_000},
+				ProfileQueries: Rate{600, 100}, UnknownNumbers: Rate{60, 100}, OneNumber: Rate{10, 10},
+				OTP: Rate{600, 100}, OTPOneNumber: Rate{1, 5},
+			},
+			Number: NumberLimits{Requests: Rate{60, 60}, Cancels: 3, CancelPeriod: 10 * time.Minute},
+		},
 		Engine: Engine{
 			Skew: 5 * time.Minute, Retention: time.Hour, Sweep: 250 * time.Millisecond, Poll: time.Second,
 		},

@@ -132,12 +132,12 @@ func TestProblems(t *testing.T) {
 			`signum.yaml:9: engine.sweep: "5" is not a duration such as 250ms, 10s, 5m or 1h30m`,
 			"signum.yaml:10: engine.xyzzy: unknown key; the keys here are skew, retention, sweep, poll",
 		}},
-		{"forms", "listen: 5\ntrusted_proxies: 10.0.0.0/8\nservice: {name: [a]}\nlimits: {max_body: 64kb, max_open: many}\nca: {create: perhaps}\nlog: {level: loud}\n", nil, []string{
+		{"forms", "listen: 5\ntrusted_proxies: 10.0.0.0/8\nservice: {name: [a]}\nlimits: {max_body: 64kb, party: {max_open: many}}\nca: {create: perhaps}\nlog: {level: loud}\n", nil, []string{
 			"signum.yaml:1: listen: must be a section: one \"key: value\" per line",
 			"signum.yaml:2: trusted_proxies: must be a list, such as [10.0.0.0/8]",
 			"signum.yaml:3: service.name: must be a single value",
 			`signum.yaml:4: limits.max_body: "64kb" is not a size such as 64KiB; the units are B, KiB, MiB and GiB`,
-			`signum.yaml:4: limits.max_open: "many" is not a whole number`,
+			`signum.yaml:4: limits.party.max_open: "many" is not a whole number`,
 			`signum.yaml:5: ca.create: "perhaps" is neither true nor false`,
 			"signum.yaml:6: log.level: ",
 		}},
@@ -181,10 +181,21 @@ func TestProblems(t *testing.T) {
 		{"certificate", "listen: {web: {tls: {certificate_file: /nowhere.pem, key_file: /nowhere.key}}}\n", nil, []string{
 			"signum.yaml:1: listen.web.tls.certificate_file: cannot load the TLS certificate and its key: open /nowhere.pem:",
 		}},
-		{"environment", "limits: {max_open: many}\n", []string{"SIGNUM_LOG_LEVEL=loud", "SIGNUM_TRUSTED_PROXIES=10.0.0.0/8, x", "SIGNUM_ENGINE_SKEW=-1s"}, []string{
+		{"environment", "limits: {party: {max_open: many}}\n", []string{"SIGNUM_LOG_LEVEL=loud", "SIGNUM_TRUSTED_PROXIES=10.0.0.0/8, x", "SIGNUM_ENGINE_SKEW=-1s"}, []string{
 			"environment: SIGNUM_ENGINE_SKEW: must be longer than 0s",
 			"environment: SIGNUM_LOG_LEVEL: ",
 			"environment: SIGNUM_TRUSTED_PROXIES: entry 2: ",
+		}},
+		{"limits", "limits:\n  max_body: 0B\n  party:\n    max_open: 0\n    requests: {per_minute: 0}\n    otp_one_number: {burst: 0}\n" +
+			"  number: {cancels: 0, cancel_period: 0s}\n  otp: {prefixes: ['+41', 41, +4x]}\n", nil, []string{
+			"signum.yaml:2: limits.max_body: must be at least 1B",
+			"signum.yaml:4: limits.party.max_open: must be at least 1",
+			"signum.yaml:5: limits.party.requests.per_minute: must be a number from 1 to 60000000",
+			"signum.yaml:6: limits.party.otp_one_number.burst: must be a number from 1 to 60000000",
+			"signum.yaml:7: limits.number.cancels: must be a number from 1 to 100000",
+			"signum.yaml:7: limits.number.cancel_period: must be longer than 0s",
+			`signum.yaml:8: limits.otp.prefixes: "41" must be + and at most 15 digits`,
+			`signum.yaml:8: limits.otp.prefixes: "+4x" must be + and at most 15 digits`,
 		}},
 		{"store", "store: {url: 'mysql://user:s3cret@x'}\n", nil, []string{`signum.yaml:1: store.url: unknown database "mysql"; use sqlite:PATH or postgres://…`}},
 	} {

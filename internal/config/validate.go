@@ -30,13 +30,7 @@ func (c *Config) check() problems {
 	c.CA.check(&l)
 	c.SIM.check(&l)
 	c.App.check(&l)
-	if c.Limits.MaxBody < 1 {
-		l.add("limits.max_body", "must be at least 1B")
-	}
-	l.positive("limits.read_timeout", c.Limits.ReadTimeout)
-	l.positive("limits.write_timeout", c.Limits.WriteTimeout)
-	l.atLeast("limits.reserved_files", c.Limits.ReservedFiles, 64)
-	l.atLeast("limits.max_open", c.Limits.MaxOpen, 1)
+	c.Limits.check(&l)
 	c.Engine.check(&l)
 	return l
 }
@@ -256,10 +250,6 @@ func digits(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
 }
 
-// maxRate is one call each microsecond: more than any node takes, and far from
-// where durations overflow.
-const maxRate = 60_000_000
-
 func (a App) check(l *problems) {
 	if a.VAPID.PublicKey != "" && a.VAPID.PrivateKey.IsZero() {
 		l.add("app.vapid.private_key", "is needed beside public_key")
@@ -270,8 +260,7 @@ func (a App) check(l *problems) {
 	for path, r := range map[string]Rate{
 		"begin": a.Limits.Begin, "address": a.Limits.Address, "device": a.Limits.Device, "subscriber": a.Limits.Subscriber,
 	} {
-		l.between("app.limits."+path+".per_minute", r.PerMinute, 1, maxRate)
-		l.between("app.limits."+path+".burst", r.Burst, 1, maxRate)
+		r.check(l, "app.limits."+path)
 	}
 	l.atLeast("app.max_connections", a.MaxConnections, 1)
 }

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/clientaddr"
@@ -20,11 +21,8 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// Defaults of Options.
-const (
-	DefaultMaxBody = 64 << 10 // bytes, after decompression
-	DefaultMaxOpen = 20000    // open requests per client certificate
-)
+// DefaultMaxBody is that of Options.
+const DefaultMaxBody = 64 << 10
 
 // Options holds what the wires of a server share.
 type Options struct {
@@ -34,7 +32,6 @@ type Options struct {
 	Logger  *slog.Logger
 	Events  *event.Recorder // records the one event of each request; nil: one that writes to Logger
 	MaxBody int64           // bytes; DefaultMaxBody
-	MaxOpen int             // DefaultMaxOpen
 }
 
 // Register adds the endpoints of the wires to the mux.
@@ -48,16 +45,12 @@ func Register(mux *http.ServeMux, o Options, wires ...Wire) {
 	if o.MaxBody == 0 {
 		o.MaxBody = DefaultMaxBody
 	}
-	if o.MaxOpen == 0 {
-		o.MaxOpen = DefaultMaxOpen
-	}
 	if o.Events == nil {
 		o.Events = event.New(o.Clock, o.Logger)
 	}
-	parties := &openRequests{limit: o.MaxOpen, n: make(map[mssp.Pin]int)}
 	for _, w := range wires {
 		for _, ep := range w.Endpoints() {
-			mux.Handle("POST "+ep.Path, &handler{Options: o, wire: w, op: ep.Op, parties: parties})
+			mux.Handle("POST "+ep.Path, &handler{Options: o, wire: w, op: ep.Op})
 		}
 		for _, d := range w.Documents() {
 			mux.Handle("GET "+d.Path, document(d, o.URL))
@@ -67,9 +60,8 @@ func Register(mux *http.ServeMux, o Options, wires ...Wire) {
 
 type handler struct {
 	Options
-	wire    Wire
-	op      signum.Operation
-	parties *openRequests
+	wire Wire
+	op   signum.Operation
 }
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
@@ -93,12 +85,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := h.open(w, r)
 	if x.err == nil {
 		h.call(r.Context(), x)
-		h.parties.leave(x.caller.Pin)
 	}
 	h.answer(w, r, x)
 }
 
-// open reads the request and counts it among the open requests of its party.
+// open reads the request and identifies the caller.
 //
 //go:noinline
 func (h *handler) open(w http.ResponseWriter, r *http.Request) *exchange {
@@ -108,7 +99,7 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request) *exchange {
 	}
 	noteRequest(x.Event, x.req)
 	x.caller = CallerOf(r.TLS, x.Start)
-	x.err = h.parties.enter(x.caller.Pin)
+	x.caller.Addr = clientaddr.Of(r)
 	return x
 }
 
@@ -147,7 +138,11 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, x *exchange) {
 	}
 	if x.err != nil {
 		status = http.StatusInternalServerError
-		body = h.wire.AppendFault(out.AvailableBuffer(), x.form, h.fault(x))
+		flt := h.fault(x)
+		if flt.RetryAfter > 0 {
+			w.Header().Set("Retry-After", retryAfter(flt.RetryAfter))
+		}
+		body = h.wire.AppendFault(out.AvailableBuffer(), x.form, flt)
 	}
 	if err := h.send(w, status, body); err != nil && x.Detail == "" {
 		x.Detail = "the party hung up while it was answered"
@@ -236,27 +231,8 @@ func (h *handler) tooLarge() error {
 	return signum.Faultf(signum.WrongParam, "Body is larger than %d bytes", h.MaxBody)
 }
 
-// openRequests limits how many requests of one party may be open.
-type openRequests struct {
-	limit int
-	mu    sync.Mutex
-	n     map[mssp.Pin]int
-}
-
-func (o *openRequests) enter(p mssp.Pin) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.n[p] >= o.limit {
-		return signum.Faultf(signum.InternalError, "Too many open requests")
-	}
-	o.n[p]++
-	return nil
-}
-
-func (o *openRequests) leave(p mssp.Pin) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.n[p]--; o.n[p] <= 0 {
-		delete(o.n, p)
-	}
+// retryAfter is the value of Retry-After: whole seconds, rounded up, so that a party
+// that waits as long as it is told is not refused again.
+func retryAfter(d time.Duration) string {
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }

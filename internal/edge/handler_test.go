@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -18,7 +19,6 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -223,29 +223,23 @@ func TestBrokenBody(t *testing.T) {
 	}
 }
 
-func TestOpenRequests(t *testing.T) {
-	entered, release := make(chan bool), make(chan bool)
-	svc := serviceFunc(func(_ context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
-		entered <- true
-		<-release
-		return &signum.SignatureResponse{}, nil
-	})
-	srv, client, _ := serve(t, Options{Service: svc, MaxOpen: 2})
-	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() { post(t, client, srv.URL, strings.NewReader("a")) })
-		<-entered
+// TestRetryAfter: a party that waits as long as the header says is not refused again.
+func TestRetryAfter(t *testing.T) {
+	for wait, want := range map[time.Duration]string{
+		0: "", time.Nanosecond: "1", time.Second: "1", time.Second + 1: "2", 10 * time.Minute: "600",
+	} {
+		srv, client, _ := serve(t, Options{Service: serviceFunc(func(context.Context, *mssp.Caller, *signum.SignatureRequest) (*signum.SignatureResponse, error) {
+			return nil, fmt.Errorf("refused: %w", &signum.Fault{Code: signum.InternalError, Detail: signum.DetailTooMany, RetryAfter: wait})
+		})})
+		resp, err := client.Post(srv.URL+"/line", "text/line", strings.NewReader("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Header.Get("Retry-After"); got != want || resp.StatusCode != 500 {
+			t.Errorf("%s: %d, Retry-After %q, want %q", wait, resp.StatusCode, got, want)
+		}
 	}
-	if status, got := post(t, client, srv.URL, strings.NewReader("a")); status != 500 || !strings.Contains(got, "Too many open requests") {
-		t.Errorf("got %d %q", status, got)
-	}
-	close(release)
-	wg.Wait()
-	wg.Go(func() { <-entered })
-	if status, _ := post(t, client, srv.URL, strings.NewReader("a")); status != 200 {
-		t.Errorf("after the others ended: got %d", status)
-	}
-	wg.Wait()
 }
 
 func TestEvent(t *testing.T) {

@@ -54,7 +54,7 @@ func (e *Engine) accept(ctx context.Context, t *mssp.Transaction, a mssp.DeviceA
 	if err != nil {
 		return err
 	}
-	return e.decide(ctx, t, out)
+	return e.decide(ctx, t, a, out)
 }
 
 // rejectWrongDevice refuses an answer from a device that was not asked.
@@ -65,7 +65,7 @@ func (e *Engine) rejectWrongDevice(ctx context.Context, a mssp.DeviceAnswer) err
 
 // decide ends the transaction with the outcome of an answer, and records what
 // the device reported about its PIN.
-func (e *Engine) decide(ctx context.Context, t *mssp.Transaction, out mssp.Outcome) error {
+func (e *Engine) decide(ctx context.Context, t *mssp.Transaction, a mssp.DeviceAnswer, out mssp.Outcome) error {
 	if out.Code == signum.PINBlocked {
 		// Before the outcome: a party that knows the outcome may rely on the record, and
 		// an operator may want to unblock the PIN at once.
@@ -80,6 +80,9 @@ func (e *Engine) decide(ctx context.Context, t *mssp.Transaction, out mssp.Outco
 	}
 	if !won {
 		return e.explainLostRace(ctx, t)
+	}
+	if out.Code == signum.UserCancel {
+		e.cancelled(ctx, t, a.Reported)
 	}
 	return nil
 }
@@ -98,7 +101,10 @@ func (e *Engine) transaction(ctx context.Context, id string) (*mssp.Transaction,
 // evaluate turns an answer into an outcome: a signature, 503, or the fault that
 // the phone reported.
 func (e *Engine) evaluate(ctx context.Context, t *mssp.Transaction, a mssp.DeviceAnswer) (mssp.Outcome, error) {
-	if a.Fault != nil {
+	switch {
+	case a.Reported && a.Fault != nil && a.Fault.Code == signum.UserCancel:
+		return mssp.Failed(signum.Faultf(signum.UserCancel, signum.DetailReported)), nil
+	case a.Fault != nil:
 		return failed(a.Fault), nil
 	}
 	signer, err := signerOf(t)

@@ -43,6 +43,7 @@ type Config struct {
 	Retention time.Duration // how long an outcome can be read; 1 h, at least twice Skew
 	HandOver  time.Duration // how long a channel may take to accept a request; 30 s
 	Sweep     time.Duration // how often to look for expired transactions; 250 ms
+	Limits    Limits
 	// Poll is how often to look for outcomes that another node decided. 0 means
 	// that no other node shares the store.
 	Poll time.Duration
@@ -51,6 +52,7 @@ type Config struct {
 // Engine runs transactions. Its methods are safe for concurrent use.
 type Engine struct {
 	cfg          Config
+	limits       *limits
 	waiters      waiters // for signatures
 	receipts     waiters // for receipts
 	passwords    *password.Checker
@@ -101,6 +103,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	return &Engine{
 		cfg:       cfg,
+		limits:    newLimits(cfg.Limits),
 		passwords: password.NewChecker(),
 		waiters:   waiters{m: make(map[string]*waiter)},
 		receipts:  waiters{m: make(map[string]*waiter)},
@@ -121,7 +124,7 @@ func (e *Engine) party(ctx context.Context, c *mssp.Caller, h *signum.Header) (*
 		p = nil
 	}
 	err = policy.Authenticate(p, *c)
-	problem := c.Problem
+	problem := problem(p, c)
 	if err == nil && p.PasswordHash != "" {
 		// Last, because only the party's own clients may cause the computation.
 		if perr := e.passwords.Check(p.ID, p.PasswordHash, h.AP.Password, e.now()); perr != nil {
@@ -134,6 +137,18 @@ func (e *Engine) party(ctx context.Context, c *mssp.Caller, h *signum.Header) (*
 	}
 	return p, nil
 }
+
+// enter authenticates the caller of a message and lets the call in, unless the party
+// has used up one of its limits. A call that was let in must leave.
+func (e *Engine) enter(ctx context.Context, c *mssp.Caller, op signum.Operation, h *signum.Header) (*mssp.Party, error) {
+	p, err := e.party(ctx, c, h)
+	if err != nil {
+		return nil, err
+	}
+	return p, e.limits.enter(p, op, e.now())
+}
+
+func (e *Engine) leave(p *mssp.Party) { e.limits.open.leave(p.ID) }
 
 // subscriber returns the account of a number, or nil if there is none that this
 // party may see.
@@ -149,6 +164,14 @@ func (e *Engine) subscriber(ctx context.Context, p *mssp.Party, msisdn string) (
 		return nil, fmt.Errorf("reading subscriber: %w", err)
 	}
 	return s, nil
+}
+
+// problem says why a caller is not the party, as far as its connection tells.
+func problem(p *mssp.Party, c *mssp.Caller) string {
+	if c.Problem == "" && p != nil && !p.Limits.Calls(c.Addr) {
+		return "the party must not call from " + c.Addr.String()
+	}
+	return c.Problem
 }
 
 // responseHeader repeats the party's part of the header and adds the

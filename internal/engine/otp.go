@@ -13,11 +13,14 @@ import (
 
 // completeOTP completes the transaction of a one-time password. It looks for no
 // subscriber: passwords are for users who have no method at all.
-func (e *Engine) completeOTP(t *mssp.Transaction, c *policy.Content, f policy.Fields) error {
+func (e *Engine) completeOTP(t *mssp.Transaction, p *mssp.Party, c *policy.Content, f policy.Fields) error {
 	if e.cfg.Texts == nil {
 		return signum.NewFault(signum.UnsupportedProfile)
 	}
 	if err := policy.LegalMSISDN(f.MSISDN); err != nil {
+		return err
+	}
+	if err := e.limits.text(p, f.MSISDN, t.Created); err != nil {
 		return err
 	}
 	t.Profile = c.Profile

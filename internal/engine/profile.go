@@ -16,10 +16,11 @@ import (
 // Profile serves MSS_ProfileQuery. It tells what the party may ask of the user
 // now; the user is not asked.
 func (e *Engine) Profile(ctx context.Context, c *mssp.Caller, r *signum.ProfileRequest) (*signum.ProfileResponse, error) {
-	p, err := e.party(ctx, c, &r.Header)
+	p, err := e.enter(ctx, c, r.Operation(), &r.Header)
 	if err != nil {
 		return nil, err
 	}
+	defer e.leave(p)
 	now := e.now()
 	msisdn, params, err := policy.CheckProfile(r, now, e.cfg.Skew)
 	if err != nil {
@@ -37,7 +38,7 @@ func (e *Engine) Profile(ctx context.Context, c *mssp.Caller, r *signum.ProfileR
 		if illegal := policy.LegalMSISDN(msisdn); illegal != nil {
 			return nil, illegal
 		}
-		return nil, err
+		return nil, e.limits.told(p, err, now)
 	}
 	resp := &signum.ProfileResponse{Header: e.responseHeader(&r.Header), Status: signum.RequestOK, Profiles: can.Profiles}
 	if resp.Version = r.Version; r.Version == (signum.Version{}) {

@@ -14,10 +14,11 @@ import (
 // returns when the user has answered or signum.ReceiptWait has passed, or at
 // once if the party does not ask for the user's answer.
 func (e *Engine) Receipt(ctx context.Context, c *mssp.Caller, r *signum.ReceiptRequest) (*signum.ReceiptResponse, error) {
-	p, err := e.party(ctx, c, &r.Header)
+	p, err := e.enter(ctx, c, r.Operation(), &r.Header)
 	if err != nil {
 		return nil, err
 	}
+	defer e.leave(p)
 	f, err := policy.CheckReceipt(r, e.now(), e.cfg.Skew)
 	if err != nil {
 		return nil, err

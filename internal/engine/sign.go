@@ -17,7 +17,12 @@ import (
 // Sign serves MSS_Signature. In synchronous mode it returns with the outcome,
 // otherwise as soon as the transaction is on disk and handed over to the phone.
 func (e *Engine) Sign(ctx context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
-	w, err := e.submit(ctx, c, r)
+	p, err := e.enter(ctx, c, r.Operation(), &r.Header)
+	if err != nil {
+		return nil, err
+	}
+	defer e.leave(p)
+	w, err := e.submit(ctx, p, r)
 	if err != nil {
 		return nil, err
 	}
@@ -49,12 +54,8 @@ func (e *Engine) response(r *signum.SignatureRequest, w *waiter, res *result) (*
 // submit checks the request, inserts the transaction and dispatches it. A
 // synchronous request is registered as waiting before the insert, so that it
 // cannot miss the outcome.
-func (e *Engine) submit(ctx context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*waiter, error) {
+func (e *Engine) submit(ctx context.Context, p *mssp.Party, r *signum.SignatureRequest) (*waiter, error) {
 	now := e.now()
-	p, err := e.party(ctx, c, &r.Header)
-	if err != nil {
-		return nil, err
-	}
 	f, err := policy.SignatureFields(p, r, now, e.cfg.Skew)
 	if err != nil {
 		return nil, err
@@ -108,7 +109,7 @@ func (e *Engine) newTransaction(ctx context.Context, p *mssp.Party, r *signum.Si
 	}
 	t = draft(p, r, f, &content, now)
 	if signum.IsOTP(content.Profile) {
-		return t, "", e.completeOTP(t, &content, f)
+		return t, "", e.completeOTP(t, p, &content, f)
 	}
 	s, err := e.subscriber(ctx, p, f.MSISDN)
 	if err != nil {
@@ -119,6 +120,9 @@ func (e *Engine) newTransaction(ctx context.Context, p *mssp.Party, r *signum.Si
 		Interactive: content.Services.Interactive(), Home: e.cfg.HomeNetwork, Now: now,
 	})
 	if err != nil {
+		return nil, "", e.limits.told(p, err, now)
+	}
+	if err := e.limits.ask(p, f.MSISDN, now); err != nil {
 		return nil, "", err
 	}
 	if err := assign(t, &choice, f.Timeout); err != nil {

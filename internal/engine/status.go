@@ -14,10 +14,11 @@ import (
 // its outcome until it is purged. A transaction of another party is treated
 // like one that never existed.
 func (e *Engine) Status(ctx context.Context, c *mssp.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error) {
-	p, err := e.party(ctx, c, &r.Header)
+	p, err := e.enter(ctx, c, r.Operation(), &r.Header)
 	if err != nil {
 		return nil, err
 	}
+	defer e.leave(p)
 	if err := policy.StatusFields(r, e.now(), e.cfg.Skew); err != nil {
 		return nil, err
 	}

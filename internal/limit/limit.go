@@ -1,7 +1,9 @@
 package limit
 
 import (
+	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -34,9 +36,10 @@ func (r Rate) refill() time.Duration { return time.Duration(r.Burst) * r.Every }
 // full.
 const DefaultKeys = 100_000
 
-// Limiter applies one Rate to many keys. It is safe for concurrent use.
+// Limiter applies a Rate to many keys. It is safe for concurrent use.
 type Limiter struct {
-	rate Rate
+	rate    Rate
+	refused atomic.Uint64
 
 	mu  sync.Mutex
 	lru *simplelru.LRU[string, *bucket]
@@ -44,6 +47,7 @@ type Limiter struct {
 
 type bucket struct {
 	*rate.Limiter
+	rate Rate
 	used time.Time
 }
 
@@ -63,20 +67,51 @@ func New(r Rate, keys int) *Limiter {
 // Take counts one use of the key and returns 0. If that is one too many it
 // counts nothing and returns how long to wait.
 func (l *Limiter) Take(key string, now time.Time) (wait time.Duration) {
+	return l.TakeAt(l.rate, key, now)
+}
+
+// TakeAt is Take for a key with a rate of its own, which may differ from one use
+// to the next. What was used before still counts.
+func (l *Limiter) TakeAt(r Rate, key string, now time.Time) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	b := l.bucket(r, key, now)
+	reserved := b.ReserveN(now, 1)
+	if wait = reserved.DelayFrom(now); wait > 0 {
+		reserved.CancelAt(now)
+		l.refused.Add(1)
+	}
+	return wait
+}
+
+// WaitAt returns what TakeAt would, and counts nothing.
+func (l *Limiter) WaitAt(r Rate, key string, now time.Time) (wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if missing := 1 - l.bucket(r, key, now).TokensAt(now); missing > 0 {
+		l.refused.Add(1)
+		return time.Duration(math.Ceil(missing * float64(r.Every)))
+	}
+	return 0
+}
+
+// Refused is how many uses were refused so far.
+func (l *Limiter) Refused() uint64 { return l.refused.Load() }
+
+func (l *Limiter) bucket(r Rate, key string, now time.Time) *bucket {
 	l.forget(now)
 	b, ok := l.lru.Get(key)
 	if !ok {
-		b = &bucket{Limiter: rate.NewLimiter(rate.Every(l.rate.Every), l.rate.Burst)}
+		b = &bucket{Limiter: rate.NewLimiter(rate.Every(r.Every), r.Burst), rate: r}
 		l.lru.Add(key, b)
 	}
-	b.used = now
-	r := b.ReserveN(now, 1)
-	if wait = r.DelayFrom(now); wait > 0 {
-		r.CancelAt(now)
+	if b.rate != r {
+		b.SetLimitAt(now, rate.Every(r.Every))
+		b.SetBurstAt(now, r.Burst)
+		b.rate = r
 	}
-	return wait
+	b.used = now
+	return b
 }
 
 // forget drops buckets that have filled up since they were used, so that memory
@@ -85,7 +120,7 @@ func (l *Limiter) Take(key string, now time.Time) (wait time.Duration) {
 func (l *Limiter) forget(now time.Time) {
 	for range 2 {
 		_, b, ok := l.lru.GetOldest()
-		if !ok || now.Sub(b.used) < l.rate.refill() {
+		if !ok || now.Sub(b.used) < b.rate.refill() {
 			return
 		}
 		l.lru.RemoveOldest()

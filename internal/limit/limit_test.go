@@ -195,3 +195,27 @@ func BenchmarkFullTable(b *testing.B) {
 		})
 	}
 }
+
+// TestTakeAt: a key whose rate changes keeps what it has used.
+func TestTakeAt(t *testing.T) {
+	l := New(PerMinute(1, 1), 10)
+	small, large := Rate{Burst: 1, Every: time.Minute}, Rate{Burst: 3, Every: time.Second}
+	for i, tt := range []struct {
+		at   time.Duration
+		rate Rate
+		wait time.Duration
+	}{
+		{0, small, 0}, {0, small, time.Minute}, {0, large, time.Second}, {time.Second, large, 0},
+		{10 * time.Second, large, 0}, {10 * time.Second, large, 0}, {10 * time.Second, small, 0}, {10 * time.Second, small, time.Minute},
+	} {
+		if looked := l.WaitAt(tt.rate, "a", epoch.Add(tt.at)); looked != tt.wait {
+			t.Errorf("use %d: a look says %s, want %s", i, looked, tt.wait)
+		}
+		if wait := l.TakeAt(tt.rate, "a", epoch.Add(tt.at)); wait != tt.wait {
+			t.Errorf("use %d: wait %s, want %s", i, wait, tt.wait)
+		}
+	}
+	if n := l.Refused(); n != 6 { // each by a look and by a use
+		t.Errorf("%d refused, want 6", n)
+	}
+}

@@ -1,8 +1,10 @@
 package mssp
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"net/netip"
 	"slices"
 
 	"github.com/signum-mssp/signum"
@@ -20,8 +22,9 @@ func (p Pin) String() string { return hex.EncodeToString(p[:]) }
 
 // Caller identifies the peer of a connection, as far as TLS tells.
 type Caller struct {
-	Pin     Pin    // valid if Problem is empty
-	Problem string // why the peer is not identified; for the log only
+	Pin     Pin        // valid if Problem is empty
+	Problem string     // why the peer is not identified; for the log only
+	Addr    netip.Addr // where it calls from; invalid if that is not known
 }
 
 // Party is an application provider (AP).
@@ -38,6 +41,55 @@ type Party struct {
 	AutoActivation bool          // a request to an inactive SIM activates it
 	TestNumbers    bool          // the party may use the test numbers
 	Geofence       PartyGeofence // enforced when a request asks for geofencing
+	Limits         PartyLimits   // in place of the service's
+	// Own: the service itself is the party, as the portal is. It is not limited, and
+	// what users cancel there is not held against other parties.
+	Own bool
+}
+
+// Rate is how often something may happen: Burst times at once, then PerMinute.
+type Rate struct {
+	PerMinute int `json:"perminute"`
+	Burst     int `json:"burst"`
+}
+
+// PartyLimits bound what one party may do. A zero value in those of a party stands
+// for what the service allows every party; in those of the service it means no limit.
+type PartyLimits struct {
+	MaxOpen   int  `json:"maxopen,omitzero"`   // requests that are open at once
+	Requests  Rate `json:"requests,omitzero"`  // signatures and receipts
+	Statuses  Rate `json:"statuses,omitzero"`  // status queries
+	Profiles  Rate `json:"profiles,omitzero"`  // profile queries
+	Unknown   Rate `json:"unknown,omitzero"`   // requests that told something about a number without asking its phone
+	PerNumber Rate `json:"pernumber,omitzero"` // signatures, of each number
+	OTP       Rate `json:"otp,omitzero"`       // one-time passwords
+	OTPNumber Rate `json:"otpnumber,omitzero"` // one-time passwords, to each number
+	// OTPPrefixes are how the numbers begin that may get a one-time password: + and
+	// digits. A plus sign alone stands for all.
+	OTPPrefixes []string `json:"otpprefixes,omitempty"`
+	// Networks are where the party may call from; empty: everywhere.
+	Networks []netip.Prefix `json:"networks,omitempty"`
+}
+
+// Or returns the limits with those of the service in place of zero values.
+func (l *PartyLimits) Or(service *PartyLimits) PartyLimits {
+	out := PartyLimits{
+		MaxOpen: cmp.Or(l.MaxOpen, service.MaxOpen), Requests: cmp.Or(l.Requests, service.Requests),
+		Statuses: cmp.Or(l.Statuses, service.Statuses), Profiles: cmp.Or(l.Profiles, service.Profiles),
+		Unknown: cmp.Or(l.Unknown, service.Unknown), PerNumber: cmp.Or(l.PerNumber, service.PerNumber),
+		OTP: cmp.Or(l.OTP, service.OTP), OTPNumber: cmp.Or(l.OTPNumber, service.OTPNumber),
+		OTPPrefixes: l.OTPPrefixes, Networks: l.Networks,
+	}
+	if len(out.OTPPrefixes) == 0 {
+		out.OTPPrefixes = service.OTPPrefixes
+	}
+	return out
+}
+
+// Calls reports whether the party may call from an address. It may be written as
+// IPv4 in IPv6.
+func (l *PartyLimits) Calls(from netip.Addr) bool {
+	return len(l.Networks) == 0 || slices.ContainsFunc(l.Networks, func(n netip.Prefix) bool { return n.Contains(from.Unmap()) })
 }
 
 // HasPin reports whether the certificate belongs to the party.

@@ -46,6 +46,8 @@ type DeviceAnswer struct {
 	TransID  string
 	DeviceID string
 	Fault    *signum.Fault // for example 401, 402, 404 or 209
+	// Reported, with a fault 401: the user says that somebody else made the request.
+	Reported bool
 
 	// Of OpSign. Signature is over SHA-256 of SignedAttrs: ECDSA in DER, or RSA with
 	// PKCS #1 v1.5.

@@ -49,7 +49,6 @@ func TestDefaults(t *testing.T) {
 	for name, same := range map[string]bool{
 		"engine.skew":           c.Engine.Skew == policy.DefaultSkew,
 		"limits.max_body":       int64(c.Limits.MaxBody) == edge.DefaultMaxBody,
-		"limits.max_open":       c.Limits.MaxOpen == edge.DefaultMaxOpen,
 		"sim.smsc.window":       c.SIM.SMSC.Window == smpp.DefaultWindow,
 		"sim.smsc.enquire_link": c.SIM.SMSC.EnquireLink == smpp.DefaultEnquireLink,
 		"response_timeout":      c.SIM.SMSC.ResponseTimeout == smpp.DefaultResponseTimeout,

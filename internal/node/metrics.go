@@ -18,6 +18,7 @@ func (n *Node) observe(context.Context) error {
 	m.Counters("signum_sim_events_total", "What the SIM channel did and saw.", "event", func() map[string]uint64 { return simEvents(n.SIMs.Stats()) })
 	m.Gauge("signum_smpp_sessions_bound", "SMPP sessions that are bound to the SMSC.", func() float64 { return float64(n.bound()) })
 	m.Gauge("signum_smpp_sessions_wanted", "SMPP sessions that should be bound; 0 without an SMSC.", func() float64 { return float64(n.wantedBinds()) })
+	m.Counters("signum_limit_refusals_total", "Calls that were refused because of a limit.", "limit", n.engine.Refused)
 	return m.Err()
 }
 

@@ -16,7 +16,7 @@ func (n *Node) newEdge(context.Context) error {
 	l := n.cfg.Limits
 	edge.Register(n.mss, edge.Options{
 		Service: &n.engine, URL: string(n.cfg.Listen.MSS.URL), Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
-		MaxBody: int64(l.MaxBody), MaxOpen: l.MaxOpen,
+		MaxBody: int64(l.MaxBody),
 	}, rest.Wire{}, soap.Wire{PortalURL: n.page(portalPath)})
 	return nil
 }

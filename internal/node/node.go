@@ -156,10 +156,13 @@ func (n *Node) newEngine(context.Context) error {
 		Clock:       n.deps.Clock, Logger: n.deps.Logger,
 		Skew: n.cfg.Engine.Skew, Retention: n.cfg.Engine.Retention, Sweep: n.cfg.Engine.Sweep,
 	}
+	var err error
+	if c.Limits, err = n.limits(); err != nil {
+		return err
+	}
 	if n.cfg.Store.Shared() {
 		c.Poll = n.cfg.Engine.Poll
 	}
-	var err error
 	if n.engine.Engine, err = engine.New(c); err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (n *Node) newPages(ctx context.Context) error {
 	prefix := n.cfg.Service.Name + ": "
 	err := n.putParty(ctx, &mssp.Party{
 		ID: portalParty, DTBDPrefix: prefix, Pins: []mssp.Pin{portalPin},
-		Profiles: []string{signum.ProfileSTK, signum.ProfileDevice}, Services: []string{signum.ServiceVerification}, DefaultLang: "en",
+		Profiles: []string{signum.ProfileSTK, signum.ProfileDevice}, Services: []string{signum.ServiceVerification}, DefaultLang: "en", Own: true,
 	})
 	if err != nil {
 		return err

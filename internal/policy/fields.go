@@ -32,10 +32,11 @@ type Fields struct {
 	Lang    string        // one of lang.All
 }
 
-// Authenticate decides whether the caller is the party by its certificate; p is nil
+// Authenticate decides whether the caller is the party by its certificate and
+// where it calls from; p is nil
 // if there is no such party. AP_PWD is checked afterwards.
 func Authenticate(p *mssp.Party, c mssp.Caller) error {
-	if p == nil || c.Problem != "" || !p.HasPin(c.Pin) {
+	if p == nil || c.Problem != "" || !p.HasPin(c.Pin) || !p.Limits.Calls(c.Addr) {
 		return BadCredentials()
 	}
 	return nil

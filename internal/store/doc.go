@@ -22,7 +22,7 @@
 // coordination beyond the schema.
 //
 // Members that are rare and never searched for (the services of a request, the
-// location of an outcome, the network of a SIM, the geofence of a party, the push
+// location of an outcome, the network of a SIM, the geofence and the limits of a party, the push
 // subscription and passkeys of an App) are JSON in a text column that is empty for
 // the zero value, so an ordinary row pays nothing for them.
 //

@@ -51,7 +51,11 @@ func together(s *Store, writes ...*write) []error {
 }
 
 func putParty(id string) *write {
-	return &write{first: upsertParty, args: []any{id, nil, "", "[]", "[]", "", "[]", "", false, false, ""}}
+	args, err := partyArgs(&mssp.Party{ID: id})
+	if err != nil {
+		panic(err)
+	}
+	return &write{first: upsertParty, args: args}
 }
 
 func wantParties(t *testing.T, s *Store, ids ...string) {

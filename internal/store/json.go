@@ -86,6 +86,18 @@ func encodeGeofence(g *mssp.PartyGeofence) (string, error) {
 	return encodeJSON("geofence", g)
 }
 
+func encodeLimits(l *mssp.PartyLimits) (string, error) {
+	if reflect.ValueOf(l).Elem().IsZero() {
+		return "", nil
+	}
+	for _, prefix := range l.OTPPrefixes {
+		if err := checkTexts(field{"a prefix of numbers", prefix}); err != nil {
+			return "", err
+		}
+	}
+	return encodeJSON("limits", l)
+}
+
 func checkFence(g *mssp.Geofence) error {
 	for _, country := range slices.Concat(g.CountryWhitelist, g.CountryBlacklist) {
 		if err := checkTexts(field{"a country of a geofence", country}); err != nil {

@@ -26,6 +26,7 @@ var migrationNames = []string{
 	"0008_verifications",
 	"0009_ended",
 	"0010_notices",
+	"0011_limits",
 }
 
 const (

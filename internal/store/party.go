@@ -64,7 +64,7 @@ func (c *parties) forget(id string) {
 
 const partyColumns = `
 SELECT ap_pwd, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang,
-    auto_activation, test_numbers, geofence
+    auto_activation, test_numbers, geofence, limits, own
 FROM parties WHERE id = $1`
 
 var (
@@ -75,20 +75,23 @@ var (
 
 // partyRow is where a row of partyColumns is read into.
 type partyRow struct {
-	p                                  mssp.Party
-	pins, profiles, services, geofence string
+	p                                          mssp.Party
+	pins, profiles, services, geofence, limits string
 }
 
 func (r *partyRow) dest() []any {
 	p := &r.p
 	return []any{&p.PasswordHash, &p.DTBDPrefix, &r.pins, &r.profiles, &p.AuthProfile1, &r.services, &p.DefaultLang,
-		&p.AutoActivation, &p.TestNumbers, &r.geofence}
+		&p.AutoActivation, &p.TestNumbers, &r.geofence, &r.limits, &p.Own}
 }
 
 func (r *partyRow) party() (*mssp.Party, error) {
 	err := decodeLists(&r.p, r.pins, r.profiles, r.services)
 	if err == nil {
 		err = decodeJSON("geofence", r.geofence, &r.p.Geofence)
+	}
+	if err == nil {
+		err = decodeJSON("limits", r.limits, &r.p.Limits)
 	}
 	return &r.p, err
 }
@@ -143,8 +146,8 @@ func (s *Store) Pins(ctx context.Context) (all []mssp.Pin, err error) {
 
 var upsertParty = &query{text: `
 INSERT INTO parties (id, ap_pwd, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang,
-    auto_activation, test_numbers, geofence)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    auto_activation, test_numbers, geofence, limits, own)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (id) DO UPDATE SET
     ap_pwd          = excluded.ap_pwd,
     dtbd_prefix     = excluded.dtbd_prefix,
@@ -155,7 +158,9 @@ ON CONFLICT (id) DO UPDATE SET
     default_lang    = excluded.default_lang,
     auto_activation = excluded.auto_activation,
     test_numbers    = excluded.test_numbers,
-    geofence        = excluded.geofence`}
+    geofence        = excluded.geofence,
+    limits          = excluded.limits,
+    own             = excluded.own`}
 
 // PutParty implements mssp.Store.
 func (s *Store) PutParty(ctx context.Context, p *mssp.Party) error {
@@ -218,12 +223,17 @@ func partyArgs(p *mssp.Party) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	limits, err := encodeLimits(&p.Limits)
+	if err != nil {
+		return nil, err
+	}
 	pins := make([]string, len(p.Pins))
 	for i, pin := range p.Pins {
 		pins[i] = pin.String()
 	}
 	return []any{p.ID, p.PasswordHash, p.DTBDPrefix, encodeList(pins), encodeList(p.Profiles),
-		p.AuthProfile1, encodeList(p.Services), p.DefaultLang, p.AutoActivation, p.TestNumbers, geofence}, nil
+		p.AuthProfile1, encodeList(p.Services), p.DefaultLang, p.AutoActivation, p.TestNumbers, geofence,
+		limits, p.Own}, nil
 }
 
 // encodeList writes texts as a JSON array.

@@ -142,6 +142,7 @@ func (b *Sandbox) nodeConfig() (c config.Config, err error) {
 		return c, fmt.Errorf("keys for push services: %w", err)
 	}
 	c.App.Limits.Begin, c.App.Limits.Address = unlimitedEnrolments, unlimitedCalls
+	c.Limits = friendly(c.Limits)
 	return c, nil
 }
 

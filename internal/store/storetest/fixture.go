@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -93,7 +94,9 @@ var equalTimes = cmp.Transformer("microseconds", func(t time.Time) int64 { retur
 
 // diff describes the difference between what was written and got. Empty and nil are
 // equal.
-func diff(want, got any) string { return cmp.Diff(want, got, equalTimes, cmpopts.EquateEmpty()) }
+func diff(want, got any) string {
+	return cmp.Diff(want, got, equalTimes, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Prefix{}))
+}
 
 func same(t *testing.T, want, got any) {
 	t.Helper()

@@ -29,16 +29,16 @@ func wantRowError(t *testing.T, what string, err error, kind mssp.RowKind, key s
 // it.
 func testNewerParty(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
-	for _, column := range []string{"pins", "profiles", "services", "geofence"} {
+	for _, column := range []string{"pins", "profiles", "services", "geofence", "limits"} {
 		must(t, s.PutParty(ctx, &mssp.Party{ID: column, DTBDPrefix: "Bank: "}))
 		d.alter("parties", `UPDATE parties SET %s = '{"newer":[1]}', default_lang = 'rm' WHERE id = '%[1]s'`, column)
-		if column == "geofence" {
-			d.alter("parties", `UPDATE parties SET geofence = '[]' WHERE id = 'geofence'`)
+		if column == "geofence" || column == "limits" {
+			d.alter("parties", `UPDATE parties SET %s = '[]' WHERE id = '%[1]s'`, column)
 		}
 	}
 	must(t, s.PutParty(ctx, &mssp.Party{ID: "plain"}))
 	s = d.Reopen() // parties are cached
-	for _, id := range []string{"pins", "profiles", "services", "geofence"} {
+	for _, id := range []string{"pins", "profiles", "services", "geofence", "limits"} {
 		_, err := s.Party(ctx, id)
 		wantRowError(t, "party", err, mssp.RowParty, id)
 		err = s.UpdateParty(ctx, id, func(*mssp.Party) error { t.Errorf("%s: changed", id); return nil })

@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"errors"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -126,6 +127,17 @@ func testSubscriberRefused(t *testing.T, d *database) {
 	checkSubscriber(t, s, first)
 }
 
+// partyLimits has no zero value.
+func partyLimits() mssp.PartyLimits {
+	return mssp.PartyLimits{
+		MaxOpen: 1, Requests: mssp.Rate{PerMinute: 2, Burst: 3}, Statuses: mssp.Rate{PerMinute: 4, Burst: 5},
+		Profiles: mssp.Rate{PerMinute: 6, Burst: 7}, Unknown: mssp.Rate{PerMinute: 8, Burst: 9},
+		PerNumber: mssp.Rate{PerMinute: 10, Burst: 11}, OTP: mssp.Rate{PerMinute: 12, Burst: 13},
+		OTPNumber: mssp.Rate{PerMinute: 14, Burst: 15}, OTPPrefixes: []string{"+41", "+"},
+		Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
+	}
+}
+
 func testParty(t *testing.T, d *database) {
 	s := d.Store()
 	for range 2 { // not found is not remembered
@@ -154,6 +166,8 @@ func testParty(t *testing.T, d *database) {
 		AutoActivation: true,
 		TestNumbers:    true,
 		Geofence:       mssp.PartyGeofence{Enabled: true, Verbose: true, Geofence: fence()},
+		Limits:         partyLimits(),
+		Own:            true,
 	}
 	bare := &mssp.Party{ID: "http://bare.example"}
 	must(t, s.PutParty(t.Context(), full))
@@ -164,10 +178,12 @@ func testParty(t *testing.T, d *database) {
 	changed := *full
 	changed.Pins, changed.Profiles = full.Pins[:1], []string{signum.ProfileSTK}
 	changed.PasswordHash, changed.DefaultLang = "", ""
+	changed.Limits, changed.Own = mssp.PartyLimits{MaxOpen: 1}, false
 	changed.AutoActivation, changed.Geofence = false, mssp.PartyGeofence{Verbose: true}
 	must(t, s.PutParty(t.Context(), &changed))
 	check(&changed)
 	changed.TestNumbers, changed.Geofence = false, mssp.PartyGeofence{}
+	changed.Limits = mssp.PartyLimits{}
 	must(t, s.PutParty(t.Context(), &changed))
 	check(&changed)
 	check(bare)

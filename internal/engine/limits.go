@@ -1,0 +1,224 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/limit"
+	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/policy"
+)
+
+// Limits bound what parties may ask, so that nobody can flood a phone, run up the
+// bill of text messages, list the users, or crowd out other parties. A zero value
+// means no limit. They hold on each node by itself.
+type Limits struct {
+	Party mssp.PartyLimits // of each party that has none of its own
+	// Number is how often all parties together may ask one subscriber for a signature.
+	Number mssp.Rate
+	// Cancels within CancelPeriod are a sign that a user is asked against their will:
+	// then no party may ask for a signature until the first is older than that. One
+	// report has the effect of all of them.
+	Cancels      int
+	CancelPeriod time.Duration
+	// OTPSpecial allows one-time passwords to premium-rate, shared-cost and satellite
+	// numbers too.
+	OTPSpecial bool
+}
+
+// The names of the limits, as metrics and the log have them.
+const (
+	limitOpen      = "open_requests"
+	limitRequests  = "requests"
+	limitStatuses  = "status_queries"
+	limitProfiles  = "profile_queries"
+	limitUnknown   = "unknown_numbers"
+	limitPerNumber = "one_number"
+	limitNumber    = "number"
+	limitCancels   = "cool_down"
+	limitOTP       = "otp"
+	limitOTPNumber = "otp_one_number"
+)
+
+// limits apply Limits. What is counted by party and by number is in memory.
+type limits struct {
+	Limits
+	open    openRequests
+	tables  map[string]*limit.Limiter // of limits that are rates
+	cancels *limit.Strikes            // by number; nil: not counted
+	resting atomic.Uint64             // requests that were refused because of cancels
+}
+
+// anyRate is what a table needs that gets its rates with each use.
+var anyRate = limit.PerMinute(1, 1)
+
+func newLimits(l Limits) *limits {
+	out := &limits{Limits: l, tables: make(map[string]*limit.Limiter)}
+	for _, name := range []string{limitRequests, limitStatuses, limitProfiles, limitUnknown, limitPerNumber, limitNumber, limitOTP, limitOTPNumber} {
+		out.tables[name] = limit.New(anyRate, limit.DefaultKeys)
+	}
+	if l.Cancels > 0 {
+		out.cancels = limit.NewStrikes(l.Cancels, l.CancelPeriod, limit.DefaultKeys)
+	}
+	return out
+}
+
+// Refused returns how many requests each limit refused so far.
+func (e *Engine) Refused() map[string]uint64 {
+	l := e.limits
+	n := map[string]uint64{limitOpen: l.open.refused.Load(), limitCancels: l.resting.Load()}
+	for name, table := range l.tables {
+		n[name] = table.Refused()
+	}
+	return n
+}
+
+// take counts one use and returns how long to wait if that was one too many.
+func (l *limits) take(name string, r mssp.Rate, key string, now time.Time) time.Duration {
+	if r.Burst == 0 {
+		return 0
+	}
+	return l.tables[name].TakeAt(limit.PerMinute(r.PerMinute, r.Burst), key, now)
+}
+
+// of returns the limits that apply to a party; none apply to the service itself.
+func (l *limits) of(p *mssp.Party) mssp.PartyLimits {
+	if p.Own {
+		return mssp.PartyLimits{OTPPrefixes: l.Party.OTPPrefixes}
+	}
+	return p.Limits.Or(&l.Party)
+}
+
+// enter counts a call of the party among those that are open, and by its kind. Each
+// call that was let in must leave.
+func (l *limits) enter(p *mssp.Party, op signum.Operation, now time.Time) error {
+	pl := l.of(p)
+	if !l.open.enter(p.ID, pl.MaxOpen) {
+		return policy.TooMany(time.Second)
+	}
+	name, r := limitRequests, pl.Requests
+	switch op {
+	case signum.OpStatus:
+		name, r = limitStatuses, pl.Statuses
+	case signum.OpProfile:
+		name, r = limitProfiles, pl.Profiles
+	}
+	wait := l.take(name, r, p.ID, now)
+	if wait == 0 && op == signum.OpProfile && pl.Unknown.Burst > 0 {
+		// Before the number is looked up: a refusal must not tell whether it exists.
+		u := pl.Unknown
+		wait = l.tables[limitUnknown].WaitAt(limit.PerMinute(u.PerMinute, u.Burst), p.ID, now)
+	}
+	if wait > 0 {
+		l.open.leave(p.ID)
+		return policy.TooMany(wait)
+	}
+	return nil
+}
+
+// told counts an answer that says something about a number without asking its phone.
+// A party that got too many of them gets the same answer for all such numbers, so
+// that it cannot list the users, or those in some state. Requests that reach a
+// phone are not affected: a stranger who types invented numbers at the party shuts
+// nobody out.
+func (l *limits) told(p *mssp.Party, err error, now time.Time) error {
+	if !policy.Tells(err) {
+		return err
+	}
+	if wait := l.take(limitUnknown, l.of(p).Unknown, p.ID, now); wait > 0 {
+		return policy.TooMany(wait)
+	}
+	return err
+}
+
+// ask decides whether the party may ask the subscriber for a signature now.
+func (l *limits) ask(p *mssp.Party, msisdn string, now time.Time) error {
+	if p.Own {
+		return nil
+	}
+	if l.cancels != nil {
+		if wait := l.cancels.Wait(msisdn, now); wait > 0 {
+			l.resting.Add(1)
+			return policy.Resting(wait)
+		}
+	}
+	if wait := l.take(limitPerNumber, l.of(p).PerNumber, pairKey(p, msisdn), now); wait > 0 {
+		return policy.TooMany(wait)
+	}
+	if wait := l.take(limitNumber, l.Number, msisdn, now); wait > 0 {
+		return policy.Resting(wait)
+	}
+	return nil
+}
+
+// text decides whether the party may send a one-time password to the number.
+func (l *limits) text(p *mssp.Party, msisdn string, now time.Time) error {
+	pl := l.of(p)
+	if pl.OTPPrefixes != nil {
+		if err := policy.OTPNumber(msisdn, pl.OTPPrefixes, l.OTPSpecial); err != nil {
+			return err
+		}
+	}
+	if wait := l.take(limitOTPNumber, pl.OTPNumber, pairKey(p, msisdn), now); wait > 0 {
+		return policy.TooMany(wait)
+	}
+	if wait := l.take(limitOTP, pl.OTP, p.ID, now); wait > 0 {
+		return policy.TooMany(wait)
+	}
+	return nil
+}
+
+// pairKey stands for a party and a number. Limits of a number are kept by party
+// where they can be, so that no party can use up what is another's.
+func pairKey(p *mssp.Party, msisdn string) string { return msisdn + p.ID }
+
+// cancelled counts a request that its user ended. What users cancel at the portal is
+// not counted: anybody can start a log-in there, and would keep others from asking
+// the user.
+func (e *Engine) cancelled(ctx context.Context, t *mssp.Transaction, reported bool) {
+	l := e.limits
+	if l.cancels == nil {
+		return
+	}
+	if p, err := e.cfg.Store.Party(ctx, t.APID); err == nil && p.Own {
+		return
+	}
+	if reported {
+		l.cancels.Out(t.MSISDN, e.now())
+		return
+	}
+	l.cancels.Add(t.MSISDN, e.now())
+}
+
+// openRequests counts the open requests of each party.
+type openRequests struct {
+	refused atomic.Uint64
+	mu      sync.Mutex
+	n       map[string]int
+}
+
+// enter reports whether one more is allowed; most 0 allows any number.
+func (o *openRequests) enter(party string, most int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if most > 0 && o.n[party] >= most {
+		o.refused.Add(1)
+		return false
+	}
+	if o.n == nil {
+		o.n = make(map[string]int)
+	}
+	o.n[party]++
+	return true
+}
+
+func (o *openRequests) leave(party string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.n[party]--; o.n[party] <= 0 {
+		delete(o.n, party)
+	}
+}
