@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"testing"
@@ -233,4 +234,103 @@ type unpreparedStore struct{ mssp.Store }
 
 func (unpreparedStore) PrepareTransaction(context.Context, string, []byte, string) (bool, error) {
 	return false, errAny
+}
+
+// TestAttackEndedWhileActivating: a thief who holds a SIM that is being activated answers
+// after its owner has ended it. The key is worth nothing.
+func TestAttackEndedWhileActivating(t *testing.T) {
+	t.Parallel()
+	onStores(t, func(t *testing.T, url string) {
+		w := newWorld(t, url, nil)
+		w.putParty(func(p *mssp.Party) { p.AutoActivation = true })
+		s := w.addInactive(1, silent, "")
+		id := w.begin(s)
+		w.awaitShown(id)
+		d, err := w.phones.Device(s.Devices[0].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := d.Act(id, phonetest.Approve)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.store.EndDevice(t.Context(), s.Devices[0].ID, mssp.EndedByUser, w.clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Answer(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.outcome(id); got != signum.UnknownClient {
+			t.Errorf("got %d", got)
+		}
+		if d := w.find(s).Devices[0]; d.State != signum.DeviceInactive || d.Certificate != nil {
+			t.Errorf("%+v", d)
+		}
+		if _, err := w.ask(s); w.code(err) != signum.UnknownClient {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+// TestActivationChangesSerial: an account whose serial parties know keeps it for a SIM only
+// with a consent. A consent that is withdrawn while the certificate is issued does not
+// count, and no certificate stays without a device.
+func TestActivationChangesSerial(t *testing.T) {
+	t.Parallel()
+	onStores(t, func(t *testing.T, url string) {
+		w := newWorld(t, url, nil)
+		w.putParty(func(p *mssp.Party) { p.AutoActivation = true })
+		for i, tt := range []struct {
+			name                      string
+			given, withdrawn, another bool
+		}{
+			{"no consent", false, false, true}, {"a consent", true, false, false}, {"a consent that ends", true, true, true},
+		} {
+			s := w.addUser(i+1, approves, signum.EC, signum.App)
+			sim := w.inactive(i+1, "").Devices[0]
+			s.Devices = append(s.Devices, sim)
+			w.put(s)
+			w.addPhones(&mssp.Subscriber{MSISDN: s.MSISDN, Devices: []mssp.Device{sim}}, approves)
+			if tt.given {
+				if err := w.store.PutConsent(t.Context(), &mssp.Consent{MSISDN: s.MSISDN, Kind: mssp.ConsentActivate, Subject: sim.ID,
+					DeviceID: s.Devices[0].ID, TransID: "h1", Given: w.clock.Now(), Expires: w.clock.Now().Add(mssp.ConsentFor)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.cfg.Issuer = &interrupted{w.ca, func() {
+				if tt.withdrawn {
+					_, _ = w.store.TakeConsent(t.Context(), s.MSISDN, mssp.ConsentActivate, sim.ID, w.clock.Now())
+				}
+			}}
+			resp, err := w.ask(s, profile(signum.ProfileSTK))
+			if err != nil {
+				t.Fatalf("%s: %v", tt.name, err)
+			}
+			got := w.verify(resp.Signature)
+			if now := w.find(s); now.Serial != got.Serial || (got.Serial != s.Serial) != tt.another {
+				t.Errorf("%s: signed as %s, the account was %s and is %s", tt.name, got.Serial, s.Serial, now.Serial)
+			}
+			for _, d := range w.find(s).Devices {
+				good := d.Method == signum.SIM || !tt.another
+				if (d.State == signum.DeviceActive) != good || (d.Certificate.State == mssp.CertificateGood) != good {
+					t.Errorf("%s: %+v, certificate %s", tt.name, d, d.Certificate.State)
+				}
+			}
+			if revoked, err := w.store.RevokedCertificates(t.Context(), w.clock.Now()); err != nil || tt.withdrawn && len(revoked) != 3 {
+				t.Errorf("%s: revoked %v, %v", tt.name, revoked, err)
+			}
+		}
+	})
+}
+
+// interrupted does something after each certificate that it issues.
+type interrupted struct {
+	mssp.Issuer
+	after func()
+}
+
+func (i *interrupted) Issue(ctx context.Context, serial, deviceID string, key crypto.PublicKey) (*mssp.Certificate, error) {
+	c, err := i.Issuer.Issue(ctx, serial, deviceID, key)
+	i.after()
+	return c, err
 }
