@@ -12,8 +12,9 @@ import (
 type Config struct {
 	Service Service `yaml:"service"`
 	Listen  Listen  `yaml:"listen"`
-	// TrustedProxies are the networks whose X-Forwarded-For is believed, except on
-	// the MSS listener: see package clientaddr.
+	// TrustedProxies are the networks whose X-Forwarded-For is believed, except on the
+	// MSS listener, and whose connections begin with a header of the PROXY protocol
+	// where a listener has ProxyProtocol: see package clientaddr.
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
 	Store          Store          `yaml:"store"`
 	CA             CA             `yaml:"ca"`

@@ -1,6 +1,6 @@
 package config
 
-// Connections are how many connections a listener may have.
+// Connections are those of a listener: how many there may be, and who is behind them.
 type Connections struct {
 	// Max is for all together; 0: a share of the files that the process may open. The
 	// listeners together, and Limits.ReservedFiles, must fit into that limit.
@@ -9,6 +9,9 @@ type Connections struct {
 	// showed the certificate of a party or belong to an enrolled App do not count, nor
 	// do those from Listen.Exempt and TrustedProxies.
 	PerAddress int `yaml:"per_address"`
+	// ProxyProtocol says that the trusted proxies name their client in a header of PROXY
+	// protocol version 2.
+	ProxyProtocol bool `yaml:"proxy_protocol"`
 }
 
 func (c Connections) check(l *problems, path string) {

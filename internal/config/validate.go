@@ -21,6 +21,11 @@ func (c *Config) check() problems {
 	var l problems
 	c.Service.check(&l)
 	c.Listen.check(&l)
+	for name, listener := range map[string]Connections{"mss": c.Listen.MSS.Connections, "web": c.Listen.Web.Connections, "pki": c.Listen.PKI.Connections, "ops": c.Listen.Ops.Connections} {
+		if listener.ProxyProtocol && len(c.TrustedProxies) == 0 {
+			l.add("listen."+name+".connections.proxy_protocol", "needs trusted_proxies: the proxies that send the header")
+		}
+	}
 	for _, p := range c.TrustedProxies {
 		if p.Bits() == 0 {
 			l.add("trusted_proxies", "%s trusts everybody, so that every client could choose its address", p)

@@ -6,10 +6,11 @@ import (
 	"sync"
 )
 
-// Reasons why a connection is closed for the sake of others.
+// Reasons why a connection is closed before its first request, or while it is idle.
 const (
 	ReasonAddress  = "address"  // too many of one address
 	ReasonListener = "listener" // too many of the listener
+	ReasonProxy    = "proxy"    // a trusted proxy did not name its client
 )
 
 // census counts the connections of a door, and those of strangers by address as well.

@@ -2,8 +2,8 @@
 // long each step may take. A client that sends or reads slowly, or not at all,
 // loses its connection, whatever the handler does.
 //
-//	accept ─▶ TLS handshake ─▶ request ─▶ handler (may wait for a user) ─▶ answer
-//	          10 s             10 s                                       10 s a piece
+//	accept ─▶ PROXY header, TLS handshake ─▶ request ─▶ handler (may wait for a user) ─▶ answer
+//	          10 s                           10 s                                       10 s a piece
 //
 // The deadline of a request is that of http.Server.ReadTimeout, which ends with
 // the body: a handler that has read it may wait as long as it likes. A handler

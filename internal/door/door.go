@@ -36,6 +36,10 @@ type Config struct {
 	Most, PerAddress int
 	// Exempt says which addresses PerAddress is not for; nil: none.
 	Exempt func(netip.Addr) bool
+	// Proxy says which peers begin each connection with a header of PROXY protocol
+	// version 2, which names the client; nil: none. From others such a header is
+	// refused, because it is neither TLS nor HTTP.
+	Proxy func(netip.Addr) bool
 	// Known says whose connections do not count by address after the TLS handshake;
 	// nil: nobody's.
 	Known func(tls.ConnectionState) bool
@@ -47,13 +51,12 @@ type Config struct {
 	// Failed counts connections that could not be accepted, for lack of file
 	// descriptors for example.
 	Failed func()
-	// Refused counts connections that were closed because there were too many, by
-	// reason.
+	// Refused counts connections that were closed, by reason.
 	Refused func(reason string)
 }
 
 // Reasons are all those of Refused.
-func Reasons() []string { return []string{ReasonAddress, ReasonListener} }
+func Reasons() []string { return []string{ReasonAddress, ReasonListener, ReasonProxy} }
 
 // Door serves one listener.
 type Door struct {

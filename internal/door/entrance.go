@@ -23,7 +23,7 @@ type entrance struct {
 	work   sync.WaitGroup
 
 	mu      sync.Mutex
-	pending map[*conn]struct{} // in their handshake; nil once the entrance is closed
+	pending map[net.Conn]struct{} // not yet ready; nil once the entrance is closed
 }
 
 type arrival struct {
@@ -32,7 +32,7 @@ type arrival struct {
 }
 
 func newEntrance(d *Door) *entrance {
-	return &entrance{d: d, ready: make(chan arrival), closed: make(chan struct{}), pending: make(map[*conn]struct{})}
+	return &entrance{d: d, ready: make(chan arrival), closed: make(chan struct{}), pending: make(map[net.Conn]struct{})}
 }
 
 // open accepts connections from now on.
@@ -55,40 +55,83 @@ func (e *entrance) next() bool {
 		e.d.Log.Error("a connection could not be accepted", "listener", e.d.Name, "err", err)
 		return e.hand(arrival{err: err})
 	}
-	in := &conn{Conn: c, patience: e.d.WriteTimeout, census: e.d.census}
-	if !e.admit(in) {
+	behind := e.d.Proxy != nil && e.d.Proxy(clientaddr.OfConn(c))
+	if !behind && e.d.TLS == nil {
+		if in := e.admit(c); in != nil {
+			return e.hand(arrival{conn: in})
+		}
 		return true
 	}
-	if e.d.TLS == nil {
-		return e.hand(arrival{conn: in})
-	}
-	if !e.begin(in) {
+	if !e.begin(c) {
 		return false
 	}
 	e.work.Go(func() {
-		defer event.Rescue(e.d.Log, "TLS handshake", func() { _ = in.Close() })
-		defer e.end(in)
-		e.handshake(in)
+		defer event.Rescue(e.d.Log, "new connection", func() { _ = c.Close() })
+		defer e.end(c)
+		e.greet(c, behind)
 	})
 	return true
 }
 
-// admit counts a connection. If there are too many, it is closed, or an idle one of
-// the same address, or of the address that has most.
-func (e *entrance) admit(c *conn) bool {
+// greet does what takes as long as the client likes, within headerTimeout.
+func (e *entrance) greet(c net.Conn, behind bool) {
+	deadline := time.Now().Add(headerTimeout)
+	if behind {
+		_ = c.SetDeadline(deadline)
+		if c = e.unwrap(c); c == nil {
+			return
+		}
+	}
+	in := e.admit(c)
+	if in == nil {
+		return
+	}
+	ready := net.Conn(in)
+	_ = in.SetDeadline(deadline)
+	if e.d.TLS != nil {
+		t := e.handshake(in)
+		if t == nil {
+			return
+		}
+		ready = t
+	}
+	_ = in.SetDeadline(time.Time{})
+	e.hand(arrival{conn: ready})
+}
+
+// unwrap reads which client is behind a proxy. It returns nil if the proxy does not
+// say.
+func (e *entrance) unwrap(c net.Conn) net.Conn {
+	client, err := clientaddr.Behind(c)
+	if err != nil {
+		e.d.Refused(ReasonProxy)
+		e.d.ErrorLog.Printf("http: PROXY header of %s: %v", clientaddr.OfConn(c), err)
+		_ = c.Close()
+		return nil
+	}
+	return client
+}
+
+// admit counts a connection. If there are too many, it is closed (then the result is
+// nil), or an idle one of the same address, or of the address that has most.
+func (e *entrance) admit(c net.Conn) *conn {
+	in := &conn{Conn: c, patience: e.d.WriteTimeout, census: e.d.census}
 	a := clientaddr.OfConn(c)
-	victim, reason, ok := e.d.census.enter(c, a, e.d.Exempt != nil && e.d.Exempt(a))
+	victim, reason, ok := e.d.census.enter(in, a, e.d.Exempt != nil && e.d.Exempt(a))
 	if !ok {
-		victim = c
+		victim = in
 	}
 	if victim != nil {
 		e.d.Refused(reason)
 		_ = victim.Conn.Close()
 	}
-	return ok
+	if !ok {
+		return nil
+	}
+	return in
 }
 
-func (e *entrance) begin(c *conn) bool {
+func (e *entrance) begin(c net.Conn) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.pending == nil {
@@ -99,7 +142,7 @@ func (e *entrance) begin(c *conn) bool {
 	return true
 }
 
-func (e *entrance) end(c *conn) {
+func (e *entrance) end(c net.Conn) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.pending, c)
@@ -118,20 +161,19 @@ func (e *entrance) hand(a arrival) bool {
 	}
 }
 
-func (e *entrance) handshake(c *conn) {
-	_ = c.SetDeadline(time.Now().Add(headerTimeout))
+// handshake returns nil if the client does not speak TLS.
+func (e *entrance) handshake(c *conn) *tls.Conn {
 	t := tls.Server(c, e.d.TLS)
 	if err := t.Handshake(); err != nil {
 		e.d.ErrorLog.Printf("http: TLS handshake error from %s: %v", clientaddr.OfConn(c), err)
 		explain(err)
 		_ = c.Close()
-		return
+		return nil
 	}
-	_ = c.SetDeadline(time.Time{})
 	if e.d.Known != nil && e.d.Known(t.ConnectionState()) {
 		c.Vouch()
 	}
-	e.hand(arrival{conn: t})
+	return t
 }
 
 // explain tells a client that speaks plain HTTP what is wrong.

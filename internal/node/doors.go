@@ -28,6 +28,7 @@ func (n *Node) newDoors(context.Context) error {
 	}
 	l := n.cfg.Listen
 	exempt := clientaddr.New(append(append([]netip.Prefix(nil), n.cfg.TrustedProxies...), l.Exempt...))
+	proxy := map[bool]func(netip.Addr) bool{true: n.proxies.Trusts}
 	config := func(name string, bound net.Listener, c config.Connections, h http.Handler) door.Config {
 		for _, reason := range door.Reasons() {
 			n.metrics.RefusedConnections(name, reason, 0)
@@ -35,7 +36,7 @@ func (n *Node) newDoors(context.Context) error {
 		return door.Config{
 			Name: name, Listener: bound, Handler: h, Stopping: errStopping,
 			ReadTimeout: n.cfg.Limits.ReadTimeout, WriteTimeout: n.cfg.Limits.WriteTimeout,
-			Most: room[name], PerAddress: c.PerAddress, Exempt: exempt.Trusts,
+			Most: room[name], PerAddress: c.PerAddress, Exempt: exempt.Trusts, Proxy: proxy[c.ProxyProtocol],
 			Log: n.deps.Logger, ErrorLog: n.httpLog,
 			Failed:  func() { n.metrics.AcceptErrors(name, 1) },
 			Refused: func(reason string) { n.metrics.RefusedConnections(name, reason, 1) },
