@@ -54,6 +54,7 @@ func TestLiveHandset(t *testing.T) {
 		got := l.ask(simRequest(anna, text))
 		p.View("text")
 		p.Says(".said", text)
+		p.Says("#by-hand-text", person.DefaultPIN)
 		picture(p)
 		p.Key("left")
 		dial("999999")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -37,7 +38,10 @@ func (x *change) page() string {
 	case mssp.ConsentRecovery:
 		return "/me/recovery"
 	}
-	return "/me/device?id=" + x.subject
+	if x.kind == mssp.ConsentActivate {
+		return "/me/device/activate?id=" + url.QueryEscape(x.subject)
+	}
+	return "/me/device?id=" + url.QueryEscape(x.subject)
 }
 
 // signer reports whether a device could sign now.
@@ -194,6 +198,10 @@ func (c *call) carryOut(x *change, k *mssp.Consent) {
 	ctx, s := c.r.Context(), c.p.Store
 	if err := s.PutConsent(ctx, k); err != nil {
 		c.fail(err)
+		return
+	}
+	if x.kind == mssp.ConsentActivate {
+		c.p.reopen(c, x.subject)
 		return
 	}
 	_, err := s.TakeConsent(ctx, k.MSISDN, k.Kind, k.Subject, c.p.Clock.Now())

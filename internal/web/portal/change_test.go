@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -187,6 +188,42 @@ func TestConsentLimits(t *testing.T) {
 		}
 		if b.open("/me"); b.at != "/me/login?over" {
 			t.Errorf("at %s", b.at)
+		}
+	})
+}
+
+// A SIM that has ended is opened by a signature of another method, or by the recovery
+// code; the consent stays for the activation, which uses it up. An active SIM and an App
+// cannot be opened.
+func TestReopenSIM(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeWorld()
+		p := newTestPortal(t, f)
+		b := loggedIn(t, p, portalNumber)
+		for _, id := range []string{"sim1", "app1", "sim2", ""} {
+			if code, _ := b.open("/me/device/activate?id=" + id); code != 404 {
+				t.Errorf("%q: %d", id, code)
+			}
+		}
+		f.accounts[portalNumber].Devices[1].State = signum.DeviceInactive
+		_, page := b.open("/me")
+		has(t, page, "/me/device/activate?id=sim1")
+		_, page = b.sign("/me/device/activate?id=sim1", "/me/device/activate", "id", "sim1")
+		if has(t, page, "The SIM can be activated again"); !slices.Equal(f.did, []string{"reopen sim1"}) || f.open == nil {
+			t.Errorf("did %v, consent %v", f.did, f.open)
+		}
+		if k := f.open; k.Kind != mssp.ConsentActivate || k.Subject != "sim1" || k.DeviceID != "app1" || !strings.Contains(f.signs[1].Data.Data, "SIM on again") {
+			t.Errorf("consent %+v after %q", k, f.signs[1].Data.Data)
+		}
+		f.barred = true
+		_, page = b.sign("/me/device/activate?id=sim1", "/me/device/activate", "id", "sim1")
+		has(t, page, "Your operator has blocked this card")
+		f.barred = false
+		b = newPortalTab(t, p)
+		b.recover(portalNumber, recoveryCode)
+		_, page = b.submit("/me/device/activate?id=sim1", "/me/device/activate", "id", "sim1")
+		if has(t, page, "The SIM can be activated again"); f.open.DeviceID != "" {
+			t.Errorf("consent %+v", f.open)
 		}
 	})
 }

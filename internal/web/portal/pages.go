@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -18,16 +19,19 @@ const (
 )
 
 // notices are what the overview can confirm, by ?done=.
-var notices = []string{"removed", "deactivated"}
+var notices = []string{"removed", "deactivated", "activated"}
 
 func (p *Portal) overview(c *call) {
 	notice := c.r.URL.Query().Get("done")
 	if !slices.Contains(notices, notice) {
 		notice = ""
 	}
-	c.render(http.StatusOK, "overview", "overview.title", map[string]any{
-		"Account": c.account, "Methods": methodsOf(c.account, p.Clock.Now()), "Notice": notice,
-	})
+	methods, err := c.methods()
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.render(http.StatusOK, "overview", "overview.title", map[string]any{"Account": c.account, "Methods": methods, "Notice": notice})
 }
 
 func (p *Portal) activity(c *call) {
@@ -154,6 +158,46 @@ func (p *Portal) askRemoval(c *call) {
 		c.ask(x, "phone.remove", c.nameOf(d.ID))
 	} else {
 		c.ask(x, "phone.end")
+	}
+}
+
+// dormant finds a SIM of the user that is not active. If there is none, it answers
+// and returns nil.
+func (c *call) dormant(id string) *mssp.Device {
+	i := slices.IndexFunc(c.account.Devices, func(d mssp.Device) bool { return d.ID == id })
+	if i < 0 || !dormant(&c.account.Devices[i]) {
+		c.message(http.StatusNotFound, "missing")
+		return nil
+	}
+	c.event.Device = id
+	return &c.account.Devices[i]
+}
+
+func (p *Portal) activatePage(c *call) {
+	if d := c.dormant(c.r.URL.Query().Get("id")); d != nil {
+		c.render(http.StatusOK, "activate", "activate.title", map[string]any{"ID": d.ID, "Signers": c.signers()})
+	}
+}
+
+func (p *Portal) askActivation(c *call) {
+	if d := c.dormant(c.r.PostForm.Get("id")); d != nil {
+		c.ask(&change{kind: mssp.ConsentActivate, subject: d.ID}, "phone.activate")
+	}
+}
+
+// reopen lets a SIM be activated again. The consent stays in the store: the activation
+// uses it up, and the account keeps its serial.
+func (p *Portal) reopen(c *call, id string) {
+	if c.dormant(id) == nil {
+		return
+	}
+	switch err := p.Store.ReopenDevice(c.r.Context(), id); {
+	case errors.Is(err, mssp.ErrCardState): // the operator has blocked its card
+		c.unsigned(&change{kind: mssp.ConsentActivate, subject: id}, "barred")
+	case err != nil:
+		c.fail(err)
+	default:
+		c.redirect("/me?done=activated")
 	}
 }
 

@@ -30,6 +30,9 @@ type Store interface {
 	// EndDevice ends a device and changes nothing else in the account. ErrNotFound if
 	// there is no such device.
 	EndDevice(ctx context.Context, deviceID string, why mssp.DeviceEnd, at time.Time) error
+	// ReopenDevice lets a SIM that has ended be activated again. ErrCardState if its card
+	// is blocked.
+	ReopenDevice(ctx context.Context, deviceID string) error
 	// App and Transaction return ErrNotFound if there is none.
 	App(ctx context.Context, deviceID string) (*mssp.AppDevice, error)
 	Transaction(ctx context.Context, id string) (*mssp.Transaction, error)
@@ -163,6 +166,8 @@ func (p *Portal) Handler() http.Handler {
 	handle("GET /me/recovery/code", "recovery code", p.user(p.recoveryCode))
 	handle("GET /me/device", "device page", p.session(p.devicePage))
 	handle("POST /me/device", "device removal", p.session(p.askRemoval))
+	handle("GET /me/device/activate", "activation page", p.session(p.activatePage))
+	handle("POST /me/device/activate", "activation", p.session(p.askActivation))
 	handle("GET /me/suspend", "suspension page", p.session(p.suspendPage))
 	handle("POST /me/suspend", "suspension", p.session(p.suspend))
 	handle("GET /me/sessions", "sessions page", p.session(p.sessionsPage))

@@ -44,6 +44,7 @@ type fakeWorld struct {
 	callers []mssp.Caller
 	did     []string // calls that change something
 
+	barred   bool // the card of every SIM
 	apps     map[string]*mssp.AppDevice
 	signer   string          // device that signs; empty: the first with the method
 	consents []*mssp.Consent // all that were given
@@ -68,7 +69,7 @@ func newFakeWorld() *fakeWorld {
 		},
 		asked: map[string]time.Time{},
 		apps: map[string]*mssp.AppDevice{
-			"app1": {DeviceID: "app1", Name: "Lena's phone", Enrolled: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)},
+			"app1": {DeviceID: "app1", Name: "Lena's phone", LastSeen: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Enrolled: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)},
 			"app2": {DeviceID: "app2", Name: "<script>"},
 		},
 	}
@@ -140,6 +141,13 @@ func (f *fakeWorld) Subscriber(_ context.Context, n string) (*mssp.Subscriber, e
 	c := *s
 	c.Devices = slices.Clone(s.Devices)
 	return &c, nil
+}
+
+func (f *fakeWorld) ReopenDevice(_ context.Context, id string) error {
+	if f.barred {
+		return mssp.ErrCardState
+	}
+	return f.do("reopen " + id)
 }
 
 func (f *fakeWorld) App(_ context.Context, id string) (*mssp.AppDevice, error) {

@@ -11,7 +11,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-var portalPosts = []string{"/me/app", "/me/recovery", "/me/device", "/me/consent/code", "/me/suspend", "/me/sessions", "/me/logout"}
+var portalPosts = []string{"/me/app", "/me/recovery", "/me/device", "/me/device/activate", "/me/consent/code", "/me/suspend", "/me/sessions", "/me/logout"}
 
 func TestPortalCSRF(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -25,7 +26,29 @@ type methodView struct {
 	CertKey  string // why the certificate is not good; empty: it is
 	Blocked  bool
 	Network  string
-	Gone     bool // there is nothing to remove
+	Name     string    // of an App
+	Seen     time.Time // when an App was last connected; zero: unknown
+	Dormant  bool      // a SIM that could be activated
+	Gone     bool      // there is nothing to remove
+}
+
+// methods describes the user's devices.
+func (c *call) methods() ([]methodView, error) {
+	all := methodsOf(c.account, c.p.Clock.Now())
+	for i := range all {
+		if all[i].Method != string(signum.App) {
+			continue
+		}
+		var unreadable *mssp.RowError
+		switch a, err := c.p.Store.App(c.r.Context(), all[i].ID); {
+		case errors.Is(err, mssp.ErrNotFound), errors.As(err, &unreadable): // the page works without
+		case err != nil:
+			return nil, err
+		default:
+			all[i].Name, all[i].Seen = a.Name, a.LastSeen
+		}
+	}
+	return all, nil
 }
 
 func methodsOf(s *mssp.Subscriber, now time.Time) []methodView {
@@ -33,7 +56,7 @@ func methodsOf(s *mssp.Subscriber, now time.Time) []methodView {
 	for _, d := range s.Devices {
 		m := methodView{
 			ID: d.ID, Method: string(d.Method), StateKey: "state." + string(d.State), Active: d.State == signum.DeviceActive,
-			Blocked: d.PINBlocked, Network: d.Network.Name, Gone: !removable(&d),
+			Blocked: d.PINBlocked, Network: d.Network.Name, Gone: !removable(&d), Dormant: dormant(&d),
 		}
 		switch d.KeyType {
 		case signum.EC:
@@ -58,6 +81,11 @@ func methodsOf(s *mssp.Subscriber, now time.Time) []methodView {
 // removable reports whether a device can be removed or switched off.
 func removable(d *mssp.Device) bool {
 	return mssp.MethodOf(d.Method).Removable || d.State == signum.DeviceActive
+}
+
+// dormant reports whether a device is a SIM that could be activated.
+func dormant(d *mssp.Device) bool {
+	return mssp.MethodOf(d.Method).Activated && d.State != signum.DeviceActive
 }
 
 // activityRow is a transaction in the list.

@@ -140,7 +140,7 @@ export class Handset {
     else this.#glass.removeAttribute('aria-busy');
     this.#switch.disabled = !this.#online;
     this.#switch.checked = Boolean(this.#state?.byHand);
-    this.#who.textContent = t(!this.#state || this.#state.byHand ? 'byHandText' : 'autoText');
+    this.#who.textContent = !this.#state || this.#state.byHand ? `${t('byHandText')} ${t('pinText')}` : t('autoText');
   }
 
   #label(el, text) {

@@ -37,6 +37,8 @@ export const table = {
     'Le téléphone revient dès que le service est joint.', 'Il telefono torna appena il servizio è raggiunto.'],
   byHand: ['Answer by hand', 'Von Hand antworten', 'Répondre à la main', 'Rispondere a mano'],
   byHandText: ['You press the keys while this page is open.', 'Solange diese Seite offen ist, drücken Sie die Tasten.', 'Tant que cette page est ouverte, vous appuyez sur les touches.', 'Finché questa pagina è aperta, è Lei a premere i tasti.'],
+  pinText: ['The PIN of the simulated card is 123456, unless you chose another.', 'Die PIN der simulierten Karte ist 123456, wenn Sie keine andere gewählt haben.',
+    'Le PIN de la carte simulée est 123456, sauf si vous en avez choisi un autre.', 'Il PIN della carta simulata è 123456, a meno che ne abbia scelto un altro.'],
   autoText: ['The simulated person presses the keys.', 'Die simulierte Person drückt die Tasten.', 'La personne simulée appuie sur les touches.', 'La persona simulata preme i tasti.'],
   keyboard: ['Keyboard: digits, Enter, Escape, Backspace', 'Tastatur: Ziffern, Enter, Escape, Rücktaste', 'Clavier : chiffres, Entrée, Échap, Retour arrière', 'Tastiera: cifre, Invio, Esc, Backspace'],
 };

@@ -67,7 +67,7 @@ export function codeView(app, code = '', note) {
   }, input.el, h('button', { class: 'primary wide' }, t('next')));
   const el = h('div', { class: 'stack', 'data-view': 'code' },
     h('section', { class: 'card' }, badge('phone', 'calm'), h('h1', null, t('enrolTitle')),
-      note && h('p', { class: 'note', role: 'status' }, note), h('p', { class: 'quiet' }, t('enrolText')), send), simLink(t));
+      note && h('p', { class: 'note', role: 'status' }, note), h('p', { class: 'quiet' }, t('enrolText')), send, h('a', { href: '/me/app' }, t('account'))), simLink(t));
   return { el, focus: code ? null : input.input };
 }
 

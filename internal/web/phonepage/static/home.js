@@ -107,7 +107,7 @@ const setUpAgain = (app) => h('button', { type: 'button', class: 'primary wide',
 export function blockedView(app) {
   const { t } = app;
   return { el: h('section', { class: 'card', 'data-view': 'blocked' }, badge('lock', 'bad'), h('h1', null, t('blockedTitle')),
-    h('p', null, t('blockedText')), h('p', null, t('blockedHow')), setUpAgain(app)) };
+    h('p', null, t('blockedText')), h('p', null, t('blockedHow')), h('a', { class: 'button primary wide', href: '/me/login/recovery' }, t('accountRecovery')), setUpAgain(app)) };
 }
 
 // strangerView: the service does not know this device.

@@ -29,10 +29,12 @@ export const table = {
 
   // enrolment
   enrolTitle: ['Set up this phone', 'Dieses Telefon einrichten', 'Configurer ce téléphone', 'Configurare questo telefono'],
-  enrolText: ['Enter the activation code from the self-care portal, or scan its QR code with your camera.',
-    'Geben Sie den Aktivierungscode aus dem Portal ein, oder scannen Sie den QR-Code mit der Kamera.',
-    'Saisissez le code d’activation du portail, ou scannez son code QR avec l’appareil photo.',
-    'Inserisca il codice di attivazione del portale, o scansioni il codice QR con la fotocamera.'],
+  enrolText: ['Enter the activation code from your account page or from your operator, or scan its QR code with your camera.',
+    'Geben Sie den Aktivierungscode von Ihrer Kontoseite oder Ihrem Anbieter ein, oder scannen Sie seinen QR-Code mit der Kamera.',
+    'Saisissez le code d’activation de votre page de compte ou de votre opérateur, ou scannez son code QR avec l’appareil photo.',
+    'Inserisca il codice di attivazione della pagina del conto o del suo operatore, oppure scansioni il codice QR con la fotocamera.'],
+  account: ['Open the account page', 'Kontoseite öffnen', 'Ouvrir la page du compte', 'Apri la pagina del conto'],
+  accountRecovery: ['Log in with the recovery code', 'Mit dem Wiederherstellungscode anmelden', 'Se connecter avec le code de récupération', 'Acceda con il codice di recupero'],
   code: ['Activation code', 'Aktivierungscode', 'Code d’activation', 'Codice di attivazione'],
   codeHint: ['10 characters, valid for 15 minutes', '10 Zeichen, 15 Minuten gültig', '10 caractères, valable 15 minutes', '10 caratteri, valido 15 minuti'],
   codeShape: ['An activation code has 10 letters and digits.', 'Ein Aktivierungscode hat 10 Buchstaben und Ziffern.',
@@ -101,10 +103,10 @@ export const table = {
   blockedTitle: ['Passcode blocked', 'Passcode gesperrt', 'Code secret bloqué', 'Codice segreto bloccato'],
   blockedText: ['A wrong passcode was entered three times. This phone can no longer sign.', 'Es wurde dreimal ein falscher Passcode eingegeben. Dieses Telefon kann nicht mehr unterschreiben.',
     'Trois codes secrets faux ont été saisis. Ce téléphone ne peut plus signer.', 'Sono stati inseriti tre codici segreti errati. Questo telefono non può più firmare.'],
-  blockedHow: ['Get a new activation code in the self-care portal and set up this phone again. Have your recovery code at hand to keep your account.',
-    'Holen Sie im Portal einen neuen Aktivierungscode und richten Sie dieses Telefon neu ein. Halten Sie den Wiederherstellungscode bereit, um Ihr Konto zu behalten.',
-    'Demandez un nouveau code d’activation dans le portail et configurez à nouveau ce téléphone. Préparez votre code de récupération pour garder votre compte.',
-    'Richieda un nuovo codice di attivazione nel portale e configuri di nuovo il telefono. Tenga pronto il codice di recupero per mantenere il conto.'],
+  blockedHow: ['Log in to your account page with another method or with your recovery code, add an App there, and set up this phone again. Without either, ask your operator for an activation code.',
+    'Melden Sie sich auf Ihrer Kontoseite mit einer anderen Methode oder dem Wiederherstellungscode an, fügen Sie dort eine App hinzu und richten Sie dieses Telefon neu ein. Haben Sie beides nicht, gibt Ihnen Ihr Anbieter einen Aktivierungscode.',
+    'Connectez-vous à votre page de compte avec une autre méthode ou avec le code de récupération, ajoutez-y une application et configurez à nouveau ce téléphone. Sinon, demandez un code d’activation à votre opérateur.',
+    'Acceda alla pagina del conto con un altro metodo o con il codice di recupero, aggiunga lì un’app e configuri di nuovo questo telefono. Altrimenti chieda un codice di attivazione al suo operatore.'],
 
   // requests
   arrived: ['A new request', 'Eine neue Anfrage', 'Une nouvelle demande', 'Una nuova richiesta'],
