@@ -44,7 +44,7 @@ func BenchmarkDelivery(b *testing.B) {
 			}
 			kind = m.Type
 		}
-		w.server.Cancel(context.Background(), p.device, r.TransID, mssp.EndWithdrawn)
+		w.server.Cancel(context.Background(), withdrawal(p, r.TransID))
 	}
 }
 

@@ -238,7 +238,7 @@ func TestSendDuringSync(t *testing.T) {
 				t.Fatalf("%s is lost", id)
 			}
 			w.engine.withdraw(mssp.DeviceRequest{DeviceID: p.device, TransID: id, Op: mssp.OpDisplay})
-			w.server.Cancel(context.Background(), p.device, id, mssp.EndWithdrawn)
+			w.server.Cancel(context.Background(), withdrawal(p, id))
 		}
 		_ = in.ws.CloseNow()
 	}

@@ -142,9 +142,8 @@ func TestUnlock(t *testing.T) {
 	p.unlock(wrong, "h1").is(t, 403, "passcode")
 	p.call("POST", "/app/v2/passcode", obj{"verifier": enc(wrong), "new_verifier": enc(wrong)}).is(t, 403, "passcode")
 	p.unlock(wrong, "h1").is(t, 423, "blocked")
-	a := w.engine.answered()
-	if len(a) != 1 || a[0].Fault.Code != signum.PINBlocked || a[0].TransID != "h1" || a[0].DeviceID != p.device {
-		t.Errorf("%+v", a)
+	if a := w.engine.rechecked(); len(a) != 1 || a[0] != alice {
+		t.Errorf("rechecked %v", a)
 	}
 	blocked := func(p *phone) bool {
 		return get(w.store, func(s *store) bool { return s.device(p.device).PINBlocked })
@@ -316,8 +315,8 @@ func TestPasskey(t *testing.T) {
 	good.count = 12
 	use(good, challenge[:], "h1").is(t, 423, "blocked")
 	// What waited for the App has ended.
-	if a := w.engine.answered(); len(a) != 1 || a[0].TransID != "h1" || a[0].Fault.Code != signum.PINBlocked {
-		t.Errorf("%+v", a)
+	if a := w.engine.rechecked(); len(a) != 1 || a[0] != alice {
+		t.Errorf("rechecked %v", a)
 	}
 }
 

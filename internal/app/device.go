@@ -58,6 +58,7 @@ func (s *Server) removeDevice(ctx context.Context, a *mssp.AppDevice) error {
 	if err := s.cfg.Store.RemoveApp(ctx, a.DeviceID); err != nil {
 		return err
 	}
+	s.endSigning(ctx, a)
 	s.forget(a.DeviceID)
 	return nil
 }
@@ -73,5 +74,5 @@ func (s *Server) forget(deviceID string) {
 	if mb.conn != nil {
 		mb.conn.close(closeRefused, errUnauthorised.Code)
 	}
-	delete(s.registry.mailboxes, deviceID)
+	s.registry.remove(deviceID)
 }

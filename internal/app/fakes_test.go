@@ -354,6 +354,7 @@ type engine struct {
 	pending map[string][]mssp.DeviceRequest // by device, oldest first
 	answers []mssp.DeviceAnswer
 	cms     map[string][]byte
+	checked []string // the accounts for which Recheck was called
 	fail    error
 }
 
@@ -394,6 +395,19 @@ func (e *engine) forget(deviceID, transID string, op mssp.DeviceOp) {
 	e.pending[deviceID] = slices.DeleteFunc(e.pending[deviceID], func(r mssp.DeviceRequest) bool {
 		return r.TransID == transID && r.Op == op
 	})
+}
+
+func (e *engine) Recheck(_ context.Context, msisdn string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.checked = append(e.checked, msisdn)
+	return e.fail
+}
+
+func (e *engine) rechecked() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.checked)
 }
 
 // add makes a request pending, as the engine does before it calls Send.

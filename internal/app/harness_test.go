@@ -126,6 +126,10 @@ func (w *world) ask(p *phone, id string, edit ...func(*mssp.DeviceRequest)) mssp
 	return r
 }
 
+func withdrawal(p *phone, id string) mssp.Withdrawal {
+	return mssp.Withdrawal{TransID: id, MSISDN: p.msisdn, DeviceID: p.device, Reason: mssp.EndWithdrawn}
+}
+
 func display(r *mssp.DeviceRequest) { r.Op, r.SignedAttrs = mssp.OpDisplay, nil }
 
 // patience bounds the wait for something that must happen. It is generous

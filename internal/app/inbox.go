@@ -137,7 +137,7 @@ func (s *Server) register(c *conn, a *mssp.AppDevice) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
 	c.device, c.msisdn = a.DeviceID, a.MSISDN
-	mb := s.registry.mailbox(a.DeviceID)
+	mb := s.registry.mailbox(a.DeviceID, a.MSISDN)
 	if mb.conn != nil {
 		mb.conn.close(closeReplaced, "another inbox was opened")
 	}

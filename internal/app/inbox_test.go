@@ -160,7 +160,7 @@ func TestInbox(t *testing.T) {
 	if m := in.expect("request"); m.Request.Op != "display" || m.Request.Attrs != "" {
 		t.Errorf("%+v", m)
 	}
-	w.server.Cancel(context.Background(), p.device, d.TransID, mssp.EndWithdrawn)
+	w.server.Cancel(context.Background(), withdrawal(p, d.TransID))
 	if m := in.expect("gone"); m.Op != "display" || m.Reason != "withdrawn" {
 		t.Errorf("%+v", m)
 	}
@@ -400,7 +400,7 @@ func TestSendRefuses(t *testing.T) {
 	if !errors.Is(err, mssp.ErrRefused) {
 		t.Errorf("activation: %v", err)
 	}
-	w.server.Cancel(ctx, "none", "h", mssp.EndWithdrawn)
+	w.server.Cancel(ctx, mssp.Withdrawal{TransID: "h", MSISDN: "none", DeviceID: "none", Reason: mssp.EndWithdrawn})
 	if len(w.server.registry.mailboxes) != 0 {
 		t.Error("the registry is not empty")
 	}

@@ -272,7 +272,7 @@ func TestPanicInInbox(t *testing.T) {
 			bystander.expect("pong")
 			again := p.connect()
 			again.welcome()
-			w.server.Cancel(context.Background(), p.device, "h1", mssp.EndWithdrawn)
+			w.server.Cancel(context.Background(), withdrawal(p, "h1"))
 			_, _ = again.ws.CloseNow(), bystander.ws.CloseNow()
 			w.mustBeEmpty(t)
 		})
@@ -301,10 +301,10 @@ func TestPanicUnderRegistry(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			p := w.enrol(alice)
-			r := mssp.DeviceRequest{Op: mssp.OpSign, TransID: "h1", DeviceID: p.device, Created: w.clock.Now(), Expires: w.clock.Now().Add(time.Minute)}
+			r := mssp.DeviceRequest{Op: mssp.OpSign, TransID: "h1", MSISDN: p.msisdn, DeviceID: p.device, Created: w.clock.Now(), Expires: w.clock.Now().Add(time.Minute)}
 			both := func() {
 				_ = w.server.Send(context.Background(), r)
-				w.server.Cancel(context.Background(), p.device, "h1", mssp.EndWithdrawn)
+				w.server.Cancel(context.Background(), withdrawal(p, "h1"))
 			}
 			w.trap.set("Now", below)
 			if !panics(both) {

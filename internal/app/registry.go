@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,7 +43,8 @@ func (p *pending) visible() bool { return p.App2App == nil || p.opened }
 
 // mailbox is the state of one device on this node.
 type mailbox struct {
-	conn     *conn // the open inbox, nil if none
+	msisdn   string // of its account
+	conn     *conn  // the open inbox, nil if none
 	requests map[requestKey]*pending
 }
 
@@ -51,20 +53,45 @@ type mailbox struct {
 type registry struct {
 	mu        sync.Mutex
 	mailboxes map[string]*mailbox
-	conns     map[*conn]struct{} // all connections, also before their hello
+	accounts  map[string][]string // by number, the devices that have a mailbox
+	conns     map[*conn]struct{}  // all connections, also before their hello
 }
 
 func newRegistry() registry {
-	return registry{mailboxes: make(map[string]*mailbox), conns: make(map[*conn]struct{})}
+	return registry{mailboxes: make(map[string]*mailbox), accounts: make(map[string][]string), conns: make(map[*conn]struct{})}
 }
 
-func (r *registry) mailbox(deviceID string) *mailbox {
+// mailbox returns the mailbox of a device of this account.
+func (r *registry) mailbox(deviceID, msisdn string) *mailbox {
 	mb := r.mailboxes[deviceID]
 	if mb == nil {
 		mb = &mailbox{requests: make(map[requestKey]*pending, 1)}
 		r.mailboxes[deviceID] = mb
+	} else if mb.msisdn != msisdn { // the account has another number now
+		r.leaveAccount(mb.msisdn, deviceID)
+	} else {
+		return mb
 	}
+	mb.msisdn = msisdn
+	r.accounts[msisdn] = append(r.accounts[msisdn], deviceID)
 	return mb
+}
+
+func (r *registry) leaveAccount(msisdn, deviceID string) {
+	others := slices.DeleteFunc(r.accounts[msisdn], func(id string) bool { return id == deviceID })
+	if len(others) == 0 {
+		delete(r.accounts, msisdn)
+		return
+	}
+	r.accounts[msisdn] = others
+}
+
+// remove deletes the mailbox of a device.
+func (r *registry) remove(deviceID string) {
+	if mb := r.mailboxes[deviceID]; mb != nil {
+		delete(r.mailboxes, deviceID)
+		r.leaveAccount(mb.msisdn, deviceID)
+	}
 }
 
 // Connected returns how many Apps have an open inbox on this node.
@@ -76,7 +103,7 @@ func (s *Server) Connected() int {
 
 func (r *registry) dropEmpty(deviceID string) {
 	if mb := r.mailboxes[deviceID]; mb != nil && mb.conn == nil && len(mb.requests) == 0 {
-		delete(r.mailboxes, deviceID)
+		r.remove(deviceID)
 	}
 }
 
@@ -116,7 +143,7 @@ func (s *Server) wake(ctx context.Context, deviceID string) (err error) {
 func (s *Server) put(r *mssp.DeviceRequest) (wake bool) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
-	mb := s.registry.mailbox(r.DeviceID)
+	mb := s.registry.mailbox(r.DeviceID, r.MSISDN)
 	key := requestKey{r.TransID, r.Op}
 	if mb.requests[key] != nil { // handed over again after a restart of the engine
 		return false
@@ -128,7 +155,7 @@ func (s *Server) put(r *mssp.DeviceRequest) (wake bool) {
 			}
 		}
 	}
-	mb = s.registry.mailbox(r.DeviceID) // drop may have deleted it
+	mb = s.registry.mailbox(r.DeviceID, r.MSISDN) // drop may have deleted it
 	p := &pending{DeviceRequest: *r, sent: s.now(), shown: mb.conn == nil}
 	mb.requests[key] = p
 	if mb.conn != nil && p.visible() {
@@ -138,14 +165,20 @@ func (s *Server) put(r *mssp.DeviceRequest) (wake bool) {
 	return p.visible() && mb.conn == nil
 }
 
-// Cancel implements mssp.Channel.
-func (s *Server) Cancel(_ context.Context, deviceID, transID string, why mssp.EndReason) {
+// Cancel implements mssp.Channel. It tells all Apps of the account but the one that
+// answered, which learns it with the reply to its answer. An open inbox may have the
+// request from a sync only, so that this node does not know of it.
+func (s *Server) Cancel(_ context.Context, w mssp.Withdrawal) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
-	for op := range opNames {
-		key := requestKey{transID, op}
-		if s.registry.find(deviceID, key) != nil {
-			s.drop(deviceID, key, why)
+	for _, deviceID := range slices.Clone(s.registry.accounts[w.MSISDN]) { // drop may change it
+		for op := range opNames {
+			key := requestKey{w.TransID, op}
+			known := s.registry.find(deviceID, key) != nil
+			synced := op == mssp.OpSign && !s.ended.has(key.hash(deviceID), s.now())
+			if deviceID != w.AnsweredBy && (known || synced) {
+				s.drop(deviceID, key, w.ReasonFor(deviceID))
+			}
 		}
 	}
 }
@@ -155,6 +188,19 @@ func (r *registry) find(deviceID string, k requestKey) *pending {
 		return mb.requests[k]
 	}
 	return nil
+}
+
+// takeBack drops all requests to sign of a device.
+func (s *Server) takeBack(deviceID string) {
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	if mb := s.registry.mailboxes[deviceID]; mb != nil {
+		for key := range mb.requests {
+			if key.op == mssp.OpSign {
+				s.drop(deviceID, key, mssp.EndWithdrawn)
+			}
+		}
+	}
 }
 
 // end forgets a request and tells the open inbox.
@@ -264,7 +310,7 @@ func (s *Server) openWith(ctx context.Context, deviceID, token string) (*mssp.De
 func (s *Server) reveal(r *mssp.DeviceRequest) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
-	mb := s.registry.mailbox(r.DeviceID)
+	mb := s.registry.mailbox(r.DeviceID, r.MSISDN)
 	key := requestKey{r.TransID, r.Op}
 	p := mb.requests[key]
 	if p == nil { // it was handed to another node

@@ -97,9 +97,11 @@ func (c *call) answerRequest() (any, error) {
 		return nil, err
 	}
 	a.DeviceID = c.device.DeviceID
-	if _, err := c.s.request(c.r.Context(), a.DeviceID, requestKey{a.TransID, a.Op}); err != nil {
+	r, err := c.s.request(c.r.Context(), a.DeviceID, requestKey{a.TransID, a.Op})
+	if err != nil {
 		return nil, err
 	}
+	a.CertSerial = r.CertSerial
 	if a.Signature != nil {
 		if err := c.unlocked(&a); err != nil {
 			return nil, err
@@ -132,6 +134,9 @@ func (s *Server) deliver(ctx context.Context, a mssp.DeviceAnswer) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	switch err := to.Answer(ctx, a); {
+	case errors.Is(err, mssp.ErrNotAsked):
+		s.end(a.DeviceID, requestKey{a.TransID, a.Op}, mssp.EndWithdrawn)
+		return errUnknown
 	case errors.Is(err, mssp.ErrNotFound):
 		return errUnknown
 	case err != nil:

@@ -78,8 +78,8 @@ func TestAttackBlockedAppSigns(t *testing.T) {
 		p.getShare(make([]byte, 32))
 	}
 	p.signOnly("h1", r.SignedAttrs).is(t, 409, "late")
-	if a := w.engine.answered(); len(a) != 1 || a[0].Fault == nil || a[0].Fault.Code != signum.PINBlocked {
-		t.Errorf("%+v", a)
+	if a := w.engine.rechecked(); len(a) != 1 || a[0] != alice {
+		t.Errorf("rechecked %v", a)
 	}
 	next := w.ask(p, "h2") // made before the engine noticed
 	p.unlock(p.verifier, "h2").is(t, 423, "blocked")

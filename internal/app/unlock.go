@@ -6,7 +6,6 @@ import (
 	"crypto/subtle"
 	"errors"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
@@ -130,31 +129,27 @@ func (c *call) checkPasscode(verifier []byte) (hash []byte, err error) {
 	return nil, c.block(ctx)
 }
 
-// block records that the last try was wrong, and ends what waits for this App.
+// block records that the last try was wrong.
 func (c *call) block(ctx context.Context) error {
 	c.note = "passcode blocked"
 	if err := c.s.cfg.Store.SetPINBlocked(ctx, c.device.DeviceID, true); err != nil {
 		return err
 	}
-	c.s.endSigning(ctx, c.device.DeviceID, signum.NewFault(signum.PINBlocked))
+	c.s.endSigning(ctx, c.device)
 	return errBlocked
 }
 
-// endSigning answers all requests to sign that wait for a device, because it will sign
-// none of them. A failure is logged: a request that stays expires.
-func (s *Server) endSigning(ctx context.Context, deviceID string, f *signum.Fault) {
-	list, err := s.allPending(ctx, deviceID)
-	if err != nil {
-		s.log.ErrorContext(ctx, "requests not ended", "device", deviceID, "err", err)
-		return
+// endSigning takes the requests to sign back from a device, because it will sign none of
+// them, and ends those that no other device can answer. A failure is logged: a request
+// that stays expires.
+func (s *Server) endSigning(ctx context.Context, a *mssp.AppDevice) {
+	s.takeBack(a.DeviceID)
+	_, in, err := s.engine()
+	if err == nil {
+		err = in.Recheck(ctx, a.MSISDN)
 	}
-	for _, r := range list {
-		if r.Op != mssp.OpSign {
-			continue
-		}
-		if err := s.deliver(ctx, mssp.DeviceAnswer{Op: r.Op, TransID: r.TransID, DeviceID: deviceID, Fault: f}); err != nil {
-			s.log.ErrorContext(ctx, "request not ended", "trans_id", r.TransID, "device", deviceID, "err", err)
-		}
+	if err != nil {
+		s.log.ErrorContext(ctx, "requests not ended", "device", a.DeviceID, "err", err)
 	}
 }
 

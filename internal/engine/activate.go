@@ -50,7 +50,7 @@ func (e *Engine) activate(ctx context.Context, t *mssp.Transaction, a mssp.Devic
 	if !ok {
 		return nil // the transaction has ended meanwhile; the SIM stays active
 	}
-	e.dispatch(ctx, t)
+	e.dispatch(ctx, t, nil)
 	e.remind(ctx, t)
 	return nil
 }

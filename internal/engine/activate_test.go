@@ -145,7 +145,7 @@ func TestActivationForged(t *testing.T) {
 	}
 	foreign := good
 	foreign.TransID = id
-	if err := w.Answer(t.Context(), foreign); !errors.Is(err, ErrWrongDevice) {
+	if err := w.Answer(t.Context(), foreign); !errors.Is(err, mssp.ErrNotAsked) {
 		t.Errorf("another device's: %v", err)
 	}
 	stolen := foreign // another device's key, with the proof that it made elsewhere

@@ -14,9 +14,6 @@ import (
 
 var _ mssp.AnswerHandler = (*Engine)(nil)
 
-// ErrWrongDevice means that the answer comes from a device that was not asked.
-var ErrWrongDevice = errors.New("answer of a device that was not asked")
-
 // Answer takes the answer of a phone. A signature is verified against the
 // registered key before it can become a success. An answer that comes too late
 // is dropped. A panic becomes an error, as if the store had failed.
@@ -32,13 +29,18 @@ func (e *Engine) answer(ctx context.Context, a mssp.DeviceAnswer) error {
 	if err != nil {
 		return fmt.Errorf("answer to transaction %s: %w", a.TransID, err)
 	}
-	if t.DeviceID != a.DeviceID {
-		return e.rejectWrongDevice(ctx, a)
+	asked, err := e.answered(ctx, t, &a)
+	if errors.Is(err, mssp.ErrNotAsked) {
+		return e.reject(ctx, a)
 	}
-	return e.guarded(ctx, t, "answer", func(ctx context.Context) error { return e.accept(ctx, t, a) })
+	if err != nil {
+		return fmt.Errorf("answer to transaction %s: %w", a.TransID, err)
+	}
+	return e.guarded(ctx, asked, "answer", func(ctx context.Context) error { return e.accept(ctx, asked, a) })
 }
 
-// accept takes the answer of the device that was asked.
+// accept takes the answer of a device that was asked. t is the transaction as this
+// device was asked.
 func (e *Engine) accept(ctx context.Context, t *mssp.Transaction, a mssp.DeviceAnswer) error {
 	if t.State != mssp.StateOutstanding || t.Activating() != (a.Op == mssp.OpActivate) {
 		e.cfg.Logger.InfoContext(ctx, "late answer dropped", "trans_id", t.ID, "outcome", int(t.Outcome.Code))
@@ -57,10 +59,10 @@ func (e *Engine) accept(ctx context.Context, t *mssp.Transaction, a mssp.DeviceA
 	return e.decide(ctx, t, a, out)
 }
 
-// rejectWrongDevice refuses an answer from a device that was not asked.
-func (e *Engine) rejectWrongDevice(ctx context.Context, a mssp.DeviceAnswer) error {
-	e.cfg.Logger.WarnContext(ctx, "answer refused", "trans_id", a.TransID, "device", a.DeviceID, "err", ErrWrongDevice)
-	return ErrWrongDevice
+// reject refuses an answer from a device that was not asked or must not sign.
+func (e *Engine) reject(ctx context.Context, a mssp.DeviceAnswer) error {
+	e.cfg.Logger.WarnContext(ctx, "answer refused", "trans_id", a.TransID, "device", a.DeviceID, "err", mssp.ErrNotAsked)
+	return mssp.ErrNotAsked
 }
 
 // decide ends the transaction with the outcome of an answer, and records what
@@ -73,8 +75,14 @@ func (e *Engine) decide(ctx context.Context, t *mssp.Transaction, a mssp.DeviceA
 			// Not fatal: the device will report it again.
 			e.cfg.Logger.ErrorContext(ctx, "blocked PIN not recorded", "device", t.DeviceID, "err", err)
 		}
+		if e.othersCanAnswer(ctx, t) {
+			// A lost phone in the wrong hands must not end what the owner can answer.
+			e.cfg.Logger.InfoContext(ctx, "blocked device no longer asked", "trans_id", t.ID, "device", t.DeviceID)
+			return nil
+		}
 	}
-	won, err := e.finish(ctx, t, out, mssp.EndAnswered)
+	by := &mssp.AnsweredBy{DeviceID: t.DeviceID, CertSerial: t.CertSerial, SignedAttrs: t.SignedAttrs}
+	won, err := e.end(ctx, t, out, mssp.EndAnswered, by)
 	if err != nil {
 		return err
 	}
@@ -138,21 +146,27 @@ func failed(f *signum.Fault) mssp.Outcome {
 }
 
 // explainLostRace finds out why an answer did not become the outcome: another
-// outcome came first, or the certificate has been revoked since the request.
-func (e *Engine) explainLostRace(ctx context.Context, t *mssp.Transaction) error {
-	t, err := e.cfg.Store.Transaction(ctx, t.ID)
+// outcome came first, or the device must not sign any more. In the second case the
+// transaction ends only if no other device can answer it.
+func (e *Engine) explainLostRace(ctx context.Context, asked *mssp.Transaction) error {
+	t, err := e.cfg.Store.Transaction(ctx, asked.ID)
 	if err != nil {
 		return err
 	}
-	if t.State == mssp.StateOutstanding && t.Certificate != nil && t.Certificate.State != mssp.CertificateGood {
-		_, err := e.finish(ctx, t, mssp.Failed(signum.NewFault(signum.RevokedCertificate)), mssp.EndWithdrawn)
+	if t.State == mssp.StateOutstanding {
+		_, err := e.candidates(ctx, t)
+		if f := signum.AsFault(err); f != nil {
+			_, err = e.finish(ctx, t, mssp.Failed(f), mssp.EndWithdrawn)
+			return err
+		}
+		if err == nil {
+			err = e.reject(ctx, mssp.DeviceAnswer{TransID: t.ID, DeviceID: asked.DeviceID})
+		}
 		return err
 	}
-	if t.State != mssp.StateOutstanding {
-		// It may be this answer's own outcome, if the store could not tell whether its
-		// first attempt was committed. Then the request still waits.
-		e.wake(t, t.Outcome)
-	}
+	// It may be this answer's own outcome, if the store could not tell whether its
+	// first attempt was committed. Then the request still waits.
+	e.wake(t, t.Outcome)
 	e.cfg.Logger.InfoContext(ctx, "late answer dropped", "trans_id", t.ID, "outcome", int(t.Outcome.Code))
 	return nil
 }
@@ -193,11 +207,18 @@ func (e *Engine) cms(t *mssp.Transaction, o mssp.Outcome) ([]byte, error) {
 	return der, nil
 }
 
-// finish is the only way out of the outstanding state. It reports whether this
-// call decided the outcome. If it did, it wakes the request that waits, and
-// withdraws the request from the phone unless the phone itself has signed.
+// finish ends a transaction without the answer of a device. It reports whether this
+// call decided the outcome.
 func (e *Engine) finish(ctx context.Context, t *mssp.Transaction, o mssp.Outcome, why mssp.EndReason) (bool, error) {
-	won, err := e.cfg.Store.FinishTransaction(ctx, t.ID, o, e.now())
+	return e.end(ctx, t, o, why, nil)
+}
+
+// end is the only way out of the outstanding state. It reports whether this call
+// decided the outcome. If it did, it wakes the request that waits, and withdraws the
+// request from the phones, unless it was asked of one phone and this has signed. by is
+// the device that answered, nil if none did.
+func (e *Engine) end(ctx context.Context, t *mssp.Transaction, o mssp.Outcome, why mssp.EndReason, by *mssp.AnsweredBy) (bool, error) {
+	won, err := e.cfg.Store.FinishTransaction(ctx, t.ID, o, by, e.now())
 	if err != nil {
 		return false, fmt.Errorf("ending transaction %s: %w", t.ID, err)
 	}
@@ -205,17 +226,21 @@ func (e *Engine) finish(ctx context.Context, t *mssp.Transaction, o mssp.Outcome
 		return false, nil
 	}
 	e.wake(t, o)
-	if o.Code != signum.SignatureMade {
-		e.withdraw(ctx, t, why)
+	if o.Code != signum.SignatureMade || mssp.MethodOf(t.Method).Several {
+		w := mssp.Withdrawal{TransID: t.ID, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Reason: why}
+		if by != nil {
+			w.AnsweredBy = by.DeviceID
+		}
+		e.withdraw(ctx, t.Method, w)
 	}
 	return true, nil
 }
 
-// withdraw takes the request back from the phone. A channel that panics must not
+// withdraw takes the request back from the phones. A channel that panics must not
 // undo the outcome, which stands.
-func (e *Engine) withdraw(ctx context.Context, t *mssp.Transaction, why mssp.EndReason) {
+func (e *Engine) withdraw(ctx context.Context, m signum.Method, w mssp.Withdrawal) {
 	defer event.Rescue(e.cfg.Logger, "withdrawal")
-	e.channel(t.Method).Cancel(ctx, t.DeviceID, t.ID, why)
+	e.channel(m).Cancel(ctx, w)
 }
 
 func (e *Engine) expire(ctx context.Context, t *mssp.Transaction) error {

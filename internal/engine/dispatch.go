@@ -11,10 +11,11 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// dispatch hands the transaction to its phone. It ends the transaction with 209 if
-// the phone cannot be reached, and with 900 if the service itself failed.
-func (e *Engine) dispatch(ctx context.Context, t *mssp.Transaction) {
-	err := e.send(ctx, t)
+// dispatch hands the transaction to the phones of its candidates. It ends the
+// transaction with 209 if none can be reached, and with 900 if the service itself
+// failed.
+func (e *Engine) dispatch(ctx context.Context, t *mssp.Transaction, candidates []*mssp.Device) {
+	err := e.send(ctx, t, candidates)
 	if err == nil {
 		return
 	}
@@ -39,10 +40,39 @@ func (e *Engine) notSent(ctx context.Context, transID, msisdn string, err error)
 	return mssp.Failed(signum.NewFault(signum.InternalError))
 }
 
-func (e *Engine) send(ctx context.Context, t *mssp.Transaction) error {
-	if t.OTP() {
+func (e *Engine) send(ctx context.Context, t *mssp.Transaction, candidates []*mssp.Device) error {
+	switch {
+	case t.OTP():
 		return e.sendOTP(ctx, t)
+	case !mssp.MethodOf(t.Method).Several:
+		return e.sendTo(ctx, t)
 	}
+	var failed []error
+	for _, d := range candidates {
+		asked, err := askedOf(t, d)
+		if err == nil {
+			err = e.sendTo(ctx, asked)
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("device %s: %w", d.ID, err))
+		}
+	}
+	if len(failed) < len(candidates) {
+		for _, err := range failed {
+			e.notSent(ctx, t.ID, t.MSISDN, err) // the others are asked
+		}
+		return nil
+	}
+	for _, err := range failed {
+		if !errors.Is(err, mssp.ErrUnreachable) {
+			return err
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// sendTo hands the transaction to the phone of its device.
+func (e *Engine) sendTo(ctx context.Context, t *mssp.Transaction) error {
 	return e.handOver(ctx, func(ctx context.Context) error {
 		return e.channel(t.Method).Send(ctx, deviceRequest(t))
 	})
@@ -77,7 +107,7 @@ func deviceRequest(t *mssp.Transaction) mssp.DeviceRequest {
 		r.Op, r.KeyType = mssp.OpActivate, t.Services.ActivateKey
 		return r
 	}
-	r.SignedAttrs, r.KeyType = t.SignedAttrs, keyType(t)
+	r.SignedAttrs, r.CertSerial, r.KeyType = t.SignedAttrs, t.CertSerial, keyType(t)
 	r.Locate = t.Services.Geofencing && t.Services.GeoError == 0
 	r.App2App = t.Services.App2App
 	if v := t.Services.Verification; v != nil {
@@ -100,7 +130,7 @@ type noChannel struct{}
 func (noChannel) Send(context.Context, mssp.DeviceRequest) error {
 	return errors.New("no channel for the method")
 }
-func (noChannel) Cancel(context.Context, string, string, mssp.EndReason) {}
+func (noChannel) Cancel(context.Context, mssp.Withdrawal) {}
 
 // keyType tells the bearer which algorithm the card must use.
 func keyType(t *mssp.Transaction) signum.KeyType {

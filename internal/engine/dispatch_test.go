@@ -24,9 +24,9 @@ func (c brokenChannel) fail() error {
 	return c.err
 }
 
-func (c brokenChannel) Send(context.Context, mssp.DeviceRequest) error       { return c.fail() }
-func (c brokenChannel) SendText(context.Context, mssp.TextMessage) error     { return c.fail() }
-func (brokenChannel) Cancel(context.Context, string, string, mssp.EndReason) {}
+func (c brokenChannel) Send(context.Context, mssp.DeviceRequest) error   { return c.fail() }
+func (c brokenChannel) SendText(context.Context, mssp.TextMessage) error { return c.fail() }
+func (brokenChannel) Cancel(context.Context, mssp.Withdrawal)            {}
 
 // TestSendErrors: only a phone that cannot be reached is 209. A failure of the
 // service itself is 900, and the subscriber is free for the next request.
@@ -79,7 +79,7 @@ func (stuckChannel) SendText(ctx context.Context, _ mssp.TextMessage) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
-func (stuckChannel) Cancel(context.Context, string, string, mssp.EndReason) {}
+func (stuckChannel) Cancel(context.Context, mssp.Withdrawal) {}
 
 // TestHandOverDeadline: a channel that hangs does not hold a request, and the log
 // says which limit ended the wait, and after how long.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -173,8 +174,12 @@ func (w *world) addUser(n int, behaviour phonetest.Action, k signum.KeyType, met
 	w.t.Helper()
 	ctx := context.Background()
 	s := &mssp.Subscriber{MSISDN: fmt.Sprintf("+4179%07d", n), Serial: ca.NewSerial(), State: mssp.SubscriberActive}
-	for _, m := range methods {
-		s.Devices = append(s.Devices, mssp.Device{ID: fmt.Sprintf("%d-%s", n, m), Method: m, State: signum.DeviceActive, KeyType: k})
+	for i, m := range methods {
+		id := fmt.Sprintf("%d-%s", n, m)
+		if slices.Contains(methods[:i], m) {
+			id += fmt.Sprintf("-%d", i+1)
+		}
+		s.Devices = append(s.Devices, mssp.Device{ID: id, Method: m, State: signum.DeviceActive, KeyType: k})
 	}
 	w.addPhones(s, behaviour)
 	if err := w.store.PutSubscriber(ctx, s); err != nil {

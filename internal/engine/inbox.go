@@ -19,6 +19,11 @@ func (e *Engine) Pending(ctx context.Context, deviceID string) (list []mssp.Devi
 	}
 	list = make([]mssp.DeviceRequest, 0, len(transactions)+len(receipts))
 	for _, t := range transactions {
+		if t.SignedAttrs == nil && !t.Activating() {
+			if err := prepare(t, t.Certificate, t.SigningTime()); err != nil {
+				return nil, err
+			}
+		}
 		list = append(list, deviceRequest(t))
 	}
 	for _, r := range receipts {

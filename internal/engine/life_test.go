@@ -67,9 +67,9 @@ type reasons struct {
 	ended chan string
 }
 
-func (c reasons) Cancel(ctx context.Context, deviceID, transID string, why mssp.EndReason) {
-	c.ended <- transID + " " + string(why)
-	c.Channel.Cancel(ctx, deviceID, transID, why)
+func (c reasons) Cancel(ctx context.Context, w mssp.Withdrawal) {
+	c.ended <- w.TransID + " " + string(w.Reason)
+	c.Channel.Cancel(ctx, w)
 }
 
 // A phone is told why its request is over.
@@ -205,7 +205,7 @@ func TestAnswers(t *testing.T) {
 
 		other := cancel
 		other.DeviceID = "9-SIM"
-		if err := w.Answer(ctx, other); !errors.Is(err, ErrWrongDevice) {
+		if err := w.Answer(ctx, other); !errors.Is(err, mssp.ErrNotAsked) {
 			t.Errorf("answer of another device: %v", err)
 		}
 		if err := w.Answer(ctx, mssp.DeviceAnswer{TransID: "none"}); !errors.Is(err, mssp.ErrNotFound) {

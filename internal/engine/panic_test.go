@@ -52,9 +52,9 @@ func (s trapStore) InsertTransaction(ctx context.Context, t *mssp.Transaction) e
 	return err
 }
 
-func (s trapStore) FinishTransaction(ctx context.Context, id string, o mssp.Outcome, at time.Time) (bool, error) {
+func (s trapStore) FinishTransaction(ctx context.Context, id string, o mssp.Outcome, by *mssp.AnsweredBy, at time.Time) (bool, error) {
 	s.spring("before the end")
-	won, err := s.Store.FinishTransaction(ctx, id, o, at)
+	won, err := s.Store.FinishTransaction(ctx, id, o, by, at)
 	s.spring("after the end")
 	return won, err
 }
@@ -84,9 +84,9 @@ func (c trapChannel) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	return c.Channel.Send(ctx, r)
 }
 
-func (c trapChannel) Cancel(ctx context.Context, deviceID, transID string, why mssp.EndReason) {
+func (c trapChannel) Cancel(ctx context.Context, w mssp.Withdrawal) {
 	c.spring("cancel")
-	c.Channel.Cancel(ctx, deviceID, transID, why)
+	c.Channel.Cancel(ctx, w)
 }
 
 type trapChains struct {
@@ -252,8 +252,8 @@ type lostCommit struct {
 	lost atomic.Bool
 }
 
-func (s *lostCommit) FinishTransaction(ctx context.Context, id string, o mssp.Outcome, at time.Time) (bool, error) {
-	won, err := s.Store.FinishTransaction(ctx, id, o, at)
+func (s *lostCommit) FinishTransaction(ctx context.Context, id string, o mssp.Outcome, by *mssp.AnsweredBy, at time.Time) (bool, error) {
+	won, err := s.Store.FinishTransaction(ctx, id, o, by, at)
 	if s.lost.CompareAndSwap(false, true) {
 		return false, errors.New("commit: connection lost")
 	}

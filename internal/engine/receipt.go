@@ -170,7 +170,7 @@ func (e *Engine) answerReceipt(ctx context.Context, a mssp.DeviceAnswer) error {
 		return fmt.Errorf("answer to the receipt of %s: %w", a.TransID, err)
 	}
 	if r.DeviceID != a.DeviceID {
-		return e.rejectWrongDevice(ctx, a)
+		return e.reject(ctx, a)
 	}
 	result := a.Receipt
 	if a.Fault != nil || result == signum.ReceiptPending {

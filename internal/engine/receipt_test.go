@@ -224,7 +224,7 @@ func TestReceiptForeignAnswer(t *testing.T) {
 	}()
 	w.awaitShown(id)
 	a := mssp.DeviceAnswer{Op: mssp.OpDisplay, TransID: id, DeviceID: "9-SIM", Receipt: signum.ReceiptAccepted}
-	if err := w.Answer(t.Context(), a); !errors.Is(err, ErrWrongDevice) {
+	if err := w.Answer(t.Context(), a); !errors.Is(err, mssp.ErrNotAsked) {
 		t.Errorf("another device: %v", err)
 	}
 	if err := w.Answer(t.Context(), mssp.DeviceAnswer{Op: mssp.OpDisplay, TransID: "hnever"}); !errors.Is(err, mssp.ErrNotFound) {

@@ -113,7 +113,19 @@ func (e *Engine) redispatch(ctx context.Context, t *mssp.Transaction) error {
 			return err
 		}
 	}
-	e.dispatch(ctx, t)
+	var candidates []*mssp.Device
+	if mssp.MethodOf(t.Method).Several {
+		var err error
+		candidates, err = e.candidates(ctx, t)
+		if f := signum.AsFault(err); f != nil {
+			_, err := e.finish(ctx, t, mssp.Failed(f), mssp.EndWithdrawn)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+	}
+	e.dispatch(ctx, t, candidates)
 	return nil
 }
 

@@ -25,7 +25,7 @@ func (e *Engine) applyServices(t *mssp.Transaction, p *mssp.Party, s *mssp.Subsc
 		w.Subscriber = mccmnc(networkOf(s, d))
 	}
 	if asked.App2App {
-		authURI, w.App2App = e.newSession(d, asked.RedirectURI)
+		authURI, w.App2App = e.newSession(s, asked.RedirectURI)
 	}
 	if asked.Verification {
 		w.Verification = newVerification()
@@ -61,9 +61,9 @@ func networkOf(s *mssp.Subscriber, d *mssp.Device) signum.Network {
 func mccmnc(n signum.Network) string { return n.MCC + n.MNC }
 
 // newSession makes the AuthUri: the redirect address, a token that is known
-// only to those who have the AuthUri, and an opaque name for the device.
-func (e *Engine) newSession(d *mssp.Device, redirect string) (authURI string, a *mssp.App2App) {
-	user := opaqueID(d.ID)
+// only to those who have the AuthUri, and an opaque name for the account.
+func (e *Engine) newSession(s *mssp.Subscriber, redirect string) (authURI string, a *mssp.App2App) {
+	user := opaqueID(s.Serial)
 	token := user[:8] + "-" + rand.Text()
 	hash := sha256.Sum256([]byte(token))
 	// The order is that of the public service. Spaces are %20 instead of +,
@@ -77,10 +77,10 @@ func (e *Engine) newSession(d *mssp.Device, redirect string) (authURI string, a 
 	return e.cfg.AuthURI + sep + query, &mssp.App2App{TokenHash: hex.EncodeToString(hash[:]), RedirectURI: redirect}
 }
 
-// opaqueID names a device to others. A device always gets the same UUID (RFC
-// 9562, clause 5.8).
-func opaqueID(deviceID string) string {
-	b := sha256.Sum256([]byte("signum user_id " + deviceID))
+// opaqueID names an account to others, whichever of its Apps will be opened. An
+// account serial always gets the same UUID (RFC 9562, clause 5.8).
+func opaqueID(serial string) string {
+	b := sha256.Sum256([]byte("signum user_id " + serial))
 	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }

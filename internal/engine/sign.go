@@ -60,10 +60,11 @@ func (e *Engine) submit(ctx context.Context, p *mssp.Party, r *signum.SignatureR
 	if err != nil {
 		return nil, err
 	}
-	t, authURI, err := e.newTransaction(ctx, p, r, f, now)
+	o, err := e.newOrder(ctx, p, r, f, now)
 	if err != nil {
 		return nil, e.refuse(ctx, p, r, f, err)
 	}
+	t := o.Transaction
 	w := newWaiter(t)
 	if !t.Async {
 		e.waiters.add(w, t)
@@ -72,67 +73,72 @@ func (e *Engine) submit(ctx context.Context, p *mssp.Party, r *signum.SignatureR
 		e.sendingTexts.Store(t.ID, nil) // before recovery can find it
 		defer e.sendingTexts.Delete(t.ID)
 	}
-	if err := e.guarded(ctx, t, "request", func(ctx context.Context) error { return e.start(ctx, t) }); err != nil {
+	if err := e.guarded(ctx, t, "request", func(ctx context.Context) error { return e.start(ctx, o) }); err != nil {
 		e.waiters.remove(w)
 		return nil, err
 	}
 	switch {
 	case t.Async:
-		w.end(accepted(t, authURI))
+		w.end(accepted(t, o.authURI))
 	case t.State != mssp.StateOutstanding:
 		w.end(&result{Outcome: t.Outcome, status: t.Outcome.Code})
 	}
 	return w, nil
 }
 
-// start inserts the transaction and hands it over to its phone.
-func (e *Engine) start(ctx context.Context, t *mssp.Transaction) error {
-	if err := e.insert(ctx, t); err != nil {
+// order is a transaction on its way to the phones.
+type order struct {
+	*mssp.Transaction
+	candidates []*mssp.Device // that are asked; none for a one-time password
+	authURI    string         // of app2app
+}
+
+// start inserts the transaction and hands it over to the phones.
+func (e *Engine) start(ctx context.Context, o order) error {
+	if err := e.insert(ctx, o.Transaction); err != nil {
 		return err
 	}
-	if t.State == mssp.StateOutstanding {
+	if o.State == mssp.StateOutstanding {
 		// From here on the transaction continues even if the party hangs up.
-		e.dispatch(context.WithoutCancel(ctx), t)
+		e.dispatch(context.WithoutCancel(ctx), o.Transaction, o.candidates)
 	}
 	return nil
 }
 
-// newTransaction builds the transaction for a request, with what the policy
-// decides. The AuthURI is for app2app.
-func (e *Engine) newTransaction(ctx context.Context, p *mssp.Party, r *signum.SignatureRequest, f policy.Fields, now time.Time) (t *mssp.Transaction, authURI string, err error) {
+// newOrder builds the transaction for a request, with what the policy decides.
+func (e *Engine) newOrder(ctx context.Context, p *mssp.Party, r *signum.SignatureRequest, f policy.Fields, now time.Time) (o order, err error) {
 	if err := policy.TestFault(p, f.MSISDN); err != nil {
-		return nil, "", err
+		return o, err
 	}
 	content, err := policy.SignatureContent(p, r, f.Async)
 	if err != nil {
-		return nil, "", err
+		return o, err
 	}
-	t = draft(p, r, f, &content, now)
+	t := draft(p, r, f, &content, now)
+	o.Transaction = t
 	if signum.IsOTP(content.Profile) {
-		return t, "", e.completeOTP(t, p, &content, f)
+		return o, e.completeOTP(t, p, &content, f)
 	}
 	s, err := e.subscriber(ctx, p, f.MSISDN)
 	if err != nil {
-		return nil, "", err
+		return o, err
 	}
 	choice, err := policy.Choose(&policy.Ask{
 		Party: p, Subscriber: s, Profile: content.Profile, Approval: content.MimeType == signum.MimeTxnApproval,
 		Interactive: content.Services.Interactive(), Home: e.cfg.HomeNetwork, Now: now,
 	})
 	if err != nil {
-		return nil, "", e.limits.told(p, err, now)
+		return o, e.limits.told(p, err, now)
 	}
 	if err := e.limits.ask(p, f.MSISDN, now); err != nil {
-		return nil, "", err
+		return o, err
 	}
 	if err := assign(t, &choice, f.Timeout); err != nil {
-		return nil, "", err
+		return o, err
 	}
-	authURI, err = e.applyServices(t, p, s, choice.Device, &content.Services)
-	if err != nil {
-		return nil, "", err
-	}
-	return t, authURI, nil
+	o.candidates = choice.Devices
+	o.authURI, err = e.applyServices(t, p, s, choice.Devices[0], &content.Services)
+	return o, err
 }
 
 // refuse returns err, the refusal by a later check, unless one of two earlier
@@ -182,9 +188,11 @@ func draft(p *mssp.Party, r *signum.SignatureRequest, f policy.Fields, c *policy
 	}
 }
 
-// assign gives the transaction to the chosen device.
+// assign gives the transaction to the chosen device. Of several candidates it records
+// the first, so that a node of the version before, which knows of one device only, asks
+// that one.
 func assign(t *mssp.Transaction, choice *policy.Choice, timeout time.Duration) error {
-	d := choice.Device
+	d := choice.Devices[0]
 	m := mssp.MethodOf(d.Method)
 	t.DeviceID, t.Method, t.Profile = d.ID, d.Method, m.Profile
 	t.Expires = t.Created.Add(cmp.Or(timeout, m.Timeout))

@@ -32,6 +32,7 @@ type DeviceRequest struct {
 	MimeType    string
 	Text        string // to display
 	SignedAttrs []byte // of OpSign: to sign, if their messageDigest is that of Text
+	CertSerial  string // of the certificate that SignedAttrs name
 	KeyType     signum.KeyType
 	Locate      bool     // the answer must say where the phone is
 	App2App     *App2App // not nil: do not push or show the request until its AuthUri is opened
@@ -51,9 +52,10 @@ type DeviceAnswer struct {
 
 	// Of OpSign. Signature is over SHA-256 of SignedAttrs: ECDSA in DER, or RSA with
 	// PKCS #1 v1.5.
-	Signature []byte
-	Location  *Location // nil unless Locate was set
-	Choice    string    // the verification code that the user chose
+	Signature  []byte
+	CertSerial string    // as in the request that the device answers; empty: its current certificate
+	Location   *Location // nil unless Locate was set
+	Choice     string    // the verification code that the user chose
 	// Verified is how the user of an App was verified for this signature.
 	Verified *UserVerification
 
@@ -88,7 +90,8 @@ type EndReason string
 
 // The reasons.
 const (
-	EndAnswered  EndReason = "answered"  // by a phone
+	EndAnswered  EndReason = "answered"  // by this phone
+	EndElsewhere EndReason = "elsewhere" // answered by another phone of the user
 	EndReplaced  EndReason = "replaced"  // by a newer request
 	EndExpired   EndReason = "expired"   // nobody answered in time
 	EndWithdrawn EndReason = "withdrawn" // anything else, such as a failure
@@ -102,9 +105,27 @@ type Channel interface {
 	// must not ask the user twice. An error means that the phone was not asked and
 	// will not be: see ErrUnreachable.
 	Send(ctx context.Context, r DeviceRequest) error
-	// Cancel withdraws a request that has ended.
+	// Cancel withdraws a request that has ended from all phones that it was handed to.
 	// It need not succeed: the handler drops an answer that still comes.
-	Cancel(ctx context.Context, deviceID, transID string, why EndReason)
+	Cancel(ctx context.Context, w Withdrawal)
+}
+
+// Withdrawal says that a transaction has ended.
+type Withdrawal struct {
+	TransID  string
+	MSISDN   string // E.164 with leading +
+	DeviceID string // that was asked; of several Apps, one of them
+	Reason   EndReason
+	// AnsweredBy is the device whose answer ended the transaction; empty: none did.
+	AnsweredBy string
+}
+
+// ReasonFor returns why the request to this device is over.
+func (w *Withdrawal) ReasonFor(deviceID string) EndReason {
+	if w.Reason == EndAnswered && w.AnsweredBy != deviceID {
+		return EndElsewhere
+	}
+	return w.Reason
 }
 
 // Inbox tells what a device is asked for now, whichever node made the request.
@@ -113,14 +134,22 @@ type Inbox interface {
 	// Pending lists what the device has to answer: outstanding transactions and
 	// pending receipts, oldest first.
 	Pending(ctx context.Context, deviceID string) ([]DeviceRequest, error)
+	// Recheck ends the transactions of a subscriber that no device can answer any more.
+	// It is to be called after a device, or the account, must not sign any more.
+	Recheck(ctx context.Context, msisdn string) error
 	// Signature returns the CMS of the signature that the device made in a
 	// transaction; ErrNotFound if it made none.
 	Signature(ctx context.Context, deviceID, transID string) ([]byte, error)
 }
 
+// ErrNotAsked means that an answer is refused: the device was not asked, or must not
+// sign any more.
+var ErrNotAsked = errors.New("answer of a device that was not asked")
+
 // AnswerHandler receives the answers of phones.
 type AnswerHandler interface {
-	// Answer returns an error if the answer was not accepted: the device was not
-	// asked, or the store failed. A late answer is accepted and dropped.
+	// Answer returns an error if the answer was not accepted: ErrNotAsked, ErrNotFound
+	// for an unknown transaction, or a failure of the store. A late answer is accepted
+	// and dropped.
 	Answer(ctx context.Context, a DeviceAnswer) error
 }

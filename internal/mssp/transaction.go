@@ -34,19 +34,22 @@ type Transaction struct {
 	APTransID string
 	APInstant time.Time // unique with APID and APTransID
 
-	MSISDN     string        // E.164 with leading +
-	MSISDNSent string        // as the party wrote it
-	DeviceID   string        // empty for a one-time password
-	Method     signum.Method // likewise
-	Profile    string        // the profile of the method, as answers name it
-	Async      bool
-	Lang       string // en, de, fr or it
-	MimeType   string
-	Text       string // what the phone shows
-	Services   ServiceOptions
+	MSISDN     string // E.164 with leading +
+	MSISDNSent string // as the party wrote it
+	// DeviceID is the device that answered. While the transaction is outstanding, it is
+	// the device that is asked; of several Apps, one of them. Empty for a one-time
+	// password.
+	DeviceID string
+	Method   signum.Method // empty for a one-time password
+	Profile  string        // the profile of the method, as answers name it
+	Async    bool
+	Lang     string // en, de, fr or it
+	MimeType string
+	Text     string // what the phone shows
+	Services ServiceOptions
 
-	// These are empty for a one-time password, and until a SIM that is activated on the
-	// way has its certificate.
+	// These belong to DeviceID. They are empty for a one-time password, and until a SIM
+	// that is activated on the way has its certificate.
 	SignedAttrs []byte       // DER of the signed attributes: the to-be-signed bytes
 	CertSerial  string       // of the signer's certificate
 	Certificate *Certificate // that certificate; set when read, ignored when written
@@ -61,6 +64,10 @@ type Transaction struct {
 // OTP reports whether the transaction sends a one-time password. It has no device
 // and no method: a text goes to the number, and nothing is signed.
 func (t *Transaction) OTP() bool { return t.Method == "" }
+
+// SigningTime is the time in the signed attributes of an App, whichever App signs. A
+// SIM may be activated first, so its attributes can name a later time.
+func (t *Transaction) SigningTime() time.Time { return t.Created }
 
 // Activating reports whether the transaction waits for a SIM to be activated.
 func (t *Transaction) Activating() bool {
@@ -108,6 +115,14 @@ type Outcome struct {
 	// Verified is the evidence that the user of an App was verified, with a signature.
 	// It is stored apart from the transaction and not read with it.
 	Verified *UserVerification
+}
+
+// AnsweredBy is the device whose answer ends a transaction, with what it was asked to
+// sign.
+type AnsweredBy struct {
+	DeviceID    string
+	CertSerial  string // of the certificate that SignedAttrs names
+	SignedAttrs []byte
 }
 
 // Err returns the *signum.Fault of a transaction that failed, and nil if it
@@ -180,11 +195,13 @@ type TransactionStore interface {
 	// Transaction finds a transaction by its MSSP_TransID, with its Certificate;
 	// ErrNotFound, or *RowError if it cannot be read.
 	Transaction(ctx context.Context, id string) (*Transaction, error)
-	// FinishTransaction ends an outstanding transaction, by compare-and-set, and keeps
-	// the evidence of a signature. False
-	// means that nothing changed: it had ended before, does not exist, or would
-	// succeed with a certificate that is no longer good.
-	FinishTransaction(ctx context.Context, id string, o Outcome, at time.Time) (bool, error)
+	// FinishTransaction ends an outstanding transaction, by compare-and-set, keeps the
+	// evidence of a signature, and records the device whose answer it is; nil: no device
+	// answered. Only a device can end it with a signature. False means that nothing
+	// changed: the transaction had ended before, does not exist, or would succeed
+	// although the device must not sign: the certificate is not good, the device is not
+	// an active and unblocked one of the subscriber, or the account is suspended.
+	FinishTransaction(ctx context.Context, id string, o Outcome, by *AnsweredBy, at time.Time) (bool, error)
 	// Verification returns the evidence that the user was verified for a signature;
 	// ErrNotFound if there is none. It is purged with its transaction.
 	Verification(ctx context.Context, transID string) (*UserVerification, error)
@@ -195,9 +212,16 @@ type TransactionStore interface {
 	// have not expired at now, in the order of their IDs and starting after the given
 	// one. A page with fewer than limit is the last.
 	OutstandingTransactions(ctx context.Context, now time.Time, after string, limit int) ([]*Transaction, error)
-	// DevicePending lists a device's outstanding transactions and pending
-	// receipts that have not expired at now, oldest first.
+	// DevicePending lists a device's outstanding transactions and pending receipts
+	// that have not expired at now, oldest first. If a method allows several devices,
+	// a transaction is pending for each that may sign: it is active and not blocked,
+	// its certificate is valid, and its account is not suspended. DeviceID, CertSerial
+	// and Certificate are then those of this device. SignedAttrs are empty if they were
+	// made for another one.
 	DevicePending(ctx context.Context, deviceID string, now time.Time) ([]*Transaction, []*Receipt, error)
+	// SubscriberPending lists a subscriber's outstanding transactions, those that are
+	// overdue included, in the order of their methods.
+	SubscriberPending(ctx context.Context, msisdn string) ([]*Transaction, error)
 	// RecentTransactions lists the transactions of a subscriber, latest first.
 	RecentTransactions(ctx context.Context, msisdn string, limit int) ([]*Transaction, error)
 	// EndedTransactions returns those of ids that are not outstanding: they have ended,

@@ -22,7 +22,7 @@ type Capability struct {
 func Capabilities(p *mssp.Party, s *mssp.Subscriber, home string, now time.Time) (Capability, error) {
 	var c Capability
 	a := Ask{Party: p, Subscriber: s, Profile: signum.ProfileAnyLoA4, Home: home, Now: now}
-	if _, err := candidate(&a); err != nil {
+	if _, err := meant(&a); err != nil {
 		return c, err
 	}
 	var refusal error
@@ -71,15 +71,22 @@ func capable(a *Ask) error {
 	if signum.IsOTP(a.Profile) {
 		return nil
 	}
-	c, err := candidate(a)
+	c, err := meant(a)
 	if err != nil || c.Activate != "" {
 		return err
 	}
-	revoked, err := certified(c.Device, a.Now)
-	if revoked {
-		return signum.NewFault(signum.NoKeyFound) // activating the SIM again helps
+	var refusal error
+	for _, d := range c.Devices {
+		revoked, err := certified(d, a.Now)
+		if revoked {
+			err = signum.NewFault(signum.NoKeyFound) // activating the SIM again helps
+		}
+		if err == nil {
+			return nil
+		}
+		refusal = cmp.Or(refusal, err)
 	}
-	return err
+	return refusal
 }
 
 // signs reports whether one of the profiles is more than a text message.

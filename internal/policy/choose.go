@@ -9,8 +9,8 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-// Ask is what a party asks of a subscriber, with what is needed to choose a
-// device.
+// Ask is what a party asks of a subscriber, with what is needed to choose the
+// devices.
 type Ask struct {
 	Party       *mssp.Party
 	Subscriber  *mssp.Subscriber // nil: unknown
@@ -21,32 +21,73 @@ type Ask struct {
 	Now         time.Time
 }
 
-// Choice is the device that will sign.
+// Choice is the candidates: the devices that are asked to sign, one of which will.
 type Choice struct {
-	Device   *mssp.Device
-	Revoked  bool           // its certificate is revoked: the transaction ends with 501
-	Activate signum.KeyType // not empty: the SIM must be activated first, with a key of this kind
+	Devices  []*mssp.Device // at least one, all of one method; several only of a method that allows it
+	Revoked  bool           // there is one, and its certificate is revoked: the transaction ends with 501
+	Activate signum.KeyType // not empty: there is one, a SIM that must be activated first, with a key of this kind
 }
 
-// Choose finds the device that will sign. It refuses with 105, 403, 404, 109,
-// 402 or 422.
+// Choose finds the devices that are asked to sign. It refuses with 105, 403, 404,
+// 109, 402 or 422.
 func Choose(a *Ask) (Choice, error) {
-	c, err := candidate(a)
-	switch {
-	case err != nil:
-		return Choice{}, err
-	case c.Activate != "":
-		return c, nil
-	case c.Device.PINBlocked:
-		return Choice{}, signum.NewFault(signum.PINBlocked)
+	c, err := meant(a)
+	if err != nil || c.Activate != "" {
+		return c, err
 	}
-	c.Revoked, err = certified(c.Device, a.Now)
-	return c, err
+	able, revoked, err := candidates(c.Devices, a.Now)
+	if revoked != nil {
+		return Choice{Devices: []*mssp.Device{revoked}, Revoked: true}, nil
+	}
+	return Choice{Devices: able}, err
 }
 
-// candidate finds the device that the profile means, without looking at its PIN
-// or its certificate.
-func candidate(a *Ask) (Choice, error) {
+// Candidates returns the devices of a method that may sign now. If there is none, it
+// returns why: 105, 403, 404, 402, 422 or 501.
+func Candidates(s *mssp.Subscriber, m signum.Method, now time.Time) ([]*mssp.Device, error) {
+	if s.State != mssp.SubscriberActive {
+		return nil, signum.NewFault(signum.CardBlocked)
+	}
+	able, revoked, err := candidates(devices(s, m, signum.DeviceActive), now)
+	if revoked != nil {
+		err = signum.NewFault(signum.RevokedCertificate)
+	}
+	return able, err
+}
+
+// candidates returns those of the active devices that may sign. If there is none,
+// it returns why: 402 if a PIN is blocked, else 422 if a certificate has expired,
+// else a device whose certificate is revoked, else 404, else 105.
+func candidates(active []*mssp.Device, now time.Time) (able []*mssp.Device, revoked *mssp.Device, err error) {
+	var why [4]error
+	for _, d := range active {
+		off, err := certified(d, now)
+		switch f := signum.AsFault(err); {
+		case d.PINBlocked:
+			why[0] = signum.NewFault(signum.PINBlocked)
+		case f != nil && f.Code == signum.NoCertFound:
+			why[1] = err
+		case err != nil:
+			why[2] = err
+		case off:
+			revoked = d
+		default:
+			able = append(able, d)
+		}
+	}
+	why[3] = signum.NewFault(signum.UnknownClient)
+	switch {
+	case len(able) > 0:
+		return able, nil, nil
+	case revoked != nil && why[0] == nil && why[1] == nil:
+		return nil, revoked, nil
+	}
+	return nil, nil, cmp.Or(why[:]...)
+}
+
+// meant finds the devices that the profile means, without looking at their PINs or
+// certificates.
+func meant(a *Ask) (Choice, error) {
 	s, p := a.Subscriber, a.Party
 	if s == nil {
 		return Choice{}, signum.NewFault(signum.UnknownClient)
@@ -62,14 +103,19 @@ func candidate(a *Ask) (Choice, error) {
 		return Choice{}, signum.NewFault(signum.UnsupportedProfile)
 	}
 	for _, m := range profile.Methods {
-		d := device(s, m, signum.DeviceActive)
-		if d != nil && a.serves(profile, d) && (profile.KeyType == "" || profile.KeyType == d.KeyType) {
-			return Choice{Device: d}, nil
+		var able []*mssp.Device
+		for _, d := range devices(s, m, signum.DeviceActive) {
+			if a.serves(profile, d) && (profile.KeyType == "" || profile.KeyType == d.KeyType) {
+				able = append(able, d)
+			}
+		}
+		if len(able) > 0 {
+			return Choice{Devices: able}, nil
 		}
 	}
 	if inactive != nil && profile.Admits(inactive.Method) && a.serves(profile, inactive) {
 		if k := newKey(profile, inactive); k != "" {
-			return Choice{Device: inactive, Activate: k}, nil
+			return Choice{Devices: []*mssp.Device{inactive}, Activate: k}, nil
 		}
 	}
 	return Choice{}, signum.NewFault(signum.UnsupportedProfile)
@@ -165,6 +211,21 @@ func device(s *mssp.Subscriber, m signum.Method, states ...signum.DeviceState) *
 		}
 	}
 	return nil
+}
+
+// devices returns the devices of a method in a state: the first, unless the method
+// allows several.
+func devices(s *mssp.Subscriber, m signum.Method, state signum.DeviceState) []*mssp.Device {
+	var list []*mssp.Device
+	for i := range s.Devices {
+		if d := &s.Devices[i]; d.Method == m && d.State == state {
+			list = append(list, d)
+			if !mssp.MethodOf(m).Several {
+				break
+			}
+		}
+	}
+	return list
 }
 
 // certified checks the certificate. An active device without a certificate has

@@ -121,7 +121,7 @@ func outcome(p *mssp.Party, s *mssp.Subscriber, profile string, change ...func(*
 	case c.Activate != "":
 		return "activate " + string(c.Activate)
 	}
-	return string(c.Device.Method)
+	return string(c.Devices[0].Method)
 }
 
 func TestChoose(t *testing.T) {

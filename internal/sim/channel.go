@@ -253,10 +253,10 @@ func (c *Channel) cardFor(ctx context.Context, r *mssp.DeviceRequest) (*mssp.Car
 
 // Cancel implements mssp.Channel. The card cannot be told; a reply that still comes is
 // dropped.
-func (c *Channel) Cancel(_ context.Context, deviceID, transID string, _ mssp.EndReason) {
+func (c *Channel) Cancel(_ context.Context, w mssp.Withdrawal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, q := range c.table.of(applet.TransactionID(transID), deviceID) {
+	for _, q := range c.table.of(applet.TransactionID(w.TransID), w.DeviceID) {
 		c.end(q)
 	}
 }

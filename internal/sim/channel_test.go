@@ -309,12 +309,12 @@ func TestCancel(t *testing.T) {
 		r := w.request(f, mssp.OpSign, "_1", text)
 		w.ask(r)
 		pass(time.Second)
-		w.ch.Cancel(ctx, "other", "_1", mssp.EndWithdrawn)
+		w.ch.Cancel(ctx, withdrawal("other", "_1"))
 		if w.ch.Stats().Pending != 1 {
 			t.Error("cancelled by another device")
 		}
 		w.engine.ends()
-		w.ch.Cancel(ctx, f.device, "_1", mssp.EndWithdrawn)
+		w.ch.Cancel(ctx, withdrawal(f.device, "_1"))
 		w.empty()
 		pass(time.Minute)
 		if len(w.engine.answers()) != 0 || w.ch.Stats().Late != 1 || w.net.count() != 1 {

@@ -151,6 +151,8 @@ func (e *fakeEngine) Pending(_ context.Context, deviceID string) (list []mssp.De
 	return list, e.noInbox
 }
 
+func (e *fakeEngine) Recheck(context.Context, string) error { return nil }
+
 func (e *fakeEngine) Signature(context.Context, string, string) ([]byte, error) {
 	return nil, mssp.ErrNotFound
 }

@@ -121,7 +121,7 @@ func TestMovesAreDrawn(t *testing.T) {
 			f.deaf = true
 			w.ask(w.request(f, mssp.OpSign, "_1", text))
 			pass(time.Second)
-			w.ch.Cancel(ctx, f.device, "_1", mssp.EndWithdrawn)
+			w.ch.Cancel(ctx, withdrawal(f.device, "_1"))
 		},
 		"never to be reached": func(w *world, _ *atomic.Int64) {
 			w.net.fails(smpp.StatusInvalidDst)
@@ -140,7 +140,7 @@ func TestMovesAreDrawn(t *testing.T) {
 			pass(100 * time.Millisecond)
 			w.ask(w.request(w.card(ecKey), mssp.OpSign, "_3", text)) // queued, and never sent
 			w.ask(w.request(gone, mssp.OpSign, "_4", text))
-			w.ch.Cancel(ctx, gone.device, "_4", mssp.EndWithdrawn)
+			w.ch.Cancel(ctx, withdrawal(gone.device, "_4"))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

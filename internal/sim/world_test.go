@@ -240,3 +240,7 @@ func (w *writer) Write(b []byte) (int, error) {
 	*w = append(*w, b...)
 	return len(b), nil
 }
+
+func withdrawal(device, id string) mssp.Withdrawal {
+	return mssp.Withdrawal{TransID: id, DeviceID: device, Reason: mssp.EndWithdrawn}
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
+	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
 // writersAtATime is how many calls are under way in the benchmarks of writes.
@@ -97,14 +98,21 @@ func benchWrite(b *testing.B, s *Store) {
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		ctx := b.Context()
+		user := benchTransaction(benchSerial.Add(1)) // one of each goroutine
+		device := mssp.Device{ID: user.ID, Method: user.Method, State: signum.DeviceActive}
+		if err := s.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: user.MSISDN, State: mssp.SubscriberActive, Devices: []mssp.Device{device}}); err != nil {
+			b.Error(err)
+			return
+		}
 		for pb.Next() {
 			tx := benchTransaction(benchSerial.Add(1))
+			tx.MSISDN, tx.DeviceID = user.MSISDN, device.ID
 			if err := s.InsertTransaction(ctx, tx); err != nil {
 				b.Error(err)
 				return
 			}
 			o := mssp.Outcome{Code: signum.SignatureMade, Signature: benchAttrs[:71]}
-			if done, err := s.FinishTransaction(ctx, tx.ID, o, time.Now()); !done || err != nil {
+			if done, err := s.FinishTransaction(ctx, tx.ID, o, storetest.By(tx), time.Now()); !done || err != nil {
 				b.Error(done, err)
 				return
 			}

@@ -128,8 +128,7 @@ func writeUntilKilled(path string) {
 					os.Exit(1)
 				}
 				os.Stdout.WriteString("inserted " + tx.ID + "\n")
-				o := mssp.Outcome{Code: signum.SignatureMade, Signature: []byte{1}}
-				if done, err := s.FinishTransaction(context.Background(), tx.ID, o, time.Now()); err != nil || !done {
+				if done, err := storetest.Sign(context.Background(), s, tx, time.Now()); err != nil || !done {
 					fmt.Fprintln(os.Stderr, done, err)
 					os.Exit(1)
 				}

@@ -76,7 +76,9 @@ func TestMigrationFrom2(t *testing.T) {
 		h2 := &mssp.Receipt{TransID: "h2", DeviceID: "app", Method: signum.App, MSISDN: want.MSISDN, Lang: "de",
 			MimeType: signum.MimeText, Text: "Thanks", Created: at(14), Expires: at(94)}
 		transactions, receipts, err := s.DevicePending(ctx, "app", at(20))
-		same([]*mssp.Transaction{h1}, transactions, err)
+		same([]*mssp.Transaction(nil), transactions, err) // its PIN is blocked
+		tx, err := s.Transaction(ctx, "h1")
+		same(h1, tx, err)
 		same([]*mssp.Receipt{h2}, receipts, err)
 		recent, err := s.RecentTransactions(ctx, want.MSISDN, 9)
 		var ids []string

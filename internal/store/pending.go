@@ -12,10 +12,14 @@ import (
 var (
 	// It goes through the device's subscriber, who has at most one outstanding
 	// transaction per method: the index that enforces this finds it, so transactions
-	// need no index on the device.
-	selectDeviceTransactions = &query{text: transactionColumns + `
-JOIN devices d ON d.id = t.device_id AND d.msisdn = t.msisdn
-WHERE d.id = $1 AND t.state = 'outstanding' AND t.expires > $2 ORDER BY t.created, t.id`}
+	// need no index on the device. The certificate is the one that the device signs
+	// with: that of the transaction, or its own if another App was recorded.
+	selectDeviceTransactions = &query{text: transactionFields + `,
+    d.state = 'ACTIVE' AND NOT d.pin_blocked AND s.state = 'ACTIVE'
+FROM devices d JOIN subscribers s ON s.msisdn = d.msisdn
+JOIN transactions t ON t.msisdn = d.msisdn AND t.method = d.method AND t.state = 'outstanding'
+LEFT JOIN certificates c ON c.serial = CASE WHEN t.device_id = d.id THEN t.cert_serial ELSE d.cert_serial END
+WHERE d.id = $1 AND t.expires > $2 ORDER BY t.created, t.id`}
 	selectDeviceReceipts = &query{text: receiptColumns + `
 WHERE r.device_id = $1 AND r.result = '' AND r.expires > $2 ORDER BY r.created, r.trans_id`}
 )
@@ -27,7 +31,15 @@ func (s *Store) DevicePending(ctx context.Context, deviceID string, now time.Tim
 		return nil, nil, nil
 	}
 	args := []any{deviceID, micros(now)}
-	transactions, err := s.transactions(ctx, selectDeviceTransactions, args...)
+	var transactions []*mssp.Transaction
+	err := s.read.each(ctx, selectDeviceTransactions, args, func(rows *sql.Rows) error {
+		var may bool
+		_, t, err := s.scanTransaction(rows, &may)
+		if t != nil && askedOf(t, deviceID, may, now) {
+			transactions = append(transactions, t)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("store: pending transactions: %w", err)
 	}
@@ -48,6 +60,41 @@ func (s *Store) DevicePending(ctx context.Context, deviceID string, now time.Tim
 		return nil, nil, fmt.Errorf("store: pending receipts: %w", err)
 	}
 	return transactions, receipts, nil
+}
+
+// The index of busy subscribers finds them.
+var selectSubscriberTransactions = &query{text: transactionColumns + `
+WHERE t.msisdn = $1 AND t.state = 'outstanding' ORDER BY t.method`}
+
+// SubscriberPending implements mssp.Store.
+func (s *Store) SubscriberPending(ctx context.Context, msisdn string) ([]*mssp.Transaction, error) {
+	if !isKey(msisdn) {
+		return nil, nil
+	}
+	list, err := s.transactions(ctx, selectSubscriberTransactions, msisdn)
+	if err != nil {
+		return nil, fmt.Errorf("store: pending transactions of a subscriber: %w", err)
+	}
+	return list, nil
+}
+
+// askedOf reports whether an outstanding transaction of the device's subscriber and
+// method is for the device to answer. If it was recorded for another App, askedOf makes
+// it one of this App. may says whether the device is active and not blocked, and its
+// account not suspended.
+func askedOf(t *mssp.Transaction, deviceID string, may bool, now time.Time) bool {
+	own := t.DeviceID == deviceID
+	if !mssp.MethodOf(t.Method).Several {
+		return own
+	}
+	c := t.Certificate
+	if !may || c == nil || c.State != mssp.CertificateGood || !now.Before(c.NotAfter) {
+		return false
+	}
+	if !own {
+		t.DeviceID, t.CertSerial, t.SignedAttrs = deviceID, c.Serial, nil
+	}
+	return true
 }
 
 // It scans all transactions, which are those of the last hour, without an index on

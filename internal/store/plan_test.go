@@ -59,10 +59,11 @@ var planned = map[*query]string{
 	selectRevoked: "'x2000'",
 	selectUsed:    "'ap', 'a1234', 1234", selectBusy: "'m1200', 'SIM'", selectID: "'t1234'", selectTransaction: "'t1200'",
 	finishTransaction:  "'t1200', 'failed', 401, '', NULL, '', 1",
-	succeedTransaction: `'t1300', 'signed', 500, '', '\x30', '', 1`,
+	answerTransaction:  `'t1200', 'failed', 401, '', NULL, '', 1, 'd1200', 'x1200', '\x31'`,
+	succeedTransaction: `'t1300', 'signed', 500, '', '\x30', '', 1, 'd1300', 'x1300', '\x31'`,
 	prepareTransaction: `'t1400', '\x31', 'x1400'`,
 	markReceipted:      "'t1201'", selectState: "'t1201'", selectReceipt: "'t1201'", finishReceipt: "'t1251', 'OK', 1",
-	selectDeviceTransactions: "'d1200', 0", selectDeviceReceipts: "'d1251', 0",
+	selectSubscriberTransactions: "'m1200'", selectDeviceTransactions: "'d1200', 0", selectDeviceReceipts: "'d1251', 0",
 	selectExpired: "1000300, 10",
 }
 
@@ -70,7 +71,7 @@ var planned = map[*query]string{
 func TestPlansSQLite(t *testing.T) {
 	s := open(t, t.TempDir()+"/test.db")
 	for q := range planned {
-		args := []any{1, 2, 3, 4, 5, 6, 7}
+		args := []any{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
 		last := len(args)
 		for !strings.Contains(q.text, fmt.Sprint("$", last)) {
 			last--

@@ -147,20 +147,28 @@ func (s *session) refuseTransaction(ctx context.Context, t *mssp.Transaction, ar
 }
 
 // The condition on the state makes it a compare-and-set: the second caller changes
-// nothing. A success also requires a certificate that is not revoked. The same
-// statement checks that, because the certificate could be revoked between a
+// nothing. Of several Apps the first that answers becomes the device of the
+// transaction. A success also requires that this device may sign: the same statement
+// checks that, because a certificate could be revoked, or an App blocked, between a
 // separate check and the commit.
 var (
 	finishTransaction = &query{text: `
 UPDATE transactions SET state = $2, code = $3, detail = $4, signature = $5, location = $6, finished = $7
 WHERE id = $1 AND state = 'outstanding'`}
-	succeedTransaction = &query{text: finishTransaction.text + `
-AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.serial = transactions.cert_serial AND c.state <> 'GOOD')`}
-	succeedVerified = withEvidence(succeedTransaction, "$8")
+	answerTransaction = &query{text: `
+UPDATE transactions SET state = $2, code = $3, detail = $4, signature = $5, location = $6, finished = $7,
+    device_id = $8, cert_serial = $9, signed_attrs = $10
+WHERE id = $1 AND state = 'outstanding'`}
+	succeedTransaction = &query{text: answerTransaction.text + `
+AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.serial = $9 AND c.state <> 'GOOD')
+AND EXISTS (SELECT 1 FROM devices d JOIN subscribers s ON s.msisdn = d.msisdn
+    WHERE d.id = $8 AND d.msisdn = transactions.msisdn AND d.method = transactions.method
+    AND d.state = 'ACTIVE' AND NOT d.pin_blocked AND s.state = 'ACTIVE')`}
+	succeedVerified = withEvidence(succeedTransaction, "$11")
 )
 
 // FinishTransaction implements mssp.Store.
-func (s *Store) FinishTransaction(ctx context.Context, id string, o mssp.Outcome, at time.Time) (bool, error) {
+func (s *Store) FinishTransaction(ctx context.Context, id string, o mssp.Outcome, by *mssp.AnsweredBy, at time.Time) (bool, error) {
 	if !isKey(id) {
 		return false, nil
 	}
@@ -173,8 +181,18 @@ func (s *Store) FinishTransaction(ctx context.Context, id string, o mssp.Outcome
 	}
 	args := []any{id, string(o.FinalState()), int64(o.Code), o.Detail, bytesOrNull(o.Signature), location, micros(at)}
 	switch {
-	case o.Code != signum.SignatureMade:
+	case by == nil && o.Code == signum.SignatureMade:
+		return false, fmt.Errorf("store: transaction %s ends with a signature of no device", id)
+	case by == nil:
 		return s.swap(ctx, finishTransaction, args...)
+	}
+	if err := checkTexts(field{"device ID", by.DeviceID}, field{"certificate serial", by.CertSerial}); err != nil {
+		return false, err
+	}
+	args = append(args, by.DeviceID, by.CertSerial, bytesOrNull(by.SignedAttrs))
+	switch {
+	case o.Code != signum.SignatureMade:
+		return s.swap(ctx, answerTransaction, args...)
 	case o.Verified != nil:
 		return s.endVerified(ctx, succeedVerified, o.Verified, args)
 	}

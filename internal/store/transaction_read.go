@@ -12,11 +12,13 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-const transactionColumns = `
+const transactionFields = `
 SELECT t.id, t.ap_id, t.ap_trans_id, t.ap_instant, t.msisdn, t.msisdn_sent, t.device_id, t.method, t.profile,
     t.async, t.lang, t.mime_type, t.dtbd, t.services, t.signed_attrs, t.cert_serial, t.state, t.code, t.detail,
     t.signature, t.location, t.created, t.expires, t.finished,
-    c.serial, c.device_id, c.state, c.der, c.not_before, c.not_after, c.revoked_at, c.reason
+    c.serial, c.device_id, c.state, c.der, c.not_before, c.not_after, c.revoked_at, c.reason`
+
+const transactionColumns = transactionFields + `
 FROM transactions t LEFT JOIN certificates c ON c.serial = t.cert_serial `
 
 var selectTransaction = &query{text: transactionColumns + `WHERE t.id = $1`}
@@ -175,22 +177,33 @@ func (s *Store) transactions(ctx context.Context, q *query, args ...any) ([]*mss
 // those that cannot be read included.
 func (s *Store) scanTransactions(ctx context.Context, q *query, args ...any) (list []*mssp.Transaction, last string, n int, err error) {
 	err = s.read.each(ctx, q, args, func(rows *sql.Rows) error {
-		r := new(transactionRow)
-		scanned := rows.Scan(r.dest()...)
-		if scanned != nil && !ofRow(rows, r.t.ID) {
-			return scanned
+		id, t, err := s.scanTransaction(rows)
+		if err != nil {
+			return err
 		}
-		last, n = r.t.ID, n+1
-		t, err := r.transaction(scanned)
-		var bad *mssp.RowError
-		if errors.As(err, &bad) {
-			s.unreadable.report(bad)
-			return nil
+		last, n = id, n+1
+		if t != nil {
+			list = append(list, t)
 		}
-		list = append(list, t)
-		return err
+		return nil
 	})
 	return list, last, n, err
+}
+
+// scanTransaction reads a row of transactionFields and whatever follows them. t is nil
+// if the row cannot be read, which is then reported.
+func (s *Store) scanTransaction(rows *sql.Rows, more ...any) (id string, t *mssp.Transaction, err error) {
+	r := new(transactionRow)
+	scanned := rows.Scan(append(r.dest(), more...)...)
+	if scanned != nil && !ofRow(rows, r.t.ID) {
+		return "", nil, scanned
+	}
+	t, err = r.transaction(scanned)
+	if bad, ok := errors.AsType[*mssp.RowError](err); ok {
+		s.unreadable.report(bad)
+		return r.t.ID, nil, nil
+	}
+	return r.t.ID, t, err
 }
 
 // The ids are a JSON array, which both engines can read as rows.

@@ -110,7 +110,7 @@ func TestUnreadableColumn(t *testing.T) {
 		must(s.InsertTransaction(ctx, tx))
 		r := storetest.NewTransaction(10 + n)
 		must(s.InsertTransaction(ctx, r))
-		_, err := s.FinishTransaction(ctx, r.ID, mssp.Outcome{Code: signum.SignatureMade, Signature: []byte{1}}, at)
+		_, err := storetest.Sign(ctx, s, r, at)
 		must(err)
 		must(s.InsertReceipt(ctx, &mssp.Receipt{TransID: r.ID, DeviceID: "phone", Created: at, Expires: at.Add(time.Minute)}))
 	}

@@ -162,13 +162,16 @@ func (d *Device) open(token string) reception {
 }
 
 // withdraw removes a transaction from the device, even if its request has not arrived yet.
-func (d *Device) withdraw(transID string) {
+// A device that has answered may still be asked to show the receipt.
+func (d *Device) withdraw(transID string, answered bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.current != nil && d.current.TransID == transID {
 		d.current = nil
 	}
-	d.remember(ended{transID: transID})
+	if !answered {
+		d.remember(ended{transID: transID})
+	}
 }
 
 // Act is like Phones.Act, but returns the answer, without a location, instead of sending it.

@@ -143,3 +143,7 @@ func unreachable(t *testing.T, err error) {
 		t.Errorf("got %v, want %v", err, mssp.ErrUnreachable)
 	}
 }
+
+func withdrawal(device, id string) mssp.Withdrawal {
+	return mssp.Withdrawal{TransID: id, MSISDN: anna, DeviceID: device, Reason: mssp.EndWithdrawn}
+}

@@ -232,9 +232,13 @@ func (p *Phones) Open(authURI string) (redirectURI string, err error) {
 }
 
 // Cancel implements mssp.Channel.
-func (p *Phones) Cancel(_ context.Context, deviceID, transID string, _ mssp.EndReason) {
-	if d, err := p.Device(deviceID); err == nil {
-		d.withdraw(transID)
+func (p *Phones) Cancel(_ context.Context, w mssp.Withdrawal) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for id, d := range p.devices {
+		if d.spec.MSISDN == w.MSISDN && (id == w.DeviceID || d.spec.Method == signum.App) {
+			d.withdraw(w.TransID, id == w.AnsweredBy)
+		}
 	}
 }
 

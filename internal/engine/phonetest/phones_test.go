@@ -127,8 +127,8 @@ func TestCancel(t *testing.T) {
 			t.Fatal(err)
 		}
 		send(t, p, request(mssp.OpSign, "h1", signum.SIM))
-		p.Cancel(t.Context(), "sim", "h2", mssp.EndWithdrawn) // which has not arrived yet
-		p.Cancel(t.Context(), "none", "h1", mssp.EndWithdrawn)
+		p.Cancel(t.Context(), withdrawal("sim", "h2")) // which has not arrived yet
+		p.Cancel(t.Context(), withdrawal("none", "h1"))
 		d, err := p.Device("sim")
 		if err != nil {
 			t.Fatal(err)
@@ -136,7 +136,7 @@ func TestCancel(t *testing.T) {
 		if on, ok := d.Shown(); !ok || on.TransID != "h1" {
 			t.Fatalf("shows %+v, %v", on, ok)
 		}
-		p.Cancel(t.Context(), "sim", "h1", mssp.EndWithdrawn)
+		p.Cancel(t.Context(), withdrawal("sim", "h1"))
 		for _, id := range []string{"h1", "h2"} {
 			send(t, p, request(mssp.OpSign, id, signum.SIM))
 			if on, ok := d.Shown(); ok {

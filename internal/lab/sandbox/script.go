@@ -82,8 +82,8 @@ func (s *scripted) Send(ctx context.Context, r mssp.DeviceRequest) error {
 }
 
 // Cancel implements mssp.Channel.
-func (s *scripted) Cancel(ctx context.Context, deviceID, transID string, why mssp.EndReason) {
-	s.apps.Cancel(ctx, deviceID, transID, why)
+func (s *scripted) Cancel(ctx context.Context, w mssp.Withdrawal) {
+	s.apps.Cancel(ctx, w)
 }
 
 func (s *script) close() {

@@ -162,7 +162,7 @@ func testCancelled(t *testing.T, d *database) {
 		}
 	}
 	gone("insert", s.InsertTransaction(ctx, NewTransaction(2)))
-	_, err := s.FinishTransaction(ctx, "h000001", made(), start)
+	_, err := s.FinishTransaction(ctx, "h000001", made(), By(NewTransaction(1)), start)
 	gone("finish", err)
 	_, err = s.Transaction(ctx, "h000001")
 	gone("transaction", err)

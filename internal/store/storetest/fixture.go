@@ -1,8 +1,11 @@
 package storetest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -114,9 +117,47 @@ func insert(t *testing.T, s mssp.Store, list ...*mssp.Transaction) {
 	}
 }
 
+// By returns the device of a transaction as the one that answers.
+func By(tx *mssp.Transaction) *mssp.AnsweredBy {
+	return &mssp.AnsweredBy{DeviceID: tx.DeviceID, CertSerial: tx.CertSerial, SignedAttrs: tx.SignedAttrs}
+}
+
+// Sign ends a transaction with a signature of its device. It first adds that device to
+// the account if it is not there: no other may sign.
+func Sign(ctx context.Context, s mssp.Store, tx *mssp.Transaction, at time.Time) (bool, error) {
+	if err := equip(ctx, s, tx); err != nil {
+		return false, err
+	}
+	return s.FinishTransaction(ctx, tx.ID, made(), By(tx), at)
+}
+
+// equip gives the subscriber of a transaction its device, unless it is there.
+func equip(ctx context.Context, s mssp.Store, tx *mssp.Transaction) error {
+	d := mssp.Device{ID: tx.DeviceID, Method: tx.Method, State: signum.DeviceActive}
+	err := s.UpdateSubscriber(ctx, tx.MSISDN, func(sub *mssp.Subscriber) error {
+		if !slices.ContainsFunc(sub.Devices, func(o mssp.Device) bool { return o.ID == d.ID }) {
+			sub.Devices = append(sub.Devices, d)
+		}
+		return nil
+	})
+	if errors.Is(err, mssp.ErrNotFound) {
+		err = s.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: tx.MSISDN, State: mssp.SubscriberActive, Devices: []mssp.Device{d}})
+	}
+	return err
+}
+
+// finish ends a transaction; with a signature, as by its device.
 func finish(t *testing.T, s mssp.Store, id string, o mssp.Outcome, at time.Time, want bool) {
 	t.Helper()
-	got, err := s.FinishTransaction(t.Context(), id, o, at)
+	var by *mssp.AnsweredBy
+	if o.Code == signum.SignatureMade {
+		by = new(mssp.AnsweredBy)
+		if tx, err := s.Transaction(t.Context(), id); err == nil {
+			must(t, equip(t.Context(), s, tx))
+			by = By(tx)
+		}
+	}
+	got, err := s.FinishTransaction(t.Context(), id, o, by, at)
 	if err != nil || got != want {
 		t.Errorf("FinishTransaction(%s, %v) = %v, %v, want %v", id, o.Code, got, err, want)
 	}

@@ -104,7 +104,7 @@ func emptyTransactions(rt *rapid.T, s mssp.Store) {
 	ids, err := s.ExpiredTransactions(ctx, end, 10_000)
 	ok(rt, err)
 	for _, id := range ids {
-		_, err := s.FinishTransaction(ctx, id, cancelled(), start)
+		_, err := s.FinishTransaction(ctx, id, cancelled(), nil, start)
 		ok(rt, err)
 	}
 	_, err = s.PurgeTransactions(ctx, end, 10_000)
@@ -207,18 +207,39 @@ func (m *model) add(rt *rapid.T, tx *mssp.Transaction) {
 
 func (m *model) finish(rt *rapid.T) {
 	id, o, at := m.draw(rt, "id", 12), m.outcome(rt), m.seconds(rt, "at")
-	done, err := m.store.FinishTransaction(context.Background(), id, o, at)
+	tx, by := m.transactions[id], m.answeredBy(rt, o)
+	done, err := m.store.FinishTransaction(context.Background(), id, o, by, at)
 	ok(rt, err)
-	tx := m.transactions[id]
 	want := tx != nil && tx.State == mssp.StateOutstanding
 	if want && o.Code == signum.SignatureMade {
-		c := m.certificates[tx.CertSerial]
-		want = c == nil || c.State == mssp.CertificateGood
+		c := m.certificates[by.CertSerial]
+		want = (c == nil || c.State == mssp.CertificateGood) && m.mayAnswer(tx, by.DeviceID)
 	}
 	agree(rt, "finished", want, done)
+	if done && by != nil {
+		tx.DeviceID, tx.CertSerial, tx.SignedAttrs = by.DeviceID, by.CertSerial, by.SignedAttrs
+	}
 	if done {
 		tx.State, tx.Outcome, tx.Finished = o.FinalState(), o, at
 	}
+}
+
+// answeredBy draws a device that answers; an outcome other than a signature may come
+// from none.
+func (m *model) answeredBy(rt *rapid.T, o mssp.Outcome) *mssp.AnsweredBy {
+	if o.Code != signum.SignatureMade && rapid.Bool().Draw(rt, "nobody answers") {
+		return nil
+	}
+	return &mssp.AnsweredBy{DeviceID: m.draw(rt, "device", 4), CertSerial: m.draw(rt, "cert", 4),
+		SignedAttrs: rapid.SampledFrom([][]byte{nil, {1}}).Draw(rt, "attributes")}
+}
+
+// mayAnswer reports whether the device may end the transaction with a signature.
+func (m *model) mayAnswer(tx *mssp.Transaction, deviceID string) bool {
+	sub := m.subscribers[tx.MSISDN]
+	return sub != nil && sub.State == mssp.SubscriberActive && slices.ContainsFunc(sub.Devices, func(d mssp.Device) bool {
+		return d.ID == deviceID && d.Method == tx.Method && d.State == signum.DeviceActive && !d.PINBlocked
+	})
 }
 
 func (m *model) purge(rt *rapid.T) {
@@ -342,7 +363,8 @@ func (m *model) subscribe(rt *rapid.T) {
 		RecoveryCodeCreated: rapid.Bool().Draw(rt, "recovery"),
 		State:               rapid.SampledFrom([]mssp.SubscriberState{mssp.SubscriberActive, mssp.SubscriberInactive}).Draw(rt, "state")}
 	for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(1, 4), 0, 3, rapid.ID).Draw(rt, "devices") {
-		d := mssp.Device{ID: fmt.Sprintf("%sdevice%d", m.prefix, n), Method: signum.SIM, State: signum.DeviceRegistered,
+		d := mssp.Device{ID: fmt.Sprintf("%sdevice%d", m.prefix, n), Method: signum.SIM,
+			State:      rapid.SampledFrom([]signum.DeviceState{signum.DeviceRegistered, signum.DeviceActive}).Draw(rt, "device state"),
 			PINBlocked: rapid.Bool().Draw(rt, "blocked"),
 			Network:    rapid.SampledFrom([]signum.Network{{}, {MCC: "228", MNC: "01", Name: "Swisscom"}}).Draw(rt, "network")}
 		if rapid.Bool().Draw(rt, "certified") {

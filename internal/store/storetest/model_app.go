@@ -227,10 +227,10 @@ func (m *model) pending(rt *rapid.T) {
 	ctx, id, now := context.Background(), m.draw(rt, "device", 4), m.seconds(rt, "now")
 	var transactions []*mssp.Transaction
 	for _, tx := range m.transactions {
-		sub := m.subscribers[tx.MSISDN]
-		if tx.State == mssp.StateOutstanding && tx.DeviceID == id && tx.Expires.After(now) && sub != nil &&
-			slices.ContainsFunc(sub.Devices, func(d mssp.Device) bool { return d.ID == id }) {
-			transactions = append(transactions, m.joined(tx))
+		if tx.State == mssp.StateOutstanding && tx.Expires.After(now) {
+			if asked := m.askedOf(tx, id, now); asked != nil {
+				transactions = append(transactions, asked)
+			}
 		}
 	}
 	var receipts []*mssp.Receipt
@@ -262,6 +262,33 @@ func (m *model) pending(rt *rapid.T) {
 	got, err := m.store.RecentTransactions(ctx, msisdn, limit)
 	ok(rt, err)
 	agree(rt, "recent", recent[:min(limit, len(recent))], got)
+}
+
+// askedOf returns the outstanding transaction as it is pending for the device, or nil.
+func (m *model) askedOf(tx *mssp.Transaction, id string, now time.Time) *mssp.Transaction {
+	sub := m.subscribers[tx.MSISDN]
+	if sub == nil {
+		return nil
+	}
+	i := slices.IndexFunc(sub.Devices, func(d mssp.Device) bool { return d.ID == id && d.Method == tx.Method })
+	if i < 0 || tx.Method == signum.SIM && tx.DeviceID != id {
+		return nil
+	}
+	asked := m.joined(tx)
+	if tx.Method == signum.SIM {
+		return asked
+	}
+	if tx.DeviceID != id {
+		asked.DeviceID, asked.SignedAttrs, asked.Certificate, asked.CertSerial = id, nil, nil, ""
+		if c := sub.Devices[i].Certificate; c != nil {
+			asked.CertSerial, asked.Certificate = c.Serial, m.certificates[c.Serial]
+		}
+	}
+	c := asked.Certificate
+	if !m.mayAnswer(tx, id) || c == nil || c.State != mssp.CertificateGood || !c.NotAfter.After(now) {
+		return nil
+	}
+	return asked
 }
 
 // checkApps compares all Apps and recovery codes.

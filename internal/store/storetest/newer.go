@@ -135,11 +135,11 @@ func testNewerTransaction(t *testing.T, d *database) {
 	if len(pending) != 0 || len(recent) != 0 {
 		t.Errorf("pending: %v, recent: %v", pending, recent)
 	}
-	if won, err := s.FinishTransaction(ctx, NewTransaction(1).ID, cancelled(), after(1)); !won || err != nil {
+	if won, err := s.FinishTransaction(ctx, NewTransaction(1).ID, cancelled(), nil, after(1)); !won || err != nil {
 		t.Errorf("end: %v, %v", won, err)
 	}
 	d.alter("transactions", `UPDATE transactions SET state = 'archived' WHERE id = '%s'`, NewTransaction(0).ID)
-	if won, err := s.FinishTransaction(ctx, NewTransaction(0).ID, made(), after(1)); won || err != nil {
+	if won, err := Sign(ctx, s, NewTransaction(0), after(1)); won || err != nil {
 		t.Errorf("end of one in a state of a newer version: %v, %v", won, err)
 	}
 }
@@ -211,7 +211,7 @@ func testNewerCertificate(t *testing.T, d *database) {
 		t.Errorf("state %q", got.State)
 	}
 	for n, want := range []bool{false, true} {
-		if won, err := s.FinishTransaction(ctx, NewTransaction(n).ID, made(), after(1)); won != want || err != nil {
+		if won, err := Sign(ctx, s, NewTransaction(n), after(1)); won != want || err != nil {
 			t.Errorf("signature %d: %v, %v, want %v", n, won, err, want)
 		}
 	}

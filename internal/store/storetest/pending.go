@@ -37,6 +37,13 @@ func testDevicePending(t *testing.T, d *database) {
 	check("app-1", app.Expires.Add(-time.Microsecond), []*mssp.Transaction{app})
 	check("app-1", app.Expires, nil)
 
+	both, err := s.SubscriberPending(ctx, app.MSISDN)
+	must(t, err)
+	same(t, []*mssp.Transaction{app, sim}, both)
+	if list, err := s.SubscriberPending(ctx, "nul\x00"); len(list) != 0 || err != nil {
+		t.Errorf("no number: %v, %v", list, err)
+	}
+
 	// Receipts come in the order of their creation; other states, devices and
 	// times are left out.
 	var pending []*mssp.Receipt

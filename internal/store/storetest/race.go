@@ -91,7 +91,7 @@ func testRaceToFinish(t *testing.T, d *database) {
 		errs := make([]error, crowd)
 		race(crowd, func(i int) {
 			o := mssp.Outcome{Code: signum.OTAError, Detail: fmt.Sprint(i)}
-			won[i], errs[i] = s.FinishTransaction(t.Context(), tx.ID, o, after(i))
+			won[i], errs[i] = s.FinishTransaction(t.Context(), tx.ID, o, nil, after(i))
 		})
 		winner := -1
 		for i := range crowd {
@@ -144,7 +144,7 @@ func testCrowdedCommits(t *testing.T, d *database) {
 			if err := s.InsertTransaction(ctx, busy); !errors.As(err, new(*mssp.BusyError)) {
 				t.Errorf("busy %d: %v", n, err)
 			}
-			if done, err := s.FinishTransaction(ctx, tx.ID, made(), after(n)); !done || err != nil {
+			if done, err := Sign(ctx, s, tx, after(n)); !done || err != nil {
 				t.Errorf("finish %d: %v, %v", n, done, err)
 			}
 			if got, err := s.Transaction(ctx, tx.ID); err != nil || got.State != mssp.StateSigned {

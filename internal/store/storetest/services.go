@@ -119,7 +119,7 @@ func testServicesRefused(t *testing.T, d *database) {
 		"confidence": {DeviceConfidence: math.Inf(1)},
 		"year":       {Measured: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)},
 	} {
-		if done, err := s.FinishTransaction(t.Context(), tx.ID, located(l), start); done || err == nil {
+		if done, err := s.FinishTransaction(t.Context(), tx.ID, located(l), By(tx), start); done || err == nil {
 			t.Errorf("%s: %v, %v", name, done, err)
 		}
 		ended := NewTransaction(2)
@@ -165,7 +165,7 @@ func testDelivered(t *testing.T, d *database) {
 	}
 
 	for _, bad := range []mssp.Outcome{{Code: signum.RequestOK, Signature: []byte{1}}} {
-		if done, err := s.FinishTransaction(t.Context(), sms.ID, bad, after(1)); done || err == nil {
+		if done, err := s.FinishTransaction(t.Context(), sms.ID, bad, nil, after(1)); done || err == nil {
 			t.Errorf("outcome %+v: %v, %v", bad, done, err)
 		}
 	}

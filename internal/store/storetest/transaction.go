@@ -168,7 +168,7 @@ func testTransactionInconsistent(t *testing.T, d *database) {
 	}
 	insert(t, s, NewTransaction(0))
 	for _, o := range []mssp.Outcome{{}, {Code: signum.SignatureMade}, {Code: signum.UserCancel, Signature: []byte{1}}} {
-		if done, err := s.FinishTransaction(t.Context(), "h000000", o, start); done || err == nil {
+		if done, err := s.FinishTransaction(t.Context(), "h000000", o, By(NewTransaction(0)), start); done || err == nil {
 			t.Errorf("outcome %+v: %v, %v", o, done, err)
 		}
 	}

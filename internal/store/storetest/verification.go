@@ -54,6 +54,7 @@ func testVerification(t *testing.T, d *database) {
 	for n := range 4 {
 		insert(t, s, NewTransaction(n))
 	}
+	must(t, equip(ctx, s, NewTransaction(0)))
 	// Two answers at the same time: the evidence is that of the one that ended it.
 	var answers sync.WaitGroup
 	won := make([]bool, 2)
@@ -63,7 +64,7 @@ func testVerification(t *testing.T, d *database) {
 			o.Verified = verification(NewTransaction(0).ID)
 			o.Verified.VerifierHash = hash(i)
 			var err error
-			if won[i], err = s.FinishTransaction(ctx, NewTransaction(0).ID, o, after(3)); err != nil {
+			if won[i], err = s.FinishTransaction(ctx, NewTransaction(0).ID, o, By(NewTransaction(0)), after(3)); err != nil {
 				t.Error(err)
 			}
 		})

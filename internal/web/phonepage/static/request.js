@@ -126,7 +126,7 @@ const outcomes = {
 // resultView shows how a request ended: an outcome, or the reason why it is gone.
 export function resultView(app, req, outcome, redirect) {
   const t = words(req.lang);
-  const gone = req.op === 'display' ? 'messageOver' : ['withdrawn', 'replaced', 'expired', 'answered'].includes(outcome) ? outcome : 'ended';
+  const gone = req.op === 'display' ? 'messageOver' : ['withdrawn', 'replaced', 'expired', 'answered', 'elsewhere'].includes(outcome) ? outcome : 'ended';
   const [sign, tone, title, text] = outcomes[outcome] ?? ['clock', 'calm', 'goneTitle', gone];
   const el = h('section', { class: 'card result', 'data-view': 'result', 'data-outcome': outcome }, badge(sign, tone), h('h1', null, t(title)),
     h('p', null, t(text)), redirect && h('a', { class: 'button primary wide', href: redirect }, t('back')),

@@ -154,6 +154,7 @@ export const table = {
   replaced: ['A newer request replaced it. Nothing was signed.', 'Eine neuere Anfrage hat sie ersetzt. Es wurde nichts unterschrieben.', 'Une demande plus récente l’a remplacée. Rien n’a été signé.', 'Una richiesta più recente l’ha sostituita. Non è stato firmato nulla.'],
   expired: ['It has expired. Nothing was signed.', 'Ihre Zeit ist abgelaufen. Es wurde nichts unterschrieben.', 'Son délai est écoulé. Rien n’a été signé.', 'Il suo tempo è scaduto. Non è stato firmato nulla.'],
   answered: ['It has already been answered.', 'Sie wurde schon beantwortet.', 'Elle a déjà reçu une réponse.', 'Ha già ricevuto risposta.'],
+  elsewhere: ['It was answered on another phone.', 'Sie wurde auf einem anderen Telefon beantwortet.', 'Une réponse a été donnée sur un autre téléphone.', 'È stata data una risposta su un altro telefono.'],
   ended: ['It is no longer waiting.', 'Sie wartet nicht mehr.', 'Elle n’attend plus.', 'Non è più in attesa.'],
   messageOver: ['The message is no longer waiting.', 'Die Nachricht wartet nicht mehr.', 'Le message n’attend plus.', 'Il messaggio non è più in attesa.'],
   back: ['Back to the app', 'Zurück zur App', 'Retour à l’app', 'Torna all’app'],
