@@ -95,7 +95,7 @@ func TestGSMLength(t *testing.T) {
 
 func TestMaskMSISDN(t *testing.T) {
 	for in, want := range map[string]string{
-		"+41791234164": "+4179****164", "123": "***", "": "", "+4179112": "********",
+		"+41791234164": "+41****64", "123": "***", "": "", "+4179112": "********",
 	} {
 		if got := MaskMSISDN(in); got != want {
 			t.Errorf("%s: got %s, want %s", in, got, want)

@@ -14,10 +14,11 @@ const (
 )
 
 // MaskMSISDN returns a phone number in the form that may reach a log, such as
-// +4179****164. A number that is too short for it becomes asterisks.
+// +41****64: enough to recognise a number that is known already, and too little to
+// find one. A number that is too short for it becomes asterisks.
 func MaskMSISDN(n string) string {
-	const head, tail = 5, 3
-	if len(n) < head+tail+1 {
+	const head, tail, shortest = 3, 2, 9
+	if len(n) < shortest {
 		return strings.Repeat("*", len(n))
 	}
 	return n[:head] + "****" + n[len(n)-tail:]

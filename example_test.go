@@ -64,5 +64,5 @@ func ExampleTxnApproval() {
 // A number in a log keeps its head and tail only.
 func ExampleMaskMSISDN() {
 	fmt.Println(signum.MaskMSISDN("+41791234164"))
-	// Output: +4179****164
+	// Output: +41****64
 }

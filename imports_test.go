@@ -54,7 +54,7 @@ var mayImport = map[string][]string{
 	"internal/sim":             {"", "internal/event", "internal/mssp", "internal/applet", "internal/cms", "internal/scp80", "internal/smpp", "internal/sms"},
 	"internal/simcards":        {"", "internal/event", "internal/mssp", "internal/scp80"},
 	"internal/smpp":            {"internal/event"},
-	"internal/lab/smsc":        {"internal/event", "internal/smpp", "internal/sms"},
+	"internal/lab/smsc":        {"", "internal/event", "internal/smpp", "internal/sms"},
 	"internal/sms":             {},
 	"internal/soap":            {"", "api", "internal/edge"},
 	"internal/store":           {"", "internal/event", "internal/mssp"},

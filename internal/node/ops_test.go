@@ -136,7 +136,7 @@ func TestReadySMSC(t *testing.T) {
 	c := opsConfig(t)
 	c.SIM.SMSC.Address, c.SIM.SMSC.SystemID, c.SIM.ServiceNumber = "127.0.0.1:1", "signum", "41791234567"
 	c.SIM.SMSC.Password = config.NewSecret("secret")
-	c.SIM.MasterKey = config.NewSecret(strings.Repeat("0f", 32))
+	c.SIM.MasterKey = config.NewSecret(strings.Repeat("0f1e", 16))
 	n := serve(t, c, Deps{})
 	status, body := get(t, n.OpsURL()+"/readyz?verbose")
 	if status != 503 || !strings.Contains(body, "[-] smsc: none of 1 sessions is bound\n") {

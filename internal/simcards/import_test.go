@@ -106,7 +106,7 @@ func TestImportMoves(t *testing.T) {
 	b.want(Summary{Rows: 5, New: 1, Unchanged: 1, Failed: 3, Errors: failed.Errors}, failed)
 	want := []string{
 		"line 2, card " + cardICCID(2) + ": the card was swapped out and cannot come back",
-		"line 4, card " + cardICCID(1) + ": +4179****007 has an account of its own: renumber that account first",
+		"line 4, card " + cardICCID(1) + ": +41****07 has an account of its own: renumber that account first",
 		"line 5, card " + cardICCID(10) + ": the card is in use and cannot go back to stock",
 	}
 	if d := cmp.Diff(want, reasons); d != "" {

@@ -209,7 +209,7 @@ func TestSwap(t *testing.T) {
 	refusedWith(t, b.Swap(ctx, "none", cardICCID(2), false), "not the number")
 	refusedWith(t, b.Swap(ctx, cardNumber(1), "123", false), "18 to 20 digits")
 	refusedWith(t, b.Swap(ctx, cardNumber(1), cardICCID(9), false), "there is no card")
-	refusedWith(t, b.Swap(ctx, cardNumber(9), cardICCID(2), false), "+4179****009 has no account")
+	refusedWith(t, b.Swap(ctx, cardNumber(9), cardICCID(2), false), "+41****09 has no account")
 	refusedWith(t, b.Swap(ctx, cardNumber(1), cardICCID(4), false), "not in stock")
 	if len(b.revoked)+len(b.placed) > 0 {
 		t.Errorf("refused, but %v, %v", b.revoked, b.placed)
@@ -280,8 +280,8 @@ func TestRenumber(t *testing.T) {
 	b.placed = nil
 	refusedWith(t, b.Renumber(ctx, "none", cardNumber(3)), "not the number")
 	refusedWith(t, b.Renumber(ctx, cardNumber(1), "none"), "not the number")
-	refusedWith(t, b.Renumber(ctx, cardNumber(9), cardNumber(3)), "+4179****009 has no account")
-	refusedWith(t, b.Renumber(ctx, cardNumber(1), cardNumber(2)), "+4179****002 has an account")
+	refusedWith(t, b.Renumber(ctx, cardNumber(9), cardNumber(3)), "+41****09 has no account")
+	refusedWith(t, b.Renumber(ctx, cardNumber(1), cardNumber(2)), "+41****02 has an account")
 	if err := b.Renumber(ctx, cardNumber(1), cardNumber(3)); err != nil {
 		t.Fatal(err)
 	}
@@ -356,7 +356,7 @@ func TestShow(t *testing.T) {
 	if got, err := b.Show(ctx, cardICCID(2)); err != nil || got.State != mssp.CardStock || got.SIM != nil {
 		t.Errorf("%+v, %v", got, err)
 	}
-	for name, text := range map[string]string{cardICCID(9): "there is no card", cardNumber(9): "+4179****009 has no card",
+	for name, text := range map[string]string{cardICCID(9): "there is no card", cardNumber(9): "+41****09 has no card",
 		"89410": "neither an ICCID"} {
 		_, err := b.Show(ctx, name)
 		refusedWith(t, err, text)
@@ -382,7 +382,7 @@ func TestNoKeysInText(t *testing.T) {
 			t.Errorf("%s: %s", format, text)
 		}
 	}
-	if text := fmt.Sprint(b.placed[0]); !strings.Contains(text, "+4179****001") || strings.Contains(text, cardNumber(1)) {
+	if text := fmt.Sprint(b.placed[0]); !strings.Contains(text, "+41****01") || strings.Contains(text, cardNumber(1)) {
 		t.Error(text)
 	}
 }

@@ -3,12 +3,11 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/signum-mssp/signum"
@@ -190,7 +189,7 @@ func newAccount(u User) *mssp.Subscriber {
 		if m == signum.App {
 			continue // Apps enrol later
 		}
-		d := mssp.Device{ID: newDeviceID(u.MSISDN), Method: m, State: signum.DeviceActive, KeyType: u.KeyType}
+		d := mssp.Device{ID: newDeviceID(), Method: m, State: signum.DeviceActive, KeyType: u.KeyType}
 		if m == signum.SIM {
 			d.Network = network(u.Network)
 			if u.State != "" {
@@ -256,8 +255,6 @@ func usable(c *mssp.Certificate, key []byte) bool {
 	return err == nil && bytes.Equal(cert.RawSubjectPublicKeyInfo, key) && time.Until(c.NotAfter) > renewBefore
 }
 
-// newDeviceID returns an id for a user's SIM. The number alone is not enough: its
-// previous user may still have the device, with another number.
-func newDeviceID(msisdn string) string {
-	return fmt.Sprintf("%s-sim-%08x", strings.TrimPrefix(msisdn, "+"), rand.Uint32())
-}
+// newDeviceID returns an id for a SIM. It goes to logs, so it says nothing about the
+// user.
+func newDeviceID() string { return "sim-" + rand.Text() }

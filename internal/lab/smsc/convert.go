@@ -123,11 +123,3 @@ func deliverSMOf(msisdn string, sub *sms.Submit) (*smpp.DeliverSM, error) {
 	_, err = smpp.PDU{Sequence: 1, Body: d}.Marshal()
 	return d, err
 }
-
-// mask shortens a number for the log.
-func mask(msisdn string) string {
-	if len(msisdn) < 9 {
-		return strings.Repeat("*", len(msisdn))
-	}
-	return msisdn[:5] + "****" + msisdn[len(msisdn)-3:]
-}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/smpp"
 	"github.com/signum-mssp/signum/internal/sms"
 )
@@ -140,14 +141,14 @@ func (s *SMSC) radio(ctx context.Context, m *message) verdict {
 	case errors.Is(err, ErrUnknown):
 		return unknown
 	case err != nil:
-		s.log.Debug("phone not reached", "msisdn", mask(m.msisdn), "err", err)
+		s.log.Debug("phone not reached", "msisdn", signum.MaskMSISDN(m.msisdn), "err", err)
 		return later
 	case len(report) == 0:
 		return delivered
 	}
 	r, err := sms.ParseReport(report)
 	if err != nil {
-		s.log.Warn("malformed delivery report of a phone", "msisdn", mask(m.msisdn), "err", err)
+		s.log.Warn("malformed delivery report of a phone", "msisdn", signum.MaskMSISDN(m.msisdn), "err", err)
 		return refused
 	}
 	switch r.Failure {
@@ -156,7 +157,7 @@ func (s *SMSC) radio(ctx context.Context, m *message) verdict {
 	case sms.FailureToolkitBusy, sms.FailureMemoryFull:
 		return occupied
 	}
-	s.log.Debug("phone refused", "msisdn", mask(m.msisdn), "err", r.Failure)
+	s.log.Debug("phone refused", "msisdn", signum.MaskMSISDN(m.msisdn), "err", r.Failure)
 	return refused
 }
 

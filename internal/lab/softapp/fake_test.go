@@ -293,7 +293,7 @@ func (s *fakeService) begin(_ []byte, body object) (object, *refusal) {
 	name := fmt.Sprint("e-", len(s.begun))
 	s.begun[name] = a
 	return object{"enrolment": name, "challenge": b64u.EncodeToString(a.challenge), "share": b64u.EncodeToString(a.share),
-		"msisdn": "+4179****567", "service": "fake", "recovery": "none", "more": 1}, nil
+		"msisdn": "+41****67", "service": "fake", "recovery": "none", "more": 1}, nil
 }
 
 func (s *fakeService) octets(body object, member string) []byte {

@@ -220,7 +220,7 @@ func (f *fake) begin(_ *http.Request, body []byte) (any, *fakeError) {
 	if wanted {
 		recovery = "wanted"
 	}
-	return map[string]any{"enrolment": id, "challenge": b64(b.challenge), "share": b64(b.share), "msisdn": "+4179****001", "service": fakeService, "recovery": recovery}, nil
+	return map[string]any{"enrolment": id, "challenge": b64(b.challenge), "share": b64(b.share), "msisdn": "+41****01", "service": fakeService, "recovery": recovery}, nil
 }
 
 func (f *fake) enrol(_ *http.Request, body []byte) (any, *fakeError) {
