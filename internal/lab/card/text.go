@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/sms"
+	"github.com/signum-mssp/signum/internal/visible"
 )
 
 // Data codings of texts for the screen (3GPP TS 23.038). Each septet takes an octet:
@@ -37,8 +37,8 @@ type text struct {
 
 var errIllegible = errors.New("the text cannot be shown")
 
-// String returns the text as it appears. It returns an error if the text is empty,
-// or if its appearance is not certain.
+// String returns the text as it appears. It returns an error if the text is empty, if
+// a person could not see every character of it, or if its appearance is not certain.
 func (t text) String() (string, error) {
 	var s string
 	var err error
@@ -50,7 +50,7 @@ func (t text) String() (string, error) {
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("%w: %w", errIllegible, err)
-	case s == "" || strings.ContainsFunc(s, undisplayable):
+	case s == "" || visible.Check(s) != nil:
 		return "", errIllegible
 	case !bytes.Equal(t.encoded(s), t.data): // not the only encoding of s
 		return "", errIllegible
@@ -65,18 +65,6 @@ func (t text) encoded(s string) []byte {
 	}
 	b, _ := encode(s)
 	return b
-}
-
-// undisplayable reports whether r is a control character, or a mark that reorders a
-// line.
-func undisplayable(r rune) bool {
-	switch {
-	case r == '\n' || r == '\r' || r == '\t' || r == '\f':
-		return false
-	case unicode.IsControl(r), r == unicode.ReplacementChar:
-		return true
-	}
-	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }
 
 // readable converts the text of a request for the screen.

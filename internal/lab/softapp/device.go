@@ -150,8 +150,8 @@ type reception struct {
 }
 
 // receive handles a request that arrived. The device refuses, without showing it,
-// a request whose messageDigest is not that of the text (900) and any signature
-// while it is blocked (402). If play is not 0, it refuses with that code. A known
+// a text that hides something (900), a request whose messageDigest is not that of the
+// text (900), and any signature while it is blocked (402). If play is not 0, it refuses with that code. A known
 // request is not shown again; if it was answered, the answer is repeated. An
 // expired request is dropped.
 func (d *Device) receive(r mssp.DeviceRequest, play signum.Code) (got reception) {
@@ -190,10 +190,14 @@ func (d *Device) refusal(r *mssp.DeviceRequest, play signum.Code) (signum.Code, 
 	switch {
 	case play != 0:
 		return play, "behaviour"
-	case r.Op == mssp.OpDisplay:
-		return 0, ""
-	case r.Op != mssp.OpSign:
+	case r.Op != mssp.OpSign && r.Op != mssp.OpDisplay:
 		return signum.InternalError, fmt.Sprintf("Apps do not support operation %d", r.Op)
+	}
+	if err := checkVisible(r.MimeType, r.Text); err != nil {
+		return signum.InternalError, err.Error()
+	}
+	if r.Op == mssp.OpDisplay {
+		return 0, ""
 	}
 	if err := checkDigest(r.MimeType, r.Text, r.SignedAttrs); err != nil {
 		return signum.InternalError, err.Error()

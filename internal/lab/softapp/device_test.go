@@ -84,6 +84,30 @@ func code(a mssp.DeviceAnswer) signum.Code {
 	return a.Fault.Code
 }
 
+// A device neither shows nor signs a text that hides something. The service has refused
+// it, unless it is not the service that asks.
+func TestAttackUnseenTextOnApp(t *testing.T) {
+	t.Parallel()
+	const approval = `{"type":"Pay","dtbd":[{"key":"To","value":"Bank: %s"}]}`
+	for _, unseen := range []string{"\u200b", "\u202e", "\U000e0041", "a\ufe0f", "\n\n\n\n", "a\u0301\u0301"} {
+		b := newBench(t, nil)
+		text := "Bank: pay 10" + unseen + "00 CHF?"
+		rows := fmt.Sprintf(approval, "1"+strings.ReplaceAll(unseen, "\n", `\n`))
+		content, err := signum.SignedContent(signum.MimeTxnApproval, rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		approve := b.toSign("h2", rows)
+		approve.MimeType, approve.SignedAttrs = signum.MimeTxnApproval, SignedAttrs(content)
+		for _, r := range []mssp.DeviceRequest{b.toSign("h1", text), approve, b.toShow("h3", text)} {
+			got := b.receive(r, 0)
+			if got.asked || len(got.answers) != 1 || code(got.answers[0]) != signum.InternalError || got.answers[0].Signature != nil {
+				t.Errorf("%+q: %+v", r.Text, got)
+			}
+		}
+	}
+}
+
 // A device neither shows nor signs a text whose digest is not in the signed
 // attributes, whatever the difference.
 func TestDigestMismatch(t *testing.T) {

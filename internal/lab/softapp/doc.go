@@ -14,7 +14,8 @@
 //
 // A Device signs only what is on its screen, and only if messageDigest in the
 // signed attributes is the SHA-256 of the text shown; for a transaction approval,
-// of its rows in the form of signum.SignedContent. It declines any other request
+// of its rows in the form of signum.SignedContent. A person must be able to see every
+// character of the text. It declines any other request
 // and reports the cause in the event and the log.
 //
 // The package must not know transactions, parties, the service's store or how a

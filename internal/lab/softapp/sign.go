@@ -13,6 +13,7 @@ import (
 	"github.com/signum-mssp/signum/internal/cms"
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/visible"
 )
 
 // EnterPIN enters the passcode for the signature request on the screen. The right
@@ -141,6 +142,27 @@ func sign(key crypto.Signer, p *prompt) ([]byte, error) {
 	}
 	sum := sha256.Sum256(p.SignedAttrs)
 	return key.Sign(rand.Reader, sum[:], crypto.SHA256) // DER
+}
+
+// checkVisible returns an error if a person could not see every character of a text.
+func checkVisible(mimeType, text string) error {
+	texts := []string{text}
+	if mimeType == signum.MimeTxnApproval {
+		a, err := signum.ParseTxnApproval(text)
+		if err != nil {
+			return fmt.Errorf("the transaction approval: %w", err)
+		}
+		texts = []string{a.Type}
+		for _, r := range a.Rows {
+			texts = append(texts, r.Key, r.Value)
+		}
+	}
+	for _, s := range texts {
+		if err := visible.Check(s); err != nil {
+			return fmt.Errorf("the text has %w", err)
+		}
+	}
+	return nil
 }
 
 // checkDigest enforces "what you see is what you sign". Of a transaction approval

@@ -7,17 +7,20 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"html"
 	"html/template"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/clientaddr"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lang"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/visible"
 )
 
 // Cookies of a session, of one log-in, of a browser in which somebody has logged in
@@ -238,6 +241,22 @@ func (p *page) Time(t time.Time) template.HTML {
 	}
 	t = t.UTC()
 	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s UTC</time>`, t.Format(time.RFC3339), t.Format(layout)))
+}
+
+// Exact returns an element that lays a text out as it was signed: from left to right,
+// with each run of right-to-left letters isolated.
+func (p *page) Exact(s string) template.HTML {
+	var b strings.Builder
+	b.WriteString(`<bdo dir="ltr">`)
+	for _, r := range visible.Runs(s) {
+		if r.RightToLeft {
+			b.WriteString(`<bdi dir="rtl">` + html.EscapeString(r.Text) + `</bdi>`)
+		} else {
+			b.WriteString(html.EscapeString(r.Text))
+		}
+	}
+	b.WriteString(`</bdo>`)
+	return template.HTML(b.String())
 }
 
 // Languages returns links to this page in all languages.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/visible"
 )
 
 const maxShownText = 90 // characters
@@ -129,7 +130,8 @@ func activityOf(t *mssp.Transaction, portal string) activityRow {
 }
 
 // shortText is the beginning of the text that the phone showed. It is empty for a
-// one-time password, which is a secret.
+// one-time password, which is a secret, and for a text that hides something, which an
+// older version of the service accepted.
 func shortText(t *mssp.Transaction) string {
 	if t.OTP() {
 		return ""
@@ -147,6 +149,9 @@ func shortText(t *mssp.Transaction) string {
 			}
 			text = strings.Join(parts, " · ")
 		}
+	}
+	if visible.Check(text) != nil {
+		return ""
 	}
 	text = strings.Join(strings.Fields(text), " ")
 	if utf8.RuneCountInString(text) > maxShownText {

@@ -3,6 +3,7 @@
 
 import { clock, countdown } from '/phone/clock.js';
 import { h } from '/phone/dom.js';
+import { laidOut } from '/phone/visible.js';
 import { t } from './words.js';
 
 const format = (time, how) => new Intl.DateTimeFormat(t.locale, how).format(time);
@@ -11,7 +12,7 @@ const format = (time, how) => new Intl.DateTimeFormat(t.locale, how).format(time
 const scroller = (label, ...children) => h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': label }, children);
 
 // The longest text of a card just fits without scrolling.
-const said = (text) => h('p', { class: [...text].length > 160 ? 'said much' : 'said', dir: 'auto' }, text);
+const said = (text) => h('p', { class: [...text].length > 160 ? 'said much' : 'said' }, laidOut(text));
 
 // dialogue is a text with the time that is left.
 function dialogue(d) {
@@ -49,7 +50,7 @@ function idle({ number, messages, unread }) {
   const last = unread > 0 && messages.findLast((m) => !m.flash).text;
   return {
     parts: [h('p', { class: 'clock' }, format(now, { timeStyle: 'short' })), h('p', { class: 'date' }, format(now, { weekday: 'long', day: 'numeric', month: 'long' })),
-      h('p', { class: 'number' }, number), last !== false && h('p', { class: 'news' }, h('b', null, news), h('span', { class: 'clip', dir: 'auto' }, last))].filter(Boolean),
+      h('p', { class: 'number' }, number), last !== false && h('p', { class: 'news' }, h('b', null, news), h('span', { class: 'clip' }, laidOut(last)))].filter(Boolean),
     left: t('messages'), say: last !== false && `${news}: ${last}`,
   };
 }
