@@ -47,6 +47,9 @@ func (c *call) begin() (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if acc.full && inv.Trusted {
+		return nil, errFull
+	}
 	e := c.s.enrols.begin(inv, c.start)
 	if e == nil {
 		return nil, slow(time.Minute)
@@ -63,6 +66,7 @@ type account struct {
 	serial   string
 	recovery []byte // SHA-256 of its recovery code; nil if it has none
 	used     bool   // parties may know its serial number
+	full     bool   // it has as many Apps as it may have
 }
 
 // invited returns the invite and its account. Whatever is wrong with either, the
@@ -85,7 +89,7 @@ func (c *call) invited(hash []byte) (*mssp.Invite, *account, error) {
 	case sub.State != mssp.SubscriberActive:
 		return nil, nil, errCode
 	}
-	a := &account{serial: sub.Serial}
+	a := &account{serial: sub.Serial, full: c.s.full(sub)}
 	if a.recovery, err = c.s.cfg.Store.RecoveryHash(ctx, inv.MSISDN); err != nil {
 		return nil, nil, err
 	}
@@ -190,6 +194,9 @@ func (c *call) carryOut(e *pendingEnrolment, in *enrolRequest) (*enrolled, error
 	keep, err := c.keepsSerial(e, inv, acc, in.RecoveryCode)
 	if err != nil {
 		return nil, err
+	}
+	if keep && acc.full { // an account that is reset keeps no other App
+		return nil, errFull
 	}
 	change := &mssp.Enrolment{CodeHash: inv.CodeHash}
 	out := &enrolled{Device: e.deviceID, MSISDN: e.msisdn, Serial: acc.serial}

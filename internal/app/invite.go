@@ -14,9 +14,14 @@ import (
 // Invite makes an activation code for a subscriber and invalidates an earlier
 // one. trusted means that the subscriber asked for it with an active method; the
 // account then keeps its serial number without the recovery code.
-// mssp.ErrNotFound if there is no such subscriber.
+// mssp.ErrNotFound if there is no such subscriber; mssp.ErrAppLimit if the account
+// keeps its Apps and has as many as it may have.
 func (s *Server) Invite(ctx context.Context, msisdn string, trusted bool) (code string, expires time.Time, err error) {
-	if _, err := s.cfg.Store.Subscriber(ctx, msisdn); err != nil {
+	sub, err := s.cfg.Store.Subscriber(ctx, msisdn)
+	if err == nil && trusted && s.full(sub) {
+		err = mssp.ErrAppLimit
+	}
+	if err != nil {
 		return "", time.Time{}, fmt.Errorf("inviting %s: %w", signum.MaskMSISDN(msisdn), err)
 	}
 	code = newCode(activationLen, activationGroup)
@@ -27,6 +32,17 @@ func (s *Server) Invite(ctx context.Context, msisdn string, trusted bool) (code 
 		return "", time.Time{}, fmt.Errorf("inviting %s: %w", signum.MaskMSISDN(msisdn), err)
 	}
 	return code, i.Expires, nil
+}
+
+// full reports whether an account has as many Apps as it may have.
+func (s *Server) full(sub *mssp.Subscriber) bool {
+	n := 0
+	for _, d := range sub.Devices {
+		if d.Method == signum.App && d.State == signum.DeviceActive {
+			n++
+		}
+	}
+	return n >= s.cfg.MaxApps
 }
 
 // SetRecovery makes a new recovery code for a subscriber and invalidates the old

@@ -33,6 +33,7 @@ var (
 	errUnknown      = refuse(http.StatusNotFound, "unknown", "There is no such request.")
 	errLate         = refuse(http.StatusConflict, "late", "The request has ended.")
 	errRecovery     = refuse(http.StatusConflict, "recovery", "The recovery code is wrong.")
+	errFull         = refuse(http.StatusConflict, "apps", "The account has as many Apps as it may have. Remove one first.")
 	errUpgrade      = refuse(http.StatusGone, "upgrade", "This App is too old for the service. Install the current version.")
 	errLocked       = refuse(http.StatusForbidden, "locked", "The request was not unlocked, or another one was unlocked since.")
 	errPasskey      = refuse(http.StatusForbidden, "passkey", "The passkey was refused. Use the passcode; then remove the passkey and add it again.")

@@ -67,6 +67,7 @@ type Config struct {
 	OpenAPI        []byte // served as openapi.yaml; nil: not served
 	Limits         Limits
 	MaxConnections int // 0: 20,000
+	MaxApps        int // of an account; 0: 5
 }
 
 // Limits bound the rates of calls. A zero Rate stands for the default.
@@ -104,6 +105,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxConnections <= 0 {
 		c.MaxConnections = 20_000
+	}
+	if c.MaxApps <= 0 {
+		c.MaxApps = 5
 	}
 	c.Limits = c.Limits.withDefaults()
 	return c

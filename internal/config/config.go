@@ -165,6 +165,7 @@ type App struct {
 	VAPID          VAPID     `yaml:"vapid"`
 	Limits         AppLimits `yaml:"limits"`
 	MaxConnections int       `yaml:"max_connections"` // inboxes that are open at once
+	MaxPerAccount  int       `yaml:"max_per_account"` // Apps of one user
 }
 
 // VAPID identifies this service to push services (RFC 8292). Without keys a node
@@ -278,7 +279,7 @@ func Default() Config {
 			Limits: AppLimits{
 				Begin: Rate{10, 10}, Address: Rate{6000, 3000}, Device: Rate{120, 60}, Subscriber: Rate{240, 120},
 			},
-			MaxConnections: 20_000,
+			MaxConnections: 20_000, MaxPerAccount: 5,
 		},
 		Limits: Limits{
 			MaxBody: 64 << 10, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, ReservedFiles: 256,

@@ -268,6 +268,7 @@ func (a App) check(l *problems) {
 		r.check(l, "app.limits."+path)
 	}
 	l.atLeast("app.max_connections", a.MaxConnections, 1)
+	l.atLeast("app.max_per_account", a.MaxPerAccount, 1)
 }
 
 func (e Engine) check(l *problems) {

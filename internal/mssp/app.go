@@ -115,6 +115,9 @@ type Enrolment struct {
 	RecoveryHash []byte
 }
 
+// ErrAppLimit means that an account has as many Apps as it may have.
+var ErrAppLimit = errors.New("the account has as many Apps as it may have")
+
 // ErrInvite means that an activation code is wrong, used or expired.
 var ErrInvite = errors.New("the activation code is not valid")
 

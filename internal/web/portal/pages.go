@@ -56,6 +56,10 @@ func (p *Portal) askApp(c *call) { c.ask(&change{kind: mssp.ConsentAddApp}, "pho
 func (p *Portal) addApp(c *call) {
 	// The user has consented, so the account keeps its serial.
 	code, expires, err := p.Apps.Invite(c.r.Context(), c.session.number, true)
+	if errors.Is(err, mssp.ErrAppLimit) {
+		c.message(http.StatusConflict, "appLimit")
+		return
+	}
 	if err != nil {
 		c.fail(err)
 		return

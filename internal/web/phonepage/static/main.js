@@ -28,6 +28,7 @@ const app = {
   explain(e, t = app.t) {
     if (e instanceof Offline) return t('offline');
     if (e.code === 'slow') return t('slow');
+    if (e.code === 'apps') return t('tooMany');
     if (e.code === 'upgrade') return t('outdatedTitle');
     return t('failed', { detail: e instanceof ServiceError ? e.message : String(e.message ?? e) });
   },

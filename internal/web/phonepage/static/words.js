@@ -59,6 +59,8 @@ export const table = {
     'Dieses Konto war schon in Gebrauch. Mit seinem Wiederherstellungscode bleibt es dasselbe; ohne ihn erkennen Anbieter Sie nicht wieder.',
     'Ce compte a déjà été utilisé. Avec son code de récupération, il reste le même ; sans lui, les prestataires ne vous reconnaîtront pas.',
     'Questo conto era già in uso. Con il suo codice di recupero resta lo stesso; senza, i fornitori non la riconosceranno.'],
+  tooMany: ['This account has as many phones as it may have. Remove one first.', 'Dieses Konto hat so viele Telefone, wie es haben darf. Entfernen Sie zuerst eines.',
+    'Ce compte a déjà le nombre maximal de téléphones. Retirez-en d’abord un.', 'Questo conto ha già il numero massimo di telefoni. Rimuovetene prima uno.'],
   recoveryWrong: ['This recovery code is wrong. Correct it, or leave it empty.', 'Dieser Wiederherstellungscode ist falsch. Berichtigen Sie ihn, oder lassen Sie ihn leer.',
     'Ce code de récupération est faux. Corrigez-le ou laissez-le vide.', 'Questo codice di recupero è errato. Lo corregga o lo lasci vuoto.'],
   enrolGo: ['Set up', 'Einrichten', 'Configurer', 'Configura'],
