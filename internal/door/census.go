@@ -6,11 +6,12 @@ import (
 	"sync"
 )
 
-// Reasons why a connection is closed before its first request, or while it is idle.
+// Reasons why a connection is closed.
 const (
 	ReasonAddress  = "address"  // too many of one address
 	ReasonListener = "listener" // too many of the listener
 	ReasonProxy    = "proxy"    // a trusted proxy did not name its client
+	ReasonFraming  = "framing"  // a request has both Content-Length and Transfer-Encoding
 )
 
 // census counts the connections of a door, and those of strangers by address as well.

@@ -1,7 +1,6 @@
 package door
 
 import (
-	"crypto/tls"
 	"errors"
 	"net"
 	"sync/atomic"
@@ -25,7 +24,10 @@ type conn struct {
 
 // connOf returns the connection below a TLS connection; nil if there is none.
 func connOf(c net.Conn) *conn {
-	if t, ok := c.(*tls.Conn); ok {
+	switch t := c.(type) {
+	case *framed:
+		return t.conn
+	case interface{ NetConn() net.Conn }: // TLS
 		c = t.NetConn()
 	}
 	below, _ := c.(*conn)

@@ -12,5 +12,8 @@
 // HTTP/2 also by stream, because a client that grants no window stops an answer
 // before it reaches the connection.
 //
+// The door also refuses requests over HTTP/1.1 that a proxy may divide in another way
+// than net/http: see framing.
+//
 // It must not know what is served, and holds no rule about parties or users.
 package door

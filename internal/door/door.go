@@ -56,7 +56,7 @@ type Config struct {
 }
 
 // Reasons are all those of Refused.
-func Reasons() []string { return []string{ReasonAddress, ReasonListener, ReasonProxy} }
+func Reasons() []string { return []string{ReasonAddress, ReasonListener, ReasonProxy, ReasonFraming} }
 
 // Door serves one listener.
 type Door struct {
@@ -109,7 +109,7 @@ func (d *Door) Run(ctx context.Context) error {
 
 func (d *Door) server(requests context.Context) *http.Server {
 	srv := &http.Server{
-		Handler:           event.Handler(d.Log, "HTTP handler", d.patient(d.Handler)),
+		Handler:           event.Handler(d.Log, "HTTP handler", d.unambiguous(d.patient(d.Handler))),
 		TLSConfig:         d.TLS,
 		ReadTimeout:       d.ReadTimeout,
 		ReadHeaderTimeout: headerTimeout,
@@ -117,6 +117,9 @@ func (d *Door) server(requests context.Context) *http.Server {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          d.ErrorLog,
 		BaseContext:       func(net.Listener) context.Context { return requests },
+		ConnContext:       withFraming,
+		// OPTIONS * is a request like others: each has its check.
+		DisableGeneralOptionsHandler: true,
 	}
 	new(idleConns).watch(srv)
 	closeIdle := srv.ConnState
@@ -124,6 +127,9 @@ func (d *Door) server(requests context.Context) *http.Server {
 		closeIdle(c, s)
 		if below := connOf(c); below != nil && s != http.StateClosed {
 			d.census.rest(below, s == http.StateNew || s == http.StateIdle)
+		}
+		if f := framingOf(c); f != nil && s == http.StateHijacked {
+			f.state = off // what follows is not HTTP
 		}
 	}
 	return srv

@@ -58,7 +58,7 @@ func (e *entrance) next() bool {
 	behind := e.d.Proxy != nil && e.d.Proxy(clientaddr.OfConn(c))
 	if !behind && e.d.TLS == nil {
 		if in := e.admit(c); in != nil {
-			return e.hand(arrival{conn: in})
+			return e.hand(arrival{conn: asHTTP(in, nil)})
 		}
 		return true
 	}
@@ -86,17 +86,15 @@ func (e *entrance) greet(c net.Conn, behind bool) {
 	if in == nil {
 		return
 	}
-	ready := net.Conn(in)
 	_ = in.SetDeadline(deadline)
+	var t *tls.Conn
 	if e.d.TLS != nil {
-		t := e.handshake(in)
-		if t == nil {
+		if t = e.handshake(in); t == nil {
 			return
 		}
-		ready = t
 	}
 	_ = in.SetDeadline(time.Time{})
-	e.hand(arrival{conn: ready})
+	e.hand(arrival{conn: asHTTP(in, t)})
 }
 
 // unwrap reads which client is behind a proxy. It returns nil if the proxy does not

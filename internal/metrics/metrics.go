@@ -61,7 +61,7 @@ func New(registry *prometheus.Registry, version string) (*Metrics, error) {
 	m.suppressed = m.counters("signum_log_suppressed_total", "Lines that were counted instead of logged, because the last minute has enough of their kind.", "kind")
 	m.unreadable = m.counters("signum_store_unreadable_rows_total", "Rows that could not be read; each counts once.", "kind")
 	m.acceptErrors = m.counters("signum_accept_errors_total", "Connections that could not be accepted.", "listener")
-	m.refused = m.counters("signum_connections_refused_total", "Connections that were closed because there were too many, or because a proxy named no client.", "listener", "reason")
+	m.refused = m.counters("signum_connections_refused_total", "Connections that the listener closed, by reason.", "listener", "reason")
 	m.Counters("signum_panics_total", "Panics that were kept inside their goroutine or call, of the whole process.", "place", event.Panics)
 	m.buildInfo(version)
 	if m.err != nil {
