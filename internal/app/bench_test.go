@@ -64,8 +64,8 @@ func BenchmarkConnections(b *testing.B) {
 			defer c.Close()
 		}
 		b.ReportMetric(float64(inUse()-before)/n, "B/conn")
-		if w.server.connections() != n {
-			b.Fatalf("%d connections", w.server.connections())
+		if w.server.Connected() != n {
+			b.Fatalf("%d connections", w.server.Connected())
 		}
 	}
 }

@@ -98,32 +98,55 @@ func (c *call) mayConnect() error {
 			return errUnauthorised
 		}
 	}
-	if c.s.connections() >= c.s.cfg.MaxConnections {
+	if !c.s.hasRoom() {
 		return slow(helloWait)
 	}
 	return nil
 }
 
-func (s *Server) connections() int {
+// hasRoom reports whether one more connection may come: it can take the place of one
+// that has not said hello.
+func (s *Server) hasRoom() bool {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
-	return len(s.registry.conns)
+	return len(s.registry.conns) < s.cfg.MaxConnections || len(s.registry.strangers) > 0
 }
 
+// join adds a connection. When there are too many, one that has not said hello is
+// cut, whichever it is: strangers who fill the table keep no App out, because its
+// hello comes at once.
 func (s *Server) join(c *conn) bool {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
 	if len(s.registry.conns) >= s.cfg.MaxConnections {
-		return false
+		victim := s.registry.stranger()
+		if victim == nil {
+			return false
+		}
+		s.registry.drop(victim)
+		victim.cut()
 	}
-	s.registry.conns[c] = struct{}{}
+	s.registry.conns[c], s.registry.strangers[c] = struct{}{}, struct{}{}
 	return true
+}
+
+// stranger returns a connection that has not said hello; nil if there is none.
+func (r *registry) stranger() *conn {
+	for c := range r.strangers {
+		return c
+	}
+	return nil
+}
+
+func (r *registry) drop(c *conn) {
+	delete(r.conns, c)
+	delete(r.strangers, c)
 }
 
 func (s *Server) leave(c *conn) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
-	delete(s.registry.conns, c)
+	s.registry.drop(c)
 	if mb := s.registry.mailboxes[c.device]; mb != nil && mb.conn == c {
 		mb.conn = nil
 		s.registry.dropEmpty(c.device)
@@ -137,6 +160,7 @@ func (s *Server) register(c *conn, a *mssp.AppDevice) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
 	c.device, c.msisdn = a.DeviceID, a.MSISDN
+	delete(s.registry.strangers, c)
 	mb := s.registry.mailbox(a.DeviceID, a.MSISDN)
 	if mb.conn != nil {
 		mb.conn.close(closeReplaced, "another inbox was opened")

@@ -241,7 +241,7 @@ func TestSilence(t *testing.T) {
 	p := w.enrol(alice)
 	mute, quiet := p.dial(), p.connect()
 	quiet.welcome()
-	eventually(t, "both are there", func() bool { return w.server.connections() == 2 })
+	eventually(t, "both are there", func() bool { return w.server.Connected() == 2 })
 	w.clock.Advance(helloWait)
 	w.server.sweep(w.clock.Now())
 	mute.closed(4408, "")
@@ -273,6 +273,29 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
+// Strangers who open inboxes and say nothing keep no App out.
+func TestAttackSilentInboxes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) { c.MaxConnections = 10 })
+	p, other := w.enrol(alice), w.enrol(bob)
+	first := p.connect()
+	first.welcome()
+	for range 30 {
+		p.dial()
+	}
+	// One of the thirty may come in between and cut this one. An App tries again.
+	for ctx := t.Context(); ctx.Err() == nil; {
+		if _, err := other.connect().hear(); err == nil {
+			break
+		}
+	}
+	if n := w.server.Connected(); n > 10 {
+		t.Errorf("%d connections, want 10 at most", n)
+	}
+	w.ask(p, "h1")
+	first.expect("request")
+}
+
 func TestTooManyConnections(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.MaxConnections = 1 })
@@ -289,12 +312,12 @@ func TestClose(t *testing.T) {
 	p := w.enrol(alice)
 	in, mute := p.connect(), p.dial()
 	in.welcome()
-	eventually(t, "both are there", func() bool { return w.server.connections() == 2 })
+	eventually(t, "both are there", func() bool { return w.server.Connected() == 2 })
 	go w.server.Close()
 	in.closed(websocket.StatusGoingAway, "the service is stopping")
 	mute.closed(websocket.StatusGoingAway, "")
 	w.server.Close()
-	if n := w.server.connections(); n != 0 {
+	if n := w.server.Connected(); n != 0 {
 		t.Errorf("%d connections", n)
 	}
 }

@@ -61,12 +61,13 @@ func newPendingEnrolments() pendingEnrolments {
 	return pendingEnrolments{by: make(map[string]*pendingEnrolment), byCode: make(map[string]*invitation)}
 }
 
-// begin starts an enrolment for an invite; nil if there are too many.
+// begin starts an enrolment for an invite. When there are too many, the oldest is
+// evicted, and its App has to begin again.
 func (s *pendingEnrolments) begin(i *mssp.Invite, now time.Time) *pendingEnrolment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.by)-s.kept >= maxEnrolments {
-		return nil
+		s.drop(s.oldest(false))
 	}
 	inv := s.byCode[string(i.CodeHash)]
 	if inv == nil {
@@ -106,13 +107,15 @@ func (s *pendingEnrolments) finished(e *pendingEnrolment, now time.Time) {
 	}
 	e.finished = true
 	if s.kept++; s.kept > maxEnrolments {
-		s.drop(s.oldestKept())
+		s.drop(s.oldest(true))
 	}
 }
 
-func (s *pendingEnrolments) oldestKept() (oldest *pendingEnrolment) {
+// oldest returns the enrolment that expires first, of those that are finished or of
+// the others.
+func (s *pendingEnrolments) oldest(finished bool) (oldest *pendingEnrolment) {
 	for _, e := range s.by {
-		if e.finished && (oldest == nil || e.expires.Before(oldest.expires)) {
+		if e.finished == finished && (oldest == nil || e.expires.Before(oldest.expires)) {
 			oldest = e
 		}
 	}

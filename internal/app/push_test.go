@@ -217,7 +217,7 @@ func TestWake(t *testing.T) {
 	s.next()
 	// A request for App2App wakes no App.
 	_ = in.ws.CloseNow()
-	eventually(t, "the inbox is closed", func() bool { return w.server.connections() == 0 })
+	eventually(t, "the inbox is closed", func() bool { return w.server.Connected() == 0 })
 	w.ask(p, "h4", func(r *mssp.DeviceRequest) { r.App2App = &mssp.App2App{TokenHash: "x"} })
 	w.clock.Advance(shownWithin)
 	w.server.sweep(w.clock.Now())

@@ -55,10 +55,14 @@ type registry struct {
 	mailboxes map[string]*mailbox
 	accounts  map[string][]string // by number, the devices that have a mailbox
 	conns     map[*conn]struct{}  // all connections, also before their hello
+	strangers map[*conn]struct{}  // those of them before their hello
 }
 
 func newRegistry() registry {
-	return registry{mailboxes: make(map[string]*mailbox), accounts: make(map[string][]string), conns: make(map[*conn]struct{})}
+	return registry{
+		mailboxes: make(map[string]*mailbox), accounts: make(map[string][]string),
+		conns: make(map[*conn]struct{}), strangers: make(map[*conn]struct{}),
+	}
 }
 
 // mailbox returns the mailbox of a device of this account.

@@ -80,7 +80,7 @@ type Limits struct {
 
 func (l Limits) withDefaults() Limits {
 	return Limits{
-		Begin:      cmp.Or(l.Begin, limit.PerMinute(10, 10)),
+		Begin:      cmp.Or(l.Begin, limit.PerMinute(60, 60)),
 		Address:    cmp.Or(l.Address, limit.PerMinute(6000, 3000)),
 		Device:     cmp.Or(l.Device, limit.PerMinute(120, 60)),
 		Subscriber: cmp.Or(l.Subscriber, limit.PerMinute(240, 120)),

@@ -277,7 +277,7 @@ func Default() Config {
 		},
 		App: App{
 			Limits: AppLimits{
-				Begin: Rate{10, 10}, Address: Rate{6000, 3000}, Device: Rate{120, 60}, Subscriber: Rate{240, 120},
+				Begin: Rate{60, 60}, Address: Rate{6000, 3000}, Device: Rate{120, 60}, Subscriber: Rate{240, 120},
 			},
 			MaxConnections: 20_000, MaxPerAccount: 5,
 		},
