@@ -121,10 +121,16 @@ func Source(q *http.Request) string {
 // Key returns what stands for the client in a limit: the address, and of IPv6
 // the /64 network, because one customer has at least that. All unknown
 // addresses have one key.
-func Key(q *http.Request) string {
+func Key(q *http.Request) string { return network(q, 64) }
+
+// SiteKey is Key for all networks of one site: of IPv6 the /48, because many customers
+// have that much.
+func SiteKey(q *http.Request) string { return network(q, 48) }
+
+func network(q *http.Request, bits int) string {
 	a := Of(q)
 	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
+		if p, err := a.Prefix(bits); err == nil {
 			return p.String()
 		}
 	}

@@ -228,7 +228,9 @@ func TestAttackLoginFlood(t *testing.T) {
 			if owner == nil {
 				return
 			}
+			f.mu.Lock()
 			f.after = 0
+			f.mu.Unlock()
 			if owner.logIn(number); owner.at != "/me" {
 				t.Errorf("the owner's browser is at %s", owner.at)
 			}

@@ -9,16 +9,25 @@ import (
 )
 
 // maxLogins bounds the log-ins in memory, to some 20 MB. When the table is full, the
-// oldest is evicted, and its browser must start over. To evict somebody who is still
-// looking at the phone, an attacker needs this many log-ins within the time of one;
-// with the limit by address that takes 2,500 networks. Refusing new log-ins instead
-// would let far fewer attackers close the portal for everybody.
-const maxLogins = 50_000
+// oldest is evicted, and its browser must start over. One that a phone is asked about
+// is spared, as long as it is not one of maxSpared in a row: invented numbers, however
+// many, evict nobody who is looking at the phone. Refusing new log-ins instead would
+// let an attacker close the portal for everybody.
+const (
+	maxLogins = 50_000
+	maxSpared = 100
+)
 
 // login is one log-in of one browser.
 type login struct {
 	*prompt.Prompt
 	lang string
+}
+
+// live reports whether a phone is asked, or has approved.
+func (l *login) live() bool {
+	s := l.State()
+	return s == prompt.Waiting || s == prompt.Approved
 }
 
 // loginTable maps the hash of a cookie to its log-in, oldest first.
@@ -54,13 +63,18 @@ func (ls *loginTable) resume(old, cookie string, same func(*login) bool) bool {
 func (ls *loginTable) put(cookie string, l *login) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	for {
-		_, o, ok := ls.lru.GetOldest()
+	for spared := 0; ; {
+		k, o, ok := ls.lru.GetOldest()
 		if !ok || o.Age() < loginKeep && ls.lru.Len() < maxLogins {
 			break
 		}
-		o.End()
 		ls.lru.RemoveOldest()
+		if spared < maxSpared && o.live() {
+			ls.lru.Add(k, o)
+			spared++
+			continue
+		}
+		o.End()
 	}
 	ls.lru.Add(hashOf(cookie), l)
 }

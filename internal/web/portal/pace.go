@@ -24,9 +24,14 @@ import (
 //     exceed a minute. From another network, the owner waits a minute at most.
 //
 // The limit by address is checked first, because it bounds how many numbers one client
-// can make up.
+// can make up. One by site follows, for clients with many networks. In a crowd, which is
+// more log-ins than people make, each site gets only a few, so that those who make the
+// crowd are slowed down and a person elsewhere is not.
 const (
 	loginsPerAddress = 20
+	loginsPerSite    = 100
+	loginsInCrowd    = 5 // of one site
+	crowd            = 3000
 	loginsOfKnown    = 5
 	changesPerNumber = 10
 	loginWindow      = 5 * time.Minute
@@ -45,6 +50,8 @@ var (
 // pace decides how often the phone of a number may be asked to log in.
 type pace struct {
 	address, known   *limit.Limiter
+	site, crowded    *limit.Limiter
+	all              *limit.Limiter // has one key
 	network, numbers *limit.Pauses
 
 	mu     sync.Mutex
@@ -55,6 +62,9 @@ func newPace() *pace {
 	p := &pace{
 		address: limit.New(limit.PerWindow(loginsPerAddress, loginWindow), limit.DefaultKeys),
 		known:   limit.New(limit.PerWindow(loginsOfKnown, loginWindow), limit.DefaultKeys),
+		site:    limit.New(limit.PerWindow(loginsPerSite, loginWindow), limit.DefaultKeys),
+		crowded: limit.New(limit.PerWindow(loginsInCrowd, loginWindow), limit.DefaultKeys),
+		all:     limit.New(limit.PerWindow(crowd, loginWindow), 1),
 		network: limit.NewPauses(pauseOfNetwork, limit.DefaultKeys),
 		numbers: limit.NewPauses(pauseOfNumber, limit.DefaultKeys),
 	}
@@ -70,6 +80,15 @@ func (p *pace) take(r *http.Request, number string, known bool, now time.Time) t
 	}
 	if known {
 		return p.known.Take(number, now)
+	}
+	site := clientaddr.SiteKey(r)
+	if wait := p.site.Take(site, now); wait > 0 {
+		return wait
+	}
+	if p.all.Take("", now) > 0 {
+		if wait := p.crowded.Take(site, now); wait > 0 {
+			return wait
+		}
 	}
 	if wait := p.network.Take(from+" "+number, now); wait > 0 {
 		return wait
