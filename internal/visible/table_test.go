@@ -45,6 +45,7 @@ var properties = map[string]class{
 var corrections = map[rune]class{
 	'\t': blank, '\n': blank, '\f': blank, '\r': blank,
 	'\u2800': blank, '\U0001d159': blank, // empty pattern of Braille, head of no note
+	'\U00013441': blank, '\U00013442': blank, // full and half blank of hieroglyphs
 	'\ufffc': refused, '\ufffd': refused, // stand for something that is not text
 }
 

@@ -313,6 +313,8 @@ func TestReceipt(t *testing.T) {
 		"sealed 8 bits":   {"", seal('a', 0xc3, 0xbc), nil, "", applet.Refused},
 		"sealed escape":   {"", seal('a', 0x1b), nil, "", applet.Refused},
 		"sealed reorders": {"", seal(0x80, 0x20, 0x2e, 0, 'a'), nil, "", applet.Refused},
+		"sealed hides":    {"", seal(0x80, 0, 'a', 0x20, 0x0b, 0, 'b'), nil, "", applet.Refused},
+		"sealed lines":    {"", seal([]byte("a\n\n\n\nb")...), nil, "", applet.Refused},
 		"not sealed":      {"", make([]byte, 256), nil, "", applet.Refused},
 	}
 	n := 0

@@ -68,7 +68,7 @@ func TestHandsetInBrowser(t *testing.T) {
 	browser := webtest.NewBrowser(t)
 	for name, test := range map[string]func(*testing.T, context.Context){
 		"sign": testSIMSign, "cancel": testSIMCancel, "activate": testSIMActivate, "messages": testSIMMessages, "reload": testSIMReload,
-		"tabs": testSIMTabs, "restart": testSIMRestart, "keyboard": testSIMKeyboard, "languages": testSIMLanguages, "twice": testSIMTwice,
+		"tabs": testSIMTabs, "restart": testSIMRestart, "keyboard": testSIMKeyboard, "texts": testSIMTexts, "languages": testSIMLanguages, "twice": testSIMTwice,
 		"stale": testSIMStale, "hand": testSIMHand, "list": testSIMList, "gone": testSIMGone, "link": testSIMLink,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, browser) })

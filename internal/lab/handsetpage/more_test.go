@@ -197,3 +197,24 @@ func testSIMLink(t *testing.T, browser context.Context) {
 		t.Error("a link to SIM phones, but there are none")
 	}
 }
+
+// testSIMTexts: messages from anywhere are laid out in order, and those that hide
+// something are not shown.
+func testSIMTexts(t *testing.T, browser context.Context) {
+	s := newSIMService(t)
+	p := s.open(t, browser, simAnna)
+	s.text(simAnna, "Pay 12 \u05e9\u05dc\u05d5\u05dd - 30", true)
+	p.View("flash")
+	p.Says(".said", "Pay 12")
+	if got := webtest.Eval[string](p, `document.querySelector('.said bdo[dir=ltr] bdi[dir=rtl]').textContent`); got != "\u05e9\u05dc\u05d5\u05dd" {
+		t.Errorf("isolated: %q", got)
+	}
+	p.Key("left")
+	p.View("idle")
+	s.text(simAnna, "Pay 10\u200b00 CHF", true)
+	p.View("flash")
+	p.Says(".said", "nobody can see")
+	if webtest.Eval[bool](p, `document.body.innerText.includes('CHF')`) {
+		t.Error("a text that hides something is shown")
+	}
+}

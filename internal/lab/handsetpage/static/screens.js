@@ -3,7 +3,7 @@
 
 import { clock, countdown } from '/phone/clock.js';
 import { h } from '/phone/dom.js';
-import { laidOut } from '/phone/visible.js';
+import { laidOut, refusal } from '/phone/visible.js';
 import { t } from './words.js';
 
 const format = (time, how) => new Intl.DateTimeFormat(t.locale, how).format(time);
@@ -11,8 +11,12 @@ const format = (time, how) => new Intl.DateTimeFormat(t.locale, how).format(time
 // Texts that are longer than the screen scroll, with the keyboard too.
 const scroller = (label, ...children) => h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': label }, children);
 
+// A text that hides something is not shown. The card refuses such texts, but short
+// messages come from anywhere.
+const shown = (text) => (refusal(text) ? h('em', null, t('forgedMessage')) : laidOut(text));
+
 // The longest text of a card just fits without scrolling.
-const said = (text) => h('p', { class: [...text].length > 160 ? 'said much' : 'said' }, laidOut(text));
+const said = (text) => h('p', { class: [...text].length > 160 ? 'said much' : 'said' }, shown(text));
 
 // dialogue is a text with the time that is left.
 function dialogue(d) {
@@ -50,7 +54,7 @@ function idle({ number, messages, unread }) {
   const last = unread > 0 && messages.findLast((m) => !m.flash).text;
   return {
     parts: [h('p', { class: 'clock' }, format(now, { timeStyle: 'short' })), h('p', { class: 'date' }, format(now, { weekday: 'long', day: 'numeric', month: 'long' })),
-      h('p', { class: 'number' }, number), last !== false && h('p', { class: 'news' }, h('b', null, news), h('span', { class: 'clip' }, laidOut(last)))].filter(Boolean),
+      h('p', { class: 'number' }, number), last !== false && h('p', { class: 'news' }, h('b', null, news), h('span', { class: 'clip' }, shown(last)))].filter(Boolean),
     left: t('messages'), say: last !== false && `${news}: ${last}`,
   };
 }
