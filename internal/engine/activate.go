@@ -46,7 +46,6 @@ func (e *Engine) activate(ctx context.Context, t *mssp.Transaction, a mssp.Devic
 	if err != nil {
 		return fmt.Errorf("preparing transaction %s: %w", t.ID, err)
 	}
-	e.cfg.Logger.InfoContext(ctx, "SIM activated", "trans_id", t.ID, "msisdn", signum.MaskMSISDN(t.MSISDN), "device", t.DeviceID, "certificate", cert.Serial)
 	if !ok {
 		return nil // the transaction has ended meanwhile; the SIM stays active
 	}
@@ -102,13 +101,13 @@ func (e *Engine) certify(ctx context.Context, t *mssp.Transaction, a mssp.Device
 		return nil, err
 	}
 	if keep {
-		cert, err := e.issue(ctx, s.Serial, key, &mssp.Activation{DeviceID: t.DeviceID, KeyType: kind})
+		cert, err := e.issue(ctx, t, s.Serial, key, &mssp.Activation{DeviceID: t.DeviceID, KeyType: kind})
 		if !errors.Is(err, mssp.ErrConsent) { // else the consent was withdrawn or used meanwhile
 			return cert, err
 		}
 	}
 	next := e.cfg.NewSerial()
-	cert, err := e.issue(ctx, next, key, &mssp.Activation{DeviceID: t.DeviceID, KeyType: kind, Serial: next})
+	cert, err := e.issue(ctx, t, next, key, &mssp.Activation{DeviceID: t.DeviceID, KeyType: kind, Serial: next})
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +144,7 @@ func (e *Engine) keepsSerial(ctx context.Context, t *mssp.Transaction) (bool, er
 
 // issue certifies the key for the account with this serial and activates the device. A
 // certificate that is given to no device is revoked.
-func (e *Engine) issue(ctx context.Context, serial string, key crypto.PublicKey, a *mssp.Activation) (*mssp.Certificate, error) {
+func (e *Engine) issue(ctx context.Context, t *mssp.Transaction, serial string, key crypto.PublicKey, a *mssp.Activation) (*mssp.Certificate, error) {
 	const cessation = 5
 	cert, err := e.cfg.Issuer.Issue(ctx, serial, a.DeviceID, key)
 	if err != nil {
@@ -154,6 +153,7 @@ func (e *Engine) issue(ctx context.Context, serial string, key crypto.PublicKey,
 	a.CertSerial, a.At = cert.Serial, e.now()
 	err = e.cfg.Store.ActivateDevice(ctx, a)
 	if err == nil {
+		e.activated(ctx, t, a)
 		return cert, nil
 	}
 	if errors.Is(err, mssp.ErrConsent) || errors.Is(err, mssp.ErrDeviceState) {
@@ -162,6 +162,15 @@ func (e *Engine) issue(ctx context.Context, serial string, key crypto.PublicKey,
 		}
 	}
 	return nil, err
+}
+
+// activated says that a SIM is active, to the log and to its user.
+func (e *Engine) activated(ctx context.Context, t *mssp.Transaction, a *mssp.Activation) {
+	e.cfg.Logger.InfoContext(ctx, "SIM activated", "trans_id", t.ID, "msisdn", signum.MaskMSISDN(t.MSISDN), "device", a.DeviceID,
+		"certificate", a.CertSerial, "new_serial", a.Serial != "")
+	if e.cfg.Notifier != nil {
+		e.cfg.Notifier.Notify(ctx, mssp.Change{MSISDN: t.MSISDN, Kind: mssp.NoticeSIMActivated, DeviceID: a.DeviceID, Lang: t.Lang})
+	}
 }
 
 // revokeEnded revokes the certificates of the devices that ended with the old serial

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -302,9 +303,14 @@ func TestActivationChangesSerial(t *testing.T) {
 					_, _ = w.store.TakeConsent(t.Context(), s.MSISDN, mssp.ConsentActivate, sim.ID, w.clock.Now())
 				}
 			}}
+			var told []mssp.Change // before the request is answered
+			w.cfg.Notifier = notifier(func(c mssp.Change) { told = append(told, c) })
 			resp, err := w.ask(s, profile(signum.ProfileSTK))
 			if err != nil {
 				t.Fatalf("%s: %v", tt.name, err)
+			}
+			if want := []mssp.Change{{MSISDN: s.MSISDN, Kind: mssp.NoticeSIMActivated, DeviceID: sim.ID, Lang: "en"}}; !slices.Equal(told, want) {
+				t.Errorf("%s: told %+v", tt.name, told)
 			}
 			got := w.verify(resp.Signature)
 			if now := w.find(s); now.Serial != got.Serial || (got.Serial != s.Serial) != tt.another {
@@ -322,6 +328,10 @@ func TestActivationChangesSerial(t *testing.T) {
 		}
 	})
 }
+
+type notifier func(mssp.Change)
+
+func (n notifier) Notify(_ context.Context, c mssp.Change) { n(c) }
 
 // interrupted does something after each certificate that it issues.
 type interrupted struct {

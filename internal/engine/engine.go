@@ -24,6 +24,7 @@ type Config struct {
 	// NewSerial returns a serial number for an account that may not keep its own.
 	// Required with Issuer.
 	NewSerial func() string
+	Notifier  mssp.Notifier   // tells users that their SIM was activated; nil: nobody is told
 	Texts     mssp.TextSender // for one-time passwords; nil: their profiles are refused with 109
 	Chains    mssp.Chains     // the CAs that stand after a subscriber's certificate in its CMS
 	MSSPURI   string          // MSSP_ID/URI of answers

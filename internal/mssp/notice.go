@@ -11,17 +11,20 @@ type NoticeKind string
 
 // The changes that are announced.
 const (
-	NoticeAppAdded      NoticeKind = "app_added"
-	NoticeAppRemoved    NoticeKind = "app_removed"
-	NoticeSIMEnded      NoticeKind = "sim_ended"
-	NoticeSIMActivated  NoticeKind = "sim_activated"
+	NoticeAppAdded     NoticeKind = "app_added"
+	NoticeAppRemoved   NoticeKind = "app_removed"
+	NoticeSIMEnded     NoticeKind = "sim_ended"
+	NoticeSIMActivated NoticeKind = "sim_activated"
+	// NoticeSIMWaiting: the operator gave the account another SIM, or lets one that had
+	// ended be activated again. The owner can end it before somebody activates it.
+	NoticeSIMWaiting    NoticeKind = "sim_waiting"
 	NoticeRecoveryCode  NoticeKind = "recovery_code"  // there is a new one
 	NoticeRecoveryLogin NoticeKind = "recovery_login" // somebody logged in with it
 )
 
 // NoticeKinds are all of them.
 var NoticeKinds = []NoticeKind{
-	NoticeAppAdded, NoticeAppRemoved, NoticeSIMEnded, NoticeSIMActivated, NoticeRecoveryCode, NoticeRecoveryLogin,
+	NoticeAppAdded, NoticeAppRemoved, NoticeSIMEnded, NoticeSIMActivated, NoticeSIMWaiting, NoticeRecoveryCode, NoticeRecoveryLogin,
 }
 
 // Known reports whether this is one of NoticeKinds.

@@ -119,8 +119,8 @@ type Store interface {
 	// there is no such device.
 	SetPINBlocked(ctx context.Context, deviceID string, blocked bool) error
 	// EndDevice ends a device: it becomes inactive, so that requests treat it as absent,
-	// and no request activates it. The first reason stays. ErrNotFound if there is no
-	// such device.
+	// and no request activates it. The first reason stays; a consent to the activation
+	// of the device does not. ErrNotFound if there is no such device.
 	EndDevice(ctx context.Context, deviceID string, why DeviceEnd, at time.Time) error
 	// ReopenDevice makes a SIM that has ended registered again, without a certificate:
 	// the next request of a party with auto activation activates it. A registered SIM

@@ -53,7 +53,7 @@ func (n *Node) newSIMs(context.Context) error {
 	n.onClose(func() error { n.SIMs.Close(); return nil })
 	n.Cards, err = simcards.New(simcards.Config{
 		Store: n.Store, Keys: n.KeyRing, Revoke: n.CA.Revoke, NewSerial: ca.NewSerial, ParseMSISDN: policy.ParseMSISDN,
-		Network: signum.Network(c.HomeNetwork), Placed: n.deps.CardAssigned, Clock: n.deps.Clock,
+		Network: signum.Network(c.HomeNetwork), Placed: n.deps.CardAssigned, Clock: n.deps.Clock, Logger: n.deps.Logger,
 	})
 	return err
 }

@@ -31,7 +31,12 @@ func (p *Provisioner) End(ctx context.Context, msisdn string) error {
 				return fmt.Errorf("simcards: certificate %s of the SIM: %w", c.Serial, err)
 			}
 		}
-		return p.cfg.Store.EndDevice(ctx, d.ID, mssp.EndedByOperator, p.cfg.Clock.Now())
+		ended := d.Ended != ""
+		err := p.cfg.Store.EndDevice(ctx, d.ID, mssp.EndedByOperator, p.cfg.Clock.Now())
+		if err == nil && !ended {
+			p.tell(ctx, mssp.NoticeSIMEnded, "SIM ended", msisdn, d.ID)
+		}
+		return err
 	})
 }
 
@@ -47,11 +52,22 @@ func (p *Provisioner) Reopen(ctx context.Context, msisdn string, keepSerial bool
 			return refusef(err, "the SIM of %s is active", signum.MaskMSISDN(msisdn))
 		case errors.Is(err, mssp.ErrCardState):
 			return refusef(err, "the card of %s is blocked: unblock it first", signum.MaskMSISDN(msisdn))
-		case err != nil || !keepSerial:
-			return err
+		case err == nil && keepSerial:
+			err = p.allow(ctx, msisdn, d.ID)
 		}
-		return p.allow(ctx, msisdn, d.ID)
+		if err == nil {
+			p.tell(ctx, mssp.NoticeSIMWaiting, "SIM reopened", msisdn, d.ID)
+		}
+		return err
 	})
+}
+
+// tell says what happened to a SIM, to the log and to its user.
+func (p *Provisioner) tell(ctx context.Context, k mssp.NoticeKind, what, msisdn, deviceID string) {
+	p.cfg.Logger.InfoContext(ctx, what, "msisdn", signum.MaskMSISDN(msisdn), "device", deviceID)
+	if p.cfg.Notifier != nil {
+		p.cfg.Notifier.Notify(ctx, mssp.Change{MSISDN: msisdn, Kind: k, DeviceID: deviceID})
+	}
 }
 
 // onSIM does something with the SIM of a subscriber.

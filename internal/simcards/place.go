@@ -234,6 +234,7 @@ func (p *Provisioner) swap(ctx context.Context, sub *mssp.Subscriber, c *mssp.Ca
 		return nil, err
 	}
 	c.MSISDN, c.DeviceID, c.State = sub.MSISDN, d.ID, mssp.CardActive
+	p.tell(ctx, mssp.NoticeSIMWaiting, "SIM swapped", sub.MSISDN, d.ID)
 	return pl, nil
 }
 

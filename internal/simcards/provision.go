@@ -45,8 +45,10 @@ type Config struct {
 	// may be called again for the same card and must then change nothing. Several
 	// goroutines may call it at the same time. May be nil.
 	Placed func(ctx context.Context, c ImportedCard) error
-	Clock  mssp.Clock   // nil: the machine's
-	Logger *slog.Logger // nil: none
+	// Notifier tells users what happened to their SIM. May be nil.
+	Notifier mssp.Notifier
+	Clock    mssp.Clock   // nil: the machine's
+	Logger   *slog.Logger // nil: none
 }
 
 // ImportedCard is a card after a change, with its keys in the clear. It never prints

@@ -30,11 +30,16 @@ type testBook struct {
 	keys    *KeyRing
 	clock   *testkit.Clock
 	revoked []string
+	told    []string // to users
 
 	mu     sync.Mutex
 	placed []ImportedCard
 	refuse string // ICCID of the card that its phone does not take
 }
+
+type notifier func(mssp.Change)
+
+func (n notifier) Notify(_ context.Context, c mssp.Change) { n(c) }
 
 func newTestBook(t *testing.T) *testBook {
 	t.Helper()
@@ -61,6 +66,11 @@ func newTestBook(t *testing.T) *testBook {
 			b.revoked = append(b.revoked, fmt.Sprint(serial, " ", reason))
 			return s.RevokeCertificate(ctx, serial, b.clock.Now(), reason)
 		},
+		Notifier: notifier(func(c mssp.Change) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.told = append(b.told, string(c.Kind)+" "+c.MSISDN+" "+c.DeviceID)
+		}),
 		Placed: func(_ context.Context, c ImportedCard) error {
 			b.mu.Lock()
 			defer b.mu.Unlock()

@@ -35,6 +35,11 @@ UPDATE devices SET pin_blocked = $2 WHERE id = $1`}
 UPDATE devices SET state = 'INACTIVE', ended = CASE WHEN ended = '' THEN $2 ELSE ended END,
     ended_at = CASE WHEN ended = '' THEN $3 ELSE ended_at END
 WHERE id = $1`}
+	// A consent to the activation of a SIM does not outlive its activation or its end.
+	voidConsent = &query{text: `
+DELETE FROM consents WHERE msisdn = (SELECT msisdn FROM devices WHERE id = $1) AND kind = 'activate_sim' AND subject = $1`}
+	voidConsents = &query{text: `
+DELETE FROM consents WHERE msisdn = $1 AND kind = 'activate_sim'`}
 	reopenDevice = &query{text: `
 UPDATE devices SET state = 'REGISTERED', cert_serial = NULL, pin_blocked = false, ended = '', ended_at = NULL
 WHERE id = $1 AND state = 'INACTIVE'`}
@@ -106,7 +111,7 @@ func (s *session) activate(ctx context.Context, a *mssp.Activation) error {
 		return refuse(fmt.Errorf("store: device %s is %s: %w", a.DeviceID, state, mssp.ErrDeviceState))
 	case a.Serial == "" && known:
 		var r consentRow
-		found, err := s.row(ctx, takeConsent, []any{msisdn, string(mssp.ConsentActivate), a.DeviceID, micros(a.At)}, r.dest()...)
+		found, err := s.row(ctx, selectConsent, []any{msisdn, string(mssp.ConsentActivate), a.DeviceID, micros(a.At)}, r.dest()...)
 		if err != nil {
 			return err
 		}
@@ -121,10 +126,22 @@ func (s *session) activate(ctx context.Context, a *mssp.Activation) error {
 		// now, so this cannot be a refusal: roll the transaction back.
 		return fmt.Errorf("store: device %s: %w", a.DeviceID, mssp.ErrDeviceState)
 	}
-	if _, err := s.exec(ctx, nameSerial, msisdn, textOrNull(a.Serial)); err != nil || a.Serial == "" {
+	if _, err := s.exec(ctx, nameSerial, msisdn, textOrNull(a.Serial)); err != nil {
 		return err
 	}
-	_, err := s.exec(ctx, endOthers, msisdn, a.DeviceID, string(mssp.EndedByActivation), micros(a.At))
+	if a.Serial == "" {
+		_, err := s.exec(ctx, voidConsent, a.DeviceID)
+		return err
+	}
+	return s.endOthers(ctx, msisdn, a.DeviceID, mssp.EndedByActivation, a.At)
+}
+
+// endOthers ends all devices of an account but one, and all consents to activations.
+func (s *session) endOthers(ctx context.Context, msisdn, except string, why mssp.DeviceEnd, at time.Time) error {
+	if _, err := s.exec(ctx, endOthers, msisdn, except, string(why), micros(at)); err != nil {
+		return err
+	}
+	_, err := s.exec(ctx, voidConsents, msisdn)
 	return err
 }
 
@@ -146,7 +163,17 @@ func (s *Store) EndDevice(ctx context.Context, deviceID string, why mssp.DeviceE
 	if !why.Known() {
 		return fmt.Errorf("store: device %s ends for the unknown reason %q", deviceID, why)
 	}
-	return s.update(ctx, endDevice, deviceID, string(why), micros(at))
+	if !isKey(deviceID) {
+		return mssp.ErrNotFound
+	}
+	return s.write(ctx, &write{row: deviceID, first: endDevice, args: []any{deviceID, string(why), micros(at)},
+		then: func(ctx context.Context, s *session, affected int64) error {
+			if affected == 0 {
+				return refuse(mssp.ErrNotFound)
+			}
+			_, err := s.exec(ctx, voidConsent, deviceID)
+			return err
+		}})
 }
 
 // ReopenDevice implements mssp.Store.

@@ -142,7 +142,7 @@ func (s *session) enrol(ctx context.Context, e *mssp.Enrolment, app []any, now t
 		return err
 	}
 	if e.Serial != "" {
-		if _, err := s.exec(ctx, endOthers, msisdn, e.Device.ID, string(mssp.EndedByEnrolment), micros(now)); err != nil {
+		if err := s.endOthers(ctx, msisdn, e.Device.ID, mssp.EndedByEnrolment, now); err != nil {
 			return err
 		}
 	}

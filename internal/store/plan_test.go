@@ -27,7 +27,7 @@ var planFill = []string{
 	`INSERT INTO invites (msisdn, code_hash, trusted, created, expires)
 		SELECT 'm' || n, decode(lpad(to_hex(n), 64, '0'), 'hex'), false, 0, 1000000 + n FROM generate_series(1, 20000) n`,
 	`INSERT INTO consents (msisdn, kind, subject, device_id, trans_id, given, expires)
-		SELECT 'm' || n, 'remove_device', 'a' || n, 'd' || n, 't', 0, 1000000 + n FROM generate_series(1, 20000) n`,
+		SELECT 'm' || n, 'activate_sim', 'a' || n, 'd' || n, 't', 0, 1000000 + n FROM generate_series(1, 20000) n`,
 	`INSERT INTO notices (id, msisdn, kind, device_id, name, by_code, code_hash, created, expires)
 		SELECT 'n' || n, 'm' || n, 'app_added', 'a' || n, '', false, decode(lpad(to_hex(n), 64, '0'), 'hex'), 0, 1000000 + n FROM generate_series(1, 20000) n`,
 	`INSERT INTO transactions (id, ap_id, ap_trans_id, ap_instant, msisdn, msisdn_sent, device_id, method, profile, async, lang, mime_type, dtbd,
@@ -47,14 +47,14 @@ var planFill = []string{
 // lists, or purge.
 var planned = map[*query]string{
 	selectSubscriber: "'m1234'", selectDeviceOwner: "'d1234'", selectCertificate: "'x1234'", selectMSISDN: "'m1234'",
-	blockPIN: "'d1234', true", endDevice: "'d1234', 'user', 0", selectActivation: "'d1234'", selectReopening: "'d1234'", reopenDevice: "'d1234'",
+	blockPIN: "'d1234', true", voidConsent: "'a1234'", voidConsents: "'m1234'", endDevice: "'d1234', 'user', 0", selectActivation: "'d1234'", selectReopening: "'d1234'", reopenDevice: "'d1234'",
 	selectSerialKnown: "'m1234'", nameSerial: "'m1234', NULL", endOthers: "'m1234', 'd1234', 'user', 0", activateDevice: "'d1234', 'EC', 'x1234'", selectRecovery: "'m1234'",
 	selectCard: "'c1234'", selectCardsOf: "'m1234'", selectOtherCard: "'d1234', 'c1'", selectReplies: "'c1234'",
 	takeCounter: "'c1234'", updateReplies: "'c1234', 1, 1", selectCardState: "'c1234'",
 	selectApp: "'a1234'", selectAppID: "'a1234'", takeTry: "'a1234'", resetTries: "'a1234', 3", deleteApp: "'a1234'",
 	selectInvite: `'\x` + strings.Repeat("0", 60) + `0042', 0`, selectInviteOf: `'\x` + strings.Repeat("0", 60) + `0042', 'm66', 0`,
 	consumeInvite: `'\x` + strings.Repeat("0", 60) + `0042', 'm66', 0`,
-	selectConsent: "'m1234', 'remove_device', 'a1234', 0", takeConsent: "'m1234', 'remove_device', 'a1234', 0",
+	selectConsent: "'m1234', 'activate_sim', 'a1234', 0", takeConsent: "'m1234', 'activate_sim', 'a1234', 0",
 	selectNotices: "'m1234', 0", selectNoticeByCode: `'\x` + strings.Repeat("0", 60) + `0042', 0`, takeNotice: "'m1234', 'n1234', 0",
 	selectRevoked: "'x2000'",
 	selectUsed:    "'ap', 'a1234', 1234", selectBusy: "'m1200', 'SIM'", selectID: "'t1234'", selectTransaction: "'t1200'",

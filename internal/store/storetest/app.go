@@ -194,6 +194,7 @@ func testEnrol(t *testing.T, d *database) {
 	must(t, s.EnrolApp(ctx, second, after(2)))
 	second.App.TriesLeft = mssp.MaxPasscodeTries
 	end(&sub.Devices[0], mssp.EndedByEnrolment, after(2)) // its certificate names the old serial
+	app.Active = false
 	sub.Serial, sub.RecoveryCodeCreated, sub.Devices = second.Serial, true, append(sub.Devices, second.Device)
 	for range 2 {
 		checkSubscriber(t, s, sub)

@@ -113,7 +113,13 @@ func testSerialOfActivation(t *testing.T, d *database) {
 	cert = issue(t, s, newCertificate(8, sim.ID))
 	refused("the consent is used up")
 
-	// The consent of a SIM that has ended, to itself or to an App.
+	// The end of the SIM ends the consent to it.
+	must(t, s.PutConsent(ctx, given))
+	must(t, s.EndDevice(ctx, sim.ID, mssp.EndedByUser, after(1)))
+	must(t, s.ReopenDevice(ctx, sim.ID))
+	refused("a consent from before the end")
+
+	// The consent of an App that has ended.
 	must(t, s.PutConsent(ctx, given))
 	must(t, s.EndDevice(ctx, app.ID, mssp.EndedByUser, after(2)))
 	app.State, app.Ended, app.EndedAt = signum.DeviceInactive, mssp.EndedByUser, after(2)

@@ -108,7 +108,7 @@ func (m *model) enrol(rt *rapid.T) {
 	m.known[sub.MSISDN] = true
 	if e.Serial != "" {
 		sub.Serial = e.Serial
-		endOthers(sub, id, mssp.EndedByEnrolment, now)
+		m.endOthers(sub, id, mssp.EndedByEnrolment, now)
 	}
 	sub.Devices = append(sub.Devices, e.Device)
 	sortDevices(sub)

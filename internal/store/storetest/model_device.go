@@ -49,15 +49,15 @@ func (m *model) activate(rt *rapid.T) {
 			agree(rt, "no consent", true, errors.Is(err, mssp.ErrConsent))
 			return
 		}
-		delete(m.consents, keyOf(c))
 	}
 	ok(rt, err)
+	m.voidConsent(sub.MSISDN, a.DeviceID)
 	d.State, d.KeyType, d.PINBlocked = signum.DeviceActive, signum.RSA, false
 	d.Certificate = &mssp.Certificate{Serial: a.CertSerial}
 	m.known[sub.MSISDN] = true
 	if a.Serial != "" {
 		sub.Serial = a.Serial
-		endOthers(sub, a.DeviceID, mssp.EndedByActivation, a.At)
+		m.endOthers(sub, a.DeviceID, mssp.EndedByActivation, a.At)
 	}
 }
 
@@ -69,7 +69,17 @@ func end(d *mssp.Device, why mssp.DeviceEnd, at time.Time) {
 	}
 }
 
-func endOthers(sub *mssp.Subscriber, except string, why mssp.DeviceEnd, at time.Time) {
+// voidConsent deletes the consent to the activation of a device.
+func (m *model) voidConsent(msisdn, deviceID string) {
+	delete(m.consents, consentKey{msisdn, mssp.ConsentActivate, deviceID})
+}
+
+func (m *model) endOthers(sub *mssp.Subscriber, except string, why mssp.DeviceEnd, at time.Time) {
+	for k := range m.consents {
+		if k.msisdn == sub.MSISDN && k.kind == mssp.ConsentActivate {
+			delete(m.consents, k)
+		}
+	}
 	for i := range sub.Devices {
 		if d := &sub.Devices[i]; d.ID != except {
 			end(d, why, at)
@@ -88,6 +98,7 @@ func (m *model) endDevice(rt *rapid.T) {
 	}
 	ok(rt, err)
 	end(d, why, at)
+	m.voidConsent(m.owner(id).MSISDN, id)
 }
 
 func (m *model) reopenDevice(rt *rapid.T) {
