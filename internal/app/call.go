@@ -201,6 +201,9 @@ func (c *call) answer(out any, err error) {
 	_, _ = c.w.Write(body) // an App that hung up repeats the call
 	if e.Status = status; ref != nil {
 		e.Reason = ref.Code
+		if c.device == nil && e.Cause == nil { // a stranger can cause any number of these
+			c.s.events.Sample(e)
+		}
 	}
 	c.s.events.Emit(c.r.Context(), e)
 }

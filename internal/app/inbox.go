@@ -75,6 +75,7 @@ func (s *Server) serveInbox(w http.ResponseWriter, r *http.Request) {
 		c.note = "WebSocket upgrade failed"
 		e := c.event()
 		e.Status, e.Reason = http.StatusBadRequest, errMalformed.Code
+		s.events.Sample(e)
 		s.events.Emit(r.Context(), e)
 		return
 	}
@@ -313,6 +314,8 @@ func (c *conn) emit() {
 	e.Close, e.Reason = int(code), reason
 	if c.err != nil {
 		c.s.events.Fail(e, c.err)
+	} else if c.device == "" { // a stranger can cause any number of these
+		c.s.events.Sample(e)
 	}
 	c.s.events.Emit(context.Background(), e)
 }

@@ -149,6 +149,8 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, x *exchange) {
 	}
 	if x.Code == signum.UnauthorizedAccess {
 		x.Pin = pinOf(r.TLS)
+	} else if x.Fault() && x.Cause == nil && (r.TLS == nil || len(r.TLS.PeerCertificates) == 0) {
+		h.Events.Sample(x.Event) // a stranger can cause any number of these
 	}
 	h.Events.Emit(r.Context(), x.Event)
 	out.Write(body) // keeps a grown buffer for the next answer

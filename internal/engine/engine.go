@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/password"
 	"github.com/signum-mssp/signum/internal/policy"
@@ -133,7 +134,7 @@ func (e *Engine) party(ctx context.Context, c *mssp.Caller, h *signum.Header) (*
 		}
 	}
 	if err != nil {
-		e.cfg.Logger.InfoContext(ctx, "party refused", "ap_id", h.AP.ID, "known", p != nil, "problem", problem)
+		e.cfg.Logger.WarnContext(ctx, "party refused", "ap_id", event.Clip(h.AP.ID), "known", p != nil, "problem", problem)
 		return nil, err
 	}
 	return p, nil

@@ -7,12 +7,16 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// logEvent writes the one line of an event: at level error if the service
-// failed, at info otherwise, whatever the caller was told. The MSISDN is masked.
+// logEvent writes the one line of an event: at level error if the service failed, as
+// a warning if a party was refused, and at info otherwise, whatever the caller was
+// told. The MSISDN is masked.
 func logEvent(ctx context.Context, l *slog.Logger, e *Event) {
 	level := slog.LevelInfo
-	if e.Cause != nil {
+	switch {
+	case e.Cause != nil:
 		level = slog.LevelError
+	case e.Code == signum.UnauthorizedAccess: // an attack, or a party whose certificate the operator must change
+		level = slog.LevelWarn
 	}
 	if !l.Enabled(ctx, level) {
 		return

@@ -76,7 +76,7 @@ func TestEventLine(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r.Emit(ctx, e)
-	for _, want := range []string{"level=INFO", "entrance=soap", "source=2001:db8::1", "pin=ab12", "msisdn=+41****64", "code=104"} {
+	for _, want := range []string{"level=WARN", "entrance=soap", "source=2001:db8::1", "pin=ab12", "msisdn=+41****64", "code=104"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the line lacks %q: %s", want, log.String())
 		}

@@ -14,7 +14,8 @@ import (
 // their number as attribute "repeated".
 //
 // Records are of one kind if level, message and attributes are the same but for
-// words with digits in them (numbers, ids, addresses, times). Some records always
+// words with digits in them (numbers, ids, addresses, times) and the ids of parties and
+// of their transactions. Some records always
 // pass, by their attributes: "incident", because its number was told to a caller;
 // "serial" (of a certificate) and "key" (of a row), because the record is written
 // once for each and somebody has to act on it.
@@ -78,6 +79,10 @@ func (s *Sampled) Handle(ctx context.Context, r slog.Record) error {
 // always are the keys of attributes whose records always pass.
 var always = []string{"incident", "serial", "key"}
 
+// chosen are the keys of attributes whose values callers choose. Records that differ
+// in these alone are of one kind, so that nobody can make up kinds to fill the log.
+var chosen = []string{"ap_id", "ap_trans_id"}
+
 // kind is the key of a record, and whether it must pass.
 func (s *Sampled) kind(r slog.Record) (key string, must bool) {
 	must = s.must
@@ -85,7 +90,9 @@ func (s *Sampled) kind(r slog.Record) (key string, must bool) {
 	b.WriteString(r.Level.String() + " " + shape(r.Message) + s.extra)
 	r.Attrs(func(a slog.Attr) bool {
 		must = must || slices.Contains(always, a.Key)
-		b.WriteString(attrShape(a))
+		if !slices.Contains(chosen, a.Key) {
+			b.WriteString(attrShape(a))
+		}
 		return true
 	})
 	return b.String(), must
