@@ -302,14 +302,20 @@ func testPasskey(t *testing.T, browser context.Context) {
 	p.Says("dialog .error", "2 tries left")
 	p.Fill(`dialog [name=passcode]`, webtest.Passcode)
 	p.Press(kb.Enter)
-	p.Says(".note", "Passkeys on this phone: 1")
+	p.Says(".note", "The passkey was added")
+	p.Says(".passkeys", "Passkey 1")
+	p.Says(".passkeys", "added")
+	p.Accessible("passkeys")
 	sign := func() {
 		t.Helper()
 		r := f.send(signRequest(loginText, loginText))
 		p.View("request")
 		p.Click(`[data-do=approve]`)
 		p.Wait("dialog")
-		p.Click(`dialog [data-do=passkey]`)
+		p.Wait("dialog")
+		p.Until(`document.activeElement.dataset.do === 'passkey'`) // it comes first
+		p.Accessible("passkey")
+		p.Press(kb.Enter)
 		p.Says("h1", "Signed")
 		f.answerOf(r)
 		p.Click(`[data-do=done]`)
@@ -318,6 +324,56 @@ func testPasskey(t *testing.T, browser context.Context) {
 	// After a change of the passcode the passkey still unlocks the key.
 	changePasscode(p, webtest.Passcode, "975310")
 	sign()
+	// A passkey that the service refuses is no dead end.
+	refusing := func(on bool) {
+		f.set(func() {
+			for _, d := range f.devices {
+				d.refused = on
+			}
+		})
+	}
+	refusing(true)
+	r := f.send(signRequest(loginText, loginText))
+	p.View("request")
+	p.Click(`[data-do=approve]`)
+	p.Click(`dialog [data-do=passkey]`)
+	p.Says("dialog", "did not accept this passkey")
+	p.Accessible("passkey refused")
+	p.Unlock("975310")
+	p.Says("h1", "Signed")
+	f.answerOf(r)
+	p.Click(`[data-do=done]`)
+	refusing(false)
+	// A user can prefer the passcode.
+	r = f.send(signRequest(loginText, loginText))
+	p.View("request")
+	p.Click(`[data-do=approve]`)
+	p.Click(`dialog [data-do=use-passcode]`)
+	p.Unlock("975310")
+	p.Says("h1", "Signed")
+	f.answerOf(r)
+	p.Click(`[data-do=done]`)
+	// Once it is removed, only the passcode is left.
+	p.Visit("settings")
+	p.Click(`[data-do=remove-passkey]`)
+	p.Click("dialog .danger")
+	p.Says(".note", "The passkey was removed")
+	if webtest.Eval[bool](p, `import('/phone/store.js').then(async ({ get }) => { const d = await get('device'); return d.passkeys.length > 0 || 'sealed' in d; })`) {
+		t.Error("the phone still has what the passkey opens")
+	}
+	f.set(func() {
+		for _, d := range f.devices {
+			if len(d.passkeys) > 0 {
+				t.Error("the service still has the passkey")
+			}
+		}
+	})
+	r = f.send(signRequest(loginText, loginText))
+	p.View("request")
+	p.Click(`[data-do=approve]`)
+	p.Unlock("975310")
+	p.Says("h1", "Signed")
+	f.answerOf(r)
 }
 
 // serviceName breaks a page that does not escape it.

@@ -133,7 +133,9 @@ func testWorker(t *testing.T, ctx context.Context) {
 	f.set(func() { f.down = true })
 	f.drop()
 	p.Run(chromedp.Reload())
-	p.Says("h1", "Connecting")
+	p.Says("h1", "No connection")
+	p.Says("#offline", "Offline. This page tries again")
+	p.Accessible("offline")
 	f.set(func() { f.down = false })
 	p.Ready()
 

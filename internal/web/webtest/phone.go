@@ -1,7 +1,7 @@
 package webtest
 
 // Passcode is the passcode that Enrol sets.
-const Passcode = "246802"
+const Passcode = "274916"
 
 // Enrol sets up the phone with an activation code and Passcode. If code is empty, the
 // address of the page contains it.

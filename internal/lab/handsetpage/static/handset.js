@@ -30,7 +30,7 @@ export class Handset {
   #left = key('left', '', (e) => e.detail > 1 || this.#soft('left'));
   #right = key('right', '', (e) => e.detail > 1 || this.#soft('right'));
   #clear = key('clear', 'C', (e) => this.#clearOrBack(e.detail > 1), t('clear'));
-  #digits = letters.map((abc, n) => key(String(n), [h('span', null, n), h('small', { 'aria-hidden': 'true' }, abc)], () => this.#type(String(n)), String(n)));
+  #digits = letters.map((abc, n) => key(String(n), [h('span', null, n), h('small', { 'aria-hidden': 'true' }, abc)], () => this.#type(String(n)), `${n} ${abc}`));
   #switch = h('input', { type: 'checkbox', role: 'switch', id: 'by-hand', 'aria-describedby': 'by-hand-text', onchange: () => this.#hand(this.#switch.checked) });
   #who = h('p', { class: 'hint', id: 'by-hand-text' });
   #name = h('h1');

@@ -122,7 +122,12 @@ export function dialog(lang, ...children) {
     resolve();
   }));
   el.showModal();
-  return { el, close: () => el.close(), closed };
+  // While it is busy, its controls do nothing.
+  const busy = (on) => {
+    if (on) el.setAttribute('aria-busy', 'true');
+    else el.removeAttribute('aria-busy');
+  };
+  return { el, close: () => el.close(), closed, busy };
 }
 
 // confirm asks yes or no.

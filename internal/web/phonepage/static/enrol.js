@@ -4,11 +4,11 @@ import { ServiceError, post } from './api.js';
 import { b64u, concat, random, unb64u, utf8 } from './bytes.js';
 import { badge, field, form, h, show } from './dom.js';
 import { newAuthKey, newSealKey, newSecret, newSigningKey, sign, spki, stretch, verifier, wrap } from './keys.js';
+import { hasLetters, passcodePair } from './passcode.js';
 import { simLink } from './simlink.js';
 import { put, remove } from './store.js';
 
 export const VERSION = '1.0';
-export const MIN_PASSCODE = 6;
 
 const codeShape = /^[0-9A-HJKMNP-TV-Z]{10}$/;
 
@@ -19,31 +19,6 @@ export function readCode(text) {
 }
 
 const grouped = (code) => code.replace(/^(.{4})(.{4})(.{2})$/, '$1-$2-$3');
-
-// isEasy reports whether a passcode is one that anybody would try first.
-const isEasy = (s) => new Set(s).size < 3 || '01234567890'.includes(s) || '09876543210'.includes(s);
-
-// passcodePair is two fields for a new passcode. `read` returns it, or shows what is
-// wrong and returns null.
-export function passcodePair(t, label) {
-  const first = field(label, { type: 'password', name: 'new-passcode' }, t('passcodeHint'));
-  const again = field(t('passcodeAgain'), { type: 'password', name: 'passcode-again' });
-  const hint = first.el.querySelector('.hint');
-  first.input.addEventListener('input', () => {
-    const weak = first.input.value.length >= MIN_PASSCODE && isEasy(first.input.value);
-    hint.textContent = t(weak ? 'passcodeEasy' : 'passcodeHint');
-    hint.classList.toggle('warn', weak);
-  });
-  const read = () => {
-    first.fail();
-    again.fail();
-    if ([...first.input.value].length < MIN_PASSCODE) first.fail(t('passcodeShort'));
-    else if (first.input.value !== again.input.value) again.fail(t('passcodeDiffers'));
-    else return first.input.value;
-    return null;
-  };
-  return { els: [first.el, again.el], read };
-}
 
 function defaultName() {
   const platform = navigator.userAgentData?.platform || navigator.platform || 'Web';
@@ -74,7 +49,7 @@ export function codeView(app, code = '', note) {
 // passcodeView is the second step: it creates keys and locks them with the passcode.
 function passcodeView(app, begun) {
   const { t } = app;
-  const pair = passcodePair(t, t('passcode'));
+  const pair = passcodePair(t, t('passcode'), begun.msisdn);
   const recovery = begun.recovery === 'wanted' && field(t('recovery'), { type: 'text', name: 'recovery' }, t('recoveryHint'));
   const problem = h('p', { class: 'error', role: 'alert' });
   const send = form(async () => {
@@ -114,7 +89,7 @@ async function makeKeys(begun, passcode, recovery) {
   const wrapped = [await wrap(signing.privateKey, p, share)];
   p.fill(0);
   share.fill(0);
-  const device = { service: begun.service, auth: auth.privateKey, secret, sealKey, salt, wrapped, passkeys: [], name, location: { on: false } };
+  const device = { service: begun.service, auth: auth.privateKey, secret, sealKey, salt, wrapped, letters: hasLetters(passcode), passkeys: [], name, location: { on: false } };
   return { body, device };
 }
 

@@ -36,7 +36,7 @@ export function homeView(app) {
   const note = app.notice && h('p', { class: 'note', role: 'status' }, app.notice);
   app.notice = null;
   const state = () => {
-    heading.textContent = t(app.online ? 'ready' : 'connecting');
+    heading.textContent = t({ online: 'ready', offline: 'offlineTitle' }[app.state] ?? 'connecting');
     text.textContent = app.online ? t('readyText', { number: app.device.msisdn }) : t('connectingText');
     pulse.classList.toggle('on', app.online);
   };

@@ -4,6 +4,7 @@ import { proof } from './api.js';
 import { clock } from './clock.js';
 
 const FIRST_PAUSE = 500, LONGEST_PAUSE = 30_000, HEARTBEAT = 25_000; // ms
+const WELCOME = 10_000; // ms for a connection to be accepted
 
 export const nameOf = (req) => `${req.id} ${req.op}`;
 
@@ -53,10 +54,10 @@ export class Pending {
 }
 
 // Inbox calls on.sync(list), on.request(r), on.gone(frame), on.state('online' |
-// 'connecting'), on.unclear(), on.refused(code) and on.elsewhere(). It stops with
+// 'connecting' | 'offline'), on.unclear(), on.refused(code) and on.elsewhere(). It stops with
 // either of the last two.
 export class Inbox {
-  #device; #on; #socket; #pause = FIRST_PAUSE; #timer; #beat; #heard = 0; #welcome = false; #stopped = true; #failures = 0; #shown;
+  #device; #on; #socket; #pause = FIRST_PAUSE; #timer; #beat; #heard = 0; #welcome = false; #stopped = true; #failures = 0; #wait; #shown;
 
   constructor(device, on) {
     this.#device = device;
@@ -95,18 +96,26 @@ export class Inbox {
 
   #connect() {
     clearTimeout(this.#timer);
-    this.#on.state('connecting');
+    this.#lost();
     this.#welcome = false;
     const url = new URL('/app/v2/inbox', location.href);
     url.protocol = url.protocol.replace('http', 'ws');
     const socket = this.#socket = new WebSocket(url);
     this.#keepAlive(HEARTBEAT);
+    clearTimeout(this.#wait);
+    this.#wait = setTimeout(() => { if (!this.#welcome) this.#closed(socket, {}); }, WELCOME);
     socket.onopen = async () => {
       const hello = await proof(this.#device, 'GET', '/inbox');
       if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: 'hello', proof: hello }));
     };
     socket.onmessage = (e) => this.#receive(e.data);
     socket.onclose = (e) => this.#closed(socket, e);
+  }
+
+  // lost tells that there is no connection. A single failure need not mean that: a
+  // connection that broke is usually back at once.
+  #lost() {
+    this.#on.state(this.#failures > 1 || !navigator.onLine ? 'offline' : 'connecting');
   }
 
   #receive(data) {
@@ -150,7 +159,8 @@ export class Inbox {
     clearInterval(this.#beat);
     socket.close();
     if (this.#stopped) return;
-    this.#on.state('connecting');
+    this.#failures += this.#welcome ? 1 : 2;
+    this.#lost();
     if (code === 4409 || (code === 4401 && reason !== 'stale')) {
       this.#stopped = true;
       if (code === 4409) this.#on.elsewhere();
@@ -161,6 +171,6 @@ export class Inbox {
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
     // A closing code cannot carry the time of the service, and a connection that was
     // refused does not say why. Any call does.
-    if (code === 4401 || ++this.#failures === 2) this.#on.unclear();
+    if (code === 4401 || this.#failures === 2 || this.#failures === 3) this.#on.unclear();
   }
 }

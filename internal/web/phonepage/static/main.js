@@ -29,6 +29,7 @@ const app = {
     if (e instanceof Offline) return t('offline');
     if (e.code === 'slow') return t('slow');
     if (e.code === 'apps') return t('tooMany');
+    if (e.code === 'inactive') return t('inactive');
     if (e.code === 'upgrade') return t('outdatedTitle');
     return t('failed', { detail: e instanceof ServiceError ? e.message : String(e.message ?? e) });
   },
@@ -251,9 +252,24 @@ async function route() {
 
 function stop() {
   inbox?.stop();
+  document.getElementById('offline').hidden = true;
   current = null;
   document.getElementById('nav').hidden = true;
   document.body.classList.remove('busy');
+}
+
+// connection follows the state of the inbox. What the person sees tells since when
+// there is no connection, on every page.
+function connection(state) {
+  const banner = document.getElementById('offline');
+  app.state = state;
+  app.online = state === 'online';
+  if (app.online) app.seen = clock.now();
+  banner.hidden = state !== 'offline';
+  const time = new Intl.DateTimeFormat(app.t.locale, { timeStyle: 'short' });
+  const text = app.seen ? app.t('offlineSince', { time: time.format(app.seen) }) : app.t('offlineNow');
+  if (!banner.hidden && banner.textContent !== text) banner.textContent = text;
+  app.onstate?.();
 }
 
 async function start() {
@@ -263,7 +279,7 @@ async function start() {
     sync: (list) => inTurn(() => sync(list)),
     request: (req) => inTurn(() => receive(req)),
     gone: (frame) => inTurn(() => gone(frame)),
-    state: (s) => { app.online = s === 'online'; app.onstate?.(); },
+    state: connection,
     unclear: () => app.beat(),
     refused: () => { stop(); show(strangerView(app)); },
     elsewhere: () => { stop(); show(elsewhereView(app, () => location.reload())); },

@@ -3,9 +3,9 @@
 import { call, Offline, ServiceError } from './api.js';
 import { b64u, unb64u } from './bytes.js';
 import { confirm, dialog, field, form, h, say } from './dom.js';
-import { passcodePair } from './enrol.js';
 import { countries, position } from './location.js';
-import { possible } from './passkey.js';
+import { passcodeField, passcodePair } from './passcode.js';
+import { passkeySection } from './passkeys.js';
 import { put } from './store.js';
 import { addPasskey, changePasscode, wrongPasscode } from './unlock.js';
 
@@ -35,8 +35,8 @@ async function ask(app, title, text, fields, label, first, work) {
 
 async function askNewPasscode(app) {
   const { t, device } = app;
-  const old = field(t('oldPasscode'), { type: 'password', name: 'passcode', autofocus: true });
-  const pair = passcodePair(t, t('newPasscode'));
+  const old = passcodeField(t, t('oldPasscode'), { name: 'passcode', autofocus: true }, null, device.letters ?? true);
+  const pair = passcodePair(t, t('newPasscode'), device.msisdn);
   const ok = await ask(app, t('changePasscode'), null, [old.el, pair.els], t('save'), old, async () => {
     const newPasscode = pair.read();
     if (newPasscode === null) return false;
@@ -47,9 +47,10 @@ async function askNewPasscode(app) {
 
 async function askPasskey(app) {
   const { t, device } = app;
-  const code = field(t('passcode'), { type: 'password', name: 'passcode', autofocus: true });
+  const code = passcodeField(t, t('passcode'), { name: 'passcode', autofocus: true }, null, device.letters ?? true);
   const ok = await ask(app, t('addPasskey'), t('passkeyText'), [code.el], t('next'), code, () => addPasskey(device, code.input.value));
-  if (ok) app.tell(t('passkeyAdded', { n: device.passkeys.length }));
+  if (ok) app.tell(t('passkeyAdded'));
+  return ok;
 }
 
 // subscribe makes the push service of the browser wake this phone, or stops that.
@@ -146,7 +147,6 @@ export function settingsView(app) {
     told.hidden = false;
     say(text);
   };
-  const passkeys = possible() && h('button', { type: 'button', 'data-do': 'add-passkey', onclick: () => askPasskey(app) }, t('addPasskey'));
   const until = device.expires && new Intl.DateTimeFormat(t.locale, { dateStyle: 'long' }).format(device.expires);
   const el = h('div', { class: 'stack', 'data-view': 'settings' }, h('h1', null, t('settings')), told,
     h('section', { class: 'card' }, h('dl', { class: 'facts' },
@@ -154,8 +154,8 @@ export function settingsView(app) {
       h('div', null, h('dt', null, t('account')), h('dd', null, device.serial)),
       until && h('div', null, h('dt', null, t('validUntil')), h('dd', null, until))), naming(app)),
     h('section', { class: 'card' }, h('h2', null, t('unlocking')),
-      device.passkeys.length > 0 && h('p', { class: 'quiet' }, t('passkeyAdded', { n: device.passkeys.length })),
-      h('div', { class: 'column' }, h('button', { type: 'button', 'data-do': 'change-passcode', onclick: () => askNewPasscode(app) }, t('changePasscode')), passkeys)),
+      h('button', { type: 'button', 'data-do': 'change-passcode', onclick: () => askNewPasscode(app) }, t('changePasscode')),
+      passkeySection(app, () => askPasskey(app))),
     h('section', { class: 'card' }, notifications(app), whereabouts(app)),
     h('button', { type: 'button', class: 'danger quiet', 'data-do': 'remove', onclick: () => removePhone(app) }, t('removePhone')));
   return { el };

@@ -3,8 +3,9 @@
 
 import { Offline, post } from './api.js';
 import { b64u, sha256, unb64u } from './bytes.js';
-import { dialog, field, form, h } from './dom.js';
+import { dialog, form, h } from './dom.js';
 import { seal, sign, stretch, unseal, unwrap, verifier, wrap } from './keys.js';
+import { hasLetters, passcodeField } from './passcode.js';
 import * as passkey from './passkey.js';
 import { put } from './store.js';
 import { laidOut } from './visible.js';
@@ -92,6 +93,7 @@ export function changePasscode(device, old, newPasscode) {
         }
         throw e;
       }
+      device.letters = hasLetters(newPasscode);
       await settle(device, 1);
     } finally {
       q.fill(0);
@@ -118,28 +120,45 @@ export const wrongPasscode = (t, n) => t('wrong') + ' ' + triesLeft(t, n);
 
 // askToSign opens the dialog for a request. It resolves with the signature, or with
 // null if the person cancelled or the request ended. It throws errors that another
-// try cannot fix.
+// try cannot fix. A phone with a passkey asks for it first.
 export async function askToSign(app, t, req, what, alive) {
   const { device } = app;
   let result = null, failure, running;
   const tries = device.tries === undefined ? undefined : triesLeft(t, device.tries);
-  const code = field(t('passcode'), { type: 'password', name: 'passcode', autofocus: true }, tries);
-  const attempt = async (signing, passkey) => {
+  const code = passcodeField(t, t('passcode'), { name: 'passcode', autofocus: true }, tries, device.letters ?? true);
+  const state = h('p', { class: 'busy-note', role: 'status' });
+  const problem = h('p', { class: 'error', role: 'alert' });
+  const byPasskey = device.passkeys.length > 0 && passkey.possible();
+
+  const attempt = async (signing) => {
+    problem.textContent = '';
     code.fail();
+    d.busy(true);
+    state.textContent = t('unlockingNow');
     try {
       result = await signing();
       d.close();
     } catch (e) {
-      if (e.code === 'passcode' && !passkey) code.fail(wrongPasscode(t, e.tries_left));
-      else if (e.code === 'passcode' || e instanceof DOMException) code.fail(t('passkeyFailed'));
-      else if (e instanceof Offline || e.code === 'slow') code.fail(app.explain(e, t));
-      else {
-        failure = e;
-        d.close();
-      }
+      explain(e);
+    } finally {
+      state.textContent = '';
+      d.busy(false);
       code.input.value = '';
     }
   };
+  const explain = (e) => {
+    if (e.code === 'passcode') code.fail(wrongPasscode(t, e.tries_left));
+    else if (e instanceof DOMException) problem.textContent = t('passkeyFailed');
+    else if (e.code === 'passkey') {
+      problem.textContent = t('passkeyRefused');
+      withPasscodeNow();
+    } else if (e instanceof Offline || e.code === 'slow') problem.textContent = app.explain(e, t);
+    else {
+      failure = e;
+      d.close();
+    }
+  };
+
   const send = form(async () => {
     const passcode = code.input.value;
     if (passcode) await (running = attempt(() => signWithPasscode(device, passcode, req, alive)));
@@ -147,10 +166,19 @@ export async function askToSign(app, t, req, what, alive) {
   }, code.el, h('div', { class: 'buttons' },
     h('button', { class: 'primary', 'data-do': 'sign' }, t('sign')),
     h('button', { type: 'button', 'data-do': 'back', onclick: () => d.close() }, t('cancel'))));
-  const key = device.passkeys.length > 0 && passkey.possible() && h('button', {
-    type: 'button', class: 'wide', 'data-do': 'passkey', onclick: () => { running = attempt(() => signWithPasskey(device, req, alive), true); },
-  }, t('usePasskey'));
-  const d = dialog(t.lang, h('h2', null, t('unlockTitle')), h('p', { class: 'quiet clip' }, laidOut(t('unlockText', { what }))), key, send);
+  const heading = h('h2', null, t(byPasskey ? 'unlockPasskey' : 'unlockTitle'));
+  const first = byPasskey && h('div', { class: 'column' },
+    h('button', { type: 'button', class: 'primary wide', 'data-do': 'passkey', autofocus: true, onclick: () => { running = attempt(() => signWithPasskey(device, req, alive)); } }, t('usePasskey')),
+    h('button', { type: 'button', class: 'wide', 'data-do': 'use-passcode', onclick: () => withPasscodeNow() }, t('usePasscode')),
+    h('button', { type: 'button', class: 'wide', 'data-do': 'back', onclick: () => d.close() }, t('cancel')));
+  const withPasscodeNow = () => {
+    heading.textContent = t('unlockTitle');
+    first.hidden = true;
+    send.hidden = false;
+    code.input.focus();
+  };
+  send.hidden = byPasskey;
+  const d = dialog(t.lang, heading, h('p', { class: 'quiet clip' }, laidOut(t('unlockText', { what }))), first, send, problem, state);
   await d.closed;
   // The request may end before the service answers, for example because that was the
   // last try.
