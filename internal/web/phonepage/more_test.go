@@ -124,6 +124,7 @@ func testEnrolment(t *testing.T, browser context.Context) {
 	p.Click(".primary")
 	p.Says("main", "Use at least 6")
 	p.Fill(`[name=new-passcode]`, "123456")
+	p.Click(".primary")
 	p.Says("main", "easy to guess")
 	p.Fill(`[name=new-passcode]`, webtest.Passcode)
 	p.Fill(`[name=passcode-again]`, "246803")
@@ -218,7 +219,7 @@ func testKeyboard(t *testing.T, browser context.Context) {
 	p.View("code")
 	p.Press("K7QZ4MX92T" + kb.Enter) // the field has the focus
 	p.View("passcode")
-	p.Press(webtest.Passcode + kb.Tab + webtest.Passcode + kb.Enter)
+	p.Press(webtest.Passcode + kb.Tab + kb.Tab + kb.Tab + webtest.Passcode + kb.Enter) // past its two buttons
 	p.View("keep")
 	p.Press(kb.Tab + " " + kb.Tab + kb.Enter)
 	p.Ready()

@@ -146,13 +146,17 @@ export async function askToSign(app, t, req, what, alive) {
       code.input.value = '';
     }
   };
+  const tell = (text) => {
+    if (send.hidden) problem.textContent = text;
+    else code.fail(text);
+  };
   const explain = (e) => {
     if (e.code === 'passcode') code.fail(wrongPasscode(t, e.tries_left));
-    else if (e instanceof DOMException) problem.textContent = t('passkeyFailed');
+    else if (e instanceof DOMException) tell(t('passkeyFailed'));
     else if (e.code === 'passkey') {
       problem.textContent = t('passkeyRefused');
       withPasscodeNow();
-    } else if (e instanceof Offline || e.code === 'slow') problem.textContent = app.explain(e, t);
+    } else if (e instanceof Offline || e.code === 'slow') tell(app.explain(e, t));
     else {
       failure = e;
       d.close();
