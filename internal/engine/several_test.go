@@ -218,10 +218,10 @@ func TestAttackTwoAnswers(t *testing.T) {
 	})
 }
 
-// TestAttackStolenAppBlocks: whoever finds the first phone and enters wrong passcodes
+// TestStolenApp: somebody who finds the first phone and enters wrong passcodes
 // neither ends a request that the owner can answer on another phone, nor keeps the
 // owner from signing later.
-func TestAttackStolenAppBlocks(t *testing.T) {
+func TestStolenApp(t *testing.T) {
 	t.Parallel()
 	onStores(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, nil)
