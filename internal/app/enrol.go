@@ -251,6 +251,9 @@ func (c *call) revokeEnded(msisdn string) {
 	if err == nil {
 		err = mssp.RevokeEnded(ctx, c.s.cfg.CA, sub.Devices)
 	}
+	if _, in, unconnected := c.s.engine(); err == nil && unconnected == nil {
+		err = in.Recheck(ctx, msisdn)
+	}
 	if err != nil {
 		c.s.log.ErrorContext(ctx, "certificates with the old serial number not revoked", "err", err)
 	}

@@ -71,7 +71,7 @@ func (n *Node) newPages(ctx context.Context) error {
 		return err
 	}
 	selfCare, err := portal.New(portal.Config{
-		Signer: &n.engine, Store: n.Store, Apps: n.Apps, CA: n.CA, Party: portalParty, Pin: portalPin, Prefix: prefix, ServiceName: n.cfg.Service.Name, Country: n.cfg.Service.Country,
+		Signer: &n.engine, Pending: &n.engine, Store: n.Store, Apps: n.Apps, CA: n.CA, Party: portalParty, Pin: portalPin, Prefix: prefix, ServiceName: n.cfg.Service.Name, Country: n.cfg.Service.Country,
 		WebURL: n.WebURL, HostCookies: n.httpsOnly(), Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 	})
 	if err != nil {

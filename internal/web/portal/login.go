@@ -158,7 +158,7 @@ func (p *Portal) waitPage(c *call) {
 		c.session, c.token = nil, p.token(c.cookie(loginCookie)) // also if somebody is logged in
 		c.waitForm(l.Prompt, "/me/login", stageOf(l.Prompt, s))
 	case prompt.Approved:
-		p.startSession(c, l.Number, false)
+		p.startSession(c, l.Number, l.TransID(), false)
 	default:
 		c.render(http.StatusOK, "ended", "ended."+string(s)+".title", map[string]any{"State": string(s), "Number": l.Number})
 	}
@@ -191,7 +191,7 @@ func (p *Portal) loginCode(c *call) {
 }
 
 // startSession logs in a user who has signed, or who has the recovery code.
-func (p *Portal) startSession(c *call, number string, recovery bool) {
+func (p *Portal) startSession(c *call, number, transID string, recovery bool) {
 	c.event.MSISDN = number
 	s, err := p.Store.Subscriber(c.r.Context(), number)
 	if err != nil {
@@ -202,10 +202,14 @@ func (p *Portal) startSession(c *call, number string, recovery bool) {
 		c.message(http.StatusForbidden, "suspended")
 		return
 	}
+	device := ""
+	if t, err := p.Store.Transaction(c.r.Context(), transID); err == nil { // otherwise the overview does not show it
+		device = t.DeviceID
+	}
 	p.sessions.end(c.cookie(sessionCookie)) // of another user who was logged in
 	c.setCookie(loginCookie, "/me/login", "")
 	c.setCookie(sessionCookie, "/me", p.sessions.create(session{
-		number: number, serial: s.Serial, recovery: recovery, browser: browserOf(c.r.UserAgent()), address: c.event.Source,
+		number: number, serial: s.Serial, device: device, recovery: recovery, browser: browserOf(c.r.UserAgent()), address: c.event.Source,
 	}))
 	if !recovery {
 		c.know(number)

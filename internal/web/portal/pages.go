@@ -230,6 +230,7 @@ func (p *Portal) removeDevice(c *call, id string) {
 		c.fail(err)
 		return
 	}
+	p.recheck(c)
 	// Other sessions may be those of somebody who used the device.
 	p.sessions.endAll(c.session.number, c.session)
 	c.redirect("/me?done=" + done)
@@ -251,9 +252,18 @@ func (p *Portal) suspend(c *call) {
 		c.fail(err)
 		return
 	}
+	p.recheck(c)
 	p.sessions.endAll(c.session.number, nil)
 	c.endSession()
 	c.message(http.StatusOK, "suspended")
+}
+
+// recheck ends what waits for a device that must not sign any more. If it fails, the
+// request expires, and a signature that comes is refused.
+func (p *Portal) recheck(c *call) {
+	if err := p.Pending.Recheck(c.r.Context(), c.session.number); err != nil {
+		p.Logger.ErrorContext(c.r.Context(), "requests not ended", "err", err)
+	}
 }
 
 func (p *Portal) logout(c *call) {

@@ -37,6 +37,19 @@ func loggedIn(t *testing.T, p *Portal, number string) *portalTab {
 	return b
 }
 
+// The overview names the one device with which the user logged in.
+func TestPortalNamesSigner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := loggedIn(t, newTestPortal(t, newFakeWorld()), portalNumber)
+		_, page := b.open("/me")
+		_, app, _ := strings.Cut(page, `id="m-app1"`)
+		app, _, _ = strings.Cut(app, "</h3>")
+		if n := strings.Count(page, "used for this log-in"); n != 1 || !strings.Contains(app, "used for this log-in") {
+			t.Errorf("%d devices are named; the App: %s", n, app)
+		}
+	})
+}
+
 func TestPortalPages(t *testing.T) {
 	for _, tc := range []struct {
 		path string
@@ -44,7 +57,7 @@ func TestPortalPages(t *testing.T) {
 		want []string
 	}{
 		{"/me", 200, []string{"<h1>Overview", portalNumber[1:], "MIDCHE2X7K9QWER1", "EC P-256", "RSA 2048", "4f1d22a90be71", `2029-05-04T10:00:00Z`,
-			"Not blocked", "Created", "<small>Lena's phone</small>", "Last connected", "/me/device?id=app1", "/me/device?id=sim1", "Sandbox Mobile"}},
+			"Not blocked", "Created", "used for this log-in", "<small>Lena's phone</small>", "Last connected", "/me/device?id=app1", "/me/device?id=sim1", "Sandbox Mobile"}},
 		{"/me?done=removed", 200, []string{"The App was removed"}},
 		{"/me?done=<script>", 200, []string{"<h1>Overview"}},
 		{"/me/", 200, []string{"<h1>Overview"}},
@@ -214,7 +227,7 @@ func TestPortalRemove(t *testing.T) {
 		has(t, body, "The App was removed")
 		_, body = b.sign("/me/device?id=sim1", "/me/device", "id", "sim1")
 		has(t, body, "The SIM was switched off")
-		if want := []string{"revoke 4f1d22a90be71", "remove app1", "revoke 7c03b91e44d11", "end sim1 by user"}; !slices.Equal(f.did, want) {
+		if want := []string{"revoke 4f1d22a90be71", "remove app1", "recheck " + portalNumber, "revoke 7c03b91e44d11", "end sim1 by user", "recheck " + portalNumber}; !slices.Equal(f.did, want) {
 			t.Errorf("%v, want %v", f.did, want)
 		}
 		if old.open("/me"); old.at != "/me/login?over" {
@@ -240,7 +253,7 @@ func TestPortalSuspend(t *testing.T) {
 		}
 		_, body := b.submit("/me/suspend", "/me/suspend", "confirm", "yes")
 		has(t, body, "Account suspended")
-		if !slices.Equal(f.did, []string{"state " + portalNumber + " INACTIVE"}) {
+		if !slices.Equal(f.did, []string{"state " + portalNumber + " INACTIVE", "recheck " + portalNumber}) {
 			t.Error(f.did)
 		}
 		for _, x := range []*portalTab{b, second} {

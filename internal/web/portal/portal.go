@@ -22,6 +22,12 @@ import (
 //go:embed assets lang pages
 var files embed.FS
 
+// Pending is what waits for the user's devices.
+type Pending interface {
+	// Recheck ends what no device of the subscriber can answer any more.
+	Recheck(ctx context.Context, msisdn string) error
+}
+
 // Store has the accounts.
 type Store interface {
 	Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber, error)
@@ -62,6 +68,7 @@ type CA interface {
 // Config configures a Portal. Clock, Logger and Events may be nil.
 type Config struct {
 	Signer      prompt.Signer
+	Pending     Pending
 	Store       Store
 	Apps        Apps
 	CA          CA
@@ -96,8 +103,8 @@ type Portal struct {
 
 // New returns a portal. Close ends its work in the background.
 func New(c Config) (*Portal, error) {
-	if c.Signer == nil || c.Store == nil || c.Apps == nil || c.CA == nil || c.WebURL == nil || c.Party == "" || c.ServiceName == "" {
-		return nil, errors.New("portal: Signer, Store, Apps, CA, Party, ServiceName and WebURL are required")
+	if c.Signer == nil || c.Pending == nil || c.Store == nil || c.Apps == nil || c.CA == nil || c.WebURL == nil || c.Party == "" || c.ServiceName == "" {
+		return nil, errors.New("portal: Signer, Pending, Store, Apps, CA, Party, ServiceName and WebURL are required")
 	}
 	if c.Clock == nil {
 		c.Clock = mssp.SystemClock{}

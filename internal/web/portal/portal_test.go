@@ -159,6 +159,11 @@ func (f *fakeWorld) App(_ context.Context, id string) (*mssp.AppDevice, error) {
 	return nil, mssp.ErrNotFound
 }
 
+// Recheck records that what waits for an account was checked again.
+func (f *fakeWorld) Recheck(_ context.Context, msisdn string) error {
+	return f.do("recheck " + msisdn)
+}
+
 // Transaction returns one that the device signed which signs with the profile.
 func (f *fakeWorld) Transaction(_ context.Context, id string) (*mssp.Transaction, error) {
 	f.mu.Lock()
@@ -251,7 +256,7 @@ func (f *fakeWorld) CheckRecovery(_ context.Context, n, code string) (bool, erro
 func newTestPortal(t *testing.T, f *fakeWorld, change ...func(*Config)) *Portal {
 	t.Helper()
 	c := Config{
-		Signer: f, Store: f, Apps: f, CA: f, Party: "mid://portal", Pin: mssp.PinOf([]byte("portal")), Prefix: "Signum: ", ServiceName: "Test & Söhne",
+		Signer: f, Pending: f, Store: f, Apps: f, CA: f, Party: "mid://portal", Pin: mssp.PinOf([]byte("portal")), Prefix: "Signum: ", ServiceName: "Test & Söhne",
 		WebURL: func() string { return portalURL },
 	}
 	for _, f := range change {

@@ -35,7 +35,7 @@ func TestRecoveryLogin(t *testing.T) {
 		has(t, page, "K7QZ-4MX9-2T")
 		_, page = b.submit("/me/device?id=app1", "/me/device", "id", "app1")
 		has(t, page, "The App was removed")
-		if want := []string{"invite " + portalNumber, "revoke 4f1d22a90be71", "remove app1"}; !slices.Equal(f.did, want) {
+		if want := []string{"invite " + portalNumber, "revoke 4f1d22a90be71", "remove app1", "recheck " + portalNumber}; !slices.Equal(f.did, want) {
 			t.Errorf("did %v", f.did)
 		}
 		for _, k := range f.consents {

@@ -42,6 +42,7 @@ type session struct {
 	id      string // in the list of sessions; opens nothing
 	browser string // that started it
 	address string
+	device  string // that signed the log-in; empty: none did, or it is not known
 	// recovery: logged in with the recovery code, see recover.go.
 	recovery bool
 	started  time.Time

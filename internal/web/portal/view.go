@@ -30,6 +30,7 @@ type methodView struct {
 	Name     string    // of an App
 	Seen     time.Time // when an App was last connected; zero: unknown
 	Dormant  bool      // a SIM that could be activated
+	Signed   bool      // the log-in, so that the user knows which phone it is
 	Gone     bool      // there is nothing to remove
 }
 
@@ -37,6 +38,7 @@ type methodView struct {
 func (c *call) methods() ([]methodView, error) {
 	all := methodsOf(c.account, c.p.Clock.Now())
 	for i := range all {
+		all[i].Signed = all[i].ID == c.session.device
 		if all[i].Method != string(signum.App) {
 			continue
 		}
