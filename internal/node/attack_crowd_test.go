@@ -91,10 +91,10 @@ func TestAttackManyConnections(t *testing.T) {
 	}
 }
 
-// TestAttackAllConnections: strangers from many addresses take all connections of a
+// TestAllConnections: strangers from many addresses take all connections of a
 // listener. The other listeners do not notice, and an address without a connection
 // still gets one.
-func TestAttackAllConnections(t *testing.T) {
+func TestAllConnections(t *testing.T) {
 	c := opsConfig(t)
 	c.Listen.PKI.Connections.Max, c.Listen.PKI.Connections.PerAddress = 40, 8
 	n := serve(t, c, Deps{})
