@@ -344,3 +344,32 @@ func (i *interrupted) Issue(ctx context.Context, serial, deviceID string, key cr
 	i.after()
 	return c, err
 }
+
+// TestAttackEndedSIMSignsPending: a thief approves a request that was on the SIM before its
+// owner ended it.
+func TestAttackEndedSIMSignsPending(t *testing.T) {
+	t.Parallel()
+	onStores(t, func(t *testing.T, url string) {
+		w := newWorld(t, url, nil)
+		s := w.addUser(1, silent, signum.EC, signum.SIM)
+		id := w.begin(s)
+		w.awaitShown(id)
+		if err := w.store.EndDevice(t.Context(), s.Devices[0].ID, mssp.EndedByUser, w.clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+		d, err := w.phones.Device(s.Devices[0].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := d.Act(id, phonetest.Approve)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Answer(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.outcome(id); got == signum.SignatureMade {
+			t.Error("the signature was taken")
+		}
+	})
+}

@@ -214,3 +214,25 @@ func TestAttackSwappedSIM(t *testing.T) {
 		t.Errorf("with --keep-serial: %d, %s, want %s", code, got, serial)
 	}
 }
+
+// TestAttackEnrolmentAfterSwap: a thief with a card for somebody else's number has an App
+// enrolled. The account has no device with a certificate any more and never had a
+// recovery code, but parties know its serial.
+func TestAttackEnrolmentAfterSwap(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	msisdn := f.addUser(person.Approve, signum.SIM)
+	serial, _, code := f.ask(msisdn)
+	if code != signum.SignatureMade {
+		t.Fatalf("the owner: %d", code)
+	}
+	f.swapped(msisdn, "89014103211118510720", true) // for the SIM, not for an App
+	if err := f.reenrol(msisdn); err != nil {
+		t.Fatal(err)
+	}
+	device := func(r *request) { r.Profile = signum.ProfileDevice }
+	if got, _, code := f.ask(msisdn, device); code != signum.SignatureMade || got == serial {
+		t.Errorf("the thief's App: %d, signed as %s, the owner was %s", code, got, serial)
+	}
+	f.mustStayEnded("the card of the swap", msisdn, true)
+}
