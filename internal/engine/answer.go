@@ -213,19 +213,25 @@ func (e *Engine) finish(ctx context.Context, t *mssp.Transaction, o mssp.Outcome
 	return e.end(ctx, t, o, why, nil)
 }
 
-// end is the only way out of the outstanding state. It reports whether this call
-// decided the outcome. If it did, it wakes the request that waits, and withdraws the
-// request from the phones, unless it was asked of one phone and this has signed. by is
-// the device that answered, nil if none did.
+// end is the way out of the outstanding state; the only other one is replace. It
+// reports whether this call decided the outcome. by is the device that answered, nil if
+// none did.
 func (e *Engine) end(ctx context.Context, t *mssp.Transaction, o mssp.Outcome, why mssp.EndReason, by *mssp.AnsweredBy) (bool, error) {
 	won, err := e.cfg.Store.FinishTransaction(ctx, t.ID, o, by, e.now())
 	if err != nil {
 		return false, fmt.Errorf("ending transaction %s: %w", t.ID, err)
 	}
-	if !won {
-		return false, nil
+	if won {
+		e.ended(ctx, t, o, why, by)
 	}
+	return won, nil
+}
+
+// ended wakes the request that waits for the outcome, and withdraws the request from
+// the phones, unless it was asked of one phone and this has signed.
+func (e *Engine) ended(ctx context.Context, t *mssp.Transaction, o mssp.Outcome, why mssp.EndReason, by *mssp.AnsweredBy) {
 	e.wake(t, o)
+	e.turns.ended(t, e.now())
 	if o.Code != signum.SignatureMade || mssp.MethodOf(t.Method).Several {
 		w := mssp.Withdrawal{TransID: t.ID, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Reason: why}
 		if by != nil {
@@ -233,7 +239,6 @@ func (e *Engine) end(ctx context.Context, t *mssp.Transaction, o mssp.Outcome, w
 		}
 		e.withdraw(ctx, t.Method, w)
 	}
-	return true, nil
 }
 
 // withdraw takes the request back from the phones. A channel that panics must not

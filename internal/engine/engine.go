@@ -55,6 +55,7 @@ type Config struct {
 type Engine struct {
 	cfg          Config
 	limits       *limits
+	turns        *turns
 	waiters      waiters // for signatures
 	receipts     waiters // for receipts
 	passwords    *password.Checker
@@ -106,6 +107,7 @@ func New(cfg Config) (*Engine, error) {
 	return &Engine{
 		cfg:       cfg,
 		limits:    newLimits(cfg.Limits),
+		turns:     newTurns(),
 		passwords: password.NewChecker(),
 		waiters:   waiters{m: make(map[string]*waiter)},
 		receipts:  waiters{m: make(map[string]*waiter)},

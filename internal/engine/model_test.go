@@ -31,7 +31,8 @@ type model struct {
 	url     string
 	users   []*mssp.Subscriber
 	all     []*modelled
-	blocked map[string]bool // PINs, by device
+	blocked map[string]bool         // PINs, by device
+	turns   map[string]modelledTurn // by device
 }
 
 var methods = []signum.Method{signum.SIM, signum.App}
@@ -53,7 +54,7 @@ func TestModel(t *testing.T) {
 		}
 		run := 0
 		rapid.Check(t, func(rt *rapid.T) {
-			m := &model{w: w, url: url, blocked: make(map[string]bool)}
+			m := &model{w: w, url: url, blocked: make(map[string]bool), turns: make(map[string]modelledTurn)}
 			for range 2 {
 				run++
 				m.users = append(m.users, w.addUser(run, silent, signum.EC, methods...))
@@ -126,10 +127,17 @@ func (m *model) begin(rt *rapid.T) {
 	r := m.w.request(m.users[user], async, profile(mssp.MethodOf(method).Profile), func(r *signum.SignatureRequest) { r.TimeOut = fmt.Sprint(seconds) })
 	c := m.as(ap, &r.Header)
 	resp, err := m.w.Sign(context.Background(), c, r)
-	before := m.current(user, method)
+	before, phone := m.current(user, method), m.device(user, method)
 	switch {
 	case m.blocked[m.device(user, method)]:
 		fails(rt, err, signum.PINBlocked, "a blocked PIN")
+		return
+	case m.mustPause(ap, phone):
+		fails(rt, err, signum.PBSignatureProcess, "a party that made another one wait")
+		return
+	case before != nil && before.ap != ap:
+		fails(rt, err, signum.PBSignatureProcess, "another party's request")
+		m.turns[phone] = modelledTurn{before.ap, before.expires.Add(turnPause)}
 		return
 	case before != nil && method == signum.SIM:
 		fails(rt, err, signum.PBSignatureProcess, "a second one on the SIM")
@@ -138,10 +146,33 @@ func (m *model) begin(rt *rapid.T) {
 		rt.Fatalf("begin: %+v, %v", resp, err)
 	}
 	if before != nil {
-		before.code = signum.UserCancel
+		m.end(before, signum.UserCancel)
+	}
+	if turn, ok := m.turns[phone]; ok && turn.ap != ap {
+		delete(m.turns, phone)
 	}
 	m.all = append(m.all, &modelled{id: resp.TransID, ap: ap, user: user, method: method, code: signum.OutstandingTransact,
 		expires: m.w.clock.Now().Add(time.Duration(seconds) * time.Second)})
+}
+
+// modelledTurn is a party that made another one wait for a phone.
+type modelledTurn struct {
+	ap    int
+	until time.Time
+}
+
+func (m *model) mustPause(ap int, phone string) bool {
+	turn, ok := m.turns[phone]
+	return ok && turn.ap == ap && m.w.clock.Now().Before(turn.until)
+}
+
+// end gives a transaction its code, after which its party pauses if another one waits.
+func (m *model) end(x *modelled, code signum.Code) {
+	x.code = code
+	phone, now := m.device(x.user, x.method), m.w.clock.Now()
+	if turn, ok := m.turns[phone]; ok && turn.ap == x.ap && now.Before(turn.until) {
+		m.turns[phone] = modelledTurn{x.ap, now.Add(turnPause)}
+	}
 }
 
 // answer lets the user approve or decline what is on a screen.
@@ -155,10 +186,10 @@ func (m *model) answer(rt *rapid.T) {
 	device := m.device(user, method)
 	var err error
 	if approve {
-		x.code = signum.SignatureMade
+		m.end(x, signum.SignatureMade)
 		err = m.w.phones.Act(device, x.id, phonetest.Approve)
 	} else {
-		x.code = signum.UserCancel
+		m.end(x, signum.UserCancel)
 		err = m.w.phones.Act(device, x.id, phonetest.Cancel)
 	}
 	if err != nil {
@@ -190,7 +221,7 @@ func (m *model) late(rt *rapid.T) {
 	if !right || x.code != signum.OutstandingTransact {
 		return
 	}
-	if x.code = code; code == signum.RequestOK {
+	if m.end(x, code); code == signum.RequestOK {
 		x.code = signum.InternalError // no phone answers with this code
 	}
 	m.blocked[a.DeviceID] = m.blocked[a.DeviceID] || code == signum.PINBlocked
@@ -285,6 +316,7 @@ func (m *model) restart(rt *rapid.T) {
 	}
 	m.w.stop()
 	m.w = newWorld(m.w.t, m.url, m.w)
+	clear(m.turns) // they are in memory
 	for _, s := range m.users {
 		m.w.addPhones(s, silent)
 	}

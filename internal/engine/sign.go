@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"time"
 
@@ -90,12 +89,13 @@ func (e *Engine) submit(ctx context.Context, p *mssp.Party, r *signum.SignatureR
 type order struct {
 	*mssp.Transaction
 	candidates []*mssp.Device // that are asked; none for a one-time password
+	own        bool           // of the service itself, see mssp.Party.Own
 	authURI    string         // of app2app
 }
 
 // start inserts the transaction and hands it over to the phones.
 func (e *Engine) start(ctx context.Context, o order) error {
-	if err := e.insert(ctx, o.Transaction); err != nil {
+	if err := e.insert(ctx, o); err != nil {
 		return err
 	}
 	if o.State == mssp.StateOutstanding {
@@ -115,7 +115,7 @@ func (e *Engine) newOrder(ctx context.Context, p *mssp.Party, r *signum.Signatur
 		return o, err
 	}
 	t := draft(p, r, f, &content, now)
-	o.Transaction = t
+	o.Transaction, o.own = t, p.Own
 	if signum.IsOTP(content.Profile) {
 		return o, e.completeOTP(t, p, &content, f)
 	}
@@ -135,6 +135,9 @@ func (e *Engine) newOrder(ctx context.Context, p *mssp.Party, r *signum.Signatur
 	}
 	if err := assign(t, &choice, f.Timeout); err != nil {
 		return o, err
+	}
+	if wait := e.turns.wait(t, now); wait > 0 && !p.Own {
+		return o, policy.Resting(wait)
 	}
 	o.candidates = choice.Devices
 	o.authURI, err = e.applyServices(t, p, s, choice.Devices[0], &content.Services)
@@ -241,48 +244,4 @@ func newTransID(now time.Time) string {
 		id[i] = digits[id[i]&31]
 	}
 	return string(id[:])
-}
-
-// insert commits the transaction. A subscriber's SIM serves one transaction at
-// a time (406). On an App the newer request replaces the older one, which ends
-// with 401; see mssp.MethodSpec.Supersedes.
-func (e *Engine) insert(ctx context.Context, t *mssp.Transaction) error {
-	// Between the end of the older transaction and the insert another request
-	// may slip in. A few rounds settle which one is last.
-	const rounds = 5
-	for range rounds {
-		err := e.cfg.Store.InsertTransaction(ctx, t)
-		var busy *mssp.BusyError
-		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, mssp.ErrDuplicate):
-			return errUsed()
-		case !errors.As(err, &busy):
-			return fmt.Errorf("inserting transaction: %w", err)
-		}
-		if err := e.makeRoom(ctx, t, busy.TransID); err != nil {
-			return err
-		}
-	}
-	return signum.NewFault(signum.PBSignatureProcess)
-}
-
-// makeRoom ends the transaction that blocks the insert, if it may be ended.
-func (e *Engine) makeRoom(ctx context.Context, t *mssp.Transaction, id string) error {
-	old, err := e.known(ctx, id)
-	if errors.Is(err, mssp.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("reading transaction: %w", err)
-	}
-	switch {
-	case !old.Expires.After(t.Created):
-		return e.expire(ctx, old)
-	case !mssp.MethodOf(t.Method).Supersedes:
-		return signum.NewFault(signum.PBSignatureProcess)
-	}
-	_, err = e.finish(ctx, old, mssp.Failed(signum.NewFault(signum.UserCancel)), mssp.EndReplaced)
-	return err
 }

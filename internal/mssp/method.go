@@ -31,8 +31,8 @@ type MethodSpec struct {
 	// Discreet: a party with no profile for the method does not learn that a
 	// subscriber has it.
 	Discreet bool
-	// Supersedes: a newer request ends an open one with 401. Otherwise the
-	// newer one is refused with 406.
+	// Supersedes: a newer request of the same party ends an open one with 401.
+	// Otherwise the newer one is refused with 406.
 	Supersedes bool
 	// Several: a subscriber may have more than one device of the method, and a
 	// profile query lists all of them.

@@ -112,6 +112,7 @@ type Outcome struct {
 	Detail    string      // of the fault
 	Signature []byte      // by the device, verified; nil unless Code is SignatureMade
 	Location  *Location   // with a signature, if geofencing was asked for
+	Replaced  bool        // a newer request took its place; its party sees a cancel
 	// Verified is the evidence that the user of an App was verified, with a signature.
 	// It is stored apart from the transaction and not read with it.
 	Verified *UserVerification
@@ -176,6 +177,10 @@ type TransactionStore interface {
 	// invariant refuses it, nothing is written and the error is ErrDuplicate or
 	// *BusyError, in this order if both apply.
 	InsertTransaction(ctx context.Context, t *Transaction) error
+	// ReplaceTransaction ends the outstanding transaction old at t.Created and inserts t,
+	// both or neither. If old is no longer outstanding, it only inserts t. It reports
+	// whether it ended old. Errors are those of InsertTransaction.
+	ReplaceTransaction(ctx context.Context, old string, o Outcome, t *Transaction) (bool, error)
 	// PrepareTransaction adds the signed attributes and the certificate to an
 	// outstanding transaction that waits for an activation. False means that nothing
 	// changed: the transaction has ended, or was prepared before.

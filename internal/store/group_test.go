@@ -172,7 +172,7 @@ func TestRefusalKeepsGroup(t *testing.T) {
 // a purge between its two statements.
 func TestReceiptInGroup(t *testing.T) {
 	sign := func(n int) *write {
-		return &write{first: finishTransaction, args: []any{storetest.NewTransaction(n).ID, "signed", 500, "", []byte{1}, "", 7}}
+		return &write{first: finishTransaction, args: []any{storetest.NewTransaction(n).ID, "signed", 500, "", []byte{1}, "", 7, false}}
 	}
 	receipt := func(n int) *write {
 		return receiptWrite(&mssp.Receipt{TransID: storetest.NewTransaction(n).ID})
@@ -398,7 +398,7 @@ func TestPostgresLocksAndLosses(t *testing.T) {
 		tx.Commit()
 	}()
 	finish := func(i int) *write {
-		return &write{first: finishTransaction, args: []any{storetest.NewTransaction(i).ID, "failed", 401, "", nil, "", 1}}
+		return &write{first: finishTransaction, args: []any{storetest.NewTransaction(i).ID, "failed", 401, "", nil, "", 1, false}}
 	}
 	for i, err := range together(s, finish(0), finish(1), finish(2)) {
 		if err != nil {

@@ -27,6 +27,7 @@ var migrationNames = []string{
 	"0009_ended",
 	"0010_notices",
 	"0011_limits",
+	"0012_replaced",
 }
 
 const (

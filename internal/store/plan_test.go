@@ -58,7 +58,7 @@ var planned = map[*query]string{
 	selectNotices: "'m1234', 0", selectNoticeByCode: `'\x` + strings.Repeat("0", 60) + `0042', 0`, takeNotice: "'m1234', 'n1234', 0",
 	selectRevoked: "'x2000'",
 	selectUsed:    "'ap', 'a1234', 1234", selectBusy: "'m1200', 'SIM'", selectID: "'t1234'", selectTransaction: "'t1200'",
-	finishTransaction:  "'t1200', 'failed', 401, '', NULL, '', 1",
+	finishTransaction:  "'t1200', 'failed', 401, '', NULL, '', 1, FALSE",
 	answerTransaction:  `'t1200', 'failed', 401, '', NULL, '', 1, 'd1200', 'x1200', '\x31'`,
 	succeedTransaction: `'t1300', 'signed', 500, '', '\x30', '', 1, 'd1300', 'x1300', '\x31'`,
 	prepareTransaction: `'t1400', '\x31', 'x1400'`,

@@ -20,12 +20,73 @@ ON CONFLICT DO NOTHING`}
 // InsertTransaction implements mssp.Store. Instants are compared to the
 // microsecond. An ID that exists already is a separate error.
 func (s *Store) InsertTransaction(ctx context.Context, t *mssp.Transaction) error {
-	if err := checkTransaction(t); err != nil {
+	args, err := transactionArgs(t)
+	if err != nil {
 		return err
+	}
+	return s.write(ctx, &write{first: insertTransaction, args: args, then: func(ctx context.Context, s *session, affected int64) error {
+		if affected == 1 {
+			return nil
+		}
+		return s.refuseTransaction(ctx, t, args)
+	}})
+}
+
+// ReplaceTransaction implements mssp.Store.
+func (s *Store) ReplaceTransaction(ctx context.Context, old string, o mssp.Outcome, t *mssp.Transaction) (bool, error) {
+	if !isKey(old) {
+		return false, s.InsertTransaction(ctx, t)
+	}
+	if err := checkOutcome(old, o); err != nil {
+		return false, err
+	}
+	if o.Code == signum.SignatureMade {
+		return false, fmt.Errorf("store: transaction %s is replaced and signed", old)
+	}
+	args, err := transactionArgs(t)
+	if err != nil {
+		return false, err
+	}
+	var replaced bool
+	err = s.write(ctx, &write{row: t.MSISDN, then: func(ctx context.Context, s *session, _ int64) (err error) {
+		replaced, err = s.replaceTransaction(ctx, old, o, t, args)
+		return err
+	}})
+	return replaced && err == nil, err
+}
+
+func (s *session) replaceTransaction(ctx context.Context, old string, o mssp.Outcome, t *mssp.Transaction, args []any) (bool, error) {
+	var one int
+	if found, err := s.row(ctx, selectUsed, args[1:4], &one); err != nil {
+		return false, err
+	} else if found {
+		return false, refuse(mssp.ErrDuplicate)
+	}
+	n, err := s.exec(ctx, finishTransaction, old, string(o.FinalState()), int64(o.Code), o.Detail, nil, "", micros(t.Created), o.Replaced)
+	if err != nil {
+		return false, err
+	}
+	replaced := n == 1
+	if n, err = s.exec(ctx, insertTransaction, args...); err != nil || n == 1 {
+		return replaced, err
+	}
+	err = s.refuseTransaction(ctx, t, args)
+	var refused refusal
+	if replaced && errors.As(err, &refused) {
+		// Not a refusal, but an error that rolls back: the old one must not end for nothing.
+		return false, fmt.Errorf("store: replacing transaction %s: %w", old, refused.error)
+	}
+	return replaced, err
+}
+
+// transactionArgs checks a transaction and returns the arguments of insertTransaction.
+func transactionArgs(t *mssp.Transaction) ([]any, error) {
+	if err := checkTransaction(t); err != nil {
+		return nil, err
 	}
 	services, err := encodeServices(&t.Services)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var signature, finished any
 	var code signum.Code
@@ -34,20 +95,13 @@ func (s *Store) InsertTransaction(ctx context.Context, t *mssp.Transaction) erro
 		code, detail, finished = t.Outcome.Code, t.Outcome.Detail, micros(t.Finished)
 		signature = bytesOrNull(t.Outcome.Signature)
 		if location, err = encodeLocation(t.Outcome.Location); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	w := &write{first: insertTransaction, args: []any{t.ID, t.APID, t.APTransID, micros(t.APInstant), t.MSISDN,
+	return []any{t.ID, t.APID, t.APTransID, micros(t.APInstant), t.MSISDN,
 		t.MSISDNSent, t.DeviceID, methodColumn(t), t.Profile, t.Async, t.Lang, t.MimeType, t.Text, services,
 		bytesOrNull(t.SignedAttrs), t.CertSerial, string(t.State), int64(code), detail, signature, location,
-		micros(t.Created), micros(t.Expires), finished}}
-	w.then = func(ctx context.Context, s *session, affected int64) error {
-		if affected == 1 {
-			return nil
-		}
-		return s.refuseTransaction(ctx, t, w.args)
-	}
-	return s.write(ctx, w)
+		micros(t.Created), micros(t.Expires), finished}, nil
 }
 
 // textMethod is what the column "method" holds for a one-time password, which
@@ -98,6 +152,9 @@ func checkOutcome(id string, o mssp.Outcome) error {
 	}
 	if (o.Code == signum.SignatureMade) != (len(o.Signature) > 0) {
 		return fmt.Errorf("store: transaction %s ends with %v and a signature of %d bytes", id, o.Code, len(o.Signature))
+	}
+	if o.Replaced && o.Code != signum.UserCancel {
+		return fmt.Errorf("store: transaction %s was replaced, but ends with %v", id, o.Code)
 	}
 	return checkTexts(field{"detail", o.Detail})
 }
@@ -153,7 +210,7 @@ func (s *session) refuseTransaction(ctx context.Context, t *mssp.Transaction, ar
 // separate check and the commit.
 var (
 	finishTransaction = &query{text: `
-UPDATE transactions SET state = $2, code = $3, detail = $4, signature = $5, location = $6, finished = $7
+UPDATE transactions SET state = $2, code = $3, detail = $4, signature = $5, location = $6, finished = $7, replaced = $8
 WHERE id = $1 AND state = 'outstanding'`}
 	answerTransaction = &query{text: `
 UPDATE transactions SET state = $2, code = $3, detail = $4, signature = $5, location = $6, finished = $7,
@@ -184,7 +241,10 @@ func (s *Store) FinishTransaction(ctx context.Context, id string, o mssp.Outcome
 	case by == nil && o.Code == signum.SignatureMade:
 		return false, fmt.Errorf("store: transaction %s ends with a signature of no device", id)
 	case by == nil:
-		return s.swap(ctx, finishTransaction, args...)
+		return s.swap(ctx, finishTransaction, append(args, o.Replaced)...)
+	}
+	if o.Replaced {
+		return false, fmt.Errorf("store: transaction %s was answered and replaced", id)
 	}
 	if err := checkTexts(field{"device ID", by.DeviceID}, field{"certificate serial", by.CertSerial}); err != nil {
 		return false, err

@@ -15,7 +15,7 @@ import (
 const transactionFields = `
 SELECT t.id, t.ap_id, t.ap_trans_id, t.ap_instant, t.msisdn, t.msisdn_sent, t.device_id, t.method, t.profile,
     t.async, t.lang, t.mime_type, t.dtbd, t.services, t.signed_attrs, t.cert_serial, t.state, t.code, t.detail,
-    t.signature, t.location, t.created, t.expires, t.finished,
+    t.signature, t.location, t.created, t.expires, t.finished, t.replaced,
     c.serial, c.device_id, c.state, c.der, c.not_before, c.not_after, c.revoked_at, c.reason`
 
 const transactionColumns = transactionFields + `
@@ -59,7 +59,7 @@ func (r *transactionRow) dest() []any {
 	t := &r.t
 	return append([]any{&t.ID, &t.APID, &t.APTransID, &r.instant, &t.MSISDN, &t.MSISDNSent, &t.DeviceID, &t.Method,
 		&t.Profile, &t.Async, &t.Lang, &t.MimeType, &t.Text, &r.services, &t.SignedAttrs, &t.CertSerial, &t.State,
-		&r.code, &t.Outcome.Detail, &t.Outcome.Signature, &r.location, &r.created, &r.expires, &r.finished}, r.cert.dest()...)
+		&r.code, &t.Outcome.Detail, &t.Outcome.Signature, &r.location, &r.created, &r.expires, &r.finished, &t.Outcome.Replaced}, r.cert.dest()...)
 }
 
 // transaction returns the row, or a *mssp.RowError. scanned is the error of the

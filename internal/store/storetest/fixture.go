@@ -52,6 +52,13 @@ func made() mssp.Outcome {
 	return mssp.Outcome{Code: signum.SignatureMade, Signature: []byte{0x30, 0x03, 0x02, 0x01, 0x00}}
 }
 
+// replaced ends a transaction without an answer.
+func replaced() mssp.Outcome {
+	o := cancelled()
+	o.Replaced = true
+	return o
+}
+
 func cancelled() mssp.Outcome { return mssp.Failed(signum.NewFault(signum.UserCancel)) }
 
 // issuer is the key identifier of the CA of newCertificate.

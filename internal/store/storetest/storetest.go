@@ -44,6 +44,8 @@ var tests = []struct {
 	{"Delivered", testDelivered},
 	{"Finish", testFinish},
 	{"FinishRevoked", testFinishRevoked},
+	{"Replace", testReplace},
+	{"ReplaceRace", testReplaceRace},
 	{"Expired", testExpired},
 	{"Outstanding", testOutstanding},
 	{"Ended", testEnded},

@@ -167,7 +167,8 @@ func testTransactionInconsistent(t *testing.T, d *database) {
 		}
 	}
 	insert(t, s, NewTransaction(0))
-	for _, o := range []mssp.Outcome{{}, {Code: signum.SignatureMade}, {Code: signum.UserCancel, Signature: []byte{1}}} {
+	for _, o := range []mssp.Outcome{{}, {Code: signum.SignatureMade}, {Code: signum.UserCancel, Signature: []byte{1}}, replaced(),
+		{Code: signum.OTAError, Replaced: true}} {
 		if done, err := s.FinishTransaction(t.Context(), "h000000", o, By(NewTransaction(0)), start); done || err == nil {
 			t.Errorf("outcome %+v: %v, %v", o, done, err)
 		}
@@ -177,7 +178,7 @@ func testTransactionInconsistent(t *testing.T, d *database) {
 
 func testFinish(t *testing.T, d *database) {
 	s := d.Store()
-	for i, o := range []mssp.Outcome{made(), cancelled(), {Code: signum.InvalidSignature, Detail: "ungültig"}} {
+	for i, o := range []mssp.Outcome{made(), cancelled(), {Code: signum.InvalidSignature, Detail: "ungültig"}, replaced()} {
 		tx := NewTransaction(i)
 		insert(t, s, tx)
 		finish(t, s, tx.ID, o, after(3), true)

@@ -142,11 +142,13 @@ func TestPortalActivity(t *testing.T) {
 			tx("mid://bank", signum.SIM, signum.MimeText, "Pay?", signum.InvalidSignature),
 			tx("mid://bank", signum.SIM, signum.MimeText, "12 \u05e9\u05dc\u05d5\u05dd - 30", signum.SignatureMade),
 			tx("mid://bank", signum.SIM, signum.MimeText, "hidden\u200b", signum.SignatureMade),
+			tx("mid://bank", signum.App, signum.MimeText, "Pay?", signum.UserCancel),
 		}
+		f.recent[9].Outcome.Replaced = true
 		b := loggedIn(t, newTestPortal(t, f), portalNumber)
 		_, body := b.open("/me/activity")
 		has(t, body, "This account page", "mid://&lt;script&gt;", "&lt;img src=x", "ää…", `<bdo dir="ltr">12 <bdi dir="rtl">`+"\u05e9\u05dc\u05d5\u05dd"+`</bdi> - 30</bdo>`, "Payment · To: Bäckerei", "no json", "The text is not shown",
-			"Signed", "Declined", "No answer", "Not reachable", "Sent", "Waiting", "Failed (503)", `datetime="2026-03-01T09:30:00Z">1 Mar 2026 09:30 UTC`)
+			"Signed", "Declined", "No answer", "Not reachable", "Sent", "Waiting", "Failed (503)", "Replaced by a newer request", `datetime="2026-03-01T09:30:00Z">1 Mar 2026 09:30 UTC`)
 		if strings.Contains(body, "4711") || strings.Contains(body, "hidden\u200b") || strings.Contains(body, "<img src=x") || strings.Contains(body, strings.Repeat("ä", maxShownText)) {
 			t.Error(body)
 		}

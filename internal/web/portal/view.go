@@ -128,6 +128,9 @@ func activityOf(t *mssp.Transaction, portal string) activityRow {
 	if key, ok := outcomeKeys[t.Outcome.Code]; ok {
 		row.OutcomeKey = key
 	}
+	if t.Outcome.Replaced {
+		row.OutcomeKey = "outcome.replaced"
+	}
 	return row
 }
 
