@@ -15,7 +15,7 @@ need xmllint libxml2-utils          # validates SOAP messages
 need gcc gcc                        # for the race detector
 need keytool default-jre-headless   # reads the trust store as Java does
 need node nodejs                    # runs another SMSC
-need npm npm                        # fetches it
+need npm npm                        # fetches it, and axe-core for the pages
 [ -x /usr/sbin/bearerbox ] || need bearerbox kannel # another ESME
 [ -x /usr/bin/chromium ] || missing="$missing chromium" # is the phone of the pages
 echo '#include <stdlib.h>' | ${CC:-gcc} -E - >/dev/null 2>&1 || missing="$missing libc6-dev"

@@ -4,16 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -25,53 +23,14 @@ import (
 //go:embed testdata/node
 var nodeFiles embed.FS
 
-// nodeModules is a directory with the script and the packages of its lock file,
-// fetched once and kept in the user's cache.
+// nodeModules is a directory with the script and the packages of its lock file.
 func nodeModules(t *testing.T) string {
 	t.Helper()
-	must := func(err error) {
-		if err != nil {
-			t.Helper()
-			t.Fatal(err)
-		}
+	files, err := fs.Sub(nodeFiles, "testdata/node")
+	if err != nil {
+		t.Fatal(err)
 	}
-	testkit.Needs(t, "node", "npm")
-	cache, err := os.UserCacheDir()
-	must(err)
-	sum := sha256.New()
-	names := []string{"package.json", "package-lock.json", "smsc.js"}
-	for _, name := range names {
-		b, err := nodeFiles.ReadFile("testdata/node/" + name)
-		must(err)
-		sum.Write(b)
-	}
-	base := filepath.Join(cache, "signum-test")
-	dir := filepath.Join(base, "smsc-"+hex.EncodeToString(sum.Sum(nil)[:8]))
-	if _, err := os.Stat(dir); err == nil {
-		return dir
-	}
-	must(os.MkdirAll(base, 0o700))
-	making, err := os.MkdirTemp(base, "making-")
-	must(err)
-	defer os.RemoveAll(making)
-	for _, name := range names {
-		b, err := nodeFiles.ReadFile("testdata/node/" + name)
-		must(err)
-		must(os.WriteFile(filepath.Join(making, name), b, 0o600))
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	ci := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-	ci.Dir = making
-	if out, err := ci.CombinedOutput(); err != nil {
-		testkit.Missing(t, "npm cannot fetch the package smpp: %v\n%s", err, out)
-	}
-	if err := os.Rename(making, dir); err != nil {
-		if _, there := os.Stat(dir); there != nil { // and no other process was faster
-			t.Fatal(err)
-		}
-	}
-	return dir
+	return testkit.NodePackages(t, "smsc", files)
 }
 
 // node is the npm package as SMSC.

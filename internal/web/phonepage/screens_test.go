@@ -38,6 +38,7 @@ func walk(t *testing.T, browser context.Context, dir, scheme, suffix string) {
 		t.Helper()
 		time.Sleep(200 * time.Millisecond) // for observers and fonts
 		p.Accessible(name + suffix)
+		p.Axe(name + suffix)
 		if scheme == "dark" && name != "approval" {
 			return // checked, but one picture is enough
 		}
