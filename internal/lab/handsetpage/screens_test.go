@@ -34,6 +34,7 @@ func handsetScreens(t *testing.T, browser context.Context, dir, scheme string) {
 		t.Helper()
 		webtest.Eval[bool](p, `document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))`)
 		p.Accessible(name + " " + scheme)
+		p.Axe(name + " " + scheme)
 		if scheme == "dark" {
 			if name != "text" && name != "pin" {
 				return // checked, but a few pictures are enough
