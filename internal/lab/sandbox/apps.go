@@ -24,12 +24,6 @@ import (
 
 const phonePath = "/phone"
 
-// Rates that do not slow down a load test whose Apps all have one address.
-var (
-	unlimitedEnrolments = config.Rate{PerMinute: 600_000, Burst: 100_000}
-	unlimitedCalls      = config.Rate{PerMinute: 6_000_000, Burst: 1_000_000}
-)
-
 // softApps makes the Apps that answer by themselves. They speak the App protocol to the
 // node like any other App, at the address of its listener, because its public name need
 // not resolve here.

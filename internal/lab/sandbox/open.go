@@ -141,7 +141,7 @@ func (b *Sandbox) nodeConfig() (c config.Config, err error) {
 	if c.App.VAPID, err = vapid(b.Dir); err != nil {
 		return c, fmt.Errorf("keys for push services: %w", err)
 	}
-	c.App.Limits.Begin, c.App.Limits.Address = unlimitedEnrolments, unlimitedCalls
+	c.App.Limits = config.AppLimits{Begin: noLimit, Address: noLimit, Device: noLimit, Subscriber: noLimit}
 	c.Limits = friendly(c.Limits)
 	return c, nil
 }
