@@ -111,10 +111,14 @@ func (e *Engine) certify(ctx context.Context, t *mssp.Transaction, a mssp.Device
 	if err != nil {
 		return nil, err
 	}
-	if s, err = e.cfg.Store.Subscriber(ctx, t.MSISDN); err == nil {
-		e.revokeEnded(ctx, s)
+	if s, err = e.cfg.Store.Subscriber(ctx, t.MSISDN); err != nil {
+		return nil, err
 	}
-	return cert, err
+	e.revokeEnded(ctx, s)
+	if err := e.Recheck(ctx, t.MSISDN); err != nil { // what waits for them expires then
+		e.cfg.Logger.ErrorContext(ctx, "requests of ended devices not ended", "err", err)
+	}
+	return cert, nil
 }
 
 // isActive reports whether the device is active with this key.

@@ -273,6 +273,29 @@ func TestAttackEndedWhileActivating(t *testing.T) {
 	})
 }
 
+// TestRecheckOfActivation: a request to activate a SIM ends with the SIM, and no other
+// activation does.
+func TestRecheckOfActivation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
+	w.putParty(func(p *mssp.Party) { p.AutoActivation = true })
+	s := w.addInactive(1, silent, "")
+	id := w.begin(s)
+	for _, want := range []signum.Code{signum.OutstandingTransact, signum.UnknownClient} {
+		if want == signum.UnknownClient {
+			if err := w.store.EndDevice(t.Context(), s.Devices[0].ID, mssp.EndedByUser, w.clock.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Recheck(t.Context(), s.MSISDN); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.outcome(id); got != want {
+			t.Errorf("got %d, want %d", got, want)
+		}
+	}
+}
+
 // TestActivationChangesSerial: an account whose serial parties know keeps it for a SIM only
 // with a consent. A consent that is withdrawn while the certificate is issued does not
 // count, and no certificate stays without a device.

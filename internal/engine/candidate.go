@@ -42,10 +42,15 @@ func (e *Engine) Recheck(ctx context.Context, msisdn string) (err error) {
 		return err
 	}
 	for _, t := range list {
-		if t.OTP() || t.Activating() {
+		if t.OTP() {
 			continue
 		}
-		_, err := e.candidates(ctx, t)
+		var err error
+		if t.Activating() {
+			err = e.activatable(ctx, t)
+		} else {
+			_, err = e.candidates(ctx, t)
+		}
 		f := signum.AsFault(err)
 		if f != nil {
 			_, err = e.finish(ctx, t, mssp.Failed(f), mssp.EndWithdrawn)
@@ -55,6 +60,23 @@ func (e *Engine) Recheck(ctx context.Context, msisdn string) (err error) {
 		}
 	}
 	return nil
+}
+
+// activatable returns a fault if the SIM of an activation has ended since it was asked.
+func (e *Engine) activatable(ctx context.Context, t *mssp.Transaction) error {
+	s, err := e.cfg.Store.Subscriber(ctx, t.MSISDN)
+	if err != nil && !errors.Is(err, mssp.ErrNotFound) {
+		return fmt.Errorf("reading subscriber: %w", err)
+	}
+	if err == nil {
+		for _, d := range s.Devices {
+			// It is active before the transaction is prepared.
+			if d.ID == t.DeviceID && d.State != signum.DeviceInactive {
+				return nil
+			}
+		}
+	}
+	return signum.NewFault(signum.UnknownClient)
 }
 
 // askedOf returns the transaction as a candidate is asked: with attributes that name

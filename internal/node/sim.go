@@ -54,6 +54,7 @@ func (n *Node) newSIMs(context.Context) error {
 	n.Cards, err = simcards.New(simcards.Config{
 		Store: n.Store, Keys: n.KeyRing, Revoke: n.CA.Revoke, NewSerial: ca.NewSerial, ParseMSISDN: policy.ParseMSISDN,
 		Network: signum.Network(c.HomeNetwork), Placed: n.deps.CardAssigned, Clock: n.deps.Clock, Logger: n.deps.Logger,
+		Recheck: func(ctx context.Context, msisdn string) error { return n.engine.Recheck(ctx, msisdn) },
 	})
 	return err
 }

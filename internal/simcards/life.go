@@ -36,6 +36,9 @@ func (p *Provisioner) End(ctx context.Context, msisdn string) error {
 		if err == nil && !ended {
 			p.tell(ctx, mssp.NoticeSIMEnded, "SIM ended", msisdn, d.ID)
 		}
+		if err == nil && p.cfg.Recheck != nil {
+			err = p.cfg.Recheck(ctx, msisdn)
+		}
 		return err
 	})
 }

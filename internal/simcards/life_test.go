@@ -38,8 +38,8 @@ func TestEndAndReopen(t *testing.T) {
 		}
 		state(signum.DeviceInactive, mssp.EndedByOperator)
 	}
-	if !slices.Equal(b.revoked, []string{"a1 5"}) {
-		t.Errorf("revoked %v", b.revoked)
+	if !slices.Equal(b.revoked, []string{"a1 5"}) || !slices.Equal(b.checked, []string{number, number}) {
+		t.Errorf("revoked %v, rechecked %v", b.revoked, b.checked)
 	}
 	if err := b.SetState(ctx, cardICCID(1), mssp.CardBlocked); err != nil {
 		t.Fatal(err)

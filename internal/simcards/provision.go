@@ -45,6 +45,8 @@ type Config struct {
 	// may be called again for the same card and must then change nothing. Several
 	// goroutines may call it at the same time. May be nil.
 	Placed func(ctx context.Context, c ImportedCard) error
+	// Recheck ends what waits for a SIM that has ended; see mssp.Inbox. May be nil.
+	Recheck func(ctx context.Context, msisdn string) error
 	// Notifier tells users what happened to their SIM. May be nil.
 	Notifier mssp.Notifier
 	Clock    mssp.Clock   // nil: the machine's

@@ -31,6 +31,7 @@ type testBook struct {
 	clock   *testkit.Clock
 	revoked []string
 	told    []string // to users
+	checked []string // accounts for which Recheck was called
 
 	mu     sync.Mutex
 	placed []ImportedCard
@@ -65,6 +66,10 @@ func newTestBook(t *testing.T) *testBook {
 		Revoke: func(ctx context.Context, serial string, reason int) error {
 			b.revoked = append(b.revoked, fmt.Sprint(serial, " ", reason))
 			return s.RevokeCertificate(ctx, serial, b.clock.Now(), reason)
+		},
+		Recheck: func(_ context.Context, msisdn string) error {
+			b.checked = append(b.checked, msisdn)
+			return nil
 		},
 		Notifier: notifier(func(c mssp.Change) {
 			b.mu.Lock()

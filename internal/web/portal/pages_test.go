@@ -106,11 +106,12 @@ func TestPortalOverviewStates(t *testing.T) {
 		a.Devices[1].Certificate.State = mssp.CertificateRevoked
 		a.Devices[1].Network.Name = "<script>alert(1)</script>"
 		a.Devices = append(a.Devices,
-			mssp.Device{ID: "x", Method: signum.SIM, State: signum.DeviceRegistered},
+			mssp.Device{ID: "x", Method: signum.SIM, State: signum.DeviceInactive, Ended: mssp.EndedByUser},
+			mssp.Device{ID: "new", Method: signum.SIM, State: signum.DeviceRegistered}, // its owner can refuse it
 			mssp.Device{ID: "y", Method: signum.App, State: signum.DeviceActive, KeyType: signum.EC,
 				Certificate: &mssp.Certificate{Serial: "ab", State: mssp.CertificateGood, NotAfter: time.Now()}})
 		_, body := b.open("/me")
-		has(t, body, "Not created", "Blocked", "If a PIN is blocked", "Revoked", "Not activated", "Expired", "&lt;script&gt;")
+		has(t, body, "Not created", "Blocked", "If a PIN is blocked", "Revoked", "Not activated", "Expired", "&lt;script&gt;", "/me/device?id=new")
 		if strings.Contains(body, "<script>alert") || strings.Contains(body, "/me/device?id=x") {
 			t.Error(body)
 		}

@@ -83,7 +83,7 @@ func methodsOf(s *mssp.Subscriber, now time.Time) []methodView {
 
 // removable reports whether a device can be removed or switched off.
 func removable(d *mssp.Device) bool {
-	return mssp.MethodOf(d.Method).Removable || d.State == signum.DeviceActive
+	return mssp.MethodOf(d.Method).Removable || d.State != signum.DeviceInactive
 }
 
 // dormant reports whether a device is a SIM that could be activated.
