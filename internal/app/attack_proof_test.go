@@ -46,7 +46,7 @@ func TestAttackReplayCostsNothing(t *testing.T) {
 // for a second call after the service has restarted.
 func TestAttackReplayAfterRestart(t *testing.T) {
 	t.Parallel()
-	for ahead := range 61 {
+	for _, ahead := range []int{0, 1, 2, 30, 59, 60} {
 		w := newWorld(t)
 		p := w.enrol(alice)
 		p.skew = int64(ahead)
