@@ -25,7 +25,11 @@ func (c *call) signature() (any, error) {
 }
 
 func (c *call) remove() (any, error) {
-	return nil, c.orGone(c.s.removeDevice(c.r.Context(), c.device))
+	err := c.s.removeDevice(c.r.Context(), c.device)
+	if err == nil {
+		c.notify(mssp.NoticeAppRemoved, c.device.MSISDN, c.device.DeviceID, c.device.Name, false)
+	}
+	return nil, c.orGone(err)
 }
 
 // Remove deletes an App and revokes its certificate. mssp.ErrNotFound if there

@@ -232,6 +232,7 @@ func (c *call) carryOut(e *pendingEnrolment, in *enrolRequest) (*enrolled, error
 		return nil, err
 	}
 	kept = true
+	c.notify(mssp.NoticeAppAdded, e.msisdn, e.deviceID, in.Name, acc.used && keep && !inv.Trusted)
 	if change.Serial != "" {
 		c.revokeEnded(e.msisdn)
 	}

@@ -226,10 +226,18 @@ func (c *conn) hello() (websocket.StatusCode, string) {
 	if err != nil {
 		return c.refused(err)
 	}
-	c.release(
-		frame{Type: "welcome", Now: c.s.now().UnixMilli(), Heartbeat: heartbeat.Milliseconds()},
-		frame{Type: "sync", Requests: &list},
-	)
+	notices, err := c.s.noticesFor(ctx, a)
+	if err != nil {
+		return c.refused(err)
+	}
+	frames := []frame{
+		{Type: "welcome", Now: c.s.now().UnixMilli(), Heartbeat: heartbeat.Milliseconds()},
+		{Type: "sync", Requests: &list},
+	}
+	for i := range notices {
+		frames = append(frames, frame{Type: "notice", Notice: &notices[i]})
+	}
+	c.release(frames...)
 	return 0, ""
 }
 

@@ -33,6 +33,7 @@ type message struct {
 	}
 	ID, Op, Reason string
 	Heartbeat      int64
+	Notice         *notice
 }
 
 func dial(ctx context.Context, url string, head http.Header) (*websocket.Conn, error) {

@@ -38,6 +38,7 @@ var (
 	errLocked       = refuse(http.StatusForbidden, "locked", "The request was not unlocked, or another one was unlocked since.")
 	errPasskey      = refuse(http.StatusForbidden, "passkey", "The passkey was refused. Use the passcode; then remove the passkey and add it again.")
 	errInactive     = refuse(http.StatusForbidden, "inactive", "The account is suspended, or this App was switched off.")
+	errTooNew       = refuse(http.StatusForbidden, "too_new", "This App was added less than 24 hours ago and cannot change the account.")
 	errBlocked      = refuse(http.StatusLocked, "blocked", "The passcode is blocked.")
 )
 

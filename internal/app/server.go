@@ -54,6 +54,7 @@ type Config struct {
 	Events    *event.Recorder // gets one event per call; nil: a recorder that writes to Logger
 	Service   string          // aud of proofs
 	WebURL    string          // of the web App; passkeys and browser inboxes must come from its origin
+	Accounts  Accounts        // nil: nobody is told of changes
 	NewSerial func() string   // makes the serial number for an account that is reset
 
 	VAPID VAPID // without keys: new ones are generated, and subscriptions made for older keys stop working
@@ -218,6 +219,8 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle("GET "+Base+"/passkey", s.proved((*call).passkeys))
 	mux.Handle("DELETE "+Base+"/passkey", s.proved((*call).removePasskey))
 	mux.Handle("POST "+Base+"/heartbeat", s.proved((*call).heartbeat))
+	mux.Handle("GET "+Base+"/notices", s.proved((*call).notices))
+	mux.Handle("POST "+Base+"/object", s.proved((*call).object))
 	mux.Handle("GET "+Base+"/signature", s.proved((*call).signature))
 	mux.Handle("DELETE "+Base+"/device", s.proved((*call).remove))
 	mux.HandleFunc(firstBase+"/", s.outdated)

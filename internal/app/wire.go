@@ -90,6 +90,7 @@ type frame struct {
 	ID        string     `json:"id,omitempty"` // of gone
 	Op        string     `json:"op,omitempty"`
 	Reason    string     `json:"reason,omitempty"`
+	Notice    *notice    `json:"notice,omitzero"`
 }
 
 // clientFrame is a frame of an App.

@@ -2,6 +2,7 @@ package mssp
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -29,6 +30,10 @@ var NoticeKinds = []NoticeKind{
 
 // Known reports whether this is one of NoticeKinds.
 func (k NoticeKind) Known() bool { return slices.Contains(NoticeKinds, k) }
+
+// ErrTooNew means that an App was added so recently that it can change nothing on an
+// account that has an older method.
+var ErrTooNew = errors.New("the App is too new to change the account")
 
 // NoticeFor is how long the owner of an account can object to a change.
 const NoticeFor = 24 * time.Hour

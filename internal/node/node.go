@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/account"
 	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/clientaddr"
@@ -43,6 +44,7 @@ type Node struct {
 	httpLog   *log.Logger     // of net/http
 	health    health
 	smsc      *smpp.Client // nil: none is configured
+	accounts  *account.Service
 	engine    lateEngine
 	listeners listeners
 	doors     doors
@@ -145,7 +147,7 @@ func (n *Node) openCA(context.Context) error {
 
 func (n *Node) newEngine(context.Context) error {
 	c := engine.Config{
-		Store: n.Store, Chains: n.CA, Issuer: n.CA, NewSerial: ca.NewSerial, Texts: n.SIMs, ServiceName: n.cfg.Service.Name,
+		Store: n.Store, Chains: n.CA, Issuer: n.CA, NewSerial: ca.NewSerial, Notifier: n.accounts, Texts: n.SIMs, ServiceName: n.cfg.Service.Name,
 		Channels: map[signum.Method]mssp.Channel{
 			signum.SIM: n.deps.WrapSIMs.wrap(n.SIMs, &n.engine),
 			signum.App: n.deps.WrapApps.wrap(n.Apps, &n.engine),

@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/account"
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/policy"
@@ -51,8 +52,12 @@ func (n *Node) newSIMs(context.Context) error {
 		return err
 	}
 	n.onClose(func() error { n.SIMs.Close(); return nil })
+	n.accounts = account.New(account.Config{
+		Store: n.Store, Texts: n.SIMs, ServiceName: n.cfg.Service.Name, WebURL: n.WebURL, Clock: n.deps.Clock, Logger: n.deps.Logger,
+	})
+	n.onClose(func() error { n.accounts.Close(); return nil })
 	n.Cards, err = simcards.New(simcards.Config{
-		Store: n.Store, Keys: n.KeyRing, Revoke: n.CA.Revoke, NewSerial: ca.NewSerial, ParseMSISDN: policy.ParseMSISDN,
+		Notifier: n.accounts, Store: n.Store, Keys: n.KeyRing, Revoke: n.CA.Revoke, NewSerial: ca.NewSerial, ParseMSISDN: policy.ParseMSISDN,
 		Network: signum.Network(c.HomeNetwork), Placed: n.deps.CardAssigned, Clock: n.deps.Clock, Logger: n.deps.Logger,
 		Recheck: func(ctx context.Context, msisdn string) error { return n.engine.Recheck(ctx, msisdn) },
 	})

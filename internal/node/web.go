@@ -44,7 +44,7 @@ func (n *Node) newApps(context.Context) (err error) {
 		}
 	}
 	n.Apps, err = app.New(app.Config{
-		Store: n.Store, CA: n.CA, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
+		Accounts: n.accounts, Store: n.Store, CA: n.CA, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 		Service: n.cfg.Service.MSSPURI, WebURL: n.WebURL(), NewSerial: ca.NewSerial,
 		VAPID: vapid, OpenAPI: api.AppOpenAPI, MaxConnections: c.MaxConnections, MaxApps: c.MaxPerAccount,
 		Limits: app.Limits{
@@ -71,13 +71,14 @@ func (n *Node) newPages(ctx context.Context) error {
 		return err
 	}
 	selfCare, err := portal.New(portal.Config{
-		Signer: &n.engine, Pending: &n.engine, Store: n.Store, Apps: n.Apps, CA: n.CA, Party: portalParty, Pin: portalPin, Prefix: prefix, ServiceName: n.cfg.Service.Name, Country: n.cfg.Service.Country,
+		Signer: &n.engine, Pending: &n.engine, Store: n.Store, Apps: n.Apps, CA: n.CA, Accounts: n.accounts, Party: portalParty, Pin: portalPin, Prefix: prefix, ServiceName: n.cfg.Service.Name, Country: n.cfg.Service.Country,
 		WebURL: n.WebURL, HostCookies: n.httpsOnly(), Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 	})
 	if err != nil {
 		return err
 	}
 	n.onClose(selfCare.Close)
+	n.accounts.Connect(n.Apps, selfCare.EndSessions)
 	for path, h := range map[string]http.Handler{"/phone": phonepage.Handler(phonepage.Config{ServiceName: n.cfg.Service.Name, Logger: n.deps.Logger, Events: n.events}), portalPath: selfCare.Handler()} {
 		n.web.Handle(path, h)
 		n.web.Handle(path+"/", h)

@@ -28,25 +28,26 @@ type fake struct {
 	*httptest.Server
 	t *testing.T
 
-	mu       sync.Mutex
-	codes    map[string]bool // activation codes; true: the recovery code is requested
-	devices  map[string]*fakeDevice
-	begun    map[string]fakeBegun
-	pending  []request
-	answers  map[string]map[string]any // by id and op
-	cms      map[string]bool           // ids of signatures
-	bodies   []string                  // of all calls
-	shown    []string
-	proofs   map[string]bool
-	inbox    *websocket.Conn
-	opened   int                // inboxes
-	hidden   map[string]request // app2app, by session token
-	down     bool
-	upgraded bool // the service speaks a newer version of the protocol
-	skew     time.Duration
-	goodCode string // the correct `choice`
-	beats    []map[string]any
-	removed  bool
+	mu         sync.Mutex
+	codes      map[string]bool // activation codes; true: the recovery code is requested
+	devices    map[string]*fakeDevice
+	begun      map[string]fakeBegun
+	pending    []request
+	answers    map[string]map[string]any // by id and op
+	cms        map[string]bool           // ids of signatures
+	bodies     []string                  // of all calls
+	shown      []string
+	proofs     map[string]bool
+	inbox      *websocket.Conn
+	opened     int                // inboxes
+	hidden     map[string]request // app2app, by session token
+	down       bool
+	upgraded   bool // the service speaks a newer version of the protocol
+	skew       time.Duration
+	goodCode   string // the correct `choice`
+	beats      []map[string]any
+	removed    bool
+	objections []string
 }
 
 type fakeBegun struct {
@@ -90,6 +91,7 @@ func newFake(t *testing.T) *fake {
 		"POST /app/v2/heartbeat":   f.proved(f.heartbeat),
 		"POST /app/v2/open":        f.proved(f.open),
 		"GET /app/v2/signature":    f.proved(f.signature),
+		"POST /app/v2/object":      f.proved(f.object),
 		"DELETE /app/v2/device":    f.proved(f.remove),
 	} {
 		mux.HandleFunc(path, f.endpoint(h))

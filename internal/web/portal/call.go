@@ -28,6 +28,7 @@ import (
 const (
 	sessionCookie = "signum_me"
 	loginCookie   = "signum_login"
+	noticeCookie  = "signum_notice" // of the form of an objection
 	knownCookie   = "signum_known"
 	langCookie    = "signum_lang"
 )

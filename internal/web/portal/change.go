@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/account"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/web/prompt"
 )
@@ -18,10 +19,6 @@ import (
 // each change that could hand over the account needs a signature of its own, whose text
 // says what happens. The signature becomes a consent in the store, and the change uses
 // it up.
-
-// youngFor is how long a new App cannot consent to changes if the account has an older
-// method: the owner has that time to object.
-const youngFor = 24 * time.Hour
 
 // change is what a session wants to do to its account.
 type change struct {
@@ -146,7 +143,7 @@ func (p *Portal) consented(c *call, x *change) {
 		c.fail(err)
 		return
 	}
-	young, err := c.young(t.DeviceID)
+	young, err := account.Young(ctx, p.Store, c.account, t.DeviceID, now)
 	switch {
 	case err != nil:
 		c.fail(err)
@@ -159,38 +156,6 @@ func (p *Portal) consented(c *call, x *change) {
 		MSISDN: c.session.number, Kind: x.kind, Subject: x.subject, DeviceID: t.DeviceID, TransID: t.ID,
 		Given: now, Expires: now.Add(mssp.ConsentFor),
 	})
-}
-
-// young reports whether a device is an App that was added so recently that it cannot
-// consent to changes.
-func (c *call) young(deviceID string) (bool, error) {
-	enrolled, err := c.enrolled(deviceID)
-	if err != nil || enrolled.IsZero() || c.p.Clock.Now().Sub(enrolled) >= youngFor {
-		return false, err
-	}
-	for _, d := range c.account.Devices {
-		if d.ID == deviceID || d.State != signum.DeviceActive {
-			continue
-		}
-		other, err := c.enrolled(d.ID)
-		if err != nil || other.Before(enrolled) {
-			return err == nil, err
-		}
-	}
-	return false, nil
-}
-
-// enrolled returns when an App was added. It is zero for a SIM, which counts as older
-// than any App.
-func (c *call) enrolled(deviceID string) (time.Time, error) {
-	a, err := c.p.Store.App(c.r.Context(), deviceID)
-	if errors.Is(err, mssp.ErrNotFound) {
-		return time.Time{}, nil
-	}
-	if err != nil {
-		return time.Time{}, err
-	}
-	return a.Enrolled, nil
 }
 
 // carryOut makes a change that the user has consented to.

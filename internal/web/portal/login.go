@@ -211,7 +211,9 @@ func (p *Portal) startSession(c *call, number, transID string, recovery bool) {
 	c.setCookie(sessionCookie, "/me", p.sessions.create(session{
 		number: number, serial: s.Serial, device: device, recovery: recovery, browser: browserOf(c.r.UserAgent()), address: c.event.Source,
 	}))
-	if !recovery {
+	if recovery {
+		p.Accounts.Notify(c.r.Context(), mssp.Change{MSISDN: number, Kind: mssp.NoticeRecoveryLogin, ByCode: true, Lang: c.lang})
+	} else {
 		c.know(number)
 	}
 	c.redirect("/me")

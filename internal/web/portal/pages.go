@@ -113,6 +113,7 @@ func (p *Portal) newRecovery(c *call) {
 		c.fail(err)
 		return
 	}
+	c.notify(mssp.NoticeRecoveryCode, "", "")
 	p.sessions.setSecret(c.session, &secret{kind: "recovery", code: code, expires: p.Clock.Now().Add(sessionIdle)})
 	c.redirect("/me/recovery/code")
 }
@@ -201,6 +202,7 @@ func (p *Portal) reopen(c *call, id string) {
 	case err != nil:
 		c.fail(err)
 	default:
+		c.notify(mssp.NoticeSIMWaiting, id, "")
 		c.redirect("/me?done=activated")
 	}
 }
@@ -219,10 +221,11 @@ func (p *Portal) removeDevice(c *call, id string) {
 			return
 		}
 	}
-	done := "deactivated"
+	done, kind, name := "deactivated", mssp.NoticeSIMEnded, ""
 	var err error
 	if d.Method == signum.App {
-		done, err = "removed", p.Apps.Remove(ctx, d.ID)
+		done, kind, name = "removed", mssp.NoticeAppRemoved, c.nameOf(d.ID)
+		err = p.Apps.Remove(ctx, d.ID)
 	} else {
 		err = p.Store.EndDevice(ctx, d.ID, mssp.EndedByUser, p.Clock.Now())
 	}
@@ -231,6 +234,7 @@ func (p *Portal) removeDevice(c *call, id string) {
 		return
 	}
 	p.recheck(c)
+	c.notify(kind, d.ID, name)
 	// Other sessions may be those of somebody who used the device.
 	p.sessions.endAll(c.session.number, c.session)
 	c.redirect("/me?done=" + done)

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/account"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/limit"
 	"github.com/signum-mssp/signum/internal/mssp"
@@ -59,6 +60,14 @@ type Apps interface {
 	Remove(ctx context.Context, deviceID string) error
 }
 
+// Accounts announces changes of accounts and takes objections: see package account.
+type Accounts interface {
+	mssp.Notifier
+	// ByCode finds the notice of a text message; mssp.ErrNotFound.
+	ByCode(ctx context.Context, code string) (*mssp.Notice, error)
+	Object(ctx context.Context, n *mssp.Notice) (account.Undone, error)
+}
+
 // CA revokes certificates for a reason of RFC 5280, clause 5.3.1. Revoking a second
 // time changes nothing.
 type CA interface {
@@ -72,6 +81,7 @@ type Config struct {
 	Store       Store
 	Apps        Apps
 	CA          CA
+	Accounts    Accounts
 	Party       string        // AP_ID of the portal, which may use the profiles STK and Device LoA4, and verification codes
 	Pin         mssp.Pin      // a pin of the party
 	Prefix      string        // DTBD prefix of the party
@@ -97,14 +107,15 @@ type Portal struct {
 	changes  *limit.Limiter // that phones are asked to sign, by number
 	prompts  *prompt.Asker
 
+	objections *limit.Limiter // by address
 	recoveries *limit.Limiter // log-ins by recovery code, by network and number
 	recovered  *limit.Pauses  // the same by number
 }
 
 // New returns a portal. Close ends its work in the background.
 func New(c Config) (*Portal, error) {
-	if c.Signer == nil || c.Pending == nil || c.Store == nil || c.Apps == nil || c.CA == nil || c.WebURL == nil || c.Party == "" || c.ServiceName == "" {
-		return nil, errors.New("portal: Signer, Pending, Store, Apps, CA, Party, ServiceName and WebURL are required")
+	if c.Signer == nil || c.Pending == nil || c.Store == nil || c.Apps == nil || c.CA == nil || c.Accounts == nil || c.WebURL == nil || c.Party == "" || c.ServiceName == "" {
+		return nil, errors.New("portal: Signer, Pending, Store, Apps, CA, Accounts, Party, ServiceName and WebURL are required")
 	}
 	if c.Clock == nil {
 		c.Clock = mssp.SystemClock{}
@@ -126,6 +137,7 @@ func New(c Config) (*Portal, error) {
 	p := &Portal{
 		Config: c, pages: pages, assets: assets, key: make([]byte, 32),
 		sessions: newSessionTable(c.Clock), logins: newLoginTable(), pace: newPace(),
+		objections: limit.New(limit.PerWindow(objectionsPerAddress, loginWindow), limit.DefaultKeys),
 		recoveries: limit.New(limit.PerWindow(recoveryTries, time.Hour), limit.DefaultKeys),
 		recovered:  limit.NewPauses(pauseOfRecovery, limit.DefaultKeys),
 		changes:    limit.New(limit.PerWindow(changesPerNumber, loginWindow), limit.DefaultKeys),
@@ -158,6 +170,9 @@ func (p *Portal) Handler() http.Handler {
 
 	handle("GET /me/login/recovery", "recovery log-in page", p.public(p.recoverPage))
 	handle("POST /me/login/recovery", "recovery log-in", p.public(p.recover))
+
+	handle("GET /me/no/{code}", "notice page", p.public(p.noticePage))
+	handle("POST /me/no/{code}", "objection", p.public(p.object))
 
 	handle("GET /me", "overview", p.session(p.overview))
 	handle("GET /me/activity", "activity", p.user(p.activity))

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/account"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/web/prompt"
 )
@@ -44,7 +45,9 @@ type fakeWorld struct {
 	callers []mssp.Caller
 	did     []string // calls that change something
 
-	barred   bool // the card of every SIM
+	told     []mssp.Change
+	notices  map[string]*mssp.Notice // by code
+	barred   bool                    // the card of every SIM
 	apps     map[string]*mssp.AppDevice
 	signer   string          // device that signs; empty: the first with the method
 	consents []*mssp.Consent // all that were given
@@ -253,10 +256,29 @@ func (f *fakeWorld) CheckRecovery(_ context.Context, n, code string) (bool, erro
 	return f.accounts[n] != nil && code == "W4XD-9KQT-22MB-7HNP", f.err
 }
 
+func (f *fakeWorld) Notify(_ context.Context, c mssp.Change) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.told = append(f.told, c)
+}
+
+func (f *fakeWorld) ByCode(_ context.Context, code string) (*mssp.Notice, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := f.notices[code]; n != nil {
+		return n, f.err
+	}
+	return nil, mssp.ErrNotFound
+}
+
+func (f *fakeWorld) Object(_ context.Context, n *mssp.Notice) (account.Undone, error) {
+	return account.AppRemoved, f.do("object " + n.ID)
+}
+
 func newTestPortal(t *testing.T, f *fakeWorld, change ...func(*Config)) *Portal {
 	t.Helper()
 	c := Config{
-		Signer: f, Pending: f, Store: f, Apps: f, CA: f, Party: "mid://portal", Pin: mssp.PinOf([]byte("portal")), Prefix: "Signum: ", ServiceName: "Test & Söhne",
+		Signer: f, Pending: f, Store: f, Apps: f, CA: f, Accounts: f, Party: "mid://portal", Pin: mssp.PinOf([]byte("portal")), Prefix: "Signum: ", ServiceName: "Test & Söhne",
 		WebURL: func() string { return portalURL },
 	}
 	for _, f := range change {

@@ -53,7 +53,7 @@ export class Pending {
   }
 }
 
-// Inbox calls on.sync(list), on.request(r), on.gone(frame), on.state('online' |
+// Inbox calls on.sync(list), on.request(r), on.gone(frame), on.notice(n), on.state('online' |
 // 'connecting' | 'offline'), on.unclear(), on.refused(code) and on.elsewhere(). It stops with
 // either of the last two.
 export class Inbox {
@@ -139,6 +139,7 @@ export class Inbox {
       case 'sync': this.#on.sync(frame.requests ?? []); break;
       case 'request': this.#on.request(frame.request); break;
       case 'gone': this.#on.gone(frame); break;
+      case 'notice': this.#on.notice(frame.notice); break;
     }
   }
 

@@ -6,6 +6,7 @@ import { content, genuine } from './content.js';
 import { say, show } from './dom.js';
 import { codeView, resume, VERSION } from './enrol.js';
 import { blockedView, elsewhereView, fetchSignature, historyView, homeView, navigation, outdatedView, strangerView } from './home.js';
+import { noticeView } from './notice.js';
 import { Inbox, nameOf, Pending } from './inbox.js';
 import { locate } from './location.js';
 import { forgedView, receiptView, requestView, resultView } from './request.js';
@@ -18,6 +19,7 @@ const BEAT = 6 * 3600_000; // ms between heartbeats
 const query = new URLSearchParams(location.search);
 
 let pending, inbox, current; // current: {req, view, sending}
+let notices = []; // changes of the account that the user has not read yet, oldest first
 let replaced = 0; // when a newer request took the place of the one on the screen
 const REPLACED = 10_000; // ms for which the next request says so
 
@@ -233,6 +235,19 @@ function gone({ id, op, reason }) {
   else pending.drop(req);
 }
 
+// announce tells the user once that the account has changed.
+async function announce(n) {
+  if (!n?.id || n.expires <= clock.now() || notices.some((o) => o.id === n.id)) return;
+  if ((await store.answered()).has(nameOf({ id: n.id, op: 'notice' }))) return;
+  notices.push(n);
+  if (!current) await route();
+}
+
+async function readNotice(n) {
+  notices = notices.filter((o) => o !== n);
+  await store.addAnswered(nameOf({ id: n.id, op: 'notice' }));
+}
+
 // route shows the page that the address names, unless a request is on the screen.
 async function route() {
   if (!app.device || current && !app.device.blocked) return;
@@ -244,6 +259,11 @@ async function route() {
   if (app.device.blocked) {
     stop();
     return show(blockedView(app));
+  }
+  const notice = notices.find((n) => n.expires > clock.now());
+  if (notice) {
+    nav.hidden = true;
+    return show(noticeView(app, notice, () => readNotice(notice)));
   }
   navigation(app, page);
   const view = page === 'home' ? homeView(app) : page === 'settings' ? settingsView(app) : await historyView(app);
@@ -279,6 +299,7 @@ async function start() {
     sync: (list) => inTurn(() => sync(list)),
     request: (req) => inTurn(() => receive(req)),
     gone: (frame) => inTurn(() => gone(frame)),
+    notice: (n) => inTurn(() => announce(n)),
     state: connection,
     unclear: () => app.beat(),
     refused: () => { stop(); show(strangerView(app)); },

@@ -121,6 +121,28 @@ export const table = {
     'Connectez-vous à votre page de compte avec une autre méthode ou avec le code de récupération, ajoutez-y une application et configurez à nouveau ce téléphone. Sinon, demandez un code d’activation à votre opérateur.',
     'Acceda alla pagina del conto con un altro metodo o con il codice di recupero, aggiunga lì un’app e configuri di nuovo questo telefono. Altrimenti chieda un codice di attivazione al suo operatore.'],
 
+  // notices
+  noticeTitle: ['Was this you?', 'Waren Sie das?', 'Était-ce vous ?', 'È stato lei?'],
+  notice_app_added: ['A phone was added to your account', 'Ihrem Konto wurde ein Telefon hinzugefügt', 'Un téléphone a été ajouté à votre compte', 'Al conto è stato aggiunto un telefono'],
+  notice_app_removed: ['An App was removed from your account', 'Eine App wurde aus Ihrem Konto entfernt', 'Une application a été supprimée de votre compte', 'Un’app è stata tolta dal conto'],
+  notice_sim_ended: ['Signing with your SIM was switched off', 'Das Unterschreiben mit Ihrer SIM wurde ausgeschaltet', 'La signature avec votre SIM a été désactivée', 'La firma con la SIM è stata disattivata'],
+  notice_sim_activated: ['A SIM was activated for your account', 'Für Ihr Konto wurde eine SIM aktiviert', 'Une SIM a été activée pour votre compte', 'È stata attivata una SIM per il conto'],
+  notice_sim_waiting: ['A SIM of your account can now be activated', 'Eine SIM Ihres Kontos kann jetzt aktiviert werden', 'Une SIM de votre compte peut maintenant être activée', 'Una SIM del conto ora può essere attivata'],
+  notice_recovery_code: ['Your account has a new recovery code', 'Ihr Konto hat einen neuen Wiederherstellungscode', 'Votre compte a un nouveau code de récupération', 'Il conto ha un nuovo codice di recupero'],
+  notice_recovery_login: ['Somebody logged in with your recovery code', 'Jemand hat sich mit Ihrem Wiederherstellungscode angemeldet', 'Quelqu’un s’est connecté avec votre code de récupération', 'Qualcuno ha effettuato l’accesso con il suo codice di recupero'],
+  noticeText: ['If it was not you, the service undoes it, or suspends your account if it cannot be undone.', 'Wenn Sie es nicht waren, macht der Dienst es rückgängig oder legt Ihr Konto still, wenn das nicht geht.',
+    'Si ce n’était pas vous, le service l’annule, ou suspend votre compte si c’est impossible.', 'Se non è stato lei, il servizio lo annulla, o sospende il conto se non è possibile.'],
+  noticeMine: ['It was me', 'Ich war es', 'C’était moi', 'Ero io'],
+  noticeObject: ['This was not me', 'Das war ich nicht', 'Ce n’était pas moi', 'Non ero io'],
+  noticeDone: ['Thank you', 'Danke', 'Merci', 'Grazie'],
+  noticeUndone: ['It was undone, and all sessions on the account page have ended. If the recovery code was used, your account is suspended.', 'Es wurde rückgängig gemacht, und alle Sitzungen auf der Kontoseite sind beendet. Wurde der Wiederherstellungscode verwendet, ist Ihr Konto stillgelegt.',
+    'Cela a été annulé, et toutes les sessions de la page du compte sont terminées. Si le code de récupération a été utilisé, votre compte est suspendu.', 'È stato annullato, e tutte le sessioni della pagina del conto sono terminate. Se è stato usato il codice di recupero, il conto è sospeso.'],
+  noticeSuspended: ['Your account is suspended. Only your operator can reactivate it.', 'Ihr Konto ist stillgelegt. Nur Ihr Anbieter kann es wieder öffnen.', 'Votre compte est suspendu. Seul votre opérateur peut le réactiver.', 'Il conto è sospeso. Solo il suo operatore può riattivarlo.'],
+  noticeTooNew: ['This App was added less than 24 hours ago and cannot change the account. Use another method.', 'Diese App wurde vor weniger als 24 Stunden hinzugefügt und kann das Konto nicht ändern. Verwenden Sie eine andere Methode.',
+    'Cette application a été ajoutée il y a moins de 24 heures et ne peut pas modifier le compte. Utilisez une autre méthode.', 'Questa app è stata aggiunta meno di 24 ore fa e non può modificare il conto. Usi un altro metodo.'],
+  noticeOver: ['This can no longer be undone here. Look at your account page.', 'Das lässt sich hier nicht mehr rückgängig machen. Sehen Sie auf Ihrer Kontoseite nach.', 'Cela ne peut plus être annulé ici. Consultez votre page de compte.', 'Non si può più annullare qui. Guardi la pagina del conto.'],
+  noticeClose: ['Close', 'Schliessen', 'Fermer', 'Chiudi'],
+
   // requests
   arrived: ['A new request', 'Eine neue Anfrage', 'Une nouvelle demande', 'Una nuova richiesta'],
   signTitle: ['Signature request', 'Anfrage zur Unterschrift', 'Demande de signature', 'Richiesta di firma'],
