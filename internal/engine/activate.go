@@ -28,13 +28,13 @@ func (e *Engine) activate(ctx context.Context, t *mssp.Transaction, a mssp.Devic
 	}
 	if err != nil {
 		e.cfg.Logger.WarnContext(ctx, "new key refused", "trans_id", t.ID, "device", t.DeviceID, "err", err)
-		return e.decide(ctx, t, a, mssp.Failed(signum.NewFault(signum.InvalidSignature)))
+		return e.decide(ctx, t, mssp.Failed(signum.NewFault(signum.InvalidSignature)))
 	}
 	cert, err := e.certify(ctx, t, a, key, kind)
 	if errors.Is(err, mssp.ErrDeviceState) {
 		// The SIM has ended since it was asked: it counts as absent.
 		e.cfg.Logger.WarnContext(ctx, "new key refused", "trans_id", t.ID, "device", t.DeviceID, "err", err)
-		return e.decide(ctx, t, a, mssp.Failed(signum.NewFault(signum.UnknownClient)))
+		return e.decide(ctx, t, mssp.Failed(signum.NewFault(signum.UnknownClient)))
 	}
 	if err != nil {
 		return fmt.Errorf("activating device %s: %w", t.DeviceID, err)

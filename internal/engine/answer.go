@@ -56,7 +56,7 @@ func (e *Engine) accept(ctx context.Context, t *mssp.Transaction, a mssp.DeviceA
 	if err != nil {
 		return err
 	}
-	return e.decide(ctx, t, a, out)
+	return e.decide(ctx, t, out)
 }
 
 // reject refuses an answer from a device that was not asked or must not sign.
@@ -67,7 +67,7 @@ func (e *Engine) reject(ctx context.Context, a mssp.DeviceAnswer) error {
 
 // decide ends the transaction with the outcome of an answer, and records what
 // the device reported about its PIN.
-func (e *Engine) decide(ctx context.Context, t *mssp.Transaction, a mssp.DeviceAnswer, out mssp.Outcome) error {
+func (e *Engine) decide(ctx context.Context, t *mssp.Transaction, out mssp.Outcome) error {
 	if out.Code == signum.PINBlocked {
 		// Before the outcome: a party that knows the outcome may rely on the record, and
 		// an operator may want to unblock the PIN at once.
@@ -88,9 +88,6 @@ func (e *Engine) decide(ctx context.Context, t *mssp.Transaction, a mssp.DeviceA
 	}
 	if !won {
 		return e.explainLostRace(ctx, t)
-	}
-	if out.Code == signum.UserCancel {
-		e.cancelled(ctx, t, a.Reported)
 	}
 	return nil
 }
@@ -230,8 +227,12 @@ func (e *Engine) end(ctx context.Context, t *mssp.Transaction, o mssp.Outcome, w
 // ended wakes the request that waits for the outcome, and withdraws the request from
 // the phones, unless it was asked of one phone and this has signed.
 func (e *Engine) ended(ctx context.Context, t *mssp.Transaction, o mssp.Outcome, why mssp.EndReason, by *mssp.AnsweredBy) {
-	e.wake(t, o)
+	// What the end means for the next request comes before its party hears of it.
+	if by != nil && o.Code == signum.UserCancel {
+		e.cancelled(ctx, t, o.Detail == signum.DetailReported)
+	}
 	e.turns.ended(t, e.now())
+	e.wake(t, o)
 	if o.Code != signum.SignatureMade || mssp.MethodOf(t.Method).Several {
 		w := mssp.Withdrawal{TransID: t.ID, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Reason: why}
 		if by != nil {

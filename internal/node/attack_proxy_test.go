@@ -44,8 +44,9 @@ func proxyNode(t *testing.T, log io.Writer) *Node {
 func TestProxyProtocol(t *testing.T) {
 	var log testkit.Buffer
 	n := proxyNode(t, &log)
-	for _, tt := range []struct{ client, source string }{
-		{"203.0.113.9:4711", "203.0.113.9"}, {"[2001:db8::7]:4711", "2001:db8::7"}, {"", "127.0.0.1"},
+	// Each client calls another operation, because the log samples refusals of one kind.
+	for _, tt := range []struct{ client, source, operation string }{
+		{"203.0.113.9:4711", "203.0.113.9", "sign"}, {"[2001:db8::7]:4711", "2001:db8::7", "status"}, {"", "127.0.0.1", "receipt"},
 	} {
 		for _, listener := range []string{"mss", "pki"} {
 			c, seen := dialFrom(t, 1, n.addresses()[listener]), len(log.String())
@@ -55,7 +56,7 @@ func TestProxyProtocol(t *testing.T) {
 			method, path, want := "GET", "/crl/issuing.crl", http.StatusOK
 			if listener == "mss" {
 				c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
-				method, path, want = "POST", "/rest/service/sign", http.StatusInternalServerError
+				method, path, want = "POST", "/rest/service/"+tt.operation, http.StatusInternalServerError
 			}
 			if status, err := ask(c, method, path, "{}"); status != want {
 				t.Errorf("%s for %q: %d, %v", listener, tt.client, status, err)
