@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -221,11 +222,11 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 	case err := <-served:
 		return flagError(err)
 	}
-	describe(stdout, box, f.opsAddr)
+	describe(narrator, box, f.opsAddr)
 	example := make(chan error, 1)
 	go func() {
 		if f.who == phonesWeb {
-			example <- invite(ctx, stdout, box)
+			example <- invite(ctx, narrator, box)
 			return
 		}
 		example <- box.Example(ctx, narrator)
@@ -246,11 +247,11 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 				fmt.Fprintln(stderr, "signum:", err)
 			}
 			if patience.Stop() {
-				ready(stdout, box)
+				ready(narrator, box)
 			}
 			example = nil
 		case <-patience.C:
-			ready(stdout, box)
+			ready(narrator, box)
 		case err := <-served:
 			return err
 		}
@@ -343,10 +344,12 @@ Contracts: {{.Info.BaseURL}}/rest/openapi.yaml
 // describe says where everything is. Metrics are shown if an address was given for
 // them.
 func describe(w io.Writer, box *sandbox.Sandbox, opsAddr string) {
-	if err := description.Execute(w, struct {
+	var text bytes.Buffer // one write, because phones may have something to say, too
+	if err := description.Execute(&text, struct {
 		*sandbox.Sandbox
 		OpsAddr string
 	}{box, opsAddr}); err != nil {
 		panic(err) // a template of our own
 	}
+	_, _ = text.WriteTo(w)
 }

@@ -37,6 +37,9 @@ type Apps interface {
 
 // Config configures a Service. Texts may be nil: then only Apps are told.
 type Config struct {
+	// Silent reports whether a change is not announced: the account is only being set
+	// up, by the sandbox for example. Nil: every change is announced.
+	Silent      func(mssp.Change) bool
 	Store       Store
 	Texts       mssp.TextSender
 	ServiceName string
@@ -91,6 +94,9 @@ func newCode() string {
 // Notify implements mssp.Notifier. The first method of an account is not announced:
 // there is nobody else to tell.
 func (s *Service) Notify(ctx context.Context, c mssp.Change) {
+	if s.Silent != nil && s.Silent(c) {
+		return
+	}
 	ctx = context.WithoutCancel(ctx)
 	s.work.Go(func() {
 		defer event.Rescue(s.Logger, "notice")

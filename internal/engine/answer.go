@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/cms"
@@ -214,24 +215,25 @@ func (e *Engine) finish(ctx context.Context, t *mssp.Transaction, o mssp.Outcome
 // reports whether this call decided the outcome. by is the device that answered, nil if
 // none did.
 func (e *Engine) end(ctx context.Context, t *mssp.Transaction, o mssp.Outcome, why mssp.EndReason, by *mssp.AnsweredBy) (bool, error) {
-	won, err := e.cfg.Store.FinishTransaction(ctx, t.ID, o, by, e.now())
+	at := e.now()
+	won, err := e.cfg.Store.FinishTransaction(ctx, t.ID, o, by, at)
 	if err != nil {
 		return false, fmt.Errorf("ending transaction %s: %w", t.ID, err)
 	}
 	if won {
-		e.ended(ctx, t, o, why, by)
+		e.ended(ctx, t, o, why, by, at)
 	}
 	return won, nil
 }
 
 // ended wakes the request that waits for the outcome, and withdraws the request from
 // the phones, unless it was asked of one phone and this has signed.
-func (e *Engine) ended(ctx context.Context, t *mssp.Transaction, o mssp.Outcome, why mssp.EndReason, by *mssp.AnsweredBy) {
+func (e *Engine) ended(ctx context.Context, t *mssp.Transaction, o mssp.Outcome, why mssp.EndReason, by *mssp.AnsweredBy, at time.Time) {
 	// What the end means for the next request comes before its party hears of it.
 	if by != nil && o.Code == signum.UserCancel {
-		e.cancelled(ctx, t, o.Detail == signum.DetailReported)
+		e.cancelled(ctx, t, o.Detail == signum.DetailReported, at)
 	}
-	e.turns.ended(t, e.now())
+	e.turns.ended(t, at)
 	e.wake(t, o)
 	if o.Code != signum.SignatureMade || mssp.MethodOf(t.Method).Several {
 		w := mssp.Withdrawal{TransID: t.ID, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Reason: why}

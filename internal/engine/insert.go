@@ -70,7 +70,7 @@ func (e *Engine) replace(ctx context.Context, old *mssp.Transaction, o order) er
 	out.Replaced = true
 	ended, err := e.cfg.Store.ReplaceTransaction(ctx, old.ID, out, o.Transaction)
 	if ended {
-		e.ended(ctx, old, out, mssp.EndReplaced, nil)
+		e.ended(ctx, old, out, mssp.EndReplaced, nil, o.Created)
 	}
 	return err
 }

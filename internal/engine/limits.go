@@ -178,7 +178,7 @@ func pairKey(p *mssp.Party, msisdn string) string { return msisdn + p.ID }
 // cancelled counts a request that its user ended. What users cancel at the portal is
 // not counted: anybody can start a log-in there, and would keep others from asking
 // the user.
-func (e *Engine) cancelled(ctx context.Context, t *mssp.Transaction, reported bool) {
+func (e *Engine) cancelled(ctx context.Context, t *mssp.Transaction, reported bool, at time.Time) {
 	l := e.limits
 	if l.cancels == nil {
 		return
@@ -187,10 +187,10 @@ func (e *Engine) cancelled(ctx context.Context, t *mssp.Transaction, reported bo
 		return
 	}
 	if reported {
-		l.cancels.Out(t.MSISDN, e.now())
+		l.cancels.Out(t.MSISDN, at)
 		return
 	}
-	l.cancels.Add(t.MSISDN, e.now())
+	l.cancels.Add(t.MSISDN, at)
 }
 
 // openRequests counts the open requests of each party.

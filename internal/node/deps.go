@@ -31,6 +31,9 @@ type Deps struct {
 	// CardAssigned is called for each card that provisioning assigns to a subscriber
 	// or takes away; see simcards.Config.
 	CardAssigned func(ctx context.Context, c simcards.ImportedCard) error
+	// Silent reports whether the owner of an account is not told of a change; see
+	// account.Config.
+	Silent func(mssp.Change) bool
 }
 
 // ChannelWrapper returns the channel that the engine uses instead of next. It may

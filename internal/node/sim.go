@@ -53,7 +53,7 @@ func (n *Node) newSIMs(context.Context) error {
 	}
 	n.onClose(func() error { n.SIMs.Close(); return nil })
 	n.accounts = account.New(account.Config{
-		Store: n.Store, Texts: n.SIMs, ServiceName: n.cfg.Service.Name, WebURL: n.WebURL, Clock: n.deps.Clock, Logger: n.deps.Logger,
+		Silent: n.deps.Silent, Store: n.Store, Texts: n.SIMs, ServiceName: n.cfg.Service.Name, WebURL: n.WebURL, Clock: n.deps.Clock, Logger: n.deps.Logger,
 	})
 	n.onClose(func() error { n.accounts.Close(); return nil })
 	n.Cards, err = simcards.New(simcards.Config{

@@ -116,6 +116,7 @@ func TestPathNoNetwork(t *testing.T) {
 		if first.told != signum.ExpiredTransaction || time.Since(first.asked) < 80*time.Second {
 			t.Errorf("no answer of the phone: %d after %s", first.told, time.Since(first.asked))
 		}
+		time.Sleep(10 * time.Second) // the first party made the second one wait, so it pauses
 		p.smsc.Close()
 		for _, c := range []*call{{u: u, text: "Bank: Login?"}, {u: u, text: "Bank: code 1", profile: signum.ProfileOTPText}} {
 			if err := p.sign(c, 0); err != nil || c.told != signum.OTAError {

@@ -109,6 +109,9 @@ func (b *Sandbox) addApp(ctx context.Context, msisdn string) error {
 	if slices.ContainsFunc(b.SoftApps.List(), has) {
 		return nil
 	}
+	// The App belongs to the account from its beginning, so its owner is not told.
+	b.settingUp.Store(msisdn, true)
+	defer b.settingUp.Delete(msisdn)
 	code, _, err := b.Apps.Invite(ctx, msisdn, true)
 	if err != nil {
 		return err

@@ -22,6 +22,13 @@ type Narrator struct {
 // NewNarrator returns a Narrator that writes to out while an example runs.
 func NewNarrator(out io.Writer) *Narrator { return &Narrator{out: out} }
 
+// Write prints what others have to say, in between.
+func (n *Narrator) Write(p []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.out.Write(p)
+}
+
 // Phone prints an event of a phone; see Config.Observe.
 func (n *Narrator) Phone(e person.Event) {
 	who := fmt.Sprintf("phone %s", cmp.Or(string(e.Method), "SMS"))

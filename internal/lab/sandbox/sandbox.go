@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -84,8 +85,10 @@ type Sandbox struct {
 	files   files
 	ready   chan struct{}
 	pending []wish
-	damaged []error        // cards that are in no handset
-	release []func() error // for Close, in the order of acquisition
+	damaged []error // cards that are in no handset
+
+	settingUp sync.Map       // numbers whose Apps the sandbox enrols itself
+	release   []func() error // for Close, in the order of acquisition
 }
 
 // Ready is closed once all users have their phones.
