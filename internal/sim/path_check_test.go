@@ -120,7 +120,7 @@ func (a *audit) refused(d *deed, c *call) {
 	case c.told == 0:
 	case c.told == signum.OTAError && signum.IsOTP(c.profile): // there was one, but a fault does not name it
 	case c.told == signum.PINBlocked && (d.does.Do == person.WrongPIN || d.does.Do == person.Blocked):
-	case c.told == signum.PBSignatureProcess && a.busy(c):
+	case c.told == signum.PBSignatureProcess && (a.busy(c) || a.pausing(c)):
 	default:
 		a.errorf("%s: refused with %d, asked at %s, told at %s; %s", d.does, c.told, c.asked, c.answered, a.times(c.u))
 	}
@@ -143,6 +143,31 @@ func (a *audit) busy(c *call) bool {
 	for _, t := range a.byUser[c.u.MSISDN] {
 		if t.Method == signum.SIM && !t.Created.After(c.answered) && !t.Finished.Add(2*time.Millisecond).Before(c.asked) {
 			return true
+		}
+	}
+	return false
+}
+
+// pausing reports whether the party had to leave the user's SIM to others: it had made
+// another party wait, and its transaction had not ended more than 10 s before.
+func (a *audit) pausing(c *call) bool {
+	for _, t := range a.byUser[c.u.MSISDN] {
+		if t.Method == signum.SIM && t.APID == parties[c.ap].id && !t.Created.After(c.answered) &&
+			!t.Finished.Add(10*time.Second+2*time.Millisecond).Before(c.asked) && a.waited(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// waited reports whether another party was refused during the transaction.
+func (a *audit) waited(t *mssp.Transaction) bool {
+	for _, d := range a.calls {
+		for _, c := range []*call{d.call, d.second} {
+			if c != nil && c.u.MSISDN == t.MSISDN && c.told == signum.PBSignatureProcess && parties[c.ap].id != t.APID &&
+				!c.answered.Before(t.Created) && !c.asked.After(t.Finished.Add(2*time.Millisecond)) {
+				return true
+			}
 		}
 	}
 	return false

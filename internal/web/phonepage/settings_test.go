@@ -48,9 +48,9 @@ func testSettings(t *testing.T, ctx context.Context) {
 
 	// If the reply to a change is lost, the passcode that the service has works.
 	for _, arrives := range []bool{true, false} {
-		old, next := "975310", "112233"
+		old, next := "975310", "481507"
 		if !arrives {
-			old, next = "112233", "445566"
+			old, next = "481507", "629038"
 		}
 		p.Visit("settings")
 		p.Click(`[data-do=change-passcode]`)

@@ -149,7 +149,7 @@ func TestAttackReportedChange(t *testing.T) {
 		f := newFakeWorld()
 		p := newTestPortal(t, f)
 		stranger, second, other := loggedIn(t, p, portalNumber), loggedIn(t, p, portalNumber), loggedIn(t, p, otherNumber)
-		f.answer = func() error { return errReported }
+		f.set(func() { f.answer = func() error { return errReported } })
 		stranger.sign("/me/app", "/me/app")
 		for _, b := range []*portalTab{stranger, second} {
 			if b.open("/me"); b.at != "/me/login" && b.at != "/me/login?over" {
@@ -166,11 +166,11 @@ func TestAttackReportedChange(t *testing.T) {
 func TestConsentLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
-		f.answer = func() error { return signum.NewFault(signum.UserCancel) }
+		f.set(func() { f.answer = func() error { return signum.NewFault(signum.UserCancel) } })
 		p := newTestPortal(t, f)
-		f.answer = nil
+		f.set(func() { f.answer = nil })
 		b := loggedIn(t, p, portalNumber)
-		f.after = time.Hour
+		f.set(func() { f.after = time.Hour })
 		asked := len(f.signs)
 		for range changesPerNumber {
 			b.submit("/me/app", "/me/app", "method", "app")

@@ -48,7 +48,7 @@ func TestAttackLoginTableFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
 		p := newTestPortal(t, f, func(c *Config) { c.Signer = oneAccount{f} })
-		f.after = 30 * time.Second
+		f.set(func() { f.after = 30 * time.Second })
 		early, late := newPortalTab(t, p), newPortalTab(t, p)
 		early.begin(portalNumber, "app")
 		h := p.Handler()

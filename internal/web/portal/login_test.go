@@ -18,7 +18,7 @@ import (
 func TestPortalLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
-		f.after = 5 * time.Second
+		f.set(func() { f.after = 5 * time.Second })
 		b := newPortalTab(t, newTestPortal(t, f))
 		b.header.Set("Accept-Language", "de-CH,de;q=0.9,en;q=0.5")
 		if code, body := b.open("/me"); code != 200 || b.at != "/me/login" {
@@ -67,7 +67,7 @@ func TestPortalLoginBySIM(t *testing.T) {
 	for _, typedFirst := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFakeWorld()
-			f.after = 10 * time.Second
+			f.set(func() { f.after = 10 * time.Second })
 			b := newPortalTab(t, newTestPortal(t, f))
 			page := b.begin(portalNumber, "sim")
 			synctest.Wait()
@@ -100,7 +100,7 @@ func TestPortalLoginBySIM(t *testing.T) {
 func TestPortalClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
-		f.after = time.Hour
+		f.set(func() { f.after = time.Hour })
 		p, sink, _ := observe(t, f, nil)
 		newPortalTab(t, p).logIn(portalNumber)
 		p.Close()
@@ -115,12 +115,14 @@ func TestPortalLoginPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeWorld()
 		n := 0
-		f.answer = func() error {
-			if n++; n < 4 {
-				return signum.NewFault(signum.InternalError)
+		f.set(func() {
+			f.answer = func() error {
+				if n++; n < 4 {
+					return signum.NewFault(signum.InternalError)
+				}
+				return nil
 			}
-			return nil
-		}
+		})
 		b := newPortalTab(t, newTestPortal(t, f))
 		b.logIn(portalNumber)
 		time.Sleep(3 * time.Second)

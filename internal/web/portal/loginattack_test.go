@@ -135,7 +135,7 @@ func TestAttackReportedLogin(t *testing.T) {
 		p := newTestPortal(t, f)
 		owner := loggedIn(t, p, portalNumber)
 		owner.submit("/me", "/me/logout")
-		f.after = 10 * time.Second
+		f.set(func() { f.after = 10 * time.Second })
 		one, two := newPortalTab(t, p), newPortalTab(t, p)
 		two.remote = "198.51.100.2:1"
 		one.begin(portalNumber, "sim")
@@ -143,21 +143,23 @@ func TestAttackReportedLogin(t *testing.T) {
 		code := f.simCode(t)
 		two.begin(portalNumber, "app")
 		synctest.Wait()
-		f.answer = func() error { return nil }
+		f.set(func() { f.answer = func() error { return nil } })
 		n := 0
-		f.answer = func() error {
-			if n++; n == 1 { // of the older one
-				return errReported
+		f.set(func() {
+			f.answer = func() error {
+				if n++; n == 1 { // of the older one
+					return errReported
+				}
+				return nil
 			}
-			return nil
-		}
+		})
 		time.Sleep(20 * time.Second)
 		one.submit("/me/login/wait", "/me/login/code", "code", code)
 		two.open("/me/login/wait")
 		if one.cookies[sessionCookie] != nil || two.cookies[sessionCookie] != nil {
 			t.Error("a log-in goes on after the report")
 		}
-		f.answer, f.after = nil, 0
+		f.set(func() { f.answer, f.after = nil, 0 })
 		asked := len(f.signs)
 		one = newPortalTab(t, p)
 		one.remote = "198.51.100.3:1"
@@ -196,7 +198,7 @@ func TestAttackLoginFlood(t *testing.T) {
 				owner = loggedIn(t, p, number)
 				owner.submit("/me", "/me/logout")
 			}
-			f.after = time.Hour
+			f.set(func() { f.after = time.Hour })
 			start, asked := time.Now(), 0
 			for time.Since(start) < 24*time.Hour { // one network
 				if code, _ := attempt(t, p, "192.0.2.1:1", number); code == 200 {
@@ -228,9 +230,7 @@ func TestAttackLoginFlood(t *testing.T) {
 			if owner == nil {
 				return
 			}
-			f.mu.Lock()
-			f.after = 0
-			f.mu.Unlock()
+			f.set(func() { f.after = 0 })
 			if owner.logIn(number); owner.at != "/me" {
 				t.Errorf("the owner's browser is at %s", owner.at)
 			}

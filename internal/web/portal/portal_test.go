@@ -113,6 +113,13 @@ func (f *fakeWorld) Sign(_ context.Context, c *mssp.Caller, r *signum.SignatureR
 	return resp, nil
 }
 
+// set changes what happens from now on, while requests may be under way.
+func (f *fakeWorld) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
 func (f *fakeWorld) Status(_ context.Context, _ *mssp.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
