@@ -20,6 +20,7 @@ var oddEnglish = []struct{ word, instead string }{
 	{`thereof|therein|wherein|hereby|whence|thence|hitherto`, "of it, in it, by this, from it, so far"},
 	{`for ever`, "forever"},
 	{`of none`, "may be nil, or say what it belongs to"},
+	{`whoever`, "the caller, a stranger, a user who"},
 	{`(that|which|consent) is none`, "is not one"},
 	{`(come|comes|came|coming) to be`, "is created, or appears"},
 }

@@ -195,7 +195,7 @@ type Undone string
 // What an objection does.
 const (
 	AppRemoved       Undone = "removed"   // the new App
-	CodeWithdrawn    Undone = "withdrawn" // the new recovery code; there is none now
+	CodeWithdrawn    Undone = "withdrawn" // the new recovery code; the account has no code now
 	AccountSuspended Undone = "suspended" // because the change cannot be undone
 )
 

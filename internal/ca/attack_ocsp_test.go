@@ -36,8 +36,8 @@ func askOCSP(t testing.TB, i *Issuer, serial *big.Int) (status string) {
 	return ocspStatuses[r.Status]
 }
 
-// TestAttackInventedSerials: whoever asks for any number of invented serials takes
-// little of the CA's key, and nothing from those who ask for real ones.
+// TestAttackInventedSerials: requests for any number of invented serials take little of
+// the CA's key, and nothing from requests for real ones.
 func TestAttackInventedSerials(t *testing.T) {
 	key := new(countingKey)
 	i, _ := withKey(t, key)

@@ -80,7 +80,7 @@ func sourceOf(a netip.Addr) netip.Prefix {
 }
 
 // looked is how many connections or addresses are looked at to find one that can make
-// room. Whoever fills the tables must not make each further connection expensive.
+// room. A full table must not make each further connection expensive.
 const looked = 32
 
 // idlest returns one of the oldest connections of an address that is idle, or nil.

@@ -8,7 +8,7 @@ import (
 
 // document serves a Document for clients that reach the service by the base URL. If
 // none is configured, it is the address at which the connection arrived. The Host
-// header is no source: whoever sends it would choose where others send their
+// header is no source, because its sender could choose where others send their
 // requests.
 func document(d Document, base string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

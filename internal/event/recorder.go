@@ -68,8 +68,8 @@ func (r *Recorder) Fail(e *Event, err error) (incident string) {
 	return e.Incident
 }
 
-// Sample marks an event of which the log needs only examples, because whoever
-// calls can cause as many as they like. Of the events with the same entrance,
+// Sample marks an event of which the log needs only examples, because
+// callers can cause as many as they like. Of the events with the same entrance,
 // operation and label within a minute, the first is logged; the others are
 // counted and get one line together at the end of the minute. Call it when the
 // outcome is known, before Emit. The sinks get every event.

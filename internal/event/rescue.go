@@ -8,8 +8,7 @@ import (
 )
 
 // NewIncident returns the id of one internal error: 12 characters that appear
-// in the answer and in the log, so that whoever got the answer can ask for the
-// cause.
+// in the answer and in the log, so that the caller can ask for the cause.
 func NewIncident() string { return rand.Text()[:12] }
 
 // Panic is the error that a recovered panic becomes. The stack is in the log
@@ -31,7 +30,7 @@ func (p *Panic) Unwrap() error {
 // Rescue keeps a panic inside the goroutine that it happens in: one broken
 // message must not end the process and everybody else's requests with it. It
 // logs the panic with its stack, then calls the functions in then, which undo
-// what the goroutine leaves behind: close a connection, answer whoever waits.
+// what the goroutine leaves behind: close a connection, answer a waiting call.
 //
 // It must be deferred itself, as the first statement of the goroutine, so that
 // it runs after everything else that the goroutine defers:

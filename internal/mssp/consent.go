@@ -17,8 +17,8 @@ const (
 	ConsentRecovery ConsentKind = "recovery_code"
 	// ConsentRemove allows the end of the device that is the subject.
 	ConsentRemove ConsentKind = "remove_device"
-	// ConsentActivate allows the activation of the SIM that is the subject, be it new
-	// or ended, for which the account keeps its serial.
+	// ConsentActivate allows the activation of the SIM that is the subject, whether it
+	// is new or has ended. The account keeps its serial.
 	ConsentActivate ConsentKind = "activate_sim"
 )
 

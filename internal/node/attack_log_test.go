@@ -63,8 +63,8 @@ func TestAttackRefusedParty(t *testing.T) {
 	}
 }
 
-// TestAttackStrangersFillLog: whoever has neither a certificate nor an App can cause
-// any number of refusals, but only a few lines.
+// TestAttackStrangersFillLog: a stranger, with neither a certificate nor an App, can
+// cause any number of refusals, but only a few lines.
 func TestAttackStrangersFillLog(t *testing.T) {
 	log := new(testkit.Buffer)
 	n := serve(t, opsConfig(t), Deps{Logger: slog.New(slog.NewTextHandler(log, nil))})

@@ -15,7 +15,7 @@ import (
 	"github.com/signum-mssp/signum/internal/web/prompt"
 )
 
-// Whoever got somebody else to approve one log-in has a session, and nothing more:
+// A stranger whose log-in the owner approved has a session, and nothing more:
 // each change that could hand over the account needs a signature of its own, whose text
 // says what happens. The signature becomes a consent in the store, and the change uses
 // it up.

@@ -31,15 +31,30 @@ func (p *Portal) loginPage(c *call) {
 }
 
 func (c *call) loginForm(status int, number, problem string, wait time.Duration) {
-	if c.cookie(loginCookie) == "" {
-		c.setCookie(loginCookie, "/me/login", newCookie())
-	}
-	c.token = c.p.token(c.cookie(loginCookie))
+	c.beforeLogin()
 	national, international := exampleNumber(c.p.Country)
 	c.render(status, "login", "login.title", map[string]any{
 		"Number": number, "Problem": problem, "Wait": shortTime(wait), "Over": c.r.URL.Query().Has("over"),
 		"National": national, "International": international,
 	})
+}
+
+// beforeLogin gives a browser without a session the cookie and the token of a form.
+func (c *call) beforeLogin() {
+	if c.cookie(loginCookie) == "" {
+		c.setCookie(loginCookie, "/me/login", newCookie())
+	}
+	c.token = c.p.token(c.cookie(loginCookie))
+}
+
+// postedBeforeLogin checks such a form. It answers a forged or outdated one.
+func (c *call) postedBeforeLogin() (cookie string, ok bool) {
+	cookie = c.cookie(loginCookie)
+	if cookie == "" || !c.form(cookie) {
+		c.message(http.StatusForbidden, "stale")
+		return "", false
+	}
+	return cookie, true
 }
 
 // shortTime formats how long to wait, in symbols of all languages.
@@ -57,9 +72,8 @@ func (c *call) slow(wait time.Duration) {
 }
 
 func (p *Portal) beginLogin(c *call) {
-	old := c.cookie(loginCookie)
-	if old == "" || !c.form(old) {
-		c.message(http.StatusForbidden, "stale")
+	old, ok := c.postedBeforeLogin()
+	if !ok {
 		return
 	}
 	sent := c.r.PostForm.Get("number")

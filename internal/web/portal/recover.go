@@ -30,10 +30,7 @@ func (p *Portal) recoverPage(c *call) {
 }
 
 func (c *call) recoverForm(status int, number, problem string, wait time.Duration) {
-	if c.cookie(loginCookie) == "" {
-		c.setCookie(loginCookie, "/me/login", newCookie())
-	}
-	c.token = c.p.token(c.cookie(loginCookie))
+	c.beforeLogin()
 	national, international := exampleNumber(c.p.Country)
 	c.render(status, "recover", "recover.title", map[string]any{
 		"Number": number, "Problem": problem, "Wait": shortTime(wait), "National": national, "International": international,
@@ -41,9 +38,7 @@ func (c *call) recoverForm(status int, number, problem string, wait time.Duratio
 }
 
 func (p *Portal) recover(c *call) {
-	old := c.cookie(loginCookie)
-	if old == "" || !c.form(old) {
-		c.message(http.StatusForbidden, "stale")
+	if _, ok := c.postedBeforeLogin(); !ok {
 		return
 	}
 	sent := c.r.PostForm.Get("number")

@@ -7,8 +7,8 @@
 //
 // On an App, the page shows a code of two digits, and the user picks it out of three
 // on the phone. On a SIM, the signed text ends with a code that the page does not show,
-// and the user types it there. Whoever approves the request of a stranger's page by
-// mistake must also guess, or give away, the code.
+// and the user types it there. A user who approves the request of a stranger's page
+// by mistake would also have to guess, or give away, the code.
 //
 // A prompt for a number without an account has the same codes at the same times: what
 // a page shows of a prompt must not depend on anything but the code and the approval.
