@@ -41,7 +41,7 @@ deps: ## what the tests need besides Go: PostgreSQL, Chromium, openssl, curl, a 
 fuzz: ## run every fuzz target for FUZZTIME (60s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
-bench: ## signatures per second, memory of waiting requests, connected Apps, against bare servers; ARGS="-rounds 5"
+bench: ## signatures per second by phones in memory, SIM and App, memory of waiting requests, connected Apps; ARGS="-rounds 5"
 	$(GO) run ./internal/bench $(ARGS)
 
 release: ## build dist/: static binaries for every platform, SHA256SUMS, SBOMs; PLATFORMS="linux/arm64" builds fewer

@@ -113,7 +113,7 @@ func (h *appHolder) enrol(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}} // as many calls as Apps make at a time
 	h.apps, err = softapp.New(softapp.Config{Base: box.WebURL + softapp.Path, HTTPClient: c, FastKDF: true, Observe: h.observe})
 	if err != nil {
 		return err

@@ -55,15 +55,15 @@ func (c *child) tell(result any, word string) error {
 
 // connected prints the cost of n connected, idle Apps, and how long a request takes to
 // the screen of one of them.
-func connected(ctx context.Context, tmp, profile string, n, perSecond int) error {
+func connected(ctx context.Context, tmp, profiles string, n, perSecond int) error {
 	fmt.Printf("\n%d connected Apps, WebSocket over plain http\n", n)
 	dir := filepath.Join(tmp, "apps")
 	began := time.Now()
-	srv, err := start(ctx, "server", "-dir", dir, "-users", "0", "-invites", strconv.Itoa(n), "-cpuprofile", profile)
+	srv, err := start(ctx, "server", "-dir", dir, "-users", "0", "-invites", strconv.Itoa(n), "-cpuprofile", filepath.Join(profiles, "connected.pprof"))
 	if err != nil {
 		return err
 	}
-	if profile != "" {
+	if profiles != "" {
 		if err := srv.profile(); err != nil {
 			return err
 		}

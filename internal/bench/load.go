@@ -34,9 +34,7 @@ func (r result) rate() float64 { return float64(r.Requests) / r.Elapsed.Seconds(
 
 var serial atomic.Int64
 
-// body returns a synchronous request to a SIM as clients send it.
-func body(apID, msisdn string) []byte { return requestTo(apID, msisdn, "synch", signum.ProfileSTK) }
-
+// requestTo returns a request as clients send it.
 func requestTo(apID, msisdn, mode, profile string) []byte {
 	return fmt.Appendf(nil, `{"MSS_SignatureReq":{"AP_Info":{"AP_ID":%q,"AP_PWD":"disabled","AP_TransID":"B%d.%d","Instant":%q},`+
 		`"MSSP_Info":{"MSSP_ID":{"URI":"http://mid.swisscom.ch/"}},"MajorVersion":"1","MinorVersion":"2","MessagingMode":%q,`+
@@ -92,6 +90,7 @@ func runLoad(ctx context.Context, args []string) error {
 	url := fs.String("url", "", "where to post")
 	workers := fs.Int("workers", 32, "connections")
 	length := fs.Duration("time", 5*time.Second, "how long")
+	profile := fs.String("profile", signum.ProfileSTK, "signature profile")
 	fs.Parse(args)
 	c, apID, err := httpClient(*dir, false)
 	if err != nil {
@@ -101,7 +100,7 @@ func runLoad(ctx context.Context, args []string) error {
 	size := make([]int, *workers)
 	ask := func(n int) error {
 		begin := time.Now()
-		b, err := post(ctx, c, *url, body(apID, msisdn(n)))
+		b, err := post(ctx, c, *url, requestTo(apID, msisdn(n), "synch", *profile))
 		took[n], size[n] = append(took[n], time.Since(begin)), len(b)
 		return err
 	}
@@ -159,7 +158,7 @@ func runHold(ctx context.Context, args []string) error {
 	for i := range *n {
 		slots <- true
 		wg.Go(func() {
-			b := &readToEnd{Reader: bytes.NewReader(body(apID, msisdn(i))), done: func() { sent.Add(1); <-slots }}
+			b := &readToEnd{Reader: bytes.NewReader(requestTo(apID, msisdn(i), "synch", signum.ProfileSTK)), done: func() { sent.Add(1); <-slots }}
 			req, err := http.NewRequestWithContext(ctx, http.MethodPost, *url, b)
 			if err != nil {
 				failed <- err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -40,6 +42,7 @@ func main() {
 func runBench(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("bench", flag.ExitOnError)
 	rounds := fs.Int("rounds", 3, "rounds of load, alternating between the servers; 0 skips the rates")
+	only := fs.String("only", "", fmt.Sprintf("one rate only: %q, %q or %q", inMemory, simPath, appPath))
 	length := fs.Duration("time", 5*time.Second, "length of one load")
 	workers := fs.Int("workers", 128, "connections, each with one request at a time")
 	waiting := fs.Int("waiting", 10000, "synchronous requests that wait at a time; 0 skips the memory measurement")
@@ -47,7 +50,8 @@ func runBench(ctx context.Context, args []string) error {
 	perSecond := fs.Int("asks", 100, "requests per second to the connected Apps")
 	store := fs.String("store", "", "database of the service with phones in memory; default SQLite in a temporary directory")
 	simStore := fs.String("sim-store", "", "another database, for the service with the SIM path; default SQLite in a temporary directory")
-	profile := fs.String("cpuprofile", "", "file for the CPU profile of the SIM path or, without rates, of the service with connected Apps")
+	appStore := fs.String("app-store", "", "another database, for the service with the App path; default SQLite in a temporary directory")
+	profiles := fs.String("profiles", "", "directory for CPU profiles: one of each rate, and one of the service with connected Apps")
 	dir := fs.String("dir", "", "parent of the temporary directory; its disk determines the cost of a commit")
 	fs.Parse(args)
 	if *apps > maxApps {
@@ -61,10 +65,14 @@ func runBench(ctx context.Context, args []string) error {
 	defer os.RemoveAll(tmp)
 	fmt.Printf("machine: %s, %d cores, %s\n", cpuModel(), runtime.NumCPU(), runtime.Version())
 	if *rounds > 0 {
-		if err := rates(ctx, tmp, map[string]string{inMemory: *store, simPath: *simStore}, *profile, *rounds, *workers, *length); err != nil {
+		stores := map[string]string{inMemory: *store, simPath: *simStore, appPath: *appStore}
+		all := subjects(tmp, cmp.Or(*profiles, tmp), stores, *workers)
+		if *only != "" {
+			all = slices.DeleteFunc(all, func(s *subject) bool { return s.name != *only })
+		}
+		if err := rates(ctx, all, *rounds, *workers, *length); err != nil {
 			return err
 		}
-		*profile = ""
 	}
 	if *waiting > 0 {
 		if err := memory(ctx, tmp, *waiting); err != nil {
@@ -72,7 +80,7 @@ func runBench(ctx context.Context, args []string) error {
 		}
 	}
 	if *apps > 0 {
-		return connected(ctx, tmp, *profile, *apps, *perSecond)
+		return connected(ctx, tmp, *profiles, *apps, *perSecond)
 	}
 	return nil
 }
