@@ -58,7 +58,7 @@ var mayImport = map[string][]string{
 	"internal/lab/smsc":        {"", "internal/event", "internal/smpp", "internal/sms"},
 	"internal/sms":             {},
 	"internal/soap":            {"", "api", "internal/edge"},
-	"internal/store":           {"", "internal/event", "internal/mssp"},
+	"internal/store":           {"", "internal/event", "internal/mssp", "internal/visible"},
 	"internal/store/pgtest":    {"internal/testkit"},
 	"internal/store/storetest": {"", "internal/mssp"},
 	"scripts":                  {},

@@ -73,8 +73,9 @@ func (e *Engine) send(ctx context.Context, t *mssp.Transaction, candidates []*ms
 
 // sendTo hands the transaction to the phone of its device.
 func (e *Engine) sendTo(ctx context.Context, t *mssp.Transaction) error {
+	party := e.identity(ctx, t.APID)
 	return e.handOver(ctx, func(ctx context.Context) error {
-		return e.channel(t.Method).Send(ctx, deviceRequest(t))
+		return e.channel(t.Method).Send(ctx, deviceRequest(t, party))
 	})
 }
 
@@ -97,10 +98,21 @@ func (e *Engine) handOver(ctx context.Context, send func(context.Context) error)
 	return err
 }
 
+// identity returns how users recognise a party. A party whose row cannot be read, or
+// that was deleted while its request was open, is known by its AP_ID.
+func (e *Engine) identity(ctx context.Context, apID string) mssp.PartyIdentity {
+	p, err := e.cfg.Store.Party(ctx, apID)
+	if err != nil {
+		e.cfg.Logger.WarnContext(ctx, "the phone shows the AP_ID, because the party cannot be read", "ap_id", apID, "err", err)
+		return mssp.PartyIdentity{Name: apID}
+	}
+	return p.Identity()
+}
+
 // deviceRequest builds what the transaction asks of its device at this point.
-func deviceRequest(t *mssp.Transaction) mssp.DeviceRequest {
+func deviceRequest(t *mssp.Transaction, party mssp.PartyIdentity) mssp.DeviceRequest {
 	r := mssp.DeviceRequest{
-		TransID: t.ID, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Method: t.Method, Lang: t.Lang,
+		TransID: t.ID, Party: party, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Method: t.Method, Lang: t.Lang,
 		MimeType: t.MimeType, Text: t.Text, Created: t.Created, Expires: t.Expires,
 	}
 	if t.Activating() {

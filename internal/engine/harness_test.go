@@ -136,7 +136,7 @@ func (w *world) run() {
 
 func (w *world) putParty(change func(*mssp.Party)) {
 	w.t.Helper()
-	p := &mssp.Party{ID: "mid://ap", DTBDPrefix: "Bank: ", Pins: []mssp.Pin{testPin}, Profiles: signum.SignatureProfiles,
+	p := &mssp.Party{ID: "mid://ap", Name: "Bank", Logo: "ab12", EncryptedReceipts: true, DTBDPrefix: "Bank: ", Pins: []mssp.Pin{testPin}, Profiles: signum.SignatureProfiles,
 		AuthProfile1: signum.ProfileAnyLoA4, DefaultLang: "en"}
 	change(p)
 	if err := w.store.PutParty(context.Background(), p); err != nil {

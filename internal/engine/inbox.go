@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/signum-mssp/signum/internal/event"
@@ -24,12 +25,31 @@ func (e *Engine) Pending(ctx context.Context, deviceID string) (list []mssp.Devi
 				return nil, err
 			}
 		}
-		list = append(list, deviceRequest(t))
+		list = append(list, deviceRequest(t, e.identity(ctx, t.APID)))
 	}
 	for _, r := range receipts {
-		list = append(list, displayRequest(r))
+		party, err := e.partyOf(ctx, r.TransID)
+		if errors.Is(err, mssp.ErrNotFound) {
+			continue // purged by now, and its receipt with it
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, displayRequest(r, party))
 	}
 	return list, nil
+}
+
+// partyOf returns how users recognise the party of a transaction.
+func (e *Engine) partyOf(ctx context.Context, transID string) (p mssp.PartyIdentity, err error) {
+	t, err := e.cfg.Store.Transaction(ctx, transID)
+	if bad := asRowError(err); bad != nil {
+		t, err = bad.Transaction, nil // its AP_ID is in a plain column
+	}
+	if err != nil {
+		return p, fmt.Errorf("reading transaction: %w", err)
+	}
+	return e.identity(ctx, t.APID), nil
 }
 
 // Signature implements mssp.Inbox.

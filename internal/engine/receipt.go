@@ -35,7 +35,7 @@ func (e *Engine) Receipt(ctx context.Context, c *mssp.Caller, r *signum.ReceiptR
 	w := &waiter{id: rec.TransID, expires: rec.Expires, result: make(chan *result, 1)}
 	e.receipts.add(w, nil)
 	defer e.receipts.remove(w)
-	if err := e.show(context.WithoutCancel(ctx), rec); err != nil {
+	if err := e.show(context.WithoutCancel(ctx), p, rec); err != nil {
 		return nil, err
 	}
 	if !f.Wait {
@@ -107,9 +107,9 @@ func refusedReceipt(err error) error {
 
 // show hands the receipt to the phone. If the channel does not take it, the receipt
 // is lost.
-func (e *Engine) show(ctx context.Context, r *mssp.Receipt) error {
+func (e *Engine) show(ctx context.Context, p *mssp.Party, r *mssp.Receipt) error {
 	err := e.handOver(ctx, func(ctx context.Context) error {
-		return e.channel(r.Method).Send(ctx, displayRequest(r))
+		return e.channel(r.Method).Send(ctx, displayRequest(r, p.Identity()))
 	})
 	if err == nil {
 		return nil
@@ -119,9 +119,9 @@ func (e *Engine) show(ctx context.Context, r *mssp.Receipt) error {
 }
 
 // displayRequest builds what the receipt asks of its device.
-func displayRequest(r *mssp.Receipt) mssp.DeviceRequest {
+func displayRequest(r *mssp.Receipt, party mssp.PartyIdentity) mssp.DeviceRequest {
 	return mssp.DeviceRequest{
-		Op: mssp.OpDisplay, TransID: r.TransID, MSISDN: r.MSISDN, DeviceID: r.DeviceID, Method: r.Method,
+		Op: mssp.OpDisplay, TransID: r.TransID, Party: party, MSISDN: r.MSISDN, DeviceID: r.DeviceID, Method: r.Method,
 		Lang: r.Lang, MimeType: r.MimeType, Text: r.Text, Created: r.Created, Expires: r.Expires,
 	}
 }

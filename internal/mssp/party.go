@@ -30,6 +30,8 @@ type Caller struct {
 // Party is an application provider (AP).
 type Party struct {
 	ID           string // AP_ID, a URI
+	Name         string // users know it by this name; empty: they see the AP_ID. See PartyIdentity
+	Logo         string // Logo.ID of its logo; empty: none
 	PasswordHash string // argon2id hash of AP_PWD, see package password; empty: AP_PWD is ignored
 	DTBDPrefix   string // every text must start with it; may be empty
 	Pins         []Pin  // more than one while a certificate is rotated
@@ -41,7 +43,10 @@ type Party struct {
 	AutoActivation bool          // a request to an inactive SIM activates it
 	TestNumbers    bool          // the party may use the test numbers
 	Geofence       PartyGeofence // enforced when a request asks for geofencing
-	Limits         PartyLimits   // in place of the service's
+	// EncryptedReceipts: the party may send receipts that only the card can read, so that
+	// the service cannot check what the user is shown.
+	EncryptedReceipts bool
+	Limits            PartyLimits // in place of the service's
 	// Own: the service itself is the party, as the portal is. It is not limited, and
 	// what users cancel there is not held against other parties.
 	Own bool

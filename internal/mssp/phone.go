@@ -25,7 +25,8 @@ const (
 type DeviceRequest struct {
 	Op          DeviceOp
 	TransID     string
-	MSISDN      string // E.164 with leading +
+	Party       PartyIdentity // that asks; shown with Text, never signed
+	MSISDN      string        // E.164 with leading +
 	DeviceID    string
 	Method      signum.Method
 	Lang        string

@@ -90,6 +90,12 @@ type Store interface {
 	// UpdateParty changes all of a party but its ID. ErrNotFound.
 	UpdateParty(ctx context.Context, id string, change func(*Party) error) error
 
+	// PutLogo keeps a logo for good: requests that name it may be open. Nothing changes if
+	// it is there.
+	PutLogo(ctx context.Context, l *Logo) error
+	// Logo returns the image of a logo. ErrNotFound.
+	Logo(ctx context.Context, id string) ([]byte, error)
+
 	// Subscriber finds an account by its canonical MSISDN, with its devices and
 	// the current certificate of each (DER, state and validity); the devices
 	// are ordered by ID. A network that cannot be read is unknown: its device works

@@ -64,7 +64,7 @@ func rate(r config.Rate) limit.Rate { return limit.PerMinute(r.PerMinute, r.Burs
 func (n *Node) newPages(ctx context.Context) error {
 	prefix := n.cfg.Service.Name + ": "
 	err := n.putParty(ctx, &mssp.Party{
-		ID: portalParty, DTBDPrefix: prefix, Pins: []mssp.Pin{portalPin},
+		ID: portalParty, Name: n.cfg.Service.Name, DTBDPrefix: prefix, Pins: []mssp.Pin{portalPin},
 		Profiles: []string{signum.ProfileSTK, signum.ProfileDevice}, Services: []string{signum.ServiceVerification}, DefaultLang: "en", Own: true,
 	})
 	if err != nil {

@@ -192,9 +192,18 @@ func TestReceiptMessage(t *testing.T) {
 		{"approval", M{MimeType: signum.MimeTxnApproval, Encoding: "UTF-8", Data: "{}"}, 101, ""},
 		{"Encoding", M{MimeType: "text/plain", Encoding: "base64", Data: "Bank: Done"}, 101, ""},
 	} {
-		_, text, err := ReceiptMessage(party(), &tt.m)
+		p := party()
+		p.EncryptedReceipts = true
+		mime, text, err := ReceiptMessage(p, &tt.m)
 		if code(err) != tt.want || err == nil && text != tt.text {
 			t.Errorf("%s: got %q, %v", tt.name, text, err)
+		}
+		if mime != signum.MimeRSAMessage {
+			continue
+		}
+		p.EncryptedReceipts = false
+		if _, _, err := ReceiptMessage(p, &tt.m); code(err) != signum.WrongParam {
+			t.Errorf("%s, without the right: %v", tt.name, err)
 		}
 	}
 }

@@ -28,6 +28,7 @@ var migrationNames = []string{
 	"0010_notices",
 	"0011_limits",
 	"0012_replaced",
+	"0013_identities",
 }
 
 const (

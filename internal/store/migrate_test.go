@@ -68,7 +68,7 @@ func TestMigrationFrom1(t *testing.T) {
 			}
 		}
 		party, err := s.Party(ctx, "p")
-		same(&mssp.Party{ID: "p", DTBDPrefix: "Bank: ", Profiles: []string{"x"}, DefaultLang: "de"}, party, err)
+		same(&mssp.Party{ID: "p", DTBDPrefix: "Bank: ", Profiles: []string{"x"}, DefaultLang: "de", EncryptedReceipts: true}, party, err)
 
 		sim := &mssp.Certificate{Serial: "1a", DeviceID: "sim", State: mssp.CertificateGood, DER: []byte("der"),
 			NotBefore: at(1), NotAfter: at(2)}

@@ -64,7 +64,7 @@ func (c *parties) forget(id string) {
 
 const partyColumns = `
 SELECT ap_pwd, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang,
-    auto_activation, test_numbers, geofence, limits, own
+    auto_activation, test_numbers, geofence, limits, own, name, logo, encrypted_receipts
 FROM parties WHERE id = $1`
 
 var (
@@ -82,7 +82,7 @@ type partyRow struct {
 func (r *partyRow) dest() []any {
 	p := &r.p
 	return []any{&p.PasswordHash, &p.DTBDPrefix, &r.pins, &r.profiles, &p.AuthProfile1, &r.services, &p.DefaultLang,
-		&p.AutoActivation, &p.TestNumbers, &r.geofence, &r.limits, &p.Own}
+		&p.AutoActivation, &p.TestNumbers, &r.geofence, &r.limits, &p.Own, &p.Name, &p.Logo, &p.EncryptedReceipts}
 }
 
 func (r *partyRow) party() (*mssp.Party, error) {
@@ -146,8 +146,8 @@ func (s *Store) Pins(ctx context.Context) (all []mssp.Pin, err error) {
 
 var upsertParty = &query{text: `
 INSERT INTO parties (id, ap_pwd, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang,
-    auto_activation, test_numbers, geofence, limits, own)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    auto_activation, test_numbers, geofence, limits, own, name, logo, encrypted_receipts)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 ON CONFLICT (id) DO UPDATE SET
     ap_pwd          = excluded.ap_pwd,
     dtbd_prefix     = excluded.dtbd_prefix,
@@ -160,7 +160,10 @@ ON CONFLICT (id) DO UPDATE SET
     test_numbers    = excluded.test_numbers,
     geofence        = excluded.geofence,
     limits          = excluded.limits,
-    own             = excluded.own`}
+    own             = excluded.own,
+    name            = excluded.name,
+    logo            = excluded.logo,
+    encrypted_receipts = excluded.encrypted_receipts`}
 
 // PutParty implements mssp.Store.
 func (s *Store) PutParty(ctx context.Context, p *mssp.Party) error {
@@ -214,6 +217,9 @@ func partyArgs(p *mssp.Party) ([]any, error) {
 		field{"DefaultLang", p.DefaultLang}, field{"PasswordHash", p.PasswordHash}); err != nil {
 		return nil, err
 	}
+	if err := checkIdentity(p); err != nil {
+		return nil, err
+	}
 	for _, uri := range slices.Concat(p.Profiles, p.Services) {
 		if err := checkTexts(field{"a profile or service", uri}); err != nil {
 			return nil, err
@@ -233,7 +239,7 @@ func partyArgs(p *mssp.Party) ([]any, error) {
 	}
 	return []any{p.ID, p.PasswordHash, p.DTBDPrefix, encodeList(pins), encodeList(p.Profiles),
 		p.AuthProfile1, encodeList(p.Services), p.DefaultLang, p.AutoActivation, p.TestNumbers, geofence,
-		limits, p.Own}, nil
+		limits, p.Own, p.Name, p.Logo, p.EncryptedReceipts}, nil
 }
 
 // encodeList writes texts as a JSON array.

@@ -25,15 +25,15 @@ func (b *Sandbox) populate(ctx context.Context) error {
 	pin := b.files.pin
 	for _, p := range []*mssp.Party{
 		{
-			ID: APID, DTBDPrefix: DTBDPrefix, Pins: []mssp.Pin{pin},
+			ID: APID, Name: "Sandbox", DTBDPrefix: DTBDPrefix, Pins: []mssp.Pin{pin},
 			Profiles: signum.SignatureProfiles,
 			Services: []string{
 				signum.ServiceValidate, signum.ServiceGeofencing, signum.ServiceApp2App, signum.ServiceSubscriberInfo,
 				signum.ServiceVerification,
 			},
-			AutoActivation: true, TestNumbers: true,
+			AutoActivation: true, TestNumbers: true, EncryptedReceipts: true,
 		},
-		{ID: BasicAPID, DTBDPrefix: DTBDPrefix, Pins: []mssp.Pin{pin}},
+		{ID: BasicAPID, Name: "Sandbox (few rights)", DTBDPrefix: DTBDPrefix, Pins: []mssp.Pin{pin}},
 	} {
 		if err := b.Store.PutParty(ctx, p); err != nil {
 			return fmt.Errorf("party %s: %w", p.ID, err)

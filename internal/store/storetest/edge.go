@@ -86,6 +86,8 @@ func testUnstorableText(t *testing.T, d *database) {
 		refused("account", s.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: "+1", Serial: bad, State: mssp.SubscriberActive}))
 		refused("party", s.PutParty(ctx, &mssp.Party{ID: bad}))
 		refused("prefix", s.PutParty(ctx, &mssp.Party{ID: "p", DTBDPrefix: bad}))
+		refused("name", s.PutParty(ctx, &mssp.Party{ID: "p", Name: bad}))
+		refused("logo", s.PutParty(ctx, &mssp.Party{ID: "p", Logo: bad}))
 		refused("profile", s.PutParty(ctx, &mssp.Party{ID: "p", Profiles: []string{bad}}))
 		refused("service", s.PutParty(ctx, &mssp.Party{ID: "p", Services: []string{bad}}))
 		refused("serial", s.IntendCertificate(ctx, &mssp.Certificate{Serial: bad}))

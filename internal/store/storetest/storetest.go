@@ -81,6 +81,8 @@ var tests = []struct {
 	{"UpdateApp", testUpdateApp},
 	{"UpdateRefused", testUpdateRefused},
 	{"UpdateParty", testUpdateParty},
+	{"PartyName", testPartyName},
+	{"Logo", testLogo},
 	{"UpdateSubscriber", testUpdateSubscriber},
 	{"RenewDevice", testRenewDevice},
 	{"Tries", testTries},

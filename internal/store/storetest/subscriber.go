@@ -168,6 +168,8 @@ func testParty(t *testing.T, d *database) {
 		Geofence:       mssp.PartyGeofence{Enabled: true, Verbose: true, Geofence: fence()},
 		Limits:         partyLimits(),
 		Own:            true,
+
+		Name: "Beispiel AG", Logo: "0123abcd", EncryptedReceipts: true,
 	}
 	bare := &mssp.Party{ID: "http://bare.example"}
 	must(t, s.PutParty(t.Context(), full))
@@ -179,6 +181,7 @@ func testParty(t *testing.T, d *database) {
 	changed.Pins, changed.Profiles = full.Pins[:1], []string{signum.ProfileSTK}
 	changed.PasswordHash, changed.DefaultLang = "", ""
 	changed.Limits, changed.Own = mssp.PartyLimits{MaxOpen: 1}, false
+	changed.Name, changed.Logo, changed.EncryptedReceipts = "Autre SA", "", false
 	changed.AutoActivation, changed.Geofence = false, mssp.PartyGeofence{Verbose: true}
 	must(t, s.PutParty(t.Context(), &changed))
 	check(&changed)
