@@ -8,7 +8,7 @@ export GOTOOLCHAIN = local
 # get their dependencies.
 TOOL     = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: help run build test slow lint deps fuzz bench release release-check
+.PHONY: help run build test slow lint deps fuzz bench vulncheck release release-check
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ deps: ## what the tests need besides Go: PostgreSQL, Chromium, openssl, curl, a 
 
 fuzz: ## run every fuzz target for FUZZTIME (60s)
 	@scripts/fuzz.sh $(FUZZTIME)
+
+vulncheck: ## look the dependencies up in the Go vulnerability database (needs the network)
+	$(TOOL) govulncheck ./...
 
 bench: ## signatures per second by phones in memory, SIM and App, memory of waiting requests, connected Apps; ARGS="-rounds 5"
 	$(GO) run ./internal/bench $(ARGS)
