@@ -117,9 +117,15 @@ func New(cfg Config) (*Engine, error) {
 // now returns the time to the microsecond, the precision of the stores.
 func (e *Engine) now() time.Time { return e.cfg.Clock.Now().Truncate(time.Microsecond) }
 
+// refusalTime is how long it takes at least to refuse a caller. The store answers from
+// memory or from disk, depending on whether the party exists and has called lately; the
+// time of a refusal must not tell.
+const refusalTime = 5 * time.Millisecond
+
 // party authenticates the caller of a message. Only the log tells an unknown
 // party from a wrong certificate.
 func (e *Engine) party(ctx context.Context, c *mssp.Caller, h *signum.Header) (*mssp.Party, error) {
+	start := time.Now()
 	p, err := e.cfg.Store.Party(ctx, h.AP.ID)
 	if err != nil && !errors.Is(err, mssp.ErrNotFound) {
 		return nil, fmt.Errorf("reading party: %w", err)
@@ -137,6 +143,10 @@ func (e *Engine) party(ctx context.Context, c *mssp.Caller, h *signum.Header) (*
 	}
 	if err != nil {
 		e.cfg.Logger.WarnContext(ctx, "party refused", "ap_id", event.Clip(h.AP.ID), "known", p != nil, "problem", problem)
+		select {
+		case <-time.After(refusalTime - time.Since(start)):
+		case <-ctx.Done():
+		}
 		return nil, err
 	}
 	return p, nil
