@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -148,34 +149,29 @@ func (s *store) UpdateApp(_ context.Context, id string, change func(*mssp.AppDev
 	return nil
 }
 
-func (s *store) TakeTry(_ context.Context, id string) (int, error) {
+func (s *store) TryPasscode(_ context.Context, id string, hash []byte, v *mssp.UserVerification) (bool, int, error) {
 	leave, err := s.enter()
 	defer leave()
 	a := s.apps[id]
-	if a == nil {
-		return 0, cmpErr(err, mssp.ErrNotFound)
+	switch {
+	case a == nil:
+		return false, -1, cmpErr(err, mssp.ErrNotFound)
+	case err != nil || a.TriesLeft == 0:
+		return false, -1, err
+	case !bytes.Equal(hash, a.VerifierHash):
+		a.TriesLeft--
+		return false, a.TriesLeft, nil
+	case v != nil:
+		a.Unlocked = v
 	}
-	if a.TriesLeft == 0 {
-		return -1, err
-	}
-	a.TriesLeft--
-	return a.TriesLeft, err
+	a.TriesLeft = mssp.MaxPasscodeTries
+	return true, a.TriesLeft, nil
 }
 
 func (s *store) ResetTries(_ context.Context, id string) error {
 	leave, err := s.enter()
 	defer leave()
 	s.apps[id].TriesLeft = mssp.MaxPasscodeTries
-	return err
-}
-
-func (s *store) UnlockApp(_ context.Context, id string, v *mssp.UserVerification) error {
-	leave, err := s.enter()
-	defer leave()
-	if s.apps[id] == nil {
-		return cmpErr(err, mssp.ErrNotFound)
-	}
-	s.apps[id].TriesLeft, s.apps[id].Unlocked = mssp.MaxPasscodeTries, v
 	return err
 }
 

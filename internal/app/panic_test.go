@@ -126,10 +126,8 @@ func TestPanicInCall(t *testing.T) {
 		{"Chain", "carryOut", enrolling, 200},
 		{"EnrolApp", "", enrolling, 200},
 		{"App", "verify", unlocking, 200},
-		{"TakeTry", "", unlocking, 200},
-		{"App", "checkPasscode", unlocking, 200},
-		{"UnlockApp", "", unlocking, 200},
-		{"ResetTries", "", sharing, 200},
+		{"TryPasscode", "unlock", unlocking, 200},
+		{"TryPasscode", "share", sharing, 200},
 		{"UpdateApp", "", passkey, 204},
 		{"UpdateApp", "", calling("POST", "heartbeat", obj{"version": "2"}), 200},
 		{"Now", "heartbeat", calling("POST", "heartbeat", obj{"version": "2"}), 200}, // in the callback of the store

@@ -49,7 +49,7 @@ func TestLogKeepsSecrets(t *testing.T) {
 	in := p.dial()
 	in.say(obj{"type": "hello", "proof": proof})
 	in.closed(4401, "")
-	for _, call := range []string{"TakeTry", "UpdateApp", "Pending", "Answer"} {
+	for _, call := range []string{"TryPasscode", "UpdateApp", "Pending", "Answer"} {
 		w.trap.set(call, "")
 		p.unlock(p.verifier, "h1")
 		p.heartbeat(obj{"push": subscription})

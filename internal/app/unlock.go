@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 
 	"github.com/signum-mssp/signum/internal/event"
@@ -62,14 +61,7 @@ func (c *call) maySign() error {
 }
 
 func (c *call) unlockWithPasscode(verifier []byte, r *mssp.DeviceRequest) error {
-	hash, err := c.checkPasscode(verifier)
-	if err != nil {
-		return err
-	}
-	ctx := context.WithoutCancel(c.r.Context())
-	return c.orGone(c.s.cfg.Store.UnlockApp(ctx, c.device.DeviceID, &mssp.UserVerification{
-		TransID: r.TransID, Kind: mssp.ByPasscode, At: c.s.now(), VerifierHash: hash,
-	}))
+	return c.tryPasscode(verifier, &mssp.UserVerification{TransID: r.TransID, Kind: mssp.ByPasscode, At: c.s.now()})
 }
 
 // share hands out the share for work on how the key is protected: a new passcode or a
@@ -90,43 +82,33 @@ func (c *call) share() (any, error) {
 	return shareAnswer{c.device.Share}, nil
 }
 
-// passcodeRight is checkPasscode for a call that unlocks no request.
-func (c *call) passcodeRight(verifier []byte) error {
-	if _, err := c.checkPasscode(verifier); err != nil {
-		return err
-	}
-	return c.s.cfg.Store.ResetTries(context.WithoutCancel(c.r.Context()), c.device.DeviceID)
-}
+// passcodeRight checks the passcode for a call that unlocks no request.
+func (c *call) passcodeRight(verifier []byte) error { return c.tryPasscode(verifier, nil) }
 
-// checkPasscode counts a try before it compares, so that concurrent calls get no
-// additional tries. It returns the stored hash that the verifier matched; the caller
-// gives the tries back.
-func (c *call) checkPasscode(verifier []byte) (hash []byte, err error) {
+// tryPasscode checks the passcode. If it is right and unlock is not nil, the request is
+// unlocked in the same write. The store compares with the hash as it is then, so that a
+// concurrent change of the passcode counts.
+func (c *call) tryPasscode(verifier []byte, unlock *mssp.UserVerification) error {
 	if len(verifier) != sha256.Size {
-		return nil, malformed("verifier must have 32 bytes.")
-	}
-	ctx := context.WithoutCancel(c.r.Context()) // hanging up must not save the try
-	left, err := c.s.cfg.Store.TakeTry(ctx, c.device.DeviceID)
-	if err != nil {
-		return nil, c.orGone(err)
-	}
-	if left < 0 {
-		return nil, errBlocked
-	}
-	// Read after the try is taken, so that a concurrent change of the passcode
-	// counts.
-	a, err := c.s.cfg.Store.App(ctx, c.device.DeviceID)
-	if err != nil {
-		return nil, c.orGone(err)
+		return malformed("verifier must have 32 bytes.")
 	}
 	sum := sha256.Sum256(verifier)
-	if subtle.ConstantTimeCompare(sum[:], a.VerifierHash) == 1 {
-		return a.VerifierHash, nil
+	if unlock != nil {
+		unlock.VerifierHash = sum[:]
 	}
-	if left > 0 {
-		return nil, wrongPasscode(left)
+	ctx := context.WithoutCancel(c.r.Context()) // hanging up must not save the try
+	right, left, err := c.s.cfg.Store.TryPasscode(ctx, c.device.DeviceID, sum[:], unlock)
+	switch {
+	case err != nil:
+		return c.orGone(err)
+	case right:
+		return nil
+	case left < 0:
+		return errBlocked
+	case left > 0:
+		return wrongPasscode(left)
 	}
-	return nil, c.block(ctx)
+	return c.block(ctx)
 }
 
 // block records that the last try was wrong.

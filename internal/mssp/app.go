@@ -137,15 +137,13 @@ type AppStore interface {
 	// and LastSeen of an App. Changes of other fields are lost. Store says what the
 	// function may do. ErrNotFound.
 	UpdateApp(ctx context.Context, deviceID string, change func(*AppDevice) error) error
-	// TakeTry counts a wrong passcode before the passcode is checked, and returns how
-	// many more are allowed; -1 if none was left. ErrNotFound.
-	TakeTry(ctx context.Context, deviceID string) (left int, err error)
-	// ResetTries gives an App all its tries back, after a correct passcode.
-	// ErrNotFound.
+	// TryPasscode compares a hash with VerifierHash and counts the result in the same
+	// step, so that concurrent calls get no additional tries. If they are equal, the App
+	// has all its tries again, and v, unless it is nil, becomes Unlocked. If not, left is
+	// how many tries remain, and -1 if none was left before. ErrNotFound.
+	TryPasscode(ctx context.Context, deviceID string, hash []byte, v *UserVerification) (right bool, left int, err error)
+	// ResetTries gives an App all its tries back. ErrNotFound.
 	ResetTries(ctx context.Context, deviceID string) error
-	// UnlockApp is ResetTries after a correct passcode for a request: it also sets
-	// Unlocked.
-	UnlockApp(ctx context.Context, deviceID string, v *UserVerification) error
 	// RemoveApp deletes an App and its device. ErrNotFound.
 	RemoveApp(ctx context.Context, deviceID string) error
 	// RecoveryHash returns the SHA-256 of a subscriber's recovery code, nil if there

@@ -127,49 +127,48 @@ func encodeApp(a *mssp.AppDevice) (push, passkeys string, err error) {
 }
 
 var (
-	takeTry = &query{text: `
-UPDATE apps SET tries_left = tries_left - 1 WHERE device_id = $1 AND tries_left > 0 RETURNING tries_left`}
+	tryPasscode = &query{text: `
+UPDATE apps SET
+    tries_left = CASE WHEN verifier_hash = $2 THEN $3 ELSE tries_left - 1 END,
+    unlocked = CASE WHEN verifier_hash = $2 AND $4 <> '' THEN $4 ELSE unlocked END
+WHERE device_id = $1 AND tries_left > 0 RETURNING verifier_hash = $2, tries_left`}
 	selectAppID = &query{text: `
 SELECT 1 FROM apps WHERE device_id = $1`}
 	resetTries = &query{text: `
 UPDATE apps SET tries_left = $2 WHERE device_id = $1`}
-	unlockApp = &query{text: `
-UPDATE apps SET tries_left = $2, unlocked = $3 WHERE device_id = $1`}
 )
 
-// TakeTry implements mssp.Store. It returns ErrNotFound for an unknown App. Its
+// TryPasscode implements mssp.Store. It returns ErrNotFound for an unknown App. Its
 // statement is not pipelined with the group's first statements, because each
-// caller in a group needs the value that its own statement returned.
-func (s *Store) TakeTry(ctx context.Context, deviceID string) (int, error) {
+// caller in a group needs the values that its own statement returned.
+func (s *Store) TryPasscode(ctx context.Context, deviceID string, hash []byte, v *mssp.UserVerification) (right bool, left int, err error) {
 	if !isKey(deviceID) {
-		return -1, mssp.ErrNotFound
+		return false, -1, mssp.ErrNotFound
 	}
-	left := -1
-	err := s.write(ctx, &write{row: deviceID, then: func(ctx context.Context, s *session, _ int64) error {
-		left = -1 // it may be run again
-		if taken, err := s.row(ctx, takeTry, []any{deviceID}, &left); err != nil || taken {
+	if err := checkHash("hash of a passcode", hash); err != nil {
+		return false, -1, err
+	}
+	unlocked, err := encodeVerification(v)
+	if err != nil {
+		return false, -1, err
+	}
+	err = s.write(ctx, &write{row: deviceID, then: func(ctx context.Context, s *session, _ int64) error {
+		right, left = false, -1 // it may be run again
+		args := []any{deviceID, hash, int64(mssp.MaxPasscodeTries), unlocked}
+		if tried, err := s.row(ctx, tryPasscode, args, &right, &left); err != nil || tried {
 			return err
 		}
 		return s.require(ctx, selectAppID, deviceID)
 	}})
 	if err != nil {
-		return -1, err
+		return false, -1, err
 	}
-	return left, nil
+	return right, left, nil
 }
 
 // ResetTries implements mssp.Store. ErrNotFound if there is no such App.
 func (s *Store) ResetTries(ctx context.Context, deviceID string) error {
 	return s.update(ctx, resetTries, deviceID, int64(mssp.MaxPasscodeTries))
-}
-
-// UnlockApp implements mssp.Store. ErrNotFound if there is no such App.
-func (s *Store) UnlockApp(ctx context.Context, deviceID string, v *mssp.UserVerification) error {
-	unlocked, err := encodeVerification(v)
-	if err != nil {
-		return err
-	}
-	return s.update(ctx, unlockApp, deviceID, int64(mssp.MaxPasscodeTries), unlocked)
 }
 
 // The row of the App goes with its device.

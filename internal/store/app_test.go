@@ -41,7 +41,7 @@ func TestRefusalsOfAppsKeepGroup(t *testing.T) {
 				"update": func() error {
 					return s.UpdateApp(ctx, "none", func(*mssp.AppDevice) error { return nil })
 				},
-				"try":      func() error { _, err := s.TakeTry(ctx, "none"); return err },
+				"try":      func() error { _, _, err := s.TryPasscode(ctx, "none", hash(2), nil); return err },
 				"remove":   func() error { return s.RemoveApp(ctx, "none") },
 				"recovery": func() error { return s.SetRecoveryHash(ctx, "none", nil) },
 			} {

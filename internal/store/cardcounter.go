@@ -11,7 +11,7 @@ var takeCounter = &query{text: `
 UPDATE sim_cards SET counter = counter + 1 WHERE iccid = $1 AND state = 'ACTIVE' AND counter < 1099511627775
 RETURNING counter`}
 
-// TakeCounter implements mssp.Store. As with TakeTry, the statement is not
+// TakeCounter implements mssp.Store. As with TryPasscode, the statement is not
 // pipelined: each caller needs the value that its own statement returned.
 func (s *Store) TakeCounter(ctx context.Context, iccid string) (uint64, error) {
 	if !isKey(iccid) {

@@ -51,7 +51,7 @@ var planned = map[*query]string{
 	selectSerialKnown: "'m1234'", nameSerial: "'m1234', NULL", endOthers: "'m1234', 'd1234', 'user', 0", activateDevice: "'d1234', 'EC', 'x1234'", selectRecovery: "'m1234'",
 	selectCard: "'c1234'", selectCardsOf: "'m1234'", selectOtherCard: "'d1234', 'c1'", selectReplies: "'c1234'",
 	takeCounter: "'c1234'", updateReplies: "'c1234', 1, 1", selectCardState: "'c1234'",
-	selectApp: "'a1234'", selectAppID: "'a1234'", takeTry: "'a1234'", resetTries: "'a1234', 3", deleteApp: "'a1234'",
+	selectApp: "'a1234'", selectAppID: "'a1234'", tryPasscode: `'a1234', '\x30', 5, ''`, resetTries: "'a1234', 3", deleteApp: "'a1234'",
 	selectInvite: `'\x` + strings.Repeat("0", 60) + `0042', 0`, selectInviteOf: `'\x` + strings.Repeat("0", 60) + `0042', 'm66', 0`,
 	consumeInvite: `'\x` + strings.Repeat("0", 60) + `0042', 'm66', 0`,
 	selectConsent: "'m1234', 'activate_sim', 'a1234', 0", takeConsent: "'m1234', 'activate_sim', 'a1234', 0",

@@ -288,7 +288,7 @@ func testUpdateApp(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub, app := enrol(t, s, 1)
 	_, other := enrol(t, s, 2)
-	left, err := s.TakeTry(ctx, app.DeviceID)
+	_, left, err := s.TryPasscode(ctx, app.DeviceID, hash(9), nil)
 	must(t, err)
 	app.TriesLeft = left
 
@@ -342,33 +342,46 @@ func testTries(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	_, app := enrol(t, s, 1)
 	_, other := enrol(t, s, 2)
-	take := func(want int) {
+	try := func(h []byte, right bool, want int) {
 		t.Helper()
-		if left, err := s.TakeTry(ctx, app.DeviceID); err != nil || left != want {
-			t.Errorf("TakeTry = %d, %v, want %d", left, err, want)
+		got, left, err := s.TryPasscode(ctx, app.DeviceID, h, nil)
+		if err != nil || got != right || left != want {
+			t.Errorf("TryPasscode = %t, %d, %v, want %t, %d", got, left, err, right, want)
 		}
 		app.TriesLeft = max(want, 0)
 		checkApp(t, s, app)
 	}
+	wrong := other.VerifierHash
 	for range 2 {
 		for left := mssp.MaxPasscodeTries - 1; left >= 0; left-- {
-			take(left)
+			try(wrong, false, left)
 		}
-		take(-1)
-		take(-1)
+		try(wrong, false, -1)
+		try(app.VerifierHash, false, -1)
 		must(t, s.ResetTries(ctx, app.DeviceID))
 		app.TriesLeft = mssp.MaxPasscodeTries
 		checkApp(t, s, app)
 	}
-	take(mssp.MaxPasscodeTries - 1)
+	try(wrong, false, mssp.MaxPasscodeTries-1)
 	s = d.Reopen()
-	take(mssp.MaxPasscodeTries - 2)
+	try(app.VerifierHash, true, mssp.MaxPasscodeTries)
+	try(wrong, false, mssp.MaxPasscodeTries-1)
+	for _, h := range [][]byte{nil, wrong[1:]} {
+		if _, _, err := s.TryPasscode(ctx, app.DeviceID, h, nil); err == nil {
+			t.Errorf("%d bytes: taken", len(h))
+		}
+	}
+	former := app.VerifierHash
+	app.VerifierHash = hash(8)
+	must(t, replaceApp(ctx, s, app))
+	try(former, false, mssp.MaxPasscodeTries-2)
+	try(app.VerifierHash, true, mssp.MaxPasscodeTries)
 	checkApp(t, s, other)
 	for _, id := range []string{"app-9", "\xff"} {
-		left, err := s.TakeTry(ctx, id)
+		right, left, err := s.TryPasscode(ctx, id, app.VerifierHash, nil)
 		wantNotFound(t, "no app to try", err)
-		if left != -1 {
-			t.Errorf("%d tries left of no app", left)
+		if right || left != -1 {
+			t.Errorf("no app: %t, %d tries left", right, left)
 		}
 		wantNotFound(t, "no app to reset", s.ResetTries(ctx, id))
 	}

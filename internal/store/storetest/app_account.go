@@ -40,7 +40,7 @@ func testRemoveApp(t *testing.T, d *database) {
 func testAppStays(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub, app := enrol(t, s, 1)
-	_, err := s.TakeTry(ctx, app.DeviceID)
+	_, _, err := s.TryPasscode(ctx, app.DeviceID, hash(9), nil)
 	must(t, err)
 	app.TriesLeft--
 	sub.Serial, sub.State = "MIDCHEABCDEFGHIJ", mssp.SubscriberInactive
@@ -209,7 +209,7 @@ func testRaceForTries(t *testing.T, d *database) {
 	for range 5 {
 		must(t, s.ResetTries(t.Context(), app.DeviceID))
 		left, errs := make([]int, crowd), make([]error, crowd)
-		race(crowd, func(i int) { left[i], errs[i] = s.TakeTry(t.Context(), app.DeviceID) })
+		race(crowd, func(i int) { _, left[i], errs[i] = s.TryPasscode(t.Context(), app.DeviceID, hash(9), nil) })
 		must(t, errors.Join(errs...))
 		told := make(map[int]int)
 		for _, n := range left {
@@ -235,7 +235,7 @@ func testRaceOfAppAndSubscriber(t *testing.T, d *database) {
 		case 0:
 			err = s.PutSubscriber(t.Context(), sub)
 		case 1:
-			_, err = s.TakeTry(t.Context(), app.DeviceID)
+			_, _, err = s.TryPasscode(t.Context(), app.DeviceID, hash(9), nil)
 		case 2:
 			err = replaceApp(t.Context(), s, app)
 		case 3:

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -155,15 +156,31 @@ func (m *model) updateApp(rt *rapid.T) {
 	}
 }
 
-func (m *model) takeTry(rt *rapid.T) {
+func (m *model) tryPasscode(rt *rapid.T) {
+	h := hash(rapid.IntRange(0, 9).Draw(rt, "verifier"))
+	var v *mssp.UserVerification
+	if rapid.Bool().Draw(rt, "unlock") {
+		v = verification(m.draw(rt, "id", 12))
+	}
+	var right bool
 	var left int
 	a := m.app(rt, func(id string) (err error) {
-		left, err = m.store.TakeTry(context.Background(), id)
+		right, left, err = m.store.TryPasscode(context.Background(), id, h, v)
 		return err
 	})
-	if a != nil {
+	if a == nil {
+		return
+	}
+	agree(rt, "right", a.TriesLeft > 0 && bytes.Equal(h, a.VerifierHash), right)
+	if !right {
 		agree(rt, "tries left", a.TriesLeft-1, left)
 		a.TriesLeft = max(left, 0)
+		return
+	}
+	agree(rt, "tries left", mssp.MaxPasscodeTries, left)
+	a.TriesLeft = mssp.MaxPasscodeTries
+	if v != nil {
+		a.Unlocked = v
 	}
 }
 
@@ -171,14 +188,6 @@ func (m *model) resetTries(rt *rapid.T) {
 	a := m.app(rt, func(id string) error { return m.store.ResetTries(context.Background(), id) })
 	if a != nil {
 		a.TriesLeft = mssp.MaxPasscodeTries
-	}
-}
-
-func (m *model) unlockApp(rt *rapid.T) {
-	v := verification(m.draw(rt, "id", 12))
-	a := m.app(rt, func(id string) error { return m.store.UnlockApp(context.Background(), id, v) })
-	if a != nil {
-		a.TriesLeft, a.Unlocked = mssp.MaxPasscodeTries, v
 	}
 }
 

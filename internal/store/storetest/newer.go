@@ -102,7 +102,7 @@ func testNewerApp(t *testing.T, d *database) {
 		wantRowError(t, "update of an App", err, mssp.RowApp, bad.DeviceID)
 	}
 	// Calls that do not need these columns work.
-	if left, err := s.TakeTry(ctx, bad.DeviceID); err != nil || left != mssp.MaxPasscodeTries-1 {
+	if _, left, err := s.TryPasscode(ctx, bad.DeviceID, hash(9), nil); err != nil || left != mssp.MaxPasscodeTries-1 {
 		t.Errorf("a try: %d, %v", left, err)
 	}
 	checkApp(t, s, plain)

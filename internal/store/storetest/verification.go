@@ -19,28 +19,41 @@ func testUnlockApp(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	_, app := enrol(t, s, 1)
 	_, other := enrol(t, s, 2)
-	_, err := s.TakeTry(ctx, app.DeviceID)
-	must(t, err)
-	for _, v := range []*mssp.UserVerification{
-		verification("h1"), {TransID: "h2", Kind: mssp.ByPasscode, At: after(3), VerifierHash: hash(1)}, nil,
-	} {
-		must(t, s.UnlockApp(ctx, app.DeviceID, v))
-		app.Unlocked = v
+	try := func(h []byte, v *mssp.UserVerification) {
+		t.Helper()
+		_, left, err := s.TryPasscode(ctx, app.DeviceID, h, v)
+		must(t, err)
+		app.TriesLeft = left
 		checkApp(t, s, app)
 	}
+	byPasscode := func(id string) *mssp.UserVerification {
+		return &mssp.UserVerification{TransID: id, Kind: mssp.ByPasscode, At: after(3), VerifierHash: hash(1)}
+	}
+	// A wrong passcode unlocks nothing, and neither does one that is for no request.
+	try(hash(9), byPasscode("h1"))
+	app.Unlocked = byPasscode("h2")
+	try(app.VerifierHash, app.Unlocked)
+	try(hash(9), byPasscode("h3"))
+	try(app.VerifierHash, nil)
+	app.Unlocked = verification("h4")
+	try(app.VerifierHash, app.Unlocked)
+	for range mssp.MaxPasscodeTries {
+		try(hash(9), nil)
+	}
+	_, left, err := s.TryPasscode(ctx, app.DeviceID, app.VerifierHash, byPasscode("h5"))
+	must(t, err)
+	same(t, -1, left)
+	checkApp(t, s, app)
 	// Other changes keep it.
-	must(t, s.UnlockApp(ctx, app.DeviceID, verification("h3")))
 	must(t, s.UpdateApp(ctx, app.DeviceID, func(a *mssp.AppDevice) error { a.Name = "New"; return nil }))
-	app.Unlocked, app.Name = verification("h3"), "New"
+	app.Name = "New"
 	checkApp(t, d.Reopen(), app)
 	s = d.Store()
 	checkApp(t, s, other)
-	for _, id := range []string{"app-9", "\xff"} {
-		wantNotFound(t, "no app to unlock", s.UnlockApp(ctx, id, verification("h1")))
-	}
-	if err := s.UnlockApp(ctx, app.DeviceID, verification("\xff")); err == nil {
+	if _, _, err := s.TryPasscode(ctx, other.DeviceID, other.VerifierHash, verification("\xff")); err == nil {
 		t.Error("taken")
 	}
+	checkApp(t, s, other)
 }
 
 // The evidence is written with the signature that it belongs to, and purged with it.
