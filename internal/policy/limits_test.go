@@ -2,6 +2,8 @@ package policy
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +63,35 @@ func TestOTPNumber(t *testing.T) {
 			t.Errorf("%s: %v, want %v", tt.name, err, want)
 		}
 	}
+}
+
+// Whatever the number: it begins with an allowed prefix, no special code is let through,
+// and more prefixes never allow less.
+func FuzzOTPNumber(f *testing.F) {
+	for _, n := range []string{"+41791110020", "+19005551234", "+881612345678", "+37290012345", "+", ""} {
+		f.Add(n, "+41", false)
+		f.Add(n, "+", false)
+		f.Add(n, n, true)
+	}
+	f.Fuzz(func(t *testing.T, number, prefix string, special bool) {
+		if OTPNumber(number, []string{prefix}, special) != nil {
+			return
+		}
+		if !strings.HasPrefix(number, prefix) || prefix == "" {
+			t.Errorf("%q is allowed by %q", number, prefix)
+		}
+		if !special && slices.ContainsFunc(specialCodes, func(c string) bool { return strings.HasPrefix(number, c) }) {
+			t.Errorf("%q is allowed", number)
+		}
+		for _, more := range [][]string{{prefix, "+41"}, {"+", prefix}} {
+			if err := OTPNumber(number, more, special); err != nil {
+				t.Errorf("%q is allowed by %q but not by %q", number, prefix, more)
+			}
+		}
+		if err := OTPNumber(number, []string{prefix}, true); err != nil {
+			t.Errorf("%q is refused because special numbers are allowed", number)
+		}
+	})
 }
 
 func TestLimitFaults(t *testing.T) {
