@@ -188,18 +188,27 @@ func (e *Engine) revokeEnded(ctx context.Context, s *mssp.Subscriber) {
 	}
 }
 
-// reminders ask for a recovery code: without one, the next activation changes
-// the serial number by which the user's parties know them. %s is the name of the
-// service.
+// reminders ask for a recovery code: a user who loses the only method and has none gets
+// another serial number, by which the user's parties do not know them. %s is the name of
+// the service.
 var reminders = map[string]string{
-	"en": "%s is active on your SIM. Please create a recovery code in the self-care portal.",
-	"de": "%s ist auf Ihrer SIM aktiv. Bitte erstellen Sie im Selfcare-Portal einen Wiederherstellungscode.",
-	"fr": "%s est actif sur votre SIM. Veuillez créer un code de récupération dans le portail.",
-	"it": "%s è attivo sulla vostra SIM. Vogliate creare un codice di recupero nel portale.",
+	"en": "%s is active on your SIM. Please log in to your account and create a recovery code.",
+	"de": "%s ist auf Ihrer SIM aktiv. Bitte melden Sie sich bei Ihrem Konto an und erstellen Sie einen Wiederherstellungscode.",
+	"fr": "%s est actif sur votre SIM. Veuillez vous connecter à votre compte et créer un code de récupération.",
+	"it": "%s è attivo sulla vostra SIM. Vogliate accedere al vostro conto e creare un codice di recupero.",
 }
 
+// remind sends the reminder, unless the account has a recovery code.
 func (e *Engine) remind(ctx context.Context, t *mssp.Transaction) {
 	if e.cfg.Texts == nil {
+		return
+	}
+	s, err := e.cfg.Store.Subscriber(ctx, t.MSISDN)
+	if err != nil {
+		e.cfg.Logger.WarnContext(ctx, "reminder not sent", "trans_id", t.ID, "err", err)
+		return
+	}
+	if s.RecoveryCodeCreated {
 		return
 	}
 	if err := e.cfg.Texts.SendText(ctx, mssp.TextMessage{MSISDN: t.MSISDN, Text: fmt.Sprintf(reminders[t.Lang], e.cfg.ServiceName)}); err != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +88,31 @@ func TestAutoActivation(t *testing.T) {
 			w.putParty(func(p *mssp.Party) { p.AutoActivation, p.Services = true, everything })
 		}
 	})
+}
+
+// TestReminder: an account without a recovery code is reminded of it.
+func TestReminder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
+	w.putParty(func(p *mssp.Party) { p.AutoActivation = true })
+	with, without := w.inactive(1, ""), w.inactive(2, "")
+	with.RecoveryCodeCreated = true
+	for _, s := range []*mssp.Subscriber{with, without} {
+		w.addPhones(s, approves)
+		w.put(s)
+		if _, err := w.ask(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.phones.Close(); err != nil { // the answers have been handled
+		t.Fatal(err)
+	}
+	if n := len(w.texts); n != 1 {
+		t.Fatalf("%d reminders", n)
+	}
+	if text := <-w.texts; !strings.HasPrefix(text, without.MSISDN) {
+		t.Errorf("reminder %q", text)
+	}
 }
 
 func TestActivationFails(t *testing.T) {
