@@ -85,7 +85,7 @@ func (c *call) invited(hash []byte) (*mssp.Invite, *account, error) {
 	case sub.State != mssp.SubscriberActive:
 		return nil, nil, errCode
 	}
-	a := &account{serial: sub.Serial, full: c.s.full(sub)}
+	a := &account{serial: sub.Serial, full: c.s.Full(sub)}
 	if a.recovery, err = c.s.cfg.Store.RecoveryHash(ctx, inv.MSISDN); err != nil {
 		return nil, nil, err
 	}

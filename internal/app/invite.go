@@ -18,7 +18,7 @@ import (
 // keeps its Apps and has as many as it may have.
 func (s *Server) Invite(ctx context.Context, msisdn string, trusted bool) (code string, expires time.Time, err error) {
 	sub, err := s.cfg.Store.Subscriber(ctx, msisdn)
-	if err == nil && trusted && s.full(sub) {
+	if err == nil && trusted && s.Full(sub) {
 		err = mssp.ErrAppLimit
 	}
 	if err != nil {
@@ -34,8 +34,8 @@ func (s *Server) Invite(ctx context.Context, msisdn string, trusted bool) (code 
 	return code, i.Expires, nil
 }
 
-// full reports whether an account has as many Apps as it may have.
-func (s *Server) full(sub *mssp.Subscriber) bool {
+// Full reports whether an account has as many Apps as it may have.
+func (s *Server) Full(sub *mssp.Subscriber) bool {
 	n := 0
 	for _, d := range sub.Devices {
 		if d.Method == signum.App && d.State == signum.DeviceActive {

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -59,6 +60,28 @@ func TestAttackApprovedLoginHandsOverNothing(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A user whose account has as many Apps as it may have is not asked for a signature that
+// leads to nothing.
+func TestNoSignatureForOneAppTooMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeWorld()
+		b := loggedIn(t, newTestPortal(t, f), portalNumber)
+		form := b.form("/me/app")
+		form.Set("method", "app")
+		asked := len(f.signs)
+		f.full = true
+		for _, w := range []*httptest.ResponseRecorder{b.send("GET", "/me/app", nil), b.send("POST", "/me/app", form)} {
+			if w.Code != 409 || !strings.Contains(w.Body.String(), "No more phones") {
+				t.Errorf("%d\n%s", w.Code, w.Body)
+			}
+		}
+		time.Sleep(statusPause)
+		if len(f.signs) != asked || len(f.did) != 0 {
+			t.Errorf("the phone was asked %d times; did %v", len(f.signs)-asked, f.did)
+		}
+	})
 }
 
 // With its signature, a change is made once, and by a consent that names it.

@@ -48,10 +48,21 @@ func (p *Portal) activity(c *call) {
 }
 
 func (p *Portal) appPage(c *call) {
+	if p.Apps.Full(c.account) {
+		c.message(http.StatusConflict, "appLimit")
+		return
+	}
 	c.render(http.StatusOK, "app", "app.title", map[string]any{"Signers": c.signers()})
 }
 
-func (p *Portal) askApp(c *call) { c.ask(&change{kind: mssp.ConsentAddApp}, "phone.app") }
+// askApp asks for a signature only if it can lead to another App.
+func (p *Portal) askApp(c *call) {
+	if p.Apps.Full(c.account) {
+		c.message(http.StatusConflict, "appLimit")
+		return
+	}
+	c.ask(&change{kind: mssp.ConsentAddApp}, "phone.app")
+}
 
 func (p *Portal) addApp(c *call) {
 	// The user has consented, so the account keeps its serial.

@@ -48,6 +48,8 @@ type Store interface {
 
 // Apps enrols and removes Apps.
 type Apps interface {
+	// Full reports whether an account has as many Apps as it may have.
+	Full(s *mssp.Subscriber) bool
 	// Invite creates an activation code and invalidates an earlier one of the
 	// subscriber.
 	Invite(ctx context.Context, msisdn string, trusted bool) (code string, expires time.Time, err error)
