@@ -40,6 +40,10 @@ func handsetScreens(t *testing.T, browser context.Context, dir, scheme string) {
 				return // checked, but a few pictures are enough
 			}
 			name += "-dark"
+		} else if name != "desktop" {
+			p.Narrow()
+			p.Reflows(name)
+			p.Wide()
 		}
 		png := webtest.Result(p, chromedp.CaptureScreenshot())
 		if len(png) > 80<<10 {

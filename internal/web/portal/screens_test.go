@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -157,26 +155,9 @@ func TestPortalScreens(t *testing.T) {
 		for _, l := range lang.All {
 			visit(x, l)
 			b.Reflows(x.name + ", " + l)
-			narrow(b, x.name+"-"+l)
 		}
 	}
 	for name := range missing {
 		t.Errorf("nobody looks at the page %s", name)
 	}
-}
-
-// narrow writes a picture of a page with large text to the directory that
-// SIGNUM_NARROW names, for people to look at.
-func narrow(b *webtest.Tab, name string) {
-	b.T.Helper()
-	dir := os.Getenv("SIGNUM_NARROW")
-	if dir == "" {
-		return
-	}
-	height := webtest.Eval[int64](b, `document.documentElement.scrollHeight`)
-	b.Run(chromedp.EmulateViewport(320, height, chromedp.EmulateMobile))
-	if err := os.WriteFile(filepath.Join(dir, "me-"+name+".png"), webtest.Result(b, chromedp.CaptureScreenshot()), 0o644); err != nil {
-		b.T.Error(err)
-	}
-	b.Narrow()
 }

@@ -2,6 +2,8 @@ package webtest
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -55,12 +57,20 @@ func (p *Tab) Enlarge(size string) {
 }
 
 // Reflows makes the text large and checks that nothing is cut off and that every control
-// can be reached.
+// can be reached. If SIGNUM_NARROW names a directory, it writes a picture there, for
+// people to look at.
 func (p *Tab) Reflows(where string) {
 	p.T.Helper()
 	p.Enlarge("200%")
 	for _, s := range Eval[[]string](p, reflow) {
 		p.T.Errorf("%s, with large text: %s", where, s)
+	}
+	if dir := os.Getenv("SIGNUM_NARROW"); dir != "" {
+		p.Run(chromedp.EmulateViewport(320, Eval[int64](p, `document.documentElement.scrollHeight`), chromedp.EmulateMobile))
+		if err := os.WriteFile(filepath.Join(dir, where+".png"), Result(p, chromedp.CaptureScreenshot()), 0o644); err != nil {
+			p.T.Error(err)
+		}
+		p.Narrow()
 	}
 }
 
@@ -79,19 +89,25 @@ const reflow = `(async () => {
 		if (!e.childElementCount && (box.left < -1 || box.right > width + 1)) out.push('leaves the screen: ' + says(e));
 		const style = getComputedStyle(e);
 		if (style.overflowX !== 'visible' && e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0 && !/^(INPUT|TEXTAREA)$/.test(e.tagName)) out.push('wider than its box: ' + says(e));
-		if (/^(hidden|clip)$/.test(style.overflowY) && e.scrollHeight > e.clientHeight + 1 && e.clientHeight > 0) out.push('higher than its box: ' + says(e));
+		if (/^(hidden|clip)$/.test(style.overflowY) && style.webkitLineClamp === 'none' && e.scrollHeight > e.clientHeight + 1 && e.clientHeight > 0) out.push('higher than its box: ' + says(e));
 		if (![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
 		const words = document.createRange();
 		words.selectNodeContents(e);
 		for (const r of words.getClientRects()) if (r.left < -1 || r.right > width + 1) { out.push('cut off: ' + says(e)); break; }
 	}
 	const x = scrollX, y = scrollY;
-	for (const e of top.querySelectorAll('a, button, input, select, summary')) {
-		if (!visible(e) || e.disabled) continue;
-		e.scrollIntoView({ block: 'center', behavior: 'instant' });
-		const r = e.getClientRects()[0];
-		const hit = r && document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);
-		if (!hit || !(e.contains(hit) || hit.contains(e) && hit.tagName === 'LABEL')) out.push('out of reach: ' + says(e) + (hit ? ' under ' + hit.outerHTML.slice(0, 80) : ''));
+	for (const e of top.querySelectorAll('*')) {
+		const control = /^(A|BUTTON|INPUT|SELECT|SUMMARY)$/.test(e.tagName), text = [...e.childNodes].find((n) => n.nodeType === 3 && n.data.trim());
+		if (!visible(e) || !control && !text) continue;
+		let box = e, hit;
+		if (!control) (box = document.createRange()).selectNodeContents(text);
+		const reached = ['center', 'start'].some((block) => {
+			e.scrollIntoView({ block, behavior: 'instant' });
+			const r = [...box.getClientRects()].find((r) => r.width && r.height);
+			hit = r && document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);
+			return hit && (e.contains(hit) || hit.contains(e) && (!control || hit.tagName === 'LABEL'));
+		});
+		if (!reached) out.push('out of reach: ' + says(e) + (hit ? ' under ' + hit.outerHTML.slice(0, 80) : ''));
 	}
 	scrollTo(x, y);
 	return out;
