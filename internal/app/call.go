@@ -38,8 +38,9 @@ type call struct {
 
 // raw is an answer that is not JSON.
 type raw struct {
-	mime string
-	body []byte
+	mime  string
+	body  []byte
+	keeps bool // it never changes: caches may keep it
 }
 
 type handlerFunc func(*call) (any, error)
@@ -187,6 +188,9 @@ func (c *call) answer(out any, err error) {
 		status, mime = http.StatusOK, "application/json"
 		if r, ok := out.(raw); ok {
 			mime, body = r.mime, r.body
+			if r.keeps {
+				head.Set("Cache-Control", "public, max-age=31536000, immutable")
+			}
 		} else if body, err = json.Marshal(out, jsontext.AllowInvalidUTF8(true)); err != nil {
 			ref = c.refusal(e, err)
 			status = ref.status

@@ -34,7 +34,9 @@ func TestDocument(t *testing.T) {
 		t.Fatalf("%d", r.status)
 	}
 	// The service serves what the document describes, and nothing else.
+	logo := testLogo(t, w)
 	for path, item := range doc.Paths.Map() {
+		path = strings.ReplaceAll(path, "{id}", logo)
 		for method := range item.Operations() {
 			if r := w.do(method, path, "", nil); r.status == http.StatusNotFound && r.member("error") == "unknown" {
 				t.Errorf("%s %s is not served", method, path)
@@ -73,6 +75,9 @@ func contract(method, uri string, request []byte, r reply) error {
 	}
 	path, _, _ := strings.Cut(uri, "?")
 	item := doc.Paths.Value(path)
+	if strings.HasPrefix(path, logoPath) {
+		item = doc.Paths.Value(logoPath + "{id}.png")
+	}
 	if item == nil || item.GetOperation(method) == nil {
 		if r.status != http.StatusNotFound && !strings.HasPrefix(path, firstBase) {
 			return fmt.Errorf("the contract has no %s %s", method, path)

@@ -21,7 +21,7 @@ func (c *call) signature() (any, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	return raw{"application/pkcs7-signature", der}, nil
+	return raw{mime: "application/pkcs7-signature", body: der}, nil
 }
 
 func (c *call) remove() (any, error) {

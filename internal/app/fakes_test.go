@@ -36,6 +36,7 @@ type store struct {
 	recovery map[string][]byte
 	known    map[string]bool // by MSISDN: a certificate has named the serial
 	certs    map[string]*mssp.Certificate
+	logos    map[string][]byte
 	enrolled int
 	fail     error // returned by every call, if set
 }
@@ -44,7 +45,7 @@ func newStore(t *trap) *store {
 	return &store{
 		trap: t,
 		subs: make(map[string]*mssp.Subscriber), apps: make(map[string]*mssp.AppDevice),
-		invites: make(map[string]*mssp.Invite), recovery: make(map[string][]byte), known: make(map[string]bool), certs: make(map[string]*mssp.Certificate),
+		invites: make(map[string]*mssp.Invite), recovery: make(map[string][]byte), known: make(map[string]bool), certs: make(map[string]*mssp.Certificate), logos: make(map[string][]byte),
 	}
 }
 
@@ -61,6 +62,15 @@ func (s *store) PutInvite(_ context.Context, i *mssp.Invite) error {
 	maps.DeleteFunc(s.invites, func(_ string, o *mssp.Invite) bool { return o.MSISDN == i.MSISDN })
 	s.invites[string(i.CodeHash)] = i
 	return err
+}
+
+func (s *store) Logo(_ context.Context, id string) ([]byte, error) {
+	leave, err := s.enter()
+	defer leave()
+	if png := s.logos[id]; png != nil && err == nil {
+		return png, nil
+	}
+	return nil, cmpErr(err, mssp.ErrNotFound)
 }
 
 func (s *store) Invite(_ context.Context, hash []byte, now time.Time) (*mssp.Invite, error) {

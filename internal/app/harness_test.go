@@ -113,7 +113,7 @@ func (w *world) ask(p *phone, id string, edit ...func(*mssp.DeviceRequest)) mssp
 	w.t.Helper()
 	now := w.clock.Now()
 	r := mssp.DeviceRequest{
-		Op: mssp.OpSign, TransID: id, MSISDN: p.msisdn, DeviceID: p.device, Method: signum.App, Lang: "en", MimeType: "text/plain",
+		Op: mssp.OpSign, TransID: id, Party: mssp.PartyIdentity{Name: "Example Bank"}, MSISDN: p.msisdn, DeviceID: p.device, Method: signum.App, Lang: "en", MimeType: "text/plain",
 		Text: "Pay " + id, SignedAttrs: []byte("attrs of " + id), KeyType: signum.EC, Created: now, Expires: now.Add(2 * time.Minute),
 	}
 	for _, f := range edit {

@@ -100,7 +100,11 @@ func (w *world) do(method, path, proof string, body []byte) reply {
 	if err := contract(method, path, body, r); err != nil {
 		w.t.Errorf("%s %s: %v\n%s", method, path, err, out)
 	}
-	if r.head.Get("Cache-Control") != "no-store" || r.head.Get("Access-Control-Allow-Origin") != "" {
+	caching := "no-store"
+	if r.head.Get("Content-Type") == "image/png" {
+		caching = "public, max-age=31536000, immutable"
+	}
+	if r.head.Get("Cache-Control") != caching || r.head.Get("X-Content-Type-Options") != "nosniff" || r.head.Get("Access-Control-Allow-Origin") != "" {
 		w.t.Errorf("%s %s: headers %v", method, path, r.head)
 	}
 	return r

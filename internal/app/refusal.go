@@ -31,6 +31,7 @@ var (
 	errNotProved    = refuse(http.StatusForbidden, "proof", "Possession of a key was not proved, or both keys are the same.")
 	errCode         = refuse(http.StatusNotFound, "code", "The activation code is not valid.")
 	errUnknown      = refuse(http.StatusNotFound, "unknown", "There is no such request.")
+	errNoLogo       = refuse(http.StatusNotFound, "unknown", "There is no such logo.")
 	errLate         = refuse(http.StatusConflict, "late", "The request has ended.")
 	errRecovery     = refuse(http.StatusConflict, "recovery", "The recovery code is wrong.")
 	errFull         = refuse(http.StatusConflict, "apps", "The account has as many Apps as it may have. Remove one first.")

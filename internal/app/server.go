@@ -36,6 +36,7 @@ type Store interface {
 	RenewDevice(ctx context.Context, deviceID, oldSerial, newSerial string) (bool, error)
 	SetPINBlocked(ctx context.Context, deviceID string, blocked bool) error
 	SerialKnown(ctx context.Context, msisdn string) (bool, error)
+	Logo(ctx context.Context, id string) ([]byte, error)
 	EndDevice(ctx context.Context, deviceID string, why mssp.DeviceEnd, at time.Time) error
 }
 
@@ -206,8 +207,9 @@ func (s *Server) Handler() http.Handler {
 		if s.cfg.OpenAPI == nil {
 			return nil, errUnknown
 		}
-		return raw{"application/yaml", s.cfg.OpenAPI}, nil
+		return raw{mime: "application/yaml", body: s.cfg.OpenAPI}, nil
 	}))
+	mux.Handle("GET "+logoPath+"{file}", s.open((*call).logo))
 	mux.HandleFunc("GET "+inboxPath, s.serveInbox)
 	mux.Handle("GET "+Base+"/requests", s.proved((*call).requests))
 	mux.Handle("POST "+Base+"/open", s.proved((*call).openToken))

@@ -48,10 +48,18 @@ func opNamed(name string) (mssp.DeviceOp, bool) {
 	return 0, false
 }
 
+// party is how the user recognises the party that asks. It comes from the service
+// alone: nothing in a request of a party can set it.
+type party struct {
+	Name string `json:"name"`
+	Logo string `json:"logo,omitempty"` // see logoPath
+}
+
 // request is a mssp.DeviceRequest in the protocol.
 type request struct {
 	ID          string   `json:"id"`
 	Op          string   `json:"op"`
+	Party       party    `json:"party"`
 	Mime        string   `json:"mime"`
 	Text        string   `json:"text"`
 	Lang        string   `json:"lang"`
@@ -65,7 +73,7 @@ type request struct {
 
 func wireOf(r *mssp.DeviceRequest) request {
 	w := request{
-		ID: r.TransID, Op: opNames[r.Op], Mime: r.MimeType, Text: r.Text, Lang: r.Lang,
+		ID: r.TransID, Op: opNames[r.Op], Party: party(r.Party), Mime: r.MimeType, Text: r.Text, Lang: r.Lang,
 		Created: r.Created.UnixMilli(), Expires: r.Expires.UnixMilli(), Locate: r.Locate, Choices: r.Choices,
 	}
 	if r.Op == mssp.OpSign {

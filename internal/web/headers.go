@@ -4,7 +4,7 @@ import "net/http"
 
 // Policy lets a page load files of its own origin and nothing else: no inline script
 // or style, no other origin, no frame around it.
-const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // permissions are the powerful features that the pages may use.

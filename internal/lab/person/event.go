@@ -50,6 +50,7 @@ type Event struct {
 	MSISDN    string        // E.164 with leading +
 	Method    signum.Method // empty for a Text
 	TransID   string        // on a handset: what the card knows of it, the applet.ID in hex
+	Party     string        // the name of the party that asks, as the phone shows it; empty: it shows none
 	Lang      string
 	Text      string      // as shown, or as it should have been shown
 	Flash     bool        // of a Text: shown at once and not stored

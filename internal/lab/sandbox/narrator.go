@@ -36,7 +36,11 @@ func (n *Narrator) Phone(e person.Event) {
 	case person.Text:
 		n.text(e)
 	case person.Shown:
-		n.step(who, "%s shows %q", e.MSISDN, e.Text)
+		from := ""
+		if e.Party != "" {
+			from = "a request of " + e.Party + ": "
+		}
+		n.step(who, "%s shows %s%q", e.MSISDN, from, e.Text)
 	case person.PINRight:
 		n.step(who, "the text matches what is to be signed; PIN entered")
 	case person.Signed:

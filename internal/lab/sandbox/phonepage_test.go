@@ -206,7 +206,7 @@ func TestLivePhone(t *testing.T) {
 	step("transaction approval", func() {
 		r := client.SignRequest{MSISDN: lena, Lang: "en", Profile: signum.ProfileDevice, Timeout: 300 * time.Second, Txn: payment(signum.MaxTxnPairs - 1)}
 		got := l.ask(r)
-		p.Says("h1", "Payment order")
+		p.Says(".title", "Payment order")
 		p.View("request")
 		if !webtest.Eval[bool](p, `document.querySelector('[data-do=approve]').disabled`) {
 			t.Error("Approve is enabled before the end was on the screen")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	_ "embed" // for the logo
 	"errors"
 	"fmt"
 	"slices"
@@ -19,13 +20,25 @@ import (
 // renewBefore: a certificate that expires within this time is replaced at start.
 const renewBefore = 30 * 24 * time.Hour
 
+// logoFile is the logo of the sandbox's parties.
+//
+//go:embed logo.png
+var logoFile []byte
+
 // populate creates the parties, and accounts and SIM cards that do not exist yet. It
 // runs before the node does, which hands over what an earlier run left outstanding.
 func (b *Sandbox) populate(ctx context.Context) error {
 	pin := b.files.pin
+	logo, err := mssp.NewLogo(logoFile)
+	if err == nil {
+		err = b.Store.PutLogo(ctx, logo)
+	}
+	if err != nil {
+		return fmt.Errorf("the logo of the parties: %w", err)
+	}
 	for _, p := range []*mssp.Party{
 		{
-			ID: APID, Name: "Sandbox", DTBDPrefix: DTBDPrefix, Pins: []mssp.Pin{pin},
+			ID: APID, Name: "Sandbox", Logo: logo.ID, DTBDPrefix: DTBDPrefix, Pins: []mssp.Pin{pin},
 			Profiles: signum.SignatureProfiles,
 			Services: []string{
 				signum.ServiceValidate, signum.ServiceGeofencing, signum.ServiceApp2App, signum.ServiceSubscriberInfo,
@@ -33,7 +46,7 @@ func (b *Sandbox) populate(ctx context.Context) error {
 			},
 			AutoActivation: true, TestNumbers: true, EncryptedReceipts: true,
 		},
-		{ID: BasicAPID, Name: "Sandbox (few rights)", DTBDPrefix: DTBDPrefix, Pins: []mssp.Pin{pin}},
+		{ID: BasicAPID, Name: "Sandbox (few rights)", Logo: logo.ID, DTBDPrefix: DTBDPrefix, Pins: []mssp.Pin{pin}},
 	} {
 		if err := b.Store.PutParty(ctx, p); err != nil {
 			return fmt.Errorf("party %s: %w", p.ID, err)

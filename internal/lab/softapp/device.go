@@ -110,6 +110,7 @@ func (d *Device) block() {
 type Screen struct {
 	Op       mssp.DeviceOp
 	TransID  string
+	Party    string // the name of the party that asks, as the service says; above Text
 	Lang     string // language of the device's own texts: en, de, fr or it
 	MimeType string
 	Text     string
@@ -127,7 +128,7 @@ func (d *Device) Shown() (Screen, bool) {
 		return Screen{}, false
 	}
 	return Screen{
-		Op: p.Op, TransID: p.TransID, Lang: p.Lang, MimeType: p.MimeType, Text: p.Text, Since: p.since, Expires: p.Expires,
+		Op: p.Op, TransID: p.TransID, Party: p.Party.Name, Lang: p.Lang, MimeType: p.MimeType, Text: p.Text, Since: p.since, Expires: p.Expires,
 	}, true
 }
 
@@ -333,7 +334,7 @@ func (d *Device) answer(r *mssp.DeviceRequest, a mssp.DeviceAnswer, now time.Tim
 // note completes an event and queues it for the observer.
 func (d *Device) note(e person.Event, r *mssp.DeviceRequest, now time.Time) {
 	e.Time, e.DeviceID, e.MSISDN, e.Method = now, d.id, d.msisdn, signum.App
-	e.Op, e.TransID, e.Lang, e.Text, e.TriesLeft = r.Op, r.TransID, r.Lang, r.Text, d.tries
+	e.Op, e.TransID, e.Party, e.Lang, e.Text, e.TriesLeft = r.Op, r.TransID, r.Party.Name, r.Lang, r.Text, d.tries
 	d.observer.Add(e)
 }
 

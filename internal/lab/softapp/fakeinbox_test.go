@@ -155,12 +155,12 @@ func (s *fakeService) dials(device string) []time.Time {
 // toSign is a signature request and toShow a receipt, both valid for over a
 // minute.
 func (s *fakeService) toSign(id, text string) object {
-	return object{"id": id, "op": "sign", "mime": "text/plain", "text": text, "lang": "en", "attrs": b64u.EncodeToString(softapp.SignedAttrs(text)),
+	return object{"id": id, "op": "sign", "party": object{"name": "Example Bank"}, "mime": "text/plain", "text": text, "lang": "en", "attrs": b64u.EncodeToString(softapp.SignedAttrs(text)),
 		"created": s.now().UnixMilli(), "expires": s.now().Add(90 * time.Second).UnixMilli()}
 }
 
 func (s *fakeService) toShow(id, text string) object {
-	return object{"id": id, "op": "display", "mime": "text/plain", "text": text, "lang": "en",
+	return object{"id": id, "op": "display", "party": object{"name": "Example Bank"}, "mime": "text/plain", "text": text, "lang": "en",
 		"created": s.now().UnixMilli(), "expires": s.now().Add(80 * time.Second).UnixMilli()}
 }
 

@@ -253,6 +253,9 @@ func TestAppWrongClock(t *testing.T) {
 				l.service.ask(id, r)
 				l.wait(0)
 				s, ok := l.device(id).Shown()
+				if s.Party != "Example Bank" {
+					t.Errorf("the screen names %q", s.Party)
+				}
 				if d := time.Until(s.Expires); !ok || (d-90*time.Second).Abs() > time.Second {
 					t.Fatalf("%t, %s left", ok, d)
 				}

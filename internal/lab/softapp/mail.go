@@ -30,8 +30,12 @@ type mail struct {
 
 // wireRequest is a request of the protocol.
 type wireRequest struct {
-	ID          string   `json:"id"`
-	Op          string   `json:"op"`
+	ID    string `json:"id"`
+	Op    string `json:"op"`
+	Party struct {
+		Name string `json:"name"`
+		Logo string `json:"logo"`
+	} `json:"party"`
 	Mime        string   `json:"mime"`
 	Text        string   `json:"text"`
 	Lang        string   `json:"lang"`
@@ -95,7 +99,7 @@ func (p *app) request(w *wireRequest) (mssp.DeviceRequest, bool) {
 		return mssp.DeviceRequest{}, false
 	}
 	r := mssp.DeviceRequest{
-		Op: op, TransID: w.ID, MSISDN: p.record.MSISDN, DeviceID: p.record.DeviceID, Method: signum.App, Lang: w.Lang,
+		Op: op, TransID: w.ID, Party: mssp.PartyIdentity(w.Party), MSISDN: p.record.MSISDN, DeviceID: p.record.DeviceID, Method: signum.App, Lang: w.Lang,
 		MimeType: w.Mime, Text: w.Text, SignedAttrs: w.Attrs, Locate: w.Locate, Choices: w.Choices,
 	}
 	if w.Created != 0 {

@@ -48,6 +48,7 @@ type fake struct {
 	beats      []map[string]any
 	removed    bool
 	objections []string
+	logos      map[string][]byte
 }
 
 type fakeBegun struct {
@@ -97,6 +98,7 @@ func newFake(t *testing.T) *fake {
 		mux.HandleFunc(path, f.endpoint(h))
 	}
 	mux.HandleFunc("GET /app/v2/inbox", f.serveInbox)
+	mux.HandleFunc("GET /app/v2/logos/{file}", f.logo)
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		down, upgraded := f.down, f.upgraded

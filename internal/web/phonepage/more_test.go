@@ -224,7 +224,7 @@ func testKeyboard(t *testing.T, browser context.Context) {
 	p.Press(kb.Tab + " " + kb.Tab + kb.Enter)
 	p.Ready()
 	r := f.send(txn(t, longPayment()))
-	p.Says("h1", "Payment order")
+	p.Says(".title", "Payment order")
 	if got := webtest.Eval[string](p, `document.activeElement.tagName`); got != "H1" {
 		t.Errorf("the focus is on %s", got)
 	}

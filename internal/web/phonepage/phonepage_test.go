@@ -58,7 +58,7 @@ func TestPhone(t *testing.T) {
 		"reload": testReload, "tabs": testTabs, "superseded": testSuperseded, "restart": testRestart, "choice": testChoice,
 		"receipts": testReceipts, "app2app": testApp2App, "enrolment": testEnrolment, "removed": testRemoved, "lost answer": testLostAnswer,
 		"content": testContent, "keyboard": testKeyboard, "languages": testLanguages, "passkey": testPasskey, "settings": testSettings,
-		"location": testLocation, "worker": testWorker, "outdated": testOutdated, "notice": testNotice, "keypad": testKeypad, "offline": testOffline, "large text": testLargeText, "name": testName,
+		"location": testLocation, "worker": testWorker, "outdated": testOutdated, "notice": testNotice, "keypad": testKeypad, "offline": testOffline, "large text": testLargeText, "name": testName, "party": testParty, "party on a small screen": testPartySmall, "party history": testPartyHistory,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, browser) })
 	}
@@ -131,7 +131,9 @@ func testCancel(t *testing.T, browser context.Context) {
 func testApproval(t *testing.T, browser context.Context) {
 	f, p := started(t, browser)
 	f.send(txn(t, payment))
-	p.Says("h1", "Payment to Bäckerei Zürich")
+	p.Says("h1", "Approve this transaction?")
+	p.Says(".scroller .title", "Title by Example Bank")
+	p.Says(".scroller .title", "Payment to Bäckerei Zürich")
 	p.Until(`!document.querySelector('[data-do=approve]').disabled`) // it fits without scrolling
 	if got := p.Text("dl"); !strings.Contains(got, "Sandbox: Bäckerei Zürich AG") || strings.Index(got, "Payee") > strings.Index(got, "Amount") {
 		t.Errorf("rows: %s", got)
@@ -140,7 +142,7 @@ func testApproval(t *testing.T, browser context.Context) {
 	p.Click(`[data-do=done]`)
 
 	r := f.send(txn(t, longPayment()))
-	p.Says("h1", "Payment order")
+	p.Says(".title", "Payment order")
 	disabled := func(where string) {
 		t.Helper()
 		time.Sleep(250 * time.Millisecond)

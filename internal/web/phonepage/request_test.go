@@ -11,13 +11,16 @@ import (
 	"time"
 )
 
-type request map[string]any
+type (
+	request map[string]any
+	obj     = map[string]any
+)
 
 // signRequest is a request to sign a text. `signed` is the input of the digest.
 func signRequest(text, signed string) request {
 	now := time.Now()
 	return request{
-		"id": "h" + rand.Text()[:10], "op": "sign", "mime": "text/plain", "text": text, "lang": "en", "attrs": b64(attributes(signed)),
+		"id": "h" + rand.Text()[:10], "op": "sign", "party": obj{"name": "Example Bank"}, "mime": "text/plain", "text": text, "lang": "en", "attrs": b64(attributes(signed)),
 		"created": now.UnixMilli(), "expires": now.Add(5 * time.Minute).UnixMilli(),
 	}
 }

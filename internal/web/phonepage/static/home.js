@@ -2,11 +2,11 @@
 
 import { call, ServiceError } from './api.js';
 import { badge, confirm, h, icon } from './dom.js';
+import { asker, titleBy } from './party.js';
 import { body } from './reading.js';
 import { service } from './service.js';
 import { simLink } from './simlink.js';
 import { history, remember } from './store.js';
-import { laidOut } from './visible.js';
 
 const DISMISSED = 'install-dismissed';
 let installPrompt;
@@ -82,7 +82,7 @@ export async function historyView(app) {
       }
     };
     return h('li', { class: 'card' }, h('time', { datetime: new Date(e.time).toISOString() }, time.format(e.time)),
-      e.rows && h('h2', null, laidOut(e.title)), body(e, true),
+      asker(e.party), e.rows && titleBy(t, e.party, e.title), body(e, true),
       h('button', { type: 'button', class: 'link', onclick: download }, t('download')), problem);
   };
   const all = await history();

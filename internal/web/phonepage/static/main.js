@@ -156,7 +156,7 @@ async function record(device, req, uncertain, choice) {
   if (cms === null && choice) return 'choice';
   if (cms === null && uncertain) return 'ended';
   const { text, title, rows } = content(req);
-  await store.remember({ id: req.id, time: clock.now(), text, title, rows, cms: cms ?? undefined });
+  await store.remember({ id: req.id, time: clock.now(), party: req.party, text, title, rows, cms: cms ?? undefined });
   return 'signed';
 }
 
@@ -202,7 +202,7 @@ function update(ended, reason) {
   document.body.classList.add('busy');
   show(view);
   view.opened();
-  say(t('arrived'), t.lang);
+  say(t('arrived', { party: req.party?.name }), t.lang);
   inbox.shown(req);
 }
 

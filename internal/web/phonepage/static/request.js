@@ -3,9 +3,9 @@
 import { clock, countdown } from './clock.js';
 import { content } from './content.js';
 import { badge, h } from './dom.js';
+import { asker, titleBy } from './party.js';
 import { body, toTheEnd } from './reading.js';
 import { askToSign } from './unlock.js';
-import { laidOut } from './visible.js';
 import { words } from './words.js';
 
 const RECEIPT = 60_000; // ms that a receipt is shown
@@ -13,11 +13,8 @@ const RECEIPT = 60_000; // ms that a receipt is shown
 // that was meant for what was there before must not approve it.
 const SETTLE = 700;
 
-// summary is a request in one line.
-export function summary(req) {
-  const shown = content(req);
-  return shown.rows ? shown.title : shown.text;
-}
+// summary is what would be signed, in one line.
+const summary = (shown) => shown.text ?? shown.rows.map((r) => `${r.key}: ${r.value}`).join(', ');
 
 // choices are the codes, of which the other page shows one.
 function choices(t, codes, chosen) {
@@ -42,7 +39,8 @@ export function requestView(app, req, note) {
   const ready = () => {
     approve.disabled = !settled || !read || Boolean(req.choices?.length && choice === undefined);
   };
-  const reading = toTheEnd(t, t('toEnd'), [note && h('p', { class: 'note' }, note), body(shown),
+  const reading = toTheEnd(t, t('toEnd'), [note && h('p', { class: 'note' }, note),
+    shown.rows && titleBy(t, req.party, shown.title), body(shown),
     req.choices?.length ? choices(t, req.choices, (code) => { choice = code; ready(); }) : null],
   () => { read = true; ready(); });
 
@@ -50,7 +48,7 @@ export function requestView(app, req, note) {
     error.textContent = '';
     try {
       const where = req.locate ? app.locate() : undefined;
-      const signature = await askToSign(app, t, req, summary(req), () => alive && req.expires > clock.now());
+      const signature = await askToSign(app, t, req, summary(shown), () => alive && req.expires > clock.now());
       if (!signature || !alive) return;
       const answer = { signature };
       if (choice !== undefined) answer.choice = choice;
@@ -64,7 +62,7 @@ export function requestView(app, req, note) {
   const time = countdown(t, req.created, req.expires, () => app.dismiss(req, 'expired'));
   const footer = h('footer', null, reading.down, reading.hint, error, h('div', { class: 'buttons' }, approve, decline));
   const el = h('section', { class: 'card request', 'data-view': 'request', 'data-id': req.id },
-    h('header', null, h('h1', { id: 'title' }, shown.rows ? laidOut(shown.title) : t('signTitle')), time.el), reading.scroller, footer);
+    asker(req.party, t('askedBy')), h('header', null, h('h1', { id: 'title' }, t(shown.rows ? 'approvalTitle' : 'signTitle')), time.el), reading.scroller, footer);
   ready();
   return {
     el, lang: t.lang,
@@ -91,7 +89,7 @@ export function receiptView(app, req) {
   const footer = h('footer', null, reading.down, reading.hint, h('div', { class: 'buttons' }, ok,
     h('button', { type: 'button', 'data-do': 'cancel', onclick: () => answer('CANCEL', 'closed') }, t('cancel'))));
   const el = h('section', { class: 'card request', 'data-view': 'receipt', 'data-id': req.id },
-    h('header', null, h('h1', { id: 'title' }, t('receiptTitle')), time.el), reading.scroller, footer);
+    asker(req.party, t('sentBy')), h('header', null, h('h1', { id: 'title' }, t('receiptTitle')), time.el), reading.scroller, footer);
   return {
     el, lang: t.lang, problem: () => {},
     opened: () => { time.start(); reading.watch(); },

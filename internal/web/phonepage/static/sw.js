@@ -7,7 +7,7 @@ import { ours, words } from './words.js';
 const SHELL = 'signum-shell';
 const PAGE = '/phone';
 const files = ['', '/phone.css', '/manifest.webmanifest', '/icon.svg', '/main.js', '/api.js', '/bytes.js', '/clock.js', '/content.js', '/der.js',
-  '/dom.js', '/easy.js', '/enrol.js', '/home.js', '/inbox.js', '/keys.js', '/location.js', '/notice.js', '/passcode.js', '/passkey.js', '/passkeys.js', '/reading.js', '/request.js', '/service.js', '/settings.js', '/simlink.js', '/store.js', '/unlock.js', '/visible.js', '/visible-table.js', '/words.js'];
+  '/dom.js', '/easy.js', '/enrol.js', '/home.js', '/inbox.js', '/keys.js', '/location.js', '/notice.js', '/passcode.js', '/passkey.js', '/party.js', '/passkeys.js', '/reading.js', '/request.js', '/service.js', '/settings.js', '/simlink.js', '/store.js', '/unlock.js', '/visible.js', '/visible-table.js', '/words.js'];
 
 self.addEventListener('install', (e) => e.waitUntil((async () => {
   await (await caches.open(SHELL)).addAll(files.map((f) => new Request(PAGE + f, { cache: 'no-cache' })));

@@ -6,6 +6,7 @@ import { b64u, sha256, unb64u } from './bytes.js';
 import { dialog, form, h } from './dom.js';
 import { seal, sign, stretch, unseal, unwrap, verifier, wrap } from './keys.js';
 import { hasLetters, passcodeField } from './passcode.js';
+import { asker } from './party.js';
 import * as passkey from './passkey.js';
 import { put } from './store.js';
 import { laidOut } from './visible.js';
@@ -182,7 +183,7 @@ export async function askToSign(app, t, req, what, alive) {
     code.input.focus();
   };
   send.hidden = byPasskey;
-  const d = dialog(t.lang, heading, h('p', { class: 'quiet clip' }, laidOut(t('unlockText', { what }))), first, send, problem, state);
+  const d = dialog(t.lang, heading, asker(req.party), h('p', { class: 'quiet clip' }, laidOut(t('unlockText', { what }))), first, send, problem, state);
   await d.closed;
   // The request may end before the service answers, for example because that was the
   // last try.

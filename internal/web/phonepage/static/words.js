@@ -144,8 +144,13 @@ export const table = {
   noticeClose: ['Close', 'Schliessen', 'Fermer', 'Chiudi'],
 
   // requests
-  arrived: ['A new request', 'Eine neue Anfrage', 'Une nouvelle demande', 'Una nuova richiesta'],
+  arrived: ['A new request from {party}', 'Eine neue Anfrage von {party}', 'Une nouvelle demande de {party}', 'Una nuova richiesta di {party}'],
+  askedBy: ['Requested by', 'Anfrage von', 'Demande de', 'Richiesta di'],
+  sentBy: ['Message from', 'Nachricht von', 'Message de', 'Messaggio di'],
   signTitle: ['Signature request', 'Anfrage zur Unterschrift', 'Demande de signature', 'Richiesta di firma'],
+  approvalTitle: ['Approve this transaction?', 'Diese Transaktion bestätigen?', 'Approuver cette transaction ?', 'Approvare questa transazione?'],
+  titleBy: ['Title by {party}', 'Titel von {party}', 'Titre donné par {party}', 'Titolo dato da {party}'],
+  title: ['Title', 'Titel', 'Titre', 'Titolo'],
   receiptTitle: ['Message', 'Nachricht', 'Message', 'Messaggio'],
   approve: ['Approve', 'Bestätigen', 'Approuver', 'Approva'],
   toEnd: ['Scroll to the end to approve', 'Zum Bestätigen bis zum Ende blättern', 'Faites défiler jusqu’à la fin pour approuver', 'Scorra fino alla fine per approvare'],
@@ -255,6 +260,8 @@ export const table = {
 export function words(lang, from = table) {
   const i = Math.max(0, languages.indexOf(String(lang).slice(0, 2).toLowerCase()));
   const t = (key, vars = {}) => from[key][i].replace(/\{(\w+)\}/g, (_, name) => vars[name] ?? (name === 'service' ? service : ''));
+  // parts has elements in place of values.
+  t.parts = (key, elements) => from[key][i].split(/\{(\w+)\}/).map((part, n) => (n % 2 ? elements[part] : part));
   t.lang = languages[i];
   // Dates follow the person's country, if it uses this language.
   t.locale = navigator.languages.find((l) => l.startsWith(t.lang)) ?? t.lang;
