@@ -34,6 +34,9 @@ var opNames = map[Op]string{Sign: "SIGN", GenKey: "GENKEY", SetPIN: "SETPIN", St
 
 func (o Op) String() string { return name(opNames, o) }
 
+// ShowsText reports whether the operation shows a text, and so who sent it.
+func (o Op) ShowsText() bool { return o == Sign || o == Display }
+
 // Algorithm is the kind of the key and of its signatures.
 type Algorithm byte
 
@@ -97,6 +100,10 @@ type Request struct {
 	KeyID     byte // of the key to use or make; only 1 is in use
 	Algorithm Algorithm
 	Text      Text // Sign and Display: what to show
+	// Party is the name of the party that asks, at most MaxParty septets or UTF-16 code
+	// units on one line. Sign and Display: to show before the text, not to sign; empty:
+	// not said.
+	Party Text
 
 	// Sign: what the card needs to rebuild the signed attributes from the text.
 	SigningTime time.Time // whole seconds, 1970 to 2106

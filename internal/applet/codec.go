@@ -11,11 +11,9 @@ const maxChallenge = 64
 // MarshalBinary encodes the request in the order of the tags. An error means that a
 // field is out of range.
 func (r *Request) MarshalBinary() ([]byte, error) {
-	b := make([]byte, 0, 128+len(r.Text.Data)+len(r.Sealed))
+	b := make([]byte, 0, 128+len(r.Text.Data)+len(r.Sealed)+len(r.Party.Data))
 	b = appendHead(b, r.Op, r.KeyID, r.Algorithm, r.ID)
-	if len(r.Text.Data) > 0 {
-		b = appendTLV(b, tagText, []byte{r.Text.DCS, r.Text.Count}, r.Text.Data)
-	}
+	b = r.Text.append(b, tagText)
 	if r.Op == Sign {
 		s := r.SigningTime.Unix()
 		if s < 0 || s > math.MaxUint32 {
@@ -39,6 +37,9 @@ func (r *Request) MarshalBinary() ([]byte, error) {
 	}
 	if len(r.Sealed) > 0 {
 		b = appendTLV(b, tagSealed, r.Sealed)
+	}
+	if r.Op.ShowsText() {
+		b = r.Party.append(b, tagParty)
 	}
 	return b, bounded(b)
 }
@@ -82,11 +83,13 @@ func ParseRequest(b []byte) (*Request, error) {
 	if r.Op, r.KeyID, r.Algorithm, r.ID, err = f.head(); err != nil {
 		return nil, err
 	}
-	if v := f.get(tagText); v != nil {
-		if len(v) < 3 {
-			return nil, malformed("text")
+	if r.Text, err = textOf(f.get(tagText)); err != nil {
+		return nil, err
+	}
+	if r.Op.ShowsText() {
+		if r.Party, err = textOf(f.get(tagParty)); err != nil {
+			return nil, err
 		}
-		r.Text = Text{DCS: v[0], Count: v[1], Data: v[2:]}
 	}
 	if v := f.get(tagAttributes); v != nil && r.Op == Sign {
 		if len(v) != 4+len(r.CertHash) {

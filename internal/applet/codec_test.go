@@ -30,7 +30,9 @@ var payloads = map[string]any{
 	"setpin":  &applet.Request{Op: applet.SetPIN, ID: id, KeyID: 1, Timeout: 300 * time.Second, Lang: "fr"},
 	"status":  &applet.Request{Op: applet.Status, ID: id, KeyID: 1, Lang: "it"},
 	"display": &applet.Request{Op: applet.Display, ID: id, KeyID: 1, Text: applet.Text{DCS: applet.UCS2, Count: 1, Data: []byte{0x20, 0xac}}, Timeout: time.Minute, Lang: "en"},
-	"sealed":  &applet.Request{Op: applet.Display, ID: id, KeyID: 1, Sealed: bytes.Repeat([]byte{0xee}, 256), Timeout: time.Minute, Lang: "en"},
+	"named": &applet.Request{Op: applet.Sign, ID: id, KeyID: 1, Algorithm: applet.EC, Text: hi, SigningTime: at, CertHash: hash,
+		Timeout: 80 * time.Second, Lang: "en", Party: applet.Text{DCS: applet.UCS2, Count: 2, Data: []byte{0x20, 0xac, 0x00, 0x41}}},
+	"sealed": &applet.Request{Op: applet.Display, ID: id, KeyID: 1, Sealed: bytes.Repeat([]byte{0xee}, 256), Timeout: time.Minute, Lang: "en", Party: hi},
 
 	"signed":    &applet.Reply{Op: applet.Sign, ID: id, KeyID: 1, Algorithm: applet.EC, TriesLeft: 3, Signature: []byte{0x30, 0x06, 2, 1, 1, 2, 1, 2}},
 	"cancelled": &applet.Reply{Op: applet.Sign, ID: id, KeyID: 1, Algorithm: applet.EC, Result: applet.UserCancel, TriesLeft: 2},
@@ -123,6 +125,8 @@ func TestMalformed(t *testing.T) {
 		"after padding":   "c00401040101c1080102030405060708" + limits + "000001",
 		"unknown op":      "c00401090101c1080102030405060708" + limits,
 		"no challenge":    "c00401020101c1080102030405060708" + limits,
+		"name of none":    "c00401050101c1080102030405060708" + limits + "c203000141cc020000",
+		"two names":       "c00401050101c1080102030405060708" + limits + "c203000141cc03000141cc03000141",
 		"two texts":       "c00401050101c1080102030405060708" + limits + "c203000141c601ff",
 		"value cut":       head + limits + "c27f00",
 		"challenge of 65": "c00401020101c1080102030405060708" + limits + "c541" + strings.Repeat("41", 65),
@@ -162,6 +166,20 @@ func TestUnknownTags(t *testing.T) {
 	}
 }
 
+// Only a text comes with the name of its sender.
+func TestNameWithoutText(t *testing.T) {
+	r := *payloads["setpin"].(*applet.Request)
+	bare := marshal(t, &r)
+	r.Party = hi
+	if got := marshal(t, &r); !bytes.Equal(got, bare) {
+		t.Errorf("%x", got)
+	}
+	got, err := applet.ParseRequest(append(bare, 0xcc, 4, 0, 2, 0xe8, 0x34))
+	if err != nil || len(got.Party.Data) > 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestRoundTrip(t *testing.T) {
 	octets := func(max int) *rapid.Generator[[]byte] {
 		return rapid.Map(rapid.SliceOfN(rapid.Byte(), 1, max), func(b []byte) []byte { return b })
@@ -175,6 +193,9 @@ func TestRoundTrip(t *testing.T) {
 			CertHash:    [32]byte(rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "hash")),
 			Timeout:     time.Duration(rapid.Uint16().Draw(t, "timeout")) * time.Second, Lang: rapid.StringMatching("[a-z]{2}").Draw(t, "lang"),
 			Challenge: rapid.StringMatching("[a-zA-Z0-9]{0,64}").Draw(t, "challenge"),
+		}
+		if rapid.Bool().Draw(t, "named") {
+			r.Party = applet.Text{DCS: rapid.Byte().Draw(t, "name's dcs"), Count: rapid.Byte().Draw(t, "name's count"), Data: octets(120).Draw(t, "name")}
 		}
 		b, err := r.MarshalBinary()
 		if err != nil {

@@ -1,6 +1,7 @@
 package applet
 
 import (
+	"strings"
 	"unicode/utf16"
 
 	"github.com/signum-mssp/signum/internal/sms"
@@ -14,6 +15,10 @@ const (
 
 // maxCount is the greatest count, in septets or UTF-16 code units: it has one octet.
 const maxCount = 255
+
+// MaxParty is the greatest count of the name of a party. Together with a few words of
+// the card, a name fits one DISPLAY TEXT in either coding.
+const MaxParty = 60
 
 // Text is a text as a card shows it.
 type Text struct {
@@ -34,6 +39,39 @@ func EncodeText(s string) (Text, error) {
 		return Text{}, malformed("a text of %d octets that a card cannot show", len(s))
 	}
 	return Text{DCS: UCS2, Count: byte(len(data) / 2), Data: data}, nil
+}
+
+// EncodeParty encodes the name of a party. ok is false if a card would refuse it: it is
+// empty or too long, or has more than one line.
+func EncodeParty(name string) (t Text, ok bool) {
+	t, err := EncodeText(name)
+	if err != nil || t.Count > MaxParty || !OneLine(name) {
+		return Text{}, false
+	}
+	return t, true
+}
+
+// OneLine reports whether a text has no character that breaks or moves a line. A name on
+// several lines could look like a name and a text.
+func OneLine(s string) bool { return !strings.ContainsAny(s, "\t\n\r\f") }
+
+// append adds the text to a payload, unless it is empty.
+func (t Text) append(b []byte, tag byte) []byte {
+	if len(t.Data) == 0 {
+		return b
+	}
+	return appendTLV(b, tag, []byte{t.DCS, t.Count}, t.Data)
+}
+
+// textOf reads the value of a text. Without a value the text is empty.
+func textOf(v []byte) (Text, error) {
+	switch {
+	case v == nil:
+		return Text{}, nil
+	case len(v) < 3:
+		return Text{}, malformed("text")
+	}
+	return Text{DCS: v[0], Count: v[1], Data: v[2:]}, nil
 }
 
 // Decode returns the text. The error wraps ErrMalformed: the count does not match,

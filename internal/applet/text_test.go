@@ -72,3 +72,25 @@ func TestTextRoundTrip(t *testing.T) {
 		}
 	})
 }
+
+func TestEncodeParty(t *testing.T) {
+	for name, want := range map[string]bool{
+		"Bank": true, "Zürcher Käse & Söhne": true, "مصرف": true, "": false,
+		strings.Repeat("ü", 60): true, strings.Repeat("ü", 61): false,
+		strings.Repeat("[", 30): true, strings.Repeat("[", 31): false, // two septets each
+		strings.Repeat("я", 60): true, strings.Repeat("я", 61): false,
+		strings.Repeat("😀", 30): true, strings.Repeat("😀", 31): false, // two units each
+		"Bank\nApproved": false, "A\tB": false, "A\rB": false, "A\fB": false, "\xff": false,
+	} {
+		got, ok := applet.EncodeParty(name)
+		if ok != want {
+			t.Errorf("%q: %v, %v", name, got, ok)
+		}
+		if !ok {
+			continue
+		}
+		if s, err := got.Decode(); err != nil || s != name || got.Count > applet.MaxParty {
+			t.Errorf("%q: %q, %v", name, s, err)
+		}
+	}
+}

@@ -16,6 +16,7 @@ const (
 	tagPublicKey  = 0xc9
 	tagProof      = 0xca
 	tagState      = 0xcb
+	tagParty      = 0xcc // like tagText
 )
 
 // MaxPayload is the greatest length of a request or reply in octets: what fits six
@@ -46,7 +47,7 @@ func appendTLV(b []byte, tag byte, value ...[]byte) []byte {
 }
 
 // fields are the values of the known tags of a payload.
-type fields [tagState - tagHeader + 1][]byte
+type fields [tagParty - tagHeader + 1][]byte
 
 func (f *fields) get(tag byte) []byte { return f[tag-tagHeader] }
 
@@ -71,7 +72,7 @@ func parse(b []byte) (f fields, err error) {
 		if value, b, err = readValue(b[1:]); err != nil {
 			return f, err
 		}
-		if tag < tagHeader || tag > tagState {
+		if tag < tagHeader || tag > tagParty {
 			continue
 		}
 		if f.get(tag) != nil {

@@ -14,7 +14,7 @@ func (c *Command) Seal(k Keys) ([]byte, error) {
 	if c.Counter > MaxCounter {
 		return nil, CounterBlocked
 	}
-	s, err := newSecurity(c.Params, k, c.Integrity(), c.Ciphered())
+	s, err := c.security(k)
 	if err != nil {
 		return nil, err
 	}
@@ -24,6 +24,21 @@ func (c *Command) Seal(k Keys) ([]byte, error) {
 	copy(fixed[7:], c.TAR[:])
 	putCounter(fixed[10:], c.Counter)
 	return s.seal(commandLayout, fixed[:], c.Data)
+}
+
+// Size returns the length of the packet that Seal builds for n octets of data in place of
+// Data. The error is that of Seal for an unusable algorithm or key.
+func (c *Command) Size(k Keys, n int) (int, error) {
+	s, err := c.security(k)
+	if err != nil {
+		return 0, err
+	}
+	size, _ := s.size(commandLayout, n)
+	return size, nil
+}
+
+func (c *Command) security(k Keys) (*security, error) {
+	return newSecurity(c.Params, k, c.Integrity(), c.Ciphered())
 }
 
 // OpenCommand checks and decrypts a command packet. The error is ErrMalformed, or a

@@ -137,20 +137,26 @@ func newBlock(alg byte, key []byte) (cipher.Block, error) {
 	return nil, fmt.Errorf("algorithm %X is not supported", alg&0x0f)
 }
 
-// seal builds a packet. fixed are its first l.cc octets; the lengths and PCNTR in
-// them are filled in.
-func (s *security) seal(l layout, fixed, data []byte) ([]byte, error) {
-	body := l.cc + s.n
-	size := body + len(data)
-	pad := 0
+// size returns the length of a packet with n octets of data, padding included, and of
+// its padding.
+func (s *security) size(l layout, n int) (size, pad int) {
+	size = l.cc + s.n + n
 	if s.block != nil {
 		bs := s.block.BlockSize()
 		pad = (bs - (size-l.start)%bs) % bs
 	}
-	if len(data) > 0xffff || size+pad-2 > 0xffff {
+	return size + pad, pad
+}
+
+// seal builds a packet. fixed are its first l.cc octets; the lengths and PCNTR in
+// them are filled in.
+func (s *security) seal(l layout, fixed, data []byte) ([]byte, error) {
+	body := l.cc + s.n
+	size, pad := s.size(l, len(data))
+	if len(data) > 0xffff || size-2 > 0xffff {
 		return nil, ErrTooLong
 	}
-	out := make([]byte, size+pad)
+	out := make([]byte, size)
 	copy(out, fixed)
 	copy(out[body:], data)
 	binary.BigEndian.PutUint16(out, uint16(len(out)-2))

@@ -140,12 +140,12 @@ func (c *Channel) seal(ctx context.Context, q *request, t trial, now time.Time) 
 	if err != nil {
 		return nil, fatal{err}
 	}
-	data, err := r.MarshalBinary()
+	keys, err := c.cfg.Keys.Keys(t.card)
 	if err != nil {
 		return nil, fatal{err}
 	}
-	keys, err := c.cfg.Keys.Keys(t.card)
-	if err != nil {
+	cmd := &scp80.Command{Params: c.paramsOf(t.card, keys)}
+	if cmd.Data, err = payload(r, q.Party.Name, cmd, keys); err != nil {
 		return nil, fatal{err}
 	}
 	counter, err := c.cfg.Store.TakeCounter(ctx, t.card.ICCID)
@@ -155,7 +155,7 @@ func (c *Channel) seal(ctx context.Context, q *request, t trial, now time.Time) 
 	if err != nil {
 		return nil, fmt.Errorf("counter: %w", err)
 	}
-	cmd := &scp80.Command{Params: c.paramsOf(t.card, keys), Counter: counter, Data: data}
+	cmd.Counter = counter
 	packet, err := cmd.Seal(keys)
 	if err != nil {
 		return nil, fatal{err}

@@ -107,6 +107,9 @@ func (a *AppletLayer) format(b *strings.Builder) {
 	if a.TextDCS != nil {
 		t = append(t, fmt.Sprintf("text of %d in coding %02X", a.TextCount, *a.TextDCS))
 	}
+	if a.Party != "" {
+		t = append(t, fmt.Sprintf("from %q", a.Party))
+	}
 	if a.Sealed > 0 {
 		t = append(t, fmt.Sprintf("encrypted text of %d octets", a.Sealed))
 	}

@@ -189,7 +189,9 @@ func (p *path) byHand(u *user, text string) (shown string, c *call) {
 		case handset.Idle:
 			continue
 		case handset.DisplayText:
-			shown += d.Text
+			if !d.Who {
+				shown += d.Text
+			}
 		case handset.GetInput:
 			input = u.card.KnownPIN()
 		}

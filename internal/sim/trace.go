@@ -76,6 +76,7 @@ type AppletLayer struct {
 	TextDCS   *byte         `json:"text_dcs,omitempty"`
 	TextCount int           `json:"text_count,omitempty"` // septets, or UTF-16 code units
 	Sealed    int           `json:"sealed,omitempty"`     // octets of an encrypted text
+	Party     string        `json:"party,omitempty"`      // the name of the party, as far as the card is told
 	Timeout   time.Duration `json:"timeout_ns,omitempty"` // for the user
 	Result    string        `json:"result,omitempty"`
 	TriesLeft *byte         `json:"tries_left,omitempty"`
@@ -208,6 +209,9 @@ func (c *Channel) traceRequest(q *request, m *smpp.SubmitSM, part int, s *sealed
 			TAR: cmd.TAR.String(), Counter: cmd.Counter, CC: "made", Octets: s.octets,
 		}
 		e.Applet = requestLayer(s.request)
+		if s.request.Op.ShowsText() && e.Applet.Party == "" {
+			e.Notes = append(e.Notes, noteNameless)
+		}
 	}
 	return c.trace.add(q.MSISDN, e)
 }
@@ -273,6 +277,9 @@ func deliverLayer(d *smpp.DeliverSM) *SMPPLayer {
 	return s
 }
 
+// noteNameless explains a request without the name of its party.
+const noteNameless = "without the name of the party: it would take another short message, or the card would refuse it"
+
 func requestLayer(r *applet.Request) *AppletLayer {
 	l := &AppletLayer{
 		Op: r.Op.String(), ID: r.ID.String(), KeyID: r.KeyID, Algorithm: r.Algorithm.String(),
@@ -281,6 +288,9 @@ func requestLayer(r *applet.Request) *AppletLayer {
 	if len(r.Text.Data) > 0 {
 		dcs := r.Text.DCS
 		l.TextDCS, l.TextCount = &dcs, int(r.Text.Count)
+	}
+	if len(r.Party.Data) > 0 {
+		l.Party, _ = r.Party.Decode() // it was encoded a moment ago
 	}
 	return l
 }

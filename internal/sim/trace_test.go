@@ -25,7 +25,9 @@ func TestTraceFormat(t *testing.T) {
 		f := w.card(ecKey)
 		f.proofs, f.bare = []scp80.Status{scp80.IntegrityFailed}, true
 		w.net.fails(smpp.StatusThrottled)
-		w.ask(w.request(f, mssp.OpSign, "_1", strings.Repeat("x", 160)))
+		r := w.request(f, mssp.OpSign, "_1", strings.Repeat("x", 160))
+		r.Party.Name = "Zürcher \"Bank\""
+		w.ask(r)
 		pass(time.Minute)
 		var b bytes.Buffer
 		for _, e := range w.ch.Trace(f.msisdn) {

@@ -13,6 +13,14 @@ const (
 // MaxPacket is the length of the longest packet that can be split, in octets.
 const MaxPacket = roomFirst + 254*roomLater
 
+// Parts returns how many messages carry a packet of n octets.
+func Parts(n int) int {
+	if n <= roomSingle {
+		return 1
+	}
+	return 1 + (n-roomFirst+roomLater-1)/roomLater
+}
+
 // SplitPacket returns the user data that carries a secured packet, at most 140
 // octets each, header included. Up to 137 octets of packet fit a single message;
 // otherwise the first part has 132 octets of it, the later ones 134. Only the first
@@ -23,10 +31,11 @@ func SplitPacket(packet []byte, iei byte, ref byte) ([][]byte, error) {
 		return nil, errors.New("sms: the packet is empty")
 	case len(packet) > MaxPacket:
 		return nil, errors.New("sms: the packet is too long for 255 parts")
-	case len(packet) <= roomSingle:
+	}
+	total := Parts(len(packet))
+	if total == 1 {
 		return [][]byte{append(Header{{ID: iei}}.Append(nil), packet...)}, nil
 	}
-	total := 1 + (len(packet)-roomFirst+roomLater-1)/roomLater
 	parts := make([][]byte, 0, total)
 	for seq := 1; seq <= total; seq++ {
 		h := Header{Concat{Ref: uint16(ref), Total: byte(total), Seq: byte(seq)}.Element()}

@@ -161,7 +161,7 @@ type receipt struct {
 	at    int
 }
 
-func (r *receipt) ask(c *Card, d *dialogue) { c.displayText(d, r.pages[r.at]) }
+func (r *receipt) ask(c *Card, d *dialogue) { c.displayText(d, StepText, r.pages[r.at]) }
 
 func (r *receipt) next(c *Card, d *dialogue, _ string) {
 	if r.at++; r.at == len(r.pages) {
@@ -171,9 +171,12 @@ func (r *receipt) next(c *Card, d *dialogue, _ string) {
 	r.ask(c, d)
 }
 
-func (r *receipt) back(*Card, *dialogue) bool {
+func (r *receipt) back(*Card, *dialogue) (first bool) {
+	if r.at == 0 {
+		return true
+	}
 	r.at--
-	return r.at < 0
+	return false
 }
 
 // beginReceipt shows a text, and decrypts it first if it is encrypted.
@@ -186,11 +189,12 @@ func (c *Card) beginReceipt(d *dialogue) {
 	if len(d.req.Sealed) > 0 {
 		t, err = c.unseal(d.req.Sealed)
 	}
-	if err != nil {
+	who, errWho := sender(d.req.Party, d.words.tells)
+	if err != nil || errWho != nil {
 		c.finish(d, applet.Reply{Result: applet.Refused})
 		return
 	}
-	c.play(d, &receipt{pages: t.pages()})
+	c.play(d, introduced(who, &receipt{pages: t.pages()}))
 }
 
 func (c *Card) unseal(sealed []byte) (text, error) {

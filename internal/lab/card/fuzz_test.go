@@ -65,6 +65,7 @@ func FuzzPayload(f *testing.F) {
 		r.Op, r.Challenge = op, "t1"
 		f.Add(marshal(f, r))
 	}
+	f.Add(marshal(f, from(signRequest(1, "a"), "Bank")))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > applet.MaxPayload {
 			return

@@ -26,7 +26,8 @@ type model struct {
 	results  map[int]applet.Result
 	expect   []string // expected replies, in order
 
-	asks     int // number of the request about which the user is asked; 0: none
+	asks     int  // number of the request about which the user is asked; 0: none
+	named    bool // the screen shows who asks
 	step     int
 	first    string // of two new PINs
 	failures int
@@ -43,9 +44,17 @@ func (m *model) request(n int) applet.Request {
 	case 2:
 		r := simple(applet.Display, n)
 		r.Text = textOf(fmt.Sprint("receipt ", n))
-		return r
+		return m.from(r, n)
 	}
-	return signRequest(n, fmt.Sprint("text ", n))
+	return m.from(signRequest(n, fmt.Sprint("text ", n)), n)
+}
+
+// from makes half of the requests say who asks.
+func (m *model) from(r applet.Request, n int) applet.Request {
+	if n%8 < 4 {
+		return from(r, fmt.Sprint("party ", n))
+	}
+	return r
 }
 
 func (m *model) reply(n int) {
@@ -89,6 +98,7 @@ func (m *model) arrives(n int) bool {
 		m.end(n, applet.PINBlocked)
 		return true
 	}
+	m.named = len(m.request(n).Party.Data) > 0
 	m.asks, m.step, m.failures, m.deadline = n, 0, 0, m.p.clock.Now().Add(80*time.Second)
 	return true
 }
@@ -107,6 +117,8 @@ func (m *model) pressed(a press) {
 		m.end(n, applet.UserCancel)
 	case a.result == silent.result:
 		m.end(n, applet.NoAnswer)
+	case m.named:
+		m.named = false
 	case n%4 == 2:
 		m.end(n, applet.OK)
 	case n%4 == 1:

@@ -19,6 +19,7 @@ const (
 	StepPIN
 	StepNewPIN
 	StepRepeat // the new PIN again
+	StepParty  // to read who asks; the text follows
 )
 
 // Asking describes the dialogue that is on the screen or comes next.
@@ -26,6 +27,7 @@ type Asking struct {
 	Op      mssp.DeviceOp
 	TransID string // the applet.ID in its printed form; the card knows no more
 	Step    Step
+	Party   string // the name of the party that asks; empty: the card was not told
 }
 
 // Asking describes the first command that needs the user and that the phone has
@@ -35,7 +37,9 @@ func (c *Card) Asking() Asking {
 	defer c.mu.Unlock()
 	for _, m := range c.queue {
 		if m.dialogue != nil {
-			return Asking{deviceOp(m.dialogue.req.Op), m.dialogue.req.ID.String(), m.step}
+			r := m.dialogue.req
+			name, _ := r.Party.Decode() // the dialogue would not have begun
+			return Asking{deviceOp(r.Op), r.ID.String(), m.step, name}
 		}
 	}
 	return Asking{}

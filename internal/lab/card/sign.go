@@ -20,11 +20,12 @@ type signature struct {
 // beginSignature refuses what it cannot sign before it shows anything.
 func (c *Card) beginSignature(d *dialogue) {
 	t, err := readable(d.req.Text)
+	who, errWho := sender(d.req.Party, d.words.asks)
 	result := applet.OK
 	switch {
 	case c.forced != applet.OK:
 		result = c.forced
-	case err != nil:
+	case err != nil || errWho != nil:
 		result = applet.Refused
 	case c.key == nil || d.req.KeyID != onlyKey ||
 		d.req.Algorithm != 0 && d.req.Algorithm != algorithmOf(c.key):
@@ -36,12 +37,12 @@ func (c *Card) beginSignature(d *dialogue) {
 		c.finish(d, applet.Reply{Result: result})
 		return
 	}
-	c.play(d, &signature{pages: t.pages()})
+	c.play(d, introduced(who, &signature{pages: t.pages()}))
 }
 
 func (s *signature) ask(c *Card, d *dialogue) {
 	if s.at < len(s.pages) {
-		c.displayText(d, s.pages[s.at])
+		c.displayText(d, StepText, s.pages[s.at])
 		return
 	}
 	c.getPIN(d, StepPIN, d.words.askPIN(s.wrong, c.kept.TriesLeft))
@@ -70,9 +71,12 @@ func (s *signature) next(c *Card, d *dialogue, typed string) {
 	c.finish(d, applet.Reply{Signature: sig})
 }
 
-func (s *signature) back(*Card, *dialogue) bool {
+func (s *signature) back(*Card, *dialogue) (first bool) {
+	if s.at == 0 {
+		return true
+	}
 	s.at--
-	return s.at < 0
+	return false
 }
 
 // sign makes a signature over attributes that the card builds from the pages it

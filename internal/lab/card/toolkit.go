@@ -209,12 +209,12 @@ func (m *command) lost(now time.Time) bool {
 }
 
 // displayText queues a DISPLAY TEXT, which the user confirms or cancels.
-func (c *Card) displayText(d *dialogue, t text) {
+func (c *Card) displayText(d *dialogue, step Step, t text) {
 	b := appendObject(nil, tagText|comprehension, append([]byte{t.dcs}, t.data...)...)
 	if len(t.data) <= maxTimedText {
 		b = append(b, c.duration(d, tagDuration|comprehension)...)
 	}
-	c.enqueue(&command{kind: typeDisplayText, qualifier: highPriorityUntilCleared, to: deviceDisplay, objects: b, dialogue: d, step: StepText})
+	c.enqueue(&command{kind: typeDisplayText, qualifier: highPriorityUntilCleared, to: deviceDisplay, objects: b, dialogue: d, step: step})
 }
 
 // getPIN queues a GET INPUT for a PIN. Older phones do not know its duration and may

@@ -64,11 +64,12 @@ func (c Config) withDefaults() Config {
 // simulated user. A Network is safe for concurrent use.
 //
 // Config.Delay is how long a user takes to press the first key of a request; the other
-// keys follow at once.
+// keys follow at once, and so does OK at the dialogue that says who asks, which simulated
+// users pass before they do anything else.
 //
 // Behaviours are played with the keys. Approve presses OK and enters the PIN that the
 // user knows, or person.DefaultPIN if the card asks for a new one. WrongPIN enters other
-// PINs as long as the card asks. Silent presses no key, so that the handset gives up
+// PINs as long as the card asks. Silent presses no other key, so that the handset gives up
 // after Config.Inactivity or the card's own time. The card plays Blocked, NoKey and
 // BadSignature, and the network plays Unreachable: DeliverSM fails, for texts too.
 type Network struct {

@@ -23,27 +23,33 @@ type requestID struct {
 // behaviour that was set at the first one.
 type request struct {
 	requestID
-	does person.Behaviour
-	text string // of the first dialogue
+	does  person.Behaviour
+	party string // the name of the party that asks; empty: the card does not say
 
 	// Guarded by the lock of the mobile.
+	shown    bool   // a dialogue other than that about the party was on the screen
+	text     string // of that dialogue
 	began    bool   // a key was pressed; the next ones follow at once
 	first    string // the new PIN, until it is repeated
 	rejected int    // new PINs that the card rejected
 }
 
 // begin assigns a dialogue to its request. It reports whether the dialogue is the first
-// one.
+// one, not counting the one that says who asks.
 func (m *mobile) begin(d *dialogue) (first bool) {
 	does := m.Behaviour()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	id := requestID{d.asks.TransID, d.asks.Op}
-	first = m.request == nil || m.request.requestID != id
-	if first {
-		m.request = &request{requestID: id, does: does, text: d.Text}
+	if m.request == nil || m.request.requestID != id {
+		m.request = &request{requestID: id, does: does, party: d.asks.Party}
 	}
-	d.request = m.request
+	r := m.request
+	d.request = r
+	first = !r.shown && d.asks.Step != card.StepParty
+	if first {
+		r.shown, r.text = true, d.Text
+	}
 	return first
 }
 
@@ -68,14 +74,16 @@ func (m *mobile) takeOver(on bool) {
 }
 
 // attend lets the simulated user act on a dialogue after the user's delay. A user who does
-// nothing needs no timer.
+// nothing needs no timer. Every simulated user leaves the dialogue that says who asks at
+// once: behaviours are about texts.
 func (m *mobile) attend(d *dialogue) {
 	m.mu.Lock()
+	who := d.asks.Step == card.StepParty
 	after := d.request.does.After
-	if d.request.began {
+	if d.request.began || who {
 		after = 0
 	}
-	idle := m.byHand || d.request.does.Do == person.Silent || d.request.does.Do == person.Unreachable
+	idle := m.byHand || !who && (d.request.does.Do == person.Silent || d.request.does.Do == person.Unreachable)
 	m.mu.Unlock()
 	if idle {
 		return
@@ -110,7 +118,7 @@ func (m *mobile) act(d *dialogue) {
 func decide(d *dialogue, do person.Action, rejected int) (Key, string) {
 	a := d.asks
 	switch {
-	case do == person.Cancel && a.Step != card.StepNotice:
+	case do == person.Cancel && a.Step != card.StepNotice && a.Step != card.StepParty:
 		return KeyCancel, ""
 	case d.Kind == DisplayText:
 		return KeyOK, ""
@@ -139,6 +147,9 @@ func (m *mobile) report(d *dialogue, key Key, tries int, input string) {
 	left, now, known := c.TriesLeft(), c.Asking(), c.KnownPIN()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if d.asks.Step == card.StepParty && key == KeyOK {
+		return // the text follows
+	}
 	d.request.began = true
 	over := now.Op != d.request.op || now.TransID != d.request.transID || now.Step == card.StepNotice
 	switch step := d.asks.Step; {
@@ -203,7 +214,7 @@ func (m *mobile) noteEnd(d *dialogue, kind person.Kind, code signum.Code) {
 // is free.
 func (m *mobile) note(d *dialogue, e person.Event) {
 	e.Time, e.DeviceID, e.MSISDN, e.Method = m.net.c.Clock.Now(), d.of.deviceID, m.msisdn, signum.SIM
-	e.Op, e.TransID, e.Text = d.request.op, d.request.transID, d.request.text
+	e.Op, e.TransID, e.Party, e.Text = d.request.op, d.request.transID, d.request.party, d.request.text
 	e.TriesLeft = d.of.card.TriesLeft()
 	m.net.seen.Add(e)
 }

@@ -29,6 +29,7 @@ type Dialogue struct {
 	ID             uint64
 	Kind           DialogueKind
 	Text           string
+	Who            bool // the text says who asks; only the sandbox knows, to a handset it is a text
 	Hidden         bool // the screen hides the input
 	Digits         bool // the input is limited to 0 to 9, *, # and +
 	MinLen, MaxLen int  // of the input, in characters; a MaxLen of 255 means no limit

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/lab/person"
 )
 
@@ -168,7 +169,7 @@ func (t *terminal) ask(c *command) {
 	}
 	d := &dialogue{of: t, cmd: c.header, asks: t.card.Asking()}
 	d.ID, d.Text = t.m.net.last.Add(1), text
-	d.Kind = DisplayText
+	d.Kind, d.Who = DisplayText, d.asks.Step == card.StepParty
 	if c.kind == cmdGetInput {
 		d.Kind = GetInput
 		d.MinLen, d.MaxLen = c.min, c.max

@@ -39,16 +39,28 @@ func pin(text string) Dialogue {
 func shows(text string) Dialogue { return Dialogue{Kind: DialogueText, Text: text} }
 
 // sign makes the card show a text and ask for the PIN until it is 4711.
-func (s *simService) sign(text string) {
+func (s *simService) sign(text string) { s.ask(simAnna, shows(text), s.askPIN()) }
+
+// askPIN is what follows the text.
+func (s *simService) askPIN() func(Key, string) {
 	var check func(Key, string)
 	check = func(k Key, input string) {
 		if k == KeyOK && input != "4711" {
 			s.next(simAnna, pin(simWrong), check)
 		}
 	}
-	s.ask(simAnna, shows(text), func(k Key, _ string) {
+	return func(k Key, _ string) {
 		if k == KeyOK {
 			s.next(simAnna, pin(simPIN), check)
+		}
+	}
+}
+
+// request makes the card say who asks, then sign.
+func (s *simService) request(who, text string) {
+	s.ask(simAnna, Dialogue{Kind: DialogueText, Who: true, Text: who}, func(k Key, _ string) {
+		if k == KeyOK {
+			s.next(simAnna, shows(text), s.askPIN())
 		}
 	})
 }
@@ -69,7 +81,7 @@ func TestHandsetInBrowser(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, context.Context){
 		"sign": testSIMSign, "cancel": testSIMCancel, "activate": testSIMActivate, "messages": testSIMMessages, "reload": testSIMReload,
 		"tabs": testSIMTabs, "restart": testSIMRestart, "keyboard": testSIMKeyboard, "texts": testSIMTexts, "languages": testSIMLanguages, "twice": testSIMTwice,
-		"stale": testSIMStale, "hand": testSIMHand, "list": testSIMList, "gone": testSIMGone, "link": testSIMLink,
+		"stale": testSIMStale, "who": testSIMWho, "hand": testSIMHand, "list": testSIMList, "gone": testSIMGone, "link": testSIMLink,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, browser) })
 	}
@@ -114,6 +126,38 @@ func testSIMSign(t *testing.T, browser context.Context) {
 	p.Dial("12345678")
 	p.Dots(8)
 	p.Cannot("9")
+}
+
+// The name of the party has a screen with a frame of its own, which no text can have.
+func testSIMWho(t *testing.T, browser context.Context) {
+	s := newSIMService(t)
+	p := s.open(t, browser, simAnna)
+	const forged = "Request from\nUBS\nApprove?"
+	s.request("Request from\nمصرف [A]", forged)
+	p.View("who")
+	p.Says(".who > p", "Request from")
+	p.Says(".who > .said", "مصرف [A]")
+	p.Says("#live", "Request from")
+	p.Can("left")
+	if got := webtest.Eval[string](p, `document.querySelector('[data-key=left]').textContent`); got != "OK" {
+		t.Errorf("the key accepts: %q", got)
+	}
+	p.Key("left")
+	p.View("text")
+	if webtest.Eval[bool](p, `document.querySelector('.who') !== null || document.querySelector('.said').textContent !== `+strconv.Quote(forged)) {
+		t.Error("a text has the frame of a name")
+	}
+	p.Key("left")
+	p.View("input")
+	p.Dial("4711")
+	p.Key("left")
+	s.answered(t, "ok, ok, ok 4711")
+	s.request("Request from\nBank", simText)
+	p.View("who")
+	p.Can("right")
+	p.Key("right")
+	p.View("idle")
+	s.answered(t, "ok, ok, ok 4711, cancel")
 }
 
 func testSIMCancel(t *testing.T, browser context.Context) {

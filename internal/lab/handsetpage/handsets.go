@@ -29,6 +29,7 @@ type Dialogue struct {
 	ID     uint64 // differs for each command of one handset
 	Kind   DialogueKind
 	Text   string // exactly as the card gave it
+	Who    bool   // the text says who asks
 	Hidden bool   // the input is not shown
 	Digits bool   // the input consists of 0 to 9 only
 	// MinLen and MaxLen are limits of the input, in characters.

@@ -47,6 +47,7 @@ type dialogue struct {
 	ID     uint64       `json:"id,string"` // JavaScript numbers have 53 bits
 	Kind   DialogueKind `json:"kind"`
 	Text   string       `json:"text"`
+	Who    bool         `json:"who"`
 	Hidden bool         `json:"hidden"`
 	Digits bool         `json:"digits"`
 	Min    int          `json:"min"`
@@ -71,7 +72,7 @@ func (h *Page) state(msisdn string) ([]byte, error) {
 	}
 	s := state{
 		Now: time.Now().UnixMilli(), MSISDN: msisdn, ByHand: h.byHand(msisdn), Messages: []message{},
-		Dialogue: dialogue{ID: d.ID, Kind: d.Kind, Text: d.Text, Hidden: d.Hidden, Digits: d.Digits, Min: d.MinLen, Max: d.MaxLen, Since: d.Since.UnixMilli()},
+		Dialogue: dialogue{ID: d.ID, Kind: d.Kind, Text: d.Text, Who: d.Who, Hidden: d.Hidden, Digits: d.Digits, Min: d.MinLen, Max: d.MaxLen, Since: d.Since.UnixMilli()},
 	}
 	if !d.Until.IsZero() {
 		s.Dialogue.Until = d.Until.UnixMilli()

@@ -11,8 +11,9 @@ import (
 // Kind is the kind of an Event.
 type Kind string
 
-// The kinds. A request is Shown at most once, before the person acts. Refused,
-// Expired and Undelivered may occur without it. Opened precedes it.
+// The kinds. A request is Shown at most once, before the person acts on its text. Refused,
+// Expired and Undelivered may occur without it; so may Cancelled and TimedOut on a
+// handset, which shows who asks before the text. Opened precedes it.
 const (
 	Shown       Kind = "shown"       // the text is on the screen
 	Opened      Kind = "opened"      // the AuthUri was opened; Shown or Refused follows

@@ -34,7 +34,7 @@ func (p pageHandsets) List() []handsetpage.Info {
 func (p pageHandsets) Dialogue(msisdn string) (handsetpage.Dialogue, error) {
 	d, err := p.handsets.Dialogue(msisdn)
 	return handsetpage.Dialogue{
-		ID: d.ID, Kind: handsetpage.DialogueKind(d.Kind), Text: d.Text, Hidden: d.Hidden, Digits: d.Digits,
+		ID: d.ID, Kind: handsetpage.DialogueKind(d.Kind), Text: d.Text, Who: d.Who, Hidden: d.Hidden, Digits: d.Digits,
 		MinLen: d.MinLen, MaxLen: d.MaxLen, Since: d.Since, Until: d.Until,
 	}, pageError(err)
 }

@@ -143,12 +143,18 @@ func (f *fixture) shows(msisdn string, m signum.Method, id string) bool {
 	return ok && s.TransID == id
 }
 
-// press waits until the handset shows a dialogue of this kind, and presses a key.
+// press waits until the handset shows a dialogue of this kind, and presses a key. It
+// presses OK at the one that says who asks.
 func (f *fixture) press(msisdn string, kind handset.DialogueKind, key handset.Key, input string) {
 	f.t.Helper()
 	for f.t.Context().Err() == nil {
 		d, err := f.Handsets.Dialogue(msisdn)
-		if err == nil && d.ID != 0 && d.Kind == kind {
+		switch {
+		case err == nil && d.Who:
+			if err = f.Handsets.Press(msisdn, d.ID, handset.KeyOK, ""); err == nil {
+				continue
+			}
+		case err == nil && d.ID != 0 && d.Kind == kind:
 			err = f.Handsets.Press(msisdn, d.ID, key, input)
 		}
 		switch {

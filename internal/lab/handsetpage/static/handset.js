@@ -12,6 +12,7 @@ import { t } from './words.js';
 const SETTLE = 400; // ms
 const TOLD = 6000; // ms that an error stays
 
+const asking = ['who', 'text', 'input']; // the views of dialogues
 const letters = ['+', '.,-', 'abc', 'def', 'ghi', 'jkl', 'mno', 'pqrs', 'tuv', 'wxyz'];
 
 export class Handset {
@@ -86,7 +87,7 @@ export class Handset {
     const { dialogue, messages } = this.#state;
     const flash = messages.find((m) => m.flash && this.#memory.isNew(m));
     if (flash) return ['flash', flash];
-    if (dialogue.kind !== 'idle') return [dialogue.kind, dialogue];
+    if (dialogue.kind !== 'idle') return [dialogue.who ? 'who' : dialogue.kind, dialogue];
     return [this.#at, { number: this.#state.msisdn, messages, unread: messages.filter((m) => this.#memory.isUnread(m)).length }];
   }
 
@@ -100,12 +101,12 @@ export class Handset {
       this.#glass.dataset.view = view;
       this.#shown.replaceChildren(...this.#screen.parts);
       this.#screen.open?.();
-      if (['flash', 'text', 'input'].includes(view)) this.#settle();
+      if (['flash', ...asking].includes(view)) this.#settle();
       if (this.#screen.say) say(this.#screen.say);
       if (view === 'messages') this.#memory.read(what.messages);
     }
     const name = this.#state?.name || this.#name.textContent;
-    document.title = `${['flash', 'text', 'input'].includes(view) ? '● ' : ''}${name} – ${service}`;
+    document.title = `${['flash', ...asking].includes(view) ? '● ' : ''}${name} – ${service}`;
     this.#refresh(view, what);
   }
 
@@ -121,7 +122,7 @@ export class Handset {
   // refresh sets the labels of the keys and whether they are enabled.
   #refresh(view, what) {
     const { left, right } = this.#screen;
-    const asked = view === 'text' || view === 'input';
+    const asked = asking.includes(view);
     const sending = asked && this.#sent === what.id;
     const can = !asked || this.#state.byHand && !sending;
     const n = [...this.#input].length;

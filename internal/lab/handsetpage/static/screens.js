@@ -18,10 +18,17 @@ const shown = (text) => (refusal(text) ? h('em', null, t('forgedMessage')) : lai
 // The longest text of a card just fits without scrolling.
 const said = (text) => h('p', { class: [...text].length > 160 ? 'said much' : 'said' }, shown(text));
 
+// name frames a text that says who asks: the card's own words on the first line, then a
+// name. A real phone shows it like any other text.
+function name(text) {
+  const [words, ...rest] = text.split('\n');
+  return h('div', { class: 'who' }, h('p', null, words), h('p', { class: 'said' }, shown(rest.join('\n'))));
+}
+
 // dialogue is a text with the time that is left.
 function dialogue(d) {
   const time = d.until ? countdown(t, d.since, d.until, () => {}) : null; // the service removes it
-  return { parts: [scroller(t('sim'), said(d.text)), time?.el].filter(Boolean), open: time?.start, close: time?.stop, right: t('cancel') };
+  return { parts: [scroller(t('sim'), d.who ? name(d.text) : said(d.text)), time?.el].filter(Boolean), open: time?.start, close: time?.stop, right: t('cancel') };
 }
 
 // input shows only dots if the input is hidden.
@@ -75,6 +82,7 @@ export const screens = {
   idle,
   messages: list,
   flash: (m) => ({ parts: [h('h2', null, t('flash')), scroller(t('flash'), said(m.text))], left: t('ok'), say: `${t('flash')}: ${m.text}` }),
+  who: (d) => ({ ...dialogue(d), left: t('ok'), say: `${t('sim')}: ${d.text}` }),
   text: (d) => ({ ...dialogue(d), left: t('accept'), say: `${t('sim')}: ${d.text}` }),
   input,
 };
