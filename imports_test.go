@@ -52,7 +52,7 @@ var mayImport = map[string][]string{
 	"internal/lab/sandbox":     {"", "internal/event", "internal/mssp", "client", "internal/app", "internal/ca", "internal/config", "internal/policy", "internal/node", "internal/sim", "internal/simcards", "internal/lab/card", "internal/lab/handset", "internal/lab/person", "internal/lab/softapp", "internal/scp80", "internal/lab/smsc", "internal/lab/handsetpage"},
 	"internal/node":            {"", "internal/event", "internal/mssp", "api", "internal/account", "internal/app", "internal/ca", "internal/clientaddr", "internal/config", "internal/door", "internal/edge", "internal/engine", "internal/limit", "internal/metrics", "internal/policy", "internal/rest", "internal/sim", "internal/simcards", "internal/smpp", "internal/soap", "internal/store", "internal/web", "internal/web/phonepage", "internal/web/portal"},
 	"internal/scp80":           {},
-	"internal/sim":             {"", "internal/event", "internal/mssp", "internal/applet", "internal/cms", "internal/scp80", "internal/smpp", "internal/sms"},
+	"internal/sim":             {"", "internal/event", "internal/mssp", "internal/applet", "internal/cms", "internal/scp80", "internal/smpp", "internal/sms", "internal/visible"},
 	"internal/simcards":        {"", "internal/event", "internal/mssp", "internal/scp80"},
 	"internal/smpp":            {"internal/event"},
 	"internal/lab/smsc":        {"", "internal/event", "internal/smpp", "internal/sms"},

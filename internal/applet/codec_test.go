@@ -125,7 +125,7 @@ func TestMalformed(t *testing.T) {
 		"after padding":   "c00401040101c1080102030405060708" + limits + "000001",
 		"unknown op":      "c00401090101c1080102030405060708" + limits,
 		"no challenge":    "c00401020101c1080102030405060708" + limits,
-		"name of none":    "c00401050101c1080102030405060708" + limits + "c203000141cc020000",
+		"empty name":      "c00401050101c1080102030405060708" + limits + "c203000141cc020000",
 		"two names":       "c00401050101c1080102030405060708" + limits + "c203000141cc03000141cc03000141",
 		"two texts":       "c00401050101c1080102030405060708" + limits + "c203000141c601ff",
 		"value cut":       head + limits + "c27f00",

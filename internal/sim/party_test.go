@@ -69,7 +69,17 @@ func TestNameIsFree(t *testing.T) {
 		{strings.Repeat("x", 39), strings.Repeat("N", 60), 2, true},
 		{strings.Repeat("x", 193), "Bank", 2, true}, // 60 + 5 + 169, and 4 + 4: 242
 		{strings.Repeat("x", 194), "Bank", 2, false},
+		{strings.Repeat("x", 202), "N", 2, false},
+		{strings.Repeat("x", 203), "Bank", 3, true},
 		{strings.Repeat("x", 239), strings.Repeat("N", 60), 3, true},
+		{strings.Repeat("x", 24), strings.Repeat("N", 10), 1, true}, // the table of docs/sim.md
+		{strings.Repeat("x", 25), strings.Repeat("N", 10), 1, false},
+		{strings.Repeat("x", 187), strings.Repeat("N", 10), 2, true},
+		{strings.Repeat("x", 188), strings.Repeat("N", 10), 2, false},
+		{strings.Repeat("x", 3), strings.Repeat("N", 30), 1, true},
+		{strings.Repeat("x", 4), strings.Repeat("N", 30), 1, false},
+		{strings.Repeat("x", 166), strings.Repeat("N", 30), 2, true},
+		{strings.Repeat("x", 167), strings.Repeat("N", 30), 2, false},
 		{strings.Repeat("я", 17), "B", 1, false},
 		{strings.Repeat("я", 14), "B", 1, true},
 		{strings.Repeat("я", 119), strings.Repeat("я", 30), 3, true}, // 60 + 6 + 238, and 4 + 60: 368

@@ -129,7 +129,7 @@ func (p *phone) forge(data, other []byte) [][]byte {
 	return p.split(packet)
 }
 
-// TestAttackChangedName: whoever carries the message cannot change who asks. The name is
+// TestAttackChangedName: the networks that carry a message cannot change who asks. The name is
 // encrypted and covered by the checksum.
 func TestAttackChangedName(t *testing.T) {
 	r := from(signRequest(1, "Login?"), "Bank")

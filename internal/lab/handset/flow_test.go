@@ -74,16 +74,19 @@ func TestSIMSign(t *testing.T) {
 		{person.Behaviour{Do: person.Blocked}, applet.PINBlocked, 0, nil, 3},
 		{person.Behaviour{Do: person.NoKey}, applet.NoKey, 0, nil, 3},
 	} {
-		for _, kind := range []signum.KeyType{signum.EC, signum.RSA} {
-			t.Run(c.does.String()+"/"+string(kind), func(t *testing.T) {
+		for _, v := range []struct {
+			kind  signum.KeyType
+			party string // no key and no time more than without it
+		}{{signum.EC, ""}, {signum.RSA, ""}, {signum.EC, "Bank"}} {
+			t.Run(c.does.String()+"/"+string(v.kind)+v.party, func(t *testing.T) {
 				simCard := newCard(t)
-				if kind == signum.RSA {
+				if v.kind == signum.RSA {
 					simCard = newCard(t, withRSAKey)
 				}
 				bubble(t, func(t *testing.T) {
 					s := newService(t, simCard, c.does)
 					began := time.Now()
-					if report := s.send(signReq(1, text)); report != "0000" {
+					if report := s.send(from(signReq(1, text), v.party)); report != "0000" {
 						t.Fatal(report)
 					}
 					if c.after > 0 {
@@ -106,7 +109,7 @@ func TestSIMSign(t *testing.T) {
 						t.Errorf("%v, want %v", got, c.events)
 					}
 					for _, e := range s.diary.All() {
-						if e.Text != text || e.Op != mssp.OpSign || e.TransID != r.ID.String() || e.DeviceID != "sim" || e.MSISDN != msisdn || e.Method != signum.SIM {
+						if e.Text != text || e.Party != v.party || e.Op != mssp.OpSign || e.TransID != r.ID.String() || e.DeviceID != "sim" || e.MSISDN != msisdn || e.Method != signum.SIM {
 							t.Errorf("%+v", e)
 						}
 					}

@@ -196,6 +196,14 @@ func signReq(n int, text string) applet.Request {
 	}
 }
 
+// from adds the name of a party.
+func from(r applet.Request, party string) applet.Request {
+	if party != "" {
+		r.Party = cardText(party)
+	}
+	return r
+}
+
 func displayReq(n int, text string) applet.Request {
 	return applet.Request{Op: applet.Display, ID: applet.TransactionID(fmt.Sprint("t", n)), KeyID: 1, Text: cardText(text), Lang: "en"}
 }

@@ -3,11 +3,15 @@ package sandbox
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/lab/handset"
 	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // unseen are insertions that a person does not see, or that show something else than is
@@ -89,5 +93,70 @@ func TestAttackUnseenText(t *testing.T) {
 		// Control: what people write is signed.
 		f.sign(t, wire, signing(signum.MimeText, DTBDPrefix+"Zürich\n\n12 שלום - 30 👨\u200d👩\u200d👧 می\u200cخواهم"))
 		f.sign(t, wire, signing(signum.MimeTxnApproval, approval("Zahlung", "Empfänger ☎️", "Bäckerei\n\nZürich")))
+	}
+}
+
+// TestAttackTextLooksLikeName: a party asks a SIM with a text that begins like the screen
+// that says who asks, for signatures and receipts. The true name comes first.
+func TestAttackTextLooksLikeName(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.putParty(func(p *mssp.Party) { p.Name, p.DTBDPrefix = "Shady Shop", "" })
+	for _, wire := range wires {
+		msisdn := f.addUser(person.Approve, signum.SIM)
+		if err := f.Handsets.TakeOver(msisdn, true); err != nil {
+			t.Fatal(err)
+		}
+		changes, stop, err := f.Handsets.Watch(msisdn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stop()
+		var screens []string
+		user := func(until string) { // reads every screen and presses OK
+			for range changes {
+				d, err := f.Handsets.Dialogue(msisdn)
+				if err != nil || d.ID == 0 {
+					continue
+				}
+				screens = append(screens, d.Text)
+				input := ""
+				if d.Kind == handset.GetInput {
+					input = person.DefaultPIN
+				}
+				if err := f.Handsets.Press(msisdn, d.ID, handset.KeyOK, input); err != nil {
+					t.Error(err)
+				}
+				if d.Text == until {
+					return
+				}
+			}
+		}
+		sees := func(want ...string) {
+			t.Helper()
+			if !slices.Equal(screens, want) {
+				t.Errorf("%s: the user saw %q, want %q", wire, screens, want)
+			}
+			screens = nil
+		}
+		const forged = "Request from\nUBS\n\nConfirm your log-in at the bank"
+		var done sync.WaitGroup
+		done.Go(func() { user("Enter your PIN") })
+		resp := f.sign(t, wire, f.request(msisdn, stk, func(r *request) { r.Data.Data = forged }))
+		done.Wait()
+		f.verify(resp.Signature, forged)
+		sees("Request from\nShady Shop", forged, "Enter your PIN")
+
+		const message = "Message from\nUBS\n\nYour account is blocked"
+		done.Go(func() { user(message) })
+		r := &signum.ReceiptRequest{
+			Header: f.header(), MSISDN: msisdn, TransID: resp.TransID,
+			Message: signum.DataToBeSigned{MimeType: signum.MimeText, Encoding: "UTF-8", Data: message},
+		}
+		if _, err := f.clients[wire].Do(t.Context(), r); err != nil {
+			t.Error(err)
+		}
+		done.Wait()
+		sees("Message from\nShady Shop", message)
 	}
 }
