@@ -63,16 +63,23 @@ func TestLiveHandset(t *testing.T) {
 		l.signed(got, text)
 		p.View("idle")
 	})
+	step("cancel before the text", func() {
+		got := l.ask(simRequest(anna, greeting))
+		p.View("who")
+		p.Key("right")
+		l.refused(got, signum.UserCancel)
+		p.View("idle")
+	})
 	step("cancel", func() {
 		got := l.ask(simRequest(anna, greeting))
-		p.View("text")
+		who(p)
 		p.Key("right")
 		l.refused(got, signum.UserCancel)
 		p.View("idle")
 	})
 	step("reload", func() {
 		_, got := l.askAsync(simRequest(anna, greeting))
-		p.View("text")
+		who(p)
 		p.Run(chromedp.Reload())
 		p.View("text")
 		p.Key("left")
@@ -92,7 +99,7 @@ func TestLiveHandset(t *testing.T) {
 	})
 	step("blocked", func() {
 		got := l.ask(simRequest(anna, greeting))
-		p.View("text")
+		who(p)
 		p.Key("left")
 		for range 3 {
 			dial("999999")
@@ -101,6 +108,14 @@ func TestLiveHandset(t *testing.T) {
 		l.refused(l.ask(simRequest(anna, greeting)), signum.PINBlocked)
 	})
 	p.Close()
+}
+
+// who reads who asks, and goes on to the text.
+func who(p *webtest.Tab) {
+	p.View("who")
+	p.Says(".who .said", "Sandbox")
+	p.Key("left")
+	p.View("text")
 }
 
 // picture writes the picture of the README to the directory SIGNUM_SCREENSHOTS, if
@@ -134,7 +149,7 @@ func TestLiveActivation(t *testing.T) {
 		}
 		p.Key("left")
 	}
-	p.View("text")
+	who(p)
 	p.Says(".said", greeting)
 	p.Key("left")
 	p.View("input")
