@@ -12,6 +12,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/signum-mssp/signum/internal/visible"
 	"github.com/signum-mssp/signum/internal/web/webtest"
 )
@@ -113,7 +115,7 @@ func TestBrowserAgrees(t *testing.T) {
 // pieces are what the rules are about.
 var pieces = []string{
 	"a", "1", "#", " ", "\u00a0", "\n", "\r", "\r\n", "\f", "\t", "\u2800", "ä", "中", "-", "<|>",
-	"\u0301", "\u0302", "\u0300\u0303", "\u20dd", "\u20e3", "\u200c", "\u200d", "\ufe0f", "\u200b", "\u202e",
+	"é", "ế", "\u0344", "\u0301", "\u0302", "\u0323", "\u0300\u0303", "\u20dd", "\u20e3", "\u200c", "\u200d", "\ufe0f", "\u200b", "\u202e",
 	"א", "ב\u05b0", "ש", "ب", "د", "م\u064e", "١", "\u07ca", "\u07c1", "־", "क", "\u094d", "क\u094d\u200dष", "ी",
 	"👍", "👨", "👩", "❤\ufe0f", "❤", "\U0001f3fb", "\U0001f3ff", "👨\u200d💻", "🏳\ufe0f\u200d🌈", "🏴", "🇨🇭", "1\ufe0f\u20e3",
 	"🧑\U0001f3fb\u200d❤\ufe0f\u200d🧑\U0001f3ff", "👩\U0001f3fb\u200d🤝\u200d👩\U0001f3fb",
@@ -124,7 +126,12 @@ func generated(t *testing.T) []string {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	texts := make([]string, 20000)
-	for i := range texts {
+	for r := range rune(utf8.MaxRune + 1) { // each composed character with its last part twice
+		if d := []rune(norm.NFD.String(string(r))); d[0] != r {
+			texts = append(texts, string(r)+string(d[len(d)-1]))
+		}
+	}
+	for i := range 20000 {
 		var b strings.Builder
 		for range 1 + rng.IntN(7) {
 			b.WriteString(pieces[rng.IntN(len(pieces))])

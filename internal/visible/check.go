@@ -39,9 +39,9 @@ const (
 // It refuses control characters other than tab, line feed, carriage return and form
 // feed; formatting, default-ignorable, private, unassigned and surrogate code points;
 // line and paragraph separators; the replacement characters U+FFFC and U+FFFD; invalid
-// UTF-8; more than four marks on one base, and the same mark twice in a row; more than
-// three line breaks in a row, where lines that show nothing count. Joiners and the
-// emoji variation selector are accepted where they change what is seen: within an RGI
+// UTF-8; more than four marks on one base, and the same mark twice in a row, where a
+// letter such as é counts as its canonical decomposition; more than three line breaks
+// in a row, where lines that show nothing count. Joiners and the emoji variation selector are accepted where they change what is seen: within an RGI
 // emoji sequence, and where RFC 5892, A.1 and A.2, allows them.
 func Check(s string) error {
 	c := checker{s: s}
@@ -63,10 +63,9 @@ func Refused(r rune) bool { return classOf(r)&refused != 0 }
 // checker reads a text from left to right.
 type checker struct {
 	s      string
-	at     int  // of the character to check
-	marks  int  // on the last base
-	last   rune // the last character, if it is a mark
-	breaks int  // since something was visible
+	at     int // of the character to check
+	marks  marks
+	breaks int // since something was visible
 }
 
 // ascii moves behind printable ASCII characters. It reports whether there were any.
@@ -78,7 +77,8 @@ func (c *checker) ascii() bool {
 	if i == c.at {
 		return false
 	}
-	c.at, c.marks, c.last = i, 0, 0
+	c.at = i
+	c.marks.clear()
 	if seen {
 		c.breaks = 0
 	}
@@ -100,14 +100,21 @@ func (c *checker) next() string {
 		c.at += n // the marks around it are on the same base
 		return ""
 	case p&mark != 0:
-		return c.mark(r, n)
+		// It does not make a line visible: a mark without a letter may show nothing.
+		what := c.marks.add(c.s[c.at : c.at+n])
+		if what == "" {
+			c.at += n
+		}
+		return what
 	case p&emoji != 0:
 		n = max(n, emojiSequence(c.s[c.at:]))
+	}
+	if what := c.marks.add(c.s[c.at : c.at+n]); what != "" {
+		return what
 	}
 	if p&blank == 0 {
 		c.breaks = 0
 	}
-	c.marks, c.last = 0, 0
 	c.at += n
 	return ""
 }
@@ -121,22 +128,7 @@ func (c *checker) lineBreak(r rune) string {
 		return tooManyBreaks
 	}
 	c.breaks++
-	c.marks, c.last = 0, 0
-	c.at += n
-	return ""
-}
-
-// mark takes a mark. It does not make a line visible: a mark without a letter may show
-// nothing.
-func (c *checker) mark(r rune, n int) string {
-	switch {
-	case r == c.last:
-		return sameMark
-	case c.marks == maxMarks:
-		return tooManyMarks
-	}
-	c.marks++
-	c.last = r
+	c.marks.clear()
 	c.at += n
 	return ""
 }

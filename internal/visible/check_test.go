@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+	"pgregory.net/rapid"
 )
 
 func TestCheck(t *testing.T) {
@@ -28,11 +31,22 @@ func TestCheck(t *testing.T) {
 
 		{"four marks", "a\u0300\u0301\u0302\u0303", ""},
 		{"five marks", "a\u0300\u0301\u0302\u0303\u0304", "too many marks on one character: U+0304 at position 6"},
-		{"five marks around a joiner", "क\u094d\u0300\u0301\u094d\u200d\u0302", "too many marks on one character: U+0302 at position 7"},
+		{"five marks around a joiner", "क\u0300\u0301\u0303\u094d\u200d\u0302", "too many marks on one character: U+0302 at position 7"},
 		{"enclosing marks count", "a\u20dd\u0301\u20de\u0302\u20df", "too many marks on one character: U+20DF at position 6"},
 		{"the same mark twice", "a\u0301\u0301", "the same mark twice in a row: U+0301 at position 3"},
 		{"the same mark on two letters", "a\u0301a\u0301", ""},
 		{"the same mark around another", "a\u0301\u0302\u0301", ""},
+		{"Vietnamese, Greek", "Nguyễn ế ệ ữ ặ, ᾧ ΐ", ""},
+		{"Vietnamese, decomposed", "e\u0302\u0301 e\u0323\u0302 u\u031b\u0303", ""},
+		{"the same mark on a composed letter", "\u00e9\u0301", "the same mark twice in a row: U+0301 at position 2"},
+		{"the same mark, composed twice", "\u1ebf\u0301", "the same mark twice in a row: U+0301 at position 2"},
+		{"the same mark under another code point", "a\u0301\u0341", "the same mark twice in a row: U+0341 at position 3"},
+		{"a mark that is two", "a\u0308\u0344", "the same mark twice in a row: U+0344 at position 3"},
+		{"the same mark after one in another place", "\u00e9\u0323\u0301", "the same mark twice in a row: U+0301 at position 3"},
+		{"a mark of a letter with several parts", "\u0cbf\u0cc0", "the same mark twice in a row: U+0CC0 at position 2"},
+		{"four marks, two of them composed", "\u1ebf\u0300\u0303", ""},
+		{"five marks, two of them composed", "\u1ebf\u0300\u0303\u0304", "too many marks on one character: U+0304 at position 4"},
+		{"the same mark around another, composed", "\u00e9\u0302\u0301", ""},
 		{"marks on each of two lines", "a\u0300\u0301\u0302\u0303\n\u0300\u0301\u0302\u0303", ""},
 
 		{"three line breaks", "a\n\n\nb", ""},
@@ -80,6 +94,31 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestComposedMarks: a text and its composed form, which looks the same, have the same
+// verdict.
+func TestComposedMarks(t *testing.T) {
+	for r := range rune(utf8.MaxRune + 1) {
+		d := []rune(norm.NFD.String(string(r)))
+		last := d[len(d)-1]
+		if d[0] == r || classOf(last)&mark == 0 {
+			continue
+		}
+		if err := Check(string(r)); err != nil {
+			t.Errorf("%U: %v", r, err)
+		}
+		if err := Check(string(r) + string(last)); err == nil || !strings.HasPrefix(err.Error(), sameMark) {
+			t.Errorf("%U and %U: %v", r, last, err)
+		}
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		s := rapid.StringOfN(rapid.SampledFrom([]rune("aeéếᾧ가\u0301\u0302\u0323\u0344\u0345\u0cc6\u0ccbक\u094d\n")), 1, 8, -1).Draw(rt, "text")
+		composed, decomposed := Check(norm.NFC.String(s)), Check(norm.NFD.String(s))
+		if (Check(s) == nil) != (decomposed == nil) || (composed == nil) != (decomposed == nil) {
+			rt.Fatalf("%+q: %v, composed %v, decomposed %v", s, Check(s), composed, decomposed)
+		}
+	})
 }
 
 // TestEmojiSequences checks that every RGI sequence is accepted, and none with another

@@ -59,11 +59,43 @@ function excepted(cps, at) {
   return false;
 }
 
+// marksOf returns a function that takes the characters of a text one after another and
+// returns what is wrong with the marks on the last base: 'same', 'marks' or nothing. The
+// marks are decomposed and in canonical order, so that two texts that look the same have
+// the same marks.
+function marksOf() {
+  let marks = [];
+  const swapped = (a, b) => a !== b && (a + b).normalize('NFD') === b + a;
+  const add = (part) => {
+    if (!(classOf(part.codePointAt(0)) & MARK)) {
+      marks = [];
+      return undefined;
+    }
+    let at = marks.length;
+    while (at > 0 && swapped(marks[at - 1], part)) at--;
+    if (marks[at - 1] === part) return 'same';
+    if (marks.length === MAX_MARKS) return 'marks';
+    marks.splice(at, 0, part);
+    return undefined;
+  };
+  return (r) => {
+    const char = String.fromCodePoint(r), parts = Array.from(char.normalize('NFD'));
+    // Some vowels of Gurung Khema are the same mark twice: they stand for themselves.
+    if (parts.some((p, i) => p === parts[i - 1])) return add(char);
+    for (const p of parts) {
+      const bad = add(p);
+      if (bad) return bad;
+    }
+    return undefined;
+  };
+}
+
 // refusal returns what is wrong with the first character of a text that must not be
 // there, as {what, rune, position}; null if all are right.
 export function refusal(text) {
   const cps = points(text);
-  let marks = 0, last, breaks = 0;
+  const marks = marksOf();
+  let breaks = 0;
   for (let at = 0; at < cps.length; at++) {
     const r = cps[at], c = classOf(r);
     const wrong = (what) => ({ what, rune: r, position: at + 1 });
@@ -73,17 +105,14 @@ export function refusal(text) {
     } else if (c & REFUSED) {
       if (!excepted(cps, at)) return wrong('unseen');
       continue; // the marks around it are on the same base
-    } else if (c & MARK) {
-      if (r === last) return wrong('same');
-      if (marks++ === MAX_MARKS) return wrong('marks');
-      last = r;
-      continue;
-    } else if (c & EMOJI) {
+    }
+    const bad = marks(r);
+    if (bad) return wrong(bad);
+    if (c & MARK) continue;
+    if (c & EMOJI) {
       at += Math.max(1, emojiSequence(cps, at)) - 1;
     }
     if (!isBreak(r) && !(c & BLANK)) breaks = 0;
-    marks = 0;
-    last = undefined;
   }
   return null;
 }
