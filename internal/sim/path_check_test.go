@@ -238,9 +238,9 @@ func what(d *deed, t *mssp.Transaction) string {
 // prompts checks that no user was asked twice.
 func (a *audit) prompts(d *deed, t *mssp.Transaction, id string) {
 	w := a.p.seen
-	most := map[card.Step]int{card.StepText: 1, card.StepPIN: 1, card.StepNewPIN: 1, card.StepRepeat: 1}
+	most := map[card.Step]int{card.StepParty: 1, card.StepText: 1, card.StepPIN: 1, card.StepNewPIN: 1, card.StepRepeat: 1}
 	if d.does.Do == person.WrongPIN {
-		most = map[card.Step]int{card.StepText: 1, card.StepPIN: 3, card.StepNewPIN: 3, card.StepRepeat: 3}
+		most = map[card.Step]int{card.StepParty: 1, card.StepText: 1, card.StepPIN: 3, card.StepNewPIN: 3, card.StepRepeat: 3}
 	}
 	for step, n := range most {
 		for _, op := range []mssp.DeviceOp{mssp.OpSign, mssp.OpActivate, mssp.OpDisplay} {

@@ -25,6 +25,9 @@
 // forgets the request, including its counter, so that the network can try the same
 // message again.
 //
+// If a request names its party, that has a screen of its own before the text (sender.go)
+// and is not signed.
+//
 // The applet signs in one place, after the right PIN, and only attributes that it
 // built itself from the octets that it displayed. The key also signs the proof of
 // an activation, and decrypts receipts.

@@ -31,6 +31,7 @@ type model struct {
 	step     int
 	first    string // of two new PINs
 	failures int
+	backs    int
 	deadline time.Time
 	stale    bool // the screen shows a request that has ended
 }
@@ -99,7 +100,7 @@ func (m *model) arrives(n int) bool {
 		return true
 	}
 	m.named = len(m.request(n).Party.Data) > 0
-	m.asks, m.step, m.failures, m.deadline = n, 0, 0, m.p.clock.Now().Add(80*time.Second)
+	m.asks, m.step, m.failures, m.backs, m.deadline = n, 0, 0, 0, m.p.clock.Now().Add(80*time.Second)
 	return true
 }
 
@@ -117,6 +118,8 @@ func (m *model) pressed(a press) {
 		m.end(n, applet.UserCancel)
 	case a.result == silent.result:
 		m.end(n, applet.NoAnswer)
+	case a.result == back.result:
+		m.goBack(n)
 	case m.named:
 		m.named = false
 	case n%4 == 2:
@@ -132,6 +135,22 @@ func (m *model) pressed(a press) {
 		if m.tries--; m.tries == 0 {
 			m.end(n, applet.PINBlocked)
 		}
+	}
+}
+
+// goBack handles Back: to the text, from there to who asks, and from there to the end.
+func (m *model) goBack(n int) {
+	switch {
+	case n%4 != 1 && !m.named && m.step == 0 && len(m.request(n).Party.Data) > 0:
+		m.named = true
+	case m.named || m.step == 0:
+		m.end(n, applet.UserCancel)
+		return
+	default:
+		m.step = 0
+	}
+	if m.backs++; m.backs > 10 { // the card loses its patience
+		m.end(n, applet.UserCancel)
 	}
 }
 
@@ -217,7 +236,7 @@ func TestModel(t *testing.T) {
 				if p.current == nil {
 					return
 				}
-				a := rapid.SampledFrom([]press{ok, pin("4711"), pin(m.pin), pin("1"), pin("8642"), ended, silent}).Draw(t, "key")
+				a := rapid.SampledFrom([]press{ok, pin("4711"), pin(m.pin), pin("1"), pin("8642"), ended, back, silent}).Draw(t, "key")
 				m.pressed(a)
 				p.session(p.press(a))
 			},
