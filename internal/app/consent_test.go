@@ -48,13 +48,18 @@ func TestAnswers(t *testing.T) {
 
 	w.ask(p, "h2")
 	p.answer(obj{"id": "h2", "op": "sign", "cancel": true}).is(t, 204, "")
+	w.ask(p, "h4")
+	p.answer(obj{"id": "h4", "op": "sign", "cancel": true, "report": true}).is(t, 204, "")
 	w.ask(p, "h3")
 	p.unlock(p.verifier, "h3").is(t, 200, "")
 	p.answer(obj{"id": "h3", "op": "sign", "signature": enc(rawSign(t, p.key, nil)), "location": obj{"error": 103}}).is(t, 204, "")
 	w.ask(p, "h3", display)
 	p.answer(obj{"id": "h3", "op": "display", "receipt": "TIMEOUT"}).is(t, 204, "")
 	list := w.engine.answered()
-	if list[1].Fault.Code != signum.UserCancel || list[2].Location.Error != signum.GeoDenied || list[3].Receipt != signum.ReceiptTimedOut {
+	if list[1].Fault.Code != signum.UserCancel || list[1].Reported || list[2].Fault.Code != signum.UserCancel || !list[2].Reported {
+		t.Errorf("cancelled and reported: %+v", list[1:3])
+	}
+	if list[3].Location.Error != signum.GeoDenied || list[4].Receipt != signum.ReceiptTimedOut {
 		t.Errorf("%+v", list)
 	}
 }
@@ -74,6 +79,10 @@ func TestAnswersMalformed(t *testing.T) {
 		"neither":         {"id": "h1", "op": "sign"},
 		"both":            {"id": "h1", "op": "sign", "signature": sig, "cancel": true},
 		"receipt":         {"id": "h1", "op": "sign", "cancel": true, "receipt": "OK"},
+		"report":          {"id": "h1", "op": "sign", "report": true},
+		"signed report":   {"id": "h1", "op": "sign", "signature": sig, "report": true},
+		"display report":  {"id": "h1", "op": "display", "receipt": "CANCEL", "report": true},
+		"display reports": {"id": "h1", "op": "display", "receipt": "CANCEL", "cancel": true, "report": true},
 		"short":           {"id": "h1", "op": "sign", "signature": enc(make([]byte, 63))},
 		"zero":            {"id": "h1", "op": "sign", "signature": enc(make([]byte, 64))},
 		"the order":       {"id": "h1", "op": "sign", "signature": enc(n)},

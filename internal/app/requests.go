@@ -47,6 +47,7 @@ type answerRequest struct {
 	Choice    string        `json:"choice"`
 	Location  *wireLocation `json:"location"`
 	Cancel    bool          `json:"cancel"`
+	Report    bool          `json:"report"` // with Cancel: somebody else made the request
 	Receipt   string        `json:"receipt"`
 }
 
@@ -62,6 +63,9 @@ func (r *answerRequest) answer() (a mssp.DeviceAnswer, err error) {
 	if !ok {
 		return a, malformed("op must be sign or display.")
 	}
+	if r.Report && !r.Cancel {
+		return a, malformed("A report declines the request: cancel must be true.")
+	}
 	a = mssp.DeviceAnswer{Op: op, TransID: r.ID}
 	if op == mssp.OpDisplay {
 		if a.Receipt, ok = receiptResults[r.Receipt]; !ok || r.Signature != nil || r.Cancel {
@@ -73,7 +77,7 @@ func (r *answerRequest) answer() (a mssp.DeviceAnswer, err error) {
 		return a, malformed("The answer to a sign must be either a signature or cancel.")
 	}
 	if r.Cancel {
-		a.Fault = signum.NewFault(signum.UserCancel)
+		a.Fault, a.Reported = signum.NewFault(signum.UserCancel), r.Report
 		return a, nil
 	}
 	if a.Location, ok = r.Location.location(); !ok {

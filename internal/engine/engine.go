@@ -55,6 +55,7 @@ type Config struct {
 type Engine struct {
 	cfg          Config
 	limits       *limits
+	reports      reports
 	turns        *turns
 	waiters      waiters // for signatures
 	receipts     waiters // for receipts

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -54,6 +55,7 @@ type world struct {
 	shown  chan string // transaction ids, as texts appear on screens
 	texts  chan string // text messages, as they arrive
 	active chan string // devices, as they are activated
+	log    *testkit.Buffer
 	stop   func()
 }
 
@@ -65,7 +67,7 @@ var authority = sync.OnceValues(func() (*ca.Authority, error) {
 // over its clock and its phones' keys.
 func newWorld(t testing.TB, url string, before *world) *world {
 	t.Helper()
-	w := &world{t: t, clock: testkit.NewClock(time.Now().Truncate(time.Second)), keys: new(phonetest.Keys),
+	w := &world{t: t, clock: testkit.NewClock(time.Now().Truncate(time.Second)), keys: new(phonetest.Keys), log: new(testkit.Buffer),
 		shown: make(chan string, 1000), texts: make(chan string, 1000), active: make(chan string, 1000)}
 	if before != nil {
 		w.clock, w.keys = before.clock, before.keys
@@ -89,6 +91,7 @@ func newWorld(t testing.TB, url string, before *world) *world {
 	if w.Engine, err = New(Config{
 		Store: w.store, Clock: w.clock, Chains: w.ca, MSSPURI: "mid://test", Issuer: w.ca, NewSerial: ca.NewSerial, Texts: w.phones, ServiceName: "Signum", HomeNetwork: "22801",
 		Channels: map[signum.Method]mssp.Channel{signum.SIM: w.phones, signum.App: w.phones},
+		Logger:   slog.New(slog.NewTextHandler(w.log, nil)),
 		Sweep:    5 * time.Millisecond, Poll: 5 * time.Millisecond,
 	}); err != nil {
 		t.Fatal(err)

@@ -179,11 +179,13 @@ func pairKey(p *mssp.Party, msisdn string) string { return msisdn + p.ID }
 // not counted: anybody can start a log-in there, and would keep others from asking
 // the user.
 func (e *Engine) cancelled(ctx context.Context, t *mssp.Transaction, reported bool, at time.Time) {
-	l := e.limits
-	if l.cancels == nil {
-		return
+	p, err := e.cfg.Store.Party(ctx, t.APID)
+	own := err == nil && p.Own
+	if reported {
+		e.reported(ctx, t, own)
 	}
-	if p, err := e.cfg.Store.Party(ctx, t.APID); err == nil && p.Own {
+	l := e.limits
+	if l.cancels == nil || own {
 		return
 	}
 	if reported {
@@ -191,6 +193,26 @@ func (e *Engine) cancelled(ctx context.Context, t *mssp.Transaction, reported bo
 		return
 	}
 	l.cancels.Add(t.MSISDN, at)
+}
+
+// reports count the requests that users said somebody else had made.
+type reports struct{ ofParties, ofService atomic.Uint64 }
+
+// reported tells the operator of a request that its user said somebody else had made:
+// the number may be known to somebody who tries it, or the party asks without cause.
+func (e *Engine) reported(ctx context.Context, t *mssp.Transaction, own bool) {
+	n := &e.reports.ofParties
+	if own {
+		n = &e.reports.ofService
+	}
+	n.Add(1)
+	e.cfg.Logger.WarnContext(ctx, "a user reported a request that somebody else made", "ap_id", t.APID, "msisdn", signum.MaskMSISDN(t.MSISDN),
+		"trans_id", t.ID, "device", t.DeviceID)
+}
+
+// Reported returns how many requests users have reported, by the kind of their party.
+func (e *Engine) Reported() map[string]uint64 {
+	return map[string]uint64{"party": e.reports.ofParties.Load(), "service": e.reports.ofService.Load()}
 }
 
 // openRequests counts the open requests of each party.

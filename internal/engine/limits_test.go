@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +34,17 @@ func TestReported(t *testing.T) {
 		_, err = w.ask(s, async)
 		if f := signum.AsFault(err); f == nil || f.Code != signum.PBSignatureProcess || f.RetryAfter != 10*time.Minute {
 			t.Errorf("after a report: %v", err)
+		}
+		if n := w.Reported(); n["party"] != 1 || n["service"] != 0 {
+			t.Errorf("the operator counts %v", n)
+		}
+		for _, want := range []string{"a user reported a request", "ap_id=mid://ap", "trans_id=" + id, "msisdn=" + signum.MaskMSISDN(s.MSISDN)} {
+			if !strings.Contains(w.log.String(), want) {
+				t.Errorf("the log does not have %q: %s", want, w.log.String())
+			}
+		}
+		if strings.Contains(w.log.String(), s.MSISDN) {
+			t.Error("the log has the number")
 		}
 		w.clock.Advance(10 * time.Minute)
 		w.begin(s)

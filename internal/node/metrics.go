@@ -19,6 +19,7 @@ func (n *Node) observe(context.Context) error {
 	m.Gauge("signum_smpp_sessions_bound", "SMPP sessions that are bound to the SMSC.", func() float64 { return float64(n.bound()) })
 	m.Gauge("signum_smpp_sessions_wanted", "SMPP sessions that should be bound; 0 without an SMSC.", func() float64 { return float64(n.wantedBinds()) })
 	m.Counters("signum_limit_refusals_total", "Calls that were refused because of a limit.", "limit", n.engine.Refused)
+	m.Counters("signum_requests_reported_total", "Signature requests that users said somebody else had made.", "asked_by", n.engine.Reported)
 	return m.Err()
 }
 

@@ -118,7 +118,7 @@ func (m *mobile) act(d *dialogue) {
 func decide(d *dialogue, do person.Action, rejected int) (Key, string) {
 	a := d.asks
 	switch {
-	case do == person.Cancel && a.Step != card.StepNotice && a.Step != card.StepParty:
+	case (do == person.Cancel || do == person.Report) && a.Step != card.StepNotice && a.Step != card.StepParty:
 		return KeyCancel, ""
 	case d.Kind == DisplayText:
 		return KeyOK, ""

@@ -16,8 +16,8 @@ type Action uint8
 //
 // On an activation, Approve, Blocked and NoKey set DefaultPIN, because activation
 // cures the latter two; WrongPIN enters two different PINs three times and gives
-// up: 401; BadSignature spoils the proof of possession. On a receipt, Cancel
-// presses Cancel, and all others that act press OK.
+// up: 401; BadSignature spoils the proof of possession. On a receipt, Cancel and
+// Report press Cancel, and all others that act press OK.
 const (
 	Approve      Action = iota // the right PIN is entered: a signature
 	Cancel                     // the person declines: 401
@@ -27,6 +27,7 @@ const (
 	BadSignature               // the signature has a wrong bit: 503
 	Unreachable                // the request cannot be delivered: 209
 	NoKey                      // the device reports that it has no key: 404
+	Report                     // the person declines with "This was not me", on a SIM with Cancel: 401
 )
 
 var actionNames = [...]string{
@@ -38,6 +39,7 @@ var actionNames = [...]string{
 	BadSignature: "bad-signature",
 	Unreachable:  "unreachable",
 	NoKey:        "no-key",
+	Report:       "report",
 }
 
 // Actions returns all actions, in the order of their constants.

@@ -18,6 +18,7 @@ const (
 	Shown       Kind = "shown"       // the text is on the screen
 	Opened      Kind = "opened"      // the AuthUri was opened; Shown or Refused follows
 	Cancelled   Kind = "cancelled"   // by the person
+	Reported    Kind = "reported"    // cancelled by the person with "This was not me"
 	Replaced    Kind = "replaced"    // by a newer request on the same app
 	Withdrawn   Kind = "withdrawn"   // by the service
 	Expired     Kind = "expired"     // noticed when the device is used next, not when it happens

@@ -60,6 +60,7 @@ func TestAppBehaviours(t *testing.T) {
 		{do: person.BadSignature, signed: true, unlocks: 1, tries: 3, events: []person.Kind{person.Shown, person.PINRight, person.Signed}},
 		{do: person.Unreachable, tries: 3},
 		{do: person.NoKey, answer: cancel, tries: 3, events: []person.Kind{person.Refused}},
+		{do: person.Report, answer: object{"id": "h1", "op": "sign", "cancel": true, "report": true}, tries: 3, events: []person.Kind{person.Shown, person.Reported}},
 	}
 	if len(tests) != len(person.Actions()) {
 		t.Error("not all actions are tested")

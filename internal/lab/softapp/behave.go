@@ -51,10 +51,12 @@ func (p *app) later(after time.Duration, f func()) {
 
 // act does with the request on the screen what the person does.
 func act(d *Device, id requestKey, do person.Action) (mssp.DeviceAnswer, error) {
-	if do == person.Cancel {
+	switch {
+	case do == person.Report && id.op == mssp.OpSign:
+		return d.Report(id.transID)
+	case do == person.Cancel || do == person.Report:
 		return d.cancel(id.transID, id.op)
-	}
-	if id.op == mssp.OpDisplay {
+	case id.op == mssp.OpDisplay:
 		return d.Acknowledge(id.transID)
 	}
 	pin := d.knownPIN()

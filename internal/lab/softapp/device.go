@@ -215,6 +215,20 @@ func (d *Device) Cancel(transID string) (mssp.DeviceAnswer, error) {
 	return d.cancel(transID, mssp.OpSign, mssp.OpDisplay)
 }
 
+// Report declines the signature request on the screen, because somebody else made it:
+// 401. person.ErrNotShown if it is not a request of this transaction.
+func (d *Device) Report(transID string) (mssp.DeviceAnswer, error) {
+	d.mu.Lock()
+	defer d.release()
+	now := d.clock.Now()
+	p, err := d.visible(transID, now, mssp.OpSign)
+	if err != nil {
+		return mssp.DeviceAnswer{}, err
+	}
+	d.note(person.Event{Kind: person.Reported, Code: signum.UserCancel}, &p.DeviceRequest, now)
+	return d.end(p, mssp.DeviceAnswer{Fault: signum.NewFault(signum.UserCancel), Reported: true}, now), nil
+}
+
 func (d *Device) cancel(transID string, ops ...mssp.DeviceOp) (mssp.DeviceAnswer, error) {
 	d.mu.Lock()
 	defer d.release()

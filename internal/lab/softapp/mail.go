@@ -54,6 +54,7 @@ type wireAnswer struct {
 	Choice    string        `json:"choice,omitempty"`
 	Location  *wireLocation `json:"location,omitempty"`
 	Cancel    bool          `json:"cancel,omitempty"`
+	Report    bool          `json:"report,omitempty"`
 	Receipt   string        `json:"receipt,omitempty"`
 }
 
@@ -257,7 +258,7 @@ func (p *app) answer(a mssp.DeviceAnswer) (*wireAnswer, error) {
 	case a.Op == mssp.OpDisplay:
 		w.Receipt = string(a.Receipt)
 	case a.Fault != nil:
-		w.Cancel = true
+		w.Cancel, w.Report = true, a.Reported
 	case a.Signature == nil:
 		return nil, errors.New("neither a signature nor a fault")
 	default:

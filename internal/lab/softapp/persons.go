@@ -88,6 +88,12 @@ func (s *Apps) Decline(deviceID, transID string) error {
 	return s.byHand(deviceID, func(d *Device) (mssp.DeviceAnswer, error) { return d.Cancel(transID) })
 }
 
+// Report declines a signature request by hand, as one that somebody else made. See
+// Device.Report.
+func (s *Apps) Report(deviceID, transID string) error {
+	return s.byHand(deviceID, func(d *Device) (mssp.DeviceAnswer, error) { return d.Report(transID) })
+}
+
 func (s *Apps) byHand(deviceID string, f func(*Device) (mssp.DeviceAnswer, error)) error {
 	p, err := s.find(deviceID)
 	if err != nil {

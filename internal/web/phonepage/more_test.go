@@ -37,6 +37,9 @@ func testChoice(t *testing.T, browser context.Context) {
 		if a := f.answerOf(r); a["choice"] != choice {
 			t.Errorf("answer %v", a)
 		}
+		if says := strings.Contains(p.Text("main"), "start again there and compare the code"); says != (want == "Not accepted") {
+			t.Errorf("%s: the page says %s", want, p.Text("main"))
+		}
 		p.Click(`[data-do=done]`)
 	}
 }

@@ -130,12 +130,12 @@ export function dialog(lang, ...children) {
   return { el, close: () => el.close(), closed, busy };
 }
 
-// confirm asks yes or no.
-export async function confirm(title, text, yes, no) {
+// confirm asks yes or no, in the language of the page or another one.
+export async function confirm(title, text, yes, no, lang = null) {
   let answer = false;
-  const d = dialog(null, h('h2', null, title), h('p', null, text), h('div', { class: 'buttons' },
-    h('button', { type: 'button', class: 'danger', onclick: () => { answer = true; d.close(); } }, yes),
-    h('button', { type: 'button', autofocus: true, onclick: () => d.close() }, no)));
+  const d = dialog(lang, h('h2', null, title), h('p', null, text), h('div', { class: 'buttons' },
+    h('button', { type: 'button', class: 'danger', 'data-do': 'yes', onclick: () => { answer = true; d.close(); } }, yes),
+    h('button', { type: 'button', autofocus: true, 'data-do': 'no', onclick: () => d.close() }, no)));
   await d.closed;
   return answer;
 }

@@ -2,7 +2,7 @@
 
 import { clock, countdown } from './clock.js';
 import { content } from './content.js';
-import { badge, h } from './dom.js';
+import { badge, confirm, h } from './dom.js';
 import { asker, titleBy } from './party.js';
 import { body, toTheEnd } from './reading.js';
 import { askToSign } from './unlock.js';
@@ -36,6 +36,9 @@ export function requestView(app, req, note) {
   const error = h('p', { class: 'error', role: 'alert' });
   const approve = h('button', { type: 'button', class: 'primary', 'data-do': 'approve', 'aria-describedby': 'why', onclick: () => go() }, t('approve'));
   const decline = h('button', { type: 'button', 'data-do': 'cancel', onclick: () => app.answer(req, { cancel: true }, 'declined') }, t('cancel'));
+  const report = h('button', { type: 'button', class: 'danger quiet', 'data-do': 'report', onclick: async () => {
+    if (await confirm(t('reportTitle'), t('reportText'), t('reportYes'), t('reportNo'), t.lang) && alive) app.answer(req, { cancel: true, report: true }, 'reported');
+  } }, t('report'));
   const ready = () => {
     approve.disabled = !settled || !read || Boolean(req.choices?.length && choice === undefined);
   };
@@ -60,7 +63,7 @@ export function requestView(app, req, note) {
   };
 
   const time = countdown(t, req.created, req.expires, () => app.dismiss(req, 'expired'));
-  const footer = h('footer', null, reading.down, reading.hint, error, h('div', { class: 'buttons' }, approve, decline));
+  const footer = h('footer', null, reading.down, reading.hint, error, h('div', { class: 'buttons' }, approve, decline), report);
   const el = h('section', { class: 'card request', 'data-view': 'request', 'data-id': req.id },
     asker(req.party, t('askedBy')), h('header', null, h('h1', { id: 'title' }, t(shown.rows ? 'approvalTitle' : 'signTitle')), time.el), reading.scroller, footer);
   ready();
@@ -117,6 +120,7 @@ export function forgedView(app, req) {
 const outcomes = {
   signed: ['check', 'good', 'signedTitle', 'signedText'],
   declined: ['cross', 'calm', 'declinedTitle', 'declinedText'],
+  reported: ['check', 'calm', 'reportedTitle', 'reportedText'],
   choice: ['warn', 'bad', 'choiceTitle', 'choiceText'],
   read: ['check', 'good', 'readTitle', 'readText'],
 };
@@ -127,7 +131,7 @@ export function resultView(app, req, outcome, redirect) {
   const gone = req.op === 'display' ? 'messageOver' : ['withdrawn', 'replaced', 'expired', 'answered', 'elsewhere'].includes(outcome) ? outcome : 'ended';
   const [sign, tone, title, text] = outcomes[outcome] ?? ['clock', 'calm', 'goneTitle', gone];
   const el = h('section', { class: 'card result', 'data-view': 'result', 'data-outcome': outcome }, badge(sign, tone), h('h1', null, t(title)),
-    h('p', null, t(text)), redirect && h('a', { class: 'button primary wide', href: redirect }, t('back')),
+    h('p', null, t(text)), outcome === 'choice' && h('p', null, t('choiceHow')), redirect && h('a', { class: 'button primary wide', href: redirect }, t('back')),
     h('button', { type: 'button', class: redirect ? 'wide' : 'primary wide', 'data-do': 'done', onclick: () => app.home() }, t('done')));
   return { el, lang: t.lang };
 }
