@@ -186,6 +186,8 @@ func TestLivePhone(t *testing.T) {
 		got := l.ask(request(lena, greeting))
 		p.View("request")
 		p.Says("main", greeting)
+		p.Says(".asker", "Sandbox")
+		p.Until(`document.querySelector('.asker img').naturalWidth === 96`)
 		approve(p)
 		p.Says("h1", "Signed")
 		l.signed(got, greeting)
@@ -197,9 +199,11 @@ func TestLivePhone(t *testing.T) {
 		l.refused(got, signum.UserCancel)
 	})
 	step("timeout", func() {
-		got := l.ask(request(lena, greeting))
+		r := request(lena, greeting)
+		r.Timeout = 240 * time.Second // less than the clocks may differ: a status query may be on its way
+		got := l.ask(r)
 		p.View("request")
-		l.clock.Advance(300 * time.Second)
+		l.clock.Advance(r.Timeout)
 		l.refused(got, signum.ExpiredTransaction)
 		p.Until(`!document.querySelector('[data-view=request]')`)
 	})
@@ -302,6 +306,7 @@ func TestLivePhone(t *testing.T) {
 		p.Ready()
 	})
 	step("portal", func() { l.portal(t, p) })
+	step("report", func() { l.reportChange(t, p) })
 	step("blocked", func() {
 		got := l.ask(request(lena, greeting))
 		p.View("request")
@@ -324,6 +329,8 @@ func (l *live) portal(t *testing.T, p *webtest.Tab) {
 	q.Click("[value=app]")
 	q.Wait(".code")
 	p.View("request")
+	name := p.Text(".asker bdi")
+	q.Says("main", "the request is from “"+name+"”")
 	p.Click(`[data-choice="` + q.Text(".code") + `"]`)
 	approve(p)
 	q.Wait("#recovery")
@@ -333,7 +340,8 @@ func (l *live) portal(t *testing.T, p *webtest.Tab) {
 	}
 	q.Says("main", s.Serial)
 	q.Run(chromedp.Navigate(l.box.WebURL() + "/me/activity"))
-	q.Says("main", "Bäckerei")
+	q.Says("main", "Payment order")
+	q.Says(".rows", "Title by Sandbox")
 	q.Run(chromedp.Navigate(l.box.WebURL() + "/me/app"))
 	q.Click("[value=app]")
 	q.Wait(".code")
@@ -345,6 +353,23 @@ func (l *live) portal(t *testing.T, p *webtest.Tab) {
 	if invite, err := l.box.Store.RecoveryHash(t.Context(), lena); err != nil || invite == nil {
 		t.Errorf("no recovery code: %v", err)
 	}
+}
+
+// reportChange lets a person find that a session is not theirs: "This was not me" ends it,
+// and requests of parties come as before.
+func (l *live) reportChange(t *testing.T, p *webtest.Tab) {
+	q := webtest.Open(t, l.browser, l.box.WebURL()+"/me/app")
+	q.Click("[value=app]")
+	q.Wait(".code")
+	p.View("request")
+	p.Click(`[data-do=report]`)
+	p.Click(`dialog [data-do=yes]`)
+	p.Says("h1", "Reported")
+	q.Wait("#number") // the log-in page: the session has ended
+	got := l.ask(request(lena, greeting))
+	p.View("request")
+	p.Click(`[data-do=cancel]`)
+	l.refused(got, signum.UserCancel)
 }
 
 func payment(rows int) *signum.TxnApproval {

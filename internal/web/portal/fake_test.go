@@ -19,8 +19,9 @@ type fakeWorld struct {
 	mu       sync.Mutex
 	accounts map[string]*mssp.Subscriber
 	recent   []*mssp.Transaction
-	err      error  // result of every call of store, Apps and CA
-	panics   string // prefix of the call that panics with the lock held
+	parties  map[string]string // names by AP_ID
+	err      error             // result of every call of store, Apps and CA
+	panics   string            // prefix of the call that panics with the lock held
 
 	signed  signum.Code   // answer to a request; 0: 100
 	signErr error         // the request is refused
@@ -152,6 +153,16 @@ func (f *fakeWorld) App(_ context.Context, id string) (*mssp.AppDevice, error) {
 	defer f.mu.Unlock()
 	if a := f.apps[id]; a != nil {
 		return a, f.err
+	}
+	return nil, mssp.ErrNotFound
+}
+
+func (f *fakeWorld) Party(_ context.Context, id string) (*mssp.Party, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
+	if name, ok := f.parties[id]; ok {
+		return &mssp.Party{ID: id, Name: name}, nil
 	}
 	return nil, mssp.ErrNotFound
 }

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -41,10 +42,29 @@ func (p *Portal) activity(c *call) {
 		return
 	}
 	rows := make([]activityRow, len(ts))
+	names := make(map[string]string) // of parties, by AP_ID
 	for i, t := range ts {
-		rows[i] = activityOf(t, p.Party)
+		if _, ok := names[t.APID]; !ok {
+			if names[t.APID], err = p.partyName(c.r.Context(), t.APID); err != nil {
+				c.fail(err)
+				return
+			}
+		}
+		rows[i] = activityOf(t, p.Party, names[t.APID])
 	}
 	c.render(http.StatusOK, "activity", "activity.title", map[string]any{"Rows": rows})
+}
+
+// partyName returns the name by which users know a party; the AP_ID of one that is gone.
+func (p *Portal) partyName(ctx context.Context, id string) (string, error) {
+	party, err := p.Store.Party(ctx, id)
+	if errors.Is(err, mssp.ErrNotFound) {
+		return id, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return party.Identity().Name, nil
 }
 
 func (p *Portal) appPage(c *call) {

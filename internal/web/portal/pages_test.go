@@ -146,11 +146,14 @@ func TestPortalActivity(t *testing.T) {
 			tx("mid://bank", signum.App, signum.MimeText, "Pay?", signum.UserCancel),
 		}
 		f.recent[9].Outcome.Replaced = true
+		f.recent = append(f.recent, tx("mid://shop", signum.App, signum.MimeText, "Pay?", signum.UserCancel))
+		f.recent[10].Outcome.Detail = "User cancelled the request (reported)"
+		f.parties = map[string]string{"mid://shop": "Café <Lena> \u05d0", "mid://bank": ""}
 		b := loggedIn(t, newTestPortal(t, f), portalNumber)
 		_, body := b.open("/me/activity")
-		has(t, body, "This account page", "mid://&lt;script&gt;", "&lt;img src=x", "ää…", `<bdo dir="ltr">12 <bdi dir="rtl">`+"\u05e9\u05dc\u05d5\u05dd"+`</bdi> - 30</bdo>`, "Payment · To: Bäckerei", "no json", "The text is not shown",
-			"Signed", "Declined", "No answer", "Not reachable", "Sent", "Waiting", "Failed (503)", "Replaced by a newer request", `datetime="2026-03-01T09:30:00Z">1 Mar 2026 09:30 UTC`)
-		if strings.Contains(body, "4711") || strings.Contains(body, "hidden\u200b") || strings.Contains(body, "<img src=x") || strings.Contains(body, strings.Repeat("ä", maxShownText)) {
+		has(t, body, "This account page", "mid://&lt;script&gt;", "&lt;img src=x", "ää…", `<bdo dir="ltr">12 <bdi dir="rtl">`+"\u05e9\u05dc\u05d5\u05dd"+`</bdi> - 30</bdo>`, "<bdi>Café &lt;Lena&gt; \u05d0</bdi>", "<bdi>mid://bank</bdi>", "Title by <bdi>Café &lt;Lena&gt; \u05d0</bdi>", `<p class="quote"><bdo dir="ltr">Payment</bdo></p>`, `<p><bdo dir="ltr">To: Bäckerei</bdo></p>`, "no json", "The text is not shown",
+			"Signed", "Declined", "No answer", "Not reachable", "Sent", "Waiting", "Failed (503)", "Replaced by a newer request", "Reported: not by you", `datetime="2026-03-01T09:30:00Z">1 Mar 2026 09:30 UTC`)
+		if strings.Contains(body, "4711") || strings.Contains(body, "mid://shop") || strings.Contains(body, "hidden\u200b") || strings.Contains(body, "<img src=x") || strings.Contains(body, strings.Repeat("ä", maxShownText)) {
 			t.Error(body)
 		}
 	})

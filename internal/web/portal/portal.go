@@ -34,6 +34,8 @@ type Store interface {
 	Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber, error)
 	RecentTransactions(ctx context.Context, msisdn string, limit int) ([]*mssp.Transaction, error)
 	SetSubscriberState(ctx context.Context, msisdn string, s mssp.SubscriberState) error
+	// Party returns ErrNotFound if there is none.
+	Party(ctx context.Context, id string) (*mssp.Party, error)
 	// EndDevice ends a device and changes nothing else in the account. ErrNotFound if
 	// there is no such device.
 	EndDevice(ctx context.Context, deviceID string, why mssp.DeviceEnd, at time.Time) error

@@ -52,7 +52,7 @@ func screens() []screen {
 	blocked.ID, blocked.Blocked = "app2", true
 	expired.ID, expired.CertKey = "app3", "cert.expired"
 	row := func(key, kind string) activityRow {
-		return activityRow{At: at, Party: "mid://the-longest-name-of-a-party.example", Method: "App", Text: "Bank: Überweisungsauftrag 12 \u05e9\u05dc\u05d5\u05dd - 30?", OutcomeKey: key, Kind: kind, Code: 503}
+		return activityRow{At: at, Party: "mid://the-longest-name-of-a-party.example", Title: "Zahlungsauftrag-an-die-Bäckereigenossenschaft", Method: "App", Text: "Bank: Überweisungsauftrag 12 \u05e9\u05dc\u05d5\u05dd - 30?", OutcomeKey: key, Kind: kind, Code: 503}
 	}
 	all := []screen{
 		{"login", "login", "login.title", with(numbers, "Over", true), nil},

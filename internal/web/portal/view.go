@@ -94,10 +94,11 @@ func dormant(d *mssp.Device) bool {
 // activityRow is a transaction in the list.
 type activityRow struct {
 	At         time.Time
-	Party      string
+	Party      string // its name
 	Own        bool   // a log-in to the portal
 	Method     string // SMS: a one-time password
-	Text       string // empty: it must not be shown
+	Title      string // that the party gave a transaction; empty: none
+	Text       string // empty: it must not be shown, nor must Title
 	OutcomeKey string
 	Kind       string // style: good, bad or open
 	Code       int    // for outcomes without their own text
@@ -110,9 +111,10 @@ var outcomeKeys = map[signum.Code]string{
 	signum.GeofencingViolation: "outcome.450", signum.RevokedCertificate: "outcome.501",
 }
 
-func activityOf(t *mssp.Transaction, portal string) activityRow {
+func activityOf(t *mssp.Transaction, portal, party string) activityRow {
+	title, text := shortTexts(t)
 	row := activityRow{
-		At: t.Created, Party: t.APID, Own: t.APID == portal, Method: string(t.Method), Text: shortText(t),
+		At: t.Created, Party: party, Own: t.APID == portal, Method: string(t.Method), Title: title, Text: text,
 		OutcomeKey: "outcome.open", Kind: "open",
 	}
 	if t.OTP() {
@@ -128,36 +130,44 @@ func activityOf(t *mssp.Transaction, portal string) activityRow {
 	if key, ok := outcomeKeys[t.Outcome.Code]; ok {
 		row.OutcomeKey = key
 	}
-	if t.Outcome.Replaced {
+	switch {
+	case t.Outcome.Replaced:
 		row.OutcomeKey = "outcome.replaced"
+	case t.Outcome.Code == signum.UserCancel && t.Outcome.Detail == signum.DetailReported:
+		row.OutcomeKey = "outcome.reported"
 	}
 	return row
 }
 
-// shortText is the beginning of the text that the phone showed. It is empty for a
+// shortTexts are the beginnings of what the phone showed: the title that the party gave
+// a transaction, and the text or the rows that were to be signed. Both are empty for a
 // one-time password, which is a secret, and for a text that hides something, which an
 // older version of the service accepted.
-func shortText(t *mssp.Transaction) string {
+func shortTexts(t *mssp.Transaction) (title, text string) {
 	if t.OTP() {
-		return ""
+		return "", ""
 	}
-	text := t.Text
+	text = t.Text
 	if t.MimeType == signum.MimeTxnApproval {
 		var a struct {
 			Type string `json:"type"`
 			DTBD []struct{ Key, Value string }
 		}
 		if json.Unmarshal([]byte(text), &a) == nil {
-			parts := []string{a.Type}
+			var rows []string
 			for _, d := range a.DTBD {
-				parts = append(parts, d.Key+": "+d.Value)
+				rows = append(rows, d.Key+": "+d.Value)
 			}
-			text = strings.Join(parts, " · ")
+			title, text = a.Type, strings.Join(rows, " · ")
 		}
 	}
-	if visible.Check(text) != nil {
-		return ""
+	if visible.Check(title) != nil || visible.Check(text) != nil {
+		return "", ""
 	}
+	return shortened(title), shortened(text)
+}
+
+func shortened(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	if utf8.RuneCountInString(text) > maxShownText {
 		text = strings.TrimSpace(string([]rune(text)[:maxShownText-1])) + "…"

@@ -6,7 +6,8 @@ const wait = document.querySelector("[data-poll]");
 async function poll() {
   try {
     const answer = await fetch(wait.dataset.poll, { cache: "no-store" });
-    if (answer.ok && (await answer.json()).stage !== wait.dataset.stage) {
+    // 403: the session has ended, perhaps because the user said "This was not me".
+    if (answer.status === 403 || answer.ok && (await answer.json()).stage !== wait.dataset.stage) {
       location.replace(location.pathname);
       return;
     }
