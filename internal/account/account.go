@@ -25,6 +25,7 @@ type Store interface {
 	SetSubscriberState(ctx context.Context, msisdn string, s mssp.SubscriberState) error
 	SetRecoveryHash(ctx context.Context, msisdn string, hash []byte) error
 	App(ctx context.Context, deviceID string) (*mssp.AppDevice, error)
+	VoidChanges(ctx context.Context, msisdn string) error
 }
 
 // Apps shows notices in Apps, and removes one.
@@ -246,7 +247,9 @@ func (s *Service) ObjectFrom(ctx context.Context, a *mssp.AppDevice, id string) 
 
 // Object undoes a change, or suspends the account if that is impossible. A change that
 // the recovery code allowed is not undone: either side may be the owner, and only the
-// operator can find out. A failed objection can be repeated.
+// operator can find out. Changes that are allowed but not made yet, by a consent or an
+// activation code, are not made any more: they may be those of the same stranger. A
+// failed objection can be repeated.
 func (s *Service) Object(ctx context.Context, n *mssp.Notice) (did Undone, err error) {
 	switch {
 	case n.Kind == mssp.NoticeAppAdded && !n.ByCode:
@@ -262,7 +265,10 @@ func (s *Service) Object(ctx context.Context, n *mssp.Notice) (did Undone, err e
 	if err != nil {
 		return "", fmt.Errorf("objection to %s of %s: %w", n.Kind, signum.MaskMSISDN(n.MSISDN), err)
 	}
-	s.endSessions(n.MSISDN)
+	s.endSessions(n.MSISDN) // before the next step, because a session can begin further changes
+	if err := s.Store.VoidChanges(ctx, n.MSISDN); err != nil {
+		return "", fmt.Errorf("ending the open changes of %s: %w", signum.MaskMSISDN(n.MSISDN), err)
+	}
 	s.Logger.WarnContext(ctx, "owner objected", "kind", string(n.Kind), "msisdn", signum.MaskMSISDN(n.MSISDN), "did", string(did))
 	if _, err := s.Store.TakeNotice(ctx, n.MSISDN, n.ID, s.Clock.Now()); err != nil && !errors.Is(err, mssp.ErrNotFound) {
 		return "", err

@@ -147,6 +147,41 @@ func TestAttackChangeBehindOwnersBack(t *testing.T) {
 	}
 }
 
+// With an objection, whatever was allowed but not done yet comes to its end: the stranger
+// may hold an activation code, or have had the owner sign further changes.
+func TestAttackUnusedConsents(t *testing.T) {
+	w := newWorld(t, "old")
+	ctx, until := t.Context(), start.Add(time.Hour)
+	code := HashCode("stranger's code")
+	must(t, w.store.PutInvite(ctx, &mssp.Invite{CodeHash: code, MSISDN: number, Trusted: true, Created: start, Expires: until}))
+	consents := []*mssp.Consent{
+		{Kind: mssp.ConsentAddApp}, {Kind: mssp.ConsentRecovery}, {Kind: mssp.ConsentRemove, Subject: "old"}, {Kind: mssp.ConsentActivate, Subject: "sim2"},
+	}
+	for _, c := range consents {
+		c.MSISDN, c.Given, c.Expires = number, start, until // the operator's own, which always count
+		must(t, w.store.PutConsent(ctx, c))
+	}
+	n, _ := w.notify(t, mssp.Change{Kind: mssp.NoticeAppAdded, DeviceID: "new"})
+	if _, err := w.Object(ctx, n); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.store.Invite(ctx, code, start); !errors.Is(err, mssp.ErrInvite) {
+		t.Errorf("the activation code: %v", err)
+	}
+	for _, c := range consents {
+		if got, err := w.store.Consent(ctx, number, c.Kind, c.Subject, start); !errors.Is(err, mssp.ErrNotFound) {
+			t.Errorf("%s: %+v, %v", c.Kind, got, err)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Notices end after a day, and a wrong code finds none.
 func TestByCode(t *testing.T) {
 	w := newWorld(t)

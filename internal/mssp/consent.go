@@ -60,4 +60,7 @@ type ConsentStore interface {
 	// TakeConsent uses up a consent that counts now: of several callers, one gets it.
 	// ErrNotFound.
 	TakeConsent(ctx context.Context, msisdn string, k ConsentKind, subject string, now time.Time) (*Consent, error)
+	// VoidChanges ends all changes of an account that are allowed but not made: its
+	// invite and its consents.
+	VoidChanges(ctx context.Context, msisdn string) error
 }

@@ -79,6 +79,17 @@ func (r *consentRow) consent(msisdn string, k mssp.ConsentKind, subject string) 
 	return &c
 }
 
+// VoidChanges implements mssp.Store.
+func (s *Store) VoidChanges(ctx context.Context, msisdn string) error {
+	if !isKey(msisdn) {
+		return nil
+	}
+	return s.write(ctx, &write{row: msisdn, first: deleteInvite, args: []any{msisdn}, then: func(ctx context.Context, s *session, _ int64) error {
+		_, err := s.exec(ctx, deleteConsents, msisdn)
+		return err
+	}})
+}
+
 // Consent implements mssp.Store.
 func (s *Store) Consent(ctx context.Context, msisdn string, k mssp.ConsentKind, subject string, now time.Time) (*mssp.Consent, error) {
 	if !isKey(msisdn) || !isKey(subject) {

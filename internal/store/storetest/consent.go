@@ -36,6 +36,36 @@ func noConsent(t *testing.T, s mssp.Store, c *mssp.Consent, now time.Time) {
 	wantNotFound(t, "take consent", err)
 }
 
+func testVoidChanges(t *testing.T, d *database) {
+	s, ctx := d.Store(), t.Context()
+	enrol(t, s, 1)
+	_, app := enrol(t, s, 2)
+	all := func(n int) []*mssp.Consent {
+		return []*mssp.Consent{consent(n, mssp.ConsentActivate, "sim-1"), consent(n, mssp.ConsentRemove, "sim-1"), consent(n, mssp.ConsentAddApp, ""), consent(n, mssp.ConsentRecovery, "")}
+	}
+	for n := 1; n <= 2; n++ {
+		must(t, s.PutInvite(ctx, invite(n)))
+		for _, c := range all(n) {
+			must(t, s.PutConsent(ctx, c))
+		}
+	}
+	for _, number := range []string{subscriber(1).MSISDN, subscriber(1).MSISDN, "+419", "\xff"} {
+		must(t, s.VoidChanges(ctx, number))
+	}
+	s = d.Reopen()
+	if _, err := s.Invite(ctx, invite(1).CodeHash, start); !errors.Is(err, mssp.ErrInvite) {
+		t.Errorf("the invite: %v", err)
+	}
+	for _, c := range all(1) {
+		noConsent(t, s, c, start)
+	}
+	checkInvite(t, s, invite(2), start)
+	for _, c := range all(2) {
+		checkConsent(t, s, c, start)
+	}
+	checkApp(t, s, app)
+}
+
 func testConsent(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	_, app := enrol(t, s, 1)

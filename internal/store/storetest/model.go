@@ -72,6 +72,7 @@ func testModel(t *testing.T, d *database) {
 			"reopenDevice":  m.reopenDevice,
 			"giveConsent":   m.giveConsent,
 			"takeConsent":   m.takeConsent,
+			"voidChanges":   m.voidChanges,
 			"blockPIN":      m.blockPIN,
 			"invite":        m.invite,
 			"findInvite":    m.findInvite,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"pgregory.net/rapid"
@@ -181,6 +182,13 @@ func (m *model) takeConsent(rt *rapid.T) {
 	if want != nil {
 		delete(m.consents, k)
 	}
+}
+
+func (m *model) voidChanges(rt *rapid.T) {
+	msisdn := m.draw(rt, "msisdn", 3)
+	ok(rt, m.store.VoidChanges(context.Background(), msisdn))
+	delete(m.invites, msisdn)
+	maps.DeleteFunc(m.consents, func(k consentKey, _ *mssp.Consent) bool { return k.msisdn == msisdn })
 }
 
 // moveConsents moves the consents of an account to its new number.

@@ -69,6 +69,7 @@ var tests = []struct {
 	{"InvitePurge", testInvitePurge},
 	{"InviteRefused", testInviteRefused},
 	{"Consent", testConsent},
+	{"VoidChanges", testVoidChanges},
 	{"ConsentOfDevice", testConsentOfDevice},
 	{"ConsentPurge", testConsentPurge},
 	{"ConsentRefused", testConsentRefused},

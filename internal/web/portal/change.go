@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -19,6 +20,8 @@ import (
 // each change that could hand over the account needs a signature of its own, whose text
 // says what happens. The signature becomes a consent in the store, and the change uses
 // it up.
+
+const voidTimeout = 10 * time.Second
 
 // change is what a session wants to do to its account.
 type change struct {
@@ -82,15 +85,26 @@ func (c *call) ask(x *change, text string, args ...any) {
 		Number: number, Method: method, Lang: c.lang, Text: phoneText(c.lang, text, method, args...),
 		Op: "consent outcome", Source: c.event.Source,
 	}, func(s prompt.State) {
-		if s == prompt.Reported { // the session is not the owner's
-			c.p.sessions.endAll(number, nil)
-			c.p.reported(number)
+		if s == prompt.Reported {
+			c.p.stranger(number)
 		}
 	})
 	if old := c.p.sessions.setChange(c.session, x); old != nil {
 		old.prompt.End()
 	}
 	c.redirect("/me/consent")
+}
+
+// stranger ends what somebody who is not the owner did in a session of a number. Unlike
+// a log-in, which anybody can start, a change is asked for in a session only.
+func (p *Portal) stranger(number string) {
+	p.sessions.endAll(number, nil)
+	p.reported(number)
+	ctx, cancel := context.WithTimeout(context.Background(), voidTimeout) // the request that began this has ended
+	defer cancel()
+	if err := p.Store.VoidChanges(ctx, number); err != nil {
+		p.Logger.Error("open changes of a reported session not ended", "msisdn", signum.MaskMSISDN(number), "err", err)
+	}
 }
 
 // consentStatus tells the script of the page what the page would show.

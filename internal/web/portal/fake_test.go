@@ -211,6 +211,8 @@ func (f *fakeWorld) TakeConsent(_ context.Context, n string, k mssp.ConsentKind,
 	return c, f.err
 }
 
+func (f *fakeWorld) VoidChanges(_ context.Context, n string) error { return f.do("void " + n) }
+
 func (f *fakeWorld) RecentTransactions(_ context.Context, n string, limit int) ([]*mssp.Transaction, error) {
 	return f.recent[:min(limit, len(f.recent))], f.err
 }
