@@ -228,10 +228,24 @@ func Eval[T any](p *Tab, js string) T {
 	return Result(p, chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
 }
 
-// Until waits until an expression is true.
+// Until waits until an expression is true, in the next document if the browser opens
+// another one meanwhile.
 func (p *Tab) Until(js string) {
 	p.T.Helper()
-	Result(p, chromedp.Poll[bool](js, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(Patience)))
+	poll := chromedp.Poll[bool](js, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(Patience))
+	Result(p, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := poll(ctx, t)
+		for err != nil && navigated(err) && ctx.Err() == nil {
+			_, err = poll(ctx, t)
+		}
+		return err
+	}))
+}
+
+// navigated reports whether an expression had no result because its document is gone.
+func navigated(err error) bool {
+	return strings.Contains(err.Error(), "Inspected target navigated") || strings.Contains(err.Error(), "context was destroyed") ||
+		strings.Contains(err.Error(), "Cannot find context")
 }
 
 // Eventually repeats an asynchronous expression until it resolves to true.

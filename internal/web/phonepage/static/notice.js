@@ -30,7 +30,7 @@ export function noticeView(app, n, read) {
   } }, t('noticeObject'));
   const el = h('section', { class: 'card', 'data-view': 'notice' }, badge('warn', 'warn'), h('h1', null, t('noticeTitle')),
     h('p', null, t(`notice_${n.kind}`), n.name && ` (${n.name})`),
-    h('p', { class: 'quiet' }, new Date(n.created).toLocaleString(t.lang, { dateStyle: 'medium', timeStyle: 'short' })),
+    h('p', { class: 'quiet' }, new Date(n.created).toLocaleString(t.locale, { dateStyle: 'medium', timeStyle: 'short' })),
     h('p', { class: 'quiet' }, t('noticeText')), problem,
     h('div', { class: 'buttons' }, h('button', { type: 'button', class: 'primary', 'data-do': 'mine', onclick: done }, t('noticeMine')), object));
   return { el };
