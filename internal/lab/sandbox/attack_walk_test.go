@@ -87,6 +87,9 @@ func TestAttackThiefInTheAccount(t *testing.T) {
 	// The SIM is asked in the same way, and the page does not show the code.
 	x.visit(x.thief, "/me/app")
 	x.thief.Click("[value=sim]")
+	x.sim.View("who")
+	x.sim.Says(".who .said", "Signum")
+	x.sim.Key("left")
 	x.sim.View("text")
 	x.sim.Says(".said", "Add a phone to your account?")
 	x.sim.Says(".said", "Tell it to nobody")
@@ -177,13 +180,16 @@ func TestAttackStrangerLogsIn(t *testing.T) {
 	q.Says("h1", "No signature received")
 	q.Says("main", "We could not log you in because no signature arrived in time.")
 
-	slow := func() bool { return webtest.Eval[bool](q, `document.querySelector('[role=alert]') !== null`) }
-	for range 8 { // the pauses become longer than any test takes between two of them
-		q.Run(webtest.Command(network.ClearBrowserCookies, cdp.Empty{})) // in the same browser, a log-in goes on
+	again := func() (slow bool) { // in the same browser, a log-in goes on
+		t.Helper()
+		q.Run(webtest.Command(network.ClearBrowserCookies, cdp.Empty{}))
 		l.visit(q, "/me")
 		beginLogIn(q, lena, "app")
 		q.Wait(".code, [role=alert]")
-		if slow() {
+		return webtest.Eval[bool](q, `document.querySelector('[role=alert]') !== null`)
+	}
+	for range 8 { // the pauses become longer than any test takes between two of them
+		if again() {
 			break
 		}
 		p.View("request")
@@ -192,6 +198,22 @@ func TestAttackStrangerLogsIn(t *testing.T) {
 	}
 	q.Says("[role=alert]", "Too many attempts. Please try again in")
 	pictureOf(q, "walk-stranger-slow")
+
+	// After a report, no stranger's log-in reaches the phone, and no stranger sees that.
+	l.clock.Advance(30 * time.Minute)
+	again()
+	p.View("request")
+	p.Click(`[data-do=report]`)
+	p.Says("dialog", "Did somebody else start this?")
+	pictureOf(p, "walk-stranger-report")
+	p.Click(`dialog [data-do=yes]`)
+	p.Says("h1", "Reported")
+	q.Says("main", "Waiting for your signature")
+	l.clock.Advance(2 * time.Minute)
+	q.Says("h1", "No signature received")
+	l.clock.Advance(20 * time.Minute)
+	again()
+	q.Says("main", "Waiting for your signature") // by now, a phone would have been asked
 	if webtest.Eval[bool](p, `document.querySelector('[data-view=request]') !== null`) {
 		t.Error("the phone was asked again")
 	}

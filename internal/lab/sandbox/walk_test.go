@@ -26,6 +26,7 @@ func pictureOf(p *webtest.Tab, name string) {
 	if dir == "" {
 		return
 	}
+	p.Scheme("light")
 	p.Run(chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile))
 	webtest.Eval[bool](p, `document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))`)
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), webtest.Result(p, chromedp.CaptureScreenshot()), 0o644); err != nil {
