@@ -201,6 +201,8 @@ func TestAttackStrangerLogsIn(t *testing.T) {
 
 	// After a report, no stranger's log-in reaches the phone, and no stranger sees that.
 	l.clock.Advance(30 * time.Minute)
+	p.Run(chromedp.Reload()) // the page asks for the time
+	p.Ready()
 	again()
 	p.View("request")
 	p.Click(`[data-do=report]`)
