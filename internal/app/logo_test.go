@@ -57,9 +57,10 @@ func TestRequestNamesParty(t *testing.T) {
 	}
 }
 
-// A logo is public and never changes, so browsers may keep it. Anything else at these
-// addresses is not there, and caches must not keep that.
-func TestLogos(t *testing.T) {
+// TestAttackLogoAddress asks for what is not a logo. A logo is public and never changes,
+// so browsers may keep it. Anything else at these addresses is not there, and caches
+// must not keep that.
+func TestAttackLogoAddress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	id := testLogo(t, w)

@@ -2,11 +2,14 @@ package mssp_test
 
 import (
 	"bytes"
+	"encoding/binary"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/png"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/signum-mssp/signum/internal/mssp"
@@ -66,6 +69,44 @@ func TestNewLogo(t *testing.T) {
 }
 
 // Whatever a file contains, a logo is small, has its ID, and is a logo again.
+// TestAttackLogo: what is kept as a logo reaches every phone. Neither another file, nor
+// what hides in or behind an image, nor an image that fills the memory gets there.
+func TestAttackLogo(t *testing.T) {
+	good := picture(t, 16, false)
+	script := []byte("<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/><script>alert(1)</script>")
+	comment := chunk("tEXt", append([]byte("Comment\x00"), script...))
+	for name, file := range map[string][]byte{
+		"behind the image": append(slices.Clone(good), script...),
+		"in the image":     slices.Concat(good[:33], comment, good[33:]), // behind the header
+	} {
+		l, err := mssp.NewLogo(file)
+		if err == nil && (bytes.Contains(l.PNG, []byte("script")) || !bytes.HasPrefix(l.PNG, []byte("\x89PNG"))) {
+			t.Errorf("a script %s reaches phones", name)
+		}
+		if err != nil {
+			t.Logf("%s: %v", name, err)
+		}
+	}
+	bomb := slices.Clone(good) // a header that promises 2 billion pixels
+	copy(bomb[16:], []byte{0, 0, 0xb5, 0x04, 0, 0, 0xb5, 0x04})
+	binary.BigEndian.PutUint32(bomb[29:], crc32.ChecksumIEEE(bomb[12:29]))
+	for name, file := range map[string][]byte{"SVG": script, "nothing": nil, "half an image": good[:len(good)/2], "a bomb": bomb, "too many octets": picture(t, 256, true)} {
+		if l, err := mssp.NewLogo(file); err == nil {
+			t.Errorf("%s: taken as %d octets", name, len(l.PNG))
+		}
+	}
+	if err := (&mssp.Logo{ID: strings.Repeat("0", 64), PNG: script}).Check(); err == nil {
+		t.Error("a file whose digest is not its ID")
+	}
+}
+
+// chunk is a part of a PNG file.
+func chunk(kind string, data []byte) []byte {
+	b := binary.BigEndian.AppendUint32(nil, uint32(len(data)))
+	b = append(append(b, kind...), data...)
+	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
+}
+
 func FuzzNewLogo(f *testing.F) {
 	f.Add(picture(f, 4, false))
 	f.Add(picture(f, 4, true))

@@ -70,7 +70,9 @@ type fakeDevice struct {
 
 const fakeService = "https://signum.test"
 
-func newFake(t *testing.T) *fake {
+func newFake(t *testing.T) *fake { return newFakeOf(t, serviceName) }
+
+func newFakeOf(t *testing.T, serviceName string) *fake {
 	f := &fake{
 		t: t, codes: map[string]bool{"K7QZ4MX92T": false}, devices: map[string]*fakeDevice{}, begun: map[string]fakeBegun{},
 		answers: map[string]map[string]any{}, cms: map[string]bool{}, proofs: map[string]bool{}, hidden: map[string]request{},

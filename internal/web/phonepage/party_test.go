@@ -3,6 +3,7 @@ package phonepage
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"image"
 	"image/color"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 
+	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/web/webtest"
 )
 
@@ -189,5 +191,59 @@ func TestAttackTitleOfAnotherParty(t *testing.T) {
 		f.answerOf(r)
 		p.Click(`[data-do=done]`)
 		p.Ready()
+	}
+}
+
+// apart builds the screens of requests and returns what is wrong with each: a word of the
+// party outside the scrolling part, or another name, heading or button than without it.
+const apart = `async (requests) => {
+	const { requestView, receiptView } = await import('/phone/request.js');
+	const app = { device: { passkeys: [] }, answer: () => {}, dismiss: () => {} }, main = document.getElementById('main'), found = [];
+	const outside = (view) => {
+		const frame = view.el.cloneNode(true);
+		frame.querySelector('.scroller').remove();
+		frame.querySelector('progress').removeAttribute('value');
+		return frame.innerHTML;
+	};
+	for (const req of requests) {
+		const make = req.op === 'display' ? receiptView : requestView;
+		const rows = { type: 'plain', dtbd: [{ key: 'k', value: 'v' }] };
+		const plain = outside(make(app, { ...req, text: req.mime === 'text/plain' ? 'plain' : JSON.stringify(rows) }));
+		const view = make(app, req);
+		main.replaceChildren(view.el);
+		const wrong = (what) => { if (found.length < 10) found.push(JSON.stringify(req.text) + ': ' + what); };
+		if (outside(view) !== plain) wrong('it changes what is around the scrolling part');
+		const band = main.querySelector('.asker').getBoundingClientRect(), scroller = main.querySelector('.scroller');
+		if (scroller.getBoundingClientRect().top < band.bottom) wrong('the text is not below the name');
+		if (scroller.querySelector('a, button:not(.choice), img, input, h1, .asker')) wrong('it makes elements');
+		if (getComputedStyle(scroller).overflowY === 'visible' && innerHeight > 480) wrong('it can leave its place');
+		for (const e of scroller.querySelectorAll('*')) if (!['static', 'relative'].includes(getComputedStyle(e).position) || getComputedStyle(e).position === 'relative' && getComputedStyle(e).top !== 'auto') wrong('it can lie on other things');
+	}
+	return found;
+}`
+
+// Whatever a party writes, the screen around the scrolling part is the same to the letter.
+func TestPartyTextStaysInside(t *testing.T) {
+	p := webtest.Open(t, webtest.NewBrowser(t), newFake(t).address()+"/phone")
+	p.View("code")
+	texts := append(mixedTexts(t, 300), corpus...)
+	for _, s := range []string{"Requested by", "Approve this transaction?", "UBS", "</div>", "<img src=x>", "Title by UBS"} {
+		texts = append(texts, s, "\n\n"+s+"\n\n"+s)
+	}
+	var requests []request
+	for i, text := range texts {
+		rows, err := json.Marshal(obj{"type": text, "dtbd": []obj{{"key": texts[(i+1)%len(texts)], "value": text}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		approval := signRequest(string(rows), "").with("mime", signum.MimeTxnApproval)
+		requests = append(requests, signRequest(text, ""), approval, display(text), signRequest(text, "").with("choices", []string{"12", "47", "83"}))
+	}
+	in, err := json.Marshal(requests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, problem := range webtest.Eval[[]string](p, fmt.Sprintf(`(%s)(%s)`, apart, in)) {
+		t.Error(problem)
 	}
 }
