@@ -178,6 +178,10 @@ var texts = map[mssp.NoticeKind]map[string]string{
 		"en": "Somebody logged in with your recovery code.", "de": "Jemand hat sich mit Ihrem Wiederherstellungscode angemeldet.",
 		"fr": "Quelqu'un s'est connecté avec votre code de récupération.", "it": "Qualcuno ha usato il suo codice di recupero per accedere.",
 	},
+	mssp.NoticeSuspended: {
+		"en": "Your account was suspended.", "de": "Ihr Konto wurde stillgelegt.",
+		"fr": "Votre compte a été suspendu.", "it": "Il conto è stato sospeso.",
+	},
 }
 
 var questions = map[string]string{"en": "Not you?", "de": "Nicht Sie?", "fr": "Pas vous?", "it": "Non è stato lei?"}
@@ -241,7 +245,7 @@ func (s *Service) ObjectFrom(ctx context.Context, a *mssp.AppDevice, id string) 
 	if young {
 		return mssp.ErrTooNew
 	}
-	_, err = s.Object(ctx, list[i])
+	_, err = s.object(ctx, list[i], a.DeviceID)
 	return err
 }
 
@@ -251,6 +255,11 @@ func (s *Service) ObjectFrom(ctx context.Context, a *mssp.AppDevice, id string) 
 // activation code, are not made any more: they may be those of the same stranger. A
 // failed objection can be repeated.
 func (s *Service) Object(ctx context.Context, n *mssp.Notice) (did Undone, err error) {
+	return s.object(ctx, n, "")
+}
+
+// object is Object by an App, which knows what it has done.
+func (s *Service) object(ctx context.Context, n *mssp.Notice, deviceID string) (did Undone, err error) {
 	switch {
 	case n.Kind == mssp.NoticeAppAdded && !n.ByCode:
 		did, err = AppRemoved, s.apps.Remove(ctx, n.DeviceID)
@@ -272,6 +281,9 @@ func (s *Service) Object(ctx context.Context, n *mssp.Notice) (did Undone, err e
 	s.Logger.WarnContext(ctx, "owner objected", "kind", string(n.Kind), "msisdn", signum.MaskMSISDN(n.MSISDN), "did", string(did))
 	if _, err := s.Store.TakeNotice(ctx, n.MSISDN, n.ID, s.Clock.Now()); err != nil && !errors.Is(err, mssp.ErrNotFound) {
 		return "", err
+	}
+	if did == AccountSuspended && n.Kind != mssp.NoticeSuspended {
+		s.Notify(ctx, mssp.Change{MSISDN: n.MSISDN, Kind: mssp.NoticeSuspended, DeviceID: deviceID})
 	}
 	return did, nil
 }

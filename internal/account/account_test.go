@@ -122,6 +122,7 @@ func TestAttackChangeBehindOwnersBack(t *testing.T) {
 		{mssp.Change{Kind: mssp.NoticeSIMActivated, DeviceID: "sim2"}, AccountSuspended},
 		{mssp.Change{Kind: mssp.NoticeSIMWaiting, DeviceID: "sim2"}, AccountSuspended},
 		{mssp.Change{Kind: mssp.NoticeRecoveryLogin, ByCode: true}, AccountSuspended},
+		{mssp.Change{Kind: mssp.NoticeSuspended}, AccountSuspended},
 	} {
 		t.Run(string(tt.change.Kind), func(t *testing.T) {
 			w := newWorld(t, "old")
@@ -140,8 +141,12 @@ func TestAttackChangeBehindOwnersBack(t *testing.T) {
 			if (len(w.removed) == 1) != (did == AppRemoved) || (hash == nil) != (did == CodeWithdrawn) || (w.state(t) == mssp.SubscriberInactive) != (did == AccountSuspended) || err != nil {
 				t.Errorf("%s: removed %v, recovery %x, state %s", did, w.removed, hash, w.state(t))
 			}
-			if left, err := w.store.Notices(t.Context(), number, start); len(left) != 0 || err != nil {
-				t.Errorf("left: %v, %v", left, err)
+			// A suspension is announced in its turn, once.
+			w.work.Wait()
+			left, err := w.store.Notices(t.Context(), number, start)
+			if announced := len(left) == 1 && left[0].Kind == mssp.NoticeSuspended; len(left) > 1 || err != nil ||
+				announced != (did == AccountSuspended && tt.change.Kind != mssp.NoticeSuspended) || announced != (len(w.texts) == 2) {
+				t.Errorf("left: %v, %v; texts %v", left, err, w.texts)
 			}
 		})
 	}

@@ -21,11 +21,12 @@ const (
 	NoticeSIMWaiting    NoticeKind = "sim_waiting"
 	NoticeRecoveryCode  NoticeKind = "recovery_code"  // there is a new one
 	NoticeRecoveryLogin NoticeKind = "recovery_login" // somebody logged in with it
+	NoticeSuspended     NoticeKind = "suspended"      // the account, by a session or an objection
 )
 
 // NoticeKinds are all of them.
 var NoticeKinds = []NoticeKind{
-	NoticeAppAdded, NoticeAppRemoved, NoticeSIMEnded, NoticeSIMActivated, NoticeSIMWaiting, NoticeRecoveryCode, NoticeRecoveryLogin,
+	NoticeAppAdded, NoticeAppRemoved, NoticeSIMEnded, NoticeSIMActivated, NoticeSIMWaiting, NoticeRecoveryCode, NoticeRecoveryLogin, NoticeSuspended,
 }
 
 // Known reports whether this is one of NoticeKinds.

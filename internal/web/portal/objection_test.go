@@ -23,12 +23,14 @@ func TestChangesAreAnnounced(t *testing.T) {
 		b = newPortalTab(t, p)
 		b.recover(portalNumber, recoveryCode)
 		b.submit("/me/device?id=app1", "/me/device", "id", "app1")
+		b.submit("/me/suspend", "/me/suspend", "confirm", "yes")
 		want := []mssp.Change{
 			{MSISDN: portalNumber, Kind: mssp.NoticeRecoveryCode, Lang: "en"},
 			{MSISDN: portalNumber, Kind: mssp.NoticeAppRemoved, DeviceID: "app1", Name: "Lenas phone", Lang: "en"},
 			{MSISDN: portalNumber, Kind: mssp.NoticeSIMEnded, DeviceID: "sim1", Lang: "en"},
 			{MSISDN: portalNumber, Kind: mssp.NoticeRecoveryLogin, ByCode: true, Lang: "en"},
 			{MSISDN: portalNumber, Kind: mssp.NoticeAppRemoved, DeviceID: "app1", Name: "Lenas phone", ByCode: true, Lang: "en"},
+			{MSISDN: portalNumber, Kind: mssp.NoticeSuspended, ByCode: true, Lang: "en"},
 		}
 		if !slices.Equal(f.told, want) {
 			t.Errorf("told %+v\nwant %+v", f.told, want)

@@ -288,6 +288,7 @@ func (p *Portal) suspend(c *call) {
 		return
 	}
 	p.recheck(c)
+	c.notify(mssp.NoticeSuspended, "", "")
 	p.sessions.endAll(c.session.number, nil)
 	c.endSession()
 	c.message(http.StatusOK, "suspended")

@@ -93,7 +93,7 @@ func screens() []screen {
 		}}, user},
 		{"objected", "objected", "objected.title", data{"Did": "suspended"}, nil},
 	}
-	for _, k := range []string{"app_added", "app_removed", "sim_activated", "sim_waiting", "sim_ended", "recovery_code", "recovery_login"} {
+	for _, k := range []string{"app_added", "app_removed", "sim_activated", "sim_waiting", "sim_ended", "recovery_code", "recovery_login", "suspended"} {
 		all = append(all, screen{"notice-" + k, "notice", "notice.title", data{"Kind": k, "Name": "Eve's telephone", "At": at, "Action": "/me/no/AB12"}, nil})
 	}
 	for _, k := range []string{"slow", "young", "barred", "wrong", "timeout", "failed", "blocked", "declined"} {

@@ -130,6 +130,7 @@ export const table = {
   notice_sim_waiting: ['A SIM of your account can now be activated', 'Eine SIM Ihres Kontos kann jetzt aktiviert werden', 'Une SIM de votre compte peut maintenant être activée', 'Una SIM del conto ora può essere attivata'],
   notice_recovery_code: ['Your account has a new recovery code', 'Ihr Konto hat einen neuen Wiederherstellungscode', 'Votre compte a un nouveau code de récupération', 'Il conto ha un nuovo codice di recupero'],
   notice_recovery_login: ['Somebody logged in with your recovery code', 'Jemand hat sich mit Ihrem Wiederherstellungscode angemeldet', 'Quelqu’un s’est connecté avec votre code de récupération', 'Qualcuno ha effettuato l’accesso con il suo codice di recupero'],
+  notice_suspended: ['Your account was suspended', 'Ihr Konto wurde stillgelegt', 'Votre compte a été suspendu', 'Il conto è stato sospeso'],
   noticeText: ['If it was not you, the service undoes it, or suspends your account if it cannot be undone.', 'Wenn Sie es nicht waren, macht der Dienst es rückgängig oder legt Ihr Konto still, wenn das nicht geht.',
     'Si ce n’était pas vous, le service l’annule, ou suspend votre compte si c’est impossible.', 'Se non è stato lei, il servizio lo annulla, o sospende il conto se non è possibile.'],
   noticeMine: ['It was me', 'Ich war es', 'C’était moi', 'Ero io'],
