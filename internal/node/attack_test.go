@@ -267,6 +267,9 @@ func TestAttackOpenRequests(t *testing.T) {
 		if soap {
 			n = 20
 		}
+		for len(a.shown) > 0 {
+			<-a.shown // what the phones showed for the other wire
+		}
 		for i := range 2 {
 			silent := a.user(n+i, signum.App, phonetest.Silent)
 			go func() {

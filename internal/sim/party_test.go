@@ -161,6 +161,21 @@ func TestNameNeverCosts(t *testing.T) {
 	})
 }
 
+// An encrypted receipt says nothing about its sender that the service could vouch for, and
+// leaves room for nearly every name.
+func TestNameOfEncryptedReceipt(t *testing.T) {
+	for name, want := range map[string]bool{
+		strings.Repeat("ü", 60): true, strings.Repeat("я", 42): true, strings.Repeat("я", 43): false,
+	} {
+		cmd, k := command(mssp.CardAES)
+		r := &applet.Request{Op: applet.Display, KeyID: keyID, Lang: "en", Timeout: time.Minute, Sealed: make([]byte, 256)}
+		data, err := payload(r, name, cmd, k)
+		if err != nil || len(r.Party.Data) > 0 != want || sent(t, cmd, k, data) != 3 {
+			t.Errorf("%q: %+v in %d messages, %v", name, r.Party, sent(t, cmd, k, data), err)
+		}
+	}
+}
+
 // A payload never gets longer than a card must accept.
 func TestNameFitsPayload(t *testing.T) {
 	for n := applet.MaxPayload - 100; n <= applet.MaxPayload; n++ {

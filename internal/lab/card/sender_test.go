@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/rand"
+	"crypto/rsa"
 	"slices"
 	"strings"
 	"testing"
@@ -82,20 +84,29 @@ func TestNameBeforeText(t *testing.T) {
 
 // A receipt has a sender, too, and needs it more if it is encrypted.
 func TestNameBeforeReceipt(t *testing.T) {
-	p := newPhone(t)
+	p := newPhone(t, withRSA)
+	//lint:ignore SA1019 the padding that SIMs decrypt
+	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, p.card.PublicKey().(*rsa.PublicKey), []byte("Message from\nUBS"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for n, tc := range []struct {
 		party string
 		do    []press
 		want  applet.Result
 		shown []string
 	}{
+		{"", []press{ok}, applet.OK, []string{"Message from\nUBS"}}, // only the name tells whose it is
+		{"Bank", []press{ok, ok}, applet.OK, []string{"Message from\nBank", "Message from\nUBS"}},
 		{"Bank", []press{ok, ok}, applet.OK, []string{"Message from\nBank", "Thank you"}},
 		{"Bank", []press{ok, back, ok, ok}, applet.OK, []string{"Message from\nBank", "Thank you", "Message from\nBank", "Thank you"}},
 		{"Bank", []press{ended}, applet.UserCancel, []string{"Message from\nBank"}},
 		{"A\nB", nil, applet.Refused, nil},
 	} {
 		r := from(simple(applet.Display, n+1), tc.party)
-		r.Text = textOf("Thank you")
+		if r.Text = textOf("Thank you"); n < 2 {
+			r.Text, r.Sealed = applet.Text{}, sealed
+		}
 		p.do, p.prompts = tc.do, nil
 		p.send(r)
 		if got := p.only(); got.Result != tc.want || !slices.Equal(p.texts(), tc.shown) {
