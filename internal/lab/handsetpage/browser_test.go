@@ -81,7 +81,7 @@ func TestHandsetInBrowser(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, context.Context){
 		"sign": testSIMSign, "cancel": testSIMCancel, "activate": testSIMActivate, "messages": testSIMMessages, "reload": testSIMReload,
 		"tabs": testSIMTabs, "restart": testSIMRestart, "keyboard": testSIMKeyboard, "texts": testSIMTexts, "languages": testSIMLanguages, "twice": testSIMTwice,
-		"stale": testSIMStale, "who": testSIMWho, "hand": testSIMHand, "list": testSIMList, "gone": testSIMGone, "link": testSIMLink,
+		"stale": testSIMStale, "who": testSIMWho, "long name": testSIMLongName, "hand": testSIMHand, "list": testSIMList, "gone": testSIMGone, "link": testSIMLink,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, browser) })
 	}
@@ -158,6 +158,22 @@ func testSIMWho(t *testing.T, browser context.Context) {
 	p.Key("right")
 	p.View("idle")
 	s.answered(t, "ok, ok, ok 4711, cancel")
+}
+
+// The longest names, of one word or from right to left, fit a narrow screen with large
+// letters.
+func testSIMLongName(t *testing.T, browser context.Context) {
+	s := newSIMService(t)
+	p := s.open(t, browser, simAnna)
+	for _, name := range []string{strings.Repeat("W", 60), strings.Repeat("مصرف ", 12)[:len("مصرف ")*12-1]} {
+		s.request("Richiesta di\n"+name, simText)
+		p.View("who")
+		p.Says(".who > .said", name)
+		p.Can("right")
+		p.Look(name)
+		p.Key("right")
+		p.View("idle")
+	}
 }
 
 func testSIMCancel(t *testing.T, browser context.Context) {
