@@ -200,7 +200,6 @@ func TestNameReachesCard(t *testing.T) {
 			f := w.card(ecKey)
 			f.proofs = []scp80.Status{scp80.CounterLow} // the card does not open the first packet
 			r := w.request(f, op, "_1", text)
-			r.Party = mssp.PartyIdentity{Name: "Bank", Logo: strings.Repeat("ab", 32)}
 			w.ask(r)
 			pass(time.Minute)
 			packets := 0
@@ -229,7 +228,6 @@ func TestNameLeftOut(t *testing.T) {
 	run(t, func(w *world) {
 		f := w.card(ecKey)
 		r := w.request(f, mssp.OpSign, "_1", strings.Repeat("x", 38))
-		r.Party.Name = "Bank"
 		w.ask(r)
 		pass(time.Minute)
 		all := w.ch.Trace(f.msisdn)

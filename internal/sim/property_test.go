@@ -271,7 +271,6 @@ func BenchmarkSignature(b *testing.B) {
 				return "", nil
 			}
 			r := w.request(f, mssp.OpSign, "", text)
-			r.Party.Name = "Bank"
 			r.Expires = time.Now().Add(time.Hour)
 			b.ReportAllocs()
 			for i := range b.N {

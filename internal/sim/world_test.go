@@ -168,7 +168,7 @@ const lifetime = 80 * time.Second
 func (w *world) request(f *fakeCard, op mssp.DeviceOp, transID, text string) mssp.DeviceRequest {
 	now := time.Now()
 	r := mssp.DeviceRequest{
-		Op: op, TransID: transID, MSISDN: f.msisdn, DeviceID: f.device, Method: signum.SIM, Lang: "en",
+		Op: op, TransID: transID, Party: mssp.PartyIdentity{Name: "Bank"}, MSISDN: f.msisdn, DeviceID: f.device, Method: signum.SIM, Lang: "en",
 		MimeType: signum.MimeText, Text: text, KeyType: signum.EC, Created: now, Expires: now.Add(lifetime),
 	}
 	if _, ok := f.key.(*rsa.PrivateKey); ok {
