@@ -263,6 +263,7 @@ func FuzzSignature(f *testing.F) {
 
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(`{"id":"h","op":"sign","cancel":true}`))
+	f.Add([]byte(`{"id":"h","op":"sign","cancel":true,"report":true}`))
 	f.Add([]byte(`{"id":"h","op":"sign","signature":"` + enc(bytes.Repeat([]byte{1}, 64)) + `","location":{"country":"CH","measured":1}}`))
 	f.Add([]byte(`{"id":"h","op":"display","receipt":"OK"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {

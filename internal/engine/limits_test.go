@@ -47,6 +47,19 @@ func TestReported(t *testing.T) {
 			t.Error("the log has the number")
 		}
 		w.clock.Advance(10 * time.Minute)
+		id = w.begin(s)
+		w.awaitShown(id)
+
+		// A report of the service's own request is counted apart and stops no party.
+		w.putParty(func(p *mssp.Party) { p.Own = true })
+		report.TransID = id
+		if err := w.Answer(t.Context(), report); err != nil {
+			t.Fatal(err)
+		}
+		if n := w.Reported(); n["party"] != 1 || n["service"] != 1 {
+			t.Errorf("the operator counts %v", n)
+		}
+		w.putParty(func(*mssp.Party) {})
 		w.begin(s)
 	})
 }
