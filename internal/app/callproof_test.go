@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
@@ -275,6 +277,9 @@ func FuzzAnswer(f *testing.F) {
 		a, err := in.answer()
 		if err == nil && (a.Fault == nil && a.Signature == nil && a.Receipt == "") {
 			t.Fatalf("%s: %+v", b, a)
+		}
+		if err == nil && a.Reported && (a.Op != mssp.OpSign || a.Fault == nil || a.Fault.Code != signum.UserCancel || a.Signature != nil) {
+			t.Fatalf("%s: reported with %+v", b, a)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package phonepage
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -28,5 +29,48 @@ func testLargeText(t *testing.T, browser context.Context) {
 			t.Errorf("%s: cut off: %q", lang, cut)
 		}
 		p.Close()
+	}
+}
+
+// With text of twice the size on a narrow phone, nothing of a request is cut off and every
+// button can be reached, in each language and with a long name above it.
+func testLargeRequests(t *testing.T, browser context.Context) {
+	f, p := started(t, browser)
+	f.withLogo(t)
+	p.Narrow()
+	for _, lang := range []string{"en", "de", "fr", "it"} {
+		ask := func(r request) {
+			f.send(r.with("lang", lang, "party", obj{"name": "Sparkassengenossenschaft Oberland-Unterland, Abteilung Zahlung", "logo": logoID}))
+			p.Wait(fmt.Sprintf(`[data-id="%s"]`, r["id"]))
+		}
+		done := func() {
+			p.Click(`[data-do=done]`)
+			p.Ready()
+			p.Enlarge("")
+		}
+		ask(txn(t, payment))
+		p.Reflows("approval-" + lang)
+		p.Click(`[data-do=report]`)
+		p.Wait("dialog")
+		p.Reflows("report-" + lang)
+		p.Click(`dialog [data-do=yes]`)
+		p.Wait(`[data-outcome=reported]`)
+		p.Reflows("reported-" + lang)
+		done()
+		ask(signRequest(loginText, loginText).with("choices", []string{"12", "47", "83"}))
+		p.Reflows("choice-" + lang)
+		f.set(func() { f.goodCode = "47" })
+		p.Click(`[data-choice="12"]`)
+		webtest.Eval[bool](p, `document.querySelector('.end').scrollIntoView(), true`)
+		p.Until(`!document.querySelector('[data-do=approve]').disabled`)
+		p.Click(`[data-do=approve]`)
+		p.Unlock(webtest.Passcode)
+		p.Wait(`[data-outcome=choice]`)
+		p.Reflows("wrong-code-" + lang)
+		done()
+		ask(display("Sandbox: You are logged in to example.com."))
+		p.Reflows("receipt-" + lang)
+		p.Click(`[data-do=cancel]`)
+		p.Ready()
 	}
 }
