@@ -2,6 +2,9 @@ package app
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -241,10 +244,22 @@ func FuzzCode(f *testing.F) {
 }
 
 func FuzzKey(f *testing.F) {
-	f.Add(spki(f, testkit.ECKey(f)))
+	good := spki(f, testkit.ECKey(f))
+	f.Add(good)
+	f.Add(good[:90])
+	f.Add(append(good[:91:91], 0))
+	f.Add(append(good[:26:26], make([]byte, 65)...)) // infinity
 	f.Fuzz(func(t *testing.T, der []byte) {
-		if k, err := parseKey(der); err == nil && (len(der) != 91 || k == nil) {
-			t.Fatalf("%x", der)
+		// The same keys as by crypto/x509, in the encoding that it makes.
+		want, failed := x509.ParsePKIXPublicKey(der)
+		ec, isEC := want.(*ecdsa.PublicKey)
+		canonical := false
+		if failed == nil && isEC && ec.Curve == elliptic.P256() {
+			again, err := x509.MarshalPKIXPublicKey(ec)
+			canonical = err == nil && bytes.Equal(again, der)
+		}
+		if k, err := parseKey(der); (err == nil) != canonical || canonical && !k.Equal(want) {
+			t.Fatalf("%x: %v, want a key: %t", der, err, canonical)
 		}
 	})
 }

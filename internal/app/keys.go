@@ -1,10 +1,10 @@
 package app
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
-	"crypto/x509"
 	"errors"
 	"math/big"
 
@@ -14,22 +14,23 @@ import (
 
 var errKey = errors.New("not a P-256 SubjectPublicKeyInfo in DER")
 
+// spkiP256 is how the SubjectPublicKeyInfo of a P-256 key begins, up to the point:
+// id-ecPublicKey, prime256v1, a bit string of 65 bytes.
+const spkiP256 = "\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00"
+
 // parseKey accepts a P-256 key in one encoding only (named curve, uncompressed
-// point), so that equal keys have equal bytes.
+// point), so that equal keys have equal bytes. Each call of an App needs it, so it does
+// not encode the key again to compare.
 func parseKey(der []byte) (*ecdsa.PublicKey, error) {
-	k, err := x509.ParsePKIXPublicKey(der)
+	point, ok := bytes.CutPrefix(der, []byte(spkiP256))
+	if !ok {
+		return nil, errKey
+	}
+	k, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
 	if err != nil {
 		return nil, errKey
 	}
-	ec, ok := k.(*ecdsa.PublicKey)
-	if !ok || ec.Curve != elliptic.P256() {
-		return nil, errKey
-	}
-	canonical, err := x509.MarshalPKIXPublicKey(ec)
-	if err != nil || string(canonical) != string(der) {
-		return nil, errKey
-	}
-	return ec, nil
+	return k, nil
 }
 
 var errSignature = errors.New("not an ES256 signature of 64 bytes")

@@ -10,6 +10,8 @@ import (
 // piece is how many bytes of an answer must be taken within the time limit.
 const piece = 16 << 10
 
+var began = time.Now()
+
 // conn is the connection below TLS and HTTP. A peer that does not read what is
 // written within its patience loses the connection. net/http has no such limit: its
 // WriteTimeout begins with the request, and would cut off those who wait for a user.
@@ -20,6 +22,9 @@ type conn struct {
 	home     home // the census's
 	// until is the write deadline that others have set, in Unix nanoseconds; 0: none.
 	until atomic.Int64
+	// renewed is when Write set the deadline last, as a time.Duration since began, which
+	// no change of the wall clock moves; 0: others set it.
+	renewed atomic.Int64
 }
 
 // connOf returns the connection below a TLS connection; nil if there is none.
@@ -47,7 +52,7 @@ func (c *conn) Vouch() { c.census.vouch(c) }
 func (c *conn) Write(p []byte) (written int, err error) {
 	for first := true; first || len(p) > 0; first = false {
 		part := p[:min(len(p), piece)]
-		if err := c.Conn.SetWriteDeadline(c.deadline()); err != nil {
+		if err := c.extend(); err != nil {
 			return written, err
 		}
 		n, err := c.Conn.Write(part)
@@ -59,12 +64,20 @@ func (c *conn) Write(p []byte) (written int, err error) {
 	return written, nil
 }
 
-func (c *conn) deadline() time.Time {
-	own := time.Now().Add(c.patience)
-	if until := c.until.Load(); until != 0 && until < own.UnixNano() {
-		return time.Unix(0, until)
+// extend gives the next piece its time, and a little more: a deadline is renewed when an
+// eighth of it has passed, because that costs more than a small write.
+func (c *conn) extend() error {
+	now, slack := time.Now(), c.patience/8
+	since := now.Sub(began)
+	if last := c.renewed.Load(); last != 0 && since-time.Duration(last) < slack {
+		return nil
 	}
-	return own
+	c.renewed.Store(int64(since))
+	own := now.Add(c.patience + slack)
+	if until := c.until.Load(); until != 0 && until < own.UnixNano() {
+		own = time.Unix(0, until)
+	}
+	return c.Conn.SetWriteDeadline(own)
 }
 
 // SetWriteDeadline sets a deadline that comes before that of each piece.
@@ -74,6 +87,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 		until = t.UnixNano()
 	}
 	c.until.Store(until)
+	c.renewed.Store(0)
 	return c.Conn.SetWriteDeadline(t)
 }
 
