@@ -35,25 +35,11 @@ func handsetScreens(t *testing.T, browser context.Context, dir, scheme string) {
 		webtest.Eval[bool](p, `document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))`)
 		p.Accessible(name + " " + scheme)
 		p.Axe(name + " " + scheme)
-		if scheme == "dark" {
-			if name != "text" && name != "pin" {
-				return // checked, but a few pictures are enough
-			}
-			name += "-dark"
-		} else if name != "desktop" {
+		keep(t, p, dir, name, scheme)
+		if scheme == "light" && name != "desktop" {
 			p.Narrow()
 			p.Reflows(name)
 			p.Wide()
-		}
-		png := webtest.Result(p, chromedp.CaptureScreenshot())
-		if len(png) > 80<<10 {
-			t.Errorf("%s has %d bytes", name, len(png))
-		}
-		if dir == "" {
-			return
-		}
-		if err := os.WriteFile(filepath.Join(dir, "sim-"+name+".png"), png, 0o644); err != nil {
-			t.Error(err)
 		}
 	}
 	p.View("code")
@@ -131,4 +117,25 @@ func handsetScreens(t *testing.T, browser context.Context, dir, scheme string) {
 	s.remove(simAnna)
 	p.View("missing")
 	shot("missing")
+}
+
+// keep writes a picture for the documentation, where a few dark ones are enough.
+func keep(t *testing.T, p *webtest.Tab, dir, name, scheme string) {
+	t.Helper()
+	if scheme == "dark" {
+		if name != "text" && name != "pin" {
+			return
+		}
+		name += "-dark"
+	}
+	png := webtest.Result(p, chromedp.CaptureScreenshot())
+	if len(png) > 80<<10 {
+		t.Errorf("%s has %d bytes", name, len(png))
+	}
+	if dir == "" {
+		return
+	}
+	if err := os.WriteFile(filepath.Join(dir, "sim-"+name+".png"), png, 0o644); err != nil {
+		t.Error(err)
+	}
 }

@@ -42,14 +42,14 @@ func walk(t *testing.T, browser context.Context, dir, scheme, suffix string) {
 		if scheme == "dark" && name != "approval" {
 			return // checked, but one picture is enough
 		}
+		png := webtest.Result(p, chromedp.CaptureScreenshot())
+		if err := os.WriteFile(filepath.Join(dir, "phone-"+name+suffix+".png"), png, 0o644); err != nil {
+			t.Fatal(err)
+		}
 		if scheme == "light" && name != "desktop" {
 			p.Narrow()
 			p.Reflows(name)
 			p.Wide()
-		}
-		png := webtest.Result(p, chromedp.CaptureScreenshot())
-		if err := os.WriteFile(filepath.Join(dir, "phone-"+name+suffix+".png"), png, 0o644); err != nil {
-			t.Fatal(err)
 		}
 	}
 	sign := func() {

@@ -17,11 +17,13 @@ import (
 // questions, refusals, and what is only there at times. Pictures as there.
 func TestPhoneStates(t *testing.T) {
 	browser := webtest.NewBrowser(t)
-	f, p := started(t, browser, webtest.Command(webauthn.Enable, webauthn.EnableParams{}),
+	f := newFakeOf(t, "Signum") // as in the documentation
+	p := webtest.Open(t, browser, f.address()+"/phone", webtest.Command(webauthn.Enable, webauthn.EnableParams{}),
 		webtest.Command(webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
 			Options: &webauthn.VirtualAuthenticatorOptions{Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
 				HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true},
 		}))
+	p.Enrol("k7qz 4mx9-2t")
 	requested := func() request {
 		t.Helper()
 		r := f.send(signRequest(loginText, loginText).with("choices", []string{"12", "47", "83"}))
@@ -58,7 +60,7 @@ func TestPhoneStates(t *testing.T) {
 	look(p, "declined")
 	p.Click(`[data-do=done]`)
 
-	for _, kind := range []string{"app_added", "sim_ended"} {
+	for _, kind := range []string{"sim_ended", "app_added"} {
 		now := time.Now()
 		f.set(func() {
 			f.tell(map[string]any{"type": "notice", "notice": map[string]any{
@@ -142,11 +144,11 @@ func endsOf(f *fake, p *webtest.Tab) {
 	p.Fill(`[name=code]`, "K7QZ")
 	p.Click(".primary")
 	p.Says(".error", "10 letters")
-	look(p, "wrong-code")
+	look(p, "code of four")
 }
 
 // shownInDocs are the states of which there is a picture in the documentation.
-var shownInDocs = map[string]bool{"passkey": true, "passkeys": true, "notice": true, "report": true, "easy-passcode": true}
+var shownInDocs = map[string]bool{"passkey": true, "passkeys": true, "notice": true, "easy-passcode": true}
 
 // look checks what is on the screen and keeps a picture of it.
 func look(p *webtest.Tab, name string) {

@@ -20,6 +20,8 @@ func TestPortalInBrowser(t *testing.T) {
 	f := newFakeWorld()
 	f.after = 3 * time.Second
 	now := time.Now()
+	f.parties = map[string]string{"mid://shop.example": "Bäckerei Zürich", "mid://bank.example": "Example Bank", "mid://tax.example": "Tax office"}
+	f.notices = map[string]*mssp.Notice{"AB12": {ID: "n1", MSISDN: portalNumber, Kind: mssp.NoticeAppAdded, Name: "Android", Created: now}}
 	for i, x := range []struct {
 		party, text string
 		method      signum.Method
@@ -34,7 +36,7 @@ func TestPortalInBrowser(t *testing.T) {
 		o := mssp.Outcome{Code: x.code}
 		f.recent = append(f.recent, &mssp.Transaction{APID: x.party, Text: x.text, Method: x.method, Created: now.Add(-time.Duration(i*i*7) * time.Hour), Outcome: o, State: o.FinalState()})
 	}
-	p := newTestPortal(t, f, func(c *Config) { c.Country = "CH" })
+	p := newTestPortal(t, f, func(c *Config) { c.Country, c.ServiceName = "CH", "Signum" }) // as in the documentation
 	s := httptest.NewServer(p.Handler())
 	defer s.Close()
 	p.WebURL = func() string { return s.URL }
@@ -118,6 +120,10 @@ func TestPortalInBrowser(t *testing.T) {
 	shot("recovery-code")
 	visit("/me/device?id=app1")
 	shot("remove")
+	visit("/me/sessions")
+	shot("sessions")
+	visit("/me/no/AB12")
+	shot("notice")
 	visit("/me/suspend")
 	if webtest.Eval[bool](b, `document.querySelector("main form").checkValidity()`) {
 		t.Error("suspended without a confirmation")

@@ -22,7 +22,7 @@ const accessibility = `(() => {
 		for (const i of [e.getAttribute('aria-describedby'), e.getAttribute('aria-labelledby')].join(' ').split(' ')) if (i && !ids.includes(i)) out.push('refers to nothing: ' + i);
 	if (!document.documentElement.lang) out.push('no language');
 	if (document.querySelectorAll('main h1').length !== 1) out.push('not one heading');
-	if (document.documentElement.scrollWidth > innerWidth) out.push('wider than the screen');
+	if (document.documentElement.scrollWidth > document.documentElement.clientWidth) out.push('wider than the screen');
 	const rgb = (s) => { const m = s.match(/[\d.]+/g).map(Number); return { c: m.slice(0, 3), a: m[3] ?? 1 }; };
 	const light = (c) => { const [r, g, b] = c.map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
 	for (const e of top.querySelectorAll('*')) {
