@@ -41,7 +41,7 @@ func screens() []screen {
 		}
 		return d
 	}
-	wait := data{"Number": portalNumber, "Code": pickCode, "Base": "/me/login", "Left": 3}
+	wait := data{"Number": portalNumber, "Code": pickCode, "Left": 3}
 	sign := data{"ID": "app1", "Signers": []string{"App", "SIM"}, "Created": true}
 	account := &mssp.Subscriber{MSISDN: portalNumber, Serial: "MIDCHE2X7K9QWER1", RecoveryCodeCreated: true}
 	method := methodView{
@@ -113,6 +113,9 @@ func see(p *Portal, all []screen) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", p.Handler())
 	for _, s := range all {
+		if s.page == "wait" {
+			s.data["Base"] = s.at()
+		}
 		mux.Handle("GET "+s.at(), headers(p.entrance("see", func(c *call) {
 			if s.visit != nil {
 				c.session = &session{number: portalNumber}
@@ -121,10 +124,10 @@ func see(p *Portal, all []screen) http.Handler {
 			c.token, c.lang = "token", c.r.URL.Query().Get("in")
 			c.render(http.StatusOK, s.page, s.title, s.data)
 		})))
+		mux.HandleFunc("GET "+s.at()+"/status", func(w http.ResponseWriter, _ *http.Request) { // nothing is new
+			fmt.Fprintf(w, `{"stage":%q}`, s.data["Stage"])
+		})
 	}
-	// The page that waits asks whether there is something new.
-	status := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"stage":"waiting"}`) }
-	mux.HandleFunc("GET /me/login/status", status)
 	return mux
 }
 
