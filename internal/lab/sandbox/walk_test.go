@@ -168,6 +168,7 @@ func TestWalkBlockedApp(t *testing.T) {
 	p.Says("h1", "Scan this code")
 	p.Click(`a[href*="/phone?code="]`)
 	p.View("blocked")
+	p.Says("main", "You have an activation code. Set up this phone again to use it.")
 	p.Click(`[data-do=set-up-again]`)
 	p.Click(`dialog .danger`)
 	if again := setUp(p); again != "" {

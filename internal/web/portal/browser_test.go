@@ -48,6 +48,7 @@ func TestPortalInBrowser(t *testing.T) {
 		if webtest.Eval[bool](b, `document.documentElement.scrollWidth > innerWidth`) {
 			t.Errorf("%s is wider than the screen", name)
 		}
+		b.Axe(name)
 		dir := os.Getenv("SIGNUM_SCREENSHOTS")
 		if dir == "" {
 			return

@@ -103,11 +103,14 @@ const setUpAgain = (app) => h('button', { type: 'button', class: 'primary wide',
   if (await confirm(t('setUpAgain'), t('setUpAgainText'), t('setUpAgain'), t('cancel'))) await app.forget();
 } }, app.t('setUpAgain'));
 
-// blockedView: only a new enrolment helps.
-export function blockedView(app) {
+// blockedView: only a new enrolment helps. `code` says that the person has an activation
+// code already.
+export function blockedView(app, code) {
   const { t } = app;
+  const how = code ? [h('p', { class: 'note', role: 'status' }, t('blockedCode'))]
+    : [h('p', null, t('blockedHow')), h('a', { class: 'button primary wide', href: '/me/login/recovery' }, t('accountRecovery'))];
   return { el: h('section', { class: 'card', 'data-view': 'blocked' }, badge('lock', 'bad'), h('h1', null, t('blockedTitle')),
-    h('p', null, t('blockedText')), h('p', null, t('blockedHow')), h('a', { class: 'button primary wide', href: '/me/login/recovery' }, t('accountRecovery')), setUpAgain(app)) };
+    h('p', null, t('blockedText')), how, setUpAgain(app)) };
 }
 
 // strangerView: the service does not know this device.

@@ -117,6 +117,7 @@ const app = {
 
   async enrolled(device) {
     app.device = device;
+    query.delete('code'); // it is used up
     await start();
   },
 
@@ -258,7 +259,7 @@ async function route() {
   document.body.classList.remove('busy');
   if (app.device.blocked) {
     stop();
-    return show(blockedView(app));
+    return show(blockedView(app, query.has('code')));
   }
   const notice = notices.find((n) => n.expires > clock.now());
   if (notice) {

@@ -116,6 +116,8 @@ export const table = {
   blockedTitle: ['Passcode blocked', 'Passcode gesperrt', 'Code secret bloqué', 'Codice segreto bloccato'],
   blockedText: ['A wrong passcode was entered three times. This phone can no longer sign.', 'Es wurde dreimal ein falscher Passcode eingegeben. Dieses Telefon kann nicht mehr unterschreiben.',
     'Trois codes secrets faux ont été saisis. Ce téléphone ne peut plus signer.', 'Sono stati inseriti tre codici segreti errati. Questo telefono non può più firmare.'],
+  blockedCode: ['You have an activation code. Set up this phone again to use it.', 'Sie haben einen Aktivierungscode. Richten Sie dieses Telefon neu ein, um ihn zu verwenden.',
+    'Vous avez un code d’activation. Configurez ce téléphone à nouveau pour l’utiliser.', 'Ha un codice di attivazione. Configuri di nuovo questo telefono per usarlo.'],
   blockedHow: ['Log in to your account page with another method or with your recovery code, add an App there, and set up this phone again. Without either, ask your operator for an activation code.',
     'Melden Sie sich auf Ihrer Kontoseite mit einer anderen Methode oder dem Wiederherstellungscode an, fügen Sie dort eine App hinzu und richten Sie dieses Telefon neu ein. Haben Sie beides nicht, gibt Ihnen Ihr Anbieter einen Aktivierungscode.',
     'Connectez-vous à votre page de compte avec une autre méthode ou avec le code de récupération, ajoutez-y une application et configurez à nouveau ce téléphone. Sinon, demandez un code d’activation à votre opérateur.',
