@@ -42,6 +42,11 @@ func testNotice(t *testing.T, browser context.Context) {
 	p.Says("main", "your SIM was switched off")
 	p.Click(`[data-do=mine]`)
 	p.Ready()
+	notice("n3", "of_a_newer_service", "")
+	p.View("notice")
+	p.Says("main", "Your account was changed")
+	p.Click(`[data-do=mine]`)
+	p.Ready()
 	f.set(func() {
 		if len(f.objections) != 1 {
 			t.Errorf("objections %v", f.objections)

@@ -28,8 +28,9 @@ export function noticeView(app, n, read) {
     await read();
     show(answerView(app, n.kind === 'app_added' || n.kind === 'recovery_code' ? 'noticeUndone' : 'noticeSuspended'));
   } }, t('noticeObject'));
+  const change = `notice_${n.kind}`; // a newer service knows more kinds than an App that was not reloaded
   const el = h('section', { class: 'card', 'data-view': 'notice' }, badge('warn', 'warn'), h('h1', null, t('noticeTitle')),
-    h('p', null, t(`notice_${n.kind}`), n.name && ` (${n.name})`),
+    h('p', null, t(t.has(change) ? change : 'noticeOther'), n.name && ` (${n.name})`),
     h('p', { class: 'quiet' }, new Date(n.created).toLocaleString(t.locale, { dateStyle: 'medium', timeStyle: 'short' })),
     h('p', { class: 'quiet' }, t('noticeText')), problem,
     h('div', { class: 'buttons' }, h('button', { type: 'button', class: 'primary', 'data-do': 'mine', onclick: done }, t('noticeMine')), object));

@@ -125,6 +125,7 @@ export const table = {
 
   // notices
   noticeTitle: ['Was this you?', 'Waren Sie das?', 'Était-ce vous ?', 'È stato lei?'],
+  noticeOther: ['Your account was changed', 'Ihr Konto wurde geändert', 'Votre compte a été modifié', 'Il conto è stato modificato'],
   notice_app_added: ['A phone was added to your account', 'Ihrem Konto wurde ein Telefon hinzugefügt', 'Un téléphone a été ajouté à votre compte', 'Al conto è stato aggiunto un telefono'],
   notice_app_removed: ['An App was removed from your account', 'Eine App wurde aus Ihrem Konto entfernt', 'Une application a été supprimée de votre compte', 'Un’app è stata tolta dal conto'],
   notice_sim_ended: ['Signing with your SIM was switched off', 'Das Unterschreiben mit Ihrer SIM wurde ausgeschaltet', 'La signature avec votre SIM a été désactivée', 'La firma con la SIM è stata disattivata'],
@@ -282,6 +283,7 @@ export function words(lang, from = table) {
   const t = (key, vars = {}) => from[key][i].replace(/\{(\w+)\}/g, (_, name) => vars[name] ?? (name === 'service' ? service : ''));
   // parts has elements in place of values.
   t.parts = (key, elements) => from[key][i].split(/\{(\w+)\}/).map((part, n) => (n % 2 ? elements[part] : part));
+  t.has = (key) => Object.hasOwn(from, key);
   t.lang = languages[i];
   // Dates follow the person's country, if it uses this language.
   t.locale = navigator.languages.find((l) => l.startsWith(t.lang)) ?? t.lang;
