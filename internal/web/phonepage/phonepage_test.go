@@ -64,6 +64,19 @@ func TestPhone(t *testing.T) {
 	}
 }
 
+// Servers of later tests can get the port of an earlier one, and so its origin.
+func TestBrowserForgets(t *testing.T) {
+	browser, f := webtest.NewBrowser(t), newFake(t)
+	for range 2 {
+		t.Run("new phone", func(t *testing.T) {
+			f.set(func() { f.codes["K7QZ4MX92T"] = false })
+			p := webtest.Open(t, browser, f.address()+"/phone")
+			p.View("code")
+			p.Enrol("k7qz 4mx9-2t")
+		})
+	}
+}
+
 func testSign(t *testing.T, browser context.Context) {
 	f, p := started(t, browser)
 	r := f.send(signRequest(loginText, loginText))

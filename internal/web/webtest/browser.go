@@ -3,6 +3,7 @@ package webtest
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/serviceworker"
+	"github.com/chromedp/cdproto/storage"
 	"github.com/chromedp/chromedp"
 
 	"github.com/signum-mssp/signum/internal/testkit"
@@ -88,10 +90,16 @@ func Speaking(lang string) Step {
 
 const violations = `addEventListener('securitypolicyviolation', (e) => console.error('CSP: ' + e.violatedDirective + ' ' + e.blockedURI + ' ' + e.sourceFile + ':' + e.lineNumber));`
 
-// Open opens an address in a new tab, after the given steps.
-func Open(t *testing.T, browser context.Context, url string, before ...Step) *Tab {
+// Open opens an address in a new tab, after the given steps. When the test ends, the
+// browser forgets what the origin stored: a later server may get the same port, and so the
+// same origin.
+func Open(t *testing.T, browser context.Context, address string, before ...Step) *Tab {
 	t.Helper()
-	p := &Tab{T: t, origin: strings.TrimSuffix(url, "/phone")}
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Tab{T: t, origin: u.Scheme + "://" + u.Host}
 	p.ctx, p.cancel = chromedp.NewContext(browser, chromedp.WithListener(p.hear))
 	if err := chromedp.Do(p.ctx); err != nil {
 		t.Fatal(err)
@@ -99,8 +107,13 @@ func Open(t *testing.T, browser context.Context, url string, before ...Step) *Ta
 	p.Run(OnNewDocument(violations), chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile),
 		Command(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}))
 	p.Run(before...)
-	p.Run(chromedp.Navigate(url))
-	t.Cleanup(p.Close)
+	p.Run(chromedp.Navigate(address))
+	t.Cleanup(func() {
+		p.Close()
+		if u.Host != "" {
+			p.forget(browser)
+		}
+	})
 	return p
 }
 
@@ -144,6 +157,17 @@ func (p *Tab) Close() {
 		p.T.Error(s)
 	}
 	p.problems = nil
+}
+
+// forget deletes what the origin stored in the browser.
+func (p *Tab) forget(browser context.Context) {
+	if browser.Err() != nil {
+		return // it has ended, and its profile with it
+	}
+	all := storage.ClearDataForOriginParams{Origin: p.origin, StorageTypes: "all"}
+	if err := chromedp.Do(browser, Command(storage.ClearDataForOrigin, all)); err != nil {
+		p.T.Errorf("the browser does not forget %s: %v", p.origin, err)
+	}
 }
 
 // complains reports whether an entry of the browser's log is a problem. HTTP errors
