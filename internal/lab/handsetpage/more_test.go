@@ -222,6 +222,7 @@ func testSIMTexts(t *testing.T, browser context.Context) {
 	s.text(simAnna, "Pay 10\u200b00 CHF", true)
 	p.View("flash")
 	p.Says(".said", "nobody can see")
+	p.Says("#live", "nobody can see") // a screen reader does not read it either
 	if webtest.Eval[bool](p, `document.body.innerText.includes('CHF')`) {
 		t.Error("a text that hides something is shown")
 	}

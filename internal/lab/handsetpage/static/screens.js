@@ -15,6 +15,9 @@ const scroller = (label, ...children) => h('div', { class: 'scroll', tabindex: '
 // messages come from anywhere.
 const shown = (text) => (refusal(text) ? h('em', null, t('forgedMessage')) : laidOut(text));
 
+// spoken is the same for screen readers.
+const spoken = (text) => (refusal(text) ? t('forgedMessage') : text);
+
 // The longest text of a card just fits without scrolling.
 const said = (text) => h('p', { class: [...text].length > 160 ? 'said much' : 'said' }, shown(text));
 
@@ -35,11 +38,11 @@ function dialogue(d) {
 function input(d, typed) {
   const need = d.digits ? d.min === d.max ? 'lengthOf' : 'length' : 'lengthText';
   const hint = t(need, d);
-  const screen = { ...dialogue(d), left: t('ok'), say: `${t('sim')}: ${d.text} ${hint}` };
+  const screen = { ...dialogue(d), left: t('ok'), say: `${t('sim')}: ${spoken(d.text)} ${hint}` };
   const more = (entry) => { screen.parts.splice(1, 0, entry, h('p', { class: 'need' }, hint)); };
   if (!d.digits) {
     // Letters come from the keyboard of the device.
-    const field = h('input', { class: 'entry text', type: d.hidden ? 'password' : 'text', 'aria-label': d.text, maxlength: d.max, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', oninput: () => typed(field.value) });
+    const field = h('input', { class: 'entry text', type: d.hidden ? 'password' : 'text', 'aria-label': spoken(d.text), maxlength: d.max, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', oninput: () => typed(field.value) });
     more(field);
     const { open } = screen;
     return { ...screen, entered: (value) => { if (field.value !== value) field.value = value; }, open: () => { open?.(); field.focus(); } };
@@ -62,7 +65,7 @@ function idle({ number, messages, unread }) {
   return {
     parts: [h('p', { class: 'clock' }, format(now, { timeStyle: 'short' })), h('p', { class: 'date' }, format(now, { weekday: 'long', day: 'numeric', month: 'long' })),
       h('p', { class: 'number' }, number), last !== false && h('p', { class: 'news' }, h('b', null, news), h('span', { class: 'clip' }, shown(last)))].filter(Boolean),
-    left: t('messages'), say: last !== false && `${news}: ${last}`,
+    left: t('messages'), say: last !== false && `${news}: ${spoken(last)}`,
   };
 }
 
@@ -81,8 +84,8 @@ export const screens = {
   connecting: () => ({ parts: [h('div', { class: 'middle' }, h('p', null, t('connecting')), h('p', { class: 'need' }, t('connectingPhone')))], say: t('connecting') }),
   idle,
   messages: list,
-  flash: (m) => ({ parts: [h('h2', null, t('flash')), scroller(t('flash'), said(m.text))], left: t('ok'), say: `${t('flash')}: ${m.text}` }),
-  who: (d) => ({ ...dialogue(d), left: t('ok'), say: `${t('sim')}: ${d.text}` }),
-  text: (d) => ({ ...dialogue(d), left: t('accept'), say: `${t('sim')}: ${d.text}` }),
+  flash: (m) => ({ parts: [h('h2', null, t('flash')), scroller(t('flash'), said(m.text))], left: t('ok'), say: `${t('flash')}: ${spoken(m.text)}` }),
+  who: (d) => ({ ...dialogue(d), left: t('ok'), say: `${t('sim')}: ${spoken(d.text)}` }),
+  text: (d) => ({ ...dialogue(d), left: t('accept'), say: `${t('sim')}: ${spoken(d.text)}` }),
   input,
 };
