@@ -90,9 +90,20 @@ func Speaking(lang string) Step {
 
 const violations = `addEventListener('securitypolicyviolation', (e) => console.error('CSP: ' + e.violatedDirective + ' ' + e.blockedURI + ' ' + e.sourceFile + ':' + e.lineNumber));`
 
-// Open opens an address in a new tab, after the given steps. When the test ends, the
-// browser forgets what the origin stored: a later server may get the same port, and so the
-// same origin.
+// tabs counts the tabs of tests that have not ended, by browser and origin.
+var tabs = struct {
+	sync.Mutex
+	open map[tabsOf]int
+}{open: map[tabsOf]int{}}
+
+type tabsOf struct {
+	browser context.Context
+	origin  string
+}
+
+// Open opens an address in a new tab, after the given steps. When the tests with tabs of
+// an origin have ended, the browser forgets what the origin stored: a later server may get
+// the same port, and so the same origin.
 func Open(t *testing.T, browser context.Context, address string, before ...Step) *Tab {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -108,9 +119,15 @@ func Open(t *testing.T, browser context.Context, address string, before ...Step)
 		Command(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}))
 	p.Run(before...)
 	p.Run(chromedp.Navigate(address))
+	key := tabsOf{browser, p.origin}
+	tabs.Lock()
+	tabs.open[key]++
+	tabs.Unlock()
 	t.Cleanup(func() {
 		p.Close()
-		if u.Host != "" {
+		tabs.Lock()
+		defer tabs.Unlock()
+		if tabs.open[key]--; tabs.open[key] == 0 && u.Host != "" {
 			p.forget(browser)
 		}
 	})
