@@ -174,7 +174,8 @@ func TestPortalLoginIsBound(t *testing.T) {
 		if stranger.open("/me/login/wait"); stranger.at != "/me/login" {
 			t.Errorf("the stranger is at %s", stranger.at)
 		}
-		signs := len(f.signs)
+		var signs int
+		f.set(func() { signs = len(f.signs) })
 		copied := victim.cookies[loginCookie]
 		if victim.open("/me/login/wait"); victim.at != "/me" {
 			t.Errorf("the victim is at %s", victim.at)
