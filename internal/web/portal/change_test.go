@@ -44,7 +44,7 @@ func TestAttackApprovedLoginHandsOverNothing(t *testing.T) {
 					stranger := loggedIn(t, p, portalNumber)
 					answer(f)
 					code, body := stranger.sign(x.page, x.action, "id", x.subject)
-					if last := f.signs[len(f.signs)-1]; !strings.Contains(last.Data.Data, x.text) || last.MSISDN != portalNumber {
+					if last := f.requests()[len(f.requests())-1]; !strings.Contains(last.Data.Data, x.text) || last.MSISDN != portalNumber {
 						t.Errorf("the phone shows %q", last.Data.Data)
 					}
 					for range 10 { // however often the page is opened
@@ -70,7 +70,7 @@ func TestNoSignatureForOneAppTooMany(t *testing.T) {
 		b := loggedIn(t, newTestPortal(t, f), portalNumber)
 		form := b.form("/me/app")
 		form.Set("method", "app")
-		asked := len(f.signs)
+		asked := len(f.requests())
 		f.full = true
 		for _, w := range []*httptest.ResponseRecorder{b.send("GET", "/me/app", nil), b.send("POST", "/me/app", form)} {
 			if w.Code != 409 || !strings.Contains(w.Body.String(), "No more phones") {
@@ -78,8 +78,8 @@ func TestNoSignatureForOneAppTooMany(t *testing.T) {
 			}
 		}
 		time.Sleep(statusPause)
-		if len(f.signs) != asked || len(f.did) != 0 {
-			t.Errorf("the phone was asked %d times; did %v", len(f.signs)-asked, f.did)
+		if len(f.requests()) != asked || len(f.did) != 0 {
+			t.Errorf("the phone was asked %d times; did %v", len(f.requests())-asked, f.did)
 		}
 	})
 }
@@ -194,14 +194,14 @@ func TestConsentLimits(t *testing.T) {
 		f.set(func() { f.answer = nil })
 		b := loggedIn(t, p, portalNumber)
 		f.set(func() { f.after = time.Hour })
-		asked := len(f.signs)
+		asked := len(f.requests())
 		for range changesPerNumber {
 			b.submit("/me/app", "/me/app", "method", "app")
 		}
 		code, page := b.submit("/me/app", "/me/app", "method", "app")
 		synctest.Wait()
-		if has(t, page, "Too many attempts"); code != http.StatusTooManyRequests || len(f.signs)-asked != changesPerNumber {
-			t.Errorf("%d, asked %d times", code, len(f.signs)-asked)
+		if has(t, page, "Too many attempts"); code != http.StatusTooManyRequests || len(f.requests())-asked != changesPerNumber {
+			t.Errorf("%d, asked %d times", code, len(f.requests())-asked)
 		}
 		for range 10 {
 			time.Sleep(sessionIdle / 10)
@@ -235,8 +235,8 @@ func TestReopenSIM(t *testing.T) {
 		if has(t, page, "The SIM can be activated again"); !slices.Equal(f.did, []string{"reopen sim1"}) || f.open == nil {
 			t.Errorf("did %v, consent %v", f.did, f.open)
 		}
-		if k := f.open; k.Kind != mssp.ConsentActivate || k.Subject != "sim1" || k.DeviceID != "app1" || !strings.Contains(f.signs[1].Data.Data, "SIM on again") {
-			t.Errorf("consent %+v after %q", k, f.signs[1].Data.Data)
+		if k := f.open; k.Kind != mssp.ConsentActivate || k.Subject != "sim1" || k.DeviceID != "app1" || !strings.Contains(f.requests()[1].Data.Data, "SIM on again") {
+			t.Errorf("consent %+v after %q", k, f.requests()[1].Data.Data)
 		}
 		f.barred = true
 		_, page = b.sign("/me/device/activate?id=sim1", "/me/device/activate", "id", "sim1")

@@ -77,6 +77,13 @@ func (f *fakeWorld) awaitSigns(n int) {
 	}
 }
 
+// requests returns what phones were asked to sign so far, while requests may be under way.
+func (f *fakeWorld) requests() []*signum.SignatureRequest {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.signs)
+}
+
 func (f *fakeWorld) Sign(_ context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -29,7 +29,7 @@ func TestPortalLogin(t *testing.T) {
 		time.Sleep(prompt.CodeAfter)
 		_, body = b.open("/me/login/wait")
 		has(t, body, `class="code">`+pickCode+"<", `content="3"`, portalNumber[1:])
-		r := f.signs[0]
+		r := f.requests()[0]
 		if want := "Signum: Auf der Kontoseite anmelden? Wählen Sie die Zahl, die Ihr eigener Browser zeigt."; r.Data.Data != want {
 			t.Errorf("text %q, want %q", r.Data.Data, want)
 		}
@@ -75,8 +75,8 @@ func TestPortalLoginBySIM(t *testing.T) {
 			if has(t, page, "Code on the phone"); strings.Contains(page, code) {
 				t.Error("the page shows the code")
 			}
-			if f.signs[0].Profile != signum.ProfileSTK || len(f.signs[0].Services) != 1 {
-				t.Errorf("request %+v", f.signs[0])
+			if f.requests()[0].Profile != signum.ProfileSTK || len(f.requests()[0].Services) != 1 {
+				t.Errorf("request %+v", f.requests()[0])
 			}
 			if !typedFirst {
 				time.Sleep(f.after + statusPause)
@@ -174,8 +174,7 @@ func TestPortalLoginIsBound(t *testing.T) {
 		if stranger.open("/me/login/wait"); stranger.at != "/me/login" {
 			t.Errorf("the stranger is at %s", stranger.at)
 		}
-		var signs int
-		f.set(func() { signs = len(f.signs) })
+		signs := len(f.requests())
 		copied := victim.cookies[loginCookie]
 		if victim.open("/me/login/wait"); victim.at != "/me" {
 			t.Errorf("the victim is at %s", victim.at)
@@ -234,7 +233,7 @@ func TestPortalLoginNumbers(t *testing.T) {
 		b := newPortalTab(t, newTestPortal(t, f))
 		code, body := b.submit("/me/login", "/me/login", "number", `"><script>alert(1)</script>`, "method", "app")
 		has(t, body, "enter a mobile number, such as &#43;41 79", `aria-invalid="true"`, "&lt;script&gt;")
-		if code != 422 || strings.Contains(body, "<script>alert") || len(f.signs) != 0 {
+		if code != 422 || strings.Contains(body, "<script>alert") || len(f.requests()) != 0 {
 			t.Errorf("%d\n%s", code, body)
 		}
 		if code, _ = b.submit("/me/login", "/me/login", "number", portalNumber, "method", "none"); code != 422 {
@@ -329,7 +328,7 @@ func TestPortalLoginToken(t *testing.T) {
 		if w := b.send("POST", "/me/login", url.Values{"number": {portalNumber}, "token": {p.token("")}}); w.Code != 403 {
 			t.Errorf("without a cookie: %d", w.Code)
 		}
-		if len(f.signs) != 0 {
+		if len(f.requests()) != 0 {
 			t.Error("a request was made")
 		}
 	})

@@ -89,11 +89,11 @@ var errReported = signum.Faultf(signum.UserCancel, "User cancelled the request (
 // simCode is the code that the SIM shows at the end of the latest text.
 func (f *fakeWorld) simCode(t *testing.T) string {
 	t.Helper()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	m := regexp.MustCompile(` (\d{6})$`).FindStringSubmatch(f.signs[len(f.signs)-1].Data.Data)
+	asked := f.requests()
+	last := asked[len(asked)-1].Data.Data
+	m := regexp.MustCompile(` (\d{6})$`).FindStringSubmatch(last)
 	if m == nil {
-		t.Fatalf("no code in %q", f.signs[len(f.signs)-1].Data.Data)
+		t.Fatalf("no code in %q", last)
 	}
 	return m[1]
 }
@@ -160,12 +160,12 @@ func TestAttackReportedLogin(t *testing.T) {
 			t.Error("a log-in goes on after the report")
 		}
 		f.set(func() { f.answer, f.after = nil, 0 })
-		asked := len(f.signs)
+		asked := len(f.requests())
 		one = newPortalTab(t, p)
 		one.remote = "198.51.100.3:1"
 		one.logIn(portalNumber)
-		if one.at != "/me/login/wait" || len(f.signs) != asked {
-			t.Errorf("a stranger is at %s, the phone was asked %d times", one.at, len(f.signs)-asked)
+		if one.at != "/me/login/wait" || len(f.requests()) != asked {
+			t.Errorf("a stranger is at %s, the phone was asked %d times", one.at, len(f.requests())-asked)
 		}
 		if owner.logIn(portalNumber); owner.at != "/me" {
 			t.Errorf("the owner is at %s", owner.at)

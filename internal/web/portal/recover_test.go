@@ -43,7 +43,7 @@ func TestRecoveryLogin(t *testing.T) {
 				t.Errorf("consent %+v", k)
 			}
 		}
-		if len(f.signs) != 0 || b.cookies[knownCookie] != nil {
+		if len(f.requests()) != 0 || b.cookies[knownCookie] != nil {
 			t.Error("a signature was asked for, or the browser is known")
 		}
 		for _, path := range []string{"/me/activity", "/me/recovery", "/me/recovery/code", "/me/consent"} {
