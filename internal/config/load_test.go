@@ -145,6 +145,7 @@ func TestProblems(t *testing.T) {
 		{"twice", "log: {level: info}\nlog: {level: warn}\n", nil, []string{"signum.yaml:2: log: appears twice; keep one"}},
 		{"no YAML", "a: [\n", nil, []string{"signum.yaml: "}},
 		{"two documents", "log: {level: info}\n---\nlog: {level: warn}\n", nil, []string{"there is more than one YAML document; keep one"}},
+		{"name", "service: {name: ' Bank'}\n", nil, []string{"signum.yaml:1: service.name: must not begin or end with a space"}},
 		{"values", "service: {name: '', country: ch}\nengine: {skew: 40m, sweep: 0s}\nsim:\n  retry: {backoff: 9s, attempts: 0}\n  home_network: {mcc: 41, mnc: x}\napp: {max_connections: 0, vapid: {public_key: x}}\nca: {profile: md5}\n", nil, []string{
 			"signum.yaml:1: service.country: must be a country in two capital letters (ISO 3166-1), such as CH",
 			"signum.yaml:1: service.name: must have 1 to 40 printable characters",

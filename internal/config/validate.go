@@ -69,6 +69,9 @@ func (s Service) check(l *problems) {
 	if n := utf8.RuneCountInString(s.Name); n < 1 || n > longest || strings.ContainsFunc(s.Name, func(r rune) bool { return r < ' ' }) || visible.Check(s.Name) != nil {
 		l.add("service.name", "must have 1 to %d printable characters", longest)
 	}
+	if strings.TrimSpace(s.Name) != s.Name { // it is also the name of the service's own party
+		l.add("service.name", "must not begin or end with a space")
+	}
 	if u, err := url.Parse(s.MSSPURI); err != nil || u.Scheme == "" {
 		l.add("service.mssp_uri", "is needed: a URI that names the service in its answers, such as http://mss.example.com/")
 	}

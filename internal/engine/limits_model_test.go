@@ -94,7 +94,7 @@ func (m *limitModel) bucket(name, key string, r mssp.Rate) *tokens {
 	return b
 }
 
-// take uses one up, and returns how long to wait if there is none.
+// take uses one up, and returns how long to wait if all are used.
 func (m *limitModel) take(name, key string, r mssp.Rate) time.Duration {
 	b := m.bucket(name, key, r)
 	if b.left < 10*time.Second {

@@ -96,7 +96,7 @@ func TestStolenApp(t *testing.T) {
 
 // TestAttackRemovedAppSigns: an App that was removed, blocked or suspended while a
 // request was on its screen, or whose certificate was revoked, does not sign. Another
-// App still can; if there is none, the request ends.
+// App still can; if no other App can, the request ends.
 func TestAttackRemovedAppSigns(t *testing.T) {
 	t.Parallel()
 	ends := map[string]struct {

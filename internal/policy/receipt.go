@@ -11,7 +11,8 @@ import (
 
 // ReceiptMessage checks the text of a receipt in the same way as that of a
 // signature: type (101), prefix (107), length (103). An encrypted text cannot
-// be checked, so a party needs the right to send one (101). The message is returned in the form that the phone gets.
+// be checked, so a party needs the right to send one (101). The message is returned
+// in the form that the phone gets.
 func ReceiptMessage(p *mssp.Party, m *signum.DataToBeSigned) (mime, message string, err error) {
 	switch mime = mimeType(m.MimeType); mime {
 	case signum.MimeText:

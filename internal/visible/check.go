@@ -41,8 +41,9 @@ const (
 // line and paragraph separators; the replacement characters U+FFFC and U+FFFD; invalid
 // UTF-8; more than four marks on one base, and the same mark twice in a row, where a
 // letter such as é counts as its canonical decomposition; more than three line breaks
-// in a row, where lines that show nothing count. Joiners and the emoji variation selector are accepted where they change what is seen: within an RGI
-// emoji sequence, and where RFC 5892, A.1 and A.2, allows them.
+// in a row, where lines that show nothing count. Joiners and the emoji variation
+// selector are accepted where they change what is seen: within an RGI emoji sequence,
+// and where RFC 5892, A.1 and A.2, allows them.
 func Check(s string) error {
 	c := checker{s: s}
 	for c.at < len(s) {

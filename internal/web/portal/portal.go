@@ -34,7 +34,7 @@ type Store interface {
 	Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber, error)
 	RecentTransactions(ctx context.Context, msisdn string, limit int) ([]*mssp.Transaction, error)
 	SetSubscriberState(ctx context.Context, msisdn string, s mssp.SubscriberState) error
-	// Party returns ErrNotFound if there is none.
+	// Party returns ErrNotFound for an unknown AP_ID.
 	Party(ctx context.Context, id string) (*mssp.Party, error)
 	// EndDevice ends a device and changes nothing else in the account. ErrNotFound if
 	// there is no such device.
