@@ -140,6 +140,19 @@ func block(p *webtest.Tab) {
 	p.View("blocked")
 }
 
+// signsAs fails unless Lena can sign on the page, with the same serial as before.
+func (l *live) signsAs(p *webtest.Tab, serial string) {
+	p.T.Helper()
+	got := l.ask(request(lena, greeting))
+	p.View("request")
+	approve(p)
+	p.Says("h1", "Signed")
+	l.signed(got, greeting)
+	if now := l.subscriber(lena).Serial; now != serial {
+		p.T.Errorf("serial %s, before %s", now, serial)
+	}
+}
+
 // TestWalkBlockedApp follows somebody whose only App is blocked: the page says what to
 // do, and with the recovery code the account is the same as before.
 func TestWalkBlockedApp(t *testing.T) {
@@ -175,14 +188,7 @@ func TestWalkBlockedApp(t *testing.T) {
 		t.Error("the account has a recovery code, and got another one")
 	}
 
-	got = l.ask(request(lena, greeting))
-	p.View("request")
-	approve(p)
-	p.Says("h1", "Signed")
-	l.signed(got, greeting)
-	if now := l.subscriber(lena).Serial; now != serial {
-		t.Errorf("serial %s, before %s", now, serial)
-	}
+	l.signsAs(p, serial)
 	p.Forgive()
 }
 
@@ -223,13 +229,6 @@ func TestAttackLostPhone(t *testing.T) {
 	q.Says("h1", "Scan this code")
 	q.Click(`a[href*="/phone?code="]`)
 	setUp(q)
-	got = l.ask(request(lena, greeting))
-	q.View("request")
-	approve(q)
-	q.Says("h1", "Signed")
-	l.signed(got, greeting)
-	if now := l.subscriber(lena).Serial; now != serial {
-		t.Errorf("serial %s, before %s", now, serial)
-	}
+	l.signsAs(q, serial)
 	lost.Forgive()
 }
