@@ -19,14 +19,10 @@ func TestSecurityPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	listed := map[string]bool{}
-	for line := range strings.Lines(string(page)) {
-		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
-		if !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "|---") || strings.TrimSpace(cells[0]) == "threat" {
-			continue
-		}
+	for _, cells := range tableRows(string(page), "threat") {
 		names := regexp.MustCompile("`(TestAttack\\w+)`").FindAllStringSubmatch(cells[len(cells)-1], -1)
 		if len(cells) != 3 || len(names) == 0 {
-			t.Errorf("not a row of threat, what stops it and test: %s", line)
+			t.Errorf("not a row of threat, what stops it and test: %q", cells)
 		}
 		for _, m := range names {
 			listed[m[1]] = true
@@ -48,15 +44,29 @@ func TestSecurityPage(t *testing.T) {
 // attackTests returns the attack tests of all packages and their files.
 func attackTests(t *testing.T) map[string]string {
 	t.Helper()
-	function := regexp.MustCompile(`(?m)^func (TestAttack\w+)\(`)
 	tests := map[string]string{}
+	for path, names := range testFunctions(t) {
+		for _, name := range names {
+			if strings.HasPrefix(name, "TestAttack") {
+				tests[name] = path
+			}
+		}
+	}
+	return tests
+}
+
+// testFunctions returns the names of the tests in each file.
+func testFunctions(t *testing.T) map[string][]string {
+	t.Helper()
+	function := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	tests := map[string][]string{}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		text, err := os.ReadFile(path)
 		for _, m := range function.FindAllStringSubmatch(string(text), -1) {
-			tests[m[1]] = path
+			tests[path] = append(tests[path], m[1])
 		}
 		return err
 	})
@@ -64,4 +74,16 @@ func attackTests(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	return tests
+}
+
+// tableRows returns the cells of the rows of all tables in a document, without those of
+// the headings, of which the first cell is given.
+func tableRows(page, heading string) (rows [][]string) {
+	for line := range strings.Lines(page) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
+		if strings.HasPrefix(line, "|") && !strings.HasPrefix(line, "|---") && strings.TrimSpace(cells[0]) != heading {
+			rows = append(rows, cells)
+		}
+	}
+	return rows
 }

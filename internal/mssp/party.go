@@ -46,6 +46,11 @@ type Party struct {
 	// EncryptedReceipts: the party may send receipts that only the card can read, so that
 	// the service cannot check what the user is shown.
 	EncryptedReceipts bool
+	// UnprefixedReceipts: the texts of receipts need not start with DTBDPrefix.
+	UnprefixedReceipts bool
+	// SubjectNameBase64: answers to profile queries contain X509SubjectName in Base64, as
+	// some clients expect it. Otherwise it is text.
+	SubjectNameBase64 bool
 	Limits            PartyLimits // in place of the service's
 	// Own: the service itself is the party, as the portal is. It is not limited, and
 	// what users cancel there is not held against other parties.

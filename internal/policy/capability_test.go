@@ -208,6 +208,23 @@ func TestReceiptMessage(t *testing.T) {
 	}
 }
 
+// The texts of a party's receipts need no prefix if its setting says so; its texts to
+// sign do.
+func TestReceiptWithoutPrefix(t *testing.T) {
+	p := party()
+	p.UnprefixedReceipts = true
+	m := signum.DataToBeSigned{Data: "Login completed successfully"}
+	if _, text, err := ReceiptMessage(p, &m); err != nil || text != m.Data {
+		t.Errorf("receipt: %q, %v", text, err)
+	}
+	if _, _, err := ReceiptMessage(p, &signum.DataToBeSigned{Data: strings.Repeat("a", 240)}); code(err) != signum.WrongDataLength {
+		t.Errorf("receipt of 240 characters: %v", err)
+	}
+	if _, err := SignatureContent(p, &signum.SignatureRequest{Data: m}, false); code(err) != signum.InappropriateData {
+		t.Errorf("signature: %v", err)
+	}
+}
+
 func TestReceiptDevice(t *testing.T) {
 	type D = mssp.Device
 	rsa := func(d *D) { d.KeyType = signum.RSA }

@@ -63,7 +63,7 @@ func authorised(p *mssp.Party, sent, profile string) error {
 func (c *Content) data(p *mssp.Party, d *signum.DataToBeSigned) error {
 	switch mime := mimeType(d.MimeType); mime {
 	case signum.MimeText:
-		return text(p, d)
+		return text(d, p.DTBDPrefix)
 	case signum.MimeTxnApproval:
 		c.MimeType = mime
 		return c.approval(p, d)
@@ -80,14 +80,14 @@ func mimeType(sent string) string {
 	return mime
 }
 
-func text(p *mssp.Party, d *signum.DataToBeSigned) error {
+func text(d *signum.DataToBeSigned, prefix string) error {
 	if d.Encoding != "" && !strings.EqualFold(d.Encoding, "UTF-8") {
 		return wrong("Encoding of text/plain is not UTF-8")
 	}
 	if err := visible.Check(d.Data); err != nil {
 		return wrong("DataToBeSigned has %v", err)
 	}
-	if !strings.HasPrefix(d.Data, p.DTBDPrefix) {
+	if !strings.HasPrefix(d.Data, prefix) {
 		return signum.NewFault(signum.InappropriateData)
 	}
 	if ok, _, _ := signum.TextFits(d.Data); !ok {

@@ -10,13 +10,17 @@ import (
 )
 
 // ReceiptMessage checks the text of a receipt in the same way as that of a
-// signature: type (101), prefix (107), length (103). An encrypted text cannot
+// signature: type (101), prefix (107) unless the party's receipts need none, length (103). An encrypted text cannot
 // be checked, so a party needs the right to send one (101). The message is returned
 // in the form that the phone gets.
 func ReceiptMessage(p *mssp.Party, m *signum.DataToBeSigned) (mime, message string, err error) {
 	switch mime = mimeType(m.MimeType); mime {
 	case signum.MimeText:
-		return mime, m.Data, text(p, m)
+		prefix := p.DTBDPrefix
+		if p.UnprefixedReceipts {
+			prefix = ""
+		}
+		return mime, m.Data, text(m, prefix)
 	case signum.MimeRSAMessage:
 		if !p.EncryptedReceipts {
 			return mime, "", wrong("Encrypted receipts are not allowed for this AP")

@@ -29,6 +29,7 @@ var migrationNames = []string{
 	"0011_limits",
 	"0012_replaced",
 	"0013_identities",
+	"0014_party_settings",
 }
 
 const (

@@ -64,7 +64,8 @@ func (c *parties) forget(id string) {
 
 const partyColumns = `
 SELECT ap_pwd, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang,
-    auto_activation, test_numbers, geofence, limits, own, name, logo, encrypted_receipts
+    auto_activation, test_numbers, geofence, limits, own, name, logo, encrypted_receipts,
+    unprefixed_receipts, subject_name_base64
 FROM parties WHERE id = $1`
 
 var (
@@ -82,7 +83,8 @@ type partyRow struct {
 func (r *partyRow) dest() []any {
 	p := &r.p
 	return []any{&p.PasswordHash, &p.DTBDPrefix, &r.pins, &r.profiles, &p.AuthProfile1, &r.services, &p.DefaultLang,
-		&p.AutoActivation, &p.TestNumbers, &r.geofence, &r.limits, &p.Own, &p.Name, &p.Logo, &p.EncryptedReceipts}
+		&p.AutoActivation, &p.TestNumbers, &r.geofence, &r.limits, &p.Own, &p.Name, &p.Logo, &p.EncryptedReceipts,
+		&p.UnprefixedReceipts, &p.SubjectNameBase64}
 }
 
 func (r *partyRow) party() (*mssp.Party, error) {
@@ -146,8 +148,9 @@ func (s *Store) Pins(ctx context.Context) (all []mssp.Pin, err error) {
 
 var upsertParty = &query{text: `
 INSERT INTO parties (id, ap_pwd, dtbd_prefix, pins, profiles, auth_profile1, services, default_lang,
-    auto_activation, test_numbers, geofence, limits, own, name, logo, encrypted_receipts)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    auto_activation, test_numbers, geofence, limits, own, name, logo, encrypted_receipts,
+    unprefixed_receipts, subject_name_base64)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ON CONFLICT (id) DO UPDATE SET
     ap_pwd          = excluded.ap_pwd,
     dtbd_prefix     = excluded.dtbd_prefix,
@@ -163,7 +166,9 @@ ON CONFLICT (id) DO UPDATE SET
     own             = excluded.own,
     name            = excluded.name,
     logo            = excluded.logo,
-    encrypted_receipts = excluded.encrypted_receipts`}
+    encrypted_receipts = excluded.encrypted_receipts,
+    unprefixed_receipts = excluded.unprefixed_receipts,
+    subject_name_base64 = excluded.subject_name_base64`}
 
 // PutParty implements mssp.Store.
 func (s *Store) PutParty(ctx context.Context, p *mssp.Party) error {
@@ -239,7 +244,7 @@ func partyArgs(p *mssp.Party) ([]any, error) {
 	}
 	return []any{p.ID, p.PasswordHash, p.DTBDPrefix, encodeList(pins), encodeList(p.Profiles),
 		p.AuthProfile1, encodeList(p.Services), p.DefaultLang, p.AutoActivation, p.TestNumbers, geofence,
-		limits, p.Own, p.Name, p.Logo, p.EncryptedReceipts}, nil
+		limits, p.Own, p.Name, p.Logo, p.EncryptedReceipts, p.UnprefixedReceipts, p.SubjectNameBase64}, nil
 }
 
 // encodeList writes texts as a JSON array.

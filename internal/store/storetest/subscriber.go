@@ -170,6 +170,7 @@ func testParty(t *testing.T, d *database) {
 		Own:            true,
 
 		Name: "Beispiel AG", Logo: "0123abcd", EncryptedReceipts: true,
+		UnprefixedReceipts: true, SubjectNameBase64: true,
 	}
 	bare := &mssp.Party{ID: "http://bare.example"}
 	must(t, s.PutParty(t.Context(), full))
@@ -182,10 +183,12 @@ func testParty(t *testing.T, d *database) {
 	changed.PasswordHash, changed.DefaultLang = "", ""
 	changed.Limits, changed.Own = mssp.PartyLimits{MaxOpen: 1}, false
 	changed.Name, changed.Logo, changed.EncryptedReceipts = "Autre SA", "", false
+	changed.UnprefixedReceipts = false
 	changed.AutoActivation, changed.Geofence = false, mssp.PartyGeofence{Verbose: true}
 	must(t, s.PutParty(t.Context(), &changed))
 	check(&changed)
 	changed.TestNumbers, changed.Geofence = false, mssp.PartyGeofence{}
+	changed.UnprefixedReceipts, changed.SubjectNameBase64 = true, false
 	changed.Limits = mssp.PartyLimits{}
 	must(t, s.PutParty(t.Context(), &changed))
 	check(&changed)
