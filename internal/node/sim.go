@@ -78,7 +78,7 @@ func (n *Node) newSMSC() (*smpp.Client, error) {
 	}
 	out := smpp.ClientConfig{
 		Addr: string(c.Address), SystemID: c.SystemID, Password: c.Password.Reveal(), SystemType: c.SystemType,
-		Binds: c.Binds, Window: c.Window,
+		Sessions: smpp.Sessions{Transceivers: c.Binds}, Window: c.Window,
 		EnquireLink: c.EnquireLink, ResponseTimeout: c.ResponseTimeout, DialTimeout: c.DialTimeout,
 		Events: n.events, Logger: n.deps.Logger,
 		Deliver: func(ctx context.Context, d *smpp.DeliverSM, e *event.Event) smpp.Status {

@@ -167,7 +167,7 @@ func (p *path) wire(n *node) (err error) {
 	}
 	parts := p.seen.assembler()
 	cc := smpp.ClientConfig{
-		Addr: p.smsc.Addr(), SystemID: smscUser, Password: smscPassword, Binds: 2, Window: 100,
+		Addr: p.smsc.Addr(), SystemID: smscUser, Password: smscPassword, Sessions: smpp.Sessions{Transceivers: 2}, Window: 100,
 		Deliver: func(ctx context.Context, d *smpp.DeliverSM, e *event.Event) smpp.Status {
 			st := n.channel.Deliver(ctx, d, e)
 			p.seen.delivered(parts, d, st)

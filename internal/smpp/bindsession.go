@@ -10,13 +10,17 @@ import (
 // bindSession is one bound connection of a client.
 type bindSession struct {
 	c      *Client
+	mode   CommandID
 	conn   *conn
 	window chan struct{} // an element for each submit_sm without a response
 	stop   chan struct{} // closed: offer no more of the window
 }
 
+// submits reports whether the session carries submit_sm.
+func (s *bindSession) submits() bool { return s.mode != CmdBindReceiver }
+
 func (s *bindSession) bind(ctx context.Context) error {
-	r, err := s.conn.send(s.c.cfg.bind(), func() {})
+	r, err := s.conn.send(s.c.cfg.bind(s.mode), func() {})
 	if err != nil {
 		return s.conn.ended()
 	}
@@ -89,6 +93,10 @@ func (s *bindSession) handle(p PDU) {
 	d, ok := p.Body.(*DeliverSM)
 	if !ok {
 		s.conn.respond(p.Sequence, StatusInvCmdID, GenericNack{})
+		return
+	}
+	if s.mode == CmdBindTransmitter {
+		s.conn.respond(p.Sequence, StatusInvBindStatus, &DeliverSMResp{})
 		return
 	}
 	e := s.c.cfg.Events.Begin(entrance, opDeliver, s.conn.source)

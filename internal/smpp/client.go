@@ -33,7 +33,7 @@ type ClientConfig struct {
 	SystemID   string      // at most 15 characters
 	Password   string      // at most 8
 	SystemType string      // at most 12
-	Binds      int         // transceiver sessions; default 1
+	Sessions   Sessions    // by mode; default one transceiver
 	Window     int         // per bind: submit_sm without a response, and deliver_sm being handled
 
 	EnquireLink     time.Duration // silence after which enquire_link is sent
@@ -44,7 +44,7 @@ type ClientConfig struct {
 	MinBackoff, MaxBackoff time.Duration
 
 	// Deliver handles a message or receipt; its status is the answer. It is
-	// called concurrently, up to Binds * Window times; further messages are
+	// called concurrently, up to Window times per session; further messages are
 	// answered with StatusRxTempError. Its context ends after ResponseTimeout,
 	// and it must return then. It completes the event: Op, what it knows of the
 	// message, and the Reason if the message had no effect; the Cause if the
@@ -55,17 +55,19 @@ type ClientConfig struct {
 	// Trace gets each PDU, without passwords, as it is sent or received. It must
 	// neither block nor change the PDU.
 	Trace func(sent bool, pdu PDU, at time.Time)
-	Dial  func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Changed is told which sessions are bound whenever that changes. It must not block.
+	Changed func(Sessions)
+	Dial    func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// Client is an ESME: it keeps transceiver sessions with one SMSC.
+// Client is an ESME: it keeps sessions with one SMSC.
 type Client struct {
 	cfg      ClientConfig
 	log      *slog.Logger
 	ready    chan *bindSession // with a reserved slot of its window
 	stopped  chan struct{}
 	started  atomic.Bool
-	bound    atomic.Int32
+	present  presence
 	throttle *throttle
 	slots    chan struct{} // for Deliver
 	poison   *poison       // messages that made Deliver panic
@@ -77,17 +79,20 @@ type Client struct {
 
 // NewClient checks the configuration. Run connects.
 func NewClient(cfg ClientConfig) (*Client, error) {
-	bind := PDU{Sequence: 1, Body: cfg.bind()}
+	bind := PDU{Sequence: 1, Body: cfg.bind(CmdBindTransceiver)}
 	if _, err := bind.Marshal(); err != nil {
 		return nil, err
 	}
 	if cfg.Addr == "" {
 		return nil, errors.New("smpp: no address of an SMSC")
 	}
-	if cfg.Binds < 0 || cfg.Window < 0 {
-		return nil, errors.New("smpp: a negative number of binds or window size")
+	if cfg.Window < 0 {
+		return nil, errors.New("smpp: a negative window size")
 	}
-	cfg.Binds = cmp.Or(cfg.Binds, 1)
+	var err error
+	if cfg.Sessions, err = cfg.Sessions.withDefaults(); err != nil {
+		return nil, err
+	}
 	cfg.Window = cmp.Or(cfg.Window, DefaultWindow)
 	cfg.EnquireLink = cmp.Or(cfg.EnquireLink, DefaultEnquireLink)
 	cfg.ResponseTimeout = cmp.Or(cfg.ResponseTimeout, DefaultResponseTimeout)
@@ -115,19 +120,17 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		cfg: cfg, log: cfg.Logger.With("smsc", cfg.Addr),
 		ready: make(chan *bindSession), stopped: make(chan struct{}),
 		throttle: newThrottle(cfg.MinBackoff, cfg.MaxBackoff),
-		slots:    make(chan struct{}, cfg.Binds*cfg.Window),
+		slots:    make(chan struct{}, cfg.Sessions.Deliver()*cfg.Window),
+		present:  presence{changed: cfg.Changed},
 		poison:   newPoison(),
 	}, nil
 }
 
-func (cfg *ClientConfig) bind() *Bind {
+func (cfg *ClientConfig) bind(mode CommandID) *Bind {
 	return &Bind{
-		Mode: CmdBindTransceiver, SystemID: cfg.SystemID, Password: cfg.Password, SystemType: cfg.SystemType, Version: version3_4,
+		Mode: mode, SystemID: cfg.SystemID, Password: cfg.Password, SystemType: cfg.SystemType, Version: version3_4,
 	}
 }
-
-// Bound returns the number of sessions that are bound now.
-func (c *Client) Bound() int { return int(c.bound.Load()) }
 
 // Run keeps the sessions bound until the context ends. Then it waits for the
 // outstanding responses and for Deliver, and unbinds; each of these takes at most
@@ -138,10 +141,10 @@ func (c *Client) Run(ctx context.Context) error {
 		return ErrClosed
 	}
 	var binds sync.WaitGroup
-	for range c.cfg.Binds {
+	for _, mode := range c.cfg.Sessions.modes() {
 		binds.Go(func() {
 			defer event.Rescue(c.log, "SMPP bind")
-			c.keepBound(ctx)
+			c.keepBound(ctx, mode)
 		})
 	}
 	<-ctx.Done()
@@ -153,11 +156,11 @@ func (c *Client) Run(ctx context.Context) error {
 
 // keepBound binds again each time a session ends. The pause before it doubles
 // until a session has lasted longer than the pause before that session.
-func (c *Client) keepBound(ctx context.Context) {
+func (c *Client) keepBound(ctx context.Context, mode CommandID) {
 	pause := c.cfg.MinBackoff
 	for ctx.Err() == nil {
 		start := time.Now()
-		err := c.session(ctx)
+		err := c.session(ctx, mode)
 		if ctx.Err() != nil {
 			return
 		}
@@ -166,7 +169,7 @@ func (c *Client) keepBound(ctx context.Context) {
 		}
 		wait := jitter(pause)
 		pause = min(2*pause, c.cfg.MaxBackoff)
-		c.log.Warn("SMPP session ended", "err", err, "retry_in", wait)
+		c.log.Warn("SMPP session ended", "mode", mode.String(), "err", err, "retry_in", wait)
 		sleep(ctx, wait)
 	}
 }
@@ -184,13 +187,13 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // session binds once and returns why the session ended.
-func (c *Client) session(ctx context.Context) (err error) {
+func (c *Client) session(ctx context.Context, mode CommandID) (err error) {
 	defer event.RescueTo(&err, c.log, "SMPP session")
 	nc, err := c.dial(ctx)
 	if err != nil {
 		return err
 	}
-	s := &bindSession{c: c, window: make(chan struct{}, c.cfg.Window), stop: make(chan struct{})}
+	s := &bindSession{c: c, mode: mode, window: make(chan struct{}, c.cfg.Window), stop: make(chan struct{})}
 	s.conn = newConn(nc, connConfig{
 		enquire: c.cfg.EnquireLink, respond: c.cfg.ResponseTimeout, trace: c.cfg.Trace, events: c.cfg.Events, log: c.log,
 	})
@@ -204,16 +207,18 @@ func (c *Client) session(ctx context.Context) (err error) {
 		running.Wait()
 		return err
 	}
-	c.log.Info("SMPP bound")
-	c.bound.Add(1)
+	c.log.Info("SMPP bound", "mode", mode.String())
+	c.present.add(mode, 1)
 	var offering sync.WaitGroup
-	offering.Go(s.offer)
+	if s.submits() {
+		offering.Go(s.offer)
+	}
 	select {
 	case <-s.conn.closing:
 	case <-s.conn.done:
 	case <-ctx.Done():
 	}
-	c.bound.Add(-1)
+	c.present.add(mode, -1)
 	close(s.stop)
 	offering.Wait()
 	if ctx.Err() != nil {

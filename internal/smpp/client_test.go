@@ -135,7 +135,7 @@ func TestWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		open, most := map[*Session]int{}, map[*Session]int{}
-		p := newPair(t, ClientConfig{Binds: 3, Window: 4}, ServerConfig{
+		p := newPair(t, ClientConfig{Sessions: Sessions{Transceivers: 3}, Window: 4}, ServerConfig{
 			Submit: submits(func(ctx context.Context, s *Session, _ *SubmitSM) (string, Status) {
 				mu.Lock()
 				open[s]++

@@ -7,7 +7,7 @@
 //
 // A PDU has a header (status, sequence number) and a Body. Parse and PDU.Marshal
 // are the codec; they enforce the lengths that the specification allows. A Client
-// keeps several transceiver sessions, spreads messages over them and binds again
+// keeps several sessions, spreads messages over those that may send, and binds again
 // when a session ends. A Server accepts transmitters, receivers and transceivers.
 // Both are built on conn: one reader, one writer with a bounded queue, the
 // outstanding requests, and the enquire_link timer. Every wait has a timeout, and
@@ -18,7 +18,7 @@
 // SMSC cannot fill it. A message that makes the handler panic is answered with a
 // temporary error; at its third delivery it is acknowledged and dropped.
 //
-//	client.go, bindsession.go, deliver.go    the ESME; poison.go, event.go, throttle.go help it
+//	client.go, bindsession.go, deliver.go    the ESME; presence.go, poison.go, event.go, throttle.go help it
 //	server.go, session.go                    the SMSC
 //	conn.go                                  a connection of either side
 //	pdu.go, bind.go, message.go, field.go    the codec; receipt.go, time.go, status.go: parts of messages

@@ -118,7 +118,7 @@ func TestStorm(t *testing.T) {
 		return "1", StatusOK
 	})}, nil)
 	c := run(t, ClientConfig{
-		Addr: addr, Binds: 3, MinBackoff: 2 * time.Millisecond, MaxBackoff: 20 * time.Millisecond, Window: 5,
+		Addr: addr, Sessions: Sessions{Transceivers: 3}, MinBackoff: 2 * time.Millisecond, MaxBackoff: 20 * time.Millisecond, Window: 5,
 		Deliver: func(context.Context, *DeliverSM, *event.Event) Status { delivered.Add(1); return StatusOK },
 	})
 	var wg sync.WaitGroup

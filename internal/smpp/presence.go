@@ -1,0 +1,109 @@
+package smpp
+
+import (
+	"errors"
+	"sync"
+)
+
+// Sessions counts the sessions of a client by what they may do.
+type Sessions struct {
+	Transceivers int // submit_sm and deliver_sm
+	Transmitters int // submit_sm only
+	Receivers    int // deliver_sm only
+}
+
+// Total is the number of all sessions.
+func (s Sessions) Total() int { return s.Transceivers + s.Transmitters + s.Receivers }
+
+// Submit is the number of sessions that carry submit_sm.
+func (s Sessions) Submit() int { return s.Transceivers + s.Transmitters }
+
+// Deliver is the number of sessions that carry deliver_sm.
+func (s Sessions) Deliver() int { return s.Transceivers + s.Receivers }
+
+// BothWays reports whether messages can be sent and received.
+func (s Sessions) BothWays() bool { return s.Submit() > 0 && s.Deliver() > 0 }
+
+func (s *Sessions) add(mode CommandID, n int) {
+	switch mode {
+	case CmdBindTransmitter:
+		s.Transmitters += n
+	case CmdBindReceiver:
+		s.Receivers += n
+	default:
+		s.Transceivers += n
+	}
+}
+
+// modes lists the mode of each session.
+func (s Sessions) modes() []CommandID {
+	var list []CommandID
+	for range s.Transceivers {
+		list = append(list, CmdBindTransceiver)
+	}
+	for range s.Transmitters {
+		list = append(list, CmdBindTransmitter)
+	}
+	for range s.Receivers {
+		list = append(list, CmdBindReceiver)
+	}
+	return list
+}
+
+// withDefaults is one transceiver if no session is configured.
+func (s Sessions) withDefaults() (Sessions, error) {
+	switch {
+	case s.Transceivers < 0 || s.Transmitters < 0 || s.Receivers < 0:
+		return s, errors.New("smpp: a negative number of sessions")
+	case s.Total() == 0:
+		s.Transceivers = 1
+	case !s.BothWays():
+		return s, errors.New("smpp: transmitters and receivers need each other")
+	}
+	return s, nil
+}
+
+// presence counts the sessions that are bound now.
+type presence struct {
+	changed func(Sessions) // may be nil
+
+	mu  sync.Mutex
+	now Sessions
+}
+
+func (p *presence) sessions() Sessions {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now
+}
+
+func (p *presence) add(mode CommandID, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now.add(mode, n)
+	if p.changed != nil {
+		p.changed(p.now) // with the lock held: the counts arrive in their order
+	}
+}
+
+// Wanted returns the sessions that the client keeps.
+func (c *Client) Wanted() Sessions { return c.cfg.Sessions }
+
+// Sessions returns the sessions that are bound now.
+func (c *Client) Sessions() Sessions { return c.present.sessions() }
+
+// Bound returns the number of sessions that are bound now. It is 0 unless messages can
+// be both sent and received: without receivers no answer of a phone arrives.
+func (c *Client) Bound() int {
+	s := c.present.sessions()
+	if !s.BothWays() {
+		return 0
+	}
+	return s.Total()
+}
+
+// Throttled reports whether messages wait because the SMSC throttles.
+func (c *Client) Throttled() bool {
+	closed, _ := c.throttle.state()
+	return closed
+}
