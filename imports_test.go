@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"internal/engine":          {"", "internal/event", "internal/limit", "internal/mssp", "internal/cms", "internal/password", "internal/policy"},
 	"internal/event":           {"", "internal/mssp"},
 	"internal/event/eventtest": {"internal/event"},
+	"internal/interop":         {},
 	"internal/lang":            {},
 	"internal/limit":           {},
 	"internal/password":        {"internal/limit"},

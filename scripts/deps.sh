@@ -13,9 +13,13 @@ need openssl openssl
 need curl curl
 need xmllint libxml2-utils          # validates SOAP messages
 need gcc gcc                        # for the race detector
-need keytool default-jre-headless   # reads the trust store as Java does
+need keytool default-jdk-headless   # reads the trust store as Java does
+need javac default-jdk-headless     # compiles clients in Java
+need mvn maven                      # fetches what they are made of
+need php php-cli                    # SoapClient
 need node nodejs                    # runs another SMSC
 need npm npm                        # fetches it, and axe-core for the pages
+php -n -d extension=soap -r 'exit(class_exists("SoapClient") ? 0 : 1);' >/dev/null 2>&1 || missing="$missing php-soap"
 [ -x /usr/sbin/bearerbox ] || need bearerbox kannel # another ESME
 [ -x /usr/bin/chromium ] || missing="$missing chromium" # is the phone of the pages
 echo '#include <stdlib.h>' | ${CC:-gcc} -E - >/dev/null 2>&1 || missing="$missing libc6-dev"

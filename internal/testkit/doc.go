@@ -1,7 +1,7 @@
 // Package testkit has what the tests of several packages need: a clock that is set
 // by hand, a log and a list of events that goroutines write to, keys, the programs
-// that serve as witnesses (openssl, Chromium), and the rule for programs that are
-// not installed.
+// that serve as witnesses (openssl, Chromium), the packages of other languages that
+// tests run, and the rule for programs that are not installed.
 //
 // The rule is [Missing]: a test that needs a program skips itself on a
 // developer's machine and says what to install; it fails in CI, where the
