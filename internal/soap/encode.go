@@ -94,15 +94,17 @@ func closePart(dst []byte, f edge.Form, op signum.Operation, part string) []byte
 	return append(dst, tail...)
 }
 
-// appendHead writes AP_Info and MSSP_Info. The public schema requires AP_PWD,
-// so it is written even if it is empty.
+// appendHead writes AP_Info and MSSP_Info. The attributes of AP_Info keep this
+// order, because a client that cuts the answer into words reads them by
+// position. The public schema requires AP_PWD, so it is written even if it is
+// empty.
 func appendHead(dst []byte, h *signum.Header) []byte {
 	dst = append(dst, `<mss:AP_Info AP_ID="`...)
 	dst = escape(dst, h.AP.ID, true)
-	dst = append(dst, `" AP_PWD="`...)
-	dst = escape(dst, h.AP.Password, true)
 	dst = append(dst, `" AP_TransID="`...)
 	dst = escape(dst, h.AP.TransID, true)
+	dst = append(dst, `" AP_PWD="`...)
+	dst = escape(dst, h.AP.Password, true)
 	dst = append(dst, `" Instant="`...)
 	dst = escape(dst, h.AP.Instant, true)
 	dst = append(dst, `"/><mss:MSSP_Info Instant="`...)

@@ -52,7 +52,7 @@ var content = map[string]struct{ attrs, children string }{
 	"MSS_StatusResp":               {"MajorVersion MinorVersion", "mss:AP_Info mss:MSSP_Info mss:MobileUser mss:MSS_Signature? mss:Status"},
 	"MSS_ReceiptResp":              {"MajorVersion MinorVersion", "mss:AP_Info mss:MSSP_Info mss:Status"},
 	"MSS_ProfileResp":              {"MajorVersion MinorVersion", "mss:AP_Info mss:MSSP_Info mss:SignatureProfile* mss:Status"},
-	"mss:AP_Info":                  {"AP_ID AP_PWD AP_TransID Instant", ""},
+	"mss:AP_Info":                  {"AP_ID AP_TransID AP_PWD Instant", ""},
 	"mss:MSSP_Info":                {"Instant", "mss:MSSP_ID"},
 	"mss:MSSP_ID":                  {"", "mss:URI"},
 	"mss:URI":                      {"", "text"},
