@@ -1,7 +1,5 @@
 package signum
 
-import "time"
-
 // Operation is one call of the MSS interface (TS 102 204, clause 7).
 type Operation string
 
@@ -188,7 +186,3 @@ type StatusResponse struct {
 
 func (*SignatureResponse) response() {}
 func (*StatusResponse) response()    {}
-
-// FormatInstant writes t as an xs:dateTime in the form of the answers: UTC with
-// milliseconds.
-func FormatInstant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

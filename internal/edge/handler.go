@@ -209,9 +209,12 @@ func (h *handler) decode(body []byte) (req signum.Request, form Form, err error)
 }
 
 func (h *handler) readBody(buf *bytes.Buffer, w http.ResponseWriter, r *http.Request) error {
+	compressed, err := gzipped(r.Header)
+	if err != nil {
+		return err
+	}
 	var src io.Reader = http.MaxBytesReader(w, r.Body, h.MaxBody)
-	// Any other encoding, such as "UTF-8", is ignored.
-	if strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") {
+	if compressed {
 		z, err := gzip.NewReader(src)
 		if err != nil {
 			return signum.Faultf(signum.WrongParam, "Body is not gzip")

@@ -95,7 +95,7 @@ func serve(t *testing.T, o Options, certs ...tls.Certificate) (*httptest.Server,
 	o.Logger = slog.New(slog.NewTextHandler(log, nil))
 	mux := http.NewServeMux()
 	Register(mux, o, lineWire{})
-	srv := httptest.NewUnstartedServer(mux)
+	srv := httptest.NewUnstartedServer(TolerateSlashes(mux))
 	srv.TLS = TLSConfig(new(tls.Config), tls.Certificate{})
 	srv.TLS.Certificates = nil // httptest brings its own
 	srv.StartTLS()
@@ -165,6 +165,19 @@ func TestLimits(t *testing.T) {
 		{"no type", strings.NewReader("hello"), nil, 200, "hello"},
 		{"wrong type", strings.NewReader("hello"), []string{"Content-Type", "text/csv"}, 500, "101 WRONG_PARAM: This endpoint does not accept this Content-Type"},
 		{"gzip", zipped("hello"), []string{"Content-Encoding", "gzip"}, 200, "hello"},
+		{"x-gzip", zipped("hello"), []string{"Content-Encoding", "x-gzip"}, 200, "hello"},
+		{"gzip in capitals", zipped("hello"), []string{"Content-Encoding", "GZip"}, 200, "hello"},
+		{"gzip in a list", zipped("hello"), []string{"Content-Encoding", "identity, X-GZIP ,"}, 200, "hello"},
+		{"gzip and a character set", zipped("hello"), []string{"Content-Encoding", "gzip, utf-8"}, 200, "hello"},
+		{"gzip twice", zipped("hello"), []string{"Content-Encoding", "gzip, x-gzip"}, 500, "101 WRONG_PARAM: Content-Encoding names gzip twice"},
+		{"identity", strings.NewReader("hello"), []string{"Content-Encoding", "Identity"}, 200, "hello"},
+		{"no encoding", strings.NewReader("hello"), []string{"Content-Encoding", ""}, 200, "hello"},
+		{"br", strings.NewReader("hello"), []string{"Content-Encoding", "br"}, 500, "101 WRONG_PARAM: Content-Encoding br is not supported: send the body as it is, or compress it with gzip"},
+		{"deflate", strings.NewReader("hello"), []string{"Content-Encoding", "Deflate"}, 500, "Content-Encoding deflate is not supported"},
+		{"zstd in a list", strings.NewReader("hello"), []string{"Content-Encoding", "gzip, zstd"}, 500, "Content-Encoding zstd is not supported"},
+		{"unknown encoding", strings.NewReader("hello"), []string{"Content-Encoding", "aes128gcm"}, 500, "Content-Encoding aes128gcm is not supported"},
+		{"encoding that is no name", strings.NewReader("hello"), []string{"Content-Encoding", `<b>"`}, 500, "101 WRONG_PARAM: Content-Encoding is not supported"},
+		{"encoding that is too long", strings.NewReader("hello"), []string{"Content-Encoding", strings.Repeat("x", 99)}, 500, "101 WRONG_PARAM: Content-Encoding is not supported"},
 		{"meaningless encoding", strings.NewReader("hello"), []string{"Content-Encoding", "UTF-8"}, 200, "hello"},
 		{"not gzip", strings.NewReader("hello"), []string{"Content-Encoding", "gzip"}, 500, "101 WRONG_PARAM: Body is not gzip"},
 		{"gzip bomb", zipped(big), []string{"Content-Encoding", "gzip"}, 500, "101 WRONG_PARAM: Body is larger than 1000 bytes"},
@@ -321,11 +334,15 @@ func TestDocuments(t *testing.T) {
 		contentType, body string
 	}{
 		"/line?contract":   {200, "text/contract", "at " + srv.URL},
-		"/line?CONTRACT":   {405, "text/plain; charset=utf-8", "Messages are sent with POST; the contract is at ?contract\n"},
+		"/line?CONTRACT":   {200, "text/contract", "at " + srv.URL},
+		"/line?Contract=":  {200, "text/contract", "at " + srv.URL},
+		"/line?contracts":  {405, "text/plain; charset=utf-8", "Messages are sent with POST; the contract is at ?contract\n"},
 		"/line":            {405, "text/plain; charset=utf-8", "Messages are sent with POST; the contract is at ?contract\n"},
 		"/contract":        {200, "text/contract", "of " + srv.URL},
 		"/contract?x=y":    {200, "text/contract", "of " + srv.URL},
-		"/line/?contract=": {404, "text/plain; charset=utf-8", "404 page not found\n"},
+		"/line/?contract=": {200, "text/contract", "at " + srv.URL},
+		"//contract//":     {200, "text/contract", "of " + srv.URL},
+		"/contract/x":      {404, "text/plain; charset=utf-8", "404 page not found\n"},
 	} {
 		resp, err := c.Get(srv.URL + path)
 		if err != nil {

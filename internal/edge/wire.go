@@ -30,7 +30,7 @@ type Endpoint struct {
 // certificate, because people read it before they write a client.
 type Document struct {
 	Path        string
-	Query       string // the query that asks for it, such as wsdl; empty: none is needed
+	Query       string // the query that asks for it, such as wsdl, in any case; empty: none is needed
 	ContentType string
 	// Body returns the document for clients that reach the service by the base URL,
 	// https://host:port.

@@ -198,7 +198,7 @@ func (e *Engine) responseHeader(h *signum.Header) signum.Header {
 		AP:      h.AP,
 		MSSP:    signum.MSSPInfo{URI: e.cfg.MSSPURI, Instant: signum.FormatInstant(e.cfg.Clock.Now())},
 	}
-	if at, err := time.Parse(time.RFC3339Nano, h.AP.Instant); err == nil {
+	if at, ok := signum.ParseInstant(h.AP.Instant); ok {
 		out.AP.Instant = signum.FormatInstant(at)
 	}
 	return out

@@ -25,7 +25,7 @@ func (n *Node) newEdge(context.Context) error {
 // through, because the certificate of the application provider is part of it, so
 // it cannot add the header: one that arrives was made by the application provider.
 func (n *Node) mssHandler() http.Handler {
-	handler := edge.RefuseBrowsers(n.events, n.mss)
+	handler := edge.RefuseBrowsers(n.events, edge.TolerateSlashes(n.mss))
 	if n.deps.WrapMSS != nil {
 		handler = n.deps.WrapMSS(handler)
 	}

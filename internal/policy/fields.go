@@ -202,8 +202,8 @@ func header(h *signum.Header, now time.Time, skew time.Duration) (time.Time, err
 	if !tokenLike(h.AP.TransID) {
 		return time.Time{}, wrong("AP_TransID is not a token of at most %d characters", maxTransID)
 	}
-	at, err := time.Parse(time.RFC3339Nano, h.AP.Instant)
-	if err != nil {
+	at, ok := signum.ParseInstant(h.AP.Instant)
+	if !ok {
 		return at, wrong("Instant is not a dateTime with a time zone")
 	}
 	at = at.Truncate(time.Microsecond).UTC()

@@ -94,6 +94,9 @@ func TestSignatureFields(t *testing.T) {
 		{"Instant with offset", func(r *R) { r.AP.Instant = "2026-03-01T14:00:00.123456789+02:00" }, 0},
 		{"Instant without fraction", func(r *R) { r.AP.Instant = "2026-03-01T12:00:00Z" }, 0},
 		{"Instant without zone", func(r *R) { r.AP.Instant = "2026-03-01T12:00:00" }, 101},
+		{"Instant with a comma", func(r *R) { r.AP.Instant = "2026-03-01T12:00:00,5Z" }, 101},
+		{"Instant with one digit", func(r *R) { r.AP.Instant = "2026-03-01T7:00:00-05:00" }, 101},
+		{"Instant beyond 14:00", func(r *R) { r.AP.Instant = "2026-03-02T03:00:00+15:00" }, 101},
 		{"Instant garbage", func(r *R) { r.AP.Instant = "now" }, 101},
 		{"Instant 5 min early", func(r *R) { r.AP.Instant = "2026-03-01T11:55:00Z" }, 0},
 		{"Instant over 5 min early", func(r *R) { r.AP.Instant = "2026-03-01T11:54:59.999Z" }, 101},
@@ -121,6 +124,35 @@ func TestSignatureFields(t *testing.T) {
 	want := Fields{Instant: now.Add(123456 * time.Microsecond), MSISDN: "+41791234567", Async: true, Timeout: 20 * time.Second, Lang: "fr"}
 	if err != nil || f != want {
 		t.Errorf("got %+v, %v, want %+v", f, err, want)
+	}
+}
+
+// TestMidnight: the end of a day and the beginning of the next are one instant in
+// every request, so neither spelling repeats a call.
+func TestMidnight(t *testing.T) {
+	midnight := now.Truncate(24 * time.Hour)
+	var seen []time.Time
+	for _, instant := range []string{"2026-02-28T24:00:00Z", "2026-03-01T00:00:00.000Z", "2026-02-28T24:00:00.0-00:00"} {
+		r := request(func(r *signum.SignatureRequest) { r.AP.Instant = instant })
+		f, err := SignatureFields(party(), r, midnight, DefaultSkew)
+		if err != nil || !f.Instant.Equal(midnight) {
+			t.Errorf("%s: %s, %v", instant, f.Instant, err)
+		}
+		seen = append(seen, f.Instant)
+		h := r.Header
+		h.Version = signum.Version{}
+		if err := StatusFields(&signum.StatusRequest{Header: h, TransID: "h1"}, midnight, DefaultSkew); err != nil {
+			t.Errorf("status query: %v", err)
+		}
+		if _, err := CheckReceipt(&signum.ReceiptRequest{Header: h, TransID: "h1", MSISDN: r.MSISDN, Message: r.Data}, midnight, DefaultSkew); err != nil {
+			t.Errorf("receipt: %v", err)
+		}
+		if _, _, err := CheckProfile(&signum.ProfileRequest{Header: h, MSISDN: r.MSISDN}, midnight, DefaultSkew); err != nil {
+			t.Errorf("profile query: %v", err)
+		}
+	}
+	if seen[0] != seen[1] || seen[1] != seen[2] {
+		t.Errorf("three instants: %v", seen)
 	}
 }
 

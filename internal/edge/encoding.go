@@ -1,0 +1,41 @@
+package edge
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/signum-mssp/signum"
+)
+
+// gzipped reports whether a body is compressed with gzip. What says that a body is
+// as it is, and the name of a character set, which clients write in the wrong
+// header, have no meaning. Any other encoding is refused by its name, because the
+// decoder would only say that the body is malformed.
+func gzipped(h http.Header) (bool, error) {
+	found := false
+	for _, line := range h["Content-Encoding"] {
+		for name := range strings.SplitSeq(line, ",") {
+			switch name = strings.ToLower(strings.Trim(name, " \t")); name {
+			case "", "identity", "utf-8", "utf8":
+			case "gzip", "x-gzip":
+				if found {
+					return false, signum.Faultf(signum.WrongParam, "Content-Encoding names gzip twice: compress the body once")
+				}
+				found = true
+			default:
+				return false, signum.Faultf(signum.WrongParam, "Content-Encoding %sis not supported: send the body as it is, or compress it with gzip", named(name))
+			}
+		}
+	}
+	return found, nil
+}
+
+// named returns the name of an encoding with a space after it, if it is short and
+// consists of letters, digits and the signs that such names have.
+func named(encoding string) string {
+	const signs = "0123456789abcdefghijklmnopqrstuvwxyz-_.+"
+	if len(encoding) > 32 || strings.Trim(encoding, signs) != "" {
+		return ""
+	}
+	return encoding + " "
+}

@@ -1,0 +1,135 @@
+package sandbox
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/lab/person"
+)
+
+// spelling is a request as some client writes it: where it is sent, what is added to the
+// header, what is changed in the body.
+type spelling struct {
+	name     string
+	path     string // instead of that of the signature
+	encoding string // Content-Encoding
+	change   func(body string) string
+	fault    string // code and a part of the detail; empty: the request is signed
+}
+
+// TestSpellings: requests as clients write them are signed over both wires, and those that
+// are refused are told why.
+func TestSpellings(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	msisdn := f.addUser(person.Approve, signum.SIM)
+	tr := &http.Transport{TLSClientConfig: f.party.Config.TLS}
+	defer tr.CloseIdleConnections()
+	c := &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	zip := func(body string) string {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		_, _ = io.WriteString(z, body)
+		_ = z.Close()
+		return b.String()
+	}
+	const restPath, soapPath = "/rest/service/sign", "/soap/services/MSS_SignaturePort"
+	both := []spelling{
+		{name: "as it is"},
+		{name: "x-gzip", encoding: "X-GZip", change: zip},
+		{name: "a character set for an encoding", encoding: "UTF-8"},
+		{name: "brotli", encoding: "br", fault: "101 Content-Encoding br is not supported"},
+	}
+	for _, wire := range []struct {
+		path, contentType, message string
+		own                        []spelling
+	}{
+		{restPath, "application/json", restSign, []spelling{
+			{name: "slash at the end", path: restPath + "/"},
+			{name: "doubled slashes", path: "//rest//service//sign"},
+			{name: "any operation, slash at the end", path: "/rest/service/"},
+		}},
+		{soapPath, "text/xml", soapSign, []spelling{
+			{name: "slash at the end", path: soapPath + "/"},
+			{name: "doubled slashes", path: "//soap//services/MSS_SignaturePort//"},
+		}},
+	} {
+		for _, tt := range append(both, wire.own...) {
+			t.Run(wire.path+"/"+tt.name, func(t *testing.T) {
+				body, path := f.raw(wire.message, msisdn), wire.path
+				if tt.change != nil {
+					body = tt.change(body)
+				}
+				if tt.path != "" {
+					path = tt.path
+				}
+				req, err := http.NewRequest(http.MethodPost, f.Info.BaseURL+path, strings.NewReader(body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header.Set("Content-Type", wire.contentType)
+				req.Header.Set(liberties, "yes")
+				if tt.encoding != "" {
+					req.Header.Set("Content-Encoding", tt.encoding)
+				}
+				f.expect(t, c, req, tt.fault)
+			})
+		}
+	}
+}
+
+// expect sends a request that is signed or, if a fault is given, refused with its code and a
+// detail that contains its text.
+func (f *fixture) expect(t *testing.T, c *http.Client, req *http.Request, fault string) {
+	t.Helper()
+	resp, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, detail, _ := strings.Cut(fault, " ")
+	if fault == "" {
+		code, detail = "200", "500" // the status of a signature
+	} else {
+		code = "500"
+		detail = "_" + fault[:3] + "\x00" + detail
+	}
+	for part := range strings.SplitSeq(detail, "\x00") {
+		if resp.Status[:3] != code || !strings.Contains(string(b), part) {
+			t.Errorf("%s %s, want %s with %q", resp.Status, b, code, part)
+		}
+	}
+}
+
+// TestContractAddresses: the WSDL is where toolkits look for it, however they write its name.
+func TestContractAddresses(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	tr := &http.Transport{TLSClientConfig: f.party.Config.TLS}
+	defer tr.CloseIdleConnections()
+	c := &http.Client{Transport: tr}
+	for path, want := range map[string]string{
+		"/soap/services/MSS_SignaturePort?wsdl": "wsdl:definitions", "/soap/services/MSS_SignaturePort?WSDL": "wsdl:definitions",
+		"/soap/services/MSS_ReceiptPort/?Wsdl": "wsdl:definitions", "//soap/services/MSS_ProfilePort?WSDL=": "wsdl:definitions",
+		"/rest/openapi.yaml": "openapi: ", "//rest//openapi.yaml/": "openapi: ",
+	} {
+		resp, err := c.Get(f.Info.BaseURL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(b), want) {
+			t.Errorf("%s: %s %.200s, %v", path, resp.Status, b, err)
+		}
+	}
+}
