@@ -3,6 +3,7 @@ package smpp
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
 )
@@ -11,6 +12,7 @@ import (
 type bindSession struct {
 	c      *Client
 	mode   CommandID
+	line   *line
 	conn   *conn
 	window chan struct{} // an element for each submit_sm without a response
 	stop   chan struct{} // closed: offer no more of the window
@@ -34,30 +36,124 @@ func (s *bindSession) bind(ctx context.Context) error {
 	return nil
 }
 
-// offer reserves one slot of the window after the other and offers the session
-// to Submit with it.
+// slot is a reserved slot of a session's window.
+type slot struct {
+	*bindSession
+	passage
+}
+
+// offer reserves one slot of the window after the other and offers each to Submit.
 func (s *bindSession) offer() {
 	defer event.Rescue(s.c.log, "SMPP window", func() { s.conn.close(errPanic) })
 	for {
-		select {
-		case s.window <- struct{}{}:
-		case <-s.stop:
+		why, ok := s.reserve()
+		if !ok {
 			return
 		}
-		select {
-		case s.c.ready <- s:
-		case <-s.stop:
+		if !s.handOut(why) {
 			s.release()
 			return
 		}
 	}
 }
 
+// reserve waits for room in the window and for the rate of the bind. It returns what
+// it had to wait for.
+func (s *bindSession) reserve() (why wait, ok bool) {
+	select {
+	case s.window <- struct{}{}:
+	default:
+		why = waitWindow
+		select {
+		case s.window <- struct{}{}:
+		case <-s.stop:
+			return why, false
+		}
+	}
+	if d := s.line.delay(); d > 0 {
+		why = waitRate
+		if !s.sleep(d, nil) {
+			s.release()
+			return why, false
+		}
+	}
+	return why, true
+}
+
+// sleep waits for a time, at most until sooner is closed; false if the session ends.
+func (s *bindSession) sleep(d time.Duration, sooner <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-sooner:
+	case <-s.stop:
+		return false
+	}
+	return true
+}
+
+// handOut gives the slot to a message as soon as the gate lets one pass; false if the
+// session ends first.
+func (s *bindSession) handOut(why wait) bool {
+	for {
+		p := s.line.gate.pass()
+		switch {
+		case p.open:
+			if taken, ended := s.offerOne(p, why); taken || ended {
+				return taken
+			}
+			continue
+		case p.wait == 0:
+			p.wait = s.c.cfg.MaxBackoff // changed comes sooner
+		}
+		why = waitGate
+		if !s.sleep(p.wait, p.changed) {
+			return false
+		}
+	}
+}
+
+// offerOne offers a slot until it is taken, the gate changes or the session ends. A
+// destination that was refused lately gets a probe only if no other waits for one: it
+// would say less about the bind.
+func (s *bindSession) offerOne(p passage, why wait) (taken, ended bool) {
+	o := slot{s, p}
+	last := s.c.last
+	if p.probe {
+		last = nil
+	}
+	select {
+	case s.c.ready <- o:
+		s.c.counts.waited(why)
+		return true, false
+	case last <- o:
+		s.c.counts.waited(why)
+		return true, false
+	default:
+	}
+	select {
+	case s.c.ready <- o:
+	case s.c.last <- o:
+	case <-p.changed:
+		s.line.gate.withdraw(p)
+		return false, false
+	case <-s.stop:
+		s.line.gate.withdraw(p)
+		return false, true
+	}
+	return true, false
+}
+
 func (s *bindSession) release() { <-s.window }
 
-// submit uses a reserved slot of the window. The slot becomes free when the
-// response arrives or can no longer arrive, even if the caller stopped waiting.
-func (s *bindSession) submit(ctx context.Context, m *SubmitSM) (string, error) {
+// submit uses the slot. It becomes free when the response arrives or can no longer
+// arrive, even if the caller stopped waiting.
+func (s slot) submit(ctx context.Context, m *SubmitSM) (id string, err error) {
+	defer func() {
+		s.line.gate.leave(m.Dest.Addr, s.probe, err)
+		s.c.counts.refused(err)
+	}()
 	r, err := s.conn.send(m, s.release)
 	if err != nil {
 		return "", err

@@ -35,12 +35,14 @@ type ClientConfig struct {
 	SystemType string      // at most 12
 	Sessions   Sessions    // by mode; default one transceiver
 	Window     int         // per bind: submit_sm without a response, and deliver_sm being handled
+	Rate       float64     // per bind: submit_sm per second; 0: as many as the window allows
 
 	EnquireLink     time.Duration // silence after which enquire_link is sent
 	ResponseTimeout time.Duration // for a response, for Deliver and for one write
 	DialTimeout     time.Duration // TLS handshake included
 	// MinBackoff and MaxBackoff bound the pauses between two binds, and those
-	// after the SMSC has throttled; a pause doubles until there is a success.
+	// while the SMSC refuses messages because of load; a pause doubles until there
+	// is a success.
 	MinBackoff, MaxBackoff time.Duration
 
 	// Deliver handles a message or receipt; its status is the answer. It is
@@ -62,15 +64,18 @@ type ClientConfig struct {
 
 // Client is an ESME: it keeps sessions with one SMSC.
 type Client struct {
-	cfg      ClientConfig
-	log      *slog.Logger
-	ready    chan *bindSession // with a reserved slot of its window
-	stopped  chan struct{}
-	started  atomic.Bool
-	present  presence
-	throttle *throttle
-	slots    chan struct{} // for Deliver
-	poison   *poison       // messages that made Deliver panic
+	cfg     ClientConfig
+	log     *slog.Logger
+	ready   chan slot // of the windows
+	last    chan slot // the same, for destinations that were refused lately
+	lines   []*line   // one per bind
+	full    *full
+	counts  counts
+	stopped chan struct{}
+	started atomic.Bool
+	present presence
+	slots   chan struct{} // for Deliver
+	poison  *poison       // messages that made Deliver panic
 
 	mu       sync.Mutex
 	draining bool // no new Deliver
@@ -92,6 +97,9 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	var err error
 	if cfg.Sessions, err = cfg.Sessions.withDefaults(); err != nil {
 		return nil, err
+	}
+	if cfg.Rate < 0 {
+		return nil, errors.New("smpp: a negative rate")
 	}
 	cfg.Window = cmp.Or(cfg.Window, DefaultWindow)
 	cfg.EnquireLink = cmp.Or(cfg.EnquireLink, DefaultEnquireLink)
@@ -116,14 +124,17 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		cfg.TLS = cfg.TLS.Clone()
 		cfg.TLS.ServerName = host
 	}
-	return &Client{
+	c := &Client{
 		cfg: cfg, log: cfg.Logger.With("smsc", cfg.Addr),
-		ready: make(chan *bindSession), stopped: make(chan struct{}),
-		throttle: newThrottle(cfg.MinBackoff, cfg.MaxBackoff),
-		slots:    make(chan struct{}, cfg.Sessions.Deliver()*cfg.Window),
-		present:  presence{changed: cfg.Changed},
-		poison:   newPoison(),
-	}, nil
+		ready: make(chan slot), last: make(chan slot), full: newFull(), stopped: make(chan struct{}),
+		slots:   make(chan struct{}, cfg.Sessions.Deliver()*cfg.Window),
+		present: presence{changed: cfg.Changed},
+		poison:  newPoison(),
+	}
+	for _, mode := range cfg.Sessions.modes() {
+		c.lines = append(c.lines, newLine(&c.cfg, mode, c.full))
+	}
+	return c, nil
 }
 
 func (cfg *ClientConfig) bind(mode CommandID) *Bind {
@@ -141,10 +152,10 @@ func (c *Client) Run(ctx context.Context) error {
 		return ErrClosed
 	}
 	var binds sync.WaitGroup
-	for _, mode := range c.cfg.Sessions.modes() {
+	for _, l := range c.lines {
 		binds.Go(func() {
 			defer event.Rescue(c.log, "SMPP bind")
-			c.keepBound(ctx, mode)
+			c.keepBound(ctx, l)
 		})
 	}
 	<-ctx.Done()
@@ -156,11 +167,11 @@ func (c *Client) Run(ctx context.Context) error {
 
 // keepBound binds again each time a session ends. The pause before it doubles
 // until a session has lasted longer than the pause before that session.
-func (c *Client) keepBound(ctx context.Context, mode CommandID) {
+func (c *Client) keepBound(ctx context.Context, l *line) {
 	pause := c.cfg.MinBackoff
 	for ctx.Err() == nil {
 		start := time.Now()
-		err := c.session(ctx, mode)
+		err := c.session(ctx, l)
 		if ctx.Err() != nil {
 			return
 		}
@@ -169,7 +180,7 @@ func (c *Client) keepBound(ctx context.Context, mode CommandID) {
 		}
 		wait := jitter(pause)
 		pause = min(2*pause, c.cfg.MaxBackoff)
-		c.log.Warn("SMPP session ended", "mode", mode.String(), "err", err, "retry_in", wait)
+		c.log.Warn("SMPP session ended", "mode", l.mode.String(), "err", err, "retry_in", wait)
 		sleep(ctx, wait)
 	}
 }
@@ -187,13 +198,13 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // session binds once and returns why the session ended.
-func (c *Client) session(ctx context.Context, mode CommandID) (err error) {
+func (c *Client) session(ctx context.Context, l *line) (err error) {
 	defer event.RescueTo(&err, c.log, "SMPP session")
 	nc, err := c.dial(ctx)
 	if err != nil {
 		return err
 	}
-	s := &bindSession{c: c, mode: mode, window: make(chan struct{}, c.cfg.Window), stop: make(chan struct{})}
+	s := &bindSession{c: c, mode: l.mode, line: l, window: make(chan struct{}, c.cfg.Window), stop: make(chan struct{})}
 	s.conn = newConn(nc, connConfig{
 		enquire: c.cfg.EnquireLink, respond: c.cfg.ResponseTimeout, trace: c.cfg.Trace, events: c.cfg.Events, log: c.log,
 	})
@@ -207,8 +218,8 @@ func (c *Client) session(ctx context.Context, mode CommandID) (err error) {
 		running.Wait()
 		return err
 	}
-	c.log.Info("SMPP bound", "mode", mode.String())
-	c.present.add(mode, 1)
+	c.log.Info("SMPP bound", "mode", l.mode.String())
+	c.present.add(l.mode, 1)
 	var offering sync.WaitGroup
 	if s.submits() {
 		offering.Go(s.offer)
@@ -218,7 +229,7 @@ func (c *Client) session(ctx context.Context, mode CommandID) (err error) {
 	case <-s.conn.done:
 	case <-ctx.Done():
 	}
-	c.present.add(mode, -1)
+	c.present.add(l.mode, -1)
 	close(s.stop)
 	offering.Wait()
 	if ctx.Err() != nil {
@@ -244,62 +255,55 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	return tc, nil
 }
 
-// Submit sends a message as soon as a session has room in its window, and returns
-// the message id that the SMSC assigned. While the SMSC throttles (ESME_RTHROTTLED,
-// ESME_RMSGQFUL) it waits and tries again. Errors:
+// Submit sends a message as soon as a session has room in its window and may send.
+// A refusal is returned at once: ESME_RTHROTTLED or ESME_RMSGQFUL may be about this
+// destination alone, and the caller knows what else there is for it. If the SMSC
+// refuses several destinations in a row so, the bind holds all messages back and
+// tries one at a time. Errors:
 //
 //   - a Status: the SMSC refused the message
 //   - *ProtocolError: SMPP cannot carry the message
-//   - ErrUnbound: nothing was sent
+//   - ErrUnbound: nothing was sent. It wraps StatusThrottled if messages were held back
 //   - ErrTimeout: it was sent without a response, so the SMSC may have it or not
 //
 // When the context ended, the error wraps the context's error too.
 func (c *Client) Submit(ctx context.Context, m *SubmitSM) (messageID string, err error) {
-	var throttled error
 	for {
-		probing, err := c.throttle.enter(ctx, c.stopped)
+		s, err := c.slot(ctx, m.Dest.Addr)
 		if err != nil {
-			return "", c.notSent(err, throttled)
-		}
-		id, err := c.submit(ctx, m)
-		st, _ := errors.AsType[Status](err)
-		throttle := st == StatusThrottled || st == StatusMsgQFull
-		c.throttle.leave(probing, throttle, err == nil)
-		switch {
-		case err == nil:
-			return id, nil
-		case throttle:
-			throttled = err
-		case errors.Is(err, errNotSent): // the session ended first: use the next one
-		case errors.Is(err, ErrUnbound) || !errors.Is(err, ErrTimeout) && ctx.Err() != nil:
-			return "", c.notSent(err, throttled)
-		default:
 			return "", err
 		}
+		id, err := s.submit(ctx, m)
+		if !errors.Is(err, errNotSent) { // otherwise the session ended first: use the next one
+			return id, err
+		}
 	}
 }
 
-// notSent is the error of a message that the SMSC does not have.
-func (c *Client) notSent(err, throttled error) error {
-	switch {
-	case throttled != nil:
-		return fmt.Errorf("%w: %w", throttled, err)
-	case errors.Is(err, ErrUnbound):
-		return err
+// slot waits for a slot of a window for a message to the destination.
+func (c *Client) slot(ctx context.Context, to string) (slot, error) {
+	ready := c.ready
+	if c.full.suspect(to) {
+		ready = c.last
 	}
-	return fmt.Errorf("%w: %w", ErrUnbound, err)
-}
-
-func (c *Client) submit(ctx context.Context, m *SubmitSM) (string, error) {
 	if ctx.Err() != nil {
-		return "", ctx.Err()
+		return slot{}, c.notSent(ctx.Err())
 	}
 	select {
-	case s := <-c.ready:
-		return s.submit(ctx, m)
+	case s := <-ready:
+		return s, nil
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return slot{}, c.notSent(ctx.Err())
 	case <-c.stopped:
-		return "", ErrUnbound
+		return slot{}, ErrUnbound
 	}
+}
+
+// notSent is the error of a message that the SMSC does not have, because the context
+// ended.
+func (c *Client) notSent(why error) error {
+	if c.Throttled() {
+		return fmt.Errorf("%w: messages are held back: %w: %w", ErrUnbound, StatusThrottled, why)
+	}
+	return fmt.Errorf("%w: %w", ErrUnbound, why)
 }

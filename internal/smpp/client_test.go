@@ -174,56 +174,6 @@ func TestWindow(t *testing.T) {
 	})
 }
 
-func TestThrottle(t *testing.T) {
-	for _, st := range []Status{StatusThrottled, StatusMsgQFull} {
-		t.Run(st.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { testThrottle(t, st) })
-		})
-	}
-}
-
-func testThrottle(t *testing.T, st Status) {
-	var mu sync.Mutex
-	var tries []time.Duration
-	start := time.Now()
-	p := newPair(t, ClientConfig{MinBackoff: time.Second, MaxBackoff: 4 * time.Second}, ServerConfig{
-		Submit: submits(func(context.Context, *Session, *SubmitSM) (string, Status) {
-			mu.Lock()
-			defer mu.Unlock()
-			at := time.Since(start)
-			tries = append(tries, at)
-			if at < 10*time.Second {
-				return "", st
-			}
-			return "1", StatusOK
-		}),
-	})
-	defer p.close()
-	p.bound(1)
-	if _, err := p.client.Submit(within(2*time.Second), hello); !errors.Is(err, st) || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("throttled to the end: %v", err)
-	}
-	var wg sync.WaitGroup
-	for range 20 {
-		wg.Go(func() {
-			if _, err := p.client.Submit(within(time.Minute), hello); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	mu.Lock()
-	defer mu.Unlock()
-	refused := slices.IndexFunc(tries, func(d time.Duration) bool { return d >= 10*time.Second })
-	// Pauses of 0.5 to 1, 1 to 2 and then 2 to 4 seconds, one message at a time.
-	if refused < 4 || refused > 9 {
-		t.Errorf("%d tries in 10 s: %v", refused, tries[:refused])
-	}
-	if taken := len(tries) - refused; taken != 20 {
-		t.Errorf("%d taken", taken)
-	}
-}
-
 func TestDisconnectInMidSubmit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int32

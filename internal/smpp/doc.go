@@ -18,7 +18,8 @@
 // SMSC cannot fill it. A message that makes the handler panic is answered with a
 // temporary error; at its third delivery it is acknowledged and dropped.
 //
-//	client.go, bindsession.go, deliver.go    the ESME; presence.go, poison.go, event.go, throttle.go help it
+//	client.go, bindsession.go, deliver.go    the ESME; presence.go, poison.go, event.go, stats.go help it
+//	line.go, gate.go, full.go                how fast a bind may send, and when it must wait
 //	server.go, session.go                    the SMSC
 //	conn.go                                  a connection of either side
 //	pdu.go, bind.go, message.go, field.go    the codec; receipt.go, time.go, status.go: parts of messages

@@ -190,8 +190,11 @@ func (n *node) submits(c *Client) {
 		n.t.Errorf("unknown destination: %v", err)
 	}
 	refused.Dest.Addr = "41790000001"
-	if _, err := c.Submit(within(time.Minute), &refused); err != nil {
+	if _, err := c.Submit(within(time.Minute), &refused); !errors.Is(err, StatusThrottled) {
 		n.t.Errorf("throttled once: %v", err)
+	}
+	if _, err := c.Submit(within(time.Minute), &refused); err != nil {
+		n.t.Errorf("no longer throttled: %v", err)
 	}
 }
 

@@ -102,8 +102,6 @@ func (c *Client) Bound() int {
 	return s.Total()
 }
 
-// Throttled reports whether messages wait because the SMSC throttles.
-func (c *Client) Throttled() bool {
-	closed, _ := c.throttle.state()
-	return closed
-}
+// Throttled reports whether messages wait at all binds because the SMSC refuses them
+// because of load.
+func (c *Client) Throttled() bool { return c.Stats().Held >= c.cfg.Sessions.Submit() }

@@ -96,3 +96,7 @@ func (s Status) Temporary() bool {
 	}
 	return false
 }
+
+// Load reports whether the SMSC refused the message because it gets too many, for this
+// destination or at all. It does not say which.
+func (s Status) Load() bool { return s == StatusThrottled || s == StatusMsgQFull }

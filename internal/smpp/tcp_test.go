@@ -122,7 +122,7 @@ func TestStorm(t *testing.T) {
 		Deliver: func(context.Context, *DeliverSM, *event.Event) Status { delivered.Add(1); return StatusOK },
 	})
 	var wg sync.WaitGroup
-	var ok, unknown atomic.Int64
+	var ok, unknown, refused atomic.Int64
 	for range 20 {
 		wg.Go(func() {
 			for range 50 {
@@ -132,6 +132,8 @@ func TestStorm(t *testing.T) {
 					ok.Add(1)
 				case errors.Is(err, ErrTimeout):
 					unknown.Add(1)
+				case errors.Is(err, StatusThrottled):
+					refused.Add(1)
 				default:
 					t.Error(err)
 				}
@@ -144,7 +146,7 @@ func TestStorm(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if ok.Load()+unknown.Load() != 1000 || ok.Load() < 500 || taken.Load() < ok.Load() || acked.Load() > delivered.Load() || acked.Load() == 0 {
+	if ok.Load()+unknown.Load()+refused.Load() != 1000 || ok.Load() < 500 || taken.Load() < ok.Load() || acked.Load() > delivered.Load() || acked.Load() == 0 {
 		t.Errorf("%d ok, %d unknown, %d taken; %d acknowledged of %d delivered", ok.Load(), unknown.Load(), taken.Load(), acked.Load(), delivered.Load())
 	}
 	t.Logf("%d ok, %d unknown, %d taken; %d acknowledged of %d delivered", ok.Load(), unknown.Load(), taken.Load(), acked.Load(), delivered.Load())
