@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/signum-mssp/signum"
 )
@@ -23,15 +24,38 @@ const (
 // Sandbox is what a running sandbox tells its clients: the content of
 // sandbox.json, and what LoadSandbox makes of the files beside it.
 type Sandbox struct {
-	BaseURL    string        `json:"base_url"`
-	WebURL     string        `json:"web_url"` // the phone page is /phone, the self-care portal /me
-	APID       string        `json:"ap_id"`
-	BasicAPID  string        `json:"basic_ap_id"` // a second party with the same certificate and few rights
-	DTBDPrefix string        `json:"dtbd_prefix"` // must start every text
-	Users      []SandboxUser `json:"users"`
+	BaseURL    string `json:"base_url"`
+	WebURL     string `json:"web_url"` // the phone page is /phone, the self-care portal /me
+	APID       string `json:"ap_id"`
+	BasicAPID  string `json:"basic_ap_id"` // a second party with the same certificate and few rights
+	DTBDPrefix string `json:"dtbd_prefix"` // must start every text
+	// Parties are all parties of the sandbox; empty in directories of older versions.
+	Parties []SandboxParty `json:"parties"`
+	Users   []SandboxUser  `json:"users"`
 
 	Config    Config         `json:"-"` // ready for New
 	UserRoots *x509.CertPool `json:"-"` // for Verify; nil without user-ca.pem
+}
+
+// SandboxParty is a party of the sandbox.
+type SandboxParty struct {
+	APID       string `json:"ap_id"`
+	Name       string `json:"name"`        // as users see it
+	DTBDPrefix string `json:"dtbd_prefix"` // must start every text; may be empty
+	// UnprefixedReceipts: the prefix need not start the texts of receipts.
+	UnprefixedReceipts bool                 `json:"unprefixed_receipts"`
+	DefaultLang        string               `json:"default_lang"` // of requests without a language; empty: they need one
+	Profiles           []string             `json:"profiles"`     // that it may ask for
+	Services           []string             `json:"services"`     // additional services that it may ask for
+	Certificates       []SandboxCertificate `json:"certificates"` // any of them identifies it
+}
+
+// SandboxCertificate names the files of a client certificate in the directory.
+type SandboxCertificate struct {
+	KeyType signum.KeyType `json:"key_type"`
+	Cert    string         `json:"cert"` // PEM
+	Key     string         `json:"key"`  // PEM
+	P12     string         `json:"p12"`  // both, with the password "secret"
 }
 
 // SandboxUser is a mobile user that the sandbox simulates.
@@ -42,6 +66,17 @@ type SandboxUser struct {
 
 	State   signum.DeviceState `json:"state,omitempty"`   // REGISTERED: the SIM is not activated yet; empty: ACTIVE
 	Network string             `json:"network,omitempty"` // MCC and MNC of the SIM, such as 22801; empty: the user has no SIM
+}
+
+// Party returns the party with this AP_ID, or with an AP_ID that ends with a slash and this
+// name, such as "open". It returns nil if there is none.
+func (s *Sandbox) Party(name string) *SandboxParty {
+	for i, p := range s.Parties {
+		if p.APID == name || strings.HasSuffix(p.APID, "/"+name) {
+			return &s.Parties[i]
+		}
+	}
+	return nil
 }
 
 // LoadSandbox reads a sandbox's directory. Fields of sandbox.json that it does

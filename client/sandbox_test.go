@@ -93,3 +93,20 @@ func TestLoadSandbox(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A party of the sandbox is found by its AP_ID or by the last part of it.
+func TestSandboxParty(t *testing.T) {
+	sb := &Sandbox{Parties: []SandboxParty{{APID: "mid://sandbox"}, {APID: "mid://sandbox/basic"}, {APID: "mid://sandbox/open"}}}
+	for name, want := range map[string]string{
+		"mid://sandbox": "mid://sandbox", "sandbox": "mid://sandbox", "open": "mid://sandbox/open", "mid://sandbox/basic": "mid://sandbox/basic",
+		"": "", "pen": "", "sandbox/": "", "mid://sandbox/none": "",
+	} {
+		got := ""
+		if p := sb.Party(name); p != nil {
+			got = p.APID
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}

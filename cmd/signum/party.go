@@ -27,21 +27,23 @@ takes precedence over the sandbox.`
 
 // partyFlags name the service to call and the party that calls it.
 type partyFlags struct {
-	sandbox, url, apID, apPassword string
-	cert, key, serverCA, userCA    string
-	soap                           bool
+	sandbox, party, url, apID, apPassword string
+	cert, key, serverCA, userCA           string
+	soap                                  bool
 }
 
 func (f *partyFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	f.registerTrust(cmd)
 	fl.StringVar(&f.url, "url", "", "address of the service before /rest or /soap, such as https://mobileid.example.com")
+	fl.StringVar(&f.party, "party", "", "a party of the sandbox: its AP_ID, or the last part of it, such as open; default its first")
 	fl.StringVar(&f.apID, "ap-id", "", "AP_ID of the party")
 	fl.StringVar(&f.apPassword, "ap-password", "", "AP_PWD, if the party has one; safer in the environment variable "+envPassword)
 	fl.StringVar(&f.cert, "cert", "", "TLS certificate of the party (PEM)")
 	fl.StringVar(&f.key, "key", "", "its key (PEM); default in the file of --cert")
 	fl.StringVar(&f.serverCA, "server-ca", "", "root certificates to trust the service by (PEM); default the system's")
 	fl.BoolVar(&f.soap, "soap", false, "speak SOAP instead of REST")
+	cmd.MarkFlagsMutuallyExclusive("party", "ap-id")
 }
 
 func (f *partyFlags) registerTrust(cmd *cobra.Command) {
@@ -121,9 +123,15 @@ func (f *partyFlags) load() (*party, error) {
 			return nil, err
 		}
 		p.config, p.prefix = sb.Config, sb.DTBDPrefix
+		if err := f.choose(p, sb); err != nil {
+			return nil, err
+		}
 		if sb.UserRoots != nil {
 			p.trust = trust{sb.UserRoots, filepath.Join(dir, client.SandboxUserCA)}
 		}
+	}
+	if f.party != "" && f.sandboxDir() == "" {
+		return nil, errors.New("--party without a sandbox; give --sandbox DIR, or --ap-id in place of --party")
 	}
 	if p.config.TLS == nil {
 		p.config.TLS = &tls.Config{}
@@ -153,6 +161,26 @@ func (f *partyFlags) load() (*party, error) {
 		return nil, err
 	}
 	return p, f.complete(p)
+}
+
+// choose takes the party of the sandbox that the flags name, with its prefix. An AP_ID
+// that the sandbox does not list is sent with the prefix of its first party.
+func (f *partyFlags) choose(p *party, sb *client.Sandbox) error {
+	chosen := sb.Party(cmp.Or(f.party, f.apID))
+	if f.apID != "" && chosen != nil && chosen.APID != f.apID {
+		chosen = nil // an AP_ID is sent as it is
+	}
+	if chosen == nil && f.party != "" {
+		var known []string
+		for _, p := range sb.Parties {
+			known = append(known, p.APID)
+		}
+		return fmt.Errorf("--party %s: the sandbox has the parties %s", f.party, strings.Join(known, ", "))
+	}
+	if chosen != nil {
+		p.config.APID, p.prefix = chosen.APID, chosen.DTBDPrefix
+	}
+	return nil
 }
 
 // complete reports everything that is missing at once.

@@ -53,10 +53,11 @@ verify against DIR/user-ca.pem.
 
 Clients find what they need in DIR:
 
-  sandbox.json     base_url, web_url, ops_url, ap_id, dtbd_prefix, users
-  ap.crt ap.key    the party's TLS certificate and key (ap.p12: both)
+  sandbox.json     base_url, web_url, ops_url, parties, users
+  ap.crt ap.key    the parties' TLS certificate and key (ap.p12: both)
+  ap-rsa.crt …     the same with an RSA key
   server-ca.pem    to trust the server (truststore.p12: for Java)
-  user-ca.pem      to verify signatures
+  user-ca.pem      to verify signatures (user-ca-chain.pem: with issuing-ca.pem)
   java-client.properties   these settings for Swisscom's Java client
 
 The password of the .p12 files is "` + sandbox.Password + `". A directory can be used again and
@@ -84,8 +85,9 @@ SMPP to an SMSC, and from there to an applet on a card. All of this is emulated,
 "signum sim trace NUMBER" shows it. With --smsc they go to another SMSC, and to the
 cards that were imported with "signum user import".
 
-A second party, ` + sandbox.BasicAPID + `, has the same certificate and few rights; use it to
-see refusals. The numbers +41000092NNN return the fault NNN; +41700092501 and
+Every text of the party ` + sandbox.APID + ` must start with "` + sandbox.DTBDPrefix + `". Two more parties have
+the same certificates: ` + sandbox.OpenAPID + ` needs no prefix and no language, and
+` + sandbox.BasicAPID + ` has few rights; use it to see refusals. The numbers +41000092NNN return the fault NNN; +41700092501 and
 +41700092502 sign.
 
 Exit codes:
@@ -294,13 +296,14 @@ var description = template.Must(template.New("").Parse(`Signum sandbox: a Mobile
   OCSP/CRL {{.Info.PKIURL}}
   Phone    {{.Info.WebURL}}/phone   (self-care {{.Info.WebURL}}/me)
 {{if .OpsAddr}}  Ops      {{.Info.OpsURL}}/metrics   (health /readyz)
-{{end}}  AP_ID    {{.Info.APID}}   (and {{.Info.BasicAPID}}, which has few rights)
-  Prefix   "{{.Info.DTBDPrefix}}" must start every text
+{{end}}  Parties{{range .Info.Parties}}
+             {{printf "%-20s" .APID}}  {{with .DTBDPrefix}}"{{.}}" must start every text{{else}}no prefix{{end}}
+            {{- with .DefaultLang}}, no language needed ({{.}}){{end}}{{if eq (len .Profiles) 1}}, few rights{{end}}{{end}}
   Files    {{.Dir}}
-             ap.crt ap.key ap.p12            the party's certificate (password secret)
+             ap.crt ap.key ap.p12            the parties' certificate (password secret); ap-rsa.*: RSA
              server-ca.pem truststore.p12    to trust the server (password secret)
-             user-ca.pem                     to verify signatures
-             sandbox.json                    addresses, AP_ID and users, for programs
+             user-ca.pem user-ca-chain.pem   to verify signatures
+             sandbox.json                    addresses, parties and users, for programs
   Users{{range .Info.Users}}
              {{.MSISDN}}  {{printf "%-3s" .KeyType}}  {{range .Methods}}{{.}} {{else}}nothing active{{end}}{{if eq .State "REGISTERED"}}not activated yet{{end}}{{end}}
              +41000092401 and similar return the fault in their last digits

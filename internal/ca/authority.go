@@ -117,6 +117,9 @@ func NewAuthority(root, issuing *x509.Certificate, rootKey, issuingKey crypto.Si
 // Root is the certificate that relying parties trust.
 func (a *Authority) Root() *x509.Certificate { return a.root }
 
+// Issuing is the certificate of the CA that issues the subscribers' certificates.
+func (a *Authority) Issuing() *x509.Certificate { return a.issuing }
+
 func (c Config) name(given, fallback string) pkix.Name {
 	cn := cmp.Or(given, fallback)
 	if c.Test {

@@ -118,7 +118,7 @@ func TestCardsLimit(t *testing.T) {
 	f := newFixture(t)
 	party := f.party.Config.TLS.Certificates[0].Certificate[0]
 	const limit = 100_000
-	c := &control{pin: mssp.PinOf(party), box: f.Sandbox, maxCards: limit}
+	c := &control{pins: []mssp.Pin{mssp.PinOf(party)}, box: f.Sandbox, maxCards: limit}
 	contentType, body := form(t, "options", `{"plain_keys":true}`, "cards", cardFile+strings.Repeat("\n", limit))
 	r := httptest.NewRequest(http.MethodPost, "/sandbox/cards", body)
 	r.Header.Set("Content-Type", contentType)

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/lab/person"
@@ -24,7 +25,7 @@ const maxControl = 16 << 10
 // service's own address, with the party's certificate, what a person would do by
 // hand. Only the sandbox has it.
 type control struct {
-	pin      mssp.Pin
+	pins     []mssp.Pin
 	box      *Sandbox
 	log      *slog.Logger
 	maxCards int64 // bytes of a file of cards
@@ -78,7 +79,7 @@ func (c *control) handle(do command) http.Handler {
 }
 
 func (c *control) isParty(r *http.Request) bool {
-	return r.TLS != nil && len(r.TLS.PeerCertificates) > 0 && mssp.PinOf(r.TLS.PeerCertificates[0].Raw) == c.pin
+	return r.TLS != nil && len(r.TLS.PeerCertificates) > 0 && slices.Contains(c.pins, mssp.PinOf(r.TLS.PeerCertificates[0].Raw))
 }
 
 // open does what a tap on an AuthUri does: {"auth_uri": …} shows the request that

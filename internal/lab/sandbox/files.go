@@ -14,13 +14,18 @@ import (
 
 // Files of the directory that clients use. Package client names those it reads.
 const (
-	InfoFile       = client.SandboxFile     // Info
-	ServerCAFile   = client.SandboxServerCA // trust anchor of the server's TLS certificate
-	UserCAFile     = client.SandboxUserCA   // root of the users' certificates
-	APCertFile     = client.SandboxCert     // the party's TLS certificate
-	APKeyFile      = client.SandboxKey      // and its key
-	APP12File      = "ap.p12"               // both, password Password
-	TruststoreFile = "truststore.p12"       // both CAs, readable by Java, password Password
+	InfoFile        = client.SandboxFile     // Info
+	ServerCAFile    = client.SandboxServerCA // trust anchor of the server's TLS certificate
+	UserCAFile      = client.SandboxUserCA   // root of the users' certificates
+	IssuingCAFile   = "issuing-ca.pem"       // the CA that issues them, under that root
+	UserCAChainFile = "user-ca-chain.pem"    // both
+	APCertFile      = client.SandboxCert     // the parties' TLS certificate
+	APKeyFile       = client.SandboxKey      // and its key
+	APP12File       = "ap.p12"               // both, password Password
+	APRSACertFile   = "ap-rsa.crt"           // another TLS certificate of the parties, with an RSA key
+	APRSAKeyFile    = "ap-rsa.key"
+	APRSAP12File    = "ap-rsa.p12"
+	TruststoreFile  = "truststore.p12" // all CAs, readable by Java, password Password
 )
 
 // Password protects the PKCS #12 files. They hold nothing that is worth protecting,
@@ -28,14 +33,6 @@ const (
 const Password = "secret"
 
 const privateDir = "private"
-
-// The parties of every sandbox. They share a certificate; the second has only the
-// rights that every party has.
-const (
-	APID       = "mid://sandbox"
-	BasicAPID  = "mid://sandbox/basic"
-	DTBDPrefix = "Sandbox: "
-)
 
 // Networks of the users' SIMs. The service can locate the SIMs of the first.
 var (
@@ -52,7 +49,9 @@ type Info struct {
 	APID       string `json:"ap_id"`
 	BasicAPID  string `json:"basic_ap_id"`
 	DTBDPrefix string `json:"dtbd_prefix"`
-	Users      []User `json:"users"`
+	// Parties are all parties; the three fields before describe the first two.
+	Parties []Party `json:"parties"`
+	Users   []User  `json:"users"`
 }
 
 // User is a mobile user of the sandbox. Methods is empty for a user who cannot sign.

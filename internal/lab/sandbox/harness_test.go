@@ -40,6 +40,7 @@ func runUntil(t *testing.T, cfg Config) (*Sandbox, func()) {
 	if cfg.Addr == "" {
 		cfg.Addr = "127.0.0.1:0"
 	}
+	giveRSAKey(t, cfg.Dir)
 	cfg.Wrap = newRecorder(t).wrap
 	box, err := Open(t.Context(), cfg)
 	if err != nil {
@@ -309,7 +310,7 @@ func selfSigned(t *testing.T, usage x509.ExtKeyUsage) tls.Certificate {
 	dir := t.TempDir()
 	tmpl := template("Somebody", 1)
 	tmpl.ExtKeyUsage = []x509.ExtKeyUsage{usage}
-	p, err := loadPair(dir+"/crt", dir+"/key", always, tmpl, nil)
+	p, err := loadPair(dir+"/crt", dir+"/key", newECKey, always, tmpl, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,15 +19,20 @@ const keyAlias = "1"
 func (i *Info) javaProperties(dir string) []byte {
 	var b strings.Builder
 	for _, p := range []struct{ name, value string }{
-		{"client.msspApId", i.APID},
+		{"client.msspApId", OpenAPID},         // the client sends receipts and texts without a prefix
 		{"client.msspApPassword", "disabled"}, // the client insists on one
 		{"client.keyStore.file", filepath.Join(dir, APP12File)},
 		{"client.keyStore.password", Password},
 		{"client.keyStore.keyPassword", Password},
 		{"client.keyStore.certAlias", keyAlias},
+		{"client.tls.sslContext", "TLS"}, // the client's own default does not connect
 		{"client.http.connectionTimeoutInSeconds", "20"},
 		{"client.http.responseTimeoutInSeconds", "100"},
 		{"client.proxy.enabled", "false"},
+		{"client.proxy.host", ""},
+		{"client.proxy.port", ""},
+		{"client.proxy.username", ""},
+		{"client.proxy.password", ""},
 		{"client.signatureValidation.trustStore.file", filepath.Join(dir, TruststoreFile)},
 		{"client.signatureValidation.trustStore.type", "PKCS12"},
 		{"client.signatureValidation.trustStore.password", Password},

@@ -3,16 +3,42 @@ package sandbox
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
+
+// javaKeys are the settings that the command line of the Java client (1.5.7 to 1.6.0)
+// reads. Without client.tls.sslContext it does not connect over SOAP.
+var javaKeys = []string{
+	"client.msspApId", "client.msspApPassword",
+	"client.keyStore.file", "client.keyStore.password", "client.keyStore.keyPassword", "client.keyStore.certAlias",
+	"client.tls.sslContext",
+	"client.http.connectionTimeoutInSeconds", "client.http.responseTimeoutInSeconds",
+	"client.signatureValidation.trustStore.file", "client.signatureValidation.trustStore.password", "client.signatureValidation.trustStore.type",
+	"client.proxy.enabled", "client.proxy.host", "client.proxy.port", "client.proxy.username", "client.proxy.password",
+	"server.trustStore.file", "server.trustStore.password", "server.hostnameVerification",
+	"server.rest.url",
+	"server.soap.signatureUrl", "server.soap.statusQueryUrl", "server.soap.receiptUrl", "server.soap.profileQueryUrl",
+}
 
 func TestJavaProperties(t *testing.T) {
 	t.Parallel()
-	i := &Info{BaseURL: "https://127.0.0.1:8443", APID: "mid://sandbox"}
+	i := &Info{BaseURL: "https://127.0.0.1:8443"}
 	got := string(i.javaProperties("/tmp/böx"))
+	var keys []string
+	for line := range strings.Lines(got) {
+		key, _, _ := strings.Cut(line, "=")
+		keys = append(keys, key)
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(javaKeys)), slices.Sorted(slices.Values(keys))); diff != "" {
+		t.Errorf("settings (-read by the client +written):\n%s", diff)
+	}
 	for _, want := range []string{
-		"client.msspApId=mid://sandbox\n",
+		"client.msspApId=mid://sandbox/open\n",
+		"client.tls.sslContext=TLS\n",
 		`client.keyStore.file=/tmp/b\u00f6x/ap.p12` + "\n",
 		`server.trustStore.file=/tmp/b\u00f6x/truststore.p12` + "\n",
 		"client.keyStore.certAlias=1\n",

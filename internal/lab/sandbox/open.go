@@ -37,8 +37,15 @@ func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 type files struct {
 	host     string // on which the service listens
 	serverCA *x509.Certificate
-	party    pair
-	pin      mssp.Pin // of the party
+	parties  []pair // as clientCerts
+}
+
+// pins are those of the client certificates.
+func (f *files) pins() (pins []mssp.Pin) {
+	for _, p := range f.parties {
+		pins = append(pins, mssp.PinOf(p.cert.Raw))
+	}
+	return pins
 }
 
 func (b *Sandbox) openDir(context.Context) (err error) {
@@ -60,11 +67,8 @@ func (b *Sandbox) openDir(context.Context) (err error) {
 	if b.files.serverCA, err = serverPair(b.Dir, hosts...); err != nil {
 		return err
 	}
-	if b.files.party, err = apPair(b.Dir); err != nil {
-		return err
-	}
-	b.files.pin = mssp.PinOf(b.files.party.cert.Raw)
-	return nil
+	b.files.parties, err = apPairs(b.Dir)
+	return err
 }
 
 func (b *Sandbox) openRadio(context.Context) (err error) {
@@ -99,6 +103,9 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 	b.Info = Info{
 		BaseURL: "https://" + b.MSSAddr(), PKIURL: b.PKIURL(), WebURL: b.WebURL(), OpsURL: b.OpsURL(),
 		APID: APID, BasicAPID: BasicAPID, DTBDPrefix: DTBDPrefix, Users: Users(),
+	}
+	for _, p := range parties("", nil) {
+		b.Info.Parties = append(b.Info.Parties, describe(p))
 	}
 	return nil
 }
@@ -171,7 +178,7 @@ func (b *Sandbox) openApps(ctx context.Context) (err error) {
 // openPages adds the control addresses and the page of the handsets, which only a
 // sandbox has.
 func (b *Sandbox) openPages(context.Context) error {
-	control := &control{pin: b.files.pin, box: b, log: b.cfg.Logger, maxCards: maxCards}
+	control := &control{pins: b.files.pins(), box: b, log: b.cfg.Logger, maxCards: maxCards}
 	for pattern, h := range control.handlers() {
 		b.HandleMSS(pattern, h)
 	}
@@ -184,9 +191,13 @@ func (b *Sandbox) openPages(context.Context) error {
 
 // writeFiles writes the client files whose content comes from the node.
 func (b *Sandbox) writeFiles(context.Context) error {
-	root := b.CA.Root()
-	if err := writePEM(b.Path(UserCAFile), "CERTIFICATE", root.Raw, 0o644); err != nil {
-		return err
+	root, issuing := b.CA.Root(), b.CA.Issuing()
+	for name, certs := range map[string][]*x509.Certificate{
+		UserCAFile: {root}, IssuingCAFile: {issuing}, UserCAChainFile: {root, issuing},
+	} {
+		if err := writeCerts(b.Path(name), certs...); err != nil {
+			return err
+		}
 	}
-	return writeP12(b.Dir, b.files.party, b.files.serverCA, root)
+	return writeP12(b.Dir, b.files.parties, b.files.serverCA, root, issuing)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -38,8 +39,8 @@ type pair struct {
 // loadPair reads a certificate and its key, or makes them from the template. An
 // issuer of nil makes it self-signed. A certificate that expires soon, or that no
 // longer fits, is replaced; the key stays.
-func loadPair(certFile, keyFile string, fits func(*x509.Certificate) bool, template *x509.Certificate, issuer *pair) (pair, error) {
-	key, err := loadKey(keyFile)
+func loadPair(certFile, keyFile string, newKey func() (crypto.Signer, error), fits func(*x509.Certificate) bool, template *x509.Certificate, issuer *pair) (pair, error) {
+	key, err := loadKey(keyFile, newKey)
 	if err != nil {
 		return pair{}, err
 	}
@@ -48,7 +49,7 @@ func loadPair(certFile, keyFile string, fits func(*x509.Certificate) bool, templ
 		if err != nil {
 			return pair{}, err
 		}
-		own := key.Public().(*ecdsa.PublicKey).Equal(c.PublicKey)
+		own := key.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(c.PublicKey)
 		if own && time.Until(c.NotAfter) > renewDays*24*time.Hour && fits(c) {
 			return pair{c, key}, nil
 		}
@@ -96,7 +97,7 @@ func serverPair(dir string, hosts ...string) (*x509.Certificate, error) {
 	t := template("Signum sandbox TEST server CA", caYears*365)
 	t.IsCA, t.BasicConstraintsValid, t.MaxPathLenZero = true, true, true
 	t.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
-	ca, err := loadPair(filepath.Join(dir, ServerCAFile), filepath.Join(private, "server-ca.key"), always, t, nil)
+	ca, err := loadPair(filepath.Join(dir, ServerCAFile), filepath.Join(private, "server-ca.key"), newECKey, always, t, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -116,34 +117,53 @@ func serverPair(dir string, hosts ...string) (*x509.Certificate, error) {
 		return c.CheckSignatureFrom(ca.cert) == nil &&
 			!slices.ContainsFunc(hosts, func(h string) bool { return c.VerifyHostname(h) != nil })
 	}
-	_, err = loadPair(filepath.Join(private, serverCertFile), filepath.Join(private, serverKeyFile), fits, t, &ca)
+	_, err = loadPair(filepath.Join(private, serverCertFile), filepath.Join(private, serverKeyFile), newECKey, fits, t, &ca)
 	return ca.cert, err
 }
 
-// apPair returns the party's self-signed client certificate.
-func apPair(dir string) (pair, error) {
-	t := template("Signum sandbox TEST AP", apDays)
-	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	return loadPair(filepath.Join(dir, APCertFile), filepath.Join(dir, APKeyFile), always, t, nil)
+// apPairs returns the self-signed client certificates of the parties, in the order of
+// clientCerts.
+func apPairs(dir string) (pairs []pair, err error) {
+	for _, c := range clientCerts {
+		t := template(c.name, apDays)
+		t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+		p, err := loadPair(filepath.Join(dir, c.certFile), filepath.Join(dir, c.keyFile), c.newKey, always, t, nil)
+		if err != nil {
+			return nil, err
+		}
+		pairs = append(pairs, p)
+	}
+	return pairs, nil
 }
 
+// p12 writes PKCS #12 files with 3DES and SHA-1, which every program reads. Java before
+// 8u301 and the key chain of macOS do not read newer algorithms.
+var p12 = pkcs12.LegacyDES
+
 // writeP12 writes the keys and certificates of the PEM files as PKCS #12.
-func writeP12(dir string, ap pair, anchors ...*x509.Certificate) error {
-	p12, err := pkcs12.Modern.Encode(ap.key, ap.cert, nil, Password)
-	if err != nil {
-		return fmt.Errorf("%s: %w", APP12File, err)
+func writeP12(dir string, pairs []pair, anchors ...*x509.Certificate) error {
+	for i, c := range clientCerts {
+		data, err := p12.Encode(pairs[i].key, pairs[i].cert, nil, Password)
+		if err == nil {
+			err = writeFile(filepath.Join(dir, c.p12File), data, 0o600)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.p12File, err)
+		}
 	}
-	if err := writeFile(filepath.Join(dir, APP12File), p12, 0o600); err != nil {
-		return err
-	}
-	store, err := pkcs12.Modern.EncodeTrustStore(anchors, Password)
+	store, err := p12.EncodeTrustStore(anchors, Password)
 	if err != nil {
 		return fmt.Errorf("%s: %w", TruststoreFile, err)
 	}
 	return writeFile(filepath.Join(dir, TruststoreFile), store, 0o644)
 }
 
-func loadKey(name string) (crypto.Signer, error) {
+func newECKey() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
+
+func newRSAKey() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) }
+
+// loadKey reads a key, or makes one.
+func loadKey(name string, newKey func() (crypto.Signer, error)) (crypto.Signer, error) {
 	if exists(name) {
 		der, err := readPEM(name, "PRIVATE KEY")
 		if err != nil {
@@ -153,12 +173,15 @@ func loadKey(name string) (crypto.Signer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		if key, ok := key.(*ecdsa.PrivateKey); ok {
+		switch key := key.(type) {
+		case *ecdsa.PrivateKey:
+			return key, nil
+		case *rsa.PrivateKey:
 			return key, nil
 		}
-		return nil, fmt.Errorf("%s: not an EC key", name)
+		return nil, fmt.Errorf("%s: neither an EC nor an RSA key", name)
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := newKey()
 	if err != nil {
 		return nil, err
 	}
@@ -195,4 +218,13 @@ func readPEM(name, kind string) ([]byte, error) {
 
 func writePEM(name, kind string, der []byte, mode os.FileMode) error {
 	return writeFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), mode)
+}
+
+// writeCerts writes certificates to a PEM file.
+func writeCerts(name string, certs ...*x509.Certificate) error {
+	var text []byte
+	for _, c := range certs {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+	}
+	return writeFile(name, text, 0o644)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
-	_ "embed" // for the logo
 	"errors"
 	"fmt"
 	"slices"
@@ -20,37 +19,11 @@ import (
 // renewBefore: a certificate that expires within this time is replaced at start.
 const renewBefore = 30 * 24 * time.Hour
 
-// logoFile is the logo of the sandbox's parties.
-//
-//go:embed logo.png
-var logoFile []byte
-
 // populate creates the parties, and accounts and SIM cards that do not exist yet. It
 // runs before the node does, which hands over what an earlier run left outstanding.
 func (b *Sandbox) populate(ctx context.Context) error {
-	pin := b.files.pin
-	logo, err := mssp.NewLogo(logoFile)
-	if err == nil {
-		err = b.Store.PutLogo(ctx, logo)
-	}
-	if err != nil {
-		return fmt.Errorf("the logo of the parties: %w", err)
-	}
-	for _, p := range []*mssp.Party{
-		{
-			ID: APID, Name: "Sandbox", Logo: logo.ID, DTBDPrefix: DTBDPrefix, Pins: []mssp.Pin{pin},
-			Profiles: signum.SignatureProfiles,
-			Services: []string{
-				signum.ServiceValidate, signum.ServiceGeofencing, signum.ServiceApp2App, signum.ServiceSubscriberInfo,
-				signum.ServiceVerification,
-			},
-			AutoActivation: true, TestNumbers: true, EncryptedReceipts: true,
-		},
-		{ID: BasicAPID, Name: "Sandbox (few rights)", Logo: logo.ID, DTBDPrefix: DTBDPrefix, Pins: []mssp.Pin{pin}},
-	} {
-		if err := b.Store.PutParty(ctx, p); err != nil {
-			return fmt.Errorf("party %s: %w", p.ID, err)
-		}
+	if err := b.addParties(ctx); err != nil {
+		return err
 	}
 	for _, u := range b.Info.Users {
 		err := b.addAccount(ctx, u)
