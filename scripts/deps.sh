@@ -17,9 +17,15 @@ need keytool default-jdk-headless   # reads the trust store as Java does
 need javac default-jdk-headless     # compiles clients in Java
 need mvn maven                      # fetches what they are made of
 need php php-cli                    # SoapClient
+need wsdl2h gsoap                   # makes C from the WSDL
+need soapcpp2 gsoap
 need node nodejs                    # runs another SMSC
 need npm npm                        # fetches it, and axe-core for the pages
 php -n -d extension=soap -r 'exit(class_exists("SoapClient") ? 0 : 1);' >/dev/null 2>&1 || missing="$missing php-soap"
+[ -e /usr/include/stdsoap2.h ] || missing="$missing libgsoap-dev"
+[ -e /usr/include/openssl/ssl.h ] || missing="$missing libssl-dev"
+[ -e /usr/include/zlib.h ] || missing="$missing zlib1g-dev"
+/usr/bin/python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 [ -x /usr/sbin/bearerbox ] || need bearerbox kannel # another ESME
 [ -x /usr/bin/chromium ] || missing="$missing chromium" # is the phone of the pages
 echo '#include <stdlib.h>' | ${CC:-gcc} -E - >/dev/null 2>&1 || missing="$missing libc6-dev"

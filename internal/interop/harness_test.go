@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,9 +15,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/client"
 	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
 	"github.com/signum-mssp/signum/internal/lab/softapp"
@@ -90,6 +95,27 @@ func newUser(t testing.TB, methods ...signum.Method) string {
 	return u.MSISDN
 }
 
+// served returns what the sandbox answers to GET: its contracts.
+func served(t testing.TB, path string) []byte {
+	t.Helper()
+	party, err := client.LoadSandbox(open(t).Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{TLSClientConfig: party.Config.TLS}
+	defer transport.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: transport}).Get(open(t).Info.BaseURL + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s, %v", path, resp.Status, err)
+	}
+	return b
+}
+
 // workshop is a copy of a folder of testdata in which a test may write.
 type workshop struct {
 	t   testing.TB
@@ -142,4 +168,18 @@ func (w *workshop) run(program string, args ...string) []byte {
 	}
 	w.t.Logf("%s %s: %v", filepath.Base(program), strings.Join(args, " "), time.Since(start).Round(time.Millisecond))
 	return stdout.Bytes()
+}
+
+// folder returns the files of a folder of testdata that say what to fetch.
+func folder(t testing.TB, name string, files ...string) fs.FS {
+	t.Helper()
+	f := make(fstest.MapFS)
+	for _, file := range files {
+		b, err := os.ReadFile(filepath.Join("testdata", name, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f[file] = &fstest.MapFile{Data: b}
+	}
+	return f
 }
