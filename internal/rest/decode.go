@@ -26,6 +26,7 @@ type decoder struct {
 	json    jsontext.Decoder
 	in      bytes.Buffer // the decoder parses a bytes.Buffer in place
 	skipped int          // bytes of the byte order mark
+	breaks  []int        // offsets of what unbroken replaced and has not been read yet
 	scratch []byte
 }
 
@@ -36,6 +37,9 @@ var decoders = sync.Pool{New: func() any { return new(decoder) }}
 func (Wire) Decode(op signum.Operation, body []byte) (signum.Request, edge.Form, error) {
 	d := decoders.Get().(*decoder)
 	r, err := d.decode(op, body)
+	if err != nil && signum.AsFault(err) == nil {
+		r, err = d.again(op, body, err)
+	}
 	if err != nil {
 		err = d.fault(err, body)
 	}
@@ -47,6 +51,18 @@ func (Wire) Decode(op signum.Operation, body []byte) (signum.Request, edge.Form,
 		return nil, 0, err
 	}
 	return r, 0, nil
+}
+
+// again reads a body that is not JSON as if it had no line breaks in strings. If it
+// has none, the error stays.
+func (d *decoder) again(op signum.Operation, body []byte, err error) (signum.Request, error) {
+	defer func() { d.breaks = nil }()
+	copied, breaks := unbroken(body)
+	if copied == nil {
+		return nil, err
+	}
+	d.breaks = breaks
+	return d.decode(op, copied)
 }
 
 func (d *decoder) decode(op signum.Operation, body []byte) (signum.Request, error) {
@@ -80,6 +96,9 @@ func (d *decoder) decode(op signum.Operation, body []byte) (signum.Request, erro
 	}
 	if _, err := d.json.ReadToken(); err != io.EOF {
 		return nil, signum.Faultf(signum.WrongParam, "Malformed JSON at byte %d: data after the message", d.offset())
+	}
+	if err := d.unbrokenSoFar(); err != nil {
+		return nil, err
 	}
 	if r == nil {
 		return nil, signum.Faultf(signum.WrongParam, "The body has no message of this endpoint")
@@ -147,6 +166,9 @@ func (d *decoder) object(what string, member func(name []byte) error) error {
 		if err != nil {
 			return err
 		}
+		if err := d.unbrokenSoFar(); err != nil {
+			return err
+		}
 		if err := member(d.unquote(v)); err != nil {
 			return err
 		}
@@ -172,6 +194,15 @@ func (d *decoder) array(element func() error) error {
 // text reads a scalar. Numbers and booleans keep their literal text; null
 // counts as absent.
 func (d *decoder) text(dst *string, what string) error {
+	if err := d.scalar(dst, what); err != nil {
+		return err
+	}
+	return d.unbrokenSoFar()
+}
+
+// scalar is text for a member that may hold Base64. The caller must look at the
+// breaks that were passed.
+func (d *decoder) scalar(dst *string, what string) error {
 	switch d.json.PeekKind() {
 	case jsontext.KindNull:
 		return d.skip()
@@ -205,6 +236,9 @@ func (d *decoder) skip() error {
 	base := d.json.StackDepth()
 	for {
 		if _, err := d.json.ReadToken(); err != nil {
+			return err
+		}
+		if err := d.unbrokenSoFar(); err != nil {
 			return err
 		}
 		switch depth := d.json.StackDepth(); {

@@ -9,7 +9,7 @@ func (d *decoder) signature(r *signum.SignatureRequest) error {
 		case "MessagingMode":
 			return d.text(&r.MessagingMode, "MessagingMode")
 		case "TimeOut":
-			return d.text(&r.TimeOut, "TimeOut")
+			return d.whole(&r.TimeOut, "TimeOut")
 		case "MobileUser":
 			return d.user(&r.MSISDN)
 		case "SignatureProfile":
@@ -36,7 +36,7 @@ func (d *decoder) status(r *signum.StatusRequest) error {
 func (d *decoder) user(msisdn *string) error {
 	return d.object("MobileUser", func(name []byte) error {
 		if string(name) == "MSISDN" {
-			return d.text(msisdn, "MSISDN")
+			return d.number(msisdn)
 		}
 		return d.skip()
 	})
@@ -44,26 +44,33 @@ func (d *decoder) user(msisdn *string) error {
 
 // data reads DataToBeSigned or the Message of a receipt.
 func (d *decoder) data(dst *signum.DataToBeSigned, what string) error {
-	return d.object(what, func(name []byte) error {
+	broken := -1 // where Data has its first line break
+	err := d.object(what, func(name []byte) error {
 		switch string(name) {
 		case "MimeType":
 			return d.text(&dst.MimeType, "MimeType")
 		case "Encoding":
 			return d.text(&dst.Encoding, "Encoding")
 		case "Data":
-			return d.text(&dst.Data, "Data")
+			err := d.scalar(&dst.Data, "Data")
+			broken = d.passed()
+			return err
 		}
 		return d.skip()
 	})
+	if err == nil && broken >= 0 && !holdsBase64(dst) {
+		return brokenAt(broken)
+	}
+	return err
 }
 
 // header reads a member that all messages have in common, and skips any other.
 func (d *decoder) header(h *signum.Header, name []byte) error {
 	switch string(name) {
 	case "MajorVersion":
-		return d.text(&h.Version.Major, "MajorVersion")
+		return d.whole(&h.Version.Major, "MajorVersion")
 	case "MinorVersion":
-		return d.text(&h.Version.Minor, "MinorVersion")
+		return d.whole(&h.Version.Minor, "MinorVersion")
 	case "AP_Info":
 		return d.object("AP_Info", func(name []byte) error {
 			switch string(name) {

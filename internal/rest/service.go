@@ -94,13 +94,14 @@ func (d *decoder) geofencing(s *signum.AdditionalService) error {
 		fields := [...]struct {
 			name string
 			dst  *string
+			read func(dst *string, what string) error
 		}{
-			{"countrywhitelist", &p.CountryWhitelist},
-			{"countryblacklist", &p.CountryBlacklist},
-			{"mindeviceconfidence", &p.MinDeviceConfidence},
-			{"minlocationconfidence", &p.MinLocationConfidence},
-			{"maxtimestampminutes", &p.MaxTimestampMinutes},
-			{"maxaccuracymeters", &p.MaxAccuracyMeters},
+			{"countrywhitelist", &p.CountryWhitelist, d.text},
+			{"countryblacklist", &p.CountryBlacklist, d.text},
+			{"mindeviceconfidence", &p.MinDeviceConfidence, d.text},
+			{"minlocationconfidence", &p.MinLocationConfidence, d.text},
+			{"maxtimestampminutes", &p.MaxTimestampMinutes, d.whole},
+			{"maxaccuracymeters", &p.MaxAccuracyMeters, d.whole},
 		}
 		for i, f := range fields {
 			if !bytes.EqualFold(name, []byte(f.name)) {
@@ -113,7 +114,7 @@ func (d *decoder) geofencing(s *signum.AdditionalService) error {
 			if d.json.PeekKind() == jsontext.KindBeginArray {
 				return d.list(f.dst, f.name, ',')
 			}
-			return d.text(f.dst, f.name)
+			return f.read(f.dst, f.name)
 		}
 		return d.skip()
 	})

@@ -38,6 +38,14 @@ func TestSpellings(t *testing.T) {
 		_ = z.Close()
 		return b.String()
 	}
+	insert := func(old, new string) func(string) string {
+		return func(body string) string {
+			if !strings.Contains(body, old) {
+				t.Errorf("%q is not there", old)
+			}
+			return strings.Replace(body, old, new, 1)
+		}
+	}
 	const restPath, soapPath = "/rest/service/sign", "/soap/services/MSS_SignaturePort"
 	both := []spelling{
 		{name: "as it is"},
@@ -53,6 +61,14 @@ func TestSpellings(t *testing.T) {
 			{name: "slash at the end", path: restPath + "/"},
 			{name: "doubled slashes", path: "//rest//service//sign"},
 			{name: "any operation, slash at the end", path: "/rest/service/"},
+			{name: "whole numbers", change: insert(`"MessagingMode"`, `"TimeOut":8.0e1,"MessagingMode"`)},
+			{name: "fraction", change: insert(`"MessagingMode"`, `"TimeOut":80.5,"MessagingMode"`), fault: "101 TimeOut is not a number of seconds"},
+			{name: "huge number", change: insert(`"MessagingMode"`, `"TimeOut":1e999999,"MessagingMode"`), fault: "101 TimeOut is not a number of seconds"},
+			{name: "version as a number", change: insert(`"MajorVersion":"1"`, `"MajorVersion":1.0`)},
+			{name: "MSISDN as a number", change: insert(`"`+msisdn+`"`, msisdn[1:])},
+			{name: "negative MSISDN", change: insert(`"`+msisdn+`"`, "-"+msisdn[1:]), fault: "101 MSISDN must be a string, or a number of plain digits"},
+			{name: "line break in a text", change: insert("Hello", "Hel\nlo"), fault: "101 a line break or tab in a string must be escaped"},
+			{name: "line break in Base64", change: insert(`"Encoding":"UTF-8","Data":"Sandbox: Hello"`, "\"Encoding\":\"base64\",\"Data\":\"SGVs\r\nbG8=\""), fault: "101 Encoding of text/plain is not UTF-8"},
 		}},
 		{soapPath, "text/xml", soapSign, []spelling{
 			{name: "slash at the end", path: soapPath + "/"},
