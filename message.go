@@ -121,6 +121,7 @@ type SignatureRequest struct {
 	MSISDN        string // as sent; the answer repeats it as sent
 	Profile       string // SignatureProfile; empty: AuthProfile1
 	Data          DataToBeSigned
+	Displayed     string              // DataToBeDisplayed: empty, or the same as Data.Data
 	Services      []AdditionalService // at most MaxServices
 }
 

@@ -27,7 +27,7 @@ func (e *Engine) Sign(ctx context.Context, c *mssp.Caller, r *signum.SignatureRe
 	}
 	// Many requests wait here, and the transaction holds what is needed of these:
 	// let them be collected.
-	r.Data, r.Services = signum.DataToBeSigned{}, nil
+	r.Data, r.Displayed, r.Services = signum.DataToBeSigned{}, "", nil
 	return e.response(r, w, e.waiters.wait(ctx, w))
 }
 

@@ -34,11 +34,14 @@ type Services struct {
 func (s *Services) Interactive() bool { return s.App2App || s.Verification }
 
 // SignatureContent checks what is to be signed and how, in this order: profile
-// (109), type of the text (101), prefix (107), length (103), additional
-// services (101, 104).
+// (109), text to display and type of the text (101), prefix (107), length (103),
+// additional services (101, 104).
 func SignatureContent(p *mssp.Party, r *signum.SignatureRequest, async bool) (Content, error) {
 	c := Content{Profile: p.Resolve(r.Profile), MimeType: signum.MimeText, Text: r.Data.Data}
 	if err := authorised(p, r.Profile, c.Profile); err != nil {
+		return c, err
+	}
+	if err := displayed(r); err != nil {
 		return c, err
 	}
 	err := c.data(p, &r.Data)
@@ -57,6 +60,14 @@ func authorised(p *mssp.Party, sent, profile string) error {
 		return signum.NewFault(signum.UnsupportedProfile)
 	}
 	return nil
+}
+
+// displayed checks what the phone is to show: nothing else than what it signs.
+func displayed(r *signum.SignatureRequest) error {
+	if strings.TrimSpace(r.Displayed) == "" || r.Displayed == r.Data.Data {
+		return nil
+	}
+	return wrong("DataToBeDisplayed must be absent, empty or equal to DataToBeSigned: the phone shows what it signs")
 }
 
 // data checks the data to be signed.

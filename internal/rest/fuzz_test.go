@@ -50,6 +50,7 @@ func encodeRequest(t testing.TB, r signum.Request) []byte {
 		m["MessagingMode"], m["TimeOut"], m["SignatureProfile"] = r.MessagingMode, r.TimeOut, r.Profile
 		m["MobileUser"] = object{"MSISDN": r.MSISDN}
 		m["DataToBeSigned"] = object{"MimeType": r.Data.MimeType, "Encoding": r.Data.Encoding, "Data": r.Data.Data}
+		m["DataToBeDisplayed"] = object{"Data": r.Displayed}
 		services := []object{}
 		for _, s := range r.Services {
 			o := object{"Description": s.URI, "UserLang": object{"Value": s.UserLang}, "App2App": object{"RedirectUri": s.RedirectURI}}
@@ -148,7 +149,8 @@ func TestRequestsComeThrough(t *testing.T) {
 			},
 			&signum.SignatureRequest{
 				Header: h, MessagingMode: text("mode"), TimeOut: text("timeout"), MSISDN: text("msisdn"), Profile: text("profile"),
-				Data: signum.DataToBeSigned{MimeType: text("mime"), Encoding: text("encoding"), Data: text("data")}, Services: services,
+				Data:      signum.DataToBeSigned{MimeType: text("mime"), Encoding: text("encoding"), Data: text("data")},
+				Displayed: text("displayed"), Services: services,
 			},
 		} {
 			got, _, err := Wire{}.Decode(want.Operation(), encodeRequest(t, want))

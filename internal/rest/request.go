@@ -1,6 +1,10 @@
 package rest
 
-import "github.com/signum-mssp/signum"
+import (
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/signum-mssp/signum"
+)
 
 // signature reads MSS_SignatureReq.
 func (d *decoder) signature(r *signum.SignatureRequest) error {
@@ -16,6 +20,8 @@ func (d *decoder) signature(r *signum.SignatureRequest) error {
 			return d.text(&r.Profile, "SignatureProfile")
 		case "DataToBeSigned":
 			return d.data(&r.Data, "DataToBeSigned")
+		case "DataToBeDisplayed":
+			return d.displayed(&r.Displayed)
 		case "AdditionalServices":
 			return d.services(&r.Services)
 		}
@@ -61,6 +67,18 @@ func (d *decoder) data(dst *signum.DataToBeSigned, what string) error {
 	if err == nil && broken >= 0 && !holdsBase64(dst) {
 		return brokenAt(broken)
 	}
+	return err
+}
+
+// displayed reads DataToBeDisplayed, an object like DataToBeSigned. Some serializers
+// write an empty string for an empty object.
+func (d *decoder) displayed(text *string) error {
+	if d.json.PeekKind() == jsontext.KindString {
+		return d.text(text, "DataToBeDisplayed")
+	}
+	var data signum.DataToBeSigned
+	err := d.data(&data, "DataToBeDisplayed")
+	*text = data.Data
 	return err
 }
 

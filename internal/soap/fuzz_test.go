@@ -61,6 +61,7 @@ func encodeRequest(r signum.Request, form edge.Form) []byte {
 		attrs += attr("MessagingMode", r.MessagingMode) + attr("TimeOut", r.TimeOut)
 		children += tag("MobileUser", tag("MSISDN", esc(r.MSISDN))) +
 			`<m:DataToBeSigned` + attr("MimeType", r.Data.MimeType) + attr("Encoding", r.Data.Encoding) + `>` + esc(r.Data.Data) + `</m:DataToBeSigned>` +
+			tag("DataToBeDisplayed", esc(r.Displayed)) +
 			tag("SignatureProfile", tag("mssURI", esc(r.Profile)))
 		var list string
 		for _, s := range r.Services {
@@ -171,7 +172,7 @@ func TestRequestsComeThrough(t *testing.T) {
 			},
 			&signum.SignatureRequest{
 				Header: h, MessagingMode: text("mode"), TimeOut: text("timeout"), MSISDN: text("msisdn"), Profile: text("profile"),
-				Data: signum.DataToBeSigned{MimeType: text("mime"), Encoding: text("encoding"), Data: free("data")}, Services: services,
+				Data: signum.DataToBeSigned{MimeType: text("mime"), Encoding: text("encoding"), Data: free("data")}, Displayed: free("displayed"), Services: services,
 			},
 		} {
 			for name, form := range forms {

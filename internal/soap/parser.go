@@ -128,10 +128,14 @@ func (p *parser) next() (kind, error) {
 		case xml.ProcInst:
 			// SOAP 1.2 part 1, clause 5, forbids processing instructions. The
 			// XML declaration is not one, as long as it comes first.
-			if t.Target != "xml" || !first {
+			switch {
+			case t.Target != "xml":
 				return 0, signum.Faultf(signum.WrongParam, "Processing instructions are not allowed")
-			}
-			if !declaration.Match(t.Inst) {
+			case !first && blank(p.doc[:offset]):
+				return 0, p.malformedAt(0, "white space before the XML declaration")
+			case !first:
+				return 0, p.malformedAt(offset, "the XML declaration must come first")
+			case !declaration.Match(t.Inst):
 				return 0, p.malformed("not well-formed")
 			}
 		}
@@ -294,8 +298,13 @@ func (p *parser) skip() error {
 	return nil
 }
 
+// malformed names the place up to which the document has been read.
 func (p *parser) malformed(reason string) *signum.Fault {
-	return signum.Faultf(signum.WrongParam, "Malformed XML at byte %d: %s", int(p.xml.InputOffset())+p.skipped, reason)
+	return p.malformedAt(int(p.xml.InputOffset()), reason)
+}
+
+func (p *parser) malformedAt(offset int, reason string) *signum.Fault {
+	return signum.Faultf(signum.WrongParam, "Malformed XML at byte %d: %s", offset+p.skipped, reason)
 }
 
 // fault turns a parsing error into a fault. The fault tells only the place and

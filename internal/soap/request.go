@@ -61,6 +61,14 @@ func (p *parser) signature(e xml.StartElement, r *signum.SignatureRequest) error
 				return err
 			}
 			return p.data(e, "DataToBeSigned", &r.Data)
+		case "DataToBeDisplayed":
+			if err := seen.see(6, "DataToBeDisplayed"); err != nil {
+				return err
+			}
+			var d signum.DataToBeSigned
+			err := p.data(e, "DataToBeDisplayed", &d)
+			r.Displayed = d.Data
+			return err
 		case "SignatureProfile":
 			if err := seen.see(4, "SignatureProfile"); err != nil {
 				return err

@@ -51,6 +51,7 @@ func TestSpellings(t *testing.T) {
 		{name: "as it is"},
 		{name: "x-gzip", encoding: "X-GZip", change: zip},
 		{name: "a character set for an encoding", encoding: "UTF-8"},
+		{name: "byte order mark", change: func(body string) string { return "\uFEFF" + body }},
 		{name: "brotli", encoding: "br", fault: "101 Content-Encoding br is not supported"},
 	}
 	for _, wire := range []struct {
@@ -61,6 +62,9 @@ func TestSpellings(t *testing.T) {
 			{name: "slash at the end", path: restPath + "/"},
 			{name: "doubled slashes", path: "//rest//service//sign"},
 			{name: "any operation, slash at the end", path: "/rest/service/"},
+			{name: "the same to display", change: insert(`"AdditionalServices"`, `"DataToBeDisplayed":{"Data":"Sandbox: Hello"},"AdditionalServices"`)},
+			{name: "nothing to display", change: insert(`"AdditionalServices"`, `"DataToBeDisplayed":{},"AdditionalServices"`)},
+			{name: "something else to display", change: insert(`"AdditionalServices"`, `"DataToBeDisplayed":{"Data":"Sandbox: Hi"},"AdditionalServices"`), fault: "101 DataToBeDisplayed must be absent, empty or equal to DataToBeSigned"},
 			{name: "whole numbers", change: insert(`"MessagingMode"`, `"TimeOut":8.0e1,"MessagingMode"`)},
 			{name: "fraction", change: insert(`"MessagingMode"`, `"TimeOut":80.5,"MessagingMode"`), fault: "101 TimeOut is not a number of seconds"},
 			{name: "huge number", change: insert(`"MessagingMode"`, `"TimeOut":1e999999,"MessagingMode"`), fault: "101 TimeOut is not a number of seconds"},
@@ -72,6 +76,10 @@ func TestSpellings(t *testing.T) {
 		}},
 		{soapPath, "text/xml", soapSign, []spelling{
 			{name: "slash at the end", path: soapPath + "/"},
+			{name: "line break before the declaration", change: func(body string) string { return "\n" + body }, fault: "101 Malformed XML at byte 0: white space before the XML declaration"},
+			{name: "the same to display", change: insert(`</m:DataToBeSigned>`, `</m:DataToBeSigned><m:DataToBeDisplayed MimeType="text/plain">Sandbox: Hello</m:DataToBeDisplayed>`)},
+			{name: "nothing to display", change: insert(`</m:DataToBeSigned>`, `</m:DataToBeSigned><m:DataToBeDisplayed/>`)},
+			{name: "something else to display", change: insert(`</m:DataToBeSigned>`, `</m:DataToBeSigned><m:DataToBeDisplayed>Sandbox: Hi</m:DataToBeDisplayed>`), fault: "101 DataToBeDisplayed must be absent, empty or equal to DataToBeSigned"},
 			{name: "doubled slashes", path: "//soap//services/MSS_SignaturePort//"},
 		}},
 	} {
