@@ -6,7 +6,8 @@
 //     SignRequest.Async it returns at once; [Client.SignAndWait], [Client.Poll]
 //     and [Client.Status] ask for the outcome.
 //
-//   - [Verify] checks the signature. A party that does not verify has none.
+//   - [Verify] checks the signature, of Signum or of another service. A party that
+//     does not verify has none. [VerifyWith] has more options, such as the time.
 //
 //   - [Client.Receipt] shows the user a text after a signature.
 //

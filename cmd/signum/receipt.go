@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -118,4 +122,20 @@ func (f *receiptFlags) run(cmd *cobra.Command, transID, msisdn, text string) err
 		r.FaultMessage = e.FaultMessage
 	}
 	return r.print(cmd.OutOrStdout(), f.json)
+}
+
+// readDER reads the file of a certificate and removes PEM or Base64. DER starts with a SEQUENCE
+// (0x30), which is the digit 0 as text. Data that decodes as Base64 is taken for Base64.
+func readDER(stdin io.Reader, name string) ([]byte, error) {
+	data, err := readFile(stdin, name)
+	if err != nil {
+		return nil, err
+	}
+	if block, _ := pem.Decode(data); block != nil {
+		return block.Bytes, nil
+	}
+	if der, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(data))); err == nil && len(der) > 0 {
+		return der, nil
+	}
+	return data, nil
 }

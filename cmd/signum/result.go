@@ -2,7 +2,9 @@ package main
 
 import (
 	"cmp"
+	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,6 +39,7 @@ type result struct {
 	Signer       string `json:"signer,omitempty"`       // serialNumber of the certificate's subject
 	Certificate  string `json:"certificate,omitempty"`  // serial number of the certificate, hex
 	SigningTime  string `json:"signing_time,omitempty"` // RFC 3339, UTC
+	ValidAt      string `json:"valid_at,omitempty"`     // RFC 3339, UTC: when the certificates were valid
 	CMS          []byte `json:"cms,omitempty"`          // Base64 of the DER
 	ElapsedMS    int64  `json:"elapsed_ms,omitempty"`
 
@@ -66,7 +69,9 @@ apply are left out. If the service was not reached, nothing is printed:
   verification_error  why it failed
   text, signer        what was signed and by which account, once verified
   certificate         serial number of the signer's certificate, hex
-  signing_time        RFC 3339, UTC
+  signing_time        RFC 3339, UTC; absent if the signature states none
+  valid_at            at which time the certificates were found valid: that of --at,
+                      else the signing time, else the time of the check; once verified
   cms                 the signature, Base64 of the DER
   elapsed_ms          how long it took
   location            where the phone was: country, accuracy (metres), timestamp,
@@ -99,26 +104,44 @@ func (r *result) services(all []signum.ServiceResponse) {
 	r.MCCMNC = cmp.Or(client.MCCMNC(all), r.MCCMNC)
 }
 
-// verify checks the CMS. If text is not nil, exactly that must have been signed.
-func (r *result) verify(t trust, text *string) error {
+// verify checks a signature. If text is not nil, exactly that must have been signed.
+func (r *result) verify(signature []byte, o client.VerifyOptions, t trust, text *string) error {
 	r.Verification, r.file = notChecked, t.file
 	if t.roots == nil {
 		return nil
 	}
-	sig, err := client.Verify(r.CMS, t.roots)
+	o.Roots = t.roots
+	sig, err := client.VerifyWith(signature, o)
 	if err == nil && text != nil && sig.Text != *text {
 		err = fmt.Errorf("the user signed another text: %q", sig.Text)
 	}
 	if err != nil {
 		r.Verification, r.Problem = notVerified, printable(err.Error())
-		return &exitError{exitNotVerified, fmt.Errorf("the signature does not verify: %s; do not rely on it", r.Problem)}
+		return &exitError{exitNotVerified, fmt.Errorf("the signature does not verify: %s; %s", r.Problem, advice(err, o))}
 	}
-	r.Verification, r.Text, r.Signer = verifiedOK, sig.Text, sig.Serial
+	r.Verification, r.Text, r.Signer, r.CMS = verifiedOK, sig.Text, sig.Serial, sig.CMS
 	r.Certificate = sig.Certificate.SerialNumber.Text(16)
 	if !sig.SigningTime.IsZero() {
 		r.SigningTime = sig.SigningTime.UTC().Format(time.RFC3339)
 	}
+	r.ValidAt = sig.ValidAt.Format(time.RFC3339)
 	return nil
+}
+
+// advice says what to do about a signature that does not verify.
+func advice(err error, o client.VerifyOptions) string {
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.Is(err, client.ErrDetached):
+		return "give the file that was signed with --content"
+	case errors.Is(err, client.ErrNoCertificate):
+		return "give the signer's certificate with --certs"
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return "do not rely on it, unless --user-ca names the wrong root or an intermediate is missing (--certs)"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && o.At.IsZero():
+		return "do not rely on it, unless it came at another time and states none (--at)"
+	}
+	return "do not rely on it"
 }
 
 // store writes the CMS to the file of --out, if there is one.
@@ -151,6 +174,9 @@ func (r *result) print(w io.Writer, asJSON bool) error {
 	t.add("Signer", r.Signer)
 	t.add("Certificate", r.Certificate)
 	t.add("Signed at", r.SigningTime)
+	if r.ValidAt != r.SigningTime {
+		t.add("Checked at", r.ValidAt)
+	}
 	switch r.Verification {
 	case verifiedOK:
 		t.add("Verified", "yes, by "+r.file)

@@ -37,7 +37,7 @@ type fakeKey struct{}
 //
 // Each script has a service that signs at once, see fakeService: its address is
 // $URL and its client files are in $BOX. $OTHER has those of another service,
-// and $NUMBER is a number that it knows.
+// $NUMBER is a number that it knows, and $FORMS has signatures of others.
 func TestScripts(t *testing.T) {
 	commands := map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"exits": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -103,6 +103,11 @@ func TestScripts(t *testing.T) {
 			env.Setenv("BOX", f.dir)
 			env.Setenv("OTHER", other.dir)
 			env.Setenv("NUMBER", "+41791000001")
+			forms, err := filepath.Abs("../../client/testdata/cms")
+			if err != nil {
+				return err
+			}
+			env.Setenv("FORMS", forms)
 			env.Setenv(envSandbox, "")
 			env.Setenv(envPassword, "")
 			return nil

@@ -192,7 +192,7 @@ func (f *signFlags) ask(ctx context.Context, c *client.Client, stderr io.Writer,
 // it does not verify or cannot be stored.
 func finish(cmd *cobra.Command, r *result, t trust, text *string, out string, asJSON bool) error {
 	stored := r.store(out)
-	verified := r.verify(t, text)
+	verified := r.verify(r.CMS, client.VerifyOptions{}, t, text)
 	if err := r.print(cmd.OutOrStdout(), asJSON); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 var ErrMalformed = errors.New("malformed CMS")
 
 func malformed(format string, args ...any) error {
-	return fmt.Errorf("cms: %w: %s", ErrMalformed, fmt.Sprintf(format, args...))
+	return fmt.Errorf("cms: %w: %w", ErrMalformed, fmt.Errorf(format, args...))
 }
 
 // maxAttributes bounds the number of signed attributes that are read.

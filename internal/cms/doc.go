@@ -7,7 +7,8 @@
 //	                                                     │
 //	CMS ◀─ Assemble ◀─ Signer.Verify ◀── signature ──────┘
 //
-// The receiver goes the other way: Parse, then SignedData.Verify.
+// The receiver goes the other way: Parse, or ParseBER for what other services make,
+// then SignedData.Verify.
 //
 // The output always has the same shape: version 1, the text encapsulated as
 // id-data, SHA-256, one SignerInfo by issuer and serial number, four signed

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"math/big"
 	"testing"
+	"time"
 
 	"github.com/smallstep/pkcs7"
 
@@ -27,7 +28,7 @@ func TestParseOthers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := sd.Verify(VerifyOptions{Roots: id.roots(), Intermediates: []*x509.Certificate{id.issuing}, Time: epoch})
+		r, err := sd.Verify(VerifyOptions{Roots: id.roots(), Certificates: []*x509.Certificate{id.issuing}, Time: epoch})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,17 +113,12 @@ func TestParseRefuses(t *testing.T) {
 		"indefinite length":      indefinite,
 		"length not minimal":     long,
 		"too large":              append(append([]byte(nil), good...), make([]byte, MaxSize)...),
-		"version 0":              build(func(sd *genericSignedData) { sd.Version = 0 }),
-		"version 4":              build(func(sd *genericSignedData) { sd.Version = 4 }),
-		"detached":               build(func(sd *genericSignedData) { sd.Encap = genericDetached{gData} }),
 		"other content type":     build(func(sd *genericSignedData) { sd.Encap = genericEncap{gSignedData, content} }),
+		"no digest algorithm":    build(func(sd *genericSignedData) { sd.DigestAlgorithms = nil }),
+		"other digest algorithm": build(func(sd *genericSignedData) { sd.DigestAlgorithms[0].Algorithm = gECDSA256 }),
 		"no signer":              build(func(sd *genericSignedData) { sd.SignerInfos = nil }),
 		"two signers":            build(func(sd *genericSignedData) { sd.SignerInfos = append(sd.SignerInfos, sd.SignerInfos[0]) }),
-		"certificate not one":    build(func(sd *genericSignedData) { sd.Certificates.Bytes = []byte{0xa1, 0} }),
 		"many certificates":      build(func(sd *genericSignedData) { sd.Certificates.Bytes = bytes.Repeat(id.leaf.Raw, MaxCertificates+1) }),
-		"SignerInfo version 2":   info(func(si *genericSignerInfo) { si.Version = 2 }),
-		"version 3 with issuer":  info(func(si *genericSignerInfo) { si.Version = 3 }),
-		"version 1 with key id":  info(func(si *genericSignerInfo) { si.SID = keyID("x") }),
 		"SHA-1":                  info(func(si *genericSignerInfo) { si.DigestAlgorithm.Algorithm = asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26} }),
 		"digests that differ":    info(func(si *genericSignerInfo) { si.SignatureAlgorithm.Algorithm = gECDSA384 }),
 		"unknown algorithm":      info(func(si *genericSignerInfo) { si.SignatureAlgorithm.Algorithm = gData }),
@@ -147,9 +143,93 @@ func TestParseRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if sd, err := Parse(der); !errors.Is(err, ErrMalformed) || sd != nil {
-				t.Errorf("%v, %v", sd, err)
+				t.Errorf("read %v, %v", sd != nil, err)
 			}
 		})
+	}
+}
+
+// Nothing depends on version numbers, and what stands beside the certificates is
+// skipped.
+func TestParseSkips(t *testing.T) {
+	id := identityOf(t, "EC-EC")
+	content := []byte("text")
+	attrs := SignedAttributes(content, epoch, id.signer)
+	sig := id.sign(t, attrs)
+	for name, change := range map[string]func(*genericSignedData){
+		"version 0":              func(sd *genericSignedData) { sd.Version = 0 },
+		"version 4":              func(sd *genericSignedData) { sd.Version = 4 },
+		"SignerInfo version 2":   func(sd *genericSignedData) { sd.SignerInfos[0].Version = 2 },
+		"version 3 with issuer":  func(sd *genericSignedData) { sd.SignerInfos[0].Version = 3 },
+		"version 1 with key id":  func(sd *genericSignedData) { sd.SignerInfos[0].SID = keyID(string(id.leaf.SubjectKeyId)) },
+		"attribute certificate":  func(sd *genericSignedData) { sd.Certificates.Bytes = append([]byte{0xa2, 0}, sd.Certificates.Bytes...) },
+		"unreadable certificate": func(sd *genericSignedData) { sd.Certificates.Bytes = append([]byte{0x30, 0}, sd.Certificates.Bytes...) },
+		"id-ecPublicKey": func(sd *genericSignedData) {
+			sd.SignerInfos[0].SignatureAlgorithm.Algorithm = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
+		},
+	} {
+		sd := generic(t, id, content, attrs, sig)
+		change(&sd)
+		if r, err := mustParse(t, sd.marshal(t)).Verify(VerifyOptions{Roots: id.roots()}); err != nil || string(r.Content) != "text" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A signature without its content verifies with the content that was signed, and only
+// with that.
+func TestDetached(t *testing.T) {
+	id := identityOf(t, "EC-EC")
+	attrs := SignedAttributes([]byte("text"), epoch, id.signer)
+	sd := generic(t, id, []byte("text"), attrs, id.sign(t, attrs))
+	whole := sd.marshal(t)
+	sd.Encap = genericDetached{gData}
+	detached := sd.marshal(t)
+	for name, tc := range map[string]struct {
+		der, content []byte
+		want         error
+	}{
+		"whole":                         {whole, nil, nil},
+		"whole, and given":              {whole, []byte("text"), nil},
+		"whole, and given otherwise":    {whole, []byte("texT"), ErrDigest},
+		"whole, and given as empty":     {whole, []byte{}, ErrDigest},
+		"detached, and given":           {detached, []byte("text"), nil},
+		"detached, and given otherwise": {detached, []byte("texT"), ErrDigest},
+		"detached, and given as empty":  {detached, []byte{}, ErrDigest},
+		"detached":                      {detached, nil, ErrDetached},
+	} {
+		r, err := mustParse(t, tc.der).Verify(VerifyOptions{Roots: id.roots(), Content: tc.content})
+		if !errors.Is(err, tc.want) || err == nil && string(r.Content) != "text" {
+			t.Errorf("%s: %v, want %v", name, err, tc.want)
+		}
+	}
+}
+
+// The chain is checked at the time that the caller gives, else the signing time, else
+// now.
+func TestTimeOfTheChain(t *testing.T) {
+	id := identityOf(t, "EC-EC")
+	content := []byte("text")
+	all := genericAttributes(t, content, epoch, id)
+	timed, untimed := id.answer(t, content, epoch), changedAttrs(t, id, content, marshalAttributes(t, []genericAttribute{all[0], all[3]}))
+	at, now := epoch.AddDate(0, 1, 0), epoch.AddDate(0, 2, 0)
+	for name, tc := range map[string]struct {
+		der  []byte
+		o    VerifyOptions
+		want time.Time
+	}{
+		"signing time":                   {timed, VerifyOptions{Now: now}, epoch},
+		"the caller's":                   {timed, VerifyOptions{Now: now, Time: at}, at},
+		"no signing time":                {untimed, VerifyOptions{Now: now}, now},
+		"no signing time, the caller's":  {untimed, VerifyOptions{Now: now, Time: at}, at},
+		"no signing time, expired since": {untimed, VerifyOptions{Now: epoch.AddDate(9, 0, 0)}, time.Time{}},
+		"no time at all":                 {untimed, VerifyOptions{}, time.Time{}},
+	} {
+		tc.o.Roots = id.roots()
+		r, err := mustParse(t, tc.der).Verify(tc.o)
+		if tc.want.IsZero() != (err != nil) || err == nil && !r.Time.Equal(tc.want) {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
 	}
 }
 

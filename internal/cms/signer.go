@@ -106,20 +106,34 @@ func (s *Signer) PublicKey() crypto.PublicKey { return s.key }
 // ErrSignature.
 func (s *Signer) Verify(attrs, sig []byte) error {
 	digest := sha256.Sum256(attrs)
-	return verify(s.key, crypto.SHA256, digest[:], sig)
+	kind := kindECDSA
+	if _, ok := s.key.(*rsa.PublicKey); ok {
+		kind = kindRSA
+	}
+	return verify(s.key, kind, 0, crypto.SHA256, digest[:], sig)
 }
 
-// verify checks a signature by an ECDSA or RSA key.
-func verify(key crypto.PublicKey, h crypto.Hash, digest, sig []byte) error {
+// verify checks a signature by an ECDSA or RSA key; salt is the length of the salt of
+// kindPSS.
+func verify(key crypto.PublicKey, kind keyKind, salt int, h crypto.Hash, digest, sig []byte) error {
+	ok := false
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
-		if ecdsa.VerifyASN1(k, digest, sig) {
-			return nil
-		}
+		ok = kind == kindECDSA && ecdsa.VerifyASN1(k, digest, sig)
 	case *rsa.PublicKey:
-		if rsa.VerifyPKCS1v15(k, h, digest, sig) == nil {
-			return nil
+		switch kind {
+		case kindRSA:
+			ok = rsa.VerifyPKCS1v15(k, h, digest, sig) == nil
+		case kindPSS:
+			o := rsa.PSSOptions{SaltLength: salt}
+			if salt == 0 {
+				o.SaltLength = rsa.PSSSaltLengthAuto
+			}
+			ok = rsa.VerifyPSS(k, h, digest, sig, &o) == nil
 		}
 	}
-	return ErrSignature
+	if !ok {
+		return ErrSignature
+	}
+	return nil
 }
