@@ -66,10 +66,8 @@ func (b *BindResp) append(buf []byte) ([]byte, error) {
 }
 
 func parseBindResp(mode CommandID, r *reader) *BindResp {
-	if len(r.b) == 0 {
-		return &BindResp{Mode: mode}
-	}
-	return &BindResp{Mode: mode, SystemID: r.cstring(lenSystemID, StatusInvSysID, "system_id"), TLVs: r.tlvs()}
+	r.tolerant = true
+	return &BindResp{Mode: mode, SystemID: r.rest(lenSystemID), TLVs: r.tlvs()}
 }
 
 func bindCommand(c CommandID) bool {

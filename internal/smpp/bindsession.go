@@ -186,18 +186,25 @@ func (s *bindSession) drain() {
 
 // handle answers a request of the SMSC. It does not wait.
 func (s *bindSession) handle(p PDU) {
-	d, ok := p.Body.(*DeliverSM)
-	if !ok {
+	switch b := p.Body.(type) {
+	case *DeliverSM:
+		s.receive(p.Sequence, b, &DeliverSMResp{})
+	case *DataSM:
+		s.receive(p.Sequence, b.Deliver(), &DataSMResp{})
+	default:
 		s.conn.respond(p.Sequence, StatusInvCmdID, GenericNack{})
-		return
 	}
+}
+
+// receive handles a message in the form of deliver_sm. resp is the form of its answer.
+func (s *bindSession) receive(seq uint32, d *DeliverSM, resp Body) {
 	if s.mode == CmdBindTransmitter {
-		s.conn.respond(p.Sequence, StatusInvBindStatus, &DeliverSMResp{})
+		s.conn.respond(seq, StatusInvBindStatus, resp)
 		return
 	}
 	e := s.c.cfg.Events.Begin(entrance, opDeliver, s.conn.source)
 	answer := func(ctx context.Context, st Status) {
-		s.conn.respond(p.Sequence, st, &DeliverSMResp{})
+		s.conn.respond(seq, st, resp)
 		s.c.emit(ctx, e, st)
 	}
 	if !s.c.start(func(ctx context.Context) Status { return s.c.deliver(ctx, d, e) }, answer) {

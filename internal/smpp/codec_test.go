@@ -50,7 +50,11 @@ var pduMeanings = map[string]PDU{
 	"deliver_sm_resp":      {Sequence: 4, Status: StatusRxTempError, Body: &DeliverSMResp{}},
 	"enquire_link":         {Sequence: 5, Body: EnquireLink{}},
 	"unbind_resp":          {Sequence: 6, Body: UnbindResp{}},
-	"generic_nack":         {Status: StatusInvCmdID, Body: GenericNack{}},
+	"data_sm": {Sequence: 8, Body: &DataSM{
+		Source: Address{1, 1, "41791234567"}, Dest: Address{1, 1, "41790000500"}, ESMClass: UDHI, DataCoding: 4,
+		TLVs: []TLV{{TagMessagePayload, []byte{2, 0x71, 0, 9}}},
+	}},
+	"generic_nack": {Status: StatusInvCmdID, Body: GenericNack{}},
 }
 
 func TestVectors(t *testing.T) {
@@ -136,8 +140,8 @@ func TestMalformed(t *testing.T) {
 		{"empty", nil, StatusInvCmdLen},
 		{"half a header", make([]byte, 15), StatusInvCmdLen},
 		{"the length of another", append(frameOf(CmdEnquireLink, nil), 0), StatusInvCmdLen},
-		{"unknown command", frameOf(0x103, nil), StatusInvCmdID},
-		{"unknown response", frameOf(0x80000103, nil), StatusInvCmdID},
+		{"unknown command", frameOf(0x104, nil), StatusInvCmdID},
+		{"unknown response", frameOf(0x80000104, nil), StatusInvCmdID},
 		{"no body", frameOf(CmdSubmitSM, nil), StatusInvServiceType},
 		{"service_type", frameOf(CmdSubmitSM, bodyOf(map[int]string{0: long(6) + "\x00"})), StatusInvServiceType},
 		{"source_addr of 21", frameOf(CmdSubmitSM, bodyOf(map[int]string{2: long(21) + "\x00"})), StatusInvSrc},
@@ -151,8 +155,10 @@ func TestMalformed(t *testing.T) {
 		{"TLV without length", frameOf(CmdSubmitSM, bodyOf(map[int]string{10: "\x04\x24\x00"})), StatusInvTLVStream},
 		{"TLV beyond the end", frameOf(CmdSubmitSM, bodyOf(map[int]string{10: "\x04\x24\x00\x02a"})), StatusInvTLVStream},
 		{"two messages", frameOf(CmdSubmitSM, bodyOf(map[int]string{10: "\x04\x24\x00\x01a"})), StatusTLVNotAllowed},
-		{"deliver_sm, source_addr", frameOf(CmdDeliverSM, bodyOf(map[int]string{2: long(21) + "\x00"})), StatusInvSrc},
-		{"message_id of 65", frameOf(CmdSubmitSM|respBit, body(long(65), "\x00")), StatusInvCmdLen},
+		{"deliver_sm, source_addr without end", frameOf(CmdDeliverSM, []byte("\x00\x01\x011")), StatusInvSrc},
+		{"deliver_sm, short_message beyond the end", frameOf(CmdDeliverSM, bodyOf(map[int]string{9: "\x05abc"})), StatusInvMsgLen},
+		{"deliver_sm, message_payload beyond the end", frameOf(CmdDeliverSM, bodyOf(map[int]string{9: "\x00", 10: "\x04\x24\x00\x02a"})), StatusInvTLVStream},
+		{"data_sm, message_payload beyond the end", frameOf(CmdDataSM, body("\x00\x01\x011\x00\x01\x012\x00\x00\x00\x00\x04\x24\x00\x02a")), StatusInvTLVStream},
 		{"system_id of 16", frameOf(CmdBindTransceiver, body(long(16), "\x00")), StatusInvSysID},
 		{"password of 9", frameOf(CmdBindTransceiver, body("a\x00", long(9), "\x00")), StatusInvPaswd},
 		{"system_type of 13", frameOf(CmdBindTransceiver, body("a\x00b\x00", long(13), "\x00")), StatusInvSystemType},
@@ -220,7 +226,7 @@ func TestNames(t *testing.T) {
 		want string
 	}{
 		{CmdSubmitSM, "submit_sm"}, {CmdSubmitSM | respBit, "submit_sm_resp"}, {CmdGenericNack, "generic_nack"},
-		{CommandID(0x103), "command 0x00000103"}, {StatusThrottled, "ESME_RTHROTTLED"}, {Status(0x401), "status 0x00000401"},
+		{CmdDataSM, "data_sm"}, {CommandID(0x104), "command 0x00000104"}, {StatusThrottled, "ESME_RTHROTTLED"}, {Status(0x401), "status 0x00000401"},
 	} {
 		if tt.got.String() != tt.want {
 			t.Errorf("%s, want %s", tt.got, tt.want)
@@ -231,6 +237,9 @@ func TestNames(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, b := range pduVectors(f) {
 		f.Add(b)
+	}
+	for _, c := range crookedRows(f) {
+		f.Add(c.pdu)
 	}
 	f.Add(frameOf(CmdSubmitSM, bodyOf(map[int]string{9: "\x00", 10: "\x04\x24\x00\x01a"})))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -17,7 +17,7 @@ import (
 
 const (
 	outQueue  = 64 // PDUs that wait to be written
-	badInARow = 10 // unreadable PDUs in a row that end the connection
+	badInARow = 10 // PDUs in a row whose commands cannot be of SMPP, which end the connection
 )
 
 type connConfig struct {
@@ -265,11 +265,14 @@ func (c *conn) watch() {
 	for {
 		quiet := time.Since(c.born) - time.Duration(c.heard.Load())
 		if quiet >= c.cfg.enquire {
+			heard := c.heard.Load()
 			r, err := c.send(EnquireLink{}, func() {})
 			if err != nil {
 				return
 			}
-			if _, err = r.wait(context.Background()); err != nil {
+			// Anything shows that the peer is alive, such as a response to another
+			// sequence number.
+			if _, err = r.wait(context.Background()); err != nil && c.heard.Load() == heard {
 				c.close(errSilent)
 				return
 			}
@@ -302,7 +305,9 @@ func (c *conn) read(handle func(PDU)) (err error) {
 			c.dispatch(p, handle)
 			continue
 		}
-		if bad++; bad >= badInARow {
+		if h := parseHeader(frame); h.cmd.plausible() {
+			bad = 0
+		} else if bad++; bad >= badInARow {
 			return errGarbage
 		}
 		c.refuse(err)
@@ -315,7 +320,7 @@ func (c *conn) read(handle func(PDU)) (err error) {
 func (c *conn) parse(frame []byte) (p PDU, err error) {
 	defer event.Rescue(c.cfg.log, "SMPP parser", func() {
 		h := parseHeader(frame)
-		err = &ProtocolError{Command: h.cmd, Sequence: h.seq, Status: StatusSysErr, Reason: "the parser failed"}
+		err = &ProtocolError{Command: h.cmd, Sequence: h.seq, Status: StatusSysErr, Answered: h.status, Reason: "the parser failed"}
 	})
 	return Parse(frame)
 }
@@ -371,6 +376,7 @@ func (c *conn) lastPDU(p PDU, cause error) {
 
 func (c *conn) dispatch(p PDU, handle func(PDU)) {
 	switch p.Body.(type) {
+	case Alert, Outbind: // there is nothing to answer
 	case EnquireLink:
 		c.respond(p.Sequence, StatusOK, EnquireLinkResp{})
 	case Unbind:
@@ -386,20 +392,17 @@ func (c *conn) dispatch(p PDU, handle func(PDU)) {
 	}
 }
 
-// refuse answers a PDU that cannot be read. If that PDU is a response, its request
-// fails: with the status of the response, or as unanswered if that is StatusOK.
+// refuse answers a PDU that cannot be read. The status of a response counts even if the
+// rest of it cannot be read.
 func (c *conn) refuse(err error) {
-	var e *ProtocolError
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*ProtocolError](err)
+	if !ok {
 		return
 	}
 	c.unreadable(e)
-	switch {
-	case !e.Command.IsResponse():
-		c.respond(e.Sequence, e.Status, answerTo(e.Command))
-	case e.Answered != StatusOK:
-		c.resolve(e.Sequence, PDU{Status: e.Answered, Body: GenericNack{}}, nil)
-	default:
-		c.resolve(e.Sequence, PDU{}, unanswered(err))
+	if e.Command.IsResponse() {
+		c.resolve(e.Sequence, PDU{Status: e.Answered, Sequence: e.Sequence, Body: unread(e.Command)}, nil)
+		return
 	}
+	c.respond(e.Sequence, e.Status, answerTo(e.Command))
 }

@@ -6,7 +6,8 @@
 //	enquire_link and unbind in both directions
 //
 // A PDU has a header (status, sequence number) and a Body. Parse and PDU.Marshal
-// are the codec; they enforce the lengths that the specification allows. A Client
+// are the codec. What is written, and what an ESME sends, keeps to the letter of the
+specification; what an SMSC sends is read as far as it can be understood. A Client
 // keeps several sessions, spreads messages over those that may send, and binds again
 // when a session ends. A Server accepts transmitters, receivers and transceivers.
 // Both are built on conn: one reader, one writer with a bounded queue, the
@@ -22,7 +23,7 @@
 //	line.go, gate.go, full.go                how fast a bind may send, and when it must wait
 //	server.go, session.go                    the SMSC
 //	conn.go                                  a connection of either side
-//	pdu.go, bind.go, message.go, field.go    the codec; receipt.go, time.go, status.go: parts of messages
+//	pdu.go, bind.go, message.go, data.go, field.go    the codec; receipt.go, time.go, status.go: parts of messages
 //
 // The package carries octets. It must not know the content of a message (user data
 // headers, alphabets, secured packets), whose number an address is, or anything

@@ -28,8 +28,14 @@ var (
 	errGarbage    = errors.New("smpp: too many unreadable PDUs")
 )
 
-// unanswered is ErrTimeout with its reason.
-func unanswered(why error) error { return fmt.Errorf("%w: %w", ErrTimeout, why) }
+// unanswered is ErrTimeout with its reason. A Status in the reason is this side's: it
+// must not be mistaken for the verdict of the peer.
+func unanswered(why error) error {
+	if _, ok := errors.AsType[Status](why); ok {
+		return fmt.Errorf("%w: %v", ErrTimeout, why)
+	}
+	return fmt.Errorf("%w: %w", ErrTimeout, why)
+}
 
 // notSentFor is ErrUnbound with the reason that the context ended.
 func notSentFor(ctx context.Context) error { return fmt.Errorf("%w: %w", ErrUnbound, ctx.Err()) }

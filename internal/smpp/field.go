@@ -14,6 +14,7 @@ const (
 	lenAddressRange = 41
 	lenServiceType  = 6
 	lenAddress      = 21
+	lenDataAddress  = 65 // of data_sm
 	lenTime         = 17 // or 1
 	lenMessageID    = 65
 	maxShort        = 254 // octets of short_message; longer texts go into message_payload
@@ -53,8 +54,10 @@ func (e *fieldError) Error() string { return "smpp: " + e.reason }
 
 // reader takes fields from a body. After the first error it returns zeros.
 type reader struct {
-	b   []byte
-	err *fieldError
+	b        []byte
+	err      *fieldError
+	tolerant bool   // fields that nobody uses may be too long
+	left     []byte // after the TLVs, of a tolerant reader
 }
 
 func (r *reader) fail(st Status, reason string) {
@@ -84,6 +87,29 @@ func (r *reader) octets(n int) []byte {
 	return v
 }
 
+// unused reads a C-octet string that only a strict reader checks.
+func (r *reader) unused(size int, st Status, name string) string {
+	if r.tolerant {
+		return clip(r.cstring(len(r.b), st, name), size)
+	}
+	return r.cstring(size, st, name)
+}
+
+// rest reads a C-octet string that the end of the body may terminate.
+func (r *reader) rest(size int) string {
+	if i := bytes.IndexByte(r.b, 0); i >= 0 {
+		s := string(r.b[:i])
+		r.b = r.b[i+1:]
+		return clip(s, size)
+	}
+	s := string(r.b)
+	r.b = nil
+	return clip(s, size)
+}
+
+// clip shortens a string so that it fits a field of size octets.
+func clip(s string, size int) string { return s[:min(len(s), size-1)] }
+
 // cstring reads a C-octet string of at most size octets, the NUL included.
 func (r *reader) cstring(size int, st Status, name string) string {
 	if r.err != nil {
@@ -101,31 +127,50 @@ func (r *reader) cstring(size int, st Status, name string) string {
 
 // time reads an empty time or one of 16 characters.
 func (r *reader) time(st Status, name string) string {
-	s := r.cstring(lenTime, st, name)
+	s := r.unused(lenTime, st, name)
 	if s != "" && len(s) != lenTime-1 {
+		if r.tolerant {
+			return ""
+		}
 		r.fail(st, name+" does not have 16 characters")
 	}
 	return s
 }
 
-// tlvs reads the rest of the body.
+// tlvs reads the rest of the body; a tolerant reader as far as it consists of TLVs.
 func (r *reader) tlvs() []TLV {
-	var list []TLV
-	for r.err == nil && len(r.b) > 0 {
-		if len(r.b) < 4 {
-			r.fail(StatusInvTLVStream, "a TLV has no room for its length")
-			return nil
-		}
-		t := TLV{Tag: binary.BigEndian.Uint16(r.b)}
-		n := int(binary.BigEndian.Uint16(r.b[2:]))
-		if r.b = r.b[4:]; n > len(r.b) {
-			r.fail(StatusInvTLVStream, "a TLV is longer than the PDU")
-			return nil
-		}
-		t.Value = r.octets(n)
-		list = append(list, t)
+	list, left := tlvsOf(r.b)
+	if len(left) > 0 && !r.tolerant {
+		r.fail(StatusInvTLVStream, "the octets at the end are not a TLV")
+		return nil
 	}
+	if len(left) > 0 && r.b[0] == 0 { // some SMSCs put a NUL behind short_message
+		if shifted, none := tlvsOf(r.b[1:]); len(none) == 0 {
+			list, left = shifted, nil
+		}
+	}
+	r.b, r.left = nil, left
 	return list
+}
+
+// wholePayload fails if there is a message_payload that is longer than the PDU.
+func (r *reader) wholePayload() {
+	if len(r.left) >= 4 && binary.BigEndian.Uint16(r.left) == TagMessagePayload {
+		r.fail(StatusInvTLVStream, "message_payload is longer than the PDU")
+	}
+}
+
+// tlvsOf reads TLVs. What is left at the end is none.
+func tlvsOf(b []byte) (list []TLV, left []byte) {
+	for len(b) >= 4 {
+		n := 4 + int(binary.BigEndian.Uint16(b[2:]))
+		if n > len(b) {
+			break
+		}
+		list = append(list, TLV{Tag: binary.BigEndian.Uint16(b), Value: b[4:n:n]})
+		b = b[n:]
+	}
+	return list, b
 }
 
 // writer appends fields. Its first error sticks.

@@ -93,37 +93,40 @@ func (m *SubmitSM) append(b []byte) ([]byte, error) {
 }
 
 func parseMessage(r *reader) *SubmitSM {
-	m := &SubmitSM{ServiceType: r.cstring(lenServiceType, StatusInvServiceType, "service_type")}
+	m := &SubmitSM{ServiceType: r.unused(lenServiceType, StatusInvServiceType, "service_type")}
 	m.Source.TON, m.Source.NPI = r.octet(), r.octet()
-	m.Source.Addr = r.cstring(lenAddress, StatusInvSrc, "source_addr")
+	m.Source.Addr = r.unused(lenAddress, StatusInvSrc, "source_addr")
 	m.Dest.TON, m.Dest.NPI = r.octet(), r.octet()
-	m.Dest.Addr = r.cstring(lenAddress, StatusInvalidDst, "destination_addr")
+	m.Dest.Addr = r.unused(lenAddress, StatusInvalidDst, "destination_addr")
 	m.ESMClass, m.ProtocolID, m.Priority = r.octet(), r.octet(), r.octet()
 	m.Schedule = r.time(StatusInvSchedule, "schedule_delivery_time")
 	m.Validity = r.time(StatusInvExpiry, "validity_period")
 	m.RegisteredDelivery, m.ReplaceIfPresent, m.DataCoding, m.DefaultMessage = r.octet(), r.octet(), r.octet(), r.octet()
 	n := int(r.octet())
-	if n > maxShort {
+	if n > maxShort && !r.tolerant {
 		r.fail(StatusInvMsgLen, "short_message is too long")
 	}
 	m.ShortMessage = r.octets(n)
-	m.fold(r)
+	if m.fold(r.tlvs()) && !r.tolerant {
+		r.fail(StatusTLVNotAllowed, "two messages in one PDU")
+	}
+	r.wholePayload()
 	return m
 }
 
-// fold makes message_payload, if there is one, the ShortMessage.
-func (m *SubmitSM) fold(r *reader) {
-	for _, t := range r.tlvs() {
+// fold takes over optional parameters. message_payload, if there is one, becomes the
+// ShortMessage: of two texts, it is the one that cannot be too long for its field. It
+// reports whether there were two.
+func (m *SubmitSM) fold(list []TLV) (twice bool) {
+	for _, t := range list {
 		if t.Tag != TagMessagePayload {
 			m.TLVs = append(m.TLVs, t)
 			continue
 		}
-		if len(m.ShortMessage) > 0 {
-			r.fail(StatusTLVNotAllowed, "two messages in one PDU")
-			return
-		}
+		twice = twice || len(m.ShortMessage) > 0
 		m.ShortMessage = t.Value
 	}
+	return twice
 }
 
 func (d *DeliverSMResp) append(b []byte) ([]byte, error) { return (*SubmitSMResp)(d).append(b) }
@@ -136,8 +139,6 @@ func (s *SubmitSMResp) append(b []byte) ([]byte, error) {
 }
 
 func parseSubmitResp(r *reader) *SubmitSMResp {
-	if len(r.b) == 0 {
-		return &SubmitSMResp{}
-	}
-	return &SubmitSMResp{MessageID: r.cstring(lenMessageID, StatusInvCmdLen, "message_id"), TLVs: r.tlvs()}
+	r.tolerant = true
+	return &SubmitSMResp{MessageID: r.rest(lenMessageID), TLVs: r.tlvs()}
 }

@@ -27,13 +27,22 @@ const (
 	CmdDeliverSM       CommandID = 0x00000005
 	CmdUnbind          CommandID = 0x00000006
 	CmdBindTransceiver CommandID = 0x00000009
+	CmdOutbind         CommandID = 0x0000000B
 	CmdEnquireLink     CommandID = 0x00000015
+	CmdAlert           CommandID = 0x00000102 // alert_notification
+	CmdDataSM          CommandID = 0x00000103
 )
 
 var commandNames = map[CommandID]string{
 	CmdBindReceiver: "bind_receiver", CmdBindTransmitter: "bind_transmitter", CmdBindTransceiver: "bind_transceiver",
-	CmdSubmitSM: "submit_sm", CmdDeliverSM: "deliver_sm", CmdUnbind: "unbind", CmdEnquireLink: "enquire_link",
+	CmdSubmitSM: "submit_sm", CmdDeliverSM: "deliver_sm", CmdDataSM: "data_sm", CmdUnbind: "unbind", CmdEnquireLink: "enquire_link",
+	CmdOutbind: "outbind", CmdAlert: "alert_notification",
+	0x03: "query_sm", 0x07: "replace_sm", 0x08: "cancel_sm", 0x21: "submit_multi", 0x111: "broadcast_sm", 0x112: "query_broadcast_sm", 0x113: "cancel_broadcast_sm",
 }
+
+// plausible reports whether a command is one of the specification, reserved by it or
+// of a vendor. Any other is a sign that the stream is not SMPP, or no longer.
+func (c CommandID) plausible() bool { return c&^respBit < 0x20000 }
 
 // IsResponse reports whether the command is a response; generic_nack is one.
 func (c CommandID) IsResponse() bool { return c&respBit != 0 }
@@ -54,8 +63,8 @@ func (c CommandID) String() string {
 }
 
 // Body is the part after the header: *Bind, *BindResp, *SubmitSM, *SubmitSMResp,
-// *DeliverSM, *DeliverSMResp, Unbind, UnbindResp, EnquireLink, EnquireLinkResp
-// or GenericNack.
+// *DeliverSM, *DeliverSMResp, *DataSM, *DataSMResp, Unbind, UnbindResp, EnquireLink,
+// EnquireLinkResp, GenericNack, Outbind or Alert.
 type Body interface {
 	// Command is the command_id of the body.
 	Command() CommandID
@@ -124,6 +133,11 @@ func (p PDU) Marshal() ([]byte, error) {
 // Parse decodes one whole PDU, length included. The PDU shares the memory of the
 // frame. Every error is a *ProtocolError, with command and sequence number if
 // there is a whole header.
+//
+// Requests of an ESME are read by the letter. What an SMSC sends is read as far as it
+// can be understood: its status decides about an answer, and of its messages only
+// what they say matters. Fields that nobody uses may be too long, and whatever is no
+// optional parameter at the end is ignored.
 func Parse(frame []byte) (PDU, error) {
 	if len(frame) < headerLen {
 		return PDU{}, &ProtocolError{Status: StatusInvCmdLen, Reason: "shorter than a header"}
@@ -172,11 +186,17 @@ func parseBody(h header, r *reader) Body {
 	case CmdSubmitSM:
 		return parseMessage(r)
 	case CmdDeliverSM:
+		r.tolerant = true
 		return (*DeliverSM)(parseMessage(r))
+	case CmdDataSM:
+		r.tolerant = true
+		return parseData(r)
 	case CmdSubmitSM | respBit:
 		return parseSubmitResp(r)
 	case CmdDeliverSM | respBit:
 		return (*DeliverSMResp)(parseSubmitResp(r))
+	case CmdDataSM | respBit:
+		return (*DataSMResp)(parseSubmitResp(r))
 	case CmdUnbind:
 		return Unbind{}
 	case CmdUnbind | respBit:
@@ -187,17 +207,24 @@ func parseBody(h header, r *reader) Body {
 		return EnquireLinkResp{}
 	case CmdGenericNack:
 		return GenericNack{}
+	case CmdOutbind:
+		return Outbind{}
+	case CmdAlert:
+		return Alert{}
 	}
 	return nil
 }
 
-// Bodies without fields. Octets that a peer appends are ignored.
+// Bodies without fields, or whose fields nobody reads. Octets that a peer appends are
+// ignored.
 type (
 	Unbind          struct{}
 	UnbindResp      struct{}
 	EnquireLink     struct{}
 	EnquireLinkResp struct{}
 	GenericNack     struct{}
+	Outbind         struct{} // asks an ESME to bind; has no response
+	Alert           struct{} // alert_notification: a phone is back; has no response
 )
 
 // Command implements Body.
@@ -215,6 +242,14 @@ func (EnquireLinkResp) Command() CommandID { return CmdEnquireLink | respBit }
 // Command implements Body.
 func (GenericNack) Command() CommandID { return CmdGenericNack }
 
+// Command implements Body.
+func (Outbind) Command() CommandID { return CmdOutbind }
+
+// Command implements Body.
+func (Alert) Command() CommandID { return CmdAlert }
+
+func (Outbind) append(b []byte) ([]byte, error)         { return b, nil }
+func (Alert) append(b []byte) ([]byte, error)           { return b, nil }
 func (Unbind) append(b []byte) ([]byte, error)          { return b, nil }
 func (UnbindResp) append(b []byte) ([]byte, error)      { return b, nil }
 func (EnquireLink) append(b []byte) ([]byte, error)     { return b, nil }
@@ -230,6 +265,8 @@ func answerTo(cmd CommandID) Body {
 		return &SubmitSMResp{}
 	case CmdDeliverSM:
 		return &DeliverSMResp{}
+	case CmdDataSM:
+		return &DataSMResp{}
 	case CmdUnbind:
 		return UnbindResp{}
 	case CmdEnquireLink:
@@ -237,3 +274,11 @@ func answerTo(cmd CommandID) Body {
 	}
 	return GenericNack{}
 }
+
+// unread is the body of a response that could not be read.
+type unread CommandID
+
+// Command implements Body.
+func (u unread) Command() CommandID { return CommandID(u) }
+
+func (u unread) append(b []byte) ([]byte, error) { return b, nil }
