@@ -7,7 +7,7 @@
 //
 // A PDU has a header (status, sequence number) and a Body. Parse and PDU.Marshal
 // are the codec. What is written, and what an ESME sends, keeps to the letter of the
-specification; what an SMSC sends is read as far as it can be understood. A Client
+// specification; what an SMSC sends is read as far as it can be understood. A Client
 // keeps several sessions, spreads messages over those that may send, and binds again
 // when a session ends. A Server accepts transmitters, receivers and transceivers.
 // Both are built on conn: one reader, one writer with a bounded queue, the
