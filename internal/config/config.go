@@ -115,7 +115,9 @@ type CA struct {
 
 // SIM is how SIM cards are reached.
 type SIM struct {
-	SMSC          SMSC        `yaml:"smsc"`
+	// SMSCs are where short messages go. Without any, requests to SIMs and text messages
+	// end with 209.
+	SMSCs         []SMSC      `yaml:"smscs"`
 	ServiceNumber string      `yaml:"service_number"` // digits, E.164 without +: messages come from it, cards answer to it
 	HomeNetwork   HomeNetwork `yaml:"home_network"`
 	// MasterKey wraps the keys of cards in the store (AES-256): 64 hexadecimal
@@ -123,22 +125,6 @@ type SIM struct {
 	MasterKey     Secret `yaml:"master_key"`
 	MasterKeyFile string `yaml:"master_key_file"`
 	Retry         Retry  `yaml:"retry"`
-}
-
-// SMSC is where short messages go. Without an address there is none: requests
-// to SIMs and text messages end with 209.
-type SMSC struct {
-	Address         Address       `yaml:"address"`
-	TLS             bool          `yaml:"tls"`
-	SystemID        string        `yaml:"system_id"` // at most 15 characters
-	Password        Secret        `yaml:"password"`  // at most 8
-	PasswordFile    string        `yaml:"password_file"`
-	SystemType      string        `yaml:"system_type"` // at most 12
-	Binds           int           `yaml:"binds"`       // transceiver sessions
-	Window          int           `yaml:"window"`      // unanswered messages of each bind
-	EnquireLink     time.Duration `yaml:"enquire_link"`
-	ResponseTimeout time.Duration `yaml:"response_timeout"`
-	DialTimeout     time.Duration `yaml:"dial_timeout"`
 }
 
 // HomeNetwork is the mobile network of the operator: its SIMs can be located,
@@ -266,10 +252,6 @@ func Default() Config {
 		},
 		CA: CA{Profile: ProfileECDSA, RootName: "Signum Root CA", IssuingName: "Signum Issuing CA", Organization: "Signum"},
 		SIM: SIM{
-			SMSC: SMSC{
-				Binds: 1, Window: 10,
-				EnquireLink: 30 * time.Second, ResponseTimeout: 10 * time.Second, DialTimeout: 10 * time.Second,
-			},
 			Retry: Retry{
 				Attempts: 8, Absent: 4, Backoff: time.Second, MaxBackoff: 8 * time.Second,
 				Silence: 8 * time.Second, Patience: 30 * time.Second, Margin: time.Second,

@@ -68,10 +68,13 @@ func (d *decoder) section(n *yaml.Node, v reflect.Value, path string) {
 			continue
 		}
 		d.lines[p] = name.Line
-		if section(known[at].value) {
-			d.section(value, known[at].value, p)
-		} else {
-			d.value(value, known[at].value, p)
+		switch member := known[at].value; {
+		case section(member):
+			d.section(value, member, p)
+		case sections(member):
+			d.entries(value, member, p)
+		default:
+			d.value(value, member, p)
 		}
 	}
 }

@@ -20,7 +20,7 @@ func read(t *testing.T, data []byte) (Config, map[string]int) {
 	return c, d.lines
 }
 
-var commentedOut = regexp.MustCompile(`(?m)^( *)#([a-z_]+:)`)
+var commentedOut = regexp.MustCompile(`(?m)^( *)#((?:- )?[a-z_]+:)`)
 
 // uncommented is the example with every key.
 func uncommented() []byte { return commentedOut.ReplaceAll(Example(), []byte("$1$2")) }
@@ -67,7 +67,8 @@ func TestExampleHasEveryKey(t *testing.T) {
 func TestExampleIsValid(t *testing.T) {
 	cert, key := keyPair(t)
 	data := string(uncommented())
-	for _, name := range []string{"mss", "web"} {
+	data = strings.ReplaceAll(data, "/etc/signum/smsc-ca.pem", cert)
+	for _, name := range []string{"mss", "web", "smsc"} {
 		data = strings.ReplaceAll(data, "/etc/signum/"+name+".pem", cert)
 		data = strings.ReplaceAll(data, "/etc/signum/"+name+".key", key)
 	}
@@ -81,9 +82,25 @@ func TestExampleIsValid(t *testing.T) {
 	}
 }
 
+// TestExampleShowsDefaultsOfEntries: an entry of a list shows every default that is not
+// empty.
+func TestExampleShowsDefaultsOfEntries(t *testing.T) {
+	c, _ := read(t, uncommented())
+	for _, list := range lists(reflect.ValueOf(&c).Elem(), "") {
+		entry := reflect.New(list.value.Type().Elem())
+		entry.Interface().(defaulted).setDefaults()
+		shown := keys(list.value.Index(0), list.path)
+		for i, k := range keys(entry.Elem(), list.path) {
+			if !k.value.IsZero() && !reflect.DeepEqual(k.value.Interface(), shown[i].value.Interface()) {
+				t.Errorf("%s is %v in the example, the default is %v", k.path, shown[i].value, k.value)
+			}
+		}
+	}
+}
+
 // TestKeys: names in the file, in the environment and of secrets' files.
 func TestKeys(t *testing.T) {
-	c := Default()
+	c, _ := read(t, uncommented())
 	byEnv, paths := make(map[string]string), make(map[string]bool)
 	all := keys(reflect.ValueOf(&c).Elem(), "")
 	for _, k := range all {
@@ -92,7 +109,7 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%s and %s have the same variable", other, k.path)
 		}
 		byEnv[k.env()] = k.path
-		if !regexp.MustCompile(`^[a-z]+(_[a-z]+)*(\.[a-z]+(_[a-z]+)*)*$`).MatchString(k.path) {
+		if !regexp.MustCompile(`^[a-z]+(_[a-z]+)*(\.([0-9]|[a-z]+(_[a-z]+)*))*$`).MatchString(k.path) {
 			t.Errorf("%q is no path of a key", k.path)
 		}
 	}

@@ -50,9 +50,14 @@ func keys(v reflect.Value, path string) []key {
 	var list []key
 	for _, f := range fields(v) {
 		p := join(path, f.name)
-		if section(f.value) {
+		switch {
+		case section(f.value):
 			list = append(list, keys(f.value, p)...)
-		} else {
+		case sections(f.value):
+			for i := range f.value.Len() {
+				list = append(list, keys(f.value.Index(i), entryPath(p, i))...)
+			}
+		default:
 			list = append(list, key{p, f.value})
 		}
 	}

@@ -34,7 +34,9 @@ func Read(name string, data []byte, environ []string) (c *Config, warnings []*Pr
 	all := Default()
 	d := decoder{source: name}
 	d.decode(data, &all)
-	l := loader{decoder: d, keys: keys(reflect.ValueOf(&all).Elem(), "")}
+	l := loader{decoder: d}
+	l.extend(&all, environ)
+	l.keys = keys(reflect.ValueOf(&all).Elem(), "")
 	l.environment(environ)
 	l.secrets()
 	failed := make(map[string]bool)
@@ -67,7 +69,7 @@ func (l *loader) located(p *Problem) *Problem {
 	if name, ok := l.fromEnv[p.Path]; ok {
 		return &Problem{Source: envSource, Path: name, Text: p.Text}
 	}
-	p.Source, p.Line = l.source, l.lines[p.Path]
+	p.Source, p.Line = l.source, l.lineOf(p.Path)
 	return p
 }
 

@@ -164,12 +164,13 @@ func TestProblems(t *testing.T) {
 			"app.limits.begin.per_minute: must be a number from 1 to 60000000",
 			"app.limits.begin.burst: must be a number from 1 to 60000000",
 		}},
-		{"SMSC", "sim:\n  smsc: {address: 'smsc:2775', password: ninechars, window: 0}\n  master_key: 0xff\n  service_number: +41790000500\n", nil, []string{
-			"signum.yaml:2: sim.smsc.password: must have at most 8 characters",
-			"signum.yaml:2: sim.smsc.window: must be a number from 1 to 1000",
-			"signum.yaml:3: sim.master_key: must be 64 hexadecimal digits",
-			"signum.yaml:4: sim.service_number: must be 1 to 15 digits",
-			"sim.smsc.system_id: is needed",
+		{"SMSC", "sim:\n  smscs:\n  - {address: 'smsc:2775', password: ninechars, window: 0}\n  master_key: 0xff\n  service_number: +41790000500\n", nil, []string{
+			"signum.yaml:3: sim.smscs.0.name: is needed",
+			"signum.yaml:3: sim.smscs.0.password: must have at most 8 characters",
+			"signum.yaml:3: sim.smscs.0.system_id: is needed",
+			"signum.yaml:3: sim.smscs.0.window: must be a number from 1 to 1000",
+			"signum.yaml:4: sim.master_key: must be 64 hexadecimal digits",
+			"signum.yaml:5: sim.service_number: must be 1 to 15 digits",
 		}},
 		{"listeners", "listen:\n  mss: {address: '', tls: {key_file: x}}\n  web: {address: '0.0.0.0:1', url: https://x/y}\n  pki: {url: 'https://x'}\n  ops: {address: 1}\n", nil, []string{
 			"signum.yaml:2: listen.mss.address: is needed: host:port to listen on",

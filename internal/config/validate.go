@@ -180,18 +180,18 @@ func (c CA) check(l *problems) {
 }
 
 func (s SIM) check(l *problems) {
-	s.SMSC.check(l)
+	s.checkSMSCs(l)
 	s.HomeNetwork.check(l)
 	if n := len(s.ServiceNumber); s.ServiceNumber != "" && (n > 15 || !digits(s.ServiceNumber)) {
 		l.add("sim.service_number", "must be 1 to 15 digits, E.164 without the leading +")
 	}
-	if s.SMSC.Address != "" && s.ServiceNumber == "" {
+	if len(s.SMSCs) > 0 && s.ServiceNumber == "" {
 		l.add("sim.service_number", "is needed with an SMSC: messages come from it, and cards answer to it")
 	}
 	switch _, err := s.MasterKeyBytes(); {
 	case err != nil:
 		l.add("sim.master_key", "must be 64 hexadecimal digits; make one with: openssl rand -hex 32")
-	case s.MasterKey.IsZero() && s.SMSC.Address != "":
+	case s.MasterKey.IsZero() && len(s.SMSCs) > 0:
 		l.add("sim.master_key", "is needed with an SMSC: it protects the keys of the cards; make one with: openssl rand -hex 32")
 	}
 	r := s.Retry
@@ -220,26 +220,6 @@ func (s SIM) MasterKeyBytes() ([]byte, error) {
 		return nil, &Problem{Path: "sim.master_key", Text: "is not 64 hexadecimal digits"}
 	}
 	return key, nil
-}
-
-func (s SMSC) check(l *problems) {
-	l.address("sim.smsc.address", s.Address, false)
-	if s.Address == "" {
-		return
-	}
-	if s.SystemID == "" {
-		l.add("sim.smsc.system_id", "is needed: the SMSC identifies this service by it")
-	}
-	// The lengths are those of SMPP 3.4, clause 5.2.
-	l.atMost("sim.smsc.system_id", s.SystemID, 15)
-	l.atMost("sim.smsc.password", s.Password.Reveal(), 8)
-	l.atMost("sim.smsc.system_type", s.SystemType, 12)
-	for path, n := range map[string]int{"sim.smsc.binds": s.Binds, "sim.smsc.window": s.Window} {
-		l.between(path, n, 1, 1000)
-	}
-	l.positive("sim.smsc.enquire_link", s.EnquireLink)
-	l.positive("sim.smsc.response_timeout", s.ResponseTimeout)
-	l.positive("sim.smsc.dial_timeout", s.DialTimeout)
 }
 
 func (n HomeNetwork) check(l *problems) {

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
@@ -97,9 +96,7 @@ func TestAttackSMSCFillsLog(t *testing.T) {
 	}
 	defer smsc.Close()
 	log := new(testkit.Buffer)
-	c := opsConfig(t)
-	c.SIM.SMSC.Address, c.SIM.SMSC.SystemID, c.SIM.ServiceNumber = config.Address(smsc.Addr().String()), "signum", "41791234567"
-	c.SIM.MasterKey = config.NewSecret(strings.Repeat("0f1e", 16))
+	c := withSMSCs(opsConfig(t), testSMSC("main", smsc.Addr().String()))
 	serve(t, c, Deps{Logger: slog.New(slog.NewTextHandler(log, nil))})
 	conn, err := smsc.Accept()
 	if err != nil {

@@ -42,12 +42,13 @@ func (h *health) set(p phase) { h.phase.Store(int32(p)) }
 type check struct {
 	name string
 	run  func(context.Context) error
+	list func() string // details, one in a line; nil: none
 }
 
 func (n *Node) checks() []check {
-	all := []check{{"listeners", n.health.serves}, {"store", n.pingStore}}
-	if n.smsc != nil {
-		all = append(all, check{"smsc", n.smscBound})
+	all := []check{{"listeners", n.health.serves, nil}, {"store", n.pingStore, nil}}
+	if n.smscs != nil {
+		all = append(all, check{"smsc", n.smscBound, n.smscList})
 	}
 	return all
 }
@@ -56,13 +57,6 @@ func (n *Node) checks() []check {
 func (h *health) serves(context.Context) error {
 	if p := phase(h.phase.Load()); p != running {
 		return fmt.Errorf("the node is %s", p)
-	}
-	return nil
-}
-
-func (n *Node) smscBound(context.Context) error {
-	if bound := n.bound(); bound == 0 {
-		return fmt.Errorf("none of %d sessions is bound", n.wantedBinds())
 	}
 	return nil
 }
@@ -107,13 +101,15 @@ func (n *Node) ready(w http.ResponseWriter, r *http.Request) {
 		if slices.Contains(query["exclude"], c.name) {
 			continue
 		}
-		err := c.run(r.Context())
-		if err == nil {
+		if err := c.run(r.Context()); err == nil {
 			fmt.Fprintf(&list, "[+] %s: ok\n", c.name)
-			continue
+		} else {
+			failed = append(failed, c.name)
+			fmt.Fprintf(&list, "[-] %s: %v\n", c.name, err)
 		}
-		failed = append(failed, c.name)
-		fmt.Fprintf(&list, "[-] %s: %v\n", c.name, err)
+		if c.list != nil {
+			list.WriteString(c.list())
+		}
 	}
 	status, text := http.StatusOK, "ready\n"
 	if len(failed) > 0 {

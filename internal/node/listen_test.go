@@ -45,15 +45,15 @@ func TestReachable(t *testing.T) {
 
 // TestDefaults: config cannot import the packages whose defaults it repeats.
 func TestDefaults(t *testing.T) {
-	c := config.Default()
+	c, smsc := config.Default(), config.DefaultSMSC()
 	for name, same := range map[string]bool{
-		"engine.skew":           c.Engine.Skew == policy.DefaultSkew,
-		"limits.max_body":       int64(c.Limits.MaxBody) == edge.DefaultMaxBody,
-		"sim.smsc.window":       c.SIM.SMSC.Window == smpp.DefaultWindow,
-		"sim.smsc.enquire_link": c.SIM.SMSC.EnquireLink == smpp.DefaultEnquireLink,
-		"response_timeout":      c.SIM.SMSC.ResponseTimeout == smpp.DefaultResponseTimeout,
-		"dial_timeout":          c.SIM.SMSC.DialTimeout == smpp.DefaultDialTimeout,
-		"ca.profile":            ca.Profile(config.ProfileECDSA) == ca.ECDSA && ca.Profile(config.ProfileRSAPSS) == ca.RSAPSS,
+		"engine.skew":        c.Engine.Skew == policy.DefaultSkew,
+		"limits.max_body":    int64(c.Limits.MaxBody) == edge.DefaultMaxBody,
+		"smscs.window":       smsc.Window == smpp.DefaultWindow,
+		"smscs.enquire_link": smsc.EnquireLink == smpp.DefaultEnquireLink,
+		"response_timeout":   smsc.ResponseTimeout == smpp.DefaultResponseTimeout,
+		"dial_timeout":       smsc.DialTimeout == smpp.DefaultDialTimeout,
+		"ca.profile":         ca.Profile(config.ProfileECDSA) == ca.ECDSA && ca.Profile(config.ProfileRSAPSS) == ca.RSAPSS,
 	} {
 		if !same {
 			t.Errorf("%s has another default in config than where it is used", name)

@@ -16,25 +16,10 @@ func (n *Node) observe(context.Context) error {
 	m.Gauge("signum_apps_connected", "Inboxes that Apps have open on this node.", func() float64 { return float64(n.Apps.Connected()) })
 	m.Gauges("signum_sim_queue", "What waits in the SIM channel, by stage.", "stage", func() map[string]uint64 { return simQueues(n.SIMs.Stats()) })
 	m.Counters("signum_sim_events_total", "What the SIM channel did and saw.", "event", func() map[string]uint64 { return simEvents(n.SIMs.Stats()) })
-	m.Gauge("signum_smpp_sessions_bound", "SMPP sessions that are bound to the SMSC.", func() float64 { return float64(n.bound()) })
-	m.Gauge("signum_smpp_sessions_wanted", "SMPP sessions that should be bound; 0 without an SMSC.", func() float64 { return float64(n.wantedBinds()) })
+	n.observeSMSCs()
 	m.Counters("signum_limit_refusals_total", "Calls that were refused because of a limit.", "limit", n.engine.Refused)
 	m.Counters("signum_requests_reported_total", "Signature requests that users said somebody else had made.", "asked_by", n.engine.Reported)
 	return m.Err()
-}
-
-func (n *Node) bound() int {
-	if n.smsc == nil {
-		return 0
-	}
-	return n.smsc.Bound()
-}
-
-func (n *Node) wantedBinds() int {
-	if n.smsc == nil {
-		return 0
-	}
-	return n.cfg.SIM.SMSC.Binds
 }
 
 func simQueues(s sim.Stats) map[string]uint64 {

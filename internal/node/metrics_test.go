@@ -80,7 +80,7 @@ func scraped(t *testing.T, url string) map[string]string {
 // TestMetricsDocument: after calls of every kind a node serves the metrics that
 // docs/metrics.md lists, with these types and labels, and no others.
 func TestMetricsDocument(t *testing.T) {
-	n := serve(t, opsConfig(t), Deps{})
+	n := serve(t, withSMSCs(opsConfig(t), testSMSC("main", "127.0.0.1:1")), Deps{})
 	h := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 	call := func(method, url, kind, body string) {
 		q, err := http.NewRequest(method, url, strings.NewReader(body))

@@ -23,7 +23,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/simcards"
-	"github.com/signum-mssp/signum/internal/smpp"
+	"github.com/signum-mssp/signum/internal/smpp/group"
 	"github.com/signum-mssp/signum/internal/store"
 )
 
@@ -43,7 +43,7 @@ type Node struct {
 	events    *event.Recorder // one for all entrances: repeated errors are counted together
 	httpLog   *log.Logger     // of net/http
 	health    health
-	smsc      *smpp.Client // nil: none is configured
+	smscs     *group.Group // nil: none is configured
 	accounts  *account.Service
 	engine    lateEngine
 	listeners listeners

@@ -133,13 +133,11 @@ func TestStopping(t *testing.T) {
 
 // TestReadySMSC: with an SMSC that does not answer a node is not ready.
 func TestReadySMSC(t *testing.T) {
-	c := opsConfig(t)
-	c.SIM.SMSC.Address, c.SIM.SMSC.SystemID, c.SIM.ServiceNumber = "127.0.0.1:1", "signum", "41791234567"
-	c.SIM.SMSC.Password = config.NewSecret("secret")
-	c.SIM.MasterKey = config.NewSecret(strings.Repeat("0f1e", 16))
+	c := withSMSCs(opsConfig(t), testSMSC("north", "127.0.0.1:1"), testSMSC("south", "127.0.0.1:1"))
+	c.SIM.SMSCs[1].Transceivers = 2
 	n := serve(t, c, Deps{})
 	status, body := get(t, n.OpsURL()+"/readyz?verbose")
-	if status != 503 || !strings.Contains(body, "[-] smsc: none of 1 sessions is bound\n") {
+	if status != 503 || !strings.Contains(body, "[-] smsc: no SMSC is bound for both directions\n    [-] north: 0 of 1 sessions bound\n    [-] south: 0 of 2 sessions bound\n") {
 		t.Errorf("%d %s", status, body)
 	}
 	if status, body := get(t, n.OpsURL()+"/readyz?exclude=smsc"); status != 200 || body != "ready\n" {

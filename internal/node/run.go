@@ -25,8 +25,8 @@ func (n *Node) stages() [][]part {
 	if n.doors.ops != nil {
 		base = append(base, part{"ops listener", n.doors.ops.Run}) // it tells that the others stop
 	}
-	if n.smsc != nil {
-		base = append(base, part{"SMSC client", n.smsc.Run})
+	if n.smscs != nil {
+		base = append(base, part{"SMSC clients", n.smscs.Run})
 	}
 	return [][]part{
 		base,

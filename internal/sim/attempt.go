@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
+	"github.com/signum-mssp/signum/internal/smpp/group"
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
@@ -98,15 +100,20 @@ func (c *Channel) try(ctx context.Context, q *request, t trial) (err error) {
 	if !c.ready(q, t.run, s.command.Counter) {
 		return errGone
 	}
+	return c.cfg.Send(ctx, func(r *group.Route) error { return c.sendPacket(ctx, r, q, t.run, s) })
+}
+
+// sendPacket hands over all parts of a packet to one SMSC.
+func (c *Channel) sendPacket(ctx context.Context, r *group.Route, q *request, run int, s *sealed) error {
 	for i, ud := range s.parts {
-		m := c.submission(q, ud)
-		e := c.traceRequest(q, m, i, s)
-		id, err := c.submit(ctx, m)
+		m := c.submission(r.Style, q, ud)
+		e := c.traceRequest(r.Name, q, m, i, s)
+		id, err := c.submit(ctx, r, m)
 		c.trace.done(e, c.now(), id, err)
 		if err != nil {
 			return submitError(fmt.Errorf("part %d of %d: %w", i+1, len(s.parts), err))
 		}
-		c.submitted(q, t.run, id)
+		c.submitted(q, run, messageID{r.Name, id})
 	}
 	return nil
 }
@@ -183,32 +190,36 @@ func (c *Channel) ready(q *request, run int, counter uint64) bool {
 	return true
 }
 
-func (c *Channel) submitted(q *request, run int, id string) {
+func (c *Channel) submitted(q *request, run int, id messageID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if q.attempts.run == run && id != "" {
+	if q.attempts.run == run && id.id != "" {
 		q.attempts.messages = append(q.attempts.messages, id)
 	}
 }
 
-func (c *Channel) submission(q *request, ud []byte) *smpp.SubmitSM {
-	return &smpp.SubmitSM{
-		Source: c.cfg.ServiceAddress, Dest: international(q.MSISDN),
+func (c *Channel) submission(style *group.Style, q *request, ud []byte) *smpp.SubmitSM {
+	m := &smpp.SubmitSM{
+		ServiceType: style.ServiceType,
+		Source:      cmp.Or(style.Source, c.cfg.ServiceAddress), Dest: style.Dest(digitsOf(q.MSISDN)),
 		ESMClass: classRequest, ProtocolID: pidDownload, DataCoding: dcsDownload,
-		RegisteredDelivery: wantReceipt, Validity: smpp.RelativeTime(q.Expires.Sub(c.now())),
+		Validity:     smpp.RelativeTime(style.Validity(q.Expires.Sub(c.now()))),
 		ShortMessage: ud,
 	}
+	if !style.NoReceipts {
+		m.RegisteredDelivery = wantReceipt
+	}
+	return m
 }
 
-func international(msisdn string) smpp.Address {
-	return smpp.Address{TON: smpp.TONInternational, NPI: smpp.NPIISDN, Addr: strings.TrimPrefix(msisdn, "+")}
-}
+// digitsOf is a number without the plus sign.
+func digitsOf(msisdn string) string { return strings.TrimPrefix(msisdn, "+") }
 
 // submit hands over one short message.
-func (c *Channel) submit(ctx context.Context, m *smpp.SubmitSM) (string, error) {
+func (c *Channel) submit(ctx context.Context, r *group.Route, m *smpp.SubmitSM) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.SubmitTimeout)
 	defer cancel()
-	id, err := c.cfg.Submit(ctx, m)
+	id, err := r.Submit(ctx, m)
 	if err != nil {
 		c.n.submitErrors.Add(1)
 		return "", err

@@ -13,6 +13,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
+	"github.com/signum-mssp/signum/internal/smpp/group"
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
@@ -34,14 +35,12 @@ type CardKeys interface {
 // know. It is called only for signatures that need a location.
 type Locator func(ctx context.Context, msisdn string) (*mssp.Location, error)
 
-// Config configures a Channel. Store, Keys, Submit and ServiceAddress must be set; zero
+// Config configures a Channel. Store, Keys, Send and ServiceAddress must be set; zero
 // values of the others mean the defaults.
 type Config struct {
-	Store Store
-	Keys  CardKeys
-	// Submit sends a short message to the SMSC and returns its message id when the
-	// SMSC has answered: smpp.Client.Submit.
-	Submit         func(ctx context.Context, m *smpp.SubmitSM) (string, error)
+	Store          Store
+	Keys           CardKeys
+	Send           group.Sender // hands messages to the SMSCs
 	ServiceAddress smpp.Address // sender of requests, to which cards answer
 	TextSource     smpp.Address // of text messages: a number, or a name (TON 5); empty: ServiceAddress
 	TAR            scp80.TAR    // of the applet; zero: applet.TAR
@@ -140,8 +139,8 @@ var (
 
 // New returns a channel. Connect must be called before Send and Deliver.
 func New(c Config) (*Channel, error) {
-	if c.Store == nil || c.Keys == nil || c.Submit == nil || c.ServiceAddress.Addr == "" {
-		return nil, errors.New("sim: Store, Keys, Submit and ServiceAddress must be set")
+	if c.Store == nil || c.Keys == nil || c.Send == nil || c.ServiceAddress.Addr == "" {
+		return nil, errors.New("sim: Store, Keys, Send and ServiceAddress must be set")
 	}
 	c = c.withDefaults()
 	return &Channel{

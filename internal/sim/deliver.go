@@ -15,21 +15,22 @@ import (
 // postponed makes the SMSC deliver a message again later.
 const postponed = smpp.StatusRxTempError
 
-// Deliver handles a short message from the SMSC, for smpp.ClientConfig.Deliver.
+// Deliver handles a short message from the SMSC of that name, for
+// smpp.ClientConfig.Deliver.
 // It returns StatusOK when the message has done its work or has none to do, and
 // a temporary error if the store or the engine cannot take it now. It completes
 // the event.
 //
 // A message is classified by its user data header, not by its data coding: SMSCs
 // rewrite the latter.
-func (c *Channel) Deliver(ctx context.Context, d *smpp.DeliverSM, e *event.Event) smpp.Status {
+func (c *Channel) Deliver(ctx context.Context, smsc string, d *smpp.DeliverSM, e *event.Event) smpp.Status {
 	if c.enter() != nil {
 		e.Reason = reasonStopping
 		return postponed
 	}
 	defer c.busy.Done()
 	c.n.delivered.Add(1)
-	in := &arrival{msisdn: numberOf(d.Source), at: c.now(), event: e}
+	in := &arrival{smsc: smsc, msisdn: numberOf(d.Source), at: c.now(), event: e}
 	e.MSISDN = event.Clip(in.msisdn)
 	var st smpp.Status
 	if d.IsReceipt() {

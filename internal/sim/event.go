@@ -35,6 +35,7 @@ const (
 
 // arrival is a deliver_sm on its way through the layers.
 type arrival struct {
+	smsc   string
 	msisdn string
 	at     time.Time
 	event  *event.Event

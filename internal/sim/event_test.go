@@ -18,6 +18,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
+	"github.com/signum-mssp/signum/internal/smpp/group"
 )
 
 // The events of a request that goes well, and of messages that come again.
@@ -34,7 +35,7 @@ func TestEvents(t *testing.T) {
 		w.taken(heard[0])
 		pass(time.Minute)
 		w.taken(heard[len(heard)-1])
-		receipt := (&smpp.Receipt{MessageID: "m1", State: smpp.StateDelivered}).Deliver(international(f.msisdn), service)
+		receipt := (&smpp.Receipt{MessageID: "m1", State: smpp.StateDelivered}).Deliver((&group.Style{}).Dest(f.msisdn[1:]), service)
 		w.taken(receipt)
 		var got []string
 		for _, e := range w.events {

@@ -47,6 +47,9 @@ func (s *SMPPLayer) format(b *strings.Builder) {
 	if s.Validity != "" {
 		t += "  validity " + s.Validity
 	}
+	if s.SMSC != "" {
+		t += "  SMSC " + s.SMSC
+	}
 	line(b, "SMPP", t)
 	switch {
 	case s.Command != "submit_sm":

@@ -29,6 +29,7 @@ import (
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/simcards"
 	"github.com/signum-mssp/signum/internal/smpp"
+	"github.com/signum-mssp/signum/internal/smpp/group"
 	"github.com/signum-mssp/signum/internal/store"
 )
 
@@ -169,7 +170,7 @@ func (p *path) wire(n *node) (err error) {
 	cc := smpp.ClientConfig{
 		Addr: p.smsc.Addr(), SystemID: smscUser, Password: smscPassword, Sessions: smpp.Sessions{Transceivers: 2}, Window: 100,
 		Deliver: func(ctx context.Context, d *smpp.DeliverSM, e *event.Event) smpp.Status {
-			st := n.channel.Deliver(ctx, d, e)
+			st := n.channel.Deliver(ctx, "", d, e)
 			p.seen.delivered(parts, d, st)
 			return st
 		},
@@ -184,7 +185,7 @@ func (p *path) wire(n *node) (err error) {
 		return err
 	}
 	sc := sim.Config{
-		Store: n.store, Keys: p.keys, Submit: n.client.Submit, Retry: p.cfg.retry, Locator: p.handsets.Locate,
+		Store: n.store, Keys: p.keys, Send: group.Only(n.client.Submit), Retry: p.cfg.retry, Locator: p.handsets.Locate,
 		ServiceAddress: smpp.Address{TON: 1, NPI: 1, Addr: serviceNumber},
 	}
 	if p.cfg.sim != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
+	"github.com/signum-mssp/signum/internal/smpp/group"
 )
 
 // scenario is drawn by rapid.
@@ -252,9 +253,8 @@ func BenchmarkSignature(b *testing.B) {
 			f := w.card(ecKey)
 			// The reply comes immediately after the submission.
 			sig := f.sign([]byte("x"))
-			w.cfg.Submit = nil
 			done := make(chan struct{}, 1)
-			w.ch.cfg.Submit = func(ctx context.Context, m *smpp.SubmitSM) (string, error) {
+			w.ch.cfg.Send = group.Only(func(ctx context.Context, m *smpp.SubmitSM) (string, error) {
 				cmd, err := scp80.OpenCommand(m.ShortMessage[3:], f.keys)
 				if err != nil {
 					return "", err
@@ -269,7 +269,7 @@ func BenchmarkSignature(b *testing.B) {
 				}
 				done <- struct{}{}
 				return "", nil
-			}
+			})
 			r := w.request(f, mssp.OpSign, "", text)
 			r.Expires = time.Now().Add(time.Hour)
 			b.ReportAllocs()

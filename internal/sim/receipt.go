@@ -23,13 +23,13 @@ func (c *Channel) receipt(in *arrival, d *smpp.DeliverSM) smpp.Status {
 	in.event.Note = r.State.String()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	q := c.table.submitted(in.msisdn, r.MessageID)
+	q := c.table.submitted(in.msisdn, messageID{in.smsc, r.MessageID})
 	if q == nil {
 		in.event.Reason = reasonUnmatched // a text message, or a request that has ended
 		return smpp.StatusOK
 	}
 	in.event.TransID, in.event.Reason = q.TransID, reasonNoEffect
-	c.trace.add(in.msisdn, receiptExchange(in.at, q.TransID, d, r))
+	c.trace.add(in.msisdn, receiptExchange(in, q.TransID, d, r))
 	if failed && q.state == waiting && !q.flags.has(asked|reached) && q.flags.has(submitted) {
 		in.event.Reason = ""
 		q.flags &^= submitted
@@ -48,9 +48,9 @@ func undelivered(s smpp.State) bool {
 }
 
 // submitted returns the request whose last attempt had this message id.
-func (t *table) submitted(msisdn, messageID string) *request {
+func (t *table) submitted(msisdn string, id messageID) *request {
 	for _, q := range t.byMSISDN[msisdn] {
-		if slices.Contains(q.attempts.messages, messageID) {
+		if slices.Contains(q.attempts.messages, id) {
 			return q
 		}
 	}

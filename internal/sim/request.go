@@ -43,9 +43,12 @@ type attempts struct {
 	absent   int          // attempts in a row that the network could not deliver
 	counters []uint64     // of the packets, in order
 	refused  uint64       // bit i: the card refused packet i in a secured proof
-	messages []string     // the SMSC's ids of the last attempt's short messages
+	messages []messageID  // of the last attempt's short messages
 	por      scp80.Status // the last error in a proof of receipt; scp80.OK: none
 }
+
+// messageID is the id that an SMSC gave a message: another SMSC may use it too.
+type messageID struct{ smsc, id string }
 
 // reset prepares for the next step.
 func (a *attempts) reset() {

@@ -18,6 +18,7 @@ import (
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/smpp"
+	"github.com/signum-mssp/signum/internal/smpp/group"
 )
 
 // statesSection is the part of docs/sim.md that describes the states of a request.
@@ -151,17 +152,23 @@ func TestMovesAreDrawn(t *testing.T) {
 				pass(20 * lifetime)
 				w.empty()
 			}, func(c *Config) {
-				submit := c.Submit
+				send := c.Send
 				c.Submits, c.SubmitTimeout = 1, time.Hour
-				c.Submit = func(ctx context.Context, sm *smpp.SubmitSM) (string, error) {
-					id, err := submit(ctx, sm)
-					if d := time.Duration(hold.Load()); d > 0 {
-						select {
-						case <-time.After(d):
-						case <-ctx.Done():
+				c.Send = func(ctx context.Context, f func(*group.Route) error) error {
+					return send(ctx, func(r *group.Route) error {
+						slow := *r
+						slow.Submit = func(ctx context.Context, sm *smpp.SubmitSM) (string, error) {
+							id, err := r.Submit(ctx, sm)
+							if d := time.Duration(hold.Load()); d > 0 {
+								select {
+								case <-time.After(d):
+								case <-ctx.Done():
+								}
+							}
+							return id, err
 						}
-					}
-					return id, err
+						return f(&slow)
+					})
 				}
 			})
 		})

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/smpp"
+	"github.com/signum-mssp/signum/internal/smpp/group"
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
@@ -22,18 +24,27 @@ func (c *Channel) SendText(ctx context.Context, m mssp.TextMessage) error {
 	defer c.busy.Done()
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.TextTimeout)
 	defer cancel()
-	parts, err := sms.SplitText(m.Text, m.Flash, c.nextRef())
+	ref := c.nextRef()
+	err := c.cfg.Send(ctx, func(r *group.Route) error { return c.sendText(ctx, r, &m, ref) })
 	if err != nil {
 		c.n.textErrors.Add(1)
-		return fmt.Errorf("sim: %w: %w", mssp.ErrRefused, err)
-	}
-	for i := range parts {
-		if err := c.submitText(ctx, m.MSISDN, &parts[i]); err != nil {
-			c.n.textErrors.Add(1)
-			return fmt.Errorf("sim: part %d of %d: %w", i+1, len(parts), err)
-		}
+		return fmt.Errorf("sim: %w", err)
 	}
 	c.n.texts.Add(1)
+	return nil
+}
+
+// sendText hands over all parts of a text to one SMSC, in the alphabet of that SMSC.
+func (c *Channel) sendText(ctx context.Context, r *group.Route, m *mssp.TextMessage, ref byte) error {
+	parts, err := splitText(m, r.Style.Alphabet, ref)
+	if err != nil {
+		return fmt.Errorf("%w: %w", mssp.ErrRefused, err)
+	}
+	for i := range parts {
+		if err := c.submitText(ctx, r, m.MSISDN, &parts[i]); err != nil {
+			return fmt.Errorf("part %d of %d: %w", i+1, len(parts), err)
+		}
+	}
 	return nil
 }
 
@@ -44,21 +55,22 @@ func (c *Channel) nextRef() byte {
 	return c.ref
 }
 
-func (c *Channel) submitText(ctx context.Context, msisdn string, t *sms.Text) error {
-	body, err := textBody(t)
+func (c *Channel) submitText(ctx context.Context, r *group.Route, msisdn string, t *sms.Text) error {
+	body, err := textBody(t, r.Style.Alphabet)
 	if err != nil {
 		return err
 	}
 	m := &smpp.SubmitSM{
-		Source: c.cfg.TextSource, Dest: international(msisdn),
+		ServiceType: r.Style.ServiceType,
+		Source:      cmp.Or(r.Style.TextSource, c.cfg.TextSource), Dest: r.Style.Dest(digitsOf(msisdn)),
 		DataCoding: t.DCS, ShortMessage: body,
 	}
 	if t.UDHI {
 		m.ESMClass = smpp.UDHI
 	}
 	for attempt := 1; ; attempt++ {
-		e := c.traceText(msisdn, m, t)
-		id, err := c.submit(ctx, m)
+		e := c.traceText(r.Name, msisdn, m, t)
+		id, err := c.submit(ctx, r, m)
 		c.trace.done(e, c.now(), id, err)
 		if err == nil {
 			return nil
@@ -67,13 +79,6 @@ func (c *Channel) submitText(ctx context.Context, msisdn string, t *sms.Text) er
 			return submitError(err)
 		}
 	}
-}
-
-// textBody returns a text in the form of SMPP: in the default alphabet, with one septet
-// in each octet after the header. The SMSC packs it.
-func textBody(t *sms.Text) ([]byte, error) {
-	d := sms.Deliver{UDHI: t.UDHI, DCS: t.DCS, UD: t.UD, Septets: t.Septets}
-	return d.Unpacked()
 }
 
 // notTaken reports whether the SMSC certainly has not taken a message but may take it

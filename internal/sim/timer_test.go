@@ -11,6 +11,7 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
+	"github.com/signum-mssp/signum/internal/smpp/group"
 )
 
 // readings is a clock that panics after too many readings: somebody reads it in a loop.
@@ -35,7 +36,7 @@ func TestAfterJudgement(t *testing.T) {
 		"low counter": func(w *world, f *fakeCard) { f.prove(service, f.counter, scp80.CounterLow) },
 		"lost": func(w *world, f *fakeCard) {
 			r := &smpp.Receipt{MessageID: fmt.Sprintf("m%d", w.net.count()), State: smpp.StateUndeliverable}
-			w.deliver(r.Deliver(international(f.msisdn), service))
+			w.deliver(r.Deliver((&group.Style{}).Dest(f.msisdn[1:]), service))
 		},
 	} {
 		for _, asked := range []bool{false, true} {

@@ -31,6 +31,7 @@ type Exchange struct {
 // SMPPLayer is a submit_sm or deliver_sm.
 type SMPPLayer struct {
 	Command    string        `json:"command"`
+	SMSC       string        `json:"smsc,omitempty"`
 	Source     string        `json:"source"` // address (TON/NPI)
 	Dest       string        `json:"dest"`
 	ESMClass   byte          `json:"esm_class"`
@@ -197,11 +198,11 @@ func copied[T any](p *T) *T {
 	return &v
 }
 
-func (c *Channel) traceRequest(q *request, m *smpp.SubmitSM, part int, s *sealed) *Exchange {
+func (c *Channel) traceRequest(smsc string, q *request, m *smpp.SubmitSM, part int, s *sealed) *Exchange {
 	if c.cfg.TracedCards < 0 {
 		return nil
 	}
-	e := &Exchange{Time: c.now(), TransID: q.TransID, SMPP: submitLayer(m), UserData: headerLayer(m.ShortMessage)}
+	e := &Exchange{Time: c.now(), TransID: q.TransID, SMPP: submitLayer(smsc, m), UserData: headerLayer(m.ShortMessage)}
 	if part == 0 {
 		cmd := s.command
 		e.Packet = &PacketLayer{
@@ -216,8 +217,8 @@ func (c *Channel) traceRequest(q *request, m *smpp.SubmitSM, part int, s *sealed
 	return c.trace.add(q.MSISDN, e)
 }
 
-func (c *Channel) traceText(msisdn string, m *smpp.SubmitSM, t *sms.Text) *Exchange {
-	e := &Exchange{Time: c.now(), SMPP: submitLayer(m), UserData: &UserData{}}
+func (c *Channel) traceText(smsc, msisdn string, m *smpp.SubmitSM, t *sms.Text) *Exchange {
+	e := &Exchange{Time: c.now(), SMPP: submitLayer(smsc, m), UserData: &UserData{}}
 	if t.UDHI {
 		e.UserData = headerLayer(m.ShortMessage)
 	}
@@ -229,7 +230,7 @@ func (c *Channel) traceArrival(in *arrival, d *smpp.DeliverSM, h sms.Header) *Ex
 	if c.cfg.TracedCards < 0 {
 		return nil
 	}
-	return c.trace.add(in.msisdn, &Exchange{Time: in.at, SMPP: deliverLayer(d), UserData: elements(h)})
+	return c.trace.add(in.msisdn, &Exchange{Time: in.at, SMPP: deliverLayer(in.smsc, d), UserData: elements(h)})
 }
 
 // tracePacket adds the packet that a message completed; r is nil if the packet cannot
@@ -258,21 +259,21 @@ func (c *Channel) traceReply(e *Exchange, rep *applet.Reply) {
 	})
 }
 
-func receiptExchange(at time.Time, transID string, d *smpp.DeliverSM, r *smpp.Receipt) *Exchange {
-	s := deliverLayer(d)
+func receiptExchange(in *arrival, transID string, d *smpp.DeliverSM, r *smpp.Receipt) *Exchange {
+	s := deliverLayer(in.smsc, d)
 	s.MessageID = r.MessageID
-	return &Exchange{Time: at, TransID: transID, SMPP: s, UserData: &UserData{State: r.State.String()}}
+	return &Exchange{Time: in.at, TransID: transID, SMPP: s, UserData: &UserData{State: r.State.String()}}
 }
 
-func submitLayer(m *smpp.SubmitSM) *SMPPLayer {
+func submitLayer(smsc string, m *smpp.SubmitSM) *SMPPLayer {
 	return &SMPPLayer{
-		Command: "submit_sm", Source: addressOf(m.Source), Dest: addressOf(m.Dest), ESMClass: m.ESMClass,
+		Command: "submit_sm", SMSC: smsc, Source: addressOf(m.Source), Dest: addressOf(m.Dest), ESMClass: m.ESMClass,
 		ProtocolID: m.ProtocolID, DataCoding: m.DataCoding, Validity: m.Validity, Octets: len(m.ShortMessage),
 	}
 }
 
-func deliverLayer(d *smpp.DeliverSM) *SMPPLayer {
-	s := submitLayer((*smpp.SubmitSM)(d))
+func deliverLayer(smsc string, d *smpp.DeliverSM) *SMPPLayer {
+	s := submitLayer(smsc, (*smpp.SubmitSM)(d))
 	s.Command = "deliver_sm"
 	return s
 }

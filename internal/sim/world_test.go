@@ -27,6 +27,7 @@ import (
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/simcards"
 	"github.com/signum-mssp/signum/internal/smpp"
+	"github.com/signum-mssp/signum/internal/smpp/group"
 	"github.com/signum-mssp/signum/internal/sms"
 )
 
@@ -76,7 +77,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		store: &fakeStore{cards: map[string]*mssp.Card{}, iccid: map[string]*mssp.Card{}},
 		net:   &fakeNet{cards: map[string]*fakeCard{}},
 	}
-	w.cfg = Config{Store: w.store, Keys: ring, Submit: w.net.submit, ServiceAddress: service}
+	w.cfg = Config{Store: w.store, Keys: ring, Send: group.Only(w.net.submit), ServiceAddress: service}
 	for _, f := range change {
 		f(&w.cfg)
 	}
@@ -103,7 +104,7 @@ func (w *world) deliver(d *smpp.DeliverSM) smpp.Status {
 	ch := w.ch
 	w.net.mu.Unlock()
 	e := &event.Event{Entrance: "smpp", Op: "deliver"}
-	st := ch.Deliver(ctx, d, e)
+	st := ch.Deliver(ctx, "", d, e)
 	e.Status = int(st)
 	w.mu.Lock()
 	defer w.mu.Unlock()

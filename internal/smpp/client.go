@@ -28,6 +28,7 @@ const (
 
 // ClientConfig says where and how a Client binds. Zero values mean the defaults.
 type ClientConfig struct {
+	Name       string      // of the SMSC in the log; default Addr
 	Addr       string      // host:port of the SMSC
 	TLS        *tls.Config // nil: no TLS; an empty ServerName becomes the host of Addr
 	SystemID   string      // at most 15 characters
@@ -125,7 +126,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		cfg.TLS.ServerName = host
 	}
 	c := &Client{
-		cfg: cfg, log: cfg.Logger.With("smsc", cfg.Addr),
+		cfg: cfg, log: cfg.Logger.With("smsc", cmp.Or(cfg.Name, cfg.Addr)),
 		ready: make(chan slot), last: make(chan slot), full: newFull(), stopped: make(chan struct{}),
 		slots:   make(chan struct{}, cfg.Sessions.Deliver()*cfg.Window),
 		present: presence{changed: cfg.Changed},

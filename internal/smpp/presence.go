@@ -2,6 +2,7 @@ package smpp
 
 import (
 	"errors"
+	"log/slog"
 	"sync"
 )
 
@@ -85,6 +86,9 @@ func (p *presence) add(mode CommandID, n int) {
 		p.changed(p.now) // with the lock held: the counts arrive in their order
 	}
 }
+
+// Logger returns the logger of the client, which names the SMSC.
+func (c *Client) Logger() *slog.Logger { return c.log }
 
 // Wanted returns the sessions that the client keeps.
 func (c *Client) Wanted() Sessions { return c.cfg.Sessions }

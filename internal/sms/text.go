@@ -29,9 +29,6 @@ type Text struct {
 // septets or 70 code units), otherwise parts (153 or 67) with the reference. No
 // part ends within a character. A flash text is shown at once and not stored.
 func SplitText(text string, flash bool, ref byte) ([]Text, error) {
-	if !utf8.ValidString(text) {
-		return nil, errors.New("sms: the text is not UTF-8")
-	}
 	if septets, ok := EncodeGSM7(text); ok {
 		dcs := DCSText | flag(flash, DCSFlash)
 		chunks := split(septets, septetsSingle, septetsPart, func(s byte) bool { return s == escape })
@@ -43,6 +40,14 @@ func SplitText(text string, flash bool, ref byte) ([]Text, error) {
 			packAt(t.UD, first, chunk)
 			return t
 		})
+	}
+	return SplitUCS2(text, flash, ref)
+}
+
+// SplitUCS2 is SplitText with UCS-2 for every text.
+func SplitUCS2(text string, flash bool, ref byte) ([]Text, error) {
+	if !utf8.ValidString(text) {
+		return nil, errors.New("sms: the text is not UTF-8")
 	}
 	dcs := DCSTextUCS2 | flag(flash, DCSFlash)
 	chunks := split(utf16.Encode([]rune(text)), unitsSingle, unitsPart, func(u uint16) bool { return u>>10 == 0xd800>>10 })

@@ -136,9 +136,11 @@ func (b *Sandbox) nodeConfig() (c config.Config, err error) {
 		Directory: filepath.Join(private, "ca"), Create: true, Profile: cmp.Or(b.cfg.CAProfile, config.ProfileECDSA),
 		RootName: "Signum sandbox root CA", IssuingName: "Signum sandbox issuing CA", Organization: "Signum sandbox", Test: true,
 	}
-	if c.SIM.SMSC, c.SIM.Retry.Absent, err = b.radio.smscConfig(b.cfg.SMSC); err != nil {
+	smsc, absent, err := b.radio.smscConfig(b.cfg.SMSC)
+	if err != nil {
 		return c, &OptionError{"SMSC", err}
 	}
+	c.SIM.SMSCs, c.SIM.Retry.Absent = []config.SMSC{smsc}, absent
 	c.SIM.ServiceNumber = serviceCode
 	c.SIM.HomeNetwork = config.HomeNetwork(homeNetwork)
 	key, err := masterKey(b.Dir)

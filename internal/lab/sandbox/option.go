@@ -32,7 +32,7 @@ var optionOf = []struct{ key, option string }{
 	{"store.", "Store"},
 	{"ca.profile", "CAProfile"},
 	{"service.auth_uri", "AuthURI"},
-	{"sim.smsc.", "SMSC"},
+	{"sim.smscs.", "SMSC"},
 }
 
 // options turns the first fault of a node's configuration into an OptionError. One

@@ -88,9 +88,9 @@ func (r *radio) smscConfig(address string) (c config.SMSC, absent int, err error
 		c, err = ParseSMSC(address)
 		return c, absent, err
 	}
-	c = config.Default().SIM.SMSC
-	c.Address, c.SystemID, c.Password = config.Address(r.smsc.Addr()), smscUser, config.NewSecret(r.password)
-	c.Binds, c.Window = smscBinds, smscWindow
+	c = config.DefaultSMSC()
+	c.Name, c.Address, c.SystemID, c.Password = ownSMSC, config.Address(r.smsc.Addr()), smscUser, config.NewSecret(r.password)
+	c.Transceivers, c.Window = smscBinds, smscWindow
 	return c, 1, nil // the emulated network knows at once who is out of reach
 }
 

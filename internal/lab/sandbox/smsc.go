@@ -11,6 +11,12 @@ import (
 	"github.com/signum-mssp/signum/internal/config"
 )
 
+// The names of the SMSCs in logs, metrics and traces.
+const (
+	ownSMSC   = "sandbox"
+	otherSMSC = "external"
+)
+
 // smppPorts are the usual ports by scheme; the second is registered as smpps.
 var smppPorts = map[string]string{"smpp": "2775", "smpps": "3550"}
 
@@ -31,11 +37,12 @@ func ParseSMSC(address string) (c config.SMSC, err error) {
 	if port == "" || u.Hostname() == "" || u.User.Username() == "" || u.Path != "" && u.Path != "/" {
 		return wrong("must be an address such as smpp://user:password@host:2775, or smpps: for TLS")
 	}
-	c = config.Default().SIM.SMSC
+	c = config.DefaultSMSC()
+	c.Name = otherSMSC
 	c.Address, c.SystemID = config.Address(net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))), u.User.Username()
 	password, _ := u.User.Password()
 	c.Password = config.NewSecret(password)
-	c.TLS = u.Scheme == "smpps"
+	c.TLS.Enabled = u.Scheme == "smpps"
 	for name, values := range u.Query() {
 		value := values[len(values)-1]
 		n, err := strconv.Atoi(value)
@@ -47,7 +54,7 @@ func ParseSMSC(address string) (c config.SMSC, err error) {
 		case err != nil || n < 1 || n > 1000:
 			return wrong("%s must be a number from 1 to 1000", name)
 		case name == "binds":
-			c.Binds = n
+			c.Transceivers = n
 		default:
 			c.Window = n
 		}

@@ -18,8 +18,8 @@ import (
 func TestParseSMSC(t *testing.T) {
 	t.Parallel()
 	smsc := func(address config.Address, secure bool, user, password string, change func(*config.SMSC)) config.SMSC {
-		c := config.Default().SIM.SMSC
-		c.Address, c.TLS, c.SystemID, c.Password = address, secure, user, config.NewSecret(password)
+		c := config.DefaultSMSC()
+		c.Name, c.Address, c.TLS.Enabled, c.SystemID, c.Password = otherSMSC, address, secure, user, config.NewSecret(password)
 		change(&c)
 		return c
 	}
@@ -27,7 +27,7 @@ func TestParseSMSC(t *testing.T) {
 	for address, want := range map[string]config.SMSC{
 		"smpp://signum:secret@smsc.example.com": smsc("smsc.example.com:2775", false, "signum", "secret", same),
 		"smpp://signum:p%40ss@[::1]:2776?binds=4&window=20&system_type=MSSP/": smsc("[::1]:2776", false, "signum", "p@ss", func(c *config.SMSC) {
-			c.Binds, c.Window, c.SystemType = 4, 20, "MSSP/"
+			c.Transceivers, c.Window, c.SystemType = 4, 20, "MSSP/"
 		}),
 		"smpps://signum@smsc.example.com/": smsc("smsc.example.com:3550", true, "signum", "", same),
 	} {

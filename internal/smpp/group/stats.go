@@ -1,0 +1,36 @@
+package group
+
+import "github.com/signum-mssp/signum/internal/smpp"
+
+// Stats are what an SMSC has done since the start, and its sessions now.
+type Stats struct {
+	Name          string
+	Bound, Wanted smpp.Sessions
+	Throttled     bool
+
+	// The results of submit_sm: taken; refused with a status; sent, but not answered in
+	// time; not sent, for want of a session or of room in its window.
+	Taken, Refused, Unanswered, Unsent uint64
+}
+
+// Stats returns those of each SMSC, in the order of New.
+func (g *Group) Stats() []Stats {
+	list := make([]Stats, len(g.members))
+	for i, m := range g.members {
+		list[i] = Stats{
+			Name: m.name, Bound: m.client.Sessions(), Wanted: m.client.Wanted(), Throttled: m.client.Throttled(),
+			Taken: m.taken.Load(), Refused: m.refused.Load(), Unanswered: m.unanswered.Load(), Unsent: m.unsent.Load(),
+		}
+	}
+	return list
+}
+
+// Bound is the number of sessions that are bound, without those of SMSCs that are bound
+// in one direction only.
+func (g *Group) Bound() int {
+	n := 0
+	for _, m := range g.members {
+		n += m.client.Bound()
+	}
+	return n
+}
