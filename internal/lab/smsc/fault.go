@@ -39,6 +39,7 @@ type Faults struct {
 // Injected counts the injected faults of one direction.
 type Injected struct {
 	Lost, Duplicated, Reordered, Delayed, Throttled, Disconnected uint64
+	Full                                                          uint64 // refused with ESME_RMSGQFUL; see SetFull
 }
 
 // fate is what will happen to one message.
@@ -61,6 +62,7 @@ type injector struct {
 	mu     sync.Mutex
 	rng    *rand.Rand
 	faults Faults
+	full   map[string]bool // numbers
 	n      Injected
 }
 
@@ -72,6 +74,25 @@ func (i *injector) set(f Faults) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.faults = f
+}
+
+func (i *injector) setFull(numbers []string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.full = make(map[string]bool)
+	for _, n := range numbers {
+		i.full[n] = true
+	}
+}
+
+// isFull reports whether the queue of a number is full.
+func (i *injector) isFull(msisdn string) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.full[msisdn] {
+		i.n.Full++
+	}
+	return i.full[msisdn]
 }
 
 func (i *injector) injected() Injected {

@@ -2,7 +2,6 @@ package smsc_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -59,10 +58,10 @@ func TestThrottleAndDisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, smsc.Config{})
 		w.smsc.SetFaults(smsc.Faults{Throttle: 1}, smsc.ToPhone)
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if _, err := w.esme.Submit(ctx, binary(smpp.ModeTransaction)); !errors.Is(err, smpp.StatusThrottled) {
-			t.Errorf("throttled: %v", err)
+		for range 5 {
+			if _, err := w.send(binary(smpp.ModeTransaction)); !errors.Is(err, smpp.StatusThrottled) {
+				t.Errorf("throttled: %v", err)
+			}
 		}
 		w.smsc.SetFaults(smsc.Faults{})
 		if _, err := w.send(binary(smpp.ModeTransaction)); err != nil {
@@ -80,11 +79,35 @@ func TestThrottleAndDisconnect(t *testing.T) {
 		if unknown != 40 || taken < 10 || taken > 30 {
 			t.Errorf("of 40 that were cut %d without a response, %d taken", unknown, taken)
 		}
-		if n := w.smsc.Counters(smsc.ToPhone).Injected; n.Disconnected != 40 || n.Throttled < 5 {
+		if n := w.smsc.Counters(smsc.ToPhone).Injected; n.Disconnected != 40 || n.Throttled != 5 {
 			t.Errorf("%+v", n)
 		}
 		if n := w.smsc.Counters(smsc.ToESME).Injected; n != (smsc.Injected{}) {
 			t.Errorf("in the other direction: %+v", n)
+		}
+	})
+}
+
+// The queues of some numbers are full, those of the others are not.
+func TestFullQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, smsc.Config{})
+		for _, full := range []bool{true, false} {
+			if w.smsc.SetFull(); full {
+				w.smsc.SetFull(phoneNumber)
+			}
+			_, err := w.send(binary(smpp.ModeTransaction))
+			if errors.Is(err, smpp.StatusMsgQFull) != full || !full && err != nil {
+				t.Errorf("full %v: %v", full, err)
+			}
+			other := binary(smpp.ModeTransaction)
+			other.Dest.Addr = "41791230000"
+			if _, err := w.send(other); errors.Is(err, smpp.StatusMsgQFull) {
+				t.Errorf("full %v: another number: %v", full, err)
+			}
+		}
+		if c := w.smsc.Counters(smsc.ToPhone); c.Injected.Full != 1 || len(w.radio.arrivals()) < 1 {
+			t.Errorf("%+v", c)
 		}
 	})
 }

@@ -169,6 +169,10 @@ func (s *SMSC) SetFaults(f Faults, d ...Direction) {
 	}
 }
 
+// SetFull makes the queues of these phones (MSISDNs with a plus sign) full, and of no
+// others: a submit_sm to them is answered with ESME_RMSGQFUL.
+func (s *SMSC) SetFull(msisdns ...string) { s.ways[ToPhone].faults.setFull(msisdns) }
+
 // Counters returns the counters of a direction.
 func (s *SMSC) Counters(d Direction) Counters {
 	w := s.ways[d]

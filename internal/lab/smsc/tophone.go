@@ -32,6 +32,9 @@ func (s *SMSC) take(ctx context.Context, session *smpp.Session, m *smpp.SubmitSM
 		session.Close() // the ESME does not learn the result
 	}
 	msg, st := s.accept(session.SystemID(), m)
+	if st == smpp.StatusOK && w.faults.isFull(msg.msisdn) {
+		st = smpp.StatusMsgQFull
+	}
 	if st != smpp.StatusOK {
 		w.refused.Add(1)
 		return "", st
