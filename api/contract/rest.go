@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -45,8 +46,25 @@ func REST(path string, request []byte, status int, response []byte) error {
 	if err := visit(answer.Value.Content, response, openapi3.VisitAsResponse()); err != nil {
 		return fmt.Errorf("response: %w", err)
 	}
+	return instants(response)
+}
+
+// inAnswers is the form of instants in answers, as the document describes it. It is no
+// pattern there, because generators make times of instants, and a pattern is one of
+// strings.
+var inAnswers = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}Z$`)
+
+// instants reports an instant of an answer that has another form.
+func instants(response []byte) error {
+	for _, m := range instantMember.FindAllSubmatch(response, -1) {
+		if !inAnswers.Match(m[2]) {
+			return fmt.Errorf("response: %s is %s, want UTC with milliseconds", m[1], m[2])
+		}
+	}
 	return nil
 }
+
+var instantMember = regexp.MustCompile(`"(Instant|Timestamp)"\s*:\s*"([^"]*)"`)
 
 func visit(content openapi3.Content, body []byte, as openapi3.SchemaValidationOption) error {
 	media := content.Get("application/json")

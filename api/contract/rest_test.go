@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -56,6 +57,8 @@ func TestREST(t *testing.T) {
 		REST("/rest/service/sign", nil, 200, example(t, "statusResponse")),
 		REST("/rest/service/sign", example(t, "statusRequest"), 200, example(t, "signatureResponse")),
 		REST("/rest/service/sign", nil, 200, []byte("{")),
+		REST("/rest/service/sign", nil, 200, bytes.Replace(example(t, "signatureResponse"), []byte("11:00:00.000Z"), []byte("11:00:00Z"), 1)),
+		REST("/rest/service/sign", nil, 200, bytes.Replace(example(t, "signatureResponse"), []byte("11:00:00.000Z"), []byte("12:00:00.000+01:00"), 1)),
 	} {
 		if err == nil {
 			t.Error("accepted")
