@@ -54,7 +54,7 @@ func newCorpusCA(t testing.TB) *corpusCA {
 func corpusTemplate(serial int64, name string) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name},
-		NotBefore: corpusTime.AddDate(-1, 0, 0), NotAfter: corpusTime.AddDate(2, 0, 0),
+		NotBefore: corpusTime.AddDate(-1, 0, 0), NotAfter: corpusTime.AddDate(100, 0, 0),
 	}
 }
 
@@ -127,6 +127,26 @@ func (ca *corpusCA) signer(t testing.TB, kind string, change func(*x509.Certific
 		certPEM: ca.file(t, name+".pem", pemOf("CERTIFICATE", leaf.Raw)),
 		keyPEM:  ca.file(t, name+".key", pemOf("PRIVATE KEY", pkcs8)),
 	}
+}
+
+// pssSigner is a user whose key is for RSASSA-PSS alone. Its certificate is valid from
+// now on, because openssl makes it.
+func (ca *corpusCA) pssSigner(t testing.TB) *corpusSigner {
+	t.Helper()
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(ca.issuingKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &corpusSigner{
+		ca:      ca,
+		keyPEM:  ca.file(t, "pss.key", testkit.OpenSSL(t, nil, "genpkey", "-quiet", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048")),
+		certPEM: filepath.Join(ca.dir, "pss.pem"),
+	}
+	request := testkit.OpenSSL(t, nil, "req", "-new", "-key", s.keyPEM, "-subj", "/CN=MIDCHE0123456789:PN/serialNumber=MIDCHE0123456789")
+	purpose := ca.file(t, "pss.ext", []byte("keyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth\n"))
+	testkit.OpenSSL(t, request, "x509", "-req", "-CA", ca.issuingPEM, "-CAkey", ca.file(t, "issuing.key", pemOf("PRIVATE KEY", pkcs8)),
+		"-set_serial", "999", "-extfile", purpose, "-days", "3650", "-out", s.certPEM)
+	return s
 }
 
 // sign runs openssl cms -sign.

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
+	"reflect"
 	"testing"
 )
 
@@ -21,7 +22,16 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte{0x30, 0x80, 0, 0})
 	o := VerifyOptions{Roots: id.roots(), Time: epoch}
 	f.Fuzz(func(t *testing.T, der []byte) {
+		ber, berErr := ParseBER(der)
+		if berErr == nil {
+			if r, err := ber.Verify(o); err == nil && !bytes.Equal(r.Content, content) {
+				t.Errorf("verifies as BER with %q", r.Content)
+			}
+		}
 		sd, err := Parse(der)
+		if err == nil && berErr == nil && !reflect.DeepEqual(sd, ber) {
+			t.Error("another result as BER")
+		}
 		if err != nil {
 			if sd != nil {
 				t.Error("a result with an error")
