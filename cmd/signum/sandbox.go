@@ -38,7 +38,7 @@ type sandboxFlags struct {
 	delay                                                                    time.Duration
 	who                                                                      string
 	phones                                                                   map[string]string
-	locations                                                                []string
+	users, locations                                                         []string
 	authURI, smsc                                                            string
 }
 
@@ -73,6 +73,9 @@ or none.
 Both can be changed while the sandbox runs: see "signum phone set". Text messages,
 such as one-time passwords, appear on standard output.
 
+--user NUMBER adds a user with SIM and App, who signs at once, so that clients with a
+fixed number work. Later runs with the same directory keep the user.
+
 A person can be a user too. "signum user invite NUMBER" prints an activation code for
 the phone page, which turns a browser into an App. With --phones web no App answers by
 itself: users with an App wait for a person, while SIMs still answer. The page
@@ -95,6 +98,7 @@ Exit codes:
   1  wrong usage, an address in use, or with --once: a signature failed`,
 		Example: `  signum sandbox
   signum sandbox --dir ./box --phone +41791000001=cancel
+  signum sandbox --dir ./box --user +41797895164 --phone +41797895164=cancel:5s
   signum sandbox --dir ./box --phones web       # be the phone, in a browser
   signum sandbox --once --addr 127.0.0.1:0      # in CI: exits 0 if it works`,
 		Args: cobra.NoArgs,
@@ -112,6 +116,7 @@ Exit codes:
 	fl.BoolVar(&f.once, "once", false, "run the example and exit; the exit code is 0 only if its signatures verified")
 	fl.DurationVar(&f.delay, "phone-delay", 200*time.Millisecond, "how long a user takes to approve")
 	fl.StringVar(&f.who, "phones", phonesAuto, "who answers on Apps: auto (they do so by themselves) or web (a person in a browser)")
+	fl.StringArrayVar(&f.users, "user", nil, "number of a user to add, with SIM and App; the directory keeps the user; repeatable")
 	fl.StringToStringVar(&f.phones, "phone", nil, "what the user of a number does, NUMBER=BEHAVIOUR; repeatable")
 	fl.StringArrayVar(&f.locations, "location", nil, "where the user of a number is, NUMBER=PLACE; repeatable; default CH")
 	fl.StringVar(&f.authURI, "auth-uri", "", "address that opens the signing app, in answers to App2App requests; default\n"+signum.DefaultAuthURI+", with --phones web the phone page")
@@ -158,7 +163,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 	}
 	cfg := sandbox.Config{
 		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, OpsAddr: f.opsAddr, WebURL: f.webURL, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay,
-		Behaviours: make(map[string]person.Behaviour), Places: make(map[string]person.Place), AuthURI: f.authURI, SMSC: smsc,
+		Users: f.users, Behaviours: make(map[string]person.Behaviour), Places: make(map[string]person.Place), AuthURI: f.authURI, SMSC: smsc,
 		Observe: narrator.Phone, Version: build().version,
 		Logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
 	}
@@ -187,13 +192,18 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 var flagOf = map[string]string{
 	"Addr": "--addr", "PKIAddr": "--pki-addr", "WebAddr": "--web-addr", "OpsAddr": "--ops-addr", "WebURL": "--web-url",
 	"Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "SMSC": smscSource,
-	"Behaviours": "--phone", "Places": "--location",
+	"Users": "--user", "Behaviours": "--phone", "Places": "--location",
 }
 
 // flagError names the flag whose value the sandbox refused.
 func flagError(err error) error {
-	if wrong, ok := errors.AsType[*sandbox.OptionError](err); ok {
-		return fmt.Errorf("%s: %w", cmp.Or(flagOf[wrong.Option], wrong.Option), wrong.Err)
+	wrong, ok := errors.AsType[*sandbox.OptionError](err)
+	if !ok {
+		return err
+	}
+	err = fmt.Errorf("%s: %w", cmp.Or(flagOf[wrong.Option], wrong.Option), wrong.Err)
+	if wrong.Option == "Behaviours" || wrong.Option == "Places" {
+		err = fmt.Errorf("%w; --user adds a user", err)
 	}
 	return err
 }
@@ -214,7 +224,12 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 	if err != nil {
 		return flagError(err)
 	}
-	defer func() { err = errors.Join(err, box.Close()) }()
+	defer func() {
+		err = errors.Join(err, box.Close())
+		if f.once && f.dir == "" { // nobody can use its files any more
+			err = errors.Join(err, os.RemoveAll(box.Dir))
+		}
+	}()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	served := make(chan error, 1)
@@ -224,7 +239,7 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 	case err := <-served:
 		return flagError(err)
 	}
-	describe(narrator, box, f.opsAddr)
+	describe(narrator, box, &f)
 	example := make(chan error, 1)
 	go func() {
 		if f.who == phonesWeb {
@@ -262,19 +277,24 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 
 const examplePatience = 3 * time.Second
 
-// invite lets a person become one of the users right away.
+// invite lets a person become one of the users right away: those that the developer added,
+// or the first with an App.
 func invite(ctx context.Context, w io.Writer, box *sandbox.Sandbox) error {
-	for _, u := range box.Info.Users {
-		if !slices.Contains(u.Methods, signum.App) {
-			continue
-		}
-		i, err := box.Invite(ctx, u.MSISDN)
+	if len(box.Retired) > 0 {
+		fmt.Fprintf(w, "\nThe Apps of %s that answered by themselves are removed; --phones auto makes new ones.\n", strings.Join(box.Retired, ", "))
+	}
+	users := box.OwnUsers()
+	if len(users) == 0 {
+		first := slices.IndexFunc(box.Info.Users, func(u sandbox.User) bool { return slices.Contains(u.Methods, signum.App) })
+		users = box.Info.Users[first : first+1]
+	}
+	for _, u := range users {
+		i, err := box.InviteTrusted(ctx, u.MSISDN)
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(w, "\nBe the phone of %s: open %s\n(code %s, until %s; more with: signum user invite --sandbox %s NUMBER)\n",
+		fmt.Fprintf(w, "\nBe the phone of %s: open %s\n(code %s, until %s; more with: signum user invite --sandbox %s NUMBER)\n",
 			i.MSISDN, i.URL, i.Code, i.Expires.Local().Format(time.TimeOnly), box.Dir)
-		return err
 	}
 	return nil
 }
@@ -305,7 +325,7 @@ var description = template.Must(template.New("").Parse(`Signum sandbox: a Mobile
              user-ca.pem user-ca-chain.pem   to verify signatures
              sandbox.json                    addresses, parties and users, for programs
   Users{{range .Info.Users}}
-             {{.MSISDN}}  {{printf "%-3s" .KeyType}}  {{range .Methods}}{{.}} {{else}}nothing active{{end}}{{if eq .State "REGISTERED"}}not activated yet{{end}}{{end}}
+             {{.MSISDN}}  {{printf "%-3s" .KeyType}}  {{range .Methods}}{{.}} {{if and $.Web (eq . "App")}}(once a person has enrolled) {{end}}{{else}}nothing active{{end}}{{if eq .State "REGISTERED"}}not activated yet{{end}}{{end}}
              +41000092401 and similar return the fault in their last digits
 
 Ask for a signature over REST and verify it:
@@ -329,7 +349,7 @@ The same over SOAP:
     xmlns:mss="http://uri.etsi.org/TS102204/v1.1.2#" MajorVersion="1" MinorVersion="1" MessagingMode="synch" TimeOut="80">
     <mss:AP_Info AP_ID="{{.Info.APID}}" AP_PWD="" AP_TransID="S'$(date +%s%N)'" Instant="'$(date -u +%FT%TZ)'"/>
     <mss:MSSP_Info><mss:MSSP_ID><mss:URI>http://mid.swisscom.ch/</mss:URI></mss:MSSP_ID></mss:MSSP_Info>
-    <mss:MobileUser><mss:MSISDN>+41791000002</mss:MSISDN></mss:MobileUser>
+    <mss:MobileUser><mss:MSISDN>{{if .Web}}+41791000001{{else}}+41791000002{{end}}</mss:MSISDN></mss:MobileUser>
     <mss:DataToBeSigned MimeType="text/plain" Encoding="UTF-8">{{.Info.DTBDPrefix}}Hello over SOAP</mss:DataToBeSigned>
     <mss:SignatureProfile><mss:mssURI>http://mid.swisscom.ch/Any-LoA4</mss:mssURI></mss:SignatureProfile>
     <mss:AdditionalServices><mss:Service><mss:Description><mss:mssURI>http://mss.ficom.fi/TS102204/v1.0.0#userLang</mss:mssURI></mss:Description>
@@ -346,12 +366,13 @@ Contracts: {{.Info.BaseURL}}/rest/openapi.yaml
 
 // describe says where everything is. Metrics are shown if an address was given for
 // them.
-func describe(w io.Writer, box *sandbox.Sandbox, opsAddr string) {
+func describe(w io.Writer, box *sandbox.Sandbox, f *sandboxFlags) {
 	var text bytes.Buffer // one write, because phones may have something to say, too
 	if err := description.Execute(&text, struct {
 		*sandbox.Sandbox
 		OpsAddr string
-	}{box, opsAddr}); err != nil {
+		Web     bool // persons are the Apps
+	}{box, f.opsAddr, f.who == phonesWeb}); err != nil {
 		panic(err) // a template of our own
 	}
 	_, _ = text.WriteTo(w)

@@ -97,7 +97,9 @@ func TestSandboxErrors(t *testing.T) {
 	}{
 		{"--log loud", "--log loud: not one of", ""},
 		{"--phone +41791000001=dance", "--phone +41791000001:", ""},
-		{"--phone +41799999999=cancel", "--phone: +41799999999: no phone", ""},
+		{"--phone +41799999999=cancel", "--phone: +41799999999: no phone that answers by itself has this number; --user adds a user", ""},
+		{"--user 0797895164 --user +4179", "--user: 0797895164: not a phone number with its country code, such as +41791234567; +4179: not a phone number", ""},
+		{"--user +41791000001", "--user: +41791000001: every sandbox has this user already", ""},
 		{"--location +41799999999=DE", "--location: +41799999999: no phone", ""},
 		{"--addr " + inUse, "--addr: listen tcp " + inUse, ""},
 		{"--pki-addr " + inUse, "choose another address, port 0 for a free one", ""},
@@ -134,7 +136,7 @@ func TestSandboxWebPhones(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	said := startSandbox(t, "--dir", dir, "--phones", "web")
-	if !strings.Contains(said, "Be the phone of +41791000002: open http://localhost:") {
+	if !strings.Contains(said, "Be the phone of +41791000002: open http://localhost:") || strings.Contains(said, "are removed") {
 		t.Errorf("said\n%s", said)
 	}
 	_, stderr, code := execute(t.Context(), newRootCmd(), "", "sign", "--sandbox", dir, "+41791000002", "Hello")
@@ -143,27 +145,75 @@ func TestSandboxWebPhones(t *testing.T) {
 	}
 }
 
-// TestPastedCommands runs the commands that the sandbox prints, as they are.
+// TestSandboxUsers: users who are added sign at once, and a person who wants to be one of them gets
+// a link. The Apps that answered by themselves are gone then.
+func TestSandboxUsers(t *testing.T) {
+	t.Parallel()
+	const own, other = "+41797895164", "+4915735985678"
+	dir := t.TempDir()
+	said, stop := serveSandbox("--dir", dir, "--phone-delay", "0", "--user", own, "--user", "4915735985678", "--phone", other+"=cancel")
+	for _, msisdn := range []string{own, other} {
+		if !strings.Contains(said, msisdn+"  EC   SIM App") {
+			t.Errorf("%s is not listed:\n%s", msisdn, said)
+		}
+	}
+	for _, profile := range []string{"stk", "device"} {
+		if _, stderr, code := execute(t.Context(), newRootCmd(), "", "sign", "--sandbox", dir, "--profile", profile, own, "Hello"); code != 0 {
+			t.Errorf("%s, %s: exit %d: %s", own, profile, code, stderr)
+		}
+		if _, stderr, code := execute(t.Context(), newRootCmd(), "", "sign", "--sandbox", dir, "--profile", profile, other, "Hello"); code != exitNotSigned {
+			t.Errorf("%s, %s: exit %d: %s", other, profile, code, stderr)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	said = startSandbox(t, "--dir", dir, "--phones", "web")
+	for _, want := range []string{
+		"The Apps of +41791000002, +41791000003, +41791000007, " + own + ", " + other + " that answered by themselves are removed",
+		"Be the phone of " + own + ": open http://localhost:", "Be the phone of " + other + ": open http://localhost:",
+		own + "  EC   SIM App (once a person has enrolled)",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is missing in\n%s", want, said)
+		}
+	}
+}
+
+// TestPastedCommands runs the commands that the sandbox prints, as they are. They work whether or not
+// Apps answer by themselves.
 func TestPastedCommands(t *testing.T) {
 	t.Parallel()
 	testkit.Needs(t, "curl", "openssl", "sed", "base64", "sh")
-	dir := t.TempDir()
-	said := startSandbox(t, "--dir", dir, "--phone-delay", "10ms")
-	commands := regexp.MustCompile(`(?ms)^  (?:cd|curl) .*?-purpose sslclient$`).FindAllString(said, -1)
-	if len(commands) != 2 {
-		t.Fatalf("%d commands in\n%s", len(commands), said)
+	for _, phones := range []string{phonesAuto, phonesWeb} {
+		t.Run(phones, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			said := startSandbox(t, "--dir", dir, "--phone-delay", "10ms", "--phones", phones)
+			commands := regexp.MustCompile(`(?ms)^  (?:cd|curl) .*?-purpose sslclient$`).FindAllString(said, -1)
+			if len(commands) != 2 {
+				t.Fatalf("%d commands in\n%s", len(commands), said)
+			}
+			for i, want := range []string{"Sandbox: Hello over REST", "Sandbox: Hello over SOAP"} {
+				runPasted(t, dir, commands[i], want)
+			}
+		})
 	}
-	for i, want := range []string{"Sandbox: Hello over REST", "Sandbox: Hello over SOAP"} {
-		ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
-		defer stop()
-		cmd := exec.CommandContext(ctx, "sh", "-c", commands[i])
-		cmd.Dir = dir
-		var errs bytes.Buffer
-		cmd.Stderr = &errs
-		out, err := cmd.Output()
-		if err != nil || strings.TrimSpace(string(out)) != want || !strings.Contains(errs.String(), "CMS Verification successful") {
-			t.Errorf("%s\ngave %q, %v\n%s", commands[i], out, err, &errs)
-		}
+}
+
+// runPasted runs a command that ends with the verification of a signature, and compares the text.
+func runPasted(t *testing.T, dir, command, want string) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer stop()
+	cmd := exec.CommandContext(ctx, "sh", "-c", command)
+	cmd.Dir = dir
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil || strings.TrimSpace(string(out)) != want || !strings.Contains(errs.String(), "CMS Verification successful") {
+		t.Errorf("%s\ngave %q, %v\n%s", command, out, err, &errs)
 	}
 }
 

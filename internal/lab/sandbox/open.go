@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/signum-mssp/signum/internal/config"
@@ -22,7 +24,12 @@ import (
 // Open prepares the directory and binds the addresses. The caller must call Close, even
 // without Run.
 func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
+	own, err := ownUsers(cfg.Dir, cfg.Users) // before anything is made
+	if err != nil {
+		return nil, err
+	}
 	b := &Sandbox{cfg: cfg.withDefaults(), ready: make(chan struct{})}
+	b.Info.Users = slices.Concat(Users(), own)
 	for _, step := range []func(context.Context) error{
 		b.openDir, b.openRadio, b.openScript, b.openNode, b.openApps, b.openPages, b.writeFiles, b.populate,
 	} {
@@ -52,6 +59,9 @@ func (b *Sandbox) openDir(context.Context) (err error) {
 	if b.Dir, err = prepareDir(b.cfg.Dir); err != nil {
 		return err
 	}
+	if b.cfg.Dir == "" {
+		b.onClose(b.removeUnused)
+	}
 	lock, err := lockDir(filepath.Join(b.Dir, privateDir))
 	if err != nil {
 		return err
@@ -69,6 +79,17 @@ func (b *Sandbox) openDir(context.Context) (err error) {
 	}
 	b.files.parties, err = apPairs(b.Dir)
 	return err
+}
+
+// removeUnused removes a temporary directory if the sandbox never was ready: nobody knows
+// the directory, and it contains keys.
+func (b *Sandbox) removeUnused() error {
+	select {
+	case <-b.ready:
+		return nil
+	default:
+		return os.RemoveAll(b.Dir)
+	}
 }
 
 func (b *Sandbox) openRadio(context.Context) (err error) {
@@ -102,7 +123,7 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 	b.onClose(b.Node.Close)
 	b.Info = Info{
 		BaseURL: "https://" + b.MSSAddr(), PKIURL: b.PKIURL(), WebURL: b.WebURL(), OpsURL: b.OpsURL(),
-		APID: APID, BasicAPID: BasicAPID, DTBDPrefix: DTBDPrefix, Users: Users(),
+		APID: APID, BasicAPID: BasicAPID, DTBDPrefix: DTBDPrefix, Users: b.Info.Users,
 	}
 	for _, p := range parties("", nil) {
 		b.Info.Parties = append(b.Info.Parties, describe(p))

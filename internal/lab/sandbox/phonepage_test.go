@@ -161,7 +161,7 @@ func (l *live) refused(got <-chan answer, want signum.Code) {
 }
 
 func approve(p *webtest.Tab) {
-	p.Until(`!document.querySelector('[data-do=approve]').disabled`)
+	p.Until(`document.querySelector('[data-do=approve]')?.disabled === false`)
 	p.Click(`[data-do=approve]`)
 	p.Unlock(webtest.Passcode)
 }

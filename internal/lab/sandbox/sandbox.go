@@ -27,7 +27,7 @@ import (
 
 // Config contains what a developer can choose.
 type Config struct {
-	Dir        string                      // created if it does not exist; empty: a temporary one, which is not deleted
+	Dir        string                      // created if it does not exist; empty: a temporary one, which is deleted only if the sandbox does not become ready
 	Addr       string                      // host:port of the service
 	PKIAddr    string                      // host:port of OCSP and CRL; empty: the port of the last run, otherwise a free one
 	WebAddr    string                      // host:port of the phone page and the portal; empty: the port of the last run, otherwise the one after Addr's, otherwise a free one
@@ -36,6 +36,7 @@ type Config struct {
 	Store      string                      // see store.Open; empty: SQLite in Dir
 	CAProfile  string                      // of a new directory; see ca.Profile
 	PhoneDelay time.Duration               // before a phone approves
+	Users      []string                    // MSISDNs of users with SIM and App, besides those of every sandbox
 	Behaviours map[string]person.Behaviour // by MSISDN
 	Places     map[string]person.Place     // where users are, by MSISDN
 	AuthURI    string                      // opens the signing app (app2app); empty: the phone page with WebPhones, otherwise signum.DefaultAuthURI
@@ -78,13 +79,16 @@ type Sandbox struct {
 	SoftApps *softapp.Apps
 	// Handsets have the users' SIM cards.
 	Handsets *handset.Network
+	// Retired are the numbers whose software Apps were removed in this run, because a
+	// person answers with WebPhones. It is set when the sandbox is ready.
+	Retired []string
 
 	cfg     Config
 	radio   *radio
 	script  *script
 	files   files
 	ready   chan struct{}
-	pending []wish
+	wishes  []wish
 	damaged []error // cards that are in no handset
 
 	settingUp sync.Map       // numbers whose Apps the sandbox enrols itself

@@ -41,15 +41,14 @@ func (b *Sandbox) populate(ctx context.Context) error {
 		return err
 	}
 	for msisdn, behaviour := range b.cfg.Behaviours {
-		b.pending = append(b.pending, wish{"Behaviours", msisdn, func() error { return b.Behave(msisdn, behaviour) }})
+		b.wishes = append(b.wishes, wish{"Behaviours", msisdn, func() error { return b.Behave(msisdn, behaviour) }})
 	}
 	for msisdn, place := range b.cfg.Places {
-		b.pending = append(b.pending, wish{"Places", msisdn, func() error { return b.Place(msisdn, place) }})
+		b.wishes = append(b.wishes, wish{"Places", msisdn, func() error { return b.Place(msisdn, place) }})
 	}
-	return b.fulfil(func(w wish, err error) error {
-		b.pending = append(b.pending, w) // its App may not be enrolled yet
-		return nil
-	})
+	// What an earlier run left outstanding is handed over before the Apps are enrolled,
+	// which is when all phones are known.
+	return b.fulfil(func(wish) error { return nil })
 }
 
 // wish is a setting of a phone that the developer asked for.
@@ -59,14 +58,13 @@ type wish struct {
 	do     func() error
 }
 
-// fulfil applies the pending wishes. unknown handles a wish whose phone does not exist.
-func (b *Sandbox) fulfil(unknown func(wish, error) error) error {
-	wishes := b.pending
-	b.pending = nil
-	for _, w := range wishes {
+// fulfil applies the wishes to the phones that exist. unknown decides on a wish for a
+// number that has none of them.
+func (b *Sandbox) fulfil(unknown func(wish) error) error {
+	for _, w := range b.wishes {
 		err := w.do()
 		if errors.Is(err, person.ErrUnknown) {
-			err = unknown(w, err)
+			err = unknown(w)
 		}
 		if err != nil {
 			return err
@@ -75,16 +73,21 @@ func (b *Sandbox) fulfil(unknown func(wish, error) error) error {
 	return nil
 }
 
-// enrolApps enrols the missing Apps of users. The node must run, because Apps enrol by
-// their protocol.
+// enrolApps enrols the missing Apps of users, or removes those of an earlier run if
+// persons are the Apps. The node must run, because Apps enrol by their protocol.
 func (b *Sandbox) enrolApps(ctx context.Context) error {
+	if b.cfg.WebPhones {
+		if err := b.retireApps(ctx); err != nil {
+			return err
+		}
+	}
 	for _, u := range b.Info.Users {
 		if err := b.addAppOf(ctx, u); err != nil {
 			return fmt.Errorf("user %s: %w", u.MSISDN, err)
 		}
 	}
-	return b.fulfil(func(w wish, _ error) error {
-		return &OptionError{w.option, fmt.Errorf("%s: no phone of the sandbox has this number", w.msisdn)}
+	return b.fulfil(func(w wish) error {
+		return &OptionError{w.option, fmt.Errorf("%s: no phone that answers by itself has this number", w.msisdn)}
 	})
 }
 
@@ -114,6 +117,9 @@ func (b *Sandbox) addAccount(ctx context.Context, u User) error {
 		err = b.Store.PutSubscriber(ctx, s)
 	}
 	if err != nil {
+		return err
+	}
+	if err := b.addMissingSIM(ctx, s, u); err != nil {
 		return err
 	}
 	old, err := b.oldApps(ctx, s)
@@ -150,6 +156,21 @@ func (b *Sandbox) addAccount(ctx context.Context, u User) error {
 		}
 	}
 	return nil
+}
+
+// addMissingSIM adds the SIM to an account that has none, because it was made for an App.
+func (b *Sandbox) addMissingSIM(ctx context.Context, s *mssp.Subscriber, u User) error {
+	isSIM := func(d mssp.Device) bool { return d.Method == signum.SIM }
+	i := slices.IndexFunc(newAccount(u).Devices, isSIM)
+	if i < 0 || slices.ContainsFunc(s.Devices, isSIM) {
+		return nil
+	}
+	d := newAccount(u).Devices[i]
+	s.Devices = append(s.Devices, d)
+	return b.Store.UpdateSubscriber(ctx, u.MSISDN, func(s *mssp.Subscriber) error {
+		s.Devices = append(s.Devices, d)
+		return nil
+	})
 }
 
 // oldApps returns the ids of Apps that were never enrolled. Older versions created such

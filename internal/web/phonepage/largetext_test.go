@@ -62,7 +62,7 @@ func testLargeRequests(t *testing.T, browser context.Context) {
 		f.set(func() { f.goodCode = "47" })
 		p.Click(`[data-choice="12"]`)
 		webtest.Eval[bool](p, `document.querySelector('.end').scrollIntoView(), true`)
-		p.Until(`!document.querySelector('[data-do=approve]').disabled`)
+		p.Until(`document.querySelector('[data-do=approve]')?.disabled === false`)
 		p.Click(`[data-do=approve]`)
 		p.Unlock(webtest.Passcode)
 		p.Wait(`[data-outcome=choice]`)

@@ -232,7 +232,7 @@ func testKeyboard(t *testing.T, browser context.Context) {
 		t.Errorf("the focus is on %s", got)
 	}
 	p.Press(kb.Tab + kb.End) // the scrolling part
-	p.Until(`!document.querySelector('[data-do=approve]').disabled`)
+	p.Until(`document.querySelector('[data-do=approve]')?.disabled === false`)
 	p.Press(kb.Tab + kb.Enter)
 	p.Wait("dialog")
 	for range 6 {

@@ -142,7 +142,7 @@ func testPartyHistory(t *testing.T, browser context.Context) {
 	f, p := started(t, browser)
 	f.withLogo(t)
 	asked(f, p, txn(t, payment), obj{"name": "Example Bank", "logo": logoID})
-	p.Until(`!document.querySelector('[data-do=approve]').disabled`)
+	p.Until(`document.querySelector('[data-do=approve]')?.disabled === false`)
 	p.Click(`[data-do=approve]`)
 	p.Unlock(webtest.Passcode)
 	p.Says("h1", "Signed")

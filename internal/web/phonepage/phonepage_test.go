@@ -147,7 +147,7 @@ func testApproval(t *testing.T, browser context.Context) {
 	p.Says("h1", "Approve this transaction?")
 	p.Says(".scroller .title", "Title by Example Bank")
 	p.Says(".scroller .title", "Payment to Bäckerei Zürich")
-	p.Until(`!document.querySelector('[data-do=approve]').disabled`) // it fits without scrolling
+	p.Until(`document.querySelector('[data-do=approve]')?.disabled === false`) // it fits without scrolling
 	if got := p.Text("dl"); !strings.Contains(got, "Sandbox: Bäckerei Zürich AG") || strings.Index(got, "Payee") > strings.Index(got, "Amount") {
 		t.Errorf("rows: %s", got)
 	}
@@ -168,7 +168,7 @@ func testApproval(t *testing.T, browser context.Context) {
 	webtest.Eval[bool](p, `document.querySelector('.scroller').scrollTop = 200, true`)
 	disabled("in the middle")
 	webtest.Eval[bool](p, `document.querySelector('.scroller').scrollTop = 1e6, true`)
-	p.Until(`!document.querySelector('[data-do=approve]').disabled`)
+	p.Until(`document.querySelector('[data-do=approve]')?.disabled === false`)
 	p.Click(`[data-do=approve]`)
 	p.Unlock(webtest.Passcode)
 	p.Says("h1", "Signed")
@@ -332,7 +332,7 @@ func testSuperseded(t *testing.T, browser context.Context) {
 	}
 	// The service ends the older request before it sends the newer one. A tap that was
 	// meant for the older one does not approve the newer one.
-	p.Until(`!document.querySelector('[data-do=approve]').disabled`)
+	p.Until(`document.querySelector('[data-do=approve]')?.disabled === false`)
 	f.gone(second, "replaced")
 	p.Says(`[data-outcome=replaced]`, "A newer request")
 	webtest.Eval[bool](p, `(new MutationObserver(() => {

@@ -54,7 +54,7 @@ func walk(t *testing.T, browser context.Context, dir, scheme, suffix string) {
 	}
 	sign := func() {
 		t.Helper()
-		p.Until(`!document.querySelector('[data-do=approve]').disabled`)
+		p.Until(`document.querySelector('[data-do=approve]')?.disabled === false`)
 		p.Click(`[data-do=approve]`)
 		p.Unlock(webtest.Passcode)
 		p.Says("h1", "Signed")
@@ -82,7 +82,7 @@ func walk(t *testing.T, browser context.Context, dir, scheme, suffix string) {
 	send := func(r request) request { return f.send(r.with("party", obj{"name": "Sandbox", "logo": logoID})) }
 	send(signRequest(loginText, loginText))
 	p.View("request")
-	p.Until(`!document.querySelector('[data-do=approve]').disabled`)
+	p.Until(`document.querySelector('[data-do=approve]')?.disabled === false`)
 	shot("request")
 	p.Click(`[data-do=report]`)
 	p.Wait("dialog")
@@ -106,7 +106,7 @@ func walk(t *testing.T, browser context.Context, dir, scheme, suffix string) {
 	send(signRequest(loginText, loginText).with("choices", []string{"12", "47", "83"}))
 	p.View("request")
 	p.Click(`[data-choice="47"]`)
-	p.Until(`!document.querySelector('[data-do=approve]').disabled`)
+	p.Until(`document.querySelector('[data-do=approve]')?.disabled === false`)
 	shot("choice")
 	p.Click(`[data-do=report]`)
 	p.Click(`dialog [data-do=yes]`)
@@ -116,7 +116,7 @@ func walk(t *testing.T, browser context.Context, dir, scheme, suffix string) {
 	send(signRequest(loginText, loginText).with("choices", []string{"12", "47", "83"}))
 	p.View("request")
 	p.Click(`[data-choice="12"]`)
-	p.Until(`!document.querySelector('[data-do=approve]').disabled`)
+	p.Until(`document.querySelector('[data-do=approve]')?.disabled === false`)
 	p.Click(`[data-do=approve]`)
 	p.Unlock(webtest.Passcode)
 	p.Says("h1", "Not accepted")

@@ -34,7 +34,7 @@ func TestPhoneStates(t *testing.T) {
 
 	requested()
 	p.Click(`[data-choice="47"]`)
-	p.Until(`!document.querySelector('[data-do=approve]').disabled`)
+	p.Until(`document.querySelector('[data-do=approve]')?.disabled === false`)
 	p.Click(`[data-do=approve]`)
 	p.Wait("dialog [data-do=passkey]")
 	look(p, "passkey")
