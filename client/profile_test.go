@@ -34,8 +34,8 @@ func TestGetters(t *testing.T) {
 		return err
 	}
 	_, body := sent(t, true, ask)
-	const want = `</mss:MobileUser><mss:GetCertificates>true</mss:GetCertificates><mss:GetAutoActivation>1</mss:GetAutoActivation>` +
-		`<mss:GetRecoveryCodeCreated>false</mss:GetRecoveryCodeCreated><mss:GetServerSideSignature>0</mss:GetServerSideSignature></mss:MSS_ProfileReq>`
+	const want = `</mss:MobileUser><mss:GetAutoActivation>1</mss:GetAutoActivation><mss:GetServerSideSignature>0</mss:GetServerSideSignature>` +
+		`<mss:GetRecoveryCodeCreated>false</mss:GetRecoveryCodeCreated><mss:GetCertificates>true</mss:GetCertificates></mss:MSS_ProfileReq>`
 	if !strings.Contains(body, want) {
 		t.Error(body)
 	}

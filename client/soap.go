@@ -235,10 +235,10 @@ func (w *xmlWriter) profileReq(r *signum.ProfileRequest) {
 	w.header(&r.Header)
 	w.user(r.MSISDN)
 	for _, e := range []struct{ name, text string }{
-		{"mss:GetCertificates", r.Getters.Certificates},
-		{"mss:GetAutoActivation", r.Getters.AutoActivation},
-		{"mss:GetRecoveryCodeCreated", r.Getters.RecoveryCodeCreated},
+		{"mss:GetAutoActivation", r.Getters.AutoActivation}, // in the order of the WSDL
 		{"mss:GetServerSideSignature", r.Getters.ServerSideSignature},
+		{"mss:GetRecoveryCodeCreated", r.Getters.RecoveryCodeCreated},
+		{"mss:GetCertificates", r.Getters.Certificates},
 		{"mss:Params", r.Params},
 	} {
 		if e.text != "" {
