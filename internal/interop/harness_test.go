@@ -149,7 +149,11 @@ func (w *workshop) set(name, value string) { w.env = append(w.env, name+"="+valu
 // write writes a file, such as a contract.
 func (w *workshop) write(name string, content []byte) {
 	w.t.Helper()
-	if err := os.WriteFile(filepath.Join(w.dir, name), content, 0o600); err != nil {
+	path := filepath.Join(w.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o600); err != nil {
 		w.t.Fatal(err)
 	}
 }
