@@ -277,6 +277,7 @@ func TestJavaTrustStore(t *testing.T) {
 	}{
 		"truststore.p12": {nil, "trustedCertEntry"},
 		"ap.p12":         {[]string{"-alias", alias}, "PrivateKeyEntry"},
+		"ap-rsa.p12":     {[]string{"-alias", alias}, "PrivateKeyEntry"},
 	} {
 		args := append([]string{"-list", "-storetype", "PKCS12", "-keystore", dir + "/" + file, "-storepass", "secret"}, tc.args...)
 		out, err := exec.CommandContext(t.Context(), "keytool", args...).CombinedOutput()
