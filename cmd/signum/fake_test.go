@@ -283,7 +283,7 @@ func (f *fakeService) form() map[string]string {
 // The card that the fake knows.
 const (
 	fakeICCID = "89410123456789012342"
-	fakeCard  = `{"iccid":"89410123456789012342","state":"ACTIVE","msisdn":"+41791000001","key_set":2,"algorithm":"AES","counter":7,"reply_counter":5,` +
+	fakeCard  = `{"iccid":"89410123456789012342","state":"ACTIVE","msisdn":"+41791000001","key_set":2,"algorithm":"AES","profile":"default","counter":7,"reply_counter":5,` +
 		`"created":"2026-01-02T03:04:05Z","changed":"2026-01-02T03:04:06Z","sim":{"device_id":"sim-1","account":"MIDCHE0123456789","account_state":"ACTIVE",` +
 		`"state":"ACTIVE","key_type":"EC","pin_blocked":true,"certificate":{"serial":"beef","state":"GOOD","not_after":"2029-01-02T03:04:05Z"}}}`
 )

@@ -123,6 +123,7 @@ type cardInfo struct {
 	MSISDN       string    `json:"msisdn,omitempty"`
 	KeySet       int       `json:"key_set"`
 	Algorithm    string    `json:"algorithm"`
+	Profile      string    `json:"profile"`
 	Counter      uint64    `json:"counter"`
 	ReplyCounter uint64    `json:"reply_counter"`
 	Created      time.Time `json:"created"`
@@ -153,7 +154,7 @@ func newSimShowCmd() *cobra.Command {
 		Use:   "show MSISDN|ICCID",
 		Short: "Show a SIM card, without its keys",
 		Long: `Shows the card ICCID, or the card of MSISDN: its state (ACTIVE, BLOCKED, RETIRED,
-STOCK), its key set, the last counter used in messages to it, the highest counter it
+STOCK), its key set and profile, the last counter used in messages to it, the highest counter it
 has used itself, and the SIM and account that it belongs to. Keys are never shown.
 
 ` + controlExitCodes,
@@ -182,6 +183,7 @@ func (c *cardInfo) print(w io.Writer) error {
 	t.add("State", c.State)
 	t.add("Number", c.MSISDN)
 	t.add("Key set", fmt.Sprintf("%d, %s", c.KeySet, c.Algorithm))
+	t.add("Profile", c.Profile)
 	t.add("Counters", fmt.Sprintf("%d sent, %d received", c.Counter, c.ReplyCounter))
 	if s := c.SIM; s != nil {
 		t.add("Account", s.Account+" "+s.AccountState)

@@ -31,7 +31,7 @@ func TestSimCommands(t *testing.T) {
 		{"renumber", []string{"renumber", "+41791000001", "odd"}, exitUnreachable, nil, "is not a sandbox", `{"from":"+41791000001","to":"+odd"}`},
 		{"block", []string{"block", id}, 0, nil, "", `{"iccid":"` + id + `","state":"BLOCKED"}`},
 		{"unblock", []string{"unblock", id}, 0, nil, "", `{"iccid":"` + id + `","state":"ACTIVE"}`},
-		{"show", []string{"show", id}, 0, []string{"Card         " + id + "\n", "State        ACTIVE\n", "Key set      2, AES\n",
+		{"show", []string{"show", id}, 0, []string{"Card         " + id + "\n", "State        ACTIVE\n", "Key set      2, AES\n", "Profile      default\n",
 			"Counters     7 sent, 5 received\n", "Account      MIDCHE0123456789 ACTIVE\n", "SIM          ACTIVE, EC, PIN blocked\n",
 			"Certificate  GOOD beef, until 2029-01-02 "}, "", `{"card":"` + id + `"}`},
 		{"show as JSON", []string{"show", "--json", id}, 0, []string{fakeCard}, "", `{"card":"` + id + `"}`},

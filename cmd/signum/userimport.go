@@ -64,6 +64,7 @@ names the columns, in any order, separated by commas or semicolons:
   kic, kid   the keys for secured packets (TS 102 225), in hex
   key_type   optional: EC or RSA, for the key that the card makes; empty: either
   state      optional: ACTIVE, BLOCKED or STOCK; empty: no change
+  profile    optional: a card profile of the service; empty: no change
 
 The keys are wrapped under a transport key (RFC 3394, AES Key Wrap), which the file of
 --kek-file holds in hex. Keys that are not wrapped need --plain-keys.
@@ -73,7 +74,7 @@ A row says where a card is now. The effect depends on what the service knows:
   a new card with a new number   a new account, with a SIM to be activated
   a known card, another number   the account gets that number
   another card, a known number   SIM swap: see signum sim swap
-  a known card and number        keys and state are updated; another key_set or
+  a known card and number        keys, state and profile are updated; another key_set or
                                  algorithm restarts the counters
 
 Rows are processed in the order of the file. A wrong row is reported with its line and

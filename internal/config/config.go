@@ -125,6 +125,8 @@ type SIM struct {
 	MasterKey     Secret `yaml:"master_key"`
 	MasterKeyFile string `yaml:"master_key_file"`
 	Retry         Retry  `yaml:"retry"`
+	// CardProfiles are kinds of cards that are reached in different ways.
+	CardProfiles []CardProfile `yaml:"card_profiles"`
 }
 
 // HomeNetwork is the mobile network of the operator: its SIMs can be located,

@@ -28,6 +28,7 @@ type SMSC struct {
 	Transmitters    int           `yaml:"transmitters"`
 	Receivers       int           `yaml:"receivers"`
 	Window          int           `yaml:"window"` // unanswered messages of each session
+	Rate            int           `yaml:"rate"`   // messages a second on each session; 0: as many as the window allows
 	EnquireLink     time.Duration `yaml:"enquire_link"`
 	ResponseTimeout time.Duration `yaml:"response_timeout"`
 	DialTimeout     time.Duration `yaml:"dial_timeout"`
@@ -143,6 +144,7 @@ func (s SMSC) check(l *problems, path string) {
 	l.atMost(path+".service_type", s.ServiceType, 5)
 	l.between(path+".weight", s.Weight, 0, 1000)
 	l.between(path+".window", s.Window, 1, 1000)
+	l.between(path+".rate", s.Rate, 0, 100_000)
 	for name, n := range map[string]int{"transceivers": s.Transceivers, "transmitters": s.Transmitters, "receivers": s.Receivers} {
 		l.between(path+"."+name, n, 0, 1000)
 	}
@@ -155,9 +157,7 @@ func (s SMSC) check(l *problems, path string) {
 	l.positive(path+".enquire_link", s.EnquireLink)
 	l.positive(path+".response_timeout", s.ResponseTimeout)
 	l.positive(path+".dial_timeout", s.DialTimeout)
-	if s.Validity < 0 {
-		l.add(path+".validity", "must not be negative; 0s: as long as a message is useful")
-	}
+	l.notNegative(path+".validity", s.Validity)
 	if s.Source.Address != "" && !digits(s.Source.Address) {
 		l.add(path+".source.address", "must be digits: cards answer to it; a name is for text_source")
 	}

@@ -67,6 +67,7 @@ func TestSMSCProblems(t *testing.T) {
 		{"smscs: [{" + good + ", transmitters: 1}]", nil, "sim.smscs.0.receivers: is needed beside transmitters"},
 		{"smscs: [{" + good + ", receivers: 1}]", nil, "sim.smscs.0.transmitters: is needed beside receivers"},
 		{"smscs: [{" + good + ", weight: -1}]", nil, "sim.smscs.0.weight: must be a number from 0 to 1000"},
+		{"smscs: [{" + good + ", rate: -1}]", nil, "sim.smscs.0.rate: must be a number from 0 to 100000"},
 		{"smscs: [{" + good + ", alphabet: ebcdic}]", nil, `sim.smscs.0.alphabet: "ebcdic" is not gsm, latin1 or ucs2`},
 		{"smscs: [{" + good + ", source: {address: Signum}}]", nil, "sim.smscs.0.source.address: must be digits: cards answer to it"},
 		{"smscs: [{" + good + ", source: {ton: national}}]", nil, "sim.smscs.0.source.address: is needed beside ton and npi"},

@@ -181,6 +181,7 @@ func (c CA) check(l *problems) {
 
 func (s SIM) check(l *problems) {
 	s.checkSMSCs(l)
+	s.checkProfiles(l)
 	s.HomeNetwork.check(l)
 	if n := len(s.ServiceNumber); s.ServiceNumber != "" && (n > 15 || !digits(s.ServiceNumber)) {
 		l.add("sim.service_number", "must be 1 to 15 digits, E.164 without the leading +")

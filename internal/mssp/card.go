@@ -41,6 +41,7 @@ type Card struct {
 	Algorithm string // CardAES or Card3DES
 	KIc       []byte // the ciphering key, wrapped
 	KID       []byte // the key of the cryptographic checksum, wrapped
+	Profile   string // the name of its profile in the configuration; empty: DefaultProfile
 
 	Counter uint64 // the last one used towards the card
 	// ReplyCounter is the highest counter that the card has used in a reply. ReplySeen
@@ -51,6 +52,9 @@ type Card struct {
 	Created time.Time
 	Changed time.Time // when state, device or keys changed last; counters do not count
 }
+
+// DefaultProfile is the profile of a card that names none.
+const DefaultProfile = "default"
 
 // Errors of a CardStore.
 var (
@@ -76,7 +80,7 @@ type CardStore interface {
 	// ErrExists if it has another card. The state of the device does not change; see
 	// SetCardState.
 	PutCard(ctx context.Context, c *Card) error
-	// RekeyCard gives a card the KeySet, Algorithm, KIc, KID and Changed of c. It
+	// RekeyCard gives a card the KeySet, Algorithm, KIc, KID, Profile and Changed of c. It
 	// changes nothing else, so that it does not undo what others do to the card at
 	// the same time. Counters are as with PutCard. ErrNotFound.
 	RekeyCard(ctx context.Context, c *Card) error
@@ -93,6 +97,8 @@ type CardStore interface {
 	// order of their ICCIDs and starting after the given one. A page with fewer than
 	// limit cards is the last. Cards that cannot be read are left out.
 	AssignedCards(ctx context.Context, after string, limit int) ([]*Card, error)
+	// CardProfiles lists the profiles that cards name.
+	CardProfiles(ctx context.Context) ([]string, error)
 	// TakeCounter returns the next counter towards a card; the first is 1. The counter
 	// is on disk before TakeCounter returns, and no other caller gets it. ErrNotFound;
 	// ErrCardState if the card is not active, so that nothing is sent to a card once

@@ -17,7 +17,7 @@ import (
 )
 
 // newSIMs makes the channel to SIM cards and their provisioning.
-func (n *Node) newSIMs(context.Context) error {
+func (n *Node) newSIMs(ctx context.Context) error {
 	c := n.cfg.SIM
 	key, err := c.MasterKeyBytes()
 	if err != nil {
@@ -43,8 +43,8 @@ func (n *Node) newSIMs(context.Context) error {
 		Store: n.Store, Keys: n.KeyRing, Send: send, Locator: n.deps.Locator,
 		// Without an SMSC there may be no number, and nothing is sent.
 		ServiceAddress: smpp.Address{TON: smpp.TONInternational, NPI: smpp.NPIISDN, Addr: cmp.Or(c.ServiceNumber, "0")},
-		Retry:          sim.Retry(c.Retry),
-		Clock:          n.deps.Clock, Logger: n.deps.Logger,
+		Retry:          sim.Retry(c.Retry), Profiles: profilesOf(c.CardProfiles),
+		Clock: n.deps.Clock, Logger: n.deps.Logger,
 	})
 	if err != nil {
 		return err
@@ -56,8 +56,11 @@ func (n *Node) newSIMs(context.Context) error {
 	n.onClose(func() error { n.accounts.Close(); return nil })
 	n.Cards, err = simcards.New(simcards.Config{
 		Notifier: n.accounts, Store: n.Store, Keys: n.KeyRing, Revoke: n.CA.Revoke, NewSerial: ca.NewSerial, ParseMSISDN: policy.ParseMSISDN,
-		Network: signum.Network(c.HomeNetwork), Placed: n.deps.CardAssigned, Clock: n.deps.Clock, Logger: n.deps.Logger,
+		Profiles: profileNames(c.CardProfiles), Network: signum.Network(c.HomeNetwork), Placed: n.deps.CardAssigned, Clock: n.deps.Clock, Logger: n.deps.Logger,
 		Recheck: func(ctx context.Context, msisdn string) error { return n.engine.Recheck(ctx, msisdn) },
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return n.checkProfiles(ctx)
 }

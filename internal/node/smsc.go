@@ -32,7 +32,7 @@ func (n *Node) newSMSCs() (*group.Group, error) {
 func (n *Node) smppClient(c *config.SMSC, secure *tls.Config) smpp.ClientConfig {
 	return smpp.ClientConfig{
 		Addr: string(c.Address), TLS: secure, SystemID: c.SystemID, Password: c.Password.Reveal(), SystemType: c.SystemType,
-		Sessions: smpp.Sessions{Transceivers: c.Transceivers, Transmitters: c.Transmitters, Receivers: c.Receivers}, Window: c.Window,
+		Sessions: smpp.Sessions{Transceivers: c.Transceivers, Transmitters: c.Transmitters, Receivers: c.Receivers}, Window: c.Window, Rate: float64(c.Rate),
 		EnquireLink: c.EnquireLink, ResponseTimeout: c.ResponseTimeout, DialTimeout: c.DialTimeout,
 		Events: n.events, Logger: n.deps.Logger,
 		Deliver: func(ctx context.Context, d *smpp.DeliverSM, e *event.Event) smpp.Status {

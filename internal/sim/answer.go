@@ -46,7 +46,7 @@ func (c *Channel) handOver(ctx context.Context, q *request) error {
 		return nil
 	}
 	if q.state == answering {
-		q.next = c.now().Add(c.backoff(tries))
+		q.next = c.now().Add(q.retry.pause(tries))
 		c.arm(q)
 	}
 	return err

@@ -106,7 +106,7 @@ func (c *Channel) try(ctx context.Context, q *request, t trial) (err error) {
 // sendPacket hands over all parts of a packet to one SMSC.
 func (c *Channel) sendPacket(ctx context.Context, r *group.Route, q *request, run int, s *sealed) error {
 	for i, ud := range s.parts {
-		m := c.submission(r.Style, q, ud)
+		m := c.submission(r.Style, s.profile, q, ud)
 		e := c.traceRequest(r.Name, q, m, i, s)
 		id, err := c.submit(ctx, r, m)
 		c.trace.done(e, c.now(), id, err)
@@ -135,6 +135,7 @@ func (c *Channel) over(ctx context.Context, q *request) bool {
 
 // sealed is an attempt ready to be sent.
 type sealed struct {
+	profile *Profile
 	request *applet.Request
 	command *scp80.Command
 	octets  int // of the packet
@@ -151,7 +152,11 @@ func (c *Channel) seal(ctx context.Context, q *request, t trial, now time.Time) 
 	if err != nil {
 		return nil, fatal{err}
 	}
-	cmd := &scp80.Command{Params: c.paramsOf(t.card, keys)}
+	p, err := c.profileOf(t.card)
+	if err != nil {
+		return nil, fatal{err}
+	}
+	cmd := &scp80.Command{Params: p.params(t.card, keys)}
 	if cmd.Data, err = payload(r, q.Party.Name, cmd, keys); err != nil {
 		return nil, fatal{err}
 	}
@@ -173,7 +178,7 @@ func (c *Channel) seal(ctx context.Context, q *request, t trial, now time.Time) 
 	if err != nil {
 		return nil, fatal{err}
 	}
-	return &sealed{request: r, command: cmd, octets: len(packet), parts: parts}, nil
+	return &sealed{profile: p, request: r, command: cmd, octets: len(packet), parts: parts}, nil
 }
 
 // ready records the counter of the attempt before anything of it is sent. It returns
@@ -198,12 +203,16 @@ func (c *Channel) submitted(q *request, run int, id messageID) {
 	}
 }
 
-func (c *Channel) submission(style *group.Style, q *request, ud []byte) *smpp.SubmitSM {
+func (c *Channel) submission(style *group.Style, p *Profile, q *request, ud []byte) *smpp.SubmitSM {
+	validity := style.Validity(q.Expires.Sub(c.now()))
+	if p.MaxValidity > 0 {
+		validity = min(validity, p.MaxValidity)
+	}
 	m := &smpp.SubmitSM{
 		ServiceType: style.ServiceType,
-		Source:      cmp.Or(style.Source, c.cfg.ServiceAddress), Dest: style.Dest(digitsOf(q.MSISDN)),
+		Source:      cmp.Or(p.ServiceAddress, style.Source, c.cfg.ServiceAddress), Dest: style.Dest(digitsOf(q.MSISDN)),
 		ESMClass: classRequest, ProtocolID: pidDownload, DataCoding: dcsDownload,
-		Validity:     smpp.RelativeTime(style.Validity(q.Expires.Sub(c.now()))),
+		Validity:     smpp.RelativeTime(validity),
 		ShortMessage: ud,
 	}
 	if !style.NoReceipts {
@@ -279,7 +288,7 @@ func (c *Channel) settle(q *request, run int, err error) {
 		if q.attempts.count == 1 {
 			c.log.Warn("SIM not reached yet", "trans_id", q.TransID, "msisdn", signum.MaskMSISDN(q.MSISDN), "err", err)
 		}
-		c.schedule(q, now.Add(c.backoff(q.attempts.count)))
+		c.schedule(q, now.Add(q.retry.pause(q.attempts.count)))
 	}
 }
 
@@ -292,15 +301,15 @@ func (c *Channel) absent(q *request, err error) bool {
 		return false
 	}
 	q.attempts.absent++
-	return q.attempts.absent >= c.cfg.Retry.Absent
+	return q.attempts.absent >= q.retry.Absent
 }
 
 // silence is how long to wait for an answer after the SMSC took an attempt.
 func (c *Channel) silence(q *request) time.Duration {
 	if q.flags.has(proved) {
-		return c.cfg.Retry.Patience
+		return q.retry.Patience
 	}
-	return c.cfg.Retry.Silence
+	return q.retry.Silence
 }
 
 // permanent reports whether the SMSC will never take the message: it does not know

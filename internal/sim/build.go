@@ -11,7 +11,6 @@ import (
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/cms"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/scp80"
 )
 
 const (
@@ -100,16 +99,6 @@ func fillDisplay(r *applet.Request, d *mssp.DeviceRequest) (err error) {
 		return fmt.Errorf("encrypted receipt: %w", err)
 	}
 	return nil
-}
-
-// paramsOf returns the security parameters of requests to a card. Those of its answers
-// follow from them.
-func (c *Channel) paramsOf(card *mssp.Card, k scp80.Keys) scp80.Params {
-	return scp80.Params{
-		SPI: spi, TAR: c.cfg.TAR,
-		KIc: card.KeySet<<4 | coding(card.Algorithm, k.KIc),
-		KID: card.KeySet<<4 | coding(card.Algorithm, k.KID),
-	}
 }
 
 // coding is the algorithm nibble of KIc and KID (TS 102 225, clauses 5.1.1.2 and

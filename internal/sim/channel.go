@@ -40,11 +40,11 @@ type Locator func(ctx context.Context, msisdn string) (*mssp.Location, error)
 type Config struct {
 	Store          Store
 	Keys           CardKeys
-	Send           group.Sender // hands messages to the SMSCs
-	ServiceAddress smpp.Address // sender of requests, to which cards answer
-	TextSource     smpp.Address // of text messages: a number, or a name (TON 5); empty: ServiceAddress
-	TAR            scp80.TAR    // of the applet; zero: applet.TAR
-	Locator        Locator      // nil: no locations
+	Send           group.Sender       // hands messages to the SMSCs
+	ServiceAddress smpp.Address       // sender of requests, to which cards answer
+	TextSource     smpp.Address       // of text messages: a number, or a name (TON 5); empty: ServiceAddress
+	Profiles       map[string]Profile // of cards, by name; mssp.DefaultProfile is for those that name none
+	Locator        Locator            // nil: no locations
 	Clock          mssp.Clock
 	Logger         *slog.Logger
 
@@ -80,7 +80,6 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	c.TextSource = cmp.Or(c.TextSource, c.ServiceAddress)
-	c.TAR = cmp.Or(c.TAR, applet.TAR)
 	c.Submits = cmp.Or(c.Submits, 128)
 	c.Capacity = cmp.Or(c.Capacity, 50_000)
 	c.SubmitTimeout = cmp.Or(c.SubmitTimeout, 30*time.Second)
@@ -109,11 +108,12 @@ const (
 
 // Channel carries requests to SIM cards. It is safe for concurrent use.
 type Channel struct {
-	cfg   Config
-	log   *slog.Logger
-	parts *sms.Reassembler
-	trace *recorder
-	n     counters
+	cfg      Config
+	log      *slog.Logger
+	parts    *sms.Reassembler
+	profiles map[string]*Profile
+	trace    *recorder
+	n        counters
 
 	submits, answers, locates *pool
 
@@ -144,7 +144,7 @@ func New(c Config) (*Channel, error) {
 	}
 	c = c.withDefaults()
 	return &Channel{
-		cfg: c, log: c.Logger,
+		cfg: c, log: c.Logger, profiles: c.complete(),
 		parts: sms.NewReassembler(c.ReplyLifetime, c.ReplyParts),
 		trace: newRecorder(c.TracedCards, c.TracedMessages),
 		table: newTable(), stalls: map[string]*whole{},
@@ -210,7 +210,11 @@ func (c *Channel) queue(ctx context.Context, r *mssp.DeviceRequest) error {
 	if err != nil {
 		return err
 	}
-	q := newRequest(*r, c.cfg.Retry.Margin, c.now())
+	p, err := c.profileOf(card)
+	if err != nil {
+		return err
+	}
+	q := newRequest(*r, &p.Retry, c.now())
 	if _, err := c.build(q, q.step, c.now()); err != nil {
 		return fmt.Errorf("%w: %s: %w", mssp.ErrRefused, q.step, err)
 	}

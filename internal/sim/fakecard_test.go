@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/rand"
 	"crypto/sha256"
@@ -26,6 +27,8 @@ type fakeCard struct {
 	device string
 	keys   scp80.Keys
 	keySet byte
+	kidSet byte      // of KID; 0: keySet
+	tar    scp80.TAR // zero: applet.TAR
 	key    crypto.Signer
 
 	mu      sync.Mutex
@@ -46,8 +49,7 @@ type fakeCard struct {
 }
 
 func (f *fakeCard) params() scp80.Params {
-	n := f.keySet<<4 | 2
-	return scp80.Params{SPI: spi, KIc: n, KID: n, TAR: applet.TAR}
+	return scp80.Params{SPI: spi, KIc: f.keySet<<4 | 2, KID: cmp.Or(f.kidSet, f.keySet)<<4 | 2, TAR: cmp.Or(f.tar, applet.TAR)}
 }
 
 func (f *fakeCard) receive(m *smpp.SubmitSM) {
@@ -88,7 +90,7 @@ func (f *fakeCard) prove(to smpp.Address, counter uint64, st scp80.Status) {
 	if f.silent {
 		return
 	}
-	r := &scp80.Response{TAR: applet.TAR, Counter: counter, Status: st}
+	r := &scp80.Response{TAR: cmp.Or(f.tar, applet.TAR), Counter: counter, Status: st}
 	packet, err := r.Seal(f.params(), f.keys, scp80.KindResponse)
 	if f.bare && st != scp80.OK {
 		r.Counter = 0
@@ -184,7 +186,7 @@ func (f *fakeCard) packet(rep *applet.Reply) []byte {
 	if err != nil {
 		panic(err)
 	}
-	r := &scp80.Response{TAR: applet.TAR, Counter: f.replies.Add(1), Data: data}
+	r := &scp80.Response{TAR: cmp.Or(f.tar, applet.TAR), Counter: f.replies.Add(1), Data: data}
 	packet, err := r.Seal(f.params(), f.keys, scp80.KindCommand)
 	if err != nil {
 		panic(err)

@@ -20,8 +20,12 @@ func (c *Channel) proof(in *arrival, packet []byte) smpp.Status {
 	if err != nil {
 		return c.failKeys(in, err)
 	}
+	p, err := c.profileOf(in.card)
+	if err != nil {
+		return c.fail(in, err)
+	}
 	secured := true
-	r, err := scp80.OpenResponse(packet, c.paramsOf(in.card, keys), keys, scp80.KindResponse)
+	r, err := scp80.OpenResponse(packet, p.params(in.card, keys), keys, scp80.KindResponse)
 	if err != nil {
 		secured = false
 		r, err = scp80.OpenUnsecured(packet)
@@ -88,7 +92,7 @@ func (c *Channel) accepted(q *request, which int, now time.Time) (effect bool) {
 	}
 	q.flags |= proved
 	if q.state == waiting && q.attempts.busyRun != q.attempts.run {
-		c.schedule(q, now.Add(c.cfg.Retry.Patience))
+		c.schedule(q, now.Add(q.retry.Patience))
 	}
 	return true
 }
@@ -118,7 +122,7 @@ func (c *Channel) rejected(q *request, st scp80.Status, secured bool, which int,
 	if q.flags.has(asked) || !q.attempts.last(which) || !q.asking() {
 		return false // another packet was accepted or is on its way
 	}
-	at := now.Add(c.backoff(q.attempts.count))
+	at := now.Add(q.retry.pause(q.attempts.count))
 	if st == scp80.CounterLow {
 		at = now
 	}

@@ -33,7 +33,7 @@ func (c *Channel) receipt(in *arrival, d *smpp.DeliverSM) smpp.Status {
 	if failed && q.state == waiting && !q.flags.has(asked|reached) && q.flags.has(submitted) {
 		in.event.Reason = ""
 		q.flags &^= submitted
-		c.schedule(q, in.at.Add(c.backoff(q.attempts.count)))
+		c.schedule(q, in.at.Add(q.retry.pause(q.attempts.count)))
 	}
 	return smpp.StatusOK
 }

@@ -21,12 +21,16 @@ func (c *Channel) reply(ctx context.Context, in *arrival, packet []byte) smpp.St
 	if err != nil {
 		return c.failKeys(in, err)
 	}
-	r, err := scp80.OpenResponse(packet, c.paramsOf(in.card, keys), keys, scp80.KindCommand)
+	p, err := c.profileOf(in.card)
+	if err != nil {
+		return c.fail(in, err)
+	}
+	r, err := scp80.OpenResponse(packet, p.params(in.card, keys), keys, scp80.KindCommand)
 	c.tracePacket(in.trace, "reply", packet, r, err == nil)
 	if err != nil {
 		return c.drop(in, &c.n.forged, reasonForged, err.Error())
 	}
-	if r.TAR != c.cfg.TAR || r.Status != scp80.OK {
+	if r.TAR != p.TAR || r.Status != scp80.OK {
 		return c.drop(in, &c.n.malformed, reasonMalformed, fmt.Sprintf("reply of %s with status %s", r.TAR, r.Status))
 	}
 	if seen(in.card, r.Counter) {
@@ -113,6 +117,10 @@ func (c *Channel) requestOf(ctx context.Context, in *arrival, rep *applet.Reply)
 // adopt asks the engine for a request that is not in memory, because this node
 // was restarted or another one sent the request.
 func (c *Channel) adopt(ctx context.Context, in *arrival, rep *applet.Reply) (*request, error) {
+	p, err := c.profileOf(in.card)
+	if err != nil {
+		return nil, err
+	}
 	list, err := c.inbox.Pending(ctx, in.card.DeviceID)
 	if err != nil {
 		return nil, fmt.Errorf("asking what is pending: %w", err)
@@ -120,7 +128,7 @@ func (c *Channel) adopt(ctx context.Context, in *arrival, rep *applet.Reply) (*r
 	for i := range list {
 		r := &list[i]
 		if applet.TransactionID(r.TransID) == rep.ID && answers(r.Op, rep.Op) && in.at.Before(r.Expires) {
-			return c.keep(newRequest(*r, c.cfg.Retry.Margin, in.at), rep.Op, in.at)
+			return c.keep(newRequest(*r, &p.Retry, in.at), rep.Op, in.at)
 		}
 	}
 	return nil, nil
@@ -146,7 +154,7 @@ func (c *Channel) insert(q *request, step applet.Op, now time.Time) (*request, e
 	case known:
 		return c.table.find(q.id, q.DeviceID, step), nil
 	}
-	c.schedule(q, now.Add(c.cfg.Retry.Patience))
+	c.schedule(q, now.Add(q.retry.Patience))
 	return q, nil
 }
 
@@ -164,7 +172,7 @@ func (c *Channel) take(q *request, rep *applet.Reply, now time.Time) bool {
 	case rep.Result == applet.Busy:
 		if q.asking() {
 			q.attempts.busyRun = q.attempts.run
-			c.schedule(q, now.Add(c.backoff(q.attempts.count)))
+			c.schedule(q, now.Add(q.retry.pause(q.attempts.count)))
 		}
 		return false
 	case rep.Op == applet.SetPIN && rep.Result == applet.OK:

@@ -10,11 +10,12 @@ import (
 	"github.com/signum-mssp/signum/internal/scp80"
 )
 
-// request is a mssp.DeviceRequest on its way to a card and back. Its first three fields
+// request is a mssp.DeviceRequest on its way to a card and back. Its first four fields
 // never change; Channel.mu guards the others.
 type request struct {
 	mssp.DeviceRequest
 	id       applet.ID
+	retry    *Retry    // of the card's profile
 	giveUpAt time.Time // when the channel stops sending and decides what to answer
 
 	step     applet.Op // an activation has two, SetPIN and GenKey; other requests have one
@@ -61,10 +62,10 @@ func (a *attempts) last(i int) bool { return i >= len(a.counters)-1 }
 // allRefused reports whether the card refused every packet of the step.
 func (a *attempts) allRefused() bool { return a.refused == uint64(1)<<len(a.counters)-1 }
 
-func newRequest(r mssp.DeviceRequest, margin time.Duration, now time.Time) *request {
+func newRequest(r mssp.DeviceRequest, retry *Retry, now time.Time) *request {
 	// At most a quarter of the lifetime, so that a short-lived request is sent at all.
-	margin = min(margin, r.Expires.Sub(now)/4)
-	return &request{DeviceRequest: r, id: applet.TransactionID(r.TransID), giveUpAt: r.Expires.Add(-margin), step: firstStep(r.Op)}
+	margin := min(retry.Margin, r.Expires.Sub(now)/4)
+	return &request{DeviceRequest: r, id: applet.TransactionID(r.TransID), retry: retry, giveUpAt: r.Expires.Add(-margin), step: firstStep(r.Op)}
 }
 
 func firstStep(op mssp.DeviceOp) applet.Op {

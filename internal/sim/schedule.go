@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
@@ -9,7 +8,7 @@ import (
 
 // This file moves requests from state to state as time passes: see docs/sim.md,
 // "States of a request". Its functions are called with Channel.mu held, but for
-// tick and backoff.
+// tick.
 
 // move is the only place where a request changes its state.
 func (c *Channel) move(q *request, to state) {
@@ -31,7 +30,7 @@ func (c *Channel) enqueue(q *request) {
 // schedule sets when the next attempt is due; zero means never. After Retry.Attempts
 // there is none.
 func (c *Channel) schedule(q *request, at time.Time) {
-	if q.attempts.count >= c.cfg.Retry.Attempts {
+	if q.attempts.count >= q.retry.Attempts {
 		at = time.Time{}
 	}
 	q.next = at
@@ -94,16 +93,6 @@ func (c *Channel) abandon(q *request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.end(q)
-}
-
-// backoff is the pause after a number of attempts.
-func (c *Channel) backoff(attempts int) time.Duration {
-	r := &c.cfg.Retry
-	d := r.MaxBackoff
-	if shift := max(attempts-1, 0); shift < 20 {
-		d = min(d, r.Backoff<<shift)
-	}
-	return d + time.Duration((rand.Float64()*0.4-0.2)*float64(d))
 }
 
 // giveUp decides on the answer shortly before a request expires. It stops the attempt

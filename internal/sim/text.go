@@ -75,7 +75,7 @@ func (c *Channel) submitText(ctx context.Context, r *group.Route, msisdn string,
 		if err == nil {
 			return nil
 		}
-		if !notTaken(err) || ctx.Err() != nil || !c.pause(ctx, c.backoff(attempt)) {
+		if !notTaken(err) || ctx.Err() != nil || !c.pause(ctx, c.cfg.Retry.pause(attempt)) {
 			return submitError(err)
 		}
 	}

@@ -75,7 +75,7 @@ func TestUpcoming(t *testing.T) {
 			for bits := range 16 {
 				for _, next := range []time.Duration{0, -time.Minute, -1, 1, time.Minute, 2 * time.Hour} {
 					for _, giveUp := range []time.Duration{-time.Minute, 0, time.Minute} {
-						q := newRequest(w.request(f, mssp.OpSign, fmt.Sprint("_", bits), text), time.Second, now)
+						q := newRequest(w.request(f, mssp.OpSign, fmt.Sprint("_", bits), text), &Retry{Margin: time.Second}, now)
 						q.state, q.giveUpAt, q.Expires = st, now.Add(giveUp), now.Add(time.Hour)
 						for i, f := range []flags{givenUp, asked, submitted} {
 							if bits>>i&1 != 0 {

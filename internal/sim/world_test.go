@@ -59,6 +59,7 @@ type world struct {
 	cfg    Config
 	ch     *Channel
 	number int
+	from   string // the SMSC of what is delivered
 
 	mu     sync.Mutex
 	events []event.Event // one for each deliver_sm
@@ -104,7 +105,7 @@ func (w *world) deliver(d *smpp.DeliverSM) smpp.Status {
 	ch := w.ch
 	w.net.mu.Unlock()
 	e := &event.Event{Entrance: "smpp", Op: "deliver"}
-	st := ch.Deliver(ctx, "", d, e)
+	st := ch.Deliver(ctx, w.from, d, e)
 	e.Status = int(st)
 	w.mu.Lock()
 	defer w.mu.Unlock()

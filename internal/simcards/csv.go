@@ -26,7 +26,7 @@ const maxLine = 8 << 10
 
 // The columns of a card file, and those that it must have.
 var (
-	cardColumns     = []string{"iccid", "msisdn", "key_set", "algorithm", "kic", "kid", "key_type", "state"}
+	cardColumns     = []string{"iccid", "msisdn", "key_set", "algorithm", "kic", "kid", "key_type", "state", "profile"}
 	requiredColumns = cardColumns[:6]
 )
 
@@ -40,6 +40,7 @@ type cardFile struct {
 	columns     int
 	kek         cipher.Block // nil: the keys are in the clear
 	parseMSISDN func(string) (string, bool)
+	profiles    []string
 
 	cards   map[packedICCID]uint32 // line of each
 	numbers map[uint64]uint32      // line of each
@@ -48,8 +49,8 @@ type cardFile struct {
 }
 
 // openCards reads the header.
-func openCards(r io.Reader, parseMSISDN func(string) (string, bool), kek []byte) (*cardFile, error) {
-	f := &cardFile{lines: bufio.NewReaderSize(r, maxLine), parseMSISDN: parseMSISDN,
+func openCards(r io.Reader, c *Config, kek []byte) (*cardFile, error) {
+	f := &cardFile{lines: bufio.NewReaderSize(r, maxLine), parseMSISDN: c.ParseMSISDN, profiles: c.Profiles,
 		cards: make(map[packedICCID]uint32), numbers: make(map[uint64]uint32), buffer: bufio.NewReaderSize(nil, maxLine)}
 	if len(kek) > 0 {
 		var err error
@@ -97,7 +98,7 @@ func (f *cardFile) header(line []byte) error {
 	}
 	for _, name := range requiredColumns {
 		if _, there := f.column[name]; !there {
-			return fmt.Errorf("column %s is missing; the columns are %s, and the last two may be absent", name, strings.Join(cardColumns, ", "))
+			return fmt.Errorf("column %s is missing; the columns are %s, and the last three may be absent", name, strings.Join(cardColumns, ", "))
 		}
 	}
 	return nil
@@ -223,6 +224,9 @@ func (f *cardFile) parse(r *cardRow, fields []string) error {
 	if err := r.parseState(strings.ToUpper(field("state"))); err != nil {
 		return err
 	}
+	if r.profile = field("profile"); r.profile != "" && r.profile != mssp.DefaultProfile && !slices.Contains(f.profiles, r.profile) {
+		return fmt.Errorf("profile: not a card profile of this service, which has %s", strings.Join(f.names(), ", "))
+	}
 	if r.kic, err = f.key(field("kic"), r.algorithm); err != nil {
 		return fmt.Errorf("kic: %w", err)
 	}
@@ -230,6 +234,14 @@ func (f *cardFile) parse(r *cardRow, fields []string) error {
 		return fmt.Errorf("kid: %w", err)
 	}
 	return f.once(r)
+}
+
+// names are the profiles that a row may name.
+func (f *cardFile) names() []string {
+	if slices.Contains(f.profiles, mssp.DefaultProfile) {
+		return f.profiles
+	}
+	return append([]string{mssp.DefaultProfile}, f.profiles...)
 }
 
 func (r *cardRow) parseState(text string) error {

@@ -89,7 +89,7 @@ func TestImportRefused(t *testing.T) {
 		"short key":     {cardHeader, ImportOptions{KEK: make([]byte, 15)}, "15 bytes"},
 		"state":         {cardHeader, ImportOptions{PlainKeys: true, DefaultState: mssp.CardStock}, "ACTIVE or BLOCKED"},
 		"empty":         {" \r\n\n", ImportOptions{PlainKeys: true}, "file is empty"},
-		"unknown":       {"iccid,msisdn,puk\n", ImportOptions{PlainKeys: true}, `unknown column "puk"; the columns are iccid, msisdn, key_set, algorithm, kic, kid, key_type, state`},
+		"unknown":       {"iccid,msisdn,puk\n", ImportOptions{PlainKeys: true}, `unknown column "puk"; the columns are iccid, msisdn, key_set, algorithm, kic, kid, key_type, state, profile`},
 		"no header":     {"c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1,x", ImportOptions{PlainKeys: true}, "column 1 (it does not hold a name)"},
 		"unnamed":       {"iccid,\n", ImportOptions{PlainKeys: true}, "column 2 (it"},
 		"twice":         {"iccid,msisdn,ICCID\n", ImportOptions{PlainKeys: true}, "iccid occurs twice"},
@@ -255,7 +255,7 @@ func (g *generated) Read(p []byte) (int, error) {
 // Of a large file, only what is needed to find repeated rows is kept.
 func TestCardFileMemory(t *testing.T) {
 	const rows = 50_000
-	f, err := openCards(&generated{of: rows}, parseTestNumber, nil)
+	f, err := openCards(&generated{of: rows}, &Config{ParseMSISDN: parseTestNumber}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +290,7 @@ func FuzzCardFile(f *testing.F) {
 	f.Add([]byte(strings.Repeat("x,", maxLine)))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		for _, kek := range [][]byte{nil, []byte("a transport key.")} {
-			c, err := openCards(bytes.NewReader(file), parseTestNumber, kek)
+			c, err := openCards(bytes.NewReader(file), &Config{ParseMSISDN: parseTestNumber}, kek)
 			if err != nil {
 				continue
 			}

@@ -84,7 +84,7 @@ func (s *Summary) count(c Change) {
 
 // Import reads cards from CSV: a header that names the columns in any order, then one
 // card per line. The columns are iccid, msisdn, key_set, algorithm, kic and kid;
-// key_type and state may be absent. They are separated by commas or semicolons.
+// key_type, state and profile may be absent. They are separated by commas or semicolons.
 //
 // What a row does depends on the state of card and number:
 //
@@ -108,7 +108,7 @@ func (p *Provisioner) Import(ctx context.Context, r io.Reader, o ImportOptions) 
 	if err := i.check(); err != nil {
 		return i.sum, err
 	}
-	f, err := openCards(r, p.cfg.ParseMSISDN, o.KEK)
+	f, err := openCards(r, &p.cfg, o.KEK)
 	if err != nil {
 		return i.sum, err
 	}
@@ -243,6 +243,9 @@ func (i *importer) one(ctx context.Context, r *cardRow, move bool) (f finding) {
 	}
 	if f.waits = todo.moves() && !move; f.waits {
 		return f
+	}
+	if r.profile == "" && c != nil {
+		r.profile = c.Profile
 	}
 	if r.state == "" && (todo == actionEnrol || todo == actionSwap) {
 		r.state = i.opts.DefaultState

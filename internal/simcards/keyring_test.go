@@ -88,7 +88,7 @@ func TestAttackZeroKeys(t *testing.T) {
 			if _, err := testRing(t, 1).Wrap("8941", KeyKID, key); !errors.Is(err, errConstant) {
 				t.Errorf("a card key of %d times %02x: %v", n, b, err)
 			}
-			if _, err := openCards(strings.NewReader(cardHeader), nil, key); !errors.Is(err, errConstant) {
+			if _, err := openCards(strings.NewReader(cardHeader), &Config{}, key); !errors.Is(err, errConstant) {
 				t.Errorf("a transport key of %d times %02x: %v", n, b, err)
 			}
 			f := &cardFile{}

@@ -21,6 +21,7 @@ type cardRow struct {
 	kic, kid  []byte
 	keyType   signum.KeyType // empty: any
 	state     mssp.CardState // empty: unchanged
+	profile   string         // empty: unchanged
 }
 
 // action is what a row asks for, given the present state.
@@ -104,7 +105,7 @@ func (p *Provisioner) place(ctx context.Context, r *cardRow, a action, c *mssp.C
 	return p.update(ctx, r, c)
 }
 
-// put writes the keys of the row to the card, unless it has them; a new card goes into
+// put writes the keys and the profile of the row to the card, unless it has them; a new card goes into
 // stock. It reports whether it wrote.
 func (p *Provisioner) put(ctx context.Context, r *cardRow, c *mssp.Card) (*mssp.Card, bool, error) {
 	if c != nil {
@@ -131,7 +132,7 @@ func (p *Provisioner) wrapped(r *cardRow, c *mssp.Card) (*mssp.Card, error) {
 	if c != nil {
 		*next = *c
 	}
-	next.KeySet, next.Algorithm, next.Changed = r.keySet, r.algorithm, now
+	next.KeySet, next.Algorithm, next.Profile, next.Changed = r.keySet, r.algorithm, r.profile, now
 	var err error
 	if next.KIc, err = p.cfg.Keys.Wrap(r.iccid, KeyKIc, r.kic); err == nil {
 		next.KID, err = p.cfg.Keys.Wrap(r.iccid, KeyKID, r.kid)
@@ -139,13 +140,13 @@ func (p *Provisioner) wrapped(r *cardRow, c *mssp.Card) (*mssp.Card, error) {
 	return next, err
 }
 
-// sameKeys reports whether the card has the keys of the row.
+// sameKeys reports whether the card has the keys and the profile of the row.
 func (p *Provisioner) sameKeys(c *mssp.Card, r *cardRow) (bool, error) {
 	kic, kid, err := p.keysOf(c)
 	if err != nil {
 		return false, refusef(err, "the stored keys of the card cannot be read: %v", err)
 	}
-	return c.KeySet == r.keySet && c.Algorithm == r.algorithm &&
+	return c.KeySet == r.keySet && c.Algorithm == r.algorithm && c.Profile == r.profile &&
 		subtle.ConstantTimeCompare(kic, r.kic)&subtle.ConstantTimeCompare(kid, r.kid) == 1, nil
 }
 

@@ -1,6 +1,7 @@
 package simcards
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,9 @@ type Config struct {
 	Revoke func(ctx context.Context, serial string, reason int) error
 	// Network is the network of SIMs for which no other is known.
 	Network signum.Network
+	// Profiles are the names of the card profiles that an import may use, besides
+	// mssp.DefaultProfile.
+	Profiles []string
 	// Placed is called for each card of an import and each card that was moved, once
 	// it is in the store: where cards are emulated, it puts the card into a phone. It
 	// may be called again for the same card and must then change nothing. Several
@@ -297,6 +301,7 @@ type CardInfo struct {
 	MSISDN       string         `json:"msisdn,omitempty"`
 	KeySet       byte           `json:"key_set"`
 	Algorithm    string         `json:"algorithm"`
+	Profile      string         `json:"profile"`
 	Counter      uint64         `json:"counter"`       // the last one used towards the card
 	ReplyCounter uint64         `json:"reply_counter"` // the highest one that the card used
 	Created      time.Time      `json:"created"`
@@ -329,7 +334,7 @@ func (p *Provisioner) Show(ctx context.Context, name string) (*CardInfo, error) 
 		return nil, err
 	}
 	info := &CardInfo{ICCID: c.ICCID, State: c.State, MSISDN: c.MSISDN, KeySet: c.KeySet, Algorithm: c.Algorithm,
-		Counter: c.Counter, ReplyCounter: c.ReplyCounter, Created: c.Created, Changed: c.Changed}
+		Profile: cmp.Or(c.Profile, mssp.DefaultProfile), Counter: c.Counter, ReplyCounter: c.ReplyCounter, Created: c.Created, Changed: c.Changed}
 	if c.MSISDN == "" {
 		return info, nil
 	}

@@ -57,6 +57,7 @@ func newTestBook(t *testing.T) *testBook {
 	var mu sync.Mutex
 	b.Provisioner, err = New(Config{
 		Store: s, Keys: b.keys, ParseMSISDN: parseTestNumber, Network: signum.Network{MCC: "228", MNC: "01"}, Clock: b.clock,
+		Profiles: []string{"contactless", "old"},
 		NewSerial: func() string {
 			mu.Lock()
 			defer mu.Unlock()
@@ -357,7 +358,7 @@ func TestShow(t *testing.T) {
 	if _, err := b.store.AcceptReply(ctx, cardICCID(1), 9); err != nil {
 		t.Fatal(err)
 	}
-	want := &CardInfo{ICCID: cardICCID(1), State: mssp.CardActive, MSISDN: cardNumber(1), KeySet: 2, Algorithm: mssp.CardAES,
+	want := &CardInfo{ICCID: cardICCID(1), State: mssp.CardActive, MSISDN: cardNumber(1), KeySet: 2, Algorithm: mssp.CardAES, Profile: mssp.DefaultProfile,
 		Counter: 1, ReplyCounter: 9, Created: b.clock.Now(), Changed: b.clock.Now(),
 		SIM: &SIMInfo{DeviceID: "sim-" + cardICCID(1), Account: b.subscriber(1).Serial, AccountState: mssp.SubscriberActive,
 			State: signum.DeviceActive, KeyType: signum.EC,

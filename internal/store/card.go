@@ -12,7 +12,7 @@ import (
 
 const cardColumns = `
 SELECT c.iccid, COALESCE(c.device_id, ''), COALESCE(d.msisdn, ''), c.state, c.key_set, c.algorithm, c.kic, c.kid,
-    c.counter, c.reply_counter, c.reply_seen, c.created, c.changed
+    c.profile, c.counter, c.reply_counter, c.reply_seen, c.created, c.changed
 FROM sim_cards c `
 
 var (
@@ -88,6 +88,29 @@ func (s *Store) AssignedCards(ctx context.Context, after string, limit int) ([]*
 	}
 }
 
+// nextProfile goes from one name to the next in the index, past all cards that have it.
+var nextProfile = &query{text: `
+SELECT profile FROM sim_cards WHERE profile <> '' AND profile > $1 ORDER BY profile LIMIT 1`}
+
+// CardProfiles implements mssp.Store.
+func (s *Store) CardProfiles(ctx context.Context) ([]string, error) {
+	var names []string
+	for last := ""; ; {
+		found := false
+		err := s.read.each(ctx, nextProfile, []any{last}, func(rows *sql.Rows) error {
+			found = true
+			return rows.Scan(&last)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("store: card profiles: %w", err)
+		}
+		if !found {
+			return names, nil
+		}
+		names = append(names, last)
+	}
+}
+
 // cardRow is a row of cardColumns.
 type cardRow struct {
 	c                                                          mssp.Card
@@ -96,7 +119,7 @@ type cardRow struct {
 
 func (r *cardRow) dest() []any {
 	return []any{&r.c.ICCID, &r.c.DeviceID, &r.c.MSISDN, &r.c.State, &r.keySet, &r.c.Algorithm, &r.c.KIc, &r.c.KID,
-		&r.counter, &r.replyCounter, &r.replySeen, &r.created, &r.changed}
+		&r.c.Profile, &r.counter, &r.replyCounter, &r.replySeen, &r.created, &r.changed}
 }
 
 func (r *cardRow) card() *mssp.Card {
@@ -117,11 +140,11 @@ SELECT method FROM devices WHERE id = $1`}
 SELECT 1 FROM sim_cards WHERE device_id = $1 AND iccid <> $2`}
 	// Counters belong to a key set: the keys of another one have not seen any yet.
 	upsertCard = &query{text: `
-INSERT INTO sim_cards (iccid, device_id, state, key_set, algorithm, kic, kid, counter, reply_counter, reply_seen, created, changed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+INSERT INTO sim_cards (iccid, device_id, state, key_set, algorithm, kic, kid, counter, reply_counter, reply_seen, created, changed, profile)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (iccid) DO UPDATE SET
     device_id = excluded.device_id, state = excluded.state, key_set = excluded.key_set, algorithm = excluded.algorithm,
-    kic = excluded.kic, kid = excluded.kid, changed = excluded.changed,
+    kic = excluded.kic, kid = excluded.kid, changed = excluded.changed, profile = excluded.profile,
     counter = CASE WHEN ` + sameKeySet + ` THEN sim_cards.counter ELSE 0 END,
     reply_counter = CASE WHEN ` + sameKeySet + ` THEN sim_cards.reply_counter ELSE 0 END,
     reply_seen = CASE WHEN ` + sameKeySet + ` THEN sim_cards.reply_seen ELSE 0 END`}
@@ -168,11 +191,11 @@ func cardArgs(c *mssp.Card) []any {
 		device = c.DeviceID
 	}
 	return []any{c.ICCID, device, string(c.State), int64(c.KeySet), c.Algorithm, c.KIc, c.KID,
-		int64(c.Counter), int64(c.ReplyCounter), int64(c.ReplySeen), micros(c.Created), micros(c.Changed)}
+		int64(c.Counter), int64(c.ReplyCounter), int64(c.ReplySeen), micros(c.Created), micros(c.Changed), c.Profile}
 }
 
 var rekeyCard = &query{text: `
-UPDATE sim_cards SET key_set = $2, algorithm = $3, kic = $4, kid = $5, changed = $6,
+UPDATE sim_cards SET key_set = $2, algorithm = $3, kic = $4, kid = $5, changed = $6, profile = $7,
     counter = CASE WHEN key_set = $2 AND algorithm = $3 THEN counter ELSE 0 END,
     reply_counter = CASE WHEN key_set = $2 AND algorithm = $3 THEN reply_counter ELSE 0 END,
     reply_seen = CASE WHEN key_set = $2 AND algorithm = $3 THEN reply_seen ELSE 0 END
@@ -185,13 +208,13 @@ func (s *Store) RekeyCard(ctx context.Context, c *mssp.Card) error {
 	if err := checkCard(&keys); err != nil {
 		return err
 	}
-	return s.update(ctx, rekeyCard, c.ICCID, int64(c.KeySet), c.Algorithm, c.KIc, c.KID, micros(c.Changed))
+	return s.update(ctx, rekeyCard, c.ICCID, int64(c.KeySet), c.Algorithm, c.KIc, c.KID, micros(c.Changed), c.Profile)
 }
 
 // checkCard refuses what the schema would refuse, before it can make a group of
 // writes roll back.
 func checkCard(c *mssp.Card) error {
-	if err := checkKeys(field{"ICCID", c.ICCID}, field{"device ID", c.DeviceID}); err != nil {
+	if err := checkKeys(field{"ICCID", c.ICCID}, field{"device ID", c.DeviceID}, field{"profile", c.Profile}); err != nil {
 		return err
 	}
 	wrong := func(format string, args ...any) error {

@@ -30,6 +30,7 @@ var migrationNames = []string{
 	"0012_replaced",
 	"0013_identities",
 	"0014_party_settings",
+	"0015_card_profiles",
 }
 
 const (

@@ -76,7 +76,7 @@ func TestSchemaOfCards(t *testing.T) {
 			Devices: []mssp.Device{{ID: "d", Method: signum.SIM, State: signum.DeviceActive}}}); err != nil {
 			t.Fatal(err)
 		}
-		const card = `INSERT INTO sim_cards VALUES ('1', 'd', 'ACTIVE', 1, 'AES', CAST('k' AS bytea), CAST('k' AS bytea), 0, 0, -1, 0, 0)`
+		const card = `INSERT INTO sim_cards VALUES ('1', 'd', 'ACTIVE', 1, 'AES', CAST('k' AS bytea), CAST('k' AS bytea), 0, 0, -1, 0, 0, '')`
 		run := func(statement string) error {
 			return s.write(ctx, &write{first: &query{text: statement}})
 		}

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/signum-mssp/signum"
@@ -13,7 +14,7 @@ import (
 func newCard(n int) *mssp.Card {
 	return &mssp.Card{
 		ICCID: fmt.Sprintf("8941012345%09d", n), State: mssp.CardStock, KeySet: 2, Algorithm: mssp.CardAES,
-		KIc: []byte{1, 0, byte(n)}, KID: []byte{1, 0xff, byte(n)}, Created: start, Changed: after(1),
+		KIc: []byte{1, 0, byte(n)}, KID: []byte{1, 0xff, byte(n)}, Profile: "contactless", Created: start, Changed: after(1),
 	}
 }
 
@@ -150,9 +151,10 @@ func testRekeyCard(t *testing.T, d *database) {
 			c.Counter, c.ReplyCounter = 0, 0
 		}
 		c.KeySet, c.Algorithm, c.KIc, c.KID, c.Changed = step.set, step.algorithm, append(c.KIc, 1), append(c.KID, 2), after(3)
+		c.Profile += "-2"
 		// The other fields are ignored.
 		must(t, s.RekeyCard(ctx, &mssp.Card{ICCID: c.ICCID, State: "ODD", DeviceID: "none", KeySet: c.KeySet, Algorithm: c.Algorithm,
-			KIc: c.KIc, KID: c.KID, Changed: c.Changed, Counter: 9, ReplyCounter: 9, ReplySeen: 9}))
+			KIc: c.KIc, KID: c.KID, Profile: c.Profile, Changed: c.Changed, Counter: 9, ReplyCounter: 9, ReplySeen: 9}))
 		checkCard(t, s, c)
 	}
 	sub.Devices[0].State = signum.DeviceInactive
@@ -164,6 +166,22 @@ func testRekeyCard(t *testing.T, d *database) {
 		t.Error("key set 0: taken")
 	}
 	checkCard(t, d.Reopen(), c)
+}
+
+func testCardProfiles(t *testing.T, d *database) {
+	s, ctx := d.Store(), t.Context()
+	none, err := s.CardProfiles(ctx)
+	must(t, err)
+	same(t, 0, len(none))
+	for n, profile := range []string{"b", "", "a", "b", "C", "a", "b"} {
+		c := newCard(n + 1)
+		c.Profile = profile
+		must(t, s.PutCard(ctx, c))
+	}
+	names, err := s.CardProfiles(ctx)
+	must(t, err)
+	slices.Sort(names) // engines differ in the order of letters
+	same(t, []string{"C", "a", "b"}, names)
 }
 
 func wantIs(t *testing.T, what string, err, want error) {

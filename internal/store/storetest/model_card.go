@@ -59,6 +59,7 @@ func (m *model) drawCard(rt *rapid.T) *mssp.Card {
 		ICCID: m.draw(rt, "card", 4), State: mssp.CardStock, KeySet: byte(rapid.IntRange(1, 2).Draw(rt, "key set")),
 		Algorithm: rapid.SampledFrom([]string{mssp.CardAES, mssp.CardAES, mssp.Card3DES}).Draw(rt, "algorithm"),
 		KIc:       []byte{byte(rapid.IntRange(0, 9).Draw(rt, "kic"))}, KID: []byte{1},
+		Profile: rapid.SampledFrom([]string{"", "contactless"}).Draw(rt, "profile"),
 		Created: m.seconds(rt, "created"), Changed: m.seconds(rt, "changed"),
 	}
 }

@@ -96,6 +96,7 @@ var tests = []struct {
 	{"Card", testCard},
 	{"CardRefused", testCardRefused},
 	{"RekeyCard", testRekeyCard},
+	{"CardProfiles", testCardProfiles},
 	{"EnrolCard", testEnrolCard},
 	{"CardOfLostDevice", testCardOfLostDevice},
 	{"CardState", testCardState},
