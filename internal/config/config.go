@@ -55,6 +55,9 @@ type MSSListener struct {
 	TLS     KeyPair `yaml:"tls"`
 	// Connections that have shown a party's certificate do not count per address.
 	Connections Connections `yaml:"connections"`
+	// Streams is how many requests may be open at once on one HTTP/2 connection that has
+	// shown a party's certificate.
+	Streams int `yaml:"streams"`
 	// URL is the origin under which application providers reach it. The contracts
 	// state it. Empty: the address at which a request arrived.
 	URL URL `yaml:"url"`
@@ -245,7 +248,7 @@ func Default() Config {
 	return Config{
 		Service: Service{Name: "Signum"},
 		Listen: Listen{
-			MSS: MSSListener{Address: "127.0.0.1:8443", Connections: Connections{PerAddress: 100}},
+			MSS: MSSListener{Address: "127.0.0.1:8443", Connections: Connections{PerAddress: 100}, Streams: 1000},
 			Web: WebListener{Address: "127.0.0.1:8444", Connections: Connections{PerAddress: 1000}, HTTPSOnly: true},
 			PKI: PKIListener{Address: "127.0.0.1:8080", Connections: Connections{PerAddress: 200}},
 			Ops: OpsListener{Address: "127.0.0.1:9464", Connections: Connections{PerAddress: 50}},

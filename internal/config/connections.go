@@ -23,3 +23,10 @@ func (c Connections) check(l *problems, path string) {
 
 // leastConnections is what a listener needs to be of any use.
 const leastConnections = 8
+
+// Bounds of MSSListener.Streams. Clients may rely on the least (RFC 9113, clause
+// 6.5.2), and with the most one connection takes gigabytes.
+const (
+	leastStreams = 100
+	mostStreams  = 100_000
+)

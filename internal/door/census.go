@@ -12,6 +12,7 @@ const (
 	ReasonListener = "listener" // too many of the listener
 	ReasonProxy    = "proxy"    // a trusted proxy did not name its client
 	ReasonFraming  = "framing"  // a request has both Content-Length and Transfer-Encoding
+	ReasonStreams  = "streams"  // a stranger has too many requests on it
 )
 
 // census counts the connections of a door, and those of strangers by address as well.

@@ -19,7 +19,9 @@ type conn struct {
 	net.Conn
 	patience time.Duration
 	census   *census
-	home     home // the census's
+	home     home         // the census's
+	known    bool         // the client showed who it is in the TLS handshake
+	streams  atomic.Int32 // requests of a stranger that are open over HTTP/2
 	// until is the write deadline that others have set, in Unix nanoseconds; 0: none.
 	until atomic.Int64
 	// renewed is when Write set the deadline last, as a time.Duration since began, which

@@ -34,6 +34,10 @@ type Config struct {
 	WriteTimeout time.Duration // for each piece of an answer to be taken
 	// Most is how many connections there may be, PerAddress how many from one address.
 	Most, PerAddress int
+	// Streams is how many requests may be open at once on one HTTP/2 connection; 0: as
+	// many as net/http allows. A connection that is not Known gets strangerStreams at
+	// most.
+	Streams int
 	// Exempt says which addresses PerAddress is not for; nil: none.
 	Exempt func(netip.Addr) bool
 	// Proxy says which peers begin each connection with a header of PROXY protocol
@@ -56,7 +60,9 @@ type Config struct {
 }
 
 // Reasons are all those of Refused.
-func Reasons() []string { return []string{ReasonAddress, ReasonListener, ReasonProxy, ReasonFraming} }
+func Reasons() []string {
+	return []string{ReasonAddress, ReasonListener, ReasonProxy, ReasonFraming, ReasonStreams}
+}
 
 // Door serves one listener.
 type Door struct {
@@ -109,7 +115,7 @@ func (d *Door) Run(ctx context.Context) error {
 
 func (d *Door) server(requests context.Context) *http.Server {
 	srv := &http.Server{
-		Handler:           event.Handler(d.Log, "HTTP handler", d.unambiguous(d.patient(d.Handler))),
+		Handler:           event.Handler(d.Log, "HTTP handler", d.unambiguous(d.bounded(d.patient(d.Handler)))),
 		TLSConfig:         d.TLS,
 		ReadTimeout:       d.ReadTimeout,
 		ReadHeaderTimeout: headerTimeout,
@@ -117,7 +123,8 @@ func (d *Door) server(requests context.Context) *http.Server {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          d.ErrorLog,
 		BaseContext:       func(net.Listener) context.Context { return requests },
-		ConnContext:       withFraming,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: d.Streams},
+		ConnContext:       withConn,
 		// OPTIONS * is a request like others: each has its check.
 		DisableGeneralOptionsHandler: true,
 	}

@@ -169,6 +169,7 @@ func (e *entrance) handshake(c *conn) *tls.Conn {
 		return nil
 	}
 	if e.d.Known != nil && e.d.Known(t.ConnectionState()) {
+		c.known = true
 		c.Vouch()
 	}
 	return t

@@ -56,12 +56,15 @@ func asHTTP(c *conn, t *tls.Conn) net.Conn {
 
 type framingKey struct{}
 
-// withFraming gives the requests of a connection its framing.
-func withFraming(ctx context.Context, c net.Conn) context.Context {
+type connKey struct{}
+
+// withConn gives requests over HTTP/1.1 the framing of their connection, and those
+// over HTTP/2 the connection itself.
+func withConn(ctx context.Context, c net.Conn) context.Context {
 	if f := framingOf(c); f != nil {
 		return context.WithValue(ctx, framingKey{}, f)
 	}
-	return ctx
+	return context.WithValue(ctx, connKey{}, connOf(c))
 }
 
 // unambiguous is next for requests that everybody divides in the same way. Others are

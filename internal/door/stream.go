@@ -5,6 +5,35 @@ import (
 	"time"
 )
 
+// strangerStreams is how many requests may be open on the HTTP/2 connection of a
+// client that nobody knows: as many as net/http allows by itself. A client may have
+// many such connections, and each open request takes memory.
+const strangerStreams = 250
+
+// bounded is next for connections that do not have too many requests. The limit that
+// a client is told in the settings of HTTP/2 is the one for those who are known, as
+// net/http has one for all.
+func (d *Door) bounded(next http.Handler) http.Handler {
+	if d.Known == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, _ := r.Context().Value(connKey{}).(*conn)
+		if c == nil || c.known {
+			next.ServeHTTP(w, r)
+			return
+		}
+		defer c.streams.Add(-1)
+		if c.streams.Add(1) > strangerStreams {
+			d.Refused(ReasonStreams)
+			w.Header().Set("Connection", "close") // after the requests that are open
+			http.Error(w, "Too many requests on one connection without a client certificate that the service knows.", http.StatusServiceUnavailable)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // patient is next with a time limit for those who read an answer over HTTP/2. A
 // client may grant no window to a stream, and then nothing reaches the connection
 // and its deadline.

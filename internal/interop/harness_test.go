@@ -61,7 +61,7 @@ func startSandbox() error {
 		return err
 	}
 	box, err := sandbox.Open(context.Background(), sandbox.Config{
-		Dir: dir, Addr: "127.0.0.1:0", Cards: card.NewMemory(), Apps: new(softapp.Memory),
+		Dir: dir, Addr: "127.0.0.1:0", Cards: card.NewMemory(), Apps: new(softapp.Memory), Wrap: observed.wrap,
 	})
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(dir))

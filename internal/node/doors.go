@@ -44,6 +44,7 @@ func (n *Node) newDoors(context.Context) error {
 	}
 	mss := config("mss", n.listeners.mss, l.MSS.Connections, n.mssHandler())
 	mss.TLS = edge.TLSConfig(l.TLS(), n.mssCertificate)
+	mss.Streams = l.MSS.Streams
 	mss.Known = (&edge.Known{Pins: n.Store.Pins, Clock: n.deps.Clock}).Shown
 	web := config("web", n.listeners.web, l.Web.Connections, n.webHandler())
 	web.TLS = n.webTLS

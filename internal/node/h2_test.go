@@ -23,9 +23,9 @@ type h2conn struct {
 	next uint32 // stream
 }
 
-func dialH2(t *testing.T, addr string) *h2conn {
+func dialH2(t *testing.T, addr string, certs ...tls.Certificate) *h2conn {
 	t.Helper()
-	c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}, Certificates: certs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,24 +65,59 @@ func (h *h2conn) request(method, path string, body bool) uint32 {
 	return stream
 }
 
+// read returns the next frame. It confirms settings.
+func (h *h2conn) read() (kind, flags byte, stream uint32, payload []byte, err error) {
+	head := make([]byte, 9)
+	if _, err := io.ReadFull(h, head); err != nil {
+		return 0, 0, 0, nil, err
+	}
+	payload = make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2]))
+	if _, err := io.ReadFull(h, payload); err != nil {
+		return 0, 0, 0, nil, err
+	}
+	if kind, flags = head[3], head[4]; kind == h2Settings && flags&h2Ack == 0 {
+		h.frame(h2Settings, h2Ack, 0, nil)
+	}
+	return kind, flags, binary.BigEndian.Uint32(head[5:]), payload, nil
+}
+
 // ended reads until the server has ended the stream.
 func (h *h2conn) ended(stream uint32) error {
-	head := make([]byte, 9)
 	for {
-		if _, err := io.ReadFull(h, head); err != nil {
+		kind, flags, of, _, err := h.read()
+		if err != nil {
 			return err
 		}
-		payload := make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2]))
-		if _, err := io.ReadFull(h, payload); err != nil {
-			return err
-		}
-		kind, flags := head[3], head[4]
-		switch {
-		case kind == h2Settings && flags&h2Ack == 0:
-			h.frame(h2Settings, h2Ack, 0, nil)
-		case binary.BigEndian.Uint32(head[5:]) != stream:
-		case kind == h2Reset, (kind == h2Headers || kind == h2Data) && flags&h2EndStream != 0:
+		if of == stream && (kind == h2Reset || (kind == h2Headers || kind == h2Data) && flags&h2EndStream != 0) {
 			return nil
+		}
+	}
+}
+
+// answered reads until the server has begun to answer some stream.
+func (h *h2conn) answered() (stream uint32, err error) {
+	for {
+		kind, _, of, _, err := h.read()
+		if err != nil || kind == h2Headers {
+			return of, err
+		}
+	}
+}
+
+// mostStreams reads how many streams the server allows on the connection.
+func (h *h2conn) mostStreams() (uint32, error) {
+	for {
+		kind, flags, _, payload, err := h.read()
+		if err != nil {
+			return 0, err
+		}
+		if kind != h2Settings || flags&h2Ack != 0 {
+			continue
+		}
+		for ; len(payload) >= 6; payload = payload[6:] {
+			if binary.BigEndian.Uint16(payload) == 3 { // SETTINGS_MAX_CONCURRENT_STREAMS
+				return binary.BigEndian.Uint32(payload[2:]), nil
+			}
 		}
 	}
 }
