@@ -21,7 +21,7 @@ need wsdl2h gsoap                   # makes C from the WSDL
 need soapcpp2 gsoap
 need node nodejs                    # runs another SMSC
 need npm npm                        # fetches it, and axe-core for the pages
-php -n -d extension=soap -r 'exit(class_exists("SoapClient") ? 0 : 1);' >/dev/null 2>&1 || missing="$missing php-soap"
+php -r 'exit(class_exists("SoapClient") ? 0 : 1);' >/dev/null 2>&1 || missing="$missing php-soap"
 [ -e /usr/include/stdsoap2.h ] || missing="$missing libgsoap-dev"
 [ -e /usr/include/openssl/ssl.h ] || missing="$missing libssl-dev"
 [ -e /usr/include/zlib.h ] || missing="$missing zlib1g-dev"

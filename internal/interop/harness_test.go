@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +17,6 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
-	"github.com/signum-mssp/signum/client"
 	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
 	"github.com/signum-mssp/signum/internal/lab/softapp"
@@ -95,27 +92,6 @@ func newUser(t testing.TB, methods ...signum.Method) string {
 	return u.MSISDN
 }
 
-// served returns what the sandbox answers to GET: its contracts.
-func served(t testing.TB, path string) []byte {
-	t.Helper()
-	party, err := client.LoadSandbox(open(t).Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	transport := &http.Transport{TLSClientConfig: party.Config.TLS}
-	defer transport.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: transport}).Get(open(t).Info.BaseURL + path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s, %v", path, resp.Status, err)
-	}
-	return b
-}
-
 // workshop is a copy of a folder of testdata in which a test may write.
 type workshop struct {
 	t   testing.TB
@@ -146,31 +122,51 @@ func newWorkshop(t testing.TB, name string) *workshop {
 // set gives the programs a variable.
 func (w *workshop) set(name, value string) { w.env = append(w.env, name+"="+value) }
 
-// write writes a file, such as a contract.
-func (w *workshop) write(name string, content []byte) {
+// link makes a file or directory of a cache appear in the workshop.
+func (w *workshop) link(target, name string) {
 	w.t.Helper()
-	path := filepath.Join(w.dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, content, 0o600); err != nil {
+	if err := os.Symlink(target, filepath.Join(w.dir, name)); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// run runs a program in the workshop and returns its standard output. If it fails, so
-// does the test, with everything that the program wrote.
+// path lets the programs of a directory be found before others.
+func (w *workshop) path(dir string) {
+	w.set("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
+// follow runs the commands that docs/api.md gives under a name, and returns what they
+// print. If one of them fails, so does the test, with everything that they wrote.
+func (w *workshop) follow(name string) []byte {
+	w.t.Helper()
+	return w.run("sh", "-exc", instructions(w.t, name))
+}
+
+// instructions returns the block of docs/api.md that begins with ```sh NAME.
+func instructions(t testing.TB, name string) string {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "api.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(page), "\n```sh "+name+"\n")
+	block, _, ended := strings.Cut(block, "\n```\n")
+	if !found || !ended {
+		t.Fatalf("docs/api.md has no commands for %s", name)
+	}
+	return block
+}
+
+// run runs a program in the workshop and returns its standard output.
 func (w *workshop) run(program string, args ...string) []byte {
 	w.t.Helper()
 	cmd := exec.CommandContext(w.t.Context(), program, args...)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = w.dir, append(os.Environ(), w.env...), 5*time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	start := time.Now()
 	if err := cmd.Run(); err != nil {
 		w.t.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, &stdout, &stderr)
 	}
-	w.t.Logf("%s %s: %v", filepath.Base(program), strings.Join(args, " "), time.Since(start).Round(time.Millisecond))
 	return stdout.Bytes()
 }
 

@@ -9,56 +9,52 @@ import (
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
-// openAPI writes the document that the sandbox serves.
-func (w *workshop) openAPI() {
-	w.t.Helper()
-	w.write("openapi.yaml", served(w.t, "/rest/openapi.yaml"))
-}
-
-// openAPIGenerator makes a client of the served document in a directory: the code alone,
-// no documentation and no tests.
-func (w *workshop) openAPIGenerator(language, dir, properties string) {
-	w.t.Helper()
-	jars := testkit.JavaPackages(w.t, "openapi-generator", folder(w.t, "openapi-generator", "pom.xml")) + "/lib/*"
-	w.openAPI()
-	w.run("java", "-cp", jars, "org.openapitools.codegen.OpenAPIGenerator", "generate", "-i", "openapi.yaml", "-g", language, "-o", dir,
-		"--global-property=models,apis,supportingFiles,modelDocs=false,apiDocs=false,modelTests=false,apiTests=false",
-		"--additional-properties="+properties)
+// openAPIGenerator returns a workshop with the generator and the contracts.
+func openAPIGenerator(t *testing.T, name string) *workshop {
+	t.Helper()
+	generator := testkit.JavaPackages(t, "openapi-generator", folder(t, "openapi-generator", "pom.xml"))
+	w := newWorkshop(t, name)
+	w.link(filepath.Join(generator, "lib"), "lib")
+	w.follow("contracts")
+	return w
 }
 
 // The package that openapi-generator makes for Python validates answers with pydantic.
 func TestOpenAPIPython(t *testing.T) {
 	t.Parallel()
 	packages := testkit.PythonPackages(t, "openapi-python", folder(t, "openapi-python", "requirements.txt"))
-	w := newWorkshop(t, "openapi-python")
-	w.openAPIGenerator("python", ".", "packageName=mobileid")
-	check(t, w.run(packages+"/.venv/bin/python", "client.py"))
-}
-
-// oapi-codegen makes Go of the served documents: a client of the JSON wire, and types of
-// the protocol of Apps.
-func TestOAPICodegen(t *testing.T) {
-	t.Parallel()
-	w := newWorkshop(t, "oapi-codegen")
-	w.openAPI()
-	w.run("go", "tool", "oapi-codegen", "-generate", "types,client", "-package", "main", "-o", "api.gen.go", "openapi.yaml")
-	check(t, w.run("go", "run", "."))
-
-	w.write("app.yaml", api.AppOpenAPI)
-	w.write("app/doc.go", []byte("package app\n"))
-	w.run("go", "tool", "oapi-codegen", "-generate", "types,client", "-package", "app", "-o", "app/api.gen.go", "app.yaml")
-	w.run("go", "build", "./app")
+	w := openAPIGenerator(t, "openapi-python")
+	w.path(filepath.Join(packages, ".venv", "bin"))
+	check(t, w.follow("openapi-python"))
 }
 
 // The TypeScript that openapi-generator makes passes tsc --strict.
 func TestOpenAPITypeScript(t *testing.T) {
 	t.Parallel()
 	packages := testkit.NodePackages(t, "openapi-typescript", folder(t, "openapi-typescript", "package.json", "package-lock.json"))
-	w := newWorkshop(t, "openapi-typescript")
-	w.openAPIGenerator("typescript-fetch", "mobileid", "modelPropertyNaming=original")
-	if err := os.Symlink(filepath.Join(packages, "node_modules"), filepath.Join(w.dir, "node_modules")); err != nil {
+	w := openAPIGenerator(t, "openapi-typescript")
+	w.link(filepath.Join(packages, "node_modules"), "node_modules")
+	check(t, w.follow("openapi-typescript"))
+}
+
+// oapi-codegen makes a client in Go.
+func TestOAPICodegen(t *testing.T) {
+	t.Parallel()
+	w := newWorkshop(t, "oapi-codegen")
+	w.follow("contracts")
+	check(t, w.follow("oapi-codegen"))
+}
+
+// The document of the protocol of Apps compiles, too.
+func TestOAPICodegenApp(t *testing.T) {
+	t.Parallel()
+	w := newWorkshop(t, "oapi-codegen")
+	if err := os.Remove(filepath.Join(w.dir, "main.go")); err != nil {
 		t.Fatal(err)
 	}
-	w.run("node", "node_modules/typescript/bin/tsc")
-	check(t, w.run("node", "out/client.js"))
+	if err := os.WriteFile(filepath.Join(w.dir, "app.yaml"), api.AppOpenAPI, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.run("go", "tool", "oapi-codegen", "-generate", "types,client", "-package", "app", "-o", "api.gen.go", "app.yaml")
+	w.run("go", "build", ".")
 }
