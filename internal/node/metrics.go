@@ -23,12 +23,12 @@ func (n *Node) observe(context.Context) error {
 }
 
 func simQueues(s sim.Stats) map[string]uint64 {
-	return map[string]uint64{"pending": uint64(s.Pending), "queued": uint64(s.Queued), "reassembling": uint64(s.Reassembling)}
+	return map[string]uint64{"pending": uint64(s.Pending), "queued": uint64(s.Queued), "held": uint64(s.Held), "reassembling": uint64(s.Reassembling)}
 }
 
 func simEvents(s sim.Stats) map[string]uint64 {
 	return map[string]uint64{
-		"request": s.Requests, "attempt": s.Attempts, "retry": s.Retries, "part": s.Parts, "submit_error": s.SubmitErrors,
+		"request": s.Requests, "attempt": s.Attempts, "retry": s.Retries, "part": s.Parts, "submit_error": s.SubmitErrors, "full": s.Full,
 		"text": s.Texts, "text_error": s.TextErrors, "delivered": s.Delivered, "receipt": s.Receipts, "undelivered": s.Undelivered,
 		"por_ok": s.PoROK, "por_error": s.PoRErrors, "por_unmatched": s.PoRUnmatched, "reply": s.Replies, "late": s.Late,
 		"replayed": s.Replayed, "forged": s.Forged, "malformed": s.Malformed, "unknown": s.Unknown, "ignored": s.Ignored,

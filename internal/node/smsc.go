@@ -96,6 +96,31 @@ func (n *Node) observeSMSCs() {
 	m.Counters("signum_smpp_refusals_total", "Short messages that the SMSC refused.", "smsc", n.smscFigures(func(s *group.Stats) uint64 { return s.Refused }))
 	m.Counters("signum_smpp_unanswered_total", "Short messages that were sent and not answered in time.", "smsc", n.smscFigures(func(s *group.Stats) uint64 { return s.Unanswered }))
 	m.Counters("signum_smpp_unsent_total", "Short messages that no session or window had room for.", "smsc", n.smscFigures(func(s *group.Stats) uint64 { return s.Unsent }))
+	m.Counters("signum_smpp_holds_total", "How often a session began to hold its messages back because of load.", "smsc", n.smscFigures(func(s *group.Stats) uint64 { return s.Client.Closed }))
+	m.Gauges("signum_smpp_sessions_holding", "SMPP sessions that hold their messages back because of load.", "smsc", n.smscFigures(func(s *group.Stats) uint64 { return uint64(s.Client.Held) }))
+	m.Counters("signum_smpp_refusals_by_status_total", "Short messages that an SMSC refused, by command_status.", "status", n.smppSums(func(s *smpp.Stats, add func(string, uint64)) {
+		add(smpp.StatusThrottled.String(), 0) // there from the start, for alerts
+		add(smpp.StatusMsgQFull.String(), 0)
+		for status, count := range s.Refused {
+			add(status.String(), count)
+		}
+	}))
+	m.Counters("signum_smpp_waits_total", "Short messages that had to wait, by what they waited for.", "reason", n.smppSums(func(s *smpp.Stats, add func(string, uint64)) {
+		for reason, count := range s.Waited {
+			add(reason, count)
+		}
+	}))
+}
+
+// smppSums are counts of all SMSCs together.
+func (n *Node) smppSums(of func(s *smpp.Stats, add func(string, uint64))) func() map[string]uint64 {
+	return func() map[string]uint64 {
+		sums := map[string]uint64{}
+		for _, s := range n.smscStats() {
+			of(&s.Client, func(key string, count uint64) { sums[key] += count })
+		}
+		return sums
+	}
 }
 
 // smscBound fails unless messages can be sent to, and received from, one SMSC.

@@ -62,13 +62,17 @@ func (c *Channel) dequeue(q *request) (context.Context, context.CancelFunc, tria
 	if q.state != queued || !now.Before(q.giveUpAt) {
 		return nil, nil, trial{} // its timer decides
 	}
+	if c.hold(q) {
+		return nil, nil, trial{}
+	}
+	c.tries(q.MSISDN, now)
 	ctx, cancel := context.WithTimeout(context.Background(), q.giveUpAt.Sub(now))
 	c.move(q, sending)
 	a := &q.attempts
 	a.began, a.cancel = now, cancel
 	a.count++
 	a.run++
-	t := trial{run: a.run, step: q.step, again: a.count > 1, card: a.card}
+	t := trial{run: a.run, step: q.step, again: a.count > 1 || a.spared > 0, card: a.card}
 	a.card = nil
 	return ctx, cancel, t
 }
@@ -250,6 +254,7 @@ func submitError(err error) error {
 func (c *Channel) settle(q *request, run int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.tried(q.MSISDN, err, c.now())
 	if q.state != sending || q.attempts.run != run {
 		return
 	}
@@ -284,6 +289,12 @@ func (c *Channel) settle(q *request, run int, err error) {
 			return
 		}
 		c.schedule(q, time.Time{})
+	case overload(err):
+		if q.attempts.spared == 0 {
+			c.log.Warn("SIM not reached yet: the SMSC takes no more messages", "trans_id", q.TransID, "msisdn", signum.MaskMSISDN(q.MSISDN), "err", err)
+		}
+		q.attempts.spare()
+		c.schedule(q, later(c.heldUntil(q.MSISDN, now), now.Add(1)))
 	default:
 		if q.attempts.count == 1 {
 			c.log.Warn("SIM not reached yet", "trans_id", q.TransID, "msisdn", signum.MaskMSISDN(q.MSISDN), "err", err)

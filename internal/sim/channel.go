@@ -119,6 +119,7 @@ type Channel struct {
 
 	mu       sync.Mutex
 	table    table
+	brakes   brakes
 	closed   bool
 	sweeping bool // a sweep is scheduled
 	sweeper  *time.Timer
@@ -147,7 +148,7 @@ func New(c Config) (*Channel, error) {
 		cfg: c, log: c.Logger, profiles: c.complete(),
 		parts: sms.NewReassembler(c.ReplyLifetime, c.ReplyParts),
 		trace: newRecorder(c.TracedCards, c.TracedMessages),
-		table: newTable(), stalls: map[string]*whole{},
+		table: newTable(), brakes: newBrakes(), stalls: map[string]*whole{},
 		submits: newPool(c.Logger, c.Submits), answers: newPool(c.Logger, answersAtOnce), locates: newPool(c.Logger, locatesAtOnce),
 	}, nil
 }

@@ -22,7 +22,7 @@
 //	request.go, state.go        a request and its states; table.go finds it
 //	schedule.go                 moves it on as time passes
 //	attempt.go, build.go        one packet to the card; party.go: who asks
-//	pool.go                     the workers that send
+//	pool.go, brake.go           the workers that send, and the phones that must wait
 //	deliver.go                  what comes in: reply.go, proof.go, receipt.go; stall.go, event.go
 //	answer.go                   the answer to the engine
 //	stats.go, trace.go          for operators; format.go: a trace as text

@@ -41,6 +41,7 @@ type attempts struct {
 
 	// The rest belongs to the current step.
 	count    int          // attempts made
+	spared   int          // attempts that do not count: the SMSC took nothing because of load
 	absent   int          // attempts in a row that the network could not deliver
 	counters []uint64     // of the packets, in order
 	refused  uint64       // bit i: the card refused packet i in a secured proof
@@ -54,6 +55,15 @@ type messageID struct{ smsc, id string }
 // reset prepares for the next step.
 func (a *attempts) reset() {
 	*a = attempts{run: a.run, busyRun: a.busyRun, began: a.began, cancel: a.cancel, card: a.card}
+}
+
+// spare takes back the last attempt: the card cannot have got its packet.
+func (a *attempts) spare() {
+	a.count--
+	a.spared++
+	if n := len(a.counters); n > 0 {
+		a.counters = a.counters[:n-1]
+	}
 }
 
 // last reports whether packet i is the last one so far.

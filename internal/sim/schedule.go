@@ -18,13 +18,29 @@ func (c *Channel) move(q *request, to state) {
 	q.state = to
 }
 
-// enqueue queues a request for the next attempt.
+// enqueue queues a request for the next attempt. If its phone takes no messages now, the
+// attempt is postponed.
 func (c *Channel) enqueue(q *request) {
+	if c.hold(q) {
+		return
+	}
 	c.move(q, queued)
 	q.next = time.Time{}
 	if !c.submits.do(func() { c.attempt(q) }) {
 		c.end(q)
 	}
+}
+
+// hold postpones the next attempt if the phone takes no messages now.
+func (c *Channel) hold(q *request) bool {
+	at := c.heldUntil(q.MSISDN, c.now())
+	if at.IsZero() {
+		return false
+	}
+	c.move(q, waiting)
+	q.next = at
+	c.arm(q)
+	return true
 }
 
 // schedule sets when the next attempt is due; zero means never. After Retry.Attempts

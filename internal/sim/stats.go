@@ -2,13 +2,14 @@ package sim
 
 import "sync/atomic"
 
-// Stats are counts since the start of the channel; the last three are present values.
+// Stats are counts since the start of the channel; the last four are present values.
 type Stats struct {
 	Requests     uint64 `json:"requests"`      // from the engine, or found pending when their reply came
 	Attempts     uint64 `json:"attempts"`      // including repetitions
 	Retries      uint64 `json:"retries"`       // repetitions only
 	Parts        uint64 `json:"parts"`         // short messages that the SMSC took
 	SubmitErrors uint64 `json:"submit_errors"` // short messages that it did not take
+	Full         uint64 `json:"full"`          // messages refused because of load
 	Texts        uint64 `json:"texts"`         // text messages that the SMSC took
 	TextErrors   uint64 `json:"text_errors"`
 	Delivered    uint64 `json:"delivered"`    // deliver_sm received
@@ -32,12 +33,13 @@ type Stats struct {
 	LocateErrors uint64 `json:"locate_errs"`  // not obtained
 	Pending      int    `json:"pending"`      // requests in memory
 	Queued       int    `json:"queued"`       // those of them that wait for a worker
+	Held         int    `json:"held"`         // phones that get nothing for a moment because of load
 	Reassembling int    `json:"reassembling"` // parts of incomplete messages
 }
 
 // counters are the Stats while they grow.
 type counters struct {
-	requests, attempts, retries, parts, submitErrors, texts, textErrors,
+	requests, attempts, retries, parts, submitErrors, full, texts, textErrors,
 	delivered, receipts, undelivered, porOK, porErrors, porUnmatched,
 	replies, late, replayed, forged, malformed, unknown, ignored, postponed,
 	answers, answerErrors, unreached, locations, locateErrors atomic.Uint64
@@ -48,7 +50,7 @@ func (c *Channel) Stats() Stats {
 	n := &c.n
 	s := Stats{
 		Requests: n.requests.Load(), Attempts: n.attempts.Load(), Retries: n.retries.Load(),
-		Parts: n.parts.Load(), SubmitErrors: n.submitErrors.Load(),
+		Parts: n.parts.Load(), SubmitErrors: n.submitErrors.Load(), Full: n.full.Load(),
 		Texts: n.texts.Load(), TextErrors: n.textErrors.Load(),
 		Delivered: n.delivered.Load(), Receipts: n.receipts.Load(), Undelivered: n.undelivered.Load(),
 		PoROK: n.porOK.Load(), PoRErrors: n.porErrors.Load(), PoRUnmatched: n.porUnmatched.Load(),
@@ -60,7 +62,7 @@ func (c *Channel) Stats() Stats {
 		Queued: c.submits.waiting(), Reassembling: c.parts.Len(),
 	}
 	c.mu.Lock()
-	s.Pending = c.table.len()
+	s.Pending, s.Held = c.table.len(), c.brakes.count(c.now())
 	c.mu.Unlock()
 	return s
 }

@@ -69,17 +69,46 @@ func (c *Channel) submitText(ctx context.Context, r *group.Route, msisdn string,
 		m.ESMClass = smpp.UDHI
 	}
 	for attempt := 1; ; attempt++ {
+		if err := c.myTurn(ctx, msisdn); err != nil {
+			return err
+		}
 		e := c.traceText(r.Name, msisdn, m, t)
 		id, err := c.submit(ctx, r, m)
 		c.trace.done(e, c.now(), id, err)
-		if err == nil {
+		c.mu.Lock()
+		c.tried(msisdn, err, c.now())
+		c.mu.Unlock()
+		switch {
+		case err == nil:
 			return nil
-		}
-		if !notTaken(err) || ctx.Err() != nil || !c.pause(ctx, c.cfg.Retry.pause(attempt)) {
+		case queueFull(err): // the brake says how long to wait
+		case !notTaken(err) || ctx.Err() != nil || !c.pause(ctx, c.cfg.Retry.pause(attempt)):
 			return submitError(err)
 		}
 	}
 }
+
+// myTurn waits until a message to a phone may be tried.
+func (c *Channel) myTurn(ctx context.Context, msisdn string) error {
+	for {
+		c.mu.Lock()
+		now := c.now()
+		at := c.heldUntil(msisdn, now)
+		if at.IsZero() {
+			c.tries(msisdn, now)
+		}
+		c.mu.Unlock()
+		switch {
+		case at.IsZero():
+			return nil
+		case !c.pause(ctx, at.Sub(now)):
+			return unreachable(errHeld)
+		}
+	}
+}
+
+// errHeld means that a text waited in vain for a phone whose queue is full.
+var errHeld = errors.New("the SMSC takes no more messages for this number")
 
 // notTaken reports whether the SMSC certainly has not taken a message but may take it
 // later.

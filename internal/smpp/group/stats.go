@@ -11,6 +11,8 @@ type Stats struct {
 	// The results of submit_sm: taken; refused with a status; sent, but not answered in
 	// time; not sent, for want of a session or of room in its window.
 	Taken, Refused, Unanswered, Unsent uint64
+
+	Client smpp.Stats
 }
 
 // Stats returns those of each SMSC, in the order of New.
@@ -20,6 +22,7 @@ func (g *Group) Stats() []Stats {
 		list[i] = Stats{
 			Name: m.name, Bound: m.client.Sessions(), Wanted: m.client.Wanted(), Throttled: m.client.Throttled(),
 			Taken: m.taken.Load(), Refused: m.refused.Load(), Unanswered: m.unanswered.Load(), Unsent: m.unsent.Load(),
+			Client: m.client.Stats(),
 		}
 	}
 	return list
