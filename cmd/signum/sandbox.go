@@ -38,7 +38,7 @@ type sandboxFlags struct {
 	delay                                                                    time.Duration
 	who                                                                      string
 	phones                                                                   map[string]string
-	users, locations                                                         []string
+	parties, users, locations                                                []string
 	authURI, smsc                                                            string
 }
 
@@ -73,8 +73,13 @@ or none.
 Both can be changed while the sandbox runs: see "signum phone set". Text messages,
 such as one-time passwords, appear on standard output.
 
---user NUMBER adds a user with SIM and App, who signs at once, so that clients with a
-fixed number work. Later runs with the same directory keep the user.
+--party adds a party, for clients with an AP_ID, texts or a certificate of their own:
+AP_ID, optionally with settings: the prefix that must start every text (prefix=TEXT,
+none by default), the language of requests without one (lang=LANG, else they are
+refused), whether receipts may start without the prefix (unprefixed-receipts), and a
+certificate besides those of the directory (cert=FILE, PEM, with the extended key usage
+clientAuth). --user NUMBER adds a user with SIM and App, who signs at once, for clients
+with a number of their own. Later runs with the directory keep both.
 
 A person can be a user too. "signum user invite NUMBER" prints an activation code for
 the phone page, which turns a browser into an App. With --phones web no App answers by
@@ -99,6 +104,7 @@ Exit codes:
 		Example: `  signum sandbox
   signum sandbox --dir ./box --phone +41791000001=cancel
   signum sandbox --dir ./box --user +41797895164 --phone +41797895164=cancel:5s
+  signum sandbox --dir ./box --party 'mid://example.com,prefix=Bank: ,lang=de'
   signum sandbox --dir ./box --phones web       # be the phone, in a browser
   signum sandbox --once --addr 127.0.0.1:0      # in CI: exits 0 if it works`,
 		Args: cobra.NoArgs,
@@ -116,6 +122,7 @@ Exit codes:
 	fl.BoolVar(&f.once, "once", false, "run the example and exit; the exit code is 0 only if its signatures verified")
 	fl.DurationVar(&f.delay, "phone-delay", 200*time.Millisecond, "how long a user takes to approve")
 	fl.StringVar(&f.who, "phones", phonesAuto, "who answers on Apps: auto (they do so by themselves) or web (a person in a browser)")
+	fl.StringArrayVar(&f.parties, "party", nil, "a party to add, AP_ID[,prefix=TEXT][,lang=LANG][,unprefixed-receipts][,cert=FILE], with\nevery right; the directory keeps it; repeatable")
 	fl.StringArrayVar(&f.users, "user", nil, "number of a user to add, with SIM and App; the directory keeps the user; repeatable")
 	fl.StringToStringVar(&f.phones, "phone", nil, "what the user of a number does, NUMBER=BEHAVIOUR; repeatable")
 	fl.StringArrayVar(&f.locations, "location", nil, "where the user of a number is, NUMBER=PLACE; repeatable; default CH")
@@ -174,6 +181,13 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 		}
 		cfg.Behaviours[withPlus(msisdn)] = b
 	}
+	for _, text := range f.parties {
+		p, err := sandbox.ParseParty(text)
+		if err != nil {
+			return cfg, fmt.Errorf("--party %w", err)
+		}
+		cfg.Parties = append(cfg.Parties, p)
+	}
 	for _, l := range f.locations {
 		msisdn, place, ok := strings.Cut(l, "=")
 		if !ok {
@@ -192,7 +206,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 var flagOf = map[string]string{
 	"Addr": "--addr", "PKIAddr": "--pki-addr", "WebAddr": "--web-addr", "OpsAddr": "--ops-addr", "WebURL": "--web-url",
 	"Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "SMSC": smscSource,
-	"Users": "--user", "Behaviours": "--phone", "Places": "--location",
+	"Users": "--user", "Parties": "--party", "Behaviours": "--phone", "Places": "--location",
 }
 
 // flagError names the flag whose value the sandbox refused.

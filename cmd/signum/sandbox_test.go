@@ -99,6 +99,8 @@ func TestSandboxErrors(t *testing.T) {
 		{"--phone +41791000001=dance", "--phone +41791000001:", ""},
 		{"--phone +41799999999=cancel", "--phone: +41799999999: no phone that answers by itself has this number; --user adds a user", ""},
 		{"--user 0797895164 --user +4179", "--user: 0797895164: not a phone number with its country code, such as +41791234567; +4179: not a phone number", ""},
+		{"--party example", `--party "example": the AP_ID must be a URI`, ""},
+		{"--party urn:ap --party urn:ap", "--party: urn:ap: given twice", ""},
 		{"--user +41791000001", "--user: +41791000001: every sandbox has this user already", ""},
 		{"--location +41799999999=DE", "--location: +41799999999: no phone", ""},
 		{"--addr " + inUse, "--addr: listen tcp " + inUse, ""},

@@ -28,6 +28,10 @@ func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
+	if id := twice(cfg.Parties); id != "" {
+		return nil, &OptionError{"Parties", fmt.Errorf("%s: given twice", id)}
+	}
+	cfg.Parties = withFormerParties(cfg.Dir, cfg.Parties)
 	b := &Sandbox{cfg: cfg.withDefaults(), ready: make(chan struct{})}
 	b.Info.Users = slices.Concat(Users(), own)
 	for _, step := range []func(context.Context) error{

@@ -46,20 +46,24 @@ var clientCerts = []clientCert{
 //go:embed logo.png
 var logoFile []byte
 
-// parties returns the parties of the sandbox.
-func parties(logo string, pins []mssp.Pin) []*mssp.Party {
-	full := mssp.Party{
-		ID: APID, Name: "Sandbox", Logo: logo, DTBDPrefix: DTBDPrefix, Pins: pins,
-		Profiles: signum.SignatureProfiles,
+// fullParty returns a party that may do everything.
+func fullParty(id, name, logo string, pins []mssp.Pin) mssp.Party {
+	return mssp.Party{
+		ID: id, Name: name, Logo: logo, Pins: pins, Profiles: signum.SignatureProfiles,
 		Services: []string{
 			signum.ServiceValidate, signum.ServiceGeofencing, signum.ServiceApp2App, signum.ServiceSubscriberInfo,
 			signum.ServiceVerification,
 		},
 		AutoActivation: true, TestNumbers: true, EncryptedReceipts: true,
 	}
-	open := full
-	open.ID, open.Name = OpenAPID, "Sandbox (no prefix)"
-	open.DTBDPrefix, open.UnprefixedReceipts, open.DefaultLang = "", true, "en"
+}
+
+// parties returns the parties of every sandbox.
+func parties(logo string, pins []mssp.Pin) []*mssp.Party {
+	full := fullParty(APID, "Sandbox", logo, pins)
+	full.DTBDPrefix = DTBDPrefix
+	open := fullParty(OpenAPID, "Sandbox (no prefix)", logo, pins)
+	open.UnprefixedReceipts, open.DefaultLang = true, "en"
 	basic := mssp.Party{ID: BasicAPID, Name: "Sandbox (few rights)", Logo: logo, DTBDPrefix: DTBDPrefix, Pins: pins}
 	return []*mssp.Party{&full, &basic, &open}
 }
@@ -85,7 +89,7 @@ func (b *Sandbox) addParties(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the logo of the parties: %w", err)
 	}
-	for _, p := range parties(logo.ID, b.files.pins()) {
+	for _, p := range slices.Concat(parties(logo.ID, b.files.pins()), b.ownParties(logo.ID)) {
 		if err := b.Store.PutParty(ctx, p); err != nil {
 			return fmt.Errorf("party %s: %w", p.ID, err)
 		}
