@@ -48,6 +48,7 @@ func newWorld(t testing.TB, edit ...func(*Config)) *world {
 	w.cfg = Config{
 		Store: w.store, CA: w.ca, Clock: trapClock{w.clock, w.trap}, Service: service, NewSerial: serials(),
 		Logger: slog.New(trapLog{slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}), w.trap}), OpenAPI: api.AppOpenAPI,
+		VAPID:  VAPID{Contact: "mailto:ops@signum.example"},
 		Limits: Limits{Begin: limit.PerMinute(10_000, 10_000), Device: limit.PerMinute(100_000, 100_000), Subscriber: limit.PerMinute(100_000, 100_000), Address: limit.PerMinute(1_000_000, 1_000_000)},
 	}
 	for _, f := range edit {

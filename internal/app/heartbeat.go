@@ -32,6 +32,13 @@ type heartbeatAnswer struct {
 	Now     int64 `json:"now"`
 	Expires int64 `json:"certificate_expires"`
 	Blocked bool  `json:"blocked"`
+	// PushEnded says why the last push subscription no longer works.
+	PushEnded *wirePushEnd `json:"push_ended,omitempty"`
+}
+
+type wirePushEnd struct {
+	Reason mssp.PushEndReason `json:"reason"`
+	At     int64              `json:"at"`
 }
 
 // apply updates the device with what the App reports. allow checks a push
@@ -52,7 +59,7 @@ func (h *heartbeatRequest) apply(a *mssp.AppDevice, allow func(wirePush) (*mssp.
 	switch h.Push.Kind() {
 	case 0:
 	case jsontext.KindNull:
-		a.Push = nil
+		a.Push, a.PushEnd = nil, nil
 	default:
 		var p wirePush
 		if json.Unmarshal(h.Push, &p) != nil {
@@ -62,7 +69,7 @@ func (h *heartbeatRequest) apply(a *mssp.AppDevice, allow func(wirePush) (*mssp.
 		if err != nil {
 			return malformed("push: %v.", err)
 		}
-		a.Push = sub
+		subscribe(a, sub)
 	}
 	return nil
 }
@@ -98,6 +105,9 @@ func (c *call) state(a *mssp.AppDevice) (*heartbeatAnswer, error) {
 		return nil, c.orGone(err)
 	}
 	out := &heartbeatAnswer{Blocked: a.Blocked()}
+	if e := a.PushEnd; e != nil {
+		out.PushEnded = &wirePushEnd{Reason: e.Reason, At: e.At.UnixMilli()}
+	}
 	cert := d.Certificate
 	if renewable(sub, d, out.Blocked, a.LastSeen) {
 		if cert, err = c.renew(sub, d); err != nil {

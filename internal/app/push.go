@@ -3,20 +3,13 @@ package app
 import (
 	"context"
 	"crypto/ecdh"
-	"encoding/base64"
+	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/netip"
 	"net/url"
-	"strings"
+	"slices"
 	"sync"
-	"syscall"
 	"time"
-
-	webpush "github.com/SherClockHolmes/webpush-go"
 
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
@@ -29,42 +22,33 @@ const (
 	pushTTL     = 300 // seconds; longer than any request stays pending
 	maxEndpoint = 1024
 	wakeMessage = `{"type":"wake"}`
+
+	// A message that a push service does not take at once is repeated, after pauses
+	// that double, for as long as a user may still be waiting.
+	pushPause = 2 * time.Second
+	pushGiven = time.Minute
 )
 
-// VAPID identifies the service to push services (RFC 8292).
-type VAPID struct {
-	Contact         string // an e-mail address, or an https address
-	Public, Private string // P-256, Base64url: the uncompressed point; the scalar
+// wakeup is a message that waits to be sent.
+type wakeup struct {
+	sub   *mssp.PushSubscription
+	first time.Time     // when it was asked for
+	due   time.Time     // not before
+	pause time.Duration // after the next failure
 }
 
-// NewVAPID generates the keys.
-func NewVAPID(contact string) (v VAPID, err error) {
-	v.Contact = contact
-	v.Private, v.Public, err = webpush.GenerateVAPIDKeys()
-	return v, err
-}
-
-func (v VAPID) check() error {
-	private, err := unb64u(v.Private)
-	if err != nil {
-		return errors.New("app: the private VAPID key is not Base64url")
-	}
-	k, err := ecdh.P256().NewPrivateKey(private)
-	if err != nil || b64u(k.PublicKey().Bytes()) != v.Public {
-		return errors.New("app: the VAPID keys are not a pair of P-256 keys")
-	}
-	return nil
-}
-
-// pusher wakes Apps by push.
+// pusher wakes Apps by push. A wakeup goes from waiting, in order, to a worker; if
+// the push service is busy or away, to later, and with a sweep back to waiting.
 type pusher struct {
 	s     *Server
 	vapid VAPID
 
 	mu      sync.Mutex
-	waiting map[string]*mssp.PushSubscription // by device, so that each is queued once
-	order   []string                          // of waiting, oldest first
+	waiting map[string]*wakeup // by device, so that each is queued once
+	order   []string           // of waiting, oldest first
+	later   map[string]*wakeup
 	workers int
+	counts  map[pushOutcome]uint64
 }
 
 func newPusher(s *Server, v VAPID) (*pusher, error) {
@@ -74,13 +58,17 @@ func newPusher(s *Server, v VAPID) (*pusher, error) {
 			return nil, err
 		}
 	}
-	if v.Contact == "" {
-		v.Contact = s.site.origin
-	}
-	return &pusher{s: s, vapid: v, waiting: make(map[string]*mssp.PushSubscription)}, v.check()
+	p := &pusher{s: s, vapid: v, waiting: make(map[string]*wakeup), later: make(map[string]*wakeup), counts: make(map[pushOutcome]uint64)}
+	return p, v.check()
 }
 
+// off reports whether no App is woken.
+func (p *pusher) off() bool { return p.vapid.Contact == "" }
+
 func (c *call) pushKey() (any, error) {
+	if c.s.push.off() {
+		return nil, errNoPush
+	}
 	return struct {
 		Key string `json:"key"`
 	}{c.s.push.vapid.Public}, nil
@@ -107,50 +95,94 @@ func (p *pusher) subscription(w wirePush) (*mssp.PushSubscription, error) {
 
 // wake queues a push to an App, unless one is queued. It does not wait.
 func (p *pusher) wake(deviceID string, sub *mssp.PushSubscription) {
-	if sub == nil {
+	if sub == nil || p.off() {
 		return
 	}
+	now := p.s.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if old, ok := p.later[deviceID]; ok { // its pause holds for the new message, too
+		old.sub, old.first = sub, now
+		return
+	}
+	p.queue(deviceID, &wakeup{sub: sub, first: now, pause: pushPause})
+}
+
+// queue is called with mu held.
+func (p *pusher) queue(deviceID string, w *wakeup) {
 	if _, ok := p.waiting[deviceID]; ok {
 		return
 	}
 	if len(p.order) >= pushQueued {
+		p.counts[pushDropped]++
 		p.s.log.Warn("App not woken: the push queue is full", "device", deviceID)
 		return
 	}
-	p.waiting[deviceID] = sub
+	p.waiting[deviceID] = w
 	p.order = append(p.order, deviceID)
 	if p.workers < pushWorkers && p.s.tasks.start(p.work) {
 		p.workers++
 	}
 }
 
+// sweep queues again what is due.
+func (p *pusher) sweep(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for deviceID, w := range p.later {
+		if !now.Before(w.due) {
+			delete(p.later, deviceID)
+			p.queue(deviceID, w)
+		}
+	}
+}
+
 func (p *pusher) work() {
 	for {
-		deviceID, sub := p.next()
-		if sub == nil {
+		deviceID, w := p.next()
+		if w == nil {
 			return
 		}
-		p.deliver(deviceID, sub)
+		p.deliver(deviceID, w)
 	}
 }
 
 // deliver sends one push. A panic must not end the worker, which would count
 // towards pushWorkers for good.
-func (p *pusher) deliver(deviceID string, sub *mssp.PushSubscription) {
+func (p *pusher) deliver(deviceID string, w *wakeup) {
 	defer event.Rescue(p.s.log, "App push")
-	err := p.send(sub)
+	outcome, after, err := p.send(w.sub)
+	again := p.account(deviceID, w, outcome, after)
 	if err == nil {
 		return
 	}
-	p.s.log.Warn("App not woken", "device", deviceID, "err", err)
-	if errors.Is(err, errGone) {
-		p.forget(deviceID, sub)
+	p.s.log.Warn("App not woken", "device", deviceID, "outcome", string(outcome), "again", again, "err", err)
+	if why := outcome.ends(); why != "" {
+		p.forget(deviceID, w.sub, why)
 	}
 }
 
-func (p *pusher) next() (string, *mssp.PushSubscription) {
+// account counts the outcome, and reports whether the message will be sent again.
+func (p *pusher) account(deviceID string, w *wakeup, outcome pushOutcome, after time.Duration) bool {
+	now := p.s.now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts[outcome]++
+	w.due = now.Add(max(after, w.pause))
+	if !outcome.passes() || w.due.Sub(w.first) > pushGiven || len(p.later) >= pushQueued {
+		return false
+	}
+	w.pause *= 2
+	if newer := p.waiting[deviceID]; newer != nil { // asked for meanwhile
+		delete(p.waiting, deviceID)
+		p.order = slices.DeleteFunc(p.order, func(id string) bool { return id == deviceID })
+		w.sub, w.first = newer.sub, newer.first
+	}
+	p.later[deviceID] = w
+	return true
+}
+
+func (p *pusher) next() (string, *wakeup) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.order) == 0 || p.s.tasks.stopping() {
@@ -159,69 +191,35 @@ func (p *pusher) next() (string, *mssp.PushSubscription) {
 	}
 	id := p.order[0]
 	p.order = p.order[1:]
-	sub := p.waiting[id]
+	w := p.waiting[id]
 	delete(p.waiting, id)
-	return id, sub
+	return id, w
 }
 
-var errGone = errors.New("the subscription is gone")
-
-func (p *pusher) send(sub *mssp.PushSubscription) (err error) {
-	defer event.RescueTo(&err, p.s.log, "App push")
-	u, err := url.Parse(sub.Endpoint)
-	if err != nil {
-		return errors.New("the endpoint is not a valid URL")
+// Pushes returns how many messages to push services had each outcome.
+func (s *Server) Pushes() map[string]uint64 {
+	s.push.mu.Lock()
+	defer s.push.mu.Unlock()
+	all := make(map[string]uint64, len(pushOutcomes))
+	for _, o := range pushOutcomes {
+		all[string(o)] = s.push.counts[o]
 	}
-	if err := p.s.cfg.AllowPush(u); err != nil { // the rule may have changed since it was stored
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), pushTimeout)
-	defer cancel()
-	resp, err := webpush.SendNotificationWithContext(ctx, []byte(wakeMessage), &webpush.Subscription{
-		Endpoint: sub.Endpoint,
-		Keys:     webpush.Keys{P256dh: std64(sub.P256DH), Auth: std64(sub.Auth)},
-	}, &webpush.Options{
-		HTTPClient: p.s.cfg.PushClient, Subscriber: p.vapid.Contact, TTL: pushTTL, Topic: "wake", Urgency: webpush.UrgencyHigh,
-		VAPIDPublicKey: p.vapid.Public, VAPIDPrivateKey: p.vapid.Private,
-	})
-	if err != nil {
-		return withoutURL(err)
-	}
-	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 4<<10)) // so that the connection can be reused
-	switch {
-	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone:
-		return errGone
-	case resp.StatusCode >= 300:
-		return fmt.Errorf("the push service answered %d", resp.StatusCode)
-	}
-	return nil
-}
-
-func std64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
-
-// withoutURL keeps the endpoint out of the log: it is a secret, since anyone who
-// knows it can call it.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
+	return all
 }
 
 // errOtherPush aborts forget: the subscription was replaced or removed.
 var errOtherPush = errors.New("the App has a different subscription or none")
 
-// forget deletes a subscription, unless the App has a newer one.
-func (p *pusher) forget(deviceID string, sub *mssp.PushSubscription) {
+// forget deletes a subscription, unless the App has a newer one, and keeps why, so
+// that the App learns of it.
+func (p *pusher) forget(deviceID string, sub *mssp.PushSubscription, why mssp.PushEndReason) {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
 	err := p.s.cfg.Store.UpdateApp(ctx, deviceID, func(a *mssp.AppDevice) error {
 		if a.Push == nil || a.Push.Endpoint != sub.Endpoint {
 			return errOtherPush
 		}
-		a.Push = nil
+		a.Push, a.PushEnd = nil, &mssp.PushEnd{Reason: why, At: p.s.now(), Endpoint: endpointHash(sub.Endpoint)}
 		return nil
 	})
 	if err != nil && !errors.Is(err, errOtherPush) && !errors.Is(err, mssp.ErrNotFound) {
@@ -229,62 +227,17 @@ func (p *pusher) forget(deviceID string, sub *mssp.PushSubscription) {
 	}
 }
 
-// publicPush allows https and public hosts, as push services of browsers are.
-func publicPush(u *url.URL) error {
-	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
-	if u.Scheme != "https" {
-		return errors.New("the endpoint must be https")
+// subscribe gives an App the subscription that it reports, unless that is the one that
+// has ended: the App does not know that yet.
+func subscribe(a *mssp.AppDevice, sub *mssp.PushSubscription) {
+	if e := a.PushEnd; e != nil && subtle.ConstantTimeCompare(e.Endpoint, endpointHash(sub.Endpoint)) == 1 {
+		return
 	}
-	if a, err := netip.ParseAddr(host); err == nil && !publicAddr(a) {
-		return errNotPublic
-	}
-	if !strings.Contains(host, ".") && !strings.Contains(host, ":") {
-		return errNotPublic
-	}
-	return nil
+	a.Push, a.PushEnd = sub, nil
 }
 
-var errNotPublic = errors.New("the endpoint must have a public address")
-
-// notPublic lists the special-purpose networks of RFC 6890 and its registries
-// for which netip has no predicate.
-var notPublic = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
-	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2001:db8::/32"),
-	netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("100::/64"),
-}
-
-func publicAddr(a netip.Addr) bool {
-	a = a.Unmap().WithZone("")
-	if !a.IsGlobalUnicast() || a.IsPrivate() {
-		return false
-	}
-	for _, p := range notPublic {
-		if p.Contains(a) {
-			return false
-		}
-	}
-	return true
-}
-
-// publicClient connects to public addresses only. It checks the address that it
-// dials, because a name can resolve to anything, and follows no redirects.
-func publicClient() *http.Client {
-	dialer := &net.Dialer{Timeout: pushTimeout, Control: func(_, address string, _ syscall.RawConn) error {
-		ap, err := netip.ParseAddrPort(address)
-		if err != nil || !publicAddr(ap.Addr()) {
-			return errNotPublic
-		}
-		return nil
-	}}
-	return &http.Client{
-		Timeout: pushTimeout,
-		Transport: &http.Transport{
-			DialContext: dialer.DialContext, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: pushWorkers,
-			IdleConnTimeout: time.Minute, TLSHandshakeTimeout: pushTimeout,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+// endpointHash stands for an endpoint, which is a secret.
+func endpointHash(endpoint string) []byte {
+	sum := sha256.Sum256([]byte(endpoint))
+	return sum[:]
 }

@@ -11,17 +11,19 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"io"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/signum-mssp/signum/internal/mssp"
 )
@@ -34,6 +36,8 @@ type pushService struct {
 	auth   []byte
 	vapid  string // the key of the service that may push
 	status atomic.Int64
+	after  atomic.Value // Retry-After of the answer
+	body   atomic.Value // of the answer
 	woken  chan string
 }
 
@@ -64,16 +68,23 @@ func (s *pushService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("TTL") == "" || r.Header.Get("Content-Encoding") != "aes128gcm" {
 		s.t.Errorf("%v", r.Header)
 	}
+	if after, _ := s.after.Load().(string); after != "" {
+		w.Header().Set("Retry-After", after)
+	}
 	w.WriteHeader(int(s.status.Load()))
+	if body, _ := s.body.Load().(string); body != "" {
+		_, _ = io.WriteString(w, body)
+	}
 	s.woken <- string(plain)
 }
 
-// authorised checks VAPID (RFC 8292).
+// authorised checks VAPID (RFC 8292) with another library than the one that signs, as
+// the push services of browsers do: the token is for this service, expires within
+// 24 hours, and names a contact that can exist.
 func (s *pushService) authorised(header string) error {
 	token, ok := strings.CutPrefix(header, "vapid t=")
 	token, key, ok2 := strings.Cut(token, ", k=")
-	parts := strings.Split(token, ".")
-	if !ok || !ok2 || len(parts) != 3 || key != s.vapid {
+	if !ok || !ok2 || key != s.vapid {
 		return fmt.Errorf("authorization %s", header)
 	}
 	point, err := base64.RawURLEncoding.DecodeString(key)
@@ -84,24 +95,23 @@ func (s *pushService) authorised(header string) error {
 	if err != nil {
 		return err
 	}
-	sig, err := base64.RawURLEncoding.DecodeString(parts[2])
-	if err != nil || len(sig) != 64 {
-		return fmt.Errorf("signature %x", sig)
+	signed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return err
 	}
-	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-	if !ecdsa.Verify(pub, sum[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])) {
-		return fmt.Errorf("the signature does not verify")
+	var c jwt.Claims
+	if err := signed.Claims(pub, &c); err != nil {
+		return err
 	}
-	var claims struct {
-		Aud, Sub string
-		Exp      int64
+	now := time.Now()
+	if err := c.Validate(jwt.Expected{AnyAudience: jwt.Audience{s.http.URL}, Time: now}); err != nil {
+		return err
 	}
-	b, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err == nil {
-		err = json.Unmarshal(b, &claims)
+	if c.Expiry == nil || c.Expiry.Time().After(now.Add(24*time.Hour)) {
+		return fmt.Errorf("the token expires at %v", c.Expiry)
 	}
-	if err != nil || claims.Aud != s.http.URL || claims.Sub != "mailto:ops@signum.example" || claims.Exp < time.Now().Unix() {
-		return fmt.Errorf("claims %s: %w", b, err)
+	if !regexp.MustCompile(`^(mailto:[^:@]+@|https://)[a-z0-9.-]+\.[a-z]+(/.*)?$`).MatchString(c.Subject) {
+		return fmt.Errorf("subject %q", c.Subject)
 	}
 	return nil
 }
@@ -176,7 +186,7 @@ func pushWorld(t *testing.T) (*world, *pushService) {
 	w := newWorld(t, func(c *Config) {
 		c.AllowPush = func(*url.URL) error { return nil }
 		c.PushClient = &http.Client{Transport: &http.Transport{}}
-		v, err := NewVAPID("ops@signum.example")
+		v, err := NewVAPID("mailto:ops@signum.example")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -233,33 +243,199 @@ func TestWake(t *testing.T) {
 	}
 }
 
-// A subscription that has expired is deleted; one whose push service failed is
-// not.
-func TestWakeFails(t *testing.T) {
+// endedOf is what a heartbeat says of a subscription that ended.
+func endedOf(r reply) any {
+	ended, _ := r.member("push_ended").(map[string]any)
+	return ended["reason"]
+}
+
+// What a push service answers decides what becomes of the subscription and of the
+// message.
+func TestPushOutcomes(t *testing.T) {
+	t.Parallel()
+	for status, tc := range map[int]struct {
+		outcome, ended string
+		again          bool
+	}{
+		201: {"sent", "", false},
+		200: {"sent", "", false},
+		400: {"other", "", false},
+		401: {"other", "", false},
+		403: {"refused", "refused", false},
+		404: {"gone", "gone", false},
+		410: {"gone", "gone", false},
+		413: {"other", "", false},
+		429: {"busy", "", true},
+		500: {"unavailable", "", true},
+		503: {"unavailable", "", true},
+	} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
+			w, s := pushWorld(t)
+			p := w.enrol(alice)
+			p.heartbeat(obj{"push": s.subscription("/1")}).is(t, 200, "")
+			s.status.Store(int64(status))
+			w.ask(p, "h1")
+			s.next()
+			eventually(t, "the outcome is counted", func() bool { return w.server.Pushes()[tc.outcome] == 1 })
+			if tc.ended != "" {
+				eventually(t, "the subscription is deleted", func() bool {
+					return get(w.store, func(s *store) bool { return s.apps[p.device].Push == nil })
+				})
+			}
+			r := p.heartbeat(obj{})
+			r.is(t, 200, "")
+			if got := endedOf(r); got != nil != (tc.ended != "") || got != nil && got != tc.ended {
+				t.Errorf("the App is told %s", r.body)
+			}
+			// The same subscription does not come back, and another one does.
+			if tc.ended != "" {
+				p.heartbeat(obj{"push": s.subscription("/1")}).is(t, 200, "")
+				if endedOf(p.heartbeat(obj{})) != tc.ended {
+					t.Error("the subscription that ended came back")
+				}
+				if r := p.heartbeat(obj{"push": s.subscription("/2")}); endedOf(r) != nil {
+					t.Errorf("after a new one: %s", r.body)
+				}
+			}
+			if a := get(w.store, func(s *store) *mssp.AppDevice { return s.apps[p.device] }); a.Push == nil || a.PushEnd != nil {
+				t.Errorf("in the end %+v, %+v", a.Push, a.PushEnd)
+			}
+			s.status.Store(201)
+			w.clock.Advance(pushPause)
+			w.server.sweep(w.clock.Now())
+			if tc.again {
+				s.next()
+				eventually(t, "the repetition is counted", func() bool { return w.server.Pushes()["sent"] == 1 })
+			}
+			w.server.Close()
+			if len(s.woken) != 0 {
+				t.Error("sent again")
+			}
+		})
+	}
+}
+
+// A message is repeated after pauses that double, not before Retry-After, and not for
+// more than a minute. A new message during a pause joins the one that waits.
+func TestPushRepeats(t *testing.T) {
 	t.Parallel()
 	w, s := pushWorld(t)
 	p := w.enrol(alice)
-	has := func() bool {
-		return get(w.store, func(s *store) bool { return s.apps[p.device].Push != nil })
+	p.heartbeat(obj{"push": s.subscription("/1")}).is(t, 200, "")
+	s.status.Store(503)
+	failures := uint64(0)
+	fails := func() {
+		t.Helper()
+		s.next()
+		failures++
+		eventually(t, "the failure is counted", func() bool { return w.server.Pushes()["unavailable"] == failures })
 	}
-	p.heartbeat(obj{"push": s.subscription("/secret-path")}).is(t, 200, "")
-	s.status.Store(http.StatusInternalServerError)
+	wait := func(d time.Duration) {
+		w.clock.Advance(d)
+		w.server.sweep(w.clock.Now())
+	}
+	quiet := func() {
+		t.Helper()
+		w.server.push.mu.Lock()
+		defer w.server.push.mu.Unlock()
+		if len(w.server.push.waiting) != 0 {
+			t.Error("sent too early")
+		}
+	}
 	w.ask(p, "h1")
-	s.next()
-	eventually(t, "the failure is logged", func() bool { return strings.Contains(w.log.String(), "answered 500") })
-	if !has() {
-		t.Error("deleted after a failure")
+	fails()
+	for pause := pushPause; pause < pushGiven/2; pause *= 2 { // 2, 4, 8, 16: 30 s
+		wait(pause - 1)
+		quiet()
+		wait(1)
+		fails()
 	}
-	s.status.Store(http.StatusGone)
+	wait(pushGiven) // the next pause would end after a minute
+	quiet()
+
+	s.after.Store("20")
 	w.ask(p, "h2")
+	fails()
+	wait(19 * time.Second)
+	quiet()
+	w.ask(p, "h3") // joins
+	quiet()
+	s.after.Store("")
+	s.status.Store(201)
+	wait(time.Second)
 	s.next()
-	eventually(t, "the subscription is deleted", func() bool { return !has() })
+	eventually(t, "it is sent", func() bool { return w.server.Pushes()["sent"] == 1 })
+
+	// A push service that wants too much patience is not asked again.
+	s.status.Store(429)
+	s.after.Store(w.clock.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+	w.ask(p, "h4")
+	s.next()
+	eventually(t, "the failure is counted", func() bool { return w.server.Pushes()["busy"] == 1 })
+	wait(2 * time.Hour)
+	quiet()
+}
+
+// The log has the reason of the push service if it is a word, and never the endpoint.
+func TestPushLog(t *testing.T) {
+	t.Parallel()
+	w, s := pushWorld(t)
+	p := w.enrol(alice)
 	p.heartbeat(obj{"push": s.subscription("/secret-path")}).is(t, 200, "")
+	for i, tc := range []struct{ body, want string }{
+		{`{"reason":"BadJwtToken"}`, `answered 400 BadJwtToken"`},
+		{`{"reason":"see /secret-path"}`, `answered 400"`},
+		{`/secret-path`, `answered 400"`},
+	} {
+		s.status.Store(400)
+		s.body.Store(tc.body)
+		w.ask(p, fmt.Sprint("h", i))
+		s.next()
+		eventually(t, "the failure is logged", func() bool { return strings.Count(w.log.String(), "App not woken") == i+1 })
+		if lines := strings.Split(strings.TrimSpace(w.log.String()), "\n"); !strings.Contains(strings.Join(lines[max(0, len(lines)-3):], "\n"), tc.want) {
+			t.Errorf("%s: no %s in %s", tc.body, tc.want, lines)
+		}
+	}
 	s.http.Close()
-	w.ask(p, "h3")
-	eventually(t, "the failure is logged", func() bool { return strings.Count(w.log.String(), "App not woken") == 3 })
+	w.ask(p, "h9")
+	eventually(t, "the failure is logged", func() bool { return w.server.Pushes()["unreachable"] == 1 })
+	w.server.Close()
 	if strings.Contains(w.log.String(), "secret-path") {
 		t.Error("the endpoint is in the log")
+	}
+}
+
+// The token names the contact once, in each form in which it may be configured. Without
+// a contact, no App is woken, and there is no key to subscribe with.
+func TestVAPIDContact(t *testing.T) {
+	t.Parallel()
+	for contact, want := range map[string]string{
+		"mailto:ops@signum.example": "mailto:ops@signum.example", "https://signum.example": "https://signum.example",
+	} {
+		v, err := NewVAPID(contact)
+		if err != nil || v.check() != nil {
+			t.Fatal(err, v.check())
+		}
+		if got := v.subscriber(); got != strings.TrimPrefix(want, "mailto:") {
+			t.Errorf("%s becomes %s", contact, got)
+		}
+	}
+	for _, bad := range []string{"ops@signum.example", "http://signum.example", "x"} {
+		if v, err := NewVAPID(bad); err != nil || v.check() == nil {
+			t.Errorf("%s is taken: %v", bad, err)
+		}
+	}
+	w := newWorld(t, func(c *Config) { c.VAPID.Contact = "" })
+	w.do("GET", "/app/v2/push-key", "", nil).is(t, 404, "unknown")
+	p := w.enrol(alice)
+	_, s := pushWorld(t)
+	w.server.push.s.cfg.AllowPush = func(*url.URL) error { return nil }
+	p.heartbeat(obj{"push": s.subscription("/1")}).is(t, 200, "")
+	w.ask(p, "h1")
+	w.server.Close()
+	if len(s.woken) != 0 {
+		t.Error("woken")
 	}
 }
 

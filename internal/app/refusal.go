@@ -32,6 +32,7 @@ var (
 	errCode         = refuse(http.StatusNotFound, "code", "The activation code is not valid.")
 	errUnknown      = refuse(http.StatusNotFound, "unknown", "There is no such request.")
 	errNoLogo       = refuse(http.StatusNotFound, "unknown", "There is no such logo.")
+	errNoPush       = refuse(http.StatusNotFound, "unknown", "This service does not wake Apps by push.")
 	errLate         = refuse(http.StatusConflict, "late", "The request has ended.")
 	errRecovery     = refuse(http.StatusConflict, "recovery", "The recovery code is wrong.")
 	errFull         = refuse(http.StatusConflict, "apps", "The account has as many Apps as it may have. Remove one first.")

@@ -12,6 +12,7 @@ import (
 func (s *Server) sweep(now time.Time) {
 	defer event.Rescue(s.log, "App sweep")
 	s.enrols.sweep(now)
+	s.push.sweep(now)
 	if wake := s.sweepRegistry(now); len(wake) > 0 {
 		s.tasks.start(func() { // a slow store must not delay the next sweep
 			for _, deviceID := range wake {

@@ -160,10 +160,10 @@ type App struct {
 }
 
 // VAPID identifies this service to push services (RFC 8292). Without keys a node
-// makes its own at each start, and browsers that subscribed before can no longer
-// be woken.
+// makes its own at each start, so that browsers have to subscribe again before they
+// can be woken.
 type VAPID struct {
-	Contact        string `yaml:"contact"`     // an e-mail or https address; empty: the origin of the pages
+	Contact        string `yaml:"contact"`     // an e-mail or https address; empty: listen.web.url. See ContactURI
 	PublicKey      string `yaml:"public_key"`  // Base64url of a P-256 point
 	PrivateKey     Secret `yaml:"private_key"` // Base64url of its scalar
 	PrivateKeyFile string `yaml:"private_key_file"`

@@ -155,9 +155,13 @@ func TestProblems(t *testing.T) {
 			"signum.yaml:5: sim.home_network.mnc: must be 2 or 3 digits",
 			"signum.yaml:6: app.max_connections: must be at least 1",
 			`signum.yaml:7: ca.profile: unknown profile "md5"; use ecdsa or rsa-pss`,
+			"app.vapid.contact: is needed beside public_key: push services refuse a service without an address of its operator",
 			"app.vapid.private_key: is needed beside public_key",
 			"sim.retry.max_backoff: must be at least sim.retry.backoff, 9s",
 			"engine.retention: must be at least twice engine.skew, 1h20m0s",
+		}},
+		{"contact", "app: {vapid: {contact: sandbox@localhost.invalid}}\n", nil, []string{
+			"signum.yaml:1: app.vapid.contact: must be an e-mail address that can exist: push services refuse all others",
 		}},
 		{"trust", "trusted_proxies: [10.0.0.0/8, '::/0']\n", nil, []string{"signum.yaml:1: trusted_proxies: ::/0 trusts everybody"}},
 		{"rates", "app: {limits: {begin: {per_minute: 0, burst: 99999999999}}}\n", nil, []string{

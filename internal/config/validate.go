@@ -35,6 +35,9 @@ func (c *Config) check() problems {
 	c.CA.check(&l)
 	c.SIM.check(&l)
 	c.App.check(&l)
+	if _, err := ContactURI(c.PushContact()); err != nil && c.App.VAPID.Contact == "" && c.App.VAPID.PublicKey != "" {
+		l.add("app.vapid.contact", "is needed beside public_key: push services refuse a service without an address of its operator, and listen.web.url is no public https address that could stand in")
+	}
 	c.Limits.check(&l)
 	c.Engine.check(&l)
 	return l
@@ -246,6 +249,11 @@ func (a App) check(l *problems) {
 	}
 	if a.VAPID.PublicKey == "" && !a.VAPID.PrivateKey.IsZero() {
 		l.add("app.vapid.public_key", "is needed beside private_key")
+	}
+	if a.VAPID.Contact != "" {
+		if _, err := ContactURI(a.VAPID.Contact); err != nil {
+			l.add("app.vapid.contact", "%v", err)
+		}
 	}
 	for path, r := range map[string]Rate{
 		"begin": a.Limits.Begin, "address": a.Limits.Address, "device": a.Limits.Device, "subscriber": a.Limits.Subscriber,

@@ -22,6 +22,7 @@ type AppDevice struct {
 	Version   string
 	Platform  string
 	Push      *PushSubscription
+	PushEnd   *PushEnd // of the last subscription; nil: it works as far as is known, or there was none
 	Passkeys  []Passkey
 	// Unlocked says for which request the App got the share last, and how its user was
 	// verified; nil: for none. Only that request may be signed.
@@ -49,6 +50,23 @@ type PushSubscription struct {
 	P256DH   []byte `json:"p256dh"`
 	Auth     []byte `json:"auth"`
 }
+
+// PushEnd says why a push service takes no more messages for a subscription. It is
+// kept as JSON.
+type PushEnd struct {
+	Reason   PushEndReason `json:"reason"`
+	At       time.Time     `json:"at"`
+	Endpoint []byte        `json:"endpoint"` // SHA-256
+}
+
+// PushEndReason is why a subscription ended.
+type PushEndReason string
+
+// The reasons.
+const (
+	PushGone    PushEndReason = "gone"    // it does not exist any more
+	PushRefused PushEndReason = "refused" // it was made for another key, or the service is refused
+)
 
 // Passkey is a WebAuthn credential that unlocks the signing key instead of the
 // passcode.
@@ -133,8 +151,8 @@ type AppStore interface {
 	// App finds an App by its device ID; ErrNotFound, or *RowError if its row cannot
 	// be read.
 	App(ctx context.Context, deviceID string) (*AppDevice, error)
-	// UpdateApp changes VerifierHash, Name, Version, Platform, Push, Passkeys, Unlocked
-	// and LastSeen of an App. Changes of other fields are lost. Store says what the
+	// UpdateApp changes VerifierHash, Name, Version, Platform, Push, PushEnd, Passkeys,
+	// Unlocked and LastSeen of an App. Changes of other fields are lost. Store says what the
 	// function may do. ErrNotFound.
 	UpdateApp(ctx context.Context, deviceID string, change func(*AppDevice) error) error
 	// TryPasscode compares a hash with VerifierHash and counts the result in the same

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -37,11 +36,9 @@ func (n *Node) page(address string) string {
 
 func (n *Node) newApps(context.Context) (err error) {
 	c := n.cfg.App
-	vapid := app.VAPID{Contact: cmp.Or(c.VAPID.Contact, n.WebURL()), Public: c.VAPID.PublicKey, Private: c.VAPID.PrivateKey.Reveal()}
-	if vapid.Public == "" {
-		if vapid, err = app.NewVAPID(vapid.Contact); err != nil {
-			return err
-		}
+	vapid := app.VAPID{Public: c.VAPID.PublicKey, Private: c.VAPID.PrivateKey.Reveal()}
+	if vapid.Contact, err = config.ContactURI(n.cfg.PushContact()); err != nil {
+		n.deps.Logger.Info("Apps are not woken by push: set app.vapid.contact to an e-mail or https address of the operator")
 	}
 	n.Apps, err = app.New(app.Config{
 		Accounts: n.accounts, Store: n.Store, CA: n.CA, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,

@@ -11,7 +11,7 @@ import (
 
 const appColumns = `
 SELECT a.device_id, d.msisdn, a.auth_key, a.verifier_hash, a.share, a.tries_left, a.name, a.version, a.platform,
-    a.push, a.passkeys, a.unlocked, a.enrolled, a.last_seen, d.state = 'ACTIVE' AND s.state = 'ACTIVE', d.pin_blocked
+    a.push, a.passkeys, a.unlocked, a.push_end, a.enrolled, a.last_seen, d.state = 'ACTIVE' AND s.state = 'ACTIVE', d.pin_blocked
 FROM apps a JOIN devices d ON d.id = a.device_id JOIN subscribers s ON s.msisdn = d.msisdn WHERE a.device_id = $1`
 
 var (
@@ -22,14 +22,14 @@ var (
 
 // appRow is where a row of appColumns is read into.
 type appRow struct {
-	a                        mssp.AppDevice
-	push, passkeys, unlocked string
-	enrolled, seen           int64
+	a                                 mssp.AppDevice
+	push, passkeys, unlocked, pushEnd string
+	enrolled, seen                    int64
 }
 
 func (r *appRow) dest() []any {
 	return []any{&r.a.DeviceID, &r.a.MSISDN, &r.a.AuthKey, &r.a.VerifierHash, &r.a.Share, &r.a.TriesLeft, &r.a.Name,
-		&r.a.Version, &r.a.Platform, &r.push, &r.passkeys, &r.unlocked, &r.enrolled, &r.seen, &r.a.Active, &r.a.PINBlocked}
+		&r.a.Version, &r.a.Platform, &r.push, &r.passkeys, &r.unlocked, &r.pushEnd, &r.enrolled, &r.seen, &r.a.Active, &r.a.PINBlocked}
 }
 
 func (r *appRow) app() (*mssp.AppDevice, error) {
@@ -44,6 +44,12 @@ func (r *appRow) app() (*mssp.AppDevice, error) {
 	if r.unlocked != "" {
 		a.Unlocked = new(mssp.UserVerification)
 		if err := decodeJSON("unlocked", r.unlocked, a.Unlocked); err != nil {
+			return nil, err
+		}
+	}
+	if r.pushEnd != "" {
+		a.PushEnd = new(mssp.PushEnd)
+		if err := decodeJSON("end of push", r.pushEnd, a.PushEnd); err != nil {
 			return nil, err
 		}
 	}
@@ -72,7 +78,7 @@ func (s *Store) App(ctx context.Context, deviceID string) (*mssp.AppDevice, erro
 
 var updateApp = &query{text: `
 UPDATE apps SET verifier_hash = $2, name = $3, version = $4, platform = $5, push = $6, passkeys = $7, last_seen = $8,
-    unlocked = $9
+    unlocked = $9, push_end = $10
 WHERE device_id = $1`}
 
 // UpdateApp implements mssp.Store.
@@ -103,8 +109,12 @@ func (s *Store) UpdateApp(ctx context.Context, deviceID string, change func(*mss
 		if err != nil {
 			return refuse(err)
 		}
+		pushEnd, err := encodePushEnd(a.PushEnd)
+		if err != nil {
+			return refuse(err)
+		}
 		_, err = s.exec(ctx, updateApp, deviceID, a.VerifierHash, a.Name, a.Version, a.Platform, push, passkeys,
-			micros(a.LastSeen), unlocked)
+			micros(a.LastSeen), unlocked, pushEnd)
 		return err
 	})
 }

@@ -23,7 +23,7 @@
 //
 // Members that are rare and never searched for (the services of a request, the
 // location of an outcome, the network of a SIM, the geofence and the limits of a party, the push
-// subscription and passkeys of an App) are JSON in a text column that is empty for
+// subscription of an App, its end, and the passkeys) are JSON in a text column that is empty for
 // the zero value, so an ordinary row pays nothing for them.
 //
 // Both engines refuse text that PostgreSQL cannot hold (a NUL byte, invalid UTF-8)

@@ -126,6 +126,16 @@ func encodePush(p *mssp.PushSubscription) (string, error) {
 	return encodeJSON("push", p)
 }
 
+func encodePushEnd(e *mssp.PushEnd) (string, error) {
+	if e == nil {
+		return "", nil
+	}
+	if err := checkTexts(field{"reason of the end of a push", string(e.Reason)}); err != nil {
+		return "", err
+	}
+	return encodeJSON("end of push", e)
+}
+
 func encodePasskeys(list []mssp.Passkey) (string, error) {
 	if len(list) == 0 {
 		return "", nil

@@ -31,6 +31,7 @@ var migrationNames = []string{
 	"0013_identities",
 	"0014_party_settings",
 	"0015_card_profiles",
+	"0016_push_end",
 }
 
 const (

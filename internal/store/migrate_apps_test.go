@@ -109,7 +109,7 @@ func TestSchemaOfApps(t *testing.T) {
 			Devices: []mssp.Device{{ID: "d", Method: signum.App, State: signum.DeviceActive}}}); err != nil {
 			t.Fatal(err)
 		}
-		const app = `INSERT INTO apps VALUES ('d', $1, $1, $1, 0, '', '', '', '', '', 0, 0, '')`
+		const app = `INSERT INTO apps VALUES ('d', $1, $1, $1, 0, '', '', '', '', '', 0, 0, '', '')`
 		h := make([]byte, 32)
 		run := func(statement string, arg any) error {
 			args := []any{arg}

@@ -76,11 +76,12 @@ func vapid(dir string) (c config.VAPID, err error) {
 		}
 		err = os.WriteFile(path, data, 0o600)
 	}
-	return config.VAPID{Contact: v.Contact, PublicKey: v.Public, PrivateKey: config.NewSecret(v.Private)}, err
+	return config.VAPID{Contact: vapidContact, PublicKey: v.Public, PrivateKey: config.NewSecret(v.Private)}, err
 }
 
-// vapidContact is the address that a push service could write to.
-const vapidContact = "sandbox@localhost.invalid"
+// vapidContact is where the operator of a push service can learn what a sandbox is. It
+// must be an address that can exist, because some push services refuse all others.
+const vapidContact = "https://signum-mssp.github.io/"
 
 // maxIdleApps is how many idle connections the Apps keep for their calls.
 const maxIdleApps = 256

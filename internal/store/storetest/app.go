@@ -309,7 +309,11 @@ func testUpdateApp(t *testing.T, d *database) {
 	app.Push, app.Passkeys, app.Unlocked = &mssp.PushSubscription{}, nil, nil
 	must(t, replaceApp(ctx, s, app))
 	checkApp(t, s, app)
-	app.Push = nil
+	app.Push, app.PushEnd = nil, &mssp.PushEnd{Reason: mssp.PushRefused, At: after(8), Endpoint: hash(7)}
+	must(t, replaceApp(ctx, s, app))
+	checkApp(t, d.Reopen(), app)
+	s = d.Store()
+	app.PushEnd = nil
 	must(t, replaceApp(ctx, s, app))
 	checkApp(t, d.Reopen(), app)
 	s = d.Store()
@@ -320,6 +324,7 @@ func testUpdateApp(t *testing.T, d *database) {
 		"version":  func(a *mssp.AppDevice) { a.Version = "\xff" },
 		"platform": func(a *mssp.AppDevice) { a.Platform = "nul\x00" },
 		"push":     func(a *mssp.AppDevice) { a.Push = &mssp.PushSubscription{Endpoint: "\xff"} },
+		"push end": func(a *mssp.AppDevice) { a.PushEnd = &mssp.PushEnd{Reason: "\xff"} },
 	} {
 		bad := *app
 		bad.LastSeen = after(500)

@@ -144,13 +144,15 @@ func (m *model) updateApp(rt *rapid.T) {
 	if rapid.Bool().Draw(rt, "pushed") {
 		change.Push = &mssp.PushSubscription{Endpoint: rapid.SampledFrom(odd).Draw(rt, "endpoint")}
 		change.Passkeys = []mssp.Passkey{{ID: []byte{1}}}
+	} else if rapid.Bool().Draw(rt, "push ended") {
+		change.PushEnd = &mssp.PushEnd{Reason: mssp.PushGone, At: m.seconds(rt, "push end"), Endpoint: hash(1)}
 	}
 	a := m.app(rt, func(id string) error {
 		change.DeviceID = id
 		return replaceApp(context.Background(), m.store, &change)
 	})
 	if a != nil {
-		a.VerifierHash, a.LastSeen, a.Push, a.Passkeys = change.VerifierHash, change.LastSeen, change.Push, change.Passkeys
+		a.VerifierHash, a.LastSeen, a.Push, a.PushEnd, a.Passkeys = change.VerifierHash, change.LastSeen, change.Push, change.PushEnd, change.Passkeys
 		a.Unlocked = nil
 		a.Name = ""
 	}

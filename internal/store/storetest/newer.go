@@ -93,8 +93,8 @@ func testNewerApp(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	_, bad := enrol(t, s, 1)
 	_, plain := enrol(t, s, 2)
-	for column, text := range map[string]string{"push": `["https://push.example"]`, "passkeys": `{"newer":1}`} {
-		d.alter("apps", `UPDATE apps SET push = '', passkeys = '' WHERE device_id = '%s'`, bad.DeviceID)
+	for column, text := range map[string]string{"push": `["https://push.example"]`, "passkeys": `{"newer":1}`, "push_end": `"gone"`} {
+		d.alter("apps", `UPDATE apps SET push = '', passkeys = '', push_end = '' WHERE device_id = '%s'`, bad.DeviceID)
 		d.alter("apps", `UPDATE apps SET %s = '%s' WHERE device_id = '%s'`, column, text, bad.DeviceID)
 		_, err := s.App(ctx, bad.DeviceID)
 		wantRowError(t, "App", err, mssp.RowApp, bad.DeviceID)
