@@ -21,6 +21,7 @@ var mayPanic = map[string]string{
 	"internal/bench":            "a load generator: a panic should end the run",
 	"internal/engine/phonetest": "a fake for tests: a panic should fail the test",
 	"internal/store/storetest":  "a test suite: a panic should fail the test",
+	"internal/testkit":          "helpers of tests: a panic should fail the test",
 }
 
 const howToRescue = `

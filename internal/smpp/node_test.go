@@ -1,17 +1,13 @@
 package smpp
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"embed"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"net"
-	"os/exec"
 	"strconv"
 	"testing"
 	"time"
@@ -35,80 +31,17 @@ func nodeModules(t *testing.T) string {
 
 // node is the npm package as SMSC.
 type node struct {
-	t      *testing.T
-	in     io.Writer
-	events chan map[string]any
-	addr   string
+	*testkit.Peer
+	t    *testing.T
+	addr string
 }
 
 func startNode(t *testing.T) *node {
 	t.Helper()
-	dir := nodeModules(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, "node", "smsc.js")
-	cmd.Dir, cmd.WaitDelay = dir, 5*time.Second
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	n := &node{t: t, in: in, events: make(chan map[string]any, 1000)}
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			var e map[string]any
-			if json.Unmarshal(lines.Bytes(), &e) == nil {
-				n.events <- e
-			}
-		}
-	}()
-	t.Cleanup(func() {
-		_ = in.Close()
-		cancel()
-		<-read
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("node: %s", stderr.String())
-		}
-	})
-	port := n.wait("listening")["port"].(float64)
+	n := &node{Peer: testkit.StartPeer(t, nodeModules(t), "node", "smsc.js"), t: t}
+	port := n.Wait("listening")["port"].(float64)
 	n.addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port)))
 	return n
-}
-
-func (n *node) wait(event string) map[string]any {
-	n.t.Helper()
-	limit := time.After(time.Minute)
-	for {
-		select {
-		case e := <-n.events:
-			if e["event"] == event {
-				return e
-			}
-		case <-limit:
-			n.t.Fatalf("no %s from node", event)
-		}
-	}
-}
-
-func (n *node) do(command map[string]any) {
-	n.t.Helper()
-	b, err := json.Marshal(command)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	if _, err := n.in.Write(append(b, '\n')); err != nil {
-		n.t.Fatal(err)
-	}
 }
 
 // The client against the npm package smpp as SMSC.
@@ -130,29 +63,29 @@ func TestNode(t *testing.T) {
 	ran := make(chan struct{})
 	go func() { defer close(ran); _ = c.Run(ctx) }()
 
-	if e := n.wait("bind"); e["id"] != "signum" || e["version"] != float64(version3_4) {
+	if e := n.Wait("bind"); e["id"] != "signum" || e["version"] != float64(version3_4) {
 		t.Errorf("%v", e)
 	}
 	n.submits(c)
 	n.delivers(delivered)
-	n.wait("enquire_link") // from the client
-	n.do(map[string]any{"do": "enquire_link"})
-	n.wait("enquire_link_resp")
+	n.Wait("enquire_link") // from the client
+	n.Do(map[string]any{"do": "enquire_link"})
+	n.Wait("enquire_link_resp")
 
-	n.do(map[string]any{"do": "unbind"})
-	n.wait("unbind_resp")
-	n.wait("bind") // a second time
-	n.do(map[string]any{"do": "cut"})
-	n.wait("bind")
+	n.Do(map[string]any{"do": "unbind"})
+	n.Wait("unbind_resp")
+	n.Wait("bind") // a second time
+	n.Do(map[string]any{"do": "cut"})
+	n.Wait("bind")
 	if _, err := c.Submit(within(time.Minute), hello); err != nil {
 		t.Error(err)
 	}
 	cancel()
-	n.wait("unbind")
+	n.Wait("unbind")
 	<-ran
 
 	stranger := run(t, ClientConfig{Addr: n.addr, SystemID: "signum", Password: "wrong"})
-	if e := n.wait("bind"); e["ok"] != false {
+	if e := n.Wait("bind"); e["ok"] != false {
 		t.Errorf("%v", e)
 	}
 	if _, err := stranger.Submit(within(200*time.Millisecond), hello); !errors.Is(err, ErrUnbound) {
@@ -174,7 +107,7 @@ func (n *node) submits(c *Client) {
 		if err != nil || len(id) < 6 || id[:5] != "node-" {
 			n.t.Errorf("id %q, %v", id, err)
 		}
-		e := n.wait("submit_sm")
+		e := n.Wait("submit_sm")
 		if e["message"] != hex.EncodeToString(m.ShortMessage) || e["payload"] != long {
 			n.t.Errorf("node has %v", e)
 		}
@@ -201,7 +134,7 @@ func (n *node) submits(c *Client) {
 func (n *node) delivers(delivered <-chan *DeliverSM) {
 	n.t.Helper()
 	for _, m := range [][]byte{{2, 0x71, 0, 1, 2, 3}, {2, 0x71, 0, 1, 2, 3, 4}, bytes.Repeat([]byte{2, 0x71, 0, 9}, 100)} {
-		n.do(map[string]any{"do": "deliver_sm", "esm_class": UDHI, "data_coding": 4, "message": hex.EncodeToString(m), "payload": len(m) > maxShort})
+		n.Do(map[string]any{"do": "deliver_sm", "esm_class": UDHI, "data_coding": 4, "message": hex.EncodeToString(m), "payload": len(m) > maxShort})
 		select {
 		case d := <-delivered:
 			if !bytes.Equal(d.ShortMessage, m) || d.ESMClass != UDHI || d.Source != (Address{1, 1, "41791234567"}) || len(d.TLVs) != 0 {
@@ -210,7 +143,7 @@ func (n *node) delivers(delivered <-chan *DeliverSM) {
 		case <-time.After(time.Minute):
 			n.t.Fatal("no deliver_sm")
 		}
-		if e := n.wait("deliver_sm_resp"); e["status"] != float64(len(m)%3) {
+		if e := n.Wait("deliver_sm_resp"); e["status"] != float64(len(m)%3) {
 			n.t.Errorf("%v", e)
 		}
 	}
