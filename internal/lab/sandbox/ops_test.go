@@ -11,7 +11,7 @@ import (
 func TestOps(t *testing.T) {
 	f := newFixture(t)
 	h := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	for path, want := range map[string]string{"/readyz?verbose": "[+] smsc: ok\nready\n", "/metrics": "signum_smpp_sessions_wanted 2\n"} {
+	for path, want := range map[string]string{"/readyz?verbose": "[+] smsc: ok\n", "/metrics": `signum_smpp_sessions_wanted{smsc="sandbox"} 2`} {
 		resp, err := h.Get(f.Info.OpsURL + path)
 		if err != nil {
 			t.Fatal(err)
