@@ -110,6 +110,13 @@ func (b *Sandbox) addApp(ctx context.Context, msisdn string) error {
 	if slices.ContainsFunc(b.SoftApps.List(), has) {
 		return nil
 	}
+	switch s, err := b.Store.Subscriber(ctx, msisdn); {
+	case err != nil:
+		return err
+	case s.State != mssp.SubscriberActive:
+		b.cfg.Logger.Warn("no App for a user whose account is suspended", "msisdn", signum.MaskMSISDN(msisdn))
+		return nil // a later run enrols one
+	}
 	// The App belongs to the account from its beginning, so its owner is not told.
 	b.settingUp.Store(msisdn, true)
 	defer b.settingUp.Delete(msisdn)

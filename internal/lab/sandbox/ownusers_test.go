@@ -162,16 +162,26 @@ func TestOwnUserRefused(t *testing.T) {
 func TestWebPhonesAfterSoftwareApps(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	const app, sim = "+41791000002", "+41791000003"
-	box, stop := runUntil(t, Config{Dir: dir})
+	const app, sim, blocked, suspended = "+41791000002", "+41791000003", "+41791000007", "+41791234567"
+	box, stop := runUntil(t, Config{Dir: dir, Users: []string{suspended}})
 	if err := call(t, box, app, signum.ProfileDevice); err != nil {
 		t.Fatal(err)
 	}
 	serials := map[string]string{app: accountOf(t, box, app).Serial, sim: accountOf(t, box, sim).Serial}
+	// Apps that cannot sign are removed, too.
+	if err := box.Behave(blocked, person.Behaviour{Do: person.WrongPIN}); err != nil {
+		t.Fatal(err)
+	}
+	if err := call(t, box, blocked, signum.ProfileDevice); !errors.Is(err, &signum.Fault{Code: signum.PINBlocked}) {
+		t.Fatalf("wrong passcodes: %v, want 402", err)
+	}
+	if err := box.Store.SetSubscriberState(t.Context(), suspended, mssp.SubscriberInactive); err != nil {
+		t.Fatal(err)
+	}
 	stop()
 
 	box, stop = runUntil(t, Config{Dir: dir, WebPhones: true, Users: []string{own}})
-	if got := strings.Join(box.Retired, " "); got != "+41791000002 +41791000003 +41791000007" {
+	if got := strings.Join(box.Retired, " "); got != "+41791000002 +41791000003 +41791000007 +41791234567" {
 		t.Errorf("removed Apps: %s", got)
 	}
 	for _, msisdn := range []string{app, sim, own} {
@@ -199,7 +209,7 @@ func TestWebPhonesAfterSoftwareApps(t *testing.T) {
 	stop()
 
 	box = run(t, Config{Dir: dir})
-	for _, msisdn := range []string{app, sim, own} {
+	for _, msisdn := range []string{app, sim, blocked, own} {
 		if err := call(t, box, msisdn, signum.ProfileDevice); err != nil {
 			t.Errorf("by itself again, %s: %v", msisdn, err)
 		}
