@@ -77,6 +77,9 @@ func walkSchema(where string, s *openapi3.Schema, fault func(string, ...any)) {
 	}
 	for kind, list := range map[string]openapi3.SchemaRefs{"oneOf": s.OneOf, "anyOf": s.AnyOf, "allOf": s.AllOf} {
 		for i, p := range list {
+			if !p.Value.Type.Is("object") && len(p.Value.OneOf) == 0 {
+				fault("%s is one of types that are not all objects, which have names", where)
+			}
 			inside[fmt.Sprint("/", kind, i)] = p
 		}
 	}
@@ -115,6 +118,7 @@ func TestOpenAPIForGeneratorsRefuses(t *testing.T) {
 		"an operation without a name":         {"      operationId: queryStatus\n", ""},
 		"a name of the language":              {"    One:\n", "    Number: { type: number }\n    One:\n"},
 		"two schemas of one name":             {"    One:\n", "    ONE: { type: number }\n    One:\n"},
+		"a union of a list and a text":        {"\n    Countries:\n      type: string\n", "\n    Countries:\n      anyOf: [{ type: array, items: { type: string } }, { type: string }]\n"},
 		"an object without a name":            {"        URI: { type: string }\n", "        URI: { type: object, properties: { x: { type: string } } }\n"},
 	} {
 		edited := strings.Replace(string(api.OpenAPI), edit[0], edit[1], 1)
