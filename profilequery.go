@@ -83,7 +83,7 @@ type SSCDCertificate struct {
 // ChainCertificate is one certificate and the name of its subject.
 type ChainCertificate struct {
 	DER     []byte
-	Subject string // RFC 4514
+	Subject string // RFC 4514; in Base64 for a party that is registered so
 }
 
 // Operation implements Request.

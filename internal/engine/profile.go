@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"time"
@@ -45,14 +46,14 @@ func (e *Engine) Profile(ctx context.Context, c *mssp.Caller, r *signum.ProfileR
 		resp.Version = signum.Version{Major: "2", Minor: "0"}
 	}
 	if params.Any() {
-		if resp.Extension, err = e.extension(s, &can, params, now); err != nil {
+		if resp.Extension, err = e.extension(p, s, &can, params, now); err != nil {
 			return nil, err
 		}
 	}
 	return resp, nil
 }
 
-func (e *Engine) extension(s *mssp.Subscriber, can *policy.Capability, ask policy.Params, now time.Time) (*signum.ProfileExtension, error) {
+func (e *Engine) extension(p *mssp.Party, s *mssp.Subscriber, can *policy.Capability, ask policy.Params, now time.Time) (*signum.ProfileExtension, error) {
 	x := new(signum.ProfileExtension)
 	no := false
 	if ask.GetServerSideSignature {
@@ -77,7 +78,7 @@ func (e *Engine) extension(s *mssp.Subscriber, can *policy.Capability, ask polic
 		x.SSCDs = new(signum.SSCDs)
 	}
 	for _, d := range can.Devices {
-		certs, err := e.certificates(d, now)
+		certs, err := e.certificates(p, d, now)
 		if err != nil {
 			return nil, err
 		}
@@ -118,8 +119,8 @@ func sscd(d *mssp.Device, certs []signum.SSCDCertificate, ask policy.Params) sig
 }
 
 // certificates returns the device's certificate with the chain of the CA that
-// issued it.
-func (e *Engine) certificates(d *mssp.Device, now time.Time) ([]signum.SSCDCertificate, error) {
+// issued it, and the names of the subjects as the party reads them.
+func (e *Engine) certificates(p *mssp.Party, d *mssp.Device, now time.Time) ([]signum.SSCDCertificate, error) {
 	c := d.Certificate
 	if c == nil || len(c.DER) == 0 {
 		return nil, nil
@@ -136,6 +137,9 @@ func (e *Engine) certificates(d *mssp.Device, now time.Time) ([]signum.SSCDCerti
 		subject, err := subjectOf(der)
 		if err != nil {
 			return nil, fmt.Errorf("certificate %s: %w", c.Serial, err)
+		}
+		if p.SubjectNameBase64 {
+			subject = base64.StdEncoding.EncodeToString([]byte(subject))
 		}
 		out.Chain = append(out.Chain, signum.ChainCertificate{DER: der, Subject: subject})
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"crypto/x509"
+	"encoding/base64"
 	"strings"
 	"testing"
 
@@ -170,6 +171,40 @@ func TestSubjectNames(t *testing.T) {
 	}
 }
 
+// TestSubjectNamesInBase64: a party that is registered so gets the names that others
+// get, in Base64.
+func TestSubjectNamesInBase64(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "sqlite:"+t.TempDir()+"/db", nil)
+	s := w.addUser(1, approves, signum.EC, signum.SIM)
+	names := func(base64 bool) (list []string) {
+		w.putParty(func(p *mssp.Party) { p.SubjectNameBase64 = base64 })
+		for _, ask := range []func(*signum.ProfileRequest){params("certs"), func(r *signum.ProfileRequest) { r.Getters.Certificates = "true" }} {
+			resp, err := w.query(s.MSISDN, ask)
+			if err != nil {
+				t.Fatal(err)
+			}
+			certs := resp.Extension.Certificates
+			if resp.Extension.SSCDs != nil {
+				certs = resp.Extension.SSCDs.SIM.Certificates
+			}
+			for _, c := range certs[0].Chain {
+				list = append(list, c.Subject)
+			}
+		}
+		return list
+	}
+	text, encoded := names(false), names(true)
+	if len(text) != 6 || len(encoded) != len(text) {
+		t.Fatalf("%q, %q", text, encoded)
+	}
+	for i := range text {
+		if got, err := base64.StdEncoding.DecodeString(encoded[i]); err != nil || string(got) != text[i] {
+			t.Errorf("%q, want Base64 of %q", encoded[i], text[i])
+		}
+	}
+}
+
 // TestCertificateStates: a certificate that cannot sign now is INACTIVE.
 func TestCertificateStates(t *testing.T) {
 	t.Parallel()
@@ -197,7 +232,7 @@ func TestCertificateStates(t *testing.T) {
 		add  int
 		want signum.DeviceState
 	}{{"now", 0, signum.DeviceActive}, {"in ten years", 10, signum.DeviceInactive}} {
-		certs, err := w.certificates(&d, w.clock.Now().AddDate(at.add, 0, 0))
+		certs, err := w.certificates(new(mssp.Party), &d, w.clock.Now().AddDate(at.add, 0, 0))
 		if err != nil || certs[0].State != at.want {
 			t.Errorf("%s: %+v, %v", at.when, certs, err)
 		}
