@@ -3,6 +3,7 @@ package edge
 import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // noteRequest completes the event with what the request says.
@@ -43,7 +44,7 @@ func (h *handler) fault(x *exchange) *signum.Fault {
 	if f == nil {
 		f = internalError(h.Events.Fail(x.Event, x.err))
 	}
-	x.Code, x.Detail = f.Code, f.Detail
+	x.Code, x.Detail, x.Note = f.Code, f.Detail, mssp.NoteOf(x.err)
 	return f
 }
 

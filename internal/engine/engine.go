@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
-	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/password"
 	"github.com/signum-mssp/signum/internal/policy"
@@ -123,8 +122,8 @@ func (e *Engine) now() time.Time { return e.cfg.Clock.Now().Truncate(time.Micros
 // time of a refusal must not tell.
 const refusalTime = 5 * time.Millisecond
 
-// party authenticates the caller of a message. Only the log tells an unknown
-// party from a wrong certificate.
+// party authenticates the caller of a message. Only the note of a refusal, for the
+// log, tells an unknown party from a wrong certificate.
 func (e *Engine) party(ctx context.Context, c *mssp.Caller, h *signum.Header) (*mssp.Party, error) {
 	start := time.Now()
 	p, err := e.cfg.Store.Party(ctx, h.AP.ID)
@@ -135,15 +134,13 @@ func (e *Engine) party(ctx context.Context, c *mssp.Caller, h *signum.Header) (*
 		p = nil
 	}
 	err = policy.Authenticate(p, *c)
-	problem := problem(p, c)
 	if err == nil && p.PasswordHash != "" {
 		// Last, because only the party's own clients may cause the computation.
 		if perr := e.passwords.Check(p.ID, p.PasswordHash, h.AP.Password, e.now()); perr != nil {
-			err, problem = policy.BadCredentials(), perr.Error()
+			err = policy.BadCredentials("AP_PWD: " + perr.Error())
 		}
 	}
 	if err != nil {
-		e.cfg.Logger.WarnContext(ctx, "party refused", "ap_id", event.Clip(h.AP.ID), "known", p != nil, "problem", problem)
 		select {
 		case <-time.After(refusalTime - time.Since(start)):
 		case <-ctx.Done():
@@ -179,14 +176,6 @@ func (e *Engine) subscriber(ctx context.Context, p *mssp.Party, msisdn string) (
 		return nil, fmt.Errorf("reading subscriber: %w", err)
 	}
 	return s, nil
-}
-
-// problem says why a caller is not the party, as far as its connection tells.
-func problem(p *mssp.Party, c *mssp.Caller) string {
-	if c.Problem == "" && p != nil && !p.Limits.Calls(c.Addr) {
-		return "the party must not call from " + c.Addr.String()
-	}
-	return c.Problem
 }
 
 // responseHeader repeats the party's part of the header and adds the

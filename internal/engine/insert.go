@@ -33,7 +33,7 @@ func (e *Engine) insert(ctx context.Context, o order) error {
 		}
 		err = e.insertAfter(ctx, o, busy.TransID)
 	}
-	return signum.NewFault(signum.PBSignatureProcess)
+	return mssp.Noted(signum.NewFault(signum.PBSignatureProcess), "requests of others came first %d times in a row", rounds)
 }
 
 // insertAfter deals with the transaction that blocks the insert, and inserts again if
@@ -60,7 +60,7 @@ func (e *Engine) insertAfter(ctx context.Context, o order, id string) error {
 			return err
 		}
 	}
-	return signum.NewFault(signum.PBSignatureProcess)
+	return mssp.Noted(signum.NewFault(signum.PBSignatureProcess), "the phone is busy with transaction %s of %.100q", old.ID, old.APID)
 }
 
 // replace ends the open transaction and inserts the newer one, both at once: in

@@ -15,7 +15,7 @@ import (
 // subscriber: passwords are for users who have no method at all.
 func (e *Engine) completeOTP(t *mssp.Transaction, p *mssp.Party, c *policy.Content, f policy.Fields) error {
 	if e.cfg.Texts == nil {
-		return signum.NewFault(signum.UnsupportedProfile)
+		return mssp.Noted(signum.NewFault(signum.UnsupportedProfile), "the node has no sender of text messages")
 	}
 	if err := policy.LegalMSISDN(f.MSISDN); err != nil {
 		return err

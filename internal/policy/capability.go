@@ -79,7 +79,8 @@ func capable(a *Ask) error {
 	for _, d := range c.Devices {
 		revoked, err := certified(d, a.Now)
 		if revoked {
-			err = signum.NewFault(signum.NoKeyFound) // activating the SIM again helps
+			// Activating the SIM again helps.
+			err = mssp.Noted(signum.NewFault(signum.NoKeyFound), "the certificate of %s is revoked", named(d))
 		}
 		if err == nil {
 			return nil

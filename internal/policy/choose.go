@@ -46,7 +46,7 @@ func Choose(a *Ask) (Choice, error) {
 // returns why: 105, 403, 404, 402, 422 or 501.
 func Candidates(s *mssp.Subscriber, m signum.Method, now time.Time) ([]*mssp.Device, error) {
 	if s.State != mssp.SubscriberActive {
-		return nil, signum.NewFault(signum.CardBlocked)
+		return nil, suspended()
 	}
 	able, revoked, err := candidates(devices(s, m, signum.DeviceActive), now)
 	if revoked != nil {
@@ -64,7 +64,7 @@ func candidates(active []*mssp.Device, now time.Time) (able []*mssp.Device, revo
 		off, err := certified(d, now)
 		switch f := signum.AsFault(err); {
 		case d.PINBlocked:
-			why[0] = signum.NewFault(signum.PINBlocked)
+			why[0] = blocked(d)
 		case f != nil && f.Code == signum.NoCertFound:
 			why[1] = err
 		case err != nil:
@@ -75,7 +75,7 @@ func candidates(active []*mssp.Device, now time.Time) (able []*mssp.Device, revo
 			able = append(able, d)
 		}
 	}
-	why[3] = signum.NewFault(signum.UnknownClient)
+	why[3] = mssp.Noted(signum.NewFault(signum.UnknownClient), "no device of the method is active")
 	switch {
 	case len(able) > 0:
 		return able, nil, nil
@@ -90,17 +90,17 @@ func candidates(active []*mssp.Device, now time.Time) (able []*mssp.Device, revo
 func meant(a *Ask) (Choice, error) {
 	s, p := a.Subscriber, a.Party
 	if s == nil {
-		return Choice{}, signum.NewFault(signum.UnknownClient)
+		return Choice{}, noAccount()
 	}
 	if s.State != mssp.SubscriberActive {
-		return Choice{}, signum.NewFault(signum.CardBlocked)
+		return Choice{}, suspended()
 	}
 	profile, inactive := mssp.ProfileOf(a.Profile), ActivatableSIM(p, s)
 	if !hasActive(p, s) && (inactive == nil || !profile.Admits(inactive.Method)) {
 		return Choice{}, errNothingActive(profile, s)
 	}
 	if profile == nil || a.Approval && !approvals(profile) {
-		return Choice{}, signum.NewFault(signum.UnsupportedProfile)
+		return Choice{}, mssp.Noted(signum.NewFault(signum.UnsupportedProfile), "the profile is unknown, or admits a device that cannot show a transaction approval: %.100q", a.Profile)
 	}
 	for _, m := range profile.Methods {
 		var able []*mssp.Device
@@ -118,7 +118,7 @@ func meant(a *Ask) (Choice, error) {
 			return Choice{Devices: []*mssp.Device{inactive}, Activate: k}, nil
 		}
 	}
-	return Choice{}, signum.NewFault(signum.UnsupportedProfile)
+	return Choice{}, mssp.Noted(signum.NewFault(signum.UnsupportedProfile), "no device can do what %.100q and the services ask for: %s", a.Profile, states(s))
 }
 
 // hasActive reports whether the subscriber has an active device that the party
@@ -138,10 +138,10 @@ func hasActive(p *mssp.Party, s *mssp.Subscriber) bool {
 func errNothingActive(profile *mssp.ProfileSpec, s *mssp.Subscriber) error {
 	for _, m := range mssp.Methods {
 		if m.Activated && profile.Admits(m.Method) && device(s, m.Method, signum.DeviceRegistered) != nil {
-			return signum.NewFault(signum.NoKeyFound)
+			return mssp.Noted(signum.NewFault(signum.NoKeyFound), "the party has no auto activation, and nothing is active that it may know of: %s", states(s))
 		}
 	}
-	return signum.NewFault(signum.UnknownClient)
+	return mssp.Noted(signum.NewFault(signum.UnknownClient), "nothing is active that the party may know of: %s", states(s))
 }
 
 // approvals reports whether every method of the profile can show a transaction
@@ -234,11 +234,11 @@ func certified(d *mssp.Device, now time.Time) (revoked bool, err error) {
 	c := d.Certificate
 	switch {
 	case c == nil || c.State == mssp.CertificateIntended:
-		return false, signum.NewFault(signum.NoKeyFound)
+		return false, mssp.Noted(signum.NewFault(signum.NoKeyFound), "%s has no certificate: issuing it did not end", named(d))
 	case c.State != mssp.CertificateGood: // revoked, or a state that a newer version knows
 		return true, nil
 	case !now.Before(c.NotAfter):
-		return false, signum.NewFault(signum.NoCertFound)
+		return false, mssp.Noted(signum.NewFault(signum.NoCertFound), "the certificate of %s expired at %s", named(d), signum.FormatInstant(c.NotAfter))
 	}
 	return false, nil
 }

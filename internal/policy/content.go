@@ -55,11 +55,18 @@ func SignatureContent(p *mssp.Party, r *signum.SignatureRequest, async bool) (Co
 }
 
 func authorised(p *mssp.Party, sent, profile string) error {
-	spec := mssp.ProfileOf(profile)
-	if spec == nil || !p.Authorised(sent) || spec.Located && !p.Subscribed(signum.ServiceGeofencing) {
-		return signum.NewFault(signum.UnsupportedProfile)
+	why := ""
+	switch spec := mssp.ProfileOf(profile); {
+	case spec == nil:
+		why = "unknown profile"
+	case !p.Authorised(sent):
+		why = "the party is not authorised for the profile"
+	case spec.Located && !p.Subscribed(signum.ServiceGeofencing):
+		why = "the party has not subscribed to geofencing, which the profile needs"
+	default:
+		return nil
 	}
-	return nil
+	return mssp.Noted(signum.NewFault(signum.UnsupportedProfile), "%s: %.100q", why, sent)
 }
 
 // displayed checks what the phone is to show: nothing else than what it signs.
@@ -98,13 +105,30 @@ func text(d *signum.DataToBeSigned, prefix string) error {
 	if err := visible.Check(d.Data); err != nil {
 		return wrong("DataToBeSigned has %v", err)
 	}
-	if !strings.HasPrefix(d.Data, prefix) {
-		return signum.NewFault(signum.InappropriateData)
+	if err := prefixed(d.Data, prefix); err != nil {
+		return err
 	}
-	if ok, _, _ := signum.TextFits(d.Data); !ok {
-		return signum.NewFault(signum.WrongDataLength)
+	if ok, length, limit := signum.TextFits(d.Data); !ok {
+		return mssp.Noted(signum.NewFault(signum.WrongDataLength), "the length of the text is %d, the limit %d", length, limit)
 	}
 	return nil
+}
+
+// prefixed checks how a text begins. The note does not repeat the text, which is the
+// user's business.
+func prefixed(text, prefix string) error {
+	if strings.HasPrefix(text, prefix) {
+		return nil
+	}
+	same, want := 0, []rune(prefix)
+	for _, r := range text {
+		if same == len(want) || r != want[same] {
+			break
+		}
+		same++
+	}
+	return mssp.Noted(signum.NewFault(signum.InappropriateData),
+		"the text must begin with %.100q, but only the first %d of these %d characters agree", prefix, same, len(want))
 }
 
 // approval reads a transaction approval. Some clients escape the payload once
@@ -124,8 +148,8 @@ func (c *Content) approval(p *mssp.Party, d *signum.DataToBeSigned) error {
 	if err := approvalVisible(t); err != nil {
 		return err
 	}
-	if !strings.HasPrefix(t.Rows[0].Value, p.DTBDPrefix) {
-		return signum.NewFault(signum.InappropriateData)
+	if err := prefixed(t.Rows[0].Value, p.DTBDPrefix); err != nil {
+		return err
 	}
 	if !t.Fits() {
 		return signum.NewFault(signum.WrongDataLength)

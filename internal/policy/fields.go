@@ -36,16 +36,25 @@ type Fields struct {
 // where it calls from; p is nil
 // if there is no such party. AP_PWD is checked afterwards.
 func Authenticate(p *mssp.Party, c mssp.Caller) error {
-	if p == nil || c.Problem != "" || !p.HasPin(c.Pin) || !p.Limits.Calls(c.Addr) {
-		return BadCredentials()
+	switch {
+	case p == nil && c.Problem != "":
+		return BadCredentials("unknown AP_ID; " + c.Problem)
+	case p == nil:
+		return BadCredentials("unknown AP_ID")
+	case c.Problem != "":
+		return BadCredentials(c.Problem)
+	case !p.HasPin(c.Pin):
+		return BadCredentials("the client certificate is not pinned to this AP_ID")
+	case !p.Limits.Calls(c.Addr):
+		return BadCredentials("the party must not call from " + c.Addr.String())
 	}
 	return nil
 }
 
 // BadCredentials returns the refusal of a caller who is not the party. All of them
-// look alike, so that they give nothing away.
-func BadCredentials() error {
-	return signum.Faultf(signum.UnauthorizedAccess, signum.DetailCredentials)
+// look alike, so that they give nothing away; only the log tells why.
+func BadCredentials(why string) error {
+	return mssp.Noted(signum.Faultf(signum.UnauthorizedAccess, signum.DetailCredentials), "%s", why)
 }
 
 var versions = map[signum.Operation][]signum.Version{
@@ -59,7 +68,7 @@ func checkVersion(op signum.Operation, v signum.Version) error {
 	if slices.Contains(versions[op], v) {
 		return nil
 	}
-	return signum.NewFault(signum.IncompatibleIface)
+	return mssp.Noted(signum.NewFault(signum.IncompatibleIface), "version %.8q/%.8q", v.Major, v.Minor)
 }
 
 func missing(name string) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/nyaruka/phonenumbers"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // TooMany refuses a request of a party that has used up one of its limits (900),
@@ -23,7 +24,7 @@ func TooMany(wait time.Duration) error {
 func Resting(wait time.Duration) error {
 	f := signum.NewFault(signum.PBSignatureProcess)
 	f.RetryAfter = wait
-	return f
+	return mssp.Noted(f, "the user must not be asked for %s", wait.Round(time.Second))
 }
 
 // Tells reports whether a refusal tells something about a number although its phone

@@ -42,10 +42,10 @@ func ReceiptMessage(p *mssp.Party, m *signum.DataToBeSigned) (mime, message stri
 // the receipt is encrypted and the device is not a SIM with an RSA key.
 func ReceiptDevice(s *mssp.Subscriber, deviceID, mime string, now time.Time) (*mssp.Device, error) {
 	if s == nil {
-		return nil, signum.NewFault(signum.UnknownClient)
+		return nil, noAccount()
 	}
 	if s.State != mssp.SubscriberActive {
-		return nil, signum.NewFault(signum.CardBlocked)
+		return nil, suspended()
 	}
 	var d *mssp.Device
 	for i := range s.Devices {
@@ -54,10 +54,10 @@ func ReceiptDevice(s *mssp.Subscriber, deviceID, mime string, now time.Time) (*m
 		}
 	}
 	if d == nil || d.State != signum.DeviceActive {
-		return nil, signum.NewFault(signum.NoKeyFound)
+		return nil, mssp.Noted(signum.NewFault(signum.NoKeyFound), "device %s, which signed, is not active: %s", deviceID, states(s))
 	}
 	if d.PINBlocked {
-		return nil, signum.NewFault(signum.PINBlocked)
+		return nil, blocked(d)
 	}
 	if _, err := certified(d, now); err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ func services(p *mssp.Party, asked []signum.AdditionalService, async bool) (Serv
 			return out, wrong("Additional service is unknown")
 		}
 		if s.URI != signum.ServiceGeofencing && !p.Subscribed(s.URI) {
-			return out, signum.NewFault(signum.UnauthorizedAccess)
+			return out, mssp.Noted(signum.NewFault(signum.UnauthorizedAccess), "the party has not subscribed to %s", s.URI)
 		}
 		if err := out.add(s, async); err != nil {
 			return out, err

@@ -35,7 +35,7 @@ func TestFault(p *mssp.Party, e164 string) error {
 	}
 	code, err := strconv.Atoi(digits)
 	if err == nil && len(digits) == 3 && p.TestNumbers && slices.Contains(testFaults, signum.Code(code)) {
-		return signum.NewFault(signum.Code(code))
+		return mssp.Noted(signum.NewFault(signum.Code(code)), "the number is the test number of this fault")
 	}
 	return wrong(signum.DetailIllegalMSISDN)
 }
