@@ -47,7 +47,7 @@ func newSandboxCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Run a whole signature service for development, in one process",
-		Long: `Runs a Mobile Signature Service with a party, users, and phones that answer by
+		Long: `Runs a Mobile Signature Service with parties, users, and phones that answer by
 themselves. It needs no network and no installation, and makes real signatures that
 verify against DIR/user-ca.pem.
 
@@ -83,9 +83,9 @@ with a number of their own. Later runs with the directory keep both.
 
 A person can be a user too. "signum user invite NUMBER" prints an activation code for
 the phone page, which turns a browser into an App. With --phones web no App answers by
-itself: users with an App wait for a person, while SIMs still answer. The page
-/phone/sim is the handset of a SIM; while it is open, the person in front of it
-answers. The self-care portal is at /me next to the phone page. Users log in to it
+itself: users with an App wait for a person, and the Apps of an earlier run with the
+directory are removed. SIMs still answer. The page /phone/sim is the handset of a SIM;
+while it is open, the person in front of it answers. The self-care portal is at /me next to the phone page. Users log in to it
 with their phone.
 
 Requests to SIMs travel as in an operator's network: as secured short messages over
@@ -95,8 +95,8 @@ cards that were imported with "signum user import".
 
 Every text of the party ` + sandbox.APID + ` must start with "` + sandbox.DTBDPrefix + `". Two more parties have
 the same certificates: ` + sandbox.OpenAPID + ` needs no prefix and no language, and
-` + sandbox.BasicAPID + ` has few rights; use it to see refusals. The numbers +41000092NNN return the fault NNN; +41700092501 and
-+41700092502 sign.
+` + sandbox.BasicAPID + ` has few rights; use it to see refusals. The numbers
++41000092NNN return the fault NNN; +41700092501 and +41700092502 sign.
 
 Exit codes:
   0  stopped by a signal; with --once: both signatures verified

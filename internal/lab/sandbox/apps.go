@@ -104,18 +104,27 @@ func forgetStrangers(ctx context.Context, records softapp.Store, s mssp.AppStore
 	return nil
 }
 
-// addApp enrols an App that answers by itself, unless the user has one.
+// addApp enrols an App that answers by itself, unless the user has one that is active.
 func (b *Sandbox) addApp(ctx context.Context, msisdn string) error {
-	has := func(i softapp.Info) bool { return i.MSISDN == msisdn }
-	if slices.ContainsFunc(b.SoftApps.List(), has) {
-		return nil
-	}
-	switch s, err := b.Store.Subscriber(ctx, msisdn); {
-	case err != nil:
+	s, err := b.Store.Subscriber(ctx, msisdn)
+	if err != nil {
 		return err
-	case s.State != mssp.SubscriberActive:
+	}
+	if s.State != mssp.SubscriberActive {
 		b.cfg.Logger.Warn("no App for a user whose account is suspended", "msisdn", signum.MaskMSISDN(msisdn))
 		return nil // a later run enrols one
+	}
+	for _, i := range b.SoftApps.List() {
+		active := func(d mssp.Device) bool { return d.ID == i.DeviceID && d.State == signum.DeviceActive }
+		switch {
+		case i.MSISDN != msisdn:
+		case slices.ContainsFunc(s.Devices, active):
+			return nil
+		default: // it was ended, for example when another SIM was activated
+			if err := b.retireApp(ctx, i); err != nil {
+				return err
+			}
+		}
 	}
 	// The App belongs to the account from its beginning, so its owner is not told.
 	b.settingUp.Store(msisdn, true)

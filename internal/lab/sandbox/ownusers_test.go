@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
@@ -212,6 +213,28 @@ func TestWebPhonesAfterSoftwareApps(t *testing.T) {
 	for _, msisdn := range []string{app, sim, blocked, own} {
 		if err := call(t, box, msisdn, signum.ProfileDevice); err != nil {
 			t.Errorf("by itself again, %s: %v", msisdn, err)
+		}
+	}
+}
+
+// A user whose App was ended has an App again after the next start.
+func TestAppAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const msisdn = "+41791000003"
+	box, stop := runUntil(t, Config{Dir: dir})
+	ended := methods(accountOf(t, box, msisdn))[signum.App].ID
+	if err := box.Store.EndDevice(t.Context(), ended, mssp.EndedByUser, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	box = run(t, Config{Dir: dir})
+	if err := call(t, box, msisdn, signum.ProfileDevice); err != nil {
+		t.Error(err)
+	}
+	for _, i := range box.SoftApps.List() {
+		if i.DeviceID == ended {
+			t.Error("the App that was ended is still there")
 		}
 	}
 }
