@@ -33,7 +33,7 @@ fi
 # so that none of them is left to run alone at the end.
 packages=${*:-./...}
 if [ "$packages" = ./... ]; then
-	packages="./internal/web/phonepage ./internal/lab/sandbox ./internal/web/portal ./internal/store ./..."
+	packages="./internal/interop ./internal/web/phonepage ./internal/lab/sandbox ./internal/web/portal ./internal/store ./..."
 fi
 
 # The race detector includes checks of unsafe pointers. In SQLite, which is C

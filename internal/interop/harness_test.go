@@ -160,14 +160,23 @@ func instructions(t testing.TB, name string) string {
 // run runs a program in the workshop and returns its standard output.
 func (w *workshop) run(program string, args ...string) []byte {
 	w.t.Helper()
+	out, err := w.try(program, args...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out
+}
+
+// try is run for a program that may fail. The error has everything that it wrote.
+func (w *workshop) try(program string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(w.t.Context(), program, args...)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = w.dir, append(os.Environ(), w.env...), 5*time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		w.t.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, &stdout, &stderr)
+		return nil, fmt.Errorf("%s %s: %w\n%s%s", program, strings.Join(args, " "), err, &stdout, &stderr)
 	}
-	return stdout.Bytes()
+	return stdout.Bytes(), nil
 }
 
 // folder returns the files of a folder of testdata that say what to fetch.
