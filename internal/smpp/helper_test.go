@@ -64,6 +64,13 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return near, nil
 }
 
+// set refuses connections, or no longer.
+func (p *pipes) set(refuse bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refuse = refuse
+}
+
 func (p *pipes) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 )
 
 // Sessions counts the sessions of a client by what they may do.
@@ -70,6 +71,16 @@ type presence struct {
 
 	mu  sync.Mutex
 	now Sessions
+	// Since when nothing can be sent, and since when not both sent and received; zero:
+	// it can, or Run was not called.
+	mute, deaf time.Time
+}
+
+// watch begins to count the time without sessions.
+func (p *presence) watch() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mute, p.deaf = time.Now(), time.Now()
 }
 
 func (p *presence) sessions() Sessions {
@@ -82,6 +93,8 @@ func (p *presence) add(mode CommandID, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now.add(mode, n)
+	since(&p.mute, p.now.Submit() == 0)
+	since(&p.deaf, !p.now.BothWays())
 	if p.changed != nil {
 		p.changed(p.now) // with the lock held: the counts arrive in their order
 	}
@@ -89,6 +102,33 @@ func (p *presence) add(mode CommandID, n int) {
 
 // Logger returns the logger of the client, which names the SMSC.
 func (c *Client) Logger() *slog.Logger { return c.log }
+
+// since sets when something began, and clears it when it is over.
+func since(at *time.Time, is bool) {
+	switch {
+	case !is:
+		*at = time.Time{}
+	case at.IsZero():
+		*at = time.Now()
+	}
+}
+
+// Unbound returns for how long there has been no session to send by, or, if answers are
+// needed, none to send and receive by; 0 if there is one. Before the first bind it
+// counts from Run on.
+func (c *Client) Unbound(answers bool) time.Duration {
+	p := &c.present
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.mute
+	if answers {
+		at = p.deaf
+	}
+	if at.IsZero() {
+		return 0
+	}
+	return time.Since(at)
+}
 
 // Wanted returns the sessions that the client keeps.
 func (c *Client) Wanted() Sessions { return c.cfg.Sessions }

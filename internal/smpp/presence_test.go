@@ -157,3 +157,42 @@ func TestSessionsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// How long there has been no session: from Run on before the first bind, and from the
+// end of the last session on; for each direction by itself.
+func TestUnbound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := newPipes()
+		net.refuse = true
+		p := newPairOn(t, net, ClientConfig{Sessions: Sessions{Transmitters: 1, Receivers: 1}, MinBackoff: time.Second, MaxBackoff: time.Second}, ServerConfig{})
+		defer p.close()
+		check := func(send, both time.Duration) {
+			t.Helper()
+			if s, b := p.client.Unbound(false), p.client.Unbound(true); s != send || b != both {
+				t.Errorf("unbound for %v, for both directions for %v; want %v, %v", s, b, send, both)
+			}
+		}
+		synctest.Wait()
+		time.Sleep(3 * time.Second)
+		check(3*time.Second, 3*time.Second)
+		net.set(false)
+		for p.client.Bound() != 2 {
+			time.Sleep(100 * time.Millisecond)
+		}
+		check(0, 0)
+		time.Sleep(time.Minute)
+		net.set(true)
+		for _, s := range p.server.Sessions() {
+			if s.Receives() {
+				s.Close()
+			}
+		}
+		time.Sleep(2 * time.Second)
+		check(0, 2*time.Second)
+		for _, s := range p.server.Sessions() {
+			s.Close()
+		}
+		time.Sleep(2 * time.Second)
+		check(2*time.Second, 4*time.Second)
+	})
+}

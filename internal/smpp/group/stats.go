@@ -1,6 +1,10 @@
 package group
 
-import "github.com/signum-mssp/signum/internal/smpp"
+import (
+	"time"
+
+	"github.com/signum-mssp/signum/internal/smpp"
+)
 
 // Stats are what an SMSC has done since the start, and its sessions now.
 type Stats struct {
@@ -36,4 +40,13 @@ func (g *Group) Bound() int {
 		n += m.client.Bound()
 	}
 	return n
+}
+
+// Unbound returns for how long no SMSC has had a session; see smpp.Client.Unbound.
+func (g *Group) Unbound(answers bool) time.Duration {
+	least := g.members[0].client.Unbound(answers)
+	for _, m := range g.members[1:] {
+		least = min(least, m.client.Unbound(answers))
+	}
+	return least
 }
