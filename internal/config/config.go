@@ -128,6 +128,9 @@ type SIM struct {
 	MasterKey     Secret `yaml:"master_key"`
 	MasterKeyFile string `yaml:"master_key_file"`
 	Retry         Retry  `yaml:"retry"`
+	// UnboundLimit is how long all SMSCs may be without a session before new requests
+	// and texts end with 209 at once.
+	UnboundLimit time.Duration `yaml:"unbound_limit"`
 	// CardProfiles are kinds of cards that are reached in different ways.
 	CardProfiles []CardProfile `yaml:"card_profiles"`
 }
@@ -257,6 +260,7 @@ func Default() Config {
 		},
 		CA: CA{Profile: ProfileECDSA, RootName: "Signum Root CA", IssuingName: "Signum Issuing CA", Organization: "Signum"},
 		SIM: SIM{
+			UnboundLimit: 10 * time.Second,
 			Retry: Retry{
 				Attempts: 8, Absent: 4, Backoff: time.Second, MaxBackoff: 8 * time.Second,
 				Silence: 8 * time.Second, Patience: 30 * time.Second, Margin: time.Second,

@@ -206,6 +206,7 @@ func (s SIM) check(l *problems) {
 	l.positive("sim.retry.silence", r.Silence)
 	l.positive("sim.retry.patience", r.Patience)
 	l.positive("sim.retry.margin", r.Margin)
+	l.positive("sim.unbound_limit", s.UnboundLimit)
 	if r.MaxBackoff < r.Backoff {
 		l.add("sim.retry.max_backoff", "must be at least sim.retry.backoff, %s", r.Backoff)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"time"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/account"
@@ -35,12 +36,12 @@ func (n *Node) newSIMs(ctx context.Context) error {
 	if n.smscs, err = n.newSMSCs(); err != nil {
 		return err
 	}
-	send := group.Only(noSMSC)
+	send, unbound := group.Only(noSMSC), (func(bool) time.Duration)(nil)
 	if n.smscs != nil {
-		send = n.smscs.Send
+		send, unbound = n.smscs.Send, n.smscs.Unbound
 	}
 	n.SIMs, err = sim.New(sim.Config{
-		Store: n.Store, Keys: n.KeyRing, Send: send, Locator: n.deps.Locator,
+		Store: n.Store, Keys: n.KeyRing, Send: send, Unbound: unbound, UnboundLimit: c.UnboundLimit, Locator: n.deps.Locator,
 		// Without an SMSC there may be no number, and nothing is sent.
 		ServiceAddress: smpp.Address{TON: smpp.TONInternational, NPI: smpp.NPIISDN, Addr: cmp.Or(c.ServiceNumber, "0")},
 		Retry:          sim.Retry(c.Retry), Profiles: profilesOf(c.CardProfiles),

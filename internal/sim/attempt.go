@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,10 @@ const (
 	pidDownload  = 0x7F // (U)SIM data download
 	dcsDownload  = 0xF6 // 8-bit, class 2: to the card
 	wantReceipt  = 1
+
+	// Before the request is given up, so that the receipt of a message that expired comes
+	// in time: it says that the phone was never reached.
+	wayBackOfReceipt = 2 * time.Second
 )
 
 // errGone ends an attempt whose request has ended.
@@ -194,21 +199,28 @@ func (c *Channel) ready(q *request, run int, counter uint64) bool {
 		return false
 	}
 	q.flags &^= proved
-	q.attempts.counters = append(q.attempts.counters, counter)
-	q.attempts.messages = q.attempts.messages[:0]
+	q.attempts.begin(counter)
 	return true
 }
 
+// submitted notes the id that the SMSC gave a message. Its receipt may have come before.
 func (c *Channel) submitted(q *request, run int, id messageID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if q.attempts.run == run && id.id != "" {
-		q.attempts.messages = append(q.attempts.messages, id)
+	a := &q.attempts
+	if a.run != run || id.id == "" {
+		return
+	}
+	a.messages = append(a.messages, id)
+	for _, r := range a.early {
+		if slices.ContainsFunc(r.ids, func(other messageID) bool { return id.like(other) != unlike }) {
+			q.learn(r.State, true)
+		}
 	}
 }
 
 func (c *Channel) submission(style *group.Style, p *Profile, q *request, ud []byte) *smpp.SubmitSM {
-	validity := style.Validity(q.Expires.Sub(c.now()))
+	validity := style.Validity(max(q.giveUpAt.Sub(c.now())-wayBackOfReceipt, time.Second))
 	if p.MaxValidity > 0 {
 		validity = min(validity, p.MaxValidity)
 	}
@@ -275,8 +287,10 @@ func (c *Channel) settle(q *request, run int, err error) {
 	var final fatal
 	switch {
 	case err == nil:
-		q.attempts.absent = 0
-		if q.next.IsZero() { // otherwise the card answered before the SMSC did
+		q.attempts.absent, q.attempts.early = 0, nil
+		if q.attempts.lost && !q.flags.has(asked|reached) {
+			c.lost(q, now)
+		} else if q.next.IsZero() { // otherwise the card answered before the SMSC did
 			c.schedule(q, now.Add(c.silence(q)))
 		} else {
 			c.arm(q)
@@ -284,7 +298,7 @@ func (c *Channel) settle(q *request, run int, err error) {
 	case errors.As(err, &final) || permanent(err) || c.absent(q, err):
 		c.log.Warn("SIM not reached", "trans_id", q.TransID, "msisdn", signum.MaskMSISDN(q.MSISDN), "attempt", q.attempts.count, "err", err)
 		c.trace.note(q.MSISDN, q.TransID, now, "cannot be reached: "+err.Error())
-		if !q.flags.has(asked | reached) {
+		if !q.flags.has(asked | reached | delivered) {
 			c.answerFault(q, q.lastFault())
 			return
 		}

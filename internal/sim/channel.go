@@ -38,9 +38,13 @@ type Locator func(ctx context.Context, msisdn string) (*mssp.Location, error)
 // Config configures a Channel. Store, Keys, Send and ServiceAddress must be set; zero
 // values of the others mean the defaults.
 type Config struct {
-	Store          Store
-	Keys           CardKeys
-	Send           group.Sender       // hands messages to the SMSCs
+	Store Store
+	Keys  CardKeys
+	Send  group.Sender // hands messages to the SMSCs
+	// Unbound returns for how long there has been no session with an SMSC; if answers are
+	// needed, none in both directions. Nil: there always is one.
+	Unbound        func(answers bool) time.Duration
+	UnboundLimit   time.Duration      // after it, new requests and texts are refused; 0: 10 s
 	ServiceAddress smpp.Address       // sender of requests, to which cards answer
 	TextSource     smpp.Address       // of text messages: a number, or a name (TON 5); empty: ServiceAddress
 	Profiles       map[string]Profile // of cards, by name; mssp.DefaultProfile is for those that name none
@@ -84,6 +88,7 @@ func (c Config) withDefaults() Config {
 	c.Capacity = cmp.Or(c.Capacity, 50_000)
 	c.SubmitTimeout = cmp.Or(c.SubmitTimeout, 30*time.Second)
 	c.TextTimeout = cmp.Or(c.TextTimeout, 10*time.Second)
+	c.UnboundLimit = cmp.Or(c.UnboundLimit, 10*time.Second)
 	c.LocateTimeout = cmp.Or(c.LocateTimeout, 3*time.Second)
 	c.ReplyLifetime = cmp.Or(c.ReplyLifetime, 60*time.Second)
 	c.ReplyParts = cmp.Or(c.ReplyParts, 16)
@@ -202,10 +207,25 @@ func (c *Channel) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	return fmt.Errorf("sim: %w", err)
 }
 
+// bound returns mssp.ErrUnreachable if no SMSC has had a session for too long. What waits
+// already is not affected: a session may come back in its time.
+func (c *Channel) bound(answers bool) error {
+	if c.cfg.Unbound == nil {
+		return nil
+	}
+	if d := c.cfg.Unbound(answers); d >= c.cfg.UnboundLimit {
+		return unreachable(fmt.Errorf("no SMSC has been bound for %s", d.Round(time.Second)))
+	}
+	return nil
+}
+
 // queue checks a request and queues it for sending.
 func (c *Channel) queue(ctx context.Context, r *mssp.DeviceRequest) error {
 	if !c.now().Before(r.Expires) {
 		return nil // the engine ends it
+	}
+	if err := c.bound(true); err != nil {
+		return err
 	}
 	card, err := c.cardFor(ctx, r)
 	if err != nil {

@@ -33,7 +33,7 @@ func (c *Channel) Deliver(ctx context.Context, smsc string, d *smpp.DeliverSM, e
 	in := &arrival{smsc: smsc, msisdn: numberOf(d.Source), at: c.now(), event: e}
 	e.MSISDN = event.Clip(in.msisdn)
 	var st smpp.Status
-	if d.IsReceipt() {
+	if d.IsReceipt() || c.undeclared(in, d) {
 		st = c.receipt(in, d)
 	} else {
 		st = c.message(ctx, in, d)

@@ -27,6 +27,7 @@ const (
 	reasonReplayed   = "replayed"   // its counter was used before
 	reasonLate       = "late"       // nothing waits for it any longer
 	reasonUnmatched  = "unmatched"  // about a message that is not waited for
+	reasonEarly      = "early"      // a receipt that came before the response to its message
 	reasonNoEffect   = "no_effect"  // nothing new
 	reasonIncomplete = "incomplete" // other parts of the message are missing
 	reasonLocating   = "locating"   // to be delivered again when the phone is located

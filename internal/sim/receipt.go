@@ -1,58 +1,150 @@
 package sim
 
 import (
-	"slices"
+	"time"
 
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
-// receipt handles a delivery receipt: what became of a message that the SMSC had
-// taken. Most SMSCs answer a submit_sm in transaction mode when they already know
-// that, and send no receipt.
+// maxEarly is how many receipts are kept that came before the response to their message.
+const maxEarly = 8
+
+// receiptOf is what a delivery receipt says: what became of a message that the SMSC had
+// taken. Most SMSCs answer a submit_sm in transaction mode when they already know that,
+// and send no receipt.
+type receiptOf struct {
+	*smpp.Receipt
+	ids []messageID // of the message; an SMSC may give two
+}
+
+func (in *arrival) receipt(d *smpp.DeliverSM) (receiptOf, error) {
+	r, err := smpp.ParseReceipt(d)
+	if err != nil {
+		return receiptOf{}, err
+	}
+	known := receiptOf{r, []messageID{{in.smsc, r.MessageID}}}
+	if r.OtherID != "" {
+		known.ids = append(known.ids, messageID{in.smsc, r.OtherID})
+	}
+	return known, nil
+}
+
+// undeclared reports whether a message is a receipt that does not say so: it looks like
+// one, and there is a message that it is about.
+func (c *Channel) undeclared(in *arrival, d *smpp.DeliverSM) bool {
+	if !d.MayBeReceipt() {
+		return false
+	}
+	r, err := in.receipt(d)
+	if err != nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q, _ := c.table.submitted(in.phones(d), r)
+	return q != nil || len(c.table.sending(in.phones(d))) > 0
+}
+
+// phones are the numbers that a receipt may be about: as a rule, the phone is its
+// source, as if the phone had sent it; some SMSCs keep the direction of the message.
+func (in *arrival) phones(d *smpp.DeliverSM) []string { return []string{in.msisdn, numberOf(d.Dest)} }
+
 func (c *Channel) receipt(in *arrival, d *smpp.DeliverSM) smpp.Status {
 	in.event.Op = opReceipt
 	c.n.receipts.Add(1)
-	r, err := smpp.ParseReceipt(d)
+	r, err := in.receipt(d)
 	if err != nil {
 		return c.drop(in, &c.n.ignored, reasonMalformed, err.Error())
 	}
-	failed := undelivered(r.State)
-	if failed {
+	if r.State.Failed() {
 		c.n.undelivered.Add(1)
 	}
 	in.event.Note = r.State.String()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	q := c.table.submitted(in.msisdn, messageID{in.smsc, r.MessageID})
+	q, last := c.table.submitted(in.phones(d), r)
 	if q == nil {
 		in.event.Reason = reasonUnmatched // a text message, or a request that has ended
+		for _, q := range c.table.sending(in.phones(d)) {
+			if len(q.attempts.early) < maxEarly {
+				q.attempts.early = append(q.attempts.early, r)
+				in.event.Reason = reasonEarly
+			}
+		}
 		return smpp.StatusOK
 	}
 	in.event.TransID, in.event.Reason = q.TransID, reasonNoEffect
-	c.trace.add(in.msisdn, receiptExchange(in, q.TransID, d, r))
-	if failed && q.state == waiting && !q.flags.has(asked|reached) && q.flags.has(submitted) {
+	c.trace.add(in.msisdn, receiptExchange(in, q.TransID, d, r.Receipt))
+	if q.learn(r.State, last) && q.state == waiting && q.flags.has(submitted) {
 		in.event.Reason = ""
-		q.flags &^= submitted
-		c.schedule(q, in.at.Add(q.retry.pause(q.attempts.count)))
+		c.lost(q, in.at)
 	}
 	return smpp.StatusOK
 }
 
-// undelivered reports whether a message in this state will not reach the phone.
-func undelivered(s smpp.State) bool {
-	switch s {
-	case smpp.StateExpired, smpp.StateDeleted, smpp.StateUndeliverable, smpp.StateRejected:
-		return true
+// learn notes what a receipt says about a message of a request, which may belong to its
+// last attempt. It reports whether that attempt is lost.
+func (q *request) learn(s smpp.State, last bool) (lost bool) {
+	switch {
+	case s == smpp.StateDelivered:
+		q.flags |= delivered
+	case !last:
+	case s.Failed():
+		q.attempts.lost = true
+	case s.Intermediate():
+		q.attempts.enroute = true
 	}
-	return false
+	return q.attempts.lost && last && !q.flags.has(asked|reached)
 }
 
-// submitted returns the request whose last attempt had this message id.
-func (t *table) submitted(msisdn string, id messageID) *request {
-	for _, q := range t.byMSISDN[msisdn] {
-		if slices.Contains(q.attempts.messages, id) {
-			return q
+// lost repeats a request whose last attempt will not reach the phone. Channel.mu is
+// held.
+func (c *Channel) lost(q *request, now time.Time) {
+	q.flags &^= submitted
+	c.schedule(q, now.Add(q.retry.pause(q.attempts.count)))
+}
+
+// submitted returns the request that a receipt is about, and whether it is about the
+// last attempt. If an id fits several messages only when it is read in another way than
+// it is written, it fits none.
+func (t *table) submitted(phones []string, r receiptOf) (found *request, last bool) {
+	best := unlike
+	var unsure bool
+	consider := func(q *request, of []messageID, isLast bool) {
+		for _, id := range of {
+			how := unlike
+			for _, other := range r.ids {
+				how = max(how, id.like(other))
+			}
+			switch {
+			case how == unlike || how < best:
+			case how > best:
+				best, found, last, unsure = how, q, isLast, false
+			case q != found || isLast != last:
+				unsure = true
+			}
 		}
 	}
-	return nil
+	for _, phone := range phones {
+		for _, q := range t.byMSISDN[phone] {
+			consider(q, q.attempts.messages, true)
+			consider(q, q.attempts.past, false)
+		}
+	}
+	if unsure {
+		return nil, false
+	}
+	return found, last
+}
+
+// sending are the requests to phones whose last message may have no response yet.
+func (t *table) sending(phones []string) (list []*request) {
+	for _, phone := range phones {
+		for _, q := range t.byMSISDN[phone] {
+			if q.state == sending {
+				list = append(list, q)
+			}
+		}
+	}
+	return list
 }

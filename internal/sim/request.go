@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/signum-mssp/signum"
@@ -46,11 +47,12 @@ type attempts struct {
 	counters []uint64     // of the packets, in order
 	refused  uint64       // bit i: the card refused packet i in a secured proof
 	messages []messageID  // of the last attempt's short messages
+	past     []messageID  // of earlier ones
+	early    []receiptOf  // that came while the last attempt was sent, about ids not known yet
+	lost     bool         // a receipt says that the last attempt will not reach the phone
+	enroute  bool         // a receipt says that it has not reached it yet
 	por      scp80.Status // the last error in a proof of receipt; scp80.OK: none
 }
-
-// messageID is the id that an SMSC gave a message: another SMSC may use it too.
-type messageID struct{ smsc, id string }
 
 // reset prepares for the next step.
 func (a *attempts) reset() {
@@ -64,6 +66,18 @@ func (a *attempts) spare() {
 	if n := len(a.counters); n > 0 {
 		a.counters = a.counters[:n-1]
 	}
+}
+
+const maxPast = 64 // ids of earlier attempts that are remembered
+
+// begin prepares for the messages of another attempt.
+func (a *attempts) begin(counter uint64) {
+	a.counters = append(a.counters, counter)
+	a.past = append(a.past, a.messages...)
+	if n := len(a.past); n > maxPast {
+		a.past = slices.Delete(a.past, 0, n-maxPast)
+	}
+	a.messages, a.early, a.lost, a.enroute = a.messages[:0], nil, false, false
 }
 
 // last reports whether packet i is the last one so far.
@@ -107,8 +121,14 @@ func (q *request) fault() *signum.Fault {
 		return nil
 	case q.attempts.por == scp80.TARUnknown: // the card has no such applet
 		return signum.NewFault(signum.UnknownClient)
-	case q.attempts.por != scp80.OK || !q.flags.has(submitted):
+	case q.attempts.por != scp80.OK:
 		return signum.NewFault(q.lastFault())
+	case q.flags.has(delivered):
+		return nil
+	case !q.flags.has(submitted):
+		return signum.NewFault(q.lastFault())
+	case q.attempts.enroute: // the phone was away all the time
+		return signum.NewFault(signum.OTAError)
 	}
 	return nil
 }

@@ -33,13 +33,14 @@ const (
 	asked     flags = 1 << iota // the card accepted a packet of this step: it is asking its user
 	proved                      // the card accepted the last packet
 	reached                     // the applet answered, no matter what
+	delivered                   // a receipt says that a packet reached the phone
 	submitted                   // the SMSC took the last attempt
 	failed                      // the last attempt failed in the service, not in the network
 	givenUp                     // nothing more is sent; a reply is still taken
 	locating                    // the network is being asked where the phone is
 )
 
-var flagNames = [...]string{"asked", "proved", "reached", "submitted", "failed", "givenUp", "locating"}
+var flagNames = [...]string{"asked", "proved", "reached", "delivered", "submitted", "failed", "givenUp", "locating"}
 
 // has reports whether any of the flags is set.
 func (f flags) has(any flags) bool { return f&any != 0 }

@@ -25,7 +25,12 @@ func (c *Channel) SendText(ctx context.Context, m mssp.TextMessage) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.TextTimeout)
 	defer cancel()
 	ref := c.nextRef()
-	err := c.cfg.Send(ctx, func(r *group.Route) error { return c.sendText(ctx, r, &m, ref) })
+	err := c.bound(false)
+	if err != nil {
+		c.n.textErrors.Add(1)
+		return fmt.Errorf("sim: %w", err)
+	}
+	err = c.cfg.Send(ctx, func(r *group.Route) error { return c.sendText(ctx, r, &m, ref) })
 	if err != nil {
 		c.n.textErrors.Add(1)
 		return fmt.Errorf("sim: %w", err)
