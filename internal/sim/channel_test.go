@@ -97,7 +97,7 @@ func TestSubmission(t *testing.T) {
 		m.ShortMessage = nil
 		want := smpp.SubmitSM{
 			Source: service, Dest: smpp.Address{TON: 1, NPI: 1, Addr: f.msisdn[1:]},
-			ESMClass: 0x42, ProtocolID: 0x7f, DataCoding: 0xf6, RegisteredDelivery: 1, Validity: "000000000120000R",
+			ESMClass: 0x42, ProtocolID: 0x7f, DataCoding: 0xf6, RegisteredDelivery: 1, Validity: "000000000117000R",
 		}
 		if !equal(m, want) {
 			t.Errorf("%+v\nwant %+v", m, want)

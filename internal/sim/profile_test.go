@@ -43,9 +43,9 @@ func TestProfile(t *testing.T) {
 		want    smpp.SubmitSM
 	}{
 		{"contactless", profiles["contactless"].TAR, 7, smpp.SubmitSM{Source: number, Validity: smpp.RelativeTime(20 * time.Second)}},
-		{"plain", scp80.TAR{}, 0, smpp.SubmitSM{Source: service, Validity: smpp.RelativeTime(time.Minute)}},
-		{"default", scp80.TAR{}, 0, smpp.SubmitSM{Source: service, Validity: smpp.RelativeTime(time.Minute)}},
-		{"", scp80.TAR{}, 0, smpp.SubmitSM{Source: service, Validity: smpp.RelativeTime(time.Minute)}},
+		{"plain", scp80.TAR{}, 0, smpp.SubmitSM{Source: service, Validity: smpp.RelativeTime(57 * time.Second)}},
+		{"default", scp80.TAR{}, 0, smpp.SubmitSM{Source: service, Validity: smpp.RelativeTime(57 * time.Second)}},
+		{"", scp80.TAR{}, 0, smpp.SubmitSM{Source: service, Validity: smpp.RelativeTime(57 * time.Second)}},
 	} {
 		t.Run(tt.profile, func(t *testing.T) {
 			run(t, func(w *world) {

@@ -152,7 +152,7 @@ func (c *Client) Run(ctx context.Context) error {
 	if c.started.Swap(true) {
 		return ErrClosed
 	}
-	c.present.watch()
+	c.present.count()
 	var binds sync.WaitGroup
 	for _, l := range c.lines {
 		binds.Go(func() {

@@ -76,8 +76,8 @@ type presence struct {
 	mute, deaf time.Time
 }
 
-// watch begins to count the time without sessions.
-func (p *presence) watch() {
+// count begins to count the time without sessions.
+func (p *presence) count() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mute, p.deaf = time.Now(), time.Now()
