@@ -348,7 +348,7 @@ Ask for a signature over REST and verify it:
   curl -s --cacert server-ca.pem --cert ap.crt --key ap.key -H 'Content-Type: application/json' \
     {{.Info.BaseURL}}/rest/service/sign -d '{"MSS_SignatureReq":{"MajorVersion":"1","MinorVersion":"2",
     "AP_Info":{"AP_ID":"{{.Info.APID}}","AP_TransID":"R'$(date +%s%N)'","Instant":"'$(date -u +%FT%TZ)'"},
-    "MSSP_Info":{"MSSP_ID":{"URI":"http://mid.swisscom.ch/"}},"MessagingMode":"synch","MobileUser":{"MSISDN":"+41791000001"},
+    "MSSP_Info":{"MSSP_ID":{"URI":"http://mid.swisscom.ch/"},"Instant":"'$(date -u +%FT%TZ)'"},"MessagingMode":"synch","MobileUser":{"MSISDN":"+41791000001"},
     "SignatureProfile":"http://mid.swisscom.ch/Any-LoA4","TimeOut":"80",
     "DataToBeSigned":{"MimeType":"text/plain","Encoding":"UTF-8","Data":"{{.Info.DTBDPrefix}}Hello over REST"},
     "AdditionalServices":[{"Description":"http://mss.ficom.fi/TS102204/v1.0.0#userLang","UserLang":{"Value":"en"}}]}}' |

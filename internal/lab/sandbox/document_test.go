@@ -1,13 +1,19 @@
 package sandbox
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/api/contract"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
@@ -48,7 +54,7 @@ func TestDocument(t *testing.T) {
 	t.Parallel()
 	testkit.Needs(t, "bash", "curl", "openssl")
 	const file = "../../../docs/api.md"
-	box := run(t, Config{})
+	box := run(t, Config{Wrap: publicly(t)})
 	var setup string
 	list, ran := blocks(t, file), 0
 	for i, b := range list {
@@ -85,5 +91,32 @@ func runExample(t *testing.T, dir, setup string, b, want block) {
 		if !regexp.MustCompile(strings.Join(parts, ".*?")).Match(out) {
 			t.Errorf("not printed: %s\nbut: %s%s", line, out, errs.String())
 		}
+	}
+}
+
+// publicly checks that each example in JSON is valid under the contract of the public service,
+// too, unless it uses a service that the JSON of that contract does not have.
+func publicly(t *testing.T) func(http.Handler) http.Handler {
+	var seen atomic.Int64
+	t.Cleanup(func() {
+		if n := seen.Load(); n < 15 {
+			t.Errorf("only %d examples in JSON", n)
+		}
+	})
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/rest/") {
+				body, err := io.ReadAll(r.Body)
+				if err == nil && !bytes.Contains(body, []byte(signum.ServiceVerification)) && !bytes.Contains(body, []byte(signum.ServiceValidate)) {
+					seen.Add(1)
+					err = contract.Public(r.URL.Path, body)
+				}
+				if err != nil {
+					t.Errorf("%s: %v in %s", r.URL.Path, err, body)
+				}
+				r.Body = io.NopCloser(bytes.NewReader(body))
+			}
+			next.ServeHTTP(w, r)
+		})
 	}
 }

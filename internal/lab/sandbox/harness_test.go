@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,7 +42,12 @@ func runUntil(t *testing.T, cfg Config) (*Sandbox, func()) {
 		cfg.Addr = "127.0.0.1:0"
 	}
 	giveRSAKey(t, cfg.Dir)
-	cfg.Wrap = newRecorder(t).wrap
+	rec := newRecorder(t)
+	if outer := cfg.Wrap; outer != nil {
+		cfg.Wrap = func(next http.Handler) http.Handler { return outer(rec.wrap(next)) }
+	} else {
+		cfg.Wrap = rec.wrap
+	}
 	box, err := Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
