@@ -46,6 +46,8 @@ type fake struct {
 	skew       time.Duration
 	goodCode   string // the correct `choice`
 	beats      []map[string]any
+	pushKey    string          // for which subscriptions are made
+	pushEnded  map[string]bool // endpoints that the push service does not know any more
 	removed    bool
 	objections []string
 	logos      map[string][]byte
@@ -76,6 +78,7 @@ func newFakeOf(t *testing.T, serviceName string) *fake {
 	f := &fake{
 		t: t, codes: map[string]bool{"K7QZ4MX92T": false}, devices: map[string]*fakeDevice{}, begun: map[string]fakeBegun{},
 		answers: map[string]map[string]any{}, cms: map[string]bool{}, proofs: map[string]bool{}, hidden: map[string]request{},
+		pushKey: b64([]byte("key 1")), pushEnded: map[string]bool{},
 	}
 	mux := http.NewServeMux()
 	page := Handler(Config{ServiceName: serviceName})
@@ -100,6 +103,7 @@ func newFakeOf(t *testing.T, serviceName string) *fake {
 		mux.HandleFunc(path, f.endpoint(h))
 	}
 	mux.HandleFunc("GET /app/v2/inbox", f.serveInbox)
+	mux.HandleFunc("GET /app/v2/push-key", f.endpoint(func(*http.Request, []byte) (any, *fakeError) { return map[string]any{"key": f.pushKey}, nil }))
 	mux.HandleFunc("GET /app/v2/logos/{file}", f.logo)
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
@@ -370,7 +374,11 @@ func (f *fake) heartbeat(d *fakeDevice, _ *http.Request, body []byte) (any, *fak
 	_ = json.Unmarshal(body, &in)
 	f.beats = append(f.beats, in)
 	now := time.Now().Add(f.skew)
-	return map[string]any{"now": now.UnixMilli(), "certificate_expires": now.AddDate(3, 0, 0).UnixMilli(), "blocked": d.tries == 0}, nil
+	answer := map[string]any{"now": now.UnixMilli(), "certificate_expires": now.AddDate(3, 0, 0).UnixMilli(), "blocked": d.tries == 0}
+	if push, _ := in["push"].(map[string]any); push != nil && f.pushEnded[fmt.Sprint(push["endpoint"])] {
+		answer["push_ended"] = map[string]any{"reason": "gone", "at": now.UnixMilli()}
+	}
+	return answer, nil
 }
 
 func (f *fake) open(_ *fakeDevice, _ *http.Request, body []byte) (any, *fakeError) {

@@ -58,7 +58,7 @@ func TestPhone(t *testing.T) {
 		"reload": testReload, "tabs": testTabs, "superseded": testSuperseded, "restart": testRestart, "choice": testChoice,
 		"receipts": testReceipts, "app2app": testApp2App, "enrolment": testEnrolment, "removed": testRemoved, "lost answer": testLostAnswer,
 		"content": testContent, "keyboard": testKeyboard, "languages": testLanguages, "passkey": testPasskey, "settings": testSettings,
-		"location": testLocation, "worker": testWorker, "outdated": testOutdated, "notice": testNotice, "keypad": testKeypad, "offline": testOffline, "large text": testLargeText, "name": testName, "report": testReport, "large requests": testLargeRequests, "party": testParty, "party on a small screen": testPartySmall, "party history": testPartyHistory,
+		"location": testLocation, "worker": testWorker, "notifications": testNotifications, "notifications end": testNotificationsEnd, "outdated": testOutdated, "notice": testNotice, "keypad": testKeypad, "offline": testOffline, "large text": testLargeText, "name": testName, "report": testReport, "large requests": testLargeRequests, "party": testParty, "party on a small screen": testPartySmall, "party history": testPartyHistory,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, browser) })
 	}

@@ -10,7 +10,8 @@ import { noticeView } from './notice.js';
 import { Inbox, nameOf, Pending } from './inbox.js';
 import { locate } from './location.js';
 import { forgedView, receiptView, requestView, resultView } from './request.js';
-import { pushOf, settingsView } from './settings.js';
+import { report } from './push.js';
+import { settingsView } from './settings.js';
 import * as store from './store.js';
 import { ours, words } from './words.js';
 
@@ -24,7 +25,7 @@ let replaced = 0; // when a newer request took the place of the one on the scree
 const REPLACED = 10_000; // ms for which the next request says so
 
 const app = {
-  t: words(ours()), device: null, online: false, notice: null, onstate: null, tell: () => {},
+  t: words(ours()), device: null, online: false, notice: null, onstate: null, onpush: null, tell: () => {},
 
   // explain describes an error to people.
   explain(e, t = app.t) {
@@ -130,17 +131,22 @@ const app = {
   },
 
   // beat reports the state of this phone to the service.
-  async beat(loud = false) {
+  async beat(loud = false, ended = false) {
     const { device } = app;
     if (!device || device.blocked && !loud) return;
     try {
-      const push = await pushOf().catch(() => null) ?? undefined;
+      const push = await report(device, ended).catch(() => undefined);
       const answer = await post(device, '/heartbeat', { version: VERSION, platform: 'web', name: device.name, push });
       clock.set(answer.now);
       device.expires = answer.certificate_expires;
       device.blocked ||= answer.blocked;
       if (app.device !== device) return; // removed meanwhile
+      if (device.notify && push === null) device.unreachable = ended || Notification.permission === 'granted' ? 'ended' : 'denied';
+      else if (push !== undefined) device.unreachable = answer.push_ended ? 'ended' : null;
       await store.put('device', device);
+      app.onpush?.();
+      // The subscription that has ended is still there; a new one is made once.
+      if (answer.push_ended && device.notify && push && !ended) return app.beat(loud, true);
       if (device.blocked) route();
     } catch (e) {
       if (loud) throw e;

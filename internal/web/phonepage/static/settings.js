@@ -1,11 +1,11 @@
 // The settings. Each is saved when it changes.
 
 import { call, Offline, ServiceError } from './api.js';
-import { b64u, unb64u } from './bytes.js';
 import { confirm, dialog, field, form, h, say } from './dom.js';
 import { countries, position } from './location.js';
 import { passcodeField, passcodePair } from './passcode.js';
 import { passkeySection } from './passkeys.js';
+import { possible, subscribed, turnOff } from './push.js';
 import { put } from './store.js';
 import { addPasskey, changePasscode, wrongPasscode } from './unlock.js';
 
@@ -53,23 +53,6 @@ async function askPasskey(app) {
   return ok;
 }
 
-// subscribe makes the push service of the browser wake this phone, or stops that.
-async function subscribe(on) {
-  const worker = await navigator.serviceWorker.ready;
-  const old = await worker.pushManager.getSubscription();
-  if (!on) return void await old?.unsubscribe();
-  if (await Notification.requestPermission() !== 'granted') throw new Error('not allowed');
-  const { key } = await call(null, 'GET', '/push-key');
-  return old ?? worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: unb64u(key) });
-}
-
-// pushOf returns the subscription in the form of the protocol.
-export async function pushOf() {
-  const worker = await navigator.serviceWorker?.getRegistration('/phone');
-  const s = await worker?.pushManager?.getSubscription();
-  return s && { endpoint: s.endpoint, p256dh: b64u(s.getKey('p256dh')), auth: b64u(s.getKey('auth')) };
-}
-
 // toggle is a switch with a description below its label.
 function toggle(name, label, text, on, change) {
   const input = h('input', { type: 'checkbox', role: 'switch', id: name, checked: on, 'aria-describedby': name + 'h', onchange: () => change(input) });
@@ -78,18 +61,35 @@ function toggle(name, label, text, on, change) {
 
 function notifications(app) {
   const { t, device } = app;
-  if (!('PushManager' in window) || !('Notification' in window)) return null;
-  return toggle('notify', t('notify'), t('notifyText'), device.notify, async (input) => {
+  if (!possible()) return null;
+  // set turns notifications on or off. `ended` means that they were on and do not arrive.
+  const set = async (on, ended = false) => {
     try {
-      await subscribe(input.checked);
-      device.notify = input.checked;
+      const worker = await navigator.serviceWorker.ready;
+      if (!on) await turnOff(worker);
+      else if (await Notification.requestPermission() !== 'granted') throw new Error('not allowed');
+      else await subscribed(worker, ended);
+      device.notify = on;
+      device.unreachable = null;
       await put('device', device);
       await app.beat();
     } catch {
-      input.checked = Boolean(device.notify);
       app.tell(t('notifyFailed'));
     }
-  });
+    input.checked = Boolean(device.notify);
+    app.onpush();
+  };
+  const text = h('p');
+  const problem = h('div', { class: 'note stack', role: 'alert', hidden: true }, text,
+    h('button', { type: 'button', 'data-do': 'notify-again', onclick: () => set(true, true) }, t('notifyAgain')));
+  app.onpush = () => {
+    problem.hidden = !(device.notify && device.unreachable);
+    if (!problem.hidden) text.textContent = t(device.unreachable === 'denied' ? 'notifyDenied' : 'notifyEnded');
+  };
+  app.onpush();
+  const el = toggle('notify', t('notify'), t('notifyText'), device.notify, (box) => set(box.checked));
+  const input = el.querySelector('input');
+  return [el, problem];
 }
 
 function whereabouts(app) {

@@ -1,13 +1,14 @@
 // The service worker lets the App open without a network and turns a push message
 // into a notification.
 
+import { changed } from './push.js';
 import { service } from './service.js';
 import { ours, words } from './words.js';
 
 const SHELL = 'signum-shell';
 const PAGE = '/phone';
 const files = ['', '/phone.css', '/manifest.webmanifest', '/icon.svg', '/main.js', '/api.js', '/bytes.js', '/clock.js', '/content.js', '/der.js',
-  '/dom.js', '/easy.js', '/enrol.js', '/home.js', '/inbox.js', '/keys.js', '/location.js', '/notice.js', '/passcode.js', '/passkey.js', '/party.js', '/passkeys.js', '/reading.js', '/request.js', '/service.js', '/settings.js', '/simlink.js', '/store.js', '/unlock.js', '/visible.js', '/visible-table.js', '/words.js'];
+  '/dom.js', '/easy.js', '/enrol.js', '/home.js', '/inbox.js', '/keys.js', '/location.js', '/notice.js', '/passcode.js', '/passkey.js', '/party.js', '/passkeys.js', '/push.js', '/reading.js', '/request.js', '/service.js', '/settings.js', '/simlink.js', '/store.js', '/unlock.js', '/visible.js', '/visible-table.js', '/words.js'];
 
 self.addEventListener('install', (e) => e.waitUntil((async () => {
   await (await caches.open(SHELL)).addAll(files.map((f) => new Request(PAGE + f, { cache: 'no-cache' })));
@@ -47,6 +48,10 @@ self.addEventListener('push', (e) => e.waitUntil((async () => {
     icon: PAGE + '/icon-192.png', badge: PAGE + '/icon-192.png',
   });
 })()));
+
+// The browser has replaced the subscription, or it has expired. If the service cannot be
+// told now, the page does it when it is opened.
+self.addEventListener('pushsubscriptionchange', (e) => e.waitUntil(changed(self.registration).catch((err) => console.warn(err))));
 
 self.addEventListener('notificationclick', (e) => {
   e.notification.close();
