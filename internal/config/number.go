@@ -107,3 +107,23 @@ func (a *Alphabet) UnmarshalText(b []byte) error {
 	}
 	return fmt.Errorf("%q is not %s, %s or %s", b, AlphabetGSM, AlphabetLatin1, AlphabetUCS2)
 }
+
+// Mode is the messaging mode of requests to cards (esm_class; SMPP 3.4, clause 2.10).
+type Mode string
+
+// The modes.
+const (
+	ModeTransaction Mode = "transaction"       // the SMSC answers when the phone has the message
+	ModeStore       Mode = "store_and_forward" // it answers when it has the message itself
+	ModeDefault     Mode = "default"           // as the SMSC likes
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *Mode) UnmarshalText(b []byte) error {
+	*m = Mode(b)
+	switch *m {
+	case ModeTransaction, ModeStore, ModeDefault:
+		return nil
+	}
+	return fmt.Errorf("%q is not %s, %s or %s", b, ModeTransaction, ModeStore, ModeDefault)
+}

@@ -39,6 +39,7 @@ type SMSC struct {
 	Destination Numbering     `yaml:"destination"`  // of the numbers of phones
 	Alphabet    Alphabet      `yaml:"alphabet"`     // of data_coding 0
 	Validity    time.Duration `yaml:"validity"`     // the longest validity period; 0: as long as a message is useful
+	Mode        Mode          `yaml:"mode"`         // of requests to cards
 	Receipts    bool          `yaml:"receipts"`     // ask for delivery receipts
 }
 
@@ -52,7 +53,7 @@ func (s *SMSC) setDefaults() {
 	*s = SMSC{
 		Weight: 1, Window: 10,
 		EnquireLink: 30 * time.Second, ResponseTimeout: 10 * time.Second, DialTimeout: 10 * time.Second,
-		Alphabet: AlphabetGSM, Receipts: true,
+		Alphabet: AlphabetGSM, Mode: ModeTransaction, Receipts: true,
 	}
 }
 
@@ -158,6 +159,9 @@ func (s SMSC) check(l *problems, path string) {
 	l.positive(path+".response_timeout", s.ResponseTimeout)
 	l.positive(path+".dial_timeout", s.DialTimeout)
 	l.notNegative(path+".validity", s.Validity)
+	if s.Mode != ModeTransaction && !s.Receipts {
+		l.add(path+".receipts", "must be true unless mode is transaction: nothing else tells that a phone is away")
+	}
 	if s.Source.Address != "" && !digits(s.Source.Address) {
 		l.add(path+".source.address", "must be digits: cards answer to it; a name is for text_source")
 	}

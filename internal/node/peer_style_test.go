@@ -1,6 +1,7 @@
 package node
 
 import (
+	"encoding/hex"
 	"fmt"
 	"testing"
 	"time"
@@ -60,56 +61,69 @@ func TestNPMOptionsOfTexts(t *testing.T) {
 // want it.
 func TestNPMOptionsOfRequests(t *testing.T) {
 	peer := startNPM(t, "main", nil)
-	peer.ServiceType, peer.Receipts, peer.Validity, peer.SystemType = "OTA", false, time.Minute, "SIM"
+	peer.ServiceType, peer.Validity, peer.SystemType = "OTA", time.Minute, "SIM"
 	peer.Source = config.Sender{Address: "5551234", TON: "subscriber", NPI: "national"}
-	n, _ := withPeers(t, func(c *config.Config) {
-		c.SIM.CardProfiles = []config.CardProfile{{Name: "old", TAR: config.TAR{0xB0, 0, 0x10}, KIDKeySet: 7, ServiceNumber: "556", Validity: 30 * time.Second}}
-	}, peer.SMSC)
-	if e := peer.Wait("bind"); e["type"] != "SIM" {
-		t.Errorf("%v", e)
-	}
-	for i, tt := range []struct {
-		profile  string
-		kid      byte
-		tar      string
-		from     string
-		ton, npi float64
-		validFor float64
+	for _, tt := range []struct {
+		mode            config.Mode
+		receipts        bool
+		class, receipt  float64
+		profile         string
+		kid             byte
+		tar, from       string
+		ton, npi, valid float64
 	}{
-		{"", 0x22, "53474D", "5551234", 4, 8, 60},
-		{"old", 0x72, "B00010", "556", 3, 0, 30},
+		{config.ModeTransaction, false, 0x42, 0, "", 0x22, "53474D", "5551234", 4, 8, 60},
+		{config.ModeTransaction, true, 0x42, 1, "old", 0x72, "B00010", "556", 3, 0, 30},
+		{config.ModeStore, true, 0x43, 1, "old", 0x72, "B00010", "556", 3, 0, 30},
+		{config.ModeDefault, true, 0x40, 1, "", 0x22, "53474D", "5551234", 4, 8, 60},
 	} {
-		keys := scp80.Keys{KIc: []byte("0123456789abcdef"), KID: []byte("fedcba9876543210")}
-		number := fmt.Sprintf("+4179123456%d", i)
-		card := &mssp.Card{ICCID: fmt.Sprintf("8941012345678901234%d", i), DeviceID: "sim-" + number, State: mssp.CardActive, KeySet: 2, Algorithm: mssp.CardAES, Profile: tt.profile}
-		if err := n.KeyRing.SetKeys(card, keys); err != nil {
-			t.Fatal(err)
-		}
-		if err := n.Store.EnrolCard(t.Context(), &mssp.Subscriber{MSISDN: number, Serial: number, State: mssp.SubscriberActive,
-			Devices: []mssp.Device{{ID: card.DeviceID, Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.EC}}}, card); err != nil {
-			t.Fatal(err)
-		}
-		err := n.SIMs.Send(t.Context(), mssp.DeviceRequest{Op: mssp.OpDisplay, TransID: number, MSISDN: number, DeviceID: card.DeviceID,
-			Method: signum.SIM, KeyType: signum.EC, Lang: "en", MimeType: signum.MimeText, Text: "hello", Expires: time.Now().Add(5 * time.Minute)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		e := peer.Wait("submit_sm")
-		for member, want := range map[string]any{
-			"from": tt.from, "from_ton": tt.ton, "from_npi": tt.npi, "to": number[1:], "service_type": "OTA", "registered": 0.0,
-			"esm_class": 66.0, "protocol_id": 127.0, "data_coding": 246.0, "valid_for": tt.validFor,
-		} {
-			if e[member] != want {
-				t.Errorf("%q: %s is %v, want %v", tt.profile, member, e[member], want)
+		t.Run(fmt.Sprintf("%s %s", tt.mode, tt.profile), func(t *testing.T) { // its node ends before the next begins
+			peer.Mode, peer.Receipts = tt.mode, tt.receipts
+			n, _ := withPeers(t, func(c *config.Config) {
+				c.SIM.CardProfiles = []config.CardProfile{{Name: "old", TAR: config.TAR{0xB0, 0, 0x10}, KIDKeySet: 7, ServiceNumber: "556", Validity: 30 * time.Second}}
+			}, peer.SMSC)
+			if e := peer.Wait("bind"); e["type"] != "SIM" {
+				t.Errorf("%v", e)
 			}
-		}
-		var packet []byte
-		if _, err := fmt.Sscanf(e["message"].(string), "%x", &packet); err != nil {
-			t.Fatal(err)
-		}
-		cmd, err := scp80.OpenCommand(packet[3:], keys)
-		if err != nil || cmd.TAR.String() != tt.tar || cmd.KID != tt.kid || cmd.KIc != 0x22 {
-			t.Errorf("%q: %+v, %v", tt.profile, cmd, err)
-		}
+			keys := display(t, n, tt.profile)
+			e := peer.Wait("submit_sm")
+			for member, want := range map[string]any{
+				"from": tt.from, "from_ton": tt.ton, "from_npi": tt.npi, "to": "41791234567", "service_type": "OTA", "registered": tt.receipt,
+				"esm_class": tt.class, "protocol_id": 127.0, "data_coding": 246.0, "valid_for": tt.valid,
+			} {
+				if e[member] != want {
+					t.Errorf("%+v: %s is %v, want %v", tt, member, e[member], want)
+				}
+			}
+			packet, err := hex.DecodeString(e["message"].(string))
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd, err := scp80.OpenCommand(packet[3:], keys)
+			if err != nil || cmd.TAR.String() != tt.tar || cmd.KID != tt.kid || cmd.KIc != 0x22 {
+				t.Errorf("%+v: %+v, %v", tt, cmd, err)
+			}
+		})
 	}
+}
+
+// display asks a card with a profile to show a text, and returns its keys.
+func display(t *testing.T, n *Node, profile string) scp80.Keys {
+	t.Helper()
+	const number, device = "+41791234567", "sim-1"
+	keys := scp80.Keys{KIc: []byte("0123456789abcdef"), KID: []byte("fedcba9876543210")}
+	card := &mssp.Card{ICCID: "89410123456789012342", DeviceID: device, State: mssp.CardActive, KeySet: 2, Algorithm: mssp.CardAES, Profile: profile}
+	if err := n.KeyRing.SetKeys(card, keys); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Store.EnrolCard(t.Context(), &mssp.Subscriber{MSISDN: number, Serial: "MIDCHE0000000001", State: mssp.SubscriberActive,
+		Devices: []mssp.Device{{ID: device, Method: signum.SIM, State: signum.DeviceActive, KeyType: signum.EC}}}, card); err != nil {
+		t.Fatal(err)
+	}
+	err := n.SIMs.Send(t.Context(), mssp.DeviceRequest{Op: mssp.OpDisplay, TransID: "1", MSISDN: number, DeviceID: device,
+		Method: signum.SIM, KeyType: signum.EC, Lang: "en", MimeType: signum.MimeText, Text: "hello", Expires: time.Now().Add(5 * time.Minute)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
 }

@@ -49,6 +49,9 @@ func styleOf(c *config.SMSC) group.Style {
 		DestTON: &ton, DestNPI: &npi, MaxValidity: c.Validity, NoReceipts: !c.Receipts,
 		Alphabet: map[config.Alphabet]group.Alphabet{config.AlphabetLatin1: group.Latin1, config.AlphabetUCS2: group.UCS2}[c.Alphabet],
 	}
+	if mode, other := map[config.Mode]byte{config.ModeDefault: smpp.ModeDefault, config.ModeStore: smpp.ModeStoreAndForward}[c.Mode]; other {
+		s.Mode = &mode
+	}
 	if s.TextSource.Addr == "" {
 		s.TextSource = s.Source
 	}

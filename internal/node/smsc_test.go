@@ -37,12 +37,12 @@ func TestStyle(t *testing.T) {
 	if got, want := styleOf(&c), (group.Style{DestTON: &one, DestNPI: &one}); !reflect.DeepEqual(got, want) {
 		t.Errorf("by default %+v, want %+v", got, want)
 	}
-	c.ServiceType, c.Validity, c.Receipts, c.Alphabet = "OTA", time.Minute, false, config.AlphabetLatin1
+	c.ServiceType, c.Validity, c.Receipts, c.Alphabet, c.Mode = "OTA", time.Minute, false, config.AlphabetLatin1, config.ModeStore
 	c.Source, c.Destination = config.Sender{Address: "555"}, config.Numbering{TON: "national"}
-	two := byte(2)
+	two, three := byte(2), byte(3)
 	want := group.Style{
 		ServiceType: "OTA", Source: smpp.Address{TON: 3, Addr: "555"}, TextSource: smpp.Address{TON: 3, Addr: "555"},
-		DestTON: &two, DestNPI: &one, MaxValidity: time.Minute, NoReceipts: true, Alphabet: group.Latin1,
+		DestTON: &two, DestNPI: &one, MaxValidity: time.Minute, NoReceipts: true, Alphabet: group.Latin1, Mode: &three,
 	}
 	if got := styleOf(&c); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)

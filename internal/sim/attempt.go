@@ -22,10 +22,9 @@ import (
 // The parameters of a submit_sm (SMPP 3.4, clause 5.2; TS 23.040, clause 9.2.3.9;
 // TS 23.038, clause 4).
 const (
-	classRequest = smpp.UDHI | smpp.ModeTransaction
-	pidDownload  = 0x7F // (U)SIM data download
-	dcsDownload  = 0xF6 // 8-bit, class 2: to the card
-	wantReceipt  = 1
+	pidDownload = 0x7F // (U)SIM data download
+	dcsDownload = 0xF6 // 8-bit, class 2: to the card
+	wantReceipt = 1
 
 	// Before the request is given up, so that the receipt of a message that expired comes
 	// in time: it says that the phone was never reached.
@@ -227,7 +226,7 @@ func (c *Channel) submission(style *group.Style, p *Profile, q *request, ud []by
 	m := &smpp.SubmitSM{
 		ServiceType: style.ServiceType,
 		Source:      cmp.Or(p.ServiceAddress, style.Source, c.cfg.ServiceAddress), Dest: style.Dest(digitsOf(q.MSISDN)),
-		ESMClass: classRequest, ProtocolID: pidDownload, DataCoding: dcsDownload,
+		ESMClass: smpp.UDHI | style.RequestMode(), ProtocolID: pidDownload, DataCoding: dcsDownload,
 		Validity:     smpp.RelativeTime(validity),
 		ShortMessage: ud,
 	}

@@ -16,7 +16,7 @@ import (
 // A request to a card has the addresses, the service type and the validity that its SMSC
 // wants.
 func TestStyleOfRequests(t *testing.T) {
-	national, private := byte(2), byte(9)
+	national, private, store := byte(2), byte(9), smpp.ModeStoreAndForward
 	run(t, func(w *world) {
 		f := w.card(ecKey)
 		r := w.request(f, mssp.OpSign, "1", text)
@@ -25,7 +25,7 @@ func TestStyleOfRequests(t *testing.T) {
 		m := w.net.sent[0]
 		want := smpp.SubmitSM{
 			ServiceType: "OTA", Source: smpp.Address{TON: 3, Addr: "555"}, Dest: smpp.Address{TON: 2, NPI: 9, Addr: f.msisdn[1:]},
-			ESMClass: 0x42, ProtocolID: 0x7F, DataCoding: 0xF6, Validity: smpp.RelativeTime(10 * time.Second),
+			ESMClass: 0x43, ProtocolID: 0x7F, DataCoding: 0xF6, Validity: smpp.RelativeTime(10 * time.Second),
 		}
 		if !equal(*m, want) {
 			t.Errorf("%+v\nwant %+v", m, want)
@@ -35,7 +35,7 @@ func TestStyleOfRequests(t *testing.T) {
 		}
 	}, styled(group.Style{
 		ServiceType: "OTA", Source: smpp.Address{TON: 3, Addr: "555"}, TextSource: smpp.Address{TON: 5, Addr: "Signum"},
-		DestTON: &national, DestNPI: &private, MaxValidity: 10 * time.Second, NoReceipts: true,
+		DestTON: &national, DestNPI: &private, MaxValidity: 10 * time.Second, NoReceipts: true, Mode: &store,
 	}))
 }
 

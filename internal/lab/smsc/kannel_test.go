@@ -51,7 +51,7 @@ func freePorts(t *testing.T, names ...string) map[string]string {
 	return ports
 }
 
-func startKannel(t *testing.T, smpp string) *kannel {
+func startKannel(t *testing.T, smpp, template string) *kannel {
 	t.Helper()
 	boxes := make(map[string]string)
 	for _, name := range []string{"bearerbox", "smsbox"} {
@@ -70,7 +70,7 @@ func startKannel(t *testing.T, smpp string) *kannel {
 		ports := freePorts(t, "admin", "smsbox", "sendsms")
 		_, ports["smpp"], _ = net.SplitHostPort(smpp)
 		_, ports["http"], _ = net.SplitHostPort(web.Listener.Addr().String())
-		conf := kannelConf
+		conf := template
 		for name, port := range ports {
 			conf = strings.ReplaceAll(conf, "{"+name+"}", port)
 		}
@@ -164,9 +164,23 @@ func (k *kannel) called(path string) url.Values {
 
 // Kannel, an SMS gateway, as ESME: its messages reach phones, and it gets receipts and
 // messages from phones.
-func TestKannel(t *testing.T) {
+func TestKannel(t *testing.T) { testKannel(t, kannelConf) }
+
+// The same with a transmitter and a receiver, for which Kannel has a group each.
+func TestKannelTransmitterAndReceiver(t *testing.T) {
+	before, rest, _ := strings.Cut(kannelConf, "group = smsc\n")
+	group, after, ok := strings.Cut(rest, "\n\n")
+	transmitter := strings.Replace(group, "transceiver-mode = true", "transceiver-mode = false", 1)
+	receiver := strings.Replace(transmitter, "\nport = ", "\nreceive-port = ", 1)
+	if !ok || transmitter == group || receiver == transmitter {
+		t.Fatal("the configuration has no transceiver")
+	}
+	testKannel(t, before+"group = smsc\n"+transmitter+"\n\ngroup = smsc\n"+receiver+"\n\n"+after)
+}
+
+func testKannel(t *testing.T, conf string) {
 	s, r := onTCP(t, smsc.Config{})
-	k := startKannel(t, s.Addr())
+	k := startKannel(t, s.Addr(), conf)
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	k.send(url.Values{
 		"from": {"555"}, "to": {phoneNumber}, "udh": {"\x02\x70\x00"}, "text": {"\xde\xad\x00"}, "coding": {"1"}, "mclass": {"2"}, "pid": {"127"},

@@ -16,6 +16,7 @@ type Style struct {
 	DestTON, DestNPI *byte
 	MaxValidity      time.Duration // of a message; 0: as long as it is useful
 	NoReceipts       bool          // do not ask for delivery receipts
+	Mode             *byte         // of requests to cards, of esm_class; nil: smpp.ModeTransaction
 	Alphabet         Alphabet      // of texts
 }
 
@@ -39,6 +40,14 @@ func (s *Style) Dest(digits string) smpp.Address {
 		a.NPI = *s.DestNPI
 	}
 	return a
+}
+
+// RequestMode is the mode of requests to cards.
+func (s *Style) RequestMode() byte {
+	if s.Mode != nil {
+		return *s.Mode
+	}
+	return smpp.ModeTransaction
 }
 
 // Validity returns how long the SMSC may try: useful, or less.
