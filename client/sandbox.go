@@ -44,10 +44,11 @@ type SandboxParty struct {
 	DTBDPrefix string `json:"dtbd_prefix"` // must start every text; may be empty
 	// UnprefixedReceipts: the prefix need not start the texts of receipts.
 	UnprefixedReceipts bool                 `json:"unprefixed_receipts"`
-	DefaultLang        string               `json:"default_lang"` // of requests without a language; empty: they need one
-	Profiles           []string             `json:"profiles"`     // that it may ask for
-	Services           []string             `json:"services"`     // additional services that it may ask for
-	Certificates       []SandboxCertificate `json:"certificates"` // any of them identifies it
+	SubjectNameBase64  bool                 `json:"subject_name_base64"` // X509SubjectName of profile answers is in Base64
+	DefaultLang        string               `json:"default_lang"`        // of requests without a language; empty: they need one
+	Profiles           []string             `json:"profiles"`            // that it may ask for
+	Services           []string             `json:"services"`            // additional services that it may ask for
+	Certificates       []SandboxCertificate `json:"certificates"`        // any of them identifies it
 }
 
 // SandboxCertificate names the files of a client certificate in the directory.

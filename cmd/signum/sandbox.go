@@ -76,9 +76,9 @@ such as one-time passwords, appear on standard output.
 --party adds a party, for clients with an AP_ID, texts or a certificate of their own:
 AP_ID, optionally with settings: the prefix that must start every text (prefix=TEXT,
 none by default), the language of requests without one (lang=LANG, else they are
-refused), whether receipts may start without the prefix (unprefixed-receipts), and a
-certificate besides those of the directory (cert=FILE, PEM, with the extended key usage
-clientAuth). --user NUMBER adds a user with SIM and App, who signs at once, for clients
+refused), whether receipts may start without the prefix (unprefixed-receipts), whether
+X509SubjectName is in Base64 (base64-subjects), and a certificate besides those of the
+directory (cert=FILE, PEM, with the extended key usage clientAuth). --user NUMBER adds a user with SIM and App, who signs at once, for clients
 with a number of their own. Later runs with the directory keep both.
 
 A person can be a user too. "signum user invite NUMBER" prints an activation code for
@@ -122,7 +122,7 @@ Exit codes:
 	fl.BoolVar(&f.once, "once", false, "run the example and exit; the exit code is 0 only if its signatures verified")
 	fl.DurationVar(&f.delay, "phone-delay", 200*time.Millisecond, "how long a user takes to approve")
 	fl.StringVar(&f.who, "phones", phonesAuto, "who answers on Apps: auto (they do so by themselves) or web (a person in a browser)")
-	fl.StringArrayVar(&f.parties, "party", nil, "a party to add, AP_ID[,prefix=TEXT][,lang=LANG][,unprefixed-receipts][,cert=FILE], with\nevery right; the directory keeps it; repeatable")
+	fl.StringArrayVar(&f.parties, "party", nil, "a party to add, AP_ID[,prefix=TEXT][,lang=LANG][,unprefixed-receipts][,base64-subjects]\n[,cert=FILE], with every right; the directory keeps it; repeatable")
 	fl.StringArrayVar(&f.users, "user", nil, "number of a user to add, with SIM and App; the directory keeps the user; repeatable")
 	fl.StringToStringVar(&f.phones, "phone", nil, "what the user of a number does, NUMBER=BEHAVIOUR; repeatable")
 	fl.StringArrayVar(&f.locations, "location", nil, "where the user of a number is, NUMBER=PLACE; repeatable; default CH")

@@ -22,6 +22,7 @@ import (
 //	prefix=TEXT          must start every text; none by default
 //	lang=LANG            of requests without userLang, which is mandatory by default
 //	unprefixed-receipts  the prefix need not start the texts of receipts
+//	base64-subjects      X509SubjectName of profile answers is in Base64, not text
 //	cert=FILE            a client certificate of the party's own (PEM), besides those of
 //	                     the directory; repeatable
 func ParseParty(text string) (Party, error) {
@@ -60,12 +61,14 @@ func set(p *Party, setting string) (err error) {
 		}
 	case setting == "unprefixed-receipts":
 		p.UnprefixedReceipts = true
+	case setting == "base64-subjects":
+		p.SubjectNameBase64 = true
 	case name == "cert":
 		if value, err = filepath.Abs(value); err == nil {
 			err = addCert(p, value)
 		}
 	default:
-		return fmt.Errorf("%q: not one of prefix=TEXT, lang=LANG, unprefixed-receipts, cert=FILE", setting)
+		return fmt.Errorf("%q: not one of prefix=TEXT, lang=LANG, unprefixed-receipts, base64-subjects, cert=FILE", setting)
 	}
 	return err
 }
@@ -104,7 +107,8 @@ func partyCert(file string) (*x509.Certificate, error) {
 func (b *Sandbox) ownParties(logo string) (own []*mssp.Party) {
 	for _, c := range b.cfg.Parties {
 		p := fullParty(c.APID, "", logo, b.files.pins())
-		p.DTBDPrefix, p.DefaultLang, p.UnprefixedReceipts = c.DTBDPrefix, c.DefaultLang, c.UnprefixedReceipts
+		p.DTBDPrefix, p.DefaultLang = c.DTBDPrefix, c.DefaultLang
+		p.UnprefixedReceipts, p.SubjectNameBase64 = c.UnprefixedReceipts, c.SubjectNameBase64
 		d := describe(&p)
 		for _, c := range c.Certificates {
 			cert, err := partyCert(c.Cert)

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"os"
@@ -25,6 +26,7 @@ func TestParseParty(t *testing.T) {
 		"mid://example.com":                  {APID: "mid://example.com"},
 		"mid://example.com,prefix=Bank: ":    {APID: "mid://example.com", DTBDPrefix: "Bank: "},
 		"urn:ap,lang=DE,unprefixed-receipts": {APID: "urn:ap", DefaultLang: "de", UnprefixedReceipts: true},
+		"urn:ap,base64-subjects":             {APID: "urn:ap", SubjectNameBase64: true},
 		"urn:ap,cert=" + own:                 {APID: "urn:ap", Certificates: []client.SandboxCertificate{{KeyType: signum.EC, Cert: own}}},
 	} {
 		got, err := ParseParty(text)
@@ -69,7 +71,7 @@ func TestOwnParty(t *testing.T) {
 	certificate := selfSigned(t, x509.ExtKeyUsageClientAuth)
 	file := writeCert(t, filepath.Join(t.TempDir(), "own.pem"), certificate)
 	const id = "mid://example.com"
-	added, err := ParseParty(id + ",prefix=Bank: ,lang=de,unprefixed-receipts,cert=" + file)
+	added, err := ParseParty(id + ",prefix=Bank: ,lang=de,unprefixed-receipts,base64-subjects,cert=" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +82,7 @@ func TestOwnParty(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := sb.Party(id)
-		if p == nil || p.DTBDPrefix != "Bank: " || p.DefaultLang != "de" || !p.UnprefixedReceipts || len(p.Certificates) != 3 || len(sb.Parties) != 4 {
+		if p == nil || p.DTBDPrefix != "Bank: " || p.DefaultLang != "de" || !p.UnprefixedReceipts || !p.SubjectNameBase64 || len(p.Certificates) != 3 || len(sb.Parties) != 4 {
 			t.Fatalf("run %d: listed %+v", n, p)
 		}
 		for name, pair := range map[string]tls.Certificate{"its own": certificate, "the directory's": sb.Config.TLS.Certificates[0]} {
@@ -98,6 +100,15 @@ func TestOwnParty(t *testing.T) {
 			}
 			if _, err := c.Receipt(t.Context(), client.ReceiptRequest{TransID: resp.TransID, MSISDN: resp.MSISDN, Text: "Paid"}); err != nil {
 				t.Errorf("run %d: receipt: %v", n, err)
+			}
+			profile, err := c.Profile(t.Context(), "+41791000001", "sscds", "certs")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range profile.Extension.SSCDs.SIM.Certificates[0].Chain {
+				if name, err := base64.StdEncoding.DecodeString(c.Subject); err != nil || !strings.Contains(string(name), "=") {
+					t.Errorf("run %d: the subject is %q", n, c.Subject)
+				}
 			}
 			if _, err := c.Sign(t.Context(), client.SignRequest{MSISDN: "+41791000001", Text: "Pay?"}); !errors.Is(err, &signum.Fault{Code: signum.InappropriateData}) {
 				t.Errorf("run %d: without the prefix: %v, want 107", n, err)

@@ -72,7 +72,8 @@ func parties(logo string, pins []mssp.Pin) []*mssp.Party {
 func describe(p *mssp.Party) Party {
 	d := Party{
 		APID: p.ID, Name: p.Name, DTBDPrefix: p.DTBDPrefix, UnprefixedReceipts: p.UnprefixedReceipts, DefaultLang: p.DefaultLang,
-		Profiles: slices.Concat([]string{signum.ProfileAuth1}, p.Profiles), Services: slices.Concat([]string{signum.ServiceUserLang}, p.Services),
+		SubjectNameBase64: p.SubjectNameBase64,
+		Profiles:          slices.Concat([]string{signum.ProfileAuth1}, p.Profiles), Services: slices.Concat([]string{signum.ServiceUserLang}, p.Services),
 	}
 	for _, c := range clientCerts {
 		d.Certificates = append(d.Certificates, client.SandboxCertificate{KeyType: c.keyType, Cert: c.certFile, Key: c.keyFile, P12: c.p12File})
