@@ -113,6 +113,7 @@ func fetched(t testing.TB, name string, files fs.FS, version string, fetch func(
 	})
 	if err != nil {
 		Missing(t, "the packages of %s cannot be fetched: %v", name, err)
+		return ""
 	}
 	if err := os.Rename(making, dir); err != nil {
 		if _, there := os.Stat(dir); there != nil { // and no other process was faster

@@ -1,9 +1,12 @@
 package testkit
 
 import (
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/fstest"
 	"time"
 )
 
@@ -78,5 +81,56 @@ func TestEvents(t *testing.T) {
 	all[0] = -1
 	if e.All()[0] == -1 {
 		t.Error("All returns its own memory")
+	}
+}
+
+// What a test fetches is made once for the same files and version of a tool.
+func TestFetched(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("HOME", t.TempDir()) // the cache, on other systems
+	fetches := 0
+	get := func(version, pins string, files ...string) string {
+		t.Helper()
+		all := fstest.MapFS{"pins.txt": {Data: []byte(pins)}}
+		for _, f := range files {
+			all[f] = &fstest.MapFile{Data: []byte(f)}
+		}
+		dir := fetched(t, "tool", all, version, func(run runner) error {
+			fetches++
+			return run("sh", "-c", "cp pins.txt fetched.txt")
+		})
+		if b, err := os.ReadFile(filepath.Join(dir, "fetched.txt")); err != nil || string(b) != pins {
+			t.Errorf("%q, %v", b, err)
+		}
+		return dir
+	}
+	first := get("1", "a")
+	if second := get("1", "a"); second != first || fetches != 1 {
+		t.Errorf("fetched %d times, to %s and %s", fetches, first, second)
+	}
+	seen := map[string]bool{first: true}
+	for _, dir := range []string{get("1", "b"), get("2", "a"), get("1", "a", "folder/more.txt")} {
+		if seen[dir] {
+			t.Errorf("%s has other files or another version", dir)
+		}
+		seen[dir] = true
+	}
+	if fetches != 4 {
+		t.Errorf("fetched %d times, want 4", fetches)
+	}
+}
+
+// A test that cannot fetch what it needs ends as Missing says, and leaves nothing behind.
+func TestFetchedFails(t *testing.T) {
+	t.Setenv("CI", "1")
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	r := &recorder{TB: t}
+	dir := fetched(r, "tool", fstest.MapFS{}, "", func(run runner) error { return run("false") })
+	if !r.failed {
+		t.Error("it did not fail")
+	}
+	if _, err := os.Stat(dir); dir != "" && err == nil {
+		t.Errorf("%s is there", dir)
 	}
 }
