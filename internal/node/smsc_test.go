@@ -1,6 +1,8 @@
 package node
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"reflect"
 	"strconv"
@@ -51,6 +53,28 @@ func TestStyle(t *testing.T) {
 	want.TextSource, want.Alphabet = smpp.Address{TON: 5, Addr: "Signum"}, group.UCS2
 	if got := styleOf(&c); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// TestUnboundLimit: when no SMSC has been bound for as long as the configuration says, a
+// text is refused at once.
+func TestUnboundLimit(t *testing.T) {
+	c := withSMSCs(testConfig(t), testSMSC("main", "127.0.0.1:1"))
+	c.SIM.UnboundLimit = time.Millisecond
+	n := serve(t, c, Deps{})
+	for end := time.Now().Add(time.Minute); ; {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond) // of a text that is tried
+		err := n.SIMs.SendText(ctx, mssp.TextMessage{MSISDN: "+41791000001", Text: "hello"})
+		cancel()
+		if !errors.Is(err, mssp.ErrUnreachable) {
+			t.Fatal(err)
+		}
+		if strings.Contains(err.Error(), "no SMSC has been bound for") {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
 	}
 }
 

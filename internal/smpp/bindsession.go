@@ -207,7 +207,7 @@ func (s *bindSession) receive(seq uint32, d *DeliverSM, resp Body) {
 		s.conn.respond(seq, st, resp)
 		s.c.emit(ctx, e, st)
 	}
-	if !s.c.start(func(ctx context.Context) Status { return s.c.deliver(ctx, d, e) }, answer) {
+	if !s.c.start(d.Source.Addr, func(ctx context.Context) Status { return s.c.deliver(ctx, d, e) }, answer) {
 		e.Reason = reasonBusy
 		answer(context.Background(), StatusRxTempError) // the SMSC tries again
 	}

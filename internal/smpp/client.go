@@ -47,8 +47,8 @@ type ClientConfig struct {
 	MinBackoff, MaxBackoff time.Duration
 
 	// Deliver handles a message or receipt; its status is the answer. It is
-	// called concurrently, up to Window times per session; further messages are
-	// answered with StatusRxTempError. Its context ends after ResponseTimeout,
+	// called concurrently, up to Window times per session, and for one source no
+	// more than half as often; further messages are answered with StatusRxTempError. Its context ends after ResponseTimeout,
 	// and it must return then. It completes the event: Op, what it knows of the
 	// message, and the Reason if the message had no effect; the Cause if the
 	// handling failed. Nil answers StatusRxTempError.
@@ -79,7 +79,8 @@ type Client struct {
 	poison  *poison       // messages that made Deliver panic
 
 	mu       sync.Mutex
-	draining bool // no new Deliver
+	draining bool           // no new Deliver
+	taken    map[string]int // slots by source
 	work     sync.WaitGroup
 }
 
@@ -131,6 +132,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		slots:   make(chan struct{}, cfg.Sessions.Deliver()*cfg.Window),
 		present: presence{changed: cfg.Changed},
 		poison:  newPoison(),
+		taken:   make(map[string]int),
 	}
 	for _, mode := range cfg.Sessions.modes() {
 		c.lines = append(c.lines, newLine(&c.cfg, mode, c.full))

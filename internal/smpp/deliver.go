@@ -6,14 +6,22 @@ import (
 	"github.com/signum-mssp/signum/internal/event"
 )
 
+// fewSlots is how many messages of one source are handled at a time even if that is more
+// than half of all: the parts of a reply, and what comes with it.
+const fewSlots = 4
+
+// mayTake is how many messages of one source are handled at a time: one phone that sends
+// without end leaves half of the slots to the others.
+func (c *Client) mayTake() int { return max(fewSlots, cap(c.slots)/2) }
+
 // start handles a message in a goroutine of its own, if there is a slot for it, and
 // then answers it. Once started, it is finished even if the session ends meanwhile.
 // The slot is free before the answer leaves: an SMSC that keeps to the window may
 // send the next message at once.
-func (c *Client) start(handle func(context.Context) Status, answer func(context.Context, Status)) bool {
+func (c *Client) start(source string, handle func(context.Context) Status, answer func(context.Context, Status)) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cfg.Deliver == nil || c.draining {
+	if c.cfg.Deliver == nil || c.draining || c.taken[source] >= c.mayTake() {
 		return false
 	}
 	select {
@@ -21,17 +29,25 @@ func (c *Client) start(handle func(context.Context) Status, answer func(context.
 	default:
 		return false
 	}
+	c.taken[source]++
 	c.work.Go(func() {
 		defer event.Rescue(c.log, "deliver_sm")
 		ctx, cancel := context.WithTimeout(context.Background(), c.cfg.ResponseTimeout)
 		defer cancel()
-		answer(ctx, c.inSlot(ctx, handle))
+		answer(ctx, c.inSlot(ctx, source, handle))
 	})
 	return true
 }
 
-func (c *Client) inSlot(ctx context.Context, handle func(context.Context) Status) Status {
-	defer func() { <-c.slots }()
+func (c *Client) inSlot(ctx context.Context, source string, handle func(context.Context) Status) Status {
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.taken[source]--; c.taken[source] == 0 {
+			delete(c.taken, source)
+		}
+		<-c.slots
+	}()
 	return handle(ctx)
 }
 
