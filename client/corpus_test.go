@@ -110,6 +110,12 @@ func opensslCorpus(t *testing.T, ca *corpusCA) (all []sample) {
 	good := ec.sign(t, corpusText, with()...)
 	add("zeros after it", "DER", append(good[:len(good):len(good)], make([]byte, 64)...))
 	add("anything after it", "DER", append(good[:len(good):len(good)], "anything"...))
+	var bag []byte
+	for _, other := range []*corpusSigner{rsa, p384, mail, plain, repudiate, server, expired} {
+		bag = append(bag, pemOf("CERTIFICATE", other.leaf.Raw)...)
+	}
+	bag = append(append(bag, pemOf("CERTIFICATE", ca.root.Raw)...), pemOf("CERTIFICATE", ca.issuing.Raw)...)
+	add("many certificates", "DER", ec.sign(t, corpusText, "-nodetach", "-binary", "-outform", "DER", "-certfile", ca.file(t, "bag.pem", bag)))
 	add("cut", "DER", good[:len(good)-1], bad)
 	add("no intermediate", "DER", ec.sign(t, corpusText, "-nodetach", "-binary", "-outform", "DER"), bad)
 	add("no certificates", "DER", ec.sign(t, corpusText, with("-nocerts")...), bad)
@@ -185,12 +191,15 @@ func TestBase64(t *testing.T) {
 	}
 }
 
+// formsTime is a time at which the certificates in testdata/cms are valid.
+var formsTime = time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+
 // Signatures that were made once, in forms that are known from other services: BER
 // with indefinite lengths, zeros at the end, and, as the public Mobile ID service
 // makes them, without a signing time and with a nonce, also under a root with RSA-8192
 // and an issuing CA with RSA-4096 and PSS.
 func TestKnownForms(t *testing.T) {
-	at := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	at := formsTime
 	for name, tc := range map[string]struct {
 		root, text string
 		timed      bool

@@ -12,7 +12,7 @@ const (
 	// MaxSize is the size in bytes.
 	MaxSize = 1 << 18
 	// MaxCertificates is the number of certificates.
-	MaxCertificates = 8
+	MaxCertificates = 32
 )
 
 // Assemble returns the DER of a ContentInfo with SignedData (RFC 5652, clause 5.1)

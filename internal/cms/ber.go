@@ -12,8 +12,9 @@ const maxDepth = 32
 // DER stays the same, which the signatures of certificates depend on. The output
 // is a copy.
 //
-// The rest of DER, such as the order of a SET OF or the value of a BOOLEAN, is left
-// to the reader. Other strings in parts are refused.
+// The content of an element of definite length stays as it is if it cannot be
+// rewritten: perhaps nobody needs it. Otherwise the reader will refuse it, as it
+// does with the rest of DER, such as the length of an INTEGER.
 func toDER(ber []byte) (der, rest []byte, err error) {
 	if len(ber) == 0 {
 		return nil, nil, errors.New("empty")
@@ -29,72 +30,63 @@ func appendDER(out, in []byte, depth int) (_, rest []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if !h.constructed() {
-		return append(h.append(out, h.length), in[:h.length]...), in[h.length:], nil
+	start := len(out)
+	if h.indefinite {
+		out, rest, err = appendContent(out, in, h, depth)
+		return h.rewrite(out, start), rest, err
 	}
+	if h.constructed() {
+		if done, _, err := appendContent(out, in[:h.length], h, depth); err == nil {
+			return h.rewrite(done, start), in[h.length:], nil
+		}
+	}
+	return append(h.append(out, h.length), in[:h.length]...), in[h.length:], nil
+}
+
+// appendContent appends the rewritten content of a constructed element.
+func appendContent(out, in []byte, h header, depth int) (_, rest []byte, err error) {
+	switch {
+	case depth == maxDepth:
+		return nil, nil, errors.New("nested too deep")
+	case h.octets():
+		return appendOctets(out, in, h, depth)
+	case h.tag[0] < 0x40 && !constructedTypes[h.tag[0]&^flagConstructed]:
+		return nil, nil, errors.New("a string in parts that is not an OCTET STRING")
+	}
+	for !h.ends(in) {
+		if out, in, err = appendDER(out, in, depth+1); err != nil {
+			return nil, nil, err
+		}
+	}
+	return out, h.after(in), nil
+}
+
+// appendOctets appends what the parts of an OCTET STRING contain, which may come in
+// parts themselves.
+func appendOctets(out, in []byte, h header, depth int) (_, rest []byte, err error) {
 	if depth == maxDepth {
 		return nil, nil, errors.New("nested too deep")
 	}
-	start := len(out)
-	octets := h.tag[0] == tagOctetString|flagConstructed
-	if octets {
-		h.tag = []byte{tagOctetString}
-	} else if t := h.tag[0]; t < 0x40 && !constructedTypes[t&^flagConstructed] {
-		return nil, nil, errors.New("a string in parts that is not an OCTET STRING")
-	}
-	body := in
-	if !h.indefinite {
-		body, rest = in[:h.length], in[h.length:]
-	}
-	for !h.ends(body) {
-		if octets {
-			out, body, err = appendOctets(out, body, depth+1)
-		} else {
-			out, body, err = appendDER(out, body, depth+1)
+	for !h.ends(in) {
+		part, content, err := readHeader(in)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case part.tag[0] == tagOctetString:
+			out, in = append(out, content[:part.length]...), content[part.length:]
+		case !part.octets():
+			return nil, nil, errors.New("an OCTET STRING with a part of another type")
+		case part.indefinite:
+			out, in, err = appendOctets(out, content, part, depth+1)
+		default:
+			out, _, err = appendOctets(out, content[:part.length], part, depth+1)
+			in = content[part.length:]
 		}
 		if err != nil {
 			return nil, nil, err
 		}
 	}
-	if h.indefinite {
-		rest = body[2:]
-	}
-	n := len(out) - start
-	var buf [16]byte
-	header := h.append(buf[:0], n)
-	out = append(out, header...)
-	copy(out[start+len(header):], out[start:start+n])
-	copy(out[start:], header)
-	return out, rest, nil
-}
-
-// appendOctets appends the content of the first element of in, an OCTET STRING that
-// may come in parts itself.
-func appendOctets(out, in []byte, depth int) (_, rest []byte, err error) {
-	h, in, err := readHeader(in)
-	switch {
-	case err != nil:
-		return nil, nil, err
-	case h.tag[0] == tagOctetString:
-		return append(out, in[:h.length]...), in[h.length:], nil
-	case h.tag[0] != tagOctetString|flagConstructed:
-		return nil, nil, errors.New("an OCTET STRING with a part of another type")
-	case depth == maxDepth:
-		return nil, nil, errors.New("nested too deep")
-	}
-	body := in
-	if !h.indefinite {
-		body, rest = in[:h.length], in[h.length:]
-	}
-	for !h.ends(body) {
-		if out, body, err = appendOctets(out, body, depth+1); err != nil {
-			return nil, nil, err
-		}
-	}
-	if h.indefinite {
-		rest = body[2:]
-	}
-	return out, rest, nil
+	return out, h.after(in), nil
 }
 
 const flagConstructed = 0x20
@@ -111,6 +103,26 @@ type header struct {
 
 func (h *header) constructed() bool { return h.tag[0]&flagConstructed != 0 }
 
+// octets reports whether this is an OCTET STRING in parts.
+func (h *header) octets() bool { return h.tag[0] == tagOctetString|flagConstructed }
+
+// rewrite puts the header before the content, which begins at start.
+func (h *header) rewrite(out []byte, start int) []byte {
+	if out == nil {
+		return nil
+	}
+	if h.octets() {
+		h.tag = []byte{tagOctetString}
+	}
+	var buf [16]byte
+	n := len(out) - start
+	header := h.append(buf[:0], n)
+	out = append(out, header...)
+	copy(out[start+len(header):], out[start:start+n])
+	copy(out[start:], header)
+	return out
+}
+
 // append appends tag and length of an element with a content of n bytes.
 func (h *header) append(out []byte, n int) []byte {
 	out = append(out, h.tag[:len(h.tag)-1]...)
@@ -124,6 +136,14 @@ func (h *header) ends(left []byte) bool {
 		return len(left) == 0
 	}
 	return len(left) >= 2 && left[0] == 0 && left[1] == 0
+}
+
+// after is what follows the element, given what is left after its content.
+func (h *header) after(left []byte) []byte {
+	if h.indefinite {
+		return left[2:]
+	}
+	return left
 }
 
 // readHeader reads tag and length, and checks that a definite length does not
