@@ -45,6 +45,7 @@ type pathConfig struct {
 	sim    func(*sim.Config)
 	smsc   func(*smsc.Config)
 	smpp   func(*smpp.ClientConfig)
+	spare  bool // a second SMSC in the same radio network, as standby
 }
 
 // path is everything between a party and a user except the party's wire: a service
@@ -57,6 +58,8 @@ type path struct {
 	keys      *simcards.KeyRing
 	listener  *pipes // nil: TCP
 	smsc      *smsc.SMSC
+	spare     *smsc.SMSC // nil: none
+	airs      *pipes     // of the spare
 	handsets  *handset.Network
 	seen      *witness
 	cards     map[string]secured // by MSISDN; complete before the first request
@@ -74,7 +77,7 @@ type node struct {
 	ca      *ca.Issuer
 	engine  *engine.Engine
 	channel *sim.Channel
-	client  *smpp.Client
+	smscs   *group.Group
 
 	requests context.Context // of the callers
 	hangUp   context.CancelCauseFunc
@@ -118,6 +121,13 @@ func newPath(t testing.TB, cfg pathConfig) *path {
 		t.Fatal(err)
 	}
 	p.handsets.Connect(p.smsc.Submit)
+	if cfg.spare {
+		p.airs = newPipes()
+		c.Listener = p.airs
+		if p.spare, err = smsc.New(c); err != nil {
+			t.Fatal(err)
+		}
+	}
 	p.start()
 	return p
 }
@@ -144,7 +154,7 @@ func (p *path) start() {
 	n.requests, n.hangUp = context.WithCancelCause(context.Background())
 	ran := make(chan error, 2)
 	go func() { ran <- n.engine.Run(life) }()
-	go func() { ran <- n.client.Run(life) }()
+	go func() { ran <- n.smscs.Run(life) }()
 	n.stop = func() error {
 		n.hangUp(errStopping)
 		n.calls.Wait()
@@ -170,7 +180,7 @@ func (p *path) wire(n *node) (err error) {
 	cc := smpp.ClientConfig{
 		Addr: p.smsc.Addr(), SystemID: smscUser, Password: smscPassword, Sessions: smpp.Sessions{Transceivers: 2}, Window: 100,
 		Deliver: func(ctx context.Context, d *smpp.DeliverSM, e *event.Event) smpp.Status {
-			st := n.channel.Deliver(ctx, "", d, e)
+			st := n.channel.Deliver(ctx, "main", d, e)
 			p.seen.delivered(parts, d, st)
 			return st
 		},
@@ -181,11 +191,19 @@ func (p *path) wire(n *node) (err error) {
 	if p.cfg.smpp != nil {
 		p.cfg.smpp(&cc)
 	}
-	if n.client, err = smpp.NewClient(cc); err != nil {
+	list := []group.SMSC{{Name: "main", Weight: 1, Client: cc}}
+	if p.spare != nil {
+		cc.Addr, cc.Dial = "spare:2775", p.airs.dial
+		cc.Deliver = func(ctx context.Context, d *smpp.DeliverSM, e *event.Event) smpp.Status {
+			return n.channel.Deliver(ctx, "spare", d, e)
+		}
+		list = append(list, group.SMSC{Name: "spare", Client: cc})
+	}
+	if n.smscs, err = group.New(list); err != nil {
 		return err
 	}
 	sc := sim.Config{
-		Store: n.store, Keys: p.keys, Send: group.Only(n.client.Submit), Retry: p.cfg.retry, Locator: p.handsets.Locate,
+		Store: n.store, Keys: p.keys, Send: n.smscs.Send, Retry: p.cfg.retry, Locator: p.handsets.Locate,
 		ServiceAddress: smpp.Address{TON: 1, NPI: 1, Addr: serviceNumber},
 	}
 	if p.cfg.sim != nil {
@@ -237,6 +255,9 @@ func (p *path) close() {
 	p.t.Helper()
 	p.down()
 	p.smsc.Close()
+	if p.spare != nil {
+		p.spare.Close()
+	}
 	p.handsets.Close()
 }
 

@@ -56,7 +56,7 @@ func TestPathPoisonedMessage(t *testing.T) {
 		if n := p.smsc.Counters(smsc.ToESME); n.Waiting != 0 || n.Refused+n.Expired != 0 {
 			t.Errorf("the SMSC counted %+v", n)
 		}
-		if n := p.node.client.Bound(); n != 2 {
+		if n := p.node.smscs.Bound(); n != 2 {
 			t.Errorf("%d sessions, want 2", n)
 		}
 	}, func(c *pathConfig) {
