@@ -23,19 +23,19 @@ func gzipped(h http.Header) (bool, error) {
 				}
 				found = true
 			default:
-				return false, signum.Faultf(signum.WrongParam, "Content-Encoding %sis not supported: send the body as it is, or compress it with gzip", named(name))
+				return false, signum.Faultf(signum.WrongParam, "The service does not support %s: send the body as it is, or compress it with gzip", named("Content-Encoding", name))
 			}
 		}
 	}
 	return found, nil
 }
 
-// named returns the name of an encoding with a space after it, if it is short and
-// consists of letters, digits and the signs that such names have.
-func named(encoding string) string {
-	const signs = "0123456789abcdefghijklmnopqrstuvwxyz-_.+"
-	if len(encoding) > 32 || strings.Trim(encoding, signs) != "" {
-		return ""
+// named returns a header with what was sent in it, if that is short and has only the
+// characters of media types and encodings, in lower case.
+func named(header, sent string) string {
+	const characters = "0123456789abcdefghijklmnopqrstuvwxyz-_.+/"
+	if len(sent) > 64 || strings.Trim(sent, characters) != "" {
+		return "this " + header
 	}
-	return encoding + " "
+	return header + " " + sent
 }

@@ -188,7 +188,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (signum.Request, 
 		media = strings.ToLower(strings.TrimSpace(media))
 	}
 	if !h.wire.Accepts(media) {
-		return nil, 0, signum.Faultf(signum.WrongParam, "This endpoint does not accept this Content-Type")
+		return nil, 0, signum.Faultf(signum.WrongParam, "This endpoint does not accept %s", named("Content-Type", media))
 	}
 	if r.ContentLength > h.MaxBody {
 		w.Header().Set("Connection", "close")

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -97,7 +98,7 @@ func (l *limits) of(p *mssp.Party) mssp.PartyLimits {
 func (l *limits) enter(p *mssp.Party, op signum.Operation, now time.Time) error {
 	pl := l.of(p)
 	if !l.open.enter(p.ID, pl.MaxOpen) {
-		return policy.TooMany(time.Second)
+		return policy.TooMany(limitOpen, time.Second)
 	}
 	name, r := limitRequests, pl.Requests
 	switch op {
@@ -110,11 +111,11 @@ func (l *limits) enter(p *mssp.Party, op signum.Operation, now time.Time) error 
 	if wait == 0 && op == signum.OpProfile && pl.Unknown.Burst > 0 {
 		// Before the number is looked up: a refusal must not tell whether it exists.
 		u := pl.Unknown
-		wait = l.tables[limitUnknown].WaitAt(limit.PerMinute(u.PerMinute, u.Burst), p.ID, now)
+		name, wait = limitUnknown, l.tables[limitUnknown].WaitAt(limit.PerMinute(u.PerMinute, u.Burst), p.ID, now)
 	}
 	if wait > 0 {
 		l.open.leave(p.ID)
-		return policy.TooMany(wait)
+		return policy.TooMany(name, wait)
 	}
 	return nil
 }
@@ -129,7 +130,7 @@ func (l *limits) told(p *mssp.Party, err error, now time.Time) error {
 		return err
 	}
 	if wait := l.take(limitUnknown, l.of(p).Unknown, p.ID, now); wait > 0 {
-		return policy.TooMany(wait)
+		return policy.TooMany(fmt.Sprintf("%s; otherwise %d: %s", limitUnknown, signum.AsFault(err).Code, mssp.NoteOf(err)), wait)
 	}
 	return err
 }
@@ -142,14 +143,14 @@ func (l *limits) ask(p *mssp.Party, msisdn string, now time.Time) error {
 	if l.cancels != nil {
 		if wait := l.cancels.Wait(msisdn, now); wait > 0 {
 			l.resting.Add(1)
-			return policy.Resting(wait)
+			return policy.Resting(limitCancels, wait)
 		}
 	}
 	if wait := l.take(limitPerNumber, l.of(p).PerNumber, pairKey(p, msisdn), now); wait > 0 {
-		return policy.TooMany(wait)
+		return policy.TooMany(limitPerNumber, wait)
 	}
 	if wait := l.take(limitNumber, l.Number, msisdn, now); wait > 0 {
-		return policy.Resting(wait)
+		return policy.Resting(limitNumber, wait)
 	}
 	return nil
 }
@@ -163,10 +164,10 @@ func (l *limits) text(p *mssp.Party, msisdn string, now time.Time) error {
 		}
 	}
 	if wait := l.take(limitOTPNumber, pl.OTPNumber, pairKey(p, msisdn), now); wait > 0 {
-		return policy.TooMany(wait)
+		return policy.TooMany(limitOTPNumber, wait)
 	}
 	if wait := l.take(limitOTP, pl.OTP, p.ID, now); wait > 0 {
-		return policy.TooMany(wait)
+		return policy.TooMany(limitOTP, wait)
 	}
 	return nil
 }

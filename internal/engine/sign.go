@@ -137,7 +137,7 @@ func (e *Engine) newOrder(ctx context.Context, p *mssp.Party, r *signum.Signatur
 		return o, err
 	}
 	if wait := e.turns.wait(t, now); wait > 0 && !p.Own {
-		return o, policy.Resting(wait)
+		return o, policy.Resting("another party's turn", wait)
 	}
 	o.candidates = choice.Devices
 	o.authURI, err = e.applyServices(t, p, s, choice.Devices[0], &content.Services)

@@ -79,6 +79,10 @@ func wrong(format string, args ...any) error {
 	return signum.Faultf(signum.WrongParam, format, args...)
 }
 
+func notDigits() error {
+	return mssp.Noted(wrong(signum.DetailIllegalMSISDN), "the number has other characters than digits, or is too long")
+}
+
 // isFault reports whether err is a fault with this code.
 func isFault(err error, c signum.Code) bool { return errors.Is(err, &signum.Fault{Code: c}) }
 
@@ -119,7 +123,7 @@ func SignatureFields(p *mssp.Party, r *signum.SignatureRequest, now time.Time, s
 	}
 	var ok bool
 	if f.MSISDN, ok = CanonicalMSISDN(r.MSISDN); !ok {
-		return f, wrong(signum.DetailIllegalMSISDN)
+		return f, notDigits()
 	}
 	if langFault != nil {
 		return f, langFault
@@ -170,7 +174,7 @@ func CheckReceipt(r *signum.ReceiptRequest, now time.Time, skew time.Duration) (
 	}
 	var ok bool
 	if f.MSISDN, ok = CanonicalMSISDN(r.MSISDN); !ok {
-		return f, wrong(signum.DetailIllegalMSISDN)
+		return f, notDigits()
 	}
 	x := r.Extension
 	if x == nil {
@@ -201,7 +205,7 @@ func CheckProfile(r *signum.ProfileRequest, now time.Time, skew time.Duration) (
 	}
 	msisdn, ok := CanonicalMSISDN(r.MSISDN)
 	if !ok {
-		return "", p, wrong(signum.DetailIllegalMSISDN)
+		return "", p, notDigits()
 	}
 	p, err = params(r)
 	return msisdn, p, err

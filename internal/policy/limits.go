@@ -14,17 +14,18 @@ import (
 
 // TooMany refuses a request of a party that has used up one of its limits (900),
 // and says how long to wait. It never looks like a failed authentication, which
-// would make the party look for the fault in its certificate.
-func TooMany(wait time.Duration) error {
-	return &signum.Fault{Code: signum.InternalError, Detail: signum.DetailTooMany, RetryAfter: wait}
+// would make the party look for the fault in its certificate. The log names the limit.
+func TooMany(limit string, wait time.Duration) error {
+	f := &signum.Fault{Code: signum.InternalError, Detail: signum.DetailTooMany, RetryAfter: wait}
+	return mssp.Noted(f, "the party has used up the limit %s", limit)
 }
 
 // Resting refuses a request because its subscriber must not be asked for some time
 // (406): to the party, the phone is busy.
-func Resting(wait time.Duration) error {
+func Resting(limit string, wait time.Duration) error {
 	f := signum.NewFault(signum.PBSignatureProcess)
 	f.RetryAfter = wait
-	return mssp.Noted(f, "the user must not be asked for %s", wait.Round(time.Second))
+	return mssp.Noted(f, "the user must not be asked for %s: %s", wait.Round(time.Second), limit)
 }
 
 // Tells reports whether a refusal tells something about a number although its phone

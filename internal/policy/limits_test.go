@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 func TestOTPNumber(t *testing.T) {
@@ -97,13 +98,14 @@ func FuzzOTPNumber(f *testing.F) {
 func TestLimitFaults(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
+		note string
 		want signum.Fault
 	}{
-		{TooMany(time.Second), signum.Fault{Code: signum.InternalError, Detail: "Too many requests", RetryAfter: time.Second}},
-		{Resting(time.Minute), signum.Fault{Code: signum.PBSignatureProcess, Detail: "Signature request already in progress.", RetryAfter: time.Minute}},
+		{TooMany("requests", time.Second), "the party has used up the limit requests", signum.Fault{Code: signum.InternalError, Detail: "Too many requests", RetryAfter: time.Second}},
+		{Resting("cool_down", time.Minute), "the user must not be asked for 1m0s: cool_down", signum.Fault{Code: signum.PBSignatureProcess, Detail: "Signature request already in progress.", RetryAfter: time.Minute}},
 	} {
-		if f := signum.AsFault(tt.err); f == nil || *f != tt.want {
-			t.Errorf("%v, want %v", tt.err, &tt.want)
+		if f := signum.AsFault(tt.err); f == nil || *f != tt.want || mssp.NoteOf(tt.err) != tt.note {
+			t.Errorf("%v (%s), want %v (%s)", tt.err, mssp.NoteOf(tt.err), &tt.want, tt.note)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/nyaruka/phonenumbers"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 var separators = strings.NewReplacer(" ", "", "-", "")
@@ -58,7 +59,7 @@ func ParseMSISDN(sent string) (e164 string, ok bool) {
 // another reason, to keep the documented order of checks.
 func LegalMSISDN(e164 string) error {
 	if _, ok := ParseMSISDN(e164); !ok {
-		return wrong(signum.DetailIllegalMSISDN)
+		return mssp.Noted(wrong(signum.DetailIllegalMSISDN), "no country has such a number")
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func TestFault(p *mssp.Party, e164 string) error {
 	if err == nil && len(digits) == 3 && p.TestNumbers && slices.Contains(testFaults, signum.Code(code)) {
 		return mssp.Noted(signum.NewFault(signum.Code(code)), "the number is the test number of this fault")
 	}
-	return wrong(signum.DetailIllegalMSISDN)
+	return mssp.Noted(wrong(signum.DetailIllegalMSISDN), "a test number that the party may not use, or that does not exist")
 }
 
 // Hidden reports whether the party must not see the subscriber of a number: so

@@ -42,6 +42,9 @@ func TestNotes(t *testing.T) {
 		change func(*request)
 	}{
 		{"unknown AP_ID", "104", `note="unknown AP_ID"`, func(r *request) { r.AP.ID = "mid://nobody" }},
+		{"characters", "101", `note="the number has other characters than digits, or is too long"`, func(r *request) { r.MSISDN = "+41 79 abc" }},
+		{"no such number", "101", `note="no country has such a number"`, func(r *request) { r.MSISDN = "+41000000000" }},
+		{"no such test number", "101", `note="a test number that the party may not use, or that does not exist"`, func(r *request) { r.MSISDN = "+41000092999" }},
 		{"service", "104", `note="the party has not subscribed to http://mid.swisscom.ch/as#subscriberInfo"`, func(r *request) {
 			basic(r)
 			r.Services = append(r.Services, signum.AdditionalService{URI: signum.ServiceSubscriberInfo})

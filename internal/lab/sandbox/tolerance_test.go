@@ -52,7 +52,7 @@ func TestSpellings(t *testing.T) {
 		{name: "x-gzip", encoding: "X-GZip", change: zip},
 		{name: "a character set for an encoding", encoding: "UTF-8"},
 		{name: "byte order mark", change: func(body string) string { return "\uFEFF" + body }},
-		{name: "brotli", encoding: "br", fault: "101 Content-Encoding br is not supported"},
+		{name: "brotli", encoding: "br", fault: "101 The service does not support Content-Encoding br"},
 	}
 	for _, wire := range []struct {
 		path, contentType, message string

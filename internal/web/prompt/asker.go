@@ -108,7 +108,7 @@ func (a *Asker) follow(ctx context.Context, p *Prompt, q *Question) State {
 	p.offer(pageCode()) // if there is none
 	p.finish(s, e.TransID)
 	if f := signum.AsFault(err); f != nil {
-		e.Code, e.Detail = f.Code, f.Detail
+		e.Code, e.Detail, e.Note = f.Code, f.Detail, mssp.NoteOf(err)
 	}
 	switch {
 	case a.ctx.Err() != nil:
