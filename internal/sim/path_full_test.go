@@ -85,10 +85,10 @@ func (b *bank) numbers(of []*user) (list []string) {
 func TestPathFullPhones(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *path) {
 		b := newBank(p)
-		alone := b.round(t, 2)
+		alone := b.round(t, 1)
 		p.smsc.SetFull(b.numbers(b.full)...)
 		wait := b.askFull(t)
-		with := b.round(t, 12)
+		with := b.round(t, 8)
 		if half, was := with[len(with)/2], alone[len(alone)/2]; half > was*3/2 {
 			t.Errorf("the median is %s, alone it is %s", half, was)
 		}
@@ -99,7 +99,7 @@ func TestPathFullPhones(t *testing.T) {
 		if n := p.smsc.Counters(0).Injected.Full; n < 4*5 || n > 4*16 {
 			t.Errorf("%d messages were refused", n)
 		}
-	}, func(c *pathConfig) { c.think = 200 * time.Millisecond })
+	}, func(c *pathConfig) { c.think = 500 * time.Millisecond })
 }
 
 // BenchmarkFullPhones measures the median of fifty users over loopback TCP, alone and

@@ -53,6 +53,21 @@ func TestMessageIDs(t *testing.T) {
 	}
 }
 
+// Which of two ids is the response's makes no difference, and an id is like itself.
+func FuzzMessageID(f *testing.F) {
+	f.Add("00C0FFEE", "12648430")
+	f.Add(" 10", "0xA")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		x, y := messageID{"a", a}, messageID{"a", b}
+		if x.like(y) != y.like(x) {
+			t.Errorf("%q, %q: %d, the other way round %d", a, b, x.like(y), y.like(x))
+		}
+		if a != "" && x.like(x) != same {
+			t.Errorf("%q is not like itself", a)
+		}
+	})
+}
+
 // Several messages of one number are outstanding: which one is a receipt about?
 func TestReceiptsOfOneNumber(t *testing.T) {
 	for _, tt := range []struct {

@@ -307,8 +307,12 @@ func badServer(t *testing.T, reply func(uint32) []byte, want error) {
 		_, _ = peer.Write(b)
 		_, _ = io.Copy(io.Discard, peer)
 	}()
-	if id, err := c.Submit(within(time.Minute), hello); !errors.Is(err, want) || id != "" {
+	id, err := c.Submit(within(time.Minute), hello)
+	if !errors.Is(err, want) || id != "" {
 		t.Errorf("%q, %v, want %v", id, err, want)
+	}
+	if st, found := errors.AsType[Status](err); want == ErrTimeout && found {
+		t.Errorf("an error of this side, %v, looks like the verdict of the SMSC", st)
 	}
 	cancel()
 	peer.Close()

@@ -67,3 +67,20 @@ func TestSilentClient(t *testing.T) {
 		}
 	})
 }
+
+// A peer that answers enquire_link with another sequence number is alive.
+func TestWrongSequenceIsNoSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := serve(t, ServerConfig{EnquireLink: 20 * time.Second, ResponseTimeout: 5 * time.Second})
+		defer s.Close()
+		c.bind(CmdBindTransceiver)
+		for range 10 {
+			p := c.read()
+			if p.Command() != CmdEnquireLink {
+				t.Fatal(p.Command())
+			}
+			c.write(PDU{Sequence: p.Sequence + 1000, Body: EnquireLinkResp{}})
+		}
+		go func() { _, _ = c.next() }() // the unbind of Close
+	})
+}
