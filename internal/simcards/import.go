@@ -92,7 +92,7 @@ func (s *Summary) count(c Change) {
 //	new, stock   none            the card is in stock
 //	new, stock   new             new account, with the card as a registered SIM
 //	new, stock   has an account  swap, or the first SIM of the account
-//	in use       the same        keys and state are updated
+//	in use       the same        keys, state and profile are updated
 //	in use       new             the account gets that number
 //	in use       has an account  refused: renumber that account first
 //	in use       none            refused
@@ -100,7 +100,7 @@ func (s *Summary) count(c Change) {
 //
 // A bad row is reported and changes nothing; the others are carried out. Rows that
 // move accounts are carried out in the order of the file. A card whose row gives no
-// state keeps its state. Importing a file again changes nothing. An error concerns
+// state or profile keeps its own. Importing a file again changes nothing. An error concerns
 // the whole file (its header, the transport key), the store, or ctx; the Summary then
 // says what was done before it.
 func (p *Provisioner) Import(ctx context.Context, r io.Reader, o ImportOptions) (Summary, error) {
