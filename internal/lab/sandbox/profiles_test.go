@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"crypto/x509"
+	"encoding/base64"
 	"strings"
 	"testing"
 
@@ -105,6 +106,30 @@ func TestProfiles(t *testing.T) {
 }
 
 // TestProfileStates: keys, states, unknown cards, and what a party may see.
+// TestSubjectNames: a party that is registered so reads the names of subjects in Base64, over
+// both wires.
+func TestSubjectNames(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	msisdn := f.addUser(person.Approve, signum.SIM)
+	names := func(wire string, encoded bool) (list []string) {
+		f.putParty(func(p *mssp.Party) { p.SubjectNameBase64 = encoded })
+		for _, c := range f.query(t, wire, msisdn, words("certs")).Extension.SSCDs.SIM.Certificates[0].Chain {
+			list = append(list, c.Subject)
+		}
+		return list
+	}
+	for _, wire := range wires {
+		var want []string
+		for _, name := range names(wire, false) {
+			want = append(want, base64.StdEncoding.EncodeToString([]byte(name)))
+		}
+		if d := cmp.Diff(want, names(wire, true)); d != "" || len(want) != 3 {
+			t.Errorf("%s: %s", wire, d)
+		}
+	}
+}
+
 func TestProfileStates(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
