@@ -105,7 +105,6 @@ func TestProfiles(t *testing.T) {
 	}
 }
 
-// TestProfileStates: keys, states, unknown cards, and what a party may see.
 // TestSubjectNames: a party that is registered so reads the names of subjects in Base64, over
 // both wires.
 func TestSubjectNames(t *testing.T) {
@@ -130,6 +129,7 @@ func TestSubjectNames(t *testing.T) {
 	}
 }
 
+// TestProfileStates: keys, states, unknown cards, and what a party may see.
 func TestProfileStates(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
