@@ -192,6 +192,35 @@ func TestPartsStayTogether(t *testing.T) {
 	})
 }
 
+// While an SMSC refuses messages because of load, they go by another, but by no standby.
+func TestLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &peer{name: "a", weight: 1, handle: func() smpp.Status { return smpp.StatusThrottled }}
+		b, c := &peer{name: "b", weight: 1, away: true}, &peer{name: "c"}
+		g, stop := start(t, a, b, c)
+		defer stop()
+		for i := range 3 {
+			if _, err := textTo(within(t, time.Minute), g, fmt.Sprint("4179000000", i), "x"); !errors.Is(err, smpp.StatusThrottled) {
+				t.Fatal(err)
+			}
+		}
+		if s := g.Stats(); !s[0].Throttled || s[0].Refused != 3 || len(c.took()) != 0 {
+			t.Fatalf("%+v, the standby took %v", s, c.took())
+		}
+		b.comeBack()
+		time.Sleep(2 * time.Second)
+		before := time.Now()
+		for i := range 5 {
+			if by, err := textTo(within(t, time.Minute), g, fmt.Sprint("4179000001", i), "x"); by != "b" || err != nil {
+				t.Errorf("by %s, %v", by, err)
+			}
+		}
+		if time.Since(before) > 0 {
+			t.Errorf("they took %v", time.Since(before))
+		}
+	})
+}
+
 func TestNewRefuses(t *testing.T) {
 	if _, err := New(nil); err == nil {
 		t.Error("a group without an SMSC")

@@ -128,9 +128,13 @@ func start(t *testing.T, peers ...*peer) (g *Group, stop func()) {
 
 // text sends a message of one part and returns the SMSC that took it.
 func text(ctx context.Context, g *Group, s string) (by string, err error) {
+	return textTo(ctx, g, "41791234567", s)
+}
+
+func textTo(ctx context.Context, g *Group, to, s string) (by string, err error) {
 	err = g.Send(ctx, func(r *Route) error {
 		by = r.Name
-		_, err := r.Submit(ctx, &smpp.SubmitSM{Dest: r.Style.Dest("41791234567"), ShortMessage: []byte(s)})
+		_, err := r.Submit(ctx, &smpp.SubmitSM{Dest: r.Style.Dest(to), ShortMessage: []byte(s)})
 		return err
 	})
 	return by, err
