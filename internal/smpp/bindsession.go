@@ -2,6 +2,7 @@ package smpp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,6 +41,14 @@ func (s *bindSession) bind(ctx context.Context) error {
 type slot struct {
 	*bindSession
 	passage
+	suspect bool // for a destination that was refused or not reached lately
+}
+
+func (s slot) release() {
+	s.bindSession.release()
+	if s.suspect {
+		<-s.c.half
+	}
 }
 
 // offer reserves one slot of the window after the other and offers each to Submit.
@@ -118,7 +127,7 @@ func (s *bindSession) handOut(why wait) bool {
 // destination that was refused lately gets a probe only if no other waits for one: it
 // would say less about the bind.
 func (s *bindSession) offerOne(p passage, why wait) (taken, ended bool) {
-	o := slot{s, p}
+	o := slot{bindSession: s, passage: p}
 	last := s.c.last
 	if p.probe {
 		last = nil
@@ -153,6 +162,9 @@ func (s slot) submit(ctx context.Context, m *SubmitSM) (id string, err error) {
 	defer func() {
 		s.line.gate.leave(m.Dest.Addr, s.probe, err)
 		s.c.counts.refused(err)
+		if errors.Is(err, StatusDeliveryFailure) || errors.Is(err, ErrTimeout) && ctx.Err() == nil && s.conn.ended() == nil {
+			s.c.full.away(m.Dest.Addr)
+		}
 	}()
 	r, err := s.conn.send(m, s.release)
 	if err != nil {

@@ -67,9 +67,10 @@ type ClientConfig struct {
 type Client struct {
 	cfg     ClientConfig
 	log     *slog.Logger
-	ready   chan slot // of the windows
-	last    chan slot // the same, for destinations that were refused lately
-	lines   []*line   // one per bind
+	ready   chan slot     // of the windows
+	last    chan slot     // the same, for destinations that were refused or not reached lately
+	half    chan struct{} // an element for each message to one of these: half of all windows
+	lines   []*line       // one per bind
 	full    *full
 	counts  counts
 	stopped chan struct{}
@@ -130,6 +131,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		cfg: cfg, log: cfg.Logger.With("smsc", cmp.Or(cfg.Name, cfg.Addr)),
 		ready: make(chan slot), last: make(chan slot), full: newFull(), stopped: make(chan struct{}),
 		slots:   make(chan struct{}, cfg.Sessions.Deliver()*cfg.Window),
+		half:    make(chan struct{}, max(1, cfg.Sessions.Submit()*cfg.Window/2)),
 		present: presence{changed: cfg.Changed},
 		poison:  newPoison(),
 		taken:   make(map[string]int),
@@ -284,14 +286,28 @@ func (c *Client) Submit(ctx context.Context, m *SubmitSM) (messageID string, err
 	}
 }
 
-// slot waits for a slot of a window for a message to the destination.
-func (c *Client) slot(ctx context.Context, to string) (slot, error) {
-	ready := c.ready
-	if c.full.suspect(to) {
-		ready = c.last
-	}
+// slot waits for a slot of a window for a message to the destination. Destinations that
+// were refused or not reached lately get no more than half of the windows: phones that
+// are off hold a slot until the SMSC gives up.
+func (c *Client) slot(ctx context.Context, to string) (s slot, err error) {
 	if ctx.Err() != nil {
 		return slot{}, c.notSent(ctx.Err())
+	}
+	ready := c.ready
+	if suspect := c.full.suspect(to); suspect {
+		ready = c.last
+		select {
+		case c.half <- struct{}{}:
+		case <-ctx.Done():
+			return slot{}, c.notSent(ctx.Err())
+		case <-c.stopped:
+			return slot{}, ErrUnbound
+		}
+		defer func() {
+			if s.suspect = suspect; err != nil {
+				<-c.half
+			}
+		}()
 	}
 	select {
 	case s := <-ready:

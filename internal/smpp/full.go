@@ -11,17 +11,18 @@ const (
 	fullLifetime = 10 * time.Minute // since their last refusal
 )
 
-// full remembers destinations that the SMSC refused because of load. A destination
-// is known to be full once another one was accepted after it: then the refusal was
-// not about the bind. All binds of a client share the memory.
+// full remembers destinations that the SMSC refused because of load, or that it did not
+// reach: messages to them may fail again, or occupy a window for long. A destination is
+// known to be full once another one was accepted after it was refused: then the refusal
+// was not about the bind. All binds of a client share the memory.
 type full struct {
 	mu   sync.Mutex
 	seen map[string]refusal
 }
 
 type refusal struct {
-	last  time.Time
-	known bool // to be full
+	last  time.Time // refused, or not reached
+	known bool      // to be full
 }
 
 func newFull() *full { return &full{seen: make(map[string]refusal)} }
@@ -39,6 +40,19 @@ func (f *full) note(to string) (known bool) {
 	r.last = now
 	f.seen[to] = r
 	return r.known
+}
+
+// away records that a destination was not reached.
+func (f *full) away(to string) {
+	now := time.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r, remembered := f.seen[to]
+	if !remembered {
+		f.makeRoom(now)
+	}
+	r.last = now
+	f.seen[to] = r
 }
 
 // makeRoom forgets what is too old and, if that is not enough, everything.
@@ -71,7 +85,7 @@ func (f *full) forget(to string) {
 	delete(f.seen, to)
 }
 
-// suspect reports whether the destination was refused lately.
+// suspect reports whether the destination was refused, or not reached, lately.
 func (f *full) suspect(to string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -253,6 +253,47 @@ func TestGatePerBind(t *testing.T) {
 	})
 }
 
+// Phones that are off hold slots of the window until the SMSC gives up. Once they are
+// known, they hold no more than half of them.
+func TestPhonesThatAreOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, ClientConfig{Window: 4}, ServerConfig{
+			Submit: submits(func(ctx context.Context, _ *Session, m *SubmitSM) (string, Status) {
+				if m.Dest.Addr == "9" {
+					return "1", StatusOK
+				}
+				sleep(ctx, 8*time.Second)
+				return "", StatusDeliveryFailure
+			}),
+		})
+		defer p.close()
+		p.bound(1)
+		for range 3 {
+			var all sync.WaitGroup
+			for i := range 8 {
+				all.Go(func() {
+					if _, err := p.client.Submit(within(time.Minute), to(fmt.Sprint("10", i))); !errors.Is(err, StatusDeliveryFailure) {
+						t.Error(err)
+					}
+				})
+			}
+			synctest.Wait()
+			if p.client.full.suspect("100") { // not in the first round
+				if d := p.accepted("9"); d > 0 {
+					t.Errorf("a phone that is on waited %v", d)
+				}
+			}
+			all.Wait()
+		}
+		if n := len(p.client.half); n != 0 {
+			t.Errorf("%d are left", n)
+		}
+		if !p.client.full.suspect("100") || p.client.full.suspect("9") {
+			t.Error("the memory is wrong")
+		}
+	})
+}
+
 // A bind sends at its rate at most.
 func TestRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
