@@ -148,4 +148,11 @@ func (c *Client) Bound() int {
 
 // Throttled reports whether messages wait at all binds because the SMSC refuses them
 // because of load.
-func (c *Client) Throttled() bool { return c.Stats().Held >= c.cfg.Sessions.Submit() }
+func (c *Client) Throttled() bool {
+	for _, l := range c.lines {
+		if held, _ := l.gate.state(); !held && l.mode != CmdBindReceiver {
+			return false
+		}
+	}
+	return true
+}
