@@ -12,8 +12,11 @@ import (
 
 // SMSC is one that messages go to, over SMPP 3.4.
 type SMSC struct {
-	Name    string  `yaml:"name"`    // in logs, metrics and traces
-	Weight  int     `yaml:"weight"`  // its share of the messages; 0: standby, used only while no other works
+	Name   string `yaml:"name"`   // in logs, metrics and traces
+	Weight int    `yaml:"weight"` // its share of the messages; 0: standby, used only while no other works
+	// Cluster is the same for SMSCs that share their message ids: a receipt may come by
+	// any of them. Empty: it shares them with no other.
+	Cluster string  `yaml:"cluster"`
 	Address Address `yaml:"address"` // host:port
 	TLS     PeerTLS `yaml:"tls"`
 
@@ -120,6 +123,9 @@ func (s SIM) checkSMSCs(l *problems) {
 			l.add(path+".name", "is needed: 1 to 20 small letters, digits and hyphens, for logs and metrics")
 		case names[c.Name]:
 			l.add(path+".name", "there is another SMSC %s: give each its own name", c.Name)
+		}
+		if c.Cluster != "" && !entryName.MatchString(c.Cluster) {
+			l.add(path+".cluster", "must be 1 to 20 small letters, digits and hyphens")
 		}
 		names[c.Name] = true
 		c.check(l, path)

@@ -69,6 +69,7 @@ func TestSMSCProblems(t *testing.T) {
 		{"smscs: [{" + good + ", weight: -1}]", nil, "sim.smscs.0.weight: must be a number from 0 to 1000"},
 		{"smscs: [{" + good + ", mode: datagram}]", nil, `sim.smscs.0.mode: "datagram" is not transaction, store_and_forward or default`},
 		{"smscs: [{" + good + ", mode: default, receipts: false}]", nil, "sim.smscs.0.receipts: must be true unless mode is transaction"},
+		{"smscs: [{" + good + ", cluster: A}]", nil, "sim.smscs.0.cluster: must be 1 to 20 small letters"},
 		{"smscs: [{" + good + ", rate: -1}]", nil, "sim.smscs.0.rate: must be a number from 0 to 100000"},
 		{"smscs: [{" + good + ", alphabet: ebcdic}]", nil, `sim.smscs.0.alphabet: "ebcdic" is not gsm, latin1 or ucs2`},
 		{"smscs: [{" + good + ", source: {address: Signum}}]", nil, "sim.smscs.0.source.address: must be digits: cards answer to it"},

@@ -156,3 +156,15 @@ func (n *Node) smscList() string {
 	}
 	return list.String()
 }
+
+// clustersOf are the clusters of SMSCs by their names. A cluster is not taken for an SMSC
+// of the same name that is not in it.
+func clustersOf(list []config.SMSC) map[string]string {
+	all := make(map[string]string)
+	for _, c := range list {
+		if c.Cluster != "" {
+			all[c.Name] = "cluster " + c.Cluster
+		}
+	}
+	return all
+}

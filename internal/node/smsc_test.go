@@ -109,3 +109,13 @@ func TestUnknownProfileWarning(t *testing.T) {
 		t.Errorf("log: %s", got)
 	}
 }
+
+// TestClusters: SMSCs of one cluster share their message ids, and no others do.
+func TestClusters(t *testing.T) {
+	a, b, c := testSMSC("a", "127.0.0.1:1"), testSMSC("b", "127.0.0.1:1"), testSMSC("pair", "127.0.0.1:1")
+	a.Cluster, b.Cluster = "pair", "pair"
+	got := clustersOf([]config.SMSC{a, b, c})
+	if len(got) != 2 || got["a"] != got["b"] || got["a"] == "pair" {
+		t.Errorf("%v", got)
+	}
+}

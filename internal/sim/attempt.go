@@ -121,7 +121,7 @@ func (c *Channel) sendPacket(ctx context.Context, r *group.Route, q *request, ru
 		if err != nil {
 			return submitError(fmt.Errorf("part %d of %d: %w", i+1, len(s.parts), err))
 		}
-		c.submitted(q, run, messageID{r.Name, id})
+		c.submitted(q, run, messageID{c.cluster(r.Name), id})
 	}
 	return nil
 }

@@ -38,9 +38,10 @@ type Locator func(ctx context.Context, msisdn string) (*mssp.Location, error)
 // Config configures a Channel. Store, Keys, Send and ServiceAddress must be set; zero
 // values of the others mean the defaults.
 type Config struct {
-	Store Store
-	Keys  CardKeys
-	Send  group.Sender // hands messages to the SMSCs
+	Store    Store
+	Keys     CardKeys
+	Send     group.Sender      // hands messages to the SMSCs
+	Clusters map[string]string // of SMSCs that share their message ids, by name; the others share them with none
 	// Unbound returns for how long there has been no session with an SMSC; if answers are
 	// needed, none in both directions. Nil: there always is one.
 	Unbound        func(answers bool) time.Duration
@@ -165,6 +166,9 @@ func (c *Channel) Connect(a mssp.AnswerHandler, in mssp.Inbox) {
 	defer c.mu.Unlock()
 	c.answerer, c.inbox = a, in
 }
+
+// cluster names the SMSCs that share their message ids with this one.
+func (c *Channel) cluster(smsc string) string { return cmp.Or(c.cfg.Clusters[smsc], smsc) }
 
 func (c *Channel) now() time.Time { return c.cfg.Clock.Now() }
 

@@ -30,7 +30,7 @@ func (c *Channel) Deliver(ctx context.Context, smsc string, d *smpp.DeliverSM, e
 	}
 	defer c.busy.Done()
 	c.n.delivered.Add(1)
-	in := &arrival{smsc: smsc, msisdn: numberOf(d.Source), at: c.now(), event: e}
+	in := &arrival{smsc: smsc, cluster: c.cluster(smsc), msisdn: numberOf(d.Source), at: c.now(), event: e}
 	e.MSISDN = event.Clip(in.msisdn)
 	var st smpp.Status
 	if d.IsReceipt() || c.undeclared(in, d) {

@@ -36,12 +36,13 @@ const (
 
 // arrival is a deliver_sm on its way through the layers.
 type arrival struct {
-	smsc   string
-	msisdn string
-	at     time.Time
-	event  *event.Event
-	card   *mssp.Card // from here on, as far as they are known
-	trace  *Exchange
+	smsc    string
+	cluster string // of the SMSC, for message ids
+	msisdn  string
+	at      time.Time
+	event   *event.Event
+	card    *mssp.Card // from here on, as far as they are known
+	trace   *Exchange
 }
 
 // drop acknowledges a message without effect, so that the SMSC does not deliver

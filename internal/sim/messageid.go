@@ -6,7 +6,7 @@ import (
 )
 
 // messageID is the id that an SMSC gave a message: another SMSC may use it too.
-type messageID struct{ smsc, id string }
+type messageID struct{ cluster, id string }
 
 // likeness says how much two ids look like the same one. An SMSC may spell an id in its
 // receipts in another way than in its response.
@@ -21,7 +21,7 @@ const (
 
 func (m messageID) like(o messageID) likeness {
 	switch {
-	case m.smsc != o.smsc || m.id == "" || o.id == "":
+	case m.cluster != o.cluster || m.id == "" || o.id == "":
 		return unlike
 	case m.id == o.id:
 		return same

@@ -22,9 +22,9 @@ func (in *arrival) receipt(d *smpp.DeliverSM) (receiptOf, error) {
 	if err != nil {
 		return receiptOf{}, err
 	}
-	known := receiptOf{r, []messageID{{in.smsc, r.MessageID}}}
+	known := receiptOf{r, []messageID{{in.cluster, r.MessageID}}}
 	if r.OtherID != "" {
-		known.ids = append(known.ids, messageID{in.smsc, r.OtherID})
+		known.ids = append(known.ids, messageID{in.cluster, r.OtherID})
 	}
 	return known, nil
 }

@@ -127,9 +127,9 @@ func FuzzAlphabets(f *testing.F) {
 }
 
 // A receipt belongs to the message of the SMSC that it comes from: another SMSC may have
-// given the same id.
+// given the same id, unless the two share their ids.
 func TestReceiptOfAnotherSMSC(t *testing.T) {
-	for from, want := range map[string]string{"north": "", "south": reasonUnmatched} {
+	for from, want := range map[string]string{"north": "", "twin": "", "south": reasonUnmatched} {
 		run(t, func(w *world) {
 			f := w.card(ecKey)
 			f.deaf = true
@@ -141,6 +141,6 @@ func TestReceiptOfAnotherSMSC(t *testing.T) {
 			if e := w.event(); e.Reason != want {
 				t.Errorf("from %s: %q, want %q", from, e.Reason, want)
 			}
-		}, styled(group.Style{}))
+		}, styled(group.Style{}), func(c *Config) { c.Clusters = map[string]string{"north": "pair", "twin": "pair"} })
 	}
 }
