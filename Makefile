@@ -35,7 +35,7 @@ lint: ## gofmt, vet and staticcheck, with and without the lab; go.mod
 	$(GO) mod tidy -diff
 	cd tools && $(GO) mod tidy -diff
 
-deps: ## what the tests need besides Go: PostgreSQL, Chromium, openssl, curl, a C compiler, keytool, xmllint, Node.js, Kannel, PgBouncer
+deps: ## what the tests need besides Go: PostgreSQL, Chromium, openssl, curl, a C compiler, a JDK, Maven, xmllint, Node.js, Python, PHP, gSOAP, Kannel, PgBouncer
 	@scripts/deps.sh
 
 fuzz: ## run every fuzz target for FUZZTIME (60s)
