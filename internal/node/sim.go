@@ -36,7 +36,8 @@ func (n *Node) newSIMs(ctx context.Context) error {
 	if n.smscs, err = n.newSMSCs(); err != nil {
 		return err
 	}
-	send, unbound := group.Only(noSMSC), (func(bool) time.Duration)(nil)
+	var send group.Sender
+	var unbound func(answers bool) time.Duration
 	if n.smscs != nil {
 		send, unbound = n.smscs.Send, n.smscs.Unbound
 	}

@@ -66,10 +66,6 @@ func addressOf(s config.Sender) smpp.Address {
 	return smpp.Address{TON: ton, NPI: npi, Addr: s.Address}
 }
 
-func noSMSC(context.Context, *smpp.SubmitSM) (string, error) {
-	return "", errors.New("no SMSC is configured")
-}
-
 // smscStats are the figures of the SMSCs.
 func (n *Node) smscStats() []group.Stats {
 	if n.smscs == nil {

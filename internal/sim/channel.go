@@ -35,12 +35,12 @@ type CardKeys interface {
 // know. It is called only for signatures that need a location.
 type Locator func(ctx context.Context, msisdn string) (*mssp.Location, error)
 
-// Config configures a Channel. Store, Keys, Send and ServiceAddress must be set; zero
+// Config configures a Channel. Store, Keys and ServiceAddress must be set; zero
 // values of the others mean the defaults.
 type Config struct {
 	Store    Store
 	Keys     CardKeys
-	Send     group.Sender      // hands messages to the SMSCs
+	Send     group.Sender      // hands messages to the SMSCs; nil: there is no SMSC, and no phone can be reached
 	Clusters map[string]string // of SMSCs that share their message ids, by name; the others share them with none
 	// Unbound returns for how long there has been no session with an SMSC; if answers are
 	// needed, none in both directions. Nil: there always is one.
@@ -146,8 +146,8 @@ var (
 
 // New returns a channel. Connect must be called before Send and Deliver.
 func New(c Config) (*Channel, error) {
-	if c.Store == nil || c.Keys == nil || c.Send == nil || c.ServiceAddress.Addr == "" {
-		return nil, errors.New("sim: Store, Keys, Send and ServiceAddress must be set")
+	if c.Store == nil || c.Keys == nil || c.ServiceAddress.Addr == "" {
+		return nil, errors.New("sim: Store, Keys and ServiceAddress must be set")
 	}
 	c = c.withDefaults()
 	return &Channel{
@@ -211,9 +211,12 @@ func (c *Channel) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	return fmt.Errorf("sim: %w", err)
 }
 
-// bound returns mssp.ErrUnreachable if no SMSC has had a session for too long. What waits
-// already is not affected: a session may come back in its time.
+// bound returns mssp.ErrUnreachable if there is no SMSC, or none has had a session for too
+// long. What waits already is not affected: a session may come back in its time.
 func (c *Channel) bound(answers bool) error {
+	if c.cfg.Send == nil {
+		return unreachable(errors.New("no SMSC is configured"))
+	}
 	if c.cfg.Unbound == nil {
 		return nil
 	}

@@ -269,3 +269,19 @@ func TestUnboundForLong(t *testing.T) {
 		w.empty()
 	}, func(c *Config) { c.Unbound = func(bool) time.Duration { return time.Duration(unbound.Load()) } })
 }
+
+// Without an SMSC, requests and texts fail at once.
+func TestNoSMSC(t *testing.T) {
+	run(t, func(w *world) {
+		f, start := w.card(ecKey), time.Now()
+		w.ch.cfg.Send = nil
+		if err := w.ch.Send(ctx, w.request(f, mssp.OpSign, "_1", text)); !errors.Is(err, mssp.ErrUnreachable) {
+			t.Errorf("a request: %v", err)
+		}
+		err := w.ch.SendText(ctx, mssp.TextMessage{MSISDN: f.msisdn, Text: "Code: 1"})
+		if !errors.Is(err, mssp.ErrUnreachable) || time.Since(start) > 0 {
+			t.Errorf("a text: %v after %s", err, time.Since(start))
+		}
+		w.empty()
+	})
+}
