@@ -7,20 +7,33 @@ import (
 	"testing"
 )
 
-// Each row of docs/clients.md names tests that exist: what CI does not run is not in the
-// table.
-func TestClientsPage(t *testing.T) {
-	_, text, ok := strings.Cut(readFile(t, "docs/clients.md"), "\n## Clients and network elements that CI runs\n")
-	if !ok {
-		t.Fatal("docs/clients.md has no list of what CI runs")
-	}
-	text, _, _ = strings.Cut(text, "\n## ")
+// writtenTests are the tests of the module, each as package.Test.
+func writtenTests(t *testing.T) map[string]bool {
+	t.Helper()
 	written := map[string]bool{}
 	for path, names := range testFunctions(t) {
 		for _, name := range names {
 			written[filepath.ToSlash(filepath.Dir(path))+"."+name] = true
 		}
 	}
+	return written
+}
+
+// section returns the text under a heading of the second level.
+func section(t *testing.T, page, heading string) string {
+	t.Helper()
+	_, text, ok := strings.Cut(readFile(t, page), "\n## "+heading+"\n")
+	if !ok {
+		t.Fatalf("%s has no section %q", page, heading)
+	}
+	text, _, _ = strings.Cut(text, "\n## ")
+	return text
+}
+
+// Each row of docs/clients.md names tests that exist: what CI does not run is not in the
+// table.
+func TestClientsPage(t *testing.T) {
+	text, written := section(t, "docs/clients.md", "Clients and network elements that CI runs"), writtenTests(t)
 	rows := tableRows(text, "client or network element")
 	if len(rows) < 5 {
 		t.Errorf("%d rows only", len(rows))

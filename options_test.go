@@ -1,7 +1,6 @@
 package signum_test
 
 import (
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -10,17 +9,7 @@ import (
 // The table of docs/sim.md that says which option of an SMSC or a card profile was tried
 // with whom has each of them, and names tests that exist.
 func TestOptionsTable(t *testing.T) {
-	_, text, ok := strings.Cut(readFile(t, "docs/sim.md"), "\n## What was tried with whom\n")
-	if !ok {
-		t.Fatal("docs/sim.md has no such table")
-	}
-	text, _, _ = strings.Cut(text, "\n## ")
-	written := map[string]bool{}
-	for path, names := range testFunctions(t) {
-		for _, name := range names {
-			written[filepath.ToSlash(filepath.Dir(path))+"."+name] = true
-		}
-	}
+	text, written := section(t, "docs/sim.md", "What was tried with whom"), writtenTests(t)
 	test := regexp.MustCompile("`([\\w/]+\\.Test\\w+)`")
 	option := regexp.MustCompile("`([a-z_]+)`")
 	listed := map[string]bool{}

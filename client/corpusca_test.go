@@ -40,10 +40,10 @@ func newCorpusCA(t testing.TB) *corpusCA {
 	ca.issuingKey = testkit.ECKey(t)
 	root := corpusTemplate(1, "TEST root")
 	root.IsCA, root.BasicConstraintsValid, root.KeyUsage = true, true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
-	ca.root = certify(t, root, root, rootKey.Public(), rootKey)
+	ca.root = testkit.Certify(t, root, root, rootKey.Public(), rootKey)
 	issuing := corpusTemplate(2, "TEST issuing")
 	issuing.IsCA, issuing.BasicConstraintsValid, issuing.KeyUsage = true, true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
-	ca.issuing = certify(t, issuing, ca.root, ca.issuingKey.Public(), rootKey)
+	ca.issuing = testkit.Certify(t, issuing, ca.root, ca.issuingKey.Public(), rootKey)
 	ca.rootPEM = ca.file(t, "root.pem", pemOf("CERTIFICATE", ca.root.Raw))
 	ca.issuingPEM = ca.file(t, "issuing.pem", pemOf("CERTIFICATE", ca.issuing.Raw))
 	ca.roots = x509.NewCertPool()
@@ -56,19 +56,6 @@ func corpusTemplate(serial int64, name string) *x509.Certificate {
 		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name},
 		NotBefore: corpusTime.AddDate(-1, 0, 0), NotAfter: corpusTime.AddDate(100, 0, 0),
 	}
-}
-
-func certify(t testing.TB, template, parent *x509.Certificate, pub crypto.PublicKey, key crypto.Signer) *x509.Certificate {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, pub, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 func pemOf(kind string, der []byte) []byte {
@@ -116,7 +103,7 @@ func (ca *corpusCA) signer(t testing.TB, kind string, change func(*x509.Certific
 	if change != nil {
 		change(c)
 	}
-	leaf := certify(t, c, ca.issuing, key.Public(), ca.issuingKey)
+	leaf := testkit.Certify(t, c, ca.issuing, key.Public(), ca.issuingKey)
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)

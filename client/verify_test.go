@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // testSigner is a mobile user with a certificate from a CA.
@@ -27,15 +28,7 @@ func newTestSigner(t *testing.T) *testSigner {
 	t.Helper()
 	now := time.Now()
 	create := func(tmpl, parent *x509.Certificate, key *ecdsa.PrivateKey, signer *ecdsa.PrivateKey) *x509.Certificate {
-		der, err := x509.CreateCertificate(rand.Reader, tmpl, parent, key.Public(), signer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := x509.ParseCertificate(der)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
+		return testkit.Certify(t, tmpl, parent, key.Public(), signer)
 	}
 	newKey := func() *ecdsa.PrivateKey {
 		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

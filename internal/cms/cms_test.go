@@ -249,8 +249,8 @@ func TestParseSignerRefuses(t *testing.T) {
 	good := identityOf(t, "EC-EC").leaf.Raw
 	for name, der := range map[string][]byte{
 		"empty":       nil,
-		"P-384":       certify(t, leafTemplate(0), parent, p384.Public(), issuer).Raw,
-		"RSA-1024":    certify(t, leafTemplate(0), parent, small, issuer).Raw,
+		"P-384":       testkit.Certify(t, leafTemplate(0), parent, p384.Public(), issuer).Raw,
+		"RSA-1024":    testkit.Certify(t, leafTemplate(0), parent, small, issuer).Raw,
 		"bytes after": append(append([]byte(nil), good...), 0),
 		"cut":         good[:len(good)-1],
 		"a CMS":       identityOf(t, "EC-EC").answer(t, nil, epoch),

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // epoch is a whole second within the validity of all test certificates.
@@ -63,15 +65,15 @@ func identityOf(t testing.TB, kind string) *identity {
 
 	root := certTemplate(1, pkix.Name{CommonName: "Test Root " + kind}, alg)
 	root.IsCA, root.BasicConstraintsValid, root.KeyUsage = true, true, x509.KeyUsageCertSign
-	id.root = certify(t, root, root, rootKey.Public(), rootKey)
+	id.root = testkit.Certify(t, root, root, rootKey.Public(), rootKey)
 
 	issuing := certTemplate(0xfedc, pkix.Name{CommonName: "Test Issuing " + kind}, alg)
 	issuing.IsCA, issuing.BasicConstraintsValid, issuing.MaxPathLenZero = true, true, true
 	issuing.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
 	issuing.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	id.issuing = certify(t, issuing, id.root, issuingKey.Public(), rootKey)
+	id.issuing = testkit.Certify(t, issuing, id.root, issuingKey.Public(), rootKey)
 
-	id.leaf = certify(t, leafTemplate(alg), id.issuing, id.key.Public(), issuingKey)
+	id.leaf = testkit.Certify(t, leafTemplate(alg), id.issuing, id.key.Public(), issuingKey)
 	s, err := ParseSigner(id.leaf.Raw)
 	if err != nil {
 		t.Fatal(err)
@@ -97,19 +99,6 @@ func leafTemplate(alg x509.SignatureAlgorithm) *x509.Certificate {
 	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	leaf.SubjectKeyId = []byte("twenty octets of key")
 	return leaf
-}
-
-func certify(t testing.TB, template, parent *x509.Certificate, pub crypto.PublicKey, key crypto.Signer) *x509.Certificate {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, pub, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 func must(t testing.TB) func(any, error) any {

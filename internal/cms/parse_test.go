@@ -255,12 +255,12 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 	ca := certTemplate(7, pkix.Name{CommonName: "CA"}, 0)
 	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign|x509.KeyUsageDigitalSignature
-	root := certify(t, ca, ca, caKey.Public(), caKey)
+	root := testkit.Certify(t, ca, ca, caKey.Public(), caKey)
 	// with returns a signature by id's key, under a certificate that the test makes.
 	with := func(change func(*x509.Certificate)) *identity {
 		template := leafTemplate(0)
 		change(template)
-		leaf := certify(t, template, root, id.key.Public(), caKey)
+		leaf := testkit.Certify(t, template, root, id.key.Public(), caKey)
 		s, err := ParseSigner(leaf.Raw)
 		if err != nil {
 			t.Fatal(err)

@@ -44,15 +44,7 @@ func newAuthority(t *testing.T) *authority {
 
 func (a *authority) certify(t *testing.T, template, parent *x509.Certificate, public any) *x509.Certificate {
 	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
+	return testkit.Certify(t, template, parent, public, a.key)
 }
 
 // openssl verifies the CMS around a card's signature.

@@ -40,6 +40,12 @@ func (f *fixture) post(t *testing.T, c *http.Client, path, contentType string, b
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
+	return answer(t, c, req)
+}
+
+// answer sends a request and returns status, header and body of the answer.
+func answer(t *testing.T, c *http.Client, req *http.Request) (int, http.Header, string) {
+	t.Helper()
 	resp, err := c.Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -2,12 +2,10 @@ package smsc_test
 
 import (
 	"bytes"
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/linxGnu/gosmpp"
-	"github.com/linxGnu/gosmpp/data"
 	"github.com/linxGnu/gosmpp/pdu"
 
 	"github.com/signum-mssp/signum/internal/lab/smsc"
@@ -21,18 +19,7 @@ func TestGosmppTransmitterAndReceiver(t *testing.T) {
 	trouble := make(chan string, 100)
 	open := func(connector gosmpp.Connector, received chan pdu.PDU) *gosmpp.Session {
 		t.Helper()
-		session, err := gosmpp.NewSession(connector, gosmpp.Settings{
-			ReadTimeout: time.Minute,
-			OnAllPDU: func(p pdu.PDU) (pdu.PDU, bool) {
-				received <- p
-				if p.CanResponse() {
-					return p.GetResponse(), false
-				}
-				return nil, false
-			},
-			OnSubmitError:    func(_ pdu.PDU, err error) { trouble <- fmt.Sprint("submit: ", err) },
-			OnReceivingError: func(err error) { trouble <- fmt.Sprint("receive: ", err) },
-		}, 0)
+		session, err := gosmpp.NewSession(connector, gosmppSettings(received, trouble), 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,18 +43,7 @@ func TestGosmppTransmitterAndReceiver(t *testing.T) {
 		return nil
 	}
 
-	m := pdu.NewSubmitSM().(*pdu.SubmitSM)
-	_ = m.SourceAddr.SetAddress("555")
-	m.DestAddr.SetTon(1)
-	m.DestAddr.SetNpi(1)
-	_ = m.DestAddr.SetAddress(phone.Addr)
-	m.EsmClass, m.ProtocolID, m.RegisteredDelivery = smpp.UDHI, 0x7f, 1
-	var err error
-	if m.Message, err = pdu.NewBinaryShortMessageWithEncoding([]byte{0xde, 0xad}, data.NewCustomEncoding(0xf6, rawCoding{})); err != nil {
-		t.Fatal(err)
-	}
-	m.Message.SetUDH(pdu.UDH{{ID: 0x70}})
-	if err := transmitter.Transmitter().Submit(m); err != nil {
+	if err := transmitter.Transmitter().Submit(gosmppMessage(t)); err != nil {
 		t.Fatal(err)
 	}
 	if resp, ok := next(sent).(*pdu.SubmitSMResp); !ok || !resp.IsOk() {

@@ -33,14 +33,10 @@ type rawCoding struct{}
 func (rawCoding) Encode(s string) ([]byte, error) { return []byte(s), nil }
 func (rawCoding) Decode(b []byte) (string, error) { return string(b), nil }
 
-// gosmpp, an independent client.
-func TestGosmpp(t *testing.T) {
-	s, r := onTCP(t, smsc.Config{EnquireLink: 100 * time.Millisecond})
-	received := make(chan pdu.PDU, 1000)
-	trouble := make(chan string, 100)
-	auth := gosmpp.Auth{SMSC: s.Addr(), SystemID: "signum", Password: "wrong"}
-	settings := gosmpp.Settings{
-		ReadTimeout: 10 * time.Second,
+// gosmppSettings are those of a session that answers what it receives.
+func gosmppSettings(received chan<- pdu.PDU, trouble chan<- string) gosmpp.Settings {
+	return gosmpp.Settings{
+		ReadTimeout: time.Minute,
 		OnAllPDU: func(p pdu.PDU) (pdu.PDU, bool) {
 			received <- p
 			if p.CanResponse() {
@@ -51,6 +47,33 @@ func TestGosmpp(t *testing.T) {
 		OnSubmitError:    func(_ pdu.PDU, err error) { trouble <- fmt.Sprint("submit: ", err) },
 		OnReceivingError: func(err error) { trouble <- fmt.Sprint("receive: ", err) },
 	}
+}
+
+// gosmppMessage is a binary message to the SIM of the phone.
+func gosmppMessage(t *testing.T) *pdu.SubmitSM {
+	t.Helper()
+	m := pdu.NewSubmitSM().(*pdu.SubmitSM)
+	_ = m.SourceAddr.SetAddress("555")
+	m.DestAddr.SetTon(1)
+	m.DestAddr.SetNpi(1)
+	_ = m.DestAddr.SetAddress(phone.Addr)
+	m.EsmClass, m.ProtocolID, m.RegisteredDelivery = smpp.UDHI, 0x7f, 1
+	var err error
+	if m.Message, err = pdu.NewBinaryShortMessageWithEncoding([]byte{0xde, 0xad}, data.NewCustomEncoding(0xf6, rawCoding{})); err != nil {
+		t.Fatal(err)
+	}
+	m.Message.SetUDH(pdu.UDH{{ID: 0x70}})
+	return m
+}
+
+// gosmpp, an independent client.
+func TestGosmpp(t *testing.T) {
+	s, r := onTCP(t, smsc.Config{EnquireLink: 100 * time.Millisecond})
+	received := make(chan pdu.PDU, 1000)
+	trouble := make(chan string, 100)
+	auth := gosmpp.Auth{SMSC: s.Addr(), SystemID: "signum", Password: "wrong"}
+	settings := gosmppSettings(received, trouble)
+	settings.ReadTimeout = 10 * time.Second
 	if _, err := gosmpp.NewSession(gosmpp.TRXConnector(gosmpp.NonTLSDialer, auth), settings, 0); err == nil || err.(gosmpp.BindError).CommandStatus != data.ESME_RINVPASWD {
 		t.Fatalf("with a wrong password: %v", err)
 	}
@@ -78,18 +101,7 @@ func TestGosmpp(t *testing.T) {
 		t.Errorf("bound to %q", name)
 	}
 
-	m := pdu.NewSubmitSM().(*pdu.SubmitSM)
-	_ = m.SourceAddr.SetAddress("555")
-	m.DestAddr.SetTon(1)
-	m.DestAddr.SetNpi(1)
-	_ = m.DestAddr.SetAddress(phone.Addr)
-	m.EsmClass, m.ProtocolID, m.RegisteredDelivery = smpp.UDHI, 0x7f, 1
-	coding := data.NewCustomEncoding(0xf6, rawCoding{})
-	if m.Message, err = pdu.NewBinaryShortMessageWithEncoding([]byte{0xde, 0xad}, coding); err != nil {
-		t.Fatal(err)
-	}
-	m.Message.SetUDH(pdu.UDH{{ID: 0x70}})
-	if err := session.Transceiver().Submit(m); err != nil {
+	if err := session.Transceiver().Submit(gosmppMessage(t)); err != nil {
 		t.Fatal(err)
 	}
 	var id string
