@@ -49,9 +49,9 @@ func REST(path string, request []byte, status int, response []byte) error {
 	return instants(response)
 }
 
-// inAnswers is the form of instants in answers, as the document describes it. It is no
-// pattern there, because generators make times of instants, and a pattern is one of
-// strings.
+// inAnswers is the form of instants in answers. The document describes it in words and
+// not by a pattern: generators turn instants into times, and a pattern applies to
+// strings only.
 var inAnswers = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}Z$`)
 
 // instants reports an instant of an answer that has another form.

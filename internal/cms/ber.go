@@ -12,9 +12,9 @@ const maxDepth = 32
 // DER stays the same, which the signatures of certificates depend on. The output
 // is a copy.
 //
-// The content of an element of definite length stays as it is if it cannot be
-// rewritten: perhaps nobody needs it. Otherwise the reader will refuse it, as it
-// does with the rest of DER, such as the length of an INTEGER.
+// An element of definite length whose content cannot be rewritten is copied unchanged,
+// because the reader may skip it. If the reader needs it, the reader refuses it, as it
+// refuses whatever else is not DER, such as a padded INTEGER.
 func toDER(ber []byte) (der, rest []byte, err error) {
 	if len(ber) == 0 {
 		return nil, nil, errors.New("empty")

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// CardProfile is how cards of one kind are reached. What it does not say is as for all
-// cards.
+// CardProfile is how cards of one kind are reached. Where it says nothing, they are
+// reached like all others.
 type CardProfile struct {
 	Name          string        `yaml:"name"`           // that cards are imported with; "default" is for those that name none
 	TAR           TAR           `yaml:"tar"`            // of the applet; zero: that of docs/sim-applet.md

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// SMSC is one that messages go to, over SMPP 3.4.
+// SMSC is a short message service centre, reached by SMPP 3.4.
 type SMSC struct {
 	Name   string `yaml:"name"`   // in logs, metrics and traces
 	Weight int    `yaml:"weight"` // its share of the messages; 0: standby, used only while no other works

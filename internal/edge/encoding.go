@@ -7,10 +7,10 @@ import (
 	"github.com/signum-mssp/signum"
 )
 
-// gzipped reports whether a body is compressed with gzip. What says that a body is
-// as it is, and the name of a character set, which clients write in the wrong
-// header, have no meaning. Any other encoding is refused by its name, because the
-// decoder would only say that the body is malformed.
+// gzipped reports whether a body is compressed with gzip. "identity" changes nothing,
+// and neither does the name of a character set, which some clients write into this
+// header. Any other encoding is refused by its name, because the decoder would only
+// say that the body is malformed.
 func gzipped(h http.Header) (bool, error) {
 	found := false
 	for _, line := range h["Content-Encoding"] {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// TolerateSlashes serves an address that is written with doubled slashes or a
-// slash at its end, as clients write it that join two texts. A redirect would not
-// help them: few programs follow one with POST.
+// TolerateSlashes serves addresses with doubled slashes or with a slash at the end.
+// Clients that join a base address and a path write such addresses. A redirect would
+// not help them: few programs follow one with POST.
 func TolerateSlashes(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// RawPath is set only if the path has an escape that none of ours needs.

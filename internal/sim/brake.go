@@ -22,7 +22,7 @@ type brake struct {
 	trying   time.Time // one message is being tried, until then at most; zero: none
 }
 
-const fewBrakes = 1000 // are not looked through
+const fewBrakes = 1000 // fewer are not searched for old ones
 
 func newBrakes() brakes { return brakes{by: map[string]*brake{}, most: fewBrakes} }
 

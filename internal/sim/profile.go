@@ -13,8 +13,8 @@ import (
 	"github.com/signum-mssp/signum/internal/smpp"
 )
 
-// Profile is what differs between kinds of cards. Zero values mean what is said with
-// each.
+// Profile is what differs between kinds of cards. The comment of each field says what
+// its zero value means.
 type Profile struct {
 	TAR            scp80.TAR     // of the applet; zero: applet.TAR
 	ServiceAddress smpp.Address  // to which the cards answer; empty: that of the SMSC, else Config.ServiceAddress

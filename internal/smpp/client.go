@@ -48,7 +48,8 @@ type ClientConfig struct {
 
 	// Deliver handles a message or receipt; its status is the answer. It is
 	// called concurrently, up to Window times per session, and for one source no
-	// more than half as often; further messages are answered with StatusRxTempError. Its context ends after ResponseTimeout,
+	// more than half as often; further messages are answered with
+	// StatusRxTempError. Its context ends after ResponseTimeout,
 	// and it must return then. It completes the event: Op, what it knows of the
 	// message, and the Reason if the message had no effect; the Cause if the
 	// handling failed. Nil answers StatusRxTempError.

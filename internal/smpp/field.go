@@ -160,7 +160,7 @@ func (r *reader) wholePayload() {
 	}
 }
 
-// tlvsOf reads TLVs. What is left at the end is none.
+// tlvsOf reads TLVs, and returns the octets at the end that are no TLV.
 func tlvsOf(b []byte) (list []TLV, left []byte) {
 	for len(b) >= 4 {
 		n := 4 + int(binary.BigEndian.Uint16(b[2:]))
