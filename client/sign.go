@@ -275,12 +275,13 @@ func (c *Client) header(v signum.Version, transID string) signum.Header {
 		// An NCName starts with a letter. The rest has 130 random bits.
 		transID = "S" + rand.Text()
 	}
+	at := signum.FormatInstant(c.cfg.Now())
 	return signum.Header{
 		Version: v,
 		AP: signum.APInfo{
 			ID: c.cfg.APID, Password: c.cfg.APPassword, TransID: transID,
-			Instant: signum.FormatInstant(c.cfg.Now()),
+			Instant: at,
 		},
-		MSSP: signum.MSSPInfo{URI: c.cfg.MSSP},
+		MSSP: signum.MSSPInfo{URI: c.cfg.MSSP, Instant: at}, // the public contract requires the Instant
 	}
 }

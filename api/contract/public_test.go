@@ -3,6 +3,7 @@ package contract
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -71,5 +72,22 @@ func TestPublicRefuses(t *testing.T) {
 	}
 	if Public("/rest/service", []byte(request)) == nil {
 		t.Error("the public service has no common address")
+	}
+}
+
+// The requests of the Go client follow the contract, too. Left out are those that are
+// wrong on purpose and those with a service that the contract does not have.
+func TestClientIsPublic(t *testing.T) {
+	for name, path := range map[string]string{
+		"sign": "/rest/service/sign", "sign-async": "/rest/service/sign", "status": "/rest/service/status",
+		"receipt": "/rest/service/receipt", "profile": "/rest/service/profile",
+	} {
+		request, err := os.ReadFile(filepath.Join("..", "..", "client", "testdata", name+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Public(path, request); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
