@@ -1,6 +1,7 @@
 package prompt
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -108,7 +109,7 @@ func (a *Asker) follow(ctx context.Context, p *Prompt, q *Question) State {
 	p.offer(pageCode()) // if there is none
 	p.finish(s, e.TransID)
 	if f := signum.AsFault(err); f != nil {
-		e.Code, e.Detail, e.Note = f.Code, f.Detail, mssp.NoteOf(err)
+		e.Code, e.Detail, e.Note = f.Code, f.Detail, cmp.Or(mssp.NoteOf(err), e.Note)
 	}
 	switch {
 	case a.ctx.Err() != nil:
