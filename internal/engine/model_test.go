@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -250,10 +251,17 @@ func (m *model) receipt(rt *rapid.T) {
 	c := m.as(ap, &r.Header)
 	device := m.device(x.user, x.method)
 	busy := m.current(x.user, x.method) != nil
+	// If the user cannot act, the party hangs up, and the test says why.
+	ctx, hangUp := context.WithCancelCause(context.Background())
+	defer hangUp(nil)
 	if ap == x.ap && x.code == signum.SignatureMade && x.receipts == 0 && !m.blocked[device] && !busy {
-		go m.acknowledge(device, x.id, act)
+		go func() {
+			if err := m.acknowledge(device, x.id, act); err != nil {
+				hangUp(err)
+			}
+		}()
 	}
-	resp, err := m.w.Receipt(context.Background(), c, r)
+	resp, err := m.w.Receipt(ctx, c, r)
 	switch {
 	case ap != x.ap, x.code != signum.SignatureMade, x.receipts > 0:
 		fails(rt, err, signum.WrongParam, "a receipt that must not be")
@@ -276,26 +284,25 @@ func (m *model) receipt(rt *rapid.T) {
 }
 
 // acknowledge waits until the receipt is on the screen, and acts.
-func (m *model) acknowledge(device, id, act string) {
+func (m *model) acknowledge(device, id, act string) error {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Microsecond) {
 		d, err := m.w.phones.Device(device)
 		if err != nil {
-			return
+			return err
 		}
 		if s, ok := d.Shown(); !ok || s.TransID != id {
 			continue
 		}
 		switch act {
 		case "OK":
-			_ = m.w.phones.Act(device, id, phonetest.Approve) // an error shows in the answer
+			return m.w.phones.Act(device, id, phonetest.Approve)
 		case "CANCEL":
-			_ = m.w.phones.Act(device, id, phonetest.Cancel)
-		default:
-			m.w.clock.Advance(signum.ReceiptWait)
-			_ = m.w.sweep(context.Background())
+			return m.w.phones.Act(device, id, phonetest.Cancel)
 		}
-		return
+		m.w.clock.Advance(signum.ReceiptWait)
+		return m.w.sweep(context.Background())
 	}
+	return errors.New("the receipt was not shown")
 }
 
 func (m *model) wait(rt *rapid.T) {

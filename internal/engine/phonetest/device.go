@@ -162,11 +162,12 @@ func (d *Device) open(token string) reception {
 }
 
 // withdraw removes a transaction from the device, even if its request has not arrived yet.
-// A device that has answered may still be asked to show the receipt.
+// A device that has answered may still be asked to show the receipt, and may already do so.
 func (d *Device) withdraw(transID string, answered bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.current != nil && d.current.TransID == transID {
+	receipt := d.current != nil && d.current.Op == mssp.OpDisplay
+	if d.current != nil && d.current.TransID == transID && !(answered && receipt) {
 		d.current = nil
 	}
 	if !answered {

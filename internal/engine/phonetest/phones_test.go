@@ -149,6 +149,30 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+// The receipt may be on the screen before the withdrawal of the request that the device
+// has answered arrives.
+func TestCancelAfterAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, e := setup(t)
+		send(t, p, request(mssp.OpSign, "h1", signum.App))
+		one(t, e)
+		if err := p.Behave(anna, phonetest.Silent); err != nil {
+			t.Fatal(err)
+		}
+		send(t, p, request(mssp.OpDisplay, "h1", signum.App))
+		w := withdrawal("app", "h1")
+		w.AnsweredBy = "app"
+		p.Cancel(t.Context(), w)
+		d, err := p.Device("app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if on, ok := d.Shown(); !ok || on.Op != mssp.OpDisplay {
+			t.Errorf("shows %+v, %v", on, ok)
+		}
+	})
+}
+
 func TestOpen(t *testing.T) {
 	const token, back = "secret", "myapp://done"
 	sum := sha256.Sum256([]byte(token))
