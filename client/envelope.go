@@ -13,9 +13,9 @@ import (
 	"strings"
 )
 
-// open takes a CMS out of what it was sent in: PEM, S/MIME (RFC 8551) or Base64. The
-// content is that of a multipart/signed, nil otherwise. Data that are none of these
-// are returned as they are.
+// open takes a CMS out of what it was sent in: PEM, S/MIME (RFC 8551) or Base64. It
+// returns other data unchanged. content is what a multipart/signed carries beside the
+// signature, and nil for the other forms.
 func open(data []byte) (cms, content []byte, err error) {
 	// A long SEQUENCE first, so that nothing is looked for in the text of a CMS: it may
 	// contain the PEM of another.

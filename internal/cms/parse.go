@@ -2,7 +2,6 @@ package cms
 
 import (
 	"crypto"
-	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
@@ -242,9 +241,6 @@ func (s *signerInfo) readSignatureAlgorithm(in *cryptobyte.String) bool {
 	}
 	return seq.Empty() || string(seq) == string(derNull)
 }
-
-// SigningTime returns the time that the signer states; zero if it states none.
-func (sd *SignedData) SigningTime() time.Time { return sd.signer.attrs.signingTime }
 
 // Certificates returns the certificates (DER) in stored order. They are not
 // verified.

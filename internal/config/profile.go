@@ -40,13 +40,7 @@ func (s SIM) checkProfiles(l *problems) {
 	names := make(map[string]bool)
 	for i, p := range s.CardProfiles {
 		path := entryPath("sim.card_profiles", i)
-		switch {
-		case !entryName.MatchString(p.Name):
-			l.add(path+".name", "is needed: 1 to 20 small letters, digits and hyphens, as in the files of cards")
-		case names[p.Name]:
-			l.add(path+".name", "there is another card profile %s: give each its own name", p.Name)
-		}
-		names[p.Name] = true
+		l.entryName(path, "card profile", p.Name, names)
 		if len(p.ServiceNumber) > 20 || !digits(p.ServiceNumber) {
 			l.add(path+".service_number", "must be 1 to 20 digits, without +")
 		}

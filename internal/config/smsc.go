@@ -118,18 +118,23 @@ func (s SIM) checkSMSCs(l *problems) {
 	names := make(map[string]bool)
 	for i, c := range s.SMSCs {
 		path := entryPath("sim.smscs", i)
-		switch {
-		case !entryName.MatchString(c.Name):
-			l.add(path+".name", "is needed: 1 to 20 small letters, digits and hyphens, for logs and metrics")
-		case names[c.Name]:
-			l.add(path+".name", "there is another SMSC %s: give each its own name", c.Name)
-		}
+		l.entryName(path, "SMSC", c.Name, names)
 		if c.Cluster != "" && !entryName.MatchString(c.Cluster) {
 			l.add(path+".cluster", "must be 1 to 20 small letters, digits and hyphens")
 		}
-		names[c.Name] = true
 		c.check(l, path)
 	}
+}
+
+// entryName checks the name of an entry of a list, which no other entry may have.
+func (l *problems) entryName(path, kind, name string, seen map[string]bool) {
+	switch {
+	case !entryName.MatchString(name):
+		l.add(path+".name", "is needed: 1 to 20 small letters, digits and hyphens")
+	case seen[name]:
+		l.add(path+".name", "there is another %s %s: give each its own name", kind, name)
+	}
+	seen[name] = true
 }
 
 // entryName keeps labels of metrics short and their number small.

@@ -13,7 +13,6 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/smpp"
-	"github.com/signum-mssp/signum/internal/smpp/group"
 )
 
 // fullQueues refuses messages to some phones.
@@ -40,7 +39,7 @@ func withFull(t *testing.T, f func(w *world, q *fullQueues)) {
 		w := newWorld(t, func(c *Config) { c.Submits = 1 })
 		defer func() { w.ch.Close() }()
 		q.submit = w.net.submit
-		w.ch.cfg.Send = group.Only(q.send)
+		w.ch.cfg.Send = only(q.send)
 		f(w, q)
 		if t.Failed() {
 			t.Log(w.dump())

@@ -16,7 +16,6 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
-	"github.com/signum-mssp/signum/internal/smpp/group"
 )
 
 // scenario is drawn by rapid.
@@ -254,7 +253,7 @@ func BenchmarkSignature(b *testing.B) {
 			// The reply comes immediately after the submission.
 			sig := f.sign([]byte("x"))
 			done := make(chan struct{}, 1)
-			w.ch.cfg.Send = group.Only(func(ctx context.Context, m *smpp.SubmitSM) (string, error) {
+			w.ch.cfg.Send = only(func(ctx context.Context, m *smpp.SubmitSM) (string, error) {
 				cmd, err := scp80.OpenCommand(m.ShortMessage[3:], f.keys)
 				if err != nil {
 					return "", err

@@ -12,7 +12,6 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/smpp"
-	"github.com/signum-mssp/signum/internal/smpp/group"
 )
 
 // An id of a response and one of a receipt: are they the same?
@@ -179,7 +178,7 @@ func TestOutcomeByReceipts(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, early %v", name, early), func(t *testing.T) {
 				run(t, func(w *world) {
 					s := &stored{w: w, early: early, make: tt.make}
-					w.ch.cfg.Send = group.Only(s.submit)
+					w.ch.cfg.Send = only(s.submit)
 					w.ask(w.request(w.card(ecKey), mssp.OpSign, "_1", "Bank: Login?"))
 					pass(lifetime)
 					switch got := w.engine.answers(); {
@@ -209,7 +208,7 @@ func TestReachedOnce(t *testing.T) {
 			}
 			return fromPhone(m, 4, "id:"+id+" stat:UNDELIV")
 		}
-		w.ch.cfg.Send = group.Only(s.submit)
+		w.ch.cfg.Send = only(s.submit)
 		w.ask(w.request(w.card(ecKey), mssp.OpSign, "_1", text))
 		pass(lifetime)
 		if got := w.engine.answers(); len(got) != 0 {

@@ -78,7 +78,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		store: &fakeStore{cards: map[string]*mssp.Card{}, iccid: map[string]*mssp.Card{}},
 		net:   &fakeNet{cards: map[string]*fakeCard{}},
 	}
-	w.cfg = Config{Store: w.store, Keys: ring, Send: group.Only(w.net.submit), ServiceAddress: service}
+	w.cfg = Config{Store: w.store, Keys: ring, Send: only(w.net.submit), ServiceAddress: service}
 	for _, f := range change {
 		f(&w.cfg)
 	}
@@ -245,4 +245,11 @@ func (w *writer) Write(b []byte) (int, error) {
 
 func withdrawal(device, id string) mssp.Withdrawal {
 	return mssp.Withdrawal{TransID: id, DeviceID: device, Reason: mssp.EndWithdrawn}
+}
+
+// only is the way to an SMSC without a name or a style of its own.
+func only(submit group.Submit) group.Sender {
+	return func(_ context.Context, send func(*group.Route) error) error {
+		return send(&group.Route{Style: &group.Style{}, Submit: submit})
+	}
 }

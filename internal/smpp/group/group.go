@@ -88,13 +88,6 @@ type Route struct {
 // Sender sends messages: Group.Send.
 type Sender func(ctx context.Context, send func(*Route) error) error
 
-// Only returns the Sender of an SMSC without a name or a style of its own.
-func Only(submit Submit) Sender {
-	return func(_ context.Context, send func(*Route) error) error {
-		return send(&Route{Style: &Style{}, Submit: submit})
-	}
-}
-
 // Send calls send with the route of a message. If that finds its SMSC not bound (an
 // error that is smpp.ErrUnbound), Send calls it again with another route, as long as
 // there is one with a session.
