@@ -1,6 +1,6 @@
 // Package api holds the contracts that the service publishes: the OpenAPI
 // document of the JSON wire, the WSDL of the SOAP wire, and the OpenAPI
-// document of the protocol of Apps.
+// documents of the protocol of Apps and of the control of a sandbox.
 //
 // They describe what the service accepts and what it answers. Package contract
 // tests messages against them. No code is generated from them: the wires are
@@ -28,3 +28,9 @@ var WSDL []byte
 //
 //go:embed app.yaml
 var AppOpenAPI []byte
+
+// SandboxOpenAPI is how tests control a sandbox, OpenAPI 3.0.3 in YAML. Only a sandbox
+// publishes it.
+//
+//go:embed sandbox.yaml
+var SandboxOpenAPI []byte

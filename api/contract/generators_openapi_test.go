@@ -94,7 +94,7 @@ func walkSchema(where string, s *openapi3.Schema, fault func(string, ...any)) {
 	}
 }
 
-var documents = map[string][]byte{"openapi.yaml": api.OpenAPI, "app.yaml": api.AppOpenAPI}
+var documents = map[string][]byte{"openapi.yaml": api.OpenAPI, "app.yaml": api.AppOpenAPI, "sandbox.yaml": api.SandboxOpenAPI}
 
 // Each object has a name, which is not that of anything that generators make.
 func TestOpenAPIForGenerators(t *testing.T) {
