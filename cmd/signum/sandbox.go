@@ -40,6 +40,7 @@ type sandboxFlags struct {
 	phones                                                                   map[string]string
 	parties, users, locations                                                []string
 	authURI, smsc                                                            string
+	minTimeout                                                               time.Duration
 }
 
 func newSandboxCmd() *cobra.Command {
@@ -121,6 +122,7 @@ Exit codes:
 	fl.StringVar(&f.webURL, "web-url", "", "public origin of these pages, such as https://phones.example.com, if people reach them by a\nname or through a proxy; default the address of their listener")
 	fl.BoolVar(&f.once, "once", false, "run the example and exit; the exit code is 0 only if its signatures verified")
 	fl.DurationVar(&f.delay, "phone-delay", 200*time.Millisecond, "how long a user takes to approve")
+	fl.DurationVar(&f.minTimeout, "min-timeout", 15*time.Second, "shortest TimeOut that a request may name; 1s for tests of time-outs")
 	fl.StringVar(&f.who, "phones", phonesAuto, "who answers on Apps: auto (they do so by themselves) or web (a person in a browser)")
 	fl.StringArrayVar(&f.parties, "party", nil, "a party to add, AP_ID[,prefix=TEXT][,lang=LANG][,unprefixed-receipts][,base64-subjects]\n[,cert=FILE], with every right; the directory keeps it; repeatable")
 	fl.StringArrayVar(&f.users, "user", nil, "number of a user to add, with SIM and App; the directory keeps the user; repeatable")
@@ -169,7 +171,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 		return sandbox.Config{}, errors.New("--once and --phones web: the example needs an App that answers by itself")
 	}
 	cfg := sandbox.Config{
-		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, OpsAddr: f.opsAddr, WebURL: f.webURL, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay,
+		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, OpsAddr: f.opsAddr, WebURL: f.webURL, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay, MinTimeout: f.minTimeout,
 		Users: f.users, Behaviours: make(map[string]person.Behaviour), Places: make(map[string]person.Place), AuthURI: f.authURI, SMSC: smsc,
 		Observe: narrator.Phone, Version: build().version,
 		Logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
@@ -205,7 +207,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 // flagOf names the flag of an option of the sandbox.
 var flagOf = map[string]string{
 	"Addr": "--addr", "PKIAddr": "--pki-addr", "WebAddr": "--web-addr", "OpsAddr": "--ops-addr", "WebURL": "--web-url",
-	"Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "SMSC": smscSource,
+	"Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "MinTimeout": "--min-timeout", "SMSC": smscSource,
 	"Users": "--user", "Parties": "--party", "Behaviours": "--phone", "Places": "--location",
 }
 

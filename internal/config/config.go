@@ -235,6 +235,8 @@ type Engine struct {
 	Skew      time.Duration `yaml:"skew"`      // how far a request's Instant may be off
 	Retention time.Duration `yaml:"retention"` // how long an outcome can be read; at least twice Skew
 	Sweep     time.Duration `yaml:"sweep"`     // how often to look for expired transactions
+	// MinTimeout is the shortest TimeOut that a request may name, in whole seconds.
+	MinTimeout time.Duration `yaml:"min_timeout"`
 	// Poll is how often to look for outcomes that another node decided. With SQLite
 	// there is no other node and nothing is polled.
 	Poll time.Duration `yaml:"poll"`
@@ -282,7 +284,7 @@ func Default() Config {
 			Number: NumberLimits{Requests: Rate{60, 60}, Cancels: 3, CancelPeriod: 10 * time.Minute},
 		},
 		Engine: Engine{
-			Skew: 5 * time.Minute, Retention: time.Hour, Sweep: 250 * time.Millisecond, Poll: time.Second,
+			Skew: 5 * time.Minute, Retention: time.Hour, Sweep: 250 * time.Millisecond, MinTimeout: 15 * time.Second, Poll: time.Second,
 		},
 	}
 }

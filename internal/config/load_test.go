@@ -130,7 +130,7 @@ func TestProblems(t *testing.T) {
 			`signum.yaml:5: listen.mss.address: "here" is not host:port with a port from 0 to 65535`,
 			"signum.yaml:6: limit: unknown key, did you mean limits?",
 			`signum.yaml:9: engine.sweep: "5" is not a duration such as 250ms, 10s, 5m or 1h30m`,
-			"signum.yaml:10: engine.xyzzy: unknown key; the keys here are skew, retention, sweep, poll",
+			"signum.yaml:10: engine.xyzzy: unknown key; the keys here are skew, retention, sweep, min_timeout, poll",
 		}},
 		{"forms", "listen: 5\ntrusted_proxies: 10.0.0.0/8\nservice: {name: [a]}\nlimits: {max_body: 64kb, party: {max_open: many}}\nca: {create: perhaps}\nlog: {level: loud}\n", nil, []string{
 			"signum.yaml:1: listen: must be a section: one \"key: value\" per line",
@@ -146,9 +146,10 @@ func TestProblems(t *testing.T) {
 		{"no YAML", "a: [\n", nil, []string{"signum.yaml: "}},
 		{"two documents", "log: {level: info}\n---\nlog: {level: warn}\n", nil, []string{"there is more than one YAML document; keep one"}},
 		{"name", "service: {name: ' Bank'}\n", nil, []string{"signum.yaml:1: service.name: must not begin or end with a space"}},
-		{"values", "service: {name: '', country: ch}\nengine: {skew: 40m, sweep: 0s}\nsim:\n  retry: {backoff: 9s, attempts: 0}\n  home_network: {mcc: 41, mnc: x}\napp: {max_connections: 0, vapid: {public_key: x}}\nca: {profile: md5}\n", nil, []string{
+		{"values", "service: {name: '', country: ch}\nengine: {skew: 40m, sweep: 0s, min_timeout: 900ms}\nsim:\n  retry: {backoff: 9s, attempts: 0}\n  home_network: {mcc: 41, mnc: x}\napp: {max_connections: 0, vapid: {public_key: x}}\nca: {profile: md5}\n", nil, []string{
 			"signum.yaml:1: service.country: must be a country in two capital letters (ISO 3166-1), such as CH",
 			"signum.yaml:1: service.name: must have 1 to 40 printable characters",
+			"signum.yaml:2: engine.min_timeout: must be a whole number of seconds from 1s to 40s",
 			"signum.yaml:2: engine.sweep: must be longer than 0s",
 			"signum.yaml:4: sim.retry.attempts: must be at least 1",
 			"signum.yaml:5: sim.home_network.mcc: must be 3 digits",

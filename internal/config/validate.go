@@ -265,10 +265,16 @@ func (a App) check(l *problems) {
 	l.atLeast("app.max_per_account", a.MaxPerAccount, 1)
 }
 
+// longestMinTimeout is the shortest default of a method: a request may always name that.
+const longestMinTimeout = 40 * time.Second
+
 func (e Engine) check(l *problems) {
 	l.positive("engine.skew", e.Skew)
 	l.positive("engine.sweep", e.Sweep)
 	l.positive("engine.poll", e.Poll)
+	if t := e.MinTimeout; t < time.Second || t > longestMinTimeout || t%time.Second != 0 {
+		l.add("engine.min_timeout", "must be a whole number of seconds from 1s to %s", longestMinTimeout)
+	}
 	if e.Retention < 2*e.Skew {
 		l.add("engine.retention", "must be at least twice engine.skew, %s: a repeated request is refused for its age only when the first is forgotten", 2*e.Skew)
 	}

@@ -44,7 +44,9 @@ type Config struct {
 	Retention time.Duration // how long an outcome can be read; 1 h, at least twice Skew
 	HandOver  time.Duration // how long a channel may take to accept a request; 30 s
 	Sweep     time.Duration // how often to look for expired transactions; 250 ms
-	Limits    Limits
+	// MinTimeout is the shortest TimeOut that a request may name; 15 s.
+	MinTimeout time.Duration
+	Limits     Limits
 	// Poll is how often to look for outcomes that another node decided. 0 means
 	// that no other node shares the store.
 	Poll time.Duration
@@ -82,6 +84,7 @@ func New(cfg Config) (*Engine, error) {
 		{&cfg.Retention, time.Hour},
 		{&cfg.HandOver, 30 * time.Second},
 		{&cfg.Sweep, 250 * time.Millisecond},
+		{&cfg.MinTimeout, policy.DefaultMinTimeout},
 	} {
 		if *d.v == 0 {
 			*d.v = d.def

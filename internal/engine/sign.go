@@ -55,7 +55,7 @@ func (e *Engine) response(r *signum.SignatureRequest, w *waiter, res *result) (*
 // cannot miss the outcome.
 func (e *Engine) submit(ctx context.Context, p *mssp.Party, r *signum.SignatureRequest) (*waiter, error) {
 	now := e.now()
-	f, err := policy.SignatureFields(p, r, now, e.cfg.Skew)
+	f, err := policy.SignatureFields(p, r, now, policy.Times{Skew: e.cfg.Skew, MinTimeout: e.cfg.MinTimeout})
 	if err != nil {
 		return nil, err
 	}

@@ -156,7 +156,7 @@ func (n *Node) newEngine(context.Context) error {
 		HomeNetwork: n.cfg.SIM.HomeNetwork.MCC + n.cfg.SIM.HomeNetwork.MNC,
 		AuthURI:     n.page(n.cfg.Service.AuthURI),
 		Clock:       n.deps.Clock, Logger: n.deps.Logger,
-		Skew: n.cfg.Engine.Skew, Retention: n.cfg.Engine.Retention, Sweep: n.cfg.Engine.Sweep,
+		Skew: n.cfg.Engine.Skew, Retention: n.cfg.Engine.Retention, Sweep: n.cfg.Engine.Sweep, MinTimeout: n.cfg.Engine.MinTimeout,
 	}
 	var err error
 	if c.Limits, err = n.limits(); err != nil {

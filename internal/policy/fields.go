@@ -16,12 +16,18 @@ import (
 
 // Bounds of a request's fields.
 const (
-	DefaultSkew   = 5 * time.Minute
-	MinTimeout    = 15 * time.Second
-	MaxTimeout    = 300 * time.Second
-	maxTransID    = 128 // characters of AP_TransID
-	maxMSISDNSent = 40  // bytes, separators included
+	DefaultSkew       = 5 * time.Minute
+	DefaultMinTimeout = 15 * time.Second
+	MaxTimeout        = 300 * time.Second
+	maxTransID        = 128 // characters of AP_TransID
+	maxMSISDNSent     = 40  // bytes, separators included
 )
+
+// Times are the settings of a service that its checks of times depend on.
+type Times struct {
+	Skew       time.Duration // how far a request's Instant may be off
+	MinTimeout time.Duration // the shortest TimeOut that a request may name
+}
 
 // Fields are the parsed fields of a signature request.
 type Fields struct {
@@ -100,7 +106,7 @@ func firstMissing(pairs ...string) error {
 // SignatureFields checks versions (108), presence (102) and values (101) of a
 // signature request, in this order. The only check of a value that it leaves to
 // others is LegalMSISDN.
-func SignatureFields(p *mssp.Party, r *signum.SignatureRequest, now time.Time, skew time.Duration) (Fields, error) {
+func SignatureFields(p *mssp.Party, r *signum.SignatureRequest, now time.Time, times Times) (Fields, error) {
 	var f Fields
 	if err := checkVersion(signum.OpSignature, r.Version); err != nil {
 		return f, err
@@ -115,10 +121,10 @@ func SignatureFields(p *mssp.Party, r *signum.SignatureRequest, now time.Time, s
 	}
 	langFault := err
 	f.Lang = userLang
-	if f.Instant, err = header(&r.Header, now, skew); err != nil {
+	if f.Instant, err = header(&r.Header, now, times.Skew); err != nil {
 		return f, err
 	}
-	if f.Timeout, err = timeout(r.TimeOut); err != nil {
+	if f.Timeout, err = timeout(r.TimeOut, times.MinTimeout); err != nil {
 		return f, err
 	}
 	var ok bool
@@ -237,14 +243,14 @@ func tokenLike(s string) bool {
 	})
 }
 
-func timeout(s string) (time.Duration, error) {
+func timeout(s string, least time.Duration) (time.Duration, error) {
 	if s == "" {
 		return 0, nil
 	}
 	n, err := strconv.Atoi(s)
 	d := time.Duration(n) * time.Second
-	if err != nil || n > int(MaxTimeout/time.Second) || d < MinTimeout {
-		return 0, wrong("TimeOut is not a number of seconds from %d to %d", int(MinTimeout.Seconds()), int(MaxTimeout.Seconds()))
+	if err != nil || n > int(MaxTimeout/time.Second) || d < least {
+		return 0, wrong("TimeOut is not a number of seconds from %d to %d", int(least.Seconds()), int(MaxTimeout.Seconds()))
 	}
 	return d, nil
 }

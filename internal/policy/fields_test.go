@@ -60,6 +60,28 @@ func is(err error, c signum.Code, detail string) bool {
 	return f != nil && *f == signum.Fault{Code: c, Detail: detail}
 }
 
+var times = Times{Skew: DefaultSkew, MinTimeout: DefaultMinTimeout}
+
+// A service may admit shorter times than the public one, and its fault says which.
+func TestMinTimeout(t *testing.T) {
+	short := Times{Skew: DefaultSkew, MinTimeout: time.Second}
+	for timeout, detail := range map[string]string{
+		"1": "", "14": "", "300": "",
+		"0": "TimeOut is not a number of seconds from 1 to 300", "-1": "TimeOut is not a number of seconds from 1 to 300",
+		"301": "TimeOut is not a number of seconds from 1 to 300", "0.5": "TimeOut is not a number of seconds from 1 to 300",
+	} {
+		f, err := SignatureFields(party(), request(func(r *signum.SignatureRequest) { r.TimeOut = timeout }), now, short)
+		switch {
+		case detail != "":
+			if !is(err, signum.WrongParam, detail) {
+				t.Errorf("%s: %v", timeout, err)
+			}
+		case err != nil || f.Timeout == 0:
+			t.Errorf("%s: %+v, %v", timeout, f, err)
+		}
+	}
+}
+
 func TestSignatureFields(t *testing.T) {
 	type R = signum.SignatureRequest
 	tests := []struct {
@@ -111,7 +133,7 @@ func TestSignatureFields(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := SignatureFields(party(), request(tt.change), now, DefaultSkew)
+			_, err := SignatureFields(party(), request(tt.change), now, times)
 			if code(err) != tt.want {
 				t.Errorf("got %v, want %d", err, tt.want)
 			}
@@ -120,7 +142,7 @@ func TestSignatureFields(t *testing.T) {
 	f, err := SignatureFields(party(func(p *mssp.Party) { p.DefaultLang = "fr" }), request(func(r *R) {
 		r.Services, r.TimeOut, r.MSISDN, r.MessagingMode = nil, "20", "41 79-123 45 67", signum.Asynch
 		r.AP.Instant = "2026-03-01T14:00:00.123456789+02:00"
-	}), now, DefaultSkew)
+	}), now, times)
 	want := Fields{Instant: now.Add(123456 * time.Microsecond), MSISDN: "+41791234567", Async: true, Timeout: 20 * time.Second, Lang: "fr"}
 	if err != nil || f != want {
 		t.Errorf("got %+v, %v, want %+v", f, err, want)
@@ -134,7 +156,7 @@ func TestMidnight(t *testing.T) {
 	var seen []time.Time
 	for _, instant := range []string{"2026-02-28T24:00:00Z", "2026-03-01T00:00:00.000Z", "2026-02-28T24:00:00.0-00:00"} {
 		r := request(func(r *signum.SignatureRequest) { r.AP.Instant = instant })
-		f, err := SignatureFields(party(), r, midnight, DefaultSkew)
+		f, err := SignatureFields(party(), r, midnight, times)
 		if err != nil || !f.Instant.Equal(midnight) {
 			t.Errorf("%s: %s, %v", instant, f.Instant, err)
 		}

@@ -178,6 +178,7 @@ func (b *Sandbox) nodeConfig() (c config.Config, err error) {
 	}
 	c.App.Limits = config.AppLimits{Begin: noLimit, Address: noLimit, Device: noLimit, Subscriber: noLimit}
 	c.Limits = friendly(c.Limits)
+	c.Engine.MinTimeout = cmp.Or(b.cfg.MinTimeout, c.Engine.MinTimeout)
 	return c, nil
 }
 

@@ -33,6 +33,7 @@ var optionOf = []struct{ key, option string }{
 	{"ca.profile", "CAProfile"},
 	{"service.auth_uri", "AuthURI"},
 	{"sim.smscs.", "SMSC"},
+	{"engine.min_timeout", "MinTimeout"},
 }
 
 // options turns the first fault of a node's configuration into an OptionError. One

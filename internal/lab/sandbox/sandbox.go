@@ -36,6 +36,7 @@ type Config struct {
 	Store      string                      // see store.Open; empty: SQLite in Dir
 	CAProfile  string                      // of a new directory; see ca.Profile
 	PhoneDelay time.Duration               // before a phone approves
+	MinTimeout time.Duration               // the shortest TimeOut that a request may name; 0: 15 s, as the public service
 	Parties    []Party                     // besides those of every sandbox; see ParseParty
 	Users      []string                    // MSISDNs of users with SIM and App, besides those of every sandbox
 	Behaviours map[string]person.Behaviour // by MSISDN
