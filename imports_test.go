@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"api/contract":             {"api", "internal/testkit"},
 	"client":                   {"", "internal/cms"},
 	"cmd/signum":               {"", "client", "internal/lab/person", "internal/lab/sandbox", "internal/lab/scenario"},
+	"examples/go":              {"", "client"},
 	"internal/app":             {"", "internal/clientaddr", "internal/event", "internal/limit", "internal/mssp", "internal/visible", "internal/lang"},
 	"internal/applet":          {"internal/sms"},
 	"internal/web":             {"internal/clientaddr", "internal/event"},
