@@ -29,6 +29,9 @@ type Sandbox struct {
 	APID       string `json:"ap_id"`
 	BasicAPID  string `json:"basic_ap_id"` // a second party with the same certificate and few rights
 	DTBDPrefix string `json:"dtbd_prefix"` // must start every text
+	// Token allows a program without the certificate to use the control addresses
+	// (/sandbox/…): Authorization: Bearer TOKEN. Empty in directories of older versions.
+	Token string `json:"token"`
 	// Parties are all parties of the sandbox; empty in directories of older versions.
 	Parties []SandboxParty `json:"parties"`
 	Users   []SandboxUser  `json:"users"`

@@ -39,7 +39,7 @@ type sandboxFlags struct {
 	who                                                                      string
 	phones                                                                   map[string]string
 	parties, users, locations                                                []string
-	authURI, smsc                                                            string
+	authURI, smsc, token                                                     string
 	minTimeout                                                               time.Duration
 }
 
@@ -130,6 +130,7 @@ Exit codes:
 	fl.StringArrayVar(&f.locations, "location", nil, "where the user of a number is, NUMBER=PLACE; repeatable; default CH")
 	fl.StringVar(&f.authURI, "auth-uri", "", "address that opens the signing app, in answers to App2App requests; default\n"+signum.DefaultAuthURI+", with --phones web the phone page")
 	fl.StringVar(&f.smsc, "smsc", "", "SMSC to bind to, smpp://USER:PASSWORD@HOST:PORT or smpps: with TLS, and\n?binds=N&window=N&system_type=T; default $"+envSMSC+", which keeps the\npassword out of process lists, or the sandbox's own SMSC with phones")
+	fl.StringVar(&f.token, "token", "", "token for the control addresses (/sandbox/…), 16 characters at least; default a random one,\nwhich the directory keeps, in sandbox.json")
 	fl.StringVar(&f.store, "store", "", "database: sqlite:PATH or postgres://…; default SQLite in the directory")
 	fl.StringVar(&f.caProfile, "ca-profile", "ecdsa", "algorithms of the user CA of a new directory: ecdsa, or rsa-pss like the public service (slow to create)")
 	fl.StringVar(&f.logLevel, "log", "info", "log level on standard error: debug, info (one line a request), warn, error")
@@ -172,7 +173,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 	}
 	cfg := sandbox.Config{
 		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, OpsAddr: f.opsAddr, WebURL: f.webURL, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay, MinTimeout: f.minTimeout,
-		Users: f.users, Behaviours: make(map[string]person.Behaviour), Places: make(map[string]person.Place), AuthURI: f.authURI, SMSC: smsc,
+		Token: f.token, Users: f.users, Behaviours: make(map[string]person.Behaviour), Places: make(map[string]person.Place), AuthURI: f.authURI, SMSC: smsc,
 		Observe: narrator.Phone, Version: build().version,
 		Logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
 	}
@@ -207,7 +208,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 // flagOf names the flag of an option of the sandbox.
 var flagOf = map[string]string{
 	"Addr": "--addr", "PKIAddr": "--pki-addr", "WebAddr": "--web-addr", "OpsAddr": "--ops-addr", "WebURL": "--web-url",
-	"Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "MinTimeout": "--min-timeout", "SMSC": smscSource,
+	"Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "MinTimeout": "--min-timeout", "SMSC": smscSource, "Token": "--token",
 	"Users": "--user", "Parties": "--party", "Behaviours": "--phone", "Places": "--location",
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/lab/control"
 )
 
 // TestAttackControlBody: somebody without the certificate of the party is refused by
@@ -15,7 +17,7 @@ import (
 // waited for.
 func TestAttackControlBody(t *testing.T) {
 	box := run(t, Config{})
-	for pattern := range (&control{}).handlers() {
+	for pattern := range control.New(control.Config{}).Handlers() {
 		_, path, _ := strings.Cut(pattern, " ")
 		c, err := tls.Dial("tcp", box.MSSAddr(), &tls.Config{InsecureSkipVerify: true})
 		if err != nil {
@@ -24,7 +26,7 @@ func TestAttackControlBody(t *testing.T) {
 		_ = c.SetDeadline(time.Now().Add(5 * time.Second)) // the service itself waits for 10 s
 		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\n", path, box.MSSAddr())
 		answer, err := io.ReadAll(c)
-		if err != nil || !strings.HasPrefix(string(answer), fmt.Sprintf("HTTP/1.1 %d ", http.StatusForbidden)) {
+		if err != nil || !strings.HasPrefix(string(answer), fmt.Sprintf("HTTP/1.1 %d ", http.StatusUnauthorized)) {
 			t.Errorf("%s: %q, %v", path, answer, err)
 		}
 		c.Close()

@@ -49,6 +49,8 @@ type Info struct {
 	APID       string `json:"ap_id"`
 	BasicAPID  string `json:"basic_ap_id"`
 	DTBDPrefix string `json:"dtbd_prefix"`
+	// Token allows a program without a certificate to use the control addresses.
+	Token string `json:"token"`
 	// Parties are all parties; the three fields before describe the first two.
 	Parties []Party `json:"parties"`
 	Users   []User  `json:"users"`
@@ -103,7 +105,7 @@ func (i *Info) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, InfoFile), append(b, '\n'), 0o644)
+	return writeFile(filepath.Join(dir, InfoFile), append(b, '\n'), 0o600) // it has the token
 }
 
 // writeFile replaces a file as a whole: a reader, or a crash, sees the old one

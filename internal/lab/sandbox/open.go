@@ -35,7 +35,7 @@ func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 	b := &Sandbox{cfg: cfg.withDefaults(), ready: make(chan struct{})}
 	b.Info.Users = slices.Concat(Users(), own)
 	for _, step := range []func(context.Context) error{
-		b.openDir, b.openRadio, b.openScript, b.openNode, b.openApps, b.openPages, b.writeFiles, b.populate,
+		b.openDir, b.openToken, b.openRadio, b.openScript, b.openNode, b.openApps, b.openControl, b.openPages, b.writeFiles, b.populate,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, b.Close())
@@ -127,7 +127,7 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 	b.onClose(b.Node.Close)
 	b.Info = Info{
 		BaseURL: "https://" + b.MSSAddr(), PKIURL: b.PKIURL(), WebURL: b.WebURL(), OpsURL: b.OpsURL(),
-		APID: APID, BasicAPID: BasicAPID, DTBDPrefix: DTBDPrefix, Users: b.Info.Users,
+		APID: APID, BasicAPID: BasicAPID, DTBDPrefix: DTBDPrefix, Token: b.token, Users: b.Info.Users,
 	}
 	for _, p := range parties("", nil) {
 		b.Info.Parties = append(b.Info.Parties, describe(p))
@@ -203,13 +203,8 @@ func (b *Sandbox) openApps(ctx context.Context) (err error) {
 	return nil
 }
 
-// openPages adds the control addresses and the page of the handsets, which only a
-// sandbox has.
+// openPages adds the page of the handsets, which only a sandbox has.
 func (b *Sandbox) openPages(context.Context) error {
-	control := &control{pins: b.files.pins(), box: b, log: b.cfg.Logger, maxCards: maxCards}
-	for pattern, h := range control.handlers() {
-		b.HandleMSS(pattern, h)
-	}
 	page := handsetpage.New(handsetpage.Config{Handsets: pageHandsets{b.radio}, ServiceName: b.ServiceName(), Logger: b.cfg.Logger})
 	b.onClose(page.Close)
 	b.HandleWeb(handsetPath, page.Handler())

@@ -37,6 +37,7 @@ type Config struct {
 	CAProfile  string                      // of a new directory; see ca.Profile
 	PhoneDelay time.Duration               // before a phone approves
 	MinTimeout time.Duration               // the shortest TimeOut that a request may name; 0: 15 s, as the public service
+	Token      string                      // of the control addresses; empty: that of the last run, otherwise a random one
 	Parties    []Party                     // besides those of every sandbox; see ParseParty
 	Users      []string                    // MSISDNs of users with SIM and App, besides those of every sandbox
 	Behaviours map[string]person.Behaviour // by MSISDN
@@ -89,6 +90,7 @@ type Sandbox struct {
 	radio   *radio
 	script  *script
 	files   files
+	token   string // of the control addresses
 	ready   chan struct{}
 	wishes  []wish
 	damaged []error // cards that are in no handset

@@ -286,7 +286,7 @@ func TestControl(t *testing.T) {
 		want   string
 	}{
 		{"stranger", stranger, `{"msisdn":"` + msisdn + `","behaviour":"cancel"}`, 403, "certificate"},
-		{"nobody", nobody, `{"msisdn":"` + msisdn + `","behaviour":"cancel"}`, 403, "certificate"},
+		{"nobody", nobody, `{"msisdn":"` + msisdn + `","behaviour":"cancel"}`, 401, "certificate"},
 		{"no JSON", tr, `x`, 400, "not the expected JSON"},
 		{"unknown member", tr, `{"msisdn":"` + msisdn + `","behavior":"cancel"}`, 400, "behavior"},
 		{"nothing", tr, `{"msisdn":"` + msisdn + `"}`, 400, "both missing"},

@@ -1,9 +1,8 @@
-package sandbox
+package control
 
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,8 +24,25 @@ const maxCards = 256 << 20
 // maxPause is how long a file of cards may pause on its way.
 const maxPause = 10 * time.Second
 
-// cards returns the handlers that provision SIM cards.
-func (c *control) cards() map[string]http.Handler {
+// Cards provisions SIM cards; see simcards.Provisioner.
+type Cards interface {
+	Import(ctx context.Context, file io.Reader, opts simcards.ImportOptions) (simcards.Summary, error)
+	Swap(ctx context.Context, msisdn, iccid string, keepSerial bool) error
+	Renumber(ctx context.Context, from, to string) error
+	SetState(ctx context.Context, iccid string, state mssp.CardState) error
+	End(ctx context.Context, msisdn string) error
+	Reopen(ctx context.Context, msisdn string, keepSerial bool) error
+	Show(ctx context.Context, card string) (*simcards.CardInfo, error)
+}
+
+// Traces are what went between the service and the SIMs.
+type Traces interface {
+	// SIMTrace returns the last exchanges with the card of a number. The error is
+	// mssp.ErrNotFound if it has none.
+	SIMTrace(ctx context.Context, msisdn string) ([]sim.Exchange, error)
+}
+
+func (c *Control) cardRoutes() map[string]http.Handler {
 	return map[string]http.Handler{
 		"POST /sandbox/cards":        c.admit(c.importCards),
 		"POST /sandbox/sim/swap":     c.handle(c.swapSIM),
@@ -43,7 +59,7 @@ func (c *control) cards() map[string]http.Handler {
 // {"kek": hex, "plain_keys": bool, "default_state": …}, whose members are optional,
 // then a part "cards", CSV. The answer is a simcards.Summary, or {"error": …} when
 // the file could not be read to its end; the rows before that have been processed.
-func (c *control) importCards(w http.ResponseWriter, r *http.Request) {
+func (c *Control) importCards(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, &steady{ReadCloser: r.Body, rc: http.NewResponseController(w)}, c.maxCards)
 	sum, err := c.readCards(r)
 	if err != nil {
@@ -75,7 +91,7 @@ func (s *steady) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (c *control) readCards(r *http.Request) (sum simcards.Summary, err error) {
+func (c *Control) readCards(r *http.Request) (sum simcards.Summary, err error) {
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return sum, errors.New("the body is not multipart/form-data with the parts options and cards")
@@ -95,7 +111,7 @@ func (c *control) readCards(r *http.Request) (sum simcards.Summary, err error) {
 				return sum, err
 			}
 		case "cards":
-			return c.box.Cards.Import(r.Context(), part, opts)
+			return c.Cards.Import(r.Context(), part, opts)
 		default:
 			return sum, fmt.Errorf("unknown part %q; there are options and cards, in this order", part.FormName())
 		}
@@ -103,7 +119,7 @@ func (c *control) readCards(r *http.Request) (sum simcards.Summary, err error) {
 }
 
 func readImportOptions(part *multipart.Part) (opts simcards.ImportOptions, err error) {
-	body, err := io.ReadAll(io.LimitReader(part, maxControl))
+	body, err := io.ReadAll(io.LimitReader(part, maxBody))
 	if err != nil {
 		return opts, fmt.Errorf("the part options is not complete: %w", err)
 	}
@@ -124,7 +140,7 @@ func readImportOptions(part *multipart.Part) (opts simcards.ImportOptions, err e
 
 // swapSIM gives a subscriber a card from stock: {"msisdn": …, "iccid": …,
 // "keep_serial": bool}.
-func (c *control) swapSIM(ctx context.Context, body []byte) (any, error) {
+func (c *Control) swapSIM(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		MSISDN string `json:"msisdn"`
 		ICCID  string `json:"iccid"`
@@ -133,11 +149,11 @@ func (c *control) swapSIM(ctx context.Context, body []byte) (any, error) {
 	if err := strict(body, &in); err != nil {
 		return nil, err
 	}
-	return struct{}{}, c.box.Cards.Swap(ctx, in.MSISDN, in.ICCID, in.Keep)
+	return struct{}{}, c.Cards.Swap(ctx, in.MSISDN, in.ICCID, in.Keep)
 }
 
 // renumberSIM gives an account another number: {"from": …, "to": …}.
-func (c *control) renumberSIM(ctx context.Context, body []byte) (any, error) {
+func (c *Control) renumberSIM(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		From string `json:"from"`
 		To   string `json:"to"`
@@ -145,12 +161,12 @@ func (c *control) renumberSIM(ctx context.Context, body []byte) (any, error) {
 	if err := strict(body, &in); err != nil {
 		return nil, err
 	}
-	return struct{}{}, c.box.Cards.Renumber(ctx, in.From, in.To)
+	return struct{}{}, c.Cards.Renumber(ctx, in.From, in.To)
 }
 
 // setSIMState blocks a card or unblocks it: {"iccid": …, "state": "BLOCKED"} or
 // "ACTIVE".
-func (c *control) setSIMState(ctx context.Context, body []byte) (any, error) {
+func (c *Control) setSIMState(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		ICCID string         `json:"iccid"`
 		State mssp.CardState `json:"state"`
@@ -161,23 +177,23 @@ func (c *control) setSIMState(ctx context.Context, body []byte) (any, error) {
 	if in.State != mssp.CardActive && in.State != mssp.CardBlocked {
 		return nil, fmt.Errorf("state is %s or %s", mssp.CardBlocked, mssp.CardActive)
 	}
-	return struct{}{}, c.box.Cards.SetState(ctx, in.ICCID, in.State)
+	return struct{}{}, c.Cards.SetState(ctx, in.ICCID, in.State)
 }
 
 // endSIM ends the SIM of a number: {"msisdn": …}.
-func (c *control) endSIM(ctx context.Context, body []byte) (any, error) {
+func (c *Control) endSIM(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		MSISDN string `json:"msisdn"`
 	}
 	if err := strict(body, &in); err != nil {
 		return nil, err
 	}
-	return struct{}{}, c.box.Cards.End(ctx, in.MSISDN)
+	return struct{}{}, c.Cards.End(ctx, in.MSISDN)
 }
 
 // reopenSIM lets a SIM that has ended be activated again: {"msisdn": …,
 // "keep_serial": bool}.
-func (c *control) reopenSIM(ctx context.Context, body []byte) (any, error) {
+func (c *Control) reopenSIM(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		MSISDN string `json:"msisdn"`
 		Keep   bool   `json:"keep_serial"`
@@ -185,18 +201,18 @@ func (c *control) reopenSIM(ctx context.Context, body []byte) (any, error) {
 	if err := strict(body, &in); err != nil {
 		return nil, err
 	}
-	return struct{}{}, c.box.Cards.Reopen(ctx, in.MSISDN, in.Keep)
+	return struct{}{}, c.Cards.Reopen(ctx, in.MSISDN, in.Keep)
 }
 
 // showSIM describes a card, without its secrets: {"card": ICCID or MSISDN}.
-func (c *control) showSIM(ctx context.Context, body []byte) (any, error) {
+func (c *Control) showSIM(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		Card string `json:"card"`
 	}
 	if err := strict(body, &in); err != nil {
 		return nil, err
 	}
-	info, err := c.box.Cards.Show(ctx, in.Card)
+	info, err := c.Cards.Show(ctx, in.Card)
 	if err != nil {
 		return nil, err // a nil info in an interface would be an answer
 	}
@@ -211,7 +227,7 @@ type Trace struct {
 }
 
 // traceSIM returns the last exchanges with the card of a number: {"msisdn": …}.
-func (c *control) traceSIM(ctx context.Context, body []byte) (any, error) {
+func (c *Control) traceSIM(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		MSISDN string `json:"msisdn"`
 	}
@@ -222,32 +238,21 @@ func (c *control) traceSIM(ctx context.Context, body []byte) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("%q is not the number of a mobile user", in.MSISDN)
 	}
-	t := Trace{Exchanges: c.box.SIMs.Trace(msisdn)}
-	if len(t.Exchanges) > 0 {
-		var text strings.Builder
-		for _, e := range t.Exchanges {
-			e.Format(&text)
-		}
-		t.Text = text.String()
-		return t, nil
-	}
-	if _, err := c.box.Store.CardOf(ctx, msisdn); errors.Is(err, mssp.ErrNotFound) {
+	exchanges, err := c.Traces.SIMTrace(ctx, msisdn)
+	if errors.Is(err, mssp.ErrNotFound) {
 		return nil, fmt.Errorf("%s has no SIM card", msisdn)
-	} else if err != nil {
+	}
+	if err != nil {
 		return nil, err
 	}
-	t.Exchanges = []sim.Exchange{} // none yet, and not null
-	return t, nil
-}
-
-func refusal(err error) map[string]string { return map[string]string{"error": err.Error()} }
-
-// answer sends a JSON answer.
-func (c *control) answer(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	if err := json.NewEncoder(w).Encode(v); err != nil && c.log != nil {
-		c.log.Debug("control answer not sent", "err", err)
+	t := Trace{Exchanges: exchanges}
+	if len(exchanges) == 0 {
+		t.Exchanges = []sim.Exchange{} // not null
 	}
+	var text strings.Builder
+	for _, e := range exchanges {
+		e.Format(&text)
+	}
+	t.Text = text.String()
+	return t, nil
 }

@@ -1,0 +1,110 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/policy"
+)
+
+// Phones are the simulated phones of the users.
+type Phones interface {
+	// Tap does what a tap on an AuthUri does, and returns where it leads.
+	Tap(ctx context.Context, authURI string) (redirect string, err error)
+	Behave(msisdn string, do person.Behaviour) error
+	Place(msisdn string, at person.Place) error
+	Unblock(ctx context.Context, msisdn string) error
+	NewInvitation(ctx context.Context, msisdn string, trusted bool) (*Invitation, error)
+}
+
+func (c *Control) phoneRoutes() map[string]http.Handler {
+	return map[string]http.Handler{
+		"POST /sandbox/open":   c.handle(c.open),
+		"POST /sandbox/phone":  c.handle(c.phone),
+		"POST /sandbox/invite": c.handle(c.invite),
+	}
+}
+
+// open does what a tap on an AuthUri does: {"auth_uri": …} shows the request that
+// waits for it, and answers {"redirect_uri": …}.
+func (c *Control) open(ctx context.Context, body []byte) (any, error) {
+	var in struct {
+		AuthURI string `json:"auth_uri"`
+	}
+	if err := strict(body, &in); err != nil {
+		return nil, err
+	}
+	redirect, err := c.Phones.Tap(ctx, in.AuthURI)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"redirect_uri": redirect}, nil
+}
+
+// phone sets what a user does from now on, and where they are:
+// {"msisdn": …, "behaviour": …, "location": …}; one of the last two may be absent.
+// A new behaviour also unblocks a PIN.
+func (c *Control) phone(ctx context.Context, body []byte) (any, error) {
+	var in struct {
+		MSISDN    string `json:"msisdn"`
+		Behaviour string `json:"behaviour"`
+		Location  string `json:"location"`
+	}
+	if err := strict(body, &in); err != nil {
+		return nil, err
+	}
+	if in.Behaviour == "" && in.Location == "" {
+		return nil, errors.New("behaviour and location are both missing")
+	}
+	if in.Location != "" {
+		place, err := person.ParsePlace(in.Location)
+		if err == nil {
+			err = c.Phones.Place(in.MSISDN, place)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if in.Behaviour != "" {
+		b, err := person.ParseBehaviour(in.Behaviour)
+		if err == nil {
+			err = c.Phones.Behave(in.MSISDN, b)
+		}
+		if err == nil {
+			err = c.Phones.Unblock(ctx, in.MSISDN)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return struct{}{}, nil
+}
+
+// Invitation is an activation code of a user.
+type Invitation struct {
+	MSISDN  string    `json:"msisdn"`
+	Code    string    `json:"code"`
+	URL     string    `json:"url"` // of the phone page that takes it
+	Expires time.Time `json:"expires"`
+}
+
+// invite makes an activation code: {"msisdn": …, "trusted": …}; trusted is
+// optional.
+func (c *Control) invite(ctx context.Context, body []byte) (any, error) {
+	var in struct {
+		MSISDN  string `json:"msisdn"`
+		Trusted bool   `json:"trusted"`
+	}
+	if err := strict(body, &in); err != nil {
+		return nil, err
+	}
+	msisdn, ok := policy.ParseMSISDN(in.MSISDN)
+	if !ok {
+		return nil, fmt.Errorf("%q is not the number of a mobile user", in.MSISDN)
+	}
+	return c.Phones.NewInvitation(ctx, msisdn, in.Trusted)
+}
