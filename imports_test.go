@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"internal/metrics":         {"internal/event"},
 	"internal/mssp":            {""},
 	"internal/lab/person":      {"", "internal/event", "internal/mssp"},
-	"internal/lab/control":     {"internal/mssp", "internal/policy", "internal/sim", "internal/simcards", "internal/lab/person"},
+	"internal/lab/control":     {"api", "internal/mssp", "internal/policy", "internal/sim", "internal/simcards", "internal/lab/person"},
 	"internal/lab/handset":     {"", "internal/event", "internal/mssp", "internal/lab/card", "internal/lab/person", "internal/sms"},
 	"internal/lab/softapp":     {"", "internal/event", "internal/mssp", "internal/lab/person", "internal/cms", "internal/visible"},
 	"internal/policy":          {"", "internal/lang", "internal/mssp", "internal/visible"},

@@ -17,6 +17,7 @@ const maxBody = 16 << 10
 
 // Config says who may call, and what the calls act on.
 type Config struct {
+	BaseURL string                                        // of the service, for the contract
 	Token   string                                        // Bearer token; empty: there is none
 	IsParty func(context.Context, mssp.Pin) (bool, error) // does a party have this certificate?
 	Phones  Phones
@@ -42,7 +43,7 @@ func New(c Config) *Control {
 // Handlers returns all handlers by their pattern of http.ServeMux.
 func (c *Control) Handlers() map[string]http.Handler {
 	all := make(map[string]http.Handler)
-	for _, routes := range []func() map[string]http.Handler{c.phoneRoutes, c.cardRoutes} {
+	for _, routes := range []func() map[string]http.Handler{c.contractRoutes, c.phoneRoutes, c.cardRoutes} {
 		for pattern, h := range routes() {
 			all[pattern] = h
 		}

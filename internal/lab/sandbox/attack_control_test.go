@@ -18,13 +18,16 @@ import (
 func TestAttackControlBody(t *testing.T) {
 	box := run(t, Config{})
 	for pattern := range control.New(control.Config{}).Handlers() {
-		_, path, _ := strings.Cut(pattern, " ")
+		method, path, _ := strings.Cut(pattern, " ")
+		if method == http.MethodGet {
+			continue // without a body
+		}
 		c, err := tls.Dial("tcp", box.MSSAddr(), &tls.Config{InsecureSkipVerify: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = c.SetDeadline(time.Now().Add(5 * time.Second)) // the service itself waits for 10 s
-		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\n", path, box.MSSAddr())
+		fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\n", method, path, box.MSSAddr())
 		answer, err := io.ReadAll(c)
 		if err != nil || !strings.HasPrefix(string(answer), fmt.Sprintf("HTTP/1.1 %d ", http.StatusUnauthorized)) {
 			t.Errorf("%s: %q, %v", path, answer, err)
