@@ -15,14 +15,15 @@ var requestPaths = map[string]string{
 	"MSS_ReceiptReq": "/rest/service/receipt", "MSS_ProfileReq": "/rest/service/profile",
 }
 
-// TestExamplesArePublic: the examples of requests in the README and those that the sandbox
-// prints are valid under both contracts. Those of docs/api.md are sent to a sandbox, whose
+// TestExamplesArePublic: the examples of requests in the README and that of the sandbox's
+// directory are valid under both contracts. Those of docs/api.md are sent to a sandbox, whose
 // tests hold them against both.
 func TestExamplesArePublic(t *testing.T) {
 	// What a shell or a template puts in.
-	fill := strings.NewReplacer("'$(date +%s%N)'", "1", "'$(date -u +%FT%TZ)'", "2026-01-01T12:00:00Z", "{{.Info.APID}}", "mid://sandbox", "{{.Info.DTBDPrefix}}", "Sandbox: ")
+	fill := strings.NewReplacer("'$(date +%s%N)'", "1", "'$(date -u +%FT%TZ)'", "2026-01-01T12:00:00Z", `'"$id"'`, "1", `'"$now"'`, "2026-01-01T12:00:00Z", `'"$number"'`, "+41791000001",
+		"{{.APID}}", "mid://sandbox", "{{.DTBDPrefix}}", "Sandbox: ")
 	begin := regexp.MustCompile(`\{"(MSS_[A-Za-z]+Req)":`)
-	for file, least := range map[string]int{"../../README.md": 2, "../../cmd/signum/sandbox.go": 1} {
+	for file, least := range map[string]int{"../../README.md": 2, "../../internal/lab/sandbox/guide/rest.sh.tmpl": 1} {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -3,19 +3,16 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
-	"text/template"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,6 +51,8 @@ verify against DIR/user-ca.pem.
 
 Clients find what they need in DIR:
 
+  README.txt       addresses, files, parties and users, for people
+  rest.sh soap.sh  ask for a signature with curl, and verify it with openssl
   sandbox.json     base_url, web_url, ops_url, parties, users
   ap.crt ap.key    the parties' TLS certificate and key (ap.p12: both)
   ap-rsa.crt …     the same with an RSA key
@@ -133,7 +132,7 @@ Exit codes:
 	fl.StringVar(&f.token, "token", "", "token for the control addresses (/sandbox/…), 16 characters at least; default a random one,\nwhich the directory keeps, in sandbox.json")
 	fl.StringVar(&f.store, "store", "", "database: sqlite:PATH or postgres://…; default SQLite in the directory")
 	fl.StringVar(&f.caProfile, "ca-profile", "ecdsa", "algorithms of the user CA of a new directory: ecdsa, or rsa-pss like the public service (slow to create)")
-	fl.StringVar(&f.logLevel, "log", "info", "log level on standard error: debug, info (one line a request), warn, error")
+	fl.StringVar(&f.logLevel, "log", "", "log level on standard error: debug, info (one line a request), warn, error;\ndefault warn until the sandbox is ready, then info")
 	return cmd
 }
 
@@ -157,11 +156,7 @@ func behaviours() string {
 	return strings.Join(names, ", ")
 }
 
-func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (sandbox.Config, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
-		return sandbox.Config{}, fmt.Errorf("--log %s: not one of debug, info, warn, error", f.logLevel)
-	}
+func (f *sandboxFlags) config(narrator *sandbox.Narrator) (sandbox.Config, error) {
 	smsc := cmp.Or(f.smsc, os.Getenv(envSMSC))
 	switch {
 	case f.who != phonesAuto && f.who != phonesWeb:
@@ -175,7 +170,6 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator, stderr io.Writer) (san
 		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, OpsAddr: f.opsAddr, WebURL: f.webURL, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay, MinTimeout: f.minTimeout,
 		Token: f.token, Users: f.users, Behaviours: make(map[string]person.Behaviour), Places: make(map[string]person.Place), AuthURI: f.authURI, SMSC: smsc,
 		Observe: narrator.Phone, Version: build().version,
-		Logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
 	}
 	for _, msisdn := range slices.Sorted(maps.Keys(f.phones)) {
 		b, err := person.ParseBehaviour(f.phones[msisdn])
@@ -230,13 +224,15 @@ func withPlus(msisdn string) string { return "+" + strings.TrimPrefix(msisdn, "+
 func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (err error) {
 	tuneMemory()
 	narrator := sandbox.NewNarrator(stdout)
-	cfg, err := f.config(narrator, stderr)
+	level, err := newLogLevel(ctx, f.logLevel)
 	if err != nil {
 		return err
 	}
-	if f.once {
-		cfg.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	cfg, err := f.config(narrator)
+	if err != nil {
+		return err
 	}
+	cfg.Logger = level.logger(stderr)
 	box, err := sandbox.Open(ctx, cfg)
 	if err != nil {
 		return flagError(err)
@@ -256,7 +252,7 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 	case err := <-served:
 		return flagError(err)
 	}
-	describe(narrator, box, &f)
+	fmt.Fprint(narrator, title)
 	example := make(chan error, 1)
 	go func() {
 		if f.who == phonesWeb {
@@ -270,6 +266,11 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 		stop()
 		return errors.Join(err, <-served)
 	}
+	ready := func() {
+		describe(narrator, box, &f)
+		level.talk.Store(true)
+		fmt.Fprintf(narrator, "ready %s\n", box.Info.BaseURL)
+	}
 	// Print "ready" once the example is over, because it uses users that a script
 	// may want; but phones may be slow while the service is ready.
 	patience := time.NewTimer(examplePatience)
@@ -281,11 +282,11 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 				fmt.Fprintln(stderr, "signum:", err)
 			}
 			if patience.Stop() {
-				ready(narrator, box)
+				ready()
 			}
 			example = nil
 		case <-patience.C:
-			ready(narrator, box)
+			ready()
 		case err := <-served:
 			return err
 		}
@@ -294,30 +295,6 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 
 const examplePatience = 3 * time.Second
 
-// invite lets a person become one of the users right away: those that the developer added,
-// or the first with an App.
-func invite(ctx context.Context, w io.Writer, box *sandbox.Sandbox) error {
-	if len(box.Retired) > 0 {
-		fmt.Fprintf(w, "\nThe Apps of %s that answered by themselves are removed; --phones auto makes new ones.\n", strings.Join(box.Retired, ", "))
-	}
-	users := box.OwnUsers()
-	if len(users) == 0 {
-		first := slices.IndexFunc(box.Info.Users, func(u sandbox.User) bool { return slices.Contains(u.Methods, signum.App) })
-		users = box.Info.Users[first : first+1]
-	}
-	for _, u := range users {
-		i, err := box.InviteTrusted(ctx, u.MSISDN)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(w, "\nBe the phone of %s: open %s\n(code %s, until %s; more with: signum user invite --sandbox %s NUMBER)\n",
-			i.MSISDN, i.URL, i.Code, i.Expires.Local().Format(time.TimeOnly), box.Dir)
-	}
-	return nil
-}
-
-func ready(w io.Writer, box *sandbox.Sandbox) { fmt.Fprintf(w, "\nready %s\n", box.Info.BaseURL) }
-
 func tuneMemory() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -325,72 +302,4 @@ func tuneMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
-}
-
-var description = template.Must(template.New("").Parse(`Signum sandbox: a Mobile Signature Service for development
-
-  Service  {{.Info.BaseURL}}   (REST /rest/service/…, SOAP /soap/services/…)
-  OCSP/CRL {{.Info.PKIURL}}
-  Phone    {{.Info.WebURL}}/phone   (self-care {{.Info.WebURL}}/me)
-{{if .OpsAddr}}  Ops      {{.Info.OpsURL}}/metrics   (health /readyz)
-{{end}}  Parties{{range .Info.Parties}}
-             {{printf "%-20s" .APID}}  {{with .DTBDPrefix}}"{{.}}" must start every text{{else}}no prefix{{end}}
-            {{- with .DefaultLang}}, no language needed ({{.}}){{end}}{{if eq (len .Profiles) 1}}, few rights{{end}}{{end}}
-  Files    {{.Dir}}
-             ap.crt ap.key ap.p12            the parties' certificate (password secret); ap-rsa.*: RSA
-             server-ca.pem truststore.p12    to trust the server (password secret)
-             user-ca.pem user-ca-chain.pem   to verify signatures
-             sandbox.json                    addresses, parties and users, for programs
-  Users{{range .Info.Users}}
-             {{.MSISDN}}  {{printf "%-3s" .KeyType}}  {{range .Methods}}{{.}} {{if and $.Web (eq . "App")}}(once a person has enrolled) {{end}}{{else}}nothing active{{end}}{{if eq .State "REGISTERED"}}not activated yet{{end}}{{end}}
-             +41000092401 and similar return the fault in their last digits
-
-Ask for a signature over REST and verify it:
-
-  cd {{.Dir}}
-  curl -s --cacert server-ca.pem --cert ap.crt --key ap.key -H 'Content-Type: application/json' \
-    {{.Info.BaseURL}}/rest/service/sign -d '{"MSS_SignatureReq":{"MajorVersion":"1","MinorVersion":"2",
-    "AP_Info":{"AP_ID":"{{.Info.APID}}","AP_TransID":"R'$(date +%s%N)'","Instant":"'$(date -u +%FT%TZ)'"},
-    "MSSP_Info":{"MSSP_ID":{"URI":"http://mid.swisscom.ch/"},"Instant":"'$(date -u +%FT%TZ)'"},"MessagingMode":"synch","MobileUser":{"MSISDN":"+41791000001"},
-    "SignatureProfile":"http://mid.swisscom.ch/Any-LoA4","TimeOut":"80",
-    "DataToBeSigned":{"MimeType":"text/plain","Encoding":"UTF-8","Data":"{{.Info.DTBDPrefix}}Hello over REST"},
-    "AdditionalServices":[{"Description":"http://mss.ficom.fi/TS102204/v1.0.0#userLang","UserLang":{"Value":"en"}}]}}' |
-    sed -n 's/.*"Base64Signature":"\([^"]*\)".*/\1/p' | base64 -d |
-    openssl cms -verify -inform der -CAfile user-ca.pem -purpose sslclient
-
-The same over SOAP:
-
-  curl -s --cacert server-ca.pem --cert ap.crt --key ap.key -H 'Content-Type: application/soap+xml' \
-    {{.Info.BaseURL}}/soap/services/MSS_SignaturePort -d '<soapenv:Envelope
-    xmlns:soapenv="http://www.w3.org/2003/05/soap-envelope"><soapenv:Body><MSS_Signature xmlns=""><mss:MSS_SignatureReq
-    xmlns:mss="http://uri.etsi.org/TS102204/v1.1.2#" MajorVersion="1" MinorVersion="1" MessagingMode="synch" TimeOut="80">
-    <mss:AP_Info AP_ID="{{.Info.APID}}" AP_PWD="" AP_TransID="S'$(date +%s%N)'" Instant="'$(date -u +%FT%TZ)'"/>
-    <mss:MSSP_Info><mss:MSSP_ID><mss:URI>http://mid.swisscom.ch/</mss:URI></mss:MSSP_ID></mss:MSSP_Info>
-    <mss:MobileUser><mss:MSISDN>{{if .Web}}+41791000001{{else}}+41791000002{{end}}</mss:MSISDN></mss:MobileUser>
-    <mss:DataToBeSigned MimeType="text/plain" Encoding="UTF-8">{{.Info.DTBDPrefix}}Hello over SOAP</mss:DataToBeSigned>
-    <mss:SignatureProfile><mss:mssURI>http://mid.swisscom.ch/Any-LoA4</mss:mssURI></mss:SignatureProfile>
-    <mss:AdditionalServices><mss:Service><mss:Description><mss:mssURI>http://mss.ficom.fi/TS102204/v1.0.0#userLang</mss:mssURI></mss:Description>
-    <fi:UserLang xmlns:fi="http://mss.ficom.fi/TS102204/v1.0.0#">en</fi:UserLang></mss:Service></mss:AdditionalServices>
-    </mss:MSS_SignatureReq></MSS_Signature></soapenv:Body></soapenv:Envelope>' |
-    sed -n 's/.*<mss:Base64Signature>\([^<]*\)<.*/\1/p' | base64 -d |
-    openssl cms -verify -inform der -CAfile user-ca.pem -purpose sslclient
-
-Or with this program:  signum sign --sandbox {{.Dir}} +41791000001 "Hello"
-
-Contracts: {{.Info.BaseURL}}/rest/openapi.yaml
-           {{.Info.BaseURL}}/soap/services/MSS_SignaturePort?wsdl
-`))
-
-// describe says where everything is. Metrics are shown if an address was given for
-// them.
-func describe(w io.Writer, box *sandbox.Sandbox, f *sandboxFlags) {
-	var text bytes.Buffer // one write, because phones may have something to say, too
-	if err := description.Execute(&text, struct {
-		*sandbox.Sandbox
-		OpsAddr string
-		Web     bool // persons are the Apps
-	}{box, f.opsAddr, f.who == phonesWeb}); err != nil {
-		panic(err) // a template of our own
-	}
-	_, _ = text.WriteTo(w)
 }

@@ -138,7 +138,7 @@ func TestSandboxWebPhones(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	said := startSandbox(t, "--dir", dir, "--phones", "web")
-	if !strings.Contains(said, "Be the phone of +41791000002: open http://localhost:") || strings.Contains(said, "are removed") {
+	if !strings.Contains(said, "Be the phone of +41791000002: open\n  http://localhost:") || strings.Contains(said, "are removed") {
 		t.Errorf("said\n%s", said)
 	}
 	_, stderr, code := execute(t.Context(), newRootCmd(), "", "sign", "--sandbox", dir, "+41791000002", "Hello")
@@ -155,7 +155,7 @@ func TestSandboxUsers(t *testing.T) {
 	dir := t.TempDir()
 	said, stop := serveSandbox("--dir", dir, "--phone-delay", "0", "--user", own, "--user", "4915735985678", "--phone", other+"=cancel")
 	for _, msisdn := range []string{own, other} {
-		if !strings.Contains(said, msisdn+"  EC   SIM App") {
+		if !strings.Contains(said, msisdn+"  SIM and App\n") {
 			t.Errorf("%s is not listed:\n%s", msisdn, said)
 		}
 	}
@@ -173,9 +173,9 @@ func TestSandboxUsers(t *testing.T) {
 
 	said = startSandbox(t, "--dir", dir, "--phones", "web")
 	for _, want := range []string{
-		"The Apps of +41791000002, +41791000003, +41791000007, " + own + ", " + other + " that answered by themselves are removed",
-		"Be the phone of " + own + ": open http://localhost:", "Be the phone of " + other + ": open http://localhost:",
-		own + "  EC   SIM App (once a person has enrolled)",
+		"The Apps that answered by themselves are removed (--phones auto makes new ones):\n  +41791000002, +41791000003, +41791000007, " + own + ", " + other + "\n",
+		"Be the phone of " + own + ": open\n  http://localhost:", "Be the phone of " + other + ": open\n  http://localhost:",
+		own + "  SIM and App (once a person has enrolled)\n",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is missing in\n%s", want, said)
@@ -183,80 +183,113 @@ func TestSandboxUsers(t *testing.T) {
 	}
 }
 
-// TestPastedCommands runs the commands that the sandbox prints, as they are. They work whether or not
-// Apps answer by themselves.
-func TestPastedCommands(t *testing.T) {
+// TestGuide runs the commands of the sandbox's directory, as they are. They work whether or not Apps
+// answer by themselves, and from any directory. If there is no signature, they show the fault.
+func TestGuide(t *testing.T) {
 	t.Parallel()
 	testkit.Needs(t, "curl", "openssl", "sed", "base64", "sh")
 	for _, phones := range []string{phonesAuto, phonesWeb} {
 		t.Run(phones, func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
+			dir := filepath.Join(t.TempDir(), "a box")
 			said := startSandbox(t, "--dir", dir, "--phone-delay", "10ms", "--phones", phones)
-			commands := regexp.MustCompile(`(?ms)^  (?:cd|curl) .*?-purpose sslclient$`).FindAllString(said, -1)
-			if len(commands) != 2 {
-				t.Fatalf("%d commands in\n%s", len(commands), said)
+			if !strings.Contains(said, "  sh '"+dir+"/rest.sh'\n") {
+				t.Errorf("it does not print the command:\n%s", said)
 			}
-			for i, want := range []string{"Sandbox: Hello over REST", "Sandbox: Hello over SOAP"} {
-				runPasted(t, dir, commands[i], want)
+			for _, wire := range []string{"rest", "soap"} {
+				script := filepath.Join(dir, wire+".sh")
+				out, errs, err := shell(t, "sh", script)
+				if want := "Sandbox: Hello over " + strings.ToUpper(wire) + "\n"; err != nil || out != want || !strings.Contains(errs, "CMS Verification successful") {
+					t.Errorf("%s: %q, %v\n%s", wire, out, err, errs)
+				}
+				if out, errs, err := shell(t, "sh", script, "+41000092404"); err == nil || out != "" || !strings.Contains(errs, "NO_KEY_FOUND") {
+					t.Errorf("%s shows no fault: %q, %v\n%s", wire, out, err, errs)
+				}
 			}
 		})
 	}
 }
 
-// runPasted runs a command that ends with the verification of a signature, and compares the text.
-func runPasted(t *testing.T, dir, command, want string) {
-	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer stop()
-	cmd := exec.CommandContext(ctx, "sh", "-c", command)
-	cmd.Dir = dir
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
-	if err != nil || strings.TrimSpace(string(out)) != want || !strings.Contains(errs.String(), "CMS Verification successful") {
-		t.Errorf("%s\ngave %q, %v\n%s", command, out, err, &errs)
+// TestReadmeCurl runs the first curl command of the README, which shows a fault, too.
+func TestReadmeCurl(t *testing.T) {
+	t.Parallel()
+	testkit.Needs(t, "curl", "openssl", "sed", "base64", "sh")
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := regexp.MustCompile("(?s)### curl\n.*?```sh\n(.*?)```").FindSubmatch(readme)
+	if command == nil {
+		t.Fatal("no command")
+	}
+	dir := t.TempDir()
+	startSandbox(t, "--dir", dir, "--phone-delay", "10ms")
+	box, err := sandbox.ReadInfo(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := "cd " + dir + "\n" + strings.ReplaceAll(string(command[1]), "https://127.0.0.1:8443", box.BaseURL)
+	if out, errs, err := shell(t, "sh", "-c", script); err != nil || out != "Sandbox: Hello over REST" || !strings.Contains(errs, "CMS Verification successful") {
+		t.Errorf("%s\ngave %q, %v\n%s", script, out, err, errs)
+	}
+	if out, errs, _ := shell(t, "sh", "-c", strings.Replace(script, "Sandbox: Hello", "Hello", 1)); !strings.Contains(out, "INAPPROPRIATE_DATA") || errs != "" {
+		t.Errorf("without the prefix: %q\n%s", out, errs)
 	}
 }
 
-// TestPastedAsynchronous sends an asynchronous request and its status query with curl, over both
-// wires.
-func TestPastedAsynchronous(t *testing.T) {
+// shell runs a command outside of the sandbox's directory.
+func shell(t *testing.T, name string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer stop()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = t.TempDir()
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	return out.String(), errs.String(), err
+}
+
+// TestGuideAsynchronous sends an asynchronous request and its status query with the same curl
+// commands, over both wires.
+func TestGuideAsynchronous(t *testing.T) {
 	t.Parallel()
 	testkit.Needs(t, "curl", "openssl", "sed", "base64", "sh")
 	dir := t.TempDir()
-	said := startSandbox(t, "--dir", dir, "--phone-delay", "10ms")
-	commands := regexp.MustCompile(`(?ms)^  curl .*?(?:}'|Envelope>')`).FindAllString(said, -1)
-	if len(commands) != 2 {
-		t.Fatalf("%d commands in\n%s", len(commands), said)
-	}
-	for i, wire := range []string{"rest", "soap"} {
-		ask := strings.NewReplacer(`"synch"`, `"asynchClientServer"`).Replace(commands[i])
+	startSandbox(t, "--dir", dir, "--phone-delay", "10ms")
+	for _, wire := range []string{"rest", "soap"} {
+		guide, err := os.ReadFile(filepath.Join(dir, wire+".sh"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		command := regexp.MustCompile(`(?s)answer=\$\((curl .*?)\) \|\| exit`).FindSubmatch(guide)
+		if command == nil {
+			t.Fatalf("no command in\n%s", guide)
+		}
+		ask := strings.ReplaceAll(string(command[1]), `"synch"`, `"asynchClientServer"`)
 		query := regexp.MustCompile(`(?s)-d '.*`).ReplaceAllString(strings.NewReplacer(
 			"/rest/service/sign", "/rest/service/status", "MSS_SignaturePort", "MSS_StatusQueryPort").Replace(ask), "")
 		head := regexp.MustCompile(`(?s)"AP_Info":\{.*?\}|<mss:AP_Info .*?/>`).FindString(ask)
-		head = strings.NewReplacer("R'$(", "Q'$(", "S'$(", "Q'$(").Replace(head)
+		head = strings.ReplaceAll(head, `"$id"`, `"Q$i"`)
 		if wire == "rest" {
-			query += `-d '{"MSS_StatusReq":{"MajorVersion":"1","MinorVersion":"1",` + head + `,"MSSP_TransID":"'$id'"}}'`
+			query += `-d '{"MSS_StatusReq":{"MajorVersion":"1","MinorVersion":"1",` + head + `,"MSSP_TransID":"'$trans'"}}'`
 		} else {
 			query += `-d '<soapenv:Envelope xmlns:soapenv="http://www.w3.org/2003/05/soap-envelope"><soapenv:Body>` +
-				`<MSS_StatusQuery><mss:MSS_StatusReq xmlns:mss="http://uri.etsi.org/TS102204/v1.1.2#" MajorVersion="1" MinorVersion="1" MSSP_TransID="'$id'">` +
+				`<MSS_StatusQuery><mss:MSS_StatusReq xmlns:mss="http://uri.etsi.org/TS102204/v1.1.2#" MajorVersion="1" MinorVersion="1" MSSP_TransID="'$trans'">` +
 				head + `</mss:MSS_StatusReq></MSS_StatusQuery></soapenv:Body></soapenv:Envelope>'`
 		}
-		script := `id=$(` + ask + ` | sed -n 's/.*MSSP_TransID[":=]*\([a-z0-9]*\)".*/\1/p')
+		script := "cd " + dir + "\nnumber=+41791000001 id=A$$ now=$(date -u +%FT%TZ)\n" +
+			`trans=$(` + ask + ` | sed -n 's/.*MSSP_TransID[":=]*\([a-z0-9]*\)".*/\1/p')
 for i in $(seq 600); do
+  now=$(date -u +%FT%TZ)
   sig=$(` + query + ` | sed -n 's/.*Base64Signature[">:]*\([A-Za-z0-9+/=]\{9,\}\).*/\1/p')
   [ -n "$sig" ] && break
   sleep 0.2
 done
 echo "$sig" | base64 -d | openssl cms -verify -inform der -CAfile user-ca.pem -purpose sslclient`
-		ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
-		defer stop()
-		cmd := exec.CommandContext(ctx, "sh", "-c", script)
-		cmd.Dir = dir
-		out, err := cmd.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "Sandbox: Hello over "+strings.ToUpper(wire)) {
-			t.Errorf("%s\ngave %v\n%s", script, err, out)
+		out, errs, err := shell(t, "sh", "-c", script)
+		if err != nil || !strings.Contains(out, "Sandbox: Hello over "+strings.ToUpper(wire)) {
+			t.Errorf("%s\ngave %v\n%s%s", script, err, out, errs)
 		}
 	}
 }

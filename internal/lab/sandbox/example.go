@@ -25,12 +25,12 @@ func (b *Sandbox) Example(ctx context.Context, n *Narrator) error {
 	if sim == "" || app == "" {
 		return errors.New("example: it needs a user with a SIM and a user with an App whose behaviour is not set")
 	}
-	n.begin("Example 1: synchronous over REST, signed by a SIM")
+	n.begin("Example 1: synchronous over REST, signed by a SIM", sim)
 	err = b.example(ctx, n, box, false, client.SignRequest{
 		MSISDN: sim, Text: DTBDPrefix + "Log in to example.com?", Lang: "en", Profile: signum.ProfileSTK,
 	})
 	if err == nil {
-		n.begin("Example 2: asynchronous over SOAP, signed by an App")
+		n.begin("Example 2: asynchronous over SOAP, signed by an App", app)
 		err = b.example(ctx, n, box, true, client.SignRequest{
 			MSISDN: app, Text: DTBDPrefix + "Pay 12.50 € to Bäckerei Zürich?", Lang: "de", Async: true, Profile: signum.ProfileDevice,
 		})
@@ -57,7 +57,7 @@ func (b *Sandbox) example(ctx context.Context, n *Narrator, box *client.Sandbox,
 		return err
 	}
 	defer c.Close()
-	n.step("AP", "MSS_Signature to %s: %q", r.MSISDN, r.Text)
+	n.step("AP", "asks %s: %q", r.MSISDN, r.Text)
 	ask := func() (*signum.SignatureResponse, error) { return c.Sign(ctx, r) }
 	if r.Async {
 		ask = func() (*signum.SignatureResponse, error) { return c.SignAndWait(ctx, r, pollInterval, progress(n)) }
@@ -66,7 +66,7 @@ func (b *Sandbox) example(ctx context.Context, n *Narrator, box *client.Sandbox,
 	if err != nil {
 		return fmt.Errorf("example: %w", err)
 	}
-	n.step("MSSP", "verified the signature; %d %s, CMS of %d bytes, transaction %s", int(resp.Status), resp.Status, len(resp.Signature), resp.TransID)
+	n.step("MSSP", "%d %s, a CMS of %d bytes", int(resp.Status), resp.Status, len(resp.Signature))
 	sig, err := client.Verify(resp.Signature, box.UserRoots)
 	if err != nil {
 		return fmt.Errorf("example: the signature does not verify: %w", err)
@@ -75,9 +75,9 @@ func (b *Sandbox) example(ctx context.Context, n *Narrator, box *client.Sandbox,
 		return fmt.Errorf("example: %q was signed instead of %q", sig.Text, r.Text)
 	}
 	n.step("AP", "VERIFIED: %q", sig.Text)
-	n.step("", "signed by %s at %s", sig.Serial, sig.SigningTime.Format(time.RFC3339))
-	for i, cert := range sig.Chain {
-		n.step("", "%*s%s", 2*i, "", cert.Subject.CommonName)
+	n.more("signed by %s", sig.Chain[0].Subject.CommonName)
+	if len(sig.Chain) > 1 {
+		n.more("issued by %s", sig.Chain[1].Subject.CommonName)
 	}
 	return nil
 }

@@ -101,6 +101,9 @@ func (i *Info) write(dir string) error {
 	if err := writeFile(filepath.Join(dir, JavaFile), i.javaProperties(abs), 0o644); err != nil {
 		return err
 	}
+	if err := i.writeGuide(dir); err != nil {
+		return err
+	}
 	b, err := json.MarshalIndent(i, "", "  ")
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"sync"
@@ -17,6 +16,7 @@ type Narrator struct {
 	out   io.Writer
 	start time.Time
 	on    bool
+	asked string // number of the user whom the example asks
 }
 
 // NewNarrator returns a Narrator that writes to out while an example runs.
@@ -29,18 +29,27 @@ func (n *Narrator) Write(p []byte) (int, error) {
 	return n.out.Write(p)
 }
 
-// Phone prints an event of a phone; see Config.Observe.
+// Phone prints an event of a phone; see Config.Observe. Only the phone that the example
+// asks is part of its story.
 func (n *Narrator) Phone(e person.Event) {
-	who := fmt.Sprintf("phone %s", cmp.Or(string(e.Method), "SMS"))
-	switch e.Kind {
-	case person.Text:
+	if e.Kind == person.Text {
 		n.text(e)
+		return
+	}
+	n.mu.Lock()
+	asked := n.asked
+	n.mu.Unlock()
+	if e.MSISDN != asked {
+		return
+	}
+	who := string(e.Method)
+	switch e.Kind {
 	case person.Shown:
 		from := ""
 		if e.Party != "" {
-			from = "a request of " + e.Party + ": "
+			from = ", from " + e.Party
 		}
-		n.step(who, "%s shows %s%q", e.MSISDN, from, e.Text)
+		n.step(who, "shows%s: %q", from, e.Text)
 	case person.PINRight:
 		n.step(who, "the text matches what is to be signed; PIN entered")
 	case person.Signed:
@@ -62,14 +71,23 @@ func (n *Narrator) step(who, format string, args ...any) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.on {
-		fmt.Fprintf(n.out, "  %4d ms  %-9s  %s\n", time.Since(n.start).Milliseconds(), who, fmt.Sprintf(format, args...))
+		fmt.Fprintf(n.out, "  %4d ms  %-4s  %s\n", time.Since(n.start).Milliseconds(), who, fmt.Sprintf(format, args...))
 	}
 }
 
-func (n *Narrator) begin(title string) {
+// more prints what belongs to the last step.
+func (n *Narrator) more(format string, args ...any) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.on, n.start = true, time.Now()
+	if n.on {
+		fmt.Fprintf(n.out, "%17s%s\n", "", fmt.Sprintf(format, args...))
+	}
+}
+
+func (n *Narrator) begin(title, msisdn string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.on, n.asked, n.start = true, msisdn, time.Now()
 	fmt.Fprintf(n.out, "\n%s\n", title)
 }
 
