@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
-	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,80 +14,23 @@ import (
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
-// block is a fenced code block of a document.
-type block struct {
-	line       int
-	info, text string
-}
-
-func blocks(t *testing.T, file string) []block {
-	t.Helper()
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []block
-	var open *block
-	for i, line := range strings.Split(string(data), "\n") {
-		info, fence := strings.CutPrefix(line, "```")
-		switch {
-		case fence && open == nil:
-			open = &block{line: i + 1, info: info}
-		case fence:
-			list, open = append(list, *open), nil
-		case open != nil:
-			open.text += line + "\n"
-		}
-	}
-	if open != nil {
-		t.Fatalf("%s:%d: the block does not end", file, open.line)
-	}
-	return list
-}
-
 // TestDocument runs the examples of docs/api.md in a shell, with curl and openssl, as a reader
 // would. The block after an example is the expected output, in which "…" matches anything.
 func TestDocument(t *testing.T) {
 	t.Parallel()
 	testkit.Needs(t, "bash", "curl", "openssl")
-	const file = "../../../docs/api.md"
 	box := run(t, Config{Wrap: publicly(t)})
-	var setup string
-	list, ran := blocks(t, file), 0
-	for i, b := range list {
-		switch b.info {
-		case "sh setup":
-			setup += strings.ReplaceAll(b.text, "https://127.0.0.1:8443", box.Info.BaseURL)
-		case "sh":
-			if i+1 == len(list) || list[i+1].info != "text" {
-				t.Fatalf("%s:%d: nothing says what the example prints", file, b.line)
+	examples, setup := testkit.Examples(t, "../../../docs/api.md")
+	setup = strings.ReplaceAll(setup, "https://127.0.0.1:8443", box.Info.BaseURL)
+	for _, e := range examples {
+		t.Run(fmt.Sprintf("line %d", e.Commands.Line), func(t *testing.T) {
+			if err := e.Run(t, box.Dir, setup); err != nil {
+				t.Error(err)
 			}
-			t.Run(fmt.Sprintf("line %d", b.line), func(t *testing.T) { runExample(t, box.Dir, setup, b, list[i+1]) })
-			ran++
-		}
+		})
 	}
-	if ran < 15 {
-		t.Errorf("only %d examples", ran)
-	}
-}
-
-func runExample(t *testing.T, dir, setup string, b, want block) {
-	script := exec.CommandContext(t.Context(), "bash", "-c", "set -u\n"+setup+b.text)
-	script.Dir = dir
-	var errs strings.Builder
-	script.Stderr = &errs
-	out, err := script.Output()
-	if err != nil {
-		t.Errorf("%v\n%s", err, errs.String())
-	}
-	for _, line := range strings.Split(strings.TrimSpace(want.text), "\n") {
-		var parts []string
-		for _, part := range strings.Split(line, "…") {
-			parts = append(parts, regexp.QuoteMeta(part))
-		}
-		if !regexp.MustCompile(strings.Join(parts, ".*?")).Match(out) {
-			t.Errorf("not printed: %s\nbut: %s%s", line, out, errs.String())
-		}
+	if len(examples) < 15 {
+		t.Errorf("only %d examples", len(examples))
 	}
 }
 
