@@ -52,7 +52,7 @@ var mayImport = map[string][]string{
 	"internal/lab/softapp":     {"", "internal/event", "internal/mssp", "internal/lab/person", "internal/cms", "internal/visible"},
 	"internal/policy":          {"", "internal/lang", "internal/mssp", "internal/visible"},
 	"internal/rest":            {"", "api", "internal/edge"},
-	"internal/lab/scenario":    {"", "internal/lab/person", "internal/lang", "internal/mssp", "internal/policy", "internal/visible"},
+	"internal/lab/scenario":    {"", "internal/lab/person", "internal/lang", "internal/mssp", "internal/password", "internal/policy", "internal/visible"},
 	"internal/lab/sandbox":     {"", "internal/event", "internal/mssp", "client", "internal/app", "internal/ca", "internal/config", "internal/policy", "internal/node", "internal/sim", "internal/simcards", "internal/lab/card", "internal/lab/control", "internal/lab/handset", "internal/lab/person", "internal/lab/softapp", "internal/scp80", "internal/lab/smsc", "internal/lab/handsetpage", "internal/lab/scenario", "internal/lang", "internal/visible"},
 	"internal/node":            {"", "internal/event", "internal/mssp", "api", "internal/account", "internal/app", "internal/ca", "internal/clientaddr", "internal/config", "internal/door", "internal/edge", "internal/engine", "internal/limit", "internal/metrics", "internal/policy", "internal/rest", "internal/sim", "internal/simcards", "internal/smpp", "internal/smpp/group", "internal/soap", "internal/store", "internal/web", "internal/web/phonepage", "internal/web/portal"},
 	"internal/scp80":           {},

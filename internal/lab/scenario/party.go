@@ -101,5 +101,8 @@ func (p *Party) check() error {
 	if p.Password != nil && p.PasswordHash != "" {
 		return errors.New("password and password_hash exclude each other")
 	}
-	return nil
+	if err := checkName(p.Name); err != nil {
+		return err
+	}
+	return p.checkRights()
 }
