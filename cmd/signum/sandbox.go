@@ -38,6 +38,8 @@ type sandboxFlags struct {
 	parties, users, locations                                                []string
 	authURI, smsc, token                                                     string
 	minTimeout                                                               time.Duration
+	hosts                                                                    []string
+	publicURL                                                                string
 }
 
 func newSandboxCmd() *cobra.Command {
@@ -115,6 +117,8 @@ Exit codes:
 	fl := cmd.Flags()
 	fl.StringVar(&f.dir, "dir", "", "directory for keys, files and data; default a new temporary one")
 	fl.StringVar(&f.addr, "addr", "127.0.0.1:8443", "address of the service; port 0 picks a free one")
+	fl.StringSliceVar(&f.hosts, "host", nil, "name or IP address by which others reach the sandbox, in its certificate; the first is\nin all addresses that it prints; a wildcard, *.signum.test, is only in the certificate; repeatable")
+	fl.StringVar(&f.publicURL, "public-url", "", "base address of OCSP, CRL and CA certificates in the users' certificates, such as\nhttp://signum:8445; default that of their listener, with the first --host")
 	fl.StringVar(&f.pkiAddr, "pki-addr", "", "address of OCSP and CRL (http); default a free port, which the directory keeps")
 	fl.StringVar(&f.webAddr, "web-addr", "", "address of the phone page and the self-care portal; default the port after\n--addr's or a free one, which the directory keeps")
 	fl.StringVar(&f.opsAddr, "ops-addr", "", "address of metrics and health (http, see docs/metrics.md); default a free port, ops_url\nin sandbox.json")
@@ -168,6 +172,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator) (sandbox.Config, error
 	}
 	cfg := sandbox.Config{
 		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, OpsAddr: f.opsAddr, WebURL: f.webURL, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay, MinTimeout: f.minTimeout,
+		Hosts: f.hosts, PublicURL: f.publicURL,
 		Token: f.token, Users: f.users, Behaviours: make(map[string]person.Behaviour), Places: make(map[string]person.Place), AuthURI: f.authURI, SMSC: smsc,
 		Observe: narrator.Phone, Version: build().version,
 	}
@@ -202,6 +207,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator) (sandbox.Config, error
 // flagOf names the flag of an option of the sandbox.
 var flagOf = map[string]string{
 	"Addr": "--addr", "PKIAddr": "--pki-addr", "WebAddr": "--web-addr", "OpsAddr": "--ops-addr", "WebURL": "--web-url",
+	"Hosts": "--host", "PublicURL": "--public-url",
 	"Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "MinTimeout": "--min-timeout", "SMSC": smscSource, "Token": "--token",
 	"Users": "--user", "Parties": "--party", "Behaviours": "--phone", "Places": "--location",
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,7 +96,7 @@ func (c *call) mayConnect() error {
 		return malformed("The inbox is a WebSocket; use the HTTP upgrade.")
 	}
 	for _, origin := range c.r.Header.Values("Origin") {
-		if origin != c.s.site.origin {
+		if origin != c.s.site.origin && !c.s.alsoAt(origin, c.r.Host) {
 			return errUnauthorised
 		}
 	}
@@ -103,6 +104,14 @@ func (c *call) mayConnect() error {
 		return slow(helloWait)
 	}
 	return nil
+}
+
+// alsoAt reports whether an origin is another of the configured names, and that under which
+// the request was sent. Its port is whatever leads there: containers change it.
+func (s *Server) alsoAt(origin, host string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && strings.HasPrefix(s.site.origin, u.Scheme+"://") && strings.EqualFold(u.Host, host) &&
+		slices.ContainsFunc(s.cfg.Hosts, func(own string) bool { return strings.EqualFold(u.Hostname(), own) })
 }
 
 // hasRoom reports whether one more connection may come: it can take the place of one

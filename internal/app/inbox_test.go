@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -270,6 +271,35 @@ func TestOrigin(t *testing.T) {
 		}
 		if ws != nil {
 			_ = ws.CloseNow()
+		}
+	}
+}
+
+// TestOtherOrigins: a browser inbox may come from another name of the pages, if the request was sent
+// to that name.
+func TestOtherOrigins(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) { c.Hosts = []string{"localhost", "phones.test"} })
+	for _, tt := range []struct {
+		origin, host string
+		ok           bool
+	}{
+		{"http://localhost:9000", "localhost:9000", true},
+		{"http://phones.test", "PHONES.test", true},
+		{"https://localhost:9000", "localhost:9000", false},
+		{"http://localhost:9000", "localhost:9001", false},
+		{"http://localhost:9000", "evil.example:9000", false},
+		{"http://evil.example", "evil.example", false},
+		{"http://evil.example", "localhost", false},
+		{"http://localhost.evil.example", "localhost.evil.example", false},
+		{"//localhost", "localhost", false},
+		{"null", "localhost", false},
+	} {
+		h := http.Header{"Origin": {tt.origin}, "Upgrade": {"websocket"}}
+		r := httptest.NewRequest(http.MethodGet, inboxPath, nil)
+		r.Header, r.Host = h, tt.host
+		if err := (&call{s: w.server, r: r, start: w.clock.Now()}).mayConnect(); (err == nil) != tt.ok {
+			t.Errorf("%s at %s: %v", tt.origin, tt.host, err)
 		}
 	}
 }

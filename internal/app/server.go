@@ -55,6 +55,7 @@ type Config struct {
 	Events    *event.Recorder // gets one event per call; nil: a recorder that writes to Logger
 	Service   string          // aud of proofs
 	WebURL    string          // of the web App; passkeys and browser inboxes must come from its origin
+	Hosts     []string        // at which the web App is served as well, for inboxes alone
 	Accounts  Accounts        // nil: nobody is told of changes
 	NewSerial func() string   // makes the serial number for an account that is reset
 

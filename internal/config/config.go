@@ -39,10 +39,14 @@ type Service struct {
 
 // Listen are the addresses that a node serves.
 type Listen struct {
-	MSS MSSListener `yaml:"mss"`
-	Web WebListener `yaml:"web"`
-	PKI PKIListener `yaml:"pki"`
-	Ops OpsListener `yaml:"ops"`
+	// Host is the name or IP address under which clients reach this node. It is in the
+	// addresses that the node publishes for listeners without a URL. Empty: the address
+	// of each listener.
+	Host Host        `yaml:"host"`
+	MSS  MSSListener `yaml:"mss"`
+	Web  WebListener `yaml:"web"`
+	PKI  PKIListener `yaml:"pki"`
+	Ops  OpsListener `yaml:"ops"`
 	// Exempt are networks whose connections no limit per address counts.
 	Exempt []netip.Prefix `yaml:"exempt"`
 	// CipherSuites are those of TLS 1.2 on MSS and Web. None: TLS 1.3 only.
@@ -74,6 +78,9 @@ type WebListener struct {
 	// their Host headers. Empty: that of the listener, with the name localhost on
 	// loopback, because passkeys need a name.
 	URL URL `yaml:"url"`
+	// Hosts are further names and IP addresses at which the pages answer. Passkeys
+	// belong to the first.
+	Hosts []Host `yaml:"hosts"`
 	// HTTPSOnly tells browsers to use this name with https only, and ties the cookies
 	// to it, if URL is https with a DNS name.
 	HTTPSOnly bool `yaml:"https_only"`

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -81,6 +83,35 @@ func (a Address) loopback() bool {
 	ip := net.ParseIP(host)
 	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
+
+// Host is a DNS name or an IP address at which others reach the node.
+type Host string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *Host) UnmarshalText(b []byte) error {
+	*h = Host(b)
+	return h.valid()
+}
+
+func (h Host) valid() error {
+	if h == "" {
+		return nil
+	}
+	if ip, err := netip.ParseAddr(string(h)); err == nil {
+		ip = ip.Unmap()
+		if ip.IsUnspecified() || ip.Zone() != "" {
+			return fmt.Errorf("%q is no address at which anybody can reach the node", string(h))
+		}
+		return nil
+	}
+	// DNS names of machines (RFC 1123), and the underscores of container names.
+	if len(h) > 253 || !hostName.MatchString(string(h)) {
+		return fmt.Errorf("%q is not a host name or an IP address, without a port", string(h))
+	}
+	return nil
+}
+
+var hostName = regexp.MustCompile(`^(?i:[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(?i:\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$`)
 
 // URL is an absolute http or https address without a slash at its end.
 type URL string

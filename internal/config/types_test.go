@@ -118,3 +118,15 @@ func TestMasterKey(t *testing.T) {
 		}
 	}
 }
+
+func TestHost(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"": true, "signum": true, "signum.example.com": true, "Host.Docker.Internal": true, "my_service-1": true, "192.0.2.1": true, "::1": true, "xn--bckerei-5wa.ch": true,
+		"0.0.0.0": false, "::": false, "::ffff:0.0.0.0": false, "fe80::1%eth0": false, "[::1]": false, "signum:8443": false, "https://signum": false, "a b": false, "a/b": false,
+		"*.test": false, "signum.": false, ".test": false, "-a": false, "a\n": false, "bäckerei.ch": false, "user@host": false, "a..b": false,
+	} {
+		if err := new(Host).UnmarshalText([]byte(text)); (err == nil) != ok {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -107,6 +107,13 @@ func (c Listen) check(l *problems) {
 	case c.Web.Address != "" && !c.Web.Address.loopback():
 		l.add("listen.web.tls.certificate_file", "the pages would be served without TLS at %s: give them a certificate, or an address on loopback", c.Web.Address)
 	}
+	for path, hosts := range map[string][]Host{"listen.host": {c.Host}, "listen.web.hosts": c.Web.Hosts} {
+		for _, h := range hosts {
+			if err := h.valid(); err != nil {
+				l.add(path, "%v", err)
+			}
+		}
+	}
 	l.origin("listen.mss.url", c.MSS.URL)
 	if strings.HasPrefix(string(c.MSS.URL), "http:") {
 		l.add("listen.mss.url", "must begin with https: application providers connect over TLS")

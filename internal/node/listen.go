@@ -52,6 +52,16 @@ func reachable(a net.Addr) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
 }
 
+// public is the address of a listener for everybody: with the configured host name, if
+// there is one.
+func (n *Node) public(a net.Addr) string {
+	tcp, ok := a.(*net.TCPAddr)
+	if host := string(n.cfg.Listen.Host); ok && host != "" {
+		return net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+	}
+	return reachable(a)
+}
+
 // webScheme is the scheme with its slashes.
 func (n *Node) webScheme() string {
 	if n.cfg.Listen.Web.TLS.IsZero() {
@@ -63,9 +73,8 @@ func (n *Node) webScheme() string {
 // origin is that of the pages if no other is configured. On loopback it has the
 // name localhost, because passkeys need a name.
 func (n *Node) origin(a *net.TCPAddr) string {
-	host := a.IP.String()
-	if a.IP.IsLoopback() || a.IP.IsUnspecified() {
-		host = "localhost"
+	if n.cfg.Listen.Host == "" && (a.IP.IsLoopback() || a.IP.IsUnspecified()) {
+		return n.webScheme() + net.JoinHostPort("localhost", strconv.Itoa(a.Port))
 	}
-	return n.webScheme() + net.JoinHostPort(host, strconv.Itoa(a.Port))
+	return n.webScheme() + n.public(a)
 }

@@ -33,6 +33,49 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
+// TestHost: everybody is told the configured name, whatever the listeners' addresses are; this machine
+// is told the ops listener on loopback.
+func TestHost(t *testing.T) {
+	listen := func(address string) net.Listener {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		return l
+	}
+	everywhere, here := listen("0.0.0.0:0"), listen("127.0.0.1:0")
+	port := func(l net.Listener) string { _, p, _ := net.SplitHostPort(l.Addr().String()); return p }
+	for _, tt := range []struct {
+		host, all, web string // of a node on all addresses
+	}{
+		{"", "127.0.0.1", "localhost"},
+		{"signum", "signum", "signum"},
+		{"2001:db8::1", "[2001:db8::1]", "[2001:db8::1]"},
+	} {
+		var n Node
+		n.cfg.Listen.Host = config.Host(tt.host)
+		n.listeners = listeners{mss: everywhere, web: everywhere, pki: everywhere, ops: everywhere}
+		p := ":" + port(everywhere)
+		for got, want := range map[string]string{
+			n.MSSURL(): "https://" + tt.all + p, n.PKIURL(): "http://" + tt.all + p, n.OpsURL(): "http://" + tt.all + p, n.WebURL(): "http://" + tt.web + p,
+			n.MSSAddr(): "127.0.0.1" + p, n.WebListenerURL(): "http://127.0.0.1" + p,
+		} {
+			if got != want {
+				t.Errorf("host %q: %s, want %s", tt.host, got, want)
+			}
+		}
+		n.listeners.ops = here
+		if got := n.OpsURL(); got != "http://127.0.0.1:"+port(here) {
+			t.Errorf("host %q: metrics of this machine at %s", tt.host, got)
+		}
+		n.cfg.Listen.MSS.URL, n.cfg.Listen.Web.URL, n.cfg.Listen.PKI.URL = "https://mss", "https://web", "http://pki"
+		if n.MSSURL() != "https://mss" || n.WebURL() != "https://web" || n.PKIURL() != "http://pki" {
+			t.Errorf("host %q replaces the URLs of listeners: %s, %s, %s", tt.host, n.MSSURL(), n.WebURL(), n.PKIURL())
+		}
+	}
+}
+
 func TestReachable(t *testing.T) {
 	for addr, want := range map[string]string{
 		"127.0.0.1": "127.0.0.1:1", "0.0.0.0": "127.0.0.1:1", "::": "127.0.0.1:1", "::1": "[::1]:1", "192.0.2.1": "192.0.2.1:1",

@@ -14,8 +14,12 @@ import (
 // newEdge puts the two wires on the listener of application providers.
 func (n *Node) newEdge(context.Context) error {
 	l := n.cfg.Limits
+	base := string(n.cfg.Listen.MSS.URL)
+	if n.cfg.Listen.Host != "" {
+		base = n.MSSURL()
+	}
 	edge.Register(n.mss, edge.Options{
-		Service: &n.engine, URL: string(n.cfg.Listen.MSS.URL), Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
+		Service: &n.engine, URL: base, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 		MaxBody: int64(l.MaxBody),
 	}, rest.Wire{}, soap.Wire{PortalURL: n.page(portalPath)})
 	return nil

@@ -184,19 +184,29 @@ func (n *Node) HandleWeb(pattern string, h http.Handler) { n.web.Handle(pattern,
 // from this machine.
 func (n *Node) MSSAddr() string { return reachable(n.listeners.mss.Addr()) }
 
+// MSSURL is the origin under which application providers reach the service. It need not
+// be reachable from here; see MSSAddr.
+func (n *Node) MSSURL() string {
+	return cmp.Or(string(n.cfg.Listen.MSS.URL), "https://"+n.public(n.listeners.mss.Addr()))
+}
+
 // PKIURL is the base under which everybody reaches what the CA publishes,
 // without a slash at its end.
 func (n *Node) PKIURL() string {
-	return cmp.Or(string(n.cfg.Listen.PKI.URL), "http://"+reachable(n.listeners.pki.Addr()))
+	return cmp.Or(string(n.cfg.Listen.PKI.URL), "http://"+n.public(n.listeners.pki.Addr()))
 }
 
-// OpsURL is the base URL of metrics and health, as reachable from this machine; empty
-// if they are not served.
+// OpsURL is the base URL of metrics and health; empty if they are not served. A listener
+// on loopback is for this machine, whatever name the node has.
 func (n *Node) OpsURL() string {
 	if n.listeners.ops == nil {
 		return ""
 	}
-	return "http://" + reachable(n.listeners.ops.Addr())
+	a := n.listeners.ops.Addr()
+	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsLoopback() {
+		return "http://" + a.String()
+	}
+	return "http://" + n.public(a)
 }
 
 // ServiceName is what users know the service by: the name on the pages and in

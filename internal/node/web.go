@@ -42,7 +42,7 @@ func (n *Node) newApps(context.Context) (err error) {
 	}
 	n.Apps, err = app.New(app.Config{
 		Accounts: n.accounts, Store: n.Store, CA: n.CA, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
-		Service: n.cfg.Service.MSSPURI, WebURL: n.WebURL(), NewSerial: ca.NewSerial,
+		Service: n.cfg.Service.MSSPURI, WebURL: n.WebURL(), Hosts: n.webHosts(), NewSerial: ca.NewSerial,
 		VAPID: vapid, OpenAPI: api.AppOpenAPI, MaxConnections: c.MaxConnections, MaxApps: c.MaxPerAccount,
 		Limits: app.Limits{
 			Begin: rate(c.Limits.Begin), Address: rate(c.Limits.Address),
@@ -88,10 +88,18 @@ func (n *Node) newPages(ctx context.Context) error {
 // httpsOnly reports whether the name of the pages is for https alone.
 func (n *Node) httpsOnly() bool { return n.cfg.Listen.Web.HTTPSOnly && web.RealName(n.WebURL()) }
 
+// webHosts are the names of the pages besides that of WebURL.
+func (n *Node) webHosts() (names []string) {
+	for _, h := range n.cfg.Listen.Web.Hosts {
+		names = append(names, string(h))
+	}
+	return names
+}
+
 func (n *Node) webHandler() http.Handler {
 	pages := http.Handler(n.web)
 	if n.httpsOnly() {
 		pages = web.HTTPSOnly(pages)
 	}
-	return n.proxies.Handler(web.OwnHosts(n.WebURL(), n.events, pages))
+	return n.proxies.Handler(web.OwnHosts(n.WebURL(), n.webHosts(), n.events, pages))
 }

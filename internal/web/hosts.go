@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/signum-mssp/signum/internal/clientaddr"
@@ -19,7 +20,8 @@ const localhost = "localhost"
 // the pages from a browser as if they were its own (DNS rebinding). The service has
 // these names:
 //
-//   - that of origin, the address of the pages that people know
+//   - that of origin, the address of the pages that people know, and others that the
+//     operator names
 //   - the IP address at which the connection arrived; an address in place of a name
 //     cannot be made to resolve to anything
 //   - localhost, for connections over loopback
@@ -27,16 +29,17 @@ const localhost = "localhost"
 // The port does not matter: proxies and containers change it. Passkeys and what a
 // browser stores belong to one origin, so a page that somebody opens at another
 // loopback address is redirected to a localhost origin.
-func OwnHosts(origin string, events *event.Recorder, next http.Handler) http.Handler {
+func OwnHosts(origin string, others []string, events *event.Recorder, next http.Handler) http.Handler {
 	name := ""
 	if u, err := url.Parse(origin); err == nil {
 		name = u.Hostname()
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked := hostname(r.Host)
+		named := func(own string) bool { return strings.EqualFold(asked, own) }
 		switch {
-		case strings.EqualFold(asked, name):
-		case !ownAddress(r, asked):
+		case named(name):
+		case !slices.ContainsFunc(others, named) && !ownAddress(r, asked):
 			refuseHost(w, r, origin, events)
 			return
 		case name == localhost && loopback(asked) && navigates(r):

@@ -25,8 +25,29 @@ func ask(origin, local, host string, header ...string) (w *httptest.ResponseReco
 		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, addr))
 	}
 	w = httptest.NewRecorder()
-	OwnHosts(origin, event.New(nil, nil), http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true })).ServeHTTP(w, r)
+	OwnHosts(origin, nil, event.New(nil, nil), http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true })).ServeHTTP(w, r)
 	return w, reached
+}
+
+// TestOtherHosts: the pages have further names, and those alone.
+func TestOtherHosts(t *testing.T) {
+	const at = "192.0.2.7:8444" // in a container
+	for host, own := range map[string]bool{
+		"signum:8444": true, "localhost:9000": true, "LOCALHOST": true, "127.0.0.1:9000": true, "[::1]:9000": true, "phones.test": true,
+		"localhost.evil.example": false, "signum.evil.example": false, "phones.test.": false, "*.phones.test": false,
+		"a.phones.test": false, "127.0.0.2": false, "": false,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/me", nil)
+		r.Host = host
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(at))))
+		w := httptest.NewRecorder()
+		reached := false
+		OwnHosts("https://signum:8444", []string{"phones.test", "localhost", "127.0.0.1", "::1"}, event.New(nil, nil),
+			http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true })).ServeHTTP(w, r)
+		if reached != own {
+			t.Errorf("Host %q: reached %v, status %d", host, reached, w.Code)
+		}
+	}
 }
 
 func TestOwnHosts(t *testing.T) {

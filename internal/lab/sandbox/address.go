@@ -6,15 +6,18 @@ import (
 	"strconv"
 )
 
-// pkiAddr reuses the port that the certificates of an existing directory name, if
-// it is still free.
+// pkiAddr uses the port that the certificates name, if it is free: that of PublicURL, or
+// the one of an existing directory.
 func pkiAddr(cfg Config, dir, host string) string {
 	if cfg.PKIAddr != "" {
 		return cfg.PKIAddr
 	}
-	info, err := ReadInfo(dir)
-	if err == nil {
-		if addr, ok := kept(info.PKIURL, host); ok {
+	known := []string{cfg.PublicURL}
+	if info, err := ReadInfo(dir); err == nil && cfg.PublicURL == "" {
+		known = append(known, info.PKIURL)
+	}
+	for _, address := range known {
+		if addr, ok := kept(address, host); ok {
 			return addr
 		}
 	}
@@ -60,11 +63,4 @@ func free(addr string) bool {
 	}
 	l.Close()
 	return true
-}
-
-// onLoopback reports whether the pages can do without TLS. On loopback, browsers
-// treat plain http as secure, while they reject our certificates.
-func onLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -51,6 +51,9 @@ func (b *Sandbox) approver(m signum.Method) string {
 
 func (b *Sandbox) example(ctx context.Context, n *Narrator, box *client.Sandbox, soap bool, r client.SignRequest) error {
 	cfg := box.Config
+	// The names by which others reach the sandbox need not resolve here.
+	cfg.BaseURL = "https://" + b.MSSAddr()
+	cfg.TLS.ServerName = localhost
 	cfg.SOAP = soap
 	c, err := client.New(cfg)
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,7 +45,6 @@ func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 
 // files are the keys and certificates of the directory.
 type files struct {
-	host     string // on which the service listens
 	serverCA *x509.Certificate
 	parties  []pair // as clientCerts
 }
@@ -59,7 +57,7 @@ func (f *files) pins() (pins []mssp.Pin) {
 	return pins
 }
 
-func (b *Sandbox) openDir(context.Context) (err error) {
+func (b *Sandbox) openDir(ctx context.Context) (err error) {
 	if b.Dir, err = prepareDir(b.cfg.Dir); err != nil {
 		return err
 	}
@@ -71,14 +69,10 @@ func (b *Sandbox) openDir(context.Context) (err error) {
 		return err
 	}
 	b.onClose(lock.Close)
-	if b.files.host, _, err = net.SplitHostPort(b.cfg.Addr); err != nil {
-		return &OptionError{"Addr", err}
+	if b.reach, err = newReach(ctx, b.cfg, net.DefaultResolver.LookupNetIP); err != nil {
+		return err
 	}
-	hosts := []string{b.files.host}
-	if u, err := url.Parse(b.cfg.WebURL); err == nil && u.Hostname() != "" {
-		hosts = append(hosts, u.Hostname())
-	}
-	if b.files.serverCA, err = serverPair(b.Dir, hosts...); err != nil {
+	if b.files.serverCA, err = serverPair(b.Dir, b.reach.certified...); err != nil {
 		return err
 	}
 	b.files.parties, err = apPairs(b.Dir)
@@ -126,7 +120,7 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 	}
 	b.onClose(b.Node.Close)
 	b.Info = Info{
-		BaseURL: "https://" + b.MSSAddr(), PKIURL: b.PKIURL(), WebURL: b.WebURL(), OpsURL: b.OpsURL(),
+		BaseURL: b.MSSURL(), PKIURL: b.PKIURL(), WebURL: b.WebURL(), OpsURL: b.OpsURL(),
 		APID: APID, BasicAPID: BasicAPID, DTBDPrefix: DTBDPrefix, Token: b.token, Users: b.Info.Users,
 	}
 	for _, p := range parties("", nil) {
@@ -146,12 +140,15 @@ func (b *Sandbox) nodeConfig() (c config.Config, err error) {
 	if b.cfg.WebPhones && c.Service.AuthURI == "" {
 		c.Service.AuthURI = phonePath
 	}
-	c.Listen.MSS.Address, c.Listen.MSS.TLS = config.Address(b.cfg.Addr), keyPair
-	c.Listen.PKI.Address = config.Address(pkiAddr(b.cfg, b.Dir, b.files.host))
-	c.Listen.Web.Address, c.Listen.Web.URL = config.Address(webAddr(b.cfg, b.Dir, b.files.host)), config.URL(b.cfg.WebURL)
+	_, port, _ := net.SplitHostPort(b.cfg.Addr) // newReach has checked it
+	c.Listen.Host = config.Host(b.reach.public)
+	c.Listen.MSS.Address, c.Listen.MSS.TLS = config.Address(net.JoinHostPort(b.reach.listen, port)), keyPair
+	c.Listen.PKI.Address, c.Listen.PKI.URL = config.Address(pkiAddr(b.cfg, b.Dir, b.reach.listen)), config.URL(b.cfg.PublicURL)
+	c.Listen.Web.Address, c.Listen.Web.URL = config.Address(webAddr(b.cfg, b.Dir, b.reach.listen)), config.URL(b.cfg.WebURL)
+	c.Listen.Web.Hosts = b.reach.webHosts()
 	// A developer's name may serve something else over http tomorrow.
 	c.Listen.Web.HTTPSOnly = false
-	if !onLoopback(b.files.host) {
+	if !b.reach.local() {
 		c.Listen.Web.TLS = keyPair
 	}
 	c.Listen.Ops.Address = config.Address(cmp.Or(b.cfg.OpsAddr, "127.0.0.1:0"))

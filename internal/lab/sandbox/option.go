@@ -24,9 +24,12 @@ func (e *OptionError) Unwrap() error { return e.Err }
 // optionOf names the field of a Config behind a key of the node's configuration:
 // a developer has never seen the key.
 var optionOf = []struct{ key, option string }{
+	{"listen.host", "Hosts"},
 	{"listen.mss.", "Addr"},
+	{"listen.pki.url", "PublicURL"},
 	{"listen.pki.", "PKIAddr"},
 	{"listen.web.url", "WebURL"},
+	{"listen.web.hosts", "Hosts"},
 	{"listen.web.", "WebAddr"},
 	{"listen.ops.", "OpsAddr"},
 	{"store.", "Store"},

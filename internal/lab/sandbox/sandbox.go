@@ -27,8 +27,15 @@ import (
 
 // Config contains what a developer can choose.
 type Config struct {
-	Dir        string                      // created if it does not exist; empty: a temporary one, which is deleted only if the sandbox does not become ready
-	Addr       string                      // host:port of the service
+	Dir  string // created if it does not exist; empty: a temporary one, which is deleted only if the sandbox does not become ready
+	Addr string // host:port of the service
+	// Hosts are names and IP addresses by which others reach the sandbox. The first one
+	// is in every address that it publishes. A wildcard, such as *.example.test, is only
+	// in the certificate.
+	Hosts []string
+	// PublicURL is the base of OCSP, CRL and CA certificates, which the users'
+	// certificates name; empty: that of their listener.
+	PublicURL  string
 	PKIAddr    string                      // host:port of OCSP and CRL; empty: the port of the last run, otherwise a free one
 	WebAddr    string                      // host:port of the phone page and the portal; empty: the port of the last run, otherwise the one after Addr's, otherwise a free one
 	OpsAddr    string                      // host:port of metrics and health; empty: a free port of this machine
@@ -89,6 +96,7 @@ type Sandbox struct {
 	cfg     Config
 	radio   *radio
 	script  *script
+	reach   reach
 	files   files
 	token   string // of the control addresses
 	ready   chan struct{}

@@ -101,21 +101,22 @@ func serverPair(dir string, hosts ...string) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	hosts = slices.DeleteFunc(hosts, func(h string) bool { return h == "" })
 	t = template("Signum sandbox TEST server", serverDays)
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	t.DNSNames = []string{"localhost"}
 	t.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip == nil {
-			t.DNSNames = append(t.DNSNames, host)
+			if !slices.Contains(t.DNSNames, host) {
+				t.DNSNames = append(t.DNSNames, host)
+			}
 		} else if !slices.ContainsFunc(t.IPAddresses, ip.Equal) {
 			t.IPAddresses = append(t.IPAddresses, ip)
 		}
 	}
 	fits := func(c *x509.Certificate) bool {
-		return c.CheckSignatureFrom(ca.cert) == nil &&
-			!slices.ContainsFunc(hosts, func(h string) bool { return c.VerifyHostname(h) != nil })
+		return c.CheckSignatureFrom(ca.cert) == nil && !slices.ContainsFunc(c.IPAddresses, net.IP.IsUnspecified) &&
+			!slices.ContainsFunc(hosts, func(h string) bool { return c.VerifyHostname(h) != nil && !slices.Contains(c.DNSNames, h) })
 	}
 	_, err = loadPair(filepath.Join(private, serverCertFile), filepath.Join(private, serverKeyFile), newECKey, fits, t, &ca)
 	return ca.cert, err
