@@ -8,7 +8,7 @@ export GOTOOLCHAIN = local
 # get their dependencies.
 TOOL     = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: help run build test slow lint deps fuzz bench vulncheck release release-check
+.PHONY: help run build test slow lint deps fuzz bench picture vulncheck release release-check
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ vulncheck: ## look the dependencies up in the Go vulnerability database (needs t
 
 bench: ## signatures per second by phones in memory, SIM and App, memory of waiting requests, connected Apps; ARGS="-rounds 5"
 	$(GO) run ./internal/bench $(ARGS)
+
+picture: build ## record the first minute with bin/signum, and draw it for README; needs port 8443
+	$(GO) run ./scripts/picture record bin/signum docs/img/first-minute.txt
+	$(GO) run ./scripts/picture draw docs/img/first-minute.txt docs/img/first-minute.svg
 
 release: ## build dist/: static binaries for every platform, SHA256SUMS, SBOMs; PLATFORMS="linux/arm64" builds fewer
 	@scripts/release.sh dist

@@ -67,6 +67,7 @@ var mayImport = map[string][]string{
 	"internal/store/pgtest":    {"internal/testkit"},
 	"internal/store/storetest": {"", "internal/mssp"},
 	"scripts":                  {},
+	"scripts/picture":          {},
 	"scripts/sbomcheck":        {},
 	"scripts/testsum":          {},
 	"internal/testkit":         {},

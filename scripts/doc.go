@@ -7,5 +7,6 @@
 //	fuzz.sh           runs every fuzz target
 //	release.sh        builds the program for every platform, with checksums and SBOM
 //	sbomcheck         the Go program that checks the SBOM against the program
+//	picture           the Go program that makes README's picture
 //	release-check.sh  builds a release twice and compares
 package scripts
