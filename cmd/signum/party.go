@@ -23,7 +23,9 @@ const (
 
 const partyHelp = `The service and the party come from a sandbox's directory (--sandbox, or the
 environment variable ` + envSandbox + `), or from --url, --ap-id and --cert. A flag
-takes precedence over the sandbox.`
+takes precedence over the sandbox. Without --sandbox, the variables SIGNUM_URL,
+SIGNUM_AP_ID, SIGNUM_CERT, SIGNUM_KEY, SIGNUM_SERVER_CA and SIGNUM_USER_CA set the flags
+of these names.`
 
 // partyFlags name the service to call and the party that calls it.
 type partyFlags struct {
@@ -46,10 +48,15 @@ func (f *partyFlags) register(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("party", "ap-id")
 }
 
+// partyVariables are the flags that the environment can set, unless --sandbox is given: a
+// directory is meant as a whole.
+var partyVariables = []string{"url", "ap-id", "cert", "key", "server-ca", "user-ca"}
+
 func (f *partyFlags) registerTrust(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.sandbox, "sandbox", "", "directory of a sandbox; default $"+envSandbox)
 	fl.StringVar(&f.userCA, "user-ca", "", "root certificates to verify users' signatures by (PEM)")
+	withEnvironment(cmd, partyVariables...)
 }
 
 // prefixFlags set the prefix of a text.

@@ -100,6 +100,8 @@ the same certificates: ` + sandbox.OpenAPID + ` needs no prefix and no language,
 ` + sandbox.BasicAPID + ` has few rights; use it to see refusals. The numbers
 +41000092NNN return the fault NNN; +41700092501 and +41700092502 sign.
 
+` + environmentHelp + `
+
 Exit codes:
   0  stopped by a signal; with --once: both signatures verified
   1  wrong usage, an address in use, or with --once: a signature failed`,
@@ -111,6 +113,9 @@ Exit codes:
   signum sandbox --once --addr 127.0.0.1:0      # in CI: exits 0 if it works`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, hint := range mistyped(cmd.Flags(), os.Environ()) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "signum:", hint)
+			}
 			return runSandbox(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -132,19 +137,14 @@ Exit codes:
 	fl.StringToStringVar(&f.phones, "phone", nil, "what the user of a number does, NUMBER=BEHAVIOUR; repeatable")
 	fl.StringArrayVar(&f.locations, "location", nil, "where the user of a number is, NUMBER=PLACE; repeatable; default CH")
 	fl.StringVar(&f.authURI, "auth-uri", "", "address that opens the signing app, in answers to App2App requests; default\n"+signum.DefaultAuthURI+", with --phones web the phone page")
-	fl.StringVar(&f.smsc, "smsc", "", "SMSC to bind to, smpp://USER:PASSWORD@HOST:PORT or smpps: with TLS, and\n?binds=N&window=N&system_type=T; default $"+envSMSC+", which keeps the\npassword out of process lists, or the sandbox's own SMSC with phones")
+	fl.StringVar(&f.smsc, "smsc", "", "SMSC to bind to, smpp://USER:PASSWORD@HOST:PORT or smpps: with TLS, and\n?binds=N&window=N&system_type=T; SIGNUM_SMSC keeps the password out of\nprocess lists; default the sandbox's own SMSC with phones")
 	fl.StringVar(&f.token, "token", "", "token for the control addresses (/sandbox/…), 16 characters at least; default a random one,\nwhich the directory keeps, in sandbox.json")
 	fl.StringVar(&f.store, "store", "", "database: sqlite:PATH or postgres://…; default SQLite in the directory")
 	fl.StringVar(&f.caProfile, "ca-profile", "ecdsa", "algorithms of the user CA of a new directory: ecdsa, or rsa-pss like the public service (slow to create)")
 	fl.StringVar(&f.logLevel, "log", "", "log level on standard error: debug, info (one line a request), warn, error;\ndefault warn until the sandbox is ready, then info")
+	withEnvironment(cmd)
 	return cmd
 }
-
-// smscSource names the flag and the variable that set the SMSC.
-const smscSource = "--smsc or $" + envSMSC
-
-// envSMSC replaces --smsc, because anyone who can list processes can read their flags.
-const envSMSC = "SIGNUM_SMSC"
 
 // Who answers on Apps, for --phones.
 const (
@@ -161,19 +161,18 @@ func behaviours() string {
 }
 
 func (f *sandboxFlags) config(narrator *sandbox.Narrator) (sandbox.Config, error) {
-	smsc := cmp.Or(f.smsc, os.Getenv(envSMSC))
 	switch {
 	case f.who != phonesAuto && f.who != phonesWeb:
 		return sandbox.Config{}, fmt.Errorf("--phones %s: not one of %s, %s", f.who, phonesAuto, phonesWeb)
-	case smsc != "" && f.once:
-		return sandbox.Config{}, errors.New("--once and " + smscSource + ": the example needs a SIM that answers by itself")
+	case f.smsc != "" && f.once:
+		return sandbox.Config{}, errors.New("--once and --smsc: the example needs a SIM that answers by itself")
 	case f.who == phonesWeb && f.once:
 		return sandbox.Config{}, errors.New("--once and --phones web: the example needs an App that answers by itself")
 	}
 	cfg := sandbox.Config{
 		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, OpsAddr: f.opsAddr, WebURL: f.webURL, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay, MinTimeout: f.minTimeout,
 		Hosts: f.hosts, PublicURL: f.publicURL,
-		Token: f.token, Users: f.users, Behaviours: make(map[string]person.Behaviour), Places: make(map[string]person.Place), AuthURI: f.authURI, SMSC: smsc,
+		Token: f.token, Users: f.users, Behaviours: make(map[string]person.Behaviour), Places: make(map[string]person.Place), AuthURI: f.authURI, SMSC: f.smsc,
 		Observe: narrator.Phone, Version: build().version,
 	}
 	for _, msisdn := range slices.Sorted(maps.Keys(f.phones)) {
@@ -208,7 +207,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator) (sandbox.Config, error
 var flagOf = map[string]string{
 	"Addr": "--addr", "PKIAddr": "--pki-addr", "WebAddr": "--web-addr", "OpsAddr": "--ops-addr", "WebURL": "--web-url",
 	"Hosts": "--host", "PublicURL": "--public-url",
-	"Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "MinTimeout": "--min-timeout", "SMSC": smscSource, "Token": "--token",
+	"Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "MinTimeout": "--min-timeout", "SMSC": "--smsc", "Token": "--token",
 	"Users": "--user", "Parties": "--party", "Behaviours": "--phone", "Places": "--location",
 }
 
