@@ -8,7 +8,7 @@ export GOTOOLCHAIN = local
 # get their dependencies.
 TOOL     = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: help run build test slow lint deps fuzz bench picture vulncheck release release-check
+.PHONY: help run build test slow lint deps fuzz bench picture vulncheck image release release-check
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ lint: ## gofmt, vet and staticcheck, with and without the lab; go.mod
 	$(TOOL) staticcheck -tags nolab ./cmd/signum
 	$(GO) mod verify
 	$(GO) mod tidy -diff
-	cd tools && $(GO) mod tidy -diff
+	cd tools && $(GO) mod tidy -diff && $(GO) vet ./...
 
 deps: ## what the tests need besides Go: PostgreSQL, Chromium, openssl, curl, a C compiler, a JDK, Maven, xmllint, Node.js, Python, PHP, gSOAP, Kannel, PgBouncer
 	@scripts/deps.sh
@@ -51,7 +51,10 @@ picture: build ## record the first minute with bin/signum, and draw it for READM
 	$(GO) run ./scripts/picture record bin/signum docs/img/first-minute.txt
 	$(GO) run ./scripts/picture draw docs/img/first-minute.txt docs/img/first-minute.svg
 
-release: ## build dist/: static binaries for every platform, SHA256SUMS, SBOMs; PLATFORMS="linux/arm64" builds fewer
+image: ## build dist/ with OCI images for Linux, to load with "docker load -i" or "podman load -i"; PLATFORMS="linux/arm64"
+	@PLATFORMS="$${PLATFORMS:-linux/amd64 linux/arm64}" scripts/release.sh dist
+
+release: ## build dist/: static binaries for every platform, images, SHA256SUMS, SBOMs; PLATFORMS="linux/arm64" builds fewer
 	@scripts/release.sh dist
 
 release-check: ## build the release of HEAD twice, in two directories with two caches, and compare

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds a release into a directory (default dist): for each platform a static
-# binary and a CycloneDX SBOM, and the checksums of all. The same commit results
-# in the same bytes on every machine: version, commit and date come from git, and
-# paths of the machine are left out.
+# binary and a CycloneDX SBOM, for Linux an image too, and the checksums of all.
+# The same commit results in the same bytes on every machine: version, commit and
+# date come from git, and paths of the machine are left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,6 +18,7 @@ schemas=$(go list -modfile=tools/go.mod -m -f '{{.Dir}}' github.com/CycloneDX/cy
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 go build -o "$work/sbomcheck" ./scripts/sbomcheck
+go build -C tools -o "$work/image" ./image
 
 # sbom writes the SBOM for the platform in GOOS and GOARCH. It omits the checksums
 # of the tool that wrote it, because they depend on the machine that built it.
@@ -41,6 +42,8 @@ for platform in $platforms; do
 		-ldflags "-s -w -buildid= -X main.releaseVersion=$version -X main.releaseCommit=$commit -X main.releaseDate=$date" ./cmd/signum
 	sbom >"$out/$name.cdx.json"
 	"$work/sbomcheck" "$out/$name$suffix" "$out/$name.cdx.json" "$schemas"
+	[ "$GOOS" != linux ] || "$work/image" -binary "$out/$name" -platform "$platform" -version "$version" \
+		-commit "$commit" -date "$date" -out "$out/$name.image.tar"
 done
 cp LICENSE "$out"
 cd "$out"

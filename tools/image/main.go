@@ -1,0 +1,59 @@
+// Command image puts a Signum binary for Linux into an OCI image from scratch and
+// writes it as one archive, which docker, podman, buildah and skopeo read. It needs
+// no daemon and no base image, and the same input results in the same bytes on every
+// machine: times come from the commit, and the CA certificates from a module.
+//
+// scripts/release.sh runs it; see docs/image.md for what is in the image.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// build describes one image.
+type build struct {
+	binary, license string // files
+	os, arch        string
+	version, commit string
+	date            time.Time // of the commit
+}
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "image:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	var b build
+	flag.StringVar(&b.binary, "binary", "", "static binary for the platform")
+	flag.StringVar(&b.license, "license", "LICENSE", "license file")
+	flag.StringVar(&b.version, "version", "", "version of the binary")
+	flag.StringVar(&b.commit, "commit", "", "commit of the binary")
+	platform := flag.String("platform", "linux/amd64", "platform of the binary")
+	date := flag.String("date", "", "time of the commit (RFC 3339), the time of everything in the image")
+	out := flag.String("out", "", "archive to write")
+	flag.Parse()
+	if b.binary == "" || b.version == "" || *out == "" {
+		return fmt.Errorf("-binary, -version and -out are required")
+	}
+	var ok bool
+	if b.os, b.arch, ok = strings.Cut(*platform, "/"); !ok || b.os != "linux" {
+		return fmt.Errorf("-platform %s: want linux/ARCH", *platform)
+	}
+	var err error
+	if b.date, err = time.Parse(time.RFC3339, *date); err != nil {
+		return fmt.Errorf("-date: %w", err)
+	}
+	b.date = b.date.UTC()
+	img, err := b.image()
+	if err != nil {
+		return err
+	}
+	return b.write(*out, img)
+}
