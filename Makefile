@@ -25,6 +25,9 @@ test: deps lint ## everything that must hold, with the race detector; installs w
 slow: ## the slowest tests of the last "make test"
 	@$(TOOL) gotestsum tool slowest --num 30 --jsonfile bin/test.json
 
+# Without cgo, as releases are built, so that the compiler works once for lint and for
+# the tests that build the program.
+lint: export CGO_ENABLED = 0
 lint: ## gofmt, vet and staticcheck, with and without the lab; go.mod
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "these files want gofmt -w"; exit 1; }
 	$(GO) vet ./...
@@ -35,7 +38,7 @@ lint: ## gofmt, vet and staticcheck, with and without the lab; go.mod
 	$(GO) mod tidy -diff
 	cd tools && $(GO) mod tidy -diff && $(GO) vet ./...
 
-deps: ## what the tests need besides Go: PostgreSQL, Chromium, openssl, curl, a C compiler, a JDK, Maven, xmllint, Node.js, Python, PHP, gSOAP, Kannel, PgBouncer
+deps: ## what the tests need besides Go: PostgreSQL, Chromium, openssl, curl, a C compiler, a JDK, Maven, xmllint, Node.js, Python, PHP, gSOAP, Kannel, PgBouncer, buildah, docker-compose, iproute2
 	@scripts/deps.sh
 
 fuzz: ## run every fuzz target for FUZZTIME (60s)

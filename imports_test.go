@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"internal/event":           {"", "internal/mssp"},
 	"internal/event/eventtest": {"internal/event"},
 	"internal/interop":         {},
+	"internal/container":       {},
 	"internal/lang":            {},
 	"internal/limit":           {},
 	"internal/password":        {"internal/limit"},

@@ -32,6 +32,9 @@ echo '#include <stdlib.h>' | ${CC:-gcc} -E - >/dev/null 2>&1 || missing="$missin
 if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
 	[ -n "${SIGNUM_TEST_POSTGRES:-}" ] || missing="$missing postgresql"
 fi
+need buildah buildah                # runs the image
+need docker-compose docker-compose  # reads the compose file
+need ip iproute2                    # networks of its services
 [ -x /usr/sbin/pgbouncer ] || need pgbouncer pgbouncer # before PostgreSQL
 
 [ -n "$missing" ] || exit 0

@@ -18,7 +18,7 @@ var ports = []struct{ variable, port string }{
 	{"SIGNUM_ADDR", "8443"}, {"SIGNUM_WEB_ADDR", "8444"}, {"SIGNUM_PKI_ADDR", "8445"}, {"SIGNUM_OPS_ADDR", "8446"},
 }
 
-// config says how the program runs unless whoever starts it says otherwise.
+// config says how the program runs unless it is told otherwise when it starts.
 func (b build) config() v1.Config {
 	c := v1.Config{
 		User:       strconv.Itoa(uid) + ":" + strconv.Itoa(uid),

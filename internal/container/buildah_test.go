@@ -1,0 +1,70 @@
+package container
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/signum-mssp/signum/internal/testkit"
+)
+
+// engine runs buildah on a machine, with a storage of its own.
+type engine struct {
+	*machine
+	conf string
+}
+
+func newEngine(t *testing.T) *engine {
+	t.Helper()
+	testkit.Needs(t, "buildah")
+	dir := t.TempDir()
+	e := &engine{newMachine(t, "engine", ""), filepath.Join(dir, "storage.conf")}
+	conf := fmt.Sprintf("[storage]\ndriver = \"vfs\"\ngraphroot = %q\nrunroot = %q\n", filepath.Join(dir, "graph"), filepath.Join(dir, "run"))
+	if err := os.WriteFile(e.conf, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// buildah returns a command of buildah.
+func (e *engine) buildah(t *testing.T, args ...string) *exec.Cmd {
+	cmd := e.command(t.Context(), append([]string{"buildah"}, args...)...)
+	cmd.Env = append(os.Environ(), "CONTAINERS_STORAGE_CONF="+e.conf, "BUILDAH_ISOLATION=chroot")
+	return cmd
+}
+
+// do runs buildah and returns what it prints on standard output.
+func (e *engine) do(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := e.buildah(t, args...)
+	var stderr testkit.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("buildah %s: %v\n%s%s", strings.Join(args, " "), err, out, stderr.String())
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// TestBuildahRunsOnce loads the image in both formats, and makes the example's signatures
+// in a container.
+func TestBuildahRunsOnce(t *testing.T) {
+	t.Parallel()
+	e, image := newEngine(t), makeImage(t)
+	for _, format := range []string{"oci-archive", "docker-archive"} {
+		e.do(t, "pull", "--quiet", format+":"+image)
+	}
+	c := e.do(t, "from", "localhost/signum:v1.2.3")
+	out := e.do(t, "run", c, "--", "/signum", "sandbox", "--once")
+	if strings.Count(out, "VERIFIED") != 2 {
+		t.Errorf("the container printed\n%s", out)
+	}
+	for _, format := range []string{"{{.OCIv1.Config.User}}", "{{.Docker.Config.User}}"} {
+		if user := e.do(t, "inspect", "--format", format, c); user != "65532:65532" {
+			t.Errorf("%s is %s", format, user)
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package container
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// archive is what a tar archive contains, by name.
+type archive map[string]file
+
+type file struct {
+	header  *tar.Header
+	content []byte
+}
+
+func readTar(t *testing.T, r io.Reader) archive {
+	t.Helper()
+	all := archive{}
+	for tr := tar.NewReader(r); ; {
+		h, err := tr.Next()
+		if err == io.EOF {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[h.Name] = file{h, content}
+	}
+}
+
+// manifest is an entry of manifest.json.
+type manifest struct {
+	Config   string
+	RepoTags []string
+	Layers   []string
+}
+
+// settings are the parts of an image's configuration that matter to who runs it.
+type settings struct {
+	User                   string
+	Env, Entrypoint, Cmd   []string
+	ExposedPorts           map[string]any
+	Volumes                map[string]any
+	Labels                 map[string]string
+	WorkingDir, StopSignal string
+	Healthcheck            struct{ Test []string }
+}
+
+// open returns the configuration and the files of an image.
+func open(t *testing.T, name string) (settings, archive) {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := readTar(t, bytes.NewReader(content))
+	var manifests []manifest
+	if err := json.Unmarshal(all["manifest.json"].content, &manifests); err != nil || len(manifests) != 1 || len(manifests[0].Layers) != 1 {
+		t.Fatalf("%v: %s", err, all["manifest.json"].content)
+	}
+	var image struct{ Config settings }
+	if err := json.Unmarshal(all[manifests[0].Config].content, &image); err != nil {
+		t.Fatal(err)
+	}
+	layer, err := gzip.NewReader(bytes.NewReader(all[manifests[0].Layers[0]].content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image.Config, readTar(t, layer)
+}
+
+// TestImageIsReproducible makes the image twice, as different people on different machines.
+func TestImageIsReproducible(t *testing.T) {
+	t.Parallel()
+	one, err := os.ReadFile(makeImage(t, "TZ=UTC"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := os.ReadFile(makeImage(t, "TZ=Asia/Tokyo", "HOME=/nonexistent", "TMPDIR="+t.TempDir(), "LANG=de_CH.UTF-8", "USER=somebody"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(one, two) {
+		t.Error("two builds of one binary differ")
+	}
+}
+
+// TestImageFiles: the image has these files with these owners, and no others.
+func TestImageFiles(t *testing.T) {
+	t.Parallel()
+	_, files := open(t, makeImage(t))
+	want := []string{
+		"LICENSE -rw-r--r-- 0:0",
+		"data/ drwxrwx--- 65532:0",
+		"etc/ drwxr-xr-x 0:0",
+		"etc/group -rw-r--r-- 0:0",
+		"etc/nsswitch.conf -rw-r--r-- 0:0",
+		"etc/passwd -rw-r--r-- 0:0",
+		"etc/ssl/ drwxr-xr-x 0:0",
+		"etc/ssl/certs/ drwxr-xr-x 0:0",
+		"etc/ssl/certs/ca-certificates.crt -rw-r--r-- 0:0",
+		"signum -rwxr-xr-x 0:0",
+		"tmp/ dtrwxrwxrwx 0:0",
+	}
+	var got []string
+	for name, f := range files {
+		got = append(got, fmt.Sprintf("%s %s %d:%d", name, f.header.FileInfo().Mode(), f.header.Uid, f.header.Gid))
+		if when := time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC); !f.header.ModTime.Equal(when) {
+			t.Errorf("%s is of %v", name, f.header.ModTime)
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(files["etc/ssl/certs/ca-certificates.crt"].content) {
+		t.Error("no CA certificates")
+	}
+}
+
+// TestImageConfig: what the image says to engines and to people.
+func TestImageConfig(t *testing.T) {
+	t.Parallel()
+	c, files := open(t, makeImage(t))
+	for name, row := range map[string]struct{ got, want any }{
+		"user":      {c.User, "65532:65532"},
+		"command":   {append(c.Entrypoint, c.Cmd...), "[/signum sandbox]"},
+		"directory": {c.WorkingDir, "/data"},
+		"volumes":   {c.Volumes, "map[/data:map[]]"},
+		"ports":     {c.ExposedPorts, "map[8443/tcp:map[] 8444/tcp:map[] 8445/tcp:map[] 8446/tcp:map[]]"},
+		"health":    {c.Healthcheck.Test, "[CMD /signum health]"},
+		"signal":    {c.StopSignal, "SIGTERM"},
+		"variables": {c.Env, "[PATH=/ SIGNUM_DIR=/data SIGNUM_SANDBOX=/data SIGNUM_ADDR=0.0.0.0:8443 SIGNUM_WEB_ADDR=0.0.0.0:8444 SIGNUM_PKI_ADDR=0.0.0.0:8445 SIGNUM_OPS_ADDR=0.0.0.0:8446]"},
+		"version":   {c.Labels["org.opencontainers.image.version"], "v1.2.3"},
+		"commit":    {c.Labels["org.opencontainers.image.revision"], "0123abcd"},
+		"created":   {c.Labels["org.opencontainers.image.created"], "2026-11-01T10:00:00Z"},
+		"licence":   {c.Labels["org.opencontainers.image.licenses"], "Apache-2.0"},
+	} {
+		if got := fmt.Sprint(row.got); got != row.want {
+			t.Errorf("%s: %s, want %s", name, got, row.want)
+		}
+	}
+	user, _, _ := strings.Cut(c.User, ":")
+	if passwd := string(files["etc/passwd"].content); !strings.Contains(passwd, "signum:x:"+user+":") {
+		t.Errorf("passwd does not name user %s:\n%s", user, passwd)
+	}
+}

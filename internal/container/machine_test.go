@@ -1,0 +1,153 @@
+package container
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signum-mssp/signum/internal/testkit"
+)
+
+// machine stands for a container: it has a host name, a network and a view of the file
+// system of its own, by namespaces of Linux. They live as long as a process that waits
+// for the end of its standard input, so that they are gone when the test's process is,
+// however that ends.
+type machine struct {
+	name string
+	pid  int
+}
+
+// hold names the machine and hides the files with which the host finds names.
+const hold = `
+hostname "$1"
+mount --bind "$2/hosts" /etc/hosts
+mount --bind "$2/resolv.conf" /etc/resolv.conf
+ip link set lo up
+echo up
+read -r end
+`
+
+// newMachine starts a machine. hosts is its /etc/hosts, besides localhost.
+func newMachine(t *testing.T, name, hosts string) *machine {
+	t.Helper()
+	testkit.Needs(t, "unshare", "nsenter", "ip", "mount", "hostname")
+	if os.Getuid() != 0 {
+		testkit.Missing(t, "only root makes network namespaces")
+	}
+	dir := t.TempDir()
+	for file, text := range map[string]string{"hosts": "127.0.0.1 localhost\n" + hosts, "resolv.conf": ""} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("unshare", "--net", "--mount", "--uts", "--", "sh", "-ec", hold, "sh", name, dir)
+	var stderr testkit.Buffer
+	cmd.Stderr = &stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	})
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "up\n" {
+		t.Fatalf("machine %s: %v\n%s", name, err, stderr.String())
+	}
+	return &machine{name, cmd.Process.Pid}
+}
+
+// connect lays a cable between two machines, with these addresses at its ends.
+func connect(t *testing.T, a *machine, addressA string, b *machine, addressB string) {
+	t.Helper()
+	ip := func(args ...string) {
+		t.Helper()
+		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	ip("link", "add", "eth0", "netns", strconv.Itoa(a.pid), "type", "veth", "peer", "name", "eth0", "netns", strconv.Itoa(b.pid))
+	for m, address := range map[*machine]string{a: addressA, b: addressB} {
+		for _, args := range [][]string{{"address", "add", address + "/24", "dev", "eth0"}, {"link", "set", "eth0", "up"}} {
+			if out, err := m.command(t.Context(), append([]string{"ip"}, args...)...).CombinedOutput(); err != nil {
+				t.Fatalf("%s: ip %s: %v\n%s", m.name, strings.Join(args, " "), err, out)
+			}
+		}
+	}
+}
+
+// command returns a command that runs on the machine, as root. It is asked to end when
+// the context ends.
+func (m *machine) command(ctx context.Context, args ...string) *exec.Cmd {
+	enter := []string{"--target", strconv.Itoa(m.pid), "--net", "--mount", "--uts", "--"}
+	cmd := exec.CommandContext(ctx, "nsenter", append(enter, args...)...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 20 * time.Second
+	return cmd
+}
+
+// server is a program that runs until the test ends or stops it.
+type server struct {
+	name   string
+	cmd    *exec.Cmd
+	output testkit.Buffer
+	ready  chan struct{} // closed when it printed its ready line
+	ended  chan error
+}
+
+// serve starts a program, which ends with the test.
+func serve(t *testing.T, name string, cmd *exec.Cmd) *server {
+	t.Helper()
+	s := &server{name: name, cmd: cmd, ready: make(chan struct{}), ended: make(chan error, 1)}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = &s.output
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		lines := bufio.NewScanner(io.TeeReader(out, &s.output))
+		for lines.Scan() {
+			if strings.HasPrefix(lines.Text(), "ready ") {
+				close(s.ready)
+				break
+			}
+		}
+		_, _ = io.Copy(&s.output, out)
+		s.ended <- cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%s printed\n%s", name, s.output.String())
+		}
+	})
+	return s
+}
+
+// awaitReady waits for the ready line.
+func (s *server) awaitReady(t *testing.T) {
+	t.Helper()
+	select {
+	case <-s.ready:
+	case err := <-s.ended:
+		t.Fatalf("%s ended before it was ready: %v\n%s", s.name, err, s.output.String())
+	case <-time.After(time.Minute):
+		t.Fatalf("%s is not ready\n%s", s.name, s.output.String())
+	}
+}
