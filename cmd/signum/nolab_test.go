@@ -5,14 +5,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // TestNoLabBuild builds the program as an operator may, and checks which commands it has.
 func TestNoLabBuild(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "signum")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-tags", "nolab", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if err := testkit.GoBuild(".", ".", program, "-tags", "nolab"); err != nil {
+		t.Fatal(err)
 	}
 	help, err := exec.CommandContext(t.Context(), program, "--help").CombinedOutput()
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 func TestBuildInfo(t *testing.T) {
@@ -33,8 +35,8 @@ func TestReleaseFlags(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "signum")
 	flags := "-X main.releaseVersion=v9.8.7 -X main.releaseCommit=abcdef -X main.releaseDate=2026-01-02T03:04:05Z"
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-tags", "nolab", "-ldflags", flags, "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if err := testkit.GoBuild(".", ".", program, "-tags", "nolab", "-ldflags", flags); err != nil {
+		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(t.Context(), program, "version").CombinedOutput()
 	if want := "signum v9.8.7\ncommit abcdef\ndate   2026-01-02T03:04:05Z\nbuilt  with "; err != nil || !strings.HasPrefix(string(out), want) {

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // programs are the binary of Signum, static and without the race detector as it is
@@ -40,25 +42,14 @@ func build(t *testing.T) (signum, tool string) {
 		}
 		p.signum, p.tool = filepath.Join(p.dir, "signum"), filepath.Join(p.dir, "image")
 		root := filepath.Join("..", "..")
-		if p.err = goBuild(root, p.signum, "./cmd/signum", "GOOS=linux"); p.err == nil {
-			p.err = goBuild(filepath.Join(root, "tools"), p.tool, "./image")
+		if p.err = testkit.GoBuild(root, "./cmd/signum", p.signum); p.err == nil {
+			p.err = testkit.GoBuild(filepath.Join(root, "tools"), "./image", p.tool)
 		}
 	})
 	if p.err != nil {
 		t.Fatal(p.err)
 	}
 	return p.signum, p.tool
-}
-
-// goBuild builds a package without cgo, as the release is, because an image from scratch
-// has no C library.
-func goBuild(dir, out, pkg string, env ...string) error {
-	cmd := exec.Command("go", "build", "-o", out, pkg)
-	cmd.Dir, cmd.Env = dir, append(append(os.Environ(), "CGO_ENABLED=0"), env...)
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build %s: %w\n%s", pkg, err, text)
-	}
-	return nil
 }
 
 // makeImage runs the tool as scripts/release.sh does, with these variables besides, and

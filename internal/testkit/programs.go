@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -40,6 +41,17 @@ func Program(t testing.TB, names ...string) string {
 	}
 	Missing(t, "%s is not installed; run make deps", names[0])
 	return ""
+}
+
+// GoBuild builds a package of the module in the directory dir, as a release is built:
+// without cgo. So does "make lint", whose work the compiler then does not repeat.
+func GoBuild(dir, pkg, out string, flags ...string) error {
+	cmd := exec.Command("go", append(append([]string{"build", "-o", out}, flags...), pkg)...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build %s: %w\n%s", pkg, err, text)
+	}
+	return nil
 }
 
 // Chromium returns the path of the browser.
