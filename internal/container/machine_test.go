@@ -131,8 +131,11 @@ func serve(t *testing.T, name string, cmd *exec.Cmd) *server {
 		}
 		_, _ = io.Copy(&s.output, out)
 		s.ended <- cmd.Wait()
+		close(s.ended)
 	}()
-	t.Cleanup(func() {
+	t.Cleanup(func() { // the context of the test has ended
+		for range s.ended {
+		}
 		if t.Failed() {
 			t.Logf("%s printed\n%s", name, s.output.String())
 		}
