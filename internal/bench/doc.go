@@ -12,7 +12,7 @@
 // between the servers, because machines are noisy. There are three servers of this
 // service: with phones in memory, with SIM cards on an emulated network, and with Apps.
 // SIM cards and network are part of the server's process, so its CPU time contains
-// theirs. The Apps are a process of their own (bench apps), whose CPU time is printed
+// theirs; the cards are on disk, as in the sandbox that users run. The Apps are a process of their own (bench apps), whose CPU time is printed
 // separately; both count for the signatures per second, because they share the machine.
 //
 // Connected Apps are measured with processes of the same kind:

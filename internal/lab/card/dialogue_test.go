@@ -385,6 +385,9 @@ func TestStoreFails(t *testing.T) {
 	if p.card.TriesLeft() != 0 {
 		t.Errorf("%d tries left", p.card.TriesLeft())
 	}
+	if s, err := store.LoadCard(iccid); err != nil || s.TriesLeft != 3 {
+		t.Errorf("the card changed the state in the store: %+v, %v", *s, err)
+	}
 	for _, r := range p.replies {
 		if r.Result == applet.OK {
 			t.Errorf("%+v", r)

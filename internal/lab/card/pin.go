@@ -21,8 +21,10 @@ func (c *Card) verifyPIN(typed string) (left int, ok bool) {
 		return left, ok
 	}
 	if err := c.keep(func(s *State) { s.TriesLeft = left }); err != nil {
-		c.kept.TriesLeft = max(c.kept.TriesLeft-1, 0)
-		return c.kept.TriesLeft, false
+		next := c.kept.clone()
+		next.TriesLeft = max(next.TriesLeft-1, 0)
+		c.kept = next
+		return next.TriesLeft, false
 	}
 	return left, ok
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -15,10 +14,7 @@ import (
 )
 
 func TestStores(t *testing.T) {
-	dir, err := card.OpenDir(filepath.Join(t.TempDir(), "a", "b"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := openDir(t, filepath.Join(t.TempDir(), "a", "b"))
 	for name, s := range map[string]card.Store{"memory": card.NewMemory(), "directory": dir} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := s.LoadCard(iccid); !errors.Is(err, fs.ErrNotExist) {
@@ -38,54 +34,6 @@ func TestStores(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// A directory keeps a card beyond the end of the process, in complete files that only their
-// owner can read.
-func TestDir(t *testing.T) {
-	path := t.TempDir()
-	open := func(c *card.Config) {
-		var err error
-		if c.Store, err = card.OpenDir(path); err != nil {
-			t.Fatal(err)
-		}
-	}
-	p := newPhone(t, open)
-	key := p.card.PublicKey()
-	p.do = []press{ok, pin("0"), ended}
-	p.send(signRequest(1, "a"))
-	open(&p.cfg)
-	p.insert()
-	if !reflect.DeepEqual(p.card.PublicKey(), key) || p.card.TriesLeft() != 2 {
-		t.Error("another card")
-	}
-	files, err := os.ReadDir(path)
-	if err != nil || len(files) != 1 || files[0].Name() != iccid+".json" {
-		t.Fatalf("%v, %v", files, err)
-	}
-	info, err := files[0].Info()
-	if err != nil || info.Mode() != 0o600 {
-		t.Errorf("%v, %v", info.Mode(), err)
-	}
-
-	file := filepath.Join(path, iccid+".json")
-	for name, text := range map[string]string{
-		"cut": `{"counter":`, "tries": `{"tries_left":4}`, "PIN": `{"pin":"12"}`, "key": `{"key":"AAAA"}`,
-		"answers": `{"answers":[` + strings.TrimSuffix(strings.Repeat(`{},`, 17), ",") + `]}`,
-	} {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := card.New(p.cfg); err == nil || !strings.Contains(err.Error(), iccid) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if now, err := os.ReadFile(file); err != nil || string(now) != text {
-			t.Errorf("%s: the file was replaced", name)
-		}
-	}
-	if err := p.cfg.Store.SaveCard("../x", &card.State{}); err == nil {
-		t.Error("a path")
 	}
 }
 

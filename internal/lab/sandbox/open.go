@@ -95,7 +95,7 @@ func (b *Sandbox) openRadio(context.Context) (err error) {
 		return err
 	}
 	b.Handsets = b.radio.handsets
-	b.onClose(func() error { b.radio.close(); return nil })
+	b.onClose(b.radio.close)
 	return nil
 }
 

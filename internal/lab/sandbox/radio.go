@@ -38,6 +38,7 @@ type radio struct {
 	password string     // for the SMSC, a new one in each run, against other users of the machine
 	smsc     *smsc.SMSC // nil: an external one
 	store    card.Store
+	cardsDir *card.Dir // store, unless it is the caller's
 	clock    mssp.Clock
 	log      *slog.Logger
 
@@ -49,9 +50,10 @@ func newRadio(cfg Config, dir string) (*radio, error) {
 	r := &radio{password: rand.Text()[:8], store: cfg.Cards, clock: cfg.Clock, log: cfg.Logger, cards: make(map[string]*card.Card)}
 	var err error
 	if r.store == nil {
-		if r.store, err = card.OpenDir(filepath.Join(dir, privateDir, "cards")); err != nil {
+		if r.cardsDir, err = card.OpenDir(filepath.Join(dir, privateDir, "cards")); err != nil {
 			return nil, err
 		}
+		r.store = r.cardsDir
 	}
 	r.handsets = handset.New(handset.Config{Clock: cfg.Clock, Delay: cfg.PhoneDelay, Logger: cfg.Logger, Observe: cfg.Observe})
 	if cfg.SMSC != "" {
@@ -61,8 +63,7 @@ func newRadio(cfg Config, dir string) (*radio, error) {
 		Addr: "127.0.0.1:0", Credentials: map[string]string{smscUser: r.password}, Radio: air{r.handsets}, Clock: cfg.Clock, Logger: cfg.Logger,
 	})
 	if err != nil {
-		r.close()
-		return nil, err
+		return nil, errors.Join(err, r.close())
 	}
 	r.handsets.Connect(r.smsc.Submit)
 	return r, nil
@@ -95,11 +96,15 @@ func (r *radio) smscConfig(address string) (c config.SMSC, absent int, err error
 }
 
 // close shuts the network down. Messages in the SMSC are lost; the service repeats them.
-func (r *radio) close() {
+func (r *radio) close() error {
 	if r.smsc != nil {
 		r.smsc.Close()
 	}
 	r.handsets.Close()
+	if r.cardsDir != nil {
+		return r.cardsDir.Close()
+	}
+	return nil
 }
 
 // insert puts a card into the handset of a number, in place of the previous one.
