@@ -112,12 +112,3 @@ func runIn(t *testing.T, dir, variable, commands string) string {
 	}
 	return string(out)
 }
-
-func readPage(t *testing.T, file string) string {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}

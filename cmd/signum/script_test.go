@@ -115,13 +115,10 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// TestReadmeCommands: every command line of the README is in readme.txtar, which
-// runs it. (bin/signum is signum there, and quotes are single.)
+// TestReadmeCommands: every command line of the README and of docs/sandbox.md is in
+// readme.txtar, which runs it. (bin/signum is signum there, and quotes are single.)
 func TestReadmeCommands(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	pages := readPage(t, "../../README.md") + readPage(t, "../../docs/sandbox.md")
 	script, err := os.ReadFile(filepath.Join("testdata", "script", "readme.txtar"))
 	if err != nil {
 		t.Fatal(err)
@@ -129,8 +126,9 @@ func TestReadmeCommands(t *testing.T) {
 	elsewhere := map[string]string{
 		"phone open --sandbox ./box": "TestEndToEndApp2App opens the address of a request",
 		"--smsc 'smpp://":            "the tests of the sandbox bind to another SMSC",
+		"signum sandbox --dir ./box": "the script has such a sandbox",
 	}
-	lines := regexp.MustCompile(`(?m)^    bin/(signum .*?)(?:\s+#.*)?$`).FindAllStringSubmatch(string(readme), -1)
+	lines := regexp.MustCompile(`(?m)^    bin/(signum .*?)(?:\s+#.*)?$`).FindAllStringSubmatch(pages, -1)
 	if len(lines) < 10 {
 		t.Fatalf("only %d commands in the README", len(lines))
 	}
@@ -146,4 +144,13 @@ next:
 			t.Errorf("readme.txtar does not run\n%s", want)
 		}
 	}
+}
+
+func readPage(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

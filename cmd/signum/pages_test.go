@@ -1,0 +1,136 @@
+//go:build !nolab
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+
+	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/lab/sandbox"
+)
+
+const sandboxPage = "../../docs/sandbox.md"
+
+// listed returns what matches in the first cells of the table under a heading.
+func listed(t *testing.T, page, heading, pattern string) (names []string) {
+	t.Helper()
+	_, text, ok := strings.Cut(page, "\n## "+heading+"\n")
+	if !ok {
+		t.Fatalf("no section %s", heading)
+	}
+	text, _, _ = strings.Cut(text, "\n## ")
+	for line := range strings.Lines(text) {
+		if first, _, ok := strings.Cut(strings.TrimPrefix(line, "| "), " |"); ok && strings.HasPrefix(line, "|") {
+			for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(first, -1) {
+				names = append(names, m[1])
+			}
+		}
+	}
+	return names
+}
+
+// same compares two lists without regard to their order.
+func same(t *testing.T, what string, documented, real []string) {
+	t.Helper()
+	slices.Sort(documented)
+	slices.Sort(real)
+	if !slices.Equal(documented, real) {
+		t.Errorf("%s: the page has\n%s\nthe sandbox has\n%s", what, strings.Join(documented, " "), strings.Join(real, " "))
+	}
+}
+
+// The tables of docs/sandbox.md list every flag, behaviour, file, party and user.
+func TestSandboxPage(t *testing.T) {
+	t.Parallel()
+	page := readPage(t, sandboxPage)
+	var flags, behaviours []string
+	newSandboxCmd().Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
+	same(t, "flags", listed(t, page, "Flags", "^`--([a-z-]+)"), flags)
+	for _, a := range person.Actions() {
+		behaviours = append(behaviours, a.String())
+	}
+	same(t, "behaviours", listed(t, page, "What users do", "^`([a-z-]+)`"), behaviours)
+
+	dir := filepath.Join(t.TempDir(), "box")
+	startSandbox(t, "--dir", dir)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files, parties, users []string
+	for _, e := range entries {
+		files = append(files, e.Name())
+	}
+	same(t, "files", listed(t, page, "Files", "`([\\w.-]+)/?`"), files)
+	box, err := sandbox.ReadInfo(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range box.Parties {
+		parties = append(parties, p.APID)
+	}
+	same(t, "parties", listed(t, page, "Parties", "^`(mid://[^`]+)`"), parties)
+	for _, u := range box.Users {
+		users = append(users, u.MSISDN)
+	}
+	documented := listed(t, page, "Users", `(\+\d+)`)
+	same(t, "users", slices.DeleteFunc(documented, func(n string) bool { return strings.HasPrefix(n, "+41000092") }), users)
+}
+
+// Every command line of the documents names a command and flags that exist.
+func TestDocumentedCommands(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scripts, err := filepath.Glob("../../examples/*/*.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for _, file := range append(append(pages, scripts...), "../../README.md", "../../examples/README.md") {
+		text := strings.ReplaceAll(readPage(t, file), "\\\n", " ")
+		for _, m := range regexp.MustCompile(`(?m)^(?:    |\t|)(?:\w+=\$\()?(?:bin/)?signum ([a-z].*)$`).FindAllStringSubmatch(text, -1) {
+			ran++
+			if err := parses(words(m[1])); err != nil {
+				t.Errorf("%s: signum %s: %v", file, m[1], err)
+			}
+		}
+	}
+	if ran < 40 {
+		t.Errorf("only %d commands", ran)
+	}
+}
+
+// parses reports whether the program knows the command and its flags.
+func parses(args []string) error {
+	cmd, rest, err := newRootCmd().Find(args)
+	if err != nil {
+		return err
+	}
+	if !cmd.Runnable() {
+		return fmt.Errorf("%s is no command", cmd.CommandPath())
+	}
+	cmd.SetOut(io.Discard)
+	return cmd.ParseFlags(rest)
+}
+
+// words splits a command as a shell does, as far as its first operator or comment.
+func words(command string) (list []string) {
+	for _, m := range regexp.MustCompile(`((?:'[^']*'|"[^"]*"|[^\s'"|&;<>#)]|\$\([^)]*\))+)|([|&;<>#)])`).FindAllStringSubmatch(command, -1) {
+		if m[2] != "" {
+			break
+		}
+		list = append(list, strings.NewReplacer(`'`, "", `"`, "").Replace(m[1]))
+	}
+	return list
+}
