@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"internal/lab/card":        {"", "internal/lang", "internal/mssp", "internal/cms", "internal/scp80", "internal/sms", "internal/applet", "internal/visible"},
 	"internal/clientaddr":      {},
 	"internal/cms":             {},
-	"internal/config":          {"internal/visible"},
+	"internal/config":          {"internal/policy", "internal/visible"},
 	"internal/door":            {"internal/clientaddr", "internal/event"},
 	"internal/edge":            {"", "internal/clientaddr", "internal/event", "internal/lang", "internal/mssp"},
 	"internal/engine":          {"", "internal/event", "internal/limit", "internal/mssp", "internal/cms", "internal/password", "internal/policy"},

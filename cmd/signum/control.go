@@ -109,3 +109,12 @@ func readControlAnswer(target string, resp *http.Response, data []byte, answer a
 	}
 	return &exitError{exitUnreachable, fmt.Errorf("%s (HTTP %d) is not a sandbox of this version", target, resp.StatusCode)}
 }
+
+// withPlus completes a number with country code. Others stay as they are, so that an error
+// shows what was typed.
+func withPlus(msisdn string) string {
+	if msisdn != "" && msisdn[0] >= '1' && msisdn[0] <= '9' {
+		return "+" + msisdn
+	}
+	return msisdn
+}

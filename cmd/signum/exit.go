@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -103,7 +102,7 @@ func explain(err error) error {
 			hint = "it belongs to another party, or ended longer ago than the service remembers"
 		}
 	case errors.Is(err, context.Canceled):
-		err, hint = fmt.Errorf("interrupted: %w", err), "the request may still be on the phone"
+		err, hint = errInterrupted, "the request may still be on the phone"
 	case errors.As(err, &timeout):
 		code, hint = exitUnreachable, "the service did not answer in time; try again later"
 	case errors.As(err, &answer):

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -18,9 +19,24 @@ func run() int {
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
 	cmd := newRootCmd()
-	if err := cmd.ExecuteContext(ctx); err != nil {
+	err := cmd.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+	case errors.Is(err, errInterrupted), ctx.Err() != nil && isCancelled(ctx, err):
+		fmt.Fprintln(os.Stderr, errInterrupted)
+	default:
 		fmt.Fprintln(os.Stderr, "signum:", err)
-		return exitCode(err)
 	}
-	return 0
+	return exitCode(err)
+}
+
+// errInterrupted is the end of a command that did not do its work because of a signal.
+var errInterrupted = errors.New("interrupted")
+
+// isCancelled reports whether an error says no more than that there was a signal.
+func isCancelled(ctx context.Context, err error) bool {
+	if _, told := errors.AsType[*exitError](err); told {
+		return false
+	}
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))
 }

@@ -16,6 +16,7 @@ import (
 // signals, exit codes, and what is left of it.
 type process struct {
 	cmd    *exec.Cmd
+	tmp    string         // its directory for temporary files
 	lines  *bufio.Scanner // of standard output
 	stdout strings.Builder
 	stderr *testkit.Buffer
@@ -27,7 +28,8 @@ func startProcess(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(os.Args[0], args...), stderr: new(testkit.Buffer)}
 	p.cmd.Args[0] = "signum"
-	p.cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	p.tmp = t.TempDir()
+	p.cmd.Env = append(os.Environ(), "TMPDIR="+p.tmp)
 	p.cmd.Stderr = p.stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {

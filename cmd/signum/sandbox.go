@@ -103,8 +103,9 @@ the same certificates: ` + sandbox.OpenAPID + ` needs no prefix and no language,
 ` + environmentHelp + `
 
 Exit codes:
-  0  stopped by a signal; with --once: both signatures verified
-  1  wrong usage, an address in use, or with --once: a signature failed`,
+  0  stopped by a signal when it was ready; with --once: both signatures verified
+  1  wrong usage, an address in use, interrupted before it was ready,
+     or with --once: a signature failed`,
 		Example: `  signum sandbox
   signum sandbox --dir ./box --phone +41791000001=cancel
   signum sandbox --dir ./box --user +41797895164 --phone +41797895164=cancel:5s
@@ -180,7 +181,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator) (sandbox.Config, error
 		if err != nil {
 			return cfg, fmt.Errorf("--phone %s: %w", msisdn, err)
 		}
-		cfg.Behaviours[withPlus(msisdn)] = b
+		cfg.Behaviours[msisdn] = b
 	}
 	for _, text := range f.parties {
 		p, err := sandbox.ParseParty(text)
@@ -198,7 +199,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator) (sandbox.Config, error
 		if err != nil {
 			return cfg, fmt.Errorf("--location %s: %w", msisdn, err)
 		}
-		cfg.Places[withPlus(msisdn)] = p
+		cfg.Places[msisdn] = p
 	}
 	return cfg, nil
 }
@@ -207,7 +208,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator) (sandbox.Config, error
 var flagOf = map[string]string{
 	"Addr": "--addr", "PKIAddr": "--pki-addr", "WebAddr": "--web-addr", "OpsAddr": "--ops-addr", "WebURL": "--web-url",
 	"Hosts": "--host", "PublicURL": "--public-url",
-	"Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "MinTimeout": "--min-timeout", "SMSC": "--smsc", "Token": "--token",
+	"PhoneDelay": "--phone-delay", "Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "MinTimeout": "--min-timeout", "SMSC": "--smsc", "Token": "--token",
 	"Users": "--user", "Parties": "--party", "Behaviours": "--phone", "Places": "--location",
 }
 
@@ -224,8 +225,6 @@ func flagError(err error) error {
 	return err
 }
 
-func withPlus(msisdn string) string { return "+" + strings.TrimPrefix(msisdn, "+") }
-
 func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (err error) {
 	tuneMemory()
 	narrator := sandbox.NewNarrator(stdout)
@@ -240,7 +239,7 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 	cfg.Logger = level.logger(stderr)
 	box, err := sandbox.Open(ctx, cfg)
 	if err != nil {
-		return flagError(err)
+		return unlessInterrupted(ctx, flagError(err))
 	}
 	defer func() {
 		err = errors.Join(err, box.Close())
@@ -248,36 +247,47 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 			err = errors.Join(err, os.RemoveAll(box.Dir))
 		}
 	}()
-	ctx, stop := context.WithCancel(ctx)
+	running, stop := context.WithCancel(ctx)
 	defer stop()
 	served := make(chan error, 1)
-	go func() { served <- box.Run(ctx) }()
+	go func() { served <- box.Run(running) }()
 	select {
 	case <-box.Ready():
 	case err := <-served:
-		return flagError(err)
+		return unlessInterrupted(ctx, flagError(err))
 	}
 	fmt.Fprint(narrator, title)
 	example := make(chan error, 1)
 	go func() {
 		if f.who == phonesWeb {
-			example <- invite(ctx, narrator, box)
+			example <- invite(running, narrator, box)
 			return
 		}
-		example <- box.Example(ctx, narrator)
+		example <- box.Example(running, narrator)
 	}()
 	if f.once {
 		err := <-example
 		stop()
-		return errors.Join(err, <-served)
+		return unlessInterrupted(ctx, errors.Join(err, <-served))
 	}
-	ready := func() {
+	announced, err := announce(ctx, example, served, stderr, func() {
 		describe(narrator, box, &f)
 		level.talk.Store(true)
 		fmt.Fprintf(narrator, "ready %s\n", box.Info.BaseURL)
+	})
+	switch {
+	case ctx.Err() != nil && !announced:
+		return errors.Join(errInterrupted, err)
+	case ctx.Err() != nil:
+		fmt.Fprintln(stderr, errInterrupted)
 	}
-	// Print "ready" once the example is over, because it uses users that a script
-	// may want; but phones may be slow while the service is ready.
+	return err
+}
+
+// announce calls ready once the example is over, because it uses users that a script
+// may want; but phones may be slow while the service is ready. It returns when the
+// service has ended, and reports whether it was announced.
+func announce(ctx context.Context, example, served <-chan error, stderr io.Writer, ready func()) (announced bool, err error) {
 	patience := time.NewTimer(examplePatience)
 	defer patience.Stop()
 	for {
@@ -286,16 +296,24 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 			if err != nil && ctx.Err() == nil {
 				fmt.Fprintln(stderr, "signum:", err)
 			}
-			if patience.Stop() {
-				ready()
-			}
 			example = nil
 		case <-patience.C:
-			ready()
 		case err := <-served:
-			return err
+			return announced, err
+		}
+		if !announced && ctx.Err() == nil {
+			announced = true
+			ready()
 		}
 	}
+}
+
+// unlessInterrupted replaces what was made of a signal on its way.
+func unlessInterrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	return err
 }
 
 const examplePatience = 3 * time.Second

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -90,6 +91,14 @@ func TestSandboxErrors(t *testing.T) {
 	}
 	defer taken.Close()
 	inUse := taken.Addr().String()
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := other.Addr().String()
+	other.Close()
+	t.Chdir(t.TempDir())
+	t.Setenv("TMPDIR", t.TempDir())
 	for _, tt := range []struct {
 		args string
 		want string
@@ -97,19 +106,35 @@ func TestSandboxErrors(t *testing.T) {
 	}{
 		{"--log loud", "--log loud: not one of", ""},
 		{"--phone +41791000001=dance", "--phone +41791000001:", ""},
+		{"--phone +41791000001=cancel:-1s", "the delay -1s is negative", ""},
+		{"--phone +41791000001=cancel:2h", "longer than an hour", ""},
+		{"--phone 0791000001=cancel", "--phone: 0791000001: not a phone number with its country code, such as +41791234567", ""},
 		{"--phone +41799999999=cancel", "--phone: +41799999999: no phone that answers by itself has this number; --user adds a user", ""},
+		{"--phones web --phone +41791000002=cancel", "--phone: +41791000002: no phone that answers by itself", ""},
+		{"--phone-delay -5s", "--phone-delay: the delay -5s is negative", ""},
+		{"--phone-delay 25h", "--phone-delay: the delay 25h0m0s is longer than an hour", ""},
 		{"--user 0797895164 --user +4179", "--user: 0797895164: not a phone number with its country code, such as +41791234567; +4179: not a phone number", ""},
 		{"--party example", `--party "example": the AP_ID must be a URI`, ""},
 		{"--party urn:ap --party urn:ap", "--party: urn:ap: given twice", ""},
 		{"--user +41791000001", "--user: +41791000001: every sandbox has this user already", ""},
 		{"--location +41799999999=DE", "--location: +41799999999: no phone", ""},
-		{"--addr " + inUse, "--addr: listen tcp " + inUse, ""},
-		{"--pki-addr " + inUse, "choose another address, port 0 for a free one", ""},
-		{"--addr nowhere", "--addr: address nowhere", ""},
+		{"--location +41791000001=XX", `"XX" is not a country in two capital letters (ISO 3166-1), such as CH`, ""},
+		{"--location +41791000001=CH,accuracy=-1", "-1 is negative", ""},
+		{"--location +41791000001=CH,age=-1h", "negative", ""},
+		{"--addr " + inUse, "another sandbox may be running: choose another address, port 0 for a free one", ""},
+		{"--pki-addr " + inUse, "another sandbox may be running: choose another address, port 0 for a free one", ""},
+		{"--addr nowhere", `--addr: "nowhere" is not host:port`, ""},
+		{"--addr 127.0.0.1:70000", `--addr: "127.0.0.1:70000" is not host:port with a port from 0 to 65535`, ""},
+		{"--addr 192.0.2.1:0", "this machine does not have the address: choose one of its own, or 0.0.0.0 for all", ""},
+		{"--web-addr nowhere.invalid:0", "choose an IP address, such as 127.0.0.1", ""},
 		{"--pki-addr nowhere", `--pki-addr: "nowhere" is not host:port`, ""},
 		{"--web-addr nowhere", `--web-addr: "nowhere" is not host:port`, ""},
+		{"--addr " + free + " --web-addr " + free, "is that of another address of this sandbox", ""},
 		{"--auth-uri :::", "--auth-uri: must be a URI", ""},
+		{"--auth-uri JavaScript:alert(1)", "--auth-uri: must be a URI", ""},
+		{"--auth-uri data:text/html,x", "--auth-uri: must be a URI", ""},
 		{"--store mysql://x", `--store: unknown database "mysql"`, ""},
+		{"--store foo", "--store: must be sqlite:PATH or postgres://…; a file needs sqlite: before its name", ""},
 		{"--phones nobody", "--phones nobody: not one of auto, web", ""},
 		{"--once --phones web", "needs an App that answers by itself", ""},
 		{"--web-addr 0.0.0.0:0", "--web-addr: the pages would be served without TLS", ""},
@@ -123,13 +148,44 @@ func TestSandboxErrors(t *testing.T) {
 	} {
 		t.Setenv("SIGNUM_SMSC", tt.smsc)
 		cmd := newRootCmd()
-		cmd.SetArgs(append([]string{"sandbox", "--addr", "127.0.0.1:0", "--dir", t.TempDir()}, strings.Fields(tt.args)...))
-		cmd.SetOut(io.Discard)
-		cmd.SetErr(io.Discard)
-		if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "s3cret") {
+		var out, errs bytes.Buffer
+		cmd.SetArgs(append([]string{"sandbox", "--addr", "127.0.0.1:0", "--dir", filepath.Join("made", "box")}, strings.Fields(tt.args)...))
+		cmd.SetOut(&out)
+		cmd.SetErr(&errs)
+		err := cmd.ExecuteContext(t.Context())
+		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: got %v, want %q", tt.args, err, tt.want)
 		}
+		if err != nil && strings.Contains(err.Error(), "another sandbox") && !strings.Contains(tt.args, inUse) {
+			t.Errorf("%s suggests another sandbox: %v", tt.args, err)
+		}
+		if out.Len()+errs.Len() > 0 {
+			t.Errorf("%s: said %s%s", tt.args, &out, &errs)
+		}
 	}
+	if left := tree(t, "."); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+// tree lists the files under a directory, with their sizes and times.
+func tree(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == dir {
+			return err
+		}
+		st, err := d.Info()
+		if err == nil && !d.IsDir() {
+			path += fmt.Sprint(" ", st.Size(), " ", st.Mode(), " ", st.ModTime())
+		}
+		all = append(all, path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // TestSandboxWebPhones: the sandbox prints the link with which a browser becomes a phone; until a

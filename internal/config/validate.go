@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/hex"
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/nyaruka/phonenumbers"
 
+	"github.com/signum-mssp/signum/internal/policy"
 	"github.com/signum-mssp/signum/internal/visible"
 )
 
@@ -81,8 +83,8 @@ func (s Service) check(l *problems) {
 	if s.Country != "" && phonenumbers.GetCountryCodeForRegion(s.Country) == 0 {
 		l.add("service.country", "must be a country in two capital letters (ISO 3166-1), such as CH")
 	}
-	if u, err := url.Parse(s.AuthURI); s.AuthURI != "" && (err != nil || u.Scheme == "" && !strings.HasPrefix(s.AuthURI, "/")) {
-		l.add("service.auth_uri", "must be a URI, or the path of a page that begins with /")
+	if s.AuthURI != "" && !strings.HasPrefix(s.AuthURI, "/") && !policy.Openable(s.AuthURI) {
+		l.add("service.auth_uri", "must be a URI that opens an app or a page, such as mobileid://auth, or the path of a page that begins with /")
 	}
 }
 
@@ -155,7 +157,7 @@ func (k KeyPair) check(l *problems, path string) {
 		l.add(path+".key_file", "is needed beside certificate_file")
 	default:
 		if _, err := k.Load(); err != nil {
-			l.add(path+".certificate_file", "cannot load the TLS certificate and its key: %v", err)
+			*l = append(*l, &Problem{Path: path + ".certificate_file", Text: fmt.Sprintf("cannot load the TLS certificate and its key: %v", err), Err: err})
 		}
 	}
 }
@@ -167,7 +169,7 @@ func (s Store) check(l *problems) {
 	case url == "":
 		l.add("store.url", "is needed: sqlite:PATH or postgres://…")
 	case !ok:
-		l.add("store.url", "must be sqlite:PATH or postgres://…")
+		l.add("store.url", "must be sqlite:PATH or postgres://…; a file needs sqlite: before its name")
 	case scheme != "sqlite" && scheme != "postgres" && scheme != "postgresql":
 		l.add("store.url", "unknown database %q; use sqlite:PATH or postgres://…", scheme)
 	}

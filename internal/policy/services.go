@@ -75,20 +75,18 @@ func (out *Services) add(s *signum.AdditionalService, async bool) (err error) {
 	return err
 }
 
-// redirectable reports whether the phone may be sent to a URI: it must be
-// absolute, and not of a kind that a browser would execute instead of open. The
-// contract allows it to be absent; then the phone is not sent anywhere.
-func redirectable(s string) bool {
-	if s == "" {
-		return true
-	}
+// redirectable reports whether the phone may be sent to a URI. The contract allows it to
+// be absent; then the phone is not sent anywhere.
+func redirectable(s string) bool { return s == "" || Openable(s) }
+
+// runs are the schemes that a browser executes or reads from the machine, instead of
+// opening an address or an app.
+var runs = []string{"javascript", "data", "vbscript", "blob", "file", "filesystem", "about", "view-source"}
+
+// Openable reports whether a page or a phone may open a URI: it is absolute, and does not
+// run in the page that opens it.
+func Openable(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || !u.IsAbs() || len(s) > maxRedirectURI || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || visible.Refused(r) }) {
-		return false
-	}
-	switch strings.ToLower(u.Scheme) {
-	case "javascript", "data", "vbscript", "blob", "file":
-		return false
-	}
-	return true
+	return err == nil && u.IsAbs() && len(s) <= maxRedirectURI && !slices.Contains(runs, strings.ToLower(u.Scheme)) &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || visible.Refused(r) })
 }

@@ -119,8 +119,22 @@ func (b Behaviour) Check() error {
 	if int(b.Do) >= len(actionNames) {
 		return fmt.Errorf("behaviour: there is no %s", b.Do)
 	}
-	if b.After < 0 {
-		return fmt.Errorf("behaviour %s: the delay is negative", b)
+	if err := CheckDelay(b.After); err != nil {
+		return fmt.Errorf("behaviour %s: %w", b, err)
+	}
+	return nil
+}
+
+// maxDelay is longer than any request waits for its user.
+const maxDelay = time.Hour
+
+// CheckDelay returns an error if nobody can react after this time.
+func CheckDelay(d time.Duration) error {
+	switch {
+	case d < 0:
+		return fmt.Errorf("the delay %s is negative", d)
+	case d > maxDelay:
+		return fmt.Errorf("the delay %s is longer than an hour; for a user who never reacts there is the behaviour %s", d, Silent)
 	}
 	return nil
 }

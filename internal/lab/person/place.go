@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/language"
+
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
@@ -99,7 +101,6 @@ func (p *Place) set(option, value string) (err error) {
 
 // Check returns an error if the place is invalid.
 func (p Place) Check() error {
-	isCapital := func(b byte) bool { return b >= 'A' && b <= 'Z' }
 	isConfidence := func(f float64) bool { return f >= 0 && f <= 1 } // false for NaN
 	switch {
 	case p.None:
@@ -109,8 +110,8 @@ func (p Place) Check() error {
 			return fmt.Errorf("the error %d does not exist", p.Error)
 		}
 		return nil
-	case len(p.Country) != 2 || !isCapital(p.Country[0]) || !isCapital(p.Country[1]):
-		return fmt.Errorf("the country %q must be two capital letters", p.Country)
+	case !isCountry(p.Country):
+		return fmt.Errorf("%q is not a country in two capital letters (ISO 3166-1), such as CH", p.Country)
 	case p.Accuracy < UsualAccuracy:
 		return fmt.Errorf("the accuracy of %d m is negative", p.Accuracy)
 	case !isConfidence(p.DeviceConfidence) || !isConfidence(p.LocationConfidence):
@@ -119,6 +120,12 @@ func (p Place) Check() error {
 		return fmt.Errorf("the age of %s is negative", p.Age)
 	}
 	return nil
+}
+
+// isCountry reports whether code is one of ISO 3166-1 today, in capital letters.
+func isCountry(code string) bool {
+	r, err := language.ParseRegion(code)
+	return err == nil && r.IsCountry() && r.String() == code && r.Canonicalize() == r
 }
 
 // String returns the form that ParsePlace parses.

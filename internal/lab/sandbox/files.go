@@ -28,11 +28,20 @@ const (
 	TruststoreFile  = "truststore.p12" // all CAs, readable by Java, password Password
 )
 
+// clientFiles are all files beside the private directory.
+var clientFiles = []string{
+	InfoFile, ServerCAFile, UserCAFile, IssuingCAFile, UserCAChainFile, APCertFile, APKeyFile, APP12File,
+	APRSACertFile, APRSAKeyFile, APRSAP12File, TruststoreFile, JavaFile, GuideFile, RESTFile, SOAPFile,
+}
+
 // Password protects the PKCS #12 files. They hold nothing that is worth protecting,
 // but Java insists on a password.
 const Password = "secret"
 
-const privateDir = "private"
+const (
+	privateDir   = "private"
+	databaseFile = "signum.db" // in privateDir
+)
 
 // Networks of the users' SIMs. The service can locate the SIMs of the first.
 var (

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/lab/handsetpage"
@@ -34,7 +33,7 @@ func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 	b := &Sandbox{cfg: cfg.withDefaults(), ready: make(chan struct{})}
 	b.Info.Users = slices.Concat(Users(), own)
 	for _, step := range []func(context.Context) error{
-		b.openDir, b.openToken, b.openRadio, b.openScript, b.openNode, b.openApps, b.openControl, b.openPages, b.writeFiles, b.populate,
+		b.judge, b.openDir, b.openToken, b.openRadio, b.openScript, b.openNode, b.openApps, b.openControl, b.openPages, b.populate,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, b.Close())
@@ -57,21 +56,31 @@ func (f *files) pins() (pins []mssp.Pin) {
 	return pins
 }
 
-func (b *Sandbox) openDir(ctx context.Context) (err error) {
-	if b.Dir, err = prepareDir(b.cfg.Dir); err != nil {
-		return err
+func (b *Sandbox) openDir(context.Context) (err error) {
+	b.Dir = b.cfg.Dir
+	if b.Dir == "" {
+		b.Dir, err = os.MkdirTemp("", "signum-sandbox-")
+	} else {
+		b.Dir, err = filepath.Abs(b.Dir)
 	}
-	if b.cfg.Dir == "" {
-		b.onClose(b.removeUnused)
-	}
-	lock, err := lockDir(filepath.Join(b.Dir, privateDir))
 	if err != nil {
 		return err
 	}
-	b.onClose(lock.Close)
-	if b.reach, err = newReach(ctx, b.cfg, net.DefaultResolver.LookupNetIP); err != nil {
+	before, err := look(b.Dir, b.cfg.Dir == "")
+	if err != nil {
 		return err
 	}
+	if err := prepareDir(b.Dir); err != nil {
+		before.forget()
+		return err
+	}
+	lock, err := lockDir(filepath.Join(b.Dir, privateDir))
+	if err != nil {
+		before.forget()
+		return err
+	}
+	b.onClose(lock.Close)
+	b.onClose(func() error { return b.unlessReady(before.undo) }) // while it is locked
 	if b.files.serverCA, err = serverPair(b.Dir, b.reach.certified...); err != nil {
 		return err
 	}
@@ -79,14 +88,13 @@ func (b *Sandbox) openDir(ctx context.Context) (err error) {
 	return err
 }
 
-// removeUnused removes a temporary directory if the sandbox never was ready: nobody knows
-// the directory, and it contains keys.
-func (b *Sandbox) removeUnused() error {
+// unlessReady does something if the sandbox never was ready.
+func (b *Sandbox) unlessReady(do func() error) error {
 	select {
 	case <-b.ready:
 		return nil
 	default:
-		return os.RemoveAll(b.Dir)
+		return do()
 	}
 }
 
@@ -131,6 +139,25 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 
 // nodeConfig returns the configuration that an operator would write to a file.
 func (b *Sandbox) nodeConfig() (c config.Config, err error) {
+	c = b.settings(pkiAddr(b.cfg, b.Dir, b.reach.listen), webAddr(b.cfg, b.Dir, b.reach.listen))
+	smsc, absent, err := b.radio.smscConfig(b.cfg.SMSC)
+	if err != nil {
+		return c, &OptionError{"SMSC", err}
+	}
+	c.SIM.SMSCs, c.SIM.Retry.Absent = []config.SMSC{smsc}, absent
+	key, err := masterKey(b.Dir)
+	if err != nil {
+		return c, err
+	}
+	c.SIM.MasterKey = config.NewSecret(hex.EncodeToString(key))
+	if c.App.VAPID, err = vapid(b.Dir); err != nil {
+		return c, fmt.Errorf("keys for push services: %w", err)
+	}
+	return c, nil
+}
+
+// settings returns that part of nodeConfig which needs no file of the directory.
+func (b *Sandbox) settings(pkiAddr, webAddr string) (c config.Config) {
 	private := filepath.Join(b.Dir, privateDir)
 	keyPair := config.KeyPair{CertificateFile: filepath.Join(private, serverCertFile), KeyFile: filepath.Join(private, serverKeyFile)}
 	c = config.Default()
@@ -143,8 +170,8 @@ func (b *Sandbox) nodeConfig() (c config.Config, err error) {
 	_, port, _ := net.SplitHostPort(b.cfg.Addr) // newReach has checked it
 	c.Listen.Host = config.Host(b.reach.public)
 	c.Listen.MSS.Address, c.Listen.MSS.TLS = config.Address(net.JoinHostPort(b.reach.listen, port)), keyPair
-	c.Listen.PKI.Address, c.Listen.PKI.URL = config.Address(pkiAddr(b.cfg, b.Dir, b.reach.listen)), config.URL(b.cfg.PublicURL)
-	c.Listen.Web.Address, c.Listen.Web.URL = config.Address(webAddr(b.cfg, b.Dir, b.reach.listen)), config.URL(b.cfg.WebURL)
+	c.Listen.PKI.Address, c.Listen.PKI.URL = config.Address(pkiAddr), config.URL(b.cfg.PublicURL)
+	c.Listen.Web.Address, c.Listen.Web.URL = config.Address(webAddr), config.URL(b.cfg.WebURL)
 	c.Listen.Web.Hosts = b.reach.webHosts()
 	// A developer's name may serve something else over http tomorrow.
 	c.Listen.Web.HTTPSOnly = false
@@ -153,44 +180,20 @@ func (b *Sandbox) nodeConfig() (c config.Config, err error) {
 	}
 	c.Listen.Ops.Address = config.Address(cmp.Or(b.cfg.OpsAddr, "127.0.0.1:0"))
 	c.Listen.Exempt = loopback // the phones and the developer's load tests are there
-	c.Store.URL = config.NewSecret(storeURL(b.cfg.Store, private))
+	c.Store.URL = config.NewSecret(cmp.Or(b.cfg.Store, "sqlite:"+filepath.Join(private, databaseFile)))
 	c.CA = config.CA{
 		Directory: filepath.Join(private, "ca"), Create: true, Profile: cmp.Or(b.cfg.CAProfile, config.ProfileECDSA),
 		RootName: "Signum sandbox root CA", IssuingName: "Signum sandbox issuing CA", Organization: "Signum sandbox", Test: true,
 	}
-	smsc, absent, err := b.radio.smscConfig(b.cfg.SMSC)
-	if err != nil {
-		return c, &OptionError{"SMSC", err}
-	}
-	c.SIM.SMSCs, c.SIM.Retry.Absent = []config.SMSC{smsc}, absent
 	c.SIM.ServiceNumber = serviceCode
 	c.SIM.HomeNetwork = config.HomeNetwork(homeNetwork)
-	key, err := masterKey(b.Dir)
-	if err != nil {
-		return c, err
-	}
-	c.SIM.MasterKey = config.NewSecret(hex.EncodeToString(key))
-	if c.App.VAPID, err = vapid(b.Dir); err != nil {
-		return c, fmt.Errorf("keys for push services: %w", err)
-	}
 	c.App.Limits = config.AppLimits{Begin: noLimit, Address: noLimit, Device: noLimit, Subscriber: noLimit}
 	c.Limits = friendly(c.Limits)
 	c.Engine.MinTimeout = cmp.Or(b.cfg.MinTimeout, c.Engine.MinTimeout)
-	return c, nil
+	return c
 }
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-
-// storeURL returns the URL of the database. A plain path is an SQLite file.
-func storeURL(store, private string) string {
-	switch {
-	case store == "":
-		return "sqlite:" + filepath.Join(private, "signum.db")
-	case strings.HasPrefix(store, "sqlite:"), strings.Contains(store, "://"):
-		return store
-	}
-	return "sqlite:" + store
-}
 
 func (b *Sandbox) openApps(ctx context.Context) (err error) {
 	if b.SoftApps, err = softApps(ctx, b.cfg, b.Dir, b.Node, b.files.serverCA); err != nil {
@@ -209,8 +212,9 @@ func (b *Sandbox) openPages(context.Context) error {
 	return nil
 }
 
-// writeFiles writes the client files whose content comes from the node.
-func (b *Sandbox) writeFiles(context.Context) error {
+// writeFiles writes the files of the directory that describe the sandbox, sandbox.json as
+// the last of all.
+func (b *Sandbox) writeFiles() error {
 	root, issuing := b.CA.Root(), b.CA.Issuing()
 	for name, certs := range map[string][]*x509.Certificate{
 		UserCAFile: {root}, IssuingCAFile: {issuing}, UserCAChainFile: {root, issuing},
@@ -219,5 +223,8 @@ func (b *Sandbox) writeFiles(context.Context) error {
 			return err
 		}
 	}
-	return writeP12(b.Dir, b.files.parties, b.files.serverCA, root, issuing)
+	if err := writeP12(b.Dir, b.files.parties, b.files.serverCA, root, issuing); err != nil {
+		return err
+	}
+	return b.Info.write(b.Dir)
 }

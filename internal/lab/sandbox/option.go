@@ -1,10 +1,13 @@
 package sandbox
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"strings"
+	"syscall"
 
 	"github.com/signum-mssp/signum/internal/config"
 )
@@ -42,25 +45,46 @@ var optionOf = []struct{ key, option string }{
 // options turns the first fault of a node's configuration into an OptionError. One
 // is enough: a second is often a consequence of it. Other errors stay.
 func options(err error) error {
-	problem, ok := errors.AsType[*config.Problem](err)
-	if !ok {
-		return err
-	}
-	for _, o := range optionOf {
-		if strings.HasPrefix(problem.Path, o.key) {
-			return &OptionError{o.option, hint(problem)}
+	if problem, ok := errors.AsType[*config.Problem](err); ok {
+		if wrong := optionError(problem); wrong != nil {
+			return wrong
 		}
 	}
 	return err
 }
 
-// hint adds what to do about the most common problem.
-func hint(p *config.Problem) error {
-	if op, ok := errors.AsType[*net.OpError](p.Err); ok && op.Op == "listen" {
-		return fmt.Errorf("%w; another sandbox may be running: choose another address, port 0 for a free one", p.Err)
+// optionError returns nil if no option is behind the problem.
+func optionError(p *config.Problem) error {
+	for _, o := range optionOf {
+		if strings.HasPrefix(p.Path, o.key) {
+			err := errors.New(p.Text)
+			if op, ok := errors.AsType[*net.OpError](p.Err); ok && op.Op == "listen" {
+				err = listenError(p.Err)
+			}
+			return &OptionError{o.option, err}
+		}
 	}
-	if p.Err != nil {
-		return p.Err
+	return nil
+}
+
+// windowsInUse is what Windows says instead of EADDRINUSE.
+const windowsInUse = syscall.Errno(10048)
+
+// listenError adds to the error of a listener what to do about it.
+func listenError(err error) error {
+	advice := "choose an address of this machine"
+	name, isName := errors.AsType[*net.DNSError](err)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, windowsInUse):
+		advice = "another sandbox may be running: choose another address, port 0 for a free one"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		advice = "this machine does not have the address: choose one of its own, or 0.0.0.0 for all"
+	case errors.Is(err, fs.ErrPermission):
+		advice = "ports below 1024 may need privileges: choose a higher one"
+	case isName && name.IsNotFound:
+		advice = "the name is not known here: choose an IP address, such as 127.0.0.1"
+	case isName, errors.Is(err, context.DeadlineExceeded):
+		advice = "the name could not be looked up: choose an IP address, such as 127.0.0.1"
 	}
-	return errors.New(p.Text)
+	return fmt.Errorf("%w; %s", err, advice)
 }

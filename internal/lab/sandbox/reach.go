@@ -39,7 +39,7 @@ type reach struct {
 func newReach(ctx context.Context, cfg Config, lookup lookup) (r reach, err error) {
 	host, _, err := net.SplitHostPort(cfg.Addr)
 	if err != nil {
-		return r, &OptionError{"Addr", err}
+		return r, &OptionError{"Addr", fmt.Errorf("%q is not host:port, such as 127.0.0.1:8443", cfg.Addr)}
 	}
 	for _, h := range cfg.Hosts {
 		if err := checkHost(h); err != nil {

@@ -166,7 +166,7 @@ func TestUnspecified(t *testing.T) {
 	t.Parallel()
 	for _, addr := range []string{"0.0.0.0:0", "[::]:0", ":0"} {
 		dir := t.TempDir()
-		_, err := prepareDir(dir)
+		err := prepareDir(dir)
 		if err == nil {
 			_, err = serverPair(dir, "0.0.0.0", "::") // as older versions did
 		}

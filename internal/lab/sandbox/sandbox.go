@@ -129,7 +129,7 @@ func (b *Sandbox) Run(ctx context.Context) error {
 			}
 			return err
 		}
-		if err := b.Info.write(b.Dir); err != nil {
+		if err := b.writeFiles(); err != nil {
 			return err
 		}
 		close(b.ready)
@@ -155,37 +155,26 @@ func (b *Sandbox) Close() error {
 func (b *Sandbox) Path(file string) string { return filepath.Join(b.Dir, file) }
 
 // prepareDir makes the directory and its private part, or checks those that exist.
-func prepareDir(dir string) (string, error) {
-	if dir == "" {
-		tmp, err := os.MkdirTemp("", "signum-sandbox-")
-		if err != nil {
-			return "", err
-		}
-		dir = tmp
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
+func prepareDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
+		return err
 	}
 	st, err := os.Stat(dir)
 	if err != nil {
-		return "", err
+		return err
 	}
 	// Somebody who can write here can exchange keys and certificates.
 	if st.Mode()&0o002 != 0 && runtime.GOOS != "windows" {
-		return "", fmt.Errorf("every user of this machine can write to %s: run chmod o-w %s, or use another directory", dir, dir)
+		return fmt.Errorf("every user of this machine can write to %s: run chmod o-w %s, or use another directory", dir, dir)
 	}
 	private := filepath.Join(dir, privateDir)
 	switch st, err := os.Lstat(private); {
 	case errors.Is(err, fs.ErrNotExist):
-		return dir, os.Mkdir(private, 0o700)
+		return os.Mkdir(private, 0o700)
 	case err != nil:
-		return "", err
+		return err
 	case !st.IsDir(): // a symbolic link, too
-		return "", fmt.Errorf("%s must be a directory, not a link or a file: it holds private keys", private)
+		return fmt.Errorf("%s must be a directory, not a link or a file: it holds private keys", private)
 	}
-	return dir, os.Chmod(private, 0o700)
+	return os.Chmod(private, 0o700)
 }

@@ -87,7 +87,7 @@ func (b *Sandbox) enrolApps(ctx context.Context) error {
 		}
 	}
 	return b.fulfil(func(w wish) error {
-		return &OptionError{w.option, fmt.Errorf("%s: no phone that answers by itself has this number", w.msisdn)}
+		return noPhone(w.option, w.msisdn)
 	})
 }
 
