@@ -126,7 +126,7 @@ func TestSandboxErrors(t *testing.T) {
 		{"--addr nowhere", `--addr: "nowhere" is not host:port`, ""},
 		{"--addr 127.0.0.1:70000", `--addr: "127.0.0.1:70000" is not host:port with a port from 0 to 65535`, ""},
 		{"--addr 192.0.2.1:0", "this machine does not have the address: choose one of its own, or 0.0.0.0 for all", ""},
-		{"--web-addr nowhere.invalid:0", "choose an IP address, such as 127.0.0.1", ""},
+		{"--ops-addr nowhere.invalid:0", "choose an IP address, such as 127.0.0.1", ""},
 		{"--pki-addr nowhere", `--pki-addr: "nowhere" is not host:port`, ""},
 		{"--web-addr nowhere", `--web-addr: "nowhere" is not host:port`, ""},
 		{"--addr " + free + " --web-addr " + free, "is that of another address of this sandbox", ""},

@@ -188,7 +188,7 @@ func TestDirectory(t *testing.T) {
 	_, stop := runUntil(t, Config{Dir: dir})
 	stop()
 	for name, want := range map[string]os.FileMode{
-		APKeyFile: 0o600, APP12File: 0o600, "private": 0o700, "private/server.key": 0o600, InfoFile: 0o644,
+		APKeyFile: 0o600, APP12File: 0o600, "private": 0o700, "private/server.key": 0o600, InfoFile: 0o600,
 	} {
 		st, err := os.Stat(dir + "/" + name)
 		if err != nil {

@@ -287,7 +287,7 @@ func TestReach(t *testing.T) {
 	for _, tt := range []struct {
 		addr, host, option, want string
 	}{
-		{"nowhere", "signum", "Addr", "missing port"},
+		{"nowhere", "signum", "Addr", "is not host:port"},
 		{"elsewhere:1", "signum", "Addr", "give --host elsewhere"},
 		{"[fe80::1%eth0]:1", "signum", "Addr", "listen on [::]"},
 		{"127.0.0.1:1", "0.0.0.0", "Hosts", "no address at which anybody"},
