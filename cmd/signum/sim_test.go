@@ -28,7 +28,7 @@ func TestSimCommands(t *testing.T) {
 		{"reopen, serial kept", []string{"reopen", "--keep-serial", "41791000001"}, 0, nil, "", `{"msisdn":"+41791000001","keep_serial":true}`},
 		{"swap refused", []string{"swap", "+41791000001", "1"}, exitRefused, nil, `refused by the sandbox: nothing\x1b there`, `{"msisdn":"+41791000001","iccid":"1"}`},
 		{"swap nothing", []string{"swap", id}, exitLocal, nil, "accepts 2 arg", ""},
-		{"renumber", []string{"renumber", "+41791000001", "odd"}, exitUnreachable, nil, "is not a sandbox", `{"from":"+41791000001","to":"+odd"}`},
+		{"renumber", []string{"renumber", "+41791000001", "odd"}, exitUnreachable, nil, "is not a sandbox", `{"from":"+41791000001","to":"odd"}`},
 		{"block", []string{"block", id}, 0, nil, "", `{"iccid":"` + id + `","state":"BLOCKED"}`},
 		{"unblock", []string{"unblock", id}, 0, nil, "", `{"iccid":"` + id + `","state":"ACTIVE"}`},
 		{"show", []string{"show", id}, 0, []string{"Card         " + id + "\n", "State        ACTIVE\n", "Key set      2, AES\n", "Profile      default\n",
