@@ -61,8 +61,8 @@ func TestEnvironmentErrors(t *testing.T) {
 	for _, tt := range []struct{ name, text, args, want string }{
 		{"SIGNUM_PHONE_DELAY", "soon", "", `$SIGNUM_PHONE_DELAY: time: invalid duration "soon"`},
 		{"SIGNUM_ONCE", "perhaps", "", "$SIGNUM_ONCE: "},
-		{"SIGNUM_ADDR", "nowhere", "", "$SIGNUM_ADDR: address nowhere"},
-		{"SIGNUM_ADDR", "nowhere", "--addr elsewhere", "--addr: address elsewhere"},
+		{"SIGNUM_ADDR", "nowhere", "", "$SIGNUM_ADDR: \"nowhere\" is not host:port"},
+		{"SIGNUM_ADDR", "nowhere", "--addr elsewhere", "--addr: \"elsewhere\" is not host:port"},
 		{"SIGNUM_PHONES", "nobody", "", "$SIGNUM_PHONES nobody: not one of"},
 		{"SIGNUM_HOST", "signum:8443", "", "$SIGNUM_HOST: "},
 		{"SIGNUM_PHONE", "+41799999999=cancel", "--addr 127.0.0.1:0", "$SIGNUM_PHONE: +41799999999: no phone that answers by itself has this number; --user adds"},
