@@ -51,12 +51,25 @@ func (n *Node) newDoors(context.Context) error {
 	web.Stopping = nil // people finish what they do
 	n.doors = doors{
 		mss: door.New(mss), web: door.New(web),
-		pki: door.New(config("pki", n.listeners.pki, l.PKI.Connections, n.proxies.Handler(n.CA.Handler()))),
+		pki: door.New(config("pki", n.listeners.pki, l.PKI.Connections, n.proxies.Handler(n.pkiHandler()))),
 	}
 	if n.listeners.ops != nil {
 		n.doors.ops = door.New(config("ops", n.listeners.ops, l.Ops.Connections, n.opsHandler()))
 	}
 	return nil
+}
+
+// pkiHandler serves what the CA publishes, and what was added by HandlePKI. A ServeMux in
+// front of both would redirect the paths of OCSP requests, which may contain "//".
+func (n *Node) pkiHandler() http.Handler {
+	published := n.CA.Handler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := n.pki.Handler(r); pattern != "" {
+			n.pki.ServeHTTP(w, r)
+			return
+		}
+		published.ServeHTTP(w, r)
+	})
 }
 
 // connections returns a figure of each door, for metrics.

@@ -53,6 +53,19 @@ func (n *Node) checks() []check {
 	return all
 }
 
+// NotReady reports why the node should get no requests; nil if it should.
+func (n *Node) NotReady(ctx context.Context) error {
+	for _, c := range n.checks() {
+		if err := c.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
+	return nil
+}
+
+// Stopping reports whether the node has been told to end.
+func (n *Node) Stopping() bool { return phase(n.health.phase.Load()) == stopping }
+
 // serves fails unless the listeners are served.
 func (h *health) serves(context.Context) error {
 	if p := phase(h.phase.Load()); p != running {

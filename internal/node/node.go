@@ -49,6 +49,7 @@ type Node struct {
 	listeners listeners
 	doors     doors
 	mss, web  *http.ServeMux
+	pki       *http.ServeMux       // besides what the CA publishes
 	proxies   *clientaddr.Resolver // in front of the pages and the PKI
 
 	mssCertificate tls.Certificate
@@ -79,7 +80,7 @@ func New(ctx context.Context, cfg config.Config, deps Deps) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, deps: deps.withDefaults(), metrics: counted, proxies: clientaddr.New(cfg.TrustedProxies),
-		mss: http.NewServeMux(), web: http.NewServeMux(),
+		mss: http.NewServeMux(), web: http.NewServeMux(), pki: http.NewServeMux(),
 	}
 	n.onClose(func() error { counted.Close(); return nil })
 	n.newLogs()
@@ -179,6 +180,9 @@ func (n *Node) HandleMSS(pattern string, h http.Handler) { n.mss.Handle(pattern,
 
 // HandleWeb does the same for the listener of the pages.
 func (n *Node) HandleWeb(pattern string, h http.Handler) { n.web.Handle(pattern, h) }
+
+// HandlePKI does the same for the listener of OCSP and CRLs.
+func (n *Node) HandlePKI(pattern string, h http.Handler) { n.pki.Handle(pattern, h) }
 
 // MSSAddr is the host:port of the listener for application providers, as reachable
 // from this machine.

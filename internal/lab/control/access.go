@@ -51,11 +51,16 @@ func (c *Control) admit(do http.HandlerFunc) http.Handler {
 		// it closes the connection.
 		w.Header().Set("Connection", "close")
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
-		if status == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="Signum sandbox"`)
-		}
-		c.answer(w, status, refusal(err))
+		c.refuse(w, status, err)
 	})
+}
+
+// refuse says why somebody has no access.
+func (c *Control) refuse(w http.ResponseWriter, status int, err error) {
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="Signum sandbox"`)
+	}
+	c.answer(w, status, refusal(err))
 }
 
 // access judges the token if there is one, otherwise the certificate: a wrong token is

@@ -23,6 +23,8 @@ type Config struct {
 	Phones  Phones
 	Cards   Cards
 	Traces  Traces
+	Files   Files
+	Health  HealthFunc
 	Log     *slog.Logger // nil: nothing is logged
 }
 
@@ -43,7 +45,7 @@ func New(c Config) *Control {
 // Handlers returns all handlers by their pattern of http.ServeMux.
 func (c *Control) Handlers() map[string]http.Handler {
 	all := make(map[string]http.Handler)
-	for _, routes := range []func() map[string]http.Handler{c.contractRoutes, c.phoneRoutes, c.cardRoutes} {
+	for _, routes := range []func() map[string]http.Handler{c.contractRoutes, c.healthRoutes, c.fileRoutes, c.phoneRoutes, c.cardRoutes} {
 		for pattern, h := range routes() {
 			all[pattern] = h
 		}

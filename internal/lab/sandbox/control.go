@@ -46,8 +46,9 @@ func (b *Sandbox) openToken(context.Context) error {
 // openControl adds the control addresses, which only a sandbox has.
 func (b *Sandbox) openControl(context.Context) error {
 	c := control.New(control.Config{
-		BaseURL: b.Info.BaseURL, Token: b.token, IsParty: b.isParty, Phones: controlled{b}, Cards: b.Cards, Traces: controlled{b}, Log: b.cfg.Logger,
+		BaseURL: b.Info.BaseURL, Token: b.token, IsParty: b.isParty, Phones: controlled{b}, Cards: b.Cards, Traces: controlled{b}, Files: controlled{b}, Health: b.health, Log: b.cfg.Logger,
 	})
+	b.HandlePKI("/sandbox/files/", c.PublicFiles())
 	for pattern, h := range c.Handlers() {
 		b.HandleMSS(pattern, h)
 	}

@@ -59,7 +59,7 @@ type Info struct {
 	BasicAPID  string `json:"basic_ap_id"`
 	DTBDPrefix string `json:"dtbd_prefix"`
 	// Token allows a program without a certificate to use the control addresses.
-	Token string `json:"token"`
+	Token string `json:"token,omitempty"`
 	// Parties are all parties; the three fields before describe the first two.
 	Parties []Party `json:"parties"`
 	Users   []User  `json:"users"`
@@ -113,11 +113,16 @@ func (i *Info) write(dir string) error {
 	if err := i.writeGuide(dir); err != nil {
 		return err
 	}
-	b, err := json.MarshalIndent(i, "", "  ")
+	b, err := i.encode()
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, InfoFile), append(b, '\n'), 0o600) // it has the token
+	return writeFile(filepath.Join(dir, InfoFile), b, 0o600) // it has the token
+}
+
+func (i *Info) encode() ([]byte, error) {
+	b, err := json.MarshalIndent(i, "", "  ")
+	return append(b, '\n'), err
 }
 
 // writeFile replaces a file as a whole: a reader, or a crash, sees the old one

@@ -90,12 +90,10 @@ func (b *Sandbox) openDir(context.Context) (err error) {
 
 // unlessReady does something if the sandbox never was ready.
 func (b *Sandbox) unlessReady(do func() error) error {
-	select {
-	case <-b.ready:
+	if b.isReady() {
 		return nil
-	default:
-		return do()
 	}
+	return do()
 }
 
 func (b *Sandbox) openRadio(context.Context) (err error) {
