@@ -23,7 +23,7 @@ Every command exits with 0 if it did its work. The other exit codes are in its h
 	if lab := labCommands(); len(lab) > 0 {
 		addGroup(cmd, &cobra.Group{ID: "sandbox", Title: "Sandbox:"}, lab...)
 	}
-	cmd.AddCommand(newVersionCmd())
+	cmd.AddCommand(newHealthCmd(), newVersionCmd())
 	return cmd
 }
 
