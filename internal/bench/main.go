@@ -48,6 +48,7 @@ func runBench(ctx context.Context, args []string) error {
 	waiting := fs.Int("waiting", 10000, "synchronous requests that wait at a time; 0 skips the memory measurement")
 	apps := fs.Int("apps", 10_000, fmt.Sprintf("Apps that are connected at a time, at most %d; 0 skips them", maxApps))
 	perSecond := fs.Int("asks", 100, "requests per second to the connected Apps")
+	starting := fs.Int("starts", 5, "starts of the program, with a new and with an existing directory; 0 skips them")
 	store := fs.String("store", "", "database of the service with phones in memory; default SQLite in a temporary directory")
 	simStore := fs.String("sim-store", "", "another database, for the service with the SIM path; default SQLite in a temporary directory")
 	appStore := fs.String("app-store", "", "another database, for the service with the App path; default SQLite in a temporary directory")
@@ -64,6 +65,11 @@ func runBench(ctx context.Context, args []string) error {
 	}
 	defer os.RemoveAll(tmp)
 	fmt.Printf("machine: %s, %d cores, %s\n", cpuModel(), runtime.NumCPU(), runtime.Version())
+	if *starting > 0 {
+		if err := starts(ctx, tmp, *starting); err != nil {
+			return err
+		}
+	}
 	if *rounds > 0 {
 		stores := map[string]string{inMemory: *store, simPath: *simStore, appPath: *appStore}
 		all := subjects(tmp, cmp.Or(*profiles, tmp), stores, *workers)
