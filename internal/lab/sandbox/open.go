@@ -12,8 +12,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lab/handsetpage"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/node"
@@ -33,7 +35,7 @@ func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 	b := &Sandbox{cfg: cfg.withDefaults(), ready: make(chan struct{})}
 	b.Info.Users = slices.Concat(Users(), own)
 	for _, step := range []func(context.Context) error{
-		b.judge, b.openDir, b.openToken, b.openRadio, b.openScript, b.openNode, b.openApps, b.openControl, b.openPages, b.populate,
+		b.judge, b.openDir, b.openToken, b.openRadio, b.openScript, b.openNode, b.openApps, b.openParties, b.openControl, b.openPages, b.populate,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, b.Close())
@@ -84,7 +86,21 @@ func (b *Sandbox) openDir(context.Context) (err error) {
 	if b.files.serverCA, err = serverPair(b.Dir, b.reach.certified...); err != nil {
 		return err
 	}
-	b.files.parties, err = apPairs(b.Dir)
+	b.pairs = sync.OnceValues(func() (pairs []pair, err error) {
+		defer event.RescueTo(&err, b.cfg.Logger, "keys of the parties")
+		return apPairs(b.Dir)
+	})
+	go func() { // now, because an RSA key takes longer than all the rest
+		defer event.Rescue(b.cfg.Logger, "keys of the parties")
+		_, _ = b.pairs()
+	}()
+	b.onClose(func() error { _, _ = b.pairs(); return nil }) // before the directory is undone
+	return nil
+}
+
+// openParties waits for the keys of the parties.
+func (b *Sandbox) openParties(context.Context) (err error) {
+	b.files.parties, err = b.pairs()
 	return err
 }
 

@@ -98,7 +98,8 @@ type Sandbox struct {
 	script  *script
 	reach   reach
 	files   files
-	token   string // of the control addresses
+	pairs   func() ([]pair, error) // of the parties; waits until they are made
+	token   string                 // of the control addresses
 	ready   chan struct{}
 	wishes  []wish
 	damaged []error // cards that are in no handset

@@ -10,8 +10,11 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
@@ -25,8 +28,8 @@ func (b *Sandbox) populate(ctx context.Context) error {
 	if err := b.addParties(ctx); err != nil {
 		return err
 	}
-	for _, u := range b.Info.Users {
-		err := b.addAccount(ctx, u)
+	for i, err := range b.eachUser(func(u User) error { return b.addAccount(ctx, u) }) {
+		u := b.Info.Users[i]
 		if err != nil {
 			err = b.withoutCard(u.MSISDN, err)
 		}
@@ -50,6 +53,25 @@ func (b *Sandbox) populate(ctx context.Context) error {
 	// which is when all phones are known.
 	return b.fulfil(func(wish) error { return nil })
 }
+
+// eachUser does something for several users at a time, because keys take time and the
+// store writes together what comes together. The errors are in the order of the users.
+func (b *Sandbox) eachUser(do func(User) error) []error {
+	errs := make([]error, len(b.Info.Users))
+	var g errgroup.Group
+	g.SetLimit(usersAtOnce)
+	for i, u := range b.Info.Users {
+		g.Go(func() error {
+			defer event.RescueTo(&errs[i], b.cfg.Logger, "user of the sandbox")
+			errs[i] = do(u)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return errs
+}
+
+const usersAtOnce = 8
 
 // wish is a setting of a phone that the developer asked for.
 type wish struct {
@@ -81,9 +103,9 @@ func (b *Sandbox) enrolApps(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, u := range b.Info.Users {
-		if err := b.addAppOf(ctx, u); err != nil {
-			return fmt.Errorf("user %s: %w", u.MSISDN, err)
+	for i, err := range b.eachUser(func(u User) error { return b.addAppOf(ctx, u) }) {
+		if err != nil {
+			return fmt.Errorf("user %s: %w", b.Info.Users[i].MSISDN, err)
 		}
 	}
 	return b.fulfil(func(w wish) error {
