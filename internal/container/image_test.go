@@ -6,9 +6,12 @@ import (
 	"compress/gzip"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -81,6 +84,25 @@ func open(t *testing.T, name string) (settings, archive) {
 		t.Fatal(err)
 	}
 	return image.Config, readTar(t, layer)
+}
+
+// unpack writes the files of an image into a directory, with their owners.
+func unpack(t *testing.T, files archive) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, name := range slices.Sorted(maps.Keys(files)) { // a directory before what is in it
+		f, path := files[name], filepath.Join(root, name)
+		var err error
+		if f.header.Typeflag == tar.TypeDir {
+			err = os.Mkdir(path, 0o700)
+		} else {
+			err = os.WriteFile(path, f.content, 0o600)
+		}
+		if err = errors.Join(err, os.Chown(path, f.header.Uid, f.header.Gid), os.Chmod(path, f.header.FileInfo().Mode())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
 }
 
 // TestImageIsReproducible makes the image twice, as different people on different machines.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package container
 
 import (
@@ -9,19 +11,20 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
-// machine stands for a container: it has a host name, a network and a view of the file
-// system of its own, by namespaces of Linux. They live as long as a process that waits
-// for the end of its standard input, so that they are gone when the test's process is,
-// however that ends.
+// machine stands for a container: it has a host name, a network, processes and a view of
+// the file system of its own, by namespaces of Linux. Its first process waits for the end
+// of its standard input. With it end all processes of the machine, so that nothing stays
+// when the test's process ends, however it does.
 type machine struct {
 	name string
-	pid  int
+	pid  int // of the process that made the namespaces, outside of them
 }
 
 // hold names the machine and hides the files with which the host finds names.
@@ -47,7 +50,7 @@ func newMachine(t *testing.T, name, hosts string) *machine {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("unshare", "--net", "--mount", "--uts", "--", "sh", "-ec", hold, "sh", name, dir)
+	cmd := exec.Command("unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "sh", "-ec", hold, "sh", name, dir)
 	var stderr testkit.Buffer
 	cmd.Stderr = &stderr
 	in, err := cmd.StdinPipe()
@@ -90,13 +93,15 @@ func connect(t *testing.T, a *machine, addressA string, b *machine, addressB str
 	}
 }
 
-// command returns a command that runs on the machine, as root. It is asked to end when
-// the context ends.
+// command returns a command that runs on the machine, as root. It and what it
+// started are asked to end when the context ends.
 func (m *machine) command(ctx context.Context, args ...string) *exec.Cmd {
-	enter := []string{"--target", strconv.Itoa(m.pid), "--net", "--mount", "--uts", "--"}
+	pid := strconv.Itoa(m.pid)
+	enter := []string{"--target", pid, "--net", "--mount", "--uts", "--pid=/proc/" + pid + "/ns/pid_for_children", "--"}
 	cmd := exec.CommandContext(ctx, "nsenter", append(enter, args...)...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 20 * time.Second
+	// nsenter passes no signal on. The group has its child, too.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	return cmd
 }
 
