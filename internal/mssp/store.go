@@ -89,6 +89,9 @@ type Store interface {
 	PutParty(ctx context.Context, p *Party) error
 	// UpdateParty changes all of a party but its ID. ErrNotFound.
 	UpdateParty(ctx context.Context, id string, change func(*Party) error) error
+	// RemoveParty deletes a party. Its transactions stay, and what is open goes on.
+	// ErrNotFound.
+	RemoveParty(ctx context.Context, id string) error
 
 	// PutLogo keeps a logo for good: requests that name it may be open. Nothing changes if
 	// it is there.

@@ -213,6 +213,15 @@ func (s *Store) UpdateParty(ctx context.Context, id string, change func(*mssp.Pa
 	return err
 }
 
+var deleteParty = &query{text: `DELETE FROM parties WHERE id = $1`}
+
+// RemoveParty implements mssp.Store.
+func (s *Store) RemoveParty(ctx context.Context, id string) error {
+	err := s.update(ctx, deleteParty, id)
+	s.parties.forget(id) // after an error too: it may be gone
+	return err
+}
+
 // partyArgs checks a party and returns the arguments of upsertParty.
 func partyArgs(p *mssp.Party) ([]any, error) {
 	if err := checkKeys(field{"AP_ID", p.ID}); err != nil {

@@ -107,6 +107,7 @@ var tests = []struct {
 	{"ReplyWindows", testReplyWindows},
 	{"DevicePending", testDevicePending},
 	{"Recent", testRecent},
+	{"PartyRemoved", testPartyRemoved},
 	{"Party", testParty},
 	{"NewerParty", testNewerParty},
 	{"NewerDevice", testNewerDevice},
