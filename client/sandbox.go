@@ -50,16 +50,19 @@ type SandboxParty struct {
 	SubjectNameBase64  bool                 `json:"subject_name_base64"` // X509SubjectName of profile answers is in Base64
 	DefaultLang        string               `json:"default_lang"`        // of requests without a language; empty: they need one
 	Profiles           []string             `json:"profiles"`            // that it may ask for
+	Password           bool                 `json:"password,omitempty"`  // it must send its AP_PWD
 	Services           []string             `json:"services"`            // additional services that it may ask for
 	Certificates       []SandboxCertificate `json:"certificates"`        // any of them identifies it
 }
 
-// SandboxCertificate names the files of a client certificate in the directory.
+// SandboxCertificate names the files of a client certificate in the directory. A certificate
+// that a party brought along has a fingerprint instead.
 type SandboxCertificate struct {
 	KeyType signum.KeyType `json:"key_type"`
-	Cert    string         `json:"cert"` // PEM
-	Key     string         `json:"key"`  // PEM
-	P12     string         `json:"p12"`  // both, with the password "secret"
+	Cert    string         `json:"cert,omitempty"`   // PEM
+	Key     string         `json:"key,omitempty"`    // PEM
+	P12     string         `json:"p12,omitempty"`    // both, with the password "secret"
+	SHA256  string         `json:"sha256,omitempty"` // of the certificate (DER), in hex
 }
 
 // SandboxUser is a mobile user that the sandbox simulates.

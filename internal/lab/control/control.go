@@ -25,6 +25,9 @@ type Config struct {
 	Traces  Traces
 	Files   Files
 	Health  HealthFunc
+	Parties Parties
+	// Missing reports whether an error says that there is no such thing.
+	Missing func(error) bool
 	Log     *slog.Logger // nil: nothing is logged
 }
 
@@ -45,7 +48,9 @@ func New(c Config) *Control {
 // Handlers returns all handlers by their pattern of http.ServeMux.
 func (c *Control) Handlers() map[string]http.Handler {
 	all := make(map[string]http.Handler)
-	for _, routes := range []func() map[string]http.Handler{c.contractRoutes, c.healthRoutes, c.fileRoutes, c.phoneRoutes, c.cardRoutes} {
+	for _, routes := range []func() map[string]http.Handler{
+		c.contractRoutes, c.healthRoutes, c.fileRoutes, c.phoneRoutes, c.cardRoutes, c.partyRoutes,
+	} {
 		for pattern, h := range routes() {
 			all[pattern] = h
 		}
@@ -53,23 +58,41 @@ func (c *Control) Handlers() map[string]http.Handler {
 	return all
 }
 
-// command reads a request and returns the answer.
+// request is a call that has access, with its body.
+type request struct {
+	*http.Request
+	body   []byte
+	status int // of the answer if there is no error
+}
+
+// serve limits the body and answers in JSON: with the result, or 4xx with
+// {"error": …}.
+func (c *Control) serve(do func(*request) (any, error)) http.Handler {
+	return c.admit(func(w http.ResponseWriter, r *http.Request) {
+		in := &request{Request: r, status: http.StatusOK}
+		answer, err := any(nil), error(nil)
+		if in.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody)); err == nil {
+			answer, err = do(in)
+		}
+		switch {
+		case err != nil && c.Missing != nil && c.Missing(err):
+			c.answer(w, http.StatusNotFound, refusal(err))
+		case err != nil:
+			c.answer(w, http.StatusBadRequest, refusal(err))
+		case in.status == http.StatusNoContent:
+			w.WriteHeader(in.status)
+		default:
+			c.answer(w, in.status, answer)
+		}
+	})
+}
+
+// command reads the body of a request and returns the answer.
 type command func(ctx context.Context, body []byte) (any, error)
 
-// handle limits the body and answers in JSON: 200 with the result, or 4xx with
-// {"error": …}.
+// handle serves a command.
 func (c *Control) handle(do command) http.Handler {
-	return c.admit(func(w http.ResponseWriter, r *http.Request) {
-		status, answer := http.StatusOK, any(nil)
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-		if err == nil {
-			answer, err = do(r.Context(), body)
-		}
-		if err != nil {
-			status, answer = http.StatusBadRequest, refusal(err)
-		}
-		c.answer(w, status, answer)
-	})
+	return c.serve(func(r *request) (any, error) { return do(r.Context(), r.body) })
 }
 
 // strict decodes one JSON object and refuses unknown members, so that a typing

@@ -46,7 +46,8 @@ func (b *Sandbox) openToken(context.Context) error {
 // openControl adds the control addresses, which only a sandbox has.
 func (b *Sandbox) openControl(context.Context) error {
 	c := control.New(control.Config{
-		BaseURL: b.Info.BaseURL, Token: b.token, IsParty: b.isParty, Phones: controlled{b}, Cards: b.Cards, Traces: controlled{b}, Files: controlled{b}, Health: b.health, Log: b.cfg.Logger,
+		BaseURL: b.Info.BaseURL, Token: b.token, IsParty: b.isParty, Phones: controlled{b}, Cards: b.Cards, Traces: controlled{b},
+		Files: controlled{b}, Health: b.health, Parties: b, Missing: missing, Log: b.cfg.Logger,
 	})
 	b.HandlePKI("/sandbox/files/", c.PublicFiles())
 	for pattern, h := range c.Handlers() {
@@ -59,6 +60,9 @@ func (b *Sandbox) isParty(ctx context.Context, pin mssp.Pin) (bool, error) {
 	all, err := b.Store.Pins(ctx)
 	return slices.Contains(all, pin), err
 }
+
+// missing is control.Config.Missing.
+func missing(err error) bool { return errors.Is(err, ErrNoParty) }
 
 // controlled is a sandbox as package control sees it.
 type controlled struct{ *Sandbox }

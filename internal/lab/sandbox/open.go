@@ -24,15 +24,20 @@ import (
 // Open prepares the directory and binds the addresses. The caller must call Close, even
 // without Run.
 func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
-	own, err := ownUsers(cfg.Dir, cfg.Users) // before anything is made
+	cfg = cfg.withDefaults()
+	kept, err := readKept(cfg.Dir, cfg.Logger) // before anything is made
+	if err != nil {
+		return nil, err
+	}
+	own, err := ownUsers(kept.Users, cfg.Users)
 	if err != nil {
 		return nil, err
 	}
 	if id := twice(cfg.Parties); id != "" {
 		return nil, &OptionError{"Parties", fmt.Errorf("%s: given twice", id)}
 	}
-	cfg.Parties = withFormerParties(cfg.Dir, cfg.Parties)
-	b := &Sandbox{cfg: cfg.withDefaults(), ready: make(chan struct{})}
+	b := &Sandbox{cfg: cfg, ready: make(chan struct{})}
+	b.parties.openAs(overlay(overlay(builtinParties(), kept.Parties...), cfg.Parties...))
 	b.Info.Users = slices.Concat(Users(), own)
 	for _, step := range []func(context.Context) error{
 		b.judge, b.openDir, b.openToken, b.openRadio, b.openScript, b.openNode, b.openApps, b.openParties, b.openControl, b.openPages, b.populate,
@@ -141,12 +146,13 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 		return options(err)
 	}
 	b.onClose(b.Node.Close)
+	first, err := b.parties.find(APID)
+	if err != nil {
+		return err
+	}
 	b.Info = Info{
 		BaseURL: b.MSSURL(), PKIURL: b.PKIURL(), WebURL: b.WebURL(), OpsURL: b.OpsURL(),
-		APID: APID, BasicAPID: BasicAPID, DTBDPrefix: DTBDPrefix, Token: b.token, Users: b.Info.Users,
-	}
-	for _, p := range parties("", nil) {
-		b.Info.Parties = append(b.Info.Parties, describe(p))
+		APID: APID, BasicAPID: BasicAPID, DTBDPrefix: first.Prefix, Token: b.token, Users: b.Info.Users,
 	}
 	return nil
 }
@@ -240,5 +246,5 @@ func (b *Sandbox) writeFiles() error {
 	if err := writeP12(b.Dir, b.files.parties, b.files.serverCA, root, issuing); err != nil {
 		return err
 	}
-	return b.Info.write(b.Dir)
+	return b.publish()
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
+	"github.com/signum-mssp/signum/internal/lab/scenario"
 )
 
 func TestParseParty(t *testing.T) {
@@ -22,12 +23,16 @@ func TestParseParty(t *testing.T) {
 	dir := t.TempDir()
 	own := writeCert(t, filepath.Join(dir, "own.pem"), selfSigned(t, x509.ExtKeyUsageClientAuth))
 	server := writeCert(t, filepath.Join(dir, "server.pem"), selfSigned(t, x509.ExtKeyUsageServerAuth))
-	for text, want := range map[string]Party{
+	pem, err := os.ReadFile(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]scenario.Party{
 		"mid://example.com":                  {APID: "mid://example.com"},
-		"mid://example.com,prefix=Bank: ":    {APID: "mid://example.com", DTBDPrefix: "Bank: "},
+		"mid://example.com,prefix=Bank: ":    {APID: "mid://example.com", Prefix: "Bank: "},
 		"urn:ap,lang=DE,unprefixed-receipts": {APID: "urn:ap", DefaultLang: "de", UnprefixedReceipts: true},
 		"urn:ap,base64-subjects":             {APID: "urn:ap", SubjectNameBase64: true},
-		"urn:ap,cert=" + own:                 {APID: "urn:ap", Certificates: []client.SandboxCertificate{{KeyType: signum.EC, Cert: own}}},
+		"urn:ap,cert=" + own:                 {APID: "urn:ap", Certificates: []string{string(pem)}},
 	} {
 		got, err := ParseParty(text)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -42,7 +47,7 @@ func TestParseParty(t *testing.T) {
 		"mid://sandbox":              "every sandbox has this party",
 		"mid://sandbox/open,lang=de": "every sandbox has this party",
 		"urn:ap,lang=rm":             "not one of en, de, fr, it",
-		"urn:ap,prefix=a\x00b":       "the prefix has",
+		"urn:ap,prefix=a\x00b":       "dtbd_prefix has",
 		"urn:ap,colour=red":          "not one of prefix=TEXT",
 		"urn:ap,":                    "not one of prefix=TEXT",
 		"urn:ap,cert=" + dir + "/no": "no such file",
@@ -75,7 +80,7 @@ func TestOwnParty(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n, cfg := range []Config{{Dir: dir, Parties: []Party{added}}, {Dir: dir}} {
+	for n, cfg := range []Config{{Dir: dir, Parties: []scenario.Party{added}}, {Dir: dir}} {
 		_, stop := runUntil(t, cfg)
 		sb, err := client.LoadSandbox(dir)
 		if err != nil {
@@ -116,7 +121,7 @@ func TestOwnParty(t *testing.T) {
 		}
 		stop()
 	}
-	_, err = Open(t.Context(), Config{Dir: filepath.Join(dir, "new"), Parties: []Party{added, added}})
+	_, err = Open(t.Context(), Config{Dir: filepath.Join(dir, "new"), Parties: []scenario.Party{added, added}})
 	if wrong, ok := errors.AsType[*OptionError](err); !ok || wrong.Option != "Parties" {
 		t.Errorf("the same party twice: %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/lab/scenario"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 )
@@ -37,16 +38,15 @@ func parseUser(number string) (string, error) {
 	return msisdn, nil
 }
 
-// ownUsers returns the users whom the developer adds now, and those of the directory's
-// earlier runs, which sandbox.json lists.
-func ownUsers(dir string, numbers []string) (users []User, err error) {
+// ownUsers returns the users whom the developer adds now, and those of earlier runs.
+func ownUsers(kept []scenario.User, numbers []string) (users []User, err error) {
 	add := func(msisdn string) {
 		if !slices.ContainsFunc(users, func(u User) bool { return u.MSISDN == msisdn }) {
 			users = append(users, ownUser(msisdn))
 		}
 	}
-	for _, msisdn := range formerUsers(dir) {
-		add(msisdn)
+	for _, u := range kept {
+		add(u.MSISDN)
 	}
 	var wrong []string
 	for _, number := range numbers {
@@ -63,16 +63,8 @@ func ownUsers(dir string, numbers []string) (users []User, err error) {
 	return users, nil
 }
 
-// formerUsers returns the numbers of the users whom earlier runs added. A new directory,
-// or one whose sandbox.json cannot be read, has none.
-func formerUsers(dir string) (numbers []string) {
-	if dir == "" {
-		return nil
-	}
-	info, err := ReadInfo(dir)
-	if err != nil {
-		return nil
-	}
+// formerUsers returns the numbers of the users whom an older version added.
+func formerUsers(info *Info) (numbers []string) {
 	for _, u := range info.Users {
 		if msisdn, err := parseUser(u.MSISDN); err == nil {
 			numbers = append(numbers, msisdn)

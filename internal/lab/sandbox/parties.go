@@ -5,10 +5,10 @@ import (
 	"crypto"
 	_ "embed" // for the logo
 	"fmt"
-	"slices"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
+	"github.com/signum-mssp/signum/internal/lab/scenario"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -46,42 +46,20 @@ var clientCerts = []clientCert{
 //go:embed logo.png
 var logoFile []byte
 
-// fullParty returns a party that may do everything.
-func fullParty(id, name, logo string, pins []mssp.Pin) mssp.Party {
-	return mssp.Party{
-		ID: id, Name: name, Logo: logo, Pins: pins, Profiles: signum.SignatureProfiles,
-		Services: []string{
-			signum.ServiceValidate, signum.ServiceGeofencing, signum.ServiceApp2App, signum.ServiceSubscriberInfo,
-			signum.ServiceVerification,
+// builtinParties returns the parties of every sandbox.
+func builtinParties() []scenario.Party {
+	no := false
+	return []scenario.Party{
+		{APID: APID, Name: "Sandbox", Prefix: DTBDPrefix},
+		{
+			APID: BasicAPID, Name: "Sandbox (few rights)", Prefix: DTBDPrefix, Profiles: []string{}, Services: []string{},
+			AutoActivation: &no, TestNumbers: &no, EncryptedReceipts: &no,
 		},
-		AutoActivation: true, TestNumbers: true, EncryptedReceipts: true,
+		{APID: OpenAPID, Name: "Sandbox (no prefix)", UnprefixedReceipts: true, DefaultLang: "en"},
 	}
 }
 
-// parties returns the parties of every sandbox.
-func parties(logo string, pins []mssp.Pin) []*mssp.Party {
-	full := fullParty(APID, "Sandbox", logo, pins)
-	full.DTBDPrefix = DTBDPrefix
-	open := fullParty(OpenAPID, "Sandbox (no prefix)", logo, pins)
-	open.UnprefixedReceipts, open.DefaultLang = true, "en"
-	basic := mssp.Party{ID: BasicAPID, Name: "Sandbox (few rights)", Logo: logo, DTBDPrefix: DTBDPrefix, Pins: pins}
-	return []*mssp.Party{&full, &basic, &open}
-}
-
-// describe says what clients may know about a party.
-func describe(p *mssp.Party) Party {
-	d := Party{
-		APID: p.ID, Name: p.Name, DTBDPrefix: p.DTBDPrefix, UnprefixedReceipts: p.UnprefixedReceipts, DefaultLang: p.DefaultLang,
-		SubjectNameBase64: p.SubjectNameBase64,
-		Profiles:          slices.Concat([]string{signum.ProfileAuth1}, p.Profiles), Services: slices.Concat([]string{signum.ServiceUserLang}, p.Services),
-	}
-	for _, c := range clientCerts {
-		d.Certificates = append(d.Certificates, client.SandboxCertificate{KeyType: c.keyType, Cert: c.certFile, Key: c.keyFile, P12: c.p12File})
-	}
-	return d
-}
-
-// addParties creates the parties, or resets those of an earlier run.
+// addParties stores the parties.
 func (b *Sandbox) addParties(ctx context.Context) error {
 	logo, err := mssp.NewLogo(logoFile)
 	if err == nil {
@@ -90,10 +68,22 @@ func (b *Sandbox) addParties(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the logo of the parties: %w", err)
 	}
-	for _, p := range slices.Concat(parties(logo.ID, b.files.pins()), b.ownParties(logo.ID)) {
-		if err := b.Store.PutParty(ctx, p); err != nil {
-			return fmt.Errorf("party %s: %w", p.ID, err)
+	b.parties.logo = logo.ID
+	for _, p := range b.parties.all() {
+		if err := b.storeParty(ctx, &p); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (b *Sandbox) storeParty(ctx context.Context, p *scenario.Party) error {
+	stored, err := b.realParty(p)
+	if err == nil {
+		err = b.Store.PutParty(ctx, stored)
+	}
+	if err != nil {
+		return fmt.Errorf("party %s: %w", p.APID, err)
 	}
 	return nil
 }

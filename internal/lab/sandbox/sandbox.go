@@ -20,6 +20,7 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/lab/handset"
 	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/lab/scenario"
 	"github.com/signum-mssp/signum/internal/lab/softapp"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/node"
@@ -45,7 +46,7 @@ type Config struct {
 	PhoneDelay time.Duration               // before a phone approves
 	MinTimeout time.Duration               // the shortest TimeOut that a request may name; 0: 15 s, as the public service
 	Token      string                      // of the control addresses; empty: that of the last run, otherwise a random one
-	Parties    []Party                     // besides those of every sandbox; see ParseParty
+	Parties    []scenario.Party            // besides those of every sandbox; see ParseParty
 	Users      []string                    // MSISDNs of users with SIM and App, besides those of every sandbox
 	Behaviours map[string]person.Behaviour // by MSISDN
 	Places     map[string]person.Place     // where users are, by MSISDN
@@ -103,6 +104,9 @@ type Sandbox struct {
 	ready   chan struct{}
 	wishes  []wish
 	damaged []error // cards that are in no handset
+
+	parties    partyList
+	publishing sync.Mutex
 
 	settingUp sync.Map       // numbers whose Apps the sandbox enrols itself
 	release   []func() error // for Close, in the order of acquisition

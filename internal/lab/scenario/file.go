@@ -21,6 +21,21 @@ const MaxSize = 4 << 20
 // their lines. name is that of the file; readFile reads the file of a certificate, and
 // is nil if the scenario must contain all certificates.
 func Parse(name string, data []byte, readFile func(string) ([]byte, error)) (*Scenario, error) {
+	return parse(name, data, func(p *Party) error {
+		if err := p.readCertificates(readFile); err != nil {
+			return err
+		}
+		return p.CheckCertificates(time.Now())
+	})
+}
+
+// ParseKept is Parse for a file that Format wrote a while ago. It does not look at
+// certificates, which may have expired since.
+func ParseKept(name string, data []byte) (*Scenario, error) {
+	return parse(name, data, func(*Party) error { return nil })
+}
+
+func parse(name string, data []byte, certificates func(*Party) error) (*Scenario, error) {
 	s := new(Scenario)
 	d := &decoder{name: name, bad: make(map[string][]int)}
 	var doc, second yaml.Node
@@ -35,7 +50,7 @@ func Parse(name string, data []byte, readFile func(string) ([]byte, error)) (*Sc
 		d.fault(second.Line, "there is more than one YAML document; keep one")
 	}
 	d.value(doc.Content[0], reflect.ValueOf(s).Elem(), "")
-	c := checker{decoder: d, lines: linesOf(doc.Content[0]), readFile: readFile, now: time.Now()}
+	c := checker{decoder: d, lines: linesOf(doc.Content[0]), certificates: certificates}
 	c.users(s.Users)
 	c.parties(s.Parties)
 	if len(d.problems) > 0 {
@@ -60,9 +75,8 @@ func linesOf(doc *yaml.Node) map[string][]int {
 // checker checks users and parties that were decoded.
 type checker struct {
 	*decoder
-	lines    map[string][]int
-	readFile func(string) ([]byte, error)
-	now      time.Time
+	lines        map[string][]int
+	certificates func(*Party) error
 }
 
 func (c *checker) users(users []User) {
@@ -105,24 +119,6 @@ func (c *checker) parties(parties []Party) {
 		}
 		first[parties[i].APID] = line
 	}
-}
-
-// certificates replaces names of files by what the files contain.
-func (c *checker) certificates(p *Party) error {
-	for i, text := range p.Certificates {
-		if strings.Contains(text, "-----BEGIN") {
-			continue
-		}
-		if c.readFile == nil {
-			return fmt.Errorf("%s: certificates: %q is not a certificate in PEM; names of files are only read by the program that has the files", p.APID, text)
-		}
-		data, err := c.readFile(text)
-		if err != nil {
-			return fmt.Errorf("%s: certificates: %w", p.APID, err)
-		}
-		p.Certificates[i] = string(data)
-	}
-	return p.CheckCertificates(c.now)
 }
 
 // Format writes a scenario file, which Parse reads.

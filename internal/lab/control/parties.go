@@ -1,0 +1,84 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/signum-mssp/signum/internal/lab/scenario"
+)
+
+// Parties are the parties of the sandbox.
+type Parties interface {
+	// ListParties returns them in the order of their AP_IDs.
+	ListParties() []scenario.Party
+	// GetParty, SetParty and RemoveParty return an error that Missing knows if there is
+	// no such party.
+	GetParty(apID string) (scenario.Party, error)
+	PutParty(ctx context.Context, p scenario.Party) (created bool, err error)
+	SetParty(ctx context.Context, apID string, change func(*scenario.Party) error) error
+	RemoveParty(ctx context.Context, apID string) error
+}
+
+func (c *Control) partyRoutes() map[string]http.Handler {
+	return map[string]http.Handler{
+		"GET /sandbox/v1/parties":            c.serve(c.listParties),
+		"GET /sandbox/v1/parties/{ap_id}":    c.serve(c.getParty),
+		"PUT /sandbox/v1/parties/{ap_id}":    c.serve(c.putParty),
+		"PATCH /sandbox/v1/parties/{ap_id}":  c.serve(c.patchParty),
+		"DELETE /sandbox/v1/parties/{ap_id}": c.serve(c.deleteParty),
+	}
+}
+
+func (c *Control) listParties(*request) (any, error) {
+	return map[string][]scenario.Party{"parties": c.Parties.ListParties()}, nil
+}
+
+func (c *Control) getParty(r *request) (any, error) { return c.Parties.GetParty(r.PathValue("ap_id")) }
+
+// putParty adds a party or replaces it. The AP_ID in the body may be absent.
+func (c *Control) putParty(r *request) (any, error) {
+	var p scenario.Party
+	if err := strict(r.body, &p); err != nil {
+		return nil, err
+	}
+	if p.APID != "" && p.APID != r.PathValue("ap_id") {
+		return nil, errors.New("ap_id differs from the one in the address")
+	}
+	p.APID = r.PathValue("ap_id")
+	created, err := c.Parties.PutParty(r.Context(), p)
+	if err != nil {
+		return nil, err
+	}
+	if created {
+		r.status = http.StatusCreated
+	}
+	return c.Parties.GetParty(p.APID)
+}
+
+// patchParty changes what the body names.
+func (c *Control) patchParty(r *request) (any, error) {
+	id := r.PathValue("ap_id")
+	err := c.Parties.SetParty(r.Context(), id, func(p *scenario.Party) error {
+		hash := p.PasswordHash
+		members, err := mergePatch(p, r.body)
+		switch {
+		case err != nil:
+			return err
+		case p.APID != id:
+			return errors.New("ap_id differs from the one in the address")
+		case members["password"] && p.PasswordHash == hash:
+			p.PasswordHash = "" // the old one
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.Parties.GetParty(id)
+}
+
+func (c *Control) deleteParty(r *request) (any, error) {
+	r.status = http.StatusNoContent
+	return nil, c.Parties.RemoveParty(r.Context(), r.PathValue("ap_id"))
+}
