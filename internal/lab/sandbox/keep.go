@@ -24,7 +24,11 @@ func readKept(dir string, log *slog.Logger) (*scenario.Scenario, error) {
 	if dir == "" {
 		return new(scenario.Scenario), nil
 	}
-	name := filepath.Join(dir, privateDir, keptFile)
+	private := filepath.Join(dir, privateDir)
+	if st, err := os.Lstat(private); err == nil && !st.IsDir() {
+		return new(scenario.Scenario), nil // prepareDir refuses it
+	}
+	name := filepath.Join(private, keptFile)
 	data, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return adopt(dir, log), nil
