@@ -226,7 +226,6 @@ func flagError(err error) error {
 }
 
 func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (err error) {
-	tuneMemory()
 	narrator := sandbox.NewNarrator(stdout)
 	level, err := newLogLevel(ctx, f.logLevel)
 	if err != nil {
@@ -273,6 +272,7 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 	announced, err := announce(ctx, example, served, stderr, func() {
 		describe(narrator, box, &f)
 		level.talk.Store(true)
+		tuneMemory() // the start leaves little garbage behind if it is collected often
 		fmt.Fprintf(narrator, "ready %s\n", box.Info.BaseURL)
 	})
 	switch {
