@@ -52,9 +52,10 @@ func (e *engine) do(t *testing.T, args ...string) string {
 }
 
 // TestBuildah loads the image in both of its formats. In a container of it, the sandbox
-// makes the example's signatures; then it serves.
+// makes the example's signatures; then it serves, and the health check passes.
 func TestBuildah(t *testing.T) {
 	t.Parallel()
+	testkit.Needs(t, "curl")
 	e, image := newEngine(t), makeImage(t)
 	for _, format := range []string{"oci-archive", "docker-archive"} {
 		e.do(t, "pull", "--quiet", format+":"+image)
@@ -67,4 +68,10 @@ func TestBuildah(t *testing.T) {
 		t.Errorf("the container printed\n%s", out)
 	}
 	serve(t, "container", e.buildah(t, "run", c, "--", "/signum", "sandbox")).awaitReady(t)
+	e.do(t, "run", c, "--", "/signum", "health")
+
+	// What a program on the same machine does when the ports are published.
+	dir := t.TempDir()
+	e.run(t, dir, nil, "curl", "-sSf", "-O", "http://localhost:8445/sandbox/files/server-ca.pem")
+	e.run(t, dir, nil, "curl", "-sSf", "--cacert", "server-ca.pem", "https://localhost:8443/sandbox/health")
 }

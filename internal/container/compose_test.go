@@ -102,6 +102,12 @@ func (c *container) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
+// healthy runs the image's health check.
+func (c *container) healthy() (string, error) {
+	out, err := c.command(c.image.Healthcheck.Test[1:]...).CombinedOutput()
+	return string(out), err
+}
+
 // run runs a command on a machine in a directory, and returns what it prints. If it fails,
 // so does the test.
 func (m *machine) run(t *testing.T, dir string, env []string, args ...string) string {
@@ -128,7 +134,13 @@ func TestCompose(t *testing.T) {
 	connect(t, signum, addressSignum, app, addressApp)
 
 	c := newContainer(t, signum, services["signum"])
+	if out, err := c.healthy(); err == nil || !strings.HasPrefix(out, "signum: ") {
+		t.Errorf("before the container runs, its health check says %q, %v", out, err)
+	}
 	serve(t, "signum", c.command(append(c.image.Entrypoint, c.image.Cmd...)...)).awaitReady(t)
+	if out, err := c.healthy(); err != nil {
+		t.Errorf("the container is not healthy: %v\n%s", err, out)
+	}
 
 	script, err := filepath.Abs(filepath.Join(example, "app", "app.sh"))
 	if err != nil {
