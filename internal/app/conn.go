@@ -22,7 +22,7 @@ const (
 	maxQueued    = 64
 	maxFrame     = 4 << 10 // bytes, of a frame from an App
 	writeTimeout = 10 * time.Second
-	closeTimeout = 2 * time.Second // for the closing handshake
+	closeTimeout = 500 * time.Millisecond // for the closing handshake: the end of a node waits for it
 
 	readBuffer, writeBuffer = 512, 1 << 10
 )
