@@ -38,6 +38,7 @@ func (f *controlFlags) register(cmd *cobra.Command) {
 
 // controlCall is one call of a sandbox.
 type controlCall struct {
+	method      string // empty: POST
 	path        string
 	contentType string
 	body        io.Reader
@@ -48,12 +49,20 @@ type controlCall struct {
 
 // post calls the sandbox as its party, in JSON; answer may be nil.
 func (f *controlFlags) post(ctx context.Context, path string, body, answer any) error {
-	data, err := json.Marshal(body)
-	if err != nil {
-		return err
+	return f.call(ctx, http.MethodPost, path, body, answer)
+}
+
+// call is post with any method; body may be nil, too.
+func (f *controlFlags) call(ctx context.Context, method, path string, body, answer any) error {
+	var data []byte
+	if body != nil {
+		var err error
+		if data, err = json.Marshal(body); err != nil {
+			return err
+		}
 	}
 	return f.send(ctx, controlCall{
-		path: path, contentType: "application/json", body: bytes.NewReader(data), size: int64(len(data)),
+		method: method, path: path, contentType: "application/json", body: bytes.NewReader(data), size: int64(len(data)),
 		timeout: client.DefaultRequestTimeout, limit: maxControlAnswer,
 	}, answer)
 }
@@ -72,7 +81,7 @@ func (f *controlFlags) send(ctx context.Context, c controlCall, answer any) erro
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, c.body)
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(c.method, http.MethodPost), target, c.body)
 	if err != nil {
 		return err
 	}
@@ -95,7 +104,7 @@ func (f *controlFlags) send(ctx context.Context, c controlCall, answer any) erro
 // readControlAnswer distinguishes a refusal by the sandbox from an answer that does not
 // come from a sandbox.
 func readControlAnswer(target string, resp *http.Response, data []byte, answer any) error {
-	if resp.StatusCode == http.StatusOK {
+	if resp.StatusCode/100 == 2 {
 		if answer == nil || json.Unmarshal(data, answer) == nil {
 			return nil
 		}

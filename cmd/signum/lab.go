@@ -7,7 +7,7 @@ import "github.com/spf13/cobra"
 // labCommands run a sandbox and operate its simulated phones and cards. An
 // operator's build (-tags nolab) has none of them.
 func labCommands() []*cobra.Command {
-	return []*cobra.Command{newSandboxCmd(), newPhoneCmd(), newUserCmd(), newSimCmd()}
+	return []*cobra.Command{newSandboxCmd(), newPhoneCmd(), newUserCmd(), newPartyCmd(), newSimCmd()}
 }
 
 const labHelp = `
@@ -17,5 +17,5 @@ Start with the sandbox, then sign in another terminal:
   signum sandbox --dir ./box
   signum sign --sandbox ./box +41791000001 "Login to example.com?"
 
-phone controls the simulated phones of a running sandbox. user invites a person
+phone controls the simulated phones of a running sandbox, party its parties. user invites a person
 with a browser and imports SIM cards. sim moves, blocks and shows SIM cards.`

@@ -1,0 +1,194 @@
+//go:build !nolab
+
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+)
+
+const partiesPath = "/sandbox/v1/parties"
+
+func partyPath(apID string) string { return partiesPath + "/" + url.PathEscape(apID) }
+
+// newPartyCmd manages the parties of a sandbox. partyFlags name the party that calls a
+// service.
+func newPartyCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "party",
+		Short: "Manage the parties (application providers) of a running sandbox",
+		Long: `Adds parties to a running sandbox, changes, removes and lists them. A change counts
+for the next request, and later runs with the directory keep it.`,
+	}
+	cmd.AddCommand(newPartyAddCmd(), newPartySetCmd(), newPartyRemoveCmd(), newPartyListCmd())
+	return cmd
+}
+
+const partySettingsHelp = `
+Profiles are URIs, or the short names of "signum sign --help". Services are URIs, or what
+follows the # in them, such as subscriberInfo. "none" stands for an empty list. A limit is
+NAME=PER_MINUTE/BURST with one of the names requests, statuses, profiles, unknown,
+per_number, otp, otp_number; or max_open=N. Countries and the other rules of the geofence
+are checked when a request asks for geofencing.
+`
+
+func newPartyAddCmd() *cobra.Command {
+	var f controlFlags
+	var s partySettings
+	cmd := &cobra.Command{
+		Use:   "add AP_ID",
+		Short: "Add a party, or replace one",
+		Long: `Adds the party AP_ID, or replaces it. Without further flags it may do everything, no
+text needs a prefix, and it is identified by the certificates of the directory
+(ap.crt, ap-rsa.crt). --cert adds one of its own; with --shared-certs=false only those
+count. --new-cert FILE makes a key and a certificate, and writes both to FILE.
+` + partySettingsHelp + "\n" + controlExitCodes,
+		Example: `  signum party add --sandbox ./box mid://bank.example --prefix "Bank: " --lang de
+  signum party add --sandbox ./box mid://shop.example --new-cert shop.pem \
+    --shared-certs=false --profile any --service none`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			body, err := s.body(cmd)
+			if err != nil {
+				return err
+			}
+			return s.send(cmd, &f, http.MethodPut, args[0], body)
+		},
+	}
+	f.register(cmd)
+	s.register(cmd)
+	return cmd
+}
+
+func newPartySetCmd() *cobra.Command {
+	var f controlFlags
+	var s partySettings
+	var unset []string
+	cmd := &cobra.Command{
+		Use:   "set AP_ID",
+		Short: "Change a party",
+		Long: `Changes what the flags name of the party AP_ID; the rest stays. --unset gives a
+setting its default again: --unset prefix, --unset password, --unset limits. A list
+replaces the former one.
+` + partySettingsHelp + "\n" + controlExitCodes,
+		Example: `  signum party set --sandbox ./box mid://sandbox --lang en --unset prefix
+  signum party set --sandbox ./box mid://bank.example --password-file ap_pwd
+  signum party set --sandbox ./box mid://bank.example --limit requests=6/2`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			body, err := s.body(cmd)
+			if err == nil {
+				err = forget(body, unset)
+			}
+			if err != nil {
+				return err
+			}
+			if len(body) == 0 {
+				return fmt.Errorf("nothing to change; see %s --help", cmd.CommandPath())
+			}
+			return s.send(cmd, &f, http.MethodPatch, args[0], body)
+		},
+	}
+	f.register(cmd)
+	s.register(cmd)
+	cmd.Flags().StringArrayVar(&unset, "unset", nil, "give a setting its default again; the names are those of the flags; repeatable")
+	return cmd
+}
+
+// send sends the settings. A new certificate that nobody accepted is of no use.
+func (s *partySettings) send(cmd *cobra.Command, f *controlFlags, method, apID string, body map[string]any) error {
+	err := f.call(cmd.Context(), method, partyPath(apID), body, nil)
+	if err != nil && s.newCert != "" {
+		err = errors.Join(err, os.Remove(s.newCert))
+	}
+	return err
+}
+
+func newPartyRemoveCmd() *cobra.Command {
+	var f controlFlags
+	cmd := &cobra.Command{
+		Use:   "remove AP_ID",
+		Short: "Remove a party",
+		Long: `Removes the party AP_ID. Its requests are refused (104) from now on; what it asked for
+stays on the phones until it is answered or expires. The parties of every sandbox can be
+changed but not removed.
+
+` + controlExitCodes,
+		Example: `  signum party remove --sandbox ./box mid://bank.example`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.call(cmd.Context(), http.MethodDelete, partyPath(args[0]), nil, nil)
+		},
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func newPartyListCmd() *cobra.Command {
+	var f controlFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the parties",
+		Long: `Lists the parties. With --json it prints all settings; those that are absent have
+their default. Of a password there is only the hash.
+
+` + controlExitCodes,
+		Example: `  signum party list --sandbox ./box
+  signum party list --sandbox ./box --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if asJSON {
+				var all any
+				if err := f.call(cmd.Context(), http.MethodGet, partiesPath, nil, &all); err != nil {
+					return err
+				}
+				return printJSON(cmd.OutOrStdout(), all)
+			}
+			var all struct{ Parties []listedParty }
+			if err := f.call(cmd.Context(), http.MethodGet, partiesPath, nil, &all); err != nil {
+				return err
+			}
+			return printParties(cmd.OutOrStdout(), all.Parties)
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for scripts")
+	return cmd
+}
+
+// listedParty is what the list shows of a party.
+type listedParty struct {
+	APID         string   `json:"ap_id"`
+	Name         string   `json:"name"`
+	Prefix       string   `json:"dtbd_prefix"`
+	DefaultLang  string   `json:"default_lang"`
+	Hash         string   `json:"password_hash"`
+	Certificates []string `json:"certificates"`
+}
+
+func printParties(w io.Writer, parties []listedParty) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "AP_ID\tNAME\tPREFIX\tLANG\tNEEDS")
+	for _, p := range parties {
+		var needs []string
+		if p.Hash != "" {
+			needs = append(needs, "AP_PWD")
+		}
+		if len(p.Certificates) > 0 {
+			needs = append(needs, "a certificate of its own")
+		}
+		fmt.Fprintf(t, "%s\t%s\t%q\t%s\t%s\n", printable(p.APID), cmp.Or(printable(p.Name), "-"), p.Prefix, cmp.Or(p.DefaultLang, "-"),
+			cmp.Or(strings.Join(needs, ", "), "-"))
+	}
+	return t.Flush()
+}
