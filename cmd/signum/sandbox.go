@@ -235,7 +235,7 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 	if err != nil {
 		return err
 	}
-	cfg.Logger = level.logger(stderr)
+	cfg.Logger, cfg.Announces = level.logger(stderr), true
 	box, err := sandbox.Open(ctx, cfg)
 	if err != nil {
 		return unlessInterrupted(ctx, flagError(err))
@@ -273,6 +273,7 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 		describe(narrator, box, &f)
 		level.talk.Store(true)
 		tuneMemory() // the start leaves little garbage behind if it is collected often
+		box.Announce()
 		fmt.Fprintf(narrator, "ready %s\n", box.Info.BaseURL)
 	})
 	switch {

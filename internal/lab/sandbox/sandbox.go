@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -40,6 +41,7 @@ type Config struct {
 	PKIAddr    string                      // host:port of OCSP and CRL; empty: the port of the last run, otherwise a free one
 	WebAddr    string                      // host:port of the phone page and the portal; empty: the port of the last run, otherwise the one after Addr's, otherwise a free one
 	OpsAddr    string                      // host:port of metrics and health; empty: a free port of this machine
+	Announces  bool                        // the caller says with Announce when others may begin; false: they may as soon as it is Ready
 	WebPhones  bool                        // persons in browsers are the users' Apps; otherwise Apps answer by themselves
 	Store      string                      // see store.Open; empty: SQLite in Dir
 	CAProfile  string                      // of a new directory; see ca.Profile
@@ -108,12 +110,17 @@ type Sandbox struct {
 	parties    partyList
 	publishing sync.Mutex
 
+	announced atomic.Bool    // see Announce
 	settingUp sync.Map       // numbers whose Apps the sandbox enrols itself
 	release   []func() error // for Close, in the order of acquisition
 }
 
 // Ready is closed once all users have their phones.
 func (b *Sandbox) Ready() <-chan struct{} { return b.ready }
+
+// Announce lets others begin, if Config.Announces made them wait: what the caller did first,
+// such as the example, needs the phones of users for itself.
+func (b *Sandbox) Announce() { b.announced.Store(true) }
 
 // Run serves until ctx ends. It enrols missing Apps first. It can be called once.
 func (b *Sandbox) Run(ctx context.Context) error {

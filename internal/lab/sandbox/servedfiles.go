@@ -59,6 +59,8 @@ func (b *Sandbox) health(ctx context.Context) control.Health {
 		return control.Health{Status: control.Stopping, Reason: "the sandbox was told to end"}
 	case !b.isReady():
 		return control.Health{Status: control.Starting, Reason: "the users get their Apps"}
+	case b.cfg.Announces && !b.announced.Load():
+		return control.Health{Status: control.Starting, Reason: "the example uses the phones"}
 	case err != nil:
 		return control.Health{Status: control.Failing, Reason: err.Error()}
 	}

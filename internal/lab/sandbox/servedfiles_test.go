@@ -102,7 +102,11 @@ func TestHealth(t *testing.T) {
 	if err := box.Close(); err != nil {
 		t.Fatal(err)
 	}
-	box, stop := runUntil(t, Config{Dir: dir})
+	box, stop := runUntil(t, Config{Dir: dir, Announces: true})
+	if h := box.health(t.Context()); h.Status != control.Starting || h.Reason == "" {
+		t.Errorf("while the example runs: %+v", h)
+	}
+	box.Announce()
 	if h := box.health(t.Context()); h.Status != control.Ready {
 		t.Errorf("ready: %+v", h)
 	}
