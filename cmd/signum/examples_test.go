@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/testkit"
@@ -16,19 +17,24 @@ import (
 
 const examplesDir = "../../examples"
 
-// TestExamples runs each folder of examples with the command that examples/README.md
-// gives, all against one sandbox. Each must see the user approve, then refuse.
-func TestExamples(t *testing.T) {
+// otherExamples are not the log-in that TestPages runs.
+var otherExamples = map[string]string{
+	"compose":             "internal/container runs its topology",
+	"testcontainers-java": "TestTestcontainers compiles it, because there is no Docker",
+	"testcontainers-node": "TestTestcontainers parses it",
+}
+
+// runExamples runs each folder of examples with the command that examples/README.md
+// gives. Each must see the user approve, then refuse.
+func runExamples(t *testing.T, box string) {
 	testkit.Needs(t, "sh", "curl", "openssl", "go", "python3", "node", "java", "php")
-	box := t.TempDir()
-	startSandbox(t, "--dir", box, "--phone-delay", "10ms")
 	readme := readPage(t, filepath.Join(examplesDir, "README.md"))
 	folders, err := os.ReadDir(examplesDir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range folders {
-		if !f.IsDir() || f.Name() == "compose" { // which package internal/container runs
+		if !f.IsDir() || otherExamples[f.Name()] != "" {
 			continue
 		}
 		t.Run(f.Name(), func(t *testing.T) {
@@ -48,8 +54,27 @@ func TestExamplesAreShort(t *testing.T) {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	for _, file := range files {
+		if info, err := os.Stat(file); err != nil || info.IsDir() {
+			continue
+		}
 		if lines := strings.Count(readPage(t, file), "\n"); lines >= 60 {
 			t.Errorf("%s has %d lines", file, lines)
+		}
+	}
+}
+
+// The classes for Testcontainers fit its library. Nothing runs them here.
+func TestTestcontainers(t *testing.T) {
+	t.Parallel()
+	testkit.Needs(t, "javac", "node")
+	java := filepath.Join(examplesDir, "testcontainers-java")
+	jars := testkit.JavaPackages(t, "testcontainers", fstest.MapFS{"pom.xml": {Data: []byte(readPage(t, filepath.Join(java, "pom.xml")))}})
+	for _, cmd := range [][]string{
+		{"javac", "-Xlint:all", "-Werror", "-d", t.TempDir(), "-cp", jars + "/lib/*", filepath.Join(java, "SignumContainer.java")},
+		{"node", "--check", filepath.Join(examplesDir, "testcontainers-node", "signum-container.mjs")},
+	} {
+		if out, err := exec.CommandContext(t.Context(), cmd[0], cmd[1:]...).CombinedOutput(); err != nil {
+			t.Errorf("%v: %v\n%s", cmd, err, out)
 		}
 	}
 }

@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,13 +16,10 @@ import (
 
 const faultsPage = "../../docs/faults.md"
 
-// TestFaultsPage provokes every fault with the commands of docs/faults.md. Each code that
+// runFaultsPage provokes every fault with the commands of docs/faults.md. Each code that
 // ends a request without a signature has a section, whose commands print it.
-func TestFaultsPage(t *testing.T) {
-	t.Parallel()
+func runFaultsPage(t *testing.T, dir string) {
 	testkit.Needs(t, "bash", "curl")
-	dir := filepath.Join(t.TempDir(), "box")
-	startSandbox(t, "--dir", dir, "--phone-delay", "10ms", "--min-timeout", "1s")
 	box, err := client.LoadSandbox(dir)
 	if err != nil {
 		t.Fatal(err)

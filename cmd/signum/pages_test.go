@@ -48,9 +48,19 @@ func same(t *testing.T, what string, documented, real []string) {
 	}
 }
 
-// The tables of docs/sandbox.md list every flag, behaviour, file, party and user.
-func TestSandboxPage(t *testing.T) {
+// TestPages runs what documents show against one sandbox, one page after the other.
+func TestPages(t *testing.T) {
 	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "box")
+	startSandbox(t, "--dir", dir, "--phone-delay", "10ms", "--min-timeout", "1s")
+	t.Run("sandbox.md", func(t *testing.T) { checkSandboxPage(t, dir) })
+	t.Run("ci.md", func(t *testing.T) { runCIPage(t, dir) })
+	t.Run("examples", func(t *testing.T) { runExamples(t, dir) })
+	t.Run("faults.md", func(t *testing.T) { runFaultsPage(t, dir) })
+}
+
+// The tables of docs/sandbox.md list every flag, behaviour, file, party and user.
+func checkSandboxPage(t *testing.T, dir string) {
 	page := readPage(t, sandboxPage)
 	var flags, behaviours []string
 	newSandboxCmd().Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
@@ -60,8 +70,6 @@ func TestSandboxPage(t *testing.T) {
 	}
 	same(t, "behaviours", listed(t, page, "What users do", "^`([a-z-]+)`"), behaviours)
 
-	dir := filepath.Join(t.TempDir(), "box")
-	startSandbox(t, "--dir", dir)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)

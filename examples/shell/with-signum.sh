@@ -19,8 +19,5 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-until grep -q '^ready ' "$work/log"; do
-	kill -0 "$sandbox" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
-	sleep 0.1
-done
+signum health --sandbox "$work/box" --wait 30s >/dev/null || { cat "$work/log" >&2; exit 1; }
 SIGNUM_SANDBOX=$work/box "$@"
