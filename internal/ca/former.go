@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -75,24 +76,59 @@ func (a *Authority) WithFormer(f Former) (*Authority, error) {
 
 // withFormerIn adds the former issuing CAs of a directory, which may be missing.
 func (a *Authority) withFormerIn(dir string) (*Authority, error) {
+	err := eachFormer(dir, a.root, func(f Former) (err error) {
+		a, err = a.WithFormer(f)
+		return err
+	})
+	return a, err
+}
+
+// eachFormer reads the former issuing CAs of a directory, which may be missing.
+func eachFormer(dir string, currentRoot *x509.Certificate, do func(Former) error) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("ca: %w", err)
+		return fmt.Errorf("ca: %w", err)
 	}
 	for _, e := range entries {
 		base, ok := strings.CutSuffix(e.Name(), extCertificates)
 		if !ok {
 			continue
 		}
-		f, err := readFormer(filepath.Join(dir, base), a.root)
+		f, err := readFormer(filepath.Join(dir, base), currentRoot)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if a, err = a.WithFormer(f); err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, e.Name()), err)
+		if err := do(f); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Join(dir, e.Name()), err)
 		}
 	}
-	return a, nil
+	return nil
+}
+
+// FormerRootsIn returns the roots of the former issuing CAs of a directory that has no
+// authority, because all its files were moved there.
+func FormerRootsIn(dir string) (roots []*x509.Certificate, err error) {
+	err = eachFormer(filepath.Join(dir, dirFormer), nil, func(f Former) error {
+		if f.Root != nil {
+			roots = append(roots, f.Root)
+		}
+		return nil
+	})
+	return roots, err
+}
+
+// FormerRoots returns the roots of the former issuing CAs.
+func (a *Authority) FormerRoots() (roots []*x509.Certificate) {
+	for _, f := range a.former {
+		roots = append(roots, f.Root)
+	}
+	return roots
+}
+
+// Knows reports whether the issuing CA or a former one has this key identifier, in
+// lower-case hex.
+func (a *Authority) Knows(issuer string) bool {
+	return keyID(a.issuing) == issuer || slices.ContainsFunc(a.former, func(f Former) bool { return keyID(f.Issuing) == issuer })
 }
 
 // readFormer reads the files of a former issuing CA: base, then an extension.
@@ -103,7 +139,7 @@ func readFormer(base string, currentRoot *x509.Certificate) (f Former, err error
 	}
 	switch len(certs) {
 	case 1:
-		f.Issuing, f.Root = certs[0], currentRoot
+		f.Issuing, f.Root = certs[0], currentRoot // nil if there is none
 	case 2:
 		f.Issuing, f.Root = certs[0], certs[1]
 	default:

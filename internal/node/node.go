@@ -46,6 +46,7 @@ type Node struct {
 	smscs     *group.Group // nil: none is configured
 	accounts  *account.Service
 	engine    lateEngine
+	authority *ca.Authority // loaded with the store, see tie
 	listeners listeners
 	doors     doors
 	mss, web  *http.ServeMux
@@ -113,7 +114,7 @@ func (n *Node) openStore(ctx context.Context) error {
 		n.metrics.UnreadableRows(string(k), 0)
 	}
 	s, err := store.Open(ctx, n.cfg.Store.URL.Reveal(), store.WithLogger(n.deps.Logger),
-		store.WithRowErrors(func(e *mssp.RowError) { n.metrics.UnreadableRows(string(e.Kind), 1) }))
+		store.WithInstance(n.tie), store.WithRowErrors(func(e *mssp.RowError) { n.metrics.UnreadableRows(string(e.Kind), 1) }))
 	if err != nil {
 		return err
 	}
@@ -127,22 +128,8 @@ func (n *Node) openStore(ctx context.Context) error {
 	return nil
 }
 
-func (n *Node) openCA(context.Context) error {
-	c := n.cfg.CA
-	open := func() (*ca.Authority, error) { return ca.Load(c.Directory) }
-	if c.Create {
-		open = func() (*ca.Authority, error) {
-			return ca.LoadOrCreate(c.Directory, ca.Config{
-				Profile: ca.Profile(c.Profile), RootName: c.RootName, IssuingName: c.IssuingName,
-				Organization: c.Organization, Test: c.Test, URL: n.PKIURL(),
-			}, n.deps.Clock.Now())
-		}
-	}
-	authority, err := open()
-	if err != nil {
-		return err
-	}
-	n.CA, err = ca.New(authority, n.Store, ca.Options{URL: n.PKIURL(), Clock: n.deps.Clock, Log: n.deps.Logger, Events: n.events})
+func (n *Node) openCA(context.Context) (err error) {
+	n.CA, err = ca.New(n.authority, n.Store, ca.Options{URL: n.PKIURL(), Clock: n.deps.Clock, Log: n.deps.Logger, Events: n.events})
 	return err
 }
 

@@ -32,6 +32,7 @@ var migrationNames = []string{
 	"0014_party_settings",
 	"0015_card_profiles",
 	"0016_push_end",
+	"0017_instance",
 }
 
 const (
@@ -46,9 +47,9 @@ const (
 	lockSchema = `SELECT pg_advisory_xact_lock(126896544052589)`
 )
 
-// migrate upgrades the schema to the last of the named versions, in one
-// transaction.
-func migrate(ctx context.Context, p *pools, names []string) error {
+// migrate upgrades the schema to the last of the named versions and calls the
+// functions, in one transaction.
+func migrate(ctx context.Context, p *pools, names []string, then ...func(context.Context, *sql.Tx) error) error {
 	tx, err := p.write.BeginTx(ctx, p.isolation())
 	if err != nil {
 		return err
@@ -78,6 +79,11 @@ func migrate(ctx context.Context, p *pools, names []string) error {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, insertVersion, version+1); err != nil {
+			return err
+		}
+	}
+	for _, do := range then {
+		if err := do(ctx, tx); err != nil {
 			return err
 		}
 	}

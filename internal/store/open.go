@@ -31,7 +31,8 @@ type options struct {
 	pause   time.Duration // before a group among many, see writer.linger
 	log     *slog.Logger
 	limits  limits
-	badRow  func(*mssp.RowError) // may be nil
+	badRow  func(*mssp.RowError)                   // may be nil
+	tie     func(mssp.Ties) (mssp.Instance, error) // may be nil
 }
 
 // WithWriters sets how many transactions are written at a time on PostgreSQL,
@@ -67,8 +68,19 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	if err := migrate(ctx, p, migrationNames); err != nil {
+	var refused error
+	var then []func(context.Context, *sql.Tx) error
+	if o.tie != nil {
+		then = append(then, func(ctx context.Context, tx *sql.Tx) error {
+			refused = tieInstance(ctx, tx, o.tie)
+			return refused
+		})
+	}
+	if err := migrate(ctx, p, migrationNames, then...); err != nil {
 		p.close()
+		if refused != nil {
+			return nil, refused
+		}
 		return nil, fmt.Errorf("store: schema: %w", err)
 	}
 	s := &Store{

@@ -87,7 +87,7 @@ func (b *Sandbox) openDir(context.Context) (err error) {
 		return err
 	}
 	b.onClose(lock.Close)
-	b.onClose(func() error { return b.unlessReady(before.undo) }) // while it is locked
+	b.onClose(func() error { return b.unlessReady(func() error { return b.undo(before) }) }) // while it is locked
 	if b.files.serverCA, err = serverPair(b.Dir, b.reach.certified...); err != nil {
 		return err
 	}
@@ -107,6 +107,14 @@ func (b *Sandbox) openDir(context.Context) (err error) {
 func (b *Sandbox) openParties(context.Context) (err error) {
 	b.files.parties, err = b.pairs()
 	return err
+}
+
+// undo removes what the start has made, unless a database elsewhere belongs to it now.
+func (b *Sandbox) undo(before *footprint) error {
+	if b.Node != nil && b.cfg.Store != "" && b.cfg.Dir != "" {
+		return nil
+	}
+	return before.undo()
 }
 
 // unlessReady does something if the sandbox never was ready.
