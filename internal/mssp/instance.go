@@ -24,6 +24,6 @@ type Ties struct {
 	// Issuer is the key identifier of the CA that issued one of the certificates that are
 	// valid, lower-case hex; empty: there is no such certificate.
 	Issuer string
-	// Card is one of the cards, with its wrapped keys; nil: there is none.
-	Card *Card
+	// Cards are some of the cards, with their wrapped keys.
+	Cards []Card
 }

@@ -63,20 +63,36 @@ func (n *Node) tieMasterKey(known mssp.Ties) (mssp.Instance, error) {
 		return i, err
 	}
 	mine := hex.EncodeToString(check)
-	switch {
-	case i.MasterKey != "" && i.MasterKey != mine:
+	if i.MasterKey != "" && i.MasterKey != mine {
 		return i, n.foreign(i, "the master key of the cards (sim.master_key) is another")
-	case known.Card != nil:
-		ring, err := simcards.NewKeyRing(key)
-		if err != nil {
-			return i, fmt.Errorf("master key of cards: %w", err)
-		}
-		if _, err := ring.Keys(known.Card); err != nil {
-			return i, fmt.Errorf("the master key of the cards (sim.master_key) is not that of the database: %w; %s", err, useOwn)
-		}
+	}
+	if err := unwrapsAny(key, known.Cards); err != nil {
+		return i, fmt.Errorf("the master key of the cards (sim.master_key) is not that of the database: %w; %s", err, useOwn)
 	}
 	i.MasterKey = mine
 	return i, nil
+}
+
+// minWrapped is the length of the shortest key that a KeyRing has wrapped, in octets.
+const minWrapped = 32
+
+// unwrapsAny returns an error if the master key fits none of the cards. A single one may be
+// damaged.
+func unwrapsAny(master []byte, cards []mssp.Card) error {
+	ring, err := simcards.NewKeyRing(master)
+	if err != nil {
+		return nil // newSIMs says what is wrong with it
+	}
+	var wrong error
+	for i := range cards {
+		if len(cards[i].KIc) < minWrapped {
+			continue
+		}
+		if _, wrong = ring.Keys(&cards[i]); wrong == nil {
+			return nil
+		}
+	}
+	return wrong
 }
 
 // mayCreate refuses to make a CA for a database that had one, unless that was moved away

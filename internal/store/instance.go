@@ -15,7 +15,7 @@ const (
 INSERT INTO instance (one, id, created, root_ca, master_key) VALUES (1, $1, $2, $3, $4)
 ON CONFLICT (one) DO UPDATE SET root_ca = excluded.root_ca, master_key = excluded.master_key`
 	selectAnyIssuer = `SELECT issuer FROM certificates WHERE issuer <> '' AND state <> 'INTENDED' AND not_after > $1 LIMIT 1`
-	selectAnyCard   = `SELECT iccid, kic, kid FROM sim_cards LIMIT 1`
+	selectSomeCards = `SELECT iccid, kic, kid FROM sim_cards LIMIT 20`
 )
 
 // WithInstance lets a function decide whether the database belongs to the service that
@@ -56,12 +56,17 @@ func readTies(ctx context.Context, tx *sql.Tx, now time.Time) (known mssp.Ties, 
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return known, err
 	}
-	var c mssp.Card
-	switch err = tx.QueryRowContext(ctx, selectAnyCard).Scan(&c.ICCID, &c.KIc, &c.KID); {
-	case err == nil:
-		known.Card = &c
-	case errors.Is(err, sql.ErrNoRows):
-		err = nil
+	rows, err := tx.QueryContext(ctx, selectSomeCards)
+	if err != nil {
+		return known, err
 	}
-	return known, err
+	defer rows.Close()
+	for rows.Next() {
+		var c mssp.Card
+		if err := rows.Scan(&c.ICCID, &c.KIc, &c.KID); err != nil {
+			return known, err
+		}
+		known.Cards = append(known.Cards, c)
+	}
+	return known, rows.Err()
 }

@@ -34,9 +34,9 @@ func TestInstance(t *testing.T) {
 			{mssp.Ties{}, first},
 			{mssp.Ties{Instance: &first}, second},
 			{mssp.Ties{Instance: &second}, second},
-			{mssp.Ties{Card: &mssp.Card{ICCID: card.ICCID, KIc: card.KIc, KID: card.KID}, Issuer: "ab"}, first}, // after the row was deleted
+			{mssp.Ties{Cards: []mssp.Card{{ICCID: card.ICCID, KIc: card.KIc, KID: card.KID}}, Issuer: "ab"}, first}, // after the row was deleted
 		} {
-			if step.known.Card != nil {
+			if step.known.Cards != nil {
 				s := open(t, url)
 				c := &mssp.Certificate{Serial: "1a", DeviceID: "sim", State: mssp.CertificateIntended, Issuer: "ab", TBS: []byte("tbs"), NotBefore: at, NotAfter: time.Now().Add(time.Hour)}
 				if err := errors.Join(s.PutCard(t.Context(), card), s.IntendCertificate(t.Context(), c), s.CompleteCertificate(t.Context(), c.Serial, []byte("der")), s.Close()); err != nil {
