@@ -8,7 +8,7 @@ export GOTOOLCHAIN = local
 # get their dependencies.
 TOOL     = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: help run build test slow lint deps fuzz bench picture vulncheck image release release-check
+.PHONY: help run build test slow lint deps fuzz bench bench-peers picture vulncheck image release release-check
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,8 +47,11 @@ fuzz: ## run every fuzz target for FUZZTIME (60s)
 vulncheck: ## look the dependencies up in the Go vulnerability database (needs the network)
 	$(TOOL) govulncheck ./...
 
-bench: ## signatures per second by phones in memory, SIM and App, memory of waiting requests, connected Apps; ARGS="-rounds 5"
+bench: ## first signature, signatures per second by phones in memory, SIM and App, memory of waiting requests, connected Apps; ARGS="-rounds 5"
 	$(GO) run ./internal/bench $(ARGS)
+
+bench-peers: ## the sandbox next to Prism, Mockoon and WireMock, which npm and Maven fetch once; ARGS="-workers 1,64"
+	@scripts/bench-peers.sh $(ARGS)
 
 picture: build ## record the first minute with bin/signum, and draw it for README; needs port 8443
 	$(GO) run ./scripts/picture record bin/signum docs/img/first-minute.txt

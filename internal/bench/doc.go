@@ -24,6 +24,10 @@
 // Server and Apps are two processes because each connection takes a file descriptor at
 // both ends.
 //
+// bench also starts the program itself, and measures the time to a signature that
+// verifies and the memory. bench peers compares the sandbox with the mock servers of
+// others, which scripts/bench-peers.sh fetches.
+//
 // The package must know the service only as a client does. Nothing in the product
 // imports it.
 package main
