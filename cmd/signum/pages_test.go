@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
 	"github.com/signum-mssp/signum/internal/lab/person"
@@ -52,11 +53,34 @@ func same(t *testing.T, what string, documented, real []string) {
 func TestPages(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "box")
-	startSandbox(t, "--dir", dir, "--phone-delay", "10ms", "--min-timeout", "1s")
+	said := startSandbox(t, "--dir", dir, "--phone-delay", "10ms", "--min-timeout", "1s")
+	t.Run("picture", func(t *testing.T) { checkPicture(t, strings.ReplaceAll(said, dir, recordedDir)) })
 	t.Run("sandbox.md", func(t *testing.T) { checkSandboxPage(t, dir) })
 	t.Run("ci.md", func(t *testing.T) { runCIPage(t, dir) })
 	t.Run("examples", func(t *testing.T) { runExamples(t, dir) })
 	t.Run("faults.md", func(t *testing.T) { runFaultsPage(t, dir) })
+}
+
+// recordedDir is the directory in which "make picture" records.
+const recordedDir = "/tmp/demo/box"
+
+// README's picture shows what a sandbox says when it starts, apart from the example, whose
+// lines depend on how long each step takes, and from numbers.
+func checkPicture(t *testing.T, said string) {
+	shape := func(text string) (lines []string) {
+		for line := range strings.Lines(text) {
+			line = regexp.MustCompile(`\d+|MIDCHE\w+`).ReplaceAllString(strings.TrimRight(line, "\n"), "0")
+			if lines = append(lines, line); strings.HasPrefix(line, "ready ") {
+				break
+			}
+		}
+		return slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, " ms  ") })
+	}
+	recording := regexp.MustCompile(`(?m)^[\d.]+\t`).ReplaceAllString(readPage(t, "../../docs/img/first-minute.txt"), "")
+	_, recording, _ = strings.Cut(recording, "\n") // the command
+	if diff := cmp.Diff(shape(recording), shape(said)); diff != "" {
+		t.Errorf("run make picture; recorded (-), printed (+):\n%s", diff)
+	}
 }
 
 // The tables of docs/sandbox.md list every flag, behaviour, file, party and user.
