@@ -171,18 +171,3 @@ func TestGitLabTemplate(t *testing.T) {
 	}
 	j.run("after_script", strings.Join(template.After, "\n"))
 }
-
-// runCIPage runs the examples of docs/ci.md, from top to bottom.
-func runCIPage(t *testing.T, box string) {
-	testkit.Needs(t, "bash", "curl")
-	examples, setup := testkit.Examples(t, "../../docs/ci.md")
-	dir := t.TempDir()
-	for _, e := range examples {
-		t.Run(fmt.Sprintf("line %d", e.Commands.Line), func(t *testing.T) {
-			_ = e.Run(t, dir, "export SIGNUM_SANDBOX="+box+"\n"+setup)
-		})
-	}
-	if len(examples) < 4 {
-		t.Errorf("only %d examples", len(examples))
-	}
-}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 const sandboxPage = "../../docs/sandbox.md"
@@ -56,7 +57,9 @@ func TestPages(t *testing.T) {
 	said := startSandbox(t, "--dir", dir, "--phone-delay", "10ms", "--min-timeout", "1s")
 	t.Run("picture", func(t *testing.T) { checkPicture(t, strings.ReplaceAll(said, dir, recordedDir)) })
 	t.Run("sandbox.md", func(t *testing.T) { checkSandboxPage(t, dir) })
-	t.Run("ci.md", func(t *testing.T) { runCIPage(t, dir) })
+	for page, least := range map[string]int{"ci.md": 5, "sandbox.md": 2, "real-service.md": 1} {
+		t.Run(page+" examples", func(t *testing.T) { runPage(t, page, least, dir) })
+	}
 	t.Run("examples", func(t *testing.T) { runExamples(t, dir) })
 	t.Run("faults.md", func(t *testing.T) { runFaultsPage(t, dir) })
 }
@@ -80,6 +83,21 @@ func checkPicture(t *testing.T, said string) {
 	_, recording, _ = strings.Cut(recording, "\n") // the command
 	if diff := cmp.Diff(shape(recording), shape(said)); diff != "" {
 		t.Errorf("run make picture; recorded (-), printed (+):\n%s", diff)
+	}
+}
+
+// runPage runs the examples of a page, from top to bottom.
+func runPage(t *testing.T, page string, least int, box string) {
+	testkit.Needs(t, "bash", "curl")
+	examples, setup := testkit.Examples(t, filepath.Join("../../docs", page))
+	dir := t.TempDir()
+	for _, e := range examples {
+		t.Run(fmt.Sprintf("line %d", e.Commands.Line), func(t *testing.T) {
+			_ = e.Run(t, dir, "export SIGNUM_SANDBOX="+box+"\n"+setup) // an example may end with a fault
+		})
+	}
+	if len(examples) < least {
+		t.Errorf("only %d examples", len(examples))
 	}
 }
 
