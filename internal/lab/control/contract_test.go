@@ -3,9 +3,13 @@ package control
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/signum-mssp/signum/api/contract"
 )
 
 // TestContract: anybody can read the contract, which names the address of this sandbox.
@@ -16,5 +20,18 @@ func TestContract(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData(w.Body.Bytes())
 	if err != nil || w.Code != 200 || doc.Servers[0].URL != base {
 		t.Errorf("%d, %v, %+v", w.Code, err, doc)
+	}
+}
+
+// Every address is in the contract.
+func TestAddressesAreDocumented(t *testing.T) {
+	documented, err := contract.SandboxOperations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pattern := range New(Config{}).Handlers() {
+		if !slices.Contains(documented, strings.TrimSuffix(pattern, "{$}")) {
+			t.Errorf("the contract has no %s", pattern)
+		}
 	}
 }

@@ -37,6 +37,11 @@ func newRecorder(t testing.TB) *recorder {
 
 func (rec *recorder) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, page := r.Header["Origin"]
+		if strings.HasPrefix(r.URL.Path, "/sandbox/") && !page && r.Header.Get("Sec-Fetch-Site") == "" { // pages are refused before
+			rec.control(next, w, r)
+			return
+		}
 		if r.Method != http.MethodPost || !strings.HasPrefix(path.Clean(r.URL.Path), "/rest/") && !strings.HasPrefix(path.Clean(r.URL.Path), "/soap/") {
 			next.ServeHTTP(w, r)
 			return
@@ -55,6 +60,24 @@ func (rec *recorder) wrap(next http.Handler) http.Handler {
 		}
 		rec.add(path.Clean(r.URL.Path), sent, tap.status, tap.body.Bytes())
 	})
+}
+
+// control validates a call of a control address, but neither a body that the sandbox did not
+// read nor a file of cards, which is large.
+func (rec *recorder) control(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	x := contract.Exchange{Method: r.Method, Path: r.URL.EscapedPath(), RequestType: r.Header.Get("Content-Type")}
+	var request bytes.Buffer
+	copied := *r
+	copied.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.TeeReader(r.Body, &request), r.Body}
+	tap := &tap{ResponseWriter: w, status: http.StatusOK}
+	next.ServeHTTP(tap, &copied)
+	x.Request, x.Status, x.Response, x.ResponseType = request.Bytes(), tap.status, tap.body.Bytes(), w.Header().Get("Content-Type")
+	if err := contract.Sandbox(x); err != nil {
+		rec.t.Errorf("against the contract: %s %s: %v\nrequest:  %.500s\nresponse: %.500s", x.Method, x.Path, err, x.Request, x.Response)
+	}
 }
 
 // tap copies an answer.
