@@ -35,6 +35,9 @@ type Sandbox struct {
 	// Parties are all parties of the sandbox; empty in directories of older versions.
 	Parties []SandboxParty `json:"parties"`
 	Users   []SandboxUser  `json:"users"`
+	// Patterns are users by the beginning of their numbers, such as +4179001*: a number that
+	// begins so gets its user when a party first asks for it.
+	Patterns []SandboxUser `json:"patterns"`
 
 	Config    Config         `json:"-"` // ready for New
 	UserRoots *x509.CertPool `json:"-"` // for Verify; nil without user-ca.pem
@@ -71,8 +74,8 @@ type SandboxUser struct {
 	Methods []signum.Method `json:"methods"`
 	KeyType signum.KeyType  `json:"key_type"`
 
-	State   signum.DeviceState `json:"state,omitempty"`   // REGISTERED: the SIM is not activated yet; empty: ACTIVE
-	Network string             `json:"network,omitempty"` // MCC and MNC of the SIM, such as 22801; empty: the user has no SIM
+	State   string `json:"state,omitempty"`   // as in the sandbox's contract, such as REGISTERED or PIN_BLOCKED; empty: ACTIVE
+	Network string `json:"network,omitempty"` // MCC and MNC of the SIM, such as 22801; empty: the user has no SIM
 }
 
 // Party returns the party with this AP_ID, or with an AP_ID that ends with a slash and this

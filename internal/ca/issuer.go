@@ -27,11 +27,14 @@ const DefaultPolicy = "2.999.1"
 
 // Options of an Issuer.
 type Options struct {
-	URL    string          // base URL (http) of Handler; goes into every certificate
-	Policy string          // OID of the certificate policy, dotted; empty: DefaultPolicy
-	Clock  mssp.Clock      // nil: mssp.SystemClock
-	Log    *slog.Logger    // for what Handler cannot tell its clients; nil: discarded
-	Events *event.Recorder // takes the one event of each request to Handler; nil: one that writes to Log
+	URL    string // base URL (http) of Handler; goes into every certificate
+	Policy string // OID of the certificate policy, dotted; empty: DefaultPolicy
+	// Lifetime is that of subscribers' certificates; 0: three years. They never outlive the
+	// issuing CA.
+	Lifetime time.Duration
+	Clock    mssp.Clock      // nil: mssp.SystemClock
+	Log      *slog.Logger    // for what Handler cannot tell its clients; nil: discarded
+	Events   *event.Recorder // takes the one event of each request to Handler; nil: one that writes to Log
 }
 
 // Issuer issues and revokes subscribers' certificates and publishes their status.
@@ -40,6 +43,7 @@ type Issuer struct {
 	*Authority
 	store  mssp.CertificateStore
 	clock  mssp.Clock
+	life   time.Duration // of a certificate; 0: subscriberYears
 	log    *slog.Logger
 	events *event.Recorder
 	url    string // without a trailing slash
@@ -70,6 +74,7 @@ func New(a *Authority, store mssp.CertificateStore, o Options) (*Issuer, error) 
 		Authority:  a,
 		store:      store,
 		clock:      o.Clock,
+		life:       o.Lifetime,
 		log:        o.Log,
 		events:     o.Events,
 		url:        base,
@@ -104,7 +109,7 @@ func throwawayKey(key crypto.PublicKey) func() (crypto.Signer, error) {
 
 // Issue certifies the key of a device for the account with this serial. The key
 // is P-256, or RSA of 2048 bits with exponent 65537; the caller has verified that
-// it belongs to the device. The certificate is valid for three years, but never
+// it belongs to the device. The certificate is valid for Options.Lifetime, but never
 // longer than the issuing CA.
 //
 // The certificate is in the store when Issue returns. If Issue fails, the store may

@@ -74,6 +74,9 @@ func (i *Issuer) validity(now time.Time) (notBefore, notAfter time.Time, err err
 	now = now.UTC().Truncate(time.Second)
 	notBefore = now.Add(-backdate)
 	notAfter = now.AddDate(subscriberYears, 0, 0)
+	if i.life > 0 {
+		notAfter = now.Add(i.life)
+	}
 	if notBefore.Before(i.issuing.NotBefore) {
 		notBefore = i.issuing.NotBefore
 	}

@@ -111,6 +111,10 @@ type Store interface {
 	// UpdateSubscriber changes all of an account but its MSISDN, as PutSubscriber does:
 	// a device that the function drops is deleted. ErrNotFound.
 	UpdateSubscriber(ctx context.Context, msisdn string, change func(*Subscriber) error) error
+	// RemoveSubscriber deletes an account with its devices, Apps, invite, consents and
+	// notices, in one transaction, and retires its cards. Certificates stay: the caller
+	// revokes them first. A removal ends no transaction; see Inbox.Recheck. ErrNotFound.
+	RemoveSubscriber(ctx context.Context, msisdn string, at time.Time) error
 	// SerialKnown reports whether a certificate may have named the serial of an account,
 	// so that parties know the user by it. ErrNotFound.
 	SerialKnown(ctx context.Context, msisdn string) (bool, error)

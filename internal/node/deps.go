@@ -28,6 +28,8 @@ type Deps struct {
 	WrapMSS func(http.Handler) http.Handler
 	// WrapSIMs and WrapApps go between the engine and the channel.
 	WrapSIMs, WrapApps ChannelWrapper
+	// WrapStore goes between the engine and the store.
+	WrapStore func(next mssp.Store) mssp.Store
 	// CardAssigned is called for each card that provisioning assigns to a subscriber
 	// or takes away; see simcards.Config.
 	CardAssigned func(ctx context.Context, c simcards.ImportedCard) error

@@ -146,6 +146,9 @@ func (n *Node) newEngine(context.Context) error {
 		Clock:       n.deps.Clock, Logger: n.deps.Logger,
 		Skew: n.cfg.Engine.Skew, Retention: n.cfg.Engine.Retention, Sweep: n.cfg.Engine.Sweep, MinTimeout: n.cfg.Engine.MinTimeout,
 	}
+	if n.deps.WrapStore != nil {
+		c.Store = n.deps.WrapStore(n.Store)
+	}
 	var err error
 	if c.Limits, err = n.limits(); err != nil {
 		return err
@@ -160,6 +163,12 @@ func (n *Node) newEngine(context.Context) error {
 	n.Apps.Connect(&n.engine, &n.engine)
 	return nil
 }
+
+// Answers takes the answers of phones.
+func (n *Node) Answers() mssp.AnswerHandler { return &n.engine }
+
+// Inbox tells what phones are asked for.
+func (n *Node) Inbox() mssp.Inbox { return &n.engine }
 
 // HandleMSS adds a handler to the listener of application providers, by a pattern
 // of http.ServeMux. It must not be called once the node runs.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
@@ -302,4 +303,26 @@ func checkDevice(d mssp.Device) error {
 		return fmt.Errorf("store: device %s has the unknown key type %q", d.ID, d.KeyType)
 	}
 	return nil
+}
+
+// RemoveSubscriber implements mssp.Store. Devices go with their account by the foreign
+// key, and Apps with their devices.
+func (s *Store) RemoveSubscriber(ctx context.Context, msisdn string, at time.Time) error {
+	if !isKey(msisdn) {
+		return mssp.ErrNotFound
+	}
+	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
+		if err := s.require(ctx, lockSubscriber, msisdn); err != nil {
+			return err
+		}
+		if _, err := s.exec(ctx, retireCards, msisdn, micros(at)); err != nil {
+			return err
+		}
+		for _, q := range []*query{deleteInvite, deleteConsents, deleteNotices, deleteSubscriber} {
+			if _, err := s.exec(ctx, q, msisdn); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
 }

@@ -30,6 +30,9 @@ type Asking struct {
 	Party   string // the name of the party that asks; empty: the card was not told
 }
 
+// AskedAs returns how Asking names a transaction of the service.
+func AskedAs(transID string) string { return applet.TransactionID(transID).String() }
+
 // Asking describes the first command that needs the user and that the phone has
 // fetched or will fetch. It returns the zero value if there is none.
 func (c *Card) Asking() Asking {
@@ -113,4 +116,11 @@ func (c *Card) SimulateFault(code signum.Code, corrupt bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.forced, c.corrupt = r, corrupt
+}
+
+// Block uses up the tries of the PIN, as wrong PINs do.
+func (c *Card) Block() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.keep(func(s *State) { s.TriesLeft = 0 })
 }

@@ -28,6 +28,7 @@ type Config struct {
 	Parties Parties
 	// Missing reports whether an error says that there is no such thing.
 	Missing func(error) bool
+	Users   Users
 	Log     *slog.Logger // nil: nothing is logged
 }
 
@@ -49,7 +50,7 @@ func New(c Config) *Control {
 func (c *Control) Handlers() map[string]http.Handler {
 	all := make(map[string]http.Handler)
 	for _, routes := range []func() map[string]http.Handler{
-		c.contractRoutes, c.healthRoutes, c.fileRoutes, c.phoneRoutes, c.cardRoutes, c.partyRoutes,
+		c.contractRoutes, c.healthRoutes, c.fileRoutes, c.phoneRoutes, c.cardRoutes, c.partyRoutes, c.userRoutes,
 	} {
 		for pattern, h := range routes() {
 			all[pattern] = h

@@ -1,6 +1,7 @@
 package handset
 
 import (
+	"slices"
 	"time"
 
 	"github.com/signum-mssp/signum"
@@ -83,9 +84,14 @@ func (m *mobile) attend(d *dialogue) {
 	if d.request.began || who {
 		after = 0
 	}
+	over := slices.Contains(m.dismissed, d.asks.TransID)
 	idle := m.byHand || !who && (d.request.does.Do == person.Silent || d.request.does.Do == person.Unreachable)
 	m.mu.Unlock()
-	if idle {
+	switch {
+	case over:
+		m.net.hands.Submit(func() { _ = m.press(d.ID, KeyCancel, "") })
+		return
+	case idle:
 		return
 	}
 	act := func() { m.act(d) }

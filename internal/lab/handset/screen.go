@@ -55,6 +55,7 @@ var ErrInput = errors.New("the input does not fit the dialogue")
 const (
 	keptMessages = 100
 	keptFlashes  = 8
+	maxDismissed = 16
 )
 
 // mobile is one handset with its user. Its lock is never held while a card works.
@@ -71,7 +72,10 @@ type mobile struct {
 	flashes []Dialogue
 	inbox   []Message
 	watches map[chan struct{}]struct{}
-	sent    byte // reference of the last SMS-SUBMIT
+	// dismissed are the last requests that the user wants to be over, by their names at
+	// the card, also if they are still on their way.
+	dismissed []string
+	sent      byte // reference of the last SMS-SUBMIT
 }
 
 // dialogue is a proactive command that waits for the user.
@@ -229,6 +233,27 @@ func (h *Network) Press(msisdn string, id uint64, key Key, input string) error {
 		return err
 	}
 	return m.press(id, key, input)
+}
+
+// Dismiss ends a request as if its user pressed Cancel, now or when it arrives. The error is
+// person.ErrUnknown if there is no such handset.
+func (h *Network) Dismiss(msisdn, transID string) error {
+	m, err := h.find(msisdn)
+	if err != nil {
+		return err
+	}
+	name := card.AskedAs(transID)
+	m.mu.Lock()
+	if n := len(m.dismissed) - maxDismissed + 1; n > 0 {
+		m.dismissed = slices.Delete(m.dismissed, 0, n)
+	}
+	m.dismissed = append(m.dismissed, name)
+	d := m.shown
+	m.mu.Unlock()
+	if d != nil && d.asks.TransID == name {
+		_ = m.press(d.ID, KeyCancel, "") // unless another key was pressed first
+	}
+	return nil
 }
 
 // Watch sends on a channel when the results of Dialogue or Received may have changed.

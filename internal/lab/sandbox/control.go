@@ -47,7 +47,7 @@ func (b *Sandbox) openToken(context.Context) error {
 func (b *Sandbox) openControl(context.Context) error {
 	c := control.New(control.Config{
 		BaseURL: b.Info.BaseURL, Token: b.token, IsParty: b.isParty, Phones: controlled{b}, Cards: b.Cards, Traces: controlled{b},
-		Files: controlled{b}, Health: b.health, Parties: b, Missing: missing, Log: b.cfg.Logger,
+		Files: controlled{b}, Health: b.health, Parties: b, Users: b, Missing: missing, Log: b.cfg.Logger,
 	})
 	b.HandlePKI("/sandbox/files/", c.PublicFiles())
 	for pattern, h := range c.Handlers() {
@@ -62,7 +62,7 @@ func (b *Sandbox) isParty(ctx context.Context, pin mssp.Pin) (bool, error) {
 }
 
 // missing is control.Config.Missing.
-func missing(err error) bool { return errors.Is(err, ErrNoParty) }
+func missing(err error) bool { return errors.Is(err, ErrNoParty) || errors.Is(err, ErrNoUser) }
 
 // controlled is a sandbox as package control sees it.
 type controlled struct{ *Sandbox }

@@ -42,7 +42,7 @@ func (b *Sandbox) Example(ctx context.Context, n *Narrator) error {
 // approver returns the first user with the method whose behaviour was not set.
 func (b *Sandbox) approver(m signum.Method) string {
 	for _, u := range b.Info.Users {
-		if _, set := b.cfg.Behaviours[u.MSISDN]; !set && slices.Contains(u.Methods, m) {
+		if _, set := b.cfg.Behaviours[u.MSISDN]; !set && u.State == "" && slices.Contains(u.Methods, m) {
 			return u.MSISDN
 		}
 	}

@@ -63,6 +63,8 @@ type Info struct {
 	// Parties are all parties; the three fields before describe the first two.
 	Parties []Party `json:"parties"`
 	Users   []User  `json:"users"`
+	// Patterns make users; see client.Sandbox.
+	Patterns []User `json:"patterns,omitempty"`
 }
 
 // User is a mobile user of the sandbox. Methods is empty for a user who cannot sign.
@@ -80,7 +82,7 @@ func Users() []User {
 		{MSISDN: "+41791000003", Methods: both, KeyType: signum.EC, Network: home},
 		{MSISDN: "+41791000004", Methods: []signum.Method{}, KeyType: signum.EC},
 		{MSISDN: "+41791000005", Methods: sim, KeyType: signum.RSA, Network: home},
-		{MSISDN: "+41791000006", Methods: sim, KeyType: signum.EC, Network: home, State: signum.DeviceRegistered},
+		{MSISDN: "+41791000006", Methods: sim, KeyType: signum.EC, Network: home, State: string(signum.DeviceRegistered)},
 		{MSISDN: "+41791000007", Methods: both, KeyType: signum.EC, Network: other},
 		{MSISDN: "+41700092501", Methods: sim, KeyType: signum.EC, Network: home},
 		{MSISDN: "+41700092502", Methods: sim, KeyType: signum.RSA, Network: home},

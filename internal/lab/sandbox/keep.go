@@ -51,9 +51,7 @@ func adopt(dir string, log *slog.Logger) *scenario.Scenario {
 	if err != nil {
 		return s
 	}
-	for _, msisdn := range formerUsers(info) {
-		s.Users = append(s.Users, scenario.User{MSISDN: msisdn})
-	}
+	s.Users = formerUsers(info)
 	for _, old := range info.Parties {
 		p := scenario.Party{
 			APID: old.APID, Name: old.Name, Prefix: old.DTBDPrefix, DefaultLang: old.DefaultLang,
@@ -90,6 +88,7 @@ func (b *Sandbox) publish() error {
 		return err
 	}
 	info := b.Info // which says what was true at the start
+	info.Users, info.Patterns = b.describeUsers()
 	info.Parties = nil
 	for _, p := range b.parties.all() {
 		info.Parties = append(info.Parties, describe(&p))
@@ -102,10 +101,7 @@ func (b *Sandbox) publish() error {
 
 // kept returns what differs from a new sandbox.
 func (b *Sandbox) kept() *scenario.Scenario {
-	s := new(scenario.Scenario)
-	for _, u := range b.OwnUsers() {
-		s.Users = append(s.Users, scenario.User{MSISDN: u.MSISDN})
-	}
+	s := &scenario.Scenario{Users: b.keptUsers()}
 	builtin := builtinParties()
 	for _, p := range b.parties.all() {
 		if i := partyIndex(builtin, p.APID); i < 0 || !reflect.DeepEqual(p, builtin[i]) {

@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 
 	"github.com/signum-mssp/signum/internal/config"
@@ -29,16 +28,16 @@ func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := ownUsers(kept.Users, cfg.Users)
+	users, err := firstUsers(kept.Users, cfg.Users)
 	if err != nil {
 		return nil, err
 	}
 	if id := twice(cfg.Parties); id != "" {
 		return nil, &OptionError{"Parties", fmt.Errorf("%s: given twice", id)}
 	}
-	b := &Sandbox{cfg: cfg, ready: make(chan struct{})}
+	b := &Sandbox{cfg: cfg, ready: make(chan struct{}), roster: newRoster(users)}
 	b.parties.openAs(overlay(overlay(builtinParties(), kept.Parties...), cfg.Parties...))
-	b.Info.Users = slices.Concat(Users(), own)
+	b.Info.Users, b.Info.Patterns = b.describeUsers()
 	for _, step := range []func(context.Context) error{
 		b.judge, b.openDir, b.openToken, b.openRadio, b.openScript, b.openNode, b.openApps, b.openParties, b.openControl, b.openPages, b.populate,
 	} {
@@ -147,7 +146,7 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 	}
 	b.Node, err = node.New(ctx, c, node.Deps{
 		Clock: b.cfg.Clock, Logger: b.cfg.Logger, Version: b.cfg.Version, Locator: b.radio.handsets.Locate,
-		WrapMSS: b.cfg.Wrap, WrapSIMs: b.cfg.WrapSIMs, WrapApps: b.script.wrap, CardAssigned: b.radio.assigned,
+		WrapMSS: b.cfg.Wrap, WrapSIMs: b.cfg.WrapSIMs, WrapApps: b.script.wrap, WrapStore: b.onDemand, CardAssigned: b.radio.assigned,
 		Silent: func(c mssp.Change) bool { _, ok := b.settingUp.Load(c.MSISDN); return ok },
 	})
 	if err != nil {
@@ -160,7 +159,7 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 	}
 	b.Info = Info{
 		BaseURL: b.MSSURL(), PKIURL: b.PKIURL(), WebURL: b.WebURL(), OpsURL: b.OpsURL(),
-		APID: APID, BasicAPID: BasicAPID, DTBDPrefix: first.Prefix, Token: b.token, Users: b.Info.Users,
+		APID: APID, BasicAPID: BasicAPID, DTBDPrefix: first.Prefix, Token: b.token, Users: b.Info.Users, Patterns: b.Info.Patterns,
 	}
 	return nil
 }

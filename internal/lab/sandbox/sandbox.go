@@ -104,6 +104,9 @@ type Sandbox struct {
 	pairs   func() ([]pair, error) // of the parties; waits until they are made
 	token   string                 // of the control addresses
 	ready   chan struct{}
+	roster  *roster
+	initial []scenario.User // in the state of the start
+	fresh   sync.Map        // numbers whose account was made at this start
 	wishes  []wish
 	damaged []error // cards that are in no handset
 
@@ -141,6 +144,7 @@ func (b *Sandbox) Run(ctx context.Context) error {
 			}
 			return err
 		}
+		b.initial = b.roster.all()
 		if err := b.writeFiles(); err != nil {
 			return err
 		}

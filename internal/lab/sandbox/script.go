@@ -39,6 +39,12 @@ func newScript(delay time.Duration, log *slog.Logger) *script {
 	return s
 }
 
+func (s *script) forget(msisdn string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.plays, msisdn)
+}
+
 // wrap is a node.ChannelWrapper.
 func (s *script) wrap(apps mssp.Channel, answers mssp.AnswerHandler) mssp.Channel {
 	return &scripted{s, apps, answers}

@@ -184,7 +184,7 @@ func TestServices(t *testing.T) {
 		}
 
 		// A SIM that was never activated; each wire has its own.
-		u := User{MSISDN: fmt.Sprintf("+4179600000%d", i), Methods: []signum.Method{signum.SIM}, State: signum.DeviceRegistered, Network: "22801"}
+		u := User{MSISDN: fmt.Sprintf("+4179600000%d", i), Methods: []signum.Method{signum.SIM}, State: string(signum.DeviceRegistered), Network: "22801"}
 		if err := f.AddUser(t.Context(), u); err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/lab/scenario"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -28,8 +29,8 @@ func (b *Sandbox) populate(ctx context.Context) error {
 	if err := b.addParties(ctx); err != nil {
 		return err
 	}
-	for i, err := range b.eachUser(func(u User) error { return b.addAccount(ctx, u) }) {
-		u := b.Info.Users[i]
+	for i, err := range b.eachUser(func(u scenario.User) error { return b.prepareUser(ctx, u) }) {
+		u := b.roster.all()[i]
 		if err != nil {
 			err = b.withoutCard(u.MSISDN, err)
 		}
@@ -56,11 +57,12 @@ func (b *Sandbox) populate(ctx context.Context) error {
 
 // eachUser does something for several users at a time, because keys take time and the
 // store writes together what comes together. The errors are in the order of the users.
-func (b *Sandbox) eachUser(do func(User) error) []error {
-	errs := make([]error, len(b.Info.Users))
+func (b *Sandbox) eachUser(do func(scenario.User) error) []error {
+	users := b.roster.all()
+	errs := make([]error, len(users))
 	var g errgroup.Group
 	g.SetLimit(usersAtOnce)
-	for i, u := range b.Info.Users {
+	for i, u := range users {
 		g.Go(func() error {
 			defer event.RescueTo(&errs[i], b.cfg.Logger, "user of the sandbox")
 			errs[i] = do(u)
@@ -72,6 +74,46 @@ func (b *Sandbox) eachUser(do func(User) error) []error {
 }
 
 const usersAtOnce = 8
+
+// prepareUser makes account and SIM of a user, or puts the SIM of an earlier run into its
+// handset. What needs the node is left to completeUser.
+func (b *Sandbox) prepareUser(ctx context.Context, u scenario.User) error {
+	if u.IsPattern() || u.State == scenario.NoAccount {
+		return nil
+	}
+	s, err := b.account(ctx, u.MSISDN)
+	if err != nil {
+		return err
+	}
+	if s == nil {
+		b.fresh.Store(u.MSISDN, true)
+	}
+	return b.addAccount(ctx, described(u))
+}
+
+// completeUser gives a user the App, and a new one the state, the place and the behaviour.
+// An account of an earlier run stays in the state in which it is.
+func (b *Sandbox) completeUser(ctx context.Context, u scenario.User) error {
+	if u.IsPattern() {
+		return nil
+	}
+	ctx, done, err := b.roster.take(ctx, u.MSISDN)
+	if err != nil {
+		return err
+	}
+	defer done()
+	state := withDefaults(u).State
+	_, fresh := b.fresh.Load(u.MSISDN)
+	switch {
+	case state == scenario.NoAccount, fresh && state != scenario.Active && state != scenario.Registered:
+		return b.realise(ctx, u, everything)
+	case state == scenario.Active:
+		if err := b.addAppOf(ctx, described(u)); err != nil {
+			return err
+		}
+	}
+	return b.settle(u, change{place: u.Location != "", behaviour: u.Behaviour != ""}, false)
+}
 
 // wish is a setting of a phone that the developer asked for.
 type wish struct {
@@ -103,9 +145,9 @@ func (b *Sandbox) enrolApps(ctx context.Context) error {
 			return err
 		}
 	}
-	for i, err := range b.eachUser(func(u User) error { return b.addAppOf(ctx, u) }) {
+	for i, err := range b.eachUser(func(u scenario.User) error { return b.completeUser(ctx, u) }) {
 		if err != nil {
-			return fmt.Errorf("user %s: %w", b.Info.Users[i].MSISDN, err)
+			return fmt.Errorf("user %s: %w", b.roster.all()[i].MSISDN, err)
 		}
 	}
 	return b.fulfil(func(w wish) error {
@@ -144,6 +186,9 @@ func (b *Sandbox) addAccount(ctx context.Context, u User) error {
 	if err := b.addMissingSIM(ctx, s, u); err != nil {
 		return err
 	}
+	if u.State != "" && u.State != string(scenario.Registered) {
+		return b.insertCards(ctx, s) // which must not repair the state
+	}
 	old, err := b.oldApps(ctx, s)
 	if err != nil {
 		return err
@@ -175,6 +220,18 @@ func (b *Sandbox) addAccount(ctx context.Context, u User) error {
 		})
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// insertCards puts the SIM of an account into its handset as it is.
+func (b *Sandbox) insertCards(ctx context.Context, s *mssp.Subscriber) error {
+	for i := range s.Devices {
+		if d := &s.Devices[i]; d.Method == signum.SIM {
+			if _, err := b.insertSIM(ctx, s, d); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -221,8 +278,8 @@ func newAccount(u User) *mssp.Subscriber {
 		d := mssp.Device{ID: newDeviceID(), Method: m, State: signum.DeviceActive, KeyType: u.KeyType}
 		if m == signum.SIM {
 			d.Network = network(u.Network)
-			if u.State != "" {
-				d.State = u.State
+			if u.State == string(scenario.Registered) {
+				d.State = signum.DeviceRegistered
 			}
 		}
 		s.Devices = append(s.Devices, d)
@@ -236,7 +293,10 @@ func network(mccmnc string) signum.Network {
 			return n
 		}
 	}
-	return signum.Network{}
+	if len(mccmnc) < 5 {
+		return signum.Network{}
+	}
+	return signum.Network{MCC: mccmnc[:3], MNC: mccmnc[3:], Name: "Network " + mccmnc}
 }
 
 // addSIM puts the card of a device into its user's handset, and completes the
@@ -271,7 +331,8 @@ func (b *Sandbox) addSIM(ctx context.Context, s *mssp.Subscriber, d *mssp.Device
 
 // known reports whether the number belongs to one of the sandbox's own users.
 func (b *Sandbox) known(msisdn string) bool {
-	return slices.ContainsFunc(b.Info.Users, func(u User) bool { return u.MSISDN == msisdn })
+	_, ok := b.roster.find(msisdn)
+	return ok
 }
 
 // usable reports whether a certificate belongs to the key and is valid for a while.

@@ -88,7 +88,10 @@ func (u *User) Check() (err error) {
 	if u.MSISDN, err = parseNumber(u.MSISDN); err != nil {
 		return err
 	}
-	for _, m := range u.Methods {
+	for i, m := range u.Methods {
+		if slices.Contains(u.Methods[:i], m) {
+			return fmt.Errorf("%s: method %s appears twice", u.MSISDN, m)
+		}
 		if m != signum.SIM && m != signum.App {
 			return fmt.Errorf("%s: method %q: not one of %s, %s", u.MSISDN, m, signum.SIM, signum.App)
 		}

@@ -99,8 +99,8 @@ func (d *Device) Unblock() {
 	d.tries = MaxTries
 }
 
-// block sets that the service has blocked the App.
-func (d *Device) block() {
+// Block sets that the service has blocked the App.
+func (d *Device) Block() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.tries = 0

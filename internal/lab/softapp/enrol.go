@@ -204,11 +204,33 @@ func (s *Apps) Unenrol(ctx context.Context, deviceID string) error {
 	if err != nil && !refused(err, "unauthorised") {
 		return fmt.Errorf("removing App %q: %w", deviceID, err)
 	}
+	return s.drop(p)
+}
+
+// Forget removes an App here, like a phone that is lost: the service is not told.
+// person.ErrUnknown if there is no such App.
+func (s *Apps) Forget(deviceID string) error {
+	p, err := s.find(deviceID)
+	if err != nil {
+		return err
+	}
+	return s.drop(p)
+}
+
+// drop removes an App, and its person with the last one.
+func (s *Apps) drop(p *app) error {
 	s.mu.Lock()
-	delete(s.apps, deviceID)
+	delete(s.apps, p.record.DeviceID)
+	others := false
+	for _, o := range s.apps {
+		others = others || o.person == p.person
+	}
+	if !others {
+		delete(s.persons, p.record.MSISDN)
+	}
 	s.mu.Unlock()
 	p.halt()
-	return s.c.Store.RemoveApp(deviceID)
+	return s.c.Store.RemoveApp(p.record.DeviceID)
 }
 
 // passcode caches P of the passcode that was entered last. A real App wipes it after
@@ -306,7 +328,7 @@ func (p *app) sendHeartbeat(ctx context.Context) error {
 		p.adjustClock(time.UnixMilli(got.Now))
 	}
 	if got.Blocked {
-		p.device.block()
+		p.device.Block()
 	}
 	return nil
 }

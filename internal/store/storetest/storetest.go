@@ -58,6 +58,7 @@ var tests = []struct {
 	{"Certificate", testCertificate},
 	{"RevokedCertificates", testRevokedCertificates},
 	{"Subscriber", testSubscriber},
+	{"SubscriberRemoved", testSubscriberRemoved},
 	{"SubscriberReplaced", testSubscriberReplaced},
 	{"SubscriberRefused", testSubscriberRefused},
 	{"ActivateDevice", testActivateDevice},

@@ -204,3 +204,44 @@ func testParty(t *testing.T, d *database) {
 		t.Errorf("pins of all parties: %v, want %v", pins, want)
 	}
 }
+
+func testSubscriberRemoved(t *testing.T, d *database) {
+	s, ctx := d.Store(), t.Context()
+	sub, app := enrol(t, s, 1)
+	msisdn := sub.MSISDN
+	card := newCard(1)
+	must(t, s.PutCard(ctx, card))
+	must(t, s.SwapCard(ctx, msisdn, card.ICCID, sim(1), after(1)))
+	must(t, s.SetRecoveryHash(ctx, msisdn, hash(8)))
+	must(t, s.PutInvite(ctx, invite(1)))
+	other := subscriber(3)
+	must(t, s.PutSubscriber(ctx, other))
+	asked := NewTransaction(1)
+	insert(t, s, asked)
+
+	wantNotFound(t, "no account", s.RemoveSubscriber(ctx, "+41", after(2)))
+	wantNotFound(t, "no number", s.RemoveSubscriber(ctx, "\x00", after(2)))
+	must(t, s.RemoveSubscriber(ctx, msisdn, after(2)))
+	s = d.Reopen()
+	_, err := s.Subscriber(ctx, msisdn)
+	wantNotFound(t, "account", err)
+	_, err = s.App(ctx, app.DeviceID)
+	wantNotFound(t, "App", err)
+	_, err = s.CardOf(ctx, msisdn)
+	wantNotFound(t, "card in use", err)
+	noInvite(t, s, 1, start)
+	c, err := s.Card(ctx, card.ICCID)
+	must(t, err)
+	if c.State != mssp.CardRetired || c.DeviceID != "" || !c.Changed.Equal(after(2)) {
+		t.Errorf("the card: %+v", c)
+	}
+	same(t, asked, read(t, s, asked.ID)) // a record of the past
+	checkSubscriber(t, s, other)
+	wantNotFound(t, "again", s.RemoveSubscriber(ctx, msisdn, after(3)))
+
+	next := subscriber(1)
+	next.Devices = nil
+	must(t, s.PutSubscriber(ctx, next)) // somebody else gets the number
+	checkSubscriber(t, s, next)
+	checkRecovery(t, s, msisdn, nil)
+}
