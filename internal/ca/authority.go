@@ -73,8 +73,7 @@ func Create(c Config, now time.Time) (*Authority, error) {
 	// (RFC 5280, clause 4.2.1.3).
 	t.KeyUsage |= x509.KeyUsageDigitalSignature
 	t.Policies = []x509.OID{anyPolicy}
-	t.IssuingCertificateURL = []string{base + certificatePath(root)}
-	t.CRLDistributionPoints = []string{base + crlPath(root)}
+	t.IssuingCertificateURL, t.CRLDistributionPoints = addresses(base, root)
 	issuing, err := createCA(t, root, issuingKey, rootKey)
 	if err != nil {
 		return nil, fmt.Errorf("ca: issuing CA: %w", err)
@@ -119,6 +118,12 @@ func (a *Authority) Root() *x509.Certificate { return a.root }
 
 // Issuing is the certificate of the CA that issues the subscribers' certificates.
 func (a *Authority) Issuing() *x509.Certificate { return a.issuing }
+
+// addresses are where the certificate and the CRL of a CA are, as the certificates that it
+// issues state.
+func addresses(base string, ca *x509.Certificate) (certificate, crl []string) {
+	return []string{base + certificatePath(ca)}, []string{base + crlPath(ca)}
+}
 
 func (c Config) name(given, fallback string) pkix.Name {
 	cn := cmp.Or(given, fallback)

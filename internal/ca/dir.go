@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -50,8 +51,15 @@ var (
 // LoadOrCreate loads the authority in the directory. If the directory contains no
 // file of an authority, it creates and saves one. To rotate the issuing CA, move the
 // files of the authority into the directory former, see dirFormer, and load again.
+//
+// The issuing CA of a test authority gets another certificate for the same key if its URL
+// has changed, because a client that checks it would look for the CRL of the root at the
+// old one.
 func LoadOrCreate(dir string, c Config, now time.Time) (*Authority, error) {
 	a, err := Load(dir)
+	if err == nil && c.Test && a.rootKey != nil {
+		return a, a.readdress(dir, c.URL)
+	}
 	if !errors.Is(err, ErrNoAuthority) {
 		return a, err
 	}
@@ -62,6 +70,29 @@ func LoadOrCreate(dir string, c Config, now time.Time) (*Authority, error) {
 		return nil, err
 	}
 	return Load(dir) // with the former CAs that the directory may contain
+}
+
+// readdress lets the issuing CA's certificate name another base URL, and writes it.
+func (a *Authority) readdress(dir, url string) error {
+	base, err := baseURL(url)
+	if err != nil {
+		return err
+	}
+	t := *a.issuing
+	t.IssuingCertificateURL, t.CRLDistributionPoints = addresses(base, a.root)
+	if slices.Equal(t.IssuingCertificateURL, a.issuing.IssuingCertificateURL) && slices.Equal(t.CRLDistributionPoints, a.issuing.CRLDistributionPoints) {
+		return nil
+	}
+	t.SerialNumber = newSerialNumber()
+	issuing, err := createCA(&t, a.root, a.issuingKey, a.rootKey)
+	if err != nil {
+		return fmt.Errorf("ca: issuing CA: %w", err)
+	}
+	if err := writeFile(filepath.Join(dir, fileIssuing), encodeCertificate(issuing), forAll); err != nil {
+		return fmt.Errorf("ca: %w", err)
+	}
+	a.issuing = issuing
+	return syncDir(dir)
 }
 
 // Save writes a new authority to the directory as PEM, and creates the directory

@@ -217,3 +217,50 @@ func TestLoadOrCreateRace(t *testing.T) {
 		t.Errorf("loaded again: %v", err)
 	}
 }
+
+// TestReaddress: if the URL has changed, the issuing CA of a test authority gets another certificate for the
+// same key, behind which the certificates that it issued before still verify. An operator's CA does not,
+// and neither does one whose root is offline.
+func TestReaddress(t *testing.T) {
+	const moved = "http://moved.example/pki"
+	dir := saved(t)
+	i, _, _ := newIssuer(t, authority(t, ECDSA))
+	leaf := parse(t, issue(t, i).DER)
+	old := i.Issuing()
+	for _, tt := range []struct {
+		c    Config
+		want string
+		new  bool
+	}{{Config{URL: moved}, testURL, false}, {Config{URL: moved, Test: true}, moved, true}, {Config{URL: moved + "/", Test: true}, moved, false}} {
+		a, err := LoadOrCreate(dir, tt.c, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := Load(dir); err != nil || !again.issuing.Equal(a.issuing) {
+			t.Errorf("another certificate is in the directory, %v", err)
+		}
+		c := a.Issuing()
+		if !strings.HasPrefix(c.IssuingCertificateURL[0], tt.want+"/") || !strings.HasPrefix(c.CRLDistributionPoints[0], tt.want+"/") {
+			t.Errorf("%+v: the issuing CA names %v and %v", tt.c, c.IssuingCertificateURL, c.CRLDistributionPoints)
+		}
+		if same := c.SerialNumber.Cmp(old.SerialNumber) == 0; same == tt.new || string(c.RawSubject) != string(old.RawSubject) || !c.NotAfter.Equal(old.NotAfter) || string(c.SubjectKeyId) != string(old.SubjectKeyId) {
+			t.Errorf("%+v: another certificate %v, of %s", tt.c, !same, c.Subject)
+		}
+		if err := leaf.CheckSignatureFrom(c); err != nil {
+			t.Error(err)
+		}
+		if chain, err := a.Chain(leaf.Raw); err != nil || string(chain[0]) != string(c.Raw) {
+			t.Errorf("the chain is another one, %v", err)
+		}
+		old = c
+	}
+	if _, err := LoadOrCreate(dir, Config{URL: "https://x", Test: true}, time.Now()); err == nil {
+		t.Error("an https URL was taken")
+	}
+	if err := os.Remove(filepath.Join(dir, fileRootKey)); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := LoadOrCreate(dir, Config{URL: testURL, Test: true}, time.Now()); err != nil || !a.Issuing().Equal(old) {
+		t.Errorf("without the root's key: %v", err)
+	}
+}

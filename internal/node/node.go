@@ -196,6 +196,9 @@ func (n *Node) PKIURL() string {
 	return cmp.Or(string(n.cfg.Listen.PKI.URL), "http://"+n.public(n.listeners.pki.Addr()))
 }
 
+// PKIListenerURL is the same by the address of the listener, as reachable from this machine.
+func (n *Node) PKIListenerURL() string { return "http://" + reachable(n.listeners.pki.Addr()) }
+
 // OpsURL is the base URL of metrics and health; empty if they are not served. A listener
 // on loopback is for this machine, whatever name the node has.
 func (n *Node) OpsURL() string {

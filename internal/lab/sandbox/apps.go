@@ -115,12 +115,14 @@ func (b *Sandbox) addApp(ctx context.Context, msisdn string) error {
 		return nil // a later run enrols one
 	}
 	for _, i := range b.SoftApps.List() {
-		active := func(d mssp.Device) bool { return d.ID == i.DeviceID && d.State == signum.DeviceActive }
+		active := func(d mssp.Device) bool {
+			return d.ID == i.DeviceID && d.State == signum.DeviceActive && !b.misaddressed(&d)
+		}
 		switch {
 		case i.MSISDN != msisdn:
 		case slices.ContainsFunc(s.Devices, active):
 			return nil
-		default: // it was ended, for example when another SIM was activated
+		default: // it was ended, for example when another SIM was activated, or gets another certificate
 			if err := b.retireApp(ctx, i); err != nil {
 				return err
 			}

@@ -160,6 +160,35 @@ func TestPublicURL(t *testing.T) {
 	f.certified(f.addUser(person.Approve, signum.SIM, signum.App), f.Info.PKIURL)
 }
 
+// TestMoved: a directory that is used again with another address of OCSP and CRL gives its users and the
+// issuing CA certificates that name it. What a client trusts stays.
+func TestMoved(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, stop := runUntil(t, Config{Dir: dir})
+	stop()
+	before := readFiles(t, dir, UserCAFile, ServerCAFile, APCertFile)
+	f := newFixtureWith(t, Config{Dir: dir, PublicURL: "http://pki.invalid"})
+	for _, msisdn := range []string{"+41791000003", f.addUser(person.Approve, signum.SIM, signum.App)} {
+		f.certified(msisdn, "http://pki.invalid")
+	}
+	if after := readFiles(t, dir, UserCAFile, ServerCAFile, APCertFile); after != before {
+		t.Error("the files that clients trust have changed")
+	}
+}
+
+func readFiles(t *testing.T, dir string, names ...string) (all string) {
+	t.Helper()
+	for _, name := range names {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all += string(data)
+	}
+	return all
+}
+
 // TestUnspecified: an address that stands for all of the machine is nobody's address. It is in no file and
 // no certificate; a directory that an older version wrote it to loses it.
 func TestUnspecified(t *testing.T) {

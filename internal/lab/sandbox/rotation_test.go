@@ -26,12 +26,14 @@ func TestRotatedCA(t *testing.T) {
 	t.Parallel()
 	const before, after = "+41791000002", "+41791230000" // one has an App, the other has no account
 	dir := t.TempDir()
-	box, stop := runUntil(t, Config{Dir: dir})
+	// The same address in both runs, or the App would get another certificate for that.
+	const public = "http://pki.invalid"
+	box, stop := runUntil(t, Config{Dir: dir, PublicURL: public})
 	first := signedBy(t, box, before, box.CA.Root())
 	stop()
 	root := retireCA(t, filepath.Join(dir, "private", "ca"))
 
-	box, _ = runUntil(t, Config{Dir: dir})
+	box, _ = runUntil(t, Config{Dir: dir, PublicURL: public})
 	second := signedBy(t, box, before, root)
 	if !second.Certificate.Equal(first.Certificate) || !second.Chain[1].Equal(first.Chain[1]) {
 		t.Errorf("chain %v, before %v", second.Chain, first.Chain)
@@ -146,9 +148,9 @@ func fetchPKI(t *testing.T, box *Sandbox, address string, post []byte) []byte {
 	}
 	var resp *http.Response
 	if post != nil {
-		resp, err = http.Post(box.PKIURL()+u.Path, "application/ocsp-request", bytes.NewReader(post))
+		resp, err = http.Post(box.PKIListenerURL()+u.Path, "application/ocsp-request", bytes.NewReader(post))
 	} else {
-		resp, err = http.Get(box.PKIURL() + u.Path)
+		resp, err = http.Get(box.PKIListenerURL() + u.Path)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -322,7 +322,7 @@ func (b *Sandbox) addSIM(ctx context.Context, s *mssp.Subscriber, d *mssp.Device
 	if err != nil {
 		return false, err
 	}
-	if usable(d.Certificate, key) {
+	if usable(d.Certificate, key) && !b.misaddressed(d) {
 		return fits, nil
 	}
 	d.Certificate, err = b.CA.Issue(ctx, s.Serial, d.ID, p.PublicKey())
