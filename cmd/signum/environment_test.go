@@ -124,3 +124,10 @@ func TestInTermsOf(t *testing.T) {
 		t.Error("an error out of nothing")
 	}
 }
+
+func TestWideWildcards(t *testing.T) {
+	hints := wideWildcards([]string{"*.test", "*.signum.test", "signum", "signum.test", "*."})
+	if len(hints) != 1 || !strings.HasPrefix(hints[0], "--host *.test: ") || !strings.Contains(hints[0], "*.signum.test works") {
+		t.Errorf("%q", hints)
+	}
+}

@@ -114,7 +114,7 @@ Exit codes:
   signum sandbox --once --addr 127.0.0.1:0      # in CI: exits 0 if it works`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, hint := range mistyped(cmd.Flags(), os.Environ()) {
+			for _, hint := range append(mistyped(cmd.Flags(), os.Environ()), wideWildcards(f.hosts)...) {
 				fmt.Fprintln(cmd.ErrOrStderr(), "signum:", hint)
 			}
 			return runSandbox(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -123,8 +123,8 @@ Exit codes:
 	fl := cmd.Flags()
 	fl.StringVar(&f.dir, "dir", "", "directory for keys, files and data; default a new temporary one")
 	fl.StringVar(&f.addr, "addr", "127.0.0.1:8443", "address of the service; port 0 picks a free one")
-	fl.StringSliceVar(&f.hosts, "host", nil, "name or IP address by which others reach the sandbox, in its certificate; the first is\nin all addresses that it prints; a wildcard, *.signum.test, is only in the certificate; repeatable")
-	fl.StringVar(&f.publicURL, "public-url", "", "base address of OCSP, CRL and CA certificates in the users' certificates, such as\nhttp://signum:8445; default that of their listener, with the first --host")
+	fl.StringSliceVar(&f.hosts, "host", nil, "name or IP address by which others reach the sandbox, in its\ncertificate; the first is in all addresses that it prints; a\nwildcard, *.signum.test, is only in the certificate; repeatable")
+	fl.StringVar(&f.publicURL, "public-url", "", "base address of OCSP and CRL in the users' certificates, such as\nhttp://signum:8445; default that of their listener, with the\nfirst --host")
 	fl.StringVar(&f.pkiAddr, "pki-addr", "", "address of OCSP and CRL (http); default a free port, which the directory keeps")
 	fl.StringVar(&f.webAddr, "web-addr", "", "address of the phone page and the self-care portal; default the port after\n--addr's or a free one, which the directory keeps")
 	fl.StringVar(&f.opsAddr, "ops-addr", "", "address of metrics and health (http, see docs/metrics.md); default a free port, ops_url\nin sandbox.json")
@@ -145,6 +145,17 @@ Exit codes:
 	fl.StringVar(&f.logLevel, "log", "", "log level on standard error: debug, info (one line a request), warn, error;\ndefault warn until the sandbox is ready, then info")
 	withEnvironment(cmd)
 	return cmd
+}
+
+// wideWildcards says which wildcards few clients take. Java and Go do; curl, OpenSSL, Python
+// and Node.js want two labels behind the asterisk.
+func wideWildcards(hosts []string) (hints []string) {
+	for _, h := range hosts {
+		if rest, ok := strings.CutPrefix(h, "*."); ok && rest != "" && !strings.Contains(rest, ".") {
+			hints = append(hints, fmt.Sprintf("--host %s: curl, OpenSSL, Python and Node.js refuse this wildcard; *.signum.%s works, or each name by its own --host", h, rest))
+		}
+	}
+	return hints
 }
 
 // Who answers on Apps, for --phones.

@@ -23,7 +23,8 @@ const title = "Signum sandbox: a Mobile Signature Service for development\n"
 // welcome says where everything is. It fits on one screen together with the example;
 // the rest is in the directory's README.txt.
 var welcome = template.Must(template.New("").Funcs(template.FuncMap{"quote": quote, "add": func(a, b int) int { return a + b }}).Parse(`
-Service   {{.Info.BaseURL}}
+Service   {{.Info.BaseURL}}{{if .Unnamed}}
+          (on all addresses; --host NAME is how other machines call it){{end}}
 Pages     {{.Info.WebURL}}/phone/sim  a phone with a SIM (/phone: an App)
 {{if .OpsAddr}}Metrics   {{.Info.OpsURL}}/metrics
 {{end}}Party     {{.Info.APID}}, whose texts start with "{{.Info.DTBDPrefix}}"

@@ -139,6 +139,13 @@ func ownNames() (names []string) {
 	return names
 }
 
+// Unnamed reports whether others can connect to the sandbox but have no name for it: what it
+// publishes are addresses of this machine.
+func (b *Sandbox) Unnamed() bool {
+	ip, err := netip.ParseAddr(b.reach.listen)
+	return b.reach.public == "" && (err != nil || ip.IsUnspecified())
+}
+
 // local reports whether the sandbox is only for this machine, under the names that every
 // machine has. The pages can do without TLS then: on loopback, browsers treat plain http as
 // secure, while they reject our certificates.

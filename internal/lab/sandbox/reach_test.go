@@ -206,6 +206,9 @@ func TestUnspecified(t *testing.T) {
 		if cert := box.serverCert(); slices.ContainsFunc(cert.IPAddresses, net.IP.IsUnspecified) || cert.VerifyHostname("127.0.0.1") != nil {
 			t.Errorf("%s: the certificate is for %v", addr, cert.IPAddresses)
 		}
+		if !box.Unnamed() {
+			t.Errorf("%s: the sandbox has a name", addr)
+		}
 		stop()
 		err = filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
 			if err != nil || e.IsDir() || strings.Contains(name, "signum.db") {
@@ -246,6 +249,9 @@ func TestAddresses(t *testing.T) {
 				return
 			}
 			box := run(t, Config{Addr: addr})
+			if box.Unnamed() {
+				t.Error("the address of the listener is no name")
+			}
 			if !strings.HasPrefix(box.Info.BaseURL, base) {
 				t.Errorf("base URL %s, want %s…", box.Info.BaseURL, base)
 			}
