@@ -51,15 +51,8 @@ var (
 // LoadOrCreate loads the authority in the directory. If the directory contains no
 // file of an authority, it creates and saves one. To rotate the issuing CA, move the
 // files of the authority into the directory former, see dirFormer, and load again.
-//
-// The issuing CA of a test authority gets another certificate for the same key if its URL
-// has changed, because a client that checks it would look for the CRL of the root at the
-// old one.
 func LoadOrCreate(dir string, c Config, now time.Time) (*Authority, error) {
 	a, err := Load(dir)
-	if err == nil && c.Test && a.rootKey != nil {
-		return a, a.readdress(dir, c.URL)
-	}
 	if !errors.Is(err, ErrNoAuthority) {
 		return a, err
 	}
@@ -72,10 +65,14 @@ func LoadOrCreate(dir string, c Config, now time.Time) (*Authority, error) {
 	return Load(dir) // with the former CAs that the directory may contain
 }
 
-// readdress lets the issuing CA's certificate name another base URL, and writes it.
-func (a *Authority) readdress(dir, url string) error {
+// Readdress gives the issuing CA another certificate for the same key, and writes it to the
+// directory, unless its certificate names this base URL already. A client that checks it
+// would look for the CRL of the root at the old one. It is for authorities on which nobody
+// relies: others may have recorded the certificate. It does nothing while the root is
+// offline, and must not be called once the authority is in use.
+func (a *Authority) Readdress(dir, url string) error {
 	base, err := baseURL(url)
-	if err != nil {
+	if err != nil || a.rootKey == nil {
 		return err
 	}
 	t := *a.issuing

@@ -218,9 +218,8 @@ func TestLoadOrCreateRace(t *testing.T) {
 	}
 }
 
-// TestReaddress: if the URL has changed, the issuing CA of a test authority gets another certificate for the
-// same key, behind which the certificates that it issued before still verify. An operator's CA does not,
-// and neither does one whose root is offline.
+// TestReaddress: if the URL has changed, the issuing CA gets another certificate for the same key, behind which
+// the certificates that it issued before still verify. It does not while the root is offline.
 func TestReaddress(t *testing.T) {
 	const moved = "http://moved.example/pki"
 	dir := saved(t)
@@ -228,11 +227,13 @@ func TestReaddress(t *testing.T) {
 	leaf := parse(t, issue(t, i).DER)
 	old := i.Issuing()
 	for _, tt := range []struct {
-		c    Config
-		want string
-		new  bool
-	}{{Config{URL: moved}, testURL, false}, {Config{URL: moved, Test: true}, moved, true}, {Config{URL: moved + "/", Test: true}, moved, false}} {
-		a, err := LoadOrCreate(dir, tt.c, time.Now())
+		url, want string
+		new       bool
+	}{{testURL, testURL, false}, {moved, moved, true}, {moved + "/", moved, false}} {
+		a, err := Load(dir)
+		if err == nil {
+			err = a.Readdress(dir, tt.url)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,10 +242,10 @@ func TestReaddress(t *testing.T) {
 		}
 		c := a.Issuing()
 		if !strings.HasPrefix(c.IssuingCertificateURL[0], tt.want+"/") || !strings.HasPrefix(c.CRLDistributionPoints[0], tt.want+"/") {
-			t.Errorf("%+v: the issuing CA names %v and %v", tt.c, c.IssuingCertificateURL, c.CRLDistributionPoints)
+			t.Errorf("%s: the issuing CA names %v and %v", tt.url, c.IssuingCertificateURL, c.CRLDistributionPoints)
 		}
 		if same := c.SerialNumber.Cmp(old.SerialNumber) == 0; same == tt.new || string(c.RawSubject) != string(old.RawSubject) || !c.NotAfter.Equal(old.NotAfter) || string(c.SubjectKeyId) != string(old.SubjectKeyId) {
-			t.Errorf("%+v: another certificate %v, of %s", tt.c, !same, c.Subject)
+			t.Errorf("%s: another certificate %v, of %s", tt.url, !same, c.Subject)
 		}
 		if err := leaf.CheckSignatureFrom(c); err != nil {
 			t.Error(err)
@@ -254,13 +255,17 @@ func TestReaddress(t *testing.T) {
 		}
 		old = c
 	}
-	if _, err := LoadOrCreate(dir, Config{URL: "https://x", Test: true}, time.Now()); err == nil {
+	if err := authority(t, ECDSA).Readdress(dir, "https://x"); err == nil {
 		t.Error("an https URL was taken")
 	}
 	if err := os.Remove(filepath.Join(dir, fileRootKey)); err != nil {
 		t.Fatal(err)
 	}
-	if a, err := LoadOrCreate(dir, Config{URL: testURL, Test: true}, time.Now()); err != nil || !a.Issuing().Equal(old) {
+	a, err := Load(dir)
+	if err == nil {
+		err = a.Readdress(dir, testURL)
+	}
+	if err != nil || !a.Issuing().Equal(old) {
 		t.Errorf("without the root's key: %v", err)
 	}
 }

@@ -129,6 +129,11 @@ func (n *Node) openStore(ctx context.Context) error {
 }
 
 func (n *Node) openCA(context.Context) (err error) {
+	if c := n.cfg.CA; c.Create && c.Test {
+		if err := n.authority.Readdress(c.Directory, n.PKIURL()); err != nil {
+			return err
+		}
+	}
 	n.CA, err = ca.New(n.authority, n.Store, ca.Options{URL: n.PKIURL(), Clock: n.deps.Clock, Log: n.deps.Logger, Events: n.events})
 	return err
 }
