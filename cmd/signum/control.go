@@ -67,7 +67,8 @@ func (f *controlFlags) call(ctx context.Context, method, path string, body, answ
 	}, answer)
 }
 
-// send calls the sandbox as its party; answer may be nil.
+// send calls the sandbox as its party; answer may be nil, or a *[]byte for
+// what is not JSON.
 func (f *controlFlags) send(ctx context.Context, c controlCall, answer any) error {
 	dir := cmp.Or(f.sandbox, os.Getenv(envSandbox))
 	if dir == "" {
@@ -105,6 +106,10 @@ func (f *controlFlags) send(ctx context.Context, c controlCall, answer any) erro
 // come from a sandbox.
 func readControlAnswer(target string, resp *http.Response, data []byte, answer any) error {
 	if resp.StatusCode/100 == 2 {
+		if raw, ok := answer.(*[]byte); ok {
+			*raw = data
+			return nil
+		}
 		if answer == nil || json.Unmarshal(data, answer) == nil {
 			return nil
 		}

@@ -36,7 +36,7 @@ type sandboxFlags struct {
 	who                                                                      string
 	phones                                                                   map[string]string
 	parties, users, locations                                                []string
-	authURI, smsc, token                                                     string
+	authURI, smsc, token, scenario                                           string
 	minTimeout                                                               time.Duration
 	hosts                                                                    []string
 	publicURL                                                                string
@@ -139,11 +139,13 @@ Exit codes:
 	fl.StringArrayVar(&f.locations, "location", nil, "where the user of a number is, NUMBER=PLACE; repeatable; default CH")
 	fl.StringVar(&f.authURI, "auth-uri", "", "address that opens the signing app, in answers to App2App requests; default\n"+signum.DefaultAuthURI+", with --phones web the phone page")
 	fl.StringVar(&f.smsc, "smsc", "", "SMSC to bind to, smpp://USER:PASSWORD@HOST:PORT or smpps: with TLS, and\n?binds=N&window=N&system_type=T; SIGNUM_SMSC keeps the password out of\nprocess lists; default the sandbox's own SMSC with phones")
+	fl.StringVar(&f.scenario, "scenario", "", "file of users and parties (YAML, docs/control.md) that the sandbox has when it is ready; the directory\nkeeps them")
 	fl.StringVar(&f.token, "token", "", "token for the control addresses (/sandbox/…), 16 characters at least; default a random one,\nwhich the directory keeps, in sandbox.json")
 	fl.StringVar(&f.store, "store", "", "database: sqlite:PATH or postgres://…; default SQLite in the directory")
 	fl.StringVar(&f.caProfile, "ca-profile", "ecdsa", "algorithms of the user CA of a new directory: ecdsa, or rsa-pss like the public service (slow to create)")
 	fl.StringVar(&f.logLevel, "log", "", "log level on standard error: debug, info (one line a request), warn, error;\ndefault warn until the sandbox is ready, then info")
 	withEnvironment(cmd)
+	cmd.AddCommand(newSandboxExportCmd(), newSandboxApplyCmd())
 	return cmd
 }
 
@@ -201,6 +203,12 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator) (sandbox.Config, error
 		}
 		cfg.Parties = append(cfg.Parties, p)
 	}
+	if f.scenario != "" {
+		var err error
+		if cfg.Scenario, err = readScenario(f.scenario); err != nil {
+			return cfg, fmt.Errorf("--scenario: %w", err)
+		}
+	}
 	for _, l := range f.locations {
 		msisdn, place, ok := strings.Cut(l, "=")
 		if !ok {
@@ -219,7 +227,7 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator) (sandbox.Config, error
 var flagOf = map[string]string{
 	"Addr": "--addr", "PKIAddr": "--pki-addr", "WebAddr": "--web-addr", "OpsAddr": "--ops-addr", "WebURL": "--web-url",
 	"Hosts": "--host", "PublicURL": "--public-url",
-	"PhoneDelay": "--phone-delay", "Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "MinTimeout": "--min-timeout", "SMSC": "--smsc", "Token": "--token",
+	"PhoneDelay": "--phone-delay", "Store": "--store", "CAProfile": "--ca-profile", "AuthURI": "--auth-uri", "MinTimeout": "--min-timeout", "SMSC": "--smsc", "Token": "--token", "Scenario": "--scenario",
 	"Users": "--user", "Parties": "--party", "Behaviours": "--phone", "Places": "--location",
 }
 

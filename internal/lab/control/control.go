@@ -17,15 +17,16 @@ const maxBody = 16 << 10
 
 // Config says who may call, and what the calls act on.
 type Config struct {
-	BaseURL string                                        // of the service, for the contract
-	Token   string                                        // Bearer token; empty: there is none
-	IsParty func(context.Context, mssp.Pin) (bool, error) // does a party have this certificate?
-	Phones  Phones
-	Cards   Cards
-	Traces  Traces
-	Files   Files
-	Health  HealthFunc
-	Parties Parties
+	BaseURL   string                                        // of the service, for the contract
+	Token     string                                        // Bearer token; empty: there is none
+	IsParty   func(context.Context, mssp.Pin) (bool, error) // does a party have this certificate?
+	Phones    Phones
+	Cards     Cards
+	Traces    Traces
+	Files     Files
+	Health    HealthFunc
+	Parties   Parties
+	Scenarios Scenarios
 	// Missing reports whether an error says that there is no such thing.
 	Missing func(error) bool
 	Users   Users
@@ -50,7 +51,7 @@ func New(c Config) *Control {
 func (c *Control) Handlers() map[string]http.Handler {
 	all := make(map[string]http.Handler)
 	for _, routes := range []func() map[string]http.Handler{
-		c.contractRoutes, c.healthRoutes, c.fileRoutes, c.phoneRoutes, c.cardRoutes, c.partyRoutes, c.userRoutes,
+		c.contractRoutes, c.healthRoutes, c.fileRoutes, c.phoneRoutes, c.cardRoutes, c.partyRoutes, c.scenarioRoutes, c.userRoutes,
 	} {
 		for pattern, h := range routes() {
 			all[pattern] = h

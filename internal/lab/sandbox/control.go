@@ -47,7 +47,7 @@ func (b *Sandbox) openToken(context.Context) error {
 func (b *Sandbox) openControl(context.Context) error {
 	c := control.New(control.Config{
 		BaseURL: b.Info.BaseURL, Token: b.token, IsParty: b.isParty, Phones: controlled{b}, Cards: b.Cards, Traces: controlled{b},
-		Files: controlled{b}, Health: b.health, Parties: b, Users: b, Missing: missing, Log: b.cfg.Logger,
+		Files: controlled{b}, Health: b.health, Parties: b, Scenarios: b, Users: b, Missing: missing, Log: b.cfg.Logger,
 	})
 	b.HandlePKI("/sandbox/files/", c.PublicFiles())
 	for pattern, h := range c.Handlers() {

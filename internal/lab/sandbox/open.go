@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/signum-mssp/signum/internal/config"
@@ -28,7 +29,11 @@ func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	users, err := firstUsers(kept.Users, cfg.Users)
+	asked, err := askedFor(cfg.Scenario)
+	if err != nil {
+		return nil, err
+	}
+	users, err := firstUsers(slices.Concat(kept.Users, asked.Users), cfg.Users)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +41,7 @@ func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 		return nil, &OptionError{"Parties", fmt.Errorf("%s: given twice", id)}
 	}
 	b := &Sandbox{cfg: cfg, ready: make(chan struct{}), roster: newRoster(users)}
-	b.parties.openAs(overlay(overlay(builtinParties(), kept.Parties...), cfg.Parties...))
+	b.parties.openAs(overlay(builtinParties(), slices.Concat(kept.Parties, asked.Parties, cfg.Parties)...))
 	b.Info.Users, b.Info.Patterns = b.describeUsers()
 	for _, step := range []func(context.Context) error{
 		b.judge, b.openDir, b.openToken, b.openRadio, b.openScript, b.openNode, b.openApps, b.openParties, b.openControl, b.openPages, b.populate,

@@ -35,8 +35,9 @@ func (b *Sandbox) control(t *testing.T, method, path, body string) (status int, 
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+sb.Token)
-	if strings.HasPrefix(body, "{") {
-		req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", "application/json")
+	if path == scenarioPath && !strings.HasPrefix(body, "{") {
+		req.Header.Set("Content-Type", "application/yaml")
 	}
 	resp, err := (&http.Client{Transport: tr}).Do(req)
 	if err != nil {

@@ -93,8 +93,8 @@ func (b *Sandbox) putParty(ctx context.Context, p scenario.Party) (created bool,
 	if err := completeParty(&p); err != nil {
 		return false, err
 	}
-	if old, err := b.Store.Party(ctx, p.APID); err == nil && old.Own {
-		return false, fmt.Errorf("%s: the service itself is this party; choose another AP_ID", p.APID)
+	if err := b.notOwn(ctx, p.APID); err != nil {
+		return false, err
 	}
 	_, err = b.parties.find(p.APID)
 	created = errors.Is(err, ErrNoParty)
@@ -105,12 +105,24 @@ func (b *Sandbox) putParty(ctx context.Context, p scenario.Party) (created bool,
 	return created, b.publish()
 }
 
+// notOwn refuses a party that the service itself is.
+func (b *Sandbox) notOwn(ctx context.Context, id string) error {
+	if old, err := b.Store.Party(ctx, id); err == nil && old.Own {
+		return fmt.Errorf("%s: the service itself is this party; choose another AP_ID", id)
+	}
+	return nil
+}
+
+func checkParty(p *scenario.Party) error {
+	if err := p.Check(); err != nil {
+		return err
+	}
+	return p.CheckCertificates(time.Now())
+}
+
 // completeParty checks a party and replaces its password by the hash.
 func completeParty(p *scenario.Party) error {
-	err := p.Check()
-	if err == nil {
-		err = p.CheckCertificates(time.Now())
-	}
+	err := checkParty(p)
 	if err == nil && p.Password != nil {
 		if *p.Password != "" {
 			p.PasswordHash = password.Hash(*p.Password)

@@ -49,6 +49,7 @@ type Config struct {
 	MinTimeout time.Duration               // the shortest TimeOut that a request may name; 0: 15 s, as the public service
 	Token      string                      // of the control addresses; empty: that of the last run, otherwise a random one
 	Parties    []scenario.Party            // besides those of every sandbox; see ParseParty
+	Scenario   *scenario.Scenario          // users and parties, which take precedence over those that the directory keeps; nil: none
 	Users      []string                    // MSISDNs of users with SIM and App, besides those of every sandbox
 	Behaviours map[string]person.Behaviour // by MSISDN
 	Places     map[string]person.Place     // where users are, by MSISDN

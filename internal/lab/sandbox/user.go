@@ -92,7 +92,7 @@ func (b *Sandbox) observed(s *mssp.Subscriber) scenario.User {
 // PutUser adds a user or a pattern, or replaces it. It reports whether it is new. The
 // sandbox must be ready.
 func (b *Sandbox) PutUser(ctx context.Context, u scenario.User) (created bool, err error) {
-	if err := b.checkUser(&u); err != nil {
+	if err := checkUser(&u); err != nil {
 		return false, err
 	}
 	if u.IsPattern() {
@@ -143,7 +143,7 @@ func (b *Sandbox) SetUser(ctx context.Context, msisdn string, edit func(*scenari
 	u = old
 	given, err := edit(&u)
 	if err == nil {
-		err = b.checkUser(&u)
+		err = checkUser(&u)
 	}
 	if err != nil {
 		return err
@@ -159,7 +159,7 @@ func (b *Sandbox) SetUser(ctx context.Context, msisdn string, edit func(*scenari
 }
 
 // checkUser refuses a user who cannot be.
-func (b *Sandbox) checkUser(u *scenario.User) error {
+func checkUser(u *scenario.User) error {
 	if err := u.Check(); err != nil {
 		return err
 	}
