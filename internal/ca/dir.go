@@ -46,6 +46,8 @@ var (
 	// was interrupted or is under way, or files were lost. That authority may have
 	// issued certificates, so it is not replaced by a new one.
 	ErrIncomplete = errors.New("ca: incomplete authority")
+	// ErrExposed means that others can read a key.
+	ErrExposed = errors.New("is open to every user of this machine")
 )
 
 // LoadOrCreate loads the authority in the directory. If the directory contains no
@@ -298,7 +300,7 @@ func notFor(path string, others fs.FileMode) error {
 		return fmt.Errorf("ca: %w", err)
 	}
 	if st.Mode().Perm()&others != 0 && runtime.GOOS != "windows" {
-		return fmt.Errorf("ca: %s is open to every user of this machine: run chmod o-rwx %s", path, path)
+		return fmt.Errorf("ca: %s %w: run chmod o-rwx %s", path, ErrExposed, path)
 	}
 	return nil
 }

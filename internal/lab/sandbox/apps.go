@@ -61,12 +61,17 @@ func appClient(srvCA *x509.Certificate) *http.Client {
 // vapid loads or makes the keys by which push services know this sandbox. They must
 // stay the same, because a browser's subscription is bound to them.
 func vapid(dir string) (c config.VAPID, err error) {
-	path := filepath.Join(dir, privateDir, "vapid.json")
-	data, err := os.ReadFile(path)
+	path := filepath.Join(dir, privateDir, vapidFile)
+	data, err := readSecret(path)
 	var v app.VAPID
 	switch {
 	case err == nil:
-		err = json.Unmarshal(data, &v)
+		if err = json.Unmarshal(data, &v); err == nil && (v.Public == "" || v.Private == "") {
+			err = errors.New("it has no keys")
+		}
+		if err != nil {
+			return c, damaged(path, err)
+		}
 	case errors.Is(err, os.ErrNotExist):
 		if v, err = app.NewVAPID(vapidContact); err != nil {
 			return c, err
@@ -74,10 +79,13 @@ func vapid(dir string) (c config.VAPID, err error) {
 		if data, err = json.Marshal(v); err != nil {
 			return c, err
 		}
-		err = os.WriteFile(path, data, 0o600)
+		err = writeFile(path, data, 0o600)
 	}
 	return config.VAPID{Contact: vapidContact, PublicKey: v.Public, PrivateKey: config.NewSecret(v.Private)}, err
 }
+
+// vapidFile is in the private directory.
+const vapidFile = "vapid.json"
 
 // vapidContact is where the operator of a push service can learn what a sandbox is. It
 // must be an address that can exist, because some push services refuse all others.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -31,13 +30,20 @@ func (b *Sandbox) openToken(context.Context) error {
 		b.token = b.cfg.Token
 		return writeFile(path, []byte(b.token+"\n"), 0o600)
 	}
-	old, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	old, err := readSecret(path)
+	b.token = string(bytes.TrimSpace(old))
+	switch {
+	case err == nil:
+		if err := control.CheckToken(b.token); err != nil {
+			return damaged(path, err)
+		}
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	b.token = string(bytes.TrimSpace(old))
-	if control.CheckToken(b.token) == nil {
-		return nil
+	if info, err := ReadInfo(b.Dir); err == nil && control.CheckToken(info.Token) == nil {
+		b.token = info.Token // programs have it
+		return writeFile(path, []byte(b.token+"\n"), 0o600)
 	}
 	b.token = control.NewToken()
 	return writeFile(path, []byte(b.token+"\n"), 0o600)

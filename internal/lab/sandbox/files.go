@@ -41,6 +41,8 @@ const Password = "secret"
 const (
 	privateDir   = "private"
 	databaseFile = "signum.db" // in privateDir
+	caDir        = "ca"        // in privateDir
+	cardsDir     = "cards"     // in privateDir
 )
 
 // Networks of the users' SIMs. The service can locate the SIMs of the first.

@@ -92,6 +92,9 @@ func (b *Sandbox) openDir(context.Context) (err error) {
 	}
 	b.onClose(lock.Close)
 	b.onClose(func() error { return b.unlessReady(func() error { return b.undo(before) }) }) // while it is locked
+	if err := b.checkLost(); err != nil {
+		return err
+	}
 	if b.files.serverCA, err = serverPair(b.Dir, b.reach.certified...); err != nil {
 		return err
 	}
@@ -155,7 +158,7 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 		Silent: func(c mssp.Change) bool { _, ok := b.settingUp.Load(c.MSISDN); return ok },
 	})
 	if err != nil {
-		return options(err)
+		return options(b.checkDatabase(err))
 	}
 	b.onClose(b.Node.Close)
 	first, err := b.parties.find(APID)
@@ -214,7 +217,7 @@ func (b *Sandbox) settings(pkiAddr, webAddr string) (c config.Config) {
 	c.Listen.Exempt = loopback // the phones and the developer's load tests are there
 	c.Store.URL = config.NewSecret(cmp.Or(b.cfg.Store, "sqlite:"+filepath.Join(private, databaseFile)))
 	c.CA = config.CA{
-		Directory: filepath.Join(private, "ca"), Create: true, Profile: cmp.Or(b.cfg.CAProfile, config.ProfileECDSA),
+		Directory: filepath.Join(private, caDir), Create: true, Profile: cmp.Or(b.cfg.CAProfile, config.ProfileECDSA),
 		RootName: "Signum sandbox root CA", IssuingName: "Signum sandbox issuing CA", Organization: "Signum sandbox", Test: true,
 	}
 	c.SIM.ServiceNumber = serviceCode

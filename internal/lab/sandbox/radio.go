@@ -9,6 +9,7 @@ import (
 	mrand "math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/signum-mssp/signum"
@@ -50,7 +51,7 @@ func newRadio(cfg Config, dir string) (*radio, error) {
 	r := &radio{password: rand.Text()[:8], store: cfg.Cards, clock: cfg.Clock, log: cfg.Logger, cards: make(map[string]*card.Card)}
 	var err error
 	if r.store == nil {
-		if r.cardsDir, err = card.OpenDir(filepath.Join(dir, privateDir, "cards")); err != nil {
+		if r.cardsDir, err = card.OpenDir(filepath.Join(dir, privateDir, cardsDir)); err != nil {
 			return nil, err
 		}
 		r.store = r.cardsDir
@@ -170,9 +171,9 @@ const masterFile = "sim-master.key"
 // masterKey loads or makes the key that wraps the keys of cards in the database.
 func masterKey(dir string) ([]byte, error) {
 	path := filepath.Join(dir, privateDir, masterFile)
-	key, err := os.ReadFile(path)
+	key, err := readSecret(path)
 	if err == nil && len(key) != simcards.MasterKeySize {
-		err = fmt.Errorf("master key of the cards: %s: %d octets, not %d", path, len(key), simcards.MasterKeySize)
+		err = damaged(path, fmt.Errorf("the master key of the cards has %d octets, not %d", len(key), simcards.MasterKeySize))
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return key, err
@@ -194,7 +195,7 @@ func (b *Sandbox) placeCards(ctx context.Context) error {
 		}
 		for _, c := range cards {
 			after = c.ICCID
-			if b.radio.card(c.MSISDN) != nil {
+			if b.radio.card(c.MSISDN) != nil || b.isDamaged(c.ICCID) {
 				continue
 			}
 			if _, err := b.insertCard(c, c.MSISDN, &mssp.Device{ID: c.DeviceID, State: signum.DeviceRegistered}); err != nil {
@@ -237,6 +238,10 @@ func (b *Sandbox) insertCard(c *mssp.Card, msisdn string, d *mssp.Device) (*card
 	if err != nil {
 		return nil, &cardError{c.ICCID, err}
 	}
+	err = checkCard(b.radio.store, c, d)
+	if err != nil {
+		return nil, &cardError{c.ICCID, err}
+	}
 	made, err := b.radio.insert(c, msisdn, keys, d)
 	if err != nil {
 		return nil, &cardError{c.ICCID, err}
@@ -256,10 +261,18 @@ func (b *Sandbox) withoutCard(msisdn string, err error) error {
 	return nil
 }
 
+// isDamaged reports whether a phone starts without this card.
+func (b *Sandbox) isDamaged(iccid string) bool {
+	return slices.ContainsFunc(b.damaged, func(err error) bool {
+		c, ok := errors.AsType[*cardError](err)
+		return ok && c.iccid == iccid
+	})
+}
+
 // anyCard returns an error if every card is damaged: then the fault is not theirs.
 func (b *Sandbox) anyCard() error {
 	if len(b.damaged) > 0 && b.radio.empty() {
-		return fmt.Errorf("none of the cards can be used; to start over, use another directory: %w", b.damaged[0])
+		return fmt.Errorf("none of the cards can be used: %w", b.damaged[0])
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func loadPair(certFile, keyFile string, newKey func() (crypto.Signer, error), fi
 	if exists(certFile) {
 		c, err := readCert(certFile)
 		if err != nil {
-			return pair{}, err
+			return pair{}, damaged(certFile, err)
 		}
 		own := key.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(c.PublicKey)
 		if own && time.Until(c.NotAfter) > renewDays*24*time.Hour && fits(c) {
@@ -86,8 +86,9 @@ func template(name string, days int) *x509.Certificate {
 
 // Files of the server's certificate, in the private directory.
 const (
-	serverCertFile = "server.crt"
-	serverKeyFile  = "server.key"
+	serverCertFile  = "server.crt"
+	serverKeyFile   = "server.key"
+	serverCAKeyFile = "server-ca.key" // of the CA that issued it
 )
 
 // serverPair makes the server's certificate, issued by the sandbox's own CA. It is
@@ -97,7 +98,7 @@ func serverPair(dir string, hosts ...string) (*x509.Certificate, error) {
 	t := template("Signum sandbox TEST server CA", caYears*365)
 	t.IsCA, t.BasicConstraintsValid, t.MaxPathLenZero = true, true, true
 	t.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
-	ca, err := loadPair(filepath.Join(dir, ServerCAFile), filepath.Join(private, "server-ca.key"), newECKey, always, t, nil)
+	ca, err := loadPair(filepath.Join(dir, ServerCAFile), filepath.Join(private, serverCAKeyFile), newECKey, always, t, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -166,21 +167,11 @@ func newRSAKey() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 20
 // loadKey reads a key, or makes one.
 func loadKey(name string, newKey func() (crypto.Signer, error)) (crypto.Signer, error) {
 	if exists(name) {
-		der, err := readPEM(name, "PRIVATE KEY")
+		key, err := readKey(name)
 		if err != nil {
-			return nil, err
+			return nil, damaged(name, err)
 		}
-		key, err := x509.ParsePKCS8PrivateKey(der)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		switch key := key.(type) {
-		case *ecdsa.PrivateKey:
-			return key, nil
-		case *rsa.PrivateKey:
-			return key, nil
-		}
-		return nil, fmt.Errorf("%s: neither an EC nor an RSA key", name)
+		return key, nil
 	}
 	key, err := newKey()
 	if err != nil {
@@ -191,6 +182,24 @@ func loadKey(name string, newKey func() (crypto.Signer, error)) (crypto.Signer, 
 		return nil, err
 	}
 	return key, writePEM(name, "PRIVATE KEY", der, 0o600)
+}
+
+func readKey(name string) (crypto.Signer, error) {
+	der, err := readPEM(name, "PRIVATE KEY")
+	if err != nil {
+		return nil, err
+	}
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	switch key := key.(type) {
+	case *ecdsa.PrivateKey:
+		return key, nil
+	case *rsa.PrivateKey:
+		return key, nil
+	}
+	return nil, fmt.Errorf("%s: neither an EC nor an RSA key", name)
 }
 
 func readCert(name string) (*x509.Certificate, error) {
@@ -212,7 +221,7 @@ func readPEM(name, kind string) ([]byte, error) {
 	}
 	block, _ := pem.Decode(b)
 	if block == nil || block.Type != kind {
-		return nil, fmt.Errorf("%s: no PEM block of type %s; to start again, use another directory", name, kind)
+		return nil, fmt.Errorf("%s: no PEM block of type %s", name, kind)
 	}
 	return block.Bytes, nil
 }
