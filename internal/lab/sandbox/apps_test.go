@@ -2,7 +2,7 @@ package sandbox
 
 import (
 	"errors"
-	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/signum-mssp/signum"
@@ -148,10 +148,10 @@ func TestVerificationCode(t *testing.T) {
 // again.
 func TestAppsOfTheLastTime(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir, store := t.TempDir(), ""
 	device := func() string {
 		t.Helper()
-		box, stop := runUntil(t, Config{Dir: dir})
+		box, stop := runUntil(t, Config{Dir: dir, Store: store})
 		defer stop()
 		s, err := box.Store.Subscriber(t.Context(), "+41791000002")
 		if err != nil || len(s.Devices) != 1 {
@@ -166,11 +166,7 @@ func TestAppsOfTheLastTime(t *testing.T) {
 	if second := device(); second != first {
 		t.Errorf("%s became %s", first, second)
 	}
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(dir + "/private/signum.db" + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
-			t.Fatal(err)
-		}
-	}
+	store = "sqlite:" + filepath.Join(t.TempDir(), "other.db")
 	if third := device(); third == first {
 		t.Error("a stranger to the database")
 	}

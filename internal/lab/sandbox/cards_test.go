@@ -149,7 +149,7 @@ func TestMasterKey(t *testing.T) {
 	if err := os.WriteFile(box.Path(privateDir+"/"+masterFile), []byte("short"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), Config{Dir: dir, Addr: "127.0.0.1:0"}); err == nil || !strings.Contains(err.Error(), "master key") {
+	if _, err := Open(t.Context(), Config{Dir: dir, Addr: "127.0.0.1:0", Cards: card.NewMemory()}); err == nil || !strings.Contains(err.Error(), "master key") {
 		t.Error(err)
 	}
 }

@@ -35,7 +35,8 @@ func (b *Sandbox) checkLost() error {
 	private := func(name string) string { return b.Path(filepath.Join(privateDir, name)) }
 	database := private(databaseFile)
 	var needed []string
-	ran := exists(b.Path(InfoFile))
+	info, err := ReadInfo(b.Dir)
+	ran := err == nil && info.BaseURL != ""
 	if ran || exists(database) {
 		needed = append(needed, private(serverCAKeyFile), private(serverKeyFile), private(masterFile), private(vapidFile))
 	}

@@ -17,8 +17,9 @@ func TestToken(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var last string
+	cards := card.NewMemory()
 	for _, chosen := range []string{"", "", "a-token-of-my-own", ""} {
-		box, stop := runUntil(t, Config{Dir: dir, Token: chosen, Cards: card.NewMemory(), Apps: new(softapp.Memory)})
+		box, stop := runUntil(t, Config{Dir: dir, Token: chosen, Cards: cards, Apps: new(softapp.Memory)})
 		st, err := os.Stat(box.Path(InfoFile))
 		if err != nil || st.Mode().Perm() != 0o600 {
 			t.Errorf("%v, %v", st.Mode(), err)
