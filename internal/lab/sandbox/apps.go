@@ -137,8 +137,7 @@ func (b *Sandbox) addApp(ctx context.Context, msisdn string) error {
 		}
 	}
 	// The App belongs to the account from its beginning, so its owner is not told.
-	b.settingUp.Store(msisdn, true)
-	defer b.settingUp.Delete(msisdn)
+	defer b.setUp(ctx, msisdn)()
 	code, _, err := b.Apps.Invite(ctx, msisdn, true)
 	if err != nil {
 		return err
@@ -148,6 +147,18 @@ func (b *Sandbox) addApp(ctx context.Context, msisdn string) error {
 		return err
 	}
 	return b.SoftApps.Choose(info.DeviceID, func(choices []string) string { return b.shownCode(info.DeviceID, choices) })
+}
+
+// setUp keeps the owner of an account from being told of changes, until the function that it
+// returns is called. A call that was interrupted may still arrive at the service, so they
+// are not told of that one either.
+func (b *Sandbox) setUp(ctx context.Context, msisdn string) (done func()) {
+	b.settingUp.Store(msisdn, true)
+	return func() {
+		if ctx.Err() == nil {
+			b.settingUp.Delete(msisdn)
+		}
+	}
 }
 
 // retireApps removes the Apps that answer by themselves, which an earlier run enrolled:
@@ -167,8 +178,7 @@ func (b *Sandbox) retireApps(ctx context.Context) error {
 }
 
 func (b *Sandbox) retireApp(ctx context.Context, i softapp.Info) error {
-	b.settingUp.Store(i.MSISDN, true) // its owner is not told: nobody else holds it
-	defer b.settingUp.Delete(i.MSISDN)
+	defer b.setUp(ctx, i.MSISDN)() // its owner is not told: nobody else holds it
 	return b.SoftApps.Unenrol(ctx, i.DeviceID)
 }
 

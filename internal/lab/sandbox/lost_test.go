@@ -53,7 +53,7 @@ func TestLostFiles(t *testing.T) {
 					t.Fatal(err)
 				}
 				before := contents(t, dir)
-				box, err := Open(t.Context(), Config{Dir: dir, Addr: "127.0.0.1:0"})
+				box, err := Open(t.Context(), Config{Dir: dir, Addr: "127.0.0.1:0", WebAddr: "127.0.0.1:0", PKIAddr: "127.0.0.1:0"})
 				if err == nil {
 					box.Close()
 					t.Fatal("it starts")
