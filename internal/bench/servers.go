@@ -32,7 +32,6 @@ import (
 	"github.com/signum-mssp/signum/internal/engine/phonetest"
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
-	"github.com/signum-mssp/signum/internal/lab/softapp"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -93,7 +92,7 @@ func runServer(ctx context.Context, args []string) error {
 	fs.Parse(args)
 	debug.SetGCPercent(400) // as signum sandbox does
 
-	cfg := sandbox.Config{Dir: *dir, Addr: "127.0.0.1:0", Store: *store, Apps: new(softapp.Memory)}
+	cfg := sandbox.Config{Dir: *dir, Addr: "127.0.0.1:0", Store: *store}
 	var phones *phonetest.Phones
 	if *memory {
 		phones = phonetest.New(phonetest.Config{})
