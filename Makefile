@@ -57,8 +57,8 @@ picture: build ## record the first minute with bin/signum, and draw it for READM
 	$(GO) run ./scripts/picture record bin/signum docs/img/first-minute.txt
 	$(GO) run ./scripts/picture draw docs/img/first-minute.txt docs/img/first-minute.svg
 
-image: ## build dist/ with OCI images for Linux, to load with "docker load -i" or "podman load -i"; PLATFORMS="linux/arm64"
-	@PLATFORMS="$${PLATFORMS:-linux/amd64 linux/arm64}" scripts/release.sh dist
+image: ## build dist/ with an OCI image, to load with "docker load -i" or "podman load -i"; PLATFORMS="linux/amd64 linux/arm64" builds two
+	@PLATFORMS="$${PLATFORMS:-linux/$$($(GO) env GOARCH)}" scripts/release.sh dist
 
 release: ## build dist/: static binaries for every platform, images, SHA256SUMS, SBOMs; PLATFORMS="linux/arm64" builds fewer
 	@scripts/release.sh dist

@@ -12,10 +12,13 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // archive is what a tar archive contains, by name.
@@ -180,5 +183,45 @@ func TestImageConfig(t *testing.T) {
 	user, _, _ := strings.Cut(c.User, ":")
 	if passwd := string(files["etc/passwd"].content); !strings.Contains(passwd, "signum:x:"+user+":") {
 		t.Errorf("passwd does not name user %s:\n%s", user, passwd)
+	}
+}
+
+// TestImagePage: docs/image.md names every variable of the image, and its pod has the ports
+// of the image.
+func TestImagePage(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/image.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _ := open(t, makeImage(t))
+	for _, e := range c.Env {
+		name, value, _ := strings.Cut(e, "=")
+		if row := fmt.Sprintf("| `%s` | `%s` |", name, value); name != "PATH" && !strings.Contains(string(page), row) {
+			t.Errorf("the page has no row that begins with %s", row)
+		}
+	}
+	pods := regexp.MustCompile("(?ms)^```yaml\n(.*?)^---$").FindSubmatch(page)
+	if pods == nil {
+		t.Fatal("the page has no pod")
+	}
+	var pod struct {
+		Spec struct {
+			Containers []struct {
+				Ports []struct {
+					ContainerPort int `yaml:"containerPort"`
+				}
+			}
+		}
+	}
+	if err := yaml.Unmarshal(pods[1], &pod); err != nil || len(pod.Spec.Containers) != 1 {
+		t.Fatalf("%v: %+v", err, pod)
+	}
+	ports := map[string]any{}
+	for _, p := range pod.Spec.Containers[0].Ports {
+		ports[fmt.Sprintf("%d/tcp", p.ContainerPort)] = map[string]any{}
+	}
+	if !maps.EqualFunc(ports, c.ExposedPorts, func(any, any) bool { return true }) {
+		t.Errorf("the pod has the ports %v, the image %v", ports, c.ExposedPorts)
 	}
 }
