@@ -56,9 +56,9 @@ func (e *engine) do(t *testing.T, args ...string) string {
 func TestBuildah(t *testing.T) {
 	t.Parallel()
 	testkit.Needs(t, "curl")
-	e, image := newEngine(t), makeImage(t)
+	e := newEngine(t)
 	for _, format := range []string{"oci-archive", "docker-archive"} {
-		e.do(t, "pull", "--quiet", format+":"+image)
+		e.do(t, "pull", "--quiet", format+":"+image(t))
 	}
 	c := e.do(t, "from", "localhost/signum:v1.2.3")
 	if user := e.do(t, "inspect", "--format", "{{.OCIv1.Config.User}}", c); user != "65532:65532" {

@@ -77,8 +77,8 @@ type container struct {
 // newContainer unpacks an image for a service.
 func newContainer(t *testing.T, m *machine, s service) *container {
 	t.Helper()
-	image, files := open(t, makeImage(t))
-	c := &container{machine: m, t: t, image: image, root: unpack(t, files), env: image.Env}
+	config, files := open(t)
+	c := &container{machine: m, t: t, image: config, root: unpack(t, files), env: config.Env}
 	for name, value := range s.Environment {
 		c.env = append(c.env, name+"="+value)
 	}

@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,20 +30,19 @@ type file struct {
 	content []byte
 }
 
-func readTar(t *testing.T, r io.Reader) archive {
-	t.Helper()
+func readTar(r io.Reader) (archive, error) {
 	all := archive{}
 	for tr := tar.NewReader(r); ; {
 		h, err := tr.Next()
 		if err == io.EOF {
-			return all
+			return all, nil
 		}
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		content, err := io.ReadAll(tr)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		all[h.Name] = file{h, content}
 	}
@@ -66,27 +66,50 @@ type settings struct {
 	Healthcheck            struct{ Test []string }
 }
 
-// open returns the configuration and the files of an image.
-func open(t *testing.T, name string) (settings, archive) {
+// opened is what the image contains.
+var opened struct {
+	once   sync.Once
+	config settings
+	files  archive
+	err    error
+}
+
+// open returns the configuration and the files of the image.
+func open(t *testing.T) (settings, archive) {
 	t.Helper()
+	name := image(t)
+	o := &opened
+	o.once.Do(func() { o.config, o.files, o.err = readImage(name) })
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	return o.config, o.files
+}
+
+func readImage(name string) (settings, archive, error) {
+	var none settings
 	content, err := os.ReadFile(name)
 	if err != nil {
-		t.Fatal(err)
+		return none, nil, err
 	}
-	all := readTar(t, bytes.NewReader(content))
+	all, err := readTar(bytes.NewReader(content))
+	if err != nil {
+		return none, nil, err
+	}
 	var manifests []manifest
 	if err := json.Unmarshal(all["manifest.json"].content, &manifests); err != nil || len(manifests) != 1 || len(manifests[0].Layers) != 1 {
-		t.Fatalf("%v: %s", err, all["manifest.json"].content)
+		return none, nil, fmt.Errorf("%w: %s", err, all["manifest.json"].content)
 	}
-	var image struct{ Config settings }
-	if err := json.Unmarshal(all[manifests[0].Config].content, &image); err != nil {
-		t.Fatal(err)
+	var config struct{ Config settings }
+	if err := json.Unmarshal(all[manifests[0].Config].content, &config); err != nil {
+		return none, nil, err
 	}
 	layer, err := gzip.NewReader(bytes.NewReader(all[manifests[0].Layers[0]].content))
 	if err != nil {
-		t.Fatal(err)
+		return none, nil, err
 	}
-	return image.Config, readTar(t, layer)
+	files, err := readTar(layer)
+	return config.Config, files, err
 }
 
 // unpack writes the files of an image into a directory, with their owners.
@@ -111,11 +134,16 @@ func unpack(t *testing.T, files archive) string {
 // TestImageIsReproducible makes the image twice, as different people on different machines.
 func TestImageIsReproducible(t *testing.T) {
 	t.Parallel()
-	one, err := os.ReadFile(makeImage(t, "TZ=UTC"))
+	one, err := os.ReadFile(image(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, err := os.ReadFile(makeImage(t, "TZ=Asia/Tokyo", "HOME=/nonexistent", "TMPDIR="+t.TempDir(), "LANG=de_CH.UTF-8", "USER=somebody"))
+	other := filepath.Join(t.TempDir(), "other.tar")
+	err = makeImage(other, "TZ=Asia/Tokyo", "HOME=/nonexistent", "TMPDIR="+t.TempDir(), "LANG=de_CH.UTF-8", "USER=somebody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := os.ReadFile(other)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +155,7 @@ func TestImageIsReproducible(t *testing.T) {
 // TestImageFiles: the image has these files with these owners, and no others.
 func TestImageFiles(t *testing.T) {
 	t.Parallel()
-	_, files := open(t, makeImage(t))
+	_, files := open(t)
 	want := []string{
 		"LICENSE -rw-r--r-- 0:0",
 		"data/ drwxrwx--- 65532:0",
@@ -161,7 +189,7 @@ func TestImageFiles(t *testing.T) {
 // TestImageConfig: what the image says to engines and to people.
 func TestImageConfig(t *testing.T) {
 	t.Parallel()
-	c, files := open(t, makeImage(t))
+	c, files := open(t)
 	for name, row := range map[string]struct{ got, want any }{
 		"user":      {c.User, "65532:65532"},
 		"command":   {append(c.Entrypoint, c.Cmd...), "[/signum sandbox]"},
@@ -194,7 +222,7 @@ func TestImagePage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, _ := open(t, makeImage(t))
+	c, _ := open(t)
 	for _, e := range c.Env {
 		name, value, _ := strings.Cut(e, "=")
 		if row := fmt.Sprintf("| `%s` | `%s` |", name, value); name != "PATH" && !strings.Contains(string(page), row) {
