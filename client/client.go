@@ -55,6 +55,10 @@ type Config struct {
 	// Timeout should be zero, because a signature takes as long as the user does.
 	HTTPClient *http.Client
 
+	// DialContext, if not nil, makes the TCP connections; HTTPClient must then be nil. That of
+	// LoadSandbox reaches a sandbox whose name is not known on this machine.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+
 	Lang    string // userLang of requests that name none: en, de, fr or it; empty: en
 	Profile string // signature profile of requests that name none; empty: Any-LoA4
 	MSSP    string // MSSP_ID/URI; empty: http://mid.swisscom.ch/
@@ -102,6 +106,9 @@ func New(cfg Config) (*Client, error) {
 	if cfg.HTTPClient != nil && cfg.TLS != nil {
 		return nil, errors.New("client: HTTPClient and TLS exclude each other")
 	}
+	if cfg.HTTPClient != nil && cfg.DialContext != nil {
+		return nil, errors.New("client: HTTPClient and DialContext exclude each other")
+	}
 	if cfg.RequestTimeout < 0 || cfg.MaxIdleConns < 0 {
 		return nil, errors.New("client: RequestTimeout and MaxIdleConns must not be negative")
 	}
@@ -120,6 +127,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	if c.http == nil {
 		c.http = newHTTPClient(cfg.TLS, cfg.MaxIdleConns)
+		if cfg.DialContext != nil {
+			c.http.Transport.(*http.Transport).DialContext = cfg.DialContext
+		}
 	}
 	return c, nil
 }

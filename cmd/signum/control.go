@@ -88,7 +88,7 @@ func (f *controlFlags) send(ctx context.Context, c controlCall, answer any) erro
 	}
 	req.ContentLength = c.size
 	req.Header.Set("Content-Type", c.contentType)
-	h := &http.Client{Transport: &http.Transport{TLSClientConfig: sb.Config.TLS}, Timeout: c.timeout}
+	h := &http.Client{Transport: &http.Transport{TLSClientConfig: sb.Config.TLS, DialContext: sb.Config.DialContext}, Timeout: c.timeout}
 	defer h.CloseIdleConnections()
 	resp, err := h.Do(req)
 	if err != nil {

@@ -30,7 +30,12 @@ func clearEnvironment(t *testing.T) {
 // boxOf makes the directory of a sandbox that is at an address.
 func boxOf(t *testing.T, address string, ca []byte) string {
 	t.Helper()
-	dir := t.TempDir()
+	dir, party := t.TempDir(), newFakeService(t).dir
+	for _, name := range []string{client.SandboxCert, client.SandboxKey} {
+		if err := os.Link(filepath.Join(party, name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	info, err := json.Marshal(client.Sandbox{BaseURL: address})
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, client.SandboxFile), info, 0o600)
@@ -89,7 +94,7 @@ func TestHealth(t *testing.T) {
 		{[]string{"--sandbox", boxOf(t, unknown, ca)}, 200, ready, "its certificate is for other names (example.com, *.example.com): start the sandbox with --host signum.invalid", false},
 		{[]string{"--url", unknown, serverCA}, 200, ready, "this machine finds no address of the name signum.invalid", false},
 		{[]string{"--sandbox", boxOf(t, strings.Replace(closed.URL, "http:", "https:", 1), ca)}, 200, ready, "nothing listens there; start it with: signum sandbox --dir ", false},
-		{[]string{"--sandbox", boxOf(t, "https://signum.invalid:1", ca)}, 200, ready, "nothing listens on port 1 of this machine, which finds no other address of the name signum.invalid; start it", false},
+		{[]string{"--sandbox", boxOf(t, "https://signum.invalid:1", ca)}, 200, ready, "nothing listens on this port here, and this machine finds no address of the name signum.invalid; start it", false},
 		{[]string{"--sandbox", dir + "/nothing"}, 200, ready, "has no sandbox.json: the sandbox has not been ready yet", false},
 		{[]string{"--url", strings.Replace(plain.URL, "http:", "https:", 1)}, 200, ready, "does not speak https", false},
 		{[]string{"--url", strings.Replace(secure.URL, "https:", "http:", 1)}, 200, ready, "speaks https", false},

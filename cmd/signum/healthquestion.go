@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -39,23 +38,15 @@ type question struct {
 
 // questionOfDir asks the sandbox whose directory it is.
 func questionOfDir(dir string) (*question, error) {
-	data, err := os.ReadFile(filepath.Join(dir, client.SandboxFile))
-	if errors.Is(err, os.ErrNotExist) {
+	box, err := client.LoadSandbox(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("%s has no %s: the sandbox has not been ready yet, or this is not its directory", dir, client.SandboxFile)
-	}
-	var box client.Sandbox
-	if err == nil {
-		err = json.Unmarshal(data, &box)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, client.SandboxFile), err)
-	}
-	roots, err := client.LoadRoots(filepath.Join(dir, client.SandboxServerCA))
-	if err != nil {
+	case err != nil:
 		return nil, err
 	}
 	return &question{
-		address: box.BaseURL, target: box.BaseURL + healthPath, trust: &tls.Config{RootCAs: roots}, dial: dialOrLoopback,
+		address: box.BaseURL, target: box.BaseURL + healthPath, trust: box.Config.TLS, dial: box.Config.DialContext,
 		remedy: "start it with: signum sandbox --dir " + dir,
 	}, nil
 }
@@ -89,35 +80,6 @@ func questionOfThisMachine(port string) *question {
 		remedy: "start it with: signum sandbox; another one has --sandbox DIR or --url URL",
 	}
 }
-
-// dialOrLoopback connects to an address, or to the same port of this machine if the name is
-// not known here: a sandbox has the name by which others know it. The certificate shows
-// whether that is the right one.
-func dialOrLoopback(ctx context.Context, network, address string) (net.Conn, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, network, address)
-	if _, unknown := errors.AsType[*net.DNSError](err); !unknown {
-		return conn, err
-	}
-	_, port, splitErr := net.SplitHostPort(address)
-	if splitErr != nil {
-		return nil, err
-	}
-	for _, loopback := range []string{"127.0.0.1", "::1"} {
-		if conn, e := d.DialContext(ctx, network, net.JoinHostPort(loopback, port)); e == nil {
-			return conn, nil
-		}
-	}
-	return nil, &nowhereError{err, port}
-}
-
-// nowhereError means that a name is not known here, and that this machine is not the one.
-type nowhereError struct {
-	error
-	port string
-}
-
-func (e *nowhereError) Unwrap() error { return e.error }
 
 func (q *question) ask(ctx context.Context) error {
 	t := &http.Transport{TLSClientConfig: q.trust, DialContext: q.dial, Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
@@ -181,7 +143,6 @@ func (q *question) explain(err error) error {
 		authority x509.UnknownAuthorityError
 		host      x509.HostnameError
 		unknown   *net.DNSError
-		nowhere   *nowhereError
 		noTLS     tls.RecordHeaderError
 	)
 	switch {
@@ -192,8 +153,8 @@ func (q *question) explain(err error) error {
 		if q.dial == nil {
 			err = &settledError{err} // a directory may be about to be replaced
 		}
-	case errors.As(err, &nowhere) && errors.As(err, &unknown):
-		err = fmt.Errorf("nothing listens on port %s of this machine, which finds no other address of the name %s; %s", nowhere.port, unknown.Name, q.remedy)
+	case errors.As(err, &unknown) && q.dial != nil:
+		err = fmt.Errorf("nothing listens on this port here, and this machine finds no address of the name %s; %s", unknown.Name, q.remedy)
 	case errors.As(err, &unknown):
 		err = fmt.Errorf("this machine finds no address of the name %s", unknown.Name)
 	case errors.Is(err, syscall.ECONNREFUSED):

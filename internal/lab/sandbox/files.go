@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,9 +66,15 @@ type Info struct {
 	// Parties are all parties; the three fields before describe the first two.
 	Parties []Party `json:"parties"`
 	Users   []User  `json:"users"`
+
+	local string // see Local
 	// Patterns make users; see client.Sandbox.
 	Patterns []User `json:"patterns,omitempty"`
 }
+
+// Local is the service's address for the scripts of the directory. They are run beside it, where
+// the name in BaseURL need not be known.
+func (i *Info) Local() string { return cmp.Or(i.local, i.BaseURL) }
 
 // User is a mobile user of the sandbox. Methods is empty for a user who cannot sign.
 type User = client.SandboxUser

@@ -166,6 +166,7 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 		return err
 	}
 	b.Info = Info{
+		local:   "https://" + b.MSSAddr(),
 		BaseURL: b.MSSURL(), PKIURL: b.PKIURL(), WebURL: b.WebURL(), OpsURL: b.OpsURL(),
 		APID: APID, BasicAPID: BasicAPID, DTBDPrefix: first.Prefix, Token: b.token, Users: b.Info.Users, Patterns: b.Info.Patterns,
 	}
