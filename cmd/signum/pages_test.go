@@ -58,7 +58,7 @@ func TestPages(t *testing.T) {
 	said := startSandbox(t, "--dir", dir, "--phone-delay", "10ms", "--min-timeout", "1s")
 	t.Run("picture", func(t *testing.T) { checkPicture(t, strings.ReplaceAll(said, dir, recordedDir)) })
 	t.Run("sandbox.md", func(t *testing.T) { checkSandboxPage(t, dir) })
-	for _, page := range []string{"ci.md", "sandbox.md", "real-service.md"} {
+	for _, page := range []string{"ci.md", "sandbox.md", "control.md", "real-service.md"} {
 		t.Run(page+" examples", func(t *testing.T) { runPage(t, page, dir) })
 	}
 	t.Run("examples", func(t *testing.T) { runExamples(t, dir) })

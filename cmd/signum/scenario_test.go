@@ -5,8 +5,12 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/signum-mssp/signum/internal/lab/scenario"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // TestScenarioCommands: a scenario file starts a sandbox, is exported, and is applied to another
@@ -54,6 +58,34 @@ func TestScenarioCommands(t *testing.T) {
 	run(1, "no such file", "sandbox", "--scenario", filepath.Join(dir, "none.yaml"), "--addr", "127.0.0.1:0")
 	run(1, "missing.pem", "sandbox", "apply", write("missing.yaml", "parties:\n- ap_id: mid://a\n  certificates: [missing.pem]\n"))
 	run(exitRefused, "a user without phones", "sandbox", "apply", write("refused.yaml", "users:\n- {msisdn: +41791234569, methods: [], behaviour: cancel}\n"))
+}
+
+// The scenario file in docs/control.md is one, and the page has every member of a party.
+func TestControlPage(t *testing.T) {
+	const page = "../../docs/control.md"
+	file := filepath.Join(t.TempDir(), "bank.pem")
+	certificate := must(newCertificate(file))
+	read := 0
+	for _, b := range testkit.Blocks(t, page) {
+		if b.Info != "yaml" {
+			continue
+		}
+		read++
+		if _, err := scenario.Parse(page, []byte(b.Text), func(string) ([]byte, error) { return []byte(certificate), nil }); err != nil {
+			t.Error(err)
+		}
+	}
+	if read != 1 {
+		t.Errorf("%d scenario files", read)
+	}
+	_, table, _ := strings.Cut(readPage(t, page), "| member | default |")
+	table, _, _ = strings.Cut(table, "```")
+	for f := range reflect.TypeFor[scenario.Party]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name != "ap_id" && !strings.Contains(table, "`"+name+"`") {
+			t.Errorf("the page does not mention %s", name)
+		}
+	}
 }
 
 func must[T any](v T, err error) T {
