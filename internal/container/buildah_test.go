@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,10 +58,16 @@ func TestBuildah(t *testing.T) {
 	t.Parallel()
 	testkit.Needs(t, "curl")
 	e := newEngine(t)
-	for _, format := range []string{"oci-archive", "docker-archive"} {
+	for format, tags := range map[string]string{"oci-archive": "latest", "docker-archive": "latest v1.2.3"} {
 		e.do(t, "pull", "--quiet", format+":"+image(t))
+		got := strings.Fields(e.do(t, "images", "--format", "{{.Tag}}", "localhost/signum"))
+		if slices.Sort(got); strings.Join(got, " ") != tags {
+			t.Errorf("%s has the tags %s, want %s", format, got, tags)
+		}
+		e.do(t, "rmi", "--all", "--force")
 	}
-	c := e.do(t, "from", "localhost/signum:v1.2.3")
+	e.do(t, "pull", "--quiet", "oci-archive:"+image(t))
+	c := e.do(t, "from", "--pull-never", "localhost/signum:latest")
 	if user := e.do(t, "inspect", "--format", "{{.OCIv1.Config.User}}", c); user != "65532:65532" {
 		t.Errorf("the user is %s", user)
 	}

@@ -52,10 +52,10 @@ func (b build) layout(dir string, img v1.Image) error {
 	if err != nil {
 		return err
 	}
-	name := repository + ":" + b.version
+	latest := repository + ":latest" // the one name that engines take from an index
 	err = index.AppendImage(img, layout.WithPlatform(v1.Platform{OS: b.os, Architecture: b.arch}), layout.WithAnnotations(map[string]string{
-		"org.opencontainers.image.ref.name": b.version,
-		"io.containerd.image.name":          name,
+		"org.opencontainers.image.ref.name": "latest",
+		"io.containerd.image.name":          latest,
 	}))
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (b build) layout(dir string, img v1.Image) error {
 	if err != nil {
 		return err
 	}
-	old := map[string]any{"Config": blob(manifest.Config), "RepoTags": []string{name, repository + ":latest"}}
+	old := map[string]any{"Config": blob(manifest.Config), "RepoTags": []string{latest, repository + ":" + b.version}}
 	var layers []string
 	for _, l := range manifest.Layers {
 		layers = append(layers, blob(l))
