@@ -63,25 +63,6 @@ func faultExit(c signum.Code) int {
 	return exitRefused
 }
 
-// hints say what to do about a fault.
-var hints = map[signum.Code]string{
-	signum.WrongDataLength:     "shorten the text: 239 characters, or 119 if one of them is not in GSM 03.38",
-	signum.UnauthorizedAccess:  "check --ap-id, --ap-password, that --cert is the certificate registered for the party, and that it is subscribed to the services it asks for",
-	signum.UnknownClient:       "the number has no active account",
-	signum.InappropriateData:   "the text must start with the party's prefix, see --prefix",
-	signum.UnsupportedProfile:  "try another --profile",
-	signum.ExpiredTransaction:  "ask again, perhaps with a longer --timeout",
-	signum.OTAError:            "the phone is out of reach; try again later",
-	signum.PINBlocked:          "SIM: the operator resets the PIN; App: the user logs in to the self-care portal with another method or the recovery code, and adds the App again",
-	signum.CardBlocked:         "the account is suspended; the operator can reactivate it",
-	signum.NoKeyFound:          "the user has no active SIM or App: with another method or the recovery code, the self-care portal adds an App; otherwise the operator gives an activation code",
-	signum.PBSignatureProcess:  "wait until the request on the phone has ended",
-	signum.NoCertFound:         "the certificate of an App is renewed when the App connects; a SIM must be activated again",
-	signum.RevokedCertificate:  "the user must activate the SIM or the App again",
-	signum.InternalError:       "try again; if that does not help, tell the operator the detail",
-	signum.GeofencingViolation: "the policy (of the party or of this request) does not allow the phone's location, or the location is not certain enough",
-}
-
 // explain gives an error of the client its exit code and says what to do. It escapes
 // unprintable characters, because part of the text comes from the other side.
 func explain(err error) error {
@@ -97,10 +78,7 @@ func explain(err error) error {
 	case err == nil:
 		return nil
 	case fault != nil:
-		code, hint = faultExit(fault.Code), hints[fault.Code]
-		if fault.Detail == signum.DetailNoTransaction {
-			hint = "it belongs to another party, or ended longer ago than the service remembers"
-		}
+		code, hint = faultExit(fault.Code), adviceFor(fault)
 	case errors.Is(err, context.Canceled):
 		err, hint = errInterrupted, "the request may still be on the phone"
 	case errors.As(err, &timeout):

@@ -50,7 +50,7 @@ Exit codes:
   signum health --wait 30s --sandbox ./box
   signum health --wait 30s --url https://signum:8443 --server-ca server-ca.pem
   signum health --url http://127.0.0.1:9464`,
-		Args: cobra.NoArgs,
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

@@ -55,7 +55,7 @@ count. --new-cert FILE makes a key and a certificate, and writes both to FILE.
 		Example: `  signum party add --sandbox ./box mid://bank.example --prefix "Bank: " --lang de
   signum party add --sandbox ./box mid://shop.example --new-cert shop.pem \
     --shared-certs=false --profile any --service none`,
-		Args: cobra.ExactArgs(1),
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			body, err := s.body(cmd)
 			if err != nil {
@@ -83,7 +83,7 @@ replaces the former one.
 		Example: `  signum party set --sandbox ./box mid://sandbox --lang en --unset prefix
   signum party set --sandbox ./box mid://bank.example --password-file ap_pwd
   signum party set --sandbox ./box mid://bank.example --limit requests=6/2`,
-		Args: cobra.ExactArgs(1),
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			body, err := s.body(cmd)
 			if err == nil {
@@ -124,7 +124,7 @@ changed but not removed.
 
 ` + controlExitCodes,
 		Example: `  signum party remove --sandbox ./box mid://bank.example`,
-		Args:    cobra.ExactArgs(1),
+		Args:    argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(cmd.Context(), http.MethodDelete, partyPath(args[0]), nil, nil)
 		},
@@ -145,7 +145,7 @@ their default. Of a password there is only the hash.
 ` + controlExitCodes,
 		Example: `  signum party list --sandbox ./box
   signum party list --sandbox ./box --json`,
-		Args: cobra.NoArgs,
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if asJSON {
 				var all any

@@ -36,7 +36,7 @@ calls back, if there is one.
   signum sign --sandbox ./box --app2app myapp://done +41791000002 "Pay 10 francs?"
   # in another; it prints myapp://done, and the first continues
   signum phone open --sandbox ./box "mobileid://auth?…"`,
-		Args: cobra.ExactArgs(1),
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var answer struct {
 				RedirectURI string `json:"redirect_uri"`
@@ -70,7 +70,7 @@ of geofencing (error=103), or none.
 		Example: `  signum phone set --sandbox ./box +41791000001 cancel:5s
   signum phone set --sandbox ./box +41791000002 approve --location DE
   signum phone set --sandbox ./box +41791000002 --location CH`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			msisdn := args[0]
 			if !strings.HasPrefix(msisdn, "+") {

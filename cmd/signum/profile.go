@@ -48,7 +48,7 @@ that were asked for:
 		Example: `  signum profile --sandbox ./box +41791000003
   signum profile --sandbox ./box --soap --params "sscds pinstatus" +41791000003
   signum profile --sandbox ./box --json +41791000003 | jq -r '.apps[].state'`,
-		Args: cobra.ExactArgs(1),
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, c, err := f.connect()
 			if err != nil {

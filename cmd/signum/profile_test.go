@@ -51,7 +51,7 @@ App 2   REGISTERED  -        -                -    -
 		{[]string{"+41790000101"}, exitRefused, "the number has no active account"},
 		{[]string{"--json", "+41790000101"}, exitRefused, `{"status":105,"reason":"UNKNOWN_CLIENT","detail":"MSISDN is unknown","msisdn":"+41790000101"}`},
 		{[]string{"--soap", number}, exitUnreachable, "HTTP 502"},
-		{[]string{}, exitLocal, "accepts 1 arg(s)"},
+		{[]string{}, exitLocal, "profile needs an MSISDN; for example: signum profile"},
 	} {
 		stdout, stderr, code := execute(t.Context(), newProfileCmd(), "", tc.args...)
 		if code != tc.code || !strings.Contains(stdout+stderr, tc.want) {

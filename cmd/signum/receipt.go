@@ -73,7 +73,7 @@ apply are left out. If the service was not reached, nothing is printed:
   signum profile --sandbox ./box --json +41791000005 |
       jq -r '.sim.certificates[0].chain[0].der' > sim.b64
   signum receipt --sandbox ./box --encrypt sim.b64 "$id" +41791000005 "Your PUK: 1234"`,
-		Args: cobra.ExactArgs(3),
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1], args[2]) },
 	}
 	f.partyFlags.register(cmd)

@@ -57,7 +57,7 @@ func TestReceiptCommand(t *testing.T) {
 		{"EC key", []string{"--encrypt", f.file(client.SandboxUserCA), "h1", number, "x"}, exitLocal, "not RSA", ""},
 		{"no certificate", []string{"--encrypt", f.file(client.SandboxFile), "h1", number, "x"}, exitLocal, "--encrypt", ""},
 		{"no file", []string{"--encrypt", "/nowhere", "h1", number, "x"}, exitLocal, "no such file", ""},
-		{"no text", []string{"h1", number}, exitLocal, "accepts 3 arg(s)", ""},
+		{"no text", []string{"h1", number}, exitLocal, "receipt needs a TRANS_ID, an MSISDN and a TEXT; for example: signum receipt", ""},
 	} {
 		f.body = ""
 		stdout, stderr, code := execute(t.Context(), newReceiptCmd(), "", tc.args...)

@@ -57,6 +57,7 @@ type result struct {
 	file string // roots it was verified by
 }
 
+// jsonHelp documents the output of the commands that ask a service.
 const jsonHelp = `With --json, standard output is one JSON object on one line. Fields that do not
 apply are left out. If the service was not reached, nothing is printed:
 
@@ -66,13 +67,7 @@ apply are left out. If the service was not reached, nothing is printed:
   trans_id            MSSP_TransID
   msisdn, profile     as in the answer
   verification        "ok", "failed", or "not_checked" without a --user-ca
-  verification_error  why it failed
-  text, signer        what was signed and by which account, once verified
-  certificate         serial number of the signer's certificate, hex
-  signing_time        RFC 3339, UTC; absent if the signature states none
-  valid_at            at which time the certificates were found valid: that of --at,
-                      else the signing time, else the time of the check; once verified
-  cms                 the signature, Base64 of the DER
+` + signatureFields + `
   elapsed_ms          how long it took
   location            where the phone was: country, accuracy (metres), timestamp,
                       device_confidence, location_confidence; or why that is not
@@ -80,6 +75,21 @@ apply are left out. If the service was not reached, nothing is printed:
   auth_uri            what the party's app must open (--app2app)
   verification_code   what the user must choose (--verification-code)
   mccmnc              mobile country and network code of the user's SIM`
+
+// verifyJSONHelp documents that of verify.
+const verifyJSONHelp = `With --json, standard output is one JSON object on one line. Fields that do not
+apply are left out:
+
+  verification        "ok" or "failed"
+` + signatureFields
+
+const signatureFields = `  verification_error  why it failed
+  text, signer        what was signed and by which account, once verified
+  certificate         serial number of the signer's certificate, hex
+  signing_time        RFC 3339, UTC; absent if the signature states none
+  valid_at            at which time the certificates were found valid: that of --at,
+                      else the signing time, else the time of the check; once verified
+  cms                 the signature, Base64 of the DER`
 
 // failed explains an error. With asJSON it also prints a fault, with what is
 // known, as JSON.

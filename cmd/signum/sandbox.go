@@ -112,7 +112,7 @@ Exit codes:
   signum sandbox --dir ./box --party 'mid://example.com,prefix=Bank: ,lang=de'
   signum sandbox --dir ./box --phones web       # be the phone, in a browser
   signum sandbox --once --addr 127.0.0.1:0      # in CI: exits 0 if it works`,
-		Args: cobra.NoArgs,
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, hint := range append(mistyped(cmd.Flags(), os.Environ()), wideWildcards(f.hosts)...) {
 				fmt.Fprintln(cmd.ErrOrStderr(), "signum:", hint)

@@ -43,7 +43,7 @@ the same. Certificates of parties are in the file, and of their passwords the ha
 ` + controlExitCodes,
 		Example: `  signum sandbox export --sandbox ./box > demo.yaml
   signum sandbox --dir ./other --scenario demo.yaml`,
-		Args: cobra.NoArgs,
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var text []byte
 			err := f.send(cmd.Context(), controlCall{
@@ -71,7 +71,7 @@ nothing, and all its faults are printed with their lines.
 
 ` + controlExitCodes,
 		Example: `  signum sandbox apply --sandbox ./box demo.yaml`,
-		Args:    cobra.ExactArgs(1),
+		Args:    argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := readScenario(args[0])
 			if err != nil {

@@ -79,9 +79,9 @@ The party must be subscribed to the services that it asks for (otherwise 104).
       --out login.der +41791234567 "Example: Login?"`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if f.txn != "" {
-				return cobra.ExactArgs(1)(cmd, args)
+				return checkArguments(cmd, args, []string{"MSISDN"}, nil)
 			}
-			return cobra.ExactArgs(2)(cmd, args)
+			return checkArguments(cmd, args, []string{"MSISDN", "TEXT"}, nil)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}

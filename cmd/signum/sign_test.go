@@ -56,7 +56,7 @@ func TestSignTxn(t *testing.T) {
 		{"other rows", sent("forged"), []string{"--txn", "-", "+41791000001"}, exitNotVerified, sent("Test: forged"), signum.ProfileDevice, "the user signed another text"},
 		{"unknown member", `{"type":"x","dtbd":[{"key":"a","value":"b"}],"more":1}`, []string{"--txn", "-", "+41791000001"}, exitLocal, "", "", `member "more" is unknown`},
 		{"no file", "", []string{"--txn", "/nowhere", "+41791000001"}, exitLocal, "", "", "--txn: open /nowhere"},
-		{"text besides", "", []string{"--txn", file, "+41791000001", "Hello"}, exitLocal, "", "", "accepts 1 arg(s)"},
+		{"text besides", "", []string{"--txn", file, "+41791000001", "Hello"}, exitLocal, "", "", "sign takes an MSISDN, and no \"Hello\"; put a text with spaces in quotes"},
 	} {
 		f.body = ""
 		stdout, stderr, code := execute(t.Context(), newSignCmd(), tc.stdin, tc.args...)

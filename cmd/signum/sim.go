@@ -45,7 +45,7 @@ the same card again changes nothing.
 ` + controlExitCodes,
 		Example: `  signum sim swap --sandbox ./box +41791000001 89410123456789012342
   signum sim swap --sandbox ./box --keep-serial +41791000001 89410123456789012342`,
-		Args: cobra.ExactArgs(2),
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.post(cmd.Context(), "/sandbox/sim/swap", swapRequest{withPlus(args[0]), args[1], keep}, nil)
 		},
@@ -72,7 +72,7 @@ activate anything: a certificate names the account, not the number.
 
 ` + controlExitCodes,
 		Example: `  signum sim renumber --sandbox ./box +41791000001 +41791000099`,
-		Args:    cobra.ExactArgs(2),
+		Args:    argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.post(cmd.Context(), "/sandbox/sim/renumber", map[string]string{"from": withPlus(args[0]), "to": withPlus(args[1])}, nil)
 		},
@@ -108,7 +108,7 @@ certificate was revoked, it stays inactive.
 
 func newSimStateCmd(state string, cmd *cobra.Command) *cobra.Command {
 	var f controlFlags
-	cmd.Args = cobra.ExactArgs(1)
+	cmd.Args = argumentsOfUse
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return f.post(cmd.Context(), "/sandbox/sim/state", map[string]string{"iccid": args[0], "state": state}, nil)
 	}
@@ -160,7 +160,7 @@ has used itself, and the SIM and account that it belongs to. Keys are never show
 ` + controlExitCodes,
 		Example: `  signum sim show --sandbox ./box +41791000001
   signum sim show --sandbox ./box --json 89410123456789012342 | jq .sim.state`,
-		Args: cobra.ExactArgs(1),
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var c cardInfo
 			if err := f.post(cmd.Context(), "/sandbox/sim/show", map[string]string{"card": args[0]}, &c); err != nil {

@@ -27,7 +27,7 @@ func TestSimCommands(t *testing.T) {
 		{"reopen", []string{"reopen", "+41791000001"}, 0, nil, "", `{"msisdn":"+41791000001"}`},
 		{"reopen, serial kept", []string{"reopen", "--keep-serial", "41791000001"}, 0, nil, "", `{"msisdn":"+41791000001","keep_serial":true}`},
 		{"swap refused", []string{"swap", "+41791000001", "1"}, exitRefused, nil, `refused by the sandbox: nothing\x1b there`, `{"msisdn":"+41791000001","iccid":"1"}`},
-		{"swap nothing", []string{"swap", id}, exitLocal, nil, "accepts 2 arg", ""},
+		{"swap nothing", []string{"swap", id}, exitLocal, nil, "sim swap needs an MSISDN and an ICCID", ""},
 		{"renumber", []string{"renumber", "+41791000001", "odd"}, exitUnreachable, nil, "is not a sandbox", `{"from":"+41791000001","to":"odd"}`},
 		{"block", []string{"block", id}, 0, nil, "", `{"iccid":"` + id + `","state":"BLOCKED"}`},
 		{"unblock", []string{"unblock", id}, 0, nil, "", `{"iccid":"` + id + `","state":"ACTIVE"}`},

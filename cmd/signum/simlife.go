@@ -18,7 +18,7 @@ reopen" or until its owner asks for it on the self-care pages.
 
 ` + controlExitCodes,
 		Example: `  signum sim end --sandbox ./box +41791000001`,
-		Args:    cobra.ExactArgs(1),
+		Args:    argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.post(cmd.Context(), "/sandbox/sim/end", map[string]string{"msisdn": withPlus(args[0])}, nil)
 		},
@@ -41,7 +41,7 @@ the owner of the account; it counts for 90 days.
 
 ` + controlExitCodes,
 		Example: `  signum sim reopen --sandbox ./box --keep-serial +41791000001`,
-		Args:    cobra.ExactArgs(1),
+		Args:    argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.post(cmd.Context(), "/sandbox/sim/reopen", reopenRequest{withPlus(args[0]), keep}, nil)
 		},

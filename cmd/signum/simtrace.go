@@ -50,7 +50,7 @@ With --json the output is an array with one object for each exchange.
 ` + controlExitCodes,
 		Example: `  signum sim trace --sandbox ./box +41791000001
   signum sim trace --sandbox ./box --json +41791000001 | jq '.[] | select(.packet.status)'`,
-		Args: cobra.ExactArgs(1),
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var t trace
 			if err := f.post(cmd.Context(), "/sandbox/sim/trace", map[string]string{"msisdn": withPlus(args[0])}, &t); err != nil {

@@ -35,7 +35,7 @@ command does not know which text should have been signed, so check the text.
 ` + exitCodesHelp,
 		Example: `  signum status --sandbox ./box h4iof
   signum status --sandbox ./box --wait --out login.der h4iof`,
-		Args: cobra.ExactArgs(1),
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
 	f.register(cmd)

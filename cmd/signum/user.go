@@ -50,7 +50,7 @@ With --json the output is {"msisdn": …, "code": …, "url": …, "expires": �
 ` + controlExitCodes,
 		Example: `  signum user invite --sandbox ./box +41791000002
   signum user invite --sandbox ./box --json +41791234567 | jq -r .url`,
-		Args: cobra.ExactArgs(1),
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var i invitation
 			err := f.post(cmd.Context(), "/sandbox/invite", map[string]any{"msisdn": withPlus(args[0]), "trusted": trusted}, &i)

@@ -93,7 +93,7 @@ Exit codes:
     | signum user import --sandbox ./box --plain-keys -
   # a file from the manufacturer of the cards
   signum user import --sandbox ./box --kek-file transport.key cards.csv`,
-		Args: cobra.ExactArgs(1),
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
 	f.register(cmd)

@@ -32,21 +32,21 @@ certificate was revoked after the signature.
 FILE is a CMS in DER or BER, by itself or in PEM, Base64 or S/MIME, of Signum or of
 another service. RSA (PKCS #1 v1.5 or PSS) and ECDSA are accepted, with SHA-256,
 SHA-384 or SHA-512. A signature that states no time, as those of the public
-Mobile ID service, is checked at the present time; once its certificate has
+service of Swisscom, is checked at the present time; once its certificate has
 expired, say with --at when it came. A signature that does not contain what was
 signed needs --content.
 
 The root of the users' certificates comes from --user-ca, or from a sandbox's
 directory (--sandbox, or the environment variable ` + envSandbox + `).
 
-` + jsonHelp + `
+` + verifyJSONHelp + `
 
 ` + exitCodesHelp,
 		Example: `  signum verify --sandbox ./box login.der
   signum verify --user-ca root.pem --text "Example: Login?" login.der
   signum verify --user-ca root.pem --at 2026-03-14T15:09:26Z login.der
   jq -r .cms result.json | signum verify --sandbox ./box -`,
-		Args: cobra.ExactArgs(1),
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := f.loadTrust()
 			if err != nil {

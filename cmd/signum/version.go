@@ -76,7 +76,7 @@ func newVersionCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, with the commit and its date",
-		Args:  cobra.NoArgs,
+		Args:  argumentsOfUse,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprint(cmd.OutOrStdout(), build())
 			return err
