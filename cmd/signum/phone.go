@@ -17,7 +17,7 @@ func newPhoneCmd() *cobra.Command {
 		Long: `Commands for the phones of a running sandbox. A service with real users has no such
 commands.`,
 	}
-	cmd.AddCommand(newPhoneOpenCmd(), newPhoneSetCmd())
+	cmd.AddCommand(newPhoneOpenCmd(), newPhoneSetCmd(), newPhoneCancelCmd())
 	return cmd
 }
 

@@ -145,7 +145,7 @@ Exit codes:
 	fl.StringVar(&f.caProfile, "ca-profile", "ecdsa", "algorithms of the user CA of a new directory: ecdsa, or rsa-pss like the public service (slow to create)")
 	fl.StringVar(&f.logLevel, "log", "", "log level on standard error: debug, info (one line a request), warn, error;\ndefault warn until the sandbox is ready, then info")
 	withEnvironment(cmd)
-	cmd.AddCommand(newSandboxExportCmd(), newSandboxApplyCmd())
+	cmd.AddCommand(newSandboxExportCmd(), newSandboxApplyCmd(), newSandboxResetCmd())
 	return cmd
 }
 

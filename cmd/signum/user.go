@@ -17,7 +17,7 @@ func newUserCmd() *cobra.Command {
 		Use:   "user",
 		Short: "Manage the mobile users of a running sandbox",
 	}
-	cmd.AddCommand(newUserInviteCmd(), newUserImportCmd())
+	cmd.AddCommand(newUserAddCmd(), newUserSetCmd(), newUserRemoveCmd(), newUserListCmd(), newUserInviteCmd(), newUserImportCmd())
 	return cmd
 }
 

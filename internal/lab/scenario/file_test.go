@@ -44,7 +44,7 @@ func full(t testing.TB) *scenario.Scenario {
 	rate := scenario.Rate{PerMinute: 6, Burst: 2}
 	return &scenario.Scenario{
 		Users: []scenario.User{
-			{MSISDN: "+41791234567", Methods: []signum.Method{signum.SIM}, KeyType: signum.RSA, State: scenario.PINBlocked, Language: "de", Network: "00101",
+			{MSISDN: "+41791234567", Methods: []signum.Method{signum.SIM}, KeyType: signum.RSA, State: scenario.PINBlocked, Network: "00101",
 				Location: "DE,accuracy=25,age=3h", Behaviour: "cancel:5s"},
 			{MSISDN: "+41791234568", Methods: []signum.Method{}},
 			{MSISDN: "+4179001*"},
@@ -158,7 +158,7 @@ user: []
 
 // Numbers and codes stay as they are written, and an empty value is an absent one.
 func TestParseValues(t *testing.T) {
-	got, err := scenario.Parse("s.yaml", []byte("users:\n- msisdn: +41791234567\n  network: 00101\n  state: pin-blocked\n  language:\nparties:\n- {ap_id: 'mid://a', password: 007}\n"), nil)
+	got, err := scenario.Parse("s.yaml", []byte("users:\n- msisdn: +41791234567\n  network: 00101\n  state: pin-blocked\n  location:\nparties:\n- {ap_id: 'mid://a', password: 007}\n"), nil)
 	want := &scenario.Scenario{
 		Users:   []scenario.User{{MSISDN: "+41791234567", Network: "00101", State: scenario.PINBlocked}},
 		Parties: []scenario.Party{{APID: "mid://a", Password: pointer("007")}},

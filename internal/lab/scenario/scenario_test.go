@@ -19,7 +19,7 @@ func TestUserCheck(t *testing.T) {
 		}
 	}
 	for _, u := range []scenario.User{
-		{Methods: []signum.Method{"OTP"}}, {KeyType: "DSA"}, {State: "dead"}, {Language: "xx"}, {Network: "228"}, {Network: "22801x"}, {Location: "XYZ"},
+		{Methods: []signum.Method{"OTP"}}, {KeyType: "DSA"}, {State: "dead"}, {Methods: []signum.Method{signum.SIM, signum.SIM}}, {Network: "228"}, {Network: "22801x"}, {Location: "XYZ"},
 		{Behaviour: "maybe"},
 	} {
 		u.MSISDN = "+41791234567"

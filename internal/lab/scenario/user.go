@@ -7,7 +7,6 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/lab/person"
-	"github.com/signum-mssp/signum/internal/lang"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 )
@@ -23,7 +22,6 @@ type User struct {
 	Methods   []signum.Method `json:"methods,omitzero" yaml:"methods,omitempty,flow"`
 	KeyType   signum.KeyType  `json:"key_type,omitempty" yaml:"key_type,omitempty"` // of the SIM; empty: EC. An App always has EC
 	State     State           `json:"state,omitempty" yaml:"state,omitempty"`       // empty: ACTIVE
-	Language  string          `json:"language,omitempty" yaml:"language,omitempty"` // of the phone; empty: en
 	Network   string          `json:"network,omitempty" yaml:"network,omitempty"`   // MCC and MNC of the SIM, such as 22801; empty: the home network
 	Location  string          `json:"location,omitempty" yaml:"location,omitempty"` // see person.ParsePlace; empty: CH
 	Behaviour string          `json:"behaviour,omitempty" yaml:"behaviour,omitempty"`
@@ -38,7 +36,7 @@ const (
 	NoAccount          State = "NO_ACCOUNT"          // 105
 	Registered         State = "REGISTERED"          // a SIM that is not activated: 404, or activated by the request
 	Inactive           State = "INACTIVE"            // switched off: the phone counts as absent
-	NoKey              State = "NO_KEY"              // the phone reports that it has no key: 404
+	NoKey              State = "NO_KEY"              // an active phone without a key: 404, and no request activates it
 	PINBlocked         State = "PIN_BLOCKED"         // 402
 	CertificateExpired State = "CERTIFICATE_EXPIRED" // 422
 	CertificateRevoked State = "CERTIFICATE_REVOKED" // 501
@@ -103,13 +101,6 @@ func (u *User) Check() (err error) {
 		if u.State, err = ParseState(string(u.State)); err != nil {
 			return fmt.Errorf("%s: %w", u.MSISDN, err)
 		}
-	}
-	if u.Language != "" {
-		code, ok := lang.Parse(u.Language)
-		if !ok {
-			return fmt.Errorf("%s: language %q: not one of %s", u.MSISDN, u.Language, strings.Join(lang.All, ", "))
-		}
-		u.Language = code
 	}
 	if n := len(u.Network); n > 0 && (n < 5 || n > 6 || strings.Trim(u.Network, "0123456789") != "") {
 		return fmt.Errorf("%s: network %q: must be the MCC and MNC, five or six digits such as 22801", u.MSISDN, u.Network)
