@@ -115,9 +115,9 @@ func checkSandboxPage(t *testing.T, dir string) {
 
 	var states []string
 	for _, state := range scenario.States() {
-		states = append(states, string(state))
+		states = append(states, state.Flag())
 	}
-	same(t, "states", listed(t, page, "Users of your own", "^`([A-Z_]+)`"), states)
+	same(t, "states", listed(t, page, "Users of your own", "^`([a-z-]+)`"), states)
 
 	entries, err := os.ReadDir(dir)
 	if err != nil {
