@@ -140,6 +140,10 @@ func TestDamagedJournal(t *testing.T) {
 		if now, err := os.ReadFile(journal); err != nil || string(now) != text {
 			t.Errorf("%q became %q", text, now)
 		}
+		if err := os.Truncate(journal, 0); err != nil { // as the error says
+			t.Fatal(err)
+		}
+		closeDir(t, openDir(t, path))
 	}
 }
 

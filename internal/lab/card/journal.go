@@ -73,7 +73,7 @@ func openJournal(path string) (j *journal, left []entry, found bool, err error) 
 	if err == nil {
 		found = true
 		if left, err = parseJournal(text); err != nil {
-			return nil, nil, true, fmt.Errorf("%s is corrupt: %w", path, err)
+			return nil, nil, true, fmt.Errorf("%s is corrupt: %w; to go on without the changes in it, empty the file", path, err)
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, false, err
