@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,11 +31,58 @@ const controlExitCodes = `Exit codes:
   2  the sandbox refused the command
   5  the sandbox is not reachable`
 
-// controlFlags name the running sandbox to control.
-type controlFlags struct{ sandbox string }
+// controlFlags name the running sandbox to control: by its directory, or by its address and
+// the token.
+type controlFlags struct{ sandbox, url, token, serverCA string }
 
 func (f *controlFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.sandbox, "sandbox", "", "directory of the sandbox; default $"+envSandbox)
+	fl := cmd.Flags()
+	fl.StringVar(&f.sandbox, "sandbox", "", "directory of the sandbox; default $"+envSandbox)
+	fl.StringVar(&f.url, "url", "", "address of a sandbox whose directory is elsewhere; default $SIGNUM_URL")
+	fl.StringVar(&f.token, "token", "", "its token; default $SIGNUM_TOKEN, which keeps it out of process lists")
+	fl.StringVar(&f.serverCA, "server-ca", "", "root certificates to trust the address by (PEM); default the system's")
+	withEnvironment(cmd, "url", "token", "server-ca")
+}
+
+// target is a sandbox with what a call of it needs.
+type target struct {
+	base  string
+	token string // empty: the certificate of a party is enough
+	http.Transport
+}
+
+// target finds out which sandbox to call, and how.
+func (f *controlFlags) target() (*target, error) {
+	if f.sandbox == "" && f.url != "" {
+		return f.remote()
+	}
+	dir := cmp.Or(f.sandbox, os.Getenv(envSandbox))
+	if dir == "" {
+		return nil, errors.New("which sandbox? give its directory with --sandbox DIR, or --url and --token")
+	}
+	sb, err := loadSandbox(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &target{base: sb.BaseURL, Transport: http.Transport{TLSClientConfig: sb.Config.TLS, DialContext: sb.Config.DialContext}}, nil
+}
+
+func (f *controlFlags) remote() (*target, error) {
+	switch {
+	case !strings.HasPrefix(f.url, "https://"):
+		return nil, fmt.Errorf("--url %s: must be the https address of a sandbox, such as https://signum:8443", f.url)
+	case f.token == "":
+		return nil, errors.New("--token missing: it is the token in sandbox.json, or that of signum sandbox --token")
+	}
+	t := &target{base: f.url, token: f.token, Transport: http.Transport{TLSClientConfig: new(tls.Config)}}
+	if f.serverCA != "" {
+		roots, err := client.LoadRoots(f.serverCA)
+		if err != nil {
+			return nil, fmt.Errorf("--server-ca: %w", err)
+		}
+		t.TLSClientConfig.RootCAs = roots
+	}
+	return t, nil
 }
 
 // controlCall is one call of a sandbox.
@@ -70,15 +119,11 @@ func (f *controlFlags) call(ctx context.Context, method, path string, body, answ
 // send calls the sandbox as its party; answer may be nil, or a *[]byte for
 // what is not JSON.
 func (f *controlFlags) send(ctx context.Context, c controlCall, answer any) error {
-	dir := cmp.Or(f.sandbox, os.Getenv(envSandbox))
-	if dir == "" {
-		return errors.New("which sandbox? give its directory with --sandbox DIR")
-	}
-	sb, err := loadSandbox(dir)
+	t, err := f.target()
 	if err != nil {
 		return err
 	}
-	target, err := url.JoinPath(sb.BaseURL, c.path)
+	target, err := url.JoinPath(t.base, c.path)
 	if err != nil {
 		return err
 	}
@@ -88,7 +133,10 @@ func (f *controlFlags) send(ctx context.Context, c controlCall, answer any) erro
 	}
 	req.ContentLength = c.size
 	req.Header.Set("Content-Type", c.contentType)
-	h := &http.Client{Transport: &http.Transport{TLSClientConfig: sb.Config.TLS, DialContext: sb.Config.DialContext}, Timeout: c.timeout}
+	if t.token != "" {
+		req.Header.Set("Authorization", "Bearer "+t.token)
+	}
+	h := &http.Client{Transport: &t.Transport, Timeout: c.timeout}
 	defer h.CloseIdleConnections()
 	resp, err := h.Do(req)
 	if err != nil {

@@ -26,19 +26,19 @@ func newPartyCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "party",
 		Short: "Manage the parties (application providers) of a running sandbox",
-		Long: `Adds parties to a running sandbox, changes, removes and lists them. A change counts
-for the next request, and later runs with the directory keep it.`,
+		Long: `Adds parties to a running sandbox, changes, removes and lists them. A change
+counts for the next request, and later runs with the directory keep it.`,
 	}
 	cmd.AddCommand(newPartyAddCmd(), newPartySetCmd(), newPartyRemoveCmd(), newPartyListCmd())
 	return cmd
 }
 
 const partySettingsHelp = `
-Profiles are URIs, or the short names of "signum sign --help". Services are URIs, or what
-follows the # in them, such as subscriberInfo. "none" stands for an empty list. A limit is
-NAME=PER_MINUTE/BURST with one of the names requests, statuses, profiles, unknown,
-per_number, otp, otp_number; or max_open=N. Countries and the other rules of the geofence
-are checked when a request asks for geofencing.
+Profiles are URIs, or the short names of "signum sign --help". Services are
+URIs, or what follows the # in them, such as subscriberInfo. "none" stands for
+an empty list. A limit is max_open=N, or NAME=PER_MINUTE/BURST with one of the
+names requests, statuses, profiles, unknown, per_number, otp and otp_number.
+The geofence is checked when a request asks for geofencing.
 `
 
 func newPartyAddCmd() *cobra.Command {
@@ -47,10 +47,11 @@ func newPartyAddCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add AP_ID",
 		Short: "Add a party, or replace one",
-		Long: `Adds the party AP_ID, or replaces it. Without further flags it may do everything, no
-text needs a prefix, and it is identified by the certificates of the directory
-(ap.crt, ap-rsa.crt). --cert adds one of its own; with --shared-certs=false only those
-count. --new-cert FILE makes a key and a certificate, and writes both to FILE.
+		Long: `Adds the party AP_ID, or replaces it. Without further flags it may do
+everything, no text needs a prefix, and it is identified by the certificates of
+the directory (ap.crt, ap-rsa.crt). --cert adds one of its own; with
+--shared-certs=false only those count. --new-cert FILE makes a key and a
+certificate, and writes both to FILE.
 ` + partySettingsHelp + "\n" + controlExitCodes,
 		Example: `  signum party add --sandbox ./box mid://bank.example --prefix "Bank: " --lang de
   signum party add --sandbox ./box mid://shop.example --new-cert shop.pem \
@@ -77,8 +78,8 @@ func newPartySetCmd() *cobra.Command {
 		Use:   "set AP_ID",
 		Short: "Change a party",
 		Long: `Changes what the flags name of the party AP_ID; the rest stays. --unset gives a
-setting its default again: --unset prefix, --unset password, --unset limits. A list
-replaces the former one.
+setting its default again: --unset prefix, --unset password, --unset limits. A
+list replaces the former one.
 ` + partySettingsHelp + "\n" + controlExitCodes,
 		Example: `  signum party set --sandbox ./box mid://sandbox --lang en --unset prefix
   signum party set --sandbox ./box mid://bank.example --password-file ap_pwd
@@ -118,9 +119,9 @@ func newPartyRemoveCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove AP_ID",
 		Short: "Remove a party",
-		Long: `Removes the party AP_ID. Its requests are refused (104) from now on; what it asked for
-stays on the phones until it is answered or expires. The parties of every sandbox can be
-changed but not removed.
+		Long: `Removes the party AP_ID. Its requests are refused (104) from now on; what it
+asked for stays on the phones until it is answered or expires. The parties of
+every sandbox can be changed but not removed.
 
 ` + controlExitCodes,
 		Example: `  signum party remove --sandbox ./box mid://bank.example`,

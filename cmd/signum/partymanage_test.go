@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/signum-mssp/signum/client"
 )
 
 // TestPartyCommands: parties are added, changed, listed and removed, and sign as they were
@@ -64,4 +66,35 @@ func TestPartyCommands(t *testing.T) {
 	if st, err := os.Stat(own); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", st, err)
 	}
+}
+
+// TestRemoteControl: a program that has only the address, the token and the root certificate
+// controls a sandbox.
+func TestRemoteControl(t *testing.T) {
+	box := t.TempDir()
+	startSandbox(t, "--dir", box, "--phone-delay", "10ms", "--token", "a-token-of-my-own")
+	sb, err := client.LoadSandbox(box)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := filepath.Join(box, client.SandboxServerCA)
+	t.Setenv(envSandbox, filepath.Join(t.TempDir(), "elsewhere"))
+	run := func(code int, want string, args ...string) {
+		t.Helper()
+		stdout, stderr, got := execute(t.Context(), newRootCmd(), "", args...)
+		if got != code || !strings.Contains(stdout+stderr, want) || strings.Contains(stderr, "my-own") {
+			t.Errorf("signum %s: exit %d, want %d and %q\n%s%s", strings.Join(args, " "), got, code, want, stdout, stderr)
+		}
+	}
+	run(0, "mid://sandbox", "party", "list", "--url", sb.BaseURL, "--server-ca", ca, "--token", "a-token-of-my-own")
+	run(exitRefused, "not the token of the sandbox", "party", "list", "--url", sb.BaseURL, "--server-ca", ca, "--token", "another token of them")
+	run(1, "--token missing", "party", "list", "--url", sb.BaseURL, "--server-ca", ca)
+	run(1, "must be the https address", "party", "list", "--url", "http://127.0.0.1:1", "--token", "a-token-of-my-own")
+	run(exitUnreachable, "certificate", "party", "list", "--url", sb.BaseURL, "--token", "a-token-of-my-own")
+	t.Setenv("SIGNUM_URL", sb.BaseURL)
+	t.Setenv("SIGNUM_TOKEN", "a-token-of-my-own")
+	t.Setenv("SIGNUM_SERVER_CA", ca)
+	run(0, "", "phone", "set", "+41791000001", "cancel")
+	run(0, "mid://sandbox", "party", "list")
+	run(0, "mid://sandbox", "party", "list", "--sandbox", box)
 }

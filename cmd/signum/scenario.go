@@ -35,10 +35,11 @@ func newSandboxExportCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Print the users and parties of a running sandbox as a scenario file",
-		Long: `Prints what the users and parties of a running sandbox have that those of a new one do
-not, as a scenario file (YAML). "signum sandbox --scenario FILE" starts a sandbox with
-the same. Certificates of parties are in the file, and of their passwords the hashes. What
-"signum phone set" changed is not; "signum user set" changes what is kept.
+		Long: `Prints what the users and parties of a running sandbox have that those of a new
+one do not, as a scenario file (YAML). "signum sandbox --scenario FILE" starts a
+sandbox with the same. Certificates of parties are in the file, and of their
+passwords the hashes. What "signum phone set" changed is not; "signum user set"
+changes what is kept.
 
 ` + controlExitCodes,
 		Example: `  signum sandbox export --sandbox ./box > demo.yaml
@@ -65,9 +66,9 @@ func newSandboxApplyCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply FILE",
 		Short: "Give a running sandbox the users and parties of a scenario file",
-		Long: `Adds the users and parties of a scenario file to a running sandbox, or puts them in the
-place of those with the same number or AP_ID. Others stay. A file with a fault changes
-nothing, and all its faults are printed with their lines.
+		Long: `Adds the users and parties of a scenario file to a running sandbox, or puts them
+in the place of those with the same number or AP_ID. Others stay. A file with a
+fault changes nothing, and all its faults are printed with their lines.
 
 ` + controlExitCodes,
 		Example: `  signum sandbox apply --sandbox ./box demo.yaml`,
