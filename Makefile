@@ -36,7 +36,7 @@ lint: ## gofmt, vet and staticcheck, with and without the lab; go.mod
 	$(TOOL) staticcheck -tags nolab ./cmd/signum
 	$(GO) mod verify
 	$(GO) mod tidy -diff
-	cd tools && $(GO) mod tidy -diff && $(GO) vet ./...
+	cd tools && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) tool staticcheck ./...
 
 deps: ## what the tests need besides Go: PostgreSQL, Chromium, openssl, curl, a C compiler, a JDK, Maven, xmllint, Node.js, Python, PHP, gSOAP, Kannel, PgBouncer, buildah, docker-compose, iproute2
 	@scripts/deps.sh
