@@ -4,7 +4,7 @@
 //
 //	request ─▶ access (certificate of a party, or token) ─▶ body, limited ─▶ the sandbox ─▶ JSON
 //
-// A file holds the handlers of one subject (phones, SIM cards, …) and the interface
+// A file holds the handlers of one subject (users, phones, SIM cards, …) and the interface
 // by which they use the sandbox. The contract is api.Sandbox, which /sandbox/openapi.yaml
 // serves; whatever is added here is added there.
 //

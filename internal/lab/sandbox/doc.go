@@ -12,6 +12,11 @@
 // Users' Apps are software that speaks the App protocol to the listener of the pages or,
 // with WebPhones, a person's browser.
 //
+// The roster says who the users are, as they were asked for. Adding or changing a user makes
+// account and phones what the roster says; each number has one such change at a time. A
+// pattern in the roster makes its users between the engine and the store, when the engine
+// first looks for a number. Reset takes the roster of the start.
+//
 // A directory keeps its keys and data for the next run. Files for clients are at the top,
 // everything else is in private/. Certificates are marked TEST; nothing here is for
 // production.

@@ -3,6 +3,12 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -54,6 +60,48 @@ func TestPattern(t *testing.T) {
 	}
 	if err := f.Sandbox.RemoveUser(t.Context(), "+4179001*"); !errors.Is(err, ErrNoUser) {
 		t.Error(err)
+	}
+}
+
+// A log-in to self-care makes the user of a pattern, too.
+func TestPatternLogIn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.put(scenario.User{MSISDN: "+4179001*", Methods: simOnly, Behaviour: "silent"})
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar, Transport: &http.Transport{}}
+	defer browser.CloseIdleConnections()
+	page := func(resp *http.Response, err error) string {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("%d, %v\n%s", resp.StatusCode, err, text)
+		}
+		return string(text)
+	}
+	token := regexp.MustCompile(`name="token" value="([^"]+)"`).FindStringSubmatch(page(browser.Get(f.WebURL() + "/me/login")))
+	if token == nil {
+		t.Fatal("the page has no form")
+	}
+	const msisdn = "+41790010000"
+	form := url.Values{"token": {token[1]}, "number": {msisdn}, "method": {"sim"}}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.WebURL()+"/me/login", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Origin", f.WebURL())
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	page(browser.Do(r))
+	f.whenOpen(msisdn)
+	if s := accountOf(t, f.Sandbox, msisdn); len(s.Devices) != 1 {
+		t.Errorf("%+v", s)
 	}
 }
 
