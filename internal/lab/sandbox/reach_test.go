@@ -21,6 +21,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
 	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // named is an HTTP client that asks a sandbox by a name that does not resolve here.
@@ -168,7 +169,11 @@ func TestMoved(t *testing.T) {
 	_, stop := runUntil(t, Config{Dir: dir})
 	stop()
 	before := readFiles(t, dir, UserCAFile, ServerCAFile, APCertFile)
-	f := newFixtureWith(t, Config{Dir: dir, PublicURL: "http://pki.invalid"})
+	f := &fixture{t: t, Sandbox: run(t, Config{Dir: dir, PublicURL: "http://pki.invalid"}), clock: testkit.RunningClock()}
+	var err error
+	if f.party, err = client.LoadSandbox(dir); err != nil {
+		t.Fatal(err)
+	}
 	for _, msisdn := range []string{"+41791000003", f.addUser(person.Approve, signum.SIM, signum.App)} {
 		f.certified(msisdn, "http://pki.invalid")
 	}
