@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -129,4 +131,20 @@ func TestHost(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
+}
+
+// FuzzHost: what is taken for a host is that of a URL with it, and nothing more.
+func FuzzHost(f *testing.F) {
+	for _, s := range []string{"signum", "Signum.Example.com", "192.0.2.1", "::1", "a_b", "a@b", "a/b", "a%2fb", "a:1", "[::1]", "*.a", "0x7f.1", "fe80::1%25eth0"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if s == "" || Host(s).valid() != nil {
+			return
+		}
+		u, err := url.Parse("https://" + net.JoinHostPort(s, "8443") + "/x")
+		if err != nil || u.Hostname() != s || u.Port() != "8443" || u.Path != "/x" || u.User != nil {
+			t.Errorf("%q: %v, %v", s, u, err)
+		}
+	})
 }
