@@ -59,9 +59,16 @@ func TestFaultsPageDetails(t *testing.T) {
 	if len(details) < 8 {
 		t.Fatalf("%d details only", len(details))
 	}
+	want := make([]string, 0, len(details))
 	for _, m := range details {
-		if !strings.Contains(page, m[1]) {
-			t.Errorf("the page does not have %q", m[1])
+		want = append(want, m[1])
+	}
+	for code := range signum.Code(1000) {
+		want = append(want, code.Detail())
+	}
+	for _, detail := range want {
+		if !strings.Contains(page, detail) {
+			t.Errorf("the page does not have %q", detail)
 		}
 	}
 }
