@@ -53,7 +53,7 @@ the directory (ap.crt, ap-rsa.crt). --cert adds one of its own; with
 --shared-certs=false only those count. --new-cert FILE makes a key and a
 certificate, and writes both to FILE.
 ` + partySettingsHelp + "\n" + controlExitCodes,
-		Example: `  signum party add --sandbox ./box mid://bank.example --prefix "Bank: " --lang de
+		Example: `  signum party add --sandbox ./box mid://bank.example --prefix "Bank: "
   signum party add --sandbox ./box mid://shop.example --new-cert shop.pem \
     --shared-certs=false --profile any --service none`,
 		Args: argumentsOfUse,
@@ -140,8 +140,8 @@ func newPartyListCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the parties",
-		Long: `Lists the parties. With --json it prints all settings; those that are absent have
-their default. Of a password there is only the hash.
+		Long: `Lists the parties. With --json it prints all settings; those that are absent
+have their default. Of a password there is only the hash.
 
 ` + controlExitCodes,
 		Example: `  signum party list --sandbox ./box

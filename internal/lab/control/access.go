@@ -44,6 +44,9 @@ func (c *Control) admit(do http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, err := c.access(r)
 		if err == nil {
+			status, err = c.whenReady(r)
+		}
+		if err == nil {
 			do(w, r)
 			return
 		}
@@ -61,6 +64,20 @@ func (c *Control) refuse(w http.ResponseWriter, status int, err error) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="Signum sandbox"`)
 	}
 	c.answer(w, status, refusal(err))
+}
+
+// whenReady waits until the sandbox is ready: before, users have no phones yet, and files
+// that say that it is ready must not be written.
+func (c *Control) whenReady(r *http.Request) (status int, err error) {
+	if c.Ready == nil {
+		return http.StatusOK, nil
+	}
+	select {
+	case <-c.Ready:
+		return http.StatusOK, nil
+	case <-r.Context().Done():
+		return http.StatusInternalServerError, errors.New("the sandbox stops, and was not ready")
+	}
 }
 
 // access judges the token if there is one, otherwise the certificate: a wrong token is

@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -89,5 +91,55 @@ func TestCheckToken(t *testing.T) {
 		if err := CheckToken(text); (err == nil) != ok {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// waitingPhones notes whether the sandbox was ready.
+type waitingPhones struct {
+	Phones
+	ready  <-chan struct{}
+	before atomic.Bool
+}
+
+func (p *waitingPhones) Behave(string, person.Behaviour) error {
+	select {
+	case <-p.ready:
+	default:
+		p.before.Store(true)
+	}
+	return nil
+}
+
+func (p *waitingPhones) Unblock(context.Context, string) error { return nil }
+
+// A call waits until the sandbox is ready, or the caller goes away.
+func TestCallsWait(t *testing.T) {
+	ready := make(chan struct{})
+	p := &waitingPhones{ready: ready}
+	h := New(Config{Token: token, Ready: ready, Phones: p}).Handlers()["POST /sandbox/phone"]
+	call := func(ctx context.Context) *httptest.ResponseRecorder {
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/sandbox/phone", strings.NewReader(`{"msisdn":"+41791000001","behaviour":"cancel"}`))
+		r.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if w := call(gone); w.Code != http.StatusInternalServerError {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	done := make(chan int)
+	for range 10 {
+		go func() { done <- call(t.Context()).Code }()
+	}
+	close(ready)
+	for range 10 {
+		if status := <-done; status != http.StatusOK {
+			t.Error(status)
+		}
+	}
+	if p.before.Load() {
+		t.Error("a call did not wait")
 	}
 }

@@ -17,6 +17,7 @@ const maxBody = 16 << 10
 
 // Config says who may call, and what the calls act on.
 type Config struct {
+	Ready     <-chan struct{}                               // closed when the sandbox is ready; nil: it is
 	BaseURL   string                                        // of the service, for the contract
 	Token     string                                        // Bearer token; empty: there is none
 	IsParty   func(context.Context, mssp.Pin) (bool, error) // does a party have this certificate?

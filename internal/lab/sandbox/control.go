@@ -52,7 +52,7 @@ func (b *Sandbox) openToken(context.Context) error {
 // openControl adds the control addresses, which only a sandbox has.
 func (b *Sandbox) openControl(context.Context) error {
 	c := control.New(control.Config{
-		BaseURL: b.Info.BaseURL, Token: b.token, IsParty: b.isParty, Phones: controlled{b}, Cards: b.Cards, Traces: controlled{b},
+		Ready: b.ready, BaseURL: b.Info.BaseURL, Token: b.token, IsParty: b.isParty, Phones: controlled{b}, Cards: b.Cards, Traces: controlled{b},
 		Files: controlled{b}, Health: b.health, Parties: b, Scenarios: b, Users: b, Missing: missing, Log: b.cfg.Logger,
 	})
 	b.HandlePKI("/sandbox/files/", c.PublicFiles())
