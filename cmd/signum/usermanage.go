@@ -116,7 +116,7 @@ number wins over all. Patterns make at most 10000 users in one run.
 		Example: `  signum user add --sandbox ./box +41797895164 --state pin-blocked
   signum user add --sandbox ./box +41791234567 --methods App --behaviour cancel
   signum user add --sandbox ./box '+4179001*' --methods SIM`,
-		Args: cobra.ExactArgs(1),
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			body, err := s.body(cmd)
 			if err != nil {
@@ -147,7 +147,7 @@ it unblocks PINs and replaces certificates, and the account keeps its serial num
 		Example: `  signum user set --sandbox ./box +41791000001 --state certificate-expired
   signum user set --sandbox ./box +41791000001 --state active
   signum user set --sandbox ./box +41791000001 --network 26201 --location DE`,
-		Args: cobra.ExactArgs(1),
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			body, err := s.body(cmd)
 			if err != nil {
@@ -177,7 +177,7 @@ state no-account. The users of every sandbox can be removed, too.
 ` + controlExitCodes,
 		Example: `  signum user remove --sandbox ./box +41797895164
   signum user remove --sandbox ./box '+4179001*'`,
-		Args: cobra.ExactArgs(1),
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(cmd.Context(), http.MethodDelete, userPath(args[0]), nil, nil)
 		},
@@ -198,7 +198,7 @@ A PIN that was blocked by wrong entries shows as the state pin-blocked.
 ` + controlExitCodes,
 		Example: `  signum user list --sandbox ./box
   signum user list --sandbox ./box --json`,
-		Args: cobra.NoArgs,
+		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var all struct {
 				Users []scenario.User `json:"users"`
@@ -252,7 +252,7 @@ activations and receipts end. The command prints what has ended.
 
 ` + controlExitCodes,
 		Example: `  signum phone cancel --sandbox ./box +41791000001`,
-		Args:    cobra.ExactArgs(1),
+		Args:    argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var answer struct {
 				Cancelled []cancelled `json:"cancelled"`
@@ -297,7 +297,7 @@ stay, too.
 
 ` + controlExitCodes,
 		Example: `  signum sandbox reset --sandbox ./box`,
-		Args:    cobra.NoArgs,
+		Args:    argumentsOfUse,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.call(cmd.Context(), http.MethodPost, "/sandbox/v1/reset", nil, nil)
 		},
