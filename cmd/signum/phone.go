@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -72,11 +71,7 @@ of geofencing (error=103), or none.
   signum phone set --sandbox ./box +41791000002 --location CH`,
 		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			msisdn := args[0]
-			if !strings.HasPrefix(msisdn, "+") {
-				msisdn = "+" + msisdn
-			}
-			body := map[string]string{"msisdn": msisdn}
+			body := map[string]string{"msisdn": withPlus(args[0])}
 			if len(args) == 2 {
 				body["behaviour"] = args[1]
 			}

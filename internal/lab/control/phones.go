@@ -57,31 +57,48 @@ func (c *Control) phone(ctx context.Context, body []byte) (any, error) {
 	if err := strict(body, &in); err != nil {
 		return nil, err
 	}
+	msisdn, ok := policy.ParseMSISDN(in.MSISDN)
+	if !ok {
+		return nil, errNumber(in.MSISDN)
+	}
 	if in.Behaviour == "" && in.Location == "" {
 		return nil, errors.New("behaviour and location are both missing")
 	}
 	if in.Location != "" {
 		place, err := person.ParsePlace(in.Location)
 		if err == nil {
-			err = c.Phones.Place(in.MSISDN, place)
+			err = c.Phones.Place(msisdn, place)
 		}
 		if err != nil {
-			return nil, err
+			return nil, noPhone(msisdn, err)
 		}
 	}
 	if in.Behaviour != "" {
 		b, err := person.ParseBehaviour(in.Behaviour)
 		if err == nil {
-			err = c.Phones.Behave(in.MSISDN, b)
+			err = c.Phones.Behave(msisdn, b)
 		}
 		if err == nil {
-			err = c.Phones.Unblock(ctx, in.MSISDN)
+			err = c.Phones.Unblock(ctx, msisdn)
 		}
 		if err != nil {
-			return nil, err
+			return nil, noPhone(msisdn, err)
 		}
 	}
 	return struct{}{}, nil
+}
+
+// errNumber refuses what is no number, as it was sent.
+func errNumber(sent string) error {
+	return fmt.Errorf("%q is not the number of a mobile user with its country code, such as +41791234567", sent)
+}
+
+// noPhone names the number in full, which logs must not do, but the developer has sent it.
+func noPhone(msisdn string, err error) error {
+	if errors.Is(err, person.ErrUnknown) {
+		return fmt.Errorf("%s has no phone that answers by itself", msisdn)
+	}
+	return err
 }
 
 // Invitation is an activation code of a user.
@@ -104,7 +121,7 @@ func (c *Control) invite(ctx context.Context, body []byte) (any, error) {
 	}
 	msisdn, ok := policy.ParseMSISDN(in.MSISDN)
 	if !ok {
-		return nil, fmt.Errorf("%q is not the number of a mobile user", in.MSISDN)
+		return nil, errNumber(in.MSISDN)
 	}
 	return c.Phones.NewInvitation(ctx, msisdn, in.Trusted)
 }
