@@ -14,7 +14,7 @@ sign, status, receipt and profile are the calls of the interface. They work with
 any service that speaks it. verify checks a signature and needs no service.` + labHelp + `
 
 Every command exits with 0 if it did its work. The other exit codes are in its help.`,
-		Version:       build().version,
+		Version:       build().line(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

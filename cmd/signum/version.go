@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -70,6 +71,18 @@ func (b buildInfo) String() string {
 	}
 	fmt.Fprintf(&s, "built  with %s for %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return s.String()
+}
+
+// line is the answer to --version: the version, with commit and day if they are known.
+func (b buildInfo) line() string {
+	if b.commit == "" {
+		return b.version
+	}
+	commit, day := b.commit[:min(len(b.commit), 12)], b.date[:min(len(b.date), len(time.DateOnly))]
+	if b.modified {
+		commit += " with local changes"
+	}
+	return fmt.Sprintf("%s (commit %s, %s)", b.version, commit, day)
 }
 
 func newVersionCmd() *cobra.Command {

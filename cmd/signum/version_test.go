@@ -43,7 +43,7 @@ func TestReleaseFlags(t *testing.T) {
 		t.Errorf("%v, %q, want it to begin with %q", err, out, want)
 	}
 	out, err = exec.CommandContext(t.Context(), program, "--version").CombinedOutput()
-	if want := "signum version v9.8.7\n"; err != nil || string(out) != want {
+	if want := "signum version v9.8.7 (commit abcdef, 2026-01-02)\n"; err != nil || string(out) != want {
 		t.Errorf("--version: %v, %q, want %q", err, out, want)
 	}
 }
