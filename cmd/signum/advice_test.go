@@ -87,9 +87,8 @@ func details(t *testing.T) map[string]string {
 // commands calls do for each command that does something.
 func commands(cmd *cobra.Command, do func(path []string, cmd *cobra.Command)) {
 	for _, c := range cmd.Commands() {
-		if c.HasSubCommands() {
-			commands(c, do)
-		} else {
+		commands(c, do)
+		if c.Runnable() {
 			do(strings.Fields(c.CommandPath())[1:], c)
 		}
 	}

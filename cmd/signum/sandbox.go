@@ -133,7 +133,7 @@ Exit codes:
 	fl.DurationVar(&f.delay, "phone-delay", 200*time.Millisecond, "how long a user takes to approve")
 	fl.DurationVar(&f.minTimeout, "min-timeout", 15*time.Second, "shortest TimeOut that a request may name; 1s for tests of time-outs")
 	fl.StringVar(&f.who, "phones", phonesAuto, "who answers on Apps: auto (they do so by themselves) or web (a person in a browser)")
-	fl.StringArrayVar(&f.parties, "party", nil, "a party to add, AP_ID[,prefix=TEXT][,lang=LANG][,unprefixed-receipts][,base64-subjects]\n[,cert=FILE], with every right; the directory keeps it; repeatable")
+	fl.StringArrayVar(&f.parties, "party", nil, "a party to add with every right: AP_ID, with its settings after commas; the directory keeps it; repeatable")
 	fl.StringArrayVar(&f.users, "user", nil, "number of a user to add, with SIM and App; the directory keeps the user; repeatable")
 	fl.StringToStringVar(&f.phones, "phone", nil, "what the user of a number does, NUMBER=BEHAVIOUR; repeatable")
 	fl.StringArrayVar(&f.locations, "location", nil, "where the user of a number is, NUMBER=PLACE; repeatable; default CH")

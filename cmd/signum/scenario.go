@@ -34,7 +34,7 @@ func newSandboxExportCmd() *cobra.Command {
 	var f controlFlags
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "Print the users and parties of a running sandbox as a scenario file",
+		Short: "Print users and parties of a running sandbox as a scenario file",
 		Long: `Prints what the users and parties of a running sandbox have that those of a new
 one do not, as a scenario file (YAML). "signum sandbox --scenario FILE" starts a
 sandbox with the same. Certificates of parties are in the file, and of their

@@ -40,7 +40,7 @@ sandbox's prefix is added unless TEXT starts with it.
 
 With --txn an App shows rows instead of a text, read from a JSON file:
 
-  {"type":"Payment","dtbd":[{"key":"To","value":"Alice"},{"key":"CHF","value":"10.00"}]}
+  {"type":"Pay","dtbd":[{"key":"To","value":"Eve"},{"key":"CHF","value":"9"}]}
 
 The prefix goes before the value of the first row. The title ("type") is shown but
 not signed; the user signs {"format_version":1,"content_string":"…"} with the rows.
