@@ -64,14 +64,19 @@ func (s *userSettings) body(cmd *cobra.Command) (map[string]any, error) {
 			body[f.member] = f.value
 		}
 	}
-	if cmd.Flags().Changed("state") {
+	for flag, value := range map[string]string{"state": s.state, "methods": s.methods} {
+		if cmd.Flags().Changed(flag) && value == "" {
+			body[flag] = nil // its default
+		}
+	}
+	if s.state != "" {
 		state, err := scenario.ParseState(s.state)
 		if err != nil {
 			return nil, fmt.Errorf("--%w", err)
 		}
 		body["state"] = state
 	}
-	if cmd.Flags().Changed("methods") {
+	if s.methods != "" {
 		methods, err := parseMethods(s.methods)
 		if err != nil {
 			return nil, err

@@ -26,6 +26,8 @@ func TestUserCommands(t *testing.T) {
 	run(0, "", "user", "set", own, "--state", "active", "--methods", "SIM,App", "--location", "DE", "--network", "26201")
 	run(0, "Pay?", "sign", own, "Pay?")
 	run(0, `"msisdn":"+41797895164","methods":["SIM","App"],"key_type":"EC","state":"ACTIVE","network":"26201","location":"DE"`, "user", "list", "--json")
+	run(0, "", "user", "set", own, "--network", "", "--state", "", "--methods", "")
+	run(0, own+"  SIM,App  EC   active      22801    DE        -", "user", "list")
 	run(0, "", "user", "set", own, "--behaviour", "silent")
 	run(exitNotSigned, "208 ", "sign", "--timeout", "1s", own, "Pay?")
 	run(0, "nothing was open", "phone", "cancel", own)

@@ -10,6 +10,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/scenario"
+	"github.com/signum-mssp/signum/internal/lab/softapp"
 )
 
 // Whatever a test did, a reset makes the users those of the start.
@@ -163,5 +164,38 @@ func TestUsersNextRun(t *testing.T) {
 	}
 	if err := call(t, box, "+41791000001", signum.ProfileDevice); !errors.Is(err, &signum.Fault{Code: 401}) {
 		t.Errorf("the behaviour: %v", err)
+	}
+}
+
+// Where persons are the Apps, users are added without one, and a reset leaves the Apps that
+// persons enrolled.
+func TestUsersOfWebPhones(t *testing.T) {
+	t.Parallel()
+	f := newFixtureWith(t, Config{WebPhones: true})
+	u := f.put(scenario.User{Methods: twoKinds})
+	app := func(r *request) { r.Profile = signum.ProfileDevice }
+	if sign, _ := f.codes("rest", u.MSISDN, app); sign != 109 {
+		t.Errorf("before somebody enrols: %d", sign)
+	}
+	const holder = "+41791000002"
+	i, err := f.InviteTrusted(t.Context(), holder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.SoftApps.Enrol(t.Context(), i.Code, softapp.EnrolOptions{}); err != nil { // in place of a browser
+		t.Fatal(err)
+	}
+	f.set(holder, `{"state": "PIN_BLOCKED"}`)
+	if sign, _ := f.codes("rest", holder, app); sign != 402 {
+		t.Errorf("blocked: %d", sign)
+	}
+	if err := f.Sandbox.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if sign, _ := f.codes("rest", holder, app); sign != 0 {
+		t.Errorf("after the reset: %d", sign)
+	}
+	if sign, _ := f.codes("rest", u.MSISDN); sign != 105 {
+		t.Errorf("the user who was added: %d", sign)
 	}
 }
