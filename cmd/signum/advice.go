@@ -20,7 +20,7 @@ var byCode = map[signum.Code]string{
 	signum.UnsupportedProfile:  "try another --profile",
 	signum.ExpiredTransaction:  "ask again, perhaps with a longer --timeout",
 	signum.OTAError:            "the phone is out of reach; try again later",
-	signum.UserCancel:          "the user declined; ask again only if the user wants it",
+	signum.UserCancel:          "let the user start again",
 	signum.PINBlocked:          "SIM: the operator resets the PIN; App: the user logs in to the self-care portal with another method or the recovery code, and adds the App again",
 	signum.CardBlocked:         "the account is suspended; the operator can reactivate it",
 	signum.NoKeyFound:          "the user has no active SIM or App: with another method or the recovery code, the self-care portal adds an App; otherwise the operator gives an activation code",
