@@ -35,7 +35,7 @@ Files     {{.Dir}}
 
 Now you, in another terminal:
 
-  signum sign --sandbox {{quote .Dir}} +41791000001 "Hello"
+{{.Sign}}
   sh {{quote .RESTFile}}
 
 `))
@@ -46,12 +46,13 @@ const maxShownUsers = 8
 // describe says where everything is. Metrics are shown if an address was given for
 // them.
 func describe(w io.Writer, box *sandbox.Sandbox, f *sandboxFlags) {
+	sign := fold(selfProgram()+" sign --sandbox "+quote(box.Dir), `+41791000001 "Hello"`)
 	var text bytes.Buffer // one write, because phones may have something to say, too
 	if err := welcome.Execute(&text, struct {
 		*sandbox.Sandbox
-		OpsAddr, RESTFile string
-		Shown             []string
-	}{box, f.opsAddr, box.Path(sandbox.RESTFile), shownUsers(box, f.who == phonesWeb)}); err != nil {
+		OpsAddr, RESTFile, Sign string
+		Shown                   []string
+	}{box, f.opsAddr, box.Path(sandbox.RESTFile), sign, shownUsers(box, f.who == phonesWeb)}); err != nil {
 		panic(err) // a template of our own
 	}
 	_, _ = text.WriteTo(w)
@@ -110,6 +111,6 @@ func invite(ctx context.Context, w io.Writer, box *sandbox.Sandbox) error {
 		}
 		fmt.Fprintf(w, "\nBe the phone of %s: open\n  %s\n(code %s, until %s)\n", i.MSISDN, i.URL, i.Code, i.Expires.Local().Format(time.TimeOnly))
 	}
-	fmt.Fprintf(w, "More with: signum user invite --sandbox %s NUMBER\n", quote(box.Dir))
+	fmt.Fprintf(w, "More with:\n%s\n", fold(selfProgram()+" user invite --sandbox "+quote(box.Dir), "NUMBER"))
 	return nil
 }
