@@ -28,7 +28,7 @@ of Apps knows EC only. --state is one of
 
   active               signs
   no-account           the number is unknown: 105
-  registered           the SIM is not activated: 404, or the request activates it;
+  registered           the SIM waits for activation by a request, or 404;
                        no App is enrolled
   inactive             switched off: 105
   no-key               there is no key: 404
