@@ -54,7 +54,7 @@ func appClient(srvCA *x509.Certificate) *http.Client {
 	t.MaxIdleConnsPerHost = maxIdleApps
 	roots := x509.NewCertPool()
 	roots.AddCert(srvCA)
-	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	t.TLSClientConfig = &tls.Config{RootCAs: roots, ServerName: localhost, MinVersion: tls.VersionTLS12}
 	return &http.Client{Transport: t}
 }
 

@@ -8,7 +8,6 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/config"
@@ -31,6 +30,9 @@ func (b *Sandbox) judge(ctx context.Context) error {
 // judgeSettings checks what the node's configuration consists of, as far as it comes from
 // options.
 func (b *Sandbox) judgeSettings(ctx context.Context) (err error) {
+	if b.cfg, err = b.cfg.withAddresses(ctx, net.DefaultResolver.LookupNetIP); err != nil {
+		return err
+	}
 	if b.reach, err = newReach(ctx, b.cfg, net.DefaultResolver.LookupNetIP); err != nil {
 		return err
 	}
@@ -124,17 +126,12 @@ func noPhone(option, msisdn string) error {
 	return &OptionError{option, fmt.Errorf("%s: no phone that answers by itself has this number", msisdn)}
 }
 
-// bindWithin limits how long the name of an address may take to be looked up.
-const bindWithin = 5 * time.Second
-
 // judgeAddresses binds the addresses that were given, and releases them again.
 func (b *Sandbox) judgeAddresses(ctx context.Context) error {
 	_, port, err := net.SplitHostPort(b.cfg.Addr)
 	if err != nil {
 		return &OptionError{"Addr", err}
 	}
-	ctx, stop := context.WithTimeout(ctx, bindWithin)
-	defer stop()
 	var held []string // the options of the addresses that are bound, with their ports
 	for _, a := range []struct{ option, address string }{
 		{"Addr", net.JoinHostPort(b.reach.listen, port)}, {"WebAddr", b.cfg.WebAddr}, {"PKIAddr", b.cfg.PKIAddr}, {"OpsAddr", b.cfg.OpsAddr},

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -73,7 +72,6 @@ const windowsInUse = syscall.Errno(10048)
 // listenError adds to the error of a listener what to do about it.
 func listenError(err error) error {
 	advice := "choose an address of this machine"
-	name, isName := errors.AsType[*net.DNSError](err)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, windowsInUse):
 		advice = "another sandbox may be running: choose another address, port 0 for a free one"
@@ -81,10 +79,6 @@ func listenError(err error) error {
 		advice = "this machine does not have the address: choose one of its own, or 0.0.0.0 for all"
 	case errors.Is(err, fs.ErrPermission):
 		advice = "ports below 1024 may need privileges: choose a higher one"
-	case isName && name.IsNotFound:
-		advice = "the name is not known here: choose an IP address, such as 127.0.0.1"
-	case isName, errors.Is(err, context.DeadlineExceeded):
-		advice = "the name could not be looked up: choose an IP address, such as 127.0.0.1"
 	}
 	return fmt.Errorf("%w; %s", err, advice)
 }

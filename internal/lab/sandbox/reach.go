@@ -31,6 +31,8 @@ type reach struct {
 	// hosts are all names and addresses that were given, without wildcards. The pages
 	// answer to them.
 	hosts []string
+	// web is the host of the pages' listener, if it is not that of the service.
+	web string
 	// certified are in the server's certificate, besides localhost and loopback.
 	certified []string
 }
@@ -70,6 +72,13 @@ func newReach(ctx context.Context, cfg Config, lookup lookup) (r reach, err erro
 	if len(r.hosts) > 0 {
 		r.public = r.hosts[0]
 	}
+	if host, _, err := net.SplitHostPort(cfg.WebAddr); err == nil { // an address, see withAddresses
+		if r.web = cmp.Or(host, "::"); r.web == "0.0.0.0" || r.web == "::" {
+			r.certified = append(r.certified, ownNames()...)
+		} else {
+			r.certified = append(r.certified, r.web)
+		}
+	}
 	if u, err := url.Parse(cfg.WebURL); err == nil && u.Hostname() != "" {
 		r.certified = append(r.certified, u.Hostname())
 	}
@@ -78,6 +87,28 @@ func newReach(ctx context.Context, cfg Config, lookup lookup) (r reach, err erro
 
 // lookup is net.Resolver.LookupNetIP.
 type lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+
+// withAddresses replaces the names in the addresses of the other listeners by the addresses that
+// they have, so that no listener waits for a name server.
+func (c Config) withAddresses(ctx context.Context, lookup lookup) (Config, error) {
+	for _, l := range []struct {
+		option string
+		addr   *string
+	}{{"WebAddr", &c.WebAddr}, {"PKIAddr", &c.PKIAddr}, {"OpsAddr", &c.OpsAddr}} {
+		host, port, err := net.SplitHostPort(*l.addr)
+		if err != nil {
+			continue // none, or one that the configuration of the node refuses
+		}
+		addrs, err := resolve(ctx, host, lookup)
+		if err != nil {
+			return c, &OptionError{l.option, err}
+		}
+		if len(addrs) > 0 {
+			*l.addr = net.JoinHostPort(addrs[0].String(), port)
+		}
+	}
+	return c, nil
+}
 
 const localhost = "localhost"
 
@@ -156,8 +187,12 @@ func (r reach) local() bool {
 			return false
 		}
 	}
-	ip, err := netip.ParseAddr(r.listen)
-	return err == nil && ip.IsLoopback()
+	for _, listen := range []string{r.listen, cmp.Or(r.web, r.listen)} {
+		if ip, err := netip.ParseAddr(listen); err != nil || !ip.IsLoopback() {
+			return false
+		}
+	}
+	return true
 }
 
 // webHosts are all names at which the pages answer: also those of a port that a container

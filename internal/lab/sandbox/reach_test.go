@@ -287,6 +287,24 @@ func listens(addr string) error {
 	return err
 }
 
+// TestPagesForOthers: the pages alone may be for other machines. Then they have TLS, and the software Apps use
+// them there.
+func TestPagesForOthers(t *testing.T) {
+	t.Parallel()
+	for _, web := range []string{"0.0.0.0:0", "127.0.0.5:0"} {
+		if listens(web) != nil {
+			web = "127.0.0.1:0" // not every machine has all of 127.0.0.0/8
+		}
+		box := run(t, Config{Addr: "127.0.0.1:0", WebAddr: web, Hosts: map[bool][]string{true: {"signum.invalid"}}[web != "0.0.0.0:0"]})
+		if !strings.HasPrefix(box.Info.WebURL, "https://") {
+			t.Errorf("pages at %s", box.Info.WebURL)
+		}
+		if err := box.Example(t.Context(), NewNarrator(io.Discard)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestReach: what is listened on, certified and published, and what is refused.
 func TestReach(t *testing.T) {
 	t.Parallel()
@@ -323,6 +341,14 @@ func TestReach(t *testing.T) {
 		if err != nil || r.listen != tt.listen || r.public != tt.public || !slices.Equal(r.certified, tt.certified) || r.local() != tt.local {
 			t.Errorf("%s, hosts %v: %+v, local %v, %v", tt.addr, tt.hosts, r, r.local(), err)
 		}
+	}
+	c, err := Config{WebAddr: "signum:2", PKIAddr: ":3", OpsAddr: "wrong"}.withAddresses(t.Context(), known)
+	if err != nil || c.WebAddr != "10.55.0.2:2" || c.PKIAddr != ":3" || c.OpsAddr != "wrong" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	_, err = Config{OpsAddr: "elsewhere:1"}.withAddresses(t.Context(), known)
+	if wrong, ok := errors.AsType[*OptionError](err); !ok || wrong.Option != "OpsAddr" {
+		t.Error(err)
 	}
 	for _, tt := range []struct {
 		addr, host, option, want string
