@@ -18,7 +18,8 @@
 // first looks for a number. Reset takes the roster of the start.
 //
 // A directory keeps its keys and data for the next run. Files for clients are at the top,
-// everything else is in private/. Certificates are marked TEST; nothing here is for
+// everything else is in private/. What users and parties have that those of a new sandbox do
+// not is in private/scenario.yaml; sandbox.json is only for clients. Certificates are marked TEST; nothing here is for
 // production.
 //
 // The package must not know how messages are encoded or how transactions run: it writes
