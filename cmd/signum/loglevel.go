@@ -11,8 +11,9 @@ import (
 )
 
 // logLevel is what a sandbox says on standard error. Without --log it says only what is
-// wrong until the sandbox is ready, and again when it stops, because the lines of its own
-// requests would hide the example; in between it says a line a request.
+// wrong until the sandbox is ready, because the lines of its own requests would hide the
+// example, then a line a request, and only errors when it stops: work that was cut off
+// causes warnings.
 type logLevel struct {
 	given bool // by --log
 	level slog.Level
@@ -21,7 +22,7 @@ type logLevel struct {
 }
 
 func newLogLevel(run context.Context, text string) (*logLevel, error) {
-	l := &logLevel{given: text != "", level: slog.LevelInfo, run: run}
+	l := &logLevel{given: text != "", run: run}
 	if l.given {
 		if err := l.level.UnmarshalText([]byte(text)); err != nil {
 			return nil, fmt.Errorf("--log %s: not one of debug, info, warn, error", text)
@@ -32,8 +33,13 @@ func newLogLevel(run context.Context, text string) (*logLevel, error) {
 
 // Level implements slog.Leveler.
 func (l *logLevel) Level() slog.Level {
-	if l.given || l.talk.Load() && l.run.Err() == nil {
+	switch {
+	case l.given:
 		return l.level
+	case l.run.Err() != nil:
+		return slog.LevelError
+	case l.talk.Load():
+		return slog.LevelInfo
 	}
 	return slog.LevelWarn
 }
