@@ -17,5 +17,6 @@ Start with the sandbox, then sign in another terminal:
   signum sandbox --dir ./box
   signum sign --sandbox ./box +41791000001 "Login to example.com?"
 
-phone controls the simulated phones of a running sandbox, party its parties. user invites a person
-with a browser and imports SIM cards. sim moves, blocks and shows SIM cards.`
+phone controls the simulated phones of a running sandbox, user its users, party
+its parties. user also invites a person with a browser and imports SIM cards.
+sim moves, blocks and shows SIM cards.`
