@@ -69,6 +69,7 @@ type Door struct {
 	Config
 	entrance *entrance
 	census   *census
+	inside   inside
 }
 
 // New returns a door that Run will open.
@@ -110,12 +111,16 @@ func (d *Door) Run(ctx context.Context) error {
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	return errors.Join(shutdown(drain, srv), <-ended)
+	err := errors.Join(shutdown(drain, srv), <-ended)
+	if late := d.inside.wait(drain); late != nil && err == nil {
+		err = fmt.Errorf("requests still under way after %s", drainTimeout)
+	}
+	return err
 }
 
 func (d *Door) server(requests context.Context) *http.Server {
 	srv := &http.Server{
-		Handler:           event.Handler(d.Log, "HTTP handler", d.unambiguous(d.bounded(d.patient(d.Handler)))),
+		Handler:           event.Handler(d.Log, "HTTP handler", d.inside.count(d.unambiguous(d.bounded(d.patient(d.Handler))))),
 		TLSConfig:         d.TLS,
 		ReadTimeout:       d.ReadTimeout,
 		ReadHeaderTimeout: headerTimeout,
