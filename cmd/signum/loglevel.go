@@ -11,9 +11,8 @@ import (
 )
 
 // logLevel is what a sandbox says on standard error. Without --log it says only what is
-// wrong until the sandbox is ready, because the lines of its own requests would hide the
-// example, then a line a request, and only errors when it stops: work that was cut off
-// causes warnings.
+// wrong until the sandbox is ready, and again when it stops, because the lines of its own
+// requests would hide the example; in between it says a line a request.
 type logLevel struct {
 	given bool // by --log
 	level slog.Level
@@ -36,9 +35,7 @@ func (l *logLevel) Level() slog.Level {
 	switch {
 	case l.given:
 		return l.level
-	case l.run.Err() != nil:
-		return slog.LevelError
-	case l.talk.Load():
+	case l.talk.Load() && l.run.Err() == nil:
 		return slog.LevelInfo
 	}
 	return slog.LevelWarn
