@@ -220,7 +220,9 @@ func (c *call) refusal(e *event.Event, err error) *refusal {
 		return r
 	}
 	r = refuse(http.StatusInternalServerError, "internal", "An internal error occurred.")
-	r.Incident = c.s.events.Fail(e, err)
+	if r.Incident = c.s.events.Fail(c.r.Context(), e, err); r.Incident == "" {
+		r.Code = "cut_off" // nobody reads it
+	}
 	return r
 }
 

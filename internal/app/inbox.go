@@ -330,7 +330,7 @@ func (c *conn) emit() {
 	code, reason := c.closing()
 	e.Close, e.Reason = int(code), reason
 	if c.err != nil {
-		c.s.events.Fail(e, c.err)
+		c.s.events.Fail(context.Background(), e, c.err)
 	} else if c.device == "" { // a stranger can cause any number of these
 		c.s.events.Sample(e)
 	}

@@ -87,7 +87,7 @@ func (i *Issuer) serve(w http.ResponseWriter, r *http.Request) {
 	e := i.events.Begin("pki", operation(r.URL.Path), clientaddr.Source(r))
 	a, err := i.answer(w, r, e)
 	if err != nil {
-		a = failure(a, e.Op, i.events.Fail(e, err))
+		a = failure(a, e.Op, i.events.Fail(r.Context(), e, err))
 	}
 	a.write(w)
 	e.Status, e.Reason = a.status, a.reason

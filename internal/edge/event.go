@@ -1,6 +1,8 @@
 package edge
 
 import (
+	"context"
+
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
@@ -42,7 +44,7 @@ func noteResponse(ev *event.Event, r signum.Response) {
 func (h *handler) fault(x *exchange) *signum.Fault {
 	f := signum.AsFault(x.err)
 	if f == nil {
-		f = internalError(h.Events.Fail(x.Event, x.err))
+		f = internalError(h.Events.Fail(context.Background(), x.Event, x.err))
 	}
 	x.Code, x.Detail, x.Note = f.Code, f.Detail, mssp.NoteOf(x.err)
 	return f

@@ -58,7 +58,14 @@ func (r *Recorder) Begin(entrance, op, source string) *Event {
 // outage the same error hits one call after another: the first is logged in
 // full; those like it within a minute share its incident, are counted, and get
 // one line together at the end of the minute.
-func (r *Recorder) Fail(e *Event, err error) (incident string) {
+//
+// ctx is that of the call. If it was cancelled and err says so, the caller hung up, or
+// the service stops: the service has not failed, and there is no incident.
+func (r *Recorder) Fail(ctx context.Context, e *Event, err error) (incident string) {
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		e.Detail = "cut off"
+		return ""
+	}
 	id := incidentOf(err)
 	if id == "" {
 		id = NewIncident()

@@ -26,7 +26,7 @@ func TestRepeatedErrors(t *testing.T) {
 		r := New(wallClock{}, slog.New(slog.NewTextHandler(&log, nil)))
 		fail := func(op, text string) string {
 			e := r.Begin("rest", op, "192.0.2.7")
-			id := r.Fail(e, errors.New(text))
+			id := r.Fail(t.Context(), e, errors.New(text))
 			r.Emit(t.Context(), e)
 			return id
 		}
@@ -120,3 +120,27 @@ func TestSampledEvents(t *testing.T) {
 type counter int
 
 func (c *counter) Record(context.Context, *Event) { *c++ }
+
+// TestFailCutOff: a caller who hangs up is not a failure of the service, and neither is a time-out
+// without that.
+func TestFailCutOff(t *testing.T) {
+	t.Parallel()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, tt := range []struct {
+		ctx    context.Context
+		err    error
+		failed bool
+	}{
+		{gone, fmt.Errorf("store: %w", context.Canceled), false},
+		{gone, errors.New("disk full"), true},
+		{t.Context(), context.Canceled, true}, // something else was cancelled
+		{t.Context(), context.DeadlineExceeded, true},
+	} {
+		r := New(wallClock{}, slog.New(slog.DiscardHandler))
+		e := r.Begin("app", "enrol", "192.0.2.1")
+		if id := r.Fail(tt.ctx, e, tt.err); (id != "") != tt.failed || (e.Cause != nil) != tt.failed || (e.Detail == "cut off") == tt.failed {
+			t.Errorf("%v: incident %q, cause %v, detail %q", tt.err, id, e.Cause, e.Detail)
+		}
+	}
+}

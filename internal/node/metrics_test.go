@@ -104,7 +104,7 @@ func TestMetricsDocument(t *testing.T) {
 		panic("boom")
 	}()
 	failed := n.events.Begin("app", "POST /app/v2/enrol/begin", "192.0.2.1")
-	n.events.Fail(failed, errors.New("disk full"))
+	n.events.Fail(t.Context(), failed, errors.New("disk full"))
 	n.events.Emit(t.Context(), failed)
 
 	_, text := get(t, n.OpsURL()+"/metrics")

@@ -83,7 +83,7 @@ func (c *Client) emit(ctx context.Context, e *event.Event, st Status) {
 	e.Status = int(st)
 	switch {
 	case e.Cause != nil:
-		c.cfg.Events.Fail(e, e.Cause)
+		c.cfg.Events.Fail(context.Background(), e, e.Cause)
 	case e.Reason != "":
 		c.cfg.Events.Sample(e)
 	}

@@ -57,7 +57,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) {
 	e := h.Events.Begin("pages", op, clientaddr.Source(r))
 	s := &statusWriter{ResponseWriter: w}
 	if err := h.answer(s, r, e); err != nil {
-		incident := h.Events.Fail(e, err)
+		incident := h.Events.Fail(r.Context(), e, err)
 		if s.status == 0 { // else the answer is on its way, and ends early
 			http.Error(s, "internal error "+incident, http.StatusInternalServerError)
 		}

@@ -285,7 +285,7 @@ func (c *call) render(status int, name, title string, body any) {
 	}
 	var b bytes.Buffer
 	if err := c.p.pages[name].Execute(&b, page); err != nil {
-		incident := c.p.Events.Fail(c.event, fmt.Errorf("portal: page %s: %w", name, err))
+		incident := c.p.Events.Fail(c.r.Context(), c.event, fmt.Errorf("portal: page %s: %w", name, err))
 		c.event.Status = http.StatusInternalServerError
 		http.Error(c.w, "internal error "+incident, http.StatusInternalServerError)
 		return

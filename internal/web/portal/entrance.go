@@ -32,7 +32,7 @@ func (c *call) run(h func(*call)) (err error) {
 // fail shows the page of an internal error with its incident. The cause goes to the
 // log only.
 func (c *call) fail(err error) {
-	incident := c.p.Events.Fail(c.event, err)
+	incident := c.p.Events.Fail(c.r.Context(), c.event, err)
 	if c.event.Status != 0 {
 		return // the answer was sent
 	}

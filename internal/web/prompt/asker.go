@@ -119,7 +119,7 @@ func (a *Asker) follow(ctx context.Context, p *Prompt, q *Question) State {
 	case errors.Is(err, context.Canceled):
 		e.Reason = "ended"
 	case err != nil && !causedByUser(err):
-		a.Events.Fail(e, err)
+		a.Events.Fail(ctx, e, err)
 	}
 	a.Events.Emit(a.ctx, e)
 	return s
