@@ -88,7 +88,7 @@ func details(t *testing.T) map[string]string {
 func commands(cmd *cobra.Command, do func(path []string, cmd *cobra.Command)) {
 	for _, c := range cmd.Commands() {
 		commands(c, do)
-		if c.Runnable() {
+		if c.Runnable() && c.Annotations[groupOnly] == "" {
 			do(strings.Fields(c.CommandPath())[1:], c)
 		}
 	}
@@ -145,4 +145,21 @@ func helpFields(cmd *cobra.Command) (all []string) {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// TestUnknownCommand: a command that only holds others refuses what is none of them, and prints its
+// help without a word.
+func TestUnknownCommand(t *testing.T) {
+	for _, tt := range []struct{ args, code, out, err string }{
+		{"user lst", "1", "", `user has no command "lst"; did you mean signum user list?`},
+		{"phone ring +41791000001", "1", "", `phone has no command "ring"; see signum phone --help`},
+		{"usr", "1", "", `unknown command "usr" for "signum"`},
+		{"sandbox exprt", "1", "", "sandbox takes no arguments"},
+		{"party", "0", "Usage:\n  signum party [command]\n", ""},
+	} {
+		stdout, stderr, code := execute(t.Context(), newRootCmd(), "", strings.Fields(tt.args)...)
+		if strconv.Itoa(code) != tt.code || !strings.Contains(stdout, tt.out) || !strings.Contains(stderr, tt.err) || tt.out == "" && stdout != "" {
+			t.Errorf("%s: exit %d\n%s%s", tt.args, code, stdout, stderr)
+		}
+	}
 }

@@ -22,7 +22,9 @@ func fitHelp(cmd *cobra.Command) {
 	eachCommand(cmd, func(c *cobra.Command) {
 		c.LocalFlags().VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "\n", " ") })
 	})
-	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
+	cmd.SetUsageTemplate(strings.NewReplacer(
+		".FlagUsages ", ".FlagUsagesWrapped 80 ", "{{if .Runnable}}", "{{if and .Runnable (not .Annotations."+groupOnly+")}}",
+	).Replace(cmd.UsageTemplate()))
 }
 
 func eachCommand(cmd *cobra.Command, do func(*cobra.Command)) {

@@ -24,6 +24,7 @@ Every command exits with 0 if it did its work. The other exit codes are in its h
 		addGroup(cmd, &cobra.Group{ID: "sandbox", Title: "Sandbox:"}, lab...)
 	}
 	cmd.AddCommand(newHealthCmd(), newVersionCmd())
+	refuseUnknown(cmd)
 	fitHelp(cmd)
 	return cmd
 }
