@@ -44,6 +44,9 @@ func play(lines []line) (screen []row, end time.Duration) {
 			at = end + beforeKey
 			begin = at + time.Duration(len(l.text))*keyPress + afterKey
 		}
+		if n := len(screen); n > 0 {
+			at = max(at, screen[n-1].at) // a line that was recorded early does not appear before those above it
+		}
 		for i, part := range wrap(l.text) {
 			r := row{at: at, text: part, command: l.command() && i == 0}
 			if r.command {

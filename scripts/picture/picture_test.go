@@ -63,6 +63,21 @@ func TestDraw(t *testing.T) {
 	}
 }
 
+// The screen only rolls forwards, and no line appears before those above it, even if it was recorded
+// earlier: the empty line after the output of a command is of the next recording.
+func TestPlayInOrder(t *testing.T) {
+	lines, err := parse("1.000\t$ a\n0.900\tlate\n0.000\t\n0.100\t$ b\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	screen, _ := play(lines)
+	for i, r := range screen[1:] {
+		if r.at < screen[i].at {
+			t.Errorf("%q appears at %s, %q above it at %s", r.text, r.at, screen[i].text, screen[i].at)
+		}
+	}
+}
+
 // What is no recording is refused.
 func TestParse(t *testing.T) {
 	for _, bad := range []string{"", "no time", "x\t$ a\n", "-1\t$ a\n", "0.1\toutput without a command\n"} {
