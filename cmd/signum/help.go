@@ -3,6 +3,7 @@ package main
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -12,10 +13,13 @@ import (
 // helpColumns is the width of a terminal that has not been made larger.
 const helpColumns = 80
 
+// addFit guards the functions of templates, which all commands of the process share.
+var addFit sync.Once
+
 // fitHelp makes the help of a command and of all below it fit a terminal. Examples stay as
 // they are, because they are for copying.
 func fitHelp(cmd *cobra.Command) {
-	cobra.AddTemplateFunc("fit", fit)
+	addFit.Do(func() { cobra.AddTemplateFunc("fit", fit) })
 	cmd.SetHelpTemplate(`{{with (or .Long .Short)}}{{fit . | trimTrailingWhitespaces}}
 
 {{end}}{{if or .Runnable .HasSubCommands}}{{.UsageString}}{{end}}`)
