@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// helpColumns is the width of a terminal that has not been made larger.
-const helpColumns = 80
+// columns is the width of a terminal that has not been made larger.
+const columns = 80
 
 // addFit guards the functions of templates, which all commands of the process share.
 var addFit sync.Once
@@ -73,9 +73,9 @@ func hanging(line string) int { return utf8.RuneCountInString(lastColumn.FindStr
 
 // wrap breaks a line between words. The lines after the first are indented.
 func wrap(line string, indent int) (out []string) {
-	for utf8.RuneCountInString(line) > helpColumns {
+	for utf8.RuneCountInString(line) > columns {
 		runes := []rune(line)
-		at := helpColumns
+		at := columns
 		for at > indent && runes[at] != ' ' {
 			at--
 		}

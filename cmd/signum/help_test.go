@@ -18,7 +18,7 @@ func TestHelpFits(t *testing.T) {
 		}
 		for line := range strings.Lines(stdout) {
 			line = strings.TrimSuffix(line, "\n")
-			if n := utf8.RuneCountInString(line); n > helpColumns && !strings.Contains(c.Example, line) {
+			if n := utf8.RuneCountInString(line); n > columns && !strings.Contains(c.Example, line) {
 				t.Errorf("%v: %d columns: %s", path, n, line)
 			}
 		}

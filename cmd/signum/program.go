@@ -10,9 +10,6 @@ import (
 	"unicode/utf8"
 )
 
-// columns is the width of a terminal for which output is made.
-const columns = 80
-
 // program returns how a shell runs this program, for commands that it prints: the word with
 // which it was started, or with go run, which starts a file that it removes afterwards, the
 // go command.
