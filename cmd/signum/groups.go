@@ -10,8 +10,8 @@ import (
 // groupOnly marks commands that do nothing but hold others.
 const groupOnly = "group"
 
-// refuseUnknown lets commands that only hold others refuse a word that is none of them, which
-// would print the help and exit with 0.
+// refuseUnknown lets commands that only hold others refuse an unknown word. By itself, cobra
+// prints their help and the program exits with 0.
 func refuseUnknown(root *cobra.Command) {
 	eachCommand(root, func(c *cobra.Command) {
 		if c == root || c.Runnable() || !c.HasSubCommands() {
