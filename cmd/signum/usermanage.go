@@ -4,7 +4,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -234,79 +233,4 @@ func printUsers(w io.Writer, users []scenario.User) error {
 			printable(u.State.Flag()), cmp.Or(printable(u.Network), "-"), cmp.Or(printable(u.Location), "-"), cmp.Or(printable(u.Behaviour), "-"))
 	}
 	return t.Flush()
-}
-
-// cancelled is a request to a phone that has ended.
-type cancelled struct {
-	MSISDN    string `json:"msisdn"`
-	APID      string `json:"ap_id,omitempty"`
-	TransID   string `json:"mssp_trans_id"`
-	Operation string `json:"operation"`
-}
-
-func newPhoneCancelCmd() *cobra.Command {
-	var f controlFlags
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "cancel NUMBER",
-		Short: "End what the phones of a number are asked for",
-		Long: `Ends open requests to the phones of NUMBER as if the user had pressed Cancel: the party
-gets 401, whether it waits or asks for the outcome later. So a number that is busy (406),
-because a program stopped in the middle of a request, can be asked again at once. Signatures,
-activations and receipts end. The command prints what has ended.
-
-` + controlExitCodes,
-		Example: `  signum phone cancel --sandbox ./box +41791000001`,
-		Args:    argumentsOfUse,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var answer struct {
-				Cancelled []cancelled `json:"cancelled"`
-			}
-			path := "/sandbox/v1/phones/" + url.PathEscape(withPlus(args[0])) + "/cancel"
-			if err := f.call(cmd.Context(), http.MethodPost, path, nil, &answer); err != nil {
-				return err
-			}
-			out := cmd.OutOrStdout()
-			if asJSON {
-				return printJSON(out, answer)
-			}
-			if len(answer.Cancelled) == 0 {
-				_, err := fmt.Fprintln(out, "nothing was open")
-				return err
-			}
-			var errs []error
-			for _, c := range answer.Cancelled {
-				_, err := fmt.Fprintf(out, "cancelled: %s of %s, transaction %s\n", printable(c.Operation), printable(c.APID), printable(c.TransID))
-				errs = append(errs, err)
-			}
-			return errors.Join(errs...)
-		},
-	}
-	f.register(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for scripts")
-	return cmd
-}
-
-func newSandboxResetCmd() *cobra.Command {
-	var f controlFlags
-	cmd := &cobra.Command{
-		Use:   "reset",
-		Short: "Take a running sandbox back to the state of its start",
-		Long: `Takes a running sandbox back to what it was when it was ready, for the next test: it ends
-open requests (401), forgets outcomes, removes users and parties that were added since,
-and gives all others their state, PIN, behaviour and location of the start.
-
-The CA, the serial numbers of accounts and the keys of their cards stay; but a SIM that
-was activated since is a new card. Accounts that only a person or an import of cards made
-stay, too.
-
-` + controlExitCodes,
-		Example: `  signum sandbox reset --sandbox ./box`,
-		Args:    argumentsOfUse,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.call(cmd.Context(), http.MethodPost, "/sandbox/v1/reset", nil, nil)
-		},
-	}
-	f.register(cmd)
-	return cmd
 }
