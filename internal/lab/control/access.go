@@ -38,8 +38,8 @@ func CheckToken(token string) error {
 	return nil
 }
 
-// admit is do for a party or who has the token alone. Anybody else is refused, and the
-// body of the request is not read. Web pages are refused in front of the listener.
+// admit calls do for a party and for a caller that has the token. It refuses all others and
+// does not read the bodies of their requests. The listener has refused web pages already.
 func (c *Control) admit(do http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, err := c.access(r)

@@ -158,7 +158,7 @@ func (b *Sandbox) SetUser(ctx context.Context, msisdn string, edit func(*scenari
 	})
 }
 
-// checkUser refuses a user who cannot be.
+// checkUser refuses settings that contradict each other.
 func checkUser(u *scenario.User) error {
 	if err := u.Check(); err != nil {
 		return err
