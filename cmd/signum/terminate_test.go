@@ -41,7 +41,8 @@ func TestTerminated(t *testing.T) {
 		{service, false, "", ""}, // no handshake
 		{service, true, "", ""},
 		{service, true, "GET /sandbox/health HTTP/1.1\r\nHo", ""},
-		{service, true, "GET /sandbox/health HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200"}, // kept alive
+		{service, true, "GET /sandbox/health HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200"},                                                   // kept alive
+		{service, true, "POST /rest/service/sign HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", ""}, // half a body
 		{pages, false, "", ""},
 		{pages, false, "GET /phone HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 200"},
 		{pages, false, upgrade, "HTTP/1.1 101"},

@@ -20,7 +20,8 @@ const (
 	headerTimeout = 10 * time.Second // for a handshake, and for the header of a request
 	idleTimeout   = 2 * time.Minute
 	drainTimeout  = 5 * time.Second
-	maxHeader     = 16 << 10 // bytes
+	bodyTimeout   = 500 * time.Millisecond // for the rest of a body, once the door closes
+	maxHeader     = 16 << 10               // bytes
 )
 
 // Config describes a door. Listener, Handler, Log and the two time limits must be
@@ -109,6 +110,7 @@ func (d *Door) Run(ctx context.Context) error {
 	if d.Stopping != nil {
 		stop(d.Stopping)
 	}
+	d.inside.hurry(time.Now().Add(bodyTimeout))
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	err := errors.Join(shutdown(drain, srv), <-ended)

@@ -4,38 +4,60 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"time"
 )
 
-// inside counts the requests whose handlers run. net/http does not wait for those of an
+// inside are the requests whose handlers run. net/http does not wait for those of an
 // HTTP/2 connection that its client has closed, but what they use ends after the door.
 type inside struct {
-	mu    sync.Mutex
-	n     int
-	empty chan struct{} // closed when n becomes 0; nil: nobody waits
+	mu       sync.Mutex
+	requests map[*http.ResponseController]struct{}
+	empty    chan struct{} // closed with the last request; nil: nobody waits
 }
 
 func (i *inside) count(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		i.add(1)
-		defer i.add(-1)
+		c := http.NewResponseController(w)
+		i.enter(c)
+		defer i.leave(c)
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (i *inside) add(delta int) {
+func (i *inside) enter(c *http.ResponseController) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.n += delta
-	if i.n == 0 && i.empty != nil {
+	if i.requests == nil {
+		i.requests = make(map[*http.ResponseController]struct{})
+	}
+	i.requests[c] = struct{}{}
+}
+
+func (i *inside) leave(c *http.ResponseController) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.requests, c)
+	if len(i.requests) == 0 && i.empty != nil {
 		close(i.empty)
 		i.empty = nil
+	}
+}
+
+// hurry ends the reading of bodies that have not arrived by then: a client that stopped
+// in the middle of one would hold the door open. WebSockets are closed meanwhile by those
+// who serve them.
+func (i *inside) hurry(until time.Time) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for c := range i.requests {
+		_ = c.SetReadDeadline(until)
 	}
 }
 
 // wait returns when no handler runs, or with the error of the context when that ends.
 func (i *inside) wait(ctx context.Context) error {
 	i.mu.Lock()
-	if i.n == 0 {
+	if len(i.requests) == 0 {
 		i.mu.Unlock()
 		return nil
 	}

@@ -91,8 +91,9 @@ func TestInside(t *testing.T) {
 	if err := i.wait(t.Context()); err != nil {
 		t.Error(err)
 	}
-	i.add(1)
-	i.add(1)
+	one, two := new(http.ResponseController), new(http.ResponseController)
+	i.enter(one)
+	i.enter(two)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := i.wait(gone); !errors.Is(err, context.Canceled) {
@@ -100,13 +101,13 @@ func TestInside(t *testing.T) {
 	}
 	waited := make(chan error)
 	go func() { waited <- i.wait(t.Context()) }()
-	i.add(-1)
+	i.leave(one)
 	select {
 	case <-waited:
 		t.Error("one handler still runs")
 	default:
 	}
-	i.add(-1)
+	i.leave(two)
 	if err := <-waited; err != nil {
 		t.Error(err)
 	}
