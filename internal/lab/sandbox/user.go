@@ -141,6 +141,7 @@ func (b *Sandbox) SetUser(ctx context.Context, msisdn string, edit func(*scenari
 		old = asked
 	}
 	u = old
+	u.Methods = slices.Clone(old.Methods) // the function may decode into them
 	given, err := edit(&u)
 	if err == nil {
 		err = checkUser(&u)
