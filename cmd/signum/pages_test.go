@@ -70,7 +70,7 @@ const recordedDir = "/tmp/demo/box"
 
 // asInstalled returns the output of this test as that of a program in the path.
 func asInstalled(said string) string {
-	return regexp.MustCompile(`go run \./cmd/signum ([^\\\n]*)\\\n  +`).ReplaceAllString(said, "signum $1")
+	return regexp.MustCompile(`(?m)^  .* (sign --sandbox \S+)(?: \\\n   )? \+`).ReplaceAllString(said, "  signum $1 +")
 }
 
 // README's picture shows what a sandbox says when it starts, apart from the example, whose
