@@ -147,8 +147,8 @@ func helpFields(cmd *cobra.Command) (all []string) {
 	return all
 }
 
-// TestUnknownCommand: a command that only holds others refuses what is none of them, and prints its
-// help without a word.
+// TestUnknownCommand: a command that only holds others refuses an unknown word, and prints its help if
+// no word follows.
 func TestUnknownCommand(t *testing.T) {
 	for _, tt := range []struct{ args, code, out, err string }{
 		{"user lst", "1", "", `user has no command "lst"; did you mean signum user list?`},

@@ -19,7 +19,7 @@ const maxBody = 16 << 10
 type Config struct {
 	Ready     <-chan struct{}                               // closed when the sandbox is ready; nil: it is
 	BaseURL   string                                        // of the service, for the contract
-	Token     string                                        // Bearer token; empty: there is none
+	Token     string                                        // Bearer token; empty: only certificates give access
 	IsParty   func(context.Context, mssp.Pin) (bool, error) // does a party have this certificate?
 	Phones    Phones
 	Cards     Cards

@@ -106,6 +106,22 @@ func newFixtureWith(t *testing.T, cfg Config) *fixture {
 	return f
 }
 
+// clientOf returns a client of the first party of a running sandbox, and what the directory
+// says. The client is closed with the test.
+func clientOf(t *testing.T, dir string) (*client.Client, *client.Sandbox) {
+	t.Helper()
+	sb, err := client.LoadSandbox(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(sb.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c, sb
+}
+
 var wires = []string{"rest", "soap"}
 
 func (f *fixture) client(wire string, conf *tls.Config) *client.Client {

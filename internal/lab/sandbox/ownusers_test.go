@@ -23,15 +23,7 @@ var both = map[signum.Method]string{signum.SIM: signum.ProfileSTK, signum.App: s
 // call makes a signature request of the first party to a running sandbox.
 func call(t *testing.T, box *Sandbox, msisdn, profile string) error {
 	t.Helper()
-	sb, err := client.LoadSandbox(box.Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := client.New(sb.Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c, sb := clientOf(t, box.Dir)
 	resp, err := c.Sign(t.Context(), client.SignRequest{MSISDN: msisdn, Text: DTBDPrefix + "Hello", Profile: profile})
 	if err == nil {
 		_, err = client.Verify(resp.Signature, sb.UserRoots)

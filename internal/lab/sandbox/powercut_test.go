@@ -19,15 +19,7 @@ func TestPowerCut(t *testing.T) {
 	dir := t.TempDir()
 	sign := func() {
 		t.Helper()
-		party, err := client.LoadSandbox(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := client.New(party.Config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
+		c, _ := clientOf(t, dir)
 		for range 3 {
 			if _, err := c.Sign(t.Context(), client.SignRequest{
 				MSISDN: user, Text: DTBDPrefix + "Hello", Lang: "en", Profile: signum.ProfileSTK, Timeout: 80 * time.Second,

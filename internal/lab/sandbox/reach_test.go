@@ -263,15 +263,7 @@ func TestAddresses(t *testing.T) {
 			if err := box.Example(t.Context(), NewNarrator(io.Discard)); err != nil {
 				t.Error(err)
 			}
-			party, err := client.LoadSandbox(box.Dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c, err := client.New(party.Config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
+			c, _ := clientOf(t, box.Dir)
 			if _, err := c.Sign(t.Context(), client.SignRequest{MSISDN: "+41791000001", Text: DTBDPrefix + "Hello", Lang: "en"}); err != nil {
 				t.Errorf("a client of this machine at %s: %v", box.Info.BaseURL, err)
 			}

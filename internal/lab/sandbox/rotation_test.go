@@ -85,15 +85,7 @@ func signedBy(t *testing.T, box *Sandbox, msisdn string, root *x509.Certificate)
 	if err := box.Behave(msisdn, person.Behaviour{Do: person.Approve}); err != nil {
 		t.Fatal(err)
 	}
-	party, err := client.LoadSandbox(box.Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := client.New(party.Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c, _ := clientOf(t, box.Dir)
 	resp, err := c.Sign(t.Context(), client.SignRequest{MSISDN: msisdn, Text: "Sandbox: Pay?", Profile: signum.ProfileDevice})
 	if err != nil {
 		t.Fatal(err)
