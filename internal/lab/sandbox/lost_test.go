@@ -21,7 +21,7 @@ import (
 func TestLostFiles(t *testing.T) {
 	t.Parallel()
 	used := t.TempDir()
-	_, stop := runUntil(t, Config{Dir: used})
+	_, stop := runUntil(t, Config{Dir: used, PublicURL: "http://pki.test"})
 	stop()
 	for _, name := range []string{
 		"ap.key", "ap-rsa.key", "private/server-ca.key", "private/server.key", "private/sim-master.key", "private/vapid.json",
@@ -53,7 +53,7 @@ func TestLostFiles(t *testing.T) {
 					t.Fatal(err)
 				}
 				before := contents(t, dir)
-				box, err := Open(t.Context(), Config{Dir: dir, Addr: "127.0.0.1:0", WebAddr: "127.0.0.1:0", PKIAddr: "127.0.0.1:0"})
+				box, err := Open(t.Context(), Config{Dir: dir, Addr: "127.0.0.1:0", WebAddr: "127.0.0.1:0", PKIAddr: "127.0.0.1:0", PublicURL: "http://pki.test"})
 				if err == nil {
 					box.Close()
 					t.Fatal("it starts")
