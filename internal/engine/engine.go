@@ -63,6 +63,7 @@ type Engine struct {
 	passwords    *password.Checker
 	sendingTexts sync.Map // ids of the transactions whose texts this node is sending
 	running      sync.WaitGroup
+	round        round
 }
 
 // New checks the configuration and returns an engine. Run makes it live.

@@ -29,6 +29,7 @@ const (
 // expires and purges until ctx ends. It returns when everything that it started
 // has ended.
 func (e *Engine) Run(ctx context.Context) error {
+	e.round.turned()
 	if err := e.recover(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped during recovery
@@ -44,7 +45,10 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.repeat(ctx, every, what, f)
 		})
 	}
-	loop(e.cfg.Sweep, "sweep", e.sweep)
+	loop(e.cfg.Sweep, "sweep", func(ctx context.Context) error {
+		defer e.round.turned()
+		return e.sweep(ctx)
+	})
 	loop(purgeEvery, "purge", e.purge)
 	loop(e.cfg.Poll, "poll", e.poll)
 	<-ctx.Done()
@@ -84,6 +88,7 @@ func (e *Engine) recover(ctx context.Context) error {
 		return err
 	}
 	for after, n := "", 0; ; {
+		e.round.turned()
 		ts, err := e.cfg.Store.OutstandingTransactions(ctx, e.now(), after, sweepBatch)
 		if err != nil {
 			return err

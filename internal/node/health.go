@@ -63,6 +63,11 @@ func (n *Node) NotReady(ctx context.Context) error {
 	return nil
 }
 
+// Progress returns when the engine last came round to look for what is overdue, whether
+// the store let it do its work or not. A node for which this time stands still hangs. It
+// is zero before Run.
+func (n *Node) Progress() time.Time { return n.engine.Progress() }
+
 // Stopping reports whether the node has been told to end.
 func (n *Node) Stopping() bool { return phase(n.health.phase.Load()) == stopping }
 
