@@ -22,6 +22,7 @@ type Config struct {
 	App            App            `yaml:"app"`
 	Limits         Limits         `yaml:"limits"`
 	Engine         Engine         `yaml:"engine"`
+	Retention      Retention      `yaml:"retention"`
 	Log            Log            `yaml:"log"`
 }
 
@@ -239,14 +240,22 @@ type OTP struct {
 
 // Engine are the times of transactions.
 type Engine struct {
-	Skew      time.Duration `yaml:"skew"`      // how far a request's Instant may be off
-	Retention time.Duration `yaml:"retention"` // how long an outcome can be read; at least twice Skew
-	Sweep     time.Duration `yaml:"sweep"`     // how often to look for expired transactions
+	Skew  time.Duration `yaml:"skew"`  // how far a request's Instant may be off
+	Sweep time.Duration `yaml:"sweep"` // how often to look for expired transactions
 	// MinTimeout is the shortest TimeOut that a request may name, in whole seconds.
 	MinTimeout time.Duration `yaml:"min_timeout"`
 	// Poll is how often to look for outcomes that another node decided. With SQLite
 	// there is no other node and nothing is polled.
 	Poll time.Duration `yaml:"poll"`
+}
+
+// Retention says how long what is over is kept.
+type Retention struct {
+	// Outcomes is how long a party can ask for an outcome; at least twice Engine.Skew.
+	Outcomes time.Duration `yaml:"outcomes"`
+	// Evidence is how long transactions and receipts stay in the database, with the text
+	// and the number of the user; at least Outcomes.
+	Evidence time.Duration `yaml:"evidence"`
 }
 
 // Log is what is logged.
@@ -291,8 +300,9 @@ func Default() Config {
 			Number: NumberLimits{Requests: Rate{60, 60}, Cancels: 3, CancelPeriod: 10 * time.Minute},
 		},
 		Engine: Engine{
-			Skew: 5 * time.Minute, Retention: time.Hour, Sweep: 250 * time.Millisecond, MinTimeout: 15 * time.Second, Poll: time.Second,
+			Skew: 5 * time.Minute, Sweep: 250 * time.Millisecond, MinTimeout: 15 * time.Second, Poll: time.Second,
 		},
+		Retention: Retention{Outcomes: time.Hour, Evidence: time.Hour},
 	}
 }
 

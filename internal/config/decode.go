@@ -11,6 +11,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// moved are the present paths of keys that had another one.
+var moved = map[string]string{"engine.retention": "retention.outcomes"}
+
 // decoder reads a YAML file into a Config. It walks the nodes itself, because
 // yaml.Decoder.KnownFields stops at the first wrong type, does not report paths,
 // and converts whatever looks like a number or a boolean: the network code 01
@@ -61,6 +64,10 @@ func (d *decoder) section(n *yaml.Node, v reflect.Value, path string) {
 		at := slices.IndexFunc(known, func(f field) bool { return f.name == name.Value && name.Kind == yaml.ScalarNode })
 		switch _, twice := d.lines[p]; {
 		case at < 0:
+			if now := moved[p]; now != "" {
+				d.at(name.Line, p, "is "+now+" now")
+				continue
+			}
 			d.at(name.Line, p, unknown(name.Value, known))
 			continue
 		case twice:

@@ -130,7 +130,7 @@ func TestProblems(t *testing.T) {
 			`signum.yaml:5: listen.mss.address: "here" is not host:port with a port from 0 to 65535`,
 			"signum.yaml:6: limit: unknown key, did you mean limits?",
 			`signum.yaml:9: engine.sweep: "5" is not a duration such as 250ms, 10s, 5m or 1h30m`,
-			"signum.yaml:10: engine.xyzzy: unknown key; the keys here are skew, retention, sweep, min_timeout, poll",
+			"signum.yaml:10: engine.xyzzy: unknown key; the keys here are skew, sweep, min_timeout, poll",
 		}},
 		{"forms", "listen: 5\ntrusted_proxies: 10.0.0.0/8\nservice: {name: [a]}\nlimits: {max_body: 64kb, party: {max_open: many}}\nca: {create: perhaps}\nlog: {level: loud}\n", nil, []string{
 			"signum.yaml:1: listen: must be a section: one \"key: value\" per line",
@@ -159,7 +159,11 @@ func TestProblems(t *testing.T) {
 			"app.vapid.contact: is needed beside public_key: push services refuse a service without an address of its operator",
 			"app.vapid.private_key: is needed beside public_key",
 			"sim.retry.max_backoff: must be at least sim.retry.backoff, 9s",
-			"engine.retention: must be at least twice engine.skew, 1h20m0s",
+			"retention.outcomes: must be at least twice engine.skew, 1h20m0s",
+		}},
+		{"retention", "engine: {retention: 1h}\nretention: {outcomes: 2h}\n", nil, []string{
+			"signum.yaml:1: engine.retention: is retention.outcomes now",
+			"retention.evidence: must be at least retention.outcomes, 2h0m0s: an outcome is read from the evidence",
 		}},
 		{"contact", "app: {vapid: {contact: sandbox@localhost.invalid}}\n", nil, []string{
 			"signum.yaml:1: app.vapid.contact: must be an e-mail address that can exist: push services refuse all others",

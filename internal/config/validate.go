@@ -42,6 +42,7 @@ func (c *Config) check() problems {
 	}
 	c.Limits.check(&l)
 	c.Engine.check(&l)
+	c.Retention.check(&l, c.Engine.Skew)
 	return l
 }
 
@@ -284,7 +285,13 @@ func (e Engine) check(l *problems) {
 	if t := e.MinTimeout; t < time.Second || t > longestMinTimeout || t%time.Second != 0 {
 		l.add("engine.min_timeout", "must be a whole number of seconds from 1s to %s", longestMinTimeout)
 	}
-	if e.Retention < 2*e.Skew {
-		l.add("engine.retention", "must be at least twice engine.skew, %s: a repeated request is refused for its age only when the first is forgotten", 2*e.Skew)
+}
+
+func (r Retention) check(l *problems, skew time.Duration) {
+	if r.Outcomes < 2*skew {
+		l.add("retention.outcomes", "must be at least twice engine.skew, %s: a repeated request is refused for its age only when the first is forgotten", 2*skew)
+	}
+	if r.Evidence < r.Outcomes {
+		l.add("retention.evidence", "must be at least retention.outcomes, %s: an outcome is read from the evidence", r.Outcomes)
 	}
 }

@@ -41,7 +41,7 @@ type Config struct {
 	Logger      *slog.Logger
 
 	Skew      time.Duration // how far a request's Instant may be off; 5 min
-	Retention time.Duration // how long an outcome can be read; 1 h, at least twice Skew
+	Retention time.Duration // how long a party can read an outcome; 1 h, at least twice Skew
 	HandOver  time.Duration // how long a channel may take to accept a request; 30 s
 	Sweep     time.Duration // how often to look for expired transactions; 250 ms
 	// MinTimeout is the shortest TimeOut that a request may name; 15 s.

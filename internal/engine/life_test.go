@@ -300,18 +300,15 @@ func TestRetention(t *testing.T) {
 	id := w.begin(s)
 	w.await(id)
 	w.clock.Advance(time.Hour - time.Second)
-	if err := w.purge(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	if got := w.outcome(id); got != signum.SignatureMade {
 		t.Errorf("before the hour: %d", got)
 	}
 	w.clock.Advance(2 * time.Second)
-	if err := w.purge(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	if got := w.outcome(id); got != signum.WrongParam {
 		t.Errorf("after the hour: %d", got)
+	}
+	if _, err := w.store.Transaction(t.Context(), id); err != nil {
+		t.Errorf("the evidence: %v", err)
 	}
 	c := Config{Store: w.store, Chains: w.ca, Channels: w.cfg.Channels}
 	if _, err := New(c); err != nil {

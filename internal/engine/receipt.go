@@ -58,7 +58,7 @@ func (e *Engine) newReceipt(ctx context.Context, p *mssp.Party, r *signum.Receip
 		return nil, err
 	}
 	t, err := e.cfg.Store.Transaction(ctx, r.TransID)
-	if errors.Is(err, mssp.ErrNotFound) || err == nil && t.APID != p.ID {
+	if errors.Is(err, mssp.ErrNotFound) || err == nil && !e.readable(t, p) {
 		return nil, signum.Faultf(signum.WrongParam, signum.DetailNoTransaction)
 	}
 	if err != nil {

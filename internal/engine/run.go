@@ -15,10 +15,8 @@ import (
 )
 
 const (
-	sweepBatch   = 512         // transactions read at a time
-	sweepWorkers = 32          // enough for them to share commits
-	purgeEvery   = time.Minute // how often old outcomes are deleted
-	purgeBatch   = 1000        // rows per DELETE
+	sweepBatch   = 512 // transactions read at a time
+	sweepWorkers = 32  // enough for them to share commits
 	// maxFailures is how many rows may fail before a round gives up: by then
 	// the cause is an outage, not single rows.
 	maxFailures = 8
@@ -26,7 +24,7 @@ const (
 )
 
 // Run recovers the transactions that an earlier run left outstanding, then
-// expires and purges until ctx ends. It returns when everything that it started
+// expires them until ctx ends. It returns when everything that it started
 // has ended.
 func (e *Engine) Run(ctx context.Context) error {
 	e.round.turned()
@@ -49,7 +47,6 @@ func (e *Engine) Run(ctx context.Context) error {
 		defer e.round.turned()
 		return e.sweep(ctx)
 	})
-	loop(purgeEvery, "purge", e.purge)
 	loop(e.cfg.Poll, "poll", e.poll)
 	<-ctx.Done()
 	e.running.Wait()
@@ -286,13 +283,4 @@ func (e *Engine) each(ctx context.Context, ids []string, f func(context.Context,
 		})
 	}
 	return g.Wait()
-}
-
-func (e *Engine) purge(ctx context.Context) error {
-	for {
-		n, err := e.cfg.Store.PurgeTransactions(ctx, e.now().Add(-e.cfg.Retention), purgeBatch)
-		if err != nil || n < purgeBatch {
-			return err
-		}
-	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Status serves MSS_StatusQuery: 504 while the transaction is outstanding, then
-// its outcome until it is purged. A transaction of another party is treated
+// its outcome for as long as Config.Retention. A transaction of another party is treated
 // like one that never existed.
 func (e *Engine) Status(ctx context.Context, c *mssp.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error) {
 	p, err := e.enter(ctx, c, r.Operation(), &r.Header)
@@ -29,7 +29,7 @@ func (e *Engine) Status(ctx context.Context, c *mssp.Caller, r *signum.StatusReq
 			t, err = e.known(ctx, r.TransID)
 		}
 	}
-	if errors.Is(err, mssp.ErrNotFound) || err == nil && t.APID != p.ID {
+	if errors.Is(err, mssp.ErrNotFound) || err == nil && !e.readable(t, p) {
 		return nil, signum.Faultf(signum.WrongParam, signum.DetailNoTransaction)
 	}
 	if err != nil {
@@ -49,4 +49,10 @@ func (e *Engine) Status(ctx context.Context, c *mssp.Caller, r *signum.StatusReq
 		flt.Detail = signum.DetailTimeoutStatus
 	}
 	return nil, flt
+}
+
+// readable reports whether the party can ask for the transaction: it is its own, and it
+// has not ended too long ago. The row may stay longer, as evidence.
+func (e *Engine) readable(t *mssp.Transaction, p *mssp.Party) bool {
+	return t.APID == p.ID && (t.Finished.IsZero() || !t.Finished.Before(e.now().Add(-e.cfg.Retention)))
 }

@@ -20,6 +20,10 @@ func (n *Node) observe(context.Context) error {
 	n.observeSMSCs()
 	m.Counters("signum_limit_refusals_total", "Calls that were refused because of a limit.", "limit", n.engine.Refused)
 	m.Counters("signum_requests_reported_total", "Signature requests that users said somebody else had made.", "asked_by", n.engine.Reported)
+	m.Counters("signum_retention_rows_total", "Rows that were deleted because their time was over.", "kind", func() map[string]uint64 {
+		return map[string]uint64{"transaction": n.retention.Stats().Transactions}
+	})
+	m.Counter("signum_retention_failures_total", "Rounds of deleting that ended with an error.", func() float64 { return float64(n.retention.Stats().Failures) })
 	return m.Err()
 }
 

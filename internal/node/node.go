@@ -21,6 +21,7 @@ import (
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/metrics"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/retention"
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/simcards"
 	"github.com/signum-mssp/signum/internal/smpp/group"
@@ -46,6 +47,7 @@ type Node struct {
 	smscs     *group.Group // nil: none is configured
 	accounts  *account.Service
 	engine    lateEngine
+	retention *retention.Job
 	authority *ca.Authority // loaded with the store, see tie
 	listeners listeners
 	doors     doors
@@ -86,7 +88,7 @@ func New(ctx context.Context, cfg config.Config, deps Deps) (*Node, error) {
 	n.onClose(func() error { counted.Close(); return nil })
 	n.newLogs()
 	for _, step := range []func(context.Context) error{
-		n.loadCertificates, n.listen, n.openStore, n.openCA, n.newSIMs, n.newApps, n.newEngine, n.newPages, n.newEdge, n.newDoors, n.observe,
+		n.loadCertificates, n.listen, n.openStore, n.openCA, n.newSIMs, n.newApps, n.newEngine, n.newRetention, n.newPages, n.newEdge, n.newDoors, n.observe,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())
@@ -149,7 +151,7 @@ func (n *Node) newEngine(context.Context) error {
 		HomeNetwork: n.cfg.SIM.HomeNetwork.MCC + n.cfg.SIM.HomeNetwork.MNC,
 		AuthURI:     n.page(n.cfg.Service.AuthURI),
 		Clock:       n.deps.Clock, Logger: n.deps.Logger,
-		Skew: n.cfg.Engine.Skew, Retention: n.cfg.Engine.Retention, Sweep: n.cfg.Engine.Sweep, MinTimeout: n.cfg.Engine.MinTimeout,
+		Skew: n.cfg.Engine.Skew, Retention: n.cfg.Retention.Outcomes, Sweep: n.cfg.Engine.Sweep, MinTimeout: n.cfg.Engine.MinTimeout,
 	}
 	if n.deps.WrapStore != nil {
 		c.Store = n.deps.WrapStore(n.Store)
@@ -167,6 +169,13 @@ func (n *Node) newEngine(context.Context) error {
 	n.SIMs.Connect(&n.engine, &n.engine)
 	n.Apps.Connect(&n.engine, &n.engine)
 	return nil
+}
+
+func (n *Node) newRetention(context.Context) (err error) {
+	n.retention, err = retention.New(retention.Config{
+		Store: n.Store, Clock: n.deps.Clock, Logger: n.deps.Logger, Evidence: n.cfg.Retention.Evidence,
+	})
+	return err
 }
 
 // Answers takes the answers of phones.
