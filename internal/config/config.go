@@ -109,6 +109,9 @@ type Store struct {
 	// password. Nodes with the same PostgreSQL are one service.
 	URL     Secret `yaml:"url"`
 	URLFile string `yaml:"url_file"`
+	// Migrate lets a node bring the schema up to date when it starts. Otherwise that is
+	// a step of its own, signum migrate.
+	Migrate bool `yaml:"migrate"`
 }
 
 // CA is the issuing CA of the users' certificates.

@@ -115,8 +115,14 @@ func (n *Node) openStore(ctx context.Context) error {
 	for _, k := range mssp.RowKinds {
 		n.metrics.UnreadableRows(string(k), 0)
 	}
-	s, err := store.Open(ctx, n.cfg.Store.URL.Reveal(), store.WithLogger(n.deps.Logger),
-		store.WithInstance(n.tie), store.WithRowErrors(func(e *mssp.RowError) { n.metrics.UnreadableRows(string(e.Kind), 1) }))
+	opts := []store.Option{
+		store.WithLogger(n.deps.Logger), store.WithInstance(n.tie),
+		store.WithRowErrors(func(e *mssp.RowError) { n.metrics.UnreadableRows(string(e.Kind), 1) }),
+	}
+	if n.cfg.Store.Migrate {
+		opts = append(opts, store.WithMigrations())
+	}
+	s, err := store.Open(ctx, n.cfg.Store.URL.Reveal(), opts...)
 	if err != nil {
 		return err
 	}

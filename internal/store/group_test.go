@@ -26,7 +26,7 @@ func onBoth(t *testing.T, run func(t *testing.T, url string)) {
 
 func open(t *testing.T, url string, opts ...Option) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), url, append([]Option{quiet}, opts...)...)
+	s, err := Open(t.Context(), url, append([]Option{quiet, WithMigrations()}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

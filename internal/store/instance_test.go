@@ -14,14 +14,14 @@ import (
 // is as it was before, its schema included.
 func TestInstance(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
-		old := openVersion(t, url, len(migrationNames)-1)
+		old := openVersion(t, url, latest.newest()-1)
 		old.close()
 		refuse := errors.New("another service")
-		_, err := Open(t.Context(), url, quiet, WithInstance(func(mssp.Ties) (mssp.Instance, error) { return mssp.Instance{}, refuse }))
+		_, err := Open(t.Context(), url, quiet, WithMigrations(), WithInstance(func(mssp.Ties) (mssp.Instance, error) { return mssp.Instance{}, refuse }))
 		if !errors.Is(err, refuse) || err.Error() != refuse.Error() {
 			t.Fatalf("got %v", err)
 		}
-		openVersion(t, url, len(migrationNames)-1).close() // it would refuse a newer schema
+		openVersion(t, url, latest.newest()-1).close() // it would refuse a newer schema
 
 		at := time.UnixMicro(1234567).UTC()
 		first := mssp.Instance{ID: "id", Created: at, RootCA: "1a"}
@@ -42,7 +42,7 @@ func TestInstance(t *testing.T) {
 				if err := errors.Join(s.PutCard(t.Context(), card), s.IntendCertificate(t.Context(), c), s.CompleteCertificate(t.Context(), c.Serial, []byte("der")), s.Close()); err != nil {
 					t.Fatal(err)
 				}
-				p := openVersion(t, url, len(migrationNames))
+				p := openVersion(t, url, latest.newest())
 				if _, err := p.write.Exec(`DELETE FROM instance`); err != nil {
 					t.Fatal(err)
 				}

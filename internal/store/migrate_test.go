@@ -41,10 +41,20 @@ func openVersion(t *testing.T, url string, version int) *pools {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.close)
-	if err := migrate(t.Context(), p, migrationNames[:version]); err != nil {
+	upgrade(t, p, version)
+	return p
+}
+
+// upgrade brings a database to a version.
+func upgrade(t *testing.T, p *pools, version int) {
+	t.Helper()
+	if err := migratorOf(p, schema{latest.files, latest.list[:version]}).open(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	return p
+}
+
+func migratorOf(p *pools, s schema) *migrator {
+	return &migrator{pools: p, schema: s, limits: DefaultMigrationLimits, log: slog.New(slog.DiscardHandler)}
 }
 
 // Rows of version 1 are kept and mean the same.
@@ -149,9 +159,7 @@ WHERE t.relname = $1 AND a.attname = ANY ($2) ORDER BY a.attname`
 	p := openVersion(t, pgtest.URL(t), 1)
 	names := []string{"id", "ap_id", "ap_trans_id", "msisdn", "method", "lang", "dtbd", "signature", "signed_attrs"}
 	want := list(p, "transactions", names...)
-	if err := migrate(t.Context(), p, migrationNames); err != nil {
-		t.Fatal(err)
-	}
+	upgrade(t, p, latest.newest())
 	if got := list(p, "transactions", names...); got != want {
 		t.Errorf("columns are kept as\n%s\nbefore\n%s", got, want)
 	}

@@ -33,6 +33,20 @@ type options struct {
 	limits  limits
 	badRow  func(*mssp.RowError)                   // may be nil
 	tie     func(mssp.Ties) (mssp.Instance, error) // may be nil
+	schema  schema
+	upgrade bool
+	app     string // application_name, unless the URL has one
+	migrate MigrationLimits
+	step    func(MigrationStep) // may be nil
+}
+
+func newOptions(opts []Option) *options {
+	o := &options{readers: max(4, 2*runtime.GOMAXPROCS(0)), writers: 2, group: maxGroup, pause: groupPause, log: slog.Default(),
+		limits: defaultLimits, schema: latest, app: applicationName, migrate: DefaultMigrationLimits}
+	for _, opt := range opts {
+		opt(o)
+	}
+	return o
 }
 
 // WithWriters sets how many transactions are written at a time on PostgreSQL,
@@ -48,7 +62,19 @@ func WithLogger(l *slog.Logger) Option { return func(o *options) { o.log = l } }
 // not block.
 func WithRowErrors(f func(*mssp.RowError)) Option { return func(o *options) { o.badRow = f } }
 
-// Open opens a database and brings its schema up to date. The URL is
+// WithMigrations lets Open bring an older schema up to date by itself. Without it, Open
+// refuses such a database, and signum migrate is a step of its own: a node that starts
+// must not lock tables of nodes that run.
+func WithMigrations() Option { return func(o *options) { o.upgrade = true } }
+
+// WithMigrationLimits replaces DefaultMigrationLimits.
+func WithMigrationLimits(l MigrationLimits) Option { return func(o *options) { o.migrate = l } }
+
+// WithMigrationProgress sets a function that hears of the beginning of each migration, of
+// each slice of rows, and of its end.
+func WithMigrationProgress(f func(MigrationStep)) Option { return func(o *options) { o.step = f } }
+
+// Open opens a database, and makes the schema of an empty one. The URL is
 // "sqlite:PATH" or a plain path, whose file is created if it does not exist, or
 // "postgres://…" ("postgresql://…") as libpq understands it, with its parameters.
 // Time limits have defaults, which these parameters replace: connect_timeout,
@@ -57,31 +83,17 @@ func WithRowErrors(f func(*mssp.RowError)) Option { return func(o *options) { o.
 // Behind a pooler (PgBouncer) the URL must say pooler=transaction, whichever mode
 // the pooler uses: it refuses most settings in a start-up message.
 //
-// Open fails if a newer version of Signum has upgraded the schema. Its errors
-// never contain the password of the URL.
+// Open fails with a *SchemaError if the schema is older than this program needs, or newer
+// than it can use. Its errors never contain the password of the URL.
 func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
-	o := options{readers: max(4, 2*runtime.GOMAXPROCS(0)), writers: 2, group: maxGroup, pause: groupPause, log: slog.Default(), limits: defaultLimits}
-	for _, opt := range opts {
-		opt(&o)
-	}
-	p, err := openPools(ctx, url, &o)
+	o := newOptions(opts)
+	p, err := openPools(ctx, url, o)
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	var refused error
-	var then []func(context.Context, *sql.Tx) error
-	if o.tie != nil {
-		then = append(then, func(ctx context.Context, tx *sql.Tx) error {
-			refused = tieInstance(ctx, tx, o.tie)
-			return refused
-		})
-	}
-	if err := migrate(ctx, p, migrationNames, then...); err != nil {
+	if err := prepare(ctx, p, o); err != nil {
 		p.close()
-		if refused != nil {
-			return nil, refused
-		}
-		return nil, fmt.Errorf("store: schema: %w", err)
+		return nil, err
 	}
 	s := &Store{
 		engine:  p.engine,
@@ -102,6 +114,23 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 	return s, nil
 }
 
+// prepare checks schema and owner of a database, and changes what is missing.
+func prepare(ctx context.Context, p *pools, o *options) error {
+	m := &migrator{pools: p, schema: o.schema, limits: o.migrate, log: o.log, progress: o.step}
+	var refused error
+	if o.tie != nil {
+		m.tie = func(ctx context.Context, tx *sql.Tx, version int) error {
+			refused = tieInstance(ctx, tx, version, o.tie)
+			return refused
+		}
+	}
+	err := m.open(ctx, o.upgrade)
+	if err == nil || refused != nil {
+		return refused
+	}
+	return fmt.Errorf("store: schema: %w", err)
+}
+
 // pools are the connections of a database. Reads have their own, so that a write
 // never waits for one of them.
 type pools struct {
@@ -120,7 +149,7 @@ func (p *pools) close() {
 }
 
 func openPools(ctx context.Context, url string, o *options) (*pools, error) {
-	if strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") {
+	if isPostgres(url) {
 		return openPostgres(ctx, url, o)
 	}
 	path := strings.TrimPrefix(url, "sqlite:")

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -21,6 +22,10 @@ import (
 // may wait as long as its transaction may take.
 const groupLockTimeout = 500 * time.Millisecond
 
+// applicationName is how the sessions of a node are seen in pg_stat_activity. Commands have
+// names of their own, which begin alike.
+const applicationName = "signum"
+
 const selectDurability = `SELECT current_setting('synchronous_commit'), current_setting('fsync')`
 
 // openPostgres opens a pool that writes and one that reads.
@@ -28,6 +33,9 @@ func openPostgres(ctx context.Context, url string, o *options) (*pools, error) {
 	config, pooled, err := postgresConfig(url, o.limits)
 	if err != nil {
 		return nil, err
+	}
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = cmp.Or(o.app, applicationName)
 	}
 	p := &pools{engine: postgres, pooled: pooled}
 	pool := func(n int, settings settings) *sql.DB {
@@ -78,9 +86,6 @@ func postgresConfig(url string, l limits) (config *pgx.ConnConfig, pooled bool, 
 		return nil, false, err
 	}
 	config.DialFunc = tcp.dialer(config.ConnectTimeout).DialContext
-	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = "signum"
-	}
 	return config, pooled, nil
 }
 
@@ -149,8 +154,19 @@ func (s settings) local() string {
 // another one, so that it may succeed if it is run again (serialization_failure or
 // deadlock_detected).
 func transient(err error) bool {
-	var e *pgconn.PgError
-	return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
+	code := sqlState(err)
+	return code == "40001" || code == "40P01"
+}
+
+// lockNotAvailable is the SQLSTATE of a lock that did not come within lock_timeout.
+const lockNotAvailable = "55P03"
+
+// sqlState is the code of an error of PostgreSQL, or empty.
+func sqlState(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code
+	}
+	return ""
 }
 
 // checkDurability refuses a server that answers a COMMIT before it is on disk.

@@ -74,11 +74,41 @@ func openSQLite(ctx context.Context, path string, o *options) (*pools, error) {
 func pingSQLite(ctx context.Context, db *sql.DB) error {
 	for end := time.Now().Add(busyTimeout); ; time.Sleep(5 * time.Millisecond) {
 		err := db.PingContext(ctx)
-		var failed *driver.Error
-		if !errors.As(err, &failed) || failed.Code()&0xff != sqlitelib.SQLITE_BUSY || time.Now().After(end) {
+		if !isBusy(err) || time.Now().After(end) {
 			return err
 		}
 	}
+}
+
+// sqliteInUse says whether another process, or another part of this one, has the file open.
+// A connection in WAL mode shares a lock of the file for as long as it lasts, so that
+// nobody gets the file for itself meanwhile.
+func sqliteInUse(ctx context.Context, path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	u := url.URL{Scheme: "file", Path: abs, RawQuery: "mode=rw&_pragma=locking_mode(EXCLUSIVE)&_pragma=busy_timeout(0)"}
+	db, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		return "", err
+	}
+	defer db.Close()
+	var n int
+	err = db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_schema`).Scan(&n)
+	if isBusy(err) {
+		return "another process has " + path + " open", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return "", nil
+}
+
+// isBusy reports whether another connection has the lock that a statement needs.
+func isBusy(err error) bool {
+	failed, ok := errors.AsType[*driver.Error](err)
+	return ok && failed.Code()&0xff == sqlitelib.SQLITE_BUSY
 }
 
 // sqliteDSN returns a file: URI, which can hold any character of a path.

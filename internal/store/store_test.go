@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(crashEnv); path != "" {
 		writeUntilKilled(path)
 	}
+	if url := os.Getenv(migrateEnv); url != "" {
+		migrateUntilKilled(url)
+	}
 	goleak.VerifyTestMain(m)
 }
 

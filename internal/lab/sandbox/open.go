@@ -217,6 +217,7 @@ func (b *Sandbox) settings(pkiAddr, webAddr string) (c config.Config) {
 	c.Listen.Ops.Address = config.Address(cmp.Or(b.cfg.OpsAddr, "127.0.0.1:0"))
 	c.Listen.Exempt = loopback // the phones and the developer's load tests are there
 	c.Store.URL = config.NewSecret(cmp.Or(b.cfg.Store, "sqlite:"+filepath.Join(private, databaseFile)))
+	c.Store.Migrate = true
 	c.CA = config.CA{
 		Directory: filepath.Join(private, caDir), Create: true, Profile: cmp.Or(b.cfg.CAProfile, config.ProfileECDSA),
 		RootName: "Signum sandbox root CA", IssuingName: "Signum sandbox issuing CA", Organization: "Signum sandbox", Test: true,
