@@ -8,7 +8,7 @@ export GOTOOLCHAIN = local
 # get their dependencies.
 TOOL     = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: help run build test slow lint deps fuzz bench bench-peers picture vulncheck image release release-check
+.PHONY: help run build test slow lint deps fuzz bench bench-peers crash picture vulncheck image release release-check
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench: ## first signature, signatures per second by phones in memory, SIM and Ap
 
 bench-peers: ## the sandbox next to Prism, Mockoon and WireMock, which npm and Maven fetch once; ARGS="-workers 1,64"
 	@scripts/bench-peers.sh $(ARGS)
+
+crash: ## kill the service at random times, and PostgreSQL too, and look for what was lost; ARGS="-time 15m -store sqlite -seed 7"
+	@$(GO) run ./internal/crash $(ARGS)
 
 picture: build ## record the first minute with bin/signum, and draw it for README; needs port 8443
 	$(GO) run ./scripts/picture record bin/signum docs/img/first-minute.txt

@@ -19,6 +19,7 @@ import (
 var mayPanic = map[string]string{
 	"cmd/signum":                "a command: a panic should end it, with its stack on the terminal",
 	"internal/bench":            "a load generator: a panic should end the run",
+	"internal/crash":            "a test that runs for long: a panic should end it",
 	"internal/engine/phonetest": "a fake for tests: a panic should fail the test",
 	"internal/store/storetest":  "a test suite: a panic should fail the test",
 	"internal/testkit":          "helpers of tests: a panic should fail the test",

@@ -58,7 +58,7 @@ func executable(path string) bool {
 }
 
 func startPoolerIn(dir, bin, server string) (string, error) {
-	who, err := credential(dir)
+	who, err := Credential(dir)
 	if err != nil {
 		return "", err
 	}
@@ -66,7 +66,7 @@ func startPoolerIn(dir, bin, server string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return "", err
 	}

@@ -35,7 +35,7 @@ rm -rf "$dir"`
 
 // start starts a server and returns the URL of its database "postgres".
 func start(durable bool) (string, error) {
-	bin, err := binaries()
+	bin, err := Binaries()
 	if err != nil {
 		return "", err
 	}
@@ -53,7 +53,7 @@ func start(durable bool) (string, error) {
 }
 
 func startIn(dir, bin string, durable bool) (string, error) {
-	who, err := credential(dir)
+	who, err := Credential(dir)
 	if err != nil {
 		return "", err
 	}
@@ -65,7 +65,7 @@ func startIn(dir, bin string, durable bool) (string, error) {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return "", err
 	}
@@ -119,9 +119,9 @@ func hold(f *os.File) {
 	held = append(held, f)
 }
 
-// credential returns the user to run the server as, because it refuses to run as
+// Credential returns the user to run the server as, because it refuses to run as
 // root.
-func credential(dir string) (*syscall.Credential, error) {
+func Credential(dir string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}
@@ -146,8 +146,9 @@ func credential(dir string) (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), NoSetGroups: true}, nil
 }
 
-// binaries finds the directory of a server's programs.
-func binaries() (string, error) {
+// Binaries returns the directory of a server's programs, for tests that treat a server
+// worse than others can bear.
+func Binaries() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
 		// The directory of a symbolic link may lack the server.
 		if real, err := filepath.EvalSymlinks(path); err == nil {
@@ -171,9 +172,9 @@ func version(path string) int {
 	return n
 }
 
-// freePort finds a port to listen on. It is below the ports that systems give to
+// FreePort finds a port to listen on. It is below the ports that systems give to
 // connections, which may be taken by the time the server starts.
-func freePort() (port string, err error) {
+func FreePort() (port string, err error) {
 	for range 100 {
 		port = strconv.Itoa(15_000 + rand.IntN(17_000))
 		var l net.Listener

@@ -1,0 +1,48 @@
+//go:build linux
+
+package main
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/signum-mssp/signum/internal/store/pgtest"
+	"github.com/signum-mssp/signum/internal/testkit"
+)
+
+// TestCrash is "make crash" for a few seconds. A run that failed is repeated with
+// make crash ARGS="-seed N -users 20 -store …".
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	binary, err := buildProgram(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, store := range []string{"sqlite", "postgres"} {
+		t.Run(store, func(t *testing.T) {
+			t.Parallel()
+			p := plan{binary: binary, dir: t.TempDir(), seed: rand.Uint64(), length: 8 * time.Second, users: len(cast), say: t.Output()}
+			if store == "postgres" {
+				if _, err := pgtest.Binaries(); err != nil {
+					testkit.Missing(t, "%v; run make deps", err)
+				}
+				if p.pg, err = newPostgres(t.Context(), t.Output()); err != nil {
+					t.Fatal(err)
+				}
+				defer p.pg.stop()
+			}
+			r, err := crash(t.Context(), p)
+			if err != nil {
+				log, _ := os.ReadFile(filepath.Join(p.dir, "service.log"))
+				t.Fatalf("seed %d: %v\n%s", p.seed, err, log)
+			}
+			r.report(t.Output())
+			if len(r.wrong) > 0 {
+				t.Errorf("seed %d: %d faults", p.seed, len(r.wrong))
+			}
+		})
+	}
+}

@@ -1,0 +1,112 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// disturbance is what may happen to a service.
+type disturbance struct {
+	name   string
+	weight int // how often, among the others
+	happen func(context.Context) error
+}
+
+// disturbances returns what may happen to this one.
+func (r *run) disturbances() []disturbance {
+	all := []disturbance{
+		{"", 12, r.crashAndStart},
+		{"stops by SIGTERM", 1, r.stopAndStart},
+	}
+	if pg := r.pg; pg != nil {
+		all = append(all,
+			disturbance{"restarts of PostgreSQL", 2, func(ctx context.Context) error { return pg.restart(ctx, r.upTo(2*time.Second)) }},
+			disturbance{"PostgreSQL killed", 2, func(ctx context.Context) error { return pg.kill(ctx, r.upTo(3*time.Second)) }},
+			disturbance{"PostgreSQL frozen", 1, func(ctx context.Context) error { pg.freeze(ctx, r.upTo(4*time.Second)); return nil }},
+		)
+	}
+	return all
+}
+
+// disturb lets something happen at random times until the load is over, and leaves the
+// service running.
+func (r *run) disturb(ctx context.Context) error {
+	end, said, all := time.Now().Add(r.length), time.Now(), r.disturbances()
+	for time.Now().Before(end) {
+		if !sleep(ctx, 300*time.Millisecond+r.upTo(2500*time.Millisecond)) {
+			return ctx.Err()
+		}
+		d := r.pick(all)
+		if d.name != "" {
+			r.others[d.name]++
+		}
+		if err := d.happen(ctx); err != nil {
+			return err
+		}
+		if time.Since(said) > 10*time.Second {
+			said = time.Now()
+			r.progress("%d kills, %d of them while it started; %d calls, %d signatures", r.kills, r.early, r.load.sent.Load(), r.load.signed.Load())
+		}
+	}
+	return nil
+}
+
+func (r *run) pick(all []disturbance) disturbance {
+	sum := 0
+	for _, d := range all {
+		sum += d.weight
+	}
+	n := r.rand.IntN(sum)
+	for _, d := range all {
+		if n -= d.weight; n < 0 {
+			return d
+		}
+	}
+	panic("unreachable")
+}
+
+// crashAndStart kills the service and starts it; one time in six it is killed again
+// while it starts.
+func (r *run) crashAndStart(ctx context.Context) error {
+	if err := r.kill(ctx); err != nil {
+		return err
+	}
+	for r.rand.IntN(6) == 0 {
+		if err := r.box.launch(); err != nil {
+			return err
+		}
+		sleep(ctx, r.upTo(r.starts[0]))
+		r.early++
+		if err := r.kill(ctx); err != nil {
+			return err
+		}
+	}
+	return r.start(ctx)
+}
+
+// kill kills the service, and looks at the counters of its cards.
+func (r *run) kill(ctx context.Context) error {
+	if !r.box.alive() {
+		return fmt.Errorf("the service ended by itself: %v; see %s", r.box.process.cmd.ProcessState, r.box.log.Name())
+	}
+	r.box.kill()
+	r.kills++
+	return r.watch.look(ctx, r.box.database(), r.box.cards())
+}
+
+// stopAndStart stops the service as an operator does.
+func (r *run) stopAndStart(ctx context.Context) error {
+	if err := r.box.stop(); err != nil {
+		return err
+	}
+	if err := r.watch.look(ctx, r.box.database(), r.box.cards()); err != nil {
+		return err
+	}
+	return r.start(ctx)
+}
+
+// upTo returns a random duration.
+func (r *run) upTo(d time.Duration) time.Duration { return time.Duration(r.rand.Int64N(int64(d))) }

@@ -1,0 +1,198 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/signum-mssp/signum"
+)
+
+// plan is what a run does.
+type plan struct {
+	binary string
+	dir    string    // for everything that the run writes
+	pg     *postgres // nil: SQLite
+	seed   uint64
+	length time.Duration // of the load
+	users  int
+	say    io.Writer // progress
+}
+
+// run is one run.
+type run struct {
+	plan
+	rand    *rand.Rand
+	box     *box
+	ledger  *ledger
+	load    *load
+	watch   cardWatch
+	kills   int
+	early   int             // of them, while the service started
+	others  map[string]int  // disturbances, by name
+	starts  []time.Duration // until it was ready
+	settled time.Time       // when the load had ended
+	findings
+}
+
+// startTime is how long the service may take to start on a busy machine.
+const startTime = 2 * time.Minute
+
+// crash runs a plan to its end. The error is that of the run itself; what it found
+// wrong with the service is in the findings.
+func crash(ctx context.Context, p plan) (*run, error) {
+	r := &run{plan: p, rand: rand.New(rand.NewPCG(p.seed, 1<<32)), watch: cardWatch{dir: p.dir}, others: make(map[string]int)}
+	store := ""
+	if p.pg != nil {
+		store = p.pg.url()
+	}
+	var err error
+	if r.box, err = newBox(p.binary, p.dir, store, p.users); err != nil {
+		return nil, err
+	}
+	if err := r.start(ctx); err != nil {
+		return nil, err
+	}
+	defer r.box.kill()
+	path := filepath.Join(p.dir, "ledger.jsonl")
+	if r.ledger, err = newLedger(path); err != nil {
+		return nil, err
+	}
+	defer r.ledger.close()
+	r.load = newLoad(r.box, r.ledger)
+	r.load.begin(ctx, p.seed, p.users)
+	failed := r.disturb(ctx)
+	r.progress("the load ends")
+	if err := errors.Join(failed, r.load.end(), ctx.Err()); err != nil {
+		return r, err
+	}
+	r.settled = time.Now()
+	return r, r.check(ctx, path)
+}
+
+func (r *run) progress(format string, args ...any) {
+	fmt.Fprintf(r.say, "%s %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
+}
+
+// start starts the service and waits until it is ready.
+func (r *run) start(ctx context.Context) error {
+	begin := time.Now()
+	if err := r.box.launch(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	if err := r.box.ready(ctx); err != nil {
+		return err
+	}
+	r.starts = append(r.starts, time.Since(begin))
+	return nil
+}
+
+// check says what was lost.
+func (r *run) check(ctx context.Context, ledger string) error {
+	if err := r.everybodySigns(ctx); err != nil {
+		return err
+	}
+	calls, err := readLedger(ledger)
+	if err != nil {
+		return err
+	}
+	outcomes := r.readAnswers(calls)
+	if err := r.queries(ctx, r.box, r.box.connections(true), outcomes); err != nil {
+		return err
+	}
+	if err := r.box.stop(); err != nil {
+		r.fault("%v", err)
+	}
+	if err := r.watch.look(ctx, r.box.database(), r.box.cards()); err != nil {
+		return err
+	}
+	r.looks = r.watch.looks
+	r.wrong = append(r.wrong, r.watch.wrong...)
+	return r.checkDatabase(ctx, calls)
+}
+
+func (r *run) checkDatabase(ctx context.Context, calls []*call) error {
+	db, err := openDatabase(r.box.database(), r.dir)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	rows, err := transactions(ctx, db, r.box.party.APID)
+	if err != nil {
+		return err
+	}
+	r.inDatabase(calls, rows)
+	late, err := overdue(ctx, db, r.settled)
+	if err != nil {
+		return err
+	}
+	if late > 0 {
+		r.fault("%d transactions wait longer than their time-out", late)
+	}
+	if r.pg == nil {
+		found, err := damage(ctx, db)
+		r.wrong = append(r.wrong, found...)
+		return err
+	}
+	return nil
+}
+
+// everybodySigns asks each user who approves for a last signature.
+func (r *run) everybodySigns(ctx context.Context) error {
+	l := newLoad(r.box, r.ledger)
+	g, ctx := errgroup.WithContext(ctx)
+	signed := make([]*user, r.users)
+	for i := range r.users {
+		k := cast[i%len(cast)]
+		if k.refuses {
+			continue
+		}
+		u := &user{load: l, number: i, kind: k, rand: rand.New(rand.NewPCG(r.seed, uint64(1<<20+i))), calls: 1 << 20}
+		signed[i] = u
+		g.Go(func() error {
+			// The phone may still be busy with a request whose answer was lost.
+			for until := time.Now().Add(2 * patience); len(u.done) == 0 && time.Now().Before(until); {
+				u.sign(ctx, false)
+				if len(u.done) == 0 && !sleep(ctx, 500*time.Millisecond) {
+					return ctx.Err()
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, u := range signed {
+		switch {
+		case u == nil:
+		case len(u.done) == 0:
+			r.fault("%s does not sign any more: busy or refused", msisdn(i))
+		case u.done[0].code != signum.SignatureMade:
+			r.fault("%s does not sign any more: %d", msisdn(i), u.done[0].code)
+		default:
+			r.signAtTheEnd++
+		}
+	}
+	return l.end()
+}
+
+// sleep reports whether ctx has not ended meanwhile.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
