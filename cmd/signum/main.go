@@ -25,7 +25,9 @@ func run() int {
 	case errors.Is(err, errInterrupted), ctx.Err() != nil && isCancelled(ctx, err):
 		fmt.Fprintln(os.Stderr, errInterrupted)
 	default:
-		fmt.Fprintln(os.Stderr, "signum:", err)
+		for _, line := range causes(err) {
+			fmt.Fprintln(os.Stderr, "signum:", line)
+		}
 	}
 	return exitCode(err)
 }
@@ -39,4 +41,17 @@ func isCancelled(ctx context.Context, err error) bool {
 		return false
 	}
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))
+}
+
+// causes are the errors that were joined to one, so that each gets a line of its own.
+func causes(err error) (all []error) {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if joined, ok := e.(interface{ Unwrap() []error }); ok && e.Error() == err.Error() {
+			for _, one := range joined.Unwrap() {
+				all = append(all, causes(one)...)
+			}
+			return all
+		}
+	}
+	return []error{err}
 }

@@ -11,7 +11,9 @@ application that asked a CMS signature. It speaks ETSI TS 102 204 over REST and
 SOAP in the dialect of Swisscom Mobile ID.
 
 sign, status, receipt and profile are the calls of the interface. They work with
-any service that speaks it. verify checks a signature and needs no service.` + labHelp + `
+any service that speaks it. verify checks a signature and needs no service.
+
+serve runs the service with a configuration file.` + labHelp + `
 
 Every command exits with 0 if it did its work. The other exit codes are in its help.`,
 		Version:       build().line(),
@@ -20,6 +22,7 @@ Every command exits with 0 if it did its work. The other exit codes are in its h
 	}
 	addGroup(cmd, &cobra.Group{ID: "party", Title: "For application providers:"},
 		newSignCmd(), newStatusCmd(), newReceiptCmd(), newProfileCmd(), newVerifyCmd())
+	addGroup(cmd, &cobra.Group{ID: "operator", Title: "For operators:"}, newServeCmd())
 	if lab := labCommands(); len(lab) > 0 {
 		addGroup(cmd, &cobra.Group{ID: "sandbox", Title: "Sandbox:"}, lab...)
 	}

@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -20,13 +19,6 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
-)
-
-// Memory settings of a server, unless the environment (GOGC, GOMEMLIMIT) sets them. A
-// few more megabytes let the garbage collector run less often.
-const (
-	gcPercent   = 400
-	memoryLimit = 2 << 30 // bytes; the collector works harder near it
 )
 
 type sandboxFlags struct {
@@ -337,12 +329,3 @@ func unlessInterrupted(ctx context.Context, err error) error {
 }
 
 const examplePatience = 3 * time.Second
-
-func tuneMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
-}

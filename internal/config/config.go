@@ -263,8 +263,15 @@ type Retention struct {
 
 // Log is what is logged.
 type Log struct {
-	Level slog.Level `yaml:"level"`
+	Level  slog.Level `yaml:"level"`
+	Format string     `yaml:"format"` // LogText or LogJSON
 }
+
+// Forms of log lines.
+const (
+	LogText = "text"
+	LogJSON = "json"
+)
 
 // Default is the configuration with every default, before a file is read. Keys
 // without a default are empty.
@@ -306,6 +313,7 @@ func Default() Config {
 			Skew: 5 * time.Minute, Sweep: 250 * time.Millisecond, MinTimeout: 15 * time.Second, Poll: time.Second,
 		},
 		Retention: Retention{Outcomes: time.Hour, Evidence: time.Hour},
+		Log:       Log{Format: LogText},
 	}
 }
 

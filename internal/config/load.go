@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -23,7 +24,10 @@ const (
 // problems that do not keep a node from running.
 func Load(file string, environ []string) (c *Config, warnings []*Problem, err error) {
 	data, err := os.ReadFile(file)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, fmt.Errorf("configuration: %w; signum config example prints one to begin with", err)
+	case err != nil:
 		return nil, nil, fmt.Errorf("configuration: %w", err)
 	}
 	return Read(file, data, environ)

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +19,9 @@ type Deps struct {
 	Clock   mssp.Clock   // nil: the machine's
 	Logger  *slog.Logger // nil: nothing is logged
 	Version string       // of the program, for metrics; empty: what the Go command recorded
+	// Listeners are sockets that are bound already, such as those that the process inherited, by
+	// ListenerNames. They replace the addresses of the configuration; the others are bound.
+	Listeners map[string]net.Listener
 	// Metrics is where the metrics of the node are registered until it is closed. A
 	// registry takes those of one node. Nil: one of its own, with those of the Go
 	// runtime and the process.

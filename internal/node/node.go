@@ -115,16 +115,24 @@ func (n *Node) openStore(ctx context.Context) error {
 	for _, k := range mssp.RowKinds {
 		n.metrics.UnreadableRows(string(k), 0)
 	}
+	var refused error // what keeps this node from this database lies in its configuration
 	opts := []store.Option{
-		store.WithLogger(n.deps.Logger), store.WithInstance(n.tie),
+		store.WithLogger(n.deps.Logger),
+		store.WithInstance(func(known mssp.Ties) (i mssp.Instance, err error) {
+			i, refused = n.tie(known)
+			return i, refused
+		}),
 		store.WithRowErrors(func(e *mssp.RowError) { n.metrics.UnreadableRows(string(e.Kind), 1) }),
 	}
 	if n.cfg.Store.Migrate {
 		opts = append(opts, store.WithMigrations())
 	}
 	s, err := store.Open(ctx, n.cfg.Store.URL.Reveal(), opts...)
-	if err != nil {
-		return err
+	switch {
+	case refused != nil:
+		return refused
+	case err != nil:
+		return &UnavailableError{Err: err}
 	}
 	n.metrics.Counters("signum_store_writes_total", "What the store wrote.", "what", func() map[string]uint64 {
 		done := s.Stats()
@@ -230,6 +238,17 @@ func (n *Node) OpsURL() string {
 		return "http://" + a.String()
 	}
 	return "http://" + n.public(a)
+}
+
+// Addresses are those on which the node listens, by ListenerNames.
+func (n *Node) Addresses() map[string]net.Addr {
+	all := make(map[string]net.Addr)
+	for name, l := range map[string]net.Listener{"mss": n.listeners.mss, "web": n.listeners.web, "pki": n.listeners.pki, "ops": n.listeners.ops} {
+		if l != nil {
+			all[name] = l.Addr()
+		}
+	}
+	return all
 }
 
 // ServiceName is what users know the service by: the name on the pages and in

@@ -1,0 +1,123 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/node"
+)
+
+// Exit codes of a process.
+const (
+	ExitStopped       = 0 // it was told to stop
+	ExitConfiguration = 1 // it cannot start with this configuration, whenever it is tried
+	ExitUnavailable   = 2 // a listener or the store failed
+)
+
+// ExitCode returns the exit code for what Serve returned.
+func ExitCode(err error) int {
+	if err == nil {
+		return ExitStopped
+	}
+	if _, outside := errors.AsType[*node.UnavailableError](err); outside {
+		return ExitUnavailable
+	}
+	return ExitConfiguration
+}
+
+// Options are what Serve needs besides the configuration.
+type Options struct {
+	File    string    // the configuration
+	Environ []string  // as os.Environ
+	Stderr  io.Writer // of the log
+	Version string
+}
+
+// Serve runs a node until ctx ends. Its error says why the node did not start, or
+// what failed; ExitCode tells the two apart.
+func Serve(ctx context.Context, o Options) error {
+	cfg, warnings, err := config.Load(o.File, o.Environ)
+	if err != nil {
+		NewManager(slog.New(slog.DiscardHandler)).Status(firstLine(err))
+		return err
+	}
+	level := new(slog.LevelVar)
+	level.Set(cfg.Log.Level)
+	s := &server{options: o, cfg: *cfg, level: level, log: NewLogger(o.Stderr, cfg.Log.Format, level)}
+	s.manager = NewManager(s.log)
+	for _, w := range warnings {
+		s.log.Warn("configuration", "problem", w.Error())
+	}
+	err = s.serve(ctx)
+	if err != nil {
+		s.manager.Status(firstLine(err))
+	}
+	return err
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+// server is a node with its process.
+type server struct {
+	options Options
+	cfg     config.Config
+	level   *slog.LevelVar
+	log     *slog.Logger
+	manager *Manager
+	node    *node.Node
+}
+
+func (s *server) serve(ctx context.Context) (err error) {
+	s.log.Info("starting", "version", s.options.Version, "configuration", s.options.File, "store", storeName(s.cfg.Store.URL.Reveal()))
+	inherited, err := Inherit(s.cfg.Listen)
+	if err != nil {
+		return err
+	}
+	s.node, err = node.New(ctx, s.cfg, node.Deps{Logger: s.log, Version: s.options.Version, Listeners: inherited})
+	if err != nil {
+		for _, l := range inherited {
+			l.Close()
+		}
+		if ctx.Err() != nil {
+			s.log.Info("stopped before the start was complete")
+			return nil
+		}
+		return err
+	}
+	defer func() {
+		if failed := s.node.Close(); failed != nil {
+			err = errors.Join(err, &node.UnavailableError{Err: failed})
+		}
+	}()
+	for _, name := range slices.Sorted(maps.Keys(s.node.Addresses())) {
+		s.log.Info("listening", "listener", name, "address", s.node.Addresses()[name].String(), "inherited", inherited[name] != nil)
+	}
+	return s.run(ctx)
+}
+
+// storeName is the URL of a store without what is secret in it.
+func storeName(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		scheme, _, _ := strings.Cut(text, ":")
+		return scheme
+	}
+	if u.Scheme == "sqlite" {
+		return text
+	}
+	clean := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if u.User != nil {
+		clean.User = url.User(u.User.Username())
+	}
+	return clean.String()
+}

@@ -1,0 +1,45 @@
+package daemon
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestLife: a server tells the service manager what it does, in the order of its life, over a socket
+// in the file system and over an abstract one.
+func TestLife(t *testing.T) {
+	t.Parallel()
+	for name, socket := range map[string]string{"path": "", "abstract": "@signum-test-" + t.Name() + "-" + strings.TrimPrefix(shortDir(t), "/")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := writeConfig(t, "")
+			p := start(t, file, socket, nil)
+			if ready := p.hear(t, "READY=1"); !strings.Contains(ready, "STATUS=Serving") {
+				t.Errorf("ready: %q", ready)
+			}
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, append(data, "lgo: {level: warn}\n"...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p.signal(t, syscall.SIGHUP)
+			if reloading := p.hear(t, "RELOADING=1"); !strings.Contains(reloading, "\nMONOTONIC_USEC=") || strings.Contains(reloading, "USEC=0\n") {
+				t.Errorf("reloading: %q", reloading)
+			}
+			if again := p.hear(t, "READY=1"); !strings.Contains(again, "a reload failed: "+file+":9: lgo: unknown key, did you mean log?") {
+				t.Errorf("after a reload with a fault: %q", again)
+			}
+			p.signal(t, syscall.SIGTERM)
+			if stopping := p.hear(t, "STOPPING=1"); !strings.Contains(stopping, "\nEXTEND_TIMEOUT_USEC=") {
+				t.Errorf("stopping: %q", stopping)
+			}
+			if code := p.code(); code != ExitStopped {
+				t.Errorf("exit %d\n%s", code, p.stderr)
+			}
+		})
+	}
+}
