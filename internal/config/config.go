@@ -139,6 +139,8 @@ type SIM struct {
 	MasterKey     Secret `yaml:"master_key"`
 	MasterKeyFile string `yaml:"master_key_file"`
 	Retry         Retry  `yaml:"retry"`
+	// Advance bounds how far the counter of a card that has seen a higher one is moved.
+	Advance Advance `yaml:"advance"`
 	// UnboundLimit is how long all SMSCs may be without a session before new requests
 	// and texts end with 209 at once.
 	UnboundLimit time.Duration `yaml:"unbound_limit"`
@@ -163,6 +165,12 @@ type Retry struct {
 	Silence    time.Duration `yaml:"silence"`
 	Patience   time.Duration `yaml:"patience"`
 	Margin     time.Duration `yaml:"margin"`
+}
+
+// Advance bounds how far counters are moved; see sim.Advance.
+type Advance struct {
+	Step  int `yaml:"step"`
+	Daily int `yaml:"daily"`
 }
 
 // App is how Apps are reached.
@@ -289,6 +297,7 @@ func Default() Config {
 		CA: CA{Profile: ProfileECDSA, RootName: "Signum Root CA", IssuingName: "Signum Issuing CA", Organization: "Signum"},
 		SIM: SIM{
 			UnboundLimit: 10 * time.Second,
+			Advance:      Advance{Step: 256, Daily: 1 << 20},
 			Retry: Retry{
 				Attempts: 8, Absent: 4, Backoff: time.Second, MaxBackoff: 8 * time.Second,
 				Silence: 8 * time.Second, Patience: 30 * time.Second, Margin: time.Second,

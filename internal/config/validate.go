@@ -220,10 +220,22 @@ func (s SIM) check(l *problems) {
 	l.positive("sim.retry.patience", r.Patience)
 	l.positive("sim.retry.margin", r.Margin)
 	l.positive("sim.unbound_limit", s.UnboundLimit)
+	for _, a := range []struct {
+		key   string
+		value int
+	}{{"step", s.Advance.Step}, {"daily", s.Advance.Daily}} {
+		if a.value < 1 || a.value > maxAdvance {
+			l.add("sim.advance."+a.key, "must be 1 to %d", maxAdvance)
+		}
+	}
 	if r.MaxBackoff < r.Backoff {
 		l.add("sim.retry.max_backoff", "must be at least sim.retry.backoff, %s", r.Backoff)
 	}
 }
+
+// maxAdvance leaves a card counters for 1,024 days, if somebody provokes the most
+// moves each day: they end at 2^40.
+const maxAdvance = 1 << 30
 
 // masterKeySize is that of AES-256, in octets.
 const masterKeySize = 32

@@ -66,6 +66,22 @@ var (
 	ErrCardState = errors.New("the card is not in a state for this")
 )
 
+// CounterAdvance says which counters AdvanceCounters moves.
+type CounterAdvance struct {
+	ICCID  string // of the only card; empty: all cards that are not retired
+	By     uint64 // 1 to MaxCardCounter
+	DryRun bool   // only count
+	// Progress is called after each part of the cards; nil: nobody is told.
+	Progress func(CounterAdvanced)
+}
+
+// CounterAdvanced is what AdvanceCounters did so far.
+type CounterAdvanced struct {
+	Moved   int    // cards whose counter was moved
+	Refused int    // cards whose counter would exceed MaxCardCounter: it was not moved
+	Least   uint64 // how many counters the card with the fewest has left; MaxCardCounter if there is no card
+}
+
 // CardStore keeps SIM cards. Keys and counters belong together: no counter is
 // used twice with the same keys.
 //
@@ -99,11 +115,16 @@ type CardStore interface {
 	AssignedCards(ctx context.Context, after string, limit int) ([]*Card, error)
 	// CardProfiles lists the profiles that cards name.
 	CardProfiles(ctx context.Context) ([]string, error)
-	// TakeCounter returns the next counter towards a card; the first is 1. The counter
-	// is on disk before TakeCounter returns, and no other caller gets it. ErrNotFound;
-	// ErrCardState if the card is not active, so that nothing is sent to a card once
-	// it is blocked; ErrCounter after MaxCardCounter.
-	TakeCounter(ctx context.Context, iccid string) (uint64, error)
+	// TakeCounter returns the next counter towards a card that is at least the given
+	// one; the first is 1. The counter is on disk before TakeCounter returns, and no
+	// other caller gets it or a lower one. ErrNotFound; ErrCardState if the card is not
+	// active, so that nothing is sent to a card once it is blocked; ErrCounter after
+	// MaxCardCounter.
+	TakeCounter(ctx context.Context, iccid string, least uint64) (uint64, error)
+	// AdvanceCounters moves the counters towards cards forward by a.By. It does so for
+	// a limited number of cards at a time, so that others can write in between. What
+	// was done before an error stays done.
+	AdvanceCounters(ctx context.Context, a CounterAdvance) (CounterAdvanced, error)
 	// AcceptReply records the counter of a reply whose authenticity was checked. False
 	// means that nothing changed, because the counter was seen before (0 counts as
 	// seen), is more than ReplyWindow below the highest, or exceeds MaxCardCounter.

@@ -35,7 +35,7 @@ func simEvents(s sim.Stats) map[string]uint64 {
 	return map[string]uint64{
 		"request": s.Requests, "attempt": s.Attempts, "retry": s.Retries, "part": s.Parts, "submit_error": s.SubmitErrors, "full": s.Full,
 		"text": s.Texts, "text_error": s.TextErrors, "delivered": s.Delivered, "receipt": s.Receipts, "undelivered": s.Undelivered,
-		"por_ok": s.PoROK, "por_error": s.PoRErrors, "por_unmatched": s.PoRUnmatched, "reply": s.Replies, "late": s.Late,
+		"por_ok": s.PoROK, "por_error": s.PoRErrors, "por_unmatched": s.PoRUnmatched, "counter_advanced": s.Advanced, "counter_behind": s.Behind, "reply": s.Replies, "late": s.Late,
 		"replayed": s.Replayed, "forged": s.Forged, "malformed": s.Malformed, "unknown": s.Unknown, "ignored": s.Ignored,
 		"postponed": s.Postponed, "answer": s.Answers, "answer_error": s.AnswerErrors, "unreached": s.Unreached,
 		"location": s.Locations, "location_error": s.LocateErrors,

@@ -44,6 +44,7 @@ type trial struct {
 	run   int
 	step  applet.Op
 	again bool       // not the first attempt of the step
+	floor uint64     // the least counter that may be used
 	card  *mssp.Card // nil: look it up
 }
 
@@ -76,7 +77,7 @@ func (c *Channel) dequeue(q *request) (context.Context, context.CancelFunc, tria
 	a.began, a.cancel = now, cancel
 	a.count++
 	a.run++
-	t := trial{run: a.run, step: q.step, again: a.count > 1 || a.spared > 0, card: a.card}
+	t := trial{run: a.run, step: q.step, again: a.count > 1 || a.spared+a.behind > 0, floor: a.floor, card: a.card}
 	a.card = nil
 	return ctx, cancel, t
 }
@@ -168,7 +169,7 @@ func (c *Channel) seal(ctx context.Context, q *request, t trial, now time.Time) 
 	if cmd.Data, err = payload(r, q.Party.Name, cmd, keys); err != nil {
 		return nil, fatal{err}
 	}
-	counter, err := c.cfg.Store.TakeCounter(ctx, t.card.ICCID)
+	counter, err := c.cfg.Store.TakeCounter(ctx, t.card.ICCID, t.floor)
 	if errors.Is(err, mssp.ErrCounter) || errors.Is(err, mssp.ErrNotFound) || errors.Is(err, mssp.ErrCardState) {
 		err = fatal{unreachable(err)}
 	}

@@ -21,7 +21,7 @@ import (
 type Store interface {
 	Card(ctx context.Context, iccid string) (*mssp.Card, error)
 	CardOf(ctx context.Context, msisdn string) (*mssp.Card, error)
-	TakeCounter(ctx context.Context, iccid string) (uint64, error)
+	TakeCounter(ctx context.Context, iccid string, least uint64) (uint64, error)
 	AcceptReply(ctx context.Context, iccid string, counter uint64) (bool, error)
 }
 
@@ -54,6 +54,7 @@ type Config struct {
 	Logger         *slog.Logger
 
 	Retry          Retry
+	Advance        Advance
 	Submits        int           // attempts being submitted at a time; 0: 128
 	Capacity       int           // requests in memory; Send refuses more; 0: 50,000
 	SubmitTimeout  time.Duration // for one short message, until the SMSC's answer; 0: 30 s
@@ -95,6 +96,8 @@ func (c Config) withDefaults() Config {
 	c.ReplyParts = cmp.Or(c.ReplyParts, 16)
 	c.TracedCards = cmp.Or(c.TracedCards, 1000)
 	c.TracedMessages = cmp.Or(c.TracedMessages, 40)
+	c.Advance.Step = cmp.Or(c.Advance.Step, defaultStep)
+	c.Advance.Daily = cmp.Or(c.Advance.Daily, defaultDaily)
 	r := &c.Retry
 	r.Attempts = cmp.Or(r.Attempts, 8)
 	r.Absent = cmp.Or(r.Absent, 4)
@@ -126,6 +129,7 @@ type Channel struct {
 	mu       sync.Mutex
 	table    table
 	brakes   brakes
+	advances advances
 	closed   bool
 	sweeping bool // a sweep is scheduled
 	sweeper  *time.Timer

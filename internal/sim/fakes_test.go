@@ -48,7 +48,7 @@ func (s *fakeStore) put(c *mssp.Card) {
 	s.cards[c.MSISDN], s.iccid[c.ICCID] = c, c
 }
 
-func (s *fakeStore) TakeCounter(_ context.Context, iccid string) (uint64, error) {
+func (s *fakeStore) TakeCounter(_ context.Context, iccid string, least uint64) (uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.iccid[iccid]
@@ -57,11 +57,11 @@ func (s *fakeStore) TakeCounter(_ context.Context, iccid string) (uint64, error)
 		return 0, cmp.Or(s.fail, s.noCounter)
 	case c == nil:
 		return 0, mssp.ErrNotFound
-	case c.Counter >= mssp.MaxCardCounter:
+	case max(c.Counter+1, least) > mssp.MaxCardCounter:
 		return 0, mssp.ErrCounter
 	}
 	s.takes++
-	c.Counter++
+	c.Counter = max(c.Counter+1, least)
 	return c.Counter, nil
 }
 

@@ -67,9 +67,9 @@ type panickyStore struct {
 	counter *fuse
 }
 
-func (s panickyStore) TakeCounter(ctx context.Context, iccid string) (uint64, error) {
+func (s panickyStore) TakeCounter(ctx context.Context, iccid string, least uint64) (uint64, error) {
 	s.counter.touch()
-	return s.Store.TakeCounter(ctx, iccid)
+	return s.Store.TakeCounter(ctx, iccid, least)
 }
 
 type panickyEngine struct {

@@ -67,8 +67,11 @@ func TestPathOutcomes(t *testing.T) {
 			{name: "other keys", spec: userSpec{config: func(c *card.Config) { c.Keys = cardKeys(1000, 16) }}, want: []signum.Code{209, 209}, most: 80 * time.Second},
 			{name: "another key set", spec: userSpec{config: func(c *card.Config) { c.KeySet = 2 }}, want: []signum.Code{209, 209}, most: 80 * time.Second},
 			{name: "the counter was set back", spec: userSpec{config: func(c *card.Config) {
-				c.Store = &cardStore{card.NewMemory(), &card.State{Counter: 1000, TriesLeft: card.MaxTries}}
-			}}, want: []signum.Code{209, 209}, most: 80 * time.Second},
+				c.Store = &cardStore{card.NewMemory(), &card.State{Counter: 30000, TriesLeft: card.MaxTries}}
+			}}, want: []signum.Code{500, 500}, most: time.Second},
+			{name: "the counter was set back too far", spec: userSpec{config: func(c *card.Config) {
+				c.Store = &cardStore{card.NewMemory(), &card.State{Counter: 1 << 30, TriesLeft: card.MaxTries}}
+			}}, want: []signum.Code{209, 209}, most: time.Second},
 			{name: "the counter was set back a little", spec: userSpec{config: func(c *card.Config) {
 				c.Store = &cardStore{card.NewMemory(), &card.State{Counter: 3, TriesLeft: card.MaxTries}}
 			}}, want: []signum.Code{500, 500}, most: 20 * time.Second},

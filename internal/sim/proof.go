@@ -57,7 +57,7 @@ func (c *Channel) proof(in *arrival, packet []byte) smpp.Status {
 	if r.Status == scp80.OK {
 		effect = c.accepted(q, which, in.at)
 	} else {
-		effect = c.rejected(q, r.Status, secured, which, in.at)
+		effect = c.rejected(q, r.Status, secured, which, in)
 	}
 	if !effect {
 		in.event.Reason = reasonNoEffect
@@ -98,8 +98,8 @@ func (c *Channel) accepted(q *request, which int, now time.Time) (effect bool) {
 }
 
 // rejected notes that the card refused a packet, or that somebody says so. A
-// counter that is too low is cured by the next one at once, most other errors
-// perhaps by a repetition. None of them decides on its own, with one exception:
+// counter that is too low is cured by a higher one at once (tooLow, if the proof is
+// secured), most other errors perhaps by a repetition. None of them decides on its own, with one exception:
 // if the card has refused every packet, with secured proofs and for reasons that
 // will not go away, the request has failed. It reports whether the proof had an
 // effect.
@@ -108,12 +108,12 @@ func (c *Channel) accepted(q *request, which int, now time.Time) (effect bool) {
 // replayed, because the proofs name the counters of these packets; and the card
 // cannot have accepted a copy of such a packet, because neither the applet's
 // address nor the security changes.
-func (c *Channel) rejected(q *request, st scp80.Status, secured bool, which int, now time.Time) (effect bool) {
+func (c *Channel) rejected(q *request, st scp80.Status, secured bool, which int, in *arrival) (effect bool) {
 	q.attempts.por = st
 	lasting := st == scp80.TARUnknown || st == scp80.InsufficientSecurity || st == scp80.CounterBlocked
-	if secured && lasting {
+	if secured && (lasting || st == scp80.CounterLow) {
 		q.attempts.refused |= 1 << which
-		if q.attempts.allRefused() && !q.flags.has(asked|reached) && q.asking() {
+		if lasting && q.attempts.allRefused() && !q.flags.has(asked|reached) && q.asking() {
 			c.interrupt(q)
 			c.answerFault(q, q.fault().Code)
 			return true
@@ -122,15 +122,23 @@ func (c *Channel) rejected(q *request, st scp80.Status, secured bool, which int,
 	if q.flags.has(asked) || !q.attempts.last(which) || !q.asking() {
 		return false // another packet was accepted or is on its way
 	}
-	at := now.Add(q.retry.pause(q.attempts.count))
+	at := in.at.Add(q.retry.pause(q.attempts.count))
 	if st == scp80.CounterLow {
-		at = now
+		if secured {
+			return c.tooLow(q, in)
+		}
+		at = in.at
 	}
 	if !secured {
 		at = later(at, q.attempts.began.Add(unsecuredGap))
 	}
+	return c.hasten(q, at)
+}
+
+// hasten brings the next attempt forward; a proof never puts it off.
+func (c *Channel) hasten(q *request, at time.Time) bool {
 	if !q.next.IsZero() && !at.Before(q.next) {
-		return false // a proof never puts the next attempt off
+		return false
 	}
 	c.schedule(q, at)
 	return true

@@ -43,6 +43,8 @@ type attempts struct {
 	// The rest belongs to the current step.
 	count    int          // attempts made
 	spared   int          // attempts that do not count: the SMSC took nothing because of load
+	behind   int          // attempts that do not count: the card has seen a higher counter
+	floor    uint64       // the least counter of the next packet
 	absent   int          // attempts in a row that the network could not deliver
 	counters []uint64     // of the packets, in order
 	refused  uint64       // bit i: the card refused packet i in a secured proof

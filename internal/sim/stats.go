@@ -18,6 +18,8 @@ type Stats struct {
 	PoROK        uint64 `json:"por_ok"`       // proofs of receipt, authentic
 	PoRErrors    uint64 `json:"por_errors"`   // proofs that report an error, authentic or not
 	PoRUnmatched uint64 `json:"por_ignored"`  // proofs about no packet that is waited for
+	Advanced     uint64 `json:"advanced"`     // counters that were moved forward, because the card had seen higher ones
+	Behind       uint64 `json:"behind"`       // counters that were too low and not moved, because of Advance.Daily
 	Replies      uint64 `json:"replies"`      // authentic and new
 	Late         uint64 `json:"late"`         // authentic, but nothing waits for them
 	Replayed     uint64 `json:"replayed"`     // authentic, but seen before
@@ -40,7 +42,7 @@ type Stats struct {
 // counters are the Stats while they grow.
 type counters struct {
 	requests, attempts, retries, parts, submitErrors, full, texts, textErrors,
-	delivered, receipts, undelivered, porOK, porErrors, porUnmatched,
+	delivered, receipts, undelivered, porOK, porErrors, porUnmatched, advanced, behind,
 	replies, late, replayed, forged, malformed, unknown, ignored, postponed,
 	answers, answerErrors, unreached, locations, locateErrors atomic.Uint64
 }
@@ -54,6 +56,7 @@ func (c *Channel) Stats() Stats {
 		Texts: n.texts.Load(), TextErrors: n.textErrors.Load(),
 		Delivered: n.delivered.Load(), Receipts: n.receipts.Load(), Undelivered: n.undelivered.Load(),
 		PoROK: n.porOK.Load(), PoRErrors: n.porErrors.Load(), PoRUnmatched: n.porUnmatched.Load(),
+		Advanced: n.advanced.Load(), Behind: n.behind.Load(),
 		Replies: n.replies.Load(), Late: n.late.Load(), Replayed: n.replayed.Load(),
 		Forged: n.forged.Load(), Malformed: n.malformed.Load(), Unknown: n.unknown.Load(),
 		Ignored: n.ignored.Load(), Postponed: n.postponed.Load(),

@@ -137,7 +137,7 @@ func TestImportKeys(t *testing.T) {
 	ctx := t.Context()
 	b.load(cardLine(1, 1), cardLine(2, -1))
 	for range 3 {
-		if _, err := b.store.TakeCounter(ctx, cardICCID(1)); err != nil {
+		if _, err := b.store.TakeCounter(ctx, cardICCID(1), 0); err != nil {
 			t.Fatal(err)
 		}
 	}

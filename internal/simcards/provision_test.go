@@ -334,7 +334,7 @@ func TestBlock(t *testing.T) {
 		}
 	}
 	state(mssp.CardBlocked, signum.DeviceInactive)
-	if _, err := b.store.TakeCounter(ctx, id); !errors.Is(err, mssp.ErrCardState) {
+	if _, err := b.store.TakeCounter(ctx, id, 0); !errors.Is(err, mssp.ErrCardState) {
 		t.Errorf("counter of a blocked card: %v", err)
 	}
 	state(mssp.CardActive, signum.DeviceRegistered)
@@ -352,7 +352,7 @@ func TestShow(t *testing.T) {
 	ctx := t.Context()
 	b.load(cardLine(1, 1), cardLine(2, -1))
 	b.activate(1, "a1")
-	if _, err := b.store.TakeCounter(ctx, cardICCID(1)); err != nil {
+	if _, err := b.store.TakeCounter(ctx, cardICCID(1), 0); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.store.AcceptReply(ctx, cardICCID(1), 9); err != nil {

@@ -56,8 +56,8 @@ func TestRefusalsOfCardsKeepGroup(t *testing.T) {
 						testCard(100+i, other.ID))
 				},
 				"rekey":         func() error { return s.RekeyCard(ctx, testCard(99, "")) },
-				"counter":       func() error { _, err := s.TakeCounter(ctx, blocked.ICCID); return err },
-				"no counter":    func() error { _, err := s.TakeCounter(ctx, "none"); return err },
+				"counter":       func() error { _, err := s.TakeCounter(ctx, blocked.ICCID, 0); return err },
+				"no counter":    func() error { _, err := s.TakeCounter(ctx, "none", 0); return err },
 				"reply":         func() error { _, err := s.AcceptReply(ctx, "none", 1); return err },
 				"state":         func() error { return s.SetCardState(ctx, last.ICCID, mssp.CardActive, now) },
 				"swap":          func() error { return s.SwapCard(ctx, "+2", blocked.ICCID, other, now) },
@@ -109,7 +109,7 @@ func TestCountersOfOneGroup(t *testing.T) {
 		})
 		for range n {
 			all.Go(func() {
-				counter, err := s.TakeCounter(ctx, c.ICCID)
+				counter, err := s.TakeCounter(ctx, c.ICCID, 0)
 				if err != nil || counter < 1 || counter > n {
 					t.Error(counter, err)
 					return
@@ -150,7 +150,7 @@ func TestCountersTogether(t *testing.T) {
 		for n := range cards {
 			c := testCard(n, "")
 			for _, f := range []func(i uint64) error{
-				func(uint64) error { _, err := s.TakeCounter(ctx, c.ICCID); return err },
+				func(uint64) error { _, err := s.TakeCounter(ctx, c.ICCID, 0); return err },
 				func(i uint64) error { _, err := s.AcceptReply(ctx, c.ICCID, i); return err },
 			} {
 				all.Go(func() {

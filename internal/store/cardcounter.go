@@ -7,19 +7,27 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-var takeCounter = &query{text: `
-UPDATE sim_cards SET counter = counter + 1 WHERE iccid = $1 AND state = 'ACTIVE' AND counter < 1099511627775
-RETURNING counter`}
+var takeCounter = &query{
+	text: `
+UPDATE sim_cards SET counter = max(counter + 1, $2) WHERE iccid = $1 AND state = 'ACTIVE' AND max(counter + 1, $2) <= 1099511627775
+RETURNING counter`,
+	postgres: `
+UPDATE sim_cards SET counter = GREATEST(counter + 1, $2) WHERE iccid = $1 AND state = 'ACTIVE' AND GREATEST(counter + 1, $2) <= 1099511627775
+RETURNING counter`,
+}
 
 // TakeCounter implements mssp.Store. As with TryPasscode, the statement is not
 // pipelined: each caller needs the value that its own statement returned.
-func (s *Store) TakeCounter(ctx context.Context, iccid string) (uint64, error) {
+func (s *Store) TakeCounter(ctx context.Context, iccid string, least uint64) (uint64, error) {
 	if !isKey(iccid) {
 		return 0, mssp.ErrNotFound
 	}
+	if least > mssp.MaxCardCounter {
+		return 0, fmt.Errorf("store: card %s, counter %d: %w", iccid, least, mssp.ErrCounter)
+	}
 	var counter int64
 	err := s.write(ctx, &write{row: iccid, then: func(ctx context.Context, s *session, _ int64) error {
-		if taken, err := s.row(ctx, takeCounter, []any{iccid}, &counter); err != nil || taken {
+		if taken, err := s.row(ctx, takeCounter, []any{iccid, int64(least)}, &counter); err != nil || taken {
 			return err
 		}
 		var state string

@@ -138,7 +138,7 @@ func writeUntilKilled(path string) {
 					os.Exit(1)
 				}
 				os.Stdout.WriteString("receipted " + tx.ID + "\n")
-				counter, err := s.TakeCounter(context.Background(), crashCard)
+				counter, err := s.TakeCounter(context.Background(), crashCard, 0)
 				if err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					os.Exit(1)

@@ -50,7 +50,7 @@ var planned = map[*query]string{
 	blockPIN: "'d1234', true", voidConsent: "'a1234'", voidConsents: "'m1234'", endDevice: "'d1234', 'user', 0", selectActivation: "'d1234'", selectReopening: "'d1234'", reopenDevice: "'d1234'",
 	selectSerialKnown: "'m1234'", nameSerial: "'m1234', NULL", endOthers: "'m1234', 'd1234', 'user', 0", activateDevice: "'d1234', 'EC', 'x1234'", selectRecovery: "'m1234'",
 	selectCard: "'c1234'", selectCardsOf: "'m1234'", selectOtherCard: "'d1234', 'c1'", selectReplies: "'c1234'",
-	takeCounter: "'c1234'", updateReplies: "'c1234', 1, 1", selectCardState: "'c1234'",
+	takeCounter: "'c1234', 0", updateReplies: "'c1234', 1, 1", selectCardState: "'c1234'",
 	selectApp: "'a1234'", selectAppID: "'a1234'", tryPasscode: `'a1234', '\x30', 5, ''`, resetTries: "'a1234', 3", deleteApp: "'a1234'",
 	selectInvite: `'\x` + strings.Repeat("0", 60) + `0042', 0`, selectInviteOf: `'\x` + strings.Repeat("0", 60) + `0042', 'm66', 0`,
 	consumeInvite: `'\x` + strings.Repeat("0", 60) + `0042', 'm66', 0`,

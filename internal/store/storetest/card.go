@@ -63,7 +63,7 @@ func testCard(t *testing.T, d *database) {
 	// All changes but the counters and Created.
 	want := *c
 	for range 3 {
-		want.Counter, err = s.TakeCounter(ctx, c.ICCID)
+		want.Counter, err = s.TakeCounter(ctx, c.ICCID, 0)
 		must(t, err)
 	}
 	if ok, err := s.AcceptReply(ctx, c.ICCID, 7); !ok || err != nil {
@@ -81,7 +81,7 @@ func testCard(t *testing.T, d *database) {
 	for _, change := range []func(){func() { put.KeySet = 15 }, func() { put.Algorithm = mssp.Card3DES }} {
 		put.State = mssp.CardActive
 		must(t, s.PutCard(ctx, &put))
-		_, err = s.TakeCounter(ctx, c.ICCID)
+		_, err = s.TakeCounter(ctx, c.ICCID, 0)
 		must(t, err)
 		if ok, err := s.AcceptReply(ctx, c.ICCID, 9); !ok || err != nil {
 			t.Error(ok, err)
@@ -136,7 +136,7 @@ func testCardRefused(t *testing.T, d *database) {
 func testRekeyCard(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub, c := holder(t, s, 1)
-	_, err := s.TakeCounter(ctx, c.ICCID)
+	_, err := s.TakeCounter(ctx, c.ICCID, 0)
 	must(t, err)
 	if ok, err := s.AcceptReply(ctx, c.ICCID, 7); !ok || err != nil {
 		t.Error(ok, err)
@@ -247,7 +247,7 @@ func testCardOfLostDevice(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	sub, c := holder(t, s, 1)
 	var err error
-	c.Counter, err = s.TakeCounter(ctx, c.ICCID)
+	c.Counter, err = s.TakeCounter(ctx, c.ICCID, 0)
 	must(t, err)
 	sub.Devices[0].KeyType = signum.RSA
 	must(t, s.PutSubscriber(ctx, sub))

@@ -15,25 +15,25 @@ func testCounter(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
 	_, c := holder(t, s, 1)
 	for want := uint64(1); want <= 3; want++ {
-		got, err := s.TakeCounter(ctx, c.ICCID)
+		got, err := s.TakeCounter(ctx, c.ICCID, 0)
 		must(t, err)
 		same(t, want, got)
 	}
 	s = d.Reopen()
-	got, err := s.TakeCounter(ctx, c.ICCID)
+	got, err := s.TakeCounter(ctx, c.ICCID, 0)
 	must(t, err)
 	same(t, uint64(4), got)
 
-	_, err = s.TakeCounter(ctx, "none")
+	_, err = s.TakeCounter(ctx, "none", 0)
 	wantNotFound(t, "no card", err)
-	_, err = s.TakeCounter(ctx, "\x00")
+	_, err = s.TakeCounter(ctx, "\x00", 0)
 	wantNotFound(t, "no ICCID", err)
 	stock := newCard(2)
 	must(t, s.PutCard(ctx, stock))
-	_, err = s.TakeCounter(ctx, stock.ICCID)
+	_, err = s.TakeCounter(ctx, stock.ICCID, 0)
 	wantIs(t, "stock", err, mssp.ErrCardState)
 	must(t, s.SetCardState(ctx, c.ICCID, mssp.CardBlocked, after(1)))
-	_, err = s.TakeCounter(ctx, c.ICCID)
+	_, err = s.TakeCounter(ctx, c.ICCID, 0)
 	wantIs(t, "blocked", err, mssp.ErrCardState)
 
 	// It never wraps.
@@ -41,11 +41,11 @@ func testCounter(t *testing.T, d *database) {
 	last := newCard(3)
 	last.State, last.DeviceID, last.Counter = mssp.CardActive, "sim-3", mssp.MaxCardCounter-1
 	must(t, s.PutCard(ctx, last))
-	got, err = s.TakeCounter(ctx, last.ICCID)
+	got, err = s.TakeCounter(ctx, last.ICCID, 0)
 	must(t, err)
 	same(t, uint64(mssp.MaxCardCounter), got)
 	for range 2 {
-		got, err = s.TakeCounter(ctx, last.ICCID)
+		got, err = s.TakeCounter(ctx, last.ICCID, 0)
 		wantIs(t, "used up", err, mssp.ErrCounter)
 		same(t, uint64(0), got)
 	}
@@ -143,7 +143,7 @@ func testRaceForCounters(t *testing.T, d *database) {
 	taken := make([][]uint64, crowd)
 	race(crowd, func(i int) {
 		for range each {
-			n, err := s.TakeCounter(t.Context(), cards[i%len(cards)].ICCID)
+			n, err := s.TakeCounter(t.Context(), cards[i%len(cards)].ICCID, 0)
 			if err != nil {
 				t.Errorf("%d: %v", i, err)
 				return
@@ -166,7 +166,7 @@ func testRaceForCounters(t *testing.T, d *database) {
 				t.Fatalf("card %d: the %dth counter is %d", k, i+1, n)
 			}
 		}
-		next, err := s.TakeCounter(t.Context(), c.ICCID)
+		next, err := s.TakeCounter(t.Context(), c.ICCID, 0)
 		must(t, err)
 		if next != uint64(len(all)+1) {
 			t.Errorf("after %d counters comes %d", len(all), next)
@@ -215,7 +215,7 @@ func testRaceToBlock(t *testing.T, d *database) {
 			c = at
 			return
 		}
-		_, err := s.TakeCounter(ctx, c.ICCID)
+		_, err := s.TakeCounter(ctx, c.ICCID, 0)
 		refused[i] = errors.Is(err, mssp.ErrCardState)
 		if err != nil && !refused[i] {
 			t.Error(err)
@@ -295,7 +295,7 @@ func testRaceToRenumber(t *testing.T, d *database) {
 		race(len(to), func(i int) {
 			if i%2 == 1 {
 				var err error
-				if counters[i], err = s.TakeCounter(ctx, card.ICCID); err != nil {
+				if counters[i], err = s.TakeCounter(ctx, card.ICCID, 0); err != nil {
 					t.Error(err)
 				}
 				return

@@ -76,7 +76,7 @@ func testSwapCard(t *testing.T, d *database) {
 	asked := NewTransaction(1)
 	insert(t, s, asked)
 	var err error
-	old.Counter, err = s.TakeCounter(ctx, old.ICCID)
+	old.Counter, err = s.TakeCounter(ctx, old.ICCID, 0)
 	must(t, err)
 
 	card := newCard(2)
@@ -106,7 +106,7 @@ func testSwapCard(t *testing.T, d *database) {
 	got, err := s.CardOf(ctx, sub.MSISDN)
 	must(t, err)
 	same(t, card, got)
-	_, err = s.TakeCounter(ctx, old.ICCID)
+	_, err = s.TakeCounter(ctx, old.ICCID, 0)
 	wantIs(t, "counter of an old card", err, mssp.ErrCardState)
 	wantIs(t, "an old card", s.SwapCard(ctx, sub.MSISDN, old.ICCID, sim(3), after(3)), mssp.ErrCardState)
 	same(t, asked, read(t, s, asked.ID)) // a record does not move

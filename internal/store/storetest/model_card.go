@@ -138,7 +138,7 @@ func (m *model) iccid(rt *rapid.T) string {
 
 func (m *model) takeCounter(rt *rapid.T) {
 	id := m.iccid(rt)
-	got, err := m.store.TakeCounter(context.Background(), id)
+	got, err := m.store.TakeCounter(context.Background(), id, 0)
 	switch c := m.cards[id]; {
 	case c == nil:
 		agree(rt, "no card", true, errors.Is(err, mssp.ErrNotFound))

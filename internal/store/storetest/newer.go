@@ -183,13 +183,13 @@ func testNewerCard(t *testing.T, d *database) {
 	if got.State != "LENT" || got.Algorithm != "TUAK" {
 		t.Errorf("card: %+v", got)
 	}
-	if _, err := s.TakeCounter(ctx, iccid); !errors.Is(err, mssp.ErrCardState) {
+	if _, err := s.TakeCounter(ctx, iccid, 0); !errors.Is(err, mssp.ErrCardState) {
 		t.Errorf("counter: %v", err)
 	}
 	if err := s.SetCardState(ctx, iccid, mssp.CardActive, after(1)); !errors.Is(err, mssp.ErrCardState) {
 		t.Errorf("change of state: %v", err)
 	}
-	if _, err := s.TakeCounter(ctx, newCard(2).ICCID); err != nil {
+	if _, err := s.TakeCounter(ctx, newCard(2).ICCID, 0); err != nil {
 		t.Errorf("counter of the other card: %v", err)
 	}
 	if cards, err := s.AssignedCards(ctx, "", 10); err != nil || len(cards) != 2 {

@@ -104,6 +104,8 @@ var tests = []struct {
 	{"SwapCard", testSwapCard},
 	{"Renumber", testRenumber},
 	{"Counter", testCounter},
+	{"CounterFloor", testCounterFloor},
+	{"AdvanceCounters", testAdvanceCounters},
 	{"Replies", testReplies},
 	{"ReplyWindows", testReplyWindows},
 	{"DevicePending", testDevicePending},
