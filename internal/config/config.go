@@ -23,6 +23,7 @@ type Config struct {
 	Limits         Limits         `yaml:"limits"`
 	Engine         Engine         `yaml:"engine"`
 	Retention      Retention      `yaml:"retention"`
+	Drain          Drain          `yaml:"drain"`
 	Log            Log            `yaml:"log"`
 }
 
@@ -322,6 +323,7 @@ func Default() Config {
 			Skew: 5 * time.Minute, Sweep: 250 * time.Millisecond, MinTimeout: 15 * time.Second, Poll: time.Second,
 		},
 		Retention: Retention{Outcomes: time.Hour, Evidence: time.Hour},
+		Drain:     Drain{Announce: 5 * time.Second, Wait: 90 * time.Second},
 		Log:       Log{Format: LogText},
 	}
 }

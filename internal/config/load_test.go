@@ -169,6 +169,10 @@ func TestProblems(t *testing.T) {
 		{"contact", "app: {vapid: {contact: sandbox@localhost.invalid}}\n", nil, []string{
 			"signum.yaml:1: app.vapid.contact: must be an e-mail address that can exist: push services refuse all others",
 		}},
+		{"drain", "drain: {announce: -1s, wait: 2h}\n", nil, []string{
+			"signum.yaml:1: drain.announce: must be from 0s to 1h",
+			"signum.yaml:1: drain.wait: must be from 0s to 1h",
+		}},
 		{"trust", "trusted_proxies: [10.0.0.0/8, '::/0']\n", nil, []string{"signum.yaml:1: trusted_proxies: ::/0 trusts everybody"}},
 		{"rates", "app: {limits: {begin: {per_minute: 0, burst: 99999999999}}}\n", nil, []string{
 			"app.limits.begin.per_minute: must be a number from 1 to 60000000",

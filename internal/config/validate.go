@@ -43,6 +43,7 @@ func (c *Config) check() problems {
 	c.Limits.check(&l)
 	c.Engine.check(&l)
 	c.Retention.check(&l, c.Engine.Skew)
+	c.Drain.check(&l)
 	if f := c.Log.Format; f != LogText && f != LogJSON {
 		l.add("log.format", "unknown format %q; use %s or %s", f, LogText, LogJSON)
 	}

@@ -12,6 +12,9 @@
 // HTTP/2 also by stream, because a client that grants no window stops an answer
 // before it reaches the connection.
 //
+// A door ends in up to three steps, so that clients notice little: Farewell, Drain, and
+// the end of Run's context.
+//
 // The door also refuses requests over HTTP/1.1 that a proxy may divide in another way
 // than net/http: see framing.
 //

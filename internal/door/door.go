@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
@@ -71,6 +72,12 @@ type Door struct {
 	entrance *entrance
 	census   *census
 	inside   inside
+	unused   idleConns
+
+	srv      *http.Server
+	stop     context.CancelCauseFunc // ends all requests
+	leaving  atomic.Bool             // since Farewell
+	draining atomic.Bool             // since Drain
 }
 
 // New returns a door that Run will open.
@@ -81,6 +88,8 @@ func New(c Config) *Door {
 		d.TLS.NextProtos = []string{"h2", "http/1.1"}
 	}
 	d.entrance = newEntrance(d)
+	requests, stop := context.WithCancelCause(context.Background())
+	d.srv, d.stop = d.server(requests), stop
 	return d
 }
 
@@ -90,31 +99,38 @@ func (d *Door) Open() int { return d.census.count() }
 // ErrPanic is the error of a server that panicked; the log has the stack.
 var ErrPanic = errors.New("internal error")
 
-// Run serves until ctx ends, then stops: no new requests, and at most
-// drainTimeout for those under way.
+// Run serves until ctx ends, then stops: no new requests, and at most drainTimeout for
+// those under way. It can be called once.
 func (d *Door) Run(ctx context.Context) error {
-	requests, stop := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer stop(nil)
-	srv := d.server(requests)
+	defer d.stop(nil)
 	ended := make(chan error, 1)
 	d.entrance.open()
 	go func() {
-		defer event.Rescue(d.Log, "HTTP listener", func() { ended <- ErrPanic })
-		ended <- served(srv.Serve(d.entrance))
+		defer event.Rescue(d.Log, "HTTP listener", func() { ended <- ErrPanic; close(ended) })
+		ended <- served(d.srv.Serve(d.entrance))
+		close(ended)
 	}()
 	select {
 	case err := <-ended:
-		return errors.Join(err, d.entrance.Close())
+		if err != nil || !d.draining.Load() {
+			return errors.Join(err, d.entrance.Close())
+		}
+		<-ctx.Done() // Drain goes on until then
 	case <-ctx.Done():
 	}
+	return d.end(ctx, ended)
+}
+
+// end stops serving.
+func (d *Door) end(ctx context.Context, ended <-chan error) error {
 	if d.Stopping != nil {
-		stop(d.Stopping)
+		d.stop(d.Stopping)
 	}
 	d.inside.hurry(time.Now().Add(bodyTimeout))
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	err := errors.Join(shutdown(drain, srv), <-ended)
-	if late := d.inside.wait(drain); late != nil && err == nil {
+	err := errors.Join(shutdown(last, d.srv), <-ended)
+	if late := d.inside.wait(last); late != nil && err == nil {
 		err = fmt.Errorf("requests still under way after %s", drainTimeout)
 	}
 	return err
@@ -122,7 +138,7 @@ func (d *Door) Run(ctx context.Context) error {
 
 func (d *Door) server(requests context.Context) *http.Server {
 	srv := &http.Server{
-		Handler:           event.Handler(d.Log, "HTTP handler", d.inside.count(d.unambiguous(d.bounded(d.patient(d.Handler))))),
+		Handler:           event.Handler(d.Log, "HTTP handler", d.inside.count(d.lastOnes(d.unambiguous(d.bounded(d.patient(d.Handler)))))),
 		TLSConfig:         d.TLS,
 		ReadTimeout:       d.ReadTimeout,
 		ReadHeaderTimeout: headerTimeout,
@@ -135,7 +151,7 @@ func (d *Door) server(requests context.Context) *http.Server {
 		// OPTIONS * is a request like others: each has its check.
 		DisableGeneralOptionsHandler: true,
 	}
-	new(idleConns).watch(srv)
+	d.unused.watch(srv)
 	closeIdle := srv.ConnState
 	srv.ConnState = func(c net.Conn, s http.ConnState) {
 		closeIdle(c, s)

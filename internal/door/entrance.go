@@ -146,6 +146,13 @@ func (e *entrance) end(c net.Conn) {
 	delete(e.pending, c)
 }
 
+// waiting is how many connections are not ready yet.
+func (e *entrance) waiting() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.pending)
+}
+
 // hand gives an arrival to net/http. It returns false once the entrance is closed.
 func (e *entrance) hand(a arrival) bool {
 	select {
@@ -208,6 +215,9 @@ func (e *entrance) Close() error {
 	close(e.closed)
 	err := e.d.Listener.Close()
 	e.work.Wait()
+	if errors.Is(err, net.ErrClosed) {
+		return nil // Drain has closed it
+	}
 	return err
 }
 

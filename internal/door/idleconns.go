@@ -47,3 +47,9 @@ func (i *idleConns) close() {
 		_ = c.Close()
 	}
 }
+
+func (i *idleConns) len() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return len(i.conns)
+}

@@ -43,6 +43,12 @@ func (i *inside) leave(c *http.ResponseController) {
 	}
 }
 
+func (i *inside) len() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return len(i.requests)
+}
+
 // hurry ends the reading of bodies that have not arrived by then: a client that stopped
 // in the middle of one would hold the door open. WebSockets are closed meanwhile by those
 // who serve them.

@@ -17,6 +17,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/engine/phonetest"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/testkit"
@@ -31,10 +32,11 @@ type arena struct {
 	phones *phonetest.Phones
 	cert   tls.Certificate // of all parties
 	log    *testkit.Buffer
-	shown  chan string // transactions, as the phones show them
+	shown  chan string  // transactions, as the phones show them
+	stop   func() error // ends the node
 }
 
-func newArena(t *testing.T) *arena {
+func newArena(t *testing.T, changes ...func(*config.Config)) *arena {
 	t.Helper()
 	a := &arena{t: t, clock: testkit.NewClock(time.Now().Truncate(time.Second)), cert: clientCertificate(t), log: new(testkit.Buffer), shown: make(chan string, 1000)}
 	a.phones = phonetest.New(phonetest.Config{Clock: a.clock, Shown: func(r mssp.DeviceRequest) {
@@ -50,7 +52,15 @@ func newArena(t *testing.T) *arena {
 	}
 	c := testConfig(t)
 	c.SIM.ServiceNumber = "41790000500"
-	a.Node = serve(t, c, Deps{Clock: a.clock, Logger: slog.New(slog.NewTextHandler(a.log, nil)), WrapSIMs: wrap, WrapApps: wrap})
+	for _, change := range changes {
+		change(&c)
+	}
+	var err error
+	a.Node, err = New(t.Context(), c, Deps{Clock: a.clock, Logger: slog.New(slog.NewTextHandler(a.log, nil)), WrapSIMs: wrap, WrapApps: wrap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.stop = run(t, a.Node)
 	return a
 }
 

@@ -11,7 +11,8 @@
 //	listener ops (http) ─▶ metrics, health
 //
 // New acquires everything in the order of dependency, and nothing is served
-// before Run. Run starts the parts in stages and stops them in the reverse order:
+// before Run. Run starts the parts in stages. At the end it drains, which means that it
+// waits for requests that wait for users, and stops the parts in the reverse order:
 // listeners and Apps, SIMs, then the SMSC client, the engine and the ops listener.
 // Close releases what New acquired, in reverse. Data comes from config; code that may
 // differ (clock, logger, wrappers of channels and handlers) comes as Deps, all of

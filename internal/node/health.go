@@ -24,10 +24,13 @@ type phase int32
 const (
 	starting phase = iota
 	running
+	draining
 	stopping
 )
 
-func (p phase) String() string { return [...]string{"starting", "running", "stopping"}[p] }
+func (p phase) String() string {
+	return [...]string{"starting", "running", "draining", "stopping"}[p]
+}
 
 // health is what the ops listener tells of a node.
 type health struct {
@@ -46,7 +49,7 @@ type check struct {
 }
 
 func (n *Node) checks() []check {
-	all := []check{{"listeners", n.health.serves, nil}, {"store", n.pingStore, nil}}
+	all := []check{{"listeners", n.serves, nil}, {"store", n.pingStore, nil}}
 	if n.smscs != nil {
 		all = append(all, check{"smsc", n.smscBound, n.smscList})
 	}
@@ -69,14 +72,18 @@ func (n *Node) NotReady(ctx context.Context) error {
 func (n *Node) Progress() time.Time { return n.engine.Progress() }
 
 // Stopping reports whether the node has been told to end.
-func (n *Node) Stopping() bool { return phase(n.health.phase.Load()) == stopping }
+func (n *Node) Stopping() bool { return phase(n.health.phase.Load()) >= draining }
 
 // serves fails unless the listeners are served.
-func (h *health) serves(context.Context) error {
-	if p := phase(h.phase.Load()); p != running {
+func (n *Node) serves(context.Context) error {
+	switch p := phase(n.health.phase.Load()); p {
+	case running:
+		return nil
+	case draining:
+		return fmt.Errorf("the node is draining, requests under way: %d", n.doors.mss.Busy())
+	default:
 		return fmt.Errorf("the node is %s", p)
 	}
-	return nil
 }
 
 // pingStore asks the store. A disk or network that hangs may hold a query for longer

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/account"
@@ -44,6 +45,8 @@ type Node struct {
 	events    *event.Recorder // one for all entrances: repeated errors are counted together
 	httpLog   *log.Logger     // of net/http
 	health    health
+	hurry     chan struct{} // closed by Hurry
+	hurried   sync.Once
 	smscs     *group.Group // nil: none is configured
 	accounts  *account.Service
 	engine    lateEngine
@@ -83,7 +86,7 @@ func New(ctx context.Context, cfg config.Config, deps Deps) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, deps: deps.withDefaults(), metrics: counted, proxies: clientaddr.New(cfg.TrustedProxies),
-		mss: http.NewServeMux(), web: http.NewServeMux(), pki: http.NewServeMux(),
+		hurry: make(chan struct{}), mss: http.NewServeMux(), web: http.NewServeMux(), pki: http.NewServeMux(),
 	}
 	n.onClose(func() error { counted.Close(); return nil })
 	n.newLogs()
@@ -105,7 +108,7 @@ func (n *Node) onClose(f func() error) { n.release = append(n.release, f) }
 func (n *Node) Close() error {
 	var errs []error
 	for _, f := range slices.Backward(n.release) {
-		errs = append(errs, f())
+		errs = append(errs, within(n.deps.Logger, "close", f))
 	}
 	n.release = nil
 	return errors.Join(errs...)

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,6 +50,7 @@ func testConfig(t *testing.T) config.Config {
 		return path
 	}
 	c := config.Default()
+	c.Drain = config.Drain{}
 	c.Service.MSSPURI = "http://mss.example.com/"
 	c.Listen.MSS.Address, c.Listen.Web.Address, c.Listen.PKI.Address, c.Listen.Ops.Address = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", ""
 	c.Listen.MSS.TLS = config.KeyPair{CertificateFile: file("crt", "CERTIFICATE", cert), KeyFile: file("key", "PRIVATE KEY", der)}
@@ -68,20 +70,24 @@ func serve(t *testing.T, c config.Config, d Deps) *Node {
 	return n
 }
 
-// run runs a node until the test ends.
-func run(t *testing.T, n *Node) {
-	ctx, stop := context.WithCancel(t.Context())
+// run runs a node until the test ends, or stop is called.
+func run(t *testing.T, n *Node) (stop func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(ctx) }()
 	for phase(n.health.phase.Load()) != running {
 		time.Sleep(time.Millisecond)
 	}
+	stop = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
 	t.Cleanup(func() {
-		stop()
-		if err := errors.Join(<-ended, n.Close()); err != nil {
+		if err := errors.Join(stop(), n.Close()); err != nil {
 			t.Error(err)
 		}
 	})
+	return stop
 }
 
 // TestLifecycle: New binds and serves nothing, Run serves, Close releases, and a

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
 )
@@ -49,9 +50,9 @@ func (n *Node) stages() [][]part {
 	}
 }
 
-// Run serves until ctx ends or a part fails, then stops the parts in order:
-// no new requests, those that wait are told; then SIMs; then SMPP sessions and
-// engine. It can be called once.
+// Run serves until ctx ends or a part fails. When ctx ends, the node drains first: see
+// drain. Then it stops the parts in order: no new requests, those that wait are told;
+// then SIMs; then SMPP sessions and engine. It can be called once.
 func (n *Node) Run(ctx context.Context) error {
 	stages := n.stages()
 	ended := make(chan error, 1)
@@ -63,6 +64,7 @@ func (n *Node) Run(ctx context.Context) error {
 	var errs []error
 	select {
 	case <-ctx.Done():
+		errs = append(errs, n.drain(ended))
 	case err := <-ended:
 		errs = append(errs, err)
 	}
@@ -108,16 +110,49 @@ func start(ctx context.Context, log *slog.Logger, parts []part, early chan<- err
 	return s
 }
 
-// stop ends the parts and waits for them.
+// stopTime is how long the parts of a stage may take to end. A listener takes 5 s at
+// most, because of its clients; a store that hangs would take longer.
+const stopTime = 15 * time.Second
+
+// stop ends the parts and waits for them, as long as stopTime.
 func (s *stage) stop() error {
 	s.cancel()
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
 	var errs []error
 	for i, done := range s.done {
-		if err := <-done; err != nil {
+		if err := awaited(ctx, done); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", s.parts[i].name, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// awaited waits for an error, as long as stopTime, which ctx limits.
+func awaited(ctx context.Context, done <-chan error) error {
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done: // both were ready
+		return err
+	default:
+		return fmt.Errorf("did not end within %s", stopTime)
+	}
+}
+
+// within runs f, and waits for it as long as stopTime.
+func within(log *slog.Logger, what string, f func() error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		defer event.Rescue(log, what)
+		done <- part{what, func(context.Context) error { return f() }}.once(ctx, log)
+	}()
+	return awaited(ctx, done)
 }
 
 // once runs the part; a panic becomes an error.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestStage: parts that end before they are told to are errors, and so are
@@ -44,10 +46,42 @@ func TestStage(t *testing.T) {
 	}
 }
 
+// TestStopTime: a part that does not end, because a store hangs for example, does not
+// hold up the others or the process.
+func TestStopTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, hangs := slog.New(slog.DiscardHandler), make(chan struct{})
+		defer close(hangs)
+		hung := func(context.Context) error {
+			<-hangs
+			return nil
+		}
+		good := false
+		s := start(t.Context(), log, []part{{"one", hung}, {"two", hung}, {"three", func(ctx context.Context) error {
+			<-ctx.Done()
+			good = true
+			return nil
+		}}}, make(chan error, 1))
+		began := time.Now()
+		err := s.stop()
+		if want := "one: did not end within 15s\ntwo: did not end within 15s"; err == nil || err.Error() != want || !good {
+			t.Errorf("%v; the other part ended: %t", err, good)
+		}
+		if took := time.Since(began); took != stopTime {
+			t.Errorf("the stage took %s to stop", took)
+		}
+		n := Node{deps: Deps{Logger: log}}
+		n.onClose(func() error { return hung(t.Context()) })
+		if err := n.Close(); err == nil || err.Error() != "did not end within 15s" {
+			t.Error(err)
+		}
+	})
+}
+
 // TestCloseOrder: what was taken last is released first, once.
 func TestCloseOrder(t *testing.T) {
 	var (
-		n     Node
+		n     = Node{deps: Deps{Logger: slog.New(slog.DiscardHandler)}}
 		order []int
 	)
 	for i := range 3 {

@@ -226,6 +226,7 @@ func (b *Sandbox) settings(pkiAddr, webAddr string) (c config.Config) {
 	c.SIM.HomeNetwork = config.HomeNetwork(homeNetwork)
 	c.App.Limits = config.AppLimits{Begin: noLimit, Address: noLimit, Device: noLimit, Subscriber: noLimit}
 	c.Limits = friendly(c.Limits)
+	c.Drain = config.Drain{} // Ctrl-C ends a sandbox at once
 	c.Engine.MinTimeout = cmp.Or(b.cfg.MinTimeout, c.Engine.MinTimeout)
 	return c
 }
