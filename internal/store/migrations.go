@@ -32,8 +32,8 @@ type migration struct {
 // fill changes all rows of a table that need it, some at a time, so that nobody waits
 // long for their locks.
 type fill struct {
-	// slice changes at most $1 rows that need it. It must find fewer each time, and
-	// none when all are done.
+	// slice changes at most $1 rows that need it. In the end it must find none: rows that
+	// programs of the version before add meanwhile must not need it, or be few.
 	slice string
 }
 
