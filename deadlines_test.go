@@ -11,7 +11,8 @@ var mayDeadline = map[string]string{
 	"internal/door":        "the time limits of all listeners",
 	"internal/app":         "inboxes, which are no longer HTTP",
 	"internal/smpp":        "not HTTP",
-	"internal/lab/control": "a file of cards may take long, the body of a stranger no time at all",
+	"internal/admin":       "a file of cards may take long",
+	"internal/lab/control": "the body of a stranger may take no time at all",
 }
 
 // The time limits of a request and of its answer belong to the listener. A handler

@@ -1,5 +1,3 @@
-//go:build !nolab
-
 package main
 
 import (
@@ -12,8 +10,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,13 +25,17 @@ const maxControlAnswer = 1 << 20
 
 const controlExitCodes = `Exit codes:
   0  done
-  1  wrong usage, or the sandbox's directory cannot be read
-  2  the sandbox refused the command
-  5  the sandbox is not reachable`
+  1  wrong usage, or a file cannot be read
+  2  the service refused the command
+  5  the service is not reachable`
 
 // controlFlags name the running sandbox to control: by its directory, or by its address and
 // the token.
-type controlFlags struct{ sandbox, url, token, serverCA string }
+type controlFlags struct {
+	sandbox, url, token, serverCA string
+	// choose returns the service if another flag names it; nil: it is a sandbox.
+	choose func() (*target, error)
+}
 
 func (f *controlFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
@@ -44,27 +46,53 @@ func (f *controlFlags) register(cmd *cobra.Command) {
 	withEnvironment(cmd, "url", "token", "server-ca")
 }
 
-// target is a sandbox with what a call of it needs.
+// target is a service with what a call of it needs.
 type target struct {
+	kind  string // what errors call it
 	base  string
-	token string // empty: the certificate of a party is enough
+	place string // of the calls: an absolute path; empty: those of a sandbox
+	shown string // its address in errors; empty: that of the call
+	token string // empty: the certificate of a party, or the right to open the socket, is enough
 	http.Transport
 }
 
-// target finds out which sandbox to call, and how.
+// versioned are the first words of the calls of a sandbox that have a version.
+var versioned = []string{"parties", "phones", "reset", "scenario", "users"}
+
+// address returns that of a call.
+func (t *target) address(call string) string {
+	place := t.place
+	if place == "" {
+		place = "/sandbox/"
+		if word, _, _ := strings.Cut(call, "/"); slices.Contains(versioned, word) {
+			place += "v1/"
+		}
+	}
+	return strings.TrimSuffix(t.base, "/") + place + call
+}
+
+// target finds out which service to call, and how.
 func (f *controlFlags) target() (*target, error) {
+	if f.choose != nil {
+		if t, err := f.choose(); t != nil || err != nil {
+			return t, err
+		}
+	}
 	if f.sandbox == "" && f.url != "" {
 		return f.remote()
 	}
 	dir := cmp.Or(f.sandbox, os.Getenv(envSandbox))
 	if dir == "" {
+		if f.choose != nil {
+			return nil, errors.New("which service? give --config FILE of a node, --sandbox DIR of a sandbox, or --url and --token")
+		}
 		return nil, errors.New("which sandbox? give its directory with --sandbox DIR, or --url and --token")
 	}
 	sb, err := loadSandbox(dir)
 	if err != nil {
 		return nil, err
 	}
-	return &target{base: sb.BaseURL, Transport: http.Transport{TLSClientConfig: sb.Config.TLS, DialContext: sb.Config.DialContext}}, nil
+	return &target{kind: "sandbox", base: sb.BaseURL, Transport: http.Transport{TLSClientConfig: sb.Config.TLS, DialContext: sb.Config.DialContext}}, nil
 }
 
 func (f *controlFlags) remote() (*target, error) {
@@ -74,7 +102,7 @@ func (f *controlFlags) remote() (*target, error) {
 	case f.token == "":
 		return nil, errors.New("--token missing: it is the token in sandbox.json, or that of signum sandbox --token")
 	}
-	t := &target{base: f.url, token: f.token, Transport: http.Transport{TLSClientConfig: new(tls.Config)}}
+	t := &target{kind: "sandbox", base: f.url, token: f.token, Transport: http.Transport{TLSClientConfig: new(tls.Config)}}
 	if f.serverCA != "" {
 		roots, err := client.LoadRoots(f.serverCA)
 		if err != nil {
@@ -85,10 +113,10 @@ func (f *controlFlags) remote() (*target, error) {
 	return t, nil
 }
 
-// controlCall is one call of a sandbox.
+// controlCall is one call of a service.
 type controlCall struct {
 	method      string // empty: POST
-	path        string
+	path        string // below the place of the calls, with a query
 	contentType string
 	body        io.Reader
 	size        int64         // of the body; -1: unknown
@@ -96,7 +124,7 @@ type controlCall struct {
 	limit       int64         // of the answer, in bytes
 }
 
-// post calls the sandbox as its party, in JSON; answer may be nil.
+// post calls the service, in JSON; answer may be nil.
 func (f *controlFlags) post(ctx context.Context, path string, body, answer any) error {
 	return f.call(ctx, http.MethodPost, path, body, answer)
 }
@@ -116,18 +144,14 @@ func (f *controlFlags) call(ctx context.Context, method, path string, body, answ
 	}, answer)
 }
 
-// send calls the sandbox as its party; answer may be nil, or a *[]byte for
-// what is not JSON.
+// send calls the service; answer may be nil, or a *[]byte for what is not JSON.
 func (f *controlFlags) send(ctx context.Context, c controlCall, answer any) error {
 	t, err := f.target()
 	if err != nil {
 		return err
 	}
-	target, err := url.JoinPath(t.base, c.path)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, cmp.Or(c.method, http.MethodPost), target, c.body)
+	address := t.address(c.path)
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(c.method, http.MethodPost), address, c.body)
 	if err != nil {
 		return err
 	}
@@ -140,19 +164,21 @@ func (f *controlFlags) send(ctx context.Context, c controlCall, answer any) erro
 	defer h.CloseIdleConnections()
 	resp, err := h.Do(req)
 	if err != nil {
-		return explain(&client.TransportError{URL: target, Err: errors.Unwrap(err)})
+		if told := t.unreachable(errors.Unwrap(err)); told != nil {
+			return told
+		}
+		return explain(&client.TransportError{URL: address, Err: errors.Unwrap(err)})
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, c.limit))
 	if err != nil {
-		return explain(&client.TransportError{URL: target, Err: err})
+		return explain(&client.TransportError{URL: address, Err: err})
 	}
-	return readControlAnswer(target, resp, data, answer)
+	return t.read(cmp.Or(t.shown, address), resp, data, answer)
 }
 
-// readControlAnswer distinguishes a refusal by the sandbox from an answer that does not
-// come from a sandbox.
-func readControlAnswer(target string, resp *http.Response, data []byte, answer any) error {
+// read distinguishes a refusal by the service from an answer that does not come from it.
+func (t *target) read(address string, resp *http.Response, data []byte, answer any) error {
 	if resp.StatusCode/100 == 2 {
 		if raw, ok := answer.(*[]byte); ok {
 			*raw = data
@@ -166,10 +192,10 @@ func readControlAnswer(target string, resp *http.Response, data []byte, answer a
 			Error string `json:"error"`
 		}
 		if json.Unmarshal(data, &refusal) == nil && refusal.Error != "" {
-			return &exitError{exitRefused, errors.New("refused by the sandbox: " + printable(refusal.Error))}
+			return &exitError{exitRefused, errors.New("refused by the " + t.kind + ": " + printable(refusal.Error))}
 		}
 	}
-	return &exitError{exitUnreachable, fmt.Errorf("%s (HTTP %d) is not a sandbox of this version", target, resp.StatusCode)}
+	return &exitError{exitUnreachable, fmt.Errorf("%s (HTTP %d) is not a %s of this version", address, resp.StatusCode, t.kind)}
 }
 
 // withPlus completes a number with country code. Others stay as they are, so that an error

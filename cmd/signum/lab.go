@@ -2,13 +2,19 @@
 
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/signum-mssp/signum/internal/lab/scenario"
+	"github.com/spf13/cobra"
+)
 
 // labCommands run a sandbox and operate its simulated phones and cards. An
 // operator's build (-tags nolab) has none of them.
 func labCommands() []*cobra.Command {
-	return []*cobra.Command{newSandboxCmd(), newPhoneCmd(), newUserCmd(), newPartyCmd(), newSimCmd()}
+	return []*cobra.Command{newSandboxCmd(), newPhoneCmd()}
 }
+
+// withLab: the commands of the administration work with a sandbox, too.
+const withLab = true
 
 const labHelp = `
 
@@ -20,3 +26,9 @@ Start with the sandbox, then sign in another terminal:
 phone controls the simulated phones of a running sandbox, user its users, party
 its parties. user also invites a person with a browser and imports SIM cards.
 sim moves, blocks and shows SIM cards.`
+
+// parseState accepts the states of a sandbox's users.
+func parseState(text string) (string, error) {
+	state, err := scenario.ParseState(text)
+	return string(state), err
+}

@@ -1,12 +1,12 @@
-//go:build !nolab
-
 package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -16,17 +16,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/client"
 )
 
-// partySettings are the flags that describe a party of the sandbox.
+// partySettings are the flags that describe a party.
 type partySettings struct {
-	name, prefix, lang, password, passwordFile, authProfile, newCert string
-	profiles, services, limits, networks, otpPrefixes, certs         []string
+	name, prefix, lang, password, passwordFile, authProfile, newCert, logo string
+	profiles, services, limits, networks, otpPrefixes, certs, addCerts     []string
+
+	image      []byte // of the logo
+	removeLogo bool
 
 	fence   geofenceFlags
 	verbose bool
 	bools   map[string]*bool // by flag
 }
+
+// sharedCerts is the flag that only parties of a sandbox have.
+const sharedCerts = "shared-certs"
 
 // partyBools are the flags that are true or false, the members of a party for which they
 // stand, and their defaults.
@@ -39,7 +46,7 @@ var partyBools = []struct {
 	{"auto-activation", "auto_activation", "a request to a SIM that is not active activates it", true},
 	{"test-numbers", "test_numbers", "the party may use the test numbers", true},
 	{"encrypted-receipts", "encrypted_receipts", "it may send receipts that only the SIM can read", true},
-	{"shared-certs", "shared_certificates", "the certificates of the directory identify it, too", true},
+	{sharedCerts, "shared_certificates", "the certificates of a sandbox's directory identify it, too", true},
 }
 
 func (s *partySettings) register(cmd *cobra.Command) {
@@ -49,19 +56,22 @@ func (s *partySettings) register(cmd *cobra.Command) {
 	fl.StringVar(&s.lang, "lang", "", "language of requests without one; default: they are refused")
 	fl.StringVar(&s.password, "password", "", "AP_PWD; safer with --password-file")
 	fl.StringVar(&s.passwordFile, "password-file", "", "file whose first line is the AP_PWD")
-	fl.StringArrayVar(&s.profiles, "profile", nil, "profile that it may ask for, or none; repeatable; default all")
+	fl.StringArrayVar(&s.profiles, "profile", nil, "profile that it may ask for, or none; repeatable")
 	fl.StringVar(&s.authProfile, "auth-profile", "", "profile for which AuthProfile1 stands; default stk")
-	fl.StringArrayVar(&s.services, "service", nil, "additional service that it may ask for, or none; repeatable; default all")
+	fl.StringArrayVar(&s.services, "service", nil, "additional service that it may ask for, or none; repeatable")
 	fl.StringArrayVar(&s.limits, "limit", nil, "how often it may ask, such as requests=60/10; repeatable; default the service's")
 	fl.StringArrayVar(&s.networks, "from", nil, "network from which it may call, such as 10.0.0.0/8; repeatable; default all")
 	fl.StringArrayVar(&s.otpPrefixes, "otp-prefix", nil, "how numbers begin that may get one-time passwords, such as +41; repeatable")
 	fl.StringArrayVar(&s.certs, "cert", nil, "client certificate of its own (PEM); repeatable")
+	fl.StringVar(&s.logo, "logo", "", "image that users of a node see beside the name (PNG, at most 256 x 256)")
 	fl.StringVar(&s.newCert, "new-cert", "", "file to which a new key and certificate of its own are written (PEM)")
 	s.fence.register(cmd)
 	fl.BoolVar(&s.verbose, "geofence-verbose", false, "faults say which rule of the geofence was broken")
 	s.bools = make(map[string]*bool)
 	for _, b := range partyBools {
-		s.bools[b.flag] = fl.Bool(b.flag, b.preset, b.help)
+		if b.flag != sharedCerts || withLab {
+			s.bools[b.flag] = fl.Bool(b.flag, b.preset, b.help)
+		}
 	}
 	for _, f := range []struct{ name, usage string }{
 		{"geofence", "check where the phone is"}, {"geofence-min-confidence", "minimum confidence in device and location, 0 to 1"},
@@ -88,7 +98,7 @@ func (s *partySettings) body(cmd *cobra.Command) (map[string]any, error) {
 			body[b.member] = *s.bools[b.flag]
 		}
 	}
-	for _, add := range []func(*cobra.Command, map[string]any) error{s.addPassword, s.addRights, s.addLimits, s.addGeofence, s.addCertificates} {
+	for _, add := range []func(*cobra.Command, map[string]any) error{s.readLogo, s.addPassword, s.addRights, s.addLimits, s.addGeofence, s.addCertificates} {
 		if err := add(cmd, body); err != nil {
 			return nil, err
 		}
@@ -228,7 +238,7 @@ func (s *partySettings) addGeofence(cmd *cobra.Command, body map[string]any) err
 // fault leaves its file behind.
 func (s *partySettings) addCertificates(cmd *cobra.Command, body map[string]any) error {
 	var list []string
-	for _, file := range s.certs {
+	for _, file := range append(s.certs, s.addCerts...) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return fmt.Errorf("--cert: %w", err)
@@ -260,7 +270,7 @@ func unsettable() map[string]string {
 	all := map[string]string{
 		"name": "name", "prefix": "dtbd_prefix", "lang": "default_lang", "password": "password", "profile": "profiles",
 		"auth-profile": "auth_profile", "service": "services", "limit": "limits", "geofence": "geofence", "cert": "certificates",
-		"profiles": "profiles", "services": "services", "limits": "limits", "certs": "certificates",
+		"pins": "pins", "profiles": "profiles", "services": "services", "limits": "limits", "certs": "certificates",
 	}
 	for _, b := range partyBools {
 		all[b.flag] = b.member
@@ -268,9 +278,14 @@ func unsettable() map[string]string {
 	return all
 }
 
-func forget(body map[string]any, unset []string) error {
+// forget empties the settings that --unset names.
+func (s *partySettings) forget(body map[string]any, unset []string) error {
 	all := unsettable()
 	for _, name := range unset {
+		if name == "logo" {
+			s.removeLogo = true
+			continue
+		}
 		member, ok := all[strings.TrimPrefix(name, "--")]
 		if !ok {
 			return fmt.Errorf("--unset %s: not one of %s", name, strings.Join(slices.Sorted(maps.Keys(all)), ", "))
@@ -281,4 +296,56 @@ func forget(body map[string]any, unset []string) error {
 		body[member] = nil
 	}
 	return nil
+}
+
+// registerAddCert is for parties that exist.
+func (s *partySettings) registerAddCert(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&s.addCerts, "add-cert", nil, "further client certificate (PEM) of a party of a node; repeatable")
+	cmd.MarkFlagsMutuallyExclusive("cert", "add-cert")
+}
+
+// keepPins adds the certificates that the party has, if others are added to them.
+func (s *partySettings) keepPins(ctx context.Context, f *adminFlags, apID string, body map[string]any) error {
+	if len(s.addCerts) == 0 {
+		return nil
+	}
+	var now struct {
+		Certificates []string `json:"certificates"`
+		Pins         []string `json:"pins"`
+	}
+	if err := f.call(ctx, http.MethodGet, partyPath(apID), nil, &now); err != nil {
+		return err
+	}
+	if len(now.Pins) > 0 {
+		body["pins"] = now.Pins
+	}
+	added, _ := body["certificates"].([]string)
+	body["certificates"] = append(now.Certificates, added...)
+	return nil
+}
+
+// readLogo reads the file early, so that one that cannot be read changes nothing.
+func (s *partySettings) readLogo(*cobra.Command, map[string]any) (err error) {
+	if s.logo == "" {
+		return nil
+	}
+	if s.image, err = os.ReadFile(s.logo); err != nil {
+		return fmt.Errorf("--logo: %w", err)
+	}
+	return nil
+}
+
+// sendLogo sets the logo or removes it, if a flag says so.
+func (s *partySettings) sendLogo(ctx context.Context, f *adminFlags, apID string) error {
+	c := controlCall{
+		method: http.MethodPut, path: partyPath(apID) + "/logo", contentType: "application/octet-stream", body: bytes.NewReader(s.image), size: int64(len(s.image)),
+		timeout: client.DefaultRequestTimeout, limit: maxControlAnswer,
+	}
+	switch {
+	case s.removeLogo:
+		c.method = http.MethodDelete
+	case s.image == nil:
+		return nil
+	}
+	return f.send(ctx, c, nil)
 }

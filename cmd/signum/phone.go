@@ -40,7 +40,7 @@ calls back, if there is one.
 			var answer struct {
 				RedirectURI string `json:"redirect_uri"`
 			}
-			err := f.post(cmd.Context(), "/sandbox/open", map[string]string{"auth_uri": args[0]}, &answer)
+			err := f.post(cmd.Context(), "open", map[string]string{"auth_uri": args[0]}, &answer)
 			if err != nil || answer.RedirectURI == "" {
 				return err
 			}
@@ -81,7 +81,7 @@ of geofencing (error=103), or none.
 			if len(body) == 1 {
 				return errors.New("nothing to set: give a BEHAVIOUR, --location, or both")
 			}
-			return f.post(cmd.Context(), "/sandbox/phone", body, nil)
+			return f.post(cmd.Context(), "phone", body, nil)
 		},
 	}
 	f.register(cmd)

@@ -37,7 +37,7 @@ activations and receipts end. The command prints what has ended.
 			var answer struct {
 				Cancelled []cancelled `json:"cancelled"`
 			}
-			path := "/sandbox/v1/phones/" + url.PathEscape(withPlus(args[0])) + "/cancel"
+			path := "phones/" + url.PathEscape(withPlus(args[0])) + "/cancel"
 			if err := f.call(cmd.Context(), http.MethodPost, path, nil, &answer); err != nil {
 				return err
 			}

@@ -25,7 +25,7 @@ stay, too.
 		Example: `  signum sandbox reset --sandbox ./box`,
 		Args:    argumentsOfUse,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.call(cmd.Context(), http.MethodPost, "/sandbox/v1/reset", nil, nil)
+			return f.call(cmd.Context(), http.MethodPost, "reset", nil, nil)
 		},
 	}
 	f.register(cmd)

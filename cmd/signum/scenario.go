@@ -14,7 +14,7 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/scenario"
 )
 
-const scenarioPath = "/sandbox/v1/scenario"
+const scenarioPath = "scenario"
 
 // readScenario reads a scenario file. Certificates that it names are beside it.
 func readScenario(file string) (*scenario.Scenario, error) {

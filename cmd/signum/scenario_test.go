@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum/internal/lab/scenario"
+	"github.com/signum-mssp/signum/internal/partydoc"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
@@ -80,7 +81,7 @@ func TestControlPage(t *testing.T) {
 	}
 	_, table, _ := strings.Cut(readPage(t, page), "| member | default |")
 	table, _, _ = strings.Cut(table, "```")
-	for f := range reflect.TypeFor[scenario.Party]().Fields() {
+	for f := range reflect.TypeFor[partydoc.Party]().Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name != "ap_id" && !strings.Contains(table, "`"+name+"`") {
 			t.Errorf("the page does not mention %s", name)

@@ -1,5 +1,3 @@
-//go:build !nolab
-
 package main
 
 import (
@@ -14,8 +12,8 @@ import (
 func newSimCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sim",
-		Short: "Move, block, end, show and trace the SIM cards of a running sandbox",
-		Long: `Commands for the SIM cards of a running sandbox. "signum user import" adds cards. Each
+		Short: "Move, block, end, show and trace the SIM cards of a running node or sandbox",
+		Long: `Commands for the SIM cards of a running node or sandbox. "signum user import" adds cards. Each
 has an ICCID, the 18 to 20 digits that are printed on it; the last is a check digit.`,
 	}
 	cmd.AddCommand(newSimSwapCmd(), newSimRenumberCmd(), newSimBlockCmd(), newSimUnblockCmd(), newSimEndCmd(), newSimReopenCmd(), newSimShowCmd(), newSimTraceCmd())
@@ -23,7 +21,7 @@ has an ICCID, the 18 to 20 digits that are printed on it; the last is a check di
 }
 
 func newSimSwapCmd() *cobra.Command {
-	var f controlFlags
+	var f adminFlags
 	var keep bool
 	cmd := &cobra.Command{
 		Use:   "swap MSISDN ICCID",
@@ -47,7 +45,7 @@ the same card again changes nothing.
   signum sim swap --sandbox ./box --keep-serial +41791000001 89410123456789012342`,
 		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.post(cmd.Context(), "/sandbox/sim/swap", swapRequest{withPlus(args[0]), args[1], keep}, nil)
+			return f.post(cmd.Context(), "sim/swap", swapRequest{withPlus(args[0]), args[1], keep}, nil)
 		},
 	}
 	f.register(cmd)
@@ -62,7 +60,7 @@ type swapRequest struct {
 }
 
 func newSimRenumberCmd() *cobra.Command {
-	var f controlFlags
+	var f adminFlags
 	cmd := &cobra.Command{
 		Use:   "renumber OLD NEW",
 		Short: "Give a user another number",
@@ -74,7 +72,7 @@ activate anything: a certificate names the account, not the number.
 		Example: `  signum sim renumber --sandbox ./box +41791000001 +41791000099`,
 		Args:    argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.post(cmd.Context(), "/sandbox/sim/renumber", map[string]string{"from": withPlus(args[0]), "to": withPlus(args[1])}, nil)
+			return f.post(cmd.Context(), "sim/renumber", map[string]string{"from": withPlus(args[0]), "to": withPlus(args[1])}, nil)
 		},
 	}
 	f.register(cmd)
@@ -107,16 +105,16 @@ certificate was revoked, it stays inactive.
 }
 
 func newSimStateCmd(state string, cmd *cobra.Command) *cobra.Command {
-	var f controlFlags
+	var f adminFlags
 	cmd.Args = argumentsOfUse
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return f.post(cmd.Context(), "/sandbox/sim/state", map[string]string{"iccid": args[0], "state": state}, nil)
+		return f.post(cmd.Context(), "sim/state", map[string]string{"iccid": args[0], "state": state}, nil)
 	}
 	f.register(cmd)
 	return cmd
 }
 
-// cardInfo is the sandbox's answer about a card.
+// cardInfo is the answer about a card.
 type cardInfo struct {
 	ICCID        string    `json:"iccid"`
 	State        string    `json:"state"`
@@ -148,7 +146,7 @@ type certificateInfo struct {
 }
 
 func newSimShowCmd() *cobra.Command {
-	var f controlFlags
+	var f adminFlags
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show MSISDN|ICCID",
@@ -163,7 +161,7 @@ has used itself, and the SIM and account that it belongs to. Keys are never show
 		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var c cardInfo
-			if err := f.post(cmd.Context(), "/sandbox/sim/show", map[string]string{"card": args[0]}, &c); err != nil {
+			if err := f.post(cmd.Context(), "sim/show", map[string]string{"card": args[0]}, &c); err != nil {
 				return err
 			}
 			if asJSON {

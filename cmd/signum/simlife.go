@@ -1,5 +1,3 @@
-//go:build !nolab
-
 package main
 
 import (
@@ -7,7 +5,7 @@ import (
 )
 
 func newSimEndCmd() *cobra.Command {
-	var f controlFlags
+	var f adminFlags
 	cmd := &cobra.Command{
 		Use:   "end MSISDN",
 		Short: "End the SIM of a user",
@@ -20,7 +18,7 @@ reopen" or until its owner asks for it on the self-care pages.
 		Example: `  signum sim end --sandbox ./box +41791000001`,
 		Args:    argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.post(cmd.Context(), "/sandbox/sim/end", map[string]string{"msisdn": withPlus(args[0])}, nil)
+			return f.post(cmd.Context(), "sim/end", map[string]string{"msisdn": withPlus(args[0])}, nil)
 		},
 	}
 	f.register(cmd)
@@ -28,7 +26,7 @@ reopen" or until its owner asks for it on the self-care pages.
 }
 
 func newSimReopenCmd() *cobra.Command {
-	var f controlFlags
+	var f adminFlags
 	var keep bool
 	cmd := &cobra.Command{
 		Use:   "reopen MSISDN",
@@ -43,7 +41,7 @@ the owner of the account; it counts for 90 days.
 		Example: `  signum sim reopen --sandbox ./box --keep-serial +41791000001`,
 		Args:    argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.post(cmd.Context(), "/sandbox/sim/reopen", reopenRequest{withPlus(args[0]), keep}, nil)
+			return f.post(cmd.Context(), "sim/reopen", reopenRequest{withPlus(args[0]), keep}, nil)
 		},
 	}
 	f.register(cmd)

@@ -1,5 +1,3 @@
-//go:build !nolab
-
 package main
 
 import (
@@ -11,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// trace is the sandbox's answer about a card.
+// trace is the answer about a card.
 type trace struct {
 	Text      string          `json:"text"`
 	Exchanges json.RawMessage `json:"exchanges"`
@@ -27,7 +25,7 @@ func printableLines(s string) string {
 }
 
 func newSimTraceCmd() *cobra.Command {
-	var f controlFlags
+	var f adminFlags
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "trace MSISDN",
@@ -53,7 +51,7 @@ With --json the output is an array with one object for each exchange.
 		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var t trace
-			if err := f.post(cmd.Context(), "/sandbox/sim/trace", map[string]string{"msisdn": withPlus(args[0])}, &t); err != nil {
+			if err := f.post(cmd.Context(), "sim/trace", map[string]string{"msisdn": withPlus(args[0])}, &t); err != nil {
 				return err
 			}
 			out := cmd.OutOrStdout()

@@ -1,5 +1,3 @@
-//go:build !nolab
-
 package main
 
 import (
@@ -15,13 +13,13 @@ import (
 func newUserCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user",
-		Short: "Manage the mobile users of a running sandbox",
+		Short: "Manage the mobile users of a running node or sandbox",
 	}
-	cmd.AddCommand(newUserAddCmd(), newUserSetCmd(), newUserRemoveCmd(), newUserListCmd(), newUserInviteCmd(), newUserImportCmd())
+	cmd.AddCommand(newUserAddCmd(), newUserSetCmd(), newUserRemoveCmd(), newUserListCmd(), newUserShowCmd(), newUserRemoveAppCmd(), newUserInviteCmd(), newUserImportCmd())
 	return cmd
 }
 
-// invitation is the sandbox's answer to an invite.
+// invitation is the answer to an invite.
 type invitation struct {
 	MSISDN  string    `json:"msisdn"`
 	Code    string    `json:"code"`
@@ -30,7 +28,7 @@ type invitation struct {
 }
 
 func newUserInviteCmd() *cobra.Command {
-	var f controlFlags
+	var f adminFlags
 	var asJSON, asQR, trusted bool
 	cmd := &cobra.Command{
 		Use:   "invite MSISDN",
@@ -48,12 +46,12 @@ had requested the code on the self-care page.
 With --json the output is {"msisdn": …, "code": …, "url": …, "expires": …}.
 
 ` + controlExitCodes,
-		Example: `  signum user invite --sandbox ./box +41791000002
+		Example: `  signum user invite --config signum.yaml +41791000002
   signum user invite --sandbox ./box --json +41791234567 | jq -r .url`,
 		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var i invitation
-			err := f.post(cmd.Context(), "/sandbox/invite", map[string]any{"msisdn": withPlus(args[0]), "trusted": trusted}, &i)
+			err := f.post(cmd.Context(), "invite", map[string]any{"msisdn": withPlus(args[0]), "trusted": trusted}, &i)
 			if err != nil {
 				return err
 			}

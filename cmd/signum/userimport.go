@@ -1,5 +1,3 @@
-//go:build !nolab
-
 package main
 
 import (
@@ -23,7 +21,7 @@ import (
 // lists up to 10,000 rows.
 const maxImportAnswer = 8 << 20
 
-// importSummary is the sandbox's answer to an import.
+// importSummary is the answer to an import.
 type importSummary struct {
 	Rows       int           `json:"rows"`
 	New        int           `json:"new"`
@@ -42,7 +40,7 @@ type importError struct {
 }
 
 type importFlags struct {
-	controlFlags
+	adminFlags
 	kekFile string
 	plain   bool
 	blocked bool
@@ -83,9 +81,9 @@ so an import that was interrupted can be repeated.
 
 Exit codes:
   0  done
-  1  wrong usage, or a file or the sandbox's directory cannot be read
-  2  the sandbox refused the file, or some of its rows
-  5  the sandbox is not reachable`,
+  1  wrong usage, or a file cannot be read
+  2  the service refused the file, or some of its rows
+  5  the service is not reachable`,
 		Example: `  # one card with the keys in the clear, for a laboratory
   printf 'iccid,msisdn,key_set,algorithm,kic,kid\n%s,%s,1,AES,%s,%s\n' \
     89410123456789012342 +41791234567 \
@@ -199,7 +197,7 @@ func importCall(options []byte, file io.Reader, size int64) (controlCall, error)
 		return controlCall{}, err
 	}
 	c := controlCall{
-		path: "/sandbox/cards", contentType: form.FormDataContentType(), size: -1, limit: maxImportAnswer,
+		path: "cards", contentType: form.FormDataContentType(), size: -1, limit: maxImportAnswer,
 		body: io.MultiReader(bytes.NewReader(head), file, &frame),
 	}
 	if size >= 0 {
@@ -242,7 +240,7 @@ func (s *importSummary) print(cmd *cobra.Command, asJSON bool) error {
 const progressInterval = 200 * time.Millisecond
 
 // watchedReader shows on a terminal how much was read, which is about as much as
-// the sandbox has processed.
+// the service has processed.
 type watchedReader struct {
 	r    io.Reader
 	size int64 // -1: not known

@@ -1,27 +1,24 @@
-//go:build !nolab
-
 package main
 
 import (
-	"cmp"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/signum-mssp/signum"
-	"github.com/signum-mssp/signum/internal/lab/scenario"
 )
 
-const usersPath = "/sandbox/v1/users"
+const usersPath = "users"
 
 func userPath(msisdn string) string { return usersPath + "/" + url.PathEscape(withPlus(msisdn)) }
 
 const userSettingsHelp = `
+An operator sets only --state active or suspended. The rest is for the users of a
+sandbox, whose phones are simulated.
+
 --methods is SIM, App, SIM,App or none. A SIM has a key of --key EC or RSA; the protocol
 of Apps knows EC only. --state is one of
 
@@ -45,6 +42,10 @@ type userSettings struct{ methods, key, state, network, location, behaviour stri
 
 func (s *userSettings) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
+	if !withLab {
+		fl.StringVar(&s.state, "state", "", "state of the account: active or suspended")
+		return
+	}
 	fl.StringVar(&s.methods, "methods", "", "SIM, App, SIM,App or none; default SIM,App")
 	fl.StringVar(&s.key, "key", "", "kind of the SIM's key, EC or RSA; default EC")
 	fl.StringVar(&s.state, "state", "", "state of the account and all its phones; default active")
@@ -69,7 +70,7 @@ func (s *userSettings) body(cmd *cobra.Command) (map[string]any, error) {
 		}
 	}
 	if s.state != "" {
-		state, err := scenario.ParseState(s.state)
+		state, err := parseState(s.state)
 		if err != nil {
 			return nil, fmt.Errorf("--%w", err)
 		}
@@ -104,20 +105,25 @@ func parseMethods(text string) ([]signum.Method, error) {
 }
 
 func newUserAddCmd() *cobra.Command {
-	var f controlFlags
+	var f adminFlags
 	var s userSettings
 	cmd := &cobra.Command{
 		Use:   "add NUMBER",
-		Short: "Add a user, or replace one",
-		Long: `Adds the user NUMBER with account and phones, or replaces the user. Without further
-flags the user has a SIM and an App and signs at once. With --phones web the App is a
-person's: see "signum user invite". Later runs with the directory keep the user.
+		Short: "Add a user",
+		Long: `Adds the user NUMBER. In a node the user gets an account without a phone: an App comes
+with "signum user invite", a SIM with "signum user import". An account that exists stays
+as it is.
+
+In a sandbox the user gets account and phones, or is replaced. Without further flags the
+user has a SIM and an App and signs at once. With --phones web the App is a person's: see
+"signum user invite". Later runs with the directory keep the user.
 
 A NUMBER that ends with an asterisk is a pattern: a number that begins so gets its user
 when a party first asks for it. The longest pattern wins, and a user of exactly this
 number wins over all. Patterns make at most 10000 users in one run.
 ` + userSettingsHelp + "\n" + controlExitCodes,
-		Example: `  signum user add --sandbox ./box +41797895164 --state pin-blocked
+		Example: `  signum user add --config signum.yaml +41797895164
+  signum user add --sandbox ./box +41797895164 --state pin-blocked
   signum user add --sandbox ./box +41791234567 --methods App --behaviour cancel
   signum user add --sandbox ./box '+4179001*' --methods SIM`,
 		Args: argumentsOfUse,
@@ -135,20 +141,24 @@ number wins over all. Patterns make at most 10000 users in one run.
 }
 
 func newUserSetCmd() *cobra.Command {
-	var f controlFlags
+	var f adminFlags
 	var s userSettings
 	cmd := &cobra.Command{
 		Use:   "set NUMBER",
 		Short: "Change a user",
-		Long: `Changes what the flags name of the user NUMBER; the rest stays. An empty value gives a
-setting its default again.
+		Long: `Changes what the flags name of the user NUMBER; the rest stays. In a sandbox, an empty
+value gives a setting its default again.
+
+A user whose account is suspended cannot sign (403) and not log in to the self-care pages.
+"--state active" ends a suspension, also one that the user or an objection caused.
 
 Another method is another phone; the account keeps its serial number, by which parties
 know the user. Another kind of key is another SIM card, and with a new card the account
 gets another serial number, as with the real service. "--state active" repairs everything:
 it unblocks PINs and replaces certificates, and the account keeps its serial number.
 ` + userSettingsHelp + "\n" + controlExitCodes,
-		Example: `  signum user set --sandbox ./box +41791000001 --state certificate-expired
+		Example: `  signum user set --config signum.yaml +41791000001 --state suspended
+  signum user set --sandbox ./box +41791000001 --state certificate-expired
   signum user set --sandbox ./box +41791000001 --state active
   signum user set --sandbox ./box +41791000001 --network 26201 --location DE`,
 		Args: argumentsOfUse,
@@ -169,17 +179,20 @@ it unblocks PINs and replaces certificates, and the account keeps its serial num
 }
 
 func newUserRemoveCmd() *cobra.Command {
-	var f controlFlags
+	var f adminFlags
 	cmd := &cobra.Command{
 		Use:   "remove NUMBER",
 		Short: "Remove a user",
-		Long: `Removes the user NUMBER with account and phones. Open requests end, and the number is
-unknown (105) from now on. Of a pattern, only the pattern is removed; a user that a
+		Long: `Removes the user NUMBER with account and phones. Certificates are revoked, open requests
+end, and the number is unknown (105) from now on. Its SIM card is retired for good.
+
+In a sandbox: of a pattern, only the pattern is removed; a user that a
 pattern made comes back with the next request, unless "user add" gives the number the
 state no-account. The users of every sandbox can be removed, too.
 
 ` + controlExitCodes,
-		Example: `  signum user remove --sandbox ./box +41797895164
+		Example: `  signum user remove --config signum.yaml +41797895164
+  signum user remove --sandbox ./box +41797895164
   signum user remove --sandbox ./box '+4179001*'`,
 		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -188,49 +201,4 @@ state no-account. The users of every sandbox can be removed, too.
 	}
 	f.register(cmd)
 	return cmd
-}
-
-func newUserListCmd() *cobra.Command {
-	var f controlFlags
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the users",
-		Long: `Lists the users as they are now, with those that patterns made, then the patterns.
-A PIN that was blocked by wrong entries shows as the state pin-blocked.
-
-` + controlExitCodes,
-		Example: `  signum user list --sandbox ./box
-  signum user list --sandbox ./box --json`,
-		Args: argumentsOfUse,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var all struct {
-				Users []scenario.User `json:"users"`
-			}
-			if err := f.call(cmd.Context(), http.MethodGet, usersPath, nil, &all); err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), all)
-			}
-			return printUsers(cmd.OutOrStdout(), all.Users)
-		},
-	}
-	f.register(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for scripts")
-	return cmd
-}
-
-func printUsers(w io.Writer, users []scenario.User) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NUMBER\tMETHODS\tKEY\tSTATE\tNETWORK\tLOCATION\tBEHAVIOUR")
-	for _, u := range users {
-		var methods []string
-		for _, m := range u.Methods {
-			methods = append(methods, string(m))
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(u.MSISDN), cmp.Or(printable(strings.Join(methods, ",")), "none"), printable(string(u.KeyType)),
-			printable(u.State.Flag()), cmp.Or(printable(u.Network), "-"), cmp.Or(printable(u.Location), "-"), cmp.Or(printable(u.Behaviour), "-"))
-	}
-	return t.Flush()
 }

@@ -49,6 +49,8 @@ type Listen struct {
 	Web  WebListener `yaml:"web"`
 	PKI  PKIListener `yaml:"pki"`
 	Ops  OpsListener `yaml:"ops"`
+	// Admin serves the administration.
+	Admin AdminListener `yaml:"admin"`
 	// Exempt are networks whose connections no limit per address counts.
 	Exempt []netip.Prefix `yaml:"exempt"`
 	// CipherSuites are those of TLS 1.2 on MSS and Web. None: TLS 1.3 only.
@@ -102,6 +104,14 @@ type PKIListener struct {
 type OpsListener struct {
 	Address     Address     `yaml:"address"` // empty: not served
 	Connections Connections `yaml:"connections"`
+}
+
+// AdminListener serves the administration: parties, users and SIM cards. Who can open it
+// may do everything.
+type AdminListener struct {
+	// Socket is the path of a Unix socket, which only the user of this process and root can
+	// open. Empty: not served.
+	Socket string `yaml:"socket"`
 }
 
 // Store is the database.

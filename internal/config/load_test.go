@@ -125,7 +125,7 @@ func TestProblems(t *testing.T) {
 			"signum.yaml: store.url: is needed: sqlite:PATH or postgres://…",
 		}},
 		{"typing errors", "listen:\n  adress: x\n  mss:\n    adress: 127.0.0.1:1\n    address: here\nlimit:\n  max_open: 1\nengine:\n  sweep: 5\n  xyzzy: 1\n", nil, []string{
-			"signum.yaml:2: listen.adress: unknown key; the keys here are host, mss, web, pki, ops, exempt, cipher_suites",
+			"signum.yaml:2: listen.adress: unknown key; the keys here are host, mss, web, pki, ops, admin, exempt, cipher_suites",
 			"signum.yaml:4: listen.mss.adress: unknown key, did you mean address?",
 			`signum.yaml:5: listen.mss.address: "here" is not host:port with a port from 0 to 65535`,
 			"signum.yaml:6: limit: unknown key, did you mean limits?",

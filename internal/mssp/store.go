@@ -83,6 +83,8 @@ type Store interface {
 	// Party returns ErrNotFound for an unknown AP_ID, and *RowError if its row
 	// cannot be read. The result is shared: callers must not change it.
 	Party(ctx context.Context, id string) (*Party, error)
+	// PartyIDs returns the AP_IDs of all parties, in order.
+	PartyIDs(ctx context.Context) ([]string, error)
 	// Pins returns the pins of all parties whose rows can be read.
 	Pins(ctx context.Context) ([]Pin, error)
 	// PutParty inserts or replaces a party, its pins included.
@@ -104,6 +106,9 @@ type Store interface {
 	// are ordered by ID. A network that cannot be read is unknown: its device works
 	// on. ErrNotFound if there is no such account.
 	Subscriber(ctx context.Context, msisdn string) (*Subscriber, error)
+	// Numbers returns the numbers of accounts that follow a number, in order, at most limit
+	// of them. An empty number comes before all others.
+	Numbers(ctx context.Context, after string, limit int) ([]string, error)
 	// PutSubscriber inserts or replaces an account and its devices. A device that is
 	// no longer listed is deleted. Certificate.Serial of a device names its current
 	// certificate, whose row belongs to the CertificateStore and does not change.

@@ -13,8 +13,8 @@ import (
 	"github.com/signum-mssp/signum/internal/edge"
 )
 
-// doors are the servers of the listeners; ops may be nil.
-type doors struct{ mss, web, pki, ops *door.Door }
+// doors are the servers of the listeners; ops and admin may be nil.
+type doors struct{ mss, web, pki, ops, admin *door.Door }
 
 // errStopping is the answer to waiting requests when the node stops. Their
 // transactions continue when it starts again.
@@ -49,10 +49,8 @@ func (n *Node) newDoors(context.Context) error {
 	web := config("web", n.listeners.web, l.Web.Connections, n.webHandler())
 	web.TLS = n.webTLS
 	web.Stopping = nil // people finish what they do
-	n.doors = doors{
-		mss: door.New(mss), web: door.New(web),
-		pki: door.New(config("pki", n.listeners.pki, l.PKI.Connections, n.proxies.Handler(n.pkiHandler()))),
-	}
+	n.doors.mss, n.doors.web = door.New(mss), door.New(web)
+	n.doors.pki = door.New(config("pki", n.listeners.pki, l.PKI.Connections, n.proxies.Handler(n.pkiHandler())))
 	if n.listeners.ops != nil {
 		n.doors.ops = door.New(config("ops", n.listeners.ops, l.Ops.Connections, n.opsHandler()))
 	}

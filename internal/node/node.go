@@ -57,6 +57,8 @@ type Node struct {
 	mss, web  *http.ServeMux
 	pki       *http.ServeMux       // besides what the CA publishes
 	proxies   *clientaddr.Resolver // in front of the pages and the PKI
+	// endSessions ends the sessions of a number on the self-care pages.
+	endSessions func(msisdn string)
 
 	mssCertificate tls.Certificate
 	webTLS         *tls.Config // nil: the pages are served over plain http
@@ -91,7 +93,7 @@ func New(ctx context.Context, cfg config.Config, deps Deps) (*Node, error) {
 	n.onClose(func() error { counted.Close(); return nil })
 	n.newLogs()
 	for _, step := range []func(context.Context) error{
-		n.loadCertificates, n.listen, n.openStore, n.openCA, n.newSIMs, n.newApps, n.newEngine, n.newRetention, n.newPages, n.newEdge, n.newDoors, n.observe,
+		n.loadCertificates, n.listen, n.openStore, n.openCA, n.newSIMs, n.newApps, n.newEngine, n.newRetention, n.newPages, n.newEdge, n.newAdmin, n.newDoors, n.observe,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())

@@ -26,6 +26,9 @@ func (n *Node) stages() [][]part {
 	if n.doors.ops != nil {
 		base = append(base, part{"ops listener", n.doors.ops.Run}) // it tells that the others stop
 	}
+	if n.doors.admin != nil {
+		base = append(base, part{"admin socket", n.doors.admin.Run})
+	}
 	if n.smscs != nil {
 		base = append(base, part{"SMSC clients", n.smscs.Run})
 	}

@@ -75,7 +75,8 @@ func (n *Node) newPages(ctx context.Context) error {
 		return err
 	}
 	n.onClose(selfCare.Close)
-	n.accounts.Connect(n.Apps, selfCare.EndSessions)
+	n.endSessions = selfCare.EndSessions
+	n.accounts.Connect(n.Apps, n.endSessions)
 	for path, h := range map[string]http.Handler{"/phone": phonepage.Handler(phonepage.Config{ServiceName: n.cfg.Service.Name, Logger: n.deps.Logger, Events: n.events}), portalPath: selfCare.Handler()} {
 		n.web.Handle(path, h)
 		n.web.Handle(path+"/", h)

@@ -63,7 +63,7 @@ func (c *Control) refuse(w http.ResponseWriter, status int, err error) {
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="Signum sandbox"`)
 	}
-	c.answer(w, status, refusal(err))
+	c.calls.Refuse(w, status, err)
 }
 
 // whenReady waits until the sandbox is ready: before, users have no phones yet, and files

@@ -1,19 +1,14 @@
 package control
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 
+	"github.com/signum-mssp/signum/internal/admin"
+	"github.com/signum-mssp/signum/internal/jsonapi"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
-
-// maxBody limits the body of a request, in bytes.
-const maxBody = 16 << 10
 
 // Config says who may call, and what the calls act on.
 type Config struct {
@@ -22,8 +17,8 @@ type Config struct {
 	Token     string                                        // Bearer token; empty: only certificates give access
 	IsParty   func(context.Context, mssp.Pin) (bool, error) // does a party have this certificate?
 	Phones    Phones
-	Cards     Cards
-	Traces    Traces
+	Cards     admin.Cards
+	Traces    admin.Traces
 	Files     Files
 	Health    HealthFunc
 	Parties   Parties
@@ -37,7 +32,7 @@ type Config struct {
 // Control are the handlers under /sandbox/.
 type Control struct {
 	Config
-	maxCards int64 // bytes of a file of cards
+	calls jsonapi.Calls
 }
 
 // New returns the handlers of a sandbox.
@@ -45,7 +40,7 @@ func New(c Config) *Control {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Control{Config: c, maxCards: maxCards}
+	return &Control{Config: c, calls: jsonapi.Calls{Missing: c.Missing, Log: c.Log}}
 }
 
 // Handlers returns all handlers by their pattern of http.ServeMux.
@@ -61,33 +56,19 @@ func (c *Control) Handlers() map[string]http.Handler {
 	return all
 }
 
-// request is a call that has access, with its body.
-type request struct {
-	*http.Request
-	body   []byte
-	status int // of the answer if there is no error
+// cardRoutes are those of the administration.
+func (c *Control) cardRoutes() map[string]http.Handler {
+	all := make(map[string]http.Handler)
+	for name, h := range admin.CardHandlers(c.Cards, c.Traces, &c.calls) {
+		all["POST /sandbox/"+name] = c.admit(h)
+	}
+	return all
 }
 
 // serve limits the body and answers in JSON: with the result, or 4xx with
 // {"error": …}.
-func (c *Control) serve(do func(*request) (any, error)) http.Handler {
-	return c.admit(func(w http.ResponseWriter, r *http.Request) {
-		in := &request{Request: r, status: http.StatusOK}
-		answer, err := any(nil), error(nil)
-		if in.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody)); err == nil {
-			answer, err = do(in)
-		}
-		switch {
-		case err != nil && c.Missing != nil && c.Missing(err):
-			c.answer(w, http.StatusNotFound, refusal(err))
-		case err != nil:
-			c.answer(w, http.StatusBadRequest, refusal(err))
-		case in.status == http.StatusNoContent:
-			w.WriteHeader(in.status)
-		default:
-			c.answer(w, in.status, answer)
-		}
-	})
+func (c *Control) serve(do func(*jsonapi.Request) (any, error)) http.Handler {
+	return c.admit(func(w http.ResponseWriter, r *http.Request) { c.calls.Serve(w, r, do) })
 }
 
 // command reads the body of a request and returns the answer.
@@ -95,28 +76,5 @@ type command func(ctx context.Context, body []byte) (any, error)
 
 // handle serves a command.
 func (c *Control) handle(do command) http.Handler {
-	return c.serve(func(r *request) (any, error) { return do(r.Context(), r.body) })
-}
-
-// strict decodes one JSON object and refuses unknown members, so that a typing
-// error does not pass for success.
-func strict(body []byte, to any) error {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(to); err != nil {
-		return fmt.Errorf("the body is not the expected JSON: %w", err)
-	}
-	return nil
-}
-
-func refusal(err error) map[string]string { return map[string]string{"error": err.Error()} }
-
-// answer sends a JSON answer.
-func (c *Control) answer(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	if err := json.NewEncoder(w).Encode(v); err != nil {
-		c.Log.Debug("control answer not sent", "err", err)
-	}
+	return c.serve(func(r *jsonapi.Request) (any, error) { return do(r.Context(), r.Body) })
 }

@@ -46,7 +46,7 @@ func (c *Control) PublicFiles() http.Handler {
 }
 
 func (c *Control) listFiles(w http.ResponseWriter, _ *http.Request) {
-	c.answer(w, http.StatusOK, map[string][]File{"files": c.Files.Files()})
+	c.calls.Answer(w, http.StatusOK, map[string][]File{"files": c.Files.Files()})
 }
 
 // file sends a file of the list. access judges the caller; a wrong token is a mistake that a
@@ -56,7 +56,7 @@ func (c *Control) file(access func(*http.Request) (status int, err error)) http.
 		all, name := c.Files.Files(), r.PathValue("name")
 		i := slices.IndexFunc(all, func(f File) bool { return f.Name == name })
 		if i < 0 {
-			c.answer(w, http.StatusNotFound, refusal(fmt.Errorf("there is no file %q; %s lists them", name, filesPath)))
+			c.calls.Refuse(w, http.StatusNotFound, fmt.Errorf("there is no file %q; %s lists them", name, filesPath))
 			return
 		}
 		status, err := access(r)
@@ -67,7 +67,7 @@ func (c *Control) file(access func(*http.Request) (status int, err error)) http.
 		data, err := c.Files.ReadFile(name, err == nil)
 		if err != nil {
 			c.Log.Error("control: a file for clients cannot be read", "file", name, "err", err)
-			c.answer(w, http.StatusInternalServerError, refusal(fmt.Errorf("%s cannot be read at the moment", name)))
+			c.calls.Refuse(w, http.StatusInternalServerError, fmt.Errorf("%s cannot be read at the moment", name))
 			return
 		}
 		h := w.Header()

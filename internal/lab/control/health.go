@@ -26,7 +26,7 @@ func (c *Control) healthRoutes() map[string]http.Handler {
 		if h.Status != Ready {
 			status = http.StatusServiceUnavailable
 		}
-		c.answer(w, status, h)
+		c.calls.Answer(w, status, h)
 	})}
 }
 

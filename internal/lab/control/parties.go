@@ -5,18 +5,19 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/signum-mssp/signum/internal/lab/scenario"
+	"github.com/signum-mssp/signum/internal/jsonapi"
+	"github.com/signum-mssp/signum/internal/partydoc"
 )
 
 // Parties are the parties of the sandbox.
 type Parties interface {
 	// ListParties returns them in the order of their AP_IDs.
-	ListParties() []scenario.Party
+	ListParties() []partydoc.Party
 	// GetParty, SetParty and RemoveParty return an error that Missing knows if there is
 	// no such party.
-	GetParty(apID string) (scenario.Party, error)
-	PutParty(ctx context.Context, p scenario.Party) (created bool, err error)
-	SetParty(ctx context.Context, apID string, change func(*scenario.Party) error) error
+	GetParty(apID string) (partydoc.Party, error)
+	PutParty(ctx context.Context, p partydoc.Party) (created bool, err error)
+	SetParty(ctx context.Context, apID string, change func(*partydoc.Party) error) error
 	RemoveParty(ctx context.Context, apID string) error
 }
 
@@ -30,16 +31,18 @@ func (c *Control) partyRoutes() map[string]http.Handler {
 	}
 }
 
-func (c *Control) listParties(*request) (any, error) {
-	return map[string][]scenario.Party{"parties": c.Parties.ListParties()}, nil
+func (c *Control) listParties(*jsonapi.Request) (any, error) {
+	return map[string][]partydoc.Party{"parties": c.Parties.ListParties()}, nil
 }
 
-func (c *Control) getParty(r *request) (any, error) { return c.Parties.GetParty(r.PathValue("ap_id")) }
+func (c *Control) getParty(r *jsonapi.Request) (any, error) {
+	return c.Parties.GetParty(r.PathValue("ap_id"))
+}
 
 // putParty adds a party or replaces it. The AP_ID in the body may be absent.
-func (c *Control) putParty(r *request) (any, error) {
-	var p scenario.Party
-	if err := strict(r.body, &p); err != nil {
+func (c *Control) putParty(r *jsonapi.Request) (any, error) {
+	var p partydoc.Party
+	if err := jsonapi.Decode(r.Body, &p); err != nil {
 		return nil, err
 	}
 	if p.APID != "" && p.APID != r.PathValue("ap_id") {
@@ -51,17 +54,17 @@ func (c *Control) putParty(r *request) (any, error) {
 		return nil, err
 	}
 	if created {
-		r.status = http.StatusCreated
+		r.Status = http.StatusCreated
 	}
 	return c.Parties.GetParty(p.APID)
 }
 
 // patchParty changes what the body names.
-func (c *Control) patchParty(r *request) (any, error) {
+func (c *Control) patchParty(r *jsonapi.Request) (any, error) {
 	id := r.PathValue("ap_id")
-	err := c.Parties.SetParty(r.Context(), id, func(p *scenario.Party) error {
+	err := c.Parties.SetParty(r.Context(), id, func(p *partydoc.Party) error {
 		hash := p.PasswordHash
-		members, err := mergePatch(p, r.body)
+		members, err := jsonapi.MergePatch(p, r.Body)
 		switch {
 		case err != nil:
 			return err
@@ -78,7 +81,7 @@ func (c *Control) patchParty(r *request) (any, error) {
 	return c.Parties.GetParty(id)
 }
 
-func (c *Control) deleteParty(r *request) (any, error) {
-	r.status = http.StatusNoContent
+func (c *Control) deleteParty(r *jsonapi.Request) (any, error) {
+	r.Status = http.StatusNoContent
 	return nil, c.Parties.RemoveParty(r.Context(), r.PathValue("ap_id"))
 }

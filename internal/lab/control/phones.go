@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/jsonapi"
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/policy"
 )
@@ -35,7 +36,7 @@ func (c *Control) open(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		AuthURI string `json:"auth_uri"`
 	}
-	if err := strict(body, &in); err != nil {
+	if err := jsonapi.Decode(body, &in); err != nil {
 		return nil, err
 	}
 	redirect, err := c.Phones.Tap(ctx, in.AuthURI)
@@ -54,7 +55,7 @@ func (c *Control) phone(ctx context.Context, body []byte) (any, error) {
 		Behaviour string `json:"behaviour"`
 		Location  string `json:"location"`
 	}
-	if err := strict(body, &in); err != nil {
+	if err := jsonapi.Decode(body, &in); err != nil {
 		return nil, err
 	}
 	msisdn, ok := policy.ParseMSISDN(in.MSISDN)
@@ -116,7 +117,7 @@ func (c *Control) invite(ctx context.Context, body []byte) (any, error) {
 		MSISDN  string `json:"msisdn"`
 		Trusted bool   `json:"trusted"`
 	}
-	if err := strict(body, &in); err != nil {
+	if err := jsonapi.Decode(body, &in); err != nil {
 		return nil, err
 	}
 	msisdn, ok := policy.ParseMSISDN(in.MSISDN)

@@ -31,7 +31,7 @@ func (c *Control) exportScenario(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		c.Log.Error("control: the scenario cannot be written", "err", err)
-		c.answer(w, http.StatusInternalServerError, refusal(errors.New("the users and parties cannot be read at the moment")))
+		c.calls.Refuse(w, http.StatusInternalServerError, errors.New("the users and parties cannot be read at the moment"))
 		return
 	}
 	w.Header().Set("Content-Type", "application/yaml")
@@ -50,7 +50,7 @@ func (c *Control) applyScenario(w http.ResponseWriter, r *http.Request) {
 		err = c.Scenarios.ApplyScenario(r.Context(), s)
 	}
 	if err != nil {
-		c.answer(w, http.StatusBadRequest, refusal(err))
+		c.calls.Refuse(w, http.StatusBadRequest, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/signum-mssp/signum/internal/jsonapi"
 	"github.com/signum-mssp/signum/internal/lab/scenario"
 )
 
@@ -51,19 +52,19 @@ func (c *Control) userRoutes() map[string]http.Handler {
 	}
 }
 
-func (c *Control) listUsers(r *request) (any, error) {
+func (c *Control) listUsers(r *jsonapi.Request) (any, error) {
 	list, err := c.Users.ListUsers(r.Context())
 	return map[string][]scenario.User{"users": list}, err
 }
 
-func (c *Control) getUser(r *request) (any, error) {
+func (c *Control) getUser(r *jsonapi.Request) (any, error) {
 	return c.Users.GetUser(r.Context(), r.PathValue("msisdn"))
 }
 
 // putUser adds a user or replaces it. The number in the body may be absent.
-func (c *Control) putUser(r *request) (any, error) {
+func (c *Control) putUser(r *jsonapi.Request) (any, error) {
 	u := scenario.User{MSISDN: r.PathValue("msisdn")}
-	if err := strict(r.body, &u); err != nil {
+	if err := jsonapi.Decode(r.Body, &u); err != nil {
 		return nil, err
 	}
 	named := scenario.User{MSISDN: r.PathValue("msisdn")}
@@ -81,16 +82,16 @@ func (c *Control) putUser(r *request) (any, error) {
 		return nil, err
 	}
 	if created {
-		r.status = http.StatusCreated
+		r.Status = http.StatusCreated
 	}
 	return c.Users.GetUser(r.Context(), u.MSISDN)
 }
 
 // patchUser changes what the body names.
-func (c *Control) patchUser(r *request) (any, error) {
+func (c *Control) patchUser(r *jsonapi.Request) (any, error) {
 	err := c.Users.SetUser(r.Context(), r.PathValue("msisdn"), func(u *scenario.User) (map[string]bool, error) {
 		number := u.MSISDN
-		members, err := mergePatch(u, r.body)
+		members, err := jsonapi.MergePatch(u, r.Body)
 		if err == nil && u.MSISDN != number {
 			err = errors.New("msisdn differs from the number in the address")
 		}
@@ -102,17 +103,17 @@ func (c *Control) patchUser(r *request) (any, error) {
 	return c.getUser(r)
 }
 
-func (c *Control) deleteUser(r *request) (any, error) {
-	r.status = http.StatusNoContent
+func (c *Control) deleteUser(r *jsonapi.Request) (any, error) {
+	r.Status = http.StatusNoContent
 	return nil, c.Users.RemoveUser(r.Context(), r.PathValue("msisdn"))
 }
 
-func (c *Control) cancel(r *request) (any, error) {
+func (c *Control) cancel(r *jsonapi.Request) (any, error) {
 	ended, err := c.Users.Cancel(r.Context(), r.PathValue("msisdn"))
 	return map[string][]Cancelled{"cancelled": ended}, err
 }
 
-func (c *Control) reset(r *request) (any, error) {
-	r.status = http.StatusNoContent
+func (c *Control) reset(r *jsonapi.Request) (any, error) {
+	r.Status = http.StatusNoContent
 	return nil, c.Users.Reset(r.Context())
 }

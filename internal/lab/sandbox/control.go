@@ -10,7 +10,6 @@ import (
 
 	"github.com/signum-mssp/signum/internal/lab/control"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/sim"
 )
 
 // Invitation is an activation code of a user.
@@ -52,7 +51,7 @@ func (b *Sandbox) openToken(context.Context) error {
 // openControl adds the control addresses, which only a sandbox has.
 func (b *Sandbox) openControl(context.Context) error {
 	c := control.New(control.Config{
-		Ready: b.ready, BaseURL: b.Info.BaseURL, Token: b.token, IsParty: b.isParty, Phones: controlled{b}, Cards: b.Cards, Traces: controlled{b},
+		Ready: b.ready, BaseURL: b.Info.BaseURL, Token: b.token, IsParty: b.isParty, Phones: controlled{b}, Cards: b.Cards, Traces: b,
 		Files: controlled{b}, Health: b.health, Parties: b, Scenarios: b, Users: b, Missing: missing, Log: b.cfg.Logger,
 	})
 	b.HandlePKI("/sandbox/files/", c.PublicFiles())
@@ -84,13 +83,4 @@ func (c controlled) Unblock(ctx context.Context, msisdn string) error { return c
 // NewInvitation implements control.Phones.
 func (c controlled) NewInvitation(ctx context.Context, msisdn string, trusted bool) (*Invitation, error) {
 	return c.invite(ctx, msisdn, trusted)
-}
-
-// SIMTrace implements control.Traces.
-func (c controlled) SIMTrace(ctx context.Context, msisdn string) ([]sim.Exchange, error) {
-	if exchanges := c.SIMs.Trace(msisdn); len(exchanges) > 0 {
-		return exchanges, nil
-	}
-	_, err := c.Store.CardOf(ctx, msisdn)
-	return nil, err
 }

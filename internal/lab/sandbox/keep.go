@@ -10,6 +10,7 @@ import (
 	"reflect"
 
 	"github.com/signum-mssp/signum/internal/lab/scenario"
+	"github.com/signum-mssp/signum/internal/partydoc"
 )
 
 // keptFile has the users and parties for later runs of the directory.
@@ -53,7 +54,7 @@ func adopt(dir string, log *slog.Logger) *scenario.Scenario {
 	}
 	s.Users = formerUsers(info)
 	for _, old := range info.Parties {
-		p := scenario.Party{
+		p := partydoc.Party{
 			APID: old.APID, Name: old.Name, Prefix: old.DTBDPrefix, DefaultLang: old.DefaultLang,
 			UnprefixedReceipts: old.UnprefixedReceipts, SubjectNameBase64: old.SubjectNameBase64,
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/signum-mssp/signum/internal/lab/scenario"
+	"github.com/signum-mssp/signum/internal/partydoc"
 )
 
 // ParseParty reads a party that a developer adds: its AP_ID, then any of these settings,
@@ -18,9 +18,9 @@ import (
 //	base64-subjects      X509SubjectName of profile answers is in Base64, not text
 //	cert=FILE            a client certificate of the party's own (PEM), besides those of
 //	                     the directory; repeatable
-func ParseParty(text string) (scenario.Party, error) {
+func ParseParty(text string) (partydoc.Party, error) {
 	id, settings, more := strings.Cut(text, ",")
-	p := scenario.Party{APID: id}
+	p := partydoc.Party{APID: id}
 	if err := p.Check(); err != nil {
 		return p, err
 	}
@@ -42,7 +42,7 @@ func ParseParty(text string) (scenario.Party, error) {
 }
 
 // set applies one setting of ParseParty.
-func set(p *scenario.Party, setting string) error {
+func set(p *partydoc.Party, setting string) error {
 	name, value, _ := strings.Cut(setting, "=")
 	switch {
 	case name == "prefix":
@@ -66,7 +66,7 @@ func set(p *scenario.Party, setting string) error {
 }
 
 // twice returns an AP_ID that two of the parties have, or "".
-func twice(own []scenario.Party) string {
+func twice(own []partydoc.Party) string {
 	seen := make(map[string]bool)
 	for _, p := range own {
 		if seen[p.APID] {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
-	"github.com/signum-mssp/signum/internal/lab/scenario"
+	"github.com/signum-mssp/signum/internal/partydoc"
 )
 
 func TestParseParty(t *testing.T) {
@@ -27,7 +27,7 @@ func TestParseParty(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for text, want := range map[string]scenario.Party{
+	for text, want := range map[string]partydoc.Party{
 		"mid://example.com":                  {APID: "mid://example.com"},
 		"mid://example.com,prefix=Bank: ":    {APID: "mid://example.com", Prefix: "Bank: "},
 		"urn:ap,lang=DE,unprefixed-receipts": {APID: "urn:ap", DefaultLang: "de", UnprefixedReceipts: true},
@@ -80,7 +80,7 @@ func TestOwnParty(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n, cfg := range []Config{{Dir: dir, Parties: []scenario.Party{added}}, {Dir: dir}} {
+	for n, cfg := range []Config{{Dir: dir, Parties: []partydoc.Party{added}}, {Dir: dir}} {
 		_, stop := runUntil(t, cfg)
 		sb, err := client.LoadSandbox(dir)
 		if err != nil {
@@ -121,7 +121,7 @@ func TestOwnParty(t *testing.T) {
 		}
 		stop()
 	}
-	_, err = Open(t.Context(), Config{Dir: filepath.Join(dir, "new"), Parties: []scenario.Party{added, added}})
+	_, err = Open(t.Context(), Config{Dir: filepath.Join(dir, "new"), Parties: []partydoc.Party{added, added}})
 	if wrong, ok := errors.AsType[*OptionError](err); !ok || wrong.Option != "Parties" {
 		t.Errorf("the same party twice: %v", err)
 	}

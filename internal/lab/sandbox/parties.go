@@ -8,8 +8,8 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
-	"github.com/signum-mssp/signum/internal/lab/scenario"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/partydoc"
 )
 
 // The parties of every sandbox. Each accepts all certificates of the directory.
@@ -47,9 +47,9 @@ var clientCerts = []clientCert{
 var logoFile []byte
 
 // builtinParties returns the parties of every sandbox.
-func builtinParties() []scenario.Party {
+func builtinParties() []partydoc.Party {
 	no := false
-	return []scenario.Party{
+	return []partydoc.Party{
 		{APID: APID, Name: "Sandbox", Prefix: DTBDPrefix},
 		{
 			APID: BasicAPID, Name: "Sandbox (few rights)", Prefix: DTBDPrefix, Profiles: []string{}, Services: []string{},
@@ -77,7 +77,7 @@ func (b *Sandbox) addParties(ctx context.Context) error {
 	return nil
 }
 
-func (b *Sandbox) storeParty(ctx context.Context, p *scenario.Party) error {
+func (b *Sandbox) storeParty(ctx context.Context, p *partydoc.Party) error {
 	stored, err := b.realParty(p)
 	if err == nil {
 		err = b.Store.PutParty(ctx, stored)

@@ -15,8 +15,8 @@ import (
 	"github.com/signum-mssp/signum/client"
 	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/lab/person"
-	"github.com/signum-mssp/signum/internal/lab/scenario"
 	"github.com/signum-mssp/signum/internal/lab/softapp"
+	"github.com/signum-mssp/signum/internal/partydoc"
 )
 
 // control calls a control address with the token.
@@ -259,9 +259,9 @@ func TestPartiesConcurrently(t *testing.T) {
 	for i := range n {
 		go func() {
 			id := "mid://example.com/" + string(rune('a'+i))
-			_, err := f.PutParty(f.t.Context(), scenario.Party{APID: id})
+			_, err := f.PutParty(f.t.Context(), partydoc.Party{APID: id})
 			if err == nil {
-				err = f.SetParty(f.t.Context(), APID, func(p *scenario.Party) error { p.Name += string(rune('a' + i)); return nil })
+				err = f.SetParty(f.t.Context(), APID, func(p *partydoc.Party) error { p.Name += string(rune('a' + i)); return nil })
 			}
 			if err == nil {
 				err = f.RemoveParty(f.t.Context(), id)

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/signum-mssp/signum/internal/lab/scenario"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/partydoc"
 	"github.com/signum-mssp/signum/internal/password"
 )
 
@@ -23,13 +23,13 @@ type partyList struct {
 	logo string     // of all parties
 
 	mu    sync.Mutex
-	list  []scenario.Party
-	start []scenario.Party // the list when the sandbox was opened
+	list  []partydoc.Party
+	start []partydoc.Party // the list when the sandbox was opened
 }
 
 // overlay returns parties with others added, or put in the place of those with the same
 // AP_ID.
-func overlay(parties []scenario.Party, others ...scenario.Party) []scenario.Party {
+func overlay(parties []partydoc.Party, others ...partydoc.Party) []partydoc.Party {
 	parties = slices.Clone(parties)
 	for _, p := range others {
 		if i := partyIndex(parties, p.APID); i >= 0 {
@@ -41,55 +41,55 @@ func overlay(parties []scenario.Party, others ...scenario.Party) []scenario.Part
 	return parties
 }
 
-func partyIndex(parties []scenario.Party, id string) int {
-	return slices.IndexFunc(parties, func(p scenario.Party) bool { return p.APID == id })
+func partyIndex(parties []partydoc.Party, id string) int {
+	return slices.IndexFunc(parties, func(p partydoc.Party) bool { return p.APID == id })
 }
 
 // openAs sets the parties with which the sandbox starts.
-func (l *partyList) openAs(parties []scenario.Party) {
+func (l *partyList) openAs(parties []partydoc.Party) {
 	l.list, l.start = parties, slices.Clone(parties)
 }
 
-func (l *partyList) all() []scenario.Party {
+func (l *partyList) all() []partydoc.Party {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.list)
 }
 
-func (l *partyList) find(id string) (scenario.Party, error) {
+func (l *partyList) find(id string) (partydoc.Party, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if i := partyIndex(l.list, id); i >= 0 {
 		return l.list[i], nil
 	}
-	return scenario.Party{}, fmt.Errorf("%s: %w", id, ErrNoParty)
+	return partydoc.Party{}, fmt.Errorf("%s: %w", id, ErrNoParty)
 }
 
 // set changes the list and leaves slices alone that all returned.
-func (l *partyList) set(list []scenario.Party) {
+func (l *partyList) set(list []partydoc.Party) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.list = list
 }
 
 // ListParties returns the parties in the order of their AP_IDs.
-func (b *Sandbox) ListParties() []scenario.Party {
-	return slices.SortedFunc(slices.Values(b.parties.all()), func(x, y scenario.Party) int { return strings.Compare(x.APID, y.APID) })
+func (b *Sandbox) ListParties() []partydoc.Party {
+	return slices.SortedFunc(slices.Values(b.parties.all()), func(x, y partydoc.Party) int { return strings.Compare(x.APID, y.APID) })
 }
 
 // GetParty returns a party. The error is ErrNoParty if there is none.
-func (b *Sandbox) GetParty(apID string) (scenario.Party, error) { return b.parties.find(apID) }
+func (b *Sandbox) GetParty(apID string) (partydoc.Party, error) { return b.parties.find(apID) }
 
 // PutParty adds a party, or replaces it, at once and for later runs. It reports whether
 // the party is new.
-func (b *Sandbox) PutParty(ctx context.Context, p scenario.Party) (created bool, err error) {
+func (b *Sandbox) PutParty(ctx context.Context, p partydoc.Party) (created bool, err error) {
 	b.parties.turn.Lock()
 	defer b.parties.turn.Unlock()
 	return b.putParty(ctx, p)
 }
 
 // putParty requires the turn.
-func (b *Sandbox) putParty(ctx context.Context, p scenario.Party) (created bool, err error) {
+func (b *Sandbox) putParty(ctx context.Context, p partydoc.Party) (created bool, err error) {
 	if err := completeParty(&p); err != nil {
 		return false, err
 	}
@@ -113,7 +113,7 @@ func (b *Sandbox) notOwn(ctx context.Context, id string) error {
 	return nil
 }
 
-func checkParty(p *scenario.Party) error {
+func checkParty(p *partydoc.Party) error {
 	if err := p.Check(); err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func checkParty(p *scenario.Party) error {
 }
 
 // completeParty checks a party and replaces its password by the hash.
-func completeParty(p *scenario.Party) error {
+func completeParty(p *partydoc.Party) error {
 	err := checkParty(p)
 	if err == nil && p.Password != nil {
 		if *p.Password != "" {
@@ -134,7 +134,7 @@ func completeParty(p *scenario.Party) error {
 
 // SetParty changes a party by a function, at once and for later runs. The error is
 // ErrNoParty if there is none.
-func (b *Sandbox) SetParty(ctx context.Context, id string, change func(*scenario.Party) error) error {
+func (b *Sandbox) SetParty(ctx context.Context, id string, change func(*partydoc.Party) error) error {
 	b.parties.turn.Lock()
 	defer b.parties.turn.Unlock()
 	p, err := b.parties.find(id)
@@ -171,7 +171,7 @@ func (b *Sandbox) dropParty(ctx context.Context, id string) error {
 	if err := b.Store.RemoveParty(ctx, id); err != nil && !errors.Is(err, mssp.ErrNotFound) {
 		return fmt.Errorf("party %s: %w", id, err)
 	}
-	b.parties.set(slices.DeleteFunc(b.parties.all(), func(p scenario.Party) bool { return p.APID == id }))
+	b.parties.set(slices.DeleteFunc(b.parties.all(), func(p partydoc.Party) bool { return p.APID == id }))
 	return nil
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/softapp"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/node"
+	"github.com/signum-mssp/signum/internal/partydoc"
 )
 
 // Config contains what a developer can choose.
@@ -48,7 +49,7 @@ type Config struct {
 	PhoneDelay time.Duration               // before a phone approves
 	MinTimeout time.Duration               // the shortest TimeOut that a request may name; 0: 15 s, as the public service
 	Token      string                      // of the control addresses; empty: that of the last run, otherwise a random one
-	Parties    []scenario.Party            // besides those of every sandbox; see ParseParty
+	Parties    []partydoc.Party            // besides those of every sandbox; see ParseParty
 	Scenario   *scenario.Scenario          // users and parties, which take precedence over those that the directory keeps; nil: none
 	Users      []string                    // MSISDNs of users with SIM and App, besides those of every sandbox
 	Behaviours map[string]person.Behaviour // by MSISDN

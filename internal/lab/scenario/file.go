@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/partydoc"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -21,8 +22,8 @@ const MaxSize = 4 << 20
 // their lines. name is that of the file; readFile reads the file of a certificate, and
 // is nil if the scenario must contain all certificates.
 func Parse(name string, data []byte, readFile func(string) ([]byte, error)) (*Scenario, error) {
-	return parse(name, data, func(p *Party) error {
-		if err := p.readCertificates(readFile); err != nil {
+	return parse(name, data, func(p *partydoc.Party) error {
+		if err := p.ReadCertificates(readFile); err != nil {
 			return err
 		}
 		return p.CheckCertificates(time.Now())
@@ -32,10 +33,10 @@ func Parse(name string, data []byte, readFile func(string) ([]byte, error)) (*Sc
 // ParseKept is Parse for a file that Format wrote a while ago. It does not look at
 // certificates, which may have expired since.
 func ParseKept(name string, data []byte) (*Scenario, error) {
-	return parse(name, data, func(*Party) error { return nil })
+	return parse(name, data, func(*partydoc.Party) error { return nil })
 }
 
-func parse(name string, data []byte, certificates func(*Party) error) (*Scenario, error) {
+func parse(name string, data []byte, certificates func(*partydoc.Party) error) (*Scenario, error) {
 	s := new(Scenario)
 	d := &decoder{name: name, bad: make(map[string][]int)}
 	var doc, second yaml.Node
@@ -76,7 +77,7 @@ func linesOf(doc *yaml.Node) map[string][]int {
 type checker struct {
 	*decoder
 	lines        map[string][]int
-	certificates func(*Party) error
+	certificates func(*partydoc.Party) error
 }
 
 func (c *checker) users(users []User) {
@@ -98,7 +99,7 @@ func (c *checker) users(users []User) {
 	}
 }
 
-func (c *checker) parties(parties []Party) {
+func (c *checker) parties(parties []partydoc.Party) {
 	first := make(map[string]int)
 	for i := range parties {
 		if slices.Contains(c.bad["parties"], i) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/lab/scenario"
+	"github.com/signum-mssp/signum/internal/partydoc"
 	"github.com/signum-mssp/signum/internal/password"
 )
 
@@ -34,14 +35,14 @@ func certificate(t testing.TB, usage x509.ExtKeyUsage, until time.Time) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return scenario.FormatCertificate(&x509.Certificate{Raw: der})
+	return partydoc.FormatCertificate(&x509.Certificate{Raw: der})
 }
 
 func pointer[T any](v T) *T { return &v }
 
 // full has every member.
 func full(t testing.TB) *scenario.Scenario {
-	rate := scenario.Rate{PerMinute: 6, Burst: 2}
+	rate := partydoc.Rate{PerMinute: 6, Burst: 2}
 	return &scenario.Scenario{
 		Users: []scenario.User{
 			{MSISDN: "+41791234567", Methods: []signum.Method{signum.SIM}, KeyType: signum.RSA, State: scenario.PINBlocked, Network: "00101",
@@ -49,16 +50,16 @@ func full(t testing.TB) *scenario.Scenario {
 			{MSISDN: "+41791234568", Methods: []signum.Method{}},
 			{MSISDN: "+4179001*"},
 		},
-		Parties: []scenario.Party{
+		Parties: []partydoc.Party{
 			{APID: "mid://example.com", Name: "Bank \"Bäckerei\"", PasswordHash: password.Hash("secret"), Prefix: "Bank: ", UnprefixedReceipts: true,
 				SubjectNameBase64: true, DefaultLang: "fr", Profiles: []string{signum.ProfileAnyLoA4}, AuthProfile1: signum.ProfileAnyLoA4,
 				Services: []string{}, AutoActivation: pointer(false), TestNumbers: pointer(false), EncryptedReceipts: pointer(false),
-				Geofence: &scenario.Geofence{Enabled: true, Verbose: true, CountryWhitelist: []string{"CH"}, CountryBlacklist: []string{"NO"},
+				Geofence: &partydoc.Geofence{Enabled: true, Verbose: true, CountryWhitelist: []string{"CH"}, CountryBlacklist: []string{"NO"},
 					MinDeviceConfidence: 0.5, MinLocationConfidence: 0.25, MaxTimestampMinutes: pointer(0), MaxAccuracyMeters: pointer(1)},
-				Limits: &scenario.Limits{MaxOpen: 3, Requests: rate, Statuses: rate, Profiles: rate, Unknown: rate, PerNumber: rate, OTP: rate, OTPNumber: rate,
+				Limits: &partydoc.Limits{MaxOpen: 3, Requests: rate, Statuses: rate, Profiles: rate, Unknown: rate, PerNumber: rate, OTP: rate, OTPNumber: rate,
 					OTPPrefixes: []string{"+41", "+"}, Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
 				Certificates: []string{certificate(t, x509.ExtKeyUsageClientAuth, time.Now().Add(time.Hour))}, SharedCertificates: pointer(false)},
-			{APID: "urn:null", Profiles: []string{}, Geofence: &scenario.Geofence{}},
+			{APID: "urn:null", Profiles: []string{}, Geofence: &partydoc.Geofence{}},
 		},
 	}
 }
@@ -161,7 +162,7 @@ func TestParseValues(t *testing.T) {
 	got, err := scenario.Parse("s.yaml", []byte("users:\n- msisdn: +41791234567\n  network: 00101\n  state: pin-blocked\n  location:\nparties:\n- {ap_id: 'mid://a', password: 007}\n"), nil)
 	want := &scenario.Scenario{
 		Users:   []scenario.User{{MSISDN: "+41791234567", Network: "00101", State: scenario.PINBlocked}},
-		Parties: []scenario.Party{{APID: "mid://a", Password: pointer("007")}},
+		Parties: []partydoc.Party{{APID: "mid://a", Password: pointer("007")}},
 	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)

@@ -50,19 +50,3 @@ func TestPatternMatches(t *testing.T) {
 		}
 	}
 }
-
-func TestPartyCheck(t *testing.T) {
-	ok := scenario.Party{APID: "mid://example.com", DefaultLang: "DE"}
-	if err := ok.Check(); err != nil {
-		t.Error(err)
-	}
-	secret := "x"
-	for _, p := range []scenario.Party{
-		{}, {APID: "no uri"}, {APID: "example"}, {APID: "mid://a", DefaultLang: "xx"}, {APID: "mid://a", Prefix: "a\u200bb"},
-		{APID: "mid://a", Password: &secret, PasswordHash: "h"},
-	} {
-		if err := p.Check(); err == nil {
-			t.Errorf("%+v was accepted", p)
-		}
-	}
-}

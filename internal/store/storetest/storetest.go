@@ -111,6 +111,7 @@ var tests = []struct {
 	{"DevicePending", testDevicePending},
 	{"Recent", testRecent},
 	{"PartyRemoved", testPartyRemoved},
+	{"Numbers", testNumbers},
 	{"Party", testParty},
 	{"NewerParty", testNewerParty},
 	{"NewerDevice", testNewerDevice},

@@ -1,4 +1,4 @@
-package scenario
+package partydoc
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 )
 
 // Party is an application provider. A nil member has the value that a party gets when
-// only its AP_ID is given: every right, no prefix, and the certificates of the directory.
+// only its AP_ID is given: in a sandbox every right, otherwise none (see Rights).
 type Party struct {
 	APID string `json:"ap_id" yaml:"ap_id"`
 	Name string `json:"name,omitempty" yaml:"name,omitempty"` // as users see it; empty: they see the AP_ID
@@ -24,20 +24,22 @@ type Party struct {
 	SubjectNameBase64  bool   `json:"subject_name_base64,omitempty" yaml:"subject_name_base64,omitempty"` // X509SubjectName of profile answers is in Base64
 	DefaultLang        string `json:"default_lang,omitempty" yaml:"default_lang,omitempty"`               // of requests without a language; empty: they need one
 
-	Profiles     []string `json:"profiles,omitzero" yaml:"profiles,omitempty"`          // that it may ask for; nil: all
+	Profiles     []string `json:"profiles,omitzero" yaml:"profiles,omitempty"`          // that it may ask for besides AuthProfile1
 	AuthProfile1 string   `json:"auth_profile,omitempty" yaml:"auth_profile,omitempty"` // for which AuthProfile1 stands; empty: STK-LoA4
-	Services     []string `json:"services,omitzero" yaml:"services,omitempty"`          // additional services that it may ask for; nil: all
+	Services     []string `json:"services,omitzero" yaml:"services,omitempty"`          // additional services that it may ask for besides userLang
 
-	AutoActivation    *bool     `json:"auto_activation,omitempty" yaml:"auto_activation,omitempty"`       // a request to a SIM that is not active activates it; nil: true
-	TestNumbers       *bool     `json:"test_numbers,omitempty" yaml:"test_numbers,omitempty"`             // it may use the test numbers; nil: true
-	EncryptedReceipts *bool     `json:"encrypted_receipts,omitempty" yaml:"encrypted_receipts,omitempty"` // nil: true
+	AutoActivation    *bool     `json:"auto_activation,omitempty" yaml:"auto_activation,omitempty"`       // a request to a SIM that is not active activates it
+	TestNumbers       *bool     `json:"test_numbers,omitempty" yaml:"test_numbers,omitempty"`             // it may use the test numbers
+	EncryptedReceipts *bool     `json:"encrypted_receipts,omitempty" yaml:"encrypted_receipts,omitempty"` // it may send receipts that only the SIM can read
 	Geofence          *Geofence `json:"geofence,omitempty" yaml:"geofence,omitempty"`                     // nil: disabled
 	Limits            *Limits   `json:"limits,omitempty" yaml:"limits,omitempty"`                         // in place of the service's
 
 	// Certificates are client certificates of its own, in PEM. In a scenario file an entry
 	// may also be the name of a file.
 	Certificates []string `json:"certificates,omitempty" yaml:"certificates,omitempty"`
-	// SharedCertificates: the certificates of the directory (ap.crt, ap-rsa.crt) identify the
+	// Pins are the SHA-256 of further certificates (DER) of its own, in hex.
+	Pins []string `json:"pins,omitempty" yaml:"pins,omitempty"`
+	// SharedCertificates: in a sandbox, the certificates of the directory (ap.crt, ap-rsa.crt) identify the
 	// party, too; nil: true.
 	SharedCertificates *bool `json:"shared_certificates,omitempty" yaml:"shared_certificates,omitempty"`
 }

@@ -1,4 +1,4 @@
-package scenario
+package partydoc
 
 import (
 	"crypto/x509"
@@ -54,8 +54,8 @@ func (p *Party) CheckCertificates(now time.Time) error {
 	return nil
 }
 
-// readCertificates replaces names of files by what the files contain.
-func (p *Party) readCertificates(readFile func(string) ([]byte, error)) error {
+// ReadCertificates replaces names of files by what the files contain.
+func (p *Party) ReadCertificates(readFile func(string) ([]byte, error)) error {
 	for i, text := range p.Certificates {
 		if strings.Contains(text, "-----BEGIN") {
 			continue

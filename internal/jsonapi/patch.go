@@ -1,4 +1,4 @@
-package control
+package jsonapi
 
 import (
 	"encoding/json"
@@ -6,9 +6,9 @@ import (
 	"reflect"
 )
 
-// mergePatch changes a value by a JSON merge patch (RFC 7396) and returns the members that
+// MergePatch changes a value by a JSON merge patch (RFC 7396) and returns the members that
 // the patch names. A member that is null gets its default.
-func mergePatch(to any, patch []byte) (members map[string]bool, err error) {
+func MergePatch(to any, patch []byte) (members map[string]bool, err error) {
 	now, err := json.Marshal(to)
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func mergePatch(to any, patch []byte) (members map[string]bool, err error) {
 		return nil, err
 	}
 	out := reflect.New(reflect.TypeOf(to).Elem())
-	if err := strict(merged, out.Interface()); err != nil {
+	if err := Decode(merged, out.Interface()); err != nil {
 		return nil, err
 	}
 	reflect.ValueOf(to).Elem().Set(out.Elem())

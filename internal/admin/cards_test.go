@@ -1,15 +1,17 @@
-package control
+package admin
 
 import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/signum-mssp/signum/internal/jsonapi"
 	"github.com/signum-mssp/signum/internal/simcards"
 )
 
@@ -23,8 +25,7 @@ func (readingCards) Import(_ context.Context, file io.Reader, _ simcards.ImportO
 
 // A body above the limit is cut off; the answer says how many rows were processed before.
 func TestCardsLimit(t *testing.T) {
-	c := New(Config{Token: token, Cards: readingCards{}})
-	c.maxCards = 100_000
+	c := &cards{Cards: readingCards{}, most: 100_000, calls: &jsonapi.Calls{Log: slog.New(slog.DiscardHandler)}}
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	for _, part := range [][2]string{{"options", `{"plain_keys":true}`}, {"cards", "1\n2\n" + strings.Repeat("x", 100_000)}} {
@@ -35,11 +36,10 @@ func TestCardsLimit(t *testing.T) {
 	if err := form.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r := httptest.NewRequest(http.MethodPost, "/sandbox/cards", &body)
+	r := httptest.NewRequest(http.MethodPost, "/cards", &body)
 	r.Header.Set("Content-Type", form.FormDataContentType())
-	r.Header.Set("Authorization", "Bearer "+token)
 	w := httptest.NewRecorder()
-	c.Handlers()["POST /sandbox/cards"].ServeHTTP(w, r)
+	c.handlers()["cards"](w, r)
 	if answer := w.Body.String(); w.Code != 400 || !strings.Contains(answer, "too large") || !strings.Contains(answer, "of 2 rows before that, 0 failed") {
 		t.Errorf("%d %s", w.Code, answer)
 	}

@@ -1,4 +1,4 @@
-package scenario
+package partydoc
 
 import (
 	"errors"
@@ -57,6 +57,11 @@ func (p *Party) checkRights() error {
 	if p.PasswordHash != "" {
 		if err := password.Valid(p.PasswordHash); err != nil {
 			return fmt.Errorf("password_hash: %w", err)
+		}
+	}
+	for _, text := range p.Pins {
+		if _, err := ParsePin(text); err != nil {
+			return err
 		}
 	}
 	if err := p.Geofence.check(); err != nil {

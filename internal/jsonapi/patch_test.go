@@ -1,12 +1,11 @@
-package control
+package jsonapi
 
 import (
 	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/signum-mssp/signum/internal/lab/scenario"
+	"github.com/signum-mssp/signum/internal/partydoc"
 )
 
 // The examples of RFC 7396, appendix A, that are about objects.
@@ -45,12 +44,12 @@ func FuzzMergePatch(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, patch []byte) {
 		no := false
-		p := scenario.Party{APID: "mid://a", Name: "a", TestNumbers: &no, Limits: &scenario.Limits{MaxOpen: 1}}
+		p := partydoc.Party{APID: "mid://a", Name: "a", TestNumbers: &no, Limits: &partydoc.Limits{MaxOpen: 1}}
 		before, err := json.Marshal(p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = mergePatch(&p, patch)
+		_, err = MergePatch(&p, patch)
 		after, e := json.Marshal(p)
 		if e != nil {
 			t.Fatal(e)
@@ -59,7 +58,7 @@ func FuzzMergePatch(f *testing.F) {
 			t.Errorf("%s was refused, but changed %s into %s", patch, before, after)
 		}
 		if err == nil {
-			if _, err := mergePatch(&p, patch); err != nil {
+			if _, err := MergePatch(&p, patch); err != nil {
 				t.Errorf("%s is accepted only once: %v", patch, err)
 			}
 		}

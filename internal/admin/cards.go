@@ -1,4 +1,4 @@
-package control
+package admin
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/jsonapi"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 	"github.com/signum-mssp/signum/internal/sim"
@@ -42,25 +43,39 @@ type Traces interface {
 	SIMTrace(ctx context.Context, msisdn string) ([]sim.Exchange, error)
 }
 
-func (c *Control) cardRoutes() map[string]http.Handler {
-	return map[string]http.Handler{
-		"POST /sandbox/cards":        c.admit(c.importCards),
-		"POST /sandbox/sim/swap":     c.handle(c.swapSIM),
-		"POST /sandbox/sim/renumber": c.handle(c.renumberSIM),
-		"POST /sandbox/sim/state":    c.handle(c.setSIMState),
-		"POST /sandbox/sim/end":      c.handle(c.endSIM),
-		"POST /sandbox/sim/reopen":   c.handle(c.reopenSIM),
-		"POST /sandbox/sim/show":     c.handle(c.showSIM),
-		"POST /sandbox/sim/trace":    c.handle(c.traceSIM),
+// cards serves calls about cards.
+type cards struct {
+	Cards
+	traces Traces
+	calls  *jsonapi.Calls
+	most   int64 // bytes of a file of cards
+}
+
+// CardHandlers returns the handlers of calls (POST) about cards, by their names. The caller
+// decides who may call.
+func CardHandlers(c Cards, t Traces, calls *jsonapi.Calls) map[string]http.HandlerFunc {
+	return (&cards{Cards: c, traces: t, calls: calls, most: maxCards}).handlers()
+}
+
+func (c *cards) handlers() map[string]http.HandlerFunc {
+	all := map[string]http.HandlerFunc{"cards": c.importCards}
+	for name, do := range map[string]func(context.Context, []byte) (any, error){
+		"sim/swap": c.swap, "sim/renumber": c.renumber, "sim/state": c.setState, "sim/end": c.end, "sim/reopen": c.reopen,
+		"sim/show": c.show, "sim/trace": c.trace,
+	} {
+		all[name] = func(w http.ResponseWriter, r *http.Request) {
+			c.calls.Serve(w, r, func(r *jsonapi.Request) (any, error) { return do(r.Context(), r.Body) })
+		}
 	}
+	return all
 }
 
 // importCards reads a file of cards: multipart/form-data with a part "options",
 // {"kek": hex, "plain_keys": bool, "default_state": …}, whose members are optional,
 // then a part "cards", CSV. The answer is a simcards.Summary, or {"error": …} when
 // the file could not be read to its end; the rows before that have been processed.
-func (c *Control) importCards(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, &steady{ReadCloser: r.Body, rc: http.NewResponseController(w)}, c.maxCards)
+func (c *cards) importCards(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, &steady{ReadCloser: r.Body, rc: http.NewResponseController(w)}, c.most)
 	sum, err := c.readCards(r)
 	if err != nil {
 		// A client that is still sending would not read the answer.
@@ -68,10 +83,10 @@ func (c *Control) importCards(w http.ResponseWriter, r *http.Request) {
 		if sum.Rows > 0 {
 			err = fmt.Errorf("%w (of %d rows before that, %d failed)", err, sum.Rows, sum.Failed)
 		}
-		c.answer(w, http.StatusBadRequest, refusal(err))
+		c.calls.Refuse(w, http.StatusBadRequest, err)
 		return
 	}
-	c.answer(w, http.StatusOK, sum)
+	c.calls.Answer(w, http.StatusOK, sum)
 }
 
 // steady is the body of a request that may take longer than the listener allows, as
@@ -91,7 +106,7 @@ func (s *steady) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (c *Control) readCards(r *http.Request) (sum simcards.Summary, err error) {
+func (c *cards) readCards(r *http.Request) (sum simcards.Summary, err error) {
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return sum, errors.New("the body is not multipart/form-data with the parts options and cards")
@@ -119,7 +134,7 @@ func (c *Control) readCards(r *http.Request) (sum simcards.Summary, err error) {
 }
 
 func readImportOptions(part *multipart.Part) (opts simcards.ImportOptions, err error) {
-	body, err := io.ReadAll(io.LimitReader(part, maxBody))
+	body, err := io.ReadAll(io.LimitReader(part, jsonapi.MaxBody))
 	if err != nil {
 		return opts, fmt.Errorf("the part options is not complete: %w", err)
 	}
@@ -128,7 +143,7 @@ func readImportOptions(part *multipart.Part) (opts simcards.ImportOptions, err e
 		PlainKeys    bool           `json:"plain_keys"`
 		DefaultState mssp.CardState `json:"default_state"`
 	}
-	if err := strict(body, &in); err != nil {
+	if err := jsonapi.Decode(body, &in); err != nil {
 		return opts, errors.New(`the part options is not {"kek": hex, "plain_keys": bool, "default_state": text}`) // the error does not show it: it holds a key
 	}
 	if opts.KEK, err = hex.DecodeString(in.KEK); err != nil {
@@ -138,40 +153,40 @@ func readImportOptions(part *multipart.Part) (opts simcards.ImportOptions, err e
 	return opts, nil
 }
 
-// swapSIM gives a subscriber a card from stock: {"msisdn": …, "iccid": …,
+// swap gives a subscriber a card from stock: {"msisdn": …, "iccid": …,
 // "keep_serial": bool}.
-func (c *Control) swapSIM(ctx context.Context, body []byte) (any, error) {
+func (c *cards) swap(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		MSISDN string `json:"msisdn"`
 		ICCID  string `json:"iccid"`
 		Keep   bool   `json:"keep_serial"`
 	}
-	if err := strict(body, &in); err != nil {
+	if err := jsonapi.Decode(body, &in); err != nil {
 		return nil, err
 	}
 	return struct{}{}, c.Cards.Swap(ctx, in.MSISDN, in.ICCID, in.Keep)
 }
 
-// renumberSIM gives an account another number: {"from": …, "to": …}.
-func (c *Control) renumberSIM(ctx context.Context, body []byte) (any, error) {
+// renumber gives an account another number: {"from": …, "to": …}.
+func (c *cards) renumber(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		From string `json:"from"`
 		To   string `json:"to"`
 	}
-	if err := strict(body, &in); err != nil {
+	if err := jsonapi.Decode(body, &in); err != nil {
 		return nil, err
 	}
 	return struct{}{}, c.Cards.Renumber(ctx, in.From, in.To)
 }
 
-// setSIMState blocks a card or unblocks it: {"iccid": …, "state": "BLOCKED"} or
+// setState blocks a card or unblocks it: {"iccid": …, "state": "BLOCKED"} or
 // "ACTIVE".
-func (c *Control) setSIMState(ctx context.Context, body []byte) (any, error) {
+func (c *cards) setState(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		ICCID string         `json:"iccid"`
 		State mssp.CardState `json:"state"`
 	}
-	if err := strict(body, &in); err != nil {
+	if err := jsonapi.Decode(body, &in); err != nil {
 		return nil, err
 	}
 	if in.State != mssp.CardActive && in.State != mssp.CardBlocked {
@@ -180,36 +195,36 @@ func (c *Control) setSIMState(ctx context.Context, body []byte) (any, error) {
 	return struct{}{}, c.Cards.SetState(ctx, in.ICCID, in.State)
 }
 
-// endSIM ends the SIM of a number: {"msisdn": …}.
-func (c *Control) endSIM(ctx context.Context, body []byte) (any, error) {
+// end ends the SIM of a number: {"msisdn": …}.
+func (c *cards) end(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		MSISDN string `json:"msisdn"`
 	}
-	if err := strict(body, &in); err != nil {
+	if err := jsonapi.Decode(body, &in); err != nil {
 		return nil, err
 	}
 	return struct{}{}, c.Cards.End(ctx, in.MSISDN)
 }
 
-// reopenSIM lets a SIM that has ended be activated again: {"msisdn": …,
+// reopen lets a SIM that has ended be activated again: {"msisdn": …,
 // "keep_serial": bool}.
-func (c *Control) reopenSIM(ctx context.Context, body []byte) (any, error) {
+func (c *cards) reopen(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		MSISDN string `json:"msisdn"`
 		Keep   bool   `json:"keep_serial"`
 	}
-	if err := strict(body, &in); err != nil {
+	if err := jsonapi.Decode(body, &in); err != nil {
 		return nil, err
 	}
 	return struct{}{}, c.Cards.Reopen(ctx, in.MSISDN, in.Keep)
 }
 
-// showSIM describes a card, without its secrets: {"card": ICCID or MSISDN}.
-func (c *Control) showSIM(ctx context.Context, body []byte) (any, error) {
+// show describes a card, without its secrets: {"card": ICCID or MSISDN}.
+func (c *cards) show(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		Card string `json:"card"`
 	}
-	if err := strict(body, &in); err != nil {
+	if err := jsonapi.Decode(body, &in); err != nil {
 		return nil, err
 	}
 	info, err := c.Cards.Show(ctx, in.Card)
@@ -226,19 +241,19 @@ type Trace struct {
 	Exchanges []sim.Exchange `json:"exchanges"`
 }
 
-// traceSIM returns the last exchanges with the card of a number: {"msisdn": …}.
-func (c *Control) traceSIM(ctx context.Context, body []byte) (any, error) {
+// trace returns the last exchanges with the card of a number: {"msisdn": …}.
+func (c *cards) trace(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		MSISDN string `json:"msisdn"`
 	}
-	if err := strict(body, &in); err != nil {
+	if err := jsonapi.Decode(body, &in); err != nil {
 		return nil, err
 	}
 	msisdn, ok := policy.ParseMSISDN(in.MSISDN)
 	if !ok {
 		return nil, fmt.Errorf("%q is not the number of a mobile user", in.MSISDN)
 	}
-	exchanges, err := c.Traces.SIMTrace(ctx, msisdn)
+	exchanges, err := c.traces.SIMTrace(ctx, msisdn)
 	if errors.Is(err, mssp.ErrNotFound) {
 		return nil, fmt.Errorf("%s has no SIM card", msisdn)
 	}
