@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/instance"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
@@ -63,7 +64,7 @@ func TestTie(t *testing.T) {
 	}
 	refused := func(name, want string) {
 		t.Helper()
-		if err := start(wrong[name]); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), useOwn) {
+		if err := start(wrong[name]); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), instance.UseOwn) {
 			t.Errorf("%s: got %v, want %q", name, err, want)
 		}
 	}

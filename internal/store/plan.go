@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // Plan says what Migrate would do.
@@ -177,4 +179,29 @@ func InUse(ctx context.Context, url string, opts ...Option) (string, error) {
 		}
 	}
 	return fmt.Sprintf("%d sessions of running nodes", nodes), nil
+}
+
+// ReadTies returns what tells to whom a database belongs. An empty one belongs to nobody.
+func ReadTies(ctx context.Context, url string, opts ...Option) (known mssp.Ties, err error) {
+	if exists, err := databaseExists(url); err != nil || !exists {
+		return known, err
+	}
+	p, err := openPools(ctx, url, newOptions(append([]Option{WithApplication("look")}, opts...)))
+	if err != nil {
+		return known, fmt.Errorf("store: %w", err)
+	}
+	defer p.close()
+	tx, err := p.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: p.engine == postgres})
+	if err != nil {
+		return known, fmt.Errorf("store: %w", err)
+	}
+	defer tx.Rollback()
+	s, err := readState(ctx, tx, p.engine)
+	if err == nil && s.version > 0 {
+		known, err = readTies(ctx, tx, s.version, time.Now())
+	}
+	if err != nil {
+		return known, fmt.Errorf("store: %w", err)
+	}
+	return known, nil
 }
