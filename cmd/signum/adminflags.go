@@ -60,7 +60,7 @@ func (f *adminFlags) node() (*target, error) {
 
 // nodeTarget is a node with an administration socket.
 func nodeTarget(socket string) *target {
-	t := &target{kind: "node", base: "http://" + socketHost, place: "/admin/v1/", shown: socket}
+	t := &target{kind: nodeKind, base: "http://" + socketHost, place: "/admin/v1/", shown: socket}
 	t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", socket)
@@ -74,7 +74,7 @@ const socketHost = "signum"
 // unreachable says what to do about a node that cannot be called.
 func (t *target) unreachable(err error) error {
 	switch {
-	case t.kind != "node":
+	case t.kind != nodeKind:
 		return nil
 	case errors.Is(err, os.ErrPermission):
 		return &exitError{exitUnreachable, fmt.Errorf("%s: permission denied; only root and the user of the node may administer it", t.shown)}

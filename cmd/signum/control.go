@@ -46,6 +46,12 @@ func (f *controlFlags) register(cmd *cobra.Command) {
 	withEnvironment(cmd, "url", "token", "server-ca")
 }
 
+// The kinds of services, as errors call them.
+const (
+	sandboxKind = "sandbox"
+	nodeKind    = "node"
+)
+
 // target is a service with what a call of it needs.
 type target struct {
 	kind  string // what errors call it
@@ -92,7 +98,7 @@ func (f *controlFlags) target() (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &target{kind: "sandbox", base: sb.BaseURL, Transport: http.Transport{TLSClientConfig: sb.Config.TLS, DialContext: sb.Config.DialContext}}, nil
+	return &target{kind: sandboxKind, base: sb.BaseURL, Transport: http.Transport{TLSClientConfig: sb.Config.TLS, DialContext: sb.Config.DialContext}}, nil
 }
 
 func (f *controlFlags) remote() (*target, error) {
@@ -102,7 +108,7 @@ func (f *controlFlags) remote() (*target, error) {
 	case f.token == "":
 		return nil, errors.New("--token missing: it is the token in sandbox.json, or that of signum sandbox --token")
 	}
-	t := &target{kind: "sandbox", base: f.url, token: f.token, Transport: http.Transport{TLSClientConfig: new(tls.Config)}}
+	t := &target{kind: sandboxKind, base: f.url, token: f.token, Transport: http.Transport{TLSClientConfig: new(tls.Config)}}
 	if f.serverCA != "" {
 		roots, err := client.LoadRoots(f.serverCA)
 		if err != nil {

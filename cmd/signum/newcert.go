@@ -16,16 +16,20 @@ import (
 // certificateYears is how long a new certificate of a party is valid.
 const certificateYears = 3
 
+// maxCommonName is the length of a common name (RFC 5280, appendix A.1).
+const maxCommonName = 64
+
 // newCertificate writes a new EC key and its self-signed client certificate to a file,
-// which must not exist, and returns the certificate in PEM.
-func newCertificate(file string) (text string, err error) {
+// which must not exist, and returns the certificate in PEM. Its name tells people whose it
+// is; the service does not read it.
+func newCertificate(file, name string) (text string, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return "", err
 	}
 	now := time.Now()
 	template := &x509.Certificate{
-		SerialNumber: new(big.Int).SetInt64(now.UnixNano()), Subject: pkix.Name{CommonName: "Signum sandbox TEST AP"},
+		SerialNumber: new(big.Int).SetInt64(now.UnixNano()), Subject: pkix.Name{CommonName: name[:min(len(name), maxCommonName)]},
 		NotBefore: now.Add(-5 * time.Minute), NotAfter: now.AddDate(certificateYears, 0, 0),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}

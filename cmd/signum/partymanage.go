@@ -60,6 +60,7 @@ it, too, unless --shared-certs=false.
     --shared-certs=false --profile any --service none`,
 		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			s.apID = args[0]
 			body, err := s.body(cmd)
 			if err != nil {
 				return err
@@ -91,6 +92,7 @@ party has in a node, so that a certificate can be exchanged without a gap.
   signum party set --sandbox ./box mid://bank.example --limit requests=6/2`,
 		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			s.apID = args[0]
 			body, err := s.body(cmd)
 			if err == nil {
 				err = s.forget(body, unset)

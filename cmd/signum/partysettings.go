@@ -21,6 +21,8 @@ import (
 
 // partySettings are the flags that describe a party.
 type partySettings struct {
+	apID string // from the arguments
+
 	name, prefix, lang, password, passwordFile, authProfile, newCert, logo string
 	profiles, services, limits, networks, otpPrefixes, certs, addCerts     []string
 
@@ -253,7 +255,7 @@ func (s *partySettings) addCertificates(cmd *cobra.Command, body map[string]any)
 		list = append(list, certificate+"-----END CERTIFICATE-----\n")
 	}
 	if s.newCert != "" {
-		text, err := newCertificate(s.newCert)
+		text, err := newCertificate(s.newCert, s.apID)
 		if err != nil {
 			return fmt.Errorf("--new-cert: %w", err)
 		}

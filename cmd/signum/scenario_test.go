@@ -26,7 +26,7 @@ func TestScenarioCommands(t *testing.T) {
 		}
 		return name
 	}
-	if _, err := newCertificate(filepath.Join(dir, "bank.pem")); err != nil {
+	if _, err := newCertificate(filepath.Join(dir, "bank.pem"), "shop"); err != nil {
 		t.Fatal(err)
 	}
 	demo := write("demo.yaml", "users:\n- msisdn: +41791234567\n  behaviour: cancel\nparties:\n- ap_id: mid://bank.example\n  certificates: [bank.pem]\n")
@@ -65,7 +65,7 @@ func TestScenarioCommands(t *testing.T) {
 func TestControlPage(t *testing.T) {
 	const page = "../../docs/control.md"
 	file := filepath.Join(t.TempDir(), "bank.pem")
-	certificate := must(newCertificate(file))
+	certificate := must(newCertificate(file, "shop"))
 	read := 0
 	for _, b := range testkit.Blocks(t, page) {
 		if b.Info != "yaml" {

@@ -34,6 +34,8 @@ type fakeKey struct{}
 //	field NAME VAR       sets VAR to a member of the JSON object that was printed
 //	pem FROM TO          wraps a DER file in PEM; base64 FROM TO in lines of Base64
 //	sandbox DIR FLAGS…   runs a sandbox until the script ends
+//	node                 runs a node with signum.yaml until the script ends; $MSS is
+//	                     the address of its listener for application providers
 //
 // Each script has a service that signs at once, see fakeService: its address is
 // $URL and its client files are in $BOX. $OTHER has those of another service,
@@ -61,6 +63,7 @@ func TestScripts(t *testing.T) {
 				ts.Fatalf("the error is not one clean line: %q", said)
 			}
 		},
+		"node": func(ts *testscript.TestScript, neg bool, args []string) { runNode(ts) },
 		"transaction": func(ts *testscript.TestScript, neg bool, args []string) {
 			f := ts.Value(fakeKey{}).(*fakeService)
 			n, err := strconv.Atoi(args[0])

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -43,13 +44,21 @@ entries shows as the state pin-blocked.
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			all := []json.RawMessage{}
-			fmt.Fprintln(t, "NUMBER\tMETHODS\tKEY\tSTATE\tNETWORK\tLOCATION\tBEHAVIOUR")
-			err := f.eachUser(cmd.Context(), func(page []json.RawMessage) error {
+			simulated, err := f.simulated()
+			if err != nil {
+				return err
+			}
+			if simulated {
+				fmt.Fprintln(t, "NUMBER\tMETHODS\tKEY\tSTATE\tNETWORK\tLOCATION\tBEHAVIOUR")
+			} else {
+				fmt.Fprintln(t, "NUMBER\tMETHODS\tSTATE")
+			}
+			err = f.eachUser(cmd.Context(), func(page []json.RawMessage) error {
 				if asJSON {
 					all = append(all, page...)
 					return nil
 				}
-				return printUsers(t, page)
+				return printUsers(t, page, simulated)
 			})
 			if err != nil {
 				return err
@@ -88,15 +97,24 @@ func (f *adminFlags) eachUser(ctx context.Context, do func([]json.RawMessage) er
 	}
 }
 
-func printUsers(w io.Writer, users []json.RawMessage) error {
+// simulated reports whether the service is a sandbox.
+func (f *adminFlags) simulated() (bool, error) {
+	t, err := f.target()
+	return err == nil && t.kind == sandboxKind, err
+}
+
+func printUsers(w io.Writer, users []json.RawMessage, simulated bool) error {
 	for _, data := range users {
 		var u listedUser
 		if err := json.Unmarshal(data, &u); err != nil {
 			return err
 		}
 		state := strings.ToLower(strings.ReplaceAll(u.State, "_", "-"))
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(u.MSISDN), cmp.Or(printable(strings.Join(u.Methods, ",")), "none"), dash(u.KeyType),
-			printable(state), dash(u.Network), dash(u.Location), dash(u.Behaviour))
+		columns := []string{printable(u.MSISDN), cmp.Or(printable(strings.Join(u.Methods, ",")), "none"), printable(state)}
+		if simulated {
+			columns = slices.Insert(append(columns, dash(u.Network), dash(u.Location), dash(u.Behaviour)), 2, dash(u.KeyType))
+		}
+		fmt.Fprintln(w, strings.Join(columns, "\t"))
 	}
 	return nil
 }

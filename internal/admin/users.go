@@ -293,6 +293,7 @@ func (a *admin) invite(r *jsonapi.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.SetPathValue("msisdn", msisdn) // for the log
 	if _, err := a.ensure(r.Context(), msisdn); err != nil {
 		return nil, err
 	}

@@ -43,6 +43,7 @@ func (n *Node) newAdmin(ctx context.Context) error {
 		}
 		return nil
 	})
+	n.deps.Logger.InfoContext(ctx, "listening", "listener", "admin", "address", path)
 	n.doors.admin = door.New(door.Config{
 		Name: "admin", Listener: l, Handler: n.adminHandler(), ReadTimeout: adminLimit, WriteTimeout: adminLimit,
 		Most: maxAdmins, PerAddress: maxAdmins, Exempt: func(netip.Addr) bool { return true },
