@@ -8,7 +8,7 @@ export GOTOOLCHAIN = local
 # get their dependencies.
 TOOL     = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: help run build test slow lint deps fuzz bench bench-peers crash picture vulncheck image release release-check
+.PHONY: help run build test slow lint deps fuzz bench bench-peers crash power-test picture vulncheck image release release-check
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ bench-peers: ## the sandbox next to Prism, Mockoon and WireMock, which npm and M
 
 crash: ## kill the service at random times, and PostgreSQL too, and look for what was lost; ARGS="-time 15m -store sqlite -seed 7"
 	@$(GO) run ./internal/crash $(ARGS)
+
+power-test: ## cut the power of an emulated machine with the service, and look for what was lost; ARGS="-cuts 30 -store sqlite -seed 7"
+	@scripts/deps-power.sh bin/kernel
+	@$(GO) run ./internal/crash power -kernel bin/kernel $(ARGS)
 
 picture: build ## record the first minute with bin/signum, and draw it for README; needs port 8443
 	$(GO) run ./scripts/picture record bin/signum docs/img/first-minute.txt

@@ -5,8 +5,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -188,6 +190,73 @@ func (f *findings) inDatabase(calls []*call, rows map[triplet]row) {
 	for t := range rows {
 		f.fault("nobody sent call %v, which is in the database", t)
 	}
+}
+
+// checkDatabase compares the ledger with the database, and looks for what waits for too
+// long and what is damaged.
+func (f *findings) checkDatabase(ctx context.Context, url, dir, party string, calls []*call, settled time.Time) error {
+	db, err := openDatabase(url, dir)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	rows, err := transactions(ctx, db, party)
+	if err != nil {
+		return err
+	}
+	f.inDatabase(calls, rows)
+	late, err := overdue(ctx, db, settled)
+	if err != nil {
+		return err
+	}
+	if late > 0 {
+		f.fault("%d transactions wait longer than their time-out", late)
+	}
+	if strings.HasPrefix(url, "sqlite:") {
+		found, err := damage(ctx, db)
+		f.wrong = append(f.wrong, found...)
+		return err
+	}
+	return nil
+}
+
+// everybodySigns asks each user who approves for a last signature.
+func (f *findings) everybodySigns(ctx context.Context, l *load, users int, seed uint64) error {
+	g, ctx := errgroup.WithContext(ctx)
+	signed := make([]*user, users)
+	for i := range users {
+		k := cast[i%len(cast)]
+		if k.refuses {
+			continue
+		}
+		u := &user{load: l, number: i, kind: k, rand: rand.New(rand.NewPCG(seed, uint64(1<<20+i))), calls: 1 << 20}
+		signed[i] = u
+		g.Go(func() error {
+			// The phone may still be busy with a request whose answer was lost.
+			for until := time.Now().Add(2 * l.timeout(k)); len(u.done) == 0 && time.Now().Before(until); {
+				u.sign(ctx, false)
+				if len(u.done) == 0 && !sleep(ctx, 500*time.Millisecond) {
+					return ctx.Err()
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, u := range signed {
+		switch {
+		case u == nil:
+		case len(u.done) == 0:
+			f.fault("%s does not sign any more: busy or refused", msisdn(i))
+		case u.done[0].code != signum.SignatureMade:
+			f.fault("%s does not sign any more: %d", msisdn(i), u.done[0].code)
+		default:
+			f.signAtTheEnd++
+		}
+	}
+	return l.end()
 }
 
 // inserted reports whether an answer says that the call is in the database.

@@ -30,6 +30,7 @@ type load struct {
 	service service
 	ledger  *ledger
 	http    [2]*http.Client // HTTP/1.1 and HTTP/2
+	slow    time.Duration   // factor for all times of the load
 	stop    chan struct{}
 	running sync.WaitGroup
 	failed  atomic.Pointer[error] // of the ledger
@@ -39,7 +40,7 @@ type load struct {
 
 // newLoad returns a load; seed determines what it does.
 func newLoad(s service, l *ledger) *load {
-	return &load{service: s, ledger: l, http: [2]*http.Client{s.connections(false), s.connections(true)}, stop: make(chan struct{})}
+	return &load{service: s, ledger: l, http: [2]*http.Client{s.connections(false), s.connections(true)}, slow: 1, stop: make(chan struct{})}
 }
 
 // begin starts so many users.
@@ -62,6 +63,12 @@ func (l *load) end() error {
 	}
 	return nil
 }
+
+// timeout returns the time-out of a request to such a user.
+func (l *load) timeout(k kind) time.Duration { return min(l.slow*k.timeout, maxTimeout) }
+
+// maxTimeout is the longest time that a request may name.
+const maxTimeout = 300 * time.Second
 
 func (l *load) note(e entry) {
 	if err := l.ledger.end(e); err != nil {
@@ -97,7 +104,7 @@ func (u *user) live(ctx context.Context) {
 			return
 		case <-ctx.Done():
 			return
-		case <-time.After(time.Duration(u.rand.Int64N(int64(u.kind.think)))):
+		case <-time.After(time.Duration(u.rand.Int64N(int64(u.slow * u.kind.think)))):
 		}
 		switch n := u.rand.IntN(100); {
 		case n < 55:
@@ -151,7 +158,7 @@ func (u *user) send(ctx context.Context, s *sent) entry {
 	u.sent.Add(1)
 	resp, err := u.client(s.at).Sign(ctx, client.SignRequest{
 		MSISDN: msisdn(u.number), Text: u.service.prefix() + "Log in?", Lang: "en", Profile: u.kind.profile,
-		Timeout: u.kind.timeout, Async: s.async, APTransID: s.transID,
+		Timeout: u.timeout(u.kind), Async: s.async, APTransID: s.transID,
 	})
 	e := outcome(s.call, err)
 	if err == nil {

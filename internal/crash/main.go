@@ -18,7 +18,11 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := crashes(ctx, os.Args[1:]); err != nil {
+	run, args := crashes, os.Args[1:]
+	if len(args) > 0 && args[0] == "power" {
+		run, args = powerTests, args[1:]
+	}
+	if err := run(ctx, args); err != nil {
 		fmt.Fprintln(os.Stderr, "crash:", err)
 		os.Exit(1)
 	}
@@ -37,37 +41,51 @@ func crashes(ctx context.Context, args []string) error {
 	if p.length <= 0 || p.length > 50*time.Minute || p.users < 1 {
 		return errors.New("-time must be between 0 and 50m, and -users at least 1")
 	}
-	keep := p.dir != ""
+	return inDir(ctx, p.dir, *store, func(dir, binary, store string) error {
+		p := p
+		p.dir, p.binary = dir, binary
+		return crashOn(ctx, p, store)
+	})
+}
+
+// inDir builds the program in a directory, and calls do for each store, with a directory
+// of its own. A temporary directory stays if something is wrong.
+func inDir(ctx context.Context, dir, stores string, do func(dir, binary, store string) error) error {
+	keep := dir != ""
 	if !keep {
 		var err error
-		if p.dir, err = os.MkdirTemp("", "signum-crash-"); err != nil {
+		if dir, err = os.MkdirTemp("", "signum-crash-"); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintln(os.Stderr, "data, logs and ledgers are in", p.dir)
-	var err error
-	if p.binary, err = buildProgram(ctx, p.dir); err != nil {
+	fmt.Fprintln(os.Stderr, "data, logs and ledgers are in", dir)
+	binary, err := buildProgram(ctx, dir)
+	if err != nil {
 		return err
 	}
 	var faults []error
-	for _, s := range strings.Split(*store, ",") {
-		faults = append(faults, crashOn(ctx, p, s))
+	for _, store := range strings.Split(stores, ",") {
+		if store != "sqlite" && store != "postgres" {
+			return fmt.Errorf("-store %s: not one of sqlite, postgres", store)
+		}
+		of := filepath.Join(dir, store)
+		err := os.MkdirAll(of, 0o700)
+		if err == nil {
+			err = do(of, binary, store)
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", store, err))
+		}
 	}
 	if err := errors.Join(faults...); err != nil || keep {
 		return err
 	}
-	return os.RemoveAll(p.dir)
+	return os.RemoveAll(dir)
 }
 
 // crashOn runs a plan on a store, and prints what it found.
 func crashOn(ctx context.Context, p plan, store string) error {
-	p.dir = filepath.Join(p.dir, store)
-	if err := os.MkdirAll(p.dir, 0o700); err != nil {
-		return err
-	}
-	switch store {
-	case "sqlite":
-	case "postgres":
+	if store == "postgres" {
 		log, err := os.Create(filepath.Join(p.dir, "postgres.log"))
 		if err != nil {
 			return err
@@ -77,16 +95,14 @@ func crashOn(ctx context.Context, p plan, store string) error {
 			return err
 		}
 		defer p.pg.stop()
-	default:
-		return fmt.Errorf("-store %s: not one of sqlite, postgres", store)
 	}
 	r, err := crash(ctx, p)
 	if err != nil {
-		return fmt.Errorf("%s, seed %d: %w", store, p.seed, err)
+		return fmt.Errorf("seed %d: %w", p.seed, err)
 	}
 	r.report(os.Stdout)
 	if len(r.wrong) > 0 {
-		return fmt.Errorf("%s, seed %d: %d faults", store, p.seed, len(r.wrong))
+		return fmt.Errorf("seed %d: %d faults", p.seed, len(r.wrong))
 	}
 	return nil
 }

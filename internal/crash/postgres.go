@@ -46,7 +46,7 @@ func newPostgres(ctx context.Context, log io.Writer) (*postgres, error) {
 		return nil, errors.Join(err, os.RemoveAll(p.dir))
 	}
 	initdb := exec.CommandContext(ctx, filepath.Join(p.bin, "initdb"), "--pgdata="+p.data(), "--username=postgres",
-		"--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
+		"--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "--data-checksums")
 	initdb.Dir, initdb.SysProcAttr = p.dir, &syscall.SysProcAttr{Credential: p.user}
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, out), os.RemoveAll(p.dir))

@@ -35,8 +35,7 @@ type process struct {
 	dead  chan struct{} // closed when it has ended
 }
 
-// launch starts a program whose standard error, and output that nobody waits for, goes
-// to a log.
+// launch starts a program whose output goes to a log.
 func launch(log io.Writer, user *syscall.Credential, program string, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(program, args...), lines: make(chan string, 1024), dead: make(chan struct{})}
 	p.cmd.Stderr = log
@@ -51,10 +50,10 @@ func launch(log io.Writer, user *syscall.Credential, program string, args ...str
 	go func() {
 		defer close(p.dead)
 		for in := bufio.NewScanner(out); in.Scan(); {
+			fmt.Fprintln(log, in.Text())
 			select {
 			case p.lines <- in.Text():
-			default:
-				fmt.Fprintln(log, in.Text())
+			default: // nobody waits for it
 			}
 		}
 		close(p.lines)
@@ -81,8 +80,12 @@ func (p *process) said(ctx context.Context, word string) (string, error) {
 	}
 }
 
-// signal sends a signal to the process and its children.
-func (p *process) signal(s syscall.Signal) { _ = syscall.Kill(-p.cmd.Process.Pid, s) }
+// signal sends a signal to the process and its children, if it runs.
+func (p *process) signal(s syscall.Signal) {
+	if p.alive() {
+		_ = syscall.Kill(-p.cmd.Process.Pid, s)
+	}
+}
 
 // kill ends the process at once, and returns when it has ended.
 func (p *process) kill() {

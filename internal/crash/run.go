@@ -10,10 +10,6 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sync/errgroup"
-
-	"github.com/signum-mssp/signum"
 )
 
 // plan is what a run does.
@@ -30,16 +26,15 @@ type plan struct {
 // run is one run.
 type run struct {
 	plan
-	rand    *rand.Rand
-	box     *box
-	ledger  *ledger
-	load    *load
-	watch   cardWatch
-	kills   int
-	early   int             // of them, while the service started
-	others  map[string]int  // disturbances, by name
-	starts  []time.Duration // until it was ready
-	settled time.Time       // when the load had ended
+	rand   *rand.Rand
+	box    *box
+	ledger *ledger
+	load   *load
+	watch  cardWatch
+	kills  int
+	early  int             // of them, while the service started
+	others map[string]int  // disturbances, by name
+	starts []time.Duration // until it was ready
 	findings
 }
 
@@ -74,7 +69,6 @@ func crash(ctx context.Context, p plan) (*run, error) {
 	if err := errors.Join(failed, r.load.end(), ctx.Err()); err != nil {
 		return r, err
 	}
-	r.settled = time.Now()
 	return r, r.check(ctx, path)
 }
 
@@ -99,7 +93,8 @@ func (r *run) start(ctx context.Context) error {
 
 // check says what was lost.
 func (r *run) check(ctx context.Context, ledger string) error {
-	if err := r.everybodySigns(ctx); err != nil {
+	settled := time.Now()
+	if err := r.everybodySigns(ctx, newLoad(r.box, r.ledger), r.users, r.seed); err != nil {
 		return err
 	}
 	calls, err := readLedger(ledger)
@@ -118,73 +113,7 @@ func (r *run) check(ctx context.Context, ledger string) error {
 	}
 	r.looks = r.watch.looks
 	r.wrong = append(r.wrong, r.watch.wrong...)
-	return r.checkDatabase(ctx, calls)
-}
-
-func (r *run) checkDatabase(ctx context.Context, calls []*call) error {
-	db, err := openDatabase(r.box.database(), r.dir)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	rows, err := transactions(ctx, db, r.box.party.APID)
-	if err != nil {
-		return err
-	}
-	r.inDatabase(calls, rows)
-	late, err := overdue(ctx, db, r.settled)
-	if err != nil {
-		return err
-	}
-	if late > 0 {
-		r.fault("%d transactions wait longer than their time-out", late)
-	}
-	if r.pg == nil {
-		found, err := damage(ctx, db)
-		r.wrong = append(r.wrong, found...)
-		return err
-	}
-	return nil
-}
-
-// everybodySigns asks each user who approves for a last signature.
-func (r *run) everybodySigns(ctx context.Context) error {
-	l := newLoad(r.box, r.ledger)
-	g, ctx := errgroup.WithContext(ctx)
-	signed := make([]*user, r.users)
-	for i := range r.users {
-		k := cast[i%len(cast)]
-		if k.refuses {
-			continue
-		}
-		u := &user{load: l, number: i, kind: k, rand: rand.New(rand.NewPCG(r.seed, uint64(1<<20+i))), calls: 1 << 20}
-		signed[i] = u
-		g.Go(func() error {
-			// The phone may still be busy with a request whose answer was lost.
-			for until := time.Now().Add(2 * patience); len(u.done) == 0 && time.Now().Before(until); {
-				u.sign(ctx, false)
-				if len(u.done) == 0 && !sleep(ctx, 500*time.Millisecond) {
-					return ctx.Err()
-				}
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	for i, u := range signed {
-		switch {
-		case u == nil:
-		case len(u.done) == 0:
-			r.fault("%s does not sign any more: busy or refused", msisdn(i))
-		case u.done[0].code != signum.SignatureMade:
-			r.fault("%s does not sign any more: %d", msisdn(i), u.done[0].code)
-		default:
-			r.signAtTheEnd++
-		}
-	}
-	return l.end()
+	return r.checkDatabase(ctx, r.box.database(), r.dir, r.box.party.APID, calls, settled)
 }
 
 // sleep reports whether ctx has not ended meanwhile.
