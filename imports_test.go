@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"internal/ca":              {"internal/clientaddr", "internal/event", "internal/limit", "internal/mssp"},
 	"internal/lab/card":        {"", "internal/lang", "internal/mssp", "internal/cms", "internal/scp80", "internal/sms", "internal/applet", "internal/visible"},
 	"internal/clientaddr":      {},
-	"internal/crash":           {"", "client", "internal/lab/card", "internal/lab/scenario", "internal/store/pgtest"},
+	"internal/crash":           {"", "client", "internal/lab/card", "internal/lab/person", "internal/lab/scenario", "internal/lab/softapp", "internal/store/pgtest"},
 	"internal/cms":             {},
 	"internal/config":          {"internal/policy", "internal/visible"},
 	"internal/daemon":          {"internal/config", "internal/event", "internal/node"},

@@ -221,11 +221,11 @@ func (f *findings) checkDatabase(ctx context.Context, url, dir, party string, ca
 }
 
 // everybodySigns asks each user who approves for a last signature.
-func (f *findings) everybodySigns(ctx context.Context, l *load, users int, seed uint64) error {
+func (f *findings) everybodySigns(ctx context.Context, l *load, seed uint64) error {
 	g, ctx := errgroup.WithContext(ctx)
-	signed := make([]*user, users)
-	for i := range users {
-		k := cast[i%len(cast)]
+	crowd := l.service.crowd()
+	signed := make([]*user, len(crowd))
+	for i, k := range crowd {
 		if k.refuses {
 			continue
 		}

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -28,7 +27,7 @@ func (r *run) disturbances() []disturbance {
 			disturbance{"PostgreSQL frozen", 1, func(ctx context.Context) error { pg.freeze(ctx, r.upTo(4*time.Second)); return nil }},
 		)
 	}
-	return all
+	return append(all, r.target.disturbances(r)...)
 }
 
 // disturb lets something happen at random times until the load is over, and leaves the
@@ -75,7 +74,7 @@ func (r *run) crashAndStart(ctx context.Context) error {
 		return err
 	}
 	for r.rand.IntN(6) == 0 {
-		if err := r.box.launch(); err != nil {
+		if err := r.target.launch(); err != nil {
 			return err
 		}
 		sleep(ctx, r.upTo(r.starts[0]))
@@ -89,20 +88,20 @@ func (r *run) crashAndStart(ctx context.Context) error {
 
 // kill kills the service, and looks at the counters of its cards.
 func (r *run) kill(ctx context.Context) error {
-	if !r.box.alive() {
-		return fmt.Errorf("the service ended by itself: %v; see %s", r.box.process.cmd.ProcessState, r.box.log.Name())
+	if err := r.target.alive(); err != nil {
+		return err
 	}
-	r.box.kill()
+	r.target.kill()
 	r.kills++
-	return r.watch.look(ctx, r.box.database(), r.box.cards())
+	return r.look(ctx)
 }
 
 // stopAndStart stops the service as an operator does.
 func (r *run) stopAndStart(ctx context.Context) error {
-	if err := r.box.stop(); err != nil {
+	if err := r.target.stop(); err != nil {
 		return err
 	}
-	if err := r.watch.look(ctx, r.box.database(), r.box.cards()); err != nil {
+	if err := r.look(ctx); err != nil {
 		return err
 	}
 	return r.start(ctx)
@@ -110,3 +109,11 @@ func (r *run) stopAndStart(ctx context.Context) error {
 
 // upTo returns a random duration.
 func (r *run) upTo(d time.Duration) time.Duration { return time.Duration(r.rand.Int64N(int64(d))) }
+
+// look compares the counters of the cards with those in the database, unless they are in use.
+func (r *run) look(ctx context.Context) error {
+	if dir := r.target.cards(); dir != "" {
+		return r.watch.look(ctx, r.target.database(), dir)
+	}
+	return nil
+}

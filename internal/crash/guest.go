@@ -170,6 +170,7 @@ func (g *guest) ready(ctx context.Context) error {
 
 func (g *guest) config() client.Config { return g.box.config() }
 func (g *guest) prefix() string        { return g.box.prefix() }
+func (g *guest) crowd() []kind         { return g.box.crowd() }
 
 func (g *guest) connections(h2 bool) *http.Client {
 	return &http.Client{Transport: &http.Transport{

@@ -22,6 +22,7 @@ type service interface {
 	config() client.Config
 	connections(h2 bool) *http.Client
 	prefix() string
+	crowd() []kind // its users
 }
 
 // load is users who are asked for signatures, one request at a time each, until it is
@@ -43,10 +44,10 @@ func newLoad(s service, l *ledger) *load {
 	return &load{service: s, ledger: l, http: [2]*http.Client{s.connections(false), s.connections(true)}, slow: 1, stop: make(chan struct{})}
 }
 
-// begin starts so many users.
-func (l *load) begin(ctx context.Context, seed uint64, users int) {
-	for i := range users {
-		u := &user{load: l, number: i, kind: cast[i%len(cast)], rand: rand.New(rand.NewPCG(seed, uint64(i)))}
+// begin starts the users.
+func (l *load) begin(ctx context.Context, seed uint64) {
+	for i, k := range l.service.crowd() {
+		u := &user{load: l, number: i, kind: k, rand: rand.New(rand.NewPCG(seed, uint64(i)))}
 		l.running.Go(func() { u.live(ctx) })
 	}
 }

@@ -35,6 +35,7 @@ func crashes(ctx context.Context, args []string) error {
 	fs.DurationVar(&p.length, "time", 5*time.Minute, "how long processes are killed, with each store; at most 50m, because outcomes are kept for an hour")
 	fs.Uint64Var(&p.seed, "seed", uint64(time.Now().UnixNano()), "what users do, and when processes are killed")
 	fs.IntVar(&p.users, "users", 64, "users")
+	fs.BoolVar(&p.serve, "serve", false, "test signum serve, with phones that do not die with it, instead of a sandbox")
 	store := fs.String("store", "sqlite,postgres", "stores, one after the other")
 	fs.StringVar(&p.dir, "dir", "", "directory for data, logs and the ledgers, which stay; default a temporary one, which stays if something is wrong")
 	fs.Parse(args)

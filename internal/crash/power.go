@@ -91,7 +91,7 @@ func cutPowers(ctx context.Context, p powerPlan) (*powerTest, error) {
 	defer func() { t.guest.machine.kill() }()
 	t.load = newLoad(t.guest, t.ledger)
 	t.load.slow = emulated
-	t.load.begin(ctx, p.seed, p.users)
+	t.load.begin(ctx, p.seed)
 	err = t.cut(ctx, path)
 	t.progress("the load ends")
 	if err := errors.Join(err, t.load.end(), ctx.Err()); err != nil {
@@ -291,7 +291,7 @@ func (t *powerTest) check(ctx context.Context, ledger string) error {
 	settled := time.Now()
 	l := newLoad(t.guest, t.ledger)
 	l.slow = emulated
-	if err := t.everybodySigns(ctx, l, t.users, t.seed); err != nil {
+	if err := t.everybodySigns(ctx, l, t.seed); err != nil {
 		return err
 	}
 	calls, err := readLedger(ledger)

@@ -87,8 +87,11 @@ func (p *process) signal(s syscall.Signal) {
 	}
 }
 
-// kill ends the process at once, and returns when it has ended.
+// kill ends the process at once, and returns when it has ended. There may be none.
 func (p *process) kill() {
+	if p == nil {
+		return
+	}
 	p.signal(syscall.SIGKILL)
 	<-p.dead
 }

@@ -17,6 +17,7 @@ type plan struct {
 	binary string
 	dir    string    // for everything that the run writes
 	pg     *postgres // nil: SQLite
+	serve  bool      // the service and the phones are processes of their own
 	seed   uint64
 	length time.Duration // of the load
 	users  int
@@ -27,7 +28,7 @@ type plan struct {
 type run struct {
 	plan
 	rand   *rand.Rand
-	box    *box
+	target target
 	ledger *ledger
 	load   *load
 	watch  cardWatch
@@ -36,6 +37,24 @@ type run struct {
 	others map[string]int  // disturbances, by name
 	starts []time.Duration // until it was ready
 	findings
+}
+
+// target is a service under test that can be killed.
+type target interface {
+	service
+	// launch starts the process of the service, and ready waits until it serves.
+	launch() error
+	ready(ctx context.Context) error
+	// kill ends it at once, stop as an operator does. Alive says whether it runs.
+	kill()
+	stop() error
+	alive() error
+	// close ends all processes.
+	close()
+	database() string // URL
+	cards() string    // the directory of the cards; empty while they are in use
+	// disturbances are what may happen to this one besides.
+	disturbances(*run) []disturbance
 }
 
 // startTime is how long the service may take to start on a busy machine.
@@ -50,20 +69,25 @@ func crash(ctx context.Context, p plan) (*run, error) {
 		store = p.pg.url()
 	}
 	var err error
-	if r.box, err = newBox(p.binary, p.dir, store, p.users); err != nil {
+	if p.serve {
+		r.target, err = newNode(ctx, p.binary, p.dir, store, p.users)
+	} else {
+		r.target, err = newBox(p.binary, p.dir, store, p.users)
+	}
+	if err != nil {
 		return nil, err
 	}
+	defer r.target.close()
 	if err := r.start(ctx); err != nil {
 		return nil, err
 	}
-	defer r.box.kill()
 	path := filepath.Join(p.dir, "ledger.jsonl")
 	if r.ledger, err = newLedger(path); err != nil {
 		return nil, err
 	}
 	defer r.ledger.close()
-	r.load = newLoad(r.box, r.ledger)
-	r.load.begin(ctx, p.seed, p.users)
+	r.load = newLoad(r.target, r.ledger)
+	r.load.begin(ctx, p.seed)
 	failed := r.disturb(ctx)
 	r.progress("the load ends")
 	if err := errors.Join(failed, r.load.end(), ctx.Err()); err != nil {
@@ -79,12 +103,12 @@ func (r *run) progress(format string, args ...any) {
 // start starts the service and waits until it is ready.
 func (r *run) start(ctx context.Context) error {
 	begin := time.Now()
-	if err := r.box.launch(); err != nil {
+	if err := r.target.launch(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	if err := r.box.ready(ctx); err != nil {
+	if err := r.target.ready(ctx); err != nil {
 		return err
 	}
 	r.starts = append(r.starts, time.Since(begin))
@@ -94,7 +118,7 @@ func (r *run) start(ctx context.Context) error {
 // check says what was lost.
 func (r *run) check(ctx context.Context, ledger string) error {
 	settled := time.Now()
-	if err := r.everybodySigns(ctx, newLoad(r.box, r.ledger), r.users, r.seed); err != nil {
+	if err := r.everybodySigns(ctx, newLoad(r.target, r.ledger), r.seed); err != nil {
 		return err
 	}
 	calls, err := readLedger(ledger)
@@ -102,18 +126,19 @@ func (r *run) check(ctx context.Context, ledger string) error {
 		return err
 	}
 	outcomes := r.readAnswers(calls)
-	if err := r.queries(ctx, r.box, r.box.connections(true), outcomes); err != nil {
+	if err := r.queries(ctx, r.target, r.target.connections(true), outcomes); err != nil {
 		return err
 	}
-	if err := r.box.stop(); err != nil {
+	if err := r.target.stop(); err != nil {
 		r.fault("%v", err)
 	}
-	if err := r.watch.look(ctx, r.box.database(), r.box.cards()); err != nil {
+	r.target.close()
+	if err := r.look(ctx); err != nil {
 		return err
 	}
 	r.looks = r.watch.looks
 	r.wrong = append(r.wrong, r.watch.wrong...)
-	return r.checkDatabase(ctx, r.box.database(), r.dir, r.box.party.APID, calls, settled)
+	return r.checkDatabase(ctx, r.target.database(), r.dir, r.target.config().APID, calls, settled)
 }
 
 // sleep reports whether ctx has not ended meanwhile.

@@ -50,7 +50,7 @@ func (b *box) launch() (err error) {
 	}
 	if !b.known {
 		file := filepath.Join(filepath.Dir(b.dir), "users.json")
-		text, err := json.Marshal(people(b.users))
+		text, err := json.Marshal(people(b.crowd()))
 		if err != nil {
 			return err
 		}
@@ -94,9 +94,21 @@ func (b *box) stop() error {
 	return nil
 }
 
-func (b *box) alive() bool { return b.process.alive() }
+func (b *box) alive() error {
+	if !b.process.alive() {
+		return fmt.Errorf("the service ended by itself: %v; see %s", b.process.cmd.ProcessState, b.log.Name())
+	}
+	return nil
+}
 
-// cardDirs returns where the cards are, which may be read while the process is dead.
+func (b *box) close() { b.process.kill() }
+
+// disturbances: what happens to its phones happens to all of it.
+func (b *box) disturbances(*run) []disturbance { return nil }
+
+func (b *box) crowd() []kind { return mixed(b.users) }
+
+// cards returns where the cards are. They die with the service.
 func (b *box) cards() string { return filepath.Join(b.dir, "private", "cards") }
 
 // database returns the URL of the database.

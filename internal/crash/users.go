@@ -47,14 +47,22 @@ var cast = []kind{
 	simEC, simEC, anApp, both, simRSA, fresh, simEC, anApp,
 }
 
+// mixed returns so many users, in the order of the cast.
+func mixed(n int) []kind {
+	all := make([]kind, n)
+	for i := range all {
+		all[i] = cast[i%len(cast)]
+	}
+	return all
+}
+
 // msisdn returns the number of a user.
 func msisdn(i int) string { return fmt.Sprintf("+4179%07d", 5000000+i) }
 
-// people returns a scenario with so many users.
-func people(n int) *scenario.Scenario {
+// people returns a scenario with these users.
+func people(all []kind) *scenario.Scenario {
 	s := new(scenario.Scenario)
-	for i := range n {
-		k := cast[i%len(cast)]
+	for i, k := range all {
 		s.Users = append(s.Users, scenario.User{
 			MSISDN: msisdn(i), Methods: k.methods, KeyType: k.keyType, State: k.state, Behaviour: k.behaviour,
 		})
