@@ -18,7 +18,7 @@ var mayImport = map[string][]string{
 	"api":                      {},
 	"api/contract":             {"api", "internal/testkit"},
 	"client":                   {"", "internal/cms"},
-	"cmd/signum":               {"", "client", "internal/config", "internal/daemon", "internal/instance", "internal/mssp", "internal/store", "internal/lab/person", "internal/lab/sandbox", "internal/lab/scenario"},
+	"cmd/signum":               {"", "client", "internal/config", "internal/daemon", "internal/event", "internal/node", "internal/instance", "internal/mssp", "internal/store", "internal/lab/person", "internal/lab/sandbox", "internal/lab/scenario"},
 	"examples/go":              {"", "client"},
 	"internal/app":             {"", "internal/clientaddr", "internal/event", "internal/limit", "internal/mssp", "internal/visible", "internal/lang"},
 	"internal/applet":          {"internal/sms"},

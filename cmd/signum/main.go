@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/signum-mssp/signum/internal/config"
 )
 
 func main() { os.Exit(run()) }
@@ -25,8 +27,8 @@ func run() int {
 	case errors.Is(err, errInterrupted), ctx.Err() != nil && isCancelled(ctx, err):
 		fmt.Fprintln(os.Stderr, errInterrupted)
 	default:
-		for _, line := range causes(err) {
-			fmt.Fprintln(os.Stderr, "signum:", line)
+		for _, fault := range config.Faults(err) {
+			fmt.Fprintln(os.Stderr, "signum:", fault)
 		}
 	}
 	return exitCode(err)
@@ -41,17 +43,4 @@ func isCancelled(ctx context.Context, err error) bool {
 		return false
 	}
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))
-}
-
-// causes are the errors that were joined to one, so that each gets a line of its own.
-func causes(err error) (all []error) {
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		if joined, ok := e.(interface{ Unwrap() []error }); ok && e.Error() == err.Error() {
-			for _, one := range joined.Unwrap() {
-				all = append(all, causes(one)...)
-			}
-			return all
-		}
-	}
-	return []error{err}
 }

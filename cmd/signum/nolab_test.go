@@ -20,7 +20,7 @@ func TestNoLabBuild(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, help)
 	}
-	for command, want := range map[string]bool{"sign": true, "verify": true, "party": true, "user": true, "sim": true, "sandbox": false, "phone": false} {
+	for command, want := range map[string]bool{"sign": true, "verify": true, "serve": true, "config": true, "ca": true, "party": true, "user": true, "sim": true, "sandbox": false, "phone": false} {
 		if got := strings.Contains(string(help), "\n  "+command+" "); got != want {
 			t.Errorf("command %s: %v, want %v\n%s", command, got, want, help)
 		}

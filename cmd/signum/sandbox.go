@@ -17,6 +17,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/daemon"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
 )
@@ -259,6 +261,15 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 	}()
 	running, stop := context.WithCancel(ctx)
 	defer stop()
+	manager := daemon.NewManager(cfg.Logger)
+	go func() {
+		defer event.Rescue(cfg.Logger, "watchdog")
+		manager.Watch(running, box.Progress)
+	}()
+	defer context.AfterFunc(ctx, func() {
+		defer event.Rescue(cfg.Logger, "service manager")
+		manager.Stopping("Stopping", stopMargin)
+	})()
 	served := make(chan error, 1)
 	go func() { served <- box.Run(running) }()
 	select {
@@ -286,6 +297,7 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 		tuneMemory() // the start leaves little garbage behind if it is collected often
 		box.Announce()
 		fmt.Fprintf(narrator, "ready %s\n", box.Info.BaseURL)
+		manager.Ready("Serving at " + box.Info.BaseURL)
 	})
 	switch {
 	case ctx.Err() != nil && !announced:
@@ -328,4 +340,7 @@ func unlessInterrupted(ctx context.Context, err error) error {
 	return err
 }
 
-const examplePatience = 3 * time.Second
+const (
+	examplePatience = 3 * time.Second
+	stopMargin      = 15 * time.Second // what a stop may take
+)

@@ -33,6 +33,7 @@ type fakeKey struct{}
 //	transaction N        from now on the next N status queries are answered with 504
 //	field NAME VAR       sets VAR to a member of the JSON object that was printed
 //	pem FROM TO          wraps a DER file in PEM; base64 FROM TO in lines of Base64
+//	certificate CERT KEY DAYS   writes the certificate of a server, which ends in DAYS days
 //	sandbox DIR FLAGS…   runs a sandbox until the script ends
 //	node                 runs a node with signum.yaml until the script ends; $MSS is
 //	                     the address of its listener for application providers
@@ -89,6 +90,7 @@ func TestScripts(t *testing.T) {
 			ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text[:64]+"\r\n"+text[64:]+"\n"), 0o600))
 		},
 	}
+	commands["certificate"] = writeCertificate
 	for name, f := range labScripts {
 		commands[name] = f
 	}

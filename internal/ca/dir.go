@@ -223,6 +223,13 @@ func Load(dir string) (*Authority, error) {
 	return a.withFormerIn(filepath.Join(dir, dirFormer))
 }
 
+// RootKeyFile is the file in a directory that holds the key of the root. A node works
+// without it; only a new issuing CA and a new CRL of the root need it.
+func RootKeyFile(dir string) string { return filepath.Join(dir, fileRootKey) }
+
+// HasRootKey reports whether the key of the root is at hand, not offline.
+func (a *Authority) HasRootKey() bool { return a.rootKey != nil }
+
 // inventory lists which files of an authority are in the directory, and which
 // required ones are missing.
 func inventory(dir string) (present, missing []string, err error) {

@@ -17,7 +17,7 @@
 // example.yaml documents every key; a test holds it against Config and Default.
 //
 // It must not know what its values are for: it opens no listener, no store and
-// no key, and no package but internal/node, internal/daemon and the sandbox imports it. What is
-// code and not data (a clock, a decorator) is a dependency of the node and has
-// no place here.
+// no key, and nothing imports it but internal/node, internal/daemon, the sandbox
+// and the commands of operators. What is code and not data (a clock, a decorator) is a
+// dependency of the node and has no place here.
 package config

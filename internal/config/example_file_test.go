@@ -72,7 +72,7 @@ func TestExampleIsValid(t *testing.T) {
 		data = strings.ReplaceAll(data, "/etc/signum/"+name+".pem", cert)
 		data = strings.ReplaceAll(data, "/etc/signum/"+name+".key", key)
 	}
-	data = regexp.MustCompile(`(?m)^.*/run/credentials/.*\n`).ReplaceAllString(data, "")
+	data = regexp.MustCompile(`(?m)^.*\$\{CREDENTIALS_DIRECTORY\}/.*\n`).ReplaceAllString(data, "")
 	c, warnings, err := Read("example.yaml", []byte(data), nil)
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("%v, warnings %v", err, warnings)

@@ -23,18 +23,67 @@ const (
 // the result. The error joins a *Problem for each fault. Warnings are
 // problems that do not keep a node from running.
 func Load(file string, environ []string) (c *Config, warnings []*Problem, err error) {
+	l, err := Open(file, environ)
+	if err != nil {
+		return nil, l.Warnings, err
+	}
+	return &l.Config, l.Warnings, nil
+}
+
+// Loaded is a configuration that knows where its values came from.
+type Loaded struct {
+	Config   Config
+	Warnings []*Problem
+	loader
+}
+
+// Open is Load for a caller that may find further problems, see Locate. After an error, only
+// the warnings are of use.
+func Open(file string, environ []string) (*Loaded, error) {
 	data, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, fmt.Errorf("configuration: %w; signum config example prints one to begin with", err)
+		return new(Loaded), fmt.Errorf("configuration: %w; signum config example prints one to begin with", err)
 	case err != nil:
-		return nil, nil, fmt.Errorf("configuration: %w", err)
+		return new(Loaded), fmt.Errorf("configuration: %w", err)
 	}
-	return Read(file, data, environ)
+	return load(file, data, environ)
 }
+
+// Locate adds to an error that is a Problem of this configuration where its value came
+// from: the line of the file, or the variable.
+func (l *Loaded) Locate(err error) error {
+	p, ok := errors.AsType[*Problem](err)
+	if !ok || p.Source != "" || p.Path == "" {
+		return err
+	}
+	if line := l.lineOf(p.Path); line == 0 && l.fromEnv[p.Path] == "" {
+		return err // a default
+	}
+	return &locatedError{text: l.located(p).Error(), err: err}
+}
+
+// locatedError is an error with a text that says where its cause is.
+type locatedError struct {
+	text string
+	err  error
+}
+
+func (e *locatedError) Error() string { return e.text }
+
+// Unwrap returns the cause.
+func (e *locatedError) Unwrap() error { return e.err }
 
 // Read is Load for a file that is already in memory. Problems refer to it by name.
 func Read(name string, data []byte, environ []string) (c *Config, warnings []*Problem, err error) {
+	l, err := load(name, data, environ)
+	if err != nil {
+		return nil, l.Warnings, err
+	}
+	return &l.Config, l.Warnings, nil
+}
+
+func load(name string, data []byte, environ []string) (*Loaded, error) {
 	all := Default()
 	d := decoder{source: name}
 	d.decode(data, &all)
@@ -42,6 +91,7 @@ func Read(name string, data []byte, environ []string) (c *Config, warnings []*Pr
 	l.extend(&all, environ)
 	l.keys = keys(reflect.ValueOf(&all).Elem(), "")
 	l.environment(environ)
+	l.credentials(environ)
 	l.secrets()
 	failed := make(map[string]bool)
 	for _, p := range l.problems {
@@ -52,10 +102,7 @@ func Read(name string, data []byte, environ []string) (c *Config, warnings []*Pr
 			l.report(p)
 		}
 	}
-	if err := l.problems.err(); err != nil {
-		return nil, l.warnings, err
-	}
-	return &all, l.warnings, nil
+	return &Loaded{Config: all, Warnings: l.warnings, loader: l}, l.problems.err()
 }
 
 // loader completes what a decoder has read.
@@ -120,6 +167,32 @@ func (l *loader) override(k key, text string) {
 	}
 	if err != nil {
 		l.report(&Problem{Path: k.path, Text: err.Error()})
+	}
+}
+
+// credentials replaces ${CREDENTIALS_DIRECTORY}, where systemd puts the files of
+// LoadCredential=, in the names of files. No other variable is replaced.
+func (l *loader) credentials(environ []string) {
+	const variable = "CREDENTIALS_DIRECTORY"
+	directory := ""
+	for _, e := range environ {
+		if value, ok := strings.CutPrefix(e, variable+"="); ok {
+			directory = value
+		}
+	}
+	for _, k := range l.keys {
+		name, ok := k.value.Addr().Interface().(*string)
+		if !ok || !strings.HasSuffix(k.path, fileSuffix) {
+			continue
+		}
+		rest, ok := strings.CutPrefix(*name, "${"+variable+"}")
+		if !ok {
+			continue
+		}
+		if directory == "" {
+			l.report(&Problem{Path: k.path, Text: "$" + variable + " is not set: systemd sets it for a service with LoadCredential="})
+		}
+		*name = directory + rest
 	}
 }
 

@@ -55,6 +55,28 @@ func (l problems) err() error {
 	return errors.Join(errs...)
 }
 
+// Faults are the errors that were joined to one, such as that of Load. Each is one line.
+func Faults(err error) (all []error) {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		joined, ok := e.(interface{ Unwrap() []error })
+		if !ok || e.Error() != err.Error() { // joined below a text of its own
+			continue
+		}
+		for _, one := range joined.Unwrap() {
+			all = append(all, Faults(one)...)
+		}
+		return all
+	}
+	if err == nil {
+		return nil
+	}
+	// PostgreSQL's driver lists what it tried on lines of their own.
+	if text := err.Error(); strings.Contains(text, "\n") {
+		err = &locatedError{text: strings.Join(strings.Fields(text), " "), err: err}
+	}
+	return []error{err}
+}
+
 // nearest returns the name that was most likely meant by got; empty if none is
 // close.
 func nearest(got string, names []string) string {

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
@@ -34,8 +35,8 @@ func TestMain(m *testing.M) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	err := Serve(ctx, Options{File: file, Environ: os.Environ(), Stderr: os.Stderr, Version: "v0.0.0-test"})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	for _, fault := range config.Faults(err) {
+		fmt.Fprintln(os.Stderr, fault)
 	}
 	os.Exit(ExitCode(err))
 }
@@ -76,12 +77,13 @@ listen:
   ops: {address: "127.0.0.1:0"}
 store: {url: "sqlite:DIR/signum.db"}
 ca: {directory: DIR/ca, create: true}
+drain: {announce: 0s}
 `, "DIR", dir)+more))
 }
 
 // start runs a server. Files become its descriptors from 3 on; socket is the name of a notify
 // socket, one of the test's own if it is empty.
-func start(t *testing.T, config, socket string, environ []string, files ...*os.File) *process {
+func start(t *testing.T, file, socket string, environ []string, files ...*os.File) *process {
 	t.Helper()
 	if socket == "" {
 		socket = filepath.Join(shortDir(t), "notify")
@@ -92,7 +94,7 @@ func start(t *testing.T, config, socket string, environ []string, files ...*os.F
 	}
 	t.Cleanup(func() { told.Close() })
 	p := &process{cmd: exec.Command(os.Args[0]), stderr: new(testkit.Buffer), told: told}
-	p.cmd.Env = append(append(os.Environ(), asServer+"="+config, "NOTIFY_SOCKET="+socket), environ...)
+	p.cmd.Env = append(append(os.Environ(), asServer+"="+file, "NOTIFY_SOCKET="+socket), environ...)
 	if len(files) > 0 {
 		p.cmd.Env = append(p.cmd.Env, fmt.Sprintf("LISTEN_FDS=%d", len(files)))
 	}

@@ -37,7 +37,7 @@ func (s *server) run(ctx context.Context) error {
 		defer event.Rescue(s.log, "service manager")
 		s.tend(tended, hangup)
 		if ctx.Err() != nil {
-			s.manager.Stopping("Stopping", stopMargin)
+			s.manager.Stopping("Stopping", s.cfg.Drain.Announce+s.cfg.Drain.Wait+stopMargin)
 		}
 	})
 	beside.Go(func() {
@@ -51,7 +51,6 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return &node.UnavailableError{Err: err}
 	}
-	s.log.Info("stopped")
 	return nil
 }
 
@@ -130,7 +129,7 @@ func (s *server) reload(ctx context.Context) {
 	err := s.reloadNode(ctx)
 	if err != nil {
 		s.log.Error("the configuration was not reloaded; the node goes on with the one before", "err", err)
-		s.manager.Ready("Serving with the configuration before, because a reload failed: " + firstLine(err))
+		s.manager.Ready("Serving with the configuration before, because a reload failed: " + firstFault(err))
 		return
 	}
 	s.log.Info("reloaded", "configuration", s.options.File)

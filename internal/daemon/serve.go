@@ -43,29 +43,28 @@ type Options struct {
 // Serve runs a node until ctx ends. Its error says why the node did not start, or
 // what failed; ExitCode tells the two apart.
 func Serve(ctx context.Context, o Options) error {
-	cfg, warnings, err := config.Load(o.File, o.Environ)
+	loaded, err := config.Open(o.File, o.Environ)
 	if err != nil {
-		NewManager(slog.New(slog.DiscardHandler)).Status(firstLine(err))
+		NewManager(slog.New(slog.DiscardHandler)).Status(firstFault(err))
 		return err
 	}
 	level := new(slog.LevelVar)
+	cfg := loaded.Config
 	level.Set(cfg.Log.Level)
-	s := &server{options: o, cfg: *cfg, level: level, log: NewLogger(o.Stderr, cfg.Log.Format, level)}
+	s := &server{options: o, cfg: cfg, level: level, log: NewLogger(o.Stderr, cfg.Log.Format, level)}
 	s.manager = NewManager(s.log)
-	for _, w := range warnings {
+	for _, w := range loaded.Warnings {
 		s.log.Warn("configuration", "problem", w.Error())
 	}
-	err = s.serve(ctx)
+	err = loaded.Locate(s.serve(ctx))
 	if err != nil {
-		s.manager.Status(firstLine(err))
+		s.manager.Status(firstFault(err))
 	}
 	return err
 }
 
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
-}
+// firstFault is what the service manager shows of an error.
+func firstFault(err error) string { return config.Faults(err)[0].Error() }
 
 // server is a node with its process.
 type server struct {
@@ -97,6 +96,9 @@ func (s *server) serve(ctx context.Context) (err error) {
 	defer func() {
 		if failed := s.node.Close(); failed != nil {
 			err = errors.Join(err, &node.UnavailableError{Err: failed})
+		}
+		if err == nil {
+			s.log.Info("stopped")
 		}
 	}()
 	for _, name := range slices.Sorted(maps.Keys(s.node.Addresses())) {

@@ -30,7 +30,7 @@ func TestLife(t *testing.T) {
 			if reloading := p.hear(t, "RELOADING=1"); !strings.Contains(reloading, "\nMONOTONIC_USEC=") || strings.Contains(reloading, "USEC=0\n") {
 				t.Errorf("reloading: %q", reloading)
 			}
-			if again := p.hear(t, "READY=1"); !strings.Contains(again, "a reload failed: "+file+":9: lgo: unknown key, did you mean log?") {
+			if again := p.hear(t, "READY=1"); !strings.Contains(again, "a reload failed: "+file+":10: lgo: unknown key, did you mean log?") {
 				t.Errorf("after a reload with a fault: %q", again)
 			}
 			p.signal(t, syscall.SIGTERM)

@@ -28,6 +28,16 @@ const applicationName = "signum"
 
 const selectDurability = `SELECT current_setting('synchronous_commit'), current_setting('fsync')`
 
+// CheckURL says what is wrong with the URL of a database, as far as that shows without
+// connecting to it. The error never contains the password.
+func CheckURL(url string) error {
+	if !isPostgres(url) {
+		return nil
+	}
+	_, _, err := postgresConfig(url, defaultLimits)
+	return err
+}
+
 // openPostgres opens a pool that writes and one that reads.
 func openPostgres(ctx context.Context, url string, o *options) (*pools, error) {
 	config, pooled, err := postgresConfig(url, o.limits)

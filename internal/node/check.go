@@ -1,0 +1,137 @@
+package node
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/store"
+)
+
+// certificateNotice is how long before the end of a certificate there is a warning.
+const certificateNotice = 30 * 24 * time.Hour
+
+// Check looks for what would keep a node with a valid configuration from starting, or
+// surprise its operator, as far as that can be seen without starting: it reads files, and
+// opens neither an address nor the database.
+func Check(c config.Config, now time.Time) (problems, warnings []*config.Problem) {
+	k := checker{now: now}
+	k.certificate("listen.mss.tls.certificate_file", c.Listen.MSS.TLS, string(c.Listen.MSS.URL))
+	k.certificate("listen.web.tls.certificate_file", c.Listen.Web.TLS, string(c.Listen.Web.URL))
+	for i, s := range c.SIM.SMSCs {
+		k.certificate(fmt.Sprintf("sim.smscs.%d.tls.certificate_file", i), config.KeyPair{CertificateFile: s.TLS.CertificateFile, KeyFile: s.TLS.KeyFile}, "")
+	}
+	k.authority(c)
+	k.store(c.Store)
+	k.reach(c)
+	return k.problems, k.warnings
+}
+
+type checker struct {
+	now                time.Time
+	problems, warnings []*config.Problem
+}
+
+func (k *checker) fault(path, format string, args ...any) {
+	k.problems = append(k.problems, &config.Problem{Path: path, Text: fmt.Sprintf(format, args...)})
+}
+
+func (k *checker) warn(path, format string, args ...any) {
+	k.warnings = append(k.warnings, &config.Problem{Path: path, Text: fmt.Sprintf(format, args...)})
+}
+
+// certificate checks the times of a certificate, and that it has the name by which clients
+// look for it.
+func (k *checker) certificate(path string, pair config.KeyPair, origin string) {
+	if pair.IsZero() {
+		return
+	}
+	loaded, err := tls.LoadX509KeyPair(pair.CertificateFile, pair.KeyFile)
+	if err != nil {
+		return // config.Validate says so
+	}
+	k.times(path, pair.CertificateFile, loaded.Leaf)
+	if u, err := url.Parse(origin); err == nil && origin != "" {
+		if err := loaded.Leaf.VerifyHostname(u.Hostname()); err != nil {
+			k.warn(path, "%s is not for %s, where clients look for it: %v", pair.CertificateFile, origin, err)
+		}
+	}
+}
+
+func (k *checker) times(path, file string, c *x509.Certificate) {
+	switch left := c.NotAfter.Sub(k.now); {
+	case left <= 0:
+		k.fault(path, "%s ended on %s; replace it", file, c.NotAfter.Format(time.DateOnly))
+	case k.now.Before(c.NotBefore):
+		k.fault(path, "%s is not valid before %s; is the clock of this machine right?", file, c.NotBefore.Format(time.DateTime))
+	case left < certificateNotice:
+		k.warn(path, "%s ends on %s, in %d days; replace it before", file, c.NotAfter.Format(time.DateOnly), int(left.Hours()/24))
+	}
+}
+
+func (k *checker) authority(c config.Config) {
+	const path = "ca.directory"
+	a, err := ca.Load(c.CA.Directory)
+	switch {
+	case errors.Is(err, ca.ErrNoAuthority) && c.CA.Create:
+		k.warn("ca.create", "the node will make a CA in %s when it starts; its root key will then be on this machine", c.CA.Directory)
+	case errors.Is(err, ca.ErrNoAuthority):
+		k.fault(path, "%s", noCA(c.CA.Directory))
+	case err != nil:
+		k.fault(path, "%v", err)
+	default:
+		k.times(path, "the issuing CA", a.Issuing())
+		if a.HasRootKey() && !c.CA.Test {
+			k.warn(path, "the root key is on this machine; move %s to a safe place, a node works without it", ca.RootKeyFile(c.CA.Directory))
+		}
+	}
+}
+
+// noCA says what to do about a directory without a CA.
+func noCA(dir string) string {
+	return fmt.Sprintf("there is no CA in %s; make one with: signum ca create", dir)
+}
+
+func (k *checker) store(s config.Store) {
+	text := s.URL.Reveal()
+	if err := store.CheckURL(text); err != nil {
+		k.fault("store.url", "%v", err)
+		return
+	}
+	name, ok := strings.CutPrefix(text, "sqlite:")
+	if !ok {
+		return
+	}
+	dir := filepath.Dir(name)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		k.fault("store.url", "the directory of the database, %s, does not exist; make it", dir)
+	}
+}
+
+// reach warns of addresses that others cannot use, or that strangers can.
+func (k *checker) reach(c config.Config) {
+	if c.Listen.PKI.URL == "" && c.Listen.Host == "" {
+		k.warn("listen.pki.url", "is not set, so that the certificates of users name %s, where nobody else may reach it", c.Listen.PKI.Address)
+	}
+	if a := string(c.Listen.Ops.Address); a != "" && !loopback(a) {
+		k.warn("listen.ops.address", "%s shows metrics and health to everybody who reaches it, without TLS; use an address on loopback or of a network for operators", a)
+	}
+	if c.Listen.Web.URL == "" && c.Listen.Host == "" {
+		k.warn("listen.web.url", "is not set, so that the pages answer on this machine only, and passkeys belong to the name localhost")
+	}
+}
+
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
