@@ -231,6 +231,15 @@ func (s *Server) Handler() http.Handler {
 	return mux
 }
 
+// SetLimits replaces the rates of calls.
+func (s *Server) SetLimits(l Limits) {
+	l = l.withDefaults()
+	s.byBegin.SetRate(l.Begin)
+	s.byAddress.SetRate(l.Address)
+	s.byDevice.SetRate(l.Device)
+	s.bySubscriber.SetRate(l.Subscriber)
+}
+
 // Run does once a second what is due, until ctx ends: it drops expired requests
 // and enrolments, closes silent connections, and wakes Apps that did not show a
 // request.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 const (
@@ -15,24 +16,36 @@ const (
 )
 
 // Resolver knows the trusted proxies. Nil trusts none.
-type Resolver struct{ trusted []netip.Prefix }
+type Resolver struct {
+	trusted atomic.Pointer[[]netip.Prefix]
+}
 
 // New returns a resolver that believes the proxies in these networks.
 func New(trusted []netip.Prefix) *Resolver {
-	r := &Resolver{trusted: make([]netip.Prefix, 0, len(trusted))}
+	r := new(Resolver)
+	r.Set(trusted)
+	return r
+}
+
+// Set replaces the networks of the proxies.
+func (r *Resolver) Set(trusted []netip.Prefix) {
+	all := make([]netip.Prefix, 0, len(trusted))
 	for _, p := range trusted {
 		// ::ffff:10.0.0.0/104 is 10.0.0.0/8, in the form that addresses are compared in.
 		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
 			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
 		}
-		r.trusted = append(r.trusted, p.Masked())
+		all = append(all, p.Masked())
 	}
-	return r
+	r.trusted.Store(&all)
 }
 
 // Trusts reports whether an address is that of a trusted proxy.
 func (r *Resolver) Trusts(a netip.Addr) bool {
-	return r != nil && slices.ContainsFunc(r.trusted, func(p netip.Prefix) bool { return p.Contains(a) })
+	if r == nil {
+		return false
+	}
+	return slices.ContainsFunc(*r.trusted.Load(), func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // Resolve returns the address of the client behind a connection from remote

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/signal"
 	"sync"
@@ -117,11 +116,6 @@ func (s *server) announce(tell func(string), missing string) {
 	tell(serving)
 }
 
-// reloader is a node that can take another configuration while it runs.
-type reloader interface {
-	Reload(ctx context.Context, c config.Config) error
-}
-
 // reload reads the configuration again. If anything in it is wrong, the node goes on with
 // the one it has.
 func (s *server) reload(ctx context.Context) {
@@ -139,13 +133,10 @@ func (s *server) reload(ctx context.Context) {
 func (s *server) reloadNode(ctx context.Context) error {
 	cfg, warnings, err := config.Load(s.options.File, s.options.Environ)
 	if err != nil {
+		s.node.ReloadFailed()
 		return err
 	}
-	r, ok := any(s.node).(reloader)
-	if !ok {
-		return errors.New("this node has to be restarted")
-	}
-	if err := r.Reload(ctx, *cfg); err != nil {
+	if err := s.node.Reload(ctx, *cfg); err != nil {
 		return err
 	}
 	for _, w := range warnings {

@@ -20,15 +20,22 @@ const (
 // has too many, otherwise of the address that has most. So one address cannot take
 // the place of another.
 type census struct {
+	mu         sync.Mutex
 	most, each int
 
-	mu      sync.Mutex
 	open    int
 	sources map[netip.Prefix]*list.List // of *conn, oldest first
 }
 
 func newCensus(most, each int) *census {
 	return &census{most: most, each: each, sources: make(map[netip.Prefix]*list.List)}
+}
+
+// limit replaces the limits. Connections that are too many now stay.
+func (s *census) limit(most, each int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.most, s.each = most, each
 }
 
 // home is where the census keeps a connection.
@@ -153,6 +160,12 @@ func (s *census) rest(c *conn, idle bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.home.idle = idle
+}
+
+func (s *census) limits() (most, each int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.most, s.each
 }
 
 func (s *census) count() int {

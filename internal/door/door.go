@@ -96,6 +96,12 @@ func New(c Config) *Door {
 // Open returns how many connections there are.
 func (d *Door) Open() int { return d.census.count() }
 
+// Limit replaces Most and PerAddress. Connections that are too many now stay.
+func (d *Door) Limit(most, perAddress int) { d.census.limit(most, perAddress) }
+
+// Limits returns what Limit set, or New.
+func (d *Door) Limits() (most, perAddress int) { return d.census.limits() }
+
 // ErrPanic is the error of a server that panicked; the log has the stack.
 var ErrPanic = errors.New("internal error")
 

@@ -40,10 +40,10 @@ func clientAuth(c *x509.Certificate) bool {
 // TLSConfig asks every client for a certificate and accepts any or none, so that a
 // client with a wrong or missing certificate gets a fault that says so and not a
 // broken connection. base limits versions and cipher suites.
-func TLSConfig(base *tls.Config, cert tls.Certificate) *tls.Config {
+func TLSConfig(base *tls.Config, cert func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
 	c := base.Clone()
 	c.ClientAuth = tls.RequestClientCert
-	c.Certificates = []tls.Certificate{cert}
+	c.GetCertificate = cert
 	c.NextProtos = []string{"h2", "http/1.1"}
 	return c
 }

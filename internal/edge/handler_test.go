@@ -96,7 +96,7 @@ func serve(t *testing.T, o Options, certs ...tls.Certificate) (*httptest.Server,
 	mux := http.NewServeMux()
 	Register(mux, o, lineWire{})
 	srv := httptest.NewUnstartedServer(TolerateSlashes(mux))
-	srv.TLS = TLSConfig(new(tls.Config), tls.Certificate{})
+	srv.TLS = TLSConfig(new(tls.Config), nil)
 	srv.TLS.Certificates = nil // httptest brings its own
 	srv.StartTLS()
 	t.Cleanup(srv.Close)

@@ -46,25 +46,44 @@ const (
 
 // limits apply Limits. What is counted by party and by number is in memory.
 type limits struct {
-	Limits
+	rules   atomic.Pointer[rules]
 	open    openRequests
 	tables  map[string]*limit.Limiter // of limits that are rates
-	cancels *limit.Strikes            // by number; nil: not counted
 	resting atomic.Uint64             // requests that were refused because of cancels
+}
+
+// rules are what applies now.
+type rules struct {
+	Limits
+	cancels *limit.Strikes // by number; nil: not counted
 }
 
 // anyRate is what a table needs that gets its rates with each use.
 var anyRate = limit.PerMinute(1, 1)
 
 func newLimits(l Limits) *limits {
-	out := &limits{Limits: l, tables: make(map[string]*limit.Limiter)}
+	out := &limits{tables: make(map[string]*limit.Limiter)}
 	for _, name := range []string{limitRequests, limitStatuses, limitProfiles, limitUnknown, limitPerNumber, limitNumber, limitOTP, limitOTPNumber} {
 		out.tables[name] = limit.New(anyRate, limit.DefaultKeys)
 	}
-	if l.Cancels > 0 {
-		out.cancels = limit.NewStrikes(l.Cancels, l.CancelPeriod, limit.DefaultKeys)
-	}
+	out.set(l)
 	return out
+}
+
+// SetLimits replaces the limits. What was used before still counts, except cancels if
+// their number or period changes.
+func (e *Engine) SetLimits(l Limits) { e.limits.set(l) }
+
+// set must not be called by two at a time.
+func (l *limits) set(to Limits) {
+	r := &rules{Limits: to}
+	switch now := l.rules.Load(); {
+	case now != nil && now.Cancels == to.Cancels && now.CancelPeriod == to.CancelPeriod:
+		r.cancels = now.cancels
+	case to.Cancels > 0:
+		r.cancels = limit.NewStrikes(to.Cancels, to.CancelPeriod, limit.DefaultKeys)
+	}
+	l.rules.Store(r)
 }
 
 // Refused returns how many requests each limit refused so far.
@@ -87,10 +106,11 @@ func (l *limits) take(name string, r mssp.Rate, key string, now time.Time) time.
 
 // of returns the limits that apply to a party; none apply to the service itself.
 func (l *limits) of(p *mssp.Party) mssp.PartyLimits {
+	r := l.rules.Load()
 	if p.Own {
-		return mssp.PartyLimits{OTPPrefixes: l.Party.OTPPrefixes}
+		return mssp.PartyLimits{OTPPrefixes: r.Party.OTPPrefixes}
 	}
-	return p.Limits.Or(&l.Party)
+	return p.Limits.Or(&r.Party)
 }
 
 // enter counts a call of the party among those that are open, and by its kind. Each
@@ -140,8 +160,9 @@ func (l *limits) ask(p *mssp.Party, msisdn string, now time.Time) error {
 	if p.Own {
 		return nil
 	}
-	if l.cancels != nil {
-		if wait := l.cancels.Wait(msisdn, now); wait > 0 {
+	r := l.rules.Load()
+	if r.cancels != nil {
+		if wait := r.cancels.Wait(msisdn, now); wait > 0 {
 			l.resting.Add(1)
 			return policy.Resting(limitCancels, wait)
 		}
@@ -149,7 +170,7 @@ func (l *limits) ask(p *mssp.Party, msisdn string, now time.Time) error {
 	if wait := l.take(limitPerNumber, l.of(p).PerNumber, pairKey(p, msisdn), now); wait > 0 {
 		return policy.TooMany(limitPerNumber, wait)
 	}
-	if wait := l.take(limitNumber, l.Number, msisdn, now); wait > 0 {
+	if wait := l.take(limitNumber, r.Number, msisdn, now); wait > 0 {
 		return policy.Resting(limitNumber, wait)
 	}
 	return nil
@@ -159,7 +180,7 @@ func (l *limits) ask(p *mssp.Party, msisdn string, now time.Time) error {
 func (l *limits) text(p *mssp.Party, msisdn string, now time.Time) error {
 	pl := l.of(p)
 	if pl.OTPPrefixes != nil {
-		if err := policy.OTPNumber(msisdn, pl.OTPPrefixes, l.OTPSpecial); err != nil {
+		if err := policy.OTPNumber(msisdn, pl.OTPPrefixes, l.rules.Load().OTPSpecial); err != nil {
 			return err
 		}
 	}
@@ -185,15 +206,15 @@ func (e *Engine) cancelled(ctx context.Context, t *mssp.Transaction, reported bo
 	if reported {
 		e.reported(ctx, t, own)
 	}
-	l := e.limits
-	if l.cancels == nil || own {
+	r := e.limits.rules.Load()
+	if r.cancels == nil || own {
 		return
 	}
 	if reported {
-		l.cancels.Out(t.MSISDN, at)
+		r.cancels.Out(t.MSISDN, at)
 		return
 	}
-	l.cancels.Add(t.MSISDN, at)
+	r.cancels.Add(t.MSISDN, at)
 }
 
 // reports count the requests that users said somebody else had made.

@@ -38,11 +38,11 @@ const DefaultKeys = 100_000
 
 // Limiter applies a Rate to many keys. It is safe for concurrent use.
 type Limiter struct {
-	rate    Rate
 	refused atomic.Uint64
 
-	mu  sync.Mutex
-	lru *simplelru.LRU[string, *bucket]
+	mu   sync.Mutex
+	rate Rate
+	lru  *simplelru.LRU[string, *bucket]
 }
 
 type bucket struct {
@@ -54,9 +54,7 @@ type bucket struct {
 // New returns a limiter that knows at most so many keys at a time. It panics if
 // the rate or the number is not positive.
 func New(r Rate, keys int) *Limiter {
-	if r.Burst <= 0 || r.Every <= 0 {
-		panic("limit: a rate must be positive")
-	}
+	r.check()
 	lru, err := simplelru.NewLRU[string, *bucket](keys, nil)
 	if err != nil {
 		panic("limit: " + err.Error())
@@ -64,10 +62,27 @@ func New(r Rate, keys int) *Limiter {
 	return &Limiter{rate: r, lru: lru}
 }
 
+func (r Rate) check() {
+	if r.Burst <= 0 || r.Every <= 0 {
+		panic("limit: a rate must be positive")
+	}
+}
+
+// SetRate replaces the rate for all keys. What was used before still counts. It panics
+// if the rate is not positive.
+func (l *Limiter) SetRate(r Rate) {
+	r.check()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rate = r
+}
+
 // Take counts one use of the key and returns 0. If that is one too many it
 // counts nothing and returns how long to wait.
 func (l *Limiter) Take(key string, now time.Time) (wait time.Duration) {
-	return l.TakeAt(l.rate, key, now)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.take(l.rate, key, now)
 }
 
 // TakeAt is Take for a key with a rate of its own, which may differ from one use
@@ -75,6 +90,10 @@ func (l *Limiter) Take(key string, now time.Time) (wait time.Duration) {
 func (l *Limiter) TakeAt(r Rate, key string, now time.Time) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.take(r, key, now)
+}
+
+func (l *Limiter) take(r Rate, key string, now time.Time) (wait time.Duration) {
 	b := l.bucket(r, key, now)
 	reserved := b.ReserveN(now, 1)
 	if wait = reserved.DelayFrom(now); wait > 0 {

@@ -219,3 +219,22 @@ func TestTakeAt(t *testing.T) {
 		t.Errorf("%d refused, want 6", n)
 	}
 }
+
+// TestSetRate: another rate holds for all keys from their next use on, and what was used
+// before still counts.
+func TestSetRate(t *testing.T) {
+	l, now := New(PerMinute(1, 1), 10), time.Unix(1000, 0)
+	if wait := l.Take("a", now); wait != 0 {
+		t.Errorf("first use: wait %s", wait)
+	}
+	l.SetRate(PerMinute(60, 3))
+	for _, step := range []struct {
+		key         string
+		after, wait time.Duration
+	}{{"a", 0, time.Second}, {"a", time.Second, 0}, {"b", 0, 0}, {"b", 0, 0}, {"b", 0, 0}, {"b", 0, time.Second}} {
+		now = now.Add(step.after)
+		if wait := l.Take(step.key, now); wait != step.wait {
+			t.Errorf("%+v: wait %s", step, wait)
+		}
+	}
+}

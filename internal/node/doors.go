@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/clientaddr"
@@ -27,7 +28,7 @@ func (n *Node) newDoors(context.Context) error {
 		return err
 	}
 	l := n.cfg.Listen
-	exempt := clientaddr.New(append(append([]netip.Prefix(nil), n.cfg.TrustedProxies...), l.Exempt...))
+	n.exempt = clientaddr.New(exemptOf(&n.cfg))
 	proxy := map[bool]func(netip.Addr) bool{true: n.proxies.Trusts}
 	config := func(name string, bound net.Listener, c config.Connections, h http.Handler) door.Config {
 		for _, reason := range door.Reasons() {
@@ -36,14 +37,14 @@ func (n *Node) newDoors(context.Context) error {
 		return door.Config{
 			Name: name, Listener: bound, Handler: h, Stopping: errStopping,
 			ReadTimeout: n.cfg.Limits.ReadTimeout, WriteTimeout: n.cfg.Limits.WriteTimeout,
-			Most: room[name], PerAddress: c.PerAddress, Exempt: exempt.Trusts, Proxy: proxy[c.ProxyProtocol],
+			Most: room[name], PerAddress: c.PerAddress, Exempt: n.exempt.Trusts, Proxy: proxy[c.ProxyProtocol],
 			Log: n.deps.Logger, ErrorLog: n.httpLog,
 			Failed:  func() { n.metrics.AcceptErrors(name, 1) },
 			Refused: func(reason string) { n.metrics.RefusedConnections(name, reason, 1) },
 		}
 	}
 	mss := config("mss", n.listeners.mss, l.MSS.Connections, n.mssHandler())
-	mss.TLS = edge.TLSConfig(l.TLS(), n.mssCertificate)
+	mss.TLS = edge.TLSConfig(l.TLS(), n.certificates["mss"].Get)
 	mss.Streams = l.MSS.Streams
 	mss.Known = (&edge.Known{Pins: n.Store.Pins, Clock: n.deps.Clock}).Shown
 	web := config("web", n.listeners.web, l.Web.Connections, n.webHandler())
@@ -55,6 +56,11 @@ func (n *Node) newDoors(context.Context) error {
 		n.doors.ops = door.New(config("ops", n.listeners.ops, l.Ops.Connections, n.opsHandler()))
 	}
 	return nil
+}
+
+// exemptOf are the networks whose connections no limit per address counts.
+func exemptOf(c *config.Config) []netip.Prefix {
+	return slices.Concat(c.TrustedProxies, c.Listen.Exempt)
 }
 
 // pkiHandler serves what the CA publishes, and what was added by HandlePKI. A ServeMux in

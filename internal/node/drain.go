@@ -22,21 +22,16 @@ const drainLog = 10 * time.Second
 // the requests: SIMs through the SMSC, Apps by new calls, maybe over new connections.
 // Apps stay connected, and are sent elsewhere by the stop that follows.
 //
-// It returns as soon as no request waits, or with the error of a part that failed. It
-// returns at once if Hurry was called.
+// It returns as soon as no request waits, or with the error of a part that failed.
 func (n *Node) drain(failed <-chan error) error {
-	c := n.cfg.Drain
-	d := &drain{announce: c.Announce, wait: c.Wait, log: n.deps.Logger, door: n.doors.mss, hurry: n.hurry, failed: failed}
+	c := n.current().Drain
+	d := &drain{announce: c.Announce, wait: c.Wait, log: n.deps.Logger, door: n.doors.mss, failed: failed}
 	if c.Announce == 0 && c.Wait == 0 {
 		return nil
 	}
 	n.health.set(draining)
 	return d.run()
 }
-
-// Hurry ends the drain of a node at once, also one that has not begun. Requests that
-// wait are told that the service stops.
-func (n *Node) Hurry() { n.hurried.Do(func() { close(n.hurry) }) }
 
 // leaver is the part of a door that a drain uses.
 type leaver interface {
@@ -49,7 +44,6 @@ type drain struct {
 	announce, wait time.Duration
 	log            *slog.Logger
 	door           leaver
-	hurry          <-chan struct{}
 	failed         <-chan error // of parts
 }
 
@@ -72,10 +66,6 @@ func (d *drain) run() (err error) {
 		select {
 		case err := <-ended:
 			return err
-		case <-d.hurry:
-			d.log.Info("drain is cut short")
-			cancel()
-			return <-ended
 		case err := <-d.failed:
 			cancel()
 			<-ended

@@ -57,7 +57,7 @@ func TestDrainSteps(t *testing.T) {
 	for name, tt := range map[string]struct {
 		waits            time.Duration
 		doorErr          error
-		hurry, fail      time.Duration // 0: never
+		fail             time.Duration // 0: never
 		took             time.Duration
 		farewell, closed time.Duration // 0: never
 		err              error
@@ -66,8 +66,6 @@ func TestDrainSteps(t *testing.T) {
 		"nobody waits":             {took: 6 * s, farewell: 3 * s, closed: 6 * s},
 		"answered in time":         {waits: 25 * s, took: 31 * s, farewell: 3 * s, closed: 6 * s, log: `msg="drain goes on" requests=1`},
 		"never answered":           {waits: -1, took: 96 * s, farewell: 3 * s, closed: 6 * s, log: `still_waiting=1`},
-		"second signal":            {waits: -1, hurry: 20 * s, took: 20 * s, farewell: 3 * s, closed: 6 * s, log: `drain is cut short`},
-		"second signal early":      {waits: -1, hurry: s, took: s, log: `drain is cut short`},
 		"a part fails":             {waits: -1, fail: 20 * s, took: 20 * s, farewell: 3 * s, closed: 6 * s, err: broken},
 		"a part fails early":       {waits: -1, fail: s, took: s, err: broken},
 		"the listener cannot stop": {doorErr: broken, took: 6 * s, farewell: 3 * s, closed: 6 * s, err: broken},
@@ -77,14 +75,11 @@ func TestDrainSteps(t *testing.T) {
 				log := new(testkit.Buffer)
 				door := &fakeDoor{began: time.Now(), waits: tt.waits, err: tt.doorErr}
 				door.busy.Store(1)
-				hurry, failed := make(chan struct{}), make(chan error, 1)
-				if tt.hurry > 0 {
-					time.AfterFunc(tt.hurry, func() { close(hurry) })
-				}
+				failed := make(chan error, 1)
 				if tt.fail > 0 {
 					time.AfterFunc(tt.fail, func() { failed <- broken })
 				}
-				d := &drain{announce: 6 * s, wait: 90 * s, log: slog.New(slog.NewTextHandler(log, nil)), door: door, hurry: hurry, failed: failed}
+				d := &drain{announce: 6 * s, wait: 90 * s, log: slog.New(slog.NewTextHandler(log, nil)), door: door, failed: failed}
 				err := d.run()
 				if took := time.Since(door.began); !errors.Is(err, tt.err) || took != tt.took || door.farewell != tt.farewell || door.closed != tt.closed {
 					t.Errorf("%v after %s, farewell after %s, closed after %s; want %+v", err, took, door.farewell, door.closed, tt)
@@ -155,31 +150,19 @@ func TestDrain(t *testing.T) {
 
 // TestDrainEnds: who waits longer than the drain is told, and the transaction goes on.
 func TestDrainEnds(t *testing.T) {
-	for name, hurry := range map[string]bool{"time is up": false, "second signal": true} {
-		t.Run(name, func(t *testing.T) {
-			a := newArena(t, func(c *config.Config) {
-				c.Drain.Wait = time.Millisecond
-				if hurry {
-					c.Drain = config.Drain{Announce: time.Minute, Wait: time.Minute}
-				}
-			})
-			c, s := a.party("mid://party", false), a.user(1, signum.SIM, phonetest.Silent)
-			waits := make(chan error, 1)
-			go func() { waits <- a.signs(c, s) }()
-			id := <-a.shown
-			if hurry {
-				a.Hurry()
-			}
-			if err := a.stop(); err != nil {
-				t.Error(err)
-			}
-			if f := signum.AsFault(<-waits); f == nil || f.Code != signum.InternalError || f.Detail != "The service is stopping" {
-				t.Errorf("the request that waited: %v", f)
-			}
-			tx, err := a.Store.Transaction(t.Context(), id)
-			if err != nil || tx.State != mssp.StateOutstanding {
-				t.Errorf("the transaction: %v, %v", tx, err)
-			}
-		})
+	a := newArena(t, func(c *config.Config) { c.Drain.Wait = time.Millisecond })
+	c, s := a.party("mid://party", false), a.user(1, signum.SIM, phonetest.Silent)
+	waits := make(chan error, 1)
+	go func() { waits <- a.signs(c, s) }()
+	id := <-a.shown
+	if err := a.stop(); err != nil {
+		t.Error(err)
+	}
+	if f := signum.AsFault(<-waits); f == nil || f.Code != signum.InternalError || f.Detail != "The service is stopping" {
+		t.Errorf("the request that waited: %v", f)
+	}
+	tx, err := a.Store.Transaction(t.Context(), id)
+	if err != nil || tx.State != mssp.StateOutstanding {
+		t.Errorf("the transaction: %v, %v", tx, err)
 	}
 }

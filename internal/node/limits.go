@@ -9,10 +9,10 @@ import (
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
-// limits returns what the engine allows parties.
-func (n *Node) limits() (engine.Limits, error) {
-	c := n.cfg.Limits
-	prefixes, err := n.otpPrefixes()
+// limitsOf returns what the engine allows parties.
+func limitsOf(all *config.Config) (engine.Limits, error) {
+	c := all.Limits
+	prefixes, err := otpPrefixes(all)
 	return engine.Limits{
 		Party: mssp.PartyLimits{
 			MaxOpen: c.Party.MaxOpen, Requests: mssp.Rate(c.Party.Requests), Statuses: mssp.Rate(c.Party.StatusQueries),
@@ -26,11 +26,11 @@ func (n *Node) limits() (engine.Limits, error) {
 
 // otpPrefixes are those of the configuration, or the country of the service number.
 // Without that number no text can be sent, so nothing needs to be refused.
-func (n *Node) otpPrefixes() ([]string, error) {
-	number := n.cfg.SIM.ServiceNumber
+func otpPrefixes(c *config.Config) ([]string, error) {
+	number := c.SIM.ServiceNumber
 	switch {
-	case len(n.cfg.Limits.OTP.Prefixes) > 0:
-		return n.cfg.Limits.OTP.Prefixes, nil
+	case len(c.Limits.OTP.Prefixes) > 0:
+		return c.Limits.OTP.Prefixes, nil
 	case number == "":
 		return []string{"+"}, nil
 	}

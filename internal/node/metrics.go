@@ -11,13 +11,19 @@ import (
 func (n *Node) observe(context.Context) error {
 	m := n.metrics
 	m.Gauges("signum_connections", "Connections that are open.", "listener", func() map[string]uint64 { return n.connections((*door.Door).Open) })
-	m.Gauges("signum_connections_max", "Connections that may be open.", "listener", func() map[string]uint64 { return n.connections(func(d *door.Door) int { return d.Most }) })
+	m.Gauges("signum_connections_max", "Connections that may be open.", "listener", func() map[string]uint64 {
+		return n.connections(func(d *door.Door) int {
+			most, _ := d.Limits()
+			return most
+		})
+	})
 	m.Gauge("signum_requests_waiting", "Requests that wait on this node for an outcome.", func() float64 { return float64(n.engine.Waiting()) })
 	m.Gauge("signum_apps_connected", "Inboxes that Apps have open on this node.", func() float64 { return float64(n.Apps.Connected()) })
 	m.Counters("signum_pushes_total", "Messages to push services, by what came of them.", "outcome", n.Apps.Pushes)
 	m.Gauges("signum_sim_queue", "What waits in the SIM channel, by stage.", "stage", func() map[string]uint64 { return simQueues(n.SIMs.Stats()) })
 	m.Counters("signum_sim_events_total", "What the SIM channel did and saw.", "event", func() map[string]uint64 { return simEvents(n.SIMs.Stats()) })
 	n.observeSMSCs()
+	n.observeReloads()
 	m.Counters("signum_limit_refusals_total", "Calls that were refused because of a limit.", "limit", n.engine.Refused)
 	m.Counters("signum_requests_reported_total", "Signature requests that users said somebody else had made.", "asked_by", n.engine.Reported)
 	m.Counters("signum_retention_rows_total", "Rows that were deleted because their time was over.", "kind", func() map[string]uint64 {

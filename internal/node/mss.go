@@ -2,10 +2,13 @@ package node
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 
+	"github.com/signum-mssp/signum/internal/certfile"
+	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/edge"
 	"github.com/signum-mssp/signum/internal/rest"
 	"github.com/signum-mssp/signum/internal/soap"
@@ -39,17 +42,34 @@ func (n *Node) mssHandler() http.Handler {
 // loadCertificates reads the TLS certificates of the listeners.
 func (n *Node) loadCertificates(context.Context) (err error) {
 	l := n.cfg.Listen
-	if n.mssCertificate, err = l.MSS.TLS.Load(); err != nil {
-		return fmt.Errorf("listen.mss.tls: %w", err)
+	if n.certificates, err = certificatesOf(l); err != nil {
+		return err
 	}
-	if l.Web.TLS.IsZero() {
-		return nil
+	if web := n.certificates["web"]; web != nil {
+		n.webTLS = l.TLS()
+		n.webTLS.GetCertificate = web.Get
 	}
-	cert, err := l.Web.TLS.Load()
-	if err != nil {
-		return fmt.Errorf("listen.web.tls: %w", err)
+	return nil
+}
+
+// certificatesOf reads the TLS certificates by listener. The pages have none if they are
+// served over plain http.
+func certificatesOf(l config.Listen) (map[string]*certfile.Pair, error) {
+	all := make(map[string]*certfile.Pair)
+	for name, pair := range map[string]config.KeyPair{"mss": l.MSS.TLS, "web": l.Web.TLS} {
+		if pair.IsZero() {
+			continue
+		}
+		var err error
+		if all[name], err = certfile.Open(name, pair.CertificateFile, pair.KeyFile); err != nil {
+			return nil, fmt.Errorf("listen.%s.tls: %w", name, err)
+		}
 	}
-	n.webTLS = l.TLS()
-	n.webTLS.Certificates = []tls.Certificate{cert}
+	return all, nil
+}
+
+// watchCertificates takes over certificates whose files are replaced, until ctx ends.
+func (n *Node) watchCertificates(ctx context.Context) error {
+	certfile.Watch(ctx, n.deps.Logger, n.deps.Clock.Now, slices.Collect(maps.Values(n.certificates))...)
 	return nil
 }

@@ -10,12 +10,12 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"sync"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/account"
 	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/certfile"
 	"github.com/signum-mssp/signum/internal/clientaddr"
 	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/engine"
@@ -45,8 +45,6 @@ type Node struct {
 	events    *event.Recorder // one for all entrances: repeated errors are counted together
 	httpLog   *log.Logger     // of net/http
 	health    health
-	hurry     chan struct{} // closed by Hurry
-	hurried   sync.Once
 	smscs     *group.Group // nil: none is configured
 	accounts  *account.Service
 	engine    lateEngine
@@ -57,11 +55,13 @@ type Node struct {
 	mss, web  *http.ServeMux
 	pki       *http.ServeMux       // besides what the CA publishes
 	proxies   *clientaddr.Resolver // in front of the pages and the PKI
+	exempt    *clientaddr.Resolver // whose connections no limit per address counts
 	// endSessions ends the sessions of a number on the self-care pages.
 	endSessions func(msisdn string)
 
-	mssCertificate tls.Certificate
-	webTLS         *tls.Config // nil: the pages are served over plain http
+	certificates map[string]*certfile.Pair // by listener: mss, maybe web
+	webTLS       *tls.Config               // nil: the pages are served over plain http
+	reload       reload
 
 	release []func() error // in the order of acquisition
 }
@@ -88,9 +88,10 @@ func New(ctx context.Context, cfg config.Config, deps Deps) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, deps: deps.withDefaults(), metrics: counted, proxies: clientaddr.New(cfg.TrustedProxies),
-		hurry: make(chan struct{}), mss: http.NewServeMux(), web: http.NewServeMux(), pki: http.NewServeMux(),
+		mss: http.NewServeMux(), web: http.NewServeMux(), pki: http.NewServeMux(),
 	}
 	n.onClose(func() error { counted.Close(); return nil })
+	n.setCurrent(cfg)
 	n.newLogs()
 	for _, step := range []func(context.Context) error{
 		n.loadCertificates, n.listen, n.openStore, n.openCA, n.newSIMs, n.newApps, n.newEngine, n.newRetention, n.newPages, n.newEdge, n.newAdmin, n.newDoors, n.observe,
@@ -176,7 +177,7 @@ func (n *Node) newEngine(context.Context) error {
 		c.Store = n.deps.WrapStore(n.Store)
 	}
 	var err error
-	if c.Limits, err = n.limits(); err != nil {
+	if c.Limits, err = limitsOf(&n.cfg); err != nil {
 		return err
 	}
 	if n.cfg.Store.Shared() {

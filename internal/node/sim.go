@@ -45,7 +45,7 @@ func (n *Node) newSIMs(ctx context.Context) error {
 		Store: n.Store, Keys: n.KeyRing, Send: send, Unbound: unbound, UnboundLimit: c.UnboundLimit, Locator: n.deps.Locator,
 		// Without an SMSC there may be no number, and nothing is sent.
 		ServiceAddress: smpp.Address{TON: smpp.TONInternational, NPI: smpp.NPIISDN, Addr: cmp.Or(c.ServiceNumber, "0")},
-		Retry:          sim.Retry(c.Retry), Advance: sim.Advance{Step: uint64(c.Advance.Step), Daily: uint64(c.Advance.Daily)}, Profiles: profilesOf(c.CardProfiles), Clusters: clustersOf(c.SMSCs),
+		Retry:          sim.Retry(c.Retry), Advance: sim.Advance{Step: uint64(c.Advance.Step), Daily: uint64(c.Advance.Daily)}, Profiles: profilesOf(c.CardProfiles), Cluster: n.cluster,
 		Clock: n.deps.Clock, Logger: n.deps.Logger,
 	})
 	if err != nil {

@@ -15,18 +15,30 @@ import (
 
 // newSMSCs is nil if none is configured.
 func (n *Node) newSMSCs() (*group.Group, error) {
-	var list []group.SMSC
-	for _, c := range n.cfg.SIM.SMSCs {
+	list, err := n.smscsOf(n.cfg.SIM.SMSCs)
+	if len(list) == 0 || err != nil {
+		return nil, err
+	}
+	return group.New(list)
+}
+
+func (n *Node) smscsOf(configured []config.SMSC) (list []group.SMSC, err error) {
+	for _, c := range configured {
 		secure, err := c.TLS.Config()
 		if err != nil {
 			return nil, fmt.Errorf("SMSC %s: %w", c.Name, err)
 		}
-		list = append(list, group.SMSC{Name: c.Name, Weight: c.Weight, Style: styleOf(&c), Client: n.smppClient(&c, secure)})
+		list = append(list, group.SMSC{Name: c.Name, Weight: c.Weight, Style: styleOf(&c), Client: n.smppClient(&c, secure), Connection: connectionOf(c)})
 	}
-	if len(list) == 0 {
-		return nil, nil
-	}
-	return group.New(list)
+	return list, nil
+}
+
+// connectionOf is the SMSC without what can change while its sessions go on.
+func connectionOf(c config.SMSC) config.SMSC {
+	d := config.DefaultSMSC()
+	c.Weight, c.Cluster, c.ServiceType, c.Source, c.TextSource, c.Destination = d.Weight, d.Cluster, d.ServiceType, d.Source, d.TextSource, d.Destination
+	c.Alphabet, c.Validity, c.Mode, c.Receipts, c.PasswordFile = d.Alphabet, d.Validity, d.Mode, d.Receipts, d.PasswordFile
+	return c
 }
 
 func (n *Node) smppClient(c *config.SMSC, secure *tls.Config) smpp.ClientConfig {

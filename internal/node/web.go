@@ -44,10 +44,7 @@ func (n *Node) newApps(context.Context) (err error) {
 		Accounts: n.accounts, Store: n.Store, CA: n.CA, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 		Service: n.cfg.Service.MSSPURI, WebURL: n.WebURL(), Hosts: n.webHosts(), NewSerial: ca.NewSerial,
 		VAPID: vapid, OpenAPI: api.AppOpenAPI, MaxConnections: c.MaxConnections, MaxApps: c.MaxPerAccount,
-		Limits: app.Limits{
-			Begin: rate(c.Limits.Begin), Address: rate(c.Limits.Address),
-			Device: rate(c.Limits.Device), Subscriber: rate(c.Limits.Subscriber),
-		},
+		Limits: appLimits(c.Limits),
 	})
 	if err == nil {
 		n.onClose(func() error { n.Apps.Close(); return nil })

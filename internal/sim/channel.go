@@ -38,10 +38,10 @@ type Locator func(ctx context.Context, msisdn string) (*mssp.Location, error)
 // Config configures a Channel. Store, Keys and ServiceAddress must be set; zero
 // values of the others mean the defaults.
 type Config struct {
-	Store    Store
-	Keys     CardKeys
-	Send     group.Sender      // hands messages to the SMSCs; nil: there is no SMSC, and no phone can be reached
-	Clusters map[string]string // of SMSCs that share their message ids, by name; the others share them with none
+	Store   Store
+	Keys    CardKeys
+	Send    group.Sender             // hands messages to the SMSCs; nil: there is no SMSC, and no phone can be reached
+	Cluster func(smsc string) string // of SMSCs that share their message ids; empty, and nil: it shares them with none
 	// Unbound returns for how long there has been no session with an SMSC; if answers are
 	// needed, none in both directions. Nil: there always is one.
 	Unbound        func(answers bool) time.Duration
@@ -172,7 +172,12 @@ func (c *Channel) Connect(a mssp.AnswerHandler, in mssp.Inbox) {
 }
 
 // cluster names the SMSCs that share their message ids with this one.
-func (c *Channel) cluster(smsc string) string { return cmp.Or(c.cfg.Clusters[smsc], smsc) }
+func (c *Channel) cluster(smsc string) string {
+	if c.cfg.Cluster == nil {
+		return smsc
+	}
+	return cmp.Or(c.cfg.Cluster(smsc), smsc)
+}
 
 func (c *Channel) now() time.Time { return c.cfg.Clock.Now() }
 

@@ -141,6 +141,10 @@ func TestReceiptOfAnotherSMSC(t *testing.T) {
 			if e := w.event(); e.Reason != want {
 				t.Errorf("from %s: %q, want %q", from, e.Reason, want)
 			}
-		}, styled(group.Style{}), func(c *Config) { c.Clusters = map[string]string{"north": "pair", "twin": "pair"} })
+		}, styled(group.Style{}), func(c *Config) {
+			c.Cluster = func(smsc string) string {
+				return map[string]string{"north": "pair", "twin": "pair"}[smsc]
+			}
+		})
 	}
 }

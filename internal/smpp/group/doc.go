@@ -9,7 +9,10 @@
 // another at once. One that the SMSC may have is not: it could reach the phone twice.
 // A repetition is a new message and may take another route.
 //
+// The list of SMSCs can change while the group runs: see Change.
+//
 //	group.go    the SMSCs, Send, failover
+//	update.go   another list of SMSCs
 //	choose.go   the choice, a pure function
 //	style.go    how an SMSC wants its messages
 //

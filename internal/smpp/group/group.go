@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -18,60 +19,121 @@ type SMSC struct {
 	Weight int    // its share of the messages; 0: standby, used only while no other works
 	Style  Style
 	Client smpp.ClientConfig // its Name and Changed are set by the group
+	// Connection is comparable, and stands for everything in Client: Update keeps the
+	// sessions of an SMSC if it is the same.
+	Connection any
 }
 
 // Group sends messages by several SMSCs. It is safe for concurrent use.
 type Group struct {
-	members []*member
-	roll    func(n int) int // replaced by tests
+	roll func(n int) int // replaced by tests
 
-	mu sync.Mutex // guards the members' sessions and waiting
+	mu sync.Mutex // guards what follows, and what changes in members
+	// members are those of the configuration. replaced are those of the configuration
+	// before, which get messages until the new ones are bound, and leaving those that only
+	// finish what they have begun. The slices are replaced, never changed.
+	members, replaced, leaving []*member
+	live                       *running // nil unless Run runs
 }
 
 type member struct {
-	name   string
-	weight int
-	style  Style
-	client *smpp.Client
+	name       string
+	connection any
+	client     *smpp.Client
+	counts     *counts
 
-	taken, refused, unanswered, unsent atomic.Uint64
+	weight int
+	style  *Style
 
 	sessions smpp.Sessions
 	waiting  map[*context.CancelCauseFunc]struct{} // Submit calls
+	uses     int                                   // Send calls
+	unused   chan struct{}                         // closed when there are none; nil: nobody waits
+	bound    chan struct{}                         // closed when it is bound for both directions; nil: nobody waits
+	stop     context.CancelFunc                    // of its client; nil before Run
 }
+
+// counts are those of an SMSC, which has them through all its connections.
+type counts struct{ taken, refused, unanswered, unsent atomic.Uint64 }
 
 // New makes the clients. Run connects them.
 func New(list []SMSC) (*Group, error) {
 	g := &Group{roll: rand.IntN}
 	for _, s := range list {
-		m := &member{name: s.Name, weight: s.Weight, style: s.Style, waiting: make(map[*context.CancelCauseFunc]struct{})}
-		s.Client.Name = s.Name
-		s.Client.Changed = func(now smpp.Sessions) { g.changed(m, now) }
-		var err error
-		if m.client, err = smpp.NewClient(s.Client); err != nil {
-			return nil, fmt.Errorf("SMSC %s: %w", s.Name, err)
+		m, err := g.member(s)
+		if err != nil {
+			return nil, err
 		}
 		g.members = append(g.members, m)
 	}
 	if len(g.members) == 0 {
-		return nil, errors.New("group: no SMSC")
+		return nil, errNone
 	}
 	return g, nil
+}
+
+var errNone = errors.New("group: no SMSC")
+
+func (g *Group) member(s SMSC) (*member, error) {
+	m := &member{
+		name: s.Name, connection: s.Connection, weight: s.Weight, style: &s.Style, counts: new(counts),
+		waiting: make(map[*context.CancelCauseFunc]struct{}),
+	}
+	s.Client.Name = s.Name
+	s.Client.Changed = func(now smpp.Sessions) { g.changed(m, now) }
+	var err error
+	if m.client, err = smpp.NewClient(s.Client); err != nil {
+		return nil, fmt.Errorf("SMSC %s: %w", s.Name, err)
+	}
+	return m, nil
+}
+
+// running are the clients that run.
+type running struct {
+	ctx  context.Context
+	work sync.WaitGroup
+	mu   sync.Mutex
+	errs []error
 }
 
 // Run keeps the sessions of all SMSCs bound until the context ends; see
 // smpp.Client.Run.
 func (g *Group) Run(ctx context.Context) error {
-	errs := make([]error, len(g.members))
-	var clients sync.WaitGroup
-	for i, m := range g.members {
-		clients.Go(func() {
-			defer event.RescueTo(&errs[i], m.client.Logger(), "SMSC client")
-			errs[i] = m.client.Run(ctx)
-		})
+	live := &running{ctx: ctx}
+	g.mu.Lock()
+	g.live = live
+	for _, m := range g.members {
+		g.start(m)
 	}
-	clients.Wait()
-	return errors.Join(errs...)
+	g.mu.Unlock()
+	<-ctx.Done()
+	g.mu.Lock()
+	g.live = nil // Update starts no more
+	g.mu.Unlock()
+	live.work.Wait()
+	live.mu.Lock()
+	defer live.mu.Unlock()
+	return errors.Join(live.errs...)
+}
+
+// start connects an SMSC. The lock is held, and the group runs.
+func (g *Group) start(m *member) {
+	live := g.live
+	var ctx context.Context
+	ctx, m.stop = context.WithCancel(live.ctx)
+	live.work.Go(func() {
+		defer event.Rescue(m.client.Logger(), "SMSC")
+		if err := m.run(ctx); err != nil {
+			live.mu.Lock()
+			defer live.mu.Unlock()
+			live.errs = append(live.errs, err)
+		}
+	})
+}
+
+func (m *member) run(ctx context.Context) (err error) {
+	defer event.RescueTo(&err, m.client.Logger(), "SMSC client")
+	return m.client.Run(ctx)
 }
 
 // Submit sends a message or a part of one, and returns the message id of the SMSC; see
@@ -92,43 +154,68 @@ type Sender func(ctx context.Context, send func(*Route) error) error
 // error that is smpp.ErrUnbound), Send calls it again with another route, as long as
 // there is one with a session.
 func (g *Group) Send(ctx context.Context, send func(*Route) error) error {
-	tried := make(map[int]bool)
+	var tried []*member
 	for {
-		i := g.choose(func(i int) bool { return !tried[i] })
-		m := g.members[i]
-		err := send(&Route{Name: m.name, Style: &m.style, Submit: func(ctx context.Context, s *smpp.SubmitSM) (string, error) {
-			return g.submit(ctx, m, s)
-		}})
-		if tried[i] = true; ctx.Err() != nil || !errors.Is(err, smpp.ErrUnbound) || !g.other(tried) {
+		m, style := g.choose(tried)
+		err := g.by(m, style, send)
+		if tried = append(tried, m); ctx.Err() != nil || !errors.Is(err, smpp.ErrUnbound) || !g.other(tried) {
 			return err
 		}
 	}
 }
 
-// choose returns the index of an SMSC, or -1.
-func (g *Group) choose(may func(int) bool) int {
-	all := make([]candidate, len(g.members))
-	for i, m := range g.members {
-		all[i] = candidate{weight: m.weight, throttled: m.client.Throttled()}
+func (g *Group) by(m *member, style *Style, send func(*Route) error) error {
+	defer g.used(m)
+	return send(&Route{Name: m.name, Style: style, Submit: func(ctx context.Context, s *smpp.SubmitSM) (string, error) {
+		return g.submit(ctx, m, s)
+	}})
+}
+
+// candidates are the SMSCs that may get messages.
+func (g *Group) candidates() []*member {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.replaced) == 0 {
+		return g.members
+	}
+	return slices.Concat(g.members, g.replaced)
+}
+
+// choose returns an SMSC, if possible one that was not tried. After that, used must be
+// called.
+func (g *Group) choose(tried []*member) (*member, *Style) {
+	list := g.candidates()
+	all := make([]candidate, len(list))
+	for i, m := range list {
+		all[i].throttled = m.client.Throttled()
 	}
 	g.mu.Lock()
-	for i, m := range g.members {
-		all[i].submits, all[i].bothWays = m.sessions.Submit() > 0, m.sessions.BothWays()
+	defer g.mu.Unlock()
+	for i, m := range list {
+		all[i].weight, all[i].submits, all[i].bothWays = m.weight, m.sessions.Submit() > 0, m.sessions.BothWays()
 	}
-	g.mu.Unlock()
-	return choose(all, may, g.roll)
+	i := choose(all, func(i int) bool { return !slices.Contains(tried, list[i]) }, g.roll)
+	m := list[max(i, 0)] // all have been tried if an Update came between
+	m.uses++
+	return m, m.style
+}
+
+// used ends what choose has begun.
+func (g *Group) used(m *member) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if m.uses--; m.uses == 0 && m.unused != nil {
+		close(m.unused)
+		m.unused = nil
+	}
 }
 
 // other reports whether an SMSC that was not tried has a session.
-func (g *Group) other(tried map[int]bool) bool {
+func (g *Group) other(tried []*member) bool {
+	list := g.candidates()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i, m := range g.members {
-		if !tried[i] && m.sessions.Submit() > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(list, func(m *member) bool { return !slices.Contains(tried, m) && m.sessions.Submit() > 0 })
 }
 
 // submit is the Submit of a Route. It returns smpp.ErrUnbound at once when its SMSC has
@@ -142,13 +229,13 @@ func (g *Group) submit(ctx context.Context, m *member, s *smpp.SubmitSM) (messag
 	}
 	switch {
 	case err == nil:
-		m.taken.Add(1)
+		m.counts.taken.Add(1)
 	case errors.Is(err, smpp.ErrTimeout):
-		m.unanswered.Add(1)
+		m.counts.unanswered.Add(1)
 	case errors.Is(err, smpp.ErrUnbound):
-		m.unsent.Add(1)
+		m.counts.unsent.Add(1)
 	default:
-		m.refused.Add(1)
+		m.counts.refused.Add(1)
 	}
 	return id, err
 }
@@ -178,21 +265,32 @@ func (g *Group) changed(m *member, now smpp.Sessions) {
 	defer g.mu.Unlock()
 	m.sessions = now
 	g.release()
+	if m.bound != nil && now.BothWays() {
+		close(m.bound)
+		m.bound = nil
+	}
 }
 
 // release ends the waiting for SMSCs without a session, if another has one. The lock is
 // held.
 func (g *Group) release() {
 	submits := false
-	for _, m := range g.members {
-		submits = submits || m.sessions.Submit() > 0
-	}
-	for _, m := range g.members {
-		if !submits || m.sessions.Submit() > 0 {
-			continue
+	for _, list := range [...][]*member{g.members, g.replaced} {
+		for _, m := range list {
+			submits = submits || m.sessions.Submit() > 0
 		}
-		for cancel := range m.waiting {
-			(*cancel)(errElsewhere)
+	}
+	if !submits {
+		return
+	}
+	for _, list := range [...][]*member{g.members, g.replaced, g.leaving} {
+		for _, m := range list {
+			if m.sessions.Submit() > 0 {
+				continue
+			}
+			for cancel := range m.waiting {
+				(*cancel)(errElsewhere)
+			}
 		}
 	}
 }

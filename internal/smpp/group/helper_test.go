@@ -91,17 +91,27 @@ func (p *peer) submit(ctx context.Context, _ *smpp.Session, m *smpp.SubmitSM) (s
 	return "1", smpp.StatusOK, nil
 }
 
+// serve takes connections until the test closes conns and the server.
+func (p *peer) serve() {
+	p.conns = make(chan net.Conn)
+	p.server = smpp.NewServer(smpp.ServerConfig{Authenticate: func(string, string) smpp.Status { return smpp.StatusOK }, Submit: p.submit})
+	go func() { _ = p.server.Serve(p) }()
+}
+
+// smsc is the SMSC of a group.
+func (p *peer) smsc(connection any) SMSC {
+	return SMSC{Name: p.name, Weight: p.weight, Style: p.style, Connection: connection, Client: smpp.ClientConfig{
+		Addr: p.name + ":2775", SystemID: "signum", Dial: p.dial, MinBackoff: time.Second, MaxBackoff: time.Second,
+	}}
+}
+
 // start runs a group of these SMSCs. Those that are away at first stay away.
 func start(t *testing.T, peers ...*peer) (g *Group, stop func()) {
 	t.Helper()
 	var list []SMSC
 	for _, p := range peers {
-		p.conns = make(chan net.Conn)
-		p.server = smpp.NewServer(smpp.ServerConfig{Authenticate: func(string, string) smpp.Status { return smpp.StatusOK }, Submit: p.submit})
-		go func() { _ = p.server.Serve(p) }()
-		list = append(list, SMSC{Name: p.name, Weight: p.weight, Style: p.style, Client: smpp.ClientConfig{
-			Addr: p.name + ":2775", SystemID: "signum", Dial: p.dial, MinBackoff: time.Second, MaxBackoff: time.Second,
-		}})
+		p.serve()
+		list = append(list, p.smsc(nil))
 	}
 	g, err := New(list)
 	if err != nil {

@@ -19,13 +19,16 @@ type Stats struct {
 	Client smpp.Stats
 }
 
-// Stats returns those of each SMSC, in the order of New.
+// Stats returns those of each SMSC, in the order of New or Update.
 func (g *Group) Stats() []Stats {
-	list := make([]Stats, len(g.members))
-	for i, m := range g.members {
+	g.mu.Lock()
+	members := g.members
+	g.mu.Unlock()
+	list := make([]Stats, len(members))
+	for i, m := range members {
 		list[i] = Stats{
 			Name: m.name, Bound: m.client.Sessions(), Wanted: m.client.Wanted(), Throttled: m.client.Throttled(),
-			Taken: m.taken.Load(), Refused: m.refused.Load(), Unanswered: m.unanswered.Load(), Unsent: m.unsent.Load(),
+			Taken: m.counts.taken.Load(), Refused: m.counts.refused.Load(), Unanswered: m.counts.unanswered.Load(), Unsent: m.counts.unsent.Load(),
 			Client: m.client.Stats(),
 		}
 	}
@@ -36,7 +39,7 @@ func (g *Group) Stats() []Stats {
 // in one direction only.
 func (g *Group) Bound() int {
 	n := 0
-	for _, m := range g.members {
+	for _, m := range g.candidates() {
 		n += m.client.Bound()
 	}
 	return n
@@ -44,8 +47,9 @@ func (g *Group) Bound() int {
 
 // Unbound returns for how long no SMSC has had a session; see smpp.Client.Unbound.
 func (g *Group) Unbound(answers bool) time.Duration {
-	least := g.members[0].client.Unbound(answers)
-	for _, m := range g.members[1:] {
+	members := g.candidates()
+	least := members[0].client.Unbound(answers)
+	for _, m := range members[1:] {
 		least = min(least, m.client.Unbound(answers))
 	}
 	return least
