@@ -102,10 +102,7 @@ func (m *migrateCmd) migrate(cmd *cobra.Command, c *config.Config, plan *store.P
 		}),
 		store.WithMigrationProgress(steps(out)))
 	if err != nil {
-		if cmd.Context().Err() != nil {
-			err = errors.Join(errInterrupted, err)
-		}
-		return err
+		return interruptedOr(cmd, err)
 	}
 	fmt.Fprintf(out, "The database is at version %d, after %v.\n", plan.Known, time.Since(began).Round(10*time.Millisecond))
 	return nil

@@ -115,3 +115,36 @@ func TestMigrateCommand(t *testing.T) {
 	expect(exitContract, "Adds the service to which the database belongs.", "migrate", "--plan")
 	expect(1, "has "+database+" open", "migrate")
 }
+
+// TestBackupCommands: a backup is restored into another database, and refusals say what to do.
+func TestBackupCommands(t *testing.T) {
+	t.Parallel()
+	file := operatorFiles(t, "")
+	dir := filepath.Dir(file)
+	database, archive := filepath.Join(dir, "signum.db"), filepath.Join(dir, "backup.tar.gz")
+	expect := func(code int, want string, args ...string) {
+		t.Helper()
+		out, got := command(t, append(args, "--config", file)...)
+		if got != code || !strings.Contains(out, want) {
+			t.Errorf("%v: exit code %d, %s, want %d and %q", args, got, out, code, want)
+		}
+	}
+	expect(1, "the database is empty", "backup", archive)
+	expect(0, "version", "migrate")
+	expect(0, "Save in another place, too", "backup", archive)
+	expect(1, "exists already", "backup", archive)
+	expect(1, "--replace", "restore", archive)
+	expect(0, "The database before is in "+database+".replaced-", "restore", archive, "--replace")
+	if err := os.Remove(database); err != nil {
+		t.Fatal(err)
+	}
+	expect(0, "counters of 0 SIM cards were moved", "restore", archive)
+	data, err := os.ReadFile(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(archive, data[:len(data)/2], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expect(1, archive+": after ", "restore", archive, "--replace")
+}

@@ -65,11 +65,16 @@ type migrator struct {
 	log      *slog.Logger
 	progress func(MigrationStep) // may be nil
 	tie      tieFunc             // may be nil
+
+	restoring bool // part of a restore, which has not finished
 }
 
 // open makes the schema of an empty database, and checks that of another one. Only with
 // upgrade does it run migrations. The tie is decided before anything is changed.
 func (m *migrator) open(ctx context.Context, upgrade bool) error {
+	if err := m.refuseUnfinished(ctx); err != nil {
+		return err
+	}
 	s, err := readState(ctx, m.write, m.engine)
 	if err != nil {
 		return err
@@ -103,20 +108,8 @@ func (m *migrator) create(ctx context.Context) (s state, err error) {
 		if s, err = readState(ctx, tx, m.engine); err != nil || s.version > 0 {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, createVersion); err != nil {
+		if err := m.createIn(ctx, tx); err != nil {
 			return err
-		}
-		for i, x := range m.list {
-			text, err := m.text(x, m.engine)
-			if err != nil {
-				return err
-			}
-			if x.index != nil {
-				text = x.index.create(false)
-			}
-			if err := m.make(ctx, tx, i+1, text); err != nil {
-				return err
-			}
 		}
 		s, created = state{m.newest(), m.newest()}, true
 		return m.lockedTie(ctx, tx, s.version)
@@ -125,6 +118,26 @@ func (m *migrator) create(ctx context.Context) (s state, err error) {
 		m.log.Warn("store: the database was empty: a new one was created", "version", s.version)
 	}
 	return s, err
+}
+
+// createIn makes the schema in a transaction.
+func (m *migrator) createIn(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, createVersion); err != nil {
+		return err
+	}
+	for i, x := range m.list {
+		text, err := m.text(x, m.engine)
+		if err != nil {
+			return err
+		}
+		if x.index != nil {
+			text = x.index.create(false)
+		}
+		if err := m.make(ctx, tx, i+1, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // make runs the text of a migration and records its version.

@@ -35,9 +35,11 @@ type options struct {
 	tie     func(mssp.Ties) (mssp.Instance, error) // may be nil
 	schema  schema
 	upgrade bool
-	app     string // application_name, unless the URL has one
-	migrate MigrationLimits
-	step    func(MigrationStep) // may be nil
+	// restoring opens a database that no node may open yet.
+	restoring bool
+	app       string // application_name, unless the URL has one
+	migrate   MigrationLimits
+	step      func(MigrationStep) // may be nil
 }
 
 func newOptions(opts []Option) *options {
@@ -116,7 +118,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 
 // prepare checks schema and owner of a database, and changes what is missing.
 func prepare(ctx context.Context, p *pools, o *options) error {
-	m := &migrator{pools: p, schema: o.schema, limits: o.migrate, log: o.log, progress: o.step}
+	m := &migrator{pools: p, schema: o.schema, limits: o.migrate, log: o.log, progress: o.step, restoring: o.restoring}
 	var refused error
 	if o.tie != nil {
 		m.tie = func(ctx context.Context, tx *sql.Tx, version int) error {
