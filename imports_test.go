@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"internal/cms":             {},
 	"internal/config":          {"internal/policy", "internal/visible"},
 	"internal/daemon":          {"internal/config", "internal/event", "internal/node"},
+	"internal/deployment":      {},
 	"internal/door":            {"internal/clientaddr", "internal/event"},
 	"internal/edge":            {"", "internal/clientaddr", "internal/event", "internal/lang", "internal/mssp"},
 	"internal/engine":          {"", "internal/event", "internal/limit", "internal/mssp", "internal/cms", "internal/password", "internal/policy"},

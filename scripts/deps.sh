@@ -34,6 +34,7 @@ if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb 
 fi
 need buildah buildah                # runs the image
 need docker-compose docker-compose  # reads the compose file
+need systemd-analyze systemd        # checks the units
 need ip iproute2                    # networks of its services
 [ -x /usr/sbin/pgbouncer ] || need pgbouncer pgbouncer # before PostgreSQL
 
