@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/signum-mssp/signum/client"
+	"github.com/signum-mssp/signum/internal/lab/phones"
 )
 
 // maxControlAnswer limits how much of a sandbox's answer is read, in bytes.
@@ -93,6 +94,9 @@ func (f *controlFlags) target() (*target, error) {
 			return nil, errors.New("which service? give --config FILE of a node, --sandbox DIR of a sandbox, or --url and --token")
 		}
 		return nil, errors.New("which sandbox? give its directory with --sandbox DIR, or --url and --token")
+	}
+	if i, err := phones.ReadInfo(dir); err == nil { // the phones of signum smsc
+		return &target{base: i.Control, token: i.Token}, nil
 	}
 	sb, err := loadSandbox(dir)
 	if err != nil {

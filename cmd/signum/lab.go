@@ -10,7 +10,7 @@ import (
 // labCommands run a sandbox and operate its simulated phones and cards. An
 // operator's build (-tags nolab) has none of them.
 func labCommands() []*cobra.Command {
-	return []*cobra.Command{newSandboxCmd(), newPhoneCmd()}
+	return []*cobra.Command{newSandboxCmd(), newSmscCmd(), newPhoneCmd()}
 }
 
 // withLab: the commands of the administration work with a sandbox, too.

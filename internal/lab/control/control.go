@@ -17,6 +17,7 @@ type Config struct {
 	Token     string                                        // Bearer token; empty: only certificates give access
 	IsParty   func(context.Context, mssp.Pin) (bool, error) // does a party have this certificate?
 	Phones    Phones
+	Faults    Faults // of a network of phones without a service
 	Cards     admin.Cards
 	Traces    admin.Traces
 	Files     Files

@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/durable"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lab/handsetpage"
 	"github.com/signum-mssp/signum/internal/mssp"
@@ -85,9 +86,13 @@ func (b *Sandbox) openDir(context.Context) (err error) {
 		before.forget()
 		return err
 	}
-	lock, err := lockDir(filepath.Join(b.Dir, privateDir))
+	// Two processes would serve the same phones with different PIN counters.
+	lock, err := durable.Lock(filepath.Join(b.Dir, privateDir, "lock"))
 	if err != nil {
 		before.forget()
+		if errors.Is(err, durable.ErrLocked) {
+			err = fmt.Errorf("%s is in use by another sandbox", b.Dir)
+		}
 		return err
 	}
 	b.onClose(lock.Close)

@@ -16,7 +16,7 @@ import (
 	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/lab/handset"
-	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/lab/phones"
 	"github.com/signum-mssp/signum/internal/lab/smsc"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
@@ -61,25 +61,13 @@ func newRadio(cfg Config, dir string) (*radio, error) {
 		return r, nil
 	}
 	r.smsc, err = smsc.New(smsc.Config{
-		Addr: "127.0.0.1:0", Credentials: map[string]string{smscUser: r.password}, Radio: air{r.handsets}, Clock: cfg.Clock, Logger: cfg.Logger,
+		Addr: "127.0.0.1:0", Credentials: map[string]string{smscUser: r.password}, Radio: phones.Air{Network: r.handsets}, Clock: cfg.Clock, Logger: cfg.Logger,
 	})
 	if err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	r.handsets.Connect(r.smsc.Submit)
 	return r, nil
-}
-
-// air connects the SMSC with the handsets.
-type air struct{ *handset.Network }
-
-// DeliverSM implements smsc.Radio.
-func (a air) DeliverSM(ctx context.Context, msisdn string, tpdu []byte) ([]byte, error) {
-	report, err := a.Network.DeliverSM(ctx, msisdn, tpdu)
-	if errors.Is(err, person.ErrUnknown) {
-		err = fmt.Errorf("%w: %w", smsc.ErrUnknown, err)
-	}
-	return report, err
 }
 
 // smscConfig returns how the node binds to the SMSC, the sandbox's own or the one at the
@@ -279,11 +267,11 @@ func (b *Sandbox) anyCard() error {
 
 // newSIM makes the record of a card, as a factory would.
 func (b *Sandbox) newSIM(ctx context.Context, msisdn, deviceID string) (*mssp.Card, error) {
-	c := &mssp.Card{ICCID: newICCID(msisdn[1:]), DeviceID: deviceID, MSISDN: msisdn, State: mssp.CardActive, KeySet: 1, Algorithm: mssp.CardAES}
+	c := &mssp.Card{ICCID: card.NewICCID(msisdn[1:]), DeviceID: deviceID, MSISDN: msisdn, State: mssp.CardActive, KeySet: 1, Algorithm: mssp.CardAES}
 	c.Created = b.cfg.Clock.Now()
 	c.Changed = c.Created
 	if _, err := b.Store.Card(ctx, c.ICCID); err == nil { // the card of a user who has another number now
-		c.ICCID = newICCID(fmt.Sprint(1 + mrand.Int64N(1e14-1)))
+		c.ICCID = card.NewICCID(fmt.Sprint(1 + mrand.Int64N(1e14-1)))
 	}
 	keys := make([]byte, 32)
 	if _, err := rand.Read(keys); err != nil {
@@ -293,23 +281,6 @@ func (b *Sandbox) newSIM(ctx context.Context, msisdn, deviceID string) (*mssp.Ca
 		return nil, err
 	}
 	return c, b.Store.PutCard(ctx, c)
-}
-
-// newICCID returns the prefix of telecommunication cards, 14 digits (usually the
-// user's number, padded), and a check digit (ITU-T E.118).
-func newICCID(of string) string {
-	digits := fmt.Sprintf("8941%014s", of)
-	sum := 0
-	for i := range digits {
-		d := int(digits[len(digits)-1-i] - '0')
-		if i%2 == 0 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return digits + string(rune('0'+(10-sum%10)%10))
 }
 
 // assigned puts a provisioned card into its user's handset, or takes it out. A card

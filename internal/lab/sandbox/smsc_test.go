@@ -3,15 +3,14 @@ package sandbox
 import (
 	"encoding/hex"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/config"
-	"github.com/signum-mssp/signum/internal/lab/card"
-	"github.com/signum-mssp/signum/internal/lab/handset"
-	"github.com/signum-mssp/signum/internal/lab/smsc"
-	"github.com/signum-mssp/signum/internal/scp80"
+	"github.com/signum-mssp/signum/internal/lab/phones"
 	"github.com/signum-mssp/signum/internal/simcards"
 )
 
@@ -45,40 +44,68 @@ func TestParseSMSC(t *testing.T) {
 	}
 }
 
-// TestOtherSMSC: a sandbox uses an external SMSC, with an imported card in that network. The first
-// request activates the card and signs.
+// TestOtherSMSC: a sandbox uses the SMSC of another process, with imported cards in that
+// network. The first request activates a card and signs. The network is killed and started again,
+// and the card signs on.
 func TestOtherSMSC(t *testing.T) {
 	t.Parallel()
-	const iccid, msisdn = "89410123456789012342", "+41791234567"
-	handsets := handset.New(handset.Config{})
-	defer handsets.Close()
-	network, err := smsc.New(smsc.Config{Addr: "127.0.0.1:0", Credentials: map[string]string{"mssp": "secret"}, Radio: air{handsets}})
+	dir, copied := t.TempDir(), t.TempDir()
+	network, err := phones.Open(phones.Config{Dir: dir, Addr: "127.0.0.1:0", Users: 3, RSA: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer network.Close()
-	handsets.Connect(network.Submit)
-	keys := scp80.Keys{KIc: []byte("0123456789abcdef"), KID: []byte("fedcba9876543210")}
-	plastic, err := card.New(card.Config{ICCID: iccid, Keys: keys, KeySet: 3, Blank: true})
+	defer func() { _ = network.Close() }()
+	i := network.Info
+	f := newFixtureWith(t, Config{SMSC: fmt.Sprintf("smpp://%s:%s@%s?binds=2&window=5", i.SystemIDs[0], i.Password, i.Address)})
+	importPhones(t, f, dir, simcards.Summary{Rows: 3, New: 3})
+	sign := func(msisdn string) {
+		t.Helper()
+		r := f.request(msisdn)
+		f.verify(f.sign(t, "rest", r).Signature, r.Data.Data)
+	}
+	sign("+41795000001")
+	// Like kill -9: the files as they are now, without what a clean end would write.
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := network.Close(); err != nil {
+		t.Fatal(err)
+	}
+	network, err = phones.Open(phones.Config{Dir: copied, Addr: i.Address, Users: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := handsets.Insert("theirs", msisdn, plastic); err != nil {
-		t.Fatal(err)
+	if network.Made != 1 || network.Info.Users != 4 || network.Info.Password != i.Password {
+		t.Errorf("%d new cards, %+v", network.Made, network.Info)
 	}
-	f := newFixtureWith(t, Config{SMSC: fmt.Sprintf("smpp://mssp:secret@%s?binds=2&window=5", network.Addr())})
-	row := fmt.Sprintf("iccid;msisdn;key_set;algorithm;kic;kid\n%s;%s;3;AES;%s;%s\n", iccid, msisdn, hex.EncodeToString(keys.KIc), hex.EncodeToString(keys.KID))
-	if sum, err := f.Cards.Import(t.Context(), strings.NewReader(row), simcards.ImportOptions{PlainKeys: true}); err != nil || sum.New != 1 {
-		t.Fatalf("%+v, %v", sum, err)
-	}
-	r := f.request(msisdn)
-	f.verify(f.sign(t, "rest", r).Signature, r.Data.Data)
-	if plastic.PublicKey() == nil {
-		t.Error("the card in the other network has no key")
-	}
+	sign("+41795000001")
+	sign("+41795000003") // RSA
+	importPhones(t, f, copied, simcards.Summary{Rows: 4, New: 1, Unchanged: 3})
 	// The sandbox's own handsets are not in that network.
 	_, err = f.clients["rest"].Do(t.Context(), f.request("+41791000001"))
 	if flt := signum.AsFault(err); flt == nil || flt.Code != signum.OTAError {
 		t.Error(err)
+	}
+}
+
+// importPhones imports the cards of a network.
+func importPhones(t *testing.T, f *fixture, dir string, want simcards.Summary) {
+	t.Helper()
+	cards, err := os.Open(filepath.Join(dir, phones.CardsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cards.Close()
+	text, err := os.ReadFile(filepath.Join(dir, phones.KEKFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kek, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, err := f.Cards.Import(t.Context(), cards, simcards.ImportOptions{KEK: kek})
+	if err != nil || sum.Rows != want.Rows || sum.New != want.New || sum.Unchanged != want.Unchanged {
+		t.Fatalf("%+v, %v", sum, err)
 	}
 }

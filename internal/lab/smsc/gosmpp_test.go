@@ -160,6 +160,7 @@ func TestGosmpp(t *testing.T) {
 	if err := session.Transceiver().Submit(pdu.NewUnbind()); err != nil {
 		t.Fatal(err)
 	}
+	trouble = nil // the connection ends with the response
 	wait("unbind_resp", func(p pdu.PDU) bool { _, ok := p.(*pdu.UnbindResp); return ok && p.IsOk() })
 	_ = session.Close() // the connection may be closed already
 }

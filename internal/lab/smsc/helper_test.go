@@ -153,7 +153,7 @@ func newWorld(t *testing.T, cfg smsc.Config) *world {
 	t.Helper()
 	w := &world{t: t, radio: &radio{start: time.Now()}, inbox: &inbox{}, net: newPipes()}
 	cfg.Listener, cfg.Radio = w.net, w.radio
-	cfg.Credentials = map[string]string{"signum": "secret"}
+	cfg.Credentials = map[string]string{"signum": "secret", "other": "secret"}
 	var err error
 	if w.smsc, err = smsc.New(cfg); err != nil {
 		t.Fatal(err)
@@ -163,11 +163,14 @@ func newWorld(t *testing.T, cfg smsc.Config) *world {
 	return w
 }
 
-func (w *world) bind() {
+func (w *world) bind() { w.as("signum") }
+
+// as binds one more ESME.
+func (w *world) as(systemID string) {
 	w.t.Helper()
 	var err error
 	w.esme, err = smpp.NewClient(smpp.ClientConfig{
-		Addr: "smsc:2775", SystemID: "signum", Password: "secret", Dial: w.net.dial, Deliver: w.inbox.deliver, Window: 100,
+		Addr: "smsc:2775", SystemID: systemID, Password: "secret", Dial: w.net.dial, Deliver: w.inbox.deliver, Window: 100,
 		MinBackoff: 100 * time.Millisecond, MaxBackoff: time.Second,
 	})
 	if err != nil {

@@ -54,8 +54,11 @@ type Config struct {
 	Radio       Radio
 	Faults      Faults // of both directions; see SetFaults
 	Seed        uint64 // of the faults
-	Clock       interface{ Now() time.Time }
-	Logger      *slog.Logger
+	// AnswerSender: a message of a phone goes to the ESME, by its system_id, that last sent
+	// one to the phone. Otherwise it goes to any ESME, in turn.
+	AnswerSender bool
+	Clock        interface{ Now() time.Time }
+	Logger       *slog.Logger
 
 	RadioTimeout time.Duration // of one attempt to reach a phone
 	RetryPause   time.Duration // between two attempts, in both directions
@@ -89,6 +92,8 @@ type SMSC struct {
 	ways   [directions]*way
 	nextID atomic.Uint32
 	nextTo atomic.Uint32 // for round robin over the sessions
+
+	senders sync.Map // system_id by MSISDN, if Config.AnswerSender
 
 	mu     sync.Mutex
 	closed bool
@@ -181,6 +186,9 @@ func (s *SMSC) Counters(d Direction) Counters {
 		Attempts: w.attempts.Load(), Waiting: w.waiting.Load(), Injected: w.faults.injected(),
 	}
 }
+
+// Bound returns how many sessions ESMEs have.
+func (s *SMSC) Bound() int { return len(s.server.Sessions()) }
 
 // Disconnect cuts the sessions of all ESMEs. They may bind again.
 func (s *SMSC) Disconnect() {

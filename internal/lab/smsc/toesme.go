@@ -37,13 +37,20 @@ func (s *SMSC) Submit(msisdn string, tpdu []byte) error {
 		w.taken.Add(1)
 		return nil
 	}
-	if !s.carry(w, &parcel{key: msisdn, lifetime: lifetime, fate: f, try: s.toESME("", d, f)}) {
+	if !s.carry(w, &parcel{key: msisdn, lifetime: lifetime, fate: f, try: s.toESME(s.sender(msisdn), d, f)}) {
 		if s.ctx.Err() != nil {
 			return ErrClosed
 		}
 		return ErrCongested
 	}
 	return nil
+}
+
+// sender returns the system_id to which a phone answers; empty: any.
+func (s *SMSC) sender(msisdn string) string {
+	id, _ := s.senders.Load(msisdn)
+	name, _ := id.(string)
+	return name
 }
 
 // receipt sends a delivery receipt to the ESME that sent the message.

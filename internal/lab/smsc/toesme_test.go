@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -233,4 +234,69 @@ func TestReceiptAfterResponse(t *testing.T) {
 		t.Errorf("%d of %d receipts came before the response", early, messages)
 	}
 	mu.Unlock()
+}
+
+// With AnswerSender, a phone answers the ESME that asked; otherwise any, in turn.
+func TestAnswerSender(t *testing.T) {
+	for _, sender := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, smsc.Config{AnswerSender: sender})
+			first, mine := w.esme, w.inbox
+			w.inbox = &inbox{}
+			w.as("other")
+			other := w.inbox
+			if _, err := first.Submit(t.Context(), binary(smpp.ModeTransaction)); err != nil {
+				t.Fatal(err)
+			}
+			for n := range byte(6) {
+				w.fromPhone(n)
+			}
+			synctest.Wait()
+			want := 3
+			if sender {
+				want = 0
+			}
+			if a, b := len(mine.all()), len(other.all()); b != want || a+b != 6 {
+				t.Errorf("sender %v: %d messages go to the one that asked, %d to the other", sender, a, b)
+			}
+		})
+	}
+}
+
+func TestParseFaults(t *testing.T) {
+	for text, want := range map[string]smsc.Faults{
+		"":                         {},
+		"loss=0.1":                 {Loss: 0.1},
+		"duplicate=1,reorder=0.25": {Duplicate: 1, Reorder: 0.25},
+		"throttle=0.5,disconnect=0,delay=1s,jitter=1m": {Throttle: 0.5, Delay: time.Second, DelayJitter: time.Minute},
+	} {
+		if got, err := smsc.ParseFaults(text); err != nil || got != want {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"loss=2":    "loss must be a number from 0 to 1, such as loss=0.1",
+		"loss=NaN":  "loss must be",
+		"loss":      "loss must be",
+		"reorder=x": "reorder must be",
+		"delay=-1s": "delay must be a time of up to 1h0m0s, such as delay=500ms",
+		"delay=2h":  "delay must be",
+		"los=0.1":   `unknown fault "los"; the faults are loss, duplicate, reorder, throttle, disconnect, delay, jitter`,
+		"loss=0.1,": `unknown fault ""`,
+	} {
+		if _, err := smsc.ParseFaults(text); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func FuzzParseFaults(f *testing.F) {
+	f.Add("loss=0.1,delay=2s")
+	f.Add("disconnect=1,jitter=1ms")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := smsc.ParseFaults(text)
+		if err == nil && (!(got.Loss >= 0 && got.Loss <= 1) || got.Delay < 0 || got.DelayJitter < 0) {
+			t.Errorf("%q: %+v", text, got)
+		}
+	})
 }

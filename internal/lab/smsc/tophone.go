@@ -39,6 +39,9 @@ func (s *SMSC) take(ctx context.Context, session *smpp.Session, m *smpp.SubmitSM
 		w.refused.Add(1)
 		return "", st
 	}
+	if s.cfg.AnswerSender {
+		s.senders.Store(msg.msisdn, msg.systemID)
+	}
 	if f.lost {
 		w.taken.Add(1)
 		return msg.id, smpp.StatusOK
