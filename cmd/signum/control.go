@@ -18,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/signum-mssp/signum/client"
-	"github.com/signum-mssp/signum/internal/lab/phones"
 )
 
 // maxControlAnswer limits how much of a sandbox's answer is read, in bytes.
@@ -95,8 +94,8 @@ func (f *controlFlags) target() (*target, error) {
 		}
 		return nil, errors.New("which sandbox? give its directory with --sandbox DIR, or --url and --token")
 	}
-	if i, err := phones.ReadInfo(dir); err == nil { // the phones of signum smsc
-		return &target{base: i.Control, token: i.Token}, nil
+	if t := labTarget(dir); t != nil {
+		return t, nil
 	}
 	sb, err := loadSandbox(dir)
 	if err != nil {

@@ -109,7 +109,7 @@ directions, such as loss=0.1,delay=1s. Without FAULTS, nothing goes wrong any mo
 			if len(args) == 1 {
 				body["faults"] = args[0]
 			}
-			return (&controlFlags{sandbox: dir}).post(cmd.Context(), "/sandbox/faults", body, nil)
+			return (&controlFlags{sandbox: dir}).post(cmd.Context(), "faults", body, nil)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "directory of the SMSC (required)")
@@ -170,4 +170,13 @@ func (f *smscFlags) describe(w io.Writer, n *phones.Network) {
 	fmt.Fprintf(w, "To let a user do something else:\n\n")
 	fmt.Fprintln(w, fold(self+" phone set --sandbox "+quote(f.cfg.Dir), i.First+" cancel"))
 	fmt.Fprintf(w, "\nready smpp://%s\n", i.Address)
+}
+
+// labTarget is the network of phones in a directory; nil if there is none.
+func labTarget(dir string) *target {
+	i, err := phones.ReadInfo(dir)
+	if err != nil {
+		return nil
+	}
+	return &target{kind: "SMSC", base: i.Control, token: i.Token}
 }
