@@ -66,6 +66,7 @@ const (
 // Details of Signum's own.
 const (
 	DetailTooMany   = "Too many requests"                               // 900, with RetryAfter
+	DetailBusy      = "The service is busy"                             // 900, with RetryAfter
 	DetailOTPNumber = "No one-time password may be sent to this number" // 101
 	DetailReported  = "User cancelled the request (reported)"           // 401: the user did not make the request
 )

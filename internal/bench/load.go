@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +30,7 @@ type result struct {
 	Elapsed  time.Duration
 	P50, P99 time.Duration
 	Size     int // bytes of the last answer
+	Refused  int // requests that were refused because of overload, and sent again
 }
 
 func (r result) rate() float64 { return float64(r.Requests) / r.Elapsed.Seconds() }
@@ -83,6 +86,9 @@ func exchange(ctx context.Context, c *http.Client, url string, body []byte) ([]b
 	return b, err
 }
 
+// isBusy reports whether a request was refused because of overload.
+func isBusy(err error) bool { return err != nil && strings.Contains(err.Error(), signum.DetailBusy) }
+
 // runLoad sends requests as fast as answers come, one at a time per connection.
 func runLoad(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("load", flag.ExitOnError)
@@ -91,16 +97,25 @@ func runLoad(ctx context.Context, args []string) error {
 	workers := fs.Int("workers", 32, "connections")
 	length := fs.Duration("time", 5*time.Second, "how long")
 	profile := fs.String("profile", signum.ProfileSTK, "signature profile")
+	first := fs.Int("first", 0, "number of the first user; each connection has one of its own")
+	party := fs.String("party", "", "AP_ID; default the one of the sandbox")
 	fs.Parse(args)
 	c, apID, err := httpClient(*dir, false)
 	if err != nil {
 		return err
 	}
+	apID = cmp.Or(*party, apID)
 	took := make([][]time.Duration, *workers)
 	size := make([]int, *workers)
+	var refused atomic.Int64
 	ask := func(n int) error {
 		begin := time.Now()
-		b, err := post(ctx, c, *url, requestTo(apID, msisdn(n), "synch", *profile))
+		b, err := post(ctx, c, *url, requestTo(apID, msisdn(*first+n), "synch", *profile))
+		for isBusy(err) {
+			refused.Add(1)
+			time.Sleep(time.Second) // the least Retry-After
+			b, err = post(ctx, c, *url, requestTo(apID, msisdn(*first+n), "synch", *profile))
+		}
 		took[n], size[n] = append(took[n], time.Since(begin)), len(b)
 		return err
 	}
@@ -131,7 +146,7 @@ func runLoad(ctx context.Context, args []string) error {
 	all := slices.Concat(took...)
 	slices.Sort(all)
 	return json.NewEncoder(os.Stdout).Encode(result{
-		Requests: len(all), Elapsed: elapsed, P50: all[len(all)/2], P99: all[len(all)*99/100], Size: size[0],
+		Requests: len(all), Elapsed: elapsed, P50: all[len(all)/2], P99: all[len(all)*99/100], Size: size[0], Refused: int(refused.Load()),
 	})
 }
 

@@ -30,6 +30,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/engine/phonetest"
+	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
 	"github.com/signum-mssp/signum/internal/mssp"
@@ -88,11 +89,16 @@ func runServer(ctx context.Context, args []string) error {
 	silent := fs.Bool("silent", false, "phones never answer")
 	invites := fs.Int("invites", 0, "further users, who enrol an App each")
 	memory := fs.Bool("memory", false, "phones in memory instead of SIM cards behind an SMSC")
+	delay := fs.Duration("delay", 0, "what a user takes to approve")
+	light := fs.Bool("light", false, "cards in memory: the phones of a real network do not use this disk")
 	profile := fs.String("cpuprofile", "", "where a CPU profile goes")
 	fs.Parse(args)
 	debug.SetGCPercent(400) // as signum sandbox does
 
-	cfg := sandbox.Config{Dir: *dir, Addr: "127.0.0.1:0", Store: *store}
+	cfg := sandbox.Config{Dir: *dir, Addr: "127.0.0.1:0", Store: *store, PhoneDelay: *delay}
+	if *light {
+		cfg.Cards = card.NewMemory()
+	}
 	var phones *phonetest.Phones
 	if *memory {
 		phones = phonetest.New(phonetest.Config{})

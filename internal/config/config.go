@@ -21,6 +21,7 @@ type Config struct {
 	SIM            SIM            `yaml:"sim"`
 	App            App            `yaml:"app"`
 	Limits         Limits         `yaml:"limits"`
+	Admission      Admission      `yaml:"admission"`
 	Engine         Engine         `yaml:"engine"`
 	Retention      Retention      `yaml:"retention"`
 	Drain          Drain          `yaml:"drain"`
@@ -231,6 +232,13 @@ type Limits struct {
 	OTP           OTP          `yaml:"otp"`
 }
 
+// Admission says when new requests for signatures are refused because there is too much to
+// do. What has begun goes on.
+type Admission struct {
+	QueueAge  time.Duration `yaml:"queue_age"`  // how long a request may wait in the queues of the node
+	MaxMemory Size          `yaml:"max_memory"` // that the node may take; 0B: what the system allows
+}
+
 // PartyLimits are what one application provider may do.
 type PartyLimits struct {
 	MaxOpen        int  `yaml:"max_open"`        // requests that are open at once
@@ -329,6 +337,7 @@ func Default() Config {
 			},
 			Number: NumberLimits{Requests: Rate{60, 60}, Cancels: 3, CancelPeriod: 10 * time.Minute},
 		},
+		Admission: Admission{QueueAge: 10 * time.Second},
 		Engine: Engine{
 			Skew: 5 * time.Minute, Sweep: 250 * time.Millisecond, MinTimeout: 15 * time.Second, Poll: time.Second,
 		},

@@ -41,6 +41,7 @@ func (c *Config) check() problems {
 		l.add("app.vapid.contact", "is needed beside public_key: push services refuse a service without an address of its operator, and listen.web.url is no public https address that could stand in")
 	}
 	c.Limits.check(&l)
+	c.Admission.check(&l)
 	c.Engine.check(&l)
 	c.Retention.check(&l, c.Engine.Skew)
 	c.Drain.check(&l)

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // maxRate is one call each microsecond: more than any node takes, and far from
 // where durations overflow.
@@ -33,6 +36,18 @@ func (c Limits) check(l *problems) {
 		if rest, ok := strings.CutPrefix(p, "+"); !ok || !digits(rest) || len(rest) > 15 {
 			l.add("limits.otp.prefixes", "%q must be + and at most 15 digits, such as +41; + alone stands for all numbers", p)
 		}
+	}
+}
+
+// leastMemory is less than any node takes.
+const leastMemory = 64 << 20
+
+func (a Admission) check(l *problems) {
+	if a.QueueAge < time.Second {
+		l.add("admission.queue_age", "must be at least 1s")
+	}
+	if a.MaxMemory != 0 && a.MaxMemory < leastMemory {
+		l.add("admission.max_memory", "must be at least 64MiB, or 0B for what the system allows")
 	}
 }
 

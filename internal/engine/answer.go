@@ -9,6 +9,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/cms"
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/fair"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 )
@@ -37,6 +38,7 @@ func (e *Engine) answer(ctx context.Context, a mssp.DeviceAnswer) error {
 	if err != nil {
 		return fmt.Errorf("answer to transaction %s: %w", a.TransID, err)
 	}
+	ctx = fair.With(ctx, t.APID)
 	return e.guarded(ctx, asked, "answer", func(ctx context.Context) error { return e.accept(ctx, asked, a) })
 }
 

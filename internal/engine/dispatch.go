@@ -112,7 +112,7 @@ func (e *Engine) identity(ctx context.Context, apID string) mssp.PartyIdentity {
 // deviceRequest builds what the transaction asks of its device at this point.
 func deviceRequest(t *mssp.Transaction, party mssp.PartyIdentity) mssp.DeviceRequest {
 	r := mssp.DeviceRequest{
-		TransID: t.ID, Party: party, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Method: t.Method, Lang: t.Lang,
+		TransID: t.ID, APID: t.APID, Party: party, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Method: t.Method, Lang: t.Lang,
 		MimeType: t.MimeType, Text: t.Text, Created: t.Created, Expires: t.Expires,
 	}
 	if t.Activating() {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/admission"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/password"
 	"github.com/signum-mssp/signum/internal/policy"
@@ -47,6 +48,7 @@ type Config struct {
 	// MinTimeout is the shortest TimeOut that a request may name; 15 s.
 	MinTimeout time.Duration
 	Limits     Limits
+	Gate       *admission.Gate // lets new work in; nil: everything is let in
 	// Poll is how often to look for outcomes that another node decided. 0 means
 	// that no other node shares the store.
 	Poll time.Duration

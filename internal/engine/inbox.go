@@ -28,28 +28,28 @@ func (e *Engine) Pending(ctx context.Context, deviceID string) (list []mssp.Devi
 		list = append(list, deviceRequest(t, e.identity(ctx, t.APID)))
 	}
 	for _, r := range receipts {
-		party, err := e.partyOf(ctx, r.TransID)
+		apID, party, err := e.partyOf(ctx, r.TransID)
 		if errors.Is(err, mssp.ErrNotFound) {
 			continue // purged by now, and its receipt with it
 		}
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, displayRequest(r, party))
+		list = append(list, displayRequest(r, apID, party))
 	}
 	return list, nil
 }
 
-// partyOf returns how users recognise the party of a transaction.
-func (e *Engine) partyOf(ctx context.Context, transID string) (p mssp.PartyIdentity, err error) {
+// partyOf returns the party of a transaction, and how users recognise it.
+func (e *Engine) partyOf(ctx context.Context, transID string) (apID string, p mssp.PartyIdentity, err error) {
 	t, err := e.cfg.Store.Transaction(ctx, transID)
 	if bad := asRowError(err); bad != nil {
 		t, err = bad.Transaction, nil // its AP_ID is in a plain column
 	}
 	if err != nil {
-		return p, fmt.Errorf("reading transaction: %w", err)
+		return "", p, fmt.Errorf("reading transaction: %w", err)
 	}
-	return e.identity(ctx, t.APID), nil
+	return t.APID, e.identity(ctx, t.APID), nil
 }
 
 // Signature implements mssp.Inbox.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/fair"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 )
@@ -19,6 +20,7 @@ func (e *Engine) Receipt(ctx context.Context, c *mssp.Caller, r *signum.ReceiptR
 		return nil, err
 	}
 	defer e.leave(p)
+	ctx = fair.With(ctx, p.ID)
 	f, err := policy.CheckReceipt(r, e.now(), e.cfg.Skew)
 	if err != nil {
 		return nil, err
@@ -109,7 +111,7 @@ func refusedReceipt(err error) error {
 // is lost.
 func (e *Engine) show(ctx context.Context, p *mssp.Party, r *mssp.Receipt) error {
 	err := e.handOver(ctx, func(ctx context.Context) error {
-		return e.channel(r.Method).Send(ctx, displayRequest(r, p.Identity()))
+		return e.channel(r.Method).Send(ctx, displayRequest(r, p.ID, p.Identity()))
 	})
 	if err == nil {
 		return nil
@@ -119,9 +121,9 @@ func (e *Engine) show(ctx context.Context, p *mssp.Party, r *mssp.Receipt) error
 }
 
 // displayRequest builds what the receipt asks of its device.
-func displayRequest(r *mssp.Receipt, party mssp.PartyIdentity) mssp.DeviceRequest {
+func displayRequest(r *mssp.Receipt, apID string, party mssp.PartyIdentity) mssp.DeviceRequest {
 	return mssp.DeviceRequest{
-		Op: mssp.OpDisplay, TransID: r.TransID, Party: party, MSISDN: r.MSISDN, DeviceID: r.DeviceID, Method: r.Method,
+		Op: mssp.OpDisplay, TransID: r.TransID, APID: apID, Party: party, MSISDN: r.MSISDN, DeviceID: r.DeviceID, Method: r.Method,
 		Lang: r.Lang, MimeType: r.MimeType, Text: r.Text, Created: r.Created, Expires: r.Expires,
 	}
 }

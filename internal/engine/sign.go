@@ -9,6 +9,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/cms"
+	"github.com/signum-mssp/signum/internal/fair"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 )
@@ -21,6 +22,7 @@ func (e *Engine) Sign(ctx context.Context, c *mssp.Caller, r *signum.SignatureRe
 		return nil, err
 	}
 	defer e.leave(p)
+	ctx = fair.With(ctx, p.ID)
 	w, err := e.submit(ctx, p, r)
 	if err != nil {
 		return nil, err
@@ -59,11 +61,19 @@ func (e *Engine) submit(ctx context.Context, p *mssp.Party, r *signum.SignatureR
 	if err != nil {
 		return nil, err
 	}
+	handedOver, err := e.letIn(ctx, p, f.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	defer handedOver()
 	o, err := e.newOrder(ctx, p, r, f, now)
 	if err != nil {
 		return nil, e.refuse(ctx, p, r, f, err)
 	}
 	t := o.Transaction
+	if err := e.inTime(t); err != nil {
+		return nil, err
+	}
 	w := newWaiter(t)
 	if !t.Async {
 		e.waiters.add(w, t)
@@ -71,6 +81,7 @@ func (e *Engine) submit(ctx context.Context, p *mssp.Party, r *signum.SignatureR
 	if t.OTP() {
 		e.sendingTexts.Store(t.ID, nil) // before recovery can find it
 		defer e.sendingTexts.Delete(t.ID)
+		handedOver() // the text is sent before start returns, which may take seconds
 	}
 	if err := e.guarded(ctx, t, "request", func(ctx context.Context) error { return e.start(ctx, o) }); err != nil {
 		e.waiters.remove(w)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/fair"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 )
@@ -19,6 +20,7 @@ func (e *Engine) Status(ctx context.Context, c *mssp.Caller, r *signum.StatusReq
 		return nil, err
 	}
 	defer e.leave(p)
+	ctx = fair.With(ctx, p.ID)
 	if err := policy.StatusFields(r, e.now(), e.cfg.Skew); err != nil {
 		return nil, err
 	}

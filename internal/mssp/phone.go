@@ -25,7 +25,8 @@ const (
 type DeviceRequest struct {
 	Op          DeviceOp
 	TransID     string
-	Party       PartyIdentity // that asks; shown with Text, never signed
+	APID        string        // of the party that asks
+	Party       PartyIdentity // how users recognise it; shown with Text, never signed
 	MSISDN      string        // E.164 with leading +
 	DeviceID    string
 	Method      signum.Method

@@ -24,6 +24,7 @@ func (n *Node) observe(context.Context) error {
 	m.Counters("signum_sim_events_total", "What the SIM channel did and saw.", "event", func() map[string]uint64 { return simEvents(n.SIMs.Stats()) })
 	n.observeSMSCs()
 	n.observeReloads()
+	n.observeGate()
 	m.Counters("signum_limit_refusals_total", "Calls that were refused because of a limit.", "limit", n.engine.Refused)
 	m.Counters("signum_requests_reported_total", "Signature requests that users said somebody else had made.", "asked_by", n.engine.Reported)
 	m.Counters("signum_retention_rows_total", "Rows that were deleted because their time was over.", "kind", func() map[string]uint64 {

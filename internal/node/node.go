@@ -13,6 +13,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/account"
+	"github.com/signum-mssp/signum/internal/admission"
 	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/certfile"
@@ -49,7 +50,9 @@ type Node struct {
 	accounts  *account.Service
 	engine    lateEngine
 	retention *retention.Job
-	authority *ca.Authority // loaded with the store, see tie
+	gate      *admission.Gate
+	queues    []admission.Queue // behind it
+	authority *ca.Authority     // loaded with the store, see tie
 	listeners listeners
 	doors     doors
 	mss, web  *http.ServeMux
@@ -94,7 +97,7 @@ func New(ctx context.Context, cfg config.Config, deps Deps) (*Node, error) {
 	n.setCurrent(cfg)
 	n.newLogs()
 	for _, step := range []func(context.Context) error{
-		n.loadCertificates, n.listen, n.openStore, n.openCA, n.newSIMs, n.newApps, n.newEngine, n.newRetention, n.newPages, n.newEdge, n.newAdmin, n.newDoors, n.observe,
+		n.loadCertificates, n.listen, n.openStore, n.openCA, n.newSIMs, n.newApps, n.newGate, n.newEngine, n.newRetention, n.newPages, n.newEdge, n.newAdmin, n.newDoors, n.observe,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())
@@ -145,6 +148,7 @@ func (n *Node) openStore(ctx context.Context) error {
 		return map[string]uint64{"commit": done.Commits, "write": done.Writes, "split_group": done.Split}
 	})
 	n.Store = s
+	n.queues = append(n.queues, admission.Queue{Name: "writes", Age: s.Age, AgeOf: s.AgeOf})
 	n.health.ping = s.Ping
 	n.onClose(s.Close)
 	return nil
@@ -170,7 +174,7 @@ func (n *Node) newEngine(context.Context) error {
 		MSSPURI:     n.cfg.Service.MSSPURI,
 		HomeNetwork: n.cfg.SIM.HomeNetwork.MCC + n.cfg.SIM.HomeNetwork.MNC,
 		AuthURI:     n.page(n.cfg.Service.AuthURI),
-		Clock:       n.deps.Clock, Logger: n.deps.Logger,
+		Clock:       n.deps.Clock, Logger: n.deps.Logger, Gate: n.gate,
 		Skew: n.cfg.Engine.Skew, Retention: n.cfg.Retention.Outcomes, Sweep: n.cfg.Engine.Sweep, MinTimeout: n.cfg.Engine.MinTimeout,
 	}
 	if n.deps.WrapStore != nil {

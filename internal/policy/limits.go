@@ -20,6 +20,13 @@ func TooMany(limit string, wait time.Duration) error {
 	return mssp.Noted(f, "the party has used up the limit %s", limit)
 }
 
+// Busy refuses a request because the service has more to do than it can in the time of the
+// request (900), and says how long to wait. Nothing was stored. The log has the figures.
+func Busy(figures string, wait time.Duration) error {
+	f := &signum.Fault{Code: signum.InternalError, Detail: signum.DetailBusy, RetryAfter: wait}
+	return mssp.Noted(f, "overload: %s", figures)
+}
+
 // Resting refuses a request because its subscriber must not be asked for some time
 // (406): to the party, the phone is busy.
 func Resting(limit string, wait time.Duration) error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/fair"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -55,11 +56,11 @@ func (c *Channel) handOver(ctx context.Context, q *request) error {
 // handOverLater hands the answer over in another goroutine. Channel.mu is held.
 func (c *Channel) handOverLater(q *request) {
 	q.next = time.Time{}
-	c.answers.do(func() {
-		if err := c.handOver(context.Background(), q); err != nil && err != errLocating {
+	c.answers.do(job{party: q.APID, begun: true, run: func() {
+		if err := c.handOver(fair.With(context.Background(), q.APID), q); err != nil && err != errLocating {
 			c.log.Error("answer of a SIM not taken", "trans_id", q.TransID, "device", q.DeviceID, "err", err)
 		}
-	})
+	}})
 }
 
 // tryAnswer hands an answer to the engine. An answer that the engine will never take
@@ -100,7 +101,7 @@ func (c *Channel) locate(q *request) {
 		c.located(q, nil)
 	})
 	c.n.locations.Add(1)
-	c.locates.do(func() {
+	c.locates.do(job{party: q.APID, run: func() {
 		ctx, cancel := context.WithTimeout(context.Background(), c.cfg.LocateTimeout)
 		defer cancel()
 		l, err := c.whereIs(ctx, q.MSISDN)
@@ -110,7 +111,7 @@ func (c *Channel) locate(q *request) {
 		}
 		limit.Stop()
 		c.located(q, l)
-	})
+	}})
 }
 
 func (c *Channel) whereIs(ctx context.Context, msisdn string) (l *mssp.Location, err error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/fair"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
@@ -71,7 +72,7 @@ func (c *Channel) dequeue(q *request) (context.Context, context.CancelFunc, tria
 		return nil, nil, trial{}
 	}
 	c.tries(q.MSISDN, now)
-	ctx, cancel := context.WithTimeout(context.Background(), q.giveUpAt.Sub(now))
+	ctx, cancel := context.WithTimeout(fair.With(context.Background(), q.APID), q.giveUpAt.Sub(now))
 	c.move(q, sending)
 	a := &q.attempts
 	a.began, a.cancel = now, cancel

@@ -159,7 +159,7 @@ func New(c Config) (*Channel, error) {
 		parts: sms.NewReassembler(c.ReplyLifetime, c.ReplyParts),
 		trace: newRecorder(c.TracedCards, c.TracedMessages),
 		table: newTable(), brakes: newBrakes(), stalls: map[string]*whole{},
-		submits: newPool(c.Logger, c.Submits), answers: newPool(c.Logger, answersAtOnce), locates: newPool(c.Logger, locatesAtOnce),
+		submits: newPool(c.Logger, c.Clock.Now, c.Submits), answers: newPool(c.Logger, c.Clock.Now, answersAtOnce), locates: newPool(c.Logger, c.Clock.Now, locatesAtOnce),
 	}, nil
 }
 

@@ -248,18 +248,18 @@ func rescued(w *world) func(*smpp.DeliverSM) smpp.Status {
 
 // A pool does its other jobs after one has panicked, and can still be closed.
 func TestPanicInPool(t *testing.T) {
-	p := newPool(slog.New(slog.DiscardHandler), 1)
+	p := newPool(slog.New(slog.DiscardHandler), time.Now, 1)
 	var done atomic.Int32
 	for i := range 5 {
-		p.do(func() {
+		p.do(job{run: func() {
 			if i%2 == 0 {
 				panic("cannot happen")
 			}
 			done.Add(1)
-		})
+		}})
 	}
 	last := make(chan struct{})
-	p.do(func() { close(last) })
+	p.do(job{run: func() { close(last) }})
 	<-last
 	p.close()
 	if n := done.Load(); n != 2 {

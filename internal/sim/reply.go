@@ -7,6 +7,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
+	"github.com/signum-mssp/signum/internal/fair"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
@@ -43,7 +44,14 @@ func (c *Channel) reply(ctx context.Context, in *arrival, packet []byte) smpp.St
 	}
 	c.traceReply(in.trace, rep)
 	in.event.Note = describeReply(rep)
-	switch err := c.apply(ctx, in, rep); {
+	q, err := c.requestOf(ctx, in, rep)
+	if err != nil {
+		return c.fail(in, err)
+	}
+	if q != nil {
+		ctx = fair.With(ctx, q.APID)
+	}
+	switch err := c.apply(ctx, in, q, rep); {
 	case err == errLocating:
 		in.event.Reason = reasonLocating
 		return postponed
@@ -84,13 +92,9 @@ func (c *Channel) record(ctx context.Context, in *arrival, counter uint64) smpp.
 	return smpp.StatusOK
 }
 
-// apply finds the request that a reply answers, and does what follows from it.
-// After an error the reply must be delivered again.
-func (c *Channel) apply(ctx context.Context, in *arrival, rep *applet.Reply) error {
-	q, err := c.requestOf(ctx, in, rep)
-	if err != nil {
-		return err
-	}
+// apply does what follows from the reply to a request, nil if nothing waits for it. After
+// an error the reply must be delivered again.
+func (c *Channel) apply(ctx context.Context, in *arrival, q *request, rep *applet.Reply) error {
 	if q == nil {
 		c.drop(in, &c.n.late, reasonLate, "nothing waits for it: "+describeReply(rep))
 		return nil

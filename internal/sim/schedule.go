@@ -26,7 +26,7 @@ func (c *Channel) enqueue(q *request) {
 	}
 	c.move(q, queued)
 	q.next = time.Time{}
-	if !c.submits.do(func() { c.attempt(q) }) {
+	if !c.submits.do(job{party: q.APID, begun: q.attempts.run > 0, run: func() { c.attempt(q) }}) {
 		c.end(q)
 	}
 }

@@ -1,6 +1,9 @@
 package sim
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Stats are counts since the start of the channel; the last four are present values.
 type Stats struct {
@@ -46,6 +49,12 @@ type counters struct {
 	replies, late, replayed, forged, malformed, unknown, ignored, postponed,
 	answers, answerErrors, unreached, locations, locateErrors atomic.Uint64
 }
+
+// Age returns for how long the request has waited for a worker that has waited longest.
+func (c *Channel) Age() time.Duration { return c.submits.age() }
+
+// AgeOf returns the same of the requests of one party.
+func (c *Channel) AgeOf(party string) time.Duration { return c.submits.ageOf(party) }
 
 // Stats returns the present counts.
 func (c *Channel) Stats() Stats {

@@ -46,8 +46,9 @@ type slot struct {
 
 func (s slot) release() {
 	s.bindSession.release()
+	s.c.turns.Leave()
 	if s.suspect {
-		<-s.c.half
+		s.c.half.Leave()
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/fair"
 )
 
 // Defaults of ClientConfig and ServerConfig.
@@ -68,10 +69,11 @@ type ClientConfig struct {
 type Client struct {
 	cfg     ClientConfig
 	log     *slog.Logger
-	ready   chan slot     // of the windows
-	last    chan slot     // the same, for destinations that were refused or not reached lately
-	half    chan struct{} // an element for each message to one of these: half of all windows
-	lines   []*line       // one per bind
+	ready   chan slot   // of the windows
+	last    chan slot   // the same, for destinations that were refused or not reached lately
+	turns   *fair.Turns // in all windows
+	half    *fair.Turns // for messages to one of these: half of all windows
+	lines   []*line     // one per bind
 	full    *full
 	counts  counts
 	stopped chan struct{}
@@ -132,7 +134,8 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		cfg: cfg, log: cfg.Logger.With("smsc", cmp.Or(cfg.Name, cfg.Addr)),
 		ready: make(chan slot), last: make(chan slot), full: newFull(), stopped: make(chan struct{}),
 		slots:   make(chan struct{}, cfg.Sessions.Deliver()*cfg.Window),
-		half:    make(chan struct{}, max(1, cfg.Sessions.Submit()*cfg.Window/2)),
+		turns:   fair.NewTurns(max(1, cfg.Sessions.Submit()*cfg.Window), time.Now),
+		half:    fair.NewTurns(max(1, cfg.Sessions.Submit()*cfg.Window/2), time.Now),
 		present: presence{changed: cfg.Changed},
 		poison:  newPoison(),
 		taken:   make(map[string]int),
@@ -274,6 +277,8 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 //   - ErrTimeout: it was sent without a response, so the SMSC may have it or not
 //
 // When the context ended, the error wraps the context's error too.
+//
+// If the windows are full, the parties (fair.Key of the context) have their turns.
 func (c *Client) Submit(ctx context.Context, m *SubmitSM) (messageID string, err error) {
 	for {
 		s, err := c.slot(ctx, m.Dest.Addr)
@@ -291,34 +296,57 @@ func (c *Client) Submit(ctx context.Context, m *SubmitSM) (messageID string, err
 // were refused or not reached lately get no more than half of the windows: phones that
 // are off hold a slot until the SMSC gives up.
 func (c *Client) slot(ctx context.Context, to string) (s slot, err error) {
-	if ctx.Err() != nil {
-		return slot{}, c.notSent(ctx.Err())
-	}
-	ready := c.ready
-	if suspect := c.full.suspect(to); suspect {
+	ready, suspect := c.ready, c.full.suspect(to)
+	if suspect {
 		ready = c.last
-		select {
-		case c.half <- struct{}{}:
-		case <-ctx.Done():
-			return slot{}, c.notSent(ctx.Err())
-		case <-c.stopped:
-			return slot{}, ErrUnbound
+		if err := c.turn(ctx, c.half); err != nil {
+			return slot{}, err
 		}
 		defer func() {
-			if s.suspect = suspect; err != nil {
-				<-c.half
+			if err != nil {
+				c.half.Leave()
 			}
 		}()
 	}
+	if err := c.turn(ctx, c.turns); err != nil {
+		return slot{}, err
+	}
 	select {
 	case s := <-ready:
+		s.suspect = suspect
 		return s, nil
 	case <-ctx.Done():
-		return slot{}, c.notSent(ctx.Err())
+		err = c.notSent(ctx.Err())
 	case <-c.stopped:
-		return slot{}, ErrUnbound
+		err = ErrUnbound
 	}
+	c.turns.Leave()
+	return slot{}, err
 }
+
+// turn waits for the turn of a party.
+func (c *Client) turn(ctx context.Context, of *fair.Turns) error {
+	if ctx.Err() != nil {
+		return c.notSent(ctx.Err())
+	}
+	err := of.Take(ctx, fair.Key(ctx), c.stopped)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fair.ErrStopped):
+		return ErrUnbound
+	}
+	return c.notSent(err)
+}
+
+// Handling returns how many messages Deliver handles at the moment.
+func (c *Client) Handling() int { return len(c.slots) }
+
+// Age returns for how long the message has waited for a window that has waited longest.
+func (c *Client) Age() time.Duration { return c.turns.Age() }
+
+// AgeOf returns the same of the messages of one party.
+func (c *Client) AgeOf(party string) time.Duration { return c.turns.AgeOf(party) }
 
 // notSent is the error of a message that the SMSC does not have, because the context
 // ended.

@@ -291,7 +291,7 @@ func TestPhonesThatAreOff(t *testing.T) {
 			all.Wait()
 			synctest.Wait() // a slot is free a little after its message has its answer
 		}
-		if n := len(p.client.half); n != 0 {
+		if n := p.client.half.Taken(); n != 0 {
 			t.Errorf("%d are left", n)
 		}
 		if !p.client.full.suspect("100") || p.client.full.suspect("9") {

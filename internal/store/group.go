@@ -6,6 +6,9 @@ import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"github.com/signum-mssp/signum/internal/fair"
 )
 
 // ErrClosed is returned by writes after Close.
@@ -19,7 +22,10 @@ type write struct {
 	// a card or an App. All writes of one row go to the same writer: two writers
 	// that lock many rows in different orders would wait for each other. Empty: any
 	// writer.
-	row   string
+	row string
+	// fresh marks a write that begins work, such as a new transaction. It comes after the
+	// others of its party: what has begun can only end, and make room, if it goes on.
+	fresh bool
 	first *query
 	args  []any
 	then  func(ctx context.Context, s *session, affected int64) error
@@ -36,34 +42,39 @@ type refusal struct{ error }
 
 func refuse(err error) error { return refusal{err} }
 
-// queue holds the writes that wait for a transaction.
+// queue holds the writes that wait for a transaction. Parties have their turns, so that
+// the many writes of one do not hold back the few of another.
 type queue struct {
 	seed maphash.Seed
 
 	mu      sync.Mutex
 	arrived sync.Cond
-	waiting []*write   // for any writer
-	own     [][]*write // by writer, for it alone
+	waiting line   // for any writer
+	own     []line // by writer, for it alone
 	closed  bool
 }
 
+type line = fair.Queue[*write]
+
 func newQueue(writers int) *queue {
-	q := &queue{seed: maphash.MakeSeed(), own: make([][]*write, writers)}
+	q := &queue{seed: maphash.MakeSeed(), own: make([]line, writers)}
 	q.arrived.L = &q.mu
 	return q
 }
 
-// add appends a write to the line it belongs to and wakes the writers that may
-// take it.
-func (q *queue) add(w *write) {
-	if w.row == "" || len(q.own) == 1 {
-		q.waiting = append(q.waiting, w)
-		q.arrived.Signal()
-		return
+// add appends a write of the party to the line it belongs to and wakes the writers that
+// may take it.
+func (q *queue) add(party string, w *write) {
+	to, wake := &q.waiting, q.arrived.Signal
+	if w.row != "" && len(q.own) > 1 {
+		to, wake = &q.own[maphash.String(q.seed, w.row)%uint64(len(q.own))], q.arrived.Broadcast
 	}
-	own := &q.own[maphash.String(q.seed, w.row)%uint64(len(q.own))]
-	*own = append(*own, w)
-	q.arrived.Broadcast()
+	if w.fresh {
+		to.Push(party, w, time.Now())
+	} else {
+		to.PushBegun(party, w, time.Now())
+	}
+	wake()
 }
 
 // do queues the write and waits until it is on disk or refused. If the context
@@ -79,7 +90,7 @@ func (q *queue) do(ctx context.Context, w *write) error {
 		q.mu.Unlock()
 		return ErrClosed
 	}
-	q.add(w)
+	q.add(fair.Key(ctx), w)
 	q.mu.Unlock()
 
 	select {
@@ -87,9 +98,22 @@ func (q *queue) do(ctx context.Context, w *write) error {
 		return err
 	case <-ctx.Done():
 		if w.taken.CompareAndSwap(false, true) {
+			q.withdrawn(fair.Key(ctx))
 			return ctx.Err()
 		}
 		return <-w.answer
+	}
+}
+
+// withdrawn removes the withdrawn writes of a party that would be next, which would make
+// the queue look old.
+func (q *queue) withdrawn(party string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	isTaken := func(w *write) bool { return w.taken.Load() }
+	q.waiting.Trim(party, isTaken)
+	for i := range q.own {
+		q.own[i].Trim(party, isTaken)
 	}
 }
 
@@ -116,18 +140,34 @@ func (q *queue) poll(writer int, group []*write, limit int) []*write {
 
 // move takes writes from the lines of the writer and leaves out withdrawn ones.
 func (q *queue) move(writer int, group []*write, limit int) []*write {
-	for _, line := range []*[]*write{&q.own[writer], &q.waiting} {
-		n := 0
-		for ; n < len(*line) && len(group) < limit; n++ {
-			if w := (*line)[n]; w.taken.CompareAndSwap(false, true) {
+	for _, from := range []*line{&q.own[writer], &q.waiting} {
+		for len(group) < limit {
+			w, ok := from.Pop()
+			if !ok {
+				break
+			}
+			if w.taken.CompareAndSwap(false, true) {
 				group = append(group, w)
 			}
 		}
-		rest := copy(*line, (*line)[n:])
-		clear((*line)[rest:])
-		*line = (*line)[:rest]
 	}
 	return group
+}
+
+// age returns for how long the write has waited that is the oldest of its line.
+func (q *queue) age(oldest func(*line) time.Time) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	first := oldest(&q.waiting)
+	for i := range q.own {
+		if at := oldest(&q.own[i]); !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	if first.IsZero() {
+		return 0
+	}
+	return time.Since(first)
 }
 
 // close refuses further writes; those that already wait are still taken.

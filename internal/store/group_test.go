@@ -40,7 +40,9 @@ func together(s *Store, writes ...*write) []error {
 	for _, w := range writes {
 		w.answer = make(chan error, 1)
 	}
-	s.queue.waiting = append(s.queue.waiting, writes...)
+	for _, w := range writes {
+		s.queue.waiting.PushBegun("", w, time.Now())
+	}
 	s.queue.mu.Unlock()
 	s.queue.arrived.Signal()
 	errs := make([]error, len(writes))
@@ -317,7 +319,7 @@ func TestWithdraw(t *testing.T) {
 func (s *Store) waiting(n int) bool {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
-	return len(s.queue.waiting) == n
+	return s.queue.waiting.Len() == n
 }
 
 // Writes move up in the queue without gaps or duplicates.
@@ -326,7 +328,7 @@ func TestQueueMove(t *testing.T) {
 	for i := range 10 {
 		w := &write{args: []any{i}}
 		w.taken.Store(i%3 == 0) // withdrawn
-		q.waiting = append(q.waiting, w)
+		q.add("", w)
 	}
 	var got []any
 	for {
@@ -343,13 +345,31 @@ func TestQueueMove(t *testing.T) {
 	}
 }
 
+// A group takes the writes of parties in turn, and of each party first those that end what
+// it has begun.
+func TestQueueIsFair(t *testing.T) {
+	q := newQueue(1)
+	for i := range 500 {
+		q.add("flood", &write{fresh: true, args: []any{fmt.Sprint("flood ", i)}})
+	}
+	q.add("flood", &write{args: []any{"flood ends"}})
+	q.add("small", &write{fresh: true, args: []any{"small begins"}})
+	var got []any
+	for _, w := range q.poll(0, nil, 4) {
+		got = append(got, w.args[0])
+	}
+	if fmt.Sprint(got) != "[flood ends small begins flood 0 flood 1]" {
+		t.Error(got)
+	}
+}
+
 // Writes of one row go to one writer, in their order; others go to any writer.
 func TestQueueRows(t *testing.T) {
 	q := newQueue(3)
 	for i := range 300 {
-		q.add(&write{row: fmt.Sprint(i % 20), args: []any{i}})
+		q.add("", &write{row: fmt.Sprint(i % 20), args: []any{i}})
 	}
-	q.add(&write{args: []any{300}})
+	q.add("", &write{args: []any{300}})
 	q.close()
 	owner, last := map[string]int{}, map[string]int{}
 	n := 0

@@ -24,7 +24,7 @@ func (s *Store) InsertTransaction(ctx context.Context, t *mssp.Transaction) erro
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, &write{first: insertTransaction, args: args, then: func(ctx context.Context, s *session, affected int64) error {
+	return s.write(ctx, &write{fresh: true, first: insertTransaction, args: args, then: func(ctx context.Context, s *session, affected int64) error {
 		if affected == 1 {
 			return nil
 		}
@@ -48,7 +48,7 @@ func (s *Store) ReplaceTransaction(ctx context.Context, old string, o mssp.Outco
 		return false, err
 	}
 	var replaced bool
-	err = s.write(ctx, &write{row: t.MSISDN, then: func(ctx context.Context, s *session, _ int64) (err error) {
+	err = s.write(ctx, &write{row: t.MSISDN, fresh: true, then: func(ctx context.Context, s *session, _ int64) (err error) {
 		replaced, err = s.replaceTransaction(ctx, old, o, t, args)
 		return err
 	}})

@@ -54,3 +54,27 @@ func (g *Group) Unbound(answers bool) time.Duration {
 	}
 	return least
 }
+
+// Handling returns how many messages from the SMSCs are handled at the moment.
+func (g *Group) Handling() (n int) {
+	for _, m := range g.members {
+		n += m.client.Handling()
+	}
+	return n
+}
+
+// Age returns for how long the message has waited for a window that has waited longest.
+func (g *Group) Age() (d time.Duration) {
+	for _, m := range g.members {
+		d = max(d, m.client.Age())
+	}
+	return d
+}
+
+// AgeOf returns the same of the messages of one party.
+func (g *Group) AgeOf(party string) (d time.Duration) {
+	for _, m := range g.members {
+		d = max(d, m.client.AgeOf(party))
+	}
+	return d
+}

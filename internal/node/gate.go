@@ -1,0 +1,49 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/admission"
+)
+
+// newGate makes the gate for new requests. The queues behind it are those of the store and
+// of the SIM channel; an engine that does not come round has a queue as well.
+func (n *Node) newGate(context.Context) error {
+	sims := string(signum.SIM)
+	n.queues = append(n.queues,
+		admission.Queue{Name: "sweep", Age: n.late, AgeOf: func(string) time.Duration { return n.late() }},
+		admission.Queue{Name: "sim_submits", Way: sims, Age: n.SIMs.Age, AgeOf: n.SIMs.AgeOf},
+	)
+	var begun func() int
+	if n.smscs != nil {
+		begun = n.smscs.Handling
+		n.queues = append(n.queues, admission.Queue{Name: "smpp_window", Way: sims, Age: n.smscs.Age, AgeOf: n.smscs.AgeOf})
+	}
+	n.gate = admission.New(admission.Config{
+		QueueAge: n.cfg.Admission.QueueAge, MaxMemory: admission.Limit(int64(n.cfg.Admission.MaxMemory)), Queues: n.queues, Begun: begun,
+	})
+	return nil
+}
+
+// restOfSweep is how long the engine may take from one round to the next, the pause after a
+// failure included.
+const restOfSweep = 10 * time.Second
+
+// late is for how long the engine should have come round.
+func (n *Node) late() time.Duration {
+	at := n.Progress()
+	if at.IsZero() {
+		return 0 // it has not begun
+	}
+	return max(0, time.Since(at)-restOfSweep)
+}
+
+// observeGate lets metrics ask the gate for its figures.
+func (n *Node) observeGate() {
+	m := n.metrics
+	m.Counters("signum_admission_refused_total", "Requests that were refused because the node has too much to do.", "reason", n.gate.Refused)
+	m.Seconds("signum_queue_age_seconds", "For how long the entry of a queue has waited that has waited longest.", "queue", n.gate.Ages)
+	m.Gauge("signum_admission_places", "New requests that may be worked on at a time.", func() float64 { return float64(n.gate.Places()) })
+}
