@@ -46,6 +46,8 @@ type fakeService struct {
 	leaf   []byte
 	server *httptest.Server
 
+	stopNode func() // of a script
+
 	mu      sync.Mutex // held while a request is answered
 	body    string     // of the last request
 	asking  string     // of the last signature request

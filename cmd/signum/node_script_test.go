@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -26,7 +27,7 @@ func runNode(ts *testscript.TestScript) {
 	ts.Check(err)
 	ts.Check(node.Start())
 	lines := bufio.NewScanner(stderr)
-	ts.Defer(func() {
+	stop := sync.OnceFunc(func() {
 		_ = node.Process.Signal(syscall.SIGTERM)
 		for lines.Scan() {
 			ts.Logf("%s", lines.Text())
@@ -34,6 +35,8 @@ func runNode(ts *testscript.TestScript) {
 		ts.Check(node.Wait())
 		ts.Check(os.RemoveAll(run))
 	})
+	ts.Value(fakeKey{}).(*fakeService).stopNode = stop
+	ts.Defer(stop)
 	address := regexp.MustCompile(`listener=mss address=(\S+)`)
 	for lines.Scan() {
 		ts.Logf("%s", lines.Text())

@@ -65,6 +65,9 @@ func TestScripts(t *testing.T) {
 			}
 		},
 		"node": func(ts *testscript.TestScript, neg bool, args []string) { runNode(ts) },
+		"stopnode": func(ts *testscript.TestScript, neg bool, args []string) {
+			ts.Value(fakeKey{}).(*fakeService).stopNode()
+		},
 		"transaction": func(ts *testscript.TestScript, neg bool, args []string) {
 			f := ts.Value(fakeKey{}).(*fakeService)
 			n, err := strconv.Atoi(args[0])

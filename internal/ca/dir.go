@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/big"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -221,6 +222,28 @@ func Load(dir string) (*Authority, error) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	return a.withFormerIn(filepath.Join(dir, dirFormer))
+}
+
+// RenewRootCRL signs a CRL of the root that is valid for a year, for the time in which the key
+// of the root is offline, and writes it to the directory. The key must be there. It returns
+// when the CRL ends.
+func RenewRootCRL(dir string, now time.Time) (until time.Time, err error) {
+	a, err := Load(dir)
+	if err != nil {
+		return until, err
+	}
+	if a.rootKey == nil {
+		return until, fmt.Errorf("ca: %s is needed to sign, but it is not there: %w", RootKeyFile(dir), fs.ErrNotExist)
+	}
+	until = now.Add(rootCRLValidity)
+	crl, err := signCRL(a.root, a.rootKey, nil, big.NewInt(now.UnixMicro()), now.Add(-backdate), until)
+	if err != nil {
+		return until, fmt.Errorf("ca: CRL of the root: %w", err)
+	}
+	if err := writeFile(filepath.Join(dir, fileRootCRL), crl, forAll); err != nil {
+		return until, fmt.Errorf("ca: %w", err)
+	}
+	return until, syncDir(dir)
 }
 
 // RootKeyFile is the file in a directory that holds the key of the root. A node works

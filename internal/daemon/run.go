@@ -19,7 +19,7 @@ const (
 	// statusPoll is how often a node that serves is.
 	statusPoll = 10 * time.Second
 	// stopMargin is what a stop may take besides the time that is configured for it.
-	stopMargin = 15 * time.Second
+	stopMargin = 60 * time.Second
 )
 
 const serving = "Serving"

@@ -60,3 +60,12 @@ func CreateCA(c config.Config, now time.Time) (root *x509.Certificate, rootKey s
 	}
 	return a.Root(), ca.RootKeyFile(c.CA.Directory), nil
 }
+
+// RenewRootCRL signs a new CRL of the root, whose key must be in the directory of the CA. It
+// returns when the CRL ends. A node serves it from its next start on.
+func RenewRootCRL(c config.Config, now time.Time) (until time.Time, err error) {
+	if until, err = ca.RenewRootCRL(c.CA.Directory, now); err != nil {
+		return until, &config.Problem{Path: "ca.directory", Text: err.Error(), Err: err}
+	}
+	return until, nil
+}
