@@ -67,6 +67,8 @@ type MSSListener struct {
 	// Streams is how many requests may be open at once on one HTTP/2 connection that has
 	// shown a party's certificate.
 	Streams int `yaml:"streams"`
+	// ClientCert are proxies that end TLS, and name the certificate of the client.
+	ClientCert ClientCert `yaml:"client_cert"`
 	// URL is the origin under which application providers reach it. The contracts
 	// state it. Empty: the address at which a request arrived.
 	URL URL `yaml:"url"`

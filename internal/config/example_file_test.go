@@ -68,7 +68,7 @@ func TestExampleIsValid(t *testing.T) {
 	cert, key := keyPair(t)
 	data := string(uncommented())
 	data = strings.ReplaceAll(data, "/etc/signum/smsc-ca.pem", cert)
-	for _, name := range []string{"mss", "web", "smsc"} {
+	for _, name := range []string{"mss", "web", "smsc", "proxies"} {
 		data = strings.ReplaceAll(data, "/etc/signum/"+name+".pem", cert)
 		data = strings.ReplaceAll(data, "/etc/signum/"+name+".key", key)
 	}

@@ -173,6 +173,16 @@ func TestProblems(t *testing.T) {
 			"signum.yaml:1: drain.announce: must be from 0s to 1h",
 			"signum.yaml:1: drain.wait: must be from 0s to 1h",
 		}},
+		{"Client-Cert", "listen: {mss: {client_cert: {from: ['0.0.0.0/0'], certificates_file: nowhere}}}\n", nil, []string{
+			"signum.yaml:1: listen.mss.client_cert.certificates_file: cannot load the certificates of the proxies: open nowhere: no such file or directory",
+			"signum.yaml:1: listen.mss.client_cert.from: 0.0.0.0/0 is everywhere; list the networks of the proxies",
+		}},
+		{"Client-Cert from anybody", "listen: {mss: {client_cert: {certificates_file: nowhere}}}\n", nil, []string{
+			"listen.mss.client_cert.from: is needed beside certificates_file: the networks of the proxies",
+		}},
+		{"Client-Cert without proof", "listen: {mss: {client_cert: {from: [10.0.0.0/8]}}}\n", nil, []string{
+			"listen.mss.client_cert.certificates_file: is needed beside from: anybody who can send the header can be any party",
+		}},
 		{"trust", "trusted_proxies: [10.0.0.0/8, '::/0']\n", nil, []string{"signum.yaml:1: trusted_proxies: ::/0 trusts everybody"}},
 		{"rates", "app: {limits: {begin: {per_minute: 0, burst: 99999999999}}}\n", nil, []string{
 			"app.limits.begin.per_minute: must be a number from 1 to 60000000",

@@ -100,6 +100,7 @@ func (c Listen) check(l *problems) {
 	l.address("listen.pki.address", c.PKI.Address, true)
 	l.address("listen.ops.address", c.Ops.Address, false)
 	c.MSS.Connections.check(l, "listen.mss.connections")
+	c.MSS.ClientCert.check(l, c.MSS.Connections)
 	l.between("listen.mss.streams", c.MSS.Streams, leastStreams, mostStreams)
 	c.Web.Connections.check(l, "listen.web.connections")
 	c.PKI.Connections.check(l, "listen.pki.connections")

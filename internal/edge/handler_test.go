@@ -264,7 +264,7 @@ func TestEvent(t *testing.T) {
 	}
 }
 
-func certificate(t *testing.T, change func(*x509.Certificate)) tls.Certificate {
+func certificate(t testing.TB, change func(*x509.Certificate)) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

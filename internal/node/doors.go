@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -46,7 +47,10 @@ func (n *Node) newDoors(context.Context) error {
 	mss := config("mss", n.listeners.mss, l.MSS.Connections, n.mssHandler())
 	mss.TLS = edge.TLSConfig(l.TLS(), n.certificates["mss"].Get)
 	mss.Streams = l.MSS.Streams
-	mss.Known = (&edge.Known{Pins: n.Store.Pins, Clock: n.deps.Clock}).Shown
+	known := &edge.Known{Pins: n.Store.Pins, Clock: n.deps.Clock}
+	mss.Known = func(cs tls.ConnectionState) bool {
+		return known.Shown(cs) || n.tlsProxies != nil && n.tlsProxies.Shown(&cs)
+	}
 	web := config("web", n.listeners.web, l.Web.Connections, n.webHandler())
 	web.TLS = n.webTLS
 	web.Stopping = nil // people finish what they do

@@ -10,6 +10,7 @@ import (
 	"github.com/signum-mssp/signum/internal/certfile"
 	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/edge"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/rest"
 	"github.com/signum-mssp/signum/internal/soap"
 )
@@ -28,11 +29,15 @@ func (n *Node) newEdge(context.Context) error {
 	return nil
 }
 
-// mssHandler does not read X-Forwarded-For. A proxy in front of it must pass TLS
-// through, because the certificate of the application provider is part of it, so
-// it cannot add the header: one that arrives was made by the application provider.
+// mssHandler does not read X-Forwarded-For. A proxy in front of it passes TLS through,
+// because the certificate of the application provider is part of it, so it cannot add
+// the header: one that arrives was made by the application provider. The exception are
+// proxies that the operator has listed for the header Client-Cert.
 func (n *Node) mssHandler() http.Handler {
 	handler := edge.RefuseBrowsers(n.events, edge.TolerateSlashes(n.mss))
+	if n.tlsProxies != nil {
+		handler = n.tlsProxies.Handler(handler)
+	}
 	if n.deps.WrapMSS != nil {
 		handler = n.deps.WrapMSS(handler)
 	}
@@ -71,5 +76,22 @@ func certificatesOf(l config.Listen) (map[string]*certfile.Pair, error) {
 // watchCertificates takes over certificates whose files are replaced, until ctx ends.
 func (n *Node) watchCertificates(ctx context.Context) error {
 	certfile.Watch(ctx, n.deps.Logger, n.deps.Clock.Now, slices.Collect(maps.Values(n.certificates))...)
+	return nil
+}
+
+// newTLSProxies reads who may name the certificate of a client.
+func (n *Node) newTLSProxies(context.Context) error {
+	c := n.cfg.Listen.MSS.ClientCert
+	if !c.Enabled() {
+		return nil
+	}
+	certs, err := c.Certificates()
+	if err != nil {
+		return fmt.Errorf("listen.mss.client_cert: %w", err)
+	}
+	n.tlsProxies = &edge.Proxies{From: c.From, Pins: make(map[mssp.Pin]bool), Clock: n.deps.Clock, Events: n.events}
+	for _, cert := range certs {
+		n.tlsProxies.Pins[mssp.PinOf(cert.Raw)] = true
+	}
 	return nil
 }

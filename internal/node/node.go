@@ -19,6 +19,7 @@ import (
 	"github.com/signum-mssp/signum/internal/certfile"
 	"github.com/signum-mssp/signum/internal/clientaddr"
 	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/edge"
 	"github.com/signum-mssp/signum/internal/engine"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/metrics"
@@ -40,25 +41,26 @@ type Node struct {
 	Cards   *simcards.Provisioner
 	KeyRing *simcards.KeyRing // of the cards
 
-	cfg       config.Config
-	deps      Deps
-	metrics   *metrics.Metrics
-	events    *event.Recorder // one for all entrances: repeated errors are counted together
-	httpLog   *log.Logger     // of net/http
-	health    health
-	smscs     *group.Group // nil: none is configured
-	accounts  *account.Service
-	engine    lateEngine
-	retention *retention.Job
-	gate      *admission.Gate
-	queues    []admission.Queue // behind it
-	authority *ca.Authority     // loaded with the store, see tie
-	listeners listeners
-	doors     doors
-	mss, web  *http.ServeMux
-	pki       *http.ServeMux       // besides what the CA publishes
-	proxies   *clientaddr.Resolver // in front of the pages and the PKI
-	exempt    *clientaddr.Resolver // whose connections no limit per address counts
+	cfg        config.Config
+	deps       Deps
+	metrics    *metrics.Metrics
+	events     *event.Recorder // one for all entrances: repeated errors are counted together
+	httpLog    *log.Logger     // of net/http
+	health     health
+	smscs      *group.Group // nil: none is configured
+	accounts   *account.Service
+	engine     lateEngine
+	retention  *retention.Job
+	gate       *admission.Gate
+	queues     []admission.Queue // behind it
+	authority  *ca.Authority     // loaded with the store, see tie
+	listeners  listeners
+	doors      doors
+	mss, web   *http.ServeMux
+	pki        *http.ServeMux       // besides what the CA publishes
+	proxies    *clientaddr.Resolver // in front of the pages and the PKI
+	exempt     *clientaddr.Resolver // whose connections no limit per address counts
+	tlsProxies *edge.Proxies        // end TLS in front of the listener mss; nil: none
 	// endSessions ends the sessions of a number on the self-care pages.
 	endSessions func(msisdn string)
 
@@ -97,7 +99,7 @@ func New(ctx context.Context, cfg config.Config, deps Deps) (*Node, error) {
 	n.setCurrent(cfg)
 	n.newLogs()
 	for _, step := range []func(context.Context) error{
-		n.loadCertificates, n.listen, n.openStore, n.openCA, n.newSIMs, n.newApps, n.newGate, n.newEngine, n.newRetention, n.newPages, n.newEdge, n.newAdmin, n.newDoors, n.observe,
+		n.loadCertificates, n.listen, n.openStore, n.openCA, n.newSIMs, n.newApps, n.newGate, n.newEngine, n.newRetention, n.newPages, n.newEdge, n.newTLSProxies, n.newAdmin, n.newDoors, n.observe,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())
