@@ -49,7 +49,7 @@ func (e *Engine) accept(ctx context.Context, t *mssp.Transaction, a mssp.DeviceA
 		e.cfg.Logger.InfoContext(ctx, "late answer dropped", "trans_id", t.ID, "outcome", int(t.Outcome.Code))
 		return nil
 	}
-	if !e.now().Before(t.Expires) {
+	if e.overdue(t) {
 		return e.expire(ctx, t)
 	}
 	if a.Op == mssp.OpActivate && a.Fault == nil {
@@ -164,6 +164,7 @@ func (e *Engine) explainLostRace(ctx context.Context, asked *mssp.Transaction) e
 		}
 		return err
 	}
+	e.flights.over(t.ID)
 	// It may be this answer's own outcome, if the store could not tell whether its
 	// first attempt was committed. Then the request still waits.
 	e.wake(t, t.Outcome)
@@ -220,6 +221,7 @@ func (e *Engine) end(ctx context.Context, t *mssp.Transaction, o mssp.Outcome, w
 	at := e.now()
 	won, err := e.cfg.Store.FinishTransaction(ctx, t.ID, o, by, at)
 	if err != nil {
+		e.flights.decide(t.ID, ending{o, why, by})
 		return false, fmt.Errorf("ending transaction %s: %w", t.ID, err)
 	}
 	if won {
@@ -236,6 +238,7 @@ func (e *Engine) ended(ctx context.Context, t *mssp.Transaction, o mssp.Outcome,
 		e.cancelled(ctx, t, o.Detail == signum.DetailReported, at)
 	}
 	e.turns.ended(t, at)
+	e.flights.over(t.ID)
 	e.wake(t, o)
 	if o.Code != signum.SignatureMade || mssp.MethodOf(t.Method).Several {
 		w := mssp.Withdrawal{TransID: t.ID, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Reason: why}
@@ -253,7 +256,28 @@ func (e *Engine) withdraw(ctx context.Context, m signum.Method, w mssp.Withdrawa
 	e.channel(m).Cancel(ctx, w)
 }
 
+// expire ends a transaction whose time is up, or one whose outcome the store could not
+// take before.
 func (e *Engine) expire(ctx context.Context, t *mssp.Transaction) error {
-	_, err := e.finish(ctx, t, mssp.Failed(signum.Faultf(signum.ExpiredTransaction, signum.DetailTimeout)), mssp.EndExpired)
-	return err
+	end := e.flights.ending(t.ID)
+	won, err := e.end(ctx, t, end.Outcome, end.why, end.by)
+	if err != nil || won {
+		return err
+	}
+	return e.lost(ctx, t, end)
+}
+
+// lost deals with an outcome that had no effect: the transaction has ended otherwise, or
+// the device that signed must not sign any more.
+func (e *Engine) lost(ctx context.Context, t *mssp.Transaction, end ending) error {
+	if end.Code != signum.SignatureMade {
+		return e.wakeID(ctx, t.ID)
+	}
+	asked := *t
+	asked.DeviceID = end.by.DeviceID
+	e.flights.undecide(t.ID)
+	if err := e.explainLostRace(ctx, &asked); !errors.Is(err, mssp.ErrNotAsked) {
+		return err
+	}
+	return nil // another device can still answer
 }

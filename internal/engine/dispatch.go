@@ -17,6 +17,7 @@ import (
 func (e *Engine) dispatch(ctx context.Context, t *mssp.Transaction, candidates []*mssp.Device) {
 	err := e.send(ctx, t, candidates)
 	if err == nil {
+		e.flights.asked(t.ID)
 		return
 	}
 	if _, err := e.finish(ctx, t, e.notSent(ctx, t.ID, t.MSISDN, err), mssp.EndWithdrawn); err != nil {

@@ -43,7 +43,10 @@ type Config struct {
 
 	Skew      time.Duration // how far a request's Instant may be off; 5 min
 	Retention time.Duration // how long a party can read an outcome; 1 h, at least twice Skew
-	HandOver  time.Duration // how long a channel may take to accept a request; 30 s
+	HandOver  time.Duration // how long a channel may take to accept a request; 15 s
+	// StoreWait is how long a call may take for all that it needs before it waits for a
+	// phone; 10 s. It is what a party waits for at most while the store does not answer.
+	StoreWait time.Duration
 	Sweep     time.Duration // how often to look for expired transactions; 250 ms
 	// MinTimeout is the shortest TimeOut that a request may name; 15 s.
 	MinTimeout time.Duration
@@ -62,6 +65,7 @@ type Engine struct {
 	turns        *turns
 	waiters      waiters // for signatures
 	receipts     waiters // for receipts
+	flights      flights
 	passwords    *password.Checker
 	sendingTexts sync.Map // ids of the transactions whose texts this node is sending
 	running      sync.WaitGroup
@@ -85,7 +89,8 @@ func New(cfg Config) (*Engine, error) {
 	}{
 		{&cfg.Skew, policy.DefaultSkew},
 		{&cfg.Retention, time.Hour},
-		{&cfg.HandOver, 30 * time.Second},
+		{&cfg.HandOver, 15 * time.Second},
+		{&cfg.StoreWait, 10 * time.Second},
 		{&cfg.Sweep, 250 * time.Millisecond},
 		{&cfg.MinTimeout, policy.DefaultMinTimeout},
 	} {
@@ -115,6 +120,7 @@ func New(cfg Config) (*Engine, error) {
 		limits:    newLimits(cfg.Limits),
 		turns:     newTurns(),
 		passwords: password.NewChecker(),
+		flights:   newFlights(),
 		waiters:   waiters{m: make(map[string]*waiter)},
 		receipts:  waiters{m: make(map[string]*waiter)},
 	}, nil

@@ -47,7 +47,7 @@ func (e *Engine) insertAfter(ctx context.Context, o order, id string) error {
 		return fmt.Errorf("reading transaction: %w", err)
 	}
 	switch {
-	case !old.Expires.After(o.Created):
+	case e.overdue(old):
 		if err := e.expire(ctx, old); err != nil {
 			return err
 		}

@@ -17,6 +17,8 @@ import (
 // Profile serves MSS_ProfileQuery. It tells what the party may ask of the user
 // now; the user is not asked.
 func (e *Engine) Profile(ctx context.Context, c *mssp.Caller, r *signum.ProfileRequest) (*signum.ProfileResponse, error) {
+	ctx, cancel := e.soon(ctx)
+	defer cancel()
 	p, err := e.enter(ctx, c, r.Operation(), &r.Header)
 	if err != nil {
 		return nil, err

@@ -15,12 +15,34 @@ import (
 // returns when the user has answered or signum.ReceiptWait has passed, or at
 // once if the party does not ask for the user's answer.
 func (e *Engine) Receipt(ctx context.Context, c *mssp.Caller, r *signum.ReceiptRequest) (*signum.ReceiptResponse, error) {
-	p, err := e.enter(ctx, c, r.Operation(), &r.Header)
+	soon, cancel := e.soon(ctx)
+	defer cancel()
+	p, err := e.enter(soon, c, r.Operation(), &r.Header)
 	if err != nil {
 		return nil, err
 	}
 	defer e.leave(p)
-	ctx = fair.With(ctx, p.ID)
+	soon = fair.With(soon, p.ID)
+	w, err := e.beginReceipt(soon, p, r)
+	cancel()
+	if err != nil {
+		return nil, err
+	}
+	if w == nil {
+		return e.receiptResponse(r, &result{receipt: signum.ReceiptPending})
+	}
+	defer e.receipts.remove(w)
+	res := e.receipts.wait(ctx, w)
+	if res.err != nil {
+		return nil, res.err
+	}
+	res.Outcome = e.receipts.lostBecause(w)
+	return e.receiptResponse(r, res)
+}
+
+// beginReceipt does all that comes before the waiting. The waiter is nil if the party does
+// not wait for the user's answer.
+func (e *Engine) beginReceipt(ctx context.Context, p *mssp.Party, r *signum.ReceiptRequest) (*waiter, error) {
 	f, err := policy.CheckReceipt(r, e.now(), e.cfg.Skew)
 	if err != nil {
 		return nil, err
@@ -29,25 +51,27 @@ func (e *Engine) Receipt(ctx context.Context, c *mssp.Caller, r *signum.ReceiptR
 	if err != nil {
 		return nil, err
 	}
+	due := e.dueIn(signum.ReceiptWait)
 	if err := e.cfg.Store.InsertReceipt(ctx, rec); err != nil {
 		return nil, refusedReceipt(err)
 	}
 	// Only the request whose receipt was inserted may wait for it: another one for
 	// the same transaction would take its place among those that wait.
-	w := &waiter{id: rec.TransID, expires: rec.Expires, result: make(chan *result, 1)}
+	w := &waiter{id: rec.TransID, due: due, result: make(chan *result, 1)}
 	e.receipts.add(w, nil)
-	defer e.receipts.remove(w)
-	if err := e.show(context.WithoutCancel(ctx), p, rec); err != nil {
+	kept := false
+	defer func() {
+		if !kept {
+			e.receipts.remove(w)
+		}
+	}()
+	if err := e.show(ctx, p, rec); err != nil {
 		return nil, err
 	}
-	if !f.Wait {
-		return e.receiptResponse(r, signum.ReceiptPending)
+	if kept = f.Wait; !kept {
+		return nil, nil
 	}
-	res := e.receipts.wait(ctx, w)
-	if res.err != nil {
-		return nil, res.err
-	}
-	return e.receiptResponse(r, res.receipt)
+	return w, nil
 }
 
 // newReceipt checks the text, then the transaction, then the subscriber.
@@ -110,14 +134,16 @@ func refusedReceipt(err error) error {
 // show hands the receipt to the phone. If the channel does not take it, the receipt
 // is lost.
 func (e *Engine) show(ctx context.Context, p *mssp.Party, r *mssp.Receipt) error {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), signum.ReceiptWait, errStoreLate)
+	defer cancel()
 	err := e.handOver(ctx, func(ctx context.Context) error {
 		return e.channel(r.Method).Send(ctx, displayRequest(r, p.ID, p.Identity()))
 	})
 	if err == nil {
 		return nil
 	}
-	e.notSent(ctx, r.TransID, r.MSISDN, err)
-	return e.endReceipt(ctx, r.TransID, signum.ReceiptLost)
+	out := e.notSent(ctx, r.TransID, r.MSISDN, err)
+	return e.endReceipt(ctx, r.TransID, &result{receipt: signum.ReceiptLost, Outcome: out})
 }
 
 // displayRequest builds what the receipt asks of its device.
@@ -130,16 +156,22 @@ func displayRequest(r *mssp.Receipt, apID string, party mssp.PartyIdentity) mssp
 
 // endReceipt sets the result of a receipt, unless it already has one, and wakes
 // the request that waits for it with the result that counts.
-func (e *Engine) endReceipt(ctx context.Context, transID string, result signum.ReceiptResult) error {
-	won, err := e.cfg.Store.FinishReceipt(ctx, transID, result, e.now())
+func (e *Engine) endReceipt(ctx context.Context, transID string, r *result) error {
+	e.receipts.why(transID, r.Outcome)
+	won, err := e.cfg.Store.FinishReceipt(ctx, transID, r.receipt, e.now())
 	if err != nil {
 		return fmt.Errorf("ending receipt of %s: %w", transID, err)
 	}
 	if !won {
 		return e.pollReceipt(ctx, transID)
 	}
-	e.wakeReceipt(transID, result)
+	e.wakeReceipt(transID, r)
 	return nil
+}
+
+// loseReceipt ends a receipt that nobody has answered.
+func (e *Engine) loseReceipt(ctx context.Context, transID string) error {
+	return e.endReceipt(ctx, transID, &result{receipt: signum.ReceiptLost})
 }
 
 // pollReceipt wakes the request that waits on this node if the receipt has
@@ -147,22 +179,39 @@ func (e *Engine) endReceipt(ctx context.Context, transID string, result signum.R
 func (e *Engine) pollReceipt(ctx context.Context, transID string) error {
 	r, err := e.cfg.Store.Receipt(ctx, transID)
 	if _, unreadable := errors.AsType[*mssp.RowError](err); unreadable || errors.Is(err, mssp.ErrNotFound) {
-		e.wakeReceipt(transID, signum.ReceiptLost) // or purged with its transaction
+		e.wakeReceipt(transID, &result{receipt: signum.ReceiptLost}) // or purged with its transaction
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("reading receipt of %s: %w", transID, err)
 	}
 	if r.Result != signum.ReceiptPending {
-		e.wakeReceipt(transID, r.Result)
+		e.wakeReceipt(transID, &result{receipt: r.Result})
 	}
 	return nil
 }
 
-func (e *Engine) wakeReceipt(transID string, r signum.ReceiptResult) {
+func (e *Engine) wakeReceipt(transID string, r *result) {
 	if w := e.receipts.get(transID); w != nil {
-		w.end(&result{receipt: r})
+		w.end(r)
 	}
+}
+
+// why notes with the request that waits why its receipt is lost. The row does not tell
+// that, and a poll may read the row first.
+func (ws *waiters) why(transID string, o mssp.Outcome) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if w := ws.m[transID]; w != nil && w.lost.Code == 0 {
+		w.lost = o
+	}
+}
+
+// lostBecause returns what why has noted.
+func (ws *waiters) lostBecause(w *waiter) mssp.Outcome {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	return w.lost
 }
 
 // answerReceipt takes the answer of a phone to a receipt.
@@ -174,33 +223,40 @@ func (e *Engine) answerReceipt(ctx context.Context, a mssp.DeviceAnswer) error {
 	if r.DeviceID != a.DeviceID {
 		return e.reject(ctx, a)
 	}
-	result := a.Receipt
-	if a.Fault != nil || result == signum.ReceiptPending {
+	end := &result{receipt: a.Receipt}
+	if a.Fault != nil || a.Receipt == signum.ReceiptPending {
 		e.cfg.Logger.InfoContext(ctx, "receipt not shown", "trans_id", a.TransID, "fault", a.Fault)
-		result = signum.ReceiptLost
+		end = &result{receipt: signum.ReceiptLost}
+		if a.Fault != nil {
+			end.Outcome = failed(a.Fault)
+		}
 	}
 	if !e.now().Before(r.Expires) {
-		result = signum.ReceiptLost
+		end.receipt = signum.ReceiptLost
 	}
-	return e.endReceipt(ctx, a.TransID, result)
+	return e.endReceipt(ctx, a.TransID, end)
 }
 
-// receiptResponse tells the party the result of a receipt. Without the
-// extension the only way to say that the result is unknown is 208.
-func (e *Engine) receiptResponse(r *signum.ReceiptRequest, result signum.ReceiptResult) (*signum.ReceiptResponse, error) {
+// receiptResponse tells the party the result of a receipt. Without the extension the only
+// way to say that the result is unknown is a fault: the one for which the phone was not
+// asked, or 208.
+func (e *Engine) receiptResponse(r *signum.ReceiptRequest, res *result) (*signum.ReceiptResponse, error) {
 	resp := &signum.ReceiptResponse{Header: e.responseHeader(&r.Header), Status: signum.RequestOK}
 	if r.Extension == nil {
-		if result == signum.ReceiptLost {
+		switch {
+		case res.receipt == signum.ReceiptLost && (res.Code == signum.OTAError || res.Code == signum.InternalError):
+			return nil, res.Err()
+		case res.receipt == signum.ReceiptLost:
 			return nil, signum.Faultf(signum.ExpiredTransaction, signum.DetailTimeout)
 		}
 		return resp, nil
 	}
 	x := new(signum.ReceiptResponseExtension)
-	switch result {
+	switch result := res.receipt; result {
 	case signum.ReceiptAccepted, signum.ReceiptCancelled, signum.ReceiptTimedOut:
 		x.UserAck, x.UserResponse = true, `{"status":"`+string(result)+`"}`
 	}
-	if result == signum.ReceiptCancelled {
+	if res.receipt == signum.ReceiptCancelled {
 		x.FaultMessage = "User Cancelled the request"
 	}
 	resp.Extension = x

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -20,20 +19,13 @@ const (
 	// maxFailures is how many rows may fail before a round gives up: by then
 	// the cause is an outage, not single rows.
 	maxFailures = 8
-	outage      = 5 * time.Second // pause after a failed sweep
+	outage      = time.Second // pause after a failed sweep
 )
 
-// Run recovers the transactions that an earlier run left outstanding, then
-// expires them until ctx ends. It returns when everything that it started
-// has ended.
+// Run recovers the transactions that an earlier run left outstanding, then ends what is
+// overdue until ctx ends. It returns when everything that it started has ended.
 func (e *Engine) Run(ctx context.Context) error {
 	e.round.turned()
-	if err := e.recover(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil // stopped during recovery
-		}
-		return fmt.Errorf("recovery: %w", err)
-	}
 	loop := func(every time.Duration, what string, f func(context.Context) error) {
 		if every <= 0 {
 			return
@@ -43,8 +35,26 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.repeat(ctx, every, what, f)
 		})
 	}
+	loop(e.cfg.Sweep, "release", e.release)
+	for {
+		err := e.recover(ctx)
+		if err == nil {
+			break
+		}
+		if ctx.Err() == nil {
+			e.cfg.Logger.ErrorContext(ctx, "recovery", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			e.running.Wait()
+			return nil
+		case <-time.After(outage): // a store that fails now may come back
+		}
+	}
 	loop(e.cfg.Sweep, "sweep", func(ctx context.Context) error {
 		defer e.round.turned()
+		ctx, cancel := e.soon(ctx)
+		defer cancel()
 		return e.sweep(ctx)
 	})
 	loop(e.cfg.Poll, "poll", e.poll)
@@ -110,6 +120,7 @@ func (e *Engine) recover(ctx context.Context) error {
 // request that it has already seen. Nothing recognises a text message, so a
 // one-time password needs a closer look.
 func (e *Engine) redispatch(ctx context.Context, t *mssp.Transaction) error {
+	e.flights.begin(t.ID, e.dueIn(t.Expires.Sub(e.now())))
 	if t.OTP() {
 		if due, err := e.otpDue(ctx, t); !due {
 			return err
@@ -135,8 +146,10 @@ func (e *Engine) redispatch(ctx context.Context, t *mssp.Transaction) error {
 // it ends only those that a request on this node waits for, because nobody will
 // ask for the others.
 func (e *Engine) sweep(ctx context.Context) error {
-	lost := func(ctx context.Context, id string) error { return e.endReceipt(ctx, id, signum.ReceiptLost) }
-	if err := e.each(ctx, e.receipts.overdue(e.now()), lost); err != nil {
+	if err := e.each(ctx, e.receipts.overdue(e.cfg.Clock.Now()), e.loseReceipt); err != nil {
+		return err
+	}
+	if err := e.each(ctx, e.flights.overdue(e.cfg.Clock.Now()), e.expireID); err != nil {
 		return err
 	}
 	for {
@@ -153,7 +166,7 @@ func (e *Engine) sweep(ctx context.Context) error {
 	}
 	// A request whose transaction has ended waits on only if the store could not
 	// tell whether the end was committed.
-	return e.each(ctx, e.waiters.overdue(e.now()), e.wakeID)
+	return e.each(ctx, e.waiters.overdue(e.cfg.Clock.Now()), e.wakeID)
 }
 
 // expireID ends an overdue transaction. If its row cannot be read, it is ended
@@ -162,11 +175,15 @@ func (e *Engine) expireID(ctx context.Context, id string) error {
 	t, err := e.cfg.Store.Transaction(ctx, id)
 	switch bad := asRowError(err); {
 	case errors.Is(err, mssp.ErrNotFound):
+		e.flights.missing(id, e.cfg.Clock.Now())
 		return nil
 	case bad != nil:
 		t = bad.Transaction
 	case err != nil:
 		return err
+	}
+	if t.State != mssp.StateOutstanding {
+		return e.wakeID(ctx, id)
 	}
 	return e.expire(ctx, t)
 }
@@ -232,14 +249,16 @@ func (e *Engine) poll(ctx context.Context) error {
 func (e *Engine) wakeID(ctx context.Context, id string) error {
 	t, err := e.known(ctx, id)
 	switch {
-	case errors.Is(err, mssp.ErrNotFound):
+	case errors.Is(err, mssp.ErrNotFound): // one that is being inserted waits already
 	case asRowError(err) != nil:
+		e.flights.over(id)
 		if w := e.waiters.get(id); w != nil {
 			w.end(&result{err: err})
 		}
 	case err != nil:
 		return err
 	case t.State != mssp.StateOutstanding:
+		e.flights.over(id)
 		e.wake(t, t.Outcome)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,13 +18,16 @@ import (
 // Sign serves MSS_Signature. In synchronous mode it returns with the outcome,
 // otherwise as soon as the transaction is on disk and handed over to the phone.
 func (e *Engine) Sign(ctx context.Context, c *mssp.Caller, r *signum.SignatureRequest) (*signum.SignatureResponse, error) {
-	p, err := e.enter(ctx, c, r.Operation(), &r.Header)
+	soon, cancel := e.soon(ctx)
+	defer cancel()
+	p, err := e.enter(soon, c, r.Operation(), &r.Header)
 	if err != nil {
 		return nil, err
 	}
 	defer e.leave(p)
-	ctx = fair.With(ctx, p.ID)
-	w, err := e.submit(ctx, p, r)
+	soon = fair.With(soon, p.ID)
+	w, err := e.submit(soon, p, r)
+	cancel() // no timer for those that wait
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +60,8 @@ func (e *Engine) response(r *signum.SignatureRequest, w *waiter, res *result) (*
 // synchronous request is registered as waiting before the insert, so that it
 // cannot miss the outcome.
 func (e *Engine) submit(ctx context.Context, p *mssp.Party, r *signum.SignatureRequest) (*waiter, error) {
-	now := e.now()
+	start := e.cfg.Clock.Now()
+	now := start.Truncate(time.Microsecond)
 	f, err := policy.SignatureFields(p, r, now, policy.Times{Skew: e.cfg.Skew, MinTimeout: e.cfg.MinTimeout})
 	if err != nil {
 		return nil, err
@@ -74,7 +79,10 @@ func (e *Engine) submit(ctx context.Context, p *mssp.Party, r *signum.SignatureR
 	if err := e.inTime(t); err != nil {
 		return nil, err
 	}
-	w := newWaiter(t)
+	w := newWaiter(t, start.Add(t.Expires.Sub(now)))
+	if t.State == mssp.StateOutstanding {
+		e.flights.begin(t.ID, w.due)
+	}
 	if !t.Async {
 		e.waiters.add(w, t)
 	}
@@ -85,6 +93,12 @@ func (e *Engine) submit(ctx context.Context, p *mssp.Party, r *signum.SignatureR
 	}
 	if err := e.guarded(ctx, t, "request", func(ctx context.Context) error { return e.start(ctx, o) }); err != nil {
 		e.waiters.remove(w)
+		switch {
+		case errors.Is(err, mssp.ErrUncertain):
+			e.flights.doubt(t.ID)
+		case asPanic(err) == nil: // else it has ended, or will
+			e.flights.over(t.ID)
+		}
 		return nil, err
 	}
 	switch {
@@ -111,7 +125,9 @@ func (e *Engine) start(ctx context.Context, o order) error {
 	}
 	if o.State == mssp.StateOutstanding {
 		// From here on the transaction continues even if the party hangs up.
-		e.dispatch(context.WithoutCancel(ctx), o.Transaction, o.candidates)
+		ctx, cancel := e.untilDue(ctx, o.ID)
+		defer cancel()
+		e.dispatch(ctx, o.Transaction, o.candidates)
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ import (
 // its outcome for as long as Config.Retention. A transaction of another party is treated
 // like one that never existed.
 func (e *Engine) Status(ctx context.Context, c *mssp.Caller, r *signum.StatusRequest) (*signum.StatusResponse, error) {
+	ctx, cancel := e.soon(ctx)
+	defer cancel()
 	p, err := e.enter(ctx, c, r.Operation(), &r.Header)
 	if err != nil {
 		return nil, err
@@ -25,7 +27,7 @@ func (e *Engine) Status(ctx context.Context, c *mssp.Caller, r *signum.StatusReq
 		return nil, err
 	}
 	t, err := e.known(ctx, r.TransID)
-	if err == nil && t.State == mssp.StateOutstanding && !t.Expires.After(e.now()) {
+	if err == nil && t.State == mssp.StateOutstanding && e.overdue(t) {
 		// Overdue, but the sweep has not ended it yet.
 		if err = e.expire(ctx, t); err == nil {
 			t, err = e.known(ctx, r.TransID)

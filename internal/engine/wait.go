@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -21,7 +22,9 @@ type waiter struct {
 	id      string
 	profile string            // for the answer
 	t       *mssp.Transaction // nil if it is not kept in memory
-	expires time.Time         // of the transaction or the receipt
+	due     time.Time         // when its time is up; by the monotonic clock, if the Clock has one
+	seen    time.Time         // when release first saw that the time is up; zero: not yet
+	lost    mssp.Outcome      // why the phone could not be shown the receipt; zero: it could
 	result  chan *result      // capacity 1
 }
 
@@ -35,8 +38,8 @@ type result struct {
 	err      error
 }
 
-func newWaiter(t *mssp.Transaction) *waiter {
-	return &waiter{id: t.ID, profile: t.Profile, expires: t.Expires, result: make(chan *result, 1)}
+func newWaiter(t *mssp.Transaction, due time.Time) *waiter {
+	return &waiter{id: t.ID, profile: t.Profile, due: due, result: make(chan *result, 1)}
 }
 
 // end delivers the result. Only the first one counts.
@@ -111,16 +114,71 @@ func (ws *waiters) overdue(now time.Time) []string {
 	defer ws.mu.Unlock()
 	var ids []string
 	for id, w := range ws.m {
-		if !w.expires.After(now) {
+		if !w.due.After(now) {
 			ids = append(ids, id)
 		}
 	}
 	return ids
 }
 
+// late returns those whose time has been up for the grace. It counts from when that was
+// first seen: a process that stood still gives the store its time, too.
+func (ws *waiters) late(now time.Time) (list []*waiter) {
+	seen := time.Now()
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for _, w := range ws.m {
+		switch {
+		case w.due.After(now):
+		case w.seen.IsZero():
+			w.seen = seen
+		case seen.Sub(w.seen) >= grace:
+			list = append(list, w)
+		}
+	}
+	return list
+}
+
+// grace is how long after its time a request still waits for the store to record how it
+// ended. The party hears within another second.
+const grace = time.Second
+
+// errStoreLate is what a request gets whose time is over and whose outcome the store
+// could not take. The party is told 900, which is no outcome: a status query tells that.
+var errStoreLate = errors.New("the time is over, and the store has not recorded the outcome yet")
+
+// errStoreWait is the cause of a context that ended because a call took longer than
+// Config.StoreWait.
+var errStoreWait = errors.New("what a call needs before it waits for a phone took too long")
+
+// soon limits the part of a call in which it waits for the store and not for a phone.
+func (e *Engine) soon(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, e.cfg.StoreWait, errStoreWait)
+}
+
+// untilDue returns a context for what must be done with a transaction even if its party
+// hangs up. It ends in time for the party to get its answer.
+func (e *Engine) untilDue(ctx context.Context, id string) (context.Context, context.CancelFunc) {
+	left := e.cfg.HandOver
+	if f, known := e.flights.get(id); known {
+		left = f.due.Sub(e.cfg.Clock.Now())
+	}
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), left+grace, errStoreLate)
+}
+
+// release ends the waiting of requests whose time is over, whatever the store does.
+func (e *Engine) release(context.Context) error {
+	for _, ws := range []*waiters{&e.waiters, &e.receipts} {
+		for _, w := range ws.late(e.cfg.Clock.Now()) {
+			w.end(&result{err: errStoreLate})
+		}
+	}
+	return nil
+}
+
 // wait waits for the outcome. If the party hangs up, the waiting ends but the
 // transaction continues. There is no timer, because the sweep ends whatever is
-// overdue.
+// overdue, and release the waiting if the sweep cannot.
 func (ws *waiters) wait(ctx context.Context, w *waiter) *result {
 	select {
 	case r := <-w.result:

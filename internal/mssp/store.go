@@ -20,6 +20,10 @@ var (
 	ErrNotSigned = errors.New("transaction has no signature")
 	// ErrDeviceState means that the state of a device does not allow this.
 	ErrDeviceState = errors.New("the device is not in a state for this")
+	// ErrUncertain means that the store cannot tell whether a write was committed: the
+	// connection broke at the end, or the database did not answer in time. Any other
+	// error means that nothing was written.
+	ErrUncertain = errors.New("it is not known whether this was written")
 	// ErrConsent means that nobody has consented to a change.
 	ErrConsent = errors.New("there is no consent to this change")
 )
