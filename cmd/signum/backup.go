@@ -27,7 +27,7 @@ directory of the CA (ca.directory) and the master key of the cards
 (sim.master_key). Who has the database and the keys can act for your users.
 
 FILE is a tar archive, compressed with gzip: the rows as JSON, and manifest.json
-with the SHA-256 of every part.`,
+with the SHA-256 of every part. "signum check --backup FILE" verifies it.`,
 		Example: `  signum backup signum-backup.tar.gz --config signum.yaml
   signum backup - --config signum.yaml > signum-backup.tar.gz`,
 		Args: argumentsOfUse,

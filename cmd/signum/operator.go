@@ -16,7 +16,6 @@ import (
 const (
 	exitExpand   = 3 // of migrate --plan
 	exitContract = 4
-	exitFindings = 3 // of check
 )
 
 // loadConfig reads the configuration that --config names, and prints its warnings.

@@ -135,9 +135,13 @@ func TestBackupCommands(t *testing.T) {
 	expect(1, "exists already", "backup", archive)
 	expect(1, "--replace", "restore", archive)
 	expect(0, "The database before is in "+database+".replaced-", "restore", archive, "--replace")
+	expect(0, "there is no CA", "check")
+	expect(0, "rows of version", "check", "--backup", archive)
+	expect(0, `"findings": []`, "check", "--backup", archive, "--json")
 	if err := os.Remove(database); err != nil {
 		t.Fatal(err)
 	}
+	expect(1, "error: schema: the database is empty", "check")
 	expect(0, "counters of 0 SIM cards were moved", "restore", archive)
 	data, err := os.ReadFile(archive)
 	if err != nil {
@@ -147,4 +151,5 @@ func TestBackupCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(1, archive+": after ", "restore", archive, "--replace")
+	expect(1, archive+": after ", "check", "--backup", archive)
 }

@@ -23,7 +23,7 @@ Every command exits with 0 if it did its work. The other exit codes are in its h
 	addGroup(cmd, &cobra.Group{ID: "party", Title: "For application providers:"},
 		newSignCmd(), newStatusCmd(), newReceiptCmd(), newProfileCmd(), newVerifyCmd())
 	addGroup(cmd, &cobra.Group{ID: "operator", Title: "For operators:"}, newServeCmd(), newConfigCmd(), newCACmd(),
-		newMigrateCmd(), newBackupCmd(), newRestoreCmd(), newPartyCmd(), newUserCmd(), newSimCmd())
+		newMigrateCmd(), newBackupCmd(), newRestoreCmd(), newCheckCmd(), newPartyCmd(), newUserCmd(), newSimCmd())
 	if lab := labCommands(); len(lab) > 0 {
 		addGroup(cmd, &cobra.Group{ID: "sandbox", Title: "Sandbox:"}, lab...)
 	}

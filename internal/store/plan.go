@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,8 +52,7 @@ func (p *Plan) Contracts() bool {
 // PlanMigration returns what Migrate would do. It takes no locks that others notice, and
 // creates nothing.
 func PlanMigration(ctx context.Context, url string, opts ...Option) (*Plan, error) {
-	opts = append([]Option{WithApplication("migrate")}, opts...)
-	o := newOptions(opts)
+	o := lookOptions(opts)
 	if exists, err := databaseExists(url); err != nil || !exists {
 		return planFor(state{}, o.schema), err
 	}
@@ -122,6 +122,12 @@ func Migrate(ctx context.Context, url string, opts ...Option) error {
 	return prepare(ctx, p, o)
 }
 
+// lookOptions are those of a command that looks at a database. It logs nothing, because
+// what it finds is its result.
+func lookOptions(opts []Option) *options {
+	return newOptions(append([]Option{WithApplication("look"), WithLogger(slog.New(slog.DiscardHandler))}, opts...))
+}
+
 // WithApplication names the sessions of a command on PostgreSQL, so that they are not
 // taken for those of a node.
 func WithApplication(command string) Option {
@@ -164,7 +170,7 @@ func InUse(ctx context.Context, url string, opts ...Option) (string, error) {
 	if !isPostgres(url) {
 		return sqliteInUse(ctx, sqlitePath(url))
 	}
-	p, err := openPools(ctx, url, newOptions(append([]Option{WithApplication("look")}, opts...)))
+	p, err := openPools(ctx, url, lookOptions(opts))
 	if err != nil {
 		return "", fmt.Errorf("store: %w", err)
 	}
@@ -186,7 +192,7 @@ func ReadTies(ctx context.Context, url string, opts ...Option) (known mssp.Ties,
 	if exists, err := databaseExists(url); err != nil || !exists {
 		return known, err
 	}
-	p, err := openPools(ctx, url, newOptions(append([]Option{WithApplication("look")}, opts...)))
+	p, err := openPools(ctx, url, lookOptions(opts))
 	if err != nil {
 		return known, fmt.Errorf("store: %w", err)
 	}
@@ -205,3 +211,6 @@ func ReadTies(ctx context.Context, url string, opts ...Option) (known mssp.Ties,
 	}
 	return known, nil
 }
+
+// NewestVersion is the version of the schema that this program needs.
+func NewestVersion() int { return latest.newest() }

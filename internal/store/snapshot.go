@@ -163,7 +163,7 @@ func OpenSnapshot(ctx context.Context, url string, opts ...Option) (s *Snapshot,
 	if exists, err := databaseExists(url); err != nil || !exists {
 		return nil, errors.Join(err, errEmpty)
 	}
-	p, err := openPools(ctx, url, newOptions(append([]Option{WithApplication("backup")}, opts...)))
+	p, err := openPools(ctx, url, lookOptions(append([]Option{WithApplication("backup")}, opts...)))
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
