@@ -299,6 +299,12 @@ func (f *fakeService) sandbox(w http.ResponseWriter, path string) {
 		fmt.Fprint(w, `{}`)
 	case path == "/sandbox/sim/end", path == "/sandbox/sim/reopen":
 		fmt.Fprint(w, `{}`)
+	case path == "/sandbox/sim/advance" && strings.Contains(f.body, `"after":"8941"`):
+		fmt.Fprint(w, `{"moved":2,"refused":0,"least":7}`)
+	case path == "/sandbox/sim/advance" && strings.Contains(f.body, fakeICCID):
+		fmt.Fprint(w, `{"moved":0,"refused":1,"least":3}`)
+	case path == "/sandbox/sim/advance" && !strings.Contains(f.body, "+41"):
+		fmt.Fprint(w, `{"moved":5000,"refused":0,"least":9,"last":"8941"}`)
 	case strings.HasPrefix(path, "/sandbox/sim/") && strings.Contains(f.body, fakeICCID):
 		fmt.Fprint(w, fakeCard)
 	case path == "/sandbox/cards" && strings.Contains(f.form()["cards"], "good"): // not the body: its boundary is random

@@ -16,7 +16,7 @@ func newSimCmd() *cobra.Command {
 		Long: `Commands for the SIM cards of a running node or sandbox. "signum user import" adds cards. Each
 has an ICCID, the 18 to 20 digits that are printed on it; the last is a check digit.`,
 	}
-	cmd.AddCommand(newSimSwapCmd(), newSimRenumberCmd(), newSimBlockCmd(), newSimUnblockCmd(), newSimEndCmd(), newSimReopenCmd(), newSimShowCmd(), newSimTraceCmd())
+	cmd.AddCommand(newSimSwapCmd(), newSimRenumberCmd(), newSimBlockCmd(), newSimUnblockCmd(), newSimEndCmd(), newSimReopenCmd(), newSimAdvanceCmd(), newSimShowCmd(), newSimTraceCmd())
 	return cmd
 }
 

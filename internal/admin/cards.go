@@ -25,6 +25,9 @@ const maxCards = 256 << 20
 // maxPause is how long a file of cards may pause on its way.
 const maxPause = 10 * time.Second
 
+// advanceAtOnce is of how many cards one call moves the counters.
+const advanceAtOnce = 5000
+
 // Cards provisions SIM cards; see simcards.Provisioner.
 type Cards interface {
 	Import(ctx context.Context, file io.Reader, opts simcards.ImportOptions) (simcards.Summary, error)
@@ -34,6 +37,7 @@ type Cards interface {
 	End(ctx context.Context, msisdn string) error
 	Reopen(ctx context.Context, msisdn string, keepSerial bool) error
 	Show(ctx context.Context, card string) (*simcards.CardInfo, error)
+	Advance(ctx context.Context, card string, a mssp.CounterAdvance) (mssp.CounterAdvanced, error)
 }
 
 // Traces are what went between the service and the SIMs.
@@ -61,7 +65,7 @@ func (c *cards) handlers() map[string]http.HandlerFunc {
 	all := map[string]http.HandlerFunc{"cards": c.importCards}
 	for name, do := range map[string]func(context.Context, []byte) (any, error){
 		"sim/swap": c.swap, "sim/renumber": c.renumber, "sim/state": c.setState, "sim/end": c.end, "sim/reopen": c.reopen,
-		"sim/show": c.show, "sim/trace": c.trace,
+		"sim/advance": c.advance, "sim/show": c.show, "sim/trace": c.trace,
 	} {
 		all[name] = func(w http.ResponseWriter, r *http.Request) {
 			c.calls.Serve(w, r, func(r *jsonapi.Request) (any, error) { return do(r.Context(), r.Body) })
@@ -217,6 +221,22 @@ func (c *cards) reopen(ctx context.Context, body []byte) (any, error) {
 		return nil, err
 	}
 	return struct{}{}, c.Cards.Reopen(ctx, in.MSISDN, in.Keep)
+}
+
+// advance moves counters forward: {"card": ICCID or MSISDN, "by": …, "dry_run": bool,
+// "after": ICCID}. Without a card, it moves those of some thousand cards with a higher ICCID than
+// after, and the answer has the last of them; the caller goes on with it.
+func (c *cards) advance(ctx context.Context, body []byte) (any, error) {
+	var in struct {
+		Card   string `json:"card"`
+		By     uint64 `json:"by"`
+		DryRun bool   `json:"dry_run"`
+		After  string `json:"after"`
+	}
+	if err := jsonapi.Decode(body, &in); err != nil {
+		return nil, err
+	}
+	return c.Cards.Advance(ctx, in.Card, mssp.CounterAdvance{By: in.By, DryRun: in.DryRun, After: in.After, Most: advanceAtOnce})
 }
 
 // show describes a card, without its secrets: {"card": ICCID or MSISDN}.

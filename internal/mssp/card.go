@@ -69,6 +69,8 @@ var (
 // CounterAdvance says which counters AdvanceCounters moves.
 type CounterAdvance struct {
 	ICCID  string // of the only card; empty: all cards that are not retired
+	After  string // only cards with a higher ICCID
+	Most   int    // cards, about; 0: all
 	By     uint64 // 1 to MaxCardCounter
 	DryRun bool   // only count
 	// Progress is called after each part of the cards; nil: nobody is told.
@@ -77,9 +79,11 @@ type CounterAdvance struct {
 
 // CounterAdvanced is what AdvanceCounters did so far.
 type CounterAdvanced struct {
-	Moved   int    // cards whose counter was moved
-	Refused int    // cards whose counter would exceed MaxCardCounter: it was not moved
-	Least   uint64 // how many counters the card with the fewest has left; MaxCardCounter if there is no card
+	Moved   int    `json:"moved"`   // cards whose counter was moved
+	Refused int    `json:"refused"` // cards whose counter would exceed MaxCardCounter: it was not moved
+	Least   uint64 `json:"least"`   // how many counters the card with the fewest has left; MaxCardCounter if there is no card
+	// Last is the highest ICCID so far. It is empty if no card is left.
+	Last string `json:"last,omitempty"`
 }
 
 // CardStore keeps SIM cards. Keys and counters belong together: no counter is

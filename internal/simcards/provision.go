@@ -25,6 +25,7 @@ type Store interface {
 	RenumberSubscriber(ctx context.Context, oldMSISDN, newMSISDN string) error
 	EndDevice(ctx context.Context, deviceID string, why mssp.DeviceEnd, at time.Time) error
 	ReopenDevice(ctx context.Context, deviceID string) error
+	AdvanceCounters(ctx context.Context, a mssp.CounterAdvance) (mssp.CounterAdvanced, error)
 	PutConsent(ctx context.Context, c *mssp.Consent) error
 }
 

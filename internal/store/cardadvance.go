@@ -44,12 +44,12 @@ func (s *Store) AdvanceCounters(ctx context.Context, a mssp.CounterAdvance) (mss
 	if a.ICCID != "" {
 		return s.advanceCard(ctx, a, done)
 	}
-	for after := ""; ; {
+	for after, cards := a.After, 0; a.Most == 0 || cards < a.Most; cards += advancePage {
 		var last string
 		if err := s.read.row(ctx, nextCards, []any{after, int64(advancePage)}, &last); err != nil {
 			return done, fmt.Errorf("store: counters: %w", err)
 		}
-		if last == "" {
+		if done.Last = last; last == "" {
 			return done, nil
 		}
 		n, err := s.advance(ctx, a.DryRun, countCounters, moveCounters, after, last, int64(a.By))
@@ -60,6 +60,7 @@ func (s *Store) AdvanceCounters(ctx context.Context, a mssp.CounterAdvance) (mss
 		a.Progress(done)
 		after = last
 	}
+	return done, nil
 }
 
 // advanceCard moves the counter of one card.

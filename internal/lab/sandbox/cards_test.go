@@ -78,6 +78,12 @@ func TestCards(t *testing.T) {
 	}{
 		{"sim/show", `{"card":"+41791234567"}`, 200, `"sim":{"device_id":"sim-` + one + `"`},
 		{"sim/show", `{"card":"` + two + `"}`, 200, `"state":"STOCK"`},
+		{"sim/advance", `{"card":"+41791234567","by":1000}`, 200, `"moved":1,"refused":0`},
+		{"sim/advance", `{"by":5,"dry_run":true}`, 200, `"refused":0`},
+		{"sim/advance", `{"card":"` + two + `","by":1099511627775}`, 200, `"moved":1,"refused":0,"least":0`},
+		{"sim/advance", `{"card":"` + two + `","by":1}`, 200, `"moved":0,"refused":1`},
+		{"sim/advance", `{"by":0}`, 400, "can be moved by 1 to 1099511627775"},
+		{"sim/advance", `{"card":"x","by":1}`, 400, "neither an ICCID"},
 		{"sim/show", `{"card":"x"}`, 400, "neither an ICCID"},
 		{"sim/state", `{"iccid":"` + one + `","state":"BLOCKED"}`, 200, `{}`},
 		{"sim/show", `{"card":"` + one + `"}`, 200, `"state":"INACTIVE"`},
