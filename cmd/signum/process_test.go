@@ -26,10 +26,16 @@ type process struct {
 // called by this name.
 func startProcess(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startProcessIn(t, nil, args...)
+}
+
+// startProcessIn is startProcess with variables of the environment besides those of the tests.
+func startProcessIn(t *testing.T, environ []string, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(os.Args[0], args...), stderr: new(testkit.Buffer)}
 	p.cmd.Args[0] = "signum"
 	p.tmp = t.TempDir()
-	p.cmd.Env = append(os.Environ(), "TMPDIR="+p.tmp)
+	p.cmd.Env = append(append(os.Environ(), "TMPDIR="+p.tmp), environ...)
 	p.cmd.Stderr = p.stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {

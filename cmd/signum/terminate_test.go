@@ -18,11 +18,17 @@ import (
 )
 
 // TestTerminated: a container ends with SIGTERM. Neither clients that are connected and say nothing, nor
-// requests that wait for a user, nor a page that does not answer keep the sandbox from its end.
+// requests that wait for a user, nor a page that does not answer keep the sandbox from its end. A
+// service manager hears when it is ready and when it stops.
 func TestTerminated(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "box")
-	p := startProcess(t, "sandbox", "--dir", dir, "--addr", "127.0.0.1:0", "--phone", "+41791000001=silent", "--log", "info")
+	manager, err := net.ListenPacket("unixgram", filepath.Join(t.TempDir(), "n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	p := startProcessIn(t, []string{"NOTIFY_SOCKET=" + manager.LocalAddr().String()}, "sandbox", "--dir", dir, "--addr", "127.0.0.1:0", "--phone", "+41791000001=silent", "--log", "info")
 	p.said(t, "ready ")
 	box, err := client.LoadSandbox(dir)
 	if err != nil {
@@ -90,5 +96,15 @@ func TestTerminated(t *testing.T) {
 	}
 	if err := <-told; err == nil || !strings.Contains(err.Error(), "The service is stopping") {
 		t.Errorf("the waiting client was told %v", err)
+	}
+	if err := manager.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"READY=1\nSTATUS=Serving at https://", "STOPPING=1\n"} {
+		state := make([]byte, 1000)
+		n, _, err := manager.ReadFrom(state)
+		if err != nil || !strings.HasPrefix(string(state[:n]), want) {
+			t.Errorf("the service manager was told %q, not %s: %v", state[:n], want, err)
+		}
 	}
 }

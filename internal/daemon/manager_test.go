@@ -54,6 +54,31 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestExtend: a start that may upgrade the database asks for more time before its time is over.
+func TestExtend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var left time.Time // when the service manager gives up
+		asked := 0
+		s := &server{manager: &Manager{log: slog.New(slog.DiscardHandler), send: func(state string) (bool, error) {
+			var more int64
+			if _, err := fmt.Sscanf(state, "EXTEND_TIMEOUT_USEC=%d\n", &more); err != nil {
+				t.Errorf("%q: %v", state, err)
+			}
+			if asked++; asked > 1 && time.Now().After(left) {
+				t.Error("the service manager has given up before")
+			}
+			left = time.Now().Add(time.Duration(more) * time.Microsecond)
+			return true, nil
+		}}}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		s.extend(ctx)
+		if time.Now().After(left) {
+			t.Errorf("the service manager gave up after %d extensions", asked)
+		}
+	})
+}
+
 // TestWatchdogOfProcess: a server answers the watchdog that its environment names.
 func TestWatchdogOfProcess(t *testing.T) {
 	t.Parallel()

@@ -6,11 +6,14 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/node"
 )
 
@@ -82,7 +85,7 @@ func (s *server) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	s.node, err = node.New(ctx, s.cfg, node.Deps{Logger: s.log, Version: s.options.Version, Listeners: inherited})
+	s.node, err = s.newNode(ctx, inherited)
 	if err != nil {
 		for _, l := range inherited {
 			l.Close()
@@ -105,6 +108,40 @@ func (s *server) serve(ctx context.Context) (err error) {
 		s.log.Info("listening", "listener", name, "address", s.node.Addresses()[name].String(), "inherited", inherited[name] != nil)
 	}
 	return s.run(ctx)
+}
+
+// Times of a start that upgrades the database.
+const (
+	upgradeStep = 20 * time.Second // how often the service manager is told
+	upgradeTime = time.Minute      // what the start asks for each time
+)
+
+// newNode makes the node. If it may upgrade the database, nobody knows how long that takes, so
+// the service manager is asked for more time as long as it goes on.
+func (s *server) newNode(ctx context.Context, inherited map[string]net.Listener) (*node.Node, error) {
+	if s.cfg.Store.Migrate {
+		made, done := context.WithCancel(ctx)
+		defer done()
+		go func() {
+			defer event.Rescue(s.log, "service manager")
+			s.extend(made)
+		}()
+	}
+	return node.New(ctx, s.cfg, node.Deps{Logger: s.log, Version: s.options.Version, Listeners: inherited})
+}
+
+// extend asks for more time until ctx ends.
+func (s *server) extend(ctx context.Context) {
+	tick := time.NewTicker(upgradeStep)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.manager.Extend("Opening the database, which may have to be upgraded", upgradeTime)
+		}
+	}
 }
 
 // storeName is the URL of a store without what is secret in it.
