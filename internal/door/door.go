@@ -73,6 +73,7 @@ type Door struct {
 	census   *census
 	inside   inside
 	unused   idleConns
+	h2       multiplexed
 
 	srv      *http.Server
 	stop     context.CancelCauseFunc // ends all requests
@@ -151,15 +152,21 @@ func (d *Door) server(requests context.Context) *http.Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          d.ErrorLog,
-		BaseContext:       func(net.Listener) context.Context { return requests },
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: d.Streams},
-		ConnContext:       withConn,
+		BaseContext: func(net.Listener) context.Context {
+			d.serveH2(d.srv)
+			return requests
+		},
+		HTTP2:       &http.HTTP2Config{MaxConcurrentStreams: d.Streams},
+		ConnContext: withConn,
 		// OPTIONS * is a request like others: each has its check.
 		DisableGeneralOptionsHandler: true,
 	}
 	d.unused.watch(srv)
 	closeIdle := srv.ConnState
 	srv.ConnState = func(c net.Conn, s http.ConnState) {
+		if h2, ok := c.(*h2conn); ok {
+			c = h2.Conn // as net/http knows it at first
+		}
 		closeIdle(c, s)
 		if below := connOf(c); below != nil && s != http.StateClosed {
 			d.census.rest(below, s == http.StateNew || s == http.StateIdle)

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// settleTime is how long those who have just connected get to send their request.
+// settleTime is how long those who have just connected get to send their request, and
+// those who were told to send no more get to read that.
 const settleTime = time.Second
 
 // Busy is how many requests are under way.
@@ -16,12 +17,16 @@ func (d *Door) Busy() int { return d.inside.len() }
 
 // Farewell makes the connections of clients that go on sending requests end by
 // themselves: the answer to each new request over HTTP/1.1 is the last one of its
-// connection. New connections are still accepted.
+// connection, and clients of HTTP/2 are told to send no more on theirs. New connections
+// are still accepted.
 //
 // A client may be about to use a connection that the door closes, and then it cannot
 // know whether its request was read. The more connections have ended before Drain closes
 // those that rest, the less often that happens.
-func (d *Door) Farewell() { d.leaving.Store(true) }
+func (d *Door) Farewell() {
+	d.leaving.Store(true)
+	d.farewellH2()
+}
 
 // lastOnes is next for connections that end after this request, once the door says
 // farewell. HTTP/2 has a frame for that.
@@ -44,7 +49,7 @@ func (d *Door) Drain(ctx context.Context) error {
 		return err
 	}
 	d.srv.SetKeepAlivesEnabled(false) // closes connections that rest
-	if d.entrance.waiting() > 0 || d.unused.len() > 0 {
+	if d.farewellH2() > 0 || d.entrance.waiting() > 0 || d.unused.len() > 0 {
 		settled := time.NewTimer(settleTime)
 		defer settled.Stop()
 		select {
