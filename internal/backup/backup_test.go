@@ -19,6 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/instance"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
@@ -225,6 +227,63 @@ func TestInterruptedBackup(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 0 {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// TestManyMembers: a table of any size is written and read in parts that fit into memory.
+func TestManyMembers(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "a.db")
+	s := open(t, url)
+	const rows = 150
+	for i := range rows {
+		tx := storetest.NewTransaction(i)
+		tx.Text = strings.Repeat("long ", 10_000)
+		must(t, s.InsertTransaction(t.Context(), tx))
+	}
+	must(t, s.Close())
+	name := filepath.Join(t.TempDir(), "backup")
+	m, err := WriteFile(t.Context(), name, url, "test", nil)
+	must(t, err)
+	if len(m.Members) < rows*50_000/memberSize {
+		t.Errorf("%d members", len(m.Members))
+	}
+	r, err := Restore(t.Context(), name, Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "b.db")})
+	if err != nil || r.Ended != rows {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestForeignBackup: a backup of another service, or one whose keys are not at hand, is
+// refused before the database is changed.
+func TestForeignBackup(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "a.db")
+	key := []byte("a master key of thirty-two bytes")
+	files := instance.Files{Directory: t.TempDir(), MasterKey: key}
+	_, err := ca.LoadOrCreate(files.Directory, ca.Config{Profile: ca.ECDSA, RootName: "Root", IssuingName: "Issuing", URL: "http://pki.invalid"}, time.Now())
+	must(t, err)
+	s, err := store.Open(t.Context(), url, quiet, store.WithInstance(func(known mssp.Ties) (mssp.Instance, error) {
+		i, _, err := files.Match(known, time.Now())
+		return i, err
+	}))
+	must(t, err)
+	must(t, s.Close())
+	name, target := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "b.db")
+	_, err = WriteFile(t.Context(), name, url, "test", nil)
+	must(t, err)
+	for want, f := range map[string]instance.Files{
+		"has no CA":                   {Directory: t.TempDir(), MasterKey: key},
+		"sim.master_key is missing":   {Directory: files.Directory},
+		"(sim.master_key) is another": {Directory: files.Directory, MasterKey: []byte("another key, of thirty-two bytes")},
+	} {
+		if _, err := Restore(t.Context(), name, Options{URL: "sqlite:" + target, Files: f}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if _, err := os.Stat(target); err == nil {
+		t.Error("the database was made")
+	}
+	if _, err := Restore(t.Context(), name, Options{URL: "sqlite:" + target, Files: files}); err != nil {
+		t.Error(err)
 	}
 }
 

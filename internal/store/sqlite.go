@@ -46,7 +46,7 @@ func openSQLite(ctx context.Context, path string, o *options) (*pools, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.Close(); err != nil {
+	if err := errors.Join(giveToOwner(f), f.Close()); err != nil {
 		return nil, err
 	}
 	o.writers = 1
