@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -261,6 +262,18 @@ func (g *Gate) Ages() map[string]time.Duration {
 		ages[q.Name] = q.Age()
 	}
 	return ages
+}
+
+// lateAfter is how old an entry of a queue is when the node is late.
+const lateAfter = time.Second
+
+// Late reports whether answers to what the node has asked may be in its queues, or in front
+// of it, so that silence says nothing.
+func (g *Gate) Late() bool {
+	g.mu.Lock()
+	crowd := g.valve.begun.standing()
+	g.mu.Unlock()
+	return crowd || slices.ContainsFunc(g.cfg.Queues, func(q Queue) bool { return q.Age() > lateAfter })
 }
 
 // Places returns how many requests may be inside at a time.

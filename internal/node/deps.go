@@ -34,6 +34,9 @@ type Deps struct {
 	WrapSIMs, WrapApps ChannelWrapper
 	// WrapStore goes between the engine and the store.
 	WrapStore func(next mssp.Store) mssp.Store
+	// BeforeCommit is called before each commit of the store, for tests of a slow disk; see
+	// store.WithBeforeCommit.
+	BeforeCommit func()
 	// CardAssigned is called for each card that provisioning assigns to a subscriber
 	// or takes away; see simcards.Config.
 	CardAssigned func(ctx context.Context, c simcards.ImportedCard) error

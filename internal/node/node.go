@@ -128,7 +128,7 @@ func (n *Node) openStore(ctx context.Context) error {
 	}
 	var refused error // what keeps this node from this database lies in its configuration
 	opts := []store.Option{
-		store.WithLogger(n.deps.Logger),
+		store.WithLogger(n.deps.Logger), store.WithBeforeCommit(n.deps.BeforeCommit),
 		store.WithInstance(func(known mssp.Ties) (i mssp.Instance, err error) {
 			i, refused = n.tie(known)
 			return i, refused

@@ -42,7 +42,7 @@ func (n *Node) newSIMs(ctx context.Context) error {
 		send, unbound = n.smscs.Send, n.smscs.Unbound
 	}
 	n.SIMs, err = sim.New(sim.Config{
-		Store: n.Store, Keys: n.KeyRing, Send: send, Unbound: unbound, UnboundLimit: c.UnboundLimit, Locator: n.deps.Locator,
+		Store: n.Store, Keys: n.KeyRing, Send: send, Unbound: unbound, Late: func() bool { return n.gate.Late() }, UnboundLimit: c.UnboundLimit, Locator: n.deps.Locator,
 		// Without an SMSC there may be no number, and nothing is sent.
 		ServiceAddress: smpp.Address{TON: smpp.TONInternational, NPI: smpp.NPIISDN, Addr: cmp.Or(c.ServiceNumber, "0")},
 		Retry:          sim.Retry(c.Retry), Advance: sim.Advance{Step: uint64(c.Advance.Step), Daily: uint64(c.Advance.Daily)}, Profiles: profilesOf(c.CardProfiles), Cluster: n.cluster,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/signum-mssp/signum"
@@ -110,6 +111,8 @@ func (c *Channel) try(ctx context.Context, q *request, t trial) (err error) {
 	if !c.ready(q, t.run, s.command.Counter) {
 		return errGone
 	}
+	c.note(&c.offered)
+	defer c.note(&c.offered)
 	return c.cfg.Send(ctx, func(r *group.Route) error { return c.sendPacket(ctx, r, q, t.run, s) })
 }
 
@@ -251,8 +254,12 @@ func (c *Channel) submit(ctx context.Context, r *group.Route, m *smpp.SubmitSM) 
 		return "", err
 	}
 	c.n.parts.Add(1)
+	c.note(&c.taken)
 	return id, nil
 }
+
+// note records that something has happened now.
+func (c *Channel) note(at *atomic.Int64) { at.Store(int64(time.Since(c.born)) + 1) }
 
 // submitError marks an error of Submit as a failure of the network, unless SMPP cannot
 // carry the message, which is the service's fault.
@@ -292,7 +299,7 @@ func (c *Channel) settle(q *request, run int, err error) {
 		if q.attempts.lost && !q.flags.has(asked|reached) {
 			c.lost(q, now)
 		} else if q.next.IsZero() { // otherwise the card answered before the SMSC did
-			c.schedule(q, now.Add(c.silence(q)))
+			c.await(q, now.Add(c.silence(q)))
 		} else {
 			c.arm(q)
 		}
@@ -314,7 +321,11 @@ func (c *Channel) settle(q *request, run int, err error) {
 		if q.attempts.count == 1 {
 			c.log.Warn("SIM not reached yet", "trans_id", q.TransID, "msisdn", signum.MaskMSISDN(q.MSISDN), "err", err)
 		}
-		c.schedule(q, now.Add(q.retry.pause(q.attempts.count)))
+		if again := now.Add(q.retry.pause(q.attempts.count)); errors.Is(err, smpp.ErrTimeout) {
+			c.await(q, again) // the SMSC may have it
+		} else {
+			c.schedule(q, again)
+		}
 	}
 }
 

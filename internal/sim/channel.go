@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/applet"
@@ -44,8 +45,12 @@ type Config struct {
 	Cluster func(smsc string) string // of SMSCs that share their message ids; empty, and nil: it shares them with none
 	// Unbound returns for how long there has been no session with an SMSC; if answers are
 	// needed, none in both directions. Nil: there always is one.
-	Unbound        func(answers bool) time.Duration
-	UnboundLimit   time.Duration      // after it, new requests and texts are refused; 0: 10 s
+	Unbound      func(answers bool) time.Duration
+	UnboundLimit time.Duration // after it, new requests and texts are refused; 0: 10 s
+	// Late reports whether answers of phones may be in queues of the service or in front of
+	// it. Nil: they never are. Requests of which nothing was heard are not repeated then. It
+	// must not call the channel, except for Age and AgeOf.
+	Late           func() bool
 	ServiceAddress smpp.Address       // sender of requests, to which cards answer
 	TextSource     smpp.Address       // of text messages: a number, or a name (TON 5); empty: ServiceAddress
 	Profiles       map[string]Profile // of cards, by name; mssp.DefaultProfile is for those that name none
@@ -84,6 +89,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Late == nil {
+		c.Late = func() bool { return false }
 	}
 	c.TextSource = cmp.Or(c.TextSource, c.ServiceAddress)
 	c.Submits = cmp.Or(c.Submits, 128)
@@ -126,6 +134,11 @@ type Channel struct {
 
 	submits, answers, locates *pool
 
+	// When a worker last had done with the network, and when that last took a message, as
+	// times since born.
+	born           time.Time
+	offered, taken atomic.Int64
+
 	mu       sync.Mutex
 	table    table
 	brakes   brakes
@@ -136,6 +149,7 @@ type Channel struct {
 	busy     sync.WaitGroup    // Send, Deliver, SendText
 	ref      byte              // of the last text in parts
 	stalls   map[string]*whole // by MSISDN
+	inHand   map[string]int    // messages being handled, by MSISDN
 
 	answerer mssp.AnswerHandler
 	inbox    mssp.Inbox
@@ -155,10 +169,10 @@ func New(c Config) (*Channel, error) {
 	}
 	c = c.withDefaults()
 	return &Channel{
-		cfg: c, log: c.Logger, profiles: c.complete(),
+		born: time.Now(), cfg: c, log: c.Logger, profiles: c.complete(),
 		parts: sms.NewReassembler(c.ReplyLifetime, c.ReplyParts),
 		trace: newRecorder(c.TracedCards, c.TracedMessages),
-		table: newTable(), brakes: newBrakes(), stalls: map[string]*whole{},
+		table: newTable(), brakes: newBrakes(), stalls: map[string]*whole{}, inHand: map[string]int{},
 		submits: newPool(c.Logger, c.Clock.Now, c.Submits), answers: newPool(c.Logger, c.Clock.Now, answersAtOnce), locates: newPool(c.Logger, c.Clock.Now, locatesAtOnce),
 	}, nil
 }

@@ -36,12 +36,27 @@ func (c *Channel) Deliver(ctx context.Context, smsc string, d *smpp.DeliverSM, e
 	if d.IsReceipt() || c.undeclared(in, d) {
 		st = c.receipt(in, d)
 	} else {
-		st = c.message(ctx, in, d)
+		st = c.heard(ctx, in, d)
 	}
 	if st != smpp.StatusOK {
 		c.n.postponed.Add(1)
 	}
 	return st
+}
+
+// heard handles a message, and remembers meanwhile that its phone has said something.
+func (c *Channel) heard(ctx context.Context, in *arrival, d *smpp.DeliverSM) smpp.Status {
+	c.mu.Lock()
+	c.inHand[in.msisdn]++
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.inHand[in.msisdn]--; c.inHand[in.msisdn] == 0 {
+			delete(c.inHand, in.msisdn)
+		}
+	}()
+	return c.message(ctx, in, d)
 }
 
 func (c *Channel) message(ctx context.Context, in *arrival, d *smpp.DeliverSM) smpp.Status {

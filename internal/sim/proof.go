@@ -92,7 +92,7 @@ func (c *Channel) accepted(q *request, which int, now time.Time) (effect bool) {
 	}
 	q.flags |= proved
 	if q.state == waiting && q.attempts.busyRun != q.attempts.run {
-		c.schedule(q, now.Add(q.retry.Patience))
+		c.await(q, now.Add(q.retry.Patience))
 	}
 	return true
 }

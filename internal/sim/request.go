@@ -27,6 +27,7 @@ type request struct {
 	next     time.Time   // when the next attempt is due, or the answer is handed over again; zero: neither
 
 	answer    *mssp.DeviceAnswer // that the engine has not taken yet
+	patient   bool               // the next attempt is due because nothing was heard: see Channel.repeat
 	handOvers int                // how often it was handed to the engine
 	location  *mssp.Location
 }
@@ -43,6 +44,7 @@ type attempts struct {
 	// The rest belongs to the current step.
 	count    int          // attempts made
 	spared   int          // attempts that do not count: the SMSC took nothing because of load
+	put      int          // how often the next attempt was put off because the service is late
 	behind   int          // attempts that do not count: the card has seen a higher counter
 	floor    uint64       // the least counter of the next packet
 	absent   int          // attempts in a row that the network could not deliver
@@ -133,6 +135,18 @@ func (q *request) fault() *signum.Fault {
 		return signum.NewFault(signum.OTAError)
 	}
 	return nil
+}
+
+// unsent reports whether nothing of the present step was handed to the network, because the
+// request waits for a worker or for the store.
+func (q *request) unsent() bool {
+	switch a := &q.attempts; q.state {
+	case queued:
+		return a.count == 0 && a.spared == 0
+	case sending: // the attempt under way has no counter yet
+		return a.count == 1 && a.spared == 0 && len(a.counters) == 0
+	}
+	return false
 }
 
 // lastFault says why the last attempt did not reach the card: the network, or a failure

@@ -1,8 +1,10 @@
 package sim
 
 import (
+	"sync/atomic"
 	"time"
 
+	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
 )
 
@@ -49,9 +51,35 @@ func (c *Channel) schedule(q *request, at time.Time) {
 	if q.attempts.count >= q.retry.Attempts {
 		at = time.Time{}
 	}
-	q.next = at
+	q.next, q.patient = at, false
 	c.arm(q)
 }
+
+// await sets when the next attempt is due if nothing is heard until then.
+func (c *Channel) await(q *request, at time.Time) {
+	c.schedule(q, at)
+	q.patient = true
+}
+
+// repeat sends a request again. If that is only because nothing was heard, and the service
+// is late itself, it waits: the answer may be in a queue, and another packet would make that
+// longer.
+func (c *Channel) repeat(q *request) {
+	if q.patient && q.attempts.put < mostPut && (c.inHand[q.MSISDN] > 0 || c.cfg.Late()) {
+		q.attempts.put++
+		c.await(q, c.now().Add(q.retry.Silence/putFraction))
+		return
+	}
+	q.attempts.put = 0
+	c.enqueue(q)
+}
+
+// An attempt is put off by a part of the silence each time, and in the end by four of them:
+// a stranger who sends messages without end must not keep a request from being repeated.
+const (
+	putFraction = 4
+	mostPut     = 16
+)
 
 // upcoming returns what must be done next with a request, and when. Each action changes
 // what is upcoming, so that the timer cannot fire forever for the same reason.
@@ -67,7 +95,7 @@ func (c *Channel) upcoming(q *request) (at time.Time, do func(*request)) {
 	case q.state == answering:
 		return q.next, c.handOverLater
 	case q.state == waiting && !q.flags.has(givenUp):
-		return q.next, c.enqueue
+		return q.next, c.repeat
 	}
 	return at, do
 }
@@ -115,13 +143,27 @@ func (c *Channel) abandon(q *request) {
 // under way, and nothing more is sent; a reply is still accepted.
 func (c *Channel) giveUp(q *request) {
 	q.flags |= givenUp
+	unsent := q.unsent() && (q.state == sending || c.networkWorks())
 	c.interrupt(q)
+	if unsent {
+		c.answerFault(q, signum.InternalError)
+		return
+	}
 	if f := q.fault(); f != nil {
 		c.answerFault(q, f.Code)
 		return
 	}
 	c.move(q, waiting)
 	q.next = time.Time{}
+}
+
+// networkWorks reports whether requests that have no worker do not wait because of the
+// network: it took a message lately, or was not tried.
+func (c *Channel) networkWorks() bool {
+	lately := func(at *atomic.Int64) bool {
+		return at.Load() > 0 && time.Since(c.born)-time.Duration(at.Load()) < c.cfg.SubmitTimeout
+	}
+	return lately(&c.taken) || !lately(&c.offered)
 }
 
 // expire forgets a request that has expired; the engine ends it with 208.

@@ -30,6 +30,7 @@ type options struct {
 	group   int           // writes of a transaction, at most
 	pause   time.Duration // before a group among many, see writer.linger
 	log     *slog.Logger
+	before  func() // each commit of a group; may be nil
 	limits  limits
 	badRow  func(*mssp.RowError)                   // may be nil
 	tie     func(mssp.Ties) (mssp.Instance, error) // may be nil
@@ -54,6 +55,10 @@ func newOptions(opts []Option) *options {
 // WithWriters sets how many transactions are written at a time on PostgreSQL,
 // at least 1; the default is 2. SQLite has one writer whatever is set.
 func WithWriters(n int) Option { return func(o *options) { o.writers = max(n, 1) } }
+
+// WithBeforeCommit sets a function that is called before each commit of writes. It is for
+// tests of a slow disk.
+func WithBeforeCommit(f func()) Option { return func(o *options) { o.before = f } }
 
 // WithLogger sets where the Store reports events that no caller learns of, such as
 // a group of writes that had to be run again. The default is slog.Default().
@@ -107,7 +112,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 		unreadable: unreadable{log: o.log, found: o.badRow},
 	}
 	for number := range o.writers {
-		w := &writer{pools: p, limits: o.limits, queue: s.queue, number: number, limit: o.group, pause: o.pause, log: o.log}
+		w := &writer{pools: p, limits: o.limits, queue: s.queue, number: number, limit: o.group, pause: o.pause, log: o.log, before: o.before}
 		s.writers.Go(func() {
 			defer event.Rescue(o.log, "store writer")
 			w.run()

@@ -37,6 +37,7 @@ type writer struct {
 	number int // in the queue, from 0
 	limit  int // writes of a group, at most
 	log    *slog.Logger
+	before func() // each commit; may be nil
 
 	pause   time.Duration // see linger
 	last    int           // writes of the last group
@@ -193,6 +194,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 // error, which concerns all writes, refused ones included: the row that refused
 // them may itself have been lost.
 func (w *writer) finish(ctx context.Context, group []*write) error {
+	if w.before != nil {
+		w.before()
+	}
 	if err := w.session.commit(); err != nil {
 		w.drop()
 		return fmt.Errorf("commit: %w", explain(ctx, err))

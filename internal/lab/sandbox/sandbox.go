@@ -66,11 +66,12 @@ type Config struct {
 	// resolve on this machine.
 	WebURL string
 	// WrapSIMs decorates the channel to the SIMs; see node.Deps.
-	WrapSIMs node.ChannelWrapper
-	Clock    mssp.Clock // of the service; nil: the machine's
-	Logger   *slog.Logger
-	Version  string                          // of the program, for metrics
-	Wrap     func(http.Handler) http.Handler // see node.Deps.WrapMSS
+	WrapSIMs     node.ChannelWrapper
+	BeforeCommit func()     // before each commit of the store; see node.Deps
+	Clock        mssp.Clock // of the service; nil: the machine's
+	Logger       *slog.Logger
+	Version      string                          // of the program, for metrics
+	Wrap         func(http.Handler) http.Handler // see node.Deps.WrapMSS
 }
 
 func (c Config) withDefaults() Config {
