@@ -8,7 +8,7 @@ export GOTOOLCHAIN = local
 # get their dependencies.
 TOOL     = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: help run build test slow lint deps fuzz bench bench-peers crash power-test picture vulncheck image release release-check
+.PHONY: help run build test slow lint deps fuzz bench bench-fairness bench-peers overload crash power-test picture vulncheck image release release-check
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ vulncheck: ## look the dependencies up in the Go vulnerability database (needs t
 
 bench: ## first signature, signatures per second by phones in memory, SIM and App, memory of waiting requests, connected Apps; ARGS="-rounds 5"
 	$(GO) run ./internal/bench $(ARGS)
+
+bench-fairness: ## what a party with one request at a time notices of one with 500 connections, SIM path; ARGS="-rounds 3 -delay 100ms"
+	$(GO) run ./internal/bench fairness $(ARGS)
+
+overload: ## 2,000 activations at once on one processor and a slow disk: what gets done, packets per step, late replies
+	$(GO) run ./internal/bench overload $(ARGS)
 
 bench-peers: ## the sandbox next to Prism, Mockoon and WireMock, which npm and Maven fetch once; ARGS="-workers 1,64"
 	@scripts/bench-peers.sh $(ARGS)

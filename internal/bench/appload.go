@@ -278,7 +278,7 @@ func runEcho(context.Context, []string) error {
 		_, _ = w.Write(b) // an error means that the client is gone
 	})}
 	go func() {
-		obey("")
+		obey("", nil)
 		srv.Close()
 	}()
 	fmt.Println("http://" + l.Addr().String() + "/")

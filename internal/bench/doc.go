@@ -24,6 +24,11 @@
 // Server and Apps are two processes because each connection takes a file descriptor at
 // both ends.
 //
+// bench fairness measures what a party with one request at a time notices of one with many
+// connections. bench overload asks far more of the service than it can do, with one
+// processor and a slow disk, and prints what gets done. In both the cards are in memory,
+// because the phones of a real network do not use the disk of the service.
+//
 // bench also starts the program itself, and measures the time to a signature that
 // verifies and the memory. bench peers compares the sandbox with the mock servers of
 // others, which scripts/bench-peers.sh fetches.

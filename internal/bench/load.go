@@ -39,12 +39,17 @@ var serial atomic.Int64
 
 // requestTo returns a request as clients send it.
 func requestTo(apID, msisdn, mode, profile string) []byte {
+	return requestFor(apID, msisdn, mode, profile, 300)
+}
+
+// requestFor is the same with a TimeOut in seconds.
+func requestFor(apID, msisdn, mode, profile string, timeout int) []byte {
 	return fmt.Appendf(nil, `{"MSS_SignatureReq":{"AP_Info":{"AP_ID":%q,"AP_PWD":"disabled","AP_TransID":"B%d.%d","Instant":%q},`+
 		`"MSSP_Info":{"MSSP_ID":{"URI":"http://mid.swisscom.ch/"}},"MajorVersion":"1","MinorVersion":"2","MessagingMode":%q,`+
-		`"MobileUser":{"MSISDN":%q},"SignatureProfile":%q,"TimeOut":"300",`+
+		`"MobileUser":{"MSISDN":%q},"SignatureProfile":%q,"TimeOut":"%d",`+
 		`"DataToBeSigned":{"MimeType":"text/plain","Encoding":"UTF-8","Data":"Sandbox: Log in to example.com?"},`+
 		`"AdditionalServices":[{"Description":"http://mss.ficom.fi/TS102204/v1.0.0#userLang","UserLang":{"Value":"en"}}]}}`,
-		apID, os.Getpid(), serial.Add(1), signum.FormatInstant(time.Now()), mode, msisdn, profile)
+		apID, os.Getpid(), serial.Add(1), signum.FormatInstant(time.Now()), mode, msisdn, profile, timeout)
 }
 
 // httpClient returns an HTTP client with the party's certificate.

@@ -24,7 +24,7 @@ func main() {
 	defer stop()
 	roles := map[string]func(context.Context, []string) error{
 		"server": runServer, "bare": runBare, "load": runLoad, "hold": runHold,
-		"apps": runApps, "echo": runEcho, "peers": runPeers, "fairness": runFairness,
+		"apps": runApps, "echo": runEcho, "peers": runPeers, "fairness": runFairness, "overload": runOverload, "burst": runBurst,
 	}
 	run, args := runBench, os.Args[1:]
 	if len(args) > 0 {

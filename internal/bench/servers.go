@@ -33,6 +33,7 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/sandbox"
+	"github.com/signum-mssp/signum/internal/lab/scenario"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -44,12 +45,13 @@ const (
 	settleWord  = "settle"  // collect garbage; the answer has the sizes of heap and stacks, in bytes
 	profileWord = "profile" // start a CPU profile, in the file of the flag
 	doneWord    = "done"    // end it
+	statsWord   = "stats"   // the figures of the SIM channel, in JSON
 
 	profiling = "profiling" // the answer to profileWord
 )
 
 // obey executes the parent's commands until the parent closes the pipe.
-func obey(profile string) {
+func obey(profile string, stats func() any) {
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		switch in.Text() {
 		case settleWord:
@@ -64,6 +66,8 @@ func obey(profile string) {
 				continue
 			}
 			fmt.Println(profiling)
+		case statsWord:
+			json.NewEncoder(os.Stdout).Encode(stats())
 		case doneWord:
 			pprof.StopCPUProfile()
 			fmt.Println("ended")
@@ -91,11 +95,16 @@ func runServer(ctx context.Context, args []string) error {
 	memory := fs.Bool("memory", false, "phones in memory instead of SIM cards behind an SMSC")
 	delay := fs.Duration("delay", 0, "what a user takes to approve")
 	light := fs.Bool("light", false, "cards in memory: the phones of a real network do not use this disk")
+	blank := fs.Bool("blank", false, "SIM cards that the first request activates")
+	commit := fs.Duration("commit", 0, "what a commit takes longer")
 	profile := fs.String("cpuprofile", "", "where a CPU profile goes")
 	fs.Parse(args)
 	debug.SetGCPercent(400) // as signum sandbox does
 
 	cfg := sandbox.Config{Dir: *dir, Addr: "127.0.0.1:0", Store: *store, PhoneDelay: *delay}
+	if *commit > 0 {
+		cfg.BeforeCommit = func() { time.Sleep(*commit) }
+	}
 	if *light {
 		cfg.Cards = card.NewMemory()
 	}
@@ -133,6 +142,9 @@ func runServer(ctx context.Context, args []string) error {
 				b.Do = person.Silent
 			}
 			u := sandbox.User{MSISDN: msisdn(n), Methods: []signum.Method{signum.SIM}, KeyType: signum.EC}
+			if *blank {
+				u.State = string(scenario.Registered)
+			}
 			return errors.Join(box.AddUser(gctx, u), box.Behave(u.MSISDN, b))
 		})
 	}
@@ -143,7 +155,7 @@ func runServer(ctx context.Context, args []string) error {
 		return err
 	}
 	go func() {
-		obey(*profile)
+		obey(*profile, func() any { return box.SIMs.Stats() })
 		stop()
 	}()
 	fmt.Println(box.Info.BaseURL + "/rest/service/sign")
@@ -249,7 +261,7 @@ func runBare(ctx context.Context, args []string) error {
 		MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert, Certificates: []tls.Certificate{cert},
 	}}
 	go func() {
-		obey("")
+		obey("", nil)
 		srv.Close()
 	}()
 	fmt.Println("https://" + l.Addr().String() + "/rest/service/sign")
