@@ -23,15 +23,22 @@ func TestLife(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(file, append(data, "lgo: {level: warn}\n"...), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			p.signal(t, syscall.SIGHUP)
-			if reloading := p.hear(t, "RELOADING=1"); !strings.Contains(reloading, "\nMONOTONIC_USEC=") || strings.Contains(reloading, "USEC=0\n") {
-				t.Errorf("reloading: %q", reloading)
-			}
-			if again := p.hear(t, "READY=1"); !strings.Contains(again, "a reload failed: "+file+":10: lgo: unknown key, did you mean log?") {
-				t.Errorf("after a reload with a fault: %q", again)
+			for more, want := range map[string]string{
+				"lgo: {level: warn}\n":                 "a reload failed: " + file + ":10: lgo: unknown key, did you mean log?",
+				"engine: {sweep: 1s}\n":                "a reload failed: nothing was reloaded, because these keys take effect at a restart only: engine.sweep",
+				"limits: {party: {max_open: 7}}\n":     "STATUS=Serving\n",
+				"app: {limits: {begin: {burst: 7}}}\n": "STATUS=Serving\n",
+			} {
+				if err := os.WriteFile(file, append(data[:len(data):len(data)], more...), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				p.signal(t, syscall.SIGHUP)
+				if reloading := p.hear(t, "RELOADING=1"); !strings.Contains(reloading, "\nMONOTONIC_USEC=") || strings.Contains(reloading, "USEC=0\n") {
+					t.Errorf("%s: reloading: %q", more, reloading)
+				}
+				if again := p.hear(t, "READY=1"); !strings.Contains(again+"\n", want) {
+					t.Errorf("%s: after the reload: %q", more, again)
+				}
 			}
 			p.signal(t, syscall.SIGTERM)
 			if stopping := p.hear(t, "STOPPING=1"); !strings.Contains(stopping, "\nEXTEND_TIMEOUT_USEC=") {

@@ -15,7 +15,7 @@ const drainLog = 10 * time.Second
 // stops:
 //
 //	announce: /readyz says 503; all listeners accept, so that a load balancer can notice
-//	          in its second half, answers to application providers end their connections
+//	          in its second half, clients are told to leave the connections that they have
 //	wait:     the listener mss accepts nothing; requests that wait go on waiting
 //
 // Meanwhile everything else goes on, the listener web included, because phones answer
@@ -25,7 +25,7 @@ const drainLog = 10 * time.Second
 // It returns as soon as no request waits, or with the error of a part that failed.
 func (n *Node) drain(failed <-chan error) error {
 	c := n.current().Drain
-	d := &drain{announce: c.Announce, wait: c.Wait, log: n.deps.Logger, door: n.doors.mss, failed: failed}
+	d := &drain{announce: c.Announce, wait: c.Wait, log: n.deps.Logger, door: n.doors.mss, others: []farewell{n.doors.web, n.doors.pki}, failed: failed}
 	if c.Announce == 0 && c.Wait == 0 {
 		return nil
 	}
@@ -33,9 +33,13 @@ func (n *Node) drain(failed <-chan error) error {
 	return d.run()
 }
 
-// leaver is the part of a door that a drain uses.
+// farewell is a door that stays open until the stop. Its clients find another node
+// sooner, and the stop breaks fewer connections, if they leave before.
+type farewell interface{ Farewell() }
+
+// leaver is the door that is drained.
 type leaver interface {
-	Farewell()
+	farewell
 	Drain(context.Context) error
 	Busy() int
 }
@@ -44,6 +48,7 @@ type drain struct {
 	announce, wait time.Duration
 	log            *slog.Logger
 	door           leaver
+	others         []farewell
 	failed         <-chan error // of parts
 }
 
@@ -82,6 +87,9 @@ func (d *drain) steps(ctx context.Context) error {
 		return nil
 	}
 	d.door.Farewell()
+	for _, o := range d.others {
+		o.Farewell()
+	}
 	if !pause(ctx, d.announce-d.announce/2) {
 		return nil
 	}

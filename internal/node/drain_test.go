@@ -75,13 +75,14 @@ func TestDrainSteps(t *testing.T) {
 				log := new(testkit.Buffer)
 				door := &fakeDoor{began: time.Now(), waits: tt.waits, err: tt.doorErr}
 				door.busy.Store(1)
+				other := &fakeDoor{began: door.began}
 				failed := make(chan error, 1)
 				if tt.fail > 0 {
 					time.AfterFunc(tt.fail, func() { failed <- broken })
 				}
-				d := &drain{announce: 6 * s, wait: 90 * s, log: slog.New(slog.NewTextHandler(log, nil)), door: door, failed: failed}
+				d := &drain{announce: 6 * s, wait: 90 * s, log: slog.New(slog.NewTextHandler(log, nil)), door: door, others: []farewell{other}, failed: failed}
 				err := d.run()
-				if took := time.Since(door.began); !errors.Is(err, tt.err) || took != tt.took || door.farewell != tt.farewell || door.closed != tt.closed {
+				if took := time.Since(door.began); !errors.Is(err, tt.err) || took != tt.took || door.farewell != tt.farewell || other.farewell != tt.farewell || other.closed != 0 || door.closed != tt.closed {
 					t.Errorf("%v after %s, farewell after %s, closed after %s; want %+v", err, took, door.farewell, door.closed, tt)
 				}
 				for _, line := range []string{`msg="drain begins" announce=6s wait=1m30s requests=1`, `msg="drain ended"`, tt.log} {
