@@ -82,7 +82,7 @@ func (s *Store) AcceptReply(ctx context.Context, iccid string, counter uint64) (
 		accepted = err == nil
 		return err
 	}})
-	return accepted && err == nil, err
+	return err == nil && accepted, err
 }
 
 // replyWindow records which counters a card has used in replies: the highest, and

@@ -3,12 +3,14 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/fair"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // ErrClosed is returned by writes after Close.
@@ -45,7 +47,8 @@ func refuse(err error) error { return refusal{err} }
 // queue holds the writes that wait for a transaction. Parties have their turns, so that
 // the many writes of one do not hold back the few of another.
 type queue struct {
-	seed maphash.Seed
+	seed  maphash.Seed
+	limit time.Duration // of a caller
 
 	mu      sync.Mutex
 	arrived sync.Cond
@@ -57,7 +60,7 @@ type queue struct {
 type line = fair.Queue[*write]
 
 func newQueue(writers int) *queue {
-	q := &queue{seed: maphash.MakeSeed(), own: make([]line, writers)}
+	q := &queue{seed: maphash.MakeSeed(), own: make([]line, writers), limit: defaultLimits.wait}
 	q.arrived.L = &q.mu
 	return q
 }
@@ -79,7 +82,9 @@ func (q *queue) add(party string, w *write) {
 
 // do queues the write and waits until it is on disk or refused. If the context
 // ends before a writer has taken the write, the write is withdrawn. Once it is
-// taken, do waits for the result, so that an answer is never ambiguous.
+// taken, do waits for the result even if the caller is gone, because what follows the
+// write must follow. Only at a deadline of the context, or after the limit of the queue,
+// it returns mssp.ErrUncertain: a database that hangs must not hold its callers.
 func (q *queue) do(ctx context.Context, w *write) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -93,15 +98,26 @@ func (q *queue) do(ctx context.Context, w *write) error {
 	q.add(fair.Key(ctx), w)
 	q.mu.Unlock()
 
-	select {
-	case err := <-w.answer:
-		return err
-	case <-ctx.Done():
-		if w.taken.CompareAndSwap(false, true) {
-			q.withdrawn(fair.Key(ctx))
-			return ctx.Err()
+	limit := time.NewTimer(q.limit)
+	defer limit.Stop()
+	for done := ctx.Done(); ; {
+		var late error
+		select {
+		case err := <-w.answer:
+			return err
+		case <-done:
+			late = ctx.Err()
+		case <-limit.C:
+			late = &TimeoutError{Limit: "write", After: q.limit}
 		}
-		return <-w.answer
+		switch {
+		case w.taken.CompareAndSwap(false, true):
+			q.withdrawn(fair.Key(ctx))
+			return late
+		case errors.Is(late, context.DeadlineExceeded):
+			return fmt.Errorf("store: write: %w: %w", mssp.ErrUncertain, late)
+		}
+		done = nil
 	}
 }
 

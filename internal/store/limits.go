@@ -6,19 +6,20 @@ import (
 	"time"
 )
 
-// limits bound operations that could take forever on PostgreSQL, where the network
-// or another node's lock may hang. SQLite has its busy timeout.
+// limits bound operations that could take forever: the network, a disk or another
+// node's lock may hang.
 type limits struct {
 	connect time.Duration // a new connection
 	read    time.Duration // a query, the wait for a connection included
 	write   time.Duration // a transaction of writes
+	wait    time.Duration // a caller, for its write to be on disk; on SQLite, too
 }
 
-var defaultLimits = limits{connect: 10 * time.Second, read: 10 * time.Second, write: 30 * time.Second}
+var defaultLimits = limits{connect: 10 * time.Second, read: 10 * time.Second, write: 15 * time.Second, wait: 15 * time.Second}
 
 // A TimeoutError says which time limit of the store was exceeded.
 type TimeoutError struct {
-	Limit string // "query" or "transaction"
+	Limit string // "query", "transaction" or "write"
 	After time.Duration
 }
 

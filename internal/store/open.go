@@ -111,6 +111,9 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 
 		unreadable: unreadable{log: o.log, found: o.badRow},
 	}
+	if o.limits.wait > 0 {
+		s.queue.limit = o.limits.wait
+	}
 	for number := range o.writers {
 		w := &writer{pools: p, limits: o.limits, queue: s.queue, number: number, limit: o.group, pause: o.pause, log: o.log, before: o.before}
 		s.writers.Go(func() {

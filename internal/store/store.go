@@ -51,7 +51,7 @@ func (s *Store) swap(ctx context.Context, q *query, args ...any) (bool, error) {
 		changed = affected == 1
 		return nil
 	}})
-	return changed && err == nil, err
+	return err == nil && changed, err
 }
 
 // update changes the row with the given key, which is the first argument. It

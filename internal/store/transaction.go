@@ -52,7 +52,7 @@ func (s *Store) ReplaceTransaction(ctx context.Context, old string, o mssp.Outco
 		replaced, err = s.replaceTransaction(ctx, old, o, t, args)
 		return err
 	}})
-	return replaced && err == nil, err
+	return err == nil && replaced, err
 }
 
 func (s *session) replaceTransaction(ctx context.Context, old string, o mssp.Outcome, t *mssp.Transaction, args []any) (bool, error) {

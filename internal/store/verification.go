@@ -44,7 +44,7 @@ func (s *Store) endVerified(ctx context.Context, q *query, v *mssp.UserVerificat
 		w.args = append(args, evidence)
 	}
 	err = s.write(ctx, w)
-	return ended && err == nil, err
+	return err == nil && ended, err
 }
 
 // Verification implements mssp.Store.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 const (
@@ -79,7 +80,7 @@ func (w *writer) rescued(group []*write) {
 	w.commit(group)
 }
 
-var errWriterPanic = errors.New("store: write: the writer failed")
+var errWriterPanic = fmt.Errorf("store: write: the writer failed: %w", mssp.ErrUncertain)
 
 // linger waits a little for more writes while there is much to do, because a commit
 // costs as much for two writes as for twenty. It does not delay a write that comes
@@ -199,7 +200,11 @@ func (w *writer) finish(ctx context.Context, group []*write) error {
 	}
 	if err := w.session.commit(); err != nil {
 		w.drop()
-		return fmt.Errorf("commit: %w", explain(ctx, err))
+		err = explain(ctx, err)
+		if w.engine == postgres { // SQLite has rolled back by now
+			err = fmt.Errorf("%w: %w", mssp.ErrUncertain, err)
+		}
+		return fmt.Errorf("commit: %w", err)
 	}
 	w.done.commits.Add(1)
 	w.done.writes.Add(uint64(len(group)))
