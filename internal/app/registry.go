@@ -160,7 +160,9 @@ func (s *Server) put(r *mssp.DeviceRequest) (wake bool) {
 		}
 	}
 	mb = s.registry.mailbox(r.DeviceID, r.MSISDN) // drop may have deleted it
-	p := &pending{DeviceRequest: *r, sent: s.now(), shown: mb.conn == nil}
+	now := s.now()
+	p := &pending{DeviceRequest: *r, sent: now, shown: mb.conn == nil}
+	p.Expires = now.Add(r.Expires.Sub(now)) // by the monotonic clock, so that a clock that is set ends nothing
 	mb.requests[key] = p
 	if mb.conn != nil && p.visible() {
 		w := wireOf(r)

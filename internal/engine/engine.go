@@ -70,6 +70,7 @@ type Engine struct {
 	sendingTexts sync.Map // ids of the transactions whose texts this node is sending
 	running      sync.WaitGroup
 	round        round
+	jumps        jumps
 }
 
 // New checks the configuration and returns an engine. Run makes it live.

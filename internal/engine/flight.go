@@ -127,6 +127,19 @@ func (fs *flights) overdue(now time.Time) (ids []string) {
 	return ids
 }
 
+// notWaiting returns the transactions without those that have time left by the monotonic
+// clock, whatever their rows say.
+func (fs *flights) notWaiting(ids []string, now time.Time) (rest []string) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for _, id := range ids {
+		if f := fs.m[id]; f == nil || f.again || !now.Before(f.due) {
+			rest = append(rest, id)
+		}
+	}
+	return rest
+}
+
 // ending returns how an overdue transaction ends: as was decided, with 900 if this node
 // knows that no phone was asked, otherwise with 208.
 func (fs *flights) ending(id string) ending {
@@ -149,5 +162,5 @@ func (e *Engine) overdue(t *mssp.Transaction) bool {
 	if f, known := e.flights.get(t.ID); known {
 		return f.again || !e.cfg.Clock.Now().Before(f.due)
 	}
-	return !e.now().Before(t.Expires)
+	return !e.horizon().Before(t.Expires)
 }

@@ -14,7 +14,7 @@ var _ mssp.Inbox = (*Engine)(nil)
 // Pending implements mssp.Inbox.
 func (e *Engine) Pending(ctx context.Context, deviceID string) (list []mssp.DeviceRequest, err error) {
 	defer event.RescueTo(&err, e.cfg.Logger, "inbox")
-	transactions, receipts, err := e.cfg.Store.DevicePending(ctx, deviceID, e.now())
+	transactions, receipts, err := e.cfg.Store.DevicePending(ctx, deviceID, e.horizon())
 	if err != nil {
 		return nil, fmt.Errorf("reading what is pending: %w", err)
 	}

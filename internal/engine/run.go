@@ -153,14 +153,15 @@ func (e *Engine) sweep(ctx context.Context) error {
 		return err
 	}
 	for {
-		ids, err := e.cfg.Store.ExpiredTransactions(ctx, e.now(), sweepBatch)
+		all, err := e.cfg.Store.ExpiredTransactions(ctx, e.horizon(), sweepBatch)
 		if err != nil {
 			return err
 		}
+		ids := e.flights.notWaiting(all, e.cfg.Clock.Now())
 		if err := e.each(ctx, ids, e.expireID); err != nil {
 			return err
 		}
-		if len(ids) < sweepBatch {
+		if len(all) < sweepBatch || len(ids) == 0 {
 			break
 		}
 	}

@@ -168,6 +168,7 @@ func (e *Engine) untilDue(ctx context.Context, id string) (context.Context, cont
 
 // release ends the waiting of requests whose time is over, whatever the store does.
 func (e *Engine) release(context.Context) error {
+	e.horizon() // looks at the clock, whatever the store does
 	for _, ws := range []*waiters{&e.waiters, &e.receipts} {
 		for _, w := range ws.late(e.cfg.Clock.Now()) {
 			w.end(&result{err: errStoreLate})

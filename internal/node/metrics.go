@@ -19,6 +19,7 @@ func (n *Node) observe(context.Context) error {
 	})
 	m.Gauge("signum_requests_waiting", "Requests that wait on this node for an outcome.", func() float64 { return float64(n.engine.Waiting()) })
 	m.Gauge("signum_apps_connected", "Inboxes that Apps have open on this node.", func() float64 { return float64(n.Apps.Connected()) })
+	m.Counters("signum_clock_jumps_total", "How often the clock of the machine was set.", "direction", n.engine.ClockJumps)
 	m.Counters("signum_pushes_total", "Messages to push services, by what came of them.", "outcome", n.Apps.Pushes)
 	m.Gauges("signum_sim_queue", "What waits in the SIM channel, by stage.", "stage", func() map[string]uint64 { return simQueues(n.SIMs.Stats()) })
 	m.Counters("signum_sim_events_total", "What the SIM channel did and saw.", "event", func() map[string]uint64 { return simEvents(n.SIMs.Stats()) })

@@ -91,6 +91,8 @@ func (a *attempts) last(i int) bool { return i >= len(a.counters)-1 }
 func (a *attempts) allRefused() bool { return a.refused == uint64(1)<<len(a.counters)-1 }
 
 func newRequest(r mssp.DeviceRequest, retry *Retry, now time.Time) *request {
+	// By the monotonic clock, so that a clock that is set ends nothing.
+	r.Expires = now.Add(r.Expires.Sub(now))
 	// At most a quarter of the lifetime, so that a short-lived request is sent at all.
 	margin := min(retry.Margin, r.Expires.Sub(now)/4)
 	return &request{DeviceRequest: r, id: applet.TransactionID(r.TransID), retry: retry, giveUpAt: r.Expires.Add(-margin), step: firstStep(r.Op)}
