@@ -37,6 +37,7 @@ type health struct {
 	phase  atomic.Int32
 	ping   func(context.Context) error // of the store
 	asking singleflight.Group          // pings
+	outage outage                      // of the store
 }
 
 func (h *health) set(p phase) { h.phase.Store(int32(p)) }

@@ -19,6 +19,13 @@ func (n *Node) observe(context.Context) error {
 	})
 	m.Gauge("signum_requests_waiting", "Requests that wait on this node for an outcome.", func() float64 { return float64(n.engine.Waiting()) })
 	m.Gauge("signum_apps_connected", "Inboxes that Apps have open on this node.", func() float64 { return float64(n.Apps.Connected()) })
+	m.Gauge("signum_store_up", "1 if the store works.", func() float64 {
+		if n.health.outage.lasts() > 0 {
+			return 0
+		}
+		return 1
+	})
+	m.Gauge("signum_store_hung_seconds", "For how long the store has not worked; 0 if it does.", func() float64 { return n.health.outage.lasts().Seconds() })
 	m.Counters("signum_clock_jumps_total", "How often the clock of the machine was set.", "direction", n.engine.ClockJumps)
 	m.Counters("signum_pushes_total", "Messages to push services, by what came of them.", "outcome", n.Apps.Pushes)
 	m.Gauges("signum_sim_queue", "What waits in the SIM channel, by stage.", "stage", func() map[string]uint64 { return simQueues(n.SIMs.Stats()) })

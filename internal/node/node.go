@@ -151,7 +151,7 @@ func (n *Node) openStore(ctx context.Context) error {
 	})
 	n.Store = s
 	n.queues = append(n.queues, admission.Queue{Name: "writes", Age: s.Age, AgeOf: s.AgeOf})
-	n.health.ping = s.Ping
+	n.health.ping = s.Check
 	n.onClose(s.Close)
 	return nil
 }

@@ -14,7 +14,10 @@ type Stats struct {
 }
 
 // counters are the Stats while they grow.
-type counters struct{ commits, writes, split atomic.Uint64 }
+type counters struct {
+	commits, writes, split atomic.Uint64
+	failing                atomic.Bool // the last transaction was not committed
+}
 
 // Stats tells what was written so far.
 func (s *Store) Stats() Stats {
@@ -36,4 +39,22 @@ var pingQuery = &query{text: "SELECT count(*) FROM signum_schema"}
 func (s *Store) Ping(ctx context.Context) error {
 	var n int
 	return s.read.row(ctx, pingQuery, nil, &n)
+}
+
+// oldWrite is how long a write waits before Check doubts that the database takes any.
+const oldWrite = 5 * time.Second
+
+// touch writes to the disk and changes nothing.
+var touch = &query{text: "UPDATE signum_schema SET version = version"}
+
+// Check reads from the database. If the last write failed, or one has waited for long,
+// it writes as well: a full disk can still be read.
+func (s *Store) Check(ctx context.Context) error {
+	if err := s.Ping(ctx); err != nil {
+		return err
+	}
+	if !s.done.failing.Load() && s.Age() < oldWrite {
+		return nil
+	}
+	return s.write(ctx, &write{first: touch})
 }

@@ -2,8 +2,13 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
@@ -36,4 +41,39 @@ func TestHealth(t *testing.T) {
 			t.Error("a closed store answered")
 		}
 	})
+}
+
+// A database that can be read but not written does not work. As soon as it can be
+// written, it does.
+func TestCheckWrites(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "db")
+	s := open(t, "sqlite:"+path)
+	other, err := sql.Open("sqlite", sqliteDSN(path, "_txlock=immediate"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	tx, err := other.BeginTx(t.Context(), nil) // nobody else can write
+	if err != nil {
+		t.Fatal(err)
+	}
+	soon := func(f func(context.Context) error) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		return f(ctx)
+	}
+	if err := soon(s.Check); err != nil {
+		t.Errorf("nothing has failed: %v", err)
+	}
+	s.done.failing.Store(true)
+	if err := soon(s.Check); !errors.Is(err, mssp.ErrUncertain) {
+		t.Errorf("nothing can be written: %v", err)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Check(t.Context()); err != nil || s.done.failing.Load() {
+		t.Errorf("it can be written again: %v", err)
+	}
 }

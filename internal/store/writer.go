@@ -207,6 +207,7 @@ func (w *writer) finish(ctx context.Context, group []*write) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	w.done.commits.Add(1)
+	w.done.failing.Store(false)
 	w.done.writes.Add(uint64(len(group)))
 	for _, op := range group {
 		op.answer <- op.err
@@ -215,6 +216,7 @@ func (w *writer) finish(ctx context.Context, group []*write) error {
 }
 
 func (w *writer) fail(group []*write, err error) {
+	w.done.failing.Store(true)
 	err = fmt.Errorf("store: write: %w", err)
 	for _, op := range group {
 		op.answer <- err
