@@ -60,6 +60,9 @@ const (
 	// patience is which part of its time a request may spend in queues: the user needs the
 	// rest.
 	patience = 2
+	// leastBudget is for requests of a few seconds, which only tests make: a moment in a
+	// queue is no overload.
+	leastBudget = time.Second
 	// again is the least time after which a refused request may come again, and againMax
 	// the longest: by then the queues are different.
 	again, againMax = time.Second, 30 * time.Second
@@ -103,6 +106,13 @@ func New(c Config) *Gate {
 	return &Gate{cfg: c, valve: newValve(), refused: map[string]uint64{ReasonQueues: 0, ReasonMemory: 0}}
 }
 
+// Set changes Config.QueueAge and Config.MaxMemory.
+func (g *Gate) Set(queueAge time.Duration, maxMemory int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.cfg.QueueAge, g.cfg.MaxMemory = queueAge, maxMemory
+}
+
 // Enter waits for the turn of the party. The request has so much time until its end. After
 // Enter, unless it returns an error, leave must be called when the request has been handed
 // over. The error is a *Refusal, or that of the context.
@@ -124,12 +134,15 @@ func (g *Gate) Enter(ctx context.Context, party string, has time.Duration) (leav
 	}
 	w := &waiter{granted: make(chan struct{})}
 	g.waiting.Push(party, w, now)
+	most := g.budget(has)
 	g.mu.Unlock()
-	return g.wait(ctx, w, party, g.budget(has))
+	return g.wait(ctx, w, party, most)
 }
 
-// budget is how long a request may be in the queues.
-func (g *Gate) budget(has time.Duration) time.Duration { return min(has/patience, g.cfg.QueueAge) }
+// budget is how long a request may be in the queues. g.mu is held.
+func (g *Gate) budget(has time.Duration) time.Duration {
+	return max(min(has/patience, g.cfg.QueueAge), leastBudget)
+}
 
 // wait waits for the place of w for so long.
 func (g *Gate) wait(ctx context.Context, w *waiter, party string, most time.Duration) (leave func(), err error) {
@@ -173,9 +186,9 @@ func (g *Gate) Check(party, way string, has time.Duration) error {
 	if way != "" {
 		need += g.behind(party, way)
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if r := g.compare(need, has); r != nil {
-		g.mu.Lock()
-		defer g.mu.Unlock()
 		g.refused[r.Reason]++
 		return r
 	}
@@ -192,6 +205,8 @@ func (g *Gate) behind(party, way string) (need time.Duration) {
 	return need
 }
 
+// compare returns a refusal if a request needs longer than it may be in the queues. g.mu is
+// held.
 func (g *Gate) compare(need, has time.Duration) *Refusal {
 	may := g.budget(has)
 	if need <= may {

@@ -51,6 +51,7 @@ func TestRequestsThatCannotBeDoneInTimeAreRefused(t *testing.T) {
 		{"nothing to do", 15 * time.Second, behind{}, ""},
 		{"half of its time", 15 * time.Second, behind{"a": 7500 * time.Millisecond}, ""},
 		{"more than half of its time", 15 * time.Second, behind{"a": 7501 * time.Millisecond}, "7.501s, of 7.5s"},
+		{"a moment, with hardly any time", time.Second, behind{"a": 900 * time.Millisecond}, ""},
 		{"a patient one", time.Minute, behind{"a": 9 * time.Second}, ""},
 		{"older than any may be", time.Minute, behind{"a": 11 * time.Second}, "11s, of 10s"},
 		{"the queue of another party", 15 * time.Second, behind{"b": time.Minute, "": time.Minute}, ""},
@@ -66,6 +67,19 @@ func TestRequestsThatCannotBeDoneInTimeAreRefused(t *testing.T) {
 				t.Errorf("reason %s, after %s, counted %v", r.Reason, r.After, g.Refused())
 			}
 		})
+	}
+}
+
+// What the configuration says can change.
+func TestSet(t *testing.T) {
+	ages := behind{"a": 5 * time.Second}
+	g := testGate(Config{Queues: []Queue{ages.queue("")}}, 1)
+	if err := enter(t, g, "a", time.Minute); err != nil {
+		t.Error(err)
+	}
+	g.Set(4*time.Second, 0)
+	if err := enter(t, g, "a", time.Minute); err == nil {
+		t.Error("let in behind a queue that is older than may be")
 	}
 }
 

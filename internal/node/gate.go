@@ -6,6 +6,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/admission"
+	"github.com/signum-mssp/signum/internal/config"
 )
 
 // newGate makes the gate for new requests. The queues behind it are those of the store and
@@ -21,10 +22,14 @@ func (n *Node) newGate(context.Context) error {
 		begun = n.smscs.Handling
 		n.queues = append(n.queues, admission.Queue{Name: "smpp_window", Way: sims, Age: n.smscs.Age, AgeOf: n.smscs.AgeOf})
 	}
-	n.gate = admission.New(admission.Config{
-		QueueAge: n.cfg.Admission.QueueAge, MaxMemory: admission.Limit(int64(n.cfg.Admission.MaxMemory)), Queues: n.queues, Begun: begun,
-	})
+	n.gate = admission.New(admission.Config{Queues: n.queues, Begun: begun})
+	n.setGate(n.cfg.Admission)
 	return nil
+}
+
+// setGate takes over what the configuration says about new requests.
+func (n *Node) setGate(c config.Admission) {
+	n.gate.Set(c.QueueAge, admission.Limit(int64(c.MaxMemory)))
 }
 
 // restOfSweep is how long the engine may take from one round to the next, the pause after a

@@ -24,7 +24,7 @@ var reloadable = []string{
 	"listen.mss.connections.max", "listen.web.connections.max", "listen.pki.connections.max", "listen.ops.connections.max",
 	"listen.mss.connections.per_address", "listen.web.connections.per_address",
 	"listen.pki.connections.per_address", "listen.ops.connections.per_address",
-	"limits.party.", "limits.number.", "limits.otp.", "limits.reserved_files", "app.limits.", "sim.smscs", "drain.", "log.level",
+	"limits.party.", "limits.number.", "limits.otp.", "limits.reserved_files", "app.limits.", "admission.", "sim.smscs", "drain.", "log.level",
 }
 
 // RestartError is why a configuration was not taken over.
@@ -145,6 +145,7 @@ func (n *Node) apply(c *config.Config, ch change) {
 		n.certificates[name].Use(pair)
 	}
 	n.engine.SetLimits(ch.limits)
+	n.setGate(c.Admission)
 	n.Apps.SetLimits(appLimits(c.App.Limits))
 	n.proxies.Set(c.TrustedProxies)
 	n.exempt.Set(exemptOf(c))

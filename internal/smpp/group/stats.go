@@ -57,7 +57,7 @@ func (g *Group) Unbound(answers bool) time.Duration {
 
 // Handling returns how many messages from the SMSCs are handled at the moment.
 func (g *Group) Handling() (n int) {
-	for _, m := range g.members {
+	for _, m := range g.candidates() {
 		n += m.client.Handling()
 	}
 	return n
@@ -65,7 +65,7 @@ func (g *Group) Handling() (n int) {
 
 // Age returns for how long the message has waited for a window that has waited longest.
 func (g *Group) Age() (d time.Duration) {
-	for _, m := range g.members {
+	for _, m := range g.candidates() {
 		d = max(d, m.client.Age())
 	}
 	return d
@@ -73,7 +73,7 @@ func (g *Group) Age() (d time.Duration) {
 
 // AgeOf returns the same of the messages of one party.
 func (g *Group) AgeOf(party string) (d time.Duration) {
-	for _, m := range g.members {
+	for _, m := range g.candidates() {
 		d = max(d, m.client.AgeOf(party))
 	}
 	return d
