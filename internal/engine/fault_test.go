@@ -349,3 +349,43 @@ func TestAnswerOutlivesFault(t *testing.T) {
 		t.Errorf("the outcome: %d\n%s", got, w.log)
 	}
 }
+
+// A receipt whose node ended before its user answered is lost, and says so.
+func TestReceiptOfEndedNode(t *testing.T) {
+	t.Parallel()
+	url := "sqlite:" + t.TempDir() + "/db"
+	w := newWorld(t, url, nil)
+	s := w.addUser(1, approves, signum.EC, signum.SIM)
+	id := w.signed(s)
+	w.awaitShown(id)
+	if err := w.phones.Behave(s.MSISDN, silent); err != nil {
+		t.Fatal(err)
+	}
+	ctx, hangUp := context.WithCancel(t.Context())
+	answered := make(chan error, 1)
+	go func() {
+		_, err := w.Receipt(ctx, &mssp.Caller{Pin: testPin}, w.receiptRequest(s, id))
+		answered <- err
+	}()
+	w.awaitShown(id)
+	hangUp()
+	if err := <-answered; err == nil {
+		t.Error("the receipt was answered")
+	}
+	w.stop()
+	next := newWorld(t, url, w)
+	next.clock.Advance(signum.ReceiptWait)
+	next.run()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		r, err := next.store.Receipt(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Result == signum.ReceiptLost {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the receipt is still %q", r.Result)
+		}
+	}
+}

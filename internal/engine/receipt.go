@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/fair"
@@ -172,6 +174,26 @@ func (e *Engine) endReceipt(ctx context.Context, transID string, r *result) erro
 // loseReceipt ends a receipt that nobody has answered.
 func (e *Engine) loseReceipt(ctx context.Context, transID string) error {
 	return e.endReceipt(ctx, transID, &result{receipt: signum.ReceiptLost})
+}
+
+// receiptsEvery is how often the engine looks for receipts that nobody waits for.
+const receiptsEvery = time.Second
+
+// loseReceipts ends the receipts that are overdue and that no request on this node waits
+// for: their node has ended, or could not reach the store in time.
+func (e *Engine) loseReceipts(ctx context.Context) error {
+	ctx, cancel := e.soon(ctx)
+	defer cancel()
+	for {
+		ids, err := e.cfg.Store.ExpiredReceipts(ctx, e.horizon(), sweepBatch)
+		if err != nil {
+			return err
+		}
+		ids = slices.DeleteFunc(ids, func(id string) bool { return e.receipts.get(id) != nil })
+		if err := e.each(ctx, ids, e.loseReceipt); err != nil || len(ids) < sweepBatch {
+			return err
+		}
+	}
 }
 
 // pollReceipt wakes the request that waits on this node if the receipt has

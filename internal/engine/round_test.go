@@ -22,6 +22,10 @@ func (s *failingStore) OutstandingTransactions(context.Context, time.Time, strin
 	return nil, nil
 }
 
+func (s *failingStore) ExpiredReceipts(context.Context, time.Time, int) ([]string, error) {
+	return nil, nil
+}
+
 func (s *failingStore) ExpiredTransactions(context.Context, time.Time, int) ([]string, error) {
 	if err := s.err.Load(); err != nil {
 		return nil, *err

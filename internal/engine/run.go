@@ -57,6 +57,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		defer cancel()
 		return e.sweep(ctx)
 	})
+	loop(receiptsEvery, "receipts", e.loseReceipts)
 	loop(e.cfg.Poll, "poll", e.poll)
 	<-ctx.Done()
 	e.running.Wait()

@@ -195,6 +195,9 @@ type TransactionStore interface {
 	// Receipt finds the receipt of a transaction; ErrNotFound, or *RowError if it
 	// cannot be read.
 	Receipt(ctx context.Context, transID string) (*Receipt, error)
+	// ExpiredReceipts lists pending receipts whose time is up, those first that expired
+	// first.
+	ExpiredReceipts(ctx context.Context, now time.Time, limit int) ([]string, error)
 	// TransactionUsed reports whether a party's (AP_TransID, Instant) exists.
 	TransactionUsed(ctx context.Context, apID, apTransID string, instant time.Time) (bool, error)
 	// Transaction finds a transaction by its MSSP_TransID, with its Certificate;

@@ -189,10 +189,10 @@ func TestPostgresSettings(t *testing.T) {
 		t.Fatal("default isolation not set")
 	}
 	for _, test := range []struct{ params, statement, idle string }{
-		{"", "30s", "30s"},
+		{"", "15s", "15s"},
 		{"&statement_timeout=7000&idle_in_transaction_session_timeout=8s", "7s", "8s"},
-		{"&pooler=transaction", "30s", "30s"},
-		{"&pooler=transaction&statement_timeout=7000", "7s", "30s"},
+		{"&pooler=transaction", "15s", "15s"},
+		{"&pooler=transaction&statement_timeout=7000", "7s", "15s"},
 	} {
 		s := open(t, base+test.params)
 		got := make([]string, 4)

@@ -148,3 +148,25 @@ func (s *Store) Receipt(ctx context.Context, transID string) (*mssp.Receipt, err
 	}
 	return r.receipt(), nil
 }
+
+// The index of pending receipts is small however many have ended.
+var selectExpiredReceipts = &query{text: `
+SELECT trans_id FROM receipts WHERE result = '' AND expires <= $1 ORDER BY expires, trans_id LIMIT $2`}
+
+// ExpiredReceipts implements mssp.Store.
+func (s *Store) ExpiredReceipts(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	var ids []string
+	err := s.read.each(ctx, selectExpiredReceipts, []any{micros(now), int64(limit)}, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: expired receipts: %w", err)
+	}
+	return ids, nil
+}

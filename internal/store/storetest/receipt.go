@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +93,35 @@ func testReceipt(t *testing.T, d *database) {
 	s = d.Reopen()
 	checkReceipt(t, s, want)
 	same(t, tx, read(t, s, tx.ID))
+}
+
+// Pending receipts are listed when their time is up.
+func testExpiredReceipts(t *testing.T, d *database) {
+	s := d.Store()
+	var ids []string
+	for i := range 3 {
+		sign(t, s, i)
+		r := newReceipt(i)
+		r.Expires = after(100 - i)
+		insertReceipt(t, s, r)
+		ids = append(ids, r.TransID)
+	}
+	list := func(at time.Time, limit int, want ...string) {
+		t.Helper()
+		got, err := s.ExpiredReceipts(t.Context(), at, limit)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%v, %v; want %v", got, err, want)
+		}
+	}
+	list(after(97), 10)
+	list(after(98), 10, ids[2])
+	list(after(100), 10, ids[2], ids[1], ids[0])
+	list(after(100), 2, ids[2], ids[1])
+	list(after(100), 0)
+	if _, err := s.FinishReceipt(t.Context(), ids[1], signum.ReceiptLost, after(101)); err != nil {
+		t.Fatal(err)
+	}
+	list(after(102), 10, ids[2], ids[0])
 }
 
 func testReceiptText(t *testing.T, d *database) {

@@ -131,6 +131,7 @@ var tests = []struct {
 	{"RaceToFinish", testRaceToFinish},
 	{"RaceToRevoke", testRaceToRevoke},
 	{"RaceForReceipt", testRaceForReceipt},
+	{"ExpiredReceipts", testExpiredReceipts},
 	{"RaceToFinishReceipt", testRaceToFinishReceipt},
 	{"RaceOfReceiptAndSignature", testRaceOfReceiptAndSignature},
 	{"RaceOfReceiptAndPurge", testRaceOfReceiptAndPurge},
