@@ -40,6 +40,20 @@ func TestLife(t *testing.T) {
 					t.Errorf("%s: after the reload: %q", more, again)
 				}
 			}
+			for _, tt := range []struct{ more, says string }{
+				{"log: {level: debug}\n", "STATUS=Serving"},
+				{"service: {name: Other, mssp_uri: http://mss.example.com/}\n", "a reload failed: "}, // a second service
+				{"engine: {poll: 7s}\n", "engine.poll"},                                              // takes a restart
+				{"", "STATUS=Serving"},
+			} {
+				if err := os.WriteFile(file, append(data[:len(data):len(data)], tt.more...), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				p.signal(t, syscall.SIGHUP)
+				if again := p.hear(t, "READY=1"); !strings.Contains(again, tt.says) {
+					t.Errorf("after a reload with %q: %q", tt.more, again)
+				}
+			}
 			p.signal(t, syscall.SIGTERM)
 			if stopping := p.hear(t, "STOPPING=1"); !strings.Contains(stopping, "\nEXTEND_TIMEOUT_USEC=") {
 				t.Errorf("stopping: %q", stopping)
