@@ -143,7 +143,7 @@ func TestNewErrors(t *testing.T) {
 		"invalid": {func(c *config.Config) { c.Service.MSSPURI, c.CA.Directory = "", "" }, []string{"service.mssp_uri: is needed", "ca.directory: is needed"}},
 		"in use":  {func(c *config.Config) { c.Listen.PKI.Address = config.Address(taken.Addr().String()) }, []string{"listen.pki.address: ", "in use"}},
 		"store":   {func(c *config.Config) { c.Store.URL = config.NewSecret("sqlite:/nowhere/signum.db") }, []string{"store: "}},
-		"no CA":   {func(c *config.Config) { c.CA.Create = false }, []string{"no authority in the directory"}},
+		"no CA":   {func(c *config.Config) { c.CA.Create = false }, []string{"there is no CA in"}},
 	} {
 		c := testConfig(t)
 		tt.change(&c)
