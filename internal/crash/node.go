@@ -186,7 +186,8 @@ func (n *node) ready(ctx context.Context) error {
 
 // populate adds the party, and the users with their cards and Apps, as an operator does.
 func (n *node) populate(ctx context.Context) error {
-	if _, err := n.signum(ctx, "party", "add", nodeParty, "--new-cert", n.path("party.pem"), "--prefix", nodePrefix); err != nil {
+	if _, err := n.signum(ctx, "party", "add", nodeParty, "--new-cert", n.path("party.pem"), "--prefix", nodePrefix,
+		"--auto-activation", "--profile", "any", "--profile", "stk", "--profile", "device"); err != nil {
 		return err
 	}
 	cert, err := tls.LoadX509KeyPair(n.path("party.pem"), n.path("party.pem"))

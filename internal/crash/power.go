@@ -91,8 +91,12 @@ func cutPowers(ctx context.Context, p powerPlan) (*powerTest, error) {
 	defer func() { t.guest.machine.kill() }()
 	t.load = newLoad(t.guest, t.ledger)
 	t.load.slow = emulated
-	t.load.begin(ctx, p.seed)
-	err = t.cut(ctx, path)
+	working, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	t.load.begin(working, p.seed)
+	if err = t.cut(ctx, path); err != nil {
+		giveUp() // nobody answers any more
+	}
 	t.progress("the load ends")
 	if err := errors.Join(err, t.load.end(), ctx.Err()); err != nil {
 		return t, err

@@ -70,7 +70,9 @@ func cutPower(disk io.WriterAt, log io.ReaderAt, lies bool, rnd *rand.Rand) (app
 // gaps of zeros, of writes that the guest was not told of.
 func readLog(log io.ReaderAt) (all []diskWrite, err error) {
 	header := make([]byte, sectorSize)
-	if _, err := log.ReadAt(header, 0); err != nil {
+	if n, err := log.ReadAt(header, 0); n == 0 && errors.Is(err, io.EOF) {
+		return nil, nil // the power was cut before the machine wrote anything
+	} else if err != nil {
 		return nil, fmt.Errorf("the log of the disk: %w", err)
 	}
 	if binary.LittleEndian.Uint64(header) != logMagic || binary.LittleEndian.Uint32(header[24:]) != sectorSize {

@@ -90,7 +90,7 @@ func TestReadLog(t *testing.T) {
 	t.Parallel()
 	unknown := newDiskLog()
 	unknown.add(0, 64, "a")
-	for name, log := range map[string][]byte{"empty": nil, "no log": make([]byte, 2*sectorSize), "unknown entry": unknown} {
+	for name, log := range map[string][]byte{"torn head": make([]byte, 9), "no log": make([]byte, 2*sectorSize), "unknown entry": unknown} {
 		if _, err := readLog(bytes.NewReader(log)); err == nil {
 			t.Errorf("%s: no error", name)
 		}

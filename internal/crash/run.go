@@ -87,8 +87,13 @@ func crash(ctx context.Context, p plan) (*run, error) {
 	}
 	defer r.ledger.close()
 	r.load = newLoad(r.target, r.ledger)
-	r.load.begin(ctx, p.seed)
+	working, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	r.load.begin(working, p.seed)
 	failed := r.disturb(ctx)
+	if failed != nil {
+		giveUp() // nobody answers any more
+	}
 	r.progress("the load ends")
 	if err := errors.Join(failed, r.load.end(), ctx.Err()); err != nil {
 		return r, err
