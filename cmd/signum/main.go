@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/signum-mssp/signum/internal/config"
 )
@@ -16,10 +14,8 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// A second signal ends the program at once.
-	context.AfterFunc(ctx, stop)
+	ctx, release := withSignals(context.Background())
+	defer release()
 	cmd := newRootCmd()
 	err := cmd.ExecuteContext(ctx)
 	switch {

@@ -80,7 +80,11 @@ func (m *migrator) open(ctx context.Context, upgrade bool) error {
 		return err
 	}
 	if s.version == 0 {
-		if s, err = m.create(ctx); err != nil {
+		level := slog.LevelWarn // perhaps the URL is wrong
+		if upgrade {
+			level = slog.LevelInfo // databases come and go, as in a sandbox
+		}
+		if s, err = m.create(ctx, level); err != nil {
 			return err
 		}
 	}
@@ -100,8 +104,9 @@ func (m *migrator) open(ctx context.Context, upgrade bool) error {
 }
 
 // create makes the schema in one transaction with the tie, so that an empty database
-// stays empty if it is refused. If another process was first, its state is returned.
-func (m *migrator) create(ctx context.Context) (s state, err error) {
+// stays empty if it is refused. If another process was first, its state is returned. The
+// log says at a level that there is a new database.
+func (m *migrator) create(ctx context.Context, level slog.Level) (s state, err error) {
 	created := false
 	err = m.transaction(ctx, m.write.BeginTx, "creating the schema", func(tx *sql.Tx) error {
 		created = false // it may be tried again
@@ -115,7 +120,7 @@ func (m *migrator) create(ctx context.Context) (s state, err error) {
 		return m.lockedTie(ctx, tx, s.version)
 	})
 	if err == nil && created {
-		m.log.Warn("store: the database was empty: a new one was created", "version", s.version)
+		m.log.Log(ctx, level, "store: the database was empty: a new one was created", "version", s.version)
 	}
 	return s, err
 }
