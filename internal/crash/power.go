@@ -128,6 +128,7 @@ func (t *powerTest) start(ctx context.Context) error {
 // each cut, everything that a party was told before must still be true.
 func (t *powerTest) cut(ctx context.Context, ledger string) error {
 	for n := 1; n <= t.cuts; n++ {
+		before := t.lost
 		if !sleep(ctx, 2*time.Second+t.upTo(10*time.Second)) {
 			return ctx.Err()
 		}
@@ -145,7 +146,6 @@ func (t *powerTest) cut(ctx context.Context, ledger string) error {
 				return err
 			}
 		}
-		before := t.lost
 		calls, err := readLedger(ledger)
 		if err != nil {
 			return err
