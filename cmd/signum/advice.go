@@ -53,6 +53,7 @@ var byDetail = []struct {
 	{signum.ExpiredTransaction, signum.DetailTimeout, "the user did not answer in time: ask again, perhaps with a longer --timeout"},
 	{signum.ExpiredTransaction, signum.DetailTimeoutStatus, "the user did not answer in time: ask again, perhaps with a longer --timeout"},
 	{signum.InternalError, signum.DetailTooMany, "wait, and send fewer requests at a time"},
+	{signum.InternalError, signum.DetailBusy, "the service has more to do than it can: wait, and try again"},
 }
 
 // adviceFor says what to do about a fault.

@@ -13,9 +13,8 @@ import (
 // A second signal ends a node at once that waits for a load balancer to notice.
 func TestSecondSignal(t *testing.T) {
 	dir := t.TempDir()
-	certificate := must(newCertificate(filepath.Join(dir, "mss.pem"), "mss"))
-	if certificate == "" {
-		t.Fatal("no certificate")
+	if _, err := newCertificate(filepath.Join(dir, "mss.pem"), "mss"); err != nil {
+		t.Fatal(err)
 	}
 	config := `service: {mssp_uri: "http://mss.example.com/"}
 listen:

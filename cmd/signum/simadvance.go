@@ -17,9 +17,9 @@ func newSimAdvanceCmd() *cobra.Command {
 	var f adminFlags
 	var a advance
 	cmd := &cobra.Command{
-		Use:   "advance [CARD] [N]",
+		Use:   "advance [CARD] [COUNT]",
 		Short: "Move the counters towards cards forward, after a restore",
-		Long: `Moves the counter of messages to a card forward by N (` + strconv.Itoa(defaultAdvance) + `), or with --all those of
+		Long: `Moves the counter of messages to a card forward by COUNT (` + strconv.Itoa(defaultAdvance) + `), or with --all those of
 all cards. CARD is an ICCID or the number of a user.
 
 Cards accept only counters that are higher than those that they have seen. After a
@@ -74,7 +74,7 @@ func (a *advance) parse(args []string) error {
 	}
 	var err error
 	if a.by, err = strconv.ParseUint(args[0], 10, 40); err != nil || a.by == 0 {
-		return fmt.Errorf("%s: N must be a number from 1 to 1099511627775", printable(args[0]))
+		return fmt.Errorf("%s: COUNT must be a number from 1 to 1099511627775", printable(args[0]))
 	}
 	return nil
 }

@@ -102,7 +102,7 @@ func TestReceipts(t *testing.T) {
 			r.Extension = nil
 			f.behave(msisdn, person.Unreachable)
 			_, err = f.clients[wire].Do(t.Context(), r)
-			if flt := signum.AsFault(err); flt == nil || *flt != (signum.Fault{Code: 208, Detail: signum.DetailTimeout}) {
+			if flt := signum.AsFault(err); flt == nil || flt.Code != signum.OTAError {
 				t.Errorf("%s, %s, unreachable, without extension: %v", wire, m, err)
 			}
 		}
