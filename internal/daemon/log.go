@@ -13,7 +13,11 @@ import (
 // the process runs.
 func NewLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
-	if toJournal(w, os.Getenv("JOURNAL_STREAM")) {
+	stream := w
+	if l, ok := w.(*lines); ok {
+		stream = l.w
+	}
+	if toJournal(stream, os.Getenv("JOURNAL_STREAM")) {
 		w = priorityWriter{w}
 		o.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
 			if len(groups) == 0 && a.Key == slog.TimeKey {
@@ -26,6 +30,13 @@ func NewLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// lostLines says that lines were lost.
+func lostLines(log *slog.Logger) func(uint64) {
+	return func(n uint64) {
+		log.Warn("lines of the log were lost, because they could not be written", "count", n)
+	}
 }
 
 // priorityWriter puts before each line the priority that the journal reads (sd-daemon(3)), so that

@@ -54,7 +54,11 @@ func Serve(ctx context.Context, o Options) error {
 	level := new(slog.LevelVar)
 	cfg := loaded.Config
 	level.Set(cfg.Log.Level)
-	s := &server{options: o, cfg: cfg, level: level, log: NewLogger(o.Stderr, cfg.Log.Format, level)}
+	out := newLines(o.Stderr)
+	defer out.Flush()
+	s := &server{options: o, cfg: cfg, level: level, out: out, log: NewLogger(out, cfg.Log.Format, level)}
+	report := lostLines(s.log)
+	out.report.Store(&report)
 	s.manager = NewManager(s.log)
 	for _, w := range loaded.Warnings {
 		s.log.Warn("configuration", "problem", w.Error())
@@ -74,6 +78,7 @@ type server struct {
 	options Options
 	cfg     config.Config
 	level   *slog.LevelVar
+	out     *lines // of the log
 	log     *slog.Logger
 	manager *Manager
 	node    *node.Node
@@ -127,7 +132,7 @@ func (s *server) newNode(ctx context.Context, inherited map[string]net.Listener)
 			s.extend(made)
 		}()
 	}
-	return node.New(ctx, s.cfg, node.Deps{Logger: s.log, Version: s.options.Version, Listeners: inherited})
+	return node.New(ctx, s.cfg, node.Deps{Logger: s.log, LostLines: s.out.Lost, Version: s.options.Version, Listeners: inherited})
 }
 
 // extend asks for more time until ctx ends.

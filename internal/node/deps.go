@@ -16,9 +16,11 @@ import (
 // Deps are what a node needs besides its configuration: code, not data. All are
 // optional.
 type Deps struct {
-	Clock   mssp.Clock   // nil: the machine's
-	Logger  *slog.Logger // nil: nothing is logged
-	Version string       // of the program, for metrics; empty: what the Go command recorded
+	Clock  mssp.Clock   // nil: the machine's
+	Logger *slog.Logger // nil: nothing is logged
+	// LostLines is how many lines Logger could not write, for metrics. Nil: it loses none.
+	LostLines func() uint64
+	Version   string // of the program, for metrics; empty: what the Go command recorded
 	// Listeners are sockets that are bound already, such as those that the process inherited, by
 	// ListenerNames. They replace the addresses of the configuration; the others are bound.
 	Listeners map[string]net.Listener
@@ -59,6 +61,9 @@ func (w ChannelWrapper) wrap(next mssp.Channel, answers mssp.AnswerHandler) mssp
 func (d Deps) withDefaults() Deps {
 	if d.Clock == nil {
 		d.Clock = mssp.SystemClock{}
+	}
+	if d.LostLines == nil {
+		d.LostLines = func() uint64 { return 0 }
 	}
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)

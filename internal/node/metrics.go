@@ -26,6 +26,7 @@ func (n *Node) observe(context.Context) error {
 		return 1
 	})
 	m.Gauge("signum_store_hung_seconds", "For how long the store has not worked; 0 if it does.", func() float64 { return n.health.outage.lasts().Seconds() })
+	m.Counter("signum_log_lost_total", "Lines of the log that could not be written.", func() float64 { return float64(n.deps.LostLines()) })
 	m.Counters("signum_clock_jumps_total", "How often the clock of the machine was set.", "direction", n.engine.ClockJumps)
 	m.Counters("signum_pushes_total", "Messages to push services, by what came of them.", "outcome", n.Apps.Pushes)
 	m.Gauges("signum_sim_queue", "What waits in the SIM channel, by stage.", "stage", func() map[string]uint64 { return simQueues(n.SIMs.Stats()) })
