@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/signum-mssp/signum/internal/event"
 )
 
 // Manager is the service manager that started the process: systemd, if NOTIFY_SOCKET is
@@ -15,7 +17,14 @@ import (
 type Manager struct {
 	log  *slog.Logger
 	send func(state string) (bool, error)
+	busy atomic.Bool // a message is on its way
 }
+
+// tellTime is how long the service manager may take to accept a message. One that does not
+// read its socket must not hold up the service, nor its end.
+const tellTime = 2 * time.Second
+
+var errDeaf = fmt.Errorf("it took no message for %s", tellTime)
 
 // NewManager returns the service manager that the environment names.
 func NewManager(log *slog.Logger) *Manager {
@@ -24,8 +33,30 @@ func NewManager(log *slog.Logger) *Manager {
 
 // tell sends assignments. An error is no reason to stop: the service works.
 func (m *Manager) tell(assignments ...string) {
-	if _, err := m.send(strings.Join(assignments, "\n")); err != nil {
+	if err := m.sendSoon(strings.Join(assignments, "\n")); err != nil {
 		m.log.Warn("the service manager cannot be told", "state", assignments[0], "err", err)
+	}
+}
+
+// sendSoon sends a message, unless the one before is still on its way.
+func (m *Manager) sendSoon(state string) error {
+	if !m.busy.CompareAndSwap(false, true) {
+		return errDeaf
+	}
+	sent := make(chan error, 1)
+	go func() {
+		defer event.Rescue(m.log, "service manager", func() { sent <- errDeaf })
+		_, err := m.send(state)
+		m.busy.Store(false)
+		sent <- err
+	}()
+	limit := time.NewTimer(tellTime)
+	defer limit.Stop()
+	select {
+	case err := <-sent:
+		return err
+	case <-limit.C:
+		return errDeaf
 	}
 }
 

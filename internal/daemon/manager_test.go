@@ -54,6 +54,32 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestDeafManager: a service manager that takes no messages holds up nobody, and hears the next
+// one once it takes them.
+func TestDeafManager(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log testkit.Buffer
+		listens := make(chan struct{})
+		var heard []string
+		m := &Manager{log: slog.New(slog.NewTextHandler(&log, nil)), send: func(state string) (bool, error) {
+			<-listens
+			heard = append(heard, state)
+			return true, nil
+		}}
+		m.Status("one")
+		m.Status("two")
+		if n := strings.Count(log.String(), "cannot be told"); n != 2 {
+			t.Errorf("%d lines about it:\n%s", n, log.String())
+		}
+		close(listens)
+		synctest.Wait()
+		m.Status("three")
+		if got := strings.Join(heard, " "); got != "STATUS=one STATUS=three" {
+			t.Errorf("it heard %s", got)
+		}
+	})
+}
+
 // TestExtend: a start that may upgrade the database asks for more time before its time is over.
 func TestExtend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
