@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"internal/backup":          {"", "internal/instance", "internal/mssp", "internal/store"},
 	"internal/bench":           {"", "internal/mssp", "internal/lab/scenario", "internal/sim", "client", "internal/ca", "internal/engine/phonetest", "internal/lab/card", "internal/lab/person", "internal/lab/sandbox", "internal/lab/softapp", "internal/node"},
 	"internal/ca":              {"internal/clientaddr", "internal/event", "internal/limit", "internal/mssp"},
-	"internal/lab/card":        {"", "internal/lang", "internal/mssp", "internal/cms", "internal/scp80", "internal/sms", "internal/applet", "internal/visible"},
+	"internal/lab/card":        {"", "internal/lang", "internal/mssp", "internal/cms", "internal/durable", "internal/scp80", "internal/sms", "internal/applet", "internal/visible"},
 	"internal/check":           {"internal/ca", "internal/instance", "internal/mssp", "internal/simcards", "internal/store"},
 	"internal/clientaddr":      {},
 	"internal/crash":           {"", "client", "internal/lab/card", "internal/lab/person", "internal/lab/scenario", "internal/lab/softapp", "internal/store/pgtest"},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"testing"
 )
 
@@ -37,6 +38,40 @@ func TestWrite(t *testing.T) {
 	}
 	if names := list(t, dir); len(names) != 2 {
 		t.Errorf("left: %q", names)
+	}
+}
+
+// TestWriteAll: many files are replaced, and an error leaves no temporary file.
+func TestWriteAll(t *testing.T) {
+	for _, n := range []int{1, syncAlone, syncAlone + 1} {
+		dir := t.TempDir()
+		files := make(map[string][]byte)
+		for i := range n {
+			files[strconv.Itoa(i)] = []byte{byte(i)}
+		}
+		for range 2 {
+			if err := WriteAll(dir, files, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, want := range files {
+			if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s: %q, %v", name, got, err)
+			}
+		}
+		if err := os.MkdirAll(filepath.Join(dir, "taken", "x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		files["taken"] = nil
+		if err := WriteAll(dir, files, 0o600); err == nil {
+			t.Error("a directory was replaced")
+		}
+		if names := list(t, dir); len(names) != n+1 {
+			t.Errorf("left: %q", names)
+		}
+		if err := syncEach([]string{filepath.Join(dir, "0")}); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

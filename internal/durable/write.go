@@ -14,34 +14,8 @@ import (
 const Prefix = ".tmp-"
 
 // Write replaces a file, or creates it.
-func Write(path string, data []byte, mode fs.FileMode) (err error) {
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, Prefix+"*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = tmp.Close() // it may be closed already
-			_ = os.Remove(tmp.Name())
-		}
-	}()
-	if _, err = tmp.Write(data); err != nil {
-		return err
-	}
-	if err = tmp.Chmod(mode); err != nil {
-		return err
-	}
-	if err = tmp.Sync(); err != nil {
-		return err
-	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	return SyncDir(dir)
+func Write(path string, data []byte, mode fs.FileMode) error {
+	return WriteAll(filepath.Dir(path), map[string][]byte{filepath.Base(path): data}, mode)
 }
 
 // SyncDir brings the names of a directory to disk. Windows cannot do that.

@@ -5,13 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 
+	"github.com/signum-mssp/signum/internal/durable"
 	"github.com/signum-mssp/signum/internal/scp80"
 )
 
@@ -61,6 +60,9 @@ func (r record) usable() bool {
 func OpenDir(path string) (*Dir, error) {
 	d := &Dir{path: path, cards: make(map[string]record), dirty: make(map[string]bool)}
 	err := os.MkdirAll(path, 0o700)
+	if err == nil {
+		err = durable.Clean(path)
+	}
 	var left []entry
 	var found bool
 	if err == nil {
@@ -87,9 +89,6 @@ func (d *Dir) recover(left []entry) error {
 		return err
 	}
 	for _, f := range files {
-		if strings.HasPrefix(f.Name(), tmpPrefix) {
-			_ = os.Remove(filepath.Join(d.path, f.Name()))
-		}
 		iccid, ok := strings.CutSuffix(f.Name(), fileExt)
 		if !ok {
 			continue
@@ -110,11 +109,8 @@ func (d *Dir) recover(left []entry) error {
 	return d.checkpoint()
 }
 
-// Names of files: of a card, after its ICCID, and of one that is being written.
-const (
-	fileExt   = ".json"
-	tmpPrefix = ".tmp-"
-)
+// fileExt ends the name of a card's file, after its ICCID.
+const fileExt = ".json"
 
 func (d *Dir) file(iccid string) (string, error) {
 	if err := checkICCID(iccid); err != nil {
@@ -168,7 +164,7 @@ func (d *Dir) save(iccid string, s *State) error {
 	old, known := d.cards[iccid]
 	next := record{s, old.Saves + 1}
 	if !known || s.KeySet != old.KeySet || s.PIN != old.PIN || !bytes.Equal(s.Key, old.Key) {
-		if err := d.write(iccid, next, known); err != nil {
+		if err := d.write(map[string]record{iccid: next}); err != nil {
 			return err
 		}
 		d.cards[iccid] = next
@@ -187,39 +183,33 @@ func (d *Dir) save(iccid string, s *State) error {
 	return nil
 }
 
-// write replaces the file of a card.
-func (d *Dir) write(iccid string, r record, sync bool) error {
-	path, err := d.file(iccid)
-	if err != nil {
-		return err
+// write replaces the files of cards.
+func (d *Dir) write(cards map[string]record) error {
+	files := make(map[string][]byte, len(cards))
+	for iccid, r := range cards {
+		path, err := d.file(iccid)
+		if err != nil {
+			return err
+		}
+		text, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		files[filepath.Base(path)] = append(text, '\n')
 	}
-	text, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(d.path, tmpPrefix+"*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = tmp.Write(append(text, '\n'))
-	if err == nil && sync {
-		err = tmp.Sync()
-	}
-	if err = errors.Join(err, tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
-	}
-	return err
+	return durable.WriteAll(d.path, files, 0o600)
 }
 
 // checkpoint brings the files up to date and empties the journal. If it stops in
 // between, the journal still has all entries, and those that a file contains are
 // left out when they are read.
 func (d *Dir) checkpoint() error {
-	for _, iccid := range slices.Sorted(maps.Keys(d.dirty)) {
-		if err := d.write(iccid, d.cards[iccid], false); err != nil {
+	cards := make(map[string]record, len(d.dirty))
+	for iccid := range d.dirty {
+		cards[iccid] = d.cards[iccid]
+	}
+	if len(cards) > 0 {
+		if err := d.write(cards); err != nil {
 			return err
 		}
 	}

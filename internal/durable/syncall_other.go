@@ -1,0 +1,5 @@
+//go:build !linux
+
+package durable
+
+func syncAll(_ string, paths []string) error { return syncEach(paths) }
