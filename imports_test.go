@@ -65,7 +65,7 @@ var mayImport = map[string][]string{
 	"internal/lab/person":      {"", "internal/event", "internal/mssp"},
 	"internal/lab/control":     {"api", "internal/admin", "internal/jsonapi", "internal/mssp", "internal/partydoc", "internal/policy", "internal/lab/person", "internal/lab/scenario"},
 	"internal/lab/handset":     {"", "internal/event", "internal/mssp", "internal/lab/card", "internal/lab/person", "internal/sms"},
-	"internal/lab/softapp":     {"", "internal/event", "internal/mssp", "internal/lab/person", "internal/cms", "internal/visible"},
+	"internal/lab/softapp":     {"", "internal/event", "internal/mssp", "internal/lab/person", "internal/cms", "internal/durable", "internal/visible"},
 	"internal/policy":          {"", "internal/lang", "internal/mssp", "internal/visible"},
 	"internal/rest":            {"", "api", "internal/edge"},
 	"internal/lab/scenario":    {"", "internal/lab/person", "internal/mssp", "internal/partydoc", "internal/policy"},

@@ -9,10 +9,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/signum-mssp/signum/internal/durable"
 )
 
 // Record is what an App stores. Without the passcode and the service's share it
@@ -108,7 +109,7 @@ var _ Store = (*Dir)(nil)
 
 // OpenDir opens a directory and creates it if it does not exist.
 func OpenDir(dir string) (*Dir, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := errors.Join(os.MkdirAll(dir, 0o700), durable.Clean(dir)); err != nil {
 		return nil, fmt.Errorf("storage of Apps: %w", err)
 	}
 	return &Dir{dir: dir}, nil
@@ -166,7 +167,7 @@ func (d *Dir) PutApp(r *Record) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(d.path(r.DeviceID), append(text, '\n')); err != nil {
+	if err := durable.Write(d.path(r.DeviceID), append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("storage of App %q: %w", r.DeviceID, err)
 	}
 	return nil
@@ -178,7 +179,7 @@ func (d *Dir) RemoveApp(deviceID string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("storage of App %q: %w", deviceID, err)
 	}
-	return syncDir(d.dir)
+	return durable.SyncDir(d.dir)
 }
 
 // path escapes a device ID, which may contain anything, to a file name. Capitals
@@ -193,49 +194,4 @@ func (d *Dir) path(deviceID string) string {
 		}
 	}
 	return filepath.Join(d.dir, name.String()+appExt)
-}
-
-// writeFile replaces a file atomically: after a crash there is the old one or the
-// new one.
-func writeFile(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, ".tmp-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = tmp.Close() // it may be closed already
-			_ = os.Remove(tmp.Name())
-		}
-	}()
-	if _, err = tmp.Write(data); err != nil {
-		return err
-	}
-	if err = tmp.Sync(); err != nil {
-		return err
-	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes a rename durable. Windows cannot sync a directory.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if cerr := d.Close(); err == nil {
-		err = cerr
-	}
-	return err
 }
