@@ -33,7 +33,7 @@ fi
 # so that none of them is left to run alone at the end.
 packages=${*:-./...}
 if [ "$packages" = ./... ]; then
-	packages="./internal/interop ./internal/web/phonepage ./internal/lab/sandbox ./internal/web/portal ./internal/store ./..."
+	packages="./internal/interop ./internal/web/phonepage ./internal/lab/sandbox ./internal/web/portal ./internal/store ./cmd/signum ./internal/sim ./internal/engine ./internal/node ./..."
 fi
 
 # Many tests wait for a browser, a database or another program, so twice as many packages

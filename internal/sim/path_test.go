@@ -35,7 +35,7 @@ func TestPathCrowds(t *testing.T) {
 	case testing.Short():
 		users, calls = 75, 10
 	case raceDetector:
-		users, calls = 150, 12
+		users, calls = 150, 8
 	}
 	rsaKey() // made outside the bubble, where it takes real time
 	seed := *pathSeed
