@@ -198,6 +198,7 @@ func playAhead(w *world, s journey) (signed int, wrong []string) {
 	rng := seeded(s.Seed)
 	w.net.rng, w.net.bad = seeded(s.Seed+1), s.Net
 	var heard []*smpp.DeliverSM // by an adversary in the network
+	choose := seeded(s.Seed + 2)
 	w.net.swallow = func(d *smpp.DeliverSM) bool { heard = append(heard, d); return false }
 	start := map[*fakeCard]uint64{}
 	for _, ahead := range s.Ahead {
@@ -210,7 +211,7 @@ func playAhead(w *world, s journey) (signed int, wrong []string) {
 		deliver := w.net.deliver
 		var d *smpp.DeliverSM
 		if len(heard) > 0 {
-			d = heard[rng.IntN(len(heard))]
+			d = heard[choose.IntN(len(heard))]
 		}
 		w.net.mu.Unlock()
 		if d != nil {

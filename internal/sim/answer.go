@@ -87,14 +87,24 @@ func (c *Channel) callAnswerer(ctx context.Context, a *mssp.DeviceAnswer) (err e
 	return c.answerer.Answer(ctx, *a)
 }
 
+// toLocate reports whether the network is asked where the phone is.
+func (c *Channel) toLocate(q *request) bool {
+	return q.Locate && q.Op == mssp.OpSign && c.cfg.Locator != nil
+}
+
+// awaitLocation lets the answer to a request wait for the location. The card may answer
+// before locate runs. Channel.mu is held.
+func (c *Channel) awaitLocation(q *request) {
+	if c.toLocate(q) {
+		q.flags |= locating
+	}
+}
+
 // locate asks the network where the phone is, while the user is being asked.
 func (c *Channel) locate(q *request) {
-	if !q.Locate || q.Op != mssp.OpSign || c.cfg.Locator == nil {
+	if !c.toLocate(q) {
 		return
 	}
-	c.mu.Lock()
-	q.flags |= locating
-	c.mu.Unlock()
 	// A Locator may ignore the end of its context.
 	limit := time.AfterFunc(c.cfg.LocateTimeout, func() {
 		defer event.Rescue(c.log, "SIM location timeout")

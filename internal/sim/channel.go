@@ -282,6 +282,7 @@ func (c *Channel) begin(q *request) (known bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if known, err = c.add(q); err == nil && !known {
+		c.awaitLocation(q)
 		c.enqueue(q)
 		c.arm(q)
 	}

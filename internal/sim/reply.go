@@ -158,6 +158,7 @@ func (c *Channel) insert(q *request, step applet.Op, now time.Time) (*request, e
 	case known:
 		return c.table.find(q.id, q.DeviceID, step), nil
 	}
+	c.awaitLocation(q)
 	c.await(q, now.Add(q.retry.Patience))
 	return q, nil
 }
