@@ -3,6 +3,7 @@ package retention
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 // backlog is a store with rows that are due. A slice takes as long as it is told to.
 type backlog struct {
+	mu           sync.Mutex // held while a test changes it
 	rows, slices int
 	takes        time.Duration
 	busy, pauses time.Duration
@@ -19,6 +21,8 @@ type backlog struct {
 }
 
 func (b *backlog) PurgeTransactions(_ context.Context, before time.Time, limit int) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if !b.ended.IsZero() {
 		b.pauses += time.Since(b.ended)
 	}
@@ -82,7 +86,9 @@ func TestFailure(t *testing.T) {
 		if s := j.Stats(); s.Failures != 2 || b.slices != 2 {
 			t.Errorf("%d failures in %d rounds", s.Failures, b.slices)
 		}
+		b.mu.Lock()
 		b.err, b.rows, b.takes = nil, 1000*slice, time.Hour // a pause of 10 s follows
+		b.mu.Unlock()
 		time.Sleep(every + time.Hour)
 		synctest.Wait()
 	})
