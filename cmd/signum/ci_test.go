@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/signum-mssp/signum/internal/durable"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
@@ -49,6 +51,7 @@ func newJob(t *testing.T) *job {
 	t.Helper()
 	testkit.Needs(t, "bash")
 	j := &job{t: t, dir: t.TempDir()}
+	t.Cleanup(j.awaitEnd)
 	bin := filepath.Join(j.dir, "bin")
 	if err := os.Mkdir(bin, 0o700); err != nil {
 		t.Fatal(err)
@@ -59,6 +62,27 @@ func newJob(t *testing.T) *job {
 	}
 	j.env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	return j
+}
+
+// awaitEnd waits until no sandbox uses the directory: the steps stop theirs, and do not wait
+// for its end.
+func (j *job) awaitEnd() {
+	for _, pattern := range []string{"*/private/lock", ".signum/box/private/lock"} {
+		locks, err := filepath.Glob(filepath.Join(j.dir, pattern))
+		if err != nil {
+			j.t.Error(err)
+		}
+		for _, path := range locks {
+			for {
+				f, err := durable.Lock(path)
+				if !errors.Is(err, durable.ErrLocked) {
+					f.Close()
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+	}
 }
 
 // run runs commands as the services do: in bash, which ends at the first that fails.

@@ -283,12 +283,12 @@ func TestOldReplyAfterRestore(t *testing.T) {
 		old := slices.Clone(heard)
 		w.store.put(backup) // the restore
 		w.restart()
-		w.ask(w.request(f, mssp.OpSign, "_new", text))
 		for _, d := range old {
 			if st := w.deliver(d); st != smpp.StatusOK {
 				t.Fatalf("an old message is answered with %s", st)
 			}
 		}
+		w.ask(w.request(f, mssp.OpSign, "_new", text))
 		pass(lifetime)
 		all := w.engine.answers()
 		if len(all) != 101 || all[100].TransID != "_new" || all[100].Fault != nil {

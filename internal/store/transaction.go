@@ -284,9 +284,12 @@ var purgeTransactions = &query{
 	text: `
 DELETE FROM transactions WHERE id IN (
     SELECT id FROM transactions WHERE finished < $1 ORDER BY finished, id LIMIT $2)`,
+	// Materialized, because PostgreSQL may run a subquery once for each row, and each run
+	// would take other rows.
 	postgres: `
-DELETE FROM transactions WHERE id IN (
-    SELECT id FROM transactions WHERE finished < $1 ORDER BY finished, id LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+WITH due AS MATERIALIZED (
+    SELECT id FROM transactions WHERE finished < $1 ORDER BY finished, id LIMIT $2 FOR UPDATE SKIP LOCKED)
+DELETE FROM transactions WHERE id IN (SELECT id FROM due)`,
 }
 
 // PurgeTransactions implements mssp.Store. Those that finished first are deleted
