@@ -7,8 +7,8 @@ import (
 )
 
 // Changed returns the keys in which two configurations differ, in the order of the
-// example. A list of sections is one key. The name of a secret's file is none: the
-// secret counts.
+// example. A list of sections is one key. A secret counts as its
+// value, so the name of its file does not appear.
 func Changed(a, b *Config) []string {
 	return changed(reflect.ValueOf(a).Elem(), reflect.ValueOf(b).Elem(), "")
 }

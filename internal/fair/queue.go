@@ -143,7 +143,7 @@ func (q *Queue[T]) LenOf(key string) int {
 	return 0
 }
 
-// Oldest returns when the entry arrived that has waited longest; zero if there is none.
+// Oldest returns when the entry arrived that has waited longest; zero if nothing waits.
 func (q *Queue[T]) Oldest() (at time.Time) {
 	for _, l := range q.lines {
 		if first := l.oldest(); at.IsZero() || first.Before(at) {
@@ -153,8 +153,8 @@ func (q *Queue[T]) Oldest() (at time.Time) {
 	return at
 }
 
-// OldestOf returns when the entry of the key arrived that has waited longest; zero if there
-// is none.
+// OldestOf returns when the entry arrived that has waited longest for the key; zero if
+// nothing waits.
 func (q *Queue[T]) OldestOf(key string) time.Time {
 	if l := q.lines[key]; l != nil {
 		return l.oldest()
