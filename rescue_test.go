@@ -21,6 +21,7 @@ var mayPanic = map[string]string{
 	"internal/bench":            "a load generator: a panic should end the run",
 	"internal/crash":            "a test that runs for long: a panic should end it",
 	"internal/engine/phonetest": "a fake for tests: a panic should fail the test",
+	"internal/store/pgtest":     "a server for tests: a panic should fail the test",
 	"internal/store/storetest":  "a test suite: a panic should fail the test",
 	"internal/testkit":          "helpers of tests: a panic should fail the test",
 }

@@ -29,10 +29,10 @@ func TestCrash(t *testing.T) {
 				if _, err := pgtest.Binaries(); err != nil {
 					testkit.Missing(t, "%v; run make deps", err)
 				}
-				if p.pg, err = newPostgres(t.Context(), t.Output()); err != nil {
+				if p.pg, err = pgtest.NewServer(t.Context(), t.Output()); err != nil {
 					t.Fatal(err)
 				}
-				defer p.pg.stop()
+				defer p.pg.Remove()
 			}
 			r, err := crash(t.Context(), p)
 			if err != nil {

@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/store/pgtest"
 )
 
 // disturbance is what may happen to a service.
@@ -22,12 +24,26 @@ func (r *run) disturbances() []disturbance {
 	}
 	if pg := r.pg; pg != nil {
 		all = append(all,
-			disturbance{"restarts of PostgreSQL", 2, func(ctx context.Context) error { return pg.restart(ctx, r.upTo(2*time.Second)) }},
-			disturbance{"PostgreSQL killed", 2, func(ctx context.Context) error { return pg.kill(ctx, r.upTo(3*time.Second)) }},
-			disturbance{"PostgreSQL frozen", 1, func(ctx context.Context) error { pg.freeze(ctx, r.upTo(4*time.Second)); return nil }},
+			disturbance{"restarts of PostgreSQL", 2, func(ctx context.Context) error { return downFor(ctx, pg, pg.Stop, r.upTo(2*time.Second)) }},
+			disturbance{"PostgreSQL killed", 2, func(ctx context.Context) error { return downFor(ctx, pg, pg.Kill, r.upTo(3*time.Second)) }},
+			disturbance{"PostgreSQL frozen", 1, func(ctx context.Context) error { freeze(ctx, pg, r.upTo(4*time.Second)); return nil }},
 		)
 	}
 	return append(all, r.target.disturbances(r)...)
+}
+
+// downFor ends PostgreSQL, and starts it after a time.
+func downFor(ctx context.Context, pg *pgtest.Server, end func(), length time.Duration) error {
+	end()
+	sleep(ctx, length)
+	return pg.Start(ctx)
+}
+
+// freeze stops PostgreSQL for a time, as a machine does that hangs.
+func freeze(ctx context.Context, pg *pgtest.Server, length time.Duration) {
+	pg.Freeze()
+	sleep(ctx, length)
+	pg.Thaw()
 }
 
 // disturb lets something happen at random times until the load is over, and leaves the

@@ -150,7 +150,7 @@ func (g *guest) boot(ctx context.Context) error {
 		"-device", "virtio-blk-pci,drive=disk",
 		"-netdev", forward, "-device", "virtio-net-pci,netdev=net,romfile=",
 	}
-	g.machine, err = launch(g.console, nil, "qemu-system-x86_64", args...)
+	g.machine, err = launch(g.console, "qemu-system-x86_64", args...)
 	return err
 }
 

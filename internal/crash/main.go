@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/store/pgtest"
 )
 
 func main() {
@@ -92,10 +94,10 @@ func crashOn(ctx context.Context, p plan, store string) error {
 			return err
 		}
 		defer log.Close()
-		if p.pg, err = newPostgres(ctx, log); err != nil {
+		if p.pg, err = pgtest.NewServer(ctx, log); err != nil {
 			return err
 		}
-		defer p.pg.stop()
+		defer p.pg.Remove()
 	}
 	r, err := crash(ctx, p)
 	if err != nil {

@@ -108,7 +108,7 @@ func (n *node) startSMSC(ctx context.Context) error {
 		}
 	}
 	var err error
-	if n.smsc, err = launch(n.log, nil, n.binary, args...); err != nil {
+	if n.smsc, err = launch(n.log, n.binary, args...); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTime)
@@ -152,7 +152,7 @@ log: {level: warn}
 
 func (n *node) launch() (err error) {
 	fmt.Fprintf(n.log, "--- %s start\n", time.Now().Format(time.RFC3339Nano))
-	n.service, err = launch(n.log, nil, n.binary, "serve", "--config", n.path("signum.yaml"))
+	n.service, err = launch(n.log, n.binary, "serve", "--config", n.path("signum.yaml"))
 	return err
 }
 

@@ -230,32 +230,31 @@ func (t *powerTest) postgresOnDisk(ctx context.Context, root string) (url string
 	if !t.postgres {
 		return "", func() error { return nil }, nil
 	}
-	pg, err := newPostgres(ctx, t.guest.console)
+	pg, err := pgtest.NewServer(ctx, t.guest.console)
 	if err != nil {
 		return "", nil, err
 	}
-	t.guest.postgres = pg.bin
-	return pg.url(), sync.OnceValue(func() error { return errors.Join(movePostgres(ctx, pg, root), pg.stop()) }), nil
+	t.guest.postgres = pg.Bin
+	return pg.URL(), sync.OnceValue(func() error { return errors.Join(movePostgres(ctx, pg, root), pg.Remove()) }), nil
 }
 
 // movePostgres stops a server, and copies its data and its programs to the disk of a guest.
-func movePostgres(ctx context.Context, pg *postgres, root string) error {
-	_ = syscall.Kill(pg.process.cmd.Process.Pid, syscall.SIGINT)
-	<-pg.process.dead
+func movePostgres(ctx context.Context, pg *pgtest.Server, root string) error {
+	pg.Stop()
 	// The guest sees clients of this machine with other addresses, and has no time zones.
-	if err := errors.Join(appendTo(filepath.Join(pg.data(), "pg_hba.conf"), "host all all 10.0.2.0/24 trust\n"),
-		appendTo(filepath.Join(pg.data(), "postgresql.conf"), "timezone = GMT\nlog_timezone = GMT\n")); err != nil {
+	if err := errors.Join(appendTo(filepath.Join(pg.Data(), "pg_hba.conf"), "host all all 10.0.2.0/24 trust\n"),
+		appendTo(filepath.Join(pg.Data(), "postgresql.conf"), "timezone = GMT\nlog_timezone = GMT\n")); err != nil {
 		return err
 	}
 	var owner syscall.Stat_t
-	if err := syscall.Stat(pg.data(), &owner); err != nil {
+	if err := syscall.Stat(pg.Data(), &owner); err != nil {
 		return err
 	}
 	passwd := fmt.Appendf(nil, "root:x:0:0::/:/bin/sh\npostgres:x:%d:%d::/pg:/bin/sh\n", owner.Uid, owner.Gid)
-	if err := errors.Join(copyFile(ctx, pg.data(), filepath.Join(root, "pg")), os.WriteFile(filepath.Join(root, "etc", "passwd"), passwd, 0o644)); err != nil {
+	if err := errors.Join(copyFile(ctx, pg.Data(), filepath.Join(root, "pg")), os.WriteFile(filepath.Join(root, "etc", "passwd"), passwd, 0o644)); err != nil {
 		return err
 	}
-	files := []string{filepath.Join(pg.bin, "postgres"), filepath.Join(pg.bin, "pg_isready")}
+	files := []string{filepath.Join(pg.Bin, "postgres"), filepath.Join(pg.Bin, "pg_isready")}
 	for _, program := range files[:2] {
 		needed, err := libraries(ctx, program)
 		if err != nil {
@@ -264,7 +263,7 @@ func movePostgres(ctx context.Context, pg *postgres, root string) error {
 		files = append(files, needed...)
 	}
 	for _, what := range []string{"--pkglibdir", "--sharedir"} {
-		dir, err := exec.CommandContext(ctx, filepath.Join(pg.bin, "pg_config"), what).Output()
+		dir, err := exec.CommandContext(ctx, filepath.Join(pg.Bin, "pg_config"), what).Output()
 		if err != nil {
 			return err
 		}

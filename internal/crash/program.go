@@ -36,10 +36,10 @@ type process struct {
 }
 
 // launch starts a program whose output goes to a log.
-func launch(log io.Writer, user *syscall.Credential, program string, args ...string) (*process, error) {
+func launch(log io.Writer, program string, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(program, args...), lines: make(chan string, 1024), dead: make(chan struct{})}
 	p.cmd.Stderr = log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: user, Setpgid: true}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

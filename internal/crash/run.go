@@ -10,14 +10,16 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"time"
+
+	"github.com/signum-mssp/signum/internal/store/pgtest"
 )
 
 // plan is what a run does.
 type plan struct {
 	binary string
-	dir    string    // for everything that the run writes
-	pg     *postgres // nil: SQLite
-	serve  bool      // the service and the phones are processes of their own
+	dir    string         // for everything that the run writes
+	pg     *pgtest.Server // nil: SQLite
+	serve  bool           // the service and the phones are processes of their own
 	seed   uint64
 	length time.Duration // of the load
 	users  int
@@ -66,7 +68,7 @@ func crash(ctx context.Context, p plan) (*run, error) {
 	r := &run{plan: p, rand: rand.New(rand.NewPCG(p.seed, 1<<32)), watch: cardWatch{dir: p.dir}, others: make(map[string]int)}
 	store := ""
 	if p.pg != nil {
-		store = p.pg.url()
+		store = p.pg.URL()
 	}
 	var err error
 	if p.serve {

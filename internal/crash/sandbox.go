@@ -60,7 +60,7 @@ func (b *box) launch() (err error) {
 		args = append(args, "--scenario", file)
 	}
 	fmt.Fprintf(b.log, "--- %s start\n", time.Now().Format(time.RFC3339Nano))
-	b.process, err = launch(b.log, nil, b.binary, args...)
+	b.process, err = launch(b.log, b.binary, args...)
 	return err
 }
 

@@ -8,5 +8,7 @@
 //
 // PoolerURL connects through a PgBouncer that is started in the same way.
 //
+// NewServer starts a server that a test stops, kills and freezes.
+//
 // It must not know what is kept in the database.
 package pgtest
