@@ -20,6 +20,7 @@ import (
 // Defaults of ClientConfig and ServerConfig.
 const (
 	DefaultWindow          = 10
+	DefaultDeliverWindow   = 100
 	DefaultEnquireLink     = 30 * time.Second
 	DefaultResponseTimeout = 10 * time.Second
 	DefaultDialTimeout     = 10 * time.Second
@@ -36,8 +37,12 @@ type ClientConfig struct {
 	Password   string      // at most 8
 	SystemType string      // at most 12
 	Sessions   Sessions    // by mode; default one transceiver
-	Window     int         // per bind: submit_sm without a response, and deliver_sm being handled
+	Window     int         // per bind: submit_sm without a response
 	Rate       float64     // per bind: submit_sm per second; 0: as many as the window allows
+	// DeliverWindow is how many deliver_sm are handled at a time, per bind. It should not be
+	// below the window of the SMSC: what the SMSC holds back waits in its order, whereas
+	// what is being handled has its turn by party.
+	DeliverWindow int
 
 	EnquireLink     time.Duration // silence after which enquire_link is sent
 	ResponseTimeout time.Duration // for a response, for Deliver and for one write
@@ -48,7 +53,7 @@ type ClientConfig struct {
 	MinBackoff, MaxBackoff time.Duration
 
 	// Deliver handles a message or receipt; its status is the answer. It is
-	// called concurrently, up to Window times per session, and for one source no
+	// called concurrently, up to DeliverWindow times per session, and for one source no
 	// more than half as often; further messages are answered with
 	// StatusRxTempError. Its context ends after ResponseTimeout,
 	// and it must return then. It completes the event: Op, what it knows of the
@@ -108,6 +113,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		return nil, errors.New("smpp: a negative rate")
 	}
 	cfg.Window = cmp.Or(cfg.Window, DefaultWindow)
+	cfg.DeliverWindow = cmp.Or(cfg.DeliverWindow, DefaultDeliverWindow)
 	cfg.EnquireLink = cmp.Or(cfg.EnquireLink, DefaultEnquireLink)
 	cfg.ResponseTimeout = cmp.Or(cfg.ResponseTimeout, DefaultResponseTimeout)
 	cfg.DialTimeout = cmp.Or(cfg.DialTimeout, DefaultDialTimeout)
@@ -133,7 +139,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	c := &Client{
 		cfg: cfg, log: cfg.Logger.With("smsc", cmp.Or(cfg.Name, cfg.Addr)),
 		ready: make(chan slot), last: make(chan slot), full: newFull(), stopped: make(chan struct{}),
-		slots:   make(chan struct{}, cfg.Sessions.Deliver()*cfg.Window),
+		slots:   make(chan struct{}, cfg.Sessions.Deliver()*cfg.DeliverWindow),
 		turns:   fair.NewTurns(max(1, cfg.Sessions.Submit()*cfg.Window), time.Now),
 		half:    fair.NewTurns(max(1, cfg.Sessions.Submit()*cfg.Window/2), time.Now),
 		present: presence{changed: cfg.Changed},

@@ -311,7 +311,7 @@ func TestGracefulStop(t *testing.T) {
 
 func TestDeliverIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPair(t, ClientConfig{Window: 2, Deliver: func(ctx context.Context, _ *DeliverSM, _ *event.Event) Status {
+		p := newPair(t, ClientConfig{DeliverWindow: 2, Deliver: func(ctx context.Context, _ *DeliverSM, _ *event.Event) Status {
 			<-ctx.Done()
 			return StatusOK
 		}}, ServerConfig{ResponseTimeout: time.Minute})

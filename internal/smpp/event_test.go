@@ -21,7 +21,7 @@ func TestDeliverEvents(t *testing.T) {
 		var s eventtest.Sink
 		log := slog.New(slog.DiscardHandler)
 		p := newPair(t, ClientConfig{
-			Window: 1, Events: event.New(systemClock{}, log, &s),
+			DeliverWindow: 1, Events: event.New(systemClock{}, log, &s),
 			Deliver: func(ctx context.Context, d *DeliverSM, e *event.Event) Status {
 				e.Op = "text"
 				switch string(d.ShortMessage) {

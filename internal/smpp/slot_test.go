@@ -16,8 +16,8 @@ func TestSlotIsFreeBeforeTheResponse(t *testing.T) {
 	const messages = 2000
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, ClientConfig{
-			Window:  1,
-			Deliver: func(context.Context, *DeliverSM, *event.Event) Status { return StatusOK },
+			DeliverWindow: 1,
+			Deliver:       func(context.Context, *DeliverSM, *event.Event) Status { return StatusOK },
 		}, ServerConfig{
 			Window: 1,
 			Submit: func(context.Context, *Session, *SubmitSM) (string, Status, func()) { return "1", StatusOK, nil },
@@ -41,7 +41,7 @@ func TestOneSourceLeavesSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		p := newPair(t, ClientConfig{
-			Window: 10,
+			DeliverWindow: 10,
 			Deliver: func(_ context.Context, d *DeliverSM, _ *event.Event) Status {
 				if string(d.ShortMessage) == "flood" {
 					<-release

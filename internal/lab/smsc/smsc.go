@@ -23,6 +23,7 @@ const (
 	DefaultLifetime     = time.Hour
 	DefaultReorderWait  = 2 * time.Second
 	DefaultMaxWaiting   = 10000
+	DefaultWindow       = 100
 )
 
 var (
@@ -65,6 +66,7 @@ type Config struct {
 	Lifetime     time.Duration // of a message without a validity, and the most for any other
 	ReorderWait  time.Duration // the longest that a reordered message waits
 	MaxWaiting   int           // messages per direction; more are refused
+	Window       int           // deliver_sm without a response, per session
 
 	// For the sessions with ESMEs; see smpp.ServerConfig.
 	EnquireLink, ResponseTimeout time.Duration
@@ -130,7 +132,7 @@ func New(cfg Config) (*SMSC, error) {
 	}
 	s.server = smpp.NewServer(smpp.ServerConfig{
 		SystemID: "signum-smsc", Authenticate: s.authenticate, Submit: s.submitSM, Bound: s.wake, Logger: cfg.Logger,
-		EnquireLink: cfg.EnquireLink, ResponseTimeout: cfg.ResponseTimeout,
+		DeliverWindow: cfg.Window, EnquireLink: cfg.EnquireLink, ResponseTimeout: cfg.ResponseTimeout,
 	})
 	s.work.Go(func() {
 		defer event.Rescue(s.log, "SMSC")
@@ -147,6 +149,7 @@ func (cfg *Config) setDefaults() {
 	cfg.Lifetime = cmp.Or(cfg.Lifetime, DefaultLifetime)
 	cfg.ReorderWait = cmp.Or(cfg.ReorderWait, DefaultReorderWait)
 	cfg.MaxWaiting = cmp.Or(cfg.MaxWaiting, DefaultMaxWaiting)
+	cfg.Window = cmp.Or(cfg.Window, DefaultWindow)
 	cfg.Addr = cmp.Or(cfg.Addr, "127.0.0.1:0")
 	if cfg.Clock == nil {
 		cfg.Clock = systemClock{}
