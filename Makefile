@@ -50,7 +50,7 @@ vulncheck: ## look the dependencies up in the Go vulnerability database (needs t
 bench: ## first signature, signatures per second by phones in memory, SIM and App, memory of waiting requests, connected Apps; ARGS="-rounds 5"
 	$(GO) run ./internal/bench $(ARGS)
 
-bench-fairness: ## what a party with one request at a time notices of one with 500 connections, SIM path; ARGS="-rounds 3 -delay 100ms"
+bench-fairness: ## what a party with one request at a time notices of one with 500 connections, SIM path; ARGS="-rounds 3 -delay 0"
 	$(GO) run ./internal/bench fairness $(ARGS)
 
 overload: ## 2,000 activations at once on one processor and a slow disk: what gets done, packets per step, late replies

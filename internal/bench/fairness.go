@@ -45,7 +45,7 @@ func runFairness(ctx context.Context, args []string) error {
 	rounds := fs.Int("rounds", 3, "rounds")
 	length := fs.Duration("time", 10*time.Second, "length of one load")
 	workers := fs.Int("workers", 500, "connections of the big party, each with one request at a time")
-	delay := fs.Duration("delay", 0, "what a user takes to approve")
+	delay := fs.Duration("delay", 100*time.Millisecond, "what a user takes to approve")
 	profile := fs.String("profile", "", "file for a CPU profile of the server, of a further round")
 	dir := fs.String("dir", "", "parent of the temporary directory; its disk determines the cost of a commit")
 	fs.Parse(args)
