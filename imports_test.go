@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"internal/web/prompt":      {"", "internal/event", "internal/mssp"},
 	"internal/web/webtest":     {"internal/testkit"},
 	"internal/lab/handsetpage": {"", "internal/event", "internal/web"},
-	"internal/backup":          {"", "internal/instance", "internal/mssp", "internal/store"},
+	"internal/backup":          {"", "internal/durable", "internal/instance", "internal/mssp", "internal/store"},
 	"internal/bench":           {"", "internal/mssp", "internal/lab/scenario", "internal/sim", "client", "internal/ca", "internal/engine/phonetest", "internal/lab/card", "internal/lab/person", "internal/lab/sandbox", "internal/lab/softapp", "internal/node"},
 	"internal/ca":              {"internal/clientaddr", "internal/event", "internal/limit", "internal/mssp"},
 	"internal/lab/card":        {"", "internal/lang", "internal/mssp", "internal/cms", "internal/durable", "internal/scp80", "internal/sms", "internal/applet", "internal/visible"},

@@ -20,6 +20,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/durable"
 	"github.com/signum-mssp/signum/internal/instance"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store"
@@ -227,6 +228,28 @@ func TestInterruptedBackup(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 0 {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// TestKilledBackup: the next backup removes what a killed one left, and nothing else.
+func TestKilledBackup(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "a.db")
+	must(t, open(t, url).Close())
+	dir := t.TempDir()
+	left, running, other := filepath.Join(dir, partBegin+"A"+partEnd), filepath.Join(dir, partBegin+"B"+partEnd), filepath.Join(dir, "other.part")
+	for _, name := range []string{left, other} {
+		must(t, os.WriteFile(name, []byte("half"), 0o600))
+	}
+	lock, err := durable.Lock(running) // as a backup that is being written
+	must(t, err)
+	defer lock.Close()
+	name := filepath.Join(dir, "backup")
+	_, err = WriteFile(t.Context(), name, url, "test", nil)
+	must(t, err)
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	must(t, err)
+	if d := cmp.Diff([]string{running, name, other}, files); d != "" {
+		t.Error(d)
 	}
 }
 

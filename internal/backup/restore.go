@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -75,7 +73,7 @@ func Restore(ctx context.Context, name string, o Options) (*Report, error) {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	r := &restore{Options: o, archive: f, report: Report{Manifest: m}}
+	r := &restore{Options: o, archive: f, report: Report{Manifest: m}, rename: os.Rename}
 	if path, ok := strings.CutPrefix(o.URL, "sqlite:"); ok {
 		err = r.file(ctx, path)
 	} else {
@@ -110,62 +108,7 @@ type restore struct {
 	Options
 	archive io.Reader
 	report  Report
-}
-
-// file restores into a new file, which gets its name at the end.
-func (r *restore) file(ctx context.Context, path string) error {
-	info, err := os.Stat(path)
-	exists := err == nil && info.Size() > 0
-	switch {
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return err
-	case exists && !r.Replace:
-		return fmt.Errorf("%s: %w", path, store.ErrNotEmpty)
-	}
-	part := path + ".restoring"
-	remove := func() {
-		for _, end := range []string{"", "-wal", "-shm"} {
-			os.Remove(part + end)
-		}
-	}
-	remove() // what an interrupted restore left
-	defer remove()
-	if err := r.into(ctx, "sqlite:"+part); err != nil {
-		return err
-	}
-	if err := syncFile(part); err != nil {
-		return err
-	}
-	if exists {
-		r.report.Replaced = path + ".replaced-" + time.Now().UTC().Format("20060102T150405Z")
-		if err := os.Rename(path, r.report.Replaced); err != nil {
-			return err
-		}
-	}
-	// What belongs to another file must not be taken for a part of the new one.
-	for _, end := range []string{"-wal", "-shm"} {
-		var err error
-		if exists {
-			err = os.Rename(path+end, r.report.Replaced+end)
-		} else {
-			err = os.Remove(path + end)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	if err := os.Rename(part, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncFile(name string) error {
-	f, err := os.OpenFile(name, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	rename  func(from, to string) error // of the file system
 }
 
 // into restores into a database.

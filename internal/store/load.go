@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,6 +38,22 @@ func (m *migrator) refuseUnfinished(ctx context.Context) error {
 		return ErrUnfinishedRestore
 	}
 	return err
+}
+
+// RestoredFile is the name that a restored file of SQLite has while it takes the place of
+// the database at a path.
+func RestoredFile(path string) string { return path + ".restored" }
+
+// refuseUnfinishedFile returns ErrUnfinishedRestore where it is due.
+func refuseUnfinishedFile(path string) error {
+	switch _, err := os.Lstat(RestoredFile(path)); {
+	case err == nil:
+		return ErrUnfinishedRestore
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	default:
+		return err
+	}
 }
 
 // withRestoring opens a database that is being restored.

@@ -144,7 +144,15 @@ func databaseExists(url string) (bool, error) {
 	if isPostgres(url) {
 		return true, nil
 	}
-	info, err := os.Stat(sqlitePath(url))
+	path := sqlitePath(url)
+	if err := refuseUnfinishedFile(path); err != nil {
+		return false, fmt.Errorf("store: %w", err)
+	}
+	return fileExists(path)
+}
+
+func fileExists(path string) (bool, error) {
+	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -164,11 +172,12 @@ const sessionEnd = time.Second
 // whose URL does not give them another application_name, on SQLite every process that has
 // the file open.
 func InUse(ctx context.Context, url string, opts ...Option) (string, error) {
-	if exists, err := databaseExists(url); err != nil || !exists {
-		return "", err
-	}
 	if !isPostgres(url) {
-		return sqliteInUse(ctx, sqlitePath(url))
+		path := sqlitePath(url)
+		if exists, err := fileExists(path); err != nil || !exists {
+			return "", err
+		}
+		return sqliteInUse(ctx, path)
 	}
 	p, err := openPools(ctx, url, lookOptions(opts))
 	if err != nil {

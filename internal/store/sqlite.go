@@ -41,6 +41,9 @@ func openSQLite(ctx context.Context, path string, o *options) (*pools, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := refuseUnfinishedFile(abs); err != nil {
+		return nil, err
+	}
 	// Subscribers' data is private. SQLite gives its other files the mode of this one.
 	f, err := os.OpenFile(abs, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -96,8 +99,11 @@ func sqliteInUse(ctx context.Context, path string) (string, error) {
 	defer db.Close()
 	var n int
 	err = db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_schema`).Scan(&n)
-	if isBusy(err) {
+	switch {
+	case isBusy(err):
 		return "another process has " + path + " open", nil
+	case isDamaged(err): // which the next one to open it is told
+		return "", nil
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
@@ -109,6 +115,12 @@ func sqliteInUse(ctx context.Context, path string) (string, error) {
 func isBusy(err error) bool {
 	failed, ok := errors.AsType[*driver.Error](err)
 	return ok && failed.Code()&0xff == sqlitelib.SQLITE_BUSY
+}
+
+// isDamaged reports whether a file is no database of SQLite, or no longer.
+func isDamaged(err error) bool {
+	failed, ok := errors.AsType[*driver.Error](err)
+	return ok && (failed.Code()&0xff == sqlitelib.SQLITE_NOTADB || failed.Code()&0xff == sqlitelib.SQLITE_CORRUPT)
 }
 
 // sqliteDSN returns a file: URI, which can hold any character of a path.
