@@ -9,43 +9,33 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store"
 )
 
-// TestRestoreEndsBetween: a restore that ends between any two of its steps, as when it is
-// killed, leaves the old database, the new one, or none that anybody opens. It can then be
-// run again, and the old database is kept.
+// TestRestoreEndsBetween: a restore that ends between any two of its last steps, as when it
+// is killed, leaves the old database, the new one, or none that anybody opens. It can then
+// be run again, and each file of the old database is kept.
 func TestRestoreEndsBetween(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "backup")
-	must(t, os.WriteFile(name, archive(t), 0o600))
 	errEnded := errors.New("ended here")
 	for steps := 0; ; steps++ {
 		path := filepath.Join(t.TempDir(), "signum.db")
-		url := "sqlite:" + path
-		s := open(t, url)
-		must(t, s.PutParty(t.Context(), &mssp.Party{ID: "old"}))
-		must(t, s.Close())
-		f, err := os.Open(name)
-		must(t, err)
-		defer f.Close()
-		o := Options{URL: url, Replace: true, Log: slog.New(slog.DiscardHandler)}
-		m, err := Verify(t.Context(), f, nil)
-		must(t, err)
-		_, err = f.Seek(0, 0)
-		must(t, err)
-		// What a node that was killed leaves.
-		must(t, os.WriteFile(path+"-shm", []byte("shared"), 0o600))
-		must(t, os.WriteFile(path+"-wal", []byte("log"), 0o600))
-		done := 0
-		r := &restore{Options: o, archive: f, report: Report{Manifest: m}, rename: func(from, to string) error {
+		for _, end := range sqliteFiles {
+			must(t, os.WriteFile(path+end, []byte("old"+end), 0o600))
+		}
+		r, done := restore{}, 0
+		r.rename = func(from, to string) error {
 			if done == steps {
 				return errEnded
 			}
 			done++
 			return os.Rename(from, to)
-		}}
-		err = r.file(t.Context(), path)
+		}
+		swap := func() error {
+			_, missing := os.Stat(path)
+			must(t, os.WriteFile(path+".restoring", []byte("new"), 0o600))
+			return r.swap(path+".restoring", path, missing == nil)
+		}
+		err := swap()
 		if err == nil {
 			if steps != 5 {
 				t.Errorf("%d steps", steps)
@@ -56,16 +46,18 @@ func TestRestoreEndsBetween(t *testing.T) {
 			t.Fatalf("after %d steps: %v", steps, err)
 		}
 		if steps > 0 {
-			refusesUnfinished(t, url)
+			refusesUnfinished(t, "sqlite:"+path)
 		}
-		_, err = Restore(t.Context(), name, o)
-		must(t, err)
-		if got := rows(t, url)["parties"]; len(got) != 1 || !strings.Contains(got[0], `"p"`) {
-			t.Errorf("after %d steps, and again: %q", steps, got)
+		r.rename = os.Rename
+		must(t, swap())
+		got, err := os.ReadFile(path)
+		if err != nil || string(got) != "new" {
+			t.Errorf("after %d steps, and again: %q, %v", steps, got, err)
 		}
-		kept, err := filepath.Glob(path + ".replaced-*Z")
-		if err != nil || len(kept) != 1 || !strings.Contains(strings.Join(rows(t, "sqlite:"+kept[0])["parties"], ""), `"old"`) {
-			t.Errorf("after %d steps, the old database is kept as %q, %v", steps, kept, err)
+		for _, end := range sqliteFiles {
+			if kept, err := filepath.Glob(path + ".replaced-*Z" + end); err != nil || len(kept) != 1 {
+				t.Errorf("after %d steps, %q is kept %d times, %v", steps, end, len(kept), err)
+			}
 		}
 		if left, _ := filepath.Glob(path + ".resto*"); len(left) > 0 {
 			t.Errorf("after %d steps: left %q", steps, left)
@@ -96,6 +88,7 @@ func refusesUnfinished(t *testing.T, url string) {
 func TestRestoreOfDamaged(t *testing.T) {
 	name, path := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "signum.db")
 	must(t, os.WriteFile(name, archive(t), 0o600))
+	must(t, os.WriteFile(store.RestoredFile(path), nil, 0o600)) // a restore before was killed
 	garbage := []byte(strings.Repeat("no database of SQLite", 1000))
 	must(t, os.WriteFile(path, garbage, 0o600))
 	o := Options{URL: "sqlite:" + path, Log: slog.New(slog.DiscardHandler)}

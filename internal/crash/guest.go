@@ -138,10 +138,12 @@ func (g *guest) boot(ctx context.Context) error {
 		return fmt.Errorf("%s has no kernel", g.kernel)
 	}
 	forward := fmt.Sprintf("user,id=net,hostfwd=tcp:%s-:8443,hostfwd=tcp:%s-:5432", g.service, g.database)
+	// On a busy machine the kernel would find its timer too slow, and panic.
+	kernel := "console=ttyS0 quiet panic=-1 random.trust_cpu=on no_timer_check"
 	args := []string{
 		"-nodefaults", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024",
 		"-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot",
-		"-kernel", image[0], "-initrd", filepath.Join(g.dir, "ram.gz"), "-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on",
+		"-kernel", image[0], "-initrd", filepath.Join(g.dir, "ram.gz"), "-append", kernel,
 		"-blockdev", "driver=file,node-name=diskfile,filename=" + g.live(),
 		"-blockdev", "driver=raw,node-name=rawdisk,file=diskfile",
 		"-blockdev", "driver=file,node-name=logfile,filename=" + g.log(),
