@@ -119,7 +119,7 @@ func (s *Server) alsoAt(origin, host string) bool {
 func (s *Server) hasRoom() bool {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
-	return len(s.registry.conns) < s.cfg.MaxConnections || len(s.registry.strangers) > 0
+	return len(s.registry.conns) < s.limits.Load().Connections || len(s.registry.strangers) > 0
 }
 
 // join adds a connection. When there are too many, one that has not said hello is
@@ -128,7 +128,7 @@ func (s *Server) hasRoom() bool {
 func (s *Server) join(c *conn) bool {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
-	if len(s.registry.conns) >= s.cfg.MaxConnections {
+	if len(s.registry.conns) >= s.limits.Load().Connections {
 		victim := s.registry.stranger()
 		if victim == nil {
 			return false

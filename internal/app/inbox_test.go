@@ -307,7 +307,7 @@ func TestOtherOrigins(t *testing.T) {
 // Strangers who open inboxes and say nothing keep no App out.
 func TestAttackSilentInboxes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.MaxConnections = 10 })
+	w := newWorld(t, func(c *Config) { c.Limits.Connections = 10 })
 	p, other := w.enrol(alice), w.enrol(bob)
 	first := p.connect()
 	first.welcome()
@@ -329,7 +329,7 @@ func TestAttackSilentInboxes(t *testing.T) {
 
 func TestTooManyConnections(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.MaxConnections = 1 })
+	w := newWorld(t, func(c *Config) { c.Limits.Connections = 1 })
 	p := w.enrol(alice)
 	p.connect().welcome()
 	if _, err := dial(context.Background(), w.url()+"/app/v2/inbox", nil); err == nil || !strings.HasPrefix(err.Error(), "429") {

@@ -42,7 +42,7 @@ func (s *Server) Full(sub *mssp.Subscriber) bool {
 			n++
 		}
 	}
-	return n >= s.cfg.MaxApps
+	return n >= s.limits.Load().PerAccount
 }
 
 // SetRecovery makes a new recovery code for a subscriber and invalidates the old

@@ -379,7 +379,7 @@ func (t trapTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestPanicUnderPusher(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.server.push.order = make([]string, pushQueued)
+	w.server.push.order = make([]string, w.server.limits.Load().Wakes)
 	w.trap.set("App not woken: the push queue is full", "")
 	if !panics(func() { w.server.push.wake("app-1", new(mssp.PushSubscription)) }) {
 		t.Error("the panic does not reach the caller")

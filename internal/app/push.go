@@ -17,7 +17,6 @@ import (
 
 const (
 	pushWorkers = 8
-	pushQueued  = 4096 // Apps waiting to be woken; beyond that, they have to connect by themselves
 	pushTimeout = 10 * time.Second
 	pushTTL     = 300 // seconds; longer than any request stays pending
 	maxEndpoint = 1024
@@ -113,7 +112,7 @@ func (p *pusher) queue(deviceID string, w *wakeup) {
 	if _, ok := p.waiting[deviceID]; ok {
 		return
 	}
-	if len(p.order) >= pushQueued {
+	if len(p.order) >= p.s.limits.Load().Wakes { // they have to connect by themselves
 		p.counts[pushDropped]++
 		p.s.log.Warn("App not woken: the push queue is full", "device", deviceID)
 		return
@@ -169,7 +168,7 @@ func (p *pusher) account(deviceID string, w *wakeup, outcome pushOutcome, after 
 	defer p.mu.Unlock()
 	p.counts[outcome]++
 	w.due = now.Add(max(after, w.pause))
-	if !outcome.passes() || w.due.Sub(w.first) > pushGiven || len(p.later) >= pushQueued {
+	if !outcome.passes() || w.due.Sub(w.first) > pushGiven || len(p.later) >= p.s.limits.Load().Wakes {
 		return false
 	}
 	w.pause *= 2

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
@@ -67,14 +68,16 @@ type Config struct {
 	// addresses only, whatever the host name resolves to.
 	PushClient *http.Client
 
-	OpenAPI        []byte // served as openapi.yaml; nil: not served
-	Limits         Limits
-	MaxConnections int // 0: 20,000
-	MaxApps        int // of an account; 0: 5
+	OpenAPI []byte // served as openapi.yaml; nil: not served
+	Limits  Limits
 }
 
-// Limits bound the rates of calls. A zero Rate stands for the default.
+// Limits bound what Apps may use. A zero value stands for the default.
 type Limits struct {
+	Connections int // inboxes that are open at a time; 20,000
+	PerAccount  int // Apps of a user; 5
+	Wakes       int // Apps that wait to be woken by push; 50,000
+
 	Begin      limit.Rate // calls of /enrol/begin, per client address
 	Address    limit.Rate // all calls, per client address; thousands of phones may share one behind a mobile network
 	Device     limit.Rate // calls with a proof and frames of the inbox, per device
@@ -83,6 +86,8 @@ type Limits struct {
 
 func (l Limits) withDefaults() Limits {
 	return Limits{
+		Connections: cmp.Or(l.Connections, 20_000), PerAccount: cmp.Or(l.PerAccount, 5), Wakes: cmp.Or(l.Wakes, 50_000),
+
 		Begin:      cmp.Or(l.Begin, limit.PerMinute(60, 60)),
 		Address:    cmp.Or(l.Address, limit.PerMinute(6000, 3000)),
 		Device:     cmp.Or(l.Device, limit.PerMinute(120, 60)),
@@ -106,12 +111,6 @@ func (c Config) withDefaults() Config {
 	if c.PushClient == nil {
 		c.PushClient = publicClient()
 	}
-	if c.MaxConnections <= 0 {
-		c.MaxConnections = 20_000
-	}
-	if c.MaxApps <= 0 {
-		c.MaxApps = 5
-	}
 	c.Limits = c.Limits.withDefaults()
 	return c
 }
@@ -133,6 +132,7 @@ type Server struct {
 	decoy   *ecdsa.PublicKey // stands in for the key of a device that does not exist
 	push    *pusher
 
+	limits                                     atomic.Pointer[Limits]
 	byBegin, byAddress, byDevice, bySubscriber *limit.Limiter
 
 	proofs   *memory // proofs that were accepted, against replay
@@ -173,6 +173,7 @@ func New(c Config) (*Server, error) {
 		enrols:   newPendingEnrolments(),
 		tasks:    tasks{log: c.Logger},
 	}
+	s.limits.Store(&c.Limits)
 	if s.push, err = newPusher(s, c.VAPID); err != nil {
 		return nil, err
 	}
@@ -231,9 +232,10 @@ func (s *Server) Handler() http.Handler {
 	return mux
 }
 
-// SetLimits replaces the rates of calls.
+// SetLimits replaces the limits. What is there already stays.
 func (s *Server) SetLimits(l Limits) {
 	l = l.withDefaults()
+	s.limits.Store(&l)
 	s.byBegin.SetRate(l.Begin)
 	s.byAddress.SetRate(l.Address)
 	s.byDevice.SetRate(l.Device)

@@ -152,7 +152,9 @@ type SIM struct {
 	// digits. If it is lost, so are those keys.
 	MasterKey     Secret `yaml:"master_key"`
 	MasterKeyFile string `yaml:"master_key_file"`
-	Retry         Retry  `yaml:"retry"`
+	// MaxOpen is how many requests to SIMs may be open at once.
+	MaxOpen int   `yaml:"max_open"`
+	Retry   Retry `yaml:"retry"`
 	// Advance bounds how far the counter of a card that has seen a higher one is moved.
 	Advance Advance `yaml:"advance"`
 	// UnboundLimit is how long all SMSCs may be without a session before new requests
@@ -191,6 +193,7 @@ type Advance struct {
 type App struct {
 	VAPID          VAPID     `yaml:"vapid"`
 	Limits         AppLimits `yaml:"limits"`
+	MaxOpen        int       `yaml:"max_open"`        // requests to Apps that are open at once
 	MaxConnections int       `yaml:"max_connections"` // inboxes that are open at once
 	MaxPerAccount  int       `yaml:"max_per_account"` // Apps of one user
 }
@@ -317,6 +320,7 @@ func Default() Config {
 		},
 		CA: CA{Profile: ProfileECDSA, RootName: "Signum Root CA", IssuingName: "Signum Issuing CA", Organization: "Signum"},
 		SIM: SIM{
+			MaxOpen:      50_000,
 			UnboundLimit: 10 * time.Second,
 			Advance:      Advance{Step: 256, Daily: 1 << 20},
 			Retry: Retry{
@@ -328,7 +332,7 @@ func Default() Config {
 			Limits: AppLimits{
 				Begin: Rate{60, 60}, Address: Rate{6000, 3000}, Device: Rate{120, 60}, Subscriber: Rate{240, 120},
 			},
-			MaxConnections: 20_000, MaxPerAccount: 5,
+			MaxOpen: 50_000, MaxConnections: 20_000, MaxPerAccount: 5,
 		},
 		Limits: Limits{
 			MaxBody: 64 << 10, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, ReservedFiles: 256,

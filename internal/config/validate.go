@@ -222,6 +222,7 @@ func (s SIM) check(l *problems) {
 	l.positive("sim.retry.silence", r.Silence)
 	l.positive("sim.retry.patience", r.Patience)
 	l.positive("sim.retry.margin", r.Margin)
+	l.atLeast("sim.max_open", s.MaxOpen, 1)
 	l.positive("sim.unbound_limit", s.UnboundLimit)
 	for _, a := range []struct {
 		key   string
@@ -289,6 +290,7 @@ func (a App) check(l *problems) {
 	} {
 		r.check(l, "app.limits."+path)
 	}
+	l.atLeast("app.max_open", a.MaxOpen, 1)
 	l.atLeast("app.max_connections", a.MaxConnections, 1)
 	l.atLeast("app.max_per_account", a.MaxPerAccount, 1)
 }

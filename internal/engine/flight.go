@@ -13,14 +13,16 @@ import (
 // the clock of the machine, whether a phone was asked, and which outcome the store could
 // not take.
 type flights struct {
-	mu sync.Mutex
-	m  map[string]*flight
+	mu     sync.Mutex
+	m      map[string]*flight
+	places places
 }
 
 // flight is one of them.
 type flight struct {
 	due   time.Time // when its time is up; by the monotonic clock, if the Clock has one
-	asked bool      // a channel took it: what became of it is known to its phone
+	place place
+	asked bool // a channel took it: what became of it is known to its phone
 	// doubtful means that the store could not tell whether the transaction was inserted.
 	// Its party was told 900, and no phone is asked.
 	doubtful bool
@@ -35,23 +37,49 @@ type ending struct {
 	by  *mssp.AnsweredBy // nil: no device answered
 }
 
-func newFlights() flights { return flights{m: make(map[string]*flight)} }
+func newFlights() flights { return flights{m: make(map[string]*flight), places: newPlaces()} }
 
-// begin registers a transaction whose time is up at due. One that is known already
-// keeps what is known of it.
-func (fs *flights) begin(id string, due time.Time) {
+// begin registers a transaction whose time is up at due, unless all places for it are
+// taken.
+func (fs *flights) begin(t *mssp.Transaction, due time.Time, most int) error {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if fs.m[id] == nil {
-		fs.m[id] = &flight{due: due}
+	at := placeOf(t)
+	if err := fs.places.room(at, most); err != nil {
+		return err
 	}
+	fs.add(t.ID, at, due)
+	return nil
+}
+
+// resume registers a transaction that is in the store. One that is known already keeps what
+// is known of it.
+func (fs *flights) resume(t *mssp.Transaction, due time.Time) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if fs.m[t.ID] == nil {
+		fs.add(t.ID, placeOf(t), due)
+	}
+}
+
+func (fs *flights) add(id string, at place, due time.Time) {
+	fs.m[id] = &flight{due: due, place: at}
+	fs.places.take(at)
 }
 
 // over forgets a transaction that has ended, or was not inserted.
 func (fs *flights) over(id string) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	delete(fs.m, id)
+	fs.drop(id)
+}
+
+// drop is over with mu held.
+func (fs *flights) drop(id string) {
+	if f := fs.m[id]; f != nil {
+		delete(fs.m, id)
+		fs.places.leave(f.place)
+	}
 }
 
 // asked notes that a channel took the transaction.
@@ -88,7 +116,7 @@ func (fs *flights) missing(id string, now time.Time) {
 		f.again = false
 		return
 	}
-	delete(fs.m, id)
+	fs.drop(id)
 }
 
 func (fs *flights) change(id string, f func(*flight)) {

@@ -18,6 +18,8 @@ import (
 // means no limit. They hold on each node by itself.
 type Limits struct {
 	Party mssp.PartyLimits // of each party that has none of its own
+	// MaxOpen is how many transactions this node may have open, by method.
+	MaxOpen map[signum.Method]int
 	// Number is how often all parties together may ask one subscriber for a signature.
 	Number mssp.Rate
 	// Cancels within CancelPeriod are a sign that a user is asked against their will:

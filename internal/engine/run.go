@@ -121,7 +121,7 @@ func (e *Engine) recover(ctx context.Context) error {
 // request that it has already seen. Nothing recognises a text message, so a
 // one-time password needs a closer look.
 func (e *Engine) redispatch(ctx context.Context, t *mssp.Transaction) error {
-	e.flights.begin(t.ID, e.dueIn(t.Expires.Sub(e.now())))
+	e.flights.resume(t, e.dueIn(t.Expires.Sub(e.now())))
 	if t.OTP() {
 		if due, err := e.otpDue(ctx, t); !due {
 			return err

@@ -81,7 +81,9 @@ func (e *Engine) submit(ctx context.Context, p *mssp.Party, r *signum.SignatureR
 	}
 	w := newWaiter(t, start.Add(t.Expires.Sub(now)))
 	if t.State == mssp.StateOutstanding {
-		e.flights.begin(t.ID, w.due)
+		if err := e.takePlace(ctx, t, w.due); err != nil {
+			return nil, err
+		}
 	}
 	if !t.Async {
 		e.waiters.add(w, t)

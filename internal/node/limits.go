@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 
+	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/engine"
 	"github.com/signum-mssp/signum/internal/mssp"
@@ -20,7 +21,8 @@ func limitsOf(all *config.Config) (engine.Limits, error) {
 			PerNumber: mssp.Rate(c.Party.OneNumber), OTP: mssp.Rate(c.Party.OTP), OTPNumber: mssp.Rate(c.Party.OTPOneNumber),
 			OTPPrefixes: prefixes,
 		},
-		Number: mssp.Rate(c.Number.Requests), Cancels: c.Number.Cancels, CancelPeriod: c.Number.CancelPeriod, OTPSpecial: c.OTP.Special,
+		MaxOpen: map[signum.Method]int{signum.SIM: all.SIM.MaxOpen, signum.App: all.App.MaxOpen},
+		Number:  mssp.Rate(c.Number.Requests), Cancels: c.Number.Cancels, CancelPeriod: c.Number.CancelPeriod, OTPSpecial: c.OTP.Special,
 	}, err
 }
 

@@ -24,7 +24,7 @@ var reloadable = []string{
 	"listen.mss.connections.max", "listen.web.connections.max", "listen.pki.connections.max", "listen.ops.connections.max",
 	"listen.mss.connections.per_address", "listen.web.connections.per_address",
 	"listen.pki.connections.per_address", "listen.ops.connections.per_address",
-	"limits.party.", "limits.number.", "limits.otp.", "limits.reserved_files", "app.limits.", "admission.", "sim.smscs", "drain.", "log.level",
+	"limits.party.", "limits.number.", "limits.otp.", "limits.reserved_files", "app.limits.", "app.max_open", "app.max_connections", "app.max_per_account", "admission.", "sim.max_open", "sim.smscs", "drain.", "log.level",
 }
 
 // RestartError is why a configuration was not taken over.
@@ -146,7 +146,7 @@ func (n *Node) apply(c *config.Config, ch change) {
 	}
 	n.engine.SetLimits(ch.limits)
 	n.setGate(c.Admission)
-	n.Apps.SetLimits(appLimits(c.App.Limits))
+	n.Apps.SetLimits(appLimits(c.App))
 	n.proxies.Set(c.TrustedProxies)
 	n.exempt.Set(exemptOf(c))
 	each := c.Listen
@@ -163,9 +163,13 @@ func (n *Node) apply(c *config.Config, ch change) {
 	}
 }
 
-// appLimits translates the rates of calls of Apps.
-func appLimits(c config.AppLimits) app.Limits {
-	return app.Limits{Begin: rate(c.Begin), Address: rate(c.Address), Device: rate(c.Device), Subscriber: rate(c.Subscriber)}
+// appLimits translates what Apps may use.
+func appLimits(c config.App) app.Limits {
+	l := c.Limits
+	return app.Limits{
+		Connections: c.MaxConnections, PerAccount: c.MaxPerAccount, Wakes: c.MaxOpen,
+		Begin: rate(l.Begin), Address: rate(l.Address), Device: rate(l.Device), Subscriber: rate(l.Subscriber),
+	}
 }
 
 // observeReloads lets metrics tell whether the configuration file is in use, and when

@@ -43,8 +43,8 @@ func (n *Node) newApps(context.Context) (err error) {
 	n.Apps, err = app.New(app.Config{
 		Accounts: n.accounts, Store: n.Store, CA: n.CA, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 		Service: n.cfg.Service.MSSPURI, WebURL: n.WebURL(), Hosts: n.webHosts(), NewSerial: ca.NewSerial,
-		VAPID: vapid, OpenAPI: api.AppOpenAPI, MaxConnections: c.MaxConnections, MaxApps: c.MaxPerAccount,
-		Limits: appLimits(c.Limits),
+		VAPID: vapid, OpenAPI: api.AppOpenAPI,
+		Limits: appLimits(c),
 	})
 	if err == nil {
 		n.onClose(func() error { n.Apps.Close(); return nil })

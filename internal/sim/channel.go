@@ -61,7 +61,6 @@ type Config struct {
 	Retry          Retry
 	Advance        Advance
 	Submits        int           // attempts being submitted at a time; 0: 128
-	Capacity       int           // requests in memory; Send refuses more; 0: 50,000
 	SubmitTimeout  time.Duration // for one short message, until the SMSC's answer; 0: 30 s
 	TextTimeout    time.Duration // for all parts of a text message; 0: 10 s
 	LocateTimeout  time.Duration // for a location, from the request on; 0: 3 s
@@ -95,7 +94,6 @@ func (c Config) withDefaults() Config {
 	}
 	c.TextSource = cmp.Or(c.TextSource, c.ServiceAddress)
 	c.Submits = cmp.Or(c.Submits, 128)
-	c.Capacity = cmp.Or(c.Capacity, 50_000)
 	c.SubmitTimeout = cmp.Or(c.SubmitTimeout, 30*time.Second)
 	c.TextTimeout = cmp.Or(c.TextTimeout, 10*time.Second)
 	c.UnboundLimit = cmp.Or(c.UnboundLimit, 10*time.Second)

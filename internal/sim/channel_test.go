@@ -266,7 +266,6 @@ func TestNotTaken(t *testing.T) {
 		"unknown":       {func(w *world, r *mssp.DeviceRequest) { r.MSISDN = "+41790000000" }, true},
 		"store":         {func(w *world, r *mssp.DeviceRequest) { w.store.fail = errStore }, false},
 		"not connected": {func(w *world, r *mssp.DeviceRequest) { w.ch.answerer = nil }, false},
-		"too many":      {func(w *world, r *mssp.DeviceRequest) { w.ch.cfg.Capacity = 0 }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(w *world) {

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/signum-mssp/signum/internal/applet"
@@ -70,9 +69,6 @@ func (c *Channel) add(q *request) (known bool, err error) {
 	}
 	if c.closed {
 		return false, errClosed
-	}
-	if c.table.len() >= c.cfg.Capacity {
-		return false, errors.New("too many requests to SIMs")
 	}
 	c.n.requests.Add(1)
 	c.table.put(q)
