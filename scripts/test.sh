@@ -42,10 +42,11 @@ atonce=$((2 * $(getconf _NPROCESSORS_ONLN)))
 
 # The race detector includes checks of unsafe pointers. In SQLite, which is C
 # translated to Go, they take nearly half the time of every test that uses the
-# store, and cannot find bugs in this module.
+# store, and cannot find bugs in this module. Vet is part of "make lint", which "make
+# test" runs before.
 set +e
 "$gotestsum" --format pkgname --rerun-fails=1 --rerun-fails-max-failures=3 --jsonfile="$json" \
-	--packages="$packages" -- -p "$atonce" -race -gcflags='modernc.org/...=-d=checkptr=0' -count=1 -timeout 20m 2>&1 |
+	--packages="$packages" -- -p "$atonce" -vet=off -race -gcflags='modernc.org/...=-d=checkptr=0' -count=1 -timeout 20m 2>&1 |
 	grep --line-buffered -v '^DONE ' # testsum says how it ended; mawk would show nothing before the end
 status=${PIPESTATUS[0]}
 set -e
