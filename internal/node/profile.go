@@ -31,12 +31,12 @@ func profileNames(list []config.CardProfile) []string {
 
 // checkProfiles warns of cards that cannot be reached, because the configuration does not
 // have their profile. The node starts nevertheless: it is needed for all other cards.
-func (n *Node) checkProfiles(ctx context.Context) error {
+func (n *Node) checkProfiles(ctx context.Context, list []config.CardProfile) error {
 	used, err := n.Store.CardProfiles(ctx)
 	if err != nil {
 		return err
 	}
-	known := profileNames(n.cfg.SIM.CardProfiles)
+	known := profileNames(list)
 	for _, name := range used {
 		if name != mssp.DefaultProfile && !slices.Contains(known, name) {
 			n.deps.Logger.WarnContext(ctx, "there are cards with a profile that is not in sim.card_profiles: requests to them end with 900",

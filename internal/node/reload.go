@@ -24,7 +24,7 @@ var reloadable = []string{
 	"listen.mss.connections.max", "listen.web.connections.max", "listen.pki.connections.max", "listen.ops.connections.max",
 	"listen.mss.connections.per_address", "listen.web.connections.per_address",
 	"listen.pki.connections.per_address", "listen.ops.connections.per_address",
-	"limits.party.", "limits.number.", "limits.otp.", "limits.reserved_files", "app.limits.", "app.max_open", "app.max_connections", "app.max_per_account", "admission.", "sim.max_open", "sim.smscs", "drain.", "log.level",
+	"limits.party.", "limits.number.", "limits.otp.", "limits.reserved_files", "app.limits.", "app.max_open", "app.max_connections", "app.max_per_account", "admission.", "sim.max_open", "sim.retry.", "sim.advance.", "sim.unbound_limit", "sim.card_profiles", "sim.smscs", "drain.", "log.level",
 }
 
 // RestartError is why a configuration was not taken over.
@@ -65,7 +65,7 @@ func (n *Node) cluster(smsc string) string { return (*n.reload.clusters.Load())[
 // Reload takes over another configuration while the node runs, or changes nothing and
 // says why. The files of TLS certificates are read again even if their names are the
 // same. Connections, and requests on the way, go on as they began.
-func (n *Node) Reload(_ context.Context, c config.Config) (err error) {
+func (n *Node) Reload(ctx context.Context, c config.Config) (err error) {
 	n.reload.mu.Lock()
 	defer n.reload.mu.Unlock()
 	defer func() {
@@ -88,6 +88,9 @@ func (n *Node) Reload(_ context.Context, c config.Config) (err error) {
 	}
 	n.apply(&c, ch)
 	n.setCurrent(c)
+	if err := n.checkProfiles(ctx, c.SIM.CardProfiles); err != nil { // which only warns
+		n.deps.Logger.WarnContext(ctx, "the profiles of cards were not compared with sim.card_profiles", "err", err)
+	}
 	n.reload.ok.Add(1)
 	return nil
 }
@@ -146,6 +149,7 @@ func (n *Node) apply(c *config.Config, ch change) {
 	}
 	n.engine.SetLimits(ch.limits)
 	n.setGate(c.Admission)
+	n.SIMs.Set(simSettings(&c.SIM))
 	n.Apps.SetLimits(appLimits(c.App))
 	n.proxies.Set(c.TrustedProxies)
 	n.exempt.Set(exemptOf(c))

@@ -10,6 +10,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/account"
 	"github.com/signum-mssp/signum/internal/ca"
+	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/policy"
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/simcards"
@@ -42,10 +43,10 @@ func (n *Node) newSIMs(ctx context.Context) error {
 		send, unbound = n.smscs.Send, n.smscs.Unbound
 	}
 	n.SIMs, err = sim.New(sim.Config{
-		Store: n.Store, Keys: n.KeyRing, Send: send, Unbound: unbound, Late: func() bool { return n.gate.Late() }, UnboundLimit: c.UnboundLimit, Locator: n.deps.Locator,
+		Store: n.Store, Keys: n.KeyRing, Send: send, Unbound: unbound, Late: func() bool { return n.gate.Late() }, Locator: n.deps.Locator,
 		// Without an SMSC there may be no number, and nothing is sent.
 		ServiceAddress: smpp.Address{TON: smpp.TONInternational, NPI: smpp.NPIISDN, Addr: cmp.Or(c.ServiceNumber, "0")},
-		Retry:          sim.Retry(c.Retry), Advance: sim.Advance{Step: uint64(c.Advance.Step), Daily: uint64(c.Advance.Daily)}, Profiles: profilesOf(c.CardProfiles), Cluster: n.cluster,
+		Settings:       simSettings(&c), Cluster: n.cluster,
 		Clock: n.deps.Clock, Logger: n.deps.Logger,
 	})
 	if err != nil {
@@ -58,11 +59,19 @@ func (n *Node) newSIMs(ctx context.Context) error {
 	n.onClose(func() error { n.accounts.Close(); return nil })
 	n.Cards, err = simcards.New(simcards.Config{
 		Notifier: n.accounts, Store: n.Store, Keys: n.KeyRing, Revoke: n.CA.Revoke, NewSerial: ca.NewSerial, ParseMSISDN: policy.ParseMSISDN,
-		Profiles: profileNames(c.CardProfiles), Network: signum.Network(c.HomeNetwork), Placed: n.deps.CardAssigned, Clock: n.deps.Clock, Logger: n.deps.Logger,
+		Profiles: func() []string { return profileNames(n.current().SIM.CardProfiles) }, Network: signum.Network(c.HomeNetwork), Placed: n.deps.CardAssigned, Clock: n.deps.Clock, Logger: n.deps.Logger,
 		Recheck: func(ctx context.Context, msisdn string) error { return n.engine.Recheck(ctx, msisdn) },
 	})
 	if err != nil {
 		return err
 	}
-	return n.checkProfiles(ctx)
+	return n.checkProfiles(ctx, c.CardProfiles)
+}
+
+// simSettings translates what can change while the node runs.
+func simSettings(c *config.SIM) sim.Settings {
+	return sim.Settings{
+		Retry: sim.Retry(c.Retry), Advance: sim.Advance{Step: uint64(c.Advance.Step), Daily: uint64(c.Advance.Daily)},
+		UnboundLimit: c.UnboundLimit, Profiles: profilesOf(c.CardProfiles),
+	}
 }

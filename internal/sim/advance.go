@@ -50,10 +50,10 @@ func (c *Channel) tooLow(q *request, in *arrival) (effect bool) {
 	if a.floor > last {
 		return false // another copy of the proof
 	}
-	step := min(c.cfg.Advance.Step<<min(a.behind, 20), c.cfg.Advance.Daily)
+	step := min(c.set().Advance.Step<<min(a.behind, 20), c.set().Advance.Daily)
 	var by uint64
 	if last+step <= mssp.MaxCardCounter {
-		by = c.advances.take(in.card.ICCID, step, c.cfg.Advance.Daily, in.at)
+		by = c.advances.take(in.card.ICCID, step, c.set().Advance.Daily, in.at)
 	}
 	if by > 0 {
 		a.floor = last + by

@@ -36,7 +36,7 @@ func (c *Channel) heldUntil(msisdn string, now time.Time) time.Time {
 	case now.Before(b.until):
 		return b.until
 	case now.Before(b.trying):
-		return now.Add(c.cfg.Retry.Backoff) // then its outcome is known, as a rule
+		return now.Add(c.set().Retry.Backoff) // then its outcome is known, as a rule
 	}
 	return time.Time{}
 }
@@ -57,10 +57,10 @@ func (c *Channel) tried(msisdn string, err error, now time.Time) {
 		c.n.full.Add(1)
 		if b == nil {
 			b = &brake{}
-			c.brakes.add(msisdn, b, now.Add(-c.cfg.Retry.MaxBackoff-c.cfg.SubmitTimeout))
+			c.brakes.add(msisdn, b, now.Add(-c.set().Retry.MaxBackoff-c.cfg.SubmitTimeout))
 		}
 		b.refusals++
-		b.until, b.trying = now.Add(c.cfg.Retry.pause(b.refusals)), time.Time{}
+		b.until, b.trying = now.Add(c.set().Retry.pause(b.refusals)), time.Time{}
 	case b == nil:
 	case err == nil || answered && !errors.Is(err, smpp.ErrUnbound):
 		delete(c.brakes.by, msisdn) // the SMSC did not mind that there are too many

@@ -45,21 +45,18 @@ type Config struct {
 	Cluster func(smsc string) string // of SMSCs that share their message ids; empty, and nil: it shares them with none
 	// Unbound returns for how long there has been no session with an SMSC; if answers are
 	// needed, none in both directions. Nil: there always is one.
-	Unbound      func(answers bool) time.Duration
-	UnboundLimit time.Duration // after it, new requests and texts are refused; 0: 10 s
+	Unbound func(answers bool) time.Duration
 	// Late reports whether answers of phones may be in queues of the service or in front of
 	// it. Nil: they never are. Requests of which nothing was heard are not repeated then. It
 	// must not call the channel, except for Age and AgeOf.
 	Late           func() bool
-	ServiceAddress smpp.Address       // sender of requests, to which cards answer
-	TextSource     smpp.Address       // of text messages: a number, or a name (TON 5); empty: ServiceAddress
-	Profiles       map[string]Profile // of cards, by name; mssp.DefaultProfile is for those that name none
-	Locator        Locator            // nil: no locations
+	ServiceAddress smpp.Address // sender of requests, to which cards answer
+	TextSource     smpp.Address // of text messages: a number, or a name (TON 5); empty: ServiceAddress
+	Locator        Locator      // nil: no locations
 	Clock          mssp.Clock
 	Logger         *slog.Logger
 
-	Retry          Retry
-	Advance        Advance
+	Settings
 	Submits        int           // attempts being submitted at a time; 0: 128
 	SubmitTimeout  time.Duration // for one short message, until the SMSC's answer; 0: 30 s
 	TextTimeout    time.Duration // for all parts of a text message; 0: 10 s
@@ -68,6 +65,14 @@ type Config struct {
 	ReplyParts     int           // parts kept per MSISDN; 0: 16
 	TracedCards    int           // MSISDNs whose last exchanges are kept; 0: 1,000; negative: none
 	TracedMessages int           // exchanges kept of each; 0: 40
+}
+
+// Settings are what can change while the channel runs.
+type Settings struct {
+	Retry        Retry
+	Advance      Advance
+	UnboundLimit time.Duration      // without a session for so long, new requests and texts are refused; 0: 10 s
+	Profiles     map[string]Profile // of cards, by name; mssp.DefaultProfile is for those that name none
 }
 
 // Retry says when a request is sent again. Zero values mean the defaults. Nothing is
@@ -96,22 +101,11 @@ func (c Config) withDefaults() Config {
 	c.Submits = cmp.Or(c.Submits, 128)
 	c.SubmitTimeout = cmp.Or(c.SubmitTimeout, 30*time.Second)
 	c.TextTimeout = cmp.Or(c.TextTimeout, 10*time.Second)
-	c.UnboundLimit = cmp.Or(c.UnboundLimit, 10*time.Second)
 	c.LocateTimeout = cmp.Or(c.LocateTimeout, 3*time.Second)
 	c.ReplyLifetime = cmp.Or(c.ReplyLifetime, 60*time.Second)
 	c.ReplyParts = cmp.Or(c.ReplyParts, 16)
 	c.TracedCards = cmp.Or(c.TracedCards, 1000)
 	c.TracedMessages = cmp.Or(c.TracedMessages, 40)
-	c.Advance.Step = cmp.Or(c.Advance.Step, defaultStep)
-	c.Advance.Daily = cmp.Or(c.Advance.Daily, defaultDaily)
-	r := &c.Retry
-	r.Attempts = cmp.Or(r.Attempts, 8)
-	r.Absent = cmp.Or(r.Absent, 4)
-	r.Backoff = cmp.Or(r.Backoff, time.Second)
-	r.MaxBackoff = cmp.Or(r.MaxBackoff, 8*time.Second)
-	r.Silence = cmp.Or(r.Silence, 8*time.Second)
-	r.Patience = cmp.Or(r.Patience, 30*time.Second)
-	r.Margin = cmp.Or(r.Margin, time.Second)
 	return c
 }
 
@@ -123,12 +117,12 @@ const (
 
 // Channel carries requests to SIM cards. It is safe for concurrent use.
 type Channel struct {
-	cfg      Config
-	log      *slog.Logger
-	parts    *sms.Reassembler
-	profiles map[string]*Profile
-	trace    *recorder
-	n        counters
+	cfg     Config
+	applies atomic.Pointer[settings]
+	log     *slog.Logger
+	parts   *sms.Reassembler
+	trace   *recorder
+	n       counters
 
 	submits, answers, locates *pool
 
@@ -166,13 +160,15 @@ func New(c Config) (*Channel, error) {
 		return nil, errors.New("sim: Store, Keys and ServiceAddress must be set")
 	}
 	c = c.withDefaults()
-	return &Channel{
-		born: time.Now(), cfg: c, log: c.Logger, profiles: c.complete(),
+	ch := &Channel{
+		born: time.Now(), cfg: c, log: c.Logger,
 		parts: sms.NewReassembler(c.ReplyLifetime, c.ReplyParts),
 		trace: newRecorder(c.TracedCards, c.TracedMessages),
 		table: newTable(), brakes: newBrakes(), stalls: map[string]*whole{}, inHand: map[string]int{},
 		submits: newPool(c.Logger, c.Clock.Now, c.Submits), answers: newPool(c.Logger, c.Clock.Now, answersAtOnce), locates: newPool(c.Logger, c.Clock.Now, locatesAtOnce),
-	}, nil
+	}
+	ch.Set(c.Settings)
+	return ch, nil
 }
 
 // Connect sets the receiver of answers and the source of pending requests. It must be
@@ -241,7 +237,7 @@ func (c *Channel) bound(answers bool) error {
 	if c.cfg.Unbound == nil {
 		return nil
 	}
-	if d := c.cfg.Unbound(answers); d >= c.cfg.UnboundLimit {
+	if d := c.cfg.Unbound(answers); d >= c.set().UnboundLimit {
 		return unreachable(fmt.Errorf("no SMSC has been bound for %s", d.Round(time.Second)))
 	}
 	return nil

@@ -17,7 +17,7 @@ func TestAnswerBeforeLocation(t *testing.T) {
 	f := w.card(ecKey)
 	r := w.request(f, mssp.OpSign, "_1", text)
 	r.Locate = true
-	q := newRequest(r, &w.ch.cfg.Retry, w.ch.now())
+	q := newRequest(r, &w.ch.set().Retry, w.ch.now())
 	q.attempts.card = w.store.cards[r.MSISDN]
 	if known, err := w.ch.begin(q); known || err != nil {
 		t.Fatal(known, err)

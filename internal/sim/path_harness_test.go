@@ -203,7 +203,7 @@ func (p *path) wire(n *node) (err error) {
 		return err
 	}
 	sc := sim.Config{
-		Store: n.store, Keys: p.keys, Send: n.smscs.Send, Retry: p.cfg.retry, Locator: p.handsets.Locate,
+		Store: n.store, Keys: p.keys, Send: n.smscs.Send, Settings: sim.Settings{Retry: p.cfg.retry}, Locator: p.handsets.Locate,
 		ServiceAddress: smpp.Address{TON: 1, NPI: 1, Addr: serviceNumber},
 	}
 	if p.cfg.sim != nil {

@@ -3,11 +3,9 @@ package sim
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"time"
 
-	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/smpp"
@@ -20,27 +18,14 @@ type Profile struct {
 	ServiceAddress smpp.Address  // to which the cards answer; empty: that of the SMSC, else Config.ServiceAddress
 	KIDKeySet      byte          // the key set of KID, 1 to 15; 0: that of the card, which KIc has in any case
 	MaxValidity    time.Duration // of short messages to the cards; 0: as long as the request
-	Retry          Retry         // zero values: those of Config.Retry
-}
-
-// complete returns the profiles with their defaults, and one for cards that name none.
-func (c *Config) complete() map[string]*Profile {
-	all := make(map[string]*Profile)
-	for name, p := range maps.All(c.Profiles) {
-		p.TAR, p.Retry = cmp.Or(p.TAR, applet.TAR), p.Retry.or(c.Retry)
-		all[name] = &p
-	}
-	if all[mssp.DefaultProfile] == nil {
-		all[mssp.DefaultProfile] = &Profile{TAR: applet.TAR, Retry: c.Retry}
-	}
-	return all
+	Retry          Retry         // zero values: those of Settings.Retry
 }
 
 // profileOf returns the profile of a card. The error is the service's own: cards were
 // imported with a profile that its configuration does not have, or has no longer.
 func (c *Channel) profileOf(card *mssp.Card) (*Profile, error) {
 	name := cmp.Or(card.Profile, mssp.DefaultProfile)
-	p := c.profiles[name]
+	p := c.set().profiles[name]
 	if p == nil {
 		return nil, fmt.Errorf("card %s has the profile %q, which is not in sim.card_profiles", card.ICCID, name)
 	}

@@ -96,6 +96,26 @@ func TestProfileRetry(t *testing.T) {
 	})
 }
 
+// Settings that change apply to new requests; one on the way is repeated as it began.
+func TestSet(t *testing.T) {
+	run(t, func(w *world) {
+		before, after := w.card(ecKey), w.card(ecKey)
+		before.deaf, after.deaf = true, true
+		w.ask(w.request(before, mssp.OpSign, "1", text))
+		pass(time.Second)
+		w.ch.Set(Settings{Retry: Retry{Silence: 40 * time.Second}})
+		w.ask(w.request(after, mssp.OpSign, "2", text))
+		pass(58 * time.Second)
+		sent := map[string]int{}
+		for _, m := range w.net.sent {
+			sent["+"+m.Dest.Addr]++
+		}
+		if sent[before.msisdn] != 8 || sent[after.msisdn] != 2 { // every 8 s; at 1 and 41 s
+			t.Errorf("%d to the card that was asked before, %d to the other one", sent[before.msisdn], sent[after.msisdn])
+		}
+	})
+}
+
 // A card with a profile that the configuration does not have is not the network's fault:
 // its requests fail in the service, and what it sends is kept by the SMSC.
 func TestUnknownProfile(t *testing.T) {

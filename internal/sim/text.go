@@ -87,7 +87,7 @@ func (c *Channel) submitText(ctx context.Context, r *group.Route, msisdn string,
 		case err == nil:
 			return nil
 		case queueFull(err): // the brake says how long to wait
-		case !notTaken(err) || ctx.Err() != nil || !c.pause(ctx, c.cfg.Retry.pause(attempt)):
+		case !notTaken(err) || ctx.Err() != nil || !c.pause(ctx, c.set().Retry.pause(attempt)):
 			return submitError(err)
 		}
 	}

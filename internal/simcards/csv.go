@@ -50,7 +50,7 @@ type cardFile struct {
 
 // openCards reads the header.
 func openCards(r io.Reader, c *Config, kek []byte) (*cardFile, error) {
-	f := &cardFile{lines: bufio.NewReaderSize(r, maxLine), parseMSISDN: c.ParseMSISDN, profiles: c.Profiles,
+	f := &cardFile{lines: bufio.NewReaderSize(r, maxLine), parseMSISDN: c.ParseMSISDN, profiles: c.profiles(),
 		cards: make(map[packedICCID]uint32), numbers: make(map[uint64]uint32), buffer: bufio.NewReaderSize(nil, maxLine)}
 	if len(kek) > 0 {
 		var err error

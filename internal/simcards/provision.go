@@ -42,9 +42,9 @@ type Config struct {
 	Revoke func(ctx context.Context, serial string, reason int) error
 	// Network is the network of SIMs for which no other is known.
 	Network signum.Network
-	// Profiles are the names of the card profiles that an import may use, besides
-	// mssp.DefaultProfile.
-	Profiles []string
+	// Profiles returns the names of the card profiles that an import may use, besides
+	// mssp.DefaultProfile. Nil: there are no others.
+	Profiles func() []string
 	// Placed is called for each card of an import and each card that was moved, once
 	// it is in the store: where cards are emulated, it puts the card into a phone. It
 	// may be called again for the same card and must then change nothing. Several
@@ -384,4 +384,11 @@ func deviceOf(s *mssp.Subscriber, id string) *mssp.Device {
 		}
 	}
 	return nil
+}
+
+func (c *Config) profiles() []string {
+	if c.Profiles == nil {
+		return nil
+	}
+	return c.Profiles()
 }

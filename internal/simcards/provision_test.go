@@ -57,7 +57,7 @@ func newTestBook(t *testing.T) *testBook {
 	var mu sync.Mutex
 	b.Provisioner, err = New(Config{
 		Store: s, Keys: b.keys, ParseMSISDN: parseTestNumber, Network: signum.Network{MCC: "228", MNC: "01"}, Clock: b.clock,
-		Profiles: []string{"contactless", "old"},
+		Profiles: func() []string { return []string{"contactless", "old"} },
 		NewSerial: func() string {
 			mu.Lock()
 			defer mu.Unlock()
