@@ -27,9 +27,7 @@ var labScripts = map[string]func(ts *testscript.TestScript, neg bool, args []str
 type fakeKey struct{}
 
 // TestScripts runs testdata/script/*.txtar: the command line as a user types it.
-func TestScripts(t *testing.T) { scripts(t, "testdata/script", "sqlite", "") }
-
-// scriptCommands are those of scripts. Besides the usual commands of package testscript there are
+// Besides the usual commands of package testscript there are
 //
 //	exits N signum …     runs the program, which must end with code N
 //	transaction N        from now on the next N status queries are answered with 504
@@ -37,14 +35,13 @@ func TestScripts(t *testing.T) { scripts(t, "testdata/script", "sqlite", "") }
 //	pem FROM TO          wraps a DER file in PEM; base64 FROM TO in lines of Base64
 //	certificate CERT KEY DAYS   writes the certificate of a server, which ends in DAYS days
 //	sandbox DIR FLAGS…   runs a sandbox until the script ends
-//	phones DIR NUMBER    runs an SMSC with phones until the script ends; nodes bind to it
-//	node                 runs a node with signum.yaml until the script ends; $MSS and
-//	                     $OPS are addresses of its listeners
+//	node                 runs a node with signum.yaml until the script ends; $MSS is
+//	                     the address of its listener for application providers
 //
 // Each script has a service that signs at once, see fakeService: its address is
 // $URL and its client files are in $BOX. $OTHER has those of another service,
 // $NUMBER is a number that it knows, and $FORMS has signatures of others.
-func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
+func TestScripts(t *testing.T) {
 	commands := map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"exits": func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg || len(args) < 2 {
@@ -100,23 +97,14 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 	for name, f := range labScripts {
 		commands[name] = f
 	}
-	return commands
-}
-
-// scripts runs the scripts in a directory. A node of them uses the store, if one is given; the
-// engine is a condition.
-func scripts(t *testing.T, dir, engine, store string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 dir,
+		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
-		Cmds:                scriptCommands(),
+		Cmds:                commands,
 		Condition: func(cond string) (bool, error) {
-			return cond == "lab" && len(labScripts) > 0 || cond == engine, nil
+			return cond == "lab" && len(labScripts) > 0, nil
 		},
 		Setup: func(env *testscript.Env) error {
-			if store != "" {
-				env.Setenv("SIGNUM_STORE_URL", store)
-			}
 			f, other := newFakeService(t), newFakeService(t)
 			env.Values[fakeKey{}] = f
 			env.Setenv("URL", f.url)

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -96,8 +95,7 @@ func load(name string, data []byte, environ []string) (*Loaded, error) {
 	l.secrets()
 	failed := make(map[string]bool)
 	for _, p := range l.problems {
-		path := cmp.Or(l.keyOf(p), p.Path)
-		failed[path], failed[strings.TrimSuffix(path, fileSuffix)] = true, true
+		failed[p.Path] = true
 	}
 	for _, p := range all.check() {
 		if !failed[p.Path] { // otherwise its problem is already in the list
@@ -120,20 +118,10 @@ func (l *loader) report(p *Problem) { l.problems = append(l.problems, l.located(
 
 func (l *loader) located(p *Problem) *Problem {
 	if name, ok := l.fromEnv[p.Path]; ok {
-		return &Problem{Source: envSource, Path: name, Text: p.Text, Err: p.Err}
+		return &Problem{Source: envSource, Path: name, Text: p.Text}
 	}
 	p.Source, p.Line = l.source, l.lineOf(p.Path)
 	return p
-}
-
-// keyOf is the path of the key whose variable a problem names.
-func (l *loader) keyOf(p *Problem) string {
-	for path, name := range l.fromEnv {
-		if p.Source == envSource && p.Path == name {
-			return path
-		}
-	}
-	return ""
 }
 
 // environment sets the keys that have a variable. An empty variable counts.
@@ -239,7 +227,7 @@ func (l *loader) secrets() {
 		}
 		value, warning, err := readSecret(*name)
 		if err != nil {
-			l.report(&Problem{Path: at, Text: err.Error(), Err: err})
+			l.report(&Problem{Path: at, Text: err.Error()})
 		}
 		if warning != "" {
 			l.warnings = append(l.warnings, l.located(&Problem{Path: at, Text: warning}))

@@ -147,7 +147,8 @@ func (f *findings) queries(ctx context.Context, s service, h *http.Client, outco
 		n++
 		g.Go(func() error {
 			e := status(ctx, c, 0, id)
-			for tries := 0; e.Lost != "" && tries < 3; tries++ {
+			// A lost answer and 900 tell nothing about the transaction. Slow is not lost.
+			for tries := 0; (e.Lost != "" || e.Code == signum.InternalError) && tries < 20 && sleep(ctx, time.Second/2); tries++ {
 				e = status(ctx, c, 0, id)
 			}
 			mu.Lock()

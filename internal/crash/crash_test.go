@@ -14,7 +14,7 @@ import (
 )
 
 // TestCrash is "make crash" for a few seconds. A run that failed is repeated with
-// make crash ARGS="-seed N -users 20 -store …".
+// make crash ARGS="-seed N -users 20 -store …", with -serve on PostgreSQL.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	binary, err := buildProgram(t.Context(), t.TempDir())
@@ -24,7 +24,7 @@ func TestCrash(t *testing.T) {
 	for _, store := range []string{"sqlite", "postgres"} {
 		t.Run(store, func(t *testing.T) {
 			t.Parallel()
-			p := plan{binary: binary, dir: t.TempDir(), seed: rand.Uint64(), length: 8 * time.Second, users: len(cast), say: t.Output()}
+			p := plan{binary: binary, dir: t.TempDir(), seed: rand.Uint64(), length: 6 * time.Second, pause: time.Second, users: len(cast), say: t.Output(), serve: store == "postgres"}
 			if store == "postgres" {
 				if _, err := pgtest.Binaries(); err != nil {
 					testkit.Missing(t, "%v; run make deps", err)

@@ -29,7 +29,39 @@ func (r *run) disturbances() []disturbance {
 			disturbance{"PostgreSQL frozen", 1, func(ctx context.Context) error { freeze(ctx, pg, r.upTo(4*time.Second)); return nil }},
 		)
 	}
+	if r.disk != nil {
+		all = append(all, disturbance{"disk full", 2, r.fillDisk})
+	}
+	all = append(all, r.person.disturbances()...)
 	return append(all, r.target.disturbances(r)...)
+}
+
+// fillDisk leaves the database without space for a time, one time in three also while the
+// service is killed. It and PostgreSQL must go on by themselves, or start, once there is
+// space.
+func (r *run) fillDisk(ctx context.Context) error {
+	if err := r.disk.fill(); err != nil {
+		return err
+	}
+	sleep(ctx, r.upTo(5*time.Second))
+	killed := r.rand.IntN(3) == 0
+	if killed {
+		if err := r.kill(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.disk.free(); err != nil {
+		return err
+	}
+	if r.pg != nil { // it stops by itself if it cannot write its log
+		if err := r.pg.Start(ctx); err != nil {
+			return err
+		}
+	}
+	if killed {
+		return r.start(ctx)
+	}
+	return r.target.alive()
 }
 
 // downFor ends PostgreSQL, and starts it after a time.
@@ -51,7 +83,7 @@ func freeze(ctx context.Context, pg *pgtest.Server, length time.Duration) {
 func (r *run) disturb(ctx context.Context) error {
 	end, said, all := time.Now().Add(r.length), time.Now(), r.disturbances()
 	for time.Now().Before(end) {
-		if !sleep(ctx, 300*time.Millisecond+r.upTo(2500*time.Millisecond)) {
+		if !sleep(ctx, 300*time.Millisecond+r.upTo(r.pause)) {
 			return ctx.Err()
 		}
 		d := r.pick(all)

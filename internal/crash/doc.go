@@ -19,6 +19,11 @@
 //   - the counters of SIM cards never go back, and a card never knows a counter that the
 //     database does not
 //   - all SIMs and Apps still sign
+//   - signum check finds nothing
+//
+// Besides, the database has no space for a time, PostgreSQL and the phones die and hang, and
+// commands of operators are killed: a backup that has its name is whole, and a restore that
+// was killed says so until it is repeated.
 //
 // The flags of the command line say for how long, on which store, and with which seed.
 // The seed determines what users do and when processes are killed, as far as the times of

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -33,7 +34,7 @@ func main() {
 // crashes runs "make crash".
 func crashes(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("crash", flag.ExitOnError)
-	p := plan{say: os.Stderr}
+	p := plan{say: os.Stderr, pause: 2500 * time.Millisecond}
 	fs.DurationVar(&p.length, "time", 5*time.Minute, "how long processes are killed, with each store; at most 50m, because outcomes are kept for an hour")
 	fs.Uint64Var(&p.seed, "seed", uint64(time.Now().UnixNano()), "what users do, and when processes are killed")
 	fs.IntVar(&p.users, "users", 64, "users")
@@ -87,14 +88,18 @@ func inDir(ctx context.Context, dir, stores string, do func(dir, binary, store s
 }
 
 // crashOn runs a plan on a store, and prints what it found.
-func crashOn(ctx context.Context, p plan, store string) error {
+func crashOn(ctx context.Context, p plan, store string) (err error) {
+	if p.disk, err = newSmallDisk(1024); err != nil {
+		fmt.Fprintln(p.say, "no disk of its own for the database, which is never full:", err)
+	}
+	defer func() { err = errors.Join(err, p.disk.remove()) }()
 	if store == "postgres" {
 		log, err := os.Create(filepath.Join(p.dir, "postgres.log"))
 		if err != nil {
 			return err
 		}
 		defer log.Close()
-		if p.pg, err = pgtest.NewServer(ctx, log); err != nil {
+		if p.pg, err = newPostgres(ctx, p.disk, log); err != nil {
 			return err
 		}
 		defer p.pg.Remove()
@@ -108,4 +113,16 @@ func crashOn(ctx context.Context, p plan, store string) error {
 		return fmt.Errorf("seed %d: %d faults", p.seed, len(r.wrong))
 	}
 	return nil
+}
+
+// newPostgres starts a server of PostgreSQL, on a disk if there is one.
+func newPostgres(ctx context.Context, d *smallDisk, log io.Writer) (*pgtest.Server, error) {
+	if d == nil {
+		return pgtest.NewServer(ctx, log)
+	}
+	dir := d.path("postgres")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	return pgtest.NewServerIn(ctx, dir, log, "max_wal_size=128MB")
 }

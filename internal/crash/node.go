@@ -37,7 +37,7 @@ const (
 // cards ("signum smsc"), and Apps in this process. Each can die without the others.
 type node struct {
 	binary, dir string
-	store       string // postgres://…; empty: SQLite in the directory
+	store       string // URL; empty: SQLite in the directory
 	users       []kind
 	ports       map[string]string // of this machine, by use
 	log         *os.File
@@ -141,7 +141,7 @@ limits:
   number: {requests: %[10]s, cancels: 10000}
 app: {limits: {device: %[10]s, subscriber: %[10]s}}
 engine: {min_timeout: 1s}
-drain: {announce: 0s, wait: 2s}
+drain: {announce: 500ms, wait: 5s}
 log: {level: warn}
 `, n.address("mss"), n.path("server.pem"), n.path("server.key"), n.address("web"), n.address("pki"), n.address("ops"),
 		n.path("admin.sock"), n.database(), n.path("ca"), many)
@@ -285,6 +285,8 @@ func (n *node) close() {
 func (n *node) database() string {
 	return cmp.Or(n.store, "sqlite:"+n.path("signum.db"))
 }
+
+func (n *node) configuration() (string, error) { return n.path("signum.yaml"), nil }
 
 // cards returns where the cards are, unless the SMSC runs, which changes them.
 func (n *node) cards() string {

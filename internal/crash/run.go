@@ -19,9 +19,11 @@ type plan struct {
 	binary string
 	dir    string         // for everything that the run writes
 	pg     *pgtest.Server // nil: SQLite
+	disk   *smallDisk     // of the database; nil: that of all others
 	serve  bool           // the service and the phones are processes of their own
 	seed   uint64
 	length time.Duration // of the load
+	pause  time.Duration // between two disturbances, at most
 	users  int
 	say    io.Writer // progress
 }
@@ -31,6 +33,7 @@ type run struct {
 	plan
 	rand   *rand.Rand
 	target target
+	person operator
 	ledger *ledger
 	load   *load
 	watch  cardWatch
@@ -53,8 +56,9 @@ type target interface {
 	alive() error
 	// close ends all processes.
 	close()
-	database() string // URL
-	cards() string    // the directory of the cards; empty while they are in use
+	database() string               // URL
+	configuration() (string, error) // the file for the commands of operators
+	cards() string                  // the directory of the cards; empty while they are in use
 	// disturbances are what may happen to this one besides.
 	disturbances(*run) []disturbance
 }
@@ -66,9 +70,13 @@ const startTime = 2 * time.Minute
 // wrong with the service is in the findings.
 func crash(ctx context.Context, p plan) (*run, error) {
 	r := &run{plan: p, rand: rand.New(rand.NewPCG(p.seed, 1<<32)), watch: cardWatch{dir: p.dir}, others: make(map[string]int)}
+	r.person = operator{run: r, took: make(map[string]time.Duration)}
 	store := ""
-	if p.pg != nil {
+	switch {
+	case p.pg != nil:
 		store = p.pg.URL()
+	case p.disk != nil:
+		store = "sqlite:" + p.disk.path("signum.db")
 	}
 	var err error
 	if p.serve {
@@ -141,6 +149,9 @@ func (r *run) check(ctx context.Context, ledger string) error {
 	}
 	r.target.close()
 	if err := r.look(ctx); err != nil {
+		return err
+	}
+	if err := r.person.check(ctx); err != nil {
 		return err
 	}
 	r.looks = r.watch.looks

@@ -24,7 +24,7 @@ import (
 type box struct {
 	binary string
 	dir    string // of the sandbox
-	store  string // postgres://…; empty: SQLite in the directory
+	store  string // URL; empty: SQLite in the directory
 	users  int
 	log    *os.File
 
@@ -117,6 +117,22 @@ func (b *box) database() string {
 		return b.store
 	}
 	return "sqlite:" + filepath.Join(b.dir, "private", "signum.db")
+}
+
+// configuration writes what an operator would have to write for this database.
+func (b *box) configuration() (string, error) {
+	private := func(name string) string { return filepath.Join(b.dir, "private", name) }
+	key, err := os.ReadFile(private("sim-master.key"))
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Join(filepath.Dir(b.dir), "signum.yaml")
+	return name, os.WriteFile(name, fmt.Appendf(nil, `service: {mssp_uri: mid://signum/sandbox}
+listen: {mss: {tls: {certificate_file: %q, key_file: %q}}}
+store: {url: %q}
+ca: {directory: %q, test: true}
+sim: {master_key: %x}
+`, private("server.crt"), private("server.key"), b.database(), private("ca"), key), 0o600)
 }
 
 // connections returns an HTTP client that reaches the service wherever it listens now.

@@ -34,7 +34,20 @@ type Server struct {
 // NewServer makes a server, and starts it. Remove removes it. It flushes to the disk as one
 // in production does, unless the settings (name=value) say otherwise.
 func NewServer(ctx context.Context, log io.Writer, settings ...string) (*Server, error) {
-	s := &Server{log: log}
+	dir, err := os.MkdirTemp("", "signum-pgtest-")
+	if err != nil {
+		return nil, err
+	}
+	s, err := NewServerIn(ctx, dir, log, settings...)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return s, nil
+}
+
+// NewServerIn is NewServer with an empty directory, for a server with a disk of its own.
+func NewServerIn(ctx context.Context, dir string, log io.Writer, settings ...string) (*Server, error) {
+	s := &Server{dir: dir, log: log}
 	var err error
 	if s.Bin, err = Binaries(); err != nil {
 		return nil, err
@@ -42,21 +55,18 @@ func NewServer(ctx context.Context, log io.Writer, settings ...string) (*Server,
 	if s.port, err = FreePort(); err != nil {
 		return nil, err
 	}
-	if s.dir, err = os.MkdirTemp("", "signum-pgtest-"); err != nil {
-		return nil, err
-	}
 	s.args = []string{"-D", s.Data(), "-h", "127.0.0.1", "-p", s.port, "-c", "unix_socket_directories=", "-c", "shared_buffers=64MB"}
 	for _, setting := range settings {
 		s.args = append(s.args, "-c", setting)
 	}
 	if s.user, err = Credential(s.dir); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(s.dir))
+		return nil, err
 	}
 	initdb := exec.CommandContext(ctx, filepath.Join(s.Bin, "initdb"), "--pgdata="+s.Data(), "--username=postgres",
 		"--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "--data-checksums")
 	initdb.Dir, initdb.SysProcAttr = s.dir, &syscall.SysProcAttr{Credential: s.user}
 	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, out), os.RemoveAll(s.dir))
+		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	if err := s.Start(ctx); err != nil {
 		return nil, errors.Join(err, s.Remove())
