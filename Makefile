@@ -8,7 +8,7 @@ export GOTOOLCHAIN = local
 # get their dependencies.
 TOOL     = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: help run build test slow lint deps fuzz bench bench-fairness bench-peers overload crash power-test picture vulncheck image release release-check
+.PHONY: help run build test slow lint deps fuzz bench bench-fairness bench-peers overload crash faults power-test picture vulncheck image release release-check
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ crash: ## kill the service at random times, and PostgreSQL too, and look for wha
 power-test: ## cut the power of an emulated machine with the service, and look for what was lost; ARGS="-cuts 30 -store sqlite -seed 7"
 	@scripts/deps-power.sh bin/kernel
 	@$(GO) run ./internal/crash power -kernel bin/kernel $(ARGS)
+
+faults: ## let what the service needs fail, for 20 s each: PostgreSQL, disk, SMSC, file descriptors; ARGS="-run TestPostgres/frozen"
+	$(GO) test -count=1 -v -timeout 30m $(ARGS) ./internal/faults -longer 20s
 
 picture: build ## record the first minute with bin/signum, and draw it for README; needs port 8443
 	$(GO) run ./scripts/picture record bin/signum docs/img/first-minute.txt

@@ -53,6 +53,7 @@ var mayImport = map[string][]string{
 	"internal/fair":            {},
 	"internal/event/eventtest": {"internal/event"},
 	"internal/instance":        {"internal/ca", "internal/config", "internal/mssp", "internal/simcards"},
+	"internal/faults":          {},
 	"internal/interop":         {},
 	"internal/container":       {},
 	"internal/lang":            {},

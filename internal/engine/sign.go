@@ -66,6 +66,8 @@ func (e *Engine) submit(ctx context.Context, p *mssp.Party, r *signum.SignatureR
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := e.inItsTime(ctx, f.Timeout)
+	defer cancel()
 	handedOver, err := e.letIn(ctx, p, f.Timeout)
 	if err != nil {
 		return nil, err

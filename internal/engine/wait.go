@@ -156,6 +156,14 @@ func (e *Engine) soon(ctx context.Context) (context.Context, context.CancelFunc)
 	return context.WithTimeoutCause(ctx, e.cfg.StoreWait, errStoreWait)
 }
 
+// inItsTime limits it further, to the time of the request and the grace, if that is less.
+func (e *Engine) inItsTime(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	if timeout == 0 || timeout+grace >= e.cfg.StoreWait {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, timeout+grace, errStoreWait)
+}
+
 // untilDue returns a context for what must be done with a transaction even if its party
 // hangs up. It ends in time for the party to get its answer.
 func (e *Engine) untilDue(ctx context.Context, id string) (context.Context, context.CancelFunc) {
