@@ -24,7 +24,7 @@ type adminFlags struct {
 
 func (f *adminFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.config, "config", "", "configuration of a running node, which names its socket; default $"+envConfig)
+	fl.StringVar(&f.config, "config", "", "configuration of a running node, which names its socket; default $"+envConfig+",\nor "+defaultConfig+" if it exists")
 	fl.StringVar(&f.socket, "socket", "", "the socket of a running node; default $"+envSocket)
 	f.choose = f.node
 	if withLab {
@@ -38,7 +38,7 @@ func (f *adminFlags) register(cmd *cobra.Command) {
 func (f *adminFlags) node() (*target, error) {
 	file, socket := f.config, f.socket
 	if file == "" && socket == "" && f.sandbox == "" && f.url == "" && os.Getenv(envSandbox) == "" {
-		socket, file = os.Getenv(envSocket), os.Getenv(envConfig)
+		socket, file = os.Getenv(envSocket), installedConfig()
 	}
 	if socket == "" && file == "" {
 		if withLab {
@@ -47,10 +47,11 @@ func (f *adminFlags) node() (*target, error) {
 		return nil, errors.New("which node? give its configuration with --config FILE, or its socket with --socket PATH")
 	}
 	if socket == "" {
-		var err error
-		if socket, err = config.AdminSocket(file, os.Environ()); err != nil {
-			return nil, err
+		listen, err := config.Listeners(file, os.Environ())
+		if err != nil {
+			return nil, config.Advise(err)
 		}
+		socket = listen.Admin.Socket
 	}
 	if socket == "" {
 		return nil, fmt.Errorf("%s: listen.admin.socket is not set, so the node has no administration; set it, and start the node again", file)

@@ -113,7 +113,7 @@ func checkConfig(file string, environ []string, now time.Time) *findings {
 	if err == nil {
 		faults, warnings := node.Check(loaded.Config, now)
 		for _, p := range faults {
-			f.Faults = append(f.Faults, findingOf(loaded.Locate(p)))
+			f.Faults = append(f.Faults, findingOf(config.Advise(loaded.Locate(p))))
 		}
 		for _, p := range warnings {
 			f.Warnings = append(f.Warnings, findingOf(loaded.Locate(p)))

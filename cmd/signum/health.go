@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,8 +20,8 @@ const (
 )
 
 type healthFlags struct {
-	sandbox, url, serverCA string
-	wait                   time.Duration
+	sandbox, url, config, serverCA string
+	wait                           time.Duration
 }
 
 func newHealthCmd() *cobra.Command {
@@ -38,6 +39,8 @@ It asks the first of these that is given:
   --url URL       with https, a sandbox at /sandbox/health; with http, the ops listener
                   of a node or sandbox at /readyz; a URL with a path is asked as it is;
                   also $SIGNUM_URL, which takes precedence over the other variables
+  --config FILE   the node with this configuration, at listen.ops; also $SIGNUM_CONFIG,
+                  or ` + defaultConfig + ` if it exists
   nothing         the sandbox of this machine, at the port of $SIGNUM_ADDR or at 8443
 
 The directory names the sandbox's address and has its CA. If the name in this address
@@ -49,6 +52,7 @@ Exit codes:
 		Example: `  signum health --sandbox ./box
   signum health --wait 30s --sandbox ./box
   signum health --wait 30s --url https://signum:8443 --server-ca server-ca.pem
+  signum health --config signum.yaml
   signum health --url http://127.0.0.1:9464`,
 		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -58,9 +62,10 @@ Exit codes:
 	fl := cmd.Flags()
 	fl.StringVar(&f.sandbox, "sandbox", "", "directory of a sandbox")
 	fl.StringVar(&f.url, "url", "", "address of a sandbox (https) or of a node's ops listener (http)")
+	fl.StringVar(&f.config, "config", "", "configuration of a node on this machine")
 	fl.StringVar(&f.serverCA, "server-ca", "", "root certificates to trust the address by (PEM); default the system's")
 	fl.DurationVar(&f.wait, "wait", 0, "ask again until it is ready, for this long at most, such as 30s")
-	cmd.MarkFlagsMutuallyExclusive("sandbox", "url")
+	cmd.MarkFlagsMutuallyExclusive("sandbox", "url", "config")
 	withEnvironment(cmd, "url", "server-ca")
 	return cmd
 }
@@ -128,6 +133,9 @@ func (f *healthFlags) question() (*question, error) {
 	if f.url != "" {
 		return questionOfURL(f.url, f.serverCA)
 	}
+	if file := cmp.Or(f.config, installedConfig()); file != "" {
+		return questionOfNode(file)
+	}
 	_, port, err := net.SplitHostPort(os.Getenv(variable("addr")))
 	if err != nil || port == "0" {
 		port = defaultPort
@@ -142,7 +150,7 @@ func (f *healthFlags) directory() string {
 	switch {
 	case f.sandbox != "":
 		return f.sandbox
-	case f.url != "":
+	case f.url != "", f.config != "":
 		return ""
 	}
 	for _, name := range []string{envSandbox, variable("dir")} {

@@ -22,7 +22,7 @@ import (
 // clearEnvironment forgets the variables that name a sandbox.
 func clearEnvironment(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{envSandbox, "SIGNUM_DIR", "SIGNUM_URL", "SIGNUM_ADDR", "SIGNUM_SERVER_CA"} {
+	for _, name := range []string{envSandbox, envConfig, "SIGNUM_DIR", "SIGNUM_URL", "SIGNUM_ADDR", "SIGNUM_SERVER_CA"} {
 		t.Setenv(name, "")
 	}
 }
@@ -118,6 +118,12 @@ func TestHealthEnvironment(t *testing.T) {
 	defer s.Close()
 	dir := boxOf(t, s.URL, s.Certificate().Raw)
 	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
+	ops := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer ops.Close()
+	node := filepath.Join(t.TempDir(), "signum.yaml")
+	if err := os.WriteFile(node, []byte("listen: {ops: {address: '"+strings.Replace(ops.Listener.Addr().String(), "127.0.0.1", "0.0.0.0", 1)+"'}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		set  []string
 		want string
@@ -127,6 +133,11 @@ func TestHealthEnvironment(t *testing.T) {
 		{[]string{"SIGNUM_DIR=" + dir, "SIGNUM_ADDR=0.0.0.0:1"}, "ready " + s.URL, true},
 		{[]string{"SIGNUM_SANDBOX=" + dir, "SIGNUM_DIR=/nothing"}, "ready " + s.URL, true},
 		{[]string{"SIGNUM_URL=" + s.URL, "SIGNUM_SERVER_CA=" + dir + "/server-ca.pem", "SIGNUM_DIR=/nothing"}, "ready " + s.URL, true},
+		{[]string{"SIGNUM_CONFIG=" + node}, "ready " + ops.URL, true},
+		{[]string{"SIGNUM_CONFIG=" + node, "SIGNUM_LISTEN_OPS_ADDRESS=127.0.0.1:1"}, "http://127.0.0.1:1: nothing listens there; start the node with: signum serve --config ", false},
+		{[]string{"SIGNUM_CONFIG=" + node, "SIGNUM_LISTEN_OPS_ADDRESS="}, "listen.ops.address is empty, so the node does not tell its health", false},
+		{[]string{"SIGNUM_CONFIG=" + node, "SIGNUM_LISTEN_OPS_ADDRESS=127.0.0.1:0"}, "names no port; give the address with --url", false},
+		{[]string{"SIGNUM_CONFIG=/nothing"}, "configuration: open /nothing: ", false},
 		{[]string{"SIGNUM_ADDR=0.0.0.0:1"}, "https://127.0.0.1:1: nothing listens there; start it with: signum sandbox; another one has --sandbox DIR or --url URL", false},
 	} {
 		clearEnvironment(t)

@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/signum-mssp/signum/client"
+	"github.com/signum-mssp/signum/internal/config"
 )
 
 // maxHealth limits how much of an answer is read, in bytes.
@@ -68,6 +69,29 @@ func questionOfURL(address, ca string) (*question, error) {
 		return nil, fmt.Errorf("--server-ca: %w", err) // another container may be about to write it
 	}
 	return q, nil
+}
+
+// questionOfNode asks the node whose configuration it is.
+func questionOfNode(file string) (*question, error) {
+	listen, err := config.Listeners(file, os.Environ())
+	if err != nil {
+		return nil, config.Advise(err)
+	}
+	host, port, err := net.SplitHostPort(string(listen.Ops.Address))
+	switch {
+	case listen.Ops.Address == "":
+		return nil, &settledError{fmt.Errorf("%s: listen.ops.address is empty, so the node does not tell its health", file)}
+	case err != nil || port == "0":
+		return nil, &settledError{fmt.Errorf("%s: listen.ops.address %q names no port; give the address with --url", file, listen.Ops.Address)}
+	}
+	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	q, err := questionOfURL("http://"+net.JoinHostPort(host, port), "")
+	if err == nil {
+		q.remedy = "start the node with: signum serve --config " + file
+	}
+	return q, err
 }
 
 // questionOfThisMachine asks the sandbox whose directory is not known. Its CA is not known

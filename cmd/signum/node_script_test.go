@@ -22,7 +22,12 @@ func runNode(ts *testscript.TestScript) {
 	ts.Setenv(envConfig, ts.MkAbs("signum.yaml"))
 	node := exec.Command(programIn(ts.Getenv("PATH")), "serve", "--config", "signum.yaml")
 	node.Dir = ts.MkAbs(".")
-	node.Env = append(os.Environ(), "SIGNUM_LISTEN_ADMIN_SOCKET="+filepath.Join(run, "admin.sock"))
+	node.Env = append(os.Environ(), "SIGNUM_LISTEN_ADMIN_SOCKET="+filepath.Join(run, "admin.sock"), "SIGNUM_LISTEN_OPS_ADDRESS=127.0.0.1:0")
+	for _, name := range []string{"STORE_URL", "SIM_SMSCS_0_NAME", "SIM_SMSCS_0_ADDRESS", "SIM_SMSCS_0_SYSTEM_ID", "SIM_SMSCS_0_PASSWORD"} {
+		if value := ts.Getenv("SIGNUM_" + name); value != "" {
+			node.Env = append(node.Env, "SIGNUM_"+name+"="+value)
+		}
+	}
 	stderr, err := node.StderrPipe()
 	ts.Check(err)
 	ts.Check(node.Start())
@@ -37,11 +42,11 @@ func runNode(ts *testscript.TestScript) {
 	})
 	ts.Value(fakeKey{}).(*fakeService).stopNode = stop
 	ts.Defer(stop)
-	address := regexp.MustCompile(`listener=mss address=(\S+)`)
+	address := regexp.MustCompile(`listener=(mss|ops) address=(\S+)`)
 	for lines.Scan() {
 		ts.Logf("%s", lines.Text())
 		if m := address.FindStringSubmatch(lines.Text()); m != nil {
-			ts.Setenv("MSS", m[1])
+			ts.Setenv(strings.ToUpper(m[1]), m[2])
 		}
 		if strings.Contains(lines.Text(), "msg=ready") {
 			return

@@ -37,11 +37,11 @@ type partySettings struct {
 // sharedCerts is the flag that only parties of a sandbox have.
 const sharedCerts = "shared-certs"
 
-// partyBools are the flags that are true or false, the members of a party for which they
-// stand, and their defaults.
+// partyBools are the flags that are true or false, and the members of a party for which they
+// stand. A party of a node has what is given; one of a sandbox has some that are not.
 var partyBools = []struct {
 	flag, member, help string
-	preset             bool
+	sandbox            bool // the default of a sandbox
 }{
 	{"unprefixed-receipts", "unprefixed_receipts", "the prefix need not start the texts of receipts", false},
 	{"base64-subjects", "subject_name_base64", "X509SubjectName of profile answers is in Base64", false},
@@ -72,7 +72,7 @@ func (s *partySettings) register(cmd *cobra.Command) {
 	s.bools = make(map[string]*bool)
 	for _, b := range partyBools {
 		if b.flag != sharedCerts || withLab {
-			s.bools[b.flag] = fl.Bool(b.flag, b.preset, b.help)
+			s.bools[b.flag] = fl.Bool(b.flag, false, b.help+inSandboxes(b.sandbox))
 		}
 	}
 	for _, f := range []struct{ name, usage string }{
@@ -81,6 +81,14 @@ func (s *partySettings) register(cmd *cobra.Command) {
 		fl.Lookup(f.name).Usage = f.usage
 	}
 	cmd.MarkFlagsMutuallyExclusive("password", "password-file")
+}
+
+// inSandboxes says that a flag need not be given to a sandbox.
+func inSandboxes(preset bool) string {
+	if preset && withLab {
+		return "; preset in a sandbox"
+	}
+	return ""
 }
 
 // body returns the members that the flags set.

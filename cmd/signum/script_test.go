@@ -27,7 +27,9 @@ var labScripts = map[string]func(ts *testscript.TestScript, neg bool, args []str
 type fakeKey struct{}
 
 // TestScripts runs testdata/script/*.txtar: the command line as a user types it.
-// Besides the usual commands of package testscript there are
+func TestScripts(t *testing.T) { scripts(t, "testdata/script", "sqlite", "") }
+
+// scriptCommands are those of scripts. Besides the usual commands of package testscript there are
 //
 //	exits N signum …     runs the program, which must end with code N
 //	transaction N        from now on the next N status queries are answered with 504
@@ -35,13 +37,14 @@ type fakeKey struct{}
 //	pem FROM TO          wraps a DER file in PEM; base64 FROM TO in lines of Base64
 //	certificate CERT KEY DAYS   writes the certificate of a server, which ends in DAYS days
 //	sandbox DIR FLAGS…   runs a sandbox until the script ends
-//	node                 runs a node with signum.yaml until the script ends; $MSS is
-//	                     the address of its listener for application providers
+//	phones DIR NUMBER    runs an SMSC with phones until the script ends; nodes bind to it
+//	node                 runs a node with signum.yaml until the script ends; $MSS and
+//	                     $OPS are addresses of its listeners
 //
 // Each script has a service that signs at once, see fakeService: its address is
 // $URL and its client files are in $BOX. $OTHER has those of another service,
 // $NUMBER is a number that it knows, and $FORMS has signatures of others.
-func TestScripts(t *testing.T) {
+func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	commands := map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"exits": func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg || len(args) < 2 {
@@ -97,14 +100,23 @@ func TestScripts(t *testing.T) {
 	for name, f := range labScripts {
 		commands[name] = f
 	}
+	return commands
+}
+
+// scripts runs the scripts in a directory. A node of them uses the store, if one is given; the
+// engine is a condition.
+func scripts(t *testing.T, dir, engine, store string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		RequireExplicitExec: true,
-		Cmds:                commands,
+		Cmds:                scriptCommands(),
 		Condition: func(cond string) (bool, error) {
-			return cond == "lab" && len(labScripts) > 0, nil
+			return cond == "lab" && len(labScripts) > 0 || cond == engine, nil
 		},
 		Setup: func(env *testscript.Env) error {
+			if store != "" {
+				env.Setenv("SIGNUM_STORE_URL", store)
+			}
 			f, other := newFakeService(t), newFakeService(t)
 			env.Values[fakeKey{}] = f
 			env.Setenv("URL", f.url)

@@ -23,6 +23,16 @@ func configFlag(cmd *cobra.Command, file *string) {
 // configFile is the file that the flag, the variable or nothing names.
 func configFile(flag string) string { return cmp.Or(flag, os.Getenv(envConfig), defaultConfig) }
 
+// installedConfig is the file that the variable names, or the default one if it exists; else
+// empty. It is for commands that know other services, too.
+func installedConfig() string {
+	file := os.Getenv(envConfig)
+	if _, err := os.Stat(defaultConfig); file == "" && err == nil {
+		file = defaultConfig
+	}
+	return file
+}
+
 func newServeCmd() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{

@@ -68,7 +68,7 @@ Exit codes:
   1  wrong usage, an address in use, or the directory cannot be used`,
 		Example: `  signum smsc --dir ./phones
   signum smsc --dir ./phones --users 1000 --rsa 100 --addr 0.0.0.0:2775
-  signum smsc --dir ./phones --phone +41791000001=cancel --faults loss=0.05`,
+  signum smsc --dir ./phones --phone +41795000001=cancel --faults loss=0.05`,
 		Args: argumentsOfUse,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())

@@ -34,16 +34,18 @@ func TestSmsc(t *testing.T) {
 			t.Errorf("%q: %d, %s", args, code, stderr)
 		}
 	}
+	other := filepath.Join(t.TempDir(), "other")
 	for want, args := range map[string][]string{
-		"refused by the SMSC: +41795000009 has no phone":          {"phone", "set", "--sandbox", dir, "+41795000009", "cancel"},
-		"these phones have SIM cards and no Apps":                 {"phone", "open", "--sandbox", dir, "mobileid://auth"},
-		`refused by the SMSC: unknown fault "los"`:                {"smsc", "faults", "--dir", dir, "los=1"},
-		"is in use by another process":                            {"smsc", "--dir", dir, "--addr", "127.0.0.1:0"},
-		"which directory? signum smsc keeps its cards in":         {"smsc"},
-		"--replies all: not one of any, sender":                   {"smsc", "--dir", dir, "--replies", "all"},
-		"--phone +41795000001: behaviour \"sleep\"":               {"smsc", "--dir", dir, "--phone", "+41795000001=sleep"},
-		"--log loud: not one of debug, info, warn, error":         {"smsc", "--dir", dir, "--log", "loud"},
-		"smsc takes no arguments, but got \"now\"; see signum sm": {"smsc", "now"},
+		"refused by the SMSC: +41795000009 has no phone":                                             {"phone", "set", "--sandbox", dir, "+41795000009", "cancel"},
+		"these phones have SIM cards and no Apps":                                                    {"phone", "open", "--sandbox", dir, "mobileid://auth"},
+		`refused by the SMSC: unknown fault "los"`:                                                   {"smsc", "faults", "--dir", dir, "los=1"},
+		"is in use by another process":                                                               {"smsc", "--dir", dir, "--addr", "127.0.0.1:0"},
+		"which directory? signum smsc keeps its cards in":                                            {"smsc"},
+		"--replies all: not one of any, sender":                                                      {"smsc", "--dir", dir, "--replies", "all"},
+		"--phone +41795000001: behaviour \"sleep\"":                                                  {"smsc", "--dir", dir, "--phone", "+41795000001=sleep"},
+		"the behaviour of +41791000001: +41****01: no such phone; there are 3, from +41795000001 on": {"smsc", "--dir", other, "--addr", "127.0.0.1:0", "--users", "3", "--phone", "41791000001=cancel"},
+		"--log loud: not one of debug, info, warn, error":                                            {"smsc", "--dir", dir, "--log", "loud"},
+		"smsc takes no arguments, but got \"now\"; see signum sm":                                    {"smsc", "now"},
 	} {
 		if _, stderr, code := execute(t.Context(), newRootCmd(), "", args...); code == 0 || !strings.Contains(stderr, want) {
 			t.Errorf("%q: %d, %s", args, code, stderr)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -59,6 +60,7 @@ type run struct {
 	ctx       context.Context
 	found     []Finding
 	authority *ca.Authority // nil: there is none that belongs to the database
+	otherKey  bool          // the master key opens no card, which is said once
 }
 
 // maxEach bounds the findings of one kind; the rest is counted.
@@ -155,7 +157,10 @@ func (r *run) instance() {
 		err = r.Files.MayCreate(known)
 	}
 	switch {
+	case errors.Is(err, fs.ErrPermission):
+		r.add("instance", Error, "run this command as the user of the service, and let that user read its files", "%v", err)
 	case err != nil:
+		r.otherKey = instance.IsOtherKey(err)
 		r.add("instance", Error, "put back the CA and the master key that belong to the database", "%v", err)
 	case missing:
 		r.add("instance", Warning, "make one: signum ca create", "there is no CA in %s", r.Files.Directory)

@@ -82,7 +82,7 @@ const fewCounters = 1 << 24
 // counters left.
 func (r *run) cards(s *store.Snapshot, t store.Table) error {
 	var ring *simcards.KeyRing
-	if r.Files.MasterKey != nil {
+	if r.Files.MasterKey != nil && !r.otherKey {
 		var err error
 		if ring, err = simcards.NewKeyRing(r.Files.MasterKey); err != nil {
 			r.add("cards", Error, "correct sim.master_key", "%v", err)

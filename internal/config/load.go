@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -95,7 +96,8 @@ func load(name string, data []byte, environ []string) (*Loaded, error) {
 	l.secrets()
 	failed := make(map[string]bool)
 	for _, p := range l.problems {
-		failed[p.Path] = true
+		path := cmp.Or(l.keyOf(p), p.Path)
+		failed[path], failed[strings.TrimSuffix(path, fileSuffix)] = true, true
 	}
 	for _, p := range all.check() {
 		if !failed[p.Path] { // otherwise its problem is already in the list
@@ -118,10 +120,20 @@ func (l *loader) report(p *Problem) { l.problems = append(l.problems, l.located(
 
 func (l *loader) located(p *Problem) *Problem {
 	if name, ok := l.fromEnv[p.Path]; ok {
-		return &Problem{Source: envSource, Path: name, Text: p.Text}
+		return &Problem{Source: envSource, Path: name, Text: p.Text, Err: p.Err}
 	}
 	p.Source, p.Line = l.source, l.lineOf(p.Path)
 	return p
+}
+
+// keyOf is the path of the key whose variable a problem names.
+func (l *loader) keyOf(p *Problem) string {
+	for path, name := range l.fromEnv {
+		if p.Source == envSource && p.Path == name {
+			return path
+		}
+	}
+	return ""
 }
 
 // environment sets the keys that have a variable. An empty variable counts.
@@ -227,7 +239,7 @@ func (l *loader) secrets() {
 		}
 		value, warning, err := readSecret(*name)
 		if err != nil {
-			l.report(&Problem{Path: at, Text: err.Error()})
+			l.report(&Problem{Path: at, Text: err.Error(), Err: err})
 		}
 		if warning != "" {
 			l.warnings = append(l.warnings, l.located(&Problem{Path: at, Text: warning}))

@@ -265,6 +265,7 @@ func TestSecretFiles(t *testing.T) {
 		{name: "both", text: "url: sqlite:a\n  url_file: " + private("sqlite:a"), problem: "signum.yaml:8: store.url_file: is set together with store.url; keep one of them"},
 		{name: "empty", text: "url_file: " + private("\n"), problem: "is empty"},
 		{name: "none", text: "url_file: /nowhere", problem: "signum.yaml:7: store.url_file: stat /nowhere:"},
+		{name: "none of environment", text: "url:", env: []string{"SIGNUM_STORE_URL_FILE=/nowhere"}, problem: "environment: SIGNUM_STORE_URL_FILE: stat /nowhere:"},
 		{name: "large", text: "url_file: " + private(strings.Repeat("a", maxSecret+1)), problem: "at most"},
 		{name: "environment for value", text: "url: sqlite:a", env: []string{"SIGNUM_STORE_URL=sqlite:b"}, want: "sqlite:b"},
 		{name: "environment for file", text: "url_file: /nowhere", env: []string{"SIGNUM_STORE_URL=sqlite:b"}, want: "sqlite:b"},
@@ -277,6 +278,8 @@ func TestSecretFiles(t *testing.T) {
 		switch {
 		case tt.problem != "" && (err == nil || !strings.Contains(err.Error(), tt.problem)):
 			t.Errorf("%s: %v, want %s", tt.name, err, tt.problem)
+		case tt.problem != "" && strings.Contains(err.Error(), "is needed"):
+			t.Errorf("%s: a secret whose file cannot be read is no missing one: %v", tt.name, err)
 		case tt.problem == "" && (err != nil || len(warnings) > 0 || c.Store.URL.Reveal() != tt.want):
 			t.Errorf("%s: %+v, %v, %v", tt.name, c, warnings, err)
 		}

@@ -2,10 +2,12 @@ package config
 
 import (
 	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -66,6 +68,11 @@ func TestFaults(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	if got := Faults(&locatedError{text: "before: a", err: errors.Join(a)}); len(got) != 1 || got[0].Error() != "before: a" {
+		t.Errorf("%q", got)
+	}
+	denied := &Problem{Path: "store.url_file", Text: "open x: permission denied", Err: &fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}}
+	want := "store.url_file: open x: permission denied; run commands as the user of the service, and let that user read its files"
+	if got := Faults(errors.Join(denied)); len(got) != 1 || got[0].Error() != want || !errors.Is(got[0], denied) {
 		t.Errorf("%q", got)
 	}
 	if got := Faults(nil); got != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 )
@@ -70,11 +71,18 @@ func Faults(err error) (all []error) {
 	if err == nil {
 		return nil
 	}
-	// PostgreSQL's driver lists what it tried on lines of their own.
 	if text := err.Error(); strings.Contains(text, "\n") {
 		err = &locatedError{text: strings.Join(strings.Fields(text), " "), err: err}
 	}
-	return []error{err}
+	return []error{Advise(err)}
+}
+
+// Advise adds to an error what to do about it, if its cause is that a file must not be read.
+func Advise(err error) error {
+	if file, ok := errors.AsType[*fs.PathError](err); !ok || !errors.Is(file, fs.ErrPermission) {
+		return err
+	}
+	return &locatedError{text: err.Error() + "; run commands as the user of the service, and let that user read its files", err: err}
 }
 
 // nearest returns the name that was most likely meant by got; empty if none is

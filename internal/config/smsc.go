@@ -110,7 +110,7 @@ func (t PeerTLS) check(l *problems, path string) {
 	}
 	t.CertificateFile, t.KeyFile = "", "" // they have been checked
 	if _, err := t.Config(); err != nil {
-		l.add(path+".ca_file", "cannot load the certificates of the CA: %v", err)
+		*l = append(*l, &Problem{Path: path + ".ca_file", Text: fmt.Sprintf("cannot load the certificates of the CA: %v", err), Err: err})
 	}
 }
 

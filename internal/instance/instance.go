@@ -75,10 +75,14 @@ func (f Files) matchKey(known mssp.Ties, now time.Time) (mssp.Instance, error) {
 	}
 	mine := hex.EncodeToString(check)
 	if i.MasterKey != "" && i.MasterKey != mine {
-		return i, foreign(i, "the master key of the cards (sim.master_key) is another")
+		refusal := foreign(i, "the master key of the cards (sim.master_key) is another")
+		refusal.Err = errOtherKey
+		return i, refusal
 	}
 	if err := unwrapsAny(f.MasterKey, known.Cards); err != nil {
-		return i, fmt.Errorf("the master key of the cards (sim.master_key) is not that of the database: %w; %s", err, UseOwn)
+		return i, &config.Problem{
+			Path: "sim.master_key", Text: fmt.Sprintf("is not the master key with which the database was used: %v; %s", err, UseOwn), Err: errOtherKey,
+		}
 	}
 	i.MasterKey = mine
 	return i, nil
@@ -124,10 +128,17 @@ func (f Files) MayCreate(known mssp.Ties) error {
 }
 
 // foreign is the refusal of a database of another service.
-func foreign(was mssp.Instance, here string) error {
+func foreign(was mssp.Instance, here string) *config.Problem {
 	return &config.Problem{Path: "store.url", Text: fmt.Sprintf("the database belongs to service %s of %s with the root CA %s, but %s: %s",
 		was.ID, was.Created.Format(time.DateOnly), short(was.RootCA), here, UseOwn)}
 }
+
+// errOtherKey says that a database belongs to another master key.
+var errOtherKey = errors.New("the database belongs to another master key")
+
+// IsOtherKey reports whether an error of Match says that the master key is that of another
+// service, so that it opens no card.
+func IsOtherKey(err error) bool { return errors.Is(err, errOtherKey) }
 
 // IsMissing reports whether an error of Match only says that there is no CA.
 func IsMissing(err error) bool { return errors.Is(err, ca.ErrNoAuthority) }

@@ -87,7 +87,7 @@ func (k *checker) authority(c config.Config) {
 	case errors.Is(err, ca.ErrNoAuthority):
 		k.fault(path, "%s", noCA(c.CA.Directory))
 	case err != nil:
-		k.fault(path, "%v", err)
+		k.problems = append(k.problems, &config.Problem{Path: path, Text: err.Error(), Err: err})
 	default:
 		k.times(path, "the issuing CA", a.Issuing())
 		if a.HasRootKey() && !c.CA.Test {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // groupLockTimeout is how long a statement of a group waits for a lock. A group
@@ -54,7 +53,7 @@ func openPostgres(ctx context.Context, url string, o *options) (*pools, error) {
 		if !pooled {
 			settings.startup(c.RuntimeParams)
 		}
-		db := stdlib.OpenDB(*c)
+		db := sql.OpenDB(newConnector(c))
 		db.SetMaxOpenConns(n)
 		db.SetMaxIdleConns(n)
 		return db

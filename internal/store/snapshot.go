@@ -182,12 +182,15 @@ func OpenSnapshot(ctx context.Context, url string, opts ...Option) (s *Snapshot,
 	}
 	if err := s.begin(ctx); err != nil {
 		s.tx.Rollback()
+		if errors.Is(err, errEmpty) {
+			return nil, err
+		}
 		return nil, fmt.Errorf("store: snapshot: %w", err)
 	}
 	return s, nil
 }
 
-var errEmpty = errors.New("store: the database is empty")
+var errEmpty = errors.New("the database is empty: there is nothing to save; check store.url")
 
 func (s *Snapshot) begin(ctx context.Context) error {
 	if s.pools.engine == postgres {

@@ -193,7 +193,7 @@ func (n *Network) openCards(sims []sim) (err error) {
 	}
 	for msisdn, b := range n.cfg.Behaviours {
 		if err := n.handsets.Behave(msisdn, b); err != nil {
-			return err
+			return fmt.Errorf("the behaviour of %s: %w; there are %d, from %s on", msisdn, err, len(n.cards), n.cfg.First)
 		}
 	}
 	return nil

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestAdminSocket(t *testing.T) {
+func TestListeners(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "signum.yaml")
 	for _, tt := range []struct {
 		text, env, want string
@@ -24,11 +24,11 @@ func TestAdminSocket(t *testing.T) {
 		if tt.env != "" {
 			environ = []string{"SIGNUM_LISTEN_ADMIN_SOCKET=" + tt.env}
 		}
-		if got, err := AdminSocket(file, environ); got != tt.want || err != nil {
-			t.Errorf("%q %q: %q %v", tt.text, tt.env, got, err)
+		if got, err := Listeners(file, environ); got.Admin.Socket != tt.want || got.Ops.Address != "127.0.0.1:9464" || err != nil {
+			t.Errorf("%q %q: %+v %v", tt.text, tt.env, got, err)
 		}
 	}
-	if _, err := AdminSocket(file+"x", nil); err == nil {
+	if _, err := Listeners(file+"x", nil); err == nil {
 		t.Error("a file that does not exist")
 	}
 }
