@@ -28,15 +28,21 @@ const example = "../../examples/compose"
 type service struct {
 	Image       string
 	Build       struct{ Context string }
+	Command     []string
+	User        string
+	ReadOnly    bool `yaml:"read_only"`
 	Environment map[string]string
+	Volumes     []string
+	Secrets     []struct{ Source string }
+	Healthcheck struct{ Test []string }
 	DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
 }
 
-// readCompose returns the services of the compose file, as docker-compose reads them.
-func readCompose(t *testing.T) map[string]service {
+// readCompose returns the services of a compose file, as docker-compose reads them.
+func readCompose(t *testing.T, name string) map[string]service {
 	t.Helper()
 	testkit.Needs(t, "docker-compose")
-	out, err := exec.Command("docker-compose", "--file", filepath.Join(example, "compose.yaml"), "config").Output()
+	out, err := exec.Command("docker-compose", "--file", name, "config").Output()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -51,7 +57,7 @@ func readCompose(t *testing.T) map[string]service {
 // when the first is healthy.
 func TestComposeFile(t *testing.T) {
 	t.Parallel()
-	services := readCompose(t)
+	services := readCompose(t, filepath.Join(example, "compose.yaml"))
 	signum, app := services["signum"], services["app"]
 	switch {
 	case len(services) != 2:
@@ -129,7 +135,7 @@ func (m *machine) run(t *testing.T, dir string, env []string, args ...string) st
 func TestCompose(t *testing.T) {
 	t.Parallel()
 	testkit.Needs(t, "curl", "openssl")
-	services := readCompose(t)
+	services := readCompose(t, filepath.Join(example, "compose.yaml"))
 	signum, app := newMachine(t, "signum", names), newMachine(t, "app", names)
 	connect(t, signum, addressSignum, app, addressApp)
 
