@@ -301,3 +301,84 @@ func TestOldReplyAfterRestore(t *testing.T) {
 		w.empty()
 	})
 }
+
+// After a restore, packets have counters that packets before the restore had, too. Their
+// proofs can be delivered once more, exactly between a packet and the proof of it: the
+// card seems to have accepted what it refuses.
+func TestOldProofAfterRestore(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		before, every bool // the true proof; each one, or the first
+		old           int
+	}{
+		{"before the first proof", true, false, 100},
+		{"before every proof", true, true, 100},
+		{"before every proof, far ahead", true, true, 600},
+		{"after the first proof", false, false, 100},
+		{"after the first proof, far ahead", false, false, 600},
+		{"after every proof, far ahead", false, true, 600},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			run(t, func(w *world) {
+				f := w.card(ecKey)
+				backup, err := w.store.Card(ctx, f.iccid)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var old []*smpp.DeliverSM
+				for range tt.old { // as if that many requests had been accepted
+					f.counter++
+					old = append(old, f.accepted(t, f.counter))
+				}
+				w.store.put(backup)
+				w.net.took = 10 * time.Millisecond // so that there is something between
+				done := false
+				w.net.swallow = func(d *smpp.DeliverSM) bool {
+					if h, _, err := sms.ParseUserData(d.ShortMessage); err != nil || !isOf(h, sms.IEIResponse) || done && !tt.every {
+						return false
+					}
+					done = true
+					replay := func() {
+						for _, o := range old {
+							w.deliver(o)
+						}
+					}
+					if tt.before {
+						go func() { replay(); w.deliver(d) }()
+						return true
+					}
+					time.AfterFunc(time.Millisecond, replay)
+					return false
+				}
+				w.ask(w.request(f, mssp.OpSign, "_new", text))
+				pass(lifetime)
+				if a := w.one(); a.Fault != nil {
+					t.Error(a.Fault)
+				}
+				if n := len(w.net.counters(f)); n > 5 || f.asked() != 1 {
+					t.Errorf("%d packets, the user was asked %d times", n, f.asked())
+				}
+				w.empty()
+			})
+		})
+	}
+}
+
+// accepted is the proof of a card that it accepted a packet.
+func (f *fakeCard) accepted(t *testing.T, counter uint64) *smpp.DeliverSM {
+	r := &scp80.Response{TAR: f.params().TAR, Counter: counter, Status: scp80.OK}
+	packet, err := r.Seal(f.params(), f.keys, scp80.KindResponse)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uds, err := sms.SplitPacket(packet, sms.IEIResponse, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &smpp.DeliverSM{Source: smpp.Address{TON: 1, NPI: 1, Addr: f.msisdn[1:]}, Dest: service, ESMClass: smpp.UDHI, ShortMessage: uds[0]}
+}
+
+func isOf(h sms.Header, iei byte) bool {
+	_, ok := h.Find(iei)
+	return ok
+}

@@ -87,6 +87,10 @@ func (t *table) sent(in *arrival, r *scp80.Response, secured bool) (q *request, 
 func (c *Channel) accepted(q *request, which int, now time.Time) (effect bool) {
 	effect = !q.flags.has(asked)
 	q.flags |= asked
+	if q.attempts.refuses(which) {
+		q.attempts.doubtful = true
+		return effect
+	}
 	if q.flags.has(proved) || !q.attempts.last(which) {
 		return effect
 	}
@@ -119,8 +123,11 @@ func (c *Channel) rejected(q *request, st scp80.Status, secured bool, which int,
 			return true
 		}
 	}
-	if q.flags.has(asked) || !q.attempts.last(which) || !q.asking() {
-		return false // another packet was accepted or is on its way
+	if !q.attempts.last(which) || !q.asking() {
+		return false // another packet is on its way
+	}
+	if q.flags.has(asked) && !(secured && st == scp80.CounterLow && c.doubted(q)) {
+		return false // the user is being asked
 	}
 	at := in.at.Add(q.retry.pause(q.attempts.count))
 	if st == scp80.CounterLow {
@@ -133,6 +140,21 @@ func (c *Channel) rejected(q *request, st scp80.Status, secured bool, which int,
 		at = later(at, q.attempts.began.Add(unsecuredGap))
 	}
 	return c.hasten(q, at)
+}
+
+// doubted reports whether a card that seems to have accepted a packet may still be one
+// that has seen a higher counter, so that its proof that the counter is too low counts. If
+// both proofs are about the last packet, either the network has delivered the packet
+// twice, or the first proof is an old one, about a packet with the same counter from
+// before a restore. The next packet tells, and comes as soon as it would without proof.
+func (c *Channel) doubted(q *request) bool {
+	a := &q.attempts
+	if !q.flags.has(proved) || a.doubtful {
+		return a.doubtful
+	}
+	a.doubtful = true
+	c.hasten(q, a.began.Add(q.retry.Silence))
+	return false
 }
 
 // hasten brings the next attempt forward; a proof never puts it off.

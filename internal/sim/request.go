@@ -50,6 +50,7 @@ type attempts struct {
 	absent   int          // attempts in a row that the network could not deliver
 	counters []uint64     // of the packets, in order
 	refused  uint64       // bit i: the card refused packet i in a secured proof
+	doubtful bool         // a secured proof says that the card took a packet, and another one that its counter was too low
 	messages []messageID  // of the last attempt's short messages
 	past     []messageID  // of earlier ones
 	early    []receiptOf  // that came while the last attempt was sent, about ids not known yet
@@ -86,6 +87,9 @@ func (a *attempts) begin(counter uint64) {
 
 // last reports whether packet i is the last one so far.
 func (a *attempts) last(i int) bool { return i >= len(a.counters)-1 }
+
+// refuses reports whether a secured proof says that the card refused packet i.
+func (a *attempts) refuses(i int) bool { return a.refused&(1<<i) != 0 }
 
 // allRefused reports whether the card refused every packet of the step.
 func (a *attempts) allRefused() bool { return a.refused == uint64(1)<<len(a.counters)-1 }
