@@ -128,6 +128,9 @@ func TestRestore(t *testing.T) {
 					}
 				}
 				s := open(t, target)
+				if partitions, rest, err := s.Partitions(t.Context()); err != nil || (partitions > 0) != (to == "postgres") || rest != 0 {
+					t.Errorf("%d partitions, %d rows in none: %v", partitions, rest, err)
+				}
 				c, err := s.Card(t.Context(), iccid)
 				if err != nil || c.Counter != 1<<39+CounterStep || c.ReplySeen != 1<<63 || !bytes.Equal(c.KIc, []byte{0, 255, 10, 13}) {
 					t.Errorf("card: %+v, %v", c, err)

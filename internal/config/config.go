@@ -291,6 +291,11 @@ type Retention struct {
 	// Evidence is how long transactions and receipts stay in the database, with the text
 	// and the number of the user; at least Outcomes.
 	Evidence time.Duration `yaml:"evidence"`
+	// Devices is how long devices stay after they have ended; 0: until their account goes.
+	Devices time.Duration `yaml:"devices"`
+	// Certificates is how long certificates stay after they have expired; 0: always. At
+	// least Evidence, which needs them.
+	Certificates time.Duration `yaml:"certificates"`
 }
 
 // Log is what is logged.

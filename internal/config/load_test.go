@@ -166,6 +166,10 @@ func TestProblems(t *testing.T) {
 			"signum.yaml:1: engine.retention: is retention.outcomes now",
 			"retention.evidence: must be at least retention.outcomes, 2h0m0s: an outcome is read from the evidence",
 		}},
+		{"retention of certificates", "retention: {devices: -1s, certificates: 59m}\n", nil, []string{
+			"signum.yaml:1: retention.certificates: must be 0s, which keeps them, or at least retention.evidence, 1h0m0s, which needs them",
+			"signum.yaml:1: retention.devices: must not be negative; 0s keeps them",
+		}},
 		{"contact", "app: {vapid: {contact: sandbox@localhost.invalid}}\n", nil, []string{
 			"signum.yaml:1: app.vapid.contact: must be an e-mail address that can exist: push services refuse all others",
 		}},

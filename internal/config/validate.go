@@ -314,4 +314,10 @@ func (r Retention) check(l *problems, skew time.Duration) {
 	if r.Evidence < r.Outcomes {
 		l.add("retention.evidence", "must be at least retention.outcomes, %s: an outcome is read from the evidence", r.Outcomes)
 	}
+	if r.Devices < 0 {
+		l.add("retention.devices", "must not be negative; 0s keeps them")
+	}
+	if r.Certificates != 0 && r.Certificates < r.Evidence {
+		l.add("retention.certificates", "must be 0s, which keeps them, or at least retention.evidence, %s, which needs them", r.Evidence)
+	}
 }

@@ -37,8 +37,11 @@ func (n *Node) observe(context.Context) error {
 	m.Counters("signum_limit_refusals_total", "Calls that were refused because of a limit.", "limit", n.engine.Refused)
 	m.Counters("signum_requests_reported_total", "Signature requests that users said somebody else had made.", "asked_by", n.engine.Reported)
 	m.Counters("signum_retention_rows_total", "Rows that were deleted because their time was over.", "kind", func() map[string]uint64 {
-		return map[string]uint64{"transaction": n.retention.Stats().Transactions}
+		return n.retention.Stats().Deleted
 	})
+	m.Counter("signum_retention_partitions_dropped_total", "Partitions that were dropped because their time was over.", func() float64 { return float64(n.retention.Stats().Dropped) })
+	m.Gauge("signum_store_partitions", "Partitions of the transactions on PostgreSQL.", func() float64 { return float64(n.retention.Stats().Partitions) })
+	m.Gauge("signum_store_unpartitioned_transactions", "Transactions on PostgreSQL that are in no partition.", func() float64 { return float64(n.retention.Stats().Rest) })
 	m.Counter("signum_retention_failures_total", "Rounds of deleting that ended with an error.", func() float64 { return float64(n.retention.Stats().Failures) })
 	return m.Err()
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/metrics"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/policy"
 	"github.com/signum-mssp/signum/internal/retention"
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/simcards"
@@ -50,6 +51,7 @@ type Node struct {
 	smscs      *group.Group // nil: none is configured
 	accounts   *account.Service
 	engine     lateEngine
+	rows       retention.Store // of Store
 	retention  *retention.Job
 	gate       *admission.Gate
 	queues     []admission.Queue // behind it
@@ -149,7 +151,7 @@ func (n *Node) openStore(ctx context.Context) error {
 		done := s.Stats()
 		return map[string]uint64{"commit": done.Commits, "write": done.Writes, "split_group": done.Split}
 	})
-	n.Store = s
+	n.Store, n.rows = s, s
 	n.queues = append(n.queues, admission.Queue{Name: "writes", Age: s.Age, AgeOf: s.AgeOf})
 	n.health.ping = s.Check
 	n.onClose(s.Close)
@@ -197,11 +199,20 @@ func (n *Node) newEngine(context.Context) error {
 	return nil
 }
 
-func (n *Node) newRetention(context.Context) (err error) {
+func (n *Node) newRetention(ctx context.Context) (err error) {
 	n.retention, err = retention.New(retention.Config{
-		Store: n.Store, Clock: n.deps.Clock, Logger: n.deps.Logger, Evidence: n.cfg.Retention.Evidence,
+		Store: n.rows, Clock: n.deps.Clock, Logger: n.deps.Logger, Evidence: n.cfg.Retention.Evidence,
+		Life:    n.cfg.Engine.Skew + policy.MaxTimeout,
+		Devices: n.cfg.Retention.Devices, Certificates: n.cfg.Retention.Certificates,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	if err := n.retention.Prepare(ctx); err != nil {
+		// Requests find a place without them.
+		n.deps.Logger.WarnContext(ctx, "partitions could not be made; trying again in a minute", "err", err)
+	}
+	return nil
 }
 
 // Answers takes the answers of phones.

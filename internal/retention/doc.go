@@ -1,10 +1,14 @@
 // Package retention deletes what a node need not keep any longer.
 //
-//	Job ─ once a minute ─▶ a slice of rows that are due ─▶ pause ─▶ the next slice …
+//	Job ─ once a minute ─▶ make the partitions of the next hours
+//	                    ─▶ drop the partitions that are due
+//	                    ─▶ a slice of other rows that are due ─▶ pause ─▶ the next slice …
 //
-// Deleting shares the store with the signatures, so it takes small slices. After each
-// one it pauses for a multiple of the time that the slice took: the busier the store
-// is, the longer. A backlog therefore takes a few minutes and slows nobody down.
+// On PostgreSQL the transactions lie in partitions, which are dropped as a whole. SQLite
+// has none. Deleting rows shares the store with the signatures, so it takes small
+// slices. After each one it pauses for a multiple of the time that the slice took: the
+// busier the store is, the longer. A backlog therefore takes a few minutes and slows
+// nobody down.
 //
 // It decides when something is due, and nothing else. It must not know what the rows
 // mean; how long parties can ask for an outcome is enforced by package engine.

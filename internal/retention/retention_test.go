@@ -3,6 +3,7 @@ package retention
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,9 +19,52 @@ type backlog struct {
 	ended        time.Time
 	before       time.Time
 	err          error
+
+	keep, life time.Duration
+
+	others map[string]time.Time // the latest end of what was deleted, by kind
 }
 
-func (b *backlog) PurgeTransactions(_ context.Context, before time.Time, limit int) (int, error) {
+func (b *backlog) other(kind string, before time.Time) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.others == nil {
+		b.others = make(map[string]time.Time)
+	}
+	b.others[kind] = before
+	return 1, nil
+}
+
+func (b *backlog) PurgeDevices(_ context.Context, before time.Time, _ int) (int, error) {
+	return b.other("device", before)
+}
+
+func (b *backlog) PurgeCertificates(_ context.Context, before time.Time, _ int) (int, error) {
+	return b.other("certificate", before)
+}
+
+func (b *backlog) PurgeInvites(_ context.Context, before time.Time, _ int) (int, error) {
+	return b.other("invite", before)
+}
+
+func (b *backlog) PurgeConsents(_ context.Context, before time.Time, _ int) (int, error) {
+	return b.other("consent", before)
+}
+
+func (b *backlog) PurgeNotices(_ context.Context, before time.Time, _ int) (int, error) {
+	return b.other("notice", before)
+}
+
+func (b *backlog) MakePartitions(context.Context, time.Time, time.Duration) error { return nil }
+
+func (b *backlog) DropPartitions(_ context.Context, _ time.Time, keep, life time.Duration) (int, error) {
+	b.keep, b.life = keep, life
+	return 1, nil
+}
+
+func (b *backlog) Partitions(context.Context) (int, int, error) { return 5, b.rows, nil }
+
+func (b *backlog) PurgeRest(_ context.Context, before time.Time, limit int) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.ended.IsZero() {
@@ -36,7 +80,7 @@ func (b *backlog) PurgeTransactions(_ context.Context, before time.Time, limit i
 }
 
 func start(t *testing.T, b *backlog) *Job {
-	j, err := New(Config{Store: b, Evidence: time.Hour})
+	j, err := New(Config{Store: b, Evidence: time.Hour, Life: 10 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +110,14 @@ func TestPauses(t *testing.T) {
 			if b.pauses < share*(b.busy-takes) {
 				t.Errorf("busy for %v, paused for %v", b.busy, b.pauses)
 			}
-			if n := j.Stats().Transactions; n != 10*slice+1 {
+			if n := j.Stats().Deleted["transaction"]; n != 10*slice+1 {
 				t.Errorf("%d counted", n)
+			}
+			if s := j.Stats(); s.Dropped == 0 || s.Partitions != 5 || s.Rest != 0 {
+				t.Errorf("%+v", s)
+			}
+			if b.keep != time.Hour || b.life != 10*time.Minute {
+				t.Errorf("partitions are kept for %v, after a life of %v", b.keep, b.life)
 			}
 			if age := b.ended.Sub(b.before); age < time.Hour {
 				t.Errorf("rows of %v ago are gone", age)
@@ -92,6 +142,40 @@ func TestFailure(t *testing.T) {
 		time.Sleep(every + time.Hour)
 		synctest.Wait()
 	})
+}
+
+// Each kind is kept for its own time; what is kept always is left alone.
+func TestKinds(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, tt := range []struct {
+		devices, certificates time.Duration
+		want                  map[string]time.Duration
+	}{
+		{0, 0, map[string]time.Duration{"invite": 0, "consent": 0, "notice": 0}},
+		{day, 0, map[string]time.Duration{"invite": 0, "consent": 0, "notice": 0, "device": day}},
+		{day, 2 * day, map[string]time.Duration{"invite": 0, "consent": 0, "notice": 0, "device": day, "certificate": 2 * day}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := &backlog{}
+			j, err := New(Config{Store: b, Evidence: time.Hour, Devices: tt.devices, Certificates: tt.certificates})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := j.round(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			got := make(map[string]time.Duration)
+			for kind, before := range b.others {
+				got[kind] = time.Since(before)
+				if j.Stats().Deleted[kind] != 1 {
+					t.Errorf("%s is not counted", kind)
+				}
+			}
+			if !maps.Equal(got, tt.want) {
+				t.Errorf("kept: %v, want %v", got, tt.want)
+			}
+		})
+	}
 }
 
 func TestNew(t *testing.T) {

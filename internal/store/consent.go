@@ -25,10 +25,10 @@ ON CONFLICT (msisdn, kind, subject) DO UPDATE SET
 	purgeConsents = &query{
 		text: `
 DELETE FROM consents WHERE (msisdn, kind, subject) IN (
-    SELECT msisdn, kind, subject FROM consents WHERE expires <= $1 ORDER BY expires LIMIT 100)`,
+    SELECT msisdn, kind, subject FROM consents WHERE expires <= $1 ORDER BY expires LIMIT $2)`,
 		postgres: `
 DELETE FROM consents WHERE (msisdn, kind, subject) IN (
-    SELECT msisdn, kind, subject FROM consents WHERE expires <= $1 ORDER BY expires LIMIT 100 FOR UPDATE SKIP LOCKED)`,
+    SELECT msisdn, kind, subject FROM consents WHERE expires <= $1 ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED)`,
 	}
 	selectConsent = &query{text: `
 SELECT device_id, trans_id, given, expires FROM consents` + countingConsent}
@@ -56,7 +56,7 @@ func (s *Store) PutConsent(ctx context.Context, c *mssp.Consent) error {
 		first: upsertConsent,
 		args:  []any{c.MSISDN, string(c.Kind), c.Subject, c.DeviceID, c.TransID, micros(c.Given), micros(c.Expires)},
 		then: func(ctx context.Context, s *session, _ int64) error {
-			_, err := s.exec(ctx, purgeConsents, micros(c.Given))
+			_, err := s.exec(ctx, purgeConsents, micros(c.Given), int64(purgeBeside))
 			return err
 		},
 	})

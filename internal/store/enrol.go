@@ -29,10 +29,10 @@ ON CONFLICT (msisdn) DO UPDATE SET
 	// Nodes skip rows that another node is deleting, as with transactions.
 	purgeInvites = &query{
 		text: `
-DELETE FROM invites WHERE msisdn IN (SELECT msisdn FROM invites WHERE expires <= $1 ORDER BY expires LIMIT 100)`,
+DELETE FROM invites WHERE msisdn IN (SELECT msisdn FROM invites WHERE expires <= $1 ORDER BY expires LIMIT $2)`,
 		postgres: `
 DELETE FROM invites WHERE msisdn IN (
-    SELECT msisdn FROM invites WHERE expires <= $1 ORDER BY expires LIMIT 100 FOR UPDATE SKIP LOCKED)`,
+    SELECT msisdn FROM invites WHERE expires <= $1 ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED)`,
 	}
 )
 
@@ -53,7 +53,7 @@ func (s *Store) PutInvite(ctx context.Context, i *mssp.Invite) error {
 			if affected == 0 {
 				return refuse(errors.New("store: another subscriber has this activation code"))
 			}
-			_, err := s.exec(ctx, purgeInvites, micros(i.Created))
+			_, err := s.exec(ctx, purgeInvites, micros(i.Created), int64(purgeBeside))
 			return err
 		},
 	})

@@ -208,10 +208,11 @@ func TestReceiptInGroup(t *testing.T) {
 			}
 		}
 
-		purge := &write{first: purgeTransactions, args: []any{int64(8), int64(10)}}
+		var purged int
+		purge := purging(purgeTransactions, time.UnixMicro(8), 10, &purged)
 		errs = together(s, sign(3), receipt(3), purge, putParty("c"))
-		if errs[0] != nil || errs[1] != mssp.ErrNotFound || errs[2] != nil || errs[3] != nil || purge.affected != 3 {
-			t.Errorf("with a purge: %v, %d purged", errs, purge.affected)
+		if errs[0] != nil || errs[1] != nil || errs[2] != nil || errs[3] != nil || purged != 3 {
+			t.Errorf("with a purge: %v, %d purged", errs, purged)
 		}
 		wantParties(t, s, "c")
 		for n := 1; n <= 3; n++ {

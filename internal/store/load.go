@@ -66,6 +66,7 @@ type Load struct {
 	tx     *sql.Tx
 	tables map[string]Table
 	insert map[string]*sql.Stmt // SQLite
+	parts  *loadedParts         // nil: the schema has no partitions
 }
 
 // OpenLoad makes the schema of a version in a database that is empty, or that is emptied
@@ -178,6 +179,9 @@ func (l *Load) prepare(ctx context.Context, tables []Table) error {
 		}
 		l.tables[t.Name] = t
 	}
+	if err := l.preparePartitions(ctx); err != nil {
+		return err
+	}
 	for _, t := range slices.Backward(have) {
 		if _, err := l.tx.ExecContext(ctx, `DELETE FROM "`+t.Name+`"`); err != nil {
 			return err
@@ -193,7 +197,9 @@ func (l *Load) Insert(ctx context.Context, table string, rows [][]any) (err erro
 		return fmt.Errorf("store: no table %s", table)
 	}
 	if l.pools.engine == postgres {
-		err = l.copy(t, rows, ctx)
+		if err = l.makePartitions(ctx, t, rows); err == nil {
+			err = l.copy(t, rows, ctx)
+		}
 	} else {
 		err = l.insertEach(ctx, t, rows)
 	}
@@ -233,10 +239,22 @@ func (l *Load) insertEach(ctx context.Context, t Table, rows [][]any) (err error
 
 // Commit makes the rows permanent. FinishLoad must follow.
 func (l *Load) Commit() error {
+	if err := l.derive(); err != nil {
+		return fmt.Errorf("store: %s: %w", derivedTable, err)
+	}
 	if err := l.tx.Commit(); err != nil {
 		return fmt.Errorf("store: commit: %w", err)
 	}
 	return nil
+}
+
+// derive fills the table that no snapshot has, if the loaded version has it.
+func (l *Load) derive() error {
+	if l.parts == nil {
+		return nil
+	}
+	_, err := l.tx.Exec(fillDerived)
+	return err
 }
 
 // Close ends the load. Without Commit, it leaves nothing behind.

@@ -15,14 +15,14 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
-	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
 // next is the schema of a program that is three versions newer: a column, which is filled
 // in slices, and an index of it. All three only expand.
 func next(t testing.TB) schema {
-	files := fstest.MapFS{"migrations/column.sql": {Data: []byte(`ALTER TABLE transactions ADD COLUMN extra bigint`)}}
+	files := fstest.MapFS{"migrations/column.sql": {Data: []byte(`ALTER TABLE subscribers ADD COLUMN extra bigint`)}}
 	names, err := fs.Glob(latest.files, "migrations/*.sql")
 	if err != nil {
 		t.Fatal(err)
@@ -37,10 +37,10 @@ func next(t testing.TB) schema {
 	from := latest.newest()
 	return schema{files, append(latest.list[:from:from],
 		migration{name: "column", compatible: from, says: "Adds a column."},
-		migration{name: "fill", compatible: from, table: "transactions", says: "Fills it.", fill: &fill{
-			`UPDATE transactions SET extra = created WHERE id IN (SELECT id FROM transactions WHERE extra IS NULL LIMIT $1)`}},
-		migration{name: "index", compatible: from, table: "transactions", says: "Builds an index.", index: &index{
-			name: "transactions_extra", on: "transactions (extra)"}},
+		migration{name: "fill", compatible: from, table: "subscribers", says: "Fills it.", fill: &fill{
+			`UPDATE subscribers SET extra = 1 WHERE msisdn IN (SELECT msisdn FROM subscribers WHERE extra IS NULL LIMIT $1)`}},
+		migration{name: "index", compatible: from, table: "subscribers", says: "Builds an index.", index: &index{
+			name: "subscribers_extra", on: "subscribers (extra)"}},
 	)}
 }
 
@@ -49,10 +49,14 @@ func withSchema(s schema) Option { return func(o *options) { o.schema = s } }
 // quick gives up soon, and works in small slices.
 var quick = WithMigrationLimits(MigrationLimits{Lock: 20 * time.Millisecond, Wait: time.Minute, Statement: time.Minute, Slice: 7})
 
+func put(ctx context.Context, s *Store, n int) error {
+	return s.PutSubscriber(ctx, &mssp.Subscriber{MSISDN: fmt.Sprintf("+4179%07d", n), State: mssp.SubscriberActive})
+}
+
 func insert(t *testing.T, s *Store, from, to int) {
 	t.Helper()
 	for i := from; i < to; i++ {
-		if err := s.InsertTransaction(t.Context(), storetest.NewTransaction(i)); err != nil {
+		if err := put(t.Context(), s, i); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,7 +138,7 @@ func TestMigrateTogether(t *testing.T) {
 		var writer, migrations sync.WaitGroup
 		writer.Go(func() {
 			for i := 50; i < 100; i++ {
-				if err := s.InsertTransaction(t.Context(), storetest.NewTransaction(i)); err != nil {
+				if err := put(t.Context(), s, i); err != nil {
 					t.Errorf("insert: %v", err)
 					return
 				}
@@ -166,13 +170,13 @@ func checkNext(t *testing.T, url string, rows int) {
 		t.Errorf("state %+v, %v", s, err)
 	}
 	var versions, all, filled int
-	err = p.read.QueryRow(`SELECT (SELECT COUNT(*) FROM signum_schema), (SELECT COUNT(*) FROM transactions), (SELECT COUNT(extra) FROM transactions)`).Scan(&versions, &all, &filled)
+	err = p.read.QueryRow(`SELECT (SELECT COUNT(*) FROM signum_schema), (SELECT COUNT(*) FROM subscribers), (SELECT COUNT(extra) FROM subscribers)`).Scan(&versions, &all, &filled)
 	if err != nil || versions != s.version || all != rows || filled < 20 {
 		t.Errorf("%d versions, %d rows of %d, %d filled, %v", versions, all, rows, filled, err)
 	}
-	valid := `SELECT COUNT(*) FROM sqlite_schema WHERE type = 'index' AND name = 'transactions_extra'`
+	valid := `SELECT COUNT(*) FROM sqlite_schema WHERE type = 'index' AND name = 'subscribers_extra'`
 	if p.engine == postgres {
-		valid = `SELECT COUNT(*) FROM pg_index WHERE indexrelid = to_regclass('transactions_extra') AND indisvalid`
+		valid = `SELECT COUNT(*) FROM pg_index WHERE indexrelid = to_regclass('subscribers_extra') AND indisvalid`
 	}
 	var n int
 	if err := p.read.QueryRow(valid).Scan(&n); err != nil || n != 1 {
@@ -191,7 +195,7 @@ func TestMigrateUnderLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	if _, err := tx.Exec(`LOCK TABLE transactions IN ACCESS SHARE MODE; SET LOCAL application_name = 'report'`); err != nil {
+	if _, err := tx.Exec(`LOCK TABLE subscribers IN ACCESS SHARE MODE; SET LOCAL application_name = 'report'`); err != nil {
 		t.Fatal(err)
 	}
 	waits, migrated := make(signal), make(chan error, 1)
@@ -235,7 +239,7 @@ func TestMigrateGivesUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	if _, err := tx.Exec(`LOCK TABLE transactions IN ACCESS SHARE MODE`); err != nil {
+	if _, err := tx.Exec(`LOCK TABLE subscribers IN ACCESS SHARE MODE`); err != nil {
 		t.Fatal(err)
 	}
 	impatient := WithMigrationLimits(MigrationLimits{Lock: time.Millisecond, Wait: 100 * time.Millisecond, Statement: time.Minute, Slice: 1})
@@ -315,7 +319,7 @@ func TestMigrateInvalidIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A unique index over equal values fails, and leaves itself behind.
-	if _, err := p.write.Exec(`CREATE UNIQUE INDEX CONCURRENTLY transactions_extra ON transactions (state)`); err == nil {
+	if _, err := p.write.Exec(`CREATE UNIQUE INDEX CONCURRENTLY subscribers_extra ON subscribers (state)`); err == nil {
 		t.Fatal("the index was built")
 	}
 	if err := Migrate(t.Context(), url, quiet, quick, withSchema(three)); err != nil {

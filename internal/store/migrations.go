@@ -37,7 +37,8 @@ type fill struct {
 	slice string
 }
 
-// index is built without keeping writers away, on PostgreSQL outside of a transaction.
+// index is built without keeping writers away, on PostgreSQL outside of a transaction. It
+// cannot be one of a partitioned table.
 type index struct {
 	name, on string // ON table (columns) WHERE …, without the word ON
 	unique   bool
@@ -118,4 +119,5 @@ var latest = schema{migrationFiles, []migration{
 	{name: "0016_push_end", compatible: 16, says: "Adds to Apps why their push subscription ended."},
 	{name: "0017_instance", compatible: 17, says: "Adds the service to which the database belongs."},
 	{name: "0018_compatible", compatible: 18, says: "Adds which programs can use the schema."},
+	{name: "0019_outstanding", compatible: 19, table: "transactions", says: "Divides transactions, receipts and evidence by time on PostgreSQL, and copies all of them; adds indexes for retention."},
 }}

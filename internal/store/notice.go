@@ -19,10 +19,10 @@ ON CONFLICT DO NOTHING`}
 	// Nodes skip rows that another node is deleting, as with transactions.
 	purgeNotices = &query{
 		text: `
-DELETE FROM notices WHERE (msisdn, id) IN (SELECT msisdn, id FROM notices WHERE expires <= $1 ORDER BY expires LIMIT 100)`,
+DELETE FROM notices WHERE (msisdn, id) IN (SELECT msisdn, id FROM notices WHERE expires <= $1 ORDER BY expires LIMIT $2)`,
 		postgres: `
 DELETE FROM notices WHERE (msisdn, id) IN (
-    SELECT msisdn, id FROM notices WHERE expires <= $1 ORDER BY expires LIMIT 100 FOR UPDATE SKIP LOCKED)`,
+    SELECT msisdn, id FROM notices WHERE expires <= $1 ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED)`,
 	}
 	selectNotices = &query{text: `
 SELECT ` + noticeColumns + ` FROM notices WHERE msisdn = $1 AND expires > $2 ORDER BY created, id`}
@@ -48,7 +48,7 @@ func (s *Store) PutNotice(ctx context.Context, n *mssp.Notice) error {
 			if changed == 0 {
 				return refuse(fmt.Errorf("store: notice: %w", mssp.ErrExists))
 			}
-			_, err := s.exec(ctx, purgeNotices, micros(n.Created))
+			_, err := s.exec(ctx, purgeNotices, micros(n.Created), int64(purgeBeside))
 			return err
 		},
 	})

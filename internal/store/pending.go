@@ -17,7 +17,8 @@ var (
 	selectDeviceTransactions = &query{text: transactionFields + `,
     d.state = 'ACTIVE' AND NOT d.pin_blocked AND s.state = 'ACTIVE'
 FROM devices d JOIN subscribers s ON s.msisdn = d.msisdn
-JOIN transactions t ON t.msisdn = d.msisdn AND t.method = d.method AND t.state = 'outstanding'
+JOIN outstanding o ON o.msisdn = d.msisdn AND o.method = d.method
+JOIN transactions t ON t.id = o.id AND t.ap_instant = o.ap_instant AND t.state = 'outstanding'
 LEFT JOIN certificates c ON c.serial = CASE WHEN t.device_id = d.id THEN t.cert_serial ELSE d.cert_serial END
 WHERE d.id = $1 AND t.expires > $2 ORDER BY t.created, t.id`}
 	selectDeviceReceipts = &query{text: receiptColumns + `
@@ -62,9 +63,11 @@ func (s *Store) DevicePending(ctx context.Context, deviceID string, now time.Tim
 	return transactions, receipts, nil
 }
 
-// The index of busy subscribers finds them.
-var selectSubscriberTransactions = &query{text: transactionColumns + `
-WHERE t.msisdn = $1 AND t.state = 'outstanding' ORDER BY t.method`}
+// What keeps subscribers busy once finds them.
+var selectSubscriberTransactions = &query{text: transactionFields + `
+FROM outstanding o JOIN transactions t ON t.id = o.id AND t.ap_instant = o.ap_instant AND t.state = 'outstanding'
+LEFT JOIN certificates c ON c.serial = t.cert_serial
+WHERE o.msisdn = $1 ORDER BY t.method`}
 
 // SubscriberPending implements mssp.Store.
 func (s *Store) SubscriberPending(ctx context.Context, msisdn string) ([]*mssp.Transaction, error) {

@@ -37,8 +37,10 @@ var planFill = []string{
 			CASE WHEN n % 100 = 0 THEN 0 ELSE 500 END, '', CASE WHEN n % 100 = 0 THEN NULL ELSE decode(repeat('30', 70), 'hex') END,
 			n, 1000000 + n, CASE WHEN n % 100 = 0 THEN NULL ELSE n END FROM generate_series(1, 50000) n
 		ON CONFLICT DO NOTHING`,
-	`INSERT INTO receipts (trans_id, device_id, method, msisdn, lang, mime_type, text, created, expires, result, finished)
-		SELECT 't' || n, 'd' || (n % 20000), 'SIM', 'm' || (n % 20000), 'en', 'text/plain', '', n, 1000000 + n,
+	`INSERT INTO outstanding (id, ap_instant, msisdn, method, expires) SELECT id, ap_instant, msisdn, method, expires FROM transactions WHERE state = 'outstanding' ON CONFLICT DO NOTHING`,
+	`DELETE FROM transactions WHERE state = 'outstanding' AND id NOT IN (SELECT id FROM outstanding)`,
+	`INSERT INTO receipts (trans_id, ap_instant, device_id, method, msisdn, lang, mime_type, text, created, expires, result, finished)
+		SELECT 't' || n, n, 'd' || (n % 20000), 'SIM', 'm' || (n % 20000), 'en', 'text/plain', '', n, 1000000 + n,
 			CASE WHEN n % 50 = 1 THEN '' ELSE 'OK' END, CASE WHEN n % 50 = 1 THEN NULL ELSE n END FROM generate_series(1, 49999) n WHERE n % 100 <> 0`,
 }
 

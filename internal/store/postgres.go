@@ -118,8 +118,22 @@ func readSettings(l limits) settings {
 	return settings{
 		{name: "default_transaction_isolation", value: "read committed", fixed: true},
 		{name: "statement_timeout", value: milliseconds(l.read)},
+		genericPlans, indexScans, noCompiler,
 	}
 }
+
+// A plan is made once for each statement and connection, whatever the arguments, and
+// finds its rows by an index. The table of outstanding transactions is empty at one
+// moment and has thousands of rows at the next: a plan that reads all of it would be
+// right when it is made, and stay. With the partitions, planning each time would cost more
+// than the statement.
+var (
+	genericPlans = setting{name: "plan_cache_mode", value: "force_generic_plan"}
+	indexScans   = setting{name: "enable_seqscan", value: "off"}
+	// A plan that has to read a whole table after all would look so expensive that
+	// PostgreSQL compiles it each time.
+	noCompiler = setting{name: "jit", value: "off"}
+)
 
 func writeSettings(l limits) settings {
 	return settings{
@@ -128,6 +142,7 @@ func writeSettings(l limits) settings {
 		// A writer is idle in a transaction for longer only if its machine or the
 		// network is gone. Its locks must not stay then.
 		{name: "idle_in_transaction_session_timeout", value: milliseconds(l.write)},
+		genericPlans, indexScans, noCompiler,
 	}
 }
 

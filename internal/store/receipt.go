@@ -14,11 +14,10 @@ import (
 var (
 	markReceipted = &query{text: `
 UPDATE transactions SET state = 'receipted' WHERE id = $1 AND state = 'signed'`}
-	// It inserts nothing if the marked transaction is gone, because the statement of
-	// a purge in the same group came in between.
+	// It inserts nothing if the marked transaction is gone.
 	insertReceipt = &query{text: `
-INSERT INTO receipts (trans_id, device_id, method, msisdn, lang, mime_type, text, created, expires, result)
-SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, '' FROM transactions WHERE id = $1 AND state = 'receipted'`}
+INSERT INTO receipts (trans_id, ap_instant, device_id, method, msisdn, lang, mime_type, text, created, expires, result)
+SELECT id, ap_instant, $2, $3, $4, $5, $6, $7, $8, $9, '' FROM transactions WHERE id = $1 AND state = 'receipted'`}
 	selectState = &query{text: `
 SELECT state FROM transactions WHERE id = $1`}
 )
@@ -87,8 +86,10 @@ func checkReceipt(r *mssp.Receipt) error {
 		field{"language", r.Lang}, field{"MIME type", r.MimeType}, field{"text", r.Text})
 }
 
+// A pending receipt has no end. Asking for the result instead would tempt PostgreSQL to
+// read the index of all that are pending.
 var finishReceipt = &query{text: `
-UPDATE receipts SET result = $2, finished = $3 WHERE trans_id = $1 AND result = ''`}
+UPDATE receipts SET result = $2, finished = $3 WHERE trans_id = $1 AND finished IS NULL`}
 
 // FinishReceipt implements mssp.Store.
 func (s *Store) FinishReceipt(ctx context.Context, transID string, result signum.ReceiptResult, at time.Time) (bool, error) {

@@ -42,6 +42,14 @@ var columnTypes = map[string]ColumnType{
 // schemaTables hold what the schema says of itself. They are made with it.
 var schemaTables = []string{"signum_schema", restoreTable}
 
+// derivedTable repeats what is in another table, on PostgreSQL only: see fillDerived.
+const derivedTable = "outstanding"
+
+// fillDerived fills it from the other table.
+const fillDerived = `
+INSERT INTO outstanding (id, ap_instant, msisdn, method, expires)
+SELECT id, ap_instant, msisdn, method, expires FROM transactions WHERE state = 'outstanding'`
+
 var (
 	selectTables = &query{
 		text: `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name`,
@@ -85,11 +93,14 @@ func (p *pools) tables(ctx context.Context, q rowsQuerier) ([]Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	names = slices.DeleteFunc(names, func(n string) bool { return slices.Contains(schemaTables, n) })
+	names = slices.DeleteFunc(names, func(n string) bool { return n == derivedTable || slices.Contains(schemaTables, n) })
 	refers := make(map[string][]string)
 	for _, n := range names {
 		if refers[n], err = p.strings(ctx, q, selectReferenced, n); err != nil {
 			return nil, err
+		}
+		if n == "receipts" || n == "verifications" { // a foreign key on SQLite only
+			refers[n] = append(refers[n], "transactions")
 		}
 	}
 	var all []Table

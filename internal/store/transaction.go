@@ -10,12 +10,48 @@ import (
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
-var insertTransaction = &query{text: `
+const insertInto = `
 INSERT INTO transactions (id, ap_id, ap_trans_id, ap_instant, msisdn, msisdn_sent, device_id, method, profile, async,
     lang, mime_type, dtbd, services, signed_attrs, cert_serial, state, code, detail, signature, location,
     created, expires, finished)
+`
+
+var (
+	insertEnded = &query{
+		text: insertInto + `
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+ON CONFLICT DO NOTHING`,
+		postgres: insertInto + `
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24
+WHERE ` + newID + `
+ON CONFLICT DO NOTHING`,
+	}
+	// On PostgreSQL the row of the table of outstanding transactions comes first. If the
+	// transaction itself is refused then, dropOrphan deletes that row before the commit.
+	insertOutstanding = &query{text: insertEnded.text, postgres: `
+WITH free AS (
+    INSERT INTO outstanding (id, ap_instant, msisdn, method, expires) SELECT $1, $4, $5, $8, $23 WHERE ` + newID + `
+    ON CONFLICT DO NOTHING RETURNING id)` + insertInto + `
+SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24
+FROM free
 ON CONFLICT DO NOTHING`}
+	dropOrphan = &query{postgres: `
+DELETE FROM outstanding o WHERE id = $1 AND NOT EXISTS (
+    SELECT 1 FROM transactions t WHERE t.id = o.id AND t.ap_instant = o.ap_instant AND t.state = 'outstanding')`}
+)
+
+// newID is a condition, because a unique index of a partitioned table has the column that
+// divides it. Two transactions that are inserted at the same time with one id and
+// different instants meet at the key of outstanding.
+const newID = `NOT EXISTS (SELECT 1 FROM transactions WHERE id = $1)`
+
+// insertion is the statement that inserts a transaction.
+func insertion(t *mssp.Transaction) *query {
+	if t.State == mssp.StateOutstanding {
+		return insertOutstanding
+	}
+	return insertEnded
+}
 
 // InsertTransaction implements mssp.Store. Instants are compared to the
 // microsecond. An ID that exists already is a separate error.
@@ -24,7 +60,7 @@ func (s *Store) InsertTransaction(ctx context.Context, t *mssp.Transaction) erro
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, &write{fresh: true, first: insertTransaction, args: args, then: func(ctx context.Context, s *session, affected int64) error {
+	return s.write(ctx, &write{fresh: true, first: insertion(t), args: args, then: func(ctx context.Context, s *session, affected int64) error {
 		if affected == 1 {
 			return nil
 		}
@@ -67,7 +103,7 @@ func (s *session) replaceTransaction(ctx context.Context, old string, o mssp.Out
 		return false, err
 	}
 	replaced := n == 1
-	if n, err = s.exec(ctx, insertTransaction, args...); err != nil || n == 1 {
+	if n, err = s.exec(ctx, insertion(t), args...); err != nil || n == 1 {
 		return replaced, err
 	}
 	err = s.refuseTransaction(ctx, t, args)
@@ -79,7 +115,7 @@ func (s *session) replaceTransaction(ctx context.Context, old string, o mssp.Out
 	return replaced, err
 }
 
-// transactionArgs checks a transaction and returns the arguments of insertTransaction.
+// transactionArgs checks a transaction and returns the arguments of insertion.
 func transactionArgs(t *mssp.Transaction) ([]any, error) {
 	if err := checkTransaction(t); err != nil {
 		return nil, err
@@ -163,7 +199,7 @@ var (
 	selectUsed = &query{text: `
 SELECT 1 FROM transactions WHERE ap_id = $1 AND ap_trans_id = $2 AND ap_instant = $3`}
 	selectBusy = &query{text: `
-SELECT id FROM transactions WHERE msisdn = $1 AND method = $2 AND state = 'outstanding'`}
+SELECT id FROM outstanding WHERE msisdn = $1 AND method = $2`}
 	selectID = &query{text: `
 SELECT 1 FROM transactions WHERE id = $1`}
 )
@@ -177,6 +213,11 @@ var errRace = errors.New("conflicting transactions came and went")
 // the insert is tried again.
 func (s *session) refuseTransaction(ctx context.Context, t *mssp.Transaction, args []any) error {
 	for range 3 {
+		if t.State == mssp.StateOutstanding && s.engine == postgres {
+			if _, err := s.exec(ctx, dropOrphan, t.ID); err != nil {
+				return err
+			}
+		}
 		var one int
 		if found, err := s.row(ctx, selectUsed, args[1:4], &one); err != nil {
 			return err
@@ -196,33 +237,56 @@ func (s *session) refuseTransaction(ctx context.Context, t *mssp.Transaction, ar
 		} else if found {
 			return refuse(fmt.Errorf("store: MSSP_TransID %s exists", t.ID))
 		}
-		if affected, err := s.exec(ctx, insertTransaction, args...); err != nil || affected == 1 {
+		if affected, err := s.exec(ctx, insertion(t), args...); err != nil || affected == 1 {
 			return err
 		}
 	}
 	return refuse(fmt.Errorf("store: transaction %s: %w", t.ID, errRace))
 }
 
-// The condition on the state makes it a compare-and-set: the second caller changes
-// nothing. Of several Apps the first that answers becomes the device of the
-// transaction. A success also requires that this device may sign: the same statement
-// checks that, because a certificate could be revoked, or an App blocked, between a
-// separate check and the commit.
+// The end of a transaction is a compare-and-set: the second caller changes nothing. On
+// SQLite the condition on the state makes it one; on PostgreSQL the row of the table of
+// outstanding transactions, which the same statement deletes. Of several Apps the first
+// that answers becomes the device of the transaction. A success also requires that this
+// device may sign: the same statement checks that, because a certificate could be
+// revoked, or an App blocked, between a separate check and the commit.
 var (
-	finishTransaction = &query{text: `
-UPDATE transactions SET state = $2, code = $3, detail = $4, signature = $5, location = $6, finished = $7, replaced = $8
-WHERE id = $1 AND state = 'outstanding'`}
-	answerTransaction = &query{text: `
-UPDATE transactions SET state = $2, code = $3, detail = $4, signature = $5, location = $6, finished = $7,
-    device_id = $8, cert_serial = $9, signed_attrs = $10
-WHERE id = $1 AND state = 'outstanding'`}
-	succeedTransaction = &query{text: answerTransaction.text + `
+	finishTransaction = ending(`replaced = $8`, "")
+	answerTransaction = ending(byDevice, "")
+
+	succeedTransaction = ending(byDevice, maySign)
+	succeedVerified    = withEvidence(succeedTransaction, "$11")
+)
+
+const (
+	byDevice = `device_id = $8, cert_serial = $9, signed_attrs = $10`
+	// maySign speaks of the row of outstanding, which on SQLite is the transaction.
+	maySign = `
 AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.serial = $9 AND c.state <> 'GOOD')
 AND EXISTS (SELECT 1 FROM devices d JOIN subscribers s ON s.msisdn = d.msisdn
-    WHERE d.id = $8 AND d.msisdn = transactions.msisdn AND d.method = transactions.method
-    AND d.state = 'ACTIVE' AND NOT d.pin_blocked AND s.state = 'ACTIVE')`}
-	succeedVerified = withEvidence(succeedTransaction, "$11")
+    WHERE d.id = $8 AND d.msisdn = o.msisdn AND d.method = o.method
+    AND d.state = 'ACTIVE' AND NOT d.pin_blocked AND s.state = 'ACTIVE')`
 )
+
+// ending is a statement that ends a transaction. It sets more columns, under more
+// conditions.
+func ending(columns, conditions string) *query {
+	set := `state = $2, code = $3, detail = $4, signature = $5, location = $6, finished = $7, ` + columns
+	return &query{
+		text: `
+UPDATE transactions AS o SET ` + set + `
+WHERE o.id = $1 AND o.state = 'outstanding'` + conditions,
+		postgres: `
+WITH free AS (
+    DELETE FROM outstanding o WHERE o.id = $1` + conditions + `
+    RETURNING id, ap_instant)
+UPDATE transactions t SET ` + set + ` FROM free
+WHERE t.id = free.id AND t.ap_instant = free.ap_instant AND t.state = 'outstanding' ` + returningKey,
+	}
+}
+
+// returningKey is the end of a statement of ending, for one that continues it.
+const returningKey = `RETURNING t.id, t.ap_instant`
 
 // FinishTransaction implements mssp.Store.
 func (s *Store) FinishTransaction(ctx context.Context, id string, o mssp.Outcome, by *mssp.AnsweredBy, at time.Time) (bool, error) {
@@ -260,9 +324,14 @@ func (s *Store) FinishTransaction(ctx context.Context, id string, o mssp.Outcome
 }
 
 // It takes effect once: a prepared transaction has a certificate.
-var prepareTransaction = &query{text: `
+var prepareTransaction = &query{
+	text: `
 UPDATE transactions SET signed_attrs = $2, cert_serial = $3
-WHERE id = $1 AND state = 'outstanding' AND cert_serial = ''`}
+WHERE id = $1 AND state = 'outstanding' AND cert_serial = ''`,
+	postgres: `
+UPDATE transactions t SET signed_attrs = $2, cert_serial = $3 FROM outstanding o
+WHERE o.id = $1 AND t.id = o.id AND t.ap_instant = o.ap_instant AND t.state = 'outstanding' AND t.cert_serial = ''`,
+}
 
 // PrepareTransaction implements mssp.Store.
 func (s *Store) PrepareTransaction(ctx context.Context, id string, signedAttrs []byte, certSerial string) (bool, error) {
@@ -276,40 +345,4 @@ func (s *Store) PrepareTransaction(ctx context.Context, id string, signedAttrs [
 		return false, err
 	}
 	return s.swap(ctx, prepareTransaction, id, signedAttrs, certSerial)
-}
-
-// Two nodes that purge at the same time take different rows instead of waiting
-// for each other.
-var purgeTransactions = &query{
-	text: `
-DELETE FROM transactions WHERE id IN (
-    SELECT id FROM transactions WHERE finished < $1 ORDER BY finished, id LIMIT $2)`,
-	// Materialized, because PostgreSQL may run a subquery once for each row, and each run
-	// would take other rows.
-	postgres: `
-WITH due AS MATERIALIZED (
-    SELECT id FROM transactions WHERE finished < $1 ORDER BY finished, id LIMIT $2 FOR UPDATE SKIP LOCKED)
-DELETE FROM transactions WHERE id IN (SELECT id FROM due)`,
-}
-
-// PurgeTransactions implements mssp.Store. Those that finished first are deleted
-// first. Their receipts are deleted through the foreign key and not counted. On
-// PostgreSQL it skips rows that another node is purging.
-func (s *Store) PurgeTransactions(ctx context.Context, before time.Time, limit int) (int, error) {
-	if limit <= 0 {
-		return 0, nil
-	}
-	var n int64
-	err := s.write(ctx, &write{
-		first: purgeTransactions,
-		args:  []any{micros(before), int64(limit)},
-		then: func(_ context.Context, _ *session, affected int64) error {
-			n = affected
-			return nil
-		},
-	})
-	if err != nil {
-		return 0, err
-	}
-	return int(n), nil
 }

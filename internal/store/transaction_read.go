@@ -109,7 +109,7 @@ func (s *Store) TransactionUsed(ctx context.Context, apID, apTransID string, ins
 }
 
 var selectExpired = &query{text: `
-SELECT id FROM transactions WHERE state = 'outstanding' AND expires <= $1 ORDER BY expires, id LIMIT $2`}
+SELECT id FROM outstanding WHERE expires <= $1 ORDER BY expires, id LIMIT $2`}
 
 // ExpiredTransactions implements mssp.Store; those that expire in the same
 // microsecond come in the order of their IDs.
@@ -130,12 +130,18 @@ func (s *Store) ExpiredTransactions(ctx context.Context, now time.Time, limit in
 	return ids, nil
 }
 
-// The page of ids comes from the index of outstanding transactions, which is small
+// The page of ids comes from the table of outstanding transactions, which is small
 // however many have ended. A walk along the primary key would pass all of them.
-var selectOutstanding = &query{text: transactionColumns + `
+var selectOutstanding = &query{
+	text: transactionColumns + `
 WHERE t.id IN (
-    SELECT id FROM transactions WHERE state = 'outstanding' AND expires > $1 AND id > $2 ORDER BY id LIMIT $3)
-ORDER BY t.id`}
+    SELECT id FROM outstanding WHERE expires > $1 AND id > $2 ORDER BY id LIMIT $3)
+ORDER BY t.id`,
+	postgres: transactionColumns + `
+WHERE (t.id, t.ap_instant) IN (
+    SELECT id, ap_instant FROM outstanding WHERE expires > $1 AND id > $2 ORDER BY id LIMIT $3)
+ORDER BY t.id`,
+}
 
 // OutstandingTransactions implements mssp.Store. IDs are compared byte by
 // byte.
@@ -209,10 +215,9 @@ func (s *Store) scanTransaction(rows *sql.Rows, more ...any) (id string, t *mssp
 // The ids are a JSON array, which both engines can read as rows.
 var selectStillOutstanding = &query{
 	text: `
-SELECT t.id FROM json_each($1) j JOIN transactions t ON t.id = j.value WHERE t.state = 'outstanding'`,
+SELECT o.id FROM json_each($1) j JOIN outstanding o ON o.id = j.value`,
 	postgres: `
-SELECT t.id FROM jsonb_array_elements_text($1::jsonb) j JOIN transactions t ON t.id = j.value COLLATE "C"
-WHERE t.state = 'outstanding'`,
+SELECT o.id FROM jsonb_array_elements_text($1::jsonb) j JOIN outstanding o ON o.id = j.value COLLATE "C"`,
 }
 
 // EndedTransactions implements mssp.Store; the order of ids is kept.

@@ -5,24 +5,25 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 var (
 	insertVerification = &query{text: `
-INSERT INTO verifications (trans_id, evidence) VALUES ($1, $2)`}
+INSERT INTO verifications (trans_id, ap_instant, evidence) SELECT id, ap_instant, $2 FROM transactions WHERE id = $1`}
 	selectVerification = &query{text: `
 SELECT evidence FROM verifications WHERE trans_id = $1`}
 )
 
-// withEvidence adds to a statement that ends a transaction the insert of the evidence,
-// which is its last argument. SQLite needs a second statement for that, which costs
+// withEvidence adds to a statement of ending the insert of the evidence, which is its
+// last argument. SQLite needs a second statement for that, which costs
 // no round trip there.
 func withEvidence(q *query, argument string) *query {
-	return &query{text: q.text, postgres: `
-WITH ended AS (` + q.text + ` RETURNING id)
-INSERT INTO verifications (trans_id, evidence) SELECT id, ` + argument + `::text FROM ended`}
+	return &query{text: q.text, postgres: strings.Replace(q.postgres, `
+UPDATE transactions`, `, ended AS (UPDATE transactions`, 1) + `)
+INSERT INTO verifications (trans_id, ap_instant, evidence) SELECT id, ap_instant, ` + argument + `::text FROM ended`}
 }
 
 // endVerified ends a transaction with a query of withEvidence.

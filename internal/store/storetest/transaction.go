@@ -238,7 +238,7 @@ func testOutstanding(t *testing.T, d *database) {
 	var all []*mssp.Transaction
 	for i, id := range []string{"b", "a", "B", "_x", "a-1", "a.1", "a1", "aB", "é", "ended", "expired"} {
 		tx := NewTransaction(i)
-		tx.ID = id
+		tx.ID, tx.APInstant = id, after(-i) // in another order than the IDs
 		if id == "expired" {
 			tx.Expires = after(1)
 		}
@@ -261,6 +261,9 @@ func testOutstanding(t *testing.T, d *database) {
 		}
 		got = append(got, page...)
 	}
+	same(t, all, got)
+	got, err := s.OutstandingTransactions(t.Context(), after(1), "", 100)
+	must(t, err)
 	same(t, all, got)
 }
 
