@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"internal/lab/card":        {"", "internal/lang", "internal/mssp", "internal/cms", "internal/durable", "internal/scp80", "internal/sms", "internal/applet", "internal/visible"},
 	"internal/check":           {"internal/ca", "internal/instance", "internal/mssp", "internal/simcards", "internal/store"},
 	"internal/clientaddr":      {},
-	"internal/crash":           {"", "client", "internal/lab/card", "internal/lab/person", "internal/lab/scenario", "internal/lab/softapp", "internal/store/pgtest"},
+	"internal/crash":           {"", "client", "internal/lab/card", "internal/lab/person", "internal/lab/scenario", "internal/lab/softapp", "internal/store/pgtest", "internal/testkit"},
 	"internal/cms":             {},
 	"internal/config":          {"internal/policy", "internal/visible"},
 	"internal/daemon":          {"internal/config", "internal/event", "internal/node"},

@@ -40,7 +40,7 @@ func (r *run) disturbances() []disturbance {
 // service is killed. It and PostgreSQL must go on by themselves, or start, once there is
 // space.
 func (r *run) fillDisk(ctx context.Context) error {
-	if err := r.disk.fill(); err != nil {
+	if err := r.disk.Fill(); err != nil {
 		return err
 	}
 	sleep(ctx, r.upTo(5*time.Second))
@@ -50,7 +50,7 @@ func (r *run) fillDisk(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.disk.free(); err != nil {
+	if err := r.disk.Free(); err != nil {
 		return err
 	}
 	if r.pg != nil { // it stops by itself if it cannot write its log

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/store/pgtest"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 func main() {
@@ -89,10 +90,10 @@ func inDir(ctx context.Context, dir, stores string, do func(dir, binary, store s
 
 // crashOn runs a plan on a store, and prints what it found.
 func crashOn(ctx context.Context, p plan, store string) (err error) {
-	if p.disk, err = newSmallDisk(1024); err != nil {
+	if p.disk, err = testkit.NewSmallDisk(1024); err != nil {
 		fmt.Fprintln(p.say, "no disk of its own for the database, which is never full:", err)
 	}
-	defer func() { err = errors.Join(err, p.disk.remove()) }()
+	defer func() { err = errors.Join(err, p.disk.Remove()) }()
 	if store == "postgres" {
 		log, err := os.Create(filepath.Join(p.dir, "postgres.log"))
 		if err != nil {
@@ -116,11 +117,11 @@ func crashOn(ctx context.Context, p plan, store string) (err error) {
 }
 
 // newPostgres starts a server of PostgreSQL, on a disk if there is one.
-func newPostgres(ctx context.Context, d *smallDisk, log io.Writer) (*pgtest.Server, error) {
+func newPostgres(ctx context.Context, d *testkit.SmallDisk, log io.Writer) (*pgtest.Server, error) {
 	if d == nil {
 		return pgtest.NewServer(ctx, log)
 	}
-	dir := d.path("postgres")
+	dir := d.Path("postgres")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}

@@ -12,15 +12,16 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/store/pgtest"
+	"github.com/signum-mssp/signum/internal/testkit"
 )
 
 // plan is what a run does.
 type plan struct {
 	binary string
-	dir    string         // for everything that the run writes
-	pg     *pgtest.Server // nil: SQLite
-	disk   *smallDisk     // of the database; nil: that of all others
-	serve  bool           // the service and the phones are processes of their own
+	dir    string             // for everything that the run writes
+	pg     *pgtest.Server     // nil: SQLite
+	disk   *testkit.SmallDisk // of the database; nil: that of all others
+	serve  bool               // the service and the phones are processes of their own
 	seed   uint64
 	length time.Duration // of the load
 	pause  time.Duration // between two disturbances, at most
@@ -76,7 +77,7 @@ func crash(ctx context.Context, p plan) (*run, error) {
 	case p.pg != nil:
 		store = p.pg.URL()
 	case p.disk != nil:
-		store = "sqlite:" + p.disk.path("signum.db")
+		store = "sqlite:" + p.disk.Path("signum.db")
 	}
 	var err error
 	if p.serve {
