@@ -103,8 +103,10 @@ func (o *operator) killedRestores(ctx context.Context) error {
 		return err
 	}
 	defer os.Remove(archive)
-	if err := o.makeSpare(ctx); err != nil {
-		return err
+	if o.spare == "" {
+		if o.spare, err = o.empty(ctx, "spare"); err != nil {
+			return err
+		}
 	}
 	for range 1 + o.rand.IntN(3) {
 		if err := o.kill(ctx, o.spare, "restore", archive, "--replace"); err != nil {
@@ -128,25 +130,48 @@ func (o *operator) killedRestores(ctx context.Context) error {
 	return o.restored(ctx, calls)
 }
 
-// makeSpare makes an empty database for restores, the first time.
-func (o *operator) makeSpare(ctx context.Context) error {
-	if o.spare != "" {
-		return nil
-	}
-	if o.pg == nil {
-		o.spare = "sqlite:" + filepath.Join(o.dir, "spare.db")
-		return nil
-	}
-	db, err := sql.Open("pgx", o.pg.URL())
+// killedMigrations kills what makes the schema of an empty database.
+func (o *operator) killedMigrations(ctx context.Context) error {
+	url, err := o.empty(ctx, "fresh")
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	if _, err := db.ExecContext(ctx, "CREATE DATABASE spare"); err != nil {
-		return err
+	for range 1 + o.rand.IntN(3) {
+		if err := o.kill(ctx, url, "migrate"); err != nil {
+			return err
+		}
 	}
-	o.spare = strings.Replace(o.pg.URL(), "/postgres?", "/spare?", 1)
+	for _, command := range [][]string{{"migrate"}, {"migrate", "--plan"}} {
+		if out, ok, err := o.do(ctx, url, command...); err != nil || !ok {
+			o.fault("signum %s, after others that were killed: %s", strings.Join(command, " "), out)
+			return err
+		}
+	}
 	return nil
+}
+
+// empty makes an empty database of that name, and returns its URL.
+func (o *operator) empty(ctx context.Context, name string) (url string, err error) {
+	if o.pg == nil {
+		path := filepath.Join(o.dir, name+".db")
+		for _, end := range []string{"", "-wal", "-shm"} {
+			if gone := os.Remove(path + end); !errors.Is(gone, os.ErrNotExist) {
+				err = errors.Join(err, gone)
+			}
+		}
+		return "sqlite:" + path, err
+	}
+	db, err := sql.Open("pgx", o.pg.URL())
+	if err != nil {
+		return "", err
+	}
+	defer db.Close()
+	for _, statement := range []string{"DROP DATABASE IF EXISTS " + name + " WITH (FORCE)", "CREATE DATABASE " + name} {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return "", err
+		}
+	}
+	return strings.Replace(o.pg.URL(), "/postgres?", "/"+name+"?", 1), nil
 }
 
 // restored checks that the other database has every outcome that was told before.
@@ -185,5 +210,6 @@ func (o *operator) disturbances() []disturbance {
 	return []disturbance{
 		{"backups killed", 2, o.killedBackup},
 		{"restores killed, and repeated", 1, o.killedRestores},
+		{"migrations killed, and repeated", 1, o.killedMigrations},
 	}
 }
