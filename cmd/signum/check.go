@@ -31,10 +31,11 @@ func newCheckCmd() *cobra.Command {
 meanwhile. It checks the integrity of the database, its schema, whether the CA and
 the master key belong to it, whether certificates verify, the keys and counters of
 SIM cards, rows that cannot be read, requests that are open past their time, the
-clock, and the disk. On a large database it reads for minutes.
+clock, settings of PostgreSQL that risk the data, and the disk of a file of SQLite. On
+a large database it reads for minutes.
 
 With --backup it verifies a file of signum backup instead: whether it is complete
-and undamaged, and whether it belongs to the CA and the master key.
+and undamaged, how old it is, and whether it belongs to the CA and the master key.
 
 Each finding is a line with what to do.
 
@@ -75,6 +76,19 @@ func (c *checkCmd) run(cmd *cobra.Command, _ []string) error {
 	return c.print(cmd.OutOrStdout(), found)
 }
 
+// oldBackup is the age from which a backup is worth a warning.
+const oldBackup = 7 * 24 * time.Hour
+
+// aged warns of an old backup.
+func aged(created, now time.Time) []check.Finding {
+	age := now.Sub(created)
+	if age < oldBackup {
+		return nil
+	}
+	text := fmt.Sprintf("the backup is %d days old, and what happened since is not in it", age/(24*time.Hour))
+	return []check.Finding{{Check: "backup", Level: check.Warning, Text: text, Do: "make one more often"}}
+}
+
 // archive verifies a backup.
 func (c *checkCmd) archive(cmd *cobra.Command, files instance.Files, p *rowProgress) (found []check.Finding, err error) {
 	f, err := os.Open(c.backup)
@@ -90,6 +104,7 @@ func (c *checkCmd) archive(cmd *cobra.Command, files instance.Files, p *rowProgr
 		wrong("use another backup, and look for the cause", fmt.Errorf("%s: %w", c.backup, err))
 		return found, cmd.Context().Err()
 	}
+	found = append(found, aged(m.Created, time.Now())...)
 	if m.Schema > store.NewestVersion() {
 		wrong("use a newer program", fmt.Errorf("the backup is of version %d, this program knows versions up to %d", m.Schema, store.NewestVersion()))
 	}

@@ -17,6 +17,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"github.com/signum-mssp/signum/internal/check"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
@@ -152,4 +153,17 @@ func TestBackupCommands(t *testing.T) {
 	}
 	expect(1, archive+": after ", "restore", archive, "--replace")
 	expect(1, archive+": after ", "check", "--backup", archive)
+}
+
+// TestOldBackup: a backup that nobody has renewed is worth a warning.
+func TestOldBackup(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	if found := aged(now.Add(-oldBackup+time.Second), now); len(found) != 0 {
+		t.Errorf("%+v", found)
+	}
+	found := aged(now.Add(-oldBackup-25*time.Hour), now)
+	if len(found) != 1 || found[0].Level != check.Warning || !strings.Contains(found[0].Text, "the backup is 8 days old") {
+		t.Errorf("%+v", found)
+	}
 }

@@ -37,6 +37,9 @@ type Options struct {
 	Files instance.Files
 	// Progress hears which check runs, and how many things it has looked at; may be nil.
 	Progress func(check string, n int64)
+
+	// free is the share of a disk that is free, in percent; nil: as the machine says.
+	free func(dir string) (percent uint64, known bool)
 }
 
 // Run makes all checks. The error is one that kept it from doing so.
@@ -117,10 +120,14 @@ func (r *run) schema() bool {
 
 func (r *run) damage() {
 	r.progress("integrity", 0)
-	found, err := store.Damage(r.ctx, r.URL)
+	found, err := store.FindDamage(r.ctx, r.URL)
 	r.failed("integrity", err)
-	for _, text := range found {
-		r.add("integrity", Error, "back up what can be read, and restore the last good backup", "%s", text)
+	for _, d := range found {
+		level := Error
+		if d.Risk {
+			level = Warning
+		}
+		r.add("integrity", level, d.Do, "%s", d.Text)
 	}
 }
 

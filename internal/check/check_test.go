@@ -83,7 +83,7 @@ func TestRun(t *testing.T) {
 			found, err := Run(t.Context(), Options{URL: url, Files: f})
 			must(t, err)
 			for _, x := range found {
-				if x.Check != "disk" { // that of the machine that runs the test
+				if x.Check != "disk" && !strings.Contains(x.Text, "fsync=off") && !strings.Contains(x.Text, "full_page_writes=off") { // those of the machine that runs the test
 					t.Errorf("nothing is wrong, but: %+v", x)
 				}
 			}

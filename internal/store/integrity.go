@@ -4,37 +4,61 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
 // maxDamage bounds the list of one kind of damage: one row is enough to know.
 const maxDamage = 20
 
-// damageChecks are statements that return a sentence for each thing that is wrong. They run
-// while nodes use the database.
+// restoreGood is the remedy for rows and files that cannot be trusted.
+const restoreGood = "back up what can be read, and restore the last good backup"
+
+// damageChecks are statements that return for each thing that is wrong a sentence and, after a
+// line end, what to do. They run while nodes use the database.
 var damageChecks = map[engine][]string{
 	sqlite: {
-		`SELECT 'the file is damaged: ' || integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'`,
-		`SELECT 'a row of ' || "table" || ' refers to a row of ' || "parent" || ' that does not exist' FROM pragma_foreign_key_check`,
+		`SELECT 'the file is damaged: ' || integrity_check || char(10) || '` + restoreGood + `' FROM pragma_integrity_check WHERE integrity_check <> 'ok'`,
+		`SELECT 'a row of ' || "table" || ' refers to a row of ' || "parent" || ' that does not exist' || char(10) || '` + restoreGood + `' FROM pragma_foreign_key_check`,
 	},
 	postgres: {
-		`SELECT 'the index ' || indexrelid::regclass::text || ' is not valid: drop it, and run signum migrate' FROM pg_index i
+		`SELECT 'the index ' || indexrelid::regclass::text || ' is not valid, so nothing uses it' || chr(10) ||
+			'run signum migrate; if it stays: REINDEX INDEX CONCURRENTLY ' || indexrelid::regclass::text FROM pg_index i
 			JOIN pg_class c ON c.oid = i.indexrelid
 			WHERE NOT indisvalid AND c.relnamespace = CAST(current_schema() AS regnamespace)`,
-		`SELECT 'the constraint ' || conname || ' of ' || conrelid::regclass::text || ' is not validated: ALTER TABLE … VALIDATE CONSTRAINT'
+		`SELECT 'the constraint ' || conname || ' of ' || conrelid::regclass::text || ' is not validated' || chr(10) ||
+			'ALTER TABLE ' || conrelid::regclass::text || ' VALIDATE CONSTRAINT ' || quote_ident(conname)
 			FROM pg_constraint WHERE NOT convalidated AND connamespace = CAST(current_schema() AS regnamespace)`,
 	},
 }
 
-// Damage lists what is wrong with a database itself, whatever its rows mean.
-func Damage(ctx context.Context, url string) (all []string, err error) {
+// riskChecks are like damageChecks, for what may damage the database later.
+var riskChecks = map[engine][]string{
+	postgres: {
+		`SELECT 'the server runs with ' || name || '=off, so a power failure may lose or damage the database' || chr(10) || 'set ' || name || ' = on'
+			FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off'`,
+	},
+}
+
+// Damage is something that is wrong with a database itself, whatever its rows mean.
+type Damage struct {
+	Text, Do string
+	Risk     bool // nothing is damaged yet
+}
+
+// FindDamage lists what is wrong with a database, and what to do.
+func FindDamage(ctx context.Context, url string) (all []Damage, err error) {
 	err = look(ctx, url, func(p *pools, tx *sql.Tx) error {
-		for _, statement := range damageChecks[p.engine] {
+		for i, statement := range slices.Concat(damageChecks[p.engine], riskChecks[p.engine]) {
 			found, err := p.strings(ctx, tx, &query{text: statement})
 			if err != nil {
 				return err
 			}
-			all = append(all, found[:min(len(found), maxDamage)]...)
+			for _, text := range found[:min(len(found), maxDamage)] {
+				what, do, _ := strings.Cut(text, "\n")
+				all = append(all, Damage{what, do, i >= len(damageChecks[p.engine])})
+			}
 		}
 		return nil
 	})
