@@ -36,6 +36,8 @@ type pending struct {
 	sent   time.Time
 	opened bool // its AuthUri was opened (App2App)
 	shown  bool // the App showed it, or was woken for it
+	// postponed means that the App could not be looked up, so that it was not woken.
+	postponed bool
 }
 
 // visible reports whether the App may see the request yet.
@@ -112,7 +114,8 @@ func (r *registry) dropEmpty(deviceID string) {
 }
 
 // Send implements mssp.Channel. mssp.ErrUnreachable if there is no such App,
-// mssp.ErrRefused if Apps do not support the operation.
+// mssp.ErrRefused if Apps do not support the operation, mssp.ErrPostponed if the App could
+// not be looked up: that is repeated, and the App may connect by itself.
 func (s *Server) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	if _, ok := opNames[r.Op]; !ok {
 		return fmt.Errorf("%w: Apps do not support operation %d", mssp.ErrRefused, r.Op)
@@ -125,10 +128,20 @@ func (s *Server) Send(ctx context.Context, r mssp.DeviceRequest) error {
 		s.end(r.DeviceID, requestKey{r.TransID, r.Op}, mssp.EndWithdrawn)
 		return fmt.Errorf("%w: there is no App %s", mssp.ErrUnreachable, r.DeviceID)
 	}
-	if err != nil { // the App may still connect by itself
-		s.log.WarnContext(ctx, "App not woken", "device", r.DeviceID, "err", err)
+	if err != nil {
+		s.postpone(r.DeviceID, requestKey{r.TransID, r.Op})
+		return fmt.Errorf("%w: %w", mssp.ErrPostponed, err)
 	}
 	return nil
+}
+
+// postpone lets the next sweep wake the App for a request.
+func (s *Server) postpone(deviceID string, k requestKey) {
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	if p := s.registry.find(deviceID, k); p != nil {
+		p.shown, p.postponed = false, true
+	}
 }
 
 // wake sends a push to an App. mssp.ErrNotFound if there is no such App.

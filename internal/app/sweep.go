@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
@@ -23,7 +24,7 @@ func (s *Server) sweep(now time.Time) {
 }
 
 // sweepRegistry drops what has expired and returns the devices to wake: their
-// inboxes seem to be open, but a request was not shown.
+// inboxes seem to be open, but a request was not shown, or they could not be woken before.
 func (s *Server) sweepRegistry(now time.Time) (wake []string) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
@@ -38,7 +39,7 @@ func (s *Server) sweepRegistry(now time.Time) (wake []string) {
 			switch {
 			case !now.Before(p.Expires):
 				s.drop(deviceID, key, mssp.EndExpired)
-			case p.visible() && !p.shown && now.Sub(p.sent) >= shownWithin:
+			case p.visible() && !p.shown && (p.postponed || now.Sub(p.sent) >= shownWithin):
 				p.shown, unseen = true, true
 			}
 		}
@@ -52,7 +53,26 @@ func (s *Server) sweepRegistry(now time.Time) (wake []string) {
 func (s *Server) wakeUnseen(deviceID string) {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	if err := s.wake(ctx, deviceID); err != nil {
+	err := s.wake(ctx, deviceID)
+	if again := s.tried(deviceID, err != nil && !errors.Is(err, mssp.ErrNotFound)); err != nil && !again {
 		s.log.Warn("App not woken", "device", deviceID, "err", err)
 	}
+}
+
+// tried notes whether an App with postponed requests could be looked up. If not, the next
+// sweep tries again. It returns whether there are such requests.
+func (s *Server) tried(deviceID string, failed bool) (again bool) {
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	mb := s.registry.mailboxes[deviceID]
+	if mb == nil {
+		return false
+	}
+	for _, p := range mb.requests {
+		if p.postponed {
+			p.shown, p.postponed = !failed, failed
+			again = again || failed
+		}
+	}
+	return again
 }

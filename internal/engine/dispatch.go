@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
@@ -13,11 +14,15 @@ import (
 
 // dispatch hands the transaction to the phones of its candidates. It ends the
 // transaction with 209 if none can be reached, and with 900 if the service itself
-// failed.
+// failed. What a channel keeps and could not ask for yet goes on.
 func (e *Engine) dispatch(ctx context.Context, t *mssp.Transaction, candidates []*mssp.Device) {
 	err := e.send(ctx, t, candidates)
-	if err == nil {
+	switch {
+	case err == nil:
 		e.flights.asked(t.ID)
+		return
+	case errors.Is(err, mssp.ErrPostponed):
+		e.notSent(ctx, t.ID, t.MSISDN, err)
 		return
 	}
 	if _, err := e.finish(ctx, t, e.notSent(ctx, t.ID, t.MSISDN, err), mssp.EndWithdrawn); err != nil {
@@ -33,6 +38,8 @@ func (e *Engine) notSent(ctx context.Context, transID, msisdn string, err error)
 	case errors.Is(err, mssp.ErrUnreachable):
 		e.cfg.Logger.WarnContext(ctx, "phone not reached", attrs...)
 		return mssp.Failed(signum.NewFault(signum.OTAError))
+	case errors.Is(err, mssp.ErrPostponed):
+		e.cfg.Logger.WarnContext(ctx, "phone not asked yet", attrs...)
 	case errors.Is(err, mssp.ErrRefused):
 		e.cfg.Logger.ErrorContext(ctx, "request refused by its channel", attrs...)
 	default:
@@ -63,6 +70,9 @@ func (e *Engine) send(ctx context.Context, t *mssp.Transaction, candidates []*ms
 			e.notSent(ctx, t.ID, t.MSISDN, err) // the others are asked
 		}
 		return nil
+	}
+	if i := slices.IndexFunc(failed, func(err error) bool { return errors.Is(err, mssp.ErrPostponed) }); i >= 0 {
+		return failed[i] // this App may still be asked
 	}
 	for _, err := range failed {
 		if !errors.Is(err, mssp.ErrUnreachable) {

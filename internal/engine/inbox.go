@@ -25,6 +25,7 @@ func (e *Engine) Pending(ctx context.Context, deviceID string) (list []mssp.Devi
 				return nil, err
 			}
 		}
+		e.flights.asked(t.ID) // by itself, if no channel asked its phone before
 		list = append(list, deviceRequest(t, e.identity(ctx, t.APID)))
 	}
 	for _, r := range receipts {

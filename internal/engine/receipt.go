@@ -141,7 +141,7 @@ func (e *Engine) show(ctx context.Context, p *mssp.Party, r *mssp.Receipt) error
 	err := e.handOver(ctx, func(ctx context.Context) error {
 		return e.channel(r.Method).Send(ctx, displayRequest(r, p.ID, p.Identity()))
 	})
-	if err == nil {
+	if err == nil || errors.Is(err, mssp.ErrPostponed) {
 		return nil
 	}
 	out := e.notSent(ctx, r.TransID, r.MSISDN, err)

@@ -75,7 +75,7 @@ func ActivationProof(transID string, publicKey []byte) []byte {
 	return append([]byte("signum activation "+transID+"\x00"), publicKey...)
 }
 
-// Why a Channel or a TextSender did not accept a request. Any other error is a
+// Why a Channel did not ask a phone, or a TextSender did not send a text. Any other error is a
 // failure of the service itself: of its store, its keys, or a limit that it set.
 var (
 	// ErrUnreachable means that the network cannot deliver the request, or that there
@@ -85,6 +85,10 @@ var (
 	// later: the service made a request that it should not have made. The party gets
 	// 900, as for a failure.
 	ErrRefused = errors.New("the channel refuses the request")
+	// ErrPostponed means that the service failed before the phone could be asked, and that
+	// the channel keeps the request and tries again. The phone may also ask for it (Inbox).
+	// If neither succeeds in time, the party gets 900.
+	ErrPostponed = errors.New("the phone could not be asked yet")
 )
 
 // EndReason says why a request to a phone is over. Channels may tell the phone.
@@ -104,8 +108,8 @@ const (
 type Channel interface {
 	// Send hands a request over and does not wait for the user. After a restart the
 	// same request may come again: the channel recognises it by TransID and Op, and
-	// must not ask the user twice. An error means that the phone was not asked and
-	// will not be: see ErrUnreachable.
+	// must not ask the user twice. An error means that the phone was not asked and,
+	// except for ErrPostponed, will not be: see ErrUnreachable.
 	Send(ctx context.Context, r DeviceRequest) error
 	// Cancel withdraws a request that has ended from all phones that it was handed to.
 	// It need not succeed: the handler drops an answer that still comes.
