@@ -56,13 +56,19 @@ func (o *operator) launch(ctx context.Context, store string, args []string) (*ex
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd, out := exec.CommandContext(ctx, o.binary, append(slices.Clone(args), "--config", config)...), new(strings.Builder)
+	cmd, out := command(ctx, o.binary, config, store, args...), new(strings.Builder)
 	cmd.Stdout, cmd.Stderr = out, out
+	return cmd, out, cmd.Start()
+}
+
+// command is one of the program, on the database of a configuration or on another one.
+func command(ctx context.Context, binary, config, store string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, binary, append(slices.Clone(args), "--config", config)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if store != "" {
 		cmd.Env = append(os.Environ(), "SIGNUM_STORE_URL="+store)
 	}
-	return cmd, out, cmd.Start()
+	return cmd
 }
 
 // check is what "signum check" says at the end.
@@ -103,6 +109,9 @@ func (o *operator) killedRestores(ctx context.Context) error {
 		return err
 	}
 	defer os.Remove(archive)
+	if left, err := filepath.Glob(filepath.Join(o.dir, ".signum-backup-*")); err != nil || len(left) > 0 {
+		o.fault("a backup did not remove what was left by others that were killed: %q", left)
+	}
 	if o.spare == "" {
 		if o.spare, err = o.empty(ctx, "spare"); err != nil {
 			return err

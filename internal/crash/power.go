@@ -316,6 +316,13 @@ func (t *powerTest) check(ctx context.Context, ledger string) error {
 	if err := t.guest.fetch(ctx, "/box/private/signum.db", database); err != nil {
 		return err
 	}
+	config, err := t.guest.box.configuration() // the CA and the master key are as they were here
+	if err != nil {
+		return err
+	}
+	if out, err := command(ctx, t.binary, config, "sqlite:"+database, "check").CombinedOutput(); err != nil {
+		t.fault("signum check: %s", out)
+	}
 	return t.checkDatabase(ctx, "sqlite:"+database, t.dir, party, calls, settled)
 }
 
