@@ -28,6 +28,9 @@ type lines struct {
 	report  atomic.Pointer[func(lost uint64)] // may be nil
 	ended   sync.WaitGroup
 	close   sync.Once
+
+	torn     bool // only a part of the last line was written
+	panicked bool // the writer did, at the last line
 }
 
 func newLines(w io.Writer) *lines {
@@ -55,7 +58,7 @@ func (l *lines) write() {
 		if line == nil {
 			return
 		}
-		if _, err := l.w.Write(line); err != nil {
+		if err := l.put(line); err != nil {
 			l.lost.Add(1)
 			continue
 		}
@@ -65,6 +68,28 @@ func (l *lines) write() {
 			told = lost
 		}
 	}
+}
+
+// put writes a line, and begins a new one if the last was torn.
+func (l *lines) put(line []byte) (err error) {
+	log := slog.Default()
+	if l.panicked { // what is said of it comes back here
+		log = slog.New(slog.DiscardHandler)
+	}
+	l.panicked = true // unless the writer returns
+	defer event.RescueTo(&err, log, "log")
+	if l.torn {
+		if _, err = l.w.Write([]byte{'\n'}); err == nil {
+			l.torn = false
+		}
+	}
+	if err == nil {
+		var n int
+		n, err = l.w.Write(line)
+		l.torn = err != nil && n > 0
+	}
+	l.panicked = false
+	return err
 }
 
 // Lost is how many lines were lost.

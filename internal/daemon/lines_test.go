@@ -97,6 +97,54 @@ func TestLogFails(t *testing.T) {
 	})
 }
 
+// TestLogTorn: a line of which only a part was written does not run into the next one.
+func TestLogTorn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var disk bytes.Buffer
+		room := 5
+		l := newLines(writerFunc(func(p []byte) (int, error) {
+			n := min(room, len(p))
+			disk.Write(p[:n])
+			if room -= n; n < len(p) {
+				return n, errors.New("no space left on device")
+			}
+			return n, nil
+		}))
+		l.Write([]byte("first line\n"))
+		l.Write([]byte("lost\n"))
+		synctest.Wait()
+		room = 100
+		for _, line := range []string{"second\n", "third\n"} {
+			l.Write([]byte(line))
+		}
+		synctest.Wait()
+		l.Flush()
+		if got, want := disk.String(), "first\nsecond\nthird\n"; got != want || l.Lost() != 2 {
+			t.Errorf("%q, %d lost; want %q", got, l.Lost(), want)
+		}
+	})
+}
+
+// TestLogPanics: a panic costs the line, and the later ones are written.
+func TestLogPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var disk bytes.Buffer
+		l := newLines(writerFunc(func(p []byte) (int, error) {
+			if bytes.HasPrefix(p, []byte("bad")) {
+				panic("the writer")
+			}
+			return disk.Write(p)
+		}))
+		for _, line := range []string{"first\n", "bad\n", "bad\n", "second\n"} {
+			l.Write([]byte(line))
+		}
+		l.Flush()
+		if disk.String() != "first\nsecond\n" || l.Lost() != 2 {
+			t.Errorf("%q, %d lost", disk.String(), l.Lost())
+		}
+	})
+}
+
 // TestLogHangs: the end of the process does not wait for a log that takes nothing.
 func TestLogHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
