@@ -8,7 +8,7 @@ export GOTOOLCHAIN = local
 # get their dependencies.
 TOOL     = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: help run build test slow lint deps fuzz bench bench-fairness bench-peers overload crash faults power-test picture vulncheck image release release-check
+.PHONY: help run build test slow lint deps fuzz bench bench-fairness bench-peers overload crowd crash faults power-test picture vulncheck image release release-check
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ overload: ## 2,000 activations at once on one processor and a slow disk: what ge
 
 bench-peers: ## the sandbox next to Prism, Mockoon and WireMock, which npm and Maven fetch once; ARGS="-workers 1,64"
 	@scripts/bench-peers.sh $(ARGS)
+
+crowd: ## 50,000 requests of 5 parties wait at a time for SIMs and Apps; ARGS="-requests 10000 -store sqlite"
+	@$(GO) run ./internal/crowd $(ARGS)
 
 crash: ## kill the service at random times, and PostgreSQL too, and look for what was lost; ARGS="-time 15m -store sqlite -seed 7"
 	@$(GO) run ./internal/crash $(ARGS)

@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"internal/check":           {"internal/ca", "internal/instance", "internal/mssp", "internal/simcards", "internal/store"},
 	"internal/clientaddr":      {},
 	"internal/crash":           {"", "client", "internal/lab/card", "internal/lab/person", "internal/lab/scenario", "internal/lab/softapp", "internal/store/pgtest", "internal/testkit"},
+	"internal/crowd":           {"", "client", "internal/ca", "internal/lab/card", "internal/lab/person", "internal/lab/sandbox", "internal/mssp", "internal/store/pgtest"},
 	"internal/cms":             {},
 	"internal/config":          {"internal/policy", "internal/visible"},
 	"internal/daemon":          {"internal/config", "internal/event", "internal/node"},

@@ -19,6 +19,7 @@ import (
 var mayPanic = map[string]string{
 	"cmd/signum":                "a command: a panic should end it, with its stack on the terminal",
 	"internal/bench":            "a load generator: a panic should end the run",
+	"internal/crowd":            "a test that runs for long: a panic should end it",
 	"internal/crash":            "a test that runs for long: a panic should end it",
 	"internal/engine/phonetest": "a fake for tests: a panic should fail the test",
 	"internal/store/pgtest":     "a server for tests: a panic should fail the test",

@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	sweepBatch   = 512 // transactions read at a time
-	sweepWorkers = 32  // enough for them to share commits
+	sweepBatch = 512 // transactions read at a time
+	// sweepWorkers share commits. When tens of thousands of requests end within seconds,
+	// their parties wait for it.
+	sweepWorkers = 256
 	// maxFailures is how many rows may fail before a round gives up: by then
 	// the cause is an outage, not single rows.
 	maxFailures = 8
