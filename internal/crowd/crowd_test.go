@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 // time depends on the machine.
 func TestCrowd(t *testing.T) {
 	p := plan{
-		requests: 1000, parties: 5, conns: 20, approve: 4, after: 500 * time.Millisecond, timeout: 3, extra: 5, lenient: true,
+		requests: 250, parties: 5, conns: 20, approve: 4, after: time.Second, timeout: 4, extra: 2, lenient: true,
 		dir: t.TempDir(), out: t.Output(),
 	}
 	if err := crowd(t.Context(), p); err != nil {

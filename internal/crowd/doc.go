@@ -18,6 +18,9 @@
 //   - the database has each request once, with the code that its party was told, and nothing
 //     is outstanding
 //
+// The test of this package is a small crowd on a machine that may be busy: there a card may
+// be reached too late, and 900 is no outcome if the database has one.
+//
 // It prints how long things took, and what a waiting request costs in memory and files;
 // no figure makes it fail.
 //

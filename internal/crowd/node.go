@@ -47,6 +47,12 @@ func (k kind) code() signum.Code {
 	return signum.ExpiredTransaction
 }
 
+// slow reports whether the party of such a user may be told this code if the machine is too
+// slow: the card was not reached, or the approval came too late.
+func (k kind) slow(code signum.Code) bool {
+	return k.method == signum.SIM && (code == signum.OTAError || code == signum.ExpiredTransaction)
+}
+
 // kindOf returns the kind of a user: every other one has a SIM, and one of so many of them
 // approves.
 func kindOf(n, approve int) kind {

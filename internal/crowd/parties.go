@@ -84,15 +84,13 @@ func (a *answer) limited() bool {
 }
 
 // ask sends a request, and keeps what the party was told unless nothing was stored.
-func (p *parties) ask(ctx context.Context, conn int, party, number string, timeout int, sent func()) (a answer, err error) {
+func (p *parties) ask(ctx context.Context, conn int, party, number string, timeout int) (a answer, err error) {
 	p.mu.Lock()
 	p.last++
 	id := "K" + strconv.Itoa(p.last)
 	p.mu.Unlock()
 	begin := time.Now()
-	body := &sentBody{bytes.NewReader(request(party, id, number, timeout)), sync.OnceFunc(sent)}
-	defer body.sent()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(request(party, id, number, timeout)))
 	if err != nil {
 		return a, err
 	}
@@ -158,18 +156,4 @@ func request(party, id, number string, timeout int) []byte {
 		`"DataToBeSigned":{"MimeType":"text/plain","Encoding":"UTF-8","Data":"Log in to example.com?"},`+
 		`"AdditionalServices":[{"Description":"http://mss.ficom.fi/TS102204/v1.0.0#userLang","UserLang":{"Value":"en"}}]}}`,
 		party, id, signum.FormatInstant(time.Now()), number, signum.ProfileAnyLoA4, timeout)
-}
-
-// sentBody reports when it has been read to its end, or is not needed any more.
-type sentBody struct {
-	io.Reader
-	sent func()
-}
-
-func (b *sentBody) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
-	if err == io.EOF {
-		b.sent()
-	}
-	return n, err
 }
