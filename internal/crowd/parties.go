@@ -61,12 +61,6 @@ func connect(ctx context.Context, dir, base string, conns int) (*parties, error)
 	return p, nil
 }
 
-func (p *parties) close() {
-	for _, c := range p.conns {
-		c.CloseIdleConnections()
-	}
-}
-
 // answer is what a party was told.
 type answer struct {
 	code   signum.Code
