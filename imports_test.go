@@ -59,7 +59,7 @@ var mayImport = map[string][]string{
 	"internal/container":       {},
 	"internal/lang":            {},
 	"internal/limit":           {},
-	"internal/retention":       {"internal/event", "internal/mssp"},
+	"internal/retention":       {"internal/durable", "internal/event", "internal/mssp"},
 	"internal/certfile":        {},
 	"internal/password":        {"internal/limit"},
 	"internal/metrics":         {"internal/event"},

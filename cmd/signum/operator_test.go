@@ -18,6 +18,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/signum-mssp/signum/internal/check"
+	"github.com/signum-mssp/signum/internal/store"
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
@@ -101,10 +102,10 @@ func TestMigrateCommand(t *testing.T) {
 	}
 	defer db.Close()
 	// As a newer program leaves it, one that this program can use and one that it cannot.
-	if _, err := db.Exec(`INSERT INTO signum_schema (version, min_compatible) VALUES (1000, 18)`); err != nil {
+	if _, err := db.Exec(`INSERT INTO signum_schema (version, min_compatible) VALUES (1000, $1)`, store.NewestVersion()); err != nil {
 		t.Fatal(err)
 	}
-	expect(0, "Programs from version 18 on can use it.", "migrate", "--plan")
+	expect(0, fmt.Sprintf("Programs from version %d on can use it.", store.NewestVersion()), "migrate", "--plan")
 	if _, err := db.Exec(`UPDATE signum_schema SET min_compatible = 1000 WHERE version = 1000`); err != nil {
 		t.Fatal(err)
 	}

@@ -296,6 +296,8 @@ type Retention struct {
 	// Certificates is how long certificates stay after they have expired; 0: always. At
 	// least Evidence, which needs them.
 	Certificates time.Duration `yaml:"certificates"`
+	// Export is the directory for what is exported before it is deleted; empty: nothing is.
+	Export string `yaml:"export"`
 }
 
 // Log is what is logged.

@@ -42,6 +42,8 @@ func (n *Node) observe(context.Context) error {
 	m.Counter("signum_retention_partitions_dropped_total", "Partitions that were dropped because their time was over.", func() float64 { return float64(n.retention.Stats().Dropped) })
 	m.Gauge("signum_store_partitions", "Partitions of the transactions on PostgreSQL.", func() float64 { return float64(n.retention.Stats().Partitions) })
 	m.Gauge("signum_store_unpartitioned_transactions", "Transactions on PostgreSQL that are in no partition.", func() float64 { return float64(n.retention.Stats().Rest) })
+	m.Counter("signum_retention_exported_total", "Transactions that were written to retention.export before they were deleted.", func() float64 { return float64(n.retention.Stats().Exported) })
+	m.Counter("signum_retention_export_failures_total", "Files of retention.export that could not be written.", func() float64 { return float64(n.retention.Stats().ExportFailures) })
 	m.Counter("signum_retention_failures_total", "Rounds of deleting that ended with an error.", func() float64 { return float64(n.retention.Stats().Failures) })
 	return m.Err()
 }

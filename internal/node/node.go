@@ -203,7 +203,7 @@ func (n *Node) newRetention(ctx context.Context) (err error) {
 	n.retention, err = retention.New(retention.Config{
 		Store: n.rows, Clock: n.deps.Clock, Logger: n.deps.Logger, Evidence: n.cfg.Retention.Evidence,
 		Life:    n.cfg.Engine.Skew + policy.MaxTimeout,
-		Devices: n.cfg.Retention.Devices, Certificates: n.cfg.Retention.Certificates,
+		Devices: n.cfg.Retention.Devices, Certificates: n.cfg.Retention.Certificates, Export: n.cfg.Retention.Export,
 	})
 	if err != nil {
 		return err

@@ -22,8 +22,16 @@ type backlog struct {
 
 	keep, life time.Duration
 
+	pages  int                  // that are free
 	others map[string]time.Time // the latest end of what was deleted, by kind
+
+	set   func(func(string, []byte) error) error // is exported; nil: nothing is
+	done  bool                                   // the rest was
+	order []string                               // of what was done with transactions
 }
+
+// spanEnd is until when the rest is exported.
+var spanEnd = time.Date(2026, 3, 29, 12, 0, 0, 0, time.UTC)
 
 func (b *backlog) other(kind string, before time.Time) (int, error) {
 	b.mu.Lock()
@@ -33,6 +41,12 @@ func (b *backlog) other(kind string, before time.Time) (int, error) {
 	}
 	b.others[kind] = before
 	return 1, nil
+}
+
+func (b *backlog) Shrink(context.Context, int) (int, error) {
+	n := min(b.pages, slice)
+	b.pages -= n
+	return n, nil
 }
 
 func (b *backlog) PurgeDevices(_ context.Context, before time.Time, _ int) (int, error) {
@@ -57,9 +71,26 @@ func (b *backlog) PurgeNotices(_ context.Context, before time.Time, _ int) (int,
 
 func (b *backlog) MakePartitions(context.Context, time.Time, time.Duration) error { return nil }
 
-func (b *backlog) DropPartitions(_ context.Context, _ time.Time, keep, life time.Duration) (int, error) {
+func (b *backlog) DropPartitions(_ context.Context, _ time.Time, keep, life time.Duration, exported bool) (int, error) {
 	b.keep, b.life = keep, life
+	if exported {
+		b.order = append(b.order, "drop exported")
+	}
 	return 1, nil
+}
+
+func (b *backlog) ExportPartitions(_ context.Context, _ time.Time, _ time.Duration, export exported) error {
+	b.order, b.done = append(b.order, "partitions"), false
+	return export("partition", b.set)
+}
+
+func (b *backlog) ExportRest(_ context.Context, _ time.Time, _ time.Duration, export exported) (time.Time, error) {
+	b.order = append(b.order, "rest")
+	if b.done {
+		return time.Time{}, nil
+	}
+	b.done = true
+	return spanEnd, export("rest", b.set)
 }
 
 func (b *backlog) Partitions(context.Context) (int, int, error) { return 5, b.rows, nil }
@@ -71,6 +102,9 @@ func (b *backlog) PurgeRest(_ context.Context, before time.Time, limit int) (int
 		b.pauses += time.Since(b.ended)
 	}
 	time.Sleep(b.takes)
+	if b.set != nil {
+		b.order = append(b.order, "purge")
+	}
 	n := min(limit, b.rows)
 	b.rows -= n
 	b.slices++
@@ -100,12 +134,12 @@ func start(t *testing.T, b *backlog) *Job {
 func TestPauses(t *testing.T) {
 	for _, takes := range []time.Duration{time.Millisecond, 200 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
-			b := &backlog{rows: 10*slice + 1, takes: takes}
+			b := &backlog{rows: 10*slice + 1, takes: takes, pages: 2*slice + 1}
 			j := start(t, b)
 			time.Sleep(every + 100*takes)
 			synctest.Wait()
-			if b.rows != 0 || b.slices != 11 {
-				t.Fatalf("%d rows left after %d slices", b.rows, b.slices)
+			if b.rows != 0 || b.slices != 11 || b.pages != 0 {
+				t.Fatalf("%d rows left after %d slices, and %d pages", b.rows, b.slices, b.pages)
 			}
 			if b.pauses < share*(b.busy-takes) {
 				t.Errorf("busy for %v, paused for %v", b.busy, b.pauses)

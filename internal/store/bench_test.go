@@ -270,13 +270,18 @@ func BenchmarkReceipt(b *testing.B) {
 // is set.
 func benchEnded(b *testing.B, s *Store, n int, receipts bool) []string {
 	b.Helper()
+	return benchEndedAt(b, s, n, receipts, time.Now())
+}
+
+func benchEndedAt(b *testing.B, s *Store, n int, receipts bool, at time.Time) []string {
+	b.Helper()
 	ids := make([]string, n)
 	var fill sync.WaitGroup
 	for part := range 100 {
 		fill.Go(func() {
 			for i := part; i < n; i += 100 {
 				tx := benchTransaction(benchSerial.Add(1))
-				tx.State, tx.Finished = mssp.StateSigned, tx.Created
+				tx.State, tx.APInstant, tx.Created, tx.Finished = mssp.StateSigned, at, at, at
 				tx.Outcome = mssp.Outcome{Code: signum.SignatureMade, Signature: benchAttrs[:71]}
 				if err := s.InsertTransaction(b.Context(), tx); err != nil {
 					b.Error(err)

@@ -93,7 +93,7 @@ func TestMigrationFrom18(t *testing.T) {
 			t.Errorf("the next row is in %s", got)
 		}
 		for hours, want := range []int{0, 0, 1, 1, 0, 1} { // the last one waits for h2
-			if n, err := s.DropPartitions(ctx, time.UnixMicro(int64(hours)*3600e6), time.Hour, 0); n != want || err != nil {
+			if n, err := s.DropPartitions(ctx, time.UnixMicro(int64(hours)*3600e6), time.Hour, 0, false); n != want || err != nil {
 				t.Errorf("after %d hours: %d dropped, %v", hours, n, err)
 			}
 			if hours == 3 {

@@ -111,6 +111,7 @@ func TestSQLitePragmas(t *testing.T) {
 	for name, db := range map[string]*sql.DB{"write": p.write, "read": p.read} {
 		for pragma, want := range map[string]string{
 			"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "10000", "wal_autocheckpoint": "4000",
+			"journal_size_limit": "67108864", "auto_vacuum": "2",
 			"query_only": map[string]string{"read": "1", "write": "0"}[name],
 		} {
 			var got string

@@ -31,6 +31,8 @@ const (
 	// that does not know the time a look into an index.
 	partitionsKept = 12
 
+	partitionName = "20060102t150405" // its beginning
+
 	partitionTries = 20
 	partitionPause = 50 * time.Millisecond
 
@@ -119,7 +121,7 @@ func makePartition(ctx context.Context, tx *sql.Tx, p span) error {
 		// Unlike CREATE TABLE … PARTITION OF, this does not lock the whole table.
 		statement := fmt.Sprintf(`CREATE TABLE %[1]s_%[2]s (LIKE %[1]s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE) %[3]s;
 ALTER TABLE %[1]s ATTACH PARTITION %[1]s_%[2]s FOR VALUES FROM (%[4]d) TO (%[5]d)`,
-			t.table, p.low.UTC().Format("20060102t150405"), t.options, micros(p.low), micros(p.high))
+			t.table, p.low.UTC().Format(partitionName), t.options, micros(p.low), micros(p.high))
 		_, err := tx.ExecContext(ctx, statement)
 		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "23514" { // a row came to the rest meanwhile
 			return errLeft
@@ -144,8 +146,8 @@ SELECT EXISTS (SELECT 1 FROM partitions WHERE high > $1 AND low < $2)
 // The Instant says when a request began, and not when it ended: one that nobody ended
 // during an outage ends long after. So a partition is marked as complete when it is older
 // than the life of a request and has none that is outstanding; and what is kept is kept
-// from then on.
-func (s *Store) DropPartitions(ctx context.Context, now time.Time, keep, life time.Duration) (n int, err error) {
+// from then on. If exported is true, partitions that were not exported stay.
+func (s *Store) DropPartitions(ctx context.Context, now time.Time, keep, life time.Duration, exported bool) (n int, err error) {
 	if s.engine != postgres {
 		return 0, nil
 	}
@@ -153,7 +155,11 @@ func (s *Store) DropPartitions(ctx context.Context, now time.Time, keep, life ti
 	if _, err := s.eachPartition(ctx, selectEnded, now.Add(-life), mark); err != nil {
 		return 0, err
 	}
-	return s.eachPartition(ctx, selectDue, now.Add(-keep), `DROP TABLE transactions_%[1]s, receipts_%[1]s, verifications_%[1]s`)
+	due := selectDue
+	if exported {
+		due = selectDueExported
+	}
+	return s.eachPartition(ctx, due, now.Add(-keep), `DROP TABLE transactions_%[1]s, receipts_%[1]s, verifications_%[1]s`)
 }
 
 const (
@@ -161,6 +167,8 @@ const (
 SELECT name FROM partitions p WHERE high <= $1 AND complete IS NULL` + noneOutstanding
 	selectDue = `
 SELECT name FROM partitions p WHERE complete <= $1` + noneOutstanding
+	selectDueExported = `
+SELECT name FROM partitions p WHERE complete <= $1 AND exported` + noneOutstanding
 
 	noneOutstanding = `
 AND NOT EXISTS (SELECT 1 FROM outstanding o WHERE o.ap_instant >= p.low AND o.ap_instant < p.high)

@@ -83,7 +83,7 @@ func TestPartitions(t *testing.T) {
 	must(t, s.InsertTransaction(ctx, busy))
 	drop := func(minutes, want, left int) {
 		t.Helper()
-		if n, err := s.DropPartitions(ctx, noon.Add(time.Duration(minutes)*time.Minute), time.Hour, 20*time.Minute); n != want || err != nil {
+		if n, err := s.DropPartitions(ctx, noon.Add(time.Duration(minutes)*time.Minute), time.Hour, 20*time.Minute, false); n != want || err != nil {
 			t.Errorf("after %d min: %d dropped, %v", minutes, n, err)
 		}
 		wantPartitions(t, s, left, 1)
@@ -171,7 +171,7 @@ func TestPartitionsTogether(t *testing.T) {
 				if err := s.MakePartitions(t.Context(), noon.Add(time.Duration(h)*time.Hour), time.Hour); err != nil {
 					t.Error(err)
 				}
-				if _, err := s.DropPartitions(t.Context(), noon.Add(time.Duration(h)*time.Hour), time.Hour, 24*time.Hour); err != nil {
+				if _, err := s.DropPartitions(t.Context(), noon.Add(time.Duration(h)*time.Hour), time.Hour, 24*time.Hour, false); err != nil {
 					t.Error(err)
 				}
 			}

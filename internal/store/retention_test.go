@@ -131,7 +131,7 @@ func TestNothingRemains(t *testing.T) {
 		}
 		end := noon.Add(24 * time.Hour)
 		for range 2 {
-			_, err := s.DropPartitions(ctx, end, time.Hour, time.Hour)
+			_, err := s.DropPartitions(ctx, end, time.Hour, time.Hour, false)
 			must(t, err)
 			for _, purge := range []func(context.Context, time.Time, int) (int, error){
 				s.PurgeRest, s.PurgeDevices, s.PurgeCertificates, s.PurgeInvites, s.PurgeConsents, s.PurgeNotices} {

@@ -30,7 +30,13 @@ var sqlitePragmas = []string{
 	// that change repeatedly are copied back less often, which saves 15 to 20 % of a
 	// write.
 	"wal_autocheckpoint(4000)",
+	// In bytes. What a long backup made the log grow by does not stay.
+	"journal_size_limit(67108864)",
 }
+
+// autoVacuum lets a new file become smaller again, see Shrink. It has to come before a file
+// gets its first page. A file that was made without it stays as it is.
+const autoVacuum = "_pragma=auto_vacuum(incremental)"
 
 // openSQLite opens one connection that writes and a pool that reads.
 func openSQLite(ctx context.Context, path string, o *options) (*pools, error) {
@@ -54,7 +60,7 @@ func openSQLite(ctx context.Context, path string, o *options) (*pools, error) {
 	}
 	o.writers = 1
 	p := &pools{engine: sqlite}
-	if p.write, err = sql.Open("sqlite", sqliteDSN(abs, "_txlock=immediate")); err != nil {
+	if p.write, err = sql.Open("sqlite", sqliteDSN(abs, "_txlock=immediate", autoVacuum)); err != nil {
 		return nil, err
 	}
 	p.write.SetMaxOpenConns(1)
