@@ -30,6 +30,7 @@ type findings struct {
 	replays                  int // of answered calls, all refused
 	receipts, secondReceipts int // that were shown; refused
 	unavailable              int // answers with 900
+	notAsked                 int // transactions that ended with 900
 	signAtTheEnd, looks      int
 
 	wrong []string
@@ -166,6 +167,11 @@ func (f *findings) queries(ctx context.Context, s service, h *http.Client, outco
 // inDatabase compares the ledger with the database.
 func (f *findings) inDatabase(calls []*call, rows map[triplet]row) {
 	f.rows = len(rows)
+	for _, r := range rows {
+		if r.code == signum.InternalError {
+			f.notAsked++
+		}
+	}
 	for _, c := range calls {
 		if c.Do != doSign && c.Do != doAsync {
 			continue

@@ -174,7 +174,7 @@ func (u *user) await(ctx context.Context, s *sent) signum.Code {
 	for {
 		if e := u.ask(ctx, s); isOutcome(e.Code) {
 			return e.Code
-		} else if e.Code == signum.WrongParam { // the check will say that it is missing
+		} else if e.Code == signum.WrongParam || isUnknown(e) { // of the former, the check says that it is missing
 			return 0
 		}
 		if !u.pause(ctx, 200*time.Millisecond) {
@@ -309,6 +309,12 @@ func isOutcome(c signum.Code) bool {
 		return true
 	}
 	return false
+}
+
+// isUnknown reports whether a transaction ended because the service itself could not hand
+// it over. Another 900, which has a trace, says nothing about the transaction.
+func isUnknown(e entry) bool {
+	return e.Code == signum.InternalError && e.Detail == "Unknown Error"
 }
 
 func digest(cms []byte) string {
