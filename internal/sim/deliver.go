@@ -44,7 +44,8 @@ func (c *Channel) Deliver(ctx context.Context, smsc string, d *smpp.DeliverSM, e
 	return st
 }
 
-// heard handles a message, and remembers meanwhile that its phone has said something.
+// heard handles a message, and remembers meanwhile that its phone has said something, and
+// afterwards whether the service failed to handle it.
 func (c *Channel) heard(ctx context.Context, in *arrival, d *smpp.DeliverSM) smpp.Status {
 	c.mu.Lock()
 	c.inHand[in.msisdn]++
@@ -52,6 +53,11 @@ func (c *Channel) heard(ctx context.Context, in *arrival, d *smpp.DeliverSM) smp
 	defer func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		for _, q := range c.table.byMSISDN[in.msisdn] {
+			if q.flags &^= unheard; in.failed {
+				q.flags |= unheard
+			}
+		}
 		if c.inHand[in.msisdn]--; c.inHand[in.msisdn] == 0 {
 			delete(c.inHand, in.msisdn)
 		}

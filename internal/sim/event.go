@@ -43,6 +43,7 @@ type arrival struct {
 	event   *event.Event
 	card    *mssp.Card // from here on, as far as they are known
 	trace   *Exchange
+	failed  bool // the service could not handle it, and it must be delivered again
 }
 
 // drop acknowledges a message without effect, so that the SMSC does not deliver
@@ -56,7 +57,7 @@ func (c *Channel) drop(in *arrival, count *atomic.Uint64, reason, why string) sm
 
 // fail makes the SMSC deliver a message again, because the service failed.
 func (c *Channel) fail(in *arrival, err error) smpp.Status {
-	in.event.Cause = err
+	in.event.Cause, in.failed = err, true
 	c.trace.remark(in.trace, "postponed: the service does not take it now")
 	return postponed
 }

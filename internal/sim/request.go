@@ -127,6 +127,10 @@ func (q *request) answerOf(f *signum.Fault) mssp.DeviceAnswer {
 // that is unknown: then the request expires, and the engine answers 208.
 func (q *request) fault() *signum.Fault {
 	switch {
+	case q.flags.has(unheard): // it may have been the reply
+		return signum.NewFault(signum.InternalError)
+	case q.flags.has(failed) && q.flags.has(reached) && !q.flags.has(asked): // the next step, or a repetition for a busy card
+		return signum.NewFault(signum.InternalError)
 	case q.flags.has(asked | reached):
 		return nil
 	case q.attempts.por == scp80.TARUnknown: // the card has no such applet

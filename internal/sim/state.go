@@ -27,7 +27,7 @@ func (s state) String() string {
 }
 
 // flags are what is known about a request besides its state.
-type flags uint8
+type flags uint16
 
 const (
 	asked     flags = 1 << iota // the card accepted a packet of this step: it is asking its user
@@ -37,10 +37,11 @@ const (
 	submitted                   // the SMSC took the last attempt
 	failed                      // the last attempt failed in the service, not in the network
 	givenUp                     // nothing more is sent; a reply is still taken
+	unheard                     // the last message of its phone could not be handled, because the service failed
 	locating                    // the network is being asked where the phone is
 )
 
-var flagNames = [...]string{"asked", "proved", "reached", "delivered", "submitted", "failed", "givenUp", "locating"}
+var flagNames = [...]string{"asked", "proved", "reached", "delivered", "submitted", "failed", "givenUp", "unheard", "locating"}
 
 // has reports whether any of the flags is set.
 func (f flags) has(any flags) bool { return f&any != 0 }
