@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // PostgreSQL divides the large tables by the time of the request (ap_instant), so that
@@ -33,11 +31,13 @@ const (
 
 	partitionName = "20060102t150405" // its beginning
 
-	partitionTries = 20
-	partitionPause = 50 * time.Millisecond
+	// A backup holds locks for as long as it takes. Trying harder would slow down others
+	// each minute, for nothing.
+	partitionTries = 5
+	partitionPause = 200 * time.Millisecond
 
 	// Others wait behind the locks for no longer than a statement takes.
-	partitionSettings = `SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '5s'`
+	partitionSettings = `SET LOCAL lock_timeout = '50ms'; SET LOCAL statement_timeout = '5s'`
 	// The key is "partit" in ASCII.
 	lockPartitions = `SELECT pg_try_advisory_xact_lock(123610453141876)`
 )
@@ -123,7 +123,7 @@ func makePartition(ctx context.Context, tx *sql.Tx, p span) error {
 ALTER TABLE %[1]s ATTACH PARTITION %[1]s_%[2]s FOR VALUES FROM (%[4]d) TO (%[5]d)`,
 			t.table, p.low.UTC().Format(partitionName), t.options, micros(p.low), micros(p.high))
 		_, err := tx.ExecContext(ctx, statement)
-		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "23514" { // a row came to the rest meanwhile
+		if sqlState(err) == "23514" { // a row came to the rest meanwhile
 			return errLeft
 		}
 		if err != nil {
@@ -210,8 +210,7 @@ func (s *Store) partitioning(ctx context.Context, f func(*sql.Tx) error) error {
 		if err == errLeft {
 			return nil
 		}
-		e, ok := errors.AsType[*pgconn.PgError](err)
-		locked := ok && (e.Code == "55P03" || e.Code == "40P01") // lock_not_available, deadlock_detected
+		locked := sqlState(err) == lockNotAvailable || transient(err)
 		if !locked || try == partitionTries || !pause(ctx, partitionPause/2+rand.N(partitionPause)) {
 			return err
 		}
