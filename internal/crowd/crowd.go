@@ -89,6 +89,9 @@ func (r *run) wait(ctx context.Context, alone []time.Duration) error {
 	if err != nil {
 		return err
 	}
+	if err := r.heap(".before"); err != nil {
+		return err
+	}
 	used, began := r.node.cpu(), time.Now()
 	all := make(chan error, 1)
 	go func() { all <- r.askAll(ctx) }()
@@ -134,15 +137,25 @@ func (r *run) atPeak(ctx context.Context, before usage, peak int) error {
 	r.print("memory of node and phones: %d MiB before, %d MiB with all requests, %d MiB after a collection", before.resident>>20, most.resident>>20, after.resident>>20)
 	r.print("a waiting request: %.1f KiB, of it heap %.1f and stacks %.1f; %d files are open, %d before",
 		kib(before.resident, after.resident), kib(before.heap, after.heap), kib(before.stack, after.stack), after.files, before.files)
-	if r.profile != "" {
-		if said, err := r.node.say(profileWord + " " + r.profile); err != nil || said != "<nil>" {
-			return fmt.Errorf("%s: %s: %w", r.profile, said, err)
-		}
+	if err := r.heap(".waiting"); err != nil {
+		return err
 	}
 	if peak < r.requests {
 		return nil // some have ended, so that there is room
 	}
 	return r.tooMany(ctx)
+}
+
+// heap has the node write a heap profile, if the plan wants one.
+func (r *run) heap(suffix string) error {
+	if r.profile == "" {
+		return nil
+	}
+	said, err := r.node.say(profileWord + " " + r.profile + suffix)
+	if err == nil && said != done {
+		err = errors.New(said)
+	}
+	return err
 }
 
 // tooMany asks for more than the parties may have open, until the first request has ended.

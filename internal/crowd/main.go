@@ -41,7 +41,7 @@ type plan struct {
 	timeout  int           // TimeOut in seconds of requests that nobody answers
 	extra    int           // requests of each party beyond its limit
 	lenient  bool          // on a machine that is too slow: 900 is no outcome, if the database has one
-	profile  string        // file for a heap profile of the node while all requests wait; empty: none
+	profile  string        // beginning of the names of two heap profiles of the node; empty: none
 
 	dir, store string
 	out        io.Writer
@@ -70,7 +70,7 @@ func runCrowd(ctx context.Context, args []string) error {
 	fs.DurationVar(&p.after, "after", 2*time.Minute, "how long those users think: all requests should wait by then")
 	fs.IntVar(&p.timeout, "timeout", 180, "TimeOut in seconds of the requests that nobody answers")
 	fs.IntVar(&p.extra, "extra", 100, "requests of each party beyond its limit")
-	fs.StringVar(&p.profile, "profile", "", "file for a heap profile of the node while all requests wait")
+	fs.StringVar(&p.profile, "profile", "", "beginning of the names of two heap profiles of the node: .before, and .waiting while all requests wait")
 	stores := fs.String("store", "sqlite,postgres", "stores, one after the other")
 	dir := fs.String("dir", "", "parent of the temporary directory; its disk determines the cost of a commit")
 	fs.Parse(args)

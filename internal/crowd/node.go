@@ -13,6 +13,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -74,6 +75,7 @@ const (
 const (
 	settleWord  = "settle"  // collect garbage; the answer has the sizes of heap and stacks, in bytes
 	profileWord = "profile" // write a heap profile to the file that follows
+	done        = "done"    // the answer to it
 )
 
 // runNode runs a node with its phones, until its standard input ends.
@@ -90,6 +92,7 @@ func runNode(ctx context.Context, args []string) error {
 	debug.SetGCPercent(100) // as signum serve
 	box, err := sandbox.Open(ctx, sandbox.Config{
 		Dir: *dir, Addr: "127.0.0.1:0", Store: *store, MinTimeout: time.Second, Cards: card.NewMemory(),
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {
 		return err
@@ -128,7 +131,11 @@ func obey() {
 			runtime.ReadMemStats(&m)
 			fmt.Println(m.HeapAlloc, m.StackInuse)
 		case profileWord:
-			fmt.Println(heapProfile(file))
+			if err := heapProfile(file); err != nil {
+				fmt.Println(err)
+				continue
+			}
+			fmt.Println(done)
 		}
 	}
 }
