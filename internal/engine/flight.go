@@ -22,13 +22,20 @@ type flights struct {
 type flight struct {
 	due   time.Time // when its time is up; by the monotonic clock, if the Clock has one
 	place place
-	asked bool // a channel took it: what became of it is known to its phone
+	// phone and expires are the rest of what the end of the transaction needs, so that it
+	// need not be read when its time is up.
+	phone   phone
+	expires time.Time
+	asked   bool // a channel took it: what became of it is known to its phone
 	// doubtful means that the store could not tell whether the transaction was inserted.
 	// Its party was told 900, and no phone is asked.
 	doubtful bool
 	again    bool    // the store is to be asked at once to end it
 	decided  *ending // that the store could not take; nil: none
 }
+
+// phone is the one that is asked; of several Apps, the first.
+type phone struct{ msisdn, deviceID string }
 
 // ending is how a transaction is to end.
 type ending struct {
@@ -48,7 +55,7 @@ func (fs *flights) begin(t *mssp.Transaction, due time.Time, most int) error {
 	if err := fs.places.room(at, most); err != nil {
 		return err
 	}
-	fs.add(t.ID, at, due)
+	fs.add(t, at, due)
 	return nil
 }
 
@@ -58,13 +65,26 @@ func (fs *flights) resume(t *mssp.Transaction, due time.Time) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if fs.m[t.ID] == nil {
-		fs.add(t.ID, placeOf(t), due)
+		fs.add(t, placeOf(t), due)
 	}
 }
 
-func (fs *flights) add(id string, at place, due time.Time) {
-	fs.m[id] = &flight{due: due, place: at}
+func (fs *flights) add(t *mssp.Transaction, at place, due time.Time) {
+	fs.m[t.ID] = &flight{due: due, place: at, phone: phone{t.MSISDN, t.DeviceID}, expires: t.Expires}
 	fs.places.take(at)
+}
+
+// plain returns a transaction that nobody has answered, as far as its end needs it; nil if
+// more must be known.
+func (fs *flights) plain(id string, now time.Time) *mssp.Transaction {
+	f, known := fs.get(id)
+	if !known || f.again || f.doubtful || f.decided != nil || f.place == (place{}) || now.Before(f.due) {
+		return nil
+	}
+	return &mssp.Transaction{
+		ID: id, APID: f.place.party, Method: f.place.method, MSISDN: f.phone.msisdn, DeviceID: f.phone.deviceID,
+		Expires: f.expires, State: mssp.StateOutstanding,
+	}
 }
 
 // over forgets a transaction that has ended, or was not inserted.

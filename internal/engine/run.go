@@ -173,9 +173,15 @@ func (e *Engine) sweep(ctx context.Context) error {
 	return e.each(ctx, e.waiters.overdue(e.cfg.Clock.Now()), e.wakeID)
 }
 
-// expireID ends an overdue transaction. If its row cannot be read, it is ended
-// by the columns that can be.
+// expireID ends an overdue transaction. That of this node which nobody has answered is not
+// read. If a row cannot be read, it is ended by the columns that can be.
 func (e *Engine) expireID(ctx context.Context, id string) error {
+	if t := e.flights.plain(id, e.cfg.Clock.Now()); t != nil {
+		end := e.flights.ending(id)
+		if won, err := e.end(ctx, t, end.Outcome, end.why, nil); won || err != nil {
+			return err
+		}
+	}
 	t, err := e.cfg.Store.Transaction(ctx, id)
 	switch bad := asRowError(err); {
 	case errors.Is(err, mssp.ErrNotFound):
