@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/engine/phonetest"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -50,5 +52,31 @@ func TestPlaces(t *testing.T) {
 	}
 	if got := fill("a", signum.SIM, 5); got != 5 {
 		t.Errorf("%d places after all have ended, want 5", got)
+	}
+}
+
+// unread is a store whose transactions cannot be read.
+type unread struct{ mssp.Store }
+
+func (unread) Transaction(context.Context, string) (*mssp.Transaction, error) { return nil, errAny }
+
+// TestExpiryWithoutReading: what nobody answered ends without being read, so that the store
+// has half the work when thousands end at the same time.
+func TestExpiryWithoutReading(t *testing.T) {
+	w := newWorld(t, "sqlite:"+t.TempDir()+"/signum.db", nil)
+	s := w.addUser(1, phonetest.Silent, signum.EC, signum.App)
+	id := w.begin(s)
+	w.awaitShown(id)
+	w.clock.Advance(time.Hour)
+	w.cfg.Store = unread{w.store}
+	if err := w.sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	tr, err := w.store.Transaction(t.Context(), id)
+	if err != nil || tr.Outcome.Code != signum.ExpiredTransaction || tr.Outcome.Detail != signum.DetailTimeout {
+		t.Errorf("%+v, %v", tr, err)
+	}
+	if n := w.flights.len(); n != 0 {
+		t.Errorf("%d transactions are still known", n)
 	}
 }
