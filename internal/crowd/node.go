@@ -159,12 +159,13 @@ type population struct {
 // addParties adds parties like that of the sandbox, with a limit of open requests.
 func (p *population) addParties(ctx context.Context, n, most int) error {
 	for i := range n {
-		party, err := p.box.Store.Party(ctx, otherParty)
+		like, err := p.box.Store.Party(ctx, otherParty)
 		if err != nil {
 			return err
 		}
+		party := *like // the store keeps that one
 		party.ID, party.Limits.MaxOpen = partyOf(i), most
-		if err := p.box.Store.PutParty(ctx, party); err != nil {
+		if err := p.box.Store.PutParty(ctx, &party); err != nil {
 			return err
 		}
 	}
