@@ -1,7 +1,10 @@
 package deployment
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -39,12 +42,21 @@ func TestCompose(t *testing.T) {
 	if node.DependsOn["database"].Condition != "service_healthy" {
 		t.Errorf("the node waits for %v", node.DependsOn)
 	}
-	for name := range node.Environment {
+	empty := filepath.Join(t.TempDir(), "signum.yaml")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range node.Environment {
 		if !strings.HasPrefix(name, "SIGNUM_LISTEN_") {
 			continue
 		}
-		if _, _, err := config.Read("signum.yaml", nil, []string{name + "=wrong"}); err == nil || !strings.Contains(err.Error(), "environment: "+name+": ") {
-			t.Errorf("%s is the variable of no key: %v", name, err)
+		without, err := config.Listeners(empty, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		with, err := config.Listeners(empty, []string{name + "=" + value})
+		if err != nil || reflect.DeepEqual(with, without) {
+			t.Errorf("%s=%s sets nothing: %v", name, value, err)
 		}
 	}
 }
