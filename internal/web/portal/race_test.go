@@ -4,4 +4,4 @@ package portal
 
 // floodSize is smaller with the race detector, which makes each log-in ten times as
 // expensive, but fills the table as well.
-const floodSize = maxLogins + 10_000
+const floodSize = maxLogins + 1_000
