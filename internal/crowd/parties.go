@@ -104,7 +104,7 @@ func (p *parties) ask(ctx context.Context, conn int, party, number string, timeo
 	if err := a.read(text); err != nil {
 		return a, err
 	}
-	if !a.busy() && !a.limited() {
+	if !a.busy() && !a.limited() && a.code != signum.PBSignatureProcess { // the phone of the user is busy
 		p.mu.Lock()
 		p.told[party+" "+id] = a.code
 		p.mu.Unlock()
