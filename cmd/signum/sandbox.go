@@ -270,11 +270,8 @@ func runSandbox(ctx context.Context, f sandboxFlags, stdout, stderr io.Writer) (
 		defer event.Rescue(cfg.Logger, "service manager")
 		manager.Stopping("Stopping", stopMargin)
 	})()
-	served := make(chan error, 1)
-	go func() { served <- box.Run(running) }()
-	select {
-	case <-box.Ready():
-	case err := <-served:
+	served, err := box.Start(running)
+	if err != nil {
 		return unlessInterrupted(ctx, flagError(err))
 	}
 	fmt.Fprint(narrator, title)

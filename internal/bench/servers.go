@@ -123,11 +123,8 @@ func runServer(ctx context.Context, args []string) error {
 	defer box.Close()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	served := make(chan error, 1)
-	go func() { served <- box.Run(ctx) }()
-	select {
-	case <-box.Ready():
-	case err := <-served:
+	served, err := box.Start(ctx)
+	if err != nil {
 		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)

@@ -94,7 +94,7 @@ func (w *world) outcome(c *signum.SignatureRequest) (ended *mssp.Transaction) {
 	return ended
 }
 
-// transaction returns the transaction of a call; nil if there is none.
+// transaction returns the transaction of a call, or nil if the store has not got it.
 func (w *world) transaction(c *signum.SignatureRequest) *mssp.Transaction {
 	w.t.Helper()
 	all, err := w.node.Store.RecentTransactions(w.t.Context(), c.MSISDN, 100)

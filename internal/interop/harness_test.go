@@ -64,11 +64,8 @@ func startSandbox() error {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- box.Run(ctx) }()
-	select {
-	case <-box.Ready():
-	case err := <-served:
+	served, err := box.Start(ctx)
+	if err != nil {
 		cancel()
 		return errors.Join(err, box.Close(), os.RemoveAll(dir))
 	}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,6 +124,22 @@ type Sandbox struct {
 
 // Ready is closed once all users have their phones.
 func (b *Sandbox) Ready() <-chan struct{} { return b.ready }
+
+// Start runs the sandbox until ctx ends, and returns when it is ready. The channel gets what
+// Run returns. There is an error if the sandbox has ended before, also because ctx did.
+func (b *Sandbox) Start(ctx context.Context) (served <-chan error, err error) {
+	done := make(chan error, 1)
+	go func() {
+		defer event.Rescue(b.cfg.Logger, "sandbox", func() { done <- errors.New("sandbox: it panicked") })
+		done <- b.Run(ctx)
+	}()
+	select {
+	case <-b.Ready():
+		return done, nil
+	case err := <-done:
+		return nil, cmp.Or(err, context.Cause(ctx))
+	}
+}
 
 // Announce lets others begin, if Config.Announces made them wait: what the caller did first,
 // such as the example, needs the phones of users for itself.
