@@ -120,4 +120,5 @@ var latest = schema{migrationFiles, []migration{
 	{name: "0017_instance", compatible: 17, says: "Adds the service to which the database belongs."},
 	{name: "0018_compatible", compatible: 18, says: "Adds which programs can use the schema."},
 	{name: "0019_outstanding", compatible: 19, table: "transactions", says: "Divides transactions, receipts and evidence by time on PostgreSQL, and copies all of them; adds indexes for retention."},
+	{name: "0020_cluster", compatible: 19, says: "Adds what several nodes on one PostgreSQL share: nodes, leases, owners of transactions, open requests to SIM cards."},
 }}

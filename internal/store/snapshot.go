@@ -45,6 +45,9 @@ var schemaTables = []string{"signum_schema", restoreTable}
 // derivedTable repeats what is in another table, on PostgreSQL only: see fillDerived.
 const derivedTable = "outstanding"
 
+// nodeTables are about the nodes that run, on PostgreSQL only.
+var nodeTables = []string{"nodes", "leases", "sms_parts", "app_presence"}
+
 // fillDerived fills it from the other table.
 const fillDerived = `
 INSERT INTO outstanding (id, ap_instant, msisdn, method, expires)
@@ -93,7 +96,9 @@ func (p *pools) tables(ctx context.Context, q rowsQuerier) ([]Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	names = slices.DeleteFunc(names, func(n string) bool { return n == derivedTable || slices.Contains(schemaTables, n) })
+	names = slices.DeleteFunc(names, func(n string) bool {
+		return n == derivedTable || slices.Contains(schemaTables, n) || slices.Contains(nodeTables, n)
+	})
 	refers := make(map[string][]string)
 	for _, n := range names {
 		if refers[n], err = p.strings(ctx, q, selectReferenced, n); err != nil {
