@@ -238,13 +238,14 @@ func (e *Engine) ended(ctx context.Context, t *mssp.Transaction, o mssp.Outcome,
 		e.cancelled(ctx, t, o.Detail == signum.DetailReported, at)
 	}
 	e.turns.ended(t, at)
-	e.flights.over(t.ID)
+	here := e.flights.over(t.ID)
 	e.wake(t, o)
+	w := mssp.Withdrawal{TransID: t.ID, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Reason: why}
+	if by != nil {
+		w.AnsweredBy = by.DeviceID
+	}
+	e.tellEnded(t, w, here)
 	if o.Code != signum.SignatureMade || mssp.MethodOf(t.Method).Several {
-		w := mssp.Withdrawal{TransID: t.ID, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Reason: why}
-		if by != nil {
-			w.AnsweredBy = by.DeviceID
-		}
 		e.withdraw(ctx, t.Method, w)
 	}
 }

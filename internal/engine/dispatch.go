@@ -16,6 +16,11 @@ import (
 // transaction with 209 if none can be reached, and with 900 if the service itself
 // failed. What a channel keeps and could not ask for yet goes on.
 func (e *Engine) dispatch(ctx context.Context, t *mssp.Transaction, candidates []*mssp.Device) {
+	if err := e.holds(); err != nil {
+		// Another node owns the transaction by now, or will, and hands it over.
+		e.cfg.Logger.WarnContext(ctx, "request left to other nodes", "trans_id", t.ID, "err", err)
+		return
+	}
 	err := e.send(ctx, t, candidates)
 	switch {
 	case err == nil:
@@ -86,7 +91,7 @@ func (e *Engine) send(ctx context.Context, t *mssp.Transaction, candidates []*ms
 func (e *Engine) sendTo(ctx context.Context, t *mssp.Transaction) error {
 	party := e.identity(ctx, t.APID)
 	return e.handOver(ctx, func(ctx context.Context) error {
-		return e.channel(t.Method).Send(ctx, deviceRequest(t, party))
+		return e.channel(t.Method).Send(ctx, e.deviceRequest(t, party))
 	})
 }
 
@@ -121,10 +126,10 @@ func (e *Engine) identity(ctx context.Context, apID string) mssp.PartyIdentity {
 }
 
 // deviceRequest builds what the transaction asks of its device at this point.
-func deviceRequest(t *mssp.Transaction, party mssp.PartyIdentity) mssp.DeviceRequest {
+func (e *Engine) deviceRequest(t *mssp.Transaction, party mssp.PartyIdentity) mssp.DeviceRequest {
 	r := mssp.DeviceRequest{
 		TransID: t.ID, APID: t.APID, Party: party, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Method: t.Method, Lang: t.Lang,
-		MimeType: t.MimeType, Text: t.Text, Created: t.Created, Expires: t.Expires,
+		MimeType: t.MimeType, Text: t.Text, Created: t.Created, Expires: e.local(t.Expires), Owner: t.Owner,
 	}
 	if t.Activating() {
 		r.Op, r.KeyType = mssp.OpActivate, t.Services.ActivateKey

@@ -52,8 +52,10 @@ type Config struct {
 	MinTimeout time.Duration
 	Limits     Limits
 	Gate       *admission.Gate // lets new work in; nil: everything is let in
-	// Poll is how often to look for outcomes that another node decided. 0 means
-	// that no other node shares the store.
+	// Cluster is of the nodes that share the store; nil: no other node does.
+	Cluster Cluster
+	// Poll is how often to look for outcomes that another node decided. While its notices
+	// arrive, it is slowPoll times as long. 0: 1 s, or not at all without a Cluster.
 	Poll time.Duration
 }
 
@@ -71,6 +73,7 @@ type Engine struct {
 	running      sync.WaitGroup
 	round        round
 	jumps        jumps
+	peers        peers
 }
 
 // New checks the configuration and returns an engine. Run makes it live.
@@ -124,6 +127,7 @@ func New(cfg Config) (*Engine, error) {
 		flights:   newFlights(),
 		waiters:   waiters{m: make(map[string]*waiter)},
 		receipts:  waiters{m: make(map[string]*waiter)},
+		peers:     newPeers(),
 	}, nil
 }
 

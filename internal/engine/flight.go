@@ -27,6 +27,7 @@ type flight struct {
 	phone   phone
 	expires time.Time
 	asked   bool // a channel took it: what became of it is known to its phone
+	begun   bool // by a request to this node
 	// doubtful means that the store could not tell whether the transaction was inserted.
 	// Its party was told 900, and no phone is asked.
 	doubtful bool
@@ -56,6 +57,7 @@ func (fs *flights) begin(t *mssp.Transaction, due time.Time, most int) error {
 		return err
 	}
 	fs.add(t, at, due)
+	fs.m[t.ID].begun = true
 	return nil
 }
 
@@ -87,11 +89,14 @@ func (fs *flights) plain(id string, now time.Time) *mssp.Transaction {
 	}
 }
 
-// over forgets a transaction that has ended, or was not inserted.
-func (fs *flights) over(id string) {
+// over forgets a transaction that has ended, or was not inserted. It reports whether the
+// transaction was begun by a request to this node.
+func (fs *flights) over(id string) (begun bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
+	begun = fs.m[id] != nil && fs.m[id].begun
 	fs.drop(id)
+	return begun
 }
 
 // drop is over with mu held.
@@ -210,5 +215,5 @@ func (e *Engine) overdue(t *mssp.Transaction) bool {
 	if f, known := e.flights.get(t.ID); known {
 		return f.again || !e.cfg.Clock.Now().Before(f.due)
 	}
-	return !e.horizon().Before(t.Expires)
+	return !e.storeTime().Before(t.Expires)
 }

@@ -14,7 +14,7 @@ var _ mssp.Inbox = (*Engine)(nil)
 // Pending implements mssp.Inbox.
 func (e *Engine) Pending(ctx context.Context, deviceID string) (list []mssp.DeviceRequest, err error) {
 	defer event.RescueTo(&err, e.cfg.Logger, "inbox")
-	transactions, receipts, err := e.cfg.Store.DevicePending(ctx, deviceID, e.horizon())
+	transactions, receipts, err := e.cfg.Store.DevicePending(ctx, deviceID, e.storeTime())
 	if err != nil {
 		return nil, fmt.Errorf("reading what is pending: %w", err)
 	}
@@ -26,7 +26,7 @@ func (e *Engine) Pending(ctx context.Context, deviceID string) (list []mssp.Devi
 			}
 		}
 		e.flights.asked(t.ID) // by itself, if no channel asked its phone before
-		list = append(list, deviceRequest(t, e.identity(ctx, t.APID)))
+		list = append(list, e.deviceRequest(t, e.identity(ctx, t.APID)))
 	}
 	for _, r := range receipts {
 		apID, party, err := e.partyOf(ctx, r.TransID)
@@ -36,7 +36,7 @@ func (e *Engine) Pending(ctx context.Context, deviceID string) (list []mssp.Devi
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, displayRequest(r, apID, party))
+		list = append(list, e.displayRequest(r, apID, party))
 	}
 	return list, nil
 }

@@ -111,7 +111,7 @@ func (e *Engine) newReceipt(ctx context.Context, p *mssp.Party, r *signum.Receip
 	}
 	rec := &mssp.Receipt{
 		TransID: t.ID, DeviceID: d.ID, Method: d.Method, MSISDN: t.MSISDN, Lang: f.Lang,
-		MimeType: mime, Text: text, Created: now, Expires: now.Add(signum.ReceiptWait),
+		MimeType: mime, Text: text, Created: now, Expires: e.agreed(now.Add(signum.ReceiptWait)),
 	}
 	if rec.Lang == "" {
 		rec.Lang = t.Lang
@@ -139,7 +139,7 @@ func (e *Engine) show(ctx context.Context, p *mssp.Party, r *mssp.Receipt) error
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), signum.ReceiptWait, errStoreLate)
 	defer cancel()
 	err := e.handOver(ctx, func(ctx context.Context) error {
-		return e.channel(r.Method).Send(ctx, displayRequest(r, p.ID, p.Identity()))
+		return e.channel(r.Method).Send(ctx, e.displayRequest(r, p.ID, p.Identity()))
 	})
 	if err == nil || errors.Is(err, mssp.ErrPostponed) {
 		return nil
@@ -149,10 +149,10 @@ func (e *Engine) show(ctx context.Context, p *mssp.Party, r *mssp.Receipt) error
 }
 
 // displayRequest builds what the receipt asks of its device.
-func displayRequest(r *mssp.Receipt, apID string, party mssp.PartyIdentity) mssp.DeviceRequest {
+func (e *Engine) displayRequest(r *mssp.Receipt, apID string, party mssp.PartyIdentity) mssp.DeviceRequest {
 	return mssp.DeviceRequest{
 		Op: mssp.OpDisplay, TransID: r.TransID, APID: apID, Party: party, MSISDN: r.MSISDN, DeviceID: r.DeviceID, Method: r.Method,
-		Lang: r.Lang, MimeType: r.MimeType, Text: r.Text, Created: r.Created, Expires: r.Expires,
+		Lang: r.Lang, MimeType: r.MimeType, Text: r.Text, Created: r.Created, Expires: e.local(r.Expires),
 	}
 }
 
@@ -167,7 +167,9 @@ func (e *Engine) endReceipt(ctx context.Context, transID string, r *result) erro
 	if !won {
 		return e.pollReceipt(ctx, transID)
 	}
-	e.wakeReceipt(transID, r)
+	if !e.wakeReceipt(transID, r) {
+		e.tellReceipt(transID)
+	}
 	return nil
 }
 
@@ -185,7 +187,7 @@ func (e *Engine) loseReceipts(ctx context.Context) error {
 	ctx, cancel := e.soon(ctx)
 	defer cancel()
 	for {
-		ids, err := e.cfg.Store.ExpiredReceipts(ctx, e.horizon(), sweepBatch)
+		ids, err := e.cfg.Store.ExpiredReceipts(ctx, e.storeTime().Add(-e.foreignGrace()), sweepBatch)
 		if err != nil {
 			return err
 		}
@@ -213,10 +215,13 @@ func (e *Engine) pollReceipt(ctx context.Context, transID string) error {
 	return nil
 }
 
-func (e *Engine) wakeReceipt(transID string, r *result) {
-	if w := e.receipts.get(transID); w != nil {
+// wakeReceipt reports whether a request on this node waits for the receipt.
+func (e *Engine) wakeReceipt(transID string, r *result) bool {
+	w := e.receipts.get(transID)
+	if w != nil {
 		w.end(r)
 	}
+	return w != nil
 }
 
 // why notes with the request that waits why its receipt is lost. The row does not tell
@@ -253,7 +258,7 @@ func (e *Engine) answerReceipt(ctx context.Context, a mssp.DeviceAnswer) error {
 			end.Outcome = failed(a.Fault)
 		}
 	}
-	if !e.now().Before(r.Expires) {
+	if !e.storeTime().Before(r.Expires) {
 		end.receipt = signum.ReceiptLost
 	}
 	return e.endReceipt(ctx, a.TransID, end)

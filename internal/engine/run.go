@@ -60,7 +60,16 @@ func (e *Engine) Run(ctx context.Context) error {
 		return e.sweep(ctx)
 	})
 	loop(receiptsEvery, "receipts", e.loseReceipts)
-	loop(e.cfg.Poll, "poll", e.poll)
+	if e.alone() {
+		loop(e.cfg.Poll, "poll", e.poll)
+	} else {
+		for what, f := range map[string]func(context.Context){"news of other nodes": e.follow, "watch over other nodes": e.watch} {
+			e.running.Go(func() {
+				defer event.Rescue(e.cfg.Logger, what)
+				f(ctx)
+			})
+		}
+	}
 	<-ctx.Done()
 	e.running.Wait()
 	return nil
@@ -92,10 +101,13 @@ func (e *Engine) once(ctx context.Context, what string, f func(context.Context) 
 
 // recover hands over all outstanding transactions again, because a crash may
 // have happened between commit and hand-over. A phone recognises a transaction
-// that it has already seen.
+// that it has already seen. If other nodes share the store, these go on with their own.
 func (e *Engine) recover(ctx context.Context) error {
 	if err := e.sweep(ctx); err != nil {
 		return err
+	}
+	if !e.alone() {
+		return e.adopt(ctx)
 	}
 	for after, n := "", 0; ; {
 		e.round.turned()
@@ -123,7 +135,7 @@ func (e *Engine) recover(ctx context.Context) error {
 // request that it has already seen. Nothing recognises a text message, so a
 // one-time password needs a closer look.
 func (e *Engine) redispatch(ctx context.Context, t *mssp.Transaction) error {
-	e.flights.resume(t, e.dueIn(t.Expires.Sub(e.now())))
+	e.flights.resume(t, e.dueIn(e.local(t.Expires).Sub(e.now())))
 	if t.OTP() {
 		if due, err := e.otpDue(ctx, t); !due {
 			return err
@@ -156,7 +168,7 @@ func (e *Engine) sweep(ctx context.Context) error {
 		return err
 	}
 	for {
-		all, err := e.cfg.Store.ExpiredTransactions(ctx, e.horizon(), sweepBatch)
+		all, err := e.cfg.Store.ExpiredTransactions(ctx, e.storeTime().Add(-e.foreignGrace()), sweepBatch)
 		if err != nil {
 			return err
 		}

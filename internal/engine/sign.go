@@ -68,6 +68,9 @@ func (e *Engine) submit(ctx context.Context, p *mssp.Party, r *signum.SignatureR
 	}
 	ctx, cancel := e.inItsTime(ctx, f.Timeout)
 	defer cancel()
+	if err := e.holds(); err != nil {
+		return nil, err
+	}
 	handedOver, err := e.letIn(ctx, p, f.Timeout)
 	if err != nil {
 		return nil, err
@@ -78,10 +81,12 @@ func (e *Engine) submit(ctx context.Context, p *mssp.Party, r *signum.SignatureR
 		return nil, e.refuse(ctx, p, r, f, err)
 	}
 	t := o.Transaction
+	t.Owner = e.owner()
 	if err := e.inTime(t); err != nil {
 		return nil, err
 	}
 	w := newWaiter(t, start.Add(t.Expires.Sub(now)))
+	t.Expires = e.agreed(t.Expires)
 	if t.State == mssp.StateOutstanding {
 		if err := e.takePlace(ctx, t, w.due); err != nil {
 			return nil, err

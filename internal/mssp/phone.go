@@ -40,7 +40,8 @@ type DeviceRequest struct {
 	App2App     *App2App // not nil: do not push or show the request until its AuthUri is opened
 	Choices     []string // verification codes to choose from; empty: none
 	Created     time.Time
-	Expires     time.Time
+	Expires     time.Time // by the clock of this machine
+	Owner       string    // as that of the transaction
 }
 
 // DeviceAnswer is the answer of a phone: a Fault, or what belongs to Op.

@@ -54,6 +54,10 @@ type Transaction struct {
 	CertSerial  string       // of the signer's certificate
 	Certificate *Certificate // that certificate; set when read, ignored when written
 
+	// Owner is the id of the node that sends the request to the phone, if several share
+	// the database. It is meaningful while the transaction is outstanding.
+	Owner string
+
 	State    State
 	Outcome  Outcome // meaningful once State is not outstanding
 	Created  time.Time
@@ -173,6 +177,8 @@ func (e *BusyError) Error() string { return fmt.Sprintf("busy with transaction %
 // Lists leave out rows that cannot be read; see RowError. Nodes that can read such
 // a transaction may answer it; any node may end it by the columns that it can read.
 type TransactionStore interface {
+	OwnedTransactions
+
 	// InsertTransaction adds a transaction, outstanding or already ended. If an
 	// invariant refuses it, nothing is written and the error is ErrDuplicate or
 	// *BusyError, in this order if both apply.

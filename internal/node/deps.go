@@ -24,6 +24,11 @@ type Deps struct {
 	// Listeners are sockets that are bound already, such as those that the process inherited, by
 	// ListenerNames. They replace the addresses of the configuration; the others are bound.
 	Listeners map[string]net.Listener
+	// Alone means that no other node uses the database, although others could.
+	Alone bool
+	// Place names what no other node can have at the same time, and this one has again after a
+	// restart. Empty: the host with the socket of the administration, or the address of parties.
+	Place string
 	// Metrics is where the metrics of the node are registered until it is closed. A
 	// registry takes those of one node. Nil: one of its own, with those of the Go
 	// runtime and the process.

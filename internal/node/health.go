@@ -51,6 +51,9 @@ type check struct {
 
 func (n *Node) checks() []check {
 	all := []check{{"listeners", n.serves, nil}, {"store", n.pingStore, nil}}
+	if n.peers != nil {
+		all = append(all, check{"cluster", n.inTouch, n.peerList}, check{"clock", n.clockAgrees, n.clockList})
+	}
 	if n.smscs != nil {
 		all = append(all, check{"smsc", n.smscBound, n.smscList})
 	}

@@ -32,6 +32,7 @@ func (n *Node) observe(context.Context) error {
 	m.Gauges("signum_sim_queue", "What waits in the SIM channel, by stage.", "stage", func() map[string]uint64 { return simQueues(n.SIMs.Stats()) })
 	m.Counters("signum_sim_events_total", "What the SIM channel did and saw.", "event", func() map[string]uint64 { return simEvents(n.SIMs.Stats()) })
 	n.observeSMSCs()
+	n.observeCluster()
 	n.observeReloads()
 	n.observeGate()
 	m.Counters("signum_limit_refusals_total", "Calls that were refused because of a limit.", "limit", n.engine.Refused)

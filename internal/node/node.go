@@ -18,6 +18,7 @@ import (
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/certfile"
 	"github.com/signum-mssp/signum/internal/clientaddr"
+	"github.com/signum-mssp/signum/internal/cluster"
 	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/edge"
 	"github.com/signum-mssp/signum/internal/engine"
@@ -48,7 +49,8 @@ type Node struct {
 	events     *event.Recorder // one for all entrances: repeated errors are counted together
 	httpLog    *log.Logger     // of net/http
 	health     health
-	smscs      *group.Group // nil: none is configured
+	smscs      *group.Group     // nil: none is configured
+	peers      *cluster.Cluster // nil: the node is alone
 	accounts   *account.Service
 	engine     lateEngine
 	rows       retention.Store // of Store
@@ -155,7 +157,7 @@ func (n *Node) openStore(ctx context.Context) error {
 	n.queues = append(n.queues, admission.Queue{Name: "writes", Age: s.Age, AgeOf: s.AgeOf})
 	n.health.ping = s.Check
 	n.onClose(s.Close)
-	return nil
+	return n.joinCluster(ctx, s)
 }
 
 func (n *Node) openCA(context.Context) (err error) {
@@ -188,12 +190,13 @@ func (n *Node) newEngine(context.Context) error {
 	if c.Limits, err = limitsOf(&n.cfg); err != nil {
 		return err
 	}
-	if n.cfg.Store.Shared() {
-		c.Poll = n.cfg.Engine.Poll
+	if n.peers != nil {
+		c.Cluster, c.Poll = n.peers, n.cfg.Engine.Poll
 	}
 	if n.engine.Engine, err = engine.New(c); err != nil {
 		return err
 	}
+	n.enterCluster()
 	n.SIMs.Connect(&n.engine, &n.engine)
 	n.Apps.Connect(&n.engine, &n.engine)
 	return nil

@@ -23,6 +23,9 @@ type part struct {
 // start and stop together; a later stage has stopped before an earlier one does.
 func (n *Node) stages() [][]part {
 	base := []part{{"engine", n.engine.Run}, {"admission", n.gate.Run}, {"retention", n.retention.Run}, {"TLS certificates", n.watchCertificates}, {"store watch", n.watchStore}}
+	if n.peers != nil {
+		base = append(base, part{"cluster", n.runCluster})
+	}
 	if n.doors.ops != nil {
 		base = append(base, part{"ops listener", n.doors.ops.Run}) // it tells that the others stop
 	}

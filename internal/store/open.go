@@ -3,11 +3,14 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
@@ -106,7 +109,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 		engine:  p.engine,
 		read:    &reader{pools: p, limit: o.limits.read},
 		queue:   newQueue(o.writers),
-		closeDB: p.write.Close,
+		closeDB: p.closeWriters,
 		done:    &p.done,
 
 		unreadable: unreadable{log: o.log, found: o.badRow},
@@ -150,12 +153,21 @@ type pools struct {
 	pooled      bool
 	begin       string // settings to make in each transaction of writes
 	read, write *sql.DB
+	control     *sql.DB         // of Nodes, on PostgreSQL
+	listen      *pgx.ConnConfig // of Nodes
 	done        counters
 }
 
 func (p *pools) close() {
 	p.read.Close()
-	p.write.Close()
+	p.closeWriters()
+}
+
+func (p *pools) closeWriters() error {
+	if p.control == nil {
+		return p.write.Close()
+	}
+	return errors.Join(p.write.Close(), p.control.Close())
 }
 
 func openPools(ctx context.Context, url string, o *options) (*pools, error) {

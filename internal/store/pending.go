@@ -14,16 +14,21 @@ var (
 	// transaction per method: the index that enforces this finds it, so transactions
 	// need no index on the device. The certificate is the one that the device signs
 	// with: that of the transaction, or its own if another App was recorded.
-	selectDeviceTransactions = &query{text: transactionFields + `,
+	selectDeviceTransactions = &query{
+		text:     transactionFields + `, ''` + ofDevice,
+		postgres: transactionFields + `, o.owner` + ofDevice,
+	}
+	selectDeviceReceipts = &query{text: receiptColumns + `
+WHERE r.device_id = $1 AND r.result = '' AND r.expires > $2 ORDER BY r.created, r.trans_id`}
+)
+
+const ofDevice = `,
     d.state = 'ACTIVE' AND NOT d.pin_blocked AND s.state = 'ACTIVE'
 FROM devices d JOIN subscribers s ON s.msisdn = d.msisdn
 JOIN outstanding o ON o.msisdn = d.msisdn AND o.method = d.method
 JOIN transactions t ON t.id = o.id AND t.ap_instant = o.ap_instant AND t.state = 'outstanding'
 LEFT JOIN certificates c ON c.serial = CASE WHEN t.device_id = d.id THEN t.cert_serial ELSE d.cert_serial END
-WHERE d.id = $1 AND t.expires > $2 ORDER BY t.created, t.id`}
-	selectDeviceReceipts = &query{text: receiptColumns + `
-WHERE r.device_id = $1 AND r.result = '' AND r.expires > $2 ORDER BY r.created, r.trans_id`}
-)
+WHERE d.id = $1 AND t.expires > $2 ORDER BY t.created, t.id`
 
 // DevicePending implements mssp.Store. A device that does not exist, or that belongs
 // to another subscriber by now, has no transactions to answer.
@@ -34,9 +39,11 @@ func (s *Store) DevicePending(ctx context.Context, deviceID string, now time.Tim
 	args := []any{deviceID, micros(now)}
 	var transactions []*mssp.Transaction
 	err := s.read.each(ctx, selectDeviceTransactions, args, func(rows *sql.Rows) error {
+		var owner string
 		var may bool
-		_, t, err := s.scanTransaction(rows, &may)
+		_, t, err := s.scanTransaction(rows, &owner, &may)
 		if t != nil && askedOf(t, deviceID, may, now) {
+			t.Owner = owner
 			transactions = append(transactions, t)
 		}
 		return err

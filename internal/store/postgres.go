@@ -21,6 +21,9 @@ import (
 // may wait as long as its transaction may take.
 const groupLockTimeout = 500 * time.Millisecond
 
+// controlConns are for beats and notices, which must not wait for each other.
+const controlConns = 2
+
 // applicationName is how the sessions of a node are seen in pg_stat_activity. Commands have
 // names of their own, which begin alike.
 const applicationName = "signum"
@@ -60,6 +63,7 @@ func openPostgres(ctx context.Context, url string, o *options) (*pools, error) {
 	}
 	writing := writeSettings(o.limits)
 	p.write, p.read = pool(o.writers, writing), pool(o.readers, readSettings(o.limits))
+	p.control, p.listen = pool(controlConns, readSettings(o.limits)), config.Copy()
 	if pooled {
 		writing.override(config.RuntimeParams)
 		p.begin = writing.local()

@@ -30,7 +30,7 @@ ON CONFLICT DO NOTHING`,
 	// transaction itself is refused then, dropOrphan deletes that row before the commit.
 	insertOutstanding = &query{text: insertEnded.text, postgres: `
 WITH free AS (
-    INSERT INTO outstanding (id, ap_instant, msisdn, method, expires) SELECT $1, $4, $5, $8, $23 WHERE ` + newID + `
+    INSERT INTO outstanding (id, ap_instant, msisdn, method, expires, owner) SELECT $1, $4, $5, $8, $23, $25 WHERE ` + newID + `
     ON CONFLICT DO NOTHING RETURNING id)` + insertInto + `
 SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24
 FROM free
@@ -56,7 +56,7 @@ func insertion(t *mssp.Transaction) *query {
 // InsertTransaction implements mssp.Store. Instants are compared to the
 // microsecond. An ID that exists already is a separate error.
 func (s *Store) InsertTransaction(ctx context.Context, t *mssp.Transaction) error {
-	args, err := transactionArgs(t)
+	args, err := s.transactionArgs(t)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (s *Store) ReplaceTransaction(ctx context.Context, old string, o mssp.Outco
 	if o.Code == signum.SignatureMade {
 		return false, fmt.Errorf("store: transaction %s is replaced and signed", old)
 	}
-	args, err := transactionArgs(t)
+	args, err := s.transactionArgs(t)
 	if err != nil {
 		return false, err
 	}
@@ -116,7 +116,7 @@ func (s *session) replaceTransaction(ctx context.Context, old string, o mssp.Out
 }
 
 // transactionArgs checks a transaction and returns the arguments of insertion.
-func transactionArgs(t *mssp.Transaction) ([]any, error) {
+func (s *Store) transactionArgs(t *mssp.Transaction) ([]any, error) {
 	if err := checkTransaction(t); err != nil {
 		return nil, err
 	}
@@ -134,10 +134,14 @@ func transactionArgs(t *mssp.Transaction) ([]any, error) {
 			return nil, err
 		}
 	}
-	return []any{t.ID, t.APID, t.APTransID, micros(t.APInstant), t.MSISDN,
+	args := []any{t.ID, t.APID, t.APTransID, micros(t.APInstant), t.MSISDN,
 		t.MSISDNSent, t.DeviceID, methodColumn(t), t.Profile, t.Async, t.Lang, t.MimeType, t.Text, services,
 		bytesOrNull(t.SignedAttrs), t.CertSerial, string(t.State), int64(code), detail, signature, location,
-		micros(t.Created), micros(t.Expires), finished}, nil
+		micros(t.Created), micros(t.Expires), finished}
+	if s.engine == postgres && t.State == mssp.StateOutstanding {
+		args = append(args, t.Owner)
+	}
+	return args, nil
 }
 
 // textMethod is what the column "method" holds for a one-time password, which
@@ -157,7 +161,7 @@ func methodColumn(t *mssp.Transaction) string {
 // group of writes roll back.
 func checkTransaction(t *mssp.Transaction) error {
 	if err := checkKeys(field{"MSSP_TransID", t.ID}, field{"AP_ID", t.APID}, field{"AP_TransID", t.APTransID},
-		field{"MSISDN", t.MSISDN}, field{"method", methodColumn(t)}); err != nil {
+		field{"MSISDN", t.MSISDN}, field{"method", methodColumn(t)}, field{"owner", t.Owner}); err != nil {
 		return err
 	}
 	if err := checkTexts(field{"MSISDN as sent", t.MSISDNSent}, field{"device ID", t.DeviceID}, field{"profile", t.Profile},

@@ -159,7 +159,7 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 	}
 	b.Node, err = node.New(ctx, c, node.Deps{
 		Clock: b.cfg.Clock, Logger: b.cfg.Logger, Version: b.cfg.Version, Locator: b.radio.handsets.Locate,
-		WrapMSS: b.cfg.Wrap, WrapSIMs: b.cfg.WrapSIMs, WrapApps: b.script.wrap, WrapStore: b.onDemand, BeforeCommit: b.cfg.BeforeCommit, CardAssigned: b.radio.assigned,
+		WrapMSS: b.cfg.Wrap, WrapSIMs: b.cfg.WrapSIMs, WrapApps: b.script.wrap, WrapStore: b.onDemand, BeforeCommit: b.cfg.BeforeCommit, Alone: true, CardAssigned: b.radio.assigned,
 		Silent: func(c mssp.Change) bool { _, ok := b.settingUp.Load(c.MSISDN); return ok },
 	})
 	if err != nil {
