@@ -65,7 +65,7 @@ var authority = sync.OnceValues(func() (*ca.Authority, error) {
 
 // newWorld starts a node on the database. If another world is given, the new one takes
 // over its clock and its phones' keys.
-func newWorld(t testing.TB, url string, before *world) *world {
+func newWorld(t testing.TB, url string, before *world, changes ...func(*Config, *world)) *world {
 	t.Helper()
 	w := &world{t: t, clock: testkit.NewClock(time.Now().Truncate(time.Second)), keys: new(phonetest.Keys), log: new(testkit.Buffer),
 		shown: make(chan string, 1000), texts: make(chan string, 1000), active: make(chan string, 1000)}
@@ -88,12 +88,16 @@ func newWorld(t testing.TB, url string, before *world) *world {
 		Activated: func(deviceID string) { offer(w.active, deviceID) },
 		Text:      func(m mssp.TextMessage) { offer(w.texts, m.MSISDN+" "+m.Text) },
 	})
-	if w.Engine, err = New(Config{
+	c := Config{
 		Store: w.store, Clock: w.clock, Chains: w.ca, MSSPURI: "mid://test", Issuer: w.ca, NewSerial: ca.NewSerial, Texts: w.phones, ServiceName: "Signum", HomeNetwork: "22801",
 		Channels: map[signum.Method]mssp.Channel{signum.SIM: w.phones, signum.App: w.phones},
 		Logger:   slog.New(slog.NewTextHandler(w.log, nil)),
 		Sweep:    5 * time.Millisecond, Poll: 5 * time.Millisecond,
-	}); err != nil {
+	}
+	for _, change := range changes {
+		change(&c, w)
+	}
+	if w.Engine, err = New(c); err != nil {
 		t.Fatal(err)
 	}
 	w.phones.Connect(w.Engine)
