@@ -185,6 +185,9 @@ func (c *Cluster) Lease(ctx context.Context, name string, d time.Duration) (bool
 
 // Metrics returns the figures of now.
 func (c *Cluster) Metrics() Metrics {
+	if c == nil {
+		return Metrics{Nodes: 1}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := Metrics{Nodes: len(c.others) + 1, Offset: c.clock.offset(time.Now()), Listening: c.listened.Load(), Fenced: c.fences}

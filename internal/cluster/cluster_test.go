@@ -249,7 +249,7 @@ func TestAlone(t *testing.T) {
 	c.OnLost(nil)
 	c.Publish("word", "")
 	held, err := c.Lease(t.Context(), "crl", time.Minute)
-	if c.Peers() != 0 || c.ID() != "" || c.Slot() != 0 || !c.Holds() || !held || err != nil || c.Listening() || c.Others() != nil ||
+	if c.Peers() != 0 || c.ID() != "" || c.Slot() != 0 || !c.Holds() || !held || err != nil || c.Listening() || c.Others() != nil || c.Metrics().Nodes != 1 ||
 		time.Since(c.Now()).Abs() > time.Minute || c.Leave(t.Context()) != nil {
 		t.Error("a node alone is not alone")
 	}

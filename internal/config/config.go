@@ -279,8 +279,9 @@ type Engine struct {
 	Sweep time.Duration `yaml:"sweep"` // how often to look for expired transactions
 	// MinTimeout is the shortest TimeOut that a request may name, in whole seconds.
 	MinTimeout time.Duration `yaml:"min_timeout"`
-	// Poll is how often to look for outcomes that another node decided. With SQLite
-	// there is no other node and nothing is polled.
+	// Poll is how often to look for outcomes that another node decided, while its notices
+	// do not arrive; while they do, five times as long. With SQLite there is no other node
+	// and nothing is polled.
 	Poll time.Duration `yaml:"poll"`
 }
 

@@ -131,9 +131,6 @@ func (n *Node) peerList() string {
 
 // observeCluster lets metrics ask for its figures.
 func (n *Node) observeCluster() {
-	if n.peers == nil {
-		return
-	}
 	m := n.metrics
 	m.Gauge("signum_cluster_nodes", "Nodes on this database that live, this one included.", func() float64 { return float64(n.peers.Metrics().Nodes) })
 	m.Gauge("signum_cluster_listening", "1 if notices of other nodes arrive.", func() float64 {
