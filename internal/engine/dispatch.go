@@ -129,7 +129,7 @@ func (e *Engine) identity(ctx context.Context, apID string) mssp.PartyIdentity {
 func (e *Engine) deviceRequest(t *mssp.Transaction, party mssp.PartyIdentity) mssp.DeviceRequest {
 	r := mssp.DeviceRequest{
 		TransID: t.ID, APID: t.APID, Party: party, MSISDN: t.MSISDN, DeviceID: t.DeviceID, Method: t.Method, Lang: t.Lang,
-		MimeType: t.MimeType, Text: t.Text, Created: t.Created, Expires: e.local(t.Expires), Owner: t.Owner,
+		MimeType: t.MimeType, Text: t.Text, Created: t.Created, Expires: e.local(t.Expires), Owner: t.Owner, Resumed: t.Resumed,
 	}
 	if t.Activating() {
 		r.Op, r.KeyType = mssp.OpActivate, t.Services.ActivateKey

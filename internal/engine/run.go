@@ -135,6 +135,7 @@ func (e *Engine) recover(ctx context.Context) error {
 // request that it has already seen. Nothing recognises a text message, so a
 // one-time password needs a closer look.
 func (e *Engine) redispatch(ctx context.Context, t *mssp.Transaction) error {
+	t.Resumed = true
 	e.flights.resume(t, e.dueIn(e.local(t.Expires).Sub(e.now())))
 	if t.OTP() {
 		if due, err := e.otpDue(ctx, t); !due {

@@ -56,6 +56,8 @@ type world struct {
 	node     *node.Node
 	clock    *testkit.Clock
 	log      *testkit.Buffer
+	cert     tls.Certificate // of the node and of the party
+	config   config.Config
 	handsets *handset.Network
 	air      *line // between the node and the SMSC
 	client   *client.Client
@@ -68,17 +70,13 @@ func newWorld(t *testing.T, url string, users int, changes ...func(*config.Confi
 	t.Helper()
 	w := &world{t: t, clock: testkit.RunningClock(), log: new(testkit.Buffer)}
 	cards := w.newNetwork(users)
-	cert := certificate(t)
-	c := configuration(t, url, cert, w.air.addr())
+	w.cert = certificate(t)
+	w.config = configuration(t, url, w.cert, w.air.addr())
 	for _, change := range changes {
-		change(&c)
+		change(&w.config)
 	}
-	var err error
-	if w.node, err = node.New(t.Context(), c, node.Deps{Clock: w.clock, Logger: slog.New(slog.NewTextHandler(w.log, nil))}); err != nil {
-		t.Fatal(err)
-	}
-	w.run()
-	w.addParty(cert)
+	w.start("first")
+	w.addParty()
 	if sum, err := w.node.Cards.Import(t.Context(), cards, simcards.ImportOptions{PlainKeys: true}); err != nil || sum.New != users {
 		t.Fatalf("%+v, %v", sum, err)
 	}
@@ -101,19 +99,9 @@ func (w *world) newNetwork(users int) io.Reader {
 		}
 	}})
 	w.t.Cleanup(w.handsets.Close)
-	file := bytes.NewBufferString("iccid,msisdn,key_set,algorithm,kic,kid,key_type\n")
+	file := bytes.NewBufferString(cardColumns)
 	for i := range users {
-		iccid, kic, kid := card.NewICCID(number(i)[1:]), make([]byte, 16), make([]byte, 16)
-		rand.Read(kic)
-		rand.Read(kid)
-		fmt.Fprintf(file, "%s,%s,1,AES,%x,%x,EC\n", iccid, number(i), kic, kid)
-		c, err := card.New(card.Config{ICCID: iccid, Keys: scp80.Keys{KIc: kic, KID: kid}, KeySet: 1, KeyType: signum.EC, Blank: true})
-		if err == nil {
-			err = w.handsets.Insert("card-"+iccid, number(i), c)
-		}
-		if err != nil {
-			w.t.Fatal(err)
-		}
+		w.insertCard(file, i, signum.EC)
 	}
 	s, err := smsc.New(smsc.Config{
 		Credentials: map[string]string{"signum": secret}, Radio: phones.Air{Network: w.handsets}, Logger: log, RetryPause: 50 * time.Millisecond,
@@ -125,6 +113,24 @@ func (w *world) newNetwork(users int) io.Reader {
 	w.handsets.Connect(s.Submit)
 	w.air = newLine(w.t, s.Addr())
 	return file
+}
+
+const cardColumns = "iccid,msisdn,key_set,algorithm,kic,kid,key_type\n"
+
+// insertCard puts a new SIM card into the phone of a user, and appends it to a file of cards.
+func (w *world) insertCard(file *bytes.Buffer, user int, kind signum.KeyType) {
+	w.t.Helper()
+	iccid, kic, kid := card.NewICCID(number(user)[1:]), make([]byte, 16), make([]byte, 16)
+	rand.Read(kic)
+	rand.Read(kid)
+	fmt.Fprintf(file, "%s,%s,1,AES,%x,%x,%s\n", iccid, number(user), kic, kid, kind)
+	c, err := card.New(card.Config{ICCID: iccid, Keys: scp80.Keys{KIc: kic, KID: kid}, KeySet: 1, KeyType: kind, Blank: true})
+	if err == nil {
+		err = w.handsets.Insert("card-"+iccid, number(user), c)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // configuration is that of a production node, on free ports, with time-outs of a second.
@@ -154,6 +160,17 @@ func configuration(t *testing.T, url string, cert tls.Certificate, smscAddr stri
 	return c
 }
 
+// start starts a node of the configuration, in a place of that name.
+func (w *world) start(place string) {
+	w.t.Helper()
+	var err error
+	w.node, err = node.New(w.t.Context(), w.config, node.Deps{Clock: w.clock, Logger: slog.New(slog.NewTextHandler(w.log, nil)), Place: place})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.run()
+}
+
 // run runs the node until the test ends, or stop is called.
 func (w *world) run() {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -176,17 +193,24 @@ func (w *world) run() {
 	w.eventually("the node is ready", func() bool { return w.ready() == "" })
 }
 
-func (w *world) addParty(cert tls.Certificate) {
+func (w *world) addParty() {
 	w.t.Helper()
-	p := &mssp.Party{ID: party, Pins: []mssp.Pin{mssp.PinOf(cert.Certificate[0])}, Profiles: signum.SignatureProfiles,
+	p := &mssp.Party{ID: party, Pins: []mssp.Pin{mssp.PinOf(w.cert.Certificate[0])}, Profiles: signum.SignatureProfiles,
 		AuthProfile1: signum.ProfileAnyLoA4, DefaultLang: "en", AutoActivation: true}
-	err := w.node.Store.PutParty(w.t.Context(), p)
-	if err == nil {
-		w.client, err = client.New(client.Config{
-			BaseURL: "https://" + w.node.MSSAddr(), APID: party, Now: w.clock.Now, RequestTimeout: patience,
-			TLS: &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{cert}},
-		})
+	if err := w.node.Store.PutParty(w.t.Context(), p); err != nil {
+		w.t.Fatal(err)
 	}
+	w.connect()
+}
+
+// connect makes the client of the party.
+func (w *world) connect() {
+	w.t.Helper()
+	var err error
+	w.client, err = client.New(client.Config{
+		BaseURL: "https://" + w.node.MSSAddr(), APID: party, Now: w.clock.Now, RequestTimeout: patience,
+		TLS: &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{w.cert}},
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -42,6 +42,7 @@ type DeviceRequest struct {
 	Created     time.Time
 	Expires     time.Time // by the clock of this machine
 	Owner       string    // as that of the transaction
+	Resumed     bool      // it may have been handed over before, here or at another node
 }
 
 // DeviceAnswer is the answer of a phone: a Fault, or what belongs to Op.

@@ -57,6 +57,8 @@ type Transaction struct {
 	// Owner is the id of the node that sends the request to the phone, if several share
 	// the database. It is meaningful while the transaction is outstanding.
 	Owner string
+	// Resumed means that it may have been handed over before. It is not stored.
+	Resumed bool
 
 	State    State
 	Outcome  Outcome // meaningful once State is not outstanding

@@ -11,6 +11,7 @@ import (
 
 	"github.com/signum-mssp/signum/internal/cluster"
 	"github.com/signum-mssp/signum/internal/engine"
+	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/store"
 )
 
@@ -68,9 +69,18 @@ func (n *Node) place() (string, error) {
 	return host + " " + cmp.Or(n.cfg.Listen.Admin.Socket, string(n.cfg.Listen.MSS.Address)), nil
 }
 
+// simPeers is the cluster for the SIM channel; nil if the node is alone.
+func (n *Node) simPeers() sim.Peers {
+	if n.peers == nil {
+		return nil
+	}
+	return n.peers
+}
+
 // enterCluster lets the engine hear what other nodes tell.
 func (n *Node) enterCluster() {
 	n.peers.Subscribe(engine.TopicEnded, n.engine.HearEnded)
+	n.peers.Subscribe(sim.Topic, n.SIMs.Hear)
 	n.peers.Subscribe(engine.TopicReceipt, n.engine.HearReceipt)
 	n.peers.OnGap(n.engine.HearGap)
 	n.peers.OnLost(n.engine.HearLost)

@@ -53,7 +53,7 @@ type Node struct {
 	peers      *cluster.Cluster // nil: the node is alone
 	accounts   *account.Service
 	engine     lateEngine
-	rows       retention.Store // of Store
+	rows       *store.Store // Store itself, for what the port does not have
 	retention  *retention.Job
 	gate       *admission.Gate
 	queues     []admission.Queue // behind it

@@ -47,7 +47,7 @@ func (n *Node) newSIMs(ctx context.Context) error {
 		// Without an SMSC there may be no number, and nothing is sent.
 		ServiceAddress: smpp.Address{TON: smpp.TONInternational, NPI: smpp.NPIISDN, Addr: cmp.Or(c.ServiceNumber, "0")},
 		Settings:       simSettings(&c), Cluster: n.cluster,
-		Clock: n.deps.Clock, Logger: n.deps.Logger,
+		Clock: n.deps.Clock, Logger: n.deps.Logger, Outbox: n.rows, Parts: n.rows, Peers: n.simPeers(),
 	})
 	if err != nil {
 		return err

@@ -46,6 +46,8 @@ type Store interface {
 	PurgeInvites(ctx context.Context, before time.Time, limit int) (int, error)
 	PurgeConsents(ctx context.Context, before time.Time, limit int) (int, error)
 	PurgeNotices(ctx context.Context, before time.Time, limit int) (int, error)
+	PurgeSIMRequests(ctx context.Context, before time.Time, limit int) (int, error)
+	PurgeParts(ctx context.Context, before time.Time, limit int) (int, error)
 
 	// Shrink gives at most limit pages of a file back, if many are free, and returns how
 	// many it gave back.
@@ -107,6 +109,9 @@ type Stats struct {
 	Partitions, Rest int
 }
 
+// partsFor is for how long the parts of a message are kept that is not complete.
+const partsFor = time.Minute
+
 // New returns a job; Run makes it work.
 func New(cfg Config) (*Job, error) {
 	if cfg.Store == nil || cfg.Evidence <= 0 {
@@ -121,6 +126,8 @@ func New(cfg Config) (*Job, error) {
 	j.add("invite", 0, cfg.Store.PurgeInvites)
 	j.add("consent", 0, cfg.Store.PurgeConsents)
 	j.add("notice", 0, cfg.Store.PurgeNotices)
+	j.add("SIM request", 0, cfg.Store.PurgeSIMRequests)
+	j.add("message part", partsFor, cfg.Store.PurgeParts)
 	// Devices first: the certificate of a device stays.
 	if cfg.Devices > 0 {
 		j.add("device", cfg.Devices, cfg.Store.PurgeDevices)

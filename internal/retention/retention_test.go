@@ -69,6 +69,14 @@ func (b *backlog) PurgeNotices(_ context.Context, before time.Time, _ int) (int,
 	return b.other("notice", before)
 }
 
+func (b *backlog) PurgeSIMRequests(_ context.Context, before time.Time, _ int) (int, error) {
+	return b.other("SIM request", before)
+}
+
+func (b *backlog) PurgeParts(_ context.Context, before time.Time, _ int) (int, error) {
+	return b.other("message part", before)
+}
+
 func (b *backlog) MakePartitions(context.Context, time.Time, time.Duration) error { return nil }
 
 func (b *backlog) DropPartitions(_ context.Context, _ time.Time, keep, life time.Duration, exported bool) (int, error) {
@@ -185,9 +193,9 @@ func TestKinds(t *testing.T) {
 		devices, certificates time.Duration
 		want                  map[string]time.Duration
 	}{
-		{0, 0, map[string]time.Duration{"invite": 0, "consent": 0, "notice": 0}},
-		{day, 0, map[string]time.Duration{"invite": 0, "consent": 0, "notice": 0, "device": day}},
-		{day, 2 * day, map[string]time.Duration{"invite": 0, "consent": 0, "notice": 0, "device": day, "certificate": 2 * day}},
+		{0, 0, map[string]time.Duration{"invite": 0, "consent": 0, "notice": 0, "SIM request": 0, "message part": time.Minute}},
+		{day, 0, map[string]time.Duration{"invite": 0, "consent": 0, "notice": 0, "SIM request": 0, "message part": time.Minute, "device": day}},
+		{day, 2 * day, map[string]time.Duration{"invite": 0, "consent": 0, "notice": 0, "SIM request": 0, "message part": time.Minute, "device": day, "certificate": 2 * day}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			b := &backlog{}

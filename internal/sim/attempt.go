@@ -108,8 +108,11 @@ func (c *Channel) try(ctx context.Context, q *request, t trial) (err error) {
 	if err != nil {
 		return err
 	}
-	if !c.ready(q, t.run, s.command.Counter) {
+	if !c.ready(q, &t, s.command.Counter) {
 		return errGone
+	}
+	if t.again {
+		c.keepProgress(ctx, q)
 	}
 	c.note(&c.offered)
 	defer c.note(&c.offered)
@@ -140,9 +143,21 @@ func (c *Channel) over(ctx context.Context, q *request) bool {
 	}
 	for i := range list {
 		if list[i].TransID == q.TransID && list[i].Op == q.Op {
-			return false
+			return c.lostTo(q, &list[i])
 		}
 	}
+	return true
+}
+
+// lostTo reports whether another node sends the request by now: it took this one for dead.
+func (c *Channel) lostTo(q *request, now *mssp.DeviceRequest) bool {
+	if !c.foreign(now) {
+		return false
+	}
+	c.log.Warn("a request to a SIM is left to another node, which took this one for dead", "trans_id", q.TransID, "node", now.Owner)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q.flags &^= written // its row is the other node's
 	return true
 }
 
@@ -196,12 +211,13 @@ func (c *Channel) seal(ctx context.Context, q *request, t trial, now time.Time) 
 
 // ready records the counter of the attempt before anything of it is sent. It returns
 // false if the attempt is no longer wanted.
-func (c *Channel) ready(q *request, run int, counter uint64) bool {
+func (c *Channel) ready(q *request, t *trial, counter uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if q.state != sending || q.attempts.run != run {
+	if q.state != sending || q.attempts.run != t.run {
 		return false
 	}
+	q.iccid = t.card.ICCID
 	q.flags &^= proved
 	q.attempts.begin(counter)
 	return true

@@ -55,6 +55,11 @@ type Config struct {
 	Locator        Locator      // nil: no locations
 	Clock          mssp.Clock
 	Logger         *slog.Logger
+	// Peers are the other nodes on the same store; nil: there are none. With them, Parts and
+	// Outbox must be set.
+	Peers  Peers
+	Parts  mssp.PartStore
+	Outbox mssp.SIMRequestStore // nil: a restart begins all requests from the start
 
 	Settings
 	Submits        int           // attempts being submitted at a time; 0: 128
@@ -159,6 +164,9 @@ func New(c Config) (*Channel, error) {
 	if c.Store == nil || c.Keys == nil || c.ServiceAddress.Addr == "" {
 		return nil, errors.New("sim: Store, Keys and ServiceAddress must be set")
 	}
+	if c.Peers != nil && (c.Parts == nil || c.Outbox == nil) {
+		return nil, errors.New("sim: other nodes need Parts and Outbox")
+	}
 	c = c.withDefaults()
 	ch := &Channel{
 		born: time.Now(), cfg: c, log: c.Logger,
@@ -260,6 +268,7 @@ func (c *Channel) queue(ctx context.Context, r *mssp.DeviceRequest) error {
 		return err
 	}
 	q := newRequest(*r, &p.Retry, c.now())
+	c.resume(ctx, q)
 	if _, err := c.build(q, q.step, c.now()); err != nil {
 		return fmt.Errorf("%w: %s: %w", mssp.ErrRefused, q.step, err)
 	}
@@ -277,7 +286,9 @@ func (c *Channel) begin(q *request) (known bool, err error) {
 	defer c.mu.Unlock()
 	if known, err = c.add(q); err == nil && !known {
 		c.awaitLocation(q)
-		c.enqueue(q)
+		if q.next.IsZero() || !c.now().Before(q.next) {
+			c.enqueue(q)
+		}
 		c.arm(q)
 	}
 	return known, err
@@ -313,6 +324,9 @@ func (c *Channel) Cancel(_ context.Context, w mssp.Withdrawal) {
 // Close stops sending and accepting replies. The requests remain outstanding in the
 // engine.
 func (c *Channel) Close() {
+	if c.cfg.Outbox != nil {
+		c.leave()
+	}
 	c.mu.Lock()
 	c.closed = true
 	for q := range c.table.all {

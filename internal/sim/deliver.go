@@ -92,8 +92,11 @@ func (c *Channel) message(ctx context.Context, in *arrival, d *smpp.DeliverSM) s
 			return st
 		}
 	}
-	m, complete, err := c.parts.Add(in.at, in.msisdn, d.ShortMessage)
+	m, complete, err := c.join(ctx, in, h, d.ShortMessage)
 	c.sweepLater()
+	if errors.Is(err, errParts) {
+		return c.fail(in, err)
+	}
 	if err != nil {
 		return c.drop(in, &c.n.malformed, reasonMalformed, err.Error())
 	}

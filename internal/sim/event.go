@@ -30,6 +30,7 @@ const (
 	reasonEarly      = "early"      // a receipt that came before the response to its message
 	reasonNoEffect   = "no_effect"  // nothing new
 	reasonIncomplete = "incomplete" // other parts of the message are missing
+	reasonRelayed    = "relayed"    // told to the node that sent the request
 	reasonLocating   = "locating"   // to be delivered again when the phone is located
 	reasonStopping   = "stopping"   // to be delivered again at the next start
 )

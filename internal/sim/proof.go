@@ -49,6 +49,7 @@ func (c *Channel) proof(in *arrival, packet []byte) smpp.Status {
 		c.n.porUnmatched.Add(1)
 		in.event.Reason = reasonUnmatched
 		c.trace.remark(in.trace, "not about a packet that is waited for")
+		c.publishProof(in, r, secured)
 		return smpp.StatusOK
 	}
 	in.event.TransID = q.TransID

@@ -26,6 +26,7 @@ type scenario struct {
 	Restarts []time.Duration
 	Broken   []time.Duration // when the store fails, for two seconds each
 	Reject   int             // answers that the engine does not take the first time
+	Two      bool            // nodes; a restart ends one of them
 	Cards    []cardScript
 }
 
@@ -54,6 +55,7 @@ func drawScenario(t *rapid.T) scenario {
 		Net:      chances{loss: chance(t, 30, "loss"), duplicate: chance(t, 50, "duplicate"), delay: seconds(t, 10, "delay")},
 		Throttle: chance(t, 30, "throttle"),
 		Reject:   rapid.IntRange(0, 20).Draw(t, "rejected answers"),
+		Two:      rapid.Bool().Draw(t, "two nodes"),
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "restarts") {
 		s.Restarts = append(s.Restarts, seconds(t, 80, "restart"))
@@ -105,6 +107,15 @@ func TestProperty(t *testing.T) {
 func play(t *testing.T, s scenario, total *outcomes) (wrong []string) {
 	w := newWorld(t)
 	defer func() { w.ch.Close() }()
+	ask, crash, left := w.retryAsk, w.crash, func() []*Channel { return []*Channel{w.ch} }
+	if s.Two {
+		p := w.pair(s.Seed)
+		defer p.close()
+		p.deaf = s.Seed%3 == 0
+		ask = func(r mssp.DeviceRequest) { p.ask(r, p.any()) }
+		crash = func() { p.crash(s.Seed%2 == 0) }
+		left = func() []*Channel { return []*Channel{p.nodes[0].ch, p.nodes[1].ch} }
+	}
 	w.net.rng, w.net.bad = seeded(s.Seed), s.Net
 	w.engine.failing(s.Reject, errStore)
 	w.net.throttle = s.Throttle
@@ -126,7 +137,7 @@ func play(t *testing.T, s scenario, total *outcomes) (wrong []string) {
 		sends.Go(func() {
 			time.Sleep(script.Start)
 			a.r = w.request(a.fakeCard, script.Op, fmt.Sprintf("_%d", i), text)
-			w.retryAsk(a.r)
+			ask(a.r)
 		})
 	}
 	for _, at := range s.Broken {
@@ -134,7 +145,7 @@ func play(t *testing.T, s scenario, total *outcomes) (wrong []string) {
 		time.AfterFunc(at+2*time.Second, func() { w.store.setFail(nil) })
 	}
 	for _, at := range s.Restarts {
-		time.AfterFunc(max(at, 1), w.crash)
+		time.AfterFunc(max(at, 1), crash)
 	}
 	sends.Wait()
 	pass(5 * time.Minute)
@@ -170,8 +181,10 @@ func play(t *testing.T, s scenario, total *outcomes) (wrong []string) {
 			wrong = append(wrong, c.r.TransID+": "+why)
 		}
 	}
-	if st := w.ch.Stats(); st.Pending+st.Queued+st.Reassembling > 0 {
-		wrong = append(wrong, fmt.Sprintf("left in memory: %+v", st))
+	for _, ch := range left() {
+		if st := ch.Stats(); st.Pending+st.Queued+st.Reassembling > 0 {
+			wrong = append(wrong, fmt.Sprintf("left in memory: %+v", st))
+		}
 	}
 	return wrong
 }

@@ -45,6 +45,10 @@ func (c *Channel) reply(ctx context.Context, in *arrival, packet []byte) smpp.St
 	c.traceReply(in.trace, rep)
 	in.event.Note = describeReply(rep)
 	q, err := c.requestOf(ctx, in, rep)
+	if err == errRelayed {
+		in.event.Reason = reasonRelayed
+		return c.record(ctx, in, r.Counter)
+	}
 	if err != nil {
 		return c.fail(in, err)
 	}
@@ -132,6 +136,10 @@ func (c *Channel) adopt(ctx context.Context, in *arrival, rep *applet.Reply) (*r
 	for i := range list {
 		r := &list[i]
 		if applet.TransactionID(r.TransID) == rep.ID && answers(r.Op, rep.Op) && in.at.Before(r.Expires) {
+			if err := c.relay(ctx, r, rep, in.at); err != nil {
+				in.event.TransID = r.TransID
+				return nil, err
+			}
 			return c.keep(newRequest(*r, &p.Retry, in.at), rep.Op, in.at)
 		}
 	}

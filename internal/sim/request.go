@@ -21,6 +21,7 @@ type request struct {
 
 	step     applet.Op // an activation has two, SetPIN and GenKey; other requests have one
 	state    state     // changed by Channel.move only
+	iccid    string    // of the card to which the last packet went
 	flags    flags
 	attempts attempts
 	timer    *time.Timer // the only one; set by Channel.arm

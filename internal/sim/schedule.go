@@ -186,6 +186,7 @@ func (c *Channel) end(q *request) {
 		q.timer.Stop()
 	}
 	c.interrupt(q)
+	c.forget(q)
 }
 
 // interrupt stops the attempt under way, if there is one.

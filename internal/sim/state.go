@@ -39,9 +39,10 @@ const (
 	givenUp                     // nothing more is sent; a reply is still taken
 	unheard                     // the last message of its phone could not be handled, because the service failed
 	locating                    // the network is being asked where the phone is
+	written                     // the store has a row of it, see Channel.keepProgress
 )
 
-var flagNames = [...]string{"asked", "proved", "reached", "delivered", "submitted", "failed", "givenUp", "unheard", "locating"}
+var flagNames = [...]string{"asked", "proved", "reached", "delivered", "submitted", "failed", "givenUp", "unheard", "locating", "written"}
 
 // has reports whether any of the flags is set.
 func (f flags) has(any flags) bool { return f&any != 0 }

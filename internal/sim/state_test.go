@@ -76,7 +76,7 @@ func TestStatesAreDocumented(t *testing.T) {
 	if d := cmp.Diff(flagNames[:], flagged); d != "" {
 		t.Errorf("flags, -code +document\n%s", d)
 	}
-	if all := flags(1<<len(flagNames) - 1); all.String() != strings.Join(flagNames[:], "+") || locating != 1<<(len(flagNames)-1) {
+	if all := flags(1<<len(flagNames) - 1); all.String() != strings.Join(flagNames[:], "+") || written != 1<<(len(flagNames)-1) {
 		t.Errorf("flags: %s", all)
 	}
 }

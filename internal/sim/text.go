@@ -57,7 +57,12 @@ func (c *Channel) nextRef() byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ref++
-	return c.ref
+	if c.cfg.Peers == nil {
+		return c.ref
+	}
+	// Nodes that send to the same phone at the same time must not use the same reference.
+	const each = 256 / mssp.MaxNodes
+	return byte(c.cfg.Peers.Slot())*each + c.ref%each
 }
 
 func (c *Channel) submitText(ctx context.Context, r *group.Route, msisdn string, t *sms.Text) error {

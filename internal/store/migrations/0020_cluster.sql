@@ -17,7 +17,8 @@ CREATE TABLE sim_outbox (
     trans_id  text NOT NULL PRIMARY KEY,
     device_id text NOT NULL,
     msisdn    text NOT NULL,
-    op        text NOT NULL,
+    op        bigint NOT NULL,
+    step      bigint NOT NULL, -- never goes back
     state     text NOT NULL, -- JSON
     expires   bigint NOT NULL
 );

@@ -1,0 +1,164 @@
+package faults
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/simcards"
+	"github.com/signum-mssp/signum/internal/store/pgtest"
+	"github.com/signum-mssp/signum/internal/testkit"
+)
+
+// another starts a second node on the same database, for the same phones. The SMSC gives
+// the messages of phones to both nodes in turn.
+func (w *world) another() *world {
+	w.t.Helper()
+	b := &world{t: w.t, clock: w.clock, log: new(testkit.Buffer), cert: w.cert, config: w.config, handsets: w.handsets, air: w.air}
+	b.start("second")
+	b.connect()
+	w.eventually("the nodes see each other", func() bool {
+		return w.metric("signum_cluster_nodes 2") && b.metric("signum_cluster_nodes 2") && w.metric("signum_cluster_listening 1") && b.metric("signum_cluster_listening 1")
+	})
+	return b
+}
+
+// addCards gives users new cards, which the next request activates.
+func (w *world) addCards(kind signum.KeyType, users ...int) {
+	w.t.Helper()
+	file := bytes.NewBufferString(cardColumns)
+	for _, i := range users {
+		w.insertCard(file, i, kind)
+	}
+	if sum, err := w.node.Cards.Import(w.t.Context(), file, simcards.ImportOptions{PlainKeys: true}); err != nil || sum.New != len(users) {
+		w.t.Fatalf("%+v, %v", sum, err)
+	}
+}
+
+// twoNodes are a world and a second node.
+func twoNodes(t *testing.T, users int, changes ...func(*config.Config)) (a, b *world) {
+	t.Helper()
+	a = newWorld(t, pgtest.URL(t), users, changes...)
+	return a, a.another()
+}
+
+// Any node answers any request: the same call, and the same receipt, is taken by one of two
+// nodes; phones answer at the other one, in one message or several.
+func TestTwoNodes(t *testing.T) {
+	t.Parallel()
+	a, b := twoNodes(t, 4)
+	both := []*world{a, b}
+	within := func(what string, f func()) {
+		t.Helper()
+		began := time.Now()
+		f()
+		if took := time.Since(began); took > patience/2 {
+			t.Errorf("%s took %s", what, took)
+		}
+	}
+
+	within("signatures at both nodes", func() {
+		for i := range 12 {
+			w := both[i%2]
+			w.wants("a signature", w.sign(number(i%4), 60*time.Second), signum.SignatureMade, "")
+		}
+	})
+
+	for range 5 {
+		r := a.request(number(0), long)
+		var results [2]result
+		var g sync.WaitGroup
+		for i, w := range both {
+			g.Go(func() { results[i] = w.do(r) })
+		}
+		g.Wait()
+		if results[1].err == nil {
+			results[0], results[1] = results[1], results[0]
+		}
+		a.wants("the call that came first", results[0].err, signum.SignatureMade, "")
+		a.wants("the same call at the other node", results[1].err, signum.WrongParam, "")
+
+		if results[0].err != nil {
+			continue
+		}
+		receipt := func(w *world) error {
+			_, err := w.client.Do(t.Context(), &signum.ReceiptRequest{Header: a.request(number(0), long).Header, TransID: results[0].resp.TransID, MSISDN: number(0),
+				Message: signum.DataToBeSigned{MimeType: signum.MimeText, Encoding: "UTF-8", Data: "Done"}})
+			return err
+		}
+		var receipts [2]error
+		for i, w := range both {
+			g.Go(func() { receipts[i] = receipt(w) })
+		}
+		g.Wait()
+		if receipts[1] == nil {
+			receipts[0], receipts[1] = receipts[1], receipts[0]
+		}
+		if receipts[0] != nil {
+			t.Errorf("the first receipt: %v", receipts[0])
+		}
+		a.wants("the same receipt at the other node", receipts[1], signum.WrongParam, "")
+	}
+
+	within("activations with EC keys", func() {
+		a.addCards(signum.EC, 10, 11, 12)
+		for i := 10; i < 13; i++ {
+			w := both[i%2]
+			w.wants("an activation", w.sign(number(i), 60*time.Second), signum.SignatureMade, "")
+		}
+	})
+	within("RSA, whose replies have several parts", func() {
+		a.addCards(signum.RSA, 20)
+		for i := range 5 {
+			w := both[i%2]
+			w.wants("a signature with RSA", w.sign(number(20), 60*time.Second), signum.SignatureMade, "")
+		}
+	})
+	if n := a.count(t, "retry") + b.count(t, "retry"); n > 0 {
+		t.Errorf("%d requests were repeated, although no message was lost", n)
+	}
+}
+
+// count reads a counter of the SIM channel.
+func (w *world) count(t *testing.T, event string) int {
+	t.Helper()
+	s := w.node.SIMs.Stats()
+	switch event {
+	case "retry":
+		return int(s.Retries)
+	case "unmatched":
+		return int(s.PoRUnmatched)
+	}
+	t.Fatal(event)
+	return 0
+}
+
+// A node stops while a user is being asked: the user answers at the other node, which shows
+// nothing again, and goes on with what the phone had not got.
+func TestNodeStops(t *testing.T) {
+	t.Parallel()
+	a, b := twoNodes(t, 2, func(c *config.Config) { c.SIM.Retry.Silence = time.Second })
+	before := a.shown.count(number(0))
+	c := a.asked(number(0), 200*time.Second)
+	tx := a.transaction(c.SignatureRequest)
+	if err := a.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.node.Close(); err != nil { // lets go of what it owns
+		t.Fatal(err)
+	}
+	a.wants("who waits while the node stops", (<-c.answer).err, signum.InternalError, "")
+	b.eventually("the other node goes on", func() bool { return b.metric("signum_cluster_adopted_total 1") })
+	b.release(number(0))
+	b.eventually("the user answers", func() bool {
+		now, err := b.node.Store.Transaction(t.Context(), tx.ID)
+		return err == nil && now.State == mssp.StateSigned
+	})
+	if n := a.shown.count(number(0)) - before; n != 1 {
+		t.Errorf("the phone showed the request %d times", n)
+	}
+}
