@@ -40,9 +40,13 @@ func crashes(ctx context.Context, args []string) error {
 	fs.Uint64Var(&p.seed, "seed", uint64(time.Now().UnixNano()), "what users do, and when processes are killed")
 	fs.IntVar(&p.users, "users", 64, "users")
 	fs.BoolVar(&p.serve, "serve", false, "test signum serve, with phones that do not die with it, instead of a sandbox")
+	fs.IntVar(&p.nodes, "nodes", 1, "nodes of signum serve on one PostgreSQL, which die one at a time, or two, or are frozen")
 	store := fs.String("store", "sqlite,postgres", "stores, one after the other")
 	fs.StringVar(&p.dir, "dir", "", "directory for data, logs and the ledgers, which stay; default a temporary one, which stays if something is wrong")
 	fs.Parse(args)
+	if p.nodes > 1 {
+		p.serve, *store = true, "postgres"
+	}
 	if p.length <= 0 || p.length > 50*time.Minute || p.users < 1 {
 		return errors.New("-time must be between 0 and 50m, and -users at least 1")
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -39,32 +40,54 @@ type node struct {
 	binary, dir string
 	store       string // URL; empty: SQLite in the directory
 	users       []kind
-	ports       map[string]string // of this machine, by use
 	log         *os.File
 	tls         *tls.Config
 
-	service, smsc *process
-	apps          *softapp.Apps
-	ended         chan error // of the Apps
-	stopApps      context.CancelFunc
-	known         bool // the database has the party and the users
+	members  []*member // on one database
+	smscPort string
+	balancer *balancer // in front of the pages of several members, for the Apps
+	smsc     *process
+	apps     *softapp.Apps
+	ended    chan error // of the Apps
+	stopApps context.CancelFunc
+	known    bool // the database has the party and the users
+	next     *rand.Rand
 }
 
-func newNode(ctx context.Context, binary, dir, store string, users int) (*node, error) {
-	n := &node{binary: binary, dir: dir, store: store, users: apart(users), ports: make(map[string]string)}
+func newNode(ctx context.Context, binary, dir, store string, users, nodes int) (*node, error) {
+	n := &node{binary: binary, dir: dir, store: store, users: apart(users), next: rand.New(rand.NewPCG(1, 2))}
+	if nodes > 1 {
+		n.wait()
+	}
 	var err error
 	if n.log, err = os.OpenFile(filepath.Join(dir, "service.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 		return nil, err
 	}
-	for _, use := range []string{"mss", "web", "ops", "pki", "smsc"} {
-		if n.ports[use], err = pgtest.FreePort(); err != nil {
-			return nil, err
-		}
+	if n.smscPort, err = pgtest.FreePort(); err != nil {
+		return nil, err
 	}
 	if err := n.startSMSC(ctx); err != nil {
 		return nil, err
 	}
-	return n, n.configure()
+	if n.tls, err = serverCertificate(n.dir); err != nil {
+		return nil, err
+	}
+	for range nodes {
+		if err := n.addMember(); err != nil {
+			return nil, err
+		}
+	}
+	if nodes > 1 {
+		if n.balancer, err = newBalancer(n.webAddresses()); err != nil {
+			return nil, err
+		}
+	}
+	for _, m := range n.members {
+		if err := n.configure(m); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
 }
 
 // apart returns so many users with either a SIM or an App, those with a SIM first and
@@ -91,8 +114,7 @@ func apart(count int) []kind {
 	return all
 }
 
-func (n *node) path(name string) string   { return filepath.Join(n.dir, name) }
-func (n *node) address(use string) string { return "127.0.0.1:" + n.ports[use] }
+func (n *node) path(name string) string { return filepath.Join(n.dir, name) }
 func (n *node) count(f func(kind) bool) int {
 	return len(slices.DeleteFunc(slices.Clone(n.users), func(k kind) bool { return !f(k) }))
 }
@@ -100,7 +122,7 @@ func (n *node) count(f func(kind) bool) int {
 // startSMSC starts the network with its phones.
 func (n *node) startSMSC(ctx context.Context) error {
 	sims := n.count(func(k kind) bool { return k.methods[0] == signum.SIM })
-	args := []string{"smsc", "--dir", n.path("phones"), "--addr", n.address("smsc"), "--first", msisdn(0), "--phone-delay", "100ms",
+	args := []string{"smsc", "--dir", n.path("phones"), "--addr", "127.0.0.1:" + n.smscPort, "--first", msisdn(0), "--phone-delay", "100ms",
 		"--users", fmt.Sprint(sims), "--rsa", fmt.Sprint(n.count(func(k kind) bool { return k.keyType == signum.RSA }))}
 	for i, k := range n.users[:sims] {
 		if k.behaviour != "" {
@@ -117,21 +139,18 @@ func (n *node) startSMSC(ctx context.Context) error {
 	return err
 }
 
-// configure writes the configuration of the service.
-func (n *node) configure() error {
+// configure writes the configuration of a member.
+func (n *node) configure(m *member) error {
 	smsc, err := os.ReadFile(n.path("phones/smsc.yaml"))
 	if err != nil {
-		return err
-	}
-	if n.tls, err = serverCertificate(n.dir); err != nil {
 		return err
 	}
 	many := "{per_minute: 100000, burst: 10000}"
 	text := fmt.Sprintf(`service: {mssp_uri: http://crash.example/}
 listen:
   mss: {address: %[1]q, tls: {certificate_file: %[2]q, key_file: %[3]q}}
-  web: {address: %[4]q}
-  pki: {address: %[5]q}
+  web: {address: %[4]q, url: %[11]q}
+  pki: {address: %[5]q, url: %[12]q}
   ops: {address: %[6]q}
   admin: {socket: %[7]q}
 store: {url: %[8]q}
@@ -143,38 +162,41 @@ app: {limits: {device: %[10]s, subscriber: %[10]s}}
 engine: {min_timeout: 1s}
 drain: {announce: 500ms, wait: 5s}
 log: {level: warn}
-`, n.address("mss"), n.path("server.pem"), n.path("server.key"), n.address("web"), n.address("pki"), n.address("ops"),
-		n.path("admin.sock"), n.database(), n.path("ca"), many)
+`, m.address("mss"), n.path("server.pem"), n.path("server.key"), m.address("web"), m.address("pki"), m.address("ops"),
+		m.socket, n.database(), n.path("ca"), many, n.webURL(), "http://"+n.members[0].address("pki"))
 	master := "\n  master_key: 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 	text += strings.Replace(string(smsc), "sim:", "sim:"+master, 1)
-	return os.WriteFile(n.path("signum.yaml"), []byte(text), 0o600)
+	return os.WriteFile(m.config, []byte(text), 0o600)
 }
 
-func (n *node) launch() (err error) {
-	fmt.Fprintf(n.log, "--- %s start\n", time.Now().Format(time.RFC3339Nano))
-	n.service, err = launch(n.log, n.binary, "serve", "--config", n.path("signum.yaml"))
-	return err
-}
-
-// ready waits until /readyz says so. The first time it then adds the party and the users.
-func (n *node) ready(ctx context.Context) error {
-	for {
-		if err := n.alive(); err != nil {
+// launch starts the members that do not run. The first one makes the CA and the schema
+// before the others start.
+func (n *node) launch() error {
+	for _, m := range n.members {
+		if m.service != nil && m.service.alive() {
+			continue
+		}
+		if err := n.launchMember(m); err != nil {
 			return err
 		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.address("ops")+"/readyz", nil)
-		if err != nil {
-			return err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				break
+		if !n.known && len(n.members) > 1 {
+			ctx, cancel := context.WithTimeout(context.Background(), startTime)
+			err := n.memberReady(ctx, m)
+			cancel()
+			if err != nil {
+				return err
 			}
 		}
-		if !sleep(ctx, 20*time.Millisecond) {
-			return fmt.Errorf("the service is not ready: %w; see %s", ctx.Err(), n.log.Name())
+	}
+	return nil
+}
+
+// ready waits until /readyz of all members says so. The first time it then adds the party and
+// the users.
+func (n *node) ready(ctx context.Context) error {
+	for _, m := range n.members {
+		if err := n.memberReady(ctx, m); err != nil {
+			return err
 		}
 	}
 	if n.known {
@@ -198,7 +220,7 @@ func (n *node) populate(ctx context.Context) error {
 	if _, err := n.signum(ctx, "user", "import", "--kek-file", n.path("phones/transport.key"), n.path("phones/cards.csv")); err != nil {
 		return err
 	}
-	n.apps, err = softapp.New(softapp.Config{Base: "http://localhost:" + n.ports["web"] + softapp.Path, FastKDF: true, Delay: 100 * time.Millisecond})
+	n.apps, err = softapp.New(softapp.Config{Base: n.webURL() + softapp.Path, FastKDF: true, Delay: 100 * time.Millisecond})
 	if err != nil {
 		return err
 	}
@@ -240,7 +262,7 @@ func (n *node) enrol(ctx context.Context, number, behaviour string) error {
 
 // signum runs a command of the program against the node.
 func (n *node) signum(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, n.binary, append(args, "--config", n.path("signum.yaml"))...)
+	cmd := exec.CommandContext(ctx, n.binary, append(args, "--config", n.members[0].config)...)
 	out, err := cmd.Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = fmt.Errorf("signum %s: %w: %s%s", strings.Join(args, " "), err, out, exit.Stderr)
@@ -248,22 +270,25 @@ func (n *node) signum(ctx context.Context, args ...string) ([]byte, error) {
 	return out, err
 }
 
-func (n *node) kill() {
-	fmt.Fprintf(n.log, "--- %s kill\n", time.Now().Format(time.RFC3339Nano))
-	n.service.kill()
-}
+// kill kills one of the members.
+func (n *node) kill() { n.killMember(n.members[n.next.IntN(len(n.members))]) }
 
+// stop stops all members.
 func (n *node) stop() error {
-	n.service.signal(syscall.SIGTERM)
-	<-n.service.dead
-	if code := n.service.cmd.ProcessState.ExitCode(); code != 0 {
-		return fmt.Errorf("the service ended with %d after SIGTERM; see %s", code, n.log.Name())
+	for _, m := range n.members {
+		if err := n.stopMember(m); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 func (n *node) alive() error {
-	for name, p := range map[string]*process{"service": n.service, "SMSC": n.smsc} {
+	running := map[string]*process{"SMSC": n.smsc}
+	for i, m := range n.members {
+		running[fmt.Sprintf("service %d", i)] = m.service
+	}
+	for name, p := range running {
 		if !p.alive() {
 			return fmt.Errorf("the %s ended by itself: %v; see %s", name, p.cmd.ProcessState, n.log.Name())
 		}
@@ -272,8 +297,13 @@ func (n *node) alive() error {
 }
 
 func (n *node) close() {
-	n.service.kill()
+	for _, m := range n.members {
+		if m.service != nil {
+			m.service.kill()
+		}
+	}
 	n.smsc.kill()
+	n.balancer.close()
 	if n.stopApps != nil {
 		n.stopApps()
 		<-n.ended
@@ -286,7 +316,7 @@ func (n *node) database() string {
 	return cmp.Or(n.store, "sqlite:"+n.path("signum.db"))
 }
 
-func (n *node) configuration() (string, error) { return n.path("signum.yaml"), nil }
+func (n *node) configuration() (string, error) { return n.members[0].config, nil }
 
 // cards returns where the cards are, unless the SMSC runs, which changes them.
 func (n *node) cards() string {
@@ -296,8 +326,10 @@ func (n *node) cards() string {
 	return n.path("phones/cards")
 }
 
+// config is of any member, each time of another one.
 func (n *node) config() client.Config {
-	return client.Config{BaseURL: "https://" + n.address("mss"), APID: nodeParty}
+	m := n.members[rand.IntN(len(n.members))]
+	return client.Config{BaseURL: "https://" + m.address("mss"), APID: nodeParty}
 }
 
 func (n *node) prefix() string { return nodePrefix }
@@ -311,7 +343,7 @@ func (n *node) connections(h2 bool) *http.Client {
 
 // disturbances: the phones can die without the service, with it, and hang.
 func (n *node) disturbances(r *run) []disturbance {
-	return []disturbance{
+	all := []disturbance{
 		{"SMSC killed", 2, func(ctx context.Context) error {
 			n.smsc.kill()
 			sleep(ctx, r.upTo(2*time.Second))
@@ -319,7 +351,9 @@ func (n *node) disturbances(r *run) []disturbance {
 		}},
 		{"SMSC and service killed", 2, func(ctx context.Context) error {
 			n.smsc.kill()
-			n.kill()
+			for _, m := range n.members {
+				n.killMember(m)
+			}
 			if err := r.look(ctx); err != nil {
 				return err
 			}
@@ -335,4 +369,8 @@ func (n *node) disturbances(r *run) []disturbance {
 			return nil
 		}},
 	}
+	if len(n.members) > 1 {
+		all = append(all, n.memberDisturbances(r)...)
+	}
+	return all
 }

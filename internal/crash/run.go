@@ -22,6 +22,7 @@ type plan struct {
 	pg     *pgtest.Server     // nil: SQLite
 	disk   *testkit.SmallDisk // of the database; nil: that of all others
 	serve  bool               // the service and the phones are processes of their own
+	nodes  int                // of the service, on PostgreSQL; more than one need serve
 	seed   uint64
 	length time.Duration // of the load
 	pause  time.Duration // between two disturbances, at most
@@ -81,7 +82,7 @@ func crash(ctx context.Context, p plan) (*run, error) {
 	}
 	var err error
 	if p.serve {
-		r.target, err = newNode(ctx, p.binary, p.dir, store, p.users)
+		r.target, err = newNode(ctx, p.binary, p.dir, store, p.users, max(p.nodes, 1))
 	} else {
 		r.target, err = newBox(p.binary, p.dir, store, p.users)
 	}
