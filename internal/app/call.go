@@ -132,7 +132,7 @@ func (s *Server) verify(ctx context.Context, compact string, t proofTarget) (*ms
 		return nil, errUnauthorised
 	}
 	now := s.now()
-	if !p.timely(now, s.started) {
+	if !p.timely(now, s.rememberedSince()) {
 		return d, stale(now)
 	}
 	if s.proofs.has(p.replayKey(), now) {
@@ -147,7 +147,7 @@ func (s *Server) verify(ctx context.Context, compact string, t proofTarget) (*ms
 	case !added: // two calls with one proof at the same time
 		return d, errReplay
 	}
-	return d, nil
+	return d, s.onceForAll(ctx, p)
 }
 
 func (s *Server) limit(d *mssp.AppDevice, now time.Time) error {

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"time"
 
@@ -106,4 +108,29 @@ func shortHash(parts ...string) (k [16]byte) {
 	}
 	copy(k[:], h.Sum(nil))
 	return k
+}
+
+// onceForAll refuses a proof that was accepted by another node.
+func (s *Server) onceForAll(ctx context.Context, p *callProof) error {
+	if !s.shared() {
+		return nil
+	}
+	k := p.replayKey()
+	first, err := s.cfg.Shared.Once(ctx, sharedProof, hex.EncodeToString(k[:]), p.made().Add(proofWindow+proofSlack))
+	if err == nil && !first {
+		err = errReplay
+	}
+	return err
+}
+
+// proofSlack is by how much the clocks of nodes may differ before one of them is not ready.
+const proofSlack = 10 * time.Second
+
+// rememberedSince is since when it is known which proofs were accepted: since the start of
+// this process, or always if the store knows.
+func (s *Server) rememberedSince() time.Time {
+	if s.shared() {
+		return time.Time{}
+	}
+	return s.started
 }

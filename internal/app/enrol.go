@@ -50,6 +50,9 @@ func (c *call) begin() (any, error) {
 		return nil, errFull
 	}
 	e := c.s.enrols.begin(inv, c.start)
+	if err := c.s.shareEnrolment(c.r.Context(), e); err != nil {
+		return nil, err
+	}
 	recovery := "none"
 	if acc.used && !inv.Trusted {
 		recovery = "wanted"
@@ -150,7 +153,10 @@ func (c *call) enrol() (any, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	e := c.s.enrols.find(in.Enrolment, c.start)
+	e, err := c.s.findEnrolment(c.r.Context(), in.Enrolment, c.start)
+	if err != nil {
+		return nil, err
+	}
 	if e == nil {
 		return nil, errCode
 	}
@@ -175,6 +181,9 @@ func (c *call) enrol() (any, error) {
 	}
 	e.keys, e.done = keys, done
 	c.s.enrols.finished(e, c.s.now())
+	if err := c.s.shareEnrolment(context.WithoutCancel(c.r.Context()), e); err != nil {
+		c.s.log.Warn("an enrolment cannot be repeated at another node", "device", done.Device, "err", err)
+	}
 	c.note = "enrolled " + done.Device
 	return done, nil
 }
@@ -280,6 +289,13 @@ func (c *call) keepsSerial(e *pendingEnrolment, inv *mssp.Invite, acc *account, 
 		return false, nil
 	}
 	if !c.s.enrols.takeTry(e.invite) {
+		return false, errRecovery
+	}
+	left, err := c.s.takeSharedTry(c.r.Context(), e.invite, c.s.now())
+	if err != nil {
+		return false, err
+	}
+	if !left {
 		return false, errRecovery
 	}
 	hash, ok := hashCode(*code, recoveryLen)

@@ -69,21 +69,48 @@ func (s *pendingEnrolments) begin(i *mssp.Invite, now time.Time) *pendingEnrolme
 	if len(s.by)-s.kept >= maxEnrolments {
 		s.drop(s.oldest(false))
 	}
-	inv := s.byCode[string(i.CodeHash)]
-	if inv == nil {
-		inv = &invitation{hash: i.CodeHash}
-		s.byCode[string(i.CodeHash)] = inv
-	}
 	e := &pendingEnrolment{
-		id: rand.Text(), invite: inv, msisdn: i.MSISDN, deviceID: "app-" + rand.Text(),
+		id: rand.Text(), msisdn: i.MSISDN, deviceID: "app-" + rand.Text(),
 		challenge: randomBytes(challengeBytes), share: randomBytes(challengeBytes),
 		expires: now.Add(enrolmentFor),
 	}
+	s.add(e, i.CodeHash)
+	return e
+}
+
+// add is called with mu held.
+func (s *pendingEnrolments) add(e *pendingEnrolment, codeHash []byte) {
+	inv := s.byCode[string(codeHash)]
+	if inv == nil {
+		inv = &invitation{hash: codeHash}
+		s.byCode[string(codeHash)] = inv
+	}
+	e.invite = inv
 	s.by[e.id] = e
 	inv.begun = append(inv.begun, e)
 	if len(inv.begun) > maxPerInvite {
 		s.drop(inv.begun[0])
 	}
+}
+
+// adopt adds an enrolment that was begun at another node, unless another call has.
+func (s *pendingEnrolments) adopt(id string, row *enrolmentRow, now time.Time) *pendingEnrolment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.by[id]; e != nil {
+		return e
+	}
+	if !now.Before(row.Expires) {
+		return nil
+	}
+	if len(s.by)-s.kept >= maxEnrolments {
+		s.drop(s.oldest(false))
+	}
+	e := &pendingEnrolment{
+		id: id, msisdn: row.MSISDN, deviceID: row.DeviceID, challenge: row.Challenge, share: row.Share, expires: row.Expires, done: row.Done,
+	}
+	copy(e.keys[:], row.Keys)
+	s.add(e, row.CodeHash)
 	return e
 }
 

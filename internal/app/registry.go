@@ -151,7 +151,7 @@ func (s *Server) wake(ctx context.Context, deviceID string) (err error) {
 	if err != nil {
 		return err
 	}
-	s.push.wake(deviceID, a.Push)
+	s.wakeOrTell(deviceID, a.Push)
 	return nil
 }
 
@@ -253,7 +253,7 @@ func (s *Server) pendingOf(ctx context.Context, deviceID string) ([]mssp.DeviceR
 	}
 	list := all[:0]
 	for _, r := range all {
-		if s.visible(&r) {
+		if s.visible(ctx, &r) {
 			list = append(list, r)
 		}
 	}
@@ -268,13 +268,18 @@ func (s *Server) allPending(ctx context.Context, deviceID string) ([]mssp.Device
 	return in.Pending(ctx, deviceID)
 }
 
-func (s *Server) visible(r *mssp.DeviceRequest) bool {
+func (s *Server) visible(ctx context.Context, r *mssp.DeviceRequest) bool {
 	if r.App2App == nil {
 		return true
 	}
+	k := requestKey{r.TransID, r.Op}
+	return s.openedHere(r.DeviceID, k) || s.openedElsewhere(ctx, r.DeviceID, k)
+}
+
+func (s *Server) openedHere(deviceID string, k requestKey) bool {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
-	p := s.registry.find(r.DeviceID, requestKey{r.TransID, r.Op})
+	p := s.registry.find(deviceID, k)
 	return p != nil && p.opened
 }
 
@@ -319,6 +324,9 @@ func (s *Server) openWith(ctx context.Context, deviceID, token string) (*mssp.De
 	hash := []byte(hex.EncodeToString(sum[:]))
 	for _, r := range list {
 		if r.App2App != nil && subtle.ConstantTimeCompare(hash, []byte(r.App2App.TokenHash)) == 1 {
+			if err := s.tellOpened(ctx, &r); err != nil {
+				return nil, err
+			}
 			s.reveal(&r)
 			return &r, nil
 		}

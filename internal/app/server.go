@@ -68,6 +68,11 @@ type Config struct {
 	// addresses only, whatever the host name resolves to.
 	PushClient *http.Client
 
+	// Peers are the other nodes on the same store; nil: there are none. With them, Shared must
+	// be set.
+	Peers  Peers
+	Shared mssp.SharedValues
+
 	OpenAPI []byte // served as openapi.yaml; nil: not served
 	Limits  Limits
 }
@@ -119,6 +124,9 @@ func (c Config) check() error {
 	if c.Store == nil || c.CA == nil || c.NewSerial == nil || c.Service == "" {
 		return errors.New("app: Store, CA, Service and NewSerial must be set")
 	}
+	if c.Peers != nil && c.Shared == nil {
+		return errors.New("app: other nodes need Shared")
+	}
 	return nil
 }
 
@@ -138,6 +146,7 @@ type Server struct {
 	proofs   *memory // proofs that were accepted, against replay
 	ended    *memory // requests that have ended
 	registry registry
+	asked    wakeups
 	enrols   pendingEnrolments
 
 	mu       sync.RWMutex
@@ -170,6 +179,7 @@ func New(c Config) (*Server, error) {
 		proofs:   newMemory(proofWindow, 1<<19),
 		ended:    newMemory(endedFor, 1<<18),
 		registry: newRegistry(),
+		asked:    wakeups{waiting: make(map[string]*time.Timer)},
 		enrols:   newPendingEnrolments(),
 		tasks:    tasks{log: c.Logger},
 	}
@@ -262,6 +272,7 @@ func (s *Server) Run(ctx context.Context) {
 // waits a few seconds at most for the calls in progress.
 func (s *Server) Close() {
 	s.tasks.stop()
+	s.asked.stop()
 	s.closeInboxes()
 	s.tasks.wait()
 	s.cfg.PushClient.CloseIdleConnections()

@@ -2,12 +2,16 @@ package faults
 
 import (
 	"bytes"
+	"context"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/config"
+	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/lab/softapp"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/simcards"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
@@ -161,4 +165,63 @@ func TestNodeStops(t *testing.T) {
 	if n := a.shown.count(number(0)) - before; n != 1 {
 		t.Errorf("the phone showed the request %d times", n)
 	}
+}
+
+// An App that is connected to one node gets the requests of the other, and is told there that
+// one is over.
+func TestAppAtTheOtherNode(t *testing.T) {
+	t.Parallel()
+	a, b := twoNodes(t, 1)
+	msisdn := number(50)
+	s := &mssp.Subscriber{MSISDN: msisdn, Serial: ca.NewSerial(), State: mssp.SubscriberActive}
+	if err := a.node.Store.PutSubscriber(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	var events eventLog
+	apps, err := softapp.New(softapp.Config{Base: a.node.WebListenerURL() + softapp.Path, FastKDF: true, Observe: events.add})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- apps.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ran; apps.Close() })
+	code, _, err := a.node.Apps.Invite(t.Context(), msisdn, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := apps.Enrol(t.Context(), code, softapp.EnrolOptions{}); err != nil {
+		t.Fatal(err, a.logged())
+	}
+	a.eventually("the App is connected", func() bool { return a.node.Apps.Connected() == 1 })
+	for range 3 {
+		b.wants("a signature of the App", b.sign(msisdn, 40*time.Second), signum.SignatureMade, "")
+	}
+	if err := apps.Behave(msisdn, person.Behaviour{Do: person.Silent}); err != nil {
+		t.Fatal(err)
+	}
+	c := b.ask(msisdn, 2*time.Second)
+	b.wants("an App whose user does nothing", (<-c.answer).err, signum.ExpiredTransaction, "")
+	a.eventually("the App is told that the request is over", func() bool { return events.has(person.Withdrawn) || events.has(person.Expired) })
+}
+
+// eventLog is what happened on phones.
+type eventLog struct {
+	mu   sync.Mutex
+	seen map[person.Kind]int
+}
+
+func (l *eventLog) add(e person.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.seen == nil {
+		l.seen = make(map[person.Kind]int)
+	}
+	l.seen[e.Kind]++
+}
+
+func (l *eventLog) has(k person.Kind) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seen[k] > 0
 }

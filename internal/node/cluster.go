@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/app"
 	"github.com/signum-mssp/signum/internal/cluster"
 	"github.com/signum-mssp/signum/internal/engine"
 	"github.com/signum-mssp/signum/internal/sim"
@@ -77,12 +78,22 @@ func (n *Node) simPeers() sim.Peers {
 	return n.peers
 }
 
+// appPeers is the cluster for Apps; nil if the node is alone.
+func (n *Node) appPeers() app.Peers {
+	if n.peers == nil {
+		return nil
+	}
+	return n.peers
+}
+
 // enterCluster lets the engine hear what other nodes tell.
 func (n *Node) enterCluster() {
 	n.peers.Subscribe(engine.TopicEnded, n.engine.HearEnded)
 	n.peers.Subscribe(sim.Topic, n.SIMs.Hear)
 	n.peers.Subscribe(engine.TopicReceipt, n.engine.HearReceipt)
+	n.peers.Subscribe(app.Topic, n.Apps.Hear)
 	n.peers.OnGap(n.engine.HearGap)
+	n.peers.OnGap(n.Apps.HearGap)
 	n.peers.OnLost(n.engine.HearLost)
 }
 

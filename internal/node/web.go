@@ -43,7 +43,7 @@ func (n *Node) newApps(context.Context) (err error) {
 	n.Apps, err = app.New(app.Config{
 		Accounts: n.accounts, Store: n.Store, CA: n.CA, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 		Service: n.cfg.Service.MSSPURI, WebURL: n.WebURL(), Hosts: n.webHosts(), NewSerial: ca.NewSerial,
-		VAPID: vapid, OpenAPI: api.AppOpenAPI,
+		VAPID: vapid, OpenAPI: api.AppOpenAPI, Peers: n.appPeers(), Shared: n.rows,
 		Limits: appLimits(c),
 	})
 	if err == nil {

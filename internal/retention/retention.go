@@ -47,6 +47,7 @@ type Store interface {
 	PurgeConsents(ctx context.Context, before time.Time, limit int) (int, error)
 	PurgeNotices(ctx context.Context, before time.Time, limit int) (int, error)
 	PurgeSIMRequests(ctx context.Context, before time.Time, limit int) (int, error)
+	PurgeValues(ctx context.Context, before time.Time, limit int) (int, error)
 	PurgeParts(ctx context.Context, before time.Time, limit int) (int, error)
 
 	// Shrink gives at most limit pages of a file back, if many are free, and returns how
@@ -127,6 +128,7 @@ func New(cfg Config) (*Job, error) {
 	j.add("consent", 0, cfg.Store.PurgeConsents)
 	j.add("notice", 0, cfg.Store.PurgeNotices)
 	j.add("SIM request", 0, cfg.Store.PurgeSIMRequests)
+	j.add("shared value", 0, cfg.Store.PurgeValues)
 	j.add("message part", partsFor, cfg.Store.PurgeParts)
 	// Devices first: the certificate of a device stays.
 	if cfg.Devices > 0 {

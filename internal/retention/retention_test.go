@@ -73,6 +73,10 @@ func (b *backlog) PurgeSIMRequests(_ context.Context, before time.Time, _ int) (
 	return b.other("SIM request", before)
 }
 
+func (b *backlog) PurgeValues(_ context.Context, before time.Time, _ int) (int, error) {
+	return b.other("shared value", before)
+}
+
 func (b *backlog) PurgeParts(_ context.Context, before time.Time, _ int) (int, error) {
 	return b.other("message part", before)
 }
@@ -193,9 +197,9 @@ func TestKinds(t *testing.T) {
 		devices, certificates time.Duration
 		want                  map[string]time.Duration
 	}{
-		{0, 0, map[string]time.Duration{"invite": 0, "consent": 0, "notice": 0, "SIM request": 0, "message part": time.Minute}},
-		{day, 0, map[string]time.Duration{"invite": 0, "consent": 0, "notice": 0, "SIM request": 0, "message part": time.Minute, "device": day}},
-		{day, 2 * day, map[string]time.Duration{"invite": 0, "consent": 0, "notice": 0, "SIM request": 0, "message part": time.Minute, "device": day, "certificate": 2 * day}},
+		{0, 0, map[string]time.Duration{"invite": 0, "consent": 0, "notice": 0, "SIM request": 0, "shared value": 0, "message part": time.Minute}},
+		{day, 0, map[string]time.Duration{"invite": 0, "consent": 0, "notice": 0, "SIM request": 0, "shared value": 0, "message part": time.Minute, "device": day}},
+		{day, 2 * day, map[string]time.Duration{"invite": 0, "consent": 0, "notice": 0, "SIM request": 0, "shared value": 0, "message part": time.Minute, "device": day, "certificate": 2 * day}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			b := &backlog{}

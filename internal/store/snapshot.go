@@ -46,7 +46,7 @@ var schemaTables = []string{"signum_schema", restoreTable}
 const derivedTable = "outstanding"
 
 // nodeTables are about the nodes that run, on PostgreSQL only.
-var nodeTables = []string{"nodes", "leases", "sms_parts", "app_presence"}
+var nodeTables = []string{"nodes", "leases", "sms_parts"}
 
 // fillDerived fills it from the other table.
 const fillDerived = `

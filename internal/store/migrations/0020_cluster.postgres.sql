@@ -37,11 +37,3 @@ CREATE TABLE sms_parts (
     PRIMARY KEY (msisdn, ref, total, seq)
 );
 CREATE INDEX sms_parts_arrived ON sms_parts (arrived);
-
--- The node to which an App is connected.
-CREATE TABLE app_presence (
-    device_id text COLLATE "C" NOT NULL PRIMARY KEY,
-    node      text COLLATE "C" NOT NULL,
-    since     bigint NOT NULL
-);
-CREATE INDEX app_presence_node ON app_presence (node);
