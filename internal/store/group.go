@@ -32,6 +32,8 @@ type write struct {
 	args  []any
 	then  func(ctx context.Context, s *session, affected int64) error
 
+	party    string      // whose turn it is
+	since    time.Time   // when it came
 	taken    atomic.Bool // by a writer, or by the caller when it gave up
 	answer   chan error  // capacity 1
 	affected int64       // rows, by the first statement
@@ -65,19 +67,33 @@ func newQueue(writers int) *queue {
 	return q
 }
 
-// add appends a write of the party to the line it belongs to and wakes the writers that
-// may take it.
-func (q *queue) add(party string, w *write) {
+// add appends a write to the line it belongs to and wakes the writers that may take it.
+func (q *queue) add(w *write) {
 	to, wake := &q.waiting, q.arrived.Signal
 	if w.row != "" && len(q.own) > 1 {
 		to, wake = &q.own[maphash.String(q.seed, w.row)%uint64(len(q.own))], q.arrived.Broadcast
 	}
 	if w.fresh {
-		to.Push(party, w, time.Now())
+		to.Push(w.party, w, w.since)
 	} else {
-		to.PushBegun(party, w, time.Now())
+		to.PushBegun(w.party, w, w.since)
 	}
 	wake()
+}
+
+// giveBack makes writes wait again that a writer has taken and that had no effect. Their
+// callers may withdraw them. It returns false if the queue is closed.
+func (q *queue) giveBack(group []*write) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false
+	}
+	for _, w := range group {
+		w.taken.Store(false)
+		q.add(w)
+	}
+	return true
 }
 
 // do queues the write and waits until it is on disk or refused. If the context
@@ -89,13 +105,13 @@ func (q *queue) do(ctx context.Context, w *write) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w.answer = make(chan error, 1)
+	w.answer, w.party, w.since = make(chan error, 1), fair.Key(ctx), time.Now()
 	q.mu.Lock()
 	if q.closed {
 		q.mu.Unlock()
 		return ErrClosed
 	}
-	q.add(fair.Key(ctx), w)
+	q.add(w)
 	q.mu.Unlock()
 
 	limit := time.NewTimer(q.limit)

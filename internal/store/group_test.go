@@ -329,7 +329,7 @@ func TestQueueMove(t *testing.T) {
 	for i := range 10 {
 		w := &write{args: []any{i}}
 		w.taken.Store(i%3 == 0) // withdrawn
-		q.add("", w)
+		q.add(w)
 	}
 	var got []any
 	for {
@@ -351,10 +351,10 @@ func TestQueueMove(t *testing.T) {
 func TestQueueIsFair(t *testing.T) {
 	q := newQueue(1)
 	for i := range 500 {
-		q.add("flood", &write{fresh: true, args: []any{fmt.Sprint("flood ", i)}})
+		q.add(&write{party: "flood", fresh: true, args: []any{fmt.Sprint("flood ", i)}})
 	}
-	q.add("flood", &write{args: []any{"flood ends"}})
-	q.add("small", &write{fresh: true, args: []any{"small begins"}})
+	q.add(&write{party: "flood", args: []any{"flood ends"}})
+	q.add(&write{party: "small", fresh: true, args: []any{"small begins"}})
 	var got []any
 	for _, w := range q.poll(0, nil, 4) {
 		got = append(got, w.args[0])
@@ -368,9 +368,9 @@ func TestQueueIsFair(t *testing.T) {
 func TestQueueRows(t *testing.T) {
 	q := newQueue(3)
 	for i := range 300 {
-		q.add("", &write{row: fmt.Sprint(i % 20), args: []any{i}})
+		q.add(&write{row: fmt.Sprint(i % 20), args: []any{i}})
 	}
-	q.add("", &write{args: []any{300}})
+	q.add(&write{args: []any{300}})
 	q.close()
 	owner, last := map[string]int{}, map[string]int{}
 	n := 0

@@ -37,8 +37,13 @@ var pingQuery = &query{text: "SELECT count(*) FROM signum_schema"}
 // Ping reads from the database. On SQLite it does not wait for a context that
 // ends meanwhile.
 func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel, err := s.read.detach(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
 	var n int
-	return s.read.row(ctx, pingQuery, nil, &n)
+	return explain(ctx, s.read.rowOnce(ctx, pingQuery, nil, &n))
 }
 
 // oldWrite is how long a write waits before Check doubts that the database takes any.

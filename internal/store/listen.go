@@ -19,9 +19,13 @@ func (n *Nodes) Notify(ctx context.Context, notices []string) error {
 	return nil
 }
 
-// Listen implements mssp.ClusterStore. It makes a connection of its own: behind a pooler
-// in transaction mode nothing is heard.
+// Listen implements mssp.ClusterStore, on a connection of its own. Behind a pooler in
+// transaction mode nothing can be heard, so it is never ready.
 func (n *Nodes) Listen(ctx context.Context, ready func(), heard func(notice string)) error {
+	if n.pools.pooled {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	conn, err := pgx.ConnectConfig(ctx, n.pools.listen.Copy())
 	if err != nil {
 		return fmt.Errorf("store: listening: %w", err)

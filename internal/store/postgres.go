@@ -4,9 +4,13 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +24,10 @@ import (
 // happens sooner than PostgreSQL's own deadlock detection (1 s). A single write
 // may wait as long as its transaction may take.
 const groupLockTimeout = 500 * time.Millisecond
+
+// connectOneOfSeveral is how long a connection to one of several servers may take. The one
+// that is named first may be gone for good.
+const connectOneOfSeveral = 2 * time.Second
 
 // controlConns are for beats and notices, which must not wait for each other.
 const controlConns = 2
@@ -91,8 +99,16 @@ func postgresConfig(url string, l limits) (config *pgx.ConnConfig, pooled bool, 
 		config.DefaultQueryExecMode = pgx.QueryExecModeExec
 		config.StatementCacheCapacity, config.DescriptionCacheCapacity = 0, 0
 	}
+	several := slices.ContainsFunc(config.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.Host != config.Host || f.Port != config.Port })
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = l.connect
+		if several { // the next one may be there
+			config.ConnectTimeout = min(l.connect, connectOneOfSeveral)
+		}
+	}
+	if several && config.ValidateConnect == nil && !strings.Contains(url, "target_session_attrs=") {
+		// A standby must not be taken for the primary: it may be behind.
+		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	tcp, err := takeTCPOptions(config.RuntimeParams)
 	if err != nil {
@@ -184,6 +200,31 @@ func (s settings) local() string {
 func transient(err error) bool {
 	code := sqlState(err)
 	return code == "40001" || code == "40P01"
+}
+
+// readOnly is the SQLSTATE of a write to a server that is a standby, or has become one.
+const readOnly = "25006"
+
+// interrupted reports whether a server could not do its work for a reason that goes away
+// by itself, or with another server after a failover: it stops, starts, fails over, was cut
+// off, or has no connection left (SQLSTATE 08…, 57P01 to 57P03, 25006, 53300).
+func interrupted(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch c := refused.Code; c {
+		case "57P01", "57P02", "57P03", readOnly, "53300":
+			return true
+		default:
+			return strings.HasPrefix(c, "08")
+		}
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err)
 }
 
 // lockNotAvailable is the SQLSTATE of a lock that did not come within lock_timeout.

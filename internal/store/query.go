@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -74,14 +76,28 @@ func (r *reader) row(ctx context.Context, q *query, args []any, dest ...any) err
 		return err
 	}
 	defer cancel()
+	return r.again(ctx, func() error { return r.rowOnce(ctx, q, args, dest...) })
+}
+
+func (r *reader) rowOnce(ctx context.Context, q *query, args []any, dest ...any) error {
 	if r.pooled {
-		return explain(ctx, r.read.QueryRowContext(ctx, q.sql(r.engine), args...).Scan(dest...))
+		return r.read.QueryRowContext(ctx, q.sql(r.engine), args...).Scan(dest...)
 	}
 	s, err := r.stmt(ctx, q)
 	if err == nil {
 		err = s.QueryRowContext(ctx, args...).Scan(dest...)
 	}
-	return explain(ctx, err)
+	return err
+}
+
+// again reads again while the database is interrupted, until ctx ends.
+func (r *reader) again(ctx context.Context, read func() error) error {
+	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+		err := read()
+		if r.engine != postgres || !interrupted(err) || !pause(ctx, wait/2+rand.N(wait/2)) {
+			return explain(ctx, err)
+		}
+	}
 }
 
 // each calls scan for every row.
@@ -91,8 +107,20 @@ func (r *reader) each(ctx context.Context, q *query, args []any, scan func(*sql.
 		return err
 	}
 	defer cancel()
-	rows, err := r.query(ctx, q, args)
-	return explain(ctx, scanAll(rows, err, scan))
+	began := false
+	var late error // what was read is not read again
+	err = r.again(ctx, func() error {
+		rows, err := r.query(ctx, q, args)
+		err = scanAll(rows, err, func(rows *sql.Rows) error {
+			began = true
+			return scan(rows)
+		})
+		if began {
+			late, err = err, nil
+		}
+		return err
+	})
+	return cmp.Or(err, explain(ctx, late))
 }
 
 // scanAll calls scan for every row of a query and closes it.

@@ -83,11 +83,12 @@ func column(t *testing.T, p *pools, statement string) string {
 // judged says of each table what may remain of a user when all times are over.
 var judged = map[string]string{
 	"transactions": "", "receipts": "", "verifications": "", "outstanding": "", "invites": "", "consents": "", "notices": "",
+	"sim_outbox": "", "sms_parts": "", "shared_values": "",
 	"certificates": "", // as long as a device is active, it has one, which names the account's serial only
 	// The account itself, until an operator removes it.
 	"subscribers": "number", "devices": "number",
 	// These know no user.
-	"apps": "", "sim_cards": "", "parties": "", "logos": "", "instance": "", "signum_schema": "",
+	"apps": "", "sim_cards": "", "parties": "", "logos": "", "instance": "", "signum_schema": "", "nodes": "", "leases": "",
 }
 
 // When its time is over, no table has the number, the text or the place of a request. A
@@ -125,16 +126,23 @@ func TestNothingRemains(t *testing.T) {
 		must(t, s.PutInvite(ctx, &mssp.Invite{MSISDN: number, CodeHash: hash, Created: noon, Expires: noon.Add(time.Minute)}))
 		must(t, s.PutConsent(ctx, &mssp.Consent{MSISDN: number, Kind: mssp.ConsentActivate, Subject: "d", Given: noon, Expires: noon.Add(time.Minute)}))
 		must(t, s.PutNotice(ctx, &mssp.Notice{ID: "n", MSISDN: number, Kind: mssp.NoticeAppAdded, CodeHash: hash, Created: noon, Expires: noon.Add(time.Minute)}))
+		must(t, s.PutSIMRequest(ctx, &mssp.SIMRequest{TransID: "h1", DeviceID: "d", MSISDN: number, State: []byte("{}"), Expires: noon}))
+		must(t, s.PutPart(ctx, &mssp.MessagePart{MSISDN: number, Total: 2, Seq: 1, Body: []byte(text)}, 10))
+		must(t, s.PutValue(ctx, "app opened", number, []byte(number), noon))
 		traces := map[string]string{"number": number[1:], "text": text, "place": place}
 		if found := tracesIn(t, s, traces); !slices.Equal(found["transactions"], []string{"number", "place", "text"}) || len(found) < 6 {
 			t.Fatalf("before: %v", found)
 		}
 		end := noon.Add(24 * time.Hour)
+		partsNow := func(ctx context.Context, _ time.Time, limit int) (int, error) { // they arrive by the clock of the database
+			return s.PurgeParts(ctx, time.Now().Add(time.Hour), limit)
+		}
 		for range 2 {
 			_, err := s.DropPartitions(ctx, end, time.Hour, time.Hour, false)
 			must(t, err)
 			for _, purge := range []func(context.Context, time.Time, int) (int, error){
-				s.PurgeRest, s.PurgeDevices, s.PurgeCertificates, s.PurgeInvites, s.PurgeConsents, s.PurgeNotices} {
+				s.PurgeRest, s.PurgeDevices, s.PurgeCertificates, s.PurgeInvites, s.PurgeConsents, s.PurgeNotices,
+				s.PurgeSIMRequests, s.PurgeValues, partsNow} {
 				_, err := purge(ctx, end, 100)
 				must(t, err)
 			}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -60,12 +61,23 @@ func (s *Store) InsertTransaction(ctx context.Context, t *mssp.Transaction) erro
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, &write{fresh: true, first: insertion(t), args: args, then: func(ctx context.Context, s *session, affected int64) error {
+	err = s.write(ctx, &write{fresh: true, first: insertion(t), args: args, then: func(ctx context.Context, s *session, affected int64) error {
 		if affected == 1 {
 			return nil
 		}
 		return s.refuseTransaction(ctx, t, args)
 	}})
+	if errors.Is(err, mssp.ErrUncertain) && s.isThere(ctx, t.ID) {
+		return nil
+	}
+	return err
+}
+
+// isThere reports whether a transaction is in the database, after a commit whose fate is not
+// known. If it is not there, it may still come: the commit may be under way.
+func (s *Store) isThere(ctx context.Context, id string) bool {
+	var one int
+	return s.read.row(ctx, selectID, []any{id}, &one) == nil
 }
 
 // ReplaceTransaction implements mssp.Store.
@@ -304,6 +316,24 @@ func (s *Store) FinishTransaction(ctx context.Context, id string, o mssp.Outcome
 	if err != nil {
 		return false, err
 	}
+	won, err := s.finishTransaction(ctx, id, o, by, location, at)
+	if errors.Is(err, mssp.ErrUncertain) {
+		return s.hasEnded(ctx, id, o, at, err)
+	}
+	return won, err
+}
+
+// hasEnded finds out whether a transaction ended with this outcome at this time, after a
+// commit whose fate is not known. If it is outstanding, it may still end so.
+func (s *Store) hasEnded(ctx context.Context, id string, o mssp.Outcome, at time.Time, uncertain error) (bool, error) {
+	t, err := s.Transaction(ctx, id)
+	if err != nil || t.State == mssp.StateOutstanding {
+		return false, uncertain
+	}
+	return t.Outcome.Code == o.Code && t.Outcome.Replaced == o.Replaced && bytes.Equal(t.Outcome.Signature, o.Signature) && micros(t.Finished) == micros(at), nil
+}
+
+func (s *Store) finishTransaction(ctx context.Context, id string, o mssp.Outcome, by *mssp.AnsweredBy, location string, at time.Time) (bool, error) {
 	args := []any{id, string(o.FinalState()), int64(o.Code), o.Detail, bytesOrNull(o.Signature), location, micros(at)}
 	switch {
 	case by == nil && o.Code == signum.SignatureMade:

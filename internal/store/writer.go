@@ -41,6 +41,7 @@ type writer struct {
 	before func() // each commit; may be nil
 
 	pause   time.Duration // see linger
+	outage  time.Duration // the last pause because the database was interrupted; 0: it is not
 	last    int           // writes of the last group
 	session *session      // nil until needed, and after its connection failed
 }
@@ -100,7 +101,7 @@ func (w *writer) commit(group []*write) {
 	ctx, cancel := w.context()
 	defer cancel()
 	if err := w.startTransaction(ctx, (*session).beginGroup); err != nil {
-		w.fail(group, explain(ctx, err))
+		w.failOrWait(group, explain(ctx, err))
 		return
 	}
 	group, err := w.apply(ctx, group)
@@ -111,7 +112,7 @@ func (w *writer) commit(group []*write) {
 		return
 	}
 	if !w.undo(err) {
-		w.fail(group, explain(ctx, err))
+		w.failOrWait(group, explain(ctx, err))
 		return
 	}
 	if len(group) > 1 {
@@ -121,7 +122,7 @@ func (w *writer) commit(group []*write) {
 	for i := range group {
 		if err := w.single(group[i : i+1 : i+1]); err != nil {
 			// The database cannot be reached to begin a transaction.
-			w.fail(group[i:], err)
+			w.failOrWait(group[i:], err)
 			return
 		}
 	}
@@ -160,6 +161,10 @@ func (w *writer) single(one []*write) error {
 		if err == nil {
 			return nil
 		}
+		if interrupted(err) && !errors.Is(err, mssp.ErrUncertain) {
+			w.failOrWait(one, explain(ctx, err))
+			return nil
+		}
 		if !transient(err) || attempt == maxAttempts || !pause(ctx, rand.N(retryPause<<attempt)) {
 			w.fail(one, explain(ctx, err))
 			return nil
@@ -175,10 +180,11 @@ func (w *writer) undo(err error) bool {
 		w.abandon()
 		return true
 	}
-	if !rolledBack {
-		w.drop()
+	if !rolledBack || sqlState(err) == readOnly {
+		w.drop() // a server that has become a standby keeps its connections
+		return false
 	}
-	return rolledBack
+	return true
 }
 
 // pause waits for d and returns false if the context ends first.
@@ -206,6 +212,7 @@ func (w *writer) finish(ctx context.Context, group []*write) error {
 		}
 		return fmt.Errorf("commit: %w", err)
 	}
+	w.outage = 0
 	w.done.commits.Add(1)
 	w.done.failing.Store(false)
 	w.done.writes.Add(uint64(len(group)))
@@ -214,6 +221,26 @@ func (w *writer) finish(ctx context.Context, group []*write) error {
 	}
 	return nil
 }
+
+// failOrWait answers writes that had no effect with an error. If the server was only
+// interrupted, they wait for it instead, as long as their callers do.
+func (w *writer) failOrWait(group []*write, err error) {
+	if w.engine != postgres || !interrupted(err) || !w.queue.giveBack(group) {
+		w.fail(group, err)
+		return
+	}
+	if w.done.failing.Store(true); w.outage == 0 {
+		w.log.Warn("store: the database is interrupted; writes wait for it", "writes", len(group), "err", err)
+	}
+	w.outage = min(max(2*w.outage, firstWait), lastWait)
+	time.Sleep(w.outage/2 + rand.N(w.outage/2))
+}
+
+// The pauses between attempts to reach a database that was interrupted.
+const (
+	firstWait = 20 * time.Millisecond
+	lastWait  = 500 * time.Millisecond
+)
 
 func (w *writer) fail(group []*write, err error) {
 	w.done.failing.Store(true)
