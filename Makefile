@@ -8,7 +8,7 @@ export GOTOOLCHAIN = local
 # get their dependencies.
 TOOL     = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: help run build test slow lint deps fuzz bench bench-fairness bench-peers overload crowd crash faults power-test picture vulncheck image release release-check
+.PHONY: help run build test slow lint deps fuzz bench bench-fairness bench-peers overload crowd crash upgrade-test faults power-test picture vulncheck image release release-check
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,12 @@ crowd: ## 50,000 requests of 5 parties wait at a time for SIMs and Apps; ARGS="-
 
 crash: ## kill the service at random times, and PostgreSQL too, and look for what was lost; ARGS="-time 15m -store sqlite -seed 7"
 	@$(GO) run ./internal/crash $(ARGS)
+
+# The commit that upgrade-test upgrades from. Its schema is 19, which 20 only expands.
+UPGRADE_FROM = 060e41881678f83d21aecd5290c8117d01938ef7
+
+upgrade-test: ## roll three nodes from an earlier commit to this one and back, under load; ARGS="-seed 7 -between 5s"
+	@$(GO) run ./internal/crash upgrade -from $(UPGRADE_FROM) $(ARGS)
 
 power-test: ## cut the power of an emulated machine with the service, and look for what was lost; ARGS="-cuts 30 -store sqlite -seed 7"
 	@scripts/deps-power.sh bin/kernel

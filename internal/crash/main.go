@@ -26,6 +26,9 @@ func main() {
 	if len(args) > 0 && args[0] == "power" {
 		run, args = powerTests, args[1:]
 	}
+	if len(args) > 0 && args[0] == "upgrade" {
+		run, args = upgrades, args[1:]
+	}
 	if err := run(ctx, args); err != nil {
 		fmt.Fprintln(os.Stderr, "crash:", err)
 		os.Exit(1)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -69,7 +70,7 @@ func (n *node) say(what string, m *member) {
 
 func (n *node) launchMember(m *member) (err error) {
 	n.say("start", m)
-	m.service, err = launch(n.log, n.binary, "serve", "--config", m.config)
+	m.service, err = launch(n.log, cmp.Or(n.program, n.binary), "serve", "--config", m.config)
 	return err
 }
 

@@ -50,12 +50,13 @@ type node struct {
 	apps     *softapp.Apps
 	ended    chan error // of the Apps
 	stopApps context.CancelFunc
-	known    bool // the database has the party and the users
+	program  string // of members that start; empty: the binary
+	known    bool   // the database has the party and the users
 	next     *rand.Rand
 }
 
-func newNode(ctx context.Context, binary, dir, store string, users, nodes int) (*node, error) {
-	n := &node{binary: binary, dir: dir, store: store, users: apart(users), next: rand.New(rand.NewPCG(1, 2))}
+func newNode(ctx context.Context, binary, dir, store string, users []kind, nodes int) (*node, error) {
+	n := &node{binary: binary, dir: dir, store: store, users: users, next: rand.New(rand.NewPCG(1, 2))}
 	if nodes > 1 {
 		n.wait()
 	}
@@ -262,7 +263,7 @@ func (n *node) enrol(ctx context.Context, number, behaviour string) error {
 
 // signum runs a command of the program against the node.
 func (n *node) signum(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, n.binary, append(args, "--config", n.members[0].config)...)
+	cmd := exec.CommandContext(ctx, cmp.Or(n.program, n.binary), append(args, "--config", n.members[0].config)...)
 	out, err := cmd.Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = fmt.Errorf("signum %s: %w: %s%s", strings.Join(args, " "), err, out, exit.Stderr)

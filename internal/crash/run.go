@@ -68,11 +68,16 @@ type target interface {
 // startTime is how long the service may take to start on a busy machine.
 const startTime = 2 * time.Minute
 
+func newRun(p plan) *run {
+	r := &run{plan: p, rand: rand.New(rand.NewPCG(p.seed, 1<<32)), watch: cardWatch{dir: p.dir}, others: make(map[string]int)}
+	r.person = operator{run: r, took: make(map[string]time.Duration)}
+	return r
+}
+
 // crash runs a plan to its end. The error is that of the run itself; what it found
 // wrong with the service is in the findings.
 func crash(ctx context.Context, p plan) (*run, error) {
-	r := &run{plan: p, rand: rand.New(rand.NewPCG(p.seed, 1<<32)), watch: cardWatch{dir: p.dir}, others: make(map[string]int)}
-	r.person = operator{run: r, took: make(map[string]time.Duration)}
+	r := newRun(p)
 	store := ""
 	switch {
 	case p.pg != nil:
@@ -82,7 +87,7 @@ func crash(ctx context.Context, p plan) (*run, error) {
 	}
 	var err error
 	if p.serve {
-		r.target, err = newNode(ctx, p.binary, p.dir, store, p.users, max(p.nodes, 1))
+		r.target, err = newNode(ctx, p.binary, p.dir, store, apart(p.users), max(p.nodes, 1))
 	} else {
 		r.target, err = newBox(p.binary, p.dir, store, p.users)
 	}
