@@ -16,8 +16,8 @@ const (
 	// crlValidity is the time from signing to nextUpdate: how long a relying party
 	// that cannot reach the service can use a CRL.
 	crlValidity = 24 * time.Hour
-	// crlRefresh is the age at which a CRL is replaced. A revocation on this node
-	// replaces it at once; a revocation on another node shows within this time.
+	// crlRefresh is the age at which a CRL is replaced. A revocation replaces it at once. If
+	// another node could not tell of one, it shows within this time.
 	crlRefresh = 5 * time.Minute
 )
 
@@ -37,19 +37,20 @@ func (c *crlCache) drop() {
 	c.der = nil
 }
 
-// get returns the cached CRL, or a new one from sign. If sign fails, it returns
+// get returns the cached CRL, or a new one from sign, with a number by a clock that all nodes
+// share. If sign fails, it returns
 // the old one while that is valid. An old CRL contains all revocations made on this
 // node, because drop discards it otherwise.
-func (c *crlCache) get(now time.Time, sign func(number *big.Int) ([]byte, error)) ([]byte, error) {
+func (c *crlCache) get(now, clock time.Time, sign func(number *big.Int) ([]byte, error)) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	age := now.Sub(c.made)
 	if c.der != nil && age >= 0 && age < crlRefresh {
 		return c.der, nil
 	}
-	// Numbers derived from the time increase across restarts, and across nodes as
-	// far as their clocks agree (RFC 5280, clause 5.2.3).
-	number := max(c.number+1, now.UnixMicro())
+	// Numbers derived from the time increase across restarts, and across nodes that go by
+	// one clock (RFC 5280, clause 5.2.3).
+	number := max(c.number+1, clock.UnixMicro())
 	der, err := sign(big.NewInt(number))
 	if err != nil {
 		if c.der != nil && age >= 0 && age < crlValidity {

@@ -35,6 +35,12 @@ type Options struct {
 	Clock    mssp.Clock      // nil: mssp.SystemClock
 	Log      *slog.Logger    // for what Handler cannot tell its clients; nil: discarded
 	Events   *event.Recorder // takes the one event of each request to Handler; nil: one that writes to Log
+	// Revoked is called after a revocation, so that other nodes make new CRLs, too: see
+	// Issuer.RevokedElsewhere. May be nil.
+	Revoked func()
+	// Numbers is the clock of CRL numbers. Of several nodes, it must be one that they share. Nil:
+	// Clock.
+	Numbers func() time.Time
 }
 
 // Issuer issues and revokes subscribers' certificates and publishes their status.
@@ -54,6 +60,8 @@ type Issuer struct {
 	publishers []*publisher
 	answers    *ocspCache
 	unknown    *limit.Limiter // of OCSP answers about serials that were never issued, by CA
+	revoked    func()         // may be nil
+	numbers    func() time.Time
 }
 
 // New returns an issuer that works with the authority's keys.
@@ -83,10 +91,15 @@ func New(a *Authority, store mssp.CertificateStore, o Options) (*Issuer, error) 
 		throwaway:  throwawayKey(a.issuing.PublicKey),
 		publishers: publishers(a),
 		answers:    newOCSPCache(maxOCSPAnswers),
+		revoked:    o.Revoked,
+		numbers:    o.Numbers,
 		unknown:    limit.New(unknownOCSP, len(publishers(a))),
 	}
 	if i.clock == nil {
 		i.clock = mssp.SystemClock{}
+	}
+	if i.numbers == nil {
+		i.numbers = i.clock.Now
 	}
 	if i.log == nil {
 		i.log = slog.New(slog.DiscardHandler)
@@ -245,8 +258,16 @@ func (i *Issuer) Revoke(ctx context.Context, serial string, reason int) error {
 	if err := i.store.RevokeCertificate(ctx, serial, i.clock.Now().UTC().Truncate(time.Second), reason); err != nil {
 		return fmt.Errorf("ca: revoke %s: %w", serial, err)
 	}
+	i.RevokedElsewhere()
+	if i.revoked != nil {
+		i.revoked()
+	}
+	return nil
+}
+
+// RevokedElsewhere makes the next CRLs new ones, because something was revoked.
+func (i *Issuer) RevokedElsewhere() {
 	for _, p := range i.publishers {
 		p.crls.drop()
 	}
-	return nil
 }

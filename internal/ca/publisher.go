@@ -72,7 +72,7 @@ func (i *Issuer) crl(ctx context.Context, p *publisher) ([]byte, error) {
 		return p.last, nil
 	}
 	now := i.clock.Now()
-	return p.crls.get(now, func(number *big.Int) ([]byte, error) {
+	return p.crls.get(now, i.numbers(), func(number *big.Int) ([]byte, error) {
 		revoked, err := i.revokedBy(ctx, p, now)
 		if err != nil {
 			return nil, err

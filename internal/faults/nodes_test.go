@@ -3,6 +3,8 @@ package faults
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
+	"math/big"
 	"sync"
 	"testing"
 	"time"
@@ -224,4 +226,46 @@ func (l *eventLog) has(k person.Kind) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.seen[k] > 0
+}
+
+// A certificate that is revoked at one node is in the next CRL of the other.
+func TestRevokedAtTheOtherNode(t *testing.T) {
+	t.Parallel()
+	a, b := twoNodes(t, 1)
+	numbers := make([]*big.Int, 0, 4)
+	list := func(w *world) *x509.RevocationList {
+		t.Helper()
+		der, err := w.node.CA.CRL(t.Context(), w.node.CA.Issuing())
+		if err != nil {
+			t.Fatal(err)
+		}
+		crl, err := x509.ParseRevocationList(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return crl
+	}
+	for _, w := range []*world{a, b} {
+		crl := list(w)
+		if len(crl.RevokedCertificateEntries) > 0 {
+			t.Fatal("something was revoked before")
+		}
+		numbers = append(numbers, crl.Number)
+	}
+	s, err := a.node.Store.Subscriber(t.Context(), number(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.node.CA.Revoke(t.Context(), s.Devices[0].Certificate.Serial, 1); err != nil {
+		t.Fatal(err)
+	}
+	b.eventually("the CRL of the other node has the certificate", func() bool { return len(list(b).RevokedCertificateEntries) == 1 })
+	for _, w := range []*world{b, a} {
+		numbers = append(numbers, list(w).Number)
+	}
+	for i, n := range numbers[1:] {
+		if n.Cmp(numbers[i]) <= 0 {
+			t.Errorf("the numbers of CRLs do not grow: %v", numbers)
+		}
+	}
 }

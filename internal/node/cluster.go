@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/app"
+	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/cluster"
 	"github.com/signum-mssp/signum/internal/engine"
 	"github.com/signum-mssp/signum/internal/sim"
@@ -70,6 +71,18 @@ func (n *Node) place() (string, error) {
 	return host + " " + cmp.Or(n.cfg.Listen.Admin.Socket, string(n.cfg.Listen.MSS.Address)), nil
 }
 
+// topicRevoked tells other nodes that a certificate was revoked.
+const topicRevoked = "revoked"
+
+// caOptions let a revocation at one node show in the CRLs of all.
+func (n *Node) caOptions() ca.Options {
+	o := ca.Options{URL: n.PKIURL(), Clock: n.deps.Clock, Log: n.deps.Logger, Events: n.events}
+	if n.peers != nil {
+		o.Revoked, o.Numbers = func() { n.peers.Publish(topicRevoked, "") }, n.peers.Now
+	}
+	return o
+}
+
 // simPeers is the cluster for the SIM channel; nil if the node is alone.
 func (n *Node) simPeers() sim.Peers {
 	if n.peers == nil {
@@ -92,6 +105,8 @@ func (n *Node) enterCluster() {
 	n.peers.Subscribe(sim.Topic, n.SIMs.Hear)
 	n.peers.Subscribe(engine.TopicReceipt, n.engine.HearReceipt)
 	n.peers.Subscribe(app.Topic, n.Apps.Hear)
+	n.peers.Subscribe(topicRevoked, func(string, string) { n.CA.RevokedElsewhere() })
+	n.peers.OnGap(n.CA.RevokedElsewhere)
 	n.peers.OnGap(n.engine.HearGap)
 	n.peers.OnGap(n.Apps.HearGap)
 	n.peers.OnLost(n.engine.HearLost)

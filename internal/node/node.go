@@ -166,7 +166,7 @@ func (n *Node) openCA(context.Context) (err error) {
 			return err
 		}
 	}
-	n.CA, err = ca.New(n.authority, n.Store, ca.Options{URL: n.PKIURL(), Clock: n.deps.Clock, Log: n.deps.Logger, Events: n.events})
+	n.CA, err = ca.New(n.authority, n.Store, n.caOptions())
 	return err
 }
 

@@ -40,6 +40,9 @@ func (n *Node) newApps(context.Context) (err error) {
 	if vapid.Contact, err = config.ContactURI(n.cfg.PushContact()); err != nil {
 		n.deps.Logger.Info("Apps are not woken by push: set app.vapid.contact to an e-mail or https address of the operator")
 	}
+	if n.peers != nil && vapid.Contact != "" && vapid.Public == "" {
+		n.deps.Logger.Warn("app.vapid has no keys, so that each node makes its own, and wakes only Apps that subscribed at it; give all nodes the same")
+	}
 	n.Apps, err = app.New(app.Config{
 		Accounts: n.accounts, Store: n.Store, CA: n.CA, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 		Service: n.cfg.Service.MSSPURI, WebURL: n.WebURL(), Hosts: n.webHosts(), NewSerial: ca.NewSerial,
