@@ -8,7 +8,7 @@ export GOTOOLCHAIN = local
 # get their dependencies.
 TOOL     = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: help run build test slow lint deps fuzz bench bench-fairness bench-peers overload crowd crash upgrade-test faults power-test picture vulncheck image release release-check
+.PHONY: help run build test slow lint deps fuzz bench bench-nodes bench-fairness bench-peers overload crowd crash upgrade-test faults power-test picture vulncheck image release release-check
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ vulncheck: ## look the dependencies up in the Go vulnerability database (needs t
 
 bench: ## first signature, signatures per second by phones in memory, SIM and App, memory of waiting requests, connected Apps; ARGS="-rounds 5"
 	$(GO) run ./internal/bench $(ARGS)
+
+bench-nodes: ## two nodes on one PostgreSQL: how soon a party hears of the end at another node, and what both do together
+	@$(GO) test -run XXX -bench 'WakeAcrossNodes|TwoNodes' -benchtime 1x ./internal/faults
 
 bench-fairness: ## what a party with one request at a time notices of one with 500 connections, SIM path; ARGS="-rounds 3 -delay 0"
 	$(GO) run ./internal/bench fairness $(ARGS)

@@ -103,6 +103,9 @@ func (e *Engine) transaction(ctx context.Context, id string) (*mssp.Transaction,
 	if w := e.waiters.get(id); w != nil && w.t != nil {
 		return w.t, nil
 	}
+	if t := e.peers.take(id); t != nil {
+		return t, nil
+	}
 	return e.cfg.Store.Transaction(ctx, id)
 }
 

@@ -26,6 +26,9 @@ func (e *Engine) Pending(ctx context.Context, deviceID string) (list []mssp.Devi
 			}
 		}
 		e.flights.asked(t.ID) // by itself, if no channel asked its phone before
+		if !e.alone() {
+			e.peers.keep(t)
+		}
 		list = append(list, e.deviceRequest(t, e.identity(ctx, t.APID)))
 	}
 	for _, r := range receipts {

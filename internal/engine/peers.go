@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/event"
@@ -54,6 +57,37 @@ type peers struct {
 	gap  chan struct{} // something may have been missed; capacity 1
 
 	adopted atomic.Uint64
+
+	mu    sync.Mutex
+	asked *simplelru.LRU[string, *mssp.Transaction]
+}
+
+// maxAsked is how many transactions of other nodes are kept that a channel has just read, as
+// a rule because their answer has arrived.
+const maxAsked = 1024
+
+// keep keeps a transaction for the answer that follows, which saves a read. The copy shows
+// the state at this moment, like that of a request that waits. One that still changes before
+// it is signed is not kept, nor one that several devices may answer.
+func (p *peers) keep(t *mssp.Transaction) {
+	if t.Activating() || mssp.MethodOf(t.Method).Several {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked.Add(t.ID, t)
+}
+
+// take returns a transaction that was kept, once; nil if there is none.
+func (p *peers) take(id string) *mssp.Transaction {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t, ok := p.asked.Peek(id)
+	if !ok {
+		return nil
+	}
+	p.asked.Remove(id)
+	return t
 }
 
 // Adopted returns how many transactions of dead nodes this one went on with.
@@ -67,7 +101,11 @@ type heard struct {
 }
 
 func newPeers() peers {
-	return peers{news: make(chan heard, maxNews), look: make(chan struct{}, 1), gap: make(chan struct{}, 1)}
+	asked, err := simplelru.NewLRU[string, *mssp.Transaction](maxAsked, nil)
+	if err != nil {
+		panic(err) // the size is wrong
+	}
+	return peers{news: make(chan heard, maxNews), look: make(chan struct{}, 1), gap: make(chan struct{}, 1), asked: asked}
 }
 
 func nudge(c chan struct{}) {

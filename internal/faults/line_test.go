@@ -20,7 +20,7 @@ type line struct {
 	work  sync.WaitGroup
 }
 
-func newLine(t *testing.T, to string) *line {
+func newLine(t testing.TB, to string) *line {
 	t.Helper()
 	n := &line{to: to, at: "127.0.0.1:0", flows: make(chan struct{})}
 	close(n.flows)

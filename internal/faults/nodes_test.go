@@ -46,7 +46,7 @@ func (w *world) addCards(kind signum.KeyType, users ...int) {
 }
 
 // twoNodes are a world and a second node.
-func twoNodes(t *testing.T, users int, changes ...func(*config.Config)) (a, b *world) {
+func twoNodes(t testing.TB, users int, changes ...func(*config.Config)) (a, b *world) {
 	t.Helper()
 	a = newWorld(t, pgtest.URL(t), users, changes...)
 	return a, a.another()

@@ -19,7 +19,7 @@ import (
 // be limited.
 type database struct {
 	*pgtest.Server
-	t    *testing.T
+	t    testing.TB
 	role string // URL of its database
 }
 

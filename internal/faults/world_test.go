@@ -52,7 +52,7 @@ const (
 // world is a node with its mobile network. The clock of the node runs with the machine's,
 // and can be set forward, so that a time-out costs no time.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	node     *node.Node
 	clock    *testkit.Clock
 	log      *testkit.Buffer
@@ -66,7 +66,7 @@ type world struct {
 }
 
 // newWorld starts a node on a database, with users who have SIMs that are activated.
-func newWorld(t *testing.T, url string, users int, changes ...func(*config.Config)) *world {
+func newWorld(t testing.TB, url string, users int, changes ...func(*config.Config)) *world {
 	t.Helper()
 	w := &world{t: t, clock: testkit.RunningClock(), log: new(testkit.Buffer)}
 	cards := w.newNetwork(users)
@@ -134,7 +134,7 @@ func (w *world) insertCard(file *bytes.Buffer, user int, kind signum.KeyType) {
 }
 
 // configuration is that of a production node, on free ports, with time-outs of a second.
-func configuration(t *testing.T, url string, cert tls.Certificate, smscAddr string) config.Config {
+func configuration(t testing.TB, url string, cert tls.Certificate, smscAddr string) config.Config {
 	t.Helper()
 	dir := t.TempDir()
 	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
@@ -218,7 +218,7 @@ func (w *world) connect() {
 }
 
 // certificate serves both the node and the party.
-func certificate(t *testing.T) tls.Certificate {
+func certificate(t testing.TB) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -284,7 +284,7 @@ func (w *world) get(path string) (status int, body string) {
 var plain = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
 
 // of lets the world report to another test, until the function that it returns is called.
-func (w *world) of(t *testing.T) (back func()) {
+func (w *world) of(t testing.TB) (back func()) {
 	outer := w.t
 	w.t = t
 	return func() { w.t = outer }

@@ -170,17 +170,30 @@ func (q *queue) poll(writer int, group []*write, limit int) []*write {
 	return q.move(writer, group, limit)
 }
 
+// pollMore is poll for a group that holds locks. With several writers it leaves out the
+// writes of a row: their rows may come before those that are locked already.
+func (q *queue) pollMore(writer int, group []*write, limit int) []*write {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.own) == 1 {
+		return q.move(writer, group, limit)
+	}
+	return q.moveFrom(&q.waiting, group, limit)
+}
+
 // move takes writes from the lines of the writer and leaves out withdrawn ones.
 func (q *queue) move(writer int, group []*write, limit int) []*write {
-	for _, from := range []*line{&q.own[writer], &q.waiting} {
-		for len(group) < limit {
-			w, ok := from.Pop()
-			if !ok {
-				break
-			}
-			if w.taken.CompareAndSwap(false, true) {
-				group = append(group, w)
-			}
+	return q.moveFrom(&q.waiting, q.moveFrom(&q.own[writer], group, limit), limit)
+}
+
+func (q *queue) moveFrom(from *line, group []*write, limit int) []*write {
+	for len(group) < limit {
+		w, ok := from.Pop()
+		if !ok {
+			break
+		}
+		if w.taken.CompareAndSwap(false, true) {
+			group = append(group, w)
 		}
 	}
 	return group

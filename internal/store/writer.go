@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/event"
@@ -132,11 +134,16 @@ func (w *writer) commit(group []*write) {
 // the latter added.
 func (w *writer) apply(ctx context.Context, group []*write) ([]*write, error) {
 	for done := 0; done < len(group); {
+		if w.engine == postgres {
+			// Nodes that lock the same rows, such as those of cards, do so in the same order: they
+			// wait for each other for the time of a commit, and not in a circle.
+			slices.SortStableFunc(group[done:], func(a, b *write) int { return strings.Compare(a.row, b.row) })
+		}
 		if err := w.session.run(ctx, group[done:]); err != nil {
 			return group, err
 		}
 		done = len(group)
-		group = w.queue.poll(w.number, group, w.limit)
+		group = w.queue.pollMore(w.number, group, w.limit)
 	}
 	return group, nil
 }
