@@ -37,21 +37,19 @@ func (c *crlCache) drop() {
 	c.der = nil
 }
 
-// get returns the cached CRL, or a new one from sign, with a number by a clock that all nodes
-// share. If sign fails, it returns
+// get returns the cached CRL, or a new one from sign, with a number that is at least the given
+// one. If sign fails, it returns
 // the old one while that is valid. An old CRL contains all revocations made on this
 // node, because drop discards it otherwise.
-func (c *crlCache) get(now, clock time.Time, sign func(number *big.Int) ([]byte, error)) ([]byte, error) {
+func (c *crlCache) get(now time.Time, sign func(least int64) ([]byte, int64, error)) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	age := now.Sub(c.made)
 	if c.der != nil && age >= 0 && age < crlRefresh {
 		return c.der, nil
 	}
-	// Numbers derived from the time increase across restarts, and across nodes that go by
-	// one clock (RFC 5280, clause 5.2.3).
-	number := max(c.number+1, clock.UnixMicro())
-	der, err := sign(big.NewInt(number))
+	// Numbers derived from the time increase across restarts (RFC 5280, clause 5.2.3).
+	der, number, err := sign(max(c.number+1, now.UnixMicro()))
 	if err != nil {
 		if c.der != nil && age >= 0 && age < crlValidity {
 			return c.der, nil

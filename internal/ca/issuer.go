@@ -38,9 +38,9 @@ type Options struct {
 	// Revoked is called after a revocation, so that other nodes make new CRLs, too: see
 	// Issuer.RevokedElsewhere. May be nil.
 	Revoked func()
-	// Numbers is the clock of CRL numbers. Of several nodes, it must be one that they share. Nil:
-	// Clock.
-	Numbers func() time.Time
+	// Number returns a number for a CRL that is higher than all before, and at least that. Of
+	// several nodes, they must share it. Nil: that is the least one, by the clock.
+	Number func(ctx context.Context, least int64) (int64, error)
 }
 
 // Issuer issues and revokes subscribers' certificates and publishes their status.
@@ -61,7 +61,7 @@ type Issuer struct {
 	answers    *ocspCache
 	unknown    *limit.Limiter // of OCSP answers about serials that were never issued, by CA
 	revoked    func()         // may be nil
-	numbers    func() time.Time
+	number     func(ctx context.Context, least int64) (int64, error)
 }
 
 // New returns an issuer that works with the authority's keys.
@@ -92,14 +92,14 @@ func New(a *Authority, store mssp.CertificateStore, o Options) (*Issuer, error) 
 		publishers: publishers(a),
 		answers:    newOCSPCache(maxOCSPAnswers),
 		revoked:    o.Revoked,
-		numbers:    o.Numbers,
+		number:     o.Number,
 		unknown:    limit.New(unknownOCSP, len(publishers(a))),
 	}
 	if i.clock == nil {
 		i.clock = mssp.SystemClock{}
 	}
-	if i.numbers == nil {
-		i.numbers = i.clock.Now
+	if i.number == nil {
+		i.number = func(_ context.Context, least int64) (int64, error) { return least, nil }
 	}
 	if i.log == nil {
 		i.log = slog.New(slog.DiscardHandler)

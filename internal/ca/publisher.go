@@ -72,12 +72,18 @@ func (i *Issuer) crl(ctx context.Context, p *publisher) ([]byte, error) {
 		return p.last, nil
 	}
 	now := i.clock.Now()
-	return p.crls.get(now, i.numbers(), func(number *big.Int) ([]byte, error) {
+	return p.crls.get(now, func(least int64) ([]byte, int64, error) {
+		// The number comes first: a list with a higher one has all revocations of this one.
+		number, err := i.number(ctx, least)
+		if err != nil {
+			return nil, 0, fmt.Errorf("ca: number of a CRL: %w", err)
+		}
 		revoked, err := i.revokedBy(ctx, p, now)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		return signCRL(p.ca, p.key, revoked, number, now.Add(-backdate), now.Add(crlValidity))
+		der, err := signCRL(p.ca, p.key, revoked, big.NewInt(number), now.Add(-backdate), now.Add(crlValidity))
+		return der, number, err
 	})
 }
 

@@ -183,6 +183,11 @@ func (c *Cluster) Lease(ctx context.Context, name string, d time.Duration) (bool
 	return epoch != 0, err
 }
 
+// NextCRLNumber returns the next number of a CRL for all nodes: see mssp.ClusterStore.
+func (c *Cluster) NextCRLNumber(ctx context.Context, least int64) (int64, error) {
+	return c.cfg.Store.NextNumber(ctx, "crl", least)
+}
+
 // Metrics returns the figures of now.
 func (c *Cluster) Metrics() Metrics {
 	if c == nil {

@@ -32,6 +32,7 @@ type findings struct {
 	unavailable              int // answers with 900
 	notAsked                 int // transactions that ended with 900
 	signAtTheEnd, looks      int
+	lateEnds                 int // 208 and 209 of users who answer and have a minute
 
 	wrong []string
 }
@@ -77,6 +78,23 @@ func (f *findings) readAnswers(calls []*call) map[string]entry {
 	}
 	f.known = len(outcomes)
 	return outcomes
+}
+
+// expired finds requests to users who answer that ended because nobody did: with this much
+// time, a node that dies, or a database that is away for seconds, must not cost a signature.
+func (f *findings) expired(calls []*call, crowd []kind) {
+	for _, c := range calls {
+		number, err := userNumber(c.User)
+		if err != nil || number >= len(crowd) || crowd[number].refuses || crowd[number].timeout < 3*patience {
+			continue
+		}
+		for _, a := range c.answers {
+			if a.Code == signum.ExpiredTransaction || a.Code == signum.OTAError {
+				f.lateEnds++
+				f.fault("call %d (%s) of %s, who answers, was told %d %s", c.Call, c.Do, c.User, a.Code, a.Detail)
+			}
+		}
+	}
 }
 
 // signature judges the answers to one call for a signature and its repetitions.

@@ -70,6 +70,7 @@ func (n *node) say(what string, m *member) {
 
 func (n *node) launchMember(m *member) (err error) {
 	n.say("start", m)
+	n.starting = m
 	m.service, err = launch(n.log, cmp.Or(n.program, n.binary), "serve", "--config", m.config)
 	return err
 }

@@ -51,7 +51,8 @@ type node struct {
 	ended    chan error // of the Apps
 	stopApps context.CancelFunc
 	program  string // of members that start; empty: the binary
-	known    bool   // the database has the party and the users
+	starting *member
+	known    bool // the database has the party and the users
 	next     *rand.Rand
 }
 
@@ -200,6 +201,7 @@ func (n *node) ready(ctx context.Context) error {
 			return err
 		}
 	}
+	n.starting = nil
 	if n.known {
 		return nil
 	}
@@ -271,8 +273,14 @@ func (n *node) signum(ctx context.Context, args ...string) ([]byte, error) {
 	return out, err
 }
 
-// kill kills one of the members.
-func (n *node) kill() { n.killMember(n.members[n.next.IntN(len(n.members))]) }
+// kill kills one of the members: that which starts, if one does.
+func (n *node) kill() {
+	m := n.starting
+	if m == nil {
+		m = n.members[n.next.IntN(len(n.members))]
+	}
+	n.killMember(m)
+}
 
 // stop stops all members.
 func (n *node) stop() error {

@@ -35,6 +35,7 @@ func (r *run) report(w io.Writer) {
 	row("receipts taken / refused as second ones", "%d / %d", r.receipts, r.secondReceipts)
 	row("answers 900", "%d", r.unavailable)
 	row("transactions that the service could not hand over, ended with 900", "%d", r.notAsked)
+	row("208 and 209 of users who answer and have a minute", "%d", r.lateEnds)
 	row("looks at the counters of all cards", "%d", r.looks)
 	row("users who sign at the end", "%d", r.signAtTheEnd)
 	row("start to ready, mean / max", "%s / %s", mean(r.starts), slices.Max(r.starts).Round(10*time.Millisecond))

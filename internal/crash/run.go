@@ -148,6 +148,7 @@ func (r *run) check(ctx context.Context, ledger string) error {
 		return err
 	}
 	outcomes := r.readAnswers(calls)
+	r.expired(calls, r.target.crowd())
 	if err := r.queries(ctx, r.target, r.target.connections(true), outcomes); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/signum-mssp/signum"
@@ -157,23 +158,38 @@ func (r *run) to(n *node, program string) func(context.Context) error {
 	}
 }
 
-// onlyDrains checks that parties saw nothing but connections that a drain had closed: users
-// who answer signed, and no call was refused.
+// onlyDrains checks that parties saw nothing but connections that a drain had closed: each
+// call was accepted or told an outcome that its user gives, or its connection was refused or
+// closed. A call that is repeated because of that, and a second receipt, are refused.
 func (r *run) onlyDrains(ledger string) error {
 	calls, err := readLedger(ledger)
 	if err != nil {
 		return err
 	}
+	closed := 0
 	for _, c := range calls {
 		for i, a := range c.answers {
-			again := i > 0 // a call whose answer was lost is refused when it comes again
 			switch {
-			case a.Code == 0, a.Code == signum.WrongParam && again, !slices.Contains([]signum.Code{signum.WrongParam, signum.InternalError, signum.OTAError, signum.ExpiredTransaction}, a.Code):
-			case c.Do == doReceipt && a.Code == signum.WrongParam: // a second one
+			case slices.Contains([]signum.Code{signum.RequestOK, signum.SignatureMade, signum.OutstandingTransact}, a.Code):
+			case a.Code == signum.WrongParam && (i > 0 || c.Do == doReceipt):
+			case a.Code == 0 && closedByDrain(a.Lost):
+				closed++
 			default:
-				r.fault("call %d (%s) was answered with %d %s", c.Call, c.Do, a.Code, a.Detail)
+				r.fault("call %d (%s) was answered with %d %s%s", c.Call, c.Do, a.Code, a.Detail, a.Lost)
 			}
 		}
 	}
+	r.progress("connections that were refused or closed: %d", closed)
 	return nil
+}
+
+// closedByDrain reports whether an answer was lost because its connection was refused, or
+// closed before or after the request.
+func closedByDrain(lost string) bool {
+	for _, how := range []string{"connection refused", "connection reset by peer", "EOF", "server closed idle connection", "GOAWAY", "broken pipe"} {
+		if strings.Contains(lost, how) {
+			return true
+		}
+	}
+	return false
 }

@@ -4,6 +4,8 @@ package main
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/signum-mssp/signum"
@@ -58,6 +60,12 @@ func mixed(n int) []kind {
 
 // msisdn returns the number of a user.
 func msisdn(i int) string { return fmt.Sprintf("+4179%07d", 5000000+i) }
+
+// userNumber is the inverse of msisdn.
+func userNumber(msisdn string) (int, error) {
+	n, err := strconv.Atoi(strings.TrimPrefix(msisdn, "+4179"))
+	return n - 5000000, err
+}
 
 // people returns a scenario with these users.
 func people(all []kind) *scenario.Scenario {

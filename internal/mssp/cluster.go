@@ -57,6 +57,9 @@ type ClusterStore interface {
 	// TakeLease makes owner the one that does the work of this name, for that time. The
 	// epoch grows with each change of the owner; it is 0 if another one has the lease.
 	TakeLease(ctx context.Context, name, owner string, d time.Duration) (epoch int64, err error)
+	// NextNumber returns a number of this name that is higher than all before, whichever node
+	// got them, and at least that.
+	NextNumber(ctx context.Context, name string, least int64) (int64, error)
 }
 
 // OwnedTransactions is what nodes need to go on with the transactions of others.

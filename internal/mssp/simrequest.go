@@ -15,6 +15,9 @@ type SIMRequest struct {
 	Step     int    // of the request, from 0; it never goes back
 	State    []byte // JSON of the SIM channel
 	Expires  time.Time
+	// Unknown means that the writer knows of the step and nothing else: a row of the same step
+	// stays. It is not stored.
+	Unknown bool
 }
 
 // SIMRequestStore keeps the requests to SIM cards that are still open after their first
@@ -40,12 +43,12 @@ type MessagePart struct {
 
 // PartStore keeps the parts of messages that arrive at several nodes.
 type PartStore interface {
-	// PutPart adds a part, unless there are most other parts of its phone. A part of the
-	// same number is replaced.
+	// PutPart adds a part. A part of the same number is replaced. If there are most other
+	// parts of its phone, the oldest message goes.
 	PutPart(ctx context.Context, p *MessagePart, most int) error
 	// OtherParts returns the other parts of the same message that are not older than that,
 	// in their order.
 	OtherParts(ctx context.Context, p *MessagePart, age time.Duration) ([]MessagePart, error)
-	// TakeParts deletes the parts of a message. Of several callers one deleted any.
-	TakeParts(ctx context.Context, p *MessagePart) (bool, error)
+	// DeleteParts deletes the parts of a message that was handled.
+	DeleteParts(ctx context.Context, p *MessagePart) error
 }

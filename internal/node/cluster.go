@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +58,8 @@ func (n *Node) joinCluster(ctx context.Context, s *store.Store) (err error) {
 }
 
 // place names what no two processes can have at the same time, and a process has again
-// after a restart: the socket of the administration, or else the address of parties.
+// after a restart: the socket of the administration and the address of parties. Containers
+// on one host may have the same name of one of them.
 func (n *Node) place() (string, error) {
 	if n.deps.Place != "" {
 		return n.deps.Place, nil
@@ -68,7 +68,7 @@ func (n *Node) place() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("name of this machine: %w", err)
 	}
-	return host + " " + cmp.Or(n.cfg.Listen.Admin.Socket, string(n.cfg.Listen.MSS.Address)), nil
+	return strings.Join([]string{host, n.cfg.Listen.Admin.Socket, string(n.cfg.Listen.MSS.Address)}, " "), nil
 }
 
 // topicRevoked tells other nodes that a certificate was revoked.
@@ -78,7 +78,7 @@ const topicRevoked = "revoked"
 func (n *Node) caOptions() ca.Options {
 	o := ca.Options{URL: n.PKIURL(), Clock: n.deps.Clock, Log: n.deps.Logger, Events: n.events}
 	if n.peers != nil {
-		o.Revoked, o.Numbers = func() { n.peers.Publish(topicRevoked, "") }, n.peers.Now
+		o.Revoked, o.Number = func() { n.peers.Publish(topicRevoked, "") }, n.peers.NextCRLNumber
 	}
 	return o
 }

@@ -27,7 +27,7 @@ type Deps struct {
 	// Alone means that no other node uses the database, although others could.
 	Alone bool
 	// Place names what no other node can have at the same time, and this one has again after a
-	// restart. Empty: the host with the socket of the administration, or the address of parties.
+	// restart. Empty: the host with the socket of the administration and the address of parties.
 	Place string
 	// Metrics is where the metrics of the node are registered until it is closed. A
 	// registry takes those of one node. Nil: one of its own, with those of the Go

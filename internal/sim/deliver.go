@@ -92,7 +92,7 @@ func (c *Channel) message(ctx context.Context, in *arrival, d *smpp.DeliverSM) s
 			return st
 		}
 	}
-	m, complete, err := c.join(ctx, in, h, d.ShortMessage)
+	m, complete, shared, err := c.join(ctx, in, h, d.ShortMessage)
 	c.sweepLater()
 	if errors.Is(err, errParts) {
 		return c.fail(in, err)
@@ -105,7 +105,11 @@ func (c *Channel) message(ctx context.Context, in *arrival, d *smpp.DeliverSM) s
 		return smpp.StatusOK
 	}
 	_, inParts, _ := h.Concat()
-	return c.packet(ctx, in, &whole{Message: m, inParts: inParts})
+	st := c.packet(ctx, in, &whole{Message: m, inParts: inParts})
+	if st == smpp.StatusOK {
+		c.joined(ctx, shared)
+	}
+	return st
 }
 
 // isSecured reports whether the header can belong to a secured packet or to a part

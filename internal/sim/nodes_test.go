@@ -157,7 +157,7 @@ func (p *pair) PutSIMRequest(_ context.Context, r *mssp.SIMRequest) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.puts++
-	if old, ok := p.rows[r.TransID]; !ok || old.Op != r.Op || old.Step <= r.Step {
+	if old, ok := p.rows[r.TransID]; !ok || old.Op != r.Op || old.Step < r.Step || old.Step == r.Step && !r.Unknown {
 		p.rows[r.TransID] = *r
 	}
 	return nil
@@ -205,16 +205,15 @@ func (p *pair) OtherParts(_ context.Context, q *mssp.MessagePart, _ time.Duratio
 	return list, nil
 }
 
-func (p *pair) TakeParts(_ context.Context, q *mssp.MessagePart) (first bool, err error) {
+func (p *pair) DeleteParts(_ context.Context, q *mssp.MessagePart) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for name := range p.parts {
 		if strings.HasPrefix(name, partName(q)) {
 			delete(p.parts, name)
-			first = true
 		}
 	}
-	return first, nil
+	return nil
 }
 
 func (s *fakeStore) broken() bool {
@@ -246,7 +245,7 @@ func TestRepliesAtAnyNode(t *testing.T) {
 				if n := w.net.count(); n != want {
 					t.Errorf("%T, operation %d: %d packets, want %d", key, op, n, want)
 				}
-				if op != mssp.OpActivate && p.puts > 0 || len(p.rows) > 0 && op != mssp.OpActivate {
+				if op != mssp.OpActivate && p.puts > 0 || len(p.rows) > 0 || len(p.parts) > 0 {
 					t.Errorf("%T, operation %d: %d rows were written, %d stay", key, op, p.puts, len(p.rows))
 				}
 			})

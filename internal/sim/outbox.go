@@ -70,6 +70,11 @@ func (c *Channel) keepProgress(ctx context.Context, q *request) {
 	if err := c.cfg.Outbox.PutSIMRequest(ctx, row); err != nil {
 		c.log.WarnContext(ctx, "progress of a request not kept", "trans_id", q.TransID, "err", err)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if q.state == ended { // meanwhile, so that its row may have been deleted before it was written
+		c.forget(q)
+	}
 }
 
 // leave writes the rows of all requests, so that another node, or this one after a restart,

@@ -104,6 +104,14 @@ func (c *Channel) hearReply(transID, deviceID string, rep *applet.Reply) {
 	if q != nil && q.TransID == transID {
 		c.trace.note(q.MSISDN, transID, c.now(), fmt.Sprintf("another node got the reply: %s %s", rep.Op, rep.Result))
 		c.take(q, rep, c.now())
+		if rep.Op == applet.SetPIN { // the other node has written the step
+			c.mu.Lock()
+			q.flags |= written
+			if q.state == ended {
+				c.forget(q)
+			}
+			c.mu.Unlock()
+		}
 	}
 }
 
@@ -124,7 +132,9 @@ func (c *Channel) relay(ctx context.Context, r *mssp.DeviceRequest, rep *applet.
 	case rep.Op == applet.SetPIN && rep.Result == applet.OK:
 		q := newRequest(*r, new(Retry), now)
 		q.step = applet.GenKey
-		if err := c.cfg.Outbox.PutSIMRequest(ctx, q.row()); err != nil {
+		row := q.row()
+		row.Unknown = true
+		if err := c.cfg.Outbox.PutSIMRequest(ctx, row); err != nil {
 			return fmt.Errorf("step of a request: %w", err)
 		}
 		c.publish(newsStep, r.TransID, r.DeviceID)

@@ -106,6 +106,9 @@ func (c *Channel) apply(ctx context.Context, in *arrival, q *request, rep *apple
 	in.event.TransID = q.TransID
 	c.trace.name(in.trace, q.TransID)
 	if !c.take(q, rep, in.at) {
+		if rep.Op == applet.SetPIN && rep.Result == applet.OK { // before the SMSC hears that it has arrived
+			c.keepProgress(ctx, q)
+		}
 		return nil
 	}
 	return c.handOver(ctx, q)

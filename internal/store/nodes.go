@@ -59,6 +59,10 @@ ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires = excluded.expi
     epoch = l.epoch + CASE WHEN l.owner = excluded.owner THEN 0 ELSE 1 END
 WHERE l.owner = excluded.owner OR l.expires < ` + inMicros + `
 RETURNING epoch`
+	// Numbers are in the same table, under names of their own.
+	nextNumber = `
+INSERT INTO leases AS l (name, owner, epoch, expires) VALUES ('number ' || $1, '', $2, 0)
+ON CONFLICT (name) DO UPDATE SET epoch = GREATEST(l.epoch + 1, excluded.epoch) RETURNING epoch`
 	notify = `SELECT pg_notify($1, notice) FROM unnest(CAST($2 AS text[])) AS notice`
 )
 
@@ -153,6 +157,14 @@ func (n *Nodes) TakeLease(ctx context.Context, name, owner string, d time.Durati
 		return 0, fmt.Errorf("store: lease: %w", err)
 	}
 	return epoch, nil
+}
+
+// NextNumber implements mssp.ClusterStore.
+func (n *Nodes) NextNumber(ctx context.Context, name string, least int64) (number int64, err error) {
+	if err := n.row(ctx, nextNumber, []any{name, least}, &number); err != nil {
+		return 0, fmt.Errorf("store: number: %w", err)
+	}
+	return number, nil
 }
 
 // nodesLimit is how long a statement may take. A node is dead to others after 10 s.

@@ -222,6 +222,11 @@ func TestLeases(t *testing.T) {
 	take("a", -time.Hour, 1) // ended
 	take("b", time.Hour, 2)
 	take("a", time.Hour, 0)
+	for _, tt := range []struct{ least, want int64 }{{5, 5}, {5, 6}, {100, 100}, {7, 101}} {
+		if n, err := s.Nodes().NextNumber(ctx, "crl", tt.least); err != nil || n != tt.want {
+			t.Errorf("a number from %d on: %d, %v; want %d", tt.least, n, err, tt.want)
+		}
+	}
 }
 
 func TestNotices(t *testing.T) {

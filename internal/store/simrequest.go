@@ -20,7 +20,7 @@ var (
 INSERT INTO sim_outbox AS o (trans_id, device_id, msisdn, op, step, state, expires) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (trans_id) DO UPDATE SET device_id = excluded.device_id, msisdn = excluded.msisdn, op = excluded.op,
     step = excluded.step, state = excluded.state, expires = excluded.expires
-WHERE o.op <> excluded.op OR o.step <= excluded.step`}
+WHERE o.op <> excluded.op OR o.step < excluded.step OR o.step = excluded.step AND NOT $8`}
 	selectSIMRequest = &query{text: `
 SELECT trans_id, device_id, msisdn, op, step, state, expires FROM sim_outbox WHERE trans_id = $1`}
 	deleteSIMRequest = &query{text: `DELETE FROM sim_outbox WHERE trans_id = $1`}
@@ -34,7 +34,10 @@ ON CONFLICT (msisdn, ref, total, seq) DO UPDATE SET body = excluded.body, arrive
 	selectParts = &query{postgres: `
 SELECT seq, body FROM sms_parts
 WHERE msisdn = $1 AND ref = $2 AND total = $3 AND seq <> $4 AND arrived >= ` + inMicros + ` - CAST($5 AS bigint) ORDER BY seq`}
-	takeParts = &query{postgres: `DELETE FROM sms_parts WHERE msisdn = $1 AND ref = $2 AND total = $3`}
+	dropOldestParts = &query{postgres: `
+DELETE FROM sms_parts WHERE (msisdn, ref, total) IN (
+    SELECT msisdn, ref, total FROM sms_parts WHERE msisdn = $1 ORDER BY arrived LIMIT 1)`}
+	deleteParts = &query{postgres: `DELETE FROM sms_parts WHERE msisdn = $1 AND ref = $2 AND total = $3`}
 	// A part has no other name than its place.
 	purgeParts = &query{postgres: `
 WITH due AS MATERIALIZED (
@@ -51,7 +54,7 @@ func (s *Store) PutSIMRequest(ctx context.Context, r *mssp.SIMRequest) error {
 		return err
 	}
 	return s.write(ctx, &write{row: r.TransID, first: putSIMRequest,
-		args: []any{r.TransID, r.DeviceID, r.MSISDN, int64(r.Op), int64(r.Step), string(r.State), micros(r.Expires)}})
+		args: []any{r.TransID, r.DeviceID, r.MSISDN, int64(r.Op), int64(r.Step), string(r.State), micros(r.Expires), r.Unknown}})
 }
 
 // SIMRequest implements mssp.SIMRequestStore.
@@ -94,7 +97,18 @@ func (s *Store) PutPart(ctx context.Context, p *mssp.MessagePart, most int) erro
 	if err := checkKeys(field{"MSISDN", p.MSISDN}); err != nil {
 		return err
 	}
-	return s.write(ctx, &write{row: p.MSISDN, first: putPart, args: append(partKey(p), int64(p.Seq), p.Body, int64(most))})
+	args := append(partKey(p), int64(p.Seq), p.Body, int64(most))
+	return s.write(ctx, &write{row: p.MSISDN, first: putPart, args: args, then: func(ctx context.Context, s *session, affected int64) (err error) {
+		for n := 0; affected == 0 && n < most; n++ { // there are at most so many messages
+			if _, err = s.exec(ctx, dropOldestParts, p.MSISDN); err == nil {
+				affected, err = s.exec(ctx, putPart, args...)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
 }
 
 func partKey(p *mssp.MessagePart) []any { return []any{p.MSISDN, int64(p.Ref), int64(p.Total)} }
@@ -116,17 +130,12 @@ func (s *Store) OtherParts(ctx context.Context, p *mssp.MessagePart, age time.Du
 	return list, nil
 }
 
-// TakeParts implements mssp.PartStore.
-func (s *Store) TakeParts(ctx context.Context, p *mssp.MessagePart) (bool, error) {
+// DeleteParts implements mssp.PartStore.
+func (s *Store) DeleteParts(ctx context.Context, p *mssp.MessagePart) error {
 	if s.engine != postgres || !isKey(p.MSISDN) {
-		return true, nil
-	}
-	var taken bool
-	err := s.write(ctx, &write{row: p.MSISDN, first: takeParts, args: partKey(p), then: func(_ context.Context, _ *session, affected int64) error {
-		taken = affected > 0
 		return nil
-	}})
-	return err == nil && taken, err
+	}
+	return s.write(ctx, &write{row: p.MSISDN, first: deleteParts, args: partKey(p)})
 }
 
 // PurgeParts deletes at most limit parts of messages that arrived before the time, and returns

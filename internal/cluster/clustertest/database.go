@@ -204,6 +204,19 @@ func (d *Database) Listen(ctx context.Context, ready func(), heard func(string))
 	}
 }
 
+// NextNumber implements mssp.ClusterStore.
+func (d *Database) NextNumber(_ context.Context, name string, least int64) (int64, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l := d.leases["number "+name]
+	if l == nil {
+		l = new(lease)
+		d.leases["number "+name] = l
+	}
+	l.epoch = max(l.epoch+1, least)
+	return l.epoch, d.down
+}
+
 // TakeLease implements mssp.ClusterStore.
 func (d *Database) TakeLease(_ context.Context, name, owner string, life time.Duration) (int64, error) {
 	d.mu.Lock()
