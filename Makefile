@@ -49,6 +49,7 @@ vulncheck: ## look the dependencies up in the Go vulnerability database (needs t
 
 bench: ## first signature, signatures per second by phones in memory, SIM and App, memory of waiting requests, connected Apps; ARGS="-rounds 5"
 	$(GO) run ./internal/bench $(ARGS)
+	@$(MAKE) --no-print-directory bench-nodes
 
 bench-nodes: ## two nodes on one PostgreSQL: how soon a party hears of the end at another node, and what both do together
 	@$(GO) test -run XXX -bench 'WakeAcrossNodes|TwoNodes' -benchtime 1x ./internal/faults

@@ -25,6 +25,10 @@
 // commands of operators are killed: a backup that has its name is whole, and a restore that
 // was killed says so until it is repeated.
 //
+// With several nodes on one PostgreSQL, single nodes die, hang and stop, and requests to
+// users who answer must not expire because of it. "crash upgrade" replaces the program of
+// such nodes by that of an earlier commit and back, under load.
+//
 // The flags of the command line say for how long, on which store, and with which seed.
 // The seed determines what users do and when processes are killed, as far as the times of
 // a machine can be determined.
