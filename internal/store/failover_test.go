@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,7 +30,7 @@ func TestInterrupted(t *testing.T) {
 			t.Errorf("%s: %v", code, got)
 		}
 	}
-	for _, err := range []error{io.EOF, io.ErrUnexpectedEOF, driver.ErrBadConn, &net.OpError{Op: "read", Err: errors.New("connection reset by peer")}} {
+	for _, err := range []error{unreachable(t), io.EOF, io.ErrUnexpectedEOF, driver.ErrBadConn, &net.OpError{Op: "read", Err: errors.New("connection reset by peer")}} {
 		if !interrupted(fmt.Errorf("store: %w", err)) {
 			t.Errorf("%v does not count as an interruption", err)
 		}
@@ -39,6 +40,122 @@ func TestInterrupted(t *testing.T) {
 			t.Errorf("%v counts as an interruption", err)
 		}
 	}
+}
+
+// unreachable is the error of a connection to a machine that does not answer.
+func unreachable(t *testing.T) error {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = pgconn.Connect(ctx, "postgres://u@"+l.Addr().String()+"/db?sslmode=disable")
+	return err
+}
+
+// The machine of the server does not answer: connections to it are neither accepted nor
+// refused. Writes and reads wait until it does.
+func TestServerOutOfReach(t *testing.T) {
+	t.Parallel()
+	server, err := pgtest.NewServer(t.Context(), t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Remove()
+	u, err := url.Parse(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	machine := &silentMachine{to: u.Host}
+	u.Host = machine.listen(t)
+	s := openURL(t, u.String()+"&connect_timeout=1")
+	machine.silence(4) // of one writer and one reader: some of these time out
+	var g sync.WaitGroup
+	tx := storetest.NewTransaction(1)
+	g.Go(func() {
+		if err := s.InsertTransaction(t.Context(), tx); err != nil {
+			t.Error(err)
+		}
+	})
+	g.Go(func() {
+		if _, err := s.Transaction(t.Context(), "unknown"); !errors.Is(err, mssp.ErrNotFound) {
+			t.Error(err)
+		}
+	})
+	g.Wait()
+	if _, err := s.Transaction(t.Context(), tx.ID); err != nil {
+		t.Error(err)
+	}
+}
+
+// silentMachine is between a store and its server. It can cut their connections, and then leaves
+// a number of new ones without an answer.
+type silentMachine struct {
+	to string
+
+	mu     sync.Mutex
+	ends   []net.Conn
+	silent int // connections, from now on
+}
+
+func (m *silentMachine) listen(t *testing.T) (addr string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var work sync.WaitGroup
+	t.Cleanup(func() {
+		l.Close()
+		m.silence(0)
+		work.Wait()
+	})
+	work.Go(func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if !m.answers(near) {
+				continue
+			}
+			far, err := net.Dial("tcp", m.to)
+			if err != nil {
+				near.Close()
+				continue
+			}
+			m.keep(far)
+			work.Go(func() { io.Copy(far, near); far.Close() })
+			work.Go(func() { io.Copy(near, far); near.Close() })
+		}
+	})
+	return l.Addr().String()
+}
+
+// silence cuts all connections.
+func (m *silentMachine) silence(connections int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.ends {
+		c.Close()
+	}
+	m.ends, m.silent = nil, connections
+}
+
+func (m *silentMachine) answers(c net.Conn) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ends = append(m.ends, c)
+	m.silent--
+	return m.silent < 0
+}
+
+func (m *silentMachine) keep(c net.Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ends = append(m.ends, c)
 }
 
 // Of several servers, the one that can be written to is used, unless the URL says otherwise.
@@ -64,7 +181,8 @@ func TestSeveralHosts(t *testing.T) {
 }
 
 // The primary dies under load and its synchronous replica is promoted: what was answered is
-// there, what was not waits for the new primary, and no caller gets an error.
+// there, and what was not waits for the new primary. The only error that a caller may get is
+// that the fate of its write is unknown.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	primary, err := pgtest.NewServer(t.Context(), t.Output(), "max_wal_senders=4")

@@ -35,6 +35,7 @@ type write struct {
 	party    string      // whose turn it is
 	since    time.Time   // when it came
 	taken    atomic.Bool // by a writer, or by the caller when it gave up
+	left     bool        // the caller was told that the fate of the write is unknown; under the lock of the queue
 	answer   chan error  // capacity 1
 	affected int64       // rows, by the first statement
 	err      error       // the refusal, kept until the transaction has committed
@@ -82,7 +83,8 @@ func (q *queue) add(w *write) {
 }
 
 // giveBack makes writes wait again that a writer has taken and that had no effect. Their
-// callers may withdraw them. It returns false if the queue is closed.
+// callers may withdraw them. Those whose callers have left are dropped: what was looked up and
+// not found must not be written later. It returns false if the queue is closed.
 func (q *queue) giveBack(group []*write) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -90,8 +92,10 @@ func (q *queue) giveBack(group []*write) bool {
 		return false
 	}
 	for _, w := range group {
-		w.taken.Store(false)
-		q.add(w)
+		if !w.left {
+			w.taken.Store(false)
+			q.add(w)
+		}
 	}
 	return true
 }
@@ -126,27 +130,33 @@ func (q *queue) do(ctx context.Context, w *write) error {
 		case <-limit.C:
 			late = &TimeoutError{Limit: "write", After: q.limit}
 		}
+		inTime := !errors.Is(late, context.DeadlineExceeded)
 		switch {
-		case w.taken.CompareAndSwap(false, true):
-			q.withdrawn(fair.Key(ctx))
+		case q.withdraw(w, inTime):
 			return late
-		case errors.Is(late, context.DeadlineExceeded):
+		case !inTime:
 			return fmt.Errorf("store: write: %w: %w", mssp.ErrUncertain, late)
 		}
 		done = nil
 	}
 }
 
-// withdrawn removes the withdrawn writes of a party that would be next, which would make
-// the queue look old.
-func (q *queue) withdrawn(party string) {
+// withdraw takes a write back that no writer has taken, and reports whether it did. If it
+// did not, the caller goes on waiting (stay) or leaves.
+func (q *queue) withdraw(w *write, stay bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	isTaken := func(w *write) bool { return w.taken.Load() }
-	q.waiting.Trim(party, isTaken)
-	for i := range q.own {
-		q.own[i].Trim(party, isTaken)
+	if !w.taken.CompareAndSwap(false, true) {
+		w.left = !stay
+		return false
 	}
+	// The withdrawn writes of the party that would be next would make the queue look old.
+	isTaken := func(w *write) bool { return w.taken.Load() }
+	q.waiting.Trim(w.party, isTaken)
+	for i := range q.own {
+		q.own[i].Trim(w.party, isTaken)
+	}
+	return true
 }
 
 // take waits for writes and appends at most limit of them to group. It returns an

@@ -209,7 +209,13 @@ const readOnly = "25006"
 // by itself, or with another server after a failover: it stops, starts, fails over, was cut
 // off, or has no connection left (SQLSTATE 08…, 57P01 to 57P03, 25006, 53300).
 func interrupted(err error) bool {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return false
+	}
+	if refused, ok := errors.AsType[*pgconn.ConnectError](err); ok && errors.Is(refused, context.DeadlineExceeded) {
+		return true // the machine is gone, or the network
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {

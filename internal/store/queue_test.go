@@ -76,3 +76,50 @@ func gone(after time.Duration) func(context.Context) (context.Context, context.C
 		return ctx, cancel
 	}
 }
+
+// A writer gives writes back that had no effect. They wait again, and their callers can
+// withdraw them; the write of a caller that has left is dropped.
+func TestGiveBack(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name      string
+		back      time.Duration // after it was taken; the deadline of the caller comes after a second
+		again     bool          // it can be taken again
+		uncertain bool
+	}{
+		{"in time", time.Second / 2, true, false},
+		{"too late", 2 * time.Second, false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				q := newQueue(1)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				done := make(chan error, 1)
+				go func() { done <- q.do(ctx, &write{}) }()
+				synctest.Wait()
+				group := q.take(0, nil, 1)
+				time.Sleep(tt.back)
+				if !q.giveBack(group) {
+					t.Error("an open queue takes nothing back")
+				}
+				if again := q.poll(0, nil, 1); len(again) == 1 != tt.again {
+					t.Errorf("%d writes wait", len(again))
+				} else if tt.again && !q.giveBack(again) {
+					t.Error("not a second time")
+				}
+				if err := <-done; !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, mssp.ErrUncertain) != tt.uncertain {
+					t.Errorf("got %v", err)
+				}
+				if n := len(q.poll(0, nil, 1)); n != 0 {
+					t.Errorf("%d writes wait after their caller left", n)
+				}
+				q.close()
+				if q.giveBack(group) {
+					t.Error("a closed queue takes writes back")
+				}
+			})
+		})
+	}
+}

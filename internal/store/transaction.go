@@ -318,19 +318,20 @@ func (s *Store) FinishTransaction(ctx context.Context, id string, o mssp.Outcome
 	}
 	won, err := s.finishTransaction(ctx, id, o, by, location, at)
 	if errors.Is(err, mssp.ErrUncertain) {
-		return s.hasEnded(ctx, id, o, at, err)
+		return s.hasEnded(ctx, id, o, by, at, err)
 	}
 	return won, err
 }
 
 // hasEnded finds out whether a transaction ended with this outcome at this time, after a
 // commit whose fate is not known. If it is outstanding, it may still end so.
-func (s *Store) hasEnded(ctx context.Context, id string, o mssp.Outcome, at time.Time, uncertain error) (bool, error) {
+func (s *Store) hasEnded(ctx context.Context, id string, o mssp.Outcome, by *mssp.AnsweredBy, at time.Time, uncertain error) (bool, error) {
 	t, err := s.Transaction(ctx, id)
 	if err != nil || t.State == mssp.StateOutstanding {
 		return false, uncertain
 	}
-	return t.Outcome.Code == o.Code && t.Outcome.Replaced == o.Replaced && bytes.Equal(t.Outcome.Signature, o.Signature) && micros(t.Finished) == micros(at), nil
+	same := t.Outcome.Code == o.Code && t.Outcome.Detail == o.Detail && t.Outcome.Replaced == o.Replaced && bytes.Equal(t.Outcome.Signature, o.Signature)
+	return same && micros(t.Finished) == micros(at) && (by == nil || t.DeviceID == by.DeviceID), nil
 }
 
 func (s *Store) finishTransaction(ctx context.Context, id string, o mssp.Outcome, by *mssp.AnsweredBy, location string, at time.Time) (bool, error) {
