@@ -123,6 +123,10 @@ type Store struct {
 	// password. Nodes with the same PostgreSQL are one service.
 	URL     Secret `yaml:"url"`
 	URLFile string `yaml:"url_file"`
+	// ListenURL is for the connection on which a node hears the others. It goes to PostgreSQL
+	// itself where URL goes through a pooler. Empty: URL.
+	ListenURL     Secret `yaml:"listen_url"`
+	ListenURLFile string `yaml:"listen_url_file"`
 	// Migrate lets a node bring the schema up to date when it starts. Otherwise that is
 	// a step of its own, signum migrate.
 	Migrate bool `yaml:"migrate"`

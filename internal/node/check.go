@@ -107,6 +107,16 @@ func (k *checker) store(s config.Store) {
 		k.fault("store.url", "%v", err)
 		return
 	}
+	switch listen := s.ListenURL.Reveal(); {
+	case listen != "" && !s.Shared():
+		k.fault("store.listen_url", "is for several nodes on one PostgreSQL, and store.url is SQLite; leave it out")
+	case listen != "":
+		if err := store.CheckListenURL(listen); err != nil {
+			k.fault("store.listen_url", "%v", err)
+		}
+	case store.Pooled(text):
+		k.warn("store.url", "goes through a pooler, which passes no notices between nodes; with several nodes set store.listen_url to PostgreSQL itself")
+	}
 	name, ok := strings.CutPrefix(text, "sqlite:")
 	if !ok {
 		return

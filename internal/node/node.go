@@ -139,6 +139,9 @@ func (n *Node) openStore(ctx context.Context) error {
 		}),
 		store.WithRowErrors(func(e *mssp.RowError) { n.metrics.UnreadableRows(string(e.Kind), 1) }),
 	}
+	if u := n.cfg.Store.ListenURL.Reveal(); u != "" {
+		opts = append(opts, store.WithListenURL(u))
+	}
 	if n.cfg.Store.Migrate {
 		opts = append(opts, store.WithMigrations())
 	}

@@ -42,6 +42,7 @@ type options struct {
 	// restoring opens a database that no node may open yet.
 	restoring bool
 	app       string // application_name, unless the URL has one
+	listen    string // URL; empty: that of the database
 	migrate   MigrationLimits
 	step      func(MigrationStep) // may be nil
 }
@@ -71,6 +72,10 @@ func WithLogger(l *slog.Logger) Option { return func(o *options) { o.log = l } }
 // be unreadable, to count them for example. Reads and writes call it, so it must
 // not block.
 func WithRowErrors(f func(*mssp.RowError)) Option { return func(o *options) { o.badRow = f } }
+
+// WithListenURL has Nodes listen on a connection of its own URL, which does not go through a pooler.
+// The default is the URL of the database. SQLite ignores it.
+func WithListenURL(url string) Option { return func(o *options) { o.listen = url } }
 
 // WithMigrations lets Open bring an older schema up to date by itself. Without it, Open
 // refuses such a database, and signum migrate is a step of its own: a node that starts
@@ -154,7 +159,7 @@ type pools struct {
 	begin       string // settings to make in each transaction of writes
 	read, write *sql.DB
 	control     *sql.DB         // of Nodes, on PostgreSQL
-	listen      *pgx.ConnConfig // of Nodes
+	listen      *pgx.ConnConfig // of Nodes; nil: nothing can be heard
 	done        counters
 }
 

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -64,5 +66,42 @@ func TestPoolerUnsaid(t *testing.T) {
 	}
 	if !strings.Contains(err.Error(), "unsupported startup parameter") {
 		t.Error(err)
+	}
+}
+
+// Through a pooler no notice is heard. A URL that goes around it hears them; one that leads to
+// another database, or through the pooler, is found out.
+func TestListenURL(t *testing.T) {
+	t.Parallel()
+	direct := pgtest.URL(t)
+	pooled := pgtest.Pooled(t, direct)
+	for _, tt := range []struct{ name, url, problem string }{
+		{"around the pooler", direct, ""},
+		{"another database", pgtest.URL(t), "is this another database"},
+		{"the pooler, unsaid", strings.Replace(pooled, "pooler=transaction", "default_query_exec_mode=exec", 1), "is this another database, or a pooler?"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, pooled, WithListenURL(tt.url))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			err := s.Nodes().Listen(ctx, func() {
+				if err := s.Nodes().Notify(ctx, []string{"hello"}); err != nil {
+					t.Error(err)
+				}
+			}, func(notice string) {
+				if notice == "hello" {
+					cancel()
+				}
+			})
+			if tt.problem == "" && !errors.Is(err, context.Canceled) || tt.problem != "" && !strings.Contains(err.Error(), tt.problem) {
+				t.Error(err)
+			}
+		})
+	}
+	for url, problem := range map[string]string{pooled: "without pooler=transaction", "sqlite:x": "only PostgreSQL", "postgres://a:b:c/": ""} {
+		if err := CheckListenURL(url); err == nil || !strings.Contains(err.Error(), problem) {
+			t.Errorf("%s: %v", url, err)
+		}
 	}
 }

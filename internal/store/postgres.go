@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -48,6 +49,32 @@ func CheckURL(url string) error {
 	return err
 }
 
+// Pooled reports whether a URL goes through a pooler.
+func Pooled(url string) bool {
+	if !isPostgres(url) {
+		return false
+	}
+	_, pooled, err := postgresConfig(url, defaultLimits)
+	return err == nil && pooled
+}
+
+// CheckListenURL is CheckURL for a URL of WithListenURL.
+func CheckListenURL(url string) error {
+	_, err := listenURLConfig(url)
+	return err
+}
+
+func listenURLConfig(url string) (*pgx.ConnConfig, error) {
+	if !isPostgres(url) {
+		return nil, errors.New("must be postgres://…: only PostgreSQL has notices")
+	}
+	config, pooled, err := postgresConfig(url, defaultLimits)
+	if err == nil && pooled {
+		err = errors.New("must go to PostgreSQL itself, without pooler=transaction: a pooler passes no notices")
+	}
+	return config, err
+}
+
 // openPostgres opens a pool that writes and one that reads.
 func openPostgres(ctx context.Context, url string, o *options) (*pools, error) {
 	config, pooled, err := postgresConfig(url, o.limits)
@@ -71,7 +98,11 @@ func openPostgres(ctx context.Context, url string, o *options) (*pools, error) {
 	}
 	writing := writeSettings(o.limits)
 	p.write, p.read = pool(o.writers, writing), pool(o.readers, readSettings(o.limits))
-	p.control, p.listen = pool(controlConns, readSettings(o.limits)), config.Copy()
+	p.control = pool(controlConns, readSettings(o.limits))
+	if p.listen, err = listenConfig(config, pooled, o); err != nil {
+		p.close()
+		return nil, err
+	}
 	if pooled {
 		writing.override(config.RuntimeParams)
 		p.begin = writing.local()
@@ -81,6 +112,23 @@ func openPostgres(ctx context.Context, url string, o *options) (*pools, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// listenConfig returns nil if nothing can be heard: the database is behind a pooler and there
+// is no URL that goes around it.
+func listenConfig(config *pgx.ConnConfig, pooled bool, o *options) (*pgx.ConnConfig, error) {
+	switch {
+	case o.listen != "":
+		own, err := listenURLConfig(o.listen)
+		if err != nil {
+			return nil, fmt.Errorf("URL to listen: %w", err)
+		}
+		own.RuntimeParams["application_name"] = cmp.Or(own.RuntimeParams["application_name"], config.RuntimeParams["application_name"])
+		return own, nil
+	case pooled:
+		return nil, nil
+	}
+	return config.Copy(), nil
 }
 
 // postgresConfig reads a URL as libpq does. It also understands the parameters of
@@ -106,7 +154,7 @@ func postgresConfig(url string, l limits) (config *pgx.ConnConfig, pooled bool, 
 			config.ConnectTimeout = min(l.connect, connectOneOfSeveral)
 		}
 	}
-	if several && config.ValidateConnect == nil && !strings.Contains(url, "target_session_attrs=") {
+	if several && config.ValidateConnect == nil && !strings.Contains(url, "target_session_attrs=") && os.Getenv("PGTARGETSESSIONATTRS") == "" {
 		// A standby must not be taken for the primary: it may be behind.
 		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}

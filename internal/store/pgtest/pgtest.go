@@ -52,7 +52,12 @@ var pooler = sync.OnceValues(func() (string, error) {
 // needs.
 func PoolerURL(t testing.TB) string {
 	t.Helper()
-	direct := URL(t)
+	return Pooled(t, URL(t))
+}
+
+// Pooled returns the URL of a database through the pooler of PoolerURL.
+func Pooled(t testing.TB, direct string) string {
+	t.Helper()
 	address, err := pooler()
 	if errors.Is(err, errNoPooler) {
 		testkit.Missing(t, "pgtest: %v", err)
