@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 )
@@ -43,7 +44,11 @@ func (s *Store) Ping(ctx context.Context) error {
 	}
 	defer cancel()
 	var n int
-	return explain(ctx, s.read.rowOnce(ctx, pingQuery, nil, &n))
+	err = explain(ctx, s.read.rowOnce(ctx, pingQuery, nil, &n))
+	if s.engine == postgres && errors.Is(err, context.DeadlineExceeded) {
+		dropIdle(s.read.read)
+	}
+	return err
 }
 
 // oldWrite is how long a write waits before Check doubts that the database takes any.

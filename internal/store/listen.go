@@ -22,17 +22,21 @@ func (n *Nodes) Notify(ctx context.Context, notices []string) error {
 	return nil
 }
 
-// proofLimit is how long a notice of a node to itself may take.
-const proofLimit = 5 * time.Second
+const (
+	// maxQuiet is for how long a connection may be quiet until it is tried: a server that hangs
+	// keeps its connections.
+	maxQuiet = 5 * time.Second
+	// proofLimit is how long a notice of a node to itself may take.
+	proofLimit = 5 * time.Second
+)
 
-// proveListening waits for a notice that this node sends itself. What is heard before that
-// does not count: listening begins with ready.
-func (n *Nodes) proveListening(ctx context.Context, conn *pgx.Conn) error {
+// proveListening waits for a notice that this node sends itself.
+func (n *Nodes) proveListening(ctx context.Context, conn *pgx.Conn, heard func(notice string)) error {
 	proof := rand.Text()
 	if err := n.Notify(ctx, []string{proof}); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, proofLimit, errors.New("a notice to itself does not arrive; is this another database, or a pooler?"))
+	ctx, cancel := context.WithTimeoutCause(ctx, proofLimit, errors.New("a notice to itself does not arrive; another database, a pooler, or a server that hangs"))
 	defer cancel()
 	for {
 		switch notice, err := conn.WaitForNotification(ctx); {
@@ -40,6 +44,8 @@ func (n *Nodes) proveListening(ctx context.Context, conn *pgx.Conn) error {
 			return cmp.Or(context.Cause(ctx), err)
 		case notice.Payload == proof:
 			return nil
+		default:
+			heard(notice.Payload)
 		}
 	}
 }
@@ -59,15 +65,35 @@ func (n *Nodes) Listen(ctx context.Context, ready func(), heard func(notice stri
 	if _, err := conn.Exec(ctx, "LISTEN "+noticeChannel); err != nil {
 		return fmt.Errorf("store: listening: %w", err)
 	}
-	if err := n.proveListening(ctx, conn); err != nil {
+	// What is heard before that does not count: listening begins with ready.
+	if err := n.proveListening(ctx, conn, func(string) {}); err != nil {
 		return fmt.Errorf("store: listening: %w", err)
 	}
 	ready()
 	for {
-		notice, err := conn.WaitForNotification(ctx)
+		err := hearUntilQuiet(ctx, conn, heard)
+		if err == nil {
+			err = n.proveListening(ctx, conn, heard)
+		}
 		if err != nil {
 			return fmt.Errorf("store: listening: %w", errors.Join(ctx.Err(), err))
 		}
-		heard(notice.Payload)
+	}
+}
+
+// hearUntilQuiet returns nil when nothing was heard for a while.
+func hearUntilQuiet(ctx context.Context, conn *pgx.Conn, heard func(notice string)) error {
+	for {
+		quiet, cancel := context.WithTimeout(ctx, maxQuiet)
+		notice, err := conn.WaitForNotification(quiet)
+		cancel()
+		switch {
+		case err == nil:
+			heard(notice.Payload)
+		case ctx.Err() == nil && quiet.Err() != nil:
+			return nil
+		default:
+			return err
+		}
 	}
 }

@@ -122,7 +122,7 @@ func (n *Nodes) others(ctx context.Context, id string) (list []mssp.ClusterNode,
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("store: nodes: %w", explain(ctx, err))
+		return nil, fmt.Errorf("store: nodes: %w", n.checked(ctx, err))
 	}
 	return list, nil
 }
@@ -173,7 +173,15 @@ const nodesLimit = 5 * time.Second
 func (n *Nodes) row(ctx context.Context, q string, args []any, dest ...any) error {
 	ctx, cancel := limited(ctx, "nodes", nodesLimit)
 	defer cancel()
-	return explain(ctx, n.pools.control.QueryRowContext(ctx, q, args...).Scan(dest...))
+	return n.checked(ctx, n.pools.control.QueryRowContext(ctx, q, args...).Scan(dest...))
+}
+
+// checked explains an error. After a time-out it drops the other connection, too.
+func (n *Nodes) checked(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		dropIdle(n.pools.control)
+	}
+	return explain(ctx, err)
 }
 
 func (n *Nodes) affected(ctx context.Context, q string, args ...any) (int, error) {
@@ -181,7 +189,7 @@ func (n *Nodes) affected(ctx context.Context, q string, args ...any) (int, error
 	defer cancel()
 	res, err := n.pools.control.ExecContext(ctx, q, args...)
 	if err != nil {
-		return 0, explain(ctx, err)
+		return 0, n.checked(ctx, err)
 	}
 	changed, err := res.RowsAffected()
 	return int(changed), err

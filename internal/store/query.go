@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -90,10 +91,20 @@ func (r *reader) rowOnce(ctx context.Context, q *query, args []any, dest ...any)
 	return err
 }
 
+// dropIdle closes the connections that are idle, after a statement took too long. If the server
+// hangs, each of them would cost the same time again.
+func dropIdle(db *sql.DB) {
+	db.SetMaxIdleConns(-1)
+	db.SetMaxIdleConns(db.Stats().MaxOpenConnections)
+}
+
 // again reads again while the database is interrupted, until ctx ends.
 func (r *reader) again(ctx context.Context, read func() error) error {
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
 		err := read()
+		if _, slow := errors.AsType[*TimeoutError](context.Cause(ctx)); slow && err != nil {
+			dropIdle(r.read)
+		}
 		if r.engine != postgres || !interrupted(err) || !pause(ctx, wait/2+rand.N(wait/2)) {
 			return explain(ctx, err)
 		}
