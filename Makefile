@@ -38,7 +38,7 @@ lint: ## gofmt, vet and staticcheck, with and without the lab; go.mod
 	$(GO) mod tidy -diff
 	cd tools && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) tool staticcheck ./...
 
-deps: ## what the tests need besides Go: PostgreSQL, Chromium, openssl, curl, a C compiler, a JDK, Maven, xmllint, Node.js, Python, PHP, gSOAP, Kannel, PgBouncer, buildah, docker-compose, systemd, iproute2
+deps: ## what the tests need besides Go: PostgreSQL, Chromium, openssl, curl, a C compiler, a JDK, Maven, xmllint, Node.js, Python, PHP, gSOAP, Kannel, PgBouncer, buildah, docker-compose, HAProxy, systemd, iproute2
 	@scripts/deps.sh
 
 fuzz: ## run every fuzz target for FUZZTIME (60s)

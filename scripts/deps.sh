@@ -36,6 +36,7 @@ need buildah buildah                # runs the image
 need docker-compose docker-compose  # reads the compose file
 need systemd-analyze systemd        # checks the units
 need ip iproute2                    # networks of its services
+[ -x /usr/sbin/haproxy ] || need haproxy haproxy # before the nodes
 [ -x /usr/sbin/pgbouncer ] || need pgbouncer pgbouncer # before PostgreSQL
 
 [ -n "$missing" ] || exit 0

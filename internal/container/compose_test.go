@@ -30,9 +30,14 @@ type service struct {
 	Build       struct{ Context string }
 	Command     []string
 	User        string
+	Hostname    string
 	ReadOnly    bool `yaml:"read_only"`
 	Environment map[string]string
 	Volumes     []string
+	Tmpfs       []string
+	Networks    map[string]struct {
+		Address string `yaml:"ipv4_address"`
+	}
 	Secrets     []struct{ Source string }
 	Healthcheck struct{ Test []string }
 	DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
@@ -114,21 +119,6 @@ func (c *container) healthy() (string, error) {
 	return string(out), err
 }
 
-// run runs a command on a machine in a directory, and returns what it prints. If it fails,
-// so does the test.
-func (m *machine) run(t *testing.T, dir string, env []string, args ...string) string {
-	t.Helper()
-	cmd := m.command(t.Context(), args...)
-	cmd.Dir, cmd.Env = dir, append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir()}, env...)
-	var stderr testkit.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("on %s, %s: %v\n%s%s", m.name, strings.Join(args, " "), err, out, stderr.String())
-	}
-	return string(out)
-}
-
 // TestCompose runs the services of the compose file on two machines: the image, and an
 // application that finds everything by the name of the service. There, README's
 // example with curl works, too.
@@ -137,7 +127,7 @@ func TestCompose(t *testing.T) {
 	testkit.Needs(t, "curl", "openssl")
 	services := readCompose(t, filepath.Join(example, "compose.yaml"))
 	signum, app := newMachine(t, "signum", names), newMachine(t, "app", names)
-	connect(t, signum, addressSignum, app, addressApp)
+	connect(t, map[*machine]string{signum: addressSignum, app: addressApp})
 
 	c := newContainer(t, signum, services["signum"])
 	if out, err := c.healthy(); err == nil || !strings.HasPrefix(out, "signum: ") {

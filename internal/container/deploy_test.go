@@ -3,6 +3,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -19,69 +20,92 @@ import (
 	"github.com/signum-mssp/signum/internal/testkit"
 )
 
+const operators = "../../deploy/compose.yaml"
+
+// Addresses of the second half of the network, from which the engine takes those that the compose
+// file does not name, and those of machines beside it.
 const (
-	operators       = "../../deploy/compose.yaml"
-	addressDatabase = "192.0.2.3"
-	databaseNames   = addressSignum + " signum\n" + addressDatabase + " database\n"
+	addressMigrate  = "10.84.43.129"
+	addressDatabase = "10.84.43.130"
+	addressSMSC     = "10.84.43.200"
+	addressParty    = "10.84.43.201"
 )
 
 // TestDeployment follows the first lines of the operators' compose file. Its services run as
 // processes, with the commands, variables, files and health checks that it gives them; in
-// place of the image of PostgreSQL there is the server of this machine.
+// place of the images of PostgreSQL and HAProxy there are the programs of this machine.
 func TestDeployment(t *testing.T) {
 	t.Parallel()
 	testkit.Needs(t, "setpriv", "pg_isready", "openssl")
-	services := readCompose(t, operators)
-	d := &deployment{t: t, dir: t.TempDir(), volumes: t.TempDir()}
-	signum, database := newMachine(t, "signum", databaseNames), newMachine(t, "database", databaseNames)
-	connect(t, signum, addressSignum, database, addressDatabase)
-	node := d.container(signum, services["signum"])
-
-	example := node.succeeds("config", "example")
-	d.configure(example)
-	if out := node.fails("config", "check"); !strings.Contains(out, "there is no CA in /data/ca; make one with: signum ca create") {
+	d := newDeployment(t)
+	one, two := d.container("node1"), d.container("node2")
+	d.startSMSC()
+	d.configure(one.succeeds("config", "example"))
+	if out := one.fails("config", "check"); !strings.Contains(out, "there is no CA in /data/ca; make one with: signum ca create") {
 		t.Errorf("without a CA it says %s", out)
 	}
-	node.succeeds("ca", "create")
-	if out := node.fails(node.check()...); !strings.Contains(out, "nothing listens there") {
+	one.succeeds("ca", "create")
+	if out := one.fails(one.check()...); !strings.Contains(out, "nothing listens there") {
 		t.Errorf("the health check says %s", out)
 	}
-	if services["signum"].DependsOn["database"].Condition != "service_healthy" {
-		t.Error("the node does not wait for its database")
-	}
-	d.database(database, services["database"])
-
-	running := serve(t, "signum", node.command(node.service.Command...))
-	node.awaitHealthy(running)
-	if out := node.succeeds("health"); !strings.HasPrefix(out, "ready ") {
+	d.startDatabase()
+	migrate := d.container("migrate")
+	migrate.succeeds(migrate.service.Command...)
+	one.start()
+	two.start()
+	d.startBalancer()
+	one.awaitHealthy()
+	two.awaitHealthy()
+	if out := one.succeeds("health"); !strings.HasPrefix(out, "ready ") {
 		t.Errorf("without arguments, the health of the node is %s", out)
 	}
-	node.succeeds("user", "add", "+41791234567")
-	running.end(t, syscall.SIGKILL)
-	running = serve(t, "signum", node.command(node.service.Command...)) // restart: on-failure
-	node.awaitHealthy(running)
-	if out := node.succeeds("user", "list"); !strings.Contains(out, "+41791234567 ") {
-		t.Errorf("after it was killed, the node knows %s", out)
+
+	one.succeeds("user", "add", "+41791234567")
+	one.server.end(t, syscall.SIGKILL)
+	if out := two.succeeds("user", "list"); !strings.Contains(out, "+41791234567 ") {
+		t.Errorf("after the other node was killed, the second one knows %s", out)
 	}
-	running.end(t, syscall.SIGTERM)
-	if out := running.output.String(); !strings.Contains(out, "msg=stopped\n") {
-		t.Errorf("told to stop, the node says\n%s", out)
-	}
+	one.start() // restart: on-failure
+	one.awaitHealthy()
+
+	d.roll(one, two)
+	d.checkPages()
+	d.checkUnready(one, two)
 }
 
-// end ends the program by a signal. The group has it and the process that waits for it.
-func (s *server) end(t *testing.T, sig syscall.Signal) {
-	t.Helper()
-	if err := syscall.Kill(-s.cmd.Process.Pid, sig); err != nil {
-		t.Fatal(err)
-	}
-	<-s.ended
-}
-
-// deployment is what an operator has beside the compose file.
+// deployment is the services of the compose file, and what an operator has beside it.
 type deployment struct {
 	t            *testing.T
 	dir, volumes string // beside the file, and those that the engine makes
+	services     map[string]service
+	machines     map[string]*machine // of the services, the SMSC and an application provider
+	smsc         *server
+	phones       string // directory of the SMSC
+}
+
+// newDeployment makes the machines with their network.
+func newDeployment(t *testing.T) *deployment {
+	t.Helper()
+	d := &deployment{t: t, dir: t.TempDir(), volumes: t.TempDir(), phones: t.TempDir(), services: readCompose(t, operators), machines: make(map[string]*machine)}
+	addresses := map[string]string{"migrate": addressMigrate, "database": addressDatabase, "smsc": addressSMSC, "party": addressParty}
+	for name, s := range d.services {
+		if a := s.Networks["service"].Address; a != "" {
+			addresses[name] = a
+		} else if addresses[name] == "" {
+			t.Fatalf("the service %s has no address", name)
+		}
+	}
+	var names strings.Builder
+	for name, address := range addresses {
+		fmt.Fprintln(&names, address, name)
+	}
+	network := make(map[*machine]string)
+	for name, address := range addresses {
+		d.machines[name] = newMachine(t, cmp.Or(d.services[name].Hostname, name), names.String())
+		network[d.machines[name]] = address
+	}
+	connect(t, network)
+	return d
 }
 
 // configure fills the example in, and writes the files beside it.
@@ -97,11 +121,11 @@ func (d *deployment) configure(example string) {
 		"#url: https://id.example.com":                 "url: https://id.example.com:8444",
 		"#url: http://pki.example.com":                 "url: http://pki.example.com",
 		"address: 127.0.0.1:9464":                      "address: 127.0.0.1:9464",
-		"announce: 5s":                                 "announce: 0s",
 		"  #url: sqlite:/var/lib/signum/signum.db":     "  # see compose.yaml",
 		"  #directory: /var/lib/signum/ca":             "  # see compose.yaml",
 		"    #socket: /run/signum/admin.sock":          "    # see compose.yaml",
 		"  #url_file: ${CREDENTIALS_DIRECTORY}/store-": "  # see compose.yaml: store-",
+		"\nsim:\n": "\n" + d.sim(),
 	} {
 		if !strings.Contains(example, commented) {
 			d.t.Errorf("the example has no %s", commented)
@@ -131,12 +155,20 @@ func (d *deployment) must(err error) {
 type deployed struct {
 	*container
 	service service
+	server  *server
 }
 
 // container makes that of a service: its image, read-only if the service says so, and its
 // volumes and secrets.
-func (d *deployment) container(m *machine, s service) *deployed {
+func (d *deployment) container(name string) *deployed {
 	d.t.Helper()
+	s := d.services[name]
+	for needed, how := range map[string]string{"migrate": "service_completed_successfully", "database": "service_healthy"} {
+		if on, ok := s.DependsOn[needed]; ok && on.Condition != how {
+			d.t.Errorf("%s waits for %s: %s", name, needed, on.Condition)
+		}
+	}
+	m := d.machines[name]
 	c := newContainer(d.t, m, s)
 	c.image.User = s.User
 	mount := func(args ...string) { d.t.Helper(); m.run(d.t, "", nil, append([]string{"mount"}, args...)...) }
@@ -163,10 +195,21 @@ func (d *deployment) container(m *machine, s service) *deployed {
 		d.must(os.MkdirAll(filepath.Join(c.root, "run/secrets"), 0o755))
 		d.must(os.Symlink(filepath.Join("/etc/signum", file), filepath.Join(c.root, "run/secrets", secret.Source)))
 	}
+	for _, v := range s.Tmpfs {
+		target, options, _ := strings.Cut(v, ":")
+		d.must(os.MkdirAll(filepath.Join(c.root, target), 0o755))
+		mount("-t", "tmpfs", "-o", options, "tmpfs", filepath.Join(c.root, target))
+	}
 	if s.ReadOnly {
 		mount("-o", "remount,bind,ro", c.root)
 	}
-	return &deployed{c, s}
+	return &deployed{container: c, service: s}
+}
+
+// start runs the command of the service.
+func (c *deployed) start() {
+	c.t.Helper()
+	c.server = serve(c.t, c.name, c.command(c.service.Command...))
 }
 
 // command runs the program of the image.
@@ -205,19 +248,27 @@ func (c *deployed) check() []string {
 }
 
 // awaitHealthy waits for the health check to succeed.
-func (c *deployed) awaitHealthy(s *server) {
+func (c *deployed) awaitHealthy() {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
-	defer cancel()
-	out, err := c.command(append(c.check(), "--wait", "50s")...).CombinedOutput()
-	if err != nil || ctx.Err() != nil {
-		c.t.Fatalf("%v: %s\n%s", err, out, s.output.String())
+	for deadline := time.After(time.Minute); ; {
+		out, err := c.command(c.check()...).CombinedOutput()
+		if err == nil {
+			return
+		}
+		select {
+		case <-deadline:
+			c.t.Fatalf("%s is not healthy: %v\n%s", c.name, err, out)
+		case err := <-c.server.ended:
+			c.t.Fatalf("%s ended: %v", c.name, err)
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
 }
 
-// database runs PostgreSQL as its image does for these variables.
-func (d *deployment) database(m *machine, s service) {
+// startDatabase runs PostgreSQL as its image does for the variables of the service.
+func (d *deployment) startDatabase() {
 	d.t.Helper()
+	m, s := d.machines["database"], d.services["database"]
 	bin, err := pgtest.Binaries()
 	if err != nil {
 		testkit.Missing(d.t, "%v", err)

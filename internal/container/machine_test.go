@@ -5,15 +5,20 @@ package container
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/signum-mssp/signum/internal/testkit"
 )
@@ -74,23 +79,53 @@ func newMachine(t *testing.T, name, hosts string) *machine {
 	return &machine{name, cmd.Process.Pid}
 }
 
-// connect lays a cable between two machines, with these addresses at its ends.
-func connect(t *testing.T, a *machine, addressA string, b *machine, addressB string) {
+// connect gives machines a network, with these addresses in it. Its switch is the bridge of a
+// machine of its own.
+func connect(t *testing.T, addresses map[*machine]string) {
 	t.Helper()
-	ip := func(args ...string) {
-		t.Helper()
-		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-			t.Fatalf("ip %s: %v\n%s", strings.Join(args, " "), err, out)
+	bridge := newMachine(t, "switch", "")
+	bridge.run(t, "", nil, "ip", "link", "add", "switch", "up", "type", "bridge")
+	for m, address := range addresses {
+		port := fmt.Sprintf("port%d", m.pid)
+		// Outside of the machines, where their processes have these ids.
+		cable := exec.Command("ip", "link", "add", port, "netns", strconv.Itoa(bridge.pid), "type", "veth", "peer", "name", "eth0", "netns", strconv.Itoa(m.pid))
+		if out, err := cable.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
 		}
+		bridge.run(t, "", nil, "ip", "link", "set", port, "up", "master", "switch")
+		m.run(t, "", nil, "ip", "address", "add", address+"/24", "dev", "eth0")
+		m.run(t, "", nil, "ip", "link", "set", "eth0", "up")
 	}
-	ip("link", "add", "eth0", "netns", strconv.Itoa(a.pid), "type", "veth", "peer", "name", "eth0", "netns", strconv.Itoa(b.pid))
-	for m, address := range map[*machine]string{a: addressA, b: addressB} {
-		for _, args := range [][]string{{"address", "add", address + "/24", "dev", "eth0"}, {"link", "set", "eth0", "up"}} {
-			if out, err := m.command(t.Context(), append([]string{"ip"}, args...)...).CombinedOutput(); err != nil {
-				t.Fatalf("%s: ip %s: %v\n%s", m.name, strings.Join(args, " "), err, out)
-			}
-		}
+}
+
+// dial connects to an address as a program on the machine does.
+func (m *machine) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	type dialled struct {
+		conn net.Conn
+		err  error
 	}
+	done := make(chan dialled, 1)
+	go func() {
+		runtime.LockOSThread() // the thread ends with this goroutine, and is in that network until then
+		conn, err := m.dialHere(ctx, network, address)
+		done <- dialled{conn, err}
+	}()
+	d := <-done
+	return d.conn, d.err
+}
+
+// dialHere moves the thread into the network of the machine.
+func (m *machine) dialHere(ctx context.Context, network, address string) (net.Conn, error) {
+	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", m.pid))
+	if err != nil {
+		return nil, err
+	}
+	defer ns.Close()
+	if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+		return nil, fmt.Errorf("network of %s: %w", m.name, err)
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, network, address)
 }
 
 // command returns a command that runs on the machine, as root. It and what it
@@ -103,6 +138,21 @@ func (m *machine) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	return cmd
+}
+
+// run runs a command on a machine in a directory, and returns what it prints. If it fails,
+// so does the test.
+func (m *machine) run(t *testing.T, dir string, env []string, args ...string) string {
+	t.Helper()
+	cmd := m.command(t.Context(), args...)
+	cmd.Dir, cmd.Env = dir, append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir()}, env...)
+	var stderr testkit.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("on %s, %s: %v\n%s%s", m.name, strings.Join(args, " "), err, out, stderr.String())
+	}
+	return string(out)
 }
 
 // server is a program that runs until the test ends or stops it.
@@ -158,4 +208,13 @@ func (s *server) awaitReady(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Fatalf("%s is not ready\n%s", s.name, s.output.String())
 	}
+}
+
+// end ends the program by a signal. The group has it and the process that waits for it.
+func (s *server) end(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(-s.cmd.Process.Pid, sig); err != nil {
+		t.Fatal(err)
+	}
+	<-s.ended
 }
