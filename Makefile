@@ -8,7 +8,7 @@ export GOTOOLCHAIN = local
 # get their dependencies.
 TOOL     = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: help run build test slow lint deps fuzz bench bench-nodes bench-fairness bench-peers overload crowd crash upgrade-test faults power-test picture vulncheck image release release-check
+.PHONY: help run build test chart slow lint deps fuzz bench bench-nodes bench-fairness bench-peers overload crowd crash upgrade-test faults power-test picture vulncheck image release release-check
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,8 +19,15 @@ run: ## run the sandbox, as "go run ./cmd/signum sandbox"
 build: ## build bin/signum, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/signum ./cmd/signum
 
-test: deps lint ## everything that must hold, with the race detector; installs what it needs where it can
+test: deps lint chart ## everything that must hold, with the race detector; installs what it needs where it can
 	@TESTJSON=bin/test.json scripts/test.sh ./...
+
+# Its tests have a module of their own, so that the modules of Helm and Kubernetes are no
+# dependencies of the program.
+chart: export CGO_ENABLED = 0
+chart: ## render the Helm chart with many values, and check the objects and the configuration in it
+	cd deploy/helm/check && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 ./...
+	cd deploy/helm/check && $(GO) tool -modfile=../../../tools/go.mod staticcheck ./...
 
 slow: ## the slowest tests of the last "make test"
 	@$(TOOL) gotestsum tool slowest --num 30 --jsonfile bin/test.json

@@ -191,7 +191,8 @@ func Load(dir string) (*Authority, error) {
 	if len(present) == 0 {
 		return nil, fmt.Errorf("%w: %s", ErrNoAuthority, dir)
 	}
-	if err := notFor(dir, 0o002); err != nil {
+	// Kubernetes lets everybody write to the directory of a secret, and mounts it read-only.
+	if err := notFor(dir, 0o002); err != nil && !readOnly(dir) {
 		return nil, err
 	}
 	if len(missing) > 0 {

@@ -140,12 +140,13 @@ func (m *machine) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a command on a machine in a directory, and returns what it prints. If it fails,
-// so does the test.
+// run runs a command on a machine in a directory (empty: the root), and returns what it prints. If
+// it fails, so does the test.
 func (m *machine) run(t *testing.T, dir string, env []string, args ...string) string {
 	t.Helper()
-	cmd := m.command(t.Context(), args...)
-	cmd.Dir, cmd.Env = dir, append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir()}, env...)
+	// The way into the machine ends at the root.
+	cmd := m.command(t.Context(), append([]string{"sh", "-ec", `cd "$0" && exec "$@"`, filepath.Join("/", dir)}, args...)...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir()}, env...)
 	var stderr testkit.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
