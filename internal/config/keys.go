@@ -3,6 +3,7 @@ package config
 import (
 	"encoding"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"strconv"
 	"strings"
@@ -74,6 +75,9 @@ func join(path, name string) string {
 // set reads a text as the value of a key that is not a list. The error says
 // what the key takes; it holds the text, unless that is a secret.
 func set(v reflect.Value, text string) error {
+	if p, ok := v.Addr().Interface().(*netip.Prefix); ok {
+		return network(p, text)
+	}
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return u.UnmarshalText([]byte(text))
 	}
@@ -113,5 +117,17 @@ func setList(v reflect.Value, texts []string) error {
 		}
 	}
 	v.Set(list)
+	return nil
+}
+
+// network reads a network, or an address as the network of that address alone.
+func network(p *netip.Prefix, text string) (err error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		*p = netip.PrefixFrom(a, a.BitLen())
+		return nil
+	}
+	if *p, err = netip.ParsePrefix(text); err != nil {
+		return fmt.Errorf("%q is neither a network, such as 192.0.2.0/24, nor an address", text)
+	}
 	return nil
 }

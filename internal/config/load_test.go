@@ -69,7 +69,7 @@ ca:
 
 func TestLoad(t *testing.T) {
 	file := write(t, "signum.yaml", minimal(t)+`
-trusted_proxies: [10.0.0.0/8, "fd00::/8"]
+trusted_proxies: [10.0.0.0/8, "fd00::/8", 192.0.2.10, "2001:db8::1"]
 limits: {max_body: 1MiB}
 engine:
   sweep: 1s500ms
@@ -84,7 +84,8 @@ log: {level: warn}
 	want.Service.MSSPURI = "http://mss.example.com/"
 	want.Listen.MSS.TLS = c.Listen.MSS.TLS
 	want.Listen.Web.URL = "https://id.example.com"
-	want.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
+	want.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"),
+		netip.MustParsePrefix("192.0.2.10/32"), netip.MustParsePrefix("2001:db8::1/128")}
 	want.Store.URL = NewSecret("sqlite:signum.db")
 	want.CA.Directory = "ca"
 	want.App.Limits.Device.Burst = 7
@@ -141,7 +142,7 @@ func TestProblems(t *testing.T) {
 			`signum.yaml:5: ca.create: "perhaps" is neither true nor false`,
 			"signum.yaml:6: log.level: ",
 		}},
-		{"lists", "trusted_proxies: [10.0.0.0/8, 10.0.0.0/33]\n", nil, []string{"signum.yaml:1: trusted_proxies: entry 2: "}},
+		{"lists", "trusted_proxies: [10.0.0.0/8, 10.0.0.0/33]\n", nil, []string{`signum.yaml:1: trusted_proxies: entry 2: "10.0.0.0/33" is neither a network, such as 192.0.2.0/24, nor an address`}},
 		{"twice", "log: {level: info}\nlog: {level: warn}\n", nil, []string{"signum.yaml:2: log: appears twice; keep one"}},
 		{"no YAML", "a: [\n", nil, []string{"signum.yaml: "}},
 		{"two documents", "log: {level: info}\n---\nlog: {level: warn}\n", nil, []string{"there is more than one YAML document; keep one"}},

@@ -45,6 +45,7 @@ func TestDeployment(t *testing.T) {
 		t.Errorf("without a CA it says %s", out)
 	}
 	one.succeeds("ca", "create")
+	two.succeeds("config", "check")
 	if out := one.fails(one.check()...); !strings.Contains(out, "nothing listens there") {
 		t.Errorf("the health check says %s", out)
 	}

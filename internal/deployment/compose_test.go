@@ -60,7 +60,7 @@ func TestCompose(t *testing.T) {
 		if on := node.DependsOn["migrate"].Condition; on != "service_completed_successfully" {
 			t.Errorf("%s waits for %q of the migration", name, on)
 		}
-		if proxy := file.Services["balancer"].Networks["service"].Address; node.Environment["SIGNUM_TRUSTED_PROXIES"] != proxy+"/32" {
+		if proxy := file.Services["balancer"].Networks["service"].Address; node.Environment["SIGNUM_TRUSTED_PROXIES"] != proxy {
 			t.Errorf("%s trusts %s, and the balancer is %s", name, node.Environment["SIGNUM_TRUSTED_PROXIES"], proxy)
 		}
 		if address := node.Networks["service"].Address; file.Services["balancer"].Environment["SIGNUM_"+strings.ToUpper(name)] != address {

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +35,7 @@ func Check(c config.Config, now time.Time) (problems, warnings []*config.Problem
 	k.authority(c)
 	k.store(c.Store)
 	k.reach(c)
+	k.others(c)
 	return k.problems, k.warnings
 }
 
@@ -138,6 +141,37 @@ func (k *checker) reach(c config.Config) {
 	if c.Listen.Web.URL == "" && c.Listen.Host == "" {
 		k.warn("listen.web.url", "is not set, so that the pages answer on this machine only, and passkeys belong to the name localhost")
 	}
+}
+
+// others warns of what surprises where other nodes use the database, or a balancer stands in front.
+func (k *checker) others(c config.Config) {
+	if c.Store.Shared() {
+		if c.App.VAPID.PublicKey == "" {
+			k.warn("app.vapid.public_key", "is not set, so that each node makes its own keys, and wakes only Apps that subscribed at it; with several nodes give all nodes the same")
+		}
+		if c.CA.Create {
+			k.warn("ca.create", "lets each node make a CA of its own, and all but the first are refused; with several nodes make it once (signum ca create) and copy it")
+		}
+		if c.Drain.Announce == 0 {
+			k.warn("drain.announce", "is 0s, so that a node that stops refuses connections before a balancer knows of it")
+		}
+	}
+	mss := c.Listen.MSS
+	if (c.Listen.Web.Connections.ProxyProtocol || c.Listen.PKI.Connections.ProxyProtocol) && !mss.Connections.ProxyProtocol && len(mss.ClientCert.From) == 0 {
+		k.warn("listen.mss.connections.proxy_protocol", "is false, unlike that of other listeners: behind the same proxy, the networks of application providers, limits and the log go by the address of the proxy")
+	}
+	if a := string(c.Listen.Ops.Address); balanced(c) && (a == "" || loopback(a)) {
+		k.warn("listen.ops.address", "is not one that a balancer on another machine can reach, so that it cannot ask /readyz")
+	}
+}
+
+// balanced reports whether a balancer on another machine passes connections on.
+func balanced(c config.Config) bool {
+	l := c.Listen
+	if !l.MSS.Connections.ProxyProtocol && !l.Web.Connections.ProxyProtocol && !l.PKI.Connections.ProxyProtocol {
+		return false
+	}
+	return slices.ContainsFunc(c.TrustedProxies, func(p netip.Prefix) bool { return !p.Addr().IsLoopback() })
 }
 
 func loopback(address string) bool {
