@@ -170,9 +170,9 @@ func (g *guest) ready(ctx context.Context) error {
 	return nil
 }
 
-func (g *guest) config() client.Config { return g.box.config() }
-func (g *guest) prefix() string        { return g.box.prefix() }
-func (g *guest) crowd() []kind         { return g.box.crowd() }
+func (g *guest) configs() []client.Config { return g.box.configs() }
+func (g *guest) prefix() string           { return g.box.prefix() }
+func (g *guest) crowd() []kind            { return g.box.crowd() }
 
 func (g *guest) connections(h2 bool) *http.Client {
 	return &http.Client{Transport: &http.Transport{

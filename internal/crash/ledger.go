@@ -24,6 +24,8 @@ type entry struct {
 	Instant int64  `json:"instant,omitempty"`     // AP_Info/Instant, microseconds since the epoch
 	About   string `json:"about,omitempty"`       // MSSP_TransID of the signature that a receipt or a query is about
 
+	Twin bool `json:"twin,omitempty"` // there is another call like this one at the same time
+
 	// Of the others. Lost is why there was no answer.
 	Code   signum.Code `json:"code,omitempty"`
 	MSSPID string      `json:"mssp_trans_id,omitempty"`

@@ -3,12 +3,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +21,7 @@ import (
 
 // service is what the load and the faults need of the service under test.
 type service interface {
-	config() client.Config
+	configs() []client.Config // of its nodes
 	connections(h2 bool) *http.Client
 	prefix() string
 	crowd() []kind // its users
@@ -37,6 +39,7 @@ type load struct {
 	failed  atomic.Pointer[error] // of the ledger
 	sent    atomic.Int64
 	signed  atomic.Int64
+	twice   atomic.Int64 // calls that were sent to two nodes at the same time
 }
 
 // newLoad returns a load; seed determines what it does.
@@ -135,7 +138,15 @@ func (u *user) sign(ctx context.Context, async bool) {
 		u.failed.CompareAndSwap(nil, &err)
 		return
 	}
-	answer := u.untilKnown(ctx, func() entry { return u.send(ctx, s) })
+	first := u.send
+	if u.rand.IntN(6) == 0 && len(u.service.configs()) > 1 {
+		first = u.sendTwice
+	}
+	answer := u.untilKnown(ctx, func() entry {
+		send := first
+		first = u.send
+		return send(ctx, s)
+	})
 	switch {
 	case answer.Code == signum.RequestOK:
 		s.mssp = answer.MSSPID
@@ -156,8 +167,48 @@ func (u *user) sign(ctx context.Context, async bool) {
 
 // send sends a call for a signature, the first time or again.
 func (u *user) send(ctx context.Context, s *sent) entry {
+	e := u.sendBy(ctx, u.client(s.at), s)
+	u.note(e)
+	return e
+}
+
+// sendTwice sends a call to two nodes at the same time, and returns the answer that tells most.
+func (u *user) sendTwice(ctx context.Context, s *sent) entry {
+	nodes := u.service.configs()
+	u.rand.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
+	var answers [2]entry
+	var g sync.WaitGroup
+	for i := range answers {
+		g.Go(func() { answers[i] = u.sendBy(ctx, u.clientOf(nodes[i], s.at), s) })
+	}
+	g.Wait()
+	// The ledger reads them in this order: which of them came first is not known.
+	slices.SortStableFunc(answers[:], func(a, b entry) int { return cmp.Compare(telling(a), telling(b)) })
+	u.note(answers[0])
+	if second := answers[1]; telling(second) < refused || second.Code == signum.WrongParam {
+		u.note(second)
+	} // else the phone was still busy with another request when this one came
+	u.twice.Add(1)
+	return answers[0]
+}
+
+// telling orders the answers to a call that was sent twice: that it was accepted, that it may
+// have been, that it was refused.
+func telling(e entry) int {
+	switch {
+	case e.Code == signum.RequestOK || isOutcome(e.Code):
+		return 0
+	case e.Code == 0 || e.Code == signum.InternalError:
+		return 1
+	}
+	return refused
+}
+
+const refused = 2
+
+func (u *user) sendBy(ctx context.Context, c *client.Client, s *sent) entry {
 	u.sent.Add(1)
-	resp, err := u.client(s.at).Sign(ctx, client.SignRequest{
+	resp, err := c.Sign(ctx, client.SignRequest{
 		MSISDN: msisdn(u.number), Text: u.service.prefix() + "Log in?", Lang: "en", Profile: u.kind.profile,
 		Timeout: u.timeout(u.kind), Async: s.async, APTransID: s.transID,
 	})
@@ -165,7 +216,6 @@ func (u *user) send(ctx context.Context, s *sent) entry {
 	if err == nil {
 		e.Code, e.MSSPID, e.CMS = resp.Status, resp.TransID, digest(resp.Signature)
 	}
-	u.note(e)
 	return e
 }
 
@@ -210,25 +260,39 @@ func status(ctx context.Context, c *client.Client, call int, id string) entry {
 // receipt asks for a receipt, and sometimes for a second one, which must be refused.
 func (u *user) receipt(ctx context.Context, s *sent) {
 	s.receipt = true
-	for range 1 + u.rand.IntN(2) {
-		call, err := u.ledger.begin(entry{Do: doReceipt, User: msisdn(u.number), About: s.mssp})
-		if err != nil {
-			u.failed.CompareAndSwap(nil, &err)
-			return
+	if u.rand.IntN(4) > 0 {
+		for range 1 + u.rand.IntN(2) {
+			u.askReceipt(ctx, s, false)
 		}
-		u.untilKnown(ctx, func() entry {
-			u.sent.Add(1)
-			_, err := u.client(time.Now()).Receipt(ctx, client.ReceiptRequest{
-				TransID: s.mssp, MSISDN: msisdn(u.number), Text: u.service.prefix() + "Done", Lang: "en", UserAck: u.rand.IntN(4) == 0,
-			})
-			e := outcome(call, err)
-			if err == nil {
-				e.Code = signum.RequestOK
-			}
-			u.note(e)
-			return e
-		})
+		return
 	}
+	var g sync.WaitGroup
+	for range 2 { // at the same time
+		v := *u
+		v.rand = rand.New(rand.NewPCG(u.rand.Uint64(), 0))
+		g.Go(func() { v.askReceipt(ctx, s, true) })
+	}
+	g.Wait()
+}
+
+func (u *user) askReceipt(ctx context.Context, s *sent, twin bool) {
+	call, err := u.ledger.begin(entry{Do: doReceipt, User: msisdn(u.number), About: s.mssp, Twin: twin})
+	if err != nil {
+		u.failed.CompareAndSwap(nil, &err)
+		return
+	}
+	u.untilKnown(ctx, func() entry {
+		u.sent.Add(1)
+		_, err := u.client(time.Now()).Receipt(ctx, client.ReceiptRequest{
+			TransID: s.mssp, MSISDN: msisdn(u.number), Text: u.service.prefix() + "Done", Lang: "en", UserAck: u.rand.IntN(4) == 0,
+		})
+		e := outcome(call, err)
+		if err == nil {
+			e.Code = signum.RequestOK
+		}
+		u.note(e)
+		return e
+	})
 }
 
 // repeat sends a call again that was accepted before.
@@ -273,14 +337,18 @@ func (u *user) pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// client returns a client whose calls have this time. Half of the users speak SOAP, and
-// half HTTP/2.
+// client returns a client of any node whose calls have this time.
 func (u *user) client(at time.Time) *client.Client {
-	return newClient(u.service, u.http[u.number/2%2], u.number%2 == 1, at)
+	all := u.service.configs()
+	return u.clientOf(all[u.rand.IntN(len(all))], at)
 }
 
-func newClient(s service, h *http.Client, soap bool, at time.Time) *client.Client {
-	cfg := s.config()
+// clientOf returns a client of one node. Half of the users speak SOAP, and half HTTP/2.
+func (u *user) clientOf(node client.Config, at time.Time) *client.Client {
+	return newClient(node, u.http[u.number/2%2], u.number%2 == 1, at)
+}
+
+func newClient(cfg client.Config, h *http.Client, soap bool, at time.Time) *client.Client {
 	cfg.HTTPClient, cfg.SOAP, cfg.Now = h, soap, func() time.Time { return at }
 	c, err := client.New(cfg)
 	if err != nil {

@@ -118,6 +118,7 @@ func (n *node) stopMember(m *member) error {
 func (n *node) memberDisturbances(r *run) []disturbance {
 	any := func() int { return r.rand.IntN(len(n.members)) }
 	return []disturbance{
+		{"storms", 12, func(ctx context.Context) error { return n.storm(ctx, r) }},
 		{"nodes dead for up to 20 s", 4, func(ctx context.Context) error {
 			n.killMember(n.members[any()])
 			r.kills++
@@ -150,21 +151,39 @@ func (n *node) memberDisturbances(r *run) []disturbance {
 	}
 }
 
+// storm kills one node after the other and starts each at once, whether the others, or that
+// one, have started by then or not.
+func (n *node) storm(ctx context.Context, r *run) error {
+	for range 6 + r.rand.IntN(12) {
+		m := n.members[r.rand.IntN(len(n.members))]
+		n.killMember(m)
+		r.kills++
+		if err := n.launchMember(m); err != nil {
+			return err
+		}
+		if !sleep(ctx, r.upTo(1200*time.Millisecond)) {
+			return ctx.Err()
+		}
+	}
+	return r.start(ctx)
+}
+
 // balancer passes connections on to any of several addresses that takes them.
 type balancer struct {
 	listener net.Listener
 	to       []string
 	mu       sync.Mutex
+	rand     *rand.Rand
 	open     map[net.Conn]struct{}
 	done     sync.WaitGroup
 }
 
-func newBalancer(to []string) (*balancer, error) {
+func newBalancer(to []string, seed uint64) (*balancer, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	b := &balancer{listener: l, to: to, open: make(map[net.Conn]struct{})}
+	b := &balancer{listener: l, to: to, rand: rand.New(rand.NewPCG(seed, 1<<35)), open: make(map[net.Conn]struct{})}
 	b.done.Go(func() {
 		for {
 			c, err := l.Accept()
@@ -185,7 +204,10 @@ func (b *balancer) port() string {
 // pass passes one connection on, until either end closes.
 func (b *balancer) pass(c net.Conn) {
 	defer c.Close()
-	for _, i := range rand.Perm(len(b.to)) {
+	b.mu.Lock()
+	order := b.rand.Perm(len(b.to))
+	b.mu.Unlock()
+	for _, i := range order {
 		d, err := net.DialTimeout("tcp", b.to[i], time.Second)
 		if err != nil {
 			continue

@@ -56,8 +56,8 @@ type node struct {
 	next     *rand.Rand
 }
 
-func newNode(ctx context.Context, binary, dir, store string, users []kind, nodes int) (*node, error) {
-	n := &node{binary: binary, dir: dir, store: store, users: users, next: rand.New(rand.NewPCG(1, 2))}
+func newNode(ctx context.Context, binary, dir, store string, users []kind, nodes int, seed uint64) (*node, error) {
+	n := &node{binary: binary, dir: dir, store: store, users: users, next: rand.New(rand.NewPCG(seed, 1<<34))}
 	if nodes > 1 {
 		n.wait()
 	}
@@ -80,7 +80,7 @@ func newNode(ctx context.Context, binary, dir, store string, users []kind, nodes
 		}
 	}
 	if nodes > 1 {
-		if n.balancer, err = newBalancer(n.webAddresses()); err != nil {
+		if n.balancer, err = newBalancer(n.webAddresses(), seed); err != nil {
 			return nil, err
 		}
 	}
@@ -335,10 +335,11 @@ func (n *node) cards() string {
 	return n.path("phones/cards")
 }
 
-// config is of any member, each time of another one.
-func (n *node) config() client.Config {
-	m := n.members[rand.IntN(len(n.members))]
-	return client.Config{BaseURL: "https://" + m.address("mss"), APID: nodeParty}
+func (n *node) configs() (all []client.Config) {
+	for _, m := range n.members {
+		all = append(all, client.Config{BaseURL: "https://" + m.address("mss"), APID: nodeParty})
+	}
+	return all
 }
 
 func (n *node) prefix() string { return nodePrefix }

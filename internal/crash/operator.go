@@ -197,7 +197,7 @@ func (o *operator) restored(ctx context.Context, calls []*call) error {
 		return err
 	}
 	defer db.Close()
-	rows, err := transactions(ctx, db, o.target.config().APID)
+	rows, err := transactions(ctx, db, o.target.configs()[0].APID)
 	if err != nil {
 		return err
 	}

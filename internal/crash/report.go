@@ -27,6 +27,9 @@ func (r *run) report(w io.Writer) {
 	}
 	row("calls sent", "%d", r.sent)
 	row("signatures", "%d", r.signed)
+	if r.nodes > 1 {
+		row("calls that were sent to two nodes at the same time", "%d", r.load.twice.Load())
+	}
 	row("transactions in the database at the end", "%d", r.rows)
 	row("outcomes checked by status query at the end (and between)", "%d (+%d)", r.asked, r.askedBetween)
 	row("calls whose answer was lost, repeated: in the database, refused with 101 / not in it", "%d / %d", r.lostInserted, r.lostNot)

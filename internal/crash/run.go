@@ -87,7 +87,7 @@ func crash(ctx context.Context, p plan) (*run, error) {
 	}
 	var err error
 	if p.serve {
-		r.target, err = newNode(ctx, p.binary, p.dir, store, apart(p.users), max(p.nodes, 1))
+		r.target, err = newNode(ctx, p.binary, p.dir, store, apart(p.users), max(p.nodes, 1), p.seed)
 	} else {
 		r.target, err = newBox(p.binary, p.dir, store, p.users)
 	}
@@ -164,7 +164,7 @@ func (r *run) check(ctx context.Context, ledger string) error {
 	}
 	r.looks = r.watch.looks
 	r.wrong = append(r.wrong, r.watch.wrong...)
-	return r.checkDatabase(ctx, r.target.database(), r.dir, r.target.config().APID, calls, settled)
+	return r.checkDatabase(ctx, r.target.database(), r.dir, r.target.configs()[0].APID, calls, settled)
 }
 
 // sleep reports whether ctx has not ended meanwhile.

@@ -151,11 +151,11 @@ func (b *box) connections(h2 bool) *http.Client {
 	}}
 }
 
-// config returns what a party needs to know, without its connections.
-func (b *box) config() client.Config {
+// configs returns what a party needs to know, without its connections.
+func (b *box) configs() []client.Config {
 	c := b.party.Config
 	c.TLS, c.DialContext = nil, nil
-	return c
+	return []client.Config{c}
 }
 
 // prefix starts every text of the party.

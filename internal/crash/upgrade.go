@@ -71,7 +71,7 @@ func upgrade(ctx context.Context, p plan, earlier string) error {
 	}
 	defer p.pg.Remove()
 	r := newRun(p)
-	n, err := newNode(ctx, p.binary, p.dir, p.pg.URL(), slices.Repeat([]kind{simEC}, p.users), 1)
+	n, err := newNode(ctx, p.binary, p.dir, p.pg.URL(), slices.Repeat([]kind{simEC}, p.users), 1, p.seed)
 	if err != nil {
 		return err
 	}
