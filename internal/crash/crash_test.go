@@ -14,18 +14,23 @@ import (
 )
 
 // TestCrash is "make crash" for a few seconds. A run that failed is repeated with
-// make crash ARGS="-seed N -users 20 -store …", with -serve on PostgreSQL.
+// make crash ARGS="-seed N -users 20 -store …", with -serve on PostgreSQL, and -nodes 3.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	binary, err := buildProgram(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, store := range []string{"sqlite", "postgres"} {
-		t.Run(store, func(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		nodes int // on PostgreSQL; 0: SQLite
+		least int // kills
+	}{{"sqlite", 0, 1}, {"postgres", 1, 1}, {"nodes", 3, 8}} {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p := plan{binary: binary, dir: t.TempDir(), seed: rand.Uint64(), length: 6 * time.Second, pause: time.Second, users: len(cast), say: t.Output(), serve: store == "postgres"}
-			if store == "postgres" {
+			p := plan{binary: binary, dir: t.TempDir(), seed: rand.Uint64(), length: 6 * time.Second, pause: time.Second, users: len(cast), say: t.Output(),
+				serve: tt.nodes > 0, nodes: tt.nodes, least: tt.least}
+			if p.serve {
 				if _, err := pgtest.Binaries(); err != nil {
 					testkit.Missing(t, "%v; run make deps", err)
 				}

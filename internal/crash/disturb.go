@@ -78,11 +78,11 @@ func freeze(ctx context.Context, pg *pgtest.Server, length time.Duration) {
 	pg.Thaw()
 }
 
-// disturb lets something happen at random times until the load is over, and leaves the
-// service running.
+// disturb lets something happen at random times until the load is over and enough processes were
+// killed, and leaves the service running.
 func (r *run) disturb(ctx context.Context) error {
 	end, said, all := time.Now().Add(r.length), time.Now(), r.disturbances()
-	for time.Now().Before(end) {
+	for time.Now().Before(end) || r.kills < r.least {
 		if !sleep(ctx, 300*time.Millisecond+r.upTo(r.pause)) {
 			return ctx.Err()
 		}

@@ -24,7 +24,8 @@ type plan struct {
 	serve  bool               // the service and the phones are processes of their own
 	nodes  int                // of the service, on PostgreSQL; more than one need serve
 	seed   uint64
-	length time.Duration // of the load
+	length time.Duration // of the load, at least
+	least  int           // kills; the load goes on until there were so many
 	pause  time.Duration // between two disturbances, at most
 	users  int
 	say    io.Writer // progress
