@@ -46,10 +46,17 @@ func upgrades(ctx context.Context, args []string) error {
 // buildCommit builds the program of another commit, and returns its path.
 func buildCommit(ctx context.Context, dir, commit string) (string, error) {
 	source := filepath.Join(dir, "earlier")
-	if out, err := exec.CommandContext(ctx, "git", "worktree", "add", "--detach", source, commit).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("git worktree: %w\n%s", err, out)
+	if err := os.Mkdir(source, 0o700); err != nil {
+		return "", err
 	}
-	defer exec.Command("git", "worktree", "remove", "--force", source).Run()
+	defer os.RemoveAll(source)
+	archive := source + ".tar"
+	defer os.Remove(archive)
+	for _, args := range [][]string{{"git", "archive", "--output", archive, commit}, {"tar", "-x", "-f", archive, "-C", source}} {
+		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%s: %w\n%s", strings.Join(args[:2], " "), err, out)
+		}
+	}
 	binary := filepath.Join(dir, "signum-earlier")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "./cmd/signum")
 	build.Dir, build.Env = source, append(os.Environ(), "CGO_ENABLED=0")

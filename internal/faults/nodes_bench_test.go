@@ -72,6 +72,48 @@ func BenchmarkTwoNodes(b *testing.B) {
 	}
 }
 
+// BenchmarkNotices prints what notices of each end of a transaction cost: transactions of Apps
+// that end a second, at a node with another one that listens, compared with a node alone.
+func BenchmarkNotices(b *testing.B) {
+	for b.Loop() {
+		const users, rounds, length = 64, 5, 3 * time.Second
+		alone := newWorld(b, pgtest.URL(b), 0, unlimited)
+		told := newWorld(b, pgtest.URL(b), 0, unlimited)
+		told.another()
+		for i := range users {
+			alone.addAppUser(i)
+			told.addAppUser(i)
+		}
+		ratios := make([]float64, 0, rounds)
+		for range rounds {
+			without := ends(length, users, alone)
+			with := ends(length, users, told)
+			b.Logf("without notices %.0f/s, with notices %.0f/s", without, with)
+			ratios = append(ratios, with/without)
+		}
+		slices.Sort(ratios)
+		b.ReportMetric(ratios[rounds/2], "with/without")
+	}
+}
+
+// ends lets transactions of all users begin and end for as long as that, and returns how many
+// there were a second.
+func ends(length time.Duration, users int, w *world) float64 {
+	var done atomic.Int64
+	var g sync.WaitGroup
+	end := time.Now().Add(length)
+	for i := range users {
+		g.Go(func() {
+			for time.Now().Before(end) {
+				w.wake(w, appNumber(i))
+				done.Add(1)
+			}
+		})
+	}
+	g.Wait()
+	return float64(done.Load()) / length.Seconds()
+}
+
 // unlimited lets a party ask as often as it likes.
 func unlimited(c *config.Config) {
 	c.Limits.Party.Requests = config.Rate{PerMinute: 1_000_000, Burst: 1_000_000}
