@@ -169,13 +169,24 @@ func (c *call) enrol() (any, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	keys := shortHash(string(in.AuthKey), string(in.SignKey))
-	if e.done != nil {
+	repeated := func() (any, error) {
 		if e.keys != keys {
 			return nil, errCode
 		}
 		return e.done, nil
 	}
+	if e.done != nil {
+		return repeated()
+	}
 	done, err := c.carryOut(e, &in)
+	if err == errCode { // the invite is used up, maybe by this enrolment
+		if err := c.s.doneElsewhere(c.r.Context(), e); err != nil {
+			return nil, err
+		}
+		if e.done != nil {
+			return repeated()
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

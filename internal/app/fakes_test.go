@@ -360,12 +360,13 @@ type engine struct {
 	pending map[string][]mssp.DeviceRequest // by device, oldest first
 	answers []mssp.DeviceAnswer
 	cms     map[string][]byte
-	checked []string // the accounts for which Recheck was called
+	asked   map[string]string // by TransID, the number whose phone was asked
+	checked []string          // the accounts for which Recheck was called
 	fail    error
 }
 
 func newEngine(t *trap) *engine {
-	return &engine{trap: t, pending: make(map[string][]mssp.DeviceRequest), cms: make(map[string][]byte)}
+	return &engine{trap: t, pending: make(map[string][]mssp.DeviceRequest), cms: make(map[string][]byte), asked: make(map[string]string)}
 }
 
 func (e *engine) Pending(_ context.Context, deviceID string) ([]mssp.DeviceRequest, error) {
@@ -373,6 +374,13 @@ func (e *engine) Pending(_ context.Context, deviceID string) ([]mssp.DeviceReque
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.pending[deviceID]), e.fail
+}
+
+// Ended knows what was answered.
+func (e *engine) Ended(_ context.Context, msisdn, transID string, op mssp.DeviceOp) (bool, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.ContainsFunc(e.answers, func(a mssp.DeviceAnswer) bool { return a.TransID == transID && a.Op == op }) && e.asked[transID] == msisdn, e.fail
 }
 
 func (e *engine) Signature(_ context.Context, deviceID, transID string) ([]byte, error) {
@@ -421,6 +429,7 @@ func (e *engine) add(r mssp.DeviceRequest) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.pending[r.DeviceID] = append(e.pending[r.DeviceID], r)
+	e.asked[r.TransID] = r.MSISDN
 }
 
 func (e *engine) withdraw(r mssp.DeviceRequest) {

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,10 +25,11 @@ type Peers interface {
 // Topic is what servers publish: see Server.Hear.
 const Topic = "app"
 
-// What a notice is about: a device.
+// What a notice is about, of a device.
 const (
 	newsAsk  = "ask"  // there is a request for it
 	newsHave = "have" // it is connected to the sender, which takes care of it
+	newsOpen = "open" // it has opened an AuthUri; the transaction and the operation follow
 )
 
 // elsewhereWait is how long a node waits for another one to say that an App is connected
@@ -46,11 +49,13 @@ func (s *Server) shared() bool { return s.cfg.Peers != nil }
 type wakeups struct {
 	mu      sync.Mutex
 	waiting map[string]*time.Timer // by device
+	stopped bool
 }
 
 func (w *wakeups) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.stopped = true
 	for deviceID, t := range w.waiting {
 		t.Stop()
 		delete(w.waiting, deviceID)
@@ -65,7 +70,7 @@ func (s *Server) wakeOrTell(deviceID string, sub *mssp.PushSubscription) {
 		return
 	}
 	s.asked.mu.Lock()
-	if s.asked.waiting[deviceID] == nil {
+	if s.asked.waiting[deviceID] == nil && !s.asked.stopped {
 		s.asked.waiting[deviceID] = time.AfterFunc(elsewhereWait, func() {
 			defer event.Rescue(s.log, "App wake-up")
 			if s.heardOf(deviceID) {
@@ -98,8 +103,15 @@ func (s *Server) Hear(_, data string) {
 	case what == newsHave:
 		s.heardOf(deviceID)
 	case what == newsAsk && s.connected(deviceID):
-		s.cfg.Peers.Publish(Topic, newsHave+" "+deviceID)
-		s.tasks.start(func() { s.catchUp(deviceID) })
+		s.tasks.start(func() {
+			if s.catchUp(deviceID) {
+				s.cfg.Peers.Publish(Topic, newsHave+" "+deviceID)
+			}
+		})
+	case what == newsOpen:
+		if deviceID, _, ok = strings.Cut(deviceID, " "); ok && s.connected(deviceID) {
+			s.tasks.start(func() { s.catchUp(deviceID) })
+		}
 	}
 }
 
@@ -131,22 +143,63 @@ func (s *Server) connected(deviceID string) bool {
 	return mb != nil && mb.conn != nil
 }
 
-// catchUp gives an App with an open inbox the requests that other nodes made. If the App
-// does not show one in time, the sweep wakes it, as for those of this node.
-func (s *Server) catchUp(deviceID string) {
+// catchUp gives an App with an open inbox the requests that other nodes made, and takes those
+// back that have ended there. If the App does not show one in time, the sweep wakes it, as for
+// those of this node. It returns false if the requests cannot be read.
+func (s *Server) catchUp(deviceID string) bool {
 	defer event.Rescue(s.log, "App inbox")
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
+	known := s.known(deviceID)
 	list, err := s.allPending(ctx, deviceID)
 	if err != nil {
 		s.log.Warn("requests of other nodes cannot be read", "device", deviceID, "err", err)
-		return
+		return false
 	}
 	for i := range list {
-		if s.put(&list[i]) { // it has disconnected meanwhile
+		r := &list[i]
+		k := requestKey{r.TransID, r.Op}
+		known = slices.DeleteFunc(known, func(o requestKey) bool { return o == k })
+		if s.put(r) { // it has disconnected meanwhile
 			s.wakeUnseen(deviceID)
 		}
+		if r.App2App != nil && !s.openedHere(deviceID, k) && s.openedElsewhere(ctx, deviceID, k) {
+			s.reveal(r)
+		}
 	}
+	for _, k := range known {
+		s.end(deviceID, k, mssp.EndWithdrawn)
+	}
+	return true
+}
+
+// known are the requests that this node has of a device.
+func (s *Server) known(deviceID string) (list []requestKey) {
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
+	if mb := s.registry.mailboxes[deviceID]; mb != nil {
+		list = slices.Collect(maps.Keys(mb.requests))
+	}
+	return list
+}
+
+// lateOrUnknown is the answer to what waits for nobody: another node may know that it has
+// ended.
+func (s *Server) lateOrUnknown(ctx context.Context, msisdn string, k requestKey) error {
+	if !s.shared() || k.id == "" {
+		return errUnknown
+	}
+	_, in, err := s.engine()
+	if err != nil {
+		return err
+	}
+	switch ended, err := in.Ended(ctx, msisdn, k.id, k.op); {
+	case err != nil:
+		return err
+	case ended:
+		return errLate
+	}
+	return errUnknown
 }
 
 // openedElsewhere reports whether the AuthUri of a request was opened at another node.
@@ -163,7 +216,12 @@ func (s *Server) tellOpened(ctx context.Context, r *mssp.DeviceRequest) error {
 	if !s.shared() {
 		return nil
 	}
-	return s.cfg.Shared.PutValue(ctx, sharedOpened, openedName(r.DeviceID, requestKey{r.TransID, r.Op}), nil, r.Expires)
+	name := openedName(r.DeviceID, requestKey{r.TransID, r.Op})
+	err := s.cfg.Shared.PutValue(ctx, sharedOpened, name, nil, r.Expires)
+	if err == nil && s.cfg.Peers.Peers() > 0 {
+		s.cfg.Peers.Publish(Topic, newsOpen+" "+name)
+	}
+	return err
 }
 
 func openedName(deviceID string, k requestKey) string {

@@ -3,8 +3,10 @@ package app
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -184,6 +186,91 @@ func TestOpenedAtAnotherNode(t *testing.T) {
 	p.sign("h1", r.SignedAttrs).is(t, 204, "")
 }
 
+// The AuthUri is opened at one node while the App has its inbox at the other, which shows the
+// request, and takes it back.
+func TestOpenedAwayFromTheInbox(t *testing.T) {
+	t.Parallel()
+	a, b, _ := twoNodes(t)
+	p := a.enrol(alice)
+	in := p.connect()
+	in.welcome()
+	onB := *p
+	onB.w = b
+	a.ask(p, "h1", func(r *mssp.DeviceRequest) {
+		r.App2App = &mssp.App2App{TokenHash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"} // of "test"
+	})
+	onB.call("POST", "/app/v2/open", obj{"session_token": "test"}).is(t, 200, "")
+	if m := in.expect("request"); m.Request.ID != "h1" {
+		t.Errorf("%+v", m)
+	}
+	a.server.Cancel(t.Context(), withdrawal(p, "h1"))
+	if m := in.expect("gone"); m.ID != "h1" {
+		t.Errorf("%+v", m)
+	}
+}
+
+// An answer that was lost on its way back is repeated at the other node: it is late there as
+// well. What belongs to somebody else stays unknown.
+func TestRepeatedAtAnotherNode(t *testing.T) {
+	t.Parallel()
+	a, b, _ := twoNodes(t)
+	p, other := a.enrol(alice), a.enrol(bob)
+	onB, otherOnB := *p, *other
+	onB.w, otherOnB.w = b, b
+	r := a.ask(p, "h1")
+	p.sign("h1", r.SignedAttrs).is(t, 204, "")
+	p.sign("h1", r.SignedAttrs).is(t, 409, "late")
+	onB.sign("h1", r.SignedAttrs).is(t, 409, "late")
+	otherOnB.sign("h1", r.SignedAttrs).is(t, 404, "unknown")
+	onB.sign("h2", r.SignedAttrs).is(t, 404, "unknown")
+}
+
+// After a gap, what has ended elsewhere meanwhile is taken back. A node whose store fails does
+// not say that it takes care of an App, so that another one wakes it.
+func TestGap(t *testing.T) {
+	t.Parallel()
+	a, b, h := twoNodes(t, func(c *Config) { c.AllowPush = func(*url.URL) error { return nil } })
+	p := a.enrol(alice)
+	withPush(a, p)
+	in := p.connect()
+	in.welcome()
+	r := a.ask(p, "h1")
+	in.expect("request")
+	h.mu.Lock()
+	h.deaf = true
+	h.mu.Unlock()
+	a.engine.withdraw(r)
+	a.server.HearGap()
+	if m := in.expect("gone"); m.ID != "h1" {
+		t.Errorf("%+v", m)
+	}
+
+	h.mu.Lock()
+	h.deaf = false
+	h.mu.Unlock()
+	a.engine.setFail(errors.New("the store fails"))
+	b.ask(p, "h2")
+	eventually(t, "a push, because nobody takes care of the App", func() bool { return pushes(b) > 0 })
+}
+
+// An enrolment that came from another node finished is kept as a finished one.
+func TestAdoptedEnrolments(t *testing.T) {
+	t.Parallel()
+	s := newPendingEnrolments()
+	now := time.Now()
+	for i := range maxEnrolments + 5 {
+		row := &enrolmentRow{CodeHash: []byte(strconv.Itoa(i)), Expires: now.Add(time.Duration(i+1) * time.Second), Done: new(enrolled)}
+		s.adopt(strconv.Itoa(i), row, now)
+	}
+	if len(s.by) != maxEnrolments || s.kept != maxEnrolments {
+		t.Errorf("%d are kept, %d as finished ones", len(s.by), s.kept)
+	}
+	s.begin(&mssp.Invite{CodeHash: []byte("new")}, now)
+	if len(s.by) != maxEnrolments+1 {
+		t.Error("finished enrolments keep others from beginning")
+	}
+}
+
 // An enrolment is begun at one node and carried out at the other, and its answer can be
 // repeated at any. What is in the store does not tell the share of the key.
 func TestEnrolmentAtAnotherNode(t *testing.T) {
@@ -197,11 +284,13 @@ func TestEnrolmentAtAnotherNode(t *testing.T) {
 	body := onB.enrolBody(begun, "")
 	first := b.post("/app/v2/enrol", body)
 	first.is(t, 200, "")
-	a.server.enrols = newPendingEnrolments() // as after a restart
-	again := a.post("/app/v2/enrol", body)
-	again.is(t, 200, "")
-	if !bytes.Equal(first.body, again.body) {
-		t.Errorf("%s, then %s", first.body, again.body)
+	for _, where := range []string{"the node where it began", "after a restart"} {
+		again := a.post("/app/v2/enrol", body)
+		again.is(t, 200, "")
+		if !bytes.Equal(first.body, again.body) {
+			t.Errorf("%s: %s, then %s", where, first.body, again.body)
+		}
+		a.server.enrols = newPendingEnrolments()
 	}
 	other := newPhone(a)
 	otherBody := other.enrolBody(begun, "")

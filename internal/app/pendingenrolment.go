@@ -103,14 +103,20 @@ func (s *pendingEnrolments) adopt(id string, row *enrolmentRow, now time.Time) *
 	if !now.Before(row.Expires) {
 		return nil
 	}
-	if len(s.by)-s.kept >= maxEnrolments {
-		s.drop(s.oldest(false))
-	}
 	e := &pendingEnrolment{
-		id: id, msisdn: row.MSISDN, deviceID: row.DeviceID, challenge: row.Challenge, share: row.Share, expires: row.Expires, done: row.Done,
+		id: id, msisdn: row.MSISDN, deviceID: row.DeviceID, challenge: row.Challenge, share: row.Share, expires: row.Expires,
+		done: row.Done, finished: row.Done != nil,
 	}
 	copy(e.keys[:], row.Keys)
+	if e.finished {
+		s.kept++
+	}
 	s.add(e, row.CodeHash)
+	for _, finished := range []bool{false, true} {
+		if n := map[bool]int{false: len(s.by) - s.kept, true: s.kept}[finished]; n > maxEnrolments {
+			s.drop(s.oldest(finished))
+		}
+	}
 	return e
 }
 

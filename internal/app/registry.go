@@ -283,9 +283,9 @@ func (s *Server) openedHere(deviceID string, k requestKey) bool {
 	return p != nil && p.opened
 }
 
-// request returns a pending request that the device may see: errLate if it has
-// ended, errUnknown if there was none that this node knows of.
-func (s *Server) request(ctx context.Context, deviceID string, k requestKey) (*mssp.DeviceRequest, error) {
+// request returns a pending request that the device of this number may see: errLate if it has
+// ended, errUnknown if there was none.
+func (s *Server) request(ctx context.Context, deviceID, msisdn string, k requestKey) (*mssp.DeviceRequest, error) {
 	if s.ended.has(k.hash(deviceID), s.now()) {
 		return nil, errLate
 	}
@@ -301,7 +301,7 @@ func (s *Server) request(ctx context.Context, deviceID string, k requestKey) (*m
 			return &r, nil
 		}
 	}
-	return nil, errUnknown
+	return nil, s.lateOrUnknown(ctx, msisdn, k)
 }
 
 func (s *Server) findVisible(deviceID string, k requestKey) *mssp.DeviceRequest {

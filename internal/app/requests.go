@@ -101,7 +101,7 @@ func (c *call) answerRequest() (any, error) {
 		return nil, err
 	}
 	a.DeviceID = c.device.DeviceID
-	r, err := c.s.request(c.r.Context(), a.DeviceID, requestKey{a.TransID, a.Op})
+	r, err := c.s.request(c.r.Context(), a.DeviceID, c.msisdn, requestKey{a.TransID, a.Op})
 	if err != nil {
 		return nil, err
 	}

@@ -82,6 +82,30 @@ func (s *Server) findEnrolment(ctx context.Context, id string, now time.Time) (*
 	if e := s.enrols.find(id, now); e != nil || !s.shared() || id == "" {
 		return e, nil
 	}
+	row, err := s.sharedEnrolment(ctx, id)
+	if row == nil || err != nil {
+		return nil, err
+	}
+	return s.enrols.adopt(id, row, now), nil
+}
+
+// doneElsewhere learns whether an enrolment was carried out at another node. e.mu is held.
+func (s *Server) doneElsewhere(ctx context.Context, e *pendingEnrolment) error {
+	if !s.shared() || e.done != nil {
+		return nil
+	}
+	row, err := s.sharedEnrolment(ctx, e.id)
+	if row == nil || row.Done == nil || err != nil {
+		return err
+	}
+	copy(e.keys[:], row.Keys)
+	e.done = row.Done
+	s.enrols.finished(e, s.now())
+	return nil
+}
+
+// sharedEnrolment returns the row of an enrolment; nil if there is none.
+func (s *Server) sharedEnrolment(ctx context.Context, id string) (*enrolmentRow, error) {
 	box, name, err := enrolmentBox(id)
 	if err != nil {
 		return nil, err
@@ -101,7 +125,7 @@ func (s *Server) findEnrolment(ctx context.Context, id string, now time.Time) (*
 	if err := json.Unmarshal(text, &row); err != nil {
 		return nil, fmt.Errorf("enrolment of another node: %w", err)
 	}
-	return s.enrols.adopt(id, &row, now), nil
+	return &row, nil
 }
 
 // takeSharedTry counts a recovery code as wrong for all nodes before it is compared; false if

@@ -33,7 +33,7 @@ func (c *call) unlock() (any, error) {
 	if err := c.maySign(); err != nil {
 		return nil, err
 	}
-	r, err := c.s.request(c.r.Context(), c.device.DeviceID, requestKey{in.ID, mssp.OpSign})
+	r, err := c.s.request(c.r.Context(), c.device.DeviceID, c.msisdn, requestKey{in.ID, mssp.OpSign})
 	if err != nil {
 		return nil, err
 	}

@@ -17,9 +17,12 @@ const (
 	// MaxData is the longest data of a notice, in bytes.
 	MaxData = 1000
 
+	// afterLoss is the pause after notices could not be sent.
+	afterLoss = time.Second
+
 	topicJoined = "joined"
 	topicLeft   = "left"
-	topicGap    = "gap" // the sender had too many notices
+	topicGap    = "gap" // the sender had too many notices, or could not send some
 )
 
 // notice is one hint. Neither of its texts holds a line break, and the topic no space.
@@ -80,10 +83,15 @@ func (c *Cluster) send(ctx context.Context) {
 		case <-c.out.some:
 		}
 		c.flush(ctx)
-		select {
-		case <-ctx.Done():
-		case <-time.After(c.cfg.Coalesce):
-		}
+		pause(ctx, c.cfg.Coalesce)
+	}
+}
+
+// pause ends early if ctx does.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 
@@ -95,7 +103,9 @@ func (c *Cluster) flush(ctx context.Context) {
 	}
 	if err := c.cfg.Store.Notify(ctx, pack(c.ID(), list)); err != nil {
 		if ctx.Err() == nil {
-			c.log.WarnContext(ctx, "notices to other nodes were lost; these find out by themselves", "count", len(list), "err", err)
+			c.log.WarnContext(ctx, "notices to other nodes were lost; they look for themselves once they hear of it", "count", len(list), "err", err)
+			c.out.add(notice{topic: topicGap})
+			pause(ctx, afterLoss)
 		}
 		return
 	}
@@ -184,9 +194,9 @@ func (s *subscribers) lost() {
 // listen hears notices until ctx ends, whatever happens to the connection.
 func (c *Cluster) listen(ctx context.Context) {
 	const first, most = 100 * time.Millisecond, 5 * time.Second
-	for pause := first; ; pause = min(2*pause, most) {
+	for wait := first; ; wait = min(2*wait, most) {
 		err := c.cfg.Store.Listen(ctx, func() {
-			pause = first
+			wait = first
 			c.listened.Store(true)
 			c.beatSoon() // who lives now?
 			c.subs.gap()
@@ -196,11 +206,7 @@ func (c *Cluster) listen(ctx context.Context) {
 			return
 		}
 		c.log.WarnContext(ctx, "notices of other nodes do not arrive; this node looks for itself until they do", "err", err)
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause/2 + rand.N(pause)):
-		}
+		pause(ctx, wait/2+rand.N(wait))
 	}
 }
 

@@ -214,6 +214,15 @@ func TestGaps(t *testing.T) {
 		if gaps, _ := b.counts(); gaps != before+1 {
 			t.Errorf("%d gaps after too many notices", gaps-before)
 		}
+		before, _ = b.counts()
+		db.LoseNotices(errors.New("no connection"))
+		a.Publish("word", "lost")
+		pass(10 * time.Second)
+		db.LoseNotices(nil)
+		pass(2 * afterLoss)
+		if gaps, _ := b.counts(); gaps != before+1 {
+			t.Errorf("%d gaps after a notice could not be sent", gaps-before)
+		}
 	})
 	o := newOutbox()
 	for range maxWaiting + 1 {

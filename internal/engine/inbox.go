@@ -44,6 +44,23 @@ func (e *Engine) Pending(ctx context.Context, deviceID string) (list []mssp.Devi
 	return list, nil
 }
 
+// Ended implements mssp.Inbox.
+func (e *Engine) Ended(ctx context.Context, msisdn, transID string, op mssp.DeviceOp) (ended bool, err error) {
+	defer event.RescueTo(&err, e.cfg.Logger, "inbox")
+	if op == mssp.OpDisplay {
+		r, err := e.cfg.Store.Receipt(ctx, transID)
+		if errors.Is(err, mssp.ErrNotFound) {
+			return false, nil
+		}
+		return err == nil && r.MSISDN == msisdn && r.Result != "", err
+	}
+	t, err := e.cfg.Store.Transaction(ctx, transID)
+	if errors.Is(err, mssp.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && t.MSISDN == msisdn && t.State != mssp.StateOutstanding, err
+}
+
 // partyOf returns the party of a transaction, and how users recognise it.
 func (e *Engine) partyOf(ctx context.Context, transID string) (apID string, p mssp.PartyIdentity, err error) {
 	t, err := e.cfg.Store.Transaction(ctx, transID)

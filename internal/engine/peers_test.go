@@ -384,3 +384,46 @@ func TestMalformedNews(t *testing.T) {
 	a.run()
 	eventually(t, "the news are read", func() bool { return len(a.peers.news) == 0 })
 }
+
+// Any node can say that a request has ended, and to nobody but the number that was asked.
+func TestEnded(t *testing.T) {
+	t.Parallel()
+	onStores(t, func(t *testing.T, url string) {
+		w := newWorld(t, url, nil)
+		w.run()
+		s := w.addUser(1, approves, signum.EC, signum.App)
+		other := w.addUser(2, silent, signum.EC, signum.App)
+		waits := w.begin(other)
+		done := w.signed(s)
+		ended := func(msisdn, id string, op mssp.DeviceOp) bool {
+			t.Helper()
+			is, err := w.Ended(t.Context(), msisdn, id, op)
+			if err != nil {
+				t.Error(err)
+			}
+			return is
+		}
+		if ended(s.MSISDN, done, mssp.OpDisplay) {
+			t.Error("a receipt has ended that was not asked for")
+		}
+		if _, err := w.receipt(w.receiptRequest(s, done)); err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range []struct {
+			msisdn, id string
+			op         mssp.DeviceOp
+			want       bool
+		}{
+			{s.MSISDN, done, mssp.OpSign, true},
+			{s.MSISDN, done, mssp.OpDisplay, true},
+			{other.MSISDN, done, mssp.OpSign, false},
+			{other.MSISDN, done, mssp.OpDisplay, false},
+			{other.MSISDN, waits, mssp.OpSign, false},
+			{other.MSISDN, "unknown", mssp.OpSign, false},
+		} {
+			if got := ended(tt.msisdn, tt.id, tt.op); got != tt.want {
+				t.Errorf("%+v: %v", tt, got)
+			}
+		}
+	})
+}

@@ -142,6 +142,9 @@ type Inbox interface {
 	// Pending lists what the device has to answer: outstanding transactions and
 	// pending receipts, oldest first.
 	Pending(ctx context.Context, deviceID string) ([]DeviceRequest, error)
+	// Ended reports whether a request of this operation to a phone of the number has
+	// ended, whichever node made it.
+	Ended(ctx context.Context, msisdn, transID string, op DeviceOp) (bool, error)
 	// Recheck ends the transactions of a subscriber that no device can answer any more.
 	// It is to be called after a device, or the account, must not sign any more.
 	Recheck(ctx context.Context, msisdn string) error

@@ -153,6 +153,10 @@ func (e *fakeEngine) Pending(_ context.Context, deviceID string) (list []mssp.De
 
 func (e *fakeEngine) Recheck(context.Context, string) error { return nil }
 
+func (e *fakeEngine) Ended(context.Context, string, string, mssp.DeviceOp) (bool, error) {
+	return false, nil
+}
+
 func (e *fakeEngine) Signature(context.Context, string, string) ([]byte, error) {
 	return nil, mssp.ErrNotFound
 }

@@ -17,6 +17,7 @@ type Database struct {
 	mu     sync.Mutex
 	ahead  time.Duration
 	down   error
+	losing error // of Notify
 	nodes  []*node
 	leases map[string]*lease
 	ears   map[*ear]struct{}
@@ -60,6 +61,13 @@ func (d *Database) Fail(err error) {
 		return
 	}
 	d.breakAll(err)
+}
+
+// LoseNotices has notices fail from now on, and nothing else; nil ends that.
+func (d *Database) LoseNotices(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.losing = err
 }
 
 // BreakListeners breaks the connections that listen.
@@ -168,6 +176,9 @@ func (d *Database) Fenced(id string) bool {
 func (d *Database) Notify(_ context.Context, notices []string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.losing != nil {
+		return d.losing
+	}
 	for e := range d.ears {
 		for _, n := range notices {
 			e.notices <- n
