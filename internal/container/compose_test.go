@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,7 +90,7 @@ type container struct {
 func newContainer(t *testing.T, m *machine, s service) *container {
 	t.Helper()
 	config, files := open(t)
-	c := &container{machine: m, t: t, image: config, root: unpack(t, files), env: config.Env}
+	c := &container{machine: m, t: t, image: config, root: unpack(t, files), env: slices.Clone(config.Env)}
 	for name, value := range s.Environment {
 		c.env = append(c.env, name+"="+value)
 	}
