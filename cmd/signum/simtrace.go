@@ -42,6 +42,8 @@ as the service can read it:
 
 Times are UTC. Texts, PINs, keys and signatures are left out; their sizes are shown.
 Traces are kept in memory, for the most recently used cards, until the service stops.
+Several nodes are asked together; each message says which node had it, and a node that
+does not answer within 2 s is named.
 
 With --json the output is an array with one object for each exchange.
 

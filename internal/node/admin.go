@@ -17,7 +17,6 @@ import (
 	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/door"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/sim"
 )
 
 // maxAdmins is how many connections the administration socket takes at once.
@@ -61,15 +60,6 @@ func (n *Node) adminHandler() http.Handler {
 		PhonePage: func(code string) string { return n.WebURL() + "/phone?code=" + code },
 		Clock:     n.deps.Clock, Log: n.deps.Logger,
 	})
-}
-
-// SIMTrace implements admin.Traces.
-func (n *Node) SIMTrace(ctx context.Context, msisdn string) ([]sim.Exchange, error) {
-	if exchanges := n.SIMs.Trace(msisdn); len(exchanges) > 0 {
-		return exchanges, nil
-	}
-	_, err := n.Store.CardOf(ctx, msisdn)
-	return nil, err
 }
 
 var _ admin.Traces = (*Node)(nil)

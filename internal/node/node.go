@@ -53,6 +53,7 @@ type Node struct {
 	peers      *cluster.Cluster // nil: the node is alone
 	accounts   *account.Service
 	engine     lateEngine
+	traces     traces
 	rows       *store.Store // Store itself, for what the port does not have
 	retention  *retention.Job
 	gate       *admission.Gate

@@ -25,6 +25,9 @@ func (e Exchange) Format(w io.Writer) {
 	if e.TransID != "" {
 		fmt.Fprintf(&b, " %s", e.TransID)
 	}
+	if e.Node != "" {
+		fmt.Fprintf(&b, " at %s:", e.Node)
+	}
 	if e.SMPP == nil {
 		fmt.Fprintf(&b, " %s\n", strings.Join(e.Notes, "; "))
 	} else {

@@ -20,6 +20,7 @@ import (
 // and payload; of an incoming one, the part that completed it.
 type Exchange struct {
 	Time     time.Time    `json:"time"`
+	Node     string       `json:"node,omitempty"`     // of several, the one that saw it
 	TransID  string       `json:"trans_id,omitempty"` // MSSP_TransID, if known
 	SMPP     *SMPPLayer   `json:"smpp,omitempty"`
 	UserData *UserData    `json:"user_data,omitempty"`
