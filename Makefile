@@ -27,7 +27,6 @@ test: deps lint chart ## everything that must hold, with the race detector; inst
 chart: export CGO_ENABLED = 0
 chart: ## render the Helm chart with many values, and check the objects and the configuration in it
 	cd deploy/helm/check && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 ./...
-	cd deploy/helm/check && $(GO) tool -modfile=../../../tools/go.mod staticcheck ./...
 
 slow: ## the slowest tests of the last "make test"
 	@$(TOOL) gotestsum tool slowest --num 30 --jsonfile bin/test.json

@@ -51,7 +51,7 @@ func (d *deployment) sim() string {
 	return section + "  master_key_file: /etc/signum/master-key\n"
 }
 
-// startBalancer runs HAProxy as its image does.
+// startBalancer runs HAProxy as its image does: as its user, without any rights.
 func (d *deployment) startBalancer() {
 	d.t.Helper()
 	s := d.services["balancer"]
@@ -59,7 +59,8 @@ func (d *deployment) startBalancer() {
 	if target != "/usr/local/etc/haproxy/haproxy.cfg:ro" {
 		d.t.Fatalf("the balancer finds its configuration at %s", target)
 	}
-	cmd := d.machines["balancer"].command(d.t.Context(), testkit.Program(d.t, "haproxy", "/usr/sbin/haproxy"), "-W", "-db", "-f", file)
+	cmd := d.machines["balancer"].command(d.t.Context(), "setpriv", "--reuid", "haproxy", "--regid", "haproxy", "--clear-groups", "--bounding-set=-all", "--no-new-privs",
+		testkit.Program(d.t, "haproxy", "/usr/sbin/haproxy"), "-W", "-db", "-f", file)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	for name, value := range s.Environment {
 		cmd.Env = append(cmd.Env, name+"="+value)
