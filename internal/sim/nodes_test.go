@@ -119,8 +119,9 @@ func (p *pair) ask(r mssp.DeviceRequest, n *pairNode) {
 // crash ends a node: killed, it leaves nothing, and the other one goes on when it has found out;
 // stopped, it leaves what it knows, and the other one goes on at once. Another node takes
 // its place.
-func (p *pair) crash(killed bool) {
-	dead := p.any()
+func (p *pair) crash(killed bool) { p.crashOf(p.any(), killed) }
+
+func (p *pair) crashOf(dead *pairNode, killed bool) {
 	if killed {
 		dead.ch.mu.Lock()
 		dead.ch.cfg.Outbox = nil
@@ -264,18 +265,46 @@ func TestResumed(t *testing.T) {
 		p.ask(w.request(f, mssp.OpSign, "_1", text), p.nodes[0])
 		pass(20 * time.Second)
 		sent := w.net.count()
-		if p.rng = seeded(1); p.any().slot != 0 { // which crash ends
-			p.rng = seeded(2)
-		} else {
-			p.rng = seeded(1)
-		}
-		p.crash(false)
+		p.crashOf(p.nodes[0], false)
 		pass(5 * time.Second)
 		if n := w.net.count() - sent; n > 0 {
 			t.Errorf("%d messages to a card that has accepted its packet", n)
 		}
 		if row, err := p.SIMRequest(ctx, "_1"); err != nil || !strings.Contains(string(row.State), `"attempts":1`) || !strings.Contains(string(row.State), `"counters":[`) {
 			t.Errorf("%+v, %v", row, err)
+		}
+		pass(time.Minute)
+		if n := len(w.engine.answers()); n != 1 || f.asked() != 1 || len(p.rows) != 0 {
+			t.Errorf("%d answers, the user was asked %d times, %d rows stay", n, f.asked(), len(p.rows))
+		}
+	})
+}
+
+// A proof of receipt is kept for a request that was repeated, whichever node got it: when the owner
+// dies, the next one knows that the user is being asked.
+func TestProofIsKept(t *testing.T) {
+	run(t, func(w *world) {
+		p := w.pair(1)
+		defer p.close()
+		f := w.card(ecKey)
+		f.think = 50 * time.Second
+		first := true
+		w.net.mu.Lock()
+		w.net.swallow = func(*smpp.DeliverSM) bool { // the first proof, so that the request is repeated
+			defer func() { first = false }()
+			return first
+		}
+		w.net.mu.Unlock()
+		p.ask(w.request(f, mssp.OpSign, "_1", text), p.nodes[0])
+		pass(10 * time.Second)
+		if row, err := p.SIMRequest(ctx, "_1"); err != nil || !strings.Contains(string(row.State), fmt.Sprintf(`"flags":%d`, asked|proved|submitted)) {
+			t.Errorf("%+v, %v", row, err)
+		}
+		sent := w.net.count()
+		p.crashOf(p.nodes[0], true)
+		pass(5 * time.Second)
+		if n := w.net.count() - sent; n > 0 {
+			t.Errorf("%d messages to a card that has accepted its packet", n)
 		}
 		pass(time.Minute)
 		if n := len(w.engine.answers()); n != 1 || f.asked() != 1 || len(p.rows) != 0 {

@@ -77,6 +77,19 @@ func (c *Channel) keepProgress(ctx context.Context, q *request) {
 	}
 }
 
+// keepLater writes the row of a request again that has one, in another goroutine. A request
+// without a row needs none for a proof: whoever goes on with it sends again what the card
+// recognises. Channel.mu is held.
+func (c *Channel) keepLater(q *request) {
+	if !q.flags.has(written) || c.closed {
+		return
+	}
+	c.busy.Go(func() {
+		defer event.Rescue(c.log, "SIM outbox")
+		c.keepProgress(context.Background(), q)
+	})
+}
+
 // leave writes the rows of all requests, so that another node, or this one after a restart,
 // goes on with them.
 func (c *Channel) leave() {

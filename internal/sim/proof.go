@@ -99,6 +99,7 @@ func (c *Channel) accepted(q *request, which int, now time.Time) (effect bool) {
 	if q.state == waiting && q.attempts.busyRun != q.attempts.run {
 		c.await(q, now.Add(q.retry.Patience))
 	}
+	c.keepLater(q)
 	return true
 }
 
