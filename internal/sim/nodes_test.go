@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/applet"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
@@ -313,6 +314,40 @@ func TestProofIsKept(t *testing.T) {
 	})
 }
 
+// Delivery receipts count at whichever node they arrive: a phone that was never reached is 209.
+func TestReceiptsAtTheOtherNode(t *testing.T) {
+	for name, tt := range map[string]struct {
+		esm    byte
+		format string
+		code   signum.Code // 0: none, the engine ends it with 208
+	}{
+		"EXPIRED":      {4, "id:%s stat:EXPIRED", 209},
+		"not declared": {0, "id:%s sub:001 dlvrd:000 stat:UNDELIV err:001", 209},
+		"delivered":    {4, "id:%s stat:DELIVRD", 0},
+		"of another":   {4, "id:F%s stat:UNDELIV", 0},
+	} {
+		for _, early := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, early %v", name, early), func(t *testing.T) {
+				run(t, func(w *world) {
+					s := &stored{w: w, early: early, make: func(id string, m *smpp.SubmitSM) *smpp.DeliverSM {
+						return fromPhone(m, tt.esm, fmt.Sprintf(tt.format, id))
+					}}
+					w.cfg.Send = only(s.submit)
+					p := w.pair(1)
+					defer p.close()
+					s.node = p.nodes[1]
+					p.ask(w.request(w.card(ecKey), mssp.OpSign, "_1", text), p.nodes[0])
+					pass(lifetime)
+					got := w.engine.answers()
+					if tt.code == 0 && len(got) > 0 || tt.code != 0 && (len(got) != 1 || got[0].Fault == nil || got[0].Fault.Code != tt.code) {
+						t.Errorf("%+v", got)
+					}
+				})
+			})
+		}
+	}
+}
+
 // A node that others took for dead does not repeat what another one owns.
 func TestLostRequestIsNotRepeated(t *testing.T) {
 	run(t, func(w *world) {
@@ -345,6 +380,7 @@ func TestHear(t *testing.T) {
 		pass(time.Second)
 		sent := w.net.count()
 		for _, data := range []string{"", "proof", "proof +41 d x 0", "proof +41 d 1 999", "step _2 " + f.device, "step _1 other", "busy _1 " + f.device + " x", "x y z",
+			"sent a +41 +42 5 %", "sent a +41 +42 x m1", "sent a +41 +42 5 m1 m2", "sent  " + f.msisdn + " +42 5 %zz",
 			fmt.Sprintf("proof %s %s 999 2", f.msisdn, f.device), fmt.Sprintf("proof %s other 2 2", f.msisdn)} {
 			p.nodes[0].ch.Hear("n-2", data)
 		}
@@ -391,6 +427,7 @@ func FuzzHear(f *testing.F) {
 	f.Add("proof +41790000001 sim-1 7 2")
 	f.Add("step _1 sim-1")
 	f.Add("busy _1 sim-1 3")
+	f.Add("sent a %2B41790000001 %2B41 5 m1 m2")
 	w := newWorld(f)
 	defer w.ch.Close()
 	f.Fuzz(func(_ *testing.T, data string) { w.ch.Hear("n-2", data) })

@@ -78,7 +78,7 @@ func (c *Channel) keepProgress(ctx context.Context, q *request) {
 }
 
 // keepLater writes the row of a request again that has one, in another goroutine. A request
-// without a row needs none for a proof: whoever goes on with it sends again what the card
+// without a row needs none for a proof: the node that goes on with it sends again what the card
 // recognises. Channel.mu is held.
 func (c *Channel) keepLater(q *request) {
 	if !q.flags.has(written) || c.closed {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
+	"github.com/signum-mssp/signum/internal/smpp"
 )
 
 // This file is about messages of phones that arrive at another node than the one that
@@ -37,6 +39,7 @@ const (
 	newsProof = "proof" // MSISDN, device, counter, status: a secured proof of receipt
 	newsStep  = "step"  // transaction, device: the card has finished the first step of an activation
 	newsBusy  = "busy"  // transaction, device, step: the card shows something else
+	newsSent  = "sent"  // SMSC cluster, two numbers, state, one or two message IDs: a delivery receipt
 )
 
 // shared reports whether other nodes may get messages of phones that this one asked.
@@ -59,6 +62,48 @@ func (c *Channel) publishProof(in *arrival, r *scp80.Response, secured bool) {
 	}
 }
 
+// publishReceipt tells the other nodes about a delivery receipt for a message that this one did
+// not send.
+func (c *Channel) publishReceipt(phones []string, r receiptOf) {
+	if !c.shared() {
+		return
+	}
+	parts := []string{newsSent, r.ids[0].cluster, phones[0], phones[1], strconv.Itoa(int(r.State))}
+	for _, id := range r.ids {
+		parts = append(parts, id.id)
+	}
+	for i, p := range parts {
+		parts[i] = url.QueryEscape(p) // SMSCs choose names and IDs
+	}
+	c.publish(parts...)
+}
+
+// hearReceipt applies a delivery receipt, as if it had arrived here.
+func (c *Channel) hearReceipt(f []string) {
+	for i := range f {
+		var err error
+		if f[i], err = url.QueryUnescape(f[i]); err != nil {
+			return
+		}
+	}
+	state, err := strconv.ParseUint(f[3], 10, 8)
+	if err != nil {
+		return
+	}
+	r := receiptOf{Receipt: &smpp.Receipt{MessageID: f[4], State: smpp.State(state)}}
+	for _, id := range f[4:] {
+		r.ids = append(r.ids, messageID{f[0], id})
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	if q, _ := c.received(f[1:3], r, c.now()); q != nil {
+		c.trace.note(q.MSISDN, q.TransID, c.now(), "another node got the delivery receipt: "+r.State.String())
+	}
+}
+
 // Hear hears from another node. It returns soon.
 func (c *Channel) Hear(_, data string) {
 	f := strings.Split(data, " ")
@@ -71,6 +116,8 @@ func (c *Channel) Hear(_, data string) {
 		}
 	case f[0] == newsStep && len(f) == 3:
 		c.hearReply(f[1], f[2], &applet.Reply{Op: applet.SetPIN, Result: applet.OK})
+	case f[0] == newsSent && (len(f) == 6 || len(f) == 7):
+		c.hearReceipt(f[1:])
 	case f[0] == newsBusy && len(f) == 4:
 		if step, err := strconv.ParseUint(f[3], 10, 8); err == nil {
 			c.hearReply(f[1], f[2], &applet.Reply{Op: applet.Op(step), Result: applet.Busy})

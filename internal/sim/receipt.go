@@ -42,7 +42,11 @@ func (c *Channel) undeclared(in *arrival, d *smpp.DeliverSM) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q, _ := c.table.submitted(in.phones(d), r)
-	return q != nil || len(c.table.sending(in.phones(d))) > 0
+	if q != nil || len(c.table.sending(in.phones(d))) > 0 {
+		return true
+	}
+	c.publishReceipt(in.phones(d), r) // another node may have sent the message
+	return false
 }
 
 // phones are the numbers that a receipt may be about: as a rule, the phone is its
@@ -62,24 +66,39 @@ func (c *Channel) receipt(in *arrival, d *smpp.DeliverSM) smpp.Status {
 	in.event.Note = r.State.String()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	q, last := c.table.submitted(in.phones(d), r)
-	if q == nil {
-		in.event.Reason = reasonUnmatched // a text message, or a request that has ended
-		for _, q := range c.table.sending(in.phones(d)) {
-			if len(q.attempts.early) < maxEarly {
-				q.attempts.early = append(q.attempts.early, r)
-				in.event.Reason = reasonEarly
-			}
-		}
-		return smpp.StatusOK
-	}
-	in.event.TransID, in.event.Reason = q.TransID, reasonNoEffect
-	c.trace.add(in.msisdn, receiptExchange(in, q.TransID, d, r.Receipt))
-	if q.learn(r.State, last) && q.state == waiting && q.flags.has(submitted) {
-		in.event.Reason = ""
-		c.lost(q, in.at)
+	switch q, what := c.received(in.phones(d), r, in.at); {
+	case q != nil:
+		in.event.TransID, in.event.Reason = q.TransID, what
+		c.trace.add(in.msisdn, receiptExchange(in, q.TransID, d, r.Receipt))
+	case what == reasonUnmatched:
+		in.event.Reason = what
+		c.publishReceipt(in.phones(d), r)
+	default:
+		in.event.Reason = what
 	}
 	return smpp.StatusOK
+}
+
+// received applies a receipt. It returns the request that it is about, and why it had no
+// effect, if it had none: reasonUnmatched, if it is about a text message, a request that has ended,
+// or one of another node. Channel.mu is held.
+func (c *Channel) received(phones []string, r receiptOf, now time.Time) (q *request, reason string) {
+	q, last := c.table.submitted(phones, r)
+	if q == nil {
+		reason = reasonUnmatched
+		for _, q := range c.table.sending(phones) {
+			if len(q.attempts.early) < maxEarly {
+				q.attempts.early = append(q.attempts.early, r)
+				reason = reasonEarly
+			}
+		}
+		return nil, reason
+	}
+	if q.learn(r.State, last) && q.state == waiting && q.flags.has(submitted) {
+		c.lost(q, now)
+		return q, ""
+	}
+	return q, reasonNoEffect
 }
 
 // learn notes what a receipt says about a message of a request, which may belong to its

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/smpp"
 )
@@ -110,6 +111,15 @@ type stored struct {
 	n     atomic.Int32
 	early bool                                              // the receipt comes before the response
 	make  func(id string, m *smpp.SubmitSM) *smpp.DeliverSM // nil: no receipt
+	node  *pairNode                                         // that gets the receipts; nil: the only one
+}
+
+func (s *stored) deliver(d *smpp.DeliverSM) {
+	if s.node == nil {
+		s.w.deliver(d)
+		return
+	}
+	s.node.ch.Deliver(ctx, "", d, new(event.Event))
 }
 
 func (s *stored) submit(_ context.Context, m *smpp.SubmitSM) (string, error) {
@@ -119,9 +129,9 @@ func (s *stored) submit(_ context.Context, m *smpp.SubmitSM) (string, error) {
 	switch {
 	case d == nil:
 	case s.early:
-		s.w.deliver(d)
+		s.deliver(d)
 	default:
-		time.AfterFunc(time.Second, func() { s.w.deliver(d) })
+		time.AfterFunc(time.Second, func() { s.deliver(d) })
 	}
 	return id, nil
 }
