@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"encoding/csv"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -16,8 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -121,12 +118,13 @@ func (d *deployment) roll(nodes ...*deployed) {
 	d.t.Helper()
 	one := nodes[0]
 	one.succeeds("user", "import", "--kek-file", "/etc/signum/transport.key", "/etc/signum/cards.csv")
-	one.succeeds("party", "add", "mid://party.example", "--new-cert", "/data/party.pem", "--profile", "any", "--lang", "en", "--auto-activation")
+	one.succeeds("party", "add", "mid://party.example", "--new-cert", "/data/party.pem", "--profile", "any", "--lang", "en", "--auto-activation", "--limit", "per_number=600/100")
 	for _, n := range nodes {
 		d.awaitBalanced(n.name, "UP")
 	}
 	p := d.newParty()
 	p.sign()
+	p.signWithApp(d.connectApp(one))
 	for _, n := range nodes {
 		p.awaitMore(20)
 		ended := make(chan struct{})
@@ -204,86 +202,4 @@ func (d *deployment) roots(file string) *x509.CertPool {
 		d.t.Fatalf("no certificates in %s", file)
 	}
 	return pool
-}
-
-// party is an application provider that signs until it is told to end.
-type party struct {
-	d       *deployment
-	config  client.Config
-	signers sync.WaitGroup
-	stop    chan struct{}
-	made    atomic.Int64 // signatures
-	failed  chan error
-}
-
-func (d *deployment) newParty() *party {
-	d.t.Helper()
-	file := filepath.Join(d.volumes, "ca", "party.pem")
-	cert, err := tls.LoadX509KeyPair(file, file)
-	d.must(err)
-	return &party{d: d, stop: make(chan struct{}), failed: make(chan error, users), config: client.Config{
-		BaseURL: "https://id.example.com:8443", APID: "mid://party.example", DialContext: d.dial("8443"),
-		TLS: &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: d.roots("etc/mss.pem")},
-	}}
-}
-
-// sign begins. Several programs of the party have their own connections, and ask one user
-// after the other.
-func (p *party) sign() {
-	const programs = 6
-	for n := range programs {
-		c, err := client.New(p.config)
-		p.d.must(err)
-		p.signers.Go(func() {
-			for user := n; ; user = (user + programs) % users {
-				select {
-				case <-p.stop:
-					return
-				default:
-				}
-				if _, err := c.Sign(context.Background(), client.SignRequest{MSISDN: fmt.Sprintf("+4179500%04d", user+1), Text: "Log in?"}); err != nil {
-					p.failed <- fmt.Errorf("after %d signatures: %w", p.made.Load(), err)
-					return
-				}
-				p.made.Add(1)
-			}
-		})
-	}
-	p.d.t.Cleanup(p.end)
-}
-
-// awaitMore waits for so many more signatures.
-func (p *party) awaitMore(n int64) {
-	p.d.t.Helper()
-	for want, deadline := p.made.Load()+n, time.Now().Add(time.Minute); p.made.Load() < want; time.Sleep(20 * time.Millisecond) {
-		select {
-		case err := <-p.failed:
-			p.d.t.Fatal(err)
-		default:
-		}
-		if time.Now().After(deadline) {
-			p.d.t.Fatalf("%d signatures, not %d", p.made.Load(), want)
-		}
-	}
-}
-
-// end waits for the last signatures, and fails the test if any failed.
-func (p *party) end() {
-	p.d.t.Helper()
-	select {
-	case <-p.stop:
-		return
-	default:
-	}
-	close(p.stop)
-	p.signers.Wait()
-	close(p.failed)
-	var all []error
-	for err := range p.failed {
-		all = append(all, err)
-	}
-	if err := errors.Join(all...); err != nil {
-		p.d.t.Errorf("of %d signatures, these failed: %v", p.made.Load(), err)
-	}
-	p.d.t.Logf("%d signatures", p.made.Load())
 }
