@@ -74,6 +74,10 @@ func (h *hub) Value(_ context.Context, kind, key string) ([]byte, error) {
 	return h.values[kind+" "+key], nil
 }
 
+func (h *hub) KeepValue(context.Context, string, string, []byte, time.Time) ([]byte, error) {
+	return nil, mssp.ErrNotFound
+}
+
 func (h *hub) TakeValue(ctx context.Context, kind, key string) ([]byte, error) {
 	return nil, mssp.ErrNotFound
 }

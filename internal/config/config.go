@@ -202,9 +202,9 @@ type App struct {
 	MaxPerAccount  int       `yaml:"max_per_account"` // Apps of one user
 }
 
-// VAPID identifies this service to push services (RFC 8292). Without keys a node
-// makes its own at each start, so that browsers have to subscribe again before they
-// can be woken.
+// VAPID identifies this service to push services (RFC 8292). Without keys, the nodes on a
+// PostgreSQL make them once. On SQLite a node makes its own at each start, so that browsers
+// have to subscribe again before they can be woken.
 type VAPID struct {
 	Contact        string `yaml:"contact"`     // an e-mail or https address; empty: listen.web.url. See ContactURI
 	PublicKey      string `yaml:"public_key"`  // Base64url of a P-256 point

@@ -268,7 +268,12 @@ func (w *world) metric(line string) bool {
 }
 
 func (w *world) get(path string) (status int, body string) {
-	resp, err := plain.Get(w.node.OpsURL() + path)
+	return w.fetch(plain, w.node.OpsURL()+path)
+}
+
+// fetch returns 0 and the error if there is no answer.
+func (w *world) fetch(by *http.Client, address string) (status int, body string) {
+	resp, err := by.Get(address)
 	if err != nil {
 		return 0, err.Error()
 	}

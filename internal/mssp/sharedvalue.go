@@ -12,6 +12,9 @@ type SharedValues interface {
 	// Once reports whether it is the first call for this name until it expires: of several
 	// callers, one is first.
 	Once(ctx context.Context, kind, key string, until time.Time) (first bool, err error)
+	// KeepValue returns the value of a name, after it has added this one if there was none: all
+	// callers get the same.
+	KeepValue(ctx context.Context, kind, key string, value []byte, until time.Time) (kept []byte, err error)
 	// PutValue adds a value, or replaces one.
 	PutValue(ctx context.Context, kind, key string, value []byte, until time.Time) error
 	// Value finds a value; ErrNotFound.

@@ -146,9 +146,6 @@ func (k *checker) reach(c config.Config) {
 // others warns of what surprises where other nodes use the database, or a balancer stands in front.
 func (k *checker) others(c config.Config) {
 	if c.Store.Shared() {
-		if c.App.VAPID.PublicKey == "" {
-			k.warn("app.vapid.public_key", "is not set, so that each node makes its own keys, and wakes only Apps that subscribed at it; with several nodes give all nodes the same")
-		}
 		if c.CA.Create {
 			k.warn("ca.create", "lets each node make a CA of its own, and all but the first are refused; with several nodes make it once (signum ca create) and copy it")
 		}

@@ -17,7 +17,6 @@ func TestCheckSeveralNodes(t *testing.T) {
 	good := config.Default()
 	good.Store.URL = config.NewSecret("postgres://signum:secret@database/signum")
 	good.TrustedProxies = proxies
-	good.App.VAPID.PublicKey = "key"
 	good.Listen.Ops.Address = "192.0.2.1:9464"
 	for _, l := range []*config.Connections{&good.Listen.MSS.Connections, &good.Listen.Web.Connections, &good.Listen.PKI.Connections} {
 		l.ProxyProtocol = true
@@ -31,9 +30,6 @@ func TestCheckSeveralNodes(t *testing.T) {
 			*c = config.Default()
 			c.Store.URL = config.NewSecret("sqlite:signum.db")
 		}, nil},
-		"no keys for push": {func(c *config.Config) { c.App.VAPID = config.VAPID{} }, map[string]string{
-			"app.vapid.public_key": "give all nodes the same",
-		}},
 		"each node its own CA": {func(c *config.Config) { c.CA.Create = true }, map[string]string{
 			"ca.create": "make it once",
 		}},

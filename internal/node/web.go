@@ -34,14 +34,16 @@ func (n *Node) page(address string) string {
 	return address
 }
 
-func (n *Node) newApps(context.Context) (err error) {
+func (n *Node) newApps(ctx context.Context) (err error) {
 	c := n.cfg.App
 	vapid := app.VAPID{Public: c.VAPID.PublicKey, Private: c.VAPID.PrivateKey.Reveal()}
 	if vapid.Contact, err = config.ContactURI(n.cfg.PushContact()); err != nil {
 		n.deps.Logger.Info("Apps are not woken by push: set app.vapid.contact to an e-mail or https address of the operator")
 	}
-	if n.peers != nil && vapid.Contact != "" && vapid.Public == "" {
-		n.deps.Logger.Warn("app.vapid has no keys, so that each node makes its own, and wakes only Apps that subscribed at it; give all nodes the same")
+	if n.peers != nil && vapid.Public == "" {
+		if vapid, err = n.sharedVAPID(ctx, vapid.Contact); err != nil {
+			return err
+		}
 	}
 	n.Apps, err = app.New(app.Config{
 		Accounts: n.accounts, Store: n.Store, CA: n.CA, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
@@ -67,10 +69,17 @@ func (n *Node) newPages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	selfCare, err := portal.New(portal.Config{
+	c := portal.Config{
 		Signer: &n.engine, Pending: &n.engine, Store: n.Store, Apps: n.Apps, CA: n.CA, Accounts: n.accounts, Party: portalParty, Pin: portalPin, Prefix: prefix, ServiceName: n.cfg.Service.Name, Country: n.cfg.Service.Country,
 		WebURL: n.WebURL, HostCookies: n.httpsOnly(), Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
-	})
+	}
+	if n.peers != nil {
+		c.Shared, c.Agreed = n.rows, n.peers.Now
+		if c.Key, err = n.sharedSecret(ctx, "portal key", newKey); err != nil {
+			return err
+		}
+	}
+	selfCare, err := portal.New(c)
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,20 @@ func (s *Store) Once(ctx context.Context, kind, key string, until time.Time) (bo
 	return s.swap(ctx, insertOnce, kind, key, []byte{}, micros(until))
 }
 
+// KeepValue implements mssp.SharedValues.
+func (s *Store) KeepValue(ctx context.Context, kind, key string, value []byte, until time.Time) (kept []byte, err error) {
+	if err := checkKeys(field{"kind", kind}, field{"key", key}); err != nil {
+		return nil, err
+	}
+	if kept, err = s.Value(ctx, kind, key); !errors.Is(err, mssp.ErrNotFound) {
+		return kept, err
+	}
+	if _, err := s.swap(ctx, insertOnce, kind, key, value, micros(until)); err != nil {
+		return nil, err
+	}
+	return s.Value(ctx, kind, key)
+}
+
 // PutValue implements mssp.SharedValues.
 func (s *Store) PutValue(ctx context.Context, kind, key string, value []byte, until time.Time) error {
 	if err := checkKeys(field{"kind", kind}, field{"key", key}); err != nil {

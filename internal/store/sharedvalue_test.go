@@ -67,6 +67,23 @@ func TestSharedValues(t *testing.T) {
 				t.Errorf("deleted %d values, %v", n, err)
 			}
 			want(b, "empty", []byte{})
+
+			kept := make([][]byte, 8)
+			for i := range kept {
+				s := []*Store{a, b}[i%2]
+				g.Go(func() {
+					var err error
+					if kept[i], err = s.KeepValue(ctx, "secret", "x", []byte{byte(i)}, later); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			g.Wait()
+			for i, v := range kept {
+				if len(v) != 1 || !bytes.Equal(v, kept[0]) {
+					t.Errorf("caller %d has %v, the first one %v", i, v, kept[0])
+				}
+			}
 		})
 	}
 }

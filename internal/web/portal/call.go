@@ -111,6 +111,15 @@ func (p *Portal) session(h func(*call)) func(*call) {
 			c.message(http.StatusForbidden, "suspended")
 			return
 		}
+		if over, err := p.over(c.r.Context(), c.session.number, c.session.id, c.session.began); err != nil {
+			c.fail(err)
+			return
+		} else if over {
+			c.endSession()
+			c.refuse("session over")
+			c.redirect("/me/login?over")
+			return
+		}
 		c.account = account
 		h(c)
 	})
@@ -144,7 +153,7 @@ func (p *Portal) token(cookie string) string {
 }
 
 func (p *Portal) mac(of string) []byte {
-	m := hmac.New(sha256.New, p.key)
+	m := hmac.New(sha256.New, p.Key)
 	m.Write([]byte(of))
 	return m.Sum(nil)
 }

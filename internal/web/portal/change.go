@@ -98,7 +98,7 @@ func (c *call) ask(x *change, text string, args ...any) {
 // stranger ends what somebody who is not the owner did in a session of a number. Unlike
 // a log-in, which anybody can start, a change is asked for in a session only.
 func (p *Portal) stranger(number string) {
-	p.sessions.endAll(number, nil)
+	p.endAll(number, nil)
 	p.reported(number)
 	ctx, cancel := context.WithTimeout(context.Background(), voidTimeout) // the request that began this has ended
 	defer cancel()

@@ -107,20 +107,20 @@ func (p *Portal) ask(c *call, number string, method signum.Method) *login {
 		Number: number, Method: method, Lang: c.lang, Text: phoneText(c.lang, "phone.login", method),
 		Op: "login outcome", Source: c.event.Source,
 	}
-	if p.pace.isBarred(number, p.Clock.Now()) && !c.isKnown(number) {
-		return &login{p.prompts.Pretend(q), c.lang}
+	began := p.agreed()
+	if !c.isKnown(number) && p.isBarred(c.r.Context(), number) {
+		return &login{p.prompts.Pretend(q), c.lang, began}
 	}
 	return &login{p.prompts.Ask(q, func(s prompt.State) {
 		if s == prompt.Reported {
 			p.reported(number)
 		}
-	}), c.lang}
+	}), c.lang, began}
 }
 
 // reported ends all log-ins of a number whose user did not start one of them.
 func (p *Portal) reported(number string) {
-	p.pace.bar(number, p.Clock.Now())
-	p.logins.endAll(number)
+	p.bar(number)
 }
 
 // phoneText is what a phone shows, with what the user of this method does with the
@@ -172,7 +172,7 @@ func (p *Portal) waitPage(c *call) {
 		c.session, c.token = nil, p.token(c.cookie(loginCookie)) // also if somebody is logged in
 		c.waitForm(l.Prompt, "/me/login", stageOf(l.Prompt, s))
 	case prompt.Approved:
-		p.startSession(c, l.Number, l.TransID(), false)
+		p.startSession(c, l.Number, l.TransID(), l.began, false)
 	default:
 		c.render(http.StatusOK, "ended", "ended."+string(s)+".title", map[string]any{"State": string(s), "Number": l.Number})
 	}
@@ -204,9 +204,24 @@ func (p *Portal) loginCode(c *call) {
 	c.redirect("/me/login/wait")
 }
 
-// startSession logs in a user who has signed, or who has the recovery code.
-func (p *Portal) startSession(c *call, number, transID string, recovery bool) {
+// startSession logs in a user who has signed, or who has the recovery code. began is when the
+// log-in began.
+func (p *Portal) startSession(c *call, number, transID string, began time.Time, recovery bool) {
 	c.event.MSISDN = number
+	barred, err := p.marked(c.r.Context(), sharedBar, number)
+	over := !barred.At.Before(began)
+	if err == nil && !over {
+		over, err = p.over(c.r.Context(), number, "", began)
+	}
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	if over {
+		c.refuse("log-in over")
+		c.redirect("/me/login?over")
+		return
+	}
 	s, err := p.Store.Subscriber(c.r.Context(), number)
 	if err != nil {
 		c.fail(err)
@@ -223,7 +238,7 @@ func (p *Portal) startSession(c *call, number, transID string, recovery bool) {
 	p.sessions.end(c.cookie(sessionCookie)) // of another user who was logged in
 	c.setCookie(loginCookie, "/me/login", "")
 	c.setCookie(sessionCookie, "/me", p.sessions.create(session{
-		number: number, serial: s.Serial, device: device, recovery: recovery, browser: browserOf(c.r.UserAgent()), address: c.event.Source,
+		number: number, began: began, serial: s.Serial, device: device, recovery: recovery, browser: browserOf(c.r.UserAgent()), address: c.event.Source,
 	}))
 	if recovery {
 		p.Accounts.Notify(c.r.Context(), mssp.Change{MSISDN: number, Kind: mssp.NoticeRecoveryLogin, ByCode: true, Lang: c.lang})

@@ -288,7 +288,7 @@ func TestPortalLoginsBounded(t *testing.T) {
 		a := prompt.New(prompt.Config{Signer: f, Clock: mssp.SystemClock{}})
 		ls := newLoginTable()
 		begin := func(cookie string) {
-			ls.put(cookie, &login{a.Pretend(prompt.Question{Number: cookie, Method: signum.App}), "en"})
+			ls.put(cookie, &login{a.Pretend(prompt.Question{Number: cookie, Method: signum.App}), "en", time.Time{}})
 		}
 		for i := range maxLogins {
 			begin(strconv.Itoa(i))

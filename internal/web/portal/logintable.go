@@ -2,6 +2,7 @@ package portal
 
 import (
 	"sync"
+	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
@@ -21,7 +22,8 @@ const (
 // login is one log-in of one browser.
 type login struct {
 	*prompt.Prompt
-	lang string
+	lang  string
+	began time.Time // by which the nodes agree
 }
 
 // live reports whether a phone is asked, or has approved.

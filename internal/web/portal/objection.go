@@ -66,7 +66,7 @@ func (p *Portal) object(c *call) {
 
 // EndSessions ends all sessions and log-ins of a number.
 func (p *Portal) EndSessions(number string) {
-	p.sessions.endAll(number, nil)
+	p.endAll(number, nil)
 	p.logins.endAll(number)
 }
 

@@ -267,7 +267,7 @@ func (p *Portal) removeDevice(c *call, id string) {
 	p.recheck(c)
 	c.notify(kind, d.ID, name)
 	// Other sessions may be those of somebody who used the device.
-	p.sessions.endAll(c.session.number, c.session)
+	p.endAll(c.session.number, c.session)
 	c.redirect("/me?done=" + done)
 }
 
@@ -289,7 +289,7 @@ func (p *Portal) suspend(c *call) {
 	}
 	p.recheck(c)
 	c.notify(mssp.NoticeSuspended, "", "")
-	p.sessions.endAll(c.session.number, nil)
+	p.endAll(c.session.number, nil)
 	c.endSession()
 	c.message(http.StatusOK, "suspended")
 }

@@ -96,6 +96,11 @@ type Config struct {
 	Clock       mssp.Clock
 	Logger      *slog.Logger
 	Events      *event.Recorder // takes the one event of each request; nil: one that writes to Logger
+	// Several nodes share Shared and Key, and agree on the time. nil, for a node that is alone:
+	// nothing is shared, a key of its own, and Clock.
+	Shared mssp.SharedValues
+	Key    []byte // of form tokens and of browsers that are known; 32 bytes
+	Agreed func() time.Time
 }
 
 // Portal serves the self-care pages under /me. Sessions are in memory, so the
@@ -104,7 +109,6 @@ type Portal struct {
 	Config
 	pages    map[string]*template.Template
 	assets   map[string]asset
-	key      []byte // of form tokens
 	sessions *sessionTable
 	logins   *loginTable
 	pace     *pace          // of log-ins
@@ -139,7 +143,7 @@ func New(c Config) (*Portal, error) {
 		return nil, err
 	}
 	p := &Portal{
-		Config: c, pages: pages, assets: assets, key: make([]byte, 32),
+		Config: c, pages: pages, assets: assets,
 		sessions: newSessionTable(c.Clock), logins: newLoginTable(), pace: newPace(),
 		objections: limit.New(limit.PerWindow(objectionsPerAddress, loginWindow), limit.DefaultKeys),
 		recoveries: limit.New(limit.PerWindow(recoveryTries, time.Hour), limit.DefaultKeys),
@@ -149,7 +153,10 @@ func New(c Config) (*Portal, error) {
 			Signer: c.Signer, Party: c.Party, Pin: c.Pin, Prefix: c.Prefix, Clock: c.Clock, Logger: c.Logger, Events: c.Events,
 		}),
 	}
-	rand.Read(p.key)
+	if p.Key == nil {
+		p.Key = make([]byte, 32)
+		rand.Read(p.Key)
+	}
 	return p, nil
 }
 

@@ -69,7 +69,7 @@ func (p *Portal) recover(c *call) {
 		c.recoverForm(http.StatusUnprocessableEntity, sent, "code", 0)
 		return
 	}
-	p.startSession(c, number, "", true)
+	p.startSession(c, number, "", p.agreed(), true)
 }
 
 // user wraps pages of a user who has logged in with a signature.

@@ -45,6 +45,7 @@ type session struct {
 	device  string // that signed the log-in; empty: none did, or it is not known
 	// recovery: logged in with the recovery code, see recover.go.
 	recovery bool
+	began    time.Time // of its log-in, by which the nodes agree
 	started  time.Time
 	lastUse  time.Time
 	secret   *secret

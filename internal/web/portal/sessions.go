@@ -28,7 +28,7 @@ func (p *Portal) endSessions(c *call) {
 	if id := c.r.PostForm.Get("id"); id != "" {
 		p.sessions.endOf(c.session.number, id)
 	} else {
-		p.sessions.endAll(c.session.number, c.session)
+		p.endAll(c.session.number, c.session)
 	}
 	c.redirect("/me/sessions?ended")
 }

@@ -1,0 +1,58 @@
+package faults
+
+import (
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/signum-mssp/signum/internal/config"
+)
+
+// The nodes on a database have the same keys without any configuration: for push, and for the
+// forms of the self-care pages. A node that starts later has them, too.
+func TestKeysOfAllNodes(t *testing.T) {
+	t.Parallel()
+	a, b := twoNodes(t, 0, func(c *config.Config) { c.App.VAPID.Contact = "operator@example.com" })
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	get := func(w *world, path string) string {
+		t.Helper()
+		status, body := a.fetch(browser, w.node.WebListenerURL()+path)
+		if status != http.StatusOK {
+			t.Fatalf("%s: %d", path, status)
+		}
+		return body
+	}
+	if x, y := get(a, "/app/v2/push-key"), get(b, "/app/v2/push-key"); x != y || len(x) < 80 {
+		t.Errorf("push keys: %s, %s", x, y)
+	}
+	token := regexp.MustCompile(`name="token" value="([^"]+)"`).FindStringSubmatch(get(a, "/me/login"))
+	if token == nil {
+		t.Fatal("the form has no token")
+	}
+	origin := b.node.WebListenerURL()
+	form := url.Values{"token": {token[1]}, "number": {"nobody"}, "method": {"app"}}
+	for with, want := range map[string]int{token[1]: http.StatusUnprocessableEntity, "forged": http.StatusForbidden} {
+		form.Set("token", with)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, origin+"/me/login", strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Origin", origin)
+		resp, err := browser.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("a form of the other node: %d, want %d", resp.StatusCode, want)
+		}
+	}
+}
