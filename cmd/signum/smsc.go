@@ -4,21 +4,26 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/phones"
+	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 type smscFlags struct {
 	cfg          phones.Config
 	replies, log string
+	events       string // file
 	behaviours   map[string]string
 }
 
@@ -56,6 +61,10 @@ optionally with its own delay, such as cancel:5s.
 With --replies any, an answer of a phone goes to any node that is bound, in turn, as with SMSCs
 that route by number. With --replies sender, it goes to the --system-id that asked last.
 
+--events FILE appends a line of JSON for each thing that a user saw or did: kind (shown,
+signed, text and so on), msisdn, time, text, and on a phone what the card knows of the
+transaction. So a test can tell what phones showed.
+
 --faults and "signum smsc faults" say what goes wrong with messages, in both directions:
 probabilities (loss=0.1, duplicate, reorder, throttle, disconnect) and times
 (delay=500ms, jitter=2s).
@@ -87,6 +96,7 @@ Exit codes:
 	fl.StringToStringVar(&f.behaviours, "phone", nil, "what the user of a number does, NUMBER=BEHAVIOUR; repeatable")
 	fl.StringVar(&f.replies, "replies", repliesAny, "to whom phones answer: any node, or the sender")
 	fl.StringVar(&f.cfg.Faults, "faults", "", "what goes wrong with messages, such as loss=0.1,delay=1s")
+	fl.StringVar(&f.events, "events", "", "file for what users saw and did, a line of JSON each")
 	fl.StringVar(&f.log, "log", "warn", "log level on standard error: debug, info, warn, error")
 	cmd.AddCommand(newSmscFaultsCmd())
 	return cmd
@@ -145,6 +155,18 @@ func (f *smscFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := f.config(stderr); err != nil {
 		return err
 	}
+	if f.events != "" {
+		file, err := os.OpenFile(f.events, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) // with full numbers and texts
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		f.cfg.Observe = func(e person.Event) {
+			if err := json.NewEncoder(file).Encode(eventLine(e)); err != nil {
+				f.cfg.Logger.Error("event not written", "err", err)
+			}
+		}
+	}
 	n, err := phones.Open(f.cfg)
 	if err != nil {
 		return err
@@ -155,6 +177,29 @@ func (f *smscFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	fmt.Fprintln(stderr, errInterrupted)
 	return nil
+}
+
+// phoneEvent is a line of --events.
+type phoneEvent struct {
+	Time    time.Time   `json:"time"`
+	Kind    person.Kind `json:"kind"`
+	MSISDN  string      `json:"msisdn"`
+	Op      string      `json:"op,omitempty"`
+	TransID string      `json:"trans_id,omitempty"`
+	Party   string      `json:"party,omitempty"`
+	Text    string      `json:"text,omitempty"`
+	Code    signum.Code `json:"code,omitempty"`
+	Reason  string      `json:"reason,omitempty"`
+}
+
+var opNames = map[mssp.DeviceOp]string{mssp.OpSign: "sign", mssp.OpActivate: "activate", mssp.OpDisplay: "display"}
+
+func eventLine(e person.Event) phoneEvent {
+	line := phoneEvent{Time: e.Time, Kind: e.Kind, MSISDN: e.MSISDN, TransID: e.TransID, Party: e.Party, Text: e.Text, Code: e.Code, Reason: e.Reason}
+	if e.Kind != person.Text {
+		line.Op = opNames[e.Op]
+	}
+	return line
 }
 
 // describe says what to do next.

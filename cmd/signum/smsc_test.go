@@ -45,6 +45,7 @@ func TestSmsc(t *testing.T) {
 		"--phone +41795000001: behaviour \"sleep\"":                                                  {"smsc", "--dir", dir, "--phone", "+41795000001=sleep"},
 		"the behaviour of +41791000001: +41****01: no such phone; there are 3, from +41795000001 on": {"smsc", "--dir", other, "--addr", "127.0.0.1:0", "--users", "3", "--phone", "41791000001=cancel"},
 		"--log loud: not one of debug, info, warn, error":                                            {"smsc", "--dir", dir, "--log", "loud"},
+		"open /nowhere/events: no such file or directory":                                            {"smsc", "--dir", other, "--addr", "127.0.0.1:0", "--events", "/nowhere/events"},
 		"smsc takes no arguments, but got \"now\"; see signum sm":                                    {"smsc", "now"},
 	} {
 		if _, stderr, code := execute(t.Context(), newRootCmd(), "", args...); code == 0 || !strings.Contains(stderr, want) {

@@ -47,6 +47,7 @@ type node struct {
 	smscPort string
 	balancer *balancer // in front of the pages of several members, for the Apps
 	smsc     *process
+	off      []time.Time // when the phones were switched off
 	apps     *softapp.Apps
 	ended    chan error // of the Apps
 	stopApps context.CancelFunc
@@ -124,7 +125,7 @@ func (n *node) count(f func(kind) bool) int {
 // startSMSC starts the network with its phones.
 func (n *node) startSMSC(ctx context.Context) error {
 	sims := n.count(func(k kind) bool { return k.methods[0] == signum.SIM })
-	args := []string{"smsc", "--dir", n.path("phones"), "--addr", "127.0.0.1:" + n.smscPort, "--first", msisdn(0), "--phone-delay", "100ms",
+	args := []string{"smsc", "--dir", n.path("phones"), "--addr", "127.0.0.1:" + n.smscPort, "--first", msisdn(0), "--phone-delay", "100ms", "--events", n.path(eventsFile),
 		"--users", fmt.Sprint(sims), "--rsa", fmt.Sprint(n.count(func(k kind) bool { return k.keyType == signum.RSA }))}
 	for i, k := range n.users[:sims] {
 		if k.behaviour != "" {
@@ -139,6 +140,16 @@ func (n *node) startSMSC(ctx context.Context) error {
 	defer cancel()
 	_, err = n.smsc.said(ctx, "ready ")
 	return err
+}
+
+// eventsFile has what the phones showed.
+const eventsFile = "phones.jsonl"
+
+// killPhones switches all phones with a SIM off, in the middle of whatever they do.
+func (n *node) killPhones() {
+	n.off = append(n.off, time.Now())
+	n.smsc.kill()
+	n.off = append(n.off, time.Now())
 }
 
 // configure writes the configuration of a member.
@@ -212,7 +223,7 @@ func (n *node) ready(ctx context.Context) error {
 // populate adds the party, and the users with their cards and Apps, as an operator does.
 func (n *node) populate(ctx context.Context) error {
 	if _, err := n.signum(ctx, "party", "add", nodeParty, "--new-cert", n.path("party.pem"), "--prefix", nodePrefix,
-		"--auto-activation", "--profile", "any", "--profile", "stk", "--profile", "device"); err != nil {
+		"--auto-activation", "--profile", "any", "--profile", "stk", "--profile", "device", "--profile", "otp"); err != nil {
 		return err
 	}
 	cert, err := tls.LoadX509KeyPair(n.path("party.pem"), n.path("party.pem"))
@@ -355,12 +366,12 @@ func (n *node) connections(h2 bool) *http.Client {
 func (n *node) disturbances(r *run) []disturbance {
 	all := []disturbance{
 		{"SMSC killed", 2, func(ctx context.Context) error {
-			n.smsc.kill()
+			n.killPhones()
 			sleep(ctx, r.upTo(2*time.Second))
 			return n.startSMSC(ctx)
 		}},
 		{"SMSC and service killed", 2, func(ctx context.Context) error {
-			n.smsc.kill()
+			n.killPhones()
 			for _, m := range n.members {
 				n.killMember(m)
 			}

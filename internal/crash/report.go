@@ -29,6 +29,8 @@ func (r *run) report(w io.Writer) {
 	row("signatures", "%d", r.signed)
 	if r.nodes > 1 {
 		row("calls that were sent to two nodes at the same time", "%d", r.load.twice.Load())
+		row("requests that phones with a SIM showed", "%d", r.shown)
+		row("one-time passwords accepted (sent twice)", "%d (%d)", r.otps, r.otpTwice)
 	}
 	row("transactions in the database at the end", "%d", r.rows)
 	row("outcomes checked by status query at the end (and between)", "%d (+%d)", r.asked, r.askedBetween)

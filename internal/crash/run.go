@@ -108,6 +108,12 @@ func crash(ctx context.Context, p plan) (*run, error) {
 	working, giveUp := context.WithCancel(ctx)
 	defer giveUp()
 	r.load.begin(working, p.seed)
+	var texters texters
+	if p.nodes > 1 {
+		for i := range texterCount {
+			r.load.running.Go(func() { texters.texter(working, r.load, i, p.seed) })
+		}
+	}
 	failed := r.disturb(ctx)
 	if failed != nil {
 		giveUp() // nobody answers any more
@@ -116,7 +122,25 @@ func crash(ctx context.Context, p plan) (*run, error) {
 	if err := errors.Join(failed, r.load.end(), ctx.Err()); err != nil {
 		return r, err
 	}
-	return r, r.check(ctx, path)
+	if err := r.check(ctx, path); err != nil || p.nodes <= 1 {
+		return r, err
+	}
+	return r, r.checkPhones(texters.all)
+}
+
+// checkPhones compares what was asked for with what phones showed.
+func (r *run) checkPhones(passwords []password) error {
+	n := r.target.(*node)
+	s, err := readSeen(n.path(eventsFile))
+	if err != nil {
+		return err
+	}
+	if len(s.shown) == 0 {
+		r.fault("the phones showed nothing")
+	}
+	r.shownTwice(s, n.off)
+	r.findings.passwords(passwords, s, n.off)
+	return nil
 }
 
 func (r *run) progress(format string, args ...any) {
