@@ -30,6 +30,8 @@ config:
     max_open: 2000000
     smscs:
       - {name: main, address: "smsc.example.com:2775", system_id: signum, password_file: "${CREDENTIALS_DIRECTORY}/smsc-password"}
+  app:
+    vapid: {contact: operator@example.com, public_key: BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM}
   retention: {evidence: 8760h, export: /export}
 secrets: {node: a, ca: b, mssTLS: c, webTLS: d, caItems: [{key: root.pem, path: root.pem}, {key: old.pem, path: former/old.pem}]}
 drain: {announce: 20, wait: 300}

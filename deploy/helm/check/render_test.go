@@ -23,7 +23,7 @@ import (
 
 const directory = "../signum"
 
-// least are the values that have no default, and keys for push, which all nodes must share.
+// least are the values that have no default.
 const least = `
 image: {repository: registry.example.com/signum, tag: "1"}
 config:
@@ -32,8 +32,6 @@ config:
     mss: {url: "https://mss.example.com"}
     web: {url: "https://id.example.com"}
     pki: {url: "http://pki.example.com"}
-  app:
-    vapid: {contact: operator@example.com, public_key: BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM}
 `
 
 // objects are what a chart makes, by kind and name. A hook is among them, because it is an object
