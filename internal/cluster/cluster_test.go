@@ -26,6 +26,12 @@ type member struct {
 
 func join(t *testing.T, db *clustertest.Database, name string) *member {
 	t.Helper()
+	return joinWith(t, db, name, func(*member) {})
+}
+
+// joinWith calls before with the node before it runs.
+func joinWith(t *testing.T, db *clustertest.Database, name string, before func(*member)) *member {
+	t.Helper()
 	c, err := New(Config{Store: db, Name: name})
 	if err != nil {
 		t.Fatal(err)
@@ -41,6 +47,7 @@ func join(t *testing.T, db *clustertest.Database, name string) *member {
 	c.Subscribe("word", func(from, data string) { note(func() { m.heard = append(m.heard, data) })() })
 	c.OnGap(note(func() { m.gaps++ }))
 	c.OnLost(note(func() { m.lost++ }))
+	before(m)
 	if err := c.Join(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func (n *Node) joinCluster(ctx context.Context, s *store.Store) (err error) {
 	if err := n.peers.Join(ctx); err != nil {
 		return &UnavailableError{Err: err}
 	}
-	n.traces.place, n.traces.questions = place, make(map[string]chan string)
+	n.placeName = place
 	n.onClose(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 		defer cancel()
@@ -55,6 +55,15 @@ func (n *Node) joinCluster(ctx context.Context, s *store.Store) (err error) {
 		}
 		return nil
 	})
+	key, err := n.sharedSecret(ctx, "key of questions between nodes", newKey)
+	if err != nil {
+		return err
+	}
+	if n.questions, err = cluster.NewQuestions(n.peers, s, key, n.deps.Logger); err != nil {
+		return err
+	}
+	n.onClose(n.questions.Close)
+	n.questions.Handle(aboutTrace, n.answerTrace)
 	return nil
 }
 
@@ -106,8 +115,6 @@ func (n *Node) enterCluster() {
 	n.peers.Subscribe(sim.Topic, n.SIMs.Hear)
 	n.peers.Subscribe(engine.TopicReceipt, n.engine.HearReceipt)
 	n.peers.Subscribe(app.Topic, n.Apps.Hear)
-	n.peers.Subscribe(topicTrace, n.hearTrace)
-	n.onClose(n.traces.close)
 	n.peers.Subscribe(topicRevoked, func(string, string) { n.CA.RevokedElsewhere() })
 	n.peers.OnGap(n.CA.RevokedElsewhere)
 	n.peers.OnGap(n.engine.HearGap)

@@ -53,8 +53,9 @@ type Node struct {
 	peers      *cluster.Cluster // nil: the node is alone
 	accounts   *account.Service
 	engine     lateEngine
-	traces     traces
-	rows       *store.Store // Store itself, for what the port does not have
+	questions  *cluster.Questions // nil if the node is alone
+	placeName  string             // of several, this one
+	rows       *store.Store       // Store itself, for what the port does not have
 	retention  *retention.Job
 	gate       *admission.Gate
 	queues     []admission.Queue // behind it
