@@ -109,6 +109,12 @@ func (r *Resolver) Handler(next http.Handler) http.Handler {
 	})
 }
 
+// With returns a request whose client has the address that Source gave at another node.
+func With(q *http.Request, source string) *http.Request {
+	a, _ := netip.ParseAddr(source)
+	return q.WithContext(context.WithValue(q.Context(), contextKey{}, a))
+}
+
 // Of returns the client's address: what Handler found, or else the peer of the
 // connection. The zero Addr means that it is not known.
 func Of(q *http.Request) netip.Addr {

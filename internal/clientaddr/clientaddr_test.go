@@ -69,6 +69,20 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// With gives a request the address that Source gave.
+func TestWith(t *testing.T) {
+	for _, source := range []string{"192.0.2.1", "2001:db8::1", "", "nonsense"} {
+		q := With(httptest.NewRequest("GET", "/", nil), source)
+		want := source
+		if source == "nonsense" {
+			want = ""
+		}
+		if got := Source(q); got != want {
+			t.Errorf("%q: %q", source, got)
+		}
+	}
+}
+
 func TestHandler(t *testing.T) {
 	q := httptest.NewRequest("GET", "/", nil)
 	q.RemoteAddr = "[2001:db8::1]:1"

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/sim"
 )
@@ -45,6 +46,7 @@ func (n *Node) othersTraces(ctx context.Context, others []mssp.ClusterNode, msis
 	var asking sync.WaitGroup
 	for i, o := range others {
 		asking.Go(func() {
+			defer event.Rescue(n.deps.Logger, "trace of another node")
 			list, err := n.askTrace(ctx, o.ID, msisdn)
 			if err != nil {
 				n.deps.Logger.WarnContext(ctx, "trace of another node", "node", o.Name, "err", err)

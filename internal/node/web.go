@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/signum-mssp/signum"
@@ -74,7 +75,7 @@ func (n *Node) newPages(ctx context.Context) error {
 		WebURL: n.WebURL, HostCookies: n.httpsOnly(), Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 	}
 	if n.peers != nil {
-		c.Shared, c.Agreed = n.rows, n.peers.Now
+		c.Shared, c.Agreed, c.Nodes = n.rows, n.peers.Now, pageNodes{n}
 		if c.Key, err = n.sharedSecret(ctx, "portal key", newKey); err != nil {
 			return err
 		}
@@ -84,6 +85,9 @@ func (n *Node) newPages(ctx context.Context) error {
 		return err
 	}
 	n.onClose(selfCare.Close)
+	if n.questions != nil {
+		n.questions.Handle(aboutPage, selfCare.Relayed)
+	}
 	n.endSessions = selfCare.EndSessions
 	n.accounts.Connect(n.Apps, n.endSessions)
 	for path, h := range map[string]http.Handler{"/phone": phonepage.Handler(phonepage.Config{ServiceName: n.cfg.Service.Name, Logger: n.deps.Logger, Events: n.events}), portalPath: selfCare.Handler()} {
@@ -93,6 +97,22 @@ func (n *Node) newPages(ctx context.Context) error {
 	n.web.Handle(app.Root, n.Apps.Handler())
 	n.web.Handle("GET /{$}", http.RedirectHandler(portalPath, http.StatusSeeOther))
 	return nil
+}
+
+// aboutPage is the subject of requests for the self-care pages that another node has to answer.
+const aboutPage = "page"
+
+// pageNodes are the nodes that share the self-care pages.
+type pageNodes struct{ n *Node }
+
+func (p pageNodes) ID() string { return p.n.peers.ID() }
+
+func (p pageNodes) Lives(node string) bool {
+	return slices.ContainsFunc(p.n.peers.Others(), func(o mssp.ClusterNode) bool { return o.ID == node })
+}
+
+func (p pageNodes) Ask(ctx context.Context, node string, request []byte) ([]byte, error) {
+	return p.n.questions.Ask(ctx, node, aboutPage, request)
 }
 
 // httpsOnly reports whether the name of the pages is for https alone.

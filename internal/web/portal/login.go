@@ -42,7 +42,7 @@ func (c *call) loginForm(status int, number, problem string, wait time.Duration)
 // beforeLogin gives a browser without a session the cookie and the token of a form.
 func (c *call) beforeLogin() {
 	if c.cookie(loginCookie) == "" {
-		c.setCookie(loginCookie, "/me/login", newCookie())
+		c.setCookie(loginCookie, "/me/login", c.p.newCookie())
 	}
 	c.token = c.p.token(c.cookie(loginCookie))
 }
@@ -86,7 +86,7 @@ func (p *Portal) beginLogin(c *call) {
 	}
 	c.event.MSISDN = number
 	// The cookie is new, so that somebody who planted the old one does not know it.
-	cookie := newCookie()
+	cookie := p.newCookie()
 	same := func(l *login) bool { return l.Number == number && l.Method == method && l.lang == c.lang }
 	if !p.logins.resume(old, cookie, same) {
 		if wait := p.pace.take(c.r, number, c.isKnown(number), p.Clock.Now()); wait > 0 {

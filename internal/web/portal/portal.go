@@ -101,10 +101,11 @@ type Config struct {
 	Shared mssp.SharedValues
 	Key    []byte // of form tokens and of browsers that are known; 32 bytes
 	Agreed func() time.Time
+	Nodes  Nodes
 }
 
-// Portal serves the self-care pages under /me. Sessions are in memory, so the
-// requests of a user must reach the node that logged them in.
+// Portal serves the self-care pages under /me. Sessions are in memory, at the node that
+// logged the user in; other nodes pass requests on to it.
 type Portal struct {
 	Config
 	pages    map[string]*template.Template
@@ -114,6 +115,8 @@ type Portal struct {
 	pace     *pace          // of log-ins
 	changes  *limit.Limiter // that phones are asked to sign, by number
 	prompts  *prompt.Asker
+	// pagesHere serves requests about what this node has.
+	pagesHere http.Handler
 
 	objections *limit.Limiter // by address
 	recoveries *limit.Limiter // log-ins by recovery code, by network and number
@@ -144,7 +147,7 @@ func New(c Config) (*Portal, error) {
 	}
 	p := &Portal{
 		Config: c, pages: pages, assets: assets,
-		sessions: newSessionTable(c.Clock), logins: newLoginTable(), pace: newPace(),
+		logins: newLoginTable(), pace: newPace(),
 		objections: limit.New(limit.PerWindow(objectionsPerAddress, loginWindow), limit.DefaultKeys),
 		recoveries: limit.New(limit.PerWindow(recoveryTries, time.Hour), limit.DefaultKeys),
 		recovered:  limit.NewPauses(pauseOfRecovery, limit.DefaultKeys),
@@ -157,6 +160,8 @@ func New(c Config) (*Portal, error) {
 		p.Key = make([]byte, 32)
 		rand.Read(p.Key)
 	}
+	p.sessions = newSessionTable(p.Clock, p.newCookie)
+	p.pagesHere = p.allPages()
 	return p, nil
 }
 
@@ -168,6 +173,13 @@ func (p *Portal) Close() error {
 
 // Handler serves everything under /me.
 func (p *Portal) Handler() http.Handler {
+	if p.Nodes == nil {
+		return p.pagesHere
+	}
+	return p.relay(p.pagesHere)
+}
+
+func (p *Portal) allPages() http.Handler {
 	mux := http.NewServeMux()
 	handle := func(pattern, op string, h func(*call)) { mux.Handle(pattern, p.entrance(op, h)) }
 	handle("GET /me/assets/{name}", "asset", p.asset)

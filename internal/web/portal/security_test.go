@@ -153,7 +153,7 @@ func TestPortalAccountChanged(t *testing.T) {
 
 func TestPortalSessionsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ss := newSessionTable(mssp.SystemClock{})
+		ss := newSessionTable(mssp.SystemClock{}, newCookie)
 		first := ss.create(session{number: "a"})
 		time.Sleep(time.Second)
 		for range sessionsPerNumber {

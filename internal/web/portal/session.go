@@ -62,13 +62,14 @@ type secret struct {
 }
 
 type sessionTable struct {
-	clock mssp.Clock
-	mu    sync.Mutex
-	m     map[cookieHash]*session
+	clock     mssp.Clock
+	newCookie func() string
+	mu        sync.Mutex
+	m         map[cookieHash]*session
 }
 
-func newSessionTable(c mssp.Clock) *sessionTable {
-	return &sessionTable{clock: c, m: map[cookieHash]*session{}}
+func newSessionTable(c mssp.Clock, newCookie func() string) *sessionTable {
+	return &sessionTable{clock: c, newCookie: newCookie, m: map[cookieHash]*session{}}
 }
 
 func (s *session) expired(now time.Time) bool {
@@ -104,7 +105,7 @@ func (ss *sessionTable) create(s session) (cookie string) {
 	case len(ss.m) >= maxSessions:
 		delete(ss.m, oldest.key)
 	}
-	cookie = newCookie()
+	cookie = ss.newCookie()
 	s.key, s.id, s.started, s.lastUse = hashOf(cookie), rand.Text()[:10], now, now
 	ss.m[s.key] = &s
 	return cookie

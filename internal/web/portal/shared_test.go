@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -164,4 +165,173 @@ func TestSharedValuesFail(t *testing.T) {
 			t.Error("a stranger reaches a phone that may be barred")
 		}
 	})
+}
+
+// web are the nodes of a test: each passes requests on to the others.
+type web struct {
+	mu      sync.Mutex
+	portals map[string]*Portal // by ID
+	asked   int
+	fail    error
+}
+
+type webNode struct {
+	*web
+	id string
+}
+
+func (n webNode) ID() string { return n.id }
+
+func (n webNode) Lives(node string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.portals[node] != nil
+}
+
+func (n webNode) Ask(ctx context.Context, node string, request []byte) ([]byte, error) {
+	n.mu.Lock()
+	p, fail := n.portals[node], n.fail
+	n.asked++
+	n.mu.Unlock()
+	if p == nil || fail != nil {
+		return nil, errors.Join(fail, errors.New("no such node"))
+	}
+	return p.Relayed(ctx, request)
+}
+
+// relaying returns the portals of three nodes that pass requests on.
+func relaying(t *testing.T, f *fakeWorld) (*web, []*Portal) {
+	v, key := &values{m: map[string][]byte{}}, make([]byte, 32)
+	rand.Read(key)
+	w := &web{portals: make(map[string]*Portal)}
+	var all []*Portal
+	for _, id := range []string{"n-A", "n-B", "n-C"} {
+		p := newTestPortal(t, f, func(c *Config) { c.Shared, c.Key, c.Agreed, c.Nodes = v, key, time.Now, webNode{w, id} })
+		w.portals[id] = p
+		all = append(all, p)
+	}
+	return w, all
+}
+
+// turns serves each request at the next of several nodes.
+type turns struct {
+	all []*Portal
+	n   int
+}
+
+func (h *turns) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.n++
+	h.all[h.n%len(h.all)].Handler().ServeHTTP(w, r)
+}
+
+// A browser whose requests come to any node logs in, sees its account, changes it, and logs out, as at
+// one node.
+func TestAnyNodeServesPages(t *testing.T) {
+	for _, method := range []string{"app", "sim"} {
+		t.Run(method, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFakeWorld()
+				w, all := relaying(t, f)
+				b := newPortalTab(t, all[0])
+				b.h = &turns{all: all}
+				b.begin(portalNumber, method)
+				time.Sleep(statusPause)
+				if method == "sim" {
+					b.submit("/me/login/wait", "/me/login/code", "code", f.simCode(t))
+				}
+				for range 3 { // the polls of the page
+					b.send("GET", "/me/login/status", nil)
+				}
+				if b.open("/me/login/wait"); b.at != "/me" {
+					t.Fatalf("at %s", b.at)
+				}
+				for _, page := range []string{"/me", "/me/activity", "/me/sessions", "/me/app", "/me/device?id=x"} {
+					if b.open(page); strings.HasPrefix(b.at, "/me/login") {
+						t.Errorf("%s: at %s", page, b.at)
+					}
+				}
+				_, page := b.open("/me/sessions")
+				has(t, page, "192.0.2.7", "This one") // the address of the browser, and not of a node
+				if _, page = b.sign("/me/recovery", "/me/recovery"); !strings.Contains(page, "W4XD") {
+					t.Errorf("no recovery code: %s", b.at)
+				}
+				b.submit("/me", "/me/logout")
+				for range 3 {
+					if b.open("/me"); !strings.HasPrefix(b.at, "/me/login") {
+						t.Errorf("after the end of the session: at %s", b.at)
+					}
+				}
+				if w.asked < 10 {
+					t.Errorf("%d requests were passed on", w.asked)
+				}
+				for _, p := range all {
+					p.Close()
+				}
+			})
+		})
+	}
+}
+
+// The node that has a session dies: its user logs in again, at any other one. A node that does not
+// answer is an error, and the session stays.
+func TestNodeOfASessionDies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeWorld()
+		w, all := relaying(t, f)
+		b := newPortalTab(t, all[0])
+		b.logIn(portalNumber)
+		b.h = all[1].Handler()
+		if b.open("/me"); b.at != "/me" {
+			t.Fatalf("at %s", b.at)
+		}
+		w.mu.Lock()
+		w.fail = errors.New("slow")
+		w.mu.Unlock()
+		if status, _ := b.open("/me"); status != http.StatusInternalServerError {
+			t.Errorf("a node that does not answer: %d", status)
+		}
+		w.mu.Lock()
+		w.fail = nil
+		w.mu.Unlock()
+		if b.open("/me"); b.at != "/me" {
+			t.Errorf("the session is lost: at %s", b.at)
+		}
+		w.mu.Lock()
+		delete(w.portals, "n-A")
+		w.mu.Unlock()
+		if b.open("/me"); b.at != "/me/login?over" {
+			t.Errorf("at %s", b.at)
+		}
+		if b.logIn(portalNumber); b.at != "/me" {
+			t.Errorf("logged in again: at %s", b.at)
+		}
+		for _, p := range all {
+			p.Close()
+		}
+	})
+}
+
+// What is no request, or asks for too much, is answered with an error and does nothing else.
+func TestRelayedNonsense(t *testing.T) {
+	p := newTestPortal(t, newFakeWorld())
+	for _, q := range []string{"", "{", `{"method":"GET ME"}`, `{"method":"GET","uri":":"}`} {
+		if _, err := p.Relayed(t.Context(), []byte(q)); err == nil {
+			t.Errorf("%q is served", q)
+		}
+	}
+	for _, q := range []string{`{"method":"GET","uri":"/me"}`, `{"method":"POST","uri":"/me/logout","client":"x"}`} {
+		if a, err := p.Relayed(t.Context(), []byte(q)); err != nil || !strings.Contains(string(a), `"status":`) {
+			t.Errorf("%q: %s, %v", q, a, err)
+		}
+	}
+}
+
+func FuzzRelayed(f *testing.F) {
+	f.Add([]byte(`{"method":"POST","uri":"/me/login","host":"h","client":"192.0.2.1","header":{"Cookie":["signum_login=n-A.x"]},"body":"dG9rZW49eA=="}`))
+	p, err := New(Config{Signer: newFakeWorld(), Pending: newFakeWorld(), Store: newFakeWorld(), Apps: newFakeWorld(), CA: newFakeWorld(), Accounts: newFakeWorld(),
+		Party: "p", ServiceName: "s", WebURL: func() string { return portalURL }})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, q []byte) { _, _ = p.Relayed(t.Context(), q) })
 }

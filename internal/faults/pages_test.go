@@ -11,9 +11,10 @@ import (
 	"github.com/signum-mssp/signum/internal/config"
 )
 
-// The nodes on a database have the same keys without any configuration: for push, and for the
-// forms of the self-care pages. A node that starts later has them, too.
-func TestKeysOfAllNodes(t *testing.T) {
+// Any node answers a browser. The nodes on a database have the same keys without any
+// configuration: for push, and for the forms of the self-care pages. A log-in belongs to the node
+// where it began, and other nodes ask that one.
+func TestPagesAtAnyNode(t *testing.T) {
 	t.Parallel()
 	a, b := twoNodes(t, 0, func(c *config.Config) { c.App.VAPID.Contact = "operator@example.com" })
 	jar, err := cookiejar.New(nil)
@@ -32,11 +33,11 @@ func TestKeysOfAllNodes(t *testing.T) {
 	if x, y := get(a, "/app/v2/push-key"), get(b, "/app/v2/push-key"); x != y || len(x) < 80 {
 		t.Errorf("push keys: %s, %s", x, y)
 	}
-	token := regexp.MustCompile(`name="token" value="([^"]+)"`).FindStringSubmatch(get(a, "/me/login"))
+	token := regexp.MustCompile(`name="token" value="([^"]+)"`).FindStringSubmatch(get(b, "/me/login"))
 	if token == nil {
 		t.Fatal("the form has no token")
 	}
-	origin := b.node.WebListenerURL()
+	origin := a.node.WebListenerURL()
 	form := url.Values{"token": {token[1]}, "number": {"nobody"}, "method": {"app"}}
 	for with, want := range map[string]int{token[1]: http.StatusUnprocessableEntity, "forged": http.StatusForbidden} {
 		form.Set("token", with)
@@ -55,4 +56,32 @@ func TestKeysOfAllNodes(t *testing.T) {
 			t.Errorf("a form of the other node: %d, want %d", resp.StatusCode, want)
 		}
 	}
+
+	// The log-in that begins at one node is seen at both.
+	form.Set("token", token[1])
+	form.Set("number", number(0))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, origin+"/me/login", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Origin", origin)
+	resp, err := browser.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if at := resp.Request.URL.Path; at != "/me/login/wait" {
+		t.Errorf("at %s", at)
+	}
+	for _, w := range []*world{a, b} {
+		w.eventually("the page waits for the phone", func() bool { return !strings.Contains(get(w, "/me/login/status"), "none") })
+	}
+	if err := b.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.node.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a.eventually("the log-in of a node that has stopped is over", func() bool { return strings.Contains(get(a, "/me/login/status"), "none") })
 }
