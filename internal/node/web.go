@@ -108,7 +108,14 @@ type pageNodes struct{ n *Node }
 func (p pageNodes) ID() string { return p.n.peers.ID() }
 
 func (p pageNodes) Lives(node string) bool {
-	return slices.ContainsFunc(p.n.peers.Others(), func(o mssp.ClusterNode) bool { return o.ID == node })
+	return slices.Contains(p.Others(), node)
+}
+
+func (p pageNodes) Others() (ids []string) {
+	for _, o := range p.n.peers.Others() {
+		ids = append(ids, o.ID)
+	}
+	return ids
 }
 
 func (p pageNodes) Ask(ctx context.Context, node string, request []byte) ([]byte, error) {

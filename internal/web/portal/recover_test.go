@@ -117,7 +117,7 @@ func TestAttackStolenSession(t *testing.T) {
 		if strings.Contains(page, owner.cookies[sessionCookie].Value) || strings.Count(page, `name="id"`) != 1 {
 			t.Error(page)
 		}
-		id := p.sessions.list(p.sessions.peek(thief.cookies[sessionCookie].Value))[0].ID
+		id := p.sessions.peek(thief.cookies[sessionCookie].Value).id
 		other.submit("/me/sessions", "/me/sessions", "id", id) // another user cannot
 		if thief.open("/me"); thief.at != "/me" {
 			t.Errorf("at %s", thief.at)

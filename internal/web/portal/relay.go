@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/clientaddr"
+	"github.com/signum-mssp/signum/internal/event"
 )
 
 // This file is about requests that come to another node than the one that has the session or the
@@ -23,6 +26,8 @@ type Nodes interface {
 	ID() string
 	// Lives reports whether a node lives that has this ID.
 	Lives(node string) bool
+	// Others are the IDs of the other nodes that live.
+	Others() []string
 	// Ask has another node serve a request, with Portal.Relayed.
 	Ask(ctx context.Context, node string, request []byte) (answer []byte, err error)
 }
@@ -30,6 +35,8 @@ type Nodes interface {
 const (
 	// relayWait is how long the other node may take.
 	relayWait = 10 * time.Second
+	// listWait is how long other nodes may take to list sessions.
+	listWait = 3 * time.Second
 	// maxRelayed is the largest body that is passed on, which no form comes near.
 	maxRelayed = 64 << 10
 )
@@ -43,6 +50,14 @@ type relayed struct {
 	Status int         `json:"status,omitempty"`
 	Header http.Header `json:"header,omitempty"`
 	Body   []byte      `json:"body,omitempty"`
+
+	Sessions *sessionsOf `json:"sessions,omitempty"` // in place of a request
+}
+
+// sessionsOf asks for the sessions of a number, after one of them has ended.
+type sessionsOf struct {
+	Number string `json:"number"`
+	End    string `json:"end,omitempty"` // ID of a session
 }
 
 // newCookie returns a value of 256 random bits, after the node that has what it stands for.
@@ -123,11 +138,53 @@ func (p *Portal) passOn(r *http.Request, node string) (*relayed, error) {
 	return a, nil
 }
 
+// allSessions are those of the user at all nodes, the latest first.
+func (p *Portal) allSessions(c *call) []sessionView {
+	all := p.sessions.list(c.session.number, c.session)
+	all = append(all, p.askAll(c, sessionsOf{Number: c.session.number})...)
+	slices.SortFunc(all, func(a, b sessionView) int { return b.Started.Compare(a.Started) })
+	return all
+}
+
+// askAll asks all other nodes at once. Those of one that does not answer are left out.
+func (p *Portal) askAll(c *call, s sessionsOf) []sessionView {
+	if p.Nodes == nil {
+		return nil
+	}
+	question, err := json.Marshal(relayed{Sessions: &s})
+	if err != nil {
+		panic(err) // it has no type that cannot be written
+	}
+	ctx, cancel := context.WithTimeout(c.r.Context(), listWait)
+	defer cancel()
+	others := p.Nodes.Others()
+	lists := make([][]sessionView, len(others))
+	var asking sync.WaitGroup
+	for i, node := range others {
+		asking.Go(func() {
+			defer event.Rescue(p.Logger, "sessions at another node")
+			text, err := p.Nodes.Ask(ctx, node, question)
+			if err == nil {
+				err = json.Unmarshal(text, &lists[i])
+			}
+			if err != nil {
+				p.Logger.Warn("sessions at another node", "node", node, "err", err)
+			}
+		})
+	}
+	asking.Wait()
+	return slices.Concat(lists...)
+}
+
 // Relayed serves a request that another node has passed on.
 func (p *Portal) Relayed(ctx context.Context, request []byte) ([]byte, error) {
 	var q relayed
 	if err := json.Unmarshal(request, &q); err != nil {
 		return nil, fmt.Errorf("portal: request of another node: %w", err)
+	}
+	if s := q.Sessions; s != nil {
+		p.sessions.endOf(s.Number, s.End)
+		return json.Marshal(p.sessions.list(s.Number, nil))
 	}
 	r, err := http.NewRequestWithContext(ctx, q.Method, q.URI, bytes.NewReader(q.Body))
 	if err != nil {

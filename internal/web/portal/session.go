@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"slices"
 	"sync"
 	"time"
 
@@ -177,17 +176,16 @@ func (ss *sessionTable) changeOf(s *session, take bool) *change {
 	return x
 }
 
-// list returns the sessions of the user of one of them, the latest first.
-func (ss *sessionTable) list(of *session) (all []sessionView) {
+// list returns the sessions of a number; this is the one that asks, if it is here.
+func (ss *sessionTable) list(number string, this *session) (all []sessionView) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	now := ss.clock.Now()
 	for _, s := range ss.m {
-		if s.number == of.number && !s.expired(now) {
-			all = append(all, sessionView{s.id, s.browser, s.address, s.started, s.lastUse, s == of, s.recovery})
+		if s.number == number && !s.expired(now) {
+			all = append(all, sessionView{s.id, s.browser, s.address, s.started, s.lastUse, s == this, s.recovery})
 		}
 	}
-	slices.SortFunc(all, func(a, b sessionView) int { return b.Started.Compare(a.Started) })
 	return all
 }
 

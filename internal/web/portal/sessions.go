@@ -19,7 +19,7 @@ type sessionView struct {
 
 func (p *Portal) sessionsPage(c *call) {
 	c.render(http.StatusOK, "sessions", "sessions.title", map[string]any{
-		"Sessions": p.sessions.list(c.session), "Ended": c.r.URL.Query().Has("ended"),
+		"Sessions": p.allSessions(c), "Ended": c.r.URL.Query().Has("ended"),
 	})
 }
 
@@ -27,6 +27,7 @@ func (p *Portal) sessionsPage(c *call) {
 func (p *Portal) endSessions(c *call) {
 	if id := c.r.PostForm.Get("id"); id != "" {
 		p.sessions.endOf(c.session.number, id)
+		p.askAll(c, sessionsOf{Number: c.session.number, End: id})
 	} else {
 		p.endAll(c.session.number, c.session)
 	}

@@ -188,6 +188,17 @@ func (n webNode) Lives(node string) bool {
 	return n.portals[node] != nil
 }
 
+func (n webNode) Others() (all []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for id := range n.portals {
+		if id != n.id {
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
 func (n webNode) Ask(ctx context.Context, node string, request []byte) ([]byte, error) {
 	n.mu.Lock()
 	p, fail := n.portals[node], n.fail
@@ -270,6 +281,43 @@ func TestAnyNodeServesPages(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The owner sees the sessions at all nodes, and ends one of them.
+func TestSessionsOfAllNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, all := relaying(t, newFakeWorld())
+		owner, thief, other := newPortalTab(t, all[0]), newPortalTab(t, all[1]), newPortalTab(t, all[1])
+		thief.remote = "198.51.100.66:1"
+		owner.logIn(portalNumber)
+		thief.logIn(portalNumber)
+		other.logIn(otherNumber)
+		_, page := owner.open("/me/sessions")
+		has(t, page, "198.51.100.66", "This one")
+		if n := strings.Count(page, `name="id"`); n != 1 {
+			t.Errorf("%d sessions can be ended", n)
+		}
+		w.mu.Lock()
+		w.fail = errors.New("slow")
+		w.mu.Unlock()
+		_, page = owner.open("/me/sessions")
+		has(t, page, "This one")
+		w.mu.Lock()
+		w.fail = nil
+		w.mu.Unlock()
+		id := all[1].sessions.list(portalNumber, nil)[0].ID
+		other.submit("/me/sessions", "/me/sessions", "id", id) // another user cannot
+		if thief.open("/me"); thief.at != "/me" {
+			t.Errorf("at %s", thief.at)
+		}
+		owner.submit("/me/sessions", "/me/sessions", "id", id)
+		if thief.open("/me"); thief.at != "/me/login?over" {
+			t.Errorf("the thief is at %s", thief.at)
+		}
+		for _, p := range all {
+			p.Close()
+		}
+	})
 }
 
 // The node that has a session dies: its user logs in again, at any other one. A node that does not
