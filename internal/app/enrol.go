@@ -180,7 +180,7 @@ func (c *call) enrol() (any, error) {
 	}
 	done, err := c.carryOut(e, &in)
 	if err == errCode { // the invite is used up, maybe by this enrolment
-		if err := c.s.doneElsewhere(c.r.Context(), e); err != nil {
+		if err := c.s.doneMeanwhile(c.r.Context(), e); err != nil {
 			return nil, err
 		}
 		if e.done != nil {

@@ -309,6 +309,23 @@ func TestEnrolmentAtAnotherNode(t *testing.T) {
 	}
 }
 
+// The App repeats the last call of an enrolment at another node, which is faster than the
+// first: both give the same answer.
+func TestEnrolmentAtTwoNodesAtOnce(t *testing.T) {
+	t.Parallel()
+	a, b, _ := twoNodes(t)
+	p := newPhone(a)
+	body := p.enrolBody(p.begin(a.invite(alice, true)), "")
+	var other reply
+	a.trap.arm(1, "EnrolApp", "", func() { other = b.post("/app/v2/enrol", body) })
+	first := a.post("/app/v2/enrol", body)
+	first.is(t, 200, "")
+	other.is(t, 200, "")
+	if !bytes.Equal(first.body, other.body) || len(get(a.store, func(s *store) *mssp.Subscriber { return s.subs[alice] }).Devices) != 1 {
+		t.Errorf("%s, %s", first.body, other.body)
+	}
+}
+
 // The tries for a recovery code are counted for all nodes together.
 func TestRecoveryTriesAtAllNodes(t *testing.T) {
 	t.Parallel()

@@ -104,6 +104,23 @@ func (s *Server) doneElsewhere(ctx context.Context, e *pendingEnrolment) error {
 	return nil
 }
 
+// doneMeanwhile is doneElsewhere for an enrolment whose invite is used up: another node that
+// used it shares its answer in a moment.
+func (s *Server) doneMeanwhile(ctx context.Context, e *pendingEnrolment) error {
+	const looks, pause = 5, 100 * time.Millisecond
+	for range looks {
+		if err := s.doneElsewhere(ctx, e); err != nil || e.done != nil || !s.shared() || s.cfg.Peers.Peers() == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+	return nil
+}
+
 // sharedEnrolment returns the row of an enrolment; nil if there is none.
 func (s *Server) sharedEnrolment(ctx context.Context, id string) (*enrolmentRow, error) {
 	box, name, err := enrolmentBox(id)
