@@ -57,8 +57,8 @@ bench: ## first signature, signatures per second by phones in memory, SIM and Ap
 	$(GO) run ./internal/bench $(ARGS)
 	@$(MAKE) --no-print-directory bench-nodes
 
-bench-nodes: ## two nodes on one PostgreSQL: how soon a party hears of the end at another node, what both do together, what notices cost
-	@$(GO) test -run XXX -bench 'WakeAcrossNodes|TwoNodes|Notices' -benchtime 1x ./internal/faults
+bench-nodes: ## two nodes on one PostgreSQL: how soon a party hears of the end at another node and an App of a request, what both nodes do together, what notices cost
+	@$(GO) test -run XXX -bench 'WakeAcrossNodes|AppAcrossNodes|TwoNodes|Notices' -benchtime 1x ./internal/faults
 
 bench-fairness: ## what a party with one request at a time notices of one with 500 connections, SIM path; ARGS="-rounds 3 -delay 0"
 	$(GO) run ./internal/bench fairness $(ARGS)
