@@ -5,52 +5,17 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/cluster/clustertest"
-	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storetest"
 )
-
-// values are shared values in memory.
-type values struct {
-	mu   sync.Mutex
-	m    map[string][]byte
-	fail error
-}
-
-func (v *values) Once(context.Context, string, string, time.Time) (bool, error) { panic("not used") }
-func (v *values) Value(context.Context, string, string) ([]byte, error)         { panic("not used") }
-func (v *values) KeepValue(context.Context, string, string, []byte, time.Time) ([]byte, error) {
-	panic("not used")
-}
-
-func (v *values) PutValue(_ context.Context, kind, key string, value []byte, _ time.Time) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.fail == nil {
-		v.m[kind+" "+key] = value
-	}
-	return v.fail
-}
-
-func (v *values) TakeValue(_ context.Context, kind, key string) ([]byte, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	value, ok := v.m[kind+" "+key]
-	if !ok {
-		return nil, mssp.ErrNotFound
-	}
-	delete(v.m, kind+" "+key)
-	return value, nil
-}
 
 func TestQuestions(t *testing.T) {
 	inBubble(t, func(t *testing.T, db *clustertest.Database) {
-		v := &values{m: make(map[string][]byte)}
+		v := new(storetest.Values)
 		key := make([]byte, 32)
 		with := func(m *member) *Questions {
 			q, err := NewQuestions(m.Cluster, v, key, slog.New(slog.DiscardHandler))
@@ -93,20 +58,17 @@ func TestQuestions(t *testing.T) {
 		if n := len(a.waiting) + len(b.waiting); n > 0 {
 			t.Errorf("%d questions wait", n)
 		}
-		v.mu.Lock()
-		for name, value := range maps.All(v.m) { // the question to nobody
+		for name, value := range v.All() { // the question to nobody
 			if bytes.Contains(value, []byte("hello")) || !strings.HasPrefix(name, topicAsk) {
 				t.Errorf("%s: %s", name, value)
 			}
 		}
-		v.mu.Unlock()
 		b.asked("n-x", "")
 		b.asked("n-x", "name "+other.ID()+" upper") // which is not in the database
 		b.answered("n-x", "nobody asked")
-		v.mu.Lock()
-		v.fail = errors.New("no database")
-		v.mu.Unlock()
-		if _, err := a.Ask(t.Context(), other.ID(), "upper", []byte("x")); !errors.Is(err, v.fail) {
+		down := errors.New("no database")
+		v.Fail(down)
+		if _, err := a.Ask(t.Context(), other.ID(), "upper", []byte("x")); !errors.Is(err, down) {
 			t.Error(err)
 		}
 		b.Close()

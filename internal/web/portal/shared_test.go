@@ -12,50 +12,13 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storetest"
 )
 
-// values are shared values in memory.
-type values struct {
-	mu   sync.Mutex
-	m    map[string][]byte
-	fail error
-}
-
-func (v *values) Once(context.Context, string, string, time.Time) (bool, error) { panic("not used") }
-func (v *values) TakeValue(context.Context, string, string) ([]byte, error)     { panic("not used") }
-
-func (v *values) KeepValue(context.Context, string, string, []byte, time.Time) ([]byte, error) {
-	panic("not used")
-}
-
-func (v *values) PutValue(_ context.Context, kind, key string, value []byte, _ time.Time) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.fail == nil {
-		v.m[kind+" "+key] = value
-	}
-	return v.fail
-}
-
-func (v *values) Value(_ context.Context, kind, key string) ([]byte, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if value, ok := v.m[kind+" "+key]; ok || v.fail != nil {
-		return value, v.fail
-	}
-	return nil, mssp.ErrNotFound
-}
-
-func (v *values) setFail(err error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.fail = err
-}
-
 // nodes runs a test with the portals of two nodes, whose clocks differ by a second.
-func nodes(t *testing.T, run func(t *testing.T, f *fakeWorld, v *values, a, b *Portal)) {
+func nodes(t *testing.T, run func(t *testing.T, f *fakeWorld, v *storetest.Values, a, b *Portal)) {
 	synctest.Test(t, func(t *testing.T) {
-		f, v, key := newFakeWorld(), &values{m: map[string][]byte{}}, make([]byte, 32)
+		f, v, key := newFakeWorld(), new(storetest.Values), make([]byte, 32)
 		rand.Read(key)
 		share := func(c *Config) { c.Shared, c.Key, c.Agreed = v, key, time.Now }
 		a := newTestPortal(t, f, share)
@@ -79,7 +42,7 @@ func TestSessionsEndAtAllNodes(t *testing.T) {
 		"a change is reported":     func(a *Portal, _ *portalTab) { a.stranger(portalNumber) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			nodes(t, func(t *testing.T, _ *fakeWorld, _ *values, a, b *Portal) {
+			nodes(t, func(t *testing.T, _ *fakeWorld, _ *storetest.Values, a, b *Portal) {
 				owner, other, stranger := newPortalTab(t, a), newPortalTab(t, b), newPortalTab(t, b)
 				owner.logIn(portalNumber)
 				other.logIn(otherNumber)
@@ -106,7 +69,7 @@ func TestSessionsEndAtAllNodes(t *testing.T) {
 // A log-in that a user has reported at one node leads to no session at the other, even if it was
 // approved, and strangers do not reach the phone there either.
 func TestReportAtAnotherNode(t *testing.T) {
-	nodes(t, func(t *testing.T, f *fakeWorld, _ *values, a, b *Portal) {
+	nodes(t, func(t *testing.T, f *fakeWorld, _ *storetest.Values, a, b *Portal) {
 		stranger, later := newPortalTab(t, b), newPortalTab(t, b)
 		stranger.begin(portalNumber, "app")
 		time.Sleep(statusPause)
@@ -129,7 +92,7 @@ func TestReportAtAnotherNode(t *testing.T) {
 
 // A form of one node is taken by the other, and so is a browser that is known.
 func TestKeyOfAllNodes(t *testing.T) {
-	nodes(t, func(t *testing.T, _ *fakeWorld, _ *values, a, b *Portal) {
+	nodes(t, func(t *testing.T, _ *fakeWorld, _ *storetest.Values, a, b *Portal) {
 		if a.token("cookie") != b.token("cookie") || a.knownValue(portalNumber, 1) != b.knownValue(portalNumber, 1) {
 			t.Error("each node has a key of its own")
 		}
@@ -143,13 +106,13 @@ func TestKeyOfAllNodes(t *testing.T) {
 
 // While it is not known whether a session has ended, it does nothing.
 func TestSharedValuesFail(t *testing.T) {
-	nodes(t, func(t *testing.T, f *fakeWorld, v *values, _, b *Portal) {
+	nodes(t, func(t *testing.T, f *fakeWorld, v *storetest.Values, _, b *Portal) {
 		owner, stranger := newPortalTab(t, b), newPortalTab(t, b)
 		owner.logIn(portalNumber)
 		stranger.remote = "198.51.100.7:1000"
 		stranger.begin(portalNumber, "app")
 		time.Sleep(statusPause)
-		v.setFail(errors.New("no database"))
+		v.Fail(errors.New("no database"))
 		if status, _ := owner.open("/me"); status != 500 {
 			t.Errorf("a page of a session: %d", status)
 		}
@@ -212,7 +175,7 @@ func (n webNode) Ask(ctx context.Context, node string, request []byte) ([]byte, 
 
 // relaying returns the portals of three nodes that pass requests on.
 func relaying(t *testing.T, f *fakeWorld) (*web, []*Portal) {
-	v, key := &values{m: map[string][]byte{}}, make([]byte, 32)
+	v, key := new(storetest.Values), make([]byte, 32)
 	rand.Read(key)
 	w := &web{portals: make(map[string]*Portal)}
 	var all []*Portal
