@@ -121,6 +121,8 @@ type Portal struct {
 	objections *limit.Limiter // by address
 	recoveries *limit.Limiter // log-ins by recovery code, by network and number
 	recovered  *limit.Pauses  // the same by number
+	relays     *limit.Limiter // requests that are passed on, by address
+	relaying   chan struct{}  // one for each at a time
 }
 
 // New returns a portal. Close ends its work in the background.
@@ -151,6 +153,8 @@ func New(c Config) (*Portal, error) {
 		objections: limit.New(limit.PerWindow(objectionsPerAddress, loginWindow), limit.DefaultKeys),
 		recoveries: limit.New(limit.PerWindow(recoveryTries, time.Hour), limit.DefaultKeys),
 		recovered:  limit.NewPauses(pauseOfRecovery, limit.DefaultKeys),
+		relays:     limit.New(relayRate, limit.DefaultKeys),
+		relaying:   make(chan struct{}, maxRelaying),
 		changes:    limit.New(limit.PerWindow(changesPerNumber, loginWindow), limit.DefaultKeys),
 		prompts: prompt.New(prompt.Config{
 			Signer: c.Signer, Party: c.Party, Pin: c.Pin, Prefix: c.Prefix, Clock: c.Clock, Logger: c.Logger, Events: c.Events,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/signum-mssp/signum/internal/clientaddr"
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/limit"
 )
 
 // This file is about requests that come to another node than the one that has the session or the
@@ -35,11 +36,17 @@ type Nodes interface {
 const (
 	// relayWait is how long the other node may take.
 	relayWait = 10 * time.Second
+	// maxRelaying is how many requests are passed on at a time.
+	maxRelaying = 128
 	// listWait is how long other nodes may take to list sessions.
 	listWait = 3 * time.Second
 	// maxRelayed is the largest body that is passed on, which no form comes near.
 	maxRelayed = 64 << 10
 )
+
+// relayRate is how often requests from one address are passed on. Many people may share one, and
+// each page that waits for a phone asks once a second.
+var relayRate = limit.PerMinute(3000, 300)
 
 // relayed is a request or its answer on the way between nodes.
 type relayed struct {
@@ -90,6 +97,21 @@ func (p *Portal) nodeOf(r *http.Request) string {
 	return ""
 }
 
+// tooMany refuses requests to pass on. Each costs the database more than a page does, and a
+// stranger's cookie can name any node. It returns how long to wait, and otherwise a function that
+// ends the request.
+func (p *Portal) tooMany(r *http.Request) (wait time.Duration, done func()) {
+	if wait = p.relays.Take(clientaddr.Key(r), p.Clock.Now()); wait > 0 {
+		return wait, nil
+	}
+	select {
+	case p.relaying <- struct{}{}:
+		return 0, func() { <-p.relaying }
+	default:
+		return time.Second, nil
+	}
+}
+
 // relay serves requests, or has another node serve them.
 func (p *Portal) relay(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -98,6 +120,15 @@ func (p *Portal) relay(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		wait, done := p.tooMany(r)
+		if wait > 0 {
+			p.entrance("relay", func(c *call) {
+				c.slow(wait)
+				c.render(http.StatusTooManyRequests, "message", "unsigned.slow.title", map[string]any{"What": "unsigned.slow"})
+			})(w, r)
+			return
+		}
+		defer done()
 		a, err := p.passOn(r, node)
 		if err != nil {
 			p.entrance("relay", func(c *call) { c.fail(fmt.Errorf("page of another node: %w", err)) })(w, r)

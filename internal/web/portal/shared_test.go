@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -276,6 +277,40 @@ func TestSessionsOfAllNodes(t *testing.T) {
 		owner.submit("/me/sessions", "/me/sessions", "id", id)
 		if thief.open("/me"); thief.at != "/me/login?over" {
 			t.Errorf("the thief is at %s", thief.at)
+		}
+		for _, p := range all {
+			p.Close()
+		}
+	})
+}
+
+// A stranger whose cookie names another node makes the nodes work for each request, but not for
+// more than a limit; others are served meanwhile.
+func TestStrangerIsPassedOnSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, all := relaying(t, newFakeWorld())
+		owner, stranger := newPortalTab(t, all[0]), newPortalTab(t, all[1])
+		owner.logIn(portalNumber)
+		stranger.cookies[loginCookie] = &http.Cookie{Name: loginCookie, Path: "/me/login", Value: "n-A.x"}
+		stranger.remote = "198.51.100.66:1"
+		var refused *httptest.ResponseRecorder
+		for range 2 * relayRate.Burst {
+			if a := stranger.send("GET", "/me/login/status", nil); a.Code == http.StatusTooManyRequests {
+				refused = a
+			}
+		}
+		if refused == nil || refused.Header().Get("Retry-After") == "" || w.asked > relayRate.Burst+1 {
+			t.Errorf("%d requests were passed on, refused: %v", w.asked, refused)
+		}
+		owner.h = all[1].Handler()
+		if owner.open("/me"); owner.at != "/me" {
+			t.Errorf("the owner is at %s", owner.at)
+		}
+		for range maxRelaying {
+			all[1].relaying <- struct{}{}
+		}
+		if status, _ := owner.open("/me"); status != http.StatusTooManyRequests {
+			t.Errorf("beyond what is passed on at a time: %d", status)
 		}
 		for _, p := range all {
 			p.Close()
