@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,11 +41,22 @@ func (n *Node) sharedSecret(ctx context.Context, name string, create func() ([]b
 	if secret, err = box.open(kept); err != nil {
 		return nil, fmt.Errorf("%s in the database is not for this sim.master_key: %w", name, err)
 	}
+	if box.AEAD != nil && kept[0] == plainSecret { // from before there was a master key
+		if err := n.rows.PutValue(ctx, sharedSecrets, name, box.seal(secret), n.peers.Now().Add(secretsLast)); err != nil {
+			return nil, &UnavailableError{Err: err}
+		}
+	}
 	return secret, nil
 }
 
 // secretBox encrypts a secret; with nothing in it, it leaves the secret as it is.
 type secretBox struct{ cipher.AEAD }
+
+// The first octet of a secret in the database.
+const (
+	plainSecret  = 0
+	sealedSecret = 1
+)
 
 func (n *Node) secretBox(name string) (b secretBox, err error) {
 	master, err := n.cfg.SIM.MasterKeyBytes()
@@ -64,16 +76,21 @@ func (n *Node) secretBox(name string) (b secretBox, err error) {
 
 func (b secretBox) seal(secret []byte) []byte {
 	if b.AEAD == nil {
-		return secret
+		return append([]byte{plainSecret}, secret...)
 	}
-	return b.Seal(nil, nil, secret, nil)
+	return b.Seal([]byte{sealedSecret}, nil, secret, nil)
 }
 
 func (b secretBox) open(kept []byte) ([]byte, error) {
-	if b.AEAD == nil {
-		return kept, nil
+	switch {
+	case len(kept) > 0 && kept[0] == plainSecret:
+		return kept[1:], nil
+	case len(kept) == 0 || kept[0] != sealedSecret:
+		return nil, errors.New("its form is unknown")
+	case b.AEAD == nil:
+		return nil, errors.New("there is no sim.master_key")
 	}
-	return b.Open(nil, nil, kept, nil)
+	return b.Open(nil, nil, kept[1:], nil)
 }
 
 func newKey() ([]byte, error) {
