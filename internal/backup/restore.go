@@ -24,8 +24,9 @@ import (
 const CounterStep = 1 << 16
 
 // forgotten are the tables whose rows are not restored: they permit something once, which
-// may have been used since. Users ask for them again.
-var forgotten = map[string]bool{"consents": true, "invites": true}
+// may have been used since. Users ask for them again. What nodes share is in archives of an earlier
+// version only.
+var forgotten = map[string]bool{"consents": true, "invites": true, "shared_values": true}
 
 // Options are what Restore needs besides the archive.
 type Options struct {

@@ -168,6 +168,9 @@ func (l *Load) prepare(ctx context.Context, tables []Table) error {
 		return err
 	}
 	for _, t := range tables {
+		if slices.Contains(nodeTables, t.Name) { // of an earlier version, and not restored
+			continue
+		}
 		i := slices.IndexFunc(have, func(h Table) bool { return h.Name == t.Name })
 		if i < 0 {
 			return fmt.Errorf("the schema has no table %s", t.Name)

@@ -45,8 +45,9 @@ var schemaTables = []string{"signum_schema", restoreTable}
 // derivedTable repeats what is in another table, on PostgreSQL only: see fillDerived.
 const derivedTable = "outstanding"
 
-// nodeTables are about the nodes that run, on PostgreSQL only.
-var nodeTables = []string{"nodes", "leases", "sms_parts"}
+// nodeTables are about the nodes that run. What they share is used up soon, or made again: also their
+// keys, which must not be in a backup.
+var nodeTables = []string{"nodes", "leases", "sms_parts", "shared_values"}
 
 // fillDerived fills it from the other table.
 const fillDerived = `
