@@ -205,17 +205,18 @@ func testRaceOfReplies(t *testing.T, d *database) {
 // Once a card is blocked, no caller gets a counter.
 func testRaceToBlock(t *testing.T, d *database) {
 	s, ctx := d.Store(), t.Context()
-	sub, c := holder(t, s, 1)
+	sub, inserted := holder(t, s, 1)
+	var c *mssp.Card // as it was when it was blocked
 	var refused [crowd]bool
 	race(crowd, func(i int) {
 		if i == 0 {
-			must(t, s.SetCardState(ctx, c.ICCID, mssp.CardBlocked, after(1)))
-			at, err := s.Card(ctx, c.ICCID)
+			must(t, s.SetCardState(ctx, inserted.ICCID, mssp.CardBlocked, after(1)))
+			at, err := s.Card(ctx, inserted.ICCID)
 			must(t, err)
 			c = at
 			return
 		}
-		_, err := s.TakeCounter(ctx, c.ICCID, 0)
+		_, err := s.TakeCounter(ctx, inserted.ICCID, 0)
 		refused[i] = errors.Is(err, mssp.ErrCardState)
 		if err != nil && !refused[i] {
 			t.Error(err)
