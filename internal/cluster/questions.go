@@ -78,8 +78,11 @@ func (q *Questions) Close() error {
 }
 
 // Ask asks a node, by its ID, and waits for the answer until ctx ends. The error is
-// ErrNoAnswer if there is none.
+// ErrNoAnswer if there is none, and at once if this node would not hear of it.
 func (q *Questions) Ask(ctx context.Context, node, subject string, question []byte) (answer []byte, err error) {
+	if !q.cluster.Listening() {
+		return nil, fmt.Errorf("%w: notices of other nodes do not arrive", ErrNoAnswer)
+	}
 	name := rand.Text()
 	there := make(chan struct{}, 1)
 	q.mu.Lock()

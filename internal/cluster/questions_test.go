@@ -66,6 +66,14 @@ func TestQuestions(t *testing.T) {
 		b.asked("n-x", "")
 		b.asked("n-x", "name "+other.ID()+" upper") // which is not in the database
 		b.answered("n-x", "nobody asked")
+		db.Fail(errors.New("no database"))
+		pass(10 * time.Millisecond)
+		before := time.Now()
+		if _, err := a.Ask(t.Context(), other.ID(), "upper", []byte("x")); !errors.Is(err, ErrNoAnswer) || time.Since(before) > 0 {
+			t.Errorf("a node that hears nothing: %v after %s", err, time.Since(before))
+		}
+		db.Fail(nil)
+		pass(10 * time.Second)
 		down := errors.New("no database")
 		v.Fail(down)
 		if _, err := a.Ask(t.Context(), other.ID(), "upper", []byte("x")); !errors.Is(err, down) {
