@@ -34,9 +34,11 @@ func TestCrash(t *testing.T) {
 				if _, err := pgtest.Binaries(); err != nil {
 					testkit.Missing(t, "%v; run make deps", err)
 				}
-				if p.pg, err = pgtest.NewServer(t.Context(), t.Output()); err != nil {
+				server, err := pgtest.NewServer(t.Context(), t.Output())
+				if err != nil {
 					t.Fatal(err)
 				}
+				p.pg = server
 				defer p.pg.Remove()
 			}
 			r, err := crash(t.Context(), p)

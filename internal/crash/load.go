@@ -185,9 +185,9 @@ func (u *user) sendTwice(ctx context.Context, s *sent) entry {
 	// The ledger reads them in this order: which of them came first is not known.
 	slices.SortStableFunc(answers[:], func(a, b entry) int { return cmp.Compare(telling(a), telling(b)) })
 	u.note(answers[0])
-	if second := answers[1]; telling(second) < refused || second.Code == signum.WrongParam {
+	if second := answers[1]; second.Code != signum.PBSignatureProcess { // the phone was still busy when this one came
 		u.note(second)
-	} // else the phone was still busy with another request when this one came
+	}
 	u.twice.Add(1)
 	return answers[0]
 }
@@ -201,10 +201,8 @@ func telling(e entry) int {
 	case e.Code == 0 || e.Code == signum.InternalError:
 		return 1
 	}
-	return refused
+	return 2
 }
-
-const refused = 2
 
 func (u *user) sendBy(ctx context.Context, c *client.Client, s *sent) entry {
 	u.sent.Add(1)
