@@ -42,6 +42,13 @@ type faultyStore struct {
 	name  string // of the call that it hit
 }
 
+// hit lets the fault come at calls of that name only.
+func (s *faultyStore) hit(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.only = name
+}
+
 // next is called for each call, with its name.
 func (s *faultyStore) next(name string) (fault, bool) {
 	s.mu.Lock()
@@ -327,7 +334,7 @@ func TestAnswerOutlivesFault(t *testing.T) {
 		answered <- err
 	}()
 	id := <-w.shown
-	st.only = "FinishTransaction"
+	st.hit("FinishTransaction")
 	st.set(failing, 1, true)
 	d, err := w.phones.Device(s.Devices[0].ID)
 	if err != nil {

@@ -284,6 +284,12 @@ func TestResumed(t *testing.T) {
 // A proof of receipt is kept for a request that was repeated, whichever node got it: when the owner
 // dies, the next one knows that the user is being asked.
 func TestProofIsKept(t *testing.T) {
+	for _, early := range []bool{false, true} { // the proof comes before the SMSC's answer
+		t.Run(fmt.Sprintf("early %v", early), func(t *testing.T) { proofIsKept(t, early) })
+	}
+}
+
+func proofIsKept(t *testing.T, early bool) {
 	run(t, func(w *world) {
 		p := w.pair(1)
 		defer p.close()
@@ -300,6 +306,14 @@ func TestProofIsKept(t *testing.T) {
 		pass(10 * time.Second)
 		if row, err := p.SIMRequest(ctx, "_1"); err != nil || !strings.Contains(string(row.State), fmt.Sprintf(`"flags":%d`, asked|proved|submitted)) {
 			t.Errorf("%+v, %v", row, err)
+		}
+		if early {
+			p.mu.Lock()
+			row := p.rows["_1"]
+			row.State, _, _ = bytes.Cut(row.State, []byte(`,"next"`))
+			row.State = append(bytes.Clone(bytes.TrimSuffix(row.State, []byte("}"))), '}')
+			p.rows["_1"] = row
+			p.mu.Unlock()
 		}
 		sent := w.net.count()
 		p.crashOf(p.nodes[0], true)

@@ -158,7 +158,9 @@ func (c *Channel) resume(ctx context.Context, q *request) {
 	if n := len(p.Counters); n > 0 {
 		q.attempts.counters = p.Counters[max(0, n-maxCounters):]
 	}
-	q.next = p.Next
+	if q.next = p.Next; q.next.IsZero() && q.flags.has(proved) { // the proof came before the SMSC's answer
+		q.next = c.now().Add(q.retry.Patience)
+	}
 }
 
 // maxCounters is how many packets of a step are known after it was resumed; attempts.refused
