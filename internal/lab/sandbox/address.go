@@ -1,14 +1,9 @@
 package sandbox
 
 import (
-	"crypto/x509"
 	"net"
 	"net/url"
-	"slices"
 	"strconv"
-	"strings"
-
-	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // pkiAddr uses the port that the certificates name, if it is free: that of PublicURL, or
@@ -27,19 +22,6 @@ func pkiAddr(cfg Config, dir, host string) string {
 		}
 	}
 	return net.JoinHostPort(host, "0")
-}
-
-// misaddressed reports whether a certificate names another address of OCSP and CRL than
-// that of this run, where nobody answers any more. A revoked one stays: somebody revoked it
-// on purpose.
-func (b *Sandbox) misaddressed(d *mssp.Device) bool {
-	c := d.Certificate
-	if c == nil || c.State == mssp.CertificateIntended || c.State == mssp.CertificateRevoked {
-		return false
-	}
-	cert, err := x509.ParseCertificate(c.DER)
-	base := b.PKIURL() + "/"
-	return err == nil && slices.ContainsFunc(cert.OCSPServer, func(u string) bool { return !strings.HasPrefix(u, base) })
 }
 
 // webAddr reuses the port of an existing directory, because what a browser has

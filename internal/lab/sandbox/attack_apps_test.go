@@ -15,7 +15,7 @@ import (
 func (f *fixture) secondApp(msisdn string) (first, second string) {
 	f.t.Helper()
 	first = f.deviceID(msisdn, signum.App)
-	i, err := f.invite(f.t.Context(), msisdn, true)
+	i, err := f.NewInvitation(f.t.Context(), msisdn, true)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -79,10 +79,10 @@ func TestAttackDamagedCard(t *testing.T) {
 	if !strings.Contains(log.String(), "phone without its card") || !strings.Contains(log.String(), "App not started") {
 		t.Errorf("the log says nothing of the damage: %s", log.String())
 	}
-	if box.radio.card(users[0].MSISDN) != nil {
+	if box.Card(users[0].MSISDN) != nil {
 		t.Error("the damaged card is in a handset")
 	}
-	if box.radio.empty() {
+	if box.NoCards() {
 		t.Error("no other card is in a handset")
 	}
 }

@@ -6,10 +6,9 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
-	"slices"
 
 	"github.com/signum-mssp/signum/internal/lab/control"
-	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/lab/world"
 )
 
 // Invitation is an activation code of a user.
@@ -51,8 +50,8 @@ func (b *Sandbox) openToken(context.Context) error {
 // openControl adds the control addresses, which only a sandbox has.
 func (b *Sandbox) openControl(context.Context) error {
 	c := control.New(control.Config{
-		Ready: b.ready, BaseURL: b.Info.BaseURL, Token: b.token, IsParty: b.isParty, Phones: controlled{b}, Cards: b.Cards, Traces: b,
-		Files: controlled{b}, Health: b.health, Parties: b, Scenarios: b, Users: b, Missing: missing, Log: b.cfg.Logger,
+		Ready: b.ready, BaseURL: b.Info.BaseURL, Token: b.token, IsParty: b.IsParty, Phones: controlled{b}, Cards: b.Cards, Traces: b,
+		Files: controlled{b}, Health: b.health, Parties: b, Scenarios: b, Users: b, Missing: world.Missing, Log: b.cfg.Logger,
 	})
 	b.HandlePKI("/sandbox/files/", c.PublicFiles())
 	for pattern, h := range c.Handlers() {
@@ -61,26 +60,10 @@ func (b *Sandbox) openControl(context.Context) error {
 	return nil
 }
 
-func (b *Sandbox) isParty(ctx context.Context, pin mssp.Pin) (bool, error) {
-	all, err := b.Store.Pins(ctx)
-	return slices.Contains(all, pin), err
-}
-
-// missing is control.Config.Missing.
-func missing(err error) bool { return errors.Is(err, ErrNoParty) || errors.Is(err, ErrNoUser) }
-
 // controlled is a sandbox as package control sees it.
 type controlled struct{ *Sandbox }
 
 // Tap implements control.Phones.
 func (c controlled) Tap(ctx context.Context, authURI string) (string, error) {
 	return c.SoftApps.Open(ctx, authURI)
-}
-
-// Unblock implements control.Phones.
-func (c controlled) Unblock(ctx context.Context, msisdn string) error { return c.unblock(ctx, msisdn) }
-
-// NewInvitation implements control.Phones.
-func (c controlled) NewInvitation(ctx context.Context, msisdn string, trusted bool) (*Invitation, error) {
-	return c.invite(ctx, msisdn, trusted)
 }

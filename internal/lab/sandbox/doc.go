@@ -2,7 +2,7 @@
 // that clients need, a party, users with phones, and an example that shows signatures
 // from request to verification.
 //
-//	Open ─▶ files ─▶ radio (SMSC, handsets) ─▶ node ─▶ software Apps ─▶ accounts, cards
+//	Open ─▶ files ─▶ world (handsets, roster), SMSC ─▶ node ─▶ software Apps ─▶ accounts, cards
 //	Run  ─▶ node serves ─▶ Apps enrol ─▶ Ready ─▶ Example over both wires
 //
 // Requests to SIMs go through the sandbox's own mobile network on loopback: an SMSC, and
@@ -12,10 +12,8 @@
 // Users' Apps are software that speaks the App protocol to the listener of the pages or,
 // with WebPhones, a person's browser.
 //
-// The roster says who the users are, as they were asked for. Adding or changing a user makes
-// account and phones what the roster says; each number has one such change at a time. A
-// pattern in the roster makes its users between the engine and the store, when the engine
-// first looks for a number. Reset takes the roster of the start.
+// The users, parties and phones are those of a world (package world), whose service is the
+// node.
 //
 // A directory keeps its keys and data for the next run. Files for clients are at the top,
 // everything else is in private/. What users and parties have that those of a new sandbox do

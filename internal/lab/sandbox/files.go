@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
 )
 
@@ -46,12 +45,6 @@ const (
 	cardsDir     = "cards"     // in privateDir
 )
 
-// Networks of the users' SIMs. The service can locate the SIMs of the first.
-var (
-	homeNetwork  = signum.Network{MCC: "228", MNC: "01", Name: "Sandbox Mobile"}
-	otherNetwork = signum.Network{MCC: "228", MNC: "02", Name: "Other Mobile"}
-)
-
 // Info is sandbox.json: what a client needs to know besides the certificates.
 type Info struct {
 	BaseURL    string `json:"base_url"`
@@ -78,25 +71,6 @@ func (i *Info) Local() string { return cmp.Or(i.local, i.BaseURL) }
 
 // User is a mobile user of the sandbox. Methods is empty for a user who cannot sign.
 type User = client.SandboxUser
-
-// Users are the users of every sandbox; the last two have the test numbers
-// that sign.
-func Users() []User {
-	sim, app := []signum.Method{signum.SIM}, []signum.Method{signum.App}
-	both := []signum.Method{signum.SIM, signum.App}
-	home, other := homeNetwork.MCC+homeNetwork.MNC, otherNetwork.MCC+otherNetwork.MNC
-	return []User{
-		{MSISDN: "+41791000001", Methods: sim, KeyType: signum.EC, Network: home},
-		{MSISDN: "+41791000002", Methods: app, KeyType: signum.EC},
-		{MSISDN: "+41791000003", Methods: both, KeyType: signum.EC, Network: home},
-		{MSISDN: "+41791000004", Methods: []signum.Method{}, KeyType: signum.EC},
-		{MSISDN: "+41791000005", Methods: sim, KeyType: signum.RSA, Network: home},
-		{MSISDN: "+41791000006", Methods: sim, KeyType: signum.EC, Network: home, State: string(signum.DeviceRegistered)},
-		{MSISDN: "+41791000007", Methods: both, KeyType: signum.EC, Network: other},
-		{MSISDN: "+41700092501", Methods: sim, KeyType: signum.EC, Network: home},
-		{MSISDN: "+41700092502", Methods: sim, KeyType: signum.RSA, Network: home},
-	}
-}
 
 // ReadInfo reads sandbox.json of a directory.
 func ReadInfo(dir string) (*Info, error) {

@@ -10,6 +10,7 @@ import (
 	"reflect"
 
 	"github.com/signum-mssp/signum/internal/lab/scenario"
+	"github.com/signum-mssp/signum/internal/lab/world"
 	"github.com/signum-mssp/signum/internal/partydoc"
 )
 
@@ -58,7 +59,7 @@ func adopt(dir string, log *slog.Logger) *scenario.Scenario {
 			APID: old.APID, Name: old.Name, Prefix: old.DTBDPrefix, DefaultLang: old.DefaultLang,
 			UnprefixedReceipts: old.UnprefixedReceipts, SubjectNameBase64: old.SubjectNameBase64,
 		}
-		if p.Check() != nil || partyIndex(builtinParties(), p.APID) >= 0 {
+		if p.Check() != nil || world.PartyIndex(builtinParties(), p.APID) >= 0 {
 			continue
 		}
 		for _, c := range old.Certificates {
@@ -89,9 +90,9 @@ func (b *Sandbox) publish() error {
 		return err
 	}
 	info := b.Info // which says what was true at the start
-	info.Users, info.Patterns = b.describeUsers()
+	info.Users, info.Patterns = describeUsers(b.World.Users())
 	info.Parties = nil
-	for _, p := range b.parties.all() {
+	for _, p := range b.World.Parties() {
 		info.Parties = append(info.Parties, describe(&p))
 		if p.APID == APID {
 			info.DTBDPrefix = p.Prefix
@@ -104,8 +105,8 @@ func (b *Sandbox) publish() error {
 func (b *Sandbox) kept() *scenario.Scenario {
 	s := &scenario.Scenario{Users: b.keptUsers()}
 	builtin := builtinParties()
-	for _, p := range b.parties.all() {
-		if i := partyIndex(builtin, p.APID); i < 0 || !reflect.DeepEqual(p, builtin[i]) {
+	for _, p := range b.World.Parties() {
+		if i := world.PartyIndex(builtin, p.APID); i < 0 || !reflect.DeepEqual(p, builtin[i]) {
 			s.Parties = append(s.Parties, p)
 		}
 	}

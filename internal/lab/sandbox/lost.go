@@ -13,8 +13,6 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/signum-mssp/signum/internal/ca"
-	"github.com/signum-mssp/signum/internal/lab/card"
-	"github.com/signum-mssp/signum/internal/mssp"
 )
 
 // startOver is the advice for a file that cannot be made again.
@@ -111,18 +109,6 @@ func (b *Sandbox) checkDatabase(err error) error {
 		}
 	}
 	return err
-}
-
-// checkCard refuses a card that was used but has lost its memory: a new one would have
-// another key, and counters that the service has seen.
-func checkCard(cards card.Store, c *mssp.Card, d *mssp.Device) error {
-	if c.Counter == 0 && c.ReplyCounter == 0 && d.Certificate == nil {
-		return nil
-	}
-	if _, err := cards.LoadCard(c.ICCID); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the card was used, but its file in %s is lost; %s", filepath.Join(privateDir, cardsDir), startOver)
-	}
-	return nil
 }
 
 // readSecret reads a file that must be a file.

@@ -112,11 +112,11 @@ func TestLostCard(t *testing.T) {
 	}
 	var log bytes.Buffer
 	box, stop = runUntil(t, Config{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))})
-	if box.radio.card("+41791000001") != nil || box.radio.card("+41791000003") == nil || box.token != token {
+	if box.Card("+41791000001") != nil || box.Card("+41791000003") == nil || box.token != token {
 		t.Error("a lost card is in its phone, another is not, or the token is new")
 	}
 	stop()
-	if text := log.String(); !strings.Contains(text, c.ICCID) || !strings.Contains(text, "the card was used, but its file") {
+	if text := log.String(); !strings.Contains(text, c.ICCID) || !strings.Contains(text, "the card was used, but has lost its memory in private/cards") {
 		t.Errorf("log: %s", text)
 	}
 	if left, err := filepath.Glob(gone); err != nil || slices.Contains(left, gone) {

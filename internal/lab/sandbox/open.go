@@ -17,9 +17,13 @@ import (
 	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/durable"
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/lab/handsetpage"
+	"github.com/signum-mssp/signum/internal/lab/scenario"
+	"github.com/signum-mssp/signum/internal/lab/world"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/node"
+	"github.com/signum-mssp/signum/internal/partydoc"
 )
 
 // Open prepares the directory and binds the addresses. The caller must call Close, even
@@ -41,11 +45,14 @@ func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 	if id := twice(cfg.Parties); id != "" {
 		return nil, &OptionError{"Parties", fmt.Errorf("%s: given twice", id)}
 	}
-	b := &Sandbox{cfg: cfg, ready: make(chan struct{}), roster: newRoster(users)}
-	b.parties.openAs(overlay(builtinParties(), slices.Concat(kept.Parties, asked.Parties, cfg.Parties)...))
-	b.Info.Users, b.Info.Patterns = b.describeUsers()
+	b := &Sandbox{cfg: cfg, ready: make(chan struct{})}
+	b.Info.Users, b.Info.Patterns = describeUsers(users)
+	parties := world.Overlay(builtinParties(), slices.Concat(kept.Parties, asked.Parties, cfg.Parties)...)
 	for _, step := range []func(context.Context) error{
-		b.judge, b.openDir, b.openToken, b.openRadio, b.openScript, b.openNode, b.openApps, b.openParties, b.openControl, b.openPages, b.populate,
+		b.judge, b.openDir, b.openToken,
+		func(context.Context) error { return b.openWorld(users, parties) },
+		b.openNode, b.openApps, b.openParties, b.openControl, b.openPages,
+		func(ctx context.Context) error { return b.Populate(ctx) },
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, b.Close())
@@ -137,19 +144,34 @@ func (b *Sandbox) unlessReady(do func() error) error {
 	return do()
 }
 
-func (b *Sandbox) openRadio(context.Context) (err error) {
-	if b.radio, err = newRadio(b.cfg, b.Dir); err != nil {
-		return err
+// openWorld makes the world of the directory, with the network that carries the messages of
+// its handsets.
+func (b *Sandbox) openWorld(users []scenario.User, parties []partydoc.Party) (err error) {
+	cards := b.cfg.Cards
+	if cards == nil {
+		dir, err := card.OpenDir(filepath.Join(b.Dir, privateDir, cardsDir))
+		if err != nil {
+			return err
+		}
+		b.onClose(dir.Close)
+		cards = dir
 	}
-	b.Handsets = b.radio.handsets
-	b.onClose(b.radio.close)
-	return nil
-}
-
-func (b *Sandbox) openScript(context.Context) error {
-	b.script = newScript(b.cfg.PhoneDelay, b.cfg.Logger)
-	b.onClose(func() error { b.script.close(); return nil })
-	return nil
+	builtin := make([]string, 0, len(users))
+	for _, u := range Users() {
+		builtin = append(builtin, u.MSISDN)
+	}
+	b.World = world.New(world.Config{
+		Clock: b.cfg.Clock, Logger: b.cfg.Logger, Users: users, Builtin: builtin, Parties: parties, Fixed: []string{APID, BasicAPID, OpenAPID},
+		SharedPins: b.files.pins, Logo: logoFile, WebPhones: b.cfg.WebPhones, PhoneDelay: b.cfg.PhoneDelay,
+		Behaviours: b.cfg.Behaviours, Places: b.cfg.Places, Observe: b.cfg.Observe, Cards: cards,
+		Changed: b.publish, Ready: b.ready, CardLost: fmt.Sprintf(" in %s; %s", filepath.Join(privateDir, cardsDir), startOver),
+	})
+	b.onClose(func() error { b.World.Close(); return nil })
+	b.radio, err = newRadio(b.cfg, b.Handsets)
+	if err == nil {
+		b.onClose(b.radio.close)
+	}
+	return err
 }
 
 func (b *Sandbox) openNode(ctx context.Context) error {
@@ -158,15 +180,18 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 		return err
 	}
 	b.Node, err = node.New(ctx, c, node.Deps{
-		Clock: b.cfg.Clock, Logger: b.cfg.Logger, Version: b.cfg.Version, Locator: b.radio.handsets.Locate,
-		WrapMSS: b.cfg.Wrap, WrapSIMs: b.cfg.WrapSIMs, WrapApps: b.script.wrap, WrapStore: b.onDemand, BeforeCommit: b.cfg.BeforeCommit, Alone: true, CardAssigned: b.radio.assigned,
-		Silent: func(c mssp.Change) bool { _, ok := b.settingUp.Load(c.MSISDN); return ok },
+		Clock: b.cfg.Clock, Logger: b.cfg.Logger, Version: b.cfg.Version, Locator: b.Locate,
+		WrapMSS: b.cfg.Wrap, WrapSIMs: b.cfg.WrapSIMs, WrapApps: b.WrapApps, WrapStore: b.WrapStore, BeforeCommit: b.cfg.BeforeCommit, Alone: true, CardAssigned: b.CardAssigned,
+		Silent: b.Silent,
 	})
 	if err != nil {
 		return options(b.checkDatabase(err))
 	}
 	b.onClose(b.Node.Close)
-	first, err := b.parties.find(APID)
+	b.Connect(world.Service{
+		Store: b.Store, CA: b.CA, Apps: b.Apps, Cards: b.Cards, KeyRing: b.KeyRing, Answers: b.Answers(), Inbox: b.Inbox(), PKIURL: b.PKIURL(), WebURL: b.WebURL(),
+	})
+	first, err := b.GetParty(APID)
 	if err != nil {
 		return err
 	}
@@ -228,7 +253,7 @@ func (b *Sandbox) settings(pkiAddr, webAddr string) (c config.Config) {
 		RootName: "Signum sandbox root CA", IssuingName: "Signum sandbox issuing CA", Organization: "Signum sandbox", Test: true,
 	}
 	c.SIM.ServiceNumber = serviceCode
-	c.SIM.HomeNetwork = config.HomeNetwork(homeNetwork)
+	c.SIM.HomeNetwork = config.HomeNetwork(world.HomeNetwork)
 	c.App.Limits = config.AppLimits{Begin: noLimit, Address: noLimit, Device: noLimit, Subscriber: noLimit}
 	c.Limits = friendly(c.Limits)
 	c.Drain = config.Drain{} // Ctrl-C ends a sandbox at once
@@ -238,17 +263,22 @@ func (b *Sandbox) settings(pkiAddr, webAddr string) (c config.Config) {
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
-func (b *Sandbox) openApps(ctx context.Context) (err error) {
-	if b.SoftApps, err = softApps(ctx, b.cfg, b.Dir, b.Node, b.files.serverCA); err != nil {
+func (b *Sandbox) openApps(ctx context.Context) error {
+	apps, err := softApps(ctx, b.cfg, b.Dir, b.Node, b.files.serverCA)
+	if err != nil {
 		return err
 	}
-	b.onClose(func() error { b.SoftApps.Close(); return nil })
+	b.onClose(func() error { apps.Close(); return nil }) // before the node
+	b.ConnectApps(apps)
 	return nil
 }
 
+// handsetPath is the page on which a person is the user of a SIM.
+const handsetPath = "/phone/sim"
+
 // openPages adds the page of the handsets, which only a sandbox has.
 func (b *Sandbox) openPages(context.Context) error {
-	page := handsetpage.New(handsetpage.Config{Handsets: pageHandsets{b.radio}, ServiceName: b.ServiceName(), Logger: b.cfg.Logger})
+	page := handsetpage.New(handsetpage.Config{Handsets: b.PageHandsets(), ServiceName: b.ServiceName(), Logger: b.cfg.Logger})
 	b.onClose(page.Close)
 	b.HandleWeb(handsetPath, page.Handler())
 	b.HandleWeb(handsetPath+"/", page.Handler())

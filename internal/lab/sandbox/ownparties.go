@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signum-mssp/signum/internal/lab/world"
 	"github.com/signum-mssp/signum/internal/partydoc"
 )
 
@@ -24,7 +25,7 @@ func ParseParty(text string) (partydoc.Party, error) {
 	if err := p.Check(); err != nil {
 		return p, err
 	}
-	if partyIndex(builtinParties(), id) >= 0 {
+	if world.PartyIndex(builtinParties(), id) >= 0 {
 		return p, fmt.Errorf("%s: every sandbox has this party already; change it with: signum party set %[1]s", id)
 	}
 	if !more {

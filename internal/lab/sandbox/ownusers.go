@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/signum-mssp/signum/internal/lab/scenario"
+	"github.com/signum-mssp/signum/internal/lab/world"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/policy"
 )
@@ -14,7 +15,7 @@ import (
 // OwnUsers are the users whom the developer added, in this run or in an earlier one of
 // the directory.
 func (b *Sandbox) OwnUsers() (own []User) {
-	for _, u := range b.roster.all() {
+	for _, u := range b.World.Users() {
 		if !u.IsPattern() && !everyones(u.MSISDN) {
 			own = append(own, described(u))
 		}
@@ -84,13 +85,13 @@ func formerUsers(info *Info) (users []scenario.User) {
 
 // keptUsers returns the users who are not those of every sandbox, or differ from them.
 func (b *Sandbox) keptUsers() []scenario.User {
-	return slices.DeleteFunc(b.roster.all(), func(u scenario.User) bool {
+	return slices.DeleteFunc(b.World.Users(), func(u scenario.User) bool {
 		return slices.ContainsFunc(Users(), func(o User) bool { return sameUser(asked(o), u) })
 	})
 }
 
 func sameUser(a, b scenario.User) bool {
-	a, b = withDefaults(a), withDefaults(b)
+	a, b = world.WithDefaults(a), world.WithDefaults(b)
 	methods := slices.Equal(a.Methods, b.Methods)
 	a.Methods, b.Methods = nil, nil
 	return methods && a.MSISDN == b.MSISDN && a.KeyType == b.KeyType && a.State == b.State && a.Network == b.Network &&
@@ -98,8 +99,8 @@ func sameUser(a, b scenario.User) bool {
 }
 
 // describeUsers returns the users and the patterns as sandbox.json lists them.
-func (b *Sandbox) describeUsers() (users, patterns []User) {
-	for _, u := range b.roster.all() {
+func describeUsers(all []scenario.User) (users, patterns []User) {
+	for _, u := range all {
 		if u.IsPattern() {
 			patterns = append(patterns, described(u))
 		} else {

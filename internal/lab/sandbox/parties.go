@@ -1,14 +1,11 @@
 package sandbox
 
 import (
-	"context"
 	"crypto"
 	_ "embed" // for the logo
-	"fmt"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
-	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/partydoc"
 )
 
@@ -57,33 +54,4 @@ func builtinParties() []partydoc.Party {
 		},
 		{APID: OpenAPID, Name: "Sandbox (no prefix)", UnprefixedReceipts: true, DefaultLang: "en"},
 	}
-}
-
-// addParties stores the parties.
-func (b *Sandbox) addParties(ctx context.Context) error {
-	logo, err := mssp.NewLogo(logoFile)
-	if err == nil {
-		err = b.Store.PutLogo(ctx, logo)
-	}
-	if err != nil {
-		return fmt.Errorf("the logo of the parties: %w", err)
-	}
-	b.parties.logo = logo.ID
-	for _, p := range b.parties.all() {
-		if err := b.storeParty(ctx, &p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (b *Sandbox) storeParty(ctx context.Context, p *partydoc.Party) error {
-	stored, err := b.realParty(p)
-	if err == nil {
-		err = b.Store.PutParty(ctx, stored)
-	}
-	if err != nil {
-		return fmt.Errorf("party %s: %w", p.APID, err)
-	}
-	return nil
 }

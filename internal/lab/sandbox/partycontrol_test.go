@@ -16,6 +16,7 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/softapp"
+	"github.com/signum-mssp/signum/internal/lab/world"
 	"github.com/signum-mssp/signum/internal/partydoc"
 )
 
@@ -236,7 +237,7 @@ func TestPartiesKept(t *testing.T) {
 	if got := names(); got[id] != "first" || got[APID] != "changed" || len(got) != 4 {
 		t.Errorf("after the reset %v", got)
 	}
-	if err := box.RemoveParty(t.Context(), other); !errors.Is(err, ErrNoParty) {
+	if err := box.RemoveParty(t.Context(), other); !errors.Is(err, world.ErrNoParty) {
 		t.Error(err)
 	}
 	if err := box.RemoveParty(t.Context(), id); err != nil {

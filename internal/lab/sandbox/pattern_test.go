@@ -16,6 +16,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
 	"github.com/signum-mssp/signum/internal/lab/scenario"
+	"github.com/signum-mssp/signum/internal/lab/world"
 	"github.com/signum-mssp/signum/internal/store/pgtest"
 )
 
@@ -58,7 +59,7 @@ func TestPattern(t *testing.T) {
 			t.Errorf("%s: %d", msisdn, sign)
 		}
 	}
-	if err := f.Sandbox.RemoveUser(t.Context(), "+4179001*"); !errors.Is(err, ErrNoUser) {
+	if err := f.Sandbox.RemoveUser(t.Context(), "+4179001*"); !errors.Is(err, world.ErrNoUser) {
 		t.Error(err)
 	}
 }
@@ -164,23 +165,6 @@ func TestPatternNextRun(t *testing.T) {
 	}
 }
 
-// Patterns stop at a number of users, so that a scan of a number range fills neither
-// memory nor disk.
-func TestPatternLimit(t *testing.T) {
-	t.Parallel()
-	r := newRoster([]scenario.User{{MSISDN: "+41790*"}})
-	for i := range maxMade {
-		if ok, _ := r.begin(fmt.Sprint(i)); !ok {
-			t.Fatalf("%d refused", i)
-		}
-	}
-	for i, want := range []bool{true, false} {
-		if ok, first := r.begin("x"); ok || first != want {
-			t.Errorf("%d: %t, first %t", i, ok, first)
-		}
-	}
-}
-
 // BenchmarkPattern says how long a first request takes longer than others.
 func BenchmarkPattern(b *testing.B) {
 	for name, methods := range map[string][]signum.Method{"SIM": simOnly, "SIM and App": twoKinds} {
@@ -189,14 +173,14 @@ func BenchmarkPattern(b *testing.B) {
 			if _, err := box.PutUser(b.Context(), scenario.User{MSISDN: "+4179001*", Methods: methods}); err != nil {
 				b.Fatal(err)
 			}
-			store := box.onDemand(box.Store)
+			store := box.WrapStore(box.Store)
 			start := time.Now()
 			n := 0
 			for b.Loop() {
 				if _, err := store.Subscriber(b.Context(), fmt.Sprintf("+4179001%04d", n)); err != nil {
 					b.Fatal(err)
 				}
-				if n++; n == maxMade {
+				if n++; n == world.MaxMade {
 					break
 				}
 			}

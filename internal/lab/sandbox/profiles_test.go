@@ -10,6 +10,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/lab/person"
+	"github.com/signum-mssp/signum/internal/lab/world"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -61,7 +62,7 @@ func TestProfiles(t *testing.T) {
 			got  *signum.SSCD
 			d    mssp.Device
 			card *signum.Network
-		}{{x.SSCDs.SIM, sim, &homeNetwork}, {&x.SSCDs.Apps[0], app, nil}} {
+		}{{x.SSCDs.SIM, sim, &world.HomeNetwork}, {&x.SSCDs.Apps[0], app, nil}} {
 			if tt.got.State != signum.DeviceActive || *tt.got.PINBlocked != tt.d.PINBlocked || !cmp.Equal(tt.got.Card, tt.card) || len(tt.got.Certificates) != 1 {
 				t.Errorf("%s: %s: %+v", wire, tt.d.Method, tt.got)
 			}

@@ -10,28 +10,8 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
-	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/partydoc"
 )
-
-// realParty is the party as the service stores it. A certificate of its own that cannot
-// identify it any more is left out, with a warning.
-func (b *Sandbox) realParty(p *partydoc.Party) (*mssp.Party, error) {
-	m := p.Stored(partydoc.AllRights())
-	m.Logo = b.parties.logo
-	if partydoc.Or(p.SharedCertificates, true) {
-		m.Pins = append(m.Pins, b.files.pins()...)
-	}
-	for _, text := range p.Certificates {
-		c, err := partydoc.ParseCertificate(text, time.Now())
-		if err != nil {
-			b.cfg.Logger.Warn("a certificate of the party does not count", "ap_id", p.APID, "err", err)
-			continue
-		}
-		m.Pins = append(m.Pins, mssp.PinOf(c.Raw))
-	}
-	return m, nil
-}
 
 // describe says what clients may know about a party.
 func describe(p *partydoc.Party) Party {
@@ -48,7 +28,7 @@ func describe(p *partydoc.Party) Party {
 	for _, text := range p.Certificates {
 		c, err := partydoc.ParseCertificate(text, time.Now())
 		if err != nil {
-			continue // realParty warned
+			continue // the world warned
 		}
 		fingerprint := sha256.Sum256(c.Raw)
 		d.Certificates = append(d.Certificates, client.SandboxCertificate{KeyType: keyTypeOf(c), SHA256: hex.EncodeToString(fingerprint[:])})

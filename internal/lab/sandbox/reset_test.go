@@ -11,6 +11,7 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/scenario"
 	"github.com/signum-mssp/signum/internal/lab/softapp"
+	"github.com/signum-mssp/signum/internal/lab/world"
 )
 
 // Whatever a test did, a reset makes the users those of the start.
@@ -91,9 +92,7 @@ func TestReset(t *testing.T) {
 // A reset in the middle of the work of others ends, and so does their work.
 func TestResetUnderLoad(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t)
-	f.put(scenario.User{MSISDN: "+4179001*"})
-	f.initial = f.roster.all()
+	f := newFixtureWith(t, Config{Scenario: &scenario.Scenario{Users: []scenario.User{{MSISDN: "+4179001*"}}}})
 	var all sync.WaitGroup
 	for i := range 4 {
 		all.Go(func() {
@@ -108,7 +107,7 @@ func TestResetUnderLoad(t *testing.T) {
 			if err == nil {
 				err = f.Sandbox.RemoveUser(t.Context(), u.MSISDN)
 			}
-			if err != nil && !errors.Is(err, ErrNoUser) { // after a reset
+			if err != nil && !errors.Is(err, world.ErrNoUser) { // after a reset
 				t.Error(err)
 			}
 		})

@@ -20,10 +20,10 @@ import (
 
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lab/card"
-	"github.com/signum-mssp/signum/internal/lab/handset"
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/scenario"
 	"github.com/signum-mssp/signum/internal/lab/softapp"
+	"github.com/signum-mssp/signum/internal/lab/world"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/node"
 	"github.com/signum-mssp/signum/internal/partydoc"
@@ -89,36 +89,22 @@ func (c Config) withDefaults() Config {
 // serves, Close releases.
 type Sandbox struct {
 	*node.Node
+	// World is the one of the directory; its service is the node.
+	*world.World
 	Dir  string // absolute
 	Info Info
-	// SoftApps are the users' Apps that answer by themselves; Node.Apps is the
-	// service's side of them.
-	SoftApps *softapp.Apps
-	// Handsets have the users' SIM cards.
-	Handsets *handset.Network
-	// Retired are the numbers whose software Apps were removed in this run, because a
-	// person answers with WebPhones. It is set when the sandbox is ready.
-	Retired []string
 
-	cfg     Config
-	radio   *radio
-	script  *script
-	reach   reach
-	files   files
-	pairs   func() ([]pair, error) // of the parties; waits until they are made
-	token   string                 // of the control addresses
-	ready   chan struct{}
-	roster  *roster
-	initial []scenario.User // in the state of the start
-	fresh   sync.Map        // numbers whose account was made at this start
-	wishes  []wish
-	damaged []error // cards that are in no handset
+	cfg   Config
+	radio *radio
+	reach reach
+	files files
+	pairs func() ([]pair, error) // of the parties; waits until they are made
+	token string                 // of the control addresses
+	ready chan struct{}
 
-	parties    partyList
 	publishing sync.Mutex
 
 	announced atomic.Bool    // see Announce
-	settingUp sync.Map       // numbers whose Apps the sandbox enrols itself
 	release   []func() error // for Close, in the order of acquisition
 }
 
@@ -158,13 +144,15 @@ func (b *Sandbox) Run(ctx context.Context) error {
 		// The Apps close first, because the server waits for those that are connected.
 		defer stop()
 		defer b.SoftApps.Close()
-		if err := b.enrolApps(gctx); err != nil {
+		if err := b.Complete(gctx); err != nil {
 			if ctx.Err() != nil {
 				return nil // stopped before it was ready
 			}
+			if missing, ok := errors.AsType[*world.NoPhoneError](err); ok {
+				return noPhone(missing.Member, missing.MSISDN)
+			}
 			return err
 		}
-		b.initial = b.roster.all()
 		if err := b.writeFiles(); err != nil {
 			return err
 		}

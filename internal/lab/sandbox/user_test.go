@@ -10,6 +10,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/lab/scenario"
+	"github.com/signum-mssp/signum/internal/lab/world"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -219,7 +220,7 @@ func TestRemoveUser(t *testing.T) {
 				t.Errorf("%s, %s: %d and %d", methods, wire, sign, profile)
 			}
 		}
-		if err := f.Sandbox.RemoveUser(t.Context(), u.MSISDN); !errors.Is(err, ErrNoUser) {
+		if err := f.Sandbox.RemoveUser(t.Context(), u.MSISDN); !errors.Is(err, world.ErrNoUser) {
 			t.Errorf("again: %v", err)
 		}
 		u.Behaviour = ""

@@ -1,350 +1,57 @@
 package sandbox
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/x509"
-	"errors"
-	"fmt"
 	"slices"
-	"time"
-
-	"golang.org/x/sync/errgroup"
+	"strings"
 
 	"github.com/signum-mssp/signum"
-	"github.com/signum-mssp/signum/internal/ca"
-	"github.com/signum-mssp/signum/internal/event"
-	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/scenario"
-	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/lab/world"
 )
 
-// renewBefore: a certificate that expires within this time is replaced at start.
-const renewBefore = 30 * 24 * time.Hour
-
-// populate creates the parties, and accounts and SIM cards that do not exist yet. It
-// runs before the node does, which hands over what an earlier run left outstanding.
-func (b *Sandbox) populate(ctx context.Context) error {
-	if err := b.addParties(ctx); err != nil {
-		return err
+// Users are the users of every sandbox; the last two have the test numbers
+// that sign.
+func Users() []User {
+	sim, app := []signum.Method{signum.SIM}, []signum.Method{signum.App}
+	both := []signum.Method{signum.SIM, signum.App}
+	home, other := world.HomeNetwork.MCC+world.HomeNetwork.MNC, world.OtherNetwork.MCC+world.OtherNetwork.MNC
+	return []User{
+		{MSISDN: "+41791000001", Methods: sim, KeyType: signum.EC, Network: home},
+		{MSISDN: "+41791000002", Methods: app, KeyType: signum.EC},
+		{MSISDN: "+41791000003", Methods: both, KeyType: signum.EC, Network: home},
+		{MSISDN: "+41791000004", Methods: []signum.Method{}, KeyType: signum.EC},
+		{MSISDN: "+41791000005", Methods: sim, KeyType: signum.RSA, Network: home},
+		{MSISDN: "+41791000006", Methods: sim, KeyType: signum.EC, Network: home, State: string(signum.DeviceRegistered)},
+		{MSISDN: "+41791000007", Methods: both, KeyType: signum.EC, Network: other},
+		{MSISDN: "+41700092501", Methods: sim, KeyType: signum.EC, Network: home},
+		{MSISDN: "+41700092502", Methods: sim, KeyType: signum.RSA, Network: home},
 	}
-	for i, err := range b.eachUser(func(u scenario.User) error { return b.prepareUser(ctx, u) }) {
-		u := b.roster.all()[i]
-		if err != nil {
-			err = b.withoutCard(u.MSISDN, err)
-		}
-		if err != nil {
-			return fmt.Errorf("user %s: %w", u.MSISDN, err)
-		}
-	}
-	if err := b.placeCards(ctx); err != nil {
-		return err
-	}
-	if err := b.anyCard(); err != nil {
-		return err
-	}
-	for msisdn, behaviour := range b.cfg.Behaviours {
-		b.wishes = append(b.wishes, wish{"Behaviours", msisdn, func() error { return b.Behave(msisdn, behaviour) }})
-	}
-	for msisdn, place := range b.cfg.Places {
-		b.wishes = append(b.wishes, wish{"Places", msisdn, func() error { return b.Place(msisdn, place) }})
-	}
-	// What an earlier run left outstanding is handed over before the Apps are enrolled,
-	// which is when all phones are known.
-	return b.fulfil(func(wish) error { return nil })
-}
-
-// eachUser does something for several users at a time, because keys take time and the
-// store writes together what comes together. The errors are in the order of the users.
-func (b *Sandbox) eachUser(do func(scenario.User) error) []error {
-	users := b.roster.all()
-	errs := make([]error, len(users))
-	var g errgroup.Group
-	g.SetLimit(usersAtOnce)
-	for i, u := range users {
-		g.Go(func() error {
-			defer event.RescueTo(&errs[i], b.cfg.Logger, "user of the sandbox")
-			errs[i] = do(u)
-			return nil
-		})
-	}
-	_ = g.Wait()
-	return errs
-}
-
-const usersAtOnce = 8
-
-// prepareUser makes account and SIM of a user, or puts the SIM of an earlier run into its
-// handset. What needs the node is left to completeUser.
-func (b *Sandbox) prepareUser(ctx context.Context, u scenario.User) error {
-	if u.IsPattern() || u.State == scenario.NoAccount {
-		return nil
-	}
-	s, err := b.account(ctx, u.MSISDN)
-	if err != nil {
-		return err
-	}
-	if s == nil {
-		b.fresh.Store(u.MSISDN, true)
-	}
-	return b.addAccount(ctx, described(u))
-}
-
-// completeUser gives a user the App, and a new one the state, the place and the behaviour.
-// An account of an earlier run stays in the state in which it is.
-func (b *Sandbox) completeUser(ctx context.Context, u scenario.User) error {
-	if u.IsPattern() {
-		return nil
-	}
-	ctx, done, err := b.roster.take(ctx, u.MSISDN)
-	if err != nil {
-		return err
-	}
-	defer done()
-	state := withDefaults(u).State
-	_, fresh := b.fresh.Load(u.MSISDN)
-	switch {
-	case state == scenario.NoAccount, fresh && state != scenario.Active && state != scenario.Registered:
-		return b.realise(ctx, u, everything)
-	case state == scenario.Active:
-		if err := b.addAppOf(ctx, described(u)); err != nil {
-			return err
-		}
-	}
-	return b.settle(u, change{place: u.Location != "", behaviour: u.Behaviour != ""}, false)
-}
-
-// wish is a setting of a phone that the developer asked for.
-type wish struct {
-	option string // of Config
-	msisdn string
-	do     func() error
-}
-
-// fulfil applies the wishes to the phones that exist. unknown decides on a wish for a
-// number that has none of them.
-func (b *Sandbox) fulfil(unknown func(wish) error) error {
-	for _, w := range b.wishes {
-		err := w.do()
-		if errors.Is(err, person.ErrUnknown) {
-			err = unknown(w)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// enrolApps enrols the missing Apps of users, or removes those of an earlier run if
-// persons are the Apps. The node must run, because Apps enrol by their protocol.
-func (b *Sandbox) enrolApps(ctx context.Context) error {
-	if b.cfg.WebPhones {
-		if err := b.retireApps(ctx); err != nil {
-			return err
-		}
-	}
-	for i, err := range b.eachUser(func(u scenario.User) error { return b.completeUser(ctx, u) }) {
-		if err != nil {
-			return fmt.Errorf("user %s: %w", b.roster.all()[i].MSISDN, err)
-		}
-	}
-	return b.fulfil(func(w wish) error {
-		return noPhone(w.option, w.msisdn)
-	})
-}
-
-func (b *Sandbox) addAppOf(ctx context.Context, u User) error {
-	if b.cfg.WebPhones || !slices.Contains(u.Methods, signum.App) {
-		return nil
-	}
-	return b.addApp(ctx, u.MSISDN)
 }
 
 // AddUser makes an account with a phone for each of its methods, or completes
 // the existing one. An App has an EC key, whatever the user's KeyType. The
 // sandbox must be ready.
-func (b *Sandbox) AddUser(ctx context.Context, u User) error {
-	if err := b.addAccount(ctx, u); err != nil {
-		return err
+func (b *Sandbox) AddUser(ctx context.Context, u User) error { return b.World.AddUser(ctx, asked(u)) }
+
+// described is a user as sandbox.json shows it.
+func described(u scenario.User) User {
+	u = world.WithDefaults(u)
+	d := User{MSISDN: u.MSISDN, Methods: u.Methods, KeyType: u.KeyType, Network: u.Network}
+	if u.State != scenario.Active {
+		d.State = string(u.State)
 	}
-	return b.addAppOf(ctx, u)
+	if !slices.Contains(u.Methods, signum.SIM) {
+		d.Network = ""
+	}
+	return d
 }
 
-// addAccount makes an account with its SIM card, or completes the existing one.
-func (b *Sandbox) addAccount(ctx context.Context, u User) error {
-	s, err := b.Store.Subscriber(ctx, u.MSISDN)
-	if errors.Is(err, mssp.ErrNotFound) {
-		s, err = newAccount(u), nil
-		// The account stands before its certificates, which name its devices.
-		err = b.Store.PutSubscriber(ctx, s)
+// asked is the opposite of described.
+func asked(d User) scenario.User {
+	u := scenario.User{MSISDN: d.MSISDN, Methods: d.Methods, KeyType: d.KeyType, Network: d.Network, State: scenario.State(strings.ToUpper(d.State))}
+	if u.Methods == nil {
+		u.Methods = []signum.Method{}
 	}
-	if err != nil {
-		return err
-	}
-	if err := b.addMissingSIM(ctx, s, u); err != nil {
-		return err
-	}
-	if u.State != "" && u.State != string(scenario.Registered) {
-		return b.insertCards(ctx, s) // which must not repair the state
-	}
-	old, err := b.oldApps(ctx, s)
-	if err != nil {
-		return err
-	}
-	completed := make(map[string]mssp.Device)
-	for i := range s.Devices {
-		d := &s.Devices[i]
-		if d.Method == signum.App {
-			continue
-		}
-		fits, err := b.addSIM(ctx, s, d)
-		if err != nil {
-			return err
-		}
-		if !fits {
-			completed[d.ID] = *d
-		}
-	}
-	if len(old)+len(completed) > 0 {
-		// The account may have got another App since it was read, which stays.
-		err := b.Store.UpdateSubscriber(ctx, u.MSISDN, func(s *mssp.Subscriber) error {
-			s.Devices = slices.DeleteFunc(s.Devices, func(d mssp.Device) bool { return slices.Contains(old, d.ID) })
-			for i, d := range s.Devices {
-				if c, ok := completed[d.ID]; ok {
-					s.Devices[i] = c
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return u
 }
-
-// insertCards puts the SIM of an account into its handset as it is.
-func (b *Sandbox) insertCards(ctx context.Context, s *mssp.Subscriber) error {
-	for i := range s.Devices {
-		if d := &s.Devices[i]; d.Method == signum.SIM {
-			if _, err := b.insertSIM(ctx, s, d); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// addMissingSIM adds the SIM to an account that has none, because it was made for an App.
-func (b *Sandbox) addMissingSIM(ctx context.Context, s *mssp.Subscriber, u User) error {
-	isSIM := func(d mssp.Device) bool { return d.Method == signum.SIM }
-	i := slices.IndexFunc(newAccount(u).Devices, isSIM)
-	if i < 0 || slices.ContainsFunc(s.Devices, isSIM) {
-		return nil
-	}
-	d := newAccount(u).Devices[i]
-	s.Devices = append(s.Devices, d)
-	return b.Store.UpdateSubscriber(ctx, u.MSISDN, func(s *mssp.Subscriber) error {
-		s.Devices = append(s.Devices, d)
-		return nil
-	})
-}
-
-// oldApps returns the ids of Apps that were never enrolled. Older versions created such
-// devices.
-func (b *Sandbox) oldApps(ctx context.Context, s *mssp.Subscriber) (ids []string, err error) {
-	for _, d := range s.Devices {
-		if d.Method != signum.App {
-			continue
-		}
-		_, err := b.Store.App(ctx, d.ID)
-		if errors.Is(err, mssp.ErrNotFound) {
-			ids = append(ids, d.ID)
-		} else if err != nil {
-			return nil, err
-		}
-	}
-	return ids, nil
-}
-
-func newAccount(u User) *mssp.Subscriber {
-	s := &mssp.Subscriber{MSISDN: u.MSISDN, Serial: ca.NewSerial(), State: mssp.SubscriberActive}
-	for _, m := range u.Methods {
-		if m == signum.App {
-			continue // Apps enrol later
-		}
-		d := mssp.Device{ID: newDeviceID(), Method: m, State: signum.DeviceActive, KeyType: u.KeyType}
-		if m == signum.SIM {
-			d.Network = network(u.Network)
-			if u.State == string(scenario.Registered) {
-				d.State = signum.DeviceRegistered
-			}
-		}
-		s.Devices = append(s.Devices, d)
-	}
-	return s
-}
-
-func network(mccmnc string) signum.Network {
-	for _, n := range []signum.Network{homeNetwork, otherNetwork} {
-		if mccmnc == n.MCC+n.MNC {
-			return n
-		}
-	}
-	if len(mccmnc) < 5 {
-		return signum.Network{}
-	}
-	return signum.Network{MCC: mccmnc[:3], MNC: mccmnc[3:], Name: "Network " + mccmnc}
-}
-
-// addSIM puts the card of a device into its user's handset, and completes the
-// device: its certificate, its network (databases of older versions have none),
-// and whether its PIN is blocked. It reports whether the device was complete
-// already.
-func (b *Sandbox) addSIM(ctx context.Context, s *mssp.Subscriber, d *mssp.Device) (fits bool, err error) {
-	p, err := b.insertSIM(ctx, s, d)
-	if err != nil {
-		return false, err
-	}
-	fits = true
-	if blocked := p.TriesLeft() == 0; d.PINBlocked != blocked {
-		d.PINBlocked, fits = blocked, false
-	}
-	if d.Network == (signum.Network{}) && b.known(s.MSISDN) {
-		d.Network, fits = homeNetwork, false
-	}
-	if d.State == signum.DeviceRegistered {
-		return fits, nil
-	}
-	key, err := x509.MarshalPKIXPublicKey(p.PublicKey())
-	if err != nil {
-		return false, err
-	}
-	if usable(d.Certificate, key) && !b.misaddressed(d) {
-		return fits, nil
-	}
-	d.Certificate, err = b.CA.Issue(ctx, s.Serial, d.ID, p.PublicKey())
-	return false, err
-}
-
-// known reports whether the number belongs to one of the sandbox's own users.
-func (b *Sandbox) known(msisdn string) bool {
-	_, ok := b.roster.find(msisdn)
-	return ok
-}
-
-// usable reports whether a certificate belongs to the key and is valid for a while.
-// A revoked one counts as usable: somebody revoked it on purpose.
-func usable(c *mssp.Certificate, key []byte) bool {
-	if c == nil || c.State == mssp.CertificateIntended {
-		return false
-	}
-	cert, err := x509.ParseCertificate(c.DER)
-	return err == nil && bytes.Equal(cert.RawSubjectPublicKeyInfo, key) && time.Until(c.NotAfter) > renewBefore
-}
-
-// newDeviceID returns an id for a SIM. It goes to logs, so it says nothing about the
-// user.
-func newDeviceID() string { return "sim-" + rand.Text() }

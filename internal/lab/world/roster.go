@@ -1,11 +1,10 @@
-package sandbox
+package world
 
 import (
 	"cmp"
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/signum-mssp/signum"
@@ -21,15 +20,16 @@ type roster struct {
 	mu    sync.Mutex
 	turns map[string]*turn
 	list  []scenario.User  // numbers and patterns, in the order in which they came
-	made  map[string]stage // numbers to which patterns gave users in this run
-	full  bool             // patterns make no more users, and the log says so
+	made  map[string]stage // numbers that got their users on demand in this run
+	full  bool             // no more users are made on demand, and the log says so
+	lazy  bool             // all users are made on demand, not only those of patterns
 }
 
 // stage is how far a pattern is with a user.
 type stage uint8
 
 const (
-	untouched stage = iota // no pattern made the user in this run
+	untouched stage = iota // the user was not made on demand in this run
 	partial                // the user has some of the phones
 	whole
 )
@@ -40,8 +40,8 @@ type turn struct {
 	waiting int
 }
 
-func newRoster(users []scenario.User) *roster {
-	return &roster{turns: make(map[string]*turn), list: users, made: make(map[string]stage)}
+func newRoster(users []scenario.User, lazy bool) *roster {
+	return &roster{turns: make(map[string]*turn), list: users, made: make(map[string]stage), lazy: lazy}
 }
 
 type turnKey struct{}
@@ -90,18 +90,25 @@ func (r *roster) takeAll(ctx context.Context) (_ context.Context, done func()) {
 	return context.WithValue(ctx, turnKey{}, everybody), r.gate.Unlock
 }
 
-// progress says how far a pattern is with the user of a number.
+// progress says how far the user of a number is who is made on demand.
 func (r *roster) progress(msisdn string) stage {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.made[msisdn]
 }
 
-// complete records that a pattern has made a user.
+// complete records that a user has all phones.
 func (r *roster) complete(msisdn string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.made[msisdn] = whole
+}
+
+// abandon records that a user could not be made on demand.
+func (r *roster) abandon(msisdn string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.made, msisdn)
 }
 
 // find returns the user, or the pattern, of exactly this number.
@@ -124,6 +131,7 @@ func (r *roster) put(u scenario.User) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.made, u.MSISDN)
+	r.list = slices.Clone(r.list) // which New shares with its caller
 	if i := r.index(u.MSISDN); i >= 0 {
 		r.list[i] = u
 		return
@@ -135,7 +143,7 @@ func (r *roster) remove(msisdn string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.made, msisdn)
-	r.list = slices.DeleteFunc(r.list, func(u scenario.User) bool { return u.MSISDN == msisdn })
+	r.list = slices.DeleteFunc(slices.Clone(r.list), func(u scenario.User) bool { return u.MSISDN == msisdn })
 }
 
 // all returns the users and the patterns, in the order in which they came.
@@ -156,16 +164,23 @@ func (r *roster) reset(list []scenario.User) {
 func (r *roster) ofPatterns() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Sorted(maps.Keys(r.made))
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(r.made)), func(msisdn string) bool { return r.index(msisdn) >= 0 })
 }
 
-// match returns the user whom a pattern makes for a number. The longest pattern wins.
+// dormant reports whether a user of exactly this number is yet to be made.
+func (r *roster) dormant(msisdn string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lazy && r.made[msisdn] == untouched && r.index(msisdn) >= 0
+}
+
+// match returns the user who is made on demand for a number. The longest pattern wins.
 // A user of exactly this number wins over all patterns.
 func (r *roster) match(msisdn string) (u scenario.User, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.index(msisdn) >= 0 {
-		return u, false
+	if i := r.index(msisdn); i >= 0 {
+		return r.list[i], r.lazy && r.made[msisdn] == untouched
 	}
 	for _, p := range r.list {
 		if p.Matches(msisdn) && len(p.MSISDN) > len(u.MSISDN) {
@@ -176,15 +191,15 @@ func (r *roster) match(msisdn string) (u scenario.User, ok bool) {
 	return u, ok
 }
 
-// maxMade is how many users patterns make in one run: each takes memory and files.
-const maxMade = 10_000
+// MaxMade is how many users are made on demand in one run: each takes memory, and maybe files.
+const MaxMade = 10_000
 
-// begin records that a pattern makes a user. It returns false if there are too many;
+// begin records that a user is made on demand. It returns false if there are too many;
 // first is set the first time.
 func (r *roster) begin(msisdn string) (ok, first bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.made) >= maxMade {
+	if len(r.made) >= MaxMade {
 		first, r.full = !r.full, true
 		return false, first
 	}
@@ -192,8 +207,8 @@ func (r *roster) begin(msisdn string) (ok, first bool) {
 	return true, false
 }
 
-// byNumber sorts users by their numbers, patterns last.
-func byNumber(a, b scenario.User) int {
+// ByNumber sorts users by their numbers, patterns last.
+func ByNumber(a, b scenario.User) int {
 	if a.IsPattern() != b.IsPattern() {
 		if a.IsPattern() {
 			return 1
@@ -203,37 +218,15 @@ func byNumber(a, b scenario.User) int {
 	return cmp.Compare(a.MSISDN, b.MSISDN)
 }
 
-// withDefaults fills in what a user gets who names nothing but a number.
-func withDefaults(u scenario.User) scenario.User {
+// WithDefaults fills in what a user gets who names nothing but a number.
+func WithDefaults(u scenario.User) scenario.User {
 	if u.Methods == nil {
 		u.Methods = []signum.Method{signum.SIM, signum.App}
 	}
 	u.KeyType = cmp.Or(u.KeyType, signum.EC)
 	u.State = cmp.Or(u.State, scenario.Active)
 	if u.Network == "" && slices.Contains(u.Methods, signum.SIM) {
-		u.Network = homeNetwork.MCC + homeNetwork.MNC
-	}
-	return u
-}
-
-// described is a user as sandbox.json shows it.
-func described(u scenario.User) User {
-	u = withDefaults(u)
-	d := User{MSISDN: u.MSISDN, Methods: u.Methods, KeyType: u.KeyType, Network: u.Network}
-	if u.State != scenario.Active {
-		d.State = string(u.State)
-	}
-	if !slices.Contains(u.Methods, signum.SIM) {
-		d.Network = ""
-	}
-	return d
-}
-
-// asked is the opposite of described.
-func asked(d User) scenario.User {
-	u := scenario.User{MSISDN: d.MSISDN, Methods: d.Methods, KeyType: d.KeyType, Network: d.Network, State: scenario.State(strings.ToUpper(d.State))}
-	if u.Methods == nil {
-		u.Methods = []signum.Method{}
+		u.Network = HomeNetwork.MCC + HomeNetwork.MNC
 	}
 	return u
 }

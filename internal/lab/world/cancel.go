@@ -1,4 +1,4 @@
-package sandbox
+package world
 
 import (
 	"context"
@@ -15,16 +15,16 @@ import (
 // Cancel ends what is open on the phones of a number, as if the user had pressed Cancel:
 // signatures, activations and receipts, also those for which no party waits any more. It
 // returns what it ended. The error is ErrNoUser if the number has no account.
-func (b *Sandbox) Cancel(ctx context.Context, number string) ([]control.Cancelled, error) {
+func (w *World) Cancel(ctx context.Context, number string) ([]control.Cancelled, error) {
 	msisdn, ok := policy.ParseMSISDN(number)
 	if !ok {
 		return nil, fmt.Errorf("%q is not the number of a mobile user", number)
 	}
-	s, err := b.account(ctx, msisdn)
+	s, err := w.account(ctx, msisdn)
 	if err != nil {
 		return nil, err
 	}
-	ended, err := b.cancelTransactions(ctx, msisdn)
+	ended, err := w.cancelTransactions(ctx, msisdn)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func (b *Sandbox) Cancel(ctx context.Context, number string) ([]control.Cancelle
 		return nil, noUser(msisdn)
 	}
 	if s != nil {
-		receipts, err := b.cancelReceipts(ctx, s)
+		receipts, err := w.cancelReceipts(ctx, s)
 		if err != nil {
 			return nil, err
 		}
@@ -41,9 +41,9 @@ func (b *Sandbox) Cancel(ctx context.Context, number string) ([]control.Cancelle
 	return ended, nil
 }
 
-func (b *Sandbox) cancelTransactions(ctx context.Context, msisdn string) ([]control.Cancelled, error) {
+func (w *World) cancelTransactions(ctx context.Context, msisdn string) ([]control.Cancelled, error) {
 	ended := []control.Cancelled{}
-	open, err := b.Store.SubscriberPending(ctx, msisdn)
+	open, err := w.service.Store.SubscriberPending(ctx, msisdn)
 	if err != nil {
 		return nil, err
 	}
@@ -51,14 +51,14 @@ func (b *Sandbox) cancelTransactions(ctx context.Context, msisdn string) ([]cont
 		if t.OTP() {
 			continue // nobody is asked
 		}
-		if err := b.cancel(ctx, t); err != nil {
+		if err := w.cancel(ctx, t); err != nil {
 			return nil, err
 		}
 		operation := control.CancelledSignature
 		if t.Activating() {
 			operation = control.CancelledActivation
 		}
-		now, err := b.Store.Transaction(ctx, t.ID)
+		now, err := w.service.Store.Transaction(ctx, t.ID)
 		if err != nil && !errors.Is(err, mssp.ErrNotFound) {
 			return nil, err
 		}
@@ -71,40 +71,40 @@ func (b *Sandbox) cancelTransactions(ctx context.Context, msisdn string) ([]cont
 
 // cancel ends a transaction as its user would. A SIM that has not shown it yet must not show
 // it later: the card would be busy.
-func (b *Sandbox) cancel(ctx context.Context, t *mssp.Transaction) error {
+func (w *World) cancel(ctx context.Context, t *mssp.Transaction) error {
 	a := mssp.DeviceAnswer{TransID: t.ID, DeviceID: t.DeviceID, Fault: signum.NewFault(signum.UserCancel)}
 	if t.Activating() {
 		a.Op = mssp.OpActivate
 	}
-	if err := b.Answers().Answer(ctx, a); err != nil {
+	if err := w.service.Answers.Answer(ctx, a); err != nil {
 		return fmt.Errorf("ending transaction %s: %w", t.ID, err)
 	}
-	return b.dismiss(t.MSISDN, t.ID)
+	return w.dismiss(t.MSISDN, t.ID)
 }
 
-func (b *Sandbox) dismiss(msisdn, transID string) error {
-	if err := b.Handsets.Dismiss(msisdn, transID); err != nil && !errors.Is(err, person.ErrUnknown) {
+func (w *World) dismiss(msisdn, transID string) error {
+	if err := w.Handsets.Dismiss(msisdn, transID); err != nil && !errors.Is(err, person.ErrUnknown) {
 		return err
 	}
 	return nil
 }
 
-func (b *Sandbox) cancelReceipts(ctx context.Context, s *mssp.Subscriber) (ended []control.Cancelled, err error) {
+func (w *World) cancelReceipts(ctx context.Context, s *mssp.Subscriber) (ended []control.Cancelled, err error) {
 	for _, d := range s.Devices {
-		_, open, err := b.Store.DevicePending(ctx, d.ID, b.cfg.Clock.Now())
+		_, open, err := w.service.Store.DevicePending(ctx, d.ID, w.cfg.Clock.Now())
 		if err != nil {
 			return nil, err
 		}
 		for _, r := range open {
 			a := mssp.DeviceAnswer{Op: mssp.OpDisplay, TransID: r.TransID, DeviceID: r.DeviceID, Receipt: signum.ReceiptCancelled}
-			if err := b.Answers().Answer(ctx, a); err != nil {
+			if err := w.service.Answers.Answer(ctx, a); err != nil {
 				return nil, fmt.Errorf("ending the receipt of %s: %w", r.TransID, err)
 			}
-			if err := b.dismiss(s.MSISDN, r.TransID); err != nil {
+			if err := w.dismiss(s.MSISDN, r.TransID); err != nil {
 				return nil, err
 			}
 			e := control.Cancelled{MSISDN: s.MSISDN, TransID: r.TransID, Operation: control.CancelledReceipt}
-			if t, err := b.Store.Transaction(ctx, r.TransID); err == nil {
+			if t, err := w.service.Store.Transaction(ctx, r.TransID); err == nil {
 				e.APID = t.APID
 			}
 			ended = append(ended, e)

@@ -1,4 +1,4 @@
-package sandbox
+package world
 
 import (
 	"cmp"
@@ -10,13 +10,11 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/person"
 )
 
-// handsetPath is the page on which a person is the user of a SIM.
-const handsetPath = "/phone/sim"
-
 // pageHandsets lets the page have the handsets.
 type pageHandsets struct{ *radio }
 
-var _ handsetpage.Handsets = pageHandsets{}
+// PageHandsets are the handsets as their page uses them.
+func (w *World) PageHandsets() handsetpage.Handsets { return pageHandsets{w.radio} }
 
 // List implements handsetpage.Handsets.
 func (p pageHandsets) List() []handsetpage.Info {

@@ -1,4 +1,4 @@
-package sandbox
+package world
 
 import (
 	"context"
@@ -9,13 +9,13 @@ import (
 	"github.com/signum-mssp/signum/internal/policy"
 )
 
-// onDemand goes between the engine and the store: a number of a pattern gets its user
+// WrapStore goes between the engine and the store: a number of a pattern gets its user
 // when the engine first looks for it.
-func (b *Sandbox) onDemand(next mssp.Store) mssp.Store { return &patternStore{next, b} }
+func (w *World) WrapStore(next mssp.Store) mssp.Store { return &patternStore{next, w} }
 
 type patternStore struct {
 	mssp.Store
-	box *Sandbox
+	world *World
 }
 
 // Subscriber implements mssp.Store.
@@ -23,18 +23,18 @@ func (s *patternStore) Subscriber(ctx context.Context, msisdn string) (*mssp.Sub
 	if taken(ctx, msisdn) {
 		return s.Store.Subscriber(ctx, msisdn)
 	}
-	before := s.box.roster.progress(msisdn)
+	before := s.world.roster.progress(msisdn)
 	if before == partial {
 		return s.whole(ctx, msisdn)
 	}
 	sub, err := s.Store.Subscriber(ctx, msisdn)
 	switch {
-	case err == nil && s.box.roster.progress(msisdn) != before: // it may have been partial when it was read
+	case err == nil && s.world.roster.progress(msisdn) != before: // it may have been partial when it was read
 		return s.whole(ctx, msisdn)
 	case !errors.Is(err, mssp.ErrNotFound):
 		return sub, err
 	}
-	if _, ok := s.box.roster.match(msisdn); !ok {
+	if _, ok := s.world.roster.match(msisdn); !ok {
 		return nil, err
 	}
 	if _, legal := policy.ParseMSISDN(msisdn); !legal {
@@ -45,50 +45,58 @@ func (s *patternStore) Subscriber(ctx context.Context, msisdn string) (*mssp.Sub
 
 // whole returns an account that a pattern makes, once it has all its phones.
 func (s *patternStore) whole(ctx context.Context, msisdn string) (*mssp.Subscriber, error) {
-	if err := s.box.makeUser(ctx, msisdn); err != nil {
+	if err := s.world.makeUser(ctx, msisdn); err != nil {
 		return nil, err
 	}
 	return s.Store.Subscriber(ctx, msisdn)
 }
 
+// ensure makes the user of a number that is made on demand.
+func (w *World) ensure(msisdn string) error {
+	if _, ok := w.roster.match(msisdn); !ok {
+		return nil
+	}
+	return w.makeUser(context.Background(), msisdn)
+}
+
 // makeUser gives a number the user of its pattern, unless it has one by the time of its
 // turn.
-func (b *Sandbox) makeUser(ctx context.Context, msisdn string) error {
+func (w *World) makeUser(ctx context.Context, msisdn string) error {
 	select {
-	case <-b.ready:
+	case <-w.cfg.Ready:
 	default: // Apps cannot enrol yet
 		return nil
 	}
-	ctx, done, err := b.roster.take(ctx, msisdn)
+	ctx, done, err := w.roster.take(ctx, msisdn)
 	if err != nil {
 		return err
 	}
 	defer done()
-	s, err := b.account(ctx, msisdn)
+	s, err := w.account(ctx, msisdn)
 	if err != nil || s != nil {
 		return err
 	}
-	u, ok := b.roster.match(msisdn)
+	u, ok := w.roster.match(msisdn)
 	if !ok {
 		return nil
 	}
-	switch ok, first := b.roster.begin(msisdn); {
+	switch ok, first := w.roster.begin(msisdn); {
 	case first:
-		b.cfg.Logger.Warn("patterns have made as many users as they may in one run; further numbers are unknown", "users", maxMade)
+		w.cfg.Logger.Warn("as many users were made on demand as may be in one run; further numbers are unknown", "users", MaxMade)
 		return nil
 	case !ok:
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx) // a party that hangs up leaves no half of a user
-	if err = b.realise(ctx, u, everything); err == nil {
-		b.roster.complete(msisdn)
+	if err = w.realise(ctx, u, everything); err == nil {
+		w.roster.complete(msisdn)
 		return nil
 	}
-	b.cfg.Logger.Error("user of a pattern not made", "msisdn", signum.MaskMSISDN(msisdn), "err", err)
-	b.roster.remove(msisdn)
-	s, rest := b.account(ctx, msisdn)
+	w.cfg.Logger.Error("user not made on demand", "msisdn", signum.MaskMSISDN(msisdn), "err", err)
+	w.roster.abandon(msisdn)
+	s, rest := w.account(ctx, msisdn)
 	if rest == nil {
-		rest = b.dropAccount(ctx, s)
+		rest = w.dropAccount(ctx, s)
 	}
 	return errors.Join(err, rest)
 }

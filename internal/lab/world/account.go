@@ -1,4 +1,4 @@
-package sandbox
+package world
 
 import (
 	"context"
@@ -24,17 +24,17 @@ var everything = change{phones: true, state: true, network: true, place: true, b
 
 // realise makes the account and the phones of a user what u says. The caller has the turn
 // of the number.
-func (b *Sandbox) realise(ctx context.Context, u scenario.User, c change) error {
-	u = withDefaults(u)
-	s, err := b.account(ctx, u.MSISDN)
+func (w *World) realise(ctx context.Context, u scenario.User, c change) error {
+	u = WithDefaults(u)
+	s, err := w.account(ctx, u.MSISDN)
 	if err != nil {
 		return err
 	}
 	if u.State == scenario.NoAccount {
-		return b.dropAccount(ctx, s)
+		return w.dropAccount(ctx, s)
 	}
 	if s != nil && c.phones && otherCard(s, u) {
-		if err := b.dropAccount(ctx, s); err != nil {
+		if err := w.dropAccount(ctx, s); err != nil {
 			return err
 		}
 		s = nil
@@ -46,28 +46,28 @@ func (b *Sandbox) realise(ctx context.Context, u scenario.User, c change) error 
 		if slices.Contains(u.Methods, signum.SIM) {
 			s.Devices = []mssp.Device{newSIMDevice(u)}
 		}
-		if err := b.Store.PutSubscriber(ctx, s); err != nil {
+		if err := w.service.Store.PutSubscriber(ctx, s); err != nil {
 			return err
 		}
 	}
 	added := false
 	if c.phones {
-		if added, err = b.fitPhones(ctx, u); err != nil {
+		if added, err = w.fitPhones(ctx, u); err != nil {
 			return err
 		}
 	}
 	added = added || fresh
 	if c.state || added {
-		if err := b.setState(ctx, u, fresh); err != nil {
+		if err := w.setState(ctx, u, fresh); err != nil {
 			return err
 		}
 	}
 	if c.network && !fresh {
-		if err := b.setNetwork(ctx, u); err != nil {
+		if err := w.setNetwork(ctx, u); err != nil {
 			return err
 		}
 	}
-	return b.settle(u, c, added)
+	return w.settle(u, c, added)
 }
 
 // otherCard reports whether the user needs a SIM with another kind of key. Such a SIM is
@@ -80,8 +80,8 @@ func otherCard(s *mssp.Subscriber, u scenario.User) bool {
 }
 
 // account returns nil if the number has none.
-func (b *Sandbox) account(ctx context.Context, msisdn string) (*mssp.Subscriber, error) {
-	s, err := b.Store.Subscriber(ctx, msisdn)
+func (w *World) account(ctx context.Context, msisdn string) (*mssp.Subscriber, error) {
+	s, err := w.service.Store.Subscriber(ctx, msisdn)
 	if errors.Is(err, mssp.ErrNotFound) {
 		return nil, nil
 	}
@@ -90,57 +90,57 @@ func (b *Sandbox) account(ctx context.Context, msisdn string) (*mssp.Subscriber,
 
 // dropAccount removes an account with everything that belongs to it. Requests that are
 // open on its phones end with 105.
-func (b *Sandbox) dropAccount(ctx context.Context, s *mssp.Subscriber) error {
+func (w *World) dropAccount(ctx context.Context, s *mssp.Subscriber) error {
 	if s == nil {
 		return nil
 	}
 	for _, d := range s.Devices {
-		if err := b.dropDevice(ctx, s.MSISDN, &d); err != nil {
+		if err := w.dropDevice(ctx, s.MSISDN, &d); err != nil {
 			return err
 		}
 	}
-	err := b.Store.RemoveSubscriber(ctx, s.MSISDN, b.cfg.Clock.Now())
+	err := w.service.Store.RemoveSubscriber(ctx, s.MSISDN, w.cfg.Clock.Now())
 	if err != nil && !errors.Is(err, mssp.ErrNotFound) {
 		return err
 	}
-	b.script.forget(s.MSISDN)
-	return b.Inbox().Recheck(ctx, s.MSISDN)
+	w.script.forget(s.MSISDN)
+	return w.service.Inbox.Recheck(ctx, s.MSISDN)
 }
 
 // dropDevice revokes the certificate of a device, and takes the phone away. The row of a
 // SIM stays; the caller removes it.
-func (b *Sandbox) dropDevice(ctx context.Context, msisdn string, d *mssp.Device) error {
+func (w *World) dropDevice(ctx context.Context, msisdn string, d *mssp.Device) error {
 	if d.Method == signum.App {
-		if err := b.Apps.Remove(ctx, d.ID); err != nil && !errors.Is(err, mssp.ErrNotFound) {
+		if err := w.service.Apps.Remove(ctx, d.ID); err != nil && !errors.Is(err, mssp.ErrNotFound) {
 			return fmt.Errorf("removing an App: %w", err)
 		}
-		return b.forgetApp(d.ID)
+		return w.forgetApp(d.ID)
 	}
-	if err := b.revoke(ctx, d); err != nil {
+	if err := w.revoke(ctx, d); err != nil {
 		return err
 	}
-	return b.radio.remove(msisdn)
+	return w.radio.remove(msisdn)
 }
 
 // forgetApp drops a software App here. A person's App is not here.
-func (b *Sandbox) forgetApp(deviceID string) error {
-	if err := b.SoftApps.Forget(deviceID); err != nil && !errors.Is(err, person.ErrUnknown) {
+func (w *World) forgetApp(deviceID string) error {
+	if err := w.SoftApps.Forget(deviceID); err != nil && !errors.Is(err, person.ErrUnknown) {
 		return err
 	}
 	return nil
 }
 
-func (b *Sandbox) revoke(ctx context.Context, d *mssp.Device) error {
+func (w *World) revoke(ctx context.Context, d *mssp.Device) error {
 	if c := d.Certificate; c != nil && c.State == mssp.CertificateGood {
-		return b.CA.Revoke(ctx, c.Serial, cessationOfOperation)
+		return w.service.CA.Revoke(ctx, c.Serial, cessationOfOperation)
 	}
 	return nil
 }
 
 // fitPhones gives the user the phones of the methods, and takes others away. It reports
 // whether one is new.
-func (b *Sandbox) fitPhones(ctx context.Context, u scenario.User) (added bool, err error) {
-	s, err := b.Store.Subscriber(ctx, u.MSISDN)
+func (w *World) fitPhones(ctx context.Context, u scenario.User) (added bool, err error) {
+	s, err := w.service.Store.Subscriber(ctx, u.MSISDN)
 	if err != nil {
 		return false, err
 	}
@@ -149,7 +149,7 @@ func (b *Sandbox) fitPhones(ctx context.Context, u scenario.User) (added bool, e
 		if slices.Contains(u.Methods, d.Method) {
 			continue
 		}
-		if err := b.dropDevice(ctx, u.MSISDN, &d); err != nil {
+		if err := w.dropDevice(ctx, u.MSISDN, &d); err != nil {
 			return false, err
 		}
 		gone = append(gone, d.ID)
@@ -161,7 +161,7 @@ func (b *Sandbox) fitPhones(ctx context.Context, u scenario.User) (added bool, e
 	if len(gone) == 0 && !lacks(s, signum.SIM) {
 		return added, nil
 	}
-	err = b.Store.UpdateSubscriber(ctx, u.MSISDN, func(s *mssp.Subscriber) error {
+	err = w.service.Store.UpdateSubscriber(ctx, u.MSISDN, func(s *mssp.Subscriber) error {
 		s.Devices = slices.DeleteFunc(s.Devices, func(d mssp.Device) bool { return slices.Contains(gone, d.ID) })
 		if lacks(s, signum.SIM) {
 			s.Devices = append(s.Devices, newSIMDevice(u))
@@ -169,7 +169,7 @@ func (b *Sandbox) fitPhones(ctx context.Context, u scenario.User) (added bool, e
 		return nil
 	})
 	if err == nil && len(gone) > 0 {
-		err = b.Inbox().Recheck(ctx, u.MSISDN)
+		err = w.service.Inbox.Recheck(ctx, u.MSISDN)
 	}
 	return added, err
 }
@@ -188,8 +188,8 @@ func device(s *mssp.Subscriber, m signum.Method) *mssp.Device {
 }
 
 // setNetwork gives the SIM another network.
-func (b *Sandbox) setNetwork(ctx context.Context, u scenario.User) error {
-	return b.Store.UpdateSubscriber(ctx, u.MSISDN, func(s *mssp.Subscriber) error {
+func (w *World) setNetwork(ctx context.Context, u scenario.User) error {
+	return w.service.Store.UpdateSubscriber(ctx, u.MSISDN, func(s *mssp.Subscriber) error {
 		if d := device(s, signum.SIM); d != nil {
 			d.Network = network(u.Network)
 		}
@@ -198,11 +198,11 @@ func (b *Sandbox) setNetwork(ctx context.Context, u scenario.User) error {
 }
 
 // settle sets what the user does, and where. A phone that is new knows neither.
-func (b *Sandbox) settle(u scenario.User, c change, added bool) error {
+func (w *World) settle(u scenario.User, c change, added bool) error {
 	if c.behaviour || added {
 		do, err := behaviourOf(u)
 		if err == nil {
-			err = b.Behave(u.MSISDN, do)
+			err = w.behave(u.MSISDN, do)
 		}
 		if err != nil && !absent(err, u.Behaviour) {
 			return err
@@ -211,7 +211,7 @@ func (b *Sandbox) settle(u scenario.User, c change, added bool) error {
 	if c.place || added {
 		at, err := placeOf(u)
 		if err == nil {
-			err = b.Place(u.MSISDN, at)
+			err = w.place(u.MSISDN, at)
 		}
 		if err != nil && !absent(err, u.Location) {
 			return err
@@ -239,7 +239,7 @@ func placeOf(u scenario.User) (person.Place, error) {
 }
 
 // certify gives the SIM's key a certificate.
-func (b *Sandbox) certify(ctx context.Context, issuer mssp.Issuer, s *mssp.Subscriber, d *mssp.Device) (*mssp.Certificate, error) {
+func (w *World) certify(ctx context.Context, issuer mssp.Issuer, s *mssp.Subscriber, d *mssp.Device) (*mssp.Certificate, error) {
 	if d.Method == signum.App {
 		if d.Certificate == nil {
 			return nil, fmt.Errorf("the App %s has no certificate", d.ID)
@@ -250,7 +250,7 @@ func (b *Sandbox) certify(ctx context.Context, issuer mssp.Issuer, s *mssp.Subsc
 		}
 		return issuer.Issue(ctx, s.Serial, d.ID, old.PublicKey)
 	}
-	c := b.radio.card(s.MSISDN)
+	c := w.radio.card(s.MSISDN)
 	if c == nil || c.PublicKey() == nil {
 		return nil, fmt.Errorf("the card of %s has no key", signum.MaskMSISDN(s.MSISDN))
 	}
