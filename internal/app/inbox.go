@@ -226,7 +226,7 @@ func (c *conn) hello() (websocket.StatusCode, string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	a, err := c.s.verify(ctx, f.Proof, proofTarget{aud: c.s.cfg.Service, method: http.MethodGet, uri: inboxPath})
+	a, err := c.s.verify(ctx, f.Proof, proofTarget{aud: c.s.cfg.Service, method: http.MethodGet, uri: c.s.cfg.Prefix + inboxPath})
 	if err != nil {
 		return c.refused(err)
 	}

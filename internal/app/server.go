@@ -57,6 +57,7 @@ type Config struct {
 	Service   string          // aud of proofs
 	WebURL    string          // of the web App; passkeys and browser inboxes must come from its origin
 	Hosts     []string        // at which the web App is served as well, for inboxes alone
+	Prefix    string          // of the paths that Apps call, which somebody in front of Handler strips; empty: none
 	Accounts  Accounts        // nil: nobody is told of changes
 	NewSerial func() string   // makes the serial number for an account that is reset
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/signum-mssp/signum/internal/edge"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/sim"
 	"github.com/signum-mssp/signum/internal/simcards"
@@ -37,6 +38,8 @@ type Deps struct {
 	// WrapMSS goes around the handler of application providers: it sees each request
 	// first and each answer last.
 	WrapMSS func(http.Handler) http.Handler
+	// WrapService goes between the wires and the engine.
+	WrapService func(next edge.Service) edge.Service
 	// WrapSIMs and WrapApps go between the engine and the channel.
 	WrapSIMs, WrapApps ChannelWrapper
 	// WrapStore goes between the engine and the store.

@@ -22,8 +22,12 @@ func (n *Node) newEdge(context.Context) error {
 	if n.cfg.Listen.Host != "" {
 		base = n.MSSURL()
 	}
+	var service edge.Service = &n.engine
+	if n.deps.WrapService != nil {
+		service = n.deps.WrapService(service)
+	}
 	edge.Register(n.mss, edge.Options{
-		Service: &n.engine, URL: base, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
+		Service: service, URL: base, Clock: n.deps.Clock, Logger: n.deps.Logger, Events: n.events,
 		MaxBody: int64(l.MaxBody),
 	}, rest.Wire{}, soap.Wire{PortalURL: n.page(portalPath)})
 	return nil

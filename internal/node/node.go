@@ -233,6 +233,9 @@ func (n *Node) Inbox() mssp.Inbox { return &n.engine }
 // of http.ServeMux. It must not be called once the node runs.
 func (n *Node) HandleMSS(pattern string, h http.Handler) { n.mss.Handle(pattern, h) }
 
+// ServeMSS serves a request with the handlers of that listener, wherever it came in.
+func (n *Node) ServeMSS(w http.ResponseWriter, r *http.Request) { n.mss.ServeHTTP(w, r) }
+
 // HandleWeb does the same for the listener of the pages.
 func (n *Node) HandleWeb(pattern string, h http.Handler) { n.web.Handle(pattern, h) }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 const appColumns = `
@@ -58,7 +59,7 @@ func (r *appRow) app() (*mssp.AppDevice, error) {
 
 // App implements mssp.Store.
 func (s *Store) App(ctx context.Context, deviceID string) (*mssp.AppDevice, error) {
-	if !isKey(deviceID) {
+	if !storable.IsKey(deviceID) {
 		return nil, mssp.ErrNotFound
 	}
 	var r appRow
@@ -83,7 +84,7 @@ WHERE device_id = $1`}
 
 // UpdateApp implements mssp.Store.
 func (s *Store) UpdateApp(ctx context.Context, deviceID string, change func(*mssp.AppDevice) error) error {
-	if !isKey(deviceID) {
+	if !storable.IsKey(deviceID) {
 		return mssp.ErrNotFound
 	}
 	bad := &s.unreadable
@@ -122,11 +123,7 @@ func (s *Store) UpdateApp(ctx context.Context, deviceID string, change func(*mss
 // encodeApp checks what may change of an App, and returns what of it is kept
 // as JSON.
 func encodeApp(a *mssp.AppDevice) (push, passkeys string, err error) {
-	if err := checkHash("verifier hash of app "+a.DeviceID, a.VerifierHash); err != nil {
-		return "", "", err
-	}
-	if err := checkTexts(field{"name of an app", a.Name}, field{"version of an app", a.Version},
-		field{"platform of an app", a.Platform}); err != nil {
+	if err := storable.App(a); err != nil {
 		return "", "", err
 	}
 	if push, err = encodePush(a.Push); err != nil {
@@ -152,10 +149,10 @@ UPDATE apps SET tries_left = $2 WHERE device_id = $1`}
 // statement is not pipelined with the group's first statements, because each
 // caller in a group needs the values that its own statement returned.
 func (s *Store) TryPasscode(ctx context.Context, deviceID string, hash []byte, v *mssp.UserVerification) (right bool, left int, err error) {
-	if !isKey(deviceID) {
+	if !storable.IsKey(deviceID) {
 		return false, -1, mssp.ErrNotFound
 	}
-	if err := checkHash("hash of a passcode", hash); err != nil {
+	if err := storable.Hash("hash of a passcode", hash); err != nil {
 		return false, -1, err
 	}
 	unlocked, err := encodeVerification(v)
@@ -202,7 +199,7 @@ UPDATE subscribers SET state = $2 WHERE msisdn = $1`}
 // RecoveryHash implements mssp.Store. ErrNotFound if there is no such
 // subscriber.
 func (s *Store) RecoveryHash(ctx context.Context, msisdn string) ([]byte, error) {
-	if !isKey(msisdn) {
+	if !storable.IsKey(msisdn) {
 		return nil, mssp.ErrNotFound
 	}
 	var hash []byte
@@ -220,7 +217,7 @@ func (s *Store) RecoveryHash(ctx context.Context, msisdn string) ([]byte, error)
 // recovery code any more. ErrNotFound if there is no such subscriber.
 func (s *Store) SetRecoveryHash(ctx context.Context, msisdn string, hash []byte) error {
 	if len(hash) > 0 {
-		if err := checkHash("hash of a recovery code", hash); err != nil {
+		if err := storable.Hash("hash of a recovery code", hash); err != nil {
 			return err
 		}
 	}
@@ -230,7 +227,7 @@ func (s *Store) SetRecoveryHash(ctx context.Context, msisdn string, hash []byte)
 // SetSubscriberState implements mssp.Store. ErrNotFound if there is no such
 // subscriber.
 func (s *Store) SetSubscriberState(ctx context.Context, msisdn string, state mssp.SubscriberState) error {
-	if err := checkState(state); err != nil {
+	if err := storable.SubscriberState(state); err != nil {
 		return err
 	}
 	return s.update(ctx, updateState, msisdn, string(state))

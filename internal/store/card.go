@@ -3,11 +3,11 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 const cardColumns = `
@@ -36,7 +36,7 @@ func (s *Store) CardOf(ctx context.Context, msisdn string) (*mssp.Card, error) {
 
 // card is the one with the lowest device ID of those that a query finds.
 func (s *Store) card(ctx context.Context, q *query, key string) (*mssp.Card, error) {
-	if !isKey(key) {
+	if !storable.IsKey(key) {
 		return nil, mssp.ErrNotFound
 	}
 	var found *mssp.Card
@@ -154,7 +154,7 @@ const sameKeySet = `sim_cards.key_set = excluded.key_set AND sim_cards.algorithm
 
 // PutCard implements mssp.Store. Only the device of a SIM can have a card.
 func (s *Store) PutCard(ctx context.Context, c *mssp.Card) error {
-	if err := checkCard(c); err != nil {
+	if err := storable.Card(c); err != nil {
 		return err
 	}
 	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
@@ -205,58 +205,16 @@ WHERE iccid = $1`}
 func (s *Store) RekeyCard(ctx context.Context, c *mssp.Card) error {
 	keys := *c
 	keys.DeviceID, keys.State = "", mssp.CardStock // not looked at
-	if err := checkCard(&keys); err != nil {
+	if err := storable.Card(&keys); err != nil {
 		return err
 	}
 	return s.update(ctx, rekeyCard, c.ICCID, int64(c.KeySet), c.Algorithm, c.KIc, c.KID, micros(c.Changed), c.Profile)
 }
 
-// checkCard refuses what the schema would refuse, before it can make a group of
-// writes roll back.
-func checkCard(c *mssp.Card) error {
-	if err := checkKeys(field{"ICCID", c.ICCID}, field{"device ID", c.DeviceID}, field{"profile", c.Profile}); err != nil {
-		return err
-	}
-	wrong := func(format string, args ...any) error {
-		return fmt.Errorf("store: card %s: "+format, append([]any{c.ICCID}, args...)...)
-	}
-	switch c.State {
-	case mssp.CardActive, mssp.CardBlocked:
-		if c.DeviceID == "" {
-			return wrong("%s without a device", c.State)
-		}
-	case mssp.CardRetired, mssp.CardStock:
-		if c.DeviceID != "" {
-			return wrong("%s with a device", c.State)
-		}
-	default:
-		return wrong("unknown state %q", c.State)
-	}
-	switch {
-	case c.ICCID == "":
-		return errors.New("store: a card without an ICCID")
-	case c.KeySet < 1 || c.KeySet > 15:
-		return wrong("key set %d, there are 1 to 15", c.KeySet)
-	case c.Algorithm != mssp.CardAES && c.Algorithm != mssp.Card3DES:
-		return wrong("unknown algorithm %q", c.Algorithm)
-	case len(c.KIc) == 0 || len(c.KID) == 0:
-		return wrong("a key is missing")
-	case c.Counter > mssp.MaxCardCounter || c.ReplyCounter > mssp.MaxCardCounter:
-		return wrong("a counter is above 2^40-1")
-	}
-	return nil
-}
-
 // EnrolCard implements mssp.Store.
 func (s *Store) EnrolCard(ctx context.Context, sub *mssp.Subscriber, c *mssp.Card) error {
-	if err := checkSubscriber(sub); err != nil {
+	if err := storable.EnrolledCard(sub, c); err != nil {
 		return err
-	}
-	if err := checkCard(c); err != nil {
-		return err
-	}
-	if len(sub.Devices) != 1 || sub.Devices[0].ID != c.DeviceID || sub.Devices[0].Method != signum.SIM {
-		return fmt.Errorf("store: card %s is enrolled with an account whose only device is not its SIM", c.ICCID)
 	}
 	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
 		return s.enrolCard(ctx, sub, c)

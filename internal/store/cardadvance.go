@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 // advancePage is how many cards have their counters moved in one transaction: it
@@ -65,7 +66,7 @@ func (s *Store) AdvanceCounters(ctx context.Context, a mssp.CounterAdvance) (mss
 
 // advanceCard moves the counter of one card.
 func (s *Store) advanceCard(ctx context.Context, a mssp.CounterAdvance, done mssp.CounterAdvanced) (mssp.CounterAdvanced, error) {
-	if !isKey(a.ICCID) {
+	if !storable.IsKey(a.ICCID) {
 		return done, mssp.ErrNotFound
 	}
 	n, err := s.advance(ctx, a.DryRun, countCounter, moveCounter, a.ICCID, int64(a.By))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 var takeCounter = &query{
@@ -19,7 +20,7 @@ RETURNING counter`,
 // TakeCounter implements mssp.Store. As with TryPasscode, the statement is not
 // pipelined: each caller needs the value that its own statement returned.
 func (s *Store) TakeCounter(ctx context.Context, iccid string, least uint64) (uint64, error) {
-	if !isKey(iccid) {
+	if !storable.IsKey(iccid) {
 		return 0, mssp.ErrNotFound
 	}
 	if least > mssp.MaxCardCounter {
@@ -60,7 +61,7 @@ UPDATE sim_cards SET reply_counter = $2, reply_seen = $3 WHERE iccid = $1`}
 
 // AcceptReply implements mssp.Store.
 func (s *Store) AcceptReply(ctx context.Context, iccid string, counter uint64) (bool, error) {
-	if !isKey(iccid) {
+	if !storable.IsKey(iccid) {
 		return false, mssp.ErrNotFound
 	}
 	var accepted bool
@@ -74,39 +75,13 @@ func (s *Store) AcceptReply(ctx context.Context, iccid string, counter uint64) (
 		if !found {
 			return refuse(mssp.ErrNotFound)
 		}
-		w, ok := replyWindow{uint64(highest), uint64(seen)}.accept(counter)
+		w, ok := storable.ReplyWindow{Highest: uint64(highest), Seen: uint64(seen)}.Accept(counter)
 		if !ok {
 			return nil
 		}
-		_, err = s.exec(ctx, updateReplies, iccid, int64(w.highest), int64(w.seen))
+		_, err = s.exec(ctx, updateReplies, iccid, int64(w.Highest), int64(w.Seen))
 		accepted = err == nil
 		return err
 	}})
 	return err == nil && accepted, err
-}
-
-// replyWindow records which counters a card has used in replies: the highest, and
-// in bit i of seen the counter that is i+1 below it.
-type replyWindow struct{ highest, seen uint64 }
-
-// accept returns the window with the counter added. It returns false if the
-// counter was seen before or is below the window.
-func (w replyWindow) accept(counter uint64) (replyWindow, bool) {
-	switch {
-	case counter > mssp.MaxCardCounter || counter == w.highest:
-		return w, false
-	case counter > w.highest:
-		// A shift by more than the size of the window clears it.
-		up := counter - w.highest
-		seen := w.seen << up
-		if w.highest > 0 && up <= mssp.ReplyWindow {
-			seen |= 1 << (up - 1)
-		}
-		return replyWindow{counter, seen}, true
-	}
-	bit := w.highest - counter - 1
-	if counter == 0 || bit >= mssp.ReplyWindow || w.seen&(1<<bit) != 0 {
-		return w, false
-	}
-	return replyWindow{w.highest, w.seen | 1<<bit}, true
 }

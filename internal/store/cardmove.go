@@ -7,6 +7,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 var (
@@ -27,7 +28,7 @@ WHERE id = (SELECT device_id FROM sim_cards WHERE iccid = $1)`}
 
 // SetCardState implements mssp.Store.
 func (s *Store) SetCardState(ctx context.Context, iccid string, to mssp.CardState, at time.Time) error {
-	if !isKey(iccid) {
+	if !storable.IsKey(iccid) {
 		return mssp.ErrNotFound
 	}
 	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
@@ -77,10 +78,10 @@ UPDATE sim_cards SET state = 'ACTIVE', device_id = $2, changed = $3 WHERE iccid 
 // SwapCard implements mssp.Store. A new card has no key yet, so a device that
 // already has a certificate is refused.
 func (s *Store) SwapCard(ctx context.Context, msisdn, newICCID string, newDevice mssp.Device, at time.Time) error {
-	if !isKey(msisdn) || !isKey(newICCID) {
+	if !storable.IsKey(msisdn) || !storable.IsKey(newICCID) {
 		return mssp.ErrNotFound
 	}
-	if err := checkDevice(newDevice); err != nil {
+	if err := storable.Device(newDevice); err != nil {
 		return err
 	}
 	if newDevice.Method != signum.SIM || newDevice.Certificate != nil {
@@ -153,10 +154,10 @@ DELETE FROM subscribers WHERE msisdn = $1`}
 // so the account is inserted again under the new number. Its devices follow, and
 // with them the rows that refer to them. The same number changes nothing.
 func (s *Store) RenumberSubscriber(ctx context.Context, oldMSISDN, newMSISDN string) error {
-	if !isKey(oldMSISDN) {
+	if !storable.IsKey(oldMSISDN) {
 		return mssp.ErrNotFound
 	}
-	if err := checkKeys(field{"MSISDN", newMSISDN}); err != nil {
+	if err := storable.Keys(storable.F("MSISDN", newMSISDN)); err != nil {
 		return err
 	}
 	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {

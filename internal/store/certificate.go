@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 // certificateRow holds the columns serial, device_id, state, der, not_before,
@@ -51,7 +52,7 @@ ON CONFLICT DO NOTHING`}
 
 // IntendCertificate implements mssp.Store.
 func (s *Store) IntendCertificate(ctx context.Context, c *mssp.Certificate) error {
-	if err := checkKeys(field{"certificate serial", c.Serial}, field{"device ID", c.DeviceID}); err != nil {
+	if err := storable.Keys(storable.F("certificate serial", c.Serial), storable.F("device ID", c.DeviceID)); err != nil {
 		return err
 	}
 	return s.write(ctx, &write{
@@ -72,7 +73,7 @@ UPDATE certificates SET der = $2, state = 'GOOD' WHERE serial = $1 AND state = '
 // CompleteCertificate implements mssp.Store. It works once: for a certificate that
 // is already good it returns ErrNotFound too.
 func (s *Store) CompleteCertificate(ctx context.Context, serial string, der []byte) error {
-	if !isKey(serial) {
+	if !storable.IsKey(serial) {
 		return mssp.ErrNotFound
 	}
 	if len(der) == 0 {
@@ -99,7 +100,7 @@ SELECT 1 FROM certificates WHERE serial = $1 AND state = 'REVOKED'`}
 
 // RevokeCertificate implements mssp.Store.
 func (s *Store) RevokeCertificate(ctx context.Context, serial string, at time.Time, reason int) error {
-	if !isKey(serial) {
+	if !storable.IsKey(serial) {
 		return mssp.ErrNotFound
 	}
 	return s.write(ctx, &write{
@@ -125,7 +126,7 @@ FROM certificates WHERE serial = $1`}
 
 // Certificate implements mssp.Store.
 func (s *Store) Certificate(ctx context.Context, serial string) (*mssp.Certificate, error) {
-	if !isKey(serial) {
+	if !storable.IsKey(serial) {
 		return nil, mssp.ErrNotFound
 	}
 	var r certificateRow

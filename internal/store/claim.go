@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 var _ mssp.OwnedTransactions = (*Store)(nil)
@@ -20,7 +21,7 @@ WITH claimed AS (
     UPDATE outstanding SET owner = $1 WHERE id IN (
         SELECT o.id FROM outstanding o
         WHERE (o.owner = ANY (ARRAY(SELECT owner FROM outstanding WHERE owner <> '' EXCEPT SELECT id FROM nodes WHERE NOT fenced))
-            OR o.owner = '' AND o.method <> '` + textMethod + `' AND EXISTS (
+            OR o.owner = '' AND o.method <> '` + storable.TextMethod + `' AND EXISTS (
             SELECT 1 FROM transactions t WHERE t.id = o.id AND t.ap_instant = o.ap_instant AND t.created < ` + inMicros + ` - CAST($2 AS bigint)))
         AND EXISTS (SELECT 1 FROM nodes WHERE id = $1 AND NOT fenced)
         ORDER BY o.expires, o.id LIMIT $3 FOR UPDATE OF o SKIP LOCKED)
@@ -32,7 +33,7 @@ func (s *Store) ClaimTransactions(ctx context.Context, node string, orphan time.
 	if s.engine != postgres || limit <= 0 {
 		return nil, 0, nil
 	}
-	if err := checkKeys(field{"node", node}); err != nil {
+	if err := storable.Keys(storable.F("node", node)); err != nil {
 		return nil, 0, err
 	}
 	var ids []string

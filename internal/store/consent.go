@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 // countingConsent are the conditions under which a consent counts.
@@ -40,16 +41,7 @@ RETURNING device_id, trans_id, given, expires`}
 // PutConsent implements mssp.Store. It also deletes up to 100 consents that had
 // expired when this one was given, so that no sweep is needed.
 func (s *Store) PutConsent(ctx context.Context, c *mssp.Consent) error {
-	switch {
-	case !c.Kind.Known():
-		return fmt.Errorf("store: unknown kind of a consent: %q", c.Kind)
-	case c.Kind.AboutDevice() != (c.Subject != ""):
-		return fmt.Errorf("store: a consent %s has the subject %q", c.Kind, c.Subject)
-	case (c.DeviceID == "") != (c.TransID == ""):
-		return fmt.Errorf("store: a consent has the device %q and the transaction %q", c.DeviceID, c.TransID)
-	}
-	if err := checkKeys(field{"MSISDN", c.MSISDN}, field{"subject of a consent", c.Subject},
-		field{"device ID", c.DeviceID}, field{"transaction ID", c.TransID}); err != nil {
+	if err := storable.Consent(c); err != nil {
 		return err
 	}
 	return s.write(ctx, &write{
@@ -81,7 +73,7 @@ func (r *consentRow) consent(msisdn string, k mssp.ConsentKind, subject string) 
 
 // VoidChanges implements mssp.Store.
 func (s *Store) VoidChanges(ctx context.Context, msisdn string) error {
-	if !isKey(msisdn) {
+	if !storable.IsKey(msisdn) {
 		return nil
 	}
 	return s.write(ctx, &write{row: msisdn, first: deleteInvite, args: []any{msisdn}, then: func(ctx context.Context, s *session, _ int64) error {
@@ -92,7 +84,7 @@ func (s *Store) VoidChanges(ctx context.Context, msisdn string) error {
 
 // Consent implements mssp.Store.
 func (s *Store) Consent(ctx context.Context, msisdn string, k mssp.ConsentKind, subject string, now time.Time) (*mssp.Consent, error) {
-	if !isKey(msisdn) || !isKey(subject) {
+	if !storable.IsKey(msisdn) || !storable.IsKey(subject) {
 		return nil, mssp.ErrNotFound
 	}
 	var r consentRow
@@ -108,7 +100,7 @@ func (s *Store) Consent(ctx context.Context, msisdn string, k mssp.ConsentKind, 
 
 // TakeConsent implements mssp.Store.
 func (s *Store) TakeConsent(ctx context.Context, msisdn string, k mssp.ConsentKind, subject string, now time.Time) (*mssp.Consent, error) {
-	if !isKey(msisdn) || !isKey(subject) {
+	if !storable.IsKey(msisdn) || !storable.IsKey(subject) {
 		return nil, mssp.ErrNotFound
 	}
 	var r consentRow

@@ -9,6 +9,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 var (
@@ -51,7 +52,7 @@ SELECT serial_known FROM subscribers WHERE msisdn = $1`}
 
 // SerialKnown implements mssp.Store.
 func (s *Store) SerialKnown(ctx context.Context, msisdn string) (known bool, err error) {
-	if !isKey(msisdn) {
+	if !storable.IsKey(msisdn) {
 		return false, mssp.ErrNotFound
 	}
 	err = s.read.row(ctx, selectSerialKnown, []any{msisdn}, &known)
@@ -69,10 +70,10 @@ func (s *Store) ActivateDevice(ctx context.Context, a *mssp.Activation) error {
 	if a.KeyType != signum.EC && a.KeyType != signum.RSA {
 		return fmt.Errorf("store: device %s is activated with the unknown key type %q", a.DeviceID, a.KeyType)
 	}
-	if err := checkKeys(field{"account serial", a.Serial}); err != nil {
+	if err := storable.Keys(storable.F("account serial", a.Serial)); err != nil {
 		return err
 	}
-	if !isKey(a.DeviceID) || !isKey(a.CertSerial) {
+	if !storable.IsKey(a.DeviceID) || !storable.IsKey(a.CertSerial) {
 		return mssp.ErrNotFound
 	}
 	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
@@ -147,7 +148,7 @@ func (s *session) endOthers(ctx context.Context, msisdn, except string, why mssp
 
 // RenewDevice implements mssp.Store.
 func (s *Store) RenewDevice(ctx context.Context, deviceID, oldSerial, newSerial string) (bool, error) {
-	if !isKey(deviceID) || !isKey(oldSerial) || !isKey(newSerial) {
+	if !storable.IsKey(deviceID) || !storable.IsKey(oldSerial) || !storable.IsKey(newSerial) {
 		return false, nil
 	}
 	return s.swap(ctx, renewDevice, deviceID, oldSerial, newSerial)
@@ -163,7 +164,7 @@ func (s *Store) EndDevice(ctx context.Context, deviceID string, why mssp.DeviceE
 	if !why.Known() {
 		return fmt.Errorf("store: device %s ends for the unknown reason %q", deviceID, why)
 	}
-	if !isKey(deviceID) {
+	if !storable.IsKey(deviceID) {
 		return mssp.ErrNotFound
 	}
 	return s.write(ctx, &write{row: deviceID, first: endDevice, args: []any{deviceID, string(why), micros(at)},
@@ -178,7 +179,7 @@ func (s *Store) EndDevice(ctx context.Context, deviceID string, why mssp.DeviceE
 
 // ReopenDevice implements mssp.Store.
 func (s *Store) ReopenDevice(ctx context.Context, deviceID string) error {
-	if !isKey(deviceID) {
+	if !storable.IsKey(deviceID) {
 		return mssp.ErrNotFound
 	}
 	return s.write(ctx, &write{row: deviceID, then: func(ctx context.Context, s *session, _ int64) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 var (
@@ -18,7 +19,7 @@ func (s *Store) PartyIDs(ctx context.Context) ([]string, error) {
 
 // Numbers implements mssp.Store.
 func (s *Store) Numbers(ctx context.Context, after string, limit int) ([]string, error) {
-	if limit <= 0 || !isKey(after) {
+	if limit <= 0 || !storable.IsKey(after) {
 		return nil, nil
 	}
 	return s.keys(ctx, "numbers", selectNumbers, after, int64(limit))

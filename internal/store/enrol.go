@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 var (
@@ -40,10 +40,7 @@ DELETE FROM invites WHERE msisdn IN (
 // It also deletes up to 100 invites that had expired when this one was created, so
 // that unused ones do not pile up and no sweep is needed.
 func (s *Store) PutInvite(ctx context.Context, i *mssp.Invite) error {
-	if err := checkHash("hash of an activation code", i.CodeHash); err != nil {
-		return err
-	}
-	if err := checkKeys(field{"MSISDN", i.MSISDN}); err != nil {
+	if err := storable.Invite(i); err != nil {
 		return err
 	}
 	return s.write(ctx, &write{
@@ -98,7 +95,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`}
 // An App starts with all its tries, whatever TriesLeft says. The error is
 // ErrNotFound if the subscriber does not exist or the certificate was never intended.
 func (s *Store) EnrolApp(ctx context.Context, e *mssp.Enrolment, now time.Time) error {
-	push, passkeys, err := checkEnrolment(e)
+	if err := storable.Enrolment(e); err != nil {
+		return err
+	}
+	push, passkeys, err := encodeApp(e.App)
 	if err != nil {
 		return err
 	}
@@ -151,30 +151,4 @@ func (s *session) enrol(ctx context.Context, e *mssp.Enrolment, app []any, now t
 	}
 	_, err := s.exec(ctx, insertApp, app...)
 	return err
-}
-
-// checkEnrolment refuses what the schema would refuse, before it can make a
-// group of writes roll back. It returns the members that are kept as JSON.
-func checkEnrolment(e *mssp.Enrolment) (push, passkeys string, err error) {
-	a := e.App
-	switch {
-	case a.DeviceID != e.Device.ID:
-		err = fmt.Errorf("store: app %s is enrolled with device %s", a.DeviceID, e.Device.ID)
-	case e.Device.Method != signum.App:
-		err = fmt.Errorf("store: app %s is enrolled with the method %q", a.DeviceID, e.Device.Method)
-	case len(a.AuthKey) == 0 || len(a.Share) == 0:
-		err = fmt.Errorf("store: app %s is enrolled without a key or a share", a.DeviceID)
-	case len(e.RecoveryHash) > 0:
-		err = checkHash("hash of a recovery code", e.RecoveryHash)
-	}
-	if err == nil {
-		err = checkDevice(e.Device)
-	}
-	if err == nil {
-		err = checkKeys(field{"MSISDN", a.MSISDN}, field{"account serial", e.Serial})
-	}
-	if err != nil {
-		return "", "", err
-	}
-	return encodeApp(a)
 }

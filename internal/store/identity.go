@@ -5,30 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/visible"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
-
-// checkIdentity checks what users see of a party. Its name stands above every text, so
-// it is held to the same rules, and to one line.
-func checkIdentity(p *mssp.Party) error {
-	n := utf8.RuneCountInString(p.Name)
-	switch {
-	case n > mssp.MaxPartyName:
-		return fmt.Errorf("store: the name of a party has %d characters: at most %d are allowed", n, mssp.MaxPartyName)
-	case strings.TrimSpace(p.Name) != p.Name:
-		return errors.New("store: the name of a party begins or ends with a space")
-	case strings.ContainsAny(p.Name, "\t\n\r\f"):
-		return errors.New("store: the name of a party has more than one line")
-	}
-	if err := visible.Check(p.Name); err != nil {
-		return fmt.Errorf("store: the name of a party: %w", err)
-	}
-	return checkTexts(field{"logo", p.Logo})
-}
 
 var (
 	insertLogo = &query{text: `INSERT INTO logos (id, png) VALUES ($1, $2) ON CONFLICT DO NOTHING`}
@@ -45,7 +25,7 @@ func (s *Store) PutLogo(ctx context.Context, l *mssp.Logo) error {
 
 // Logo implements mssp.Store.
 func (s *Store) Logo(ctx context.Context, id string) (png []byte, err error) {
-	if !isKey(id) {
+	if !storable.IsKey(id) {
 		return nil, mssp.ErrNotFound
 	}
 	err = s.read.row(ctx, selectLogo, []any{id}, &png)

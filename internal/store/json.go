@@ -9,6 +9,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 // Members that are rare and never searched for are kept as JSON in a text that is
@@ -39,18 +40,8 @@ func encodeServices(w *mssp.ServiceOptions) (string, error) {
 	if *w == (mssp.ServiceOptions{}) {
 		return "", nil
 	}
-	if err := checkTexts(field{"subscriber info", w.Subscriber}); err != nil {
+	if err := storable.Services(w); err != nil {
 		return "", err
-	}
-	if a := w.App2App; a != nil {
-		if err := checkTexts(field{"session token", a.TokenHash}, field{"redirect URI", a.RedirectURI}); err != nil {
-			return "", err
-		}
-	}
-	if w.Fence != nil {
-		if err := checkFence(w.Fence); err != nil {
-			return "", err
-		}
 	}
 	return encodeJSON("services", w)
 }
@@ -68,7 +59,7 @@ func encodeLocation(l *mssp.Location) (string, error) {
 	if l == nil {
 		return "", nil
 	}
-	if err := checkTexts(field{"country", l.Country}); err != nil {
+	if err := storable.Location(l); err != nil {
 		return "", err
 	}
 	kept := *l
@@ -80,9 +71,6 @@ func encodeGeofence(g *mssp.PartyGeofence) (string, error) {
 	if reflect.ValueOf(g).Elem().IsZero() {
 		return "", nil
 	}
-	if err := checkFence(&g.Geofence); err != nil {
-		return "", err
-	}
 	return encodeJSON("geofence", g)
 }
 
@@ -90,21 +78,7 @@ func encodeLimits(l *mssp.PartyLimits) (string, error) {
 	if reflect.ValueOf(l).Elem().IsZero() {
 		return "", nil
 	}
-	for _, prefix := range l.OTPPrefixes {
-		if err := checkTexts(field{"a prefix of numbers", prefix}); err != nil {
-			return "", err
-		}
-	}
 	return encodeJSON("limits", l)
-}
-
-func checkFence(g *mssp.Geofence) error {
-	for _, country := range slices.Concat(g.CountryWhitelist, g.CountryBlacklist) {
-		if err := checkTexts(field{"a country of a geofence", country}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // encodeNetwork expects a network whose texts were checked, which always marshals.
@@ -120,18 +94,12 @@ func encodePush(p *mssp.PushSubscription) (string, error) {
 	if p == nil {
 		return "", nil
 	}
-	if err := checkTexts(field{"endpoint of a push", p.Endpoint}); err != nil {
-		return "", err
-	}
 	return encodeJSON("push", p)
 }
 
 func encodePushEnd(e *mssp.PushEnd) (string, error) {
 	if e == nil {
 		return "", nil
-	}
-	if err := checkTexts(field{"reason of the end of a push", string(e.Reason)}); err != nil {
-		return "", err
 	}
 	return encodeJSON("end of push", e)
 }
@@ -151,7 +119,7 @@ func encodeVerification(v *mssp.UserVerification) (string, error) {
 	if v == nil {
 		return "", nil
 	}
-	if err := checkTexts(field{"MSSP_TransID of a verification", v.TransID}, field{"kind of a verification", string(v.Kind)}); err != nil {
+	if err := storable.Verification(v); err != nil {
 		return "", err
 	}
 	kept := *v

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 var _ mssp.ClusterStore = (*Nodes)(nil)
@@ -68,10 +69,10 @@ ON CONFLICT (name) DO UPDATE SET epoch = GREATEST(l.epoch + 1, excluded.epoch) R
 
 // Join implements mssp.ClusterStore.
 func (n *Nodes) Join(ctx context.Context, node mssp.ClusterNode, takeOver bool) (slot int, err error) {
-	if err := checkKeys(field{"node", node.ID}); err != nil {
+	if err := storable.Keys(storable.F("node", node.ID)); err != nil {
 		return 0, err
 	}
-	if err := checkTexts(field{"name", node.Name}, field{"address", node.Address}, field{"version", node.Version}); err != nil {
+	if err := storable.Texts(storable.F("name", node.Name), storable.F("address", node.Address), storable.F("version", node.Version)); err != nil {
 		return 0, err
 	}
 	if takeOver {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 const noticeColumns = `id, msisdn, kind, device_id, name, by_code, code_hash, created, expires`
@@ -35,10 +36,7 @@ DELETE FROM notices WHERE msisdn = $1 AND id = $2 AND expires > $3 RETURNING ` +
 // PutNotice implements mssp.Store. It also deletes up to 100 notices that had expired
 // when this one was made, so that no sweep is needed.
 func (s *Store) PutNotice(ctx context.Context, n *mssp.Notice) error {
-	if !n.Kind.Known() || len(n.CodeHash) == 0 {
-		return fmt.Errorf("store: a notice of the kind %q, with a hash of %d bytes", n.Kind, len(n.CodeHash))
-	}
-	if err := checkKeys(field{"ID of a notice", n.ID}, field{"MSISDN", n.MSISDN}, field{"device ID", n.DeviceID}, field{"name", n.Name}); err != nil {
+	if err := storable.Notice(n); err != nil {
 		return err
 	}
 	return s.write(ctx, &write{
@@ -73,7 +71,7 @@ func (r *noticeRow) notice() *mssp.Notice {
 
 // Notices implements mssp.Store.
 func (s *Store) Notices(ctx context.Context, msisdn string, now time.Time) ([]*mssp.Notice, error) {
-	if !isKey(msisdn) {
+	if !storable.IsKey(msisdn) {
 		return nil, nil
 	}
 	var list []*mssp.Notice
@@ -106,7 +104,7 @@ func (s *Store) NoticeByCode(ctx context.Context, codeHash []byte, now time.Time
 
 // TakeNotice implements mssp.Store.
 func (s *Store) TakeNotice(ctx context.Context, msisdn, id string, now time.Time) (*mssp.Notice, error) {
-	if !isKey(msisdn) || !isKey(id) {
+	if !storable.IsKey(msisdn) || !storable.IsKey(id) {
 		return nil, mssp.ErrNotFound
 	}
 	var r noticeRow

@@ -7,11 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 // partyTTL is how long a party is answered from memory. A change that another
@@ -105,7 +105,7 @@ func (s *Store) Party(ctx context.Context, id string) (*mssp.Party, error) {
 	if p != nil {
 		return p, nil
 	}
-	if !isKey(id) {
+	if !storable.IsKey(id) {
 		return nil, mssp.ErrNotFound
 	}
 	r := partyRow{p: mssp.Party{ID: id}}
@@ -183,7 +183,7 @@ func (s *Store) PutParty(ctx context.Context, p *mssp.Party) error {
 
 // UpdateParty implements mssp.Store.
 func (s *Store) UpdateParty(ctx context.Context, id string, change func(*mssp.Party) error) error {
-	if !isKey(id) {
+	if !storable.IsKey(id) {
 		return mssp.ErrNotFound
 	}
 	bad := &s.unreadable
@@ -224,20 +224,8 @@ func (s *Store) RemoveParty(ctx context.Context, id string) error {
 
 // partyArgs checks a party and returns the arguments of upsertParty.
 func partyArgs(p *mssp.Party) ([]any, error) {
-	if err := checkKeys(field{"AP_ID", p.ID}); err != nil {
+	if err := storable.Party(p); err != nil {
 		return nil, err
-	}
-	if err := checkTexts(field{"DTBDPrefix", p.DTBDPrefix}, field{"AuthProfile1", p.AuthProfile1},
-		field{"DefaultLang", p.DefaultLang}, field{"PasswordHash", p.PasswordHash}); err != nil {
-		return nil, err
-	}
-	if err := checkIdentity(p); err != nil {
-		return nil, err
-	}
-	for _, uri := range slices.Concat(p.Profiles, p.Services) {
-		if err := checkTexts(field{"a profile or service", uri}); err != nil {
-			return nil, err
-		}
 	}
 	geofence, err := encodeGeofence(&p.Geofence)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 var (
@@ -33,7 +34,7 @@ WHERE d.id = $1 AND t.expires > $2 ORDER BY t.created, t.id`
 // DevicePending implements mssp.Store. A device that does not exist, or that belongs
 // to another subscriber by now, has no transactions to answer.
 func (s *Store) DevicePending(ctx context.Context, deviceID string, now time.Time) ([]*mssp.Transaction, []*mssp.Receipt, error) {
-	if !isKey(deviceID) {
+	if !storable.IsKey(deviceID) {
 		return nil, nil, nil
 	}
 	args := []any{deviceID, micros(now)}
@@ -42,7 +43,7 @@ func (s *Store) DevicePending(ctx context.Context, deviceID string, now time.Tim
 		var owner string
 		var may bool
 		_, t, err := s.scanTransaction(rows, &owner, &may)
-		if t != nil && askedOf(t, deviceID, may, now) {
+		if t != nil && storable.AskedOf(t, deviceID, may, now) {
 			t.Owner = owner
 			transactions = append(transactions, t)
 		}
@@ -78,7 +79,7 @@ WHERE o.msisdn = $1 ORDER BY t.method`}
 
 // SubscriberPending implements mssp.Store.
 func (s *Store) SubscriberPending(ctx context.Context, msisdn string) ([]*mssp.Transaction, error) {
-	if !isKey(msisdn) {
+	if !storable.IsKey(msisdn) {
 		return nil, nil
 	}
 	list, err := s.transactions(ctx, selectSubscriberTransactions, msisdn)
@@ -86,25 +87,6 @@ func (s *Store) SubscriberPending(ctx context.Context, msisdn string) ([]*mssp.T
 		return nil, fmt.Errorf("store: pending transactions of a subscriber: %w", err)
 	}
 	return list, nil
-}
-
-// askedOf reports whether an outstanding transaction of the device's subscriber and
-// method is for the device to answer. If it was recorded for another App, askedOf makes
-// it one of this App. may says whether the device is active and not blocked, and its
-// account not suspended.
-func askedOf(t *mssp.Transaction, deviceID string, may bool, now time.Time) bool {
-	own := t.DeviceID == deviceID
-	if !mssp.MethodOf(t.Method).Several {
-		return own
-	}
-	c := t.Certificate
-	if !may || c == nil || c.State != mssp.CertificateGood || !now.Before(c.NotAfter) {
-		return false
-	}
-	if !own {
-		t.DeviceID, t.CertSerial, t.SignedAttrs = deviceID, c.Serial, nil
-	}
-	return true
 }
 
 // It scans all transactions, which are those of the last hour, without an index on
@@ -117,7 +99,7 @@ var selectRecent = &query{text: transactionColumns + `WHERE t.msisdn = $1 ORDER 
 // RecentTransactions implements mssp.Store; the latest is the one created
 // last.
 func (s *Store) RecentTransactions(ctx context.Context, msisdn string, limit int) ([]*mssp.Transaction, error) {
-	if limit <= 0 || !isKey(msisdn) {
+	if limit <= 0 || !storable.IsKey(msisdn) {
 		return nil, nil
 	}
 	list, err := s.transactions(ctx, selectRecent, msisdn, int64(limit))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 var (
@@ -24,10 +25,10 @@ SELECT state FROM transactions WHERE id = $1`}
 
 // InsertReceipt implements mssp.Store.
 func (s *Store) InsertReceipt(ctx context.Context, r *mssp.Receipt) error {
-	if !isKey(r.TransID) {
+	if !storable.IsKey(r.TransID) {
 		return mssp.ErrNotFound
 	}
-	if err := checkReceipt(r); err != nil {
+	if err := storable.Receipt(r); err != nil {
 		return err
 	}
 	return s.write(ctx, receiptWrite(r))
@@ -76,16 +77,6 @@ func (s *session) insertReceipt(ctx context.Context, r *mssp.Receipt, marked boo
 	return err
 }
 
-// checkReceipt refuses what the schema would refuse, before it can make a
-// group of writes roll back.
-func checkReceipt(r *mssp.Receipt) error {
-	if r.Result != signum.ReceiptPending || !r.Finished.IsZero() {
-		return fmt.Errorf("store: receipt of %s is not pending", r.TransID)
-	}
-	return checkTexts(field{"device ID", r.DeviceID}, field{"method", string(r.Method)}, field{"MSISDN", r.MSISDN},
-		field{"language", r.Lang}, field{"MIME type", r.MimeType}, field{"text", r.Text})
-}
-
 // A pending receipt has no end. Asking for the result instead would tempt PostgreSQL to
 // read the index of all that are pending.
 var finishReceipt = &query{text: `
@@ -93,12 +84,10 @@ UPDATE receipts SET result = $2, finished = $3 WHERE trans_id = $1 AND finished 
 
 // FinishReceipt implements mssp.Store.
 func (s *Store) FinishReceipt(ctx context.Context, transID string, result signum.ReceiptResult, at time.Time) (bool, error) {
-	switch result {
-	case signum.ReceiptAccepted, signum.ReceiptCancelled, signum.ReceiptTimedOut, signum.ReceiptLost:
-	default:
-		return false, fmt.Errorf("store: unknown result of a receipt: %q", result)
+	if err := storable.Result(result); err != nil {
+		return false, err
 	}
-	if !isKey(transID) {
+	if !storable.IsKey(transID) {
 		return false, nil
 	}
 	return s.swap(ctx, finishReceipt, transID, string(result), micros(at))
@@ -133,7 +122,7 @@ var selectReceipt = &query{text: receiptColumns + `WHERE r.trans_id = $1`}
 
 // Receipt implements mssp.Store.
 func (s *Store) Receipt(ctx context.Context, transID string) (*mssp.Receipt, error) {
-	if !isKey(transID) {
+	if !storable.IsKey(transID) {
 		return nil, mssp.ErrNotFound
 	}
 	var r receiptRow

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 var _ mssp.SharedValues = (*Store)(nil)
@@ -41,7 +42,7 @@ DELETE FROM shared_values WHERE ctid IN (SELECT place FROM due)`,
 
 // Once implements mssp.SharedValues.
 func (s *Store) Once(ctx context.Context, kind, key string, until time.Time) (bool, error) {
-	if err := checkKeys(field{"kind", kind}, field{"key", key}); err != nil {
+	if err := storable.Keys(storable.F("kind", kind), storable.F("key", key)); err != nil {
 		return false, err
 	}
 	return s.swap(ctx, insertOnce, kind, key, []byte{}, micros(until))
@@ -49,7 +50,7 @@ func (s *Store) Once(ctx context.Context, kind, key string, until time.Time) (bo
 
 // KeepValue implements mssp.SharedValues.
 func (s *Store) KeepValue(ctx context.Context, kind, key string, value []byte, until time.Time) (kept []byte, err error) {
-	if err := checkKeys(field{"kind", kind}, field{"key", key}); err != nil {
+	if err := storable.Keys(storable.F("kind", kind), storable.F("key", key)); err != nil {
 		return nil, err
 	}
 	if kept, err = s.Value(ctx, kind, key); !errors.Is(err, mssp.ErrNotFound) {
@@ -63,7 +64,7 @@ func (s *Store) KeepValue(ctx context.Context, kind, key string, value []byte, u
 
 // PutValue implements mssp.SharedValues.
 func (s *Store) PutValue(ctx context.Context, kind, key string, value []byte, until time.Time) error {
-	if err := checkKeys(field{"kind", kind}, field{"key", key}); err != nil {
+	if err := storable.Keys(storable.F("kind", kind), storable.F("key", key)); err != nil {
 		return err
 	}
 	if value == nil {
@@ -74,7 +75,7 @@ func (s *Store) PutValue(ctx context.Context, kind, key string, value []byte, un
 
 // Value implements mssp.SharedValues.
 func (s *Store) Value(ctx context.Context, kind, key string) (value []byte, err error) {
-	if !isKey(kind) || !isKey(key) {
+	if !storable.IsKey(kind) || !storable.IsKey(key) {
 		return nil, mssp.ErrNotFound
 	}
 	err = s.read.row(ctx, selectValue, []any{kind, key}, &value)
@@ -89,7 +90,7 @@ func (s *Store) Value(ctx context.Context, kind, key string) (value []byte, err 
 
 // TakeValue implements mssp.SharedValues.
 func (s *Store) TakeValue(ctx context.Context, kind, key string) ([]byte, error) {
-	if !isKey(kind) || !isKey(key) {
+	if !storable.IsKey(kind) || !storable.IsKey(key) {
 		return nil, mssp.ErrNotFound
 	}
 	var value []byte

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 var (
@@ -47,10 +48,10 @@ DELETE FROM sms_parts WHERE ctid IN (SELECT place FROM due)`}
 
 // PutSIMRequest implements mssp.SIMRequestStore.
 func (s *Store) PutSIMRequest(ctx context.Context, r *mssp.SIMRequest) error {
-	if err := checkKeys(field{"MSSP_TransID", r.TransID}, field{"device ID", r.DeviceID}, field{"MSISDN", r.MSISDN}); err != nil {
+	if err := storable.Keys(storable.F("MSSP_TransID", r.TransID), storable.F("device ID", r.DeviceID), storable.F("MSISDN", r.MSISDN)); err != nil {
 		return err
 	}
-	if err := checkTexts(field{"state", string(r.State)}); err != nil {
+	if err := storable.Texts(storable.F("state", string(r.State))); err != nil {
 		return err
 	}
 	return s.write(ctx, &write{row: r.TransID, first: putSIMRequest,
@@ -59,7 +60,7 @@ func (s *Store) PutSIMRequest(ctx context.Context, r *mssp.SIMRequest) error {
 
 // SIMRequest implements mssp.SIMRequestStore.
 func (s *Store) SIMRequest(ctx context.Context, transID string) (*mssp.SIMRequest, error) {
-	if !isKey(transID) {
+	if !storable.IsKey(transID) {
 		return nil, mssp.ErrNotFound
 	}
 	r := new(mssp.SIMRequest)
@@ -77,7 +78,7 @@ func (s *Store) SIMRequest(ctx context.Context, transID string) (*mssp.SIMReques
 
 // DeleteSIMRequest implements mssp.SIMRequestStore.
 func (s *Store) DeleteSIMRequest(ctx context.Context, transID string) error {
-	if !isKey(transID) {
+	if !storable.IsKey(transID) {
 		return nil
 	}
 	return s.write(ctx, &write{row: transID, first: deleteSIMRequest, args: []any{transID}})
@@ -94,7 +95,7 @@ func (s *Store) PutPart(ctx context.Context, p *mssp.MessagePart, most int) erro
 	if s.engine != postgres {
 		return nil
 	}
-	if err := checkKeys(field{"MSISDN", p.MSISDN}); err != nil {
+	if err := storable.Keys(storable.F("MSISDN", p.MSISDN)); err != nil {
 		return err
 	}
 	args := append(partKey(p), int64(p.Seq), p.Body, int64(most))
@@ -115,7 +116,7 @@ func partKey(p *mssp.MessagePart) []any { return []any{p.MSISDN, int64(p.Ref), i
 
 // OtherParts implements mssp.PartStore.
 func (s *Store) OtherParts(ctx context.Context, p *mssp.MessagePart, age time.Duration) (list []mssp.MessagePart, err error) {
-	if s.engine != postgres || !isKey(p.MSISDN) {
+	if s.engine != postgres || !storable.IsKey(p.MSISDN) {
 		return nil, nil
 	}
 	err = s.read.each(ctx, selectParts, append(partKey(p), int64(p.Seq), age.Microseconds()), func(rows *sql.Rows) error {
@@ -132,7 +133,7 @@ func (s *Store) OtherParts(ctx context.Context, p *mssp.MessagePart, age time.Du
 
 // DeleteParts implements mssp.PartStore.
 func (s *Store) DeleteParts(ctx context.Context, p *mssp.MessagePart) error {
-	if s.engine != postgres || !isKey(p.MSISDN) {
+	if s.engine != postgres || !storable.IsKey(p.MSISDN) {
 		return nil
 	}
 	return s.write(ctx, &write{row: p.MSISDN, first: deleteParts, args: partKey(p)})

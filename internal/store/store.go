@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 // Store is a mssp.Store on SQLite or PostgreSQL. Open makes one.
@@ -57,7 +58,7 @@ func (s *Store) swap(ctx context.Context, q *query, args ...any) (bool, error) {
 // update changes the row with the given key, which is the first argument. It
 // returns ErrNotFound if there is no such row.
 func (s *Store) update(ctx context.Context, q *query, key string, args ...any) error {
-	if !isKey(key) {
+	if !storable.IsKey(key) {
 		return mssp.ErrNotFound
 	}
 	return s.write(ctx, &write{row: key, first: q, args: append([]any{key}, args...), then: func(_ context.Context, _ *session, affected int64) error {

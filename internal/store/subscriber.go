@@ -11,6 +11,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 // There is no ORDER BY: a subscriber has one or two devices, which are sorted here.
@@ -24,7 +25,7 @@ WHERE s.msisdn = $1`}
 
 // Subscriber implements mssp.Store.
 func (s *Store) Subscriber(ctx context.Context, msisdn string) (*mssp.Subscriber, error) {
-	if !isKey(msisdn) {
+	if !storable.IsKey(msisdn) {
 		return nil, mssp.ErrNotFound
 	}
 	r := subscriberRows{s: mssp.Subscriber{MSISDN: msisdn}}
@@ -130,7 +131,7 @@ WHERE devices.msisdn = excluded.msisdn`}
 // PutSubscriber implements mssp.Store. It refuses a device that is another
 // subscriber's, and with ErrNotFound a certificate that was never intended.
 func (s *Store) PutSubscriber(ctx context.Context, sub *mssp.Subscriber) error {
-	if err := checkSubscriber(sub); err != nil {
+	if err := storable.Subscriber(sub); err != nil {
 		return err
 	}
 	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {
@@ -142,7 +143,7 @@ func (s *Store) PutSubscriber(ctx context.Context, sub *mssp.Subscriber) error {
 // read: on PostgreSQL that also keeps out a new device, whose foreign key needs
 // the row.
 func (s *Store) UpdateSubscriber(ctx context.Context, msisdn string, change func(*mssp.Subscriber) error) error {
-	if !isKey(msisdn) {
+	if !storable.IsKey(msisdn) {
 		return mssp.ErrNotFound
 	}
 	bad := &s.unreadable
@@ -163,7 +164,7 @@ func (s *Store) UpdateSubscriber(ctx context.Context, msisdn string, change func
 		}
 		if err == nil {
 			sub.MSISDN = msisdn
-			err = checkSubscriber(sub)
+			err = storable.Subscriber(sub)
 		}
 		if err != nil {
 			return refuse(err)
@@ -245,70 +246,10 @@ func certified(devices []mssp.Device) bool {
 	return slices.ContainsFunc(devices, func(d mssp.Device) bool { return d.Certificate != nil })
 }
 
-// checkSubscriber refuses what the schema would refuse, before it can make a
-// group of writes roll back.
-func checkSubscriber(sub *mssp.Subscriber) error {
-	if err := checkKeys(field{"MSISDN", sub.MSISDN}, field{"account serial", sub.Serial}); err != nil {
-		return err
-	}
-	if err := checkState(sub.State); err != nil {
-		return err
-	}
-	for i, d := range sub.Devices {
-		if err := checkDevice(d); err != nil {
-			return err
-		}
-		same := func(other mssp.Device) bool { return other.ID == d.ID }
-		if slices.ContainsFunc(sub.Devices[:i], same) {
-			return fmt.Errorf("store: device %s is listed twice", d.ID)
-		}
-	}
-	return nil
-}
-
-func checkState(state mssp.SubscriberState) error {
-	if state != mssp.SubscriberActive && state != mssp.SubscriberInactive {
-		return fmt.Errorf("store: unknown state of a subscriber: %q", state)
-	}
-	return nil
-}
-
-func checkDevice(d mssp.Device) error {
-	if err := checkKeys(field{"device ID", d.ID}); err != nil {
-		return err
-	}
-	if d.Certificate != nil {
-		if err := checkKeys(field{"certificate serial", d.Certificate.Serial}); err != nil {
-			return err
-		}
-	}
-	if err := checkTexts(field{"mobile country code", d.Network.MCC}, field{"mobile network code", d.Network.MNC},
-		field{"name of a network", d.Network.Name}, field{"end of a device", string(d.Ended)}); err != nil {
-		return err
-	}
-	if d.Ended != "" && d.State != signum.DeviceInactive {
-		return fmt.Errorf("store: device %s has ended (%s) and is %s", d.ID, d.Ended, d.State)
-	}
-	if mssp.MethodOf(d.Method).Method == "" {
-		return fmt.Errorf("store: device %s has the unknown method %q", d.ID, d.Method)
-	}
-	switch d.State {
-	case signum.DeviceActive, signum.DeviceInactive, signum.DeviceRegistered:
-	default:
-		return fmt.Errorf("store: device %s has the unknown state %q", d.ID, d.State)
-	}
-	switch d.KeyType {
-	case "", signum.EC, signum.RSA:
-	default:
-		return fmt.Errorf("store: device %s has the unknown key type %q", d.ID, d.KeyType)
-	}
-	return nil
-}
-
 // RemoveSubscriber implements mssp.Store. Devices go with their account by the foreign
 // key, and Apps with their devices.
 func (s *Store) RemoveSubscriber(ctx context.Context, msisdn string, at time.Time) error {
-	if !isKey(msisdn) {
+	if !storable.IsKey(msisdn) {
 		return mssp.ErrNotFound
 	}
 	return s.write(ctx, &write{then: func(ctx context.Context, s *session, _ int64) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 const insertInto = `
@@ -82,10 +83,10 @@ func (s *Store) isThere(ctx context.Context, id string) bool {
 
 // ReplaceTransaction implements mssp.Store.
 func (s *Store) ReplaceTransaction(ctx context.Context, old string, o mssp.Outcome, t *mssp.Transaction) (bool, error) {
-	if !isKey(old) {
+	if !storable.IsKey(old) {
 		return false, s.InsertTransaction(ctx, t)
 	}
-	if err := checkOutcome(old, o); err != nil {
+	if err := storable.Outcome(old, o); err != nil {
 		return false, err
 	}
 	if o.Code == signum.SignatureMade {
@@ -129,7 +130,7 @@ func (s *session) replaceTransaction(ctx context.Context, old string, o mssp.Out
 
 // transactionArgs checks a transaction and returns the arguments of insertion.
 func (s *Store) transactionArgs(t *mssp.Transaction) ([]any, error) {
-	if err := checkTransaction(t); err != nil {
+	if err := storable.Transaction(t); err != nil {
 		return nil, err
 	}
 	services, err := encodeServices(&t.Services)
@@ -147,68 +148,13 @@ func (s *Store) transactionArgs(t *mssp.Transaction) ([]any, error) {
 		}
 	}
 	args := []any{t.ID, t.APID, t.APTransID, micros(t.APInstant), t.MSISDN,
-		t.MSISDNSent, t.DeviceID, methodColumn(t), t.Profile, t.Async, t.Lang, t.MimeType, t.Text, services,
+		t.MSISDNSent, t.DeviceID, storable.MethodColumn(t), t.Profile, t.Async, t.Lang, t.MimeType, t.Text, services,
 		bytesOrNull(t.SignedAttrs), t.CertSerial, string(t.State), int64(code), detail, signature, location,
 		micros(t.Created), micros(t.Expires), finished}
 	if s.engine == postgres && t.State == mssp.StateOutstanding {
 		args = append(args, t.Owner)
 	}
 	return args, nil
-}
-
-// textMethod is what the column "method" holds for a one-time password, which
-// has no method. Databases of earlier versions contain it, and the index that
-// finds busy subscribers needs a value: a second password is refused while the
-// first is on its way, but not because of anything else.
-const textMethod = "SMS"
-
-func methodColumn(t *mssp.Transaction) string {
-	if t.OTP() {
-		return textMethod
-	}
-	return string(t.Method)
-}
-
-// checkTransaction refuses what the schema would refuse, before it can make a
-// group of writes roll back.
-func checkTransaction(t *mssp.Transaction) error {
-	if err := checkKeys(field{"MSSP_TransID", t.ID}, field{"AP_ID", t.APID}, field{"AP_TransID", t.APTransID},
-		field{"MSISDN", t.MSISDN}, field{"method", methodColumn(t)}, field{"owner", t.Owner}); err != nil {
-		return err
-	}
-	if err := checkTexts(field{"MSISDN as sent", t.MSISDNSent}, field{"device ID", t.DeviceID}, field{"profile", t.Profile},
-		field{"language", t.Lang}, field{"MIME type", t.MimeType}, field{"text", t.Text}, field{"certificate serial", t.CertSerial}); err != nil {
-		return err
-	}
-	if t.OTP() != signum.IsOTP(t.Profile) {
-		return fmt.Errorf("store: transaction %s has the method %q and the profile %q", t.ID, t.Method, t.Profile)
-	}
-	if t.State == mssp.StateOutstanding {
-		if !t.Finished.IsZero() {
-			return fmt.Errorf("store: transaction %s is outstanding and finished", t.ID)
-		}
-		return nil
-	}
-	if t.State != t.Outcome.FinalState() {
-		return fmt.Errorf("store: transaction %s is %q, but its outcome is %v", t.ID, t.State, t.Outcome.Code)
-	}
-	if t.Finished.IsZero() {
-		return fmt.Errorf("store: transaction %s has ended without a time", t.ID)
-	}
-	return checkOutcome(t.ID, t.Outcome)
-}
-
-func checkOutcome(id string, o mssp.Outcome) error {
-	if o.Code == 0 {
-		return fmt.Errorf("store: transaction %s ends without a code", id)
-	}
-	if (o.Code == signum.SignatureMade) != (len(o.Signature) > 0) {
-		return fmt.Errorf("store: transaction %s ends with %v and a signature of %d bytes", id, o.Code, len(o.Signature))
-	}
-	if o.Replaced && o.Code != signum.UserCancel {
-		return fmt.Errorf("store: transaction %s was replaced, but ends with %v", id, o.Code)
-	}
-	return checkTexts(field{"detail", o.Detail})
 }
 
 var (
@@ -242,7 +188,7 @@ func (s *session) refuseTransaction(ctx context.Context, t *mssp.Transaction, ar
 		}
 		if t.State == mssp.StateOutstanding {
 			var busy string
-			if found, err := s.row(ctx, selectBusy, []any{t.MSISDN, methodColumn(t)}, &busy); err != nil {
+			if found, err := s.row(ctx, selectBusy, []any{t.MSISDN, storable.MethodColumn(t)}, &busy); err != nil {
 				return err
 			} else if found && busy != t.ID {
 				return refuse(&mssp.BusyError{TransID: busy})
@@ -306,10 +252,10 @@ const returningKey = `RETURNING t.id, t.ap_instant`
 
 // FinishTransaction implements mssp.Store.
 func (s *Store) FinishTransaction(ctx context.Context, id string, o mssp.Outcome, by *mssp.AnsweredBy, at time.Time) (bool, error) {
-	if !isKey(id) {
+	if !storable.IsKey(id) {
 		return false, nil
 	}
-	if err := checkOutcome(id, o); err != nil {
+	if err := storable.Outcome(id, o); err != nil {
 		return false, err
 	}
 	location, err := encodeLocation(o.Location)
@@ -345,7 +291,7 @@ func (s *Store) finishTransaction(ctx context.Context, id string, o mssp.Outcome
 	if o.Replaced {
 		return false, fmt.Errorf("store: transaction %s was answered and replaced", id)
 	}
-	if err := checkTexts(field{"device ID", by.DeviceID}, field{"certificate serial", by.CertSerial}); err != nil {
+	if err := storable.Texts(storable.F("device ID", by.DeviceID), storable.F("certificate serial", by.CertSerial)); err != nil {
 		return false, err
 	}
 	args = append(args, by.DeviceID, by.CertSerial, bytesOrNull(by.SignedAttrs))
@@ -370,13 +316,13 @@ WHERE o.id = $1 AND t.id = o.id AND t.ap_instant = o.ap_instant AND t.state = 'o
 
 // PrepareTransaction implements mssp.Store.
 func (s *Store) PrepareTransaction(ctx context.Context, id string, signedAttrs []byte, certSerial string) (bool, error) {
-	if !isKey(id) {
+	if !storable.IsKey(id) {
 		return false, nil
 	}
 	if len(signedAttrs) == 0 || certSerial == "" {
 		return false, fmt.Errorf("store: transaction %s is prepared without something to sign or a certificate", id)
 	}
-	if err := checkTexts(field{"certificate serial", certSerial}); err != nil {
+	if err := storable.Texts(storable.F("certificate serial", certSerial)); err != nil {
 		return false, err
 	}
 	return s.swap(ctx, prepareTransaction, id, signedAttrs, certSerial)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 const transactionFields = `
@@ -25,7 +26,7 @@ var selectTransaction = &query{text: transactionColumns + `WHERE t.id = $1`}
 
 // Transaction implements mssp.Store.
 func (s *Store) Transaction(ctx context.Context, id string) (*mssp.Transaction, error) {
-	if !isKey(id) {
+	if !storable.IsKey(id) {
 		return nil, mssp.ErrNotFound
 	}
 	var r transactionRow
@@ -71,7 +72,7 @@ func (r *transactionRow) transaction(scanned error) (*mssp.Transaction, error) {
 	if r.finished.Valid {
 		t.Finished = timeOf(r.finished.Int64)
 	}
-	if t.Method == textMethod {
+	if t.Method == storable.TextMethod {
 		t.Method = ""
 	}
 	if scanned != nil {
@@ -94,7 +95,7 @@ func (r *transactionRow) transaction(scanned error) (*mssp.Transaction, error) {
 
 // TransactionUsed implements mssp.Store.
 func (s *Store) TransactionUsed(ctx context.Context, apID, apTransID string, instant time.Time) (bool, error) {
-	if !isKey(apID) || !isKey(apTransID) {
+	if !storable.IsKey(apID) || !storable.IsKey(apTransID) {
 		return false, nil
 	}
 	var one int
@@ -149,7 +150,7 @@ func (s *Store) OutstandingTransactions(ctx context.Context, now time.Time, afte
 	if limit <= 0 {
 		return nil, nil
 	}
-	if !isKey(after) {
+	if !storable.IsKey(after) {
 		return nil, errors.New("store: outstanding transactions: not an MSSP_TransID to start after")
 	}
 	// A row is left out if it cannot be read, or if it ended between the two steps of
@@ -224,7 +225,7 @@ SELECT o.id FROM jsonb_array_elements_text($1::jsonb) j JOIN outstanding o ON o.
 func (s *Store) EndedTransactions(ctx context.Context, ids []string) ([]string, error) {
 	asked := make([]string, 0, len(ids))
 	for _, id := range ids {
-		if isKey(id) { // no other can be outstanding
+		if storable.IsKey(id) { // no other can be outstanding
 			asked = append(asked, id)
 		}
 	}

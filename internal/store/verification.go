@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/signum-mssp/signum/internal/mssp"
+	"github.com/signum-mssp/signum/internal/store/storable"
 )
 
 var (
@@ -50,7 +51,7 @@ func (s *Store) endVerified(ctx context.Context, q *query, v *mssp.UserVerificat
 
 // Verification implements mssp.Store.
 func (s *Store) Verification(ctx context.Context, transID string) (*mssp.UserVerification, error) {
-	if !isKey(transID) {
+	if !storable.IsKey(transID) {
 		return nil, mssp.ErrNotFound
 	}
 	var evidence string

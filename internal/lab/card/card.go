@@ -3,6 +3,7 @@ package card
 import (
 	"crypto"
 	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io"
@@ -39,10 +40,13 @@ type Config struct {
 	PIN     string
 	KeyType signum.KeyType // of the key that New generates; empty: EC
 	Blank   bool           // no key until GENKEY, which names the type
-	Store   Store          // nil: NewMemory
-	Rand    io.Reader      // nil: crypto/rand; crypto/ecdsa may ignore it
-	Clock   mssp.Clock     // nil: the machine's
-	Logger  *slog.Logger   // for failures of the store; nil: none
+	// RSAKey makes an RSA key of 2048 bits; nil: rsa.GenerateKey. A test bench with many cards
+	// takes them from a stock, because one takes about as long as all the rest of a card.
+	RSAKey func() (*rsa.PrivateKey, error)
+	Store  Store        // nil: NewMemory
+	Rand   io.Reader    // nil: crypto/rand; crypto/ecdsa may ignore it
+	Clock  mssp.Clock   // nil: the machine's
+	Logger *slog.Logger // for failures of the store; nil: none
 }
 
 // String omits the keys and the PIN, and so does GoString, because a log may print
@@ -110,6 +114,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Rand == nil {
 		c.Rand = rand.Reader
+	}
+	if c.RSAKey == nil {
+		c.RSAKey = func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(c.Rand, rsaBits) }
 	}
 	if c.Clock == nil {
 		c.Clock = mssp.SystemClock{}

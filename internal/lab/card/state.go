@@ -142,7 +142,7 @@ func (c *Card) generate(a applet.Algorithm) (key crypto.Signer, der []byte, err 
 	case applet.EC:
 		key, err = ecdsa.GenerateKey(elliptic.P256(), c.cfg.Rand)
 	case applet.RSA:
-		key, err = rsa.GenerateKey(c.cfg.Rand, rsaBits)
+		key, err = c.cfg.RSAKey()
 	default:
 		err = fmt.Errorf("unknown algorithm %d", a)
 	}

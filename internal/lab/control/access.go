@@ -96,7 +96,7 @@ func (c *Control) access(r *http.Request) (status int, err error) {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		return http.StatusUnauthorized, errNobody
 	}
-	ok, err := c.IsParty(r.Context(), mssp.PinOf(r.TLS.PeerCertificates[0].Raw))
+	ok, err := c.isParty(r.Context(), mssp.PinOf(r.TLS.PeerCertificates[0].Raw))
 	switch {
 	case err != nil:
 		c.Log.Error("control: parties cannot be read", "err", err)

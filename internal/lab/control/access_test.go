@@ -116,7 +116,7 @@ func (p *waitingPhones) Unblock(context.Context, string) error { return nil }
 func TestCallsWait(t *testing.T) {
 	ready := make(chan struct{})
 	p := &waitingPhones{ready: ready}
-	h := New(Config{Token: token, Ready: ready, Phones: p}).Handlers()["POST /sandbox/phone"]
+	h := New(Config{Token: token, Ready: ready, World: World{Phones: p}}).Handlers()["POST /sandbox/phone"]
 	call := func(ctx context.Context) *httptest.ResponseRecorder {
 		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/sandbox/phone", strings.NewReader(`{"msisdn":"+41791000001","behaviour":"cancel"}`))
 		r.Header.Set("Authorization", "Bearer "+token)

@@ -45,15 +45,16 @@ func (c *Control) PublicFiles() http.Handler {
 	return mux
 }
 
-func (c *Control) listFiles(w http.ResponseWriter, _ *http.Request) {
-	c.calls.Answer(w, http.StatusOK, map[string][]File{"files": c.Files.Files()})
+func (c *Control) listFiles(w http.ResponseWriter, r *http.Request) {
+	c.calls.Answer(w, http.StatusOK, map[string][]File{"files": c.in(r.Context()).Files.Files()})
 }
 
 // file sends a file of the list. access judges the caller; a wrong token is a mistake that a
 // public file must not hide.
 func (c *Control) file(access func(*http.Request) (status int, err error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		all, name := c.Files.Files(), r.PathValue("name")
+		files, name := c.in(r.Context()).Files, r.PathValue("name")
+		all := files.Files()
 		i := slices.IndexFunc(all, func(f File) bool { return f.Name == name })
 		if i < 0 {
 			c.calls.Refuse(w, http.StatusNotFound, fmt.Errorf("there is no file %q; %s lists them", name, filesPath))
@@ -64,7 +65,7 @@ func (c *Control) file(access func(*http.Request) (status int, err error)) http.
 			c.refuse(w, status, err)
 			return
 		}
-		data, err := c.Files.ReadFile(name, err == nil)
+		data, err := files.ReadFile(name, err == nil)
 		if err != nil {
 			c.Log.Error("control: a file for clients cannot be read", "file", name, "err", err)
 			c.calls.Refuse(w, http.StatusInternalServerError, fmt.Errorf("%s cannot be read at the moment", name))

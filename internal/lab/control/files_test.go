@@ -35,7 +35,7 @@ func (directory) ReadFile(name string, access bool) ([]byte, error) {
 // TestFiles: anybody gets certificates, over plain http too. Private keys take access, and TLS.
 func TestFiles(t *testing.T) {
 	party := []byte("party")
-	c := New(Config{BaseURL: "https://signum.test:8443", Token: token, Files: directory{}, IsParty: func(_ context.Context, p mssp.Pin) (bool, error) { return p == mssp.PinOf(party), nil }})
+	c := New(Config{BaseURL: "https://signum.test:8443", Token: token, World: World{Files: directory{}}, IsParty: func(_ context.Context, p mssp.Pin) (bool, error) { return p == mssp.PinOf(party), nil }})
 	secure, plain := http.NewServeMux(), c.PublicFiles()
 	for pattern, h := range c.fileRoutes() {
 		secure.Handle(pattern, h)
@@ -97,7 +97,7 @@ func TestFiles(t *testing.T) {
 }
 
 func TestListFiles(t *testing.T) {
-	c := New(Config{Files: directory{}})
+	c := New(Config{World: World{Files: directory{}}})
 	for _, h := range []http.Handler{c.PublicFiles(), c.fileRoutes()["GET /sandbox/files/{$}"]} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "/sandbox/files/", nil))

@@ -31,12 +31,12 @@ func (c *Control) partyRoutes() map[string]http.Handler {
 	}
 }
 
-func (c *Control) listParties(*jsonapi.Request) (any, error) {
-	return map[string][]partydoc.Party{"parties": c.Parties.ListParties()}, nil
+func (c *Control) listParties(r *jsonapi.Request) (any, error) {
+	return map[string][]partydoc.Party{"parties": c.in(r.Context()).Parties.ListParties()}, nil
 }
 
 func (c *Control) getParty(r *jsonapi.Request) (any, error) {
-	return c.Parties.GetParty(r.PathValue("ap_id"))
+	return c.in(r.Context()).Parties.GetParty(r.PathValue("ap_id"))
 }
 
 // putParty adds a party or replaces it. The AP_ID in the body may be absent.
@@ -49,20 +49,20 @@ func (c *Control) putParty(r *jsonapi.Request) (any, error) {
 		return nil, errors.New("ap_id differs from the one in the address")
 	}
 	p.APID = r.PathValue("ap_id")
-	created, err := c.Parties.PutParty(r.Context(), p)
+	created, err := c.in(r.Context()).Parties.PutParty(r.Context(), p)
 	if err != nil {
 		return nil, err
 	}
 	if created {
 		r.Status = http.StatusCreated
 	}
-	return c.Parties.GetParty(p.APID)
+	return c.in(r.Context()).Parties.GetParty(p.APID)
 }
 
 // patchParty changes what the body names.
 func (c *Control) patchParty(r *jsonapi.Request) (any, error) {
 	id := r.PathValue("ap_id")
-	err := c.Parties.SetParty(r.Context(), id, func(p *partydoc.Party) error {
+	err := c.in(r.Context()).Parties.SetParty(r.Context(), id, func(p *partydoc.Party) error {
 		hash := p.PasswordHash
 		members, err := jsonapi.MergePatch(p, r.Body)
 		switch {
@@ -78,10 +78,10 @@ func (c *Control) patchParty(r *jsonapi.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Parties.GetParty(id)
+	return c.in(r.Context()).Parties.GetParty(id)
 }
 
 func (c *Control) deleteParty(r *jsonapi.Request) (any, error) {
 	r.Status = http.StatusNoContent
-	return nil, c.Parties.RemoveParty(r.Context(), r.PathValue("ap_id"))
+	return nil, c.in(r.Context()).Parties.RemoveParty(r.Context(), r.PathValue("ap_id"))
 }

@@ -39,7 +39,7 @@ func (c *Control) open(ctx context.Context, body []byte) (any, error) {
 	if err := jsonapi.Decode(body, &in); err != nil {
 		return nil, err
 	}
-	redirect, err := c.Phones.Tap(ctx, in.AuthURI)
+	redirect, err := c.in(ctx).Phones.Tap(ctx, in.AuthURI)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (c *Control) phone(ctx context.Context, body []byte) (any, error) {
 	if in.Location != "" {
 		place, err := person.ParsePlace(in.Location)
 		if err == nil {
-			err = c.Phones.Place(msisdn, place)
+			err = c.in(ctx).Phones.Place(msisdn, place)
 		}
 		if err != nil {
 			return nil, noPhone(msisdn, err)
@@ -77,10 +77,10 @@ func (c *Control) phone(ctx context.Context, body []byte) (any, error) {
 	if in.Behaviour != "" {
 		b, err := person.ParseBehaviour(in.Behaviour)
 		if err == nil {
-			err = c.Phones.Behave(msisdn, b)
+			err = c.in(ctx).Phones.Behave(msisdn, b)
 		}
 		if err == nil {
-			err = c.Phones.Unblock(ctx, msisdn)
+			err = c.in(ctx).Phones.Unblock(ctx, msisdn)
 		}
 		if err != nil {
 			return nil, noPhone(msisdn, err)
@@ -124,5 +124,5 @@ func (c *Control) invite(ctx context.Context, body []byte) (any, error) {
 	if !ok {
 		return nil, errNumber(in.MSISDN)
 	}
-	return c.Phones.NewInvitation(ctx, msisdn, in.Trusted)
+	return c.in(ctx).Phones.NewInvitation(ctx, msisdn, in.Trusted)
 }

@@ -24,7 +24,7 @@ func (c *Control) scenarioRoutes() map[string]http.Handler {
 }
 
 func (c *Control) exportScenario(w http.ResponseWriter, r *http.Request) {
-	s, err := c.Scenarios.Scenario(r.Context())
+	s, err := c.in(r.Context()).Scenarios.Scenario(r.Context())
 	var text []byte
 	if err == nil {
 		text, err = s.Format()
@@ -47,7 +47,7 @@ func (c *Control) applyScenario(w http.ResponseWriter, r *http.Request) {
 		s, err = scenario.Parse("scenario", data, nil)
 	}
 	if err == nil {
-		err = c.Scenarios.ApplyScenario(r.Context(), s)
+		err = c.in(r.Context()).Scenarios.ApplyScenario(r.Context(), s)
 	}
 	if err != nil {
 		c.calls.Refuse(w, http.StatusBadRequest, err)

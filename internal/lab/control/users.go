@@ -53,12 +53,12 @@ func (c *Control) userRoutes() map[string]http.Handler {
 }
 
 func (c *Control) listUsers(r *jsonapi.Request) (any, error) {
-	list, err := c.Users.ListUsers(r.Context())
+	list, err := c.in(r.Context()).Users.ListUsers(r.Context())
 	return map[string][]scenario.User{"users": list}, err
 }
 
 func (c *Control) getUser(r *jsonapi.Request) (any, error) {
-	return c.Users.GetUser(r.Context(), r.PathValue("msisdn"))
+	return c.in(r.Context()).Users.GetUser(r.Context(), r.PathValue("msisdn"))
 }
 
 // putUser adds a user or replaces it. The number in the body may be absent.
@@ -77,19 +77,19 @@ func (c *Control) putUser(r *jsonapi.Request) (any, error) {
 	if u.MSISDN != named.MSISDN {
 		return nil, errors.New("msisdn differs from the number in the address")
 	}
-	created, err := c.Users.PutUser(r.Context(), u)
+	created, err := c.in(r.Context()).Users.PutUser(r.Context(), u)
 	if err != nil {
 		return nil, err
 	}
 	if created {
 		r.Status = http.StatusCreated
 	}
-	return c.Users.GetUser(r.Context(), u.MSISDN)
+	return c.in(r.Context()).Users.GetUser(r.Context(), u.MSISDN)
 }
 
 // patchUser changes what the body names.
 func (c *Control) patchUser(r *jsonapi.Request) (any, error) {
-	err := c.Users.SetUser(r.Context(), r.PathValue("msisdn"), func(u *scenario.User) (map[string]bool, error) {
+	err := c.in(r.Context()).Users.SetUser(r.Context(), r.PathValue("msisdn"), func(u *scenario.User) (map[string]bool, error) {
 		number := u.MSISDN
 		members, err := jsonapi.MergePatch(u, r.Body)
 		if err == nil && u.MSISDN != number {
@@ -105,15 +105,15 @@ func (c *Control) patchUser(r *jsonapi.Request) (any, error) {
 
 func (c *Control) deleteUser(r *jsonapi.Request) (any, error) {
 	r.Status = http.StatusNoContent
-	return nil, c.Users.RemoveUser(r.Context(), r.PathValue("msisdn"))
+	return nil, c.in(r.Context()).Users.RemoveUser(r.Context(), r.PathValue("msisdn"))
 }
 
 func (c *Control) cancel(r *jsonapi.Request) (any, error) {
-	ended, err := c.Users.Cancel(r.Context(), r.PathValue("msisdn"))
+	ended, err := c.in(r.Context()).Users.Cancel(r.Context(), r.PathValue("msisdn"))
 	return map[string][]Cancelled{"cancelled": ended}, err
 }
 
 func (c *Control) reset(r *jsonapi.Request) (any, error) {
 	r.Status = http.StatusNoContent
-	return nil, c.Users.Reset(r.Context())
+	return nil, c.in(r.Context()).Users.Reset(r.Context())
 }

@@ -19,7 +19,7 @@ const (
 
 // handlers are those of a sandbox that are about phones, faults, and what the network is doing.
 func (n *Network) handlers() map[string]http.Handler {
-	c := control.New(control.Config{Token: n.Info.Token, Phones: users{n}, Faults: users{n}, Log: n.cfg.Logger})
+	c := control.New(control.Config{Token: n.Info.Token, World: control.World{Phones: users{n}}, Faults: users{n}, Log: n.cfg.Logger})
 	all := c.PhoneHandlers()
 	all["GET /readyz"] = http.HandlerFunc(n.health)
 	return all

@@ -9,6 +9,7 @@ import (
 
 	"github.com/signum-mssp/signum/internal/lab/control"
 	"github.com/signum-mssp/signum/internal/lab/world"
+	"github.com/signum-mssp/signum/internal/lab/worlds"
 )
 
 // Invitation is an activation code of a user.
@@ -50,8 +51,9 @@ func (b *Sandbox) openToken(context.Context) error {
 // openControl adds the control addresses, which only a sandbox has.
 func (b *Sandbox) openControl(context.Context) error {
 	c := control.New(control.Config{
-		Ready: b.ready, BaseURL: b.Info.BaseURL, Token: b.token, IsParty: b.IsParty, Phones: controlled{b}, Cards: b.Cards, Traces: b,
-		Files: controlled{b}, Health: b.health, Parties: b, Scenarios: b, Users: b, Missing: world.Missing, Log: b.cfg.Logger,
+		Ready: b.ready, BaseURL: b.Info.BaseURL, Token: b.token, IsParty: b.IsParty, Health: b.health,
+		World:  control.World{Phones: controlled{b}, Cards: b.Cards, Traces: b, Files: controlled{b}, Parties: b, Scenarios: b, Users: b},
+		Worlds: controlled{b}, Missing: func(err error) bool { return world.Missing(err) || errors.Is(err, worlds.ErrNoWorld) }, Log: b.cfg.Logger,
 	})
 	b.HandlePKI("/sandbox/files/", c.PublicFiles())
 	for pattern, h := range c.Handlers() {

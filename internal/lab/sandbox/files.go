@@ -48,9 +48,10 @@ const (
 // Info is sandbox.json: what a client needs to know besides the certificates.
 type Info struct {
 	BaseURL    string `json:"base_url"`
-	PKIURL     string `json:"pki_url"` // OCSP, CRL and CA certificates over http
-	WebURL     string `json:"web_url"` // the phone page is /phone, the self-care portal /me
-	OpsURL     string `json:"ops_url"` // metrics (/metrics) and health (/readyz)
+	World      string `json:"world,omitempty"` // of these files; empty: that of the directory
+	PKIURL     string `json:"pki_url"`         // OCSP, CRL and CA certificates over http
+	WebURL     string `json:"web_url"`         // the phone page is /phone, the self-care portal /me
+	OpsURL     string `json:"ops_url"`         // metrics (/metrics) and health (/readyz)
 	APID       string `json:"ap_id"`
 	BasicAPID  string `json:"basic_ap_id"`
 	DTBDPrefix string `json:"dtbd_prefix"`

@@ -16,11 +16,13 @@ import (
 
 	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/durable"
+	"github.com/signum-mssp/signum/internal/edge"
 	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/lab/handsetpage"
 	"github.com/signum-mssp/signum/internal/lab/scenario"
 	"github.com/signum-mssp/signum/internal/lab/world"
+	"github.com/signum-mssp/signum/internal/lab/worlds"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/node"
 	"github.com/signum-mssp/signum/internal/partydoc"
@@ -51,7 +53,7 @@ func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 	for _, step := range []func(context.Context) error{
 		b.judge, b.openDir, b.openToken,
 		func(context.Context) error { return b.openWorld(users, parties) },
-		b.openNode, b.openApps, b.openParties, b.openControl, b.openPages,
+		b.openNode, b.openApps, b.openParties, b.openWorlds, b.openControl, b.openPages,
 		func(ctx context.Context) error { return b.Populate(ctx) },
 	} {
 		if err := step(ctx); err != nil {
@@ -182,7 +184,7 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 	b.Node, err = node.New(ctx, c, node.Deps{
 		Clock: b.cfg.Clock, Logger: b.cfg.Logger, Version: b.cfg.Version, Locator: b.Locate,
 		WrapMSS: b.cfg.Wrap, WrapSIMs: b.cfg.WrapSIMs, WrapApps: b.WrapApps, WrapStore: b.WrapStore, BeforeCommit: b.cfg.BeforeCommit, Alone: true, CardAssigned: b.CardAssigned,
-		Silent: b.Silent,
+		Silent: b.Silent, WrapService: func(next edge.Service) edge.Service { return worlds.NewRouter(b.worlds.Load, next) },
 	})
 	if err != nil {
 		return options(b.checkDatabase(err))
@@ -202,6 +204,9 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 	}
 	return nil
 }
+
+// msspURI is the identity of the service in its answers.
+const msspURI = "mid://signum/sandbox"
 
 // nodeConfig returns the configuration that an operator would write to a file.
 func (b *Sandbox) nodeConfig() (c config.Config, err error) {
@@ -227,7 +232,7 @@ func (b *Sandbox) settings(pkiAddr, webAddr string) (c config.Config) {
 	private := filepath.Join(b.Dir, privateDir)
 	keyPair := config.KeyPair{CertificateFile: filepath.Join(private, serverCertFile), KeyFile: filepath.Join(private, serverKeyFile)}
 	c = config.Default()
-	c.Service.MSSPURI = "mid://signum/sandbox"
+	c.Service.MSSPURI = msspURI
 	c.Service.Country = "CH" // of its numbers
 	c.Service.AuthURI = b.cfg.AuthURI
 	if b.cfg.WebPhones && c.Service.AuthURI == "" {

@@ -24,6 +24,7 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/scenario"
 	"github.com/signum-mssp/signum/internal/lab/softapp"
 	"github.com/signum-mssp/signum/internal/lab/world"
+	"github.com/signum-mssp/signum/internal/lab/worlds"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/node"
 	"github.com/signum-mssp/signum/internal/partydoc"
@@ -101,6 +102,9 @@ type Sandbox struct {
 	pairs func() ([]pair, error) // of the parties; waits until they are made
 	token string                 // of the control addresses
 	ready chan struct{}
+	// worlds are those besides the one of the directory. The service exists before them, and
+	// has no call for one until then.
+	worlds atomic.Pointer[worlds.Set]
 
 	publishing sync.Mutex
 

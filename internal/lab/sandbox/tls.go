@@ -230,11 +230,15 @@ func writePEM(name, kind string, der []byte, mode os.FileMode) error {
 	return writeFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), mode)
 }
 
-// writeCerts writes certificates to a PEM file.
-func writeCerts(name string, certs ...*x509.Certificate) error {
-	var text []byte
+// certsPEM returns certificates in PEM.
+func certsPEM(certs ...*x509.Certificate) (text []byte) {
 	for _, c := range certs {
 		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
 	}
-	return writeFile(name, text, 0o644)
+	return text
+}
+
+// writeCerts writes certificates to a PEM file.
+func writeCerts(name string, certs ...*x509.Certificate) error {
+	return writeFile(name, certsPEM(certs...), 0o644)
 }

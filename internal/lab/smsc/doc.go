@@ -33,6 +33,9 @@
 //	convert.go              between SMPP messages and TPDUs
 //	fault.go                injected faults
 //
+// With Config.Local, the only ESME is in the same process, and messages pass by calls: many
+// small networks then need neither ports nor sessions.
+//
 // The package must not know the content of a message, whose number an address is,
 // or anything about the MSSP. It drops the data that a phone puts into a report, as
 // many real service centres do.

@@ -52,9 +52,12 @@ type Config struct {
 	Addr        string            // to listen on, if there is no Listener; default 127.0.0.1:0
 	Listener    net.Listener      // closed by Close
 	Credentials map[string]string // password by system_id
-	Radio       Radio
-	Faults      Faults // of both directions; see SetFaults
-	Seed        uint64 // of the faults
+	// Local is the only ESME, in this process: nothing listens, and messages go to it and come
+	// from it (SubmitSM) by calls. It must not be set together with an address.
+	Local  func(context.Context, *smpp.DeliverSM) smpp.Status
+	Radio  Radio
+	Faults Faults // of both directions; see SetFaults
+	Seed   uint64 // of the faults
 	// AnswerSender: a message of a phone goes to the ESME, by its system_id, that last sent
 	// one to the phone. Otherwise it goes to any ESME, in turn.
 	AnswerSender bool
@@ -118,18 +121,29 @@ func New(cfg Config) (*SMSC, error) {
 		return nil, errors.New("smsc: no radio network")
 	}
 	cfg.setDefaults()
-	l := cfg.Listener
-	if l == nil {
-		var err error
-		if l, err = net.Listen("tcp", cfg.Addr); err != nil {
-			return nil, fmt.Errorf("smsc: %w", err)
-		}
-	}
-	s := &SMSC{cfg: cfg, log: cfg.Logger, addr: l.Addr().String(), bound: make(chan struct{})}
+	s := &SMSC{cfg: cfg, log: cfg.Logger, bound: make(chan struct{})}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	for d := range s.ways {
 		s.ways[d] = &way{faults: newInjector(cfg.Seed, Direction(d), cfg.Faults), lanes: newLanes()}
 	}
+	if cfg.Local != nil {
+		return s, nil
+	}
+	if err := s.listen(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *SMSC) listen() error {
+	cfg, l := s.cfg, s.cfg.Listener
+	if l == nil {
+		var err error
+		if l, err = net.Listen("tcp", cfg.Addr); err != nil {
+			return fmt.Errorf("smsc: %w", err)
+		}
+	}
+	s.addr = l.Addr().String()
 	s.server = smpp.NewServer(smpp.ServerConfig{
 		SystemID: "signum-smsc", Authenticate: s.authenticate, Submit: s.submitSM, Bound: s.wake, Logger: cfg.Logger,
 		DeliverWindow: cfg.Window, EnquireLink: cfg.EnquireLink, ResponseTimeout: cfg.ResponseTimeout,
@@ -140,7 +154,7 @@ func New(cfg Config) (*SMSC, error) {
 			s.log.Error("SMSC no longer accepts connections", "err", err)
 		}
 	})
-	return s, nil
+	return nil
 }
 
 func (cfg *Config) setDefaults() {
@@ -163,7 +177,7 @@ type systemClock struct{}
 
 func (systemClock) Now() time.Time { return time.Now() }
 
-// Addr is the host:port to which ESMEs connect.
+// Addr is the host:port to which ESMEs connect; empty with Config.Local.
 func (s *SMSC) Addr() string { return s.addr }
 
 // SetFaults sets the faults of the given directions from now on; of both if none
@@ -191,11 +205,19 @@ func (s *SMSC) Counters(d Direction) Counters {
 }
 
 // Bound returns how many sessions ESMEs have.
-func (s *SMSC) Bound() int { return len(s.server.Sessions()) }
+func (s *SMSC) Bound() int { return len(s.sessions()) }
+
+// sessions returns those of all ESMEs; none with Config.Local.
+func (s *SMSC) sessions() []*smpp.Session {
+	if s.server == nil {
+		return nil
+	}
+	return s.server.Sessions()
+}
 
 // Disconnect cuts the sessions of all ESMEs. They may bind again.
 func (s *SMSC) Disconnect() {
-	for _, ss := range s.server.Sessions() {
+	for _, ss := range s.sessions() {
 		ss.Close()
 	}
 }
@@ -216,7 +238,9 @@ func (s *SMSC) Close() {
 	s.closed = true
 	s.mu.Unlock()
 	s.stop()
-	s.server.Close()
+	if s.server != nil {
+		s.server.Close()
+	}
 	s.work.Wait()
 }
 

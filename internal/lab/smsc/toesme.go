@@ -69,6 +69,15 @@ func (s *SMSC) receipt(m *message, d *smpp.DeliverSM) {
 // toESME returns an attempt to hand a message to the ESME with the system_id, or
 // to any ESME if that is empty.
 func (s *SMSC) toESME(systemID string, d *smpp.DeliverSM, f fate) func(context.Context, int) verdict {
+	if s.cfg.Local != nil {
+		return func(ctx context.Context, _ int) verdict {
+			v := s.judge(s.cfg.Local(ctx, d), "")
+			if v == delivered && f.twice {
+				_ = s.cfg.Local(ctx, d)
+			}
+			return v
+		}
+	}
 	return func(ctx context.Context, attempt int) verdict {
 		session := s.session(systemID)
 		if session == nil {
@@ -97,19 +106,26 @@ func (s *SMSC) deliver(ctx context.Context, session *smpp.Session, d *smpp.Deliv
 	case err != nil:
 		s.log.Warn("message that SMPP cannot carry", "err", err)
 		return refused
+	}
+	return s.judge(st, session.SystemID())
+}
+
+// judge is the verdict on an ESME's answer.
+func (s *SMSC) judge(st smpp.Status, systemID string) verdict {
+	switch {
 	case st == smpp.StatusOK:
 		return delivered
 	case st.Temporary():
 		return later
 	}
-	s.log.Info("ESME refused a message", "system_id", session.SystemID(), "status", st.String())
+	s.log.Info("ESME refused a message", "system_id", systemID, "status", st.String())
 	return refused
 }
 
 // session returns a session that receives messages, in turn; if systemID is not
 // empty, one with that system_id. It returns nil if there is none.
 func (s *SMSC) session(systemID string) *smpp.Session {
-	all := s.server.Sessions()
+	all := s.sessions()
 	from := int(s.nextTo.Add(1) % (1 << 30))
 	for i := range all {
 		ss := all[(from+i)%len(all)]

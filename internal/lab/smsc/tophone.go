@@ -19,19 +19,36 @@ func (s *SMSC) submitSM(ctx context.Context, session *smpp.Session, m *smpp.Subm
 	return id, st, func() { close(answered) }
 }
 
+// SubmitSM takes a message of the ESME in this process (Config.Local). An error is a
+// smpp.Status.
+func (s *SMSC) SubmitSM(ctx context.Context, m *smpp.SubmitSM) (messageID string, err error) {
+	answered := make(chan struct{})
+	defer close(answered)
+	id, st := s.take(ctx, nil, m, answered)
+	if st != smpp.StatusOK {
+		return "", st
+	}
+	return id, nil
+}
+
 func (s *SMSC) take(ctx context.Context, session *smpp.Session, m *smpp.SubmitSM, answered <-chan struct{}) (string, smpp.Status) {
 	w := s.ways[ToPhone]
 	f := w.faults.next()
 	switch {
 	case f.throttled:
 		return "", smpp.StatusThrottled
+	case session == nil: // no connection can be cut
 	case f.cut == cutBefore:
 		session.Close()
 		return "", smpp.StatusSysErr
 	case f.cut == cutAfter:
 		session.Close() // the ESME does not learn the result
 	}
-	msg, st := s.accept(session.SystemID(), m)
+	from := ""
+	if session != nil {
+		from = session.SystemID()
+	}
+	msg, st := s.accept(from, m)
 	if st == smpp.StatusOK && w.faults.isFull(msg.msisdn) {
 		st = smpp.StatusMsgQFull
 	}

@@ -3,6 +3,7 @@ package world
 import (
 	"context"
 	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,6 +25,7 @@ import (
 type radio struct {
 	handsets *handset.Network
 	store    card.Store
+	rsaKey   func() (*rsa.PrivateKey, error)
 	clock    mssp.Clock
 	log      *slog.Logger
 
@@ -34,7 +36,7 @@ type radio struct {
 func newRadio(cfg Config) *radio {
 	return &radio{
 		handsets: handset.New(handset.Config{Clock: cfg.Clock, Delay: cfg.PhoneDelay, Logger: cfg.Logger, Observe: cfg.Observe}),
-		store:    cfg.Cards, clock: cfg.Clock, log: cfg.Logger, cards: make(map[string]*card.Card),
+		store:    cfg.Cards, rsaKey: cfg.RSAKey, clock: cfg.Clock, log: cfg.Logger, cards: make(map[string]*card.Card),
 	}
 }
 
@@ -44,7 +46,7 @@ func (r *radio) close() { r.handsets.Close() }
 func (r *radio) insert(c *mssp.Card, msisdn string, keys scp80.Keys, d *mssp.Device) (*card.Card, error) {
 	made, err := card.New(card.Config{
 		ICCID: c.ICCID, Keys: keys, KeySet: c.KeySet, Algorithm: c.Algorithm, KeyType: d.KeyType,
-		Blank: d.State == signum.DeviceRegistered, Store: r.store, Clock: r.clock, Logger: r.log,
+		Blank: d.State == signum.DeviceRegistered, RSAKey: r.rsaKey, Store: r.store, Clock: r.clock, Logger: r.log,
 	})
 	if err != nil {
 		return nil, err

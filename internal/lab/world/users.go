@@ -27,7 +27,7 @@ const renewBefore = 30 * 24 * time.Hour
 // Populate creates the parties, and accounts and SIM cards that do not exist yet. It
 // runs before the service does, which hands over what an earlier run left outstanding.
 func (w *World) Populate(ctx context.Context) error {
-	if err := w.addParties(ctx); err != nil {
+	if err := w.addParties(ctx); err != nil || w.cfg.Lazy {
 		return err
 	}
 	for i, err := range w.eachUser(func(u scenario.User) error { return w.prepareUser(ctx, u) }) {
@@ -142,6 +142,10 @@ func (w *World) fulfil(unknown func(wish) error) error {
 // persons are the Apps. The service must run, because Apps enrol by their protocol. What the
 // users are then is what Reset restores.
 func (w *World) Complete(ctx context.Context) error {
+	if w.cfg.Lazy {
+		w.initial = w.roster.all()
+		return nil
+	}
 	if w.cfg.WebPhones {
 		if err := w.retireApps(ctx); err != nil {
 			return err

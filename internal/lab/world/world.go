@@ -2,6 +2,7 @@ package world
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"log/slog"
 	"slices"
@@ -43,7 +44,9 @@ type Config struct {
 	Behaviours map[string]person.Behaviour
 	Places     map[string]person.Place
 	Observe    func(person.Event)
-	Cards      card.Store // memory of the SIM cards
+	Cards      card.Store // memory of the SIM cards; nil: it ends with the world
+	// RSAKey makes the RSA keys of cards; see card.Config.
+	RSAKey func() (*rsa.PrivateKey, error)
 	// Changed is called after each change of users or parties. It may be nil.
 	Changed func() error
 	// Ready is closed when Apps can enrol. Patterns make no users before. Nil: they can.

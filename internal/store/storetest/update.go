@@ -41,7 +41,9 @@ func testUpdateRefused(t *testing.T, d *database) {
 			if panicked == nil && err != no {
 				t.Errorf("%s: %v", name, err)
 			}
-			if panicked != nil && !strings.Contains(fmt.Sprint(panicked), "testUpdateRefused") {
+			// A store that calls the function itself lets its panic pass; its stack is that of the
+			// caller.
+			if panicked != nil && panicked != "no" && !strings.Contains(fmt.Sprint(panicked), "testUpdateRefused") {
 				t.Errorf("%s: a panic without the stack of the function: %v", name, panicked)
 			}
 		}

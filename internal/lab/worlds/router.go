@@ -1,0 +1,82 @@
+package worlds
+
+import (
+	"context"
+	"slices"
+
+	"github.com/signum-mssp/signum"
+	"github.com/signum-mssp/signum/internal/edge"
+	"github.com/signum-mssp/signum/internal/mssp"
+)
+
+// Router gives each call to the world that it is for. It implements edge.Service.
+//
+// A path of a world says which one it is (In). Otherwise, a certificate that belongs to parties of one world alone says which world that is,
+// whatever the AP_ID. Otherwise the AP_ID says it, if one world alone has it and the world of
+// the directory has not. All other calls are for the world of the directory.
+type Router struct {
+	set  func() *Set
+	next edge.Service
+}
+
+// NewRouter returns what stands in front of the service of the directory's world. The set may
+// be nil as long as nobody calls for another world.
+func NewRouter(set func() *Set, next edge.Service) *Router { return &Router{set, next} }
+
+type worldKey struct{}
+
+// In returns a context whose calls are for a world.
+func In(ctx context.Context, w *World) context.Context { return context.WithValue(ctx, worldKey{}, w) }
+
+// of returns the service that a call is for.
+func (r *Router) of(ctx context.Context, c *mssp.Caller, h *signum.Header) edge.Service {
+	w, _ := ctx.Value(worldKey{}).(*World)
+	if set := r.set(); w == nil && set != nil {
+		w = set.meant(c.Pin, h.AP.ID)
+	}
+	if w != nil {
+		w.start()
+		return w.engine
+	}
+	return r.next
+}
+
+// meant returns the world that a call is for; nil: that of the directory.
+func (s *Set) meant(pin mssp.Pin, apID string) *World {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	own, named := s.byPin[pin], s.byAPID[apID]
+	switch {
+	case len(own) == 1:
+		return own[0]
+	case len(named) == 0:
+		return nil
+	case len(own) > 1: // a certificate of several worlds
+		if i := slices.IndexFunc(own, func(w *World) bool { return slices.Contains(named, w) }); i >= 0 {
+			return own[i]
+		}
+	case len(named) == 1 && !s.cfg.Taken(apID):
+		return named[0]
+	}
+	return nil
+}
+
+// Sign implements edge.Service.
+func (r *Router) Sign(ctx context.Context, c *mssp.Caller, req *signum.SignatureRequest) (*signum.SignatureResponse, error) {
+	return r.of(ctx, c, &req.Header).Sign(ctx, c, req)
+}
+
+// Status implements edge.Service.
+func (r *Router) Status(ctx context.Context, c *mssp.Caller, req *signum.StatusRequest) (*signum.StatusResponse, error) {
+	return r.of(ctx, c, &req.Header).Status(ctx, c, req)
+}
+
+// Receipt implements edge.Service.
+func (r *Router) Receipt(ctx context.Context, c *mssp.Caller, req *signum.ReceiptRequest) (*signum.ReceiptResponse, error) {
+	return r.of(ctx, c, &req.Header).Receipt(ctx, c, req)
+}
+
+// Profile implements edge.Service.
+func (r *Router) Profile(ctx context.Context, c *mssp.Caller, req *signum.ProfileRequest) (*signum.ProfileResponse, error) {
+	return r.of(ctx, c, &req.Header).Profile(ctx, c, req)
+}
