@@ -127,7 +127,7 @@ func New(cfg Config) (*Engine, error) {
 		flights:   newFlights(),
 		waiters:   waiters{m: make(map[string]*waiter)},
 		receipts:  waiters{m: make(map[string]*waiter)},
-		peers:     newPeers(),
+		peers:     newPeers(cfg.Cluster == nil),
 	}, nil
 }
 

@@ -100,12 +100,17 @@ type heard struct {
 	mssp.Withdrawal
 }
 
-func newPeers() peers {
+// newPeers takes no memory for notices if there is nobody to send them.
+func newPeers(alone bool) peers {
+	kept := maxNews
+	if alone {
+		kept = 0
+	}
 	asked, err := simplelru.NewLRU[string, *mssp.Transaction](maxAsked, nil)
 	if err != nil {
 		panic(err) // the size is wrong
 	}
-	return peers{news: make(chan heard, maxNews), look: make(chan struct{}, 1), gap: make(chan struct{}, 1), asked: asked}
+	return peers{news: make(chan heard, kept), look: make(chan struct{}, 1), gap: make(chan struct{}, 1), asked: asked}
 }
 
 func nudge(c chan struct{}) {

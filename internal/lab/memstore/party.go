@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/store/storable"
@@ -101,14 +102,21 @@ func (s *Store) RemoveParty(ctx context.Context, id string) error {
 	})
 }
 
-// PutLogo implements mssp.Store.
+// lastLogo was checked last.
+var lastLogo atomic.Pointer[mssp.Logo]
+
+// PutLogo implements mssp.Store. It keeps the image itself, because all worlds have the same
+// one, and its ID says that nobody changes it.
 func (s *Store) PutLogo(ctx context.Context, l *mssp.Logo) error {
-	if err := l.Check(); err != nil {
-		return fmt.Errorf("store: %w", err)
+	if l != lastLogo.Load() { // to look at an image takes longer than all the rest of a world
+		if err := l.Check(); err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+		lastLogo.Store(l)
 	}
 	return s.write(ctx, func() error {
 		if s.logos[l.ID] == nil {
-			set(&s.logos, l.ID, octets(l.PNG))
+			set(&s.logos, l.ID, l.PNG)
 		}
 		return nil
 	})

@@ -158,13 +158,17 @@ func (b *Sandbox) openWorld(users []scenario.User, parties []partydoc.Party) (er
 		b.onClose(dir.Close)
 		cards = dir
 	}
+	image, err := logo()
+	if err != nil {
+		return fmt.Errorf("the logo of the parties: %w", err)
+	}
 	builtin := make([]string, 0, len(users))
 	for _, u := range Users() {
 		builtin = append(builtin, u.MSISDN)
 	}
 	b.World = world.New(world.Config{
 		Clock: b.cfg.Clock, Logger: b.cfg.Logger, Users: users, Builtin: builtin, Parties: parties, Fixed: []string{APID, BasicAPID, OpenAPID},
-		SharedPins: b.files.pins, Logo: logoFile, WebPhones: b.cfg.WebPhones, PhoneDelay: b.cfg.PhoneDelay,
+		SharedPins: b.files.pins, Logo: image, WebPhones: b.cfg.WebPhones, PhoneDelay: b.cfg.PhoneDelay,
 		Behaviours: b.cfg.Behaviours, Places: b.cfg.Places, Observe: b.cfg.Observe, Cards: cards,
 		Changed: b.publish, Ready: b.ready, CardLost: fmt.Sprintf(" in %s; %s", filepath.Join(privateDir, cardsDir), startOver),
 	})

@@ -3,9 +3,11 @@ package sandbox
 import (
 	"crypto"
 	_ "embed" // for the logo
+	"sync"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
+	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/partydoc"
 )
 
@@ -42,6 +44,9 @@ var clientCerts = []clientCert{
 //
 //go:embed logo.png
 var logoFile []byte
+
+// logo is read once, because all worlds have it.
+var logo = sync.OnceValues(func() (*mssp.Logo, error) { return mssp.NewLogo(logoFile) })
 
 // builtinParties returns the parties of every sandbox.
 func builtinParties() []partydoc.Party {

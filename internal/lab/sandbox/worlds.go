@@ -17,6 +17,10 @@ import (
 
 // openWorlds makes the place for further worlds, with their addresses on all listeners.
 func (b *Sandbox) openWorlds(context.Context) error {
+	image, err := logo()
+	if err != nil {
+		return err
+	}
 	users := make([]scenario.User, 0, len(Users()))
 	for _, u := range Users() {
 		users = append(users, asked(u))
@@ -26,7 +30,7 @@ func (b *Sandbox) openWorlds(context.Context) error {
 		AppsURL: b.WebListenerURL(), AppClient: appClient(b.files.serverCA), MSSPURI: msspURI,
 		Users: users, Parties: builtinParties(), SharedPins: b.files.pins,
 		Taken: func(apID string) bool { _, err := b.GetParty(apID); return err == nil },
-		Logo:  logoFile, PhoneDelay: b.cfg.PhoneDelay, MinTimeout: b.cfg.MinTimeout, Clock: b.cfg.Clock, Logger: b.cfg.Logger,
+		Logo:  image, PhoneDelay: b.cfg.PhoneDelay, MinTimeout: b.cfg.MinTimeout, Clock: b.cfg.Clock, Logger: b.cfg.Logger,
 	})
 	b.worlds.Store(set)
 	b.onClose(func() error { set.Close(); return nil })

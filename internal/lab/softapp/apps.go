@@ -46,6 +46,9 @@ type Config struct {
 	// thousands of Apps in a process. Protocol and storage are the same otherwise,
 	// but an attacker with the storage and a share finds the passcode at once.
 	FastKDF bool
+	// Idle is after how long without news, and with nothing on the screen, an App closes its
+	// inbox and sleeps until Wake is called, as phones do that get pushes. 0: inboxes stay open.
+	Idle time.Duration
 	// Observe, if not nil, is called for each event, in order and one at a time. It
 	// may call Apps, except for methods that wait for the service: Enrol, Unenrol,
 	// Open and EnterPIN.
@@ -105,6 +108,9 @@ type app struct {
 	skew    atomic.Int64  // service's time minus phone's time, a time.Duration
 	due     atomic.Int64  // time of the next heartbeat, Unix seconds
 	changes chan struct{} // signals a change of the person's behaviour
+	// awake means that the inbox is open or being opened, wanted that it must be opened again
+	// if it is closed. Both are guarded by the lock of Apps.
+	awake, wanted bool
 
 	inbox
 	passcode
@@ -226,7 +232,7 @@ func (s *Apps) add(p *app) bool {
 	}
 	p.person, p.device.person = h, h
 	s.apps[r.DeviceID] = p
-	if s.running != nil {
+	if s.running != nil && s.c.Idle == 0 {
 		s.start(p)
 	}
 	return true
@@ -236,11 +242,44 @@ func (s *Apps) add(p *app) bool {
 func (s *Apps) start(p *app) {
 	ctx, stop := context.WithCancel(s.running.ctx)
 	p.setStop(stop)
+	p.awake, p.wanted = true, false
 	s.running.inboxes.Go(func() {
 		defer event.Rescue(s.c.Logger, "inbox of a software App", stop)
 		defer stop()
-		p.keepInbox(ctx)
+		for {
+			p.keepInbox(ctx)
+			if s.sleeps(p) || ctx.Err() != nil {
+				return
+			}
+		}
 	})
+}
+
+// sleeps reports whether an App whose inbox is closed sleeps now; it does not if somebody
+// woke it meanwhile.
+func (s *Apps) sleeps(p *app) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.awake, p.wanted = p.wanted, false
+	return !p.awake
+}
+
+// Wake makes the Apps of a subscriber open their inboxes, as a push does.
+func (s *Apps) Wake(msisdn string) {
+	if s.c.Idle == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.apps {
+		switch {
+		case p.record.MSISDN != msisdn:
+		case p.awake || s.running == nil:
+			p.wanted = true
+		default:
+			s.start(p)
+		}
+	}
 }
 
 // Run keeps the inboxes of all Apps open, including Apps that are enrolled in the
@@ -255,7 +294,9 @@ func (s *Apps) Run(ctx context.Context) error {
 	r := &run{ctx: ctx}
 	s.running = r
 	for _, p := range s.apps {
-		s.start(p)
+		if s.c.Idle == 0 || p.wanted {
+			s.start(p)
+		}
 	}
 	s.mu.Unlock()
 	select {

@@ -61,8 +61,8 @@ type clientFrame struct {
 
 func (p *app) log() *slog.Logger { return p.s.c.Logger.With("device", p.record.DeviceID) }
 
-// keepInbox keeps the inbox open until ctx ends or the service refuses this App
-// for good.
+// keepInbox keeps the inbox open until ctx ends, the service refuses this App for good, or
+// the App has been idle for too long.
 func (p *app) keepInbox(ctx context.Context) {
 	pause := firstPause
 	for ctx.Err() == nil {
@@ -76,6 +76,9 @@ func (p *app) keepInbox(ctx context.Context) {
 		}
 		if welcome {
 			pause = firstPause
+		}
+		if errors.Is(err, errIdle) {
+			return
 		}
 		if errors.Is(err, errOutdated) {
 			p.log().Error("the inbox of an App was refused for good", "err", err)
@@ -169,13 +172,63 @@ func (p *app) connect(ctx context.Context) (welcome bool, err error) {
 	defer p.s.open.Add(-1)
 	heard := new(atomic.Int64)
 	p.keepAlive(ctx, conn, every, heard)
+	idle := p.whenIdle(cut)
+	defer idle.stop()
 	for {
 		f, err := readFrame(ctx, conn)
 		if err != nil {
+			if idle.over.Load() {
+				err = errIdle
+			}
 			return true, err
 		}
 		heard.Store(time.Now().UnixNano())
+		idle.put()
 		p.read(f)
+	}
+}
+
+// errIdle means that the App closed its inbox because it had nothing to do.
+var errIdle = errors.New("the App sleeps")
+
+// idleness ends a connection of an App that has nothing to do.
+type idleness struct {
+	timer *time.Timer // nil: never
+	after time.Duration
+	over  atomic.Bool
+}
+
+// whenIdle cuts the connection after Config.Idle without news, unless something is on the
+// screen or waits for it.
+func (p *app) whenIdle(cut func()) *idleness {
+	i := &idleness{after: p.s.c.Idle}
+	if i.after == 0 {
+		return i
+	}
+	ready := make(chan struct{})
+	i.timer = time.AfterFunc(i.after, func() {
+		defer event.Rescue(p.log(), "idle App")
+		<-ready
+		if p.device.shownKey() != (requestKey{}) {
+			i.put()
+			return
+		}
+		i.over.Store(true)
+		cut()
+	})
+	close(ready)
+	return i
+}
+
+func (i *idleness) put() {
+	if i.timer != nil {
+		i.timer.Reset(i.after)
+	}
+}
+
+func (i *idleness) stop() {
+	if i.timer != nil {
+		i.timer.Stop()
 	}
 }
 

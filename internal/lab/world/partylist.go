@@ -200,14 +200,10 @@ func (w *World) ResetParties(ctx context.Context) error {
 // addParties stores the parties of the start.
 func (w *World) addParties(ctx context.Context) error {
 	if w.cfg.Logo != nil {
-		logo, err := mssp.NewLogo(w.cfg.Logo)
-		if err == nil {
-			err = w.service.Store.PutLogo(ctx, logo)
-		}
-		if err != nil {
+		if err := w.service.Store.PutLogo(ctx, w.cfg.Logo); err != nil {
 			return fmt.Errorf("the logo of the parties: %w", err)
 		}
-		w.parties.logo = logo.ID
+		w.parties.logo = w.cfg.Logo.ID
 	}
 	for _, p := range w.parties.all() {
 		if err := w.storeParty(ctx, &p); err != nil {

@@ -31,6 +31,7 @@ type scripted struct {
 	*script
 	apps    mssp.Channel
 	answers mssp.AnswerHandler
+	wake    func(msisdn string)
 }
 
 func newScript(delay time.Duration, log *slog.Logger) *script {
@@ -45,9 +46,9 @@ func (s *script) forget(msisdn string) {
 	delete(s.plays, msisdn)
 }
 
-// wrap is a node.ChannelWrapper.
-func (s *script) wrap(apps mssp.Channel, answers mssp.AnswerHandler) mssp.Channel {
-	return &scripted{s, apps, answers}
+// wrap returns the channel that plays the script. It wakes Apps that sleep.
+func (s *script) wrap(apps mssp.Channel, answers mssp.AnswerHandler, wake func(msisdn string)) mssp.Channel {
+	return &scripted{s, apps, answers, wake}
 }
 
 func (s *script) set(msisdn string, b person.Behaviour) {
@@ -71,7 +72,11 @@ func (s *scripted) Send(ctx context.Context, r mssp.DeviceRequest) error {
 	}
 	code, ok := played[b.Do]
 	if !ok || r.Op != mssp.OpSign {
-		return s.apps.Send(ctx, r)
+		err := s.apps.Send(ctx, r)
+		if s.wake != nil {
+			s.wake(r.MSISDN)
+		}
+		return err
 	}
 	s.work.Go(func() {
 		defer event.Rescue(s.log, "scripted App")

@@ -36,7 +36,7 @@ type Config struct {
 	Fixed   []string
 	// SharedPins are the pins of the certificates that identify every party that wants them.
 	SharedPins func() []mssp.Pin
-	Logo       []byte // of all parties; nil: none
+	Logo       *mssp.Logo // of all parties; nil: none
 	// Lazy makes account and phones of a user when the engine first looks for the number.
 	Lazy       bool
 	WebPhones  bool          // persons in browsers are the users' Apps
@@ -141,7 +141,7 @@ func (w *World) Silent(c mssp.Change) bool {
 
 // WrapApps goes between the engine and the Apps; see node.ChannelWrapper.
 func (w *World) WrapApps(apps mssp.Channel, answers mssp.AnswerHandler) mssp.Channel {
-	return w.script.wrap(apps, answers)
+	return w.script.wrap(apps, answers, func(msisdn string) { w.SoftApps.Wake(msisdn) })
 }
 
 // Locate asks the network where a SIM is; see sim.Locator.

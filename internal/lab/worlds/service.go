@@ -3,6 +3,7 @@ package worlds
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/account"
@@ -27,6 +28,9 @@ const (
 	serviceName   = "Signum"
 	serviceNumber = "41790000500"
 	smscName      = "sandbox"
+	// An open inbox takes about 100 KiB on both sides together; worlds have many Apps, of
+	// which few are busy.
+	appIdle = 2 * time.Second
 )
 
 // assemble wires the service of a world, which a node does for the directory's.
@@ -68,7 +72,7 @@ func (w *World) assemble() (err error) {
 	})
 	apps, err := softapp.New(softapp.Config{
 		Base: cfg.AppsURL + w.prefix + softapp.Path, HTTPClient: cfg.AppClient, Clock: cfg.Clock, Logger: cfg.Logger,
-		Delay: cfg.PhoneDelay, FastKDF: true,
+		Delay: cfg.PhoneDelay, FastKDF: true, Idle: appIdle,
 	})
 	if err == nil {
 		w.ConnectApps(apps)

@@ -52,7 +52,7 @@ type Config struct {
 	SharedPins func() []mssp.Pin
 	// Taken reports whether the world of the directory has a party of this AP_ID.
 	Taken      func(apID string) bool
-	Logo       []byte
+	Logo       *mssp.Logo
 	PhoneDelay time.Duration
 	MinTimeout time.Duration
 	Clock      mssp.Clock // nil: the machine's
