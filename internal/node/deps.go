@@ -42,6 +42,8 @@ type Deps struct {
 	WrapService func(next edge.Service) edge.Service
 	// WrapSIMs and WrapApps go between the engine and the channel.
 	WrapSIMs, WrapApps ChannelWrapper
+	// WrapAnswers goes between the phones of all channels and the engine.
+	WrapAnswers func(next mssp.AnswerHandler) mssp.AnswerHandler
 	// WrapStore goes between the engine and the store.
 	WrapStore func(next mssp.Store) mssp.Store
 	// BeforeCommit is called before each commit of the store, for tests of a slow disk; see

@@ -202,8 +202,12 @@ func (n *Node) newEngine(context.Context) error {
 		return err
 	}
 	n.enterCluster()
-	n.SIMs.Connect(&n.engine, &n.engine)
-	n.Apps.Connect(&n.engine, &n.engine)
+	var answers mssp.AnswerHandler = &n.engine
+	if n.deps.WrapAnswers != nil {
+		answers = n.deps.WrapAnswers(answers)
+	}
+	n.SIMs.Connect(answers, &n.engine)
+	n.Apps.Connect(answers, &n.engine)
 	return nil
 }
 

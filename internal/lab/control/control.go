@@ -34,6 +34,7 @@ type World struct {
 	Parties   Parties
 	Scenarios Scenarios
 	Users     Users
+	Requests  Requests
 }
 
 type worldKey struct{}
@@ -86,7 +87,7 @@ func New(c Config) *Control {
 func (c *Control) Handlers() map[string]http.Handler {
 	all := make(map[string]http.Handler)
 	for _, routes := range []func() map[string]http.Handler{
-		c.contractRoutes, c.healthRoutes, c.fileRoutes, c.phoneRoutes, c.cardRoutes, c.partyRoutes, c.scenarioRoutes, c.userRoutes, c.worldRoutes,
+		c.contractRoutes, c.healthRoutes, c.fileRoutes, c.phoneRoutes, c.cardRoutes, c.partyRoutes, c.scenarioRoutes, c.userRoutes, c.worldRoutes, c.requestRoutes,
 	} {
 		for pattern, h := range routes() {
 			all[pattern] = h

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signum-mssp/signum/internal/jsonapi"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/scenario"
 	"github.com/signum-mssp/signum/internal/partydoc"
 )
@@ -28,9 +29,10 @@ type NewWorld struct {
 	// Users are nil if the caller names none: then the world has those of every sandbox.
 	Users   []scenario.User
 	Parties []partydoc.Party // in addition to those of every world
+	Usual   person.Behaviour // of users who name none
 }
 
-// readWorld reads {"name": …} with the members of a scenario file. Members may be absent, and
+// readWorld reads {"name": …, "behaviour": …} with the members of a scenario file. Members may be absent, and
 // so may be the whole body.
 func readWorld(body []byte) (w NewWorld, err error) {
 	if len(body) == 0 {
@@ -45,6 +47,16 @@ func readWorld(body []byte) (w NewWorld, err error) {
 			return w, errors.New("name must be a string")
 		}
 		delete(members, "name")
+	}
+	if text, ok := members["behaviour"]; ok {
+		var usual string
+		if err := json.Unmarshal(text, &usual); err != nil {
+			return w, errors.New("behaviour must be a string")
+		}
+		if w.Usual, err = person.ParseBehaviour(usual); err != nil {
+			return w, err
+		}
+		delete(members, "behaviour")
 	}
 	rest, err := json.Marshal(members)
 	if err != nil {

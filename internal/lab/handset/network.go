@@ -41,6 +41,8 @@ type Config struct {
 	// Inactivity is how long a handset waits for a key if the card does not say; 0
 	// means DefaultInactivity.
 	Inactivity time.Duration
+	// Decide, if not nil, is asked once for each request. It must not call the Network.
+	Decide person.Decider
 	// Observe, if not nil, is called for each event, one at a time and in order. It
 	// may call the Network. It must return soon, because other events wait for it.
 	Observe func(person.Event)

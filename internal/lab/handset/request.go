@@ -33,15 +33,16 @@ type request struct {
 	began    bool   // a key was pressed; the next ones follow at once
 	first    string // the new PIN, until it is repeated
 	rejected int    // new PINs that the card rejected
+	wrong    int    // PINs that the simulated user entered, if they do not know it
 }
 
 // begin assigns a dialogue to its request. It reports whether the dialogue is the first
 // one, not counting the one that says who asks.
 func (m *mobile) begin(d *dialogue) (first bool) {
-	does := m.Behaviour()
+	id := requestID{d.asks.TransID, d.asks.Op}
+	does := m.decided(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	id := requestID{d.asks.TransID, d.asks.Op}
 	if m.request == nil || m.request.requestID != id {
 		m.request = &request{requestID: id, does: does, party: d.asks.Party}
 	}
@@ -52,6 +53,58 @@ func (m *mobile) begin(d *dialogue) (first bool) {
 		r.shown, r.text = true, d.Text
 	}
 	return first
+}
+
+// decided is what the user does with a request, with the delay filled in.
+func (m *mobile) decided(id requestID) person.Behaviour {
+	usual := m.Behaviour()
+	if m.net.c.Decide == nil {
+		return usual
+	}
+	b, ok := m.net.c.Decide(m.msisdn, id.transID, id.op)
+	if !ok {
+		return usual
+	}
+	if b.After == 0 {
+		b.After = m.net.c.Delay
+	}
+	return b
+}
+
+// doing is what the user does with a request now.
+func (m *mobile) doing(r *request) person.Behaviour {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return r.does
+}
+
+// Act lets a simulated user do something else with the request on the screen, at once unless
+// the behaviour has a delay. transID is its name at the card. The error is person.ErrNotShown if
+// it is not on the screen, and person.ErrUnknown if there is no such handset.
+func (h *Network) Act(msisdn, transID string, op mssp.DeviceOp, b person.Behaviour) error {
+	m, err := h.find(msisdn)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	d := m.shown
+	if m.request == nil || m.request.requestID != (requestID{transID, op}) || d == nil || d.request != m.request {
+		m.mu.Unlock()
+		return person.ErrNotShown
+	}
+	m.request.does = b
+	m.mu.Unlock()
+	m.attend(d)
+	return nil
+}
+
+// Usually returns what the user of a number does with requests; person.ErrUnknown.
+func (h *Network) Usually(msisdn string) (person.Behaviour, error) {
+	m, err := h.find(msisdn)
+	if err != nil {
+		return person.Behaviour{}, err
+	}
+	return m.Behaviour(), nil
 }
 
 // sessionEnded is called when the card has no more commands.
@@ -85,7 +138,7 @@ func (m *mobile) attend(d *dialogue) {
 		after = 0
 	}
 	over := slices.Contains(m.dismissed, d.asks.TransID)
-	idle := m.byHand || !who && (d.request.does.Do == person.Silent || d.request.does.Do == person.Unreachable)
+	idle := m.byHand || !who && !d.request.does.Acts()
 	m.mu.Unlock()
 	switch {
 	case over:
@@ -108,13 +161,20 @@ func (m *mobile) attend(d *dialogue) {
 // act lets the simulated user press a key, unless a real person has the keys.
 func (m *mobile) act(d *dialogue) {
 	m.mu.Lock()
-	mine := m.shown == d && !m.byHand
-	do, rejected := d.request.does.Do, d.request.rejected
+	does, rejected, wrong := d.request.does, d.request.rejected, d.request.wrong
+	who := d.asks.Step == card.StepParty
+	mine := m.shown == d && !m.byHand && (who || does.Acts()) // somebody may hold it since
+	if does.Do == person.WrongPIN && d.asks.Step == card.StepPIN {
+		if does.Times > 0 && wrong >= does.Times {
+			does.Do = person.Approve
+		}
+		d.request.wrong++
+	}
 	m.mu.Unlock()
 	if !mine {
 		return
 	}
-	key, input := decide(d, do, rejected)
+	key, input := decide(d, does.Do, rejected)
 	if m.press(d.ID, key, input) == ErrInput { // the PIN that the user knows does not fit
 		_ = m.press(d.ID, KeyCancel, "")
 	}

@@ -194,7 +194,7 @@ func (t *terminal) ask(c *command) {
 func (t *terminal) answer(d *dialogue, key Key, input string) {
 	t.line.Lock()
 	if !t.out {
-		t.simulateFault(d.request.does)
+		t.simulateFault(t.m.doing(d.request))
 		tries := t.card.TriesLeft()
 		t.respond(d.cmd, d.result(key), d.input(key, input)...)
 		t.m.report(d, key, tries, input)

@@ -28,6 +28,7 @@ const (
 	Unreachable                // the request cannot be delivered: 209
 	NoKey                      // the device reports that it has no key: 404
 	Report                     // the person declines with "This was not me", on a SIM with Cancel: 401
+	Hold                       // the request is shown and waits for a test to say what happens to it: 208 if none does
 )
 
 var actionNames = [...]string{
@@ -40,6 +41,7 @@ var actionNames = [...]string{
 	Unreachable:  "unreachable",
 	NoKey:        "no-key",
 	Report:       "report",
+	Hold:         "hold",
 }
 
 // Actions returns all actions, in the order of their constants.
@@ -64,9 +66,19 @@ func (a Action) String() string {
 type Behaviour struct {
 	Do Action
 	// After is the time from the arrival of the request to the person's reaction.
-	// 0 means the usual delay of the network. Silent and Unreachable ignore it.
+	// 0 means the usual delay of the network. Silent, Hold and Unreachable ignore it.
 	After time.Duration
+	// Times is how many wrong PINs come before the right one, of WrongPIN; 0: until the
+	// device is blocked.
+	Times int
 }
+
+// Acts reports whether the person does anything at all.
+func (b Behaviour) Acts() bool { return b.Do != Silent && b.Do != Hold && b.Do != Unreachable }
+
+// Decider says what a person does with one request, if that is not what they usually do.
+// transID is its name on the phone: on a handset, that of the card.
+type Decider func(msisdn, transID string, op mssp.DeviceOp) (Behaviour, bool)
 
 // Plays returns the code that the device must answer to this operation without
 // asking its user; 0 if it asks.

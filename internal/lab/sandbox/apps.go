@@ -14,7 +14,6 @@ import (
 	"github.com/signum-mssp/signum/internal/config"
 	"github.com/signum-mssp/signum/internal/lab/softapp"
 	"github.com/signum-mssp/signum/internal/mssp"
-	"github.com/signum-mssp/signum/internal/node"
 )
 
 const phonePath = "/phone"
@@ -22,20 +21,20 @@ const phonePath = "/phone"
 // softApps makes the Apps that answer by themselves. They speak the App protocol to the
 // node like any other App, at the address of its listener, because its public name need
 // not resolve here.
-func softApps(ctx context.Context, cfg Config, dir string, srv *node.Node, srvCA *x509.Certificate) (*softapp.Apps, error) {
-	records := cfg.Apps
+func (b *Sandbox) softApps(ctx context.Context) (*softapp.Apps, error) {
+	cfg, records := b.cfg, b.cfg.Apps
 	if records == nil {
 		var err error
-		if records, err = softapp.OpenDir(filepath.Join(dir, privateDir, "apps")); err != nil {
+		if records, err = softapp.OpenDir(filepath.Join(b.Dir, privateDir, "apps")); err != nil {
 			return nil, err
 		}
 	}
-	if err := forgetStrangers(ctx, records, srv.Store); err != nil {
+	if err := forgetStrangers(ctx, records, b.Store); err != nil {
 		return nil, err
 	}
 	return softapp.New(softapp.Config{
-		Base: srv.WebListenerURL() + softapp.Path, HTTPClient: appClient(srvCA), Clock: cfg.Clock, Logger: cfg.Logger, Store: records,
-		Delay: cfg.PhoneDelay, Observe: cfg.Observe,
+		Base: b.WebListenerURL() + softapp.Path, HTTPClient: appClient(b.files.serverCA), Clock: cfg.Clock, Logger: cfg.Logger, Store: records,
+		Delay: cfg.PhoneDelay, Decide: b.Decide, Observe: b.Observe,
 		// The passcode of these Apps is no secret.
 		FastKDF: true,
 	})

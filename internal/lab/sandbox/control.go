@@ -52,7 +52,7 @@ func (b *Sandbox) openToken(context.Context) error {
 func (b *Sandbox) openControl(context.Context) error {
 	c := control.New(control.Config{
 		Ready: b.ready, BaseURL: b.Info.BaseURL, Token: b.token, IsParty: b.IsParty, Health: b.health,
-		World:  control.World{Phones: controlled{b}, Cards: b.Cards, Traces: b, Files: controlled{b}, Parties: b, Scenarios: b, Users: b},
+		World:  control.World{Phones: controlled{b}, Cards: b.Cards, Traces: b, Files: controlled{b}, Parties: b, Scenarios: b, Users: b, Requests: b},
 		Worlds: controlled{b}, Missing: func(err error) bool { return world.Missing(err) || errors.Is(err, worlds.ErrNoWorld) }, Log: b.cfg.Logger,
 	})
 	b.HandlePKI("/sandbox/files/", c.PublicFiles())

@@ -187,7 +187,7 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 	}
 	b.Node, err = node.New(ctx, c, node.Deps{
 		Clock: b.cfg.Clock, Logger: b.cfg.Logger, Version: b.cfg.Version, Locator: b.Locate,
-		WrapMSS: b.cfg.Wrap, WrapSIMs: b.cfg.WrapSIMs, WrapApps: b.WrapApps, WrapStore: b.WrapStore, BeforeCommit: b.cfg.BeforeCommit, Alone: true, CardAssigned: b.CardAssigned,
+		WrapMSS: b.cfg.Wrap, WrapSIMs: b.wrapSIMs, WrapApps: b.WrapApps, WrapAnswers: b.WrapAnswers, WrapStore: b.WrapStore, BeforeCommit: b.cfg.BeforeCommit, Alone: true, CardAssigned: b.CardAssigned,
 		Silent: b.Silent, WrapService: func(next edge.Service) edge.Service { return worlds.NewRouter(b.worlds.Load, next) },
 	})
 	if err != nil {
@@ -207,6 +207,15 @@ func (b *Sandbox) openNode(ctx context.Context) error {
 		APID: APID, BasicAPID: BasicAPID, DTBDPrefix: first.Prefix, Token: b.token, Users: b.Info.Users, Patterns: b.Info.Patterns,
 	}
 	return nil
+}
+
+// wrapSIMs puts the decorator of the Config, if there is one, before the world.
+func (b *Sandbox) wrapSIMs(next mssp.Channel, answers mssp.AnswerHandler) mssp.Channel {
+	next = b.World.WrapSIMs(next, answers)
+	if b.cfg.WrapSIMs != nil {
+		next = b.cfg.WrapSIMs(next, answers)
+	}
+	return next
 }
 
 // msspURI is the identity of the service in its answers.
@@ -273,7 +282,7 @@ func (b *Sandbox) settings(pkiAddr, webAddr string) (c config.Config) {
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
 func (b *Sandbox) openApps(ctx context.Context) error {
-	apps, err := softApps(ctx, b.cfg, b.Dir, b.Node, b.files.serverCA)
+	apps, err := b.softApps(ctx)
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func (b *Sandbox) inWorld(with func(*worlds.World) http.Handler) http.Handler {
 // mssOf serves the calls of parties and of tests below the path of a world.
 func (b *Sandbox) mssOf(w *worlds.World) http.Handler {
 	target := &control.World{
-		Phones: worldPhones{w}, Cards: w.Provisioner(), Traces: w, Files: worldFiles{b, w}, Parties: w, Scenarios: worldScenario{w}, Users: w,
+		Phones: worldPhones{w}, Cards: w.Provisioner(), Traces: w, Files: worldFiles{b, w}, Parties: w, Scenarios: worldScenario{w}, Users: w, Requests: w,
 	}
 	return http.StripPrefix(w.Prefix(), http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		b.ServeMSS(rw, r.WithContext(worlds.In(control.In(r.Context(), target, w.IsParty), w)))
@@ -97,7 +97,7 @@ func (c controlled) CreateWorld(ctx context.Context, n control.NewWorld) (*contr
 	if err := world.CheckScenario(&scenario.Scenario{Users: n.Users, Parties: n.Parties}); err != nil {
 		return nil, err
 	}
-	w, err := c.worlds.Load().Create(ctx, worlds.Options{Name: n.Name, Users: n.Users, Parties: n.Parties})
+	w, err := c.worlds.Load().Create(ctx, worlds.Options{Name: n.Name, Users: n.Users, Parties: n.Parties, Usual: n.Usual})
 	if err != nil {
 		return nil, err
 	}

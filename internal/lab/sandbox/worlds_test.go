@@ -18,7 +18,7 @@ import (
 // someWorld is a world of a running sandbox with a client for each wire.
 type someWorld struct {
 	*control.WorldInfo
-	t       testing.TB
+	t       *testing.T
 	box     *Sandbox
 	clients map[string]*client.Client
 	roots   *x509.CertPool

@@ -49,6 +49,8 @@ type Config struct {
 	// Idle is after how long without news, and with nothing on the screen, an App closes its
 	// inbox and sleeps until Wake is called, as phones do that get pushes. 0: inboxes stay open.
 	Idle time.Duration
+	// Decide, if not nil, is asked for each request that arrives. It must not call Apps.
+	Decide person.Decider
 	// Observe, if not nil, is called for each event, in order and one at a time. It
 	// may call Apps, except for methods that wait for the service: Enrol, Unenrol,
 	// Open and EnterPIN.
@@ -108,6 +110,7 @@ type app struct {
 	skew    atomic.Int64  // service's time minus phone's time, a time.Duration
 	due     atomic.Int64  // time of the next heartbeat, Unix seconds
 	changes chan struct{} // signals a change of the person's behaviour
+	others  sync.Map      // requestKey: what the person does instead, see Act
 	// awake means that the inbox is open or being opened, wanted that it must be opened again
 	// if it is closed. Both are guarded by the lock of Apps.
 	awake, wanted bool

@@ -57,6 +57,7 @@ func TestAppBehaviours(t *testing.T) {
 		{do: person.WrongPIN, unlocks: 3, tries: 0, events: []person.Kind{person.Shown, person.PINWrong, person.PINWrong, person.PINWrong}},
 		{do: person.Blocked, answer: cancel, tries: 3, events: []person.Kind{person.Refused}},
 		{do: person.Silent, tries: 3, events: []person.Kind{person.Shown}},
+		{do: person.Hold, tries: 3, events: []person.Kind{person.Shown}},
 		{do: person.BadSignature, signed: true, unlocks: 1, tries: 3, events: []person.Kind{person.Shown, person.PINRight, person.Signed}},
 		{do: person.Unreachable, tries: 3},
 		{do: person.NoKey, answer: cancel, tries: 3, events: []person.Kind{person.Refused}},

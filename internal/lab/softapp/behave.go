@@ -20,11 +20,11 @@ func (p *app) letPersonAct(id requestKey, got reception, b person.Behaviour) {
 	if !got.asked {
 		return
 	}
-	acts := b.Do != person.Silent && b.Do != person.Unreachable
+	acts := b.Acts()
 	if acts {
 		p.later(b.After, func() {
-			if a, err := act(p.device, id, b.Do); err == nil { // otherwise it left the screen before they acted
-				p.reply(a)
+			if _, other := p.others.Load(id); !other {
+				p.act(id, b)
 			}
 		})
 	}
@@ -35,6 +35,61 @@ func (p *app) letPersonAct(id requestKey, got reception, b person.Behaviour) {
 			}
 		})
 	}
+}
+
+// decided is what the person does with a request, with the delay filled in.
+func (p *app) decided(id requestKey) person.Behaviour {
+	usual := p.person.Behaviour()
+	if p.s.c.Decide == nil {
+		return usual
+	}
+	b, ok := p.s.c.Decide(p.record.MSISDN, id.transID, id.op)
+	if !ok {
+		return usual
+	}
+	if b.After == 0 {
+		b.After = p.s.c.Delay
+	}
+	return b
+}
+
+// act does with the request on the screen what the person does. It may have left the screen
+// before they act.
+func (p *app) act(id requestKey, b person.Behaviour) {
+	if a, err := act(p.device, id, b); err == nil {
+		p.reply(a)
+	}
+}
+
+// Act lets the person do something else with the request on the screen, at once unless the
+// behaviour has a delay. person.ErrNotShown, person.ErrUnknown.
+func (s *Apps) Act(deviceID, transID string, op mssp.DeviceOp, b person.Behaviour) error {
+	p, err := s.find(deviceID)
+	if err != nil {
+		return err
+	}
+	id := requestKey{transID, op}
+	if p.device.shownKey() != id {
+		return person.ErrNotShown
+	}
+	p.others.Store(id, b)
+	if b.Acts() {
+		p.later(b.After, func() {
+			if now, _ := p.others.Load(id); now == b {
+				p.act(id, b)
+			}
+		})
+	}
+	return nil
+}
+
+// Usually returns what a subscriber does with requests; person.ErrUnknown.
+func (s *Apps) Usually(msisdn string) (person.Behaviour, error) {
+	theirs, err := s.of(msisdn)
+	if err != nil {
+		return person.Behaviour{}, err
+	}
+	return theirs[0].person.Behaviour(), nil
 }
 
 // later runs f after a delay, unless the Apps are closed by then.
@@ -49,8 +104,8 @@ func (p *app) later(after time.Duration, f func()) {
 	})
 }
 
-// act does with the request on the screen what the person does.
-func act(d *Device, id requestKey, do person.Action) (mssp.DeviceAnswer, error) {
+func act(d *Device, id requestKey, b person.Behaviour) (mssp.DeviceAnswer, error) {
+	do := b.Do
 	switch {
 	case do == person.Report && id.op == mssp.OpSign:
 		return d.Report(id.transID)
@@ -62,8 +117,11 @@ func act(d *Device, id requestKey, do person.Action) (mssp.DeviceAnswer, error) 
 	pin := d.knownPIN()
 	switch do {
 	case person.WrongPIN:
-		for {
+		for n := 1; ; n++ {
 			a, err := d.EnterPIN(id.transID, person.NotThePIN(pin))
+			if n == b.Times && errors.As(err, new(*PINError)) {
+				return d.EnterPIN(id.transID, pin)
+			}
 			if wrong := (*PINError)(nil); !errors.As(err, &wrong) {
 				return a, err
 			}

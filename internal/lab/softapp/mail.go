@@ -182,7 +182,7 @@ func (p *app) take(w *wireRequest) {
 // signature request is on the screen.
 func (p *app) deliver(r mssp.DeviceRequest) {
 	m, id := &p.mail, keyOf(&r)
-	b := p.person.Behaviour()
+	b := p.decided(id)
 	if b.Do == person.Unreachable {
 		return // the next sync lists it if it is still pending
 	}
@@ -213,6 +213,7 @@ func (p *app) releaseHeld() {
 // receipt that waited can be shown.
 func (p *app) reply(a mssp.DeviceAnswer) {
 	m, id := &p.mail, requestKey{a.TransID, a.Op}
+	p.others.Delete(id)
 	blocked := a.Fault != nil && a.Fault.Code == signum.PINBlocked
 	if m.start(id, blocked) {
 		ok := p.s.sending.Submit(func() {

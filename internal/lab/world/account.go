@@ -103,7 +103,7 @@ func (w *World) dropAccount(ctx context.Context, s *mssp.Subscriber) error {
 	if err != nil && !errors.Is(err, mssp.ErrNotFound) {
 		return err
 	}
-	w.script.forget(s.MSISDN)
+	w.requests.forget(s.MSISDN)
 	return w.service.Inbox.Recheck(ctx, s.MSISDN)
 }
 
@@ -200,7 +200,7 @@ func (w *World) setNetwork(ctx context.Context, u scenario.User) error {
 // settle sets what the user does, and where. A phone that is new knows neither.
 func (w *World) settle(u scenario.User, c change, added bool) error {
 	if c.behaviour || added {
-		do, err := behaviourOf(u)
+		do, err := w.behaviourOf(u)
 		if err == nil {
 			err = w.behave(u.MSISDN, do)
 		}
@@ -224,9 +224,9 @@ func (w *World) settle(u scenario.User, c change, added bool) error {
 // fault only if something was asked of it.
 func absent(err error, asked string) bool { return errors.Is(err, person.ErrUnknown) && asked == "" }
 
-func behaviourOf(u scenario.User) (person.Behaviour, error) {
+func (w *World) behaviourOf(u scenario.User) (person.Behaviour, error) {
 	if u.Behaviour == "" {
-		return person.Behaviour{}, nil
+		return w.cfg.Usual, nil
 	}
 	return person.ParseBehaviour(u.Behaviour)
 }

@@ -149,13 +149,13 @@ func (w *World) Behave(msisdn string, do person.Behaviour) error {
 func (w *World) behave(msisdn string, do person.Behaviour) error {
 	app := do
 	if _, plays := played[do.Do]; plays && do.Do != person.Unreachable {
-		// The script answers. The App may learn of the request from its inbox and must
+		// The channel answers. The App may learn of the request from its inbox and must
 		// not decline it first.
 		app.Do = person.Silent
 	}
 	err := either(w.Handsets.Behave(msisdn, do), w.SoftApps.Behave(msisdn, app))
 	if err == nil {
-		w.script.set(msisdn, do)
+		w.requests.set(msisdn, do)
 	}
 	return err
 }

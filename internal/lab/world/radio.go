@@ -15,6 +15,7 @@ import (
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/lab/card"
 	"github.com/signum-mssp/signum/internal/lab/handset"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/scp80"
 	"github.com/signum-mssp/signum/internal/simcards"
@@ -33,9 +34,9 @@ type radio struct {
 	cards map[string]*card.Card // by MSISDN
 }
 
-func newRadio(cfg Config) *radio {
+func newRadio(cfg Config, decide person.Decider, observe func(person.Event)) *radio {
 	return &radio{
-		handsets: handset.New(handset.Config{Clock: cfg.Clock, Delay: cfg.PhoneDelay, Logger: cfg.Logger, Observe: cfg.Observe}),
+		handsets: handset.New(handset.Config{Clock: cfg.Clock, Delay: cfg.PhoneDelay, Logger: cfg.Logger, Decide: decide, Observe: observe}),
 		store:    cfg.Cards, rsaKey: cfg.RSAKey, clock: cfg.Clock, log: cfg.Logger, cards: make(map[string]*card.Card),
 	}
 }

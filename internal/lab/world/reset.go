@@ -10,7 +10,7 @@ import (
 )
 
 // Reset makes the world what it was when it was ready: it ends what is open and forgets
-// outcomes, removes users who were added since, patterns' users included, and gives all
+// outcomes, drops scripts, removes users who were added since, patterns' users included, and gives all
 // others their state, PIN, behaviour and place of the start. What stays are the CA, the
 // cards with their keys, the serial numbers of accounts, and accounts that only a person
 // or an import made.
@@ -24,6 +24,7 @@ func (w *World) Reset(ctx context.Context) error {
 	if err := w.endAll(ctx, now); err != nil {
 		return fmt.Errorf("ending what is open: %w", err)
 	}
+	w.requests.clear()
 	was := func(u scenario.User) bool {
 		return slices.ContainsFunc(w.initial, func(o scenario.User) bool { return o.MSISDN == u.MSISDN })
 	}

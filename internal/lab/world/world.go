@@ -16,6 +16,7 @@ import (
 	"github.com/signum-mssp/signum/internal/lab/handset"
 	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/scenario"
+	"github.com/signum-mssp/signum/internal/lab/script"
 	"github.com/signum-mssp/signum/internal/lab/softapp"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/partydoc"
@@ -39,8 +40,9 @@ type Config struct {
 	Logo       *mssp.Logo // of all parties; nil: none
 	// Lazy makes account and phones of a user when the engine first looks for the number.
 	Lazy       bool
-	WebPhones  bool          // persons in browsers are the users' Apps
-	PhoneDelay time.Duration // before a phone approves
+	WebPhones  bool             // persons in browsers are the users' Apps
+	PhoneDelay time.Duration    // before a phone approves
+	Usual      person.Behaviour // of users who name none
 	Behaviours map[string]person.Behaviour
 	Places     map[string]person.Place
 	Observe    func(person.Event)
@@ -78,12 +80,12 @@ type World struct {
 	// with WebPhones.
 	Retired []string
 
-	cfg     Config
-	service Service
-	radio   *radio
-	script  *script
-	roster  *roster
-	parties partyList
+	cfg      Config
+	service  Service
+	radio    *radio
+	requests *requests
+	roster   *roster
+	parties  partyList
 
 	initial   []scenario.User // in the state of the start
 	fresh     sync.Map        // numbers whose account was made at this start
@@ -111,7 +113,8 @@ func New(cfg Config) *World {
 		close(ready)
 		cfg.Ready = ready
 	}
-	w := &World{cfg: cfg, roster: newRoster(cfg.Users, cfg.Lazy), radio: newRadio(cfg), script: newScript(cfg.PhoneDelay, cfg.Logger)}
+	w := &World{cfg: cfg, roster: newRoster(cfg.Users, cfg.Lazy), requests: newRequests(cfg.PhoneDelay, cfg.Logger)}
+	w.radio = newRadio(cfg, w.Decide, w.Observe)
 	w.Handsets = w.radio.handsets
 	w.parties.openAs(cfg.Parties)
 	return w
@@ -123,12 +126,12 @@ func (w *World) Connect(s Service) { w.service = s }
 // ConnectApps gives the world its software Apps.
 func (w *World) ConnectApps(apps *softapp.Apps) { w.SoftApps = apps }
 
-// Close ends what the world runs: Apps, handsets, and the script.
+// Close ends what the world runs: Apps and handsets.
 func (w *World) Close() {
 	if w.SoftApps != nil {
 		w.SoftApps.Close()
 	}
-	w.script.close()
+	w.requests.close()
 	w.radio.close()
 }
 
@@ -139,9 +142,25 @@ func (w *World) Silent(c mssp.Change) bool {
 	return ok
 }
 
-// WrapApps goes between the engine and the Apps; see node.ChannelWrapper.
-func (w *World) WrapApps(apps mssp.Channel, answers mssp.AnswerHandler) mssp.Channel {
-	return w.script.wrap(apps, answers, func(msisdn string) { w.SoftApps.Wake(msisdn) })
+// Decide and Observe are for the software Apps of the world, as for its handsets.
+func (w *World) Decide(msisdn, transID string, op mssp.DeviceOp) (person.Behaviour, bool) {
+	return w.requests.decide(msisdn, transID, op)
+}
+
+// Observe hears of each event on a phone.
+func (w *World) Observe(e person.Event) {
+	w.requests.see(e)
+	if w.cfg.Observe != nil {
+		w.cfg.Observe(e)
+	}
+}
+
+// Script returns what phones do next; an empty number stands for all phones.
+func (w *World) Script(msisdn string) *script.Queue {
+	if msisdn == "" {
+		return &w.requests.script
+	}
+	return w.requests.scriptOf(msisdn)
 }
 
 // Locate asks the network where a SIM is; see sim.Locator.
@@ -165,8 +184,10 @@ func (w *World) IsParty(ctx context.Context, pin mssp.Pin) (bool, error) {
 	return slices.Contains(all, pin), err
 }
 
-// Missing reports whether an error says that there is no such user or party.
-func Missing(err error) bool { return errors.Is(err, ErrNoParty) || errors.Is(err, ErrNoUser) }
+// Missing reports whether an error says that there is no such user, party or request.
+func Missing(err error) bool {
+	return errors.Is(err, ErrNoParty) || errors.Is(err, ErrNoUser) || errors.Is(err, ErrNoRequest) || errors.Is(err, ErrNothingCame)
+}
 
 // Networks of the users' SIMs. The service can locate the SIMs of the first.
 var (

@@ -72,7 +72,7 @@ func (w *World) assemble() (err error) {
 	})
 	apps, err := softapp.New(softapp.Config{
 		Base: cfg.AppsURL + w.prefix + softapp.Path, HTTPClient: cfg.AppClient, Clock: cfg.Clock, Logger: cfg.Logger,
-		Delay: cfg.PhoneDelay, FastKDF: true, Idle: appIdle,
+		Delay: cfg.PhoneDelay, FastKDF: true, Idle: appIdle, Decide: w.Decide, Observe: w.Observe,
 	})
 	if err == nil {
 		w.ConnectApps(apps)
@@ -111,15 +111,16 @@ func (w *World) newEngine() (err error) {
 	cfg := &w.set.cfg
 	w.engine, err = engine.New(engine.Config{
 		Store: w.WrapStore(w.store), Chains: w.ca, Issuer: w.ca, NewSerial: ca.NewSerial, Notifier: w.accounts, Texts: w.sims, ServiceName: serviceName,
-		Channels: map[signum.Method]mssp.Channel{signum.SIM: w.sims, signum.App: w.WrapApps(w.apps, lateEngine{w})},
+		Channels: map[signum.Method]mssp.Channel{signum.SIM: w.WrapSIMs(w.sims, lateEngine{w}), signum.App: w.WrapApps(w.apps, lateEngine{w})},
 		MSSPURI:  cfg.MSSPURI, HomeNetwork: world.HomeNetwork.MCC + world.HomeNetwork.MNC, Clock: cfg.Clock, Logger: cfg.Logger,
 		MinTimeout: cfg.MinTimeout, Limits: engine.Limits{Party: mssp.PartyLimits{OTPPrefixes: []string{"+"}}},
 	})
 	if err != nil {
 		return err
 	}
-	w.sims.Connect(w.engine, w.engine)
-	w.apps.Connect(w.engine, w.engine)
+	answers := w.WrapAnswers(w.engine)
+	w.sims.Connect(answers, w.engine)
+	w.apps.Connect(answers, w.engine)
 	w.accounts.Connect(w.apps, func(string) {})
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/signum-mssp/signum/internal/ca"
 	"github.com/signum-mssp/signum/internal/event"
+	"github.com/signum-mssp/signum/internal/lab/person"
 	"github.com/signum-mssp/signum/internal/lab/scenario"
 	"github.com/signum-mssp/signum/internal/mssp"
 	"github.com/signum-mssp/signum/internal/partydoc"
@@ -92,11 +93,12 @@ type Options struct {
 	// sandbox. Parties are added to those of every world.
 	Users   []scenario.User
 	Parties []partydoc.Party
+	Usual   person.Behaviour // of users who name none
 }
 
 var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
 
-// Create makes a world. The error of a name that is taken, or that is none, says so.
+// Create makes a world. It refuses a name that is taken or malformed.
 func (s *Set) Create(ctx context.Context, o Options) (*World, error) {
 	if o.Name == "" {
 		o.Name = "w" + strings.ToLower(rand.Text()[:9])

@@ -90,7 +90,7 @@ func newWorld(ctx context.Context, s *Set, o Options) (*World, error) {
 	w.World = world.New(world.Config{
 		Clock: s.cfg.Clock, Logger: s.cfg.Logger, Users: users, Parties: w.parties(o.Parties),
 		Fixed: []string{w.APID}, SharedPins: func() []mssp.Pin { return append(s.cfg.SharedPins(), w.Pin) }, Logo: s.cfg.Logo,
-		Lazy: true, PhoneDelay: s.cfg.PhoneDelay, RSAKey: w.rsaKey, Changed: w.changed,
+		Lazy: true, Usual: o.Usual, PhoneDelay: s.cfg.PhoneDelay, RSAKey: w.rsaKey, Changed: w.changed,
 	})
 	if err := w.assemble(); err != nil {
 		w.Close()
