@@ -107,6 +107,9 @@ func TestArguments(t *testing.T) {
 				t.Errorf("%v: exit %d: %s", path, code, stderr)
 			}
 		}
+		if strings.Contains(c.Use, "...") {
+			return // there are never too many
+		}
 		many := append(slices.Clone(path), slices.Repeat([]string{"x"}, len(words)+1)...)
 		if _, stderr, code := execute(t.Context(), newRootCmd(), "", many...); code != exitLocal || !strings.Contains(stderr, strings.Join(path, " ")+" takes ") {
 			t.Errorf("%v: exit %d: %s", many, code, stderr)

@@ -9,7 +9,8 @@ import (
 )
 
 // argumentsOfUse checks the arguments of a command against its usage line: words in
-// capitals, and in brackets those that may be absent.
+// capitals, in brackets those that may be absent, and with dots the last one, of which there may
+// be any number.
 func argumentsOfUse(cmd *cobra.Command, args []string) error {
 	var needed, optional []string
 	for _, word := range strings.Fields(cmd.Use)[1:] {
@@ -18,6 +19,9 @@ func argumentsOfUse(cmd *cobra.Command, args []string) error {
 		} else {
 			needed = append(needed, word)
 		}
+	}
+	if n := len(optional); n > 0 && strings.HasSuffix(optional[n-1], "...") && len(args) > len(needed)+n {
+		args = args[:len(needed)+n]
 	}
 	return checkArguments(cmd, args, needed, optional)
 }

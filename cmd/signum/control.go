@@ -63,7 +63,7 @@ type target struct {
 }
 
 // versioned are the first words of the calls of a sandbox that have a version.
-var versioned = []string{"parties", "phones", "reset", "scenario", "users"}
+var versioned = []string{"parties", "phones", "requests", "reset", "scenario", "script", "users", "worlds"}
 
 // address returns that of a call.
 func (t *target) address(call string) string {
@@ -126,6 +126,7 @@ func (f *controlFlags) remote() (*target, error) {
 type controlCall struct {
 	method      string // empty: POST
 	path        string // below the place of the calls, with a query
+	place       string // of the call, if it is not that of the service
 	contentType string
 	body        io.Reader
 	size        int64         // of the body; -1: unknown
@@ -160,6 +161,9 @@ func (f *controlFlags) send(ctx context.Context, c controlCall, answer any) erro
 		return err
 	}
 	address := t.address(c.path)
+	if c.place != "" {
+		address = strings.TrimSuffix(t.base, "/") + c.place + c.path
+	}
 	req, err := http.NewRequestWithContext(ctx, cmp.Or(c.method, http.MethodPost), address, c.body)
 	if err != nil {
 		return err

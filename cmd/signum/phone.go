@@ -16,7 +16,7 @@ func newPhoneCmd() *cobra.Command {
 		Long: `Commands for the phones of a running sandbox. A service with real users has no such
 commands.`,
 	}
-	cmd.AddCommand(newPhoneOpenCmd(), newPhoneSetCmd(), newPhoneCancelCmd())
+	cmd.AddCommand(newPhoneOpenCmd(), newPhoneSetCmd(), newPhoneCancelCmd(), newPhoneAwaitCmd(), newPhoneAnswerCmd(), newPhoneRequestsCmd(), newPhoneScriptCmd())
 	return cmd
 }
 

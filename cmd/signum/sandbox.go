@@ -178,7 +178,8 @@ func (f *sandboxFlags) config(narrator *sandbox.Narrator) (sandbox.Config, error
 		return sandbox.Config{}, errors.New("--once and --phones web: the example needs an App that answers by itself")
 	}
 	cfg := sandbox.Config{
-		Dir: f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, OpsAddr: f.opsAddr, WebURL: f.webURL, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay, MinTimeout: f.minTimeout,
+		Crowded: saveMemory,
+		Dir:     f.dir, Addr: f.addr, PKIAddr: f.pkiAddr, WebAddr: f.webAddr, OpsAddr: f.opsAddr, WebURL: f.webURL, WebPhones: f.who == phonesWeb, Store: f.store, CAProfile: f.caProfile, PhoneDelay: f.delay, MinTimeout: f.minTimeout,
 		Hosts: f.hosts, PublicURL: f.publicURL,
 		Token: f.token, Users: f.users, Behaviours: make(map[string]person.Behaviour), Places: make(map[string]person.Place), AuthURI: f.authURI, SMSC: f.smsc,
 		Observe: narrator.Phone, Version: build().version,

@@ -57,25 +57,31 @@ func TestRotatedCA(t *testing.T) {
 		status  int
 		entries int
 	}{{second, ocsp.Revoked, 1}, {third, ocsp.Good, 0}} {
-		leaf, issuing := tc.s.Certificate, tc.s.Chain[1]
-		request, err := ocsp.CreateRequest(leaf, issuing, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := ocsp.ParseResponseForCert(fetchPKI(t, box, leaf.OCSPServer[0], request), leaf, issuing)
-		if err != nil || r.Status != tc.status {
-			t.Errorf("%v: OCSP %+v, %v", issuing.Subject, r, err)
-		}
-		crl, err := x509.ParseRevocationList(fetchPKI(t, box, leaf.CRLDistributionPoints[0], nil))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := crl.CheckSignatureFrom(issuing); err != nil || len(crl.RevokedCertificateEntries) != tc.entries {
-			t.Errorf("%v: CRL with %d entries, %v", issuing.Subject, len(crl.RevokedCertificateEntries), err)
-		}
-		if got := fetchPKI(t, box, leaf.IssuingCertificateURL[0], nil); !bytes.Equal(got, issuing.Raw) {
-			t.Errorf("%v: another certificate at caIssuers", issuing.Subject)
-		}
+		checkStatus(t, box, tc.s, tc.status, tc.entries)
+	}
+}
+
+// checkStatus asks OCSP and CRL about a signer's certificate, at the addresses that it names.
+func checkStatus(t *testing.T, box *Sandbox, s *client.Signature, status, entries int) {
+	t.Helper()
+	leaf, issuing := s.Certificate, s.Chain[1]
+	request, err := ocsp.CreateRequest(leaf, issuing, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := ocsp.ParseResponseForCert(fetchPKI(t, box, leaf.OCSPServer[0], request), leaf, issuing)
+	if err != nil || r.Status != status {
+		t.Errorf("%v: OCSP %+v, %v", issuing.Subject, r, err)
+	}
+	crl, err := x509.ParseRevocationList(fetchPKI(t, box, leaf.CRLDistributionPoints[0], nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := crl.CheckSignatureFrom(issuing); err != nil || len(crl.RevokedCertificateEntries) != entries {
+		t.Errorf("%v: CRL with %d entries, %v", issuing.Subject, len(crl.RevokedCertificateEntries), err)
+	}
+	if got := fetchPKI(t, box, leaf.IssuingCertificateURL[0], nil); !bytes.Equal(got, issuing.Raw) {
+		t.Errorf("%v: another certificate at caIssuers", issuing.Subject)
 	}
 }
 

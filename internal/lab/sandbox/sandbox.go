@@ -70,6 +70,7 @@ type Config struct {
 	// WrapSIMs decorates the channel to the SIMs; see node.Deps.
 	WrapSIMs     node.ChannelWrapper
 	BeforeCommit func()     // before each commit of the store; see node.Deps
+	Crowded      func()     // called once when there are many worlds; nil: nothing is
 	Clock        mssp.Clock // of the service; nil: the machine's
 	Logger       *slog.Logger
 	Version      string                          // of the program, for metrics

@@ -30,7 +30,7 @@ func (b *Sandbox) openWorlds(context.Context) error {
 		AppsURL: b.WebListenerURL(), AppClient: appClient(b.files.serverCA), MSSPURI: msspURI,
 		Users: users, Parties: builtinParties(), SharedPins: b.files.pins,
 		Taken: func(apID string) bool { _, err := b.GetParty(apID); return err == nil },
-		Logo:  image, PhoneDelay: b.cfg.PhoneDelay, MinTimeout: b.cfg.MinTimeout, Clock: b.cfg.Clock, Logger: b.cfg.Logger,
+		Logo:  image, PhoneDelay: b.cfg.PhoneDelay, MinTimeout: b.cfg.MinTimeout, Crowded: b.cfg.Crowded, Clock: b.cfg.Clock, Logger: b.cfg.Logger,
 	})
 	b.worlds.Store(set)
 	b.onClose(func() error { set.Close(); return nil })

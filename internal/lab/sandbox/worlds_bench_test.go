@@ -1,10 +1,15 @@
 package sandbox
 
 import (
+	"bufio"
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
-	"runtime"
-	"runtime/debug"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,9 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
-	"github.com/signum-mssp/signum/internal/lab/scenario"
 	"github.com/signum-mssp/signum/internal/lab/worlds"
 )
 
@@ -32,68 +35,123 @@ func BenchmarkNewWorld(b *testing.B) {
 	}
 }
 
-// BenchmarkWorlds makes 1,000 worlds, lets 10 users of each sign, and says what that takes.
-// Beside it stands the same with one world for all: 10,000 users of the directory.
+// BenchmarkWorlds starts the program, makes 1,000 worlds, lets 10 users of each sign, and says what
+// that takes. Beside it stands the same with one world for all: 10,000 users of the directory.
 func BenchmarkWorlds(b *testing.B) {
 	const many, users = 1000, 10
-	for _, methods := range [][]signum.Method{{signum.SIM}, {signum.App}} {
-		b.Run(fmt.Sprintf("%s/world each", methods[0]), func(b *testing.B) {
+	program := filepath.Join(b.TempDir(), "signum")
+	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", program, "../../../cmd/signum").CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	for _, method := range []string{"SIM", "App"} {
+		user := fmt.Sprintf(`{"msisdn":"+4179*","methods":[%q]}`, method)
+		b.Run(method+"/world each", func(b *testing.B) {
 			for b.Loop() {
-				box := openBench(b)
-				before := resident(b)
-				_, sb := clientOfBench(b, box)
-				all := make([]*worlds.World, many)
+				p := startProgram(b, program)
+				all := make([]string, many)
 				start := time.Now()
+				var g errgroup.Group
+				g.SetLimit(4)
 				for i := range all {
-					w, err := box.worlds.Load().Create(b.Context(), worlds.Options{
-						Name: fmt.Sprintf("w%d", i), Users: []scenario.User{{MSISDN: "+4179*", Methods: methods}},
-					})
-					if err != nil {
-						b.Fatal(err)
-					}
-					all[i] = w
+					g.Go(func() (err error) { all[i], err = p.newWorld(`{"users":[` + user + `]}`); return err })
 				}
-				b.ReportMetric(float64(time.Since(start).Microseconds())/many/1000, "ms/world")
-				b.ReportMetric((resident(b)-before)*1024/many, "KiB/world")
-				signs(b, sb, many*users, users, func(i int) (string, string) {
-					return all[i/users].APID, fmt.Sprintf("+4179%07d", i%users)
-				})
-				b.ReportMetric(resident(b)-before, "MiB")
-				start = time.Now()
-				for _, w := range all {
-					if err := box.worlds.Load().Drop(w.Name); err != nil {
-						b.Fatal(err)
-					}
-				}
-				b.ReportMetric(float64(time.Since(start).Microseconds())/many/1000, "ms/drop")
-				b.ReportMetric(resident(b)-before, "MiB-after")
-			}
-		})
-		b.Run(fmt.Sprintf("%s/one world", methods[0]), func(b *testing.B) {
-			for b.Loop() {
-				box := openBench(b)
-				before := resident(b)
-				_, sb := clientOfBench(b, box)
-				if _, err := box.PutUser(b.Context(), scenario.User{MSISDN: "+4179*", Methods: methods}); err != nil {
+				if err := g.Wait(); err != nil {
 					b.Fatal(err)
 				}
-				signs(b, sb, many*users, users, func(i int) (string, string) { return APID, fmt.Sprintf("+4179%07d", i) })
-				b.ReportMetric(resident(b)-before, "MiB")
+				b.ReportMetric(float64(time.Since(start).Microseconds())/many/1000, "ms/world")
+				b.ReportMetric((p.resident()-p.started)*1024/many, "KiB/world")
+				p.sign(many, users, func(i int) (string, string) { return all[i/users], fmt.Sprintf("+4179%07d", i%users) })
+			}
+		})
+		if method == "App" {
+			continue // 10,000 Apps of the directory keep their inboxes open, which is another matter
+		}
+		b.Run(method+"/one world", func(b *testing.B) {
+			for b.Loop() {
+				p := startProgram(b, program)
+				if _, err := p.control(http.MethodPut, "/sandbox/v1/users/+4179*", user); err != nil {
+					b.Fatal(err)
+				}
+				p.sign(many, users, func(i int) (string, string) { return APID, fmt.Sprintf("+4179%07d", i) })
 			}
 		})
 	}
 }
 
-// signs asks n users for their first signature, several at a time. Users of one party follow each
-// other, and share a connection.
-func signs(b *testing.B, sb *client.Sandbox, n, each int, who func(i int) (apID, msisdn string)) {
+// program is a sandbox in a process of its own.
+type program struct {
+	b       *testing.B
+	sandbox *client.Sandbox
+	http    *http.Client
+	pid     int
+	started float64 // MiB
+}
+
+func startProgram(b *testing.B, name string) *program {
 	b.Helper()
+	dir := b.TempDir()
+	cmd := exec.Command(name, "sandbox", "--dir", dir, "--addr", "127.0.0.1:0", "--log", "error")
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "ready ") {
+	}
+	go io.Copy(io.Discard, out) //nolint:errcheck // until the process ends
+	p := &program{b: b, pid: cmd.Process.Pid}
+	if p.sandbox, err = client.LoadSandbox(dir); err != nil {
+		b.Fatal(err)
+	}
+	p.http = &http.Client{Transport: &http.Transport{TLSClientConfig: p.sandbox.Config.TLS.Clone()}}
+	p.started = p.resident()
+	return p
+}
+
+// control calls a control address.
+func (p *program) control(method, path, body string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(p.b.Context(), method, p.sandbox.BaseURL+path, bytes.NewReader([]byte(body)))
+	if err != nil {
+		return nil, err
+	}
+	resp, err := p.http.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode/100 != 2 {
+		err = fmt.Errorf("%s: %s", resp.Status, data)
+	}
+	return data, err
+}
+
+// newWorld returns the AP_ID of a new world.
+func (p *program) newWorld(body string) (string, error) {
+	data, err := p.control(http.MethodPost, "/sandbox/v1/worlds", body)
+	var w struct {
+		APID string `json:"ap_id"`
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &w)
+	}
+	return w.APID, err
+}
+
+// sign asks the users of many parties for their first signature. Users of one party share a
+// connection.
+func (p *program) sign(many, users int, who func(i int) (apID, msisdn string)) {
+	p.b.Helper()
 	start := time.Now()
 	var g errgroup.Group
 	g.SetLimit(8)
-	for from := 0; from < n; from += each {
+	for from := 0; from < many*users; from += users {
 		g.Go(func() error {
-			cfg := sb.Config
+			cfg := p.sandbox.Config
 			cfg.APID, _ = who(from)
 			c, err := client.New(cfg)
 			if err != nil {
@@ -101,10 +159,10 @@ func signs(b *testing.B, sb *client.Sandbox, n, each int, who func(i int) (apID,
 			}
 			defer c.Close()
 			var signing errgroup.Group
-			for i := from; i < from+each; i++ {
+			for i := from; i < from+users; i++ {
 				signing.Go(func() error {
 					_, msisdn := who(i)
-					_, err := c.Sign(b.Context(), client.SignRequest{MSISDN: msisdn, Text: "Sandbox: Hello", Lang: "en"})
+					_, err := c.Sign(p.b.Context(), client.SignRequest{MSISDN: msisdn, Text: "Sandbox: Hello", Lang: "en"})
 					return err
 				})
 			}
@@ -112,38 +170,22 @@ func signs(b *testing.B, sb *client.Sandbox, n, each int, who func(i int) (apID,
 		})
 	}
 	if err := g.Wait(); err != nil {
-		b.Fatal(err)
+		p.b.Fatal(err)
 	}
-	b.ReportMetric(float64(n)/time.Since(start).Seconds(), "first-signatures/s")
+	p.b.ReportMetric(float64(many*users)/time.Since(start).Seconds(), "first-signatures/s")
+	p.b.ReportMetric(p.resident(), "MiB")
 }
 
-// resident is the memory of this process in MiB after a collection.
-func resident(b *testing.B) float64 {
-	b.Helper()
-	runtime.GC()
-	debug.FreeOSMemory()
-	text, err := os.ReadFile("/proc/self/status")
+// resident is the memory of the process in MiB.
+func (p *program) resident() float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
 	if err != nil {
-		b.Skip("only Linux tells the memory of a process")
+		p.b.Skip("only Linux tells the memory of a process")
 	}
 	_, rest, _ := strings.Cut(string(text), "VmRSS:")
 	kib, err := strconv.Atoi(strings.Fields(rest)[0])
 	if err != nil {
-		b.Fatal(err)
+		p.b.Fatal(err)
 	}
 	return float64(kib) / 1024
-}
-
-func clientOfBench(b *testing.B, box *Sandbox) (*client.Client, *client.Sandbox) {
-	b.Helper()
-	sb, err := client.LoadSandbox(box.Dir)
-	if err != nil {
-		b.Fatal(err)
-	}
-	c, err := client.New(sb.Config)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(c.Close)
-	return c, sb
 }

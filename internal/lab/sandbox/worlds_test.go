@@ -9,6 +9,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/crypto/ocsp"
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/client"
@@ -201,4 +204,64 @@ func TestWorldControl(t *testing.T) {
 	if _, err := a.sign(a.clients["rest"], "+41791000001"); err == nil {
 		t.Error("a world that was dropped signs")
 	}
+}
+
+// A world that is dropped takes its calls with it.
+func TestDroppedWorld(t *testing.T) {
+	t.Parallel()
+	box := run(t, Config{})
+	for _, msisdn := range []string{simUser, appUser} {
+		w := newWorld(t, box, `{"behaviour":"hold"}`)
+		done := w.signing("soap", msisdn)
+		w.await(msisdn)
+		if status, answer := box.control(t, "DELETE", "/sandbox/v1/worlds/"+w.Name, ""); status != 204 {
+			t.Fatalf("%d %s", status, answer)
+		}
+		if err := <-done; codeOf(err) != signum.InternalError {
+			t.Errorf("%s: %v", msisdn, err)
+		}
+	}
+}
+
+// An App of a world sleeps when it has nothing to do, and wakes for a request.
+func TestSleepingApp(t *testing.T) {
+	t.Parallel()
+	box := run(t, Config{})
+	w := newWorld(t, box, `{}`)
+	found, err := box.worlds.Load().Find(w.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := w.sign(w.clients["rest"], appUser); err != nil {
+			t.Fatal(err)
+		}
+		for found.SoftApps.Connected() > 0 && t.Context().Err() == nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+}
+
+// The certificates of a world name its own OCSP and CRL.
+func TestWorldPKI(t *testing.T) {
+	t.Parallel()
+	box := run(t, Config{})
+	w := newWorld(t, box, `{}`)
+	resp, err := w.clients["rest"].Sign(t.Context(), client.SignRequest{MSISDN: simUser, Text: w.DTBDPrefix + "Pay?", Lang: "en"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := client.Verify(resp.Signature, w.roots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := s.Certificate
+	if !strings.HasPrefix(leaf.OCSPServer[0], w.PKIURL+"/") || !strings.HasPrefix(leaf.CRLDistributionPoints[0], w.PKIURL+"/") {
+		t.Errorf("%s %s", leaf.OCSPServer, leaf.CRLDistributionPoints)
+	}
+	checkStatus(t, box, s, ocsp.Good, 0)
+	if status, answer := w.call("PATCH", "users/"+simUser, `{"state":"CERTIFICATE_REVOKED"}`); status != 200 {
+		t.Fatalf("%d %s", status, answer)
+	}
+	checkStatus(t, box, s, ocsp.Revoked, 1)
 }

@@ -56,6 +56,9 @@ func (c *channel) Send(ctx context.Context, r mssp.DeviceRequest) error {
 		return nil
 	}
 	if n.act != nil {
+		if n.act.Broken() {
+			q.log.InfoContext(ctx, "broken on purpose", "act", n.act.Do, "trans_id", r.TransID)
+		}
 		if n.act.Do == script.OtherText {
 			showAnother(&r)
 		}

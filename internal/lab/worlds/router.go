@@ -28,17 +28,29 @@ type worldKey struct{}
 // In returns a context whose calls are for a world.
 func In(ctx context.Context, w *World) context.Context { return context.WithValue(ctx, worldKey{}, w) }
 
-// of returns the service that a call is for.
-func (r *Router) of(ctx context.Context, c *mssp.Caller, h *signum.Header) edge.Service {
+// of returns the world that a call is for; nil: that of the directory.
+func (r *Router) of(ctx context.Context, c *mssp.Caller, h *signum.Header) *World {
 	w, _ := ctx.Value(worldKey{}).(*World)
 	if set := r.set(); w == nil && set != nil {
 		w = set.meant(c.Pin, h.AP.ID)
 	}
-	if w != nil {
-		w.start()
-		return w.engine
+	return w
+}
+
+// serve makes a call of a world, or of the directory's service. It ends with its world.
+func serve[Q, A any](ctx context.Context, w *World, next edge.Service, c *mssp.Caller, q Q, call func(edge.Service, context.Context, *mssp.Caller, Q) (A, error)) (A, error) {
+	if w == nil {
+		return call(next, ctx, c, q)
 	}
-	return r.next
+	w.start()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(w.ctx, cancel)()
+	a, err := call(w.engine, ctx, c, q)
+	if err != nil && signum.AsFault(err) == nil && w.ctx.Err() != nil {
+		err = signum.Faultf(signum.InternalError, "The world of this call was dropped")
+	}
+	return a, err
 }
 
 // meant returns the world that a call is for; nil: that of the directory.
@@ -63,20 +75,20 @@ func (s *Set) meant(pin mssp.Pin, apID string) *World {
 
 // Sign implements edge.Service.
 func (r *Router) Sign(ctx context.Context, c *mssp.Caller, req *signum.SignatureRequest) (*signum.SignatureResponse, error) {
-	return r.of(ctx, c, &req.Header).Sign(ctx, c, req)
+	return serve(ctx, r.of(ctx, c, &req.Header), r.next, c, req, edge.Service.Sign)
 }
 
 // Status implements edge.Service.
 func (r *Router) Status(ctx context.Context, c *mssp.Caller, req *signum.StatusRequest) (*signum.StatusResponse, error) {
-	return r.of(ctx, c, &req.Header).Status(ctx, c, req)
+	return serve(ctx, r.of(ctx, c, &req.Header), r.next, c, req, edge.Service.Status)
 }
 
 // Receipt implements edge.Service.
 func (r *Router) Receipt(ctx context.Context, c *mssp.Caller, req *signum.ReceiptRequest) (*signum.ReceiptResponse, error) {
-	return r.of(ctx, c, &req.Header).Receipt(ctx, c, req)
+	return serve(ctx, r.of(ctx, c, &req.Header), r.next, c, req, edge.Service.Receipt)
 }
 
 // Profile implements edge.Service.
 func (r *Router) Profile(ctx context.Context, c *mssp.Caller, req *signum.ProfileRequest) (*signum.ProfileResponse, error) {
-	return r.of(ctx, c, &req.Header).Profile(ctx, c, req)
+	return serve(ctx, r.of(ctx, c, &req.Header), r.next, c, req, edge.Service.Profile)
 }

@@ -56,9 +56,15 @@ type Config struct {
 	Logo       *mssp.Logo
 	PhoneDelay time.Duration
 	MinTimeout time.Duration
-	Clock      mssp.Clock // nil: the machine's
-	Logger     *slog.Logger
+	// Crowded is called once when there are many worlds, so that the process saves memory. It
+	// may be nil.
+	Crowded func()
+	Clock   mssp.Clock // nil: the machine's
+	Logger  *slog.Logger
 }
+
+// crowd is how many worlds are many.
+const crowd = 50
 
 // Set has the worlds of a sandbox. It is safe for concurrent use.
 type Set struct {
@@ -70,6 +76,7 @@ type Set struct {
 	byPin  map[mssp.Pin][]*World
 	byAPID map[string][]*World
 	closed bool
+	crowd  sync.Once
 }
 
 // New returns an empty set. It must be closed.
@@ -145,6 +152,9 @@ func (s *Set) add(w *World) error {
 		return fmt.Errorf("%s: %w", w.Name, errTaken)
 	}
 	s.worlds[w.Name] = w
+	if len(s.worlds) >= crowd && s.cfg.Crowded != nil {
+		s.crowd.Do(s.cfg.Crowded)
+	}
 	return nil
 }
 
