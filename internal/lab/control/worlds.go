@@ -91,8 +91,12 @@ type WorldInfo struct {
 
 func (c *Control) worldRoutes() map[string]http.Handler {
 	return map[string]http.Handler{
-		"GET /sandbox/v1/worlds":            c.serve(c.listWorlds),
-		"POST /sandbox/v1/worlds":           c.serve(c.createWorld),
+		"GET /sandbox/v1/worlds": c.serve(c.listWorlds),
+		"POST /sandbox/v1/worlds": c.admit(func(w http.ResponseWriter, r *http.Request) {
+			large := c.calls
+			large.MaxBody = scenario.MaxSize
+			large.Serve(w, r, c.createWorld)
+		}),
 		"GET /sandbox/v1/worlds/{world}":    c.serve(c.getWorld),
 		"DELETE /sandbox/v1/worlds/{world}": c.serve(c.dropWorld),
 	}

@@ -198,6 +198,11 @@ func TestWorldControl(t *testing.T) {
 	check("POST", "/sandbox/v1/worlds", `{"name":"a"}`, 400, "there is a world of this name")
 	check("POST", "/sandbox/v1/worlds", `{"name":"A b"}`, 400, "not a name of a world")
 	check("POST", "/sandbox/v1/worlds", `{"usres":[]}`, 400, "unknown member")
+	var many []string
+	for i := range 1000 {
+		many = append(many, fmt.Sprintf(`{"msisdn":"+4179200%04d"}`, i))
+	}
+	check("POST", "/sandbox/v1/worlds", `{"name":"many","users":[`+strings.Join(many, ",")+`]}`, 201, "many")
 	check("DELETE", "/sandbox/v1/worlds/a", "", 204, "")
 	check("GET", "/sandbox/v1/worlds/a", "", 404, "no such world")
 	check("GET", "/sandbox/v1/worlds/a/users", "", 404, "no such world")
