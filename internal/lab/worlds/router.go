@@ -6,6 +6,7 @@ import (
 
 	"github.com/signum-mssp/signum"
 	"github.com/signum-mssp/signum/internal/edge"
+	"github.com/signum-mssp/signum/internal/event"
 	"github.com/signum-mssp/signum/internal/mssp"
 )
 
@@ -45,7 +46,10 @@ func serve[Q, A any](ctx context.Context, w *World, next edge.Service, c *mssp.C
 	w.start()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(w.ctx, cancel)()
+	defer context.AfterFunc(w.ctx, func() {
+		defer event.Rescue(w.set.cfg.Logger, "end of a call of a world")
+		cancel()
+	})()
 	a, err := call(w.engine, ctx, c, q)
 	if err != nil && signum.AsFault(err) == nil && w.ctx.Err() != nil {
 		err = signum.Faultf(signum.InternalError, "The world of this call was dropped")
