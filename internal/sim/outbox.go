@@ -121,11 +121,15 @@ func (c *Channel) forget(q *request) {
 	if !q.flags.has(written) || c.closed {
 		return
 	}
+	outbox := c.cfg.Outbox // as it is while the lock is held
+	if outbox == nil {
+		return
+	}
 	c.busy.Go(func() {
 		defer event.Rescue(c.log, "SIM outbox")
 		ctx, cancel := context.WithTimeout(context.Background(), outboxTimeout)
 		defer cancel()
-		if err := c.cfg.Outbox.DeleteSIMRequest(ctx, q.TransID); err != nil {
+		if err := outbox.DeleteSIMRequest(ctx, q.TransID); err != nil {
 			c.log.Debug("the row of a request stays until it expires", "trans_id", q.TransID, "err", err)
 		}
 	})
